@@ -1,0 +1,141 @@
+"""Opens the database and gives out transactions: one for each request, always closed.
+
+SQLite: WAL, foreign keys on, a writer takes the write lock when it begins, so that two of them wait instead of failing
+half way. PostgreSQL: asyncpg with time limits on connecting, statements and locks. Pools are bounded on both.
+Source: SQLAlchemy 2.1, "SQLite: Serializable isolation / Savepoints / Transactional DDL" for taking BEGIN over.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from sqlalchemy import URL, Connection, event, make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from ticket_api.errors import UnavailableError
+
+BUSY_TIMEOUT_S: Final = 5
+"""How long one statement waits for a lock that somebody else holds."""
+DRIVERS: Final = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
+POSTGRESQL_LIMITS: Final = {
+    "application_name": "ticket_api",
+    "statement_timeout": "5000",
+    "lock_timeout": "4000",
+    "idle_in_transaction_session_timeout": "15000",
+}
+TEMPORARY_STATES: Final = {"55P03", "57014", "57P01", "57P02", "57P03", "40001", "40P01", "53300", "25P03"}
+"""PostgreSQL's codes for "not now": lock and statement time-outs, shutdown, deadlock, too many connections."""
+
+
+def resolve_url(database_url: str) -> URL:
+    """Return the URL with the asynchronous driver that this package uses.
+
+    Raises:
+        ValueError: it is not a URL of SQLite (a file) or PostgreSQL. The text never holds the URL: it has a password.
+    """
+    try:
+        url = make_url(database_url)
+    except Exception as error:
+        raise ValueError("The database URL cannot be read. Examples: sqlite:////data/tickets.sqlite3, "
+                         "postgresql://user:password@host/database") from error  # fmt: skip
+    driver = DRIVERS.get(url.drivername, url.drivername)
+    if driver not in DRIVERS.values():
+        raise ValueError("The database URL must begin with sqlite:// or postgresql://.")
+    if driver.startswith("sqlite") and url.database in {None, "", ":memory:"}:
+        raise ValueError("SQLite needs a file: each connection to :memory: would see a database of its own.")
+    return _with_drivers_tls(url.set(drivername=driver))
+
+
+def _with_drivers_tls(url: URL) -> URL:
+    """Translate `sslmode`, which everybody writes, to the word that asyncpg reads."""
+    mode = url.query.get("sslmode")
+    if mode is None or url.drivername != DRIVERS["postgresql"]:
+        return url
+    return url.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
+
+
+class Database:
+    """A pool of connections, as transactions."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.engine = engine
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """Give a transaction that sees one state of the data. Raises: UnavailableError."""
+        async with self._transaction("BEGIN") as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """Give a transaction that is committed at the end, or rolled back when the block raises.
+
+        Raises: UnavailableError.
+        """
+        async with self._transaction("BEGIN IMMEDIATE") as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def _transaction(self, sqlite_begin: str) -> AsyncIterator[AsyncConnection]:
+        try:
+            async with self.engine.connect() as connection:
+                await connection.execution_options(sqlite_begin=sqlite_begin)
+                async with connection.begin():
+                    yield connection
+        except (DBAPIError, PoolTimeoutError, OSError) as error:
+            if is_temporary(error):
+                raise UnavailableError("The ticket database is busy or not reachable. Try again.") from error
+            raise
+
+
+def is_temporary(error: BaseException) -> bool:
+    """Tell whether the same statement may well succeed later."""
+    if not isinstance(error, DBAPIError):
+        return True
+    state = getattr(error.orig, "sqlstate", None)
+    if state is not None:
+        return state in TEMPORARY_STATES
+    return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+
+
+@asynccontextmanager
+async def open_engine(url: URL) -> AsyncIterator[AsyncEngine]:
+    """Open a bounded pool, and close every connection of it at the end. Nothing connects before it is asked to."""
+    if url.get_backend_name() == "sqlite":
+        engine = create_async_engine(
+            url, pool_size=5, max_overflow=0, pool_timeout=BUSY_TIMEOUT_S, connect_args={"timeout": BUSY_TIMEOUT_S}
+        )
+        _take_over_transactions(engine)
+    else:
+        engine = create_async_engine(
+            url,
+            pool_size=5,
+            max_overflow=5,
+            pool_timeout=BUSY_TIMEOUT_S,
+            pool_pre_ping=True,  # a server that was restarted must not cost every pooled connection one failed request
+            connect_args={"timeout": 5, "command_timeout": 10, "server_settings": POSTGRESQL_LIMITS},
+        )
+    try:
+        yield engine
+    finally:
+        await engine.dispose()
+
+
+def _take_over_transactions(engine: AsyncEngine) -> None:
+    """Let SQLAlchemy's own BEGIN decide, because the driver begins late and only before some statements."""
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def prepare(connection: Any, _: object) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute("PRAGMA synchronous = NORMAL")  # with WAL: safe against a crash of this process
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Connection) -> None:
+        statement = connection.get_execution_options().get("sqlite_begin", "BEGIN")
+        if statement is not None:
+            connection.exec_driver_sql(statement)

@@ -1,0 +1,108 @@
+"""The kinds of values that the API takes, each with its check, its sentence and its JSON schema.
+
+Stricter than pydantic by itself: a day is `YYYY-MM-DD` and nothing that could be converted to one, true is `true`.
+"""
+
+import re
+from contextlib import suppress
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Final
+
+from pydantic import BeforeValidator, StringConstraints, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from ticket_api.times import parse_minute
+
+_NO_NUL: Final = r"^[^\x00]*$"  # PostgreSQL cannot store U+0000
+_BLANK: Final = r"\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
+"""Written out, because `\\s` is not the same here and in the document's regular expressions (ECMA-262)."""
+_NOT_BLANK: Final = rf"^[^\x00]*[^{_BLANK}\x00][^\x00]*$"
+_MOST_TENTHS: Final = 99_999
+
+
+def refuse(sentence: str) -> PydanticCustomError:
+    """Return the error of a value; `sentence` follows the name of its field."""
+    return PydanticCustomError("refused", "{sentence}", {"sentence": sentence})
+
+
+def _day(value: Any) -> date:
+    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value, re.ASCII):
+        with suppress(ValueError):
+            return date.fromisoformat(value)
+    raise refuse("must be a day of the calendar, written YYYY-MM-DD")
+
+
+def _minute(value: Any) -> datetime:
+    if isinstance(value, str):
+        with suppress(ValueError):
+            return parse_minute(value)
+    raise refuse("must be a date and a time, written YYYY-MM-DD HH:MM")
+
+
+def _tenths(value: Any) -> int:
+    """Return hours in tenths. 0.30000000000000004 passes: it is what adding 0.1 three times gives many a client."""
+    if isinstance(value, int | float | str) and not isinstance(value, bool):
+        with suppress(ArithmeticError, ValueError):
+            tenths = Decimal(value if isinstance(value, str) else repr(value)) * 10
+            if 0 <= tenths <= _MOST_TENTHS and abs(tenths - round(tenths)) < Decimal("1e-6"):
+                return round(tenths)
+    raise refuse("must be hours from 0 to 9999.9 with at most one decimal")
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, str) and re.fullmatch(r"-?\d{1,18}", value, re.ASCII):
+        return int(value)
+    raise refuse("must be a whole number")
+
+
+def _truth(value: Any) -> bool:
+    if value not in {"true", "false"}:
+        raise refuse("must be true or false")
+    return bool(value == "true")
+
+
+Id = Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=_NO_NUL)]
+Summary = Annotated[str, StringConstraints(max_length=200, pattern=_NOT_BLANK)]
+Text = Annotated[str, StringConstraints(max_length=50_000, pattern=_NOT_BLANK)]
+Reference = Annotated[str, StringConstraints(max_length=50, pattern=_NO_NUL)]
+Remark = Annotated[str, StringConstraints(max_length=50_000, pattern=_NO_NUL)]
+SearchText = Annotated[str, StringConstraints(max_length=200, pattern=_NO_NUL)]
+FileName = Annotated[str, StringConstraints(max_length=255, pattern=_NOT_BLANK)]
+FileUrl = Annotated[
+    str,
+    StringConstraints(max_length=2000, pattern=rf"^https?://[^{_BLANK}\x00-\x20\x7f/?#]+[^{_BLANK}\x00-\x20\x7f]*$"),
+]
+
+Day = Annotated[
+    date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date", "examples": ["2026-12-01"]})
+]
+Minute = Annotated[
+    datetime,
+    BeforeValidator(_minute),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[ T]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?"
+            r"(Z|[+-]\d{2}:\d{2})?$",
+            "examples": ["2026-11-22 09:30"],
+        }
+    ),
+]
+Hours = Annotated[
+    int,
+    BeforeValidator(_tenths),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "minimum": 0, "maximum": _MOST_TENTHS / 10, "multipleOf": 0.1},
+                {"type": "string", "pattern": r"^\d{1,4}(\.\d)?$"},
+            ],
+            "examples": [3.5],
+        }
+    ),
+]
+"""Hours come in as a number or as the string that a reader got, and are kept in tenths."""
+
+QueryWhole = Annotated[int, BeforeValidator(_whole)]
+QueryTruth = Annotated[bool, BeforeValidator(_truth)]

@@ -1,0 +1,12 @@
+"""Runs the revisions on the connection that `ticket_api.migrate` opened, inside its transaction and its lock."""
+
+from alembic import context
+
+from ticket_api.tables import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    transactional_ddl=True,  # SQLite can, too, since the program begins its transactions itself
+)
+context.run_migrations()

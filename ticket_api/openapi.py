@@ -1,0 +1,88 @@
+"""What the OpenAPI document says beyond the routes' own signatures."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from ticket_api.models import Failure
+
+VERSION: Final = "1.0.0"
+DESCRIPTION: Final = """Tickets of a support desk, their history, and the master data that they refer to.
+
+Dates are `YYYY-MM-DD` and `receptionDateTime` is `YYYY-MM-DD HH:MM`, both in the server's zone; every other time is
+ISO 8601 in UTC. Failures are `{"error"}`, with `field` where one is at fault and `allowed` where there is a list of
+what would have been right. Unknown fields and parameters are refused."""
+FAILURES: Final[Mapping[int, tuple[str, dict[str, Any]]]] = {
+    400: (
+        "What was sent is wrong; nothing was changed.",
+        {
+            "error": "statusId: there is no 'stat9'",
+            "field": "statusId",
+            "allowed": ["stat1", "stat2", "stat3", "stat4"],
+        },
+    ),
+    401: (
+        "The key is missing or wrong.",
+        {"error": "Missing API key", "message": "Send the key of this service in the header x-api-key."},
+    ),
+    404: ("There is no such ticket.", {"error": "Ticket not found"}),
+    409: (
+        "The Idempotency-Key was used for another request; nothing was changed.",
+        {"error": "This Idempotency-Key was already used for another request.", "field": "Idempotency-Key"},
+    ),
+    413: ("The body is larger than 1 MiB.", {"error": "The body is larger than 1048576 bytes."}),
+    415: (
+        "The body is not declared as JSON.",
+        {"error": "Send the body as JSON, with Content-Type: application/json."},
+    ),
+    503: ("The database is busy or away; try again.", {"error": "The ticket database is busy or not reachable."}),
+}
+
+
+def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return these statuses, and the 500 that nothing can promise away, for a route's `responses`."""
+    known = {
+        **FAILURES,
+        500: ("The API made a mistake.", {"error": "The ticket API made a mistake. It is in its log."}),
+    }
+    return {
+        status: {
+            "model": Failure,
+            "description": known[status][0],
+            "content": {"application/json": {"example": known[status][1]}},
+        }
+        for status in (*statuses, 500)
+    }
+
+
+def _never_null(schema: dict[str, Any]) -> None:
+    """Say of a parameter what it may be when it is there: a query or a header has no null."""
+    kinds = [kind for kind in schema.pop("anyOf", ()) if kind != {"type": "null"}]
+    if len(kinds) == 1:
+        schema |= kinds[0]
+    elif kinds:
+        schema["anyOf"] = kinds
+
+
+def document(app: FastAPI, *, needs_key: bool) -> dict[str, Any]:
+    """Return the document; the 422 that FastAPI adds to every route is never answered here."""
+    if app.openapi_schema is None:
+        schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes,
+                             tags=app.openapi_tags)  # fmt: skip
+        for path in schema["paths"].values():
+            for operation in path.values():
+                operation["responses"].pop("422", None)
+                for parameter in operation.get("parameters", ()):
+                    _never_null(parameter["schema"])
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schema["components"]["schemas"].pop(unused, None)
+        if needs_key:
+            schema["components"]["securitySchemes"] = {
+                "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"}
+            }
+            schema["security"] = [{"apiKey": []}]
+            schema["paths"]["/health"]["get"]["security"] = []
+        app.openapi_schema = schema
+    return app.openapi_schema

@@ -1,0 +1,170 @@
+"""Writes the sample data into an empty database: a few statements, the same rows for the same moment."""
+
+import tomllib
+from collections.abc import Callable, Sequence
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, Literal, NamedTuple
+
+from sqlalchemy import Table, insert, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ticket_api import tables
+from ticket_api.folding import fold
+from ticket_api.sample.plan import CATEGORY_OF, COMPLETED, NEW, PLAN, ROLES, WORKING, Planned
+from ticket_api.times import wall_clock
+
+FIRST_REACTION: Final = timedelta(minutes=40)
+FILES: Final = "https://files.example.com"
+Rows = list[dict[str, Any]]
+
+
+class Entry(NamedTuple):
+    """A history entry to be."""
+
+    ticket_id: str
+    timestamp: datetime
+    user_id: str
+    comment: str
+    changes: list[tuple[str, str | None, str]]
+
+
+def filler(
+    language: Literal["en", "ja", "none"], clock: Callable[[], datetime]
+) -> Callable[[AsyncConnection], Any] | None:
+    """Return what fills an empty database in that language as of `clock()`, or nothing for "none"."""
+    if language == "none":
+        return None
+
+    async def fill(connection: AsyncConnection) -> None:
+        text = tomllib.loads(Path(__file__).with_name(f"{language}.toml").read_text(encoding="utf-8"))
+        now = clock()
+        for table, rows in (*_master(text), *_tickets(text["tickets"], now)):
+            await connection.execute(insert(table), rows)
+        await _write_history(connection, _history(text, now))
+        await connection.execute(update(tables.ticket_numbers).values(last=len(PLAN)))
+
+    return fill
+
+
+def _master(text: dict[str, Any]) -> list[tuple[Table, Rows]]:
+    def numbered(prefix: str, names: Sequence[str]) -> Rows:
+        return [{"id": f"{prefix}{n}", "name": name, "order_no": n} for n, name in enumerate(names, 1)]
+
+    details = numbered("catd", text["category_details"])
+    statuses = numbered("stat", text["statuses"])
+    answers = numbered("resp", [name for name, _ in text["response_categories"]])
+    users = [
+        {"id": f"user{n}", "name": name, "name_folded": fold(name), "email": email, "role": role}
+        for n, ((name, email), role) in enumerate(zip(text["users"], ROLES, strict=True), 1)
+    ]
+    return [
+        (tables.users, users),
+        (tables.accounts, [{**row, "name_folded": fold(row["name"])} for row in numbered("acc", text["accounts"])]),
+        (tables.categories, numbered("cat", text["categories"])),
+        (tables.category_details, [{**row, "category_id": CATEGORY_OF[row["id"]]} for row in details]),
+        (tables.statuses, [{**row, "completed": row["id"] == COMPLETED} for row in statuses]),
+        (tables.request_channels, numbered("ch", text["request_channels"])),
+        (
+            tables.response_categories,
+            [{**row, "parent_category": of[1]} for row, of in zip(answers, text["response_categories"], strict=True)],
+        ),
+    ]
+
+
+def _tickets(texts: Sequence[dict[str, Any]], now: datetime) -> list[tuple[Table, Rows]]:
+    rows: Rows = []
+    files: Rows = []
+    for number, (plan, words) in enumerate(zip(PLAN, texts, strict=True), 1):
+        rows.append(_ticket(number, plan, words, now))
+        files += [
+            {
+                "ticket_id": f"TCK-{number:04}",
+                "file_name": name,
+                "file_url": f"{FILES}/{number}/{position}",
+                "uploaded_at": _received(plan, now).astimezone(),
+            }
+            for position, name in enumerate(words.get("files", ()), 1)
+        ]
+    return [(tables.tickets, rows), (tables.attachments, files)]
+
+
+def _ticket(number: int, plan: Planned, words: dict[str, Any], now: datetime) -> dict[str, Any]:
+    received = _received(plan, now)
+    due_from = received.date() if plan.status == COMPLETED else wall_clock(now).date()
+    return {
+        "id": f"TCK-{number:04}",
+        "number": number,
+        "reception_date_time": received,
+        "requestor_id": plan.requestor,
+        "account_id": plan.account,
+        "category_id": CATEGORY_OF[plan.detail],
+        "category_detail_id": plan.detail,
+        "request_channel_id": plan.channel,
+        "summary": words["summary"],
+        "summary_folded": fold(words["summary"]),
+        "description": words["description"],
+        "person_in_charge_id": plan.person,
+        "status_id": plan.status,
+        "scheduled_completion_date": None if plan.due is None else due_from + timedelta(days=plan.due),
+        "completion_date": _completed(plan, now),
+        "actual_effort_tenths": plan.effort,
+        "response_category_id": plan.response,
+        "response_details": words.get("response"),
+        "has_defect": plan.defect,
+        "external_ticket_id": plan.external,
+        "remarks": None,
+    }
+
+
+def _received(plan: Planned, now: datetime) -> datetime:
+    day = wall_clock(now).date() - timedelta(days=plan.age)
+    return datetime.fromisoformat(f"{day} {plan.time}")
+
+
+def _completed(plan: Planned, now: datetime) -> date | None:
+    return None if plan.done is None else _received(plan, now).date() + timedelta(days=plan.done)
+
+
+def _history(text: dict[str, Any], now: datetime) -> list[Entry]:
+    """Spread each ticket's comments over its life; the first takes it up, the last brings it where it is."""
+    names = {f"stat{n}": name for n, name in enumerate(text["statuses"], 1)}
+    entries = []
+    for number, (plan, words) in enumerate(zip(PLAN, text["tickets"], strict=True), 1):
+        comments = words["comments"]
+        start = _received(plan, now).astimezone() + FIRST_REACTION
+        end = start + (0.6 * (now - start) if plan.done is None else timedelta(days=plan.done, hours=2))
+        for position, comment in enumerate(comments):
+            first, last = position == 0, position == len(comments) - 1
+            changes: list[tuple[str, str | None, str]] = []
+            if first and plan.status != NEW and not (last and plan.status != WORKING):
+                changes.append(("statusId", names[NEW], names[WORKING]))
+            if last and plan.status not in {NEW, WORKING}:
+                changes.append(("statusId", names[NEW if first else WORKING], names[plan.status]))
+            if last and plan.done is not None:
+                changes.append(("completionDate", None, str(_completed(plan, now))))
+            at = end if last and not first else start + (end - start) * position / max(len(comments) - 1, 1)
+            at = max(start, _in_working_hours(at))
+            entries.append(Entry(f"TCK-{number:04}", at, plan.person, comment, changes))
+    return sorted(entries, key=lambda entry: entry.timestamp)
+
+
+def _in_working_hours(at: datetime) -> datetime:
+    """Move the small hours back to the end of the last working time, so that nobody seems to work at night."""
+    if at.hour < 8:
+        at = (at - timedelta(days=1)).replace(hour=17, minute=59)
+    return at.replace(hour=17, minute=59) if at.hour >= 18 else at
+
+
+async def _write_history(connection: AsyncConnection, entries: Sequence[Entry]) -> None:
+    """Store entries, and their changed fields under the ids that the database gave."""
+    columns = ("ticket_id", "timestamp", "user_id", "comment")
+    rows = [{name: getattr(entry, name) for name in columns} for entry in entries]
+    stored = insert(tables.ticket_history).returning(tables.ticket_history.c.id, sort_by_parameter_order=True)
+    ids = await connection.scalars(stored, rows)
+    changed = [
+        {"history_id": history_id, "field_name": field, "old_value": old, "new_value": new}
+        for history_id, entry in zip(ids, entries, strict=True)
+        for field, old, new in entry.changes
+    ]
+    await connection.execute(insert(tables.history_changed_fields), changed)

@@ -1,0 +1,50 @@
+"""Remembers what a write answered, so that repeating it with the same `Idempotency-Key` does nothing twice.
+
+The key is stored in the transaction of the write itself. A second request with the key waits at the insert until
+the first has ended: after a commit it finds the answer, after a rollback it does the work.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ticket_api.errors import ConflictError
+from ticket_api.tables import idempotency_keys as keys
+
+KEPT: Final = timedelta(hours=24)
+SWEPT_AT_ONCE: Final = 100
+
+
+async def claim(connection: AsyncConnection, key: str, fingerprint: str, now: datetime) -> tuple[int, str] | None:
+    """Take `key` for this request, or return the status and body that were answered under it before.
+
+    Raises:
+        ConflictError: the key was used for another request within the last 24 hours.
+    """
+    await _sweep(connection, key, now)
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    mine = insert(keys).values(key=key, fingerprint=fingerprint, created_at=now).on_conflict_do_nothing()
+    if (await connection.execute(mine)).rowcount:
+        return None
+    known = (await connection.execute(select(keys).where(keys.c.key == key))).one()
+    if known.fingerprint != fingerprint:
+        raise ConflictError(
+            "This Idempotency-Key was already used for another request. Nothing was changed.", field="Idempotency-Key"
+        )
+    return known.status, known.answer
+
+
+async def settle(connection: AsyncConnection, key: str, status: int, answer: str) -> None:
+    """Remember what the request that claimed `key` answers."""
+    await connection.execute(update(keys).where(keys.c.key == key).values(status=status, answer=answer))
+
+
+async def _sweep(connection: AsyncConnection, key: str, now: datetime) -> None:
+    """Forget this key if it is too old, and a bounded number of others; rows that somebody else sweeps are skipped."""
+    expired = keys.c.created_at <= now - KEPT
+    some = select(keys.c.key).where(expired).order_by(keys.c.created_at).limit(SWEPT_AT_ONCE)
+    await connection.execute(delete(keys).where(keys.c.key.in_(some.with_for_update(skip_locked=True))))
+    await connection.execute(delete(keys).where(keys.c.key == key, expired))

@@ -1,0 +1,92 @@
+"""The seven master tables: lists for people to choose from, and what an id in a ticket stands for."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+from sqlalchemy import RowMapping, Select, String, Table, cast, false, literal, null, select, true, union_all
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ticket_api.errors import MOST_ALLOWED
+from ticket_api.tables import (
+    accounts,
+    categories,
+    category_details,
+    request_channels,
+    response_categories,
+    statuses,
+    users,
+)
+
+REFERENCES: Final = MappingProxyType(
+    {
+        "requestor_id": users,
+        "account_id": accounts,
+        "category_id": categories,
+        "category_detail_id": category_details,
+        "request_channel_id": request_channels,
+        "person_in_charge_id": users,
+        "status_id": statuses,
+        "response_category_id": response_categories,
+        "updated_by_id": users,
+        "user_id": users,
+    }
+)
+"""Where the id in a field points to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What an id stands for; `category_id` is a category detail's, `completed` a status's."""
+
+    name: str
+    category_id: str | None
+    completed: bool
+
+
+async def list_users(connection: AsyncConnection, role: str | None) -> Sequence[RowMapping]:
+    """Return users by name, all of them or those of one role."""
+    query = select(users).order_by(users.c.name_folded, users.c.id)
+    if role is not None:
+        query = query.where(users.c.role == role)
+    return (await connection.execute(query)).mappings().all()
+
+
+async def list_choices(connection: AsyncConnection, table: Table) -> Sequence[RowMapping]:
+    """Return a table's rows in the order that people gave them."""
+    return (await connection.execute(select(table).order_by(table.c.order_no, table.c.id))).mappings().all()
+
+
+async def list_details(connection: AsyncConnection, category_id: str | None) -> Sequence[RowMapping]:
+    """Return category details, all of them or those of one category."""
+    query = (
+        select(category_details, categories.c.name.label("category_name"))
+        .join_from(category_details, categories)
+        .order_by(category_details.c.order_no, category_details.c.id)
+    )
+    if category_id is not None:
+        query = query.where(category_details.c.category_id == category_id)
+    return (await connection.execute(query)).mappings().all()
+
+
+async def meanings(connection: AsyncConnection, ids: Mapping[str, str]) -> dict[str, Meaning]:
+    """Return by field what its id stands for, in one statement; fields whose id does not exist are left out."""
+    found = await connection.execute(union_all(*(_meaning(field, id_) for field, id_ in ids.items())))
+    return {field: Meaning(name, category_id, bool(completed)) for field, name, category_id, completed in found}
+
+
+def _meaning(field: str, id_: str) -> Select[Any]:
+    table = REFERENCES[field]
+    category_id = table.c.category_id if table is category_details else cast(null(), String)
+    completed = table.c.completed if table is statuses else false()
+    return select(literal(field), table.c.name, category_id, completed).where(table.c.id == id_)
+
+
+async def allowed_ids(connection: AsyncConnection, field: str, *, category_id: str | None = None) -> list[str]:
+    """Return ids that `field` may hold, at most as many as an error lists; details of one category if given."""
+    table = REFERENCES[field]
+    order: Iterable[Any] = (table.c.name_folded,) if table is users else (table.c.order_no,)
+    in_category = true() if category_id is None else table.c.category_id == category_id
+    query = select(table.c.id).where(in_category).order_by(*order, table.c.id).limit(MOST_ALLOWED)
+    return list(await connection.scalars(query))

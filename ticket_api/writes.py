@@ -1,0 +1,155 @@
+"""What may be written to tickets, and what else happens then: the rules, over the statements in `store`.
+
+Every function runs inside the caller's transaction and raises before it has written anything.
+"""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any, Final
+
+from pydantic.alias_generators import to_camel
+from sqlalchemy import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ticket_api.errors import BadInputError, NotFoundError
+from ticket_api.models import NewComment, NewTicket, TicketChange
+from ticket_api.shaping import show_hours
+from ticket_api.store import history, master, tickets
+from ticket_api.store.history import Change
+from ticket_api.store.master import REFERENCES, Meaning
+from ticket_api.times import wall_clock
+
+COLUMN_OF: Final = {"actual_effort_hours": "actual_effort_tenths"}
+NOT_COLUMNS: Final = {"updated_by_id", "comment", "attachments"}
+
+
+def ticket_not_found() -> NotFoundError:
+    """Return the refusal that every path with a ticket id answers."""
+    return NotFoundError("Ticket not found")
+
+
+async def create(connection: AsyncConnection, body: NewTicket, now: datetime) -> str:
+    """Store a ticket and return its id. Raises: BadInputError."""
+    values = _columns(body)
+    meaning = await _check_ids(connection, _ids(values))
+    await _check_pair(connection, values["category_id"], values["category_detail_id"], meaning)
+    today = wall_clock(now)
+    values.setdefault("reception_date_time", today)
+    values.setdefault("has_defect", False)
+    if meaning["status_id"].completed:
+        values.setdefault("completion_date", today.date())
+    ticket_id = await tickets.insert_ticket(connection, values)
+    await tickets.insert_attachments(connection, ticket_id, body.attachments or [], now)
+    return ticket_id
+
+
+async def change(connection: AsyncConnection, ticket_id: str, body: TicketChange, now: datetime) -> None:
+    """Change a ticket and record what changed. Raises: NotFoundError, BadInputError."""
+    before = await tickets.lock(connection, ticket_id)
+    if before is None:
+        raise ticket_not_found()
+    sent = _columns(body)
+    ids = _ids(sent) | {"updated_by_id": body.updated_by_id}
+    meaning = await _check_ids(connection, ids)
+    if "category_id" in sent or "category_detail_id" in sent:
+        pair = {**before, **sent}
+        await _check_pair(connection, pair["category_id"], pair["category_detail_id"], meaning)
+    if "status_id" in sent and "completion_date" not in sent:
+        old = (await master.meanings(connection, {"status_id": before["status_id"]}))["status_id"]
+        sent |= _completion(
+            old.completed, meaning["status_id"].completed, before["completion_date"], wall_clock(now).date()
+        )
+    new = {column: value for column, value in sent.items() if value != before[column]}
+    if not new and body.comment is None:
+        raise BadInputError(
+            "Nothing to change: no field was sent, or the ticket already is as sent. "
+            "Send a different value or a comment."
+        )
+    changes = await _describe(connection, before, new, meaning)
+    if new:
+        await tickets.update_ticket(connection, ticket_id, new)
+    await history.add(connection, ticket_id, user_id=body.updated_by_id, at=now, comment=body.comment, changes=changes)
+
+
+async def comment(connection: AsyncConnection, ticket_id: str, body: NewComment, now: datetime) -> int:
+    """Add a comment to a ticket's history and return the entry's id. Raises: NotFoundError, BadInputError."""
+    if await tickets.lock(connection, ticket_id) is None:
+        raise ticket_not_found()
+    if not await master.meanings(connection, {"user_id": body.user_id}):
+        raise BadInputError("User not found", field="userId", allowed=await master.allowed_ids(connection, "user_id"))
+    return await history.add(connection, ticket_id, user_id=body.user_id, at=now, comment=body.comment)
+
+
+def _columns(body: NewTicket | TicketChange) -> dict[str, Any]:
+    """Return by column what was sent; null says nothing."""
+    sent = body.model_dump(exclude_none=True, exclude=NOT_COLUMNS, by_alias=False)
+    return {COLUMN_OF.get(name, name): value for name, value in sent.items()}
+
+
+def _ids(values: Mapping[str, Any]) -> dict[str, str]:
+    return {name: value for name, value in values.items() if name in REFERENCES}
+
+
+async def _check_ids(connection: AsyncConnection, ids: Mapping[str, str]) -> dict[str, Meaning]:
+    meaning = await master.meanings(connection, ids)
+    for name, value in ids.items():
+        if name not in meaning:
+            raise BadInputError(
+                f"{to_camel(name)}: there is no {value!r}",
+                field=to_camel(name),
+                allowed=await master.allowed_ids(connection, name),
+            )
+    return meaning
+
+
+async def _check_pair(
+    connection: AsyncConnection, category_id: str, detail_id: str, known: Mapping[str, Meaning]
+) -> None:
+    """Refuse a category detail of another category."""
+    detail = known.get("category_detail_id")
+    if detail is None:
+        detail = (await master.meanings(connection, {"category_detail_id": detail_id}))["category_detail_id"]
+    if detail.category_id != category_id:
+        raise BadInputError(
+            f"categoryDetailId: {detail_id!r} does not belong to the category {category_id!r}",
+            field="categoryDetailId",
+            allowed=await master.allowed_ids(connection, "category_detail_id", category_id=category_id),
+        )
+
+
+def _completion(was: bool, becomes: bool, date_before: date | None, today: date) -> dict[str, date | None]:
+    """Return what a change of status does to the completion date when nobody said anything about it."""
+    if becomes and date_before is None:
+        return {"completion_date": today}
+    if was and not becomes:
+        return {"completion_date": None}
+    return {}
+
+
+async def _describe(
+    connection: AsyncConnection, before: RowMapping, new: Mapping[str, Any], meaning: Mapping[str, Meaning]
+) -> list[Change]:
+    """Return the changes as people read them: names for ids, hours, ISO dates."""
+    old_ids = {name: before[name] for name in _ids(new) if before[name] is not None}
+    old_meaning = await master.meanings(connection, old_ids) if old_ids else {}
+    field_of = {column: field for field, column in COLUMN_OF.items()}
+
+    def show(column: str, value: Any, names: Mapping[str, Meaning]) -> str | None:
+        return names[column].name if column in names else _show_value(column, value)
+
+    return [
+        Change(
+            to_camel(field_of.get(column, column)),
+            show(column, before[column], old_meaning),
+            show(column, value, meaning),
+        )
+        for column, value in new.items()
+    ]
+
+
+def _show_value(column: str, value: Any) -> str | None:
+    if value is None:
+        return None
+    if column == "actual_effort_tenths":
+        return show_hours(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
