@@ -1,0 +1,1 @@
+"""Proves who is calling. Knows nothing of transports or tickets."""

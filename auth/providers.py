@@ -1,0 +1,79 @@
+"""AuthProvider and its implementations: one request's headers in, one Principal out, or a refusal.
+
+Every provider fails closed, compares secrets in constant time and never shows what it was given. The refusals carry no
+`WWW-Authenticate: Bearer` while OAuth is off: it would send clients looking for an authorization server that is not
+there (MCP authorization, 2026-07-28).
+"""
+
+import hmac
+from hashlib import sha256
+from typing import Final
+
+from starlette.requests import HTTPConnection
+
+from shared.identity import AuthenticationError, AuthProvider, Principal
+
+__all__ = ("APIKeyAuthProvider", "AnonymousAuthProvider", "AuthProvider", "AuthenticationError", "presented_key")
+
+_BLANKS: Final = " \t"
+"""What a header's value may be padded with (RFC 9110, 5.5); other blanks of Unicode may be bytes of a key."""
+
+
+def presented_key(request: HTTPConnection) -> str | None:
+    """Return the one key that `request` presents, as `x-api-key` or `Authorization: Bearer`, or None.
+
+    Raises:
+        AuthenticationError: (400) two credentials at once, or an `Authorization` of another scheme.
+    """
+    keys = request.headers.getlist("x-api-key")
+    authorizations = request.headers.getlist("authorization")
+    if len(keys) + len(authorizations) > 1:
+        raise AuthenticationError(
+            "Send one credential: either the header x-api-key or Authorization: Bearer, not both.", status=400
+        )
+    if keys:
+        return keys[0].strip(_BLANKS)
+    if not authorizations:
+        return None
+    scheme, _, key = authorizations[0].strip(_BLANKS).partition(" ")
+    if scheme.lower() != "bearer":
+        raise AuthenticationError("Authorization must be of the form 'Bearer <key>'.", status=400)
+    return key.strip(_BLANKS)
+
+
+class AnonymousAuthProvider(AuthProvider):
+    """Lets everybody in as one principal. For loopback, where the machine's own user is the only caller."""
+
+    async def authenticate(self, request: HTTPConnection) -> Principal:  # noqa: ARG002 - nobody has to prove anything
+        """Return the one anonymous principal; a key that is sent all the same is ignored."""
+        return Principal(id="anonymous")
+
+
+class APIKeyAuthProvider(AuthProvider):
+    """One shared key, sent as `x-api-key` or as `Authorization: Bearer`; whoever holds it is one service account.
+
+    The least length of a key is a rule of the settings, not of this class.
+
+    Raises:
+        ValueError: the key is empty, which would let in anybody who sends an empty header.
+    """
+
+    def __init__(self, api_key: str) -> None:
+        if not api_key.strip():
+            raise ValueError("an empty API key protects nothing")
+        self._digest = sha256(api_key.strip().encode()).digest()
+
+    async def authenticate(self, request: HTTPConnection) -> Principal:
+        """Return the service account.
+
+        Raises:
+            AuthenticationError: (401) no key or a wrong one; (400) contradicting credentials.
+        """
+        key = presented_key(request)
+        if key is None:
+            raise AuthenticationError("Send the server's API key in the header x-api-key.")
+        # Digests are of equal length, so the comparison tells nothing about the key, not even its length.
+        # Starlette reads headers as Latin-1, which gives back the very bytes that were sent.
+        if not hmac.compare_digest(sha256(key.encode("latin-1")).digest(), self._digest):
+            raise AuthenticationError("This API key is not valid.")
+        return Principal(id="service-account", proof="api_key")

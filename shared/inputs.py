@@ -1,0 +1,255 @@
+"""What the tools take: one model a tool is its schema, its checks of form and the words that the model reads.
+
+Names, parameters and defaults are a promise to prompts that work today. `null` for an optional argument counts as
+absent, since models send it; a number as text, or text as a number, is taken as meant. The schemas name no `null`,
+because some models' APIs refuse `anyOf`. Whether an id exists is checked later, against master data.
+"""
+
+import json
+import re
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+
+from shared.markdown import encodable
+
+MAX_LIMIT: Final = 100
+MAX_TEXT: Final = 50_000
+_KEY_HINT: Final = "Your own key; repeat a call that failed with the same key."
+
+
+def _date(text: str) -> str:
+    return _moment(text, "%Y-%m-%d", r"\d{4}-\d\d-\d\d", "a date of the calendar as YYYY-MM-DD, for example 2026-12-01")
+
+
+def _minute(text: str) -> str:
+    return _moment(
+        text, "%Y-%m-%d %H:%M", r"\d{4}-\d\d-\d\d \d\d:\d\d", "YYYY-MM-DD HH:MM, for example 2026-12-01 09:30"
+    )
+
+
+def _moment(text: str, form: str, pattern: str, expected: str) -> str:
+    try:
+        if re.fullmatch(pattern, text, re.ASCII):
+            datetime.strptime(text, form)  # noqa: DTZ007 - a calendar check; the zone is the API server's
+            return text
+    except ValueError:
+        pass
+    raise ValueError(f"must be {expected}")
+
+
+def _one_decimal(hours: float) -> float:
+    if abs(round(hours, 1) - hours) > 1e-6:  # 0.1 + 0.2 is meant as 0.3
+        raise ValueError("must have at most one decimal, for example 1.5")
+    return round(hours, 1)
+
+
+def _storable(text: str) -> str:
+    if "\0" in text or text != encodable(text):
+        raise ValueError("must not contain U+0000 or half a surrogate pair")
+    return text
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be empty")
+    return text
+
+
+def _no_truth_as_number(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("must be a number")
+    return value
+
+
+def _unpacked(value: object) -> object:
+    """Read a list that a client sent as JSON text."""
+    if isinstance(value, str):
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            raise ValueError("must be a list") from None
+    return value
+
+
+Text = Annotated[str, AfterValidator(_storable)]
+Prose = Annotated[Text, AfterValidator(_not_blank)]
+LongText = Annotated[Text, Field(max_length=MAX_TEXT)]
+LongProse = Annotated[Prose, Field(max_length=MAX_TEXT)]
+Id = Annotated[Prose, AfterValidator(str.strip), Field(max_length=50)]
+Reference = Annotated[Text, Field(max_length=50)]
+Date = Annotated[str, AfterValidator(_date)]
+Minute = Annotated[str, AfterValidator(_minute)]
+Hours = Annotated[
+    float,
+    Field(ge=0, le=9999.9, allow_inf_nan=False),
+    BeforeValidator(_no_truth_as_number),
+    AfterValidator(_one_decimal),
+]
+Key = Annotated[str, Field(max_length=200, pattern=r"^[!-~]+$")]
+
+
+class ToolInput(BaseModel):
+    """Base of every tool's arguments; the docstring of each is the tool's description."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, coerce_numbers_to_str=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_nulls(cls, arguments: Any) -> Any:
+        if not isinstance(arguments, dict):
+            return arguments
+        return {name: value for name, value in arguments.items() if value is not None}
+
+    def given(self) -> dict[str, Any]:
+        """Return the arguments that were given, or have a default, by the API's names."""
+        return self.model_dump(by_alias=True, exclude_none=True)
+
+
+class TicketListInput(ToolInput):
+    """Lists tickets, one table row each; about 60 tokens a row. Says whether there are more and the next offset."""
+
+    person_in_charge_id: Id | None = Field(None, description="Only of this person: id from get_users.")
+    account_id: Id | None = Field(None, description="Only of this account: id from get_accounts.")
+    status_id: Id | None = Field(None, description="Only in this status: id from get_statuses.")
+    scheduled_completion_date_from: Date | None = Field(None, description="Due on or after, YYYY-MM-DD.")
+    scheduled_completion_date_to: Date | None = Field(None, description="Due on or before, YYYY-MM-DD.")
+    show_completed: bool = Field(True, description="Include completed tickets.")
+    search_query: Annotated[Text, Field(max_length=200)] | None = Field(
+        None, description="Part of the summary, account name or requestor name; case is ignored."
+    )
+    sort_by: Literal["receptionDateTime", "scheduledCompletionDate", "completionDate"] = "receptionDateTime"
+    sort_order: Literal["asc", "desc"] = Field(
+        "desc", description="desc: newest first. asc may hold within one page only; the result says so."
+    )
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT), BeforeValidator(_no_truth_as_number)] = Field(
+        20, description=f"Rows of one page, 1 to {MAX_LIMIT}."
+    )
+    offset: Annotated[int, Field(ge=0, le=1_000_000), BeforeValidator(_no_truth_as_number)] = Field(
+        0, description="Rows to skip: nextOffset of the page before."
+    )
+
+    @model_validator(mode="after")
+    def _range_runs_forward(self) -> Self:
+        first, last = self.scheduled_completion_date_from, self.scheduled_completion_date_to
+        if first and last and first > last:
+            raise ValueError("scheduledCompletionDateFrom must not be after scheduledCompletionDateTo")
+        return self
+
+
+class TicketDetailInput(ToolInput):
+    """Shows one ticket: all fields, names with ids, and its newest history entries. Usually 500 to 3,000 tokens."""
+
+    ticket_id: Id = Field(description="From get_ticket_list, for example TCK-0001.")
+
+
+class NewAttachment(ToolInput):
+    """A file that lies elsewhere."""
+
+    file_name: Annotated[Prose, Field(max_length=255)]
+    file_url: Annotated[Prose, Field(max_length=2000)]
+
+
+class CreateTicketInput(ToolInput):
+    """Creates a ticket and reads it back. Ids are checked first. Never guess who asks or who works on it: ask."""
+
+    reception_date_time: Minute = Field(description="When it came in, YYYY-MM-DD HH:MM in the ticket system's zone.")
+    requestor_id: Id = Field(description="Who asks, from get_users.")
+    account_id: Id = Field(description="From get_accounts.")
+    category_id: Id = Field(description="From get_categories.")
+    category_detail_id: Id = Field(description="One of this category, from get_category_details.")
+    request_channel_id: Id = Field(description="From get_request_channels.")
+    summary: Prose = Field(max_length=200)
+    description: LongProse
+    person_in_charge_id: Id = Field(description="Who works on it, from get_users.")
+    status_id: Id = Field(description="From get_statuses.")
+    scheduled_completion_date: Date | None = Field(None, description="YYYY-MM-DD.")
+    completion_date: Date | None = Field(None, description="YYYY-MM-DD; give it with a completed status.")
+    actual_effort_hours: Hours | None = Field(None, description="0 to 9999.9, one decimal.")
+    response_category_id: Id | None = Field(None, description="From get_response_categories.")
+    response_details: LongText | None = None
+    has_defect: bool = False
+    external_ticket_id: Reference | None = None
+    remarks: LongText | None = None
+    attachments: Annotated[list[NewAttachment], BeforeValidator(_unpacked), Field(max_length=20)] | None = Field(
+        None, description="Not every ticket system stores them; the result says so."
+    )
+    idempotency_key: Key | None = Field(None, description=_KEY_HINT)
+
+
+class UpdateTicketInput(ToolInput):
+    """Changes the given fields of a ticket; the others stay. Says what changed, old and new, as read back.
+
+    Refused when nothing would change and there is no comment. To complete a ticket give completionDate too.
+    """
+
+    ticket_id: Id
+    updated_by_id: Id = Field(description="Who makes the change, from get_users.")
+    comment: LongProse | None = Field(None, description="Goes to the history.")
+    requestor_id: Id | None = None
+    account_id: Id | None = None
+    category_id: Id | None = Field(None, description="Give a categoryDetailId that fits.")
+    category_detail_id: Id | None = None
+    request_channel_id: Id | None = None
+    summary: Annotated[Prose, Field(max_length=200)] | None = None
+    description: LongProse | None = None
+    person_in_charge_id: Id | None = None
+    status_id: Id | None = None
+    scheduled_completion_date: Date | None = None
+    completion_date: Date | None = None
+    actual_effort_hours: Hours | None = None
+    response_category_id: Id | None = None
+    response_details: LongText | None = None
+    has_defect: bool | None = None
+    external_ticket_id: Reference | None = None
+    remarks: LongText | None = None
+
+
+class AddHistoryInput(ToolInput):
+    """Adds a comment to a ticket's history and checks that it was stored."""
+
+    ticket_id: Id
+    user_id: Id = Field(description="Who comments, from get_users.")
+    comment: LongProse
+    idempotency_key: Key | None = Field(None, description=_KEY_HINT)
+
+
+class UsersInput(ToolInput):
+    """Lists people: id, name, e-mail, role."""
+
+    role: Annotated[Text, Field(max_length=50)] | None = Field(None, description="Only this role.")
+
+
+class AccountsInput(ToolInput):
+    """Lists accounts (customers): id and name."""
+
+
+class CategoriesInput(ToolInput):
+    """Lists categories: id and name."""
+
+
+class StatusesInput(ToolInput):
+    """Lists statuses in their order: id and name."""
+
+
+class RequestChannelsInput(ToolInput):
+    """Lists the ways in which requests come in: id and name."""
+
+
+class ResponseCategoriesInput(ToolInput):
+    """Lists kinds of responses: id, name, parent category."""
+
+
+class CategoryDetailsInput(ToolInput):
+    """Lists category details with the category that each belongs to."""
+
+    category_id: Id | None = Field(None, description="Only of this category.")

@@ -1,0 +1,24 @@
+"""Reading one ticket whole."""
+
+from shared.api_client import APIClient, segment
+from shared.errors import NotFoundError
+from shared.markdown import one_line
+from shared.tickets import HistoryEntry, Ticket, parse_many, parse_one
+from shared.together import together
+
+
+async def read_ticket(api: APIClient, ticket_id: str) -> tuple[Ticket, tuple[HistoryEntry, ...]]:
+    """Return a ticket and its history, newest entry first.
+
+    The ticket alone decides whether it exists: the existing API gives an empty history for any id.
+
+    Raises:
+        NotFoundError: there is no such ticket.
+        UpstreamError: the API failed.
+    """
+    path = f"/tickets/{segment(ticket_id)}"
+    try:
+        ticket, history = await together(api.get(path), api.get(f"{path}/history"))
+    except NotFoundError:
+        raise NotFoundError(f"There is no ticket {one_line(ticket_id)}; get_ticket_list finds ids.") from None
+    return parse_one(Ticket, ticket), parse_many(HistoryEntry, history)

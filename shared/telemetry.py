@@ -1,0 +1,98 @@
+"""Structured logs on stderr, and the seam for counters.
+
+Logs are one JSON object a line (or a readable line on a terminal) with a constant `event` and varying fields: ids and
+figures, never bodies, keys or tokens. Counters go to whatever `Counter` the door installed; nothing is counted twice.
+"""
+
+import logging
+import sys
+from collections import Counter as Tally
+from collections.abc import MutableMapping
+from typing import Any, Protocol, TextIO
+
+import structlog
+
+_SEVERITY = {"warning": "WARNING", "warn": "WARNING", "error": "ERROR", "exception": "ERROR", "critical": "CRITICAL"}
+
+
+class Counter(Protocol):
+    """Counts things that happened. Label values must come from a bounded set."""
+
+    def count(self, name: str, **labels: str) -> None:
+        """Add one to `name` with these labels."""
+        ...
+
+
+class TallyCounter:
+    """Counts in memory: what the doors use until something scrapes them, and what tests read."""
+
+    def __init__(self) -> None:
+        self.tally: Tally[tuple[str, tuple[tuple[str, str], ...]]] = Tally()
+
+    def count(self, name: str, **labels: str) -> None:
+        """Add one to `name` with these labels."""
+        self.tally[(name, tuple(sorted(labels.items())))] += 1
+
+    def total(self, name: str, **labels: str) -> int:
+        """Return how often `name` was counted with at least these labels."""
+        wanted = set(labels.items())
+        return sum(
+            n for (counted, with_labels), n in self.tally.items() if counted == name and wanted <= {*with_labels}
+        )
+
+
+def _add_severity(_: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Name the level as Google Cloud Logging reads it."""
+    event["severity"] = _SEVERITY.get(method, method.upper())
+    return event
+
+
+def _tells_no_contents(record: logging.LogRecord) -> bool:
+    """Whether `record` may be shown at any level: libraries write headers, bodies and SQL values at DEBUG."""
+    is_ours = isinstance(record.msg, dict)
+    return is_ours or record.levelno > logging.DEBUG
+
+
+def configure_logging(*, level: str = "INFO", stream: TextIO | None = None) -> None:
+    """Send our own logs and those of libraries to `stream` (stderr), one line each, from `level` up.
+
+    Must run before the SDK is imported into a server: `MCPServer()` calls `logging.basicConfig`, which then does
+    nothing. Readable on a terminal, JSON elsewhere.
+    """
+    out = stream if stream is not None else sys.stderr
+    readable = out.isatty()
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+    ]
+    last: list[structlog.typing.Processor]
+    if readable:
+        shared.append(structlog.stdlib.add_log_level)
+        last = [structlog.dev.ConsoleRenderer(timestamp_key="time", exception_formatter=structlog.dev.plain_traceback)]
+    else:
+        shared.append(_add_severity)
+        last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+        )
+    )
+    handler.addFilter(_tells_no_contents)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    logging.getLogger("httpx2").setLevel(max(logging.WARNING, logging.getLevelName(level)))  # logs whole URLs at INFO
+
+
+def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+    """Return the logger of module `name`."""
+    logger: structlog.stdlib.BoundLogger = structlog.get_logger(name)
+    return logger

@@ -1,0 +1,262 @@
+"""The ticket tools: what they promise, over any ticket API.
+
+Every id is checked before it is sent, no ticket is written that was not read first, and what was written is read back:
+the existing API loses a comment that it acknowledged when somebody else's update named an unknown ticket.
+Source: the observed behaviour of the existing API, trap by trap in tests/shared/test_tools_traps.py.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from shared import inputs, results
+from shared.aftermath import created_otherwise, judge, perhaps_created, read_back
+from shared.api_client import APIClient, segment
+from shared.changes import added, changes, differing, find_entry, holds
+from shared.checks import check
+from shared.errors import InvalidInputError, OutcomeUnknownError, Problem, TicketServerError, UpstreamError
+from shared.lookup import read_ticket
+from shared.master_data import MasterData
+from shared.order import ordered
+from shared.results import (
+    MAX_COMMENT,
+    cut,
+    shortened_entry,
+    shortened_history,
+    shortened_items,
+    shortened_row,
+    shortened_ticket,
+)
+from shared.telemetry import Counter, get_logger
+from shared.tickets import (
+    CategoryDetail,
+    MasterItem,
+    ResponseCategory,
+    ShapeT,
+    Ticket,
+    TicketRow,
+    User,
+    parse_many,
+)
+
+log = get_logger(__name__)
+
+_LATE: Final = "The ticket API did not confirm this; reading it back shows that it was done."
+
+
+class TicketTools:
+    """The tools of one ticket API.
+
+    Args:
+        api: the way to it, open.
+        completed_status_id: the status that means completed, where the API does not say so itself.
+        counter: counts `writes_unconfirmed` by kind: acknowledged but not stored, or never known.
+
+    Every method raises:
+        InvalidInputError: something in the call is wrong; all of it is named at once.
+        NotFoundError: there is no such ticket.
+        UpstreamError: the API failed; `effect` says what that did to the tickets.
+    """
+
+    def __init__(self, api: APIClient, *, completed_status_id: str = "stat4", counter: Counter | None = None) -> None:
+        self._api = api
+        self._completed = completed_status_id
+        self._counter = counter
+        self._master = MasterData(api)
+
+    async def get_ticket_list(self, query: inputs.TicketListInput) -> results.TicketPage:
+        """Return one page; one row more is asked for, so that `has_more` is known and not guessed."""
+        checked = await check(self._master, query.given())
+        answer = await self._api.get("/tickets", params={**checked.values, "limit": query.limit + 1})
+        rows = parse_many(TicketRow, answer)
+        has_more = len(rows) > query.limit
+        shown, notes = ordered(rows, query, complete=query.offset == 0 and not has_more)
+        page = tuple(shortened_row(row) for row in shown[: query.limit])
+        return results.TicketPage(
+            tickets=page,
+            offset=query.offset,
+            returned=len(page),
+            has_more=has_more,
+            next_offset=query.offset + query.limit if has_more else None,
+            notes=(*checked.notes, *notes),
+        )
+
+    async def get_ticket_detail(self, query: inputs.TicketDetailInput) -> results.TicketDetail:
+        """Return the ticket with its newest history."""
+        ticket, history = await read_ticket(self._api, query.ticket_id)
+        return results.TicketDetail(
+            ticket=shortened_ticket(ticket),
+            history=shortened_history(history),
+            history_total=len(history),
+        )
+
+    async def create_ticket(self, new: inputs.CreateTicketInput) -> results.TicketCreated:
+        """Create a ticket, read it back and compare. Attachments are tried; whether they are kept shows only then."""
+        checked = await check(self._master, new.given())
+        body = {name: value for name, value in checked.values.items() if name != "idempotencyKey"}
+        try:
+            ticket_id = _id_of(await self._api.post("/tickets", body, idempotency_key=new.idempotency_key))
+        except OutcomeUnknownError as doubt:
+            raise self._counted(await perhaps_created(self._api, body, doubt)) from doubt
+        if ticket_id is None:
+            silent = OutcomeUnknownError("The ticket API did not say what it created.")
+            raise self._counted(await perhaps_created(self._api, body, silent))
+        ticket, _ = await read_back(self._api, ticket_id, said=f"The ticket API acknowledged ticket {ticket_id}")
+        notes = [*checked.notes, *_attachments_lost(ticket, new), *self._missing_date(ticket, body)]
+        if lost := _lost(ticket, body):
+            if new.idempotency_key is None:
+                raise self._counted(created_otherwise(ticket.id, lost))
+            notes.append(f"Not as given, perhaps changed since this key was first used: {'; '.join(lost)}.")
+        return results.TicketCreated(
+            ticket_id=ticket.id,
+            ticket=shortened_ticket(ticket),
+            notes=tuple(notes),
+        )
+
+    async def update_ticket(self, change: inputs.UpdateTicketInput) -> results.TicketUpdated:
+        """Send what differs from the ticket as it was read, read it back and say what changed."""
+        before, history = await read_ticket(self._api, change.ticket_id)
+        checked = await check(self._master, change.given(), ticket=before)
+        wanted = differing(before, checked.values)
+        if not wanted and change.comment is None:
+            raise InvalidInputError(
+                f"Ticket {before.id} already holds every given value. Give a field that changes, or a comment."
+            )
+        author = checked.values["updatedById"]
+        said = {} if change.comment is None else {"comment": change.comment}
+        doubt: OutcomeUnknownError | None = None
+        try:
+            await self._api.put(f"/tickets/{segment(before.id)}", {**wanted, **said, "updatedById": author})
+        except OutcomeUnknownError as error:
+            doubt = error
+        after, entries = await read_back(self._api, before.id, said=str(doubt or "The update was acknowledged"))
+        new_entries = added(history, entries)
+        lost = _lost(after, wanted)
+        if change.comment is not None and not find_entry(new_entries, user_id=author, comment=change.comment):
+            lost.append("the comment is not in the history")
+        if lost:
+            partly = len(lost) < len(wanted) + len(said)
+            raise self._counted(judge(before.id, lost, doubt, partly=partly))
+        return results.TicketUpdated(
+            ticket_id=before.id,
+            changed=changes(before, after),
+            comment=change.comment and cut(change.comment, MAX_COMMENT),
+            notes=(*checked.notes, *((_LATE,) if doubt else ()), *self._missing_date(after, wanted)),
+        )
+
+    async def add_ticket_history(self, new: inputs.AddHistoryInput) -> results.CommentAdded:
+        """Add a comment and find it in the history; an acknowledgement alone is no proof."""
+        ticket, history = await read_ticket(self._api, new.ticket_id)
+        checked = await check(self._master, new.given())
+        author = checked.values["userId"]
+        doubt: OutcomeUnknownError | None = None
+        answer: Any = None
+        try:
+            answer = await self._api.post(
+                f"/tickets/{segment(ticket.id)}/history",
+                {"userId": author, "comment": new.comment},
+                idempotency_key=new.idempotency_key,
+            )
+        except OutcomeUnknownError as error:
+            doubt = error
+        _, entries = await read_back(self._api, ticket.id, said=str(doubt or "The comment was acknowledged"))
+        # A repeated idempotency key is answered with the entry of the first time, which is not new.
+        acknowledged = [entry for entry in entries if entry.id == _id_of(answer)]
+        candidates = [*acknowledged, *added(history, entries)]
+        entry = find_entry(candidates, user_id=author, comment=new.comment)
+        if entry is None:
+            raise self._counted(judge(ticket.id, ["the comment is not in the history"], doubt, partly=False))
+        return results.CommentAdded(
+            ticket_id=ticket.id,
+            entry=shortened_entry(entry),
+            notes=(*checked.notes, *((_LATE,) if doubt else ())),
+        )
+
+    async def get_users(self, query: inputs.UsersInput) -> results.Users:
+        """Return people; the role is filtered here, because the existing API ignores it."""
+        users = parse_many(User, await self._api.get("/tickets/master/users"))
+        if query.role is not None:
+            wanted = query.role.strip().casefold()
+            roles = {user.role for user in users if user.role}
+            users = tuple(user for user in users if user.role and user.role.casefold() == wanted)
+            if not users:
+                raise InvalidInputError.of([Problem("role", "nobody has this role", tuple(sorted(roles)[:50]))])
+        return results.Users(users=shortened_items(users), total=len(users))
+
+    async def get_accounts(self, _: inputs.AccountsInput) -> results.Accounts:
+        """Return customers."""
+        items = await self._list(MasterItem, "accounts")
+        return results.Accounts(accounts=shortened_items(items), total=len(items))
+
+    async def get_categories(self, _: inputs.CategoriesInput) -> results.Categories:
+        """Return categories."""
+        items = await self._list(MasterItem, "categories")
+        return results.Categories(categories=shortened_items(items), total=len(items))
+
+    async def get_category_details(self, query: inputs.CategoryDetailsInput) -> results.CategoryDetails:
+        """Return the details of one category, or of all."""
+        checked = await check(self._master, query.given())
+        details = await self._list(CategoryDetail, "category-details")
+        category = checked.values.get("categoryId")
+        items = tuple(one for one in details if category is None or one.category_id == category)
+        return results.CategoryDetails(
+            category_details=shortened_items(items), total=len(items), notes=tuple(checked.notes)
+        )
+
+    async def get_statuses(self, _: inputs.StatusesInput) -> results.Statuses:
+        """Return statuses."""
+        items = await self._list(MasterItem, "statuses")
+        return results.Statuses(statuses=shortened_items(items), total=len(items))
+
+    async def get_request_channels(self, _: inputs.RequestChannelsInput) -> results.RequestChannels:
+        """Return the ways in which requests come in."""
+        items = await self._list(MasterItem, "request-channels")
+        return results.RequestChannels(request_channels=shortened_items(items), total=len(items))
+
+    async def get_response_categories(self, _: inputs.ResponseCategoriesInput) -> results.ResponseCategories:
+        """Return kinds of responses."""
+        items = await self._list(ResponseCategory, "response-categories")
+        return results.ResponseCategories(response_categories=shortened_items(items), total=len(items))
+
+    async def unknown_references(self, arguments: Mapping[str, Any]) -> tuple[Problem, ...]:
+        """Return which references in a call that is refused anyway are wrong too; none when that cannot be known."""
+        values = {name: value for name, value in arguments.items() if isinstance(value, str)}
+        try:
+            await check(self._master, values)
+        except InvalidInputError as error:
+            return error.problems
+        except UpstreamError as error:
+            log.info("references_not_checked", outcome=error.kind)
+        return ()
+
+    async def _list(self, shape: type[ShapeT], name: str) -> tuple[ShapeT, ...]:
+        return parse_many(shape, await self._api.get(f"/tickets/master/{name}"))
+
+    def _missing_date(self, ticket: Ticket, sent: Mapping[str, Any]) -> tuple[str, ...]:
+        """Offer the date that the existing API does not set when a ticket is completed."""
+        if sent.get("statusId") != self._completed or ticket.completion_date:
+            return ()
+        return (
+            "The ticket is completed but has no completion date; update_ticket(completionDate=YYYY-MM-DD) sets it.",
+        )
+
+    def _counted(self, error: TicketServerError) -> TicketServerError:
+        if self._counter is not None:
+            self._counter.count("writes_unconfirmed", kind=error.kind)
+        return error
+
+
+def _id_of(answer: object) -> str | None:
+    """Return the id in the answer to a write, if it has one."""
+    return str(answer["id"]) if isinstance(answer, dict) and answer.get("id") else None
+
+
+def _lost(ticket: Ticket, wanted: Mapping[str, Any]) -> list[str]:
+    return [f"{name} is {holds(ticket, name)}" for name in differing(ticket, wanted)]
+
+
+def _attachments_lost(ticket: Ticket, new: inputs.CreateTicketInput) -> tuple[str, ...]:
+    stored = {(one.file_name, one.file_url) for one in ticket.attachments or ()}
+    lost = [one.file_name for one in new.attachments or () if (one.file_name, one.file_url) not in stored]
+    if not lost:
+        return ()
+    return (f"The ticket was created, but this ticket API did not store its attachments: {', '.join(lost)}.",)
