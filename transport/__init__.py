@@ -1,0 +1,7 @@
+"""Carries MCP over HTTP for any server of the MCP SDK. Knows nothing of tickets, or of how a principal was proved."""
+
+from transport.app import Transport, asgi_app
+from transport.base import TransportHandler
+from transport.session import Limits
+
+__all__ = ("Limits", "Transport", "TransportHandler", "asgi_app")

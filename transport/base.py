@@ -1,0 +1,91 @@
+"""What every wire has in common: a handler behind a guarded, authenticated endpoint, and refusals that say why."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from shared.identity import AuthenticationError, AuthProvider, Principal
+from shared.telemetry import Counter, get_logger
+from transport import messages
+from transport.guard import Guard, RefusedError
+
+log = get_logger(__name__)
+
+CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
+
+
+class Reply:
+    """A whole HTTP answer of a transport: status, headers and a short body."""
+
+    def __init__(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
+        self.status = status
+        self.body = body
+        self.headers = {"content-type": "application/json", "cache-control": "no-store", **(headers or {})}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - the ASGI signature
+        """Send it."""
+        headers = [(name.encode(), value.encode()) for name, value in self.headers.items()]
+        headers.append((b"content-length", str(len(self.body)).encode()))
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": self.body})
+
+
+class TransportHandler(ABC):
+    """Answers the requests of one route of one wire."""
+
+    methods: frozenset[str]
+    """HTTP methods it answers; any other is a 405."""
+
+    @abstractmethod
+    async def handle_request(self, request: Request, auth_info: Principal) -> ASGIApp:
+        """Return the answer to `request`, which `auth_info` sent.
+
+        Raises:
+            RefusedError: it is not to be answered.
+        """
+
+
+class Endpoint:
+    """One route: refuses what must be refused, in one order, before its handler sees anything.
+
+    Method, then host and origin, then who is calling: a page of a foreign site learns nothing, not even whether a key
+    is right.
+    """
+
+    def __init__(
+        self, handler: TransportHandler, *, guard: Guard, auth_provider: AuthProvider, counter: Counter | None
+    ) -> None:
+        self._handler = handler
+        self._guard = guard
+        self._auth_provider = auth_provider
+        self._counter = counter
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one HTTP request."""
+        request = Request(scope, receive)
+        try:
+            if request.method not in self._handler.methods:
+                allowed = ", ".join(sorted(self._handler.methods))
+                raise RefusedError(405, "method", f"Use {allowed} here.", headers={"allow": allowed})
+            self._guard.check(request)
+            principal = await self._auth_provider.authenticate(request)
+            answer = await self._handler.handle_request(request, principal)
+        except AuthenticationError as error:
+            answer = self._refuse(RefusedError(error.status, error.kind, str(error)))
+        except RefusedError as error:
+            answer = self._refuse(error)
+        await answer(scope, receive, send)
+
+    def _refuse(self, error: RefusedError) -> Reply:
+        log.info("request_refused", status=error.status, kind=error.kind)
+        if self._counter is not None:
+            self._counter.count("http_refusals", status=str(error.status), kind=error.kind)
+        body = messages.refusal(error.kind, str(error), code=error.code, request_id=error.request_id)
+        return Reply(error.status, body, error.headers)
+
+
+def public_headers(request: Request) -> dict[str, str]:
+    """Return the headers of `request` that handlers may see: all but credentials."""
+    return {name: value for name, value in request.headers.items() if name not in CREDENTIALS}

@@ -1,0 +1,329 @@
+"""The broker of a single instance: sessions, request ids and event logs live and end with the process."""
+
+import asyncio
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import anyio
+from mcp_types import RequestId
+
+from shared.telemetry import get_logger
+from transport.broker import Admission, Attachment, Call, CapReachedError, Listener, Note, SessionGoneError
+from transport.event_log import Event, EventLog, Kind
+from transport.session import Limits, Owner, SessionRecord
+
+log = get_logger(__name__)
+
+_SWEEPS_PER_IDLE_TIME: Final = 60
+
+
+@dataclass(slots=True, eq=False)
+class _Claim:
+    """A request id that was seen, and what became of it."""
+
+    digest: bytes
+    writes: bool
+    running: bool = True
+    answer: int | None = None
+    """Number of the event that answers it; None while running, or when it was cancelled."""
+
+
+class _Session:
+    __slots__ = ("claims", "detached_at", "log", "record", "seen_at", "stream")
+
+    def __init__(self, record: SessionRecord, log: EventLog, now: float) -> None:
+        self.record = record
+        self.log = log
+        self.claims: OrderedDict[RequestId, _Claim] = OrderedDict()
+        self.stream: _MemoryAttachment | None = None
+        self.seen_at = now
+        self.detached_at = now
+
+    def wake(self) -> None:
+        if self.stream is not None:
+            self.stream.wake()
+
+
+class _MemoryAttachment:
+    __slots__ = ("_clock", "_cursor", "_owed", "_session", "_wake", "ended")
+
+    def __init__(self, session: _Session, cursor: int, owed: Sequence[Event], clock: Callable[[], float]) -> None:
+        self._session = session
+        self._cursor = cursor
+        self._owed = owed
+        self._clock = clock
+        self._wake = asyncio.Event()
+        self.ended = False
+
+    @property
+    def has_news(self) -> bool:
+        return bool(self._owed) or self._cursor < self._session.log.last
+
+    async def is_settled(self) -> bool:
+        return not self.has_news and not any(claim.running for claim in self._session.claims.values())
+
+    async def events(self) -> Sequence[Event]:
+        if not self.has_news:
+            await self._wake.wait()
+        self._wake.clear()
+        batch = [*self._owed, *self._session.log.newer_than(self._cursor)]
+        self._owed = ()
+        self._cursor = self._session.log.last
+        return batch
+
+    def delivered(self, events: Sequence[Event]) -> None:
+        self._session.log.delivered(events, self._clock())
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    def end(self) -> None:
+        self.ended = True
+        self._wake.set()
+
+    async def close(self) -> None:
+        if self._session.stream is self:
+            self._session.stream = None
+            self._session.detached_at = self._clock()
+        self.end()
+
+
+class InMemoryBroker:
+    """Serves the sessions of one process.
+
+    Args:
+        limits: bounds of this instance.
+        clock: seconds, monotonic.
+    """
+
+    is_shared = False
+    is_up = True
+
+    def __init__(self, limits: Limits | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._limits = limits if limits is not None else Limits()
+        self._clock = clock
+        self._sessions: dict[str, _Session] = {}
+        self._per_owner: dict[tuple[str, str], int] = {}
+        self._log_bytes = 0
+        self._listener: Listener | None = None
+        self.instance = secrets.token_hex(4)
+
+    @asynccontextmanager
+    async def run(self, listener: Listener) -> AsyncGenerator[None]:
+        """Expire what is old now and then, until left."""
+        self._listener = listener
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._keep_sweeping)
+            try:
+                yield
+            finally:
+                tasks.cancel_scope.cancel()
+
+    async def _keep_sweeping(self) -> None:
+        while True:
+            await anyio.sleep(self._limits.idle_s / _SWEEPS_PER_IDLE_TIME)
+            for session in self.sweep():
+                log.info("session_expired", session=session[:8])
+
+    async def open(self, record: SessionRecord, *, reconnect: bool = False) -> None:
+        """Begin a session; at a cap the one that was left longest makes room, if nothing is owed to it any more."""
+        factor = 2 if reconnect else 1
+        limits = self._limits
+        if self._per_owner.get(record.owner, 0) >= limits.max_sessions_per_principal * factor:
+            if not self._make_room(record.owner):
+                raise CapReachedError(whole_instance=False)
+        elif (len(self._sessions) >= limits.max_sessions * factor or self._is_full()) and not self._make_room(None):
+            raise CapReachedError(whole_instance=True)
+        log = EventLog(max_events=limits.max_events, max_bytes=limits.max_log_bytes, max_lost=limits.max_request_ids)
+        self._sessions[record.id] = _Session(record, log, self._clock())
+        self._per_owner[record.owner] = self._per_owner.get(record.owner, 0) + 1
+
+    def _is_full(self) -> bool:
+        return self._log_bytes >= self._limits.max_total_log_bytes
+
+    def _make_room(self, owner: Owner | None) -> bool:
+        """End the session that has had no stream for longest, provided its answers were kept as long as promised."""
+        before = self._clock() - self._limits.answer_kept_s
+        left = [
+            session
+            for session in self._sessions.values()
+            if session.stream is None
+            and max(session.detached_at, session.seen_at) < before
+            and (owner is None or session.record.owner == owner)
+        ]
+        if not left:
+            return False
+        self._end(min(left, key=lambda session: session.detached_at).record.id)
+        return True
+
+    async def find(self, session: str) -> SessionRecord | None:
+        """Return the record of a living session."""
+        known = self._sessions.get(session)
+        if known is None:
+            return None
+        known.seen_at = self._clock()
+        return known.record
+
+    async def save(self, record: SessionRecord) -> None:
+        """Nothing to do: `find` hands out the record itself."""
+
+    async def admit(
+        self, session: str, owner: Owner, wire: str, calls: Sequence[Call]
+    ) -> tuple[SessionRecord, list[Admission]]:
+        """Record requests before they run."""
+        known = self._sessions.get(session)
+        if known is None or known.record.owner != owner or known.record.wire != wire:
+            raise SessionGoneError
+        known.seen_at = self._clock()
+        for call in calls:
+            if call.opens_epoch and not self._is_running(known, call):
+                known.claims.clear()
+                known.record.epoch += 1
+        admissions = [self._judge(known, call) for call in calls]
+        if Admission.REFUSED in admissions:
+            return known.record, admissions
+        for call, admission in zip(calls, admissions, strict=True):
+            if admission is Admission.NEW:
+                known.claims[call.request] = _Claim(call.digest, call.writes)
+            elif admission is Admission.ANSWERED:
+                self._answer_again(known, call.request)
+        self._forget_old_ids(known)
+        return known.record, admissions
+
+    def _is_running(self, known: _Session, call: Call) -> bool:
+        claim = known.claims.get(call.request)
+        return claim is not None and claim.running and claim.digest == call.digest
+
+    def _judge(self, known: _Session, call: Call) -> Admission:
+        claim = known.claims.get(call.request)
+        if claim is None:
+            return Admission.NEW
+        if claim.digest != call.digest:
+            return Admission.REFUSED
+        if claim.running:
+            return Admission.RUNNING
+        kept = claim.answer is not None and known.log.answer(claim.answer) is not None
+        return Admission.ANSWERED if kept else Admission.REFUSED
+
+    def _answer_again(self, known: _Session, request: RequestId) -> None:
+        claim = known.claims[request]
+        answer = known.log.answer(claim.answer) if claim.answer is not None else None
+        if answer is not None:
+            claim.answer = self._store(known, Kind.ANSWER, answer, request=request, writes=claim.writes)
+
+    def _forget_old_ids(self, known: _Session) -> None:
+        while len(known.claims) > self._limits.max_request_ids:
+            oldest = next((request for request, claim in known.claims.items() if not claim.running), None)
+            if oldest is None:
+                return
+            del known.claims[oldest]
+
+    async def append(self, session: str, kind: Kind, message: bytes) -> None:
+        """Send a notification or a request to the client."""
+        known = self._sessions.get(session)
+        if known is not None:
+            self._store(known, kind, message)
+
+    async def finish(self, session: str, epoch: int, request: RequestId, answer: bytes | None) -> bool:
+        """Close a running request."""
+        known = self._sessions.get(session)
+        if known is None or known.record.epoch != epoch:
+            return False
+        claim = known.claims.get(request)
+        if claim is None or not claim.running:
+            return False
+        claim.running = False
+        if answer is not None:
+            claim.answer = self._store(known, Kind.ANSWER, answer, request=request, writes=claim.writes)
+        known.wake()
+        return True
+
+    def _store(self, known: _Session, kind: Kind, message: bytes, **about: Any) -> int:
+        before = known.log.bytes
+        number = known.log.append(kind, message, self._clock(), **about)
+        self._log_bytes += known.log.bytes - before
+        if self._is_full():
+            self._shrink_all()
+        known.wake()
+        return number
+
+    def _shrink_all(self) -> None:
+        """Bring every log down to its fair share, which gives up what was delivered first."""
+        share = self._limits.max_total_log_bytes // max(1, len(self._sessions)) // 2
+        for session in self._sessions.values():
+            session.log.shrink(share)
+        self._log_bytes = sum(session.log.bytes for session in self._sessions.values())
+
+    async def attach(self, session: str, *, after: int | None = None) -> Attachment | None:
+        """Take over the session's stream."""
+        known = self._sessions.get(session)
+        if known is None:
+            return None
+        if known.stream is not None:
+            known.stream.end()
+        now = self._clock()
+        if after is None:
+            cursor, owed = known.log.last, known.log.owed(now - self._limits.repeat_s)
+        else:
+            cursor, owed = min(after, known.log.last), []
+            answered = [
+                (claim.answer, request, claim.writes)
+                for request, claim in known.claims.items()
+                if claim.answer is not None
+            ]
+            known.log.rewind(cursor, answered, now)
+        known.seen_at = now
+        known.stream = _MemoryAttachment(known, cursor, owed, self._clock)
+        return known.stream
+
+    async def end(self, session: str) -> None:
+        """End a session."""
+        self._end(session)
+
+    def _end(self, session: str) -> None:
+        known = self._sessions.pop(session, None)
+        if known is None:
+            return
+        self._log_bytes -= known.log.bytes
+        owner = known.record.owner
+        self._per_owner[owner] -= 1
+        if not self._per_owner[owner]:
+            del self._per_owner[owner]
+        if known.stream is not None:
+            known.stream.end()
+        if self._listener is not None:
+            self._listener.ended(session)
+
+    async def tell(self, note: Note, *, instance: str | None = None) -> None:
+        """Nothing to do: there is no other instance."""
+
+    def sweep(self) -> list[str]:
+        """Expire old events and idle sessions; return the sessions that ended by it."""
+        now = self._clock()
+        idle_since = now - self._limits.idle_s
+        idle = [
+            session.record.id
+            for session in self._sessions.values()
+            if session.stream is None and max(session.detached_at, session.seen_at) < idle_since
+        ]
+        for session_id in idle:
+            self._end(session_id)
+        for session in self._sessions.values():
+            session.log.expire(now - self._limits.answer_kept_s)
+        self._log_bytes = sum(session.log.bytes for session in self._sessions.values())
+        return idle
+
+    def wake_all(self) -> None:
+        """Make every stream look around."""
+        for session in self._sessions.values():
+            session.wake()
+
+    def figures(self) -> Mapping[str, int]:
+        """Return how many sessions, streams and bytes there are."""
+        streams = sum(session.stream is not None for session in self._sessions.values())
+        return {"sessions": len(self._sessions), "streams": streams, "log_bytes": self._log_bytes}

@@ -1,0 +1,356 @@
+"""The broker of many instances: sessions, request ids and event logs live in Valkey or Redis.
+
+Any instance may take a POST or a stream of any session. A call costs two round trips: `admit`, which records and
+claims, and `finish`, which stores the answer, gives up the claim and tells the instance that holds the stream. What is
+kept, and every step that two instances may race for, is in lua/; calls are in `valkey_calls`, streams in
+`valkey_stream`, dead instances in `valkey_lease`, and how everything travels in `valkey_link`.
+
+While Valkey is away, streams stay open, and calls whose session's stream is held here run from memory; everything else
+waits for a short while and is then refused.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import Final, Self
+
+import anyio
+import anyio.abc
+from mcp_types import RequestId
+
+from shared.telemetry import get_logger
+from transport import valkey_codec as codec
+from transport import valkey_scripts as scripts
+from transport.broker import Admission, BrokerUnavailableError, Call, CapReachedError, Listener, Note
+from transport.event_log import Event, Kind
+from transport.session import Limits, Owner, SessionRecord
+from transport.valkey_calls import FINISH_S, Calls
+from transport.valkey_hub import Hub
+from transport.valkey_link import Script
+from transport.valkey_stream import HeldStream, new_token
+
+log = get_logger(__name__)
+
+PREFIX: Final = "{mcp}:"
+"""In front of every key. The braces keep them together on one node of a cluster."""
+ADMIT_S: Final = 4.0
+"""How long a request may wait for Valkey; the Python client gives a POST 5 s."""
+TELL_S: Final = 4.0
+NOTE_EVERY_S: Final = 1.0
+SETTLE_S: Final = 1.0
+"""After an outage: how long instances have to record what they did meanwhile, before others take over."""
+
+
+class ValkeyBroker:
+    """Shares sessions with all instances that use the same server and prefix.
+
+    Args:
+        url: see `from_url`.
+        limits: bounds of this instance.
+        prefix: in front of every key and channel.
+
+    Raises:
+        ValueError: `url` cannot be read.
+    """
+
+    is_shared = True
+
+    def __init__(self, url: str, *, limits: Limits | None = None, prefix: str = PREFIX) -> None:
+        self._limits = limits if limits is not None else Limits()
+        self._hub = Hub(
+            url, limits=self._limits, prefix=prefix, heard=self._heard, came_up=self._came_up, bury=self._bury
+        )
+        self._calls = Calls(self._hub, dropped=self._dropped)
+        self._listener: Listener | None = None
+        self._settled_at = 0.0
+
+    @classmethod
+    def from_url(cls, url: str, *, limits: Limits | None = None) -> Self:
+        """Return a broker on the server at `url`: `redis://`, or `rediss://` for TLS, with user and password in it."""
+        return cls(url, limits=limits)
+
+    @property
+    def instance(self) -> str:
+        """Name of this instance."""
+        return self._hub.instance
+
+    @property
+    def is_up(self) -> bool:
+        """Whether sessions can be reached now."""
+        return self._hub.link.is_up
+
+    @asynccontextmanager
+    async def run(self, listener: Listener) -> AsyncGenerator[None]:
+        """Work until left; what could not be recorded by then has one more second."""
+        self._listener = listener
+        async with self._hub.link.run():
+            try:
+                async with anyio.create_task_group() as self._tasks:
+                    self._tasks.start_soon(self._hub.lease.keep)
+                    self._tasks.start_soon(self._keep_noting)
+                    try:
+                        yield
+                    finally:
+                        self._tasks.cancel_scope.cancel()
+            finally:
+                with anyio.move_on_after(FINISH_S, shield=True), suppress(BrokerUnavailableError):
+                    await self._hub.late.work_off()
+                    await self._hub.call(scripts.LEAVE)
+
+    # ---- sessions
+
+    async def open(self, record: SessionRecord, *, reconnect: bool = False) -> None:
+        """Begin a session. The instance's cap counts the streams it holds: the rest costs it nothing."""
+        factor = 2 if reconnect else 1
+        if len(self._hub.held) >= self._limits.max_sessions * factor:
+            raise CapReachedError(whole_instance=True)
+        cap = self._limits.max_sessions_per_principal * factor
+        owner = codec.encode_owner(record.owner)
+        if not await self._hub.call(scripts.OPEN, record.id, owner, record.wire, *codec.record_fields(record), cap):
+            raise CapReachedError(whole_instance=False)
+
+    async def find(self, session: str) -> SessionRecord | None:
+        """Return the record of a living session."""
+        fields = await self._hub.ask(scripts.FIND, session)
+        return self._hub.learn(session, fields) if fields else None
+
+    async def save(self, record: SessionRecord) -> None:
+        """Keep what `initialize` and `initialized` changed: now, or once Valkey is back."""
+        what = (record.id, record.epoch, *codec.record_fields(record))
+        try:
+            stamp = await self._hub.call(scripts.SAVE, *what, wait_s=FINISH_S)
+        except BrokerUnavailableError:
+            self._hub.late.add(partial(self._late, scripts.SAVE, *what))
+        else:
+            record.stamp = stamp or record.stamp
+
+    async def _late(self, script: Script, *args: str | bytes | int) -> bool:
+        await self._hub.call(script, *args)
+        return True
+
+    async def end(self, session: str) -> None:
+        """End a session."""
+        await self._hub.call(scripts.END, session)
+        self._ended(session)
+
+    def _dropped(self) -> None:
+        if self._listener is not None:
+            self._listener.dropped()
+
+    def _ended(self, session: str) -> None:
+        self._hub.forget(session)
+        if self._listener is not None:
+            self._listener.ended(session)
+
+    # ---- calls and messages
+
+    async def admit(
+        self, session: str, owner: Owner, wire: str, calls: Sequence[Call]
+    ) -> tuple[SessionRecord, list[Admission]]:
+        """Record requests before they run."""
+        deadline = asyncio.get_running_loop().time() + ADMIT_S
+        if session not in self._hub.held:
+            await self._settle(deadline)
+        wait_s = max(FINISH_S, deadline - asyncio.get_running_loop().time())
+        return await self._calls.admit(session, owner, wire, calls, wait_s=wait_s)
+
+    async def _settle(self, deadline: float) -> None:
+        """Wait until whoever ran calls from memory has had time to record them: else a repeat would run as well."""
+        clock = asyncio.get_running_loop().time
+        while not self.is_up:
+            if clock() > deadline:
+                raise BrokerUnavailableError
+            await anyio.sleep(SETTLE_S / 20)
+        await anyio.sleep(max(0.0, self._settled_at - clock()))
+
+    async def finish(self, session: str, epoch: int, request: RequestId, answer: bytes | None) -> bool:
+        """Close a running request."""
+        return await self._calls.finish(session, epoch, request, answer)
+
+    async def append(self, session: str, kind: Kind, message: bytes) -> None:
+        """Send a notification or a request to the client; while Valkey is away, only where the stream is held here."""
+        held = self._hub.held.get(session)
+        try:
+            if held is not None and not self.is_up:
+                raise BrokerUnavailableError
+            number = await self._hub.call(scripts.APPEND, session, int(kind), message, wait_s=FINISH_S)
+        except BrokerUnavailableError:
+            if held is not None:
+                held.offer_unnumbered(Event(0, kind, 0.0, message))
+            elif kind is Kind.REQUEST and not self._hub.late.is_full(len(message)):  # somebody waits for its answer
+                self._hub.late.add(partial(self._late, scripts.APPEND, session, int(kind), message), len(message))
+        else:
+            held = self._hub.held.get(session)
+            if held is not None and number > 0:
+                held.offer(Event(number, kind, 0.0, message))
+
+    # ---- streams
+
+    async def attach(self, session: str, *, after: int | None = None) -> HeldStream | None:
+        """Take over the session's stream, wherever it is held."""
+        token = f"{self.instance}-{new_token()}"
+        reply = await self._hub.ask(scripts.ATTACH, session, token, "" if after is None else after)
+        if not reply:
+            return None
+        last, fields, owed = reply
+        record, earlier = self._hub.learn(session, fields), self._hub.held.get(session)
+        held = HeldStream(
+            self, record, token, last=last, owed=codec.decode_events(owed), clock=asyncio.get_running_loop().time
+        )
+        self._hub.held[session] = held
+        if earlier is not None:
+            earlier.end()
+        return held
+
+    @property
+    def limits(self) -> Limits:
+        """Bounds of this instance."""
+        return self._limits
+
+    async def read(self, held: HeldStream) -> tuple[int, list[Event]] | None:
+        """Return the newest number of a session's log, and its events that this stream has not queued.
+
+        None, and a stream that ends, when another one has the session; None without a session.
+
+        Raises:
+            BrokerUnavailableError.
+        """
+        reply = await self._hub.call(scripts.READ, held.record.id, held.token, held.last)
+        if not reply:
+            return None
+        newest, events, is_replaced = reply
+        if is_replaced:
+            held.end()
+            return None
+        return newest, codec.decode_events(events)
+
+    async def owes(self, session: str, after: int) -> tuple[int, int]:
+        """Return how many calls of a session run anywhere, and how many events came after that one.
+
+        Raises:
+            BrokerUnavailableError.
+        """
+        running, newer = await self._hub.call(scripts.OWES, session, after)
+        return running, newer
+
+    def note_soon(self, held: HeldStream) -> None:
+        """Keep at once how far a stream was written."""
+        self._tasks.start_soon(self._note_quietly, held)
+
+    async def release(self, held: HeldStream) -> None:
+        """Give up a stream that was closed, unless another one has the session already."""
+        if self._hub.held.get(held.record.id) is held:
+            del self._hub.held[held.record.id]
+        with anyio.move_on_after(FINISH_S, shield=True):
+            await self._note_quietly(held, is_released=True)
+
+    async def _note_quietly(self, held: HeldStream, *, is_released: bool = False) -> None:
+        with suppress(BrokerUnavailableError):
+            await self._note(held, is_released=is_released)
+
+    async def _note(self, held: HeldStream, *, is_released: bool = False) -> None:
+        """Keep how far a stream was written; find out whether it still has its session."""
+        marks = held.marks()
+        reply = await self._hub.call(scripts.MARK, held.record.id, held.token, *marks, int(is_released))
+        held.noted(marks)
+        if reply < 0 and await self._hub.is_final():
+            self._ended(held.record.id)
+        elif reply == 0 and not is_released:
+            held.end()
+
+    # ---- word from and to other instances
+
+    async def tell(self, note: Note, *, instance: str | None = None) -> None:
+        """Pass word on; to one instance as soon as it listens, unless it died."""
+        text = codec.encode_note(note)
+        deadline = asyncio.get_running_loop().time() + TELL_S
+        while not await self._hub.call(scripts.TELL, instance or "", text):
+            if asyncio.get_running_loop().time() > deadline:
+                raise BrokerUnavailableError
+            await anyio.sleep(TELL_S / 40)
+
+    def _heard(self, message: bytes) -> None:
+        head, _, body = message.partition(b"\n")
+        kind, _, rest = head.partition(b" ")
+        match kind:
+            case b"event":
+                session, *about = rest.split(b" ", 4)
+                held = self._hub.held.get(session.decode())
+                if held is not None:
+                    held.offer(codec.decode_published(about, body))
+            case b"replaced":
+                name, _, token = rest.decode().partition(" ")
+                held = self._hub.held.get(name)
+                if held is not None and held.token == token:
+                    held.end()
+            case b"ended":
+                self._ended(rest.decode())
+            case b"stale":
+                self._tasks.start_soon(self._refresh, rest.decode())
+            case b"note" if self._listener is not None:
+                self._tasks.start_soon(self._hand_on, self._listener, codec.decode_note(rest))
+
+    async def _hand_on(self, listener: Listener, note: Note) -> None:
+        try:
+            await listener.told(note)
+        except Exception:  # one bad note must not cost all sessions
+            log.exception("note_failed", note=note.kind)
+
+    async def _refresh(self, session: str) -> None:
+        with suppress(BrokerUnavailableError):
+            await self.find(session)
+
+    def wake_all(self) -> None:
+        """Make every stream look around."""
+        for held in self._hub.held.values():
+            held.wake()
+
+    def figures(self) -> Mapping[str, int]:
+        """Return how many sessions have their stream here, and how many bytes wait to be written."""
+        streams = len(self._hub.held)
+        waiting = sum(held.queued_bytes for held in self._hub.held.values())
+        return {"sessions": streams, "streams": streams, "log_bytes": waiting}
+
+    # ---- upkeep
+
+    async def _keep_noting(self) -> None:
+        """Keep how far streams were written, and what could not be recorded in time."""
+        while True:
+            await anyio.sleep(min(NOTE_EVERY_S, self._limits.idle_s / 8))
+            if not self.is_up:
+                continue
+            async with anyio.create_task_group() as tasks:
+                for held in list(self._hub.held.values()):
+                    if held.has_missed:
+                        held.fall_behind()
+                    if held.needs_noting(self._limits.idle_s / 4):
+                        tasks.start_soon(self._note_quietly, held)
+            with suppress(BrokerUnavailableError):
+                await self._calls.record_again()
+                await self._hub.late.work_off()
+
+    async def _came_up(self) -> None:
+        """Bring everything up to date: what was published meanwhile was missed."""
+        is_return = self._hub.lease.store is not None
+        must_restore = await self._hub.lease.came_up()
+        async with anyio.create_task_group() as tasks:
+            for held in list(self._hub.held.values()):
+                tasks.start_soon(self._bring_back, held, must_restore)
+        self._hub.lease.restored()
+        await self._calls.record_again()
+        await self._hub.late.work_off()
+        if is_return:
+            self._settled_at = asyncio.get_running_loop().time() + SETTLE_S
+
+    async def _bring_back(self, held: HeldStream, must_restore: bool) -> None:
+        record = held.record
+        if must_restore:
+            fields = (codec.encode_owner(record.owner), record.wire, *codec.record_fields(record), record.epoch)
+            await self._hub.call(scripts.RESTORE, record.id, held.token, *fields, held.last, *held.marks())
+            record.stamp = 0  # counted anew
+        await self._note(held)
+        held.fall_behind()
+
+    async def _bury(self, instance: str) -> None:
+        await self._calls.bury(instance)

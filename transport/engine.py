@@ -1,0 +1,323 @@
+"""One POST in, answers out: which request runs, how it is cancelled, and what its one answer is.
+
+A request is recorded before it runs and is answered exactly once: with its result, its error, or a word about why
+there is none. Cancellation uses cancel scopes, never `task.cancel()`, which libraries below have been seen to swallow.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import anyio
+import anyio.abc
+import structlog
+from mcp.server import MCPServer
+from mcp.server.lowlevel import Server
+from mcp_types import (
+    INTERNAL_ERROR,
+    JSONRPCError,
+    JSONRPCNotification,
+    JSONRPCRequest,
+    JSONRPCResponse,
+    RequestId,
+)
+from mcp_types.methods import SPEC_CLIENT_METHODS
+
+from shared.telemetry import Counter, get_logger
+from transport import messages
+from transport.backchannel import BackChannel, Caller, Exchange
+from transport.broker import Admission, BrokerUnavailableError, Call, Note, SessionBroker
+from transport.kernel import Kernel, cancelled_request_id_from_params, coerce_request_id, error_of
+from transport.session import Limits, SessionRecord
+
+log = get_logger(__name__)
+
+_LAST_WORDS_S: Final = 1.0
+
+
+class RequestRefusedError(Exception):
+    """A request id was used before: for something else, or so long ago that its answer is gone."""
+
+    def __init__(self, request: RequestId) -> None:
+        super().__init__("This request id was already used in this session. Nothing was done; send it with a new id.")
+        self.request = request
+
+
+@dataclass(slots=True, eq=False)
+class _Running:
+    epoch: int
+    writes: bool
+    listens: bool
+    """It is a subscription, which ends when the server says so."""
+    exchange: Exchange
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    done: anyio.Event = field(default_factory=anyio.Event)
+
+
+class Engine:
+    """Runs the requests of every session through one MCP server.
+
+    Args:
+        server: any server of the SDK.
+        broker: keeps the sessions and takes what is sent to clients.
+        limits: bounds of this instance.
+        counter: counts `mcp_requests` by method and outcome.
+    """
+
+    def __init__(
+        self,
+        server: "MCPServer[Any] | Server[Any]",
+        broker: SessionBroker,
+        *,
+        limits: Limits,
+        counter: Counter | None = None,
+    ) -> None:
+        self._broker = broker
+        self.channel = BackChannel(broker)
+        """The way from this instance to the clients."""
+        self._kernel = Kernel(server, self.channel)
+        self._limits = limits
+        self._counter = counter
+        self._running: dict[str, dict[RequestId, _Running]] = {}
+        self._quiet = asyncio.Event()
+        self._quiet.set()
+        self._stopping = False
+
+    @asynccontextmanager
+    async def run(self) -> AsyncGenerator[None]:
+        """Accept messages until left; calls still running then are interrupted."""
+        async with self._kernel.run(), anyio.create_task_group() as self._tasks:
+            try:
+                yield
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await self.stop(0)
+                self._tasks.cancel_scope.cancel()
+
+    async def receive(self, session_id: str, inbound: Sequence[messages.Inbound], caller: Caller, *, kind: str) -> None:
+        """Take the messages of one POST; when this returns they are recorded, and each request runs at most once.
+
+        Args:
+            session_id: whom they are for, as the client says.
+            inbound: the messages.
+            caller: who sent them.
+            kind: name of the wire.
+
+        Raises:
+            RequestRefusedError: a request id was used before; nothing of this POST was done.
+            SessionGoneError: the caller has no such session on this wire.
+            BrokerUnavailableError: it could not be recorded; nothing of this POST was done.
+        """
+        calls = [self._call(one.message, one.digest) for one in inbound if isinstance(one.message, JSONRPCRequest)]
+        session, admissions = await self._broker.admit(session_id, caller.principal.key, kind, calls)
+        new: dict[RequestId, Call] = {}
+        for call, admission in zip(calls, admissions, strict=True):
+            if admission is Admission.REFUSED:
+                raise RequestRefusedError(call.request)
+            if admission is Admission.NEW:
+                new[call.request] = call
+        for one in inbound:
+            if isinstance(one.message, JSONRPCRequest):
+                if one.message.id in new:
+                    await self._start(session, one.message, new[one.message.id], caller, kind)
+                continue
+            try:
+                await self._take(session, one.message, caller, kind)
+            except BrokerUnavailableError:
+                if not calls:
+                    raise
+                log.warning("answer_lost")  # the requests next to it are recorded, and have to run
+
+    async def _take(
+        self,
+        session: SessionRecord,
+        message: JSONRPCNotification | JSONRPCResponse | JSONRPCError,
+        caller: Caller,
+        kind: str,
+    ) -> None:
+        match message:
+            case JSONRPCNotification():
+                await self._notified(session, message, caller, kind)
+            case JSONRPCResponse():
+                note = Note("answered", session.id, session.owner, message.id, {"result": message.result})
+                await self.channel.pass_on(note)
+            case JSONRPCError():
+                error = message.error.model_dump(mode="json", exclude_none=True)
+                await self.channel.pass_on(Note("answered", session.id, session.owner, message.id, {"error": error}))
+
+    def _call(self, request: JSONRPCRequest, digest: bytes) -> Call:
+        writes = self._kernel.writes(request.method, request.params)
+        return Call(request.id, digest, writes=writes, opens_epoch=request.method == "initialize")
+
+    async def _start(
+        self, session: SessionRecord, request: JSONRPCRequest, call: Call, caller: Caller, kind: str
+    ) -> None:
+        earlier = self._running.get(session.id, {})
+        if self._stopping or len(earlier) >= self._limits.max_running_calls:
+            await self._refuse_as_busy(session, request)
+            return
+        if call.opens_epoch:
+            self._begin_epoch(session.id, session.epoch)
+            self._tasks.start_soon(
+                self._spread, Note("epoch", session.id, session.owner, body={"epoch": session.epoch})
+            )
+        exchange = self._kernel.exchange(session.id, caller, kind, request)
+        this = _Running(session.epoch, call.writes, request.method == "subscriptions/listen", exchange)
+        self._running.setdefault(session.id, {})[request.id] = this
+        self._quiet.clear()
+        self._tasks.start_soon(self._serve, session, request, this)
+        if call.opens_epoch:
+            await this.done.wait()  # else a pipelined next message could meet a session without a record
+
+    async def _refuse_as_busy(self, session: SessionRecord, request: JSONRPCRequest) -> None:
+        text = "Too many calls of this session are running. Nothing was changed; wait for some of them."
+        if self._stopping:
+            text = "The server is stopping. Nothing was changed; ask again in a moment."
+        answer = messages.error(request.id, INTERNAL_ERROR, text, {"kind": "busy"})
+        await self._broker.finish(session.id, session.epoch, request.id, answer)
+
+    async def _notified(
+        self, session: SessionRecord, notification: JSONRPCNotification, caller: Caller, kind: str
+    ) -> None:
+        params = notification.params or {}
+        if notification.method == "notifications/cancelled":
+            request = cancelled_request_id_from_params(params)
+            if not self._cancel(session.id, request):
+                self._tasks.start_soon(self._spread, Note("cancelled", session.id, session.owner, request))
+        elif notification.method == "notifications/progress":
+            await self.channel.pass_on(
+                Note("progressed", session.id, session.owner, params.get("progressToken"), dict(params))
+            )
+        before = session.initialized
+        await self._kernel.notification(session, self._kernel.exchange(session.id, caller, kind), notification)
+        if session.initialized != before:
+            await self._broker.save(session)
+
+    def _cancel(self, session: str, request: RequestId | None) -> bool:
+        """Cancel one call at its client's wish: by its exact id, else by the number that a string spells.
+
+        Returns whether nothing is left to do: it ran here, or there is no such thing.
+        """
+        if request is None:
+            return True
+        running = self._running.get(session, {})
+        call = running.get(request) or running.get(coerce_request_id(request))
+        if call is None:
+            return not self._broker.is_shared
+        call.exchange.cancel_requested.set()
+        call.scope.cancel()
+        return True
+
+    def _begin_epoch(self, session: str, epoch: int) -> None:
+        """Cancel what runs here of earlier epochs: its answers are not wanted any more."""
+        for call in self._running.get(session, {}).values():
+            if call.epoch < epoch:
+                call.scope.cancel()
+
+    async def _spread(self, note: Note) -> None:
+        """Pass word to all other instances, as far as they can be reached: it saves work and carries no promise."""
+        try:
+            await self._broker.tell(note)
+        except BrokerUnavailableError:
+            log.warning("note_lost", note=note.kind)
+
+    async def told(self, note: Note) -> None:
+        """Take word from another instance."""
+        match note.kind:
+            case "cancelled":
+                self._cancel(note.session, note.request)
+            case "epoch":
+                self._begin_epoch(note.session, int(note.body["epoch"]))
+            case _:
+                await self.channel.told(note)
+
+    async def _serve(self, session: SessionRecord, request: JSONRPCRequest, call: _Running) -> None:
+        """Run one request to its one answer; a cancelled one has none. Never raises, whatever its handler does."""
+        answer: bytes | None = None
+        try:
+            with call.scope, structlog.contextvars.bound_contextvars(request_id=request.id, session=session.id[:8]):
+                answer = await self._answer(session, request, call.exchange)
+        finally:
+            call.exchange.closed = True
+            if answer is None and self._stopping:
+                answer = messages.interrupted(request.id, writes=call.writes)
+            if call.exchange.cancel_requested.is_set():
+                answer = None
+            with anyio.move_on_after(_LAST_WORDS_S, shield=True):
+                accepted = await self._broker.finish(session.id, call.epoch, request.id, answer)
+                if not accepted:
+                    log.info("answer_dropped", method=request.method)
+                    self.dropped()
+            self._settled(session.id, request.id, call)
+
+    async def _answer(self, session: SessionRecord, request: JSONRPCRequest, exchange: Exchange) -> bytes:
+        outcome = "ok"
+        try:
+            result = await self._kernel.request(session, exchange, request)
+            if request.method == "initialize":
+                await self._broker.save(session)
+            answer = messages.result(request.id, result)
+        except Exception as exc:
+            problem = error_of(exc)
+            outcome = str(problem.code)
+            if problem.code == INTERNAL_ERROR:
+                log.exception("request_handler_failed", method=request.method)
+            answer = messages.error(request.id, problem.code, problem.message, problem.data)
+        if len(answer) > messages.MAX_ANSWER_BYTES:
+            outcome = "too_large"
+            log.warning("answer_too_large", method=request.method, bytes=len(answer))
+            answer = messages.too_large(request.id, request.method, len(answer))
+        if self._counter is not None:
+            method = request.method if request.method in SPEC_CLIENT_METHODS else "other"
+            self._counter.count("mcp_requests", method=method, outcome=outcome)
+        return answer
+
+    def _settled(self, session: str, request: RequestId, call: _Running) -> None:
+        running = self._running.get(session, {})
+        if running.get(request) is call:
+            del running[request]
+        if not running:
+            self._running.pop(session, None)
+        if not self._running:
+            self._quiet.set()
+        call.done.set()
+
+    def is_busy(self, session: str) -> bool:
+        """Whether calls of this session are running here."""
+        return bool(self._running.get(session))
+
+    def dropped(self) -> None:
+        """Count an answer that nobody wanted any more."""
+        if self._counter is not None:
+            self._counter.count("mcp_answers_dropped")
+
+    def ended(self, session: str) -> None:
+        """Let go of a session that ended: its calls are cancelled, whoever waits for its client is told."""
+        self._kernel.forget(session)
+        self.channel.close(session)
+        for call in self._running.get(session, {}).values():
+            call.scope.cancel()
+
+    def is_listening(self, session: str) -> bool:
+        """Whether a subscription of this session runs here: it is owed its end before its stream may end."""
+        return any(call.listens for call in self._running.get(session, {}).values())
+
+    async def stop(self, grace_s: float) -> None:
+        """End subscriptions, let other calls go on for `grace_s` seconds, then interrupt the rest and answer them."""
+        self._kernel.end_subscriptions()
+        with anyio.move_on_after(_LAST_WORDS_S):
+            for call in [call for calls in self._running.values() for call in calls.values() if call.listens]:
+                await call.done.wait()
+        self._broker.wake_all()
+        with anyio.move_on_after(grace_s):
+            await self._quiet.wait()
+        self._stopping = True
+        for calls in self._running.values():
+            for call in calls.values():
+                call.scope.cancel()
+        with anyio.move_on_after(_LAST_WORDS_S) as patience:
+            await self._quiet.wait()
+        if patience.cancelled_caught:
+            log.error("calls_ignored_their_cancellation", calls=sum(len(calls) for calls in self._running.values()))

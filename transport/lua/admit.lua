@@ -1,0 +1,106 @@
+-- Records requests before they run. ARGV: session, owner, wire, the stamp that is known, then for each request: its id,
+-- digest, whether it writes, whether it opens an epoch, a token by which this very attempt is known again.
+-- Returns {} when there is no such session, else {stamp, epoch, {admissions}, {fields of the record if the stamp is new}}.
+local NEW, RUNNING, ANSWERED, REFUSED = 1, 2, 3, 4
+local session, owner, wire, stamp = ARGV[ARGS], ARGV[ARGS + 1], ARGV[ARGS + 2], ARGV[ARGS + 3]
+local record, claims = record_of(session), claims_of(session)
+
+local known = call('HMGET', record, 'owner', 'wire', 'stamp', 'epoch')
+if known[1] ~= owner or known[2] ~= wire then return {} end
+
+local requests = {}
+for index = ARGS + 4, #ARGV, 5 do
+  requests[#requests + 1] = {
+    id = ARGV[index], digest = ARGV[index + 1], writes = ARGV[index + 2], opens = ARGV[index + 3] == '1',
+    token = ARGV[index + 4],
+  }
+end
+
+local function begin_epoch()
+  local all = call('HGETALL', claims)
+  for index = 1, #all, 2 do
+    local instance = string.match(all[index + 1], '^run (%S+) ')
+    if instance then call('SREM', running_on(instance), session .. ' ' .. all[index]) end
+  end
+  call('DEL', claims)
+  call('HSET', record, 'open', 0)
+  known[4] = int(call('HINCRBY', record, 'epoch', 1))
+  known[3] = int(call('HINCRBY', record, 'stamp', 1))
+end
+
+local function judge(request)
+  local claim = read_claim(session, request.id)
+  if not claim then return NEW end
+  if claim.token == request.token and claim.instance == me then return NEW end -- this very attempt, sent again
+  if claim.digest ~= request.digest then return REFUSED end
+  if claim.is_running then
+    claim.answer = AWAITED
+    write_claim(session, request.id, claim)
+    return RUNNING
+  end
+  if claim.answer == 0 then return REFUSED end
+  expire(session)
+  local id = int(claim.answer) .. '-0'
+  return #call('XRANGE', log_of(session), id, id) == 1 and ANSWERED or REFUSED
+end
+
+local function answer_again(request)
+  local claim = read_claim(session, request.id)
+  local id = int(claim.answer) .. '-0'
+  local message = call('XRANGE', log_of(session), id, id)[1][2][10]
+  claim.answer = store(session, ANSWER, request.id, claim.writes, message, true)
+  write_claim(session, request.id, claim)
+end
+
+local function forget_old_ids()
+  local surplus = call('HLEN', claims) - max_ids
+  if surplus <= 0 then return end
+  local ended, all = {}, call('HGETALL', claims)
+  for index = 1, #all, 2 do
+    local order = string.match(all[index + 1], '^end .* (%S+)$')
+    if order then ended[#ended + 1] = { tonumber(order), all[index] } end
+  end
+  table.sort(ended, function(one, other) return one[1] < other[1] end)
+  for index = 1, math.min(#ended, surplus + math.floor(max_ids / 10)) do -- some more, so that it is seldom
+    call('HDEL', claims, ended[index][2])
+  end
+end
+
+for _, request in ipairs(requests) do
+  if request.opens then
+    local claim = read_claim(session, request.id)
+    if not (claim and claim.is_running and claim.digest == request.digest) then begin_epoch() end
+  end
+end
+
+local admissions, refused = {}, false
+for index, request in ipairs(requests) do
+  admissions[index] = judge(request)
+  refused = refused or admissions[index] == REFUSED
+end
+if not refused then
+  for index, request in ipairs(requests) do
+    if admissions[index] == NEW and not read_claim(session, request.id) then
+      write_claim(session, request.id, {
+        is_running = true, instance = me, token = request.token, writes = request.writes, digest = request.digest,
+        answer = 0, order = call('HINCRBY', record, 'order', 1),
+      })
+      call('HINCRBY', record, 'open', 1)
+      call('SADD', running_on(me), session .. ' ' .. request.id)
+    elseif admissions[index] == ANSWERED then
+      answer_again(request)
+    end
+  end
+  if #requests > 0 then
+    forget_old_ids()
+    call('PEXPIRE', running_on(me), int(2 * idle_ms))
+    call('ZADD', INSTANCES, 'GT', int(now + lease_ms), me) -- who has calls running can be found dead
+  end
+end
+call('HSET', record, 'seen', int(now))
+keep(session)
+local fields = {}
+if known[3] ~= stamp then
+  fields = call('HMGET', record, 'owner', 'wire', 'version', 'params', 'initialized', 'epoch', 'stamp')
+end
+return { known[3], known[4], admissions, fields }

@@ -1,0 +1,3 @@
+-- Ends a session. ARGV: session.
+end_session(ARGV[ARGS])
+return 1

@@ -1,0 +1,160 @@
+"""JSON-RPC messages as bytes: what may come in, and the errors that transports themselves send. Pure.
+
+Source: JSON-RPC 2.0; MCP base protocol, whose request ids are strings or integers and never null. The SDK's parser
+reads any other id as "no id", which would turn a request into a notification that nobody answers, so ids are checked
+here first.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Final
+
+from mcp_types import (
+    INTERNAL_ERROR,
+    INVALID_REQUEST,
+    PARSE_ERROR,
+    JSONRPCMessage,
+    JSONRPCRequest,
+    RequestId,
+    jsonrpc_message_adapter,
+)
+from pydantic import ValidationError
+from pydantic_core import from_json, to_json
+
+MAX_ANSWER_BYTES: Final = 1024 * 1024
+MAX_BATCH: Final = 100
+
+
+class MalformedMessageError(Exception):
+    """The body is no JSON-RPC message; the text says what is wrong and what would be right."""
+
+    def __init__(self, text: str, *, code: int = INVALID_REQUEST) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """One message of a POST, with a digest by which a repeat of the same request is known."""
+
+    message: JSONRPCMessage
+    digest: bytes
+
+
+def parse(body: bytes) -> tuple[list[Inbound], bool]:
+    """Return the messages in `body`, and whether they came as a batch.
+
+    Raises:
+        MalformedMessageError: not JSON, not JSON-RPC 2.0, an unusable id, an empty or oversized batch.
+    """
+    try:
+        value = from_json(body)
+    except ValueError:
+        raise MalformedMessageError("The body is not valid JSON.", code=PARSE_ERROR) from None
+    if not isinstance(value, list):
+        return [_inbound(value)], False
+    if not 1 <= len(value) <= MAX_BATCH:
+        raise MalformedMessageError(f"A batch holds 1 to {MAX_BATCH} messages, not {len(value)}.")
+    messages = [_inbound(one) for one in value]
+    ids = [one.message.id for one in messages if isinstance(one.message, JSONRPCRequest)]
+    if len({(type(one), one) for one in ids}) < len(ids):
+        raise MalformedMessageError("Two requests of one batch have the same id.")
+    return messages, True
+
+
+def _inbound(value: object) -> Inbound:
+    if not isinstance(value, dict):
+        raise MalformedMessageError("A JSON-RPC message is a JSON object.")
+    if "id" in value and not _is_id(value["id"]) and not _answers_the_unreadable(value):
+        raise MalformedMessageError("The id of a request must be a string or an integer.")
+    try:
+        message = jsonrpc_message_adapter.validate_python(value)
+    except ValidationError:
+        raise MalformedMessageError(
+            'Not a JSON-RPC 2.0 message: it needs "jsonrpc": "2.0" and a "method" (or a "result" or an "error").'
+        ) from None
+    return Inbound(message, sha256(encode(value)).digest())
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, int | str) and not isinstance(value, bool)
+
+
+def _answers_the_unreadable(value: Mapping[str, Any]) -> bool:
+    """An error answer to a message without a readable id is the one place where JSON-RPC allows null."""
+    return value["id"] is None and "error" in value
+
+
+def encode(message: Mapping[str, Any]) -> bytes:
+    """Return `message` as one line of JSON.
+
+    What the fast encoder refuses (lone surrogates) goes through the slow one: an answer must never be lost here.
+    """
+    try:
+        return to_json(message, inf_nan_mode="null")
+    except ValueError:
+        return json.dumps(message, separators=(",", ":"), default=str).encode()
+
+
+def notification(method: str, params: Mapping[str, Any] | None) -> bytes:
+    """Return a notification."""
+    return encode({"jsonrpc": "2.0", "method": method, **({} if params is None else {"params": params})})
+
+
+def request(request_id: RequestId, method: str, params: Mapping[str, Any] | None) -> bytes:
+    """Return a request of the server to the client."""
+    return encode(
+        {"jsonrpc": "2.0", "id": request_id, "method": method, **({} if params is None else {"params": params})}
+    )
+
+
+def result(request_id: RequestId, value: Mapping[str, Any]) -> bytes:
+    """Return the answer to a request."""
+    return encode({"jsonrpc": "2.0", "id": request_id, "result": value})
+
+
+def error(request_id: RequestId | None, code: int, text: str, data: object = None) -> bytes:
+    """Return an error answer; `data` is left out when there is none."""
+    body = {"code": code, "message": text, **({} if data is None else {"data": data})}
+    return encode({"jsonrpc": "2.0", "id": request_id, "error": body})
+
+
+def refusal(kind: str, text: str, *, code: int = INVALID_REQUEST, request_id: RequestId | None = None) -> bytes:
+    """Return the body of an HTTP refusal: an error answer whose `data.kind` programs can act on."""
+    return error(request_id, code, text, {"kind": kind})
+
+
+LOOK_FIRST: Final = (
+    "Look at what it would have changed before you repeat it, and repeat it with the same idempotencyKey."
+)
+
+
+def interrupted(request_id: RequestId | None, *, writes: bool) -> bytes:
+    """Return the answer to a call that the server could not finish."""
+    if writes:
+        text = f"The server stopped while it worked on this: it may have been done. {LOOK_FIRST}"
+        return error(request_id, INTERNAL_ERROR, text, {"kind": "outcome_unknown"})
+    text = "The server stopped while it worked on this. Nothing was changed; ask again."
+    return error(request_id, INTERNAL_ERROR, text, {"kind": "interrupted"})
+
+
+def result_lost(request_id: RequestId | None, *, writes: bool) -> bytes:
+    """Return what stands in for an answer that waited too long for its reader and was given up."""
+    if writes:
+        text = f"This was carried out, but its answer was not read in time and is gone. {LOOK_FIRST}"
+    else:
+        text = "The answer was not read in time and is gone. Nothing was changed; ask again."
+    return error(request_id, INTERNAL_ERROR, text, {"kind": "result_lost"})
+
+
+def too_large(request_id: RequestId, method: str, size: int) -> bytes:
+    """Return what is sent instead of an answer over `MAX_ANSWER_BYTES`."""
+    text = (
+        f"The answer has {size:,} bytes; {MAX_ANSWER_BYTES:,} are the most that is sent. "
+        "Ask for less: a smaller limit, a narrower filter, or one item instead of many."
+    )
+    if method != "tools/call":
+        return error(request_id, INTERNAL_ERROR, text, {"kind": "result_lost"})
+    return result(request_id, {"content": [{"type": "text", "text": text}], "isError": True})

@@ -1,0 +1,78 @@
+"""How records, events and notes travel between an instance and Valkey. Pure."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from mcp_types import RequestId
+
+from transport.broker import Note
+from transport.event_log import Event, Kind
+from transport.session import Owner, SessionRecord
+
+
+def encode_request(request: RequestId) -> str:
+    """Return a request id as JSON on one line: 7 and "7" stay apart."""
+    return json.dumps(request)
+
+
+def decode_request(text: bytes) -> RequestId | None:
+    """Return the request id that `encode_request` made; None where an event answers nothing."""
+    request: RequestId | None = json.loads(text)
+    return request
+
+
+def encode_owner(owner: Owner) -> str:
+    """Return an owner as one text that no other owner has."""
+    return json.dumps(owner)
+
+
+def record_fields(record: SessionRecord) -> tuple[str, str, int]:
+    """Return version, parameters and `initialized` of a record as the scripts take them."""
+    params = "" if record.client_params is None else json.dumps(record.client_params)
+    return record.version or "", params, int(record.initialized)
+
+
+def update_record(record: SessionRecord, fields: Sequence[bytes]) -> None:
+    """Bring `record` up to date with the fields that a script returned."""
+    _, _, version, params, initialized, epoch, stamp = fields
+    record.version = version.decode() or None
+    record.client_params = json.loads(params) if params else None
+    record.initialized = initialized == b"1"
+    record.epoch = int(epoch)
+    record.stamp = int(stamp)
+
+
+def decode_record(session: str, fields: Sequence[bytes]) -> SessionRecord:
+    """Return the record that these fields are."""
+    tenant, principal = json.loads(fields[0])
+    record = SessionRecord(id=session, owner=(tenant, principal), wire=fields[1].decode())
+    update_record(record, fields)
+    return record
+
+
+def decode_events(rows: Sequence[Sequence[Any]]) -> list[Event]:
+    """Return the events that a script returned; an answer that was given up has no message."""
+    return [_event(number, kind, writes, request, message) for number, kind, writes, request, message in rows]
+
+
+def decode_published(head: Sequence[bytes], message: bytes) -> Event:
+    """Return an event as it is published: number, kind, writes, request, and its message."""
+    number, kind, writes, request = head
+    return _event(int(number), kind, writes, request, message)
+
+
+def _event(number: int, kind: bytes | int, writes: bytes, request: bytes, message: bytes | None) -> Event:
+    return Event(number, Kind(int(kind)), 0.0, message, decode_request(request), writes == b"1")
+
+
+def encode_note(note: Note) -> bytes:
+    """Return a note as it is published."""
+    return b"note " + json.dumps(asdict(note)).encode()
+
+
+def decode_note(text: bytes) -> Note:
+    """Return the note that `encode_note` made."""
+    told = json.loads(text)
+    return Note(**told | {"owner": tuple(told["owner"])})

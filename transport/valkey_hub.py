@@ -1,0 +1,118 @@
+"""What the parts of the Valkey broker of one instance share: its way to the server, its streams, its records."""
+
+import asyncio
+import secrets
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+from redis.exceptions import ResponseError
+
+from transport import valkey_codec as codec
+from transport import valkey_scripts as scripts
+from transport.broker import BrokerUnavailableError
+from transport.session import Limits, SessionRecord
+from transport.valkey_late import Late
+from transport.valkey_lease import LEASE_S, RECOVERY_S, Lease
+from transport.valkey_link import Script, ValkeyLink
+from transport.valkey_scripts import ScriptFailedError
+
+if TYPE_CHECKING:
+    from transport.valkey_stream import HeldStream
+
+KEPT_RECORDS: Final = 2048
+
+
+class Hub:
+    """One instance on one server.
+
+    Args:
+        url: of the server.
+        limits: bounds of this instance.
+        prefix: in front of every key and channel.
+        heard: is handed what other instances publish.
+        came_up: brings everything up to date after each subscription.
+        bury: answers the calls of an instance that died.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        limits: Limits,
+        prefix: str,
+        heard: Callable[[bytes], None],
+        came_up: Callable[[], Awaitable[None]],
+        bury: Callable[[str], Awaitable[None]],
+    ) -> None:
+        self.instance = secrets.token_hex(4)
+        self.limits = limits
+        self.link = ValkeyLink(
+            url, channels=[f"{prefix}n:{self.instance}", f"{prefix}n:"], heard=heard, came_up=came_up
+        )
+        self.lease = Lease(self.call, bury=bury, emptied=self.link.subscribe_again)
+        self.late = Late(limits.max_total_log_bytes)
+        self.held: dict[str, HeldStream] = {}
+        """Sessions whose stream is held here."""
+        self._common = scripts.common_arguments(prefix, self.instance, limits, LEASE_S)
+        self._records: OrderedDict[str, SessionRecord] = OrderedDict()
+
+    async def call(self, script: Script, *args: str | bytes | float, wait_s: float | None = None) -> Any:
+        """Run a script. Raises: BrokerUnavailableError."""
+        try:
+            return await self.link.call(script, *self._common, *args, wait_s=wait_s)
+        except ResponseError:
+            raise ScriptFailedError from None
+
+    async def ask(self, script: Script, *args: str | bytes | float, wait_s: float | None = None) -> Any:
+        """Run a script that answers nothing when there is no such session.
+
+        After a loss of all data it is asked again, as long as the session may be on its way back.
+
+        Raises:
+            BrokerUnavailableError.
+        """
+        give_up_at = asyncio.get_running_loop().time() + RECOVERY_S
+        while True:
+            reply = await self.call(script, *args, wait_s=wait_s)
+            if reply or await self.is_final():
+                return reply
+            if asyncio.get_running_loop().time() > give_up_at:
+                raise BrokerUnavailableError
+            await anyio.sleep(RECOVERY_S / 20)
+
+    async def is_final(self) -> bool:
+        """Whether a session that was not found is gone for good; else it may be on its way back.
+
+        Raises:
+            BrokerUnavailableError.
+        """
+        if not self.lease.is_recovering:
+            await self.lease.renew()  # tells whether this is still the same store
+        return not self.lease.is_recovering
+
+    def record(self, session: str) -> SessionRecord | None:
+        """Return what is known here of a session; it may have changed elsewhere."""
+        held = self.held.get(session)
+        return held.record if held is not None else self._records.get(session)
+
+    def learn(self, session: str, fields: Sequence[bytes]) -> SessionRecord:
+        """Return the one object that stands for the session here, brought up to date."""
+        record = self.record(session)
+        if record is None:
+            record = codec.decode_record(session, fields)
+        else:
+            codec.update_record(record, fields)
+        self._records[session] = record
+        self._records.move_to_end(session)
+        if len(self._records) > KEPT_RECORDS:
+            self._records.popitem(last=False)
+        return record
+
+    def forget(self, session: str) -> None:
+        """Let go of a session that ended; its stream, if it is here, ends."""
+        self._records.pop(session, None)
+        held = self.held.pop(session, None)
+        if held is not None:
+            held.end()

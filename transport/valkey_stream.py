@@ -1,0 +1,248 @@
+"""The stream of a session that is held on this instance, with its log on Valkey.
+
+Events come as they are published. What was missed (a gap in the numbers, a lost subscription, a reader that was slower
+than its queue may grow) is read from the log. While Valkey is away, calls that arrive here are kept here, and their
+answers are written without a number; they get one when they are recorded later.
+"""
+
+import asyncio
+import itertools
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from mcp_types import RequestId
+
+from transport.broker import Admission, BrokerUnavailableError, Call
+from transport.event_log import Event, Kind
+from transport.session import SessionRecord
+
+_CERTAIN_S: Final = 10.0
+"""How often it is kept which answers certainly arrived, where nothing else changes."""
+
+if TYPE_CHECKING:
+    from transport.broker_valkey import ValkeyBroker
+
+
+@dataclass(slots=True, eq=False)
+class LocalClaim:
+    """A request that was admitted here while Valkey was away."""
+
+    call: Call
+    answer: bytes | None = None
+
+
+class HeldStream:
+    """One attachment. It asks its broker to read and to note; the broker offers it what arrives."""
+
+    def __init__(
+        self,
+        broker: "ValkeyBroker",
+        record: SessionRecord,
+        token: str,
+        *,
+        last: int,
+        owed: Sequence[Event],
+        clock: Callable[[], float],
+    ) -> None:
+        self.record = record
+        self.token = token
+        self.last = last
+        """Number of the newest event that was queued, or passed over."""
+        self.claims: dict[RequestId, LocalClaim] = {}
+        self.delivered_to = 0
+        self.asked_to = 0
+        self._broker = broker
+        self._limits = broker.limits
+        self._clock = clock
+        self._queue = deque(owed)
+        self._bytes = sum(event.cost for event in owed)
+        self._is_behind = True  # what was published while this stream was being attached found nobody
+        self._has_missed = False
+        self._met: OrderedDict[tuple[int, RequestId], None] = OrderedDict()
+        self._wake = asyncio.Event()
+        self._written: deque[tuple[float, int]] = deque()
+        self._noted: tuple[int, int, int] = (0, 0, 0)
+        self._noted_at = clock()
+        self.ended = False
+
+    # ---- what the stream of a wire uses
+
+    async def events(self) -> Sequence[Event]:
+        """Wait for events that were not handed out yet."""
+        while True:
+            if self._is_behind and not self._queue:
+                await self._catch_up()
+            if self._queue or self._wake.is_set():
+                break
+            await self._wake.wait()
+        self._wake.clear()
+        batch = list(self._queue)
+        self._queue.clear()
+        self._bytes = 0
+        return batch
+
+    async def _catch_up(self) -> None:
+        self._is_behind = False  # it may become true again before the log is read
+        try:
+            read = await self._broker.read(self)
+        except BrokerUnavailableError:
+            self._has_missed = True
+            return
+        except asyncio.CancelledError:
+            self._is_behind = True
+            raise
+        if read is not None:
+            newest, events = read
+            for event in events:
+                if event.number > self.last:
+                    self._take(event)
+            self.last = max(self.last, newest)
+
+    def delivered(self, events: Sequence[Event]) -> None:
+        """Note that `events` were written."""
+        numbers = [event.number for event in events if event.number]
+        if not numbers:
+            return
+        self.delivered_to = max(self.delivered_to, *numbers)
+        self._written.append((self._clock(), min(numbers)))
+        if len(self._written) > self._limits.max_events:
+            self._written.popleft()
+        asked = [event.number for event in events if event.number and event.kind is Kind.REQUEST]
+        if asked:
+            self.asked_to = max(self.asked_to, *asked)
+            self._broker.note_soon(self)  # else whoever takes over would ask a person twice
+
+    def wake(self) -> None:
+        """Make `events` return."""
+        self._wake.set()
+
+    async def close(self) -> None:
+        """Let the stream go."""
+        self.end()
+        await self._broker.release(self)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether events are waiting to be handed out."""
+        return bool(self._queue) or self._is_behind
+
+    async def is_settled(self) -> bool:
+        """Whether nothing is owed. Not known while Valkey is away, and then it is not."""
+        if self.has_news or self.claims:
+            return False
+        try:
+            owed = await self._broker.owes(self.record.id, self.last)
+        except BrokerUnavailableError:
+            return False
+        return owed == (0, 0) and not self.has_news  # an answer may be on its way, or have come while we asked
+
+    # ---- what the broker uses
+
+    def offer(self, event: Event) -> None:
+        """Take an event that was stored, if it is the next one and there is room for it."""
+        if event.number <= self.last:
+            return
+        if self._is_behind or event.number > self.last + 1 or not self._has_room(event):
+            self._is_behind = True
+        else:
+            self._take(event)
+        self._wake.set()
+
+    def offer_unnumbered(self, event: Event) -> None:
+        """Take what could not be stored yet; of an answer that finds no room only its id is left, of others nothing."""
+        if not self._has_room(event):
+            if event.kind is not Kind.ANSWER:
+                return
+            event.message = None
+        self._take(event)
+        self._wake.set()
+
+    def _take(self, event: Event) -> None:
+        self._queue.append(event)
+        self._bytes += event.cost
+        self.last = max(self.last, event.number)
+        if event.request is not None:
+            self.meet(event.request)
+
+    def _has_room(self, event: Event) -> bool:
+        return self._bytes + event.cost <= self._limits.max_log_bytes and len(self._queue) < self._limits.max_events
+
+    def fall_behind(self) -> None:
+        """Read the log once more: messages may have been missed."""
+        self._is_behind, self._has_missed = True, False
+        self._wake.set()
+
+    @property
+    def has_missed(self) -> bool:
+        """Whether the log could not be read when that was needed."""
+        return self._has_missed
+
+    def end(self) -> None:
+        """Have the stream end."""
+        self.ended = True
+        self._wake.set()
+
+    @property
+    def queued_bytes(self) -> int:
+        """Bytes that wait to be written."""
+        return self._bytes
+
+    def marks(self) -> tuple[int, int, int]:
+        """Return up to which event was written, up to which it certainly arrived, and the last question written."""
+        while self._written and self._written[0][0] < self._clock() - self._limits.repeat_s:
+            self._written.popleft()
+        recent = min((number for _, number in self._written), default=self.delivered_to + 1)
+        return self.delivered_to, recent - 1, self.asked_to
+
+    def needs_noting(self, patience_s: float) -> bool:
+        """Whether somebody who took over now would repeat too much, or the session would soon seem idle."""
+        marks, age = self.marks(), self._clock() - self._noted_at
+        return marks[0] != self._noted[0] or (marks != self._noted and age > _CERTAIN_S) or age > patience_s
+
+    def noted(self, marks: tuple[int, int, int]) -> None:
+        """Remember that these marks are kept."""
+        self._noted, self._noted_at = marks, self._clock()
+
+    # ---- while Valkey is away
+
+    def admit(self, call: Call, admission: Admission) -> None:
+        """Do what was decided about a request that cannot be recorded now."""
+        claim = self.claims.get(call.request)
+        if admission is Admission.NEW:
+            self.claims[call.request] = LocalClaim(call)
+        elif admission is Admission.ANSWERED and claim is not None:
+            self.offer_unnumbered(unnumbered(call, claim.answer))
+
+    def finish(self, call: Call, answer: bytes | None, kept: bytes | None) -> None:
+        """Close a call whose answer cannot be stored now, and write it without a number; `kept` is for repeats."""
+        self.meet(call.request)
+        claim = self.claims.get(call.request)
+        if claim is not None:
+            claim.answer = kept
+        if answer is not None:
+            self.offer_unnumbered(unnumbered(call, answer))
+
+    def meet(self, request: RequestId) -> None:
+        """Remember that a request was answered or cancelled."""
+        self._met[self.record.epoch, request] = None
+        if len(self._met) > self._limits.max_events:
+            self._met.popitem(last=False)
+
+    def has_met(self, request: RequestId) -> bool:
+        """Whether a request was lately answered or cancelled, as far as this stream knows."""
+        return (self.record.epoch, request) in self._met
+
+
+def unnumbered(call: Call, answer: bytes | None) -> Event:
+    """Return an answer as an event that has no place in a log yet."""
+    return Event(0, Kind.ANSWER, 0.0, answer, call.request, call.writes)
+
+
+_tokens = itertools.count(1)
+
+
+def new_token() -> str:
+    """Return a name for one attempt of this process."""
+    return f"{next(_tokens):x}"
