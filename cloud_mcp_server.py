@@ -1,0 +1,156 @@
+"""The HTTP door: tickets for a whole team, over HTTP+SSE.
+
+Wiring only: settings, ticket service, auth provider, transport, two health routes. Start it with
+`python cloud_mcp_server.py`. `uvicorn cloud_mcp_server:app` works too, but cuts calls in flight when it stops.
+"""
+
+import asyncio
+import gc
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
+
+from auth.providers import AnonymousAuthProvider, APIKeyAuthProvider, AuthProvider
+from doors import TicketService
+from shared.config import CloudSettings, SettingsError, load
+from shared.errors import TicketServerError
+from shared.telemetry import TallyCounter, configure_logging, get_logger
+from transport import Limits, Transport
+from transport.broker import BrokerUnavailableError, SessionBroker
+from transport.broker_memory import InMemoryBroker
+from transport.broker_valkey import ValkeyBroker
+from transport.draining_server import DrainingServer
+
+log = get_logger(__name__)
+
+READY_S = 2.0
+
+
+class Door:
+    """The application of the HTTP door. Making one opens nothing; the lifespan of `app` does."""
+
+    def __init__(self, settings: CloudSettings) -> None:
+        counter = TallyCounter()
+        self._settings = settings
+        self._service = TicketService(settings, counter=counter)
+        limits = Limits(
+            max_sessions=settings.max_sessions,
+            max_sessions_per_principal=settings.max_sessions_per_principal,
+            stream_s=settings.cloud_run_timeout,
+        )
+        self.transport = Transport(
+            self._service.server,
+            auth_provider=auth_provider(settings),
+            broker=broker(settings, limits),
+            allowed_hosts=settings.accepted_hosts,
+            allowed_origins=settings.accepted_origins,
+            limits=limits,
+            counter=counter,
+        )
+        self.app = FastAPI(title="Ticket server", lifespan=self._lifespan, openapi_url=None)
+        self.app.add_api_route("/health", self.health)
+        self.app.add_api_route("/ready", self.ready)
+        self.app.router.routes.extend(self.transport.routes)
+
+    @asynccontextmanager
+    async def _lifespan(self, _: FastAPI) -> AsyncGenerator[None]:
+        async with AsyncExitStack() as stack:  # one failing close does not skip the others
+            await stack.enter_async_context(self._service.run())
+            await stack.enter_async_context(self.transport.run())
+            yield
+
+    async def health(self) -> dict[str, Any]:
+        """Say that the process lives; touches nothing else."""
+        return {"status": "healthy", "transport": "sse", "auth_enabled": self._settings.mcp_api_key is not None}
+
+    async def ready(self) -> JSONResponse:
+        """Say whether calls would succeed: not while draining, not without the ticket API or the session broker."""
+        reason = "draining" if self.transport.is_draining else await self._why_not()
+        status = "ready" if reason is None else "unavailable"
+        return JSONResponse({"status": status, "reason": reason}, status_code=200 if reason is None else 503)
+
+    async def _why_not(self) -> str | None:
+        if not self.transport.is_up:
+            return BrokerUnavailableError.kind
+        try:
+            async with asyncio.timeout(READY_S):
+                await self._service.api.get("/health")
+        except TicketServerError as error:
+            return error.kind
+        except TimeoutError:
+            return "upstream_unavailable"
+        return None
+
+
+def auth_provider(settings: CloudSettings) -> AuthProvider:
+    """Return how callers prove who they are. The settings have refused whatever would be open by accident."""
+    if settings.mcp_api_key is None:
+        return AnonymousAuthProvider()
+    return APIKeyAuthProvider(settings.mcp_api_key.get_secret_value())
+
+
+def broker(settings: CloudSettings, limits: Limits) -> SessionBroker:
+    """Return what keeps the sessions: this process, or the server that several instances share."""
+    if settings.broker_url is None:
+        return InMemoryBroker(limits)
+    return ValkeyBroker.from_url(settings.broker_url.get_secret_value(), limits=limits)
+
+
+def create_app(settings: CloudSettings) -> FastAPI:
+    """Return the application for `settings`. It opens nothing before its lifespan."""
+    return Door(settings).app
+
+
+def __getattr__(name: str) -> Any:
+    """Make `app` on first access, for `uvicorn cloud_mcp_server:app`; importing the module opens nothing."""
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    settings = load(CloudSettings)
+    configure_logging(level=settings.log_level)
+    log.warning("no_drain", hint="start python cloud_mcp_server.py instead: uvicorn alone cuts calls when it stops")
+    return create_app(settings)
+
+
+def greeting(settings: CloudSettings, port: int) -> str:
+    """Return what a person who started the server wants to know: where it is, and how to connect."""
+    address = str(settings.public_url).rstrip("/") if settings.public_url else f"http://{settings.host}:{port}"
+    header = "" if settings.mcp_api_key is None else ' --header "x-api-key: YOUR-KEY"'
+    access = "no key needed" if settings.mcp_api_key is None else "with x-api-key"
+    return (
+        f"\n  Ticket server ready: {address}/sse ({access})"
+        f"\n  Claude Code:  claude mcp add --transport sse tickets {address}/sse{header}"
+        f"\n  More clients: README.md, 'Connect your assistant'. Ctrl-C stops it.\n"
+    )
+
+
+def main() -> int:
+    """Run the door until SIGTERM or Ctrl-C; return the exit code."""
+
+    def started(port: int) -> None:
+        print(greeting(settings, port), file=sys.stderr, flush=True)  # noqa: T201 - for whoever started it
+        log.info("http_started", host=settings.host, port=port)
+
+    try:
+        settings = load(CloudSettings)
+        configure_logging(level=settings.log_level)
+        door = Door(settings)
+        server = DrainingServer(door.app, door.transport, host=settings.host, port=settings.port, on_started=started)
+        server.run()
+        if not server.started:
+            where = f"{settings.host}:{settings.port}"
+            raise SettingsError(f"It cannot listen on {where}: MCP_HOST must be an address of this machine, PORT free.")
+    except SettingsError as error:
+        print(f"The ticket server cannot start.\n{error}", file=sys.stderr)  # noqa: T201 - for whoever started it
+        return 2
+    log.info("http_ended")
+    return 0
+
+
+if __name__ == "__main__":
+    code = main()
+    gc.freeze()  # else the interpreter looks for garbage everywhere before it ends, which takes half a second
+    sys.exit(code)
