@@ -1,0 +1,223 @@
+"""A small raw client for HTTP+SSE: it sends what a scenario says, right or wrong, and keeps everything that came back.
+
+It never initializes, answers or reconnects by itself. Everything that waits has a timeout, and credentials go to the
+origin of the given URL alone.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+import httpx2
+
+from sse_conformance.parser import Event, Parser
+
+MOST_BODY: Final = 100_000
+T = TypeVar("T")
+
+
+class NotConformingError(Exception):
+    """The server did not do what was expected; the text says what it did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The server to look at, and how to be somebody there."""
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    other_headers: Mapping[str, str] | None = None
+    """Credentials of somebody else, if there are any."""
+    timeout_s: float = 10.0
+    """How long each single thing may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An HTTP answer. Only a refusal's body is read: that of a stream would never end."""
+
+    status: int
+    headers: httpx2.Headers
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A JSON-RPC message of the server, and the event that brought it."""
+
+    value: dict[str, Any]
+    event: Event
+
+
+class Stream:
+    """One GET, and what came down it. `messages` takes those of JSON batches one by one."""
+
+    def __init__(self, response: httpx2.Response, timeout_s: float) -> None:
+        self.status = response.status_code
+        self.headers = response.headers
+        self.parser = Parser()
+        self.messages: list[Message] = []
+        self.ended = False
+        self.may_read = asyncio.Event()
+        """Cleared, nothing is read any more: a reader that stopped."""
+        self.may_read.set()
+        self._response = response
+        self._timeout_s = timeout_s
+        self._news = asyncio.Condition()
+        self._problem = ""
+
+    async def read(self) -> None:
+        """Take in what comes until the stream ends."""
+        try:
+            async for chunk in self._response.aiter_bytes():
+                await self.may_read.wait()
+                known = len(self.parser.events)
+                self.parser.feed(chunk)
+                for event in self.parser.events[known:]:
+                    self._take(event)
+                await self._tell()
+        except httpx2.TransportError:
+            pass  # cut off, which is an end as well
+        finally:
+            self.ended = True
+            await self._tell()
+
+    def _take(self, event: Event) -> None:
+        if event.name != "message":
+            return
+        try:
+            value = json.loads(event.data)
+        except ValueError:
+            self._problem = "A message event held something that is not JSON."
+            return
+        for one in value if isinstance(value, list) else [value]:
+            if isinstance(one, dict):
+                self.messages.append(Message(one, event))
+            else:
+                self._problem = "A message event held JSON that is not an object."
+
+    async def _tell(self) -> None:
+        async with self._news:
+            self._news.notify_all()
+
+    async def until(self, done: Callable[[], T], what: str, *, within_s: float | None = None) -> T:
+        """Wait until `done()` is true and return it. Raises: NotConformingError, naming `what` did not happen."""
+        try:
+            async with asyncio.timeout(within_s or self._timeout_s), self._news:
+                await self._news.wait_for(lambda: done() or self._problem or self.ended)
+        except TimeoutError:
+            silent_s = within_s or self._timeout_s
+            raise NotConformingError(f"{what[:1].upper()}{what[1:]} did not come within {silent_s:g} s.") from None
+        if self._problem:
+            raise NotConformingError(self._problem)
+        if not (found := done()):
+            raise NotConformingError(f"The stream ended before {what} came.")
+        return found
+
+    def named(self, name: str) -> list[Event]:
+        """Return the events of that name."""
+        return [event for event in self.parser.events if event.name == name]
+
+    async def endpoint(self) -> str:
+        """Wait for the first `endpoint` event and return its data."""
+        return (await self.until(lambda: self.named("endpoint"), "an endpoint event"))[0].data
+
+    async def end(self) -> None:
+        """Wait for the end of the stream."""
+        await self.until(lambda: self.ended, "the end of the stream")
+
+
+_tls: Final = cache(httpx2.create_ssl_context)  # reading the certificates takes longer than most scenarios
+
+
+class Client:
+    """Sends single HTTP requests and opens streams and sessions; leaving it closes all of them."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=8)
+        timeout = httpx2.Timeout(self.target.timeout_s, read=None)
+        http = httpx2.AsyncClient(timeout=timeout, limits=limits, verify=_tls())
+        self._http = await self._stack.enter_async_context(http)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    def at_the_end(self, close: Callable[[], Awaitable[None]]) -> None:
+        """Have `close` called when this client is left."""
+        self._stack.push_async_callback(close)
+
+    async def exchange(
+        self,
+        method: str,
+        url: str,
+        *,
+        content: bytes | AsyncIterator[bytes] | None = None,
+        headers: Mapping[str, str] | None = None,
+        credentials: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """Send one request and return the answer; `credentials` stand instead of the target's own headers."""
+        sent = {**(self.target.headers if credentials is None else credentials), **(headers or {})}
+        try:
+            async with (
+                asyncio.timeout(self.target.timeout_s),
+                self._http.stream(method, url, content=content, headers=sent) as response,
+            ):
+                body = b""
+                if response.status_code >= 400:
+                    async for chunk in response.aiter_bytes():
+                        body += chunk[: MOST_BODY - len(body)]
+                return Reply(response.status_code, response.headers, body)
+        except TimeoutError:
+            raise NotConformingError(f"A {method} was not answered within {self.target.timeout_s:g} s.") from None
+
+    async def get(self, *, headers: Mapping[str, str] | None = None) -> Reply:
+        """Send a GET to the SSE endpoint and let go of it as soon as its status is known."""
+        return await self.exchange("GET", self.target.url, headers={"accept": "text/event-stream", **(headers or {})})
+
+    @asynccontextmanager
+    async def stream(
+        self, headers: Mapping[str, str] | None = None, *, credentials: Mapping[str, str] | None = None
+    ) -> AsyncGenerator[Stream]:
+        """Open a stream and read it in the background while inside. Raises: NotConformingError unless it is 200."""
+        sent = {**(self.target.headers if credentials is None else credentials), **(headers or {})}
+        request = self._http.build_request("GET", self.target.url, headers={"accept": "text/event-stream", **sent})
+        try:
+            async with asyncio.timeout(self.target.timeout_s):
+                response = await self._http.send(request, stream=True)
+        except TimeoutError:
+            raise NotConformingError(f"A GET was not answered within {self.target.timeout_s:g} s.") from None
+        try:
+            if response.status_code != 200:
+                raise NotConformingError(f"A GET on the SSE endpoint was answered {response.status_code}, not 200.")
+            stream = Stream(response, self.target.timeout_s)
+            reader = asyncio.create_task(stream.read())
+            try:
+                yield stream
+            finally:
+                reader.cancel()
+                await asyncio.gather(reader, return_exceptions=True)
+        finally:
+            await response.aclose()
+
+    def address(self, endpoint: str) -> str:
+        """Return the URL that an `endpoint` event names. Raises: NotConformingError when it is of another origin."""
+        ours = httpx2.URL(self.target.url)
+        try:
+            url = ours.join(endpoint)
+        except httpx2.InvalidURL:
+            raise NotConformingError("The endpoint event holds no URI.") from None
+        if (url.scheme, url.host, url.port) != (ours.scheme, ours.host, ours.port):
+            raise NotConformingError("The endpoint is of another origin: clients refuse it, and so does this suite.")
+        return str(url)

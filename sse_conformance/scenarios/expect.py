@@ -1,0 +1,100 @@
+"""What several scenarios expect in the same way."""
+
+import re
+from typing import Any, Final
+
+from sse_conformance.client import NotConformingError, Reply
+from sse_conformance.session import Session
+from sse_conformance.verdict import NotApplicableError
+
+MODERN: Final = {
+    "_meta": {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+        "io.modelcontextprotocol/clientInfo": {"name": "sse-conformance", "version": "1"},
+    }
+}
+"""Parameters of a request in the 2026-07-28 era, which clients of that era send over this wire, too."""
+
+METHOD_NOT_FOUND: Final = -32601
+_TRACE: Final = re.compile(
+    rb"""Traceback \(most recent|File (?:"|&quot;)[^"\n]+(?:"|&quot;), line"""  # Python
+    rb"""|(?:\s|&nbsp;)at [^\n<]+:[0-9]+:[0-9]+"""  # JavaScript; frameworks show both as HTML, too
+)
+
+
+def served(status: int) -> bool:
+    """Whether a request was not refused."""
+    return status < 400
+
+
+def expect_refusal(reply: Reply, what: str, *statuses: int) -> None:
+    """Expect one of `statuses` and a body without a stack trace. Raises: NotConformingError."""
+    if reply.status not in statuses:
+        wanted = " or ".join(map(str, statuses))
+        raise NotConformingError(f"{what} was answered {reply.status}, not {wanted}.")
+    if _TRACE.search(reply.body):
+        raise NotConformingError(f"{what} was refused with a stack trace.")
+
+
+def expect_202(reply: Reply, what: str) -> None:
+    """Expect 202. Raises: NotConformingError."""
+    if reply.status != 202:
+        raise NotConformingError(f"{what} was answered {reply.status}, not 202.")
+
+
+def error_code(answer: dict[str, Any]) -> object:
+    """Return the code of an error answer, None for anything else."""
+    error = answer.get("error")
+    return error.get("code") if isinstance(error, dict) else None
+
+
+def list_method(initialized: dict[str, Any]) -> str:
+    """Return a list method that the server of this `initialize` result declares. Raises: NotApplicableError."""
+    capabilities = initialized.get("capabilities")
+    for name in ("tools", "resources", "prompts"):
+        if isinstance(capabilities, dict) and name in capabilities:
+            return f"{name}/list"
+    raise NotApplicableError("The server declares nothing that can be listed.")
+
+
+async def harmless_request(session: Session) -> dict[str, Any]:
+    """Return a request that changes nothing: a tool that says so and asks for no argument, else a list."""
+    method = list_method(await session.handshake("2025-06-18"))
+    for tool in await tools(session) if method == "tools/list" else []:
+        hints = tool.get("annotations")
+        schema = tool.get("inputSchema")
+        only_reads = isinstance(hints, dict) and hints.get("readOnlyHint") is True
+        if only_reads and isinstance(schema, dict) and not schema.get("required"):
+            return session.next_request("tools/call", {"name": tool.get("name"), "arguments": {}})
+    return session.next_request(method)
+
+
+async def tools(session: Session) -> list[dict[str, Any]]:
+    """Return the first page of the tools. Raises: NotConformingError when it is no list of objects."""
+    listed = (await session.result("tools/list")).get("tools")
+    if not isinstance(listed, list) or not all(isinstance(tool, dict) for tool in listed):
+        raise NotConformingError("The result of tools/list holds no list of tools.")
+    return listed
+
+
+async def start_listening(session: Session) -> dict[str, Any]:
+    """Send `subscriptions/listen`, a request that goes on until it is cancelled, and return it once it runs.
+
+    Raises:
+        NotApplicableError: the server does not offer it on this wire.
+    """
+    request = session.next_request("subscriptions/listen", {**MODERN, "notifications": {"toolsListChanged": True}})
+    await session.send(request)
+    await session.stream.until(
+        lambda: acknowledged(session) or session.answers(request["id"]), "the answer to subscriptions/listen"
+    )
+    if not acknowledged(session):
+        raise NotApplicableError("The server has no request that surely runs for long (subscriptions/listen).")
+    return request
+
+
+def acknowledged(session: Session) -> int:
+    """Return how many times `subscriptions/listen` began to run."""
+    method = "notifications/subscriptions/acknowledged"
+    return sum(one.value.get("method") == method for one in session.stream.messages)

@@ -1,0 +1,143 @@
+"""A session as a client has it: a message endpoint, a stream, and the handshake. Built on the raw client."""
+
+import itertools
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
+from typing import Any, Final
+
+from sse_conformance.client import Client, Message, NotConformingError, Reply, Stream
+
+REVISION: Final = "2024-11-05"
+PINGS_TO_SETTLE: Final = 2
+Id = int | str
+
+
+class Session:
+    """One conversation: a message endpoint, and the stream that is open now, if one is."""
+
+    def __init__(self, client: Client, credentials: Mapping[str, str]) -> None:
+        self.url = ""
+        self.stream: Stream
+        self._client = client
+        self._credentials = credentials
+        self._ids = itertools.count(1)
+        self._open = AsyncExitStack()
+
+    async def open(self, headers: Mapping[str, str] | None = None) -> None:
+        """Open a stream, wait for its `endpoint`, and take both for this session."""
+        await self.connect(headers)
+        self.url = self._client.address(await self.stream.endpoint())
+
+    async def connect(self, headers: Mapping[str, str] | None = None) -> None:
+        """Open a stream for this session; what it was told before, its message endpoint included, stays."""
+        stream = self._client.stream(headers, credentials=self._credentials)
+        self.stream = await self._open.enter_async_context(stream)
+
+    async def close(self) -> None:
+        """Close every stream, as a client whose connection is lost."""
+        await self._open.aclose()
+        self._open = AsyncExitStack()
+
+    async def post_bytes(
+        self,
+        content: bytes | AsyncIterator[bytes],
+        headers: Mapping[str, str] | None = None,
+        *,
+        url: str | None = None,
+        credentials: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """Send a body as it is, as JSON unless `headers` say otherwise; to another `url`, or as somebody else."""
+        return await self._client.exchange(
+            "POST",
+            self.url if url is None else url,
+            content=content,
+            headers={"content-type": "application/json", **(headers or {})},
+            credentials=self._credentials if credentials is None else credentials,
+        )
+
+    async def post(self, message: object, headers: Mapping[str, str] | None = None, **where: Any) -> Reply:
+        """Send anything as JSON. `where`: see `post_bytes`."""
+        return await self.post_bytes(json.dumps(message).encode(), headers, **where)
+
+    async def send(self, message: object) -> None:
+        """Send a message that has to be accepted. Raises: NotConformingError."""
+        reply = await self.post(message)
+        if not 200 <= reply.status < 300:
+            raise NotConformingError(f"A POST of a proper message was answered {reply.status}.")
+
+    async def notify(self, method: str, params: Mapping[str, Any] | None = None) -> None:
+        """Send a notification."""
+        await self.send({"jsonrpc": "2.0", "method": method, **({} if params is None else {"params": params})})
+
+    def next_request(self, method: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return a request with an id that this session has not used; it is not sent."""
+        given = {} if params is None else {"params": dict(params)}
+        return {"jsonrpc": "2.0", "id": next(self._ids), "method": method, **given}
+
+    async def request(self, method: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Send a request and return its answer, result or error."""
+        message = self.next_request(method, params)
+        await self.send(message)
+        return await self.answer(message["id"], method)
+
+    def answers(self, request_id: Id) -> list[Message]:
+        """Return what the open stream brought in answer to `request_id`, whose type counts."""
+        return [
+            one
+            for one in self.stream.messages
+            if "method" not in one.value and "id" in one.value and same_id(one.value["id"], request_id)
+        ]
+
+    async def answer(self, request_id: Id, what: str) -> dict[str, Any]:
+        """Wait for an answer to `request_id` on the open stream."""
+        found = await self.stream.until(lambda: self.answers(request_id), f"the answer to {what}")
+        return found[0].value
+
+    async def result(self, method: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Send a request and return its result. Raises: NotConformingError when there is none."""
+        result = (await self.request(method, params)).get("result")
+        if not isinstance(result, dict):
+            raise NotConformingError(f"{method} was answered without a result.")
+        return result
+
+    async def initialize(self, revision: str = REVISION) -> dict[str, Any]:
+        """Send `initialize` alone and return its result."""
+        return await self.result("initialize", initialize_params(revision))
+
+    async def handshake(self, revision: str = REVISION) -> dict[str, Any]:
+        """Send `initialize`, then `initialized`, and return the result."""
+        result = await self.initialize(revision)
+        await self.notify("notifications/initialized")
+        return result
+
+    async def settle(self) -> None:
+        """Wait for the answers to some pings, one after the other: what was written before them has arrived."""
+        for _ in range(PINGS_TO_SETTLE):
+            await self.request("ping")
+
+
+def same_id(one: object, other: object) -> bool:
+    """Whether two JSON-RPC ids are the same, type included."""
+    return type(one) is type(other) and one == other
+
+
+def initialize_params(revision: str) -> dict[str, Any]:
+    """Return the parameters of `initialize`, with the client capabilities that tempt a server to ask back."""
+    return {
+        "protocolVersion": revision,
+        "capabilities": {"roots": {"listChanged": True}, "sampling": {}},
+        "clientInfo": {"name": "sse-conformance", "version": "1"},
+    }
+
+
+async def open_session(
+    client: Client, revision: str | None = REVISION, *, credentials: Mapping[str, str] | None = None
+) -> Session:
+    """Open a session and initialize it at `revision`, unless that is None. It is closed with the client."""
+    session = Session(client, client.target.headers if credentials is None else credentials)
+    client.at_the_end(session.close)
+    await session.open()
+    if revision is not None:
+        await session.handshake(revision)
+    return session

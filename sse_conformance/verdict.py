@@ -1,0 +1,97 @@
+"""What a scenario is, how it says what it saw, and how scenarios are run one after the other."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import httpx2
+
+from sse_conformance.client import Client, NotConformingError, Target
+
+
+class Level(StrEnum):
+    """How much a scenario weighs."""
+
+    MUST = "MUST"
+    """The text of 2024-11-05 demands it, or states it as a fact without which the wire does not work."""
+    SHOULD = "SHOULD"
+    """The text of 2024-11-05 recommends it."""
+    PROMISE = "promise"
+    """The text is silent; the ticket server's docs/sessions.md promises it."""
+
+
+class Result(StrEnum):
+    """What came of a scenario."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_APPLICABLE = "not applicable"
+
+
+class NotApplicableError(Exception):
+    """This server, or this way of calling the suite, gives the scenario nothing to look at; the text says why."""
+
+
+Check = Callable[[Client], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One thing a server does or does not do."""
+
+    name: str
+    level: Level
+    source: str
+    check: Check
+    """Raises NotConformingError or NotApplicableError."""
+    slow: bool = False
+    """Takes about 20 s, so it runs only when asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one scenario, and why."""
+
+    scenario: Scenario
+    result: Result
+    why: str = ""
+
+
+def scenario(level: Level, source: str, *, slow: bool = False) -> Callable[[Check], Scenario]:
+    """Make a scenario of a function; its name is the function's, with hyphens."""
+
+    def make(check: Check) -> Scenario:
+        return Scenario(check.__name__.replace("_", "-"), level, source, check, slow)
+
+    return make
+
+
+def collect(module: Mapping[str, Any]) -> tuple[Scenario, ...]:
+    """Return the scenarios of a module's namespace, in their order."""
+    return tuple(value for value in module.values() if isinstance(value, Scenario))
+
+
+async def outcomes(target: Target, scenarios: Iterable[Scenario], *, slow: bool) -> AsyncIterator[Outcome]:
+    """Run scenarios one after the other, each with connections of its own, and yield what came of each."""
+    for one in scenarios:
+        if one.slow and not slow:
+            yield Outcome(one, Result.NOT_APPLICABLE, "It takes about 20 s: add --slow.")
+        else:
+            yield await _outcome(target, one)
+
+
+async def _outcome(target: Target, one: Scenario) -> Outcome:
+    try:
+        async with asyncio.timeout(30 + 6 * target.timeout_s), Client(target) as client:
+            await one.check(client)
+    except NotApplicableError as reason:
+        return Outcome(one, Result.NOT_APPLICABLE, str(reason))
+    except NotConformingError as reason:
+        return Outcome(one, Result.FAILED, str(reason))
+    except httpx2.HTTPError as error:
+        return Outcome(one, Result.FAILED, f"The connection failed ({type(error).__name__}).")
+    except TimeoutError:
+        return Outcome(one, Result.FAILED, "It took too long altogether.")
+    return Outcome(one, Result.PASSED)
