@@ -1,0 +1,62 @@
+// Many clients of the TypeScript SDK in one process that nothing tells apart: one key, one host, the same request ids.
+//
+// The first line on stdin is JSON: `nodeModules`, `url`, `headers`, `marks` (one text for each client), `ticket` (what
+// each creates first, with its mark as summary) and `patience` (ms). Each later line is a round: every client asks for
+// what has its mark. On stdout one JSON line once all have been accepted, and one with what came of it.
+
+import { createRequire } from "node:module";
+import { createInterface } from "node:readline";
+
+const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+const told = JSON.parse((await lines.next()).value);
+const load = createRequire(`${told.nodeModules}/`);
+const { Client } = load("@modelcontextprotocol/sdk/client/index.js");
+const { SSEClientTransport } = load("@modelcontextprotocol/sdk/client/sse.js");
+const say = (report) => process.stdout.write(`${JSON.stringify(report)}\n`);
+const options = { timeout: told.patience };
+
+class Member {
+  constructor(mark) {
+    this.mark = mark;
+    this.client = new Client({ name: "same", version: "0" });
+    this.transport = new SSEClientTransport(new URL(told.url), { requestInit: { headers: told.headers } });
+  }
+
+  async join() {
+    await this.client.connect(this.transport);
+    const ticket = { ...told.ticket, summary: this.mark };
+    await this.client.callTool({ name: "create_ticket", arguments: ticket }, undefined, options);
+    const send = this.transport.send.bind(this.transport);
+    this.transport.send = async (message) => {
+      await send(message);
+      if (message.method === "tools/call") this.accepted();
+    };
+  }
+
+  // Return two promises: the call was accepted, and what came of it: nothing to say, or what is wrong.
+  ask() {
+    const accepted = new Promise((go) => (this.accepted = go));
+    const ended = this.client
+      .callTool({ name: "get_ticket_list", arguments: { searchQuery: this.mark } }, undefined, options)
+      .then((result) => this.judge(result))
+      .catch((error) => ({ code: error.code, kind: error.data?.kind, text: String(error) }));
+    return [Promise.race([accepted, ended]), ended];
+  }
+
+  judge(result) {
+    const found = (result.structuredContent?.tickets ?? []).map((ticket) => ticket.summary);
+    return found.length === 1 && found[0] === this.mark ? null : { foreign: found, text: result.content?.[0]?.text };
+  }
+}
+
+const members = told.marks.map((mark) => new Member(mark));
+await Promise.all(members.map((member) => member.join()));
+say("joined");
+for (let line = await lines.next(); !line.done; line = await lines.next()) {
+  const asked = members.map((member) => member.ask());
+  await Promise.all(asked.map(([accepted]) => accepted));
+  say("accepted");
+  const ended = await Promise.all(asked.map(([, result]) => result));
+  say(ended.map((wrong, n) => wrong && { client: n, ...wrong }).filter(Boolean));
+}
+process.exit(0);

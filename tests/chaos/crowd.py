@@ -1,0 +1,55 @@
+"""Twenty clients of the TypeScript SDK that nothing tells apart, driven in rounds (crowd.mjs)."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from tests.chaos.callers import HEADERS, PATIENCE_S, node_program
+from tests.processes import ROOT
+from tests.shared.given import TICKET
+
+CLIENTS: Final = 20
+_JOIN_S: Final = 30.0
+
+
+class Crowd:
+    """The clients. A round is one call of each, all with the same request id."""
+
+    def __init__(self, node: asyncio.subprocess.Process) -> None:
+        self._node = node
+
+    async def ask(self) -> None:
+        """Begin a round; return once the server has accepted every call (or the call has failed)."""
+        assert self._node.stdin is not None
+        self._node.stdin.write(b"round\n")
+        assert await self._line() == "accepted"
+
+    async def wrong(self) -> list[dict[str, Any]]:
+        """Wait for the end of the round; return each client that has no answer, or not its own, with what it has."""
+        found: list[dict[str, Any]] = await self._line()
+        return found
+
+    async def _line(self) -> Any:
+        assert self._node.stdout is not None
+        async with asyncio.timeout(PATIENCE_S + _JOIN_S):
+            return json.loads(await self._node.stdout.readline())
+
+
+@asynccontextmanager
+async def crowd(address: str, node_modules: Path) -> AsyncGenerator[Crowd]:
+    """Connect them; each creates a ticket that it asks for from then on."""
+    told = {
+        "nodeModules": node_modules.as_posix(),
+        "url": f"{address}/sse",
+        "headers": HEADERS,
+        "marks": [f"client {number:02} of a crowd" for number in range(CLIENTS)],
+        "ticket": TICKET,
+        "patience": PATIENCE_S * 1000,
+    }
+    async with node_program(ROOT / "tests" / "chaos" / "crowd.mjs", told) as node:
+        members = Crowd(node)
+        assert await members._line() == "joined"
+        yield members

@@ -1,0 +1,166 @@
+"""The real thing in small: server processes behind the proxy, one Valkey, one ticket API on PostgreSQL behind the gate.
+
+Every instance keeps its port, so that one that was killed can be started again. What blocks runs in threads; everything
+is ended in reverse order, by its own process id.
+"""
+
+import asyncio
+import contextlib
+import random
+import signal
+import socket
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from typing import Any, Final
+
+import httpx2
+
+from tests.chaos.gate import Gate
+from tests.chaos.proxy import Proxy
+from tests.processes import API_KEY, HTTP_DOOR, KEY, Process, ticket_api
+from tests.valkey import ValkeyServer, valkey_server
+
+END_S: Final = 9.0
+"""In which an instance has to be gone after SIGTERM; platforms kill after ten."""
+_LISTENERS: Final = range(15_000, 32_000)
+"""Below the ports that systems give to outgoing connections, which could else take the port of a dead instance."""
+
+
+class Instance:
+    """One server process, again and again on the same port."""
+
+    def __init__(self, number: int, settings: dict[str, str]) -> None:
+        self.number = number
+        self.port = steady_port()
+        self._settings = settings | {"PORT": str(self.port)}
+        self._running = ExitStack()
+        self._process: Process | None = None
+        self._said = ""
+
+    @property
+    def process(self) -> Process:
+        """The process that runs now."""
+        assert self._process is not None, "it was not started"
+        return self._process
+
+    async def start(self) -> None:
+        """Start it, after its earlier process has ended; return once it answers."""
+        await self.close()
+        self._process = self._running.enter_context(Process(HTTP_DOOR, **self._settings))
+        await asyncio.to_thread(self._process.wait_until_ready)
+
+    async def until_draining(self) -> None:
+        """Wait until it knows that it is to end, or has ended."""
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=2) as http:
+            with contextlib.suppress(httpx2.TransportError):
+                while (await http.get("/ready")).status_code != 503:
+                    pass  # each turn waits for an answer
+
+    async def close(self) -> None:
+        """End it, if it runs."""
+        await asyncio.to_thread(self._running.close)
+        if self._process is not None:
+            self._said, self._process = self._said + self._process.said, None
+
+    def complaints(self) -> list[str]:
+        """Return what its processes logged as errors until now."""
+        said = self._said + (self._process.said_so_far() if self._process is not None else "")
+        return [line for line in said.splitlines() if '"severity": "ERROR"' in line]
+
+
+class Fleet:
+    """Everything that a fault can happen to."""
+
+    def __init__(self, instances: list[Instance], proxy: Proxy, gate: Gate, valkey: ValkeyServer) -> None:
+        self.instances = instances
+        self.proxy = proxy
+        self.gate = gate
+        self.valkey = valkey
+        self.bad_ends: list[str] = []
+        """What went wrong when an instance was asked to end."""
+        self._restarts: set[asyncio.Task[None]] = set()
+
+    @property
+    def address(self) -> str:
+        """Where clients find it."""
+        return self.proxy.address
+
+    async def end(self, victim: Instance) -> None:
+        """Ask an instance to end, as a platform does before it starts another; return once it knows. See `whole`."""
+        if len(self.instances) > 1:  # else there is nobody else to send clients to
+            self.proxy.retire(victim.port)
+        asked_at = time.monotonic()
+        victim.process.ask_to_end()
+        await victim.until_draining()
+
+        async def replace() -> None:
+            code = await asyncio.to_thread(victim.process.wait)
+            took = time.monotonic() - asked_at
+            if code != 0 or took > END_S:
+                self.bad_ends.append(f"instance {victim.number} with code {code} after {took:.1f} s")
+            await victim.start()
+            self.proxy.readmit(victim.port)
+
+        self._restarts.add(asyncio.create_task(replace()))
+
+    async def kill(self, victim: Instance) -> None:
+        """Kill an instance and have it started again; return once it is dead. See `whole`."""
+        victim.process.send(signal.SIGKILL)
+        await asyncio.to_thread(victim.process.wait)
+        self._restarts.add(asyncio.create_task(victim.start()))
+
+    async def whole(self) -> None:
+        """Wait until every instance runs."""
+        while self._restarts:
+            await self._restarts.pop()
+
+
+@asynccontextmanager
+async def fleet(
+    database_url: str, *, instances: int = 3, retry_ms: int | None = None, **settings: str
+) -> AsyncGenerator[Fleet]:
+    """Start it all; `settings` are those of the server processes.
+
+    Args:
+        database_url: an empty PostgreSQL database, as the ticket API will use it.
+        instances: how many server processes.
+        retry_ms: how long clients wait before they reconnect, instead of what the server says.
+        settings: further environment variables of the server processes.
+    """
+    async with AsyncExitStack() as stack:
+        blocking = stack.enter_context(ExitStack())
+        api, valkey = await asyncio.gather(
+            asyncio.to_thread(blocking.enter_context, ticket_api(database_url, MCP_SAMPLE_DATA="en")),
+            asyncio.to_thread(blocking.enter_context, valkey_server()),
+        )
+        gate = Gate(api)
+        await stack.enter_async_context(gate.run())
+        doors: dict[str, str] = {"MCP_MCP_API_KEY": KEY, "MCP_API_KEY": API_KEY, "MCP_BROKER_URL": valkey.url}
+        run = [
+            Instance(number, doors | {"MCP_API_BASE_URL": gate.address(number)} | settings)
+            for number in range(instances)
+        ]
+        proxy = Proxy([instance.port for instance in run], retry_ms=retry_ms)
+        everything = Fleet(run, proxy, gate, valkey)
+        stack.push_async_callback(_all, Instance.close, run)
+        await _all(Instance.start, run)
+        await stack.enter_async_context(proxy.run())
+        stack.push_async_callback(everything.whole)
+        yield everything
+
+
+async def _all(do: Callable[[Instance], Any], instances: list[Instance]) -> None:
+    await asyncio.gather(*map(do, instances))
+
+
+def steady_port() -> int:
+    """Return a loopback port that nobody listens on, and that no outgoing connection will be given."""
+    for port in random.sample(_LISTENERS, 100):  # differs between test processes that run at the same time
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("no free port")

@@ -1,0 +1,107 @@
+"""One run: callers at work, faults in the middle, and what came of it."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from tests.chaos.callers import Callers
+from tests.chaos.fleet import Fleet, Instance
+from tests.chaos.plan import FROZEN_S, Fault, Strike
+from tests.chaos.script import scripts
+
+RUN_S: Final = 100.0
+LOSING_S: Final = 2.0
+NEEDS_THE_OTHERS: Final = frozenset({Fault.END, Fault.KILL, Fault.FREEZE})
+_ANSWERED_FOR_IT: Final = frozenset({"interrupted", "outcome_unknown"})
+
+
+@dataclass
+class Outcome:
+    """What a run left: the callers with their reports, and how many calls were running at each fault."""
+
+    seed: int
+    callers: Callers
+    running: list[tuple[Fault, int]] = field(default_factory=list)
+    bad_ends: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+async def storm(fleet: Fleet, strikes: Sequence[Strike], seed: int, node_modules: Path) -> Outcome:
+    """Let the callers work through their scripts, one wave for each strike, which comes in the middle of its wave.
+
+    `seed` chooses the scripts. Afterwards all instances run again.
+    """
+    outcome = Outcome(seed, Callers(scripts(seed, waves=len(strikes))))
+    started = time.monotonic()
+    async with asyncio.timeout(RUN_S), outcome.callers.run(fleet.address, node_modules):
+        await outcome.callers.release(0)
+        await outcome.callers.until(lambda: outcome.callers.settled(0) == len(outcome.callers.scripts))
+        for wave, strike in enumerate(strikes, start=1):
+            if strike.fault in NEEDS_THE_OTHERS:
+                await fleet.whole()
+            await outcome.callers.release(wave)
+            await outcome.callers.until(lambda: outcome.callers.settled(wave) >= strike.after)  # noqa: B023 - awaited here
+            fleet.gate.close()
+            await fleet.gate.until_held(strike.held)
+            outcome.running.append((strike.fault, sum(fleet.gate.held().values())))
+            try:
+                await _strike(fleet, strike, outcome.callers)
+            finally:
+                fleet.gate.open()
+        await outcome.callers.until(outcome.callers.finished)
+    await fleet.whole()
+    outcome.bad_ends, fleet.bad_ends = fleet.bad_ends, []
+    outcome.seconds = time.monotonic() - started
+    return outcome
+
+
+async def _strike(fleet: Fleet, strike: Strike, callers: Callers) -> None:
+    """Do it. It returns when calls may go on: usually at once, with the gate still closed."""
+    held = fleet.gate.held()
+    victim = fleet.instances[max(held, key=lambda number: held[number])]
+    match strike.fault:
+        case Fault.CUT:
+            fleet.proxy.cut()
+        case Fault.SWALLOW:
+            await _swallow(fleet, strike.swallows)
+        case Fault.END:
+            await fleet.end(victim)
+        case Fault.KILL:
+            await fleet.kill(victim)
+        case Fault.FREEZE:
+            await _freeze(fleet, victim, callers)
+        case Fault.BROKER:
+            await asyncio.to_thread(fleet.valkey.kill)
+            fleet.gate.open()
+            await asyncio.sleep(strike.outage_s)  # as long as a restart takes, with answers that cannot be stored
+            await asyncio.to_thread(fleet.valkey.start)
+
+
+async def _swallow(fleet: Fleet, limit: int) -> None:
+    """Lose answers that are on their way, then cut."""
+    fleet.proxy.swallow(limit)
+    fleet.gate.open()
+    try:
+        async with asyncio.timeout(LOSING_S):
+            await fleet.proxy.until_swallowed(1)
+    except TimeoutError:  # all that was held belonged to callers without a stream
+        pass
+    fleet.proxy.cut()
+
+
+async def _freeze(fleet: Fleet, victim: Instance, callers: Callers) -> None:
+    """Stop an instance in the middle of its calls until another one has answered for it; then it goes on."""
+    known = len(callers.reports)
+    victim.process.send(signal.SIGSTOP)
+    try:
+        fleet.gate.open()
+        async with asyncio.timeout(FROZEN_S):
+            await callers.until(lambda: any(one.kind in _ANSWERED_FOR_IT for one in callers.reports[known:]))
+    except TimeoutError:  # the frozen instance holds the streams of its own calls
+        pass
+    finally:
+        victim.process.send(signal.SIGCONT)

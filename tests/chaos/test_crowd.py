@@ -1,0 +1,103 @@
+"""Clients that nothing tells apart reconnect all at once, again and again: each gets its own answers, and only those.
+
+One key, one host, one name, the same request ids. What identifies a client is the ping that it answers (S3).
+"""
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.chaos.crowd import CLIENTS, crowd
+from tests.chaos.fleet import fleet
+from tests.databases import PostgresDatabase
+
+pytestmark = pytest.mark.xdist_group("chaos")
+
+CUTS: Final = 50
+RETRY_MS: Final = 20
+"""How soon the clients come again: the server's own waits would make fifty rounds last for minutes."""
+EVERYTHING: Final = 1_000_000
+
+
+@pytest.fixture
+def database(empty_postgres: PostgresDatabase) -> str:
+    """The address of an empty database that the ticket API fills."""
+    return empty_postgres.owner_url
+
+
+async def test_each_of_twenty_equal_clients_gets_its_own_answers_after_each_of_fifty_cuts(
+    database: str, node_modules: Path
+) -> None:
+    """In every other round the answers are written into connections that are dead already."""
+    async with fleet(database, retry_ms=RETRY_MS) as servers, crowd(servers.address, node_modules) as clients:
+        for cut in range(CUTS):
+            servers.gate.close()
+            await clients.ask()
+            await servers.gate.until_held(CLIENTS)
+            if cut % 2:
+                servers.proxy.swallow(EVERYTHING)
+                servers.gate.open()
+                await servers.proxy.until_swallowed(CLIENTS // 2)
+            servers.proxy.cut()
+            servers.gate.open()
+            assert await clients.wrong() == [], f"after cut {cut}"
+
+        await clients.ask()
+        assert await clients.wrong() == []
+
+
+async def test_each_of_twenty_equal_clients_gets_its_own_answers_while_streams_rotate(
+    database: str, node_modules: Path
+) -> None:
+    settings = {"MCP_CLOUD_RUN_TIMEOUT": "1"}
+    async with (
+        fleet(database, instances=2, retry_ms=RETRY_MS, **settings) as servers,
+        crowd(servers.address, node_modules) as clients,
+    ):
+        while servers.proxy.streams_opened < 5 * CLIENTS:
+            await clients.ask()
+            assert await clients.wrong() == [], f"after {servers.proxy.streams_opened} streams"
+
+
+async def test_each_of_twenty_equal_clients_gets_its_own_answer_across_a_restart_of_the_only_instance(
+    database: str, node_modules: Path
+) -> None:
+    async with (
+        fleet(database, instances=1, retry_ms=RETRY_MS) as servers,
+        crowd(servers.address, node_modules) as clients,
+    ):
+        (only,) = servers.instances
+        for _ in range(2):
+            servers.gate.close()
+            await clients.ask()
+            await servers.gate.until_held(CLIENTS)
+            await servers.end(only)
+            servers.gate.open()
+            assert await clients.wrong() == []
+            await servers.whole()
+
+        await clients.ask()
+        assert await clients.wrong() == []
+        assert not servers.bad_ends
+
+
+async def test_calls_of_the_only_instance_are_answered_by_the_next_one_when_it_is_killed(
+    database: str, node_modules: Path
+) -> None:
+    async with (
+        fleet(database, instances=1, retry_ms=RETRY_MS) as servers,
+        crowd(servers.address, node_modules) as clients,
+    ):
+        (only,) = servers.instances
+        servers.gate.close()
+        await clients.ask()
+        await servers.gate.until_held(CLIENTS)
+        await servers.kill(only)
+        servers.gate.open()
+        wrong = await clients.wrong()
+
+        assert [(one["client"], one.get("kind")) for one in wrong] == [(n, "interrupted") for n in range(CLIENTS)]
+        await servers.whole()
+        await clients.ask()
+        assert await clients.wrong() == []

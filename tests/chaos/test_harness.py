@@ -1,0 +1,155 @@
+"""The harness itself: faults do what they are named after, and the verdict sees what it has to see."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+
+from tests.chaos.callers import Callers, Report
+from tests.chaos.plan import Fault, plan
+from tests.chaos.proxy import Proxy
+from tests.chaos.script import CALLS, CREATIONS, Call, scripts
+from tests.chaos.storm import Outcome
+from tests.chaos.verdict import Verdict, Written
+from tests.processes import free_port
+
+HELLO = b"GET /sse\n"
+
+
+@asynccontextmanager
+async def backend(name: bytes) -> AsyncIterator[int]:
+    """A server that says its name, and then whatever it is told."""
+
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(name)
+        while line := await reader.readline():
+            writer.write(line)
+        writer.close()
+
+    server = await asyncio.start_server(echo, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+@asynccontextmanager
+async def through(proxy: Proxy) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection through the proxy."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(proxy.address.rpartition(":")[2]))
+    try:
+        yield reader, writer
+    finally:
+        writer.transport.abort()
+
+
+async def test_connections_go_round_and_pass_over_who_refuses_or_was_retired() -> None:
+    async with backend(b"one") as one, backend(b"two") as two, backend(b"old") as old:
+        proxy = Proxy([one, free_port(), two, old])
+        proxy.retire(old)
+        async with proxy.run():
+            met = []
+            for _ in range(4):
+                async with through(proxy) as (reader, _):
+                    met.append(await reader.readexactly(3))
+
+    assert met == [b"one", b"two", b"one", b"two"]
+
+
+async def test_swallowed_bytes_never_arrive_and_their_connection_is_cut() -> None:
+    async with backend(b"") as port:
+        proxy = Proxy([port])
+        async with proxy.run(), through(proxy) as (reader, writer):
+            writer.write(HELLO)
+            assert await reader.readline() == HELLO
+            proxy.swallow(len(HELLO) + 1)
+            writer.write(HELLO)
+            await proxy.until_swallowed(1)
+            writer.write(HELLO)
+            with pytest.raises(ConnectionResetError):
+                await reader.readexactly(1)
+
+
+async def test_a_servers_retry_is_hurried_without_a_change_of_length() -> None:
+    async with backend(b"") as port:
+        proxy = Proxy([port], retry_ms=20)
+        async with proxy.run(), through(proxy) as (reader, writer):
+            writer.write(HELLO + b"retry: 2345\n")
+            assert await reader.readexactly(len(HELLO) + 12) == HELLO + b"retry: 0020\n"
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_seed_makes_the_promised_calls_and_every_fault(seed: int) -> None:
+    strikes = plan(seed)
+    calls = [call for script in scripts(seed, len(strikes)) for call in script.calls]
+
+    assert len(calls) == CALLS
+    assert len({call.expects for call in calls if call.tool == "create_ticket"}) == CREATIONS
+    assert {strike.fault for strike in strikes} == set(Fault)
+    for wave, strike in enumerate(strikes, start=1):
+        assert sum(call.wave == wave for call in calls) > strike.after + strike.held
+    assert scripts(seed, len(strikes)) == scripts(seed, len(strikes))
+    assert plan(seed) != plan(seed + 1)
+
+
+class Run:
+    """A run without faults in which everything went well; tests change what they want to be noticed."""
+
+    def __init__(self) -> None:
+        self.callers = Callers(scripts(1, 1))
+        calls = [(script.caller, call) for script in self.callers.scripts for call in script.calls]
+        self.callers.reports = [self.good(caller, call) for caller, call in calls]
+        self.texts = Counter(call.expects for _, call in calls if call.key)
+        self.carried_out = Counter(call.key for _, call in calls if call.key)
+        self.caller, self.call = calls[0]
+
+    def good(self, caller: str, call: Call) -> Report:
+        return Report(caller=caller, number=call.number, attempt=1, seconds=0.1, result={"text": call.expects})
+
+    def problems(self) -> list[str]:
+        """Return the promises that were broken."""
+        verdict = Verdict(Outcome(1, self.callers), Written(self.texts, self.texts), self.carried_out)
+        return [problem.partition(":")[0] for problem in verdict.problems()]
+
+
+def test_a_run_without_a_fault_breaks_no_promise() -> None:
+    assert Run().problems() == []
+
+
+@pytest.mark.parametrize("times", [0, 2])
+def test_the_verdict_sees_a_lost_and_a_doubled_ticket(times: int) -> None:
+    run = Run()
+    run.texts[run.call.expects] = times
+
+    assert run.problems() == ["not once in the database"]
+
+
+def test_the_verdict_sees_a_call_that_ran_twice_for_one_request() -> None:
+    run = Run()
+    run.carried_out[run.call.key] = 2
+
+    assert run.problems() == ["carried out more often than asked"]
+
+
+def test_the_verdict_sees_an_answer_of_somebody_else() -> None:
+    run = Run()
+    run.callers.reports[0] = replace(run.callers.reports[0], result=run.callers.reports[-1].result)
+
+    assert run.problems() == ["a foreign or wrong answer"]
+
+
+def test_the_verdict_sees_a_call_without_an_answer() -> None:
+    run = Run()
+    run.callers.reports[0] = replace(run.callers.reports[0], result=None, unresolved=True)
+
+    assert run.problems() == ["unresolved after 20 s"]
+
+
+def test_the_verdict_sees_too_many_errors_and_calls_that_were_never_made() -> None:
+    run = Run()
+    run.callers.reports[:8] = [replace(one, result={"isError": True}) for one in run.callers.reports[:8]]
+    fewer = Run()
+    del fewer.callers.reports[:8]
+
+    assert run.problems() == fewer.problems() == ["less than 95% of the TypeScript calls"]

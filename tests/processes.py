@@ -1,0 +1,173 @@
+"""Our programs as real processes: started on free ports, their output kept, ended by a signal.
+
+Everything is blocking and bounded: a process that does not come up or does not end in time is killed, and the test
+fails with what it said. They inherit nothing of this machine's settings, and their coverage counts (pyproject.toml).
+"""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+HTTP_DOOR: Final = ("cloud_mcp_server.py",)
+STDIO_DOOR: Final = ("mcp_server.py",)
+TICKET_API: Final = ("-m", "ticket_api")
+STAND_IN: Final = ("-m", "tests.standin")
+KEY: Final = "only-for-tests-0123456789-abcdefghij"
+API_KEY: Final = "only-for-the-ticket-api-of-the-tests"
+START_S: Final = 30.0
+END_S: Final = 15.0
+_OURS: Final = re.compile(r"(MCP_|API_|PORT$|K_SERVICE$)")
+_ADDRESS: Final = re.compile(r"http://127\.0\.0\.1:[1-9][0-9]*")
+if sys.platform == "win32":
+    _ASK_TO_END: Final = signal.CTRL_BREAK_EVENT
+    _NEW_GROUP: Final = subprocess.CREATE_NEW_PROCESS_GROUP
+else:
+    _ASK_TO_END: Final = signal.SIGTERM
+    _NEW_GROUP: Final = 0
+
+
+def environment(**settings: str) -> dict[str, str]:
+    """Return this process's environment without any of our settings, and with these."""
+    return {name: value for name, value in os.environ.items() if not _OURS.match(name)} | settings
+
+
+def sqlite(folder: Path) -> str:
+    """Return the URL of a database of its own for one test."""
+    return f"sqlite:///{(folder / 'tickets.sqlite3').as_posix()}"
+
+
+def free_port() -> int:
+    """Return a loopback port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Process:
+    """One of our programs. Leaving the block ends it; what it said can still be read afterwards.
+
+    `program` is what follows `python`. Its output goes to files: a pipe that nobody reads would stop it.
+    """
+
+    def __init__(self, program: Sequence[str], **settings: str) -> None:
+        self._program = " ".join(program)
+        self._folder = tempfile.TemporaryDirectory(prefix="process-")
+        self._files = [Path(self._folder.name, name) for name in ("stdout", "stderr")]
+        with self._files[0].open("wb") as stdout, self._files[1].open("wb") as stderr:
+            self._popen = subprocess.Popen(
+                [sys.executable, *program],
+                cwd=ROOT,
+                env=environment(**settings),
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                creationflags=_NEW_GROUP,  # else the end we ask for would reach the tests, too
+            )
+        self.said = ""
+        """What it wrote to stdout and stderr, once it has ended."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if self._popen.poll() is None:
+                self.ask_to_end()
+                self.wait()
+        finally:
+            self._popen.kill()
+            self._popen.wait()
+            self.said = self.said_so_far()
+            self._folder.cleanup()
+            if error is not None:
+                print(f"----- {self._program}\n{self.said}")
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._popen.pid
+
+    def said_so_far(self) -> str:
+        """Return what it wrote to stdout and stderr until now."""
+        return "".join(file.read_text("utf-8", errors="replace") for file in self._files)
+
+    def wait_until_ready(self) -> str:
+        """Wait until it says its address and answers there; return the address."""
+        deadline = time.monotonic() + START_S
+        while self._popen.poll() is None and time.monotonic() < deadline:
+            address = _ADDRESS.search(self.said_so_far())
+            if address is not None and _is_healthy(address[0]):
+                return address[0]
+            time.sleep(0.02)
+        raise AssertionError(f"{self._program} did not come up ({self._popen.poll()})")
+
+    def ask_to_end(self) -> None:
+        """Ask for a graceful end, as a platform or a person does."""
+        self.send(_ASK_TO_END)
+
+    def send(self, number: int) -> None:
+        """Send it a signal."""
+        self._popen.send_signal(number)
+
+    def wait(self, timeout_s: float = END_S) -> int:
+        """Return the exit code once it has ended. Raises: TimeoutExpired."""
+        return self._popen.wait(timeout_s)
+
+    def end(self) -> int:
+        """Ask for the end and return the exit code."""
+        self.ask_to_end()
+        return self.wait()
+
+
+def _is_healthy(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{address}/health", timeout=2) as answer:  # noqa: S310 - the address of our own door
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+@contextmanager
+def started(program: Sequence[str], **settings: str) -> Iterator[tuple[str, Process]]:
+    """Start a program that listens, and yield its address once it answers there."""
+    with Process(program, **settings) as process:
+        yield process.wait_until_ready(), process
+
+
+@contextmanager
+def http_door(folder: Path, **settings: str) -> Iterator[tuple[str, Process]]:
+    """Start the HTTP door with a key, over the embedded API unless the settings name another."""
+    given = {"PORT": "0", "MCP_MCP_API_KEY": KEY, "MCP_DATABASE_URL": sqlite(folder)} | settings
+    with started(HTTP_DOOR, **given) as door:
+        yield door
+
+
+@contextmanager
+def ticket_api(database_url: str, **settings: str) -> Iterator[str]:
+    """Start the reference ticket API and yield its address."""
+    given = {"PORT": "0", "MCP_API_KEY": API_KEY, "MCP_DATABASE_URL": database_url} | settings
+    with started(TICKET_API, **given) as (address, _):
+        yield address
+
+
+@contextmanager
+def stand_in() -> Iterator[str]:
+    """Start the stand-in of the existing API, with all its traps, and yield its address."""
+    with started((*STAND_IN, "--api-key", API_KEY)) as (address, _):
+        yield address

@@ -1,0 +1,175 @@
+"""What the tests of the tools stand on: both ticket APIs in process, faults at chosen moments, a real MCP client."""
+
+import errno
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import anyio
+import httpx2
+from mcp import Client
+from mcp.server import MCPServer
+from mcp_types import CallToolResult, TextContent
+
+import ticket_api
+from shared.api_client import APIClient
+from shared.in_process import InProcessTransport
+from shared.server import build_server
+from shared.telemetry import TallyCounter
+from shared.tools import TicketTools
+from tests import standin
+
+Act = Callable[[httpx2.AsyncBaseTransport, httpx2.Request], Awaitable[httpx2.Response]]
+
+TICKET = {
+    "receptionDateTime": "2026-11-20 09:30",
+    "requestorId": "user6",
+    "accountId": "acc1",
+    "categoryId": "cat1",
+    "categoryDetailId": "catd1",
+    "requestChannelId": "ch1",
+    "summary": "Screen stays dark",
+    "description": "Since the update.",
+    "personInChargeId": "user2",
+    "statusId": "stat1",
+}
+
+
+class Wire(httpx2.AsyncBaseTransport):
+    """Records what is sent and lets one fault happen per rule, when its method and path come by."""
+
+    def __init__(self, inner: httpx2.AsyncBaseTransport) -> None:
+        self._inner = inner
+        self._rules: list[tuple[str, str, Act, bool]] = []
+        self.sent: list[tuple[str, str]] = []
+
+    def when(self, method: str, path: str, act: Act, *, always: bool = False) -> None:
+        """Do `act` instead of sending the next request (or all) of `method` to a path that matches `path`."""
+        self._rules.append((method, path, act, always))
+
+    def writes(self) -> list[tuple[str, str]]:
+        """Return what was sent that may change something."""
+        return [one for one in self.sent if one[0] != "GET"]
+
+    async def aclose(self) -> None:
+        """Close the transport below."""
+        await self._inner.aclose()
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Send `request`, or let the first rule that fits have it."""
+        self.sent.append((request.method, request.url.path))
+        for rule in self._rules:
+            method, path, act, always = rule
+            if request.method == method and re.fullmatch(path, request.url.path):
+                if not always:
+                    self._rules.remove(rule)
+                return await act(self._inner, request)
+        return await self._inner.handle_async_request(request)
+
+
+def answers(status: int = 200, json: Any = None, *, html: str | None = None) -> Act:
+    """Answer without asking the API."""
+
+    async def act(_: httpx2.AsyncBaseTransport, request: httpx2.Request) -> httpx2.Response:
+        if html is not None:
+            return httpx2.Response(status, html=html, request=request)
+        return httpx2.Response(status, json=json, request=request)
+
+    return act
+
+
+def does_it_but_answers(status: int, json: Any = None) -> Act:
+    """Let the API do it, and replace its answer."""
+
+    async def act(inner: httpx2.AsyncBaseTransport, request: httpx2.Request) -> httpx2.Response:
+        await inner.handle_async_request(request)
+        return httpx2.Response(status, json=json, request=request)
+
+    return act
+
+
+async def does_it_but_drops(inner: httpx2.AsyncBaseTransport, request: httpx2.Request) -> httpx2.Response:
+    """Let the API do it, and lose the answer."""
+    await inner.handle_async_request(request)
+    raise httpx2.ReadError("dropped", request=request)
+
+
+async def drops(_: httpx2.AsyncBaseTransport, request: httpx2.Request) -> httpx2.Response:
+    """Lose the request; nobody can tell that from a lost answer."""
+    raise httpx2.ReadError("dropped", request=request)
+
+
+async def refuses(_: httpx2.AsyncBaseTransport, request: httpx2.Request) -> httpx2.Response:
+    """Have nobody listen."""
+    raise httpx2.ConnectError("refused", request=request) from OSError(errno.ECONNREFUSED, "refused")
+
+
+async def hangs(_: httpx2.AsyncBaseTransport, request: httpx2.Request) -> httpx2.Response:
+    """Never answer."""
+    await anyio.sleep_forever()
+    raise AssertionError("unreachable")
+
+
+@dataclass
+class World:
+    """One ticket API and the tools over it."""
+
+    api: APIClient
+    wire: Wire
+    tools: TicketTools
+    counter: TallyCounter
+
+    @cached_property
+    def server(self) -> MCPServer[Any]:
+        """The server over the tools, built once: that costs more than most calls."""
+        return build_server(self.tools, counter=self.counter)
+
+    async def call(self, name: str, **arguments: Any) -> CallToolResult:
+        """Call a tool through a real client, which checks the result against the output schema."""
+        async with Client(self.server) as client:
+            return await client.call_tool(name, arguments)
+
+    async def done(self, name: str, **arguments: Any) -> dict[str, Any]:
+        """Call a tool that must succeed; return its structured content."""
+        result = await self.call(name, **arguments)
+        assert not result.is_error, text_of(result)
+        assert isinstance(result.structured_content, dict)
+        return result.structured_content
+
+    async def refused(self, name: str, **arguments: Any) -> tuple[str, dict[str, Any]]:
+        """Call a tool that must fail; return its text and the structured error."""
+        result = await self.call(name, **arguments)
+        assert result.is_error, text_of(result)
+        assert isinstance(result.structured_content, dict)
+        error: dict[str, Any] = result.structured_content["error"]
+        return text_of(result), error
+
+
+def text_of(result: CallToolResult) -> str:
+    """Return the one text of a result."""
+    (content,) = result.content
+    assert isinstance(content, TextContent)
+    return content.text
+
+
+@asynccontextmanager
+async def world(
+    kind: Literal["existing", "reference"], folder: Path, *, deadline_s: float = 6.0
+) -> AsyncIterator[World]:
+    """Open one of the two APIs, in process."""
+    async with AsyncExitStack() as stack:
+        app: Any
+        if kind == "existing":
+            app = standin.create_app()
+        else:
+            app = ticket_api.create_app(database_url=f"sqlite+aiosqlite:///{folder / 'tickets.sqlite3'}")
+            await stack.enter_async_context(app.router.lifespan_context(app))
+        wire = Wire(InProcessTransport(app))
+        api = APIClient("http://api", api_key="standin-key", transport=wire, deadline_s=deadline_s)
+        await stack.enter_async_context(api)
+        counter = TallyCounter()
+        yield World(api, wire, TicketTools(api, counter=counter), counter)

@@ -1,0 +1,231 @@
+"""Logs: one line each, whoever wrote it, and nothing that was in a message. Counters."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import structlog
+
+from shared.telemetry import TallyCounter, configure_logging, get_logger
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    """Give back what `configure_logging` changes for the whole process."""
+    root, chatty = logging.getLogger(), logging.getLogger("httpx2")
+    before = (root.handlers[:], root.level, chatty.level, structlog.get_config())
+    yield
+    root.handlers[:], root.level, chatty.level = before[:3]
+    root.setLevel(before[1])  # the level alone does not clear what loggers remember of it
+    structlog.configure(**before[3])
+    structlog.contextvars.clear_contextvars()
+
+
+@pytest.fixture
+def out() -> io.StringIO:
+    return io.StringIO()
+
+
+def lines(out: io.StringIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+def test_a_log_is_one_json_object_a_line(out: io.StringIO) -> None:
+    configure_logging(stream=out)
+
+    get_logger("shared.x").info("tool_call_finished", tool="get_users", duration_ms=1.5)
+    get_logger("shared.x").warning("api_connection_failed", attempt=2)
+
+    first, second = lines(out)
+    time = datetime.fromisoformat(first.pop("time"))
+    assert first == {"event": "tool_call_finished", "tool": "get_users", "duration_ms": 1.5, "severity": "INFO"}
+    assert abs(datetime.now(UTC) - time) < timedelta(minutes=1)
+    assert (second["event"], second["severity"], second["attempt"]) == ("api_connection_failed", "WARNING", 2)
+
+
+@pytest.mark.parametrize(
+    ("method", "severity"),
+    [
+        ("debug", "DEBUG"),
+        ("info", "INFO"),
+        ("warning", "WARNING"),
+        ("error", "ERROR"),
+        ("exception", "ERROR"),
+        ("critical", "CRITICAL"),
+    ],
+)
+@pytest.mark.parametrize("ours", [True, False])
+def test_the_severity_is_what_google_cloud_reads(out: io.StringIO, method: str, severity: str, ours: bool) -> None:
+    """Cloud Logging, LogSeverity. Libraries do not write at DEBUG."""
+    configure_logging(level="DEBUG", stream=out)
+
+    getattr(get_logger("shared.x") if ours else logging.getLogger("library"), method)("happened")
+
+    assert [line["severity"] for line in lines(out)] == ([severity] if ours or method != "debug" else [])
+
+
+def test_an_exception_stays_in_the_line_of_its_event(out: io.StringIO) -> None:
+    configure_logging(stream=out)
+    try:
+        raise ValueError("line one\nline two")
+    except ValueError:
+        get_logger("shared.x").exception("tool_call_crashed")
+        logging.getLogger("library").exception("it crashed")
+
+    ours, theirs = lines(out)
+    for line in (ours, theirs):
+        assert "ValueError: line one\nline two" in line["exception"]
+        assert "exc_info" not in line
+
+
+@pytest.mark.parametrize("name", ["uvicorn", "uvicorn.error", "asyncio", "mcp.server", "alembic"])
+def test_libraries_write_the_same_lines(out: io.StringIO, name: str) -> None:
+    configure_logging(stream=out)
+
+    logging.getLogger(name).warning("Started %s in %d ms", "it", 5)
+
+    [line] = lines(out)
+    assert (line["event"], line["severity"]) == ("Started it in 5 ms", "WARNING")
+    assert "time" in line
+
+
+def test_no_log_holds_a_line_break_or_another_separator(out: io.StringIO) -> None:
+    configure_logging(stream=out)
+
+    get_logger("shared.x").info("event", id="a\nb\r\u2028c\x85{}")
+    logging.getLogger("library").info("a\nb\u2029")
+
+    assert out.getvalue().count("\n") == len(lines(out)) == 2
+    assert out.getvalue().isascii()
+
+
+def test_addresses_that_httpx_asks_for_are_not_written(out: io.StringIO) -> None:
+    """Its INFO line holds the whole URL, with search texts in it."""
+    configure_logging(level="DEBUG", stream=out)
+
+    logging.getLogger("httpx2").info("HTTP Request: GET http://h/tickets?searchQuery=secret")
+    logging.getLogger("httpx2").warning("about the connection")
+
+    assert [line["event"] for line in lines(out)] == ["about the connection"]
+
+
+def test_a_quieter_level_quiets_httpx_too(out: io.StringIO) -> None:
+    configure_logging(level="ERROR", stream=out)
+
+    logging.getLogger("httpx2").warning("about the connection")
+
+    assert not out.getvalue()
+
+
+@pytest.mark.parametrize("name", ["httpcore2.http11", "mcp.server.lowlevel", "aiosqlite", "sqlalchemy.engine"])
+def test_what_libraries_write_at_debug_is_left_out(out: io.StringIO, name: str) -> None:
+    """Headers, messages and SQL values are in there."""
+    configure_logging(level="DEBUG", stream=out)
+
+    logging.getLogger(name).debug("Received: %s", {"summary": "secret"})
+    get_logger("shared.x").debug("ours")
+
+    assert [line["event"] for line in lines(out)] == ["ours"]
+
+
+def test_less_than_the_level_is_not_written(out: io.StringIO) -> None:
+    configure_logging(level="WARNING", stream=out)
+
+    get_logger("shared.x").info("no")
+    logging.getLogger("library").info("no")
+    get_logger("shared.x").warning("yes")
+
+    assert [line["event"] for line in lines(out)] == ["yes"]
+
+
+def test_what_was_bound_at_the_edge_is_in_every_line_below(out: io.StringIO) -> None:
+    configure_logging(stream=out)
+
+    with structlog.contextvars.bound_contextvars(request_id="r1", tenant="default"):
+        get_logger("shared.x").info("ours")
+        logging.getLogger("library").info("theirs")
+    get_logger("shared.x").info("after")
+
+    ours, theirs, after = lines(out)
+    assert ours["request_id"] == theirs["request_id"] == "r1"
+    assert ours["tenant"] == theirs["tenant"] == "default"
+    assert "request_id" not in after
+
+
+def test_configuring_twice_writes_once_and_to_the_last_stream(out: io.StringIO) -> None:
+    first = io.StringIO()
+    configure_logging(stream=first)
+    configure_logging(stream=out)
+
+    get_logger("shared.x").info("once")
+    logging.getLogger("library").info("once")
+
+    assert not first.getvalue()
+    assert [line["event"] for line in lines(out)] == ["once", "once"]
+
+
+def test_a_logger_made_before_writes_as_configured(out: io.StringIO) -> None:
+    """Modules make theirs when they are imported."""
+    early = get_logger("shared.x")
+    configure_logging(stream=out)
+
+    early.info("event")
+
+    assert lines(out)[0]["event"] == "event"
+
+
+def test_basic_config_of_a_library_changes_nothing_afterwards(out: io.StringIO) -> None:
+    configure_logging(stream=out)
+    logging.basicConfig(format="no json", level="CRITICAL")
+
+    logging.getLogger("library").info("event")
+
+    assert lines(out)[0]["event"] == "event"
+
+
+def test_stderr_is_where_logs_go_and_stdout_stays_clean(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging()
+
+    get_logger("shared.x").info("event")
+
+    written = capsys.readouterr()
+    assert json.loads(written.err)["event"] == "event"
+    assert not written.out
+
+
+def test_on_a_terminal_a_line_is_for_people() -> None:
+    out = Terminal()
+    configure_logging(stream=out)
+
+    get_logger("shared.x").warning("api_connection_failed", attempt=2)
+
+    assert "api_connection_failed" in out.getvalue()
+    assert "warning" in out.getvalue()
+    assert "attempt" in out.getvalue()
+    assert not out.getvalue().startswith("{")
+
+
+def test_a_tally_counts_by_name_and_labels() -> None:
+    counter = TallyCounter()
+    counter.count("api_requests", method="GET", outcome="ok")
+    counter.count("api_requests", outcome="ok", method="GET")
+    counter.count("api_requests", method="POST", outcome="ok")
+    counter.count("sessions")
+
+    assert counter.total("api_requests") == 3
+    assert counter.total("api_requests", method="GET") == 2
+    assert counter.total("api_requests", method="GET", outcome="ok") == 2
+    assert counter.total("api_requests", method="GET", outcome="not_found") == 0
+    assert counter.total("sessions") == 1
+    assert counter.total("never") == 0

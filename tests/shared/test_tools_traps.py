@@ -1,0 +1,223 @@
+"""Every trap of the existing API, and faults at chosen moments: what the caller is told is true each time."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.shared.given import (
+    TICKET,
+    Act,
+    World,
+    answers,
+    hangs,
+    refuses,
+    text_of,
+    world,
+)
+
+TICKET_PATH = "/tickets/TCK-[0-9]+"
+HISTORY_PATH = f"{TICKET_PATH}/history"
+
+
+# Order
+
+
+async def test_ascending_order_that_was_ignored_is_made_within_the_page_and_said(existing: World) -> None:
+    newest_first = await existing.done("get_ticket_list", limit=5)
+    page = await existing.done("get_ticket_list", limit=5, sortOrder="asc")
+
+    received = [row["receptionDateTime"] for row in page["tickets"]]
+    assert received == sorted(received)
+    assert {row["ticketId"] for row in page["tickets"]} == {row["ticketId"] for row in newest_first["tickets"]}
+    assert "ignores sortOrder=asc" in page["notes"][0]
+    assert "ignores sortOrder=asc" in text_of(await existing.call("get_ticket_list", limit=5, sortOrder="asc"))
+
+
+async def test_ascending_order_of_all_there_is_needs_no_words(existing: World) -> None:
+    page = await existing.done("get_ticket_list", limit=100, sortOrder="asc", sortBy="scheduledCompletionDate")
+
+    due = [row.get("scheduledCompletionDate") for row in page["tickets"]]
+    dated = [day for day in due if day]
+    assert dated == sorted(dated)
+    assert due[: len(dated)] == dated, "tickets without a date come last"
+    assert "notes" not in page
+
+
+async def test_ascending_order_that_was_honoured_needs_no_words(reference: World) -> None:
+    page = await reference.done("get_ticket_list", limit=5, sortOrder="asc")
+
+    received = [row["receptionDateTime"] for row in page["tickets"]]
+    assert received == sorted(received)
+    assert page["hasMore"]
+    assert "notes" not in page
+
+
+async def test_order_by_a_date_that_rows_do_not_show_is_not_vouched_for(existing: World) -> None:
+    page = await existing.done("get_ticket_list", limit=5, sortOrder="asc", sortBy="completionDate")
+
+    assert "could not be checked" in page["notes"][0]
+
+
+async def test_order_of_equal_rows_is_not_vouched_for(existing: World) -> None:
+    rows = [{"ticketId": f"TCK-{n}", "receptionDateTime": "2026-11-20 09:30"} for n in range(3)]
+    existing.wire.when("GET", "/tickets", answers(200, rows))
+
+    page = await existing.done("get_ticket_list", limit=2, sortOrder="asc")
+
+    assert "could not be checked" in page["notes"][0]
+
+
+# Bad input never reaches the API
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"limit": 0},
+        {"limit": 101},
+        {"limit": -1},
+        {"limit": True},
+        {"offset": -1},
+        {"sortBy": "summary"},
+        {"scheduledCompletionDateFrom": "2026-02-30"},
+        {"scheduledCompletionDateFrom": "01.12.2026"},
+        {"scheduledCompletionDateFrom": "2026-12-02", "scheduledCompletionDateTo": "2026-12-01"},
+        {"statusId": "stat99"},
+        {"searchQuery": "a\0b"},
+    ],
+)
+async def test_a_wrong_query_is_refused_before_it_is_sent(existing: World, wrong: dict[str, Any]) -> None:
+    text, error = await existing.refused("get_ticket_list", **wrong)
+
+    assert error["kind"] == "invalid_input"
+    assert text.endswith("Nothing was changed.")
+    assert ("GET", "/tickets") not in existing.wire.sent
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("receptionDateTime", "2026-11-20"),
+        ("receptionDateTime", "2026-11-20T09:30"),
+        ("receptionDateTime", "2026-11-20 24:00"),
+        ("receptionDateTime", "2026-11-31 09:30"),
+        ("completionDate", "2026-13-01"),
+        ("completionDate", ""),
+        ("actualEffortHours", 1.25),
+        ("actualEffortHours", 10_000),
+        ("actualEffortHours", -1),
+        ("actualEffortHours", "many"),
+        ("actualEffortHours", True),
+        ("summary", "x" * 201),
+        ("summary", "  "),
+        ("externalTicketId", "x" * 51),
+        ("requestorId", "x" * 51),
+        ("description", "nul\0"),
+        ("hasDefect", "perhaps"),
+        ("attachments", "no list"),
+        ("attachments", [{"fileName": "a"}]),
+        ("attachments", ["a"]),
+        ("idempotencyKey", "two words"),
+    ],
+)
+async def test_a_wrong_field_is_refused_before_it_is_sent(existing: World, field: str, value: Any) -> None:
+    text, error = await existing.refused("create_ticket", **TICKET | {field: value})
+
+    assert error["kind"] == "invalid_input"
+    assert error["field"].startswith(field)
+    assert text.endswith("Nothing was changed.")
+    assert existing.wire.writes() == []
+
+
+# Reads
+
+
+@pytest.mark.parametrize(
+    ("act", "kind"),
+    [
+        (answers(500, {"error": "An error occurred while fetching ticket"}), "upstream_fault"),
+        (answers(200, html="<!DOCTYPE html><pre>Cannot GET</pre>"), "upstream_fault"),
+        (answers(404, html="<!DOCTYPE html><pre>Cannot GET</pre>"), "upstream_fault"),
+        (answers(200, {"unexpected": True}), "upstream_fault"),
+        (answers(200, []), "upstream_fault"),
+        (answers(401, {"error": "Invalid API key"}), "upstream_refused"),
+        (refuses, "upstream_unavailable"),
+    ],
+)
+async def test_a_failing_api_is_never_the_callers_fault_nor_a_success(existing: World, act: Act, kind: str) -> None:
+    existing.wire.when("GET", TICKET_PATH, act, always=True)
+
+    text, error = await existing.refused("get_ticket_detail", ticketId="TCK-0001")
+
+    assert error == {"kind": kind, "effect": "nothing_changed"}
+    assert "<" not in text
+    assert "occurred" not in text
+
+
+async def test_a_silent_api_is_given_up_in_time(tmp_path: Path) -> None:
+    async with world("existing", tmp_path, deadline_s=0.05) as here:
+        here.wire.when("GET", "/tickets", hangs)
+
+        _, error = await here.refused("get_ticket_list")
+
+        assert error["kind"] == "upstream_unavailable"
+
+
+async def test_wrong_form_is_told_even_when_the_api_is_down(existing: World) -> None:
+    existing.wire.when("GET", ".*", refuses, always=True)
+
+    _, error = await existing.refused("get_ticket_list", limit=0, statusId="stat1")
+
+    assert error["field"] == "limit"
+
+
+async def test_an_id_that_was_added_a_moment_ago_is_known(reference: World, tmp_path: Path) -> None:
+    await reference.done("get_ticket_list", statusId="stat1")
+    users = await reference.api.get("/tickets/master/users")
+    new = {"id": "user99", "name": "New Colleague", "email": "n@example.com", "role": "support"}
+    reference.wire.when("GET", "/tickets/master/users", answers(200, [*users, new]))
+
+    page = await reference.done("get_ticket_list", personInChargeId="user99")
+
+    assert page["tickets"] == []
+    assert (await reference.done("get_ticket_list", personInChargeId="new colleague"))["notes"]
+
+
+async def test_a_name_of_several_is_answered_with_the_candidates(existing: World) -> None:
+    twins = [{"id": "u1", "name": "Kim Lee"}, {"id": "u2", "name": "kim lee"}, {"id": "u3", "name": "Other"}]
+    existing.wire.when("GET", "/tickets/master/users", answers(200, twins), always=True)
+
+    text, error = await existing.refused("get_ticket_list", personInChargeId="Kim Lee")
+
+    assert error["allowed"] == ["u1 (Kim Lee)", "u2 (kim lee)"]
+    assert "several have this name" in text
+
+
+async def test_a_detail_name_that_two_categories_share_means_the_one_of_the_given_category(existing: World) -> None:
+    details = [
+        {"id": "d1", "name": "Other", "categoryId": "cat1", "categoryName": "Incident"},
+        {"id": "d2", "name": "Other", "categoryId": "cat2", "categoryName": "Request"},
+    ]
+    existing.wire.when("GET", "/tickets/master/category-details", answers(200, details), always=True)
+
+    _, error = await existing.refused(
+        "update_ticket", ticketId="TCK-0001", updatedById="user1", categoryDetailId="Other"
+    )
+    existing.wire.when("PUT", TICKET_PATH, answers(200, {"id": "TCK-0001"}))
+    text, _ = await existing.refused(
+        "update_ticket", ticketId="TCK-0001", updatedById="user1", categoryId="cat2", categoryDetailId="Other"
+    )
+
+    assert error["allowed"] == ["d1 (Other)", "d2 (Other)"]
+    assert "categoryDetailId" in text
+
+
+async def test_a_long_list_of_allowed_ids_is_cut_and_says_where_the_rest_is(existing: World) -> None:
+    users = [{"id": f"u{n}", "name": f"Name {n}"} for n in range(30)]
+    existing.wire.when("GET", "/tickets/master/users", answers(200, users), always=True)
+
+    _, error = await existing.refused("get_ticket_list", personInChargeId="nobody")
+
+    assert len(error["allowed"]) == 21
+    assert error["allowed"][-1] == "and 10 more, see get_users"

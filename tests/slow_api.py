@@ -1,0 +1,64 @@
+"""A ticket API that holds back what a test wants held back: the stand-in, behind a gate, on a loopback port.
+
+Runs in the event loop of the test, which opens the gate, or does not.
+"""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+import uvicorn
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from tests import standin
+from tests.processes import API_KEY
+
+WAIT_S: Final = 20.0
+
+
+class Gate:
+    """Lets requests through to `app`, except those it `holds`, which wait until it is `opened`."""
+
+    def __init__(self, app: ASGIApp, holds: Callable[[str, str], bool]) -> None:
+        self.address = ""
+        self.opened = asyncio.Event()
+        self._app = app
+        self._holds = holds
+        self._held: list[str] = []
+        self._news = asyncio.Condition()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, sooner or later."""
+        if self._holds(scope["method"], scope["path"]):
+            async with self._news:
+                self._held.append(scope["path"])
+                self._news.notify_all()
+            await self.opened.wait()
+        with contextlib.suppress(ClientDisconnect):  # who waited too long has gone
+            await self._app(scope, receive, send)
+
+    async def until_held(self, requests: int) -> None:
+        """Wait until that many requests have come that it holds."""
+        async with asyncio.timeout(WAIT_S), self._news:
+            await self._news.wait_for(lambda: len(self._held) >= requests)
+
+
+@asynccontextmanager
+async def gated_api(holds: Callable[[str, str], bool]) -> AsyncGenerator[Gate]:
+    """Serve the stand-in behind a gate that holds requests for which `holds(method, path)` is true."""
+    gate = Gate(standin.create_app(api_key=API_KEY), holds)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        gate.address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        config = uvicorn.Config(gate, log_config=None, lifespan="off", ws="none", timeout_graceful_shutdown=2)
+        server = uvicorn.Server(config)
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            yield gate
+        finally:
+            gate.opened.set()
+            server.should_exit = True
+            await serving

@@ -1,0 +1,83 @@
+"""The suite can fail: every scenario is failed by a server with the fault it looks for, and by it for that reason."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable
+from typing import Final
+
+import pytest
+import pytest_asyncio
+
+from sse_conformance.client import Target
+from sse_conformance.scenarios import SCENARIOS, streams, transport
+from sse_conformance.verdict import Outcome, Result, Scenario, outcomes
+from tests.sse_conformance.broken_server import Fault, broken_servers
+from tests.sse_conformance.cases import CASES
+
+BY_NAME: Final = {one.name: one for one in SCENARIOS}
+AT_ONCE: Final = 16
+SILENCE_S: Final = 6.0
+"""How long a scenario waits for what a broken server never sends; an unanswered ping takes 2 s."""
+LOADED_MACHINE_S: Final = 20.0
+NO_FAULT: Final = "none"
+LOCAL: Final = "local-server-is-local"
+CANNOT_FAIL: Final = {"sigterm", "several-instances", "loss-of-the-broker"}
+
+
+@pytest_asyncio.fixture
+async def address() -> AsyncGenerator[str]:
+    """Where the broken servers are."""
+    async with broken_servers({name: case.fault for name, case in CASES.items()} | {NO_FAULT: Fault()}) as address:
+        yield address
+
+
+async def outcome(address: str, fault: str, scenario: Scenario, timeout_s: float) -> Outcome:
+    """Return what comes of a scenario at the server with that fault."""
+    at = Target(f"{address}/{fault}/sse", {"x-api-key": "key-alice"}, {"x-api-key": "key-bob"}, timeout_s)
+    [only] = [one async for one in outcomes(at, [scenario], slow=True)]
+    return only
+
+
+async def look(address: str, looks: Iterable[tuple[str, Scenario]], timeout_s: float) -> list[Outcome]:
+    """Return what comes of each scenario at each fault. Some at once: they wait for what never comes."""
+    turn = asyncio.Semaphore(AT_ONCE)
+
+    async def one(fault: str, scenario: Scenario) -> Outcome:
+        async with turn:
+            return await outcome(address, fault, scenario, timeout_s)
+
+    return await asyncio.gather(*(one(fault, scenario) for fault, scenario in looks))
+
+
+async def test_every_fault_fails_its_scenario_and_is_named(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "_HEARTBEAT_S", SILENCE_S)
+
+    seen = await look(address, [(fault, BY_NAME[case.scenario]) for fault, case in CASES.items()], SILENCE_S)
+
+    missed = {
+        fault: (str(one.result), one.why)
+        for (fault, case), one in zip(CASES.items(), seen, strict=True)
+        if one.result is not Result.FAILED or case.reason not in one.why
+    }
+    assert missed == {}
+
+
+async def test_a_server_without_a_fault_passes(address: str) -> None:
+    seen = await look(address, [(NO_FAULT, one) for one in SCENARIOS], LOADED_MACHINE_S)
+
+    assert {one.scenario.name: one.why for one in seen if one.result is Result.FAILED} == {}
+    assert {one.scenario.name for one in seen if one.result is Result.NOT_APPLICABLE} == CANNOT_FAIL
+
+
+def test_every_scenario_has_a_fault_that_fails_it() -> None:
+    proved = {case.scenario for case in CASES.values()}
+
+    assert BY_NAME.keys() - proved == CANNOT_FAIL | {LOCAL}
+
+
+async def test_a_local_server_that_others_can_reach_fails(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "own_address", lambda: "127.0.0.1")  # this machine may have no other address
+
+    seen = await outcome(address, NO_FAULT, BY_NAME[LOCAL], LOADED_MACHINE_S)
+
+    assert seen.result is Result.FAILED
+    assert "Its port is open" in seen.why

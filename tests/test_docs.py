@@ -1,0 +1,60 @@
+"""The documents say what is true: the settings table, the twin READMEs, and every link."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from shared.config import settings_table
+
+ROOT = Path(__file__).resolve().parent.parent
+READMES = ["README.md", "README.ja.md"]
+DOCUMENTS = sorted(
+    path.relative_to(ROOT).as_posix()
+    for path in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "gcp-deploy").glob("*.md")]
+)
+
+
+def text(document: str) -> str:
+    return (ROOT / document).read_text(encoding="utf-8")
+
+
+CODE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+
+
+def prose(document: str) -> str:
+    return CODE.sub("", text(document))
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_the_settings_table_is_the_one_of_the_settings_class(readme: str) -> None:
+    _, _, rest = text(readme).partition("<!-- settings: python -m shared.config -->\n")
+    table, _, _ = rest.partition("<!-- /settings -->")
+    assert table == settings_table()
+
+
+@pytest.mark.parametrize("pattern", [r"^#+ ", r"^\*\*", r"^- \[[^\]]*\]\([^)]*\)", r"^\|"])
+def test_both_readmes_have_the_same_shape(pattern: str) -> None:
+    english, japanese = (re.findall(pattern, prose(readme), re.MULTILINE) for readme in READMES)
+    assert japanese == english
+
+
+def test_both_readmes_have_the_same_code_and_name_the_same_things() -> None:
+    english, japanese = READMES
+    assert CODE.findall(text(japanese)) == CODE.findall(text(english))
+    named = [sorted(set(re.findall(r"`([^`\n]+)`", prose(readme)))) for readme in READMES]
+    assert named[1] == named[0]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_link_leads_somewhere(document: str) -> None:
+    here = (ROOT / document).parent
+    links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text(document))
+    missing = [link for link in links if "://" not in link and not (here / link).exists()]
+    assert not missing
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_no_document_names_a_file_that_is_not_there(document: str) -> None:
+    named = re.findall(r"`((?:[a-z_]+/)+[a-z_]+\.(?:py|toml|md|yaml))`", text(document))
+    assert not [name for name in named if not (ROOT / name).exists()]

@@ -1,0 +1,179 @@
+"""Imports only point down: the layers drawn in CONTRIBUTING.md, checked on the import statements themselves.
+
+Imports inside functions and under TYPE_CHECKING count as well; what is fetched by name at run time does not.
+Inside a layer there may be no circle.
+"""
+
+import ast
+import os
+import sys
+from collections.abc import Collection, Iterable, Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+LONGEST_FILE: Final = 400
+LONGEST_TEST_FILE: Final = 500
+
+EDGES: Final = ("auth", "ticket_api", "transport")
+LAYER_4: Final = ("cloud_mcp_server", "mcp_server", "doors", "auth.__main__", "ticket_api.__main__")
+LAYER_1: Final = ("shared.errors", "shared.identity", "shared.telemetry")
+
+# What of ours a module may import; the longest matching name decides. A module without a line may import
+# nothing of ours: where it belongs is a decision to be written down here.
+MAY_IMPORT: Final = MappingProxyType({
+    # layer 4
+    "cloud_mcp_server": ("doors", "shared", *EDGES),
+    "mcp_server": ("doors", "shared", "ticket_api"),
+    "doors": ("shared", "ticket_api"),  # what both doors open, so it knows no more than the smaller one
+    "auth.__main__": ("auth", "shared.config", *LAYER_1),
+    "ticket_api.__main__": ("ticket_api", "shared.config", "shared.telemetry"),
+    # layer 3, the edges: none knows another
+    "auth": ("auth", *LAYER_1),
+    "ticket_api": ("ticket_api",),
+    "transport": ("transport", *LAYER_1),
+    # layer 2
+    "shared": ("shared",),
+    # layer 1
+    **dict.fromkeys(LAYER_1, ("shared.errors",)),
+    # outside the layers
+    "run": (),
+    "sse_conformance": ("sse_conformance",),  # a black box for any server, so it knows nothing of ours
+    "tests": ("tests", "run", "doors", "mcp_server", "cloud_mcp_server", "shared", "sse_conformance", *EDGES),
+})  # fmt: skip
+
+# Modules, ours and others', that only some may import.
+RESERVED: Final = MappingProxyType({
+    "shared.config": LAYER_4,  # everybody else is handed plain values
+    "shared.server": LAYER_4,
+    "shared.tools": (*LAYER_4, "shared.server", "shared.toolbox"),
+    # The SDK's kernel changes with its minor releases: what touches it is in one file, but for types.
+    "mcp.server.connection": ("transport.kernel",),
+    "mcp.server.runner": ("transport.kernel",),
+    "mcp.shared.inbound": ("transport.kernel",),
+    "mcp.shared.jsonrpc_dispatcher": ("transport.kernel",),
+    "mcp.shared.dispatcher": ("transport.kernel", "transport.backchannel"),
+    "mcp.server.context": ("transport.kernel", "shared.server"),
+    "fastapi": ("ticket_api", "cloud_mcp_server", "doors"),
+    "starlette": ("shared.identity", "cloud_mcp_server", "doors", *EDGES),
+})  # fmt: skip
+
+
+def sources(root: Path) -> Iterator[Path]:
+    """Yield every Python file of the checkout, environments and data left out."""
+    for folder, folders, files in os.walk(root):
+        folders[:] = [f for f in folders if not f.startswith(".") and f not in {"data", "node_modules", "__pycache__"}]
+        yield from (Path(folder, file) for file in files if file.endswith(".py"))
+
+
+def module_name(root: Path, path: Path) -> str:
+    """Return the dotted name of the module in `path`; a package has the name of its folder."""
+    parts = path.relative_to(root).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(path: Path, importer: str) -> Iterator[str]:
+    """Yield the dotted name of everything `path` imports; what is taken from a module carries its name."""
+    anchors = importer.split(".") if path.name == "__init__.py" else importer.split(".")[:-1]
+    for node in ast.walk(ast.parse(path.read_text("utf-8"), filename=str(path))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            package = anchors[: len(anchors) + 1 - node.level] if node.level else []
+            module = ".".join([*package, *filter(None, [node.module])])
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def closest(name: str, parents: Iterable[str]) -> str | None:
+    """Return the longest of `parents` that the dotted `name` equals or lies below, if any."""
+    return max((p for p in parents if name == p or name.startswith(f"{p}.")), key=len, default=None)
+
+
+def refusal(importer: str, imported: str, ours: Collection[str]) -> str | None:
+    """Return why `importer` may not import `imported`, or None when it may."""
+    reserved = closest(imported, RESERVED)
+    if reserved and not closest(importer, [*RESERVED[reserved], "tests"]):
+        return f"{reserved} is for {', '.join(RESERVED[reserved])}"
+    if module := closest(imported, ours):
+        allowed = MAY_IMPORT.get(closest(importer, MAY_IMPORT) or "", ())
+        return None if closest(module, allowed) else f"it may import {', '.join(allowed) or 'nothing of ours'}"
+    if importer == "run" and imported.partition(".")[0] not in sys.stdlib_module_names:
+        return "run.py has nothing but the standard library"
+    return None
+
+
+def violations(root: Path) -> list[str]:
+    """Return one sentence for each import below `root` that the tables above do not allow, and for a circle."""
+    modules = {module_name(root, path): path for path in sources(root)}
+    imported_by = {importer: set(imports(path, importer)) for importer, path in modules.items()}
+    found = [
+        f"{importer} imports {imported}: {reason}"
+        for importer in sorted(modules)
+        for imported in sorted(imported_by[importer])
+        if (reason := refusal(importer, imported, modules))
+    ]
+    ours = {importer: {closest(name, modules) for name in names} for importer, names in imported_by.items()}
+    try:
+        TopologicalSorter(ours).prepare()
+    except CycleError as circle:
+        found.append(f"{' imports '.join(reversed(circle.args[1]))}: a circle")
+    return found
+
+
+SMALL_TREE: Final = (
+    *("auth/providers.py", "ticket_api/__init__.py", "tests/conftest.py", "transport/__init__.py"),
+    *(f"shared/{name}.py" for name in ("config", "errors", "identity", "render", "server", "tickets", "tools")),
+)
+
+
+@pytest.mark.parametrize(
+    ("file", "statement"),
+    [
+        ("transport/sse.py", "from auth.providers import APIKeyAuthProvider"),
+        ("transport/sse.py", "from shared import tickets"),
+        ("transport/sse.py", "def late():\n    import ticket_api"),
+        ("transport/sse.py", "from mcp.server import runner"),
+        ("transport/sse.py", "from mcp.server.runner import ServerRunner"),
+        ("auth/providers.py", "import shared.config"),
+        ("ticket_api/app.py", "from shared.errors import TicketServerError"),
+        ("mcp_server.py", "from transport import asgi_app"),
+        ("shared/tools.py", "from .server import build"),
+        ("shared/render.py", "from shared.tools import TicketTools"),
+        ("shared/render.py", "import shared.render"),
+        ("shared/errors.py", "from . import identity"),
+        ("shared/render.py", "from fastapi import FastAPI"),
+        ("shared/render.py", "import starlette.requests"),
+        ("shared/brand_new.py", "import shared.tools"),
+        ("cloud_mcp_server.py", "from tests.conftest import key"),
+        ("brand_new.py", "import shared.tools"),
+        ("run.py", "import httpx2"),
+        ("run.py", "import shared.config"),
+    ],
+)
+def test_a_forbidden_import_is_found(tmp_path: Path, file: str, statement: str) -> None:
+    for name in (*SMALL_TREE, file):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    planted = tmp_path / file
+    planted.write_text(statement, "utf-8")
+
+    found = violations(tmp_path)
+
+    assert [sentence.partition(" imports ")[0] for sentence in found] == [module_name(tmp_path, planted)]
+
+
+def test_no_file_is_longer_than_a_reader_bears() -> None:
+    lengths = {path.relative_to(ROOT): len(path.read_text("utf-8").splitlines()) for path in sources(ROOT)}
+    limits = {path: LONGEST_TEST_FILE if path.parts[0] == "tests" else LONGEST_FILE for path in lengths}
+
+    assert [(str(path), length) for path, length in lengths.items() if length > limits[path]] == []
+
+
+def test_the_walk_sees_the_code() -> None:
+    seen = {module_name(ROOT, path) for path in sources(ROOT)}
+
+    assert {"run", "shared.errors", "tests.test_layers"} <= seen

@@ -1,0 +1,190 @@
+"""What sessions cost a real process, and that nothing of them stays: idle ones, dropped ones, unread ones.
+
+The clients are sockets and little else (tests/transport/light_client.py). Each test runs over both brokers, the one
+with a Valkey of its own. `MCP_TEST_LONG=1` opens 10,000 sessions in each test that drops them, instead of 2,000.
+"""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass
+from json import dumps
+from pathlib import Path
+from typing import Any, Final
+
+import httpx2
+import pytest
+import redis
+
+from tests.processes import KEY, Process, http_door, started
+from tests.transport.light_client import LightSession, Server, drop_all, light_server, open_sessions
+from tests.transport.sse_client import SseClient, open_stream
+from tests.transport.test_engine import call
+from tests.valkey import valkey_server
+from transport.kernel import KEPT_RUNNERS
+from transport.session import EventId, Limits
+from transport.valkey_hub import KEPT_RECORDS
+
+KB: Final = 1000
+MB: Final = 1000 * KB
+FEW: Final = 200
+MANY: Final = 1000
+IDLE_KB: Final = 40
+DROPPED: Final = 10_000 if os.environ.get("MCP_TEST_LONG") else 2_000
+BATCH: Final = 100
+ANSWERS: Final = 150
+TEXT_BYTES: Final = 125 * KB
+ANSWER_BYTES: Final = 2 * TEXT_BYTES
+"""The SDK sends a text twice: as content, and as structured content."""
+UNREAD_MB: Final = 10
+"""What an unread stream may cost: its log of 1 MiB, as much again on its way out, and copies of both for a moment."""
+MAX_LOG_BYTES: Final = Limits().max_log_bytes
+ECHOES_BYTES: Final = 10 * KB
+BROKER_CONNECTIONS: Final = 9
+FIGURES: Final = ("sessions", "streams", "log_bytes", "tasks", "connections", "broker_keys")
+OF_A_SESSION: Final = ("Stream", "_MemoryAttachment", "_Session", "EventLog", "Event", "ServerRunner", "SessionRecord")
+LIMIT_S: Final = 60.0
+OBSERVED: Final = ("-m", "tests.transport.observed_server")
+ME: Final = {"x-api-key": "key-me"}
+YOU: Final = {"x-api-key": "key-you"}
+
+
+@pytest.fixture(params=["memory", "valkey"])
+def broker(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a Valkey of the test's own, or nothing for the broker in memory."""
+    with ExitStack() as stack:
+        in_memory = request.param == "memory"
+        yield "" if in_memory else stack.enter_context(valkey_server("--appendonly", "no")).url
+
+
+def resident_bytes(process: Process) -> int:
+    """Return how much memory of the machine a process takes now."""
+    if sys.platform == "linux":
+        rollup = Path(f"/proc/{process.pid}/smaps_rollup").read_text("ascii")
+        return 1024 * next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Rss:"))
+    told = subprocess.run(["ps", "-o", "rss=", "-p", str(process.pid)], check=True, capture_output=True, timeout=10)
+    return 1024 * int(told.stdout)
+
+
+@dataclass
+class Observed:
+    """A started server that tells what it holds."""
+
+    address: str
+    process: Process
+    server: Server
+    broker: str
+
+    async def until(self, done: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Ask until what the server and its broker hold is so, and return it."""
+        held: dict[str, Any] = {}
+        try:
+            async with asyncio.timeout(LIMIT_S):
+                while not done(held := await self.holds()):
+                    pass  # each turn waits for an answer
+        except TimeoutError:
+            raise AssertionError(f"it still holds {held}") from None
+        return held
+
+    async def holds(self) -> dict[str, Any]:
+        """Return what the server holds, its `broker_connections`, and the `broker_keys` that are about sessions."""
+        held: dict[str, Any] = await self.server.ask("/holds") | {"broker_connections": 0, "broker_keys": 0}
+        if self.broker:
+            with redis.Redis.from_url(self.broker, decode_responses=True) as asking:
+                held["broker_connections"] = len(asking.client_list()) - 1
+                held["broker_keys"] = sum(not key.endswith(("}:i", "}:g")) for key in asking.scan_iter(count=1000))
+        return held
+
+
+@asynccontextmanager
+async def observed(broker: str, **limits: Any) -> AsyncGenerator[Observed]:
+    """Start the observed server with these limits."""
+    where = ("--broker-url", broker) if broker else ()
+    with started((*OBSERVED, "--limits", dumps(limits), *where)) as (address, process):
+        async with light_server(address, ME) as server:
+            yield Observed(address, process, server, broker)
+
+
+async def test_an_idle_session_costs_at_most_40_kb(tmp_path: Path, broker: str) -> None:
+    settings = {"MCP_MAX_SESSIONS": str(MANY), "MCP_MAX_SESSIONS_PER_PRINCIPAL": str(MANY)}
+    if broker:
+        settings["MCP_BROKER_URL"] = broker
+    with http_door(tmp_path, **settings) as (address, process):
+        async with light_server(address, {"x-api-key": KEY}) as server:
+            await open_sessions(server, FEW)
+            before = resident_bytes(process)
+            await open_sessions(server, MANY - FEW)
+            each = (resident_bytes(process) - before) / (MANY - FEW)
+    print(f"{each / KB:.1f} kB for each idle session")
+    assert each <= IDLE_KB * KB
+
+
+async def test_nothing_stays_of_sessions_that_were_dropped(broker: str) -> None:
+    limits = {"idle_s": 1, "max_sessions": DROPPED, "max_sessions_per_principal": DROPPED}
+    async with observed(broker, **limits) as at:
+        before = await at.until(lambda held: held["sessions"] == 0)
+        resident = []
+        for _ in range(2):
+            for _ in range(DROPPED // 2 // BATCH):
+                await drop_all(await open_sessions(at.server, BATCH))
+            after = await at.until(lambda held: all(held[name] <= before[name] for name in FIGURES))
+            resident.append(resident_bytes(at.process))
+    print(f"{DROPPED} sessions dropped: {' and then '.join(f'{size / MB:.1f}' for size in resident)} MB")
+    assert resident[1] <= resident[0] * 1.05 + 4 * MB
+    assert after["broker_connections"] <= BROKER_CONNECTIONS
+    left = {name: after["objects"].get(name, 0) for name in OF_A_SESSION}
+    # What another instance may go on with leaves something behind here that saves a look-up: not for all of them.
+    most = {"ServerRunner": KEPT_RUNNERS, "SessionRecord": KEPT_RECORDS} if broker else {}
+    assert {name: count for name, count in left.items() if count > most.get(name, 0)} == {}
+
+
+async def test_a_stopped_reader_costs_only_itself_and_a_bounded_amount(broker: str) -> None:
+    async with observed(broker, write_s=2) as at, light_server(at.address, YOU) as elsewhere:
+        other = LightSession(elsewhere)
+        await other.open()
+        await other.post(call(-1, "fill", size=TEXT_BYTES))  # so that such an answer is nothing new
+        await other.read_until(answer_to(-1))
+        stopped = LightSession(at.server, receive_bytes=4096)
+        before, resident = await at.holds(), resident_bytes(at.process)
+
+        await stopped.open()
+        most = 0
+        for number in range(1, ANSWERS + 1):
+            await stopped.post(call(number, "fill", size=TEXT_BYTES))
+            if number % 10 == 0:
+                await other.post(call(number, "echo", text="unharmed"))
+                await other.read_until(answer_to(number))
+                most = max(most, resident_bytes(at.process) - resident)
+        held = await at.holds()
+        await at.until(lambda held: is_cut(held, before))
+
+        print(f"{ANSWERS * ANSWER_BYTES / MB:.0f} MB of answers took {most / MB:.1f} MB")
+        assert held["log_bytes"] - before["log_bytes"] <= MAX_LOG_BYTES + ECHOES_BYTES
+        assert most <= UNREAD_MB * MB
+        await told_of_every_call(at.address, stopped)
+
+
+def is_cut(held: dict[str, Any], before: dict[str, Any]) -> bool:
+    """Whether the stream of the reader that stopped is gone, and its connection, too."""
+    return bool(held["streams"] == before["streams"] and held["connections"] == before["connections"])
+
+
+async def told_of_every_call(address: str, stopped: LightSession) -> None:
+    """Come again as the reader that stopped, and see what becomes of its calls."""
+    async with httpx2.AsyncClient(base_url=address, timeout=20) as http:
+        client = SseClient(http, ME)
+        async with open_stream(client, {"last-event-id": str(EventId(stopped.id, 1))}):
+            for number in range(1, ANSWERS + 1):
+                await client.answer(number)
+    assert client.endpoint == stopped.endpoint
+    assert [len(client.answers(number)) for number in range(1, ANSWERS + 1)] == [1] * ANSWERS
+    errors = [one["error"]["data"]["kind"] for one in client.received if "error" in one]
+    assert errors == ["result_lost"] * len(errors)
+    assert ANSWERS - MAX_LOG_BYTES // ANSWER_BYTES <= len(errors) < ANSWERS
+
+
+def answer_to(number: int) -> bytes:
+    return rb'"id":%d[^\n]*\n\n' % number

@@ -1,0 +1,97 @@
+"""The README's own snippets, run as a newcomer would paste them: only addresses and program paths are changed."""
+
+import asyncio
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests import processes
+from tests.javascript import node
+from tests.processes import ROOT
+
+README: Final = (ROOT / "README.md").read_text(encoding="utf-8")
+SHOWN: Final = "http://127.0.0.1:8080"
+SNIPPET_S: Final = 60.0
+
+
+def snippet(language: str, containing: str) -> str:
+    """Return the one code block of that language with that text in it."""
+    blocks = re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    (found,) = [block for block in blocks if containing in block]
+    return str(found)
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a door that needs no key, as `python3 run.py` starts it."""
+    settings = {"PORT": "0", "MCP_ALLOW_ANONYMOUS": "true"}
+    database = processes.sqlite(tmp_path_factory.mktemp("readme"))
+    with processes.started(processes.HTTP_DOOR, MCP_DATABASE_URL=database, **settings) as (where, _):
+        yield where
+
+
+async def run(*command: str, cwd: Path, **settings: str) -> str:
+    """Run a program to its end and return what it wrote to stdout; it must succeed."""
+    done = await asyncio.to_thread(
+        subprocess.run,
+        command,
+        cwd=cwd,
+        env=processes.environment(**settings),
+        capture_output=True,
+        encoding="utf-8",
+        timeout=SNIPPET_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+async def test_the_python_snippet_prints_tickets(address: str, tmp_path: Path) -> None:
+    code = snippet("python", "sse_client(").replace(SHOWN, address)
+    said = await run(sys.executable, "-W", "ignore", "-c", code, cwd=tmp_path)
+    assert "| Ticket |" in said
+
+
+async def test_the_stdio_snippet_prints_statuses(tmp_path: Path) -> None:
+    code = snippet("python", "stdio_client(")
+    shown = 'command="python3", args=["run.py", "stdio"]'  # run.py itself is tested in test_run.py
+    assert shown in code
+    variables = {name: value for name, value in processes.environment().items() if name.startswith(("PATH", "SYSTEM"))}
+    settings = variables | {"MCP_DATABASE_URL": processes.sqlite(tmp_path)}
+    code = code.replace(shown, f"command={sys.executable!r}, args=['mcp_server.py'], env={settings!r}")
+    said = await run(sys.executable, "-W", "ignore", "-c", code, cwd=ROOT)
+    assert "| stat1 | New |" in said
+
+
+async def test_the_typescript_snippet_prints_a_ticket(address: str, node_modules: Path, tmp_path: Path) -> None:
+    (tmp_path / "node_modules").symlink_to(node_modules, target_is_directory=True)
+    program = tmp_path / "example.mjs"
+    program.write_text(snippet("js", "SSEClientTransport").replace(SHOWN, address), encoding="utf-8")
+    done = await node(str(program))
+    assert done.stdout.startswith("# Ticket TCK-0001"), done.stderr
+
+
+async def test_the_inspector_command_prints_tickets(address: str, node_modules: Path, tmp_path: Path) -> None:
+    npx, package, *arguments = shlex.split(snippet("sh", "inspector").replace(SHOWN, address))
+    name, _, version = package.rpartition("@")
+    installed = node_modules / name
+    assert npx == "npx"
+    assert f'"version": "{version}"' in (installed / "package.json").read_text(encoding="utf-8")
+    launcher = installed / "clients" / "launcher" / "build" / "index.js"
+    done = await node(str(launcher), *arguments, HOME=str(tmp_path), USERPROFILE=str(tmp_path))
+    assert "TCK-" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("pinned", ["mcp==2.3.0", "@modelcontextprotocol/sdk@1.32.2"])
+def test_the_versions_named_are_the_ones_tested(pinned: str) -> None:
+    name, version = re.split(r"==|(?<=.)@", pinned)
+    assert pinned in README
+    lock = (ROOT / "tests" / "clients" / "package.json").read_text(encoding="utf-8")
+    pins = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    assert f'"{name}": "{version}"' in lock or f"{name}=={version} " in pins

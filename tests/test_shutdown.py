@@ -1,0 +1,148 @@
+"""SIGTERM in the middle of calls: every call is answered, the process ends with 0 in time.
+
+Cloud Run sends SIGTERM and kills ten seconds later. The calls run against a slow ticket API, so that it is certain
+that they are in flight.
+"""
+
+import asyncio
+import re
+import socket
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import httpx2
+
+from tests.processes import API_KEY, KEY, Process, http_door
+from tests.shared.given import TICKET
+from tests.slow_api import Gate, gated_api
+from tests.transport.sse_client import SseClient, initialize_params, sse_session
+
+AS_CLIENT: Final = {"x-api-key": KEY}
+END_S: Final = 9.0
+DRAIN_S: Final = 7.0
+API_DEADLINE_S: Final = 6.0
+READ: Final = ("get_ticket_detail", {"ticketId": "TCK-0001"})
+WRITE: Final = ("create_ticket", TICKET)
+
+
+def holds_history_and_creation(method: str, path: str) -> bool:
+    return path.endswith("/history") or (method, path) == ("POST", "/tickets")
+
+
+@asynccontextmanager
+async def door_over(api: Gate, folder: Path) -> AsyncGenerator[tuple[Process, SseClient]]:
+    """The HTTP door over a slow API, and a session with it."""
+    with http_door(folder, MCP_API_BASE_URL=api.address, MCP_API_KEY=API_KEY) as (address, process):
+        async with sse_session(address, AS_CLIENT) as client:
+            yield process, client
+
+
+async def post_call(client: SseClient, request_id: str, call: tuple[str, dict[str, Any]]) -> None:
+    """Post a call without waiting for its answer."""
+    tool, arguments = call
+    params = {"name": tool, "arguments": arguments}
+    message = {"jsonrpc": "2.0", "id": request_id, "method": "tools/call", "params": params}
+    assert (await client.post(message)).status_code == 202
+
+
+async def until_draining(client: SseClient) -> None:
+    """Wait until the door says that it is draining."""
+    async with asyncio.timeout(END_S):
+        while (answer := await client.http.get("/ready")).status_code != 503:
+            pass  # each turn waits for an answer
+    assert answer.json() == {"status": "unavailable", "reason": "draining"}
+
+
+async def test_calls_that_finish_during_the_drain_are_answered(tmp_path: Path) -> None:
+    async with gated_api(holds_history_and_creation) as api, door_over(api, tmp_path) as (process, client):
+        await post_call(client, "read", READ)
+        await post_call(client, "write", WRITE)
+        await api.until_held(2)
+        asked_at = time.monotonic()
+        process.ask_to_end()
+        await until_draining(client)
+        refused = await client.http.get("/sse", headers=AS_CLIENT)
+        await post_call(client, "late", ("get_statuses", {}))
+        late = await client.answer("late")
+        api.opened.set()
+        read, write = await client.answer("read"), await client.answer("write")
+        await client.until(client.ended.is_set)
+        code = await asyncio.to_thread(process.wait)
+        took = time.monotonic() - asked_at
+
+    assert read["result"]["structuredContent"]["ticket"]["id"] == "TCK-0001"
+    assert write["result"]["structuredContent"]["ticketId"] == "TCK-0029"
+    assert late["result"]["isError"] is False, "a session that exists goes on during the drain"
+    assert [len(client.answers(one)) for one in ("read", "write", "late")] == [1, 1, 1]
+    assert refused.status_code == 503
+    assert refused.headers["retry-after"] == "1"
+    assert refused.json()["error"]["data"]["kind"] == "draining"
+    assert code == 0
+    assert took < API_DEADLINE_S, "nothing waits once the calls are answered"
+
+
+async def test_calls_that_never_finish_are_answered_with_what_is_known(tmp_path: Path) -> None:
+    async with gated_api(holds_history_and_creation) as api, door_over(api, tmp_path) as (process, client):
+        await post_call(client, "early read", READ)
+        await post_call(client, "early write", WRITE)
+        await api.until_held(2)
+        asked_at = time.monotonic()
+        process.ask_to_end()
+        await until_draining(client)
+        await asyncio.sleep(DRAIN_S - API_DEADLINE_S + 0.5)  # else the API client's own deadline would come first
+        await post_call(client, "read", READ)
+        await post_call(client, "write", WRITE)
+        await client.until(client.ended.is_set)
+        code = await asyncio.to_thread(process.wait)
+        took = time.monotonic() - asked_at
+
+    answers = {one: client.answers(one) for one in ("early read", "early write", "read", "write")}
+    assert [len(answer) for answer in answers.values()] == [1, 1, 1, 1]
+    assert answers["early read"][0]["result"]["structuredContent"]["error"]["kind"] == "upstream_unavailable"
+    assert answers["early write"][0]["result"]["structuredContent"]["error"]["effect"] == "unknown"
+    assert answers["read"][0]["error"]["data"]["kind"] == "interrupted"
+    assert answers["write"][0]["error"]["data"]["kind"] == "outcome_unknown"
+    assert code == 0
+    assert DRAIN_S < took < END_S
+
+
+async def test_idle_streams_do_not_hold_up_the_end(tmp_path: Path) -> None:
+    with http_door(tmp_path) as (address, process):
+        async with sse_session(address, AS_CLIENT) as one, sse_session(address, AS_CLIENT) as two:
+            asked_at = time.monotonic()
+            process.ask_to_end()
+            await one.until(one.ended.is_set)
+            await two.until(two.ended.is_set)
+            code = await asyncio.to_thread(process.wait)
+            took = time.monotonic() - asked_at
+
+    assert code == 0
+    assert took < 3
+
+
+async def test_a_client_that_does_not_read_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    with http_door(tmp_path) as (address, process), socket.socket() as stream:
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # soon full
+        url = httpx2.URL(address)
+        stream.connect((url.host, url.port))
+        stream.sendall(f"GET /sse HTTP/1.1\r\nHost: {url.host}\r\nx-api-key: {KEY}\r\n\r\n".encode())
+        said = b""
+        while (found := re.search(rb"data: (/messages\S+)\n", said)) is None:
+            said += await asyncio.to_thread(stream.recv, 256)
+        async with httpx2.AsyncClient(base_url=address, headers=AS_CLIENT) as http:
+            client = SseClient(http, {})
+            client.endpoint = found[1].decode()
+            await client.post({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": initialize_params()})
+            for number in range(1, 100):  # 1.5 MB of answers
+                await client.post({"jsonrpc": "2.0", "id": number, "method": "tools/list"})
+        asked_at = time.monotonic()
+        process.ask_to_end()
+        code = await asyncio.to_thread(process.wait)
+        took = time.monotonic() - asked_at
+
+    assert "drain_finished" in process.said
+    assert code == 0
+    assert took < END_S

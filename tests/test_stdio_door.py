@@ -1,0 +1,312 @@
+"""The STDIO door as a process, spoken to line by line: what is on stdout, what ends it, what does not."""
+
+import asyncio
+import itertools
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final, Self
+
+import pytest
+
+from tests.processes import API_KEY, ROOT, STDIO_DOOR, environment, sqlite, ticket_api
+from tests.shared.given import TICKET
+from tests.slow_api import gated_api
+from tests.transport.sse_client import initialize_params
+
+WAIT_S: Final = 15.0
+END_S: Final = 1.0
+LONGEST_LINE: Final = 1024 * 1024
+NO_PASSWORD: Final = "hidden-in-the-tests"
+SAMPLES: Final = "Ünïcödé, 文字化け, 🎫"
+
+
+class StdioDoor:
+    """The door and its one client. Every line it writes to stdout has to be a message."""
+
+    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self.process = process
+        self._stdin, self._stdout = process.stdin, process.stdout
+        self._log = log
+        self._ids = itertools.count(1)
+
+    def log(self) -> str:
+        """Return what it wrote to stderr until now."""
+        return self._log.read_text("utf-8")
+
+    async def send(self, *lines: bytes) -> None:
+        """Send lines as they are."""
+        self._stdin.writelines(line + b"\n" for line in lines)
+        await self._stdin.drain()
+
+    async def message(self) -> dict[str, Any]:
+        """Return the next message."""
+        async with asyncio.timeout(WAIT_S):
+            line = await self._stdout.readline()
+        message: dict[str, Any] = json.loads(line)
+        assert message["jsonrpc"] == "2.0"
+        return message
+
+    async def request(self, method: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Send a request; return its answer, which is the next message."""
+        request_id = next(self._ids)
+        await self.send(encoded({"jsonrpc": "2.0", "id": request_id, "method": method, "params": params or {}}))
+        answer = await self.message()
+        assert answer["id"] == request_id
+        return answer
+
+    async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
+        """Return the result of a call."""
+        result: dict[str, Any] = (await self.request("tools/call", {"name": tool, "arguments": arguments}))["result"]
+        return result
+
+    async def initialize(self, version: str = "2025-11-25") -> Self:
+        """Shake hands."""
+        await self.request("initialize", initialize_params(version))
+        await self.send(encoded({"jsonrpc": "2.0", "method": "notifications/initialized"}))
+        return self
+
+    async def end_of_input(self) -> tuple[int, float, list[dict[str, Any]]]:
+        """Close stdin; return the exit code, the seconds that took, and the messages that still came."""
+        closed_at = time.monotonic()
+        self._stdin.close()
+        code = await asyncio.wait_for(self.process.wait(), WAIT_S)
+        took = time.monotonic() - closed_at
+        return code, took, [json.loads(line) for line in (await self._stdout.read()).splitlines()]
+
+
+def encoded(message: Any) -> bytes:
+    return json.dumps(message, ensure_ascii=False).encode()
+
+
+@asynccontextmanager
+async def stdio_door(folder: Path, **settings: str) -> AsyncGenerator[StdioDoor]:
+    """Start the door over the embedded API, unless the settings name another; end it if the test has not."""
+    pipe, log = asyncio.subprocess.PIPE, folder / "log"
+    given = environment(**({"MCP_DATABASE_URL": sqlite(folder)} | settings))
+    with log.open("wb") as stderr:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, *STDIO_DOOR, cwd=ROOT, env=given, stdin=pipe, stdout=pipe, stderr=stderr, limit=LONGEST_LINE
+        )
+    try:
+        yield StdioDoor(process, log)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+# --------------------------------------------------------------------- what is on stdout
+
+
+async def test_stdout_has_only_messages_and_stderr_has_the_log(tmp_path: Path) -> None:
+    async with stdio_door(tmp_path, MCP_LOG_LEVEL="DEBUG") as door:
+        await door.initialize()
+        listed = await door.request("tools/list")
+        done = await door.call("get_statuses")
+        mistake = await door.call("get_ticket_detail", ticketId="TCK-none")
+        unknown = await door.request("tools/call", {"name": "delete_ticket", "arguments": {}})
+        code, _, rest = await door.end_of_input()
+
+    assert len(listed["result"]["tools"]) == 12
+    assert done["isError"] is False
+    assert mistake["isError"] is True
+    assert unknown["error"]["code"] == -32602
+    assert (code, rest) == (0, [])
+    events = [json.loads(line)["event"] for line in door.log().splitlines()]
+    assert {"stdio_started", "tool_call_finished", "stdio_ended"} <= set(events)
+
+
+async def test_text_arrives_whole_both_ways_whatever_the_locale(tmp_path: Path) -> None:
+    plain = {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
+    async with stdio_door(tmp_path, **plain) as door:
+        await door.initialize()
+        created = await door.call("create_ticket", **(TICKET | {"summary": SAMPLES, "description": SAMPLES}))
+        found = await door.call("get_ticket_list", searchQuery="文字化け")
+
+    assert created["isError"] is False
+    assert [ticket["summary"] for ticket in found["structuredContent"]["tickets"]] == [SAMPLES]
+    assert SAMPLES in found["content"][0]["text"]
+
+
+async def test_a_batch_is_taken_apart(tmp_path: Path) -> None:
+    batch = [
+        {"jsonrpc": "2.0", "id": "a", "method": "ping"},
+        {"jsonrpc": "2.0", "method": "notifications/unknown", "params": {"text": SAMPLES}},
+        {"jsonrpc": "2.0", "id": "b", "method": "tools/call", "params": {"name": "get_statuses", "arguments": {}}},
+    ]
+    async with stdio_door(tmp_path) as door:
+        await door.initialize("2025-03-26")
+        await door.send(b"  " + encoded(batch))
+        answers = {answer["id"]: answer["result"] for answer in (await door.message(), await door.message())}
+
+    assert answers["a"] == {}
+    assert answers["b"]["isError"] is False
+
+
+NONSENSE: Final = (
+    b"",
+    b"{",
+    b"hello",
+    b"\x00\xff\xfe",
+    b'{"jsonrpc":"2.0","method":"\xff"',
+    b"[]",
+    b" [ ] ",
+    b'[1, "ping", null, [], {}]',
+    b"[NaN]",
+    b'["\\ud800"]',
+    b"[" * 100_000,
+    b"[" + b"[" * 900 + b"]" * 900 + b"]",
+    b"[" + b"9" * 5_000 + b"]",
+    b'{"jsonrpc":"2.0","id":null,"method":"ping"}',
+    b'{"jsonrpc":"2.0","id":1.5,"method":"ping"}',
+    b'{"jsonrpc":"2.0","id":1,"result":{}}',
+)
+
+
+async def test_a_line_that_is_no_message_costs_nothing_else(tmp_path: Path) -> None:
+    async with stdio_door(tmp_path) as door:
+        await door.initialize("2025-03-26")
+        for line in NONSENSE:
+            await door.send(line)
+            assert (await door.request("ping"))["result"] == {}, line
+        code, _, rest = await door.end_of_input()
+
+    assert (code, rest) == (0, [])
+    assert "Traceback" not in door.log()
+
+
+# --------------------------------------------------------------------- what ends it
+
+
+async def test_the_end_of_stdin_ends_it_at_once(tmp_path: Path) -> None:
+    async with stdio_door(tmp_path) as door:
+        await door.initialize()
+        await door.call("get_statuses")
+        code, took, rest = await door.end_of_input()
+
+    assert (code, rest) == (0, [])
+    assert took < END_S
+    assert "Traceback" not in door.log()
+
+
+async def test_the_end_of_stdin_does_not_wait_for_a_call(tmp_path: Path) -> None:
+    call = {"name": "get_statuses", "arguments": {}}
+    async with (
+        gated_api(lambda method, _: method == "GET") as api,
+        stdio_door(tmp_path, MCP_API_BASE_URL=api.address, MCP_API_KEY=API_KEY) as door,
+    ):
+        await door.initialize()
+        await door.send(encoded({"jsonrpc": "2.0", "id": "late", "method": "tools/call", "params": call}))
+        await api.until_held(1)
+        code, took, rest = await door.end_of_input()
+
+    assert code == 0
+    assert took < END_S
+    assert [(answer["id"], "error" in answer) for answer in rest] == [("late", True)]
+    assert "Traceback" not in door.log()
+
+
+async def test_a_client_that_comes_and_goes_is_no_error(tmp_path: Path) -> None:
+    async with stdio_door(tmp_path) as door:
+        code, _, rest = await door.end_of_input()
+
+    assert (code, rest) == (0, [])
+    assert "Traceback" not in door.log()
+
+
+def test_a_client_that_reads_no_more_is_one_line_in_the_log(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as nobody:
+        done = subprocess.run(
+            [sys.executable, *STDIO_DOOR], cwd=ROOT, env=environment(MCP_DATABASE_URL=sqlite(tmp_path)),
+            input=b'{"jsonrpc":"2.0","id":1,"method":"ping"}\n', stdout=nobody, stderr=subprocess.PIPE,
+            timeout=WAIT_S, check=False,
+        )  # fmt: skip
+
+    assert done.returncode == 0
+    assert [json.loads(line)["event"] for line in done.stderr.splitlines()][-2:] == ["stdio_broken", "stdio_ended"]
+
+
+async def test_ctrl_c_ends_it_at_once(tmp_path: Path) -> None:
+    async with stdio_door(tmp_path) as door:
+        await door.initialize()
+        asked_at = time.monotonic()
+        door.process.send_signal(signal.SIGINT)
+        await asyncio.wait_for(door.process.wait(), WAIT_S)
+        took = time.monotonic() - asked_at
+
+    assert took < END_S
+    assert "Traceback" not in door.log()
+
+
+# --------------------------------------------------------------------- settings, and an API that is not there
+
+
+async def test_without_its_api_it_starts_and_works_as_soon_as_there_is_one(tmp_path: Path) -> None:
+    with socket.socket() as place:  # bound, so that nobody else listens there
+        place.bind(("127.0.0.1", 0))
+        port = place.getsockname()[1]
+        settings = {"MCP_API_BASE_URL": f"http://127.0.0.1:{port}", "MCP_API_KEY": API_KEY, "MCP_LOG_LEVEL": "DEBUG"}
+        async with stdio_door(tmp_path, **settings) as door:
+            await door.initialize()
+            before = [await door.call("get_statuses"), await door.call("create_ticket", **TICKET)]
+            place.close()
+            with ticket_api(sqlite(tmp_path), PORT=str(port)):
+                after = [await door.call("get_statuses"), await door.call("create_ticket", **TICKET)]
+                code, _, _ = await door.end_of_input()
+
+    for result in before:
+        assert result["isError"] is True
+        assert result["content"][0]["text"] == (
+            "The ticket API cannot be reached. Nothing was changed; try again in a moment."
+        )
+    assert [result["isError"] for result in after] == [False, False]
+    assert code == 0
+    assert API_KEY not in door.log()
+
+
+REFUSALS: Final[dict[str, tuple[dict[str, str], str]]] = {
+    "a word for an address": (
+        {"API_BASE_URL": NO_PASSWORD},
+        "MCP_API_BASE_URL or API_BASE_URL must be an address that begins with http:// or https://, or embedded",
+    ),
+    "a password in an address": (
+        {"MCP_API_BASE_URL": f"http://me:{NO_PASSWORD}@tickets.example"},
+        "MCP_API_BASE_URL or API_BASE_URL must be an address without user, password",
+    ),
+    "a database of another kind": (
+        {"MCP_DATABASE_URL": f"oracle://me:{NO_PASSWORD}@127.0.0.1/tickets"},
+        "MCP_DATABASE_URL: The database URL must begin with sqlite:// or postgresql://.",
+    ),
+    "a database that is not there": (
+        {"MCP_DATABASE_URL": f"postgresql://me:{NO_PASSWORD}@127.0.0.1:1/tickets"},
+        "The ticket database cannot be opened. Check the database URL (MCP_DATABASE_URL)",
+    ),
+}
+
+
+@pytest.mark.parametrize(("settings", "sentence"), REFUSALS.values(), ids=REFUSALS)
+async def test_wrong_settings_end_it_at_once_with_one_sentence(
+    tmp_path: Path, settings: dict[str, str], sentence: str
+) -> None:
+    async with stdio_door(tmp_path, **settings) as door:
+        code = await asyncio.wait_for(door.process.wait(), WAIT_S)
+        out, _ = await door.process.communicate()
+
+    assert (code, out) == (2, b"")
+    said, why = door.log().splitlines()
+    assert said == "The ticket server cannot start."
+    assert sentence in why
+    assert not re.search(rf"Traceback|{NO_PASSWORD}", door.log())

@@ -1,0 +1,99 @@
+"""The API against its own OpenAPI document: schemathesis sends what the document allows and what it forbids.
+
+Every check of schemathesis, 50 examples an operation, the same ones in every run, over HTTP to a real server.
+What JSON Schema cannot say (which ids exist, which detail is of which category) is added to a copy of the document.
+"""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import requests
+import schemathesis
+import uvicorn
+from hypothesis import HealthCheck, Phase, settings
+from schemathesis.checks import CheckFunction
+from schemathesis.specs.openapi.checks import negative_data_rejection
+
+from tests.databases import copy_sqlite
+from tests.ticket_api.conftest import KEY
+from ticket_api import create_app
+
+KNOWN: Final = {
+    "requestorId": ["user1", "user6"], "personInChargeId": ["user2"], "updatedById": ["user3"], "userId": ["user4"],
+    "accountId": ["acc1", "acc2"], "categoryId": ["cat1"], "categoryDetailId": ["catd1", "catd2"],
+    "requestChannelId": ["ch1"], "statusId": ["stat1", "stat4"], "responseCategoryId": ["resp1"],
+}  # fmt: skip
+
+TICKETS: Final = ["TCK-0001", "TCK-0006", "TCK-9999"]  # two of category cat1, and one that does not exist
+
+
+def narrow(properties: dict[str, Any], name: str, to: dict[str, Any]) -> None:
+    """Replace what a property may be, and leave null allowed where it was."""
+    if "anyOf" in properties.get(name, {}):
+        properties[name]["anyOf"][0] = to
+    elif name in properties:
+        properties[name] = to
+
+
+def document() -> dict[str, Any]:
+    """Return the API's document, narrowed to what the sample data makes valid."""
+    app = create_app(database_url="sqlite:///never-opened.sqlite3", api_key=KEY)
+    whole = app.openapi()
+    schemas = whole["components"]["schemas"]
+    for body in ("NewTicket", "TicketChange", "NewComment"):
+        for name, ids in KNOWN.items():
+            narrow(schemas[body]["properties"], name, {"type": "string", "enum": ids})
+    schemas["TicketChange"]["required"].append("comment")  # a change that changes nothing needs one
+    schemas["TicketChange"]["properties"]["comment"] = schemas["NewComment"]["properties"]["comment"]
+    no_end_of_month = r"^20\d{2}-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])[ T]([01]\d|2[0-3]):[0-5]\d$"  # February
+    narrow(schemas["NewTicket"]["properties"], "receptionDateTime", {"type": "string", "pattern": no_end_of_month})
+    for path, operations in whole["paths"].items():
+        if "{id}" in path:
+            for operation in operations.values():
+                operation["parameters"][0]["schema"] = {"type": "string", "enum": TICKETS}
+    return whole
+
+
+schema = schemathesis.openapi.from_dict(document())
+
+
+@pytest.fixture(scope="module")
+def server(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The API on a free port of this machine, in a thread with an event loop of its own."""
+    url = copy_sqlite(sqlite_template, tmp_path_factory.mktemp("fuzz") / "tickets.sqlite3")
+    app = create_app(database_url=url, api_key=KEY)
+    service = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None, access_log=False))
+
+    async def serve() -> None:
+        async with app.router.lifespan_context(app):
+            await service.serve(sockets=[listener])
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:  # connections wait in its queue until the API has started
+        thread = threading.Thread(target=lambda: asyncio.run(serve()))
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        service.should_exit = True
+        thread.join(10)
+
+
+@pytest.fixture(scope="module")
+def session() -> Iterator[requests.Session]:
+    with requests.Session() as session:
+        session.headers["x-api-key"] = KEY
+        yield session
+
+
+@schema.parametrize()
+@settings(max_examples=50, derandomize=True, deadline=None, database=None, phases=[Phase.explicit, Phase.generate],
+          suppress_health_check=list(HealthCheck))  # fmt: skip
+def test_the_api_keeps_to_its_document(case: schemathesis.Case[Any], server: str, session: requests.Session) -> None:
+    is_free_text = case.operation.path == "/tickets/master/users"
+    excluded: list[CheckFunction] = (
+        [negative_data_rejection] if is_free_text else []
+    )  # what is to violate `role` is a role, once in a URL
+    case.call_and_validate(base_url=server, session=session, excluded_checks=excluded)

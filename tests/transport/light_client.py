@@ -1,0 +1,157 @@
+"""Clients that cost next to nothing: a socket for the stream of a session, and a few that all share for messages.
+
+For tests with a thousand sessions, whose clients share the machine with the server, and for readers that stop reading:
+what arrives on a stream is taken only when a test asks for it. Who wants events parsed takes `sse_client`.
+"""
+
+import asyncio
+import json
+import re
+import socket
+import sys
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from tests.transport.sse_client import initialize_params
+
+AT_ONCE: Final = 20
+"""How many messages may be on their way at the same moment."""
+LIMIT_S: Final = 30.0
+_UNREAD_BYTES: Final = 1024
+"""Twice as many may wait in this process; then asyncio leaves the rest to the system."""
+_OPENED: Final = rb"HTTP/1\.1 [345]\d\d|data: (/messages\S+)\r?\n\r?\n"
+_INITIALIZED: Final = rb'"id":0[^\n]*\n\r?\n'
+
+_FILES: Final = 4096
+"""What a process may have open, at least: often only 1,024, on macOS 256. Servers that are started later inherit it."""
+
+if sys.platform != "win32":
+    import resource
+
+    _soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    _most = _FILES if _hard == resource.RLIM_INFINITY else min(_FILES, _hard)
+    if _soft != resource.RLIM_INFINITY and _soft < _most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (_most, _hard))
+
+
+class Server:
+    """Where a server is, as whom it is asked, and the connections for messages. `light_server` opens them."""
+
+    def __init__(self, address: str, headers: Mapping[str, str]) -> None:
+        url = urlsplit(address)
+        self.where = (url.hostname, url.port)
+        self.head = f"Host: {url.netloc}\r\n" + "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        self.free: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
+        self.open = set[LightSession]()
+        """Sessions that were opened and not dropped."""
+
+    async def post(self, endpoint: str, message: Any) -> None:
+        """Send one message, which has to be accepted."""
+        body = json.dumps(message)
+        about = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        reader, writer = connection = await self.free.get()
+        writer.write(f"POST {endpoint} HTTP/1.1\r\n{self.head}{about}\r\n{body}".encode())
+        async with asyncio.timeout(LIMIT_S):
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 202"), head
+            await reader.readexactly(len("Accepted"))
+        self.free.put_nowait(connection)
+
+    async def ask(self, path: str) -> Any:
+        """Return the JSON that a route answers, on a connection that ends with it."""
+        reader, writer = await asyncio.open_connection(*self.where)
+        writer.write(f"GET {path} HTTP/1.1\r\n{self.head}Connection: close\r\n\r\n".encode())
+        async with asyncio.timeout(LIMIT_S):
+            answer = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        return json.loads(answer.partition(b"\r\n\r\n")[2])
+
+
+@asynccontextmanager
+async def light_server(address: str, headers: Mapping[str, str]) -> AsyncGenerator[Server]:
+    """Connect to a server; sessions that are still open at the end are dropped."""
+    server = Server(address, headers)
+    connections = [await asyncio.open_connection(*server.where) for _ in range(AT_ONCE)]
+    for connection in connections:
+        server.free.put_nowait(connection)
+    try:
+        yield server
+    finally:
+        await drop_all(list(server.open))
+        for _, writer in connections:
+            writer.close()
+        await asyncio.gather(*(writer.wait_closed() for _, writer in connections), return_exceptions=True)
+
+
+class LightSession:
+    """One session; `open` it.
+
+    Args:
+        server: where it is.
+        receive_bytes: what the system may keep of its stream unread; by default as much as it likes.
+        messages_to: another instance, which gets its messages.
+    """
+
+    def __init__(self, server: Server, *, receive_bytes: int | None = None, messages_to: Server | None = None) -> None:
+        self.endpoint = ""
+        self._server = server
+        self._messages_to = messages_to if messages_to is not None else server
+        self._receive_bytes = receive_bytes
+
+    async def open(self) -> None:
+        """Open its stream and do the handshake. Afterwards nothing is read but by `read_until`."""
+        connection = socket.socket()
+        connection.setblocking(False)
+        if self._receive_bytes is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_bytes)
+        await asyncio.get_running_loop().sock_connect(connection, self._server.where)
+        self._reader, self._writer = await asyncio.open_connection(sock=connection, limit=_UNREAD_BYTES)
+        self._server.open.add(self)
+        self._writer.write(f"GET /sse HTTP/1.1\r\n{self._server.head}\r\n".encode())
+        opened = await self.read_until(_OPENED)
+        assert opened[1] is not None, f"the stream was refused: {opened[0]!r}"
+        self.endpoint = opened[1].decode()
+        await self.post({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": initialize_params()})
+        await self.read_until(_INITIALIZED)
+        await self.post({"jsonrpc": "2.0", "method": "notifications/initialized"})
+
+    @property
+    def id(self) -> str:
+        """The session's id."""
+        return self.endpoint.partition("=")[2]
+
+    async def post(self, message: Any) -> None:
+        """Send one message."""
+        await self._messages_to.post(self.endpoint, message)
+
+    async def read_until(self, pattern: bytes) -> re.Match[bytes]:
+        """Read on until this was seen, across what was read."""
+        seen = b""
+        async with asyncio.timeout(LIMIT_S):
+            while (found := re.search(pattern, seen)) is None:
+                more = await self._reader.read(_UNREAD_BYTES)
+                assert more, f"the stream ended after {seen!r}"
+                seen += more
+        return found
+
+    async def drop(self) -> None:
+        """Leave without a word, as a client does that crashed."""
+        self._server.open.discard(self)
+        self._writer.transport.abort()
+        await asyncio.gather(self._writer.wait_closed(), return_exceptions=True)
+
+
+async def open_sessions(server: Server, count: int) -> list[LightSession]:
+    """Open so many sessions, a few at a time."""
+    sessions = [LightSession(server) for _ in range(count)]
+    for start in range(0, count, AT_ONCE):
+        await asyncio.gather(*(session.open() for session in sessions[start : start + AT_ONCE]))
+    return sessions
+
+
+async def drop_all(sessions: list[LightSession]) -> None:
+    """Drop these sessions, all at once."""
+    await asyncio.gather(*(session.drop() for session in sessions))

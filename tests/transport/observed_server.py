@@ -1,0 +1,75 @@
+"""The tools of `gated_server` over SSE as a process of its own, which says what it holds.
+
+`python -m tests.transport.observed_server --limits '{"idle_s": 1}' [--broker-url URL]` prints its address and ends on
+SIGTERM. Served like the real door, with any limit, for `KeyPerPerson`. `/holds` answers, after a garbage collection:
+`sessions`, `streams`, `log_bytes`, `tasks`, `connections` (the asking one included), and `objects`, the living
+instances of classes of `transport/` and of the SDK's runner, by class.
+"""
+
+import argparse
+import asyncio
+import gc
+import json
+from collections import Counter
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from shared.telemetry import configure_logging
+from tests.transport.gated_server import gated_server
+from tests.transport.serving import KeyPerPerson
+from transport.app import Transport
+from transport.broker_memory import InMemoryBroker
+from transport.broker_valkey import ValkeyBroker
+from transport.draining_server import DrainingServer
+from transport.session import Limits
+
+_MODULES: Final = ("transport.", "mcp.server.runner")
+
+
+def living_objects() -> Counter[str]:
+    """Return how many instances there are of each class that serves sessions, after a garbage collection."""
+    gc.collect()
+    kinds = (type(one) for one in gc.get_objects())
+    return Counter(kind.__name__ for kind in kinds if str(kind.__module__).startswith(_MODULES))
+
+
+def main() -> None:
+    """Serve until a signal ends it."""
+    parser = argparse.ArgumentParser(prog="python -m tests.transport.observed_server", description=__doc__)
+    parser.add_argument("--limits", type=json.loads, default={}, help="fields of Limits, as JSON")
+    parser.add_argument("--broker-url", help="of a Valkey; without it sessions are in memory")
+    given = parser.parse_args()
+    configure_logging(level="WARNING")
+    limits = Limits(**given.limits)
+    broker = InMemoryBroker(limits) if given.broker_url is None else ValkeyBroker(given.broker_url, limits=limits)
+    transport = Transport(gated_server()[0], auth_provider=KeyPerPerson(), broker=broker, limits=limits)
+
+    @asynccontextmanager
+    async def lifespan(_: Any) -> AsyncGenerator[None]:
+        async with transport.run():
+            yield
+
+    async def health(_: Request) -> JSONResponse:
+        return JSONResponse({"status": "healthy"})
+
+    async def holds(_: Request) -> JSONResponse:
+        tasks, connections = len(asyncio.all_tasks()), len(server.server_state.connections)
+        figures = {**transport.figures(), "tasks": tasks, "connections": connections}
+        return JSONResponse({**figures, "objects": living_objects()})
+
+    def started(port: int) -> None:
+        print(f"listening on http://127.0.0.1:{port}", flush=True)
+
+    app = Starlette(routes=[*transport.routes, Route("/health", health), Route("/holds", holds)], lifespan=lifespan)
+    server = DrainingServer(app, transport, host="127.0.0.1", port=0, on_started=started)
+    server.run()
+
+
+if __name__ == "__main__":
+    main()

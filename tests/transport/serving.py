@@ -1,0 +1,103 @@
+"""Serves an ASGI application on a loopback port inside the test's own event loop."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import HTTPConnection
+
+from shared.identity import AuthenticationError, AuthProvider, Principal
+from shared.telemetry import TallyCounter
+from tests.transport.gated_server import Gates, gated_server
+from transport.app import Transport
+from transport.broker import SessionBroker
+from transport.broker_memory import InMemoryBroker
+from transport.session import Limits
+
+
+async def until(done: Callable[[], object], seconds: float = 10) -> None:
+    """Wait for something outside of this test's own events; fail when it takes longer than `seconds`."""
+    async with asyncio.timeout(seconds):
+        while not done():  # noqa: ASYNC110 - what is waited for here has no event of its own
+            await asyncio.sleep(0.005)
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Leave the signals to the test runner."""
+        yield
+
+
+@asynccontextmanager
+async def serve(app: Any) -> AsyncGenerator[str]:
+    """Serve `app` and yield its address."""
+    config = uvicorn.Config(app, port=0, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=1)
+    server = _Server(config)
+    task = asyncio.create_task(server.serve())
+    await until(lambda: server.started or task.done())
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await task
+
+
+class KeyPerPerson(AuthProvider):
+    """Every key that starts with `key-` is a person of its own."""
+
+    async def authenticate(self, request: HTTPConnection) -> Principal:
+        """Return that person."""
+        key = request.headers.get("x-api-key", "")
+        if not key.startswith("key-"):
+            raise AuthenticationError("Send the server's API key in the header x-api-key.")
+        return Principal(id=key.removeprefix("key-"), proof="api_key")
+
+
+@dataclass
+class Bench:
+    """A served transport with everything a test wants to look at."""
+
+    url: str
+    transport: Transport
+    gates: Gates
+    counter: TallyCounter
+
+
+def in_memory(limits: Limits) -> SessionBroker:
+    """Return the broker of one instance."""
+    return InMemoryBroker(limits)
+
+
+make_broker: Callable[[Limits], SessionBroker] = in_memory
+"""What `bench` gives to a transport; the fixture `any_broker` changes it."""
+
+
+@asynccontextmanager
+async def bench(
+    hosts: Sequence[str] = ("127.0.0.1",), broker: SessionBroker | None = None, **limits: Any
+) -> AsyncGenerator[Bench]:
+    """Serve the gated server over SSE for `KeyPerPerson`."""
+    server, gates = gated_server()
+    counter = TallyCounter()
+    transport = Transport(
+        server,
+        auth_provider=KeyPerPerson(),
+        broker=broker if broker is not None else make_broker(Limits(**limits)),
+        limits=Limits(**limits),
+        counter=counter,
+        allowed_hosts=hosts,
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: Any) -> AsyncGenerator[None]:
+        async with transport.run():
+            yield
+
+    async with serve(Starlette(routes=transport.routes, lifespan=lifespan)) as url:
+        yield Bench(url, transport, gates, counter)

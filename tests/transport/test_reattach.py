@@ -1,0 +1,121 @@
+"""S3: a client that comes again without `Last-Event-ID` is known by the ping it answers at its old endpoint."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.transport.serving import bench
+from tests.transport.sse_client import SseClient, open_stream, sse_session
+from tests.transport.test_engine import call
+
+pytestmark = pytest.mark.usefixtures("any_broker")
+
+ME, YOU = {"x-api-key": "key-me"}, {"x-api-key": "key-you"}
+AGAIN = {"mcp-protocol-version": "2025-11-25"}
+
+
+def methods(messages: Iterable[dict[str, Any]]) -> list[str]:
+    return [message["method"] for message in messages if "method" in message]
+
+
+async def test_a_client_gets_its_session_back_with_what_it_missed() -> None:
+    async with bench() as at, httpx2.AsyncClient(base_url=at.url, timeout=20) as http:
+        client = SseClient(http, ME)
+        async with open_stream(client):
+            await client.initialize()
+            await client.post(call("missed", "read", gate="g"))
+            await at.gates.reached["g"].wait()
+        at.gates.open["g"].set()
+        async with open_stream(client, AGAIN):
+            assert client.endpoints[0] == client.endpoints[1]
+            assert (await client.answer("missed"))["result"]["isError"] is False
+            assert (await client.call("echo", text="x"))["isError"] is False
+    assert at.gates.ran["g"] == 1
+
+
+async def test_what_was_written_may_have_been_lost_so_answers_come_again_and_notifications_do_not() -> None:
+    async with bench() as at, httpx2.AsyncClient(base_url=at.url, timeout=20) as http:
+        client = SseClient(http, ME)
+        async with open_stream(client):
+            await client.initialize()
+            await client.post(call("a", "report", {"progressToken": "p"}, steps=2))
+            await client.answer("a")
+        seen = len(client.received)
+        async with open_stream(client, AGAIN):
+            await client.until(lambda: len(client.answers("a")) == 2)
+    assert methods(client.received[seen:]) == ["ping"]
+
+
+async def test_an_answer_that_was_written_long_ago_does_not_come_again() -> None:
+    async with bench(repeat_s=0) as at, httpx2.AsyncClient(base_url=at.url, timeout=20) as http:
+        client = SseClient(http, ME)
+        async with open_stream(client):
+            await client.initialize()
+            await client.call("echo", text="x")
+        seen = len(client.received)
+        async with open_stream(client, AGAIN):
+            await client.call("echo", text="y")
+    assert [message["id"] for message in client.received[seen + 1 :]] == [3]
+
+
+async def test_two_clients_of_one_key_with_the_same_ids_are_told_apart() -> None:
+    async with bench() as at, httpx2.AsyncClient(base_url=at.url, timeout=20) as http:
+        clients = [SseClient(http, ME) for _ in range(5)]
+
+        async def lives(client: SseClient, name: str) -> None:
+            async with open_stream(client):
+                await client.initialize()
+                await client.post(call("same id", "fill", size=len(name)))
+            async with open_stream(client, AGAIN):
+                answer = await client.answer("same id")
+                assert len(answer["result"]["content"][0]["text"]) == len(name)
+
+        async with asyncio.TaskGroup() as tasks:
+            for number, client in enumerate(clients):
+                tasks.create_task(lives(client, "x" * (number + 1)))
+
+
+async def test_the_older_stream_ends_when_its_client_is_recognised_on_a_new_one() -> None:
+    async with bench() as at, sse_session(at.url, ME) as client:
+        again = SseClient(client.http, ME)
+        again.endpoints = list(client.endpoints)
+        async with open_stream(again, AGAIN):
+            await client.ended.wait()
+            assert again.endpoint == client.endpoint
+
+
+@pytest.mark.parametrize("who", [YOU, None], ids=["answered by another principal", "not answered"])
+async def test_a_client_that_is_not_recognised_gets_a_new_initialized_session(
+    who: dict[str, str] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("transport.backchannel.RECOGNISE_S", 0.2)
+    async with bench() as at, sse_session(at.url, ME) as mine, sse_session(at.url, YOU) as yours:
+        again = SseClient(mine.http, ME)
+        again.endpoints = list((mine if who is None else yours).endpoints)
+        again.answers_pings = False
+        stream = asyncio.create_task(new_session(again))
+        await again.until(lambda: methods(again.received))
+        if who is not None:
+            forged = {"jsonrpc": "2.0", "id": again.received[0]["id"], "result": {}}
+            assert (await yours.post(forged)).status_code == 202
+        assert await stream not in {mine.endpoint, yours.endpoint}
+
+
+async def new_session(client: SseClient) -> str:
+    """Come again and make a call; return the endpoint of the session."""
+    async with open_stream(client, AGAIN):
+        assert (await client.call("echo", text="x"))["isError"] is False
+        return client.endpoint
+
+
+async def test_a_client_that_comes_again_during_a_drain_is_sent_away_cleanly() -> None:
+    async with bench() as at, sse_session(at.url, ME) as client:
+        await at.transport.drain()
+        async with client.http.stream("GET", "/sse", headers=ME | AGAIN) as response:
+            body = await response.aread()
+        assert response.status_code == 200
+        assert body.startswith(b"retry: ")
+        assert b"endpoint" not in body
