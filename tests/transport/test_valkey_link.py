@@ -20,7 +20,7 @@ from transport.broker import BrokerUnavailableError
 from transport.valkey_link import MAX_BYTES, MAX_CALLS, Script, ValkeyLink
 
 ECHO: Final = Script("return ARGV[1]")
-COUNT: Final = Script("return redis.call('INCR', 'counted')")
+COUNT: Final = Script("return redis.call('INCR', ARGV[1] or 'counted')")
 WRONG: Final = Script("local x = 1\nerror('about ' .. ARGV[1])")
 SPIN: Final = "while true do end"
 SECRET: Final = "hunter2-is-secret"
@@ -183,7 +183,7 @@ async def test_a_server_that_takes_no_writes_is_waited_for(valkey: ValkeyServer,
         for command in worse:
             await say(*command.split(" "))
         with pytest.raises(BrokerUnavailableError):
-            await link.call(COUNT, wait_s=0.2)
+            await link.call(COUNT, "given up, and perhaps done later", wait_s=0.2)
         waiting = asyncio.create_task(link.call(COUNT))
         await say(*better.split(" "))
         assert await waiting == 1
@@ -194,7 +194,7 @@ async def test_a_busy_server_is_waited_for() -> None:
         async with linked(server) as (link, _), operator(server) as say, operator(server) as spinner:
             spinning = asyncio.create_task(spinner("EVAL", SPIN, 0))
             with pytest.raises(BrokerUnavailableError):
-                await link.call(COUNT, wait_s=0.3)
+                await link.call(COUNT, "given up, and perhaps done later", wait_s=0.3)
             waiting = asyncio.create_task(link.call(COUNT))
             await say("SCRIPT", "KILL")
             assert await waiting == 1
