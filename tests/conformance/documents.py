@@ -3,11 +3,12 @@
 import json
 from typing import Any
 
-from mcp.server import MCPServer
+from mcp.server import MCPServer, ServerRequestContext
 from mcp.server.mcpserver.prompts.base import Message, UserMessage
-from mcp_types import Completion
+from mcp_types import CompleteRequestParams, CompleteResult, Completion
 
 from tests.conformance.content import IMAGE, PNG_BYTES, embedded
+from transport.kernel import lowlevel
 
 
 def add_resources(server: MCPServer[Any]) -> None:
@@ -54,7 +55,9 @@ def add_prompts(server: MCPServer[Any]) -> None:
         """Return a picture and a request."""
         return [UserMessage(IMAGE), UserMessage("Please analyze the image above.")]
 
-    @server.completion()
-    async def complete(ref: Any, argument: Any, context: Any) -> Completion:
-        known = ["paris", "park", "party"]
-        return Completion(values=[value for value in known if value.startswith(argument.value)], has_more=False)
+    lowlevel(server).add_request_handler("completion/complete", CompleteRequestParams, _complete)
+
+
+async def _complete(_: ServerRequestContext[Any, Any], params: CompleteRequestParams) -> CompleteResult:
+    values = [word for word in ("paris", "park", "party") if word.startswith(params.argument.value)]
+    return CompleteResult(completion=Completion(values=values, total=len(values), has_more=False))

@@ -54,7 +54,8 @@ def fixture_server(bus: SubscriptionBus | None = None) -> MCPServer[Any]:
 
 def _principal(ctx: ServerRequestContext[Any, Any]) -> str | None:
     """Return who may go on with a request state: the SDK would look at its own authentication, which is not ours."""
-    return "/".join(ctx.request.principal.key)
+    caller: Any = ctx.request
+    return "/".join(caller.principal.key)
 
 
 async def _done(_: ServerRequestContext[Any, Any], __: Any) -> EmptyResult:

@@ -1,4 +1,4 @@
-"""Tools of the suite about what the transport owes: missing capabilities, closed streams, changes, no stray requests."""
+"""Tools of the suite about what a transport owes: capabilities, closed streams, changes, no stray requests."""
 
 import asyncio
 from typing import Any, Final
@@ -17,7 +17,7 @@ from mcp_types import (
 from tests.conformance.rounds import TOOLS, advance
 
 AWAY_S: Final = 0.1
-"""How long `test_reconnection` goes on after its stream was closed, so that the client waits for the answer elsewhere."""
+"""How long `test_reconnection` goes on once its stream is closed: long enough for a client to wait elsewhere."""
 
 
 def add_stateless(server: MCPServer[Any]) -> None:
