@@ -7,6 +7,7 @@ scored scenarios only. `Report.complaints` is stricter: what is only recommended
 import json
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,14 @@ class Report:
     def scored(self) -> set[str]:
         """The scenarios that count for a revision; all of them when the run was for a suite."""
         return self.checks.keys() - set(_UNSCORED.findall(self.said))
+
+    def summary(self) -> str:
+        """Return the figures that docs/conformance.md has."""
+        found = Counter(check["status"] for name in self.scored for check in self.checks[name])
+        return (
+            f"{len(self.scored)} of {len(self.checks)} scenarios scored, with {found['SUCCESS']} checks passed, "
+            f"{found['FAILURE']} failed, {found['WARNING']} warned"
+        )
 
     def complaints(self, scenarios: Collection[str], *, tolerated: Collection[str] = ()) -> str:
         """Return a line for each check of `scenarios` that is not fine, and for each scenario that has none.
@@ -66,7 +75,9 @@ async def run_suite(node_modules: Path, release: str, url: str, *arguments: str)
     program = node_modules / release / "dist" / "index.js"
     with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
         done = await node(str(program), "server", "--url", url, *arguments, "-o", folder)
-        return Report(done.returncode, done.stdout + done.stderr, _read(Path(folder)))
+        report = Report(done.returncode, done.stdout + done.stderr, _read(Path(folder)))
+    print(release, *arguments, "-", report.summary())  # `pytest -rP` shows it
+    return report
 
 
 def _read(folder: Path) -> dict[str, Any]:
