@@ -31,6 +31,7 @@ from transport.backchannel import BackChannel, Caller, Exchange
 from transport.broker import Admission, BrokerUnavailableError, Call, Note, SessionBroker
 from transport.kernel import Kernel, cancelled_request_id_from_params, coerce_request_id, error_of
 from transport.session import Limits, SessionRecord
+from transport.usage import Usage
 
 log = get_logger(__name__)
 
@@ -80,6 +81,8 @@ class Engine:
         self._kernel = Kernel(server, self.channel)
         self._limits = limits
         self._counter = counter
+        self.usage = Usage(counter)
+        """Who uses this instance."""
         self._running: dict[str, dict[RequestId, _Running]] = {}
         self._quiet = asyncio.Event()
         self._quiet.set()
@@ -258,6 +261,7 @@ class Engine:
             result = await self._kernel.request(session, exchange, request)
             if request.method == "initialize":
                 await self._broker.save(session)
+            self.usage.served(session, request)
             answer = messages.result(request.id, result)
         except Exception as exc:
             problem = error_of(exc)

@@ -136,7 +136,10 @@ class SSETransportHandler(TransportHandler):
 
     async def _attach(self, session: str, *, after: int | None = None) -> Opened | None:
         attachment = await self._broker.attach(session, after=after)
-        return (attachment, session) if attachment is not None else None
+        if attachment is None:
+            return None
+        log.info("stream_opened", session=session[:8], wire=WIRE)
+        return attachment, session
 
     async def _open(self, coming: "_Coming") -> str:
         """Open a new session; for a client that comes again and will not initialize again, an initialized one.
