@@ -11,8 +11,11 @@ from typing import Any, Final
 
 import httpx2
 import pytest
+from mcp import Client
+from mcp.client.sse import sse_client
 
 from tests.processes import HTTP_DOOR, KEY, ROOT, Process, http_door, sqlite
+from tests.test_clients import typescript
 from tests.transport.sse_client import SseClient, open_stream, sse_session
 
 AS_CLIENT: Final = {"x-api-key": KEY}
@@ -80,6 +83,15 @@ async def test_from_the_day_on_it_says_where_to_go_to_whoever_asks(ended: str) -
         assert answer.headers["link"] == LINK
     assert "sse" not in health.json()["transport"]
     assert "not served here any more" in page.text
+
+
+async def test_other_peoples_clients_stop_and_show_at_least_the_status(ended: str, node_modules: Path) -> None:
+    with pytest.raises(httpx2.HTTPStatusError, match="410 Gone"):
+        async with Client(sse_client(f"{ended}/sse", headers=AS_CLIENT)):
+            pass
+    code, said = await typescript(node_modules, sdk="v1", sse={"url": f"{ended}/sse", "headers": AS_CLIENT})
+
+    assert (code, said["refused"]["code"]) == (3, 410)
 
 
 async def test_streamable_http_alone_is_what_it_offers_and_the_old_wire_is_gone(tmp_path: Path) -> None:
