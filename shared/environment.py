@@ -5,6 +5,7 @@ the wrong variable.
 """
 
 import re
+from datetime import date
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -54,6 +55,21 @@ def _broker(url: SecretStr) -> SecretStr:
 
 BrokerUrl = Annotated[SecretStr, AfterValidator(_broker)]
 """Where sessions are shared; its password makes it a secret."""
+
+
+def _day(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        if re.fullmatch(r"\s*\d{4}-\d{2}-\d{2}\s*", value, re.ASCII):
+            return date.fromisoformat(value.strip())
+    except ValueError:
+        pass  # it looks like a day, but there is none like it
+    raise ValueError("must be a day as YYYY-MM-DD, for example 2027-03-31")
+
+
+Day = Annotated[date, BeforeValidator(_day)]
+"""A day in UTC. Written in one way only: pydantic itself would take seconds since 1970 for one, too."""
 
 
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)

@@ -35,6 +35,7 @@ from transport.broker import Admission, Admitted, BrokerUnavailableError, Call, 
 from transport.kernel import Kernel, cancelled_request_id_from_params, coerce_request_id, error_of
 from transport.running import Running, RunningCalls
 from transport.session import Limits, SessionRecord
+from transport.usage import Usage
 
 log = get_logger(__name__)
 
@@ -82,6 +83,8 @@ class Engine:
         self._kernel = Kernel(server, self.channel)
         self._limits = limits
         self._counter = counter
+        self.usage = Usage(counter)
+        """Who uses this instance."""
         self._running = RunningCalls()
         self._exchanges = itertools.count(1)
         self._alone = 0
@@ -318,6 +321,7 @@ class Engine:
             result = await self._kernel.request(session, exchange, request)
             if request.method == "initialize" and session is not None:
                 await self._broker.save(session)
+            self.usage.served(request, session, wire=exchange.transport.kind)
             answer = messages.result(request.id, result)
         except Exception as exc:
             problem = error_of(exc)
