@@ -14,9 +14,11 @@ from typing import Any, Final
 from mcp.server import MCPServer
 from mcp.server.lowlevel import Server
 from starlette.applications import Starlette
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
 
 from shared.identity import AuthProvider
 from shared.telemetry import Counter, get_logger
@@ -33,6 +35,9 @@ from transport.sunset import GUIDE_PATH, Sunset
 
 log = get_logger(__name__)
 
+EXPOSED_HEADERS: Final = ("Mcp-Session-Id", "MCP-Protocol-Version", "WWW-Authenticate", "Retry-After")
+"""What the script of a page may read of an answer."""
+PREFLIGHT_S: Final = 600
 LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1", "[::1]")
 LOOPBACK_ORIGINS: Final = tuple(f"http://{host}:*" for host in LOOPBACK_HOSTS)
 WIRES: Final = frozenset({sse.WIRE, streamable_http.WIRE})
@@ -115,12 +120,16 @@ class Transport:
         self.routes: list[BaseRoute] = [
             Route(
                 path,
-                Endpoint(
-                    handler,
-                    guard=guard,
-                    auth_provider=auth_provider,
-                    counter=counter,
-                    sunset=self._sunsets.get(wire),
+                _for_browsers(
+                    Endpoint(
+                        handler,
+                        guard=guard,
+                        auth_provider=auth_provider,
+                        counter=counter,
+                        sunset=self._sunsets.get(wire),
+                    ),
+                    guard,
+                    handler.methods,
                 ),
             )
             for wire, paths in handlers.items()
@@ -177,6 +186,22 @@ class Transport:
     def figures(self) -> Mapping[str, int]:
         """Return how many `sessions`, `streams` and `log_bytes` there are."""
         return self._broker.figures()
+
+
+def _for_browsers(app: ASGIApp, guard: Guard, methods: Collection[str]) -> ASGIApp:
+    """Have browsers let the pages of accepted origins call `app` and read what MCP says in headers.
+
+    They ask before they send a key, so that question is answered to whoever asks it. No cookies: a key is a header.
+    """
+    return CORSMiddleware(
+        app,
+        allow_origin_regex=guard.origins.pattern,
+        allow_methods=sorted(methods),
+        allow_headers=["*"],
+        expose_headers=EXPOSED_HEADERS,
+        allow_private_network=True,  # the page of an origin that was named may call a server on loopback
+        max_age=PREFLIGHT_S,
+    )
 
 
 def asgi_app(
