@@ -36,7 +36,11 @@ class Door:
     def __init__(self, settings: CloudSettings) -> None:
         counter = TallyCounter()
         self._settings = settings
-        self._service = TicketService(settings, counter=counter)
+        self._service = TicketService(
+            settings,
+            counter=counter,
+            request_state_keys=[key.get_secret_value() for key in settings.request_state_keys],
+        )
         limits = Limits(
             max_sessions=settings.max_sessions,
             max_sessions_per_principal=settings.max_sessions_per_principal,

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shared.environment import Address, BrokerUrl, Day, Key, Names, SettingsError, load, variables
+from shared.environment import SHORTEST_KEY, Address, BrokerUrl, Day, Key, Keys, Names, SettingsError, load, variables
 
 __all__ = (
     "CloudSettings",
@@ -32,7 +32,6 @@ __all__ = (
 CHECKOUT: Final = Path(__file__).resolve().parent.parent
 EMBEDDED: Final = "embedded"
 LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1", "[::1]")
-SHORTEST_KEY: Final = 32
 SSE_DEPRECATED_ON: Final = date(2025, 3, 26)
 """A sunset before the deprecation would be none: RFC 9745, section 4."""
 _DEFAULT_DATABASE: Final = f"sqlite:///{(CHECKOUT / 'data' / 'tickets.sqlite3').as_posix()}"
@@ -167,6 +166,11 @@ class CloudSettings(ToolSettings):
         default=None,
         description="Valkey (8 or later) or Redis (7 or later) by which several instances share sessions: "
         "`redis://`, or `rediss://` for TLS.",
+    )
+    request_state_keys: Keys = Field(
+        default=(),
+        description="Secrets, separated by commas, that seal what 2026-07-28 clients carry between the rounds of a "
+        "request: the first seals, all open. The same on every instance. Default: one that only this process knows.",
     )
     allow_ephemeral: bool = Field(
         default=False, description="On Cloud Run: accept the embedded API although its data will be lost."

@@ -6,7 +6,7 @@ the wrong variable.
 
 import re
 from datetime import date
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, AliasChoices, AnyHttpUrl, BeforeValidator, SecretStr, ValidationError
@@ -34,6 +34,19 @@ def _sendable(key: SecretStr) -> SecretStr:
 
 Key = Annotated[SecretStr, AfterValidator(_sendable)]
 """A secret that is sent as a header."""
+
+
+SHORTEST_KEY: Final = 32
+
+
+def _long(keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    if any(len(key) < SHORTEST_KEY for key in keys):
+        raise ValueError(f"must be keys of {SHORTEST_KEY} characters or more each, separated by commas")
+    return keys
+
+
+Keys = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split), AfterValidator(_long)]
+"""Several secrets in one variable, separated by commas."""
 
 
 def _plain(address: AnyHttpUrl) -> AnyHttpUrl:

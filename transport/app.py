@@ -26,6 +26,7 @@ from transport import guide, sse, streamable_http
 from transport.base import Endpoint, TransportHandler
 from transport.broker import SessionBroker
 from transport.broker_memory import InMemoryBroker
+from transport.bus import SharedBus
 from transport.engine import Engine
 from transport.guard import Guard
 from transport.session import Limits
@@ -50,6 +51,8 @@ class Transport:
         server: any server of the SDK, high-level or low-level.
         auth_provider: proves who is calling.
         broker: keeps the sessions; by default in memory, for one instance.
+        bus: the one that `server` publishes to, so that subscribers of all instances hear it; without one a
+            server's events stay on the instance where they happen.
         allowed_hosts: names accepted in `Host`; loopback names by default.
         allowed_origins: origins accepted from browsers; loopback ones by default.
         limits: bounds of this instance.
@@ -70,6 +73,7 @@ class Transport:
         *,
         auth_provider: AuthProvider,
         broker: SessionBroker | None = None,
+        bus: SharedBus | None = None,
         allowed_hosts: Sequence[str] = LOOPBACK_HOSTS,
         allowed_origins: Sequence[str] = LOOPBACK_ORIGINS,
         limits: Limits | None = None,
@@ -85,7 +89,7 @@ class Transport:
             raise ValueError(f"an end of {sse.WIRE} needs {streamable_http.WIRE} among the wires")
         self._limits = limits = limits if limits is not None else Limits()
         self._broker = broker = broker if broker is not None else InMemoryBroker(limits)
-        self._engine = Engine(server, broker, limits=limits, counter=counter)
+        self._engine = Engine(server, broker, limits=limits, bus=bus, counter=counter)
         self._draining = asyncio.Event()
         guard = Guard(
             hosts=allowed_hosts,

@@ -32,6 +32,7 @@ from shared.telemetry import Counter, get_logger
 from transport import messages
 from transport.backchannel import Address, BackChannel, Caller, Channel, Exchange
 from transport.broker import Admission, Admitted, BrokerUnavailableError, Call, Note, SessionBroker
+from transport.bus import SharedBus
 from transport.kernel import Kernel, cancelled_request_id_from_params, coerce_request_id, error_of
 from transport.running import Running, RunningCalls
 from transport.session import Limits, SessionRecord
@@ -66,6 +67,7 @@ class Engine:
         server: any server of the SDK.
         broker: keeps the sessions and takes what is sent to clients.
         limits: bounds of this instance.
+        bus: carries events of the server to the subscribers of all instances.
         counter: counts `mcp_requests` by method and outcome.
     """
 
@@ -75,9 +77,13 @@ class Engine:
         broker: SessionBroker,
         *,
         limits: Limits,
+        bus: SharedBus | None = None,
         counter: Counter | None = None,
     ) -> None:
         self._broker = broker
+        self._bus = bus
+        if bus is not None:
+            bus.connect(self._spread)
         self.channel = BackChannel(broker)
         """The way from this instance to the clients."""
         self._kernel = Kernel(server, self.channel)
@@ -290,6 +296,8 @@ class Engine:
                 self._cancel(note.session, note.request)
             case "epoch":
                 self._begin_epoch(note.session, int(note.body["epoch"]))
+            case "published" if self._bus is not None:
+                await self._bus.told(note)
             case _:
                 await self.channel.told(note)
 
