@@ -453,7 +453,8 @@ def test_keys_for_request_states_come_in_order_and_are_never_shown(env: pytest.M
 def test_a_short_key_seals_nothing(env: pytest.MonkeyPatch) -> None:
     env.setenv("MCP_REQUEST_STATE_KEYS", f"{'n' * 32}, short")
 
-    with pytest.raises(SettingsError, match="^MCP_REQUEST_STATE_KEYS must be keys of 32 characters or more") as error:
+    with pytest.raises(SettingsError, match="must be keys of 32 characters or more") as error:
         load(CloudSettings, mcp_api_key="k" * 32)
 
-    assert "short" not in str(error.value).removeprefix("MCP_REQUEST_STATE_KEYS")
+    assert str(error.value).startswith("MCP_REQUEST_STATE_KEYS ")
+    assert "short" not in str(error.value)
