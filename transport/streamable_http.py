@@ -130,7 +130,8 @@ class StreamableHTTPTransportHandler(TransportHandler):
         """Return the stream of a POST; it ends when every request of it is answered."""
         record, attachment = admitted.record, admitted.stream
         # Clients of earlier revisions take an event without data for a broken message.
-        priming = events.event(b"", event_id=str(EventId(record.id, 0, name))) if record.comes_again else b""
+        seen = str(EventId(record.id, admitted.after, name))
+        priming = events.event(b"", event_id=seen) if record.comes_again else b""
 
         async def opening(_: Stream) -> Opened | None:
             return self._opened(attachment, record, name, greeting=priming) if attachment is not None else None
