@@ -112,8 +112,9 @@ class StreamableHTTPTransportHandler(TransportHandler):
         session = await self._open(caller.principal)
         stream = _stream_of([one.message for one in inbound if isinstance(one.message, JSONRPCRequest)])
         admitted = await self._intake.take(session, inbound, caller, batch=False, stream=stream)
-        answers = self._answers(admitted, stream, {SESSION_HEADER: session})
-        return answers if admitted.record.version is not None else _Failed(answers, self._broker, session)
+        if admitted.record.version is None:
+            return _Failed(self._answers(admitted, stream), self._broker, session)
+        return self._answers(admitted, stream, {SESSION_HEADER: session})
 
     async def _open(self, principal: Principal) -> str:
         if self._draining.is_set():

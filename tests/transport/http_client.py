@@ -12,6 +12,7 @@ import httpx2
 from tests.transport.sse_client import initialize_params
 
 ACCEPT = {"accept": "application/json, text/event-stream"}
+JSON = {"content-type": "application/json"}
 MODERN = "2026-07-28"
 ENVELOPE = {
     "io.modelcontextprotocol/protocolVersion": MODERN,
@@ -28,6 +29,8 @@ class Answer:
         self.status = response.status_code
         self.headers = response.headers
         self.is_stream = self.headers.get("content-type", "").startswith("text/event-stream")
+        self.body = b""
+        """What is no stream, as it came."""
         self.received: list[Message] = []
         self.ids: list[str | None] = []
         """The id of each event; the one of an event without data is in `primed` instead."""
@@ -47,8 +50,8 @@ class Answer:
             if self.is_stream:
                 await self._read_events(response)
             else:
-                body = await response.aread()
-                self.received += [json.loads(body)] if body else []
+                self.body = await response.aread()
+                self.received += [json.loads(self.body)] if self.body else []
         except httpx2.TransportError:
             self.broke = True
         finally:
@@ -138,16 +141,15 @@ class HttpClient:
         return other
 
     @asynccontextmanager
-    async def send(self, method: str, content: bytes | None = None, **headers: str) -> AsyncGenerator[Answer]:
+    async def send(self, method: str, headers: Mapping[str, str], content: bytes = b"") -> AsyncGenerator[Answer]:
         """Send anything, and read its answer in the background while inside; leaving cuts it.
 
         Args:
             method: of HTTP.
+            headers: beside those of every request, or instead; empty ones are left out altogether.
             content: the body.
-            headers: beside those of every request, `_` for `-`; empty ones are left out altogether.
         """
-        given = {**ACCEPT, **self.headers, **{name.replace("_", "-"): value for name, value in headers.items()}}
-        sent = {name: value for name, value in given.items() if value}
+        sent = {name: value for name, value in {**ACCEPT, **self.headers, **headers}.items() if value}
         async with self._http.stream(method, f"{self.url}/mcp", content=content, headers=sent) as response:
             answer = Answer(response)
             reader = asyncio.create_task(answer.read(response))
@@ -160,11 +162,11 @@ class HttpClient:
     def stream(self, message: Any, **headers: str) -> AbstractAsyncContextManager[Answer]:
         """Post a message, or several as a batch, and read the answer as it comes."""
         body = json.dumps(message).encode()
-        return self.send("POST", body, **{"content-type": "application/json", **headers})
+        return self.send("POST", JSON | headers, body)
 
     def listen(self, last_event_id: str = "", **headers: str) -> AbstractAsyncContextManager[Answer]:
         """Read the standalone stream, or what is left of the one that an event belongs to."""
-        return self.send("GET", **{"last-event-id": last_event_id, **headers})
+        return self.send("GET", {"last-event-id": last_event_id} | headers)
 
     async def post(self, message: Any, **headers: str) -> Answer:
         """Post a message and read the whole answer."""
@@ -180,7 +182,7 @@ class HttpClient:
 
     async def delete(self) -> Answer:
         """End the session."""
-        async with self.send("DELETE") as answer:
+        async with self.send("DELETE", {}) as answer:
             await answer.end()
             return answer
 
