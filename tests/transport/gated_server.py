@@ -140,6 +140,12 @@ def _offer_what_uses_streams(server: MCPServer[Any], gates: Gates) -> None:
         return "announced"
 
     @server.tool(annotations=READS)
+    async def tell_subscribers(ctx: Context) -> str:
+        """Say to whoever subscribed that the tools changed."""
+        await ctx.notify_tools_changed()
+        return "told"
+
+    @server.tool(annotations=READS)
     async def talk(ctx: Context, times: int, size: int) -> str:
         """Say very much while it runs."""
         try:

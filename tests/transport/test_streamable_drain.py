@@ -1,16 +1,11 @@
 """Streamable HTTP on one instance: the end of the server, readers that do not read, streams nobody came for."""
 
 import asyncio
-import json
-import re
-import socket
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from urllib.parse import urlsplit
 
 import pytest
 
-from tests.transport.http_client import ACCEPT, HttpClient, call, http_client, opening, text_of
+from tests.transport.http_client import call, http_client, opening, text_of
+from tests.transport.raw_http import unread
 from tests.transport.serving import bench, until
 
 ME, YOU = {"x-api-key": "key-me"}, {"x-api-key": "key-you"}
@@ -60,29 +55,6 @@ async def test_too_many_calls_at_once_are_answered_with_an_error_on_their_own_st
 # --------------------------------------------------------------------- readers that do not read
 
 
-@asynccontextmanager
-async def unread(client: HttpClient, message: object) -> AsyncGenerator[tuple[asyncio.StreamReader, str]]:
-    """Post something and read no more of its answer than the id of its first event."""
-    url = urlsplit(client.url)
-    connection = socket.socket()
-    connection.setblocking(False)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    await asyncio.get_running_loop().sock_connect(connection, (url.hostname, url.port))
-    reader, writer = await asyncio.open_connection(sock=connection, limit=1024)
-    body = json.dumps(message)
-    headers = {**ACCEPT, **client.headers, "host": url.netloc, "content-type": "application/json"}
-    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    writer.write(f"POST /mcp HTTP/1.1\r\n{head}content-length: {len(body)}\r\n\r\n{body}".encode())
-    seen = b""
-    async with asyncio.timeout(10):
-        while (first := re.search(rb"id: (\S+)\n", seen)) is None:
-            seen += await reader.read(256)
-    try:
-        yield reader, first[1].decode()
-    finally:
-        writer.transport.abort()
-
-
 @pytest.mark.usefixtures("any_broker")
 async def test_a_stopped_reader_costs_only_itself_and_its_answers_are_kept_or_said_to_be_lost() -> None:
     async with (
@@ -91,7 +63,7 @@ async def test_a_stopped_reader_costs_only_itself_and_its_answers_are_kept_or_sa
         http_client(at.url, YOU) as other,
     ):
         calls = [call(0, "echo", text="first"), *(call(number, "fill", size=200_000) for number in range(1, 61))]
-        async with unread(client, calls) as (_, first):
+        async with unread(client, calls) as first:
             await until(lambda: at.counter.total("mcp_requests", method="tools/call") == len(calls))
             assert await other.call(1, "echo", text="unharmed") == "unharmed"
             assert at.transport.figures()["log_bytes"] < 950_000
@@ -108,7 +80,7 @@ async def test_a_stopped_reader_costs_only_itself_and_its_answers_are_kept_or_sa
 async def test_a_stream_that_is_not_read_is_cut_after_a_while_and_its_call_goes_on() -> None:
     async with bench(write_s=0.2) as at, http_client(at.url, ME) as client:
         noisy = call("a", "talk", {"progressToken": "p"}, times=60, size=200_000)
-        async with unread(client, noisy) as (_, first):
+        async with unread(client, noisy) as first:
             await until(lambda: not at.transport.figures()["streams"])
         rest = await client.get(first)
         assert text_of(rest.answers("a")[0]) == "said"
