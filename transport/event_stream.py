@@ -50,8 +50,8 @@ class Stream:
     """A greeting, then messages and heartbeats.
 
     Args:
-        opening: finds out what is to be streamed; may write to the stream meanwhile. None ends the stream, and its
-            client comes again.
+        opening: what is to be streamed, or finds out; may write to the stream meanwhile. None ends the stream, and
+            its client comes again.
         limits: heartbeat, age and patience.
         draining: set when this instance is about to stop.
         headers: of the answer, beside those that every stream has.
@@ -59,7 +59,7 @@ class Stream:
 
     def __init__(
         self,
-        opening: "Callable[[Stream], Awaitable[Opened | None]]",
+        opening: "Opened | Callable[[Stream], Awaitable[Opened | None]]",
         *,
         limits: Limits,
         draining: asyncio.Event,
@@ -69,7 +69,7 @@ class Stream:
         self._limits = limits
         self._draining = draining
         self._headers = headers or {}
-        self._attachment: Attachment | None = None
+        self._attachment = opening.attachment if isinstance(opening, Opened) else None
         self.is_gone = False
         """Whether the client has left."""
 
@@ -116,10 +116,11 @@ class Stream:
 
     async def _run(self, send: Send) -> None:
         headers = [*EVENT_STREAM, *((name.encode(), value.encode()) for name, value in self._headers.items())]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        async with asyncio.timeout(self._limits.write_s):  # an earlier answer may be in the way that nobody reads
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
         wait_ms = random.randint(*self._limits.retry_ms)  # noqa: S311 - spreads clients out, no secret
         await self.write(events.retry(wait_ms))
-        opened = await self._opening(self)
+        opened = self._opening if isinstance(self._opening, Opened) else await self._opening(self)
         if opened is not None:
             self._attachment = opened.attachment
             if opened.greeting:
