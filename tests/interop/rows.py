@@ -77,12 +77,12 @@ CLIENTS: Final = (
 # fmt: on
 ROWS: Final = tuple(Row(client, wire) for client in CLIENTS for wire in WIRES)
 
-_NO_STATUS: Final = "Server returned an error response"
+_OURS: Final = "This API key is not valid."
 REFUSALS: Final = MappingProxyType({
-    # The Python SDK from 2.0 on keeps the status of a refused POST to itself, and so do its users.
-    ("mcp_v2", "http"): _NO_STATUS,
-    ("fastmcp", "http"): _NO_STATUS,
-    ("google_adk", "http"): _NO_STATUS,
+    # The Python SDK from 2.0 on keeps the status of a refused POST to itself, but passes on what the door says.
+    ("mcp_v2", "http"): _OURS,
+    ("fastmcp", "http"): _OURS,
+    ("google_adk", "http"): _OURS,
     # These take every 401 for a wish to sign in, and there is nowhere to.
     ("mcp_remote", "sse"): "Dynamic Client Registration rejected",
     ("mcp_remote", "http"): "Dynamic Client Registration rejected",
