@@ -23,6 +23,7 @@ from transport.engine import Engine
 from transport.guard import Guard
 from transport.session import Limits
 from transport.sse import MessageHandler, SSETransportHandler
+from transport.streamable_http import StreamableHTTPTransportHandler
 
 log = get_logger(__name__)
 
@@ -74,6 +75,9 @@ class Transport:
                 counter=counter,
             ),
             "/messages": MessageHandler(self._engine, broker, guard=guard, draining=self._draining),
+            "/mcp": StreamableHTTPTransportHandler(
+                self._engine, broker, guard=guard, limits=limits, draining=self._draining, counter=counter
+            ),
         }
         self.routes: list[BaseRoute] = [
             Route(path, Endpoint(handler, guard=guard, auth_provider=auth_provider, counter=counter))
@@ -126,7 +130,7 @@ def asgi_app(
     broker: SessionBroker | None = None,
     **options: Any,
 ) -> Starlette:
-    """Return an ASGI application that serves `server` on `/sse` and `/messages`, lifespan included.
+    """Return an ASGI application that serves `server` on `/sse`, `/messages` and `/mcp`, lifespan included.
 
     Args:
         server: any server of the SDK.

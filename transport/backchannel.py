@@ -9,7 +9,7 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, Protocol
 
 import anyio
 from mcp.shared.dispatcher import CallOptions, ProgressFnT
@@ -46,6 +46,28 @@ class Caller:
     """Lower-case names, without credentials."""
 
 
+class Address(NamedTuple):
+    """Where a message to a client belongs."""
+
+    session: str
+    stream: str = ""
+    """Empty for the standalone stream."""
+
+
+class Channel(Protocol):
+    """A way to a client."""
+
+    async def tell(self, to: Address, method: str, params: Mapping[str, Any] | None) -> None:
+        """Send a notification. Never raises: the SDK's handlers do not expect it."""
+        ...
+
+    async def ask(
+        self, to: Address, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None
+    ) -> dict[str, Any]:
+        """Send a request and return its answer. Raises: MCPError."""
+        ...
+
+
 @dataclass(slots=True, eq=False)
 class _Waiter:
     session: str | None
@@ -73,14 +95,15 @@ class BackChannel:
         self._ids = itertools.count(1)
         self._waiters: dict[RequestId, _Waiter] = {}
 
-    async def tell(self, session: str, method: str, params: Mapping[str, Any] | None) -> None:
-        """Send a notification to the client of `session`."""
-        await self._broker.append(session, Kind.NOTIFICATION, messages.notification(method, params))
+    async def tell(self, to: Address, method: str, params: Mapping[str, Any] | None) -> None:
+        """Send a notification to a client."""
+        message = messages.notification(method, params)
+        await self._broker.append(to.session, Kind.NOTIFICATION, message, stream=to.stream)
 
     async def ask(
-        self, session: str, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None
+        self, to: Address, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None
     ) -> dict[str, Any]:
-        """Send a request to the client of `session` and return its answer.
+        """Send a request to a client and return its answer.
 
         Raises:
             MCPError: the client's own error, no answer in time, or the session ended.
@@ -88,20 +111,21 @@ class BackChannel:
         opts = opts or {}
         # The id carries the instance: the SDK counts from 0 per connection, and two instances would collide.
         request = f"{self._broker.instance}:{next(self._ids)}"
-        waiter = self._waiters[request] = _Waiter(session, on_progress=opts.get("on_progress"))
+        waiter = self._waiters[request] = _Waiter(to.session, on_progress=opts.get("on_progress"))
         said = dict(params or {})
         if waiter.on_progress is not None:
             said["_meta"] = {**(said.get("_meta") or {}), "progressToken": request}
         try:
             with anyio.fail_after(min(opts.get("timeout") or ASK_TIMEOUT_S, ASK_TIMEOUT_S)):
-                await self._broker.append(session, Kind.REQUEST, messages.request(request, method, said or None))
+                message = messages.request(request, method, said or None)
+                await self._broker.append(to.session, Kind.REQUEST, message, stream=to.stream)
                 await waiter.arrived.wait()
         except TimeoutError:
-            await self._abandon(session, request, opts, "timed out")
+            await self._abandon(to, request, opts, "timed out")
             raise MCPError(REQUEST_TIMEOUT, f"The client did not answer {method} in time.") from None
         except anyio.get_cancelled_exc_class():
             with anyio.move_on_after(_LAST_WORDS_S, shield=True):
-                await self._abandon(session, request, opts, "the call behind it ended")
+                await self._abandon(to, request, opts, "the call behind it ended")
             raise
         finally:
             del self._waiters[request]
@@ -109,9 +133,9 @@ class BackChannel:
             raise MCPError.from_error_data(waiter.outcome)
         return waiter.outcome or {}
 
-    async def _abandon(self, session: str, request: RequestId, opts: CallOptions, reason: str) -> None:
+    async def _abandon(self, to: Address, request: RequestId, opts: CallOptions, reason: str) -> None:
         if opts.get("cancel_on_abandon", True):
-            await self.tell(session, "notifications/cancelled", {"requestId": request, "reason": reason})
+            await self.tell(to, "notifications/cancelled", {"requestId": request, "reason": reason})
 
     async def recognise(self, owner: Owner, write: Callable[[bytes], Awaitable[None]]) -> str | None:
         """Return the session of the client that reads what `write` sends; None when it does not tell in time.
@@ -185,8 +209,8 @@ class BackChannel:
 class Exchange:
     """The dispatch context of one message: what its handler may send back while it runs."""
 
-    channel: BackChannel
-    session: str
+    channel: Channel
+    address: Address
     transport: TransportContext
     message_metadata: ServerMessageMetadata
     request_id: RequestId | None = None
@@ -205,7 +229,7 @@ class Exchange:
         """Ask the client and wait for its answer."""
         if not self.can_send_request:
             raise NoBackChannelError(method)
-        return await self.channel.ask(self.session, method, params, opts)
+        return await self.channel.ask(self.address, method, params, opts)
 
     async def notify(
         self,
@@ -215,7 +239,7 @@ class Exchange:
     ) -> None:
         """Tell the client something, as long as its call runs."""
         if not self.closed:
-            await self.channel.tell(self.session, method, params)
+            await self.channel.tell(self.address, method, params)
 
     async def progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
         """Report progress, if the client asked for it."""
@@ -229,14 +253,14 @@ class Exchange:
 class Outlet:
     """What is sent to the client of a session outside of any request."""
 
-    channel: BackChannel
-    session: str
+    channel: Channel
+    address: Address
 
     async def send_raw_request(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
     ) -> dict[str, Any]:
         """Ask the client and wait for its answer."""
-        return await self.channel.ask(self.session, method, params, opts)
+        return await self.channel.ask(self.address, method, params, opts)
 
     async def notify(
         self,
@@ -245,4 +269,4 @@ class Outlet:
         opts: CallOptions | None = None,  # noqa: ARG002 - the SDK's signature; no option concerns a notification
     ) -> None:
         """Tell the client something."""
-        await self.channel.tell(self.session, method, params)
+        await self.channel.tell(self.address, method, params)

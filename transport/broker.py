@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from mcp_types import RequestId
 
@@ -68,6 +68,8 @@ class Call:
     writes: bool = False
     opens_epoch: bool = False
     """It is `initialize`: from here on earlier request ids mean nothing."""
+    stream: str = ""
+    """Name of the stream that its answer belongs to; the same for all requests of one POST."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ class Listener(Protocol):
 
 
 class Attachment(Protocol):
-    """The one stream that a session is read through."""
+    """Whoever reads one stream of a session: its standalone stream, or the one of a POST."""
 
     async def events(self) -> Sequence[Event]:
         """Wait for events that were not handed out yet. An empty sequence is a call to look around: wake, or end."""
@@ -120,7 +122,7 @@ class Attachment(Protocol):
 
     @property
     def ended(self) -> bool:
-        """Whether the session is over, or another stream took its place."""
+        """Whether the session is over, the stream was hung up, or another reader took its place."""
         ...
 
     @property
@@ -129,8 +131,18 @@ class Attachment(Protocol):
         ...
 
     async def is_settled(self) -> bool:
-        """Whether nothing is owed: everything stored was handed out, and no call of the session runs."""
+        """Whether nothing is owed: everything stored was handed out, and no call runs whose answer belongs here."""
         ...
+
+
+class Admitted(NamedTuple):
+    """What became of the requests of one POST."""
+
+    record: SessionRecord
+    admissions: list[Admission]
+    """One for each request."""
+    stream: Attachment | None
+    """The stream of this POST, to be closed. None where answers belong to the standalone one, or none was recorded."""
 
 
 class SessionBroker(Protocol):
@@ -174,19 +186,18 @@ class SessionBroker(Protocol):
         """Keep what `initialize` and `initialized` changed."""
         ...
 
-    async def admit(
-        self, session: str, owner: Owner, wire: str, calls: Sequence[Call]
-    ) -> tuple[SessionRecord, list[Admission]]:
+    async def admit(self, session: str, owner: Owner, wire: str, calls: Sequence[Call]) -> Admitted:
         """Record requests before they run. When one of them is refused, none is recorded.
 
-        Without calls it only looks up the session. Either way it is a sign of life.
+        Without calls it only looks up the session. Either way it is a sign of life. A stream that the calls name is
+        taken over in the same step, so that no answer can be missed.
 
         Raises:
             SessionGoneError: `owner` has no such session on `wire`.
         """
         ...
 
-    async def append(self, session: str, kind: Kind, message: bytes) -> None:
+    async def append(self, session: str, kind: Kind, message: bytes, *, stream: str = "") -> None:
         """Send a notification or a request to the client; a session that is gone swallows it."""
         ...
 
@@ -194,15 +205,20 @@ class SessionBroker(Protocol):
         """Close a running request, with its answer or (cancelled) without; False when it was not open any more."""
         ...
 
-    async def attach(self, session: str, *, after: int | None = None) -> Attachment | None:
-        """Take over the session's stream; None when the session is gone.
+    async def attach(self, session: str, *, stream: str = "", after: int | None = None) -> Attachment | None:
+        """Take over a stream of the session; None when the session is gone, or nothing is known of such a stream.
 
         Args:
             session: its id.
+            stream: which one; empty for the standalone one.
             after: number of the last event that the client has seen: what is newer comes again. None when the client
                 does not say: what was never written comes, and every answer written in the last minute, since bytes
                 written into a dying connection are lost.
         """
+        ...
+
+    def hang_up(self, session: str, stream: str) -> None:
+        """End whoever reads a stream here; its client may come again for the rest."""
         ...
 
     async def end(self, session: str) -> None:

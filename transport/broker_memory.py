@@ -13,7 +13,7 @@ import anyio
 from mcp_types import RequestId
 
 from shared.telemetry import get_logger
-from transport.broker import Admission, Attachment, Call, CapReachedError, Listener, Note, SessionGoneError
+from transport.broker import Admission, Admitted, Attachment, Call, CapReachedError, Listener, Note, SessionGoneError
 from transport.event_log import Event, EventLog, Kind
 from transport.session import Limits, Owner, SessionRecord
 
@@ -28,32 +28,41 @@ class _Claim:
 
     digest: bytes
     writes: bool
+    stream: str
     running: bool = True
     answer: int | None = None
     """Number of the event that answers it; None while running, or when it was cancelled."""
 
 
 class _Session:
-    __slots__ = ("claims", "detached_at", "log", "record", "seen_at", "stream")
+    __slots__ = ("claims", "detached_at", "log", "record", "seen_at", "streams")
 
     def __init__(self, record: SessionRecord, log: EventLog, now: float) -> None:
         self.record = record
         self.log = log
         self.claims: OrderedDict[RequestId, _Claim] = OrderedDict()
-        self.stream: _MemoryAttachment | None = None
+        self.streams: dict[str, _MemoryAttachment] = {}
         self.seen_at = now
         self.detached_at = now
 
     def wake(self) -> None:
-        if self.stream is not None:
-            self.stream.wake()
+        for stream in self.streams.values():
+            stream.wake()
+
+    @property
+    def left_at(self) -> float | None:
+        """When its client was last heard of; None while it reads a stream."""
+        return None if self.streams else max(self.detached_at, self.seen_at)
 
 
 class _MemoryAttachment:
-    __slots__ = ("_clock", "_cursor", "_owed", "_session", "_wake", "ended")
+    __slots__ = ("_clock", "_cursor", "_name", "_owed", "_session", "_wake", "ended")
 
-    def __init__(self, session: _Session, cursor: int, owed: Sequence[Event], clock: Callable[[], float]) -> None:
+    def __init__(
+        self, session: _Session, name: str, cursor: int, owed: Sequence[Event], clock: Callable[[], float]
+    ) -> None:
         self._session = session
+        self._name = name
         self._cursor = cursor
         self._owed = owed
         self._clock = clock
@@ -62,16 +71,17 @@ class _MemoryAttachment:
 
     @property
     def has_news(self) -> bool:
-        return bool(self._owed) or self._cursor < self._session.log.last
+        return bool(self._owed) or bool(self._session.log.newer_than(self._cursor, self._name))
 
     async def is_settled(self) -> bool:
-        return not self.has_news and not any(claim.running for claim in self._session.claims.values())
+        claims = self._session.claims.values()
+        return not self.has_news and not any(claim.running and claim.stream == self._name for claim in claims)
 
     async def events(self) -> Sequence[Event]:
         if not self.has_news:
             await self._wake.wait()
         self._wake.clear()
-        batch = [*self._owed, *self._session.log.newer_than(self._cursor)]
+        batch = [*self._owed, *self._session.log.newer_than(self._cursor, self._name)]
         self._owed = ()
         self._cursor = self._session.log.last
         return batch
@@ -87,8 +97,8 @@ class _MemoryAttachment:
         self._wake.set()
 
     async def close(self) -> None:
-        if self._session.stream is self:
-            self._session.stream = None
+        if self._session.streams.get(self._name) is self:
+            del self._session.streams[self._name]
             self._session.detached_at = self._clock()
         self.end()
 
@@ -152,8 +162,8 @@ class InMemoryBroker:
         left = [
             session
             for session in self._sessions.values()
-            if session.stream is None
-            and max(session.detached_at, session.seen_at) < before
+            if session.left_at is not None
+            and session.left_at < before
             and (owner is None or session.record.owner == owner)
         ]
         if not left:
@@ -172,9 +182,7 @@ class InMemoryBroker:
     async def save(self, record: SessionRecord) -> None:
         """Nothing to do: `find` hands out the record itself."""
 
-    async def admit(
-        self, session: str, owner: Owner, wire: str, calls: Sequence[Call]
-    ) -> tuple[SessionRecord, list[Admission]]:
+    async def admit(self, session: str, owner: Owner, wire: str, calls: Sequence[Call]) -> Admitted:
         """Record requests before they run."""
         known = self._sessions.get(session)
         if known is None or known.record.owner != owner or known.record.wire != wire:
@@ -184,16 +192,21 @@ class InMemoryBroker:
             if call.opens_epoch and not self._is_running(known, call):
                 known.claims.clear()
                 known.record.epoch += 1
+                known.wake()  # streams of earlier requests end without their answers
         admissions = [self._judge(known, call) for call in calls]
         if Admission.REFUSED in admissions:
-            return known.record, admissions
+            return Admitted(known.record, admissions, None)
+        name = calls[0].stream if calls else ""
+        stream = self._take_over(known, name, known.log.last, ()) if name else None
         for call, admission in zip(calls, admissions, strict=True):
             if admission is Admission.NEW:
-                known.claims[call.request] = _Claim(call.digest, call.writes)
-            elif admission is Admission.ANSWERED:
+                known.claims[call.request] = _Claim(call.digest, call.writes, name)
+                continue
+            known.claims[call.request].stream = name
+            if admission is Admission.ANSWERED:
                 self._answer_again(known, call.request)
         self._forget_old_ids(known)
-        return known.record, admissions
+        return Admitted(known.record, admissions, stream)
 
     def _is_running(self, known: _Session, call: Call) -> bool:
         claim = known.claims.get(call.request)
@@ -214,7 +227,7 @@ class InMemoryBroker:
         claim = known.claims[request]
         answer = known.log.answer(claim.answer) if claim.answer is not None else None
         if answer is not None:
-            claim.answer = self._store(known, Kind.ANSWER, answer, request=request, writes=claim.writes)
+            claim.answer = self._store_answer(known, claim, request, answer)
 
     def _forget_old_ids(self, known: _Session) -> None:
         while len(known.claims) > self._limits.max_request_ids:
@@ -223,11 +236,11 @@ class InMemoryBroker:
                 return
             del known.claims[oldest]
 
-    async def append(self, session: str, kind: Kind, message: bytes) -> None:
+    async def append(self, session: str, kind: Kind, message: bytes, *, stream: str = "") -> None:
         """Send a notification or a request to the client."""
         known = self._sessions.get(session)
         if known is not None:
-            self._store(known, kind, message)
+            self._store(known, kind, message, stream=stream)
 
     async def finish(self, session: str, epoch: int, request: RequestId, answer: bytes | None) -> bool:
         """Close a running request."""
@@ -239,18 +252,26 @@ class InMemoryBroker:
             return False
         claim.running = False
         if answer is not None:
-            claim.answer = self._store(known, Kind.ANSWER, answer, request=request, writes=claim.writes)
-        known.wake()
+            claim.answer = self._store_answer(known, claim, request, answer)
+        self._wake(known, claim.stream)
         return True
 
-    def _store(self, known: _Session, kind: Kind, message: bytes, **about: Any) -> int:
+    def _store_answer(self, known: _Session, claim: _Claim, request: RequestId, answer: bytes) -> int:
+        return self._store(known, Kind.ANSWER, answer, request=request, writes=claim.writes, stream=claim.stream)
+
+    def _store(self, known: _Session, kind: Kind, message: bytes, *, stream: str, **about: Any) -> int:
         before = known.log.bytes
-        number = known.log.append(kind, message, self._clock(), **about)
+        number = known.log.append(kind, message, self._clock(), stream=stream, **about)
         self._log_bytes += known.log.bytes - before
         if self._is_full():
             self._shrink_all()
-        known.wake()
+        self._wake(known, stream)
         return number
+
+    def _wake(self, known: _Session, stream: str) -> None:
+        reader = known.streams.get(stream)
+        if reader is not None:
+            reader.wake()
 
     def _shrink_all(self) -> None:
         """Bring every log down to its fair share, which gives up what was delivered first."""
@@ -259,27 +280,35 @@ class InMemoryBroker:
             session.log.shrink(share)
         self._log_bytes = sum(session.log.bytes for session in self._sessions.values())
 
-    async def attach(self, session: str, *, after: int | None = None) -> Attachment | None:
-        """Take over the session's stream."""
+    async def attach(self, session: str, *, stream: str = "", after: int | None = None) -> Attachment | None:
+        """Take over a stream of the session."""
         known = self._sessions.get(session)
-        if known is None:
+        if known is None or (stream and not any(claim.stream == stream for claim in known.claims.values())):
             return None
-        if known.stream is not None:
-            known.stream.end()
-        now = self._clock()
+        known.seen_at = now = self._clock()
         if after is None:
-            cursor, owed = known.log.last, known.log.owed(now - self._limits.repeat_s)
-        else:
-            cursor, owed = min(after, known.log.last), []
-            answered = [
-                (claim.answer, request, claim.writes)
-                for request, claim in known.claims.items()
-                if claim.answer is not None
-            ]
-            known.log.rewind(cursor, answered, now)
-        known.seen_at = now
-        known.stream = _MemoryAttachment(known, cursor, owed, self._clock)
-        return known.stream
+            return self._take_over(known, stream, known.log.last, known.log.owed(now - self._limits.repeat_s, stream))
+        cursor = min(after, known.log.last)
+        answered = [
+            (claim.answer, request, claim.writes)
+            for request, claim in known.claims.items()
+            if claim.answer is not None and claim.stream == stream
+        ]
+        known.log.rewind(cursor, answered, now, stream)
+        return self._take_over(known, stream, cursor, ())
+
+    def _take_over(self, known: _Session, stream: str, cursor: int, owed: Sequence[Event]) -> _MemoryAttachment:
+        earlier = known.streams.get(stream)
+        if earlier is not None:
+            earlier.end()
+        known.streams[stream] = _MemoryAttachment(known, stream, cursor, owed, self._clock)
+        return known.streams[stream]
+
+    def hang_up(self, session: str, stream: str) -> None:
+        """End whoever reads a stream."""
+        known = self._sessions.get(session)
+        if known is not None and stream in known.streams:
+            known.streams[stream].end()
 
     async def end(self, session: str) -> None:
         """End a session."""
@@ -294,8 +323,8 @@ class InMemoryBroker:
         self._per_owner[owner] -= 1
         if not self._per_owner[owner]:
             del self._per_owner[owner]
-        if known.stream is not None:
-            known.stream.end()
+        for stream in known.streams.values():
+            stream.end()
         if self._listener is not None:
             self._listener.ended(session)
 
@@ -309,7 +338,7 @@ class InMemoryBroker:
         idle = [
             session.record.id
             for session in self._sessions.values()
-            if session.stream is None and max(session.detached_at, session.seen_at) < idle_since
+            if session.left_at is not None and session.left_at < idle_since
         ]
         for session_id in idle:
             self._end(session_id)
@@ -325,5 +354,5 @@ class InMemoryBroker:
 
     def figures(self) -> Mapping[str, int]:
         """Return how many sessions, streams and bytes there are."""
-        streams = sum(session.stream is not None for session in self._sessions.values())
+        streams = sum(len(session.streams) for session in self._sessions.values())
         return {"sessions": len(self._sessions), "streams": streams, "log_bytes": self._log_bytes}

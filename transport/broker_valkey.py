@@ -22,10 +22,18 @@ from mcp_types import RequestId
 from shared.telemetry import get_logger
 from transport import valkey_codec as codec
 from transport import valkey_scripts as scripts
-from transport.broker import Admission, BrokerUnavailableError, Call, CapReachedError, Listener, Note
+from transport.broker import (
+    Admission,
+    Admitted,
+    BrokerUnavailableError,
+    Call,
+    CapReachedError,
+    Listener,
+    Note,
+)
 from transport.event_log import Event, Kind
 from transport.session import Limits, Owner, SessionRecord
-from transport.valkey_calls import FINISH_S, Calls
+from transport.valkey_calls import FINISH_S, Calls, Post
 from transport.valkey_hub import Hub
 from transport.valkey_link import Script
 from transport.valkey_stream import HeldStream, new_token
@@ -103,7 +111,7 @@ class ValkeyBroker:
     async def open(self, record: SessionRecord, *, reconnect: bool = False) -> None:
         """Begin a session. The instance's cap counts the streams it holds: the rest costs it nothing."""
         factor = 2 if reconnect else 1
-        if len(self._hub.held) >= self._limits.max_sessions * factor:
+        if len(self._hub.readers()) >= self._limits.max_sessions * factor:
             raise CapReachedError(whole_instance=True)
         cap = self._limits.max_sessions_per_principal * factor
         owner = codec.encode_owner(record.owner)
@@ -145,15 +153,33 @@ class ValkeyBroker:
 
     # ---- calls and messages
 
-    async def admit(
-        self, session: str, owner: Owner, wire: str, calls: Sequence[Call]
-    ) -> tuple[SessionRecord, list[Admission]]:
+    async def admit(self, session: str, owner: Owner, wire: str, calls: Sequence[Call]) -> Admitted:
         """Record requests before they run."""
         deadline = asyncio.get_running_loop().time() + ADMIT_S
         if session not in self._hub.held:
             await self._settle(deadline)
         wait_s = max(FINISH_S, deadline - asyncio.get_running_loop().time())
-        return await self._calls.admit(session, owner, wire, calls, wait_s=wait_s)
+        if not calls or not calls[0].stream:
+            record, admissions = await self._calls.admit(Post(session, owner, wire, calls), wait_s=wait_s)
+            return Admitted(record, admissions, None)
+        reader = self._new_stream(session, calls[0].stream)
+        earlier = self._hub.hold(reader)  # before anything can be published for it
+        try:
+            record, admissions = await self._calls.admit(Post(session, owner, wire, calls, reader), wait_s=wait_s)
+            is_taken = Admission.REFUSED not in admissions
+        except BaseException:
+            is_taken = False
+            raise
+        finally:
+            if not is_taken:
+                self._hub.let_go(reader)
+            if earlier is not None:
+                earlier.end() if is_taken else self._hub.hold(earlier)
+        return Admitted(record, admissions, reader if is_taken else None)
+
+    def _new_stream(self, session: str, name: str) -> HeldStream:
+        token = f"{self.instance}-{new_token()}"
+        return HeldStream(self, session, name, token, clock=asyncio.get_running_loop().time)
 
     async def _settle(self, deadline: float) -> None:
         """Wait until whoever ran calls from memory has had time to record them: else a repeat would run as well."""
@@ -168,40 +194,49 @@ class ValkeyBroker:
         """Close a running request."""
         return await self._calls.finish(session, epoch, request, answer)
 
-    async def append(self, session: str, kind: Kind, message: bytes) -> None:
+    async def append(self, session: str, kind: Kind, message: bytes, *, stream: str = "") -> None:
         """Send a notification or a request to the client; while Valkey is away, only where the stream is held here."""
-        held = self._hub.held.get(session)
+        reader, what = self._hub.reader(session, stream), (session, int(kind), message, stream)
         try:
-            if held is not None and not self.is_up:
+            if reader is not None and not self.is_up:
                 raise BrokerUnavailableError
-            number = await self._hub.call(scripts.APPEND, session, int(kind), message, wait_s=FINISH_S)
+            number, *before = await self._hub.call(scripts.APPEND, *what, wait_s=FINISH_S)
         except BrokerUnavailableError:
-            if held is not None:
-                held.offer_unnumbered(Event(0, kind, 0.0, message))
+            if reader is not None:
+                reader.offer_unnumbered(Event(0, kind, 0.0, message))
             elif kind is Kind.REQUEST and not self._hub.late.is_full(len(message)):  # somebody waits for its answer
-                self._hub.late.add(partial(self._late, scripts.APPEND, session, int(kind), message), len(message))
+                self._hub.late.add(partial(self._late, scripts.APPEND, *what), len(message))
         else:
-            held = self._hub.held.get(session)
-            if held is not None and number > 0:
-                held.offer(Event(number, kind, 0.0, message))
+            reader = self._hub.reader(session, stream)
+            if reader is not None and number > 0:
+                reader.offer(Event(number, kind, 0.0, message), before[0])
 
     # ---- streams
 
-    async def attach(self, session: str, *, after: int | None = None) -> HeldStream | None:
-        """Take over the session's stream, wherever it is held."""
-        token = f"{self.instance}-{new_token()}"
-        reply = await self._hub.ask(scripts.ATTACH, session, token, "" if after is None else after)
+    async def attach(self, session: str, *, stream: str = "", after: int | None = None) -> HeldStream | None:
+        """Take over a stream of the session, wherever it is held."""
+        held = self._new_stream(session, stream)
+        reply = await self._hub.ask(scripts.ATTACH, session, held.token, "" if after is None else after, stream)
         if not reply:
             return None
-        last, fields, owed = reply
-        record, earlier = self._hub.learn(session, fields), self._hub.held.get(session)
-        held = HeldStream(
-            self, record, token, last=last, owed=codec.decode_events(owed), clock=asyncio.get_running_loop().time
+        last, fields, owed, running = reply
+        held.begin(
+            self._hub.learn(session, fields),
+            last=last,
+            owed=codec.decode_events(owed),
+            expected=codec.decode_requests(running),
+            has_missed=True,  # what was published meanwhile found nobody
         )
-        self._hub.held[session] = held
+        earlier = self._hub.hold(held)
         if earlier is not None:
             earlier.end()
         return held
+
+    def hang_up(self, session: str, stream: str) -> None:
+        """End whoever reads a stream."""
+        reader = self._hub.reader(session, stream)
+        if reader is not None:
+            reader.end()
 
     @property
     def limits(self) -> Limits:
@@ -209,14 +244,14 @@ class ValkeyBroker:
         return self._limits
 
     async def read(self, held: HeldStream) -> tuple[int, list[Event]] | None:
-        """Return the newest number of a session's log, and its events that this stream has not queued.
+        """Return the number of a stream's newest event, and its events that were not queued here.
 
         None, and a stream that ends, when another one has the session; None without a session.
 
         Raises:
             BrokerUnavailableError.
         """
-        reply = await self._hub.call(scripts.READ, held.record.id, held.token, held.last)
+        reply = await self._hub.call(scripts.READ, held.session, held.token, held.last, held.name)
         if not reply:
             return None
         newest, events, is_replaced = reply
@@ -226,7 +261,7 @@ class ValkeyBroker:
         return newest, codec.decode_events(events)
 
     async def owes(self, session: str, after: int) -> tuple[int, int]:
-        """Return how many calls of a session run anywhere, and how many events came after that one.
+        """Return how many calls run anywhere that the standalone stream is owed, and how many events are newer.
 
         Raises:
             BrokerUnavailableError.
@@ -240,8 +275,7 @@ class ValkeyBroker:
 
     async def release(self, held: HeldStream) -> None:
         """Give up a stream that was closed, unless another one has the session already."""
-        if self._hub.held.get(held.record.id) is held:
-            del self._hub.held[held.record.id]
+        self._hub.let_go(held)
         with anyio.move_on_after(FINISH_S, shield=True):
             await self._note_quietly(held, is_released=True)
 
@@ -252,10 +286,10 @@ class ValkeyBroker:
     async def _note(self, held: HeldStream, *, is_released: bool = False) -> None:
         """Keep how far a stream was written; find out whether it still has its session."""
         marks = held.marks()
-        reply = await self._hub.call(scripts.MARK, held.record.id, held.token, *marks, int(is_released))
+        reply = await self._hub.call(scripts.MARK, held.session, held.token, *marks, int(is_released), held.name)
         held.noted(marks)
         if reply < 0 and await self._hub.is_final():
-            self._ended(held.record.id)
+            self._ended(held.session)
         elif reply == 0 and not is_released:
             held.end()
 
@@ -275,15 +309,15 @@ class ValkeyBroker:
         kind, _, rest = head.partition(b" ")
         match kind:
             case b"event":
-                session, *about = rest.split(b" ", 4)
-                held = self._hub.held.get(session.decode())
-                if held is not None:
-                    held.offer(codec.decode_published(about, body))
+                session, name, *about = rest.split(b" ", 6)
+                reader = self._hub.reader(session.decode(), name.decode())
+                if reader is not None:
+                    reader.offer(*codec.decode_published(about, body))
             case b"replaced":
-                name, _, token = rest.decode().partition(" ")
-                held = self._hub.held.get(name)
-                if held is not None and held.token == token:
-                    held.end()
+                session_id, stream, token = rest.decode().split(" ")
+                reader = self._hub.reader(session_id, stream)
+                if reader is not None and reader.token == token:
+                    reader.end()
             case b"ended":
                 self._ended(rest.decode())
             case b"stale":
@@ -303,14 +337,18 @@ class ValkeyBroker:
 
     def wake_all(self) -> None:
         """Make every stream look around."""
-        for held in self._hub.held.values():
+        for held in self._hub.readers():
             held.wake()
 
     def figures(self) -> Mapping[str, int]:
-        """Return how many sessions have their stream here, and how many bytes wait to be written."""
-        streams = len(self._hub.held)
-        waiting = sum(held.queued_bytes for held in self._hub.held.values())
-        return {"sessions": streams, "streams": streams, "log_bytes": waiting}
+        """Return how many sessions have a stream here, and how many bytes wait to be written."""
+        readers = self._hub.readers()
+        sessions = len({held.session for held in readers})
+        return {
+            "sessions": sessions,
+            "streams": len(readers),
+            "log_bytes": sum(held.queued_bytes for held in readers),
+        }
 
     # ---- upkeep
 
@@ -321,7 +359,7 @@ class ValkeyBroker:
             if not self.is_up:
                 continue
             async with anyio.create_task_group() as tasks:
-                for held in list(self._hub.held.values()):
+                for held in self._hub.readers():
                     if held.has_missed:
                         held.fall_behind()
                     if held.needs_noting(self._limits.idle_s / 4):
@@ -335,19 +373,21 @@ class ValkeyBroker:
         is_return = self._hub.lease.store is not None
         must_restore = await self._hub.lease.came_up()
         async with anyio.create_task_group() as tasks:
-            for held in list(self._hub.held.values()):
-                tasks.start_soon(self._bring_back, held, must_restore)
+            for held in self._hub.readers():
+                if held.record is not None:
+                    tasks.start_soon(self._bring_back, held, held.record, must_restore)
         self._hub.lease.restored()
         await self._calls.record_again()
         await self._hub.late.work_off()
         if is_return:
             self._settled_at = asyncio.get_running_loop().time() + SETTLE_S
 
-    async def _bring_back(self, held: HeldStream, must_restore: bool) -> None:
-        record = held.record
-        if must_restore:
+    async def _bring_back(self, held: HeldStream, record: SessionRecord, must_restore: bool) -> None:
+        if must_restore or not held.is_recorded:
             fields = (codec.encode_owner(record.owner), record.wire, *codec.record_fields(record), record.epoch)
-            await self._hub.call(scripts.RESTORE, record.id, held.token, *fields, held.last, *held.marks())
+            marks = (held.last, *held.marks())
+            await self._hub.call(scripts.RESTORE, record.id, held.token, *fields, *marks, held.name)
+            held.is_recorded = True
             record.stamp = 0  # counted anew
         await self._note(held)
         held.fall_behind()

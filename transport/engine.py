@@ -5,9 +5,11 @@ there is none. Cancellation uses cancel scopes, never `task.cancel()`, which lib
 """
 
 import asyncio
+import itertools
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import anyio
@@ -17,6 +19,7 @@ from mcp.server import MCPServer
 from mcp.server.lowlevel import Server
 from mcp_types import (
     INTERNAL_ERROR,
+    ErrorData,
     JSONRPCError,
     JSONRPCNotification,
     JSONRPCRequest,
@@ -24,11 +27,13 @@ from mcp_types import (
     RequestId,
 )
 from mcp_types.methods import SPEC_CLIENT_METHODS
+from starlette.datastructures import Headers
 
+from shared.errors import TicketServerError
 from shared.telemetry import Counter, get_logger
 from transport import messages
-from transport.backchannel import BackChannel, Caller, Exchange
-from transport.broker import Admission, BrokerUnavailableError, Call, Note, SessionBroker
+from transport.backchannel import Address, BackChannel, Caller, Channel, Exchange
+from transport.broker import Admission, Admitted, BrokerUnavailableError, Call, Note, SessionBroker
 from transport.kernel import Kernel, cancelled_request_id_from_params, coerce_request_id, error_of
 from transport.session import Limits, SessionRecord
 
@@ -43,6 +48,15 @@ class RequestRefusedError(Exception):
     def __init__(self, request: RequestId) -> None:
         super().__init__("This request id was already used in this session. Nothing was done; send it with a new id.")
         self.request = request
+
+
+class TooBusyError(TicketServerError):
+    """So many requests run that a further one would only make all of them slow."""
+
+    kind = "busy"
+
+    def __init__(self) -> None:
+        super().__init__("This server is busy or about to stop. Nothing was done; try again in a moment.")
 
 
 @dataclass(slots=True, eq=False)
@@ -81,6 +95,8 @@ class Engine:
         self._limits = limits
         self._counter = counter
         self._running: dict[str, dict[RequestId, _Running]] = {}
+        self._exchanges = itertools.count(1)
+        self._alone = 0
         self._quiet = asyncio.Event()
         self._quiet.set()
         self._stopping = False
@@ -96,7 +112,9 @@ class Engine:
                     await self.stop(0)
                 self._tasks.cancel_scope.cancel()
 
-    async def receive(self, session_id: str, inbound: Sequence[messages.Inbound], caller: Caller, *, kind: str) -> None:
+    async def receive(
+        self, session_id: str, inbound: Sequence[messages.Inbound], caller: Caller, *, kind: str, stream: str = ""
+    ) -> Admitted:
         """Take the messages of one POST; when this returns they are recorded, and each request runs at most once.
 
         Args:
@@ -104,16 +122,23 @@ class Engine:
             inbound: the messages.
             caller: who sent them.
             kind: name of the wire.
+            stream: name of the stream that answers belong to; empty for the session's standalone one.
+
+        Returns:
+            The session, and the stream that was named, which has to be closed.
 
         Raises:
             RequestRefusedError: a request id was used before; nothing of this POST was done.
             SessionGoneError: the caller has no such session on this wire.
             BrokerUnavailableError: it could not be recorded; nothing of this POST was done.
         """
-        calls = [self._call(one.message, one.digest) for one in inbound if isinstance(one.message, JSONRPCRequest)]
-        session, admissions = await self._broker.admit(session_id, caller.principal.key, kind, calls)
+        calls = [
+            self._call(one.message, one.digest, stream) for one in inbound if isinstance(one.message, JSONRPCRequest)
+        ]
+        admitted = await self._broker.admit(session_id, caller.principal.key, kind, calls)
+        session = admitted.record
         new: dict[RequestId, Call] = {}
-        for call, admission in zip(calls, admissions, strict=True):
+        for call, admission in zip(calls, admitted.admissions, strict=True):
             if admission is Admission.REFUSED:
                 raise RequestRefusedError(call.request)
             if admission is Admission.NEW:
@@ -129,6 +154,47 @@ class Engine:
                 if not calls:
                     raise
                 log.warning("answer_lost")  # the requests next to it are recorded, and have to run
+        return admitted
+
+    async def exchange(
+        self, request: JSONRPCRequest, caller: Caller, channel: Channel, *, kind: str
+    ) -> tuple[bytes, int | None]:
+        """Serve one request of 2026-07-28 that belongs to no session; to cancel it, cancel the caller.
+
+        Args:
+            request: it.
+            caller: who sent it.
+            channel: takes what its handler says while it runs.
+            kind: name of the wire.
+
+        Returns:
+            The answer, and the code of the error that it is.
+
+        Raises:
+            TooBusyError: too many run.
+        """
+        name = f"{kind} {next(self._exchanges)}"
+        if self._stopping or self._alone >= self._limits.max_exchanges:
+            raise TooBusyError
+        exchange = self._kernel.exchange(Address(name), caller, kind, request, channel=channel)
+        writes = self._kernel.writes(request.method, request.params)
+        this = _Running(0, writes, request.method == "subscriptions/listen", exchange)
+        self._running[name] = {request.id: this}
+        self._quiet.clear()
+        self._alone += 1
+        answer: tuple[bytes, int | None] | None = None
+        try:
+            with this.scope, structlog.contextvars.bound_contextvars(request_id=request.id):
+                answer = await self._answer(None, request, exchange)
+        finally:
+            exchange.closed = True
+            self._alone -= 1
+            self._settled(name, request.id, this)
+        return answer or (messages.interrupted(request.id, writes=writes), INTERNAL_ERROR)
+
+    def rejection(self, request: JSONRPCRequest, headers: Headers) -> ErrorData | None:
+        """Return why a request of 2026-07-28 may not be served; see `Kernel.rejection`."""
+        return self._kernel.rejection(request, headers)
 
     async def _take(
         self,
@@ -147,9 +213,9 @@ class Engine:
                 error = message.error.model_dump(mode="json", exclude_none=True)
                 await self.channel.pass_on(Note("answered", session.id, session.owner, message.id, {"error": error}))
 
-    def _call(self, request: JSONRPCRequest, digest: bytes) -> Call:
+    def _call(self, request: JSONRPCRequest, digest: bytes, stream: str) -> Call:
         writes = self._kernel.writes(request.method, request.params)
-        return Call(request.id, digest, writes=writes, opens_epoch=request.method == "initialize")
+        return Call(request.id, digest, writes=writes, opens_epoch=request.method == "initialize", stream=stream)
 
     async def _start(
         self, session: SessionRecord, request: JSONRPCRequest, call: Call, caller: Caller, kind: str
@@ -163,7 +229,10 @@ class Engine:
             self._tasks.start_soon(
                 self._spread, Note("epoch", session.id, session.owner, body={"epoch": session.epoch})
             )
-        exchange = self._kernel.exchange(session.id, caller, kind, request)
+        exchange = self._kernel.exchange(Address(session.id, call.stream), caller, kind, request)
+        if call.stream and session.comes_again:
+            exchange.message_metadata.close_sse_stream = partial(self._hang_up, session.id, call.stream)
+            exchange.message_metadata.close_standalone_sse_stream = partial(self._hang_up, session.id, "")
         this = _Running(session.epoch, call.writes, request.method == "subscriptions/listen", exchange)
         self._running.setdefault(session.id, {})[request.id] = this
         self._quiet.clear()
@@ -191,7 +260,8 @@ class Engine:
                 Note("progressed", session.id, session.owner, params.get("progressToken"), dict(params))
             )
         before = session.initialized
-        await self._kernel.notification(session, self._kernel.exchange(session.id, caller, kind), notification)
+        exchange = self._kernel.exchange(Address(session.id), caller, kind)
+        await self._kernel.notification(session, exchange, notification)
         if session.initialized != before:
             await self._broker.save(session)
 
@@ -209,6 +279,10 @@ class Engine:
         call.exchange.cancel_requested.set()
         call.scope.cancel()
         return True
+
+    async def _hang_up(self, session: str, stream: str) -> None:
+        """End a stream at its handler's wish, so that nothing is kept open meanwhile; its client comes again."""
+        self._broker.hang_up(session, stream)
 
     def _begin_epoch(self, session: str, epoch: int) -> None:
         """Cancel what runs here of earlier epochs: its answers are not wanted any more."""
@@ -238,13 +312,14 @@ class Engine:
         answer: bytes | None = None
         try:
             with call.scope, structlog.contextvars.bound_contextvars(request_id=request.id, session=session.id[:8]):
-                answer = await self._answer(session, request, call.exchange)
+                answer, _ = await self._answer(session, request, call.exchange)
         finally:
             call.exchange.closed = True
             if answer is None and self._stopping:
                 answer = messages.interrupted(request.id, writes=call.writes)
             if call.exchange.cancel_requested.is_set():
-                answer = None
+                # The stream of a POST ends with an answer and no other way; the SDK's own server gives this one, too.
+                answer = messages.cancelled(request.id) if call.exchange.address.stream else None
             with anyio.move_on_after(_LAST_WORDS_S, shield=True):
                 accepted = await self._broker.finish(session.id, call.epoch, request.id, answer)
                 if not accepted:
@@ -252,16 +327,18 @@ class Engine:
                     self.dropped()
             self._settled(session.id, request.id, call)
 
-    async def _answer(self, session: SessionRecord, request: JSONRPCRequest, exchange: Exchange) -> bytes:
-        outcome = "ok"
+    async def _answer(
+        self, session: SessionRecord | None, request: JSONRPCRequest, exchange: Exchange
+    ) -> tuple[bytes, int | None]:
+        outcome, code = "ok", None
         try:
             result = await self._kernel.request(session, exchange, request)
-            if request.method == "initialize":
+            if request.method == "initialize" and session is not None:
                 await self._broker.save(session)
             answer = messages.result(request.id, result)
         except Exception as exc:
             problem = error_of(exc)
-            outcome = str(problem.code)
+            outcome, code = str(problem.code), problem.code
             if problem.code == INTERNAL_ERROR:
                 log.exception("request_handler_failed", method=request.method)
             answer = messages.error(request.id, problem.code, problem.message, problem.data)
@@ -272,7 +349,7 @@ class Engine:
         if self._counter is not None:
             method = request.method if request.method in SPEC_CLIENT_METHODS else "other"
             self._counter.count("mcp_requests", method=method, outcome=outcome)
-        return answer
+        return answer, code
 
     def _settled(self, session: str, request: RequestId, call: _Running) -> None:
         running = self._running.get(session, {})

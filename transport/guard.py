@@ -103,6 +103,13 @@ class Guard:
         return RefusedError(413, "too_large", f"A message may have {self._max_body_bytes:,} bytes at most.")
 
 
+def accepts(request: Request, *types: str) -> bool:
+    """Whether the client takes an answer of each of these types; one that does not say takes anything."""
+    accepted = request.headers.get("accept", "*/*").lower().split(",")
+    ranges = {one.partition(";")[0].strip() for one in accepted}
+    return all(not ranges.isdisjoint({"*/*", one, f"{one.partition('/')[0]}/*"}) for one in types)
+
+
 def _host_of(header: str) -> str:
     """Return the host without its port, lower-case; brackets of IPv6 stay."""
     header = header.strip().lower()

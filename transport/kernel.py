@@ -20,7 +20,15 @@ from mcp.server.lowlevel import Server
 from mcp.server.runner import ServerRunner, aclose_shielded, serve_one
 from mcp.shared.dispatcher import coerce_request_id
 from mcp.shared.exceptions import MCPError
-from mcp.shared.inbound import InboundLadderRejection, classify_inbound_request
+from mcp.shared.inbound import (
+    ERROR_CODE_HTTP_STATUS,
+    InboundLadderRejection,
+    classify_inbound_request,
+    find_duplicated_routing_header,
+    unsupported_protocol_version_rejection,
+    validate_mcp_param_headers,
+    x_mcp_header_map,
+)
 from mcp.shared.jsonrpc_dispatcher import (
     cancelled_request_id_from_params,
     handler_exception_to_error_data,
@@ -30,6 +38,7 @@ from mcp.shared.message import ServerMessageMetadata
 from mcp.shared.transport_context import TransportContext
 from mcp_types import (
     CLIENT_CAPABILITIES_META_KEY,
+    HEADER_MISMATCH,
     INTERNAL_ERROR,
     INVALID_PARAMS,
     PROTOCOL_VERSION_META_KEY,
@@ -39,13 +48,22 @@ from mcp_types import (
     JSONRPCRequest,
 )
 from mcp_types.version import LATEST_MODERN_VERSION
+from starlette.datastructures import Headers
 
 from shared.telemetry import get_logger
 from transport import messages
-from transport.backchannel import BackChannel, Caller, Exchange, Outlet
+from transport.backchannel import Address, BackChannel, Caller, Channel, Exchange, Outlet
 from transport.session import SessionRecord
 
-__all__ = ("Kernel", "cancelled_request_id_from_params", "coerce_request_id", "error_of")
+__all__ = (
+    "ERROR_CODE_HTTP_STATUS",
+    "Kernel",
+    "cancelled_request_id_from_params",
+    "coerce_request_id",
+    "error_of",
+    "is_modern",
+    "unserved_version",
+)
 
 log = get_logger(__name__)
 
@@ -86,34 +104,61 @@ class Kernel:
         self._server = lowlevel(server)
         self._channel = channel
         self._runners: OrderedDict[str, tuple[_State, ServerRunner[Any]]] = OrderedDict()
-        self._read_only: frozenset[str] = frozenset()
+        self._tools: dict[str, Mapping[str, Any]] = {}
+        self._mirrored: dict[str, Mapping[str, Any]] = {}
+        """Input schemas of the tools that have arguments which clients repeat in headers."""
         self._state: Any = None
 
     @asynccontextmanager
     async def run(self) -> AsyncGenerator[None]:
         """Enter the server's lifespan, once for all sessions."""
         async with self._server.lifespan(self._server) as self._state:
-            self._read_only = await self._read_only_tools()
+            self._tools = await self._tools_for_anybody()
+            schemas = {name: tool["inputSchema"] for name, tool in self._tools.items()}
+            self._mirrored = {name: schema for name, schema in schemas.items() if x_mcp_header_map(schema)}
             yield
 
-    def exchange(self, session: str, caller: Caller, kind: str, request: JSONRPCRequest | None = None) -> Exchange:
-        """Return the context in which one message of `session` is served; `kind` names the wire."""
+    def exchange(
+        self,
+        address: Address,
+        caller: Caller,
+        kind: str,
+        request: JSONRPCRequest | None = None,
+        *,
+        channel: Channel | None = None,
+    ) -> Exchange:
+        """Return the context in which one message is served.
+
+        Args:
+            address: where what its handler says belongs.
+            caller: who sent it.
+            kind: name of the wire.
+            request: it, when it is a request.
+            channel: the way to the client, where it is not that of a session.
+        """
         transport = TransportContext(
             kind=kind, can_send_request=request is None or not is_modern(request), headers=caller.headers
         )
-        exchange = Exchange(self._channel, session, transport, ServerMessageMetadata(request_context=caller))
+        exchange = Exchange(channel or self._channel, address, transport, ServerMessageMetadata(request_context=caller))
         if request is not None:
             exchange.request_id = request.id
             exchange.progress_token = progress_token_from_params(request.params)
         return exchange
 
-    async def request(self, session: SessionRecord, exchange: Exchange, request: JSONRPCRequest) -> dict[str, Any]:
+    async def request(
+        self, session: SessionRecord | None, exchange: Exchange, request: JSONRPCRequest
+    ) -> dict[str, Any]:
         """Serve one request and return its result; `initialize` also fills in the session's record.
+
+        Args:
+            session: whose request it is; None for one of 2026-07-28 that belongs to no session.
+            exchange: its context.
+            request: it.
 
         Raises:
             Exception: whatever the handler raised; see `error_of`.
         """
-        if is_modern(request):
+        if session is None or is_modern(request):
             return await self._serve_modern(session, exchange, request)
         if request.method == "initialize":
             return await self._initialize(session, exchange, request)
@@ -130,7 +175,33 @@ class Kernel:
 
     def writes(self, method: str, params: Mapping[str, Any] | None) -> bool:
         """Whether a request may change something: a call of any tool that does not say it only reads."""
-        return method == "tools/call" and (params or {}).get("name") not in self._read_only
+        if method != "tools/call":
+            return False
+        tool = self._tools.get(str((params or {}).get("name")), {})
+        return not (tool.get("annotations") or {}).get("readOnlyHint")
+
+    def rejection(self, request: JSONRPCRequest, headers: Headers) -> ErrorData | None:
+        """Return why a request of 2026-07-28 may not be served: its headers have to say what its body says.
+
+        Args:
+            request: it.
+            headers: of the HTTP request, without white space around their values.
+        """
+        duplicated = find_duplicated_routing_header(headers.items())
+        if duplicated is not None:
+            return ErrorData(code=HEADER_MISMATCH, message=f"The header {duplicated} was sent more than once.")
+        body = {"method": request.method, "params": request.params}
+        route = classify_inbound_request(body, headers=dict(headers))
+        if isinstance(route, InboundLadderRejection):
+            return _problem(route)
+        return _problem(self._mirror_rejection(request.params or {}, headers))
+
+    def _mirror_rejection(self, params: Mapping[str, Any], headers: Headers) -> InboundLadderRejection | None:
+        schema = self._mirrored.get(str(params.get("name")))
+        arguments = params.get("arguments") or {}
+        if schema is None or not isinstance(arguments, Mapping):
+            return None
+        return validate_mcp_param_headers(schema, arguments, headers)
 
     def forget(self, session: str) -> None:
         """Drop what is kept of a session; its record is enough to go on."""
@@ -160,7 +231,7 @@ class Kernel:
         return result
 
     async def _serve_modern(
-        self, session: SessionRecord, exchange: Exchange, request: JSONRPCRequest
+        self, session: SessionRecord | None, exchange: Exchange, request: JSONRPCRequest
     ) -> dict[str, Any]:
         route = classify_inbound_request({"method": request.method, "params": request.params})
         if isinstance(route, InboundLadderRejection):
@@ -169,7 +240,7 @@ class Kernel:
             route.protocol_version,
             route.client_info,
             route.client_capabilities,
-            outbound=NotifyOnlyOutbound(Outlet(self._channel, session.id)),
+            **({} if session is None else {"outbound": NotifyOnlyOutbound(self._outlet(session))}),
         )
         return await serve_one(
             self._server, exchange, request.method, request.params, connection=connection, lifespan_state=self._state
@@ -179,8 +250,9 @@ class Kernel:
         """Return the session's runner, rebuilt from its record when it is not kept here or has fallen behind."""
         state, runner = self._runners.get(session.id, (None, None))
         if runner is None or state != _state(session):
-            outlet = Outlet(self._channel, session.id)
-            connection = Connection.for_loop(outlet, session_id=session.id, protocol_version_hint=session.version)
+            connection = Connection.for_loop(
+                self._outlet(session), session_id=session.id, protocol_version_hint=session.version
+            )
             if session.client_params is not None:
                 connection.client_params = InitializeRequestParams.model_validate(session.client_params)
             if session.initialized:
@@ -194,28 +266,40 @@ class Kernel:
         self._runners.move_to_end(session.id)
         return runner
 
-    async def _read_only_tools(self) -> frozenset[str]:
-        """Return the tools that say they only read, as far as they are listed to nobody in particular."""
+    def _outlet(self, session: SessionRecord) -> Outlet:
+        return Outlet(self._channel, Address(session.id))
+
+    async def _tools_for_anybody(self) -> dict[str, Mapping[str, Any]]:
+        """Return the tools by their name, as they are listed to nobody in particular."""
         if self._server.get_request_handler("tools/list") is None:
-            return frozenset()
+            return {}
         envelope = {PROTOCOL_VERSION_META_KEY: LATEST_MODERN_VERSION, CLIENT_CAPABILITIES_META_KEY: {}}
         connection = Connection.from_envelope(LATEST_MODERN_VERSION, None, {})
         transport = TransportContext(kind="internal", can_send_request=False)
-        exchange = Exchange(self._channel, "", transport, ServerMessageMetadata())
+        exchange = Exchange(self._channel, Address(""), transport, ServerMessageMetadata())
         try:
             runner = ServerRunner(self._server, connection, self._state)
             listed = await runner.on_request(exchange, "tools/list", {"_meta": envelope})
         except Exception:
             log.warning("tools_not_listed_at_start", exc_info=True)
-            return frozenset()
+            return {}
         finally:
             await aclose_shielded(connection)
-        return frozenset(
-            tool["name"] for tool in listed["tools"] if (tool.get("annotations") or {}).get("readOnlyHint")
-        )
+        return {tool["name"]: tool for tool in listed["tools"]}
 
 
 def is_modern(request: JSONRPCRequest) -> bool:
     """Whether a request carries the 2026-07-28 envelope; `initialize` never does, whatever it is stamped with."""
     meta = (request.params or {}).get("_meta")
     return request.method != "initialize" and isinstance(meta, dict) and PROTOCOL_VERSION_META_KEY in meta
+
+
+def unserved_version(version: str) -> ErrorData | None:
+    """Return why messages of revision `version` are not served, which has no handshake; None when they are."""
+    return _problem(unsupported_protocol_version_rejection(version))
+
+
+def _problem(rejection: InboundLadderRejection | None) -> ErrorData | None:
+    if rejection is None:
+        return None
+    return ErrorData(code=rejection.code, message=rejection.message, data=rejection.data)

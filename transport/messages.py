@@ -23,6 +23,7 @@ from mcp_types import (
 from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
+REQUEST_CANCELLED: Final = -32800  # as the SDK's Streamable HTTP server says it; the number is LSP's
 MAX_ANSWER_BYTES: Final = 1024 * 1024
 MAX_BATCH: Final = 100
 
@@ -138,6 +139,11 @@ def interrupted(request_id: RequestId | None, *, writes: bool) -> bytes:
         return error(request_id, INTERNAL_ERROR, text, {"kind": "outcome_unknown"})
     text = "The server stopped while it worked on this. Nothing was changed; ask again."
     return error(request_id, INTERNAL_ERROR, text, {"kind": "interrupted"})
+
+
+def cancelled(request_id: RequestId | None) -> bytes:
+    """Return the answer to a call that its client cancelled, where a stream has to end with one."""
+    return error(request_id, REQUEST_CANCELLED, "Request cancelled", {"kind": "cancelled"})
 
 
 def result_lost(request_id: RequestId | None, *, writes: bool) -> bytes:

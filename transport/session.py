@@ -9,11 +9,10 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
-from shared.identity import Principal
-
 Owner = tuple[str, str]
 """`Principal.key`: tenant and id."""
 
+_FIRST_THAT_COMES_AGAIN: Final = "2025-11-25"
 SESSION_ID: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
@@ -43,9 +42,10 @@ class SessionRecord:
     stamp: int = 0
     """For a broker that keeps the record elsewhere: which version of it this is."""
 
-    def belongs_to(self, principal: Principal) -> bool:
-        """Whether `principal` opened this session."""
-        return self.owner == principal.key
+    @property
+    def comes_again(self) -> bool:
+        """Whether its client asks for the rest of a POST's stream that ended early (SEP-1699)."""
+        return self.version is not None and self.version >= _FIRST_THAT_COMES_AGAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,8 @@ class Limits:
     max_request_ids: int = 4096
     max_running_calls: int = 256
     """Calls of one session at once; a further one is answered with an error at once."""
+    max_exchanges: int = 1024
+    """Requests of no session (2026-07-28) at once; a further one is refused."""
     max_body_bytes: int = 4 * 1024 * 1024
     body_s: float = 30.0
     """How long the body of one message may take to arrive."""

@@ -14,22 +14,19 @@ from starlette.types import ASGIApp
 
 from shared.identity import Principal
 from shared.telemetry import Counter, get_logger
-from transport import events, messages
+from transport import events, intake, refusals
 from transport.backchannel import Caller
 from transport.base import Reply, TransportHandler, public_headers
-from transport.broker import BrokerUnavailableError, CapReachedError, SessionBroker, SessionGoneError
-from transport.engine import Engine, RequestRefusedError
-from transport.guard import Guard, RefusedError
+from transport.broker import BrokerUnavailableError, CapReachedError, SessionBroker
+from transport.engine import Engine
+from transport.event_stream import Opened, Stream
+from transport.guard import Guard
+from transport.intake import Intake
 from transport.session import SESSION_ID, EventId, Limits, SessionRecord, new_session_id
-from transport.sse_stream import Opened, Stream
 
 log = get_logger(__name__)
 
 WIRE = "sse"
-COME_BACK_S = 30.0
-"""How long a client that comes again is kept waiting for the broker."""
-_TRY_AGAIN_S = 1.0
-_BATCHING_REVISION = "2025-03-26"
 
 
 class SSETransportHandler(TransportHandler):
@@ -64,49 +61,35 @@ class SSETransportHandler(TransportHandler):
         session = None if coming.again else await self._open_or_refuse(coming)
 
         async def opening(stream: Stream) -> Opened | None:
-            return await self._take_up(coming, stream) if session is None else await self._attach(session)
+            if session is not None:
+                return await self._attach(coming, session)
+            return await stream.once_possible(lambda: self._take_up(coming, stream))
 
         if self._counter is not None:
             self._counter.count("streams_opened", wire=WIRE)
-        endpoint = f"{request.scope.get('root_path', '')}{self._message_path}"
-        return Stream(
-            opening, endpoint=endpoint, limits=self._limits, draining=self._draining, may_leave=self._may_leave
-        )
-
-    def _may_leave(self, session: str) -> bool:
-        """Whether another instance can go on with the session, so that its stream here may end at once."""
-        return self._broker.is_shared and not self._engine.is_listening(session)
+        return Stream(opening, limits=self._limits, draining=self._draining)
 
     async def _open_or_refuse(self, coming: "_Coming") -> str:
         if self._draining.is_set():
-            raise _draining_error()
+            raise refusals.draining()
         try:
             return await self._open(coming)
         except CapReachedError as error:
-            status = 503 if error.whole_instance else 429
-            raise RefusedError(status, error.kind, str(error), headers={"retry-after": "30"}) from None
+            raise refusals.cap_reached(error) from None
         except BrokerUnavailableError as error:
-            raise _unavailable(error) from None
+            raise refusals.unavailable(error) from None
 
     async def _take_up(self, coming: "_Coming", stream: Stream) -> Opened | None:
-        """Go on where the client left; None when it is to come again later."""
-        give_up_at = asyncio.get_running_loop().time() + COME_BACK_S
-        while not self._draining.is_set() and not stream.is_gone:
-            try:
-                self._need_broker()
-                opened = await self._resume(coming) or await self._recognise(coming, stream)
-                if opened is None:
-                    self._need_broker()  # without it nobody could have been recognised
-                    opened = await self._attach(await self._open(coming))
-                return opened
-            except BrokerUnavailableError:
-                if asyncio.get_running_loop().time() > give_up_at:
-                    return None
-                await stream.write(events.HEARTBEAT)
-                await asyncio.sleep(_TRY_AGAIN_S)
-            except CapReachedError:
-                return None
-        return None
+        """Go on where the client left; None when it is to come again later. Raises: BrokerUnavailableError."""
+        self._need_broker()
+        opened = await self._resume(coming) or await self._recognise(coming, stream)
+        if opened is not None:
+            return opened
+        self._need_broker()  # without it nobody could have been recognised
+        try:
+            return await self._attach(coming, await self._open(coming))
+        except CapReachedError:
+            return None
 
     def _need_broker(self) -> None:
         if not self._broker.is_up:
@@ -118,7 +101,7 @@ class SSETransportHandler(TransportHandler):
         record = await self._broker.find(seen.session) if seen is not None else None
         if seen is None or record is None or record.owner != coming.principal.key or record.wire != WIRE:
             return None
-        return await self._attach(seen.session, after=seen.number)
+        return await self._attach(coming, seen.session, after=seen.number)
 
     async def _recognise(self, coming: "_Coming", stream: Stream) -> Opened | None:
         """Take up the session at whose endpoint the client answers a ping."""
@@ -132,11 +115,19 @@ class SSETransportHandler(TransportHandler):
         if session is None:
             return None
         log.info("session_recognised", session=session[:8])
-        return await self._attach(session)
+        return await self._attach(coming, session)
 
-    async def _attach(self, session: str, *, after: int | None = None) -> Opened | None:
+    async def _attach(self, coming: "_Coming", session: str, *, after: int | None = None) -> Opened | None:
         attachment = await self._broker.attach(session, after=after)
-        return (attachment, session) if attachment is not None else None
+        if attachment is None:
+            return None
+        endpoint = f"{coming.root_path}{self._message_path}?session_id={session}"
+        return Opened(
+            attachment,
+            session,
+            greeting=events.event(endpoint.encode(), name="endpoint"),
+            may_leave=lambda: self._broker.is_shared and not self._engine.is_listening(session),
+        )
 
     async def _open(self, coming: "_Coming") -> str:
         """Open a new session; for a client that comes again and will not initialize again, an initialized one.
@@ -157,6 +148,7 @@ class _Coming:
 
     def __init__(self, request: Request, principal: Principal) -> None:
         self.principal = principal
+        self.root_path = request.scope.get("root_path", "")
         self.seen = EventId.parse(request.headers.get("last-event-id", ""))
         self.version = request.headers.get("mcp-protocol-version", "").strip()
         self.is_initialized = self.version in HANDSHAKE_PROTOCOL_VERSIONS
@@ -165,7 +157,7 @@ class _Coming:
 
 
 class MessageHandler(TransportHandler):
-    """POST: takes messages for a session. 202 means recorded: run at most once, answered exactly once."""
+    """POST: takes messages of a session, and answers 202 once they are recorded. Answers go over the stream."""
 
     methods = frozenset({"POST"})
 
@@ -174,48 +166,15 @@ class MessageHandler(TransportHandler):
         self._broker = broker
         self._guard = guard
         self._draining = draining
+        self._intake = Intake(engine, broker, wire=WIRE, how_to_open="Open a new one with GET on the SSE endpoint.")
 
     async def handle_request(self, request: Request, auth_info: Principal) -> ASGIApp:
         """Return 202, or refuse."""
         session = request.query_params.get("session_id", "")
         if not SESSION_ID.fullmatch(session):
-            raise _gone()
+            raise self._intake.unknown()
         if self._draining.is_set() and not (self._broker.is_shared or self._engine.is_busy(session)):
-            raise _draining_error()  # its stream has ended: nobody would read the answer
-        body = await self._guard.body(request)
-        try:
-            inbound, batch = messages.parse(body)
-        except messages.MalformedMessageError as error:
-            raise RefusedError(400, "malformed", str(error), code=error.code) from None
-        try:
-            if batch:
-                await self._refuse_batch_elsewhere(session, auth_info)
-            await self._engine.receive(session, inbound, Caller(auth_info, public_headers(request)), kind=WIRE)
-        except RequestRefusedError as error:
-            raise RefusedError(400, "request_id_reused", str(error), request_id=error.request) from None
-        except SessionGoneError:
-            raise _gone() from None
-        except BrokerUnavailableError as error:
-            raise _unavailable(error) from None
+            raise refusals.draining()  # its stream has ended: nobody would read the answer
+        inbound, batch = await intake.read(self._guard, request)
+        await self._intake.take(session, inbound, Caller(auth_info, public_headers(request)), batch=batch)
         return Reply(202, b"Accepted", {"content-type": "text/plain; charset=utf-8"})
-
-    async def _refuse_batch_elsewhere(self, session: str, principal: Principal) -> None:
-        """Refuse a batch unless the session's revision has batches. Raises: SessionGoneError."""
-        record, _ = await self._broker.admit(session, principal.key, WIRE, ())
-        if record.version != _BATCHING_REVISION:
-            text = f"Only revision {_BATCHING_REVISION} has batches; send one message at a time."
-            raise RefusedError(400, "batch", text)
-
-
-def _gone() -> RefusedError:
-    text = "There is no such session. Open a new one with GET on the SSE endpoint."
-    return RefusedError(404, "unknown_session", text)
-
-
-def _draining_error() -> RefusedError:
-    text = "This instance is stopping. Nothing was done; try again in a moment."
-    return RefusedError(503, "draining", text, headers={"retry-after": "1"})
-
-
-def _unavailable(error: BrokerUnavailableError) -> RefusedError:
-    return RefusedError(503, error.kind, str(error), headers={"retry-after": "1"})

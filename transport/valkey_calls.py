@@ -21,7 +21,7 @@ from transport.broker import Admission, BrokerUnavailableError, Call, SessionGon
 from transport.event_log import Event, Kind
 from transport.session import Owner, SessionRecord
 from transport.valkey_hub import Hub
-from transport.valkey_stream import HeldStream, new_token
+from transport.valkey_stream import HeldStream, LocalClaim, new_token, unnumbered
 
 log = get_logger(__name__)
 
@@ -42,6 +42,23 @@ class Running:
     """The store in which it is recorded; another one, after a loss of all data, knows nothing of it."""
 
 
+class Post:
+    """Requests that came together."""
+
+    __slots__ = ("calls", "owner", "reader", "session", "tokens", "wire")
+
+    def __init__(
+        self, session: str, owner: Owner, wire: str, calls: Sequence[Call], reader: HeldStream | None = None
+    ) -> None:
+        self.session = session
+        self.owner = owner
+        self.wire = wire
+        self.calls = calls
+        self.reader = reader
+        """Whoever reads the stream that answers belong to, where that is not the standalone one."""
+        self.tokens = [new_token() for _ in calls]
+
+
 class Calls:
     """The calls that this instance admitted.
 
@@ -55,55 +72,49 @@ class Calls:
         self._dropped = dropped
         self._running: dict[tuple[str, int, RequestId], Running] = {}
 
-    async def admit(
-        self, session: str, owner: Owner, wire: str, calls: Sequence[Call], *, wait_s: float
-    ) -> tuple[SessionRecord, list[Admission]]:
-        """Record requests before they run; from memory where the stream is held here and Valkey is away."""
-        tokens = [new_token() for _ in calls]
-        held = self._hub.held.get(session)
-        if held is not None and (not self._hub.link.is_up or any(call.request in held.claims for call in calls)):
-            return self._admit_here(held, owner, wire, calls, tokens)
+    async def admit(self, post: Post, *, wait_s: float) -> tuple[SessionRecord, list[Admission]]:
+        """Record requests before they run; from memory where the session is held here and Valkey is away."""
+        held = self._hub.held.get(post.session)
+        if held is not None and (not self._hub.link.is_up or any(call.request in held.claims for call in post.calls)):
+            return self._admit_here(held, post)
         try:
             try:
-                return await self._admit(session, owner, wire, calls, tokens, wait_s=ADMIT_HELD_S if held else wait_s)
+                return await self._admit(post, wait_s=ADMIT_HELD_S if held else wait_s)
             except BrokerUnavailableError:
-                held = self._hub.held.get(session)
+                held = self._hub.held.get(post.session)
                 if held is None:
                     raise
-                return self._admit_here(held, owner, wire, calls, tokens)
+                return self._admit_here(held, post)
         except (BrokerUnavailableError, asyncio.CancelledError):
-            for call, token in zip(calls, tokens, strict=True):  # it may be recorded yet, when nobody waits any more
-                self._hub.late.add(partial(self._withdraw, session, call, token))
+            for call, token in zip(
+                post.calls, post.tokens, strict=True
+            ):  # it may be recorded when nobody waits any more
+                self._hub.late.add(partial(self._withdraw, post.session, call, token))
             raise
 
-    async def _admit(
-        self,
-        session: str,
-        owner: Owner,
-        wire: str,
-        calls: Sequence[Call],
-        tokens: Sequence[str],
-        *,
-        wait_s: float,
-    ) -> tuple[SessionRecord, list[Admission]]:
-        record, store = self._hub.record(session), self._hub.lease.store
+    async def _admit(self, post: Post, *, wait_s: float) -> tuple[SessionRecord, list[Admission]]:
+        record, store, reader = self._hub.record(post.session), self._hub.lease.store, post.reader
         stamp = record.stamp if record is not None else 0
-        requests = [part for call, token in zip(calls, tokens, strict=True) for part in _arguments(call, token)]
+        place = (reader.name, reader.token) if reader is not None else ("", "")
+        requests = [
+            part for call, token in zip(post.calls, post.tokens, strict=True) for part in _arguments(call, token)
+        ]
+        owner = codec.encode_owner(post.owner)
         reply = await self._hub.ask(
-            scripts.ADMIT, session, codec.encode_owner(owner), wire, stamp, *requests, wait_s=wait_s
+            scripts.ADMIT, post.session, owner, post.wire, stamp, *place, *requests, wait_s=wait_s
         )
         if not reply:
             raise SessionGoneError
-        new_stamp, epoch, numbers, fields = reply
-        record = self._hub.learn(session, fields) if fields or record is None else record
+        new_stamp, epoch, numbers, fields, tail = reply
+        record = self._hub.learn(post.session, fields) if fields or record is None else record
         record.stamp, record.epoch = int(new_stamp), int(epoch)
         admissions = [Admission(number) for number in numbers]
-        self._note_running(record, calls, tokens, admissions, store)
+        if reader is not None:
+            reader.begin(record, last=tail, expected=[call.request for call in post.calls])
+        self._note_running(record, post, admissions, store)
         return record, admissions
 
-    def _admit_here(
-        self, held: HeldStream, owner: Owner, wire: str, calls: Sequence[Call], tokens: Sequence[str]
-    ) -> tuple[SessionRecord, list[Admission]]:
+    def _admit_here(self, held: HeldStream, post: Post) -> tuple[SessionRecord, list[Admission]]:
         """Decide about requests that cannot be recorded now, as far as this instance knows.
 
         Raises:
@@ -111,19 +122,27 @@ class Calls:
             BrokerUnavailableError: one is `initialize`, which has to be seen everywhere; it was answered already, by
                 what only the store knows; or too much waits to be recorded.
         """
-        if held.record.owner != owner or held.record.wire != wire:
+        record, reader = held.record, post.reader
+        if record is None or record.owner != post.owner or record.wire != post.wire:
             raise SessionGoneError
-        if self._hub.late.is_full(0) or any(call.opens_epoch for call in calls):
+        if self._hub.late.is_full(0) or any(call.opens_epoch for call in post.calls):
             raise BrokerUnavailableError
-        admissions = [self._judge_here(held, call) for call in calls]
+        admissions = [self._judge_here(held, record, call) for call in post.calls]
+        if reader is not None:
+            reader.begin(record, last=0, expected=[call.request for call in post.calls])
+            reader.is_recorded = False
         if Admission.REFUSED not in admissions:
-            for call, admission in zip(calls, admissions, strict=True):
-                held.admit(call, admission)
-        self._note_running(held.record, calls, tokens, admissions, None)
-        return held.record, admissions
+            for call, admission in zip(post.calls, admissions, strict=True):
+                claim = held.claims.get(call.request)
+                if admission is Admission.NEW:
+                    held.claims[call.request] = LocalClaim(call)
+                elif admission is Admission.ANSWERED and claim is not None:
+                    (reader or held).offer_unnumbered(unnumbered(call, claim.answer))
+        self._note_running(record, post, admissions, None)
+        return record, admissions
 
-    def _judge_here(self, held: HeldStream, call: Call) -> Admission:
-        running = self._running.get((held.record.id, held.record.epoch, call.request))
+    def _judge_here(self, held: HeldStream, record: SessionRecord, call: Call) -> Admission:
+        running = self._running.get((record.id, record.epoch, call.request))
         claim = held.claims.get(call.request)
         if running is not None:
             return Admission.RUNNING if running.call.digest == call.digest else Admission.REFUSED
@@ -135,16 +154,11 @@ class Calls:
         return Admission.NEW
 
     def _note_running(
-        self,
-        record: SessionRecord,
-        calls: Sequence[Call],
-        tokens: Sequence[str],
-        admissions: Sequence[Admission],
-        store: str | None,
+        self, record: SessionRecord, post: Post, admissions: Sequence[Admission], store: str | None
     ) -> None:
         if Admission.REFUSED in admissions:
             return
-        for call, token, admission in zip(calls, tokens, admissions, strict=True):
+        for call, token, admission in zip(post.calls, post.tokens, admissions, strict=True):
             if admission is Admission.NEW:
                 self._running[record.id, record.epoch, call.request] = Running(record, call, token, store)
 
@@ -176,9 +190,11 @@ class Calls:
         kept, call = answer, running.call
         if answer is not None and self._hub.late.is_full(len(answer)):
             kept = messages.result_lost(call.request, writes=call.writes)
-        held = self._hub.held.get(session)
+        held, reader = self._hub.held.get(session), self._hub.reader(session, call.stream)
         if held is not None:
-            held.finish(call, answer, kept)
+            held.finish(call, kept)
+        if reader is not None and answer is not None:
+            reader.offer_unnumbered(unnumbered(call, answer))
         self._hub.late.add(partial(self._finish_late, session, epoch, running, kept), len(kept or b""))
 
     async def _finish(
@@ -187,19 +203,25 @@ class Calls:
         """Return 1 when it was open until now, 0 when it was not, -1 when there is no such session."""
         call = running.call
         may_be_unknown = running.store != self._hub.lease.store
-        code, *number = await self._hub.call(
+        code, *stored = await self._hub.call(
             scripts.FINISH,
             *(session, epoch, codec.encode_request(call.request), self._hub.instance, running.token),
             *(int(answer is not None), answer or b""),
-            *(int(may_be_unknown), call.digest.hex(), int(call.writes)),
+            *(int(may_be_unknown), call.digest.hex(), int(call.writes), call.stream),
             wait_s=wait_s,
         )
         held = self._hub.held.get(session)
         if held is not None:
             held.claims.pop(call.request, None)
             held.meet(call.request)
-            if answer is not None and number and number[0]:
-                held.offer(Event(number[0], Kind.ANSWER, 0.0, answer, call.request, call.writes))
+        reader = self._hub.reader(session, stored[2].decode() if stored else call.stream)
+        if reader is None:
+            pass
+        elif code <= 0:
+            reader.give_up(call.request)
+        elif answer is not None and stored[0]:
+            event = Event(stored[0], Kind.ANSWER, 0.0, answer, call.request, call.writes)
+            reader.offer(event, stored[1])
         return int(code)
 
     async def _finish_late(self, session: str, epoch: int, running: Running, answer: bytes | None) -> bool:
@@ -216,12 +238,12 @@ class Calls:
         while orphans := await self._hub.call(scripts.ORPHANS, instance):
             for session, epoch, request, writes in orphans:
                 answer = messages.interrupted(codec.decode_request(request), writes=writes == b"1")
-                code, *number = await self._hub.call(
-                    scripts.FINISH, session, epoch, request, instance, "", 1, answer, 0, "-", 0
+                code, *stored = await self._hub.call(
+                    scripts.FINISH, session, epoch, request, instance, "", 1, answer, 0, "-", 0, ""
                 )
-                held = self._hub.held.get(session.decode())
-                if held is not None and number and number[0]:
-                    held.fall_behind()
+                reader = self._hub.reader(session.decode(), stored[2].decode()) if stored else None
+                if reader is not None and stored[0]:
+                    reader.fall_behind()
                 log.warning("call_interrupted", session=session[:8].decode(), instance=instance, was_open=code > 0)
 
     async def record_again(self) -> None:
@@ -236,7 +258,9 @@ class Calls:
             if running.store == store or record.epoch != epoch:
                 continue
             call = replace(running.call, opens_epoch=False)  # it did so when it was admitted
-            args = (record.id, codec.encode_owner(record.owner), record.wire, record.stamp)
+            reader = self._hub.reader(session, call.stream)
+            place = (call.stream, reader.token if reader is not None and call.stream else "")
+            args = (record.id, codec.encode_owner(record.owner), record.wire, record.stamp, *place)
             if not await self._hub.call(scripts.ADMIT, *args, *_arguments(call, running.token)):
                 continue  # its session may be on its way back
             held = self._hub.held.get(session)

@@ -23,6 +23,11 @@ def decode_request(text: bytes) -> RequestId | None:
     return request
 
 
+def decode_requests(texts: Sequence[bytes]) -> list[RequestId]:
+    """Return the request ids that `encode_request` made."""
+    return [json.loads(text) for text in texts]
+
+
 def encode_owner(owner: Owner) -> str:
     """Return an owner as one text that no other owner has."""
     return json.dumps(owner)
@@ -57,10 +62,15 @@ def decode_events(rows: Sequence[Sequence[Any]]) -> list[Event]:
     return [_event(number, kind, writes, request, message) for number, kind, writes, request, message in rows]
 
 
-def decode_published(head: Sequence[bytes], message: bytes) -> Event:
-    """Return an event as it is published: number, kind, writes, request, and its message."""
-    number, kind, writes, request = head
-    return _event(int(number), kind, writes, request, message)
+def decode_published(head: Sequence[bytes], message: bytes) -> tuple[Event, int]:
+    """Return an event as it is published, and the number of the event before it in its stream.
+
+    Args:
+        head: number, kind, writes, the number before, request.
+        message: what the event carries.
+    """
+    number, kind, writes, before, request = head
+    return _event(int(number), kind, writes, request, message), int(before)
 
 
 def _event(number: int, kind: bytes | int, writes: bytes, request: bytes, message: bytes | None) -> Event:

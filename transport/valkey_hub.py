@@ -54,7 +54,8 @@ class Hub:
         self.lease = Lease(self.call, bury=bury, emptied=self.link.subscribe_again)
         self.late = Late(limits.max_total_log_bytes)
         self.held: dict[str, HeldStream] = {}
-        """Sessions whose stream is held here."""
+        """Sessions whose standalone stream is held here."""
+        self._posts: dict[str, dict[str, HeldStream]] = {}
         self._common = scripts.common_arguments(prefix, self.instance, limits, LEASE_S)
         self._records: OrderedDict[str, SessionRecord] = OrderedDict()
 
@@ -92,6 +93,36 @@ class Hub:
             await self.lease.renew()  # tells whether this is still the same store
         return not self.lease.is_recovering
 
+    # ---- streams that are held here
+
+    def reader(self, session: str, stream: str) -> "HeldStream | None":
+        """Return whoever reads a stream here."""
+        return self._posts.get(session, {}).get(stream) if stream else self.held.get(session)
+
+    def readers(self) -> "list[HeldStream]":
+        """Return whoever reads any stream here."""
+        return [*self.held.values(), *(held for posts in self._posts.values() for held in posts.values())]
+
+    def hold(self, held: "HeldStream") -> "HeldStream | None":
+        """Have published events go to `held`; return who had them before."""
+        of_session = self._posts.setdefault(held.session, {}) if held.name else self.held
+        key = held.name or held.session
+        earlier, of_session[key] = of_session.get(key), held
+        return earlier
+
+    def let_go(self, held: "HeldStream") -> None:
+        """Have nothing go to `held` any more, unless another one took its place already."""
+        if self.reader(held.session, held.name) is not held:
+            return
+        if not held.name:
+            del self.held[held.session]
+            return
+        del self._posts[held.session][held.name]
+        if not self._posts[held.session]:
+            del self._posts[held.session]
+
+    # ---- records
+
     def record(self, session: str) -> SessionRecord | None:
         """Return what is known here of a session; it may have changed elsewhere."""
         held = self.held.get(session)
@@ -111,8 +142,10 @@ class Hub:
         return record
 
     def forget(self, session: str) -> None:
-        """Let go of a session that ended; its stream, if it is here, ends."""
+        """Let go of a session that ended; its streams, as far as they are here, end."""
         self._records.pop(session, None)
-        held = self.held.pop(session, None)
-        if held is not None:
+        ended = [*self._posts.pop(session, {}).values()]
+        if session in self.held:
+            ended.append(self.held.pop(session))
+        for held in ended:
             held.end()

@@ -1,4 +1,4 @@
-"""The stream of a session that is held on this instance, with its log on Valkey.
+"""A stream of a session that is held on this instance, with its log on Valkey.
 
 Events come as they are published. What was missed (a gap in the numbers, a lost subscription, a reader that was slower
 than its queue may grow) is read from the log. While Valkey is away, calls that arrive here are kept here, and their
@@ -8,13 +8,13 @@ answers are written without a number; they get one when they are recorded later.
 import asyncio
 import itertools
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from mcp_types import RequestId
 
-from transport.broker import Admission, BrokerUnavailableError, Call
+from transport.broker import BrokerUnavailableError, Call
 from transport.event_log import Event, Kind
 from transport.session import SessionRecord
 
@@ -37,28 +37,28 @@ class HeldStream:
     """One attachment. It asks its broker to read and to note; the broker offers it what arrives."""
 
     def __init__(
-        self,
-        broker: "ValkeyBroker",
-        record: SessionRecord,
-        token: str,
-        *,
-        last: int,
-        owed: Sequence[Event],
-        clock: Callable[[], float],
+        self, broker: "ValkeyBroker", session: str, name: str, token: str, *, clock: Callable[[], float]
     ) -> None:
-        self.record = record
+        self.session = session
+        self.name = name
+        """Empty for the standalone stream."""
         self.token = token
-        self.last = last
-        """Number of the newest event that was queued, or passed over."""
+        self.record: SessionRecord | None = None
+        """None until it is known that there is such a session."""
+        self.is_recorded = True
+        """Whether others know that this stream is held here; not when it began while Valkey was away."""
+        self.last = 0
+        """Number of the stream's newest event that was queued, or passed over."""
         self.claims: dict[RequestId, LocalClaim] = {}
         self.delivered_to = 0
         self.asked_to = 0
         self._broker = broker
         self._limits = broker.limits
         self._clock = clock
-        self._queue = deque(owed)
-        self._bytes = sum(event.cost for event in owed)
-        self._is_behind = True  # what was published while this stream was being attached found nobody
+        self._queue = deque[Event]()
+        self._bytes = 0
+        self._expected = set[RequestId]()
+        self._is_behind = False
         self._has_missed = False
         self._met: OrderedDict[tuple[int, RequestId], None] = OrderedDict()
         self._wake = asyncio.Event()
@@ -66,6 +66,31 @@ class HeldStream:
         self._noted: tuple[int, int, int] = (0, 0, 0)
         self._noted_at = clock()
         self.ended = False
+
+    def begin(
+        self,
+        record: SessionRecord,
+        *,
+        last: int,
+        owed: Sequence[Event] = (),
+        expected: Iterable[RequestId] = (),
+        has_missed: bool = False,
+    ) -> None:
+        """Read from here on.
+
+        Args:
+            record: of the session.
+            last: number of the stream's newest event.
+            owed: what is to be handed out first.
+            expected: requests whose answers are still to come; a stream that has a name ends with the last of them.
+            has_missed: whether more may have been published before it could be offered here.
+        """
+        self._is_behind = self._is_behind or has_missed
+        self.record = record
+        self.last = last
+        for event in owed:
+            self._take(event)
+        self._expected.update(expected)
 
     # ---- what the stream of a wire uses
 
@@ -129,22 +154,24 @@ class HeldStream:
         return bool(self._queue) or self._is_behind
 
     async def is_settled(self) -> bool:
-        """Whether nothing is owed. Not known while Valkey is away, and then it is not."""
+        """Whether nothing is owed. While Valkey is away, nobody knows that of the standalone stream: then it is not."""
         if self.has_news or self.claims:
             return False
+        if self.name:
+            return not self._expected
         try:
-            owed = await self._broker.owes(self.record.id, self.last)
+            owed = await self._broker.owes(self.session, self.last)
         except BrokerUnavailableError:
             return False
         return owed == (0, 0) and not self.has_news  # an answer may be on its way, or have come while we asked
 
     # ---- what the broker uses
 
-    def offer(self, event: Event) -> None:
-        """Take an event that was stored, if it is the next one and there is room for it."""
+    def offer(self, event: Event, before: int) -> None:
+        """Take an event that was stored, if it is the next one after event `before` and there is room for it."""
         if event.number <= self.last:
             return
-        if self._is_behind or event.number > self.last + 1 or not self._has_room(event):
+        if self._is_behind or self.record is None or before != self.last or not self._has_room(event):
             self._is_behind = True
         else:
             self._take(event)
@@ -164,7 +191,13 @@ class HeldStream:
         self._bytes += event.cost
         self.last = max(self.last, event.number)
         if event.request is not None:
+            self._expected.discard(event.request)
             self.meet(event.request)
+
+    def give_up(self, request: RequestId) -> None:
+        """Expect no answer to a request any more, unless it is in the log already."""
+        self._expected.discard(request)
+        self.fall_behind()
 
     def _has_room(self, event: Event) -> bool:
         return self._bytes + event.cost <= self._limits.max_log_bytes and len(self._queue) < self._limits.max_events
@@ -207,32 +240,26 @@ class HeldStream:
 
     # ---- while Valkey is away
 
-    def admit(self, call: Call, admission: Admission) -> None:
-        """Do what was decided about a request that cannot be recorded now."""
-        claim = self.claims.get(call.request)
-        if admission is Admission.NEW:
-            self.claims[call.request] = LocalClaim(call)
-        elif admission is Admission.ANSWERED and claim is not None:
-            self.offer_unnumbered(unnumbered(call, claim.answer))
-
-    def finish(self, call: Call, answer: bytes | None, kept: bytes | None) -> None:
-        """Close a call whose answer cannot be stored now, and write it without a number; `kept` is for repeats."""
+    def finish(self, call: Call, answer: bytes | None) -> None:
+        """Remember the answer to a call that cannot be stored now, for repeats."""
         self.meet(call.request)
         claim = self.claims.get(call.request)
         if claim is not None:
-            claim.answer = kept
-        if answer is not None:
-            self.offer_unnumbered(unnumbered(call, answer))
+            claim.answer = answer
 
     def meet(self, request: RequestId) -> None:
         """Remember that a request was answered or cancelled."""
-        self._met[self.record.epoch, request] = None
+        self._met[self._epoch, request] = None
         if len(self._met) > self._limits.max_events:
             self._met.popitem(last=False)
 
     def has_met(self, request: RequestId) -> bool:
         """Whether a request was lately answered or cancelled, as far as this stream knows."""
-        return (self.record.epoch, request) in self._met
+        return (self._epoch, request) in self._met
+
+    @property
+    def _epoch(self) -> int:
+        return self.record.epoch if self.record is not None else 0
 
 
 def unnumbered(call: Call, answer: bytes | None) -> Event:

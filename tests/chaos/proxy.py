@@ -104,6 +104,10 @@ class Proxy:
         async with asyncio.timeout(WAIT_S), self._news:
             await self._news.wait_for(lambda: self._swallowed >= events)
 
+    async def opening(self, client: asyncio.StreamReader) -> bytes:
+        """Return what the backend is to get first of a new connection; others may read from `client` for it."""
+        return b""
+
     async def _serve(self, reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
@@ -143,6 +147,7 @@ class Proxy:
             await asyncio.gather(up, down, return_exceptions=True)
 
     async def _up(self, link: _Link, client: asyncio.StreamReader) -> None:
+        link.backend.write(await self.opening(client))
         while data := await client.read(CHUNK):
             if data.startswith(b"GET /sse"):
                 link.streams = True

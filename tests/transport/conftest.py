@@ -1,11 +1,17 @@
 """Runs what a broker must not change over each broker."""
 
+import asyncio
 import secrets
+from collections.abc import AsyncGenerator
+from typing import Any
 
 import pytest
 
 from tests.transport import serving
-from transport.broker import SessionBroker
+from tests.transport.brokers import MakeBroker, Quiet
+from tests.transport.serving import until
+from transport.broker import Listener, SessionBroker
+from transport.broker_memory import InMemoryBroker
 from transport.broker_valkey import ValkeyBroker
 from transport.session import Limits
 
@@ -22,3 +28,29 @@ def any_broker(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 
         monkeypatch.setattr(serving, "make_broker", shared)
     return kind
+
+
+@pytest.fixture(params=["memory", "valkey"])
+async def make_broker(request: pytest.FixtureRequest) -> AsyncGenerator[MakeBroker]:
+    """Make brokers of one kind, with bounds as given; they work until the test ends."""
+    leave = asyncio.Event()
+    running: list[asyncio.Task[None]] = []
+
+    async def work(broker: SessionBroker, listener: Listener) -> None:
+        async with broker.run(listener):
+            await leave.wait()
+
+    async def make(listener: Listener | None = None, **limits: Any) -> SessionBroker:
+        broker: SessionBroker
+        if request.param == "memory":
+            broker = InMemoryBroker(Limits(**limits))
+        else:
+            url = request.getfixturevalue("broker_url")
+            broker = ValkeyBroker(url, limits=Limits(**limits), prefix=f"{{{secrets.token_hex(4)}}}:")
+        running.append(asyncio.create_task(work(broker, listener or Quiet())))
+        await until(lambda: broker.is_up)
+        return broker
+
+    yield make
+    leave.set()
+    await asyncio.gather(*running)

@@ -9,7 +9,7 @@ from mcp.shared.exceptions import MCPError, NoBackChannelError
 from mcp.shared.message import ServerMessageMetadata
 from mcp.shared.transport_context import TransportContext
 
-from transport.backchannel import BackChannel, Exchange, Outlet
+from transport.backchannel import Address, BackChannel, Exchange, Outlet
 from transport.broker import Attachment, Note
 from transport.broker_memory import InMemoryBroker
 from transport.session import SessionRecord, new_session_id
@@ -42,7 +42,7 @@ async def sent(stream: Attachment) -> list[dict[str, Any]]:
 async def test_a_question_nobody_answers_ends_and_is_withdrawn() -> None:
     channel, session, stream = await a_channel()
     with pytest.raises(MCPError, match="did not answer ping in time"):
-        await channel.ask(session, "ping", None, {"timeout": 0.01})
+        await channel.ask(Address(session), "ping", None, {"timeout": 0.01})
     asked, withdrawn = await sent(stream)
     assert withdrawn["params"]["requestId"] == asked["id"]
 
@@ -50,7 +50,7 @@ async def test_a_question_nobody_answers_ends_and_is_withdrawn() -> None:
 async def test_a_question_that_must_not_be_withdrawn_is_not() -> None:
     channel, session, stream = await a_channel()
     with pytest.raises(MCPError):
-        await channel.ask(session, "ping", None, {"timeout": 0.01, "cancel_on_abandon": False})
+        await channel.ask(Address(session), "ping", None, {"timeout": 0.01, "cancel_on_abandon": False})
     assert len(await sent(stream)) == 1
 
 
@@ -58,7 +58,7 @@ async def test_two_instances_never_ask_under_the_same_id() -> None:
     ids = set()
     for _ in range(2):
         channel, session, stream = await a_channel()
-        question = asyncio.create_task(channel.ask(session, "ping", None, None))
+        question = asyncio.create_task(channel.ask(Address(session), "ping", None, None))
         (asked,) = await sent(stream)
         ids.add(asked["id"])
         await channel.told(answer(session, asked["id"], {"ok": True}))
@@ -68,7 +68,7 @@ async def test_two_instances_never_ask_under_the_same_id() -> None:
 
 async def test_a_session_that_ends_fails_the_question() -> None:
     channel, session, stream = await a_channel()
-    question = asyncio.create_task(channel.ask(session, "ping", None, None))
+    question = asyncio.create_task(channel.ask(Address(session), "ping", None, None))
     await sent(stream)
     channel.close(session)
     with pytest.raises(MCPError, match="Connection closed"):
@@ -91,7 +91,9 @@ async def test_progress_reaches_whoever_asked_for_it_and_nobody_else() -> None:
         if progress == 3:
             raise RuntimeError("a faulty callback")
 
-    question = asyncio.create_task(channel.ask(session, "ping", {"_meta": {"a": 1}}, {"on_progress": on_progress}))
+    question = asyncio.create_task(
+        channel.ask(Address(session), "ping", {"_meta": {"a": 1}}, {"on_progress": on_progress})
+    )
     (asked,) = await sent(stream)
     token = asked["params"]["_meta"]["progressToken"]
     assert asked["params"]["_meta"]["a"] == 1
@@ -109,7 +111,7 @@ async def test_progress_reaches_whoever_asked_for_it_and_nobody_else() -> None:
 async def test_an_exchange_that_is_over_says_nothing_more() -> None:
     channel, session, stream = await a_channel()
     transport = TransportContext(kind="sse", can_send_request=True)
-    exchange = Exchange(channel, session, transport, ServerMessageMetadata())
+    exchange = Exchange(channel, Address(session), transport, ServerMessageMetadata())
     await exchange.notify("notifications/x", None)
     exchange.closed = True
     await exchange.notify("notifications/late", None)
@@ -120,7 +122,7 @@ async def test_an_exchange_that_is_over_says_nothing_more() -> None:
 
 async def test_an_outlet_speaks_outside_of_any_request() -> None:
     channel, session, stream = await a_channel()
-    outlet = Outlet(channel, session)
+    outlet = Outlet(channel, Address(session))
     await outlet.notify("notifications/tools/list_changed", None)
     question = asyncio.create_task(outlet.send_raw_request("ping", None))
     note, asked = await sent(stream) + await sent(stream)

@@ -1,96 +1,18 @@
 """The contract of the session broker: every implementation passes the same tests."""
 
 import asyncio
-import secrets
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
-from tests.transport.serving import until
+from tests.transport.brokers import PING, YOU, MakeBroker, admit, attached, opened, texts
 from transport.broker import (
     Admission,
-    Attachment,
     Call,
     CapReachedError,
-    Listener,
-    Note,
-    SessionBroker,
     SessionGoneError,
 )
-from transport.broker_memory import InMemoryBroker
-from transport.broker_valkey import ValkeyBroker
 from transport.event_log import Kind
-from transport.session import Limits, SessionRecord, new_session_id
-
-ME, YOU = ("default", "me"), ("default", "you")
-
-
-MakeBroker = Callable[..., Awaitable[SessionBroker]]
-
-
-@pytest.fixture(params=["memory", "valkey"])
-async def make_broker(request: pytest.FixtureRequest) -> AsyncGenerator[MakeBroker]:
-    """Make brokers of one kind, with bounds as given; they work until the test ends."""
-    leave = asyncio.Event()
-    running: list[asyncio.Task[None]] = []
-
-    async def work(broker: SessionBroker, listener: Listener) -> None:
-        async with broker.run(listener):
-            await leave.wait()
-
-    async def make(listener: Listener | None = None, **limits: Any) -> SessionBroker:
-        broker: SessionBroker
-        if request.param == "memory":
-            broker = InMemoryBroker(Limits(**limits))
-        else:
-            url = request.getfixturevalue("broker_url")
-            broker = ValkeyBroker(url, limits=Limits(**limits), prefix=f"{{{secrets.token_hex(4)}}}:")
-        running.append(asyncio.create_task(work(broker, listener or Quiet())))
-        await until(lambda: broker.is_up)
-        return broker
-
-    yield make
-    leave.set()
-    await asyncio.gather(*running)
-
-
-class Quiet:
-    """Wants to know nothing."""
-
-    def ended(self, session: str) -> None:
-        pass
-
-    def dropped(self) -> None:
-        pass
-
-    async def told(self, note: Note) -> None:
-        pass
-
-
-async def opened(broker: SessionBroker, owner: tuple[str, str] = ME, *, reconnect: bool = False) -> SessionRecord:
-    record = SessionRecord(id=new_session_id(), owner=owner, wire="sse")
-    await broker.open(record, reconnect=reconnect)
-    return record
-
-
-async def admit(broker: SessionBroker, session: SessionRecord, calls: Sequence[Call]) -> list[Admission]:
-    return (await broker.admit(session.id, session.owner, session.wire, calls))[1]
-
-
-async def attached(broker: SessionBroker, session: str, after: int | None = None) -> Attachment:
-    attachment = await broker.attach(session, after=after)
-    assert attachment is not None
-    return attachment
-
-
-async def texts(attachment: Attachment) -> list[bytes]:
-    async with asyncio.timeout(5):
-        return [event.text() for event in await attachment.events()]
-
-
-PING = Call(1, b"digest")
 
 
 async def test_an_opened_session_is_found_until_it_ends(make_broker: MakeBroker) -> None:

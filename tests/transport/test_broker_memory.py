@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.transport.test_broker import PING, admit, attached, opened, texts
+from tests.transport.brokers import PING, admit, attached, opened, texts
 from transport.broker import Admission, CapReachedError
 from transport.broker_memory import InMemoryBroker
 from transport.event_log import Kind

@@ -15,6 +15,7 @@ from tests.valkey import ValkeyServer
 from transport import valkey_lease
 from transport.broker import Call
 from transport.broker_valkey import ValkeyBroker
+from transport.event_log import Event
 from transport.session import SessionRecord, new_session_id
 
 
@@ -124,10 +125,10 @@ async def test_an_event_that_was_not_heard_is_read_from_the_log(
         held = broker_of(a)._hub.held[client.endpoint.partition("=")[2]]
         offer, heard = held.offer, []
 
-        def deaf_once(event: Any) -> None:
+        def deaf_once(event: Event, before: int) -> None:
             heard.append(event)
             if len(heard) > 1:
-                offer(event)
+                offer(event, before)
 
         monkeypatch.setattr(held, "offer", deaf_once)
         for request in ("first", "second"):

@@ -22,8 +22,8 @@ from transport import kernel, valkey_hub
 from transport.app import Transport
 from transport.broker_valkey import ValkeyBroker
 from transport.draining_server import DrainingServer
+from transport.event_stream import Stream
 from transport.session import Limits
-from transport.sse_stream import Stream
 
 ME = {"x-api-key": "key-me"}
 SESSIONS = 5
@@ -93,7 +93,7 @@ async def test_the_end_of_a_stream_waits_for_its_reader_no_longer_than_any_write
         return None
 
     limits = Limits(write_s=0.01)
-    stream = Stream(nothing, endpoint="", limits=limits, draining=asyncio.Event(), may_leave=lambda _: False)
+    stream = Stream(nothing, limits=limits, draining=asyncio.Event())
     async with asyncio.timeout(10):
         await stream({"type": "http"}, receive, send)
 

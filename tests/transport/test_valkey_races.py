@@ -11,8 +11,8 @@ import anyio
 import pytest
 import redis
 
+from tests.transport.brokers import ME, PING, Quiet, admit, attached, opened, texts
 from tests.transport.serving import until
-from tests.transport.test_broker import ME, PING, Quiet, admit, attached, opened, texts
 from tests.valkey import ValkeyServer
 from transport import broker_valkey
 from transport import valkey_scripts as scripts
@@ -419,12 +419,13 @@ async def test_what_changed_before_a_loss_of_data_is_known_to_others_after_it(va
         assert await b.find(session.id) is not None
         stream = await attached(a, session.id)
         assert isinstance(stream, HeldStream)
+        assert stream.record is not None
         stream.record.initialized = True
         await a.save(stream.record)
         await away(valkey, a, b)
         await back(valkey, a, b, empty=True)
-        record, _ = await b.admit(session.id, ME, "sse", ())
-        assert record.initialized
+        admitted = await b.admit(session.id, ME, "sse", ())
+        assert admitted.record.initialized
 
 
 async def test_an_emptied_server_that_kept_its_connections_is_noticed(valkey: ValkeyServer) -> None:

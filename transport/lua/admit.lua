@@ -1,15 +1,18 @@
--- Records requests before they run. ARGV: session, owner, wire, the stamp that is known, then for each request: its id,
--- digest, whether it writes, whether it opens an epoch, a token by which this very attempt is known again.
--- Returns {} when there is no such session, else {stamp, epoch, {admissions}, {fields of the record if the stamp is new}}.
+-- Records requests before they run. ARGV: session, owner, wire, the stamp that is known, the stream that answers belong
+-- to, a token for its reader here ('' for none), then for each request: its id, digest, whether it writes, whether it
+-- opens an epoch, a token by which this very attempt is known again.
+-- Returns {} when there is no such session, else {stamp, epoch, {admissions}, {fields of the record if the stamp is new},
+-- number of the newest event of the stream before}.
 local NEW, RUNNING, ANSWERED, REFUSED = 1, 2, 3, 4
 local session, owner, wire, stamp = ARGV[ARGS], ARGV[ARGS + 1], ARGV[ARGS + 2], ARGV[ARGS + 3]
+local stream, reader = ARGV[ARGS + 4], ARGV[ARGS + 5]
 local record, claims = record_of(session), claims_of(session)
 
 local known = call('HMGET', record, 'owner', 'wire', 'stamp', 'epoch')
 if known[1] ~= owner or known[2] ~= wire then return {} end
 
 local requests = {}
-for index = ARGS + 4, #ARGV, 5 do
+for index = ARGS + 6, #ARGV, 5 do
   requests[#requests + 1] = {
     id = ARGV[index], digest = ARGV[index + 1], writes = ARGV[index + 2], opens = ARGV[index + 3] == '1',
     token = ARGV[index + 4],
@@ -48,7 +51,8 @@ local function answer_again(request)
   local claim = read_claim(session, request.id)
   local id = int(claim.answer) .. '-0'
   local message = call('XRANGE', log_of(session), id, id)[1][2][10]
-  claim.answer = store(session, ANSWER, request.id, claim.writes, message, true)
+  claim.stream = stream
+  claim.answer = store(session, stream, ANSWER, request.id, claim.writes, message, true)
   write_claim(session, request.id, claim)
 end
 
@@ -57,7 +61,7 @@ local function forget_old_ids()
   if surplus <= 0 then return end
   local ended, all = {}, call('HGETALL', claims)
   for index = 1, #all, 2 do
-    local order = string.match(all[index + 1], '^end .* (%S+)$')
+    local order = string.match(all[index + 1], '^end .* (%S+) %S*$')
     if order then ended[#ended + 1] = { tonumber(order), all[index] } end
   end
   table.sort(ended, function(one, other) return one[1] < other[1] end)
@@ -78,17 +82,28 @@ for index, request in ipairs(requests) do
   admissions[index] = judge(request)
   refused = refused or admissions[index] == REFUSED
 end
+local tail = 0
 if not refused then
+  if reader ~= '' then
+    tail = tonumber(call('HGET', place_of(session, stream), 'tail') or 0)
+    take_over(session, stream, reader)
+  end
   for index, request in ipairs(requests) do
     if admissions[index] == NEW and not read_claim(session, request.id) then
       write_claim(session, request.id, {
         is_running = true, instance = me, token = request.token, writes = request.writes, digest = request.digest,
-        answer = 0, order = call('HINCRBY', record, 'order', 1),
+        answer = 0, order = call('HINCRBY', record, 'order', 1), stream = stream,
       })
-      call('HINCRBY', record, 'open', 1)
+      count_open(session, stream, 1)
       call('SADD', running_on(me), session .. ' ' .. request.id)
     elseif admissions[index] == ANSWERED then
       answer_again(request)
+    elseif admissions[index] == RUNNING then
+      local claim = read_claim(session, request.id)
+      if claim.stream ~= stream then
+        claim.stream = stream
+        write_claim(session, request.id, claim)
+      end
     end
   end
   if #requests > 0 then
@@ -103,4 +118,4 @@ local fields = {}
 if known[3] ~= stamp then
   fields = call('HMGET', record, 'owner', 'wire', 'version', 'params', 'initialized', 'epoch', 'stamp')
 end
-return { known[3], known[4], admissions, fields }
+return { known[3], known[4], admissions, fields, tail }

@@ -1,12 +1,18 @@
--- Notes how far a stream was written; a sign of life. ARGV: session, token, delivered, certain, asked, is_released.
--- Returns 1; 0 when this stream does not have the session any more; -1 without a session.
-local session, token = ARGV[ARGS], ARGV[ARGS + 1]
-local record = record_of(session)
-local known = call('HMGET', record, 'holder', 'stream', 'owner')
-if not known[3] then return -1 end
-if known[2] ~= token then return 0 end
-call('HSET', record, 'delivered', ARGV[ARGS + 2], 'certain', ARGV[ARGS + 3], 'asked', ARGV[ARGS + 4])
-call('HSET', record, 'holder', ARGV[ARGS + 5] == '1' and '' or me, 'seen', int(now))
+-- Notes how far a stream was written; a sign of life. ARGV: session, token of its reader, delivered, certain, asked,
+-- is_released, stream. Returns 1; 0 when another one reads it by now; -1 without a session.
+local session, reader, is_released, stream = ARGV[ARGS], ARGV[ARGS + 1], ARGV[ARGS + 5] == '1', ARGV[ARGS + 6]
+local record, place = record_of(session), place_of(session, stream)
+local owner = call('HGET', record, 'owner')
+if not owner then return -1 end
+if call('HGET', place, 'reader') ~= reader then return 0 end
+for index, mark in ipairs({ 'delivered', 'certain', 'asked' }) do -- a reader that wrote nothing yet begins at 0
+  if tonumber(call('HGET', place, mark) or 0) < tonumber(ARGV[ARGS + 1 + index]) then
+    call('HSET', place, mark, ARGV[ARGS + 1 + index])
+  end
+end
+call('HSET', place, 'holder', is_released and '' or me)
+if stream ~= '' then call('PEXPIRE', place, int(is_released and kept_ms or idle_ms)) end
+call('HSET', record, 'seen', int(now))
 keep(session)
-call('PEXPIRE', sessions_of(known[3]), int(2 * idle_ms))
+call('PEXPIRE', sessions_of(owner), int(2 * idle_ms))
 return 1

@@ -5,12 +5,13 @@ local claim = read_claim(session, request)
 local is_mine = claim and claim.instance == me and claim.token == ARGV[ARGS + 2]
 if is_mine and claim.is_running and call('EXISTS', record_of(session)) == 1 then
   if claim.answer == AWAITED then
-    claim.is_running, claim.answer = false, store(session, ANSWER, request, claim.writes, ARGV[ARGS + 3], true)
+    claim.is_running = false
+    claim.answer = store(session, claim.stream, ANSWER, request, claim.writes, ARGV[ARGS + 3], true)
     write_claim(session, request, claim)
   else
     call('HDEL', claims_of(session), request)
   end
-  call('HINCRBY', record_of(session), 'open', -1)
+  count_open(session, claim.stream, -1)
   call('SREM', running_on(me), session .. ' ' .. request)
 end
 return 1

@@ -1,4 +1,4 @@
-"""The body of one GET on the SSE endpoint: bytes over time, until the session ends, its client leaves, or it is time.
+"""A stream of a session as the body of an HTTP answer: until nothing is owed, its client leaves, or it is time.
 
 A plain ASGI callable: half the memory of a framework's streaming response, and no thread or poll behind it.
 Source: WHATWG HTML, section 9.2.
@@ -6,49 +6,69 @@ Source: WHATWG HTML, section 9.2.
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
 
 from starlette.types import Receive, Scope, Send
 
 from shared.telemetry import get_logger
 from transport import events
-from transport.broker import Attachment
+from transport.broker import Attachment, BrokerUnavailableError
 from transport.event_log import Event
 from transport.session import EventId, Limits
 
 log = get_logger(__name__)
 
-Opened = tuple[Attachment, str]
-"""The stream of a session, and the session's id."""
+COME_BACK_S: Final = 30.0
+"""How long a client that comes again is kept waiting for the broker."""
+_TRY_AGAIN_S: Final = 1.0
+EVENT_STREAM: Final = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),  # asks a buffering proxy in between to pass events on at once
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What is to be streamed."""
+
+    attachment: Attachment
+    session: str
+    name: str = ""
+    """Name of the stream: empty for the standalone one, which has no end of its own; another ends when all requests of
+    its POST are answered."""
+    greeting: bytes = b""
+    """What is written first."""
+    may_leave: Callable[[], bool] = lambda: False
+    """Whether it may end at once when this instance is about to stop, because another one can go on with it; else it
+    stays until nothing is owed."""
 
 
 class Stream:
-    """Exactly one `endpoint` event, then messages and heartbeats.
+    """A greeting, then messages and heartbeats.
 
     Args:
-        opening: finds out which session is to be streamed; may write to the stream meanwhile. None ends the stream,
-            and its client comes again.
-        endpoint: where to send messages, without the session.
+        opening: finds out what is to be streamed; may write to the stream meanwhile. None ends the stream, and its
+            client comes again.
         limits: heartbeat, age and patience.
         draining: set when this instance is about to stop.
-        may_leave: whether the stream of a session may then end at once, because another instance can go on with it;
-            else it stays until the session's calls are answered.
+        headers: of the answer, beside those that every stream has.
     """
 
     def __init__(
         self,
         opening: "Callable[[Stream], Awaitable[Opened | None]]",
         *,
-        endpoint: str,
         limits: Limits,
         draining: asyncio.Event,
-        may_leave: Callable[[str], bool],
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         self._opening = opening
-        self._endpoint = endpoint
         self._limits = limits
         self._draining = draining
-        self._may_leave = may_leave
+        self._headers = headers or {}
         self._attachment: Attachment | None = None
         self.is_gone = False
         """Whether the client has left."""
@@ -72,6 +92,20 @@ class Stream:
         async with asyncio.timeout(self._limits.write_s):
             await self._send({"type": "http.response.body", "body": chunk, "more_body": not is_last})
 
+    async def once_possible(self, attempt: Callable[[], Awaitable[Opened | None]]) -> Opened | None:
+        """Return what `attempt` returns as soon as the broker can be reached; None when it takes too long."""
+        clock = asyncio.get_running_loop().time
+        give_up_at = clock() + COME_BACK_S
+        while not (self._draining.is_set() or self.is_gone):
+            try:
+                return await attempt()
+            except BrokerUnavailableError:
+                if clock() > give_up_at:
+                    return None
+                await self.write(events.HEARTBEAT)
+                await asyncio.sleep(_TRY_AGAIN_S)
+        return None
+
     async def _watch(self, receive: Receive) -> None:
         """Notice that the client left."""
         while (await receive())["type"] != "http.disconnect":
@@ -81,44 +115,43 @@ class Stream:
             self._attachment.wake()
 
     async def _run(self, send: Send) -> None:
-        headers = [
-            (b"content-type", b"text/event-stream; charset=utf-8"),
-            (b"cache-control", b"no-store"),
-            (b"x-accel-buffering", b"no"),  # asks a buffering proxy in between to pass events on at once
-        ]
+        headers = [*EVENT_STREAM, *((name.encode(), value.encode()) for name, value in self._headers.items())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         wait_ms = random.randint(*self._limits.retry_ms)  # noqa: S311 - spreads clients out, no secret
         await self.write(events.retry(wait_ms))
         opened = await self._opening(self)
         if opened is not None:
-            self._attachment, session = opened
-            await self.write(events.event(f"{self._endpoint}?session_id={session}".encode(), name="endpoint"))
-            await self._pump(self._attachment, session)
+            self._attachment = opened.attachment
+            if opened.greeting:
+                await self.write(opened.greeting)
+            await self._pump(opened)
         if not self.is_gone:
             await self.write(b"", is_last=True)
 
-    async def _pump(self, attachment: Attachment, session: str) -> None:
-        clock = asyncio.get_running_loop().time
+    async def _pump(self, opened: Opened) -> None:
+        attachment, clock = opened.attachment, asyncio.get_running_loop().time
         rotation = clock() + self._limits.stream_s * random.uniform(0.9, 1.1)  # noqa: S311 - likewise
-        while not self.is_gone and not await self._is_over(attachment, session, clock(), rotation):
+        while not self.is_gone and not await self._is_over(opened, clock(), rotation):
             batch = await self._next(attachment, clock(), rotation)
             if self.is_gone:
                 return
             if batch is None:
                 await self.write(events.HEARTBEAT)
             elif batch:
-                await self.write(b"".join(_encode(session, event) for event in batch))
+                await self.write(b"".join(_encode(opened, event) for event in batch))
                 attachment.delivered(batch)
 
-    async def _is_over(self, attachment: Attachment, session: str, now: float, rotation: float) -> bool:
+    async def _is_over(self, opened: Opened, now: float, rotation: float) -> bool:
         """Whether the stream has to end: at once when it was replaced, else when nothing is owed to its client."""
+        attachment = opened.attachment
         if attachment.ended or now > rotation + self._limits.overtime_s:
             return True
         if attachment.has_news:
             return False
-        if self._draining.is_set():
-            return self._may_leave(session) or await attachment.is_settled()
-        return now >= rotation and await attachment.is_settled()
+        if self._draining.is_set() and opened.may_leave():
+            return True
+        may_end = self._draining.is_set() or opened.name != "" or now >= rotation
+        return may_end and await attachment.is_settled()
 
     async def _next(self, attachment: Attachment, now: float, rotation: float) -> Sequence[Event] | None:
         """Wait for events; none when the stream is to look around, None when it is time for a heartbeat."""
@@ -131,7 +164,7 @@ class Stream:
             return None if until_limit > self._limits.heartbeat_s else ()
 
 
-def _encode(session: str, event: Event) -> bytes:
+def _encode(opened: Opened, event: Event) -> bytes:
     """Return the bytes of one event; without an id where its number is not known yet (0)."""
-    event_id = str(EventId(session, event.number)) if event.number else None
+    event_id = str(EventId(opened.session, event.number, opened.name)) if event.number else None
     return events.event(event.text(), event_id=event_id)

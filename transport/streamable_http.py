@@ -1,0 +1,241 @@
+"""Streamable HTTP: one endpoint; a POST is answered by the stream of its own answers.
+
+Revisions with a handshake (2025-03-26 to 2025-11-25) have sessions, on the same broker as HTTP+SSE: any instance takes
+any request, and a stream that was cut is resumed on any instance by `Last-Event-ID`. A client that leaves cancels
+nothing. Requests of 2026-07-28 belong to no session; `transport/stateless.py` serves them.
+Source: modelcontextprotocol.io/specification/<revision>/basic/transports; SEP-1699 for streams that end early.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from hashlib import sha256
+from typing import Final
+
+from mcp_types import JSONRPCRequest
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from shared.identity import Principal
+from shared.telemetry import Counter, get_logger
+from transport import events, intake, refusals
+from transport.backchannel import Caller
+from transport.base import Reply, TransportHandler, public_headers
+from transport.broker import (
+    Admitted,
+    Attachment,
+    BrokerUnavailableError,
+    CapReachedError,
+    SessionBroker,
+    SessionGoneError,
+)
+from transport.engine import Engine
+from transport.event_stream import Opened, Stream
+from transport.guard import Guard, RefusedError, accepts
+from transport.intake import Intake
+from transport.kernel import is_modern
+from transport.messages import Inbound
+from transport.session import SESSION_ID, EventId, Limits, SessionRecord, new_session_id
+from transport.stateless import VERSION_HEADER, StatelessHandler
+
+log = get_logger(__name__)
+
+WIRE: Final = "streamable_http"
+SESSION_HEADER: Final = "mcp-session-id"
+
+
+class StreamableHTTPTransportHandler(TransportHandler):
+    """POST takes messages and streams their answers; GET streams the rest of a stream; DELETE ends a session."""
+
+    methods = frozenset({"GET", "POST", "DELETE"})
+
+    def __init__(
+        self,
+        engine: Engine,
+        broker: SessionBroker,
+        *,
+        guard: Guard,
+        limits: Limits,
+        draining: asyncio.Event,
+        counter: Counter | None = None,
+    ) -> None:
+        self._broker = broker
+        self._guard = guard
+        self._limits = limits
+        self._draining = draining
+        self._counter = counter
+        self._intake = Intake(
+            engine, broker, wire=WIRE, how_to_open="Send initialize without Mcp-Session-Id to open a new one."
+        )
+        self._stateless = StatelessHandler(engine, limits=limits, kind=WIRE)
+
+    async def handle_request(self, request: Request, auth_info: Principal) -> ASGIApp:
+        """Return the answer."""
+        version = request.headers.get(VERSION_HEADER, "").strip()
+        is_handshake = not version or version in HANDSHAKE_PROTOCOL_VERSIONS
+        if not is_handshake and request.method != "POST":
+            text = "Sessions and their streams are of revisions before 2026-07-28: use POST here."
+            raise RefusedError(405, "method", text, headers={"allow": "POST"})
+        try:
+            if request.method == "POST":
+                return await self._post(request, auth_info, is_handshake=is_handshake)
+            return await (self._get if request.method == "GET" else self._delete)(request, auth_info)
+        except SessionGoneError:
+            raise self._intake.unknown() from None
+        except BrokerUnavailableError as error:
+            raise refusals.unavailable(error) from None
+
+    # ---- POST
+
+    async def _post(self, request: Request, principal: Principal, *, is_handshake: bool) -> ASGIApp:
+        if not accepts(request, "application/json", "text/event-stream"):
+            raise RefusedError(406, "accept", "Send Accept: application/json, text/event-stream.")
+        inbound, batch = await intake.read(self._guard, request)
+        caller = Caller(principal, public_headers(request))
+        requests = [one.message for one in inbound if isinstance(one.message, JSONRPCRequest)]
+        if not is_handshake or any(is_modern(one) for one in requests):
+            return self._stateless.answer(request, inbound, caller, batch=batch)
+        opens = any(one.method == "initialize" for one in requests)
+        if opens and batch:
+            raise RefusedError(400, "batch", "Send initialize alone, not in a batch.")
+        if opens and SESSION_HEADER not in request.headers:
+            return await self._initialize(inbound, caller)
+        stream = _stream_of(requests)
+        admitted = await self._intake.take(_session_of(request), inbound, caller, batch=batch, stream=stream)
+        if admitted.stream is None:
+            return Reply(202, b"")
+        return self._answers(admitted, stream)
+
+    async def _initialize(self, inbound: Sequence[Inbound], caller: Caller) -> ASGIApp:
+        session = await self._open(caller.principal)
+        stream = _stream_of([one.message for one in inbound if isinstance(one.message, JSONRPCRequest)])
+        admitted = await self._intake.take(session, inbound, caller, batch=False, stream=stream)
+        answers = self._answers(admitted, stream, {SESSION_HEADER: session})
+        return answers if admitted.record.version is not None else _Failed(answers, self._broker, session)
+
+    async def _open(self, principal: Principal) -> str:
+        if self._draining.is_set():
+            raise refusals.draining()
+        record = SessionRecord(id=new_session_id(), owner=principal.key, wire=WIRE)
+        try:
+            await self._broker.open(record)
+        except CapReachedError as error:
+            raise refusals.cap_reached(error) from None
+        log.info("session_opened", session=record.id[:8], wire=WIRE, principal=record.owner[1])
+        return record.id
+
+    def _answers(self, admitted: Admitted, name: str, headers: Mapping[str, str] | None = None) -> Stream:
+        """Return the stream of a POST; it ends when every request of it is answered."""
+        record, attachment = admitted.record, admitted.stream
+        # Clients of earlier revisions take an event without data for a broken message.
+        priming = events.event(b"", event_id=str(EventId(record.id, 0, name))) if record.comes_again else b""
+
+        async def opening(_: Stream) -> Opened | None:
+            return self._opened(attachment, record, name, greeting=priming) if attachment is not None else None
+
+        return self._stream(opening, headers)
+
+    # ---- GET and DELETE
+
+    async def _get(self, request: Request, principal: Principal) -> ASGIApp:
+        """Return the standalone stream, or the rest of the stream that `Last-Event-ID` names.
+
+        Raises:
+            SessionGoneError, BrokerUnavailableError.
+        """
+        if not accepts(request, "text/event-stream"):
+            raise RefusedError(406, "accept", "Send Accept: text/event-stream.")
+        session, seen = _session_of(request), _seen_by(request)
+
+        async def attach() -> Opened | None:
+            record = await self._intake.session(session, principal)
+            name, after = (seen.stream, seen.number) if seen else ("", None)
+            attachment = await self._broker.attach(session, stream=name, after=after)
+            return self._opened(attachment, record, name) if attachment is not None else None
+
+        try:
+            opened = await attach()
+        except BrokerUnavailableError:
+            if seen is None:
+                raise
+            return self._stream(lambda stream: stream.once_possible(attach))  # it would not come a third time
+        if opened is None:
+            raise _unknown_event()
+
+        async def opening(_: Stream) -> Opened | None:
+            return opened
+
+        return self._stream(opening)
+
+    async def _delete(self, request: Request, principal: Principal) -> ASGIApp:
+        """End a session. Raises: SessionGoneError, BrokerUnavailableError."""
+        record = await self._intake.session(_session_of(request), principal)
+        await self._broker.end(record.id)
+        log.info("session_ended", session=record.id[:8], wire=WIRE)
+        return Reply(204, b"")
+
+    # ---- streams
+
+    def _stream(
+        self, opening: Callable[[Stream], Awaitable[Opened | None]], headers: Mapping[str, str] | None = None
+    ) -> Stream:
+        if self._counter is not None:
+            self._counter.count("streams_opened", wire=WIRE)
+        return Stream(opening, limits=self._limits, draining=self._draining, headers=headers)
+
+    def _opened(self, attachment: Attachment, record: SessionRecord, name: str, *, greeting: bytes = b"") -> Opened:
+        def may_leave() -> bool:
+            return self._broker.is_shared and (not name or record.comes_again)
+
+        return Opened(attachment, record.id, name, greeting, may_leave)
+
+
+class _Failed:
+    """The answer to an `initialize` that failed: nobody will use its session."""
+
+    def __init__(self, answers: Stream, broker: SessionBroker, session: str) -> None:
+        self._answers = answers
+        self._broker = broker
+        self._session = session
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._answers(scope, receive, send)
+        finally:
+            with suppress(BrokerUnavailableError):  # then it ends by itself
+                await self._broker.end(self._session)
+
+
+def _session_of(request: Request) -> str:
+    """Return the session that a request names. Raises: RefusedError, SessionGoneError."""
+    session = request.headers.get(SESSION_HEADER, "").strip()
+    if not session:
+        raise RefusedError(400, "no_session", "Send the Mcp-Session-Id that initialize was answered with.")
+    if not SESSION_ID.fullmatch(session):
+        raise SessionGoneError
+    return session
+
+
+def _seen_by(request: Request) -> EventId | None:
+    """Return where the client stands in a stream; None when it does not say. Raises: RefusedError."""
+    said = request.headers.get("last-event-id")
+    if said is None:
+        return None
+    seen = EventId.parse(said)
+    if seen is None or seen.session != _session_of(request):
+        raise _unknown_event()
+    return seen
+
+
+def _unknown_event() -> RefusedError:
+    text = "There is no stream of this session to resume from that Last-Event-ID. Leave it out to open a new one."
+    return RefusedError(400, "unknown_event", text)
+
+
+def _stream_of(requests: Sequence[JSONRPCRequest]) -> str:
+    """Return the name of the stream of a POST. A repeat of the same POST has the same, and so takes the stream over."""
+    if not requests:
+        return ""
+    return sha256(json.dumps([one.id for one in requests]).encode()).hexdigest()[:16]
