@@ -21,7 +21,7 @@ from tests.interop.rows import PATHS, Row
 from tests.processes import ROOT
 from tests.shared.given import TICKET
 
-TALK_S: Final = 60.0
+TALK_S: Final = 30.0
 """How long a talk may take, and a refusal: a client that hangs is one that fails."""
 NEEDED: Final = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "LANG")
 NODE: Final = str(Path(NODE_FOLDER) / ("node.exe" if sys.platform == "win32" else "bin/node"))
