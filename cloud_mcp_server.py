@@ -7,7 +7,7 @@ Wiring only: settings, ticket service, auth provider, transport, two health rout
 import asyncio
 import gc
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -36,7 +36,11 @@ class Door:
     def __init__(self, settings: CloudSettings) -> None:
         counter = TallyCounter()
         self._settings = settings
-        self._service = TicketService(settings, counter=counter)
+        self._service = TicketService(
+            settings,
+            counter=counter,
+            request_state_keys=[key.get_secret_value() for key in settings.request_state_keys],
+        )
         limits = Limits(
             max_sessions=settings.max_sessions,
             max_sessions_per_principal=settings.max_sessions_per_principal,
@@ -50,6 +54,9 @@ class Door:
             allowed_origins=settings.accepted_origins,
             limits=limits,
             counter=counter,
+            wires=settings.wires,
+            sse_sunset=settings.sse_sunset,
+            public_url=str(settings.public_url or "").rstrip("/"),
         )
         self.app = FastAPI(title="Ticket server", lifespan=self._lifespan, openapi_url=None)
         self.app.add_api_route("/health", self.health)
@@ -65,7 +72,9 @@ class Door:
 
     async def health(self) -> dict[str, Any]:
         """Say that the process lives; touches nothing else."""
-        return {"status": "healthy", "transport": "sse", "auth_enabled": self._settings.mcp_api_key is not None}
+        wires = self.transport.wires
+        transport = "all" if len(wires) > 1 else "".join(wires)  # the words of MCP_TRANSPORT_TYPE
+        return {"status": "healthy", "transport": transport, "auth_enabled": self._settings.mcp_api_key is not None}
 
     async def ready(self) -> JSONResponse:
         """Say whether calls would succeed: not while draining, not without the ticket API or the session broker."""
@@ -115,14 +124,15 @@ def __getattr__(name: str) -> Any:
     return create_app(settings)
 
 
-def greeting(settings: CloudSettings, port: int) -> str:
+def greeting(settings: CloudSettings, port: int, wires: Collection[str]) -> str:
     """Return what a person who started the server wants to know: where it is, and how to connect."""
     address = str(settings.public_url).rstrip("/") if settings.public_url else f"http://{settings.host}:{port}"
     header = "" if settings.mcp_api_key is None else ' --header "x-api-key: YOUR-KEY"'
+    path, kind = ("/sse", "sse") if "sse" in wires else ("/mcp", "http")
     access = "no key needed" if settings.mcp_api_key is None else "with x-api-key"
     return (
-        f"\n  Ticket server ready: {address}/sse ({access})"
-        f"\n  Claude Code:  claude mcp add --transport sse tickets {address}/sse{header}"
+        f"\n  Ticket server ready: {address}{path} ({access})"
+        f"\n  Claude Code:  claude mcp add --transport {kind} tickets {address}{path}{header}"
         f"\n  More clients: README.md, 'Connect your assistant'. Ctrl-C stops it.\n"
     )
 
@@ -131,7 +141,7 @@ def main() -> int:
     """Run the door until SIGTERM or Ctrl-C; return the exit code."""
 
     def started(port: int) -> None:
-        print(greeting(settings, port), file=sys.stderr, flush=True)  # noqa: T201 - for whoever started it
+        print(greeting(settings, port, door.transport.wires), file=sys.stderr, flush=True)  # noqa: T201 - for whoever started it
         log.info("http_started", host=settings.host, port=port)
 
     try:

@@ -1,6 +1,6 @@
 """What both doors do: reach the ticket API, in this process or elsewhere, and stand one MCP server in front of it."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx2
@@ -28,7 +28,9 @@ class TicketService:
         SettingsError: the database URL is none.
     """
 
-    def __init__(self, settings: ToolSettings, *, counter: Counter | None = None) -> None:
+    def __init__(
+        self, settings: ToolSettings, *, counter: Counter | None = None, request_state_keys: Sequence[str] = ()
+    ) -> None:
         key = settings.api_key.get_secret_value() if settings.api_key is not None else None
         self._embedded: FastAPI | None = None
         transport: httpx2.AsyncBaseTransport | None = None
@@ -42,7 +44,7 @@ class TicketService:
         address = _EMBEDDED_URL if settings.is_embedded else str(settings.api_base_url)
         self.api = APIClient(address, api_key=key, transport=transport, counter=counter)
         tools = TicketTools(self.api, completed_status_id=settings.completed_status_id, counter=counter)
-        self.server: MCPServer = build_server(tools, counter=counter)
+        self.server: MCPServer = build_server(tools, counter=counter, request_state_keys=request_state_keys)
 
     @asynccontextmanager
     async def run(self) -> AsyncGenerator[None]:

@@ -6,6 +6,7 @@ data, is refused at the start with the variable to set. `python -m shared.config
 
 import ipaddress
 import os
+from datetime import date
 from pathlib import Path
 from typing import ClassVar, Final, Literal, Self
 from urllib.parse import urlsplit
@@ -13,7 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shared.environment import Address, BrokerUrl, Key, Names, SettingsError, load, variables
+from shared.environment import SHORTEST_KEY, Address, BrokerUrl, Day, Key, Keys, Names, SettingsError, load, variables
 
 __all__ = (
     "CloudSettings",
@@ -31,7 +32,8 @@ __all__ = (
 CHECKOUT: Final = Path(__file__).resolve().parent.parent
 EMBEDDED: Final = "embedded"
 LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1", "[::1]")
-SHORTEST_KEY: Final = 32
+SSE_DEPRECATED_ON: Final = date(2025, 3, 26)
+"""A sunset before the deprecation would be none: RFC 9745, section 4."""
 _DEFAULT_DATABASE: Final = f"sqlite:///{(CHECKOUT / 'data' / 'tickets.sqlite3').as_posix()}"
 
 
@@ -139,6 +141,15 @@ class CloudSettings(ToolSettings):
         default=(),
         description="`Origin` headers to accept, separated by commas. Default: loopback origins on a loopback address.",
     )
+    transport_type: Literal["all", "sse", "streamable_http"] = Field(
+        default="all",
+        description="Wires to serve: `all`, `sse` (HTTP+SSE) or `streamable_http`. See docs/migration.md.",
+    )
+    sse_sunset: Day | None = Field(
+        default=None,
+        description="Day (`YYYY-MM-DD`, UTC) from which HTTP+SSE answers 410; until then every answer of it says so. "
+        "See docs/migration.md.",
+    )
     cloud_run_timeout: int = Field(
         default=840,
         ge=1,
@@ -155,6 +166,11 @@ class CloudSettings(ToolSettings):
         default=None,
         description="Valkey (8 or later) or Redis (7 or later) by which several instances share sessions: "
         "`redis://`, or `rediss://` for TLS.",
+    )
+    request_state_keys: Keys = Field(
+        default=(),
+        description="Secrets, separated by commas, that seal what 2026-07-28 clients carry between the rounds of a "
+        "request: the first seals, all open. The same on every instance. Default: one that only this process knows.",
     )
     allow_ephemeral: bool = Field(
         default=False, description="On Cloud Run: accept the embedded API although its data will be lost."
@@ -197,6 +213,27 @@ class CloudSettings(ToolSettings):
                 "(or MCP_ALLOW_EPHEMERAL=true to accept the loss)"
             )
         return self
+
+    @model_validator(mode="after")
+    def _refuse_an_end_that_leaves_nowhere_to_go(self) -> Self:
+        if self.sse_sunset is None:
+            return self
+        if self.transport_type == "sse":
+            raise ValueError(
+                "MCP_SSE_SUNSET sends clients to Streamable HTTP, which MCP_TRANSPORT_TYPE=sse does not serve: "
+                "set MCP_TRANSPORT_TYPE=all, or leave MCP_SSE_SUNSET out"
+            )
+        if self.sse_sunset < SSE_DEPRECATED_ON:
+            raise ValueError(
+                f"MCP_SSE_SUNSET must be {SSE_DEPRECATED_ON} or later: MCP deprecated HTTP+SSE on that day"
+            )
+        return self
+
+    @property
+    def wires(self) -> frozenset[str]:
+        """Wires to serve."""
+        every = frozenset({"sse", "streamable_http"})
+        return every if self.transport_type == "all" else frozenset({self.transport_type})
 
     @property
     def accepted_hosts(self) -> tuple[str, ...]:

@@ -5,7 +5,8 @@ the wrong variable.
 """
 
 import re
-from typing import Annotated, Any, TypeVar
+from datetime import date
+from typing import Annotated, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, AliasChoices, AnyHttpUrl, BeforeValidator, SecretStr, ValidationError
@@ -35,6 +36,19 @@ Key = Annotated[SecretStr, AfterValidator(_sendable)]
 """A secret that is sent as a header."""
 
 
+SHORTEST_KEY: Final = 32
+
+
+def _long(keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    if any(len(key) < SHORTEST_KEY for key in keys):
+        raise ValueError(f"must be keys of {SHORTEST_KEY} characters or more each, separated by commas")
+    return keys
+
+
+Keys = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split), AfterValidator(_long)]
+"""Several secrets in one variable, separated by commas."""
+
+
 def _plain(address: AnyHttpUrl) -> AnyHttpUrl:
     if address.username or address.password or address.query or address.fragment:
         raise ValueError("must be an address without user, password, ? and #; secrets have variables of their own")
@@ -54,6 +68,21 @@ def _broker(url: SecretStr) -> SecretStr:
 
 BrokerUrl = Annotated[SecretStr, AfterValidator(_broker)]
 """Where sessions are shared; its password makes it a secret."""
+
+
+def _day(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        if re.fullmatch(r"\s*\d{4}-\d{2}-\d{2}\s*", value, re.ASCII):
+            return date.fromisoformat(value.strip())
+    except ValueError:
+        pass  # it looks like a day, but there is none like it
+    raise ValueError("must be a day as YYYY-MM-DD, for example 2027-03-31")
+
+
+Day = Annotated[date, BeforeValidator(_day)]
+"""A day in UTC. Written in one way only: pydantic itself would take seconds since 1970 for one, too."""
 
 
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)

@@ -6,7 +6,7 @@ its stack and answered with a fixed sentence.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from mcp.server import MCPServer, ServerRequestContext
@@ -18,7 +18,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, CallToolResult, TextContent, ToolAnnotations
 from pydantic import PrivateAttr
 
-from shared import render
+from shared import render, request_state
 from shared.arguments import read_arguments, schema_of
 from shared.errors import Effect, InvalidInputError, TicketServerError
 from shared.overview import OVERVIEW
@@ -39,19 +39,27 @@ _RESOURCE_NOT_FOUND: Final = -32002  # revisions with a handshake; since 2026-07
 _FIRST_WITHOUT_HANDSHAKE: Final = "2026-07-28"
 
 
-def build_server(tools: TicketTools, *, counter: Counter | None = None, version: str = VERSION) -> MCPServer[Any]:
+def build_server(
+    tools: TicketTools,
+    *,
+    counter: Counter | None = None,
+    version: str = VERSION,
+    request_state_keys: Sequence[str] = (),
+) -> MCPServer[Any]:
     """Return a server that answers with `tools`; it opens nothing and may serve many sessions at once.
 
     Args:
         tools: where calls go.
         counter: counts `tool_calls` by tool and outcome.
         version: what `serverInfo` says.
+        request_state_keys: seal what clients carry between the rounds of a request; see `request_state.security`.
     """
     server: MCPServer[Any] = MCPServer(
         NAME,
         title="Ticket server",
         version=version,
         instructions=_INSTRUCTIONS,
+        request_state_security=request_state.security(request_state_keys),
         tools=[TicketTool.of(spec, tools, counter) for spec in TOOLS],
         resources=[
             TextResource(

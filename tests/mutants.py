@@ -141,7 +141,8 @@ def try_all(mutations: Sequence[Mutation], trees: Sequence[Path]) -> list[Verdic
 
 def failures_unmutated(mutations: Sequence[Mutation], trees: Sequence[Path]) -> str:
     """Return the output of the named tests that fail on the code as it is: they would seem to kill everything."""
-    tests = list(dict.fromkeys(mutation.test for mutation in mutations))
+    # Sorted, because pytest forgets the fixtures of a folder that it comes back to.
+    tests = sorted({mutation.test for mutation in mutations})
     shares = [tests[start :: len(trees)] for start in range(min(len(trees), len(tests)))]
     with ThreadPoolExecutor(len(trees)) as pool:
         results = pool.map(run_tests, trees, shares)

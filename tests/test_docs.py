@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from shared.config import settings_table
+from transport import guide
 
 ROOT = Path(__file__).resolve().parent.parent
 READMES = ["README.md", "README.ja.md"]
@@ -44,6 +45,12 @@ def test_both_readmes_have_the_same_code_and_name_the_same_things() -> None:
     assert CODE.findall(text(japanese)) == CODE.findall(text(english))
     named = [sorted(set(re.findall(r"`([^`\n]+)`", prose(readme)))) for readme in READMES]
     assert named[1] == named[0]
+
+
+def test_client_authors_read_the_same_in_the_guide_and_on_the_page_of_the_server() -> None:
+    (changes,) = re.findall(r"^```diff\n(.*?)^```$", text("docs/migration.md"), re.MULTILINE | re.DOTALL)
+    assert changes == guide.changes("https://tickets.example.com/mcp")
+    assert changes in guide.page("https://tickets.example.com", None)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

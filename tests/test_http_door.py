@@ -302,7 +302,7 @@ async def test_health_and_readiness_are_told_to_everybody_and_nothing_else_is(do
         health, readiness = await http.get("/health"), await http.get("/ready")
         others = [await http.get(path) for path in ("/", "/docs", "/redoc", "/openapi.json", "/sse/x", "/tickets")]
 
-    assert (health.status_code, health.json()) == (200, {"status": "healthy", "transport": "sse", "auth_enabled": True})
+    assert (health.status_code, health.json()) == (200, {"status": "healthy", "transport": "all", "auth_enabled": True})
     assert (readiness.status_code, readiness.json()) == (200, {"status": "ready", "reason": None})
     assert {response.status_code for response in others} == {404}
     assert "server" not in health.headers

@@ -1,34 +1,47 @@
-"""Puts the wires together: one engine and one broker behind the routes of every wire.
+"""Puts the wires together: one engine and one broker behind the routes of every wire that is served.
 
 `asgi_app` is a whole ASGI application for any server of the MCP SDK; a door that has routes of its own takes a
 `Transport`, adds its routes and enters it in its lifespan.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+import time
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import date
 from typing import Any, Final
 
 from mcp.server import MCPServer
 from mcp.server.lowlevel import Server
 from starlette.applications import Starlette
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
 
 from shared.identity import AuthProvider
 from shared.telemetry import Counter, get_logger
-from transport.base import Endpoint
+from transport import guide, sse, streamable_http
+from transport.base import Endpoint, TransportHandler
 from transport.broker import SessionBroker
 from transport.broker_memory import InMemoryBroker
+from transport.bus import SharedBus
 from transport.engine import Engine
 from transport.guard import Guard
 from transport.session import Limits
 from transport.sse import MessageHandler, SSETransportHandler
 from transport.streamable_http import StreamableHTTPTransportHandler
+from transport.sunset import GUIDE_PATH, Sunset
 
 log = get_logger(__name__)
 
+EXPOSED_HEADERS: Final = ("Mcp-Session-Id", "MCP-Protocol-Version", "WWW-Authenticate", "Retry-After")
+"""What the script of a page may read of an answer."""
+PREFLIGHT_S: Final = 600
 LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1", "[::1]")
 LOOPBACK_ORIGINS: Final = tuple(f"http://{host}:*" for host in LOOPBACK_HOSTS)
+WIRES: Final = frozenset({sse.WIRE, streamable_http.WIRE})
 
 
 class Transport:
@@ -38,10 +51,20 @@ class Transport:
         server: any server of the SDK, high-level or low-level.
         auth_provider: proves who is calling.
         broker: keeps the sessions; by default in memory, for one instance.
+        bus: the one that `server` publishes to, so that subscribers of all instances hear it; without one a
+            server's events stay on the instance where they happen.
         allowed_hosts: names accepted in `Host`; loopback names by default.
         allowed_origins: origins accepted from browsers; loopback ones by default.
         limits: bounds of this instance.
-        counter: counts streams, refusals and requests.
+        counter: counts streams, refusals, requests and clients.
+        wires: which of `WIRES` are served. HTTP+SSE that is not answers 410 and says where to go, while a 404 would
+            look like a wrong address. Streamable HTTP that is not is a 404: nobody was told its address yet.
+        sse_sunset: the first day, in UTC, on which HTTP+SSE is not served any more.
+        public_url: address that clients use, told to those who have to move; they are told paths without one.
+        clock: returns the time in seconds since 1970.
+
+    Raises:
+        ValueError: there is no such wire, or `sse_sunset` would leave clients nowhere to go.
     """
 
     def __init__(
@@ -50,14 +73,23 @@ class Transport:
         *,
         auth_provider: AuthProvider,
         broker: SessionBroker | None = None,
+        bus: SharedBus | None = None,
         allowed_hosts: Sequence[str] = LOOPBACK_HOSTS,
         allowed_origins: Sequence[str] = LOOPBACK_ORIGINS,
         limits: Limits | None = None,
         counter: Counter | None = None,
+        wires: Collection[str] = WIRES,
+        sse_sunset: date | None = None,
+        public_url: str = "",
+        clock: Callable[[], float] = time.time,
     ) -> None:
+        if not wires or not WIRES.issuperset(wires):
+            raise ValueError(f"wires must be some of {', '.join(sorted(WIRES))}")
+        if sse_sunset is not None and streamable_http.WIRE not in wires:
+            raise ValueError(f"an end of {sse.WIRE} needs {streamable_http.WIRE} among the wires")
         self._limits = limits = limits if limits is not None else Limits()
         self._broker = broker = broker if broker is not None else InMemoryBroker(limits)
-        self._engine = Engine(server, broker, limits=limits, counter=counter)
+        self._engine = Engine(server, broker, limits=limits, bus=bus, counter=counter)
         self._draining = asyncio.Event()
         guard = Guard(
             hosts=allowed_hosts,
@@ -65,29 +97,61 @@ class Transport:
             max_body_bytes=limits.max_body_bytes,
             body_s=limits.body_s,
         )
-        handlers = {
-            "/sse": SSETransportHandler(
-                self._engine,
-                broker,
-                limits=limits,
-                draining=self._draining,
-                message_path="/messages",
-                counter=counter,
-            ),
-            "/messages": MessageHandler(self._engine, broker, guard=guard, draining=self._draining),
-            "/mcp": StreamableHTTPTransportHandler(
-                self._engine, broker, guard=guard, limits=limits, draining=self._draining, counter=counter
-            ),
+        handlers: dict[str, dict[str, TransportHandler]] = {
+            sse.WIRE: {
+                "/sse": SSETransportHandler(
+                    self._engine,
+                    broker,
+                    limits=limits,
+                    draining=self._draining,
+                    message_path="/messages",
+                    counter=counter,
+                ),
+                "/messages": MessageHandler(self._engine, broker, guard=guard, draining=self._draining),
+            },
+            streamable_http.WIRE: {
+                "/mcp": StreamableHTTPTransportHandler(
+                    self._engine, broker, guard=guard, limits=limits, draining=self._draining, counter=counter
+                )
+            },
         }
+        self._served = handlers.keys() & wires
+        self._sunsets: dict[str, Sunset] = {}
+        if sse_sunset is not None or sse.WIRE not in wires:
+            day = sse_sunset if sse.WIRE in wires else None
+            self._sunsets[sse.WIRE] = Sunset(day=day, public_url=public_url, clock=clock)
+        self._public_url = public_url
         self.routes: list[BaseRoute] = [
-            Route(path, Endpoint(handler, guard=guard, auth_provider=auth_provider, counter=counter))
-            for path, handler in handlers.items()
+            Route(
+                path,
+                _for_browsers(
+                    Endpoint(
+                        handler,
+                        guard=guard,
+                        auth_provider=auth_provider,
+                        counter=counter,
+                        sunset=self._sunsets.get(wire),
+                    ),
+                    guard,
+                    handler.methods,
+                ),
+            )
+            for wire, paths in handlers.items()
+            if wire in wires or wire in self._sunsets
+            for path, handler in paths.items()
         ]
+        if streamable_http.WIRE in wires:
+            self.routes.append(Route(GUIDE_PATH, self._guide, methods=["GET"]))
+
+    async def _guide(self, request: Request) -> PlainTextResponse:
+        """Tell whoever has to move how. No key is asked for: a header sends people here, and nothing here is secret."""
+        base = self._public_url or request.scope.get("root_path", "")
+        return PlainTextResponse(guide.page(base, self._sunsets.get(sse.WIRE)))
 
     @asynccontextmanager
     async def run(self) -> AsyncGenerator[None]:
         """Serve until left. Streams that are still open then end, calls that still run are interrupted."""
-        async with self._broker.run(self._engine), self._engine.run():
+        async with self._engine.usage.run(), self._broker.run(self._engine), self._engine.run():
             try:
                 yield
             finally:
@@ -109,6 +173,11 @@ class Transport:
         return self._limits
 
     @property
+    def wires(self) -> frozenset[str]:
+        """Names of the wires that are served now."""
+        return frozenset(wire for wire in self._served if wire not in self._sunsets or not self._sunsets[wire].is_over)
+
+    @property
     def is_draining(self) -> bool:
         """Whether new sessions are refused because this instance is about to stop."""
         return self._draining.is_set()
@@ -123,6 +192,22 @@ class Transport:
         return self._broker.figures()
 
 
+def _for_browsers(app: ASGIApp, guard: Guard, methods: Collection[str]) -> ASGIApp:
+    """Have browsers let the pages of accepted origins call `app` and read what MCP says in headers.
+
+    They ask before they send a key, so that question is answered to whoever asks it. No cookies: a key is a header.
+    """
+    return CORSMiddleware(
+        app,
+        allow_origin_regex=guard.origins.pattern,
+        allow_methods=sorted(methods),
+        allow_headers=["*"],
+        expose_headers=EXPOSED_HEADERS,
+        allow_private_network=True,  # the page of an origin that was named may call a server on loopback
+        max_age=PREFLIGHT_S,
+    )
+
+
 def asgi_app(
     server: "MCPServer[Any] | Server[Any]",
     *,
@@ -130,7 +215,7 @@ def asgi_app(
     broker: SessionBroker | None = None,
     **options: Any,
 ) -> Starlette:
-    """Return an ASGI application that serves `server` on `/sse`, `/messages` and `/mcp`, lifespan included.
+    """Return an ASGI application that serves `server` on every wire, lifespan included.
 
     Args:
         server: any server of the SDK.

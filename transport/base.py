@@ -10,6 +10,7 @@ from shared.identity import AuthenticationError, AuthProvider, Principal
 from shared.telemetry import Counter, get_logger
 from transport import messages
 from transport.guard import Guard, RefusedError
+from transport.sunset import Sunset, announcing
 
 log = get_logger(__name__)
 
@@ -50,13 +51,21 @@ class TransportHandler(ABC):
 class Endpoint:
     """One route: refuses what must be refused, in one order, before its handler sees anything.
 
-    Method, then host and origin, then who is calling: a page of a foreign site learns nothing, not even whether a key
-    is right.
+    Whether the wire has ended, method, then host and origin, then who is calling: a page of a foreign site learns
+    nothing, not even whether a key is right. The end comes first because it is the same for everybody, and who has to
+    move must learn it with an expired key or the wrong method as well.
     """
 
     def __init__(
-        self, handler: TransportHandler, *, guard: Guard, auth_provider: AuthProvider, counter: Counter | None
+        self,
+        handler: TransportHandler,
+        *,
+        guard: Guard,
+        auth_provider: AuthProvider,
+        counter: Counter | None,
+        sunset: Sunset | None = None,
     ) -> None:
+        self._sunset = sunset
         self._handler = handler
         self._guard = guard
         self._auth_provider = auth_provider
@@ -65,7 +74,12 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
         request = Request(scope, receive)
+        root = scope.get("root_path", "")
+        if self._sunset is not None:
+            send = announcing(send, self._sunset.headers(root))
         try:
+            if self._sunset is not None:
+                self._sunset.check(root)
             if request.method not in self._handler.methods:
                 allowed = ", ".join(sorted(self._handler.methods))
                 raise RefusedError(405, "method", f"Use {allowed} here.", headers={"allow": allowed})

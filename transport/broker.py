@@ -76,8 +76,10 @@ class Call:
 class Note:
     """Word about a session from the instance that heard something to one that it concerns."""
 
-    kind: Literal["answered", "progressed", "cancelled", "epoch"]
-    """A client answered, reports progress on, or cancels `request`; or its session began a new epoch."""
+    kind: Literal["answered", "progressed", "cancelled", "epoch", "published"]
+    """A client answered, reports progress on, or cancels `request`; its session began a new epoch; or, of no session,
+    the server published an event.
+    """
     session: str
     owner: Owner
     """Whose session it is: whoever proved to be this principal said it."""

@@ -297,7 +297,7 @@ class ValkeyBroker:
 
     async def tell(self, note: Note, *, instance: str | None = None) -> None:
         """Pass word on; to one instance as soon as it listens, unless it died."""
-        text = codec.encode_note(note)
+        text = codec.encode_note(note, self.instance)
         deadline = asyncio.get_running_loop().time() + TELL_S
         while not await self._hub.call(scripts.TELL, instance or "", text):
             if asyncio.get_running_loop().time() > deadline:
@@ -322,8 +322,10 @@ class ValkeyBroker:
                 self._ended(rest.decode())
             case b"stale":
                 self._tasks.start_soon(self._refresh, rest.decode())
-            case b"note" if self._listener is not None:
-                self._tasks.start_soon(self._hand_on, self._listener, codec.decode_note(rest))
+            case b"note":
+                note, sender = codec.decode_note(rest)
+                if sender != self.instance and self._listener is not None:  # what is for all comes back as well
+                    self._tasks.start_soon(self._hand_on, self._listener, note)
 
     async def _hand_on(self, listener: Listener, note: Note) -> None:
         try:

@@ -4,11 +4,9 @@ A request is recorded before it runs and is answered exactly once: with its resu
 there is none. Cancellation uses cancel scopes, never `task.cancel()`, which libraries below have been seen to swallow.
 """
 
-import asyncio
 import itertools
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
@@ -34,8 +32,11 @@ from shared.telemetry import Counter, get_logger
 from transport import messages
 from transport.backchannel import Address, BackChannel, Caller, Channel, Exchange
 from transport.broker import Admission, Admitted, BrokerUnavailableError, Call, Note, SessionBroker
+from transport.bus import SharedBus
 from transport.kernel import Kernel, cancelled_request_id_from_params, coerce_request_id, error_of
+from transport.running import Running, RunningCalls
 from transport.session import Limits, SessionRecord
+from transport.usage import Usage
 
 log = get_logger(__name__)
 
@@ -59,17 +60,6 @@ class TooBusyError(TicketServerError):
         super().__init__("This server is busy or about to stop. Nothing was done; try again in a moment.")
 
 
-@dataclass(slots=True, eq=False)
-class _Running:
-    epoch: int
-    writes: bool
-    listens: bool
-    """It is a subscription, which ends when the server says so."""
-    exchange: Exchange
-    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
-    done: anyio.Event = field(default_factory=anyio.Event)
-
-
 class Engine:
     """Runs the requests of every session through one MCP server.
 
@@ -77,6 +67,7 @@ class Engine:
         server: any server of the SDK.
         broker: keeps the sessions and takes what is sent to clients.
         limits: bounds of this instance.
+        bus: carries events of the server to the subscribers of all instances.
         counter: counts `mcp_requests` by method and outcome.
     """
 
@@ -86,19 +77,23 @@ class Engine:
         broker: SessionBroker,
         *,
         limits: Limits,
+        bus: SharedBus | None = None,
         counter: Counter | None = None,
     ) -> None:
         self._broker = broker
+        self._bus = bus
+        if bus is not None:
+            bus.connect(self._spread)
         self.channel = BackChannel(broker)
         """The way from this instance to the clients."""
         self._kernel = Kernel(server, self.channel)
         self._limits = limits
         self._counter = counter
-        self._running: dict[str, dict[RequestId, _Running]] = {}
+        self.usage = Usage(counter)
+        """Who uses this instance."""
+        self._running = RunningCalls()
         self._exchanges = itertools.count(1)
         self._alone = 0
-        self._quiet = asyncio.Event()
-        self._quiet.set()
         self._stopping = False
 
     @asynccontextmanager
@@ -178,9 +173,8 @@ class Engine:
             raise TooBusyError
         exchange = self._kernel.exchange(Address(name), caller, kind, request, channel=channel)
         writes = self._kernel.writes(request.method, request.params)
-        this = _Running(0, writes, request.method == "subscriptions/listen", exchange)
-        self._running[name] = {request.id: this}
-        self._quiet.clear()
+        this = Running(0, writes, request.method == "subscriptions/listen", exchange)
+        self._running.add(name, request.id, this)
         self._alone += 1
         answer: tuple[bytes, int | None] | None = None
         try:
@@ -189,7 +183,7 @@ class Engine:
         finally:
             exchange.closed = True
             self._alone -= 1
-            self._settled(name, request.id, this)
+            self._running.settle(name, request.id, this)
         return answer or (messages.interrupted(request.id, writes=writes), INTERNAL_ERROR)
 
     def rejection(self, request: JSONRPCRequest, headers: Headers) -> ErrorData | None:
@@ -220,8 +214,7 @@ class Engine:
     async def _start(
         self, session: SessionRecord, request: JSONRPCRequest, call: Call, caller: Caller, kind: str
     ) -> None:
-        earlier = self._running.get(session.id, {})
-        if self._stopping or len(earlier) >= self._limits.max_running_calls:
+        if self._stopping or len(self._running.of(session.id)) >= self._limits.max_running_calls:
             await self._refuse_as_busy(session, request)
             return
         if call.opens_epoch:
@@ -233,9 +226,8 @@ class Engine:
         if call.stream and session.comes_again:
             exchange.message_metadata.close_sse_stream = partial(self._hang_up, session.id, call.stream)
             exchange.message_metadata.close_standalone_sse_stream = partial(self._hang_up, session.id, "")
-        this = _Running(session.epoch, call.writes, request.method == "subscriptions/listen", exchange)
-        self._running.setdefault(session.id, {})[request.id] = this
-        self._quiet.clear()
+        this = Running(session.epoch, call.writes, request.method == "subscriptions/listen", exchange)
+        self._running.add(session.id, request.id, this)
         self._tasks.start_soon(self._serve, session, request, this)
         if call.opens_epoch:
             await this.done.wait()  # else a pipelined next message could meet a session without a record
@@ -272,7 +264,7 @@ class Engine:
         """
         if request is None:
             return True
-        running = self._running.get(session, {})
+        running = self._running.of(session)
         call = running.get(request) or running.get(coerce_request_id(request))
         if call is None:
             return not self._broker.is_shared
@@ -286,7 +278,7 @@ class Engine:
 
     def _begin_epoch(self, session: str, epoch: int) -> None:
         """Cancel what runs here of earlier epochs: its answers are not wanted any more."""
-        for call in self._running.get(session, {}).values():
+        for call in self._running.of(session).values():
             if call.epoch < epoch:
                 call.scope.cancel()
 
@@ -304,10 +296,12 @@ class Engine:
                 self._cancel(note.session, note.request)
             case "epoch":
                 self._begin_epoch(note.session, int(note.body["epoch"]))
+            case "published" if self._bus is not None:
+                await self._bus.told(note)
             case _:
                 await self.channel.told(note)
 
-    async def _serve(self, session: SessionRecord, request: JSONRPCRequest, call: _Running) -> None:
+    async def _serve(self, session: SessionRecord, request: JSONRPCRequest, call: Running) -> None:
         """Run one request to its one answer; a cancelled one has none. Never raises, whatever its handler does."""
         answer: bytes | None = None
         try:
@@ -325,7 +319,7 @@ class Engine:
                 if not accepted:
                     log.info("answer_dropped", method=request.method)
                     self.dropped()
-            self._settled(session.id, request.id, call)
+            self._running.settle(session.id, request.id, call)
 
     async def _answer(
         self, session: SessionRecord | None, request: JSONRPCRequest, exchange: Exchange
@@ -335,6 +329,7 @@ class Engine:
             result = await self._kernel.request(session, exchange, request)
             if request.method == "initialize" and session is not None:
                 await self._broker.save(session)
+            self.usage.served(request, session, wire=exchange.transport.kind)
             answer = messages.result(request.id, result)
         except Exception as exc:
             problem = error_of(exc)
@@ -351,19 +346,9 @@ class Engine:
             self._counter.count("mcp_requests", method=method, outcome=outcome)
         return answer, code
 
-    def _settled(self, session: str, request: RequestId, call: _Running) -> None:
-        running = self._running.get(session, {})
-        if running.get(request) is call:
-            del running[request]
-        if not running:
-            self._running.pop(session, None)
-        if not self._running:
-            self._quiet.set()
-        call.done.set()
-
     def is_busy(self, session: str) -> bool:
         """Whether calls of this session are running here."""
-        return bool(self._running.get(session))
+        return bool(self._running.of(session))
 
     def dropped(self) -> None:
         """Count an answer that nobody wanted any more."""
@@ -374,27 +359,27 @@ class Engine:
         """Let go of a session that ended: its calls are cancelled, whoever waits for its client is told."""
         self._kernel.forget(session)
         self.channel.close(session)
-        for call in self._running.get(session, {}).values():
+        for call in self._running.of(session).values():
             call.scope.cancel()
 
     def is_listening(self, session: str) -> bool:
         """Whether a subscription of this session runs here: it is owed its end before its stream may end."""
-        return any(call.listens for call in self._running.get(session, {}).values())
+        return any(call.listens for call in self._running.of(session).values())
 
     async def stop(self, grace_s: float) -> None:
         """End subscriptions, let other calls go on for `grace_s` seconds, then interrupt the rest and answer them."""
         self._kernel.end_subscriptions()
         with anyio.move_on_after(_LAST_WORDS_S):
-            for call in [call for calls in self._running.values() for call in calls.values() if call.listens]:
-                await call.done.wait()
+            for call in self._running.all():
+                if call.listens:
+                    await call.done.wait()
         self._broker.wake_all()
         with anyio.move_on_after(grace_s):
-            await self._quiet.wait()
+            await self._running.quiet.wait()
         self._stopping = True
-        for calls in self._running.values():
-            for call in calls.values():
-                call.scope.cancel()
+        for call in self._running.all():
+            call.scope.cancel()
         with anyio.move_on_after(_LAST_WORDS_S) as patience:
-            await self._quiet.wait()
+            await self._running.quiet.wait()
         if patience.cancelled_caught:
-            log.error("calls_ignored_their_cancellation", calls=sum(len(calls) for calls in self._running.values()))
+            log.error("calls_ignored_their_cancellation", calls=len(self._running.all()))

@@ -5,8 +5,8 @@ or in an intranet, but it cannot choose these two headers. Source: MCP transport
 """
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
-from urllib.parse import urlsplit
 
 from mcp_types import INVALID_REQUEST, RequestId
 from starlette.requests import ClientDisconnect, Request
@@ -47,7 +47,8 @@ class Guard:
     def __init__(self, *, hosts: Sequence[str], origins: Sequence[str], max_body_bytes: int, body_s: float) -> None:
         self._hosts = frozenset(host.lower() for host in hosts if not host.startswith("*"))
         self._suffixes = tuple(host[1:].lower() for host in hosts if host.startswith("*"))
-        self._origins = frozenset(origin.lower().rstrip("/") for origin in origins)
+        self.origins = re.compile("|".join(map(_pattern_of, origins)) or r"(?!)", re.IGNORECASE)
+        """Matches whole origins that may call here; none where there is none."""
         self._max_body_bytes = max_body_bytes
         self._body_s = body_s
 
@@ -61,18 +62,8 @@ class Guard:
         if host not in self._hosts and not (self._suffixes and host.endswith(self._suffixes)):
             raise RefusedError(421, "host", "This server is not known by that Host. Set MCP_ALLOWED_HOSTS to add it.")
         origin = request.headers.get("origin")
-        if origin is not None and not self._knows_origin(origin.strip().lower()):
+        if origin is not None and not self.origins.fullmatch(origin.strip()):
             raise RefusedError(403, "origin", "That Origin may not call here. Set MCP_ALLOWED_ORIGINS to add it.")
-
-    def _knows_origin(self, origin: str) -> bool:
-        if origin in self._origins:
-            return True
-        try:
-            parts = urlsplit(origin)
-        except ValueError:
-            return False
-        host = parts.netloc.removesuffix(f":{_port_of(parts.netloc)}")
-        return f"{parts.scheme}://{host}:*" in self._origins
 
     async def body(self, request: Request) -> bytes:
         """Return the JSON body of `request`, read no further than its limit.
@@ -108,6 +99,11 @@ def accepts(request: Request, *types: str) -> bool:
     accepted = request.headers.get("accept", "*/*").lower().split(",")
     ranges = {one.partition(";")[0].strip() for one in accepted}
     return all(not ranges.isdisjoint({"*/*", one, f"{one.partition('/')[0]}/*"}) for one in types)
+
+
+def _pattern_of(origin: str) -> str:
+    origin = origin.rstrip("/")
+    return re.escape(origin.removesuffix(":*")) + (r"(:\d+)?" if origin.endswith(":*") else "")
 
 
 def _host_of(header: str) -> str:

@@ -121,6 +121,7 @@ class SSETransportHandler(TransportHandler):
         attachment = await self._broker.attach(session, after=after)
         if attachment is None:
             return None
+        log.info("stream_opened", session=session[:8], wire=WIRE)
         endpoint = f"{coming.root_path}{self._message_path}?session_id={session}"
         return Opened(
             attachment,

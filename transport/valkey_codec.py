@@ -77,12 +77,13 @@ def _event(number: int, kind: bytes | int, writes: bytes, request: bytes, messag
     return Event(number, Kind(int(kind)), 0.0, message, decode_request(request), writes == b"1")
 
 
-def encode_note(note: Note) -> bytes:
-    """Return a note as it is published."""
-    return b"note " + json.dumps(asdict(note)).encode()
+def encode_note(note: Note, sender: str) -> bytes:
+    """Return a note as the instance `sender` publishes it."""
+    return f"note {sender} {json.dumps(asdict(note))}".encode()
 
 
-def decode_note(text: bytes) -> Note:
-    """Return the note that `encode_note` made."""
-    told = json.loads(text)
-    return Note(**told | {"owner": tuple(told["owner"])})
+def decode_note(text: bytes) -> tuple[Note, str]:
+    """Return the note that `encode_note` made, and who published it."""
+    sender, _, body = text.partition(b" ")
+    told = json.loads(body)
+    return Note(**told | {"owner": tuple(told["owner"])}), sender.decode()

@@ -17,7 +17,7 @@ from auth.providers import APIKeyAuthProvider
 from shared.telemetry import configure_logging
 from tests.conformance.fixtures import fixture_server
 from tests.processes import KEY
-from transport import asgi_app
+from transport import SharedBus, asgi_app
 from transport.broker_valkey import ValkeyBroker
 
 
@@ -34,7 +34,8 @@ def main() -> None:
     given = parser.parse_args()
     configure_logging(level="WARNING")
     broker = None if given.broker_url is None else ValkeyBroker(given.broker_url)
-    app = asgi_app(fixture_server(), auth_provider=APIKeyAuthProvider(KEY), broker=broker)
+    bus = SharedBus()
+    app = asgi_app(fixture_server(bus), auth_provider=APIKeyAuthProvider(KEY), broker=broker, bus=bus)
     app.routes.append(Route("/health", health))
     # uvicorn stops gracefully, then raises the signal again, which would end the process before it has cleaned up.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

@@ -4,7 +4,7 @@ docs/conformance.md has the results. Not looked at are scenarios of the tasks ex
 have, and what the suite has no scenario for.
 """
 
-from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -24,11 +24,6 @@ SCORED: Final = {HANDSHAKE: 30, STATELESS: 37}
 EXTENSION: Final = "tasks-"
 OF_A_LATER_REVISION: Final = {"server-sse-priming-event", "server-sse-retry-field"}
 """The stable release says that it speaks 2025-03-26 where it looks for what 2025-11-25 recommends."""
-NEEDS_A_SHARED_BUS: Final = {
-    "sep-2575-server-sends-tools-list-changed-on-subscription",
-    "sep-2575-server-sends-prompts-list-changed-on-subscription",
-}
-"""What one instance is told reaches the subscribers of the other only over a bus that spans both."""
 
 
 @pytest.fixture(scope="module")
@@ -60,15 +55,13 @@ async def behind_a_proxy(ports: Sequence[int], key: str = KEY) -> AsyncGenerator
         yield f"{proxy.address}/mcp"
 
 
-async def requirements(
-    node_modules: Path, ports: Sequence[int], arguments: tuple[str, str], *, tolerated: Collection[str] = ()
-) -> Report:
+async def requirements(node_modules: Path, ports: Sequence[int], arguments: tuple[str, str]) -> Report:
     """Run what a revision requires, and check all of it but the extension."""
     async with behind_a_proxy(ports) as url:
         report = await run_suite(node_modules, ALPHA, url, *arguments)
 
     ours = {name for name in report.checks if not name.startswith(EXTENSION)}
-    complaints = report.complaints(ours, tolerated=tolerated)
+    complaints = report.complaints(ours)
     assert not complaints, complaints
     assert len(report.scored) == SCORED[arguments]
     assert report.code == 0, report.said
@@ -90,7 +83,7 @@ async def test_one_instance_meets_the_requirements(
 async def test_two_instances_meet_the_requirements_wherever_a_request_goes(
     node_modules: Path, pair: list[int], revision: tuple[str, str]
 ) -> None:
-    await requirements(node_modules, pair, revision, tolerated=NEEDS_A_SHARED_BUS)
+    await requirements(node_modules, pair, revision)
 
 
 @pytest.mark.xdist_group("conformance")

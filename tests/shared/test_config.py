@@ -439,3 +439,22 @@ def test_the_table_is_printed_by_the_module(env: pytest.MonkeyPatch, capsys: pyt
     runpy.run_module("shared.config", run_name="__main__")
 
     assert capsys.readouterr().out == settings_table()
+
+
+def test_keys_for_request_states_come_in_order_and_are_never_shown(env: pytest.MonkeyPatch) -> None:
+    env.setenv("MCP_REQUEST_STATE_KEYS", f"{'n' * 32}, {'o' * 40}")
+
+    settings = load(CloudSettings, mcp_api_key="k" * 32)
+
+    assert [key.get_secret_value() for key in settings.request_state_keys] == ["n" * 32, "o" * 40]
+    assert "nnn" not in repr(settings)
+
+
+def test_a_short_key_seals_nothing(env: pytest.MonkeyPatch) -> None:
+    env.setenv("MCP_REQUEST_STATE_KEYS", f"{'n' * 32}, short")
+
+    with pytest.raises(SettingsError, match="must be keys of 32 characters or more") as error:
+        load(CloudSettings, mcp_api_key="k" * 32)
+
+    assert str(error.value).startswith("MCP_REQUEST_STATE_KEYS ")
+    assert "short" not in str(error.value)

@@ -14,7 +14,7 @@ from starlette.requests import HTTPConnection
 from shared.identity import AuthenticationError, AuthProvider, Principal
 from shared.telemetry import TallyCounter
 from tests.transport.gated_server import Gates, gated_server
-from transport.app import Transport
+from transport.app import LOOPBACK_ORIGINS, Transport
 from transport.broker import SessionBroker
 from transport.broker_memory import InMemoryBroker
 from transport.session import Limits
@@ -80,9 +80,12 @@ make_broker: Callable[[Limits], SessionBroker] = in_memory
 
 @asynccontextmanager
 async def bench(
-    hosts: Sequence[str] = ("127.0.0.1",), broker: SessionBroker | None = None, **limits: Any
+    hosts: Sequence[str] = ("127.0.0.1",),
+    origins: Sequence[str] = LOOPBACK_ORIGINS,
+    broker: SessionBroker | None = None,
+    **limits: Any,
 ) -> AsyncGenerator[Bench]:
-    """Serve the gated server over SSE for `KeyPerPerson`."""
+    """Serve the gated server for `KeyPerPerson`."""
     server, gates = gated_server()
     counter = TallyCounter()
     transport = Transport(
@@ -92,6 +95,7 @@ async def bench(
         limits=Limits(**limits),
         counter=counter,
         allowed_hosts=hosts,
+        allowed_origins=origins,
     )
 
     @asynccontextmanager

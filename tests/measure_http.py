@@ -1,0 +1,156 @@
+"""What a call over Streamable HTTP costs: `python -m tests.measure_http`. Linux; nothing else should run meanwhile.
+
+Measured as in `tests.measure`: processor time of the server processes for one `tools/call`, in turns, with the MCP
+SDK's own Streamable HTTP server, which has the same tools, in the same run. Each caller keeps one connection.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import re
+import socket
+import statistics
+import sys
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import uvicorn
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from tests.measure import CALLERS, CALLS, OBSERVED, cpu_s
+from tests.processes import Process, started
+from tests.transport.gated_server import gated_server
+from tests.transport.sse_client import initialize_params
+from tests.transport.test_engine import call
+from tests.valkey import valkey_server
+
+SDK: Final = ("-m", "tests.measure_http", "--serve-sdk")
+HANDSHAKE, STATELESS = "2025-11-25", "2026-07-28"
+ENVELOPE: Final = {
+    "io.modelcontextprotocol/protocolVersion": STATELESS,
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+ROUTING: Final = {"MCP-Protocol-Version": STATELESS, "Mcp-Method": "tools/call", "Mcp-Name": "echo"}
+LIMIT_S: Final = 30.0
+
+
+def serve_sdk() -> None:
+    """Serve the same tools with the SDK's own Streamable HTTP transport."""
+
+    async def health(_: Request) -> JSONResponse:
+        return JSONResponse({"status": "healthy"})
+
+    app = gated_server()[0].streamable_http_app()
+    app.router.routes.append(Route("/health", health))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        print(f"listening on http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
+        config = uvicorn.Config(
+            app, log_config=None, access_log=False, ws="none", timeout_keep_alive=65, timeout_graceful_shutdown=1
+        )
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+class Caller:
+    """One connection, and with a handshake one session."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._host = host
+        self._headers: dict[str, str] = {}
+
+    async def post(self, message: Any, headers: dict[str, str]) -> str:
+        """Send one message; return the head of the answer, which is read to its end."""
+        body = json.dumps(message)
+        about = {
+            "Host": self._host,
+            "x-api-key": "key-me",
+            "Accept": "application/json, text/event-stream",
+            "Content-Type": "application/json",
+            "Content-Length": str(len(body)),
+            **headers,
+        }
+        head = "".join(f"{name}: {value}\r\n" for name, value in about.items())
+        self._writer.write(f"POST /mcp HTTP/1.1\r\n{head}\r\n{body}".encode())
+        async with asyncio.timeout(LIMIT_S):
+            answered = (await self._reader.readuntil(b"\r\n\r\n")).decode()
+            if "chunked" in answered:
+                await self._reader.readuntil(b"\r\n0\r\n\r\n")
+            elif length := re.search(r"(?i)content-length: (\d+)", answered):
+                await self._reader.readexactly(int(length[1]))
+        assert re.match(r"HTTP/1\.1 20[02]", answered), answered
+        return answered
+
+    async def shake_hands(self) -> None:
+        """Open a session."""
+        opening = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": initialize_params()}
+        head = await self.post(opening, {})
+        (session,) = re.findall(r"(?im)^mcp-session-id: (\S+)", head)
+        self._headers = {"MCP-Protocol-Version": HANDSHAKE, "Mcp-Session-Id": session}
+        await self.post({"jsonrpc": "2.0", "method": "notifications/initialized"}, self._headers)
+
+    async def calls(self, first: int, revision: str) -> None:
+        """Make calls, each after the answer to the one before."""
+        for number in range(first, first + CALLS):
+            message = call(number, "echo", text="hello")
+            if revision == STATELESS:
+                message["params"]["_meta"] = ENVELOPE
+            await self.post(message, ROUTING if revision == STATELESS else self._headers)
+
+
+@asynccontextmanager
+async def callers(address: str) -> AsyncGenerator[list[Caller]]:
+    """Yield callers that are connected and have shaken hands."""
+    url = urlsplit(address)
+    connections = [await asyncio.open_connection(url.hostname, url.port) for _ in range(CALLERS)]
+    made = [Caller(reader, writer, url.netloc) for reader, writer in connections]
+    await asyncio.gather(*(caller.shake_hands() for caller in made))
+    try:
+        yield made
+    finally:
+        for _, writer in connections:
+            writer.close()
+        with contextlib.suppress(OSError):
+            await asyncio.gather(*(writer.wait_closed() for _, writer in connections))
+
+
+async def turn(process: Process, made: Sequence[Caller], first: int, revision: str) -> float:
+    """Make calls with all callers at once; return what one cost, in µs."""
+    before = cpu_s([process])
+    await asyncio.gather(*(caller.calls(first, revision) for caller in made))
+    return (cpu_s([process]) - before) / CALLERS / CALLS * 1e6
+
+
+async def measure(turns: int) -> None:
+    """Print a table."""
+    async with AsyncExitStack() as stack:
+        valkey = stack.enter_context(valkey_server("--appendonly", "no"))
+        programs = {"MCP SDK": SDK, "in memory": OBSERVED, "Valkey": (*OBSERVED, "--broker-url", valkey.url)}
+        running = {name: stack.enter_context(started(program)) for name, program in programs.items()}
+        made = {name: await stack.enter_async_context(callers(address)) for name, (address, _) in running.items()}
+        cost: dict[tuple[str, str], list[float]] = {}
+        for number in range(turns + 1):  # nobody counts the first
+            for revision in (HANDSHAKE, STATELESS):
+                for name, (_, process) in running.items():
+                    us = await turn(process, made[name], 1 + number * CALLS, revision)
+                    cost.setdefault((name, revision), []).append(us)
+        print("| server | revision | CPU a call | of the SDK's |\n|---|---|---|---|")
+        for (name, revision), all_us in cost.items():
+            us, sdk = (statistics.median(one[1:]) for one in (all_us, cost["MCP SDK", revision]))
+            print(f"| {name} | {revision} | {us:.0f} µs | {us / sdk:.2f} |")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m tests.measure_http", description=__doc__)
+    parser.add_argument("--turns", type=int, default=9, help="how often each server gets its calls")
+    parser.add_argument("--serve-sdk", action="store_true", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.serve_sdk:
+        serve_sdk()
+        sys.exit()
+    asyncio.run(measure(given.turns))
