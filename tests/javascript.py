@@ -26,7 +26,7 @@ def node_modules() -> Path:
 def installed() -> Path:
     """Return where the JavaScript clients are installed: by run.py, or by its function now."""
     given = os.environ.get("MCP_TEST_NODE_MODULES")
-    return Path(given) if given else run.node_modules(sys.executable, run.cache_folder())
+    return Path(given) if given else run.node_modules(sys.executable, processes.ROOT / "tests" / "clients", name="node")
 
 
 async def node(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":

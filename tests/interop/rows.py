@@ -1,0 +1,91 @@
+"""Which clients are driven over which wire, and the revision that each has to negotiate: the whole plan, as data.
+
+One row is one client of one version, on one wire, in one of its modes of negotiation. Drivers are in `drivers`, the
+pins in `environments`. A new client is a pin, a line here and, when it is a library, a driver.
+"""
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, Literal
+
+Wire = Literal["sse", "http"]
+Home = Literal["python-v1", "python-v2", "node", "clients"]
+"""Where a client is installed: a file of pins in `environments`, or `tests/clients`."""
+WIRES: Final[tuple[Wire, ...]] = ("sse", "http")
+PATHS: Final = MappingProxyType({"sse": "/sse", "http": "/mcp"})
+
+
+@dataclass(frozen=True)
+class Client:
+    """A client in one of its modes, with the revisions that it negotiates over SSE and Streamable HTTP."""
+
+    package: str
+    home: Home
+    driver: str
+    mode: str | None
+    over_sse: str
+    over_http: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One client on one wire."""
+
+    client: Client
+    wire: Wire
+
+    @property
+    def revision(self) -> str:
+        """The revision that has to be negotiated."""
+        return {"sse": self.client.over_sse, "http": self.client.over_http}[self.wire]
+
+    @property
+    def refusal(self) -> str:
+        """Words that a client says when its key is wrong."""
+        return REFUSALS.get((self.client.driver, self.wire), "401")
+
+    def __str__(self) -> str:
+        mode = f"-{self.client.mode}" if self.client.mode else ""
+        return f"{self.client.package.rpartition('/')[2]}-{self.client.home}{mode}-{self.wire}"
+
+
+OLD, NEW = "2025-11-25", "2026-07-28"
+# fmt: off
+CLIENTS: Final = (
+    #      package                             home         driver           mode      SSE  HTTP
+    Client("mcp",                              "python-v1", "mcp_v1",        None,     OLD, OLD),
+    Client("mcp",                              "python-v2", "mcp_v2",        "legacy", OLD, OLD),
+    Client("mcp",                              "python-v2", "mcp_v2",        "auto",   NEW, NEW),
+    Client("mcp",                              "python-v2", "mcp_v2",        NEW,      NEW, NEW),
+    Client("@modelcontextprotocol/sdk",        "clients",   "typescript_v1", None,     OLD, OLD),
+    Client("@modelcontextprotocol/client",     "clients",   "typescript_v2", "legacy", OLD, OLD),
+    Client("@modelcontextprotocol/client",     "clients",   "typescript_v2", "auto",   NEW, NEW),
+    Client("@modelcontextprotocol/client",     "clients",   "typescript_v2", NEW,      NEW, NEW),
+    Client("@modelcontextprotocol/inspector",  "clients",   "inspector",     "legacy", OLD, OLD),
+    Client("@modelcontextprotocol/inspector",  "clients",   "inspector",     "auto",   NEW, NEW),
+    Client("mcp-remote",                       "node",      "mcp_remote",    None,     OLD, OLD),
+    Client("supergateway",                     "node",      "supergateway",  None,     OLD, OLD),
+    Client("mcp-proxy",                        "python-v1", "mcp_proxy",     None,     OLD, OLD),
+    Client("fastmcp",                          "python-v2", "fastmcp",       "legacy", OLD, OLD),
+    Client("fastmcp",                          "python-v2", "fastmcp",       "auto",   OLD, NEW),
+    Client("langchain-mcp-adapters",           "python-v1", "langchain",     None,     OLD, OLD),
+    Client("openai-agents",                    "python-v1", "openai_agents", None,     OLD, OLD),
+    Client("pydantic-ai-slim",                 "python-v1", "pydantic_ai",   None,     OLD, OLD),
+    Client("google-adk",                       "python-v2", "google_adk",    None,     OLD, OLD),
+    Client("google-adk",                       "python-v2", "google_adk",    "modern", NEW, NEW),
+)
+# fmt: on
+ROWS: Final = tuple(Row(client, wire) for client in CLIENTS for wire in WIRES)
+
+_OURS: Final = "This API key is not valid."
+REFUSALS: Final = MappingProxyType({
+    # The Python SDK from 2.0 on keeps the status of a refused POST to itself, but passes on what the door says.
+    ("mcp_v2", "http"): _OURS,
+    ("fastmcp", "http"): _OURS,
+    ("google_adk", "http"): _OURS,
+    # These take every 401 for a wish to sign in, and there is nowhere to.
+    ("mcp_remote", "sse"): "Dynamic Client Registration rejected",
+    ("mcp_remote", "http"): "Dynamic Client Registration rejected",
+    ("inspector", "sse"): "auth_required",
+    ("inspector", "http"): "auth_required",
+})  # fmt: skip

@@ -1,0 +1,36 @@
+"""Every ready-made client of `rows` against a really started HTTP door, with the right key and with a wrong one."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import processes
+from tests.interop.drive import complaints, complaints_when_refused, drive
+from tests.interop.rows import ROWS, Row
+
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.timeout(func_only=True),  # the first test waits for its client's environment
+]
+
+
+@pytest.fixture(scope="module")
+def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the HTTP door."""
+    with processes.http_door(tmp_path_factory.mktemp("door")) as (address, _):
+        yield address
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_a_client_lists_reads_creates_and_learns_of_its_mistake(row: Row, door: str, tmp_path: Path) -> None:
+    seen = drive(row, door, processes.KEY, tmp_path)
+
+    assert list(complaints(row, seen)) == [], seen.said
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_a_client_with_a_wrong_key_says_so_and_ends(row: Row, door: str, tmp_path: Path) -> None:
+    seen = drive(row, door, "wrong", tmp_path)
+
+    assert list(complaints_when_refused(row, seen)) == []

@@ -1,0 +1,36 @@
+"""What a run says at its end, by a real one over two small folders."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.processes import ROOT, environment
+
+SLOW = "import pytest, time\n@pytest.fixture\ndef slow():\n    time.sleep(0.3)\ndef test_it(slow):\n    pass\n"
+
+
+@pytest.mark.parametrize("only", [None, "not long"])
+def test_a_run_says_where_its_time_went_and_what_it_left_out(tmp_path: Path, only: str | None) -> None:
+    for folder, text in {"quick": "def test_it():\n    pass\n", "slow": SLOW}.items():
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "test_one.py").write_text(text, "utf-8")
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --import-mode=importlib -p no:cacheprovider\n", "utf-8")
+    options = ["-m", only] if only else []
+
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "tests.seconds", *options],
+        cwd=tmp_path,
+        env=environment(PYTHONPATH=str(ROOT)),
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout
+    lines = re.findall(r"^ +(\d+\.\d)  (\w+)$", done.stdout, re.MULTILINE)
+    assert [folder for _, folder in lines] == ["slow", "quick"]
+    assert float(lines[0][0]) >= 0.3, "a fixture's time counts, too"
+    assert ("not run: the tests marked `long`" in done.stdout) is (only == "not long")
