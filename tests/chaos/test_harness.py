@@ -23,6 +23,7 @@ from tests.transport.serving import serve
 from transport import asgi_app
 
 HELLO = b"GET /sse\n"
+SAID = b'data: {"id": 1}\n'
 
 
 @asynccontextmanager
@@ -69,10 +70,11 @@ async def test_swallowed_bytes_never_arrive_and_their_connection_is_cut() -> Non
         async with proxy.run(), through(proxy) as (reader, writer):
             writer.write(HELLO)
             assert await reader.readline() == HELLO
-            proxy.swallow(len(HELLO) + 1)
-            writer.write(HELLO)
+            await proxy.until_streaming(1)
+            proxy.swallow(len(SAID) + 1)
+            writer.write(SAID)
             await proxy.until_swallowed(1)
-            writer.write(HELLO)
+            writer.write(SAID)
             with pytest.raises(ConnectionResetError):
                 await reader.readexactly(1)
 
