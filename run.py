@@ -64,13 +64,14 @@ def serve(arguments: Sequence[str]) -> NoReturn:
     parser = argparse.ArgumentParser(
         prog="run.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=8080, help="port to listen on (default: %(default)s)")
+    given = settings()
+    host, port = given.get("MCP_HOST", "127.0.0.1"), given.get("PORT", given.get("MCP_PORT", "8080"))
+    parser.add_argument("--host", default=host, help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=port, help="port to listen on (default: %(default)s)")
     options = parser.parse_args(arguments)
 
     env = dict(inherited_environment(), MCP_HOST=options.host, PORT=str(options.port))
-    dotenv = ROOT / ".env"  # the door reads it, too
-    if not env.get("MCP_MCP_API_KEY") and not (dotenv.exists() and "MCP_MCP_API_KEY" in dotenv.read_text("utf-8")):
+    if "MCP_MCP_API_KEY" not in given:
         if not is_loopback(options.host):
             stop(
                 f"{options.host} can be reached from other machines, so a key is needed: set MCP_MCP_API_KEY,\n"
@@ -169,6 +170,15 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def settings() -> Mapping[str, str]:
+    """Return what is set in `.env` of the checkout, which the doors read too, and in the environment, which wins."""
+    dotenv = ROOT / ".env"
+    lines = dotenv.read_text("utf-8").splitlines() if dotenv.exists() else []
+    pairs = [line.removeprefix("export ").partition("=") for line in lines if not line.lstrip().startswith("#")]
+    written = {name.strip(): value.strip().strip("'\"") for name, _, value in pairs}
+    return {name: value for name, value in {**written, **os.environ}.items() if value}
 
 
 def refuse_a_taken_port(host: str, port: int) -> None:

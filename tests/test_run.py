@@ -68,6 +68,25 @@ def test_a_key_in_the_env_file_is_a_key(ready: Checkout) -> None:
     assert report["env"]["MCP_ALLOW_ANONYMOUS"] is None
 
 
+@pytest.mark.parametrize("where", ["environment", "file"])
+def test_address_and_port_may_be_settings_and_options_win(ready: Checkout, where: str) -> None:
+    with a_port() as one, a_port() as two:
+        pass
+    set_here = {"MCP_HOST": "localhost", "PORT": str(one)}
+    dotenv = ready.root / ".env"
+    if where == "file":
+        dotenv.write_text("".join(f"{name} = '{value}'\n" for name, value in set_here.items()) + "# PORT=1\n", "utf-8")
+    try:
+        env = set_here if where == "environment" else {}
+        as_set = told(ready.run(prelude=NO_SET_UP, **env))["env"]
+        by_option = told(ready.run("--port", str(two), prelude=NO_SET_UP, **env))["env"]
+    finally:
+        dotenv.unlink(missing_ok=True)
+
+    assert (as_set["MCP_HOST"], as_set["PORT"]) == ("localhost", str(one))
+    assert (by_option["MCP_HOST"], by_option["PORT"]) == ("localhost", str(two))
+
+
 def test_signals_reach_the_door_itself(ready: Checkout) -> None:
     with ready.start("--port", "0", prelude=NO_SET_UP) as process:
         stdout, _ = process.communicate(timeout=TIMEOUT_S)
