@@ -128,11 +128,12 @@ def greeting(settings: CloudSettings, port: int, wires: Collection[str]) -> str:
     """Return what a person who started the server wants to know: where it is, and how to connect."""
     address = str(settings.public_url).rstrip("/") if settings.public_url else f"http://{settings.host}:{port}"
     header = "" if settings.mcp_api_key is None else ' --header "x-api-key: YOUR-KEY"'
-    path, kind = ("/sse", "sse") if "sse" in wires else ("/mcp", "http")
+    path, kind = ("/mcp", "http") if "streamable_http" in wires else ("/sse", "sse")
+    older = f"\n  Older clients: {address}/sse" if {"streamable_http", "sse"} <= set(wires) else ""
     access = "no key needed" if settings.mcp_api_key is None else "with x-api-key"
     return (
         f"\n  Ticket server ready: {address}{path} ({access})"
-        f"\n  Claude Code:  claude mcp add --transport {kind} tickets {address}{path}{header}"
+        f"\n  Claude Code:  claude mcp add --transport {kind} tickets {address}{path}{header}{older}"
         f"\n  More clients: README.md, 'Connect your assistant'. Ctrl-C stops it.\n"
     )
 

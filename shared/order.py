@@ -36,7 +36,9 @@ def ordered(
             "sorted; earlier tickets are on later pages.",
         )
     if not rises:
-        return rows, (f"All rows of this page have the same {query.sort_by}, so their order could not be checked.",)
+        return rows, (
+            f"These rows do not differ in {query.sort_by}, or have none, so it could not be checked that they ascend.",
+        )
     return rows, ()
 
 

@@ -78,11 +78,11 @@ def mutated(text: str, mutation: Mutation) -> str:
 
 
 def run_tests(tree: Path, tests: Sequence[str]) -> tuple[int | None, str]:
-    """Run `tests` in `tree`; return pytest's exit code, None if it had to be killed, and its output."""
+    """Run `tests` in `tree`; return pytest's exit code, None if they had to be killed as a whole, and the output."""
     log = tree / "mutants.log"
     process = FORKED.Process(target=be_pytest, args=(tree, tests, log))
     process.start()
-    process.join(2 * TEST_TIMEOUT_S)
+    process.join((len(tests) + 1) * TEST_TIMEOUT_S)
     if (code := process.exitcode) is None:
         process.kill()
         process.join()

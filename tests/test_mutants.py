@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Final
 
 import pytest
@@ -110,6 +111,30 @@ def test_a_test_that_fails_anyway_kills_nothing(project: Path) -> None:
     assert verdicts(lines) == {}
     assert lines[-1] == "0 passed, 1 failed"
     assert code == 1
+
+
+def test_many_tests_may_take_longer_than_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Before the first change all named tests run together, which takes minutes."""
+    waited: list[float] = []
+
+    class Process:
+        exitcode = 0
+
+        def __init__(self, **_: object) -> None:
+            (tmp_path / "mutants.log").touch()
+
+        def start(self) -> None:
+            """Do nothing."""
+
+        def join(self, timeout: float) -> None:
+            waited.append(timeout)
+
+    monkeypatch.setattr(mutants, "FORKED", SimpleNamespace(Process=Process))
+    for tests in (1, 200):
+        mutants.run_tests(tmp_path, ["test"] * tests)
+
+    assert waited[0] < waited[1]
+    assert waited[1] >= 200 * mutants.TEST_TIMEOUT_S
 
 
 def test_a_filter_that_fits_nothing_is_refused(project: Path) -> None:

@@ -53,7 +53,7 @@ async def run(*command: str, cwd: Path, **settings: str) -> str:
 
 
 async def test_the_python_snippet_prints_tickets(address: str, tmp_path: Path) -> None:
-    code = snippet("python", "sse_client(").replace(SHOWN, address)
+    code = snippet("python", "streamable_http_client(").replace(SHOWN, address)
     said = await run(sys.executable, "-W", "ignore", "-c", code, cwd=tmp_path)
     assert "| Ticket |" in said
 
@@ -72,7 +72,7 @@ async def test_the_stdio_snippet_prints_statuses(tmp_path: Path) -> None:
 async def test_the_typescript_snippet_prints_a_ticket(address: str, node_modules: Path, tmp_path: Path) -> None:
     (tmp_path / "node_modules").symlink_to(node_modules, target_is_directory=True)
     program = tmp_path / "example.mjs"
-    program.write_text(snippet("js", "SSEClientTransport").replace(SHOWN, address), encoding="utf-8")
+    program.write_text(snippet("js", "StreamableHTTPClientTransport").replace(SHOWN, address), encoding="utf-8")
     done = await node(str(program))
     assert done.stdout.startswith("# Ticket TCK-0001"), done.stderr
 

@@ -145,6 +145,9 @@ class Admitted(NamedTuple):
     """One for each request."""
     stream: Attachment | None
     """The stream of this POST, to be closed. None where answers belong to the standalone one, or none was recorded."""
+    after: int = 0
+    """Number of the newest event of that stream before this POST: whoever saw nothing of it yet is there. The same ids
+    may have been sent before, in a repeat or before another `initialize`."""
 
 
 class SessionBroker(Protocol):

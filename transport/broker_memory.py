@@ -197,7 +197,8 @@ class InMemoryBroker:
         if Admission.REFUSED in admissions:
             return Admitted(known.record, admissions, None)
         name = calls[0].stream if calls else ""
-        stream = self._take_over(known, name, known.log.last, ()) if name else None
+        after = known.log.last
+        stream = self._take_over(known, name, after, ()) if name else None
         for call, admission in zip(calls, admissions, strict=True):
             if admission is Admission.NEW:
                 known.claims[call.request] = _Claim(call.digest, call.writes, name)
@@ -206,7 +207,7 @@ class InMemoryBroker:
             if admission is Admission.ANSWERED:
                 self._answer_again(known, call.request)
         self._forget_old_ids(known)
-        return Admitted(known.record, admissions, stream)
+        return Admitted(known.record, admissions, stream, after)
 
     def _is_running(self, known: _Session, call: Call) -> bool:
         claim = known.claims.get(call.request)

@@ -175,7 +175,7 @@ class ValkeyBroker:
                 self._hub.let_go(reader)
             if earlier is not None:
                 earlier.end() if is_taken else self._hub.hold(earlier)
-        return Admitted(record, admissions, reader if is_taken else None)
+        return Admitted(record, admissions, reader if is_taken else None, reader.last)
 
     def _new_stream(self, session: str, name: str) -> HeldStream:
         token = f"{self.instance}-{new_token()}"

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from shared.telemetry import get_logger
 from transport import events
@@ -50,8 +50,8 @@ class Stream:
     """A greeting, then messages and heartbeats.
 
     Args:
-        opening: finds out what is to be streamed; may write to the stream meanwhile. None ends the stream, and its
-            client comes again.
+        opening: what is to be streamed, or finds out; may write to the stream meanwhile. None ends the stream, and
+            its client comes again.
         limits: heartbeat, age and patience.
         draining: set when this instance is about to stop.
         headers: of the answer, beside those that every stream has.
@@ -59,7 +59,7 @@ class Stream:
 
     def __init__(
         self,
-        opening: "Callable[[Stream], Awaitable[Opened | None]]",
+        opening: "Opened | Callable[[Stream], Awaitable[Opened | None]]",
         *,
         limits: Limits,
         draining: asyncio.Event,
@@ -69,7 +69,7 @@ class Stream:
         self._limits = limits
         self._draining = draining
         self._headers = headers or {}
-        self._attachment: Attachment | None = None
+        self._attachment = opening.attachment if isinstance(opening, Opened) else None
         self.is_gone = False
         """Whether the client has left."""
 
@@ -78,7 +78,7 @@ class Stream:
         self._send = send
         watch = asyncio.create_task(self._watch(receive))
         try:
-            await self._run(send)
+            await self._run()
         except TimeoutError:
             # Returning with the answer unfinished makes the server cut the connection.
             log.warning("stream_not_read", after_s=self._limits.write_s)
@@ -89,8 +89,11 @@ class Stream:
 
     async def write(self, chunk: bytes, *, is_last: bool = False) -> None:
         """Send some bytes. Raises: TimeoutError when the client does not take them."""
+        await self._put({"type": "http.response.body", "body": chunk, "more_body": not is_last})
+
+    async def _put(self, message: Message) -> None:
         async with asyncio.timeout(self._limits.write_s):
-            await self._send({"type": "http.response.body", "body": chunk, "more_body": not is_last})
+            await self._send(message)
 
     async def once_possible(self, attempt: Callable[[], Awaitable[Opened | None]]) -> Opened | None:
         """Return what `attempt` returns as soon as the broker can be reached; None when it takes too long."""
@@ -114,12 +117,13 @@ class Stream:
         if self._attachment is not None:
             self._attachment.wake()
 
-    async def _run(self, send: Send) -> None:
+    async def _run(self) -> None:
         headers = [*EVENT_STREAM, *((name.encode(), value.encode()) for name, value in self._headers.items())]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        # In time as well: an earlier answer may be in the way that nobody reads.
+        await self._put({"type": "http.response.start", "status": 200, "headers": headers})
         wait_ms = random.randint(*self._limits.retry_ms)  # noqa: S311 - spreads clients out, no secret
         await self.write(events.retry(wait_ms))
-        opened = await self._opening(self)
+        opened = self._opening if isinstance(self._opening, Opened) else await self._opening(self)
         if opened is not None:
             self._attachment = opened.attachment
             if opened.greeting:

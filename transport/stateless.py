@@ -5,6 +5,7 @@ Where headers repeat what the body says, the two have to agree, since proxies ro
 Source: modelcontextprotocol.io/specification/2026-07-28/basic/transports; SEP-2243 for the headers.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -90,7 +91,10 @@ class _Exchange:
         async with anyio.create_task_group() as tasks:
             self._scope = tasks.cancel_scope
             tasks.start_soon(self._watch, receive)
-            tasks.start_soon(self._keep_alive)
+            # Few requests take so long that they need a task to be kept alive.
+            silence = asyncio.get_running_loop().call_later(
+                self._limits.heartbeat_s, tasks.start_soon, self._keep_alive
+            )
             try:
                 answer, code = await self._engine.exchange(self._request, self._caller, self, kind=self._kind)
             except TooBusyError as error:
@@ -99,6 +103,8 @@ class _Exchange:
                 await Reply(503, body, {"retry-after": "1"})(scope, receive, send)
             else:
                 await self._finish(answer, code, scope, receive)
+            finally:
+                silence.cancel()
             tasks.cancel_scope.cancel()
 
     async def tell(self, to: Address, method: str, params: Mapping[str, Any] | None) -> None:  # noqa: ARG002 - one place
@@ -133,8 +139,8 @@ class _Exchange:
 
     async def _keep_alive(self) -> None:
         while True:
-            await anyio.sleep(self._limits.heartbeat_s)
             await self._write(events.HEARTBEAT)
+            await anyio.sleep(self._limits.heartbeat_s)
 
     async def _write(self, chunk: bytes, *, is_last: bool = False) -> None:
         """Send some bytes; whoever does not take them in time has left."""

@@ -104,16 +104,15 @@ class StreamableHTTPTransportHandler(TransportHandler):
             return await self._initialize(inbound, caller)
         stream = _stream_of(requests)
         admitted = await self._intake.take(_session_of(request), inbound, caller, batch=batch, stream=stream)
-        if admitted.stream is None:
-            return Reply(202, b"")
         return self._answers(admitted, stream)
 
     async def _initialize(self, inbound: Sequence[Inbound], caller: Caller) -> ASGIApp:
         session = await self._open(caller.principal)
         stream = _stream_of([one.message for one in inbound if isinstance(one.message, JSONRPCRequest)])
         admitted = await self._intake.take(session, inbound, caller, batch=False, stream=stream)
-        answers = self._answers(admitted, stream, {SESSION_HEADER: session})
-        return answers if admitted.record.version is not None else _Failed(answers, self._broker, session)
+        if admitted.record.version is None:
+            return _Failed(self._answers(admitted, stream), self._broker, session)
+        return self._answers(admitted, stream, {SESSION_HEADER: session})
 
     async def _open(self, principal: Principal) -> str:
         if self._draining.is_set():
@@ -126,16 +125,15 @@ class StreamableHTTPTransportHandler(TransportHandler):
         log.info("session_opened", session=record.id[:8], wire=WIRE, principal=record.owner[1])
         return record.id
 
-    def _answers(self, admitted: Admitted, name: str, headers: Mapping[str, str] | None = None) -> Stream:
-        """Return the stream of a POST; it ends when every request of it is answered."""
+    def _answers(self, admitted: Admitted, name: str, headers: Mapping[str, str] | None = None) -> ASGIApp:
+        """Return the stream of a POST, which ends when every request of it is answered; 202 where there is none."""
         record, attachment = admitted.record, admitted.stream
+        if attachment is None:
+            return Reply(202, b"")
         # Clients of earlier revisions take an event without data for a broken message.
-        priming = events.event(b"", event_id=str(EventId(record.id, 0, name))) if record.comes_again else b""
-
-        async def opening(_: Stream) -> Opened | None:
-            return self._opened(attachment, record, name, greeting=priming) if attachment is not None else None
-
-        return self._stream(opening, headers)
+        seen = str(EventId(record.id, admitted.after, name))
+        priming = events.event(b"", event_id=seen) if record.comes_again else b""
+        return self._stream(self._opened(attachment, record, name, greeting=priming), headers)
 
     # ---- GET and DELETE
 
@@ -155,19 +153,21 @@ class StreamableHTTPTransportHandler(TransportHandler):
             attachment = await self._broker.attach(session, stream=name, after=after)
             return self._opened(attachment, record, name) if attachment is not None else None
 
+        async def attach_late() -> Opened | None:
+            try:
+                return await attach()
+            except SessionGoneError:  # too late for a 404: its client gets that when it comes again
+                return None
+
         try:
             opened = await attach()
         except BrokerUnavailableError:
             if seen is None:
                 raise
-            return self._stream(lambda stream: stream.once_possible(attach))  # it would not come a third time
+            return self._stream(lambda stream: stream.once_possible(attach_late))  # it would not come a third time
         if opened is None:
             raise _unknown_event()
-
-        async def opening(_: Stream) -> Opened | None:
-            return opened
-
-        return self._stream(opening)
+        return self._stream(opened)
 
     async def _delete(self, request: Request, principal: Principal) -> ASGIApp:
         """End a session. Raises: SessionGoneError, BrokerUnavailableError."""
@@ -179,7 +179,9 @@ class StreamableHTTPTransportHandler(TransportHandler):
     # ---- streams
 
     def _stream(
-        self, opening: Callable[[Stream], Awaitable[Opened | None]], headers: Mapping[str, str] | None = None
+        self,
+        opening: Opened | Callable[[Stream], Awaitable[Opened | None]],
+        headers: Mapping[str, str] | None = None,
     ) -> Stream:
         if self._counter is not None:
             self._counter.count("streams_opened", wire=WIRE)
@@ -195,7 +197,7 @@ class StreamableHTTPTransportHandler(TransportHandler):
 class _Failed:
     """The answer to an `initialize` that failed: nobody will use its session."""
 
-    def __init__(self, answers: Stream, broker: SessionBroker, session: str) -> None:
+    def __init__(self, answers: ASGIApp, broker: SessionBroker, session: str) -> None:
         self._answers = answers
         self._broker = broker
         self._session = session

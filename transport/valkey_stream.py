@@ -99,6 +99,8 @@ class HeldStream:
         while True:
             if self._is_behind and not self._queue:
                 await self._catch_up()
+                if self.name:
+                    break  # it ends by itself, and may be settled only now that nothing was found
             if self._queue or self._wake.is_set():
                 break
             await self._wake.wait()
@@ -155,7 +157,7 @@ class HeldStream:
 
     async def is_settled(self) -> bool:
         """Whether nothing is owed. While Valkey is away, nobody knows that of the standalone stream: then it is not."""
-        if self.has_news or self.claims:
+        if self.has_news or self.has_missed or self.claims:
             return False
         if self.name:
             return not self._expected

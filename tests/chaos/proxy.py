@@ -1,7 +1,7 @@
 """A TCP proxy on loopback, as a load balancer is: each new connection goes to the next backend that accepts it.
 
 It breaks connections on command: cuts them, or first swallows the last bytes of the server, as a network does that
-is already dead while the server still writes. Knows bytes and ports, and of HTTP+SSE one field: `retry:`.
+is already dead while the server still writes. Knows bytes and ports, and of HTTP+SSE how messages begin, and `retry:`.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from typing import Final
 CHUNK: Final = 64 * 1024
 CONNECT_S: Final = 5.0
 WAIT_S: Final = 15.0
+MESSAGE: Final = b"data: {"
 _RESET: Final = struct.pack("ii", 1, 0)
 _RETRY: Final = re.compile(rb"^retry: (\d+)$", re.MULTILINE)
 
@@ -100,13 +101,18 @@ class Proxy:
             link.swallows = limit
 
     async def until_swallowed(self, events: int) -> None:
-        """Wait until so many chunks of event streams were lost."""
+        """Wait until so many chunks with messages were lost."""
         async with asyncio.timeout(WAIT_S), self._news:
             await self._news.wait_for(lambda: self._swallowed >= events)
 
     async def opening(self, client: asyncio.StreamReader) -> bytes:
         """Return what the backend is to get first of a new connection; others may read from `client` for it."""
         return b""
+
+    async def until_streaming(self, streams: int) -> None:
+        """Wait until so many streams of events are open at the same time."""
+        async with asyncio.timeout(WAIT_S), self._news:
+            await self._news.wait_for(lambda: sum(link.streams for link in self._links) >= streams)
 
     async def _serve(self, reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -159,7 +165,7 @@ class Proxy:
         while data := await backend.read(CHUNK):
             if self._retry_ms is not None and link.streams:
                 data = _RETRY.sub(self._hurried, data)
-            if link.swallows is not None and link.streams:
+            if link.swallows is not None and link.streams and MESSAGE in data:
                 await self._note(swallowed=1)
             link.client.write(link.kept(data))
             if link.swallows is not None and link.swallows <= 0:

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -14,6 +15,8 @@ from tests.chaos.plan import FROZEN_S, Fault, Strike
 from tests.chaos.script import scripts
 
 RUN_S: Final = 100.0
+STREAMING_S: Final = 3.5
+"""How long a client that lost its stream may need to come again: `retry:` is 3 s at most."""
 LOSING_S: Final = 2.0
 NEEDS_THE_OTHERS: Final = frozenset({Fault.END, Fault.KILL, Fault.FREEZE})
 _ANSWERED_FOR_IT: Final = frozenset({"interrupted", "outcome_unknown"})
@@ -67,7 +70,7 @@ async def _strike(fleet: Fleet, strike: Strike, callers: Callers) -> None:
         case Fault.CUT:
             fleet.proxy.cut()
         case Fault.SWALLOW:
-            await _swallow(fleet, strike.swallows)
+            await _swallow(fleet, strike.swallows, answers=len(callers.scripts))
         case Fault.END:
             await fleet.end(victim)
         case Fault.KILL:
@@ -81,15 +84,20 @@ async def _strike(fleet: Fleet, strike: Strike, callers: Callers) -> None:
             await asyncio.to_thread(fleet.valkey.start)
 
 
-async def _swallow(fleet: Fleet, limit: int) -> None:
-    """Lose answers that are on their way, then cut."""
+async def _swallow(fleet: Fleet, limit: int, *, answers: int) -> None:
+    """Lose answers that are on their way, one for each caller, then cut.
+
+    Where nothing is written into a dying stream, nothing would have to be written again: so all callers have a stream
+    before, and the cut does not come with the first answer.
+    """
+    with suppress(TimeoutError):  # some callers are through with their calls
+        async with asyncio.timeout(STREAMING_S):
+            await fleet.proxy.until_streaming(answers)
     fleet.proxy.swallow(limit)
     fleet.gate.open()
-    try:
+    with suppress(TimeoutError):  # some callers have no call under way
         async with asyncio.timeout(LOSING_S):
-            await fleet.proxy.until_swallowed(1)
-    except TimeoutError:  # all that was held belonged to callers without a stream
-        pass
+            await fleet.proxy.until_swallowed(answers)
     fleet.proxy.cut()
 
 

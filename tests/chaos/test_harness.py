@@ -1,6 +1,7 @@
 """The harness itself: faults do what they are named after, and the verdict sees what it has to see."""
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,15 +9,21 @@ from dataclasses import replace
 
 import pytest
 
-from tests.chaos.callers import Callers, Report
+from auth.providers import AnonymousAuthProvider
+from tests.chaos import callers
+from tests.chaos.callers import Callers, PythonCaller, Report
 from tests.chaos.plan import Fault, plan
 from tests.chaos.proxy import Proxy
-from tests.chaos.script import CALLS, CREATIONS, Call, scripts
+from tests.chaos.script import CALLS, CREATIONS, Call, Script, scripts
 from tests.chaos.storm import Outcome
 from tests.chaos.verdict import Verdict, Written
 from tests.processes import free_port
+from tests.transport.gated_server import gated_server
+from tests.transport.serving import serve
+from transport import asgi_app
 
 HELLO = b"GET /sse\n"
+SAID = b'data: {"id": 1}\n'
 
 
 @asynccontextmanager
@@ -63,10 +70,11 @@ async def test_swallowed_bytes_never_arrive_and_their_connection_is_cut() -> Non
         async with proxy.run(), through(proxy) as (reader, writer):
             writer.write(HELLO)
             assert await reader.readline() == HELLO
-            proxy.swallow(len(HELLO) + 1)
-            writer.write(HELLO)
+            await proxy.until_streaming(1)
+            proxy.swallow(len(SAID) + 1)
+            writer.write(SAID)
             await proxy.until_swallowed(1)
-            writer.write(HELLO)
+            writer.write(SAID)
             with pytest.raises(ConnectionResetError):
                 await reader.readexactly(1)
 
@@ -77,6 +85,33 @@ async def test_a_servers_retry_is_hurried_without_a_change_of_length() -> None:
         async with proxy.run(), through(proxy) as (reader, writer):
             writer.write(HELLO + b"retry: 2345\n")
             assert await reader.readexactly(len(HELLO) + 12) == HELLO + b"retry: 0020\n"
+
+
+async def test_a_python_caller_whose_stream_is_cut_before_its_endpoint_opens_another(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL, "mcp")
+    monkeypatch.setattr(callers, "CONNECT_S", 1.0)
+    server, _ = gated_server()
+
+    async def cut(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        proxy.retire(port)
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
+        writer.close()
+
+    dying = await asyncio.start_server(cut, "127.0.0.1", 0)
+    async with dying, serve(asgi_app(server, auth_provider=AnonymousAuthProvider())) as address:
+        port = dying.sockets[0].getsockname()[1]
+        proxy = Proxy([port, int(address.rpartition(":")[2])])
+        call = Call(number=0, wave=0, tool="echo", arguments={"text": "here I am"}, expects="here I am")
+        script = Script("python-0", "mark", (call,))
+        async with proxy.run():
+            working = Callers([script])
+            await working.release(0)
+            await PythonCaller(script, working, proxy.address).run()
+
+    assert [(one.attempt, one.ok) for one in working.reports] == [(1, True)]
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

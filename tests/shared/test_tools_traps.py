@@ -68,6 +68,15 @@ async def test_order_of_equal_rows_is_not_vouched_for(existing: World) -> None:
     assert "could not be checked" in page["notes"][0]
 
 
+async def test_rows_without_the_date_are_not_said_to_share_one(existing: World) -> None:
+    """The existing API puts tickets that are due at no time first, so they can fill the first page."""
+    page = await existing.done("get_ticket_list", limit=2, sortOrder="asc", sortBy="scheduledCompletionDate")
+
+    assert not any("scheduledCompletionDate" in row for row in page["tickets"])
+    (note,) = page["notes"]
+    assert "do not differ in scheduledCompletionDate, or have none, so it could not be checked" in note
+
+
 # Bad input never reaches the API
 
 

@@ -3,12 +3,12 @@
 import asyncio
 import contextlib
 from collections import Counter, defaultdict
-from typing import Any
+from typing import Annotated, Any
 
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
-from mcp_types import ToolAnnotations
-from pydantic import BaseModel
+from mcp_types import LoggingMessageNotification, LoggingMessageNotificationParams, ToolAnnotations
+from pydantic import BaseModel, Field
 
 READS = ToolAnnotations(read_only_hint=True)
 
@@ -72,7 +72,14 @@ def gated_server() -> tuple[MCPServer[Any], Gates]:
         """Return much."""
         return "x" * size
 
+    @server.tool(annotations=READS)
+    async def route(region: Annotated[str, Field(json_schema_extra={"x-mcp-header": "Region"})] = "") -> str:
+        """Return an argument that clients of 2026-07-28 repeat in a header."""
+        gates.ran["route"] += 1
+        return region
+
     _offer_what_talks_back(server)
+    _offer_what_uses_streams(server, gates)
     return server, gates
 
 
@@ -106,3 +113,45 @@ def _offer_what_talks_back(server: MCPServer[Any]) -> None:
     async def broken() -> str:
         """Fail with a secret in the text."""
         raise RuntimeError("the secret is tkt_live_abc")
+
+
+def _offer_what_uses_streams(server: MCPServer[Any], gates: Gates) -> None:
+    @server.tool(annotations=READS)
+    async def start_and_wait(ctx: Context, gate: str) -> str:
+        """Report progress and write to the log, then wait at a gate."""
+        await ctx.report_progress(1, 2)
+        started = LoggingMessageNotificationParams(level="info", data="started")
+        note = LoggingMessageNotification(method="notifications/message", params=started)
+        await ctx.session.send_notification(note, related_request_id=ctx.request_id)
+        await gates.wait(gate)
+        return gate
+
+    @server.tool(annotations=READS)
+    async def hang_up(ctx: Context, gate: str) -> str:
+        """End the stream of this very call, then wait at a gate."""
+        await ctx.close_sse_stream()
+        await gates.wait(gate)
+        return gate
+
+    @server.tool(annotations=READS)
+    async def announce(ctx: Context) -> str:
+        """Say something that belongs to no call."""
+        await ctx.session.send_tool_list_changed()
+        return "announced"
+
+    @server.tool(annotations=READS)
+    async def tell_subscribers(ctx: Context) -> str:
+        """Say to whoever subscribed that the tools changed."""
+        await ctx.notify_tools_changed()
+        return "told"
+
+    @server.tool(annotations=READS)
+    async def talk(ctx: Context, times: int, size: int) -> str:
+        """Say very much while it runs."""
+        try:
+            for time in range(times):
+                await ctx.report_progress(time, times, "x" * size)
+        except asyncio.CancelledError:
+            gates.cancelled["talk"].set()
+            raise
+        return "said"

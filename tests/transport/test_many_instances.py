@@ -91,6 +91,20 @@ async def test_a_cancel_reaches_the_instance_that_runs_the_call(broker_url: str)
         assert not client.answers("x")
 
 
+async def test_the_end_of_a_session_cancels_its_calls_on_every_instance(broker_url: str) -> None:
+    async with instances(broker_url) as (a, b), client_of(a) as client, open_stream(client):
+        await client.initialize()
+        await post_to(a, client, call("x", "write", gate="here"))
+        await post_to(b, client, call("y", "write", gate="elsewhere"))
+        await a.gates.reached["here"].wait()
+        await b.gates.reached["elsewhere"].wait()
+        await a.transport._broker.end(client.endpoint.partition("session_id=")[2])
+        async with asyncio.timeout(10):
+            await a.gates.cancelled["here"].wait()
+            await b.gates.cancelled["elsewhere"].wait()
+            await client.ended.wait()
+
+
 async def test_a_question_and_its_answer_cross_instances(broker_url: str) -> None:
     async with instances(broker_url, 3) as (a, b, c), client_of(a) as client, open_stream(client):
         await client.request("initialize", initialize_params() | {"capabilities": {"elicitation": {}}})

@@ -22,8 +22,11 @@ end
 local function begin_epoch()
   local all = call('HGETALL', claims)
   for index = 1, #all, 2 do
-    local instance = string.match(all[index + 1], '^run (%S+) ')
-    if instance then call('SREM', running_on(instance), session .. ' ' .. all[index]) end
+    local instance, its_stream = string.match(all[index + 1], '^run (%S+) .* (%S*)$')
+    if instance then
+      call('SREM', running_on(instance), session .. ' ' .. all[index])
+      if its_stream ~= '' then dismiss(session, its_stream) end -- whoever waits there for an answer waits in vain
+    end
   end
   call('DEL', claims)
   call('HSET', record, 'open', 0)

@@ -75,13 +75,18 @@ local function count_open(session, stream, change)
   if stream == '' then call('HINCRBY', record_of(session), 'open', change) end
 end
 
--- Has this instance read a stream from now on; whoever read it before is told.
-local function take_over(session, stream, reader)
-  local place = place_of(session, stream)
-  local known = call('HMGET', place, 'holder', 'reader')
+-- Tells whoever reads a stream, unless that is `reader`, that it ends for them.
+local function dismiss(session, stream, reader)
+  local known = call('HMGET', place_of(session, stream), 'holder', 'reader')
   if known[1] and known[1] ~= '' and known[2] ~= reader then
     say(known[1], table.concat({ 'replaced', session, stream, known[2] }, ' '))
   end
+end
+
+-- Has this instance read a stream from now on; whoever read it before is told.
+local function take_over(session, stream, reader)
+  local place = place_of(session, stream)
+  dismiss(session, stream, reader)
   call('HSET', place, 'holder', me, 'reader', reader)
   call('PEXPIRE', place, int(idle_ms))
 end

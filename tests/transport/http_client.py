@@ -1,0 +1,247 @@
+"""A small client for tests of Streamable HTTP: any revision, streams that are read as they come, cut and resumed."""
+
+import asyncio
+import copy
+import json
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import httpx2
+
+from tests.transport.sse_client import initialize_params
+
+ACCEPT = {"accept": "application/json, text/event-stream"}
+JSON = {"content-type": "application/json"}
+MODERN = "2026-07-28"
+ENVELOPE = {
+    "io.modelcontextprotocol/protocolVersion": MODERN,
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+
+Message = dict[str, Any]
+
+
+class Answer:
+    """One HTTP answer, read as it comes: a stream of events, or JSON, or nothing."""
+
+    def __init__(self, response: httpx2.Response) -> None:
+        self.status = response.status_code
+        self.headers = response.headers
+        self.is_stream = self.headers.get("content-type", "").startswith("text/event-stream")
+        self.body = b""
+        """What is no stream, as it came."""
+        self.received: list[Message] = []
+        self.ids: list[str | None] = []
+        """The id of each event; the one of an event without data is in `primed` instead."""
+        self.primed: list[str] = []
+        self.last_event_id = ""
+        self.retry_ms = 0
+        self.comments = 0
+        self.ended = asyncio.Event()
+        """The whole of it is here."""
+        self.broke = False
+        """It ended before it was whole."""
+        self._news = asyncio.Condition()
+
+    async def read(self, response: httpx2.Response) -> None:
+        """Take it in until it ends."""
+        try:
+            if self.is_stream:
+                await self._read_events(response)
+            else:
+                self.body = await response.aread()
+                self.received += [json.loads(self.body)] if self.body else []
+        except httpx2.TransportError:
+            self.broke = True
+        finally:
+            self.ended.set()
+            await self._tell()
+
+    async def _read_events(self, response: httpx2.Response) -> None:
+        event_id: str | None = None
+        async for line in response.aiter_lines():
+            field, _, value = line.partition(": ")
+            if field == "id":
+                event_id = self.last_event_id = value
+            elif field == "retry":
+                self.retry_ms = int(value)
+            elif field == ":":
+                self.comments += 1
+            elif field == "data" and value:
+                self.received.append(json.loads(value))
+                self.ids.append(event_id)
+            elif field == "data":
+                assert not self.received, "an event without data comes first or not at all"
+                self.primed.append(event_id or "")
+            elif not line:
+                event_id = None
+            await self._tell()
+
+    async def _tell(self) -> None:
+        async with self._news:
+            self._news.notify_all()
+
+    async def until(self, done: Callable[[], object], seconds: float = 10) -> None:
+        """Wait until `done()` is true."""
+        async with asyncio.timeout(seconds), self._news:
+            await self._news.wait_for(done)
+
+    async def end(self) -> None:
+        """Wait for its clean end."""
+        async with asyncio.timeout(10):
+            await self.ended.wait()
+        assert not self.broke, "the connection was cut"
+
+    def answers(self, request: Any) -> list[Message]:
+        """Return every answer to a request that came."""
+        return [one for one in self.received if one.get("id") == request and "method" not in one]
+
+    async def answer(self, request: Any) -> Message:
+        """Wait for the answer to a request."""
+        await self.until(lambda: self.answers(request) or self.ended.is_set())
+        assert self.answers(request), f"no answer to {request!r} among {self.received}"
+        return self.answers(request)[0]
+
+    async def said(self, method: str) -> Message:
+        """Wait for a notification or a question of the server."""
+
+        def found() -> list[Message]:
+            return [one for one in self.received if one.get("method") == method]
+
+        await self.until(found)
+        return found()[0]
+
+    @property
+    def kind(self) -> str:
+        """Why it was refused, as programs read it."""
+        return str(self.received[0]["error"]["data"]["kind"])
+
+
+class HttpClient:
+    """One session, or none as in 2026-07-28."""
+
+    def __init__(self, http: httpx2.AsyncClient, url: str, headers: Mapping[str, str]) -> None:
+        self._http = http
+        self.url = url
+        self.headers = dict(headers)
+        self.session = ""
+
+    def at(self, url: str) -> "HttpClient":
+        """Return the same client, with the same session, as it speaks to another instance."""
+        return self._but(url=url)
+
+    def who(self, headers: Mapping[str, str]) -> "HttpClient":
+        """Return the same client as somebody who sends these headers as well, or instead."""
+        return self._but(headers={**self.headers, **headers})
+
+    def _but(self, **changed: Any) -> "HttpClient":
+        other = copy.copy(self)
+        vars(other).update(changed)
+        return other
+
+    @asynccontextmanager
+    async def send(self, method: str, headers: Mapping[str, str], content: bytes = b"") -> AsyncGenerator[Answer]:
+        """Send anything, and read its answer in the background while inside; leaving cuts it.
+
+        Args:
+            method: of HTTP.
+            headers: beside those of every request, or instead; empty ones are left out altogether.
+            content: the body.
+        """
+        sent = {name: value for name, value in {**ACCEPT, **self.headers, **headers}.items() if value}
+        async with self._http.stream(method, f"{self.url}/mcp", content=content, headers=sent) as response:
+            answer = Answer(response)
+            reader = asyncio.create_task(answer.read(response))
+            try:
+                yield answer
+            finally:
+                reader.cancel()
+                await asyncio.gather(reader, return_exceptions=True)
+
+    def stream(self, message: Any, **headers: str) -> AbstractAsyncContextManager[Answer]:
+        """Post a message, or several as a batch, and read the answer as it comes."""
+        body = json.dumps(message).encode()
+        return self.send("POST", JSON | headers, body)
+
+    def listen(self, last_event_id: str = "", **headers: str) -> AbstractAsyncContextManager[Answer]:
+        """Read the standalone stream, or what is left of the one that an event belongs to."""
+        return self.send("GET", {"last-event-id": last_event_id} | headers)
+
+    async def post(self, message: Any, **headers: str) -> Answer:
+        """Post a message and read the whole answer."""
+        async with self.stream(message, **headers) as answer:
+            await answer.end()
+            return answer
+
+    async def get(self, last_event_id: str = "", **headers: str) -> Answer:
+        """Read the whole of a stream that ends, or why there is none."""
+        async with self.listen(last_event_id, **headers) as answer:
+            await answer.end()
+            return answer
+
+    async def delete(self) -> Answer:
+        """End the session."""
+        async with self.send("DELETE", {}) as answer:
+            await answer.end()
+            return answer
+
+    async def initialize(self, version: str = "2025-11-25", **capabilities: Any) -> Answer:
+        """Do the handshake; return the answer to its first half."""
+        answer = await self.post(opening(version, **capabilities))
+        assert answer.status == 200, answer.received
+        self.belong_to(answer.headers["mcp-session-id"], version)
+        assert (await self.post({"jsonrpc": "2.0", "method": "notifications/initialized"})).status == 202
+        return answer
+
+    def belong_to(self, session: str, version: str = "2025-11-25") -> None:
+        """Send the headers of a session from now on."""
+        self.session = session
+        self.headers |= {"mcp-session-id": session}
+        if version != "2025-03-26":  # it knows no such header
+            self.headers |= {"mcp-protocol-version": version}
+
+    async def call(self, request: Any, tool: str, **arguments: Any) -> str:
+        """Call a tool and return its text."""
+        answer = await self.post(call(request, tool, **arguments))
+        return text_of(answer.answers(request)[0])
+
+
+def opening(version: str = "2025-11-25", **capabilities: Any) -> Message:
+    """Return `initialize`."""
+    params = initialize_params(version) | {"capabilities": capabilities}
+    return {"jsonrpc": "2.0", "id": "opening", "method": "initialize", "params": params}
+
+
+def call(request: Any, tool: str, meta: dict[str, Any] | None = None, **arguments: Any) -> Message:
+    """Return a call of a tool."""
+    params = {"name": tool, "arguments": arguments} | ({} if meta is None else {"_meta": meta})
+    return {"jsonrpc": "2.0", "id": request, "method": "tools/call", "params": params}
+
+
+def cancelled(request: Any) -> Message:
+    """Return what cancels a call."""
+    return {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": request}}
+
+
+def text_of(answer: Message) -> str:
+    """Return the text that a tool answered."""
+    return str(answer["result"]["content"][0]["text"])
+
+
+def number_of(event_id: str | None) -> int:
+    """Return the number in the id of an event."""
+    assert event_id is not None
+    return int(event_id.rpartition(":")[2])
+
+
+@asynccontextmanager
+async def http_client(
+    url: str, headers: Mapping[str, str], version: str | None = "2025-11-25", **capabilities: Any
+) -> AsyncGenerator[HttpClient]:
+    """Connect and, unless `version` is None, initialize."""
+    async with httpx2.AsyncClient(timeout=20) as http:
+        client = HttpClient(http, url, headers)
+        if version is not None:
+            await client.initialize(version, **capabilities)
+        yield client

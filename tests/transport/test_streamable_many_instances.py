@@ -1,0 +1,193 @@
+"""Streamable HTTP on several instances that share a Valkey: any of them takes any request and any stream."""
+
+import asyncio
+
+import pytest
+
+from tests.transport.http_client import call, cancelled, http_client, opening, text_of
+from tests.transport.serving import until
+from tests.transport.test_dead_instances import short_leases, stand_still
+from tests.transport.test_many_instances import ME, YOU, instances
+
+__all__ = ("short_leases",)  # a fixture
+
+
+async def test_a_session_opened_on_one_instance_is_served_by_another(broker_url: str) -> None:
+    async with instances(broker_url) as (a, b), http_client(a.url, ME) as client:
+        assert await client.at(b.url).call(1, "which_client") == "test"
+        assert await client.at(b.url).call(2, "echo", text="x") == "x"
+        assert (a.gates.ran["echo"], b.gates.ran["echo"]) == (0, 1)
+
+
+async def test_a_handshake_may_be_spread_over_instances(broker_url: str) -> None:
+    async with instances(broker_url) as (a, b), http_client(a.url, ME, None) as client:
+        client.belong_to((await client.post(opening())).headers["mcp-session-id"])
+        assert (await client.at(b.url).post({"jsonrpc": "2.0", "method": "notifications/initialized"})).status == 202
+        assert await client.call(1, "echo", text="x") == "x"
+
+
+async def test_a_stream_that_was_cut_is_resumed_on_another_instance(broker_url: str) -> None:
+    async with instances(broker_url) as (a, b), http_client(a.url, ME) as client:
+        async with client.stream(call("x", "start_and_wait", {"progressToken": "p"}, gate="g")) as cut:
+            await cut.said("notifications/progress")
+        async with client.at(b.url).listen(cut.ids[0] or "") as rest:
+            await rest.said("notifications/message")
+            a.gates.open["g"].set()
+            await rest.end()
+        assert [one.get("id") for one in rest.received] == [None, "x"]
+        again = await client.at(b.url).get(cut.ids[0] or "")
+        assert again.received == rest.received
+
+
+async def test_a_stream_that_is_resumed_elsewhere_ends_where_it_was(broker_url: str) -> None:
+    async with instances(broker_url) as (a, b), http_client(a.url, ME) as client:
+        async with client.stream(call("x", "read", gate="g")) as first:
+            await first.until(lambda: first.primed)
+            async with client.at(b.url).listen(first.last_event_id) as second:
+                await first.end()
+                a.gates.open["g"].set()
+                await second.end()
+        assert (first.received, text_of(second.answers("x")[0])) == ([], "g")
+
+
+async def test_a_repeat_on_another_instance_takes_the_stream_over_and_runs_nothing(broker_url: str) -> None:
+    async with instances(broker_url) as (a, b), http_client(a.url, ME) as client:
+        async with client.stream(call("x", "write", gate="g")) as first:
+            await a.gates.reached["g"].wait()
+            async with client.at(b.url).stream(call("x", "write", gate="g")) as again:
+                await first.end()
+                a.gates.open["g"].set()
+                await again.end()
+        late = await client.at(b.url).post(call("x", "write", gate="g"))
+        assert again.received == late.received
+        assert text_of(again.answers("x")[0]) == "g"
+        assert (a.gates.ran["g"], b.gates.ran["g"]) == (1, 0)
+
+
+async def test_a_cancel_reaches_the_instance_that_runs_the_call(broker_url: str) -> None:
+    async with instances(broker_url) as (a, b), http_client(a.url, ME) as client:
+        async with client.stream(call("x", "write", gate="g")) as answer:
+            await a.gates.reached["g"].wait()
+            assert (await client.at(b.url).post(cancelled("x"))).status == 202
+            await answer.end()
+        assert [one["error"]["code"] for one in answer.received] == [-32800]
+        assert a.gates.cancelled["g"].is_set()
+
+
+async def test_a_question_and_its_answer_cross_instances(broker_url: str) -> None:
+    async with instances(broker_url, 3) as (a, b, c), http_client(a.url, ME, elicitation={}) as client:
+        async with client.stream(call("x", "ask")) as cut:
+            await cut.until(lambda: cut.primed)
+        async with client.at(b.url).listen(cut.primed[0]) as rest:
+            asked = await rest.said("elicitation/create")
+            accepted = {"action": "accept", "content": {"colour": "blue"}}
+            answer = {"jsonrpc": "2.0", "id": asked["id"], "result": accepted}
+            assert (await client.at(c.url).post(answer)).status == 202
+            await rest.end()
+        assert "blue" in text_of(rest.answers("x")[0])
+
+
+async def test_the_standalone_stream_moves_and_gets_what_is_said_elsewhere(broker_url: str) -> None:
+    async with instances(broker_url) as (a, b), http_client(a.url, ME) as client, client.listen() as first:
+        await first.until(lambda: first.retry_ms)
+        async with client.at(b.url).listen() as second:
+            await first.end()
+            await client.call("x", "announce")
+            await second.said("notifications/tools/list_changed")
+
+
+async def test_delete_on_another_instance_ends_streams_and_calls(broker_url: str) -> None:
+    async with instances(broker_url) as (a, b), http_client(a.url, ME) as client:
+        async with client.listen() as standalone, client.stream(call("x", "write", gate="g")) as answer:
+            await a.gates.reached["g"].wait()
+            assert (await client.at(b.url).delete()).status == 204
+            await asyncio.gather(answer.end(), standalone.end())
+            async with asyncio.timeout(5):
+                await a.gates.cancelled["g"].wait()
+        for at in (a, b):
+            assert (await client.at(at.url).post(call("y", "echo", text="x"))).status == 404
+
+
+async def test_another_initialize_ends_the_streams_of_earlier_calls_wherever_they_are(broker_url: str) -> None:
+    async with instances(broker_url, 3) as (a, b, c), http_client(a.url, ME) as client:
+        async with client.stream(call("x", "write", gate="g")) as first:
+            await first.until(lambda: first.primed)
+            await a.gates.reached["g"].wait()
+            async with client.at(b.url).listen(first.primed[0]) as second:
+                await first.end()
+                assert (await client.at(c.url).post(opening())).status == 200
+                await second.end()
+        async with asyncio.timeout(5):
+            await a.gates.cancelled["g"].wait()
+        assert second.received == []
+
+
+async def test_another_principal_meets_the_same_404_on_every_instance(broker_url: str) -> None:
+    async with instances(broker_url) as (a, b), http_client(a.url, ME) as client:
+        last = (await client.post(call(1, "echo", text="x"))).last_event_id
+        foreign = [client.at(at.url).who(YOU) for at in (a, b)]
+        unknown = await foreign[0].who({"mcp-session-id": "x" * 43}).post(call(2, "echo", text="x"))
+        for one in foreign:
+            answers = [await one.post(call(2, "echo", text="x")), await one.get(), await one.get(last)]
+            answers.append(await one.delete())
+            assert {(answer.status, answer.body) for answer in answers} == {(404, unknown.body)}
+
+
+# --------------------------------------------------------------------- instances that stop or die
+
+
+async def test_a_drain_ends_a_stream_at_once_whose_client_comes_again(broker_url: str) -> None:
+    async with instances(broker_url) as (a, b), http_client(a.url, ME) as client, client.listen() as standalone:
+        async with client.stream(call("x", "read", gate="g")) as cut:
+            await a.gates.reached["g"].wait()
+            drain = asyncio.create_task(a.transport.drain())
+            await asyncio.gather(cut.end(), standalone.end())
+        assert (cut.received, len(cut.primed)) == ([], 1)
+        async with client.at(b.url).listen(cut.last_event_id) as rest:
+            a.gates.open["g"].set()
+            await rest.end()
+        assert text_of(rest.answers("x")[0]) == "g"
+        await drain
+
+
+async def test_a_drain_lets_a_stream_stay_whose_client_would_not_come_again(broker_url: str) -> None:
+    async with instances(broker_url) as (a, _), http_client(a.url, ME, "2025-06-18") as client:
+        async with client.listen() as standalone, client.stream(call("x", "read", gate="g")) as answer:
+            await a.gates.reached["g"].wait()
+            drain = asyncio.create_task(a.transport.drain())
+            await standalone.end()
+            assert not answer.ended.is_set()
+            a.gates.open["g"].set()
+            await answer.end()
+        assert text_of(answer.answers("x")[0]) == "g"
+        await drain
+
+
+@pytest.mark.parametrize(("tool", "kind"), [("read", "interrupted"), ("write", "outcome_unknown")])
+async def test_what_a_drain_interrupts_is_answered_to_who_resumed_elsewhere(
+    broker_url: str, tool: str, kind: str
+) -> None:
+    async with instances(broker_url, drain_s=0.1) as (a, b), http_client(a.url, ME) as client:
+        async with client.stream(call("x", tool, gate="g")) as cut:
+            await a.gates.reached["g"].wait()
+            await a.transport.drain()
+            await cut.end()
+        rest = await client.at(b.url).get(cut.last_event_id)
+        assert [one["error"]["data"]["kind"] for one in [*cut.received, *rest.received]] == [kind]
+
+
+@pytest.mark.usefixtures("short_leases")
+@pytest.mark.parametrize(("tool", "kind"), [("read", "interrupted"), ("write", "outcome_unknown")])
+async def test_the_call_of_a_dead_instance_is_answered_to_who_resumes_elsewhere(
+    broker_url: str, monkeypatch: pytest.MonkeyPatch, tool: str, kind: str
+) -> None:
+    async with instances(broker_url) as (a, b), http_client(a.url, ME) as client:
+        async with client.stream(call("x", tool, gate="g")) as cut:
+            await cut.until(lambda: cut.primed)
+            await a.gates.reached["g"].wait()
+        await stand_still(a, monkeypatch)
+        rest = await client.at(b.url).get(cut.last_event_id)
+        assert [one["error"]["data"]["kind"] for one in rest.received] == [kind]
+        a.gates.open["g"].set()
+        await until(lambda: a.counter.total("mcp_answers_dropped") == 1)
+        assert (await client.at(b.url).get(cut.last_event_id)).received == rest.received
