@@ -2,7 +2,7 @@
 
 Every one has exactly what its pins in `environments` say. Clients of one family share one: those on the Python SDK
 before 2.0, those on 2.0 and later, and the bridges for Node. The TypeScript SDK and the Inspector are in the tests'
-own folder. `python3 run.py test --long` makes them before the tests start; a test that is run by name, on its way.
+own folder. `python3 run.py test --long` makes them before the tests start; tests that are run by name, on their way.
 """
 
 import json
@@ -40,6 +40,7 @@ def make() -> None:
     python("python-v1")
     python("python-v2")
     node_modules("node")
+    node_modules("clients")
 
 
 def version(package: str, home: Home) -> str:

@@ -6,18 +6,20 @@ from pathlib import Path
 import pytest
 
 from tests import processes
+from tests.interop import environments
 from tests.interop.drive import complaints, complaints_when_refused, drive
 from tests.interop.rows import ROWS, Row
 
 pytestmark = [
     pytest.mark.long,
-    pytest.mark.timeout(func_only=True),  # the first test waits for its client's environment
+    pytest.mark.timeout(func_only=True),  # a set-up may have to install the clients first
 ]
 
 
 @pytest.fixture(scope="module")
 def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of the HTTP door."""
+    """The address of the HTTP door, once the clients are there."""
+    environments.make()
     with processes.http_door(tmp_path_factory.mktemp("door")) as (address, _):
         yield address
 
