@@ -17,15 +17,16 @@ HANDSHAKE = ["2025-03-26", "2025-06-18", "2025-11-25"]
 # --------------------------------------------------------------------- the stream of a POST
 
 
-@pytest.mark.parametrize("version", HANDSHAKE)
-async def test_initialize_is_answered_on_its_own_stream_with_a_session_id(version: str) -> None:
-    async with bench() as at, http_client(at.url, ME, None) as client:
-        answer = await client.initialize(version)
-        assert answer.answers("opening")[0]["result"]["protocolVersion"] == version
-        assert len(answer.received) == 1
-        assert all(0x21 <= ord(letter) <= 0x7E for letter in client.session)
-        assert len(client.session) >= 32
-        assert "mcp-session-id" not in (await client.post(call(1, "echo", text="x"))).headers
+async def test_initialize_is_answered_on_its_own_stream_with_a_session_id() -> None:
+    async with bench() as at:
+        for version in HANDSHAKE:
+            async with http_client(at.url, ME, None) as client:
+                answer = await client.initialize(version)
+                assert answer.answers("opening")[0]["result"]["protocolVersion"] == version
+                assert len(answer.received) == 1
+                assert all(0x21 <= ord(letter) <= 0x7E for letter in client.session)
+                assert len(client.session) >= 32
+                assert "mcp-session-id" not in (await client.post(call(1, "echo", text="x"))).headers
 
 
 async def test_a_call_is_answered_on_the_stream_of_its_post_which_then_ends() -> None:
@@ -37,16 +38,17 @@ async def test_a_call_is_answered_on_the_stream_of_its_post_which_then_ends() ->
         assert 500 <= answer.retry_ms <= 3000
 
 
-@pytest.mark.parametrize("version", HANDSHAKE)
-async def test_only_clients_that_come_again_get_an_event_without_data_first(version: str) -> None:
-    async with bench() as at, http_client(at.url, ME, None) as client:
-        first = await client.initialize(version)
-        later = await client.post(call(1, "echo", text="x"))
-        expected = 1 if version == "2025-11-25" else 0
-        assert [len(first.primed), len(later.primed)] == [expected, expected]
-        ids = [*first.primed, *first.ids, *later.primed, *later.ids]
-        assert len(set(ids)) == 2 * expected + 2
-        assert all(str(one).startswith(client.session) for one in ids)
+async def test_only_clients_that_come_again_get_an_event_without_data_first() -> None:
+    async with bench() as at:
+        for version in HANDSHAKE:
+            async with http_client(at.url, ME, None) as client:
+                first = await client.initialize(version)
+                later = await client.post(call(1, "echo", text="x"))
+                expected = 1 if version == "2025-11-25" else 0
+                assert [len(first.primed), len(later.primed)] == [expected, expected]
+                ids = [*first.primed, *first.ids, *later.primed, *later.ids]
+                assert len(set(ids)) == 2 * expected + 2
+                assert all(str(one).startswith(client.session) for one in ids)
 
 
 async def test_notifications_and_answers_of_the_client_are_202_without_a_body() -> None:

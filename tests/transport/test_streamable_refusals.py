@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tests.transport.http_client import JSON, Answer, HttpClient, Message, call, http_client, opening
+from tests.transport.http_client import JSON, Answer, HttpClient, call, http_client, opening
 from tests.transport.serving import bench, until
 from tests.transport.sse_client import sse_session
 
@@ -149,17 +149,18 @@ async def test_without_a_key_or_from_a_foreign_page_nothing_is_served() -> None:
 # --------------------------------------------------------------------- sessions that are not opened, or end
 
 
-@pytest.mark.parametrize("params", [{"padding": "x" * 20_000}, {"protocolVersion": 5}, {"capabilities": 1}])
-async def test_a_failed_initialize_leaves_no_session(params: Message) -> None:
-    async with bench(max_sessions_per_principal=1) as at, http_client(at.url, ME, None) as client:
-        failing = opening()
-        failing["params"] |= params
-        failed = await client.post(failing)
-        assert failed.answers("opening")[0]["error"]["code"] == -32602
-        assert "mcp-session-id" not in failed.headers
-        async with asyncio.timeout(10):
-            while (await client.post(opening())).status == 429:
-                pass  # it is gone as soon as its one answer is out
+async def test_a_failed_initialize_leaves_no_session() -> None:
+    async with bench(max_sessions_per_principal=1) as at:
+        for number, params in enumerate(({"padding": "x" * 20_000}, {"protocolVersion": 5}, {"capabilities": 1})):
+            async with http_client(at.url, {"x-api-key": f"key-{number}"}, None) as client:
+                failing = opening()
+                failing["params"] |= params
+                failed = await client.post(failing)
+                assert failed.answers("opening")[0]["error"]["code"] == -32602
+                assert "mcp-session-id" not in failed.headers
+                async with asyncio.timeout(10):
+                    while (await client.post(opening())).status == 429:
+                        pass  # it is gone as soon as its one answer is out
 
 
 async def test_a_failed_initialize_leaves_a_session_as_it_was() -> None:
