@@ -194,6 +194,8 @@ class Kernel:
         route = classify_inbound_request(body, headers=dict(headers))
         if isinstance(route, InboundLadderRejection):
             return _problem(route)
+        if request.method != "tools/call":
+            return None
         return _problem(self._mirror_rejection(request.params or {}, headers))
 
     def _mirror_rejection(self, params: Mapping[str, Any], headers: Headers) -> InboundLadderRejection | None:

@@ -99,8 +99,7 @@ class HeldStream:
         while True:
             if self._is_behind and not self._queue:
                 await self._catch_up()
-                if self.name:
-                    break  # it ends by itself, and may be settled only now that nothing was found
+                break  # also with nothing: only now it is known that nothing is owed, and the stream may have to end
             if self._queue or self._wake.is_set():
                 break
             await self._wake.wait()

@@ -46,3 +46,10 @@ async def texts(attachment: Attachment) -> list[bytes]:
 
 
 PING = Call(1, b"digest")
+
+
+async def news(attachment: Attachment) -> list[bytes]:
+    """Return what comes next, however often the stream is to look around before."""
+    while not (received := await texts(attachment)):
+        pass
+    return received

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.transport.brokers import PING, YOU, MakeBroker, admit, attached, opened, texts
+from tests.transport.brokers import PING, YOU, MakeBroker, admit, attached, news, opened, texts
 from transport.broker import (
     Admission,
     Call,
@@ -42,7 +42,7 @@ async def test_a_waiting_stream_wakes_up(make_broker: MakeBroker) -> None:
     broker = await make_broker()
     session = await opened(broker)
     stream = await attached(broker, session.id)
-    waiting = asyncio.create_task(texts(stream))
+    waiting = asyncio.create_task(news(stream))
     await asyncio.sleep(0)
     await broker.append(session.id, Kind.NOTIFICATION, b"news")
     assert await waiting == [b"news"]

@@ -204,6 +204,13 @@ async def test_arguments_that_headers_repeat_have_to_agree() -> None:
         assert at.gates.ran["route"] == len(accepted)
 
 
+async def test_what_a_tool_wants_in_headers_is_asked_of_its_calls_alone() -> None:
+    async with bench() as at, http_client(at.url, ME, None) as client:
+        namesake = modern("prompts/get", {"name": "route", "arguments": {"region": "eu"}})
+        answer = await said(client, namesake)
+        assert answer.received[0]["error"]["code"] != -32020
+
+
 async def test_only_one_request_or_one_notification_may_be_posted() -> None:
     async with bench() as at, http_client(at.url, ME, None) as client:
         headers = {"mcp-protocol-version": MODERN}

@@ -150,6 +150,13 @@ async def test_a_drain_ends_a_stream_at_once_whose_client_comes_again(broker_url
         await drain
 
 
+async def test_a_stream_that_begins_in_a_drain_is_over_at_once(broker_url: str) -> None:
+    async with instances(broker_url) as (a, _), http_client(a.url, ME) as client:
+        await a.transport.drain()
+        async with asyncio.timeout(a.transport.limits.heartbeat_s / 3):
+            assert (await client.get()).received == []
+
+
 async def test_a_drain_lets_a_stream_stay_whose_client_would_not_come_again(broker_url: str) -> None:
     async with instances(broker_url) as (a, _), http_client(a.url, ME, "2025-06-18") as client:
         async with client.listen() as standalone, client.stream(call("x", "read", gate="g")) as answer:

@@ -11,7 +11,7 @@ import anyio
 import pytest
 import redis
 
-from tests.transport.brokers import ME, PING, Quiet, admit, attached, opened, texts
+from tests.transport.brokers import ME, PING, Quiet, admit, attached, news, opened, texts
 from tests.transport.serving import until
 from tests.valkey import ValkeyServer
 from transport import broker_valkey
@@ -103,7 +103,7 @@ async def test_an_answer_is_stored_though_whoever_stores_it_is_cancelled(broker_
         finishing = asyncio.create_task(a.finish(session.id, 0, 1, b"answer"))
         await gate.reached.wait()
         finishing.cancel()
-        assert await texts(await attached(b, session.id)) == [b"answer"]
+        assert await news(await attached(b, session.id)) == [b"answer"]
 
 
 async def test_a_request_whose_sender_left_while_it_was_recorded_is_taken_back(broker_url: str) -> None:
