@@ -27,6 +27,8 @@ class Session:
     current: dict[str, str] = field(default_factory=dict)
     """The mark of the latest call under each request id, by the id as JSON."""
     epochs: int = 0
+    has_failed: bool = False
+    """Its initialize was answered with an error: nobody may be left with it."""
     is_over: bool = False
     """As far as was seen: it may be over without that."""
     is_disturbed: bool = False
@@ -40,6 +42,8 @@ class Mark:
     text: str
     places: set[tuple[int, object]] = field(default_factory=set)
     """Person and session, or person and exchange for a call of no session."""
+    epoch: int = 0
+    """Of its session, when it was sent first."""
     may_run: int = 0
 
 
@@ -53,11 +57,16 @@ class Line:
     session: Session | None = None
     asks: dict[str, Any] = field(default_factory=dict)
     """The requests that were posted with it, by their ids as JSON."""
+    opens: bool = False
+    """It began its session."""
     is_standalone: bool = False
     """A stream of Streamable HTTP on which nothing is answered."""
     is_stateless: bool = False
     is_odd: bool = False
     """Something of the request was not as it should be: what it was taken for is the server's choice."""
+    is_replaced: bool = False
+    """Another one was opened for the same stream."""
+    resumes: EventId | None = None
     stream: str | None = None
     last: int = -1
     answered: set[str] = field(default_factory=set)
@@ -137,6 +146,14 @@ class Judge:
             missing = set(line.asks) - line.answered
             self._expect(not missing, f"the stream of {line.asks} ended without answers to {missing}")
 
+    def replaces(self, line: Line) -> None:
+        """Note that a stream which its session has once was opened again."""
+        for earlier in self.lines.values():
+            if earlier is not line and earlier.session is line.session and earlier.wire == line.wire:
+                earlier.is_replaced = earlier.is_replaced or (
+                    earlier.exchange.status == 200 and (line.wire == "sse" or earlier.is_standalone)
+                )
+
     def check(self) -> None:
         """Raise what was found until now."""
         assert not self.faults, "\n".join(self.faults)
@@ -154,6 +171,9 @@ class Judge:
             self.sessions.append(known)
         self._expect(known.person == line.person, "somebody else's session was handed out")
         line.session, line.stream, line.current = known, "", dict(known.current)
+        if line.resumes is not None and line.resumes.session == session_id:
+            line.last = line.resumes.number
+        self.replaces(line)
 
     def _position(self, line: Line, event_id: str) -> None:
         seen = EventId.parse(event_id)
@@ -178,6 +198,8 @@ class Judge:
         if line.wire == "mcp":
             self._expect(not line.is_standalone, f"an answer on the standalone stream: {text[:300]}")
             self._expect(not line.asks or request in line.asks, f"an answer to what was not asked here: {text[:300]}")
+        if "error" in message and line.session is not None:
+            line.session.has_failed = line.session.has_failed or line.opens
         line.answered.add(request)
         mark = line.current.get(request)
         found = _MARK.findall(text)

@@ -15,9 +15,9 @@ REVISIONS: Final = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 MODERN: Final = "2026-07-28"
 
 MESSAGES: Final = (
-    *("echo", "echo", "echo", "read", "read", "write", "stubborn", "ask", "ask", "report", "report", "whoami", "fill"),
+    *("echo", "echo", "echo", "read", "read", "write", "stubborn", "ask", "ask", "report", "report", "whoami", "fill", "ask"),
     *("discover", "listen", "tools", "prompts", "ping", "level", "complete", "resource", "unknown tool", "nonsense"),
-    *("no method", "initialize", "initialized", "cancel", "cancel", "progress", "roots", "answer", "answer", "refuse"),
+    *("no method", "initialize", "initialized", "cancel", "cancel", "progress", "roots", "answer", "answer", "answer", "refuse"),
     "forged answer",
 )
 BROKEN: Final = (
@@ -102,6 +102,8 @@ class Post:
     messages: tuple[Message, ...]
     session: int = 0
     is_foreign: bool = False
+    is_misled: bool = False
+    """Over the other wire than its session is of."""
     is_batch: bool = False
     odd: Odd = DECENT
 
@@ -135,6 +137,8 @@ class Get:
     is_foreign: bool = False
     text: str | None = None
     """Sent as the event id in place of one."""
+    again: bool = False
+    """Over HTTP+SSE: it says which revision it speaks, as who comes again does."""
     odd: Odd = DECENT
 
 
@@ -215,6 +219,7 @@ _message = st.builds(
     Message, st.sampled_from(MESSAGES), _nth, st.sampled_from([0] * 6 + [1]).flatmap(lambda one: _nth if one else st.none())
 )
 _rarely = st.sampled_from([False] * 7 + [True])
+_sometimes = st.sampled_from([False, False, True])
 
 openings: st.SearchStrategy[list[Step]] = st.tuples(*(
     st.builds(Open, st.builds(Who, st.just(person), st.integers(0, 1)), st.just(wire), st.sampled_from(REVISIONS))
@@ -222,12 +227,13 @@ openings: st.SearchStrategy[list[Step]] = st.tuples(*(
 )).map(list)  # fmt: skip
 """Sessions for those steps that come after."""
 _STEPS: Final[tuple[tuple[int, st.SearchStrategy[Any]], ...]] = (
-    (8, st.builds(Post, _who, _wire, st.tuples(_message), _nth, _rarely, _rarely, _mostly_decent_post)),
-    (1, st.builds(Post, _who, _wire, st.lists(_message, min_size=2, max_size=4).map(tuple), _nth, _rarely, st.just(True))),
+    (8, st.builds(Post, _who, _wire, st.tuples(_message), _nth, _rarely, _rarely, _rarely, _mostly_decent_post)),
+    (1, st.builds(Post, _who, _wire, st.lists(_message, min_size=2, max_size=4).map(tuple), _nth, _rarely, _rarely, st.just(True))),
     (4, st.builds(PostModern, _who, _message, _mostly_decent_post)),
     (1, st.builds(Repeat, _who, _nth, _rarely)),
     (4, st.builds(
-        Get, _who, _wire, _nth, st.none() | _nth, _rarely, st.sampled_from([None] * 6 + ["::1", "", "\xff"]), _mostly_decent
+        Get, _who, _wire, _nth, st.none() | _nth, _sometimes, st.sampled_from([None] * 6 + ["::1", "", "\xff"]), _sometimes,
+        _mostly_decent,
     )),
     (1, st.builds(Delete, _who, _nth, _rarely)),
     (2, st.builds(Open, _who, _wire, st.sampled_from([*REVISIONS, "2025-11-25", "1999-01-01"]), _rarely, _mostly_decent)),

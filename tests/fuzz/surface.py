@@ -6,7 +6,7 @@ sent it, on a stream of the session that it was sent to.
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -29,10 +29,11 @@ from tests.fuzz.steps import (
     Step,
     TimePasses,
     Who,
+    Wire,
 )
 from tests.transport.serving import Bench, until
 from transport.broker_memory import InMemoryBroker
-from transport.session import Limits
+from transport.session import EventId, Limits
 
 END_S: Final = 10.0
 _UNKNOWN: Final = "x" * 43
@@ -121,12 +122,14 @@ class Surface:
         )
         session = line.exchange.headers.get("mcp-session-id")
         if session is not None:
+            line.opens = True
             line.session = Session(session, "mcp", step.who.person, step.version if step.version in REVISIONS else REVISIONS[-1])
             self.judge.sessions.append(line.session)
 
     async def _post(self, step: Post) -> None:
         owner = 1 - step.who.person if step.is_foreign else step.who.person
-        session = self._session(step.wire, owner, step.session)
+        wire: Wire = ("mcp" if step.wire == "sse" else "sse") if step.is_misled else step.wire
+        session = self._session(wire, owner, step.session)
         told = [self._message(one, session) for one in step.messages]
         asks = {request: message for message, _, request in told if request is not None}
         what = [message for message, _, _ in told]
@@ -142,7 +145,10 @@ class Surface:
             step.who, step.wire, "POST", target, headers, step.odd,
             body=body, asks=asks, marks=marks, session=session,
         )  # fmt: skip
-        if session is not None and line.exchange.status in {0, 200, 202}:
+        if step.is_foreign or step.is_misled:
+            # 400 for what is wrong whatever the session, such as two requests with one id.
+            assert step.odd is not DECENT or line.exchange.status in {400, 404}, "it was let in where it does not belong"
+        elif session is not None and line.exchange.status in {0, 200, 202}:
             self._taken(session, told)
 
     async def _post_modern(self, step: PostModern) -> None:
@@ -174,21 +180,28 @@ class Surface:
         seen = _nth([one for one in self.judge.events if (one[0].wire, one[0].person) == (step.wire, owner)], step.event)
         session = seen[0] if seen is not None else self._session(step.wire, owner, step.session)
         headers = {"Accept": "text/event-stream"}
+        if step.again and step.wire == "sse":
+            headers["MCP-Protocol-Version"] = REVISIONS[-1]
         if step.text is not None:
             headers["Last-Event-ID"] = f"{session.id}{step.text}" if session is not None else step.text
         elif seen is not None:
             headers["Last-Event-ID"] = seen[1]
         if step.wire == "sse":
             self._opened += 1  # whoever is not recognised gets a new session
-            await self._send(step.who, "sse", "GET", "/sse", headers, step.odd)
+            await self._send(step.who, "sse", "GET", "/sse", headers, step.odd, resumes=_position(headers))
             return
         headers |= {"Mcp-Session-Id": session.id if session is not None else _UNKNOWN}
         if session is not None:
             session.is_disturbed = True  # the stream may be taken over from the POST that began it
         is_standalone = "Last-Event-ID" not in headers
-        await self._send(
-            step.who, "mcp", "GET", "/mcp", headers, step.odd, session=session, is_standalone=is_standalone
-        )
+        line = await self._send(
+            step.who, "mcp", "GET", "/mcp", headers, step.odd, session=session, is_standalone=is_standalone,
+            resumes=_position(headers),
+        )  # fmt: skip
+        if step.odd is DECENT and line.exchange.status == 200:
+            assert not step.is_foreign, "it was let in where it does not belong"
+            if is_standalone:
+                self.judge.replaces(line)
 
     async def _delete(self, step: Delete) -> None:
         owner = 1 - step.who.person if step.is_foreign else step.who.person
@@ -236,10 +249,12 @@ class Surface:
         if message.kind not in texts.NOTIFICATIONS:
             return self._request(message, session, session.version if session is not None else "2025-11-25")
         if message.kind in {"answer", "refuse", "progress"}:
-            question = _nth(self.judge.questions, message.nth)
-            return texts.notification(message.kind, question[1] if question is not None else "nobody:1"), None, None
+            question = _nth(self.judge.questions[::-1], message.nth % 4)  # later ones are still to be answered
+            mark = self.judge.new_mark()
+            told = texts.notification(message.kind, question[1] if question is not None else "nobody:1", mark.text)
+            return told, mark, None
         earlier = _nth(session.requests, message.nth) if session is not None else None
-        return texts.notification(message.kind, earlier if earlier is not None else message.nth), None, None
+        return texts.notification(message.kind, earlier if earlier is not None else message.nth, ""), None, None
 
     def _request(self, message: Message, session: Session | None, version: str) -> tuple[dict[str, Any], Mark, str]:
         self._ids += 1
@@ -264,6 +279,7 @@ class Surface:
         session: Session | None = None,
         is_stateless: bool = False,
         is_standalone: bool = False,
+        resumes: EventId | None = None,
     ) -> Line:
         """Send one request, odd where it is told to be, and look at its answer, of a stream at the head."""
         url = self._instances[who.at % len(self._instances)].url
@@ -273,14 +289,18 @@ class Surface:
         exchange = Exchange(self.judge.heard)
         line = Line(
             who.person, wire, exchange, session=session, asks=dict(asks or {}), is_standalone=is_standalone,
-            is_stateless=is_stateless, current=dict(session.current) if session is not None else {},
+            is_stateless=is_stateless, resumes=resumes, current=dict(session.current) if session is not None else {},
         )  # fmt: skip
+        if resumes is not None and wire == "mcp":
+            line.stream, line.last = resumes.stream, resumes.number
         self.judge.lines[exchange] = line
         self._lines.append(line)
         if odd is not DECENT:
             # What it asks is not what was meant; that is judged by its status, and by whom its answers reach.
             line.asks, line.is_standalone, line.is_odd = {}, False, True
         for mark in marks:
+            if not mark.places and session is not None:
+                mark.epoch = session.epochs
             mark.places.add((who.person, session if session is not None and not is_stateless else exchange))
             mark.places.add((who.person, exchange))
         if odd.body is not None:
@@ -295,15 +315,15 @@ class Surface:
             )
         await exchange.send(url, odd.method or method, target, pairs, body)
         if exchange.status < 400:
-            for mark in marks:
-                mark.may_run += 1
+            for mark in marks:  # in a session once, unless it began anew and forgot its request ids
+                mark.may_run = mark.may_run + 1 if session is None or is_stateless else session.epochs - mark.epoch + 1
         self._look_at(line)
         return line
 
     def _look_at(self, line: Line) -> None:
         exchange = line.exchange
         if exchange.status >= 400:
-            is_full = self._opened >= 8
+            is_full = self._opened >= 6
             is_busy = sum(one.is_stateless for one in self._lines) > 3
             self.judge.refusal(line, may_be_full=is_full, may_be_busy=is_busy)
         elif exchange.is_complete and exchange.headers.get("content-type") == "application/json" and exchange.body:
@@ -312,8 +332,9 @@ class Surface:
     def _taken(self, session: Session, told: Sequence[tuple[dict[str, Any], Mark | None, str | None]]) -> None:
         """Note what a session was given."""
         for message, mark, request in told:
-            if message.get("method") in {"initialize", "notifications/cancelled"}:
+            if message.get("method") == "initialize":
                 session.is_disturbed = True
+                session.epochs += 1
             if request is not None and mark is not None:
                 session.requests.append(message["id"])
                 session.current[request] = mark.text
@@ -378,12 +399,14 @@ class Surface:
         methods = {message["method"] for message in line.asks.values()}
         tools = {(message.get("params") or {}).get("name") for message in line.asks.values()}
         waits = "ask" in tools or "subscriptions/listen" in methods
-        return bool(line.asks) and line.wire == "mcp" and line.exchange.is_stream and not waits
+        is_post = bool(line.asks) and line.wire == "mcp" and line.exchange.is_stream
+        return line.is_replaced or (is_post and not waits)
 
     async def _delete_as_owner(self, session: Session) -> None:
+        expected = {404} if session.has_failed else {204, 404}
         session.is_disturbed = True
         line = await self._send(Who(session.person, 1), "mcp", "DELETE", "/mcp", {"Mcp-Session-Id": session.id}, DECENT)
-        assert line.exchange.status in {204, 404}
+        assert line.exchange.status in expected
         again = await self._send(Who(session.person, 0), "mcp", "DELETE", "/mcp", {"Mcp-Session-Id": session.id}, DECENT)
         assert again.exchange.status == 404
 
@@ -415,6 +438,10 @@ _POSTS: Final = {"Content-Type": "application/json", "Accept": "application/json
 
 def _encoded(value: Any) -> bytes:
     return json.dumps(value).encode()
+
+
+def _position(headers: Mapping[str, str]) -> EventId | None:
+    return EventId.parse(headers.get("Last-Event-ID", ""))
 
 
 def _nth(choices: Sequence[_T], number: int | None) -> _T | None:

@@ -29,8 +29,8 @@ from transport.broker_valkey import ValkeyBroker
 from transport.session import Limits
 
 LIMITS: Final[dict[str, Any]] = {
-    "max_sessions": 14,
-    "max_sessions_per_principal": 8,
+    "max_sessions": 10,
+    "max_sessions_per_principal": 6,
     "max_events": 8,
     "max_log_bytes": 40_000,
     "max_running_calls": 4,

@@ -56,7 +56,7 @@ def request(kind: str, request_id: Any, mark: str, *, version: str) -> Json:
     return message | {"method": "tools/call", "params": params}
 
 
-def notification(kind: str, target: Any) -> Json:
+def notification(kind: str, target: Any, mark: str) -> Json:
     """Return what needs no answer; `target` is the id of what it is about."""
     match kind:
         case "cancel":
@@ -65,7 +65,7 @@ def notification(kind: str, target: Any) -> Json:
             about = {"progressToken": target, "progress": 1}
             return {"jsonrpc": "2.0", "method": "notifications/progress", "params": about}
         case "answer":
-            accepted = {"action": "accept", "content": {"colour": "blue"}}
+            accepted = {"action": "accept", "content": {"colour": mark}}
             return {"jsonrpc": "2.0", "id": target, "result": accepted}
         case "refuse":
             return {"jsonrpc": "2.0", "id": target, "error": {"code": -1, "message": "no"}}
