@@ -6,7 +6,7 @@ sent it, on a stream of the session that it was sent to.
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -186,9 +186,11 @@ class Surface:
             headers["Last-Event-ID"] = f"{session.id}{step.text}" if session is not None else step.text
         elif seen is not None:
             headers["Last-Event-ID"] = seen[1]
+        # What stands in place of an event id may be ahead of what there is.
+        resumes = EventId.parse(seen[1]) if seen is not None and step.text is None else None
         if step.wire == "sse":
             self._opened += 1  # whoever is not recognised gets a new session
-            await self._send(step.who, "sse", "GET", "/sse", headers, step.odd, resumes=_position(headers))
+            await self._send(step.who, "sse", "GET", "/sse", headers, step.odd, resumes=resumes)
             return
         headers |= {"Mcp-Session-Id": session.id if session is not None else _UNKNOWN}
         if session is not None:
@@ -196,7 +198,7 @@ class Surface:
         is_standalone = "Last-Event-ID" not in headers
         line = await self._send(
             step.who, "mcp", "GET", "/mcp", headers, step.odd, session=session, is_standalone=is_standalone,
-            resumes=_position(headers),
+            resumes=resumes,
         )  # fmt: skip
         if step.odd is DECENT and line.exchange.status == 200:
             assert not step.is_foreign, "it was let in where it does not belong"
@@ -438,10 +440,6 @@ _POSTS: Final = {"Content-Type": "application/json", "Accept": "application/json
 
 def _encoded(value: Any) -> bytes:
     return json.dumps(value).encode()
-
-
-def _position(headers: Mapping[str, str]) -> EventId | None:
-    return EventId.parse(headers.get("Last-Event-ID", ""))
 
 
 def _nth(choices: Sequence[_T], number: int | None) -> _T | None:
