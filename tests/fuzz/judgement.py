@@ -132,7 +132,9 @@ class Judge:
             return
         data = error.get("data")
         kind = data.get("kind") if isinstance(data, dict) else None
-        explained = status == 503 and ((kind == "too_many_sessions" and may_be_full) or (kind == "busy" and may_be_busy))
+        explained = status == 503 and (
+            (kind == "too_many_sessions" and may_be_full) or (kind == "busy" and may_be_busy)
+        )
         self._expect(status < 500 or explained, f"{status} with {error}")
         may_be_stateless = line.is_stateless or (line.is_odd and line.wire == "mcp")
         is_of_the_revision = may_be_stateless and _OF_THE_REVISION.get(error["code"]) == status
@@ -158,7 +160,7 @@ class Judge:
         """Raise what was found until now."""
         assert not self.faults, "\n".join(self.faults)
 
-    def _expect(self, holds: bool, otherwise: str) -> None:  # noqa: FBT001 - reads as an assertion
+    def _expect(self, holds: bool, otherwise: str) -> None:
         if not holds:
             self.faults.append(otherwise)
 
@@ -182,7 +184,9 @@ class Judge:
             return
         if line.stream is None:
             line.stream = seen.stream
-        self._expect((seen.session, seen.stream) == (line.session.id, line.stream), f"an event of elsewhere: {event_id}")
+        self._expect(
+            (seen.session, seen.stream) == (line.session.id, line.stream), f"an event of elsewhere: {event_id}"
+        )
         self._expect(seen.number > line.last, f"event {seen.number} after {line.last}")
         line.last = seen.number
         self.events.append((line.session, event_id))
@@ -203,4 +207,6 @@ class Judge:
         line.answered.add(request)
         mark = line.current.get(request)
         found = _MARK.findall(text)
-        self._expect(mark is None or not found or mark in found, f"the answer of an earlier call: {text[:300]}, not {mark}")
+        self._expect(
+            mark is None or not found or mark in found, f"the answer of an earlier call: {text[:300]}, not {mark}"
+        )

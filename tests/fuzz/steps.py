@@ -1,9 +1,10 @@
-"""What hypothesis makes sequences of: requests of two people, decent and odd. Plain data, printed as it can be repeated.
+"""What hypothesis makes sequences of: requests of two people, decent and odd. Plain data.
 
 Nothing here depends on what a server said before. Where a step needs something of it (a session, an event id, a
 question) it has a number, which counts around whatever there is by then.
 """
 
+import json
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -15,9 +16,36 @@ REVISIONS: Final = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 MODERN: Final = "2026-07-28"
 
 MESSAGES: Final = (
-    *("echo", "echo", "echo", "read", "read", "write", "stubborn", "ask", "ask", "report", "report", "whoami", "fill", "ask"),
+    *(
+        "echo",
+        "echo",
+        "echo",
+        "read",
+        "read",
+        "write",
+        "stubborn",
+        "ask",
+        "ask",
+        "report",
+        "report",
+        "whoami",
+        "fill",
+        "ask",
+    ),
     *("discover", "listen", "tools", "prompts", "ping", "level", "complete", "resource", "unknown tool", "nonsense"),
-    *("no method", "initialize", "initialized", "cancel", "cancel", "progress", "roots", "answer", "answer", "answer", "refuse"),
+    *(
+        "no method",
+        "initialize",
+        "initialized",
+        "cancel",
+        "cancel",
+        "progress",
+        "roots",
+        "answer",
+        "answer",
+        "answer",
+        "refuse",
+    ),
     "forged answer",
 )
 BROKEN: Final = (
@@ -128,7 +156,7 @@ class Repeat:
 
 @dataclass(frozen=True)
 class Get:
-    """Take up a stream of a session: where an event id stands, or what is owed; `is_foreign` one of the other person."""
+    """Take up a stream of a session, where an event id stands or what is owed; `is_foreign` of the other person."""
 
     who: Who
     wire: Wire
@@ -183,6 +211,10 @@ _json = st.recursive(
 _value = st.text(st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"), max_size=12)
 
 
+def _encoded(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
 def _values(*said: str | None) -> st.SearchStrategy[str | None]:
     return st.sampled_from(said) | _value
 
@@ -210,14 +242,19 @@ _odd = st.builds(
 )  # fmt: skip
 _odd_body = st.builds(
     Odd,
-    body=st.sampled_from(BROKEN) | st.binary(max_size=20) | _json.map(lambda value: _encoded(value)),
+    body=st.sampled_from(BROKEN) | st.binary(max_size=20) | _json.map(_encoded),
     is_half=st.sampled_from([False, False, False, True]),
 )
 _mostly_decent = st.sampled_from([0] * 6 + [1]).flatmap(lambda odd: _odd if odd else st.just(DECENT))
 _mostly_decent_post = st.sampled_from([0] * 8 + [1, 2]).flatmap(lambda odd: (st.just(DECENT), _odd, _odd_body)[odd])
 _message = st.builds(
-    Message, st.sampled_from(MESSAGES), _nth, st.sampled_from([0] * 6 + [1]).flatmap(lambda one: _nth if one else st.none())
+    Message,
+    st.sampled_from(MESSAGES),
+    _nth,
+    st.sampled_from([0] * 6 + [1]).flatmap(lambda one: _nth if one else st.none()),
 )
+_messages = st.lists(_message, min_size=2, max_size=4).map(tuple)
+_event_text = st.sampled_from([None] * 6 + ["::1", "", "\xff"])
 _rarely = st.sampled_from([False] * 7 + [True])
 _sometimes = st.sampled_from([False, False, True])
 
@@ -234,15 +271,12 @@ openings: st.SearchStrategy[list[Step]] = st.tuples(*(
 """Sessions for those steps that come after."""
 _STEPS: Final[tuple[tuple[int, st.SearchStrategy[Any]], ...]] = (
     (8, st.builds(Post, _who, _wire, st.tuples(_message), _nth, _rarely, _rarely, _rarely, _mostly_decent_post)),
-    (1, st.builds(Post, _who, _wire, st.lists(_message, min_size=2, max_size=4).map(tuple), _nth, _rarely, _rarely, st.just(True))),
+    (1, st.builds(Post, _who, _wire, _messages, _nth, _rarely, _rarely, st.just(True))),
     (4, st.builds(PostModern, _who, _message, _mostly_decent_post)),
     (1, st.builds(Repeat, _who, _nth, _rarely)),
-    (4, st.builds(
-        Get, _who, _wire, _nth, st.none() | _nth, _sometimes, st.sampled_from([None] * 6 + ["::1", "", "\xff"]), _sometimes,
-        _mostly_decent,
-    )),
+    (4, st.builds(Get, _who, _wire, _nth, st.none() | _nth, _sometimes, _event_text, _sometimes, _mostly_decent)),
     (1, st.builds(Delete, _who, _nth, _rarely)),
-    (2, st.builds(Open, _who, _wire, st.sampled_from([*REVISIONS, "2025-11-25", "1999-01-01"]), _rarely, _mostly_decent)),
+    (2, st.builds(Open, _who, _wire, st.sampled_from([*REVISIONS, *REVISIONS, "1999-01-01"]), _rarely, _mostly_decent)),
     (3, st.builds(Cut, _nth)),
     (2, st.just(OpenGates())),
     (1, st.builds(TimePasses, st.sampled_from([1, 70, 70, 400, 400, 2000]))),
@@ -250,9 +284,3 @@ _STEPS: Final[tuple[tuple[int, st.SearchStrategy[Any]], ...]] = (
 step: st.SearchStrategy[Step] = st.sampled_from(
     [number for number, (weight, _) in enumerate(_STEPS) for _ in range(weight)]
 ).flatmap(lambda number: _STEPS[number][1])
-
-
-def _encoded(value: object) -> bytes:
-    import json
-
-    return json.dumps(value).encode()

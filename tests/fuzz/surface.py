@@ -35,7 +35,8 @@ from tests.transport.serving import Bench, until
 from transport.broker_memory import InMemoryBroker
 from transport.session import EventId, Limits
 
-END_S: Final = 10.0
+END_S: Final = 5.0
+"""In which what ends by itself has ended."""
 _UNKNOWN: Final = "x" * 43
 
 
@@ -114,16 +115,18 @@ class Surface:
         self._opened += 1
         if step.wire == "sse":
             again = {"MCP-Protocol-Version": step.version} if step.again else {}
-            await self._send(step.who, "sse", "GET", "/sse", {"Accept": "text/event-stream", **again}, step.odd)
+            await self._send(step.who, "sse", "GET /sse", {"Accept": "text/event-stream", **again}, odd=step.odd)
             return
-        message, mark, request = self._request(Message("initialize"), None, step.version)
+        message, _, request = self._request(Message("initialize"), None, step.version)
         line = await self._send(
-            step.who, "mcp", "POST", "/mcp", _POSTS, step.odd, body=_encoded(message), asks={request: message}
+            step.who, "mcp", "POST /mcp", _POSTS, odd=step.odd, body=_encoded(message), asks={request: message}
         )
         session = line.exchange.headers.get("mcp-session-id")
         if session is not None:
             line.opens = True
-            line.session = Session(session, "mcp", step.who.person, step.version if step.version in REVISIONS else REVISIONS[-1])
+            line.session = Session(
+                session, "mcp", step.who.person, step.version if step.version in REVISIONS else REVISIONS[-1]
+            )
             self.judge.sessions.append(line.session)
 
     async def _post(self, step: Post) -> None:
@@ -142,12 +145,14 @@ class Surface:
             version = session.version if session is not None else "2025-11-25"
             target, headers = "/mcp", {**_POSTS, "Mcp-Session-Id": name, "MCP-Protocol-Version": version}
         line = await self._send(
-            step.who, step.wire, "POST", target, headers, step.odd,
+            step.who, step.wire, f"POST {target}", headers, odd=step.odd,
             body=body, asks=asks, marks=marks, session=session,
         )  # fmt: skip
         if step.is_foreign or step.is_misled:
             # 400 for what is wrong whatever the session, such as two requests with one id.
-            assert step.odd is not DECENT or line.exchange.status in {400, 404}, "it was let in where it does not belong"
+            assert step.odd is not DECENT or line.exchange.status in {400, 404}, (
+                "it was let in where it does not belong"
+            )
         elif session is not None and line.exchange.status in {0, 200, 202}:
             self._taken(session, told)
 
@@ -157,7 +162,7 @@ class Surface:
             message = texts.modern(message)
         headers = {**_POSTS, **texts.modern_headers(message)}
         await self._send(
-            step.who, "mcp", "POST", "/mcp", headers, step.odd,
+            step.who, "mcp", "POST /mcp", headers, odd=step.odd,
             body=_encoded(message), asks={} if request is None else {request: message},
             marks=() if mark is None else (mark,), is_stateless=True,
         )  # fmt: skip
@@ -171,13 +176,15 @@ class Surface:
         if sent.session is not None:
             sent.session.is_disturbed = True  # the stream of the earlier POST may end without an answer
         await self._send(
-            who, sent.wire, "POST", sent.target, dict(sent.headers), DECENT,
+            who, sent.wire, f"POST {sent.target}", dict(sent.headers),
             body=sent.body, asks=sent.asks, marks=sent.marks, session=sent.session, is_stateless=sent.is_stateless,
         )  # fmt: skip
 
     async def _get(self, step: Get) -> None:
         owner = 1 - step.who.person if step.is_foreign else step.who.person
-        seen = _nth([one for one in self.judge.events if (one[0].wire, one[0].person) == (step.wire, owner)], step.event)
+        seen = _nth(
+            [one for one in self.judge.events if (one[0].wire, one[0].person) == (step.wire, owner)], step.event
+        )
         session = seen[0] if seen is not None else self._session(step.wire, owner, step.session)
         headers = {"Accept": "text/event-stream"}
         if step.again and step.wire == "sse":
@@ -190,14 +197,14 @@ class Surface:
         resumes = EventId.parse(seen[1]) if seen is not None and step.text is None else None
         if step.wire == "sse":
             self._opened += 1  # whoever is not recognised gets a new session
-            await self._send(step.who, "sse", "GET", "/sse", headers, step.odd, resumes=resumes)
+            await self._send(step.who, "sse", "GET /sse", headers, odd=step.odd, resumes=resumes)
             return
         headers |= {"Mcp-Session-Id": session.id if session is not None else _UNKNOWN}
         if session is not None:
             session.is_disturbed = True  # the stream may be taken over from the POST that began it
         is_standalone = "Last-Event-ID" not in headers
         line = await self._send(
-            step.who, "mcp", "GET", "/mcp", headers, step.odd, session=session, is_standalone=is_standalone,
+            step.who, "mcp", "GET /mcp", headers, odd=step.odd, session=session, is_standalone=is_standalone,
             resumes=resumes,
         )  # fmt: skip
         if step.odd is DECENT and line.exchange.status == 200:
@@ -211,7 +218,7 @@ class Surface:
         if session is not None and not step.is_foreign:
             session.is_disturbed = session.is_over = True
         name = session.id if session is not None else _UNKNOWN
-        line = await self._send(step.who, "mcp", "DELETE", "/mcp", {"Mcp-Session-Id": name}, DECENT)
+        line = await self._send(step.who, "mcp", "DELETE /mcp", {"Mcp-Session-Id": name})
         assert line.exchange.status in ({404} if step.is_foreign else {204, 404})
 
     async def _cut(self, nth: int) -> None:
@@ -270,11 +277,10 @@ class Surface:
         self,
         who: Who,
         wire: str,
-        method: str,
-        target: str,
+        what: str,
         headers: dict[str, str],
-        odd: Odd,
         *,
+        odd: Odd = DECENT,
         body: bytes | None = None,
         asks: dict[str, Any] | None = None,
         marks: Sequence[Mark] = (),
@@ -284,6 +290,7 @@ class Surface:
         resumes: EventId | None = None,
     ) -> Line:
         """Send one request, odd where it is told to be, and look at its answer, of a stream at the head."""
+        method, target = what.split(" ", 1)
         url = self._instances[who.at % len(self._instances)].url
         given: dict[str, str | None] = {"Host": url[7:], "x-api-key": f"key-{self._people[who.person]}", **headers}
         given |= odd.headers
@@ -313,7 +320,9 @@ class Surface:
         if marks and odd is DECENT and body is not None:
             asked = dict(asks or {})
             self._sent.append(
-                _Sent(wire, session, tuple(headers.items()), target, body, tuple(marks), asked, is_stateless, who.person)
+                _Sent(
+                    wire, session, tuple(headers.items()), target, body, tuple(marks), asked, is_stateless, who.person
+                )
             )
         await exchange.send(url, odd.method or method, target, pairs, body)
         if exchange.status < 400:
@@ -373,7 +382,9 @@ class Surface:
         for session in self.judge.sessions:
             if session.wire == "mcp":
                 await self._delete_as_owner(session)
-        await self._until("streams are let go", lambda: not any(at.transport.figures()["streams"] for at in self._instances))
+        await self._until(
+            "streams are let go", lambda: not any(at.transport.figures()["streams"] for at in self._instances)
+        )
         await self._until("nobody is being recognised", lambda: not any(map(self._recognised, self._instances)))
         await self._end_the_rest()
         await self._until("nothing is left", lambda: not any(self._left_over(at) for at in self._instances))
@@ -407,9 +418,9 @@ class Surface:
     async def _delete_as_owner(self, session: Session) -> None:
         expected = {404} if session.has_failed else {204, 404}
         session.is_disturbed = True
-        line = await self._send(Who(session.person, 1), "mcp", "DELETE", "/mcp", {"Mcp-Session-Id": session.id}, DECENT)
+        line = await self._send(Who(session.person, 1), "mcp", "DELETE /mcp", {"Mcp-Session-Id": session.id})
         assert line.exchange.status in expected
-        again = await self._send(Who(session.person, 0), "mcp", "DELETE", "/mcp", {"Mcp-Session-Id": session.id}, DECENT)
+        again = await self._send(Who(session.person, 0), "mcp", "DELETE /mcp", {"Mcp-Session-Id": session.id})
         assert again.exchange.status == 404
 
     async def _end_the_rest(self) -> None:

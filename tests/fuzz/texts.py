@@ -46,7 +46,7 @@ def request(kind: str, request_id: Any, mark: str, *, version: str) -> Json:
     """Return the request that `kind` names, with `mark` wherever it comes back."""
     message: Json = {"jsonrpc": "2.0", "id": request_id}
     if kind == "initialize":
-        capabilities = {"capabilities": {"elicitation": {}}}
+        capabilities: Json = {"capabilities": {"elicitation": {}}}
         return message | {"method": "initialize", "params": initialize_params(version) | capabilities}
     if kind in _REQUESTS:
         method, params = _REQUESTS[kind]
@@ -58,23 +58,16 @@ def request(kind: str, request_id: Any, mark: str, *, version: str) -> Json:
 
 def notification(kind: str, target: Any, mark: str) -> Json:
     """Return what needs no answer; `target` is the id of what it is about."""
-    match kind:
-        case "cancel":
-            return {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": target}}
-        case "progress":
-            about = {"progressToken": target, "progress": 1}
-            return {"jsonrpc": "2.0", "method": "notifications/progress", "params": about}
-        case "answer":
-            accepted = {"action": "accept", "content": {"colour": mark}}
-            return {"jsonrpc": "2.0", "id": target, "result": accepted}
-        case "refuse":
-            return {"jsonrpc": "2.0", "id": target, "error": {"code": -1, "message": "no"}}
-        case "forged answer":
-            return {"jsonrpc": "2.0", "id": "deadbeef:1", "result": {}}
-        case "initialized":
-            return {"jsonrpc": "2.0", "method": "notifications/initialized"}
-        case _:
-            return {"jsonrpc": "2.0", "method": "notifications/roots/list_changed", "params": None}
+    about: dict[str, Json] = {
+        "initialized": {"method": "notifications/initialized"},
+        "cancel": {"method": "notifications/cancelled", "params": {"requestId": target}},
+        "progress": {"method": "notifications/progress", "params": {"progressToken": target, "progress": 1}},
+        "roots": {"method": "notifications/roots/list_changed", "params": None},
+        "answer": {"id": target, "result": {"action": "accept", "content": {"colour": mark}}},
+        "refuse": {"id": target, "error": {"code": -1, "message": "no"}},
+        "forged answer": {"id": "deadbeef:1", "result": {}},
+    }
+    return {"jsonrpc": "2.0"} | about[kind]
 
 
 def modern(message: Json) -> Json:
