@@ -121,6 +121,11 @@ class Attachment(Protocol):
         ...
 
     @property
+    def begins_after(self) -> int:
+        """Number of the last event that this reader is not given: where its client stands before it has seen any."""
+        ...
+
+    @property
     def ended(self) -> bool:
         """Whether the session is over, the stream was hung up, or another reader took its place."""
         ...

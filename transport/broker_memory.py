@@ -56,14 +56,14 @@ class _Session:
 
 
 class _MemoryAttachment:
-    __slots__ = ("_clock", "_cursor", "_name", "_owed", "_session", "_wake", "ended")
+    __slots__ = ("_clock", "_cursor", "_name", "_owed", "_session", "_wake", "begins_after", "ended")
 
     def __init__(
         self, session: _Session, name: str, cursor: int, owed: Sequence[Event], clock: Callable[[], float]
     ) -> None:
         self._session = session
         self._name = name
-        self._cursor = cursor
+        self.begins_after = self._cursor = cursor
         self._owed = owed
         self._clock = clock
         self._wake = asyncio.Event()

@@ -129,8 +129,10 @@ class StreamableHTTPTransportHandler(TransportHandler):
     def _answers(self, admitted: Admitted, name: str, headers: Mapping[str, str] | None = None) -> Stream:
         """Return the stream of a POST; it ends when every request of it is answered."""
         record, attachment = admitted.record, admitted.stream
-        # Clients of earlier revisions take an event without data for a broken message.
-        priming = events.event(b"", event_id=str(EventId(record.id, 0, name))) if record.comes_again else b""
+        priming = b""
+        if record.comes_again and attachment is not None:  # others take an event without data for a broken message
+            # What is older was the answer to other requests with the same ids, before the session began anew.
+            priming = events.event(b"", event_id=str(EventId(record.id, attachment.begins_after, name)))
 
         async def opening(_: Stream) -> Opened | None:
             return self._opened(attachment, record, name, greeting=priming) if attachment is not None else None

@@ -49,6 +49,7 @@ class HeldStream:
         """Whether others know that this stream is held here; not when it began while Valkey was away."""
         self.last = 0
         """Number of the stream's newest event that was queued, or passed over."""
+        self.begins_after = 0
         self.claims: dict[RequestId, LocalClaim] = {}
         self.delivered_to = 0
         self.asked_to = 0
@@ -87,7 +88,7 @@ class HeldStream:
         """
         self._is_behind = self._is_behind or has_missed
         self.record = record
-        self.last = last
+        self.begins_after = self.last = last
         for event in owed:
             self._take(event)
         self._expected.update(expected)

@@ -42,6 +42,8 @@ class Mark:
     text: str
     places: set[tuple[int, object]] = field(default_factory=set)
     """Person and session, or person and exchange for a call of no session."""
+    is_reply: bool = False
+    """It is no call's but what a question was answered with."""
     epoch: int = 0
     """Of its session, when it was sent first."""
     may_run: int = 0
@@ -92,9 +94,9 @@ class Judge:
         self.kinds: Counter[str] = Counter()
         """How often each kind of answer was seen: a run that saw only refusals proved nothing."""
 
-    def new_mark(self) -> Mark:
+    def new_mark(self, *, is_reply: bool = False) -> Mark:
         """Return a text that nothing else has."""
-        mark = Mark(f"mark-{self._number}-{len(self.marks)}.")
+        mark = Mark(f"mark-{self._number}-{len(self.marks)}.", is_reply=is_reply)
         self.marks[mark.text] = mark
         return mark
 

@@ -259,7 +259,7 @@ class Surface:
             return self._request(message, session, session.version if session is not None else "2025-11-25")
         if message.kind in {"answer", "refuse", "progress"}:
             question = _nth(self.judge.questions[::-1], message.nth % 4)  # later ones are still to be answered
-            mark = self.judge.new_mark()
+            mark = self.judge.new_mark(is_reply=True)
             told = texts.notification(message.kind, question[1] if question is not None else "nobody:1", mark.text)
             return told, mark, None
         earlier = _nth(session.requests, message.nth) if session is not None else None
