@@ -55,6 +55,7 @@ class Stream:
         limits: heartbeat, age and patience.
         draining: set when this instance is about to stop.
         headers: of the answer, beside those that every stream has.
+        attachment: what is streamed, where that is known from the start: it is closed even when nothing can be written.
     """
 
     def __init__(
@@ -64,12 +65,13 @@ class Stream:
         limits: Limits,
         draining: asyncio.Event,
         headers: Mapping[str, str] | None = None,
+        attachment: Attachment | None = None,
     ) -> None:
         self._opening = opening
         self._limits = limits
         self._draining = draining
         self._headers = headers or {}
-        self._attachment: Attachment | None = None
+        self._attachment = attachment
         self.is_gone = False
         """Whether the client has left."""
 

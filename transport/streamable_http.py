@@ -137,7 +137,7 @@ class StreamableHTTPTransportHandler(TransportHandler):
         async def opening(_: Stream) -> Opened | None:
             return self._opened(attachment, record, name, greeting=priming) if attachment is not None else None
 
-        return self._stream(opening, headers)
+        return self._stream(opening, headers, attachment)
 
     # ---- GET and DELETE
 
@@ -169,7 +169,7 @@ class StreamableHTTPTransportHandler(TransportHandler):
         async def opening(_: Stream) -> Opened | None:
             return opened
 
-        return self._stream(opening)
+        return self._stream(opening, attachment=opened.attachment)
 
     async def _delete(self, request: Request, principal: Principal) -> ASGIApp:
         """End a session. Raises: SessionGoneError, BrokerUnavailableError."""
@@ -181,11 +181,14 @@ class StreamableHTTPTransportHandler(TransportHandler):
     # ---- streams
 
     def _stream(
-        self, opening: Callable[[Stream], Awaitable[Opened | None]], headers: Mapping[str, str] | None = None
+        self,
+        opening: Callable[[Stream], Awaitable[Opened | None]],
+        headers: Mapping[str, str] | None = None,
+        attachment: Attachment | None = None,
     ) -> Stream:
         if self._counter is not None:
             self._counter.count("streams_opened", wire=WIRE)
-        return Stream(opening, limits=self._limits, draining=self._draining, headers=headers)
+        return Stream(opening, limits=self._limits, draining=self._draining, headers=headers, attachment=attachment)
 
     def _opened(self, attachment: Attachment, record: SessionRecord, name: str, *, greeting: bytes = b"") -> Opened:
         def may_leave() -> bool:
