@@ -1,6 +1,6 @@
 """A ticket API that holds back what a test wants held back: the stand-in, behind a gate, on a loopback port.
 
-Runs in the event loop of the test, which opens the gate, or does not.
+Runs in the event loop of the test, which opens the gate, or does not. It knows who left while being held.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from typing import Final
 
 import uvicorn
 from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tests import standin
 from tests.processes import API_KEY
@@ -29,6 +29,7 @@ class Gate:
         self._app = app
         self._holds = holds
         self._held: list[str] = []
+        self._left: list[str] = []
         self._news = asyncio.Condition()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -37,9 +38,39 @@ class Gate:
             async with self._news:
                 self._held.append(scope["path"])
                 self._news.notify_all()
-            await self.opened.wait()
+            receive = await self._hold(scope["path"], receive)
         with contextlib.suppress(ClientDisconnect):  # who waited too long has gone
             await self._app(scope, receive, send)
+
+    async def _hold(self, path: str, receive: Receive) -> Receive:
+        """Wait until opened, and take note when whoever asks leaves before; return how the request is read later."""
+        taken: list[Message] = []
+
+        async def watch() -> None:
+            while not taken or taken[-1]["type"] != "http.disconnect":
+                taken.append(await receive())
+            async with self._news:
+                self._left.append(path)
+                self._news.notify_all()
+
+        async def read() -> Message:
+            return taken.pop(0) if taken else await receive()
+
+        watching = asyncio.create_task(watch())
+        await self.opened.wait()
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        return read
+
+    @property
+    def left(self) -> list[str]:
+        """The paths of requests whose senders left while they were held."""
+        return list(self._left)
+
+    async def until_left(self, requests: int, seconds: float) -> None:
+        """Wait until that many were left by their senders. Raises: TimeoutError after so many seconds."""
+        async with asyncio.timeout(seconds), self._news:
+            await self._news.wait_for(lambda: len(self._left) >= requests)
 
     async def until_held(self, requests: int) -> None:
         """Wait until that many requests have come that it holds."""

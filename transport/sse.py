@@ -83,7 +83,7 @@ class SSETransportHandler(TransportHandler):
         """Go on where the client left; None when it is to come again later. Raises: BrokerUnavailableError."""
         self._need_broker()
         opened = await self._resume(coming) or await self._recognise(coming, stream)
-        if opened is not None:
+        if opened is not None or stream.is_gone:  # who left meanwhile would never learn of a new session
             return opened
         self._need_broker()  # without it nobody could have been recognised
         try:

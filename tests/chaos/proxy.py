@@ -57,6 +57,8 @@ class Proxy:
         self.address = ""
         self.streams_opened = 0
         """Streams of events that began so far."""
+        self.resumed_at: list[int] = []
+        """For each GET with `Last-Event-ID` over Streamable HTTP: the port of the backend that got it."""
         self._ring = list(ports)
         self._retired: set[int] = set()
         self._retry_ms = retry_ms
@@ -104,6 +106,11 @@ class Proxy:
         """Wait until so many chunks with messages were lost."""
         async with asyncio.timeout(WAIT_S), self._news:
             await self._news.wait_for(lambda: self._swallowed >= events)
+
+    async def until_resumed(self) -> None:
+        """Wait until a client has come for the rest of a stream."""
+        async with asyncio.timeout(WAIT_S), self._news:
+            await self._news.wait_for(lambda: self.resumed_at)
 
     async def opening(self, client: asyncio.StreamReader) -> bytes:
         """Return what the backend is to get first of a new connection; others may read from `client` for it."""
@@ -158,6 +165,8 @@ class Proxy:
             if data.startswith(b"GET /sse"):
                 link.streams = True
                 await self._note(opened=1)
+            elif data.startswith(b"GET /mcp") and b"\r\nlast-event-id:" in data.lower():
+                await self._note(resumed_at=link.backend.get_extra_info("peername")[1])
             link.backend.write(data)
             await link.backend.drain()
 
@@ -177,8 +186,9 @@ class Proxy:
         """Return the field with its old length, which the chunk around it has announced."""
         return f"retry: {self._retry_ms:0{len(retry[1])}d}".encode()
 
-    async def _note(self, *, opened: int = 0, swallowed: int = 0) -> None:
+    async def _note(self, *, opened: int = 0, swallowed: int = 0, resumed_at: int | None = None) -> None:
         async with self._news:
+            self.resumed_at += [] if resumed_at is None else [resumed_at]
             self.streams_opened += opened
             self._swallowed += swallowed
             self._news.notify_all()

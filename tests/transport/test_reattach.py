@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.transport.serving import bench
+from tests.transport.serving import bench, until
 from tests.transport.sse_client import SseClient, open_stream, sse_session
 from tests.transport.test_engine import call
 
@@ -109,6 +109,18 @@ async def new_session(client: SseClient) -> str:
     async with open_stream(client, AGAIN):
         assert (await client.call("echo", text="x"))["isError"] is False
         return client.endpoint
+
+
+async def test_who_leaves_while_being_asked_gets_no_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transport.backchannel.RECOGNISE_S", 0.2)
+    async with bench(max_sessions_per_principal=1) as at, httpx2.AsyncClient(base_url=at.url, timeout=20) as http:
+        async with http.stream("GET", "/sse", headers=ME | AGAIN) as response:
+            async for line in response.aiter_lines():
+                if "ping" in line:
+                    break
+        await until(lambda: not at.transport._engine.channel._waiters)
+        async with http.stream("GET", "/sse", headers=ME) as first:
+            assert first.status_code == 200
 
 
 async def test_a_client_that_comes_again_during_a_drain_is_sent_away_cleanly() -> None:

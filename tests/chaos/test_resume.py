@@ -1,0 +1,111 @@
+"""A TypeScript client whose POST is cut in the middle of a call gets the rest of it from another instance (2025-11-25).
+
+The call is held at the ticket API until the stream was cut and the client has come again, so that it is certain that
+one instance runs the call and another one answers it.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from tests.chaos.callers import HEADERS, PATIENCE_S, node_program
+from tests.chaos.fleet import Fleet, Instance, fleet
+from tests.processes import ROOT, sqlite
+from tests.shared.given import TICKET
+
+pytestmark = pytest.mark.xdist_group("chaos")
+
+BURIED_S: Final = 10.0
+"""In which a call of an instance that died is answered (S7)."""
+RESUMED_S: Final = 8.0
+"""A client comes again within 3 s."""
+READ: Final[tuple[str, dict[str, Any]]] = ("get_ticket_detail", {"ticketId": "TCK-0001"})
+WRITE: Final[tuple[str, dict[str, Any]]] = ("create_ticket", TICKET)
+
+
+class Resumer:
+    """The client, in the middle of its call."""
+
+    def __init__(self, node: asyncio.subprocess.Process) -> None:
+        self._node = node
+
+    async def go(self) -> None:
+        """Let it make its call."""
+        assert self._node.stdin is not None
+        self._node.stdin.write(b"go\n")
+
+    async def said(self) -> Any:
+        """Return what it says next."""
+        assert self._node.stdout is not None
+        async with asyncio.timeout(2 * PATIENCE_S):
+            return json.loads(await self._node.stdout.readline())
+
+
+@asynccontextmanager
+async def cut_in_the_middle(
+    servers: Fleet, node_modules: Path, call: tuple[str, dict[str, Any]], patience_s: float = PATIENCE_S
+) -> AsyncGenerator[tuple[Resumer, Instance, Instance]]:
+    """Cut a client off while its call runs; yield it with the instance that runs the call and the other one."""
+    told = {
+        "nodeModules": node_modules.as_posix(),
+        "url": f"{servers.address}/mcp",
+        "headers": HEADERS,
+        "tool": call[0],
+        "arguments": call[1],
+        "patience": patience_s * 1000,
+    }
+    async with node_program(ROOT / "tests" / "chaos" / "resumer.mjs", told) as node:
+        client = Resumer(node)
+        assert await client.said() == {"connected": "2025-11-25"}
+        servers.gate.close()
+        await client.go()
+        assert await client.said() == "could resume"
+        await servers.gate.until_held(1)
+        (number,) = servers.gate.held()
+        runs, other = servers.instances[number], servers.instances[1 - number]
+        servers.proxy.retire(runs.port)
+        servers.proxy.cut()
+        yield client, runs, other
+
+
+async def test_the_rest_of_a_cut_post_comes_from_another_instance_once(tmp_path: Path, node_modules: Path) -> None:
+    async with (
+        fleet(sqlite(tmp_path), instances=2) as servers,
+        cut_in_the_middle(servers, node_modules, WRITE, RESUMED_S) as (client, _, other),
+    ):
+        await servers.proxy.until_resumed()
+        assert servers.proxy.resumed_at == [other.port]
+        servers.gate.open()
+        outcome = await client.said()
+
+        assert not outcome["result"]["isError"]
+        assert outcome["answers"] == 1
+        assert list(servers.gate.writes.values()) == [1]
+        assert not [line for instance in servers.instances for line in instance.complaints()]
+
+
+@pytest.mark.parametrize(("call", "kind"), [(READ, "interrupted"), (WRITE, "outcome_unknown")], ids=["read", "write"])
+async def test_who_was_cut_off_learns_from_another_instance_that_the_one_with_the_call_died(
+    tmp_path: Path, node_modules: Path, call: tuple[str, dict[str, Any]], kind: str
+) -> None:
+    async with (
+        fleet(sqlite(tmp_path), instances=2) as servers,
+        cut_in_the_middle(servers, node_modules, call) as (client, runs, other),
+    ):
+        await servers.kill(runs)
+        died_at = time.monotonic()
+        outcome = await client.said()
+        took = time.monotonic() - died_at
+        servers.gate.open()
+        await servers.whole()
+
+        assert outcome["error"]["kind"] == kind
+        assert outcome["answers"] == 1
+        assert took < BURIED_S
+        assert servers.proxy.resumed_at == [other.port]

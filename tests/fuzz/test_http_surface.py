@@ -1,0 +1,219 @@
+"""Sequences of requests that nobody would think of, over every wire and both eras: what the server never does.
+
+It never answers 5xx without a reason, never fails with a traceback, never gives anything to the wrong person or
+session, refuses in the promised form, runs nothing twice, and holds nothing once everything was closed. The sequences
+are the same in every run; a failing one is printed with what repeats it: a line to put above `@given`. To have it made
+as short as it can be, add `Phase.shrink`; that takes minutes.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
+
+from tests.fuzz.steps import Step, openings, step
+from tests.fuzz.surface import Clock, Surface
+from tests.transport.serving import Bench, bench, until
+from transport import backchannel
+from transport.broker_memory import InMemoryBroker
+from transport.broker_valkey import ValkeyBroker
+from transport.session import Limits
+
+pytestmark = pytest.mark.long
+
+LIMITS: Final[dict[str, Any]] = {
+    "max_sessions": 10,
+    "max_sessions_per_principal": 6,
+    "max_events": 8,
+    "max_log_bytes": 40_000,
+    "max_running_calls": 4,
+    "max_exchanges": 3,
+    "max_body_bytes": 20_000,
+    "heartbeat_s": 0.05,
+}
+EXPECTED: Final = frozenset({"answer_too_large"})
+"""What may be logged as a warning."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """What sequences are carried out against."""
+
+    instances: Sequence[Bench]
+    clock: Clock | None = None
+
+
+Serve = Callable[[], AbstractAsyncContextManager[Served]]
+sequences = st.builds(list.__add__, openings, st.lists(step, min_size=18, max_size=26))
+
+
+def repeatable(examples: int) -> settings:
+    """Return the settings of a run whose sequences are always the same."""
+    return settings(
+        max_examples=examples,
+        derandomize=True,
+        deadline=None,
+        database=None,
+        print_blob=True,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+class Complaints(logging.Handler):
+    """What was logged, by us or by others, that nobody should have to read."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.records: list[logging.LogRecord] = []
+        self.ours: list[EventDict] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take in a record."""
+        self.records.append(record)
+
+    def check(self) -> None:
+        """Raise what came since the last time. Raises: AssertionError."""
+        said = self.take()
+        assert not said, "\n".join(said)
+
+    def take(self) -> list[str]:
+        """Return what came since the last time."""
+        ours = [
+            str(one) for one in self.ours if one["log_level"] not in {"debug", "info"} and one["event"] not in EXPECTED
+        ]
+        others = [f"{one.name}: {self.format(one)}" for one in self.records]  # warnings are about what clients do
+        self.ours.clear()
+        self.records.clear()
+        return ours + others
+
+
+@pytest.fixture(scope="module")
+def complaints() -> Iterator[Complaints]:
+    """Listen to every logger there is."""
+    handler = Complaints()
+    logging.getLogger().addHandler(handler)
+    with capture_logs() as handler.ours:
+        yield handler
+    logging.getLogger().removeHandler(handler)
+
+
+@pytest.fixture(autouse=True)
+def _short_recognition(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backchannel, "RECOGNISE_S", 0.1)
+
+
+@asynccontextmanager
+async def in_memory() -> AsyncGenerator[Served]:
+    """Serve on one instance, with a clock that steps may move."""
+    clock = Clock()
+    async with bench(broker=InMemoryBroker(Limits(**LIMITS), clock=clock), **LIMITS) as at:
+        yield Served([at], clock)
+
+
+def on_two_instances(url: str) -> Serve:
+    """Return what serves on two instances that share a Valkey, with keys of their own."""
+
+    @asynccontextmanager
+    async def serve() -> AsyncGenerator[Served]:
+        prefix = f"{{{secrets.token_hex(4)}}}:"
+        async with AsyncExitStack() as stack:
+            brokers = [ValkeyBroker(url, limits=Limits(**LIMITS), prefix=prefix) for _ in range(2)]
+            yield Served([await stack.enter_async_context(bench(broker=one, **LIMITS)) for one in brokers])
+
+    return serve
+
+
+class Runs:
+    """Carries out sequences one after the other, each by people of its own, on one server until one fails.
+
+    Args:
+        serve: starts a server.
+        complaints: what it logs.
+    """
+
+    def __init__(self, serve: Serve, complaints: Complaints) -> None:
+        self.seen: Counter[str] = Counter()
+        self._serve = serve
+        self._complaints = complaints
+        self._runner = asyncio.Runner()
+        self._stack = AsyncExitStack()
+        self._served: Served | None = None
+        self._tasks = set[asyncio.Task[Any]]()
+        self._number = 0
+
+    def carry_out(self, steps: Sequence[Step]) -> None:
+        """Carry out one sequence. Raises: AssertionError."""
+        try:
+            self._runner.run(self._carry_out(steps))
+        except BaseException:
+            self._runner.run(self._stop())  # the next one needs a server that is as new
+            raise
+
+    def close(self) -> None:
+        """End it; nothing is left."""
+        self._runner.run(self._stop())
+        self._runner.run(self._is_alone())
+        self._runner.close()
+        self._complaints.check()
+
+    async def _carry_out(self, steps: Sequence[Step]) -> None:
+        if self._served is None:
+            self._served = await self._stack.enter_async_context(self._serve())
+            self._complaints.take()
+            self._tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        self._number += 1
+        surface = Surface(self._served.instances, self._number, self._served.clock)
+        try:
+            for one in steps:
+                await surface.take(one)
+                self._complaints.check()
+            await surface.end()
+        finally:
+            await surface.leave()
+        await until(lambda: asyncio.all_tasks() - {asyncio.current_task()} <= self._tasks)
+        self._complaints.check()
+        self.seen.update(surface.judge.kinds)
+
+    async def _stop(self) -> None:
+        self._served = None
+        stack, self._stack = self._stack, AsyncExitStack()
+        await stack.aclose()
+
+    async def _is_alone(self) -> None:
+        assert asyncio.all_tasks() == {asyncio.current_task()}, "tasks are left over"
+
+
+def run(examples: int, runs: Runs) -> None:
+    """Carry out so many sequences."""
+
+    @repeatable(examples)
+    @given(steps=sequences)
+    def all_of_them(steps: list[Step]) -> None:
+        runs.carry_out(steps)
+
+    try:
+        all_of_them()
+    finally:
+        runs.close()
+    print(dict(sorted(runs.seen.items())))
+
+
+def test_no_sequence_of_requests_makes_one_instance_fail_or_mix_things_up(complaints: Complaints) -> None:
+    run(200, Runs(in_memory, complaints))
+
+
+def test_no_sequence_of_requests_makes_two_instances_fail_or_mix_things_up(
+    broker_url: str, complaints: Complaints
+) -> None:
+    run(60, Runs(on_two_instances(broker_url), complaints))
