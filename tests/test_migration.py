@@ -59,7 +59,7 @@ async def test_before_the_day_a_client_works_and_is_told(tmp_path: Path) -> None
         assert answer.headers["deprecation"] == "@1742947200"
         assert answer.headers["sunset"] == "Tue, 31 Dec 2999 00:00:00 GMT"
         assert answer.headers["link"] == LINK
-    assert health.json()["transport"] in {"sse", "all"}
+    assert health.json()["transport"] == "all"
     assert "sunset" not in health.headers
     assert "ends here on 2999-12-31" in page.text
     assert f"\n    {PUBLIC}/mcp\n" in page.text
@@ -81,7 +81,7 @@ async def test_from_the_day_on_it_says_where_to_go_to_whoever_asks(ended: str) -
         assert answer.json() == shown, "as the guide shows it"
         assert answer.headers["sunset"] == "Wed, 31 Dec 2025 00:00:00 GMT"
         assert answer.headers["link"] == LINK
-    assert "sse" not in health.json()["transport"]
+    assert health.json()["transport"] == "streamable_http"
     assert "not served here any more" in page.text
 
 
@@ -102,7 +102,7 @@ async def test_streamable_http_alone_is_what_it_offers_and_the_old_wire_is_gone(
     assert answer.status_code == 410
     assert "Streamable HTTP at /mcp instead" in answer.json()["error"]["message"]
     assert "sunset" not in answer.headers
-    assert "sse" not in health.json()["transport"]
+    assert health.json()["transport"] == "streamable_http"
     assert f"claude mcp add --transport http tickets {address}/mcp" in said
     assert f"{address}/sse" not in said
 

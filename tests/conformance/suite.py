@@ -45,20 +45,15 @@ class Report:
             f"{found['FAILURE']} failed, {found['WARNING']} warned"
         )
 
-    def complaints(self, scenarios: Collection[str], *, tolerated: Collection[str] = ()) -> str:
-        """Return a line for each check of `scenarios` that is not fine, and for each scenario that has none.
-
-        Args:
-            scenarios: those to look at.
-            tolerated: ids of checks that may warn.
-        """
+    def complaints(self, scenarios: Collection[str]) -> str:
+        """Return a line for each check of `scenarios` that is not fine, and for each scenario that has none."""
         lines = [
             *(f"{scenario}: was not completed" for scenario in scenarios if not self.checks.get(scenario)),
             *(
                 f"{scenario}: {check['id']}: {check['status']}: {_reason(check)}"
                 for scenario in scenarios
                 for check in self.checks.get(scenario, ())
-                if check["status"] not in _FINE and not (check["status"] == "WARNING" and check["id"] in tolerated)
+                if check["status"] not in _FINE
             ),
         ]
         return "\n".join(lines)
