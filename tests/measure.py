@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 import uvicorn
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
@@ -37,13 +38,12 @@ CALLS: Final = 100
 IDLE: Final = (200, 1000)
 
 
-def serve_sdk() -> None:
-    """Serve the same tools with the SDK's own SSE transport."""
+def serve_sdk(app: Starlette) -> None:
+    """Serve an application of the SDK, which has the same tools, with the same uvicorn."""
 
     async def health(_: Request) -> JSONResponse:
         return JSONResponse({"status": "healthy"})
 
-    app = gated_server()[0].sse_app()
     app.router.routes.append(Route("/health", health))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         print(f"listening on http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
@@ -142,6 +142,6 @@ if __name__ == "__main__":
     parser.add_argument("--serve-sdk", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.serve_sdk:
-        serve_sdk()
+        serve_sdk(gated_server()[0].sse_app())
         sys.exit()
     asyncio.run(measure(given.turns))

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import json
 import re
-import socket
 import statistics
 import sys
 from collections.abc import AsyncGenerator, Sequence
@@ -17,12 +16,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import uvicorn
-from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import Route
-
-from tests.measure import CALLERS, CALLS, OBSERVED, cpu_s
+from tests.measure import CALLERS, CALLS, OBSERVED, cpu_s, serve_sdk
 from tests.processes import Process, started
 from tests.transport.gated_server import gated_server
 from tests.transport.sse_client import initialize_params
@@ -37,22 +31,6 @@ ENVELOPE: Final = {
 }
 ROUTING: Final = {"MCP-Protocol-Version": STATELESS, "Mcp-Method": "tools/call", "Mcp-Name": "echo"}
 LIMIT_S: Final = 30.0
-
-
-def serve_sdk() -> None:
-    """Serve the same tools with the SDK's own Streamable HTTP transport."""
-
-    async def health(_: Request) -> JSONResponse:
-        return JSONResponse({"status": "healthy"})
-
-    app = gated_server()[0].streamable_http_app()
-    app.router.routes.append(Route("/health", health))
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        print(f"listening on http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
-        config = uvicorn.Config(
-            app, log_config=None, access_log=False, ws="none", timeout_keep_alive=65, timeout_graceful_shutdown=1
-        )
-        uvicorn.Server(config).run(sockets=[listener])
 
 
 class Caller:
@@ -151,6 +129,6 @@ if __name__ == "__main__":
     parser.add_argument("--serve-sdk", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.serve_sdk:
-        serve_sdk()
+        serve_sdk(gated_server()[0].streamable_http_app())
         sys.exit()
     asyncio.run(measure(given.turns))
