@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -35,12 +35,14 @@ class _Claim:
 
 
 class _Session:
-    __slots__ = ("claims", "detached_at", "log", "record", "seen_at", "streams")
+    __slots__ = ("claims", "detached_at", "log", "record", "running", "seen_at", "streams")
 
     def __init__(self, record: SessionRecord, log: EventLog, now: float) -> None:
         self.record = record
         self.log = log
         self.claims: OrderedDict[RequestId, _Claim] = OrderedDict()
+        self.running: Counter[str] = Counter()
+        """How many of them run, by the stream that they belong to; there may be thousands that do not."""
         self.streams: dict[str, _MemoryAttachment] = {}
         self.seen_at = now
         self.detached_at = now
@@ -48,6 +50,11 @@ class _Session:
     def wake(self) -> None:
         for stream in self.streams.values():
             stream.wake()
+
+    def count(self, stream: str, change: int) -> None:
+        self.running[stream] += change
+        if not self.running[stream]:
+            del self.running[stream]
 
     @property
     def left_at(self) -> float | None:
@@ -74,8 +81,7 @@ class _MemoryAttachment:
         return bool(self._owed) or bool(self._session.log.newer_than(self._cursor, self._name))
 
     async def is_settled(self) -> bool:
-        claims = self._session.claims.values()
-        return not self.has_news and not any(claim.running and claim.stream == self._name for claim in claims)
+        return not self.has_news and not self._session.running[self._name]
 
     async def events(self) -> Sequence[Event]:
         if not self.has_news:
@@ -191,6 +197,7 @@ class InMemoryBroker:
         for call in calls:
             if call.opens_epoch and not self._is_running(known, call):
                 known.claims.clear()
+                known.running.clear()
                 known.record.epoch += 1
                 known.wake()  # streams of earlier requests end without their answers
         admissions = [self._judge(known, call) for call in calls]
@@ -202,8 +209,13 @@ class InMemoryBroker:
         for call, admission in zip(calls, admissions, strict=True):
             if admission is Admission.NEW:
                 known.claims[call.request] = _Claim(call.digest, call.writes, name)
+                known.count(name, 1)
                 continue
-            known.claims[call.request].stream = name
+            claim = known.claims[call.request]
+            if claim.running:
+                known.count(claim.stream, -1)
+                known.count(name, 1)
+            claim.stream = name
             if admission is Admission.ANSWERED:
                 self._answer_again(known, call.request)
         self._forget_old_ids(known)
@@ -252,6 +264,7 @@ class InMemoryBroker:
         if claim is None or not claim.running:
             return False
         claim.running = False
+        known.count(claim.stream, -1)
         if answer is not None:
             claim.answer = self._store_answer(known, claim, request, answer)
         self._wake(known, claim.stream)
