@@ -82,7 +82,7 @@ https://modelcontextprotocol.io/specification/2025-11-25/basic/transports
 
 def _when(sunset: Sunset | None) -> str:
     if sunset is None:
-        return "This server serves both. HTTP+SSE (/sse, /messages) will end, on a day not named yet: please move."
+        return "This server serves both. No end of HTTP+SSE (/sse, /messages) has been set; better move before one is."
     if sunset.is_over:
         return "HTTP+SSE (/sse, /messages) is not served here any more: it answers 410."
     return f"HTTP+SSE (/sse, /messages) ends here on {sunset.day} at 00:00 UTC; from then on it answers 410."

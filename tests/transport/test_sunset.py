@@ -231,7 +231,7 @@ async def test_the_page_needs_no_key_and_can_only_be_read() -> None:
 @pytest.mark.parametrize(
     ("sunset", "said"),
     [
-        (None, "on a day not named yet"),
+        (None, "No end of HTTP+SSE (/sse, /messages) has been set"),
         (Sunset(day=DAY, clock=Clock(MIDNIGHT - 1)), "ends here on 2027-03-31"),
         (Sunset(day=DAY, clock=Clock(MIDNIGHT)), "not served here any more"),
     ],
