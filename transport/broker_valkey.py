@@ -36,7 +36,8 @@ from transport.session import Limits, Owner, SessionRecord
 from transport.valkey_calls import FINISH_S, Calls, Post
 from transport.valkey_hub import Hub
 from transport.valkey_link import Script
-from transport.valkey_stream import HeldStream, new_token
+from transport.valkey_readers import Readers
+from transport.valkey_stream import HeldStream
 
 log = get_logger(__name__)
 
@@ -70,6 +71,7 @@ class ValkeyBroker:
             url, limits=self._limits, prefix=prefix, heard=self._heard, came_up=self._came_up, bury=self._bury
         )
         self._calls = Calls(self._hub, dropped=self._dropped)
+        self._readers = Readers(self._hub, ended=self._ended)
         self._listener: Listener | None = None
         self._settled_at = 0.0
 
@@ -94,7 +96,7 @@ class ValkeyBroker:
         self._listener = listener
         async with self._hub.link.run():
             try:
-                async with anyio.create_task_group() as self._tasks:
+                async with anyio.create_task_group() as self._tasks, self._readers.run():
                     self._tasks.start_soon(self._hub.lease.keep)
                     self._tasks.start_soon(self._keep_noting)
                     try:
@@ -162,7 +164,7 @@ class ValkeyBroker:
         if not calls or not calls[0].stream:
             record, admissions = await self._calls.admit(Post(session, owner, wire, calls), wait_s=wait_s)
             return Admitted(record, admissions, None)
-        reader = self._new_stream(session, calls[0].stream)
+        reader = self._readers.new(session, calls[0].stream)
         earlier = self._hub.hold(reader)  # before anything can be published for it
         try:
             record, admissions = await self._calls.admit(Post(session, owner, wire, calls, reader), wait_s=wait_s)
@@ -176,10 +178,6 @@ class ValkeyBroker:
             if earlier is not None:
                 earlier.end() if is_taken else self._hub.hold(earlier)
         return Admitted(record, admissions, reader if is_taken else None, reader.last)
-
-    def _new_stream(self, session: str, name: str) -> HeldStream:
-        token = f"{self.instance}-{new_token()}"
-        return HeldStream(self, session, name, token, clock=asyncio.get_running_loop().time)
 
     async def _settle(self, deadline: float) -> None:
         """Wait until whoever ran calls from memory has had time to record them: else a repeat would run as well."""
@@ -215,83 +213,13 @@ class ValkeyBroker:
 
     async def attach(self, session: str, *, stream: str = "", after: int | None = None) -> HeldStream | None:
         """Take over a stream of the session, wherever it is held."""
-        held = self._new_stream(session, stream)
-        reply = await self._hub.ask(scripts.ATTACH, session, held.token, "" if after is None else after, stream)
-        if not reply:
-            return None
-        last, fields, owed, running = reply
-        held.begin(
-            self._hub.learn(session, fields),
-            last=last,
-            owed=codec.decode_events(owed),
-            expected=codec.decode_requests(running),
-            has_missed=True,  # what was published meanwhile found nobody
-        )
-        earlier = self._hub.hold(held)
-        if earlier is not None:
-            earlier.end()
-        return held
+        return await self._readers.attach(session, stream, after)
 
     def hang_up(self, session: str, stream: str) -> None:
         """End whoever reads a stream."""
         reader = self._hub.reader(session, stream)
         if reader is not None:
             reader.end()
-
-    @property
-    def limits(self) -> Limits:
-        """Bounds of this instance."""
-        return self._limits
-
-    async def read(self, held: HeldStream) -> tuple[int, list[Event]] | None:
-        """Return the number of a stream's newest event, and its events that were not queued here.
-
-        None, and a stream that ends, when another one has the session; None without a session.
-
-        Raises:
-            BrokerUnavailableError.
-        """
-        reply = await self._hub.call(scripts.READ, held.session, held.token, held.last, held.name)
-        if not reply:
-            return None
-        newest, events, is_replaced = reply
-        if is_replaced:
-            held.end()
-            return None
-        return newest, codec.decode_events(events)
-
-    async def owes(self, session: str, after: int) -> tuple[int, int]:
-        """Return how many calls run anywhere that the standalone stream is owed, and how many events are newer.
-
-        Raises:
-            BrokerUnavailableError.
-        """
-        running, newer = await self._hub.call(scripts.OWES, session, after)
-        return running, newer
-
-    def note_soon(self, held: HeldStream) -> None:
-        """Keep at once how far a stream was written."""
-        self._tasks.start_soon(self._note_quietly, held)
-
-    async def release(self, held: HeldStream) -> None:
-        """Give up a stream that was closed, unless another one has the session already."""
-        self._hub.let_go(held)
-        with anyio.move_on_after(FINISH_S, shield=True):
-            await self._note_quietly(held, is_released=True)
-
-    async def _note_quietly(self, held: HeldStream, *, is_released: bool = False) -> None:
-        with suppress(BrokerUnavailableError):
-            await self._note(held, is_released=is_released)
-
-    async def _note(self, held: HeldStream, *, is_released: bool = False) -> None:
-        """Keep how far a stream was written; find out whether it still has its session."""
-        marks = held.marks()
-        reply = await self._hub.call(scripts.MARK, held.session, held.token, *marks, int(is_released), held.name)
-        held.noted(marks)
-        if reply < 0 and await self._hub.is_final():
-            self._ended(held.session)
-        elif reply == 0 and not is_released:
-            held.end()
 
     # ---- word from and to other instances
 
@@ -360,12 +288,7 @@ class ValkeyBroker:
             await anyio.sleep(min(NOTE_EVERY_S, self._limits.idle_s / 8))
             if not self.is_up:
                 continue
-            async with anyio.create_task_group() as tasks:
-                for held in self._hub.readers():
-                    if held.has_missed:
-                        held.fall_behind()
-                    if held.needs_noting(self._limits.idle_s / 4):
-                        tasks.start_soon(self._note_quietly, held)
+            await self._readers.note_all()
             with suppress(BrokerUnavailableError):
                 await self._calls.record_again()
                 await self._hub.late.work_off()
@@ -374,25 +297,12 @@ class ValkeyBroker:
         """Bring everything up to date: what was published meanwhile was missed."""
         is_return = self._hub.lease.store is not None
         must_restore = await self._hub.lease.came_up()
-        async with anyio.create_task_group() as tasks:
-            for held in self._hub.readers():
-                if held.record is not None:
-                    tasks.start_soon(self._bring_back, held, held.record, must_restore)
+        await self._readers.bring_back(must_restore=must_restore)
         self._hub.lease.restored()
         await self._calls.record_again()
         await self._hub.late.work_off()
         if is_return:
             self._settled_at = asyncio.get_running_loop().time() + SETTLE_S
-
-    async def _bring_back(self, held: HeldStream, record: SessionRecord, must_restore: bool) -> None:
-        if must_restore or not held.is_recorded:
-            fields = (codec.encode_owner(record.owner), record.wire, *codec.record_fields(record), record.epoch)
-            marks = (held.last, *held.marks())
-            await self._hub.call(scripts.RESTORE, record.id, held.token, *fields, *marks, held.name)
-            held.is_recorded = True
-            record.stamp = 0  # counted anew
-        await self._note(held)
-        held.fall_behind()
 
     async def _bury(self, instance: str) -> None:
         await self._calls.bury(instance)

@@ -8,21 +8,18 @@ answers are written without a number; they get one when they are recorded later.
 import asyncio
 import itertools
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from mcp_types import RequestId
 
 from transport.broker import BrokerUnavailableError, Call
 from transport.event_log import Event, Kind
-from transport.session import SessionRecord
+from transport.session import Limits, SessionRecord
 
 _CERTAIN_S: Final = 10.0
 """How often it is kept which answers certainly arrived, where nothing else changes."""
-
-if TYPE_CHECKING:
-    from transport.broker_valkey import ValkeyBroker
 
 
 @dataclass(slots=True, eq=False)
@@ -33,12 +30,35 @@ class LocalClaim:
     answer: bytes | None = None
 
 
-class HeldStream:
-    """One attachment. It asks its broker to read and to note; the broker offers it what arrives."""
+class Home(Protocol):
+    """What a stream asks for: its way to the log. `valkey_readers.Readers` is it."""
 
-    def __init__(
-        self, broker: "ValkeyBroker", session: str, name: str, token: str, *, clock: Callable[[], float]
-    ) -> None:
+    @property
+    def limits(self) -> Limits:
+        """Bounds of this instance."""
+        ...
+
+    async def read(self, held: "HeldStream") -> tuple[int, list[Event]] | None:
+        """Return the number of the newest event and what was not queued. Raises: BrokerUnavailableError."""
+        ...
+
+    async def owes(self, session: str, after: int) -> tuple[int, int]:
+        """Return how many calls run and how many events are newer. Raises: BrokerUnavailableError."""
+        ...
+
+    def note_soon(self, held: "HeldStream") -> None:
+        """Keep at once how far a stream was written."""
+        ...
+
+    async def release(self, held: "HeldStream") -> None:
+        """Give up a stream that was closed."""
+        ...
+
+
+class HeldStream:
+    """One attachment. It asks its home to read and to note; the broker offers it what arrives."""
+
+    def __init__(self, home: Home, session: str, name: str, token: str) -> None:
         self.session = session
         self.name = name
         """Empty for the standalone stream."""
@@ -52,9 +72,9 @@ class HeldStream:
         self.claims: dict[RequestId, LocalClaim] = {}
         self.delivered_to = 0
         self.asked_to = 0
-        self._broker = broker
-        self._limits = broker.limits
-        self._clock = clock
+        self._home = home
+        self._limits = home.limits
+        self._clock = asyncio.get_running_loop().time
         self._queue = deque[Event]()
         self._bytes = 0
         self._expected = set[RequestId]()
@@ -64,7 +84,7 @@ class HeldStream:
         self._wake = asyncio.Event()
         self._written: deque[tuple[float, int]] = deque()
         self._noted: tuple[int, int, int] = (0, 0, 0)
-        self._noted_at = clock()
+        self._noted_at = self._clock()
         self.ended = False
 
     def begin(
@@ -112,7 +132,7 @@ class HeldStream:
     async def _catch_up(self) -> None:
         self._is_behind = False  # it may become true again before the log is read
         try:
-            read = await self._broker.read(self)
+            read = await self._home.read(self)
         except BrokerUnavailableError:
             self._has_missed = True
             return
@@ -138,7 +158,7 @@ class HeldStream:
         asked = [event.number for event in events if event.number and event.kind is Kind.REQUEST]
         if asked:
             self.asked_to = max(self.asked_to, *asked)
-            self._broker.note_soon(self)  # else whoever takes over would ask a person twice
+            self._home.note_soon(self)  # else whoever takes over would ask a person twice
 
     def wake(self) -> None:
         """Make `events` return."""
@@ -147,7 +167,7 @@ class HeldStream:
     async def close(self) -> None:
         """Let the stream go."""
         self.end()
-        await self._broker.release(self)
+        await self._home.release(self)
 
     @property
     def has_news(self) -> bool:
@@ -161,7 +181,7 @@ class HeldStream:
         if self.name:
             return not self._expected
         try:
-            owed = await self._broker.owes(self.session, self.last)
+            owed = await self._home.owes(self.session, self.last)
         except BrokerUnavailableError:
             return False
         return owed == (0, 0) and not self.has_news  # an answer may be on its way, or have come while we asked

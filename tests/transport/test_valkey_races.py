@@ -114,7 +114,7 @@ async def test_a_request_whose_sender_left_while_it_was_recorded_is_taken_back(b
         await gate.reached.wait()
         admitting.cancel()
         async with asyncio.timeout(5):
-            while (await b.owes(session.id, 0))[0]:
+            while (await b._readers.owes(session.id, 0))[0]:
                 pass
         assert await admit(b, session, [PING]) == [Admission.NEW]
 
@@ -367,7 +367,7 @@ async def test_a_request_that_could_not_be_recorded_though_valkey_is_there_is_re
         assert await a.finish(session.id, 0, 1, b"answer")
         assert await texts(stream) == [b"answer"]
         assert await admit(a, session, [PING]) == [Admission.ANSWERED]
-        assert (await b.owes(session.id, 0))[0] == 0
+        assert (await b._readers.owes(session.id, 0))[0] == 0
 
 
 async def test_answers_that_wait_to_be_recorded_are_bounded_and_written_all_the_same(valkey: ValkeyServer) -> None:
