@@ -1,4 +1,4 @@
-"""The HTTP door: tickets for a whole team, over HTTP+SSE.
+"""The HTTP door: tickets for a whole team, over Streamable HTTP and HTTP+SSE.
 
 Wiring only: settings, ticket service, auth provider, transport, two health routes. Start it with
 `python cloud_mcp_server.py`. `uvicorn cloud_mcp_server:app` works too, but cuts calls in flight when it stops.

@@ -177,7 +177,7 @@ def settings() -> Mapping[str, str]:
     dotenv = ROOT / ".env"
     lines = dotenv.read_text("utf-8").splitlines() if dotenv.exists() else []
     pairs = [line.removeprefix("export ").partition("=") for line in lines if not line.lstrip().startswith("#")]
-    written = {name.strip(): value.strip().strip("'\"") for name, _, value in pairs}
+    written = {name.strip(): value.partition(" #")[0].strip().strip("'\"") for name, _, value in pairs}
     return {name: value for name, value in {**written, **os.environ}.items() if value}
 
 

@@ -75,7 +75,9 @@ def test_address_and_port_may_be_settings_and_options_win(ready: Checkout, where
     set_here = {"MCP_HOST": "localhost", "PORT": str(one)}
     dotenv = ready.root / ".env"
     if where == "file":
-        dotenv.write_text("".join(f"{name} = '{value}'\n" for name, value in set_here.items()) + "# PORT=1\n", "utf-8")
+        dotenv.write_text(
+            "".join(f"{name} = '{value}'  # as here\n" for name, value in set_here.items()) + "# PORT=1\n", "utf-8"
+        )
     try:
         env = set_here if where == "environment" else {}
         as_set = told(ready.run(prelude=NO_SET_UP, **env))["env"]

@@ -24,12 +24,12 @@ class SharedBus:
         self._spread = spread
 
     async def publish(self, event: ServerEvent) -> None:
-        """Tell the subscribers of every instance; those of others as far as they can be reached."""
+        """Tell the subscribers of this instance, then those of others as far as they can be reached."""
+        await self._here.publish(event)
         if self._spread is not None:
             notification = event_to_notification(event, {})
             said = notification.model_dump(mode="json", by_alias=True, exclude_none=True)
             await self._spread(Note("published", "", ("", ""), body=said))
-        await self._here.publish(event)
 
     async def told(self, note: Note) -> None:
         """Tell the subscribers of this instance what another one published."""

@@ -1,15 +1,18 @@
 """Events of a server reach the subscribers of every instance, each once."""
 
+import asyncio
 import json
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 
+import anyio
 import httpx2
 import pytest
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
+from mcp.server.subscriptions import ToolsListChanged
 
 from tests.transport.serving import KeyPerPerson, serve
 from transport import SharedBus, asgi_app
@@ -87,3 +90,16 @@ async def test_word_that_nobody_understands_is_passed_over() -> None:
     await bus.told(Note("published", "", ("", ""), body={"method": "notifications/of/a/later/version"}))
     await bus.told(Note("published", "", ("", ""), body={"method": "notifications/tools/list_changed"}))
     assert len(heard) == 1
+
+
+async def test_who_is_here_hears_at_once_however_long_others_are_waited_for() -> None:
+    bus, heard, never = SharedBus(), list[object](), asyncio.Event()
+    bus.subscribe(heard.append)
+
+    async def spread(_: Note) -> None:
+        await never.wait()
+
+    bus.connect(spread)
+    with anyio.move_on_after(0):
+        await bus.publish(ToolsListChanged())
+    assert heard == [ToolsListChanged()]
