@@ -10,11 +10,11 @@ from mcp.server import MCPServer
 from shared.api_client import APIClient
 from shared.config import SettingsError, ToolSettings
 from shared.in_process import InProcessTransport
+from shared.migrations import DatabaseNotReadyError
 from shared.server import build_server
 from shared.telemetry import Counter
 from shared.tools import TicketTools
 from ticket_api import create_app as create_ticket_api
-from ticket_api.migrate import DatabaseNotReadyError
 
 _EMBEDDED_URL = "http://embedded.invalid"
 

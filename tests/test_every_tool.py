@@ -17,11 +17,11 @@ from mcp.client.sse import sse_client
 from mcp.client.stdio import stdio_client
 from mcp_types import INVALID_PARAMS
 
+from shared.database import open_engine, resolve_url
 from tests import processes
 from tests.databases import Postgres, run_aside
 from tests.processes import API_KEY, KEY, ROOT
 from tests.shared.given import TICKET
-from ticket_api.database import open_engine, resolve_url
 from ticket_api.migrate import prepare
 from ticket_api.sample import filler
 from ticket_api.times import utc_now

@@ -15,10 +15,11 @@ import uvicorn
 from uvicorn.server import HANDLED_SIGNALS
 
 from shared.config import Settings, SettingsError, TicketApiSettings, load
+from shared.database import open_engine, resolve_url
+from shared.migrations import DatabaseNotReadyError
 from shared.telemetry import configure_logging
 from ticket_api import create_app
-from ticket_api.database import open_engine, resolve_url
-from ticket_api.migrate import DatabaseNotReadyError, prepare
+from ticket_api.migrate import prepare
 
 
 class Server(uvicorn.Server):

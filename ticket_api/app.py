@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from fastapi import FastAPI
 
+from shared.database import Database, open_engine, resolve_url
 from ticket_api import openapi, refusals
-from ticket_api.database import Database, open_engine, resolve_url
 from ticket_api.guard import Guard
 from ticket_api.migrate import prepare
 from ticket_api.routes import master_routes, open_routes, ticket_routes

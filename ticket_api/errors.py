@@ -3,8 +3,9 @@
     ApiError
     ├── BadInputError      400  names the field and, where there is a list, the allowed values
     ├── NotFoundError      404
-    ├── ConflictError      409  an idempotency key was used for something else
-    └── UnavailableError   503  the database is busy or away; what was asked for was not done
+    └── ConflictError      409  an idempotency key was used for something else
+
+`shared.database.DatabaseBusyError` leaves as a 503 in the same shape.
 
 Texts are safe to show to anybody: no SQL, no address, no stack trace.
 """
@@ -52,9 +53,3 @@ class ConflictError(ApiError):
     """The same idempotency key came with another request; nothing was changed."""
 
     status = 409
-
-
-class UnavailableError(ApiError):
-    """The database could not do it now; nothing was changed, and the same request may be sent again."""
-
-    status = 503

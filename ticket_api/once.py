@@ -9,7 +9,7 @@ from fastapi import Header, Request, Response
 from pydantic import BaseModel, StringConstraints
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ticket_api.database import Database
+from shared.database import Database
 from ticket_api.models import Sent
 from ticket_api.store import idempotency
 

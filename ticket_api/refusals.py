@@ -11,7 +11,8 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 
-from ticket_api.errors import ApiError, BadInputError, UnavailableError
+from shared.database import DatabaseBusyError
+from ticket_api.errors import ApiError, BadInputError
 
 SENTENCES: Final = {
     400: "The body could not be read.",
@@ -27,10 +28,12 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(ApiError)
     async def refuse(_: Request, error: ApiError) -> JSONResponse:
-        retry = {"Retry-After": "1"} if isinstance(error, UnavailableError) else None
-        if retry:
-            log.warning("ticket_database_unavailable", cause=type(error.__cause__).__name__)
-        return JSONResponse(error.body(), error.status, retry)
+        return JSONResponse(error.body(), error.status)
+
+    @app.exception_handler(DatabaseBusyError)
+    async def ask_to_come_back(_: Request, error: DatabaseBusyError) -> JSONResponse:
+        log.warning("ticket_database_unavailable", cause=type(error.__cause__).__name__)
+        return JSONResponse({"error": str(error)}, 503, {"Retry-After": "1"})
 
     @app.exception_handler(RequestValidationError)
     async def refuse_input(_: Request, error: RequestValidationError) -> JSONResponse:

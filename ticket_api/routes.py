@@ -9,8 +9,8 @@ from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.exceptions import HTTPException
 
+from shared.database import Database
 from ticket_api import tables, writes
-from ticket_api.database import Database
 from ticket_api.errors import BadInputError
 from ticket_api.fields import Id
 from ticket_api.models import (

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from shared.config import CloudSettings, Settings, TicketApiSettings, load
+from shared.database import resolve_url
 from tests.deploy.cloud_run_lint import RULES, complaints, container, env, settings
-from ticket_api.database import resolve_url
 
 FOLDER: Final = Path(__file__).resolve().parents[2] / "gcp-deploy"
 DOOR: Final = "cloud-run-service.yaml"

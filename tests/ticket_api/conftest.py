@@ -13,10 +13,10 @@ import httpx2
 import pytest
 from starlette.types import ASGIApp
 
+from shared.database import open_engine, resolve_url
 from tests import standin
 from tests.databases import Postgres, PostgresDatabase, copy_sqlite, run_aside
 from ticket_api import create_app
-from ticket_api.database import open_engine, resolve_url
 from ticket_api.migrate import prepare
 from ticket_api.sample import filler
 

@@ -13,11 +13,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 
+from shared.database import Database, open_engine, resolve_url
+from shared.migrations import DatabaseNotReadyError
 from tests.databases import Postgres, PostgresDatabase
 from tests.ticket_api.conftest import NOW, Clock, make, new_ticket, running
 from ticket_api import create_app
-from ticket_api.database import Database, open_engine, resolve_url
-from ticket_api.migrate import DatabaseNotReadyError, prepare
+from ticket_api.migrate import prepare
 from ticket_api.sample import filler
 from ticket_api.tables import metadata
 

@@ -9,9 +9,10 @@ import pytest
 from httpx2 import AsyncClient, Response
 from sqlalchemy import func, insert, select
 
+from shared import database
+from shared.database import Database, open_engine, resolve_url
 from tests.ticket_api.conftest import NOW, Clock, client_of, new_ticket, running
-from ticket_api import create_app, database
-from ticket_api.database import Database, open_engine, resolve_url
+from ticket_api import create_app
 from ticket_api.store import idempotency
 from ticket_api.tables import idempotency_keys
 
@@ -168,7 +169,7 @@ async def test_waiting_too_long_is_a_503_and_changes_nothing(
             answer = await create(api, "k")
 
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
-        assert "Try again" in answer.json()["error"]
+        assert "try again" in answer.json()["error"]
         assert await count(api) == 50
 
 

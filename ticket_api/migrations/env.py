@@ -1,4 +1,4 @@
-"""Runs the revisions on the connection that `ticket_api.migrate` opened, inside its transaction and its lock."""
+"""Runs the revisions on the connection that `shared.migrations` opened, inside its transaction and its lock."""
 
 from alembic import context
 

@@ -1,4 +1,6 @@
-"""Opens the database and gives out transactions: one for each request, always closed.
+"""Opens a database and gives out transactions: one for each piece of work, always closed.
+
+The ticket API and the identity store each have one; neither knows the other.
 
 SQLite: WAL, foreign keys on, a writer takes the write lock when it begins, so that two of them wait instead of failing
 half way. PostgreSQL: asyncpg with time limits on connecting, statements and locks. Pools are bounded on both.
@@ -14,19 +16,28 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from ticket_api.errors import UnavailableError
+from shared.errors import TicketServerError
 
 BUSY_TIMEOUT_S: Final = 5
 """How long one statement waits for a lock that somebody else holds."""
 DRIVERS: Final = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 POSTGRESQL_LIMITS: Final = {
-    "application_name": "ticket_api",
+    "application_name": "ticket_server",
     "statement_timeout": "5000",
     "lock_timeout": "4000",
     "idle_in_transaction_session_timeout": "15000",
 }
 TEMPORARY_STATES: Final = {"55P03", "57014", "57P01", "57P02", "57P03", "40001", "40P01", "53300", "25P03"}
 """PostgreSQL's codes for "not now": lock and statement time-outs, shutdown, deadlock, too many connections."""
+
+
+class DatabaseBusyError(TicketServerError):
+    """The database could not do it now; nothing was changed, and the same work may be tried again."""
+
+    kind = "database_busy"
+
+    def __init__(self) -> None:
+        super().__init__("The database is busy or not reachable. Nothing was changed; try again in a moment.")
 
 
 def resolve_url(database_url: str) -> URL:
@@ -64,7 +75,7 @@ class Database:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """Give a transaction that sees one state of the data. Raises: UnavailableError."""
+        """Give a transaction that sees one state of the data. Raises: DatabaseBusyError."""
         async with self._transaction("BEGIN") as connection:
             yield connection
 
@@ -72,7 +83,7 @@ class Database:
     async def writing(self) -> AsyncIterator[AsyncConnection]:
         """Give a transaction that is committed at the end, or rolled back when the block raises.
 
-        Raises: UnavailableError.
+        Raises: DatabaseBusyError.
         """
         async with self._transaction("BEGIN IMMEDIATE") as connection:
             yield connection
@@ -86,7 +97,7 @@ class Database:
                     yield connection
         except (DBAPIError, PoolTimeoutError, OSError) as error:
             if is_temporary(error):
-                raise UnavailableError("The ticket database is busy or not reachable. Try again.") from error
+                raise DatabaseBusyError from error
             raise
 
 

@@ -1,0 +1,62 @@
+"""The record of what was done, by whom, and what was refused: ids and words, never bodies, arguments or keys.
+
+Whoever does something worth recording is handed an `AuditTrail`. Every event is a log line with the label that long
+retention is set on; a deployment with an identity store keeps it there as well.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Protocol
+
+from shared.identity import Principal
+from shared.telemetry import get_logger
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEvent:
+    """One thing that was done or refused. Every field is short, and safe to show to an auditor."""
+
+    action: str
+    """What was tried: `tool_call`, `request`, `key_created`, `membership_changed`, …"""
+    outcome: str
+    """`ok`, or the `kind` of the error that it ended with."""
+    tenant: str = ""
+    actor: str = ""
+    """`Principal.id`, or `cli` for the command line of an operator."""
+    credential: str = ""
+    """`Principal.credential`."""
+    tool: str = ""
+    object: str = ""
+    """What it was done to: a ticket's id, a key's public id, a person."""
+    acting_as: str = ""
+    """Id of the user of the ticket system as whom a write was recorded there."""
+    request_id: str = ""
+    trace: str = ""
+    """Trace id of W3C's `traceparent`, or of `X-Cloud-Trace-Context`."""
+    detail: str = ""
+    """One more word, for example the missing scope."""
+
+    @classmethod
+    def by(cls, principal: Principal | None, **more: str) -> "AuditEvent":
+        """Return an event of `principal`; of nobody in particular over STDIO."""
+        if principal is None:
+            return cls(actor="stdio", **more)
+        return cls(tenant=principal.tenant.id, actor=principal.id, credential=principal.credential, **more)
+
+
+class AuditTrail(Protocol):
+    """Takes events. `LoggedTrail` writes log lines, the identity store of auth/ keeps them as well."""
+
+    async def record(self, event: AuditEvent) -> None:
+        """Record `event`. Never raises, and never keeps its caller for longer than a second."""
+        ...
+
+
+class LoggedTrail:
+    """An audit trail of log lines."""
+
+    async def record(self, event: AuditEvent) -> None:
+        """Write one log line."""
+        said = {name: value for name, value in asdict(event).items() if value}
+        log.info("audit", labels={"audit": "true"}, **said)
