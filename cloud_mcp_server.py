@@ -7,15 +7,15 @@ Wiring only: settings, ticket service, auth provider, transport, two health rout
 import asyncio
 import gc
 import sys
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.responses import JSONResponse
 
 from auth.providers import AnonymousAuthProvider, APIKeyAuthProvider, AuthProvider
 from doors import TicketService
+from operations import Operations
 from shared.config import CloudSettings, SettingsError, load
 from shared.errors import TicketServerError
 from shared.telemetry import TallyCounter, configure_logging, get_logger
@@ -59,9 +59,14 @@ class Door:
             public_url=str(settings.public_url or "").rstrip("/"),
         )
         self.app = FastAPI(title="Ticket server", lifespan=self._lifespan, openapi_url=None)
-        self.app.add_api_route("/health", self.health)
-        self.app.add_api_route("/ready", self.ready)
-        self.app.router.routes.extend(self.transport.routes)
+        operations = Operations(
+            health=self.health,
+            why_not=self.why_not,
+            figures=self.transport.figures,
+            counter=counter,
+            operator_key=settings.operator_key.get_secret_value() if settings.operator_key is not None else None,
+        )
+        self.app.router.routes.extend([*operations.routes, *self.transport.routes])
 
     @asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncGenerator[None]:
@@ -70,19 +75,16 @@ class Door:
             await stack.enter_async_context(self.transport.run())
             yield
 
-    async def health(self) -> dict[str, Any]:
-        """Say that the process lives; touches nothing else."""
+    def health(self) -> Mapping[str, Any]:
+        """Return what is told of a process that lives."""
         wires = self.transport.wires
         transport = "all" if len(wires) > 1 else "".join(wires)  # the words of MCP_TRANSPORT_TYPE
-        return {"status": "healthy", "transport": transport, "auth_enabled": self._settings.mcp_api_key is not None}
+        return {"status": "healthy", "transport": transport, "auth_enabled": self._settings.asks_for_keys}
 
-    async def ready(self) -> JSONResponse:
-        """Say whether calls would succeed: not while draining, not without the ticket API or the session broker."""
-        reason = "draining" if self.transport.is_draining else await self._why_not()
-        status = "ready" if reason is None else "unavailable"
-        return JSONResponse({"status": status, "reason": reason}, status_code=200 if reason is None else 503)
-
-    async def _why_not(self) -> str | None:
+    async def why_not(self) -> str | None:
+        """Return why calls would fail now: while draining, without the ticket API or without the session broker."""
+        if self.transport.is_draining:
+            return "draining"
         if not self.transport.is_up:
             return BrokerUnavailableError.kind
         try:
@@ -127,10 +129,10 @@ def __getattr__(name: str) -> Any:
 def greeting(settings: CloudSettings, port: int, wires: Collection[str]) -> str:
     """Return what a person who started the server wants to know: where it is, and how to connect."""
     address = str(settings.public_url).rstrip("/") if settings.public_url else f"http://{settings.host}:{port}"
-    header = "" if settings.mcp_api_key is None else ' --header "x-api-key: YOUR-KEY"'
+    header = "" if not settings.asks_for_keys else ' --header "x-api-key: YOUR-KEY"'
     path, kind = ("/mcp", "http") if "streamable_http" in wires else ("/sse", "sse")
     older = f"\n  Older clients: {address}/sse" if {"streamable_http", "sse"} <= set(wires) else ""
-    access = "no key needed" if settings.mcp_api_key is None else "with x-api-key"
+    access = "with x-api-key" if settings.asks_for_keys else "no key needed"
     return (
         f"\n  Ticket server ready: {address}{path} ({access})"
         f"\n  Claude Code:  claude mcp add --transport {kind} tickets {address}{path}{header}{older}"

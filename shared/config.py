@@ -18,6 +18,7 @@ from shared.environment import SHORTEST_KEY, Address, BrokerUrl, Day, Key, Keys,
 
 __all__ = (
     "CloudSettings",
+    "IdentitySettings",
     "Settings",
     "SettingsError",
     "StdioSettings",
@@ -97,6 +98,27 @@ class ToolSettings(Settings):
         return self.api_base_url == EMBEDDED
 
 
+class IdentitySettings(Settings):
+    """What the identity store needs: people, programs and organisations, and their keys."""
+
+    identity_keys: Keys = Field(
+        default=(),
+        description="Secrets, separated by commas, that hash API keys and seal what reaches organisations' ticket "
+        "APIs: the first is used for what is new, all are tried. The same on every instance. With them the server has "
+        "keys of its own for people and programs: docs/identity.md.",
+    )
+
+    @property
+    def identity_database_url(self) -> str:
+        """The identity store's: a schema of the same PostgreSQL database, or an SQLite file beside that of tickets."""
+        url = self.database_url.get_secret_value()
+        if not url.startswith("sqlite"):
+            return url
+        folder, slash, name = url.rpartition("/")
+        stem, dot, ending = name.rpartition(".")
+        return f"{folder}{slash}{stem}-identity{dot}{ending}" if dot else f"{url}-identity"
+
+
 class StdioSettings(ToolSettings):
     """The STDIO door. `API_BASE_URL` and `API_KEY` without prefix are read too, as today's script has them."""
 
@@ -110,7 +132,11 @@ def _default_host() -> str:
     return "0.0.0.0" if on_cloud_run() else "127.0.0.1"  # noqa: S104 - Cloud Run's front end is the only way in
 
 
-class CloudSettings(ToolSettings):
+def _default_proxies() -> int:
+    return 1 if on_cloud_run() else 0  # its front end adds one address, that of whoever called it
+
+
+class CloudSettings(ToolSettings, IdentitySettings):
     """The HTTP door."""
 
     host: str = Field(default_factory=_default_host, description="Address to listen on.")
@@ -128,6 +154,25 @@ class CloudSettings(ToolSettings):
     )
     allow_anonymous: bool = Field(
         default=False, description="Serve without a key. Only possible on a loopback address."
+    )
+    operator_key: Key | None = Field(
+        default=None,
+        min_length=SHORTEST_KEY,
+        description="Key that opens `GET /metrics`, and the reason in `GET /ready`, to whoever watches this server.",
+    )
+    revoke_within: int = Field(
+        default=30,
+        ge=1,
+        le=300,
+        description="Seconds within which a revoked key, or a changed role, is so on every instance, open streams "
+        "included. For as long a key that was seen is not looked up again.",
+    )
+    trusted_proxies: int = Field(
+        default_factory=_default_proxies,
+        ge=0,
+        le=10,
+        description="Proxies in front of this server whose entries in `X-Forwarded-For` are believed, counted from the "
+        "right. Whoever guesses keys is slowed by address.",
     )
     public_url: Address | None = Field(
         default=None, description="Address that clients use, for example `https://tickets.example.com`."
@@ -162,6 +207,18 @@ class CloudSettings(ToolSettings):
         ge=1,
         description="Sessions of one key or person: on one instance, or with `MCP_BROKER_URL` on all together.",
     )
+    max_streams_per_principal: int = Field(
+        default=500,
+        ge=1,
+        description="Streams that one key or person holds open: on one instance, or with `MCP_BROKER_URL` on all "
+        "together.",
+    )
+    reads_per_minute: int = Field(default=1200, ge=1, description="Requests a minute of one key or person that read.")
+    writes_per_minute: int = Field(default=240, ge=1, description="Likewise, that write.")
+    tenant_reads_per_minute: int = Field(
+        default=6000, ge=1, description="Requests a minute of one organisation that read, all its keys together."
+    )
+    tenant_writes_per_minute: int = Field(default=1200, ge=1, description="Likewise, that write.")
     broker_url: BrokerUrl | None = Field(
         default=None,
         description="Valkey (8 or later) or Redis (7 or later) by which several instances share sessions: "
@@ -173,21 +230,23 @@ class CloudSettings(ToolSettings):
         "request: the first seals, all open. The same on every instance. Default: one that only this process knows.",
     )
     allow_ephemeral: bool = Field(
-        default=False, description="On Cloud Run: accept the embedded API although its data will be lost."
+        default=False, description="On Cloud Run: accept that the embedded API, or keys in SQLite, will be lost."
     )
 
     shown_default: ClassVar[dict[str, str]] = {
         **Settings.shown_default,
         "host": "`127.0.0.1`; on Cloud Run `0.0.0.0`",
+        "trusted_proxies": "`0`; on Cloud Run `1`",
     }
 
     @model_validator(mode="after")
     def _refuse_an_accidentally_open_server(self) -> Self:
-        if self.mcp_api_key is not None:
+        if self.asks_for_keys:
             return self
         if not self.allow_anonymous:
             raise ValueError(
-                "set MCP_MCP_API_KEY (32 characters or more), or MCP_ALLOW_ANONYMOUS=true on a loopback address"
+                "set MCP_MCP_API_KEY (32 characters or more), MCP_IDENTITY_KEYS for keys of people and programs, or "
+                "MCP_ALLOW_ANONYMOUS=true on a loopback address"
             )
         if not is_loopback(self.host):
             raise ValueError(f"MCP_ALLOW_ANONYMOUS serves loopback only, not {self.host}: set MCP_MCP_API_KEY instead")
@@ -212,6 +271,11 @@ class CloudSettings(ToolSettings):
                 "on Cloud Run the embedded ticket API would lose its data: set MCP_API_BASE_URL to a ticket API "
                 "(or MCP_ALLOW_EPHEMERAL=true to accept the loss)"
             )
+        if self.identity_keys and self.identity_database_url.startswith("sqlite") and not self.allow_ephemeral:
+            raise ValueError(
+                "on Cloud Run keys in an SQLite file would be lost: set MCP_DATABASE_URL to a PostgreSQL database "
+                "(or MCP_ALLOW_EPHEMERAL=true to accept the loss)"
+            )
         return self
 
     @model_validator(mode="after")
@@ -228,6 +292,11 @@ class CloudSettings(ToolSettings):
                 f"MCP_SSE_SUNSET must be {SSE_DEPRECATED_ON} or later: MCP deprecated HTTP+SSE on that day"
             )
         return self
+
+    @property
+    def asks_for_keys(self) -> bool:
+        """Whether callers have to prove who they are."""
+        return self.mcp_api_key is not None or bool(self.identity_keys)
 
     @property
     def wires(self) -> frozenset[str]:

@@ -24,14 +24,21 @@ class Counter(Protocol):
 
 
 class TallyCounter:
-    """Counts in memory: what the doors use until something scrapes them, and what tests read."""
+    """Counts in memory: what `GET /metrics` shows, and what tests read.
+
+    Who counts bounds its labels; should one forget to, series beyond `MAX_SERIES` are counted without labels.
+    """
+
+    MAX_SERIES = 10_000
 
     def __init__(self) -> None:
         self.tally: Tally[tuple[str, tuple[tuple[str, str], ...]]] = Tally()
 
     def count(self, name: str, **labels: str) -> None:
         """Add one to `name` with these labels."""
-        self.tally[(name, tuple(sorted(labels.items())))] += 1
+        series = (name, tuple(sorted(labels.items())))
+        is_full = len(self.tally) >= self.MAX_SERIES and series not in self.tally
+        self.tally[(name, ()) if is_full else series] += 1
 
     def total(self, name: str, **labels: str) -> int:
         """Return how often `name` was counted with at least these labels."""

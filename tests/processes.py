@@ -26,6 +26,7 @@ STDIO_DOOR: Final = ("mcp_server.py",)
 TICKET_API: Final = ("-m", "ticket_api")
 STAND_IN: Final = ("-m", "tests.standin")
 KEY: Final = "only-for-tests-0123456789-abcdefghij"
+OPERATOR_KEY: Final = "the-key-of-whoever-watches-the-door"
 API_KEY: Final = "only-for-the-ticket-api-of-the-tests"
 START_S: Final = 30.0
 END_S: Final = 15.0
@@ -153,7 +154,8 @@ def started(program: Sequence[str], **settings: str) -> Iterator[tuple[str, Proc
 @contextmanager
 def http_door(folder: Path, **settings: str) -> Iterator[tuple[str, Process]]:
     """Start the HTTP door with a key, over the embedded API unless the settings name another."""
-    given = {"PORT": "0", "MCP_MCP_API_KEY": KEY, "MCP_DATABASE_URL": sqlite(folder)} | settings
+    keys = {"MCP_MCP_API_KEY": KEY, "MCP_OPERATOR_KEY": OPERATOR_KEY}
+    given = {"PORT": "0", "MCP_DATABASE_URL": sqlite(folder)} | keys | settings
     with started(HTTP_DOOR, **given) as door:
         yield door
 

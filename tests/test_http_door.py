@@ -19,7 +19,7 @@ from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests import standin
-from tests.processes import API_KEY, HTTP_DOOR, KEY, Process, http_door, sqlite, started
+from tests.processes import API_KEY, HTTP_DOOR, KEY, OPERATOR_KEY, Process, http_door, sqlite, started
 from tests.shared.given import TICKET
 from tests.slow_api import gated_api
 from tests.transport.serving import serve
@@ -216,7 +216,7 @@ CREATE: Final = ("create_ticket", TICKET)
 async def ready(client: SseClient) -> tuple[int, dict[str, Any]]:
     """Return status and body of `/ready`, once `/health` has said that the process itself is well."""
     assert (await client.http.get("/health")).json()["status"] == "healthy"
-    response = await client.http.get("/ready")
+    response = await client.http.get("/ready", headers={"x-api-key": OPERATOR_KEY})
     return response.status_code, response.json()
 
 
@@ -303,7 +303,7 @@ async def test_health_and_readiness_are_told_to_everybody_and_nothing_else_is(do
         others = [await http.get(path) for path in ("/", "/docs", "/redoc", "/openapi.json", "/sse/x", "/tickets")]
 
     assert (health.status_code, health.json()) == (200, {"status": "healthy", "transport": "all", "auth_enabled": True})
-    assert (readiness.status_code, readiness.json()) == (200, {"status": "ready", "reason": None})
+    assert (readiness.status_code, readiness.json()) == (200, {"status": "ready"})
     assert {response.status_code for response in others} == {404}
     assert "server" not in health.headers
 
@@ -332,7 +332,7 @@ def test_uvicorn_can_start_it_too_and_is_told_what_it_misses(tmp_path: Path) -> 
     with started(uvicorn, MCP_MCP_API_KEY=KEY, MCP_DATABASE_URL=sqlite(tmp_path)) as (address, process):
         readiness = httpx2.get(f"{address}/ready")
 
-    assert readiness.json() == {"status": "ready", "reason": None}
+    assert readiness.json() == {"status": "ready"}
     assert '"event": "no_drain"' in process.said
 
 

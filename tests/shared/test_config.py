@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from shared.config import (
     CloudSettings,
+    IdentitySettings,
     Settings,
     SettingsError,
     StdioSettings,
@@ -250,8 +251,28 @@ def test_a_wrong_value_names_both_variables_it_may_have_come_from() -> None:
 
 def test_without_a_key_nothing_is_served() -> None:
     assert refusal_of(CloudSettings) == (
-        "set MCP_MCP_API_KEY (32 characters or more), or MCP_ALLOW_ANONYMOUS=true on a loopback address"
+        "set MCP_MCP_API_KEY (32 characters or more), MCP_IDENTITY_KEYS for keys of people and programs, or "
+        "MCP_ALLOW_ANONYMOUS=true on a loopback address"
     )
+
+
+def test_keys_of_the_identity_store_are_keys_too() -> None:
+    settings = load(CloudSettings, identity_keys=KEY)
+
+    assert settings.asks_for_keys
+    assert KEY not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("tickets", "identity"),
+    [
+        ("sqlite:////data/tickets.sqlite3", "sqlite:////data/tickets-identity.sqlite3"),
+        ("sqlite:////data.d/tickets", "sqlite:////data.d/tickets-identity"),
+        ("postgresql://u:p@h/n", "postgresql://u:p@h/n"),
+    ],
+)
+def test_the_identity_store_is_beside_the_tickets(tickets: str, identity: str) -> None:
+    assert load(IdentitySettings, database_url=tickets).identity_database_url == identity
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "localhost", "LocalHost", "::1", "[::1]"])
@@ -356,6 +377,12 @@ def test_on_cloud_run_the_embedded_api_is_refused_unless_the_loss_is_accepted() 
         "(or MCP_ALLOW_EPHEMERAL=true to accept the loss)"
     )
     assert load(CloudSettings, api_base_url="embedded", allow_ephemeral=True).is_embedded
+
+
+@pytest.mark.usefixtures("cloud_run")
+def test_on_cloud_run_keys_in_a_file_are_refused() -> None:
+    assert "keys in an SQLite file would be lost" in refusal_of(CloudSettings, MCP_IDENTITY_KEYS=KEY)
+    assert load(CloudSettings, database_url="postgresql://u:p@h/n", identity_keys=KEY).trusted_proxies == 1
 
 
 @pytest.mark.usefixtures("cloud_run")

@@ -1,0 +1,133 @@
+"""What platforms and operators ask of the HTTP door: whether it lives, whether calls would succeed, its figures.
+
+That it lives and that it is ready is told to everybody, since probes have no key. Why it is not ready, and every
+figure, is for whoever has the operator's key: they tell of organisations and of what stands behind this server.
+"""
+
+import asyncio
+import hmac
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from hashlib import sha256
+from types import MappingProxyType
+from typing import Any, Final
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from auth.providers import AuthenticationError, presented_key
+from shared.telemetry import TallyCounter, get_logger
+
+log = get_logger(__name__)
+
+PROBED_AGAIN_S: Final = 1.0
+"""Whoever asks more often gets the same answer: strangers can ask, and what stands behind has other work."""
+PREFIX: Final = "ticket_server_"
+HELP: Final = MappingProxyType({
+    "api_requests": "Requests to ticket APIs by method and outcome.",
+    "audit_events_lost": "Audit events that the identity store did not take in time; they are in the log.",
+    "http_refusals": "Requests refused before any handler saw them, by status and kind.",
+    "mcp_answers_dropped": "Answers that came too late to be wanted.",
+    "mcp_clients": "Sessions initialized, and requests of 2026-07-28, by wire, revision and client.",
+    "mcp_requests": "Requests served by method and outcome.",
+    "streams_opened": "Streams opened by wire.",
+    "tool_calls": "Calls by tool, outcome and organisation.",
+    "writes_unconfirmed": "Writes that could not be read back as written.",
+})  # fmt: skip
+
+
+class Operations:
+    """The routes of operators.
+
+    Args:
+        health: what is told of a process that lives.
+        why_not: returns why calls would fail now, as one word; None when they would not.
+        figures: how many `sessions`, `streams` and `log_bytes` there are.
+        counter: what was counted.
+        operator_key: opens what is not for everybody; without one it is not served at all.
+    """
+
+    def __init__(
+        self,
+        *,
+        health: Callable[[], Mapping[str, Any]],
+        why_not: Callable[[], Awaitable[str | None]],
+        figures: Callable[[], Mapping[str, int]],
+        counter: TallyCounter,
+        operator_key: str | None,
+    ) -> None:
+        self._health = health
+        self._why_not = why_not
+        self._key = sha256(operator_key.encode()).digest() if operator_key is not None else None
+        self._probe = asyncio.Lock()
+        self._probed_at = float("-inf")
+        self._reason: str | None = None
+        self._registry = CollectorRegistry()
+        self._registry.register(_Figures(figures, counter))
+        self.routes = [Route("/health", self.health), Route("/ready", self.ready)]
+        if self._key is not None:
+            self.routes.append(Route("/metrics", self.metrics))
+
+    async def health(self, _: Request) -> JSONResponse:
+        """Say that the process lives; touches nothing else."""
+        return JSONResponse(self._health())
+
+    async def ready(self, request: Request) -> JSONResponse:
+        """Say whether calls would succeed, and to an operator why not."""
+        reason = await self._reason_now()
+        said: dict[str, Any] = {"status": "ready" if reason is None else "unavailable"}
+        if self._is_operator(request):
+            said["reason"] = reason
+        return JSONResponse(said, status_code=200 if reason is None else 503)
+
+    async def metrics(self, request: Request) -> Response:
+        """Return every figure in the text format of Prometheus."""
+        if not self._is_operator(request):
+            return JSONResponse({"error": "Send the operator's key (MCP_OPERATOR_KEY)."}, status_code=401)
+        return Response(generate_latest(self._registry), headers={"content-type": CONTENT_TYPE_LATEST})
+
+    def _is_operator(self, request: Request) -> bool:
+        try:
+            key = presented_key(request) or ""
+        except AuthenticationError:
+            return False
+        # Digests are of equal length, so the comparison tells nothing about the key, not even its length.
+        return self._key is not None and hmac.compare_digest(sha256(key.encode("latin-1")).digest(), self._key)
+
+    async def _reason_now(self) -> str | None:
+        async with self._probe:
+            if time.monotonic() - self._probed_at >= PROBED_AGAIN_S:
+                before, self._reason = self._reason, await self._why_not()
+                self._probed_at = time.monotonic()
+                if self._reason != before:
+                    log.info("readiness_changed", reason=self._reason)
+            return self._reason
+
+
+class _Figures(Collector):
+    """Hands what was counted to the library that writes it down."""
+
+    def __init__(self, figures: Callable[[], Mapping[str, int]], counter: TallyCounter) -> None:
+        self._figures = figures
+        self._counter = counter
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield every figure."""
+        for name, value in self._figures().items():
+            yield GaugeMetricFamily(f"{PREFIX}{name}", f"How many {name} there are on this instance.", value=value)
+        series: dict[str, dict[tuple[tuple[str, str], ...], int]] = defaultdict(dict)
+        for (name, labels), count in self._counter.tally.items():
+            series[name][labels] = count
+        for name, counted in series.items():
+            names = sorted({label for one in counted for label, _ in one})
+            family = CounterMetricFamily(f"{PREFIX}{name}", HELP.get(name, name), labels=names)
+            for one, count in counted.items():
+                told = dict(one)
+                family.add_metric([told.get(label, "") for label in names], count)
+            yield family

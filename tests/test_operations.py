@@ -1,0 +1,135 @@
+"""What platforms and operators ask of the HTTP door, and that strangers learn nothing from it."""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Final
+
+import httpx2
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from starlette.applications import Starlette
+
+import operations
+from operations import Operations
+from shared.telemetry import TallyCounter
+from tests.processes import KEY, OPERATOR_KEY, http_door
+
+AS_OPERATOR: Final = {"x-api-key": OPERATOR_KEY}
+
+
+class Inside:
+    """What stands behind the routes: why it is not ready, and how often that was asked."""
+
+    def __init__(self) -> None:
+        self.counter = TallyCounter()
+        self.reason: str | None = None
+        self.probes = 0
+
+    async def why_not(self) -> str | None:
+        self.probes += 1
+        return self.reason
+
+    def client(self, operator_key: str | None = OPERATOR_KEY) -> httpx2.AsyncClient:
+        routes = Operations(
+            health=lambda: {"status": "healthy"},
+            why_not=self.why_not,
+            figures=lambda: {"sessions": 3},
+            counter=self.counter,
+            operator_key=operator_key,
+        ).routes
+        transport = httpx2.ASGITransport(app=Starlette(routes=routes))
+        return httpx2.AsyncClient(transport=transport, base_url="http://door.test")
+
+
+@pytest.fixture
+def inside() -> Inside:
+    return Inside()
+
+
+@pytest.fixture
+async def http(inside: Inside) -> AsyncIterator[httpx2.AsyncClient]:
+    async with inside.client() as client:
+        yield client
+
+
+@pytest.mark.parametrize("headers", [{}, {"x-api-key": KEY}, {"authorization": "Basic x"}, {"x-api-key": "a\xff"}])
+async def test_a_stranger_learns_that_it_is_not_ready_but_not_why(
+    inside: Inside, http: httpx2.AsyncClient, headers: dict[str, str]
+) -> None:
+    inside.reason = "upstream_refused"
+
+    sent = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+    answer, metrics = await http.get("/ready", headers=sent), await http.get("/metrics", headers=sent)
+
+    assert (answer.status_code, answer.json()) == (503, {"status": "unavailable"})
+    assert metrics.status_code == 401
+    assert "ticket_server" not in metrics.text
+
+
+@pytest.mark.parametrize("headers", [AS_OPERATOR, {"authorization": f"Bearer {OPERATOR_KEY}"}])
+async def test_the_operator_learns_why(inside: Inside, http: httpx2.AsyncClient, headers: dict[str, str]) -> None:
+    inside.reason = "upstream_refused"
+
+    answer = await http.get("/ready", headers=headers)
+
+    assert (answer.status_code, answer.json()) == (503, {"status": "unavailable", "reason": "upstream_refused"})
+
+
+async def test_without_an_operators_key_there_are_no_metrics_and_no_key_is_the_key(inside: Inside) -> None:
+    async with inside.client(operator_key=None) as http:
+        answers = [await http.get(path, headers={"x-api-key": ""}) for path in ("/metrics", "/ready")]
+
+    assert [answer.status_code for answer in answers] == [404, 200]
+    assert answers[1].json() == {"status": "ready"}
+
+
+async def test_however_often_strangers_ask_what_stands_behind_is_probed_once_a_second(
+    inside: Inside, http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(20):
+        await http.get("/ready")
+    assert inside.probes == 1
+
+    monkeypatch.setattr(operations, "PROBED_AGAIN_S", 0.0)
+    await http.get("/ready")
+    assert inside.probes == 2
+
+
+async def test_metrics_are_what_was_counted(inside: Inside, http: httpx2.AsyncClient) -> None:
+    inside.counter.count("tool_calls", tool="get_users", outcome="ok", tenant="acme")
+    inside.counter.count("tool_calls", tool="get_users", outcome="ok", tenant="acme")
+    inside.counter.count("mcp_answers_dropped")
+
+    answer = await http.get("/metrics", headers=AS_OPERATOR)
+
+    assert answer.headers["content-type"].startswith("text/plain")
+    samples = [sample for family in text_string_to_metric_families(answer.text) for sample in family.samples]
+    assert [(sample.name, sample.labels, sample.value) for sample in samples] == [
+        ("ticket_server_sessions", {}, 3),
+        ("ticket_server_tool_calls_total", {"outcome": "ok", "tenant": "acme", "tool": "get_users"}, 2),
+        ("ticket_server_mcp_answers_dropped_total", {}, 1),
+    ]
+
+
+async def test_series_are_bounded_even_where_a_label_is_not(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TallyCounter, "MAX_SERIES", 5)
+    for number in range(50):
+        inside.counter.count("tool_calls", tool=f"tool-{number}")
+
+    assert len(inside.counter.tally) == 6
+    assert inside.counter.total("tool_calls") == 50
+
+
+@pytest.fixture(scope="module")
+def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with http_door(tmp_path_factory.mktemp("operations")) as (address, _):
+        yield address
+
+
+def test_the_door_serves_them(door: str) -> None:
+    with httpx2.Client(base_url=door) as http:
+        metrics, ready = (http.get(path, headers=AS_OPERATOR) for path in ("/metrics", "/ready"))
+        as_client = http.get("/metrics", headers={"x-api-key": KEY})
+
+    assert "ticket_server_sessions 0.0" in metrics.text
+    assert ready.json() == {"status": "ready", "reason": None}
+    assert as_client.status_code == 401, "whoever may see tickets need not see how much others do"
