@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import bindparam, func, or_, select, update
 
 from auth.records import StoredKey
 from auth.secrets import Digest, Sealed
@@ -33,6 +33,19 @@ class StoredUpstream:
     sealed: Sealed | None
     reference: str | None
     is_on: bool
+
+
+_MINE: Final = api_keys.c.public_id == bindparam("key")
+_NOTE_USE: Final = (
+    update(api_keys)
+    .where(_MINE, or_(api_keys.c.last_used_at.is_(None), api_keys.c.last_used_at <= bindparam("before")))
+    .values(last_used_at=bindparam("at"))
+)
+_REHASH: Final = (
+    update(api_keys)
+    .where(_MINE, api_keys.c.digest == bindparam("old"))  # whoever was faster did the same
+    .values(digest=bindparam("digest"), pepper_id=bindparam("pepper_id"))
+)
 
 
 class Presented:
@@ -85,15 +98,17 @@ class Presented:
 
     async def note_uses(self, uses: Mapping[str, Use]) -> None:
         """Note when keys were used last, each at most once a minute, and replace digests by older peppers."""
+        in_order = sorted(uses.items())  # instances that note the same keys then wait for each other, never in a circle
+        used = [{"key": key, "at": use.at, "before": use.at - NOTED_EVERY} for key, use in in_order]
+        rehashed = [
+            {"key": key, "old": use.old.value, "digest": use.new.value, "pepper_id": use.new.pepper_id}
+            for key, use in in_order
+            if use.old is not None and use.new is not None
+        ]
         async with self._ledger.changing() as change:
-            for public_id, use in uses.items():
-                mine = api_keys.c.public_id == public_id
-                is_due = or_(api_keys.c.last_used_at.is_(None), api_keys.c.last_used_at <= use.at - NOTED_EVERY)
-                await change.connection.execute(update(api_keys).where(mine, is_due).values(last_used_at=use.at))
-                if use.old is not None and use.new is not None:
-                    digest = {"digest": use.new.value, "pepper_id": use.new.pepper_id}
-                    unchanged = api_keys.c.digest == use.old.value
-                    await change.connection.execute(update(api_keys).where(mine, unchanged).values(**digest))
+            await change.connection.execute(_NOTE_USE, used)
+            if rehashed:
+                await change.connection.execute(_REHASH, rehashed)
 
     async def upstream(self, tenant: str) -> StoredUpstream | None:
         """Return where the tickets of a tenant are, or None where there is no such tenant."""

@@ -3,6 +3,7 @@
 Every test has data of its own: a copy of a template that is migrated once for each test process.
 """
 
+import hmac
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Final
 
 import pytest
 
+from auth.records import NewKey
 from auth.secrets import Secrets
 from auth.store import IdentityStore, open_store
 from tests.databases import Postgres, PostgresDatabase, copy_sqlite, run_aside
@@ -34,6 +36,20 @@ class Clock:
 
     def go_on(self, **time: float) -> None:
         self.now += timedelta(**time)
+
+
+@pytest.fixture
+def compared(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """The lengths of what `hmac.compare_digest` has compared, in order."""
+    lengths: list[tuple[int, int]] = []
+    compare = hmac.compare_digest
+
+    def spy(one: bytes, other: bytes) -> bool:
+        lengths.append((len(one), len(other)))
+        return compare(one, other)
+
+    monkeypatch.setattr(hmac, "compare_digest", spy)
+    return lengths
 
 
 @pytest.fixture
@@ -91,6 +107,15 @@ async def store(identity_url: str, clock: Clock) -> AsyncIterator[IdentityStore]
     """The store over each database."""
     async with open_store(identity_url, SECRETS, clock=clock) as opened:
         yield opened
+
+
+@pytest.fixture
+async def key(store: IdentityStore) -> NewKey:
+    """A key of Mika, an agent of acme."""
+    await store.tenants.add("acme")
+    await store.users.add("mika@example.com")
+    await store.memberships.set("mika@example.com", "acme", role="agent", ticket_user="user1")
+    return await store.keys.create("acme", user="mika@example.com", name="laptop")
 
 
 @pytest.fixture
