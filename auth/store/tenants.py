@@ -48,7 +48,7 @@ class Tenants:
     async def set_upstream(
         self,
         tenant: str,
-        address: str,
+        address: str | None,
         *,
         key: str | None = None,
         key_ref: str | None = None,
@@ -56,6 +56,7 @@ class Tenants:
     ) -> TenantRecord:
         """Give the organisation a ticket API of its own, with a key to seal, or a reference to one, or none.
 
+        Without an address the key is for the ticket API of the deployment, which tells organisations apart by it.
         Whatever address and key it had are forgotten. `key_ref` is `env:NAME` or `file:/path`, of the server.
 
         Raises:
@@ -66,7 +67,8 @@ class Tenants:
             raise InvalidInputError("Give the upstream key itself or a reference to it, not both.")
         if key is not None and not (key.strip() and key.strip().isprintable()):
             raise InvalidInputError("The upstream key must be visible characters on one line.", field="upstream_key")
-        address = checks.upstream_address(address, allow_private=allow_private)
+        if address is not None:
+            address = checks.upstream_address(address, allow_private=allow_private)
         reference = None if key_ref is None else checks.upstream_reference(key_ref)
         sealed = None if key is None else self._secrets.seal(key.strip(), tenant)
         async with self._ledger.changing() as change:
