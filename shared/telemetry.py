@@ -5,13 +5,17 @@ figures, never bodies, keys or tokens. Counters go to whatever `Counter` the doo
 """
 
 import logging
+import re
 import sys
 from collections import Counter as Tally
-from collections.abc import MutableMapping
-from typing import Any, Protocol, TextIO
+from collections.abc import Mapping, MutableMapping
+from typing import Any, Final, Protocol, TextIO
 
 import structlog
 
+_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
+_CLOUD_TRACE: Final = re.compile(r"([0-9a-f]{32})(?:/.*)?", re.IGNORECASE)
+_NO_TRACE: Final = "0" * 32
 _SEVERITY = {"warning": "WARNING", "warn": "WARNING", "error": "ERROR", "exception": "ERROR", "critical": "CRITICAL"}
 
 
@@ -103,3 +107,18 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     """Return the logger of module `name`."""
     logger: structlog.stdlib.BoundLogger = structlog.get_logger(name)
     return logger
+
+
+def trace_of(headers: Mapping[str, str]) -> str:
+    """Return the trace id of an HTTP request, 32 hexadecimal digits; empty where it has none that makes sense.
+
+    Args:
+        headers: its headers by their lower-case names.
+
+    Source: W3C Trace Context, section 3.2 (`traceparent`); Google Cloud Trace (`x-cloud-trace-context`).
+    """
+    for name, form in (("traceparent", _TRACEPARENT), ("x-cloud-trace-context", _CLOUD_TRACE)):
+        found = form.fullmatch(headers.get(name, "").strip())
+        if found is not None and found[1] != _NO_TRACE:
+            return found[1].lower()
+    return ""
