@@ -5,9 +5,10 @@ figures, never bodies, keys or tokens. Counters go to whatever `Counter` the doo
 """
 
 import logging
+import re
 import sys
 from collections import Counter as Tally
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any, Protocol, TextIO
 
 import structlog
@@ -46,6 +47,22 @@ class TallyCounter:
         return sum(
             n for (counted, with_labels), n in self.tally.items() if counted == name and wanted <= {*with_labels}
         )
+
+
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+_CLOUD_TRACE = re.compile(r"([0-9a-f]{32})(?:/[0-9]{1,20})?(?:;o=[01])?")
+
+
+def trace_of(headers: Mapping[str, str]) -> str:
+    """Return the trace id that `headers`, with lower-case names, carry; empty where there is none or it is malformed.
+
+    Source: W3C Trace Context, 3.2 (`traceparent`); Google Cloud's `X-Cloud-Trace-Context`.
+    """
+    for name, pattern in (("traceparent", _TRACEPARENT), ("x-cloud-trace-context", _CLOUD_TRACE)):
+        found = pattern.fullmatch(headers.get(name, ""))
+        if found and found[1].strip("0"):
+            return found[1]
+    return ""
 
 
 def _add_severity(_: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
