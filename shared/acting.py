@@ -83,9 +83,9 @@ async def _stands_for(master: MasterData, principal: Principal | None) -> Master
                 f"Nothing was changed; {_LINK}."
             )
         return user
-    if not principal.email:
+    email = (principal.email or "").strip().casefold()
+    if not email:
         return None
-    email = principal.email.strip().casefold()
     return await _only(master, lambda user: (user.email or "").strip().casefold() == email)
 
 

@@ -134,7 +134,16 @@ class Sender:
     """What handlers may know of whoever sent a message over HTTP."""
 
     principal: Principal
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def on_behalf(server: MCPServer[Any], sender: Callable[[], Sender | None]) -> None:
+    """Attach to every message that `server` gets what an HTTP transport attaches: who sent it."""
+
+    async def attach(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        return await call_next(replace(ctx, request=sender()))
+
+    server.middleware.insert(0, attach)
 
 
 @dataclass
@@ -154,13 +163,8 @@ class World:
     def server(self) -> MCPServer[Any]:
         """The server over the tools, built once: that costs more than most calls."""
         server = build_server(OneDesk(self.tools), counter=self.counter, trail=self.trail)
-        server.middleware.insert(0, self._on_behalf)
+        on_behalf(server, lambda: None if self.principal is None else Sender(self.principal, self.headers))
         return server
-
-    async def _on_behalf(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-        """Attach to every message what an HTTP transport attaches: who sent it."""
-        sender = None if self.principal is None else Sender(self.principal, self.headers)
-        return await call_next(replace(ctx, request=sender))
 
     async def call(self, name: str, **arguments: Any) -> CallToolResult:
         """Call a tool through a real client, which checks the result against the output schema."""
