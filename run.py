@@ -2,6 +2,7 @@
 
     python3 run.py [--host 127.0.0.1] [--port 8080]    the HTTP door
     python3 run.py stdio                               the STDIO door, for a client's configuration
+    python3 run.py auth [--help]                       keys of people and programs, organisations, audit
     python3 run.py test [pytest arguments]             every check; with arguments pytest alone
     python3 run.py test --long                         what takes long: other people's clients, fuzzing
     python3 run.py mutants [--only NAME]               break the code on purpose, see the tests fail
@@ -71,15 +72,17 @@ def serve(arguments: Sequence[str]) -> NoReturn:
     options = parser.parse_args(arguments)
 
     env = dict(inherited_environment(), MCP_HOST=options.host, PORT=str(options.port))
-    if "MCP_MCP_API_KEY" not in given:
+    if not given.keys() & {"MCP_MCP_API_KEY", "MCP_IDENTITY_KEYS"}:
         if not is_loopback(options.host):
             stop(
                 f"{options.host} can be reached from other machines, so a key is needed: set MCP_MCP_API_KEY,\n"
+                "or MCP_IDENTITY_KEYS for a key for each person (docs/identity.md),\n"
                 'for example to what this prints: python3 -c "import secrets; print(secrets.token_urlsafe(32))"'
             )
         env.setdefault("MCP_ALLOW_ANONYMOUS", "true")
     refuse_a_taken_port(options.host, options.port)
-    become(virtual_environment(ROOT / ".venv", ROOT / "requirements-cloud.txt"), "cloud_mcp_server.py", env)
+    python = virtual_environment(ROOT / ".venv", ROOT / "requirements-cloud.txt")
+    become(python, [str(ROOT / "cloud_mcp_server.py")], env)
 
 
 def stdio(arguments: Sequence[str]) -> NoReturn:
@@ -87,7 +90,14 @@ def stdio(arguments: Sequence[str]) -> NoReturn:
     if arguments:
         stop("`stdio` takes no arguments; its settings are environment variables, listed in README.md.")
     python = virtual_environment(ROOT / ".venv", ROOT / "requirements-cloud.txt")
-    become(python, "mcp_server.py", inherited_environment())
+    become(python, [str(ROOT / "mcp_server.py")], inherited_environment())
+
+
+def auth(arguments: Sequence[str]) -> NoReturn:
+    """Run the command line of the identity store, which has its own help."""
+    python = virtual_environment(ROOT / ".venv", ROOT / "requirements-cloud.txt")
+    os.chdir(str(ROOT))  # where Python finds the package
+    become(python, ["-m", "auth", *arguments], inherited_environment())
 
 
 def test(arguments: Sequence[str]) -> NoReturn:
@@ -149,9 +159,9 @@ def run_tool(*arguments: str) -> NoReturn:
     sys.exit(subprocess.run([python, *arguments], cwd=ROOT, env=env, check=False).returncode)
 
 
-def become(python: str, script: str, env: Mapping[str, str]) -> NoReturn:
-    """Replace this process by `script`, so that signals and the standard streams reach it directly."""
-    command = [python, str(ROOT / script)]
+def become(python: str, program: Sequence[str], env: Mapping[str, str]) -> NoReturn:
+    """Replace this process by Python's `program`, so that signals and the standard streams reach it directly."""
+    command = [python, *program]
     if os.name == "posix":
         os.execve(python, command, env)  # noqa: S606 - no shell is wanted
     with subprocess.Popen(command, env=env) as door:  # Windows has no exec that keeps the console
@@ -364,7 +374,14 @@ def main(arguments: Sequence[str]) -> NoReturn:
     """Dispatch to one of the commands; without a command, serve."""
     # An end by signal has to end pip as well, which subprocess.run does for an exception only.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    commands = {"stdio": stdio, "test": test, "mutants": mutants, "chaos": chaos, "demo-outage": demo_outage}
+    commands = {
+        "stdio": stdio,
+        "auth": auth,
+        "test": test,
+        "mutants": mutants,
+        "chaos": chaos,
+        "demo-outage": demo_outage,
+    }
     try:
         if arguments and arguments[0] in commands:
             commands[arguments[0]](arguments[1:])

@@ -26,7 +26,7 @@ import json, os, sys
 names = ("MCP_HOST", "PORT", "MCP_ALLOW_ANONYMOUS", "PYTHONPATH")
 print(json.dumps({
     "env": {name: os.environ.get(name) for name in names}, "prefix": sys.prefix, "pid": os.getpid(),
-    "input": sys.stdin.read(),
+    "input": sys.stdin.read(), "arguments": sys.argv[1:],
 }))
 """
 TOOL: Final = """\
@@ -57,7 +57,7 @@ class Checkout:
         self.write("run.py", RUN_PY.read_text("utf-8"))
         self.write("requirements-cloud.txt", "# nothing to download\n")
         self.write("requirements-dev.txt", "# nothing to download\n")
-        for door in ("cloud_mcp_server.py", "mcp_server.py"):
+        for door in ("cloud_mcp_server.py", "mcp_server.py", "auth/__main__.py"):
             self.write(door, DOOR)
         for tool in ("ruff", "mypy", "pytest"):
             self.write(f"{tool}.py", TOOL.format(name=tool))

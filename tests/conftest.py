@@ -1,3 +1,3 @@
 """What every test may use."""
 
-pytest_plugins = ["tests.databases", "tests.javascript", "tests.seconds", "tests.valkey"]
+pytest_plugins = ["tests.databases", "tests.hidden", "tests.javascript", "tests.seconds", "tests.valkey"]

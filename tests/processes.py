@@ -14,6 +14,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,7 +28,10 @@ TICKET_API: Final = ("-m", "ticket_api")
 STAND_IN: Final = ("-m", "tests.standin")
 KEY: Final = "only-for-tests-0123456789-abcdefghij"
 OPERATOR_KEY: Final = "the-key-of-whoever-watches-the-door"
+IDENTITY_KEY: Final = "hashes-and-seals-in-the-tests-0123456789"
 API_KEY: Final = "only-for-the-ticket-api-of-the-tests"
+said_lately: Final = deque[str](maxlen=100)
+"""What programs that have ended wrote, until tests/hidden.py has looked at it."""
 START_S: Final = 30.0
 END_S: Final = 15.0
 _OURS: Final = re.compile(r"(MCP_|API_|PORT$|K_SERVICE$)")
@@ -95,6 +99,7 @@ class Process:
             self._popen.kill()
             self._popen.wait()
             self.said = self.said_so_far()
+            said_lately.append(self.said)
             self._folder.cleanup()
             if error is not None:
                 print(f"----- {self._program}\n{self.said}")

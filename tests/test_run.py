@@ -50,11 +50,19 @@ def test_the_http_door_is_open_to_all_on_loopback_only_by_default(ready: Checkou
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])  # noqa: S104 - it is bound, never listened on
-def test_with_a_key_nobody_is_let_in_without_it(ready: Checkout, host: str) -> None:
-    report = told(ready.run("--host", host, "--port", "0", prelude=NO_SET_UP, MCP_MCP_API_KEY="k" * 32))
+@pytest.mark.parametrize("key", ["MCP_MCP_API_KEY", "MCP_IDENTITY_KEYS"])
+def test_with_a_key_nobody_is_let_in_without_it(ready: Checkout, host: str, key: str) -> None:
+    report = told(ready.run("--host", host, "--port", "0", prelude=NO_SET_UP, **{key: "k" * 32}))
 
     assert report["env"]["MCP_ALLOW_ANONYMOUS"] is None
     assert report["env"]["MCP_HOST"] == host
+
+
+def test_auth_is_handed_its_arguments_from_any_folder(ready: Checkout) -> None:
+    report = told(ready.run("auth", "key", "list", "--json", prelude=NO_SET_UP))
+
+    assert report["arguments"] == ["key", "list", "--json"]
+    assert Path(report["prefix"]) == ready.root / ".venv"
 
 
 def test_a_key_in_the_env_file_is_a_key(ready: Checkout) -> None:

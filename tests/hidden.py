@@ -1,0 +1,40 @@
+"""Looks for keys in whatever a test, or a program that it started, wrote: no run of the tests may show one.
+
+The keys of tests are known by their value, those that a program makes by their form. Nothing found is shown again.
+"""
+
+import re
+from collections.abc import Generator
+from typing import Final
+
+import pytest
+
+from tests.processes import API_KEY, IDENTITY_KEY, KEY, OPERATOR_KEY, said_lately
+
+SECRET: Final = re.compile(
+    "|".join((
+        *map(re.escape, (KEY, OPERATOR_KEY, API_KEY, IDENTITY_KEY)),
+        r"tkt_(?:live|test)_[0-9A-Za-z]{8}_[0-9A-Za-z]{20,}",  # auth/keys.py
+        r"tapi_[0-9A-Za-z_-]{20,}",  # ticket_api
+    ))
+)  # fmt: skip
+
+
+def secrets_in(text: str) -> list[str]:
+    """Return how each secret in `text` begins."""
+    return [f"{found[0][:10]}…" for found in SECRET.finditer(text)]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail a test whose captured output or log, or a program that ended meanwhile, shows a key."""
+    report = yield
+    while said_lately:
+        report.sections.append(("program", said_lately.popleft()))
+    shown = [(name, found) for name, text in report.sections if (found := secrets_in(text))]
+    report.sections = [(name, text) for name, text in report.sections if name != "program"]
+    if shown:
+        report.outcome = "failed"
+        report.sections = [(name, text) for name, text in report.sections if not secrets_in(text)]
+        report.longrepr = f"Keys were written where they must not be: {shown}"
+    return report
