@@ -1,18 +1,24 @@
-"""What both doors do: reach the ticket API, in this process or elsewhere, and stand one MCP server in front of it."""
+"""What both doors do: reach ticket APIs, in this process or elsewhere, and stand one MCP server in front of them."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 import httpx2
 from fastapi import FastAPI
 from mcp.server import MCPServer
 
 from shared.api_client import APIClient
+from shared.audit import AuditTrail
 from shared.config import SettingsError, ToolSettings
+from shared.desks import OneDesk, TenantDesks
+from shared.errors import UpstreamNotSetError
+from shared.identity import DEFAULT_TENANT, Tenant, TenantDirectory, Upstream
 from shared.in_process import InProcessTransport
 from shared.migrations import DatabaseNotReadyError
 from shared.server import build_server
 from shared.telemetry import Counter
+from shared.tenant_keys import TenantKeys
 from shared.tools import TicketTools
 from ticket_api import create_app as create_ticket_api
 
@@ -20,35 +26,48 @@ _EMBEDDED_URL = "http://embedded.invalid"
 
 
 class TicketService:
-    """The ticket API as `settings` name it, the tools over it, and the MCP server that offers them.
+    """The ticket API as `settings` name it, those of the tenants in `directory`, and the MCP server that offers both.
 
     Making one opens nothing; `run` does.
+
+    Args:
+        settings: of the door.
+        directory: where the tickets of each tenant are; without one everybody is the default tenant.
+        trail: where writes and refusals are recorded; see `build_server`.
+        counter: counts what calls and requests became.
+        request_state_keys: see `build_server`.
 
     Raises:
         SettingsError: the database URL is none.
     """
 
     def __init__(
-        self, settings: ToolSettings, *, counter: Counter | None = None, request_state_keys: Sequence[str] = ()
+        self,
+        settings: ToolSettings,
+        *,
+        directory: TenantDirectory | None = None,
+        trail: AuditTrail | None = None,
+        counter: Counter | None = None,
+        request_state_keys: Sequence[str] = (),
     ) -> None:
-        key = settings.api_key.get_secret_value() if settings.api_key is not None else None
-        self._embedded: FastAPI | None = None
-        transport: httpx2.AsyncBaseTransport | None = None
-        if settings.is_embedded:
-            url = settings.database_url.get_secret_value()
-            try:
-                self._embedded = create_ticket_api(database_url=url, sample_data=settings.sample_data)
-            except ValueError as error:
-                raise SettingsError(f"MCP_DATABASE_URL: {error}") from None
-            transport = InProcessTransport(self._embedded)
-        address = _EMBEDDED_URL if settings.is_embedded else str(settings.api_base_url)
-        self.api = APIClient(address, api_key=key, transport=transport, counter=counter)
-        tools = TicketTools(self.api, completed_status_id=settings.completed_status_id, counter=counter)
-        self.server: MCPServer = build_server(tools, counter=counter, request_state_keys=request_state_keys)
+        self._counter = counter
+        self._keys = TenantKeys()
+        self._address = _EMBEDDED_URL if settings.is_embedded else str(settings.api_base_url).rstrip("/")
+        self._key = settings.api_key.get_secret_value() if settings.api_key is not None else None
+        self._embedded = _embedded_api(settings) if settings.is_embedded else None
+        self.api = self._connect(DEFAULT_TENANT, Upstream())
+        tools = partial(TicketTools, completed_status_id=settings.completed_status_id, counter=counter)
+        self._tenants = None if directory is None else TenantDesks(directory, connect=self._connect, tools=tools)
+        self.server: MCPServer = build_server(
+            self._tenants or OneDesk(tools(self.api)),
+            trail=trail,
+            counter=counter,
+            request_state_keys=request_state_keys,
+        )
 
     @asynccontextmanager
     async def run(self) -> AsyncGenerator[None]:
-        """Open the embedded API, if that is the one, and the connections to it; close them in reverse order.
+        """Open the embedded API, if there is one, and the connections to it; close all of them in reverse order.
 
         Raises:
             SettingsError: the database cannot be used.
@@ -61,4 +80,37 @@ class TicketService:
                 except DatabaseNotReadyError as error:
                     raise SettingsError(str(error)) from error
             await stack.enter_async_context(self.api)
+            if self._tenants is not None:
+                await stack.enter_async_context(self._tenants.run())
             yield
+
+    def _connect(self, tenant: Tenant, upstream: Upstream) -> APIClient:
+        """Return the client for the tickets of `tenant`.
+
+        Raises:
+            UpstreamNotSetError: it would reach those of the default tenant, which are told by the key.
+        """
+        shares = upstream.address is None
+        if shares and self._embedded is not None and tenant == DEFAULT_TENANT:
+            return self._client(_EMBEDDED_URL, self._keys.key_of(tenant.id), InProcessTransport(self._embedded))
+        address, key = (upstream.address or self._address).rstrip("/"), upstream.api_key
+        if tenant == DEFAULT_TENANT:
+            key = key or (self._key if shares else None)  # which is for no other address
+        elif (shares and key is None) or (address, key) == (self._address, self._key):
+            raise UpstreamNotSetError(
+                "Your organisation has no ticket system of its own here. Nothing was changed; the operator must set "
+                "its address, or its own key for the ticket system of this server."
+            )
+        return self._client(address, key)
+
+    def _client(self, address: str, key: str | None, transport: httpx2.AsyncBaseTransport | None = None) -> APIClient:
+        return APIClient(address, api_key=key, transport=transport, counter=self._counter)
+
+
+def _embedded_api(settings: ToolSettings) -> FastAPI:
+    try:
+        return create_ticket_api(
+            database_url=settings.database_url.get_secret_value(), sample_data=settings.sample_data
+        )
+    except ValueError as error:
+        raise SettingsError(f"MCP_DATABASE_URL: {error}") from None

@@ -16,6 +16,7 @@ import socket
 import ssl
 import uuid
 from collections.abc import Mapping
+from functools import cache
 from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import quote
@@ -46,6 +47,12 @@ _LIMITS: Final = httpx2.Limits(max_connections=64, max_keepalive_connections=32,
 _NEVER_CONNECTED: Final = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH})
 _NAME: Final = re.compile(r"[A-Za-z0-9_.:-]{1,50}")
 """What a field or an id looks like; prose does not."""
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Return whom connections trust: read once, for it takes 17 ms and 800 kB, and there is a client a tenant."""
+    return httpx2.create_ssl_context()
 
 
 def segment(value: str) -> str:
@@ -85,7 +92,7 @@ class APIClient:
         self._client = httpx2.AsyncClient(
             base_url=base_url.rstrip("/") + "/",
             headers=headers,
-            transport=transport if transport is not None else httpx2.AsyncHTTPTransport(limits=_LIMITS),
+            transport=transport or httpx2.AsyncHTTPTransport(verify=_trusted(), limits=_LIMITS),
             # The deadline below is the one that counts. Who has no connection after half of it never sent anything,
             # and is told so; the others only end forgotten sockets.
             timeout=httpx2.Timeout(deadline_s, pool=deadline_s / 2),
@@ -230,7 +237,7 @@ def _answer(method: str, status: int, body: bytes) -> Any:
         log.error("api_refused_our_key", status=status)
         raise UpstreamRefusedError(
             "The ticket API does not accept this server's own key. Nothing was changed; "
-            "the operator must set MCP_API_KEY to a valid key."
+            "the operator must set a valid key: MCP_API_KEY, or that of your organisation."
         )
     if status == 404:
         raise NotFoundError("The ticket API knows nothing by that id. Nothing was changed.")

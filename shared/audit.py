@@ -5,12 +5,16 @@ retention is set on; a deployment with an identity store keeps it there as well.
 """
 
 from dataclasses import asdict, dataclass
-from typing import Protocol
+from typing import Final, Protocol
+
+import anyio
 
 from shared.identity import Principal
 from shared.telemetry import get_logger
 
 log = get_logger(__name__)
+
+PATIENCE_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,3 +64,16 @@ class LoggedTrail:
         """Write one log line."""
         said = {name: value for name, value in asdict(event).items() if value}
         log.info("audit", labels={"audit": "true"}, **said)
+
+
+async def keep(trail: AuditTrail, event: AuditEvent) -> None:
+    """Record what has happened, though its caller gave up meanwhile; a trail that breaks its promises changes nothing.
+
+    What could not be kept is a log line at least.
+    """
+    try:
+        with anyio.fail_after(PATIENCE_S, shield=True):
+            await trail.record(event)
+    except Exception:
+        log.exception("audit_failed")
+        await LoggedTrail().record(event)

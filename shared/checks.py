@@ -34,9 +34,10 @@ REFERENCES: Final = MappingProxyType({  # argument: list of MasterLists, tool th
 
 @dataclass(slots=True)
 class Checked:
-    """The values with every reference as an id, what was noted on the way, and what is wrong."""
+    """The values with every reference as an id, what each names, what was noted on the way, and what is wrong."""
 
     values: dict[str, Any]
+    items: dict[str, MasterItem] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
@@ -78,14 +79,15 @@ def _choices(lists: MasterLists, source: str, values: Mapping[str, Any]) -> Sequ
 
 def _resolve(checked: Checked, name: str, choices: Sequence[MasterItem], tool: str) -> None:
     given = checked.values[name]
-    if any(item.id == given for item in choices):
+    if item := next((item for item in choices if item.id == given), None):
+        checked.items[name] = item
         return
     named = [item for item in choices if item.name.casefold() == given.strip().casefold()]
     category = checked.values.get("categoryId")
     if len(named) > 1:  # details of different categories may share a name
         named = [item for item in named if isinstance(item, CategoryDetail) and item.category_id == category] or named
     if len(named) == 1:
-        checked.values[name] = named[0].id
+        checked.values[name], checked.items[name] = named[0].id, named[0]
         checked.notes.append(f"{name}: “{named[0].name}” is {named[0].id}.")
     elif named:
         checked.problems.append(Problem(name, "several have this name; give the id", labels(named, tool)))

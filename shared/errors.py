@@ -4,9 +4,11 @@
     ├── InvalidInputError          the caller's input is wrong            nothing was changed
     ├── NotFoundError              the thing named does not exist         nothing was changed
     ├── ConflictError              an idempotency key was used otherwise  nothing was changed
+    ├── UnknownTicketUserError     who calls stands for nobody there      nothing was changed
     └── UpstreamError              the ticket API failed
         ├── UpstreamUnavailableError   no answer, and none can be under way   nothing was changed
         ├── UpstreamRefusedError       it refused *our* key                   nothing was changed
+        ├── UpstreamNotSetError        nobody has said which one is meant     nothing was changed
         ├── UpstreamFaultError         it answered, but not with sense        nothing was changed
         ├── NotStoredError             it said yes, and read back it is not   each says for itself
         └── OutcomeUnknownError        a write may have been done             may have been changed
@@ -89,6 +91,12 @@ class ConflictError(TicketServerError):
     kind = "conflict"
 
 
+class UnknownTicketUserError(TicketServerError):
+    """The user of the ticket system that an administrator set for whoever calls does not exist there."""
+
+    kind = "ticket_user_unknown"
+
+
 class UpstreamError(TicketServerError):
     """The ticket API failed; never the caller's fault."""
 
@@ -105,6 +113,12 @@ class UpstreamRefusedError(UpstreamError):
     """The ticket API refused this server's own key; only the operator can mend that."""
 
     kind = "upstream_refused"
+
+
+class UpstreamNotSetError(UpstreamError):
+    """An organisation has no ticket API, or one that would show it the tickets of another organisation."""
+
+    kind = "upstream_not_set"
 
 
 class UpstreamFaultError(UpstreamError):

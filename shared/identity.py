@@ -77,6 +77,12 @@ class Principal:
         return (self.tenant.id, self.id)
 
 
+def principal_of(request: object) -> Principal | None:
+    """Return who is behind what a transport attached to a message; over STDIO that is nobody in particular."""
+    principal = getattr(request, "principal", None)
+    return principal if isinstance(principal, Principal) else None
+
+
 class AuthenticationError(TicketServerError):
     """The caller did not prove who they are, or sent credentials in a form that is refused.
 
@@ -93,15 +99,17 @@ class AuthenticationError(TicketServerError):
 
 
 class InsufficientScopeError(TicketServerError):
-    """The principal is known, but may not do this; `scope` is what it lacks."""
+    """The principal is known, but may not do this; `scope` is what it lacks, `advice` a sentence on what it may do."""
 
     kind = "insufficient_scope"
 
-    def __init__(self, what: str, scope: Scope) -> None:
-        super().__init__(
-            f"{what} needs the scope {scope.value}, which this key or role does not have. Nothing was changed; an "
-            "administrator of your organisation can grant it."
+    def __init__(self, what: str, scope: Scope, *, advice: str = "") -> None:
+        said = (
+            f"{what} needs the scope {scope.value}, which this key or role does not have.",
+            advice,
+            "Nothing was changed; an administrator of your organisation can grant it.",
         )
+        super().__init__(" ".join(filter(None, said)))
         self.scope = scope
 
 

@@ -24,6 +24,7 @@ from shared.markdown import encodable
 
 MAX_LIMIT: Final = 100
 MAX_TEXT: Final = 50_000
+_CALLER: Final = "Filled in with who calls, where that is known."
 _KEY_HINT: Final = "Your own key; repeat a call that failed with the same key."
 
 
@@ -193,7 +194,7 @@ class UpdateTicketInput(ToolInput):
     """
 
     ticket_id: Id
-    updated_by_id: Id = Field(description="Who makes the change, from get_users.")
+    updated_by_id: Id | None = Field(None, description=f"Who makes the change, from get_users. {_CALLER}")
     comment: LongProse | None = Field(None, description="Goes to the history.")
     requestor_id: Id | None = None
     account_id: Id | None = None
@@ -218,7 +219,7 @@ class AddHistoryInput(ToolInput):
     """Adds a comment to a ticket's history and checks that it was stored."""
 
     ticket_id: Id
-    user_id: Id = Field(description="Who comments, from get_users.")
+    user_id: Id | None = Field(None, description=f"Who comments, from get_users. {_CALLER}")
     comment: LongProse
     idempotency_key: Key | None = Field(None, description=_KEY_HINT)
 

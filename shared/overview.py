@@ -19,6 +19,8 @@ Support tickets of one organisation: list, read, create, update and comment on t
 | look up ids | get_users, get_accounts, get_categories, get_category_details, get_statuses, get_request_channels, \
 get_response_categories |
 
+A tool that is missing from your list is not for you: an administrator of your organisation can change that.
+
 ## Ids and names
 
 Arguments that end in `Id` take an id (`user1`, `stat2`). An exact name is taken as well where only one thing has it; \
@@ -35,9 +37,11 @@ are UTC. Hours have at most one decimal.
 1. Find the ticket with get_ticket_list (`searchQuery`, `statusId`, `personInChargeId`, dates due). Follow the next \
 offset while there are more and more are needed; there is no total count.
 2. Read it with get_ticket_detail before changing it.
-3. Give update_ticket only the fields that change, and in `updatedById` the person who changes them. Fields that are \
-left out stay. To complete a ticket, give `completionDate` along with the status.
-4. Every write is read back. The answer says what was changed, or what was not.
+3. Give update_ticket only the fields that change. Fields that are left out stay. To complete a ticket, give \
+`completionDate` along with the status.
+4. Leave out `updatedById` and `userId`: where this server knows whom you stand for in the ticket system, it fills \
+them in, and else it asks for them. Acting as somebody else takes the scope tickets:admin.
+5. Every write is read back. The answer says what was changed, or what was not, and as whom it was recorded.
 
 ## When something fails
 

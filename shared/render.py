@@ -128,13 +128,18 @@ def ticket_updated(updated: TicketUpdated) -> str:
     """Render what an update changed."""
     changes = "\n".join(_change(one.field, one.old, one.new) for one in updated.changed)
     comment = f"Comment added:\n\n{block(updated.comment)}" if updated.comment else ""
-    return _document(f"Updated ticket {inline(updated.ticket_id)}.", changes, comment, notes=updated.notes)
+    head = f"Updated ticket {inline(updated.ticket_id)}. {_recorded(updated.recorded_as)}"
+    return _document(head, changes, comment, notes=updated.notes)
 
 
 def comment_added(added: CommentAdded) -> str:
     """Render a comment as it was stored."""
-    head = f"Added a comment to ticket {inline(added.ticket_id)}."
+    head = f"Added a comment to ticket {inline(added.ticket_id)}. {_recorded(added.recorded_as)}"
     return _document(head, history_entry(added.entry), notes=added.notes)
+
+
+def _recorded(user: MasterItem) -> str:
+    return f"Recorded as {_named(user.name, user.id)}."
 
 
 def users(page: Users) -> str:

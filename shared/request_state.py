@@ -13,7 +13,7 @@ from typing import Any
 from mcp.server import ServerRequestContext
 from mcp.server.request_state import RequestStateSecurity
 
-from shared.identity import Principal
+from shared.identity import principal_of
 
 
 def security(keys: Sequence[str]) -> RequestStateSecurity:
@@ -27,5 +27,5 @@ def security(keys: Sequence[str]) -> RequestStateSecurity:
 
 def _owner(ctx: ServerRequestContext[Any, Any]) -> str | None:
     """Return whose state it is; over STDIO there is only one client, and nobody had to prove anything."""
-    principal = getattr(ctx.request, "principal", None)
-    return json.dumps(principal.key) if isinstance(principal, Principal) else None
+    principal = principal_of(ctx.request)
+    return None if principal is None else json.dumps(principal.key)

@@ -80,6 +80,7 @@ class TicketUpdated(Result):
     """What an update did, as read back; `changed` is empty when only a comment was added."""
 
     ticket_id: str
+    recorded_as: MasterItem
     changed: tuple[FieldChange, ...]
     comment: str | None = None
 
@@ -88,6 +89,7 @@ class CommentAdded(Result):
     """A comment, as read back from the history."""
 
     ticket_id: str
+    recorded_as: MasterItem
     entry: HistoryEntry
 
 

@@ -10,11 +10,15 @@ from typing import Any, Final
 
 from shared import inputs, render, results
 from shared.arguments import schema_of
+from shared.identity import Scope
 
 
 @dataclass(frozen=True, slots=True)
 class ToolSpec:
-    """One tool: the method of `TicketTools` of this name takes `input_model`, and returns what `render` takes."""
+    """One tool: the method of `TicketTools` of this name takes `input_model`, and returns what `render` takes.
+
+    What is not `read_only` is told whose call it is, too.
+    """
 
     name: str
     title: str
@@ -23,6 +27,11 @@ class ToolSpec:
     render: Callable[[Any], str]
     read_only: bool = True
     destructive: bool = False
+
+    @property
+    def scope(self) -> Scope:
+        """What a principal needs to see this tool, and to call it."""
+        return Scope.TICKETS_READ if self.read_only else Scope.TICKETS_WRITE
 
     @property
     def description(self) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from shared import inputs, results
+from shared.acting import Call, acting_user
 from shared.aftermath import created_otherwise, judge, perhaps_created, read_back
 from shared.api_client import APIClient, segment
 from shared.changes import added, changes, differing, find_entry, holds
@@ -18,8 +19,10 @@ from shared.lookup import read_ticket
 from shared.master_data import MasterData
 from shared.order import ordered
 from shared.results import (
+    MAX_CELL,
     MAX_COMMENT,
     cut,
+    shortened,
     shortened_entry,
     shortened_history,
     shortened_items,
@@ -40,6 +43,7 @@ from shared.tickets import (
 
 log = get_logger(__name__)
 
+_NO_AUTHOR: Final = "The ticket system keeps no author of a new ticket"
 _LATE: Final = "The ticket API did not confirm this; reading it back shows that it was done."
 
 
@@ -51,8 +55,11 @@ class TicketTools:
         completed_status_id: the status that means completed, where the API does not say so itself.
         counter: counts `writes_unconfirmed` by kind: acknowledged but not stored, or never known.
 
+    Writes take the call that they belong to, and note there what they come to know, whatever becomes of them.
+
     Every method raises:
         InvalidInputError: something in the call is wrong; all of it is named at once.
+        InsufficientScopeError: a write names somebody else as the one who acts.
         NotFoundError: there is no such ticket.
         UpstreamError: the API failed; `effect` says what that did to the tickets.
     """
@@ -89,7 +96,7 @@ class TicketTools:
             history_total=len(history),
         )
 
-    async def create_ticket(self, new: inputs.CreateTicketInput) -> results.TicketCreated:
+    async def create_ticket(self, new: inputs.CreateTicketInput, call: Call) -> results.TicketCreated:
         """Create a ticket, read it back and compare. Attachments are tried; whether they are kept shows only then."""
         checked = await check(self._master, new.given())
         body = {name: value for name, value in checked.values.items() if name != "idempotencyKey"}
@@ -100,60 +107,63 @@ class TicketTools:
         if ticket_id is None:
             silent = OutcomeUnknownError("The ticket API did not say what it created.")
             raise self._counted(await perhaps_created(self._api, body, silent))
+        call.ticket_id = ticket_id
         ticket, _ = await read_back(self._api, ticket_id, said=f"The ticket API acknowledged ticket {ticket_id}")
         notes = [*checked.notes, *_attachments_lost(ticket, new), *self._missing_date(ticket, body)]
         if lost := _lost(ticket, body):
             if new.idempotency_key is None:
                 raise self._counted(created_otherwise(ticket.id, lost))
             notes.append(f"Not as given, perhaps changed since this key was first used: {'; '.join(lost)}.")
+        notes.append(_author(call))
         return results.TicketCreated(
             ticket_id=ticket.id,
             ticket=shortened_ticket(ticket),
             notes=tuple(notes),
         )
 
-    async def update_ticket(self, change: inputs.UpdateTicketInput) -> results.TicketUpdated:
+    async def update_ticket(self, change: inputs.UpdateTicketInput, call: Call) -> results.TicketUpdated:
         """Send what differs from the ticket as it was read, read it back and say what changed."""
         before, history = await read_ticket(self._api, change.ticket_id)
         checked = await check(self._master, change.given(), ticket=before)
+        author = await acting_user(self._master, call, "updatedById", checked.items.get("updatedById"))
         wanted = differing(before, checked.values)
         if not wanted and change.comment is None:
             raise InvalidInputError(
                 f"Ticket {before.id} already holds every given value. Give a field that changes, or a comment."
             )
-        author = checked.values["updatedById"]
         said = {} if change.comment is None else {"comment": change.comment}
         doubt: OutcomeUnknownError | None = None
         try:
-            await self._api.put(f"/tickets/{segment(before.id)}", {**wanted, **said, "updatedById": author})
+            await self._api.put(f"/tickets/{segment(before.id)}", {**wanted, **said, "updatedById": author.id})
         except OutcomeUnknownError as error:
             doubt = error
         after, entries = await read_back(self._api, before.id, said=str(doubt or "The update was acknowledged"))
         new_entries = added(history, entries)
         lost = _lost(after, wanted)
-        if change.comment is not None and not find_entry(new_entries, user_id=author, comment=change.comment):
+        if change.comment is not None and not find_entry(new_entries, user_id=author.id, comment=change.comment):
             lost.append("the comment is not in the history")
         if lost:
             partly = len(lost) < len(wanted) + len(said)
             raise self._counted(judge(before.id, lost, doubt, partly=partly))
         return results.TicketUpdated(
             ticket_id=before.id,
+            recorded_as=shortened(author, MAX_CELL),
             changed=changes(before, after),
             comment=change.comment and cut(change.comment, MAX_COMMENT),
             notes=(*checked.notes, *((_LATE,) if doubt else ()), *self._missing_date(after, wanted)),
         )
 
-    async def add_ticket_history(self, new: inputs.AddHistoryInput) -> results.CommentAdded:
+    async def add_ticket_history(self, new: inputs.AddHistoryInput, call: Call) -> results.CommentAdded:
         """Add a comment and find it in the history; an acknowledgement alone is no proof."""
         ticket, history = await read_ticket(self._api, new.ticket_id)
         checked = await check(self._master, new.given())
-        author = checked.values["userId"]
+        author = await acting_user(self._master, call, "userId", checked.items.get("userId"))
         doubt: OutcomeUnknownError | None = None
         answer: Any = None
         try:
             answer = await self._api.post(
                 f"/tickets/{segment(ticket.id)}/history",
-                {"userId": author, "comment": new.comment},
+                {"userId": author.id, "comment": new.comment},
                 idempotency_key=new.idempotency_key,
             )
         except OutcomeUnknownError as error:
@@ -162,11 +172,12 @@ class TicketTools:
         # A repeated idempotency key is answered with the entry of the first time, which is not new.
         acknowledged = [entry for entry in entries if entry.id == _id_of(answer)]
         candidates = [*acknowledged, *added(history, entries)]
-        entry = find_entry(candidates, user_id=author, comment=new.comment)
+        entry = find_entry(candidates, user_id=author.id, comment=new.comment)
         if entry is None:
             raise self._counted(judge(ticket.id, ["the comment is not in the history"], doubt, partly=False))
         return results.CommentAdded(
             ticket_id=ticket.id,
+            recorded_as=shortened(author, MAX_CELL),
             entry=shortened_entry(entry),
             notes=(*checked.notes, *((_LATE,) if doubt else ())),
         )
@@ -248,6 +259,12 @@ class TicketTools:
 def _id_of(answer: object) -> str | None:
     """Return the id in the answer to a write, if it has one."""
     return str(answer["id"]) if isinstance(answer, dict) and answer.get("id") else None
+
+
+def _author(call: Call) -> str:
+    if call.principal is None:
+        return f"{_NO_AUTHOR}."
+    return f"{_NO_AUTHOR}; the audit of this server names {call.principal.id}."
 
 
 def _lost(ticket: Ticket, wanted: Mapping[str, Any]) -> list[str]:

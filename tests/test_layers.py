@@ -55,7 +55,7 @@ MAY_IMPORT: Final = MappingProxyType({
 RESERVED: Final = MappingProxyType({
     "shared.config": LAYER_4,  # everybody else is handed plain values
     "shared.server": LAYER_4,
-    "shared.tools": (*LAYER_4, "shared.server", "shared.toolbox"),
+    "shared.tools": (*LAYER_4, "shared.desks", "shared.ticket_tool", "shared.toolbox"),
     # The SDK's kernel changes with its minor releases: what touches it is in one file, but for types.
     "mcp.server.connection": ("transport.kernel",),
     "mcp.server.runner": ("transport.kernel",),

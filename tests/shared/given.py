@@ -2,9 +2,9 @@
 
 import errno
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -12,11 +12,15 @@ from typing import Any, Literal
 import anyio
 import httpx2
 from mcp import Client
-from mcp.server import MCPServer
+from mcp.server import MCPServer, ServerRequestContext
+from mcp.server.context import CallNext, HandlerResult
 from mcp_types import CallToolResult, TextContent
 
 import ticket_api
 from shared.api_client import APIClient
+from shared.audit import AuditEvent, AuditTrail
+from shared.desks import OneDesk
+from shared.identity import Principal
 from shared.in_process import InProcessTransport
 from shared.server import build_server
 from shared.telemetry import TallyCounter
@@ -114,6 +118,34 @@ async def hangs(_: httpx2.AsyncBaseTransport, request: httpx2.Request) -> httpx2
     raise AssertionError("unreachable")
 
 
+class Recorder:
+    """An audit trail that remembers."""
+
+    def __init__(self) -> None:
+        self.events: list[AuditEvent] = []
+
+    async def record(self, event: AuditEvent) -> None:
+        """Remember `event`."""
+        self.events.append(event)
+
+
+@dataclass(frozen=True)
+class Sender:
+    """What handlers may know of whoever sent a message over HTTP."""
+
+    principal: Principal
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def on_behalf(server: MCPServer[Any], sender: Callable[[], Sender | None]) -> None:
+    """Attach to every message that `server` gets what an HTTP transport attaches: who sent it."""
+
+    async def attach(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        return await call_next(replace(ctx, request=sender()))
+
+    server.middleware.insert(0, attach)
+
+
 @dataclass
 class World:
     """One ticket API and the tools over it."""
@@ -122,11 +154,17 @@ class World:
     wire: Wire
     tools: TicketTools
     counter: TallyCounter
+    trail: AuditTrail = field(default_factory=Recorder)
+    principal: Principal | None = None
+    """Whose calls they are; nobody's in particular, as over STDIO."""
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def server(self) -> MCPServer[Any]:
         """The server over the tools, built once: that costs more than most calls."""
-        return build_server(self.tools, counter=self.counter)
+        server = build_server(OneDesk(self.tools), counter=self.counter, trail=self.trail)
+        on_behalf(server, lambda: None if self.principal is None else Sender(self.principal, self.headers))
+        return server
 
     async def call(self, name: str, **arguments: Any) -> CallToolResult:
         """Call a tool through a real client, which checks the result against the output schema."""

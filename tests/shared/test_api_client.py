@@ -33,7 +33,7 @@ TRUSTED = ssl.create_default_context()  # costs more to make than a test
 INVALID = "The ticket API refused the request as invalid. Nothing was changed."
 OUR_KEY = (
     "The ticket API does not accept this server's own key. Nothing was changed; "
-    "the operator must set MCP_API_KEY to a valid key."
+    "the operator must set a valid key: MCP_API_KEY, or that of your organisation."
 )
 USED = "This idempotency key was already used for a different request. Nothing was changed; use a new key."
 OVERLOADED = "The ticket API is overloaded. Nothing was changed; try again in a moment."

@@ -16,6 +16,8 @@ from mcp_types import CallToolResult, Tool
 from structlog.testing import capture_logs
 
 from shared import inputs, results
+from shared.acting import Call
+from shared.desks import OneDesk
 from shared.overview import OVERVIEW
 from shared.server import build_server
 from shared.toolbox import TOOLS
@@ -157,7 +159,7 @@ async def test_an_unknown_tool_is_a_protocol_error(here: World, era: Literal["au
 async def test_an_unknown_prompt_or_one_without_its_arguments_is_a_protocol_error(
     here: World, era: Literal["auto", "legacy"]
 ) -> None:
-    server = build_server(here.tools)
+    server = build_server(OneDesk(here.tools))
 
     @server.prompt()
     def triage(ticket_id: str, tone: str = "calm") -> str:
@@ -172,7 +174,7 @@ async def test_an_unknown_prompt_or_one_without_its_arguments_is_a_protocol_erro
 
 
 async def test_a_tool_that_was_added_later_is_known(here: World) -> None:
-    server = build_server(here.tools)
+    server = build_server(OneDesk(here.tools))
 
     @server.tool()
     async def later() -> str:
@@ -210,7 +212,7 @@ class Broken(TicketTools):
     async def get_statuses(self, _: inputs.StatusesInput) -> results.Statuses:
         raise KeyError("secret-in-exception")
 
-    async def create_ticket(self, new: inputs.CreateTicketInput) -> results.TicketCreated:
+    async def create_ticket(self, new: inputs.CreateTicketInput, call: Call) -> results.TicketCreated:
         raise ZeroDivisionError("secret-in-exception")
 
 
@@ -271,7 +273,7 @@ async def test_structured_content_says_the_same_as_the_text(here: World) -> None
 
 
 async def test_one_server_answers_many_clients_at_once(here: World) -> None:
-    server: MCPServer[Any] = build_server(here.tools, version="9.9.9")
+    server: MCPServer[Any] = build_server(OneDesk(here.tools), version="9.9.9")
     seen: list[str] = []
 
     async def use(number: int) -> None:
@@ -291,4 +293,4 @@ async def test_one_server_answers_many_clients_at_once(here: World) -> None:
 async def test_no_message_is_traced(here: World, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
 
-    assert "OpenTelemetryMiddleware" not in [type(one).__name__ for one in build_server(here.tools).middleware]
+    assert "OpenTelemetryMiddleware" not in [type(one).__name__ for one in build_server(OneDesk(here.tools)).middleware]

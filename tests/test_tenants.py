@@ -1,0 +1,262 @@
+"""Two organisations on one deployment: whatever one of them asks for, nothing of the other is shown or changed.
+
+The calls are made from the table of tools, and the reads from what the server lists, so that none can be forgotten.
+`backend` is where the tickets are; everything between a client and it is real.
+"""
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx2
+import pytest
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+from mcp_types import PromptReference, ResourceTemplateReference
+from pydantic import SecretStr
+from starlette.applications import Starlette
+from starlette.requests import HTTPConnection
+from starlette.types import Receive, Scope, Send
+
+from doors import TicketService
+from shared.arguments import schema_of
+from shared.config import ToolSettings
+from shared.identity import AuthProvider, Principal, Tenant, TenantDirectory, Upstream
+from shared.toolbox import TOOLS
+from tests import standin
+from tests.shared.given import TICKET
+from tests.transport.serving import serve
+from transport import Transport
+
+MARKS: Final = {"a": "okapi", "b": "quagga"}
+"""Stands in every text of an organisation that can be written to."""
+REFERENCES: Final = {  # arguments: the tool that lists what they take, and where in its result
+    "requestorId": ("get_users", "users"),
+    "personInChargeId": ("get_users", "users"),
+    "updatedById": ("get_users", "users"),
+    "userId": ("get_users", "users"),
+    "accountId": ("get_accounts", "accounts"),
+    "categoryId": ("get_categories", "categories"),
+    "categoryDetailId": ("get_category_details", "categoryDetails"),
+    "statusId": ("get_statuses", "statuses"),
+    "requestChannelId": ("get_request_channels", "requestChannels"),
+    "responseCategoryId": ("get_response_categories", "responseCategories"),
+}
+KEY: Final = "the-same-key"
+
+
+@dataclass(frozen=True)
+class Backend:
+    """Where the tickets of `a` and `b` are."""
+
+    settings: ToolSettings
+    directory: TenantDirectory
+
+
+class KeyPerTenant(AuthProvider):
+    """The key is the organisation; the person has the same id in both."""
+
+    async def authenticate(self, request: HTTPConnection) -> Principal:
+        return Principal("somebody", Tenant(request.headers["x-api-key"]), proof="api_key")
+
+
+class KeysOfTheirOwn:
+    """A directory in which the organisations share an address, and are told apart by their keys."""
+
+    async def upstream_of(self, tenant: Tenant) -> Upstream:
+        return Upstream(api_key=f"key-of-{tenant.id}")
+
+
+def marked_api(tenant: str) -> Starlette:
+    """Return a ticket API whose every name has the mark of `tenant`, with an id of its own in every list."""
+    app = standin.create_app(api_key=f"key-of-{tenant}")
+    for rows in app.state.api.master.values():
+        rows.append(rows[-1] | {"id": f"only-{tenant}"})
+        for row in rows:
+            row["name"] += f" {MARKS[tenant]}"
+    return app
+
+
+@pytest.fixture(params=["own APIs"])
+async def backend() -> AsyncIterator[Backend]:
+    apis = {f"key-of-{tenant}".encode(): marked_api(tenant) for tenant in MARKS}
+
+    async def by_key(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await apis[dict(scope["headers"])[b"x-api-key"]](scope, receive, send)
+
+    async with serve(by_key) as address:
+        settings = ToolSettings(api_base_url=address, api_key=SecretStr("key-of-the-deployment"))
+        yield Backend(settings, KeysOfTheirOwn())
+
+
+@asynccontextmanager
+async def organisations(backend: Backend) -> AsyncGenerator[tuple[Client, Client]]:
+    """Serve both; yield a client of each, `a` with tickets of which `b` has none."""
+    service = TicketService(backend.settings, directory=backend.directory)
+    transport = Transport(service.server, auth_provider=KeyPerTenant(), allowed_hosts=["127.0.0.1"])
+
+    @asynccontextmanager
+    async def lifespan(_: Any) -> AsyncGenerator[None]:
+        async with service.run(), transport.run():
+            yield
+
+    async with AsyncExitStack() as stack:
+        url = await stack.enter_async_context(serve(Starlette(routes=transport.routes, lifespan=lifespan)))
+        a, b = [await stack.enter_async_context(client_of(url, tenant)) for tenant in MARKS]
+        for number in range(2):
+            await done(a, "create_ticket", new_ticket("a") | {"idempotencyKey": f"{KEY}-{number}"})
+        await done(a, "update_ticket", {"ticketId": "TCK-0001", "updatedById": "user1", "comment": MARKS["a"]})
+        yield a, b
+
+
+@asynccontextmanager
+async def client_of(url: str, tenant: str) -> AsyncGenerator[Client]:
+    async with (
+        httpx2.AsyncClient(headers={"x-api-key": tenant}, timeout=20) as http,
+        Client(streamable_http_client(f"{url}/mcp", http_client=http)) as client,
+    ):
+        yield client
+
+
+def new_ticket(tenant: str) -> dict[str, Any]:
+    return TICKET | {name: f"{name} {MARKS[tenant]}" for name in ("summary", "description")}
+
+
+async def done(client: Client, tool: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    result = await client.call_tool(tool, dict(arguments))
+    assert not result.is_error, f"{tool}: {result.content}"
+    assert isinstance(result.structured_content, dict)
+    return result.structured_content
+
+
+async def values_of(client: Client) -> dict[str, Any]:
+    """Return a value for every argument of every tool: ids of what the organisation of `client` has."""
+    ids = {name: (await done(client, tool, {}))[listed][-1]["id"] for name, (tool, listed) in REFERENCES.items()}
+    marked = (await done(client, "get_ticket_list", {"searchQuery": f"summary {MARKS['a']}"}))["tickets"]
+    return {
+        **new_ticket("b"),  # what the caller writes is the caller's own
+        **ids,
+        "ticketId": marked[0]["ticketId"],
+        "comment": "A comment",
+        "scheduledCompletionDate": "2026-12-01",
+        "completionDate": "2026-12-02",
+        "actualEffortHours": 1.5,
+        "responseDetails": "Details",
+        "hasDefect": True,
+        "externalTicketId": "external",
+        "remarks": "Remarks",
+        "attachments": [{"fileName": "a.png", "fileUrl": "https://files.example/a.png"}],
+        "idempotencyKey": f"{KEY}-1",
+        "scheduledCompletionDateFrom": "2020-01-01",
+        "scheduledCompletionDateTo": "2030-01-01",
+        "showCompleted": True,
+        "searchQuery": MARKS["a"],
+        "sortBy": "receptionDateTime",
+        "sortOrder": "desc",
+        "limit": 100,
+        "offset": 0,
+        "role": "support",
+    }
+
+
+def calls(values: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return calls of every tool: with nothing but what is needed, with each id alone, and with everything."""
+    made = []
+    for spec in TOOLS:
+        schema = schema_of(spec.input_model)
+        needed = {name: values[name] for name in schema.get("required", ())}
+        everything = {name: values[name] for name in schema["properties"]}
+        ids = [needed | {name: value} for name, value in everything.items() if name.endswith("Id")]
+        made += [(spec.name, arguments) for arguments in (needed, *ids, everything)]
+    return made
+
+
+async def everything_of(client: Client) -> str:
+    """Return all that an organisation has, as text."""
+    lists = [await done(client, spec.name, {}) for spec in TOOLS if spec.name.startswith("get_") and not needs(spec)]
+    rows = (await done(client, "get_ticket_list", {"limit": 100}))["tickets"]
+    tickets = [await done(client, "get_ticket_detail", {"ticketId": row["ticketId"]}) for row in rows]
+    return json.dumps([lists, tickets], ensure_ascii=False)
+
+
+def needs(spec: Any) -> bool:
+    return bool(schema_of(spec.input_model).get("required"))
+
+
+async def test_no_tool_shows_or_changes_anything_of_another_organisation(backend: Backend) -> None:
+    async with organisations(backend) as (a, b):
+        before = await everything_of(a)
+        made = calls(await values_of(a))
+        assert {tool for tool, _ in made} == {spec.name for spec in TOOLS}
+        assert MARKS["a"] in before, "there is something to be shown"
+
+        for tool, arguments in made:
+            result = await b.call_tool(tool, arguments)
+            assert MARKS["a"] not in result.model_dump_json(), f"{tool}({arguments})"
+
+        assert await everything_of(a) == before
+        assert MARKS["a"] not in await everything_of(b)
+
+
+async def test_a_ticket_of_another_organisation_is_as_unknown_as_one_that_nobody_has(backend: Backend) -> None:
+    async with organisations(backend) as (a, b):
+        values = await values_of(a) | {"updatedById": "user1", "userId": "user1"}
+        for spec in TOOLS:
+            names = {"ticketId", "updatedById", "userId", "comment"} & schema_of(spec.input_model)["properties"].keys()
+            arguments = {name: values[name] for name in names}
+            if "ticketId" not in names:
+                continue
+
+            foreign = await b.call_tool(spec.name, arguments)
+            unknown = await b.call_tool(spec.name, arguments | {"ticketId": "TCK-9999"})
+
+            assert foreign.is_error
+            assert foreign.model_dump_json().replace(values["ticketId"], "TCK-9999") == unknown.model_dump_json()
+
+
+async def test_writes_to_the_same_ids_stay_with_whoever_makes_them(backend: Backend) -> None:
+    async with organisations(backend) as (a, b):
+        before = await everything_of(a)
+
+        created = await done(b, "create_ticket", new_ticket("b") | {"idempotencyKey": f"{KEY}-0"})
+        at_one = {"ticketId": "TCK-0001", "comment": MARKS["b"]}
+        await done(b, "update_ticket", at_one | {"updatedById": "user2", "summary": MARKS["b"]})
+        await done(b, "add_ticket_history", at_one | {"userId": "user2", "idempotencyKey": f"{KEY}-1"})
+
+        assert created["ticket"]["summary"] == new_ticket("b")["summary"], "its own key, not that of the other"
+        assert await everything_of(a) == before
+        theirs = await done(b, "get_ticket_detail", {"ticketId": "TCK-0001"})
+        assert [entry["comment"] for entry in theirs["history"][:2]] == [MARKS["b"]] * 2
+
+
+async def test_no_resource_prompt_or_completion_shows_anything_of_another_organisation(backend: Backend) -> None:
+    async with organisations(backend) as (a, b):
+        shown = {tenant: await all_that_is_listed(client) for tenant, client in (("a", a), ("b", b))}
+
+    assert "docs://overview" in shown["b"]
+    assert MARKS["a"] not in shown["b"]
+    assert MARKS["b"] not in shown["a"]
+
+
+async def all_that_is_listed(client: Client) -> str:
+    """Return every resource and prompt that a client is offered, and what completes their arguments, as text."""
+    resources = (await client.list_resources()).resources
+    templates = (await client.list_resource_templates()).resource_templates
+    prompts = (await client.list_prompts()).prompts
+    shown: list[Any] = [*resources, *templates, *prompts]
+    shown += [await client.read_resource(resource.uri) for resource in resources]
+    for prompt in prompts:
+        arguments = [one.name for one in prompt.arguments or ()]
+        shown.append(await client.get_prompt(prompt.name, dict.fromkeys(arguments, "TCK-0001")))
+    references: list[PromptReference | ResourceTemplateReference] = [
+        *(ResourceTemplateReference(uri=template.uri_template) for template in templates),
+        *(PromptReference(name=prompt.name) for prompt in prompts),
+    ]
+    assert client.server_capabilities is not None
+    if client.server_capabilities.completions is not None:
+        for reference in references:
+            shown.append(await client.complete(reference, {"name": "ticketId", "value": ""}))
+    return "\n".join(one.model_dump_json() for one in shown)

@@ -1,0 +1,111 @@
+"""Which ticket API each tenant reaches, and with whose key: nobody's by accident, least of all the default tenant's."""
+
+import asyncio
+import json
+import re
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import pytest
+from mcp import Client
+from mcp_types import CallToolResult
+from pydantic import SecretStr
+
+from doors import TicketService
+from shared.config import ToolSettings
+from shared.identity import DEFAULT_TENANT, Principal, Tenant, Upstream
+from tests.shared.faulty_server import answer, listening
+from tests.shared.given import Sender, on_behalf, text_of
+
+DEPLOYMENT_KEY: Final = "key-of-the-deployment"
+ACME: Final = Tenant("acme")
+
+
+async def tells_the_key(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer each request as a ticket API whose one account is named after the path and the key."""
+    while head := (await reader.readuntil(b"\r\n\r\n")).decode():
+        key = re.search(r"(?i)^x-api-key: *(\S+)", head, re.MULTILINE)
+        name = f"{head.split()[1]} with {key[1] if key else 'no key'}"
+        writer.write(answer(json.dumps([{"id": "one", "name": name}]).encode()))
+
+
+@dataclass
+class Directory:
+    """Knows what a test put into it."""
+
+    upstreams: dict[Tenant, Upstream] = field(default_factory=dict)
+
+    async def upstream_of(self, tenant: Tenant) -> Upstream:
+        return self.upstreams[tenant]
+
+
+async def asked(tenant: Tenant, upstream: Upstream | None, key: str | None = DEPLOYMENT_KEY) -> CallToolResult:
+    """Return what `get_accounts` says to somebody of `tenant`.
+
+    Args:
+        tenant: whose.
+        upstream: its own, the address as a path; None is a deployment without tenants.
+        key: of the deployment, whose own path is /own.
+    """
+    async with listening(tells_the_key) as port:
+        root = f"http://127.0.0.1:{port}"
+        if upstream is not None and upstream.address is not None:
+            upstream = replace(upstream, address=f"{root}{upstream.address}")
+        settings = ToolSettings(api_base_url=f"{root}/own", api_key=None if key is None else SecretStr(key))
+        service = TicketService(settings, directory=None if upstream is None else Directory({tenant: upstream}))
+        on_behalf(service.server, lambda: Sender(Principal("somebody", tenant)))
+        async with service.run(), Client(service.server) as client:
+            return await client.call_tool("get_accounts", {})
+
+
+def account(result: CallToolResult) -> str:
+    assert not result.is_error, text_of(result)
+    assert result.structured_content is not None
+    return str(result.structured_content["accounts"][0]["name"])
+
+
+def error_of(result: CallToolResult) -> dict[str, Any]:
+    assert result.is_error, text_of(result)
+    assert result.structured_content is not None
+    error: dict[str, Any] = result.structured_content["error"]
+    return error
+
+
+OWN: Final = f"/own/tickets/master/accounts with {DEPLOYMENT_KEY}"
+
+
+@pytest.mark.parametrize("upstream", [None, Upstream()], ids=["no directory", "nothing set"])
+async def test_the_default_tenant_reaches_the_api_of_the_deployment(upstream: Upstream | None) -> None:
+    assert account(await asked(DEFAULT_TENANT, upstream)) == OWN
+
+
+@pytest.mark.parametrize("tenant", [DEFAULT_TENANT, ACME], ids=lambda tenant: tenant.id)
+async def test_a_key_of_its_own_is_what_tells_a_tenant_at_the_shared_address(tenant: Tenant) -> None:
+    result = await asked(tenant, Upstream(api_key="key-of-acme"))
+
+    assert account(result) == "/own/tickets/master/accounts with key-of-acme"
+
+
+@pytest.mark.parametrize("tenant", [DEFAULT_TENANT, ACME], ids=lambda tenant: tenant.id)
+@pytest.mark.parametrize("key", ["key-of-acme", None])
+async def test_the_key_of_the_deployment_goes_to_no_address_of_a_tenant(tenant: Tenant, key: str | None) -> None:
+    result = await asked(tenant, Upstream("/acme/", key))
+
+    assert account(result) == f"/acme/tickets/master/accounts with {key or 'no key'}"
+
+
+@pytest.mark.parametrize("key", [DEPLOYMENT_KEY, None])
+async def test_a_tenant_for_which_nothing_is_set_is_refused(key: str | None) -> None:
+    result = await asked(ACME, Upstream(), key)
+
+    assert error_of(result) == {"kind": "upstream_not_set", "effect": "nothing_changed"}
+    assert "the operator must set its address, or its own key" in text_of(result)
+
+
+@pytest.mark.parametrize("path", [None, "/own", "/own/"])
+async def test_a_tenant_with_the_key_of_the_deployment_is_not_shown_the_tickets_of_the_default_tenant(
+    path: str | None,
+) -> None:
+    result = await asked(ACME, Upstream(path, DEPLOYMENT_KEY))
+
+    assert error_of(result)["kind"] == "upstream_not_set"
