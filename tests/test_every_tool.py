@@ -22,7 +22,7 @@ from tests import processes
 from tests.databases import Postgres, run_aside
 from tests.processes import API_KEY, KEY, ROOT
 from tests.shared.given import TICKET
-from ticket_api.migrate import prepare
+from ticket_api.migrate import migrate
 from ticket_api.sample import filler
 from ticket_api.times import utc_now
 
@@ -91,7 +91,7 @@ def make_backend(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 async def fill(url: str) -> None:
     """Make the tables and the sample data, as the owner; the service itself may only read and write them."""
     async with open_engine(resolve_url(url)) as engine:
-        await prepare(engine, filler("en", utc_now))
+        await migrate(engine, fill=filler("en", utc_now), clock=utc_now)
 
 
 def remote(address: str) -> Settings:
