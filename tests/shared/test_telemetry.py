@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import structlog
 
-from shared.telemetry import TallyCounter, configure_logging, get_logger
+from shared.telemetry import TallyCounter, configure_logging, get_logger, trace_of
 
 
 class Terminal(io.StringIO):
@@ -229,3 +229,26 @@ def test_a_tally_counts_by_name_and_labels() -> None:
     assert counter.total("api_requests", method="GET", outcome="not_found") == 0
     assert counter.total("sessions") == 1
     assert counter.total("never") == 0
+
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+@pytest.mark.parametrize(
+    ("headers", "trace"),
+    [
+        ({"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"}, TRACE),
+        ({"traceparent": f" 00-{TRACE}-00f067aa0ba902b7-01 "}, TRACE),
+        ({"traceparent": f"cc-{TRACE}-00f067aa0ba902b7-01-what-the-future-will-be-like"}, TRACE),
+        ({"x-cloud-trace-context": f"{TRACE.upper()}/123;o=1"}, TRACE),
+        ({"x-cloud-trace-context": TRACE}, TRACE),
+        ({"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01", "x-cloud-trace-context": "1" * 32}, TRACE),
+        ({"traceparent": "nonsense", "x-cloud-trace-context": f"{TRACE}/1"}, TRACE),
+        ({"traceparent": f"00-{'0' * 32}-00f067aa0ba902b7-01"}, ""),
+        ({"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01\nforged"}, ""),
+        ({"x-cloud-trace-context": "x" * 32}, ""),
+        ({}, ""),
+    ],
+)
+def test_a_trace_is_read_from_either_header_and_only_where_it_is_one(headers: dict[str, str], trace: str) -> None:
+    assert trace_of(headers) == trace
