@@ -15,6 +15,11 @@ from shared.identity import AuthenticationError, AuthProvider, Principal
 
 __all__ = ("APIKeyAuthProvider", "AnonymousAuthProvider", "AuthProvider", "AuthenticationError", "presented_key")
 
+NO_KEY: Final = "Send the server's API key in the header x-api-key."
+WRONG_KEY: Final = "This API key is not valid."
+"""The one answer to every key that is not good, whatever is wrong with it."""
+SHARED: Final = "shared"
+"""`Principal.credential` of the shared key."""
 _BLANKS: Final = " \t"
 """What a header's value may be padded with (RFC 9110, 5.5); other blanks of Unicode may be bytes of a key."""
 
@@ -71,9 +76,9 @@ class APIKeyAuthProvider(AuthProvider):
         """
         key = presented_key(request)
         if key is None:
-            raise AuthenticationError("Send the server's API key in the header x-api-key.")
+            raise AuthenticationError(NO_KEY)
         # Digests are of equal length, so the comparison tells nothing about the key, not even its length.
         # Starlette reads headers as Latin-1, which gives back the very bytes that were sent.
         if not hmac.compare_digest(sha256(key.encode("latin-1")).digest(), self._digest):
-            raise AuthenticationError("This API key is not valid.")
-        return Principal(id="service-account", proof="api_key")
+            raise AuthenticationError(WRONG_KEY)
+        return Principal(id="service-account", proof="api_key", credential=SHARED)

@@ -4,7 +4,8 @@ Everything happens in one transaction under one lock: SQLite's write lock, or an
 A database at head is only read, so the application may connect as a role that must not create tables.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -52,11 +53,23 @@ class Migrations:
             DatabaseNotReadyError: the database cannot be opened, or its tables are newer than this program, or they
                 are older and the role may not change them.
         """
-        try:
+        with self._told_to_people():
             if engine.dialect.name == "sqlite":
                 Path(str(engine.url.database)).parent.mkdir(parents=True, exist_ok=True)
             if not await self._is_ready(engine, is_filled):
                 await self._make_ready(engine, is_filled, fill)
+
+    async def check(self, engine: AsyncEngine) -> None:
+        """See that the tables are those of this version, and change nothing. Raises: DatabaseNotReadyError."""
+        with self._told_to_people():
+            if not await self._is_ready(engine, None):
+                raise DatabaseNotReadyError(f"The {self.what} is not ready for this version. {self.make_ready}")
+
+    @contextmanager
+    def _told_to_people(self) -> Iterator[None]:
+        """Say in a sentence what cannot be done."""
+        try:
+            yield
         except (DBAPIError, OSError) as error:
             state = getattr(getattr(error, "orig", None), "sqlstate", None)
             if state == NOT_ALLOWED:

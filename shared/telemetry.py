@@ -9,7 +9,7 @@ import re
 import sys
 from collections import Counter as Tally
 from collections.abc import Mapping, MutableMapping
-from typing import Any, Protocol, TextIO
+from typing import Any, Final, Protocol, TextIO
 
 import structlog
 
@@ -49,8 +49,8 @@ class TallyCounter:
         )
 
 
-_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
-_CLOUD_TRACE = re.compile(r"([0-9a-f]{32})(?:/[0-9]{1,20})?(?:;o=[01])?")
+_TRACEPARENT: Final = re.compile(r"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+_CLOUD_TRACE: Final = re.compile(r"([0-9a-f]{32})(?:/[0-9]{1,20})?(?:;o=[01])?")
 
 
 def trace_of(headers: Mapping[str, str]) -> str:

@@ -1,7 +1,7 @@
 """Real databases for tests: a PostgreSQL 18 from a wheel, and SQLite files, each test with one of its own.
 
 The server starts once for each test process, on a socket (Windows: a free loopback port), as root too, and is deleted
-at the end. `MCP_TEST_DATABASE_URL` names a real server instead: its role must be allowed to create roles and databases.
+at the end. `MCP_TEST_DATABASE_URL` names a real server instead: its role must be a superuser.
 
 Two roles, as in production: the *owner* makes tables, and the *application* is neither owner nor superuser, because
 row-level security and missing rights do not show with those. Every database is a copy of a template, which takes
@@ -48,6 +48,8 @@ class PostgresDatabase:
     name: str
     owner_url: str
     application_url: str
+    application: str
+    """The role of `application_url`, for whoever grants it something."""
 
 
 @dataclass(frozen=True)
@@ -68,18 +70,21 @@ class Postgres:
         finally:
             await connection.close(timeout=10)
 
-    async def create(self, *, template: str | None = None) -> PostgresDatabase:
-        """Create a database of the owner: empty but for the application's rights, or a copy of `template`."""
+    async def create(self, *, template: str | None = None, may_use_tables: bool = True) -> PostgresDatabase:
+        """Create a database of the owner: empty, or a copy of `template`.
+
+        With `may_use_tables` the application may read and write whatever tables the owner will make in an empty one.
+        """
         name = f"test_{uuid.uuid4().hex}"
         copy = "" if template is None else f' TEMPLATE "{template}" STRATEGY FILE_COPY'
         await self.execute(f'CREATE DATABASE "{name}" OWNER "{self.owner}"{copy}')
-        if template is None:
+        if template is None and may_use_tables:
             await self.execute(
                 f'ALTER DEFAULT PRIVILEGES FOR ROLE "{self.owner}" '
                 f'GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO "{self.application}"',
                 database=name,
             )
-        return PostgresDatabase(name, self._url(self.owner, name), self._url(self.application, name))
+        return PostgresDatabase(name, self._url(self.owner, name), self._url(self.application, name), self.application)
 
     async def drop(self, database: PostgresDatabase) -> None:
         """Delete a database, whoever is still connected."""

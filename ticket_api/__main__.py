@@ -1,25 +1,27 @@
-"""The ticket API as a service of its own: `python -m ticket_api`, or `python -m ticket_api migrate` and nothing else.
+"""The ticket API as a service of its own, and what its operator does: `python -m ticket_api [serve|migrate|tenant]`.
 
-`migrate` is for deployments in which the role of the application may not change tables: run it as their owner.
-Ends with 0 after SIGTERM or Ctrl-C, with 2 and one sentence when it cannot start.
+`migrate` makes the tables of a PostgreSQL database, as their owner; a plain role serves. `tenant` adds organisations
+and their keys. Serving ends with 0 after SIGTERM or Ctrl-C; what cannot be done ends with 2 and one sentence.
 """
 
 import argparse
 import asyncio
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
 from uvicorn.server import HANDLED_SIGNALS
 
 from shared.config import Settings, SettingsError, TicketApiSettings, load
-from shared.database import open_engine, resolve_url
+from shared.database import Database, DatabaseBusyError, open_engine, resolve_url
 from shared.migrations import DatabaseNotReadyError
 from shared.telemetry import configure_logging
-from ticket_api import create_app
-from ticket_api.migrate import prepare
+from ticket_api import commands, create_app
+from ticket_api.migrate import migrate, prepare
+from ticket_api.sample import filler
+from ticket_api.times import show_moment, utc_now
 
 
 class Server(uvicorn.Server):
@@ -57,28 +59,106 @@ async def serve(settings: TicketApiSettings) -> None:
         await Server(config).serve()
 
 
-async def migrate(settings: Settings) -> None:
-    """Bring the tables up to date and fill nothing in. Raises: DatabaseNotReadyError."""
+async def make_tables(settings: Settings, grant_to: str | None) -> None:
+    """Bring the tables up to date, make the tenant `default`, and let the role `grant_to` serve.
+
+    Raises: CommandError, DatabaseNotReadyError.
+    """
+    url = resolve_url(settings.database_url.get_secret_value())
+    if grant_to is not None and url.get_backend_name() == "sqlite":
+        raise commands.CommandError("SQLite has no roles: leave --grant-to out.")
+    async with open_engine(url) as engine:
+        await migrate(engine, fill=filler(settings.sample_data, utc_now), clock=utc_now, grant_to=grant_to)
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Database]:
+    """Open the database for an operator. Raises: DatabaseNotReadyError."""
     async with open_engine(resolve_url(settings.database_url.get_secret_value())) as engine:
-        await prepare(engine, fill=None)
+        await prepare(engine, fill=filler(settings.sample_data, utc_now), clock=utc_now)
+        yield Database(engine)
+
+
+async def tenant(settings: Settings, options: argparse.Namespace) -> None:
+    """Do what the command line says about tenants. Raises: CommandError, DatabaseNotReadyError, DatabaseBusyError."""
+    async with opened(settings) as database:
+        if options.action == "list":
+            await show_tenants(database)
+        elif options.action == "add":
+            fill = filler(options.sample, utc_now)
+            show_key(await commands.add_tenant(database, options.id, name=options.name, fill=fill, now=utc_now()))
+        elif options.action == "new-key":
+            show_key(await commands.add_key(database, options.id, now=utc_now()))
+        else:
+            whose = await commands.owner_of_key(database, options.key_id)
+            if not options.yes and not confirmed(f"Revoke the key {options.key_id} of the tenant {whose}?"):
+                raise commands.CommandError("Nothing was changed: answer y, or add --yes where nobody can be asked.")
+            await commands.revoke_key(database, whose, options.key_id, now=utc_now())
+            tell(f"The key {options.key_id} of {whose} is revoked; within 30 s nobody takes it any more.")
+
+
+async def show_tenants(database: Database) -> None:
+    """Print every tenant, and below it its keys."""
+    for one, keys in await commands.list_tenants(database):
+        print(f"{one['id']}  {one['name']}  made {show_moment(one['created_at'])}")  # noqa: T201
+        for key in keys:
+            end = f"revoked {show_moment(key['revoked_at'])}" if key["revoked_at"] else "valid"
+            print(f"  key {key['id']}  made {show_moment(key['created_at'])}  {end}")  # noqa: T201
+
+
+def show_key(made: commands.NewKey) -> None:
+    """Print the key, alone on stdout; what is said about it goes to stderr."""
+    tell(f"The key {made.id} was made. Keep it now, it is not shown again:")
+    print(made.key)  # noqa: T201 - the one place where it leaves
+
+
+def confirmed(question: str) -> bool:
+    """Ask the operator; where there is nobody, the answer is no."""
+    return sys.stdin.isatty() and input(f"{question} [y/N] ").strip().lower() == "y"
+
+
+def tell(sentence: str) -> None:
+    """Say something to the operator."""
+    print(sentence, file=sys.stderr)  # noqa: T201 - a program on the command line
+
+
+def command_line() -> argparse.ArgumentParser:
+    """Return what the command line understands."""
+    parser = argparse.ArgumentParser(prog="python -m ticket_api", description=__doc__)
+    parts = parser.add_subparsers(dest="command")
+    parser.set_defaults(command="serve")
+    parts.add_parser("serve", help="serve until a signal (the default)")
+    tables = parts.add_parser("migrate", help="make or update the tables, as their owner, and the tenant `default`")
+    tables.add_argument("--grant-to", metavar="ROLE", help="PostgreSQL: the plain role that will serve")
+    actions = parts.add_parser("tenant", help="organisations and their keys").add_subparsers(
+        dest="action", required=True
+    )
+    add = actions.add_parser("add", help="make a tenant, and print its key")
+    add.add_argument("id", metavar="ID")
+    add.add_argument("--name", help="what people call it (default: the id)")
+    add.add_argument("--sample", choices=("en", "ja", "none"), default="none", help="sample data (default: none)")
+    actions.add_parser("list", help="show all tenants, and the ids of their keys")
+    actions.add_parser("new-key", help="print one more key; the others go on").add_argument("id", metavar="ID")
+    revoke = actions.add_parser("revoke-key", help="take a key back")
+    revoke.add_argument("key_id", metavar="KEY_ID")
+    revoke.add_argument("--yes", action="store_true", help="do not ask")
+    return parser
 
 
 def main() -> int:
     """Run as the command line and the environment say, and return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m ticket_api", description=__doc__)
-    parser.add_argument("command", nargs="?", choices=("serve", "migrate"), default="serve")
-    command = parser.parse_args().command
+    options = command_line().parse_args()
     try:
-        if command == "migrate":
-            migration = load(Settings)
-            configure_logging(level=migration.log_level)
-            asyncio.run(migrate(migration))
+        settings = load(TicketApiSettings if options.command == "serve" else Settings)
+        configure_logging(level=settings.log_level)
+        if isinstance(settings, TicketApiSettings):
+            asyncio.run(serve(settings))
+        elif options.command == "migrate":
+            asyncio.run(make_tables(settings, options.grant_to))
         else:
-            service = load(TicketApiSettings)
-            configure_logging(level=service.log_level)
-            asyncio.run(serve(service))
-    except (SettingsError, DatabaseNotReadyError, ValueError) as error:
-        print(error, file=sys.stderr)  # noqa: T201 - the one sentence for whoever started it
+            asyncio.run(tenant(settings, options))
+    except (SettingsError, DatabaseNotReadyError, DatabaseBusyError, commands.CommandError, ValueError) as error:
+        tell(str(error))
         return 2
     return 0
 

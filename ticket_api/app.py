@@ -11,9 +11,11 @@ from fastapi import FastAPI
 from shared.database import Database, open_engine, resolve_url
 from ticket_api import openapi, refusals
 from ticket_api.guard import Guard
-from ticket_api.migrate import prepare
+from ticket_api.keys import KeyRing, TenantOf
+from ticket_api.migrate import prepare, refuse_a_role_above_the_policies
 from ticket_api.routes import master_routes, open_routes, ticket_routes
 from ticket_api.sample import filler
+from ticket_api.tenancy import Tenants
 from ticket_api.times import utc_now
 
 
@@ -21,27 +23,43 @@ def create_app(
     *,
     database_url: str,
     api_key: str | None = None,
+    tenant_of: Callable[[str], str | None] | None = None,
     sample_data: Literal["en", "ja", "none"] = "en",
     clock: Callable[[], datetime] = utc_now,
 ) -> FastAPI:
     """Return the API over `database_url` (SQLite file or PostgreSQL); nothing is opened before its lifespan runs.
 
-    `api_key` is what clients must send as `x-api-key`; without one everybody may ask, which is meant for use in
-    process and on loopback. `sample_data` fills a database that holds no users yet, dated relative to `clock()`,
-    which must be aware.
+    The tenant of a request is the one that its `x-api-key` stands for, and nothing else has a say in it:
+
+    - `api_key` is the key of the tenant `default`; the keys in the database stand for theirs.
+    - `tenant_of` is for a program that runs this one inside itself: it says which tenant a key stands for, and None for
+      a key that is none. The keys in the database count for nothing then.
+    - Without either no key is asked for, and everybody is the tenant `default`: in process, and on loopback.
+
+    `sample_data` is what a tenant is filled with when it is made, dated relative to `clock()`, which must be aware. The
+    tenant `default` is made at the start (PostgreSQL: by `python -m ticket_api migrate`), those that `tenant_of` names
+    at their first request, once, however many processes there are.
 
     Raises:
-        ValueError: the URL is not one of SQLite or PostgreSQL.
-        DatabaseNotReadyError: (when the lifespan starts) the database is not ready and cannot be made so.
+        ValueError: the URL is not one of SQLite or PostgreSQL, or there are both `api_key` and `tenant_of`.
+        DatabaseNotReadyError: (when the lifespan starts) the database is not ready and cannot be made so, or its role
+            is one that PostgreSQL would show every tenant's rows.
     """
+    if api_key is not None and tenant_of is not None:
+        raise ValueError("Either there is a key, or tenant_of knows the keys.")
     url = resolve_url(database_url)
+    fill = filler(sample_data, clock)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_engine(url) as engine:
-            await prepare(engine, filler(sample_data, clock))
-            app.state.database = Database(engine)
+            await prepare(engine, fill=fill, clock=clock)
+            await refuse_a_role_above_the_policies(engine)
+            app.state.tenants = Tenants(Database(engine), fill=fill, clock=clock)
             yield
+
+    async def ask_embedder(key: str) -> str | None:
+        return tenant_of(key) if tenant_of is not None else None
 
     app = FastAPI(
         title="Ticket API",
@@ -57,7 +75,10 @@ def create_app(
     for router in (open_routes, ticket_routes, master_routes):
         app.include_router(router)
     refusals.install(app)
-    app.add_middleware(Guard, api_key=api_key)
-    describe: Callable[[], dict[str, Any]] = partial(openapi.document, app, needs_key=api_key is not None)
+    whose: TenantOf | None = None if tenant_of is None else ask_embedder
+    if api_key is not None:
+        whose = KeyRing(api_key, lambda: app.state.tenants.database).tenant_of
+    app.add_middleware(Guard, tenant_of=whose)
+    describe: Callable[[], dict[str, Any]] = partial(openapi.document, app, needs_key=whose is not None)
     app.openapi = describe  # type: ignore[method-assign]  # FastAPI's documented way of changing the document
     return app

@@ -1,15 +1,20 @@
-"""Stands before everything else: who may ask at all, and how much may be sent.
+"""Stands before everything else: whose request it is, and how much may be sent.
 
-A bare ASGI layer, so that a path that does not exist answers 401 without a key as well and gives nothing away.
+A bare ASGI layer, so that a path that does not exist answers 401 without a key as well and gives nothing away. The
+tenant comes from the key and from nothing else; handlers find it in `request.state.tenant`.
 """
 
 import asyncio
-import hmac
 from typing import Final
 
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.database import DatabaseBusyError
+from ticket_api.keys import TenantOf
+from ticket_api.refusals import busy
+from ticket_api.tenancy import DEFAULT
 
 LARGEST_BODY: Final = 1024 * 1024
 SLOWEST_BODY_S: Final = 30
@@ -17,46 +22,60 @@ OPEN_PATHS: Final = frozenset({"/health"})
 
 
 class Guard:
-    """Refuses requests without the key (401) and with too large or too slow a body (413, 408)."""
+    """Refuses requests without a key (401) and with too large or too slow a body (413, 408).
 
-    def __init__(self, app: ASGIApp, *, api_key: str | None) -> None:
+    `tenant_of` knows the keys; without it no key is asked for, and everybody is the tenant `default`.
+    """
+
+    def __init__(self, app: ASGIApp, *, tenant_of: TenantOf | None) -> None:
         self.app = app
-        self.api_key = api_key
+        self.tenant_of = tenant_of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on with its whole body, or answer it."""
+        """Pass the request on with its tenant and its whole body, or answer it."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        refusal = self._check_key(scope["path"], headers)
-        if refusal is None:
-            try:
-                async with asyncio.timeout(SLOWEST_BODY_S):
-                    body = await read_body(headers, receive)
-            except TooLargeError:
-                refusal = JSONResponse({"error": f"The body is larger than {LARGEST_BODY} bytes."}, 413)
-            except TimeoutError:
-                refusal = JSONResponse({"error": "The body did not arrive in time."}, 408)
-            except ClientGoneError:
-                return
-        if refusal is not None:
-            await refusal(scope, receive, send)
+        try:
+            tenant = await self._tenant(scope["path"], headers)
+            async with asyncio.timeout(SLOWEST_BODY_S):
+                body = await read_body(headers, receive)
+        except NoKeyError as error:
+            refusal = JSONResponse(error.body, 401, {"WWW-Authenticate": "ApiKey"})
+        except DatabaseBusyError as error:
+            refusal = busy(error)
+        except TooLargeError:
+            refusal = JSONResponse({"error": f"The body is larger than {LARGEST_BODY} bytes."}, 413)
+        except TimeoutError:
+            refusal = JSONResponse({"error": "The body did not arrive in time."}, 408)
+        except ClientGoneError:
             return
-        await self.app(scope, replaying(body, receive), send)
+        else:
+            state = {**scope.get("state", {}), "tenant": tenant}  # a new one: a server may share one among requests
+            await self.app({**scope, "state": state}, replaying(body, receive), send)
+            return
+        await refusal(scope, receive, send)
 
-    def _check_key(self, path: str, headers: Headers) -> JSONResponse | None:
-        if self.api_key is None or path in OPEN_PATHS:
-            return None
+    async def _tenant(self, path: str, headers: Headers) -> str:
+        """Return whose request it is. Raises: NoKeyError, DatabaseBusyError."""
+        if self.tenant_of is None or path in OPEN_PATHS:
+            return DEFAULT
         given = headers.get("x-api-key", "").strip()  # uvicorn's parser leaves trailing spaces in values
-        if hmac.compare_digest(given.encode(), self.api_key.encode()):
-            return None
-        error, message = (
-            ("Invalid API key", "The key in the header x-api-key is not the one of this service.")
-            if given
-            else ("Missing API key", "Send the key of this service in the header x-api-key.")
-        )
-        return JSONResponse({"error": error, "message": message}, 401, {"WWW-Authenticate": "ApiKey"})
+        if not given:
+            raise NoKeyError("Missing API key", "Send a key of this service in the header x-api-key.")
+        tenant = await self.tenant_of(given)
+        if tenant is None:
+            raise NoKeyError("Invalid API key", "The key in the header x-api-key is not one of this service.")
+        return tenant
+
+
+class NoKeyError(Exception):
+    """No key was sent, or one that stands for nobody."""
+
+    def __init__(self, error: str, message: str) -> None:
+        super().__init__(error)
+        self.body = {"error": error, "message": message}
 
 
 class TooLargeError(Exception):

@@ -1,27 +1,75 @@
-"""Brings the ticket database to the newest tables, and fills a new one."""
+"""Brings the ticket database to the newest tables, or sees that it is so, and makes the tenant `default`."""
 
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from shared.migrations import Migrations, Work
-from ticket_api.tables import users
+from shared.migrations import DatabaseNotReadyError, Migrations
+from ticket_api.store import roles, tenants
+from ticket_api.tenancy import DEFAULT, Fill, make_tenant
 
 MIGRATIONS: Final = Migrations(
     folder=Path(__file__).with_name("migrations"),
     lock=7_402_118_533,
     what="ticket database",
-    make_ready="Run `python -m ticket_api migrate` once with the URL of the owner, and grant this role the rights that "
-    "docs/ticket-api.md lists.",
+    make_ready="Run `python -m ticket_api migrate --grant-to ROLE` with the URL of the owner of its tables, ROLE being "
+    "the plain role that serves (docs/ticket-api.md).",
 )
 
 
-async def prepare(engine: AsyncEngine, fill: Work | None) -> None:
-    """Migrate to head, then let `fill` write into a database that holds no users yet. Raises: DatabaseNotReadyError."""
-    await MIGRATIONS.run(engine, is_filled=None if fill is None else _has_users, fill=fill)
+async def prepare(engine: AsyncEngine, *, fill: Fill | None, clock: Callable[[], datetime]) -> None:
+    """Make an SQLite file ready; of PostgreSQL, where that is the owner's work, see that it is.
+
+    Raises: DatabaseNotReadyError.
+    """
+    if engine.dialect.name == "sqlite":
+        await migrate(engine, fill=fill, clock=clock)
+    else:
+        await MIGRATIONS.check(engine)
 
 
-async def _has_users(connection: AsyncConnection) -> bool:
-    return bool(await connection.scalar(select(exists().select_from(users))))
+async def migrate(
+    engine: AsyncEngine, *, fill: Fill | None, clock: Callable[[], datetime], grant_to: str | None = None
+) -> None:
+    """Migrate to head, make the tenant `default` with what `fill` writes, and grant a role what serving needs.
+
+    Raises:
+        DatabaseNotReadyError: the database cannot be opened or brought there, or there is no such role.
+    """
+
+    async def is_there(connection: AsyncConnection) -> bool:
+        return await tenants.exists(connection, DEFAULT)
+
+    async def make_default(connection: AsyncConnection) -> None:
+        await make_tenant(connection, DEFAULT, fill=fill, now=clock())
+
+    await MIGRATIONS.run(engine, is_filled=is_there, fill=make_default)
+    if grant_to is not None:
+        async with engine.begin() as connection:
+            if not await roles.exists(connection, grant_to):
+                raise DatabaseNotReadyError(
+                    f"The tables are ready, but nothing was granted: there is no role {grant_to!r} in this database "
+                    "server. Create it, with LOGIN and nothing else, and run this once more."
+                )
+            await roles.grant(connection, grant_to)
+
+
+async def refuse_a_role_above_the_policies(engine: AsyncEngine) -> None:
+    """See that the policies of PostgreSQL, which keep tenants apart, hold for this connection's role.
+
+    Raises:
+        DatabaseNotReadyError: they do not.
+    """
+    if engine.dialect.name != "postgresql":
+        return
+    async with engine.begin() as connection:
+        reasons = await roles.above_the_policies(connection)
+    if reasons:
+        raise DatabaseNotReadyError(
+            f"The role of the database URL is or can become {reasons}, which row-level security does not keep to one "
+            "tenant: serve with a plain role that owns nothing, after `python -m ticket_api migrate --grant-to ROLE` "
+            "with the URL of the owner (docs/ticket-api.md)."
+        )

@@ -7,13 +7,13 @@ from typing import Annotated
 
 from fastapi import Header, Request, Response
 from pydantic import BaseModel, StringConstraints
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.database import Database
 from ticket_api.models import Sent
 from ticket_api.store import idempotency
+from ticket_api.store.connection import TenantConnection
+from ticket_api.tenancy import Tenants
 
-Work = Callable[[AsyncConnection, datetime], Awaitable[BaseModel]]
+Work = Callable[[TenantConnection, datetime], Awaitable[BaseModel]]
 Key = Annotated[
     Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[\x21-\x7e]{1,200}$")] | None,
     Header(
@@ -32,17 +32,17 @@ async def write_once(request: Request, key: str | None, body: Sent, status: int,
         ConflictError: `key` belongs to another request.
         ApiError: whatever `work` refuses; nothing is stored then, the key included.
     """
-    database: Database = request.app.state.database
+    tenants: Tenants = request.app.state.tenants
     now: datetime = request.app.state.clock()
-    async with database.writing() as connection:
+    async with tenants.writing(request.state.tenant) as db:
         if key is not None:
-            known = await idempotency.claim(connection, key, _fingerprint(request, body), now)
+            known = await idempotency.claim(db, key, _fingerprint(request, body), now)
             if known is not None:
                 status, answer = known
                 return _json(answer, status)
-        answer = (await work(connection, now)).model_dump_json()
+        answer = (await work(db, now)).model_dump_json()
         if key is not None:
-            await idempotency.settle(connection, key, status, answer)
+            await idempotency.settle(db, key, status, answer)
     return _json(answer, status)
 
 

@@ -13,7 +13,8 @@ DESCRIPTION: Final = """Tickets of a support desk, their history, and the master
 
 Dates are `YYYY-MM-DD` and `receptionDateTime` is `YYYY-MM-DD HH:MM`, both in the server's zone; every other time is
 ISO 8601 in UTC. Failures are `{"error"}`, with `field` where one is at fault and `allowed` where there is a list of
-what would have been right. Unknown fields and parameters are refused."""
+what would have been right. Unknown fields and parameters are refused. Each key stands for one organisation,
+which finds its own tickets and master data here and nobody else's."""
 FAILURES: Final[Mapping[int, tuple[str, dict[str, Any]]]] = {
     400: (
         "What was sent is wrong; nothing was changed.",
@@ -25,7 +26,7 @@ FAILURES: Final[Mapping[int, tuple[str, dict[str, Any]]]] = {
     ),
     401: (
         "The key is missing or wrong.",
-        {"error": "Missing API key", "message": "Send the key of this service in the header x-api-key."},
+        {"error": "Missing API key", "message": "Send a key of this service in the header x-api-key."},
     ),
     404: ("There is no such ticket.", {"error": "Ticket not found"}),
     409: (

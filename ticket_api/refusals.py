@@ -32,8 +32,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(DatabaseBusyError)
     async def ask_to_come_back(_: Request, error: DatabaseBusyError) -> JSONResponse:
-        log.warning("ticket_database_unavailable", cause=type(error.__cause__).__name__)
-        return JSONResponse({"error": str(error)}, 503, {"Retry-After": "1"})
+        return busy(error)
 
     @app.exception_handler(RequestValidationError)
     async def refuse_input(_: Request, error: RequestValidationError) -> JSONResponse:
@@ -49,6 +48,12 @@ def install(app: FastAPI) -> None:
     async def apologise(request: Request, error: Exception) -> JSONResponse:
         log.error("request_failed", method=request.method, path=request.url.path, exc_info=error)
         return JSONResponse({"error": "The ticket API made a mistake. It is in its log."}, 500)
+
+
+def busy(error: DatabaseBusyError) -> JSONResponse:
+    """Return the answer to a request that may be repeated in a moment."""
+    log.warning("ticket_database_unavailable", cause=type(error.__cause__).__name__)
+    return JSONResponse({"error": str(error)}, 503, {"Retry-After": "1"})
 
 
 def allowed_methods(request: Request) -> list[str]:

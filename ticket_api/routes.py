@@ -1,15 +1,14 @@
 """The paths. Each function is one request: open one transaction, do one thing, shape the answer."""
 
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel
 from sqlalchemy import Table
-from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.exceptions import HTTPException
 
-from shared.database import Database
 from ticket_api import tables, writes
 from ticket_api.errors import BadInputError
 from ticket_api.fields import Id
@@ -36,15 +35,18 @@ from ticket_api.once import Key, write_once
 from ticket_api.openapi import failures
 from ticket_api.shaping import shape_entry, shape_row, shape_ticket
 from ticket_api.store import history, master, tickets
+from ticket_api.store.connection import TenantConnection
+from ticket_api.tenancy import Tenants
 from ticket_api.times import show_moment, utc_now, wall_clock
 
 NoQuery = Annotated[Nothing, Query()]
 TicketId = Annotated[Id, Path(alias="id", description="For example TCK-0001.", examples=["TCK-0001"])]
 
 
-def _database(request: Request) -> Database:
-    database: Database = request.app.state.database
-    return database
+def _reading(request: Request) -> AbstractAsyncContextManager[TenantConnection]:
+    """Give a transaction of the tenant whose request it is."""
+    tenants: Tenants = request.app.state.tenants
+    return tenants.reading(request.state.tenant)
 
 
 def _json_only(request: Request) -> None:
@@ -76,18 +78,18 @@ async def health(_: NoQuery) -> Health:
 async def list_tickets(request: Request, query: Annotated[TicketQuery, Query()]) -> list[TicketRow]:
     """List tickets: filtered, in order, one page."""
     today = wall_clock(request.app.state.clock()).date()
-    async with _database(request).reading() as connection:
-        return [shape_row(row, today) for row in await tickets.search(connection, query)]
+    async with _reading(request) as db:
+        return [shape_row(row, today) for row in await tickets.search(db, query)]
 
 
 @ticket_routes.get("/tickets/{id}", operation_id="getTicket", responses=failures(400, 401, 404, 503))
 async def get_ticket(request: Request, ticket_id: TicketId, _: NoQuery) -> Ticket:
     """Read one ticket."""
-    async with _database(request).reading() as connection:
-        row = await tickets.read(connection, ticket_id)
+    async with _reading(request) as db:
+        row = await tickets.read(db, ticket_id)
         if row is None:
             raise writes.ticket_not_found()
-        return shape_ticket(row, await tickets.read_attachments(connection, ticket_id))
+        return shape_ticket(row, await tickets.read_attachments(db, ticket_id))
 
 
 @ticket_routes.post(
@@ -101,8 +103,8 @@ async def get_ticket(request: Request, ticket_id: TicketId, _: NoQuery) -> Ticke
 async def create_ticket(request: Request, body: NewTicket, _: NoQuery, key: Key = None) -> Response:
     """Create a ticket. Its id is assigned: `TCK-` and at least four digits."""
 
-    async def create(connection: AsyncConnection, now: datetime) -> BaseModel:
-        ticket_id = await writes.create(connection, body, now)
+    async def create(db: TenantConnection, now: datetime) -> BaseModel:
+        ticket_id = await writes.create(db, body, now)
         return TicketWritten(id=ticket_id, message="Ticket created successfully")
 
     return await write_once(request, key, body, 201, create)
@@ -123,8 +125,8 @@ async def update_ticket(
     A request that changes nothing and has no comment is refused.
     """
 
-    async def change(connection: AsyncConnection, now: datetime) -> BaseModel:
-        await writes.change(connection, ticket_id, body, now)
+    async def change(db: TenantConnection, now: datetime) -> BaseModel:
+        await writes.change(db, ticket_id, body, now)
         return TicketWritten(id=ticket_id, message="Ticket updated successfully")
 
     return await write_once(request, key, body, 200, change)
@@ -133,10 +135,10 @@ async def update_ticket(
 @ticket_routes.get("/tickets/{id}/history", operation_id="getHistory", responses=failures(400, 401, 404, 503))
 async def get_history(request: Request, ticket_id: TicketId, _: NoQuery) -> list[HistoryEntry]:
     """Read a ticket's history, newest first."""
-    async with _database(request).reading() as connection:
-        if not await tickets.exists(connection, ticket_id):
+    async with _reading(request) as db:
+        if not await tickets.exists(db, ticket_id):
             raise writes.ticket_not_found()
-        entries = await history.of_ticket(connection, ticket_id)
+        entries = await history.of_ticket(db, ticket_id)
         return [shape_entry(entry, changed) for entry, changed in entries]
 
 
@@ -151,8 +153,8 @@ async def get_history(request: Request, ticket_id: TicketId, _: NoQuery) -> list
 async def add_history(request: Request, ticket_id: TicketId, body: NewComment, _: NoQuery, key: Key = None) -> Response:
     """Add a comment to a ticket's history."""
 
-    async def comment(connection: AsyncConnection, now: datetime) -> BaseModel:
-        history_id = await writes.comment(connection, ticket_id, body, now)
+    async def comment(db: TenantConnection, now: datetime) -> BaseModel:
+        history_id = await writes.comment(db, ticket_id, body, now)
         return HistoryWritten(id=history_id, message="History added successfully")
 
     return await write_once(request, key, body, 201, comment)
@@ -161,30 +163,30 @@ async def add_history(request: Request, ticket_id: TicketId, body: NewComment, _
 @master_routes.get("/users", operation_id="listUsers", responses=failures(400, 401, 503))
 async def list_users(request: Request, query: Annotated[UserQuery, Query()]) -> list[User]:
     """List users by name."""
-    async with _database(request).reading() as connection:
-        return [User.model_validate(row) for row in await master.list_users(connection, query.role)]
+    async with _reading(request) as db:
+        return [User.model_validate(row) for row in await master.list_users(db, query.role)]
 
 
 @master_routes.get("/category-details", operation_id="listCategoryDetails", responses=failures(400, 401, 503))
 async def list_category_details(request: Request, query: Annotated[DetailQuery, Query()]) -> list[CategoryDetail]:
     """List category details in their order."""
-    async with _database(request).reading() as connection:
-        rows = await master.list_details(connection, query.category_id)
+    async with _reading(request) as db:
+        rows = await master.list_details(db, query.category_id)
         return [CategoryDetail.model_validate(row) for row in rows]
 
 
 @master_routes.get("/response-categories", operation_id="listResponseCategories", responses=failures(400, 401, 503))
 async def list_response_categories(request: Request, _: NoQuery) -> list[ResponseCategory]:
     """List response categories in their order."""
-    async with _database(request).reading() as connection:
-        rows = await master.list_choices(connection, tables.response_categories)
+    async with _reading(request) as db:
+        rows = await master.list_choices(db, tables.response_categories)
         return [ResponseCategory.model_validate(row) for row in rows]
 
 
 def _list_of_choices(path: str, operation_id: str, table: Table, what: str) -> None:
     async def list_choices(request: Request, _: NoQuery) -> list[Choice]:
-        async with _database(request).reading() as connection:
-            return [Choice.model_validate(row) for row in await master.list_choices(connection, table)]
+        async with _reading(request) as db:
+            return [Choice.model_validate(row) for row in await master.list_choices(db, table)]
 
     master_routes.get(
         path,

@@ -9,12 +9,12 @@ from typing import Any, Final
 
 from pydantic.alias_generators import to_camel
 from sqlalchemy import RowMapping
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ticket_api.errors import BadInputError, NotFoundError
 from ticket_api.models import NewComment, NewTicket, TicketChange
 from ticket_api.shaping import show_hours
 from ticket_api.store import history, master, tickets
+from ticket_api.store.connection import TenantConnection
 from ticket_api.store.history import Change
 from ticket_api.store.master import REFERENCES, Meaning
 from ticket_api.times import wall_clock
@@ -28,34 +28,34 @@ def ticket_not_found() -> NotFoundError:
     return NotFoundError("Ticket not found")
 
 
-async def create(connection: AsyncConnection, body: NewTicket, now: datetime) -> str:
+async def create(db: TenantConnection, body: NewTicket, now: datetime) -> str:
     """Store a ticket and return its id. Raises: BadInputError."""
     values = _columns(body)
-    meaning = await _check_ids(connection, _ids(values))
-    await _check_pair(connection, values["category_id"], values["category_detail_id"], meaning)
+    meaning = await _check_ids(db, _ids(values))
+    await _check_pair(db, values["category_id"], values["category_detail_id"], meaning)
     today = wall_clock(now)
     values.setdefault("reception_date_time", today)
     values.setdefault("has_defect", False)
     if meaning["status_id"].completed:
         values.setdefault("completion_date", today.date())
-    ticket_id = await tickets.insert_ticket(connection, values)
-    await tickets.insert_attachments(connection, ticket_id, body.attachments or [], now)
+    ticket_id = await tickets.insert_ticket(db, values)
+    await tickets.insert_attachments(db, ticket_id, body.attachments or [], now)
     return ticket_id
 
 
-async def change(connection: AsyncConnection, ticket_id: str, body: TicketChange, now: datetime) -> None:
+async def change(db: TenantConnection, ticket_id: str, body: TicketChange, now: datetime) -> None:
     """Change a ticket and record what changed. Raises: NotFoundError, BadInputError."""
-    before = await tickets.lock(connection, ticket_id)
+    before = await tickets.lock(db, ticket_id)
     if before is None:
         raise ticket_not_found()
     sent = _columns(body)
     ids = _ids(sent) | {"updated_by_id": body.updated_by_id}
-    meaning = await _check_ids(connection, ids)
+    meaning = await _check_ids(db, ids)
     if "category_id" in sent or "category_detail_id" in sent:
         pair = {**before, **sent}
-        await _check_pair(connection, pair["category_id"], pair["category_detail_id"], meaning)
+        await _check_pair(db, pair["category_id"], pair["category_detail_id"], meaning)
     if "status_id" in sent and "completion_date" not in sent:
-        old = (await master.meanings(connection, {"status_id": before["status_id"]}))["status_id"]
+        old = (await master.meanings(db, {"status_id": before["status_id"]}))["status_id"]
         sent |= _completion(
             old.completed, meaning["status_id"].completed, before["completion_date"], wall_clock(now).date()
         )
@@ -65,19 +65,19 @@ async def change(connection: AsyncConnection, ticket_id: str, body: TicketChange
             "Nothing to change: no field was sent, or the ticket already is as sent. "
             "Send a different value or a comment."
         )
-    changes = await _describe(connection, before, new, meaning)
+    changes = await _describe(db, before, new, meaning)
     if new:
-        await tickets.update_ticket(connection, ticket_id, new)
-    await history.add(connection, ticket_id, user_id=body.updated_by_id, at=now, comment=body.comment, changes=changes)
+        await tickets.update_ticket(db, ticket_id, new)
+    await history.add(db, ticket_id, user_id=body.updated_by_id, at=now, comment=body.comment, changes=changes)
 
 
-async def comment(connection: AsyncConnection, ticket_id: str, body: NewComment, now: datetime) -> int:
+async def comment(db: TenantConnection, ticket_id: str, body: NewComment, now: datetime) -> int:
     """Add a comment to a ticket's history and return the entry's id. Raises: NotFoundError, BadInputError."""
-    if await tickets.lock(connection, ticket_id) is None:
+    if await tickets.lock(db, ticket_id) is None:
         raise ticket_not_found()
-    if not await master.meanings(connection, {"user_id": body.user_id}):
-        raise BadInputError("User not found", field="userId", allowed=await master.allowed_ids(connection, "user_id"))
-    return await history.add(connection, ticket_id, user_id=body.user_id, at=now, comment=body.comment)
+    if not await master.meanings(db, {"user_id": body.user_id}):
+        raise BadInputError("User not found", field="userId", allowed=await master.allowed_ids(db, "user_id"))
+    return await history.add(db, ticket_id, user_id=body.user_id, at=now, comment=body.comment)
 
 
 def _columns(body: NewTicket | TicketChange) -> dict[str, Any]:
@@ -90,30 +90,28 @@ def _ids(values: Mapping[str, Any]) -> dict[str, str]:
     return {name: value for name, value in values.items() if name in REFERENCES}
 
 
-async def _check_ids(connection: AsyncConnection, ids: Mapping[str, str]) -> dict[str, Meaning]:
-    meaning = await master.meanings(connection, ids)
+async def _check_ids(db: TenantConnection, ids: Mapping[str, str]) -> dict[str, Meaning]:
+    meaning = await master.meanings(db, ids)
     for name, value in ids.items():
         if name not in meaning:
             raise BadInputError(
                 f"{to_camel(name)}: there is no {value!r}",
                 field=to_camel(name),
-                allowed=await master.allowed_ids(connection, name),
+                allowed=await master.allowed_ids(db, name),
             )
     return meaning
 
 
-async def _check_pair(
-    connection: AsyncConnection, category_id: str, detail_id: str, known: Mapping[str, Meaning]
-) -> None:
+async def _check_pair(db: TenantConnection, category_id: str, detail_id: str, known: Mapping[str, Meaning]) -> None:
     """Refuse a category detail of another category."""
     detail = known.get("category_detail_id")
     if detail is None:
-        detail = (await master.meanings(connection, {"category_detail_id": detail_id}))["category_detail_id"]
+        detail = (await master.meanings(db, {"category_detail_id": detail_id}))["category_detail_id"]
     if detail.category_id != category_id:
         raise BadInputError(
             f"categoryDetailId: {detail_id!r} does not belong to the category {category_id!r}",
             field="categoryDetailId",
-            allowed=await master.allowed_ids(connection, "category_detail_id", category_id=category_id),
+            allowed=await master.allowed_ids(db, "category_detail_id", category_id=category_id),
         )
 
 
@@ -127,11 +125,11 @@ def _completion(was: bool, becomes: bool, date_before: date | None, today: date)
 
 
 async def _describe(
-    connection: AsyncConnection, before: RowMapping, new: Mapping[str, Any], meaning: Mapping[str, Meaning]
+    db: TenantConnection, before: RowMapping, new: Mapping[str, Any], meaning: Mapping[str, Meaning]
 ) -> list[Change]:
     """Return the changes as people read them: names for ids, hours, ISO dates."""
     old_ids = {name: before[name] for name in _ids(new) if before[name] is not None}
-    old_meaning = await master.meanings(connection, old_ids) if old_ids else {}
+    old_meaning = await master.meanings(db, old_ids) if old_ids else {}
     field_of = {column: field for field, column in COLUMN_OF.items()}
 
     def show(column: str, value: Any, names: Mapping[str, Meaning]) -> str | None:

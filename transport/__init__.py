@@ -3,6 +3,7 @@
 from transport.app import Transport, asgi_app
 from transport.base import TransportHandler
 from transport.bus import SharedBus
+from transport.rates import Rate, Rates
 from transport.session import Limits
 
-__all__ = ("Limits", "SharedBus", "Transport", "TransportHandler", "asgi_app")
+__all__ = ("Limits", "Rate", "Rates", "SharedBus", "Transport", "TransportHandler", "asgi_app")

@@ -7,7 +7,7 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import date
 from typing import Any, Final
 
@@ -20,15 +20,22 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from shared.audit import AuditTrail
 from shared.identity import AuthProvider
 from shared.telemetry import Counter, get_logger
 from transport import guide, sse, streamable_http
+from transport.answering import MAX_TENANTS
+from transport.audited import RefusalTrail
 from transport.base import Endpoint, TransportHandler
 from transport.broker import SessionBroker
 from transport.broker_memory import InMemoryBroker
 from transport.bus import SharedBus
 from transport.engine import Engine
+from transport.gate import Gate, RequiredScope
 from transport.guard import Guard
+from transport.names import Names
+from transport.open_answers import RECHECK_S, OpenAnswers
+from transport.rates import Rates
 from transport.session import Limits
 from transport.sse import MessageHandler, SSETransportHandler
 from transport.streamable_http import StreamableHTTPTransportHandler
@@ -56,6 +63,13 @@ class Transport:
         allowed_hosts: names accepted in `Host`; loopback names by default.
         allowed_origins: origins accepted from browsers; loopback ones by default.
         limits: bounds of this instance.
+        rates: how many requests principals and their organisations may make; None for any number. A request costs one
+            token, unless it is `ping`, `initialize` or `server/discover`, or a repeat of one that was recorded.
+        required_scope: tells from the method and the parameters of a request, malformed ones included, which scope it
+            needs; None of none. Without it everybody may ask for everything, and handlers decide.
+        audit: takes what is refused to principals that are known.
+        recheck_s: seconds between two looks at the credential of a stream that is open. One that is revoked ends its
+            streams within this and what the provider may remember.
         counter: counts streams, refusals, requests and clients.
         wires: which of `WIRES` are served. HTTP+SSE that is not answers 410 and says where to go, while a 404 would
             look like a wrong address. Streamable HTTP that is not is a 404: nobody was told its address yet.
@@ -77,6 +91,10 @@ class Transport:
         allowed_hosts: Sequence[str] = LOOPBACK_HOSTS,
         allowed_origins: Sequence[str] = LOOPBACK_ORIGINS,
         limits: Limits | None = None,
+        rates: Rates | None = None,
+        required_scope: RequiredScope | None = None,
+        audit: AuditTrail | None = None,
+        recheck_s: float = RECHECK_S,
         counter: Counter | None = None,
         wires: Collection[str] = WIRES,
         sse_sunset: date | None = None,
@@ -89,7 +107,13 @@ class Transport:
             raise ValueError(f"an end of {sse.WIRE} needs {streamable_http.WIRE} among the wires")
         self._limits = limits = limits if limits is not None else Limits()
         self._broker = broker = broker if broker is not None else InMemoryBroker(limits)
-        self._engine = Engine(server, broker, limits=limits, bus=bus, counter=counter)
+        self._trail = trail = RefusalTrail(audit)
+        gate = Gate(rates=rates, required_scope=required_scope, trail=trail)
+        tenants = Names(MAX_TENANTS)
+        self._engine = Engine(server, broker, limits=limits, bus=bus, gate=gate, tenants=tenants, counter=counter)
+        self._answers = answers = OpenAnswers(
+            broker.streams, auth_provider, most=limits.max_streams_per_principal, recheck_s=recheck_s
+        )
         self._draining = asyncio.Event()
         guard = Guard(
             hosts=allowed_hosts,
@@ -102,6 +126,7 @@ class Transport:
                 "/sse": SSETransportHandler(
                     self._engine,
                     broker,
+                    answers=answers,
                     limits=limits,
                     draining=self._draining,
                     message_path="/messages",
@@ -111,7 +136,13 @@ class Transport:
             },
             streamable_http.WIRE: {
                 "/mcp": StreamableHTTPTransportHandler(
-                    self._engine, broker, guard=guard, limits=limits, draining=self._draining, counter=counter
+                    self._engine,
+                    broker,
+                    guard=guard,
+                    answers=answers,
+                    limits=limits,
+                    draining=self._draining,
+                    counter=counter,
                 )
             },
         }
@@ -130,6 +161,8 @@ class Transport:
                         guard=guard,
                         auth_provider=auth_provider,
                         counter=counter,
+                        tenants=tenants,
+                        trail=trail,
                         sunset=self._sunsets.get(wire),
                     ),
                     guard,
@@ -151,7 +184,12 @@ class Transport:
     @asynccontextmanager
     async def run(self) -> AsyncGenerator[None]:
         """Serve until left. Streams that are still open then end, calls that still run are interrupted."""
-        async with self._engine.usage.run(), self._broker.run(self._engine), self._engine.run():
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._trail.run())
+            await stack.enter_async_context(self._engine.usage.run())
+            await stack.enter_async_context(self._broker.run(self._engine))
+            await stack.enter_async_context(self._engine.run())
+            await stack.enter_async_context(self._answers.run())
             try:
                 yield
             finally:

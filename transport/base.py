@@ -2,19 +2,27 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import Final
 
+import structlog
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.identity import AuthenticationError, AuthProvider, Principal
 from shared.telemetry import Counter, get_logger
 from transport import messages
+from transport.audited import RefusalTrail
 from transport.guard import Guard, RefusedError
+from transport.names import Names
 from transport.sunset import Sunset, announcing
 
 log = get_logger(__name__)
 
 CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
+CAPS: Final = frozenset({"too_many_sessions", "too_many_streams"})
+"""Refusals that are recorded here. Those of a single request are, where it is known what was asked for."""
+NOBODY: Final = "unknown"
+"""In place of the organisation of a caller who did not prove who they are."""
 
 
 class Reply:
@@ -63,6 +71,8 @@ class Endpoint:
         guard: Guard,
         auth_provider: AuthProvider,
         counter: Counter | None,
+        tenants: Names,
+        trail: RefusalTrail,
         sunset: Sunset | None = None,
     ) -> None:
         self._sunset = sunset
@@ -70,6 +80,8 @@ class Endpoint:
         self._guard = guard
         self._auth_provider = auth_provider
         self._counter = counter
+        self._tenants = tenants
+        self._trail = trail
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
@@ -85,18 +97,31 @@ class Endpoint:
                 raise RefusedError(405, "method", f"Use {allowed} here.", headers={"allow": allowed})
             self._guard.check(request)
             principal = await self._auth_provider.authenticate(request)
-            answer = await self._handler.handle_request(request, principal)
         except AuthenticationError as error:
-            answer = self._refuse(RefusedError(error.status, error.kind, str(error)))
+            later = {} if error.retry_after_s is None else {"retry-after": str(error.retry_after_s)}
+            refused = self._refuse(RefusedError(error.status, error.kind, str(error), headers=later), NOBODY)
+            await refused(scope, receive, send)
         except RefusedError as error:
-            answer = self._refuse(error)
-        await answer(scope, receive, send)
+            await self._refuse(error, NOBODY)(scope, receive, send)
+        else:
+            # Also what a call says that goes on without this request, as its task takes the binding with it.
+            with structlog.contextvars.bound_contextvars(tenant=principal.tenant.id, principal=principal.id):
+                answer = await self._answer(request, principal)
+                await answer(scope, receive, send)
 
-    def _refuse(self, error: RefusedError) -> Reply:
+    async def _answer(self, request: Request, principal: Principal) -> ASGIApp:
+        try:
+            return await self._handler.handle_request(request, principal)
+        except RefusedError as error:
+            if error.kind in CAPS:
+                await self._trail.refused(principal, error.kind, request.headers, detail=request.url.path)
+            return self._refuse(error, self._tenants.label(principal.tenant.id))
+
+    def _refuse(self, error: RefusedError, tenant: str) -> Reply:
         log.info("request_refused", status=error.status, kind=error.kind)
         if self._counter is not None:
-            self._counter.count("http_refusals", status=str(error.status), kind=error.kind)
-        body = messages.refusal(error.kind, str(error), code=error.code, request_id=error.request_id)
+            self._counter.count("http_refusals", status=str(error.status), kind=error.kind, tenant=tenant)
+        body = messages.refusal(error.kind, str(error), code=error.code, request_id=error.request_id, **error.about)
         return Reply(error.status, body, error.headers)
 
 

@@ -8,13 +8,16 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Protocol
 
 from mcp_types import RequestId
 
 from shared.errors import TicketServerError
 from transport.event_log import Event, Kind
+from transport.rates import Buckets, Charge, Wait
 from transport.session import Owner, SessionRecord
+from transport.stream_counts import StreamCounts
 
 
 class CapReachedError(TicketServerError):
@@ -70,6 +73,8 @@ class Call:
     """It is `initialize`: from here on earlier request ids mean nothing."""
     stream: str = ""
     """Name of the stream that its answer belongs to; the same for all requests of one POST."""
+    charges: tuple[Charge, ...] = ()
+    """What it costs, unless it is a repeat."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +153,8 @@ class Admitted(NamedTuple):
     after: int = 0
     """Number of the newest event of that stream before this POST: whoever saw nothing of it yet is there. The same ids
     may have been sent before, in a repeat or before another `initialize`."""
+    waits: Mapping[RequestId, Wait] = MappingProxyType({})
+    """New requests that could not be paid for: they are recorded, but have to be refused and not run."""
 
 
 class SessionBroker(Protocol):
@@ -169,6 +176,16 @@ class SessionBroker(Protocol):
     @property
     def is_up(self) -> bool:
         """Whether sessions can be reached now."""
+        ...
+
+    @property
+    def buckets(self) -> Buckets:
+        """Who may still ask, and when again; for requests that belong to no session. `admit` pays for the others."""
+        ...
+
+    @property
+    def streams(self) -> StreamCounts:
+        """How many streams each principal reads."""
         ...
 
     def run(self, listener: Listener) -> AbstractAsyncContextManager[None]:

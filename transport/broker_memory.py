@@ -15,7 +15,10 @@ from mcp_types import RequestId
 from shared.telemetry import get_logger
 from transport.broker import Admission, Admitted, Attachment, Call, CapReachedError, Listener, Note, SessionGoneError
 from transport.event_log import Event, EventLog, Kind
+from transport.rates import Wait
+from transport.rates_memory import MemoryBuckets
 from transport.session import Limits, Owner, SessionRecord
+from transport.stream_counts import CountsHere
 
 log = get_logger(__name__)
 
@@ -128,6 +131,8 @@ class InMemoryBroker:
         self._log_bytes = 0
         self._listener: Listener | None = None
         self.instance = secrets.token_hex(4)
+        self.buckets = MemoryBuckets(clock)
+        self.streams = CountsHere()
 
     @asynccontextmanager
     async def run(self, listener: Listener) -> AsyncGenerator[None]:
@@ -206,10 +211,13 @@ class InMemoryBroker:
         name = calls[0].stream if calls else ""
         after = known.log.last
         stream = self._take_over(known, name, after, ()) if name else None
+        waits = dict[RequestId, Wait]()
         for call, admission in zip(calls, admissions, strict=True):
             if admission is Admission.NEW:
                 known.claims[call.request] = _Claim(call.digest, call.writes, name)
                 known.count(name, 1)
+                if (wait := self.buckets.take(call.charges)) is not None:
+                    waits[call.request] = wait
                 continue
             claim = known.claims[call.request]
             if claim.running:
@@ -219,7 +227,7 @@ class InMemoryBroker:
             if admission is Admission.ANSWERED:
                 self._answer_again(known, call.request)
         self._forget_old_ids(known)
-        return Admitted(known.record, admissions, stream, after)
+        return Admitted(known.record, admissions, stream, after, waits)
 
     def _is_running(self, known: _Session, call: Call) -> bool:
         claim = known.claims.get(call.request)

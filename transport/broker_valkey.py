@@ -36,8 +36,10 @@ from transport.session import Limits, Owner, SessionRecord
 from transport.valkey_calls import FINISH_S, Calls, Post
 from transport.valkey_hub import Hub
 from transport.valkey_link import Script
+from transport.valkey_rates import SharedBuckets
 from transport.valkey_readers import Readers
 from transport.valkey_stream import HeldStream
+from transport.valkey_stream_counts import SharedCounts
 
 log = get_logger(__name__)
 
@@ -72,6 +74,8 @@ class ValkeyBroker:
         )
         self._calls = Calls(self._hub, dropped=self._dropped)
         self._readers = Readers(self._hub, ended=self._ended)
+        self.buckets = SharedBuckets(self._hub)
+        self.streams = SharedCounts(self._hub)
         self._listener: Listener | None = None
         self._settled_at = 0.0
 
@@ -162,12 +166,13 @@ class ValkeyBroker:
             await self._settle(deadline)
         wait_s = max(FINISH_S, deadline - asyncio.get_running_loop().time())
         if not calls or not calls[0].stream:
-            record, admissions = await self._calls.admit(Post(session, owner, wire, calls), wait_s=wait_s)
-            return Admitted(record, admissions, None)
+            record, admissions, waits = await self._calls.admit(Post(session, owner, wire, calls), wait_s=wait_s)
+            return Admitted(record, admissions, None, waits=waits)
         reader = self._readers.new(session, calls[0].stream)
         earlier = self._hub.hold(reader)  # before anything can be published for it
         try:
-            record, admissions = await self._calls.admit(Post(session, owner, wire, calls, reader), wait_s=wait_s)
+            post = Post(session, owner, wire, calls, reader)
+            record, admissions, waits = await self._calls.admit(post, wait_s=wait_s)
             is_taken = Admission.REFUSED not in admissions
         except BaseException:
             is_taken = False
@@ -177,7 +182,7 @@ class ValkeyBroker:
                 self._hub.let_go(reader)
             if earlier is not None:
                 earlier.end() if is_taken else self._hub.hold(earlier)
-        return Admitted(record, admissions, reader if is_taken else None, reader.last)
+        return Admitted(record, admissions, reader if is_taken else None, reader.last, waits)
 
     async def _settle(self, deadline: float) -> None:
         """Wait until whoever ran calls from memory has had time to record them: else a repeat would run as well."""
@@ -283,12 +288,13 @@ class ValkeyBroker:
     # ---- upkeep
 
     async def _keep_noting(self) -> None:
-        """Keep how far streams were written, and what could not be recorded in time."""
+        """Keep how far streams were written and how many there are, and what could not be recorded in time."""
         while True:
             await anyio.sleep(min(NOTE_EVERY_S, self._limits.idle_s / 8))
             if not self.is_up:
                 continue
             await self._readers.note_all()
+            await self.streams.tell_all()
             with suppress(BrokerUnavailableError):
                 await self._calls.record_again()
                 await self._hub.late.work_off()

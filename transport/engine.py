@@ -24,16 +24,20 @@ from mcp_types import (
     JSONRPCResponse,
     RequestId,
 )
-from mcp_types.methods import SPEC_CLIENT_METHODS
 from starlette.datastructures import Headers
 
 from shared.errors import TicketServerError
+from shared.identity import InsufficientScopeError, Principal
 from shared.telemetry import Counter, get_logger
-from transport import messages
-from transport.backchannel import Address, BackChannel, Caller, Channel, Exchange
+from transport import messages, refusals
+from transport.answering import MAX_TENANTS, Answering
+from transport.backchannel import Address, BackChannel, Caller, Channel
 from transport.broker import Admission, Admitted, BrokerUnavailableError, Call, Note, SessionBroker
 from transport.bus import SharedBus
-from transport.kernel import Kernel, cancelled_request_id_from_params, coerce_request_id, error_of
+from transport.gate import Gate
+from transport.kernel import Kernel, cancelled_request_id_from_params, coerce_request_id, is_modern
+from transport.names import Names
+from transport.rates import RateLimitedError, Wait
 from transport.running import Running, RunningCalls
 from transport.session import Limits, SessionRecord
 from transport.usage import Usage
@@ -68,7 +72,9 @@ class Engine:
         broker: keeps the sessions and takes what is sent to clients.
         limits: bounds of this instance.
         bus: carries events of the server to the subscribers of all instances.
-        counter: counts `mcp_requests` by method and outcome.
+        gate: refuses requests; by default none.
+        tenants: organisations that counters tell apart.
+        counter: counts `mcp_requests` by method, outcome and tenant.
     """
 
     def __init__(
@@ -78,9 +84,12 @@ class Engine:
         *,
         limits: Limits,
         bus: SharedBus | None = None,
+        gate: Gate | None = None,
+        tenants: Names | None = None,
         counter: Counter | None = None,
     ) -> None:
         self._broker = broker
+        self._gate = gate if gate is not None else Gate()
         self._bus = bus
         if bus is not None:
             bus.connect(self._spread)
@@ -91,6 +100,9 @@ class Engine:
         self._counter = counter
         self.usage = Usage(counter)
         """Who uses this instance."""
+        self._answering = Answering(
+            self._kernel, broker, self.usage, tenants=tenants or Names(MAX_TENANTS), counter=counter
+        )
         self._running = RunningCalls()
         self._exchanges = itertools.count(1)
         self._alone = 0
@@ -128,7 +140,9 @@ class Engine:
             BrokerUnavailableError: it could not be recorded; nothing of this POST was done.
         """
         calls = [
-            self._call(one.message, one.digest, stream) for one in inbound if isinstance(one.message, JSONRPCRequest)
+            self._call(one.message, one.digest, stream, caller.principal)
+            for one in inbound
+            if isinstance(one.message, JSONRPCRequest)
         ]
         admitted = await self._broker.admit(session_id, caller.principal.key, kind, calls)
         session = admitted.record
@@ -141,7 +155,8 @@ class Engine:
         for one in inbound:
             if isinstance(one.message, JSONRPCRequest):
                 if one.message.id in new:
-                    await self._start(session, one.message, new[one.message.id], caller, kind)
+                    wait = admitted.waits.get(one.message.id)
+                    await self._start(session, one.message, new[one.message.id], caller, kind, wait=wait)
                 continue
             try:
                 await self._take(session, one.message, caller, kind)
@@ -172,19 +187,29 @@ class Engine:
         if self._stopping or self._alone >= self._limits.max_exchanges:
             raise TooBusyError
         exchange = self._kernel.exchange(Address(name), caller, kind, request, channel=channel)
-        writes = self._kernel.writes(request.method, request.params)
+        writes = self._writes(request)
         this = Running(0, writes, request.method == "subscriptions/listen", exchange)
         self._running.add(name, request.id, this)
         self._alone += 1
         answer: tuple[bytes, int | None] | None = None
         try:
             with this.scope, structlog.contextvars.bound_contextvars(request_id=request.id):
-                answer = await self._answer(None, request, exchange)
+                answer = await self._answering.answer(None, request, exchange)
         finally:
             exchange.closed = True
             self._alone -= 1
             self._running.settle(name, request.id, this)
         return answer or (messages.interrupted(request.id, writes=writes), INTERNAL_ERROR)
+
+    async def pay(self, request: JSONRPCRequest, caller: Caller) -> None:
+        """Have a request of no session paid for, before `exchange`. Raises: RateLimitedError."""
+        charges = self._gate.charges(caller.principal, request, writes=self._writes(request))
+        if charges:
+            await self._gate.check_rate(caller, request, await self._broker.buckets.spend(charges))
+
+    async def check_scope(self, request: JSONRPCRequest, caller: Caller) -> None:
+        """Refuse what would be refused when it is received; see `Gate.check_scope`. Raises: InsufficientScopeError."""
+        await self._gate.check_scope(caller, request)
 
     def rejection(self, request: JSONRPCRequest, headers: Headers) -> ErrorData | None:
         """Return why a request of 2026-07-28 may not be served; see `Kernel.rejection`."""
@@ -207,18 +232,38 @@ class Engine:
                 error = message.error.model_dump(mode="json", exclude_none=True)
                 await self.channel.pass_on(Note("answered", session.id, session.owner, message.id, {"error": error}))
 
-    def _call(self, request: JSONRPCRequest, digest: bytes, stream: str) -> Call:
-        writes = self._kernel.writes(request.method, request.params)
-        return Call(request.id, digest, writes=writes, opens_epoch=request.method == "initialize", stream=stream)
+    def _writes(self, request: JSONRPCRequest) -> bool:
+        return self._kernel.writes(request.method, request.params)
+
+    def _call(self, request: JSONRPCRequest, digest: bytes, stream: str, principal: Principal) -> Call:
+        writes = self._writes(request)
+        charges = self._gate.charges(principal, request, writes=writes)
+        return Call(request.id, digest, writes, request.method == "initialize", stream, charges)
 
     async def _start(
-        self, session: SessionRecord, request: JSONRPCRequest, call: Call, caller: Caller, kind: str
+        self,
+        session: SessionRecord,
+        request: JSONRPCRequest,
+        call: Call,
+        caller: Caller,
+        kind: str,
+        *,
+        wait: Wait | None,
     ) -> None:
+        try:
+            await self._gate.check_rate(caller, request, wait)
+            await self._gate.check_scope(caller, request)
+        except (RateLimitedError, InsufficientScopeError) as error:
+            self._answering.count(request, error.kind, caller.principal)
+            answer = refusals.in_session(error, request, is_modern=is_modern(request))
+            await self._broker.finish(session.id, session.epoch, request.id, answer)
+            return
         if self._stopping or len(self._running.of(session.id)) >= self._limits.max_running_calls:
-            await self._refuse_as_busy(session, request)
+            answer = refusals.busy(request.id, is_stopping=self._stopping)
+            await self._broker.finish(session.id, session.epoch, request.id, answer)
             return
         if call.opens_epoch:
-            self._begin_epoch(session.id, session.epoch)
+            self._running.begin_epoch(session.id, session.epoch)
             self._tasks.start_soon(
                 self._spread, Note("epoch", session.id, session.owner, body={"epoch": session.epoch})
             )
@@ -231,13 +276,6 @@ class Engine:
         self._tasks.start_soon(self._serve, session, request, this)
         if call.opens_epoch:
             await this.done.wait()  # else a pipelined next message could meet a session without a record
-
-    async def _refuse_as_busy(self, session: SessionRecord, request: JSONRPCRequest) -> None:
-        text = "Too many calls of this session are running. Nothing was changed; wait for some of them."
-        if self._stopping:
-            text = "The server is stopping. Nothing was changed; ask again in a moment."
-        answer = messages.error(request.id, INTERNAL_ERROR, text, {"kind": "busy"})
-        await self._broker.finish(session.id, session.epoch, request.id, answer)
 
     async def _notified(
         self, session: SessionRecord, notification: JSONRPCNotification, caller: Caller, kind: str
@@ -276,12 +314,6 @@ class Engine:
         """End a stream at its handler's wish, so that nothing is kept open meanwhile; its client comes again."""
         self._broker.hang_up(session, stream)
 
-    def _begin_epoch(self, session: str, epoch: int) -> None:
-        """Cancel what runs here of earlier epochs: its answers are not wanted any more."""
-        for call in self._running.of(session).values():
-            if call.epoch < epoch:
-                call.scope.cancel()
-
     async def _spread(self, note: Note) -> None:
         """Pass word to all other instances, as far as they can be reached: it saves work and carries no promise."""
         try:
@@ -295,7 +327,7 @@ class Engine:
             case "cancelled":
                 self._cancel(note.session, note.request)
             case "epoch":
-                self._begin_epoch(note.session, int(note.body["epoch"]))
+                self._running.begin_epoch(note.session, int(note.body["epoch"]))
             case "published" if self._bus is not None:
                 await self._bus.told(note)
             case _:
@@ -306,7 +338,7 @@ class Engine:
         answer: bytes | None = None
         try:
             with call.scope, structlog.contextvars.bound_contextvars(request_id=request.id, session=session.id[:8]):
-                answer, _ = await self._answer(session, request, call.exchange)
+                answer, _ = await self._answering.answer(session, request, call.exchange)
         finally:
             call.exchange.closed = True
             if answer is None and self._stopping:
@@ -320,31 +352,6 @@ class Engine:
                     log.info("answer_dropped", method=request.method)
                     self.dropped()
             self._running.settle(session.id, request.id, call)
-
-    async def _answer(
-        self, session: SessionRecord | None, request: JSONRPCRequest, exchange: Exchange
-    ) -> tuple[bytes, int | None]:
-        outcome, code = "ok", None
-        try:
-            result = await self._kernel.request(session, exchange, request)
-            if request.method == "initialize" and session is not None:
-                await self._broker.save(session)
-            self.usage.served(request, session, wire=exchange.transport.kind)
-            answer = messages.result(request.id, result)
-        except Exception as exc:
-            problem = error_of(exc)
-            outcome, code = str(problem.code), problem.code
-            if problem.code == INTERNAL_ERROR:
-                log.exception("request_handler_failed", method=request.method)
-            answer = messages.error(request.id, problem.code, problem.message, problem.data)
-        if len(answer) > messages.MAX_ANSWER_BYTES:
-            outcome = "too_large"
-            log.warning("answer_too_large", method=request.method, bytes=len(answer))
-            answer = messages.too_large(request.id, request.method, len(answer))
-        if self._counter is not None:
-            method = request.method if request.method in SPEC_CLIENT_METHODS else "other"
-            self._counter.count("mcp_requests", method=method, outcome=outcome)
-        return answer, code
 
     def is_busy(self, session: str) -> bool:
         """Whether calls of this session are running here."""

@@ -16,6 +16,7 @@ from shared.telemetry import get_logger
 from transport import events
 from transport.broker import Attachment, BrokerUnavailableError
 from transport.event_log import Event
+from transport.open_answers import OpenAnswer
 from transport.session import EventId, Limits
 
 log = get_logger(__name__)
@@ -54,6 +55,7 @@ class Stream:
             its client comes again.
         limits: heartbeat, age and patience.
         draining: set when this instance is about to stop.
+        place: of this answer among those that are open; it is left when the stream ends.
         headers: of the answer, beside those that every stream has.
     """
 
@@ -63,11 +65,14 @@ class Stream:
         *,
         limits: Limits,
         draining: asyncio.Event,
+        place: OpenAnswer,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self._opening = opening
         self._limits = limits
         self._draining = draining
+        self._place = place
+        self._is_cut = False
         self._headers = headers or {}
         self._attachment = opening.attachment if isinstance(opening, Opened) else None
         self.is_gone = False
@@ -76,6 +81,7 @@ class Stream:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - the ASGI signature
         """Stream."""
         self._send = send
+        self._place.cut = self._cut
         watch = asyncio.create_task(self._watch(receive))
         try:
             await self._run()
@@ -84,6 +90,7 @@ class Stream:
             log.warning("stream_not_read", after_s=self._limits.write_s)
         finally:
             watch.cancel()
+            self._place.leave()
             if self._attachment is not None:
                 await self._attachment.close()
 
@@ -99,7 +106,7 @@ class Stream:
         """Return what `attempt` returns as soon as the broker can be reached; None when it takes too long."""
         clock = asyncio.get_running_loop().time
         give_up_at = clock() + COME_BACK_S
-        while not (self._draining.is_set() or self.is_gone):
+        while not (self._draining.is_set() or self.is_gone or self._is_cut):
             try:
                 return await attempt()
             except BrokerUnavailableError:
@@ -114,6 +121,12 @@ class Stream:
         while (await receive())["type"] != "http.disconnect":
             pass
         self.is_gone = True
+        if self._attachment is not None:
+            self._attachment.wake()
+
+    def _cut(self) -> None:
+        """End it although something may be owed: whoever reads it may not any more."""
+        self._is_cut = True
         if self._attachment is not None:
             self._attachment.wake()
 
@@ -137,7 +150,7 @@ class Stream:
         rotation = clock() + self._limits.stream_s * random.uniform(0.9, 1.1)  # noqa: S311 - likewise
         while not self.is_gone and not await self._is_over(opened, clock(), rotation):
             batch = await self._next(attachment, clock(), rotation)
-            if self.is_gone:
+            if self.is_gone or self._is_cut:
                 return
             if batch is None:
                 await self.write(events.HEARTBEAT)
@@ -148,7 +161,7 @@ class Stream:
     async def _is_over(self, opened: Opened, now: float, rotation: float) -> bool:
         """Whether the stream has to end: at once when it was replaced, else when nothing is owed to its client."""
         attachment = opened.attachment
-        if attachment.ended or now > rotation + self._limits.overtime_s:
+        if self._is_cut or attachment.ended or now > rotation + self._limits.overtime_s:
             return True
         if attachment.has_news:
             return False

@@ -24,6 +24,7 @@ class RefusedError(Exception):
         code: int = INVALID_REQUEST,
         headers: Mapping[str, str] | None = None,
         request_id: RequestId | None = None,
+        about: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(text)
         self.status = status
@@ -31,6 +32,8 @@ class RefusedError(Exception):
         self.code = code
         self.headers = headers
         self.request_id = request_id
+        self.about = about or {}
+        """What stands beside `kind`, for programs."""
 
 
 class Guard:

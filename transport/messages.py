@@ -122,9 +122,17 @@ def error(request_id: RequestId | None, code: int, text: str, data: object = Non
     return encode({"jsonrpc": "2.0", "id": request_id, "error": body})
 
 
-def refusal(kind: str, text: str, *, code: int = INVALID_REQUEST, request_id: RequestId | None = None) -> bytes:
-    """Return the body of an HTTP refusal: an error answer whose `data.kind` programs can act on."""
-    return error(request_id, code, text, {"kind": kind})
+def refusal(
+    kind: str, text: str, *, code: int = INVALID_REQUEST, request_id: RequestId | None = None, **about: object
+) -> bytes:
+    """Return a refusal: an error answer whose `data.kind` programs can act on; `about` stands beside it."""
+    return error(request_id, code, text, {"kind": kind, **about})
+
+
+def failed_call(request_id: RequestId, text: str, said: Mapping[str, Any], *, is_modern: bool) -> bytes:
+    """Return the result of a tool that did not run; `said` is for programs what `text` is for models."""
+    value = {"content": [{"type": "text", "text": text}], "structuredContent": {"error": said}, "isError": True}
+    return result(request_id, value | ({"resultType": "complete"} if is_modern else {}))
 
 
 LOOK_FIRST: Final = (

@@ -45,6 +45,12 @@ class RunningCalls:
         self._of.setdefault(session, {})[request] = call
         self.quiet.clear()
 
+    def begin_epoch(self, session: str, epoch: int) -> None:
+        """Cancel what runs of earlier epochs of a session: its answers are not wanted any more."""
+        for call in self.of(session).values():
+            if call.epoch < epoch:
+                call.scope.cancel()
+
     def settle(self, session: str, request: RequestId, call: Running) -> None:
         """Note that a call has ended, unless a later one of the same id took its place."""
         calls = self._of.get(session, {})

@@ -22,6 +22,7 @@ from transport.engine import Engine
 from transport.event_stream import Opened, Stream
 from transport.guard import Guard
 from transport.intake import Intake
+from transport.open_answers import OpenAnswer, OpenAnswers, TooManyStreamsError
 from transport.session import SESSION_ID, EventId, Limits, SessionRecord, new_session_id
 
 log = get_logger(__name__)
@@ -39,12 +40,14 @@ class SSETransportHandler(TransportHandler):
         engine: Engine,
         broker: SessionBroker,
         *,
+        answers: OpenAnswers,
         limits: Limits,
         draining: asyncio.Event,
         message_path: str,
         counter: Counter | None = None,
     ) -> None:
         self._engine = engine
+        self._answers = answers
         self._broker = broker
         self._limits = limits
         self._draining = draining
@@ -58,22 +61,30 @@ class SSETransportHandler(TransportHandler):
         TypeScript client gives up for good on any other status.
         """
         coming = _Coming(request, auth_info)
-        session = None if coming.again else await self._open_or_refuse(coming)
+        with self._answers.entered(auth_info) as place:
+            session = None if coming.again else await self._open_or_refuse(coming, place)
 
         async def opening(stream: Stream) -> Opened | None:
             if session is not None:
                 return await self._attach(coming, session)
+            try:
+                await place.take(again=True)
+            except TooManyStreamsError:
+                return None
             return await stream.once_possible(lambda: self._take_up(coming, stream))
 
         if self._counter is not None:
             self._counter.count("streams_opened", wire=WIRE)
-        return Stream(opening, limits=self._limits, draining=self._draining)
+        return Stream(opening, limits=self._limits, draining=self._draining, place=place)
 
-    async def _open_or_refuse(self, coming: "_Coming") -> str:
+    async def _open_or_refuse(self, coming: "_Coming", place: OpenAnswer) -> str:
         if self._draining.is_set():
             raise refusals.draining()
         try:
+            await place.take()
             return await self._open(coming)
+        except TooManyStreamsError as error:
+            raise refusals.too_many_streams(error) from None
         except CapReachedError as error:
             raise refusals.cap_reached(error) from None
         except BrokerUnavailableError as error:

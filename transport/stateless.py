@@ -17,8 +17,9 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from shared.identity import AuthenticationError
 from shared.telemetry import get_logger
-from transport import events, messages
+from transport import events, messages, refusals
 from transport.backchannel import Address, Caller
 from transport.base import Reply
 from transport.engine import Engine, TooBusyError
@@ -26,6 +27,8 @@ from transport.event_stream import EVENT_STREAM
 from transport.guard import RefusedError
 from transport.kernel import ERROR_CODE_HTTP_STATUS, unserved_version
 from transport.messages import Inbound
+from transport.open_answers import OpenAnswer, OpenAnswers, TooManyStreamsError
+from transport.rates import RateLimitedError
 from transport.session import Limits
 
 log = get_logger(__name__)
@@ -38,20 +41,22 @@ class StatelessHandler:
 
     Args:
         engine: runs requests.
+        answers: those that are open.
         limits: heartbeat and patience.
         kind: name of the wire.
     """
 
-    def __init__(self, engine: Engine, *, limits: Limits, kind: str) -> None:
+    def __init__(self, engine: Engine, answers: OpenAnswers, *, limits: Limits, kind: str) -> None:
         self._engine = engine
+        self._answers = answers
         self._limits = limits
         self._kind = kind
 
-    def answer(self, request: Request, inbound: Sequence[Inbound], caller: Caller, *, batch: bool) -> ASGIApp:
+    async def answer(self, request: Request, inbound: Sequence[Inbound], caller: Caller, *, batch: bool) -> ASGIApp:
         """Return the answer to one POST.
 
         Raises:
-            RefusedError: it is neither one request nor one notification.
+            RefusedError: it is neither one request nor one notification (400), or one too many (429).
         """
         message = inbound[0].message
         # Not every HTTP parser takes white space off the end of a value; the comparison is with the body.
@@ -64,7 +69,16 @@ class StatelessHandler:
         problem = self._engine.rejection(message, headers)
         if problem is not None:
             return _error(message.id, problem)
-        return _Exchange(self._engine, message, caller, limits=self._limits, kind=self._kind)
+        with self._answers.entered(caller.principal) as place:
+            try:
+                if message.method == "subscriptions/listen":  # the only one that is a stream for certain
+                    await place.take()
+                await self._engine.pay(message, caller)
+            except TooManyStreamsError as error:
+                raise refusals.too_many_streams(error, message.id) from None
+            except RateLimitedError as error:
+                raise refusals.rate_limited(error, message.id) from None
+            return _Exchange(self._engine, message, caller, place, limits=self._limits, kind=self._kind)
 
 
 def _error(request: RequestId | None, problem: ErrorData) -> Reply:
@@ -75,21 +89,41 @@ def _error(request: RequestId | None, problem: ErrorData) -> Reply:
 class _Exchange:
     """One request and its answer. It is also the channel of its handler."""
 
-    def __init__(self, engine: Engine, request: JSONRPCRequest, caller: Caller, *, limits: Limits, kind: str) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        request: JSONRPCRequest,
+        caller: Caller,
+        place: OpenAnswer,
+        *,
+        limits: Limits,
+        kind: str,
+    ) -> None:
         self._engine = engine
         self._request = request
         self._caller = caller
+        self._place = place
         self._limits = limits
         self._kind = kind
         self._turn = anyio.Lock()  # whoever writes, writes the whole of it
         self._is_stream = False
         self._is_over = False
+        self._is_cut = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve it; a client that leaves, or does not read, cancels it."""
+        """Serve it; a client that leaves, does not read, or may not any more, cancels it."""
+        try:
+            await self._serve(scope, receive, send)
+            if self._is_cut and not self._is_over:
+                await self._end_cut_off(scope, receive)
+        finally:
+            self._place.leave()
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._send = send
         async with anyio.create_task_group() as tasks:
             self._scope = tasks.cancel_scope
+            self._place.cut = self._cut
             tasks.start_soon(self._watch, receive)
             # Few requests take so long that they need a task to be kept alive.
             silence = asyncio.get_running_loop().call_later(
@@ -130,6 +164,19 @@ class _Exchange:
             status = 200 if code is None else ERROR_CODE_HTTP_STATUS.get(code, 200)
             await Reply(status, answer)(scope, receive, self._send)
 
+    def _cut(self) -> None:
+        self._is_cut = True
+        self._scope.cancel()
+
+    async def _end_cut_off(self, scope: Scope, receive: Receive) -> None:
+        """Say in what way is left that the credential of this request is not valid any more."""
+        if self._is_stream:
+            await self._write(b"", is_last=True)
+            return
+        error = AuthenticationError("What this request was sent with is not valid any more. Its call was cancelled.")
+        body = messages.refusal(error.kind, str(error), request_id=self._request.id)
+        await Reply(error.status, body)(scope, receive, self._send)
+
     async def _watch(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
@@ -151,6 +198,7 @@ class _Exchange:
                 self._is_over = is_last
                 if not self._is_stream:
                     self._is_stream = True
+                    self._place.count()
                     await self._send({"type": "http.response.start", "status": 200, "headers": EVENT_STREAM})
                 await self._send({"type": "http.response.body", "body": chunk, "more_body": not is_last})
         if patience.cancelled_caught:

@@ -18,7 +18,7 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from shared.identity import Principal
+from shared.identity import InsufficientScopeError, Principal
 from shared.telemetry import Counter, get_logger
 from transport import events, intake, refusals
 from transport.backchannel import Caller
@@ -37,6 +37,7 @@ from transport.guard import Guard, RefusedError, accepts
 from transport.intake import Intake
 from transport.kernel import is_modern
 from transport.messages import Inbound
+from transport.open_answers import OpenAnswer, OpenAnswers, TooManyStreamsError
 from transport.session import SESSION_ID, EventId, Limits, SessionRecord, new_session_id
 from transport.stateless import VERSION_HEADER, StatelessHandler
 
@@ -57,11 +58,14 @@ class StreamableHTTPTransportHandler(TransportHandler):
         broker: SessionBroker,
         *,
         guard: Guard,
+        answers: OpenAnswers,
         limits: Limits,
         draining: asyncio.Event,
         counter: Counter | None = None,
     ) -> None:
+        self._engine = engine
         self._broker = broker
+        self._open_answers = answers
         self._guard = guard
         self._limits = limits
         self._draining = draining
@@ -69,7 +73,7 @@ class StreamableHTTPTransportHandler(TransportHandler):
         self._intake = Intake(
             engine, broker, wire=WIRE, how_to_open="Send initialize without Mcp-Session-Id to open a new one."
         )
-        self._stateless = StatelessHandler(engine, limits=limits, kind=WIRE)
+        self._stateless = StatelessHandler(engine, answers, limits=limits, kind=WIRE)
 
     async def handle_request(self, request: Request, auth_info: Principal) -> ASGIApp:
         """Return the answer."""
@@ -95,8 +99,9 @@ class StreamableHTTPTransportHandler(TransportHandler):
         inbound, batch = await intake.read(self._guard, request)
         caller = Caller(principal, public_headers(request))
         requests = [one.message for one in inbound if isinstance(one.message, JSONRPCRequest)]
+        await self._check_scopes(requests, caller)
         if not is_handshake or any(is_modern(one) for one in requests):
-            return self._stateless.answer(request, inbound, caller, batch=batch)
+            return await self._stateless.answer(request, inbound, caller, batch=batch)
         opens = any(one.method == "initialize" for one in requests)
         if opens and batch:
             raise RefusedError(400, "batch", "Send initialize alone, not in a batch.")
@@ -104,15 +109,23 @@ class StreamableHTTPTransportHandler(TransportHandler):
             return await self._initialize(inbound, caller)
         stream = _stream_of(requests)
         admitted = await self._intake.take(_session_of(request), inbound, caller, batch=batch, stream=stream)
-        return self._answers(admitted, stream)
+        return self._answers(admitted, stream, principal)
+
+    async def _check_scopes(self, requests: Sequence[JSONRPCRequest], caller: Caller) -> None:
+        """Refuse a POST of which one request may not be asked, with the status that makes a client ask for more."""
+        for one in requests:
+            try:
+                await self._engine.check_scope(one, caller)
+            except InsufficientScopeError as error:
+                raise refusals.insufficient_scope(error, one.id, caller.principal) from None
 
     async def _initialize(self, inbound: Sequence[Inbound], caller: Caller) -> ASGIApp:
         session = await self._open(caller.principal)
         stream = _stream_of([one.message for one in inbound if isinstance(one.message, JSONRPCRequest)])
         admitted = await self._intake.take(session, inbound, caller, batch=False, stream=stream)
         if admitted.record.version is None:
-            return _Failed(self._answers(admitted, stream), self._broker, session)
-        return self._answers(admitted, stream, {SESSION_HEADER: session})
+            return _Failed(self._answers(admitted, stream, caller.principal), self._broker, session)
+        return self._answers(admitted, stream, caller.principal, {SESSION_HEADER: session})
 
     async def _open(self, principal: Principal) -> str:
         if self._draining.is_set():
@@ -125,7 +138,9 @@ class StreamableHTTPTransportHandler(TransportHandler):
         log.info("session_opened", session=record.id[:8], wire=WIRE, principal=record.owner[1])
         return record.id
 
-    def _answers(self, admitted: Admitted, name: str, headers: Mapping[str, str] | None = None) -> ASGIApp:
+    def _answers(
+        self, admitted: Admitted, name: str, principal: Principal, headers: Mapping[str, str] | None = None
+    ) -> ASGIApp:
         """Return the stream of a POST, which ends when every request of it is answered; 202 where there is none."""
         record, attachment = admitted.record, admitted.stream
         if attachment is None:
@@ -133,7 +148,9 @@ class StreamableHTTPTransportHandler(TransportHandler):
         # Clients of earlier revisions take an event without data for a broken message.
         seen = str(EventId(record.id, admitted.after, name))
         priming = events.event(b"", event_id=seen) if record.comes_again else b""
-        return self._stream(self._opened(attachment, record, name, greeting=priming), headers)
+        with self._open_answers.entered(principal) as place:
+            place.count()
+            return self._stream(self._opened(attachment, record, name, greeting=priming), place, headers)
 
     # ---- GET and DELETE
 
@@ -146,6 +163,15 @@ class StreamableHTTPTransportHandler(TransportHandler):
         if not accepts(request, "text/event-stream"):
             raise RefusedError(406, "accept", "Send Accept: text/event-stream.")
         session, seen = _session_of(request), _seen_by(request)
+        with self._open_answers.entered(principal) as place:
+            try:
+                await place.take(again=seen is not None)
+            except TooManyStreamsError as error:
+                raise refusals.too_many_streams(error) from None
+            return await self._resume(session, seen, principal, place)
+
+    async def _resume(self, session: str, seen: EventId | None, principal: Principal, place: OpenAnswer) -> Stream:
+        """Return the stream. Raises: RefusedError, SessionGoneError, BrokerUnavailableError."""
 
         async def attach() -> Opened | None:
             record = await self._intake.session(session, principal)
@@ -164,10 +190,11 @@ class StreamableHTTPTransportHandler(TransportHandler):
         except BrokerUnavailableError:
             if seen is None:
                 raise
-            return self._stream(lambda stream: stream.once_possible(attach_late))  # it would not come a third time
+            # It would not come a third time.
+            return self._stream(lambda stream: stream.once_possible(attach_late), place)
         if opened is None:
             raise _unknown_event()
-        return self._stream(opened)
+        return self._stream(opened, place)
 
     async def _delete(self, request: Request, principal: Principal) -> ASGIApp:
         """End a session. Raises: SessionGoneError, BrokerUnavailableError."""
@@ -181,11 +208,12 @@ class StreamableHTTPTransportHandler(TransportHandler):
     def _stream(
         self,
         opening: Opened | Callable[[Stream], Awaitable[Opened | None]],
+        place: OpenAnswer,
         headers: Mapping[str, str] | None = None,
     ) -> Stream:
         if self._counter is not None:
             self._counter.count("streams_opened", wire=WIRE)
-        return Stream(opening, limits=self._limits, draining=self._draining, headers=headers)
+        return Stream(opening, limits=self._limits, draining=self._draining, place=place, headers=headers)
 
     def _opened(self, attachment: Attachment, record: SessionRecord, name: str, *, greeting: bytes = b"") -> Opened:
         def may_leave() -> bool:

@@ -17,6 +17,7 @@ from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
 
 from shared.telemetry import Counter, get_logger
 from transport.kernel import is_modern
+from transport.names import OTHER, Names
 from transport.session import SessionRecord
 
 log = get_logger(__name__)
@@ -27,7 +28,6 @@ MAX_NAME: Final = 40
 MAX_NAMES: Final = 50
 """Distinct names that one process tells apart; any further one is `other`."""
 UNKNOWN: Final = "unknown"
-OTHER: Final = "other"
 _Labels = tuple[str, str, str]
 """Wire, revision and client."""
 
@@ -41,7 +41,7 @@ class Usage:
 
     def __init__(self, counter: Counter | None = None) -> None:
         self._counter = counter
-        self._names: set[str] = set()
+        self._names = Names(MAX_NAMES)
         self._sessions: Tally[_Labels] = Tally()
         self._requests: Tally[_Labels] = Tally()
 
@@ -53,19 +53,13 @@ class Usage:
             revision, client_info = said[PROTOCOL_VERSION_META_KEY], said.get(CLIENT_INFO_META_KEY)
         else:
             revision, client_info = session.version, (session.client_params or {}).get("clientInfo")
-        labels = wire, revision_of(revision), self._known(name_of(client_info))
+        labels = wire, revision_of(revision), self._names.label(name_of(client_info))
         self._requests[labels] += 1
         if request.method == "initialize" and session is not None:
             self._sessions[labels] += 1
             log.info("session_initialized", **_named(labels), principal=session.owner[1])
         if self._counter is not None and (stands_alone or request.method == "initialize"):
             self._counter.count("mcp_clients", **_named(labels))
-
-    def _known(self, name: str) -> str:
-        if name not in self._names and len(self._names) >= MAX_NAMES:
-            return OTHER
-        self._names.add(name)
-        return name
 
     def report(self) -> None:
         """Log what was counted since the last time; nothing when there was nothing."""

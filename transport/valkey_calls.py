@@ -19,6 +19,7 @@ from transport import valkey_codec as codec
 from transport import valkey_scripts as scripts
 from transport.broker import Admission, BrokerUnavailableError, Call, SessionGoneError
 from transport.event_log import Event, Kind
+from transport.rates import Wait
 from transport.session import Owner, SessionRecord
 from transport.valkey_hub import Hub
 from transport.valkey_stream import HeldStream, LocalClaim, new_token, unnumbered
@@ -29,6 +30,10 @@ FINISH_S: Final = 0.8
 """How long an answer may wait to be stored before it is written without; the engine gives its last words 1 s."""
 ADMIT_HELD_S: Final = 2.5
 """How long a request may wait to be recorded before it runs from memory; the Python client gives a POST 5 s."""
+
+
+Taken = tuple[SessionRecord, list[Admission], dict[RequestId, Wait]]
+"""The session, what became of each request, and those that could not be paid for."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,7 +77,7 @@ class Calls:
         self._dropped = dropped
         self._running: dict[tuple[str, int, RequestId], Running] = {}
 
-    async def admit(self, post: Post, *, wait_s: float) -> tuple[SessionRecord, list[Admission]]:
+    async def admit(self, post: Post, *, wait_s: float) -> Taken:
         """Record requests before they run; from memory where the session is held here and Valkey is away."""
         held = self._hub.held.get(post.session)
         if held is not None and (not self._hub.link.is_up or any(call.request in held.claims for call in post.calls)):
@@ -92,29 +97,32 @@ class Calls:
                 self._hub.late.add(partial(self._withdraw, post.session, call, token))
             raise
 
-    async def _admit(self, post: Post, *, wait_s: float) -> tuple[SessionRecord, list[Admission]]:
+    async def _admit(self, post: Post, *, wait_s: float) -> Taken:
         record, store, reader = self._hub.record(post.session), self._hub.lease.store, post.reader
         stamp = record.stamp if record is not None else 0
         place = (reader.name, reader.token) if reader is not None else ("", "")
-        requests = [
-            part for call, token in zip(post.calls, post.tokens, strict=True) for part in _arguments(call, token)
-        ]
         owner = codec.encode_owner(post.owner)
+        requests = _arguments(post.calls, post.tokens)
         reply = await self._hub.ask(
             scripts.ADMIT, post.session, owner, post.wire, stamp, *place, *requests, wait_s=wait_s
         )
         if not reply:
             raise SessionGoneError
-        new_stamp, epoch, numbers, fields, tail = reply
+        new_stamp, epoch, numbers, fields, tail, unpaid = reply
         record = self._hub.learn(post.session, fields) if fields or record is None else record
         record.stamp, record.epoch = int(new_stamp), int(epoch)
         admissions = [Admission(number) for number in numbers]
         if reader is not None:
             reader.begin(record, last=tail, expected=[call.request for call in post.calls])
         self._note_running(record, post, admissions, store)
-        return record, admissions
+        waits = {
+            call.request: wait
+            for call, one in zip(post.calls, unpaid, strict=False)  # there are none where one was refused
+            if (wait := codec.decode_wait(call.charges, one)) is not None
+        }
+        return record, admissions, waits
 
-    def _admit_here(self, held: HeldStream, post: Post) -> tuple[SessionRecord, list[Admission]]:
+    def _admit_here(self, held: HeldStream, post: Post) -> Taken:
         """Decide about requests that cannot be recorded now, as far as this instance knows.
 
         Raises:
@@ -131,15 +139,18 @@ class Calls:
         if reader is not None:
             reader.begin(record, last=0, expected=[call.request for call in post.calls])
             reader.is_recorded = False
+        waits = dict[RequestId, Wait]()
         if Admission.REFUSED not in admissions:
             for call, admission in zip(post.calls, admissions, strict=True):
                 claim = held.claims.get(call.request)
                 if admission is Admission.NEW:
                     held.claims[call.request] = LocalClaim(call)
+                    if (wait := self._hub.buckets.take(call.charges)) is not None:
+                        waits[call.request] = wait
                 elif admission is Admission.ANSWERED and claim is not None:
                     (reader or held).offer_unnumbered(unnumbered(call, claim.answer))
         self._note_running(record, post, admissions, None)
-        return record, admissions
+        return record, admissions, waits
 
     def _judge_here(self, held: HeldStream, record: SessionRecord, call: Call) -> Admission:
         running = self._running.get((record.id, record.epoch, call.request))
@@ -257,11 +268,11 @@ class Calls:
             record = running.record
             if running.store == store or record.epoch != epoch:
                 continue
-            call = replace(running.call, opens_epoch=False)  # it did so when it was admitted
+            call = replace(running.call, opens_epoch=False, charges=())  # both were done when it was admitted
             reader = self._hub.reader(session, call.stream)
             place = (call.stream, reader.token if reader is not None and call.stream else "")
             args = (record.id, codec.encode_owner(record.owner), record.wire, record.stamp, *place)
-            if not await self._hub.call(scripts.ADMIT, *args, *_arguments(call, running.token)):
+            if not await self._hub.call(scripts.ADMIT, *args, *_arguments([call], [running.token])):
                 continue  # its session may be on its way back
             held = self._hub.held.get(session)
             if held is not None:
@@ -270,6 +281,11 @@ class Calls:
                 self._running[session, epoch, request] = replace(running, store=store)
 
 
-def _arguments(call: Call, token: str) -> tuple[str | int, ...]:
-    request = codec.encode_request(call.request)
-    return (request, call.digest.hex(), int(call.writes), int(call.opens_epoch), token)
+def _arguments(calls: Sequence[Call], tokens: Sequence[str]) -> list[str | int]:
+    charges = {one.bucket: one for call in calls for one in call.charges}
+    places = {bucket: str(place) for place, bucket in enumerate(charges, 1)}  # four at most: one digit each
+    arguments = codec.charge_arguments(list(charges.values()))
+    for call, token in zip(calls, tokens, strict=True):
+        arguments += (codec.encode_request(call.request), call.digest.hex(), int(call.writes), int(call.opens_epoch))
+        arguments += (token, "".join(places[one.bucket] for one in call.charges))
+    return arguments

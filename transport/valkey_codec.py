@@ -9,6 +9,7 @@ from mcp_types import RequestId
 
 from transport.broker import Note
 from transport.event_log import Event, Kind
+from transport.rates import Charge, Wait
 from transport.session import Owner, SessionRecord
 
 
@@ -55,6 +56,20 @@ def decode_record(session: str, fields: Sequence[bytes]) -> SessionRecord:
     record = SessionRecord(id=session, owner=(tenant, principal), wire=fields[1].decode())
     update_record(record, fields)
     return record
+
+
+def charge_arguments(charges: Sequence[Charge]) -> list[str | int]:
+    """Return charges as the scripts take them: their number, then the bucket, interval in ms and burst of each."""
+    arguments: list[str | int] = [len(charges)]
+    for one in charges:
+        arguments += (one.bucket, f"{one.rate.interval_s * 1000:.6f}", one.rate.burst)
+    return arguments
+
+
+def decode_wait(charges: Sequence[Charge], reply: Sequence[int]) -> Wait | None:
+    """Return which of `charges` could not be paid, from the place and the milliseconds that a script returned."""
+    place, wait_ms = reply
+    return Wait(charges[place - 1], wait_ms / 1000) if place else None
 
 
 def decode_events(rows: Sequence[Sequence[Any]]) -> list[Event]:

@@ -12,6 +12,7 @@ from redis.exceptions import ResponseError
 from transport import valkey_codec as codec
 from transport import valkey_scripts as scripts
 from transport.broker import BrokerUnavailableError
+from transport.rates_memory import MemoryBuckets
 from transport.session import Limits, SessionRecord
 from transport.valkey_late import Late
 from transport.valkey_lease import LEASE_S, RECOVERY_S, Lease
@@ -53,6 +54,8 @@ class Hub:
         )
         self.lease = Lease(self.call, bury=bury, emptied=self.link.subscribe_again)
         self.late = Late(limits.max_total_log_bytes)
+        self.buckets = MemoryBuckets()
+        """What counts while the server is away."""
         self.held: dict[str, HeldStream] = {}
         """Sessions whose standalone stream is held here."""
         self._posts: dict[str, dict[str, HeldStream]] = {}

@@ -18,13 +18,14 @@ class ScriptFailedError(BrokerUnavailableError):
     """The server runs and refused this very call: it would refuse it again. The link has logged why."""
 
 
-def _script(name: str) -> Script:
-    return Script(_COMMON + (_LUA / f"{name}.lua").read_text(encoding="utf-8"))
+def _script(*names: str) -> Script:
+    return Script(_COMMON + "".join((_LUA / f"{name}.lua").read_text(encoding="utf-8") for name in names))
 
 
-ADMIT: Final = _script("admit")
+ADMIT: Final = _script("rates", "admit")
 APPEND: Final = _script("append")
 ATTACH: Final = _script("attach")
+COUNT: Final = _script("count")
 END: Final = _script("end")
 FIND: Final = _script("find")
 FINISH: Final = _script("finish")
@@ -37,6 +38,7 @@ OWES: Final = _script("owes")
 READ: Final = _script("read")
 RESTORE: Final = _script("restore")
 SAVE: Final = _script("save")
+SPEND: Final = _script("rates", "spend")
 TELL: Final = _script("tell")
 WITHDRAW: Final = _script("withdraw")
 

@@ -39,7 +39,7 @@ async def refusal_of(provider: AuthProvider, *headers: tuple[str, str | bytes]) 
 async def test_the_key_is_let_in_as_the_service_account(header: tuple[str, str]) -> None:
     principal = await APIKeyAuthProvider(KEY).authenticate(request(header))
 
-    assert principal == Principal(id="service-account", proof="api_key")
+    assert principal == Principal(id="service-account", proof="api_key", credential="shared")
     assert principal.tenant == DEFAULT_TENANT
     assert principal.scopes == set(Scope)
 

@@ -17,7 +17,7 @@ from shared.database import open_engine, resolve_url
 from tests import standin
 from tests.databases import Postgres, PostgresDatabase, copy_sqlite, run_aside
 from ticket_api import create_app
-from ticket_api.migrate import prepare
+from ticket_api.migrate import migrate
 from ticket_api.sample import filler
 
 NOW: Final = datetime(2026, 11, 20, 3, 4, 5, 678000, tzinfo=UTC)
@@ -39,10 +39,10 @@ def clock() -> Clock:
     return Clock()
 
 
-async def make(url: str, language: Literal["en", "ja", "none"] = "en") -> None:
-    """Migrate and fill the database at `url`, as of NOW."""
+async def make(url: str, language: Literal["en", "ja", "none"] = "en", grant_to: str | None = None) -> None:
+    """Migrate the database at `url`, as its owner, and make the tenant `default`, as of NOW."""
     async with open_engine(resolve_url(url)) as engine:
-        await prepare(engine, filler(language, lambda: NOW))
+        await migrate(engine, fill=filler(language, lambda: NOW), clock=lambda: NOW, grant_to=grant_to)
 
 
 @pytest.fixture(scope="session")
@@ -54,8 +54,9 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def postgres_template(postgres: Postgres) -> Iterator[PostgresDatabase]:
-    database = run_aside(postgres.create())
-    run_aside(make(database.owner_url))
+    """The application has the rights there that `migrate` grants, and no others."""
+    database = run_aside(postgres.create(may_use_tables=False))
+    run_aside(make(database.owner_url, grant_to=database.application))
     yield database
     run_aside(postgres.drop(database))
 

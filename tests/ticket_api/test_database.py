@@ -20,7 +20,9 @@ from tests.ticket_api.conftest import NOW, Clock, make, new_ticket, running
 from ticket_api import create_app
 from ticket_api.migrate import prepare
 from ticket_api.sample import filler
+from ticket_api.store.connection import TenantConnection
 from ticket_api.tables import metadata
+from ticket_api.tenancy import DEFAULT
 
 
 async def start(url: str) -> None:
@@ -30,8 +32,10 @@ async def start(url: str) -> None:
 
 
 async def counts(url: str) -> list[int]:
+    """Return how many rows the tenant `default` has in some tables; after a start it has to be the only tenant."""
     async with open_engine(resolve_url(url)) as engine, engine.connect() as connection:
-        tables = ("users", "tickets", "ticket_history", "alembic_version")
+        await TenantConnection.open(connection, DEFAULT)
+        tables = ("users", "tickets", "ticket_history", "tenants")
         return [int(await connection.scalar(text(f"SELECT count(*) FROM {table}")) or 0) for table in tables]  # noqa: S608 - a constant
 
 
@@ -63,10 +67,15 @@ async def test_without_sample_data_a_new_database_is_empty(tmp_path: Path) -> No
     assert await counts(url) == [0, 0, 0, 1]
 
 
+async def start_or_migrate(url: str) -> None:
+    """Do what makes the tables: for PostgreSQL that is not the start."""
+    await (start(url) if url.startswith("sqlite") else make(url))
+
+
 def start_in_a_process(url: str, together: Barrier, outcome: "multiprocessing.Queue[str]") -> None:
     together.wait(30)
     try:
-        asyncio.run(start(url))
+        asyncio.run(start_or_migrate(url))
     except Exception as error:  # noqa: BLE001 - whatever it is, the test shows it
         outcome.put(repr(error))
     else:
@@ -92,8 +101,8 @@ def test_processes_that_start_at_once_fill_a_new_database_once(
         process.join(30)
     outcome.close()
     assert outcomes == ["started"] * 3
-    users, tickets, _, versions = asyncio.run(counts(url))
-    assert (users, tickets, versions) == (8, 50, 1)
+    users, tickets, _, tenants = asyncio.run(counts(url))
+    assert (users, tickets, tenants) == (8, 50, 1)
 
 
 async def test_sqlite_has_wal_foreign_keys_and_writers_that_wait(sqlite_url: str) -> None:
@@ -125,17 +134,21 @@ async def test_the_application_needs_no_right_to_make_tables(filled_postgres: Po
     assert tuple(role) == (False, False)
 
 
-async def test_the_application_fills_a_database_that_its_owner_has_migrated(empty_postgres: PostgresDatabase) -> None:
+async def test_a_tenant_is_filled_when_it_is_made_and_never_later(empty_postgres: PostgresDatabase) -> None:
     await make(empty_postgres.owner_url, "none")
+    await make(empty_postgres.owner_url, "en")
 
     await start(empty_postgres.application_url)
 
-    assert (await counts(empty_postgres.application_url))[:2] == [8, 50]
+    assert await counts(empty_postgres.application_url) == [0, 0, 0, 1]
 
 
-async def test_without_rights_an_old_database_is_refused_with_what_to_do(empty_postgres: PostgresDatabase) -> None:
-    with pytest.raises(DatabaseNotReadyError, match=r"python -m ticket_api migrate"):
-        await start(empty_postgres.application_url)
+async def test_no_start_makes_tables_in_postgresql_and_the_refusal_says_who_does(
+    empty_postgres: PostgresDatabase,
+) -> None:
+    for url in (empty_postgres.application_url, empty_postgres.owner_url):
+        with pytest.raises(DatabaseNotReadyError, match=r"python -m ticket_api migrate --grant-to ROLE"):
+            await start(url)
 
 
 async def test_a_database_of_a_newer_version_is_refused(sqlite_url: str) -> None:
@@ -143,7 +156,7 @@ async def test_a_database_of_a_newer_version_is_refused(sqlite_url: str) -> None
         async with engine.begin() as connection:
             await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
         with pytest.raises(DatabaseNotReadyError, match="newer version"):
-            await prepare(engine, None)
+            await prepare(engine, fill=None, clock=Clock())
 
 
 async def test_a_failed_filling_leaves_the_database_new(tmp_path: Path) -> None:
@@ -151,13 +164,13 @@ async def test_a_failed_filling_leaves_the_database_new(tmp_path: Path) -> None:
     fill = filler("en", lambda: NOW)
     assert fill is not None
 
-    async def fails(connection: Any) -> None:
-        await fill(connection)
+    async def fails(db: TenantConnection) -> None:
+        await fill(db)
         raise RuntimeError("power cut")
 
     async with open_engine(resolve_url(url)) as engine:
         with pytest.raises(RuntimeError, match="power cut"):
-            await prepare(engine, fails)
+            await prepare(engine, fill=fails, clock=Clock())
 
     await start(url)
     assert await counts(url) == [8, 50, 93, 1]
@@ -209,7 +222,7 @@ def test_a_url_of_nothing_usable_is_refused_without_showing_it(url: str) -> None
     assert "secret" not in str(refused.value)
 
 
-async def test_the_tls_mode_is_taken_as_everybody_writes_it(empty_postgres: PostgresDatabase) -> None:
+async def test_the_tls_mode_is_taken_as_everybody_writes_it(filled_postgres: PostgresDatabase) -> None:
     assert resolve_url("postgresql://host/name?sslmode=require").query == {"ssl": "require"}
-    separator = "&" if "?" in empty_postgres.owner_url else "?"
-    await start(f"{empty_postgres.owner_url}{separator}sslmode=disable")
+    separator = "&" if "?" in filled_postgres.application_url else "?"
+    await start(f"{filled_postgres.application_url}{separator}sslmode=disable")

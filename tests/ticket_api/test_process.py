@@ -107,7 +107,8 @@ def test_the_owner_migrates_and_the_application_serves(tmp_path: Path, empty_pos
     settings = {"MCP_DATABASE_URL": empty_postgres.application_url, "MCP_API_KEY": KEY}
 
     too_early = run(folder=tmp_path, PORT="0", **settings)
-    migrated = run("migrate", folder=tmp_path, MCP_DATABASE_URL=empty_postgres.owner_url)
+    grant = ("--grant-to", empty_postgres.application)
+    migrated = run("migrate", *grant, folder=tmp_path, MCP_DATABASE_URL=empty_postgres.owner_url)
 
     assert (too_early.returncode, migrated.returncode) == (2, 0)
     assert "python -m ticket_api migrate" in too_early.stderr

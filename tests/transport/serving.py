@@ -11,13 +11,15 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 
-from shared.identity import AuthenticationError, AuthProvider, Principal
+from shared.identity import AuthenticationError, AuthProvider, Principal, Tenant
 from shared.telemetry import TallyCounter
 from tests.transport.gated_server import Gates, gated_server
 from transport.app import LOOPBACK_ORIGINS, Transport
 from transport.broker import SessionBroker
 from transport.broker_memory import InMemoryBroker
+from transport.open_answers import OpenAnswer, OpenAnswers
 from transport.session import Limits
+from transport.stream_counts import CountsHere
 
 
 async def until(done: Callable[[], object], seconds: float = 10) -> None:
@@ -49,14 +51,21 @@ async def serve(app: Any) -> AsyncGenerator[str]:
 
 
 class KeyPerPerson(AuthProvider):
-    """Every key that starts with `key-` is a person of its own."""
+    """Every key that starts with `key-` is a person of its own: `key-me`, or `key-me@acme` in another organisation."""
 
     async def authenticate(self, request: HTTPConnection) -> Principal:
         """Return that person."""
         key = request.headers.get("x-api-key", "")
         if not key.startswith("key-"):
             raise AuthenticationError("Send the server's API key in the header x-api-key.")
-        return Principal(id=key.removeprefix("key-"), proof="api_key")
+        person, _, tenant = key.removeprefix("key-").partition("@")
+        return Principal(id=person, tenant=Tenant(tenant or "default"), proof="api_key", credential=key[-20:])
+
+
+def a_place() -> OpenAnswer:
+    """Return the place of a stream that is served by hand."""
+    with OpenAnswers(CountsHere(), KeyPerPerson(), most=100).entered(Principal("me")) as answer:
+        return answer
 
 
 @dataclass

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 from tests.transport.brokers import opened
+from tests.transport.serving import a_place
 from transport.broker import Call
 from transport.broker_memory import InMemoryBroker
 from transport.event_stream import Opened, Stream
@@ -19,7 +20,12 @@ async def test_a_stream_whose_first_byte_nobody_takes_lets_go_of_what_it_holds()
     session = await opened(broker)
     admitted = await broker.admit(session.id, session.owner, session.wire, [Call(1, b"one", stream="s1")])
     assert admitted.stream is not None
-    stream = Stream(Opened(admitted.stream, session.id, "s1"), limits=Limits(write_s=0.01), draining=asyncio.Event())
+    stream = Stream(
+        Opened(admitted.stream, session.id, "s1"),
+        limits=Limits(write_s=0.01),
+        draining=asyncio.Event(),
+        place=a_place(),
+    )
     async with asyncio.timeout(5):
         await stream({}, never, never)
     assert broker.figures()["streams"] == 0

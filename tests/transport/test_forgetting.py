@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 from tests.transport.gated_server import gated_server
 from tests.transport.light_client import AT_ONCE, LightSession, Server, drop_all, light_server, open_sessions
 from tests.transport.observed_server import living_objects
-from tests.transport.serving import KeyPerPerson, bench, until
+from tests.transport.serving import KeyPerPerson, a_place, bench, until
 from tests.transport.test_engine import call
 from transport import kernel, valkey_hub
 from transport.app import Transport
@@ -93,7 +93,7 @@ async def test_the_end_of_a_stream_waits_for_its_reader_no_longer_than_any_write
         return None
 
     limits = Limits(write_s=0.01)
-    stream = Stream(nothing, limits=limits, draining=asyncio.Event())
+    stream = Stream(nothing, limits=limits, draining=asyncio.Event(), place=a_place())
     async with asyncio.timeout(10):
         await stream({"type": "http"}, receive, send)
 

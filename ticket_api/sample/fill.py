@@ -1,17 +1,18 @@
-"""Writes the sample data into an empty database: a few statements, the same rows for the same moment."""
+"""Writes the sample data for a new tenant: a few statements, the same rows for the same moment."""
 
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
-from sqlalchemy import Table, insert, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Table
 
 from ticket_api import tables
 from ticket_api.folding import fold
 from ticket_api.sample.plan import CATEGORY_OF, COMPLETED, NEW, PLAN, ROLES, WORKING, Planned
+from ticket_api.store import numbers
+from ticket_api.store.connection import TenantConnection
 from ticket_api.times import wall_clock
 
 FIRST_REACTION: Final = timedelta(minutes=40)
@@ -31,18 +32,20 @@ class Entry(NamedTuple):
 
 def filler(
     language: Literal["en", "ja", "none"], clock: Callable[[], datetime]
-) -> Callable[[AsyncConnection], Any] | None:
-    """Return what fills an empty database in that language as of `clock()`, or nothing for "none"."""
+) -> Callable[[TenantConnection], Awaitable[None]] | None:
+    """Return what gives a new tenant its data in that language as of `clock()`, or nothing for "none"."""
     if language == "none":
         return None
 
-    async def fill(connection: AsyncConnection) -> None:
+    async def fill(db: TenantConnection) -> None:
         text = tomllib.loads(Path(__file__).with_name(f"{language}.toml").read_text(encoding="utf-8"))
         now = clock()
-        for table, rows in (*_master(text), *_tickets(text["tickets"], now)):
-            await connection.execute(insert(table), rows)
-        await _write_history(connection, _history(text, now))
-        await connection.execute(update(tables.ticket_numbers).values(last=len(PLAN)))
+        tickets, files = _tickets(text["tickets"], now)
+        await numbers.take(db, "last", len(tickets))
+        await numbers.take(db, "last_attachment", len(files))
+        for table, rows in (*_master(text), (tables.tickets, tickets), (tables.attachments, files)):
+            await db.execute(db.insert(table), rows)
+        await _write_history(db, _history(text, now))
 
     return fill
 
@@ -72,13 +75,15 @@ def _master(text: dict[str, Any]) -> list[tuple[Table, Rows]]:
     ]
 
 
-def _tickets(texts: Sequence[dict[str, Any]], now: datetime) -> list[tuple[Table, Rows]]:
+def _tickets(texts: Sequence[dict[str, Any]], now: datetime) -> tuple[Rows, Rows]:
+    """Return the tickets and their attachments; both are numbered from 1, as those of any new tenant."""
     rows: Rows = []
     files: Rows = []
     for number, (plan, words) in enumerate(zip(PLAN, texts, strict=True), 1):
         rows.append(_ticket(number, plan, words, now))
         files += [
             {
+                "id": len(files) + position,
                 "ticket_id": f"TCK-{number:04}",
                 "file_name": name,
                 "file_url": f"{FILES}/{number}/{position}",
@@ -86,7 +91,7 @@ def _tickets(texts: Sequence[dict[str, Any]], now: datetime) -> list[tuple[Table
             }
             for position, name in enumerate(words.get("files", ()), 1)
         ]
-    return [(tables.tickets, rows), (tables.attachments, files)]
+    return rows, files
 
 
 def _ticket(number: int, plan: Planned, words: dict[str, Any], now: datetime) -> dict[str, Any]:
@@ -156,15 +161,17 @@ def _in_working_hours(at: datetime) -> datetime:
     return at.replace(hour=17, minute=59) if at.hour >= 18 else at
 
 
-async def _write_history(connection: AsyncConnection, entries: Sequence[Entry]) -> None:
-    """Store entries, and their changed fields under the ids that the database gave."""
+async def _write_history(db: TenantConnection, entries: Sequence[Entry]) -> None:
+    """Store entries, and their changed fields."""
     columns = ("ticket_id", "timestamp", "user_id", "comment")
-    rows = [{name: getattr(entry, name) for name in columns} for entry in entries]
-    stored = insert(tables.ticket_history).returning(tables.ticket_history.c.id, sort_by_parameter_order=True)
-    ids = await connection.scalars(stored, rows)
-    changed = [
-        {"history_id": history_id, "field_name": field, "old_value": old, "new_value": new}
-        for history_id, entry in zip(ids, entries, strict=True)
-        for field, old, new in entry.changes
+    ids = await numbers.take(db, "last_history", len(entries))
+    rows = [
+        {"id": id_, **{name: getattr(entry, name) for name in columns}} for id_, entry in zip(ids, entries, strict=True)
     ]
-    await connection.execute(insert(tables.history_changed_fields), changed)
+    changed = [
+        {"history_id": id_, "position": n, "field_name": field, "old_value": old, "new_value": new}
+        for id_, entry in zip(ids, entries, strict=True)
+        for n, (field, old, new) in enumerate(entry.changes)
+    ]
+    await db.execute(db.insert(tables.ticket_history), rows)
+    await db.execute(db.insert(tables.history_changed_fields), changed)

@@ -1,1 +1,1 @@
-"""Every SQL statement of this package. Each function runs on a connection inside the caller's transaction."""
+"""Every SQL statement of this package. Each function runs in the caller's transaction, nearly all for one tenant."""

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import RowMapping, insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import RowMapping
 
+from ticket_api.store import numbers
+from ticket_api.store.connection import TenantConnection
 from ticket_api.tables import history_changed_fields as changed_fields
 from ticket_api.tables import ticket_history, users
 
@@ -21,7 +22,7 @@ class Change(NamedTuple):
 
 
 async def add(
-    connection: AsyncConnection,
+    db: TenantConnection,
     ticket_id: str,
     *,
     user_id: str,
@@ -30,25 +31,26 @@ async def add(
     changes: Sequence[Change] = (),
 ) -> int:
     """Store an entry and return its id."""
-    entry = insert(ticket_history).values(ticket_id=ticket_id, user_id=user_id, timestamp=at, comment=comment)
-    history_id = int((await connection.execute(entry.returning(ticket_history.c.id))).scalar_one())
+    (history_id,) = await numbers.take(db, "last_history")
+    entry = {"id": history_id, "ticket_id": ticket_id, "user_id": user_id, "timestamp": at, "comment": comment}
+    await db.execute(db.insert(ticket_history).values(entry))
     if changes:
-        rows = [{"history_id": history_id, **change._asdict()} for change in changes]
-        await connection.execute(insert(changed_fields), rows)
+        rows = [{"history_id": history_id, "position": n, **change._asdict()} for n, change in enumerate(changes)]
+        await db.execute(db.insert(changed_fields), rows)
     return history_id
 
 
-async def of_ticket(connection: AsyncConnection, ticket_id: str) -> list[tuple[RowMapping, list[RowMapping]]]:
+async def of_ticket(db: TenantConnection, ticket_id: str) -> list[tuple[RowMapping, list[RowMapping]]]:
     """Return the entries of a ticket, newest first, each with its changed fields: two statements in all."""
     mine = ticket_history.c.ticket_id == ticket_id
-    entries = await connection.execute(
-        select(ticket_history, users.c.name.label("user_name"))
-        .join_from(ticket_history, users)
+    entries = await db.execute(
+        db.select(ticket_history, ticket_history, users.c.name.label("user_name"))
+        .join(users)
         .where(mine)
         .order_by(ticket_history.c.timestamp.desc(), ticket_history.c.id.desc())
     )
-    fields = await connection.execute(
-        select(changed_fields).join_from(changed_fields, ticket_history).where(mine).order_by(changed_fields.c.id)
+    fields = await db.execute(
+        db.select(changed_fields).join(ticket_history).where(mine).order_by(changed_fields.c.position)
     )
     of_entry: dict[int, list[RowMapping]] = defaultdict(list)
     for field in fields.mappings():

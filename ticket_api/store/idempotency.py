@@ -7,29 +7,26 @@ the first has ended: after a commit it finds the answer, after a rollback it doe
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import select
 
 from ticket_api.errors import ConflictError
+from ticket_api.store.connection import TenantConnection
 from ticket_api.tables import idempotency_keys as keys
 
 KEPT: Final = timedelta(hours=24)
 SWEPT_AT_ONCE: Final = 100
 
 
-async def claim(connection: AsyncConnection, key: str, fingerprint: str, now: datetime) -> tuple[int, str] | None:
+async def claim(db: TenantConnection, key: str, fingerprint: str, now: datetime) -> tuple[int, str] | None:
     """Take `key` for this request, or return the status and body that were answered under it before.
 
     Raises:
         ConflictError: the key was used for another request within the last 24 hours.
     """
-    await _sweep(connection, key, now)
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    mine = insert(keys).values(key=key, fingerprint=fingerprint, created_at=now).on_conflict_do_nothing()
-    if (await connection.execute(mine)).rowcount:
+    await _sweep(db, key, now)
+    if await db.add_if_new(keys, key=key, fingerprint=fingerprint, created_at=now):
         return None
-    known = (await connection.execute(select(keys).where(keys.c.key == key))).one()
+    known = (await db.execute(db.select(keys).where(keys.c.key == key))).one()
     if known.fingerprint != fingerprint:
         raise ConflictError(
             "This Idempotency-Key was already used for another request. Nothing was changed.", field="Idempotency-Key"
@@ -37,14 +34,15 @@ async def claim(connection: AsyncConnection, key: str, fingerprint: str, now: da
     return known.status, known.answer
 
 
-async def settle(connection: AsyncConnection, key: str, status: int, answer: str) -> None:
+async def settle(db: TenantConnection, key: str, status: int, answer: str) -> None:
     """Remember what the request that claimed `key` answers."""
-    await connection.execute(update(keys).where(keys.c.key == key).values(status=status, answer=answer))
+    await db.execute(db.update(keys).where(keys.c.key == key).values(status=status, answer=answer))
 
 
-async def _sweep(connection: AsyncConnection, key: str, now: datetime) -> None:
+async def _sweep(db: TenantConnection, key: str, now: datetime) -> None:
     """Forget this key if it is too old, and a bounded number of others; rows that somebody else sweeps are skipped."""
     expired = keys.c.created_at <= now - KEPT
-    some = select(keys.c.key).where(expired).order_by(keys.c.created_at).limit(SWEPT_AT_ONCE)
-    await connection.execute(delete(keys).where(keys.c.key.in_(some.with_for_update(skip_locked=True))))
-    await connection.execute(delete(keys).where(keys.c.key == key, expired))
+    oldest = db.select(keys, keys.c.key).where(expired).order_by(keys.c.created_at).limit(SWEPT_AT_ONCE)
+    some = oldest.with_for_update(skip_locked=True).cte()  # PostgreSQL may run a mere subquery again for each row
+    await db.execute(db.delete(keys).where(keys.c.key.in_(select(some))))
+    await db.execute(db.delete(keys).where(keys.c.key == key, expired))

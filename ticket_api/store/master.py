@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
-from sqlalchemy import RowMapping, Select, String, Table, cast, false, literal, null, select, true, union_all
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import RowMapping, Select, String, Table, cast, false, literal, null, true, union_all
 
 from ticket_api.errors import MOST_ALLOWED
+from ticket_api.store.connection import TenantConnection
 from ticket_api.tables import (
     accounts,
     categories,
@@ -45,48 +45,48 @@ class Meaning:
     completed: bool
 
 
-async def list_users(connection: AsyncConnection, role: str | None) -> Sequence[RowMapping]:
+async def list_users(db: TenantConnection, role: str | None) -> Sequence[RowMapping]:
     """Return users by name, all of them or those of one role."""
-    query = select(users).order_by(users.c.name_folded, users.c.id)
+    query = db.select(users).order_by(users.c.name_folded, users.c.id)
     if role is not None:
         query = query.where(users.c.role == role)
-    return (await connection.execute(query)).mappings().all()
+    return (await db.execute(query)).mappings().all()
 
 
-async def list_choices(connection: AsyncConnection, table: Table) -> Sequence[RowMapping]:
+async def list_choices(db: TenantConnection, table: Table) -> Sequence[RowMapping]:
     """Return a table's rows in the order that people gave them."""
-    return (await connection.execute(select(table).order_by(table.c.order_no, table.c.id))).mappings().all()
+    return (await db.execute(db.select(table).order_by(table.c.order_no, table.c.id))).mappings().all()
 
 
-async def list_details(connection: AsyncConnection, category_id: str | None) -> Sequence[RowMapping]:
+async def list_details(db: TenantConnection, category_id: str | None) -> Sequence[RowMapping]:
     """Return category details, all of them or those of one category."""
     query = (
-        select(category_details, categories.c.name.label("category_name"))
-        .join_from(category_details, categories)
+        db.select(category_details, category_details, categories.c.name.label("category_name"))
+        .join(categories)
         .order_by(category_details.c.order_no, category_details.c.id)
     )
     if category_id is not None:
         query = query.where(category_details.c.category_id == category_id)
-    return (await connection.execute(query)).mappings().all()
+    return (await db.execute(query)).mappings().all()
 
 
-async def meanings(connection: AsyncConnection, ids: Mapping[str, str]) -> dict[str, Meaning]:
+async def meanings(db: TenantConnection, ids: Mapping[str, str]) -> dict[str, Meaning]:
     """Return by field what its id stands for, in one statement; fields whose id does not exist are left out."""
-    found = await connection.execute(union_all(*(_meaning(field, id_) for field, id_ in ids.items())))
+    found = await db.execute(union_all(*(_meaning(db, field, id_) for field, id_ in ids.items())))
     return {field: Meaning(name, category_id, bool(completed)) for field, name, category_id, completed in found}
 
 
-def _meaning(field: str, id_: str) -> Select[Any]:
+def _meaning(db: TenantConnection, field: str, id_: str) -> Select[Any]:
     table = REFERENCES[field]
     category_id = table.c.category_id if table is category_details else cast(null(), String)
     completed = table.c.completed if table is statuses else false()
-    return select(literal(field), table.c.name, category_id, completed).where(table.c.id == id_)
+    return db.select(table, literal(field), table.c.name, category_id, completed).where(table.c.id == id_)
 
 
-async def allowed_ids(connection: AsyncConnection, field: str, *, category_id: str | None = None) -> list[str]:
+async def allowed_ids(db: TenantConnection, field: str, *, category_id: str | None = None) -> list[str]:
     """Return ids that `field` may hold, at most as many as an error lists; details of one category if given."""
     table = REFERENCES[field]
     order: Iterable[Any] = (table.c.name_folded,) if table is users else (table.c.order_no,)
     in_category = true() if category_id is None else table.c.category_id == category_id
-    query = select(table.c.id).where(in_category).order_by(*order, table.c.id).limit(MOST_ALLOWED)
-    return list(await connection.scalars(query))
+    query = db.select(table, table.c.id).where(in_category).order_by(*order, table.c.id).limit(MOST_ALLOWED)
+    return list(await db.scalars(query))

@@ -7,22 +7,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import (
-    Column,
-    ColumnElement,
-    RowMapping,
-    Select,
-    asc,
-    desc,
-    insert,
-    or_,
-    select,
-    update,
-)
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Column, ColumnElement, FromClause, RowMapping, Select, and_, asc, desc, or_
 
 from ticket_api.folding import fold
 from ticket_api.models import NewAttachment, TicketQuery
+from ticket_api.store import numbers
+from ticket_api.store.connection import TenantConnection
 from ticket_api.tables import (
     accounts,
     attachments,
@@ -31,7 +21,6 @@ from ticket_api.tables import (
     request_channels,
     response_categories,
     statuses,
-    ticket_numbers,
     tickets,
     users,
 )
@@ -45,9 +34,15 @@ SORTABLE: Final[dict[str, Column[Any]]] = {
 }
 
 
-def _with_names() -> Select[Any]:
+def _is(table: FromClause, reference: str) -> ColumnElement[bool]:
+    """Return that a row of `table` is the one to which a ticket's `reference` points."""
+    return and_(table.c.tenant_id == tickets.c.tenant_id, table.c.id == tickets.c[reference])
+
+
+def _with_names(db: TenantConnection) -> Select[Any]:
     return (
-        select(
+        db.select(
+            tickets,
             tickets,
             requestors.c.name.label("requestor_name"),
             accounts.c.name.label("account_name"),
@@ -57,28 +52,27 @@ def _with_names() -> Select[Any]:
             statuses.c.name.label("status_name"),
             statuses.c.completed.label("completed"),
         )
-        .select_from(tickets)
-        .join(requestors, requestors.c.id == tickets.c.requestor_id)
-        .join(accounts, accounts.c.id == tickets.c.account_id)
-        .join(categories, categories.c.id == tickets.c.category_id)
-        .join(category_details, category_details.c.id == tickets.c.category_detail_id)
-        .join(people_in_charge, people_in_charge.c.id == tickets.c.person_in_charge_id)
-        .join(statuses, statuses.c.id == tickets.c.status_id)
+        .join(requestors, _is(requestors, "requestor_id"))
+        .join(accounts, _is(accounts, "account_id"))
+        .join(categories, _is(categories, "category_id"))
+        .join(category_details, _is(category_details, "category_detail_id"))
+        .join(people_in_charge, _is(people_in_charge, "person_in_charge_id"))
+        .join(statuses, _is(statuses, "status_id"))
     )
 
 
-async def search(connection: AsyncConnection, query: TicketQuery) -> Sequence[RowMapping]:
+async def search(db: TenantConnection, query: TicketQuery) -> Sequence[RowMapping]:
     """Return one page of the tickets that `query` asks for, with names, in its order."""
     column = SORTABLE[query.sort_by]
     direct = asc if query.sort_order == "asc" else desc
     page: Select[Any] = (
-        _with_names()
+        _with_names(db)
         .where(*_conditions(query))
         .order_by(direct(column).nulls_last(), direct(tickets.c.number))
         .limit(query.limit)
         .offset(query.offset)
     )
-    found: Sequence[RowMapping] = (await connection.execute(page)).mappings().all()
+    found: Sequence[RowMapping] = (await db.execute(page)).mappings().all()
     return found
 
 
@@ -103,59 +97,61 @@ def _conditions(query: TicketQuery) -> list[ColumnElement[bool]]:
     return conditions
 
 
-async def read(connection: AsyncConnection, ticket_id: str) -> RowMapping | None:
+async def read(db: TenantConnection, ticket_id: str) -> RowMapping | None:
     """Return one ticket with all names, or nothing."""
     ticket = (
-        _with_names()
-        .join(request_channels, request_channels.c.id == tickets.c.request_channel_id)
-        .outerjoin(response_categories, response_categories.c.id == tickets.c.response_category_id)
+        _with_names(db)
+        .join(request_channels, _is(request_channels, "request_channel_id"))
+        .outerjoin(response_categories, _is(response_categories, "response_category_id"))
         .add_columns(
             request_channels.c.name.label("request_channel_name"),
             response_categories.c.name.label("response_category_name"),
         )
         .where(tickets.c.id == ticket_id)
     )
-    return (await connection.execute(ticket)).mappings().one_or_none()
+    return (await db.execute(ticket)).mappings().one_or_none()
 
 
-async def read_attachments(connection: AsyncConnection, ticket_id: str) -> Sequence[RowMapping]:
+async def read_attachments(db: TenantConnection, ticket_id: str) -> Sequence[RowMapping]:
     """Return a ticket's attachments in the order in which they were given."""
-    query = select(attachments).where(attachments.c.ticket_id == ticket_id).order_by(attachments.c.id)
-    return (await connection.execute(query)).mappings().all()
+    query = db.select(attachments).where(attachments.c.ticket_id == ticket_id).order_by(attachments.c.id)
+    return (await db.execute(query)).mappings().all()
 
 
-async def exists(connection: AsyncConnection, ticket_id: str) -> bool:
+async def exists(db: TenantConnection, ticket_id: str) -> bool:
     """Tell whether there is such a ticket."""
-    return await connection.scalar(select(tickets.c.id).where(tickets.c.id == ticket_id)) is not None
+    return await db.scalar(db.select(tickets, tickets.c.id).where(tickets.c.id == ticket_id)) is not None
 
 
-async def lock(connection: AsyncConnection, ticket_id: str) -> RowMapping | None:
+async def lock(db: TenantConnection, ticket_id: str) -> RowMapping | None:
     """Return a ticket's own columns, or nothing, and keep other writers off it until the transaction ends."""
-    query = select(tickets).where(tickets.c.id == ticket_id).with_for_update()
-    return (await connection.execute(query)).mappings().one_or_none()
+    query = db.select(tickets).where(tickets.c.id == ticket_id).with_for_update()
+    return (await db.execute(query)).mappings().one_or_none()
 
 
-async def insert_ticket(connection: AsyncConnection, values: Mapping[str, Any]) -> str:
+async def insert_ticket(db: TenantConnection, values: Mapping[str, Any]) -> str:
     """Store a ticket under the next number and return its id."""
-    taken = update(ticket_numbers).values(last=ticket_numbers.c.last + 1).returning(ticket_numbers.c.last)
-    number = await connection.scalar(taken)
+    (number,) = await numbers.take(db, "last")
     ticket_id = f"TCK-{number:04}"
-    await connection.execute(insert(tickets).values(id=ticket_id, number=number, **_folded(values)))
+    await db.execute(db.insert(tickets).values(id=ticket_id, number=number, **_folded(values)))
     return ticket_id
 
 
-async def update_ticket(connection: AsyncConnection, ticket_id: str, values: Mapping[str, Any]) -> None:
+async def update_ticket(db: TenantConnection, ticket_id: str, values: Mapping[str, Any]) -> None:
     """Change columns of a ticket."""
-    await connection.execute(update(tickets).where(tickets.c.id == ticket_id).values(**_folded(values)))
+    await db.execute(db.update(tickets).where(tickets.c.id == ticket_id).values(**_folded(values)))
 
 
 async def insert_attachments(
-    connection: AsyncConnection, ticket_id: str, files: Sequence[NewAttachment], at: datetime
+    db: TenantConnection, ticket_id: str, files: Sequence[NewAttachment], at: datetime
 ) -> None:
     """Store where a ticket's files lie."""
-    rows = [{"ticket_id": ticket_id, "uploaded_at": at, **file.model_dump()} for file in files]
-    if rows:
-        await connection.execute(insert(attachments), rows)
+    if not files:
+        return
+    ids = await numbers.take(db, "last_attachment", len(files))
+    about = {"ticket_id": ticket_id, "uploaded_at": at}
+    rows = [{"id": id_, **about, **file.model_dump()} for id_, file in zip(ids, files, strict=True)]
+    await db.execute(db.insert(attachments), rows)
 
 
 def _folded(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,10 @@
 -- Records requests before they run. ARGV: session, owner, wire, the stamp that is known, the stream that answers belong
--- to, a token for its reader here ('' for none), then for each request: its id, digest, whether it writes, whether it
--- opens an epoch, a token by which this very attempt is known again.
+-- to, a token for its reader here ('' for none), the number of charges and for each its bucket, interval and burst, then
+-- for each request: its id, digest, whether it writes, whether it opens an epoch, a token by which this very attempt is
+-- known again, and the places of its charges, one digit each.
 -- Returns {} when there is no such session, else {stamp, epoch, {admissions}, {fields of the record if the stamp is new},
--- number of the newest event of the stream before}.
+-- number of the newest event of the stream before, {for each request the place among its charges of the one that could
+-- not be paid and the ms to wait, or 0, 0}}. Who cannot pay is recorded all the same: it has its one answer to come.
 local NEW, RUNNING, ANSWERED, REFUSED = 1, 2, 3, 4
 local session, owner, wire, stamp = ARGV[ARGS], ARGV[ARGS + 1], ARGV[ARGS + 2], ARGV[ARGS + 3]
 local stream, reader = ARGV[ARGS + 4], ARGV[ARGS + 5]
@@ -11,11 +13,14 @@ local record, claims = record_of(session), claims_of(session)
 local known = call('HMGET', record, 'owner', 'wire', 'stamp', 'epoch')
 if known[1] ~= owner or known[2] ~= wire then return {} end
 
+local charges, first = read_charges(ARGS + 6)
 local requests = {}
-for index = ARGS + 6, #ARGV, 5 do
+for index = first, #ARGV, 6 do
+  local pays = {}
+  for place in string.gmatch(ARGV[index + 5], '%d') do pays[#pays + 1] = charges[tonumber(place)] end
   requests[#requests + 1] = {
     id = ARGV[index], digest = ARGV[index + 1], writes = ARGV[index + 2], opens = ARGV[index + 3] == '1',
-    token = ARGV[index + 4],
+    token = ARGV[index + 4], pays = pays,
   }
 end
 
@@ -85,13 +90,16 @@ for index, request in ipairs(requests) do
   admissions[index] = judge(request)
   refused = refused or admissions[index] == REFUSED
 end
-local tail = 0
+local tail, waits = 0, {}
 if not refused then
   if reader ~= '' then
     tail = tonumber(call('HGET', place_of(session, stream), 'tail') or 0)
     take_over(session, stream, reader)
   end
   for index, request in ipairs(requests) do
+    waits[index] = { 0, 0 }
+    -- An attempt that is sent again pays again: whether it could pay before is not known, and nobody else is told.
+    if admissions[index] == NEW then waits[index] = { spend(request.pays) } end
     if admissions[index] == NEW and not read_claim(session, request.id) then
       write_claim(session, request.id, {
         is_running = true, instance = me, token = request.token, writes = request.writes, digest = request.digest,
@@ -121,4 +129,4 @@ local fields = {}
 if known[3] ~= stamp then
   fields = call('HMGET', record, 'owner', 'wire', 'version', 'params', 'initialized', 'epoch', 'stamp')
 end
-return { known[3], known[4], admissions, fields, tail }
+return { known[3], known[4], admissions, fields, tail, waits }

@@ -1,0 +1,162 @@
+"""What an operator types, checked and brought into one form, before anything is stored. Pure.
+
+Every function returns the value to store, or raises InvalidInputError with what would be right.
+"""
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Final
+from urllib.parse import urlsplit
+
+from shared.errors import InvalidInputError
+from shared.identity import SCOPES_OF, Role, Scope
+
+_SLUG: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}", re.ASCII)
+_EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+")
+_LONGEST_EMAIL: Final = 254
+_LONGEST_ADDRESS: Final = 2000
+_ENVIRONMENT: Final = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]{0,199}", re.ASCII)
+_FILE: Final = re.compile(r"file:/[^\0]{1,490}")
+LONGEST_LIFE: Final = timedelta(days=366)
+
+
+def slug(text: str) -> str:
+    """Return the id of a tenant."""
+    if not _SLUG.fullmatch(text):
+        raise InvalidInputError(
+            f"{text!r} cannot be the id of a tenant: use 1 to 40 of a-z, 0-9 and '-', the first not '-'. Example: acme",
+            field="tenant",
+        )
+    return text
+
+
+def email(text: str) -> str:
+    """Return an e-mail address as it is stored: casefolded, so that there is one of each."""
+    folded = text.strip().casefold()
+    if not _EMAIL.fullmatch(folded) or len(folded) > _LONGEST_EMAIL or not folded.isprintable():
+        raise InvalidInputError(f"{text!r} is not an e-mail address. Example: mika@example.com", field="email")
+    return folded
+
+
+def label(text: str, field: str = "name", longest: int = 200) -> str:
+    """Return a name that people read, or another short text on one line."""
+    stripped = text.strip()
+    if not stripped or len(stripped) > longest or not stripped.isprintable():
+        raise InvalidInputError(f"{field} must be 1 to {longest} visible characters on one line.", field=field)
+    return stripped
+
+
+def ticket_user(text: str | None) -> str | None:
+    """Return the id of a user of the ticket system, or None."""
+    return None if text is None else label(text, "ticket_user", 50)
+
+
+def role(text: str) -> Role:
+    """Return the role of that name."""
+    try:
+        return Role(text)
+    except ValueError:
+        allowed = tuple(role.value for role in Role)
+        raise InvalidInputError(
+            f"{text!r} is no role. Allowed: {', '.join(allowed)}.", field="role", allowed=allowed
+        ) from None
+
+
+def scopes(names: Iterable[str] | None, of: Role) -> frozenset[Scope] | None:
+    """Return the scopes of a key, a part of what its role has; None means all of it, now and later."""
+    if names is None:
+        return None
+    wanted = frozenset(names)
+    allowed = tuple(sorted(scope.value for scope in SCOPES_OF[of]))
+    if not wanted or not wanted <= set(allowed):
+        raise InvalidInputError(
+            f"The scopes of this key must be some of what the role {of.value} has: {', '.join(allowed)}.",
+            field="scopes",
+            allowed=allowed,
+        )
+    return frozenset(Scope(name) for name in wanted)
+
+
+def life(time: timedelta) -> timedelta:
+    """Return how long a key lives."""
+    if not timedelta(0) < time <= LONGEST_LIFE:
+        raise InvalidInputError(
+            f"A key lives for more than nothing and at most {LONGEST_LIFE.days} days; rotate it before it ends.",
+            field="life",
+        )
+    return time
+
+
+def overlap(time: timedelta) -> timedelta:
+    """Return how long a rotated key goes on beside its successor."""
+    if not timedelta(0) <= time <= LONGEST_LIFE:
+        raise InvalidInputError(f"The overlap must be 0 to {LONGEST_LIFE.days} days.", field="overlap")
+    return time
+
+
+def upstream_address(text: str, *, allow_private: bool = False) -> str:
+    """Return the address of a tenant's ticket API, without a slash at its end.
+
+    `https://`, or with `allow_private` also `http://` to this machine or a private address.
+    """
+    address = text.strip().rstrip("/")
+    try:
+        parts = urlsplit(address)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host, parts = None, urlsplit("")
+    if not host or len(address) > _LONGEST_ADDRESS or not address.isprintable() or " " in address:
+        raise _not_an_address("it cannot be read as an address")
+    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+        raise _not_an_address("it must hold no user, password, query or fragment")
+    if parts.scheme != "https" and not (parts.scheme == "http" and allow_private and _is_private(host)):
+        raise _not_an_address(
+            "it must begin with https:// (http:// only for a loopback or private address, and when an operator allows "
+            "that explicitly)"
+        )
+    if _is_link_local(host):
+        raise _not_an_address("it is a link-local address, where clouds keep the credentials of their machines")
+    if _is_private(host) and not allow_private:
+        raise _not_an_address("it is a loopback or private address, which an operator has to allow explicitly")
+    return address
+
+
+def _not_an_address(why: str) -> InvalidInputError:
+    """Refuse without showing the text: it may hold a password."""
+    return InvalidInputError(
+        f"The address of the ticket API is not usable: {why}. Example: https://tickets.acme.example",
+        field="upstream_address",
+    )
+
+
+def _is_private(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    address = _ip(host)
+    return address is not None and not address.is_global
+
+
+def _is_link_local(host: str) -> bool:
+    address = _ip(host)
+    return address is not None and address.is_link_local
+
+
+def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def upstream_reference(text: str) -> str:
+    """Return where the door finds an upstream key: `env:NAME` or `file:/path`."""
+    if not (_ENVIRONMENT.fullmatch(text) or _FILE.fullmatch(text)):
+        raise InvalidInputError(
+            "The reference of an upstream key must be env:NAME (a variable of the server) or file:/path (a file of "
+            "the server).",
+            field="upstream_key_ref",
+        )
+    return text

@@ -1,0 +1,49 @@
+"""Brings the identity store to the newest tables."""
+
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from auth.tables import SCHEMA
+from shared.errors import InvalidInputError
+from shared.migrations import Migrations
+
+MIGRATIONS: Final = Migrations(
+    folder=Path(__file__).with_name("migrations"),
+    lock=7_402_118_534,
+    what="identity store",
+    make_ready="Run `python -m auth migrate --grant-to ROLE` once with the URL of the owner and the name of this role.",
+    schema=SCHEMA,
+)
+
+
+def in_schema(engine: AsyncEngine) -> AsyncEngine:
+    """Return `engine` as one whose tables are in the store's own schema, where the database has schemas."""
+    if engine.dialect.name != "postgresql":
+        return engine
+    return engine.execution_options(schema_translate_map={None: SCHEMA})
+
+
+async def prepare(engine: AsyncEngine) -> None:
+    """Migrate to head. Raises: DatabaseNotReadyError."""
+    await MIGRATIONS.run(in_schema(engine))
+
+
+async def grant(engine: AsyncEngine, role: str) -> None:
+    """Let a plain role of PostgreSQL work with the tables, which the role of `engine` owns; on SQLite do nothing.
+
+    Raises:
+        InvalidInputError: there is no such role.
+    """
+    if engine.dialect.name != "postgresql":
+        return
+    name = engine.dialect.identifier_preparer.quote(role)
+    async with engine.begin() as connection:
+        if not await connection.scalar(text("SELECT 1 FROM pg_roles WHERE rolname = :role"), {"role": role}):
+            raise InvalidInputError(f"There is no role {role!r} in this database server.", field="role")
+        await connection.execute(text(f"GRANT USAGE ON SCHEMA {SCHEMA} TO {name}"))
+        await connection.execute(
+            text(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {SCHEMA} TO {name}")
+        )

@@ -1,0 +1,112 @@
+"""The identity store: organisations, people, programs, their keys, and the audit trail, in one database.
+
+    async with open_store(url, secrets) as store:
+        await store.tenants.add("acme", name="ACME")
+        await store.users.add("mika@example.com")
+        await store.memberships.set("mika@example.com", "acme", role="agent")
+        key = await store.keys.create("acme", user="mika@example.com", name="laptop")
+
+Every change is one transaction with its audit event. Other modules of this package do not import this one.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from auth.errors import NotUsableError, UnknownError
+from auth.migrate import in_schema, prepare
+from auth.records import NewKey
+from auth.secrets import Secrets
+from auth.store import finding
+from auth.store.api_keys import LIFE, ApiKeys, Owner, insert_key
+from auth.store.audit import AuditTable
+from auth.store.ledger import Ledger
+from auth.store.people import Memberships, Users, insert_user, put_membership
+from auth.store.presented import Presented
+from auth.store.programs import ServiceAccounts
+from auth.store.tenants import Tenants, insert_tenant
+from shared.database import Database, open_engine, resolve_url
+from shared.identity import DEFAULT_TENANT, Role
+
+
+def utc_now() -> datetime:
+    """Return this moment, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+class IdentityStore:
+    """One identity store, by jobs. Opening it is `open_store`'s.
+
+    Args:
+        engine: of a database at head.
+        secrets: by which keys are hashed and upstream keys are sealed.
+        actor: who changes are audited as.
+        clock: the moment, aware.
+    """
+
+    def __init__(
+        self, engine: AsyncEngine, secrets: Secrets, *, actor: str = "cli", clock: Callable[[], datetime] = utc_now
+    ) -> None:
+        self._ledger = Ledger(Database(in_schema(engine)), actor=actor, clock=clock)
+        self._secrets = secrets
+        self.tenants = Tenants(self._ledger, secrets)
+        self.users = Users(self._ledger)
+        self.memberships = Memberships(self._ledger)
+        self.service_accounts = ServiceAccounts(self._ledger)
+        self.keys = ApiKeys(self._ledger, secrets)
+        self.audit = AuditTable(self._ledger)
+        self.presented = Presented(self._ledger)
+
+    @property
+    def clock(self) -> Callable[[], datetime]:
+        """The moment, aware."""
+        return self._ledger.clock
+
+    async def first_key(
+        self,
+        email: str,
+        *,
+        tenant: str = DEFAULT_TENANT.id,
+        name: str = "first key",
+        life: timedelta = LIFE,
+    ) -> NewKey:
+        """Make a key of an administrator, and the tenant, the user and the membership if they are missing: all or none.
+
+        A user who is a member already becomes an administrator.
+
+        Raises:
+            InvalidInputError: the address, the tenant's id, the name or the life cannot be one.
+            NotUsableError: the tenant or the user is disabled.
+            DatabaseBusyError: nothing was changed.
+        """
+        async with self._ledger.changing() as change:
+            try:
+                await finding.tenant(change.connection, tenant)
+            except UnknownError:
+                await insert_tenant(change, tenant)
+            await finding.usable_tenant(change.connection, tenant)
+            try:
+                user = await finding.user(change.connection, email)
+            except UnknownError:
+                user = await insert_user(change, email)
+            if user["disabled_at"] is not None:
+                raise NotUsableError(f"{user['email']} is disabled. Enable them first.")
+            await put_membership(change, user, tenant, Role.ADMIN)
+            return await insert_key(change, self._secrets, Owner(tenant, user_id=user["id"]), name=name, life=life)
+
+
+@asynccontextmanager
+async def open_store(
+    database_url: str, secrets: Secrets, *, actor: str = "cli", clock: Callable[[], datetime] = utc_now
+) -> AsyncIterator[IdentityStore]:
+    """Open the identity store, bring its tables up to date, and close every connection at the end.
+
+    Raises:
+        ValueError: the URL is not one of an SQLite file or of PostgreSQL.
+        DatabaseNotReadyError: the database cannot be used as it is; the text says what to do.
+    """
+    async with open_engine(resolve_url(database_url)) as engine:
+        await prepare(engine)
+        yield IdentityStore(engine, secrets, actor=actor, clock=clock)

@@ -1,0 +1,87 @@
+"""The audit table: appended to, read in pages, and pruned of what is older than it has to be kept."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import ColumnElement, delete, select, tuple_
+
+from auth.records import AuditRecord
+from auth.store.ledger import Ledger, TimedEvent, append
+from auth.tables import audit_events
+from shared.errors import InvalidInputError
+
+KEPT: Final = timedelta(days=90)
+"""How long an event cannot be deleted: the triggers of the table say the same."""
+PAGE: Final = 500
+PRUNED_AT_ONCE: Final = 1000
+
+
+class AuditTable:
+    """Keeps audit events. All methods raise: DatabaseBusyError."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    async def append(self, events: Sequence[TimedEvent]) -> None:
+        """Store events; one that is stored already is left as it is."""
+        async with self._ledger.changing() as change:
+            await append(change.connection, events)
+
+    async def events(
+        self,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        tenant: str | None = None,
+        newest_first: bool = False,
+    ) -> AsyncIterator[AuditRecord]:
+        """Yield events from `since` (with it) to `until` (without it), both aware, in the order of their moments.
+
+        Reads a page at a time, each in a transaction of its own, so that it takes little memory and holds nothing
+        while its caller writes; events that are recorded meanwhile may be among them.
+        """
+        place = tuple_(audit_events.c.at, audit_events.c.id)
+        order = (audit_events.c.at, audit_events.c.id)
+        wanted: list[ColumnElement[bool]] = []
+        if since is not None:
+            wanted.append(audit_events.c.at >= since)
+        if until is not None:
+            wanted.append(audit_events.c.at < until)
+        if tenant is not None:
+            wanted.append(audit_events.c.tenant == tenant)
+        query = select(audit_events).where(*wanted).limit(PAGE)
+        query = query.order_by(*(column.desc() for column in order) if newest_first else order)
+        page = query
+        while True:
+            async with self._ledger.reading() as connection:
+                rows = [AuditRecord(**row) for row in (await connection.execute(page)).mappings()]
+            for row in rows:
+                yield row
+            if len(rows) < PAGE:
+                return
+            last = tuple_(rows[-1].at, rows[-1].id)
+            page = query.where(place < last if newest_first else place > last)
+
+    async def prune(self, before: datetime) -> int:
+        """Delete the events from before `before`, an aware moment 90 days ago or earlier; return how many it were.
+
+        A thousand at a time, each thousand with an event that says so.
+
+        Raises:
+            InvalidInputError: `before` is less than 90 days ago.
+        """
+        if before > self._ledger.clock() - KEPT:
+            raise InvalidInputError(
+                f"Audit events are kept for {KEPT.days} days at least: name a moment before that.", field="before"
+            )
+        oldest = select(audit_events.c.id).where(audit_events.c.at < before).limit(PRUNED_AT_ONCE)
+        pruned = 0
+        while True:
+            async with self._ledger.changing() as change:
+                deleted = await change.connection.execute(delete(audit_events).where(audit_events.c.id.in_(oldest)))
+                if deleted.rowcount:
+                    change.record("audit_pruned", detail=f"{deleted.rowcount} before {before.isoformat()}")
+            pruned += deleted.rowcount
+            if deleted.rowcount < PRUNED_AT_ONCE:
+                return pruned

@@ -1,0 +1,149 @@
+"""Organisations, and where the tickets of each are."""
+
+from sqlalchemy import RowMapping, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from auth import checks
+from auth.errors import AlreadyExistsError
+from auth.records import TenantRecord, UpstreamKey
+from auth.secrets import Sealed, Secrets
+from auth.store import finding
+from auth.store.ledger import Change, Ledger, switch
+from auth.tables import tenants
+from shared.errors import InvalidInputError
+
+
+class Tenants:
+    """Adds, changes and lists organisations. Every change is audited. All methods raise: DatabaseBusyError."""
+
+    def __init__(self, ledger: Ledger, secrets: Secrets) -> None:
+        self._ledger = ledger
+        self._secrets = secrets
+
+    async def add(self, tenant: str, *, name: str | None = None) -> TenantRecord:
+        """Add an organisation that shares the deployment's ticket API; its name is its id unless one is given.
+
+        Raises:
+            InvalidInputError: the id or the name cannot be one.
+            AlreadyExistsError: the id is taken.
+        """
+        async with self._ledger.changing() as change:
+            await insert_tenant(change, tenant, name)
+            return _record(await finding.tenant(change.connection, tenant))
+
+    async def all(self) -> list[TenantRecord]:
+        """Return every organisation, by id."""
+        async with self._ledger.reading() as connection:
+            rows = (await connection.execute(select(tenants).order_by(tenants.c.id))).mappings()
+            return [_record(row) for row in rows]
+
+    async def disable(self, tenant: str) -> TenantRecord:
+        """Let nobody of the organisation in any more; nothing of it is deleted. Raises: UnknownTenantError."""
+        return await self._switch(tenant, on=False)
+
+    async def enable(self, tenant: str) -> TenantRecord:
+        """Let the organisation in again. Raises: UnknownTenantError."""
+        return await self._switch(tenant, on=True)
+
+    async def set_upstream(
+        self,
+        tenant: str,
+        address: str | None,
+        *,
+        key: str | None = None,
+        key_ref: str | None = None,
+        allow_private: bool = False,
+    ) -> TenantRecord:
+        """Give the organisation a ticket API of its own, with a key to seal, or a reference to one, or none.
+
+        Without an address the key is for the ticket API of the deployment, which tells organisations apart by it.
+        Whatever address and key it had are forgotten. `key_ref` is `env:NAME` or `file:/path`, of the server.
+
+        Raises:
+            InvalidInputError: the address or the reference is not usable, or both a key and a reference are given.
+            UnknownTenantError: there is no such tenant.
+        """
+        if key is not None and key_ref is not None:
+            raise InvalidInputError("Give the upstream key itself or a reference to it, not both.")
+        if key is not None and not (key.strip() and key.strip().isprintable()):
+            raise InvalidInputError("The upstream key must be visible characters on one line.", field="upstream_key")
+        if address is not None:
+            address = checks.upstream_address(address, allow_private=allow_private)
+        reference = None if key_ref is None else checks.upstream_reference(key_ref)
+        sealed = None if key is None else self._secrets.seal(key.strip(), tenant)
+        async with self._ledger.changing() as change:
+            return await self._set(
+                change,
+                tenant,
+                "tenant_upstream_set",
+                upstream_address=address,
+                upstream_key_sealed=sealed.text if sealed else None,
+                upstream_key_id=sealed.secret_id if sealed else None,
+                upstream_key_ref=reference,
+            )
+
+    async def clear_upstream(self, tenant: str) -> TenantRecord:
+        """Let the organisation share the deployment's ticket API. Raises: UnknownTenantError."""
+        nothing = dict.fromkeys(("upstream_address", "upstream_key_sealed", "upstream_key_id", "upstream_key_ref"))
+        async with self._ledger.changing() as change:
+            return await self._set(change, tenant, "tenant_upstream_cleared", **nothing)
+
+    async def reseal(self) -> int:
+        """Seal every upstream key with the current secret, so that older ones may go; return how many it were.
+
+        Raises:
+            UpstreamKeyError: one does not open; nothing was changed.
+        """
+        older = tenants.c.upstream_key_id.is_not(None) & (tenants.c.upstream_key_id != self._secrets.current_id)
+        async with self._ledger.changing() as change:
+            rows = (await change.connection.execute(select(tenants).where(older).with_for_update())).mappings().all()
+            for row in rows:
+                plain = self._secrets.open(Sealed(row["upstream_key_sealed"], row["upstream_key_id"]), row["id"])
+                sealed = self._secrets.seal(plain, row["id"])
+                await self._set(
+                    change,
+                    row["id"],
+                    "tenant_upstream_resealed",
+                    upstream_key_sealed=sealed.text,
+                    upstream_key_id=sealed.secret_id,
+                )
+        return len(rows)
+
+    async def _switch(self, tenant: str, *, on: bool) -> TenantRecord:
+        async with self._ledger.changing() as change:
+            row = await finding.tenant(change.connection, tenant)
+            await switch(change, tenants, row, "tenant", on=on, tenant=tenant)
+            return _record(await finding.tenant(change.connection, tenant))
+
+    async def _set(self, change: Change, tenant: str, action: str, **values: str | None) -> TenantRecord:
+        await change.connection.execute(update(tenants).where(tenants.c.id == tenant).values(**values))
+        row = await finding.tenant(change.connection, tenant)
+        change.record(action, tenant=tenant, what=tenant)
+        return _record(row)
+
+
+async def insert_tenant(change: Change, tenant: str, name: str | None = None) -> None:
+    """Store a new organisation. Raises: InvalidInputError, AlreadyExistsError."""
+    values = {"id": checks.slug(tenant), "name": checks.label(name or tenant), "created_at": change.now}
+    try:
+        await change.connection.execute(insert(tenants).values(**values))
+    except IntegrityError as error:
+        raise AlreadyExistsError(f"There is a tenant {tenant!r} already. Choose another id.") from error
+    change.record("tenant_added", tenant=tenant, what=tenant)
+
+
+def _record(row: RowMapping) -> TenantRecord:
+    kept = UpstreamKey.NONE
+    if row["upstream_key_sealed"] is not None:
+        kept = UpstreamKey.SEALED
+    elif row["upstream_key_ref"] is not None:
+        kept = UpstreamKey.REFERENCE
+    return TenantRecord(
+        id=row["id"],
+        name=row["name"],
+        upstream_address=row["upstream_address"],
+        upstream_key=kept,
+        upstream_key_ref=row["upstream_key_ref"],
+        created_at=row["created_at"],
+        disabled_at=row["disabled_at"],
+    )

@@ -1,0 +1,70 @@
+"""What an operator types: brought into one form, or refused with what would be right."""
+
+from collections.abc import Callable
+
+import pytest
+
+from auth import checks
+from shared.errors import InvalidInputError
+
+
+@pytest.mark.parametrize("slug", ["a", "acme", "0", "a-b-", "x" * 40])
+def test_a_slug_is_taken(slug: str) -> None:
+    assert checks.slug(slug) == slug
+
+
+@pytest.mark.parametrize("slug", ["", "-a", "Acme", "a b", "a_b", "x" * 41, "acme\n", "é"])
+def test_what_is_no_slug_is_refused(slug: str) -> None:
+    with pytest.raises(InvalidInputError, match="Example: acme"):
+        checks.slug(slug)
+
+
+@pytest.mark.parametrize("email", ["", "mika", "mika@", "@x", "a b@x", "a@b@c", "x" * 250 + "@x.example", "a@b\x00"])
+def test_what_is_no_address_is_refused(email: str) -> None:
+    with pytest.raises(InvalidInputError, match=r"Example: mika@example\.com"):
+        checks.email(email)
+
+
+@pytest.mark.parametrize(("check", "wrong"), [
+    (checks.label, ""), (checks.label, " \t"), (checks.label, "x" * 201), (checks.label, "two\nlines"),
+    (checks.ticket_user, ""), (checks.ticket_user, "x" * 51), (checks.role, "owner"), (checks.role, "Admin"),
+    (checks.upstream_reference, "env:"), (checks.upstream_reference, "env:A B"), (checks.upstream_reference, "file:x"),
+    (checks.upstream_reference, "gs://bucket"),
+])  # fmt: skip
+def test_other_wrong_words_are_refused(check: Callable[[str], object], wrong: str) -> None:
+    with pytest.raises(InvalidInputError):
+        check(wrong)
+
+
+@pytest.mark.parametrize(("typed", "stored"), [
+    ("https://tickets.acme.example/", "https://tickets.acme.example"),
+    (" https://tickets.acme.example:8443/api/ ", "https://tickets.acme.example:8443/api"),
+    ("https://203.0.114.7", "https://203.0.114.7"),
+])  # fmt: skip
+def test_an_upstream_address_is_stored_in_one_form(typed: str, stored: str) -> None:
+    assert checks.upstream_address(typed) == stored
+
+
+PRIVATE = ["http://127.0.0.1:8081", "http://localhost:8081", "http://10.0.0.3", "https://10.0.0.3", "http://[::1]:1",
+           "https://[::ffff:10.0.0.3]", "https://localhost"]  # fmt: skip
+
+
+@pytest.mark.parametrize("address", PRIVATE)
+def test_a_private_upstream_is_an_operators_explicit_wish(address: str) -> None:
+    assert checks.upstream_address(address, allow_private=True) == address
+    with pytest.raises(InvalidInputError, match="explicitly"):
+        checks.upstream_address(address)
+
+
+@pytest.mark.parametrize("address", [
+    "", "tickets.acme.example", "ftp://tickets.acme.example", "http://tickets.acme.example", "http://8.8.8.8",
+    "https://", "https://user@tickets.acme.example", "https://user:hidden-word@tickets.acme.example",
+    "https://tickets.acme.example?key=hidden-word", "https://tickets.acme.example/#hidden-word", "https://[::1",
+    "https://tickets.acme.example:port", "https://tickets acme.example", "https://" + "x" * 2_000,
+    "http://169.254.169.254", "https://[fe80::1]", "https://[::ffff:169.254.169.254]",
+])  # fmt: skip
+def test_other_upstreams_are_refused_even_then_and_not_shown(address: str) -> None:
+    with pytest.raises(InvalidInputError, match=r"Example: https://tickets\.acme\.example") as refused:
+        checks.upstream_address(address, allow_private=True)
+
+    assert "hidden-word" not in str(refused.value)

@@ -1,0 +1,235 @@
+"""What an operator does to the identity store, over both databases."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from auth.errors import AlreadyExistsError, NotUsableError, UnknownError
+from auth.keys import parse
+from auth.records import KeyState, UpstreamKey
+from auth.store import IdentityStore
+from shared.errors import InvalidInputError, TicketServerError
+from shared.identity import Role, Scope
+from tests.auth.conftest import NOW, Clock
+
+
+async def actions(store: IdentityStore) -> list[str]:
+    return [event.action async for event in store.audit.events()]
+
+
+async def test_the_first_key_makes_all_that_is_missing(store: IdentityStore) -> None:
+    key = await store.first_key("Mika@Example.com", tenant="acme")
+
+    assert key.record.owner_name == "mika@example.com"
+    assert key.record.expires_at == NOW + timedelta(days=90)
+    assert [tenant.id for tenant in await store.tenants.all()] == ["acme", "default"]
+    assert [(m.tenant, m.email, m.role) for m in await store.memberships.all()] == [
+        ("acme", "mika@example.com", Role.ADMIN)
+    ]
+    assert set(await actions(store)) == {"tenant_added", "user_added", "membership_set", "key_created"}
+
+
+async def test_the_first_key_takes_what_is_there(store: IdentityStore) -> None:
+    await store.users.add("mika@example.com")
+    await store.memberships.set("mika@example.com", "default", role="viewer", ticket_user="user1")
+
+    await store.first_key("mika@example.com")
+
+    [member] = await store.memberships.all()
+    assert (member.role, member.ticket_user) == (Role.ADMIN, "user1")
+    assert len(await store.users.all()) == 1
+
+
+async def test_a_first_key_that_fails_leaves_nothing_behind(store: IdentityStore) -> None:
+    with pytest.raises(InvalidInputError, match="366 days"):
+        await store.first_key("mika@example.com", tenant="acme", life=timedelta(days=400))
+
+    assert await store.users.all() == []
+    assert [tenant.id for tenant in await store.tenants.all()] == ["default"]
+    assert await actions(store) == []
+
+
+async def test_a_disabled_tenant_gets_no_keys(store: IdentityStore) -> None:
+    await store.first_key("mika@example.com")
+    await store.tenants.disable("default")
+
+    with pytest.raises(NotUsableError, match="Enable it first"):
+        await store.first_key("mika@example.com")
+    with pytest.raises(NotUsableError, match="Enable it first"):
+        await store.keys.create("default", user="mika@example.com", name="laptop")
+
+
+async def test_a_key_of_a_service_account_is_listed_without_its_secret(store: IdentityStore, clock: Clock) -> None:
+    await store.tenants.add("acme", name="ACME")
+    await store.service_accounts.add("acme", "importer", role="agent", ticket_user="user2")
+
+    new = await store.keys.create("acme", service_account="importer", name="cron", scopes=["tickets:read"])
+
+    parsed = parse(new.text)
+    assert parsed is not None
+    [listed] = await store.keys.all(tenant="acme")
+    assert listed == new.record
+    assert (listed.public_id, listed.owner_name, listed.scopes) == (
+        parsed.public_id,
+        "importer",
+        frozenset({Scope.TICKETS_READ}),
+    )
+    assert parsed.secret not in repr(new) + repr(listed) + repr(parsed)
+    clock.go_on(days=90)
+    assert [key.state for key in await store.keys.all()] == [KeyState.EXPIRED]
+
+
+async def test_a_revoked_key_stays_in_the_list(store: IdentityStore) -> None:
+    key = await store.first_key("mika@example.com")
+
+    revoked = await store.keys.revoke(key.record.public_id)
+    again = await store.keys.revoke(key.record.public_id)
+
+    assert revoked == again
+    assert [listed.state for listed in await store.keys.all(user="mika@example.com")] == [KeyState.REVOKED]
+    assert (await actions(store)).count("key_revoked") == 1
+    with pytest.raises(NotUsableError, match="create a new one"):
+        await store.keys.rotate(key.record.public_id)
+
+
+async def test_a_rotated_key_ends_when_the_overlap_does(store: IdentityStore, clock: Clock) -> None:
+    old = await store.first_key("mika@example.com")
+    clock.go_on(days=1)
+
+    new = await store.keys.rotate(old.record.public_id, overlap=timedelta(days=2))
+
+    ends = {key.public_id: key.expires_at - clock.now for key in await store.keys.all()}
+    assert ends == {old.record.public_id: timedelta(days=2), new.record.public_id: timedelta(days=90)}
+    clock.go_on(days=1)
+    await store.keys.rotate(old.record.public_id, overlap=timedelta(days=7))
+    [rotated] = [key for key in await store.keys.all() if key.public_id == old.record.public_id]
+    assert rotated.expires_at - clock.now == timedelta(days=1), "an overlap never makes a key live longer"
+
+
+async def test_the_same_thing_is_not_added_twice(store: IdentityStore) -> None:
+    await store.tenants.add("acme")
+    await store.users.add("mika@example.com")
+    await store.users.add("ken@example.com")
+    await store.users.add_identity("mika@example.com", issuer="https://idp.example", subject="1")
+    await store.service_accounts.add("acme", "importer", role="viewer")
+    before = await actions(store)
+    twice: list[Callable[[], Awaitable[object]]] = [
+        lambda: store.tenants.add("acme"),
+        lambda: store.users.add("MIKA@example.com "),
+        lambda: store.users.add_identity("ken@example.com", issuer="https://idp.example", subject="1"),
+        lambda: store.service_accounts.add("acme", "importer", role="agent"),
+    ]
+
+    for attempt in twice:
+        with pytest.raises(AlreadyExistsError):
+            await attempt()
+
+    assert await actions(store) == before
+
+
+async def test_what_is_not_there_is_named(store: IdentityStore) -> None:
+    await store.users.add("mika@example.com")
+    unknown: dict[str, Callable[[], Awaitable[object]]] = {
+        "unknown_tenant": lambda: store.tenants.disable("acme"),
+        "unknown_user": lambda: store.users.disable("ken@example.com"),
+        "unknown_service_account": lambda: store.service_accounts.disable("default", "importer"),
+        "unknown_membership": lambda: store.keys.create("default", user="mika@example.com", name="laptop"),
+        "unknown_key": lambda: store.keys.revoke("AAAAAAAA"),
+    }
+
+    for kind, attempt in unknown.items():
+        with pytest.raises(UnknownError) as refused:
+            await attempt()
+        assert refused.value.kind == kind
+
+
+@pytest.mark.parametrize("owner", [{}, {"user": "mika@example.com", "service_account": "importer"}])
+async def test_a_key_has_exactly_one_owner(sqlite_store: IdentityStore, owner: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInputError, match="exactly one"):
+        await sqlite_store.keys.create("default", name="laptop", **owner)
+
+
+async def test_a_key_has_no_scope_that_its_owner_lacks(sqlite_store: IdentityStore) -> None:
+    await sqlite_store.service_accounts.add("default", "reader", role="viewer")
+
+    with pytest.raises(InvalidInputError, match="tickets:read"):
+        await sqlite_store.keys.create("default", service_account="reader", name="x", scopes=["tickets:write"])
+
+
+async def test_people_and_programs_are_disabled_and_enabled_once(store: IdentityStore) -> None:
+    user = await store.users.add("mika@example.com")
+    account = await store.service_accounts.add("default", "importer", role="viewer")
+    await store.memberships.set(user.id, "default", role="agent")
+
+    for _ in range(2):
+        assert (await store.users.disable(user.id)).disabled_at == NOW
+        assert (await store.service_accounts.disable("default", account.id)).disabled_at == NOW
+    with pytest.raises(NotUsableError, match="Enable them first"):
+        await store.first_key("mika@example.com")
+    with pytest.raises(NotUsableError, match="is disabled"):
+        await store.keys.create("default", user=user.id, name="laptop")
+    for _ in range(2):
+        assert (await store.users.enable(user.id)).disabled_at is None
+        assert (await store.service_accounts.enable("default", "importer")).disabled_at is None
+
+    done = await actions(store)
+    assert [done.count(f"{noun}_{how}") for noun in ("user", "service_account") for how in ("disabled", "enabled")] == [
+        1
+    ] * 4
+
+
+async def test_a_membership_can_be_ended(store: IdentityStore) -> None:
+    await store.users.add("mika@example.com")
+    await store.memberships.set("mika@example.com", "default", role="agent", ticket_user="user1")
+    await store.memberships.set("mika@example.com", "default", role="viewer")
+    [member] = await store.memberships.all(tenant="default")
+    assert (member.role, member.ticket_user) == (Role.VIEWER, None)
+
+    await store.memberships.remove("mika@example.com", "default")
+
+    assert await store.memberships.all() == []
+    with pytest.raises(UnknownError, match="not a member"):
+        await store.memberships.remove("mika@example.com", "default")
+
+
+async def test_an_upstream_key_is_sealed_and_shown_to_nobody(store: IdentityStore) -> None:
+    key = "the-key-of-acmes-own-ticket-api"
+    await store.tenants.add("acme")
+
+    shown = await store.tenants.set_upstream("acme", "https://tickets.acme.example/", key=key)
+
+    assert (shown.upstream_address, shown.upstream_key) == ("https://tickets.acme.example", UpstreamKey.SEALED)
+    stored = await store.presented.upstream("acme")
+    events = [event async for event in store.audit.events()]
+    async with store.tenants._ledger.reading() as connection:
+        rows = (await connection.execute(text(f"SELECT * FROM {schema_of(connection.dialect.name)}tenants"))).all()  # noqa: S608 - a constant
+    assert key not in f"{shown}{stored}{events}{rows}"
+    cleared = await store.tenants.clear_upstream("acme")
+    assert (cleared.upstream_address, cleared.upstream_key) == (None, UpstreamKey.NONE)
+
+
+def schema_of(dialect: str) -> str:
+    return "identity." if dialect == "postgresql" else ""
+
+
+async def test_an_upstream_key_is_given_once(sqlite_store: IdentityStore) -> None:
+    wrong_ones: list[dict[str, Any]] = [
+        {"key": "a", "key_ref": "env:A"},
+        {"key": " "},
+        {"key_ref": "secret"},
+        {"key_ref": "file:relative"},
+    ]
+    for wrong in wrong_ones:
+        with pytest.raises(TicketServerError, match="upstream key"):
+            await sqlite_store.tenants.set_upstream("default", "https://t.example", **wrong)
+
+
+async def test_every_change_is_audited_as_its_actor(store: IdentityStore) -> None:
+    await store.first_key("mika@example.com")
+
+    events = [event async for event in store.audit.events()]
+
+    assert {(event.actor, event.outcome, event.at) for event in events} == {("cli", "ok", NOW)}

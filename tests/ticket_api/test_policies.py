@@ -1,0 +1,136 @@
+"""PostgreSQL's second line: policies that show one tenant's rows, whatever the statement, and who may not serve."""
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+import asyncpg
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError, ProgrammingError
+
+from shared.database import Database, open_engine, resolve_url
+from shared.migrations import DatabaseNotReadyError
+from tests.databases import PASSWORD, Postgres, PostgresDatabase, dsn
+from tests.ticket_api.conftest import NOW, client_of
+from ticket_api import create_app
+from ticket_api.store.connection import TenantConnection
+from ticket_api.tables import metadata
+from ticket_api.tenancy import make_tenant
+
+OF_TENANTS: Final = sorted(name for name in metadata.tables if name != "tenants")
+
+
+@pytest.fixture
+async def database(filled_postgres: PostgresDatabase) -> AsyncIterator[Database]:
+    """The filled database, as the application opens it."""
+    async with open_engine(resolve_url(filled_postgres.application_url)) as engine:
+        yield Database(engine)
+
+
+async def rows(url: str, tenant: str | None) -> dict[str, int]:
+    """Return how many rows of each table a connection sees that says it acts for `tenant`, or says nothing."""
+    connection = await asyncpg.connect(url)
+    try:
+        if tenant is not None:
+            await connection.execute("SELECT set_config('app.tenant_id', $1, false)", tenant)
+        return {table: await connection.fetchval(f"SELECT count(*) FROM {table}") for table in OF_TENANTS}  # noqa: S608 - our names
+    finally:
+        await connection.close()
+
+
+async def test_every_table_has_a_tenant_and_shows_nothing_to_who_names_none(filled_postgres: PostgresDatabase) -> None:
+    assert all("tenant_id" in metadata.tables[table].primary_key.columns for table in OF_TENANTS)
+    for url in (filled_postgres.application_url, filled_postgres.owner_url):  # FORCE: the owner is bound as well
+        assert (await rows(url, "default"))["tickets"] == 50
+        assert set((await rows(url, None)).values()) == set((await rows(url, "nobody")).values()) == {0}
+
+
+async def test_a_tenant_is_named_to_one_transaction_only(filled_postgres: PostgresDatabase) -> None:
+    app = create_app(database_url=filled_postgres.application_url)
+    async with app.router.lifespan_context(app), client_of(app) as api:
+        assert len((await api.get("/tickets?limit=200&showCompleted=true")).json()) == 50
+        async with app.state.tenants.database.reading() as connection:  # the same pooled connection
+            assert await connection.scalar(text("SELECT current_setting('app.tenant_id', true)")) == ""
+            assert await connection.scalar(text("SELECT count(*) FROM tickets")) == 0
+
+
+@pytest.mark.parametrize("statement", [
+    "INSERT INTO users VALUES ('other', 'user99', 'N', 'n', 'n@example.com', 'support')",
+    "UPDATE tickets SET tenant_id = 'other' WHERE id = 'TCK-0001'",
+])  # fmt: skip
+async def test_no_row_can_be_written_for_another_tenant(database: Database, statement: str) -> None:
+    async with database.writing() as connection:
+        await make_tenant(connection, "other", fill=None, now=NOW)
+
+    async with database.writing() as connection:
+        await TenantConnection.open(connection, "default")
+        with pytest.raises(ProgrammingError, match="row-level security"):
+            await connection.execute(text(statement))
+
+
+async def test_no_reference_leads_into_another_tenant(database_url: str) -> None:
+    async with open_engine(resolve_url(database_url)) as engine:
+        database = Database(engine)
+        async with database.writing() as connection:
+            await make_tenant(connection, "other", fill=None, now=NOW)
+        async with database.writing() as connection:
+            db = await TenantConnection.open(connection, "other")
+            detail = {"id": "catd1", "name": "x", "order_no": 1, "category_id": "cat1"}  # which `default` has
+            with pytest.raises(IntegrityError, match=r"(?i)foreign key"):
+                await db.execute(db.insert(metadata.tables["category_details"]).values(detail))
+
+
+async def test_what_serves_may_neither_rewrite_history_nor_delete_tickets(database: Database) -> None:
+    for statement in ("DELETE FROM tickets", "UPDATE ticket_history SET comment = ''", "DELETE FROM ticket_history",
+                      "DELETE FROM api_keys", "UPDATE tenants SET name = ''"):  # fmt: skip
+        async with database.writing() as connection:
+            with pytest.raises(ProgrammingError, match="permission denied"):
+                await connection.execute(text(statement))
+
+
+ABOVE: Final = {
+    "a superuser": ('ALTER ROLE "{role}" SUPERUSER', "the superuser"),
+    "a role that may bypass policies": ('ALTER ROLE "{role}" BYPASSRLS', "which may bypass it"),
+    "the owner of one table": ('ALTER TABLE users OWNER TO "{role}"', "the owner of tables"),
+    "a member of the owner": ('GRANT "{owner}" TO "{role}"', "the owner of tables"),
+    "a member of a role that may bypass policies": (
+        'CREATE ROLE "above_{role}" BYPASSRLS; GRANT "above_{role}" TO "{role}"',
+        "which may bypass it",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", ABOVE)
+async def test_a_role_above_the_policies_may_not_serve(
+    kind: str, postgres: Postgres, filled_postgres: PostgresDatabase
+) -> None:
+    role = f"above_{filled_postgres.name[5:13]}"
+    url = dsn(postgres.admin.set(username=role, password=PASSWORD, database=filled_postgres.name))
+    rights = f'GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO "{role}"'
+    create = f"CREATE ROLE \"{role}\" LOGIN PASSWORD '{PASSWORD}'"
+    try:
+        await postgres.execute(create, rights, database=filled_postgres.name)
+        await start(url)  # as a plain role
+
+        lift, says = ABOVE[kind]
+        await postgres.execute(lift.format(role=role, owner=postgres.owner), database=filled_postgres.name)
+        with pytest.raises(DatabaseNotReadyError, match=says) as refused:
+            await start(url)
+    finally:
+        own = f'REASSIGN OWNED BY "{role}" TO "{postgres.owner}"'
+        await postgres.execute(own, f'DROP OWNED BY "{role}"', f'DROP ROLE "{role}"', database=filled_postgres.name)
+        await postgres.execute(f'DROP ROLE IF EXISTS "above_{role}"')
+
+    assert "python -m ticket_api migrate --grant-to ROLE" in str(refused.value)
+    assert PASSWORD not in str(refused.value)
+
+
+async def test_the_owner_may_not_serve(filled_postgres: PostgresDatabase) -> None:
+    with pytest.raises(DatabaseNotReadyError, match="the owner of tables"):
+        await start(filled_postgres.owner_url)
+
+
+async def start(url: str) -> None:
+    app = create_app(database_url=url)
+    async with app.router.lifespan_context(app):
+        pass

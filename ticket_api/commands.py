@@ -1,0 +1,81 @@
+"""What an operator does with tenants and their keys: one function for each command, over an open database.
+
+On PostgreSQL they run as the owner of the tables or as the role that serves, whose rights are enough.
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import RowMapping
+
+from shared.database import Database
+from ticket_api.keys import digest_of, new_key
+from ticket_api.store import tenants
+from ticket_api.store.connection import TenantConnection
+from ticket_api.tenancy import Fill, make_tenant
+
+LONGEST_NAME: Final = 200
+
+
+class CommandError(Exception):
+    """It cannot be done; the text says why, and what could be."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key that was just made: nothing but this object knows it."""
+
+    id: str
+    key: str
+
+    def __repr__(self) -> str:
+        """Show no key."""
+        return f"NewKey(id={self.id!r})"
+
+
+async def add_tenant(database: Database, tenant: str, *, name: str | None, fill: Fill | None, now: datetime) -> NewKey:
+    """Make a tenant with what `fill` writes, and its first key. Raises: CommandError, ValueError."""
+    if name is not None and not 1 <= len(name) <= LONGEST_NAME:
+        raise CommandError(f"The name of a tenant has 1 to {LONGEST_NAME} characters.")
+    async with database.writing() as connection:
+        if not await make_tenant(connection, tenant, fill=fill, now=now, name=name):
+            raise CommandError(f"There is a tenant {tenant!r} already. `tenant new-key {tenant}` makes one more key.")
+        return await _add_key(await TenantConnection.open(connection, tenant), now)
+
+
+async def add_key(database: Database, tenant: str, *, now: datetime) -> NewKey:
+    """Make one more key of a tenant; the others go on. Raises: CommandError."""
+    async with database.writing() as connection:
+        if not await tenants.exists(connection, tenant):
+            raise CommandError(f"There is no tenant {tenant!r}. `tenant list` shows all, `tenant add` makes one.")
+        return await _add_key(await TenantConnection.open(connection, tenant), now)
+
+
+async def _add_key(db: TenantConnection, now: datetime) -> NewKey:
+    made = NewKey(secrets.token_hex(4), new_key())
+    await tenants.add_key(db, made.id, digest_of(made.key), now)
+    return made
+
+
+async def list_tenants(database: Database) -> list[tuple[RowMapping, Sequence[RowMapping]]]:
+    """Return every tenant with its keys."""
+    async with database.reading() as connection:
+        every = await tenants.every(connection)
+        return [(one, await tenants.keys(await TenantConnection.open(connection, one["id"]))) for one in every]
+
+
+async def owner_of_key(database: Database, key_id: str) -> str:
+    """Return the tenant that has the key with this id. Raises: CommandError."""
+    for tenant, keys in await list_tenants(database):
+        if key_id in {key["id"] for key in keys}:
+            return str(tenant["id"])
+    raise CommandError(f"There is no key {key_id!r}. `tenant list` shows the ids of all keys.")
+
+
+async def revoke_key(database: Database, tenant: str, key_id: str, *, now: datetime) -> None:
+    """Revoke a key of a tenant."""
+    async with database.writing() as connection:
+        await tenants.revoke_key(await TenantConnection.open(connection, tenant), key_id, now)

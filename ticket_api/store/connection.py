@@ -1,0 +1,95 @@
+"""One tenant's view of the database: the only way in which this package reads and writes tenants' rows.
+
+Whoever builds a statement with `TenantConnection` gets it with the tenant in it; there is nothing to remember and
+nothing to forget. Tables that are joined are joined by their keys, which hold the tenant as well. On PostgreSQL the
+transaction also names its tenant to the policies of revision 0002, which show it nobody else's rows.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    Delete,
+    Executable,
+    FromClause,
+    Insert,
+    ScalarResult,
+    Select,
+    Table,
+    Update,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+def of_tenant(table: FromClause, tenant: str) -> ColumnElement[bool]:
+    """Return the condition that keeps tenants apart. Nothing else makes it."""
+    return table.c.tenant_id == tenant
+
+
+async def name_to_policies(connection: AsyncConnection, name: str, value: str) -> None:
+    """Set `name`, which policies read, until this transaction ends; SQLite has no policies."""
+    if connection.dialect.name == "postgresql":
+        await connection.execute(select(func.set_config(name, value, True)))
+
+
+async def add_if_new(connection: AsyncConnection, table: Table, values: Mapping[str, Any]) -> bool:
+    """Store a row, unless its key is taken. Waits while another transaction is adding the same one."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    return bool((await connection.execute(dialect.insert(table).values(**values).on_conflict_do_nothing())).rowcount)
+
+
+@dataclass(frozen=True, slots=True)
+class TenantConnection:
+    """A transaction of one tenant; `open` is how to get one."""
+
+    connection: AsyncConnection
+    tenant: str
+
+    @classmethod
+    async def open(cls, connection: AsyncConnection, tenant: str) -> Self:
+        """Make a transaction that has just begun that of `tenant`."""
+        await name_to_policies(connection, "app.tenant_id", tenant)
+        return cls(connection, tenant)
+
+    def select(self, table: FromClause, *columns: Any) -> Select[Any]:
+        """Select `columns`, or all, of the tenant's rows of `table`."""
+        return select(*(columns or (table,))).select_from(table).where(of_tenant(table, self.tenant))
+
+    def insert(self, table: Table) -> Insert:
+        """Insert rows of the tenant."""
+        return insert(table).values(tenant_id=self.tenant)
+
+    def update(self, table: Table) -> Update:
+        """Update the tenant's rows."""
+        return update(table).where(of_tenant(table, self.tenant))
+
+    def delete(self, table: Table) -> Delete:
+        """Delete the tenant's rows."""
+        return delete(table).where(of_tenant(table, self.tenant))
+
+    async def add_if_new(self, table: Table, **values: Any) -> bool:
+        """Store a row of the tenant, unless its key is taken. Waits while another transaction is adding it."""
+        return await add_if_new(self.connection, table, {"tenant_id": self.tenant, **values})
+
+    async def execute(
+        self, statement: Executable, rows: Sequence[Mapping[str, Any]] | None = None
+    ) -> CursorResult[*tuple[Any, ...]]:
+        """Run a statement, for each of `rows` if there are any."""
+        return await self.connection.execute(statement, rows)
+
+    async def scalar(self, statement: Executable) -> Any:
+        """Return the first column of the first row, or nothing."""
+        return await self.connection.scalar(statement)
+
+    async def scalars(self, statement: Executable) -> ScalarResult[Any]:
+        """Return the first column of every row."""
+        return await self.connection.scalars(statement)

@@ -1,0 +1,55 @@
+"""PostgreSQL's roles: what the one that serves may do, and which ones may not serve.
+
+Source: PostgreSQL 18, "Row Security Policies": superusers, roles with BYPASSRLS and, unless it is forced on them, the
+owners of tables are not bound by policies; an owner may switch them off.
+"""
+
+from types import MappingProxyType
+from typing import Final
+
+from sqlalchemy import bindparam, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from ticket_api.tables import metadata
+
+MORE_RIGHTS: Final = MappingProxyType({
+    "api_keys": "UPDATE",
+    "tickets": "UPDATE",
+    "ticket_numbers": "UPDATE",
+    "idempotency_keys": "UPDATE, DELETE",
+})  # fmt: skip
+"""What serving needs beside SELECT and INSERT; the history, for example, can only be added to."""
+
+_ABOVE: Final = text(
+    """
+    SELECT string_agg(DISTINCT CASE
+        WHEN r.rolsuper THEN format('the superuser %I', r.rolname)
+        WHEN r.rolbypassrls THEN format('%I, which may bypass it', r.rolname)
+        ELSE format('%I, the owner of tables', r.rolname) END, ' and ')
+    FROM pg_roles r
+    WHERE pg_has_role(session_user, r.oid, 'MEMBER') AND (r.rolsuper OR r.rolbypassrls OR r.oid IN (
+        SELECT c.relowner FROM pg_class c
+        WHERE c.relkind = 'r' AND c.relname IN :tables AND pg_table_is_visible(c.oid)))
+    """
+).bindparams(bindparam("tables", expanding=True))
+
+
+async def exists(connection: AsyncConnection, role: str) -> bool:
+    """Tell whether the server knows `role`."""
+    found = await connection.scalar(text("SELECT 1 FROM pg_roles WHERE rolname = :role"), {"role": role})
+    return found is not None
+
+
+async def grant(connection: AsyncConnection, role: str) -> None:
+    """Let `role` serve: read and write rows, and change no table."""
+    to = connection.dialect.identifier_preparer.quote_identifier(role)
+    await connection.execute(text(f"GRANT SELECT ON alembic_version TO {to}"))
+    for table in metadata.tables:
+        rights = ", ".join(filter(None, ("SELECT, INSERT", MORE_RIGHTS.get(table))))
+        await connection.execute(text(f"GRANT {rights} ON {table} TO {to}"))
+
+
+async def above_the_policies(connection: AsyncConnection) -> str | None:
+    """Return which roles this connection has, or may take on, that policies do not bind."""
+    found: str | None = await connection.scalar(_ABOVE, {"tables": list(metadata.tables)})
+    return found

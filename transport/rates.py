@@ -1,0 +1,118 @@
+"""How often a principal, and its organisation as a whole, may ask: token buckets. Pure.
+
+A bucket is one number: the time at which it will be full again. Each token taken moves that time by the interval in
+which one flows in; a bucket that is full is the same as one that nobody knows. Source: the generic cell rate
+algorithm (ITU-T I.371), which is a token bucket without a clock of its own.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from shared.errors import TicketServerError
+from transport.session import Owner
+
+_TOLERANCE_S: Final = 1e-6
+"""Sums of intervals are not exact."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A bucket of `burst` tokens into which `per_minute` flow. Raises: ValueError when nothing could ever pass."""
+
+    per_minute: float
+    burst: int
+
+    def __post_init__(self) -> None:
+        if not self.per_minute > 0 or self.burst < 1:
+            raise ValueError("a rate needs more than 0 a minute and a burst of at least 1")
+
+    @property
+    def interval_s(self) -> float:
+        """Seconds in which one token flows in."""
+        return 60 / self.per_minute
+
+    def take(self, full_at: float, now: float) -> tuple[float, float]:
+        """Return when the bucket will be full again with one token less, and how long that token is to be waited for.
+
+        Args:
+            full_at: when it would be full without that, in seconds; any time in the past for a full one.
+            now: the time, in seconds.
+
+        Returns:
+            The new time, and the seconds to wait; 0 when the token is there.
+        """
+        after = max(full_at, now) + self.interval_s
+        wait = after - now - self.burst * self.interval_s
+        return after, wait if wait > _TOLERANCE_S else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """One token of one bucket."""
+
+    bucket: str
+    rate: Rate
+    writes: bool
+    is_tenants: bool
+    """Whether the whole organisation takes from it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A charge that could not be paid, and the seconds until it could."""
+
+    charge: Charge
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """What one principal may do, and what all of an organisation may do together; reads and writes apart."""
+
+    read: Rate
+    write: Rate
+    tenant_read: Rate
+    tenant_write: Rate
+
+    def charges(self, owner: Owner, *, writes: bool) -> tuple[Charge, Charge]:
+        """Return what a request of `owner` costs."""
+        tenant, principal = owner
+        kind = "w" if writes else "r"
+        # The length in front keeps every two apart, whatever signs their names have.
+        return (
+            Charge(f"{kind}{len(tenant)}:{tenant}:{principal}", self.write if writes else self.read, writes, False),
+            Charge(f"{kind}t:{tenant}", self.tenant_write if writes else self.tenant_read, writes, True),
+        )
+
+
+class RateLimitedError(TicketServerError):
+    """So many requests came in so short a time that this one was not looked at."""
+
+    kind = "rate_limited"
+
+    def __init__(self, wait: Wait) -> None:
+        self.retry_after_s = max(1, math.ceil(wait.seconds))
+        """Whole seconds after which it would pass, if nothing else came meanwhile."""
+        self.limit = (
+            f"{'tenant' if wait.charge.is_tenants else 'principal'} {'write' if wait.charge.writes else 'read'}"
+        )
+        """Which limit it was, for whoever looks into it."""
+        whose = "your organisation's" if wait.charge.is_tenants else "your"
+        what = "writes" if wait.charge.writes else "reads"
+        super().__init__(
+            f"Too many {what}: {whose} limit is {wait.charge.rate.per_minute:g} a minute. "
+            f"Nothing was changed; try again in {self.retry_after_s} s."
+        )
+
+
+class Buckets(Protocol):
+    """Keeps buckets: `rates_memory.MemoryBuckets` those of one instance, `valkey_rates.SharedBuckets` those of many.
+
+    Both pass tests/transport/test_rates.py.
+    """
+
+    async def spend(self, charges: Sequence[Charge]) -> Wait | None:
+        """Pay all of `charges` together, or nothing: then return the longest wait. Never raises."""
+        ...
