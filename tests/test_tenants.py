@@ -163,13 +163,13 @@ async def values_of(client: Client) -> dict[str, Any]:
 
 
 def calls(values: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """Return calls of every tool: with nothing but what is needed, with each id alone, and with everything."""
+    """Return calls of every tool: with what is needed, with each id (and one that nobody has), with everything."""
     made = []
     for spec in TOOLS:
         schema = schema_of(spec.input_model)
         needed = {name: values[name] for name in schema.get("required", ())}
         everything = {name: values[name] for name in schema["properties"]}
-        ids = [needed | {name: value} for name, value in everything.items() if name.endswith("Id")]
+        ids = [needed | {name: id_} for name in everything if name.endswith("Id") for id_ in (values[name], "nobody")]
         made += [(spec.name, arguments) for arguments in (needed, *ids, everything)]
     return made
 

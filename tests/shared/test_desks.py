@@ -61,6 +61,7 @@ class Office:
 
     async def upstream_of(self, tenant: Tenant) -> Upstream:
         self.asked.append(tenant.id)
+        await anyio.lowlevel.checkpoint()
         await self.may_tell.wait()
         return self.upstreams.get(tenant.id, Upstream(f"http://{tenant.id}", "key"))
 
@@ -191,6 +192,7 @@ async def test_who_is_being_served_does_not_have_to_make_room(office: Office) ->
             await served(here, B)
             await served(here, A)
             assert not office.opened[0].is_closed
+            assert len(office.opened) == 2
         await served(here, Principal("c", Tenant("tenant-c")))
         await until_closed(office.opened[0])
         await until_closed(office.opened[1])
@@ -206,7 +208,8 @@ async def test_without_the_word_of_the_directory_nobody_is_served(
         office.now = ASK_AGAIN_S
         office.may_tell.clear()
 
-        results: list[Any] = await asyncio.gather(*(served(here) for _ in range(3)), return_exceptions=True)
+        async with asyncio.timeout(5):
+            results: list[Any] = await asyncio.gather(*(served(here) for _ in range(3)), return_exceptions=True)
 
         assert [type(one) for one in results] == [UpstreamUnavailableError] * 3
         assert "cannot be told at the moment. Nothing was changed; try again" in str(results[0])
