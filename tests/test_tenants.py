@@ -23,11 +23,19 @@ from starlette.types import Receive, Scope, Send
 from doors import TicketService
 from shared.arguments import schema_of
 from shared.config import ToolSettings
+from shared.database import open_engine, resolve_url
 from shared.identity import AuthProvider, Principal, Tenant, TenantDirectory, Upstream
 from shared.toolbox import TOOLS
 from tests import standin
+from tests.databases import Postgres
 from tests.shared.given import TICKET
 from tests.transport.serving import serve
+from ticket_api import tables
+from ticket_api.migrate import migrate
+from ticket_api.sample import filler
+from ticket_api.store.connection import TenantConnection
+from ticket_api.tenancy import make_tenant
+from ticket_api.times import utc_now
 from transport import Transport
 
 MARKS: Final = {"a": "okapi", "b": "quagga"}
@@ -45,6 +53,13 @@ REFERENCES: Final = {  # arguments: the tool that lists what they take, and wher
     "responseCategoryId": ("get_response_categories", "responseCategories"),
 }
 KEY: Final = "the-same-key"
+CHOICES: Final = (
+    tables.categories,
+    tables.category_details,
+    tables.statuses,
+    tables.request_channels,
+    tables.response_categories,
+)
 
 
 @dataclass(frozen=True)
@@ -79,8 +94,35 @@ def marked_api(tenant: str) -> Starlette:
     return app
 
 
-@pytest.fixture(params=["own APIs"])
-async def backend() -> AsyncIterator[Backend]:
+class SharedApi:
+    """A directory in which everybody shares the deployment's ticket API."""
+
+    async def upstream_of(self, tenant: Tenant) -> Upstream:
+        return Upstream()
+
+
+async def fill_marked(db: TenantConnection) -> None:
+    """Fill a tenant of the reference API as `marked_api` fills a stand-in."""
+    sample = filler("en", utc_now)
+    assert sample is not None
+    await sample(db)
+    for table in (tables.users, tables.accounts, *CHOICES):
+        last = dict((await db.execute(db.select(table).order_by(table.c.id).limit(1))).mappings().one())
+        await db.execute(db.insert(table).values(**{**last, "id": f"only-{db.tenant}"}))
+        await db.execute(db.update(table).values(name=table.c.name + f" {MARKS[db.tenant]}"))
+
+
+async def make_tenants(url: str) -> None:
+    """Make both organisations in the database at `url`, as its owner."""
+    async with open_engine(resolve_url(url)) as engine:
+        for tenant in MARKS:
+            async with engine.begin() as connection:
+                await make_tenant(connection, tenant, fill=fill_marked, now=utc_now())
+
+
+@asynccontextmanager
+async def own_apis(_: pytest.FixtureRequest) -> AsyncGenerator[Backend]:
+    """Each organisation has a ticket API that knows of no organisations."""
     apis = {f"key-of-{tenant}".encode(): marked_api(tenant) for tenant in MARKS}
 
     async def by_key(scope: Scope, receive: Receive, send: Send) -> None:
@@ -90,6 +132,37 @@ async def backend() -> AsyncIterator[Backend]:
     async with serve(by_key) as address:
         settings = ToolSettings(api_base_url=address, api_key=SecretStr("key-of-the-deployment"))
         yield Backend(settings, KeysOfTheirOwn())
+
+
+@asynccontextmanager
+async def on_sqlite(request: pytest.FixtureRequest) -> AsyncGenerator[Backend]:
+    """They share the embedded ticket API, in which only the queries keep them apart."""
+    url = f"sqlite:///{request.getfixturevalue('tmp_path').as_posix()}/tickets.sqlite3"
+    await migrate_tickets(url)
+    await make_tenants(url)
+    yield Backend(ToolSettings(database_url=SecretStr(url)), SharedApi())
+
+
+@asynccontextmanager
+async def on_postgresql(request: pytest.FixtureRequest) -> AsyncGenerator[Backend]:
+    """Likewise, and the policies of the database do, too."""
+    server: Postgres = request.getfixturevalue("postgres")
+    database = await server.create(may_use_tables=False)
+    await migrate_tickets(database.owner_url, grant_to=database.application)
+    await make_tenants(database.owner_url)
+    yield Backend(ToolSettings(database_url=SecretStr(database.application_url)), SharedApi())
+    await server.drop(database)
+
+
+async def migrate_tickets(url: str, grant_to: str | None = None) -> None:
+    async with open_engine(resolve_url(url)) as engine:
+        await migrate(engine, fill=None, clock=utc_now, grant_to=grant_to)
+
+
+@pytest.fixture(params=[own_apis, on_sqlite, on_postgresql], ids=lambda made: made.__name__)
+async def backend(request: pytest.FixtureRequest) -> AsyncIterator[Backend]:
+    async with request.param(request) as made:
+        yield made
 
 
 @asynccontextmanager
