@@ -54,7 +54,7 @@ class TicketService:
         self._keys = TenantKeys()
         self._address = _EMBEDDED_URL if settings.is_embedded else str(settings.api_base_url).rstrip("/")
         self._key = settings.api_key.get_secret_value() if settings.api_key is not None else None
-        self._embedded = _embedded_api(settings) if settings.is_embedded else None
+        self._embedded = _embedded_api(settings, self._keys) if settings.is_embedded else None
         self.api = self._connect(DEFAULT_TENANT, Upstream())
         tools = partial(TicketTools, completed_status_id=settings.completed_status_id, counter=counter)
         self._tenants = None if directory is None else TenantDesks(directory, connect=self._connect, tools=tools)
@@ -91,7 +91,7 @@ class TicketService:
             UpstreamNotSetError: it would reach those of the default tenant, which are told by the key.
         """
         shares = upstream.address is None
-        if shares and self._embedded is not None and tenant == DEFAULT_TENANT:
+        if shares and self._embedded is not None:  # every tenant has its own data there
             return self._client(_EMBEDDED_URL, self._keys.key_of(tenant.id), InProcessTransport(self._embedded))
         address, key = (upstream.address or self._address).rstrip("/"), upstream.api_key
         if tenant == DEFAULT_TENANT:
@@ -107,10 +107,12 @@ class TicketService:
         return APIClient(address, api_key=key, transport=transport, counter=self._counter)
 
 
-def _embedded_api(settings: ToolSettings) -> FastAPI:
+def _embedded_api(settings: ToolSettings, keys: TenantKeys) -> FastAPI:
     try:
         return create_ticket_api(
-            database_url=settings.database_url.get_secret_value(), sample_data=settings.sample_data
+            database_url=settings.database_url.get_secret_value(),
+            tenant_of=keys.tenant_of,
+            sample_data=settings.sample_data,
         )
     except ValueError as error:
         raise SettingsError(f"MCP_DATABASE_URL: {error}") from None

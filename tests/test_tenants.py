@@ -5,9 +5,10 @@ The calls are made from the table of tools, and the reads from what the server l
 """
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import httpx2
@@ -26,8 +27,11 @@ from shared.config import ToolSettings
 from shared.identity import AuthProvider, Principal, Tenant, TenantDirectory, Upstream
 from shared.toolbox import TOOLS
 from tests import standin
+from tests.databases import Postgres, PostgresDatabase, copy_sqlite, run_aside
 from tests.shared.given import TICKET
+from tests.test_every_tool import fill
 from tests.transport.serving import serve
+from ticket_api import create_app as create_ticket_api
 from transport import Transport
 
 MARKS: Final = {"a": "okapi", "b": "quagga"}
@@ -79,8 +83,21 @@ def marked_api(tenant: str) -> Starlette:
     return app
 
 
-@pytest.fixture(params=["own APIs"])
-async def backend() -> AsyncIterator[Backend]:
+class NothingOfTheirOwn:
+    """A directory of organisations that use what the deployment has: the ticket API inside it."""
+
+    async def upstream_of(self, tenant: Tenant) -> Upstream:
+        return Upstream()
+
+
+@pytest.fixture(params=["apis_of_their_own", "one_sqlite", "one_postgresql"])
+def backend(request: pytest.FixtureRequest) -> Backend:
+    made: Backend = request.getfixturevalue(request.param)
+    return made
+
+
+@pytest.fixture
+async def apis_of_their_own() -> AsyncIterator[Backend]:
     apis = {f"key-of-{tenant}".encode(): marked_api(tenant) for tenant in MARKS}
 
     async def by_key(scope: Scope, receive: Receive, send: Send) -> None:
@@ -90,6 +107,50 @@ async def backend() -> AsyncIterator[Backend]:
     async with serve(by_key) as address:
         settings = ToolSettings(api_base_url=address, api_key=SecretStr("key-of-the-deployment"))
         yield Backend(settings, KeysOfTheirOwn())
+
+
+@pytest.fixture(scope="session")
+def sqlite_with_both(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("tenants") / "both.sqlite3"
+    run_aside(make_both(f"sqlite:///{path.as_posix()}"))
+    return path
+
+
+@pytest.fixture
+def one_sqlite(sqlite_with_both: Path, tmp_path: Path) -> Backend:
+    return embedded(copy_sqlite(sqlite_with_both, tmp_path / "tickets.sqlite3"))
+
+
+@pytest.fixture(scope="session")
+def postgresql_with_both(postgres: Postgres) -> Iterator[PostgresDatabase]:
+    database = run_aside(postgres.create(may_use_tables=False))
+    run_aside(fill(database))
+    run_aside(make_both(database.application_url))
+    yield database
+    run_aside(postgres.drop(database))
+
+
+@pytest.fixture
+async def one_postgresql(postgres: Postgres, postgresql_with_both: PostgresDatabase) -> AsyncIterator[Backend]:
+    database = await postgres.create(template=postgresql_with_both.name)
+    yield embedded(database.application_url)
+    await postgres.drop(database)
+
+
+def embedded(url: str) -> Backend:
+    return Backend(ToolSettings(api_base_url="embedded", database_url=SecretStr(url)), NothingOfTheirOwn())
+
+
+async def make_both(url: str) -> None:
+    """Have the ticket API make both organisations, with the same sample data; each is made when it first asks."""
+    app = create_ticket_api(database_url=url, tenant_of=lambda key: key)
+    async with app.router.lifespan_context(app):
+        for tenant in MARKS:
+            transport = httpx2.ASGITransport(app=app)
+            async with httpx2.AsyncClient(
+                transport=transport, base_url="http://tickets", headers={"x-api-key": tenant}
+            ) as http:
+                assert (await http.get("/tickets/master/statuses")).json()
 
 
 @asynccontextmanager
@@ -163,23 +224,25 @@ async def values_of(client: Client) -> dict[str, Any]:
 
 
 def calls(values: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """Return calls of every tool: with what is needed, with each id (and one that nobody has), with everything."""
+    """Return calls of every tool: with what it needs, with one id more, with everything, with ids that nobody has."""
     made = []
     for spec in TOOLS:
         schema = schema_of(spec.input_model)
         needed = {name: values[name] for name in schema.get("required", ())}
         everything = {name: values[name] for name in schema["properties"]}
-        ids = [needed | {name: id_} for name in everything if name.endswith("Id") for id_ in (values[name], "nobody")]
-        made += [(spec.name, arguments) for arguments in (needed, *ids, everything)]
+        more = [needed | {name: everything[name]} for name in sorted((REFERENCES.keys() & everything) - needed.keys())]
+        nobodys = everything | dict.fromkeys(REFERENCES.keys() & everything, "nobody")
+        made += [(spec.name, arguments) for arguments in (needed, *more, everything, nobodys)]
     return made
 
 
 async def everything_of(client: Client) -> str:
-    """Return all that an organisation has, as text."""
+    """Return what an organisation has, as text: all lists, and whole what its tickets with a mark in them are."""
     lists = [await done(client, spec.name, {}) for spec in TOOLS if spec.name.startswith("get_") and not needs(spec)]
     rows = (await done(client, "get_ticket_list", {"limit": 100}))["tickets"]
-    tickets = [await done(client, "get_ticket_detail", {"ticketId": row["ticketId"]}) for row in rows]
-    return json.dumps([lists, tickets], ensure_ascii=False)
+    marked = [row["ticketId"] for row in rows if any(mark in str(row["summary"]) for mark in MARKS.values())]
+    tickets = [await done(client, "get_ticket_detail", {"ticketId": one}) for one in ("TCK-0001", *marked)]
+    return json.dumps([lists, rows, tickets], ensure_ascii=False)
 
 
 def needs(spec: Any) -> bool:
