@@ -13,21 +13,27 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from auth.providers import AnonymousAuthProvider, APIKeyAuthProvider, AuthProvider
+from auth.service import Anybody, Callers, HoldersOfOneKey, IdentityService
 from doors import TicketService
 from operations import Operations
 from shared.config import CloudSettings, SettingsError, load
 from shared.errors import TicketServerError
+from shared.migrations import DatabaseNotReadyError
+from shared.server import required_scope
 from shared.telemetry import TallyCounter, configure_logging, get_logger
 from transport import Limits, Transport
 from transport.broker import BrokerUnavailableError, SessionBroker
 from transport.broker_memory import InMemoryBroker
 from transport.broker_valkey import ValkeyBroker
 from transport.draining_server import DrainingServer
+from transport.rates import Rate, Rates
 
 log = get_logger(__name__)
 
 READY_S = 2.0
+RECHECKED = 1 / 6
+"""The part of the time within which a revoked key is refused that goes by between two looks at open streams; for the
+rest of it what is known of a key is remembered."""
 
 
 class Door:
@@ -36,23 +42,31 @@ class Door:
     def __init__(self, settings: CloudSettings) -> None:
         counter = TallyCounter()
         self._settings = settings
+        self._callers = callers = callers_of(settings)
         self._service = TicketService(
             settings,
+            directory=callers.directory,
+            trail=callers.trail,
             counter=counter,
             request_state_keys=[key.get_secret_value() for key in settings.request_state_keys],
         )
         limits = Limits(
             max_sessions=settings.max_sessions,
             max_sessions_per_principal=settings.max_sessions_per_principal,
+            max_streams_per_principal=settings.max_streams_per_principal,
             stream_s=settings.cloud_run_timeout,
         )
         self.transport = Transport(
             self._service.server,
-            auth_provider=auth_provider(settings),
+            auth_provider=callers.provider,
             broker=broker(settings, limits),
             allowed_hosts=settings.accepted_hosts,
             allowed_origins=settings.accepted_origins,
             limits=limits,
+            rates=rates(settings),
+            required_scope=required_scope,
+            audit=callers.trail,
+            recheck_s=settings.revoke_within * RECHECKED,
             counter=counter,
             wires=settings.wires,
             sse_sunset=settings.sse_sunset,
@@ -71,6 +85,10 @@ class Door:
     @asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncGenerator[None]:
         async with AsyncExitStack() as stack:  # one failing close does not skip the others
+            try:
+                await stack.enter_async_context(self._callers.run())
+            except DatabaseNotReadyError as error:
+                raise SettingsError(str(error)) from error
             await stack.enter_async_context(self._service.run())
             await stack.enter_async_context(self.transport.run())
             yield
@@ -90,6 +108,7 @@ class Door:
         try:
             async with asyncio.timeout(READY_S):
                 await self._service.api.get("/health")
+                await self._callers.check()
         except TicketServerError as error:
             return error.kind
         except TimeoutError:
@@ -97,11 +116,38 @@ class Door:
         return None
 
 
-def auth_provider(settings: CloudSettings) -> AuthProvider:
-    """Return how callers prove who they are. The settings have refused whatever would be open by accident."""
-    if settings.mcp_api_key is None:
-        return AnonymousAuthProvider()
-    return APIKeyAuthProvider(settings.mcp_api_key.get_secret_value())
+def callers_of(settings: CloudSettings) -> Callers:
+    """Return who may call. The settings have refused whatever would be open by accident.
+
+    Raises:
+        SettingsError: the database URL is none.
+    """
+    key = settings.mcp_api_key.get_secret_value() if settings.mcp_api_key is not None else None
+    if not settings.identity_keys:
+        return Anybody() if key is None else HoldersOfOneKey(key, trusted_proxies=settings.trusted_proxies)
+    try:
+        return IdentityService(
+            settings.identity_database_url,
+            [secret.get_secret_value() for secret in settings.identity_keys],
+            shared_key=key,
+            trusted_proxies=settings.trusted_proxies,
+            cache_s=settings.revoke_within * (1 - RECHECKED),
+        )
+    except ValueError as error:
+        raise SettingsError(f"MCP_DATABASE_URL: {error}") from None
+
+
+def rates(settings: CloudSettings) -> Rates | None:
+    """Return how often callers may ask: a minute's worth at once. The only caller of an anonymous server may always."""
+    if not settings.asks_for_keys:
+        return None
+    limits = (
+        settings.reads_per_minute,
+        settings.writes_per_minute,
+        settings.tenant_reads_per_minute,
+        settings.tenant_writes_per_minute,
+    )
+    return Rates(*(Rate(limit, limit) for limit in limits))
 
 
 def broker(settings: CloudSettings, limits: Limits) -> SessionBroker:

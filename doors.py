@@ -91,7 +91,7 @@ class TicketService:
             UpstreamNotSetError: it would reach those of the default tenant, which are told by the key.
         """
         shares = upstream.address is None
-        if shares and self._embedded is not None:  # every tenant has its own data there
+        if shares and self._embedded is not None:
             return self._client(_EMBEDDED_URL, self._keys.key_of(tenant.id), InProcessTransport(self._embedded))
         address, key = (upstream.address or self._address).rstrip("/"), upstream.api_key
         if tenant == DEFAULT_TENANT:

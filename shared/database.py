@@ -111,23 +111,28 @@ def is_temporary(error: BaseException) -> bool:
     return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
 
 
-@asynccontextmanager
-async def open_engine(url: URL) -> AsyncIterator[AsyncEngine]:
-    """Open a bounded pool, and close every connection of it at the end. Nothing connects before it is asked to."""
+def make_engine(url: URL) -> AsyncEngine:
+    """Return a bounded pool of connections, to be disposed of at the end. Nothing connects before it is asked to."""
     if url.get_backend_name() == "sqlite":
         engine = create_async_engine(
             url, pool_size=5, max_overflow=0, pool_timeout=BUSY_TIMEOUT_S, connect_args={"timeout": BUSY_TIMEOUT_S}
         )
         _take_over_transactions(engine)
-    else:
-        engine = create_async_engine(
-            url,
-            pool_size=5,
-            max_overflow=5,
-            pool_timeout=BUSY_TIMEOUT_S,
-            pool_pre_ping=True,  # a server that was restarted must not cost every pooled connection one failed request
-            connect_args={"timeout": 5, "command_timeout": 10, "server_settings": POSTGRESQL_LIMITS},
-        )
+        return engine
+    return create_async_engine(
+        url,
+        pool_size=5,
+        max_overflow=5,
+        pool_timeout=BUSY_TIMEOUT_S,
+        pool_pre_ping=True,  # a server that was restarted must not cost every pooled connection one failed request
+        connect_args={"timeout": 5, "command_timeout": 10, "server_settings": POSTGRESQL_LIMITS},
+    )
+
+
+@asynccontextmanager
+async def open_engine(url: URL) -> AsyncIterator[AsyncEngine]:
+    """Give a pool of connections for the time of the block."""
+    engine = make_engine(url)
     try:
         yield engine
     finally:

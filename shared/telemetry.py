@@ -13,6 +13,9 @@ from typing import Any, Final, Protocol, TextIO
 
 import structlog
 
+_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
+_CLOUD_TRACE: Final = re.compile(r"([0-9a-f]{32})(?:/.*)?", re.IGNORECASE)
+_NO_TRACE: Final = "0" * 32
 _SEVERITY = {"warning": "WARNING", "warn": "WARNING", "error": "ERROR", "exception": "ERROR", "critical": "CRITICAL"}
 
 
@@ -47,22 +50,6 @@ class TallyCounter:
         return sum(
             n for (counted, with_labels), n in self.tally.items() if counted == name and wanted <= {*with_labels}
         )
-
-
-_TRACEPARENT: Final = re.compile(r"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
-_CLOUD_TRACE: Final = re.compile(r"([0-9a-f]{32})(?:/[0-9]{1,20})?(?:;o=[01])?")
-
-
-def trace_of(headers: Mapping[str, str]) -> str:
-    """Return the trace id that `headers`, with lower-case names, carry; empty where there is none or it is malformed.
-
-    Source: W3C Trace Context, 3.2 (`traceparent`); Google Cloud's `X-Cloud-Trace-Context`.
-    """
-    for name, pattern in (("traceparent", _TRACEPARENT), ("x-cloud-trace-context", _CLOUD_TRACE)):
-        found = pattern.fullmatch(headers.get(name, ""))
-        if found and found[1].strip("0"):
-            return found[1]
-    return ""
 
 
 def _add_severity(_: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -120,3 +107,18 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     """Return the logger of module `name`."""
     logger: structlog.stdlib.BoundLogger = structlog.get_logger(name)
     return logger
+
+
+def trace_of(headers: Mapping[str, str]) -> str:
+    """Return the trace id of an HTTP request, 32 hexadecimal digits; empty where it has none that makes sense.
+
+    Args:
+        headers: its headers by their lower-case names.
+
+    Source: W3C Trace Context, section 3.2 (`traceparent`); Google Cloud Trace (`x-cloud-trace-context`).
+    """
+    for name, form in (("traceparent", _TRACEPARENT), ("x-cloud-trace-context", _CLOUD_TRACE)):
+        found = form.fullmatch(headers.get(name, "").strip())
+        if found is not None and found[1] != _NO_TRACE:
+            return found[1].lower()
+    return ""

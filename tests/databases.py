@@ -25,6 +25,11 @@ import asyncpg
 import pytest
 from sqlalchemy import URL, make_url
 
+from shared.database import open_engine, resolve_url
+from ticket_api.migrate import migrate
+from ticket_api.sample import filler
+from ticket_api.times import utc_now
+
 T = TypeVar("T")
 PASSWORD: Final = "not-a-secret"
 FAST_AND_UNSAFE: Final = ("fsync", "synchronous_commit", "full_page_writes")  # nobody cuts the power of a test
@@ -138,6 +143,13 @@ async def empty_postgres(postgres: Postgres) -> AsyncIterator[PostgresDatabase]:
     database = await postgres.create()
     yield database
     await postgres.drop(database)
+
+
+async def make_ticket_tables(database: PostgresDatabase) -> str:
+    """Do there, as its owner, what `python -m ticket_api migrate` does; return the URL with which to serve."""
+    async with open_engine(resolve_url(database.owner_url)) as engine:
+        await migrate(engine, fill=filler("en", utc_now), clock=utc_now, grant_to=database.application)
+    return database.application_url
 
 
 def copy_sqlite(template: Path, to: Path) -> str:

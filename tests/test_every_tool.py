@@ -17,14 +17,10 @@ from mcp.client.sse import sse_client
 from mcp.client.stdio import stdio_client
 from mcp_types import INVALID_PARAMS
 
-from shared.database import open_engine, resolve_url
 from tests import processes
-from tests.databases import Postgres, run_aside
+from tests.databases import Postgres, make_ticket_tables, run_aside
 from tests.processes import API_KEY, KEY, ROOT
 from tests.shared.given import TICKET
-from ticket_api.migrate import prepare
-from ticket_api.sample import filler
-from ticket_api.times import utc_now
 
 NEW_TICKET: Final = TICKET | {
     "summary": "Screen | stays dark",
@@ -79,19 +75,13 @@ def make_backend(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
             server: Postgres = request.getfixturevalue("postgres")
             database = run_aside(server.create())
             stack.callback(lambda: run_aside(server.drop(database)))
-            run_aside(fill(database.owner_url))
-            return remote(stack.enter_context(processes.ticket_api(database.application_url)))
+            url = run_aside(make_ticket_tables(database))
+            return remote(stack.enter_context(processes.ticket_api(url)))
 
         def existing() -> Settings:
             return remote(stack.enter_context(processes.stand_in()))
 
         yield {"embedded": embedded, "postgresql": on_postgresql, "existing": existing}[request.param]
-
-
-async def fill(url: str) -> None:
-    """Make the tables and the sample data, as the owner; the service itself may only read and write them."""
-    async with open_engine(resolve_url(url)) as engine:
-        await prepare(engine, filler("en", utc_now))
 
 
 def remote(address: str) -> Settings:

@@ -24,14 +24,19 @@ from starlette.types import Receive, Scope, Send
 from doors import TicketService
 from shared.arguments import schema_of
 from shared.config import ToolSettings
+from shared.database import open_engine, resolve_url
 from shared.identity import AuthProvider, Principal, Tenant, TenantDirectory, Upstream
 from shared.toolbox import TOOLS
 from tests import standin
 from tests.databases import Postgres, PostgresDatabase, copy_sqlite, run_aside
 from tests.shared.given import TICKET
-from tests.test_every_tool import fill
 from tests.transport.serving import serve
-from ticket_api import create_app as create_ticket_api
+from ticket_api import tables
+from ticket_api.migrate import migrate
+from ticket_api.sample import filler
+from ticket_api.store.connection import TenantConnection
+from ticket_api.tenancy import make_tenant
+from ticket_api.times import utc_now
 from transport import Transport
 
 MARKS: Final = {"a": "okapi", "b": "quagga"}
@@ -49,6 +54,13 @@ REFERENCES: Final = {  # arguments: the tool that lists what they take, and wher
     "responseCategoryId": ("get_response_categories", "responseCategories"),
 }
 KEY: Final = "the-same-key"
+CHOICES: Final = (
+    tables.categories,
+    tables.category_details,
+    tables.statuses,
+    tables.request_channels,
+    tables.response_categories,
+)
 
 
 @dataclass(frozen=True)
@@ -83,21 +95,51 @@ def marked_api(tenant: str) -> Starlette:
     return app
 
 
-class NothingOfTheirOwn:
-    """A directory of organisations that use what the deployment has: the ticket API inside it."""
+class SharedApi:
+    """A directory in which everybody shares the deployment's ticket API."""
 
     async def upstream_of(self, tenant: Tenant) -> Upstream:
         return Upstream()
 
 
-@pytest.fixture(params=["apis_of_their_own", "one_sqlite", "one_postgresql"])
-def backend(request: pytest.FixtureRequest) -> Backend:
-    made: Backend = request.getfixturevalue(request.param)
-    return made
+async def fill_marked(db: TenantConnection) -> None:
+    """Fill a tenant of the reference API as `marked_api` fills a stand-in."""
+    sample = filler("en", utc_now)
+    assert sample is not None
+    await sample(db)
+    for table in (tables.users, tables.accounts, *CHOICES):
+        last = dict((await db.execute(db.select(table).order_by(table.c.id).limit(1))).mappings().one())
+        await db.execute(db.insert(table).values(**{**last, "id": f"only-{db.tenant}"}))
+        await db.execute(db.update(table).values(name=table.c.name + f" {MARKS[db.tenant]}"))
 
 
-@pytest.fixture
-async def apis_of_their_own() -> AsyncIterator[Backend]:
+async def make_both(url: str, grant_to: str | None = None) -> None:
+    """Make the tables and both organisations in the database at `url`, as its owner."""
+    async with open_engine(resolve_url(url)) as engine:
+        await migrate(engine, fill=None, clock=utc_now, grant_to=grant_to)
+        for tenant in MARKS:
+            async with engine.begin() as connection:
+                await make_tenant(connection, tenant, fill=fill_marked, now=utc_now())
+
+
+@pytest.fixture(scope="session")
+def sqlite_of_both(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("tenants") / "both.sqlite3"
+    run_aside(make_both(f"sqlite:///{path.as_posix()}"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgresql_of_both(postgres: Postgres) -> Iterator[PostgresDatabase]:
+    database = run_aside(postgres.create(may_use_tables=False))
+    run_aside(make_both(database.owner_url, grant_to=database.application))
+    yield database
+    run_aside(postgres.drop(database))
+
+
+@asynccontextmanager
+async def own_apis(_: pytest.FixtureRequest) -> AsyncGenerator[Backend]:
+    """Each organisation has a ticket API that knows of no organisations."""
     apis = {f"key-of-{tenant}".encode(): marked_api(tenant) for tenant in MARKS}
 
     async def by_key(scope: Scope, receive: Receive, send: Send) -> None:
@@ -109,48 +151,28 @@ async def apis_of_their_own() -> AsyncIterator[Backend]:
         yield Backend(settings, KeysOfTheirOwn())
 
 
-@pytest.fixture(scope="session")
-def sqlite_with_both(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("tenants") / "both.sqlite3"
-    run_aside(make_both(f"sqlite:///{path.as_posix()}"))
-    return path
+@asynccontextmanager
+async def on_sqlite(request: pytest.FixtureRequest) -> AsyncGenerator[Backend]:
+    """They share the embedded ticket API, in which only the queries keep them apart."""
+    url = copy_sqlite(
+        request.getfixturevalue("sqlite_of_both"), request.getfixturevalue("tmp_path") / "tickets.sqlite3"
+    )
+    yield Backend(ToolSettings(database_url=SecretStr(url)), SharedApi())
 
 
-@pytest.fixture
-def one_sqlite(sqlite_with_both: Path, tmp_path: Path) -> Backend:
-    return embedded(copy_sqlite(sqlite_with_both, tmp_path / "tickets.sqlite3"))
+@asynccontextmanager
+async def on_postgresql(request: pytest.FixtureRequest) -> AsyncGenerator[Backend]:
+    """Likewise, and the policies of the database do, too."""
+    server: Postgres = request.getfixturevalue("postgres")
+    database = await server.create(template=request.getfixturevalue("postgresql_of_both").name)
+    yield Backend(ToolSettings(database_url=SecretStr(database.application_url)), SharedApi())
+    await server.drop(database)
 
 
-@pytest.fixture(scope="session")
-def postgresql_with_both(postgres: Postgres) -> Iterator[PostgresDatabase]:
-    database = run_aside(postgres.create(may_use_tables=False))
-    run_aside(fill(database))
-    run_aside(make_both(database.application_url))
-    yield database
-    run_aside(postgres.drop(database))
-
-
-@pytest.fixture
-async def one_postgresql(postgres: Postgres, postgresql_with_both: PostgresDatabase) -> AsyncIterator[Backend]:
-    database = await postgres.create(template=postgresql_with_both.name)
-    yield embedded(database.application_url)
-    await postgres.drop(database)
-
-
-def embedded(url: str) -> Backend:
-    return Backend(ToolSettings(api_base_url="embedded", database_url=SecretStr(url)), NothingOfTheirOwn())
-
-
-async def make_both(url: str) -> None:
-    """Have the ticket API make both organisations, with the same sample data; each is made when it first asks."""
-    app = create_ticket_api(database_url=url, tenant_of=lambda key: key)
-    async with app.router.lifespan_context(app):
-        for tenant in MARKS:
-            transport = httpx2.ASGITransport(app=app)
-            async with httpx2.AsyncClient(
-                transport=transport, base_url="http://tickets", headers={"x-api-key": tenant}
-            ) as http:
-                assert (await http.get("/tickets/master/statuses")).json()
+@pytest.fixture(params=[own_apis, on_sqlite, on_postgresql], ids=lambda made: made.__name__)
+async def backend(request: pytest.FixtureRequest) -> AsyncIterator[Backend]:
+    async with request.param(request) as made:
+        yield made
 
 
 @asynccontextmanager
@@ -194,8 +216,11 @@ async def done(client: Client, tool: str, arguments: Mapping[str, Any]) -> dict[
 
 
 async def values_of(client: Client) -> dict[str, Any]:
-    """Return a value for every argument of every tool: ids of what the organisation of `client` has."""
-    ids = {name: (await done(client, tool, {}))[listed][-1]["id"] for name, (tool, listed) in REFERENCES.items()}
+    """Return a value for every argument of every tool: ids of what only the organisation of `client` has."""
+    ids = {
+        name: next(one["id"] for one in (await done(client, tool, {}))[listed] if one["id"].startswith("only-"))
+        for name, (tool, listed) in REFERENCES.items()
+    }
     marked = (await done(client, "get_ticket_list", {"searchQuery": f"summary {MARKS['a']}"}))["tickets"]
     return {
         **new_ticket("b"),  # what the caller writes is the caller's own
@@ -230,17 +255,18 @@ def calls(values: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
         schema = schema_of(spec.input_model)
         needed = {name: values[name] for name in schema.get("required", ())}
         everything = {name: values[name] for name in schema["properties"]}
-        more = [needed | {name: everything[name]} for name in sorted((REFERENCES.keys() & everything) - needed.keys())]
-        nobodys = everything | dict.fromkeys(REFERENCES.keys() & everything, "nobody")
+        references = REFERENCES.keys() & everything
+        more = [needed | {name: values[name]} for name in sorted(references - needed.keys())]
+        nobodys = everything | dict.fromkeys(references, "nobody")
         made += [(spec.name, arguments) for arguments in (needed, *more, everything, nobodys)]
     return made
 
 
 async def everything_of(client: Client) -> str:
-    """Return what an organisation has, as text: all lists, and whole what its tickets with a mark in them are."""
+    """Return what an organisation has, as text: all lists, and those of its tickets whole that have a mark."""
     lists = [await done(client, spec.name, {}) for spec in TOOLS if spec.name.startswith("get_") and not needs(spec)]
     rows = (await done(client, "get_ticket_list", {"limit": 100}))["tickets"]
-    marked = [row["ticketId"] for row in rows if any(mark in str(row["summary"]) for mark in MARKS.values())]
+    marked = [row["ticketId"] for row in rows if any(mark in row["summary"] for mark in MARKS.values())]
     tickets = [await done(client, "get_ticket_detail", {"ticketId": one}) for one in ("TCK-0001", *marked)]
     return json.dumps([lists, rows, tickets], ensure_ascii=False)
 

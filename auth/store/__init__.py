@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from auth.errors import NotUsableError, UnknownError
@@ -63,6 +64,11 @@ class IdentityStore:
     def clock(self) -> Callable[[], datetime]:
         """The moment, aware."""
         return self._ledger.clock
+
+    async def check(self) -> None:
+        """See that the database answers. Raises: DatabaseBusyError."""
+        async with self._ledger.reading() as connection:
+            await connection.execute(select(1))
 
     async def first_key(
         self,

@@ -15,7 +15,7 @@ from tests.chaos.fleet import fleet
 from tests.chaos.plan import Fault, plan
 from tests.chaos.storm import storm
 from tests.chaos.verdict import TABLE, Verdict, written
-from tests.databases import Postgres, running_postgres
+from tests.databases import Postgres, make_ticket_tables, running_postgres
 from tests.javascript import installed
 
 
@@ -23,9 +23,9 @@ async def run(postgres: Postgres, seed: int, faults: Sequence[Fault]) -> list[st
     """Run one storm on a database and a fleet of its own, print its row, and return what went wrong."""
     database = await postgres.create()
     try:
-        async with fleet(database.owner_url) as servers:
+        async with fleet(await make_ticket_tables(database)) as servers:
             outcome = await storm(servers, plan(seed, faults), seed, installed())
-            verdict = Verdict(outcome, await written(database.owner_url), servers.gate.writes)
+            verdict = Verdict(outcome, await written(database.application_url), servers.gate.writes)
             logged = [line for instance in servers.instances for line in instance.complaints()]
     finally:
         await postgres.drop(database)

@@ -123,7 +123,7 @@ async def fleet(
     """Start it all; `settings` are those of the server processes.
 
     Args:
-        database_url: an empty PostgreSQL database, as the ticket API will use it.
+        database_url: a PostgreSQL database with the tables of the ticket API, as it will use it.
         instances: how many server processes.
         retry_ms: how long clients wait before they reconnect, instead of what the server says.
         settings: further environment variables of the server processes.

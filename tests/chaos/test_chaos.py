@@ -15,7 +15,7 @@ from tests.chaos.fleet import Fleet, fleet
 from tests.chaos.plan import plan
 from tests.chaos.storm import storm
 from tests.chaos.verdict import TABLE, Verdict, written
-from tests.databases import Postgres, PostgresDatabase
+from tests.databases import Postgres, PostgresDatabase, make_ticket_tables
 
 pytestmark = [pytest.mark.xdist_group("chaos"), pytest.mark.asyncio(loop_scope="module")]
 
@@ -26,6 +26,7 @@ SEEDS: Final = (1, 2, 3)
 async def database(postgres: Postgres) -> AsyncIterator[PostgresDatabase]:
     """The database of the ticket API behind all storms."""
     made = await postgres.create()
+    await make_ticket_tables(made)
     yield made
     await postgres.drop(made)
 
@@ -33,7 +34,7 @@ async def database(postgres: Postgres) -> AsyncIterator[PostgresDatabase]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def servers(database: PostgresDatabase) -> AsyncIterator[Fleet]:
     """Three servers; each storm leaves them whole."""
-    async with fleet(database.owner_url) as running:
+    async with fleet(database.application_url) as running:
         yield running
 
 
@@ -43,7 +44,7 @@ async def test_every_promise_is_kept_while_everything_breaks(
 ) -> None:
     caplog.set_level(logging.CRITICAL, "mcp")  # lost streams are what this is about
     outcome = await storm(servers, plan(seed), seed, node_modules)
-    verdict = Verdict(outcome, await written(database.owner_url), servers.gate.writes)
+    verdict = Verdict(outcome, await written(database.application_url), servers.gate.writes)
 
     print(f"{TABLE}\n{verdict.row()}")
     print(*(line for instance in servers.instances for line in instance.complaints()), sep="\n")

@@ -10,7 +10,7 @@ import pytest
 
 from tests.chaos.crowd import CLIENTS, crowd
 from tests.chaos.fleet import fleet
-from tests.databases import PostgresDatabase
+from tests.databases import PostgresDatabase, make_ticket_tables
 
 pytestmark = pytest.mark.xdist_group("chaos")
 
@@ -21,9 +21,9 @@ EVERYTHING: Final = 1_000_000
 
 
 @pytest.fixture
-def database(empty_postgres: PostgresDatabase) -> str:
-    """The address of an empty database that the ticket API fills."""
-    return empty_postgres.owner_url
+async def database(empty_postgres: PostgresDatabase) -> str:
+    """The address of a new database of the ticket API."""
+    return await make_ticket_tables(empty_postgres)
 
 
 async def test_each_of_twenty_equal_clients_gets_its_own_answers_after_each_of_fifty_cuts(

@@ -9,7 +9,7 @@ import pytest
 
 from tests.chaos.callers import HEADERS, PATIENCE_S
 from tests.chaos.fleet import Fleet, fleet
-from tests.databases import PostgresDatabase
+from tests.databases import PostgresDatabase, make_ticket_tables
 from tests.shared.given import TICKET
 from tests.transport.sse_client import SseClient, sse_session
 
@@ -56,7 +56,8 @@ async def empty(servers: Fleet) -> None:
 async def test_a_broker_that_comes_back_empty_costs_no_attached_session_and_mixes_up_none(
     empty_postgres: PostgresDatabase,
 ) -> None:
-    async with fleet(empty_postgres.owner_url, instances=2) as servers, AsyncExitStack() as stack:
+    url = await make_ticket_tables(empty_postgres)
+    async with fleet(url, instances=2) as servers, AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(sse_session(servers.address, HEADERS)) for _ in range(SESSIONS)]
         for number, client in enumerate(clients):
             assert not (await client.call("create_ticket", **TICKET | {"summary": mark(number)}))["isError"]

@@ -27,9 +27,10 @@ class Written:
 
 
 async def written(dsn: str) -> Written:
-    """Read what the callers wrote."""
+    """Read what the callers wrote, all of them as the tenant `default`."""
     connection = await asyncpg.connect(dsn, timeout=10)
     try:
+        await connection.execute("SELECT set_config('app.tenant_id', 'default', false)", timeout=10)
         found = [await connection.fetch(query, timeout=10) for query in (_SUMMARIES, _COMMENTS)]
     finally:
         await connection.close(timeout=10)

@@ -51,6 +51,10 @@ def test_a_list_of_allowed_values_is_cut() -> None:
     assert body["allowed"] == [f"user{n}" for n in range(MOST_ALLOWED)]
 
 
+async def nobody(key: str) -> None:
+    """Know no key."""
+
+
 class Recorder:
     """An ASGI app that notes what it was given, and a `send` that notes what was answered."""
 
@@ -87,7 +91,7 @@ async def test_a_body_in_pieces_arrives_whole_and_what_follows_is_passed_on() ->
         {"type": "http.disconnect"},
     )  # fmt: skip
 
-    await Guard(app, api_key=None)(scope_of(), pieces, app.send)
+    await Guard(app, tenant_of=None)(scope_of(), pieces, app.send)
 
     assert (app.bodies, app.next) == ([b"ab"], ["http.disconnect"])
 
@@ -96,7 +100,7 @@ async def test_a_client_that_hangs_up_half_way_is_not_answered() -> None:
     app = Recorder()
     pieces = receiving({"type": "http.request", "body": b"a", "more_body": True}, {"type": "http.disconnect"})
 
-    await Guard(app, api_key=None)(scope_of(), pieces, app.send)
+    await Guard(app, tenant_of=None)(scope_of(), pieces, app.send)
 
     assert (app.bodies, app.sent) == ([], [])
 
@@ -105,7 +109,7 @@ async def test_a_body_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(guard, "SLOWEST_BODY_S", 0.01)
     app = Recorder()
 
-    await Guard(app, api_key=None)(
+    await Guard(app, tenant_of=None)(
         scope_of(), receiving({"type": "http.request", "body": b"a", "more_body": True}), app.send
     )
 
@@ -115,6 +119,6 @@ async def test_a_body_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatc
 async def test_what_is_not_http_is_not_the_guard_s() -> None:
     app = Recorder()
 
-    await Guard(app, api_key="key")({"type": "lifespan"}, receiving({"body": b""}, {"type": "x"}), app.send)
+    await Guard(app, tenant_of=nobody)({"type": "lifespan"}, receiving({"body": b""}, {"type": "x"}), app.send)
 
     assert app.next == ["x"]

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -92,19 +92,20 @@ async def bench(
     hosts: Sequence[str] = ("127.0.0.1",),
     origins: Sequence[str] = LOOPBACK_ORIGINS,
     broker: SessionBroker | None = None,
+    more: Mapping[str, Any] | None = None,
     **limits: Any,
 ) -> AsyncGenerator[Bench]:
-    """Serve the gated server for `KeyPerPerson`."""
+    """Serve the gated server, for `KeyPerPerson` unless `more`, which is of `Transport`, has another provider."""
     server, gates = gated_server()
     counter = TallyCounter()
     transport = Transport(
         server,
-        auth_provider=KeyPerPerson(),
         broker=broker if broker is not None else make_broker(Limits(**limits)),
         limits=Limits(**limits),
         counter=counter,
         allowed_hosts=hosts,
         allowed_origins=origins,
+        **{"auth_provider": KeyPerPerson(), **(more or {})},
     )
 
     @asynccontextmanager

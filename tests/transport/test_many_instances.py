@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -23,13 +23,15 @@ AGAIN = {"mcp-protocol-version": "2025-11-25"}
 
 
 @asynccontextmanager
-async def instances(url: str, number: int = 2, **limits: Any) -> AsyncGenerator[list[Bench]]:
+async def instances(
+    url: str, number: int = 2, more: Mapping[str, Any] | None = None, **limits: Any
+) -> AsyncGenerator[list[Bench]]:
     """Serve on several instances with sessions of their own."""
     prefix = f"{{{secrets.token_hex(4)}}}:"
     async with AsyncExitStack() as stack:
         yield [
             await stack.enter_async_context(
-                bench(broker=ValkeyBroker(url, limits=Limits(**limits), prefix=prefix), **limits)
+                bench(broker=ValkeyBroker(url, limits=Limits(**limits), prefix=prefix), more=more, **limits)
             )
             for _ in range(number)
         ]

@@ -1,0 +1,199 @@
+"""Keys of tenants: made and shown once, found by their digest, revoked within half a minute, never stored or logged."""
+
+import asyncio
+import re
+import sys
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any, Final
+
+import pytest
+from sqlalchemy import select
+
+from shared.database import Database, open_engine, resolve_url
+from tests.databases import PostgresDatabase
+from tests.ticket_api.conftest import KEY, NOW, Clock, client_of, new_ticket
+from ticket_api import commands, create_app, keys
+from ticket_api.__main__ import main
+from ticket_api.keys import CACHED_S, MOST_CACHED, KeyRing, digest_of, new_key
+from ticket_api.store import tenants
+from ticket_api.tables import api_keys
+
+FORM: Final = re.compile(r"tapi_[A-Za-z0-9_-]{43}")
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """Each database as an operator opens it, with the rights of the role that serves."""
+    async with open_engine(resolve_url(database_url)) as engine:
+        yield Database(engine)
+
+
+async def test_a_key_in_the_database_stands_for_its_tenant_until_it_is_revoked(
+    database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(keys, "monotonic", lambda: now)
+    first = await commands.add_tenant(database, "acme", name="Acme", fill=None, now=NOW)
+    app = create_app(database_url=database_url, api_key=KEY, clock=Clock())
+    async with app.router.lifespan_context(app), client_of(app) as api:
+
+        async def answers(key: str) -> int:
+            answer = await api.get("/tickets?limit=200", headers={"x-api-key": key})
+            return answer.status_code if answer.status_code != 200 else len(answer.json())
+
+        assert [await answers(first.key), await answers(KEY) > 0, await answers(new_key())] == [0, True, 401]
+
+        second = await commands.add_key(database, "acme", now=NOW)
+        assert [await answers(first.key), await answers(second.key)] == [0, 0]  # rotation: both for a while
+        assert await commands.owner_of_key(database, first.id) == "acme"
+        await commands.revoke_key(database, "acme", first.id, now=NOW)
+        now = CACHED_S
+        assert [await answers(first.key), await answers(second.key)] == [401, 0]
+
+    assert CACHED_S <= 30
+    assert KEY not in repr(first)
+    assert first.key not in repr(first)
+
+
+async def test_a_revoked_key_stays_revoked_at_its_first_moment(database: Database) -> None:
+    made = await commands.add_tenant(database, "acme", name=None, fill=None, now=NOW)
+    for minutes in (1, 2):
+        await commands.revoke_key(database, "acme", made.id, now=NOW + timedelta(minutes=minutes))
+
+    ((_, (row,)),) = [one for one in await commands.list_tenants(database) if one[0]["id"] == "acme"]
+    assert row["revoked_at"] == NOW + timedelta(minutes=1)
+    assert row["digest"] == digest_of(made.key)
+
+
+async def test_a_key_of_another_form_costs_no_look_into_the_database() -> None:
+    def forbidden() -> Database:
+        raise AssertionError("nothing to look up")
+
+    ring = KeyRing(KEY, forbidden)
+
+    assert [await ring.tenant_of(key) for key in (KEY, KEY[:-1], "tapi_", f"{new_key()}x", "schlüssel")] == [
+        "default", None, None, None, None,
+    ]  # fmt: skip
+
+
+async def test_keys_are_remembered_for_a_while_and_a_bounded_number_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    async def of_digest(_: object, digest: str) -> str | None:
+        asked.append(digest)
+        return "acme" if digest in valid else None
+
+    async with open_engine(resolve_url("sqlite:////tmp/never-asked.sqlite3")) as engine:
+        monkeypatch.setattr(tenants, "of_digest", of_digest)
+        monkeypatch.setattr(Database, "reading", lambda _: asyncio.timeout(None))
+        ring = KeyRing(KEY, lambda: Database(engine))
+        known = [new_key() for _ in range(MOST_CACHED + 1)]
+        valid = {digest_of(key) for key in known}
+        strangers = [new_key() for _ in range(3)]
+        for key in (*known, *strangers, *strangers, known[-1]):
+            await ring.tenant_of(key)
+
+    assert len(asked) == MOST_CACHED + 1 + 6
+    assert len(ring._cached) == MOST_CACHED
+
+
+async def test_a_database_that_is_away_is_a_503_and_lets_nobody_in(
+    filled_postgres: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = create_app(database_url=filled_postgres.application_url, api_key=KEY)
+    async with app.router.lifespan_context(app), client_of(app) as api:
+        await app.state.tenants.database.engine.dispose()
+        gone = resolve_url("postgresql://nobody@127.0.0.1:9/none")
+        async with open_engine(gone) as engine:
+            app.state.tenants.database.engine = engine
+            answer = await api.get("/tickets", headers={"x-api-key": new_key()})
+
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+
+
+async def test_a_new_tenant_is_made_once_with_its_sample_data_by_whoever_comes_first(database_url: str) -> None:
+    apps = [create_app(database_url=database_url, tenant_of={"k": "acme"}.get, clock=Clock()) for _ in range(2)]
+    async with (
+        apps[0].router.lifespan_context(apps[0]), apps[1].router.lifespan_context(apps[1]),
+        client_of(apps[0], **{"x-api-key": "k"}) as one, client_of(apps[1], **{"x-api-key": "k"}) as two,
+    ):  # fmt: skip
+        answers = await asyncio.gather(
+            *(api.get("/tickets?limit=200&showCompleted=true") for _ in range(3) for api in (one, two))
+        )
+        made = await one.post("/tickets", json=new_ticket())
+
+    assert {(answer.status_code, len(answer.json())) for answer in answers} == {(200, 50)}
+    assert made.json()["id"] == "TCK-0051"
+
+
+def test_a_key_of_its_own_and_a_program_that_knows_the_keys_exclude_each_other() -> None:
+    nobody: dict[str, str] = {}
+
+    with pytest.raises(ValueError, match="Either"):
+        create_app(database_url="sqlite:///never-opened.sqlite3", api_key=KEY, tenant_of=nobody.get)
+
+
+@pytest.fixture
+def run(database_url: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Any:
+    """`python -m ticket_api …` in this process: exit code, stdout, stderr."""
+    monkeypatch.setenv("MCP_DATABASE_URL", database_url)
+    monkeypatch.setattr("ticket_api.__main__.configure_logging", lambda **_: None)  # for good, on a stream of this test
+
+    def command(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["ticket_api", *arguments])
+        code = main()
+        told = capfd.readouterr()
+        return code, told.out, told.err
+
+    return command
+
+
+def test_an_operator_adds_lists_and_revokes_and_a_key_is_shown_once(run: Any, database_url: str) -> None:
+    code, key, said = run("tenant", "add", "acme", "--name", "Acme Inc.", "--sample", "ja")
+    assert (code, bool(FORM.fullmatch(key.strip())), key.strip() in said) == (0, True, False)
+    code, second, _ = run("tenant", "new-key", "acme")
+    assert (code, second == key) == (0, False)
+
+    code, table, _ = run("tenant", "list")
+    assert code == 0
+    assert "acme  Acme Inc.  made " in table
+    assert "default" in table
+    assert not FORM.search(table)
+    ids = re.findall(r"key ([0-9a-f]{8}) .* valid", table)
+    assert len(ids) == 2
+
+    assert run("tenant", "revoke-key", ids[0])[0] == 2  # nobody to ask
+    code, _, said = run("tenant", "revoke-key", ids[0], "--yes")
+    assert (code, "30 s" in said) == (0, True)
+    assert re.findall(r"key ([0-9a-f]{8}) .* revoked ", run("tenant", "list")[1]) == [ids[0]]
+
+    async def digests() -> set[str]:
+        async with open_engine(resolve_url(database_url)) as engine, Database(engine).reading() as connection:
+            return {str(await tenants.of_digest(connection, digest_of(one.strip()))) for one in (key, second)}
+
+    assert asyncio.run(digests()) == {"None", "acme"}
+
+
+@pytest.mark.parametrize(("arguments", "says"), [
+    (("add", "default"), "There is a tenant 'default' already"),
+    (("add", "with space"), "1 to 50 visible ASCII characters"),
+    (("add", "acme", "--name", "x" * 201), "1 to 200 characters"),
+    (("new-key", "nobody"), "There is no tenant 'nobody'"),
+    (("revoke-key", "00000000"), "There is no key '00000000'"),
+])  # fmt: skip
+def test_what_an_operator_cannot_do_is_one_sentence(run: Any, arguments: tuple[str, ...], says: str) -> None:
+    code, out, said = run("tenant", *arguments)
+
+    assert (code, out, len(said.splitlines())) == (2, "", 1)
+    assert says in said
+
+
+async def test_no_table_holds_a_key(database: Database) -> None:
+    made = await commands.add_tenant(database, "acme", name=None, fill=None, now=NOW)
+
+    async with database.reading() as connection:
+        await tenants.of_digest(connection, digest_of(made.key))
+        (row,) = (await connection.execute(select(api_keys).where(api_keys.c.digest == digest_of(made.key)))).all()
+    assert made.key not in str(row)
+    assert FORM.fullmatch(made.key)

@@ -1,0 +1,228 @@
+"""Two organisations in one database: each is answered as if it were alone, whatever it asks for.
+
+`default` and `other` have the same ids (`user1`, `TCK-0001`); `other` has more of everything under ids of its own. Each
+request of the table below is sent as `default` to this database and to one in which `default` is alone: the answers
+have to be the same, and `other` has to find everything as it was. A route without a line in the table fails.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import pytest
+import pytest_asyncio
+from fastapi.routing import iter_route_contexts
+from httpx2 import AsyncClient, Response
+from sqlalchemy import true
+
+from tests.databases import Postgres, PostgresDatabase, copy_sqlite
+from tests.ticket_api.conftest import Clock, client_of, new_ticket
+from ticket_api import create_app, tables
+from ticket_api.folding import fold
+from ticket_api.store import connection
+from ticket_api.store.master import REFERENCES
+from ticket_api.tenancy import Tenants
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+KEYS: Final = {"key-of-default": "default", "key-of-other": "other"}
+FOREIGN: Final = "foreign"
+"""An id that `other` alone has, in every master table."""
+THEIRS: Final = "TCK-0053"
+"""A ticket that `other` alone has; its summary and its history say `foreign`."""
+WITHOUT_TENANT: Final = {("GET", "/health"), ("GET", "/openapi.json")}
+
+
+class Ask(NamedTuple):
+    """One request."""
+
+    path: str
+    body: dict[str, Any] | None = None
+
+
+def foreign_references(*fields: str) -> list[dict[str, Any]]:
+    """Return for each field a body part that refers to what only `other` has."""
+    return [{field: FOREIGN} for field in fields]
+
+
+IN_TICKETS: Final = (
+    *("requestorId", "accountId", "categoryId", "categoryDetailId", "requestChannelId", "personInChargeId"),
+    *("statusId", "responseCategoryId"),
+)
+CHANGE: Final = {"updatedById": "user1", "summary": "Changed by default", "comment": "By default"}
+COMMENT: Final = {"userId": "user1", "comment": "By default"}
+ASKED: Final[dict[tuple[str, str], list[Ask]]] = {
+    ("GET", "/tickets"): [
+        Ask(f"/tickets?limit=200&showCompleted=true{more}")
+        for more in ("", f"&searchQuery={FOREIGN}", f"&accountId={FOREIGN}", f"&personInChargeId={FOREIGN}",
+                     f"&statusId={FOREIGN}", "&accountId=acc1&sortBy=completionDate")
+    ],
+    ("POST", "/tickets"): [
+        *(Ask("/tickets", new_ticket(**one)) for one in foreign_references(*IN_TICKETS)),
+        Ask("/tickets", new_ticket(attachments=[{"fileName": "a.png", "fileUrl": "https://files.example.com/a"}])),
+    ],
+    ("GET", "/tickets/{id}"): [Ask("/tickets/TCK-0001"), Ask("/tickets/TCK-0003"), Ask(f"/tickets/{THEIRS}")],
+    ("PUT", "/tickets/{id}"): [
+        *(Ask("/tickets/TCK-0001", CHANGE | one) for one in foreign_references(*IN_TICKETS, "updatedById")),
+        Ask(f"/tickets/{THEIRS}", CHANGE),
+        Ask("/tickets/TCK-0001", CHANGE),
+    ],
+    ("GET", "/tickets/{id}/history"): [Ask("/tickets/TCK-0001/history"), Ask(f"/tickets/{THEIRS}/history")],
+    ("POST", "/tickets/{id}/history"): [
+        Ask("/tickets/TCK-0001/history", COMMENT | {"userId": FOREIGN}),
+        Ask(f"/tickets/{THEIRS}/history", COMMENT),
+        Ask("/tickets/TCK-0001/history", COMMENT),
+    ],
+    ("GET", "/tickets/master/users"): [Ask("/tickets/master/users"), Ask(f"/tickets/master/users?role={FOREIGN}")],
+    ("GET", "/tickets/master/category-details"): [
+        Ask(f"/tickets/master/category-details{query}") for query in ("", "?categoryId=cat1", f"?categoryId={FOREIGN}")
+    ],
+    **{
+        ("GET", path): [Ask(path)]
+        for name in ("response-categories", "accounts", "categories", "statuses", "request-channels")
+        for path in [f"/tickets/master/{name}"]
+    },
+}  # fmt: skip
+
+
+class World(NamedTuple):
+    """`default` alone, `default` beside `other`, and `other`, each as a client."""
+
+    kind: str
+    alone: AsyncClient
+    beside: AsyncClient
+    other: AsyncClient
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["sqlite", "postgresql"])
+async def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    async with AsyncExitStack() as stack:
+        urls = []
+        for _ in range(2):
+            if request.param == "sqlite":
+                template: Path = request.getfixturevalue("sqlite_template")
+                urls.append(copy_sqlite(template, tmp_path_factory.mktemp("tenants") / "t.sqlite3"))
+            else:
+                server: Postgres = request.getfixturevalue("postgres")
+                filled: PostgresDatabase = request.getfixturevalue("postgres_template")
+                database = await server.create(template=filled.name)
+                stack.push_async_callback(server.drop, database)
+                urls.append(database.application_url)
+        clients = []
+        for url in urls:
+            app = create_app(database_url=url, tenant_of=KEYS.get, sample_data="ja", clock=Clock())
+            await stack.enter_async_context(app.router.lifespan_context(app))
+            clients += [await stack.enter_async_context(client_of(app, **{"x-api-key": key})) for key in KEYS]
+        await settle(app.state.tenants, clients[3])
+        yield World(request.param, clients[0], clients[2], clients[3])
+
+
+async def settle(tenants: Tenants, other: AsyncClient) -> None:
+    """Have `other` come to be, own what `default` has not, and change what it has under the same ids."""
+    async with tenants.writing("other") as db:
+        row: dict[str, Any] = dict.fromkeys(("id", "name", "email", "role", "category_id"), FOREIGN)
+        row |= {"name_folded": fold(FOREIGN), "order_no": 0, "completed": False}
+        for table in tables.metadata.sorted_tables:
+            if table in REFERENCES.values():
+                columns = table.columns.keys()
+                await db.execute(db.insert(table).values({name: row[name] for name in row if name in columns}))
+    files = [{"fileName": "foreign.png", "fileUrl": "https://files.example.com/foreign"}]
+    foreign = new_ticket(summary=f"{FOREIGN} matter", attachments=files, **dict.fromkeys(IN_TICKETS, FOREIGN))
+    for _ in range(3):
+        made = await other.post("/tickets", json=foreign)
+    assert (made.status_code, made.json()["id"]) == (201, THEIRS)
+    comment = {"userId": FOREIGN, "comment": f"{FOREIGN} comment"}
+    for ticket in (THEIRS, "TCK-0001"):
+        assert (await other.post(f"/tickets/{ticket}/history", json=comment)).status_code == 201
+    change = {"updatedById": FOREIGN, "summary": f"{FOREIGN} again", "accountId": FOREIGN}
+    assert (await other.put("/tickets/TCK-0001", json=change)).status_code == 200
+
+
+async def send(client: AsyncClient, method: str, ask: Ask, **headers: str) -> Response:
+    return await client.request(method, ask.path, json=ask.body, headers=headers)
+
+
+def said(answer: Response) -> tuple[int, bytes, dict[str, str]]:
+    return answer.status_code, answer.content, dict(answer.headers)
+
+
+async def all_of(client: AsyncClient) -> list[bytes]:
+    """Return everything that a tenant can read by the requests of the table."""
+    asks = [ask for (method, _), asks in ASKED.items() if method == "GET" for ask in asks]
+    return [(await send(client, "GET", ask)).content for ask in asks]
+
+
+async def test_no_route_was_forgotten() -> None:
+    app = create_app(database_url="sqlite:///never-opened.sqlite3")
+    routes = {(method, route.path) for route in iter_route_contexts(app.routes) for method in route.methods or ()}
+
+    assert {one for one in routes if one[0] != "HEAD"} == ASKED.keys() | WITHOUT_TENANT
+
+
+@pytest.mark.parametrize(("method", "path"), ASKED)
+async def test_a_tenant_is_answered_as_if_it_were_alone(world: World, method: str, path: str) -> None:
+    writes = method != "GET"
+    before = await all_of(world.other) if writes else []
+    for ask in ASKED[method, path]:
+        alone, beside = await send(world.alone, method, ask), await send(world.beside, method, ask)
+
+        assert said(beside) == said(alone), ask
+        assert alone.status_code < 500
+
+    if writes:
+        assert await all_of(world.beside) == await all_of(world.alone)
+        assert await all_of(world.other) == before
+        assert any(FOREIGN.encode() in content for content in before)
+
+
+async def test_one_idempotency_key_serves_two_tenants(world: World) -> None:
+    once = {"idempotency-key": "the-same"}
+    mine = [await send(world.beside, "POST", Ask("/tickets", new_ticket()), **once) for _ in range(2)]
+    body = new_ticket(summary="Of the other")
+    theirs = [await send(world.other, "POST", Ask("/tickets", body), **once) for _ in range(2)]
+
+    assert [answer.status_code for answer in (*mine, *theirs)] == [201] * 4
+    assert mine[0].content == mine[1].content != theirs[0].content == theirs[1].content
+    made = (await world.other.get(f"/tickets/{theirs[0].json()['id']}")).json()
+    assert made["summary"] == "Of the other"
+    await send(world.alone, "POST", Ask("/tickets", new_ticket()), **once)  # it goes on as the other one does
+
+
+async def test_nothing_but_the_key_says_whose_request_it_is(world: World) -> None:
+    claims = {
+        **dict.fromkeys(("x-tenant", "x-tenant-id", "tenant", "tenant-id", "x-organisation", "from"), "other"),
+        "authorization": "Bearer key-of-other",
+        "cookie": "tenant=other; x-api-key=key-of-other",
+        "x-original-url": "/tickets?tenant=other",
+        "host": "other.example.com",
+    }
+    ask = ASKED["GET", "/tickets"][0]
+
+    assert said(await send(world.beside, "GET", ask, **claims)) == said(await send(world.alone, "GET", ask))
+    assert (await world.beside.get("/tickets?tenant=other")).status_code == 400
+    assert (await world.beside.post("/tickets", json=new_ticket(tenantId="other"))).status_code == 400
+
+
+@pytest.mark.parametrize("key", ["", "key-of-nobody", "other"])
+async def test_a_key_that_stands_for_nobody_is_refused(world: World, key: str) -> None:
+    answer = await world.beside.get("/tickets", headers={"x-api-key": key})
+
+    assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "ApiKey")
+
+
+@pytest.mark.parametrize("path", [
+    f"/tickets?showCompleted=true&searchQuery={FOREIGN}", f"/tickets/{THEIRS}", f"/tickets/{THEIRS}/history",
+])  # fmt: skip
+async def test_where_a_query_forgets_the_tenant_postgresql_still_shows_nothing_foreign(
+    world: World, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of SQLite the same is shown, so that it is certain that the query has forgotten it."""
+    monkeypatch.setattr(connection, "of_tenant", lambda *_: true())
+
+    answer = await world.beside.get(path)
+
+    assert (FOREIGN.encode() in answer.content) is (world.kind == "sqlite")
+    if world.kind == "postgresql":
+        monkeypatch.undo()
+        assert said(answer) == said(await world.alone.get(path))
