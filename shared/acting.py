@@ -35,8 +35,8 @@ class Call:
         return self.principal is None or Scope.TICKETS_ADMIN in self.principal.scopes
 
     @property
-    def is_in_person(self) -> bool:
-        """Whether who calls is a member of an organisation, whom an administrator can link to a user."""
+    def is_by_member(self) -> bool:
+        """Whether who calls is one person or program of an organisation, not anybody with the shared key."""
         return self.principal is not None and self.principal.role is not None
 
 
@@ -111,4 +111,4 @@ def _ways(call: Call) -> str:
     if not call.may_act_for_others:
         return _LINK
     give = "give an id from get_users"
-    return f"{give}, or {_LINK}" if call.is_in_person else give
+    return f"{give}, or {_LINK}" if call.is_by_member else give

@@ -12,7 +12,7 @@ from mcp.server import ServerRequestContext
 from shared.acting import Call
 from shared.audit import AuditEvent, AuditTrail, keep
 from shared.identity import DEFAULT_TENANT, Scope, principal_of
-from shared.labels import FirstFew
+from shared.names import Names
 from shared.telemetry import Counter, get_logger, trace_of
 from shared.toolbox import ToolSpec
 
@@ -52,7 +52,7 @@ class Books:
     def __init__(self, trail: AuditTrail, counter: Counter | None) -> None:
         self._trail = trail
         self._counter = counter
-        self._tenants = FirstFew(NAMED_TENANTS)
+        self._tenants = Names(NAMED_TENANTS)
 
     async def enter(
         self, spec: ToolSpec, call: Call, outcome: str, *, started: float, lacks: Scope | None = None

@@ -262,7 +262,7 @@ def _id_of(answer: object) -> str | None:
 
 
 def _author(call: Call) -> str:
-    if call.principal is None:
+    if call.principal is None or not call.is_by_member:
         return f"{_NO_AUTHOR}."
     return f"{_NO_AUTHOR}; the audit of this server names {call.principal.id}."
 

@@ -21,7 +21,7 @@ LONGEST_TEST_FILE: Final = 500
 
 EDGES: Final = ("auth", "ticket_api", "transport")
 LAYER_4: Final = ("cloud_mcp_server", "mcp_server", "doors", "operations", "auth.__main__", "ticket_api.__main__")
-LAYER_1: Final = ("shared.audit", "shared.errors", "shared.identity", "shared.telemetry")
+LAYER_1: Final = ("shared.audit", "shared.errors", "shared.identity", "shared.names", "shared.telemetry")
 STORAGE: Final = ("shared.database", "shared.migrations")
 
 # What of ours a module may import; the longest matching name decides. A module without a line may import

@@ -5,9 +5,10 @@ The calls are made from the table of tools, and the reads from what the server l
 """
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import httpx2
@@ -27,7 +28,7 @@ from shared.database import open_engine, resolve_url
 from shared.identity import AuthProvider, Principal, Tenant, TenantDirectory, Upstream
 from shared.toolbox import TOOLS
 from tests import standin
-from tests.databases import Postgres
+from tests.databases import Postgres, PostgresDatabase, copy_sqlite, run_aside
 from tests.shared.given import TICKET
 from tests.transport.serving import serve
 from ticket_api import tables
@@ -112,12 +113,28 @@ async def fill_marked(db: TenantConnection) -> None:
         await db.execute(db.update(table).values(name=table.c.name + f" {MARKS[db.tenant]}"))
 
 
-async def make_tenants(url: str) -> None:
-    """Make both organisations in the database at `url`, as its owner."""
+async def make_both(url: str, grant_to: str | None = None) -> None:
+    """Make the tables and both organisations in the database at `url`, as its owner."""
     async with open_engine(resolve_url(url)) as engine:
+        await migrate(engine, fill=None, clock=utc_now, grant_to=grant_to)
         for tenant in MARKS:
             async with engine.begin() as connection:
                 await make_tenant(connection, tenant, fill=fill_marked, now=utc_now())
+
+
+@pytest.fixture(scope="session")
+def sqlite_of_both(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("tenants") / "both.sqlite3"
+    run_aside(make_both(f"sqlite:///{path.as_posix()}"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgresql_of_both(postgres: Postgres) -> Iterator[PostgresDatabase]:
+    database = run_aside(postgres.create(may_use_tables=False))
+    run_aside(make_both(database.owner_url, grant_to=database.application))
+    yield database
+    run_aside(postgres.drop(database))
 
 
 @asynccontextmanager
@@ -137,9 +154,9 @@ async def own_apis(_: pytest.FixtureRequest) -> AsyncGenerator[Backend]:
 @asynccontextmanager
 async def on_sqlite(request: pytest.FixtureRequest) -> AsyncGenerator[Backend]:
     """They share the embedded ticket API, in which only the queries keep them apart."""
-    url = f"sqlite:///{request.getfixturevalue('tmp_path').as_posix()}/tickets.sqlite3"
-    await migrate_tickets(url)
-    await make_tenants(url)
+    url = copy_sqlite(
+        request.getfixturevalue("sqlite_of_both"), request.getfixturevalue("tmp_path") / "tickets.sqlite3"
+    )
     yield Backend(ToolSettings(database_url=SecretStr(url)), SharedApi())
 
 
@@ -147,16 +164,9 @@ async def on_sqlite(request: pytest.FixtureRequest) -> AsyncGenerator[Backend]:
 async def on_postgresql(request: pytest.FixtureRequest) -> AsyncGenerator[Backend]:
     """Likewise, and the policies of the database do, too."""
     server: Postgres = request.getfixturevalue("postgres")
-    database = await server.create(may_use_tables=False)
-    await migrate_tickets(database.owner_url, grant_to=database.application)
-    await make_tenants(database.owner_url)
+    database = await server.create(template=request.getfixturevalue("postgresql_of_both").name)
     yield Backend(ToolSettings(database_url=SecretStr(database.application_url)), SharedApi())
     await server.drop(database)
-
-
-async def migrate_tickets(url: str, grant_to: str | None = None) -> None:
-    async with open_engine(resolve_url(url)) as engine:
-        await migrate(engine, fill=None, clock=utc_now, grant_to=grant_to)
 
 
 @pytest.fixture(params=[own_apis, on_sqlite, on_postgresql], ids=lambda made: made.__name__)
@@ -206,8 +216,11 @@ async def done(client: Client, tool: str, arguments: Mapping[str, Any]) -> dict[
 
 
 async def values_of(client: Client) -> dict[str, Any]:
-    """Return a value for every argument of every tool: ids of what the organisation of `client` has."""
-    ids = {name: (await done(client, tool, {}))[listed][-1]["id"] for name, (tool, listed) in REFERENCES.items()}
+    """Return a value for every argument of every tool: ids of what only the organisation of `client` has."""
+    ids = {
+        name: next(one["id"] for one in (await done(client, tool, {}))[listed] if one["id"].startswith("only-"))
+        for name, (tool, listed) in REFERENCES.items()
+    }
     marked = (await done(client, "get_ticket_list", {"searchQuery": f"summary {MARKS['a']}"}))["tickets"]
     return {
         **new_ticket("b"),  # what the caller writes is the caller's own
@@ -236,23 +249,26 @@ async def values_of(client: Client) -> dict[str, Any]:
 
 
 def calls(values: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """Return calls of every tool: with what is needed, with each id (and one that nobody has), with everything."""
+    """Return calls of every tool: with what it needs, with one id more, with everything, with ids that nobody has."""
     made = []
     for spec in TOOLS:
         schema = schema_of(spec.input_model)
         needed = {name: values[name] for name in schema.get("required", ())}
         everything = {name: values[name] for name in schema["properties"]}
-        ids = [needed | {name: id_} for name in everything if name.endswith("Id") for id_ in (values[name], "nobody")]
-        made += [(spec.name, arguments) for arguments in (needed, *ids, everything)]
+        references = REFERENCES.keys() & everything
+        more = [needed | {name: values[name]} for name in sorted(references - needed.keys())]
+        nobodys = everything | dict.fromkeys(references, "nobody")
+        made += [(spec.name, arguments) for arguments in (needed, *more, everything, nobodys)]
     return made
 
 
 async def everything_of(client: Client) -> str:
-    """Return all that an organisation has, as text."""
+    """Return what an organisation has, as text: all lists, and those of its tickets whole that have a mark."""
     lists = [await done(client, spec.name, {}) for spec in TOOLS if spec.name.startswith("get_") and not needs(spec)]
     rows = (await done(client, "get_ticket_list", {"limit": 100}))["tickets"]
-    tickets = [await done(client, "get_ticket_detail", {"ticketId": row["ticketId"]}) for row in rows]
-    return json.dumps([lists, tickets], ensure_ascii=False)
+    marked = [row["ticketId"] for row in rows if any(mark in row["summary"] for mark in MARKS.values())]
+    tickets = [await done(client, "get_ticket_detail", {"ticketId": one}) for one in ("TCK-0001", *marked)]
+    return json.dumps([lists, rows, tickets], ensure_ascii=False)
 
 
 def needs(spec: Any) -> bool:

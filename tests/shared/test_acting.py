@@ -175,6 +175,7 @@ async def test_nobody_is_known_by_having_no_address(existing: World) -> None:
     ("principal", "note"),
     [
         (None, "The ticket system keeps no author of a new ticket."),
+        (Principal("service-account"), "The ticket system keeps no author of a new ticket."),
         (MARY, "The ticket system keeps no author of a new ticket; the audit of this server names person-1."),
     ],
 )

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from shared.audit import AuditEvent
 from shared.books import NAMED_TENANTS
 from shared.identity import SCOPES_OF, Principal, Role, Tenant
-from shared.labels import OTHER
+from shared.names import OTHER
 from shared.toolbox import TOOLS
 from tests.shared.given import TICKET, Recorder, World, drops, hangs
 
