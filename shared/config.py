@@ -136,7 +136,7 @@ def _default_proxies() -> int:
     return 1 if on_cloud_run() else 0  # its front end adds one address, that of whoever called it
 
 
-class CloudSettings(ToolSettings, IdentitySettings):
+class CloudSettings(IdentitySettings, ToolSettings):  # in the order of the README: the STDIO door reads the first
     """The HTTP door."""
 
     host: str = Field(default_factory=_default_host, description="Address to listen on.")
