@@ -29,7 +29,7 @@ from tests.transport.light_client import LightSession, Server, light_server, ope
 from tests.transport.test_engine import call
 from tests.valkey import valkey_server
 
-ROOM: Final = '{"max_sessions": 3000, "max_sessions_per_principal": 3000}'
+ROOM: Final = '{"max_sessions": 3000, "max_sessions_per_principal": 3000, "max_streams_per_principal": 3000}'
 OBSERVED: Final = ("-m", "tests.transport.observed_server", "--limits", ROOM)
 SDK: Final = ("-m", "tests.measure", "--serve-sdk")
 ME: Final = {"x-api-key": "key-me"}

@@ -125,7 +125,8 @@ async def test_an_idle_session_costs_at_most_40_kb(tmp_path: Path, broker: str) 
 
 @pytest.mark.parametrize("dropped", DROPPED)
 async def test_nothing_stays_of_sessions_that_were_dropped(broker: str, dropped: int) -> None:
-    limits = {"idle_s": 1, "max_sessions": dropped, "max_sessions_per_principal": dropped}
+    caps = dict.fromkeys(("max_sessions", "max_sessions_per_principal", "max_streams_per_principal"), dropped)
+    limits = {"idle_s": 1, **caps}
     async with observed(broker, **limits) as at:
         before = await at.until(lambda held: held["sessions"] == 0)
         resident = []

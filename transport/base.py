@@ -105,9 +105,12 @@ class Endpoint:
             await self._refuse(error, NOBODY)(scope, receive, send)
         else:
             # Also what a call says that goes on without this request, as its task takes the binding with it.
-            with structlog.contextvars.bound_contextvars(tenant=principal.tenant.id, principal=principal.id):
+            bound = structlog.contextvars.bind_contextvars(tenant=principal.tenant.id, principal=principal.id)
+            try:
                 answer = await self._answer(request, principal)
                 await answer(scope, receive, send)
+            finally:
+                structlog.contextvars.reset_contextvars(**bound)
 
     async def _answer(self, request: Request, principal: Principal) -> ASGIApp:
         try:

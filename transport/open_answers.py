@@ -6,9 +6,9 @@ go on: they belong to the principal, who may come for the answers with another c
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager
-from typing import Final
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import Final, Self
 
 import anyio
 
@@ -38,16 +38,28 @@ class TooManyStreamsError(TicketServerError):
 
 
 class OpenAnswer:
-    """One answer that may stay open. Whoever enters it leaves it, once it has ended."""
+    """One answer that may stay open. Whoever gives it leaves it, once it has ended.
 
-    __slots__ = ("_is_counted", "_of", "cut", "principal")
+    As a context manager it is for the time until then: it is left when the block fails.
+    """
+
+    __slots__ = ("_is_counted", "_of", "_owner", "credential", "cut", "principal")
 
     def __init__(self, of: "OpenAnswers", principal: Principal) -> None:
         self._of = of
         self._is_counted = False
+        self._owner = principal.key
         self.principal = principal
+        self.credential = (*self._owner, principal.credential)
         self.cut: Callable[[], None] | None = None
         """Ends it, as soon as there is something to end; must not wait."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self.leave()
 
     async def take(self, *, again: bool = False) -> None:
         """Count it among the streams of its principal, if there is room; twice as much for who comes again.
@@ -56,21 +68,21 @@ class OpenAnswer:
             TooManyStreamsError.
         """
         most = self._of.most * (2 if again else 1)
-        self._is_counted = await self._of.counts.take(self.principal.key, most)
+        self._is_counted = await self._of.counts.take(self._owner, most)
         if not self._is_counted:
             raise TooManyStreamsError(self._of.most)
 
     def count(self) -> None:
         """Count it in any case: it answers a call that runs."""
         if not self._is_counted:
-            self._of.counts.add(self.principal.key)
+            self._of.counts.add(self._owner)
             self._is_counted = True
 
     def leave(self) -> None:
         """Note that it has ended."""
         self._of.remove(self)
         if self._is_counted:
-            self._of.counts.drop(self.principal.key)
+            self._of.counts.drop(self._owner)
             self._is_counted = False
 
 
@@ -93,24 +105,19 @@ class OpenAnswers:
         self._recheck_s = recheck_s
         self._open: dict[_Credential, set[OpenAnswer]] = {}
 
-    @contextmanager
-    def entered(self, principal: Principal) -> Generator[OpenAnswer]:
-        """Enter an answer, which is left again when the block fails; otherwise whoever gives it leaves it."""
+    def enter(self, principal: Principal) -> OpenAnswer:
+        """Return a new answer, which has to be left."""
         answer = OpenAnswer(self, principal)
-        self._open.setdefault(_credential(principal), set()).add(answer)
-        try:
-            yield answer
-        except BaseException:
-            answer.leave()
-            raise
+        self._open.setdefault(answer.credential, set()).add(answer)
+        return answer
 
     def remove(self, answer: OpenAnswer) -> None:
         """Forget an answer."""
-        credential = _credential(answer.principal)
-        answers = self._open.get(credential, set())
-        answers.discard(answer)
-        if not answers:
-            self._open.pop(credential, None)
+        answers = self._open.get(answer.credential)
+        if answers is not None:
+            answers.discard(answer)
+            if not answers:
+                del self._open[answer.credential]
 
     @asynccontextmanager
     async def run(self) -> AsyncGenerator[None]:
@@ -157,7 +164,3 @@ class OpenAnswers:
         for answer in answers:
             if answer.cut is not None:
                 answer.cut()
-
-
-def _credential(principal: Principal) -> _Credential:
-    return (*principal.key, principal.credential)

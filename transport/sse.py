@@ -61,7 +61,7 @@ class SSETransportHandler(TransportHandler):
         TypeScript client gives up for good on any other status.
         """
         coming = _Coming(request, auth_info)
-        with self._answers.entered(auth_info) as place:
+        with self._answers.enter(auth_info) as place:
             session = None if coming.again else await self._open_or_refuse(coming, place)
 
         async def opening(stream: Stream) -> Opened | None:

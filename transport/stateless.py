@@ -69,7 +69,7 @@ class StatelessHandler:
         problem = self._engine.rejection(message, headers)
         if problem is not None:
             return _error(message.id, problem)
-        with self._answers.entered(caller.principal) as place:
+        with self._answers.enter(caller.principal) as place:
             try:
                 if message.method == "subscriptions/listen":  # the only one that is a stream for certain
                     await place.take()

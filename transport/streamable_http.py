@@ -148,7 +148,7 @@ class StreamableHTTPTransportHandler(TransportHandler):
         # Clients of earlier revisions take an event without data for a broken message.
         seen = str(EventId(record.id, admitted.after, name))
         priming = events.event(b"", event_id=seen) if record.comes_again else b""
-        with self._open_answers.entered(principal) as place:
+        with self._open_answers.enter(principal) as place:
             place.count()
             return self._stream(self._opened(attachment, record, name, greeting=priming), place, headers)
 
@@ -163,7 +163,7 @@ class StreamableHTTPTransportHandler(TransportHandler):
         if not accepts(request, "text/event-stream"):
             raise RefusedError(406, "accept", "Send Accept: text/event-stream.")
         session, seen = _session_of(request), _seen_by(request)
-        with self._open_answers.entered(principal) as place:
+        with self._open_answers.enter(principal) as place:
             try:
                 await place.take(again=seen is not None)
             except TooManyStreamsError as error:

@@ -144,7 +144,13 @@ def _replayed(body: bytes) -> Receive:
 async def broken_servers(faults: dict[str, Fault]) -> AsyncGenerator[str]:
     """Serve every fault below its name, for whoever has a key; yield the address they have in common."""
     server, _ = gated_server()
-    limits = Limits(heartbeat_s=HEARTBEAT_S, max_sessions=10_000, max_sessions_per_principal=10_000)
+    many = 10_000
+    limits = Limits(
+        heartbeat_s=HEARTBEAT_S,
+        max_sessions=many,
+        max_sessions_per_principal=many,
+        max_streams_per_principal=many,
+    )
     transport = Transport(server, auth_provider=KeyPerPerson(), limits=limits, allowed_hosts=("127.0.0.1",))
     routes = [Mount(f"/{name}", Broken(Router(transport.routes), fault)) for name, fault in faults.items()]
 

@@ -1,9 +1,9 @@
 """The tools of `gated_server` over SSE as a process of its own, which says what it holds.
 
-`python -m tests.transport.observed_server --limits '{"idle_s": 1}' [--broker-url URL]` prints its address and ends on
-SIGTERM. Served like the real door, with any limit, for `KeyPerPerson`. `/holds` answers, after a garbage collection:
-`sessions`, `streams`, `log_bytes`, `tasks`, `connections` (the asking one included), and `objects`, the living
-instances of classes of `transport/` and of the SDK's runner, by class.
+`python -m tests.transport.observed_server --limits '{"idle_s": 1}' [--broker-url URL] [--per-minute N]` prints its
+address and ends on SIGTERM. Served like the real door, with any limit, for `KeyPerPerson`. `/holds` answers, after a
+garbage collection: `sessions`, `streams`, `log_bytes`, `tasks`, `connections` (the asking one included), and
+`objects`, the living instances of classes of `transport/` and of the SDK's runner, by class.
 """
 
 import argparse
@@ -27,6 +27,7 @@ from transport.app import Transport
 from transport.broker_memory import InMemoryBroker
 from transport.broker_valkey import ValkeyBroker
 from transport.draining_server import DrainingServer
+from transport.rates import Rate, Rates
 from transport.session import Limits
 
 _MODULES: Final = ("transport.", "mcp.server.runner")
@@ -44,11 +45,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.transport.observed_server", description=__doc__)
     parser.add_argument("--limits", type=json.loads, default={}, help="fields of Limits, as JSON")
     parser.add_argument("--broker-url", help="of a Valkey; without it sessions are in memory")
+    parser.add_argument("--per-minute", type=int, help="requests of a principal, and as many of its organisation")
     given = parser.parse_args()
     configure_logging(level="WARNING")
     limits = Limits(**given.limits)
     broker = InMemoryBroker(limits) if given.broker_url is None else ValkeyBroker(given.broker_url, limits=limits)
-    transport = Transport(gated_server()[0], auth_provider=KeyPerPerson(), broker=broker, limits=limits)
+    rates = None if given.per_minute is None else Rates(*[Rate(given.per_minute, given.per_minute)] * 4)
+    server, _ = gated_server()
+    transport = Transport(server, auth_provider=KeyPerPerson(), broker=broker, limits=limits, rates=rates)
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncGenerator[None]:
@@ -59,7 +63,7 @@ def main() -> None:
         return JSONResponse({"status": "healthy"})
 
     async def holds(_: Request) -> JSONResponse:
-        tasks, connections = len(asyncio.all_tasks()), len(server.server_state.connections)
+        tasks, connections = len(asyncio.all_tasks()), len(serving.server_state.connections)
         figures = {**transport.figures(), "tasks": tasks, "connections": connections}
         return JSONResponse({**figures, "objects": living_objects()})
 
@@ -67,8 +71,8 @@ def main() -> None:
         print(f"listening on http://127.0.0.1:{port}", flush=True)
 
     app = Starlette(routes=[*transport.routes, Route("/health", health), Route("/holds", holds)], lifespan=lifespan)
-    server = DrainingServer(app, transport, host="127.0.0.1", port=0, on_started=started)
-    server.run()
+    serving = DrainingServer(app, transport, host="127.0.0.1", port=0, on_started=started)
+    serving.run()
 
 
 if __name__ == "__main__":

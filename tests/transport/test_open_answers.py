@@ -219,8 +219,7 @@ async def test_a_credential_is_asked_for_once_however_many_answers_it_has_open()
     keys = people()
     answers = OpenAnswers(CountsHere(), keys, most=100)
     for who in ("first", "first", "second"):
-        with answers.entered(keys.keys[who]):
-            pass
+        answers.enter(keys.keys[who])
     await answers.look()
     assert sorted(keys.asked) == ["first", "second"]
 
@@ -236,7 +235,6 @@ async def test_a_provider_that_hangs_is_not_waited_for(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(open_answers, "ASK_S", 0.01)
     answers = OpenAnswers(CountsHere(), Hangs(), most=100)
-    with answers.entered(person("first")) as one:
-        one.cut = lambda: pytest.fail("nobody knows that it was revoked")
+    answers.enter(person("first")).cut = lambda: pytest.fail("nobody knows that it was revoked")
     async with asyncio.timeout(5):
         await answers.look()
