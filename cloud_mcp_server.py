@@ -9,6 +9,7 @@ import gc
 import sys
 from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
@@ -17,7 +18,7 @@ from auth.service import Anybody, Callers, HoldersOfOneKey, IdentityService
 from doors import TicketService
 from operations import Operations
 from shared.config import CloudSettings, SettingsError, load
-from shared.errors import TicketServerError
+from shared.errors import TicketServerError, UpstreamUnavailableError
 from shared.migrations import DatabaseNotReadyError
 from shared.server import required_scope
 from shared.telemetry import TallyCounter, configure_logging, get_logger
@@ -75,6 +76,7 @@ class Door:
         self.app = FastAPI(title="Ticket server", lifespan=self._lifespan, openapi_url=None)
         operations = Operations(
             health=self.health,
+            is_draining=lambda: self.transport.is_draining,
             why_not=self.why_not,
             figures=self.transport.figures,
             counter=counter,
@@ -100,19 +102,21 @@ class Door:
         return {"status": "healthy", "transport": transport, "auth_enabled": self._settings.asks_for_keys}
 
     async def why_not(self) -> str | None:
-        """Return why calls would fail now: while draining, without the ticket API or without the session broker."""
-        if self.transport.is_draining:
-            return "draining"
+        """Return why calls would fail now: without the session broker, the ticket API or the identity store."""
         if not self.transport.is_up:
             return BrokerUnavailableError.kind
-        try:
-            async with asyncio.timeout(READY_S):
-                await self._service.api.get("/health")
-                await self._callers.check()
-        except TicketServerError as error:
-            return error.kind
-        except TimeoutError:
-            return "upstream_unavailable"
+        probes = (
+            (UpstreamUnavailableError.kind, partial(self._service.api.get, "/health")),
+            ("identity_unavailable", self._callers.check),
+        )
+        for late, probe in probes:
+            try:
+                async with asyncio.timeout(READY_S):
+                    await probe()
+            except TicketServerError as error:
+                return error.kind
+            except TimeoutError:
+                return late
         return None
 
 

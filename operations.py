@@ -47,6 +47,7 @@ class Operations:
 
     Args:
         health: what is told of a process that lives.
+        is_draining: whether this process is about to stop.
         why_not: returns why calls would fail now, as one word; None when they would not.
         figures: how many `sessions`, `streams` and `log_bytes` there are.
         counter: what was counted.
@@ -57,12 +58,14 @@ class Operations:
         self,
         *,
         health: Callable[[], Mapping[str, Any]],
+        is_draining: Callable[[], bool],
         why_not: Callable[[], Awaitable[str | None]],
         figures: Callable[[], Mapping[str, int]],
         counter: TallyCounter,
         operator_key: str | None,
     ) -> None:
         self._health = health
+        self._is_draining = is_draining
         self._why_not = why_not
         self._key = sha256(operator_key.encode()).digest() if operator_key is not None else None
         self._probe = asyncio.Lock()
@@ -80,7 +83,7 @@ class Operations:
 
     async def ready(self, request: Request) -> JSONResponse:
         """Say whether calls would succeed, and to an operator why not."""
-        reason = await self._reason_now()
+        reason = "draining" if self._is_draining() else await self._reason_now()
         said: dict[str, Any] = {"status": "ready" if reason is None else "unavailable"}
         if self._is_operator(request):
             said["reason"] = reason

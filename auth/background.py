@@ -36,7 +36,9 @@ async def wait_for(event: asyncio.Event, at_most_s: float) -> None:
 
 async def finish(task: asyncio.Task[None]) -> None:
     """Wait for the end of `task` for `CLOSE_S`, then cancel it."""
-    await asyncio.wait({task}, timeout=CLOSE_S)
-    task.cancel()
+    try:
+        await asyncio.wait({task}, timeout=CLOSE_S)
+    finally:
+        task.cancel()
     with suppress(asyncio.CancelledError):
         await task

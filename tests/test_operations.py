@@ -22,6 +22,7 @@ class Inside:
     def __init__(self) -> None:
         self.counter = TallyCounter()
         self.reason: str | None = None
+        self.is_draining = False
         self.probes = 0
 
     async def why_not(self) -> str | None:
@@ -31,6 +32,7 @@ class Inside:
     def client(self, operator_key: str | None = OPERATOR_KEY) -> httpx2.AsyncClient:
         routes = Operations(
             health=lambda: {"status": "healthy"},
+            is_draining=lambda: self.is_draining,
             why_not=self.why_not,
             figures=lambda: {"sessions": 3},
             counter=self.counter,
@@ -92,6 +94,16 @@ async def test_however_often_strangers_ask_what_stands_behind_is_probed_once_a_s
     monkeypatch.setattr(operations, "PROBED_AGAIN_S", 0.0)
     await http.get("/ready")
     assert inside.probes == 2
+
+
+async def test_that_it_drains_is_told_at_once(inside: Inside, http: httpx2.AsyncClient) -> None:
+    await http.get("/ready")
+    inside.is_draining = True
+
+    answer = await http.get("/ready", headers=AS_OPERATOR)
+
+    assert (answer.status_code, answer.json()["reason"]) == (503, "draining")
+    assert inside.probes == 1
 
 
 async def test_metrics_are_what_was_counted(inside: Inside, http: httpx2.AsyncClient) -> None:

@@ -1,6 +1,7 @@
 """What an operator types: brought into one form, or refused with what would be right."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
@@ -34,6 +35,20 @@ def test_what_is_no_address_is_refused(email: str) -> None:
 def test_other_wrong_words_are_refused(check: Callable[[str], object], wrong: str) -> None:
     with pytest.raises(InvalidInputError):
         check(wrong)
+
+
+@pytest.mark.parametrize("days", [-1, 0, 367])
+def test_a_key_lives_for_some_time_and_at_most_a_year(days: int) -> None:
+    assert checks.life(timedelta(days=366)) == timedelta(days=366)
+    with pytest.raises(InvalidInputError, match="at most 366 days"):
+        checks.life(timedelta(days=days))
+
+
+@pytest.mark.parametrize("days", [-1, 367])
+def test_an_overlap_may_be_nothing_and_not_less(days: int) -> None:
+    assert checks.overlap(timedelta(0)) == timedelta(0)
+    with pytest.raises(InvalidInputError, match="0 to 366 days"):
+        checks.overlap(timedelta(days=days))
 
 
 @pytest.mark.parametrize(("typed", "stored"), [

@@ -18,6 +18,12 @@ ADDRESS = "https://tickets.acme.example"
 
 
 @pytest.fixture
+def store(sqlite_store: IdentityStore) -> IdentityStore:
+    """One database is enough here: tests/auth/test_store.py has both keep upstreams."""
+    return sqlite_store
+
+
+@pytest.fixture
 async def directory(store: IdentityStore, clock: Clock) -> AsyncIterator[StoredTenantDirectory]:
     await store.tenants.add("acme")
     directory = StoredTenantDirectory(store, SECRETS, seconds=clock.seconds)
@@ -93,10 +99,10 @@ async def test_a_key_that_does_not_open_is_said_so(directory: StoredTenantDirect
 
 
 async def test_after_sealing_anew_the_older_secret_may_go(
-    directory: StoredTenantDirectory, store: IdentityStore, identity_url: str
+    directory: StoredTenantDirectory, store: IdentityStore, sqlite_identity_url: str
 ) -> None:
     await store.tenants.set_upstream("acme", ADDRESS, key="the-key-of-acme")
-    async with open_store(identity_url, Secrets([NEWER_SECRET, SECRET])) as rotated:
+    async with open_store(sqlite_identity_url, Secrets([NEWER_SECRET, SECRET])) as rotated:
         assert [await rotated.tenants.reseal() for _ in range(2)] == [1, 0]
 
     upstream = await StoredTenantDirectory(store, Secrets([NEWER_SECRET])).upstream_of(ACME)

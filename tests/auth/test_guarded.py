@@ -9,7 +9,7 @@ from auth.chain import ChainedAuthProvider
 from auth.guarded import GuardedAuthProvider
 from auth.guesses import AT_ONCE, MOST_NETWORKS, REFILL_S, Guesses
 from auth.key_provider import StoredKeyAuthProvider
-from auth.keys import new_key
+from auth.keys import ApiKey, new_key
 from auth.providers import APIKeyAuthProvider
 from auth.records import NewKey
 from auth.refusals import ELSEWHERE, MOST_ADDRESSES, Refusals
@@ -278,7 +278,10 @@ async def test_each_key_is_seen_by_the_provider_of_its_kind(
     assert not await provider.is_still_valid(Principal(id="x", credential="AAAAAAAA"))
 
 
-@pytest.mark.parametrize("wrong", ["x", "tkt_", "tkt_live_x", new_key().text, SHARED_KEY + "!", ""])
+UNKNOWN = ApiKey(public_id="A" * 8, secret="s" * 43).text
+
+
+@pytest.mark.parametrize("wrong", ["x", "tkt_", "tkt_live_x", UNKNOWN, SHARED_KEY + "!", ""])
 async def test_one_answer_whichever_provider_refuses(wrong: str, provider: GuardedAuthProvider) -> None:
     with pytest.raises(AuthenticationError) as refused:
         await provider.authenticate(request(wrong))

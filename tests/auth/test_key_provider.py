@@ -11,7 +11,7 @@ from auth.keys import new_key
 from auth.records import NewKey
 from auth.remembered import CACHE_S, MOST_ANSWERS
 from auth.store import IdentityStore
-from shared.database import DatabaseBusyError
+from shared.database import DatabaseBusyError, open_engine, resolve_url
 from shared.identity import AuthenticationError, Principal, Role, Scope, Tenant
 from tests.auth.conftest import SECRETS, Clock
 from tests.auth.test_providers import refusal_of, request
@@ -131,6 +131,7 @@ PATHS: dict[str, tuple[Break, Callable[[NewKey], str]]] = {
 async def test_there_is_one_comparison_and_one_answer_on_every_path(
     path: str, compared: list[tuple[int, int]], store: IdentityStore, key: NewKey, clock: Clock
 ) -> None:
+    """Over the store and from memory; the spy sees what is compared."""
     provider = StoredKeyAuthProvider(store, SECRETS, seconds=clock.seconds)
     make_so, presented = PATHS.get(path, (nothing, lambda key: key.text))
     await make_so(store, key, clock)
@@ -282,6 +283,28 @@ async def test_without_the_store_known_keys_go_on_for_thirty_seconds(
         assert str(refusal) == "The identity store is not answering. Nothing was done; try again in a moment."
 
 
+async def test_a_database_that_is_not_there_lets_nobody_in(clock: Clock) -> None:
+    nobody_listens = resolve_url("postgresql://nobody:secret@127.0.0.1:9/none")
+    async with open_engine(nobody_listens) as engine:
+        provider = StoredKeyAuthProvider(IdentityStore(engine, SECRETS), SECRETS, seconds=clock.seconds)
+
+        assert (await refusal_of(provider, ("x-api-key", new_key().text))).status == 503
+
+
+async def test_no_part_of_a_key_is_logged(
+    provider: StoredKeyAuthProvider, key: NewKey, queries: Queries, capsys: pytest.CaptureFixture[str]
+) -> None:
+    presented = [key.text, wrong_secret(key), key.text[:-1] + "-"]
+    for text in presented:
+        await is_let_in(provider, text)
+    queries.is_away = True
+    assert (await refusal_of(provider, ("x-api-key", new_key().text))).status == 503
+
+    said = "".join(capsys.readouterr())
+    assert "identity_store_unavailable" in said
+    assert not [text for text in presented if text[18:30] in said]
+
+
 async def test_an_open_stream_outlives_an_outage_of_five_minutes(
     provider: StoredKeyAuthProvider, queries: Queries, key: NewKey, clock: Clock
 ) -> None:
@@ -303,6 +326,18 @@ async def test_a_store_that_hangs_is_given_up(
 
     assert (await refusal_of(provider, ("x-api-key", new_key().text))).status == 503
     answers.set()
+
+
+async def test_a_question_under_way_ends_before_the_store_is_closed(
+    store: IdentityStore, queries: Queries, key: NewKey
+) -> None:
+    provider = StoredKeyAuthProvider(store, SECRETS)
+    async with provider.run():
+        asking = asyncio.create_task(enter(provider, key.text))
+        await asyncio.sleep(0)
+        asking.cancel()
+
+    assert provider._keys._asking == {}
 
 
 async def test_more_questions_than_the_store_can_bear_are_refused(

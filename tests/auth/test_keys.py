@@ -4,7 +4,7 @@ import re
 import zlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auth.keys import ALPHABET, ApiKey, new_key, parse
@@ -16,12 +16,14 @@ keys = st.builds(
 )
 
 
+@settings(max_examples=50)
 @given(keys)
 def test_what_is_written_is_read(key: ApiKey) -> None:
     assert parse(key.text) == key
     assert re.fullmatch(r"tkt_live_[0-9A-Za-z]{8}_[0-9A-Za-z]{49}", key.text)
 
 
+@settings(max_examples=50)
 @given(keys, st.data())
 def test_no_typo_of_one_character_is_taken_for_a_key(key: ApiKey, data: st.DataObject) -> None:
     """CRC-32 notices every change of up to 32 bits in a row (Koopman, 2002)."""
@@ -31,6 +33,7 @@ def test_no_typo_of_one_character_is_taken_for_a_key(key: ApiKey, data: st.DataO
     assert parse(key.text[:place] + typed + key.text[place + 1 :]) is None
 
 
+@settings(max_examples=50)
 @given(st.text(max_size=80))
 def test_other_texts_are_no_keys(text: str) -> None:
     assert parse(text) is None

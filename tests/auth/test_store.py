@@ -82,6 +82,26 @@ async def test_a_key_of_a_service_account_is_listed_without_its_secret(store: Id
     assert [key.state for key in await store.keys.all()] == [KeyState.EXPIRED]
 
 
+async def test_what_is_listed_is_of_the_tenant_that_was_asked_for(store: IdentityStore) -> None:
+    for tenant in ("acme", "other"):
+        await store.first_key(f"{tenant}@example.com", tenant=tenant)
+        await store.service_accounts.add(tenant, "importer", role="viewer")
+
+    for tenant in ("acme", "other"):
+        assert [account.tenant for account in await store.service_accounts.all(tenant=tenant)] == [tenant]
+        assert [member.email for member in await store.memberships.all(tenant=tenant)] == [f"{tenant}@example.com"]
+        assert [key.tenant for key in await store.keys.all(tenant=tenant)] == [tenant]
+        assert [key.tenant for key in await store.keys.all(user=f"{tenant}@example.com")] == [tenant]
+    assert len(await store.service_accounts.all()) == len(await store.keys.all()) == 2
+    with pytest.raises(UnknownError):
+        await store.service_accounts.all(tenant="nobody")
+
+
+async def test_a_name_that_looks_like_an_id_is_refused(sqlite_store: IdentityStore) -> None:
+    with pytest.raises(InvalidInputError, match="ids do"):
+        await sqlite_store.service_accounts.add("default", "svc_1", role="viewer")
+
+
 async def test_a_revoked_key_stays_in_the_list(store: IdentityStore) -> None:
     key = await store.first_key("mika@example.com")
 
@@ -123,6 +143,7 @@ async def test_the_same_thing_is_not_added_twice(store: IdentityStore) -> None:
         lambda: store.service_accounts.add("acme", "importer", role="agent"),
     ]
 
+    assert (await store.tenants.enable("default")).disabled_at is None, "as it was, so nothing is audited"
     for attempt in twice:
         with pytest.raises(AlreadyExistsError):
             await attempt()

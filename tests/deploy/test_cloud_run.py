@@ -11,6 +11,7 @@ import yaml
 from shared.config import CloudSettings, Settings, TicketApiSettings, load
 from shared.database import resolve_url
 from tests.deploy.cloud_run_lint import RULES, complaints, container, env, settings
+from ticket_api.__main__ import command_line
 
 FOLDER: Final = Path(__file__).resolve().parents[2] / "gcp-deploy"
 DOOR: Final = "cloud-run-service.yaml"
@@ -29,9 +30,10 @@ def service_of(file: str) -> dict[str, Any]:
 
 
 def database_url() -> str:
-    """Return the URL as the README puts it into the secret."""
+    """Return the URL of the role that serves, as the README puts it into the secret."""
     (form,) = re.findall(r"'(postgresql://[^']+)'", text_of("README.md"))
-    return str(form % ("secret", "my-project:asia-northeast1:tickets"))
+    assert 'database_url ticket_api "$APP_PASSWORD" |' in text_of("README.md")
+    return str(form % ("ticket_api", "secret", "my-project:asia-northeast1:tickets"))
 
 
 @pytest.fixture
@@ -165,6 +167,23 @@ def test_the_database_url_of_the_readme_reaches_the_socket_of_cloud_sql() -> Non
         "password": "secret",
         "database": "tickets",
     }
+
+
+def test_the_job_of_the_readme_makes_the_tables_as_their_owner_for_the_role_that_serves() -> None:
+    readme = text_of("README.md")
+    (arguments,) = re.findall(r"--args=(-m,ticket_api,\S+)", readme)
+    (secret,) = re.findall(r"--set-secrets=MCP_DATABASE_URL=(\S+):1", readme)
+
+    assert arguments.split(",") == [
+        "-m",
+        "ticket_api",
+        "migrate",
+        "--grant-to",
+        str(resolve_url(database_url()).username),
+    ]
+    assert command_line().parse_args(arguments.split(",")[2:]).command == "migrate"
+    assert f'database_url ticket_owner "$OWNER_PASSWORD" | gcloud secrets create {secret} ' in readme
+    assert f"may_read ticket-api-migrate {secret}\n" in readme
 
 
 @pytest.mark.parametrize("file", FILES)

@@ -12,7 +12,8 @@ from shared.database import Database, open_engine, resolve_url
 from shared.migrations import DatabaseNotReadyError
 from tests.databases import PASSWORD, Postgres, PostgresDatabase, dsn
 from tests.ticket_api.conftest import NOW, client_of
-from ticket_api import create_app
+from ticket_api import commands, create_app
+from ticket_api.store import idempotency
 from ticket_api.store.connection import TenantConnection
 from ticket_api.tables import metadata
 from ticket_api.tenancy import make_tenant
@@ -40,8 +41,13 @@ async def rows(url: str, tenant: str | None) -> dict[str, int]:
 
 async def test_every_table_has_a_tenant_and_shows_nothing_to_who_names_none(filled_postgres: PostgresDatabase) -> None:
     assert all("tenant_id" in metadata.tables[table].primary_key.columns for table in OF_TENANTS)
+    async with open_engine(resolve_url(filled_postgres.application_url)) as engine:
+        await commands.add_key(Database(engine), "default", now=NOW)
+        async with Database(engine).writing() as connection:
+            await idempotency.claim(await TenantConnection.open(connection, "default"), "k", "f", NOW)
+
     for url in (filled_postgres.application_url, filled_postgres.owner_url):  # FORCE: the owner is bound as well
-        assert (await rows(url, "default"))["tickets"] == 50
+        assert min((await rows(url, "default")).values()) > 0
         assert set((await rows(url, None)).values()) == set((await rows(url, "nobody")).values()) == {0}
 
 

@@ -122,3 +122,17 @@ async def test_what_is_not_http_is_not_the_guard_s() -> None:
     await Guard(app, tenant_of=nobody)({"type": "lifespan"}, receiving({"body": b""}, {"type": "x"}), app.send)
 
     assert app.next == ["x"]
+
+
+async def test_the_tenant_of_a_request_stays_its_own_where_a_server_shares_the_state_of_all() -> None:
+    shared: dict[str, Any] = {"from": "the lifespan"}
+    seen: list[dict[str, Any]] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(scope["state"])
+
+    scope = scope_of(state=shared)
+    await Guard(app, tenant_of=None)(scope, receiving({"type": "http.request", "body": b""}), Recorder().send)
+
+    assert seen == [{"from": "the lifespan", "tenant": "default"}]
+    assert shared == scope["state"] == {"from": "the lifespan"}

@@ -1,0 +1,167 @@
+"""One organisation floods a server that another one works with: it is held to its limit, the other notices nothing.
+
+Figures are of one machine; what counts is the ratio of two medians that were taken in turns.
+"""
+
+import asyncio
+import statistics
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Final
+
+import httpx2
+import pytest
+from starlette.types import Receive, Scope, Send
+
+from auth.secrets import Secrets
+from auth.store import open_store
+from tests import standin
+from tests.processes import IDENTITY_KEY, http_door, sqlite
+from tests.transport.serving import serve
+
+PER_MINUTE: Final = 600
+PER_SECOND: Final = PER_MINUTE / 60
+ROUNDS: Final = 5
+CALLS: Final = 300
+COLLEAGUES: Final = 6
+"""How many people of the other organisation share its calls, so that none of them is at a limit."""
+HEADERS: Final = {
+    "accept": "application/json, text/event-stream",
+    "mcp-protocol-version": "2026-07-28",
+    "mcp-method": "tools/call",
+    "mcp-name": "get_statuses",
+}
+
+
+def message(number: int) -> dict[str, Any]:
+    """Return a call of 2026-07-28, which needs no session."""
+    meta = {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "0"},
+        "io.modelcontextprotocol/clientCapabilities": {},
+    }
+    params = {"name": "get_statuses", "arguments": {}, "_meta": meta}
+    return {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params}
+
+
+class CountingApi:
+    """The stand-in of the existing API, which counts what reaches it by key."""
+
+    def __init__(self) -> None:
+        self.reached: Counter[str] = Counter()
+        self._apis = {key: standin.create_app(api_key=key) for key in ("key-of-flood", "key-of-work")}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            key = dict(scope["headers"]).get(b"x-api-key", b"key-of-work").decode()
+            self.reached[key] += 1
+            await self._apis[key](scope, receive, send)
+
+
+class Flood:
+    """Calls at ten times its limit, whatever comes back."""
+
+    def __init__(self, http: httpx2.AsyncClient, key: str) -> None:
+        self._http = http
+        self._headers = HEADERS | {"x-api-key": key}
+        self.answers: list[httpx2.Response] = []
+        self.sent: list[float] = []
+        self.done: list[float] = []
+
+    async def use_up(self) -> None:
+        """Spend what may be spent at once."""
+        while not self.answers or self.answers[-1].status_code == 200:
+            async with asyncio.TaskGroup() as calls:
+                for _ in range(20):
+                    calls.create_task(self._call())
+
+    async def run(self, until: asyncio.Event) -> None:
+        async with asyncio.TaskGroup() as calls:
+            while not until.is_set():
+                calls.create_task(self._call())
+                await asyncio.sleep(1 / (10 * PER_SECOND))
+
+    async def _call(self) -> None:
+        self.sent.append(time.monotonic())
+        answer = await self._http.post("/mcp", json=message(len(self.sent)), headers=self._headers)
+        self.done.append(time.monotonic())
+        self.answers.append(answer)
+
+    def allowed(self) -> tuple[float, float]:
+        """Return how many calls its limit lets through at least and at most: when each arrived is not known exactly."""
+        at_least = PER_MINUTE + PER_SECOND * (max(self.sent) - min(self.done))
+        return at_least, PER_MINUTE + PER_SECOND * (max(self.done) - min(self.sent))
+
+
+async def median_of(http: httpx2.AsyncClient, keys: list[str]) -> tuple[float, set[int]]:
+    """Make a round of calls one after the other; return the median of their seconds, and their statuses."""
+    took, statuses = [], set()
+    for number in range(CALLS):
+        headers = HEADERS | {"x-api-key": keys[number % len(keys)]}
+        began = time.perf_counter()
+        answer = await http.post("/mcp", json=message(number), headers=headers)
+        took.append(time.perf_counter() - began)
+        statuses.add(answer.status_code)
+    return statistics.median(took), statuses
+
+
+@pytest.fixture
+async def keys(tmp_path: Path) -> AsyncIterator[dict[str, list[str]]]:
+    """The keys of both organisations, each of a program of its own."""
+    url = sqlite(tmp_path).replace("tickets.", "tickets-identity.")
+    async with open_store(url, Secrets([IDENTITY_KEY])) as store:
+        made: dict[str, list[str]] = {"flood": [], "work": []}
+        for tenant, programs in (("flood", 1), ("work", COLLEAGUES)):
+            await store.tenants.add(tenant)
+            for number in range(programs):
+                name = f"program-{number}"
+                await store.service_accounts.add(tenant, name, role="viewer")
+                made[tenant].append((await store.keys.create(tenant, service_account=name, name=name)).text)
+            await store.tenants.set_upstream(tenant, None, key=f"key-of-{tenant}")
+        yield made
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+async def test_a_flood_is_held_to_its_limit_and_the_other_organisation_notices_nothing(
+    tmp_path: Path, keys: dict[str, list[str]]
+) -> None:
+    api = CountingApi()
+    settings = {
+        "MCP_IDENTITY_KEYS": IDENTITY_KEY,
+        "MCP_MCP_API_KEY": "",
+        "MCP_API_KEY": "key-of-the-deployment",
+        "MCP_READS_PER_MINUTE": str(PER_MINUTE),
+        "MCP_TENANT_READS_PER_MINUTE": "1000000",
+    }
+    ratios, statuses = [], set[int]()
+    async with serve(api) as address:
+        with http_door(tmp_path, **settings, MCP_API_BASE_URL=address) as (door, _):
+            async with httpx2.AsyncClient(base_url=door, timeout=30) as http:
+                flood = Flood(http, keys["flood"][0])
+                await flood.use_up()
+                before = len(flood.answers)
+                for _ in range(ROUNDS):
+                    quiet, seen = await median_of(http, keys["work"])
+                    statuses |= seen
+                    enough = asyncio.Event()
+                    flooding = asyncio.create_task(flood.run(enough))
+                    loud, seen = await median_of(http, keys["work"])
+                    statuses |= seen
+                    enough.set()
+                    await flooding
+                    ratios.append(loud / quiet)
+
+    print(f"reached {api.reached['key-of-flood']}, sent {len(flood.answers)}, ratios {ratios}")
+    assert statuses == {200}, "no refusal for who keeps to the limit"
+    assert statistics.median(ratios) <= 2
+    at_least, at_most = flood.allowed()
+    assert len(flood.answers) - before > 3 * (at_most - PER_MINUTE), (
+        "it was a flood, although for half of the time only"
+    )
+    assert at_least - 1 <= api.reached["key-of-flood"] <= at_most + 1
+    refused = [answer for answer in flood.answers if answer.status_code != 200]
+    assert {answer.status_code for answer in refused} == {429}
+    assert all(int(answer.headers["retry-after"]) >= 1 for answer in refused)

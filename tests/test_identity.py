@@ -1,0 +1,317 @@
+"""Keys of people and programs at the door itself: the first one, every wire, several instances, and its end."""
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, ExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import httpx2
+import pytest
+from mcp import Client
+from mcp.client.sse import sse_client
+from mcp.client.streamable_http import streamable_http_client
+from pydantic import SecretStr
+
+import cloud_mcp_server
+from auth.keys import ApiKey, parse
+from auth.migrate import grant, prepare
+from auth.secrets import Secrets
+from auth.service import IdentityService
+from auth.store import IdentityStore, open_store
+from shared.config import CloudSettings
+from shared.database import open_engine, resolve_url
+from tests.databases import Postgres
+from tests.processes import IDENTITY_KEY, KEY, ROOT, environment, http_door, sqlite
+from tests.transport.sse_client import sse_session
+from ticket_api.migrate import migrate as migrate_tickets
+from ticket_api.sample import filler
+from ticket_api.times import utc_now
+from transport import Transport
+
+SECRETS: Final = Secrets([IDENTITY_KEY])
+IDENTITY: Final = {"MCP_IDENTITY_KEYS": IDENTITY_KEY, "MCP_MCP_API_KEY": ""}
+MARY: Final = "mary@acme.example"
+INITIALIZE: Final = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "0"}},
+}
+
+
+def beside(folder: Path) -> str:
+    """Return the URL of the identity store of a door whose tickets are in `folder`."""
+    return sqlite(folder).replace("tickets.", "tickets-identity.")
+
+
+def headers(key: str) -> dict[str, str]:
+    return {"x-api-key": key, "accept": "application/json, text/event-stream"}
+
+
+async def test_the_first_key_of_a_new_deployment_opens_every_wire(tmp_path: Path) -> None:
+    settings = IDENTITY | {"MCP_DATABASE_URL": sqlite(tmp_path)}
+    command = [sys.executable, "-m", "auth", "first-key", MARY, "--json"]
+    made = await asyncio.to_thread(
+        subprocess.run, command, cwd=ROOT, env=environment(**settings), capture_output=True, check=True, timeout=60
+    )
+    key = json.loads(made.stdout)["key"]
+
+    with http_door(tmp_path, **IDENTITY) as (door, process):
+        async with httpx2.AsyncClient(headers={"x-api-key": key}, timeout=20) as http:
+            wires = [
+                Client(streamable_http_client(f"{door}/mcp", http_client=http), mode="legacy"),
+                Client(streamable_http_client(f"{door}/mcp", http_client=http), mode="2026-07-28"),
+                Client(sse_client(f"{door}/sse", headers={"x-api-key": key}), mode="legacy"),
+            ]
+            for client in wires:
+                async with client:
+                    tickets = await client.call_tool("get_ticket_list", {"limit": 1})
+                    assert "TCK-0050" in str(tickets.content)
+        health = httpx2.get(f"{door}/health").json()
+
+    assert health["auth_enabled"] is True
+    assert "Ticket server ready" in process.said
+    assert "with x-api-key" in process.said
+
+
+@dataclass
+class Deployment:
+    """Two instances over one PostgreSQL and one Valkey, and the identity store as an operator has it elsewhere."""
+
+    doors: list[str]
+    store: IdentityStore
+
+    async def member(self, role: str = "agent") -> None:
+        await self.store.tenants.add("acme")
+        await self.store.users.add(MARY)
+        await self.store.memberships.set(MARY, "acme", role=role, ticket_user="user3")
+
+    async def key(self) -> str:
+        return (await self.store.keys.create("acme", user=MARY, name="test")).text
+
+    async def status(self, door: int, key: str) -> int:
+        async with httpx2.AsyncClient(base_url=self.doors[door], headers=headers(key)) as http:
+            return (await http.post("/mcp", json=INITIALIZE)).status_code
+
+
+@pytest.fixture
+async def deployment(postgres: Postgres, broker_url: str) -> AsyncIterator[Deployment]:
+    database = await postgres.create(may_use_tables=False)
+    async with open_engine(resolve_url(database.owner_url)) as owner:
+        await migrate_tickets(owner, fill=filler("en", utc_now), clock=utc_now, grant_to=database.application)
+        await prepare(owner)
+        await grant(owner, database.application)
+    settings = IDENTITY | {
+        "MCP_DATABASE_URL": database.application_url,
+        "MCP_BROKER_URL": broker_url,
+        "MCP_REVOKE_WITHIN": "1",
+    }
+    with ExitStack() as stack:
+        doors = [stack.enter_context(http_door(Path(), **settings))[0] for _ in range(2)]
+        async with open_store(database.application_url, SECRETS) as store:
+            yield Deployment(doors, store)
+    await postgres.drop(database)
+
+
+def public_id(key: str) -> str:
+    parsed = parse(key)
+    assert parsed is not None
+    return parsed.public_id
+
+
+async def test_a_revoked_key_is_out_everywhere_within_its_time_and_its_streams_end(deployment: Deployment) -> None:
+    await deployment.member()
+    lost, kept = await deployment.key(), await deployment.key()
+    async with AsyncExitStack() as stack:
+        here, there, other = [
+            await stack.enter_async_context(sse_session(deployment.doors[door], headers(key)))
+            for door, key in ((0, lost), (1, lost), (1, kept))
+        ]
+
+        await deployment.store.keys.revoke(public_id(lost))
+        revoked_at = time.monotonic()
+        await asyncio.gather(here.ended.wait(), there.ended.wait())
+        took = time.monotonic() - revoked_at
+        statuses = [await deployment.status(door, lost) for door in (0, 1)]
+        answer = await other.call("get_statuses")
+        goes_on = not other.ended.is_set()
+
+    assert took < 1.5, "a second, and what the machine takes"
+    assert statuses == [401, 401]
+    assert not answer.get("isError")
+    assert goes_on
+
+
+async def test_a_rotated_key_works_beside_its_successor_and_not_after(deployment: Deployment) -> None:
+    await deployment.member()
+    old = await deployment.key()
+    new = (await deployment.store.keys.rotate(public_id(old), overlap=timedelta(seconds=3))).text
+
+    assert [await deployment.status(door, key) for door in (0, 1) for key in (old, new)] == [200] * 4
+    await eventually(lambda: deployment.status(0, old), 401, within_s=5)
+    assert [await deployment.status(door, key) for door in (0, 1) for key in (old, new)] == [401, 200] * 2
+
+
+async def test_a_changed_role_is_so_everywhere_and_another_organisation_is_none(deployment: Deployment) -> None:
+    await deployment.member()
+    key = await deployment.key()
+
+    assert "update_ticket" in await tools(deployment.doors[0], key)
+    await deployment.store.memberships.set(MARY, "acme", role="viewer")
+    await eventually(lambda: tools(deployment.doors[1], key), await viewers(deployment), within_s=5)
+    refused = await call(deployment.doors[0], key, "create_ticket", {})
+    await deployment.store.memberships.remove(MARY, "acme")
+    await eventually(lambda: deployment.status(1, key), 401, within_s=5)
+
+    assert refused.status_code == 403
+    assert refused.json()["error"]["data"] == {"kind": "insufficient_scope", "scope": "tickets:write"}
+    assert "www-authenticate" not in refused.headers, "there is no authorization server to look for"
+
+
+async def viewers(deployment: Deployment) -> list[str]:
+    """Return what a viewer is offered."""
+    await deployment.store.service_accounts.add("acme", "viewer", role="viewer")
+    key = await deployment.store.keys.create("acme", service_account="viewer", name="test")
+    offered = await tools(deployment.doors[0], key.text)
+    assert "get_ticket_list" in offered
+    assert not {"create_ticket", "update_ticket", "add_ticket_history"} & set(offered)
+    return offered
+
+
+async def tools(door: str, key: str) -> list[str]:
+    async with (
+        httpx2.AsyncClient(headers={"x-api-key": key}) as http,
+        Client(streamable_http_client(f"{door}/mcp", http_client=http)) as client,
+    ):
+        return [tool.name for tool in (await client.list_tools()).tools]
+
+
+async def call(door: str, key: str, tool: str, arguments: dict[str, Any]) -> httpx2.Response:
+    """Call a tool in a session, and return the whole answer."""
+    async with httpx2.AsyncClient(base_url=door, headers=headers(key)) as http:
+        opened = await http.post("/mcp", json=INITIALIZE)
+        session = {"mcp-session-id": opened.headers["mcp-session-id"], "mcp-protocol-version": "2025-11-25"}
+        await http.post("/mcp", json={"jsonrpc": "2.0", "method": "notifications/initialized"}, headers=session)
+        params = {"name": tool, "arguments": arguments}
+        message = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": params}
+        return await http.post("/mcp", json=message, headers=session)
+
+
+async def eventually(ask: Callable[[], Awaitable[object]], expected: object, *, within_s: float) -> None:
+    """Ask until the answer is what is expected; each question waits for its answer."""
+    async with asyncio.timeout(within_s):
+        while await ask() != expected:
+            pass
+
+
+WRONG: Final = ("unknown", "another secret", "revoked", "expired", "of nobody any more", "mistyped", "of another form")
+REQUESTS: Final = (("GET", "/sse"), ("POST", "/messages?session_id=x"), ("POST", "/mcp"), ("DELETE", "/mcp"))
+
+
+async def test_whatever_is_wrong_with_a_key_the_answers_are_the_same_bytes(tmp_path: Path) -> None:
+    with http_door(tmp_path, **IDENTITY, MCP_TRUSTED_PROXIES="1") as (door, _):
+        async with open_store(beside(tmp_path), SECRETS) as store:
+            keys = dict(zip(WRONG, await wrong_keys(store), strict=True))
+        async with httpx2.AsyncClient(base_url=door) as http:
+            answers = {
+                wrong: [
+                    await refusal(http, method, path, key, address=f"192.0.2.{number}")
+                    for number, (method, path) in enumerate(REQUESTS)
+                ]
+                for wrong, key in keys.items()
+            }
+
+    first = answers["unknown"]
+    assert [status for status, *_ in first] == [401] * len(REQUESTS)
+    assert {wrong: answer == first for wrong, answer in answers.items()} == dict.fromkeys(WRONG, True)
+
+
+async def wrong_keys(store: IdentityStore) -> list[str]:
+    await store.tenants.add("acme")
+    for person in (MARY, "gone@acme.example"):
+        await store.users.add(person)
+        await store.memberships.set(person, "acme", role="agent")
+    good = await store.keys.create("acme", user=MARY, name="good")
+    revoked = await store.keys.create("acme", user=MARY, name="revoked")
+    expired = await store.keys.create("acme", user=MARY, name="expired", life=timedelta(microseconds=1))
+    of_nobody = await store.keys.create("acme", user="gone@acme.example", name="of nobody")
+    await store.keys.revoke(revoked.record.public_id)
+    await store.users.disable("gone@acme.example")
+    return [
+        ApiKey(public_id="A" * 8, secret="s" * 43).text,
+        ApiKey(public_id=good.record.public_id, secret="s" * 43).text,
+        revoked.text,
+        expired.text,
+        of_nobody.text,
+        good.text[:-1] + ("A" if good.text[-1] != "A" else "B"),
+        "not-a-key-of-ours-at-all",
+    ]
+
+
+async def refusal(
+    http: httpx2.AsyncClient, method: str, path: str, key: str, *, address: str
+) -> tuple[int, list[tuple[str, str]], bytes]:
+    answer = await http.request(method, path, headers=headers(key) | {"x-forwarded-for": address}, content=b"{}")
+    return answer.status_code, [one for one in answer.headers.items() if one[0] != "date"], answer.content
+
+
+async def test_who_guesses_is_slowed_and_colleagues_behind_the_same_address_are_not(tmp_path: Path) -> None:
+    with http_door(tmp_path, **IDENTITY | {"MCP_MCP_API_KEY": KEY}) as (door, _):
+        async with httpx2.AsyncClient(base_url=door) as http:
+            first = await http.post("/mcp", json=INITIALIZE, headers=headers(KEY))
+            guesses = [await http.get("/sse", headers=headers(f"guess-{number}")) for number in range(12)]
+            colleague = await http.post("/mcp", json=INITIALIZE, headers=headers(KEY))
+
+    assert [guess.status_code for guess in guesses] == [401] * 10 + [429] * 2
+    assert int(guesses[-1].headers["retry-after"]) >= 1
+    assert (first.status_code, colleague.status_code) == (200, 200)
+
+
+async def test_without_its_store_the_server_is_not_ready_and_lets_nobody_new_in(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    database = await postgres.create(may_use_tables=False)
+    async with open_engine(resolve_url(database.owner_url)) as owner:
+        await prepare(owner)
+        await grant(owner, database.application)
+    async with open_store(database.application_url, SECRETS) as store:
+        key = (await store.first_key(MARY)).text
+    settings = IDENTITY | {"MCP_DATABASE_URL": database.application_url, "MCP_API_BASE_URL": "http://127.0.0.1:9"}
+
+    with http_door(tmp_path, **settings) as (door, process):
+        await postgres.drop(database)
+        async with httpx2.AsyncClient(base_url=door) as http:
+            answer = await http.post("/mcp", json=INITIALIZE, headers=headers(key))
+        ready = httpx2.get(f"{door}/ready")
+        code = process.end()
+
+    assert answer.status_code == 503
+    assert answer.json()["error"]["data"]["kind"] == "unauthenticated"
+    assert ready.status_code == 503
+    assert code == 0
+
+
+def test_by_default_a_revoked_key_is_out_within_half_a_minute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    seen: dict[str, Any] = {}
+
+    def noting(made: Callable[..., object]) -> Callable[..., object]:
+        def make(*arguments: Any, **named: Any) -> object:
+            seen.update(named)
+            return made(*arguments, **named)
+
+        return make
+
+    monkeypatch.setattr(cloud_mcp_server, "IdentityService", noting(IdentityService))
+    monkeypatch.setattr(cloud_mcp_server, "Transport", noting(Transport))
+    settings = CloudSettings(database_url=SecretStr(sqlite(tmp_path)), identity_keys=(SecretStr(IDENTITY_KEY),))
+    cloud_mcp_server.Door(settings)
+
+    assert settings.revoke_within == 30
+    assert seen["cache_s"] + seen["recheck_s"] == pytest.approx(30)

@@ -1,0 +1,209 @@
+"""Two organisations, each with somebody of the same name: neither reaches, reads, answers, cancels or crowds the other.
+
+Who a session belongs to is the organisation and the person; a name alone opens nothing, and a session of somebody else
+is answered as one that never was.
+"""
+
+import asyncio
+
+import pytest
+
+from tests.transport.brokers import Quiet
+from tests.transport.brokers import opened as opened_by
+from tests.transport.http_client import call as calling
+from tests.transport.http_client import cancelled as cancelling
+from tests.transport.http_client import http_client, opening
+from tests.transport.serving import bench, until
+from tests.transport.sse_client import SseClient, open_stream, sse_session
+from tests.transport.test_backchannel import a_channel, sent
+from tests.transport.test_engine import call, cancelled, question, with_elicitation
+from tests.transport.test_many_instances import client_of, instances, post_to
+from tests.transport.test_reattach import new_session
+from tests.transport.test_stateless import said, tool
+from tests.transport.test_streamable_refusals import every_way_in
+from transport import backchannel
+from transport.backchannel import Address
+from transport.broker import Call, Note, SessionGoneError
+from transport.broker_valkey import ValkeyBroker
+from transport.rates import Rate, Rates
+
+OURS, THEIRS = {"x-api-key": "key-me@ours"}, {"x-api-key": "key-me@theirs"}
+UNKNOWN = "x" * 43
+
+
+@pytest.mark.usefixtures("any_broker")
+class TestOverSse:
+    """HTTP+SSE."""
+
+    async def test_a_message_to_a_session_of_the_other_finds_none(self) -> None:
+        async with bench() as at, sse_session(at.url, OURS) as ours:
+            messages = [call(9, "echo", text="x"), cancelled(1), {"jsonrpc": "2.0", "id": "q", "result": {}}]
+            for message in messages:
+                foreign = await ours.post(message, **THEIRS)
+                unknown = await ours.http.post(f"/messages?session_id={UNKNOWN}", json=message, headers=THEIRS)
+                assert (foreign.status_code, foreign.content) == (404, unknown.content)
+            assert not at.gates.ran["echo"]
+
+    async def test_a_last_event_id_of_the_other_gets_a_session_of_ones_own(self) -> None:
+        async with bench() as at, sse_session(at.url, OURS) as ours:
+            await ours.call("echo", text="secret")
+            again = THEIRS | {"last-event-id": f"{ours.last_event_id}".rpartition(":")[0] + ":0"}
+            async with sse_session(at.url, again) as theirs:
+                assert theirs.endpoint != ours.endpoint
+                assert "secret" not in str(theirs.received)
+                assert not ours.ended.is_set(), "nobody took its stream"
+                assert (await ours.call("echo", text="still here"))["isError"] is False
+
+    async def test_an_answer_of_the_other_to_the_ping_of_a_reconnect_finds_nothing(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(backchannel, "RECOGNISE_S", 0.2)
+        async with bench() as at, sse_session(at.url, OURS) as ours, sse_session(at.url, THEIRS) as theirs:
+            again = SseClient(ours.http, OURS)
+            again.answers_pings = False
+            again.endpoints = list(ours.endpoints)
+            endpoint = asyncio.create_task(new_session(again))
+            await again.until(lambda: again.received)
+            pong = {"jsonrpc": "2.0", "id": again.received[0]["id"], "result": {}}
+            assert (await theirs.post(pong)).status_code == 202
+            assert await endpoint not in {ours.endpoint, theirs.endpoint}
+            assert not theirs.ended.is_set()
+
+    async def test_a_cancel_of_the_other_cancels_only_what_is_theirs(self) -> None:
+        async with bench() as at, sse_session(at.url, OURS) as ours, sse_session(at.url, THEIRS) as theirs:
+            await ours.post(call("x", "write", gate="ours"))
+            await theirs.post(call("x", "write", gate="theirs"))
+            await at.gates.reached["ours"].wait()
+            await at.gates.reached["theirs"].wait()
+            assert (await theirs.post(cancelled("x"))).status_code == 202
+            await at.gates.cancelled["theirs"].wait()
+            at.gates.open["ours"].set()
+            assert (await ours.answer("x"))["result"]["isError"] is False
+            assert not at.gates.cancelled["ours"].is_set()
+
+    async def test_an_answer_of_the_other_to_a_question_is_none(self) -> None:
+        async with (
+            bench() as at,
+            sse_session(at.url, THEIRS) as theirs,
+            sse_session(at.url, OURS, initialize=False) as ours,
+        ):
+            await with_elicitation(ours)
+            await ours.post(call("x", "ask"))
+            asked = await question(ours)
+            for client, colour in ((theirs, "forged"), (ours, "red")):
+                said = {"action": "accept", "content": {"colour": colour}}
+                assert (await client.post({"jsonrpc": "2.0", "id": asked["id"], "result": said})).status_code == 202
+            assert "red" in (await ours.answer("x"))["result"]["content"][0]["text"]
+
+
+@pytest.mark.usefixtures("any_broker")
+class TestOverStreamableHttp:
+    """Sessions on /mcp, and requests of 2026-07-28."""
+
+    async def test_a_session_of_the_other_is_unknown_in_every_way(self) -> None:
+        async with bench() as at, http_client(at.url, OURS) as ours:
+            last = (await ours.post(calling(1, "echo", text="x"))).last_event_id
+            foreign = await every_way_in(ours.who(THEIRS), last)
+            unknown = await every_way_in(ours.who(THEIRS | {"mcp-session-id": UNKNOWN}), f"{UNKNOWN}::0")
+            assert {one.status for one in [*foreign, *unknown]} == {404}
+            assert len({one.body for one in [*foreign, *unknown]}) == 1
+            assert at.gates.ran["echo"] == 1
+            assert await ours.call(2, "echo", text="not ended") == "not ended"
+
+    async def test_an_event_of_the_other_is_no_place_to_resume_from(self) -> None:
+        async with bench() as at, http_client(at.url, OURS) as ours, http_client(at.url, THEIRS) as theirs:
+            last = (await ours.post(calling(1, "echo", text="secret"))).last_event_id
+            refused = await theirs.get(last)
+            assert (refused.status, refused.kind) == (400, "unknown_event")
+            # The names of streams are made from request ids, which anybody may guess.
+            assert (await theirs.get(last.replace(ours.session, theirs.session))).status == 400
+
+    async def test_a_cancel_or_an_answer_of_the_other_finds_nothing(self) -> None:
+        async with (
+            bench() as at,
+            http_client(at.url, THEIRS) as theirs,
+            http_client(at.url, OURS, elicitation={}) as ours,
+            ours.stream(calling("x", "ask")) as answer,
+        ):
+            asked = await answer.said("elicitation/create")
+            forged = {"action": "accept", "content": {"colour": "forged"}}
+            for message in (cancelling("x"), {"jsonrpc": "2.0", "id": asked["id"], "result": forged}):
+                assert (await theirs.post(message)).status == 202
+                assert (await ours.who(THEIRS).post(message)).status == 404
+            true = {"action": "accept", "content": {"colour": "red"}}
+            await ours.post({"jsonrpc": "2.0", "id": asked["id"], "result": true})
+            await answer.end()
+            assert "red" in answer.answers("x")[0]["result"]["content"][0]["text"]
+
+    async def test_a_cancel_of_2026_07_28_cancels_nothing_of_the_other(self) -> None:
+        async with bench() as at, http_client(at.url, OURS, None) as ours:
+            running = asyncio.create_task(said(ours, tool("write", gate="g")))
+            await at.gates.reached["g"].wait()
+            note = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}}
+            assert (await ours.who(THEIRS).post(note, **{"mcp-protocol-version": "2026-07-28"})).status == 202
+            at.gates.open["g"].set()
+            assert (await running).status == 200
+
+    async def test_the_caps_and_limits_of_one_are_not_those_of_the_other(self) -> None:
+        tight = Rate(1, 1)
+        rates = Rates(read=tight, write=tight, tenant_read=tight, tenant_write=tight)
+        offered = {"rates": rates}
+        async with (
+            bench(max_sessions_per_principal=2, max_streams_per_principal=1, more=offered) as at,
+            http_client(at.url, OURS) as ours,
+        ):
+            assert await ours.call(1, "echo", text="x") == "x"
+            async with sse_session(at.url, OURS):
+                no_session = {"mcp-session-id": ""}
+                assert (await ours.get()).status == 429
+                assert (await ours.who(no_session).post(opening())).status == 429
+                assert (await said(ours.who(no_session), tool("echo", text="x"))).status == 429
+                async with http_client(at.url, THEIRS) as theirs, sse_session(at.url, THEIRS):
+                    assert await theirs.call(1, "echo", text="x") == "x"
+
+
+# --------------------------------------------------------------------- across instances, and in the parts
+
+
+async def test_across_instances_the_other_finds_nothing_either(broker_url: str) -> None:
+    async with instances(broker_url) as (a, b), client_of(a, OURS) as ours, open_stream(ours):
+        await ours.initialize()
+        await post_to(a, ours, call("x", "write", gate="g"))
+        await a.gates.reached["g"].wait()
+        intruder = SseClient(ours.http, THEIRS)
+        intruder.endpoint = ours.endpoint
+        for at in (a, b):
+            assert await post_to(at, intruder, cancelled("x")) == 404
+            assert await post_to(at, intruder, call("y", "echo", text="x")) == 404
+        async with sse_session(b.url, THEIRS) as theirs:
+            await theirs.post(cancelled("x"))
+            await theirs.call("echo", text="the cancel was passed on by now")
+        a.gates.open["g"].set()
+        assert (await ours.answer("x"))["result"]["isError"] is False
+
+
+async def test_a_broker_knows_no_session_by_a_name_alone(broker_url: str) -> None:
+    broker = ValkeyBroker(broker_url)
+    async with broker.run(Quiet()):
+        await until(lambda: broker.is_up)
+        session = await opened_by(broker, ("ours", "me"))
+        with pytest.raises(SessionGoneError):
+            await broker.admit(session.id, ("theirs", "me"), session.wire, [Call(1, b"digest")])
+        await broker.end(session.id)
+
+
+async def test_progress_of_the_other_on_a_question_is_not_heard() -> None:
+    channel, session, stream = await a_channel()
+    heard: list[float] = []
+
+    async def on_progress(progress: float, total: float | None, message: str | None) -> None:
+        heard.append(progress)
+
+    question = asyncio.create_task(channel.ask(Address(session), "ping", None, {"on_progress": on_progress}))
+    (asked,) = await sent(stream)
+    token = asked["params"]["_meta"]["progressToken"]
+    foreign = ("theirs", "me")
+    await channel.pass_on(Note("progressed", UNKNOWN, foreign, token, {"progressToken": token, "progress": 1}))
+    await channel.pass_on(Note("answered", UNKNOWN, foreign, asked["id"], {"result": {"forged": True}}))
+    await channel.pass_on(Note("answered", session, ("default", "me"), asked["id"], {"result": {"ok": True}}))
+    assert (await question, heard) == ({"ok": True}, [])
