@@ -229,3 +229,16 @@ async def test_a_tenant_without_a_ticket_system_is_refused_until_it_has_one(offi
         office.upstreams["tenant-a"], office.now = Upstream(), ASK_AGAIN_S
         with pytest.raises(UpstreamNotSetError):
             await served(here)
+
+
+async def test_a_tenant_that_was_refused_makes_room_like_any_other(office: Office) -> None:
+    office.upstreams["tenant-a"] = Upstream()
+    here = office.desks(most=1)
+    async with here.run():
+        with pytest.raises(UpstreamNotSetError):
+            await served(here)
+
+        assert await served(here, B) == "tenant-b at http://tenant-b with key"
+        assert await served(here, B) == "tenant-b at http://tenant-b with key"
+
+    assert len(office.opened) == 1
