@@ -5,14 +5,12 @@ their own. Nothing here is a secret in plain: keys are digests, upstream keys ar
 `migrations/` builds these tables; a test compares the two on both databases.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import (
     CheckConstraint,
     Column,
-    DateTime,
-    Dialect,
     ForeignKey,
     Index,
     MetaData,
@@ -21,29 +19,10 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
-from sqlalchemy.types import TypeDecorator
+
+from shared.database import Moment
 
 SCHEMA: Final = "identity"
-
-
-class Moment(TypeDecorator[datetime]):
-    """An aware moment: `timestamptz` on PostgreSQL, UTC without a zone on SQLite, which has no such type."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Send UTC."""
-        if value is None or dialect.name != "sqlite":
-            return value
-        return value.astimezone(UTC).replace(tzinfo=None)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Return it aware, in UTC, from either database."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
-
 
 metadata: Final = MetaData()
 

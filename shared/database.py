@@ -9,12 +9,14 @@ Source: SQLAlchemy 2.1, "SQLite: Serializable isolation / Savepoints / Transacti
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import URL, Connection, event, make_url
+from sqlalchemy import URL, Connection, DateTime, Dialect, event, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.types import TypeDecorator
 
 from shared.errors import TicketServerError
 
@@ -29,6 +31,25 @@ POSTGRESQL_LIMITS: Final = {
 }
 TEMPORARY_STATES: Final = {"55P03", "57014", "57P01", "57P02", "57P03", "40001", "40P01", "53300", "25P03"}
 """PostgreSQL's codes for "not now": lock and statement time-outs, shutdown, deadlock, too many connections."""
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware moment: `timestamptz` on PostgreSQL, UTC without a zone on SQLite, which has no such type."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Send UTC."""
+        if value is None or dialect.name != "sqlite":
+            return value
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return it aware, in UTC, from either database."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
 
 
 class DatabaseBusyError(TicketServerError):

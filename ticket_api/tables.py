@@ -8,7 +8,6 @@ Names of users, accounts and so on are joined, not copied into tickets as the ex
 `migrations/` builds these tables; a test compares the two on both databases.
 """
 
-from datetime import UTC, datetime
 from typing import Final
 
 from sqlalchemy import (
@@ -16,7 +15,6 @@ from sqlalchemy import (
     Column,
     Date,
     DateTime,
-    Dialect,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -28,27 +26,8 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 from sqlalchemy.schema import SchemaItem
-from sqlalchemy.types import TypeDecorator
 
-
-class Moment(TypeDecorator[datetime]):
-    """An aware moment: `timestamptz` on PostgreSQL, UTC without a zone on SQLite, which has no such type."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Send UTC."""
-        if value is None or dialect.name != "sqlite":
-            return value
-        return value.astimezone(UTC).replace(tzinfo=None)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Return it aware, in UTC, from either database."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
-
+from shared.database import Moment
 
 metadata: Final = MetaData()
 

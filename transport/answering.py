@@ -6,12 +6,12 @@ from mcp_types import INTERNAL_ERROR, JSONRPCRequest
 from mcp_types.methods import SPEC_CLIENT_METHODS
 
 from shared.identity import Principal
+from shared.names import OTHER, Names
 from shared.telemetry import Counter, get_logger
 from transport import messages
 from transport.backchannel import Caller, Exchange
 from transport.broker import SessionBroker
 from transport.kernel import Kernel, error_of
-from transport.names import OTHER, Names
 from transport.session import SessionRecord
 from transport.usage import Usage
 

@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.audit import AuditTrail
 from shared.identity import AuthProvider
+from shared.names import Names
 from shared.telemetry import Counter, get_logger
 from transport import guide, sse, streamable_http
 from transport.answering import MAX_TENANTS
@@ -33,7 +34,6 @@ from transport.bus import SharedBus
 from transport.engine import Engine
 from transport.gate import Gate, RequiredScope
 from transport.guard import Guard
-from transport.names import Names
 from transport.open_answers import RECHECK_S, OpenAnswers
 from transport.rates import Rates
 from transport.session import Limits

@@ -9,11 +9,11 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.identity import AuthenticationError, AuthProvider, Principal
+from shared.names import Names
 from shared.telemetry import Counter, get_logger
 from transport import messages
 from transport.audited import RefusalTrail
 from transport.guard import Guard, RefusedError
-from transport.names import Names
 from transport.sunset import Sunset, announcing
 
 log = get_logger(__name__)

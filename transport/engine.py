@@ -28,6 +28,7 @@ from starlette.datastructures import Headers
 
 from shared.errors import TicketServerError
 from shared.identity import InsufficientScopeError, Principal
+from shared.names import Names
 from shared.telemetry import Counter, get_logger
 from transport import messages, refusals
 from transport.answering import MAX_TENANTS, Answering
@@ -36,7 +37,6 @@ from transport.broker import Admission, Admitted, BrokerUnavailableError, Call, 
 from transport.bus import SharedBus
 from transport.gate import Gate
 from transport.kernel import Kernel, cancelled_request_id_from_params, coerce_request_id, is_modern
-from transport.names import Names
 from transport.rates import RateLimitedError, Wait
 from transport.running import Running, RunningCalls
 from transport.session import Limits, SessionRecord

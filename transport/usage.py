@@ -15,9 +15,9 @@ from typing import Any, Final
 from mcp_types import CLIENT_INFO_META_KEY, PROTOCOL_VERSION_META_KEY, JSONRPCRequest
 from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
 
+from shared.names import OTHER, Names
 from shared.telemetry import Counter, get_logger
 from transport.kernel import is_modern
-from transport.names import OTHER, Names
 from transport.session import SessionRecord
 
 log = get_logger(__name__)
