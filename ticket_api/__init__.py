@@ -1,7 +1,8 @@
 """The reference ticket API: the paths and shapes of the API in production, without its traps.
 
 SQLite or PostgreSQL by URL, in process or as a service of its own (`python -m ticket_api`).
-Importing opens nothing; the lifespan of the app that `create_app` returns opens, migrates and closes the database.
+Importing opens nothing; the lifespan of the app that `create_app` returns opens and closes the database, and makes the
+tables of an SQLite file. Several organisations, its tenants, may share it: `tenancy` and `store.connection`.
 Source of paths and shapes: the existing API as it was observed; `docs/ticket-api.md` lists what differs.
 """
 

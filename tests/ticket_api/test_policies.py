@@ -1,6 +1,6 @@
 """PostgreSQL's second line: policies that show one tenant's rows, whatever the statement, and who may not serve."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Final
 
 import asyncpg
@@ -10,8 +10,8 @@ from sqlalchemy.exc import IntegrityError, ProgrammingError
 
 from shared.database import Database, open_engine, resolve_url
 from shared.migrations import DatabaseNotReadyError
-from tests.databases import PASSWORD, Postgres, PostgresDatabase, dsn
-from tests.ticket_api.conftest import NOW, client_of
+from tests.databases import PASSWORD, Postgres, PostgresDatabase, dsn, run_aside
+from tests.ticket_api.conftest import NOW, client_of, make
 from ticket_api import commands, create_app
 from ticket_api.store import idempotency
 from ticket_api.store.connection import TenantConnection
@@ -21,11 +21,25 @@ from ticket_api.tenancy import make_tenant
 OF_TENANTS: Final = sorted(name for name in metadata.tables if name != "tenants")
 
 
+@pytest.fixture(scope="module")
+def postgres_database(postgres: Postgres, postgres_template: PostgresDatabase) -> Iterator[PostgresDatabase]:
+    """A filled database with another tenant; no test here changes what another one looks at."""
+    made = run_aside(postgres.create(template=postgres_template.name))
+    run_aside(add_other(made.application_url))
+    yield made
+    run_aside(postgres.drop(made))
+
+
 @pytest.fixture
-async def database(filled_postgres: PostgresDatabase) -> AsyncIterator[Database]:
-    """The filled database, as the application opens it."""
-    async with open_engine(resolve_url(filled_postgres.application_url)) as engine:
+async def database(postgres_database: PostgresDatabase) -> AsyncIterator[Database]:
+    """The same, as the application opens it."""
+    async with open_engine(resolve_url(postgres_database.application_url)) as engine:
         yield Database(engine)
+
+
+async def add_other(url: str) -> None:
+    async with open_engine(resolve_url(url)) as engine, Database(engine).writing() as connection:
+        await make_tenant(connection, "other", fill=None, now=NOW)
 
 
 async def rows(url: str, tenant: str | None) -> dict[str, int]:
@@ -39,20 +53,22 @@ async def rows(url: str, tenant: str | None) -> dict[str, int]:
         await connection.close()
 
 
-async def test_every_table_has_a_tenant_and_shows_nothing_to_who_names_none(filled_postgres: PostgresDatabase) -> None:
+async def test_every_table_has_a_tenant_and_shows_nothing_to_who_names_none(
+    postgres_database: PostgresDatabase,
+) -> None:
     assert all("tenant_id" in metadata.tables[table].primary_key.columns for table in OF_TENANTS)
-    async with open_engine(resolve_url(filled_postgres.application_url)) as engine:
+    async with open_engine(resolve_url(postgres_database.application_url)) as engine:
         await commands.add_key(Database(engine), "default", now=NOW)
         async with Database(engine).writing() as connection:
             await idempotency.claim(await TenantConnection.open(connection, "default"), "k", "f", NOW)
 
-    for url in (filled_postgres.application_url, filled_postgres.owner_url):  # FORCE: the owner is bound as well
+    for url in (postgres_database.application_url, postgres_database.owner_url):  # FORCE: the owner is bound as well
         assert min((await rows(url, "default")).values()) > 0
         assert set((await rows(url, None)).values()) == set((await rows(url, "nobody")).values()) == {0}
 
 
-async def test_a_tenant_is_named_to_one_transaction_only(filled_postgres: PostgresDatabase) -> None:
-    app = create_app(database_url=filled_postgres.application_url)
+async def test_a_tenant_is_named_to_one_transaction_only(postgres_database: PostgresDatabase) -> None:
+    app = create_app(database_url=postgres_database.application_url)
     async with app.router.lifespan_context(app), client_of(app) as api:
         assert len((await api.get("/tickets?limit=200&showCompleted=true")).json()) == 50
         async with app.state.tenants.database.reading() as connection:  # the same pooled connection
@@ -66,24 +82,18 @@ async def test_a_tenant_is_named_to_one_transaction_only(filled_postgres: Postgr
 ])  # fmt: skip
 async def test_no_row_can_be_written_for_another_tenant(database: Database, statement: str) -> None:
     async with database.writing() as connection:
-        await make_tenant(connection, "other", fill=None, now=NOW)
-
-    async with database.writing() as connection:
         await TenantConnection.open(connection, "default")
         with pytest.raises(ProgrammingError, match="row-level security"):
             await connection.execute(text(statement))
 
 
 async def test_no_reference_leads_into_another_tenant(database_url: str) -> None:
-    async with open_engine(resolve_url(database_url)) as engine:
-        database = Database(engine)
-        async with database.writing() as connection:
-            await make_tenant(connection, "other", fill=None, now=NOW)
-        async with database.writing() as connection:
-            db = await TenantConnection.open(connection, "other")
-            detail = {"id": "catd1", "name": "x", "order_no": 1, "category_id": "cat1"}  # which `default` has
-            with pytest.raises(IntegrityError, match=r"(?i)foreign key"):
-                await db.execute(db.insert(metadata.tables["category_details"]).values(detail))
+    await add_other(database_url)
+    async with open_engine(resolve_url(database_url)) as engine, Database(engine).writing() as connection:
+        db = await TenantConnection.open(connection, "other")
+        detail = {"id": "catd1", "name": "x", "order_no": 1, "category_id": "cat1"}  # which `default` has
+        with pytest.raises(IntegrityError, match=r"(?i)foreign key"):
+            await db.execute(db.insert(metadata.tables["category_details"]).values(detail))
 
 
 async def test_what_serves_may_neither_rewrite_history_nor_delete_tickets(database: Database) -> None:
@@ -108,32 +118,40 @@ ABOVE: Final = {
 
 @pytest.mark.parametrize("kind", ABOVE)
 async def test_a_role_above_the_policies_may_not_serve(
-    kind: str, postgres: Postgres, filled_postgres: PostgresDatabase
+    kind: str, postgres: Postgres, postgres_database: PostgresDatabase
 ) -> None:
-    role = f"above_{filled_postgres.name[5:13]}"
-    url = dsn(postgres.admin.set(username=role, password=PASSWORD, database=filled_postgres.name))
+    role = f"above_{postgres_database.name[5:13]}"
+    url = dsn(postgres.admin.set(username=role, password=PASSWORD, database=postgres_database.name))
     rights = f'GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO "{role}"'
     create = f"CREATE ROLE \"{role}\" LOGIN PASSWORD '{PASSWORD}'"
     try:
-        await postgres.execute(create, rights, database=filled_postgres.name)
+        await postgres.execute(create, rights, database=postgres_database.name)
         await start(url)  # as a plain role
 
         lift, says = ABOVE[kind]
-        await postgres.execute(lift.format(role=role, owner=postgres.owner), database=filled_postgres.name)
+        await postgres.execute(lift.format(role=role, owner=postgres.owner), database=postgres_database.name)
         with pytest.raises(DatabaseNotReadyError, match=says) as refused:
             await start(url)
     finally:
         own = f'REASSIGN OWNED BY "{role}" TO "{postgres.owner}"'
-        await postgres.execute(own, f'DROP OWNED BY "{role}"', f'DROP ROLE "{role}"', database=filled_postgres.name)
+        await postgres.execute(own, f'DROP OWNED BY "{role}"', f'DROP ROLE "{role}"', database=postgres_database.name)
         await postgres.execute(f'DROP ROLE IF EXISTS "above_{role}"')
 
     assert "python -m ticket_api migrate --grant-to ROLE" in str(refused.value)
     assert PASSWORD not in str(refused.value)
 
 
-async def test_the_owner_may_not_serve(filled_postgres: PostgresDatabase) -> None:
+async def test_the_owner_may_not_serve(postgres_database: PostgresDatabase) -> None:
     with pytest.raises(DatabaseNotReadyError, match="the owner of tables"):
-        await start(filled_postgres.owner_url)
+        await start(postgres_database.owner_url)
+
+
+async def test_rights_are_granted_again_and_never_to_nobody(postgres_database: PostgresDatabase) -> None:
+    await make(postgres_database.owner_url, grant_to=postgres_database.application)
+
+    with pytest.raises(DatabaseNotReadyError, match="there is no role 'no one'"):
+        await make(postgres_database.owner_url, grant_to="no one")
+    await start(postgres_database.application_url)
 
 
 async def start(url: str) -> None:

@@ -21,7 +21,6 @@ from sqlalchemy import (
     Table,
     Update,
     delete,
-    func,
     insert,
     select,
     update,
@@ -38,7 +37,7 @@ def of_tenant(table: FromClause, tenant: str) -> ColumnElement[bool]:
 async def name_to_policies(connection: AsyncConnection, name: str, value: str) -> None:
     """Set `name`, which policies read, until this transaction ends; SQLite has no policies."""
     if connection.dialect.name == "postgresql":
-        await connection.execute(select(func.set_config(name, value, True)))
+        await connection.exec_driver_sql("SELECT set_config($1, $2, true)", (name, value))
 
 
 async def add_if_new(connection: AsyncConnection, table: Table, values: Mapping[str, Any]) -> bool:
