@@ -150,7 +150,7 @@ class Stream:
         rotation = clock() + self._limits.stream_s * random.uniform(0.9, 1.1)  # noqa: S311 - likewise
         while not self.is_gone and not await self._is_over(opened, clock(), rotation):
             batch = await self._next(attachment, clock(), rotation)
-            if self.is_gone or self._is_cut:
+            if self.is_gone:
                 return
             if batch is None:
                 await self.write(events.HEARTBEAT)

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 import redis
 
-from tests.transport.serving import Bench, bench
+from tests.transport.serving import Bench, bench, until
 from tests.transport.sse_client import SseClient, initialize_params, open_stream
 from tests.transport.test_engine import call, cancelled, question
 from transport import broker_valkey
@@ -26,15 +26,17 @@ AGAIN = {"mcp-protocol-version": "2025-11-25"}
 async def instances(
     url: str, number: int = 2, more: Mapping[str, Any] | None = None, **limits: Any
 ) -> AsyncGenerator[list[Bench]]:
-    """Serve on several instances with sessions of their own."""
+    """Serve on several instances with sessions of their own, which know of each other."""
     prefix = f"{{{secrets.token_hex(4)}}}:"
     async with AsyncExitStack() as stack:
-        yield [
+        served = [
             await stack.enter_async_context(
                 bench(broker=ValkeyBroker(url, limits=Limits(**limits), prefix=prefix), more=more, **limits)
             )
             for _ in range(number)
         ]
+        await until(lambda: all(at.transport.is_up for at in served))
+        yield served
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 """Streams of one principal are bounded, and every answer that stays open ends with the credential it was asked with."""
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -33,9 +34,12 @@ def people() -> People:
 
 async def refusal(url: str, headers: dict[str, str]) -> tuple[int, str, str | None]:
     """Open an SSE stream that has to be refused; return status, kind and when to come back."""
-    async with httpx2.AsyncClient(base_url=url, timeout=20) as http:
-        answer = await http.get("/sse", headers=headers)
-        return answer.status_code, answer.json()["error"]["data"]["kind"], answer.headers.get("retry-after")
+    async with (
+        httpx2.AsyncClient(base_url=url, timeout=20) as http,
+        http.stream("GET", "/sse", headers=headers) as answer,
+    ):
+        said = {} if answer.status_code == 200 else json.loads(await answer.aread())["error"]["data"]
+        return answer.status_code, said.get("kind", ""), answer.headers.get("retry-after")
 
 
 @asynccontextmanager
