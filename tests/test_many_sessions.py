@@ -18,6 +18,9 @@ from tests.processes import KEY, http_door
 from tests.transport.sse_client import initialize_params
 
 SESSIONS: Final = 200
+LIMITS: Final = ("READS", "WRITES", "TENANT_READS", "TENANT_WRITES")
+ROOM: Final = {f"MCP_{limit}_PER_MINUTE": "1000000" for limit in LIMITS}
+"""All sessions have one key, and call more often than a person may."""
 CALLS: Final = 20
 WAVE: Final = 20
 """Sessions that do at the same moment what takes long: two processors and a file are behind them."""
@@ -111,7 +114,7 @@ async def in_waves(sessions: list[Session], do: Callable[[Session], Awaitable[No
 
 async def test_every_call_of_two_hundred_sessions_is_answered_once_in_its_own_session(tmp_path: Path) -> None:
     cpu_before = os.times()
-    with http_door(tmp_path) as (address, _):
+    with http_door(tmp_path, **ROOM) as (address, _):
         sessions = [Session(f"s{number}", httpx2.URL(address)) for number in range(SESSIONS)]
         async with asyncio.timeout(LIMIT_S):
             await in_waves(sessions, Session.open)

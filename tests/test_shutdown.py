@@ -15,12 +15,13 @@ from typing import Any, Final
 
 import httpx2
 
-from tests.processes import API_KEY, KEY, Process, http_door
+from tests.processes import API_KEY, KEY, OPERATOR_KEY, Process, http_door
 from tests.shared.given import TICKET
 from tests.slow_api import Gate, gated_api
 from tests.transport.sse_client import SseClient, initialize_params, sse_session
 
 AS_CLIENT: Final = {"x-api-key": KEY}
+AS_OPERATOR: Final = {"x-api-key": OPERATOR_KEY}
 END_S: Final = 9.0
 DRAIN_S: Final = 7.0
 API_DEADLINE_S: Final = 6.0
@@ -51,7 +52,7 @@ async def post_call(client: SseClient, request_id: str, call: tuple[str, dict[st
 async def until_draining(client: SseClient) -> None:
     """Wait until the door says that it is draining."""
     async with asyncio.timeout(END_S):
-        while (answer := await client.http.get("/ready")).status_code != 503:
+        while (answer := await client.http.get("/ready", headers=AS_OPERATOR)).status_code != 503:
             pass  # each turn waits for an answer
     assert answer.json() == {"status": "unavailable", "reason": "draining"}
 

@@ -76,7 +76,7 @@ class Limits:
 
     max_sessions: int = 1000
     max_sessions_per_principal: int = 500
-    max_streams_per_principal: int = 100
+    max_streams_per_principal: int = 500
     """Streams of one principal at once, on all instances that share sessions; more are refused."""
     max_events: int = 256
     max_log_bytes: int = 1024 * 1024

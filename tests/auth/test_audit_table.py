@@ -138,12 +138,12 @@ async def test_all_of_the_store_is_in_a_schema_of_its_own(migrated_postgres: Pos
 
 
 async def test_without_rights_an_operator_is_told_what_to_do(empty_postgres: PostgresDatabase) -> None:
-    with pytest.raises(DatabaseNotReadyError, match=r"python -m auth migrate.*USAGE on the schema identity"):
+    with pytest.raises(DatabaseNotReadyError, match=r"python -m auth migrate --grant-to ROLE"):
         async with open_store(empty_postgres.application_url, SECRETS):
             pytest.fail("it opened")
     async with open_store(empty_postgres.owner_url, SECRETS):
         pass
-    with pytest.raises(DatabaseNotReadyError, match="USAGE on the schema identity"):
+    with pytest.raises(DatabaseNotReadyError, match="--grant-to ROLE"):
         async with open_store(empty_postgres.application_url, SECRETS):
             pytest.fail("it opened")
 
