@@ -169,7 +169,9 @@ async def on_postgresql(request: pytest.FixtureRequest) -> AsyncGenerator[Backen
     await server.drop(database)
 
 
-@pytest.fixture(params=[own_apis, on_sqlite, on_postgresql], ids=lambda made: made.__name__)
+@pytest.fixture(
+    params=[own_apis, on_sqlite, pytest.param(on_postgresql, marks=pytest.mark.long)], ids=lambda made: made.__name__
+)
 async def backend(request: pytest.FixtureRequest) -> AsyncIterator[Backend]:
     async with request.param(request) as made:
         yield made

@@ -206,6 +206,7 @@ def test_as_a_program_it_makes_its_store_and_ends_with_a_code(program: dict[str,
     assert "No such command 'lost'" in mistyped.stderr
 
 
+@pytest.mark.long
 async def test_the_owner_migrates_and_a_plain_role_works(
     postgres: Postgres, empty_postgres: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
