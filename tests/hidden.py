@@ -29,12 +29,11 @@ def secrets_in(text: str) -> list[str]:
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Fail a test whose captured output or log, or a program that ended meanwhile, shows a key."""
     report = yield
-    while said_lately:
-        report.sections.append(("program", said_lately.popleft()))
-    shown = [(name, found) for name, text in report.sections if (found := secrets_in(text))]
-    report.sections = [(name, text) for name, text in report.sections if name != "program"]
+    written = [(name, text) for name, text in report.sections if name.endswith(report.when or "")]
+    written += [("a program", said_lately.popleft()) for _ in range(len(said_lately))]
+    shown = [(name, found) for name, text in written if (found := secrets_in(text))]
+    report.sections = [(name, text) for name, text in report.sections if not secrets_in(text)]
     if shown:
         report.outcome = "failed"
-        report.sections = [(name, text) for name, text in report.sections if not secrets_in(text)]
         report.longrepr = f"Keys were written where they must not be: {shown}"
     return report
