@@ -19,5 +19,6 @@ for index = 1, #all, 2 do
 end
 if cap and others + here > cap then return 0 end
 if note > known then call('HSET', counts, me, int(note) .. ' ' .. int(here)) end
-call('PEXPIRE', counts, 60000) -- instances note again every 10 s what is open
+-- Instances note again every 10 s what is open. Where nothing is, a note that was given up may still be on its way.
+call('PEXPIRE', counts, others + here > 0 and 60000 or 1000)
 return 1
