@@ -80,6 +80,7 @@ class OpenAnswer:
 
     def leave(self) -> None:
         """Note that it has ended."""
+        self.cut = None  # else the two would keep each other
         self._of.remove(self)
         if self._is_counted:
             self._of.counts.drop(self._owner)

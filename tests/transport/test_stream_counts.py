@@ -66,12 +66,15 @@ async def test_the_streams_of_an_instance_that_is_gone_are_forgotten(broker_url:
 
 
 async def test_a_note_that_was_overtaken_changes_nothing(broker_url: str) -> None:
-    async with two(broker_url, f"{{{secrets.token_hex(4)}}}:") as (one, other):
+    prefix = f"{{{secrets.token_hex(4)}}}:"
+    async with two(broker_url, prefix) as (one, other):
         owner = encode_owner(ME)
         for note, streams in ((7, 2), (6, 0)):
             await one._hub.call(scripts.COUNT, owner, note, streams, "")
         assert not await other.streams.take(ME, 2)
         await one._hub.call(scripts.COUNT, owner, 8, 0, "")
+        with redis.from_url(broker_url) as raw:
+            assert 0 < raw.pttl(f"{prefix}h:{owner}") <= 1000, "nothing stays of who has no stream"
         assert await other.streams.take(ME, 2)
 
 

@@ -19,6 +19,6 @@ for index = 1, #all, 2 do
 end
 if cap and others + here > cap then return 0 end
 if note > known then call('HSET', counts, me, int(note) .. ' ' .. int(here)) end
--- Instances note again every 10 s what is open; where nothing is, nothing has to be known for long.
-call('PEXPIRE', counts, others + here > 0 and 60000 or 2000)
+-- Instances note again every 10 s what is open. Where nothing is, a note that was given up may still be on its way.
+call('PEXPIRE', counts, others + here > 0 and 60000 or 1000)
 return 1
