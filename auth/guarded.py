@@ -11,16 +11,16 @@ from typing import Final
 from starlette.requests import HTTPConnection
 
 from auth.address import client_address, network_of
-from auth.background import now_and_then
 from auth.guesses import Guesses
 from auth.keys import parse
 from auth.providers import presented_key
-from auth.refusals import Refusals
 from auth.remembered import Recent
-from shared.audit import AuditTrail
+from shared.audit import AuditEvent, AuditTrail
 from shared.identity import AuthenticationError, AuthProvider, Principal
+from shared.sparing import SparingTrail
 
-FLUSH_EVERY_S: Final = 15.0
+MOST_ADDRESSES: Final = 1_000
+"""Whose refusals are told apart in the audit; all others are `elsewhere`."""
 RIGHT_FOR_S: Final = 3600.0
 """How long a key that was right may be presented from an address that has no guesses left."""
 MOST_RIGHT: Final = 10_000
@@ -52,18 +52,15 @@ class GuardedAuthProvider(AuthProvider):
         self._trusted_proxies = trusted_proxies
         self._seconds = seconds
         self._guesses = Guesses(seconds=seconds)
-        self._refusals = Refusals(trail, seconds=seconds)
+        self._refusals = SparingTrail(trail, most=MOST_ADDRESSES, clock=seconds)
         self._blind = secrets.token_bytes(32)
         self._right: Recent[bytes, float] = Recent(MOST_RIGHT)
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
         """Have refusals audited that were only counted, and what is left at the end."""
-        async with now_and_then(self._refusals.flush, every_s=FLUSH_EVERY_S):
-            try:
-                yield
-            finally:
-                await self._refusals.flush(everything=True)
+        async with self._refusals.run():
+            yield
 
     async def authenticate(self, request: HTTPConnection) -> Principal:
         """Return whoever the inner provider says it is.
@@ -87,13 +84,21 @@ class GuardedAuthProvider(AuthProvider):
         except AuthenticationError as error:
             if error.status in _AUDITED:
                 self._right.forget(mark)
-                key = parse(text)
-                await self._refusals.note(
-                    address, _AUDITED[error.status], credential=key.public_id if key is not None else ""
-                )
+                await self._audit(address, _AUDITED[error.status], text)
             raise
         self._right.put(mark, self._seconds())
         return principal
+
+    async def _audit(self, address: str, what: str, text: str) -> None:
+        """Record a refusal, with the public part of a key that has the form of one."""
+        key = parse(text)
+        event = AuditEvent(
+            action="authenticate",
+            outcome="unauthenticated",
+            credential=key.public_id if key is not None else "",
+            detail=f"{what} from {address}",
+        )
+        await self._refusals.record((address, what), event)
 
     async def is_still_valid(self, principal: Principal) -> bool:
         """Ask the inner provider."""

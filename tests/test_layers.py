@@ -21,7 +21,9 @@ LONGEST_TEST_FILE: Final = 500
 
 EDGES: Final = ("auth", "ticket_api", "transport")
 LAYER_4: Final = ("cloud_mcp_server", "mcp_server", "doors", "operations", "auth.__main__", "ticket_api.__main__")
-LAYER_1: Final = ("shared.audit", "shared.errors", "shared.identity", "shared.names", "shared.telemetry")
+LAYER_1: Final = (
+    *("shared.audit", "shared.errors", "shared.identity", "shared.names", "shared.sparing", "shared.telemetry"),
+)
 STORAGE: Final = ("shared.database", "shared.migrations")
 
 # What of ours a module may import; the longest matching name decides. A module without a line may import
@@ -43,6 +45,7 @@ MAY_IMPORT: Final = MappingProxyType({
     # layer 1
     **dict.fromkeys(LAYER_1, ("shared.errors",)),
     "shared.audit": ("shared.identity", "shared.telemetry"),
+    "shared.sparing": ("shared.audit",),
     "shared.database": ("shared.errors",),  # how a database is opened, for the two edges that have one each
     "shared.migrations": ("shared.database",),
     # outside the layers

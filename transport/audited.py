@@ -1,38 +1,20 @@
-"""What was refused to whom is recorded, but not as often as it is tried: a flood must not fill the record.
+"""What was refused to whom is recorded, but not as often as it is tried."""
 
-The first refusal of a kind to a principal is recorded at once. Those of the next minute are counted, and recorded as
-one entry when it is over.
-"""
-
-import asyncio
 import time
-from collections import OrderedDict
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Final
 
 from mcp_types import JSONRPCRequest
 
 from shared.audit import AuditEvent, AuditTrail
 from shared.identity import Principal
+from shared.sparing import SparingTrail
 from shared.telemetry import trace_of
 
-QUIET_S: Final = 60.0
-"""For how long a refusal like one that was recorded is counted only."""
-SWEEP_S: Final = 5.0
 KEPT: Final = 10_000
-"""Kinds of refusals that are told apart at once; of one more, the oldest is recorded anew when it comes again."""
+"""Kinds of refusals that are told apart at once: by organisation, principal, kind and tool."""
 _MAX_NAME: Final = 100
-_Key = tuple[str, str, str, str]
-"""Tenant, principal, kind and tool."""
-
-
-@dataclass(slots=True)
-class _Lately:
-    event: AuditEvent
-    at: float
-    more: int = 0
 
 
 class RefusalTrail:
@@ -44,9 +26,7 @@ class RefusalTrail:
     """
 
     def __init__(self, trail: AuditTrail | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._trail = trail
-        self._clock = clock
-        self._lately: OrderedDict[_Key, _Lately] = OrderedDict()
+        self._trail = None if trail is None else SparingTrail(trail, most=KEPT, clock=clock)
 
     async def refused(
         self,
@@ -81,40 +61,8 @@ class RefusalTrail:
             detail=detail,
         )
         # A missing scope is a word about one tool; how often somebody comes is one about all of them together.
-        key = (*principal.key, kind, tool if kind == "insufficient_scope" else "")
-        lately = self._lately.get(key)
-        if lately is not None:
-            lately.event, lately.more = event, lately.more + 1
-            return
-        self._lately[key] = _Lately(event, self._clock())
-        if len(self._lately) > KEPT:
-            self._lately.popitem(last=False)
-        await self._trail.record(event)
+        await self._trail.record((*principal.key, kind, tool if kind == "insufficient_scope" else ""), event)
 
-    @asynccontextmanager
-    async def run(self) -> AsyncGenerator[None]:
+    def run(self) -> AbstractAsyncContextManager[None]:
         """Record what was counted when its minute is over, and at the end."""
-        sweeping = asyncio.create_task(self._keep_sweeping())
-        try:
-            yield
-        finally:
-            sweeping.cancel()
-            await asyncio.wait((sweeping,))
-            await self.sweep(older_than_s=0)
-
-    async def _keep_sweeping(self) -> None:
-        while True:
-            await asyncio.sleep(SWEEP_S)
-            await self.sweep()
-
-    async def sweep(self, *, older_than_s: float = QUIET_S) -> None:
-        """Record what was counted since it was recorded last, if that was long enough ago."""
-        now = self._clock()
-        for key, lately in list(self._lately.items()):
-            if now - lately.at < older_than_s:
-                continue
-            self._lately.pop(key, None)
-            if lately.more and self._trail is not None:
-                self._lately[key] = _Lately(lately.event, now)
-                detail = f"{lately.event.detail}; {lately.more} times".removeprefix("; ")
-                await self._trail.record(replace(lately.event, detail=detail))
+        return nullcontext() if self._trail is None else self._trail.run()

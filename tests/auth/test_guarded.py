@@ -12,7 +12,6 @@ from auth.key_provider import StoredKeyAuthProvider
 from auth.keys import ApiKey, new_key
 from auth.providers import APIKeyAuthProvider
 from auth.records import NewKey
-from auth.refusals import ELSEWHERE, MOST_ADDRESSES, Refusals
 from auth.store import IdentityStore
 from shared.audit import AuditEvent
 from shared.identity import AuthenticationError, AuthProvider, Principal
@@ -222,38 +221,6 @@ async def test_a_refusal_is_audited_with_where_it_came_from(provider: GuardedAut
         ),
         AuditEvent(action="authenticate", outcome="unauthenticated", detail="wrong key from 198.51.100.1"),
     ]
-
-
-async def test_a_flood_of_refusals_is_one_event_a_minute(trail: Trail, clock: Clock) -> None:
-    refusals = Refusals(trail, seconds=clock.seconds)
-    for second in range(125):
-        await refusals.note(OFFICE, "wrong key", credential=f"{second}")
-        clock.go_on(seconds=1)
-        await refusals.flush()
-
-    assert trail.details == [
-        f"wrong key from {OFFICE}",
-        f"wrong key from {OFFICE}, 59 times",
-        f"wrong key from {OFFICE}, 60 times",
-    ]
-    await refusals.flush(everything=True)
-    assert trail.details[3:] == [f"wrong key from {OFFICE}, 5 times"]
-    assert trail.events[3].credential == "124"
-
-
-async def test_a_flood_from_everywhere_is_counted_as_one(trail: Trail, clock: Clock) -> None:
-    refusals = Refusals(trail, seconds=clock.seconds)
-    for n in range(MOST_ADDRESSES + 50):
-        await refusals.note(f"{n}", "wrong key")
-    await refusals.flush(everything=True)
-
-    assert len(trail.events) == MOST_ADDRESSES + 2
-    assert trail.details[-1] == f"wrong key from {ELSEWHERE}, 49 times"
-    clock.go_on(seconds=60)
-    await refusals.flush()
-    clock.go_on(seconds=60)
-    await refusals.flush()
-    assert refusals._counted == {}, "who is quiet is forgotten"
 
 
 async def test_what_was_counted_is_audited_at_the_end(provider: GuardedAuthProvider, trail: Trail) -> None:
