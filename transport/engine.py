@@ -300,7 +300,7 @@ class Engine:
 
         Returns whether nothing is left to do: it ran here, or there is no such thing.
         """
-        if request is None:
+        if request is None or not messages.is_id(request):
             return True
         running = self._running.of(session)
         call = running.get(request) or running.get(coerce_request_id(request))
