@@ -145,7 +145,7 @@ def _is_link_local(host: str) -> bool:
 
 
 def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Return the IP address that `host` is to whoever connects, in any of its spellings: `127.1`, `0x7f000001`, …"""
+    """Return the IP address that `host` is to whoever connects, also where it is spelled `127.1` or `0x7f000001`."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
