@@ -5,6 +5,7 @@ Every function returns the value to store, or raises InvalidInputError with what
 
 import ipaddress
 import re
+import socket
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final
@@ -104,10 +105,10 @@ def upstream_address(text: str, *, allow_private: bool = False) -> str:
     address = text.strip().rstrip("/")
     try:
         parts = urlsplit(address)
-        host, _ = parts.hostname, parts.port
+        host, _ = (parts.hostname or "").removesuffix("."), parts.port
     except ValueError:
-        host, parts = None, urlsplit("")
-    if not host or len(address) > _LONGEST_ADDRESS or not address.isprintable() or " " in address:
+        host, parts = "", urlsplit("")
+    if not host or not host.isascii() or len(address) > _LONGEST_ADDRESS or not address.isprintable() or " " in address:
         raise _not_an_address("it cannot be read as an address")
     if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
         raise _not_an_address("it must hold no user, password, query or fragment")
@@ -144,10 +145,14 @@ def _is_link_local(host: str) -> bool:
 
 
 def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return the IP address that `host` is to whoever connects, also where it is spelled `127.1` or `0x7f000001`."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        return None
+        try:
+            return ipaddress.IPv4Address(socket.inet_aton(host))
+        except OSError:
+            return None
     return getattr(address, "ipv4_mapped", None) or address
 
 

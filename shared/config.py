@@ -201,7 +201,9 @@ class CloudSettings(IdentitySettings, ToolSettings):  # in the order of the READ
         le=3600,
         description="Seconds one SSE stream stays open (± 10 %) before it ends and the client comes again.",
     )
-    max_sessions: int = Field(default=1000, ge=1, description="Sessions one instance holds.")
+    max_sessions: int = Field(
+        default=1000, ge=1, description="Sessions one instance holds; no organisation can take all."
+    )
     max_sessions_per_principal: int = Field(
         default=500,
         ge=1,

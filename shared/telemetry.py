@@ -16,6 +16,8 @@ import structlog
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
 _CLOUD_TRACE: Final = re.compile(r"([0-9a-f]{32})(?:/.*)?", re.IGNORECASE)
 _NO_TRACE: Final = "0" * 32
+LONGEST_TEXT: Final = 10_000
+"""Signs of one value in a log line. Libraries write what strangers sent, as long as it was."""
 _SEVERITY = {"warning": "WARNING", "warn": "WARNING", "error": "ERROR", "exception": "ERROR", "critical": "CRITICAL"}
 
 
@@ -58,6 +60,15 @@ def _add_severity(_: Any, method: str, event: MutableMapping[str, Any]) -> Mutab
     return event
 
 
+def _shorten(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Leave out the middle of what is too long: an exception says at its end what it is."""
+    half = LONGEST_TEXT // 2
+    for name, value in event.items():
+        if isinstance(value, str) and len(value) > LONGEST_TEXT:
+            event[name] = f"{value[:half]} … {value[-half:]}"
+    return event
+
+
 def _tells_no_contents(record: logging.LogRecord) -> bool:
     """Whether `record` may be shown at any level: libraries write headers, bodies and SQL values at DEBUG."""
     is_ours = isinstance(record.msg, dict)
@@ -82,7 +93,7 @@ def configure_logging(*, level: str = "INFO", stream: TextIO | None = None) -> N
         last = [structlog.dev.ConsoleRenderer(timestamp_key="time", exception_formatter=structlog.dev.plain_traceback)]
     else:
         shared.append(_add_severity)
-        last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        last = [structlog.processors.format_exc_info, _shorten, structlog.processors.JSONRenderer()]
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

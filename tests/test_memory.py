@@ -111,7 +111,7 @@ async def observed(broker: str, **limits: Any) -> AsyncGenerator[Observed]:
 
 async def test_an_idle_session_costs_at_most_40_kb(tmp_path: Path, broker: str) -> None:
     caps = ("MCP_MAX_SESSIONS", "MCP_MAX_SESSIONS_PER_PRINCIPAL", "MCP_MAX_STREAMS_PER_PRINCIPAL")
-    settings = UNCOVERED | dict.fromkeys(caps, str(MANY))
+    settings = UNCOVERED | dict.fromkeys(caps, str(2 * MANY))
     if broker:
         settings["MCP_BROKER_URL"] = broker
     with http_door(tmp_path, **settings) as (address, process):

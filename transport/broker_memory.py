@@ -17,7 +17,7 @@ from transport.broker import Admission, Admitted, Attachment, Call, CapReachedEr
 from transport.event_log import Event, EventLog, Kind
 from transport.rates import Wait
 from transport.rates_memory import MemoryBuckets
-from transport.session import Limits, Owner, SessionRecord
+from transport.session import Limits, Owner, SessionRecord, has_room
 from transport.stream_counts import CountsHere
 
 log = get_logger(__name__)
@@ -152,14 +152,22 @@ class InMemoryBroker:
                 log.info("session_expired", session=session[:8])
 
     async def open(self, record: SessionRecord, *, reconnect: bool = False) -> None:
-        """Begin a session; at a cap the one that was left longest makes room, if nothing is owed to it any more."""
+        """Begin a session; at a cap the one that was left longest makes room, if nothing is owed to it any more.
+
+        An organisation that has so many that others would find no place makes room among its own.
+        """
         factor = 2 if reconnect else 1
-        limits = self._limits
-        if self._per_owner.get(record.owner, 0) >= limits.max_sessions_per_principal * factor:
+        most, taken = self._limits.max_sessions * factor, len(self._sessions)
+        mine = sum(count for owner, count in self._per_owner.items() if owner[0] == record.owner[0])
+        if self._per_owner.get(record.owner, 0) >= self._limits.max_sessions_per_principal * factor:
             if not self._make_room(record.owner):
                 raise CapReachedError(whole_instance=False)
-        elif (len(self._sessions) >= limits.max_sessions * factor or self._is_full()) and not self._make_room(None):
+        elif taken >= most or self._is_full():
+            if not self._make_room():
+                raise CapReachedError(whole_instance=True)
+        elif not has_room(mine, taken, most) and not self._make_room(record.owner[:1]):
             raise CapReachedError(whole_instance=True)
+        limits = self._limits
         log = EventLog(max_events=limits.max_events, max_bytes=limits.max_log_bytes, max_lost=limits.max_request_ids)
         self._sessions[record.id] = _Session(record, log, self._clock())
         self._per_owner[record.owner] = self._per_owner.get(record.owner, 0) + 1
@@ -167,15 +175,16 @@ class InMemoryBroker:
     def _is_full(self) -> bool:
         return self._log_bytes >= self._limits.max_total_log_bytes
 
-    def _make_room(self, owner: Owner | None) -> bool:
-        """End the session that has had no stream for longest, provided its answers were kept as long as promised."""
+    def _make_room(self, of: tuple[str, ...] = ()) -> bool:
+        """End the session that has had no stream for longest, provided its answers were kept as long as promised.
+
+        `of` is whose: an organisation's, an owner's or, empty, anybody's.
+        """
         before = self._clock() - self._limits.answer_kept_s
         left = [
             session
             for session in self._sessions.values()
-            if session.left_at is not None
-            and session.left_at < before
-            and (owner is None or session.record.owner == owner)
+            if session.left_at is not None and session.left_at < before and session.record.owner[: len(of)] == of
         ]
         if not left:
             return False

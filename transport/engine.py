@@ -5,6 +5,7 @@ there is none. Cancellation uses cancel scopes, never `task.cancel()`, which lib
 """
 
 import itertools
+from collections import Counter as Tally
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -39,7 +40,7 @@ from transport.gate import Gate
 from transport.kernel import Kernel, cancelled_request_id_from_params, coerce_request_id, is_modern
 from transport.rates import RateLimitedError, Wait
 from transport.running import Running, RunningCalls
-from transport.session import Limits, SessionRecord
+from transport.session import Limits, SessionRecord, has_room
 from transport.usage import Usage
 
 log = get_logger(__name__)
@@ -105,7 +106,8 @@ class Engine:
         )
         self._running = RunningCalls()
         self._exchanges = itertools.count(1)
-        self._alone = 0
+        self._alone: Tally[str] = Tally()
+        """How many requests of no session run, by organisation."""
         self._stopping = False
 
     @asynccontextmanager
@@ -184,20 +186,21 @@ class Engine:
             TooBusyError: too many run.
         """
         name = f"{kind} {next(self._exchanges)}"
-        if self._stopping or self._alone >= self._limits.max_exchanges:
+        tenant = caller.principal.tenant.id
+        if self._stopping or not has_room(self._alone[tenant], self._alone.total(), self._limits.max_exchanges):
             raise TooBusyError
         exchange = self._kernel.exchange(Address(name), caller, kind, request, channel=channel)
         writes = self._writes(request)
         this = Running(0, writes, request.method == "subscriptions/listen", exchange)
         self._running.add(name, request.id, this)
-        self._alone += 1
+        self._alone[tenant] += 1
         answer: tuple[bytes, int | None] | None = None
         try:
             with this.scope, structlog.contextvars.bound_contextvars(request_id=request.id):
                 answer = await self._answering.answer(None, request, exchange)
         finally:
             exchange.closed = True
-            self._alone -= 1
+            self._alone -= Tally([tenant])  # who has none left is forgotten
             self._running.settle(name, request.id, this)
         return answer or (messages.interrupted(request.id, writes=writes), INTERNAL_ERROR)
 
@@ -300,7 +303,7 @@ class Engine:
 
         Returns whether nothing is left to do: it ran here, or there is no such thing.
         """
-        if request is None:
+        if request is None or not messages.is_id(request):
             return True
         running = self._running.of(session)
         call = running.get(request) or running.get(coerce_request_id(request))

@@ -26,6 +26,8 @@ from pydantic_core import from_json, to_json
 REQUEST_CANCELLED: Final = -32800  # as the SDK's Streamable HTTP server says it; the number is LSP's
 MAX_ANSWER_BYTES: Final = 1024 * 1024
 MAX_BATCH: Final = 100
+MAX_NAME: Final = 200
+"""Signs of an id or a method: both are kept, logged and told to other instances, and no limit of bytes counts them."""
 
 
 class MalformedMessageError(Exception):
@@ -68,8 +70,10 @@ def parse(body: bytes) -> tuple[list[Inbound], bool]:
 def _inbound(value: object) -> Inbound:
     if not isinstance(value, dict):
         raise MalformedMessageError("A JSON-RPC message is a JSON object.")
-    if "id" in value and not _is_id(value["id"]) and not _answers_the_unreadable(value):
-        raise MalformedMessageError("The id of a request must be a string or an integer.")
+    if "id" in value and not is_id(value["id"]) and not _answers_the_unreadable(value):
+        raise MalformedMessageError(f"The id of a request must be a string or an integer, of {MAX_NAME} signs at most.")
+    if len(str(value.get("method", ""))) > MAX_NAME:
+        raise MalformedMessageError(f"The name of a method has {MAX_NAME} signs at most.")
     try:
         message = jsonrpc_message_adapter.validate_python(value)
     except ValidationError:
@@ -79,8 +83,9 @@ def _inbound(value: object) -> Inbound:
     return Inbound(message, sha256(encode(value)).digest())
 
 
-def _is_id(value: object) -> bool:
-    return isinstance(value, int | str) and not isinstance(value, bool)
+def is_id(value: object) -> bool:
+    """Tell whether `value` may be the id of a request."""
+    return isinstance(value, int | str) and not isinstance(value, bool) and len(str(value)) <= MAX_NAME
 
 
 def _answers_the_unreadable(value: Mapping[str, Any]) -> bool:

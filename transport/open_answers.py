@@ -24,8 +24,6 @@ RECHECK_S: Final = 5.0
 ASK_S: Final = 2.0
 """How long the provider may think about one of them."""
 ASKED_AT_ONCE: Final = 16
-_Credential = tuple[str, str, str]
-"""Tenant, principal and the name of what was presented."""
 
 
 class TooManyStreamsError(TicketServerError):
@@ -43,14 +41,13 @@ class OpenAnswer:
     As a context manager it is for the time until then: it is left when the block fails.
     """
 
-    __slots__ = ("_is_counted", "_of", "_owner", "credential", "cut", "principal")
+    __slots__ = ("_is_counted", "_of", "_owner", "cut", "principal")
 
     def __init__(self, of: "OpenAnswers", principal: Principal) -> None:
         self._of = of
         self._is_counted = False
         self._owner = principal.key
         self.principal = principal
-        self.credential = (*self._owner, principal.credential)
         self.cut: Callable[[], None] | None = None
         """Ends it, as soon as there is something to end; must not wait."""
 
@@ -104,21 +101,22 @@ class OpenAnswers:
         self.most = most
         self._auth_provider = auth_provider
         self._recheck_s = recheck_s
-        self._open: dict[_Credential, set[OpenAnswer]] = {}
+        self._open: dict[Principal, set[OpenAnswer]] = {}
+        """By what their credential proved then: a role that changed ends the answers from before, and no others."""
 
     def enter(self, principal: Principal) -> OpenAnswer:
         """Return a new answer, which has to be left."""
         answer = OpenAnswer(self, principal)
-        self._open.setdefault(answer.credential, set()).add(answer)
+        self._open.setdefault(principal, set()).add(answer)
         return answer
 
     def remove(self, answer: OpenAnswer) -> None:
         """Forget an answer."""
-        answers = self._open.get(answer.credential)
+        answers = self._open.get(answer.principal)
         if answers is not None:
             answers.discard(answer)
             if not answers:
-                del self._open[answer.credential]
+                del self._open[answer.principal]
 
     @asynccontextmanager
     async def run(self) -> AsyncGenerator[None]:
@@ -139,15 +137,14 @@ class OpenAnswers:
         """End the answers of every credential that is not valid any more."""
         few = anyio.CapacityLimiter(ASKED_AT_ONCE)
 
-        async def ask(credential: _Credential) -> None:
+        async def ask(principal: Principal) -> None:
             async with few:
-                answers = self._open.get(credential)
-                if answers is not None and not await self._is_valid(next(iter(answers)).principal):
-                    self._cut(credential)
+                if principal in self._open and not await self._is_valid(principal):
+                    self._cut(principal)
 
         async with anyio.create_task_group() as tasks:
-            for credential in list(self._open):
-                tasks.start_soon(ask, credential)
+            for principal in list(self._open):
+                tasks.start_soon(ask, principal)
 
     async def _is_valid(self, principal: Principal) -> bool:
         """Return what the provider says; while it cannot tell, nothing changes."""
@@ -158,10 +155,10 @@ class OpenAnswers:
             log.warning("credential_not_checked", error=type(error).__name__)
             return True
 
-    def _cut(self, credential: _Credential) -> None:
-        tenant, principal, name = credential
-        answers = list(self._open.get(credential, ()))
-        log.info("credential_ended", tenant=tenant, principal=principal, credential=name, answers=len(answers))
+    def _cut(self, principal: Principal) -> None:
+        answers = list(self._open.get(principal, ()))
+        who = {"tenant": principal.tenant.id, "principal": principal.id, "credential": principal.credential}
+        log.info("credential_ended", **who, answers=len(answers))
         for answer in answers:
             if answer.cut is not None:
                 answer.cut()

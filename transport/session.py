@@ -12,6 +12,7 @@ from typing import Any, Final, Self
 Owner = tuple[str, str]
 """`Principal.key`: tenant and id."""
 
+_TIMES_WHAT_IS_FREE: Final = 8
 _FIRST_THAT_COMES_AGAIN: Final = "2025-11-25"
 SESSION_ID: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 
@@ -19,6 +20,15 @@ SESSION_ID: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 def new_session_id() -> str:
     """Return 256 random bits in visible ASCII."""
     return secrets.token_urlsafe(32)
+
+
+def has_room(mine: int, taken: int, most: int) -> bool:
+    """Tell whether an organisation with `mine` of the `taken` places may have one more of the `most` that there are.
+
+    It may hold eight times as many as are free. Alone it gets eight ninths, and whoever comes next still finds some.
+    Source: the dynamic thresholds of Choudhury and Hahne (1998) for buffers that are shared.
+    """
+    return mine < _TIMES_WHAT_IS_FREE * (most - taken)
 
 
 @dataclass(slots=True)
@@ -85,7 +95,7 @@ class Limits:
     max_running_calls: int = 256
     """Calls of one session at once; a further one is answered with an error at once."""
     max_exchanges: int = 1024
-    """Requests of no session (2026-07-28) at once; a further one is refused."""
+    """Requests of no session (2026-07-28) at once, which no organisation can take all; a further one is refused."""
     max_body_bytes: int = 4 * 1024 * 1024
     body_s: float = 30.0
     """How long the body of one message may take to arrive."""

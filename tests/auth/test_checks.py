@@ -61,7 +61,8 @@ def test_an_upstream_address_is_stored_in_one_form(typed: str, stored: str) -> N
 
 
 PRIVATE = ["http://127.0.0.1:8081", "http://localhost:8081", "http://10.0.0.3", "https://10.0.0.3", "http://[::1]:1",
-           "https://[::ffff:10.0.0.3]", "https://localhost"]  # fmt: skip
+           "https://[::ffff:10.0.0.3]", "https://localhost", "https://localhost.", "https://127.1", "https://2130706433",
+           "https://0x7f.1", "https://10.0.0.3."]  # fmt: skip
 
 
 @pytest.mark.parametrize("address", PRIVATE)
@@ -77,6 +78,7 @@ def test_a_private_upstream_is_an_operators_explicit_wish(address: str) -> None:
     "https://tickets.acme.example?key=hidden-word", "https://tickets.acme.example/#hidden-word", "https://[::1",
     "https://tickets.acme.example:port", "https://tickets acme.example", "https://" + "x" * 2_000,
     "http://169.254.169.254", "https://[fe80::1]", "https://[::ffff:169.254.169.254]",
+    "http://169.254.43518", "http://0xa9fea9fe", "http://169.254.169.254.", "https://\uff11\uff12\uff17.1", "https://.",
 ])  # fmt: skip
 def test_other_upstreams_are_refused_even_then_and_not_shown(address: str) -> None:
     with pytest.raises(InvalidInputError, match=r"Example: https://tickets\.acme\.example") as refused:

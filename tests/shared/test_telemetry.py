@@ -100,6 +100,25 @@ def test_libraries_write_the_same_lines(out: io.StringIO, name: str) -> None:
     assert "time" in line
 
 
+def test_a_line_stays_short_whatever_it_is_about_and_keeps_both_its_ends(out: io.StringIO) -> None:
+    configure_logging(stream=out)
+    sent = f"first{'x' * 1_000_000}last"
+
+    get_logger("shared.x").info("event", id=sent)
+    logging.getLogger("library").info("not found: %s", sent)
+    try:
+        raise ValueError(sent)
+    except ValueError:
+        get_logger("shared.x").exception("tool_call_crashed")
+
+    assert max(map(len, out.getvalue().splitlines())) < 11_000
+    ours, theirs, crash = lines(out)
+    assert ours["id"].startswith("first")
+    assert theirs["event"].startswith("not found: first")
+    assert ours["id"].endswith("last")
+    assert crash["exception"].endswith("last")
+
+
 def test_no_log_holds_a_line_break_or_another_separator(out: io.StringIO) -> None:
     configure_logging(stream=out)
 

@@ -1,5 +1,6 @@
 """What the broker of one instance does by time, with a clock that tests move."""
 
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -34,6 +35,19 @@ async def test_at_a_cap_the_session_left_longest_makes_room() -> None:
     await opened(broker)
     assert await broker.find(left.id) is None
     assert await broker.find(kept.id) is not None
+
+
+async def test_an_organisation_that_fills_an_instance_leaves_room_and_takes_nobody_elses() -> None:
+    clock = Clock()
+    broker = InMemoryBroker(Limits(max_sessions=20, max_sessions_per_principal=20, answer_kept_s=300), clock=clock)
+    theirs, first = await opened(broker, ("theirs", "them")), await opened(broker, ("ours", "first"))
+    clock.now += 301
+    for number in range(40):
+        with suppress(CapReachedError):
+            await opened(broker, ("ours", f"{number % 4}"))
+    assert await broker.find(theirs.id) is not None
+    assert await broker.find(first.id) is None, "of its own the one left longest made room"
+    await opened(broker, ("theirs", "somebody else"))
 
 
 async def test_only_sessions_without_a_stream_and_without_messages_expire() -> None:

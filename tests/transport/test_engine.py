@@ -7,6 +7,8 @@ import pytest
 
 from tests.transport.serving import Bench, bench
 from tests.transport.sse_client import SseClient, initialize_params, sse_session
+from transport.broker import Note
+from transport.broker_memory import InMemoryBroker
 
 pytestmark = pytest.mark.usefixtures("any_broker")
 
@@ -115,6 +117,21 @@ async def test_cancelling_what_does_not_run_does_nothing(request_id: Any) -> Non
     async with bench() as at, sse_session(at.url, ME) as client:
         assert (await client.post(cancelled(request_id))).status_code == 202
         assert (await client.call("echo", text="x"))["isError"] is False
+
+
+async def test_a_cancellation_of_what_can_be_no_request_is_passed_to_nobody() -> None:
+    class Observed(InMemoryBroker):
+        is_shared = True
+
+        async def tell(self, note: Note, *, instance: str | None = None) -> None:
+            told.append(note)
+
+    told: list[Note] = []
+    async with bench(broker=Observed()) as at, sse_session(at.url, ME) as client:
+        await client.post(cancelled("x" * 201))
+        await client.post(cancelled("unknown"))
+        await client.call("echo", text="x")
+        assert [note.request for note in told if note.kind == "cancelled"] == ["unknown"]
 
 
 async def test_one_session_cannot_cancel_anothers_call() -> None:

@@ -16,7 +16,7 @@ def as_body(value: Any) -> bytes:
     return json.dumps(value).encode()
 
 
-@pytest.mark.parametrize("request_id", [0, 7, -1, 2**70, "7", "", "ä"])
+@pytest.mark.parametrize("request_id", [0, 7, -1, 2**70, "7", "", "ä", "x" * 200])
 def test_a_string_or_an_integer_is_an_id(request_id: object) -> None:
     (one,), batch = parse(as_body(PING | {"id": request_id}))
     assert isinstance(one.message, JSONRPCRequest)
@@ -29,6 +29,12 @@ def test_a_string_or_an_integer_is_an_id(request_id: object) -> None:
 def test_any_other_id_is_refused_instead_of_taken_for_a_notification(request_id: object) -> None:
     with pytest.raises(MalformedMessageError, match="string or an integer"):
         parse(as_body(PING | {"id": request_id}))
+
+
+@pytest.mark.parametrize("more", [{"id": "x" * 201}, {"id": 10**200}, {"method": "x" * 201}])
+def test_what_is_kept_and_logged_of_a_message_is_short(more: dict[str, Any]) -> None:
+    with pytest.raises(MalformedMessageError, match="200 signs at most"):
+        parse(as_body(PING | more))
 
 
 def test_an_error_answer_may_have_a_null_id() -> None:

@@ -4,13 +4,14 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any
 
 import httpx2
 import pytest
 from structlog.testing import capture_logs
 
-from shared.identity import AuthProvider, Principal
+from shared.identity import AuthProvider, Principal, Scope
 from tests.transport.http_client import Answer, HttpClient, http_client
 from tests.transport.http_client import call as calling
 from tests.transport.people import People, Trail, key, person
@@ -226,6 +227,20 @@ async def test_a_credential_is_asked_for_once_however_many_answers_it_has_open()
         answers.enter(keys.keys[who])
     await answers.look()
     assert sorted(keys.asked) == ["first", "second"]
+
+
+async def test_a_role_that_changed_ends_what_was_opened_before_and_nothing_since() -> None:
+    class Changed(People):
+        async def is_still_valid(self, principal: Principal) -> bool:
+            return principal == self.keys["first"]
+
+    before, since = person("first"), person("first", scopes={Scope.TICKETS_READ})
+    answers, cut = OpenAnswers(CountsHere(), Changed(first=since), most=100), list[Principal]()
+    for one in [since, *[before] * 8, *[since] * 8]:
+        answer = answers.enter(one)
+        answer.cut = partial(cut.append, one)
+    await answers.look()
+    assert cut == [before] * 8
 
 
 async def test_a_provider_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

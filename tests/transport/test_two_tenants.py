@@ -144,6 +144,19 @@ class TestOverStreamableHttp:
             at.gates.open["g"].set()
             assert (await running).status == 200
 
+    async def test_one_that_takes_every_exchange_leaves_some_to_the_other(self) -> None:
+        async with (
+            bench(max_exchanges=10) as at,
+            http_client(at.url, OURS, None) as ours,
+            http_client(at.url, THEIRS, None) as theirs,
+            asyncio.TaskGroup() as tasks,
+        ):
+            crowd = [tasks.create_task(said(ours, tool("read", gate="g"))) for _ in range(12)]
+            await until(lambda: at.gates.ran["g"] + sum(one.done() for one in crowd) == 12)
+            assert {one.result().kind for one in crowd if one.done()} == {"busy"}
+            assert (await said(theirs, tool("echo", text="x"))).status == 200
+            at.gates.open["g"].set()
+
     async def test_the_caps_and_limits_of_one_are_not_those_of_the_other(self) -> None:
         tight = Rate(1, 1)
         rates = Rates(read=tight, write=tight, tenant_read=tight, tenant_write=tight)
