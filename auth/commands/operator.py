@@ -18,13 +18,13 @@ from auth.store import IdentityStore
 Work = Callable[..., Awaitable[object]]
 LOSES: Final = click.option("--yes", is_flag=True, help="Do not ask.")
 """For a command that takes something away: its function is asked for by `sure`."""
-ONLY_IN_JSON: Final[Mapping[type, frozenset[str]]] = MappingProxyType(
+IN_TABLES: Final[Mapping[type, tuple[str, ...]]] = MappingProxyType(
     {
-        KeyRecord: frozenset({"owner", "created_at", "revoked_at"}),
-        AuditRecord: frozenset({"id", "tool", "credential", "acting_as", "request_id", "trace", "detail"}),
+        KeyRecord: ("public_id", "tenant", "owner_name", "name", "scopes", "expires_at", "last_used_at", "state"),
+        AuditRecord: ("at", "action", "tenant", "actor", "object", "outcome"),
     }
 )
-"""What would make a table wider than a terminal."""
+"""What is shown of records that are too wide for a terminal; JSON has all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +78,8 @@ def _row(record: object) -> dict[str, Any]:
     row = _plain(record)
     if isinstance(record, AuditRecord):
         row["action"] = record.tool or record.action
-        if record.outcome == "ok" and record.detail:  # what a role became, for example
-            row["outcome"] = f"ok, {record.detail}"
-    return {name: value for name, value in row.items() if name not in ONLY_IN_JSON.get(type(record), ())}
+        row["outcome"] = ", ".join(filter(None, (record.outcome, record.detail)))
+    return {name: row[name] for name in IN_TABLES.get(type(record), row)}
 
 
 def _plain(record: object) -> dict[str, Any]:
