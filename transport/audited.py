@@ -116,5 +116,6 @@ class RefusalTrail:
             self._lately.pop(key, None)
             if lately.more and self._trail is not None:
                 self._lately[key] = _Lately(lately.event, now)
-                detail = f"{lately.event.detail}; {lately.more} times".removeprefix("; ")
+                times = f"{lately.more} times" if lately.more > 1 else ""
+                detail = ", ".join(filter(None, (lately.event.detail, times)))
                 await self._trail.record(replace(lately.event, detail=detail))

@@ -35,10 +35,10 @@ async def test_a_flood_is_one_entry_a_minute_with_its_count() -> None:
     for _ in range(2):
         await refusals.refused(ME, "rate_limited", {}, request=asked("other"), detail="tenant read")
     await refusals.sweep()
-    assert [one.detail for one in trail.events] == ["principal read", "principal read; 499 times"]
+    assert [one.detail for one in trail.events] == ["principal read", "principal read, 499 times"]
     clock.now = 120
     await refusals.sweep()
-    assert (trail.events[-1].detail, trail.events[-1].tool) == ("tenant read; 2 times", "other")
+    assert (trail.events[-1].detail, trail.events[-1].tool) == ("tenant read, 2 times", "other")
     clock.now = 180
     await refusals.sweep()
     await refusals.refused(ME, "rate_limited", {})
