@@ -1,6 +1,6 @@
 """The HTTP door: tickets for a whole team, over Streamable HTTP and HTTP+SSE.
 
-Wiring only: settings, ticket service, auth provider, transport, two health routes. Start it with
+Wiring only: settings, ticket service, who may call, transport, what operators ask for. Start it with
 `python cloud_mcp_server.py`. `uvicorn cloud_mcp_server:app` works too, but cuts calls in flight when it stops.
 """
 
@@ -182,12 +182,21 @@ def greeting(settings: CloudSettings, port: int, wires: Collection[str]) -> str:
     header = "" if not settings.asks_for_keys else ' --header "x-api-key: YOUR-KEY"'
     path, kind = ("/mcp", "http") if "streamable_http" in wires else ("/sse", "sse")
     older = f"\n  Older clients: {address}/sse" if {"streamable_http", "sse"} <= set(wires) else ""
-    access = "with x-api-key" if settings.asks_for_keys else "no key needed"
     return (
-        f"\n  Ticket server ready: {address}{path} ({access})"
+        f"\n  Ticket server ready: {address}{path}"
+        f"\n  Who may call: {who_may_call(settings)}"
         f"\n  Claude Code:  claude mcp add --transport {kind} tickets {address}{path}{header}{older}"
         f"\n  More clients: README.md, 'Connect your assistant'. Ctrl-C stops it.\n"
     )
+
+
+def who_may_call(settings: CloudSettings) -> str:
+    """Return every way in, in one line."""
+    ways = (
+        "people and programs, each with a key of their own (auth key list)" if settings.identity_keys else "",
+        "whoever has MCP_MCP_API_KEY, all as one" if settings.mcp_api_key is not None else "",
+    )
+    return "; ".join(filter(None, ways)) or "every program on this machine, without a key"
 
 
 def main() -> int:

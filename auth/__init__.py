@@ -1,1 +1,1 @@
-"""Proves who is calling. Knows nothing of transports or tickets."""
+"""Proves who is calling; keeps organisations, people, keys and the audit. Knows nothing of transports or tickets."""

@@ -1,4 +1,4 @@
-"""Where the tickets of each tenant are, as the identity store says; what it said may be 30 seconds old."""
+"""Where the tickets of each tenant are, as the identity store says; what it said may be `cache_s` old."""
 
 import asyncio
 import os

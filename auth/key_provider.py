@@ -1,9 +1,9 @@
 """Keys of the identity store: who holds one is its user or service account, with the role they have there now.
 
-What the store said about a key is remembered for 30 seconds, by its public id; the secret is compared with each
-request. So a revocation, a disabled owner, a changed role or an ended membership is in force everywhere after 30 s.
+What the store said about a key is remembered for a while (`cache_s`), by its public id; the secret is compared with
+each request. So a revocation, a disabled owner, a changed role or an ended membership is soon in force everywhere.
 
-While the store does not answer, keys that were looked up in the last 30 s go on and all others are refused with 503.
+While the store does not answer, keys that were looked up so lately go on and all others are refused with 503.
 An open stream lives on for 5 minutes after its key was last seen to be good: it only carries answers to requests that
 were let in one by one, and a database that restarts must not end every stream of a deployment at once.
 """

@@ -22,12 +22,12 @@ class AuditEvent:
     """One thing that was done or refused. Every field is short, and safe to show to an auditor."""
 
     action: str
-    """What was tried: `tool_call`, `request`, `key_created`, `membership_changed`, …"""
+    """What was tried: `tool_call`, `request`, `key_created`, `membership_set`, …"""
     outcome: str
     """`ok`, or the `kind` of the error that it ended with."""
     tenant: str = ""
     actor: str = ""
-    """`Principal.id`, or `cli` for the command line of an operator."""
+    """`Principal.id`, `server`, or `cli:NAME` for an operator at the command line."""
     credential: str = ""
     """`Principal.credential`."""
     tool: str = ""

@@ -22,6 +22,7 @@ from shared.database import is_temporary
 LOCK_WAIT_S: Final = 60
 NOT_ALLOWED: Final = "42501"  # PostgreSQL: insufficient_privilege
 NO_ENTRY: Final = {"28000", "28P01", "3D000"}  # PostgreSQL: wrong role, wrong password, no such database
+NO_DATABASE: Final = {"SQLITE_NOTADB", "SQLITE_CORRUPT"}
 
 Work = Callable[[AsyncConnection], Awaitable[None]]
 Question = Callable[[AsyncConnection], Awaitable[bool]]
@@ -76,6 +77,11 @@ class Migrations:
                 raise DatabaseNotReadyError(
                     f"The {self.what} is not ready for this version, and the role of the database URL lacks the "
                     f"rights to make it so. {self.make_ready}"
+                ) from error
+            if getattr(getattr(error, "orig", None), "sqlite_errorname", None) in NO_DATABASE:
+                raise DatabaseNotReadyError(
+                    f"The {self.what} is damaged, or the file that the database URL (MCP_DATABASE_URL) names holds "
+                    "something else. Nothing was changed; name another file, or bring a copy back."
                 ) from error
             if state in NO_ENTRY or is_temporary(error):
                 raise DatabaseNotReadyError(

@@ -78,5 +78,6 @@ class SparingTrail:
             self._lately.pop(kind, None)
             if lately.more:
                 self._lately[kind] = _Lately(lately.event, now)
-                detail = f"{lately.event.detail}, {lately.more} times".removeprefix(", ")
+                times = f"{lately.more} times" if lately.more > 1 else ""
+                detail = ", ".join(filter(None, (lately.event.detail, times)))
                 await self._trail.record(replace(lately.event, detail=detail))

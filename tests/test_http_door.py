@@ -313,7 +313,9 @@ def test_whoever_starts_it_reads_where_it_is_and_how_to_connect(tmp_path: Path) 
         code = process.end()
 
     assert code == 0
-    assert f"Ticket server ready: {address}/mcp (with x-api-key)" in process.said
+    assert (
+        f"Ticket server ready: {address}/mcp\n  Who may call: whoever has MCP_MCP_API_KEY, all as one\n" in process.said
+    )
     assert f"claude mcp add --transport http tickets {address}/mcp" in process.said
     assert f"Older clients: {address}/sse" in process.said
     assert KEY not in process.said
@@ -324,7 +326,10 @@ def test_on_loopback_it_may_be_open_and_says_so(tmp_path: Path) -> None:
         health = httpx2.get(f"{address}/health").json()
 
     assert health["auth_enabled"] is False
-    assert f"Ticket server ready: {address}/mcp (no key needed)" in process.said
+    assert (
+        f"Ticket server ready: {address}/mcp\n  Who may call: every program on this machine, without a key\n"
+        in process.said
+    )
 
 
 def test_uvicorn_can_start_it_too_and_is_told_what_it_misses(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ Inside a layer there may be no circle.
 
 import ast
 import os
+import re
 import sys
 from collections.abc import Collection, Iterable, Iterator
 from graphlib import CycleError, TopologicalSorter
@@ -179,6 +180,12 @@ def test_no_file_is_longer_than_a_reader_bears() -> None:
     limits = {path: LONGEST_TEST_FILE if path.parts[0] == "tests" else LONGEST_FILE for path in lengths}
 
     assert [(str(path), length) for path, length in lengths.items() if length > limits[path]] == []
+
+
+def test_the_drawing_in_contributing_has_every_place_of_the_tables() -> None:
+    drawing = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("```\n4  ")[2].partition("```")[0]
+
+    assert {*LAYER_4, *EDGES, *STORAGE, *LAYER_1} <= set(re.findall(r"[\w.]+", drawing.replace("/", ".")))
 
 
 def test_the_walk_sees_the_code() -> None:

@@ -69,6 +69,7 @@ async def make_tables(settings: Settings, grant_to: str | None) -> None:
         raise commands.CommandError("SQLite has no roles: leave --grant-to out.")
     async with open_engine(url) as engine:
         await migrate(engine, fill=filler(settings.sample_data, utc_now), clock=utc_now, grant_to=grant_to)
+    tell("The ticket database is up to date.")
 
 
 @asynccontextmanager

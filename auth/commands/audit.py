@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -24,12 +24,14 @@ class Moment(click.DateTime):
 
 
 MOMENT = Moment(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"])
+FORMS: Final = "YYYY-MM-DD[THH:MM:SS[+HH:MM]]"
 
 
 def between(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--since` and `--until`."""
-    command = click.option("--until", type=MOMENT, help="Without this moment itself.")(command)
-    return click.option("--since", type=MOMENT, help="With this moment itself.")(command)
+    until = click.option("--until", type=MOMENT, metavar=FORMS, help="Only from before this moment; in UTC.")
+    since = click.option("--since", type=MOMENT, metavar=FORMS, help="Only from this moment on; in UTC.")
+    return since(until(command))
 
 
 @click.group()
@@ -40,12 +42,12 @@ def audit() -> None:
 @audit.command(name="list")
 @ONE_TENANT
 @between
-@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="How many at most.")
 @with_store
 async def list_(
     store: IdentityStore, *, tenant: str | None, since: datetime | None, until: datetime | None, limit: int
 ) -> list[AuditRecord]:
-    """Show the newest events first."""
+    """Show the newest events first. All that is known of each is in `--json` and `audit export`."""
     newest: list[AuditRecord] = []
     async for event in store.audit.events(since=since, until=until, tenant=tenant, newest_first=True):
         newest.append(event)
@@ -69,7 +71,7 @@ def export(operator: Operator, *, tenant: str | None, since: datetime | None, un
 
 
 @audit.command()
-@click.option("--before", type=MOMENT, required=True, help="90 days ago or earlier.")
+@click.option("--before", type=MOMENT, metavar=FORMS, required=True, help="90 days ago or earlier.")
 @LOSES
 @with_store
 async def prune(store: IdentityStore, *, before: datetime, yes: bool) -> str:

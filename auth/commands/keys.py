@@ -1,19 +1,55 @@
 """`python -m auth key …` and `first-key`: keys, each shown once, when it is made."""
 
 from datetime import timedelta
+from typing import Any
 
 import click
 
 from auth.commands.operator import LOSES, sure, with_store
 from auth.commands.people import ONE_TENANT, TENANT
+from auth.keys import PREFIX, parse
 from auth.records import KeyRecord, NewKey
 from auth.store import IdentityStore
 from auth.store.api_keys import LIFE, OVERLAP
 from shared.identity import DEFAULT_TENANT, Scope
 
-PUBLIC_ID = click.argument("public_id", metavar="PUBLIC-ID")
+
+class Span(click.ParamType[timedelta]):
+    """A time that is typed as a number of `unit`."""
+
+    def __init__(self, unit: str) -> None:
+        self.name = unit
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Return the time."""
+        try:
+            return timedelta(**{self.name: float(value)})
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is no number of {self.name}.", param, ctx)
+
+
+class PublicId(click.ParamType[str]):
+    """The public part of a key, or the whole key: whoever finds one in the open wants it ended, not taken apart."""
+
+    name = "public id"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the public part."""
+        whole = parse(str(value).strip())
+        if whole is None and str(value).startswith(PREFIX):  # is not repeated: it may hold a secret
+            self.fail("this begins like a key, but is none: give the eight characters after tkt_live_.", param, ctx)
+        return str(value) if whole is None else whole.public_id
+
+
+PUBLIC_ID = click.argument("public_id", metavar="PUBLIC-ID", type=PublicId())
 LIVES = click.option(
-    "--expires-in", "days", type=float, default=LIFE.days, show_default=True, metavar="DAYS", help="How long it lives."
+    "--expires-in",
+    "life",
+    type=Span("days"),
+    default=str(LIFE.days),
+    show_default=True,
+    metavar="DAYS",
+    help="How long it lives, at most 366.",
 )
 
 
@@ -44,11 +80,11 @@ async def add(
     service: str | None,
     name: str,
     scopes: tuple[str, ...],
-    days: float,
+    life: timedelta,
 ) -> NewKey:
     """Make a key and show it, once."""
     return await store.keys.create(
-        tenant, user=user, service_account=service, name=name, scopes=scopes or None, life=timedelta(days=days)
+        tenant, user=user, service_account=service, name=name, scopes=scopes or None, life=life
     )
 
 
@@ -65,18 +101,18 @@ async def list_(store: IdentityStore, *, tenant: str | None, user: str | None) -
 @PUBLIC_ID
 @click.option(
     "--overlap",
-    "hours",
-    type=float,
-    default=OVERLAP / timedelta(hours=1),
+    "overlap",
+    type=Span("hours"),
+    default=f"{OVERLAP / timedelta(hours=1):g}",
     show_default=True,
     metavar="HOURS",
     help="How long the old key goes on.",
 )
 @LIVES
 @with_store
-async def rotate(store: IdentityStore, *, public_id: str, hours: float, days: float) -> NewKey:
-    """Make the successor of a key and show it, once; the old one ends when the overlap is over."""
-    return await store.keys.rotate(public_id, overlap=timedelta(hours=hours), life=timedelta(days=days))
+async def rotate(store: IdentityStore, *, public_id: str, overlap: timedelta, life: timedelta) -> NewKey:
+    """Make the successor of a key and show it, once. The old one ends when the overlap is over."""
+    return await store.keys.rotate(public_id, overlap=overlap, life=life)
 
 
 @key.command()
@@ -85,7 +121,8 @@ async def rotate(store: IdentityStore, *, public_id: str, hours: float, days: fl
 @with_store
 async def revoke(store: IdentityStore, *, public_id: str, yes: bool) -> KeyRecord:
     """End a key, and the streams that it opened, at once."""
-    sure(f"Whoever uses key {public_id} will be refused. Go on?", yes=yes)
+    key = await store.keys.one(public_id)
+    sure(f"{key.owner_name} will be refused with key {public_id} ({key.name}). Go on?", yes=yes)
     return await store.keys.revoke(public_id)
 
 
@@ -94,6 +131,6 @@ async def revoke(store: IdentityStore, *, public_id: str, yes: bool) -> KeyRecor
 @click.option("--tenant", default=DEFAULT_TENANT.id, show_default=True, metavar="ORGANISATION")
 @LIVES
 @with_store
-async def first_key(store: IdentityStore, *, email: str, tenant: str, days: float) -> NewKey:
-    """Make a key for an administrator, and the organisation and the person where they are missing."""
-    return await store.first_key(email, tenant=tenant, life=timedelta(days=days))
+async def first_key(store: IdentityStore, *, email: str, tenant: str, life: timedelta) -> NewKey:
+    """Make a key for an administrator. The organisation and the person are made where they are missing."""
+    return await store.first_key(email, tenant=tenant, life=life)

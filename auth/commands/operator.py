@@ -2,20 +2,29 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass
+from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Final, cast
 
 import click
 
 from auth.commands.table import table
-from auth.records import NewKey
+from auth.records import AuditRecord, KeyRecord, NewKey
 from auth.store import IdentityStore
 
 Work = Callable[..., Awaitable[object]]
 LOSES: Final = click.option("--yes", is_flag=True, help="Do not ask.")
 """For a command that takes something away: its function is asked for by `sure`."""
+IN_TABLES: Final[Mapping[type, tuple[str, ...]]] = MappingProxyType(
+    {
+        KeyRecord: ("public_id", "tenant", "owner_name", "name", "scopes", "expires_at", "last_used_at", "state"),
+        AuditRecord: ("at", "action", "tenant", "actor", "object", "outcome"),
+    }
+)
+"""What is shown of records that are too wide for a terminal; JSON has all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +67,19 @@ def as_lines(answer: object) -> str:
 def as_text(answer: object) -> str:
     """Return an answer for a person to read."""
     if isinstance(answer, NewKey):
-        return f"{table([_plain(answer.record)])}\n\nThe key, shown this once:\n{answer.text}"
+        return f"{table([_row(answer.record)])}\n\nThe key, shown this once:\n{answer.text}"
     if isinstance(answer, str):
         return answer
     rows: Sequence[object] = answer if isinstance(answer, list) else [answer]
-    return table([_plain(row) for row in rows])
+    return table([_row(row) for row in rows])
+
+
+def _row(record: object) -> dict[str, Any]:
+    row = _plain(record)
+    if isinstance(record, AuditRecord):
+        row["action"] = record.tool or record.action
+        row["outcome"] = ", ".join(filter(None, (record.outcome, record.detail)))
+    return {name: row[name] for name in IN_TABLES.get(type(record), row)}
 
 
 def _plain(record: object) -> dict[str, Any]:
@@ -74,4 +91,10 @@ def _plain(record: object) -> dict[str, Any]:
 
 
 def _json(value: object) -> object:
-    return sorted(value) if isinstance(value, frozenset) else str(value)
+    match value:
+        case frozenset():
+            return sorted(value)
+        case datetime():
+            return value.isoformat()
+        case _:
+            raise TypeError(f"{type(value).__name__} cannot be shown as JSON")

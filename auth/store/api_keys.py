@@ -9,7 +9,7 @@ from sqlalchemy import RowMapping, Select, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from auth import checks
-from auth.errors import NotUsableError
+from auth.errors import NotUsableError, UnknownKeyError
 from auth.keys import new_key
 from auth.records import KeyRecord, KeyState, NewKey
 from auth.secrets import Secrets
@@ -78,6 +78,11 @@ class ApiKeys:
             now = self._ledger.clock()
             return [_record(row, now) for row in (await connection.execute(query)).mappings()]
 
+    async def one(self, public_id: str) -> KeyRecord:
+        """Return a key. Raises: UnknownKeyError."""
+        async with self._ledger.reading() as connection:
+            return await _read(connection, public_id, self._ledger.clock())
+
     async def revoke(self, public_id: str) -> KeyRecord:
         """End a key at once; instances that know it follow within the life of their cache. Raises: UnknownKeyError."""
         async with self._ledger.changing() as change:
@@ -85,7 +90,7 @@ class ApiKeys:
             if key["revoked_at"] is None:
                 await _set(change, public_id, revoked_at=change.now)
                 change.record("key_revoked", tenant=key["tenant_id"], what=public_id)
-            return await _read(change, public_id)
+            return await _read(change.connection, public_id, change.now)
 
     async def rotate(self, public_id: str, *, overlap: timedelta = OVERLAP, life: timedelta = LIFE) -> NewKey:
         """Make a successor of a key, and let the old one end when `overlap` is over, if it does not end before.
@@ -135,7 +140,7 @@ async def insert_key(
     await change.connection.execute(insert(api_keys).values(**values))
     holder = owner.user_id or owner.service_account_id or ""
     change.record("key_created", tenant=owner.tenant, what=key.public_id, detail=holder)
-    return NewKey(text=key.text, record=await _read(change, key.public_id))
+    return NewKey(text=key.text, record=await _read(change.connection, key.public_id, change.now))
 
 
 async def _owner(
@@ -168,9 +173,11 @@ async def _set(change: Change, public_id: str, **values: datetime) -> None:
     await change.connection.execute(update(api_keys).where(api_keys.c.public_id == public_id).values(**values))
 
 
-async def _read(change: Change, public_id: str) -> KeyRecord:
-    query = _keys().where(api_keys.c.public_id == public_id)
-    return _record((await change.connection.execute(query)).mappings().one(), change.now)
+async def _read(connection: AsyncConnection, public_id: str, now: datetime) -> KeyRecord:
+    row = (await connection.execute(_keys().where(api_keys.c.public_id == public_id))).mappings().one_or_none()
+    if row is None:
+        raise UnknownKeyError(public_id)
+    return _record(row, now)
 
 
 def _record(row: RowMapping, now: datetime) -> KeyRecord:

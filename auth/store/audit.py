@@ -7,6 +7,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, delete, select, tuple_
 
 from auth.records import AuditRecord
+from auth.store import finding
 from auth.store.ledger import Ledger, TimedEvent, append
 from auth.tables import audit_events
 from shared.errors import InvalidInputError
@@ -40,7 +41,13 @@ class AuditTable:
 
         Reads a page at a time, each in a transaction of its own, so that it takes little memory and holds nothing
         while its caller writes; events that are recorded meanwhile may be among them.
+
+        Raises:
+            UnknownTenantError: there is no such tenant.
         """
+        if tenant is not None:
+            async with self._ledger.reading() as connection:
+                await finding.tenant(connection, tenant)
         place = tuple_(audit_events.c.at, audit_events.c.id)
         order = (audit_events.c.at, audit_events.c.id)
         wanted: list[ColumnElement[bool]] = []

@@ -12,6 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, MetaData, text
 from sqlalchemy.exc import DBAPIError
 
+from auth.errors import UnknownTenantError
 from auth.records import AuditRecord
 from auth.store import IdentityStore, open_store
 from auth.store.ledger import TimedEvent
@@ -37,15 +38,17 @@ async def test_events_are_read_in_pages_in_their_order(
 ) -> None:
     monkeypatch.setattr("auth.store.audit.PAGE", 3)
     moment = timedelta(seconds=1)
-    written = [event(n, clock.now + n // 4 * moment, "acme" if n % 2 else "other") for n in range(20)]
+    written = [event(n, clock.now + n // 4 * moment, "default" if n % 2 else "other") for n in range(20)]
     await store.audit.append(written)
     in_order = [int(one.event.object) for one in sorted(written, key=lambda one: (one.at, one.id))]
 
     assert await objects(store) == in_order
     assert await objects(store, newest_first=True) == in_order[::-1]
-    assert await objects(store, tenant="acme") == [n for n in in_order if n % 2]
+    assert await objects(store, tenant="default") == [n for n in in_order if n % 2]
     between = {"since": clock.now + moment, "until": clock.now + 3 * moment}
     assert await objects(store, **between) == [n for n in in_order if 4 <= n < 12]
+    with pytest.raises(UnknownTenantError):  # for a name with a typing error, nothing would look like a quiet night
+        await objects(store, tenant="other")
 
 
 async def test_an_audit_record_has_every_field_of_an_event(store: IdentityStore, clock: Clock) -> None:

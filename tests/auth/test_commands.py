@@ -1,9 +1,12 @@
 """The command line: what operators type, what they read, and what they are asked before something is lost."""
 
+import errno
+import io
 import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 from structlog.testing import capture_logs
 
-from auth.__main__ import cli
+from auth.__main__ import cli, main
 from auth.commands.table import table
 from auth.keys import parse
 from shared.config import IdentitySettings
@@ -131,11 +134,44 @@ def test_what_takes_something_away_asks_first(mary: Terminal, command: tuple[str
 def test_a_revoked_key_says_so(mary: Terminal) -> None:
     key = mary.json("key", "add", "--user", MAIL, "--tenant", "acme")
 
-    assert mary.run("key", "revoke", key["public_id"], answer="n\n").exit_code == 1
+    asked = mary.run("key", "revoke", key["public_id"], answer="n\n")
     revoked = mary.json("key", "revoke", key["public_id"], "--yes")
 
+    assert asked.exit_code == 1
+    assert f"{MAIL} will be refused with key {key['public_id']} (key)." in asked.stderr
     assert revoked["state"] == "revoked"
+    assert datetime.fromisoformat(revoked["revoked_at"]).tzinfo is UTC
     assert mary.json("user", "enable", MAIL)["disabled_at"] is None
+
+
+def test_whoever_finds_a_key_in_the_open_ends_it_as_it_is(mary: Terminal) -> None:
+    key = mary.json("key", "add", "--user", MAIL, "--tenant", "acme")
+    text = key["key"]
+
+    misread = mary.run("key", "revoke", text[:-1], "--yes")
+    revoked = mary.run("key", "revoke", text, "--yes")
+
+    assert (misread.exit_code, revoked.exit_code) == (2, 0)
+    assert "begins like a key, but is none" in misread.stderr
+    assert text[20:-1] not in misread.output + revoked.output
+    assert [listed["state"] for listed in mary.json("key", "list")] == ["revoked"]
+
+
+@pytest.mark.parametrize("days", ["nan", "1e300", "inf", "soon"])
+def test_a_time_that_is_none_is_a_sentence(mary: Terminal, days: str) -> None:
+    refused = mary.run("key", "add", "--user", MAIL, "--tenant", "acme", "--expires-in", days)
+
+    assert refused.exit_code == 2
+    assert f"'{days}' is no number of days." in refused.stderr
+
+
+def test_what_an_operator_reads_fits_a_terminal(mary: Terminal) -> None:
+    mary.json("key", "add", "--user", MAIL, "--tenant", "acme", "--name", "laptop")
+
+    for command in (("key", "list"), ("audit", "list"), ("user", "list"), ("membership", "list"), ("tenant", "list")):
+        shown = mary.run(*command).stdout.splitlines()
+        assert len(shown) > 1
+        assert max(map(len, shown)) <= 100, command
 
 
 def test_the_key_of_a_ticket_api_is_read_from_stdin_and_shown_nowhere(mary: Terminal) -> None:
@@ -194,6 +230,7 @@ def test_as_a_program_it_makes_its_store_and_ends_with_a_code(program: dict[str,
     unknown = start("key", "list", "--tenant", "nope", "--json", **program)
     without = start("key", "list", **(program | {"MCP_IDENTITY_KEYS": ""}))
     mistyped = start("key", "lost", **program)
+    elsewhere = start("key", "list", **(program | {"MCP_DATABASE_URL": "mysql://root:their-password@host/x"}))
 
     assert (first.returncode, parse(json.loads(first.stdout)["key"]) is not None) == (0, True)
     assert json.loads(first.stdout)["key"].split("_")[3] not in first.stderr
@@ -204,6 +241,37 @@ def test_as_a_program_it_makes_its_store_and_ends_with_a_code(program: dict[str,
     assert without.stderr.startswith("Error: set MCP_IDENTITY_KEYS")
     assert mistyped.returncode == 2
     assert "No such command 'lost'" in mistyped.stderr
+    assert (elsewhere.returncode, elsewhere.stdout) == (2, "")
+    assert elsewhere.stderr.startswith("Error: MCP_DATABASE_URL: The database URL must begin with")
+    assert "their-password" not in elsewhere.stderr
+
+
+class Unwritable(io.StringIO):
+    """A terminal, or a disk, that takes nothing more."""
+
+    def __init__(self, failure: BaseException) -> None:
+        super().__init__()
+        self._failure = failure
+
+    def write(self, _: str) -> int:
+        raise self._failure
+
+
+@pytest.mark.parametrize(
+    ("failure", "code"),
+    [(KeyboardInterrupt(), 130), (OSError(errno.ENOSPC, "No space left on device"), 1)],
+    ids=["Ctrl-C", "full disk"],
+)
+def test_an_answer_that_cannot_be_given_is_no_traceback(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, failure: BaseException, code: int
+) -> None:
+    said = io.StringIO()
+    monkeypatch.setattr(sys, "argv", ["auth", "tenant", "list"])
+    monkeypatch.setattr(sys, "stdout", Unwritable(failure))
+    monkeypatch.setattr(sys, "stderr", said)
+
+    assert main() == code
+    assert ("(No space left on device), but what it tells of was done." in said.getvalue()) == (code == 1)
 
 
 @pytest.mark.long

@@ -8,6 +8,7 @@ from typing import Any, Final
 import pytest
 import yaml
 
+from auth.__main__ import cli
 from shared.config import CloudSettings, Settings, TicketApiSettings, load
 from shared.database import resolve_url
 from tests.deploy.cloud_run_lint import RULES, complaints, container, env, settings
@@ -172,7 +173,7 @@ def test_the_database_url_of_the_readme_reaches_the_socket_of_cloud_sql() -> Non
 def test_the_job_of_the_readme_makes_the_tables_as_their_owner_for_the_role_that_serves() -> None:
     readme = text_of("README.md")
     (arguments,) = re.findall(r"--args=(-m,ticket_api,\S+)", readme)
-    (secret,) = re.findall(r"--set-secrets=MCP_DATABASE_URL=(\S+):1", readme)
+    (secret,) = set(re.findall(r"--set-secrets=MCP_DATABASE_URL=(\S+):1", readme))  # of this job, and of the next
 
     assert arguments.split(",") == [
         "-m",
@@ -184,6 +185,19 @@ def test_the_job_of_the_readme_makes_the_tables_as_their_owner_for_the_role_that
     assert command_line().parse_args(arguments.split(",")[2:]).command == "migrate"
     assert f'database_url ticket_owner "$OWNER_PASSWORD" | gcloud secrets create {secret} ' in readme
     assert f"may_read ticket-api-migrate {secret}\n" in readme
+
+
+def test_the_job_for_keys_makes_their_tables_for_the_role_that_serves_them() -> None:
+    readme = text_of("README.md")
+    (arguments,) = re.findall(r"--args=(-m,auth,\S+)", readme)
+    *command, role = arguments.split(",")
+    (first_key,) = re.findall(r"MCP_DATABASE_URL=(postgresql://\S+)", readme)
+
+    assert command == ["-m", "auth", "migrate", "--grant-to"]
+    assert cli.commands["migrate"].params[0].opts == ["--grant-to"]
+    assert f"gcloud sql users create {role} " in readme
+    assert f'database_url {role} "$IDENTITY_PASSWORD" | gcloud secrets create mcp-identity-database-url ' in readme
+    assert first_key.startswith(f"postgresql://{role}:$IDENTITY_PASSWORD@")
 
 
 @pytest.mark.parametrize("file", FILES)

@@ -187,6 +187,17 @@ async def test_a_database_that_cannot_be_opened_is_refused_without_its_password(
     assert "secret" not in str(refused.value)
 
 
+async def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "t.sqlite3"
+    file.write_text("a letter to a friend\n" * 100, "utf-8")
+    before = file.read_bytes()
+
+    with pytest.raises(DatabaseNotReadyError, match="holds something else"):
+        await start(f"sqlite:///{file.as_posix()}")
+
+    assert file.read_bytes() == before
+
+
 async def test_a_database_that_does_not_exist_is_refused(empty_postgres: PostgresDatabase) -> None:
     with pytest.raises(DatabaseNotReadyError, match="cannot be opened"):
         await start(empty_postgres.application_url.replace(empty_postgres.name, "no_such_database"))
