@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from starlette.requests import HTTPConnection
+from structlog.testing import capture_logs
 
 from auth.chain import ChainedAuthProvider
 from auth.guarded import GuardedAuthProvider
@@ -256,11 +257,9 @@ async def test_one_answer_whichever_provider_refuses(wrong: str, provider: Guard
     assert (refused.value.status, str(refused.value)) == (401, "This API key is not valid.")
 
 
-def test_the_shared_key_beside_the_store_is_warned_about_once(
-    stored: StoredKeyAuthProvider, capsys: pytest.CaptureFixture[str]
-) -> None:
-    ChainedAuthProvider(stored, APIKeyAuthProvider(SHARED_KEY))
+def test_the_shared_key_beside_the_store_is_warned_about_once(stored: StoredKeyAuthProvider) -> None:
+    with capture_logs() as logged:
+        ChainedAuthProvider(stored, APIKeyAuthProvider(SHARED_KEY))
 
-    said = capsys.readouterr()
-    assert (said.out + said.err).count("shared_key_in_use") == 1
-    assert SHARED_KEY not in said.out + said.err
+    assert [line["event"] for line in logged] == ["shared_key_in_use"]
+    assert SHARED_KEY not in str(logged)
