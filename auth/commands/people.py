@@ -12,7 +12,10 @@ TENANT = click.option("--tenant", required=True, metavar="ORGANISATION")
 ONE_TENANT = click.option("--tenant", metavar="ORGANISATION", help="Only of this one.")
 ROLE = click.option("--role", required=True, type=click.Choice([role.value for role in Role]))
 TICKET_USER = click.option(
-    "--ticket-user", metavar="ID", help="User of the ticket system as whom they write; else found by e-mail address."
+    "--ticket-user",
+    metavar="ID",
+    help="User of the ticket system as whom they write. Without, a person is found by e-mail address, and what was set "
+    "before is forgotten.",
 )
 
 
@@ -107,6 +110,19 @@ async def add_service(
 ) -> ServiceAccountRecord:
     """Add a program."""
     return await store.service_accounts.add(tenant, name, role=role, ticket_user=ticket_user)
+
+
+@service.command(name="set")
+@click.argument("name")
+@TENANT
+@ROLE
+@TICKET_USER
+@with_store
+async def set_service(
+    store: IdentityStore, *, name: str, tenant: str, role: str, ticket_user: str | None
+) -> ServiceAccountRecord:
+    """Change what a program is."""
+    return await store.service_accounts.set(tenant, name, role=role, ticket_user=ticket_user)
 
 
 @service.command(name="list")

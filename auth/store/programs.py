@@ -2,7 +2,7 @@
 
 import secrets
 
-from sqlalchemy import RowMapping, insert, select
+from sqlalchemy import RowMapping, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from auth import checks
@@ -52,6 +52,23 @@ class ServiceAccounts:
                 ) from error
             change.record("service_account_added", tenant=tenant, what=account_id, detail=as_role.value)
             return _record(await finding.service_account(change.connection, tenant, account_id))
+
+    async def set(
+        self, tenant: str, account: str, *, role: str, ticket_user: str | None = None
+    ) -> ServiceAccountRecord:
+        """Change what a service account is; without `ticket_user` it stands for no user of the ticket system.
+
+        Raises:
+            InvalidInputError: there is no such role.
+            UnknownTenantError, UnknownServiceAccountError: there is no such tenant or account.
+        """
+        values = {"role": checks.role(role).value, "ticket_user": checks.ticket_user(ticket_user)}
+        async with self._ledger.changing() as change:
+            row = await finding.service_account(change.connection, tenant, account)
+            mine = service_accounts.c.id == row["id"]
+            await change.connection.execute(update(service_accounts).where(mine).values(**values))
+            change.record("service_account_set", tenant=tenant, what=row["id"], detail=values["role"] or "")
+            return _record(await finding.service_account(change.connection, tenant, row["id"]))
 
     async def all(self, *, tenant: str | None = None) -> list[ServiceAccountRecord]:
         """Return the service accounts of a tenant, or of all, by tenant and name. Raises: UnknownTenantError."""

@@ -100,12 +100,14 @@ def test_a_rotated_key_has_a_successor_and_an_end(mary: Terminal) -> None:
 def test_programs_have_keys_too(mary: Terminal) -> None:
     mary.json("service", "add", "nightly", "--tenant", "acme", "--role", "viewer", "--ticket-user", "user9")
     key = mary.json("key", "add", "--service", "nightly", "--tenant", "acme")
+    changed = mary.json("service", "set", "nightly", "--tenant", "acme", "--role", "agent")
 
     mary.json("service", "disable", "nightly", "--tenant", "acme", "--yes")
     disabled = mary.json("service", "list", "--tenant", "acme")
     enabled = mary.json("service", "enable", "nightly", "--tenant", "acme")
 
     assert key["owner_name"] == "nightly"
+    assert (changed["role"], changed["ticket_user"]) == ("agent", None)
     assert [service["disabled_at"] is None for service in (*disabled, enabled)] == [False, True]
 
 

@@ -202,6 +202,22 @@ async def test_people_and_programs_are_disabled_and_enabled_once(store: Identity
     ] * 4
 
 
+async def test_a_program_becomes_what_it_is_set_to_and_no_other_does(store: IdentityStore) -> None:
+    await store.service_accounts.add("default", "importer", role="agent", ticket_user="user2")
+    await store.service_accounts.add("default", "reporter", role="viewer", ticket_user="user3")
+
+    changed = await store.service_accounts.set("default", "importer", role="viewer")
+
+    assert (changed.role, changed.ticket_user) == (Role.VIEWER, None)
+    assert [(one.role, one.ticket_user) for one in await store.service_accounts.all()] == [
+        (Role.VIEWER, None),
+        (Role.VIEWER, "user3"),
+    ]
+    assert (await actions(store)).count("service_account_set") == 1
+    with pytest.raises(UnknownError, match="no service account"):
+        await store.service_accounts.set("default", "nobody", role="viewer")
+
+
 async def test_a_membership_can_be_ended(store: IdentityStore) -> None:
     await store.users.add("mika@example.com")
     await store.memberships.set("mika@example.com", "default", role="agent", ticket_user="user1")
