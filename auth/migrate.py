@@ -1,5 +1,6 @@
 """Brings the identity store to the newest tables."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -27,8 +28,17 @@ def in_schema(engine: AsyncEngine) -> AsyncEngine:
 
 
 async def prepare(engine: AsyncEngine) -> None:
-    """Migrate to head. Raises: DatabaseNotReadyError."""
+    """Migrate to head; a new SQLite file is for the user alone who runs this. Raises: DatabaseNotReadyError."""
+    if engine.dialect.name == "sqlite":
+        _keep_to_ourselves(Path(str(engine.url.database)))
     await MIGRATIONS.run(in_schema(engine))
+
+
+def _keep_to_ourselves(file: Path) -> None:
+    """Make a file that nobody else of the machine may read; SQLite gives what it makes beside it the same rights."""
+    with suppress(OSError):  # what cannot be made is said when it is opened
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch(mode=0o600)
 
 
 async def grant(engine: AsyncEngine, role: str) -> None:

@@ -12,7 +12,7 @@ from shared.database import Database, open_engine, resolve_url
 from ticket_api import openapi, refusals
 from ticket_api.guard import Guard
 from ticket_api.keys import KeyRing, TenantOf
-from ticket_api.migrate import prepare, refuse_a_role_above_the_policies
+from ticket_api.migrate import prepare, refuse_what_policies_do_not_bind
 from ticket_api.routes import master_routes, open_routes, ticket_routes
 from ticket_api.sample import filler
 from ticket_api.tenancy import Tenants
@@ -54,7 +54,7 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_engine(url) as engine:
             await prepare(engine, fill=fill, clock=clock)
-            await refuse_a_role_above_the_policies(engine)
+            await refuse_what_policies_do_not_bind(engine)
             app.state.tenants = Tenants(Database(engine), fill=fill, clock=clock)
             yield
 

@@ -57,8 +57,8 @@ async def migrate(
             await roles.grant(connection, grant_to)
 
 
-async def refuse_a_role_above_the_policies(engine: AsyncEngine) -> None:
-    """See that the policies of PostgreSQL, which keep tenants apart, hold for this connection's role.
+async def refuse_what_policies_do_not_bind(engine: AsyncEngine) -> None:
+    """See that the policies of PostgreSQL, which keep tenants apart, are on and hold for this connection's role.
 
     Raises:
         DatabaseNotReadyError: they do not.
@@ -67,6 +67,12 @@ async def refuse_a_role_above_the_policies(engine: AsyncEngine) -> None:
         return
     async with engine.begin() as connection:
         reasons = await roles.above_the_policies(connection)
+        tables = await roles.without_policies(connection)
+    if tables:
+        raise DatabaseNotReadyError(
+            f"Row-level security is switched off for {tables}, so that nothing but this program would keep tenants "
+            "apart: as the owner, ALTER TABLE … ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY for each."
+        )
     if reasons:
         raise DatabaseNotReadyError(
             f"The role of the database URL is or can become {reasons}, which row-level security does not keep to one "

@@ -1,5 +1,8 @@
 """The three ways of knowing who calls, as a door takes them: opened and closed in order, and each fails closed."""
 
+import os
+from pathlib import Path
+
 import pytest
 from starlette.requests import HTTPConnection
 
@@ -69,3 +72,14 @@ async def test_a_store_that_is_closed_lets_nobody_in(sqlite_identity_url: str) -
 def test_without_secrets_there_is_no_store(sqlite_identity_url: str, secrets: list[str]) -> None:
     with pytest.raises(ValueError, match="32 characters"):
         IdentityService(sqlite_identity_url, secrets, cache_s=30)
+
+
+async def test_a_new_store_in_a_file_is_for_its_user_alone(tmp_path: Path) -> None:
+    callers = IdentityService(f"sqlite:///{tmp_path.as_posix()}/new/identity.sqlite3", [SECRET], cache_s=30)
+    async with callers.run():
+        await status(callers, "tkt_live_x")
+        files = list((tmp_path / "new").iterdir())
+
+    assert "identity.sqlite3" in {file.name for file in files}
+    modes = {file.name: file.stat().st_mode & 0o077 for file in (tmp_path / "new").iterdir()}
+    assert os.name != "posix" or set(modes.values()) == {0}, modes

@@ -146,6 +146,19 @@ async def test_the_owner_may_not_serve(postgres_database: PostgresDatabase) -> N
         await start(postgres_database.owner_url)
 
 
+@pytest.mark.parametrize("switch", ["NO FORCE", "DISABLE"])
+async def test_nobody_serves_while_a_table_has_no_row_level_security(
+    switch: str, postgres: Postgres, postgres_database: PostgresDatabase
+) -> None:
+    await postgres.execute(f"ALTER TABLE tickets {switch} ROW LEVEL SECURITY", database=postgres_database.name)
+    try:
+        with pytest.raises(DatabaseNotReadyError, match="Row-level security is switched off for tickets,"):
+            await start(postgres_database.application_url)
+    finally:
+        again = ("ALTER TABLE tickets ENABLE ROW LEVEL SECURITY", "ALTER TABLE tickets FORCE ROW LEVEL SECURITY")
+        await postgres.execute(*again, database=postgres_database.name)
+
+
 async def test_rights_are_granted_again_and_never_to_nobody(postgres_database: PostgresDatabase) -> None:
     await make(postgres_database.owner_url, grant_to=postgres_database.application)
 

@@ -34,6 +34,16 @@ _ABOVE: Final = text(
 ).bindparams(bindparam("tables", expanding=True))
 
 
+_OPEN: Final = text(
+    """
+    SELECT string_agg(c.relname, ', ' ORDER BY c.relname)
+    FROM pg_class c
+    WHERE c.relkind = 'r' AND c.relname IN :tables AND pg_table_is_visible(c.oid)
+        AND NOT (c.relrowsecurity AND c.relforcerowsecurity)
+    """
+).bindparams(bindparam("tables", expanding=True))
+
+
 async def exists(connection: AsyncConnection, role: str) -> bool:
     """Tell whether the server knows `role`."""
     found = await connection.scalar(text("SELECT 1 FROM pg_roles WHERE rolname = :role"), {"role": role})
@@ -52,4 +62,11 @@ async def grant(connection: AsyncConnection, role: str) -> None:
 async def above_the_policies(connection: AsyncConnection) -> str | None:
     """Return which roles this connection has, or may take on, that policies do not bind."""
     found: str | None = await connection.scalar(_ABOVE, {"tables": list(metadata.tables)})
+    return found
+
+
+async def without_policies(connection: AsyncConnection) -> str | None:
+    """Return the tables of tenants' rows on which row-level security is switched off."""
+    of_tenants = [name for name, table in metadata.tables.items() if "tenant_id" in table.c]
+    found: str | None = await connection.scalar(_OPEN, {"tables": of_tenants})
     return found
