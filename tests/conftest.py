@@ -9,7 +9,8 @@ pytest_plugins = ["tests.databases", "tests.hidden", "tests.javascript", "tests.
 
 
 @pytest.fixture(autouse=True)
-def _logs_as_nobody_configured_them() -> Iterator[None]:
+def _logs_as_they_were() -> Iterator[None]:
     """A test that configures logs, or runs what does, does so for itself alone."""
+    before = structlog.get_config()
     yield
-    structlog.reset_defaults()
+    structlog.configure(**before)

@@ -119,7 +119,7 @@ async def test_a_flood_of_refusals_is_recorded_once() -> None:
         assert (event.action, event.outcome, event.tool) == ("tool_call", "rate_limited", "echo")
         assert (event.tenant, event.actor, event.credential) == ("default", "me", "key-me")
         assert (event.request_id, event.trace, event.detail) == ("1", "a1" * 16, "principal read")
-    assert [one.detail for one in trail.events] == ["principal read", "principal read; 3 times"]
+    assert [one.detail for one in trail.events] == ["principal read", "principal read, 3 times"]
 
 
 # --------------------------------------------------------------------- a flood
