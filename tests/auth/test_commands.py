@@ -3,6 +3,7 @@
 import errno
 import io
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -246,6 +247,25 @@ def test_as_a_program_it_makes_its_store_and_ends_with_a_code(program: dict[str,
     assert (elsewhere.returncode, elsewhere.stdout) == (2, "")
     assert elsewhere.stderr.startswith("Error: MCP_DATABASE_URL: The database URL must begin with")
     assert "their-password" not in elsewhere.stderr
+
+
+class CtrlC(io.StringIO):
+    """A keyboard on which somebody types Ctrl-C, and y when nothing comes of that."""
+
+    def readline(self, _: int = -1, /) -> str:  # type: ignore[override] # the stubs know one for bytes and one for text
+        signal.raise_signal(signal.SIGINT)
+        return "y\n"
+
+
+def test_ctrl_c_is_an_answer_to_a_question(mary: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = io.StringIO()
+    monkeypatch.setattr(sys, "argv", ["auth", "user", "disable", MAIL])
+    monkeypatch.setattr(sys, "stdin", CtrlC())
+    monkeypatch.setattr(sys, "stderr", said)
+
+    assert main() == 1
+    assert "Nothing was done." in said.getvalue()
+    assert mary.json("user", "list")[0]["disabled_at"] is None
 
 
 class Unwritable(io.StringIO):
