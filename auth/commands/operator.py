@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass
@@ -55,7 +56,12 @@ def with_store(work: Work) -> Callable[..., None]:
 def sure(question: str, *, yes: bool) -> None:
     """Go on only when whoever is there says so. Raises: click.Abort."""
     if not yes:
-        click.confirm(question, abort=True, err=True)
+        # The event loop would take Ctrl-C for the end of a task, which cannot end while it waits for the answer.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            click.confirm(question, abort=True, err=True)
+        finally:
+            signal.signal(signal.SIGINT, before)
 
 
 def as_lines(answer: object) -> str:

@@ -3,6 +3,7 @@
 import errno
 import io
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -248,6 +249,30 @@ def test_as_a_program_it_makes_its_store_and_ends_with_a_code(program: dict[str,
     assert "their-password" not in elsewhere.stderr
 
 
+def leave_logging_alone(*, level: str) -> None:
+    """Stand in for what would set the logs of this whole process, which other tests read."""
+
+
+class CtrlC(io.StringIO):
+    """A keyboard on which somebody types Ctrl-C, and y when nothing comes of that."""
+
+    def readline(self, _: int = -1, /) -> str:  # type: ignore[override] # the stubs know one for bytes and one for text
+        signal.raise_signal(signal.SIGINT)
+        return "y\n"
+
+
+def test_ctrl_c_is_an_answer_to_a_question(mary: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = io.StringIO()
+    monkeypatch.setattr(sys, "argv", ["auth", "user", "disable", MAIL])
+    monkeypatch.setattr("auth.__main__.configure_logging", leave_logging_alone)
+    monkeypatch.setattr(sys, "stdin", CtrlC())
+    monkeypatch.setattr(sys, "stderr", said)
+
+    assert main() == 1
+    assert "Nothing was done." in said.getvalue()
+    assert mary.json("user", "list")[0]["disabled_at"] is None
+
+
 class Unwritable(io.StringIO):
     """A terminal, or a disk, that takes nothing more."""
 
@@ -269,6 +294,7 @@ def test_an_answer_that_cannot_be_given_is_no_traceback(
 ) -> None:
     said = io.StringIO()
     monkeypatch.setattr(sys, "argv", ["auth", "tenant", "list"])
+    monkeypatch.setattr("auth.__main__.configure_logging", leave_logging_alone)
     monkeypatch.setattr(sys, "stdout", Unwritable(failure))
     monkeypatch.setattr(sys, "stderr", said)
 
