@@ -111,7 +111,8 @@ def configure_logging(*, level: str = "INFO", stream: TextIO | None = None) -> N
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    logging.getLogger("httpx2").setLevel(max(logging.WARNING, logging.getLevelName(level)))  # logs whole URLs at INFO
+    for name in ("alembic", "httpx2"):  # one says how it works, the other writes whole URLs
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:

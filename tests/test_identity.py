@@ -219,6 +219,7 @@ WRONG: Final = ("unknown", "another secret", "revoked", "expired", "of nobody an
 REQUESTS: Final = (("GET", "/sse"), ("POST", "/messages?session_id=x"), ("POST", "/mcp"), ("DELETE", "/mcp"))
 
 
+@pytest.mark.long
 async def test_whatever_is_wrong_with_a_key_the_answers_are_the_same_bytes(tmp_path: Path) -> None:
     with http_door(tmp_path, **IDENTITY, MCP_TRUSTED_PROXIES="1") as (door, _):
         async with open_store(beside(tmp_path), SECRETS) as store:
@@ -266,6 +267,7 @@ async def refusal(
     return answer.status_code, [one for one in answer.headers.items() if one[0] != "date"], answer.content
 
 
+@pytest.mark.long
 async def test_who_guesses_is_slowed_and_colleagues_behind_the_same_address_are_not(tmp_path: Path) -> None:
     with http_door(tmp_path, **IDENTITY | {"MCP_MCP_API_KEY": KEY}) as (door, _):
         async with httpx2.AsyncClient(base_url=door) as http:

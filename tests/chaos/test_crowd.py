@@ -47,6 +47,7 @@ async def test_each_of_twenty_equal_clients_gets_its_own_answers_after_each_of_f
         assert await clients.wrong() == []
 
 
+@pytest.mark.long
 async def test_each_of_twenty_equal_clients_gets_its_own_answers_while_streams_rotate(
     database: str, node_modules: Path
 ) -> None:

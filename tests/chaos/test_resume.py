@@ -90,7 +90,11 @@ async def test_the_rest_of_a_cut_post_comes_from_another_instance_once(tmp_path:
         assert not [line for instance in servers.instances for line in instance.complaints()]
 
 
-@pytest.mark.parametrize(("call", "kind"), [(READ, "interrupted"), (WRITE, "outcome_unknown")], ids=["read", "write"])
+@pytest.mark.parametrize(
+    ("call", "kind"),
+    [pytest.param(READ, "interrupted", marks=pytest.mark.long), (WRITE, "outcome_unknown")],
+    ids=["read", "write"],
+)
 async def test_who_was_cut_off_learns_from_another_instance_that_the_one_with_the_call_died(
     tmp_path: Path, node_modules: Path, call: tuple[str, dict[str, Any]], kind: str
 ) -> None:
