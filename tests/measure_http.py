@@ -30,6 +30,8 @@ ENVELOPE: Final = {
     "io.modelcontextprotocol/clientCapabilities": {},
 }
 ROUTING: Final = {"MCP-Protocol-Version": STATELESS, "Mcp-Method": "tools/call", "Mcp-Name": "echo"}
+LIMITS: Final = ("--per-minute", "10000000")
+"""They cost the same, however many they let through."""
 LIMIT_S: Final = 30.0
 
 
@@ -108,7 +110,14 @@ async def measure(turns: int) -> None:
     """Print a table."""
     async with AsyncExitStack() as stack:
         valkey = stack.enter_context(valkey_server("--appendonly", "no"))
-        programs = {"MCP SDK": SDK, "in memory": OBSERVED, "Valkey": (*OBSERVED, "--broker-url", valkey.url)}
+        shared = (*OBSERVED, "--broker-url", valkey.url)
+        programs = {
+            "MCP SDK": SDK,
+            "in memory": OBSERVED,
+            "in memory, with limits": (*OBSERVED, *LIMITS),
+            "Valkey": shared,
+            "Valkey, with limits": (*shared, *LIMITS),
+        }
         running = {name: stack.enter_context(started(program)) for name, program in programs.items()}
         made = {name: await stack.enter_async_context(callers(address)) for name, (address, _) in running.items()}
         cost: dict[tuple[str, str], list[float]] = {}
