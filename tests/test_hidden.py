@@ -49,7 +49,7 @@ def test_nothing():
 def test_a_test_that_shows_a_key_fails_whatever_it_asserts(tmp_path: Path) -> None:
     file = tmp_path / "test_shows.py"
     file.write_text(SHOWING, "utf-8")
-    options = ("-q", "--no-cov", "-p", "tests.hidden", "-p", "no:cacheprovider")
+    options = ("-q", "-rN", "--no-cov", "-p", "tests.hidden", "-p", "no:cacheprovider")
     command = [sys.executable, "-m", "pytest", *options, str(file)]
 
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
