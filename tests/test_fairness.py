@@ -71,8 +71,8 @@ class Flood:
         self.done: list[float] = []
 
     async def use_up(self) -> None:
-        """Spend what may be spent at once."""
-        while not self.answers or self.answers[-1].status_code == 200:
+        """Spend what may be spent at once; without a limit that would be no end of it."""
+        while len(self.answers) < 2 * PER_MINUTE and (not self.answers or self.answers[-1].status_code == 200):
             async with asyncio.TaskGroup() as calls:
                 for _ in range(20):
                     calls.create_task(self._call())

@@ -33,7 +33,7 @@ from tests.transport.sse_client import sse_session
 from ticket_api.migrate import migrate as migrate_tickets
 from ticket_api.sample import filler
 from ticket_api.times import utc_now
-from transport import Transport
+from transport import Rate, Rates, Transport
 
 SECRETS: Final = Secrets([IDENTITY_KEY])
 IDENTITY: Final = {"MCP_IDENTITY_KEYS": IDENTITY_KEY, "MCP_MCP_API_KEY": ""}
@@ -305,7 +305,9 @@ async def test_without_its_store_the_server_is_not_ready_and_lets_nobody_new_in(
     assert code == 0
 
 
-def test_by_default_a_revoked_key_is_out_within_half_a_minute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_by_default_a_revoked_key_is_out_within_half_a_minute_and_calls_are_limited(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     seen: dict[str, Any] = {}
 
     def noting(made: Callable[..., object]) -> Callable[..., object]:
@@ -322,3 +324,4 @@ def test_by_default_a_revoked_key_is_out_within_half_a_minute(monkeypatch: pytes
 
     assert settings.revoke_within == 30
     assert seen["cache_s"] + seen["recheck_s"] == pytest.approx(30)
+    assert seen["rates"] == Rates(Rate(1200, 1200), Rate(240, 240), Rate(6000, 6000), Rate(1200, 1200))
