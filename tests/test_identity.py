@@ -137,7 +137,8 @@ async def test_a_revoked_key_is_out_everywhere_within_its_time_and_its_streams_e
 
         await deployment.store.keys.revoke(public_id(lost))
         revoked_at = time.monotonic()
-        await asyncio.gather(here.ended.wait(), there.ended.wait())
+        async with asyncio.timeout(10):
+            await asyncio.gather(here.ended.wait(), there.ended.wait())
         took = time.monotonic() - revoked_at
         statuses = [await deployment.status(door, lost) for door in (0, 1)]
         answer = await other.call("get_statuses")

@@ -184,7 +184,7 @@ async def test_who_waits_too_long_for_a_turn_is_sent_away(clock: Clock, monkeypa
     monkeypatch.setattr("auth.guesses.AT_ONCE", 1)
     monkeypatch.setattr("auth.guesses.TURN_S", 0.01)
     guesses = Guesses()
-    async with guesses.attempt("a"):
+    async with asyncio.timeout(10), guesses.attempt("a"):
         with pytest.raises(AuthenticationError, match="try again in 1 s"):
             async with guesses.attempt("a"):
                 pytest.fail("two at once")
