@@ -12,14 +12,12 @@ from mcp.server import ServerRequestContext
 from shared.acting import Call
 from shared.audit import AuditEvent, AuditTrail, keep
 from shared.identity import DEFAULT_TENANT, Scope, principal_of
-from shared.names import Names
+from shared.names import MAX_TENANTS, Names
 from shared.telemetry import Counter, get_logger, trace_of
 from shared.toolbox import ToolSpec
 
 log = get_logger(__name__)
 
-NAMED_TENANTS: Final = 100
-"""How many tenants counters tell apart."""
 _LONGEST_ID: Final = 50
 _LONGEST_REQUEST_ID: Final = 100
 
@@ -52,7 +50,7 @@ class Books:
     def __init__(self, trail: AuditTrail, counter: Counter | None) -> None:
         self._trail = trail
         self._counter = counter
-        self._tenants = Names(NAMED_TENANTS)
+        self._tenants = Names(MAX_TENANTS)
 
     async def enter(
         self, spec: ToolSpec, call: Call, outcome: str, *, started: float, lacks: Scope | None = None

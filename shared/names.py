@@ -3,6 +3,8 @@
 from typing import Final
 
 OTHER: Final = "other"
+MAX_TENANTS: Final = 100
+"""Organisations that counters tell apart."""
 
 
 class Names:

@@ -1,7 +1,5 @@
 """One request through the kernel, and its one answer as bytes: the result, or an error without any secret."""
 
-from typing import Final
-
 from mcp_types import INTERNAL_ERROR, JSONRPCRequest
 from mcp_types.methods import SPEC_CLIENT_METHODS
 
@@ -16,9 +14,6 @@ from transport.session import SessionRecord
 from transport.usage import Usage
 
 log = get_logger(__name__)
-
-MAX_TENANTS: Final = 100
-"""Organisations that counters tell apart; any further one is `other`."""
 
 
 class Answering:

@@ -22,10 +22,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.audit import AuditTrail
 from shared.identity import AuthProvider
-from shared.names import Names
+from shared.names import MAX_TENANTS, Names
 from shared.telemetry import Counter, get_logger
 from transport import guide, sse, streamable_http
-from transport.answering import MAX_TENANTS
 from transport.audited import RefusalTrail
 from transport.base import Endpoint, TransportHandler
 from transport.broker import SessionBroker

@@ -29,10 +29,10 @@ from starlette.datastructures import Headers
 
 from shared.errors import TicketServerError
 from shared.identity import InsufficientScopeError, Principal
-from shared.names import Names
+from shared.names import MAX_TENANTS, Names
 from shared.telemetry import Counter, get_logger
 from transport import messages, refusals
-from transport.answering import MAX_TENANTS, Answering
+from transport.answering import Answering
 from transport.backchannel import Address, BackChannel, Caller, Channel
 from transport.broker import Admission, Admitted, BrokerUnavailableError, Call, Note, SessionBroker
 from transport.bus import SharedBus

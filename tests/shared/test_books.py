@@ -8,9 +8,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from shared.audit import AuditEvent
-from shared.books import NAMED_TENANTS
 from shared.identity import SCOPES_OF, Principal, Role, Tenant
-from shared.names import OTHER
+from shared.names import MAX_TENANTS, OTHER
 from shared.toolbox import TOOLS
 from tests.shared.given import TICKET, Recorder, World, drops, hangs
 
@@ -141,13 +140,13 @@ async def test_the_log_line_of_a_call_names_tenant_and_principal(here: World) ->
 
 
 async def test_figures_name_the_first_hundred_tenants_and_call_the_rest_other(here: World) -> None:
-    for number in range(NAMED_TENANTS + 2):
+    for number in range(MAX_TENANTS + 2):
         here.principal = replace(AGENT, tenant=Tenant(f"tenant-{number}"))
         await here.done("get_statuses")
     here.principal = replace(AGENT, tenant=Tenant("tenant-0"))
     await here.done("get_statuses")
 
     assert here.counter.total("tool_calls", tenant="tenant-0") == 2
-    assert here.counter.total("tool_calls", tenant=f"tenant-{NAMED_TENANTS - 1}") == 1
-    assert here.counter.total("tool_calls", tenant=f"tenant-{NAMED_TENANTS}") == 0
+    assert here.counter.total("tool_calls", tenant=f"tenant-{MAX_TENANTS - 1}") == 1
+    assert here.counter.total("tool_calls", tenant=f"tenant-{MAX_TENANTS}") == 0
     assert here.counter.total("tool_calls", tenant=OTHER) == 2
