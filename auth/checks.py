@@ -49,9 +49,9 @@ def label(text: str, field: str = "name", longest: int = 200) -> str:
     return stripped
 
 
-def ticket_user(text: str | None) -> str | None:
-    """Return the id of a user of the ticket system, or None."""
-    return None if text is None else label(text, "ticket_user", 50)
+def ticket_user(text: str) -> str | None:
+    """Return the id of a user of the ticket system; None for an empty text, which stands for no user."""
+    return label(text, "ticket_user", 50) if text else None
 
 
 def role(text: str) -> Role:

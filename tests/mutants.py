@@ -120,20 +120,21 @@ def try_one(tree: Path, mutation: Mutation) -> tuple[Verdict, str]:
     return Verdict.BROKEN, f"pytest ended with {code}, nothing was asserted:\n{output}"
 
 
-def try_all(mutations: Sequence[Mutation], trees: Sequence[Path]) -> list[Verdict]:
-    """Try every mutation, as many at once as there are `trees`, and say how each ended."""
+def try_all(mutations: Sequence[Mutation], trees: Sequence[Path]) -> list[tuple[Verdict, str]]:
+    """Try every mutation, as many at once as there are `trees`; say how each ended, and return what was said."""
     free: queue.SimpleQueue[Path] = queue.SimpleQueue()
     for tree in trees:
         free.put(tree)
 
-    def attempt(mutation: Mutation) -> Verdict:
+    def attempt(mutation: Mutation) -> tuple[Verdict, str]:
         tree, started = free.get(), time.monotonic()
         try:
             verdict, why = try_one(tree, mutation)
         finally:
             free.put(tree)
-        print(f"{verdict:9}{time.monotonic() - started:5.1f} s  {mutation.name}{why and f': {why}'}", flush=True)
-        return verdict
+        said = f"{verdict:9}{time.monotonic() - started:5.1f} s  {mutation.name}{why and f': {why}'}"
+        print(said, flush=True)
+        return verdict, said
 
     with ThreadPoolExecutor(len(trees)) as pool:
         return list(pool.map(attempt, mutations))
@@ -168,8 +169,11 @@ def main(arguments: Sequence[str]) -> int:
         if output := failures_unmutated(mutations, trees):
             print(f"{output}\nThe tests named do not pass on the unchanged code.\n0 passed, {len(mutations)} failed")
             return 1
-        verdicts = try_all(mutations, trees)
+        ends = try_all(mutations, trees)
 
+    verdicts = [verdict for verdict, _ in ends]
+    for said in (said for verdict, said in ends if verdict is not Verdict.KILLED):
+        print(said)  # once more, where it is found: a log of hundreds of lines may be cut in the middle
     killed, survived, broken = (verdicts.count(verdict) for verdict in Verdict)
     print(f"{len(verdicts)} mutations: {killed} killed, {survived} survived, {broken} broken")
     print(f"{killed} passed, {survived + broken} failed")

@@ -99,6 +99,8 @@ def test_a_blind_test_and_a_stale_entry_are_failures(project: Path) -> None:
         "same": "broken",
         "not-python": "broken",
     }
+    said = Counter(word for line in lines for word in set(mutants.Verdict) if line.startswith(f"{word} "))
+    assert said == {"killed": 1, "survived": 2, "broken": 10}, "what was not killed is told once more at the end"
     assert lines[-1] == "1 passed, 6 failed"
     assert code == 1
 

@@ -84,18 +84,20 @@ class Memberships:
     async def set(self, who: str, tenant: str, *, role: str, ticket_user: str | None = None) -> MembershipRecord:
         """Make a user a member of a tenant, or change what they are there.
 
-        `ticket_user` is the id of the user of the ticket system as whom they write; without it they are recognised by
-        their e-mail address.
+        `ticket_user` is the id of the user of the ticket system as whom they write; without one, which an empty text
+        sets, they are recognised by their e-mail address. None leaves it as it is.
 
         Raises:
             InvalidInputError: there is no such role.
             UnknownUserError, UnknownTenantError: there is no such user or tenant.
         """
-        as_role, ticket_user = checks.role(role), checks.ticket_user(ticket_user)
+        as_role, given = checks.role(role), {}
+        if ticket_user is not None:
+            given["ticket_user"] = checks.ticket_user(ticket_user)
         async with self._ledger.changing() as change:
             row = await finding.user(change.connection, who)
             await finding.tenant(change.connection, tenant)
-            await put_membership(change, row, tenant, as_role, ticket_user=ticket_user)
+            await put_membership(change, row, tenant, as_role, **given)
             [member] = await _members(
                 change.connection, memberships.c.user_id == row["id"], memberships.c.tenant_id == tenant
             )

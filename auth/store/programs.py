@@ -40,7 +40,7 @@ class ServiceAccounts:
             "tenant_id": tenant,
             "name": checks.label(name),
             "role": as_role.value,
-            "ticket_user": checks.ticket_user(ticket_user),
+            "ticket_user": checks.ticket_user(ticket_user or ""),
         }
         async with self._ledger.changing() as change:
             await finding.tenant(change.connection, tenant)
@@ -56,13 +56,15 @@ class ServiceAccounts:
     async def set(
         self, tenant: str, account: str, *, role: str, ticket_user: str | None = None
     ) -> ServiceAccountRecord:
-        """Change what a service account is; without `ticket_user` it stands for no user of the ticket system.
+        """Change what a service account is; an empty `ticket_user` takes back as whom it writes, None leaves it.
 
         Raises:
             InvalidInputError: there is no such role.
             UnknownTenantError, UnknownServiceAccountError: there is no such tenant or account.
         """
-        values = {"role": checks.role(role).value, "ticket_user": checks.ticket_user(ticket_user)}
+        values: dict[str, str | None] = {"role": checks.role(role).value}
+        if ticket_user is not None:
+            values["ticket_user"] = checks.ticket_user(ticket_user)
         async with self._ledger.changing() as change:
             row = await finding.service_account(change.connection, tenant, account)
             mine = service_accounts.c.id == row["id"]

@@ -28,7 +28,7 @@ def test_what_is_no_address_is_refused(email: str) -> None:
 
 @pytest.mark.parametrize(("check", "wrong"), [
     (checks.label, ""), (checks.label, " \t"), (checks.label, "x" * 201), (checks.label, "two\nlines"),
-    (checks.ticket_user, ""), (checks.ticket_user, "x" * 51), (checks.role, "owner"), (checks.role, "Admin"),
+    (checks.ticket_user, " "), (checks.ticket_user, "x" * 51), (checks.role, "owner"), (checks.role, "Admin"),
     (checks.upstream_reference, "env:"), (checks.upstream_reference, "env:A B"), (checks.upstream_reference, "file:x"),
     (checks.upstream_reference, "gs://bucket"),
 ])  # fmt: skip

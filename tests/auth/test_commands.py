@@ -108,8 +108,18 @@ def test_programs_have_keys_too(mary: Terminal) -> None:
     enabled = mary.json("service", "enable", "nightly", "--tenant", "acme")
 
     assert key["owner_name"] == "nightly"
-    assert (changed["role"], changed["ticket_user"]) == ("agent", None)
+    assert (changed["role"], changed["ticket_user"]) == ("agent", "user9")
     assert [service["disabled_at"] is None for service in (*disabled, enabled)] == [False, True]
+
+
+@pytest.mark.parametrize("who", [("membership", "set", MAIL), ("service", "set", "nightly")], ids=["person", "program"])
+def test_as_whom_they_write_stays_until_it_is_changed(mary: Terminal, who: tuple[str, ...]) -> None:
+    mary.json("service", "add", "nightly", "--tenant", "acme", "--role", "agent", "--ticket-user", "user3")
+
+    def change(*more: str) -> Any:
+        return mary.json(*who, "--tenant", "acme", "--role", "viewer", *more)["ticket_user"]
+
+    assert [change(), change("--ticket-user", "user4"), change("--ticket-user", "")] == ["user3", "user4", None]
 
 
 LOSSES: Final = {

@@ -206,7 +206,7 @@ async def test_a_program_becomes_what_it_is_set_to_and_no_other_does(store: Iden
     await store.service_accounts.add("default", "importer", role="agent", ticket_user="user2")
     await store.service_accounts.add("default", "reporter", role="viewer", ticket_user="user3")
 
-    changed = await store.service_accounts.set("default", "importer", role="viewer")
+    changed = await store.service_accounts.set("default", "importer", role="viewer", ticket_user="")
 
     assert (changed.role, changed.ticket_user) == (Role.VIEWER, None)
     assert [(one.role, one.ticket_user) for one in await store.service_accounts.all()] == [
@@ -221,7 +221,7 @@ async def test_a_program_becomes_what_it_is_set_to_and_no_other_does(store: Iden
 async def test_a_membership_can_be_ended(store: IdentityStore) -> None:
     await store.users.add("mika@example.com")
     await store.memberships.set("mika@example.com", "default", role="agent", ticket_user="user1")
-    await store.memberships.set("mika@example.com", "default", role="viewer")
+    await store.memberships.set("mika@example.com", "default", role="viewer", ticket_user="")
     [member] = await store.memberships.all(tenant="default")
     assert (member.role, member.ticket_user) == (Role.VIEWER, None)
 
