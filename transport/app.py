@@ -63,7 +63,8 @@ class Transport:
         allowed_origins: origins accepted from browsers; loopback ones by default.
         limits: bounds of this instance.
         rates: how many requests principals and their organisations may make; None for any number. A request costs one
-            token, unless it is `ping`, `initialize` or `server/discover`, or a repeat of one that was recorded.
+            token, unless it is `ping`, `initialize` or `server/discover`, or a repeat of one that was recorded. Of
+            HTTP requests, whatever they carry, three times as many are let in as all reads and writes together.
         required_scope: tells from the method and the parameters of a request, malformed ones included, which scope it
             needs; None of none. Without it everybody may ask for everything, and handlers decide.
         audit: takes what is refused to principals that are known.
@@ -159,6 +160,7 @@ class Transport:
                         handler,
                         guard=guard,
                         auth_provider=auth_provider,
+                        gate=gate,
                         counter=counter,
                         tenants=tenants,
                         trail=trail,

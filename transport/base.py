@@ -11,9 +11,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from shared.identity import AuthenticationError, AuthProvider, Principal
 from shared.names import Names
 from shared.telemetry import Counter, get_logger
-from transport import messages
+from transport import messages, refusals
 from transport.audited import RefusalTrail
+from transport.gate import Gate
 from transport.guard import Guard, RefusedError
+from transport.rates import RateLimitedError
 from transport.sunset import Sunset, announcing
 
 log = get_logger(__name__)
@@ -70,6 +72,7 @@ class Endpoint:
         *,
         guard: Guard,
         auth_provider: AuthProvider,
+        gate: Gate,
         counter: Counter | None,
         tenants: Names,
         trail: RefusalTrail,
@@ -79,6 +82,7 @@ class Endpoint:
         self._handler = handler
         self._guard = guard
         self._auth_provider = auth_provider
+        self._gate = gate
         self._counter = counter
         self._tenants = tenants
         self._trail = trail
@@ -113,12 +117,16 @@ class Endpoint:
                 structlog.contextvars.reset_contextvars(**bound)
 
     async def _answer(self, request: Request, principal: Principal) -> ASGIApp:
+        tenant = self._tenants.label(principal.tenant.id)
         try:
+            await self._gate.check_coming(principal, request.headers)
             return await self._handler.handle_request(request, principal)
+        except RateLimitedError as error:
+            return self._refuse(refusals.rate_limited(error), tenant)
         except RefusedError as error:
             if error.kind in CAPS:
                 await self._trail.refused(principal, error.kind, request.headers, detail=request.url.path)
-            return self._refuse(error, self._tenants.label(principal.tenant.id))
+            return self._refuse(error, tenant)
 
     def _refuse(self, error: RefusedError, tenant: str) -> Reply:
         log.info("request_refused", status=error.status, kind=error.kind)

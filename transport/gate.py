@@ -9,11 +9,13 @@ from shared.identity import InsufficientScopeError, Principal, Scope
 from transport.audited import RefusalTrail
 from transport.backchannel import Caller
 from transport.rates import Charge, RateLimitedError, Rates, Wait
+from transport.rates_memory import MemoryBuckets
 
 RequiredScope = Callable[[str, Mapping[str, Any] | None], Scope | None]
 """Tells from the method and the parameters of a request, which may be malformed, which scope it needs."""
 FREE: Final = frozenset({"ping", "initialize", "server/discover"})
-"""Methods that cost nothing: who is refused them learns nothing, and takes the connection for dead."""
+"""Methods that cost nothing: who is refused them learns nothing, and takes the connection for dead. Who does nothing
+but send them meets the limit of HTTP requests."""
 _MAX_NAME: Final = 100
 
 
@@ -34,8 +36,22 @@ class Gate:
         trail: RefusalTrail | None = None,
     ) -> None:
         self._rates = rates
+        self._comings = MemoryBuckets()
         self._required_scope = required_scope
         self._trail = trail if trail is not None else RefusalTrail()
+
+    async def check_coming(self, principal: Principal, headers: Mapping[str, str]) -> None:
+        """Pass an HTTP request, or refuse it before anybody reads it: to whoever sends many more than calls need.
+
+        Each instance counts for itself: what is saved is its own time. Raises: RateLimitedError.
+        """
+        if self._rates is None:
+            return
+        wait = self._comings.take(self._rates.comings(principal.key))
+        if wait is not None:
+            error = RateLimitedError(wait)
+            await self._trail.refused(principal, error.kind, headers, detail=error.limit)
+            raise error
 
     def charges(self, principal: Principal, request: JSONRPCRequest, *, writes: bool) -> tuple[Charge, ...]:
         """Return what a request costs."""

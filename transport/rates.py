@@ -8,13 +8,17 @@ algorithm (ITU-T I.371), which is a token bucket without a clock of its own.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from functools import cached_property
+from typing import Final, Literal, Protocol
 
 from shared.errors import TicketServerError
 from transport.session import Owner
 
 _TOLERANCE_S: Final = 1e-6
 """Sums of intervals are not exact."""
+PER_CALL: Final = 3
+"""HTTP requests that clients need for a call on average, at most: its POST, coming for its answer, and the pings,
+notifications and handshakes around it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ class Charge:
 
     bucket: str
     rate: Rate
-    writes: bool
+    what: Literal["read", "write", "HTTP request"]
     is_tenants: bool
     """Whether the whole organisation takes from it."""
 
@@ -67,7 +71,7 @@ class Wait:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rates:
     """What one principal may do, and what all of an organisation may do together; reads and writes apart."""
 
@@ -78,13 +82,36 @@ class Rates:
 
     def charges(self, owner: Owner, *, writes: bool) -> tuple[Charge, Charge]:
         """Return what a request of `owner` costs."""
-        tenant, principal = owner
-        kind = "w" if writes else "r"
-        # The length in front keeps every two apart, whatever signs their names have.
-        return (
-            Charge(f"{kind}{len(tenant)}:{tenant}:{principal}", self.write if writes else self.read, writes, False),
-            Charge(f"{kind}t:{tenant}", self.tenant_write if writes else self.tenant_read, writes, True),
-        )
+        if writes:
+            return _pair("w", owner, "write", self.write, self.tenant_write)
+        return _pair("r", owner, "read", self.read, self.tenant_read)
+
+    def comings(self, owner: Owner) -> tuple[Charge, Charge]:
+        """Return what an HTTP request of `owner` costs, whatever it carries."""
+        return _pair("h", owner, "HTTP request", self._coming, self._tenant_coming)
+
+    @cached_property
+    def _coming(self) -> Rate:
+        return _for_calls(self.read, self.write)
+
+    @cached_property
+    def _tenant_coming(self) -> Rate:
+        return _for_calls(self.tenant_read, self.tenant_write)
+
+
+def _pair(
+    kind: str, owner: Owner, what: Literal["read", "write", "HTTP request"], rate: Rate, of_tenant: Rate
+) -> tuple[Charge, Charge]:
+    tenant, principal = owner
+    # The length in front keeps every two apart, whatever signs their names have.
+    return (
+        Charge(f"{kind}{len(tenant)}:{tenant}:{principal}", rate, what, False),
+        Charge(f"{kind}t:{tenant}", of_tenant, what, True),
+    )
+
+
+def _for_calls(read: Rate, write: Rate) -> Rate:
+    return Rate(PER_CALL * (read.per_minute + write.per_minute), PER_CALL * (read.burst + write.burst))
 
 
 class RateLimitedError(TicketServerError):
@@ -95,14 +122,11 @@ class RateLimitedError(TicketServerError):
     def __init__(self, wait: Wait) -> None:
         self.retry_after_s = max(1, math.ceil(wait.seconds))
         """Whole seconds after which it would pass, if nothing else came meanwhile."""
-        self.limit = (
-            f"{'tenant' if wait.charge.is_tenants else 'principal'} {'write' if wait.charge.writes else 'read'}"
-        )
+        self.limit = f"{'tenant' if wait.charge.is_tenants else 'principal'} {wait.charge.what}"
         """Which limit it was, for whoever looks into it."""
         whose = "your organisation's" if wait.charge.is_tenants else "your"
-        what = "writes" if wait.charge.writes else "reads"
         super().__init__(
-            f"Too many {what}: {whose} limit is {wait.charge.rate.per_minute:g} a minute. "
+            f"Too many {wait.charge.what}s: {whose} limit is {wait.charge.rate.per_minute:g} a minute. "
             f"Nothing was changed; try again in {self.retry_after_s} s."
         )
 

@@ -37,8 +37,8 @@ def too_many_streams(error: TicketServerError, request_id: RequestId | None = No
     return RefusedError(429, error.kind, str(error), headers={"retry-after": "5"}, request_id=request_id)
 
 
-def rate_limited(error: RateLimitedError, request_id: RequestId) -> RefusedError:
-    """Return the answer to a request of no session that came too soon."""
+def rate_limited(error: RateLimitedError, request_id: RequestId | None = None) -> RefusedError:
+    """Return the answer to a request that came too soon: one of no session, or one that nobody looked into."""
     wait_s = error.retry_after_s
     headers, about = {"retry-after": str(wait_s)}, {"retryAfter": wait_s}
     return RefusedError(429, error.kind, str(error), headers=headers, request_id=request_id, about=about)

@@ -14,7 +14,7 @@ from tests.databases import PostgresDatabase, make_ticket_tables
 
 pytestmark = pytest.mark.xdist_group("chaos")
 
-CUTS: Final = 50
+CUTS: Final = (10, pytest.param(50, marks=pytest.mark.long))
 RETRY_MS: Final = 20
 """How soon the clients come again: the server's own waits would make fifty rounds last for minutes."""
 EVERYTHING: Final = 1_000_000
@@ -26,12 +26,13 @@ async def database(empty_postgres: PostgresDatabase) -> str:
     return await make_ticket_tables(empty_postgres)
 
 
-async def test_each_of_twenty_equal_clients_gets_its_own_answers_after_each_of_fifty_cuts(
-    database: str, node_modules: Path
+@pytest.mark.parametrize("cuts", CUTS)
+async def test_each_of_twenty_equal_clients_gets_its_own_answers_after_each_cut(
+    database: str, node_modules: Path, cuts: int
 ) -> None:
     """In every other round the answers are written into connections that are dead already."""
     async with fleet(database, retry_ms=RETRY_MS) as servers, crowd(servers.address, node_modules) as clients:
-        for cut in range(CUTS):
+        for cut in range(cuts):
             servers.gate.close()
             await clients.ask()
             await servers.gate.until_held(CLIENTS)

@@ -5,6 +5,7 @@ import secrets
 import time
 from typing import Any
 
+import httpx2
 import pytest
 
 from tests.transport.http_client import HttpClient, Message, http_client, opening, text_of
@@ -107,6 +108,29 @@ class TestEveryWire:
                 assert refused.status == 429
                 assert "your organisation's limit is 1 a minute" in refused.received[0]["error"]["message"]
             assert (await said(me.who(THEM), tool("echo", text="x"))).status == 200
+
+
+@pytest.mark.parametrize("path", ["/mcp", "/messages?session_id=x"])
+async def test_who_sends_far_more_than_calls_need_is_not_listened_to(path: str) -> None:
+    """What a message carries is not looked at: a flood of pings would cost the time of everybody."""
+    trail, few = Trail(), Rates(read=Rate(1, 1), write=Rate(1, 1), tenant_read=MANY, tenant_write=MANY)
+    async with bench(more={"rates": few, "audit": trail}) as at, httpx2.AsyncClient(base_url=at.url) as http:
+
+        async def post(headers: dict[str, str]) -> httpx2.Response:
+            return await http.post(path, content=b"?", headers=headers)
+
+        assert {(await post(ME)).status_code for _ in range(6)}.isdisjoint({429})
+        refused = await post(ME)
+        assert refused.status_code == 429
+        assert 5 <= int(refused.headers["retry-after"]) <= 10
+        error = refused.json()["error"]
+        assert error["data"] == {"kind": "rate_limited", "retryAfter": int(refused.headers["retry-after"])}
+        assert error["message"].startswith("Too many HTTP requests: your limit is 6 a minute. Nothing was changed")
+        assert [(event.actor, event.outcome, event.detail) for event in trail.events] == [
+            ("me", "rate_limited", "principal HTTP request")
+        ]
+        for others in (YOU, THEM):
+            assert (await post(others)).status_code != 429
 
 
 async def test_a_flood_of_refusals_is_recorded_once() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import pytest
 import redis
@@ -23,7 +24,7 @@ YOU = ("default", "you")
 
 
 def charge(bucket: str, rate: Rate = SLOW) -> Charge:
-    return Charge(bucket, rate, False, False)
+    return Charge(bucket, rate, "read", False)
 
 
 # --------------------------------------------------------------------- arithmetic
@@ -56,11 +57,16 @@ def test_a_rate_that_nothing_could_pass_is_refused(per_minute: float, burst: int
 
 def test_no_two_owners_share_a_bucket() -> None:
     owners = [("a", "b:c"), ("a:b", "c"), ("a", "b"), ("b", "a"), ("t", ""), ("", "t:t")]
-    buckets = [
-        one.bucket for owner in owners for writes in (False, True) for one in RATES.charges(owner, writes=writes)
-    ]
-    of_tenants = 2 * len({tenant for tenant, _ in owners})
-    assert len(set(buckets)) == 2 * len(owners) + of_tenants
+    kinds = [partial(RATES.charges, writes=False), partial(RATES.charges, writes=True), RATES.comings]
+    buckets = [one.bucket for owner in owners for charges in kinds for one in charges(owner)]
+    of_tenants = len(kinds) * len({tenant for tenant, _ in owners})
+    assert len(set(buckets)) == len(kinds) * len(owners) + of_tenants
+
+
+def test_three_times_as_many_http_requests_are_let_in_as_calls() -> None:
+    """A minute's worth of calls never meets this limit, however a client sends them."""
+    rates = Rates(read=Rate(20, 30), write=Rate(1, 2), tenant_read=Rate(100, 1000), tenant_write=Rate(10, 20))
+    assert [one.rate for one in rates.comings(ME)] == [Rate(63, 96), Rate(330, 3060)]
 
 
 def test_a_refusal_says_whose_limit_it_was_and_when_to_come_back() -> None:

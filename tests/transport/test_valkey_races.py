@@ -73,6 +73,21 @@ class Gate:
         link.call = call  # type: ignore[assignment, method-assign]  # its own broker goes with the test
 
 
+class Hearing(Quiet):
+    """Hears when a broker has everything that was published to it."""
+
+    def __init__(self) -> None:
+        self._heard = asyncio.Event()
+
+    async def told(self, note: Note) -> None:
+        self._heard.set()
+
+    async def all_that(self, sender: ValkeyBroker, receiver: ValkeyBroker) -> None:
+        """Wait until all is there that `sender` has published: this note comes after it."""
+        await sender.tell(Note("cancelled", "a session", ME, 1), instance=receiver.instance)
+        await asyncio.wait_for(self._heard.wait(), 5)
+
+
 async def repeated_until(wanted: Admission, broker: ValkeyBroker, session: Any, call: Call = PING) -> None:
     """Repeat a call until it is judged as it should be."""
     async with asyncio.timeout(5):
@@ -164,32 +179,28 @@ async def test_a_log_that_could_not_be_read_is_read_later(broker_url: str) -> No
 
 
 async def test_an_answer_that_comes_while_a_stream_is_attached_reaches_it(broker_url: str) -> None:
-    async with brokers(broker_url) as (a, b):
+    hearing = Hearing()
+    async with brokers(broker_url, listener=hearing) as (a, b):
         session = await opened(a)
         await admit(b, session, [PING])
         gate = Gate(a, scripts.ATTACH, sent=True)
         attaching = asyncio.create_task(attached(a, session.id))
         await gate.reached.wait()
-        await b.finish(session.id, 0, 1, b"answer")  # published to a, where nobody is yet
+        await b.finish(session.id, 0, 1, b"answer")
+        await hearing.all_that(b, a)  # where nobody is yet
         gate.open.set()
         assert await texts(await attaching) == [b"answer"]
 
 
 async def test_of_two_streams_attached_at_once_the_one_that_lost_ends(broker_url: str) -> None:
-    heard = asyncio.Event()
-
-    class Hearing(Quiet):
-        async def told(self, note: Note) -> None:
-            heard.set()
-
-    async with brokers(broker_url, listener=Hearing()) as (a, b):
+    hearing = Hearing()
+    async with brokers(broker_url, listener=hearing) as (a, b):
         session = await opened(a)
         gate = Gate(a, scripts.ATTACH, sent=True)
         attaching = asyncio.create_task(attached(a, session.id))
         await gate.reached.wait()
         winner = await attached(b, session.id)  # tells a, which has no stream yet
-        await b.tell(Note("cancelled", session.id, ME, 1), instance=a.instance)
-        await asyncio.wait_for(heard.wait(), 5)  # and so what was said before it
+        await hearing.all_that(b, a)
         gate.open.set()
         loser = await attaching
         async with asyncio.timeout(5):
