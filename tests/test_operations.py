@@ -87,6 +87,8 @@ async def test_without_an_operators_key_there_are_no_metrics_and_no_key_is_the_k
 async def test_however_often_strangers_ask_what_stands_behind_is_probed_once_a_second(
     inside: Inside, http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert operations.PROBED_AGAIN_S == 1.0
+    monkeypatch.setattr(operations, "PROBED_AGAIN_S", 3600.0)
     for _ in range(20):
         await http.get("/ready")
     assert inside.probes == 1

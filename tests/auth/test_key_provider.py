@@ -324,7 +324,8 @@ async def test_a_store_that_hangs_is_given_up(
     monkeypatch.setattr("auth.remembered.ASK_S", 0.01)
     monkeypatch.setattr(provider._keys, "_ask", lambda _: answers.wait())
 
-    assert (await refusal_of(provider, ("x-api-key", new_key().text))).status == 503
+    async with asyncio.timeout(5):
+        assert (await refusal_of(provider, ("x-api-key", new_key().text))).status == 503
     answers.set()
 
 

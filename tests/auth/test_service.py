@@ -65,9 +65,13 @@ def test_without_secrets_there_is_no_store(sqlite_identity_url: str, secrets: li
 
 async def test_a_new_store_in_a_file_is_for_its_user_alone(tmp_path: Path) -> None:
     callers = IdentityService(f"sqlite:///{tmp_path.as_posix()}/new/identity.sqlite3", [SECRET], cache_s=30)
-    async with callers.run():
-        await status(callers, "tkt_live_x")
-        files = list((tmp_path / "new").iterdir())
+    before = os.umask(0o022)  # what most machines have
+    try:
+        async with callers.run():
+            await status(callers, "tkt_live_x")
+            files = list((tmp_path / "new").iterdir())
+    finally:
+        os.umask(before)
 
     assert "identity.sqlite3" in {file.name for file in files}
     modes = {file.name: file.stat().st_mode & 0o077 for file in (tmp_path / "new").iterdir()}

@@ -42,11 +42,17 @@ class Outage:
 
 
 async def test_an_event_is_stored_before_its_caller_goes_on(
-    store: IdentityStore, clock: Clock, capsys: pytest.CaptureFixture[str]
+    store: IdentityStore, clock: Clock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setattr("auth.trail.RECORD_S", 60)
+    outage = Outage(store, monkeypatch, hangs=True)
     trail = StoredTrail(store.audit, clock=clock)
     async with trail.run():
-        await trail.record(EVENT)
+        recording = asyncio.create_task(trail.record(EVENT))
+        await outage.tried.wait()
+        assert not recording.done()
+        outage.is_over.set()
+        await recording
         [event] = await stored(store)
 
     assert (event.at, event.action, event.tenant, event.tool) == (clock.now, "tool_call", "acme", "create_ticket")

@@ -183,26 +183,26 @@ async def test_a_server_that_speaks_no_tls_changed_nothing(method: str) -> None:
 
 @stalled
 async def test_a_read_that_stalls_ends_at_the_deadline(fault: Behaviour) -> None:
-    async with serving(fault) as server, APIClient(server.url, deadline_s=0.2) as api:
+    async with serving(fault) as server, APIClient(server.url, deadline_s=0.5) as api:
         started = time.monotonic()
         error = await error_of(api, "GET")
 
-        assert 0.2 <= time.monotonic() - started < 2
+        assert 0.5 <= time.monotonic() - started < 3
         assert type(error) is UpstreamUnavailableError
-        assert str(error) == ("The ticket API did not answer within 0.2 s. Nothing was changed; try again in a moment.")
+        assert str(error) == ("The ticket API did not answer within 0.5 s. Nothing was changed; try again in a moment.")
         assert server.requests == ["GET"]
 
 
 @writes
 @stalled
 async def test_a_write_that_stalls_ends_at_the_deadline_and_is_unknown(fault: Behaviour, method: str) -> None:
-    async with serving(fault) as server, APIClient(server.url, deadline_s=0.2) as api:
+    async with serving(fault) as server, APIClient(server.url, deadline_s=0.5) as api:
         started = time.monotonic()
         error = await error_of(api, method)
 
-        assert 0.2 <= time.monotonic() - started < 2
+        assert 0.5 <= time.monotonic() - started < 3
         assert isinstance(error, OutcomeUnknownError)
-        assert str(error) == ("The ticket API did not answer within 0.2 s, so it is not known whether this was done.")
+        assert str(error) == ("The ticket API did not answer within 0.5 s, so it is not known whether this was done.")
         assert not error.settled
         assert server.requests == [method]
 
@@ -252,7 +252,7 @@ async def test_a_write_that_got_none_of_64_busy_connections_changed_nothing(meth
     async with serving(stalls) as server, APIClient(server.url, deadline_s=GUARD_S) as busy:
         holding = [asyncio.create_task(call(busy, "GET")) for _ in range(64)]
         await server.until(lambda: len(server.requests) == 64)
-        async with APIClient(server.url, deadline_s=0.4, transport=busy._client._transport) as api:
+        async with APIClient(server.url, deadline_s=1, transport=busy._client._transport) as api:
             write = await error_of(api, method)
             read = await error_of(api, "GET")
             for task in holding:
@@ -261,7 +261,7 @@ async def test_a_write_that_got_none_of_64_busy_connections_changed_nothing(meth
 
         assert (type(write), str(write)) == (UpstreamUnavailableError, UNREACHABLE)
         assert write.effect == Effect.NOTHING_CHANGED
-        assert str(read).startswith("The ticket API did not answer within 0.4 s. Nothing was changed")
+        assert str(read).startswith("The ticket API did not answer within 1 s. Nothing was changed")
         assert server.requests == ["GET"] * 64
 
 
@@ -322,13 +322,14 @@ async def test_a_body_in_tiny_pieces_is_put_together(method: str) -> None:
 async def test_an_answer_over_the_bound_is_a_fault_and_not_read_on(method: str) -> None:
     block = b"[" + b" " * (MAX_BODY_BYTES // 8)
 
-    async def endless(writer: asyncio.StreamWriter) -> bool:
+    async def far_too_much(writer: asyncio.StreamWriter) -> bool:
         writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
-        while True:
+        for _ in range(3 * 8):
             writer.write(f"{len(block):x}\r\n".encode() + block + b"\r\n")
             await writer.drain()
+        return await stalls(writer)
 
-    async with serving(endless) as server, APIClient(server.url) as api:
+    async with serving(far_too_much) as server, APIClient(server.url, deadline_s=2) as api:
         error = await error_of(api, method)
 
         assert "answered with something that is not JSON" in str(error)

@@ -4,7 +4,7 @@ import re
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shared.markdown import block, clean, inline, table
@@ -21,6 +21,8 @@ def unescaped_pipes(line: str) -> int:
     return len(re.findall(r"(?<!\\)(?:\\\\)*\|", line))
 
 
+@example("a|b", "c")
+@example("|", "\\|")
 @given(UGLY, UGLY)
 def test_any_two_texts_make_one_table_row_of_two_cells(left: str, right: str) -> None:
     lines = table(("A", "B"), [(left, right)]).split("\n")

@@ -92,9 +92,13 @@ async def bench(
     origins: Sequence[str] = LOOPBACK_ORIGINS,
     broker: SessionBroker | None = None,
     more: Mapping[str, Any] | None = None,
+    is_up: bool = True,
     **limits: Any,
 ) -> AsyncGenerator[Bench]:
-    """Serve the gated server, for `KeyPerPerson` unless `more`, which is of `Transport`, has another provider."""
+    """Serve the gated server, for `KeyPerPerson` unless `more`, which is of `Transport`, has another provider.
+
+    Waits for the broker, unless it is not expected to be up.
+    """
     server, gates = gated_server()
     counter = TallyCounter()
     transport = Transport(
@@ -113,4 +117,5 @@ async def bench(
             yield
 
     async with serve(Starlette(routes=transport.routes, lifespan=lifespan)) as url:
+        await until(lambda: transport.is_up or not is_up)
         yield Bench(url, transport, gates, counter)

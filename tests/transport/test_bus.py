@@ -14,7 +14,7 @@ from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
 from mcp.server.subscriptions import ToolsListChanged
 
-from tests.transport.serving import KeyPerPerson, serve
+from tests.transport.serving import KeyPerPerson, serve, until
 from transport import SharedBus, asgi_app
 from transport.broker import Note
 from transport.broker_valkey import ValkeyBroker
@@ -31,7 +31,7 @@ async def instances(url: str) -> AsyncGenerator[list[str]]:
     """Serve on two instances a server whose tool says that a resource changed."""
     prefix = f"{{{secrets.token_hex(4)}}}:"
     async with AsyncExitStack() as stack:
-        urls = []
+        urls, brokers = [], []
         for _ in range(2):
             bus = SharedBus()
             server: MCPServer[Any] = MCPServer("events", log_level="CRITICAL", subscriptions=bus)
@@ -42,8 +42,10 @@ async def instances(url: str) -> AsyncGenerator[list[str]]:
                 await ctx.notify_resource_updated(uri)
                 return uri
 
-            app = asgi_app(server, auth_provider=KeyPerPerson(), broker=ValkeyBroker(url, prefix=prefix), bus=bus)
+            brokers.append(broker := ValkeyBroker(url, prefix=prefix))
+            app = asgi_app(server, auth_provider=KeyPerPerson(), broker=broker, bus=bus)
             urls.append(await stack.enter_async_context(serve(app)))
+        await until(lambda: all(one.is_up for one in brokers))
         yield urls
 
 
@@ -77,9 +79,9 @@ async def listening(url: str) -> AsyncGenerator[AsyncIterator[dict[str, Any]]]:
 @pytest.mark.parametrize("publishes", [0, 1], ids=["here", "there"])
 async def test_a_subscriber_hears_each_event_once_wherever_it_happens(broker_url: str, publishes: int) -> None:
     async with instances(broker_url) as urls, listening(urls[0]) as heard, httpx2.AsyncClient(timeout=10) as http:
-        for number in ("1", "3", "2"):
+        for number, at in (("1", publishes), ("3", publishes), ("2", 1)):  # the last comes after all echoes
             change = request("tools/call", {"name": "change", "arguments": {"uri": f"ticket://{number}"}})
-            assert (await http.post(f"{urls[publishes]}/mcp", **change)).json()["result"]["isError"] is False
+            assert (await http.post(f"{urls[at]}/mcp", **change)).json()["result"]["isError"] is False
         uris = [(await anext(heard))["params"]["uri"] for _ in range(2)]
     assert uris == ["ticket://1", "ticket://2"]
 

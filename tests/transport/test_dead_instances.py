@@ -69,6 +69,7 @@ async def test_nobody_is_judged_before_one_lease_after_the_broker_came_back(
         (leases,) = keys_of(valkey, "*:i")
         await asyncio.to_thread(valkey.kill)
         await until(lambda: not a.transport.is_up)
+        lost = asyncio.get_running_loop().time()
 
         async def bury(instance: str) -> None:
             assert instance == "deadbeef"
@@ -77,12 +78,12 @@ async def test_nobody_is_judged_before_one_lease_after_the_broker_came_back(
         monkeypatch.setattr(broker_of(a)._hub.lease, "_bury", bury)
         await asyncio.to_thread(valkey.start)
         await until(lambda: a.transport.is_up)
-        came_back = asyncio.get_running_loop().time()
+        judges_from = broker_of(a)._hub.lease._judge_from
         with redis.Redis.from_url(valkey.url) as server:
             server.zadd(leases, {"deadbeef": 1})  # its lease was over long ago
         async with asyncio.timeout(5):
             await judged.wait()
-        assert asyncio.get_running_loop().time() - came_back > 0.7
+        assert asyncio.get_running_loop().time() >= judges_from >= lost + valkey_lease.LEASE_S
 
 
 def keys_of(valkey: ValkeyServer, pattern: str) -> list[bytes]:
@@ -131,9 +132,9 @@ async def test_an_event_that_was_not_heard_is_read_from_the_log(
                 offer(event, before)
 
         monkeypatch.setattr(held, "offer", deaf_once)
-        for request in ("first", "second"):
-            await post_to(b, client, call(request, "echo", text="x"))
-            await until(lambda: b.counter.total("mcp_requests") == len(heard))
+        await post_to(b, client, call("first", "echo", text="x"))
+        await until(lambda: heard)
+        await post_to(b, client, call("second", "echo", text="x"))
         await client.answer("first")
         await client.answer("second")
         assert [one["id"] for one in client.received if one.get("id") in {"first", "second"}] == ["first", "second"]

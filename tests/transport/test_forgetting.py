@@ -48,7 +48,7 @@ async def test_a_stream_whose_client_left_is_let_go() -> None:
 
 
 async def test_a_session_that_expired_is_forgotten_everywhere() -> None:
-    async with bench(idle_s=0.1) as at, light_server(at.url, ME) as server:
+    async with bench(idle_s=0.5) as at, light_server(at.url, ME) as server:
         before = living_objects()
         await opened_and_dropped(server)
         await until(lambda: at.transport.figures()["sessions"] == 0)

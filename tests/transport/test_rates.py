@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import pytest
@@ -16,6 +16,7 @@ from transport.broker import Admission, Call
 from transport.broker_valkey import ValkeyBroker
 from transport.rates import Charge, Rate, RateLimitedError, Rates, Wait
 from transport.rates_memory import MemoryBuckets
+from transport.session import Owner
 
 SLOW = Rate(1, 3)
 """A bucket of three that nothing flows into while a test runs."""
@@ -57,7 +58,11 @@ def test_a_rate_that_nothing_could_pass_is_refused(per_minute: float, burst: int
 
 def test_no_two_owners_share_a_bucket() -> None:
     owners = [("a", "b:c"), ("a:b", "c"), ("a", "b"), ("b", "a"), ("t", ""), ("", "t:t")]
-    kinds = [partial(RATES.charges, writes=False), partial(RATES.charges, writes=True), RATES.comings]
+    kinds: list[Callable[[Owner], tuple[Charge, Charge]]] = [
+        partial(RATES.charges, writes=False),
+        partial(RATES.charges, writes=True),
+        RATES.comings,
+    ]
     buckets = [one.bucket for owner in owners for charges in kinds for one in charges(owner)]
     of_tenants = len(kinds) * len({tenant for tenant, _ in owners})
     assert len(set(buckets)) == len(kinds) * len(owners) + of_tenants

@@ -43,10 +43,11 @@ async def test_what_was_written_may_have_been_lost_so_answers_come_again_and_not
             await client.initialize()
             await client.post(call("a", "report", {"progressToken": "p"}, steps=2))
             await client.answer("a")
+        await until(lambda: not at.transport.figures()["streams"])
         seen = len(client.received)
         async with open_stream(client, AGAIN):
             await client.until(lambda: len(client.answers("a")) == 2)
-    assert methods(client.received[seen:]) == ["ping"]
+    assert set(methods(client.received[seen:])) == {"ping"}
 
 
 async def test_an_answer_that_was_written_long_ago_does_not_come_again() -> None:
@@ -58,7 +59,7 @@ async def test_an_answer_that_was_written_long_ago_does_not_come_again() -> None
         seen = len(client.received)
         async with open_stream(client, AGAIN):
             await client.call("echo", text="y")
-    assert [message["id"] for message in client.received[seen + 1 :]] == [3]
+    assert [message["id"] for message in client.received[seen:] if "method" not in message] == [3]
 
 
 async def test_two_clients_of_one_key_with_the_same_ids_are_told_apart() -> None:
@@ -91,7 +92,6 @@ async def test_the_older_stream_ends_when_its_client_is_recognised_on_a_new_one(
 async def test_a_client_that_is_not_recognised_gets_a_new_initialized_session(
     who: dict[str, str] | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("transport.backchannel.RECOGNISE_S", 0.2)
     async with bench() as at, sse_session(at.url, ME) as mine, sse_session(at.url, YOU) as yours:
         again = SseClient(mine.http, ME)
         again.endpoints = list((mine if who is None else yours).endpoints)
@@ -101,6 +101,7 @@ async def test_a_client_that_is_not_recognised_gets_a_new_initialized_session(
         if who is not None:
             forged = {"jsonrpc": "2.0", "id": again.received[0]["id"], "result": {}}
             assert (await yours.post(forged)).status_code == 202
+        monkeypatch.setattr("transport.backchannel.RECOGNISE_S", 0.1)
         assert await stream not in {mine.endpoint, yours.endpoint}
 
 

@@ -250,11 +250,13 @@ async def test_a_stream_ends_cleanly_at_its_age_once_its_calls_are_answered() ->
     async with bench(stream_s=0.3) as at, sse_session(at.url, ME) as client:
         await client.post(call(7, "write", gate="g"))
         await at.gates.reached["g"].wait()
-        with pytest.raises(TimeoutError):
-            await client.until(client.ended.is_set, seconds=0.6)
-        at.gates.open["g"].set()
-        await client.until(client.ended.is_set)
-        assert client.answers(7)
+        again = SseClient(client.http, ME)  # its stream is as old as this
+        async with open_stream(again, {"last-event-id": str(client.last_event_id)}):
+            with pytest.raises(TimeoutError):
+                await again.until(again.ended.is_set, seconds=0.6)
+            at.gates.open["g"].set()
+            await again.until(again.ended.is_set)
+            assert again.answers(7)
 
 
 async def test_a_stream_does_not_wait_for_calls_beyond_its_overtime() -> None:

@@ -54,7 +54,7 @@ async def test_a_call_at_the_holder_runs_from_memory_and_is_recorded_later(valke
 async def test_a_call_that_began_in_the_outage_does_not_run_again_elsewhere_after_it(valkey: ValkeyServer) -> None:
     async with instances(valkey.url) as (a, b), working(a) as client:
         await away(valkey, a, b)
-        await client.post(call("x", "write", gate="g"))
+        assert (await client.post(call("x", "write", gate="g"))).status_code == 202
         await a.gates.reached["g"].wait()
         await back(valkey, a, b)
         assert await post_to(b, client, call("x", "write", gate="g")) == 202

@@ -244,7 +244,7 @@ async def test_a_server_that_stands_still_is_unavailable_in_time_and_found_again
         paused = monotonic()
         with pytest.raises(BrokerUnavailableError) as unavailable:
             await link.call(ECHO, SECRET, wait_s=1)
-        assert monotonic() - paused < 1.5
+        assert monotonic() - paused < 2.5
         assert unavailable.value.kind == "broker_unavailable"
         assert SECRET not in str(unavailable.value)
         await until(lambda: not link.is_up, seconds=3.5 - (monotonic() - paused))

@@ -121,3 +121,24 @@ async def test_a_server_that_stood_still_makes_nobody_seem_dead(monkeypatch: pyt
     await until(lambda: len(renewals) >= 6)
     keeping.cancel()
     assert buried == []
+
+
+async def test_nobody_is_judged_right_after_the_broker_came_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They may all have been cut off; they have one lease to come back."""
+    monkeypatch.setattr(valkey_lease, "RENEW_S", 0.01)
+    monkeypatch.setattr(valkey_lease, "LEASE_S", 60.0)
+    renewals, buried = list[int](), list[str]()
+
+    async def call(script: Script, name: str) -> Any:
+        renewals.append(1)
+        return [b"store", [b"somebody"]]
+
+    async def bury(instance: str) -> None:
+        buried.append(instance)
+
+    lease = Lease(call, bury=bury, emptied=lambda: None)
+    await lease.came_up()
+    keeping = asyncio.create_task(lease.keep())
+    await until(lambda: len(renewals) >= 6)
+    keeping.cancel()
+    assert buried == []
