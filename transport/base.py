@@ -122,7 +122,7 @@ class Endpoint:
             await self._gate.check_coming(principal, request.headers)
             return await self._handler.handle_request(request, principal)
         except RateLimitedError as error:
-            return self._refuse(refusals.rate_limited(error), tenant)
+            return self._counted(refusals.rate_limited(error), tenant)  # the trail says so, once a minute
         except RefusedError as error:
             if error.kind in CAPS:
                 await self._trail.refused(principal, error.kind, request.headers, detail=request.url.path)
@@ -130,6 +130,9 @@ class Endpoint:
 
     def _refuse(self, error: RefusedError, tenant: str) -> Reply:
         log.info("request_refused", status=error.status, kind=error.kind)
+        return self._counted(error, tenant)
+
+    def _counted(self, error: RefusedError, tenant: str) -> Reply:
         if self._counter is not None:
             self._counter.count("http_refusals", status=str(error.status), kind=error.kind, tenant=tenant)
         body = messages.refusal(error.kind, str(error), code=error.code, request_id=error.request_id, **error.about)

@@ -32,7 +32,7 @@ from transport.broker import (
     Note,
 )
 from transport.event_log import Event, Kind
-from transport.session import Limits, Owner, SessionRecord
+from transport.session import Limits, Owner, SessionRecord, has_room
 from transport.valkey_calls import FINISH_S, Calls, Post
 from transport.valkey_hub import Hub
 from transport.valkey_link import Script
@@ -115,9 +115,14 @@ class ValkeyBroker:
     # ---- sessions
 
     async def open(self, record: SessionRecord, *, reconnect: bool = False) -> None:
-        """Begin a session. The instance's cap counts the streams it holds: the rest costs it nothing."""
+        """Begin a session. The instance's cap counts the streams it holds: the rest costs it nothing.
+
+        An organisation that holds so many that others would find no place has to wait.
+        """
         factor = 2 if reconnect else 1
-        if len(self._hub.readers()) >= self._limits.max_sessions * factor:
+        readers, most = self._hub.readers(), self._limits.max_sessions * factor
+        mine = sum(one.record is not None and one.record.owner[0] == record.owner[0] for one in readers)
+        if len(readers) >= most or not has_room(mine, len(readers), most):
             raise CapReachedError(whole_instance=True)
         cap = self._limits.max_sessions_per_principal * factor
         owner = codec.encode_owner(record.owner)

@@ -178,6 +178,16 @@ async def test_caps_count_per_principal_and_per_instance(make_broker: MakeBroker
     await opened(broker)
 
 
+async def test_an_organisation_that_fills_an_instance_leaves_places_to_the_next(make_broker: MakeBroker) -> None:
+    broker = await make_broker(max_sessions=9, max_sessions_per_principal=9)
+    for number in range(8):
+        await attached(broker, (await opened(broker, ("ours", f"{number}"))).id)
+    with pytest.raises(CapReachedError) as refused:
+        await opened(broker, ("ours", "one more"))
+    assert refused.value.whole_instance
+    await opened(broker, ("theirs", "first"))
+
+
 async def test_a_reconnect_may_exceed_the_caps_twofold(make_broker: MakeBroker) -> None:
     broker = await make_broker(max_sessions=2, max_sessions_per_principal=2)
     for _ in range(4):
