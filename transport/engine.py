@@ -4,8 +4,6 @@ A request is recorded before it runs and is answered exactly once: with its resu
 there is none. Cancellation uses cancel scopes, never `task.cancel()`, which libraries below have been seen to swallow.
 """
 
-import itertools
-from collections import Counter as Tally
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -17,30 +15,27 @@ import structlog
 from mcp.server import MCPServer
 from mcp.server.lowlevel import Server
 from mcp_types import (
-    INTERNAL_ERROR,
-    ErrorData,
     JSONRPCError,
     JSONRPCNotification,
     JSONRPCRequest,
     JSONRPCResponse,
     RequestId,
 )
-from starlette.datastructures import Headers
 
-from shared.errors import TicketServerError
 from shared.identity import InsufficientScopeError, Principal
 from shared.names import MAX_TENANTS, Names
 from shared.telemetry import Counter, get_logger
 from transport import messages, refusals
 from transport.answering import Answering
-from transport.backchannel import Address, BackChannel, Caller, Channel
+from transport.backchannel import Address, BackChannel, Caller
 from transport.broker import Admission, Admitted, BrokerUnavailableError, Call, Note, SessionBroker
 from transport.bus import SharedBus
+from transport.exchanges import Exchanges
 from transport.gate import Gate
 from transport.kernel import Kernel, cancelled_request_id_from_params, coerce_request_id, is_modern
 from transport.rates import RateLimitedError, Wait
 from transport.running import Running, RunningCalls
-from transport.session import Limits, SessionRecord, has_room
+from transport.session import Limits, SessionRecord
 from transport.usage import Usage
 
 log = get_logger(__name__)
@@ -54,15 +49,6 @@ class RequestRefusedError(Exception):
     def __init__(self, request: RequestId) -> None:
         super().__init__("This request id was already used in this session. Nothing was done; send it with a new id.")
         self.request = request
-
-
-class TooBusyError(TicketServerError):
-    """So many requests run that a further one would only make all of them slow."""
-
-    kind = "busy"
-
-    def __init__(self) -> None:
-        super().__init__("This server is busy or about to stop. Nothing was done; try again in a moment.")
 
 
 class Engine:
@@ -105,10 +91,10 @@ class Engine:
             self._kernel, broker, self.usage, tenants=tenants or Names(MAX_TENANTS), counter=counter
         )
         self._running = RunningCalls()
-        self._exchanges = itertools.count(1)
-        self._alone: Tally[str] = Tally()
-        """How many requests of no session run, by organisation."""
-        self._stopping = False
+        self.exchanges = Exchanges(
+            self._kernel, broker, gate=self._gate, answering=self._answering, running=self._running, limits=limits
+        )
+        """Runs what belongs to no session."""
 
     @asynccontextmanager
     async def run(self) -> AsyncGenerator[None]:
@@ -168,55 +154,9 @@ class Engine:
                 log.warning("answer_lost")  # the requests next to it are recorded, and have to run
         return admitted
 
-    async def exchange(
-        self, request: JSONRPCRequest, caller: Caller, channel: Channel, *, kind: str
-    ) -> tuple[bytes, int | None]:
-        """Serve one request of 2026-07-28 that belongs to no session; to cancel it, cancel the caller.
-
-        Args:
-            request: it.
-            caller: who sent it.
-            channel: takes what its handler says while it runs.
-            kind: name of the wire.
-
-        Returns:
-            The answer, and the code of the error that it is.
-
-        Raises:
-            TooBusyError: too many run.
-        """
-        name = f"{kind} {next(self._exchanges)}"
-        tenant = caller.principal.tenant.id
-        if self._stopping or not has_room(self._alone[tenant], self._alone.total(), self._limits.max_exchanges):
-            raise TooBusyError
-        exchange = self._kernel.exchange(Address(name), caller, kind, request, channel=channel)
-        writes = self._writes(request)
-        this = Running(0, writes, request.method == "subscriptions/listen", exchange)
-        self._running.add(name, request.id, this)
-        self._alone[tenant] += 1
-        answer: tuple[bytes, int | None] | None = None
-        try:
-            with this.scope, structlog.contextvars.bound_contextvars(request_id=request.id):
-                answer = await self._answering.answer(None, request, exchange)
-        finally:
-            exchange.closed = True
-            self._alone -= Tally([tenant])  # who has none left is forgotten
-            self._running.settle(name, request.id, this)
-        return answer or (messages.interrupted(request.id, writes=writes), INTERNAL_ERROR)
-
-    async def pay(self, request: JSONRPCRequest, caller: Caller) -> None:
-        """Have a request of no session paid for, before `exchange`. Raises: RateLimitedError."""
-        charges = self._gate.charges(caller.principal, request, writes=self._writes(request))
-        if charges:
-            await self._gate.check_rate(caller, request, await self._broker.buckets.spend(charges))
-
     async def check_scope(self, request: JSONRPCRequest, caller: Caller) -> None:
         """Refuse what would be refused when it is received; see `Gate.check_scope`. Raises: InsufficientScopeError."""
         await self._gate.check_scope(caller, request)
-
-    def rejection(self, request: JSONRPCRequest, headers: Headers) -> ErrorData | None:
-        """Return why a request of 2026-07-28 may not be served; see `Kernel.rejection`."""
-        return self._kernel.rejection(request, headers)
 
     async def _take(
         self,
@@ -261,8 +201,8 @@ class Engine:
             answer = refusals.in_session(error, request, is_modern=is_modern(request))
             await self._broker.finish(session.id, session.epoch, request.id, answer)
             return
-        if self._stopping or len(self._running.of(session.id)) >= self._limits.max_running_calls:
-            answer = refusals.busy(request.id, is_stopping=self._stopping)
+        if self._running.is_stopping or len(self._running.of(session.id)) >= self._limits.max_running_calls:
+            answer = refusals.busy(request.id, is_stopping=self._running.is_stopping)
             await self._broker.finish(session.id, session.epoch, request.id, answer)
             return
         if call.opens_epoch:
@@ -344,7 +284,7 @@ class Engine:
                 answer, _ = await self._answering.answer(session, request, call.exchange)
         finally:
             call.exchange.closed = True
-            if answer is None and self._stopping:
+            if answer is None and self._running.is_stopping:
                 answer = messages.interrupted(request.id, writes=call.writes)
             if call.exchange.cancel_requested.is_set():
                 # The stream of a POST ends with an answer and no other way; the SDK's own server gives this one, too.
@@ -386,7 +326,7 @@ class Engine:
         self._broker.wake_all()
         with anyio.move_on_after(grace_s):
             await self._running.quiet.wait()
-        self._stopping = True
+        self._running.is_stopping = True
         for call in self._running.all():
             call.scope.cancel()
         with anyio.move_on_after(_LAST_WORDS_S) as patience:

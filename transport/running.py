@@ -28,6 +28,8 @@ class RunningCalls:
 
     def __init__(self) -> None:
         self._of: dict[str, dict[RequestId, Running]] = {}
+        self.is_stopping = False
+        """Whether none may begin any more."""
         self.quiet = asyncio.Event()
         """Set while nothing runs."""
         self.quiet.set()

@@ -22,8 +22,8 @@ from shared.telemetry import get_logger
 from transport import events, messages, refusals
 from transport.backchannel import Address, Caller
 from transport.base import Reply
-from transport.engine import Engine, TooBusyError
 from transport.event_stream import EVENT_STREAM
+from transport.exchanges import Exchanges, TooBusyError
 from transport.guard import RefusedError
 from transport.kernel import ERROR_CODE_HTTP_STATUS, unserved_version
 from transport.messages import Inbound
@@ -40,14 +40,14 @@ class StatelessHandler:
     """Answers POSTs of 2026-07-28.
 
     Args:
-        engine: runs requests.
+        exchanges: runs requests.
         answers: those that are open.
         limits: heartbeat and patience.
         kind: name of the wire.
     """
 
-    def __init__(self, engine: Engine, answers: OpenAnswers, *, limits: Limits, kind: str) -> None:
-        self._engine = engine
+    def __init__(self, exchanges: Exchanges, answers: OpenAnswers, *, limits: Limits, kind: str) -> None:
+        self._exchanges = exchanges
         self._answers = answers
         self._limits = limits
         self._kind = kind
@@ -66,19 +66,19 @@ class StatelessHandler:
         if isinstance(message, JSONRPCNotification):  # the revision defines none for a server to act upon
             problem = unserved_version(headers.get(VERSION_HEADER, ""))
             return Reply(202, b"") if problem is None else _error(None, problem)
-        problem = self._engine.rejection(message, headers)
+        problem = self._exchanges.rejection(message, headers)
         if problem is not None:
             return _error(message.id, problem)
         with self._answers.enter(caller.principal) as place:
             try:
                 if message.method == "subscriptions/listen":  # the only one that is a stream for certain
                     await place.take()
-                await self._engine.pay(message, caller)
+                await self._exchanges.pay(message, caller)
             except TooManyStreamsError as error:
                 raise refusals.too_many_streams(error, message.id) from None
             except RateLimitedError as error:
                 raise refusals.rate_limited(error, message.id) from None
-            return _Exchange(self._engine, message, caller, place, limits=self._limits, kind=self._kind)
+            return _Exchange(self._exchanges, message, caller, place, limits=self._limits, kind=self._kind)
 
 
 def _error(request: RequestId | None, problem: ErrorData) -> Reply:
@@ -91,7 +91,7 @@ class _Exchange:
 
     def __init__(
         self,
-        engine: Engine,
+        exchanges: Exchanges,
         request: JSONRPCRequest,
         caller: Caller,
         place: OpenAnswer,
@@ -99,7 +99,7 @@ class _Exchange:
         limits: Limits,
         kind: str,
     ) -> None:
-        self._engine = engine
+        self._exchanges = exchanges
         self._request = request
         self._caller = caller
         self._place = place
@@ -130,7 +130,7 @@ class _Exchange:
                 self._limits.heartbeat_s, tasks.start_soon, self._keep_alive
             )
             try:
-                answer, code = await self._engine.exchange(self._request, self._caller, self, kind=self._kind)
+                answer, code = await self._exchanges.run(self._request, self._caller, self, kind=self._kind)
             except TooBusyError as error:
                 self._is_over = True
                 body = messages.refusal(error.kind, str(error), request_id=self._request.id)

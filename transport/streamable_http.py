@@ -73,7 +73,7 @@ class StreamableHTTPTransportHandler(TransportHandler):
         self._intake = Intake(
             engine, broker, wire=WIRE, how_to_open="Send initialize without Mcp-Session-Id to open a new one."
         )
-        self._stateless = StatelessHandler(engine, answers, limits=limits, kind=WIRE)
+        self._stateless = StatelessHandler(engine.exchanges, answers, limits=limits, kind=WIRE)
 
     async def handle_request(self, request: Request, auth_info: Principal) -> ASGIApp:
         """Return the answer."""
