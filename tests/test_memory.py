@@ -44,7 +44,15 @@ MAX_LOG_BYTES: Final = Limits().max_log_bytes
 ECHOES_BYTES: Final = 10 * KB
 BROKER_CONNECTIONS: Final = 9
 FIGURES: Final = ("sessions", "streams", "log_bytes", "tasks", "connections", "broker_keys")
-OF_A_SESSION: Final = ("Stream", "_MemoryAttachment", "_Session", "EventLog", "Event", "ServerRunner", "SessionRecord")
+OF_A_SESSION: Final = (
+    "Stream",
+    "MemoryAttachment",
+    "MemorySession",
+    "EventLog",
+    "Event",
+    "ServerRunner",
+    "SessionRecord",
+)
 LIMIT_S: Final = 60.0
 OBSERVED: Final = ("-m", "tests.transport.observed_server")
 UNCOVERED: Final = {"COVERAGE_PROCESS_CONFIG": ""}

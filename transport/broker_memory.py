@@ -1,12 +1,9 @@
 """The broker of a single instance: sessions, request ids and event logs live and end with the process."""
 
-import asyncio
 import secrets
 import time
-from collections import Counter, OrderedDict
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any, Final
 
 import anyio
@@ -15,6 +12,7 @@ from mcp_types import RequestId
 from shared.telemetry import get_logger
 from transport.broker import Admission, Admitted, Attachment, Call, CapReachedError, Listener, Note, SessionGoneError
 from transport.event_log import Event, EventLog, Kind
+from transport.memory_session import MemoryAttachment, MemoryClaim, MemorySession
 from transport.rates import Wait
 from transport.rates_memory import MemoryBuckets
 from transport.session import Limits, Owner, SessionRecord, has_room
@@ -23,93 +21,6 @@ from transport.stream_counts import CountsHere
 log = get_logger(__name__)
 
 _SWEEPS_PER_IDLE_TIME: Final = 60
-
-
-@dataclass(slots=True, eq=False)
-class _Claim:
-    """A request id that was seen, and what became of it."""
-
-    digest: bytes
-    writes: bool
-    stream: str
-    running: bool = True
-    answer: int | None = None
-    """Number of the event that answers it; None while running, or when it was cancelled."""
-
-
-class _Session:
-    __slots__ = ("claims", "detached_at", "log", "record", "running", "seen_at", "streams")
-
-    def __init__(self, record: SessionRecord, log: EventLog, now: float) -> None:
-        self.record = record
-        self.log = log
-        self.claims: OrderedDict[RequestId, _Claim] = OrderedDict()
-        self.running: Counter[str] = Counter()
-        """How many of them run, by the stream that they belong to; there may be thousands that do not."""
-        self.streams: dict[str, _MemoryAttachment] = {}
-        self.seen_at = now
-        self.detached_at = now
-
-    def wake(self) -> None:
-        for stream in self.streams.values():
-            stream.wake()
-
-    def count(self, stream: str, change: int) -> None:
-        self.running[stream] += change
-        if not self.running[stream]:
-            del self.running[stream]
-
-    @property
-    def left_at(self) -> float | None:
-        """When its client was last heard of; None while it reads a stream."""
-        return None if self.streams else max(self.detached_at, self.seen_at)
-
-
-class _MemoryAttachment:
-    __slots__ = ("_clock", "_cursor", "_name", "_owed", "_session", "_wake", "ended")
-
-    def __init__(
-        self, session: _Session, name: str, cursor: int, owed: Sequence[Event], clock: Callable[[], float]
-    ) -> None:
-        self._session = session
-        self._name = name
-        self._cursor = cursor
-        self._owed = owed
-        self._clock = clock
-        self._wake = asyncio.Event()
-        self.ended = False
-
-    @property
-    def has_news(self) -> bool:
-        return bool(self._owed) or bool(self._session.log.newer_than(self._cursor, self._name))
-
-    async def is_settled(self) -> bool:
-        return not self.has_news and not self._session.running[self._name]
-
-    async def events(self) -> Sequence[Event]:
-        if not self.has_news:
-            await self._wake.wait()
-        self._wake.clear()
-        batch = [*self._owed, *self._session.log.newer_than(self._cursor, self._name)]
-        self._owed = ()
-        self._cursor = self._session.log.last
-        return batch
-
-    def delivered(self, events: Sequence[Event]) -> None:
-        self._session.log.delivered(events, self._clock())
-
-    def wake(self) -> None:
-        self._wake.set()
-
-    def end(self) -> None:
-        self.ended = True
-        self._wake.set()
-
-    async def close(self) -> None:
-        if self._session.streams.get(self._name) is self:
-            del self._session.streams[self._name]
-            self._session.detached_at = self._clock()
-        self.end()
 
 
 class InMemoryBroker:
@@ -126,7 +37,7 @@ class InMemoryBroker:
     def __init__(self, limits: Limits | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._limits = limits if limits is not None else Limits()
         self._clock = clock
-        self._sessions: dict[str, _Session] = {}
+        self._sessions: dict[str, MemorySession] = {}
         self._per_owner: dict[tuple[str, str], int] = {}
         self._log_bytes = 0
         self._listener: Listener | None = None
@@ -169,7 +80,7 @@ class InMemoryBroker:
             raise CapReachedError(whole_instance=True)
         limits = self._limits
         log = EventLog(max_events=limits.max_events, max_bytes=limits.max_log_bytes, max_lost=limits.max_request_ids)
-        self._sessions[record.id] = _Session(record, log, self._clock())
+        self._sessions[record.id] = MemorySession(record, log, self._clock())
         self._per_owner[record.owner] = self._per_owner.get(record.owner, 0) + 1
 
     def _is_full(self) -> bool:
@@ -223,7 +134,7 @@ class InMemoryBroker:
         waits = dict[RequestId, Wait]()
         for call, admission in zip(calls, admissions, strict=True):
             if admission is Admission.NEW:
-                known.claims[call.request] = _Claim(call.digest, call.writes, name)
+                known.claims[call.request] = MemoryClaim(call.digest, call.writes, name)
                 known.count(name, 1)
                 if (wait := self.buckets.take(call.charges)) is not None:
                     waits[call.request] = wait
@@ -238,11 +149,11 @@ class InMemoryBroker:
         self._forget_old_ids(known)
         return Admitted(known.record, admissions, stream, after, waits)
 
-    def _is_running(self, known: _Session, call: Call) -> bool:
+    def _is_running(self, known: MemorySession, call: Call) -> bool:
         claim = known.claims.get(call.request)
         return claim is not None and claim.running and claim.digest == call.digest
 
-    def _judge(self, known: _Session, call: Call) -> Admission:
+    def _judge(self, known: MemorySession, call: Call) -> Admission:
         claim = known.claims.get(call.request)
         if claim is None:
             return Admission.NEW
@@ -253,13 +164,13 @@ class InMemoryBroker:
         kept = claim.answer is not None and known.log.answer(claim.answer) is not None
         return Admission.ANSWERED if kept else Admission.REFUSED
 
-    def _answer_again(self, known: _Session, request: RequestId) -> None:
+    def _answer_again(self, known: MemorySession, request: RequestId) -> None:
         claim = known.claims[request]
         answer = known.log.answer(claim.answer) if claim.answer is not None else None
         if answer is not None:
             claim.answer = self._store_answer(known, claim, request, answer)
 
-    def _forget_old_ids(self, known: _Session) -> None:
+    def _forget_old_ids(self, known: MemorySession) -> None:
         while len(known.claims) > self._limits.max_request_ids:
             oldest = next((request for request, claim in known.claims.items() if not claim.running), None)
             if oldest is None:
@@ -287,10 +198,10 @@ class InMemoryBroker:
         self._wake(known, claim.stream)
         return True
 
-    def _store_answer(self, known: _Session, claim: _Claim, request: RequestId, answer: bytes) -> int:
+    def _store_answer(self, known: MemorySession, claim: MemoryClaim, request: RequestId, answer: bytes) -> int:
         return self._store(known, Kind.ANSWER, answer, request=request, writes=claim.writes, stream=claim.stream)
 
-    def _store(self, known: _Session, kind: Kind, message: bytes, *, stream: str, **about: Any) -> int:
+    def _store(self, known: MemorySession, kind: Kind, message: bytes, *, stream: str, **about: Any) -> int:
         before = known.log.bytes
         number = known.log.append(kind, message, self._clock(), stream=stream, **about)
         self._log_bytes += known.log.bytes - before
@@ -299,7 +210,7 @@ class InMemoryBroker:
         self._wake(known, stream)
         return number
 
-    def _wake(self, known: _Session, stream: str) -> None:
+    def _wake(self, known: MemorySession, stream: str) -> None:
         reader = known.streams.get(stream)
         if reader is not None:
             reader.wake()
@@ -328,11 +239,11 @@ class InMemoryBroker:
         known.log.rewind(cursor, answered, now, stream)
         return self._take_over(known, stream, cursor, ())
 
-    def _take_over(self, known: _Session, stream: str, cursor: int, owed: Sequence[Event]) -> _MemoryAttachment:
+    def _take_over(self, known: MemorySession, stream: str, cursor: int, owed: Sequence[Event]) -> MemoryAttachment:
         earlier = known.streams.get(stream)
         if earlier is not None:
             earlier.end()
-        known.streams[stream] = _MemoryAttachment(known, stream, cursor, owed, self._clock)
+        known.streams[stream] = MemoryAttachment(known, stream, cursor, owed, self._clock)
         return known.streams[stream]
 
     def hang_up(self, session: str, stream: str) -> None:
