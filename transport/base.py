@@ -61,9 +61,9 @@ class TransportHandler(ABC):
 class Endpoint:
     """One route: refuses what must be refused, in one order, before its handler sees anything.
 
-    Whether the wire has ended, method, then host and origin, then who is calling: a page of a foreign site learns
-    nothing, not even whether a key is right. The end comes first because it is the same for everybody, and who has to
-    move must learn it with an expired key or the wrong method as well.
+    Whether the wire has ended, method, then host and origin, then who is calling and how often: a page of a foreign
+    site learns nothing, not even whether a key is right. The end comes first because it is the same for everybody, and
+    who has to move must learn it with an expired key or the wrong method as well.
     """
 
     def __init__(

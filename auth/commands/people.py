@@ -14,8 +14,8 @@ ROLE = click.option("--role", required=True, type=click.Choice([role.value for r
 TICKET_USER = click.option(
     "--ticket-user",
     metavar="ID",
-    help="User of the ticket system as whom they write. Left out, it stays as it is; '' takes it back: a person is found "
-    "by e-mail address again.",
+    help="User of the ticket system as whom they write. Left out, it stays as it is; '' takes it back: a person is "
+    "found by e-mail address again.",
 )
 
 
