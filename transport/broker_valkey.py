@@ -307,6 +307,7 @@ class ValkeyBroker:
     async def _came_up(self) -> None:
         """Bring everything up to date: what was published meanwhile was missed."""
         is_return = self._hub.lease.store is not None
+        log.info("broker_connected", instance=self.instance)  # by this name others say that it died
         must_restore = await self._hub.lease.came_up()
         await self._readers.bring_back(must_restore=must_restore)
         self._hub.lease.restored()

@@ -6,6 +6,7 @@ is ended in reverse order, by its own process id.
 
 import asyncio
 import contextlib
+import json
 import random
 import signal
 import socket
@@ -23,6 +24,7 @@ from tests.valkey import ValkeyServer, valkey_server
 
 END_S: Final = 9.0
 """In which an instance has to be gone after SIGTERM; platforms kill after ten."""
+_DROPPED: Final = frozenset({"answer_dropped", "late_answer_dropped"})
 _LISTENERS: Final = range(15_000, 32_000)
 """Below the ports that systems give to outgoing connections, which could else take the port of a dead instance."""
 
@@ -37,6 +39,11 @@ class Instance:
         self._running = ExitStack()
         self._process: Process | None = None
         self._said = ""
+
+    @property
+    def runs(self) -> bool:
+        """Whether it was started and not ended since."""
+        return self._process is not None
 
     @property
     def process(self) -> Process:
@@ -68,6 +75,13 @@ class Instance:
         said = self._said + (self._process.said_so_far() if self._process is not None else "")
         return [line for line in said.splitlines() if '"severity": "ERROR"' in line]
 
+    def logged(self) -> list[dict[str, Any]]:
+        """Return what the process that runs now logged until now."""
+        lines = (
+            line for line in self.process.said_so_far().splitlines() if line.startswith("{") and line.endswith("}")
+        )
+        return [json.loads(line) for line in lines]
+
 
 class Fleet:
     """Everything that a fault can happen to."""
@@ -77,8 +91,8 @@ class Fleet:
         self.proxy = proxy
         self.gate = gate
         self.valkey = valkey
-        self.bad_ends: list[str] = []
-        """What went wrong when an instance was asked to end."""
+        self.broken: list[str] = []
+        """What an instance did wrong: when it was asked to end, or when it came too late."""
         self._restarts: set[asyncio.Task[None]] = set()
 
     @property
@@ -98,7 +112,7 @@ class Fleet:
             code = await asyncio.to_thread(victim.process.wait)
             took = time.monotonic() - asked_at
             if code != 0 or took > END_S:
-                self.bad_ends.append(f"instance {victim.number} with code {code} after {took:.1f} s")
+                self.broken.append(f"instance {victim.number} with code {code} after {took:.1f} s")
             await victim.start()
             self.proxy.readmit(victim.port)
 
@@ -109,6 +123,19 @@ class Fleet:
         victim.process.send(signal.SIGKILL)
         await asyncio.to_thread(victim.process.wait)
         self._restarts.add(asyncio.create_task(victim.start()))
+
+    def too_late(self, victim: Instance) -> tuple[int, int]:
+        """Return how many calls of an instance others answered in its place, and how many answers it had to drop."""
+        everything = {one: one.logged() for one in self.instances if one.runs}
+        mine = everything.pop(victim)
+        names = {line["instance"] for line in mine if line["event"] == "broker_connected"}
+        buried = [
+            line
+            for lines in everything.values()
+            for line in lines
+            if line["event"] == "call_interrupted" and line["instance"] in names and line["was_open"]
+        ]
+        return len(buried), sum(line["event"] in _DROPPED for line in mine)
 
     async def whole(self) -> None:
         """Wait until every instance runs."""

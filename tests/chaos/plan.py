@@ -24,7 +24,7 @@ class Fault(StrEnum):
     """The broker dies and comes back with its data."""
 
 
-FROZEN_S: Final = 9.0
+FROZEN_S: Final = 15.0
 """Longest standstill. The lease is 5 s; it ends earlier once another instance has answered for the frozen one."""
 
 LONGEST_OUTAGE_S: Final = 2.0

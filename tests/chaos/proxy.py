@@ -9,7 +9,6 @@ import contextlib
 import re
 import socket
 import struct
-from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
@@ -29,8 +28,6 @@ class _Link:
         self.client = client
         self.backend = backend
         self.streams = False
-        self.asked_by_node = 0
-        """Messages of a TypeScript client that are not answered yet."""
         self.swallows: int | None = None
 
     def cut(self) -> None:
@@ -62,8 +59,6 @@ class Proxy:
         """Streams of events that began so far."""
         self.resumed_at: list[int] = []
         """For each GET with `Last-Event-ID` over Streamable HTTP: the port of the backend that got it."""
-        self.taken_from_node: Counter[int] = Counter()
-        """How many messages of TypeScript clients were taken (202), by the port of the backend."""
         self._ring = list(ports)
         self._retired: set[int] = set()
         self._retry_ms = retry_ms
@@ -116,11 +111,6 @@ class Proxy:
         """Wait until a client has come for the rest of a stream."""
         async with asyncio.timeout(WAIT_S), self._news:
             await self._news.wait_for(lambda: self.resumed_at)
-
-    async def until_taken_from_node(self) -> None:
-        """Wait until some message of a TypeScript client was taken."""
-        async with asyncio.timeout(WAIT_S), self._news:
-            await self._news.wait_for(self.taken_from_node.total)
 
     async def opening(self, client: asyncio.StreamReader) -> bytes:
         """Return what the backend is to get first of a new connection; others may read from `client` for it."""
@@ -177,8 +167,6 @@ class Proxy:
                 await self._note(opened=1)
             elif data.startswith(b"GET /mcp") and b"\r\nlast-event-id:" in data.lower():
                 await self._note(resumed_at=link.backend.get_extra_info("peername")[1])
-            elif data.startswith(b"POST /messages") and b"\r\nuser-agent: node" in data.lower():
-                link.asked_by_node += 1
             link.backend.write(data)
             await link.backend.drain()
 
@@ -188,9 +176,6 @@ class Proxy:
                 data = _RETRY.sub(self._hurried, data)
             if link.swallows is not None and link.streams and MESSAGE in data:
                 await self._note(swallowed=1)
-            if link.asked_by_node and data.startswith(b"HTTP/1.1 202"):
-                link.asked_by_node -= 1
-                await self._note(taken_at=link.backend.get_extra_info("peername")[1])
             link.client.write(link.kept(data))
             if link.swallows is not None and link.swallows <= 0:
                 link.cut()
@@ -201,11 +186,8 @@ class Proxy:
         """Return the field with its old length, which the chunk around it has announced."""
         return f"retry: {self._retry_ms:0{len(retry[1])}d}".encode()
 
-    async def _note(
-        self, *, opened: int = 0, swallowed: int = 0, resumed_at: int | None = None, taken_at: int | None = None
-    ) -> None:
+    async def _note(self, *, opened: int = 0, swallowed: int = 0, resumed_at: int | None = None) -> None:
         async with self._news:
-            self.taken_from_node += Counter(() if taken_at is None else [taken_at])
             self.resumed_at += [] if resumed_at is None else [resumed_at]
             self.streams_opened += opened
             self._swallowed += swallowed

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,8 +18,10 @@ RUN_S: Final = 100.0
 STREAMING_S: Final = 3.5
 """How long a client that lost its stream may need to come again: `retry:` is 3 s at most."""
 LOSING_S: Final = 2.0
+LATE_S: Final = 8.0
+"""How long an instance that goes on may need to find out that its answers are not wanted any more."""
+POLL_S: Final = 0.2
 NEEDS_THE_OTHERS: Final = frozenset({Fault.END, Fault.KILL, Fault.FREEZE})
-_ANSWERED_FOR_IT: Final = frozenset({"interrupted", "outcome_unknown"})
 
 
 @dataclass
@@ -29,7 +31,7 @@ class Outcome:
     seed: int
     callers: Callers
     running: list[tuple[Fault, int]] = field(default_factory=list)
-    bad_ends: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
     seconds: float = 0.0
 
 
@@ -48,7 +50,6 @@ async def storm(fleet: Fleet, strikes: Sequence[Strike], seed: int, node_modules
                 await fleet.whole()
             await outcome.callers.release(wave)
             await outcome.callers.until(lambda: outcome.callers.settled(wave) >= strike.after)  # noqa: B023 - awaited here
-            fleet.proxy.taken_from_node.clear()
             fleet.gate.close()
             await fleet.gate.until_held(strike.held)
             outcome.running.append((strike.fault, sum(fleet.gate.held().values())))
@@ -58,7 +59,7 @@ async def storm(fleet: Fleet, strikes: Sequence[Strike], seed: int, node_modules
                 fleet.gate.open()
         await outcome.callers.until(outcome.callers.finished)
     await fleet.whole()
-    outcome.bad_ends, fleet.bad_ends = fleet.bad_ends, []
+    outcome.broken, fleet.broken = fleet.broken, []
     outcome.seconds = time.monotonic() - started
     return outcome
 
@@ -77,7 +78,7 @@ async def _strike(fleet: Fleet, strike: Strike, callers: Callers) -> None:
         case Fault.KILL:
             await fleet.kill(victim)
         case Fault.FREEZE:
-            await _freeze(fleet, await _with_a_typescript_call(fleet) or victim, callers)
+            await _freeze(fleet, victim)
         case Fault.BROKER:
             await asyncio.to_thread(fleet.valkey.kill)
             fleet.gate.open()
@@ -102,24 +103,26 @@ async def _swallow(fleet: Fleet, limit: int, *, answers: int) -> None:
     fleet.proxy.cut()
 
 
-async def _with_a_typescript_call(fleet: Fleet) -> Instance | None:
-    """Return the instance with the most calls of TypeScript clients, which alone hear when a call is answered twice."""
-    with suppress(TimeoutError):  # all theirs are over, or on their way since before
-        async with asyncio.timeout(LOSING_S):
-            await fleet.proxy.until_taken_from_node()
-    taken = fleet.proxy.taken_from_node
-    return max(fleet.instances, key=lambda one: taken[one.port]) if taken else None
+async def _freeze(fleet: Fleet, victim: Instance) -> None:
+    """Stop an instance in the middle of its calls until another one has answered for it; then it goes on.
 
-
-async def _freeze(fleet: Fleet, victim: Instance, callers: Callers) -> None:
-    """Stop an instance in the middle of its calls until another one has answered for it; then it goes on."""
-    known = len(callers.reports)
+    It finds out that its own answers are not wanted any more. Whoever would see two answers may be no client at all.
+    """
     victim.process.send(signal.SIGSTOP)
     try:
         fleet.gate.open()
-        async with asyncio.timeout(FROZEN_S):
-            await callers.until(lambda: any(one.kind in _ANSWERED_FOR_IT for one in callers.reports[known:]))
-    except TimeoutError:  # the frozen instance holds the streams of its own calls
-        pass
+        await _until(lambda: fleet.too_late(victim)[0], FROZEN_S)
     finally:
         victim.process.send(signal.SIGCONT)
+    await _until(lambda: int.__le__(*fleet.too_late(victim)), LATE_S)
+    answered, dropped = fleet.too_late(victim)
+    if not 0 < answered <= dropped:
+        fleet.broken.append(f"instance {victim.number} dropped {dropped} of {answered} answers that came too late")
+
+
+async def _until(done: Callable[[], object], seconds: float) -> None:
+    """Wait until something is so, or for so long."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while not await asyncio.to_thread(done):  # noqa: ASYNC110 - it is read from the log of other processes
+                await asyncio.sleep(POLL_S)

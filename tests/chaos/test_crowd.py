@@ -81,7 +81,7 @@ async def test_each_of_twenty_equal_clients_gets_its_own_answer_across_a_restart
 
         await clients.ask()
         assert await clients.wrong() == []
-        assert not servers.bad_ends
+        assert not servers.broken
 
 
 async def test_calls_of_the_only_instance_are_answered_by_the_next_one_when_it_is_killed(

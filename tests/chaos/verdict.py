@@ -63,7 +63,7 @@ class Verdict:
             f"unresolved after {PATIENCE_S:g} s": [_name(one) for one in reports if one.unresolved],
             "a foreign or wrong answer": [_name(one) for one in reports if self._is_foreign(one)],
             "two different answers": outcome.callers.contradictions,
-            "an instance did not end as promised": outcome.bad_ends,
+            "an instance did not do as promised": outcome.broken,
             f"less than {LEAST_RESOLVED:.0%} of the TypeScript calls": (
                 [] if self.resolved >= LEAST_RESOLVED else [f"{self.resolved:.1%}: {dict(self.failed)}"]
             ),
