@@ -107,11 +107,11 @@ def test(arguments: Sequence[str]) -> NoReturn:
     """
     python, env = test_environment()
     pytest = [python, "-m", "pytest", "-o", f"cache_dir={cache_folder() / 'pytest'}"]
-    three_at_once = [*pytest, "-n", "3", "--dist=loadgroup"]  # a third of a test is waiting
+    at_once = [*pytest, "--dist=loadgroup", "-n"]
     if list(arguments) == ["--long"]:
         checks = {
             "set-up of the clients": [python, "-m", "tests.interop", "set-up"],
-            "pytest": [*three_at_once, "-m", "long"],
+            "pytest": [*at_once, "2", "-m", "long"],
         }
     elif arguments:
         sys.exit(subprocess.run([*pytest, *arguments], cwd=ROOT, env=env, check=False).returncode)
@@ -120,7 +120,8 @@ def test(arguments: Sequence[str]) -> NoReturn:
             "ruff check": [python, "-m", "ruff", "check", "."],
             "ruff format": [python, "-m", "ruff", "format", "--check", "."],
             "mypy": [python, "-m", "mypy", "."],
-            "pytest": [*three_at_once, "-m", "not long", "--cov", "--cov-report=term"],
+            # A third of such a test is waiting. Long ones have the two processors to themselves.
+            "pytest": [*at_once, "3", "-m", "not long", "--cov", "--cov-report=term"],
         }
     with tempfile.TemporaryDirectory() as scratch:
         env["COVERAGE_FILE"] = str(Path(scratch, "coverage"))
