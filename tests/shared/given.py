@@ -22,6 +22,7 @@ from shared.audit import AuditEvent, AuditTrail
 from shared.desks import OneDesk
 from shared.identity import Principal
 from shared.in_process import InProcessTransport
+from shared.markdown import inline
 from shared.server import build_server
 from shared.telemetry import TallyCounter
 from shared.tools import TicketTools
@@ -184,6 +185,8 @@ class World:
         assert result.is_error, text_of(result)
         assert isinstance(result.structured_content, dict)
         error: dict[str, Any] = result.structured_content["error"]
+        said = error.pop("message")
+        assert text_of(result) == "\n".join(inline(line) for line in said.split("\n"))
         return text_of(result), error
 
 
