@@ -11,7 +11,7 @@ import anyio
 
 from shared.api_client import APIClient
 from shared.errors import Effect, NotFoundError, NotStoredError, OutcomeUnknownError, UpstreamError
-from shared.lookup import read_ticket
+from shared.lookup import read_after_write
 from shared.tickets import HistoryEntry, Ticket, TicketRow, parse_many
 
 LOOK_S: Final = 4.0
@@ -26,7 +26,7 @@ async def read_back(api: APIClient, ticket_id: str, *, said: str) -> tuple[Ticke
     """
     try:
         with anyio.fail_after(LOOK_S):
-            return await read_ticket(api, ticket_id)
+            return await read_after_write(api, ticket_id)
     except (UpstreamError, NotFoundError, TimeoutError):
         raise OutcomeUnknownError(
             f"{said.rstrip('.')}; ticket {ticket_id} could not be read afterwards. It may have been changed: look with "

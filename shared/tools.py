@@ -18,7 +18,7 @@ from shared.checks import Checked, check, cut_problems, resolve
 from shared.emptying import emptied
 from shared.errors import InvalidInputError, NotStoredError, OutcomeUnknownError, Problem, TicketServerError
 from shared.features import CLEAR, TOTAL_ORDER, FeatureReader
-from shared.lookup import read_ticket
+from shared.lookup import read_before_write, read_ticket
 from shared.master_data import MasterData
 from shared.order import Page
 from shared.results import (
@@ -145,7 +145,7 @@ class TicketTools:
 
     async def update_ticket(self, change: inputs.UpdateTicketInput, call: Call) -> results.TicketUpdated:
         """Send what differs from the ticket as it was read; say what this change did, and apart what others did."""
-        before, history = await read_ticket(self._api, change.ticket_id)
+        before, history = await read_before_write(self._api, change.ticket_id)
         checked, author = await self._checked(
             change.given(), call, "updatedById", ticket=before, emptied=change.emptied
         )
@@ -179,7 +179,7 @@ class TicketTools:
 
     async def add_ticket_history(self, new: inputs.AddHistoryInput, call: Call) -> results.CommentAdded:
         """Add a comment and find it in the history; an acknowledgement alone is no proof."""
-        ticket, history = await read_ticket(self._api, new.ticket_id)
+        ticket, history = await read_before_write(self._api, new.ticket_id)
         checked, author = await self._checked(new.given(), call, "userId")
         doubt: OutcomeUnknownError | None = None
         answer: Any = None

@@ -1,8 +1,7 @@
 """One change of an existing ticket, from the request to a true word about it.
 
 The history decides (`shared.verification`); what the ticket holds afterwards decides only where no entry of this change
-is found. A ticket and its history are read by two requests, so a change in between can make them disagree; both are
-then read again.
+is found. A ticket and its history are read by two requests, in an order in which a change in between is seen.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,8 +16,6 @@ from shared.results import FieldChange
 from shared.tickets import HistoryEntry, Ticket
 from shared.verification import Evidence, Sent, author, examine, holds_value
 
-READINGS: Final = 3
-"""How often a ticket that disagrees with its history is read."""
 COMMENT_MISSING: Final = "the comment is not in the history"
 
 
@@ -53,16 +50,14 @@ async def store(api: APIClient, update: Update) -> Stored:
         OutcomeUnknownError: it may have been stored.
         InvalidInputError, UpstreamError: nothing was changed.
     """
-    before, doubt, refusal = update.before, None, None
+    before, doubt = update.before, None
     try:
         await api.put(f"/tickets/{segment(before.id)}", update.body)
     except OutcomeUnknownError as error:
         doubt = error
-    except InvalidInputError as error:  # the reference API refuses a change that a colleague has made meanwhile
-        refusal = error
-    after, found = await _evidence(api, update, said=str(refusal or doubt or "The update was acknowledged"))
-    if refusal is not None:
-        raise _made_by_others(update, after, found) or refusal
+    except InvalidInputError as refusal:
+        raise await _refused(api, update, refusal) from refusal
+    after, found = await _evidence(api, update, said=str(doubt or "The update was acknowledged"))
     if found.own is None:
         return _without_entry(update, after, found, doubt)
     lost = [
@@ -78,12 +73,9 @@ async def store(api: APIClient, update: Update) -> Stored:
 
 
 async def _evidence(api: APIClient, update: Update, *, said: str) -> tuple[Ticket, Evidence]:
-    for _ in range(READINGS):
-        after, entries = await read_back(api, update.before.id, said=said)
-        found = examine(update.sent, before=update.before, known=update.known, after=after, entries=entries)
-        if not found.unexplained:
-            break
-    return after, found
+    """Read back. Raises: OutcomeUnknownError."""
+    after, entries = await read_back(api, update.before.id, said=said)
+    return after, examine(update.sent, before=update.before, known=update.known, after=after, entries=entries)
 
 
 def _proof(found: Evidence, doubt: OutcomeUnknownError | None) -> tuple[str, ...]:
@@ -119,37 +111,41 @@ def _overtaken(update: Update, after: Ticket) -> tuple[str, ...]:
     )
 
 
-def _made_by_others(update: Update, after: Ticket, found: Evidence) -> InvalidInputError | None:
-    """Return what to say of a refused update whose values the ticket holds by now."""
-    if update.sent.comment is not None or _missing(after, update.sent):
-        return None
-    return InvalidInputError(
-        f"Ticket {after.id} held every given value when this arrived: {_by_others(found)} Nothing was changed by this "
-        "call; there is nothing to repeat."
-    )
+async def _refused(api: APIClient, update: Update, refusal: InvalidInputError) -> InvalidInputError:
+    """Return what to say of a refused update: the reference API refuses a change that a colleague has just made."""
+    try:
+        after, found = await _evidence(api, update, said=str(refusal))
+    except OutcomeUnknownError:  # it cannot be read back, which makes no difference
+        return refusal
+    if update.sent.comment is not None or found.set_by_others.keys() != update.sent.values.keys():
+        return refusal
+    return InvalidInputError(f"{_held(after, found)} Nothing was changed by this call; there is nothing to repeat.")
 
 
 def _missing(after: Ticket, sent: Sent) -> list[str]:
     return [name for name, value in sent.values.items() if not holds_value(after, name, value)]
 
 
-def _by_others(found: Evidence) -> str:
-    return " ".join(found.meanwhile) or "another change made the ticket so."
+def _held(after: Ticket, found: Evidence) -> str:
+    """Say that a ticket holds what was sent by no deed of this call."""
+    whose = ", ".join(f"{name} (set by {who})" for name, who in found.set_by_others.items())
+    return " ".join(
+        [f"Ticket {after.id} holds every given value by now, through other changes: {whose}.", *found.meanwhile]
+    )
 
 
 def _without_entry(update: Update, after: Ticket, found: Evidence, doubt: OutcomeUnknownError | None) -> Stored:
     """Judge an update of which the history shows no entry."""
     sent, before = update.sent, update.before
     missing = _missing(after, sent)
-    by_others = found.touched >= sent.values.keys()
     lost = [f"{name} is {holds(after, name)}" for name in missing]
     if sent.comment is not None:
         lost.append(COMMENT_MISSING)
     if lost:
-        own = [name for name in sent.values if name not in missing and name not in found.touched]
+        own = sent.values.keys() - missing - found.touched - found.set_by_others.keys()
         conflicts = sorted(found.touched & sent.values.keys())
         raise judge(before.id, lost, doubt, partly=bool(own), meanwhile=found.meanwhile, conflicts=conflicts)
-    if not by_others:
+    if found.set_by_others.keys() != sent.values.keys():
         changed = tuple(one for one in changes(before, after) if one.field in sent.values)
         how = "The ticket API did not confirm this" if doubt else "The history has no entry of this change"
         return Stored(
@@ -160,12 +156,11 @@ def _without_entry(update: Update, after: Ticket, found: Evidence, doubt: Outcom
     if doubt is None or doubt.settled:
         said = str(doubt) if doubt else "The ticket API acknowledged this."
         raise NotStoredError(
-            f"{said} The history has no entry of it: ticket {before.id} held every given value when it arrived. "
-            f"{_by_others(found)} Nothing was changed by this call; there is nothing to repeat.",
+            f"{said} The history has no entry of it. {_held(after, found)} Nothing was changed by this call; there is "
+            "nothing to repeat.",
             effect=Effect.NOTHING_CHANGED,
         )
     raise OutcomeUnknownError(
-        f"{doubt} Read back a moment later, ticket {before.id} holds every given value, but not by this call: "
-        f"{_by_others(found)} The ticket API may still be at work. It may have been changed: look with "
-        f"get_ticket_detail(ticketId={before.id}) before you repeat this."
+        f"{doubt} The history has no entry of it. {_held(after, found)} The ticket API may still be at work. It may "
+        f"have been changed: look with get_ticket_detail(ticketId={before.id}) before you repeat this."
     )

@@ -65,6 +65,8 @@ class Evidence:
     """Sentences: what other entries did that came since the ticket was read."""
     touched: set[str] = field(default_factory=set)
     """Fields that those entries changed."""
+    set_by_others: dict[str, str] = field(default_factory=dict)
+    """Fields that another entry set last, to the sent value; and whose entry that is."""
 
 
 def examine(
@@ -91,6 +93,10 @@ def examine(
     if own:
         found.own, found.twins = own[-1], len(own) - 1
         _describe_own(found, own[-1], sent, timeline, before=before, after=after)
+    for name in sent.values:
+        last = last_change(timeline, name)
+        if last is not None and last[0] not in own and sent.wrote(name, last[1].new_value):
+            found.set_by_others[name] = author(last[0])
     others = [entry for entry in new if entry not in own]
     for entry in others:
         found.touched.update(one.field_name for one in entry.changed_fields or ())

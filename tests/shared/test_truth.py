@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import anyio
 import pytest
 
 from tests.shared.given import (
@@ -15,6 +14,7 @@ from tests.shared.given import (
     does_it_but_answers,
     does_it_but_drops,
     drops,
+    refuses,
     text_of,
     world,
 )
@@ -235,26 +235,27 @@ async def test_a_change_that_may_still_come_is_not_called_undone_nor_done(here: 
     text, error = await here.refused("update_ticket", ticketId=one, updatedById=ME, remarks="mine")
 
     assert error == {"kind": "outcome_unknown", "effect": "unknown"}
-    assert "holds every given value, but not by this call" in text
+    assert "The history has no entry of it. Ticket" in text
+    assert f"holds every given value by now, through other changes: remarks (set by {await them(here)})." in text
 
 
-async def test_a_colleague_who_writes_between_two_reads_is_no_contradiction(here: World) -> None:
+def once_read(here: World, one: str, **values: Any) -> Act:
+    """Answer, and let a colleague change the ticket right afterwards."""
+
+    async def act(inner: Any, request: Any) -> Any:
+        response = await inner.handle_async_request(request)
+        await here.api.put(f"/tickets/{one}", {"updatedById": THEM, **values})
+        return response
+
+    return act
+
+
+async def test_a_colleague_who_writes_while_it_is_read_back_is_no_contradiction(here: World) -> None:
     """The ticket and its history are read by two requests; what comes in between must not look like a loss."""
-    one, written = await ticket(here), anyio.Event()
-
-    async def write_first(inner: Any, request: Any) -> Any:
-        stale = await inner.handle_async_request(request)
-        await here.api.put(f"/tickets/{one}", {"updatedById": THEM, "remarks": "theirs"})
-        written.set()
-        return stale
-
-    async def wait(inner: Any, request: Any) -> Any:
-        await written.wait()
-        return await inner.handle_async_request(request)
+    one = await ticket(here)
 
     async def arm(inner: Any, request: Any) -> Any:
-        here.wire.when("GET", f"{ONE}/history", write_first)
-        here.wire.when("GET", ONE, wait)
+        here.wire.when("GET", f"{ONE}(/history)?", once_read(here, one, remarks="theirs"))
         return await inner.handle_async_request(request)
 
     here.wire.when("PUT", ONE, arm)
@@ -263,6 +264,34 @@ async def test_a_colleague_who_writes_between_two_reads_is_no_contradiction(here
 
     assert done["changed"] == [{"field": "remarks", "new": "mine"}]
     assert f"changed again by {await them(here)}" in done["notes"][0]
+
+
+async def test_a_colleague_who_writes_while_the_ticket_is_read_first_is_not_overwritten(here: World) -> None:
+    one = await ticket(here)
+
+    async def then_fail(inner: Any, request: Any) -> Any:
+        response = await once_read(here, one, remarks="theirs")(inner, request)
+        here.wire.when("PUT", ONE, answers(500, {"error": "x"}))
+        return response
+
+    here.wire.when("GET", f"{ONE}(/history)?", then_fail)
+
+    text, _ = await here.refused("update_ticket", ticketId=one, updatedById=ME, remarks="mine")
+
+    assert "Repeating it would overwrite what others set in remarks" in text
+
+
+async def test_a_refused_change_that_cannot_be_read_back_is_still_a_refused_one(here: World) -> None:
+    async def refused_and_down(_: Any, request: Any) -> Any:
+        here.wire.when("GET", ".*", refuses, always=True)
+        return await answers(400, {"error": "x", "field": "remarks"})(_, request)
+
+    here.wire.when("PUT", ONE, refused_and_down)
+
+    text, error = await here.refused("update_ticket", ticketId="TCK-0001", updatedById=ME, remarks="mine")
+
+    assert error["effect"] == "nothing_changed"
+    assert "The ticket API refused the value of remarks." in text
 
 
 # Creating and commenting
