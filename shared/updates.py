@@ -16,6 +16,8 @@ from shared.results import FieldChange
 from shared.tickets import HistoryEntry, Ticket
 from shared.verification import Evidence, Sent, author, examine, holds_value
 
+READINGS: Final = 3
+"""How often a ticket that contradicts its history is read."""
 COMMENT_MISSING: Final = "the comment is not in the history"
 
 
@@ -73,9 +75,17 @@ async def store(api: APIClient, update: Update) -> Stored:
 
 
 async def _evidence(api: APIClient, update: Update, *, said: str) -> tuple[Ticket, Evidence]:
-    """Read back. Raises: OutcomeUnknownError."""
-    after, entries = await read_back(api, update.before.id, said=said)
-    return after, examine(update.sent, before=update.before, known=update.known, after=after, entries=entries)
+    """Read back until the ticket does not contradict its history: a late write may arrive between the two requests.
+
+    Raises:
+        OutcomeUnknownError: it could not be read.
+    """
+    for _ in range(READINGS):
+        after, entries = await read_back(api, update.before.id, said=said)
+        found = examine(update.sent, before=update.before, known=update.known, after=after, entries=entries)
+        if not found.unexplained:
+            break
+    return after, found
 
 
 def _proof(found: Evidence, doubt: OutcomeUnknownError | None) -> tuple[str, ...]:
@@ -139,6 +149,12 @@ def _without_entry(update: Update, after: Ticket, found: Evidence, doubt: Outcom
     sent, before = update.sent, update.before
     missing = _missing(after, sent)
     lost = [f"{name} is {holds(after, name)}" for name in missing]
+    if found.comment_alone:
+        raise OutcomeUnknownError(
+            f"{doubt or 'The ticket API acknowledged this.'} Read back from ticket {before.id}: {'; '.join(lost)}. The "
+            "history has the comment alone, from this call or from an equal one by the same user. It may have been "
+            f"changed: look with get_ticket_detail(ticketId={before.id}) before you repeat this."
+        )
     if sent.comment is not None:
         lost.append(COMMENT_MISSING)
     if lost:

@@ -51,6 +51,8 @@ class Evidence:
     twins: int = 0
     """Equal entries by the same user beside `own`: which of them is this write's cannot be told."""
     comment_missing: bool = False
+    comment_alone: bool = False
+    """Whether an entry of the same user has the comment and no changes; it may be another call's."""
     changed: tuple[FieldChange, ...] = ()
     """What this write changed, old and new as the history has them."""
     already: list[str] = field(default_factory=list)
@@ -85,7 +87,10 @@ def examine(
     timeline = chronological(entries)
     new = [entry for entry in timeline if entry.id not in known_ids]
     own = [entry for entry in new if _is_own(entry, sent)]
+    own = own or [entry for entry in new if _is_overtaken(entry, sent, timeline)]
     found = Evidence()
+    if not own and sent.comment is not None:
+        found.comment_alone = any(_is_own(entry, Sent(sent.user_id, {}, sent.comment)) for entry in new)
     if not own and sent.comment is not None and sent.values:
         without_comment = Sent(sent.user_id, sent.values, None, sent.names)
         own = [entry for entry in new if _is_own(entry, without_comment)]
@@ -147,7 +152,16 @@ def _is_own(entry: HistoryEntry, sent: Sent) -> bool:
         or (one.field_name == AUTOMATIC and "statusId" in sent.values and AUTOMATIC not in sent.values)
         for one in changes
     )
-    return all(expected) and (bool(changes) or sent.comment is not None or not sent.values)
+    return all(expected) and (bool(changes) or not sent.values)
+
+
+def _is_overtaken(entry: HistoryEntry, sent: Sent, timeline: Sequence[HistoryEntry]) -> bool:
+    """Whether an entry has the comment alone, because other entries had set every value before it."""
+    if sent.comment is None or not _is_own(entry, Sent(sent.user_id, {}, sent.comment)):
+        return False
+    earlier = timeline[: timeline.index(entry)]
+    set_before = [last_change(earlier, name) for name in sent.values]
+    return all(last is not None and sent.wrote(last[1].field_name, last[1].new_value) for last in set_before)
 
 
 def _describe_own(

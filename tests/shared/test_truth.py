@@ -294,6 +294,21 @@ async def test_a_refused_change_that_cannot_be_read_back_is_still_a_refused_one(
     assert "The ticket API refused the value of remarks." in text
 
 
+async def test_a_comment_alone_is_not_taken_for_a_change(here: World) -> None:
+    one = await ticket(here)
+
+    async def only_the_comment(inner: Any, request: Any) -> Any:
+        await here.api.post(f"/tickets/{one}/history", {"userId": ME, "comment": "c"})
+        return await answers(500, {"error": "x"})(inner, request)
+
+    here.wire.when("PUT", ONE, only_the_comment)
+
+    text, error = await here.refused("update_ticket", ticketId=one, updatedById=ME, remarks="mine", comment="c")
+
+    assert error == {"kind": "outcome_unknown", "effect": "unknown"}
+    assert "from this call or from an equal one by the same user" in text
+
+
 # Creating and commenting
 
 
