@@ -21,9 +21,12 @@ _NOT_BLANK: Final = rf"^[^\x00]*[^{_BLANK}\x00][^\x00]*$"
 _MOST_TENTHS: Final = 99_999
 
 
-def refuse(sentence: str) -> PydanticCustomError:
-    """Return the error of a value; `sentence` follows the name of its field."""
-    return PydanticCustomError("refused", "{sentence}", {"sentence": sentence})
+def refuse(sentence: str, **more: Any) -> PydanticCustomError:
+    """Return the error of a value; `sentence` follows the name of its field.
+
+    `more` may hold `field`, where the error is not at the place where it is raised, and `allowed`.
+    """
+    return PydanticCustomError("refused", "{sentence}", {"sentence": sentence, **more})
 
 
 def _day(value: Any) -> date:

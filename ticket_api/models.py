@@ -4,9 +4,9 @@ In Python the names are in snake case, on the wire as the existing API has them.
 a filter that is silently ignored is answered with the wrong tickets.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, WithJsonSchema, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
@@ -24,6 +24,7 @@ from ticket_api.fields import (
     SearchText,
     Summary,
     Text,
+    refuse,
 )
 
 
@@ -133,6 +134,39 @@ class NewTicket(TicketFields):
     attachments: list[NewAttachment] | None = Field(default=None, max_length=20)
 
 
+CLEARABLE: Final = {field.alias or name: name for name, field in TicketFields.model_fields.items()}
+"""The fields that a ticket need not have, as they are sent and as they are called here."""
+
+
+def _names_to_clear(sent: Any) -> tuple[str, ...]:
+    """Return the fields that `sent` names, in one order however they were sent."""
+    if not isinstance(sent, list):
+        raise refuse("must be a list of names of fields", allowed=list(CLEARABLE))
+    if len(sent) > len(CLEARABLE):
+        raise refuse(f"must have at most {len(CLEARABLE)} entries", allowed=list(CLEARABLE))
+    for name in sent:
+        if not isinstance(name, str) or name not in CLEARABLE:
+            raise refuse("can only name fields that may be empty", allowed=list(CLEARABLE))
+    if len(set(sent)) < len(sent):
+        raise refuse("names a field more than once", allowed=list(CLEARABLE))
+    return tuple(name for alias, name in CLEARABLE.items() if alias in sent)
+
+
+ClearedFields = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_names_to_clear),
+    WithJsonSchema(
+        {
+            "type": "array",
+            "items": {"type": "string", "enum": list(CLEARABLE)},
+            "uniqueItems": True,
+            "maxItems": len(CLEARABLE),
+            "examples": [["scheduledCompletionDate"]],
+        }
+    ),
+]
+
+
 class TicketChange(TicketFields):
     """What to change in a ticket, who changes it, and why."""
 
@@ -148,6 +182,19 @@ class TicketChange(TicketFields):
     person_in_charge_id: Id | None = None
     status_id: Id | None = Field(default=None, examples=["stat2"])
     has_defect: StrictBool | None = None
+    clear: ClearedFields | None = Field(
+        default=None,
+        exclude_if=lambda names: not names,  # so that naming no field is the same request as before there was `clear`
+        description="Fields to empty. A field cannot be given a value and be emptied in one request; beside its name "
+        "here, null says nothing. A `completionDate` that is emptied stays empty, whatever the status becomes.",
+    )
+
+    @model_validator(mode="after")
+    def _say_one_thing_of_each_field(self) -> Self:
+        for alias, name in CLEARABLE.items():
+            if name in (self.clear or ()) and getattr(self, name) is not None:
+                raise refuse("is given a value and is named in clear: send one of the two", field=alias)
+        return self
 
 
 class NewComment(Sent):
@@ -165,11 +212,26 @@ class NewComment(Sent):
         return sent
 
 
+FEATURES: Final = (
+    "attachments", "clear", "completion-date", "idempotency-key", "search-literal", "total-order",
+)  # fmt: skip
+"""What this API does and others of the same shape may not, one word each; docs/ticket-api.md says what they promise."""
+
+
 class Health(Answer):
     """The service is up; says nothing about its database."""
 
     status: Literal["OK"] = "OK"
     timestamp: str
+    features: list[str] = Field(
+        default=list(FEATURES),
+        description="What clients may rely on here. `attachments`: a new ticket's attachments are stored and shown. "
+        "`clear`: PUT empties the fields named in `clear`. `completion-date`: a completed status sets the completion "
+        "date to today when there is none, leaving it clears the date. `idempotency-key`: a write that is repeated "
+        "with its `Idempotency-Key` is done once. `search-literal`: `%` and `_` are ordinary characters in "
+        "`searchQuery`. `total-order`: `sortOrder` is honoured, ties are broken by the ticket's number, tickets "
+        "without the date come last. More words may be added.",
+    )
 
 
 class User(Answer):

@@ -81,7 +81,7 @@ def describe(problem: Mapping[str, Any]) -> BadInputError:
     if kind == "literal_error":
         allowed = re.findall(r"'([^']*)'", context["expected"])
         return BadInputError(f"{name} must be one of {', '.join(allowed)}", field=name, allowed=allowed)
-    return BadInputError(f"{name} {_reason(kind, context)}", field=name)
+    return BadInputError(f"{name} {_reason(kind, context)}", field=name, allowed=context.get("allowed"))
 
 
 def _reason(kind: str, context: Mapping[str, Any]) -> str:

@@ -120,9 +120,10 @@ async def create_ticket(request: Request, body: NewTicket, _: NoQuery, key: Key 
 async def update_ticket(
     request: Request, ticket_id: TicketId, body: TicketChange, _: NoQuery, key: Key = None
 ) -> Response:
-    """Change the fields that are sent; absent and null fields stay. The history records old and new values.
+    """Change the fields that are sent, empty those named in `clear`; absent and null fields stay.
 
-    A request that changes nothing and has no comment is refused.
+    The history records old and new values; the new value of an emptied field is null. A request that changes nothing
+    and has no comment is refused.
     """
 
     async def change(db: TenantConnection, now: datetime) -> BaseModel:

@@ -20,7 +20,7 @@ from ticket_api.store.master import REFERENCES, Meaning
 from ticket_api.times import wall_clock
 
 COLUMN_OF: Final = {"actual_effort_hours": "actual_effort_tenths"}
-NOT_COLUMNS: Final = {"updated_by_id", "comment", "attachments"}
+NOT_COLUMNS: Final = {"updated_by_id", "comment", "attachments", "clear"}
 
 
 def ticket_not_found() -> NotFoundError:
@@ -48,7 +48,7 @@ async def change(db: TenantConnection, ticket_id: str, body: TicketChange, now: 
     before = await tickets.lock(db, ticket_id)
     if before is None:
         raise ticket_not_found()
-    sent = _columns(body)
+    sent = _columns(body) | {COLUMN_OF.get(name, name): None for name in body.clear or ()}
     ids = _ids(sent) | {"updated_by_id": body.updated_by_id}
     meaning = await _check_ids(db, ids)
     if "category_id" in sent or "category_detail_id" in sent:
@@ -63,7 +63,7 @@ async def change(db: TenantConnection, ticket_id: str, body: TicketChange, now: 
     if not new and body.comment is None:
         raise BadInputError(
             "Nothing to change: no field was sent, or the ticket already is as sent. "
-            "Send a different value or a comment."
+            "Send a different value, name a field in clear that is not empty, or send a comment."
         )
     changes = await _describe(db, before, new, meaning)
     if new:
@@ -81,13 +81,13 @@ async def comment(db: TenantConnection, ticket_id: str, body: NewComment, now: d
 
 
 def _columns(body: NewTicket | TicketChange) -> dict[str, Any]:
-    """Return by column what was sent; null says nothing."""
+    """Return by column the values that were sent; null says nothing."""
     sent = body.model_dump(exclude_none=True, exclude=NOT_COLUMNS, by_alias=False)
     return {COLUMN_OF.get(name, name): value for name, value in sent.items()}
 
 
 def _ids(values: Mapping[str, Any]) -> dict[str, str]:
-    return {name: value for name, value in values.items() if name in REFERENCES}
+    return {name: value for name, value in values.items() if name in REFERENCES and value is not None}
 
 
 async def _check_ids(db: TenantConnection, ids: Mapping[str, str]) -> dict[str, Meaning]:
@@ -117,7 +117,7 @@ async def _check_pair(db: TenantConnection, category_id: str, detail_id: str, kn
 
 def _completion(was: bool, becomes: bool, date_before: date | None, today: date) -> dict[str, date | None]:
     """Return what a change of status does to the completion date when nobody said anything about it."""
-    if becomes and date_before is None:
+    if becomes and not was and date_before is None:
         return {"completion_date": today}
     if was and not becomes:
         return {"completion_date": None}
@@ -128,7 +128,7 @@ async def _describe(
     db: TenantConnection, before: RowMapping, new: Mapping[str, Any], meaning: Mapping[str, Meaning]
 ) -> list[Change]:
     """Return the changes as people read them: names for ids, hours, ISO dates."""
-    old_ids = {name: before[name] for name in _ids(new) if before[name] is not None}
+    old_ids = _ids({name: before[name] for name in new})
     old_meaning = await master.meanings(db, old_ids) if old_ids else {}
     field_of = {column: field for field, column in COLUMN_OF.items()}
 

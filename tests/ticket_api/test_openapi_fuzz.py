@@ -52,6 +52,9 @@ def document() -> dict[str, Any]:
             narrow(schemas[body]["properties"], name, {"type": "string", "enum": ids})
     schemas["TicketChange"]["required"].append("comment")  # a change that changes nothing needs one
     schemas["TicketChange"]["properties"]["comment"] = schemas["NewComment"]["properties"]["comment"]
+    change = schemas["TicketChange"]["properties"]  # a field is given a value or cleared, never both
+    narrow(change, "clear", {"type": "array", "items": {"const": "remarks"}, "uniqueItems": True})
+    del change["remarks"]
     no_end_of_month = r"^20\d{2}-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])[ T]([01]\d|2[0-3]):[0-5]\d$"  # February
     narrow(schemas["NewTicket"]["properties"], "receptionDateTime", {"type": "string", "pattern": no_end_of_month})
     for path, operations in whole["paths"].items():
