@@ -233,7 +233,7 @@ def _answer(method: str, status: int, body: bytes) -> Any:
     if 200 <= status < 300:
         return value
     says = value if isinstance(value, dict) else {}
-    if status in {401, 403}:
+    if status in {401, 403} or (status == 429 and says.get("kind") == "too_many_wrong_keys"):
         log.error("api_refused_our_key", status=status)
         raise UpstreamRefusedError(
             "The ticket API does not accept this server's own key. Nothing was changed; "

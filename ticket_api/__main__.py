@@ -44,6 +44,7 @@ async def serve(settings: TicketApiSettings) -> None:
         database_url=settings.database_url.get_secret_value(),
         api_key=settings.api_key.get_secret_value() if settings.api_key else None,
         sample_data=settings.sample_data,
+        trusted_proxies=settings.trusted_proxies,
     )
     config = uvicorn.Config(
         app,

@@ -360,6 +360,7 @@ class Failure(Answer):
     """Why not, and what would be right."""
 
     error: str
+    kind: str | None = Field(default=None, description="A word for programs, where the status says too little.")
     field: str | None = Field(default=None, description="The field, parameter or header at fault.")
     allowed: Annotated[list[str], Field(max_length=50)] | None = Field(
         default=None, description="What would have been accepted there: at most 50 values."

@@ -38,12 +38,19 @@ FAILURES: Final[Mapping[int, tuple[str, dict[str, Any]]]] = {
         "The body is not declared as JSON.",
         {"error": "Send the body as JSON, with Content-Type: application/json."},
     ),
+    429: (
+        "Too many wrong keys came from this address; the key was not looked at. `Retry-After` says when to come back.",
+        {
+            "error": "Too many wrong API keys came from your address. Check the key, and try again in 6 s.",
+            "kind": "too_many_wrong_keys",
+        },
+    ),
     503: ("The database is busy or away; try again.", {"error": "The ticket database is busy or not reachable."}),
 }
 
 
 def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return these statuses, and the 500 that nothing can promise away, for a route's `responses`."""
+    """Return these statuses, a 429 where keys are asked for, and the 500 that nothing can promise away, for a route."""
     known = {
         **FAILURES,
         500: ("The API made a mistake.", {"error": "The ticket API made a mistake. It is in its log."}),
@@ -54,7 +61,7 @@ def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
             "description": known[status][0],
             "content": {"application/json": {"example": known[status][1]}},
         }
-        for status in (*statuses, 500)
+        for status in (*statuses, *((429,) if 401 in statuses else ()), 500)
     }
 
 

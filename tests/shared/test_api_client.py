@@ -193,6 +193,18 @@ async def test_what_is_not_json_leaves_a_write_unknown(
     assert error.settled
 
 
+@pytest.mark.parametrize("method", ["GET", *WRITES])
+async def test_a_throttled_wrong_key_is_the_operators_matter_and_not_an_overload(
+    api: APIClient, httpx2_mock: respx.Router, method: str
+) -> None:
+    says = {**PROSE, "kind": "too_many_wrong_keys"}
+    httpx2_mock.request(method, f"{BASE}/tickets/T1").respond(429, json=says)
+
+    error = await error_of(api, method)
+
+    assert (type(error), str(error)) == (UpstreamRefusedError, OUR_KEY)
+
+
 async def test_a_refusal_passes_on_the_field_and_the_ids_allowed(api: APIClient, httpx2_mock: respx.Router) -> None:
     says = {**PROSE, "field": "statusId", "allowed": ["stat1", "stat2"]}
     httpx2_mock.post(f"{BASE}/tickets/T1").respond(400, json=says)
