@@ -74,15 +74,17 @@ class Door:
             public_url=str(settings.public_url or "").rstrip("/"),
         )
         self.app = FastAPI(title="Ticket server", lifespan=self._lifespan, openapi_url=None)
-        operations = Operations(
+        self._operations = Operations(
             health=self.health,
             is_draining=lambda: self.transport.is_draining,
             why_not=self.why_not,
             figures=self.transport.figures,
             counter=counter,
             operator_key=settings.operator_key.get_secret_value() if settings.operator_key is not None else None,
+            trail=callers.trail,
+            trusted_proxies=settings.trusted_proxies,
         )
-        self.app.router.routes.extend([*operations.routes, *self.transport.routes])
+        self.app.router.routes.extend([*self._operations.routes, *self.transport.routes])
 
     @asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncGenerator[None]:
@@ -91,6 +93,7 @@ class Door:
                 await stack.enter_async_context(self._callers.run())
             except DatabaseNotReadyError as error:
                 raise SettingsError(str(error)) from error
+            await stack.enter_async_context(self._operations.run())
             await stack.enter_async_context(self._service.run())
             await stack.enter_async_context(self.transport.run())
             yield
