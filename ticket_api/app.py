@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from fastapi import FastAPI
 
-from shared.database import Database, open_engine, resolve_url
+from shared.database import open_engine, resolve_url
+from shared.transactions import open_transactions
 from ticket_api import openapi, refusals
 from ticket_api.guard import Guard
 from ticket_api.keys import KeyRing, TenantOf
@@ -55,7 +56,8 @@ def create_app(
         async with open_engine(url) as engine:
             await prepare(engine, fill=fill, clock=clock)
             await refuse_what_policies_do_not_bind(engine)
-            app.state.tenants = Tenants(Database(engine), fill=fill, clock=clock)
+        async with open_transactions(url) as transactions:
+            app.state.tenants = Tenants(transactions, fill=fill, clock=clock)
             yield
 
     async def ask_embedder(key: str) -> str | None:
@@ -77,7 +79,7 @@ def create_app(
     refusals.install(app)
     whose: TenantOf | None = None if tenant_of is None else ask_embedder
     if api_key is not None:
-        whose = KeyRing(api_key, lambda: app.state.tenants.database).tenant_of
+        whose = KeyRing(api_key, lambda: app.state.tenants.transactions).tenant_of
     app.add_middleware(Guard, tenant_of=whose)
     describe: Callable[[], dict[str, Any]] = partial(openapi.document, app, needs_key=whose is not None)
     app.openapi = describe  # type: ignore[method-assign]  # FastAPI's documented way of changing the document
