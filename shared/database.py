@@ -3,16 +3,19 @@
 The ticket API and the identity store each have one; neither knows the other.
 
 SQLite: WAL, foreign keys on, a writer takes the write lock when it begins, so that two of them wait instead of failing
-half way. PostgreSQL: asyncpg with time limits on connecting, statements and locks. Pools are bounded on both.
+half way. PostgreSQL: asyncpg with time limits on connecting, statements and locks. Pools are bounded on both, and
+whoever waits for a connection is served in order: SQLAlchemy's own queue lets a newcomer take the connection for which
+a waiter was woken.
 Source: SQLAlchemy 2.1, "SQLite: Serializable isolation / Savepoints / Transactional DDL" for taking BEGIN over.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import URL, Connection, DateTime, Dialect, event, make_url
+from sqlalchemy import URL, Connection, DateTime, Dialect, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -22,6 +25,8 @@ from shared.errors import TicketServerError
 
 BUSY_TIMEOUT_S: Final = 5
 """How long one statement waits for a lock that somebody else holds."""
+CONNECTIONS: Final = {"sqlite": 5, "postgresql": 10}
+"""How many connections one pool has at most."""
 DRIVERS: Final = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 POSTGRESQL_LIMITS: Final = {
     "application_name": "ticket_server",
@@ -88,11 +93,34 @@ def _with_drivers_tls(url: URL) -> URL:
     return url.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
 
 
+class Places:
+    """As many places as a pool has connections, given out in the order in which callers asked."""
+
+    def __init__(self, count: int) -> None:
+        self._free = asyncio.Semaphore(count)  # whose waiters go before newcomers
+
+    async def take(self) -> None:
+        """Wait for a place, at most `BUSY_TIMEOUT_S`; `leave` gives it back. Raises: DatabaseBusyError."""
+        if not self._free.locked():
+            await self._free.acquire()  # at once
+            return
+        try:
+            async with asyncio.timeout(BUSY_TIMEOUT_S):
+                await self._free.acquire()
+        except TimeoutError as error:
+            raise DatabaseBusyError from error
+
+    def leave(self) -> None:
+        """Give a place back, to the caller that has waited longest."""
+        self._free.release()
+
+
 class Database:
-    """A pool of connections, as transactions."""
+    """A pool of connections, as transactions in which each statement is awaited."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
+        self._places = Places(CONNECTIONS[engine.dialect.name])
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -111,15 +139,26 @@ class Database:
 
     @asynccontextmanager
     async def _transaction(self, sqlite_begin: str) -> AsyncIterator[AsyncConnection]:
+        await self._places.take()
         try:
-            async with self.engine.connect() as connection:
-                await connection.execution_options(sqlite_begin=sqlite_begin)
-                async with connection.begin():
-                    yield connection
-        except (DBAPIError, PoolTimeoutError, OSError) as error:
-            if is_temporary(error):
-                raise DatabaseBusyError from error
-            raise
+            with busy_is_told():
+                async with self.engine.connect() as connection:
+                    await connection.execution_options(sqlite_begin=sqlite_begin)
+                    async with connection.begin():
+                        yield connection
+        finally:
+            self._places.leave()
+
+
+@contextmanager
+def busy_is_told() -> Iterator[None]:
+    """Raise DatabaseBusyError for what may well succeed later."""
+    try:
+        yield
+    except (DBAPIError, PoolTimeoutError, OSError) as error:
+        if is_temporary(error):
+            raise DatabaseBusyError from error
+        raise
 
 
 def is_temporary(error: BaseException) -> bool:
@@ -132,18 +171,30 @@ def is_temporary(error: BaseException) -> bool:
     return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
 
 
+def make_threads_engine(url: URL) -> Engine:
+    """Return a bounded pool of SQLite connections for threads, to be disposed of at the end."""
+    engine = create_engine(
+        url.set(drivername="sqlite"),
+        pool_size=CONNECTIONS["sqlite"],
+        max_overflow=0,
+        connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
+    )
+    _take_over_transactions(engine)
+    return engine
+
+
 def make_engine(url: URL) -> AsyncEngine:
     """Return a bounded pool of connections, to be disposed of at the end. Nothing connects before it is asked to."""
     if url.get_backend_name() == "sqlite":
         engine = create_async_engine(
-            url, pool_size=5, max_overflow=0, pool_timeout=BUSY_TIMEOUT_S, connect_args={"timeout": BUSY_TIMEOUT_S}
+            url, pool_size=CONNECTIONS["sqlite"], max_overflow=0, connect_args={"timeout": BUSY_TIMEOUT_S}
         )
-        _take_over_transactions(engine)
+        _take_over_transactions(engine.sync_engine)
         return engine
     return create_async_engine(
         url,
         pool_size=5,
-        max_overflow=5,
+        max_overflow=CONNECTIONS["postgresql"] - 5,
         pool_timeout=BUSY_TIMEOUT_S,
         pool_pre_ping=True,  # a server that was restarted must not cost every pooled connection one failed request
         connect_args={"timeout": 5, "command_timeout": 10, "server_settings": POSTGRESQL_LIMITS},
@@ -160,10 +211,10 @@ async def open_engine(url: URL) -> AsyncIterator[AsyncEngine]:
         await engine.dispose()
 
 
-def _take_over_transactions(engine: AsyncEngine) -> None:
+def _take_over_transactions(engine: Engine) -> None:
     """Let SQLAlchemy's own BEGIN decide, because the driver begins late and only before some statements."""
 
-    @event.listens_for(engine.sync_engine, "connect")
+    @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: object) -> None:
         connection.isolation_level = None
         cursor = connection.cursor()
@@ -171,7 +222,7 @@ def _take_over_transactions(engine: AsyncEngine) -> None:
         cursor.execute("PRAGMA synchronous = NORMAL")  # with WAL: safe against a crash of this process
         cursor.close()
 
-    @event.listens_for(engine.sync_engine, "begin")
+    @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         statement = connection.get_execution_options().get("sqlite_begin", "BEGIN")
         if statement is not None:

@@ -26,7 +26,7 @@ LAYER_1: Final = (
     *("shared.address", "shared.audit", "shared.errors", "shared.failed_attempts", "shared.identity", "shared.names"),
     *("shared.recent", "shared.sparing", "shared.telemetry"),
 )
-STORAGE: Final = ("shared.database", "shared.migrations")
+STORAGE: Final = ("shared.database", "shared.migrations", "shared.transactions")
 
 # What of ours a module may import; the longest matching name decides. A module without a line may import
 # nothing of ours: where it belongs is a decision to be written down here.
@@ -53,6 +53,7 @@ MAY_IMPORT: Final = MappingProxyType({
     "shared.sparing": ("shared.audit",),
     "shared.database": ("shared.errors",),  # how a database is opened, for the two edges that have one each
     "shared.migrations": ("shared.database",),
+    "shared.transactions": ("shared.database",),
     # outside the layers
     "run": (),
     "sse_conformance": ("sse_conformance",),  # a black box for any server, so it knows nothing of ours

@@ -9,8 +9,9 @@ from typing import Any, Literal
 from fastapi import FastAPI
 
 from shared.audit import LoggedTrail
-from shared.database import Database, open_engine, resolve_url
+from shared.database import open_engine, resolve_url
 from shared.failed_attempts import FailedAttempts
+from shared.transactions import open_transactions
 from ticket_api import openapi, refusals
 from ticket_api.guard import Guard, WrongKeyError
 from ticket_api.keys import KeyRing, TenantOf
@@ -60,7 +61,8 @@ def create_app(
         async with open_engine(url) as engine:
             await prepare(engine, fill=fill, clock=clock)
             await refuse_what_policies_do_not_bind(engine)
-            app.state.tenants = Tenants(Database(engine), fill=fill, clock=clock)
+        async with open_transactions(url) as transactions:
+            app.state.tenants = Tenants(transactions, fill=fill, clock=clock)
             async with nullcontext() if attempts is None else attempts.run():
                 yield
 
@@ -83,7 +85,7 @@ def create_app(
     refusals.install(app)
     whose: TenantOf | None = None if tenant_of is None else ask_embedder
     if api_key is not None:
-        whose = KeyRing(api_key, lambda: app.state.tenants.database).tenant_of
+        whose = KeyRing(api_key, lambda: app.state.tenants.transactions).tenant_of
     app.add_middleware(Guard, tenant_of=whose, attempts=attempts, trusted_proxies=trusted_proxies)
     describe: Callable[[], dict[str, Any]] = partial(openapi.document, app, needs_key=whose is not None)
     app.openapi = describe  # type: ignore[method-assign]  # FastAPI's documented way of changing the document

@@ -17,16 +17,16 @@ KEPT: Final = timedelta(hours=24)
 SWEPT_AT_ONCE: Final = 100
 
 
-async def claim(db: TenantConnection, key: str, fingerprint: str, now: datetime) -> tuple[int, str] | None:
+def claim(db: TenantConnection, key: str, fingerprint: str, now: datetime) -> tuple[int, str] | None:
     """Take `key` for this request, or return the status and body that were answered under it before.
 
     Raises:
         ConflictError: the key was used for another request within the last 24 hours.
     """
-    await _sweep(db, key, now)
-    if await db.add_if_new(keys, key=key, fingerprint=fingerprint, created_at=now):
+    _sweep(db, key, now)
+    if db.add_if_new(keys, key=key, fingerprint=fingerprint, created_at=now):
         return None
-    known = (await db.execute(db.select(keys).where(keys.c.key == key))).one()
+    known = (db.execute(db.select(keys).where(keys.c.key == key))).one()
     if known.fingerprint != fingerprint:
         raise ConflictError(
             "This Idempotency-Key was already used for another request. Nothing was changed.", field="Idempotency-Key"
@@ -34,15 +34,15 @@ async def claim(db: TenantConnection, key: str, fingerprint: str, now: datetime)
     return known.status, known.answer
 
 
-async def settle(db: TenantConnection, key: str, status: int, answer: str) -> None:
+def settle(db: TenantConnection, key: str, status: int, answer: str) -> None:
     """Remember what the request that claimed `key` answers."""
-    await db.execute(db.update(keys).where(keys.c.key == key).values(status=status, answer=answer))
+    db.execute(db.update(keys).where(keys.c.key == key).values(status=status, answer=answer))
 
 
-async def _sweep(db: TenantConnection, key: str, now: datetime) -> None:
+def _sweep(db: TenantConnection, key: str, now: datetime) -> None:
     """Forget this key if it is too old, and a bounded number of others; rows that somebody else sweeps are skipped."""
     expired = keys.c.created_at <= now - KEPT
     oldest = db.select(keys, keys.c.key).where(expired).order_by(keys.c.created_at).limit(SWEPT_AT_ONCE)
     some = oldest.with_for_update(skip_locked=True).cte()  # PostgreSQL may run a mere subquery again for each row
-    await db.execute(db.delete(keys).where(keys.c.key.in_(select(some))))
-    await db.execute(db.delete(keys).where(keys.c.key == key, expired))
+    db.execute(db.delete(keys).where(keys.c.key.in_(select(some))))
+    db.execute(db.delete(keys).where(keys.c.key == key, expired))
