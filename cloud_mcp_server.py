@@ -9,7 +9,6 @@ import gc
 import sys
 from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
@@ -109,7 +108,7 @@ class Door:
         if not self.transport.is_up:
             return BrokerUnavailableError.kind
         probes = (
-            (UpstreamUnavailableError.kind, partial(self._service.api.get, "/health")),
+            (UpstreamUnavailableError.kind, self._check_api),
             ("identity_unavailable", self._callers.check),
         )
         for late, probe in probes:
@@ -121,6 +120,13 @@ class Door:
             except TimeoutError:
                 return late
         return None
+
+    async def _check_api(self) -> None:
+        """See that the ticket API answers, and where it can tell, that its database takes writes."""
+        health = await self._service.api.get("/health")
+        features = health.get("features") if isinstance(health, dict) else None
+        if isinstance(features, list) and "readiness" in features:
+            await self._service.api.get("/ready")
 
 
 def callers_of(settings: CloudSettings) -> Callers:

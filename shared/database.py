@@ -10,10 +10,11 @@ Source: SQLAlchemy 2.1, "SQLite: Serializable isolation / Savepoints / Transacti
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, ClassVar, Final
 
 from sqlalchemy import URL, Connection, DateTime, Dialect, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -61,9 +62,49 @@ class DatabaseBusyError(TicketServerError):
     """The database could not do it now; nothing was changed, and the same work may be tried again."""
 
     kind = "database_busy"
+    sentence: ClassVar[str] = "The database is busy or not reachable. Nothing was changed; try again in a moment."
 
     def __init__(self) -> None:
-        super().__init__("The database is busy or not reachable. Nothing was changed; try again in a moment.")
+        super().__init__(self.sentence)
+
+
+class DatabaseFullError(DatabaseBusyError):
+    """There is no room on the database's disk; reading may well go on."""
+
+    kind = "disk_full"
+    sentence = "The disk of the database is full. Nothing was changed; the operator must make room there."
+
+
+class DatabaseReadOnlyError(DatabaseBusyError):
+    """The database may be read, but not written."""
+
+    kind = "read_only"
+    sentence = (
+        "The database is read-only. Nothing was changed; the operator must make its file and folder writable, or name "
+        "the server that takes writes."
+    )
+
+
+class DatabaseFailedError(DatabaseBusyError):
+    """The database's file cannot be opened, read or written."""
+
+    kind = "disk_failed"
+    sentence = (
+        "The file of the database cannot be opened, read or written. Nothing was changed; the operator must check the "
+        "disk, its quota, the rights of the file and its folder, and the limit of open files."
+    )
+
+
+UNUSABLE: Final[Mapping[str, type[DatabaseBusyError]]] = MappingProxyType({
+    "SQLITE_FULL": DatabaseFullError,
+    "SQLITE_READONLY": DatabaseReadOnlyError,
+    "SQLITE_CANTOPEN": DatabaseFailedError,
+    "SQLITE_IOERR": DatabaseFailedError,
+    "53100": DatabaseFullError,
+    "25006": DatabaseReadOnlyError,
+    "58030": DatabaseFailedError,
+})  # fmt: skip
+"""What an operator has to mend: by SQLite's primary result code, or PostgreSQL's SQLSTATE (its appendix A)."""
 
 
 def resolve_url(database_url: str) -> URL:
@@ -156,9 +197,18 @@ def busy_is_told() -> Iterator[None]:
     try:
         yield
     except (DBAPIError, PoolTimeoutError, OSError) as error:
+        if (unusable := unusable_as(error)) is not None:
+            raise unusable from error
         if is_temporary(error):
             raise DatabaseBusyError from error
         raise
+
+
+def unusable_as(error: BaseException) -> type[DatabaseBusyError] | None:
+    """Return what an operator has to mend before the same statement can succeed, or None where that is not it."""
+    cause = getattr(error, "orig", None)
+    name: str = getattr(cause, "sqlite_errorname", None) or ""  # SQLITE_IOERR_WRITE is a kind of SQLITE_IOERR
+    return UNUSABLE.get(getattr(cause, "sqlstate", None) or "_".join(name.split("_")[:2]))
 
 
 def is_temporary(error: BaseException) -> bool:

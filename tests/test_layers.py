@@ -26,7 +26,7 @@ LAYER_1: Final = (
     *("shared.address", "shared.audit", "shared.errors", "shared.failed_attempts", "shared.identity", "shared.names"),
     *("shared.recent", "shared.sparing", "shared.telemetry"),
 )
-STORAGE: Final = ("shared.database", "shared.migrations", "shared.transactions")
+STORAGE: Final = ("shared.database", "shared.migrations", "shared.transactions", "shared.write_check")
 
 # What of ours a module may import; the longest matching name decides. A module without a line may import
 # nothing of ours: where it belongs is a decision to be written down here.
@@ -52,6 +52,7 @@ MAY_IMPORT: Final = MappingProxyType({
     ),
     "shared.sparing": ("shared.audit",),
     "shared.database": ("shared.errors",),  # how a database is opened, for the two edges that have one each
+    "shared.write_check": ("shared.database",),
     "shared.migrations": ("shared.database",),
     "shared.transactions": ("shared.database",),
     # outside the layers

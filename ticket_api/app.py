@@ -12,13 +12,16 @@ from shared.audit import LoggedTrail
 from shared.database import open_engine, resolve_url
 from shared.failed_attempts import FailedAttempts
 from shared.transactions import open_transactions
+from shared.write_check import WriteCheck
 from ticket_api import openapi, refusals
 from ticket_api.guard import Guard, WrongKeyError
 from ticket_api.keys import KeyRing, TenantOf
 from ticket_api.migrate import prepare, refuse_what_policies_do_not_bind
 from ticket_api.routes import master_routes, open_routes, ticket_routes
 from ticket_api.sample import filler
-from ticket_api.tenancy import Tenants
+from ticket_api.store import idempotency
+from ticket_api.store.connection import TenantConnection
+from ticket_api.tenancy import DEFAULT, Tenants
 from ticket_api.times import utc_now
 
 
@@ -63,8 +66,13 @@ def create_app(
             await refuse_what_policies_do_not_bind(engine)
         async with open_transactions(url) as transactions:
             app.state.tenants = Tenants(transactions, fill=fill, clock=clock)
+            app.state.write_check = check = WriteCheck(partial(app.state.tenants.write, DEFAULT, take_back))
             async with nullcontext() if attempts is None else attempts.run():
                 yield
+            await check.settle()
+
+    def take_back(db: TenantConnection) -> None:
+        idempotency.write_and_take_back(db, clock())
 
     async def ask_embedder(key: str) -> str | None:
         return tenant_of(key) if tenant_of is not None else None

@@ -23,7 +23,7 @@ from ticket_api.tenancy import DEFAULT
 
 LARGEST_BODY: Final = 1024 * 1024
 SLOWEST_BODY_S: Final = 30
-OPEN_PATHS: Final = frozenset({"/health"})
+OPEN_PATHS: Final = frozenset({"/health", "/ready"})
 _BLANKS: Final = " \t"
 """What a header's value may be padded with (RFC 9110, 5.5); other blanks of Unicode may be bytes of a key."""
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from ticket_api.guard import OPEN_PATHS
 from ticket_api.models import Failure
 
 VERSION: Final = "1.0.0"
@@ -45,7 +46,15 @@ FAILURES: Final[Mapping[int, tuple[str, dict[str, Any]]]] = {
             "kind": "too_many_wrong_keys",
         },
     ),
-    503: ("The database is busy or away; try again.", {"error": "The ticket database is busy or not reachable."}),
+    503: (
+        "The database is busy or away: try again after `Retry-After`. Or it cannot be written until an operator acts: "
+        "`kind` is `read_only` or `disk_failed`, and there is no `Retry-After`.",
+        {"error": "The database is busy or not reachable. Nothing was changed.", "kind": "database_busy"},
+    ),
+    507: (
+        "The disk of the database is full; nothing was changed.",
+        {"error": "The disk of the database is full. Nothing was changed.", "kind": "disk_full"},
+    ),
 }
 
 
@@ -91,6 +100,7 @@ def document(app: FastAPI, *, needs_key: bool) -> dict[str, Any]:
                 "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"}
             }
             schema["security"] = [{"apiKey": []}]
-            schema["paths"]["/health"]["get"]["security"] = []
+            for path in OPEN_PATHS:
+                schema["paths"][path]["get"]["security"] = []
         app.openapi_schema = schema
     return app.openapi_schema

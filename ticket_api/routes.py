@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from sqlalchemy import Table
 from starlette.exceptions import HTTPException
 
+from shared.write_check import WriteCheck
 from ticket_api import tables, writes
 from ticket_api.errors import BadInputError
 from ticket_api.fields import Id
@@ -22,6 +23,7 @@ from ticket_api.models import (
     NewComment,
     NewTicket,
     Nothing,
+    Ready,
     ResponseCategory,
     Ticket,
     TicketChange,
@@ -77,6 +79,17 @@ async def health(_: NoQuery) -> Health:
     return Health(timestamp=show_moment(utc_now()))
 
 
+@open_routes.get("/ready", operation_id="ready", responses=failures(400, 503, 507))
+async def ready(request: Request, _: NoQuery) -> Ready:
+    """Tell whether the database takes writes, as it was within the last ten seconds. Needs no key.
+
+    Asked with a write that is rolled back, once for all who ask.
+    """
+    check: WriteCheck = request.app.state.write_check
+    await check.check()
+    return Ready()
+
+
 @ticket_routes.get("/tickets", operation_id="listTickets", responses=failures(400, 401, 503))
 async def list_tickets(request: Request, query: Annotated[TicketQuery, Query()]) -> list[TicketRow]:
     """List tickets: filtered, in order, one page."""
@@ -102,7 +115,7 @@ async def get_ticket(request: Request, ticket_id: TicketId, _: NoQuery) -> Ticke
     operation_id="createTicket",
     status_code=201,
     response_model=TicketWritten,
-    responses=failures(400, 401, 409, 413, 415, 503),
+    responses=failures(400, 401, 409, 413, 415, 503, 507),
     **writing,
 )
 async def create_ticket(request: Request, body: NewTicket, _: NoQuery, key: Key = None) -> Response:
@@ -119,7 +132,7 @@ async def create_ticket(request: Request, body: NewTicket, _: NoQuery, key: Key 
     "/tickets/{id}",
     operation_id="updateTicket",
     response_model=TicketWritten,
-    responses=failures(400, 401, 404, 409, 413, 415, 503),
+    responses=failures(400, 401, 404, 409, 413, 415, 503, 507),
     **writing,
 )
 async def update_ticket(
@@ -155,7 +168,7 @@ async def get_history(request: Request, ticket_id: TicketId, _: NoQuery) -> list
     operation_id="addHistory",
     status_code=201,
     response_model=HistoryWritten,
-    responses=failures(400, 401, 404, 409, 413, 415, 503),
+    responses=failures(400, 401, 404, 409, 413, 415, 503, 507),
     **writing,
 )
 async def add_history(request: Request, ticket_id: TicketId, body: NewComment, _: NoQuery, key: Key = None) -> Response:

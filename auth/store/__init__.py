@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from auth.errors import AlreadyExistsError, NotUsableError, UnknownError
@@ -30,6 +29,7 @@ from auth.store.programs import ServiceAccounts
 from auth.store.tenants import Tenants, insert_tenant
 from shared.database import Database, open_engine, resolve_url
 from shared.identity import DEFAULT_TENANT, Role
+from shared.write_check import WriteCheck
 
 
 def utc_now() -> datetime:
@@ -52,6 +52,7 @@ class IdentityStore:
     ) -> None:
         self._ledger = Ledger(Database(in_schema(engine)), actor=actor, clock=clock)
         self._secrets = secrets
+        self._write_check = WriteCheck(self._ledger.write_and_take_back)
         self.tenants = Tenants(self._ledger, secrets)
         self.users = Users(self._ledger)
         self.memberships = Memberships(self._ledger)
@@ -66,9 +67,12 @@ class IdentityStore:
         return self._ledger.clock
 
     async def check(self) -> None:
-        """See that the database answers. Raises: DatabaseBusyError."""
-        async with self._ledger.reading() as connection:
-            await connection.execute(select(1))
+        """See that the database takes writes, as it was within the last ten seconds. Raises: DatabaseBusyError."""
+        await self._write_check.check()
+
+    async def settle(self) -> None:
+        """Wait for a check that is under way, before the database is closed."""
+        await self._write_check.settle()
 
     async def first_key(
         self,

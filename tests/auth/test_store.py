@@ -6,12 +6,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, event, text
 
 from auth.errors import AlreadyExistsError, NotUsableError, UnknownError
 from auth.keys import parse
 from auth.records import KeyState, UpstreamKey
 from auth.store import IdentityStore
+from shared.database import DatabaseFullError
 from shared.errors import InvalidInputError, TicketServerError
 from shared.identity import Role, Scope
 from tests.auth.conftest import NOW, Clock
@@ -359,3 +360,30 @@ async def test_every_change_is_audited_as_its_actor(store: IdentityStore) -> Non
     events = [event async for event in store.audit.events()]
 
     assert {(event.actor, event.outcome, event.at) for event in events} == {("cli", "ok", NOW)}
+
+
+async def test_a_full_disk_is_told_by_changes_and_by_the_check(sqlite_store: IdentityStore) -> None:
+    await sqlite_store.check()
+    engine = sqlite_store._ledger._database.engine.sync_engine
+
+    @event.listens_for(engine, "begin")
+    def no_more_pages(connection: Connection) -> None:
+        connection.exec_driver_sql("PRAGMA max_page_count = 1")  # below what there is: that is the limit then
+
+    async def fill() -> None:
+        for number in range(1000):
+            await sqlite_store.users.add(f"user{number}@example.com", name="x" * 200)
+
+    with pytest.raises(DatabaseFullError, match=r"The disk of the database is full\. Nothing was changed"):
+        await fill()
+    sqlite_store._write_check._asked_at = float("-inf")
+    with pytest.raises(DatabaseFullError):
+        await sqlite_store.check()
+
+
+async def test_the_check_leaves_nothing_behind(store: IdentityStore) -> None:
+    before = await everything(store)
+
+    await store.check()
+
+    assert await everything(store) == before

@@ -32,7 +32,7 @@ FOREIGN: Final = "foreign"
 """An id that `other` alone has, in every master table."""
 THEIRS: Final = "TCK-0053"
 """A ticket that `other` alone has; its summary and its history say `foreign`."""
-WITHOUT_TENANT: Final = {("GET", "/health"), ("GET", "/openapi.json")}
+WITHOUT_TENANT: Final = {("GET", "/health"), ("GET", "/ready"), ("GET", "/openapi.json")}
 
 
 class Ask(NamedTuple):

@@ -4,11 +4,13 @@ The key is stored in the transaction of the write itself. A second request with 
 the first has ended: after a commit it finds the answer, after a rollback it does the work.
 """
 
+import secrets
 from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import select
 
+from shared.write_check import write_and_undo
 from ticket_api.errors import ConflictError
 from ticket_api.store.connection import TenantConnection
 from ticket_api.tables import idempotency_keys as keys
@@ -37,6 +39,12 @@ def claim(db: TenantConnection, key: str, fingerprint: str, now: datetime) -> tu
 def settle(db: TenantConnection, key: str, status: int, answer: str) -> None:
     """Remember what the request that claimed `key` answers."""
     db.execute(db.update(keys).where(keys.c.key == key).values(status=status, answer=answer))
+
+
+def write_and_take_back(db: TenantConnection, now: datetime) -> None:
+    """Write as `claim` does and leave the transaction, to see whether that is possible. Raises: UndoneError: it is."""
+    row = {"key": f"check-{secrets.token_hex(16)}", "fingerprint": "", "created_at": now}
+    write_and_undo(db.connection, lambda text: db.insert(keys).values(answer=text, **row))
 
 
 def _sweep(db: TenantConnection, key: str, now: datetime) -> None:
