@@ -9,7 +9,6 @@ import gc
 import sys
 from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
@@ -74,15 +73,17 @@ class Door:
             public_url=str(settings.public_url or "").rstrip("/"),
         )
         self.app = FastAPI(title="Ticket server", lifespan=self._lifespan, openapi_url=None)
-        operations = Operations(
+        self._operations = Operations(
             health=self.health,
             is_draining=lambda: self.transport.is_draining,
             why_not=self.why_not,
             figures=self.transport.figures,
             counter=counter,
             operator_key=settings.operator_key.get_secret_value() if settings.operator_key is not None else None,
+            trail=callers.trail,
+            trusted_proxies=settings.trusted_proxies,
         )
-        self.app.router.routes.extend([*operations.routes, *self.transport.routes])
+        self.app.router.routes.extend([*self._operations.routes, *self.transport.routes])
 
     @asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncGenerator[None]:
@@ -91,6 +92,7 @@ class Door:
                 await stack.enter_async_context(self._callers.run())
             except DatabaseNotReadyError as error:
                 raise SettingsError(str(error)) from error
+            await stack.enter_async_context(self._operations.run())
             await stack.enter_async_context(self._service.run())
             await stack.enter_async_context(self.transport.run())
             yield
@@ -106,7 +108,7 @@ class Door:
         if not self.transport.is_up:
             return BrokerUnavailableError.kind
         probes = (
-            (UpstreamUnavailableError.kind, partial(self._service.api.get, "/health")),
+            (UpstreamUnavailableError.kind, self._check_api),
             ("identity_unavailable", self._callers.check),
         )
         for late, probe in probes:
@@ -118,6 +120,13 @@ class Door:
             except TimeoutError:
                 return late
         return None
+
+    async def _check_api(self) -> None:
+        """See that the ticket API answers, and where it can tell, that its database takes writes."""
+        health = await self._service.api.get("/health")
+        features = health.get("features") if isinstance(health, dict) else None
+        if isinstance(features, list) and "readiness" in features:
+            await self._service.api.get("/ready")
 
 
 def callers_of(settings: CloudSettings) -> Callers:

@@ -2,14 +2,16 @@
 
 That it lives and that it is ready is told to everybody, since probes have no key. Why it is not ready, and every
 figure, is for whoever has the operator's key: they tell of organisations and of what stands behind this server.
+
+Wrong operator keys are throttled and audited as keys of clients are. A probe without a key is answered always; one with
+a wrong key is answered as without it, until its address has no attempts left (429).
 """
 
 import asyncio
-import hmac
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from hashlib import sha256
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -21,18 +23,22 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from auth.providers import AuthenticationError, presented_key
+from auth.guarded import GuardedAuthProvider
+from auth.providers import APIKeyAuthProvider, AuthenticationError, only_credential
+from shared.audit import AuditTrail
 from shared.telemetry import TallyCounter, get_logger
 
 log = get_logger(__name__)
 
 PROBED_AGAIN_S: Final = 1.0
 """Whoever asks more often gets the same answer: strangers can ask, and what stands behind has other work."""
+NOBODY: Final = "unknown"
+"""The organisation of a request that has no principal, as the transports label it."""
 PREFIX: Final = "ticket_server_"
 HELP: Final = MappingProxyType({
     "api_requests": "Requests to ticket APIs by method and outcome.",
     "audit_events_lost": "Audit events that the identity store did not take in time; they are in the log.",
-    "http_refusals": "Requests refused before any handler saw them, by status and kind.",
+    "http_refusals": "Requests refused before any handler saw them, and wrong operator keys, by status and kind.",
     "mcp_answers_dropped": "Answers that came too late to be wanted.",
     "mcp_clients": "Sessions initialized, and requests of 2026-07-28, by wire, revision and client.",
     "mcp_requests": "Requests served by method and outcome.",
@@ -43,7 +49,7 @@ HELP: Final = MappingProxyType({
 
 
 class Operations:
-    """The routes of operators.
+    """The routes of operators. Use inside `run()`, else refusals beyond the first are not audited.
 
     Args:
         health: what is told of a process that lives.
@@ -52,6 +58,8 @@ class Operations:
         figures: how many `sessions`, `streams` and `log_bytes` there are.
         counter: what was counted.
         operator_key: opens what is not for everybody; without one it is not served at all.
+        trail: is told of wrong operator keys.
+        trusted_proxies: how many proxies of our own stand in front (`X-Forwarded-For`).
     """
 
     def __init__(
@@ -63,19 +71,35 @@ class Operations:
         figures: Callable[[], Mapping[str, int]],
         counter: TallyCounter,
         operator_key: str | None,
+        trail: AuditTrail,
+        trusted_proxies: int = 0,
     ) -> None:
         self._health = health
         self._is_draining = is_draining
         self._why_not = why_not
-        self._key = sha256(operator_key.encode()).digest() if operator_key is not None else None
+        self._counter = counter
+        self._operators: GuardedAuthProvider | None = None
+        if operator_key is not None:
+            self._operators = GuardedAuthProvider(
+                APIKeyAuthProvider(operator_key), trail=trail, trusted_proxies=trusted_proxies, what="operator key"
+            )
         self._probe = asyncio.Lock()
         self._probed_at = float("-inf")
         self._reason: str | None = None
         self._registry = CollectorRegistry()
         self._registry.register(_Figures(figures, counter))
         self.routes = [Route("/health", self.health), Route("/ready", self.ready)]
-        if self._key is not None:
+        if self._operators is not None:
             self.routes.append(Route("/metrics", self.metrics))
+
+    @asynccontextmanager
+    async def run(self) -> AsyncIterator[None]:
+        """Have refusals audited that were only counted, and what is left at the end."""
+        if self._operators is None:
+            yield
+            return
+        async with self._operators.run():
+            yield
 
     async def health(self, _: Request) -> JSONResponse:
         """Say that the process lives; touches nothing else."""
@@ -83,25 +107,50 @@ class Operations:
 
     async def ready(self, request: Request) -> JSONResponse:
         """Say whether calls would succeed, and to an operator why not."""
+        try:
+            is_operator = await self._is_operator(request)
+        except AuthenticationError as error:
+            return self._refused(error)
         reason = "draining" if self._is_draining() else await self._reason_now()
         said: dict[str, Any] = {"status": "ready" if reason is None else "unavailable"}
-        if self._is_operator(request):
+        if is_operator:
             said["reason"] = reason
         return JSONResponse(said, status_code=200 if reason is None else 503)
 
     async def metrics(self, request: Request) -> Response:
         """Return every figure in the text format of Prometheus."""
-        if not self._is_operator(request):
+        try:
+            is_operator = await self._is_operator(request)
+        except AuthenticationError as error:
+            return self._refused(error)
+        if not is_operator:
             return JSONResponse({"error": "Send the operator's key (MCP_OPERATOR_KEY)."}, status_code=401)
         return Response(generate_latest(self._registry), headers={"content-type": CONTENT_TYPE_LATEST})
 
-    def _is_operator(self, request: Request) -> bool:
-        try:
-            key = presented_key(request) or ""
-        except AuthenticationError:
+    async def _is_operator(self, request: Request) -> bool:
+        """Tell whether the operator asks; a wrong key is a failed attempt.
+
+        Raises:
+            AuthenticationError: (400) two credentials at once; (429) too many wrong keys came from this address.
+        """
+        if self._operators is None or only_credential(request) is None:
             return False
-        # Digests are of equal length, so the comparison tells nothing about the key, not even its length.
-        return self._key is not None and hmac.compare_digest(sha256(key.encode("latin-1")).digest(), self._key)
+        try:
+            await self._operators.authenticate(request)
+        except AuthenticationError as error:
+            if error.status == 429:
+                raise
+            self._count(error)  # the request itself may be answered
+            return False
+        return True
+
+    def _refused(self, error: AuthenticationError) -> JSONResponse:
+        self._count(error)
+        later = {} if error.retry_after_s is None else {"retry-after": str(error.retry_after_s)}
+        return JSONResponse({"error": str(error)}, status_code=error.status, headers=later)
+
+    def _count(self, error: AuthenticationError) -> None:
+        self._counter.count("http_refusals", status=str(error.status), kind=error.kind, tenant=NOBODY)
 
     async def _reason_now(self) -> str | None:
         async with self._probe:

@@ -30,20 +30,30 @@ def presented_key(request: HTTPConnection) -> str | None:
     Raises:
         AuthenticationError: (400) two credentials at once, or an `Authorization` of another scheme.
     """
-    keys = request.headers.getlist("x-api-key")
-    authorizations = request.headers.getlist("authorization")
-    if len(keys) + len(authorizations) > 1:
-        raise AuthenticationError(
-            "Send one credential: either the header x-api-key or Authorization: Bearer, not both.", status=400
-        )
-    if keys:
-        return keys[0].strip(_BLANKS)
-    if not authorizations:
+    credential = only_credential(request)
+    if credential is None:
         return None
-    scheme, _, key = authorizations[0].strip(_BLANKS).partition(" ")
+    header, value = credential
+    if header == "x-api-key":
+        return value
+    scheme, _, key = value.partition(" ")
     if scheme.lower() != "bearer":
         raise AuthenticationError("Authorization must be of the form 'Bearer <key>'.", status=400)
     return key.strip(_BLANKS)
+
+
+def only_credential(request: HTTPConnection) -> tuple[str, str] | None:
+    """Return the name and the value of the one header with a credential, whatever kind it is, or None.
+
+    Raises:
+        AuthenticationError: (400) two credentials at once.
+    """
+    found = [(name, value) for name in ("x-api-key", "authorization") for value in request.headers.getlist(name)]
+    if len(found) > 1:
+        raise AuthenticationError(
+            "Send one credential: either the header x-api-key or Authorization: Bearer, not both.", status=400
+        )
+    return (found[0][0], found[0][1].strip(_BLANKS)) if found else None
 
 
 class AnonymousAuthProvider(AuthProvider):

@@ -1,9 +1,8 @@
-"""What is remembered for a while: a bounded memory, and answers of the store that many share."""
+"""What is remembered for a while: answers of the store that many share."""
 
 import asyncio
 import time
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
@@ -11,11 +10,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from auth.errors import StoreUnavailableError
 from shared.errors import TicketServerError
+from shared.recent import Recent
 from shared.telemetry import get_logger
 
 log = get_logger(__name__)
 
-K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 CACHE_S: Final = 30.0
@@ -25,35 +24,6 @@ ASK_S: Final = 3.0
 MOST_ANSWERS: Final = 10_000
 MOST_QUESTIONS: Final = 1_000
 """How many different questions may be under way; more than that is a flood, which is refused."""
-
-
-class Recent(Generic[K, V]):
-    """The `most` entries that were put or looked at last."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._entries: OrderedDict[K, V] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def get(self, key: K) -> V | None:
-        """Return what was put for `key`, which makes it one of the latest, or None."""
-        if key not in self._entries:
-            return None
-        self._entries.move_to_end(key)
-        return self._entries[key]
-
-    def put(self, key: K, value: V) -> None:
-        """Remember `value`, and forget the entry that was of no use for the longest time if there are too many."""
-        self._entries[key] = value
-        self._entries.move_to_end(key)
-        if len(self._entries) > self._most:
-            self._entries.popitem(last=False)
-
-    def forget(self, key: K) -> None:
-        """Remember nothing for `key`."""
-        self._entries.pop(key, None)
 
 
 @dataclass(frozen=True, slots=True)

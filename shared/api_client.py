@@ -15,9 +15,9 @@ import re
 import socket
 import ssl
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Final, Self
 from urllib.parse import quote
 
@@ -29,8 +29,10 @@ from shared.errors import (
     InvalidInputError,
     NotFoundError,
     OutcomeUnknownError,
+    UpstreamDiskFullError,
     UpstreamError,
     UpstreamFaultError,
+    UpstreamNotWritableError,
     UpstreamRefusedError,
     UpstreamUnavailableError,
 )
@@ -233,7 +235,7 @@ def _answer(method: str, status: int, body: bytes) -> Any:
     if 200 <= status < 300:
         return value
     says = value if isinstance(value, dict) else {}
-    if status in {401, 403}:
+    if status in {401, 403} or (status == 429 and says.get("kind") == "too_many_wrong_keys"):
         log.error("api_refused_our_key", status=status)
         raise UpstreamRefusedError(
             "The ticket API does not accept this server's own key. Nothing was changed; "
@@ -247,10 +249,24 @@ def _answer(method: str, status: int, body: bytes) -> Any:
         )
     if status in {400, 413, 422}:
         raise _refused_input(says)
+    if status in {503, 507} and (unusable := _UNUSABLE.get(str(says.get("kind")))) is not None:
+        log.error("api_database_unusable", method=method, kind=says["kind"])
+        raise unusable()
     if status == 429 or (status in _PASSING and method == "GET"):
         raise UpstreamUnavailableError("The ticket API is overloaded. Nothing was changed; try again in a moment.")
     log.error("api_fault", method=method, status=status)
     raise _senseless(method, status, f"with an error of its own (HTTP {status})")
+
+
+_NOT_WRITABLE: Final = "The ticket database cannot be written. Nothing was changed; the operator must look at it."
+_UNUSABLE: Final[Mapping[str, Callable[[], UpstreamError]]] = MappingProxyType({
+    "disk_full": lambda: UpstreamDiskFullError(
+        "The disk of the ticket database is full. Nothing was changed; the operator must make room there."
+    ),
+    "read_only": lambda: UpstreamNotWritableError(_NOT_WRITABLE),
+    "disk_failed": lambda: UpstreamNotWritableError(_NOT_WRITABLE),
+})  # fmt: skip
+"""What the reference API says of a request that it rolled back, by `kind`: proof that nothing was changed."""
 
 
 def _senseless(method: str, status: int, how: str) -> UpstreamError:

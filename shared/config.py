@@ -330,6 +330,7 @@ class TicketApiSettings(Settings):
     allow_anonymous: bool = False
     host: str = Field(default_factory=_default_host)
     port: int = Field(default=8081, ge=0, le=65535, validation_alias=AliasChoices("PORT", "MCP_PORT"))
+    trusted_proxies: int = Field(default_factory=_default_proxies, ge=0, le=10)
     allow_ephemeral: bool = False
 
     @model_validator(mode="after")

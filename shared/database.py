@@ -3,16 +3,20 @@
 The ticket API and the identity store each have one; neither knows the other.
 
 SQLite: WAL, foreign keys on, a writer takes the write lock when it begins, so that two of them wait instead of failing
-half way. PostgreSQL: asyncpg with time limits on connecting, statements and locks. Pools are bounded on both.
+half way. PostgreSQL: asyncpg with time limits on connecting, statements and locks. Pools are bounded on both, and
+whoever waits for a connection is served in order: SQLAlchemy's own queue lets a newcomer take the connection for which
+a waiter was woken.
 Source: SQLAlchemy 2.1, "SQLite: Serializable isolation / Savepoints / Transactional DDL" for taking BEGIN over.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, ClassVar, Final
 
-from sqlalchemy import URL, Connection, DateTime, Dialect, event, make_url
+from sqlalchemy import URL, Connection, DateTime, Dialect, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -22,6 +26,8 @@ from shared.errors import TicketServerError
 
 BUSY_TIMEOUT_S: Final = 5
 """How long one statement waits for a lock that somebody else holds."""
+CONNECTIONS: Final = {"sqlite": 5, "postgresql": 10}
+"""How many connections one pool has at most."""
 DRIVERS: Final = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 POSTGRESQL_LIMITS: Final = {
     "application_name": "ticket_server",
@@ -56,9 +62,49 @@ class DatabaseBusyError(TicketServerError):
     """The database could not do it now; nothing was changed, and the same work may be tried again."""
 
     kind = "database_busy"
+    sentence: ClassVar[str] = "The database is busy or not reachable. Nothing was changed; try again in a moment."
 
     def __init__(self) -> None:
-        super().__init__("The database is busy or not reachable. Nothing was changed; try again in a moment.")
+        super().__init__(self.sentence)
+
+
+class DatabaseFullError(DatabaseBusyError):
+    """There is no room on the database's disk; reading may well go on."""
+
+    kind = "disk_full"
+    sentence = "The disk of the database is full. Nothing was changed; the operator must make room there."
+
+
+class DatabaseReadOnlyError(DatabaseBusyError):
+    """The database may be read, but not written."""
+
+    kind = "read_only"
+    sentence = (
+        "The database is read-only. Nothing was changed; the operator must make its file and folder writable, or name "
+        "the server that takes writes."
+    )
+
+
+class DatabaseFailedError(DatabaseBusyError):
+    """The database's file cannot be opened, read or written."""
+
+    kind = "disk_failed"
+    sentence = (
+        "The file of the database cannot be opened, read or written. Nothing was changed; the operator must check the "
+        "disk, its quota, the rights of the file and its folder, and the limit of open files."
+    )
+
+
+UNUSABLE: Final[Mapping[str, type[DatabaseBusyError]]] = MappingProxyType({
+    "SQLITE_FULL": DatabaseFullError,
+    "SQLITE_READONLY": DatabaseReadOnlyError,
+    "SQLITE_CANTOPEN": DatabaseFailedError,
+    "SQLITE_IOERR": DatabaseFailedError,
+    "53100": DatabaseFullError,
+    "25006": DatabaseReadOnlyError,
+    "58030": DatabaseFailedError,
+})  # fmt: skip
+"""What an operator has to mend: by SQLite's primary result code, or PostgreSQL's SQLSTATE (its appendix A)."""
 
 
 def resolve_url(database_url: str) -> URL:
@@ -88,11 +134,34 @@ def _with_drivers_tls(url: URL) -> URL:
     return url.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
 
 
+class Places:
+    """As many places as a pool has connections, given out in the order in which callers asked."""
+
+    def __init__(self, count: int) -> None:
+        self._free = asyncio.Semaphore(count)  # whose waiters go before newcomers
+
+    async def take(self) -> None:
+        """Wait for a place, at most `BUSY_TIMEOUT_S`; `leave` gives it back. Raises: DatabaseBusyError."""
+        if not self._free.locked():
+            await self._free.acquire()  # at once
+            return
+        try:
+            async with asyncio.timeout(BUSY_TIMEOUT_S):
+                await self._free.acquire()
+        except TimeoutError as error:
+            raise DatabaseBusyError from error
+
+    def leave(self) -> None:
+        """Give a place back, to the caller that has waited longest."""
+        self._free.release()
+
+
 class Database:
-    """A pool of connections, as transactions."""
+    """A pool of connections, as transactions in which each statement is awaited."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
+        self._places = Places(CONNECTIONS[engine.dialect.name])
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -111,15 +180,35 @@ class Database:
 
     @asynccontextmanager
     async def _transaction(self, sqlite_begin: str) -> AsyncIterator[AsyncConnection]:
+        await self._places.take()
         try:
-            async with self.engine.connect() as connection:
-                await connection.execution_options(sqlite_begin=sqlite_begin)
-                async with connection.begin():
-                    yield connection
-        except (DBAPIError, PoolTimeoutError, OSError) as error:
-            if is_temporary(error):
-                raise DatabaseBusyError from error
-            raise
+            with busy_is_told():
+                async with self.engine.connect() as connection:
+                    await connection.execution_options(sqlite_begin=sqlite_begin)
+                    async with connection.begin():
+                        yield connection
+        finally:
+            self._places.leave()
+
+
+@contextmanager
+def busy_is_told() -> Iterator[None]:
+    """Raise DatabaseBusyError for what may well succeed later."""
+    try:
+        yield
+    except (DBAPIError, PoolTimeoutError, OSError) as error:
+        if (unusable := unusable_as(error)) is not None:
+            raise unusable from error
+        if is_temporary(error):
+            raise DatabaseBusyError from error
+        raise
+
+
+def unusable_as(error: BaseException) -> type[DatabaseBusyError] | None:
+    """Return what an operator has to mend before the same statement can succeed, or None where that is not it."""
+    cause = getattr(error, "orig", None)
+    name: str = getattr(cause, "sqlite_errorname", None) or ""  # SQLITE_IOERR_WRITE is a kind of SQLITE_IOERR
+    return UNUSABLE.get(getattr(cause, "sqlstate", None) or "_".join(name.split("_")[:2]))
 
 
 def is_temporary(error: BaseException) -> bool:
@@ -132,18 +221,30 @@ def is_temporary(error: BaseException) -> bool:
     return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
 
 
+def make_threads_engine(url: URL) -> Engine:
+    """Return a bounded pool of SQLite connections for threads, to be disposed of at the end."""
+    engine = create_engine(
+        url.set(drivername="sqlite"),
+        pool_size=CONNECTIONS["sqlite"],
+        max_overflow=0,
+        connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
+    )
+    _take_over_transactions(engine)
+    return engine
+
+
 def make_engine(url: URL) -> AsyncEngine:
     """Return a bounded pool of connections, to be disposed of at the end. Nothing connects before it is asked to."""
     if url.get_backend_name() == "sqlite":
         engine = create_async_engine(
-            url, pool_size=5, max_overflow=0, pool_timeout=BUSY_TIMEOUT_S, connect_args={"timeout": BUSY_TIMEOUT_S}
+            url, pool_size=CONNECTIONS["sqlite"], max_overflow=0, connect_args={"timeout": BUSY_TIMEOUT_S}
         )
-        _take_over_transactions(engine)
+        _take_over_transactions(engine.sync_engine)
         return engine
     return create_async_engine(
         url,
         pool_size=5,
-        max_overflow=5,
+        max_overflow=CONNECTIONS["postgresql"] - 5,
         pool_timeout=BUSY_TIMEOUT_S,
         pool_pre_ping=True,  # a server that was restarted must not cost every pooled connection one failed request
         connect_args={"timeout": 5, "command_timeout": 10, "server_settings": POSTGRESQL_LIMITS},
@@ -160,10 +261,10 @@ async def open_engine(url: URL) -> AsyncIterator[AsyncEngine]:
         await engine.dispose()
 
 
-def _take_over_transactions(engine: AsyncEngine) -> None:
+def _take_over_transactions(engine: Engine) -> None:
     """Let SQLAlchemy's own BEGIN decide, because the driver begins late and only before some statements."""
 
-    @event.listens_for(engine.sync_engine, "connect")
+    @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: object) -> None:
         connection.isolation_level = None
         cursor = connection.cursor()
@@ -171,7 +272,7 @@ def _take_over_transactions(engine: AsyncEngine) -> None:
         cursor.execute("PRAGMA synchronous = NORMAL")  # with WAL: safe against a crash of this process
         cursor.close()
 
-    @event.listens_for(engine.sync_engine, "begin")
+    @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         statement = connection.get_execution_options().get("sqlite_begin", "BEGIN")
         if statement is not None:

@@ -7,6 +7,8 @@
     ├── UnknownTicketUserError     who calls stands for nobody there      nothing was changed
     └── UpstreamError              the ticket API failed
         ├── UpstreamUnavailableError   no answer, and none can be under way   nothing was changed
+        ├── UpstreamDiskFullError      the disk of its database is full       nothing was changed
+        ├── UpstreamNotWritableError   its database cannot be written         nothing was changed
         ├── UpstreamRefusedError       it refused *our* key                   nothing was changed
         ├── UpstreamNotSetError        nobody has said which one is meant     nothing was changed
         ├── UpstreamFaultError         it answered, but not with sense        nothing was changed
@@ -107,6 +109,18 @@ class UpstreamUnavailableError(UpstreamError):
     """The ticket API could not be reached, or a read was not answered in time; the call may be repeated."""
 
     kind = "upstream_unavailable"
+
+
+class UpstreamDiskFullError(UpstreamError):
+    """There is no room on the disk of the ticket database."""
+
+    kind = "disk_full"
+
+
+class UpstreamNotWritableError(UpstreamError):
+    """The ticket database cannot be written until an operator acts."""
+
+    kind = "upstream_not_writable"
 
 
 class UpstreamRefusedError(UpstreamError):

@@ -4,7 +4,7 @@ Everything happens in one transaction under one lock: SQLite's write lock, or an
 A database at head is only read, so the application may connect as a role that must not create tables.
 """
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +24,8 @@ NOT_ALLOWED: Final = "42501"  # PostgreSQL: insufficient_privilege
 NO_ENTRY: Final = {"28000", "28P01", "3D000"}  # PostgreSQL: wrong role, wrong password, no such database
 NO_DATABASE: Final = {"SQLITE_NOTADB", "SQLITE_CORRUPT"}
 
-Work = Callable[[AsyncConnection], Awaitable[None]]
-Question = Callable[[AsyncConnection], Awaitable[bool]]
+Work = Callable[[Connection], None]
+Question = Callable[[Connection], bool]
 
 
 class DatabaseNotReadyError(RuntimeError):
@@ -95,7 +95,7 @@ class Migrations:
         async with engine.connect() as connection, connection.begin():
             if not await connection.run_sync(self._is_at_head):
                 return False
-            return is_filled is None or await is_filled(connection)
+            return is_filled is None or await connection.run_sync(is_filled)
 
     async def _make_ready(self, engine: AsyncEngine, is_filled: Question | None, fill: Work | None) -> None:
         if engine.dialect.name == "sqlite":
@@ -105,8 +105,8 @@ class Migrations:
             async with connection.begin():
                 await self._take_lock(connection)
                 await connection.run_sync(self._upgrade)
-                if fill is not None and not (is_filled is not None and await is_filled(connection)):
-                    await fill(connection)
+                if fill is not None and not (is_filled is not None and await connection.run_sync(is_filled)):
+                    await connection.run_sync(fill)
 
     async def _take_lock(self, connection: AsyncConnection) -> None:
         if connection.dialect.name == "postgresql":

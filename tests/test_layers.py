@@ -23,32 +23,38 @@ LONGEST_TEST_FILE: Final = 500
 EDGES: Final = ("auth", "ticket_api", "transport")
 LAYER_4: Final = ("cloud_mcp_server", "mcp_server", "doors", "operations", "auth.__main__", "ticket_api.__main__")
 LAYER_1: Final = (
-    *("shared.audit", "shared.errors", "shared.identity", "shared.names", "shared.sparing", "shared.telemetry"),
+    *("shared.address", "shared.audit", "shared.errors", "shared.failed_attempts", "shared.identity", "shared.names"),
+    *("shared.recent", "shared.sparing", "shared.telemetry"),
 )
-STORAGE: Final = ("shared.database", "shared.migrations")
+STORAGE: Final = ("shared.database", "shared.migrations", "shared.transactions", "shared.write_check")
 
 # What of ours a module may import; the longest matching name decides. A module without a line may import
 # nothing of ours: where it belongs is a decision to be written down here.
 MAY_IMPORT: Final = MappingProxyType({
     # layer 4
     "cloud_mcp_server": ("doors", "operations", "shared", *EDGES),
-    "operations": ("auth.providers", "shared.telemetry"),
+    "operations": ("auth.guarded", "auth.providers", "shared.audit", "shared.telemetry"),
     "mcp_server": ("doors", "shared", "ticket_api"),
     "doors": ("shared", "ticket_api"),  # what both doors open, so it knows no more than the smaller one
     "auth.__main__": ("auth", "shared.config", *STORAGE, *LAYER_1),
     "ticket_api.__main__": ("ticket_api", "shared.config", "shared.telemetry", *STORAGE),
     # layer 3, the edges: none knows another
     "auth": ("auth", *STORAGE, *LAYER_1),
-    "ticket_api": ("ticket_api", *STORAGE),
+    "ticket_api": ("ticket_api", *STORAGE, "shared.address", "shared.audit", "shared.failed_attempts"),
     "transport": ("transport", *LAYER_1),
     # layer 2
     "shared": ("shared",),
     # layer 1
     **dict.fromkeys(LAYER_1, ("shared.errors",)),
     "shared.audit": ("shared.identity", "shared.telemetry"),
+    "shared.failed_attempts": (
+        *("shared.address", "shared.audit", "shared.errors", "shared.recent", "shared.sparing"),
+    ),
     "shared.sparing": ("shared.audit",),
     "shared.database": ("shared.errors",),  # how a database is opened, for the two edges that have one each
+    "shared.write_check": ("shared.database",),
     "shared.migrations": ("shared.database",),
+    "shared.transactions": ("shared.database",),
     # outside the layers
     "run": (),
     "sse_conformance": ("sse_conformance",),  # a black box for any server, so it knows nothing of ours
@@ -68,7 +74,7 @@ RESERVED: Final = MappingProxyType({
     "mcp.shared.dispatcher": ("transport.kernel", "transport.backchannel"),
     "mcp.server.context": ("transport.kernel", "shared.server"),
     "fastapi": ("ticket_api", "cloud_mcp_server", "doors"),
-    "starlette": ("shared.identity", "cloud_mcp_server", "doors", "operations", *EDGES),
+    "starlette": ("shared.address", "shared.identity", "cloud_mcp_server", "doors", "operations", *EDGES),
 })  # fmt: skip
 
 

@@ -1,15 +1,21 @@
 """What platforms and operators ask of the HTTP door, and that strangers learn nothing from it."""
 
+import json
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Final
 
 import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.applications import Starlette
+from structlog.testing import capture_logs
 
 import operations
 from operations import Operations
+from shared.audit import LoggedTrail
+from shared.failed_attempts import AT_ONCE
 from shared.telemetry import TallyCounter
 from tests.processes import KEY, OPERATOR_KEY, http_door
 
@@ -29,17 +35,23 @@ class Inside:
         self.probes += 1
         return self.reason
 
-    def client(self, operator_key: str | None = OPERATOR_KEY) -> httpx2.AsyncClient:
-        routes = Operations(
+    @asynccontextmanager
+    async def client(
+        self, operator_key: str | None = OPERATOR_KEY, *, trusted_proxies: int = 0
+    ) -> AsyncIterator[httpx2.AsyncClient]:
+        operations = Operations(
             health=lambda: {"status": "healthy"},
             is_draining=lambda: self.is_draining,
             why_not=self.why_not,
             figures=lambda: {"sessions": 3},
             counter=self.counter,
             operator_key=operator_key,
-        ).routes
-        transport = httpx2.ASGITransport(app=Starlette(routes=routes))
-        return httpx2.AsyncClient(transport=transport, base_url="http://door.test")
+            trail=LoggedTrail(),
+            trusted_proxies=trusted_proxies,
+        )
+        transport = httpx2.ASGITransport(app=Starlette(routes=operations.routes))
+        async with operations.run(), httpx2.AsyncClient(transport=transport, base_url="http://door.test") as client:
+            yield client
 
 
 @pytest.fixture
@@ -82,6 +94,78 @@ async def test_without_an_operators_key_there_are_no_metrics_and_no_key_is_the_k
 
     assert [answer.status_code for answer in answers] == [404, 200]
     assert answers[1].json() == {"status": "ready"}
+
+
+@pytest.mark.parametrize(("path", "answered"), [("/metrics", 401), ("/ready", 503)])
+async def test_wrong_operator_keys_are_throttled_audited_and_counted(inside: Inside, path: str, answered: int) -> None:
+    inside.reason = "upstream_refused"
+    with capture_logs() as logged:
+        async with inside.client() as http:
+            answers = [await http.get(path, headers={"x-api-key": f"wrong-{n}"}) for n in range(50)]
+            right = await http.get(path, headers=AS_OPERATOR)
+            other = await http.get("/ready" if path == "/metrics" else "/metrics", headers={"x-api-key": "wrong"})
+
+    assert [answer.status_code for answer in answers] == [answered] * AT_ONCE + [429] * 40
+    assert right.status_code == other.status_code == 429, "one address has one number of attempts for both paths"
+    assert all("reason" not in answer.json() for answer in answers)
+    assert 1 <= int(answers[-1].headers["retry-after"]) <= 6
+    assert inside.counter.total("http_refusals", status="401", kind="unauthenticated", tenant="unknown") == AT_ONCE
+    assert inside.counter.total("http_refusals", status="429", kind="unauthenticated", tenant="unknown") == 42
+    audited = [line for line in logged if line["event"] == "audit"]
+    assert [line["detail"] for line in audited] == [
+        "wrong operator key from 127.0.0.1",
+        "too many wrong operator keys from 127.0.0.1",
+        "wrong operator key from 127.0.0.1, 9 times",
+        "too many wrong operator keys from 127.0.0.1, 41 times",
+    ]
+    assert "wrong-" not in str(logged)
+
+
+async def test_an_operators_key_that_was_right_lately_goes_on_beside_wrong_ones(http: httpx2.AsyncClient) -> None:
+    assert (await http.get("/metrics", headers=AS_OPERATOR)).status_code == 200
+    for _ in range(AT_ONCE + 1):
+        await http.get("/ready", headers={"x-api-key": "wrong"})
+
+    assert [(await http.get(path, headers=AS_OPERATOR)).status_code for path in ("/metrics", "/ready")] == [200, 200]
+
+
+async def test_a_probe_without_a_key_is_answered_however_often_it_comes(
+    inside: Inside, http: httpx2.AsyncClient
+) -> None:
+    for _ in range(AT_ONCE + 1):
+        await http.get("/ready", headers={"x-api-key": "wrong"})
+
+    for headers in ({}, {"cookie": "x-api-key=wrong"}, {"x-forwarded-for": "203.0.113.7"}):
+        answers = [await http.get("/ready", headers=headers) for _ in range(AT_ONCE + 5)]
+        assert {answer.status_code for answer in answers} == {200}
+    assert inside.counter.total("http_refusals") == AT_ONCE + 1
+
+
+@pytest.mark.parametrize("headers", [
+    [("x-api-key", OPERATOR_KEY), ("x-api-key", OPERATOR_KEY)],
+    [("x-api-key", OPERATOR_KEY), ("authorization", f"Bearer {OPERATOR_KEY}")],
+    [("x-api-key", ""), ("x-api-key", OPERATOR_KEY)],
+    [("authorization", "Basic x"), ("authorization", f"Bearer {OPERATOR_KEY}")],
+])  # fmt: skip
+async def test_two_credentials_at_once_are_refused(
+    inside: Inside, http: httpx2.AsyncClient, headers: list[tuple[str, str]]
+) -> None:
+    answers = [await http.get(path, headers=headers) for path in ("/ready", "/metrics")]
+
+    assert [answer.status_code for answer in answers] == [400, 400]
+    assert all(answer.json()["error"].startswith("Send one credential") for answer in answers)
+    assert inside.counter.total("http_refusals", status="400") == 2
+
+
+async def test_wrong_operator_keys_are_counted_for_the_address_behind_the_proxy(inside: Inside) -> None:
+    async with inside.client(trusted_proxies=1) as http:
+
+        async def wrong(seen: str) -> int:
+            headers = {"x-api-key": "wrong", "x-forwarded-for": f"192.0.2.1, {seen}"}
+            return (await http.get("/metrics", headers=headers)).status_code
+
+        assert [await wrong("203.0.113.7") for _ in range(AT_ONCE + 1)] == [401] * AT_ONCE + [429]
+        assert await wrong("198.51.100.1") == 401
 
 
 async def test_however_often_strangers_ask_what_stands_behind_is_probed_once_a_second(
@@ -147,3 +231,18 @@ def test_the_door_serves_them(door: str) -> None:
     assert "ticket_server_sessions 0.0" in metrics.text
     assert ready.json() == {"status": "ready", "reason": None}
     assert as_client.status_code == 401, "whoever may see tickets need not see how much others do"
+
+
+def test_the_door_audits_wrong_operator_keys(tmp_path: Path) -> None:
+    with http_door(tmp_path) as (address, process):
+        with httpx2.Client(base_url=address) as http:
+            statuses = [http.get("/metrics", headers={"x-api-key": KEY}).status_code for _ in range(AT_ONCE + 1)]
+        process.end()
+
+    lines = [json.loads(line) for line in process.said.splitlines() if line.startswith("{")]
+    assert statuses == [401] * AT_ONCE + [429]
+    assert [line["detail"] for line in lines if line["event"] == "audit"] == [
+        "wrong operator key from 127.0.0.1",
+        "too many wrong operator keys from 127.0.0.1",
+        "wrong operator key from 127.0.0.1, 9 times",
+    ]

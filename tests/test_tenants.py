@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -102,15 +103,15 @@ class SharedApi:
         return Upstream()
 
 
-async def fill_marked(db: TenantConnection) -> None:
+def fill_marked(db: TenantConnection) -> None:
     """Fill a tenant of the reference API as `marked_api` fills a stand-in."""
     sample = filler("en", utc_now)
     assert sample is not None
-    await sample(db)
+    sample(db)
     for table in (tables.users, tables.accounts, *CHOICES):
-        last = dict((await db.execute(db.select(table).order_by(table.c.id).limit(1))).mappings().one())
-        await db.execute(db.insert(table).values(**{**last, "id": f"only-{db.tenant}"}))
-        await db.execute(db.update(table).values(name=table.c.name + f" {MARKS[db.tenant]}"))
+        last = dict(db.execute(db.select(table).order_by(table.c.id).limit(1)).mappings().one())
+        db.execute(db.insert(table).values(**{**last, "id": f"only-{db.tenant}"}))
+        db.execute(db.update(table).values(name=table.c.name + f" {MARKS[db.tenant]}"))
 
 
 async def make_both(url: str, grant_to: str | None = None) -> None:
@@ -119,7 +120,7 @@ async def make_both(url: str, grant_to: str | None = None) -> None:
         await migrate(engine, fill=None, clock=utc_now, grant_to=grant_to)
         for tenant in MARKS:
             async with engine.begin() as connection:
-                await make_tenant(connection, tenant, fill=fill_marked, now=utc_now())
+                await connection.run_sync(partial(make_tenant, tenant=tenant, fill=fill_marked, now=utc_now()))
 
 
 @pytest.fixture(scope="session")

@@ -15,9 +15,10 @@ import uvicorn
 from uvicorn.server import HANDLED_SIGNALS
 
 from shared.config import Settings, SettingsError, TicketApiSettings, load
-from shared.database import Database, DatabaseBusyError, open_engine, resolve_url
+from shared.database import DatabaseBusyError, open_engine, resolve_url
 from shared.migrations import DatabaseNotReadyError
 from shared.telemetry import configure_logging
+from shared.transactions import Transactions, open_transactions
 from ticket_api import commands, create_app
 from ticket_api.migrate import migrate, prepare
 from ticket_api.sample import filler
@@ -44,6 +45,7 @@ async def serve(settings: TicketApiSettings) -> None:
         database_url=settings.database_url.get_secret_value(),
         api_key=settings.api_key.get_secret_value() if settings.api_key else None,
         sample_data=settings.sample_data,
+        trusted_proxies=settings.trusted_proxies,
     )
     config = uvicorn.Config(
         app,
@@ -73,34 +75,36 @@ async def make_tables(settings: Settings, grant_to: str | None) -> None:
 
 
 @asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[Database]:
+async def opened(settings: Settings) -> AsyncIterator[Transactions]:
     """Open the database for an operator. Raises: DatabaseNotReadyError."""
-    async with open_engine(resolve_url(settings.database_url.get_secret_value())) as engine:
+    url = resolve_url(settings.database_url.get_secret_value())
+    async with open_engine(url) as engine:
         await prepare(engine, fill=filler(settings.sample_data, utc_now), clock=utc_now)
-        yield Database(engine)
+    async with open_transactions(url) as transactions:
+        yield transactions
 
 
 async def tenant(settings: Settings, options: argparse.Namespace) -> None:
     """Do what the command line says about tenants. Raises: CommandError, DatabaseNotReadyError, DatabaseBusyError."""
-    async with opened(settings) as database:
+    async with opened(settings) as transactions:
         if options.action == "list":
-            await show_tenants(database)
+            await show_tenants(transactions)
         elif options.action == "add":
             fill = filler(options.sample, utc_now)
-            show_key(await commands.add_tenant(database, options.id, name=options.name, fill=fill, now=utc_now()))
+            show_key(await commands.add_tenant(transactions, options.id, name=options.name, fill=fill, now=utc_now()))
         elif options.action == "new-key":
-            show_key(await commands.add_key(database, options.id, now=utc_now()))
+            show_key(await commands.add_key(transactions, options.id, now=utc_now()))
         else:
-            whose = await commands.owner_of_key(database, options.key_id)
+            whose = await commands.owner_of_key(transactions, options.key_id)
             if not options.yes and not confirmed(f"Revoke the key {options.key_id} of the tenant {whose}?"):
                 raise commands.CommandError("Nothing was changed: answer y, or add --yes where nobody can be asked.")
-            await commands.revoke_key(database, whose, options.key_id, now=utc_now())
+            await commands.revoke_key(transactions, whose, options.key_id, now=utc_now())
             tell(f"The key {options.key_id} of {whose} is revoked; within 30 s nobody takes it any more.")
 
 
-async def show_tenants(database: Database) -> None:
+async def show_tenants(transactions: Transactions) -> None:
     """Print every tenant, and below it its keys."""
-    for one, keys in await commands.list_tenants(database):
+    for one, keys in await commands.list_tenants(transactions):
         print(f"{one['id']}  {one['name']}  made {show_moment(one['created_at'])}")  # noqa: T201
         for key in keys:
             end = f"revoked {show_moment(key['revoked_at'])}" if key["revoked_at"] else "valid"

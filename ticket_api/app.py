@@ -1,21 +1,27 @@
 """Puts the API together: settings in, a FastAPI app out, everything opened and closed by its lifespan."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from datetime import datetime
 from functools import partial
 from typing import Any, Literal
 
 from fastapi import FastAPI
 
-from shared.database import Database, open_engine, resolve_url
+from shared.audit import LoggedTrail
+from shared.database import open_engine, resolve_url
+from shared.failed_attempts import FailedAttempts
+from shared.transactions import open_transactions
+from shared.write_check import WriteCheck
 from ticket_api import openapi, refusals
-from ticket_api.guard import Guard
+from ticket_api.guard import Guard, WrongKeyError
 from ticket_api.keys import KeyRing, TenantOf
 from ticket_api.migrate import prepare, refuse_what_policies_do_not_bind
 from ticket_api.routes import master_routes, open_routes, ticket_routes
 from ticket_api.sample import filler
-from ticket_api.tenancy import Tenants
+from ticket_api.store import idempotency
+from ticket_api.store.connection import TenantConnection
+from ticket_api.tenancy import DEFAULT, Tenants
 from ticket_api.times import utc_now
 
 
@@ -25,13 +31,15 @@ def create_app(
     api_key: str | None = None,
     tenant_of: Callable[[str], str | None] | None = None,
     sample_data: Literal["en", "ja", "none"] = "en",
+    trusted_proxies: int = 0,
     clock: Callable[[], datetime] = utc_now,
 ) -> FastAPI:
     """Return the API over `database_url` (SQLite file or PostgreSQL); nothing is opened before its lifespan runs.
 
     The tenant of a request is the one that its `x-api-key` stands for, and nothing else has a say in it:
 
-    - `api_key` is the key of the tenant `default`; the keys in the database stand for theirs.
+    - `api_key` is the key of the tenant `default`; the keys in the database stand for theirs. Addresses that present
+      wrong keys are throttled; `trusted_proxies` is how many proxies of our own add to `X-Forwarded-For`.
     - `tenant_of` is for a program that runs this one inside itself: it says which tenant a key stands for, and None for
       a key that is none. The keys in the database count for nothing then.
     - Without either no key is asked for, and everybody is the tenant `default`: in process, and on loopback.
@@ -49,14 +57,22 @@ def create_app(
         raise ValueError("Either there is a key, or tenant_of knows the keys.")
     url = resolve_url(database_url)
     fill = filler(sample_data, clock)
+    attempts = None if api_key is None else FailedAttempts(_is_wrong_key, trail=LoggedTrail())
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_engine(url) as engine:
             await prepare(engine, fill=fill, clock=clock)
             await refuse_what_policies_do_not_bind(engine)
-            app.state.tenants = Tenants(Database(engine), fill=fill, clock=clock)
-            yield
+        async with open_transactions(url) as transactions:
+            app.state.tenants = Tenants(transactions, fill=fill, clock=clock)
+            app.state.write_check = check = WriteCheck(partial(app.state.tenants.write, DEFAULT, take_back))
+            async with nullcontext() if attempts is None else attempts.run():
+                yield
+            await check.settle()
+
+    def take_back(db: TenantConnection) -> None:
+        idempotency.write_and_take_back(db, clock())
 
     async def ask_embedder(key: str) -> str | None:
         return tenant_of(key) if tenant_of is not None else None
@@ -77,8 +93,12 @@ def create_app(
     refusals.install(app)
     whose: TenantOf | None = None if tenant_of is None else ask_embedder
     if api_key is not None:
-        whose = KeyRing(api_key, lambda: app.state.tenants.database).tenant_of
-    app.add_middleware(Guard, tenant_of=whose)
+        whose = KeyRing(api_key, lambda: app.state.tenants.transactions).tenant_of
+    app.add_middleware(Guard, tenant_of=whose, attempts=attempts, trusted_proxies=trusted_proxies)
     describe: Callable[[], dict[str, Any]] = partial(openapi.document, app, needs_key=whose is not None)
     app.openapi = describe  # type: ignore[method-assign]  # FastAPI's documented way of changing the document
     return app
+
+
+def _is_wrong_key(error: Exception) -> bool:
+    return isinstance(error, WrongKeyError)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import RowMapping
+from sqlalchemy import Connection, RowMapping
 
-from shared.database import Database
+from shared.transactions import Transactions
 from ticket_api.keys import digest_of, new_key
 from ticket_api.store import tenants
 from ticket_api.store.connection import TenantConnection
@@ -36,46 +36,58 @@ class NewKey:
         return f"NewKey(id={self.id!r})"
 
 
-async def add_tenant(database: Database, tenant: str, *, name: str | None, fill: Fill | None, now: datetime) -> NewKey:
+async def add_tenant(
+    transactions: Transactions, tenant: str, *, name: str | None, fill: Fill | None, now: datetime
+) -> NewKey:
     """Make a tenant with what `fill` writes, and its first key. Raises: CommandError, ValueError."""
     if name is not None and not 1 <= len(name) <= LONGEST_NAME:
         raise CommandError(f"The name of a tenant has 1 to {LONGEST_NAME} characters.")
-    async with database.writing() as connection:
-        if not await make_tenant(connection, tenant, fill=fill, now=now, name=name):
+
+    def add(connection: Connection) -> NewKey:
+        if not make_tenant(connection, tenant, fill=fill, now=now, name=name):
             raise CommandError(f"There is a tenant {tenant!r} already. `tenant new-key {tenant}` makes one more key.")
-        return await _add_key(await TenantConnection.open(connection, tenant), now)
+        return _add_key(TenantConnection.open(connection, tenant), now)
+
+    return await transactions.write(add)
 
 
-async def add_key(database: Database, tenant: str, *, now: datetime) -> NewKey:
+async def add_key(transactions: Transactions, tenant: str, *, now: datetime) -> NewKey:
     """Make one more key of a tenant; the others go on. Raises: CommandError."""
-    async with database.writing() as connection:
-        if not await tenants.exists(connection, tenant):
+
+    def add(connection: Connection) -> NewKey:
+        if not tenants.exists(connection, tenant):
             raise CommandError(f"There is no tenant {tenant!r}. `tenant list` shows all, `tenant add` makes one.")
-        return await _add_key(await TenantConnection.open(connection, tenant), now)
+        return _add_key(TenantConnection.open(connection, tenant), now)
+
+    return await transactions.write(add)
 
 
-async def _add_key(db: TenantConnection, now: datetime) -> NewKey:
+def _add_key(db: TenantConnection, now: datetime) -> NewKey:
     made = NewKey(secrets.token_hex(4), new_key())
-    await tenants.add_key(db, made.id, digest_of(made.key), now)
+    tenants.add_key(db, made.id, digest_of(made.key), now)
     return made
 
 
-async def list_tenants(database: Database) -> list[tuple[RowMapping, Sequence[RowMapping]]]:
+async def list_tenants(transactions: Transactions) -> list[tuple[RowMapping, Sequence[RowMapping]]]:
     """Return every tenant with its keys."""
-    async with database.reading() as connection:
-        every = await tenants.every(connection)
-        return [(one, await tenants.keys(await TenantConnection.open(connection, one["id"]))) for one in every]
+
+    def read(connection: Connection) -> list[tuple[RowMapping, Sequence[RowMapping]]]:
+        every = tenants.every(connection)
+        return [(one, tenants.keys(TenantConnection.open(connection, one["id"]))) for one in every]
+
+    return await transactions.read(read)
 
 
-async def owner_of_key(database: Database, key_id: str) -> str:
+async def owner_of_key(transactions: Transactions, key_id: str) -> str:
     """Return the tenant that has the key with this id. Raises: CommandError."""
-    for tenant, keys in await list_tenants(database):
+    for tenant, keys in await list_tenants(transactions):
         if key_id in {key["id"] for key in keys}:
             return str(tenant["id"])
     raise CommandError(f"There is no key {key_id!r}. `tenant list` shows the ids of all keys.")
 
 
-async def revoke_key(database: Database, tenant: str, key_id: str, *, now: datetime) -> None:
+async def revoke_key(transactions: Transactions, tenant: str, key_id: str, *, now: datetime) -> None:
     """Revoke a key of a tenant."""
-    async with database.writing() as connection:
-        await tenants.revoke_key(await TenantConnection.open(connection, tenant), key_id, now)
+    await transactions.write(
+        lambda connection: tenants.revoke_key(TenantConnection.open(connection, tenant), key_id, now)
+    )

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Final
 
-from shared.database import Database
+from shared.transactions import Transactions
 from ticket_api.store import tenants
 from ticket_api.tenancy import DEFAULT
 
@@ -40,12 +40,12 @@ class KeyRing:
 
     Args:
         own: the service's own key.
-        database: gives the database that the lifespan has opened.
+        transactions: gives those of the database that the lifespan has opened.
     """
 
-    def __init__(self, own: str, database: Callable[[], Database]) -> None:
+    def __init__(self, own: str, transactions: Callable[[], Transactions]) -> None:
         self._own = digest_of(own)
-        self._database = database
+        self._transactions = transactions
         self._cached: dict[str, tuple[str, float]] = {}
 
     async def tenant_of(self, key: str) -> str | None:
@@ -63,8 +63,7 @@ class KeyRing:
         tenant, until = self._cached.get(digest, (None, now))
         if now < until:
             return tenant
-        async with self._database().reading() as connection:
-            tenant = await tenants.of_digest(connection, digest)
+        tenant = await self._transactions().read(lambda connection: tenants.of_digest(connection, digest))
         self._cached.pop(digest, None)
         if tenant is not None:  # strangers, who may send any number of keys, are not remembered
             if len(self._cached) >= MOST_CACHED:

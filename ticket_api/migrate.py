@@ -5,7 +5,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.migrations import DatabaseNotReadyError, Migrations
 from ticket_api.store import roles, tenants
@@ -40,21 +41,21 @@ async def migrate(
         DatabaseNotReadyError: the database cannot be opened or brought there, or there is no such role.
     """
 
-    async def is_there(connection: AsyncConnection) -> bool:
-        return await tenants.exists(connection, DEFAULT)
+    def is_there(connection: Connection) -> bool:
+        return tenants.exists(connection, DEFAULT)
 
-    async def make_default(connection: AsyncConnection) -> None:
-        await make_tenant(connection, DEFAULT, fill=fill, now=clock())
+    def make_default(connection: Connection) -> None:
+        make_tenant(connection, DEFAULT, fill=fill, now=clock())
 
     await MIGRATIONS.run(engine, is_filled=is_there, fill=make_default)
     if grant_to is not None:
         async with engine.begin() as connection:
-            if not await roles.exists(connection, grant_to):
+            if not await connection.run_sync(roles.exists, grant_to):
                 raise DatabaseNotReadyError(
                     f"The tables are ready, but nothing was granted: there is no role {grant_to!r} in this database "
                     "server. Create it, with LOGIN and nothing else, and run this once more."
                 )
-            await roles.grant(connection, grant_to)
+            await connection.run_sync(roles.grant, grant_to)
 
 
 async def refuse_what_policies_do_not_bind(engine: AsyncEngine) -> None:
@@ -66,8 +67,8 @@ async def refuse_what_policies_do_not_bind(engine: AsyncEngine) -> None:
     if engine.dialect.name != "postgresql":
         return
     async with engine.begin() as connection:
-        reasons = await roles.above_the_policies(connection)
-        tables = await roles.without_policies(connection)
+        reasons = await connection.run_sync(roles.above_the_policies)
+        tables = await connection.run_sync(roles.without_policies)
     if tables:
         raise DatabaseNotReadyError(
             f"Row-level security is switched off for {tables}, so that nothing but this program would keep tenants "

@@ -213,7 +213,7 @@ class NewComment(Sent):
 
 
 FEATURES: Final = (
-    "attachments", "clear", "completion-date", "idempotency-key", "search-literal", "total-order",
+    "attachments", "clear", "completion-date", "idempotency-key", "readiness", "search-literal", "total-order",
 )  # fmt: skip
 """What this API does and others of the same shape may not, one word each; docs/ticket-api.md says what they promise."""
 
@@ -228,10 +228,17 @@ class Health(Answer):
         description="What clients may rely on here. `attachments`: a new ticket's attachments are stored and shown. "
         "`clear`: PUT empties the fields named in `clear`. `completion-date`: a completed status sets the completion "
         "date to today when there is none, leaving it clears the date. `idempotency-key`: a write that is repeated "
-        "with its `Idempotency-Key` is done once. `search-literal`: `%` and `_` are ordinary characters in "
+        "with its `Idempotency-Key` is done once. `readiness`: `GET /ready` tells whether the database takes writes. "
+        "`search-literal`: `%` and `_` are ordinary characters in "
         "`searchQuery`. `total-order`: `sortOrder` is honoured, ties are broken by the ticket's number, tickets "
         "without the date come last. More words may be added.",
     )
+
+
+class Ready(Answer):
+    """The database takes writes."""
+
+    status: Literal["ready"] = "ready"
 
 
 class User(Answer):
@@ -360,6 +367,7 @@ class Failure(Answer):
     """Why not, and what would be right."""
 
     error: str
+    kind: str | None = Field(default=None, description="A word for programs, where the status says too little.")
     field: str | None = Field(default=None, description="The field, parameter or header at fault.")
     allowed: Annotated[list[str], Field(max_length=50)] | None = Field(
         default=None, description="What would have been accepted there: at most 50 values."

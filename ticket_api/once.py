@@ -1,7 +1,7 @@
 """Runs a write in its transaction, and at most once where the client sent an `Idempotency-Key`."""
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated
 
@@ -13,7 +13,7 @@ from ticket_api.store import idempotency
 from ticket_api.store.connection import TenantConnection
 from ticket_api.tenancy import Tenants
 
-Work = Callable[[TenantConnection, datetime], Awaitable[BaseModel]]
+Work = Callable[[TenantConnection, datetime], BaseModel]
 Key = Annotated[
     Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[\x21-\x7e]{1,200}$")] | None,
     Header(
@@ -34,23 +34,22 @@ async def write_once(request: Request, key: str | None, body: Sent, status: int,
     """
     tenants: Tenants = request.app.state.tenants
     now: datetime = request.app.state.clock()
-    async with tenants.writing(request.state.tenant) as db:
+
+    def once(db: TenantConnection) -> tuple[int, str]:
         if key is not None:
-            known = await idempotency.claim(db, key, _fingerprint(request, body), now)
+            known = idempotency.claim(db, key, _fingerprint(request, body), now)
             if known is not None:
-                status, answer = known
-                return _json(answer, status)
-        answer = (await work(db, now)).model_dump_json()
+                return known
+        answer = work(db, now).model_dump_json()
         if key is not None:
-            await idempotency.settle(db, key, status, answer)
-    return _json(answer, status)
+            idempotency.settle(db, key, status, answer)
+        return status, answer
+
+    answered, answer = await tenants.write(request.state.tenant, once)
+    return Response(answer, answered, media_type="application/json")
 
 
 def _fingerprint(request: Request, body: Sent) -> str:
     """Return what makes two requests the same one; order, white space and null for absent make no difference."""
     whole = f"{request.method} {request.scope['path']}\n{body.model_dump_json()}"
     return hashlib.sha256(whole.encode()).hexdigest()
-
-
-def _json(answer: str, status: int) -> Response:
-    return Response(answer, status, media_type="application/json")

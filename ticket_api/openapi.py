@@ -6,6 +6,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from ticket_api.guard import OPEN_PATHS
 from ticket_api.models import Failure
 
 VERSION: Final = "1.0.0"
@@ -38,12 +39,27 @@ FAILURES: Final[Mapping[int, tuple[str, dict[str, Any]]]] = {
         "The body is not declared as JSON.",
         {"error": "Send the body as JSON, with Content-Type: application/json."},
     ),
-    503: ("The database is busy or away; try again.", {"error": "The ticket database is busy or not reachable."}),
+    429: (
+        "Too many wrong keys came from this address; the key was not looked at. `Retry-After` says when to come back.",
+        {
+            "error": "Too many wrong API keys came from your address. Check the key, and try again in 6 s.",
+            "kind": "too_many_wrong_keys",
+        },
+    ),
+    503: (
+        "The database is busy or away: try again after `Retry-After`. Or it cannot be written until an operator acts: "
+        "`kind` is `read_only` or `disk_failed`, and there is no `Retry-After`.",
+        {"error": "The database is busy or not reachable. Nothing was changed.", "kind": "database_busy"},
+    ),
+    507: (
+        "The disk of the database is full; nothing was changed.",
+        {"error": "The disk of the database is full. Nothing was changed.", "kind": "disk_full"},
+    ),
 }
 
 
 def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return these statuses, and the 500 that nothing can promise away, for a route's `responses`."""
+    """Return these statuses, a 429 where keys are asked for, and the 500 that nothing can promise away, for a route."""
     known = {
         **FAILURES,
         500: ("The API made a mistake.", {"error": "The ticket API made a mistake. It is in its log."}),
@@ -54,7 +70,7 @@ def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
             "description": known[status][0],
             "content": {"application/json": {"example": known[status][1]}},
         }
-        for status in (*statuses, 500)
+        for status in (*statuses, *((429,) if 401 in statuses else ()), 500)
     }
 
 
@@ -84,6 +100,7 @@ def document(app: FastAPI, *, needs_key: bool) -> dict[str, Any]:
                 "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"}
             }
             schema["security"] = [{"apiKey": []}]
-            schema["paths"]["/health"]["get"]["security"] = []
+            for path in OPEN_PATHS:
+                schema["paths"][path]["get"]["security"] = []
         app.openapi_schema = schema
     return app.openapi_schema

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 
-from shared.database import DatabaseBusyError
+from shared.database import DatabaseBusyError, DatabaseFullError
 from ticket_api.errors import ApiError, BadInputError
 
 SENTENCES: Final = {
@@ -51,9 +51,14 @@ def install(app: FastAPI) -> None:
 
 
 def busy(error: DatabaseBusyError) -> JSONResponse:
-    """Return the answer to a request that may be repeated in a moment."""
-    log.warning("ticket_database_unavailable", cause=type(error.__cause__).__name__)
-    return JSONResponse({"error": str(error)}, 503, {"Retry-After": "1"})
+    """Return the answer to a request for which the database could do nothing."""
+    body = {"error": str(error), "kind": error.kind}
+    cause = type(error.__cause__).__name__
+    if type(error) is DatabaseBusyError:
+        log.warning("ticket_database_unavailable", kind=error.kind, cause=cause)
+        return JSONResponse(body, 503, {"Retry-After": "1"})
+    log.error("ticket_database_unavailable", kind=error.kind, cause=cause)
+    return JSONResponse(body, 507 if isinstance(error, DatabaseFullError) else 503)
 
 
 def allowed_methods(request: Request) -> list[str]:

@@ -1,14 +1,15 @@
 """The paths. Each function is one request: open one transaction, do one thing, shape the answer."""
 
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel
 from sqlalchemy import Table
 from starlette.exceptions import HTTPException
 
+from shared.write_check import WriteCheck
 from ticket_api import tables, writes
 from ticket_api.errors import BadInputError
 from ticket_api.fields import Id
@@ -22,6 +23,7 @@ from ticket_api.models import (
     NewComment,
     NewTicket,
     Nothing,
+    Ready,
     ResponseCategory,
     Ticket,
     TicketChange,
@@ -43,10 +45,13 @@ NoQuery = Annotated[Nothing, Query()]
 TicketId = Annotated[Id, Path(alias="id", description="For example TCK-0001.", examples=["TCK-0001"])]
 
 
-def _reading(request: Request) -> AbstractAsyncContextManager[TenantConnection]:
-    """Give a transaction of the tenant whose request it is."""
+T = TypeVar("T")
+
+
+async def _read(request: Request, work: Callable[[TenantConnection], T]) -> T:
+    """Return what `work` reads in a transaction of the tenant whose request it is."""
     tenants: Tenants = request.app.state.tenants
-    return tenants.reading(request.state.tenant)
+    return await tenants.read(request.state.tenant, work)
 
 
 def _json_only(request: Request) -> None:
@@ -74,22 +79,35 @@ async def health(_: NoQuery) -> Health:
     return Health(timestamp=show_moment(utc_now()))
 
 
+@open_routes.get("/ready", operation_id="ready", responses=failures(400, 503, 507))
+async def ready(request: Request, _: NoQuery) -> Ready:
+    """Tell whether the database takes writes, as it was within the last ten seconds. Needs no key.
+
+    Asked with a write that is rolled back, once for all who ask.
+    """
+    check: WriteCheck = request.app.state.write_check
+    await check.check()
+    return Ready()
+
+
 @ticket_routes.get("/tickets", operation_id="listTickets", responses=failures(400, 401, 503))
 async def list_tickets(request: Request, query: Annotated[TicketQuery, Query()]) -> list[TicketRow]:
     """List tickets: filtered, in order, one page."""
     today = wall_clock(request.app.state.clock()).date()
-    async with _reading(request) as db:
-        return [shape_row(row, today) for row in await tickets.search(db, query)]
+    return await _read(request, lambda db: [shape_row(row, today) for row in tickets.search(db, query)])
 
 
 @ticket_routes.get("/tickets/{id}", operation_id="getTicket", responses=failures(400, 401, 404, 503))
 async def get_ticket(request: Request, ticket_id: TicketId, _: NoQuery) -> Ticket:
     """Read one ticket."""
-    async with _reading(request) as db:
-        row = await tickets.read(db, ticket_id)
+
+    def read(db: TenantConnection) -> Ticket:
+        row = tickets.read(db, ticket_id)
         if row is None:
             raise writes.ticket_not_found()
-        return shape_ticket(row, await tickets.read_attachments(db, ticket_id))
+        return shape_ticket(row, tickets.read_attachments(db, ticket_id))
+
+    return await _read(request, read)
 
 
 @ticket_routes.post(
@@ -97,14 +115,14 @@ async def get_ticket(request: Request, ticket_id: TicketId, _: NoQuery) -> Ticke
     operation_id="createTicket",
     status_code=201,
     response_model=TicketWritten,
-    responses=failures(400, 401, 409, 413, 415, 503),
+    responses=failures(400, 401, 409, 413, 415, 503, 507),
     **writing,
 )
 async def create_ticket(request: Request, body: NewTicket, _: NoQuery, key: Key = None) -> Response:
     """Create a ticket. Its id is assigned: `TCK-` and at least four digits."""
 
-    async def create(db: TenantConnection, now: datetime) -> BaseModel:
-        ticket_id = await writes.create(db, body, now)
+    def create(db: TenantConnection, now: datetime) -> BaseModel:
+        ticket_id = writes.create(db, body, now)
         return TicketWritten(id=ticket_id, message="Ticket created successfully")
 
     return await write_once(request, key, body, 201, create)
@@ -114,7 +132,7 @@ async def create_ticket(request: Request, body: NewTicket, _: NoQuery, key: Key 
     "/tickets/{id}",
     operation_id="updateTicket",
     response_model=TicketWritten,
-    responses=failures(400, 401, 404, 409, 413, 415, 503),
+    responses=failures(400, 401, 404, 409, 413, 415, 503, 507),
     **writing,
 )
 async def update_ticket(
@@ -126,8 +144,8 @@ async def update_ticket(
     and has no comment is refused.
     """
 
-    async def change(db: TenantConnection, now: datetime) -> BaseModel:
-        await writes.change(db, ticket_id, body, now)
+    def change(db: TenantConnection, now: datetime) -> BaseModel:
+        writes.change(db, ticket_id, body, now)
         return TicketWritten(id=ticket_id, message="Ticket updated successfully")
 
     return await write_once(request, key, body, 200, change)
@@ -136,11 +154,13 @@ async def update_ticket(
 @ticket_routes.get("/tickets/{id}/history", operation_id="getHistory", responses=failures(400, 401, 404, 503))
 async def get_history(request: Request, ticket_id: TicketId, _: NoQuery) -> list[HistoryEntry]:
     """Read a ticket's history, newest first."""
-    async with _reading(request) as db:
-        if not await tickets.exists(db, ticket_id):
+
+    def read(db: TenantConnection) -> list[HistoryEntry]:
+        if not tickets.exists(db, ticket_id):
             raise writes.ticket_not_found()
-        entries = await history.of_ticket(db, ticket_id)
-        return [shape_entry(entry, changed) for entry, changed in entries]
+        return [shape_entry(entry, changed) for entry, changed in history.of_ticket(db, ticket_id)]
+
+    return await _read(request, read)
 
 
 @ticket_routes.post(
@@ -148,14 +168,14 @@ async def get_history(request: Request, ticket_id: TicketId, _: NoQuery) -> list
     operation_id="addHistory",
     status_code=201,
     response_model=HistoryWritten,
-    responses=failures(400, 401, 404, 409, 413, 415, 503),
+    responses=failures(400, 401, 404, 409, 413, 415, 503, 507),
     **writing,
 )
 async def add_history(request: Request, ticket_id: TicketId, body: NewComment, _: NoQuery, key: Key = None) -> Response:
     """Add a comment to a ticket's history."""
 
-    async def comment(db: TenantConnection, now: datetime) -> BaseModel:
-        history_id = await writes.comment(db, ticket_id, body, now)
+    def comment(db: TenantConnection, now: datetime) -> BaseModel:
+        history_id = writes.comment(db, ticket_id, body, now)
         return HistoryWritten(id=history_id, message="History added successfully")
 
     return await write_once(request, key, body, 201, comment)
@@ -164,30 +184,29 @@ async def add_history(request: Request, ticket_id: TicketId, body: NewComment, _
 @master_routes.get("/users", operation_id="listUsers", responses=failures(400, 401, 503))
 async def list_users(request: Request, query: Annotated[UserQuery, Query()]) -> list[User]:
     """List users by name."""
-    async with _reading(request) as db:
-        return [User.model_validate(row) for row in await master.list_users(db, query.role)]
+    return await _read(request, lambda db: [User.model_validate(row) for row in master.list_users(db, query.role)])
 
 
 @master_routes.get("/category-details", operation_id="listCategoryDetails", responses=failures(400, 401, 503))
 async def list_category_details(request: Request, query: Annotated[DetailQuery, Query()]) -> list[CategoryDetail]:
     """List category details in their order."""
-    async with _reading(request) as db:
-        rows = await master.list_details(db, query.category_id)
-        return [CategoryDetail.model_validate(row) for row in rows]
+    return await _read(
+        request, lambda db: [CategoryDetail.model_validate(row) for row in master.list_details(db, query.category_id)]
+    )
 
 
 @master_routes.get("/response-categories", operation_id="listResponseCategories", responses=failures(400, 401, 503))
 async def list_response_categories(request: Request, _: NoQuery) -> list[ResponseCategory]:
     """List response categories in their order."""
-    async with _reading(request) as db:
-        rows = await master.list_choices(db, tables.response_categories)
-        return [ResponseCategory.model_validate(row) for row in rows]
+    table = tables.response_categories
+    return await _read(
+        request, lambda db: [ResponseCategory.model_validate(row) for row in master.list_choices(db, table)]
+    )
 
 
 def _list_of_choices(path: str, operation_id: str, table: Table, what: str) -> None:
     async def list_choices(request: Request, _: NoQuery) -> list[Choice]:
-        async with _reading(request) as db:
-            return [Choice.model_validate(row) for row in await master.list_choices(db, table)]
+        return await _read(request, lambda db: [Choice.model_validate(row) for row in master.list_choices(db, table)])
 
     master_routes.get(
         path,

@@ -5,14 +5,13 @@ operator. It is never filled later.
 """
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
 
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection
 
-from shared.database import Database
+from shared.transactions import Transactions
 from ticket_api.store import numbers, tenants
 from ticket_api.store.connection import TenantConnection
 
@@ -21,11 +20,12 @@ DEFAULT: Final = "default"
 TENANT_ID: Final = re.compile(r"[\x21-\x7e]{1,50}")
 MOST_REMEMBERED: Final = 10_000
 
-Fill = Callable[[TenantConnection], Awaitable[None]]
+T = TypeVar("T")
+Fill = Callable[[TenantConnection], None]
 
 
-async def make_tenant(
-    connection: AsyncConnection, tenant: str, *, fill: Fill | None, now: datetime, name: str | None = None
+def make_tenant(
+    connection: Connection, tenant: str, *, fill: Fill | None, now: datetime, name: str | None = None
 ) -> bool:
     """Make a tenant with what `fill` writes, unless there is one already. Tell whether it was made.
 
@@ -34,49 +34,40 @@ async def make_tenant(
     """
     if not TENANT_ID.fullmatch(tenant):
         raise ValueError("The id of a tenant is 1 to 50 visible ASCII characters, without spaces.")
-    if not await tenants.add(connection, tenant, name or tenant, now):
+    if not tenants.add(connection, tenant, name or tenant, now):
         return False
-    db = await TenantConnection.open(connection, tenant)
-    await numbers.begin(db)
+    db = TenantConnection.open(connection, tenant)
+    numbers.begin(db)
     if fill is not None:
-        await fill(db)
+        fill(db)
     return True
 
 
 class Tenants:
     """The database as its tenants see it; a tenant that is new here is made before its first transaction."""
 
-    def __init__(self, database: Database, *, fill: Fill | None, clock: Callable[[], datetime]) -> None:
-        self.database = database
+    def __init__(self, transactions: Transactions, *, fill: Fill | None, clock: Callable[[], datetime]) -> None:
+        self.transactions = transactions
         self._fill = fill
         self._clock = clock
         self._there: set[str] = set()
 
-    @asynccontextmanager
-    async def reading(self, tenant: str) -> AsyncIterator[TenantConnection]:
-        """Give a transaction of `tenant` that sees one state of its data. Raises: DatabaseBusyError."""
+    async def read(self, tenant: str, work: Callable[[TenantConnection], T]) -> T:
+        """Return what `work` does in a transaction of `tenant`; see `Transactions.read`. Raises: DatabaseBusyError."""
         await self._see_to(tenant)
-        async with self.database.reading() as connection:
-            yield await TenantConnection.open(connection, tenant)
+        return await self.transactions.read(lambda connection: work(TenantConnection.open(connection, tenant)))
 
-    @asynccontextmanager
-    async def writing(self, tenant: str) -> AsyncIterator[TenantConnection]:
-        """Give a transaction of `tenant` that is committed at the end, or rolled back when the block raises.
-
-        Raises: DatabaseBusyError.
-        """
+    async def write(self, tenant: str, work: Callable[[TenantConnection], T]) -> T:
+        """Return what `work` does in a transaction of `tenant`; see `Transactions.write`. Raises: DatabaseBusyError."""
         await self._see_to(tenant)
-        async with self.database.writing() as connection:
-            yield await TenantConnection.open(connection, tenant)
+        return await self.transactions.write(lambda connection: work(TenantConnection.open(connection, tenant)))
 
     async def _see_to(self, tenant: str) -> None:
         if tenant in self._there:
             return
-        async with self.database.reading() as connection:
-            is_there = await tenants.exists(connection, tenant)
-        if not is_there:
-            async with self.database.writing() as connection:
-                await make_tenant(connection, tenant, fill=self._fill, now=self._clock())
+        if not await self.transactions.read(lambda connection: tenants.exists(connection, tenant)):
+            now = self._clock()
+            await self.transactions.write(lambda connection: make_tenant(connection, tenant, fill=self._fill, now=now))
         if len(self._there) >= MOST_REMEMBERED:
             self._there.clear()
         self._there.add(tenant)

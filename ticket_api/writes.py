@@ -28,34 +28,34 @@ def ticket_not_found() -> NotFoundError:
     return NotFoundError("Ticket not found")
 
 
-async def create(db: TenantConnection, body: NewTicket, now: datetime) -> str:
+def create(db: TenantConnection, body: NewTicket, now: datetime) -> str:
     """Store a ticket and return its id. Raises: BadInputError."""
     values = _columns(body)
-    meaning = await _check_ids(db, _ids(values))
-    await _check_pair(db, values["category_id"], values["category_detail_id"], meaning)
+    meaning = _check_ids(db, _ids(values))
+    _check_pair(db, values["category_id"], values["category_detail_id"], meaning)
     today = wall_clock(now)
     values.setdefault("reception_date_time", today)
     values.setdefault("has_defect", False)
     if meaning["status_id"].completed:
         values.setdefault("completion_date", today.date())
-    ticket_id = await tickets.insert_ticket(db, values)
-    await tickets.insert_attachments(db, ticket_id, body.attachments or [], now)
+    ticket_id = tickets.insert_ticket(db, values)
+    tickets.insert_attachments(db, ticket_id, body.attachments or [], now)
     return ticket_id
 
 
-async def change(db: TenantConnection, ticket_id: str, body: TicketChange, now: datetime) -> None:
+def change(db: TenantConnection, ticket_id: str, body: TicketChange, now: datetime) -> None:
     """Change a ticket and record what changed. Raises: NotFoundError, BadInputError."""
-    before = await tickets.lock(db, ticket_id)
+    before = tickets.lock(db, ticket_id)
     if before is None:
         raise ticket_not_found()
     sent = _columns(body) | {COLUMN_OF.get(name, name): None for name in body.clear or ()}
     ids = _ids(sent) | {"updated_by_id": body.updated_by_id}
-    meaning = await _check_ids(db, ids)
+    meaning = _check_ids(db, ids)
     if "category_id" in sent or "category_detail_id" in sent:
         pair = {**before, **sent}
-        await _check_pair(db, pair["category_id"], pair["category_detail_id"], meaning)
+        _check_pair(db, pair["category_id"], pair["category_detail_id"], meaning)
     if "status_id" in sent and "completion_date" not in sent:
-        old = (await master.meanings(db, {"status_id": before["status_id"]}))["status_id"]
+        old = (master.meanings(db, {"status_id": before["status_id"]}))["status_id"]
         sent |= _completion(
             old.completed, meaning["status_id"].completed, before["completion_date"], wall_clock(now).date()
         )
@@ -65,19 +65,19 @@ async def change(db: TenantConnection, ticket_id: str, body: TicketChange, now: 
             "Nothing to change: no field was sent, or the ticket already is as sent. "
             "Send a different value, name a field in clear that is not empty, or send a comment."
         )
-    changes = await _describe(db, before, new, meaning)
+    changes = _describe(db, before, new, meaning)
     if new:
-        await tickets.update_ticket(db, ticket_id, new)
-    await history.add(db, ticket_id, user_id=body.updated_by_id, at=now, comment=body.comment, changes=changes)
+        tickets.update_ticket(db, ticket_id, new)
+    history.add(db, ticket_id, user_id=body.updated_by_id, at=now, comment=body.comment, changes=changes)
 
 
-async def comment(db: TenantConnection, ticket_id: str, body: NewComment, now: datetime) -> int:
+def comment(db: TenantConnection, ticket_id: str, body: NewComment, now: datetime) -> int:
     """Add a comment to a ticket's history and return the entry's id. Raises: NotFoundError, BadInputError."""
-    if await tickets.lock(db, ticket_id) is None:
+    if tickets.lock(db, ticket_id) is None:
         raise ticket_not_found()
-    if not await master.meanings(db, {"user_id": body.user_id}):
-        raise BadInputError("User not found", field="userId", allowed=await master.allowed_ids(db, "user_id"))
-    return await history.add(db, ticket_id, user_id=body.user_id, at=now, comment=body.comment)
+    if not master.meanings(db, {"user_id": body.user_id}):
+        raise BadInputError("User not found", field="userId", allowed=master.allowed_ids(db, "user_id"))
+    return history.add(db, ticket_id, user_id=body.user_id, at=now, comment=body.comment)
 
 
 def _columns(body: NewTicket | TicketChange) -> dict[str, Any]:
@@ -90,28 +90,28 @@ def _ids(values: Mapping[str, Any]) -> dict[str, str]:
     return {name: value for name, value in values.items() if name in REFERENCES and value is not None}
 
 
-async def _check_ids(db: TenantConnection, ids: Mapping[str, str]) -> dict[str, Meaning]:
-    meaning = await master.meanings(db, ids)
+def _check_ids(db: TenantConnection, ids: Mapping[str, str]) -> dict[str, Meaning]:
+    meaning = master.meanings(db, ids)
     for name, value in ids.items():
         if name not in meaning:
             raise BadInputError(
                 f"{to_camel(name)}: there is no {value!r}",
                 field=to_camel(name),
-                allowed=await master.allowed_ids(db, name),
+                allowed=master.allowed_ids(db, name),
             )
     return meaning
 
 
-async def _check_pair(db: TenantConnection, category_id: str, detail_id: str, known: Mapping[str, Meaning]) -> None:
+def _check_pair(db: TenantConnection, category_id: str, detail_id: str, known: Mapping[str, Meaning]) -> None:
     """Refuse a category detail of another category."""
     detail = known.get("category_detail_id")
     if detail is None:
-        detail = (await master.meanings(db, {"category_detail_id": detail_id}))["category_detail_id"]
+        detail = (master.meanings(db, {"category_detail_id": detail_id}))["category_detail_id"]
     if detail.category_id != category_id:
         raise BadInputError(
             f"categoryDetailId: {detail_id!r} does not belong to the category {category_id!r}",
             field="categoryDetailId",
-            allowed=await master.allowed_ids(db, "category_detail_id", category_id=category_id),
+            allowed=master.allowed_ids(db, "category_detail_id", category_id=category_id),
         )
 
 
@@ -124,12 +124,12 @@ def _completion(was: bool, becomes: bool, date_before: date | None, today: date)
     return {}
 
 
-async def _describe(
+def _describe(
     db: TenantConnection, before: RowMapping, new: Mapping[str, Any], meaning: Mapping[str, Meaning]
 ) -> list[Change]:
     """Return the changes as people read them: names for ids, hours, ISO dates."""
     old_ids = _ids({name: before[name] for name in new})
-    old_meaning = await master.meanings(db, old_ids) if old_ids else {}
+    old_meaning = master.meanings(db, old_ids) if old_ids else {}
     field_of = {column: field for field, column in COLUMN_OF.items()}
 
     def show(column: str, value: Any, names: Mapping[str, Meaning]) -> str | None:

@@ -129,8 +129,9 @@ async def revoke(store: IdentityStore, *, public_id: str, yes: bool) -> KeyRecor
 @click.command()
 @click.argument("email")
 @click.option("--tenant", default=DEFAULT_TENANT.id, show_default=True, metavar="ORGANISATION")
+@click.option("--another", is_flag=True, help="Also where there is an administrator with a valid key already.")
 @LIVES
 @with_store
-async def first_key(store: IdentityStore, *, email: str, tenant: str, life: timedelta) -> NewKey:
-    """Make a key for an administrator. The organisation and the person are made where they are missing."""
-    return await store.first_key(email, tenant=tenant, life=life)
+async def first_key(store: IdentityStore, *, email: str, tenant: str, another: bool, life: timedelta) -> NewKey:
+    """Make a key for the first administrator. The organisation and the person are made where they are missing."""
+    return await store.first_key(email, tenant=tenant, life=life, another=another)

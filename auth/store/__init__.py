@@ -13,23 +13,23 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from auth.errors import NotUsableError, UnknownError
+from auth.errors import AlreadyExistsError, NotUsableError, UnknownError
 from auth.migrate import in_schema, prepare
 from auth.records import NewKey
 from auth.secrets import Secrets
 from auth.store import finding
 from auth.store.api_keys import LIFE, ApiKeys, Owner, insert_key
 from auth.store.audit import AuditTable
-from auth.store.ledger import Ledger
+from auth.store.ledger import Change, Ledger
 from auth.store.people import Memberships, Users, insert_user, put_membership
 from auth.store.presented import Presented
 from auth.store.programs import ServiceAccounts
 from auth.store.tenants import Tenants, insert_tenant
 from shared.database import Database, open_engine, resolve_url
 from shared.identity import DEFAULT_TENANT, Role
+from shared.write_check import WriteCheck
 
 
 def utc_now() -> datetime:
@@ -52,6 +52,7 @@ class IdentityStore:
     ) -> None:
         self._ledger = Ledger(Database(in_schema(engine)), actor=actor, clock=clock)
         self._secrets = secrets
+        self._write_check = WriteCheck(self._ledger.write_and_take_back)
         self.tenants = Tenants(self._ledger, secrets)
         self.users = Users(self._ledger)
         self.memberships = Memberships(self._ledger)
@@ -66,9 +67,12 @@ class IdentityStore:
         return self._ledger.clock
 
     async def check(self) -> None:
-        """See that the database answers. Raises: DatabaseBusyError."""
-        async with self._ledger.reading() as connection:
-            await connection.execute(select(1))
+        """See that the database takes writes, as it was within the last ten seconds. Raises: DatabaseBusyError."""
+        await self._write_check.check()
+
+    async def settle(self) -> None:
+        """Wait for a check that is under way, before the database is closed."""
+        await self._write_check.settle()
 
     async def first_key(
         self,
@@ -77,13 +81,17 @@ class IdentityStore:
         tenant: str = DEFAULT_TENANT.id,
         name: str = "first key",
         life: timedelta = LIFE,
+        another: bool = False,
     ) -> NewKey:
         """Make a key of an administrator, and the tenant, the user and the membership if they are missing: all or none.
 
-        A user who is a member already becomes an administrator.
+        A user who is a member already becomes an administrator. An administrator counts as there when they are an
+        enabled user whose role in the tenant is admin, with a key for it that is neither revoked nor expired; then
+        nothing is made unless `another` says so. With the last such key gone, this is the way back in.
 
         Raises:
             InvalidInputError: the address, the tenant's id, the name or the life cannot be one.
+            AlreadyExistsError: the tenant has an administrator, and `another` is not set.
             NotUsableError: the tenant or the user is disabled.
             DatabaseBusyError: nothing was changed.
         """
@@ -93,6 +101,8 @@ class IdentityStore:
             except UnknownError:
                 await insert_tenant(change, tenant)
             await finding.usable_tenant(change.connection, tenant)
+            if not another:
+                await _refuse_a_second_administrator(change, tenant, email)
             try:
                 user = await finding.user(change.connection, email)
             except UnknownError:
@@ -101,6 +111,18 @@ class IdentityStore:
                 raise NotUsableError(f"{user['email']} is disabled. Enable them first.")
             await put_membership(change, user, tenant, Role.ADMIN)
             return await insert_key(change, self._secrets, Owner(tenant, user_id=user["id"]), name=name, life=life)
+
+
+async def _refuse_a_second_administrator(change: Change, tenant: str, email: str) -> None:
+    """Raises: AlreadyExistsError."""
+    there = await finding.administrator(change.connection, tenant, change.now)
+    if there is not None:
+        raise AlreadyExistsError(
+            f"The organisation {tenant!r} has an administrator with a valid key already: {there}. Nothing was changed. "
+            f"`python3 run.py auth key add --tenant {tenant} --user {there}` makes a further key for them; "
+            f"`python3 run.py auth first-key {email} --tenant {tenant} --another` makes an administrator and a key all "
+            "the same."
+        )
 
 
 @asynccontextmanager

@@ -1,8 +1,9 @@
 """Finds what an operator names, inside a transaction, or says what would be right."""
 
+from datetime import datetime
 from typing import Final
 
-from sqlalchemy import RowMapping, Select, select
+from sqlalchemy import RowMapping, Select, and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from auth.errors import (
@@ -65,6 +66,29 @@ async def role_of_member(connection: AsyncConnection, user_row: RowMapping, tena
     if role is None:
         raise UnknownMembershipError(user_row["email"], tenant_id)
     return Role(role)
+
+
+async def administrator(connection: AsyncConnection, tenant_id: str, now: datetime) -> str | None:
+    """Return the address of an enabled user who is an administrator of a tenant and has a key for it that is good.
+
+    Of several the first by address. Until the transaction ends, others that ask the same of the tenant wait.
+    """
+    await connection.execute(select(tenants.c.id).where(tenants.c.id == tenant_id).with_for_update())
+    address: str | None = await connection.scalar(
+        select(users.c.email)
+        .join(memberships, memberships.c.user_id == users.c.id)
+        .join(api_keys, and_(api_keys.c.user_id == users.c.id, api_keys.c.tenant_id == memberships.c.tenant_id))
+        .where(
+            memberships.c.tenant_id == tenant_id,
+            memberships.c.role == Role.ADMIN.value,
+            users.c.disabled_at.is_(None),
+            api_keys.c.revoked_at.is_(None),
+            api_keys.c.expires_at > now,
+        )
+        .order_by(users.c.email)
+        .limit(1)
+    )
+    return address
 
 
 async def key(connection: AsyncConnection, public_id: str) -> RowMapping:

@@ -7,13 +7,14 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import RowMapping, String, Table, update
+from sqlalchemy import RowMapping, String, Table, insert, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from auth.tables import audit_events
 from shared.audit import AuditEvent, LoggedTrail
 from shared.database import Database
+from shared.write_check import write_and_undo
 
 Clock = Callable[[], datetime]
 _LENGTHS: Final = {column.name: column.type.length or 0 for column in audit_events.c if isinstance(column.type, String)}
@@ -39,8 +40,8 @@ def _storable(text: str, length: int) -> str:
 
 async def append(connection: AsyncConnection, events: Sequence[TimedEvent]) -> None:
     """Store `events`, each at most once."""
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    await connection.execute(insert(audit_events).on_conflict_do_nothing(), [event.row() for event in events])
+    insert_new = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    await connection.execute(insert_new(audit_events).on_conflict_do_nothing(), [event.row() for event in events])
 
 
 @dataclass(slots=True)
@@ -80,6 +81,17 @@ class Ledger:
                 await append(connection, change.events)
         for timed in change.events:
             await LoggedTrail().record(timed.event)
+
+    async def write_and_take_back(self) -> None:
+        """Write as an audit event is written, and roll it back.
+
+        Raises:
+            UndoneError: that was possible.
+            DatabaseBusyError: it was not.
+        """
+        row = TimedEvent(AuditEvent(action="check", outcome="ok"), self.clock()).row()
+        async with self._database.writing() as connection:
+            await connection.run_sync(write_and_undo, lambda text: insert(audit_events).values({**row, "detail": text}))
 
 
 async def switch(change: Change, table: Table, row: RowMapping, noun: str, *, on: bool, tenant: str = "") -> None:

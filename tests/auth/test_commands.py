@@ -80,6 +80,17 @@ def test_the_first_key_of_a_new_deployment_is_one_command(terminal: Terminal) ->
     assert (member["tenant"], member["role"]) == ("default", "admin")
 
 
+def test_a_second_first_key_is_refused_unless_another_administrator_is_meant(terminal: Terminal) -> None:
+    terminal.run("first-key", MAIL)
+
+    refused = terminal.error("first-key", "else@example.com")
+    assert f"python3 run.py auth key add --tenant default --user {MAIL}" in str(refused)
+    assert len(terminal.json("key", "list")) == 1
+    terminal.run("key", "add", "--tenant", "default", "--user", MAIL)  # as it says
+    terminal.run("first-key", "else@example.com", "--another")
+    assert [key["owner_name"] for key in terminal.json("key", "list")].count("else@example.com") == 1
+
+
 def test_a_key_is_shown_when_it_is_made_and_never_again(mary: Terminal) -> None:
     made = mary.json("key", "add", "--user", MAIL, "--tenant", "acme", "--scope", "tickets:read", "--expires-in", "7")
 

@@ -8,13 +8,13 @@ from structlog.testing import capture_logs
 
 from auth.chain import ChainedAuthProvider
 from auth.guarded import GuardedAuthProvider
-from auth.guesses import AT_ONCE, MOST_NETWORKS, REFILL_S, Guesses
 from auth.key_provider import StoredKeyAuthProvider
 from auth.keys import ApiKey, new_key
 from auth.providers import APIKeyAuthProvider
 from auth.records import NewKey
 from auth.store import IdentityStore
 from shared.audit import AuditEvent
+from shared.failed_attempts import AT_ONCE
 from shared.identity import AuthenticationError, AuthProvider, Principal
 from tests.auth.conftest import SECRETS, Clock
 
@@ -167,27 +167,6 @@ async def test_no_key_and_a_store_that_is_away_are_no_guesses(
 
     assert [await status_of(provider, key) for key in [None, new_key().text] * 12] == [401, 503] * 12
     assert trail.events == []
-
-
-async def test_guesses_are_counted_for_a_bounded_number_of_networks(clock: Clock) -> None:
-    guesses = Guesses(seconds=clock.seconds)
-    assert (AT_ONCE, REFILL_S, guesses._buckets._most) == (10, 6.0, MOST_NETWORKS)
-    guesses._buckets._most = 2
-    for network in "abc":
-        async with guesses.attempt(network):
-            pass
-
-    assert len(guesses._buckets) == 2
-
-
-async def test_who_waits_too_long_for_a_turn_is_sent_away(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("auth.guesses.AT_ONCE", 1)
-    monkeypatch.setattr("auth.guesses.TURN_S", 0.01)
-    guesses = Guesses()
-    async with asyncio.timeout(10), guesses.attempt("a"):
-        with pytest.raises(AuthenticationError, match="try again in 1 s"):
-            async with guesses.attempt("a"):
-                pytest.fail("two at once")
 
 
 async def test_what_the_address_is_decided_by_trusted_proxies(trail: Trail, clock: Clock) -> None:

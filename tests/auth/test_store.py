@@ -1,16 +1,18 @@
 """What an operator does to the identity store, over both databases."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, event, text
 
 from auth.errors import AlreadyExistsError, NotUsableError, UnknownError
 from auth.keys import parse
 from auth.records import KeyState, UpstreamKey
 from auth.store import IdentityStore
+from shared.database import DatabaseFullError
 from shared.errors import InvalidInputError, TicketServerError
 from shared.identity import Role, Scope
 from tests.auth.conftest import NOW, Clock
@@ -18,6 +20,13 @@ from tests.auth.conftest import NOW, Clock
 
 async def actions(store: IdentityStore) -> list[str]:
     return [event.action async for event in store.audit.events()]
+
+
+async def everything(store: IdentityStore) -> list[object]:
+    return [
+        await store.users.all(), await store.memberships.all(), await store.keys.all(), await store.tenants.all(),
+        await actions(store),
+    ]  # fmt: skip
 
 
 async def test_the_first_key_makes_all_that_is_missing(store: IdentityStore) -> None:
@@ -41,6 +50,87 @@ async def test_the_first_key_takes_what_is_there(store: IdentityStore) -> None:
     [member] = await store.memberships.all()
     assert (member.role, member.ticket_user) == (Role.ADMIN, "user1")
     assert len(await store.users.all()) == 1
+
+
+async def test_a_second_first_key_is_refused_and_says_how_to_get_a_further_key(store: IdentityStore) -> None:
+    await store.first_key("mika@example.com")
+    before = await everything(store)
+
+    for email in ("mary@example.com", "mika@example.com", "Mika@Example.com"):
+        with pytest.raises(AlreadyExistsError) as refused:
+            await store.first_key(email)
+        assert "`python3 run.py auth key add --tenant default --user mika@example.com`" in str(refused.value)
+        assert f"auth first-key {email} --tenant default --another" in str(refused.value)
+        assert "Nothing was changed" in str(refused.value)
+
+    assert await everything(store) == before
+
+
+async def test_another_administrator_is_made_where_that_is_said(store: IdentityStore) -> None:
+    await store.first_key("mika@example.com")
+
+    made = [await store.first_key(email, another=True) for email in ("mary@example.com", "mika@example.com")]
+
+    assert [key.record.owner_name for key in made] == ["mary@example.com", "mika@example.com"]
+    assert {(one.email, one.role) for one in await store.memberships.all()} == {
+        ("mary@example.com", Role.ADMIN), ("mika@example.com", Role.ADMIN),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "gone", ["revoked", "expired", "disabled", "demoted", "removed", "elsewhere", "program", "agent"]
+)
+async def test_without_an_administrator_who_can_get_in_the_first_key_is_made_again(
+    sqlite_store: IdentityStore, clock: Clock, gone: str
+) -> None:
+    store = sqlite_store
+    await store.tenants.add("acme", name="ACME")
+    if gone == "program":
+        await store.service_accounts.add("default", "importer", role="admin")
+        await store.keys.create("default", service_account="importer", name="cron")
+    elif gone == "agent":
+        await store.users.add("mika@example.com")
+        await store.memberships.set("mika@example.com", "default", role="agent")
+        await store.keys.create("default", user="mika@example.com", name="laptop")
+    else:
+        key = await store.first_key("mika@example.com", tenant="acme" if gone == "elsewhere" else "default")
+        match gone:
+            case "revoked":
+                await store.keys.revoke(key.record.public_id)
+            case "expired":
+                clock.go_on(days=90)
+            case "disabled":
+                await store.users.disable("mika@example.com")
+            case "demoted":
+                await store.memberships.set("mika@example.com", "default", role="viewer")
+            case "removed":
+                await store.memberships.remove("mika@example.com", "default")
+
+    made = await store.first_key("mary@example.com")
+
+    assert (made.record.tenant, made.record.owner_name) == ("default", "mary@example.com")
+
+
+async def test_an_administrator_of_another_organisation_with_a_key_here_counts_for_their_own(
+    sqlite_store: IdentityStore,
+) -> None:
+    await sqlite_store.first_key("mika@example.com", tenant="acme")
+    await sqlite_store.memberships.set("mika@example.com", "default", role="viewer")
+    await sqlite_store.keys.create("default", user="mika@example.com", name="laptop")
+
+    assert (await sqlite_store.first_key("mary@example.com")).record.tenant == "default"
+
+
+async def test_of_two_first_keys_at_once_one_is_made(store: IdentityStore) -> None:
+    async def make(email: str) -> bool:
+        try:
+            await store.first_key(email)
+        except AlreadyExistsError:
+            return False
+        return True
+
+    assert sorted(await asyncio.gather(*(make(f"{n}@example.com") for n in range(4)))) == [False] * 3 + [True]
+    assert len(await store.keys.all()) == 1
 
 
 async def test_a_first_key_that_fails_leaves_nothing_behind(store: IdentityStore) -> None:
@@ -270,3 +360,30 @@ async def test_every_change_is_audited_as_its_actor(store: IdentityStore) -> Non
     events = [event async for event in store.audit.events()]
 
     assert {(event.actor, event.outcome, event.at) for event in events} == {("cli", "ok", NOW)}
+
+
+async def test_a_full_disk_is_told_by_changes_and_by_the_check(sqlite_store: IdentityStore) -> None:
+    await sqlite_store.check()
+    engine = sqlite_store._ledger._database.engine.sync_engine
+
+    @event.listens_for(engine, "begin")
+    def no_more_pages(connection: Connection) -> None:
+        connection.exec_driver_sql("PRAGMA max_page_count = 1")  # below what there is: that is the limit then
+
+    async def fill() -> None:
+        for number in range(1000):
+            await sqlite_store.users.add(f"user{number}@example.com", name="x" * 200)
+
+    with pytest.raises(DatabaseFullError, match=r"The disk of the database is full\. Nothing was changed"):
+        await fill()
+    sqlite_store._write_check._asked_at = float("-inf")
+    with pytest.raises(DatabaseFullError):
+        await sqlite_store.check()
+
+
+async def test_the_check_leaves_nothing_behind(store: IdentityStore) -> None:
+    before = await everything(store)
+
+    await store.check()
+
+    assert await everything(store) == before

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, text
 
 from shared.database import Database, open_engine, resolve_url
 from shared.migrations import DatabaseNotReadyError
+from shared.transactions import open_transactions
 from tests.databases import Postgres, PostgresDatabase
 from tests.ticket_api.conftest import NOW, Clock, make, new_ticket, running
 from ticket_api import create_app
@@ -34,7 +35,7 @@ async def start(url: str) -> None:
 async def counts(url: str) -> list[int]:
     """Return how many rows the tenant `default` has in some tables; after a start it has to be the only tenant."""
     async with open_engine(resolve_url(url)) as engine, engine.connect() as connection:
-        await TenantConnection.open(connection, DEFAULT)
+        await connection.run_sync(TenantConnection.open, DEFAULT)
         tables = ("users", "tickets", "ticket_history", "tenants")
         return [int(await connection.scalar(text(f"SELECT count(*) FROM {table}")) or 0) for table in tables]  # noqa: S608 - a constant
 
@@ -106,19 +107,26 @@ def test_processes_that_start_at_once_fill_a_new_database_once(
 
 
 async def test_sqlite_has_wal_foreign_keys_and_writers_that_wait(sqlite_url: str) -> None:
-    async with open_engine(resolve_url(sqlite_url)) as engine:
-        async with Database(engine).reading() as connection:
-            pragmas = {
-                name: await connection.scalar(text(f"PRAGMA {name}"))
-                for name in ("journal_mode", "foreign_keys", "busy_timeout")
-            }
-        assert pragmas == {"journal_mode": "wal", "foreign_keys": 1, "busy_timeout": 5000}
+    def pragmas(connection: Connection) -> dict[str, object]:
+        names = ("journal_mode", "foreign_keys", "busy_timeout")
+        return {name: connection.scalar(text(f"PRAGMA {name}")) for name in names}
 
-        async with Database(engine).writing():  # has the lock before it has written anything
-            other = sqlite3.connect(resolve_url(sqlite_url).database or "", timeout=0)
-            with pytest.raises(sqlite3.OperationalError, match="locked"):
-                other.execute("BEGIN IMMEDIATE")
-            other.close()
+    def see_lock() -> None:  # the writer has it before it has written anything
+        other = sqlite3.connect(resolve_url(sqlite_url).database or "", timeout=0)
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("BEGIN IMMEDIATE")
+        other.close()
+
+    async with open_transactions(resolve_url(sqlite_url)) as transactions:
+        served = await transactions.read(pragmas)
+        await transactions.write(lambda _: see_lock())
+    async with open_engine(resolve_url(sqlite_url)) as engine:  # as the identity store has it
+        async with Database(engine).reading() as connection:
+            assert served == await connection.run_sync(pragmas)
+        async with Database(engine).writing():
+            see_lock()
+
+    assert served == {"journal_mode": "wal", "foreign_keys": 1, "busy_timeout": 5000}
 
 
 async def test_the_application_needs_no_right_to_make_tables(filled_postgres: PostgresDatabase, clock: Clock) -> None:
@@ -164,8 +172,8 @@ async def test_a_failed_filling_leaves_the_database_new(tmp_path: Path) -> None:
     fill = filler("en", lambda: NOW)
     assert fill is not None
 
-    async def fails(db: TenantConnection) -> None:
-        await fill(db)
+    def fails(db: TenantConnection) -> None:
+        fill(db)
         raise RuntimeError("power cut")
 
     async with open_engine(resolve_url(url)) as engine:

@@ -2,15 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from httpx2 import AsyncClient, Response
 from sqlalchemy import func
+from sqlalchemy.ext.asyncio import AsyncTransaction
 
 from shared import database
-from shared.database import Database, open_engine, resolve_url
+from shared.database import open_engine, resolve_url
+from shared.transactions import open_transactions
 from tests.ticket_api.conftest import NOW, Clock, client_of, new_ticket, running
 from ticket_api import create_app
 from ticket_api.store import idempotency
@@ -22,8 +25,8 @@ from ticket_api.tenancy import DEFAULT, Tenants
 @pytest.fixture
 async def store(database_url: str) -> AsyncIterator[Tenants]:
     """The same database through another pool, as another instance has it."""
-    async with open_engine(resolve_url(database_url)) as engine:
-        yield Tenants(Database(engine), fill=None, clock=Clock())
+    async with open_transactions(resolve_url(database_url)) as transactions:
+        yield Tenants(transactions, fill=None, clock=Clock())
 
 
 async def create(api: AsyncClient, key: str, **more: Any) -> Response:
@@ -114,13 +117,11 @@ async def test_after_a_day_the_key_is_free_again(api: AsyncClient, clock: Clock)
 
 async def test_expired_keys_are_swept_a_bounded_number_at_a_time(api: AsyncClient, store: Tenants) -> None:
     async def left() -> int:
-        async with store.reading(DEFAULT) as db:
-            return int(await db.scalar(db.select(idempotency_keys, func.count())))
+        return int(await store.read(DEFAULT, lambda db: db.scalar(db.select(idempotency_keys, func.count()))))
 
     old = {"fingerprint": "f", "status": 201, "answer": "{}", "created_at": NOW - timedelta(hours=25)}
-    async with store.writing(DEFAULT) as db:
-        rows = [{"key": f"old-{n}", **old} for n in range(idempotency.SWEPT_AT_ONCE + 50)]
-        await db.execute(db.insert(idempotency_keys), rows)
+    rows = [{"key": f"old-{n}", **old} for n in range(idempotency.SWEPT_AT_ONCE + 50)]
+    await store.write(DEFAULT, lambda db: db.execute(db.insert(idempotency_keys), rows).close())
 
     await create(api, "new-1")
     assert await left() == 51
@@ -147,28 +148,34 @@ async def test_many_different_ones_at_once_all_get_numbers_of_their_own(database
         assert ids == {f"TCK-{51 + n:04}" for n in range(6)}
 
 
-async def test_the_second_does_the_work_when_the_first_gives_up(api: AsyncClient, store: Tenants) -> None:
-    async with store.database.engine.connect() as connection:
+@asynccontextmanager
+async def claimed(database_url: str) -> AsyncIterator[AsyncTransaction]:
+    """Give the transaction of another request that has the key "k" and has not ended."""
+    async with open_engine(resolve_url(database_url)) as engine, engine.connect() as connection:
         await connection.execution_options(sqlite_begin="BEGIN IMMEDIATE")
-        async with connection.begin() as first:
-            db = await TenantConnection.open(connection, DEFAULT)
-            assert await idempotency.claim(db, "k", "f", NOW) is None
-            second = asyncio.create_task(create(api, "k"))
-            await asyncio.wait([second], timeout=0.3)  # longer than it takes when it does not wait
-            assert not second.done()
-            await first.rollback()
+        async with connection.begin() as transaction:
+            db = await connection.run_sync(TenantConnection.open, DEFAULT)
+            assert await connection.run_sync(lambda _: idempotency.claim(db, "k", "f", NOW)) is None
+            yield transaction
+
+
+async def test_the_second_does_the_work_when_the_first_gives_up(api: AsyncClient, database_url: str) -> None:
+    async with claimed(database_url) as first:
+        second = asyncio.create_task(create(api, "k"))
+        await asyncio.wait([second], timeout=0.3)  # longer than it takes when it does not wait
+        assert not second.done()
+        await first.rollback()
 
     assert (await second).status_code == 201
 
 
 async def test_waiting_too_long_is_a_503_and_changes_nothing(
-    database_url: str, clock: Clock, store: Tenants, monkeypatch: pytest.MonkeyPatch
+    database_url: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.2)
     monkeypatch.setitem(database.POSTGRESQL_LIMITS, "lock_timeout", "200")
     async with running(database_url, clock) as api:
-        async with store.writing(DEFAULT) as db:
-            await idempotency.claim(db, "k", "f", NOW)
+        async with claimed(database_url):
             answer = await create(api, "k")
 
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
@@ -186,6 +193,8 @@ async def test_a_client_that_goes_away_leaves_no_connection_and_no_half_write(da
             request.cancel()
             await asyncio.gather(request, return_exceptions=True)
 
-        assert app.state.tenants.database.engine.pool.checkedout() == 0
+        transactions = app.state.tenants.transactions
+        await asyncio.gather(*transactions._running, return_exceptions=True)  # what goes on to its end
+        assert transactions.engine.pool.checkedout() == 0
         made = await count(api) - 50
         assert (await create(api, "last")).json()["id"] == f"TCK-{51 + made:04}"

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import pytest
 
-from shared.database import Database, open_engine, resolve_url
+from shared.database import resolve_url
+from shared.transactions import Transactions, open_transactions
 from tests.databases import PostgresDatabase
 from tests.ticket_api.conftest import KEY, NOW, Clock, client_of, new_ticket
 from ticket_api import commands, create_app, keys
@@ -21,18 +22,18 @@ FORM: Final = re.compile(r"tapi_[A-Za-z0-9_-]{43}")
 
 
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
+async def transactions(database_url: str) -> AsyncIterator[Transactions]:
     """Each database as an operator opens it, with the rights of the role that serves."""
-    async with open_engine(resolve_url(database_url)) as engine:
-        yield Database(engine)
+    async with open_transactions(resolve_url(database_url)) as opened:
+        yield opened
 
 
 async def test_a_key_in_the_database_stands_for_its_tenant_until_it_is_revoked(
-    database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
+    transactions: Transactions, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 0.0
     monkeypatch.setattr(keys, "monotonic", lambda: now)
-    first = await commands.add_tenant(database, "acme", name="Acme", fill=None, now=NOW)
+    first = await commands.add_tenant(transactions, "acme", name="Acme", fill=None, now=NOW)
     app = create_app(database_url=database_url, api_key=KEY, clock=Clock())
     async with app.router.lifespan_context(app), client_of(app) as api:
 
@@ -42,10 +43,10 @@ async def test_a_key_in_the_database_stands_for_its_tenant_until_it_is_revoked(
 
         assert [await answers(first.key), await answers(KEY) > 0, await answers(new_key())] == [0, True, 401]
 
-        second = await commands.add_key(database, "acme", now=NOW)
+        second = await commands.add_key(transactions, "acme", now=NOW)
         assert [await answers(first.key), await answers(second.key)] == [0, 0]  # rotation: both for a while
-        assert await commands.owner_of_key(database, first.id) == "acme"
-        await commands.revoke_key(database, "acme", first.id, now=NOW)
+        assert await commands.owner_of_key(transactions, first.id) == "acme"
+        await commands.revoke_key(transactions, "acme", first.id, now=NOW)
         now = CACHED_S
         assert [await answers(first.key), await answers(second.key)] == [401, 0]
 
@@ -54,20 +55,20 @@ async def test_a_key_in_the_database_stands_for_its_tenant_until_it_is_revoked(
     assert first.key not in repr(first)
 
 
-async def test_only_the_digest_of_a_key_is_stored_and_a_revoked_one_stays_so(database: Database) -> None:
-    made = await commands.add_tenant(database, "acme", name=None, fill=None, now=NOW)
+async def test_only_the_digest_of_a_key_is_stored_and_a_revoked_one_stays_so(transactions: Transactions) -> None:
+    made = await commands.add_tenant(transactions, "acme", name=None, fill=None, now=NOW)
     assert FORM.fullmatch(made.key)
     for minutes in (1, 2):
-        await commands.revoke_key(database, "acme", made.id, now=NOW + timedelta(minutes=minutes))
+        await commands.revoke_key(transactions, "acme", made.id, now=NOW + timedelta(minutes=minutes))
 
-    ((_, (row,)),) = [one for one in await commands.list_tenants(database) if one[0]["id"] == "acme"]
+    ((_, (row,)),) = [one for one in await commands.list_tenants(transactions) if one[0]["id"] == "acme"]
     assert row["revoked_at"] == NOW + timedelta(minutes=1)
     assert row["digest"] == digest_of(made.key)
     assert made.key not in str(row)
 
 
 async def test_a_key_of_another_form_costs_no_look_into_the_database() -> None:
-    def forbidden() -> Database:
+    def forbidden() -> Transactions:
         raise AssertionError("nothing to look up")
 
     ring = KeyRing(KEY, forbidden)
@@ -77,17 +78,18 @@ async def test_a_key_of_another_form_costs_no_look_into_the_database() -> None:
     ]  # fmt: skip
 
 
-async def test_keys_are_remembered_for_a_while_and_a_bounded_number_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_keys_are_remembered_for_a_while_and_a_bounded_number_of_them(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked = []
 
-    async def of_digest(_: object, digest: str) -> str | None:
+    def of_digest(_: object, digest: str) -> str | None:
         asked.append(digest)
         return "acme" if digest in valid else None
 
-    async with open_engine(resolve_url("sqlite:///never-opened.sqlite3")) as engine:
+    async with open_transactions(resolve_url(sqlite_url)) as opened:
         monkeypatch.setattr(tenants, "of_digest", of_digest)
-        monkeypatch.setattr(Database, "reading", lambda _: asyncio.timeout(None))
-        ring = KeyRing(KEY, lambda: Database(engine))
+        ring = KeyRing(KEY, lambda: opened)
         known = [new_key() for _ in range(MOST_CACHED + 1)]
         valid = {digest_of(key) for key in known}
         strangers = [new_key() for _ in range(3)]
@@ -103,10 +105,8 @@ async def test_a_database_that_is_away_is_a_503_and_lets_nobody_in(
 ) -> None:
     app = create_app(database_url=filled_postgres.application_url, api_key=KEY)
     async with app.router.lifespan_context(app), client_of(app) as api:
-        await app.state.tenants.database.engine.dispose()
         gone = resolve_url("postgresql://nobody@127.0.0.1:9/none")
-        async with open_engine(gone) as engine:
-            app.state.tenants.database.engine = engine
+        async with open_transactions(gone) as app.state.tenants.transactions:
             answer = await api.get("/tickets", headers={"x-api-key": new_key()})
 
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
@@ -169,8 +169,10 @@ def test_an_operator_adds_lists_and_revokes_and_a_key_is_shown_once(run: Any, da
     assert re.findall(r"key ([0-9a-f]{8}) .* revoked ", run(database_url, "tenant", "list")[1]) == [ids[0]]
 
     async def digests() -> set[str]:
-        async with open_engine(resolve_url(database_url)) as engine, Database(engine).reading() as connection:
-            return {str(await tenants.of_digest(connection, digest_of(one.strip()))) for one in (key, second)}
+        async with open_transactions(resolve_url(database_url)) as opened:
+            return await opened.read(
+                lambda connection: {str(tenants.of_digest(connection, digest_of(one.strip()))) for one in (key, second)}
+            )
 
     assert asyncio.run(digests()) == {"None", "acme"}
 

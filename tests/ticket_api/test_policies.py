@@ -5,11 +5,12 @@ from typing import Final
 
 import asyncpg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 
 from shared.database import Database, open_engine, resolve_url
 from shared.migrations import DatabaseNotReadyError
+from shared.transactions import open_transactions
 from tests.databases import PASSWORD, Postgres, PostgresDatabase, dsn, run_aside
 from tests.ticket_api.conftest import NOW, client_of, make
 from ticket_api import commands, create_app
@@ -38,8 +39,8 @@ async def database(postgres_database: PostgresDatabase) -> AsyncIterator[Databas
 
 
 async def add_other(url: str) -> None:
-    async with open_engine(resolve_url(url)) as engine, Database(engine).writing() as connection:
-        await make_tenant(connection, "other", fill=None, now=NOW)
+    async with open_transactions(resolve_url(url)) as transactions:
+        await transactions.write(lambda connection: make_tenant(connection, "other", fill=None, now=NOW))
 
 
 async def rows(url: str, tenant: str | None) -> dict[str, int]:
@@ -57,10 +58,11 @@ async def test_every_table_has_a_tenant_and_shows_nothing_to_who_names_none(
     postgres_database: PostgresDatabase,
 ) -> None:
     assert all("tenant_id" in metadata.tables[table].primary_key.columns for table in OF_TENANTS)
-    async with open_engine(resolve_url(postgres_database.application_url)) as engine:
-        await commands.add_key(Database(engine), "default", now=NOW)
-        async with Database(engine).writing() as connection:
-            await idempotency.claim(await TenantConnection.open(connection, "default"), "k", "f", NOW)
+    async with open_transactions(resolve_url(postgres_database.application_url)) as transactions:
+        await commands.add_key(transactions, "default", now=NOW)
+        await transactions.write(
+            lambda connection: idempotency.claim(TenantConnection.open(connection, "default"), "k", "f", NOW)
+        )
 
     for url in (postgres_database.application_url, postgres_database.owner_url):  # FORCE: the owner is bound as well
         assert min((await rows(url, "default")).values()) > 0
@@ -71,9 +73,12 @@ async def test_a_tenant_is_named_to_one_transaction_only(postgres_database: Post
     app = create_app(database_url=postgres_database.application_url)
     async with app.router.lifespan_context(app), client_of(app) as api:
         assert len((await api.get("/tickets?limit=200&showCompleted=true")).json()) == 50
-        async with app.state.tenants.database.reading() as connection:  # the same pooled connection
-            assert await connection.scalar(text("SELECT current_setting('app.tenant_id', true)")) == ""
-            assert await connection.scalar(text("SELECT count(*) FROM tickets")) == 0
+
+        def next_one(connection: Connection) -> tuple[object, object]:
+            named = connection.scalar(text("SELECT current_setting('app.tenant_id', true)"))
+            return named, connection.scalar(text("SELECT count(*) FROM tickets"))
+
+        assert await app.state.tenants.transactions.read(next_one) == ("", 0)  # the same pooled connection
 
 
 @pytest.mark.parametrize("statement", [
@@ -82,18 +87,22 @@ async def test_a_tenant_is_named_to_one_transaction_only(postgres_database: Post
 ])  # fmt: skip
 async def test_no_row_can_be_written_for_another_tenant(database: Database, statement: str) -> None:
     async with database.writing() as connection:
-        await TenantConnection.open(connection, "default")
+        await connection.run_sync(TenantConnection.open, "default")
         with pytest.raises(ProgrammingError, match="row-level security"):
             await connection.execute(text(statement))
 
 
 async def test_no_reference_leads_into_another_tenant(database_url: str) -> None:
     await add_other(database_url)
-    async with open_engine(resolve_url(database_url)) as engine, Database(engine).writing() as connection:
-        db = await TenantConnection.open(connection, "other")
-        detail = {"id": "catd1", "name": "x", "order_no": 1, "category_id": "cat1"}  # which `default` has
+    detail = {"id": "catd1", "name": "x", "order_no": 1, "category_id": "cat1"}  # which `default` has
+
+    def insert(connection: Connection) -> None:
+        db = TenantConnection.open(connection, "other")
+        db.execute(db.insert(metadata.tables["category_details"]).values(detail))
+
+    async with open_transactions(resolve_url(database_url)) as transactions:
         with pytest.raises(IntegrityError, match=r"(?i)foreign key"):
-            await db.execute(db.insert(metadata.tables["category_details"]).values(detail))
+            await transactions.write(insert)
 
 
 async def test_what_serves_may_neither_rewrite_history_nor_delete_tickets(database: Database) -> None:

@@ -71,7 +71,7 @@ async def before_tenants(url: str, *statements: str) -> None:
 async def contents(url: str) -> Rows:
     """Return every row of the tables of old, without the columns that are new."""
     async with open_engine(resolve_url(url)) as engine, engine.begin() as connection:
-        await TenantConnection.open(connection, DEFAULT)
+        await connection.run_sync(TenantConnection.open, DEFAULT)
         found = {
             table: (await connection.execute(text(f"SELECT * FROM {table} ORDER BY {key}"))).mappings().all()  # noqa: S608 - constants
             for table, key in OLD.items()

@@ -1,7 +1,7 @@
 """Writes the sample data for a new tenant: a few statements, the same rows for the same moment."""
 
 import tomllib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
@@ -32,20 +32,20 @@ class Entry(NamedTuple):
 
 def filler(
     language: Literal["en", "ja", "none"], clock: Callable[[], datetime]
-) -> Callable[[TenantConnection], Awaitable[None]] | None:
+) -> Callable[[TenantConnection], None] | None:
     """Return what gives a new tenant its data in that language as of `clock()`, or nothing for "none"."""
     if language == "none":
         return None
 
-    async def fill(db: TenantConnection) -> None:
+    def fill(db: TenantConnection) -> None:
         text = tomllib.loads(Path(__file__).with_name(f"{language}.toml").read_text(encoding="utf-8"))
         now = clock()
         tickets, files = _tickets(text["tickets"], now)
-        await numbers.take(db, "last", len(tickets))
-        await numbers.take(db, "last_attachment", len(files))
+        numbers.take(db, "last", len(tickets))
+        numbers.take(db, "last_attachment", len(files))
         for table, rows in (*_master(text), (tables.tickets, tickets), (tables.attachments, files)):
-            await db.execute(db.insert(table), rows)
-        await _write_history(db, _history(text, now))
+            db.execute(db.insert(table), rows)
+        _write_history(db, _history(text, now))
 
     return fill
 
@@ -161,10 +161,10 @@ def _in_working_hours(at: datetime) -> datetime:
     return at.replace(hour=17, minute=59) if at.hour >= 18 else at
 
 
-async def _write_history(db: TenantConnection, entries: Sequence[Entry]) -> None:
+def _write_history(db: TenantConnection, entries: Sequence[Entry]) -> None:
     """Store entries, and their changed fields."""
     columns = ("ticket_id", "timestamp", "user_id", "comment")
-    ids = await numbers.take(db, "last_history", len(entries))
+    ids = numbers.take(db, "last_history", len(entries))
     rows = [
         {"id": id_, **{name: getattr(entry, name) for name in columns}} for id_, entry in zip(ids, entries, strict=True)
     ]
@@ -173,5 +173,5 @@ async def _write_history(db: TenantConnection, entries: Sequence[Entry]) -> None
         for id_, entry in zip(ids, entries, strict=True)
         for n, (field, old, new) in enumerate(entry.changes)
     ]
-    await db.execute(db.insert(tables.ticket_history), rows)
-    await db.execute(db.insert(tables.history_changed_fields), changed)
+    db.execute(db.insert(tables.ticket_history), rows)
+    db.execute(db.insert(tables.history_changed_fields), changed)

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from sqlalchemy import (
     ColumnElement,
+    Connection,
     CursorResult,
     Delete,
     Executable,
@@ -26,7 +27,6 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 
 def of_tenant(table: FromClause, tenant: str) -> ColumnElement[bool]:
@@ -34,29 +34,29 @@ def of_tenant(table: FromClause, tenant: str) -> ColumnElement[bool]:
     return table.c.tenant_id == tenant
 
 
-async def name_to_policies(connection: AsyncConnection, name: str, value: str) -> None:
+def name_to_policies(connection: Connection, name: str, value: str) -> None:
     """Set `name`, which policies read, until this transaction ends; SQLite has no policies."""
     if connection.dialect.name == "postgresql":
-        await connection.exec_driver_sql("SELECT set_config($1, $2, true)", (name, value))
+        connection.exec_driver_sql("SELECT set_config($1, $2, true)", (name, value))
 
 
-async def add_if_new(connection: AsyncConnection, table: Table, values: Mapping[str, Any]) -> bool:
+def add_if_new(connection: Connection, table: Table, values: Mapping[str, Any]) -> bool:
     """Store a row, unless its key is taken. Waits while another transaction is adding the same one."""
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    return bool((await connection.execute(dialect.insert(table).values(**values).on_conflict_do_nothing())).rowcount)
+    return bool((connection.execute(dialect.insert(table).values(**values).on_conflict_do_nothing())).rowcount)
 
 
 @dataclass(frozen=True, slots=True)
 class TenantConnection:
     """A transaction of one tenant; `open` is how to get one."""
 
-    connection: AsyncConnection
+    connection: Connection
     tenant: str
 
     @classmethod
-    async def open(cls, connection: AsyncConnection, tenant: str) -> Self:
+    def open(cls, connection: Connection, tenant: str) -> Self:
         """Make a transaction that has just begun that of `tenant`."""
-        await name_to_policies(connection, "app.tenant_id", tenant)
+        name_to_policies(connection, "app.tenant_id", tenant)
         return cls(connection, tenant)
 
     def select(self, table: FromClause, *columns: Any) -> Select[Any]:
@@ -75,20 +75,20 @@ class TenantConnection:
         """Delete the tenant's rows."""
         return delete(table).where(of_tenant(table, self.tenant))
 
-    async def add_if_new(self, table: Table, **values: Any) -> bool:
+    def add_if_new(self, table: Table, **values: Any) -> bool:
         """Store a row of the tenant, unless its key is taken. Waits while another transaction is adding it."""
-        return await add_if_new(self.connection, table, {"tenant_id": self.tenant, **values})
+        return add_if_new(self.connection, table, {"tenant_id": self.tenant, **values})
 
-    async def execute(
+    def execute(
         self, statement: Executable, rows: Sequence[Mapping[str, Any]] | None = None
     ) -> CursorResult[*tuple[Any, ...]]:
         """Run a statement, for each of `rows` if there are any."""
-        return await self.connection.execute(statement, rows)
+        return self.connection.execute(statement, rows)
 
-    async def scalar(self, statement: Executable) -> Any:
+    def scalar(self, statement: Executable) -> Any:
         """Return the first column of the first row, or nothing."""
-        return await self.connection.scalar(statement)
+        return self.connection.scalar(statement)
 
-    async def scalars(self, statement: Executable) -> ScalarResult[Any]:
+    def scalars(self, statement: Executable) -> ScalarResult[Any]:
         """Return the first column of every row."""
-        return await self.connection.scalars(statement)
+        return self.connection.scalars(statement)

@@ -21,7 +21,7 @@ class Change(NamedTuple):
     new_value: str | None
 
 
-async def add(
+def add(
     db: TenantConnection,
     ticket_id: str,
     *,
@@ -31,27 +31,25 @@ async def add(
     changes: Sequence[Change] = (),
 ) -> int:
     """Store an entry and return its id."""
-    (history_id,) = await numbers.take(db, "last_history")
+    (history_id,) = numbers.take(db, "last_history")
     entry = {"id": history_id, "ticket_id": ticket_id, "user_id": user_id, "timestamp": at, "comment": comment}
-    await db.execute(db.insert(ticket_history).values(entry))
+    db.execute(db.insert(ticket_history).values(entry))
     if changes:
         rows = [{"history_id": history_id, "position": n, **change._asdict()} for n, change in enumerate(changes)]
-        await db.execute(db.insert(changed_fields), rows)
+        db.execute(db.insert(changed_fields), rows)
     return history_id
 
 
-async def of_ticket(db: TenantConnection, ticket_id: str) -> list[tuple[RowMapping, list[RowMapping]]]:
+def of_ticket(db: TenantConnection, ticket_id: str) -> list[tuple[RowMapping, list[RowMapping]]]:
     """Return the entries of a ticket, newest first, each with its changed fields: two statements in all."""
     mine = ticket_history.c.ticket_id == ticket_id
-    entries = await db.execute(
+    entries = db.execute(
         db.select(ticket_history, ticket_history, users.c.name.label("user_name"))
         .join(users)
         .where(mine)
         .order_by(ticket_history.c.timestamp.desc(), ticket_history.c.id.desc())
     )
-    fields = await db.execute(
-        db.select(changed_fields).join(ticket_history).where(mine).order_by(changed_fields.c.position)
-    )
+    fields = db.execute(db.select(changed_fields).join(ticket_history).where(mine).order_by(changed_fields.c.position))
     of_entry: dict[int, list[RowMapping]] = defaultdict(list)
     for field in fields.mappings():
         of_entry[field["history_id"]].append(field)

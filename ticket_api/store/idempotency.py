@@ -4,11 +4,13 @@ The key is stored in the transaction of the write itself. A second request with 
 the first has ended: after a commit it finds the answer, after a rollback it does the work.
 """
 
+import secrets
 from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import select
 
+from shared.write_check import write_and_undo
 from ticket_api.errors import ConflictError
 from ticket_api.store.connection import TenantConnection
 from ticket_api.tables import idempotency_keys as keys
@@ -17,16 +19,16 @@ KEPT: Final = timedelta(hours=24)
 SWEPT_AT_ONCE: Final = 100
 
 
-async def claim(db: TenantConnection, key: str, fingerprint: str, now: datetime) -> tuple[int, str] | None:
+def claim(db: TenantConnection, key: str, fingerprint: str, now: datetime) -> tuple[int, str] | None:
     """Take `key` for this request, or return the status and body that were answered under it before.
 
     Raises:
         ConflictError: the key was used for another request within the last 24 hours.
     """
-    await _sweep(db, key, now)
-    if await db.add_if_new(keys, key=key, fingerprint=fingerprint, created_at=now):
+    _sweep(db, key, now)
+    if db.add_if_new(keys, key=key, fingerprint=fingerprint, created_at=now):
         return None
-    known = (await db.execute(db.select(keys).where(keys.c.key == key))).one()
+    known = (db.execute(db.select(keys).where(keys.c.key == key))).one()
     if known.fingerprint != fingerprint:
         raise ConflictError(
             "This Idempotency-Key was already used for another request. Nothing was changed.", field="Idempotency-Key"
@@ -34,15 +36,21 @@ async def claim(db: TenantConnection, key: str, fingerprint: str, now: datetime)
     return known.status, known.answer
 
 
-async def settle(db: TenantConnection, key: str, status: int, answer: str) -> None:
+def settle(db: TenantConnection, key: str, status: int, answer: str) -> None:
     """Remember what the request that claimed `key` answers."""
-    await db.execute(db.update(keys).where(keys.c.key == key).values(status=status, answer=answer))
+    db.execute(db.update(keys).where(keys.c.key == key).values(status=status, answer=answer))
 
 
-async def _sweep(db: TenantConnection, key: str, now: datetime) -> None:
+def write_and_take_back(db: TenantConnection, now: datetime) -> None:
+    """Write as `claim` does and leave the transaction, to see whether that is possible. Raises: UndoneError: it is."""
+    row = {"key": f"check-{secrets.token_hex(16)}", "fingerprint": "", "created_at": now}
+    write_and_undo(db.connection, lambda text: db.insert(keys).values(answer=text, **row))
+
+
+def _sweep(db: TenantConnection, key: str, now: datetime) -> None:
     """Forget this key if it is too old, and a bounded number of others; rows that somebody else sweeps are skipped."""
     expired = keys.c.created_at <= now - KEPT
     oldest = db.select(keys, keys.c.key).where(expired).order_by(keys.c.created_at).limit(SWEPT_AT_ONCE)
     some = oldest.with_for_update(skip_locked=True).cte()  # PostgreSQL may run a mere subquery again for each row
-    await db.execute(db.delete(keys).where(keys.c.key.in_(select(some))))
-    await db.execute(db.delete(keys).where(keys.c.key == key, expired))
+    db.execute(db.delete(keys).where(keys.c.key.in_(select(some))))
+    db.execute(db.delete(keys).where(keys.c.key == key, expired))

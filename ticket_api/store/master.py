@@ -45,20 +45,20 @@ class Meaning:
     completed: bool
 
 
-async def list_users(db: TenantConnection, role: str | None) -> Sequence[RowMapping]:
+def list_users(db: TenantConnection, role: str | None) -> Sequence[RowMapping]:
     """Return users by name, all of them or those of one role."""
     query = db.select(users).order_by(users.c.name_folded, users.c.id)
     if role is not None:
         query = query.where(users.c.role == role)
-    return (await db.execute(query)).mappings().all()
+    return (db.execute(query)).mappings().all()
 
 
-async def list_choices(db: TenantConnection, table: Table) -> Sequence[RowMapping]:
+def list_choices(db: TenantConnection, table: Table) -> Sequence[RowMapping]:
     """Return a table's rows in the order that people gave them."""
-    return (await db.execute(db.select(table).order_by(table.c.order_no, table.c.id))).mappings().all()
+    return (db.execute(db.select(table).order_by(table.c.order_no, table.c.id))).mappings().all()
 
 
-async def list_details(db: TenantConnection, category_id: str | None) -> Sequence[RowMapping]:
+def list_details(db: TenantConnection, category_id: str | None) -> Sequence[RowMapping]:
     """Return category details, all of them or those of one category."""
     query = (
         db.select(category_details, category_details, categories.c.name.label("category_name"))
@@ -67,12 +67,12 @@ async def list_details(db: TenantConnection, category_id: str | None) -> Sequenc
     )
     if category_id is not None:
         query = query.where(category_details.c.category_id == category_id)
-    return (await db.execute(query)).mappings().all()
+    return (db.execute(query)).mappings().all()
 
 
-async def meanings(db: TenantConnection, ids: Mapping[str, str]) -> dict[str, Meaning]:
+def meanings(db: TenantConnection, ids: Mapping[str, str]) -> dict[str, Meaning]:
     """Return by field what its id stands for, in one statement; fields whose id does not exist are left out."""
-    found = await db.execute(union_all(*(_meaning(db, field, id_) for field, id_ in ids.items())))
+    found = db.execute(union_all(*(_meaning(db, field, id_) for field, id_ in ids.items())))
     return {field: Meaning(name, category_id, bool(completed)) for field, name, category_id, completed in found}
 
 
@@ -83,10 +83,10 @@ def _meaning(db: TenantConnection, field: str, id_: str) -> Select[Any]:
     return db.select(table, literal(field), table.c.name, category_id, completed).where(table.c.id == id_)
 
 
-async def allowed_ids(db: TenantConnection, field: str, *, category_id: str | None = None) -> list[str]:
+def allowed_ids(db: TenantConnection, field: str, *, category_id: str | None = None) -> list[str]:
     """Return ids that `field` may hold, at most as many as an error lists; details of one category if given."""
     table = REFERENCES[field]
     order: Iterable[Any] = (table.c.name_folded,) if table is users else (table.c.order_no,)
     in_category = true() if category_id is None else table.c.category_id == category_id
     query = db.select(table, table.c.id).where(in_category).order_by(*order, table.c.id).limit(MOST_ALLOWED)
-    return list(await db.scalars(query))
+    return list(db.scalars(query))

@@ -8,13 +8,13 @@ from ticket_api.tables import ticket_numbers
 Kind = Literal["last", "last_attachment", "last_history"]
 
 
-async def begin(db: TenantConnection) -> None:
+def begin(db: TenantConnection) -> None:
     """Let a new tenant count."""
-    await db.execute(db.insert(ticket_numbers).values(last=0, last_attachment=0, last_history=0))
+    db.execute(db.insert(ticket_numbers).values(last=0, last_attachment=0, last_history=0))
 
 
-async def take(db: TenantConnection, kind: Kind, count: int = 1) -> range:
+def take(db: TenantConnection, kind: Kind, count: int = 1) -> range:
     """Take the next `count` numbers; other writers of the tenant wait for theirs until this transaction ends."""
     column = ticket_numbers.c[kind]
-    last = await db.scalar(db.update(ticket_numbers).values({column: column + count}).returning(column))
+    last = db.scalar(db.update(ticket_numbers).values({column: column + count}).returning(column))
     return range(last - count + 1, last + 1)

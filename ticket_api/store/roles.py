@@ -7,8 +7,7 @@ owners of tables are not bound by policies; an owner may switch them off.
 from types import MappingProxyType
 from typing import Final
 
-from sqlalchemy import bindparam, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, bindparam, text
 
 from ticket_api.tables import metadata
 
@@ -44,29 +43,29 @@ _OPEN: Final = text(
 ).bindparams(bindparam("tables", expanding=True))
 
 
-async def exists(connection: AsyncConnection, role: str) -> bool:
+def exists(connection: Connection, role: str) -> bool:
     """Tell whether the server knows `role`."""
-    found = await connection.scalar(text("SELECT 1 FROM pg_roles WHERE rolname = :role"), {"role": role})
+    found = connection.scalar(text("SELECT 1 FROM pg_roles WHERE rolname = :role"), {"role": role})
     return found is not None
 
 
-async def grant(connection: AsyncConnection, role: str) -> None:
+def grant(connection: Connection, role: str) -> None:
     """Let `role` serve: read and write rows, and change no table."""
     to = connection.dialect.identifier_preparer.quote_identifier(role)
-    await connection.execute(text(f"GRANT SELECT ON alembic_version TO {to}"))
+    connection.execute(text(f"GRANT SELECT ON alembic_version TO {to}"))
     for table in metadata.tables:
         rights = ", ".join(filter(None, ("SELECT, INSERT", MORE_RIGHTS.get(table))))
-        await connection.execute(text(f"GRANT {rights} ON {table} TO {to}"))
+        connection.execute(text(f"GRANT {rights} ON {table} TO {to}"))
 
 
-async def above_the_policies(connection: AsyncConnection) -> str | None:
+def above_the_policies(connection: Connection) -> str | None:
     """Return which roles this connection has, or may take on, that policies do not bind."""
-    found: str | None = await connection.scalar(_ABOVE, {"tables": list(metadata.tables)})
+    found: str | None = connection.scalar(_ABOVE, {"tables": list(metadata.tables)})
     return found
 
 
-async def without_policies(connection: AsyncConnection) -> str | None:
+def without_policies(connection: Connection) -> str | None:
     """Return the tables of tenants' rows on which row-level security is switched off."""
     of_tenants = [name for name, table in metadata.tables.items() if "tenant_id" in table.c]
-    found: str | None = await connection.scalar(_OPEN, {"tables": of_tenants})
+    found: str | None = connection.scalar(_OPEN, {"tables": of_tenants})
     return found

@@ -3,48 +3,47 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import RowMapping, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, RowMapping, select
 
 from ticket_api.store.connection import TenantConnection, add_if_new, name_to_policies
 from ticket_api.tables import api_keys, tenants
 
 
-async def exists(connection: AsyncConnection, tenant: str) -> bool:
+def exists(connection: Connection, tenant: str) -> bool:
     """Tell whether there is such a tenant."""
-    return await connection.scalar(select(tenants.c.id).where(tenants.c.id == tenant)) is not None
+    return connection.scalar(select(tenants.c.id).where(tenants.c.id == tenant)) is not None
 
 
-async def add(connection: AsyncConnection, tenant: str, name: str, now: datetime) -> bool:
+def add(connection: Connection, tenant: str, name: str, now: datetime) -> bool:
     """Store a tenant, unless there is one of that id. Waits while another transaction is adding it."""
-    return await add_if_new(connection, tenants, {"id": tenant, "name": name, "created_at": now})
+    return add_if_new(connection, tenants, {"id": tenant, "name": name, "created_at": now})
 
 
-async def every(connection: AsyncConnection) -> Sequence[RowMapping]:
+def every(connection: Connection) -> Sequence[RowMapping]:
     """Return all tenants, by id."""
-    return (await connection.execute(select(tenants).order_by(tenants.c.id))).mappings().all()
+    return (connection.execute(select(tenants).order_by(tenants.c.id))).mappings().all()
 
 
-async def of_digest(connection: AsyncConnection, digest: str) -> str | None:
+def of_digest(connection: Connection, digest: str) -> str | None:
     """Return the tenant for which the key with this digest stands, if there is one that is not revoked."""
-    await name_to_policies(connection, "app.key_digest", digest)
-    found: str | None = await connection.scalar(
+    name_to_policies(connection, "app.key_digest", digest)
+    found: str | None = connection.scalar(
         select(api_keys.c.tenant_id).where(api_keys.c.digest == digest, api_keys.c.revoked_at.is_(None))
     )
     return found
 
 
-async def keys(db: TenantConnection) -> Sequence[RowMapping]:
+def keys(db: TenantConnection) -> Sequence[RowMapping]:
     """Return the tenant's keys, oldest first."""
-    return (await db.execute(db.select(api_keys).order_by(api_keys.c.created_at, api_keys.c.id))).mappings().all()
+    return (db.execute(db.select(api_keys).order_by(api_keys.c.created_at, api_keys.c.id))).mappings().all()
 
 
-async def add_key(db: TenantConnection, key_id: str, digest: str, now: datetime) -> None:
+def add_key(db: TenantConnection, key_id: str, digest: str, now: datetime) -> None:
     """Store a key of the tenant."""
-    await db.execute(db.insert(api_keys).values(id=key_id, digest=digest, created_at=now))
+    db.execute(db.insert(api_keys).values(id=key_id, digest=digest, created_at=now))
 
 
-async def revoke_key(db: TenantConnection, key_id: str, now: datetime) -> None:
+def revoke_key(db: TenantConnection, key_id: str, now: datetime) -> None:
     """Revoke a key of the tenant; one that is revoked stays as it is."""
     mine = (api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None))
-    await db.execute(db.update(api_keys).where(*mine).values(revoked_at=now))
+    db.execute(db.update(api_keys).where(*mine).values(revoked_at=now))

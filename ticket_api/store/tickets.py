@@ -61,7 +61,7 @@ def _with_names(db: TenantConnection) -> Select[Any]:
     )
 
 
-async def search(db: TenantConnection, query: TicketQuery) -> Sequence[RowMapping]:
+def search(db: TenantConnection, query: TicketQuery) -> Sequence[RowMapping]:
     """Return one page of the tickets that `query` asks for, with names, in its order."""
     column = SORTABLE[query.sort_by]
     direct = asc if query.sort_order == "asc" else desc
@@ -72,7 +72,7 @@ async def search(db: TenantConnection, query: TicketQuery) -> Sequence[RowMappin
         .limit(query.limit)
         .offset(query.offset)
     )
-    found: Sequence[RowMapping] = (await db.execute(page)).mappings().all()
+    found: Sequence[RowMapping] = (db.execute(page)).mappings().all()
     return found
 
 
@@ -97,7 +97,7 @@ def _conditions(query: TicketQuery) -> list[ColumnElement[bool]]:
     return conditions
 
 
-async def read(db: TenantConnection, ticket_id: str) -> RowMapping | None:
+def read(db: TenantConnection, ticket_id: str) -> RowMapping | None:
     """Return one ticket with all names, or nothing."""
     ticket = (
         _with_names(db)
@@ -109,49 +109,47 @@ async def read(db: TenantConnection, ticket_id: str) -> RowMapping | None:
         )
         .where(tickets.c.id == ticket_id)
     )
-    return (await db.execute(ticket)).mappings().one_or_none()
+    return (db.execute(ticket)).mappings().one_or_none()
 
 
-async def read_attachments(db: TenantConnection, ticket_id: str) -> Sequence[RowMapping]:
+def read_attachments(db: TenantConnection, ticket_id: str) -> Sequence[RowMapping]:
     """Return a ticket's attachments in the order in which they were given."""
     query = db.select(attachments).where(attachments.c.ticket_id == ticket_id).order_by(attachments.c.id)
-    return (await db.execute(query)).mappings().all()
+    return (db.execute(query)).mappings().all()
 
 
-async def exists(db: TenantConnection, ticket_id: str) -> bool:
+def exists(db: TenantConnection, ticket_id: str) -> bool:
     """Tell whether there is such a ticket."""
-    return await db.scalar(db.select(tickets, tickets.c.id).where(tickets.c.id == ticket_id)) is not None
+    return db.scalar(db.select(tickets, tickets.c.id).where(tickets.c.id == ticket_id)) is not None
 
 
-async def lock(db: TenantConnection, ticket_id: str) -> RowMapping | None:
+def lock(db: TenantConnection, ticket_id: str) -> RowMapping | None:
     """Return a ticket's own columns, or nothing, and keep other writers off it until the transaction ends."""
     query = db.select(tickets).where(tickets.c.id == ticket_id).with_for_update()
-    return (await db.execute(query)).mappings().one_or_none()
+    return (db.execute(query)).mappings().one_or_none()
 
 
-async def insert_ticket(db: TenantConnection, values: Mapping[str, Any]) -> str:
+def insert_ticket(db: TenantConnection, values: Mapping[str, Any]) -> str:
     """Store a ticket under the next number and return its id."""
-    (number,) = await numbers.take(db, "last")
+    (number,) = numbers.take(db, "last")
     ticket_id = f"TCK-{number:04}"
-    await db.execute(db.insert(tickets).values(id=ticket_id, number=number, **_folded(values)))
+    db.execute(db.insert(tickets).values(id=ticket_id, number=number, **_folded(values)))
     return ticket_id
 
 
-async def update_ticket(db: TenantConnection, ticket_id: str, values: Mapping[str, Any]) -> None:
+def update_ticket(db: TenantConnection, ticket_id: str, values: Mapping[str, Any]) -> None:
     """Change columns of a ticket."""
-    await db.execute(db.update(tickets).where(tickets.c.id == ticket_id).values(**_folded(values)))
+    db.execute(db.update(tickets).where(tickets.c.id == ticket_id).values(**_folded(values)))
 
 
-async def insert_attachments(
-    db: TenantConnection, ticket_id: str, files: Sequence[NewAttachment], at: datetime
-) -> None:
+def insert_attachments(db: TenantConnection, ticket_id: str, files: Sequence[NewAttachment], at: datetime) -> None:
     """Store where a ticket's files lie."""
     if not files:
         return
-    ids = await numbers.take(db, "last_attachment", len(files))
+    ids = numbers.take(db, "last_attachment", len(files))
     about = {"ticket_id": ticket_id, "uploaded_at": at}
     rows = [{"id": id_, **about, **file.model_dump()} for id_, file in zip(ids, files, strict=True)]
-    await db.execute(db.insert(attachments), rows)
+    db.execute(db.insert(attachments), rows)
 
 
 def _folded(values: Mapping[str, Any]) -> dict[str, Any]:

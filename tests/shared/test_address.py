@@ -3,7 +3,7 @@
 import pytest
 from starlette.requests import HTTPConnection
 
-from auth.address import client_address, network_of
+from shared.address import client_address, network_of
 
 PEER = "10.0.0.9"
 CLIENT = "203.0.113.7"

@@ -1,0 +1,163 @@
+"""Throttles networks that present wrong keys: ten failed attempts at once, then one in six seconds.
+
+Per process and in memory. A right key costs nothing, however many are presented at once, and one that was right within
+the last hour is checked even when its network has no attempts left, so that one who guesses keys does not lock out
+colleagues behind the same address. It is still checked, so a revoked one is refused.
+"""
+
+import asyncio
+import hmac
+import math
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Final
+
+from shared.address import network_of
+from shared.audit import AuditEvent, AuditTrail
+from shared.errors import TicketServerError
+from shared.recent import Recent
+from shared.sparing import SparingTrail
+
+AT_ONCE: Final = 10
+REFILL_S: Final = 6.0
+MOST_NETWORKS: Final = 10_000
+TURN_S: Final = 5.0
+"""How long a request waits for its turn while as many are being checked as its network has attempts left."""
+MOST_ADDRESSES: Final = 1_000
+"""Addresses whose refusals are told apart in the audit; all others are `elsewhere`."""
+RIGHT_FOR_S: Final = 3600.0
+"""How long a key that was right may be presented from a network that has no attempts left."""
+MOST_RIGHT: Final = 10_000
+
+
+class TooManyFailuresError(TicketServerError):
+    """Too many wrong keys came from this network; the key was not looked at."""
+
+    kind = "too_many_wrong_keys"
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(
+            f"Too many wrong API keys came from your address. Check the key, and try again in {retry_after_s} s."
+        )
+        self.retry_after_s = retry_after_s
+
+
+@dataclass(slots=True)
+class _Bucket:
+    left: float
+    filled_at: float
+    under_way: int = 0
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class FailedAttempts:
+    """A bucket of attempts for each network that presents keys. Use inside `run()`, which records repeated refusals.
+
+    Args:
+        is_wrong: tells whether an error of a check means that the key is wrong; an outage, for example, does not.
+        trail: is told of refusals, at once and then once a minute for each address; never of a key.
+        what: the kind of key, as the audit calls it.
+        seconds: a clock that never goes back.
+    """
+
+    def __init__(
+        self,
+        is_wrong: Callable[[Exception], bool],
+        *,
+        trail: AuditTrail,
+        what: str = "key",
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._is_wrong = is_wrong
+        self._what = what
+        self._seconds = seconds
+        self._buckets: Recent[str, _Bucket] = Recent(MOST_NETWORKS)
+        self._refusals = SparingTrail(trail, most=MOST_ADDRESSES, clock=seconds)
+        self._blind = secrets.token_bytes(32)
+        self._right: Recent[bytes, float] = Recent(MOST_RIGHT)
+
+    @asynccontextmanager
+    async def run(self) -> AsyncIterator[None]:
+        """Have refusals recorded that were only counted, and what is left at the end."""
+        async with self._refusals.run():
+            yield
+
+    @asynccontextmanager
+    async def attempt(self, address: str, key: str, *, credential: str = "") -> AsyncIterator[None]:
+        """Let the block check `key`, which came from the IP address `address`; its error says whether it is wrong.
+
+        An attempt is set aside before the check, so that many at once are not more than are left, and given back when
+        the key was right. `credential` is the public part of the key, for the audit.
+
+        Raises:
+            TooManyFailuresError: there is no attempt left; nothing was checked.
+        """
+        # Found by a digest that nobody outside can compute: how long the search takes tells nothing about any key.
+        mark = hmac.digest(self._blind, key.encode(), sha256)
+        turn: AbstractAsyncContextManager[None] = self._turn(network_of(address))
+        if self._was_right(mark):
+            turn = nullcontext()
+        try:
+            async with turn:
+                yield
+        except TooManyFailuresError:
+            await self._record(f"too many wrong {self._what}s", address, credential)
+            raise
+        except Exception as error:
+            if self._is_wrong(error):
+                self._right.forget(mark)
+                await self._record(f"wrong {self._what}", address, credential)
+            raise
+        self._right.put(mark, self._seconds())
+
+    async def _record(self, refused: str, address: str, credential: str) -> None:
+        detail = f"{refused} from {address}"
+        event = AuditEvent(action="authenticate", outcome="unauthenticated", credential=credential, detail=detail)
+        await self._refusals.record((address, refused), event)
+
+    def _was_right(self, mark: bytes) -> bool:
+        right_at = self._right.get(mark)
+        return right_at is not None and self._seconds() - right_at < RIGHT_FOR_S
+
+    @asynccontextmanager
+    async def _turn(self, network: str) -> AsyncIterator[None]:
+        bucket = self._bucket(network)
+        await self._set_aside(bucket)
+        try:
+            yield
+        except Exception as error:
+            if self._is_wrong(error):
+                self._fill(bucket).left -= 1
+            raise
+        finally:
+            bucket.under_way -= 1
+            bucket.settled.set()
+
+    async def _set_aside(self, bucket: _Bucket) -> None:
+        give_up_at = self._seconds() + TURN_S
+        while self._fill(bucket).left - bucket.under_way < 1:
+            left_s = give_up_at - self._seconds()
+            if not bucket.under_way or left_s <= 0:
+                raise TooManyFailuresError(max(1, math.ceil((1 - bucket.left) * REFILL_S)))
+            bucket.settled.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left_s):
+                    await bucket.settled.wait()
+        bucket.under_way += 1
+
+    def _bucket(self, network: str) -> _Bucket:
+        bucket = self._buckets.get(network)
+        if bucket is None:
+            bucket = _Bucket(AT_ONCE, self._seconds())
+            self._buckets.put(network, bucket)
+        return bucket
+
+    def _fill(self, bucket: _Bucket) -> _Bucket:
+        now = self._seconds()
+        bucket.left = min(AT_ONCE, bucket.left + (now - bucket.filled_at) / REFILL_S)
+        bucket.filled_at = now
+        return bucket
