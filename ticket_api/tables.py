@@ -150,7 +150,7 @@ attachments: Final = Table(
     Column("file_name", String(255), nullable=False),
     Column("file_url", String(2000), nullable=False),
     Column("uploaded_at", Moment, nullable=False),
-    Index("attachments_of_ticket", "tenant_id", "ticket_id"),
+    Index("attachments_of_ticket", "tenant_id", "ticket_id", "id"),
 )
 ticket_history: Final = Table(
     "ticket_history",
@@ -161,7 +161,7 @@ ticket_history: Final = Table(
     Column("timestamp", Moment, nullable=False),
     *_to("users", "user_id"),
     Column("comment", Text),
-    Index("history_of_ticket", "tenant_id", "ticket_id", "timestamp"),
+    Index("history_of_ticket", "tenant_id", "ticket_id", "timestamp", "id"),
 )
 history_changed_fields: Final = Table(
     "history_changed_fields",
