@@ -73,9 +73,10 @@ class Operations:
         self._reason: str | None = None
         self._registry = CollectorRegistry()
         self._registry.register(_Figures(figures, counter))
-        self.routes = [Route("/health", self.health), Route("/ready", self.ready)]
+        served: dict[str, Callable[[Request], Awaitable[Response]]] = {"/health": self.health, "/ready": self.ready}
         if self._key is not None:
-            self.routes.append(Route("/metrics", self.metrics))
+            served["/metrics"] = self.metrics
+        self.routes = [Route(f"{path}{end}", answer) for path, answer in served.items() for end in ("", "/")]
 
     async def health(self, _: Request) -> JSONResponse:
         """Say that the process lives; touches nothing else."""

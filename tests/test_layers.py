@@ -26,7 +26,10 @@ LAYER_1: Final = (
     *("shared.audit", "shared.errors", "shared.identity", "shared.names", "shared.sparing", "shared.telemetry"),
 )
 STORAGE: Final = ("shared.database", "shared.migrations")
-HTTP: Final = ("shared.http_protocol", "shared.http_server")  # both programs that listen have one server, so no edge has it
+HTTP: Final = (
+    "shared.http_protocol",
+    "shared.http_server",
+)  # both programs that listen have one server, so no edge has it
 
 # What of ours a module may import; the longest matching name decides. A module without a line may import
 # nothing of ours: where it belongs is a decision to be written down here.
@@ -51,7 +54,7 @@ MAY_IMPORT: Final = MappingProxyType({
     "shared.sparing": ("shared.audit",),
     "shared.database": ("shared.errors",),  # how a database is opened, for the two edges that have one each
     "shared.migrations": ("shared.database",),
-    "shared.http_protocol": (),  # what a stranger can do to any server is bounded in the same way
+    "shared.http_protocol": (),  # both programs that listen have one server, which neither edge can take from the other
     "shared.http_server": ("shared.http_protocol", "shared.telemetry"),
     # outside the layers
     "run": (),
