@@ -28,14 +28,14 @@ FINISH_S: Final = 7
 """Seconds for requests in flight after a signal."""
 
 
-async def serve(settings: TicketApiSettings) -> None:
+def serve(settings: TicketApiSettings) -> None:
     """Serve until a signal. Raises: DatabaseNotReadyError, CannotListenError."""
     app = create_app(
         database_url=settings.database_url.get_secret_value(),
         api_key=settings.api_key.get_secret_value() if settings.api_key else None,
         sample_data=settings.sample_data,
     )
-    await Server(app, host=settings.host, port=settings.port, finish_s=FINISH_S).serve()
+    Server(app, host=settings.host, port=settings.port, finish_s=FINISH_S).run()
 
 
 async def make_tables(settings: Settings, grant_to: str | None) -> None:
@@ -132,7 +132,7 @@ def main() -> int:
         settings = load(TicketApiSettings if options.command == "serve" else Settings)
         configure_logging(level=settings.log_level)
         if isinstance(settings, TicketApiSettings):
-            asyncio.run(serve(settings))
+            serve(settings)
         elif options.command == "migrate":
             asyncio.run(make_tables(settings, options.grant_to))
         else:

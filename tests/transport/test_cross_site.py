@@ -30,7 +30,7 @@ async def tried(
     async with bench(origins=[PAGE]) as at, httpx2.AsyncClient() as http:
         for (method, path), more in product(routes, headers):
             body = INITIALIZE if method == "POST" else None
-            async with http.stream(method, at.url + path, headers=ME | more, json=body) as answer:
+            async with http.stream(method, at.url + path, headers={**ME, **more}, json=body) as answer:
                 statuses[method, path, str(more)] = answer.status_code
         return statuses, at.transport.figures()["sessions"]
 
