@@ -41,8 +41,8 @@ class Connections(ServerState):
     """The connections of one server, and which of them makes room when there are too many.
 
     Room is made by the connection that has owed a head for the longest time, then by the one that has been idle for the
-    longest time. One with a request in flight is never closed for another. A new connection for which there is no room
-    is only served `/health`, and beyond `most` not at all.
+    longest time. One with a request in flight is never closed for another: a new connection for which there is no room
+    is only served `/health`, for which some places are kept, and makes room itself.
 
     Args:
         most: how many there may be.
@@ -54,6 +54,7 @@ class Connections(ServerState):
     def __init__(self, *, most: int, counts_addresses: bool) -> None:
         super().__init__()
         self._most = most
+        self._places = most - most // HEALTH_SHARE
         self._counts_addresses = counts_addresses
         self._of_network: Counter[str] = Counter()
         self._unfinished: dict[BoundedProtocol, float] = {}  # since when; the oldest first
@@ -66,18 +67,17 @@ class Connections(ServerState):
         self._of_network[new.network] += 1
         if self._counts_addresses and new.network and self._of_network[new.network] > self._most // ADDRESS_SHARE:
             new.cut()
-        elif len(self._unfinished) > self._most // UNFINISHED_SHARE:
+            return
+        if len(self._unfinished) > self._most // UNFINISHED_SHARE:
             next(iter(self._unfinished)).cut()
-        elif len(self.connections) > self._most - self._most // HEALTH_SHARE:
+        if len(self.connections) > self._places:
             self._make_room(new)
 
     def _make_room(self, new: "BoundedProtocol") -> None:
         oldest = next((one for one in chain(self._unfinished, self._idle) if one is not new), None)
         if oldest is not None:
             oldest.cut()
-        elif len(self.connections) > self._most:
-            new.cut()
-        else:
+        if len(self.connections) > self._places:
             new.serve_health_only()
 
     def leave(self, one: "BoundedProtocol") -> None:
@@ -179,11 +179,15 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """Start the handler."""
+        """Start the handler, or have it wait for the request before it.
+
+        uvicorn reads nothing while one waits; then a third request, or the client's leaving, would not be seen.
+        """
         self._has_progressed = True
         self._unanswered += 1
         self.server_state.works(self)
         super().on_headers_complete()
+        self.flow.resume_reading()
 
     def on_body(self, body: bytes) -> None:
         """Hand a part of the body to the handler."""
@@ -236,6 +240,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Close the connection at once, whatever it still had to send."""
         self.server_state.works(self)
         self.server_state.hold(self, 0)
+        self.server_state.connections.discard(self)  # now, not in the next turn of the loop: others come in this one
         self.transport.abort()
 
     def serve_health_only(self) -> None:

@@ -178,7 +178,7 @@ def connections_allowed(most: int) -> int:
             resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     files = needed if soft == resource.RLIM_INFINITY else min(needed, soft)
-    return files - min(FILES_KEPT, files // 2)
+    return min(most, files - min(FILES_KEPT, files // 2))
 
 
 async def _cancel_the_rest() -> None:
