@@ -18,6 +18,7 @@ from doors import TicketService
 from operations import Operations
 from shared.config import CloudSettings, SettingsError, load
 from shared.errors import TicketServerError, UpstreamUnavailableError
+from shared.http_server import CannotListenError
 from shared.migrations import DatabaseNotReadyError
 from shared.server import required_scope
 from shared.telemetry import TallyCounter, configure_logging, get_logger
@@ -72,7 +73,7 @@ class Door:
             sse_sunset=settings.sse_sunset,
             public_url=str(settings.public_url or "").rstrip("/"),
         )
-        self.app = FastAPI(title="Ticket server", lifespan=self._lifespan, openapi_url=None)
+        self.app = FastAPI(title="Ticket server", lifespan=self._lifespan, openapi_url=None, redirect_slashes=False)
         self._operations = Operations(
             health=self.health,
             is_draining=lambda: self.transport.is_draining,
@@ -219,12 +220,16 @@ def main() -> int:
         settings = load(CloudSettings)
         configure_logging(level=settings.log_level)
         door = Door(settings)
-        server = DrainingServer(door.app, door.transport, host=settings.host, port=settings.port, on_started=started)
+        server = DrainingServer(
+            door.app,
+            door.transport,
+            host=settings.host,
+            port=settings.port,
+            is_behind_proxy=settings.trusted_proxies > 0,
+            on_started=started,
+        )
         server.run()
-        if not server.started:
-            where = f"{settings.host}:{settings.port}"
-            raise SettingsError(f"It cannot listen on {where}: MCP_HOST must be an address of this machine, PORT free.")
-    except SettingsError as error:
+    except (SettingsError, CannotListenError) as error:
         print(f"The ticket server cannot start.\n{error}", file=sys.stderr)  # noqa: T201 - for whoever started it
         return 2
     log.info("http_ended")

@@ -88,9 +88,10 @@ class Operations:
         self._reason: str | None = None
         self._registry = CollectorRegistry()
         self._registry.register(_Figures(figures, counter))
-        self.routes = [Route("/health", self.health), Route("/ready", self.ready)]
+        served: dict[str, Callable[[Request], Awaitable[Response]]] = {"/health": self.health, "/ready": self.ready}
         if self._operators is not None:
-            self.routes.append(Route("/metrics", self.metrics))
+            served["/metrics"] = self.metrics
+        self.routes = [Route(f"{path}{end}", answer) for path, answer in served.items() for end in ("", "/")]
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:

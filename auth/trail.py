@@ -27,7 +27,8 @@ log = get_logger(__name__)
 
 MOST_WAITING: Final = 1_000
 AT_ONCE: Final = 100
-RECORD_S: Final = 1.0
+RECORD_S: Final = 0.8
+"""How long a caller waits: less than the patience that callers have, so that an event in the queue is no failure."""
 RETRY_S: Final = 1.0
 
 
@@ -78,10 +79,12 @@ class StoredTrail:
         finally:
             self._ended.set()
             self._arrived.set()
-            await finish(task)
-            self._is_answering = False
-            if self._waiting:
-                self._lose(len(self._waiting))
+            try:
+                await finish(task)
+            finally:  # cancelled or not, what is lost is said
+                self._is_answering = False
+                if self._waiting:
+                    self._lose(len(self._waiting))
 
     async def _write(self) -> None:
         while True:

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import httpx2
 
-CLOSE_S: Final = 5.0
-"""How long closing waits for requests that are still being handled."""
+CLOSE_S: Final = 2.0
+"""How long closing waits for requests that are still being handled; what is around it may have less time."""
 
 
 class InProcessTransport(httpx2.AsyncBaseTransport):
@@ -35,12 +35,14 @@ class InProcessTransport(httpx2.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Wait for what is still being handled; cancel what takes longer than `CLOSE_S`."""
-        if not self._running:
-            return
-        _, late = await asyncio.wait(self._running, timeout=CLOSE_S)
-        for task in late:
-            task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
+        late = set(self._running)
+        try:
+            if late:
+                _, late = await asyncio.wait(late, timeout=CLOSE_S)
+        finally:
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
 
 def _disconnecting(app: Any, gone: asyncio.Event) -> Any:

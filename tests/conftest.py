@@ -14,7 +14,14 @@ structlog.configure(processors=[*structlog.get_config()["processors"][:-1], _PLA
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("repeatable")
 
-pytest_plugins = ["tests.databases", "tests.hidden", "tests.javascript", "tests.seconds", "tests.valkey"]
+pytest_plugins = [
+    "tests.databases",
+    "tests.debian",
+    "tests.hidden",
+    "tests.javascript",
+    "tests.seconds",
+    "tests.valkey",
+]
 
 
 @pytest.fixture(autouse=True)

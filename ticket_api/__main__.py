@@ -6,16 +6,14 @@ and their keys. Serving ends with 0 after SIGTERM or Ctrl-C; what cannot be done
 
 import argparse
 import asyncio
-import signal
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-
-import uvicorn
-from uvicorn.server import HANDLED_SIGNALS
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
 
 from shared.config import Settings, SettingsError, TicketApiSettings, load
 from shared.database import DatabaseBusyError, open_engine, resolve_url
+from shared.http_server import CannotListenError, Server
 from shared.migrations import DatabaseNotReadyError
 from shared.telemetry import configure_logging
 from shared.transactions import Transactions, open_transactions
@@ -24,41 +22,22 @@ from ticket_api.migrate import migrate, prepare
 from ticket_api.sample import filler
 from ticket_api.times import show_moment, utc_now
 
-
-class Server(uvicorn.Server):
-    """uvicorn, except that a signal ends it with 0: uvicorn itself raises the signal once more when it is done."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Ask for a graceful end on a signal, as long as the server runs."""
-        before = {number: signal.signal(number, self.handle_exit) for number in HANDLED_SIGNALS}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+REFUSALS: Final = (
+    *(SettingsError, CannotListenError, DatabaseNotReadyError, DatabaseBusyError, commands.CommandError, ValueError),
+)
+FINISH_S: Final = 7
+"""Seconds for requests in flight after a signal."""
 
 
-async def serve(settings: TicketApiSettings) -> None:
-    """Serve until a signal. Raises: DatabaseNotReadyError."""
+def serve(settings: TicketApiSettings) -> None:
+    """Serve until a signal. Raises: DatabaseNotReadyError, CannotListenError."""
     app = create_app(
         database_url=settings.database_url.get_secret_value(),
         api_key=settings.api_key.get_secret_value() if settings.api_key else None,
         sample_data=settings.sample_data,
         trusted_proxies=settings.trusted_proxies,
     )
-    config = uvicorn.Config(
-        app,
-        host=settings.host,
-        port=settings.port,
-        lifespan="off",  # run here, so that a refusal to start is one sentence and not uvicorn's traceback
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=8,
-    )
-    async with app.router.lifespan_context(app):
-        await Server(config).serve()
+    Server(app, host=settings.host, port=settings.port, finish_s=FINISH_S).run()
 
 
 async def make_tables(settings: Settings, grant_to: str | None) -> None:
@@ -157,12 +136,12 @@ def main() -> int:
         settings = load(TicketApiSettings if options.command == "serve" else Settings)
         configure_logging(level=settings.log_level)
         if isinstance(settings, TicketApiSettings):
-            asyncio.run(serve(settings))
+            serve(settings)
         elif options.command == "migrate":
             asyncio.run(make_tables(settings, options.grant_to))
         else:
             asyncio.run(tenant(settings, options))
-    except (SettingsError, DatabaseNotReadyError, DatabaseBusyError, commands.CommandError, ValueError) as error:
+    except REFUSALS as error:
         tell(str(error))
         return 2
     return 0

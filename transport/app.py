@@ -152,28 +152,23 @@ class Transport:
             day = sse_sunset if sse.WIRE in wires else None
             self._sunsets[sse.WIRE] = Sunset(day=day, public_url=public_url, clock=clock)
         self._public_url = public_url
-        self.routes: list[BaseRoute] = [
-            Route(
-                path,
-                _ForBrowsers(
-                    Endpoint(
-                        handler,
-                        guard=guard,
-                        auth_provider=auth_provider,
-                        gate=gate,
-                        counter=counter,
-                        tenants=tenants,
-                        trail=trail,
-                        sunset=self._sunsets.get(wire),
-                    ),
-                    guard,
-                    handler.methods,
-                ),
-            )
-            for wire, paths in handlers.items()
-            if wire in wires or wire in self._sunsets
-            for path, handler in paths.items()
-        ]
+        self.routes: list[BaseRoute] = []
+        for wire, paths in handlers.items():
+            if wire not in wires and wire not in self._sunsets:
+                continue
+            for path, handler in paths.items():
+                endpoint = Endpoint(
+                    handler,
+                    guard=guard,
+                    auth_provider=auth_provider,
+                    gate=gate,
+                    counter=counter,
+                    tenants=tenants,
+                    trail=trail,
+                    sunset=self._sunsets.get(wire),
+                )
+                served = _ForBrowsers(endpoint, guard, handler.methods)
+                self.routes += [Route(path, served), Route(f"{path}/", served)]  # no redirect: it would name a Host
         if streamable_http.WIRE in wires:
             self.routes.append(Route(GUIDE_PATH, self._guide, methods=["GET"]))
 
@@ -278,4 +273,6 @@ def asgi_app(
         async with transport.run():
             yield
 
-    return Starlette(routes=transport.routes, lifespan=lifespan)
+    app = Starlette(routes=transport.routes, lifespan=lifespan)
+    app.router.redirect_slashes = False  # a redirect would be built from `Host`, before it is checked
+    return app

@@ -14,7 +14,7 @@ from shared.telemetry import Counter, get_logger
 from transport import messages, refusals
 from transport.audited import RefusalTrail
 from transport.gate import Gate
-from transport.guard import Guard, RefusedError
+from transport.guard import Guard, RefusedError, navigates
 from transport.rates import RateLimitedError
 from transport.sunset import Sunset, announcing
 
@@ -25,6 +25,9 @@ CAPS: Final = frozenset({"too_many_sessions", "too_many_streams"})
 """Refusals that are recorded here. Those of a single request are, where it is known what was asked for."""
 NOBODY: Final = "unknown"
 """In place of the organisation of a caller who did not prove who they are."""
+FOR_PEOPLE: Final = (
+    b"This is an address of an MCP server: add it to an MCP client. There is nothing to see in a browser.\n"
+)
 
 
 class Reply:
@@ -61,9 +64,9 @@ class TransportHandler(ABC):
 class Endpoint:
     """One route: refuses what must be refused, in one order, before its handler sees anything.
 
-    Whether the wire has ended, method, then host and origin, then who is calling and how often: a page of a foreign
-    site learns nothing, not even whether a key is right. The end comes first because it is the same for everybody, and
-    who has to move must learn it with an expired key or the wrong method as well.
+    Whether the wire has ended, whether a browser navigates here, method, then host and origin, then who is calling and
+    how often: a page of a foreign site learns nothing, not even whether a key is right. The end comes first because it
+    is the same for everybody, and who has to move must learn it with an expired key or the wrong method as well.
     """
 
     def __init__(
@@ -96,6 +99,9 @@ class Endpoint:
         try:
             if self._sunset is not None:
                 self._sunset.check(root)
+            if navigates(request):
+                await Reply(200, FOR_PEOPLE, {"content-type": "text/plain; charset=utf-8"})(scope, receive, send)
+                return
             if request.method not in self._handler.methods:
                 allowed = ", ".join(sorted(self._handler.methods))
                 raise RefusedError(405, "method", f"Use {allowed} here.", headers={"allow": allowed})

@@ -32,6 +32,7 @@ from transport.broker import (
     Note,
 )
 from transport.event_log import Event, Kind
+from transport.last_words import last_words
 from transport.session import Limits, Owner, SessionRecord, has_room
 from transport.valkey_calls import FINISH_S, Calls, Post
 from transport.valkey_hub import Hub
@@ -108,7 +109,7 @@ class ValkeyBroker:
                     finally:
                         self._tasks.cancel_scope.cancel()
             finally:
-                with anyio.move_on_after(FINISH_S, shield=True), suppress(BrokerUnavailableError):
+                with last_words(FINISH_S), suppress(BrokerUnavailableError):
                     await self._hub.late.work_off()
                     await self._hub.call(scripts.LEAVE)
 

@@ -33,6 +33,7 @@ from transport.bus import SharedBus
 from transport.exchanges import Exchanges
 from transport.gate import Gate
 from transport.kernel import Kernel, cancelled_request_id_from_params, coerce_request_id, is_modern
+from transport.last_words import last_words
 from transport.rates import RateLimitedError, Wait
 from transport.running import Running, RunningCalls
 from transport.session import Limits, SessionRecord
@@ -103,7 +104,7 @@ class Engine:
             try:
                 yield
             finally:
-                with anyio.CancelScope(shield=True):
+                with last_words(2 * _LAST_WORDS_S):
                     await self.stop(0)
                 self._tasks.cancel_scope.cancel()
 

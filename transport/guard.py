@@ -2,14 +2,21 @@
 
 Host and Origin are checked against DNS rebinding: a web page can make a browser send requests to a server on loopback
 or in an intranet, but it cannot choose these two headers. Source: MCP transports, "Security Warning".
+
+A GET for an image, a script or a frame has no Origin, so what the browser says of the page's site is checked as well.
+Source: W3C Fetch Metadata Request Headers.
 """
 
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from mcp_types import INVALID_REQUEST, RequestId
 from starlette.requests import ClientDisconnect, Request
+
+OWN_SITES: Final = frozenset({"same-origin", "none"})
+"""Values of `Sec-Fetch-Site` of this server's own pages, and of what a person typed or chose."""
 
 
 class RefusedError(Exception):
@@ -56,10 +63,11 @@ class Guard:
         self._body_s = body_s
 
     def check(self, request: Request) -> None:
-        """Pass, or refuse by host (421) or origin (403).
+        """Pass, or refuse by host (421), origin or site (403).
 
         Raises:
-            RefusedError: this server is not known by that name, or that origin may not call it.
+            RefusedError: this server is not known by that name, or that origin may not call it, or a page of another
+                site that names no origin.
         """
         host = _host_of(request.headers.get("host", ""))
         if host not in self._hosts and not (self._suffixes and host.endswith(self._suffixes)):
@@ -67,6 +75,9 @@ class Guard:
         origin = request.headers.get("origin")
         if origin is not None and not self.origins.fullmatch(origin.strip()):
             raise RefusedError(403, "origin", "That Origin may not call here. Set MCP_ALLOWED_ORIGINS to add it.")
+        sites = {site.strip().lower() for site in request.headers.getlist("sec-fetch-site")}
+        if origin is None and not sites <= OWN_SITES:
+            raise RefusedError(403, "cross_site", "A page of another site may call here only with an accepted Origin.")
 
     async def body(self, request: Request) -> bytes:
         """Return the JSON body of `request`, read no further than its limit.
@@ -95,6 +106,11 @@ class Guard:
 
     def _too_large(self) -> RefusedError:
         return RefusedError(413, "too_large", f"A message may have {self._max_body_bytes:,} bytes at most.")
+
+
+def navigates(request: Request) -> bool:
+    """Whether a browser would show the response to a person, who followed a link or typed the address."""
+    return request.method == "GET" and request.headers.get("sec-fetch-mode", "").strip().lower() == "navigate"
 
 
 def accepts(request: Request, *types: str) -> bool:
