@@ -19,7 +19,9 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import ClassVar, NamedTuple, Self
+from typing import ClassVar, Final, NamedTuple, Self
+
+MAX_PROBLEMS: Final = 20
 
 
 class Effect(StrEnum):
@@ -71,12 +73,17 @@ class InvalidInputError(TicketServerError):
 
     @classmethod
     def of(cls, problems: Sequence[Problem]) -> Self:
-        """Return one error for all `problems`, at least one, so that a caller mends them in one go."""
+        """Return one error for all `problems`, at least one, so that a caller mends them in one go.
+
+        Of more than `MAX_PROBLEMS` the first are listed, and how many there are.
+        """
         first = problems[0]
         if len(problems) == 1:
             return cls(str(first), field=first.field or None, allowed=first.allowed, problems=problems)
-        listed = "\n".join(f"- {problem}" for problem in problems)
-        return cls(f"{len(problems)} problems:\n{listed}\n", problems=problems)
+        shown = problems[:MAX_PROBLEMS]
+        listed = "".join(f"- {problem}\n" for problem in shown)
+        more = f"- and {len(problems) - MAX_PROBLEMS} more\n" if len(problems) > MAX_PROBLEMS else ""
+        return cls(f"{len(problems)} problems:\n{listed}{more}", problems=shown)
 
 
 class NotFoundError(TicketServerError):

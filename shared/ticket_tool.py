@@ -12,7 +12,7 @@ from pydantic import PrivateAttr
 
 from shared import render
 from shared.acting import Call
-from shared.arguments import read_arguments, schema_of
+from shared.arguments import read_arguments, refuse_excess, schema_of
 from shared.books import Books, call_of
 from shared.desks import Desks
 from shared.errors import Effect, InvalidInputError, TicketServerError
@@ -64,6 +64,7 @@ class TicketTool(Tool):
         call = call_of(context.request_context, arguments)
         outcome, lacks = "cancelled", None
         try:
+            refuse_excess(arguments)
             async with self._desks.lend(call.principal) as tools:
                 result = await self._answer(tools, call, arguments)
             outcome = "ok"
@@ -80,7 +81,8 @@ class TicketTool(Tool):
     async def _answer(self, tools: TicketTools, call: Call, arguments: Mapping[str, Any]) -> CallToolResult:
         given, problems = read_arguments(self._spec.input_model, arguments)
         if given is None:
-            well_formed = {name: value for name, value in arguments.items() if name not in {p.field for p in problems}}
+            wrong = {problem.field for problem in problems}
+            well_formed = {name: value for name, value in arguments.items() if name not in wrong}
             raise InvalidInputError.of([*problems, *await tools.unknown_references(well_formed)])
         method = getattr(tools, self.name)
         result = await (method(given) if self._spec.read_only else method(given, call))

@@ -23,7 +23,8 @@ LONGEST_TEST_FILE: Final = 500
 EDGES: Final = ("auth", "ticket_api", "transport")
 LAYER_4: Final = ("cloud_mcp_server", "mcp_server", "doors", "operations", "auth.__main__", "ticket_api.__main__")
 LAYER_1: Final = (
-    *("shared.audit", "shared.errors", "shared.identity", "shared.names", "shared.sparing", "shared.telemetry"),
+    *("shared.audit", "shared.bounds", "shared.errors", "shared.identity", "shared.names", "shared.sparing"),
+    "shared.telemetry",
 )
 STORAGE: Final = ("shared.database", "shared.migrations")
 

@@ -23,9 +23,13 @@ from mcp_types import (
 from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
+from shared.bounds import has_more_values
+
 REQUEST_CANCELLED: Final = -32800  # as the SDK's Streamable HTTP server says it; the number is LSP's
 MAX_ANSWER_BYTES: Final = 1024 * 1024
 MAX_BATCH: Final = 100
+MAX_VALUES: Final = 200_000
+"""Values in one body: a list of empty lists takes 25 times its bytes in memory."""
 MAX_NAME: Final = 200
 """Signs of an id or a method: both are kept, logged and told to other instances, and no limit of bytes counts them."""
 
@@ -50,8 +54,11 @@ def parse(body: bytes) -> tuple[list[Inbound], bool]:
     """Return the messages in `body`, and whether they came as a batch.
 
     Raises:
-        MalformedMessageError: not JSON, not JSON-RPC 2.0, an unusable id, an empty or oversized batch.
+        MalformedMessageError: not JSON, more values than `MAX_VALUES`, not JSON-RPC 2.0, an unusable id, an empty or
+            oversized batch.
     """
+    if has_more_values(body, MAX_VALUES):
+        raise MalformedMessageError(f"The body holds more than {MAX_VALUES:,} JSON values, which is the most.")
     try:
         value = from_json(body)
     except ValueError:
