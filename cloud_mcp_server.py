@@ -106,7 +106,7 @@ class Door:
         if not self.transport.is_up:
             return BrokerUnavailableError.kind
         probes = (
-            (UpstreamUnavailableError.kind, partial(self._service.api.get, "/health")),
+            (UpstreamUnavailableError.kind, partial(self._service.probe.get, "/health")),
             ("identity_unavailable", self._callers.check),
         )
         for late, probe in probes:

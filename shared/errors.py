@@ -7,6 +7,7 @@
     ├── UnknownTicketUserError     who calls stands for nobody there      nothing was changed
     └── UpstreamError              the ticket API failed
         ├── UpstreamUnavailableError   no answer, and none can be under way   nothing was changed
+        ├── UpstreamBusyError          too many calls wait for it             nothing was changed
         ├── UpstreamRefusedError       it refused *our* key                   nothing was changed
         ├── UpstreamNotSetError        nobody has said which one is meant     nothing was changed
         ├── UpstreamFaultError         it answered, but not with sense        nothing was changed
@@ -114,6 +115,12 @@ class UpstreamUnavailableError(UpstreamError):
     """The ticket API could not be reached, or a read was not answered in time; the call may be repeated."""
 
     kind = "upstream_unavailable"
+
+
+class UpstreamBusyError(UpstreamError):
+    """Calls wait for the ticket API, and this one had to wait for too long or found too many before it."""
+
+    kind = "busy"
 
 
 class UpstreamRefusedError(UpstreamError):
