@@ -272,11 +272,12 @@ async def test_a_write_that_got_none_of_64_busy_places_changed_nothing(method: s
 @writes
 async def test_a_write_that_finds_a_hundred_waiting_is_refused_at_once(method: str) -> None:
     queue = FairQueue(1)
-    async with serving(stalls) as server, APIClient(server.url, deadline_s=GUARD_S, queue=queue) as api:
+    async with serving(stalls) as server, APIClient(server.url, deadline_s=10 * GUARD_S, queue=queue) as api:
         calls = [asyncio.create_task(call(api, "GET")) for _ in range(1 + MAX_WAITING)]
         await server.until(lambda: len(server.requests) == 1)
 
-        error = await error_of(api, method)
+        async with asyncio.timeout(GUARD_S):
+            error = await error_of(api, method)
 
         for task in calls:
             task.cancel()
