@@ -11,7 +11,7 @@ from mcp.server import MCPServer
 from shared.api_client import APIClient
 from shared.audit import AuditTrail
 from shared.config import SettingsError, ToolSettings
-from shared.database import pool_size
+from shared.database import CONNECTIONS, resolve_url
 from shared.desks import OneDesk, TenantDesks
 from shared.errors import UpstreamNotSetError
 from shared.fair_queue import FairQueue
@@ -127,7 +127,7 @@ class TicketService:
 def _places(settings: ToolSettings, address: str) -> int:
     """Return how many requests may be under way at `address`: at the embedded API as many as it has connections."""
     if address == _EMBEDDED_URL:
-        return pool_size(settings.database_url.get_secret_value())
+        return CONNECTIONS[resolve_url(settings.database_url.get_secret_value()).get_backend_name()]
     return settings.api_concurrency
 
 

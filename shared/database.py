@@ -22,6 +22,8 @@ from shared.errors import TicketServerError
 
 BUSY_TIMEOUT_S: Final = 5
 """How long one statement waits for a lock that somebody else holds."""
+CONNECTIONS: Final = {"sqlite": 5, "postgresql": 10}
+"""How many connections one pool has at most."""
 DRIVERS: Final = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 POSTGRESQL_LIMITS: Final = {
     "application_name": "ticket_server",
@@ -29,8 +31,6 @@ POSTGRESQL_LIMITS: Final = {
     "lock_timeout": "4000",
     "idle_in_transaction_session_timeout": "15000",
 }
-POOL_SIZE: Final = {"sqlite": 5, "postgresql": 10}
-"""Connections of one pool at most, by kind of database."""
 TEMPORARY_STATES: Final = {"55P03", "57014", "57P01", "57P02", "57P03", "40001", "40P01", "53300", "25P03"}
 """PostgreSQL's codes for "not now": lock and statement time-outs, shutdown, deadlock, too many connections."""
 
@@ -138,27 +138,18 @@ def make_engine(url: URL) -> AsyncEngine:
     """Return a bounded pool of connections, to be disposed of at the end. Nothing connects before it is asked to."""
     if url.get_backend_name() == "sqlite":
         engine = create_async_engine(
-            url,
-            pool_size=POOL_SIZE["sqlite"],
-            max_overflow=0,
-            pool_timeout=BUSY_TIMEOUT_S,
-            connect_args={"timeout": BUSY_TIMEOUT_S},
+            url, pool_size=5, max_overflow=0, pool_timeout=BUSY_TIMEOUT_S, connect_args={"timeout": BUSY_TIMEOUT_S}
         )
         _take_over_transactions(engine)
         return engine
     return create_async_engine(
         url,
         pool_size=5,
-        max_overflow=POOL_SIZE["postgresql"] - 5,
+        max_overflow=5,
         pool_timeout=BUSY_TIMEOUT_S,
         pool_pre_ping=True,  # a server that was restarted must not cost every pooled connection one failed request
         connect_args={"timeout": 5, "command_timeout": 10, "server_settings": POSTGRESQL_LIMITS},
     )
-
-
-def pool_size(database_url: str) -> int:
-    """Return how many connections the pool of `make_engine` has at most. Raises: ValueError, see `resolve_url`."""
-    return POOL_SIZE[resolve_url(database_url).get_backend_name()]
 
 
 @asynccontextmanager

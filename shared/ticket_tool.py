@@ -81,8 +81,7 @@ class TicketTool(Tool):
     async def _answer(self, tools: TicketTools, call: Call, arguments: Mapping[str, Any]) -> CallToolResult:
         given, problems = read_arguments(self._spec.input_model, arguments)
         if given is None:
-            wrong = {problem.field for problem in problems}
-            well_formed = {name: value for name, value in arguments.items() if name not in wrong}
+            well_formed = {name: value for name, value in arguments.items() if name not in {p.field for p in problems}}
             raise InvalidInputError.of([*problems, *await tools.unknown_references(well_formed)])
         method = getattr(tools, self.name)
         result = await (method(given) if self._spec.read_only else method(given, call))

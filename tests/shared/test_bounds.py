@@ -29,7 +29,8 @@ from tests.shared.given import TICKET, World, text_of
 MANY: Final = {f"name-{number}": number for number in range(60_000)}
 QUICK_S: Final = 0.05
 """A tenth of it is usual; what was quadratic took minutes."""
-MOST_BYTES: Final = 6_000
+MOST_BYTES: Final = 12_000
+REFUSED: Final = {"kind": "invalid_input", "effect": "nothing_changed"}
 JSON: Final = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(alphabet='ab,[]{}:"\\\n'),
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(alphabet='a,[{"\\'), inner, max_size=5),
@@ -141,7 +142,8 @@ async def test_every_tool_refuses_too_much_before_it_looks_at_it(existing: World
             assert result.is_error
             assert text_of(result).startswith("The arguments are too large: ")
             assert text_of(result).endswith("Nothing was changed.")
-            assert result.structured_content == {"error": {"kind": "invalid_input", "effect": "nothing_changed"}}
+            assert result.structured_content is not None
+            assert result.structured_content["error"].items() >= REFUSED.items()
 
     assert existing.wire.sent == []
     counted = existing.counter.total("tool_calls", tool=tool.name, outcome="invalid_input", tenant="default")
@@ -177,7 +179,7 @@ async def test_a_refusal_is_short_whatever_is_refused(existing: World, arguments
     for tool in ("create_ticket", "update_ticket"):
         result = await existing.call(tool, **arguments)
         assert result.is_error
-        assert len(result.model_dump_json()) < MOST_BYTES
+        assert len(result.model_dump_json()) < MOST_BYTES, tool
 
 
 # --- a list that is sent as text
