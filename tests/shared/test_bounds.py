@@ -7,7 +7,8 @@ from typing import Any, Final
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mcp import Client
+from mcp import Client, MCPError
+from mcp_types import INVALID_PARAMS
 
 from shared.arguments import read_arguments
 from shared.bounds import (
@@ -180,6 +181,17 @@ async def test_a_refusal_is_short_whatever_is_refused(existing: World, arguments
         result = await existing.call(tool, **arguments)
         assert result.is_error
         assert len(result.model_dump_json()) < MOST_BYTES, tool
+
+
+@pytest.mark.parametrize("uri", ["docs://" + "a" * 500_000, "x" * 2_001])
+async def test_an_error_about_a_resource_does_not_repeat_a_long_uri(existing: World, uri: str) -> None:
+    async with Client(existing.server) as client:
+        with pytest.raises(MCPError) as caught:
+            await client.read_resource(uri)
+
+    assert caught.value.error.code == INVALID_PARAMS
+    assert str(caught.value) == "A resource's URI has at most 2,000 characters."
+    assert caught.value.error.data is None
 
 
 # --- a list that is sent as text
