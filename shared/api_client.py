@@ -81,7 +81,7 @@ class APIClient:
         deadline_s: seconds for one call, all its attempts together.
         counter: counts `api_requests` by method and outcome.
         queue: the places at this API; by default as many as there are connections, for this client alone.
-        organisation: for whom the calls take places.
+        organisation: the one that the calls belong to, for its turn in the queue.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A call with far too much in it, over every wire of the real programs: refused at once, and nobody waits for it."""
+"""A call with far too much in it, over every wire of the real programs: refused at once, while others are served."""
 
 import asyncio
 import json

@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any, Final
 
+import httpx2
 import pytest
 
 from shared.fair_queue import ACTIVE_S, KEPT, MAX_WAITING, FairQueue, QueueFullError
+from tests.shared.given import World
 
 GUARD_S: Final = 10.0
 PLACES: Final = 6
@@ -43,7 +45,7 @@ class Calls:
         return task
 
     async def end(self, organisation: str) -> None:
-        """Give a place back, and return when whoever got it has noticed."""
+        """Give a place back, and return when the call that got it has noticed."""
         self.queue.leave(organisation)
         await settled()
 
@@ -213,3 +215,36 @@ async def test_nothing_is_kept_of_an_organisation_without_calls(calls: Calls) ->
 
     assert calls.queue._lines == {}
     assert not calls.queue._turns
+
+
+# --- what the tools say
+
+
+async def test_a_write_whose_read_back_found_no_place_may_have_been_done(existing: World) -> None:
+    queue = existing.api._queue = FairQueue(1)
+    existing.api._deadline_s = 1.0
+    others: list[asyncio.Task[None]] = []
+
+    async def is_followed_by_another_call(inner: httpx2.AsyncBaseTransport, request: httpx2.Request) -> httpx2.Response:
+        others.append(asyncio.create_task(queue.enter("other", patience_s=GUARD_S)))
+        await settled()
+        return await inner.handle_async_request(request)
+
+    existing.wire.when("POST", "/tickets/TCK-0002/history", is_followed_by_another_call)
+    text, error = await existing.refused("add_ticket_history", ticketId="TCK-0002", userId="user3", comment="Hello")
+
+    assert error["kind"] == "outcome_unknown"
+    assert "It may have been changed" in text
+    assert "othing was changed" not in text
+
+
+async def test_a_write_that_found_no_place_changed_nothing(existing: World) -> None:
+    queue = existing.api._queue = FairQueue(1)
+    existing.api._deadline_s = 0.2
+    await queue.enter("other", patience_s=GUARD_S)
+
+    text, error = await existing.refused("add_ticket_history", ticketId="TCK-0002", userId="user3", comment="Hello")
+
+    assert (error["kind"], error["effect"]) == ("busy", "nothing_changed")
+    assert text == "Too many calls wait for the ticket API. Nothing was changed; try again in a moment."
+    assert existing.wire.sent == []

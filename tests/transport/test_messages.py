@@ -125,7 +125,7 @@ def test_a_body_with_very_many_values_is_not_parsed(body: bytes, monkeypatch: py
         parse(body)
 
 
-def test_signs_inside_of_texts_are_no_values() -> None:
+def test_commas_and_brackets_inside_texts_are_not_counted() -> None:
     (one,), _ = parse(as_body(PING | {"params": {"arguments": {"text": ',[{"' * messages.MAX_VALUES}}}))
 
     assert isinstance(one.message, JSONRPCRequest)

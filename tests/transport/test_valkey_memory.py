@@ -27,7 +27,7 @@ def documented(pattern: str) -> float:
     return float(found[1]) * KB
 
 
-def bytes_of(store: "redis.Redis[Any]", kinds: str) -> int:
+def bytes_of(store: redis.Redis, kinds: str) -> int:
     """Return what the keys of some kinds take; see transport/lua/common.lua for the letters."""
     keys = [key for kind in kinds for key in store.scan_iter(f"{{mcp}}:{kind}:*")]
     return sum(store.memory_usage(key, samples=0) or 0 for key in keys)
@@ -50,7 +50,7 @@ async def test_a_request_and_its_answer_take_in_valkey_what_is_documented(valkey
     of_a_request = documented(r"each of its last 4,096 requests takes (\d\.\d+) kB more")
     of_a_stream = documented(r"on `/mcp` (\d\.\d+) kB for its stream")
     of_an_event = documented(r"each of its last 256 events (\d\.\d+) kB plus its text")
-    store = redis.Redis.from_url(valkey.url)
+    store: Any = redis.Redis.from_url(valkey.url)
     async with (
         bench(broker=ValkeyBroker(valkey.url, limits=Limits(), prefix="{mcp}:")) as served,
         http_client(served.url, ME) as client,
