@@ -124,10 +124,10 @@ class Door:
 
     async def _check_api(self) -> None:
         """See that the ticket API answers, and where it can tell, that its database takes writes."""
-        health = await self._service.api.get("/health")
+        health = await self._service.probe.get("/health")
         features = health.get("features") if isinstance(health, dict) else None
         if isinstance(features, list) and "readiness" in features:
-            await self._service.api.get("/ready")
+            await self._service.probe.get("/ready")
 
 
 def callers_of(settings: CloudSettings) -> Callers:

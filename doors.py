@@ -3,16 +3,18 @@
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from weakref import WeakValueDictionary
 
-import httpx2
 from fastapi import FastAPI
 from mcp.server import MCPServer
 
 from shared.api_client import APIClient
 from shared.audit import AuditTrail
 from shared.config import SettingsError, ToolSettings
+from shared.database import CONNECTIONS, resolve_url
 from shared.desks import OneDesk, TenantDesks
 from shared.errors import UpstreamNotSetError
+from shared.fair_queue import FairQueue
 from shared.identity import DEFAULT_TENANT, Tenant, TenantDirectory, Upstream
 from shared.in_process import InProcessTransport
 from shared.migrations import DatabaseNotReadyError
@@ -55,11 +57,16 @@ class TicketService:
         self._address = _EMBEDDED_URL if settings.is_embedded else str(settings.api_base_url).rstrip("/")
         self._key = settings.api_key.get_secret_value() if settings.api_key is not None else None
         self._embedded = _embedded_api(settings, self._keys) if settings.is_embedded else None
-        self.api = self._connect(DEFAULT_TENANT, Upstream())
+        self._settings = settings
+        self._queues: WeakValueDictionary[str, FairQueue] = WeakValueDictionary()
+        """The places at each address, for as long as a client of it is there."""
+        self._api = self._connect(DEFAULT_TENANT, Upstream())
+        self.probe = self._reach(DEFAULT_TENANT, Upstream(), FairQueue(1))
+        """A way to the ticket API of the default tenant that does not wait behind calls."""
         tools = partial(TicketTools, completed_status_id=settings.completed_status_id, counter=counter)
         self._tenants = None if directory is None else TenantDesks(directory, connect=self._connect, tools=tools)
         self.server: MCPServer = build_server(
-            self._tenants or OneDesk(tools(self.api)),
+            self._tenants or OneDesk(tools(self._api)),
             trail=trail,
             counter=counter,
             request_state_keys=request_state_keys,
@@ -79,20 +86,33 @@ class TicketService:
                     await stack.enter_async_context(self._embedded.router.lifespan_context(self._embedded))
                 except DatabaseNotReadyError as error:
                     raise SettingsError(str(error)) from error
-            await stack.enter_async_context(self.api)
+            await stack.enter_async_context(self._api)
+            await stack.enter_async_context(self.probe)
             if self._tenants is not None:
                 await stack.enter_async_context(self._tenants.run())
             yield
 
     def _connect(self, tenant: Tenant, upstream: Upstream) -> APIClient:
-        """Return the client for the tickets of `tenant`.
+        """Return the client for the tickets of `tenant`, which shares the places of its address.
+
+        Raises:
+            UpstreamNotSetError: see `_reach`.
+        """
+        address = (upstream.address or self._address).rstrip("/")
+        queue = self._queues.setdefault(address, FairQueue(_places(self._settings, address)))
+        return self._reach(tenant, upstream, queue)
+
+    def _reach(self, tenant: Tenant, upstream: Upstream, queue: FairQueue) -> APIClient:
+        """Return a client for the tickets of `tenant` whose calls take places of `queue`.
 
         Raises:
             UpstreamNotSetError: it would reach those of the default tenant, which are told by the key.
         """
         shares = upstream.address is None
+        client = partial(APIClient, counter=self._counter, queue=queue, organisation=tenant.id)
         if shares and self._embedded is not None:
-            return self._client(_EMBEDDED_URL, self._keys.key_of(tenant.id), InProcessTransport(self._embedded))
+            transport = InProcessTransport(self._embedded)
+            return client(_EMBEDDED_URL, api_key=self._keys.key_of(tenant.id), transport=transport)
         address, key = (upstream.address or self._address).rstrip("/"), upstream.api_key
         if tenant == DEFAULT_TENANT:
             key = key or (self._key if shares else None)  # which is for no other address
@@ -101,10 +121,14 @@ class TicketService:
                 "Your organisation has no ticket system of its own here. Nothing was changed; the operator must set "
                 "its address, or its own key for the ticket system of this server."
             )
-        return self._client(address, key)
+        return client(address, api_key=key)
 
-    def _client(self, address: str, key: str | None, transport: httpx2.AsyncBaseTransport | None = None) -> APIClient:
-        return APIClient(address, api_key=key, transport=transport, counter=self._counter)
+
+def _places(settings: ToolSettings, address: str) -> int:
+    """Return how many requests may be under way at `address`: at the embedded API as many as it has connections."""
+    if address == _EMBEDDED_URL:
+        return CONNECTIONS[resolve_url(settings.database_url.get_secret_value()).get_backend_name()]
+    return settings.api_concurrency
 
 
 def _embedded_api(settings: ToolSettings, keys: TenantKeys) -> FastAPI:

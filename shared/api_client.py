@@ -1,6 +1,7 @@
 """The only way to the ticket API: one pooled HTTP client, one deadline, an honest word about what happened.
 
 - Every call, retries included, ends within one deadline (6 s): a support agent waits no longer for an assistant.
+- Each request takes a place in the queue of its API (`shared.fair_queue`); without one nothing is sent.
 - A read is repeated with jitter on a lost connection or a passing 502, 503 or 504. A write is sent once, always.
 - For a write, anything but a clear answer means *outcome unknown*, unless the cause proves that nothing was sent.
 - Nothing that the API says in prose reaches a caller: it may be HTML, a stack trace or somebody's instruction.
@@ -29,6 +30,7 @@ from shared.errors import (
     InvalidInputError,
     NotFoundError,
     OutcomeUnknownError,
+    UpstreamBusyError,
     UpstreamDiskFullError,
     UpstreamError,
     UpstreamFaultError,
@@ -36,6 +38,7 @@ from shared.errors import (
     UpstreamRefusedError,
     UpstreamUnavailableError,
 )
+from shared.fair_queue import FairQueue, QueueFullError
 from shared.telemetry import Counter, get_logger
 
 log = get_logger(__name__)
@@ -44,7 +47,9 @@ DEADLINE_S: Final = 6.0
 MAX_BODY_BYTES: Final = 8 * 1024 * 1024
 _ATTEMPTS: Final = 3
 _PASSING: Final = frozenset({502, 503, 504})
-_LIMITS: Final = httpx2.Limits(max_connections=64, max_keepalive_connections=32, keepalive_expiry=3.0)
+MAX_PLACES: Final = 64
+"""Requests of one client that can be under way."""
+_LIMITS: Final = httpx2.Limits(max_connections=MAX_PLACES, max_keepalive_connections=32, keepalive_expiry=3.0)
 """Node closes an idle connection after 5 s; ours has to be the first to let go."""
 _NEVER_CONNECTED: Final = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH})
 _NAME: Final = re.compile(r"[A-Za-z0-9_.:-]{1,50}")
@@ -77,6 +82,8 @@ class APIClient:
         transport: how requests travel; the default opens real connections.
         deadline_s: seconds for one call, all its attempts together.
         counter: counts `api_requests` by method and outcome.
+        queue: the places at this API; by default as many as there are connections, for this client alone.
+        organisation: the one that the calls belong to, for its turn in the queue.
     """
 
     def __init__(
@@ -87,6 +94,8 @@ class APIClient:
         transport: httpx2.AsyncBaseTransport | None = None,
         deadline_s: float = DEADLINE_S,
         counter: Counter | None = None,
+        queue: FairQueue | None = None,
+        organisation: str = "",
     ) -> None:
         headers = {"accept": "application/json"}
         if api_key is not None:
@@ -95,13 +104,13 @@ class APIClient:
             base_url=base_url.rstrip("/") + "/",
             headers=headers,
             transport=transport or httpx2.AsyncHTTPTransport(verify=_trusted(), limits=_LIMITS),
-            # The deadline below is the one that counts. Who has no connection after half of it never sent anything,
-            # and is told so; the others only end forgotten sockets.
-            timeout=httpx2.Timeout(deadline_s, pool=deadline_s / 2),
+            timeout=deadline_s,  # the deadline below is the one that counts; this only ends forgotten sockets
             follow_redirects=False,
         )
         self._deadline_s = deadline_s
         self._counter = counter
+        self._queue = queue if queue is not None else FairQueue(MAX_PLACES)
+        self._organisation = organisation
 
     async def __aenter__(self) -> Self:
         await self._client.__aenter__()
@@ -176,6 +185,23 @@ class APIClient:
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     async def _send(self, method: str, path: str, request: Mapping[str, Any]) -> tuple[int, bytes]:
+        """Send one request as soon as there is a place for it, and return its answer. Raises: UpstreamBusyError."""
+        await self._take_place()
+        try:
+            return await self._exchange(method, path, request)
+        finally:
+            self._queue.leave(self._organisation)
+
+    async def _take_place(self) -> None:
+        """Wait for a place for half of the deadline: a call without one never sent anything, and is told so."""
+        try:
+            await self._queue.enter(self._organisation, patience_s=self._deadline_s / 2)
+        except (QueueFullError, TimeoutError):
+            raise UpstreamBusyError(
+                "Too many calls wait for the ticket API. Nothing was changed; try again in a moment."
+            ) from None
+
+    async def _exchange(self, method: str, path: str, request: Mapping[str, Any]) -> tuple[int, bytes]:
         """Return status and body; one that is over the bound or cannot be decoded reads as the fault it is."""
         async with self._client.stream(method, path.lstrip("/"), **request) as response:
             self._client.cookies.clear()  # the API sets none we want; keeping any would mix up callers
@@ -209,8 +235,6 @@ def _lost(method: str, error: httpx2.TransportError) -> UpstreamError:
 
 def _proves_nothing_was_sent(error: httpx2.TransportError) -> bool:
     """Whether the *cause* shows that no connection existed; the class alone can be wrong about a dropped POST."""
-    if isinstance(error, httpx2.PoolTimeout):
-        return True
     if not isinstance(error, httpx2.ConnectError):
         return False
     cause: BaseException | None = error

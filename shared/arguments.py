@@ -1,13 +1,15 @@
 """Between the JSON of a call and an input model: the schema that is told, and everything that is wrong at once."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
-from shared.errors import Problem
+from shared.bounds import excess
+from shared.errors import InvalidInputError, Problem
 from shared.inputs import ToolInput
 from shared.markdown import one_line
 
@@ -43,24 +45,43 @@ def _lean(node: Any, *, names: bool = False) -> Any:
     return lean
 
 
+def refuse_excess(arguments: Mapping[str, Any]) -> None:
+    """Refuse arguments that hold more than any tool can use, before anything looks into them.
+
+    Raises:
+        InvalidInputError: a bound of `shared.bounds` is passed.
+    """
+    if (found := excess(arguments)) is not None:
+        raise InvalidInputError(f"The arguments are too large: {found}.")
+
+
 def read_arguments(model: type[InputT], arguments: Mapping[str, Any]) -> tuple[InputT | None, list[Problem]]:
     """Return the arguments as `model`, or everything that is wrong with their form."""
     try:
         return model.model_validate(dict(arguments)), []
     except ValidationError as error:
-        return None, [_problem(model, dict(found)) for found in error.errors(include_url=False, include_input=False)]
+        found = error.errors(include_url=False, include_input=False)
+    fields = {str(info.alias): info for info in model.model_fields.values()}
+    return None, list(_names_listed_once([_problem(fields, dict(one)) for one in found], tuple(fields)))
 
 
-def _problem(model: type[ToolInput], found: Mapping[str, Any]) -> Problem:
+def _names_listed_once(problems: Iterable[Problem], names: tuple[str, ...]) -> Iterator[Problem]:
+    """Yield `problems`, the names of all arguments with the first unknown one only: a caller needs them once."""
+    are_listed = False
+    for problem in problems:
+        is_unknown = problem.allowed == names
+        yield problem._replace(allowed=()) if is_unknown and are_listed else problem
+        are_listed |= is_unknown
+
+
+def _problem(fields: Mapping[str, FieldInfo], found: Mapping[str, Any]) -> Problem:
     """Say what is wrong without repeating the value: it may be long, or not meant for us."""
     path = one_line(".".join(str(part)[:50] for part in found["loc"]))
-    fields = {info.alias: info for info in model.model_fields.values()}
     described = fields[path].description if path in fields else None
     hint = f" ({described.rstrip('.')})" if described else ""
     match found["type"]:
         case "extra_forbidden" if len(found["loc"]) == 1:
-            names = tuple(str(name) for name in fields)
-            return Problem(path, "is not an argument of this tool", names)
+            return Problem(path, "is not an argument of this tool", tuple(fields))
         case "missing":
             return Problem(path, f"is missing{hint}")
         case "literal_error":

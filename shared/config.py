@@ -88,6 +88,13 @@ class ToolSettings(Settings):
         default="embedded", description="Address of the ticket API, or `embedded` for the one in this repository."
     )
     api_key: Key | None = Field(default=None, description="Key that the ticket API asks for (`x-api-key`).")
+    api_concurrency: int = Field(
+        default=16,
+        ge=1,
+        le=64,
+        description="Requests at one ticket API at the same time; organisations that wait get places in turn. The "
+        "embedded one has as many as connections to its database.",
+    )
     completed_status_id: str = Field(
         default="stat4", min_length=1, max_length=50, description="Id of the status that means completed."
     )

@@ -9,6 +9,7 @@
         ├── UpstreamUnavailableError   no answer, and none can be under way   nothing was changed
         ├── UpstreamDiskFullError      the disk of its database is full       nothing was changed
         ├── UpstreamNotWritableError   its database cannot be written         nothing was changed
+        ├── UpstreamBusyError          too many calls wait for it             nothing was changed
         ├── UpstreamRefusedError       it refused *our* key                   nothing was changed
         ├── UpstreamNotSetError        nobody has said which one is meant     nothing was changed
         ├── UpstreamFaultError         it answered, but not with sense        nothing was changed
@@ -21,7 +22,9 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import ClassVar, NamedTuple, Self
+from typing import ClassVar, Final, NamedTuple, Self
+
+MAX_PROBLEMS: Final = 20
 
 
 class Effect(StrEnum):
@@ -73,12 +76,17 @@ class InvalidInputError(TicketServerError):
 
     @classmethod
     def of(cls, problems: Sequence[Problem]) -> Self:
-        """Return one error for all `problems`, at least one, so that a caller mends them in one go."""
+        """Return one error for all `problems`, at least one, so that a caller mends them in one go.
+
+        Of more than `MAX_PROBLEMS` the first are listed, and how many there are.
+        """
         first = problems[0]
         if len(problems) == 1:
             return cls(str(first), field=first.field or None, allowed=first.allowed, problems=problems)
-        listed = "\n".join(f"- {problem}" for problem in problems)
-        return cls(f"{len(problems)} problems:\n{listed}\n", problems=problems)
+        shown = problems[:MAX_PROBLEMS]
+        listed = "".join(f"- {problem}\n" for problem in shown)
+        more = f"- and {len(problems) - MAX_PROBLEMS} more\n" if len(problems) > MAX_PROBLEMS else ""
+        return cls(f"{len(problems)} problems:\n{listed}{more}", problems=shown)
 
 
 class NotFoundError(TicketServerError):
@@ -121,6 +129,12 @@ class UpstreamNotWritableError(UpstreamError):
     """The ticket database cannot be written until an operator acts."""
 
     kind = "upstream_not_writable"
+
+
+class UpstreamBusyError(UpstreamError):
+    """Calls wait for the ticket API, and this one had to wait for too long or found too many before it."""
+
+    kind = "busy"
 
 
 class UpstreamRefusedError(UpstreamError):

@@ -22,10 +22,13 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from shared.bounds import MAX_VALUES, excess, has_more_values
 from shared.markdown import encodable
 
 MAX_LIMIT: Final = 100
 MAX_TEXT: Final = 50_000
+MAX_LIST_TEXT: Final = 300_000
+"""Characters of a list that is sent as text: 20 attachments of the greatest length, each character as `\\u3042`."""
 _CALLER: Final = "Filled in with who calls, where that is known."
 _KEY_HINT: Final = "Your own key; repeat a call that failed with the same key."
 
@@ -75,13 +78,18 @@ def _no_truth_as_number(value: object) -> object:
 
 
 def _unpacked(value: object) -> object:
-    """Read a list that a client sent as JSON text."""
-    if isinstance(value, str):
-        try:
-            return json.loads(value)
-        except (ValueError, RecursionError):
-            raise ValueError("must be a list") from None
-    return value
+    """Read a list that a client sent as JSON text, within the bounds of a list that is sent as one."""
+    if not isinstance(value, str):
+        return value
+    if len(value) > MAX_LIST_TEXT or has_more_values(encodable(value).encode(), MAX_VALUES):
+        raise ValueError(f"must be a list; as text, at most {MAX_LIST_TEXT:,} characters and {MAX_VALUES:,} values")
+    try:
+        unpacked = json.loads(value)
+    except (ValueError, RecursionError):
+        raise ValueError("must be a list") from None
+    if (found := excess(unpacked)) is not None:
+        raise ValueError(f"is too large: {found}")
+    return unpacked
 
 
 Text = Annotated[str, AfterValidator(_storable)]

@@ -34,6 +34,7 @@ _INSTRUCTIONS: Final = (
 )
 _OWN_TOOLS: Final = MappingProxyType({spec.name: spec for spec in TOOLS})
 _RESOURCE_NOT_FOUND: Final = -32002  # revisions with a handshake; since 2026-07-28 it is INVALID_PARAMS
+_MAX_URI: Final = 2_000
 _FIRST_WITHOUT_HANDSHAKE: Final = "2026-07-28"
 
 
@@ -156,6 +157,9 @@ def _seen_by(principal: Principal, listed: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def _read_resource(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    uri = (ctx.params or {}).get("uri")
+    if isinstance(uri, str) and len(uri) > _MAX_URI:  # the SDK's error repeats it twice
+        raise MCPError(code=INVALID_PARAMS, message=f"A resource's URI has at most {_MAX_URI:,} characters.")
     try:
         return await call_next(ctx)
     except MCPError as error:

@@ -12,7 +12,7 @@ from pydantic import PrivateAttr
 
 from shared import render
 from shared.acting import Call
-from shared.arguments import read_arguments, schema_of
+from shared.arguments import read_arguments, refuse_excess, schema_of
 from shared.books import Books, call_of
 from shared.desks import Desks
 from shared.errors import Effect, InvalidInputError, TicketServerError
@@ -64,6 +64,7 @@ class TicketTool(Tool):
         call = call_of(context.request_context, arguments)
         outcome, lacks = "cancelled", None
         try:
+            refuse_excess(arguments)
             async with self._desks.lend(call.principal) as tools:
                 result = await self._answer(tools, call, arguments)
             outcome = "ok"

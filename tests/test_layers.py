@@ -23,8 +23,8 @@ LONGEST_TEST_FILE: Final = 500
 EDGES: Final = ("auth", "ticket_api", "transport")
 LAYER_4: Final = ("cloud_mcp_server", "mcp_server", "doors", "operations", "auth.__main__", "ticket_api.__main__")
 LAYER_1: Final = (
-    *("shared.address", "shared.audit", "shared.errors", "shared.failed_attempts", "shared.identity", "shared.names"),
-    *("shared.recent", "shared.sparing", "shared.telemetry"),
+    *("shared.address", "shared.audit", "shared.bounds", "shared.errors", "shared.failed_attempts"),
+    *("shared.identity", "shared.names", "shared.recent", "shared.sparing", "shared.telemetry"),
 )
 STORAGE: Final = ("shared.database", "shared.migrations", "shared.transactions", "shared.write_check")
 HTTP: Final = (

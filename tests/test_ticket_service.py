@@ -3,6 +3,8 @@
 import asyncio
 import json
 import re
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -12,9 +14,11 @@ from mcp_types import CallToolResult
 from pydantic import SecretStr
 
 from doors import TicketService
+from shared.api_client import APIClient
 from shared.config import ToolSettings
+from shared.database import make_engine, resolve_url
 from shared.identity import DEFAULT_TENANT, Principal, Tenant, Upstream
-from tests.shared.faulty_server import answer, listening
+from tests.shared.faulty_server import GUARD_S, answer, listening
 from tests.shared.given import Sender, on_behalf, text_of
 
 DEPLOYMENT_KEY: Final = "key-of-the-deployment"
@@ -109,3 +113,79 @@ async def test_a_tenant_with_the_key_of_the_deployment_is_not_shown_the_tickets_
     result = await asked(ACME, Upstream(path, DEPLOYMENT_KEY))
 
     assert error_of(result)["kind"] == "upstream_not_set"
+
+
+# --- places at a ticket API
+
+
+@dataclass
+class Gate:
+    """A ticket API that answers the key `free` at once, and every other one when it is open."""
+
+    opened: asyncio.Event = field(default_factory=asyncio.Event)
+    arrived: list[str] = field(default_factory=list)
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while head := (await reader.readuntil(b"\r\n\r\n")).decode():
+            key = re.search(r"(?i)^x-api-key: *(\S+)", head, re.MULTILINE)
+            self.arrived.append(key[1] if key else "no key")
+            if self.arrived[-1] != "free":
+                await self.opened.wait()
+            writer.write(answer(b"[]"))
+
+
+@asynccontextmanager
+async def crowded(gate: Gate, own_address: bool) -> AsyncIterator[tuple[TicketService, APIClient]]:
+    """Serve one organisation whose 30 calls fill what they may of four places; give the client of another one."""
+    async with listening(gate) as port, AsyncExitStack() as stack:
+        settings = ToolSettings(api_base_url=f"http://127.0.0.1:{port}/own", api_concurrency=4)
+        service = TicketService(settings)
+        await stack.enter_async_context(service.run())
+        crowd = await stack.enter_async_context(service._connect(ACME, Upstream(api_key="crowd")))
+        address = f"http://127.0.0.1:{port}/other" if own_address else None
+        other = await stack.enter_async_context(service._connect(Tenant("other"), Upstream(address, "free")))
+        if not own_address:
+            await other.get("/")  # so that both are active
+        calls = [asyncio.create_task(crowd.get("/")) for _ in range(30)]
+        async with asyncio.timeout(GUARD_S):
+            while gate.arrived.count("crowd") < (4 if own_address else 2):  # noqa: ASYNC110 - a server has no event
+                await asyncio.sleep(0.005)
+        yield service, other
+        gate.opened.set()
+        assert await asyncio.gather(*calls) == [[]] * 30
+
+
+@pytest.mark.parametrize("own_address", [False, True], ids=["one address", "an address of its own"])
+async def test_an_organisation_that_sends_thirty_calls_at_once_delays_no_other(own_address: bool) -> None:
+    gate = Gate()
+    async with crowded(gate, own_address) as (_, other):
+        for _ in range(5):
+            async with asyncio.timeout(1):
+                assert await other.get("/") == []
+
+        assert gate.arrived.count("crowd") == (4 if own_address else 2), "it has the places that it may have"
+
+
+async def test_readiness_does_not_wait_behind_calls() -> None:
+    gate = Gate()
+    async with crowded(gate, own_address=False) as (service, _):
+        busy = service._api
+        calls = [asyncio.create_task(busy.get("/")) for _ in range(4)]
+        await asyncio.sleep(0)
+        probing = asyncio.create_task(service.probe.get("/health"))
+        async with asyncio.timeout(GUARD_S):
+            while len(gate.arrived) < 6:  # noqa: ASYNC110 - likewise
+                await asyncio.sleep(0.005)
+
+        gate.opened.set()
+        assert await probing == []
+        await asyncio.gather(*calls)
+
+
+@pytest.mark.parametrize(("url", "places"), [("sqlite:///tickets.sqlite3", 5), ("postgresql://u:p@host/name", 10)])
+def test_the_embedded_api_has_as_many_places_as_its_pool_has_connections(url: str, places: int) -> None:
+    service = TicketService(ToolSettings(database_url=SecretStr(url)))
+    engine = make_engine(resolve_url(url))
+
+    assert service._api._queue._free == places
+    assert engine.pool.size() + engine.pool._max_overflow == places  # type: ignore[attr-defined]

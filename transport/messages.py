@@ -23,9 +23,15 @@ from mcp_types import (
 from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
+from shared.bounds import has_more_values, holds_more_values
+
 REQUEST_CANCELLED: Final = -32800  # as the SDK's Streamable HTTP server says it; the number is LSP's
 MAX_ANSWER_BYTES: Final = 1024 * 1024
 MAX_BATCH: Final = 100
+MAX_VALUES: Final = 200_000
+"""Values in one body: a list of empty lists takes 25 times its bytes in memory."""
+MAX_VALUES_BESIDE_ARGUMENTS: Final = 10_000
+"""Values in one message, the arguments of a call left out: these are for the tool to judge."""
 MAX_NAME: Final = 200
 """Signs of an id or a method: both are kept, logged and told to other instances, and no limit of bytes counts them."""
 
@@ -50,8 +56,11 @@ def parse(body: bytes) -> tuple[list[Inbound], bool]:
     """Return the messages in `body`, and whether they came as a batch.
 
     Raises:
-        MalformedMessageError: not JSON, not JSON-RPC 2.0, an unusable id, an empty or oversized batch.
+        MalformedMessageError: not JSON, more values than `MAX_VALUES`, not JSON-RPC 2.0, an unusable id, an empty or
+            oversized batch.
     """
+    if has_more_values(body, MAX_VALUES):
+        raise MalformedMessageError(f"The body holds more than {MAX_VALUES:,} JSON values, which is the most.")
     try:
         value = from_json(body)
     except ValueError:
@@ -74,6 +83,10 @@ def _inbound(value: object) -> Inbound:
         raise MalformedMessageError(f"The id of a request must be a string or an integer, of {MAX_NAME} signs at most.")
     if len(str(value.get("method", ""))) > MAX_NAME:
         raise MalformedMessageError(f"The name of a method has {MAX_NAME} signs at most.")
+    if holds_more_values(_beside_arguments(value), MAX_VALUES_BESIDE_ARGUMENTS):
+        raise MalformedMessageError(
+            f"A message holds at most {MAX_VALUES_BESIDE_ARGUMENTS:,} JSON values beside the arguments of a call."
+        )
     try:
         message = jsonrpc_message_adapter.validate_python(value)
     except ValidationError:
@@ -81,6 +94,15 @@ def _inbound(value: object) -> Inbound:
             'Not a JSON-RPC 2.0 message: it needs "jsonrpc": "2.0" and a "method" (or a "result" or an "error").'
         ) from None
     return Inbound(message, sha256(encode(value)).digest())
+
+
+def _beside_arguments(message: Mapping[str, Any]) -> list[object]:
+    """Return all parts of a message but the arguments of a call."""
+    params = message.get("params")
+    if not isinstance(params, dict):
+        return list(message.values())
+    inside = [value for name, value in params.items() if name != "arguments"]
+    return [*(value for name, value in message.items() if name != "params"), inside]
 
 
 def is_id(value: object) -> bool:

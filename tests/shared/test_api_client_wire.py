@@ -18,15 +18,17 @@ import httpcore2
 import httpx2
 import pytest
 
-from shared.api_client import MAX_BODY_BYTES, APIClient
+from shared.api_client import MAX_BODY_BYTES, MAX_PLACES, APIClient
 from shared.errors import (
     Effect,
     InvalidInputError,
     OutcomeUnknownError,
     TicketServerError,
+    UpstreamBusyError,
     UpstreamFaultError,
     UpstreamUnavailableError,
 )
+from shared.fair_queue import MAX_WAITING, FairQueue
 from shared.telemetry import TallyCounter
 from tests.shared.faulty_server import (
     GUARD_S,
@@ -44,6 +46,7 @@ from tests.shared.faulty_server import (
 TRUSTED = ssl.create_default_context()  # costs more to make than a test
 WRITES = ("POST", "PUT")
 UNREACHABLE = "The ticket API cannot be reached. Nothing was changed; try again in a moment."
+BUSY = "Too many calls wait for the ticket API. Nothing was changed; try again in a moment."
 DROPPED = "The ticket API dropped the connection before it answered"
 
 
@@ -247,22 +250,49 @@ async def test_a_cancelled_write_is_counted_and_leaves_the_client_usable() -> No
 
 
 @writes
-async def test_a_write_that_got_none_of_64_busy_connections_changed_nothing(method: str) -> None:
-    """Half the deadline is for the connection, so that the wait ends in a proof and not in a doubt."""
-    async with serving(stalls) as server, APIClient(server.url, deadline_s=GUARD_S) as busy:
+async def test_a_write_that_got_none_of_64_busy_places_changed_nothing(method: str) -> None:
+    """Half the deadline is for the place, so that the wait ends in a proof and not in a doubt."""
+    queue = FairQueue(MAX_PLACES)
+    async with serving(stalls) as server, APIClient(server.url, deadline_s=GUARD_S, queue=queue) as busy:
         holding = [asyncio.create_task(call(busy, "GET")) for _ in range(64)]
         await server.until(lambda: len(server.requests) == 64)
-        async with APIClient(server.url, deadline_s=1, transport=busy._client._transport) as api:
+        async with APIClient(server.url, deadline_s=1, queue=queue) as api:
             write = await error_of(api, method)
             read = await error_of(api, "GET")
             for task in holding:
                 task.cancel()
             await asyncio.gather(*holding, return_exceptions=True)
 
-        assert (type(write), str(write)) == (UpstreamUnavailableError, UNREACHABLE)
-        assert write.effect == Effect.NOTHING_CHANGED
-        assert str(read).startswith("The ticket API did not answer within 1 s. Nothing was changed")
+        for error in (write, read):
+            assert (type(error), str(error), error.kind) == (UpstreamBusyError, BUSY, "busy")
+            assert error.effect == Effect.NOTHING_CHANGED
         assert server.requests == ["GET"] * 64
+
+
+@writes
+async def test_a_write_that_finds_a_hundred_waiting_is_refused_at_once(method: str) -> None:
+    queue = FairQueue(1)
+    async with serving(stalls) as server, APIClient(server.url, deadline_s=10 * GUARD_S, queue=queue) as api:
+        calls = [asyncio.create_task(call(api, "GET")) for _ in range(1 + MAX_WAITING)]
+        await server.until(lambda: len(server.requests) == 1)
+
+        async with asyncio.timeout(GUARD_S):
+            error = await error_of(api, method)
+
+        for task in calls:
+            task.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+        assert (type(error), str(error)) == (UpstreamBusyError, BUSY)
+        assert server.requests == ["GET"]
+
+
+async def test_a_call_that_fails_gives_its_place_back() -> None:
+    faults = (LOST["before any byte"], LOST["in the body"], WELL)
+    async with serving(*faults) as server, APIClient(server.url, deadline_s=1, queue=FairQueue(1)) as api:
+        await error_of(api, "POST")
+        await error_of(api, "POST")
+
+        assert await call(api, "POST") == {"id": "T1"}
 
 
 # --- connections that are used again

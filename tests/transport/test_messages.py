@@ -103,3 +103,58 @@ def test_a_tool_answer_that_is_too_large_tells_the_model_to_ask_for_less() -> No
     assert answer["result"]["isError"] is True
     assert "Ask for less" in answer["result"]["content"][0]["text"]
     assert json.loads(messages.too_large(1, "resources/read", 2_000_000))["error"]["data"]["kind"] == "result_lost"
+
+
+def filled(values: int) -> dict[str, int]:
+    return {f"name,[{number}": number for number in range(values)}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        as_body(PING | {"params": {"arguments": [0] * messages.MAX_VALUES}}),
+        b"[" + b"[]," * messages.MAX_VALUES + b"[]]",
+        b'{"a":' * (messages.MAX_VALUES + 1),
+    ],
+    ids=["arguments", "a batch", "not even JSON"],
+)
+def test_a_body_with_very_many_values_is_not_parsed(body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(messages, "from_json", None)
+
+    with pytest.raises(MalformedMessageError, match=f"more than {messages.MAX_VALUES:,} JSON values"):
+        parse(body)
+
+
+def test_commas_and_brackets_inside_texts_are_not_counted() -> None:
+    (one,), _ = parse(as_body(PING | {"params": {"arguments": {"text": ',[{"' * messages.MAX_VALUES}}}))
+
+    assert isinstance(one.message, JSONRPCRequest)
+
+
+MANY = filled(messages.MAX_VALUES_BESIDE_ARGUMENTS + 1)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        PING | {"params": {"_meta": MANY}},
+        PING | {"params": MANY},
+        PING | MANY,
+        PING | {"method": "initialize", "params": {"capabilities": {"experimental": MANY}}},
+        PING | {"method": "tools/call", "params": {"name": "x", "arguments": {}, "inputResponses": MANY}},
+        {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": [MANY]}},
+        {"jsonrpc": "2.0", "id": 1, "result": MANY},
+        {"jsonrpc": "2.0", "id": 1, "error": {"code": 1, "message": "x", "data": MANY}},
+    ],
+    ids=["_meta", "params", "envelope", "capabilities", "responses", "notification", "result", "error"],
+)
+@pytest.mark.parametrize("batch", [False, True])
+def test_what_stands_beside_the_arguments_of_a_call_is_bounded(message: dict[str, Any], batch: bool) -> None:
+    with pytest.raises(MalformedMessageError, match="at most 10,000 JSON values beside the arguments"):
+        parse(as_body([message] if batch else message))
+
+
+def test_arguments_with_many_values_are_left_to_the_tool() -> None:
+    (one,), _ = parse(as_body(PING | {"method": "tools/call", "params": {"name": "x", "arguments": MANY}}))
+
+    assert isinstance(one.message, JSONRPCRequest)

@@ -1,0 +1,91 @@
+"""How much one request may hold, checked before anything else is done with it. Pure.
+
+`has_more_values` looks at JSON text that is not parsed yet: a parser makes 25 bytes of each byte of `[[],[]]`.
+`holds_more_values` and `excess` look at what was parsed: a validator makes an error of each value that does not fit.
+All of them take time in proportion to the text or to their bound, whichever is less.
+
+The bounds of arguments are five times what the largest tool can use: create_ticket with 20 attachments has 81 values,
+20 items in a list and a depth of 3.
+"""
+
+import re
+from collections.abc import Collection
+from functools import cache
+from typing import Final
+
+MAX_NAMES: Final = 100
+"""Names in one object: arguments of a call, fields of an attachment."""
+MAX_ITEMS: Final = 100
+"""Items in one list."""
+MAX_VALUES: Final = 1_000
+"""Values in all arguments of a call, whatever holds them."""
+MAX_DEPTH: Final = 5
+"""Objects and lists inside each other, the arguments themselves included."""
+MAX_NAME: Final = 100
+"""Characters of a name."""
+MAX_DIGITS: Final = 50
+"""Digits of a whole number; no id is longer."""
+
+_TOO_LONG_NUMBER: Final = 10**MAX_DIGITS
+
+
+@cache
+def _more_than(most: int) -> re.Pattern[bytes]:
+    """Return what matches JSON text with more values: each has `[`, `{` or `,` before it, and strings are skipped."""
+    return re.compile(rb'(?:(?:[^"\[{,]++|"(?:[^"\\]++|\\.)*+")*+[\[{,]){%d}' % (most + 1), re.DOTALL)
+
+
+def has_more_values(text: bytes, most: int) -> bool:
+    """Whether JSON text holds more than `most` values. Takes 25 ns a byte at most, and 70 bytes for each of `most`."""
+    at_most = text.count(b",") + text.count(b"[") + text.count(b"{")
+    return at_most > most and _more_than(most).match(text) is not None
+
+
+def holds_more_values(value: object, most: int) -> bool:
+    """Whether parsed JSON holds more than `most` values. Stops at the first too many."""
+    waiting, seen = [value], 0
+    while waiting:
+        inside = _inside(waiting.pop())
+        seen += len(inside)
+        if seen > most:
+            return True
+        waiting.extend(inside)
+    return False
+
+
+def excess(arguments: object) -> str | None:
+    """Return which bound parsed arguments pass, as half a sentence; None when they pass none."""
+    waiting, seen = [(arguments, 1)], 0
+    while waiting:
+        value, depth = waiting.pop()
+        if (found := _excess_of(value, depth)) is not None:
+            return found
+        inside = _inside(value)
+        seen += len(inside)
+        if seen > MAX_VALUES:
+            return f"more than {MAX_VALUES:,} values"
+        waiting.extend((one, depth + 1) for one in inside)
+    return None
+
+
+def _inside(value: object) -> Collection[object]:
+    """Return the values that one holds itself."""
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
+def _excess_of(value: object, depth: int) -> str | None:
+    """Return which bound one value passes, without looking at what it holds."""
+    match value:
+        case dict() | list() if depth > MAX_DEPTH:
+            return f"values nested more than {MAX_DEPTH} deep"
+        case dict() if len(value) > MAX_NAMES:
+            return f"{len(value):,} names in one object, where at most {MAX_NAMES} are allowed"
+        case dict() if any(len(name) > MAX_NAME for name in value):
+            return f"a name of more than {MAX_NAME} characters"
+        case list() if len(value) > MAX_ITEMS:
+            return f"{len(value):,} items in one list, where at most {MAX_ITEMS} are allowed"
+        case int() if abs(value) >= _TOO_LONG_NUMBER:
+            return f"a number of more than {MAX_DIGITS} digits"
+    return None

@@ -1,0 +1,124 @@
+"""A call with far too much in it, over every wire of the real programs: refused at once, while others are served."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import httpx2
+import pytest
+
+from tests.processes import KEY, http_door
+from tests.shared.given import TICKET
+from tests.test_stdio_door import stdio_door
+from tests.transport.http_client import ENVELOPE, MODERN, call, http_client
+from tests.transport.sse_client import sse_session
+
+ME: Final = {"x-api-key": KEY}
+QUICK_S: Final = 3.0
+"""Minutes, before there were bounds; a fiftieth of it on a quiet machine."""
+CALLS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
+    "60,000 arguments": ("get_statuses", {f"name-{number}": number for number in range(60_000)}),
+    "150,000 items": ("create_ticket", TICKET | {"attachments": [0] * 150_000}),
+    "80,000 names": ("create_ticket", TICKET | {"attachments": [{f"k{number}": 0 for number in range(80_000)}]}),
+    "text with 90,000 items": ("create_ticket", TICKET | {"attachments": json.dumps([0] * 90_000)}),
+    "lists in each other": ("update_ticket", {"ticketId": json.loads("[" * 150 + "]" * 150)}),
+}
+
+
+class Caller(Protocol):
+    """Calls a tool over one wire and returns its result."""
+
+    async def __call__(self, tool: str, **arguments: Any) -> dict[str, Any]: ...
+
+
+@pytest.fixture(scope="module")
+def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with http_door(tmp_path_factory.mktemp("door")) as (address, _):
+        yield address
+
+
+@asynccontextmanager
+async def over(wire: str, door: str, folder: Path) -> AsyncGenerator[Caller]:
+    """Connect over one wire."""
+    async with AsyncExitStack() as stack:
+        if wire == "sse":
+            yield (await stack.enter_async_context(sse_session(door, ME))).call
+            return
+        if wire == "stdio":
+            yield (await (await stack.enter_async_context(stdio_door(folder))).initialize()).call
+            return
+        is_modern = wire == MODERN
+        client = await stack.enter_async_context(http_client(door, ME, None if is_modern else wire))
+        ids = iter(range(1000))
+
+        async def over_http(tool: str, **arguments: Any) -> dict[str, Any]:
+            headers = {"mcp-protocol-version": MODERN, "mcp-method": "tools/call", "mcp-name": tool}
+            number = next(ids)
+            message = call(number, tool, ENVELOPE if is_modern else None, **arguments)
+            answer = await client.post(message, **(headers if is_modern else {}))
+            return dict(answer.answers(number)[0]["result"])
+
+        yield over_http
+
+
+async def slowest_probe(http: httpx2.AsyncClient, until: asyncio.Event) -> float:
+    """Ask for `/health` again and again; return the longest that it took, in seconds."""
+    slowest = 0.0
+    while not until.is_set():
+        began = time.monotonic()
+        assert (await http.get("/health")).status_code == 200
+        slowest = max(slowest, time.monotonic() - began)
+    return slowest
+
+
+@pytest.mark.parametrize("wire", ["sse", "2025-11-25", MODERN, "stdio"])
+async def test_a_call_with_too_much_in_it_is_refused_at_once_and_the_next_one_works(
+    door: str, tmp_path: Path, wire: str
+) -> None:
+    async with over(wire, door, tmp_path) as called:
+        for tool, arguments in CALLS.values():
+            async with asyncio.timeout(QUICK_S):
+                result = await called(tool, **arguments)
+            assert result["isError"]
+            assert result["structuredContent"]["error"]["kind"] == "invalid_input"
+            assert len(json.dumps(result)) < 1000
+        assert not (await called("get_statuses")).get("isError")
+
+
+@pytest.mark.parametrize("name", CALLS)
+async def test_the_probes_of_others_are_answered_meanwhile(door: str, tmp_path: Path, name: str) -> None:
+    tool, arguments = CALLS[name]
+    async with (
+        over("2025-11-25", door, tmp_path) as called,
+        httpx2.AsyncClient(base_url=door, headers=ME) as http,
+    ):
+        done = asyncio.Event()
+        probing = asyncio.create_task(slowest_probe(http, done))
+        for _ in range(3):
+            await called(tool, **arguments)
+        done.set()
+
+        assert await probing < QUICK_S
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"name": "get_statuses", "arguments": {}, "_meta": {f"k{number}": 0 for number in range(80_000)}},
+        {"name": "get_statuses", "arguments": {}, **{f"k{number}": 0 for number in range(80_000)}},
+        {"name": [0] * 150_000},
+    ],
+    ids=["_meta", "params", "name"],
+)
+async def test_too_much_beside_the_arguments_is_refused_as_a_whole(door: str, params: dict[str, Any]) -> None:
+    async with http_client(door, ME) as client:
+        answer = await client.post({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params})
+
+        assert answer.status == 400
+        assert answer.kind == "malformed"
+        assert "at most 10,000 JSON values beside the arguments" in str(answer.received)
+        assert await client.call(8, "get_statuses")
