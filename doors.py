@@ -16,6 +16,7 @@ from shared.errors import UpstreamNotSetError
 from shared.identity import DEFAULT_TENANT, Tenant, TenantDirectory, Upstream
 from shared.in_process import InProcessTransport
 from shared.migrations import DatabaseNotReadyError
+from shared.recent_writes import MemoryRecentWrites, RecentWrites
 from shared.server import build_server
 from shared.telemetry import Counter
 from shared.tenant_keys import TenantKeys
@@ -35,6 +36,7 @@ class TicketService:
         directory: where the tickets of each tenant are; without one everybody is the default tenant.
         trail: where writes and refusals are recorded; see `build_server`.
         counter: counts what calls and requests became.
+        recent_writes: recognises repeated writes, of all tenants; the default those of this process.
         request_state_keys: see `build_server`.
 
     Raises:
@@ -48,6 +50,7 @@ class TicketService:
         directory: TenantDirectory | None = None,
         trail: AuditTrail | None = None,
         counter: Counter | None = None,
+        recent_writes: RecentWrites | None = None,
         request_state_keys: Sequence[str] = (),
     ) -> None:
         self._counter = counter
@@ -56,7 +59,12 @@ class TicketService:
         self._key = settings.api_key.get_secret_value() if settings.api_key is not None else None
         self._embedded = _embedded_api(settings, self._keys) if settings.is_embedded else None
         self.api = self._connect(DEFAULT_TENANT, Upstream())
-        tools = partial(TicketTools, completed_status_id=settings.completed_status_id, counter=counter)
+        tools = partial(
+            TicketTools,
+            completed_status_id=settings.completed_status_id,
+            counter=counter,
+            recent_writes=recent_writes or MemoryRecentWrites(),
+        )
         self._tenants = None if directory is None else TenantDesks(directory, connect=self._connect, tools=tools)
         self.server: MCPServer = build_server(
             self._tenants or OneDesk(tools(self.api)),

@@ -6,6 +6,7 @@ Source: the observed behaviour of the existing API, trap by trap in tests/shared
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 from shared import inputs, results
@@ -13,11 +14,14 @@ from shared.acting import Call, acting_user
 from shared.aftermath import created_otherwise, judge, perhaps_created, read_back
 from shared.api_client import APIClient, segment
 from shared.changes import added, changes, differing, find_entry, holds
-from shared.checks import check
+from shared.checks import Checked, check
+from shared.earlier import COMMENT_S, CREATE_S, EarlierComment, EarlierTicket
 from shared.errors import InvalidInputError, OutcomeUnknownError, Problem, TicketServerError, UpstreamError
 from shared.lookup import read_ticket
 from shared.master_data import MasterData
 from shared.order import ordered
+from shared.recent_writes import MemoryRecentWrites, RecentWrites
+from shared.repeats import Attempt, Repeats, write_of
 from shared.results import (
     MAX_CELL,
     MAX_COMMENT,
@@ -32,6 +36,7 @@ from shared.results import (
 from shared.telemetry import Counter, get_logger
 from shared.tickets import (
     CategoryDetail,
+    HistoryEntry,
     MasterItem,
     ResponseCategory,
     ShapeT,
@@ -44,6 +49,7 @@ from shared.tickets import (
 log = get_logger(__name__)
 
 _NO_AUTHOR: Final = "The ticket system keeps no author of a new ticket"
+_NOT_SENT: Final = frozenset({"idempotencyKey", "allowDuplicate"})
 _LATE: Final = "The ticket API did not confirm this; reading it back shows that it was done."
 
 
@@ -54,6 +60,7 @@ class TicketTools:
         api: the way to it, open.
         completed_status_id: the status that means completed, where the API does not say so itself.
         counter: counts `writes_unconfirmed` by kind: acknowledged but not stored, or never known.
+        recent_writes: recognises repeats; the default knows those of these tools.
 
     Writes take the call that they belong to, and note there what they come to know, whatever becomes of them.
 
@@ -64,10 +71,18 @@ class TicketTools:
         UpstreamError: the API failed; `effect` says what that did to the tickets.
     """
 
-    def __init__(self, api: APIClient, *, completed_status_id: str = "stat4", counter: Counter | None = None) -> None:
+    def __init__(
+        self,
+        api: APIClient,
+        *,
+        completed_status_id: str = "stat4",
+        counter: Counter | None = None,
+        recent_writes: RecentWrites | None = None,
+    ) -> None:
         self._api = api
         self._completed = completed_status_id
         self._counter = counter
+        self._repeats = Repeats(recent_writes or MemoryRecentWrites())
         self._master = MasterData(api)
 
     async def get_ticket_list(self, query: inputs.TicketListInput) -> results.TicketPage:
@@ -97,17 +112,37 @@ class TicketTools:
         )
 
     async def create_ticket(self, new: inputs.CreateTicketInput, call: Call) -> results.TicketCreated:
-        """Create a ticket, read it back and compare. Attachments are tried; whether they are kept shows only then."""
+        """Create a ticket, unless an equal call just did, read it back and compare.
+
+        Attachments are tried; whether they are kept shows only then.
+        """
         checked = await check(self._master, new.given())
-        body = {name: value for name, value in checked.values.items() if name != "idempotencyKey"}
+        body = {name: value for name, value in checked.values.items() if name not in _NOT_SENT}
+        write = write_of(
+            call,
+            {"tool": "create_ticket", **body},
+            key=new.idempotency_key,
+            window_s=CREATE_S,
+            duplicate=new.allow_duplicate,
+        )
+        created = await self._repeats.once(
+            write, EarlierTicket(self._api, body), partial(self._create, new, call, checked, body)
+        )
+        call.ticket_id = created.ticket_id
+        return created
+
+    async def _create(
+        self, new: inputs.CreateTicketInput, call: Call, checked: Checked, body: Mapping[str, Any], attempt: Attempt
+    ) -> results.TicketCreated:
         try:
-            ticket_id = _id_of(await self._api.post("/tickets", body, idempotency_key=new.idempotency_key))
+            ticket_id = _id_of(await self._api.post("/tickets", body, idempotency_key=attempt.upstream))
         except OutcomeUnknownError as doubt:
             raise self._counted(await perhaps_created(self._api, body, doubt)) from doubt
         if ticket_id is None:
-            silent = OutcomeUnknownError("The ticket API did not say what it created.")
+            silent = OutcomeUnknownError("The ticket API did not say what it created.", settled=True)
             raise self._counted(await perhaps_created(self._api, body, silent))
         call.ticket_id = ticket_id
+        attempt.subject = ticket_id
         ticket, _ = await read_back(self._api, ticket_id, said=f"The ticket API acknowledged ticket {ticket_id}")
         notes = [*checked.notes, *_attachments_lost(ticket, new), *self._missing_date(ticket, body)]
         if lost := _lost(ticket, body):
@@ -154,17 +189,41 @@ class TicketTools:
         )
 
     async def add_ticket_history(self, new: inputs.AddHistoryInput, call: Call) -> results.CommentAdded:
-        """Add a comment and find it in the history; an acknowledgement alone is no proof."""
-        ticket, history = await read_ticket(self._api, new.ticket_id)
+        """Add a comment, unless an equal call just did, and find it in the history.
+
+        An acknowledgement alone is no proof.
+        """
+        before = await read_ticket(self._api, new.ticket_id)
+        ticket, history = before
         checked = await check(self._master, new.given())
         author = await acting_user(self._master, call, "userId", checked.items.get("userId"))
+        trace = EarlierComment(self._api, ticket.id, author, new.comment)
+        write = write_of(
+            call,
+            {"tool": "add_ticket_history", "ticketId": ticket.id, "userId": author.id, "comment": new.comment},
+            key=new.idempotency_key,
+            window_s=COMMENT_S,
+            seen=len(trace.equal(history)),
+            duplicate=new.allow_duplicate,
+        )
+        return await self._repeats.once(write, trace, partial(self._comment, new, checked, before, author))
+
+    async def _comment(
+        self,
+        new: inputs.AddHistoryInput,
+        checked: Checked,
+        before: tuple[Ticket, tuple[HistoryEntry, ...]],
+        author: MasterItem,
+        attempt: Attempt,
+    ) -> results.CommentAdded:
+        ticket, history = before
         doubt: OutcomeUnknownError | None = None
         answer: Any = None
         try:
             answer = await self._api.post(
                 f"/tickets/{segment(ticket.id)}/history",
                 {"userId": author.id, "comment": new.comment},
-                idempotency_key=new.idempotency_key,
+                idempotency_key=attempt.upstream,
             )
         except OutcomeUnknownError as error:
             doubt = error
@@ -175,6 +234,7 @@ class TicketTools:
         entry = find_entry(candidates, user_id=author.id, comment=new.comment)
         if entry is None:
             raise self._counted(judge(ticket.id, ["the comment is not in the history"], doubt, partly=False))
+        attempt.subject = entry.id
         return results.CommentAdded(
             ticket_id=ticket.id,
             recorded_as=shortened(author, MAX_CELL),
