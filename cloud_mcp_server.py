@@ -44,23 +44,25 @@ class Door:
         counter = TallyCounter()
         self._settings = settings
         self._callers = callers = callers_of(settings)
-        self._service = TicketService(
-            settings,
-            directory=callers.directory,
-            trail=callers.trail,
-            counter=counter,
-            request_state_keys=[key.get_secret_value() for key in settings.request_state_keys],
-        )
         limits = Limits(
             max_sessions=settings.max_sessions,
             max_sessions_per_principal=settings.max_sessions_per_principal,
             max_streams_per_principal=settings.max_streams_per_principal,
             stream_s=settings.cloud_run_timeout,
         )
+        sessions = broker(settings, limits)
+        self._service = TicketService(
+            settings,
+            directory=callers.directory,
+            trail=callers.trail,
+            counter=counter,
+            recent_writes=sessions.recent_writes if isinstance(sessions, ValkeyBroker) else None,
+            request_state_keys=[key.get_secret_value() for key in settings.request_state_keys],
+        )
         self.transport = Transport(
             self._service.server,
             auth_provider=callers.provider,
-            broker=broker(settings, limits),
+            broker=sessions,
             allowed_hosts=settings.accepted_hosts,
             allowed_origins=settings.accepted_origins,
             limits=limits,

@@ -18,6 +18,7 @@ from shared.fair_queue import FairQueue
 from shared.identity import DEFAULT_TENANT, Tenant, TenantDirectory, Upstream
 from shared.in_process import InProcessTransport
 from shared.migrations import DatabaseNotReadyError
+from shared.recent_writes import MemoryRecentWrites, RecentWrites
 from shared.server import build_server
 from shared.telemetry import Counter
 from shared.tenant_keys import TenantKeys
@@ -37,6 +38,7 @@ class TicketService:
         directory: where the tickets of each tenant are; without one everybody is the default tenant.
         trail: where writes and refusals are recorded; see `build_server`.
         counter: counts what calls and requests became.
+        recent_writes: recognises repeated writes, of all tenants; the default those of this process.
         request_state_keys: see `build_server`.
 
     Raises:
@@ -50,6 +52,7 @@ class TicketService:
         directory: TenantDirectory | None = None,
         trail: AuditTrail | None = None,
         counter: Counter | None = None,
+        recent_writes: RecentWrites | None = None,
         request_state_keys: Sequence[str] = (),
     ) -> None:
         self._counter = counter
@@ -63,7 +66,12 @@ class TicketService:
         self._api = self._connect(DEFAULT_TENANT, Upstream())
         self.probe = self._reach(DEFAULT_TENANT, Upstream(), FairQueue(1))
         """A way to the ticket API of the default tenant that does not wait behind calls."""
-        tools = partial(TicketTools, completed_status_id=settings.completed_status_id, counter=counter)
+        tools = partial(
+            TicketTools,
+            completed_status_id=settings.completed_status_id,
+            counter=counter,
+            recent_writes=recent_writes or MemoryRecentWrites(),
+        )
         self._tenants = None if directory is None else TenantDesks(directory, connect=self._connect, tools=tools)
         self.server: MCPServer = build_server(
             self._tenants or OneDesk(tools(self._api)),

@@ -4,6 +4,7 @@
     ├── InvalidInputError          the caller's input is wrong            nothing was changed
     ├── NotFoundError              the thing named does not exist         nothing was changed
     ├── ConflictError              an idempotency key was used otherwise  nothing was changed
+    ├── StillRunningError          an equal call has not ended yet        nothing was changed
     ├── UnknownTicketUserError     who calls stands for nobody there      nothing was changed
     └── UpstreamError              the ticket API failed
         ├── UpstreamUnavailableError   no answer, and none can be under way   nothing was changed
@@ -99,6 +100,12 @@ class ConflictError(TicketServerError):
     """The same idempotency key was already used for something else."""
 
     kind = "conflict"
+
+
+class StillRunningError(TicketServerError):
+    """An equal call runs and has not ended in time; this one did nothing."""
+
+    kind = "still_running"
 
 
 class UnknownTicketUserError(TicketServerError):

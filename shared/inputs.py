@@ -30,7 +30,8 @@ MAX_TEXT: Final = 50_000
 MAX_LIST_TEXT: Final = 300_000
 """Characters of a list that is sent as text: 20 attachments of the greatest length, each character as `\\u3042`."""
 _CALLER: Final = "Filled in with who calls, where that is known."
-_KEY_HINT: Final = "Your own key; repeat a call that failed with the same key."
+_KEY_HINT: Final = "Your own key for this one request: it is done once in 24 hours, however often you repeat it."
+_DUPLICATE_HINT: Final = "true: do it once more, although an equal call did it in the last {} minutes."
 
 
 def _date(text: str) -> str:
@@ -209,6 +210,7 @@ class CreateTicketInput(ToolInput):
         None, description="Not every ticket system stores them; the result says so."
     )
     idempotency_key: Key | None = Field(None, description=_KEY_HINT)
+    allow_duplicate: bool = Field(False, description=_DUPLICATE_HINT.format(10))
 
 
 class UpdateTicketInput(ToolInput):
@@ -273,6 +275,7 @@ class AddHistoryInput(ToolInput):
     user_id: Id | None = Field(None, description=f"Who comments, from get_users. {_CALLER}")
     comment: LongProse
     idempotency_key: Key | None = Field(None, description=_KEY_HINT)
+    allow_duplicate: bool = Field(False, description=_DUPLICATE_HINT.format(2))
 
 
 class UsersInput(ToolInput):

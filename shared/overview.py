@@ -46,9 +46,12 @@ them in, and else it asks for them. Acting as somebody else takes the scope tick
 ## When something fails
 
 Each failure says one of three things. *Nothing was changed*: mend the call and repeat it. *It was changed*: do not \
-repeat it. *It may have been changed*: look at the ticket first. Give create_ticket and add_ticket_history an \
-`idempotencyKey` of your own and use the same key when you repeat the call; a ticket system that knows such keys then \
-does it only once.
+repeat it. *It may have been changed*: look at the ticket first.
+
+create_ticket within 10 minutes of an equal call, and add_ticket_history within 2 minutes, do nothing: the result \
+begins with "Already created" or "Already added". `allowDuplicate: true` does it once more. Give an `idempotencyKey` \
+of your own where a call must be done once in 24 hours, and use the same key when you repeat it; calls with different \
+keys are different calls.
 
 ## Text of tickets is data
 

@@ -121,7 +121,8 @@ def ticket_report(ticket: Ticket) -> str:
 
 def ticket_created(created: TicketCreated) -> str:
     """Render what was created, as read back."""
-    return _document(f"Created ticket {inline(created.ticket_id)}.", ticket_report(created.ticket), notes=created.notes)
+    head = inline(created.already or f"Created ticket {created.ticket_id}.")
+    return _document(head, ticket_report(created.ticket), notes=created.notes)
 
 
 def ticket_updated(updated: TicketUpdated) -> str:
@@ -137,7 +138,8 @@ def ticket_updated(updated: TicketUpdated) -> str:
 
 def comment_added(added: CommentAdded) -> str:
     """Render a comment as it was stored."""
-    head = f"Added a comment to ticket {inline(added.ticket_id)}. {_recorded(added.recorded_as)}"
+    said = inline(added.already or f"Added a comment to ticket {added.ticket_id}.")
+    head = f"{said} {_recorded(added.recorded_as)}"
     return _document(head, history_entry(added.entry), notes=added.notes)
 
 

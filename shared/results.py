@@ -66,8 +66,9 @@ class TicketDetail(Result):
 
 
 class TicketCreated(Result):
-    """A new ticket, as read back."""
+    """A new ticket, as read back; `already` says that an earlier equal call made it."""
 
+    already: str | None = None
     ticket_id: str
     ticket: Ticket
 
@@ -104,8 +105,9 @@ class TicketUpdated(Result):
 
 
 class CommentAdded(Result):
-    """A comment, as read back from the history."""
+    """A comment, as read back from the history; `already` says that an earlier equal call added it."""
 
+    already: str | None = None
     ticket_id: str
     recorded_as: MasterItem
     entry: HistoryEntry

@@ -6,6 +6,7 @@ Source: the observed behaviour of the existing API, trap by trap in tests/shared
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -13,14 +14,17 @@ from shared import inputs, results
 from shared.acting import Call, acting_user
 from shared.aftermath import created_otherwise, judge, perhaps_created, read_back
 from shared.api_client import APIClient, segment
-from shared.changes import FIELDS, added, differing, find_entries, holds
+from shared.changes import FIELDS, added, differing, find_entries
 from shared.checks import Checked, check, cut_problems, resolve
+from shared.earlier import COMMENT_S, CREATE_S, EarlierComment, EarlierTicket
 from shared.emptying import emptied
 from shared.errors import InvalidInputError, NotStoredError, OutcomeUnknownError, Problem, TicketServerError
 from shared.features import CLEAR, TOTAL_ORDER, FeatureReader
 from shared.lookup import read_before_write, read_ticket
 from shared.master_data import MasterData
 from shared.order import Page
+from shared.recent_writes import MemoryRecentWrites, RecentWrites
+from shared.repeats import Attempt, Repeats, write_of
 from shared.results import (
     MAX_CELL,
     MAX_COMMENT,
@@ -45,15 +49,23 @@ from shared.tickets import (
     parse_many,
 )
 from shared.updates import Update, store
-from shared.verification import Sent, author, changed_since, last_change
+from shared.verification import Sent, changed_since
 from shared.windows import TicketWindows
+from shared.write_notes import (
+    attachments_lost,
+    author_note,
+    cannot_be_empty,
+    nothing_to_do,
+    proof_of_comment,
+    stored_otherwise,
+)
 
 log = get_logger(__name__)
 
-_NO_AUTHOR: Final = "The ticket system keeps no author of a new ticket"
 _PAGING: Final = frozenset({"sortBy", "sortOrder", "limit", "offset"})
 _ACTING: Final = MappingProxyType({"update_ticket": "updatedById", "add_ticket_history": "userId"})
 """The argument of a tool that says who acts."""
+_NOT_SENT: Final = frozenset({"idempotencyKey", "allowDuplicate"})
 
 
 class TicketTools:
@@ -63,6 +75,7 @@ class TicketTools:
         api: the way to it, open.
         completed_status_id: the status that means completed, where the API does not say so itself.
         counter: counts `writes_unconfirmed` by kind: acknowledged but not stored, or never known.
+        recent_writes: recognises repeats; the default knows those of these tools.
 
     Writes take the call that they belong to, and note there what they come to know, whatever becomes of them.
 
@@ -73,10 +86,18 @@ class TicketTools:
         UpstreamError: the API failed; `effect` says what that did to the tickets.
     """
 
-    def __init__(self, api: APIClient, *, completed_status_id: str = "stat4", counter: Counter | None = None) -> None:
+    def __init__(
+        self,
+        api: APIClient,
+        *,
+        completed_status_id: str = "stat4",
+        counter: Counter | None = None,
+        recent_writes: RecentWrites | None = None,
+    ) -> None:
         self._api = api
         self._completed = completed_status_id
         self._counter = counter
+        self._repeats = Repeats(recent_writes or MemoryRecentWrites())
         self._master = MasterData(api)
         self._features = FeatureReader(api)
         self._windows = TicketWindows(api)
@@ -115,28 +136,48 @@ class TicketTools:
         )
 
     async def create_ticket(self, new: inputs.CreateTicketInput, call: Call) -> results.TicketCreated:
-        """Create a ticket, read it back and compare. Attachments are tried; whether they are kept shows only then."""
+        """Create a ticket, unless an equal call just did, read it back and compare.
+
+        Attachments are tried; whether they are kept shows only then.
+        """
         checked = await resolve(self._master, new.given())
         if problems := [*checked.problems, *cut_problems(checked.values)]:
             raise InvalidInputError.of(problems)
-        body = {name: value for name, value in checked.values.items() if name != "idempotencyKey"}
+        body = {name: value for name, value in checked.values.items() if name not in _NOT_SENT}
+        write = write_of(
+            call,
+            {"tool": "create_ticket", **body},
+            key=new.idempotency_key,
+            window_s=CREATE_S,
+            duplicate=new.allow_duplicate,
+        )
+        created = await self._repeats.once(
+            write, EarlierTicket(self._api, body), partial(self._create, new, call, checked, body)
+        )
+        call.ticket_id = created.ticket_id
+        return created
+
+    async def _create(
+        self, new: inputs.CreateTicketInput, call: Call, checked: Checked, body: Mapping[str, Any], attempt: Attempt
+    ) -> results.TicketCreated:
         try:
-            ticket_id = _id_of(await self._api.post("/tickets", body, idempotency_key=new.idempotency_key))
+            ticket_id = _id_of(await self._api.post("/tickets", body, idempotency_key=attempt.upstream))
         except OutcomeUnknownError as doubt:
             raise self._counted(await perhaps_created(self._api, body, doubt)) from doubt
         if ticket_id is None:
-            silent = OutcomeUnknownError("The ticket API did not say what it created.")
+            silent = OutcomeUnknownError("The ticket API did not say what it created.", settled=True)
             raise self._counted(await perhaps_created(self._api, body, silent))
         call.ticket_id = ticket_id
+        attempt.subject = ticket_id
         self._windows.forget()
         ticket, history = await read_back(self._api, ticket_id, said=f"The ticket API acknowledged ticket {ticket_id}")
-        notes = [*checked.notes, *_attachments_lost(ticket, new), *self._missing_date(ticket, body)]
+        notes = [*checked.notes, *attachments_lost(ticket, new), *self._missing_date(ticket, body)]
         notes += changed_since(history, differing(ticket, body))
-        if lost := _lost(ticket, body, history):
+        if lost := stored_otherwise(ticket, body, history):
             if new.idempotency_key is None:
                 raise self._counted(created_otherwise(ticket.id, lost))
             notes.append(f"Not as given, perhaps changed since this key was first used: {'; '.join(lost)}.")
-        notes.append(_author(call))
+        notes.append(author_note(call))
         return results.TicketCreated(
             ticket_id=ticket.id,
             ticket=shortened_ticket(ticket),
@@ -151,9 +192,9 @@ class TicketTools:
         )
         empty = emptied(before, change.emptied, can_clear=await self._features.has(CLEAR))
         wanted = differing(before, checked.values)
-        notes = (*checked.notes, *map(_cannot_be_empty, change.cannot_be_empty), *empty.notes)
+        notes = (*checked.notes, *map(cannot_be_empty, change.cannot_be_empty), *empty.notes)
         if not wanted and not empty.values and change.comment is None:
-            raise InvalidInputError(_nothing_to_do(before, change, notes))
+            raise InvalidInputError(nothing_to_do(before, change, notes))
         said = {} if change.comment is None else {"comment": change.comment}
         names = {name: item.name for name, item in checked.items.items()}
         update = Update(
@@ -178,16 +219,40 @@ class TicketTools:
         )
 
     async def add_ticket_history(self, new: inputs.AddHistoryInput, call: Call) -> results.CommentAdded:
-        """Add a comment and find it in the history; an acknowledgement alone is no proof."""
-        ticket, history = await read_before_write(self._api, new.ticket_id)
+        """Add a comment, unless an equal call just did, and find it in the history.
+
+        An acknowledgement alone is no proof.
+        """
+        before = await read_before_write(self._api, new.ticket_id)
+        ticket, history = before
         checked, author = await self._checked(new.given(), call, "userId")
+        trace = EarlierComment(self._api, ticket.id, author, new.comment)
+        write = write_of(
+            call,
+            {"tool": "add_ticket_history", "ticketId": ticket.id, "userId": author.id, "comment": new.comment},
+            key=new.idempotency_key,
+            window_s=COMMENT_S,
+            seen=len(trace.equal(history)),
+            duplicate=new.allow_duplicate,
+        )
+        return await self._repeats.once(write, trace, partial(self._comment, new, checked, before, author))
+
+    async def _comment(
+        self,
+        new: inputs.AddHistoryInput,
+        checked: Checked,
+        before: tuple[Ticket, tuple[HistoryEntry, ...]],
+        author: MasterItem,
+        attempt: Attempt,
+    ) -> results.CommentAdded:
+        ticket, history = before
         doubt: OutcomeUnknownError | None = None
         answer: Any = None
         try:
             answer = await self._api.post(
                 f"/tickets/{segment(ticket.id)}/history",
                 {"userId": author.id, "comment": new.comment},
-                idempotency_key=new.idempotency_key,
+                idempotency_key=attempt.upstream,
             )
         except OutcomeUnknownError as error:
             doubt = error
@@ -198,11 +263,12 @@ class TicketTools:
         entry = equal[0] if equal else None
         if entry is None:
             raise self._counted(judge(ticket.id, ["the comment is not in the history"], doubt, partly=False))
+        attempt.subject = entry.id
         return results.CommentAdded(
             ticket_id=ticket.id,
             recorded_as=shortened(author, MAX_CELL),
             entry=shortened_entry(entry),
-            notes=(*checked.notes, *_proof(entry, acknowledged, doubt)),
+            notes=(*checked.notes, *proof_of_comment(entry, acknowledged, doubt)),
         )
 
     async def get_users(self, query: inputs.UsersInput) -> results.Users:
@@ -325,46 +391,3 @@ class TicketTools:
 def _id_of(answer: object) -> str | None:
     """Return the id in the answer to a write, if it has one."""
     return str(answer["id"]) if isinstance(answer, dict) and answer.get("id") else None
-
-
-def _author(call: Call) -> str:
-    if call.principal is None or not call.is_by_member:
-        return f"{_NO_AUTHOR}."
-    return f"{_NO_AUTHOR}; the audit of this server names {call.principal.id}."
-
-
-def _lost(ticket: Ticket, wanted: Mapping[str, Any], history: Sequence[HistoryEntry]) -> list[str]:
-    """Return what a new ticket does not hold as sent, where its history does not say that it was changed since."""
-    return [f"{name} is {holds(ticket, name)}" for name in differing(ticket, wanted) if not last_change(history, name)]
-
-
-def _cannot_be_empty(name: str) -> str:
-    return f"{name}: null was ignored, because this field cannot be empty."
-
-
-def _nothing_to_do(before: Ticket, change: inputs.UpdateTicketInput, notes: Sequence[str]) -> str:
-    """Say why an update would change nothing. What cannot be done is no reason to call the ticket as wished."""
-    left_out = [*change.emptied, *change.cannot_be_empty]
-    said = f"Ticket {before.id} already holds every given value. " if notes == () or not left_out else ""
-    return f"{said}{' '.join(notes)}{' ' if notes else ''}Give a field that changes, or a comment."
-
-
-def _proof(
-    entry: HistoryEntry, acknowledged: Sequence[HistoryEntry], doubt: OutcomeUnknownError | None
-) -> tuple[str, ...]:
-    """Say how the entry of a comment was told from others, where the API did not name it."""
-    if entry in acknowledged:
-        return ()
-    said = "The ticket API did not confirm this" if doubt else "The ticket API did not say which entry it added"
-    return (
-        f"{said}; the history shows this very comment by {author(entry)}, so it was done. An equal comment by the same "
-        "user at the same time could not be told from it.",
-    )
-
-
-def _attachments_lost(ticket: Ticket, new: inputs.CreateTicketInput) -> tuple[str, ...]:
-    stored = {(one.file_name, one.file_url) for one in ticket.attachments or ()}
-    lost = [one.file_name for one in new.attachments or () if (one.file_name, one.file_url) not in stored]
-    if not lost:
-        return ()
-    return (f"The ticket was created, but this ticket API did not store its attachments: {', '.join(lost)}.",)

@@ -24,8 +24,8 @@ EDGES: Final = ("auth", "ticket_api", "transport")
 LAYER_4: Final = ("cloud_mcp_server", "mcp_server", "doors", "operations", "auth.__main__", "ticket_api.__main__")
 LAYER_1: Final = (
     *("shared.address", "shared.audit", "shared.bounds", "shared.errors", "shared.failed_attempts"),
-    *("shared.identity", "shared.names", "shared.recent", "shared.sparing", "shared.telemetry"),
-)
+    *("shared.identity", "shared.names", "shared.recent", "shared.recent_writes", "shared.sparing", "shared.telemetry"),
+)  # recent writes: the tools claim them, and the transport shares them between instances
 STORAGE: Final = ("shared.database", "shared.migrations", "shared.transactions", "shared.write_check")
 HTTP: Final = (
     "shared.http_protocol",

@@ -239,6 +239,7 @@ async def values_of(client: Client) -> dict[str, Any]:
         "remarks": "Remarks",
         "attachments": [{"fileName": "a.png", "fileUrl": "https://files.example/a.png"}],
         "idempotencyKey": f"{KEY}-1",
+        "allowDuplicate": False,
         "scheduledCompletionDateFrom": "2020-01-01",
         "scheduledCompletionDateTo": "2030-01-01",
         "showCompleted": True,

@@ -39,6 +39,7 @@ from transport.valkey_hub import Hub
 from transport.valkey_link import Script
 from transport.valkey_rates import SharedBuckets
 from transport.valkey_readers import Readers
+from transport.valkey_recent_writes import SharedRecentWrites
 from transport.valkey_stream import HeldStream
 from transport.valkey_stream_counts import SharedCounts
 
@@ -77,6 +78,7 @@ class ValkeyBroker:
         self._readers = Readers(self._hub, ended=self._ended)
         self.buckets = SharedBuckets(self._hub)
         self.streams = SharedCounts(self._hub)
+        self.recent_writes = SharedRecentWrites(self._hub)
         self._listener: Listener | None = None
         self._settled_at = 0.0
 

@@ -8,12 +8,15 @@ import random
 from dataclasses import dataclass
 from typing import Any, Final
 
+from shared.repeats import upstream_key
 from tests.shared.given import TICKET
 
 TYPESCRIPT: Final = 3
 PYTHON: Final = 3
 CALLS: Final = 300
 CREATIONS: Final = 100
+_CALLERS: Final = ("default", "service-account")
+"""Tenant and principal of all callers, who share one key."""
 OWN_TICKET: Final = "$ticketId"
 """Stands in arguments for the ticket that the caller created last."""
 
@@ -30,8 +33,9 @@ class Call:
 
     @property
     def key(self) -> str:
-        """What a write is known by when it is repeated; empty for a read."""
-        return str(self.arguments.get("idempotencyKey", ""))
+        """What the ticket API knows a write of the callers by, however often it is sent; empty for a read."""
+        key = self.arguments.get("idempotencyKey")
+        return upstream_key(_CALLERS, key) if key else ""
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,14 @@
-"""Both ticket APIs, opened for one test."""
+"""Both ticket APIs, opened for one test; or one after the other, with a memory of writes whose clock the test has."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
+from shared.recent_writes import MemoryRecentWrites
 from tests.shared.given import World, world
+from tests.shared.repeated import Clock, tools_of
 
 
 @pytest.fixture
@@ -17,4 +20,18 @@ async def existing(tmp_path: Path) -> AsyncIterator[World]:
 @pytest.fixture
 async def reference(tmp_path: Path) -> AsyncIterator[World]:
     async with world("reference", tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(params=["existing", "reference"])
+async def either(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> AsyncIterator[World]:
+    """Yield either API; writes are recognised by `clock`, and nothing waits for real."""
+    kind: Literal["existing", "reference"] = request.param
+    async with world(kind, tmp_path) as opened:
+        opened.tools = tools_of(opened, MemoryRecentWrites(clock))
         yield opened

@@ -274,6 +274,8 @@ async def test_a_repeated_key_adds_one_comment(reference: World) -> None:
     again = await reference.done("add_ticket_history", **call)
     text, error = await reference.refused("add_ticket_history", **call | {"comment": "Other"})
 
+    already = again.pop("already")
+    assert already.startswith("Already added 0 s ago to TCK-0001, with this idempotencyKey; ")
     assert first == again
     assert (await comments(reference, "TCK-0001")).count("Once") == 1
     assert error == {"kind": "conflict", "effect": "nothing_changed"}

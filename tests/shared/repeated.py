@@ -1,0 +1,51 @@
+"""What the tests of repeated writes have in common: calls, a clock, tools with a memory, and what was written."""
+
+from typing import Any, Final
+
+from shared.recent_writes import RecentWrites
+from shared.repeats import Repeats
+from shared.tools import TicketTools
+from tests.shared.given import TICKET, World
+
+COMMENT: Final = {"ticketId": "TCK-0001", "userId": "user1", "comment": "Called back; waits for parts."}
+FILES: Final = [
+    {"fileName": name, "fileUrl": f"https://files.example/{name}"} for name in ("a.png", "b.png")
+]  # fmt: skip
+FULL: Final[dict[str, Any]] = TICKET | {
+    "summary": "Café door: C:\\temp is 100% full, see_log",
+    "description": "First line\nSecond line",
+    "externalTicketId": "4711",
+    "actualEffortHours": 3,
+    "remarks": "",
+}
+HISTORY_PATH: Final = "/tickets/TCK-0001/history"
+FAILED: Final = {"error": "An error occurred while creating ticket"}
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def tools_of(here: World, writes: RecentWrites, *, quiet_s: float = 0.0, wait_s: float = 5.0) -> TicketTools:
+    """Return tools as another instance has them, which shares what it remembers."""
+    tools = TicketTools(here.api, counter=here.counter, recent_writes=writes)
+    tools._repeats = Repeats(writes, quiet_s=quiet_s, wait_s=wait_s)
+    return tools
+
+
+async def tickets(here: World, summary: str = "Screen stays dark") -> int:
+    """Return how many tickets of `summary` the ticket API has."""
+    rows = await here.api.get("/tickets", params={"limit": 100, "showCompleted": True})
+    return sum(row["summary"].replace("e\u0301", "é") == summary for row in rows)
+
+
+async def comments(here: World, comment: str = COMMENT["comment"], ticket: str = "TCK-0001") -> int:
+    """Return how often a ticket's history has `comment`."""
+    entries = await here.api.get(f"/tickets/{ticket}/history")
+    return sum((entry["comment"] or "").strip() == comment for entry in entries)
