@@ -60,7 +60,7 @@ def verdicts(call: Call, history: Sequence[Json], ticket: Json) -> Iterator[str]
     if call.is_error:
         yield from _error(call, others)
     elif call.tool == "add_ticket_history":
-        yield from _comment(call, others)
+        yield from _comment(call, others, history)
     else:
         yield from _update(call, others)
 
@@ -137,8 +137,12 @@ def _update(call: Call, others: Sequence[Json]) -> Iterator[str]:
         yield f"{name} was not stored by it, so it cannot have been changed again"
 
 
-def _comment(call: Call, others: Sequence[Json]) -> Iterator[str]:
+def _comment(call: Call, others: Sequence[Json], history: Sequence[Json]) -> Iterator[str]:
     shown = call.structured["entry"]
+    if call.text.startswith("Already added"):  # by an earlier call with the same words
+        if call.made or not any(str(one["id"]) == shown["id"] for one in _equal(call, history)):
+            yield "it was not added before"
+        return
     if not any(str(entry["id"]) == shown["id"] for entry in call.made):
         hedged = any(hedge in call.text for hedge in HEDGES)
         if not (hedged and _equal(call, others)):
