@@ -102,7 +102,7 @@ async def test_the_key_of_the_deployment_goes_to_no_address_of_a_tenant(tenant: 
 async def test_a_tenant_for_which_nothing_is_set_is_refused(key: str | None) -> None:
     result = await asked(ACME, Upstream(), key)
 
-    assert error_of(result) == {"kind": "upstream_not_set", "effect": "nothing_changed"}
+    assert error_of(result).items() >= {"kind": "upstream_not_set", "effect": "nothing_changed"}.items()
     assert "the operator must set its address, or its own key" in text_of(result)
 
 
