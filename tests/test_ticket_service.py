@@ -102,7 +102,7 @@ async def test_the_key_of_the_deployment_goes_to_no_address_of_a_tenant(tenant: 
 async def test_a_tenant_for_which_nothing_is_set_is_refused(key: str | None) -> None:
     result = await asked(ACME, Upstream(), key)
 
-    assert error_of(result) == {"kind": "upstream_not_set", "effect": "nothing_changed"}
+    assert error_of(result).items() >= {"kind": "upstream_not_set", "effect": "nothing_changed"}.items()
     assert "the operator must set its address, or its own key" in text_of(result)
 
 
@@ -150,9 +150,12 @@ async def crowded(gate: Gate, own_address: bool) -> AsyncIterator[tuple[TicketSe
         async with asyncio.timeout(GUARD_S):
             while gate.arrived.count("crowd") < (4 if own_address else 2):  # noqa: ASYNC110 - a server has no event
                 await asyncio.sleep(0.005)
-        yield service, other
-        gate.opened.set()
-        assert await asyncio.gather(*calls) == [[]] * 30
+        try:
+            yield service, other
+        finally:
+            gate.opened.set()
+            answers = await asyncio.gather(*calls)
+        assert answers == [[]] * 30
 
 
 @pytest.mark.parametrize("own_address", [False, True], ids=["one address", "an address of its own"])
@@ -173,7 +176,7 @@ async def test_readiness_does_not_wait_behind_calls() -> None:
         calls = [asyncio.create_task(busy.get("/")) for _ in range(4)]
         await asyncio.sleep(0)
         probing = asyncio.create_task(service.probe.get("/health"))
-        async with asyncio.timeout(GUARD_S):
+        async with asyncio.timeout(GUARD_S / 5):
             while len(gate.arrived) < 6:  # noqa: ASYNC110 - likewise
                 await asyncio.sleep(0.005)
 
