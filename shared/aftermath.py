@@ -11,7 +11,7 @@ import anyio
 
 from shared.api_client import APIClient
 from shared.errors import Effect, NotFoundError, NotStoredError, OutcomeUnknownError, UpstreamError
-from shared.lookup import read_ticket
+from shared.lookup import read_after_write
 from shared.tickets import HistoryEntry, Ticket, TicketRow, parse_many
 
 LOOK_S: Final = 4.0
@@ -26,7 +26,7 @@ async def read_back(api: APIClient, ticket_id: str, *, said: str) -> tuple[Ticke
     """
     try:
         with anyio.fail_after(LOOK_S):
-            return await read_ticket(api, ticket_id)
+            return await read_after_write(api, ticket_id)
     except (UpstreamError, NotFoundError, TimeoutError):
         raise OutcomeUnknownError(
             f"{said.rstrip('.')}; ticket {ticket_id} could not be read afterwards. It may have been changed: look with "
@@ -35,32 +35,46 @@ async def read_back(api: APIClient, ticket_id: str, *, said: str) -> tuple[Ticke
 
 
 def judge(
-    ticket_id: str, lost: Sequence[str], doubt: OutcomeUnknownError | None, *, partly: bool
+    ticket_id: str,
+    lost: Sequence[str],
+    doubt: OutcomeUnknownError | None,
+    *,
+    partly: bool,
+    meanwhile: Sequence[str] = (),
+    conflicts: Sequence[str] = (),
 ) -> NotStoredError | OutcomeUnknownError:
     """Return the error that a write to an existing ticket deserves when `lost` does not read back as written.
 
     Args:
         ticket_id: which ticket.
         lost: each loss in a few words.
-        doubt: the missing answer, if the write has none.
+        doubt: the missing response, if the write has none.
         partly: whether anything did change.
+        meanwhile: sentences on what others changed since the ticket was read.
+        conflicts: the fields of the write that others changed since: repeating it would overwrite them.
     """
     what = "; ".join(lost)
+    others = "".join(f" {sentence}" for sentence in meanwhile)
     if partly:
         return NotStoredError(
-            f"Only part of this was stored in ticket {ticket_id}. It was changed, but read back: {what}. Somebody else "
-            "may have written at the same time. Look with get_ticket_detail, then repeat only what is missing.",
+            f"Only part of this was stored in ticket {ticket_id}. It was changed, but read back: {what}.{others} "
+            "Look with get_ticket_detail, then send only what is missing.",
             effect=Effect.CHANGED,
         )
     if doubt is not None and not doubt.settled:
         return OutcomeUnknownError(
-            f"{doubt} Read back a moment later from ticket {ticket_id}: {what}. The ticket API may still be at work. "
-            f"It may have been changed: look with get_ticket_detail(ticketId={ticket_id}) before you repeat this."
+            f"{doubt} Read back a moment later from ticket {ticket_id}: {what}.{others} The ticket API may still be at "
+            f"work. It may have been changed: look with get_ticket_detail(ticketId={ticket_id}) before you repeat this."
         )
     said = doubt or "The ticket API acknowledged this without storing it."
+    advice = "Nothing was changed; repeat the call."
+    if conflicts:
+        advice = (
+            "Nothing was changed by this call. Repeating it would overwrite what others set in "
+            f"{', '.join(conflicts)}: look with get_ticket_detail(ticketId={ticket_id}) first."
+        )
     return NotStoredError(
-        f"{said} Read back from ticket {ticket_id}: {what}. Nothing was changed; repeat the call.",
-        effect=Effect.NOTHING_CHANGED,
+        f"{said} Read back from ticket {ticket_id}: {what}.{others} {advice}", effect=Effect.NOTHING_CHANGED
     )
 
 

@@ -1,8 +1,9 @@
 """Between the JSON of a call and an input model: the schema that is told, and everything that is wrong at once."""
 
+import re
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, TypeVar, get_args
+from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -11,6 +12,7 @@ from shared.inputs import ToolInput
 from shared.markdown import one_line
 
 InputT = TypeVar("InputT", bound=ToolInput)
+_QUOTED: Final = re.compile(r"'([^']*)'")
 
 
 @cache  # a door builds one server, tests many
@@ -62,7 +64,7 @@ def _problem(model: type[ToolInput], found: Mapping[str, Any]) -> Problem:
         case "missing":
             return Problem(path, f"is missing{hint}")
         case "literal_error":
-            return Problem(path, "must be one of the allowed values", get_args(fields[path].annotation))
+            return Problem(path, "must be one of the allowed values", tuple(_QUOTED.findall(found["ctx"]["expected"])))
         case "value_error":
             return Problem(path, str(found["ctx"]["error"]))
         case _:

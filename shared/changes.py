@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from shared.markdown import one_line
-from shared.results import MAX_CELL, FieldChange, cut
+from shared.results import MAX_CELL, FieldChange, cut, field_change
 from shared.tickets import HistoryEntry, Ticket
 
 FIELDS: Final = {
-    info.alias: name
+    str(info.alias): name
     for name, info in Ticket.model_fields.items()
     if not name.endswith("_name") and name != "attachments"
 }
@@ -38,7 +38,7 @@ def _meaning(value: object) -> object:
 def changes(before: Ticket, after: Ticket) -> tuple[FieldChange, ...]:
     """Return what is different, old → new; ids come with their names."""
     return tuple(
-        FieldChange(field=name, old=_show(before, own), new=_show(after, own))
+        field_change(name, _shown(before, own), _shown(after, own))
         for name, own in FIELDS.items()
         if not same(getattr(before, own), getattr(after, own))
     )
@@ -46,10 +46,10 @@ def changes(before: Ticket, after: Ticket) -> tuple[FieldChange, ...]:
 
 def holds(ticket: Ticket, name: str) -> str:
     """Return what `ticket` holds in the field that the API calls `name`."""
-    return one_line(_show(ticket, FIELDS[name]) or "(empty)")
+    return one_line(cut(_shown(ticket, FIELDS[name]) or "(empty)", MAX_CELL))
 
 
-def _show(ticket: Ticket, own: str) -> str | None:
+def _shown(ticket: Ticket, own: str) -> str | None:
     value = getattr(ticket, own)
     if value is None or value == "":
         return None
@@ -58,15 +58,12 @@ def _show(ticket: Ticket, own: str) -> str | None:
     if isinstance(value, float):
         return f"{value:g}"
     named = getattr(ticket, f"{own.removesuffix('_id')}_name", None) if own.endswith("_id") else None
-    return f"{named} ({value})" if named else cut(value, MAX_CELL)
+    return f"{named} ({value})" if named else str(value)
 
 
-def find_entry(entries: Iterable[HistoryEntry], *, user_id: str, comment: str) -> HistoryEntry | None:
-    """Return the newest of `entries` with this comment by this person."""
-    return next(
-        (one for one in entries if same(one.comment, comment) and one.user_id in {None, user_id}),
-        None,
-    )
+def find_entries(entries: Iterable[HistoryEntry], *, user_id: str, comment: str) -> list[HistoryEntry]:
+    """Return those of `entries` that have this comment by this person, in their order."""
+    return [one for one in entries if same(one.comment, comment) and one.user_id in {None, user_id}]
 
 
 def added(before: Iterable[HistoryEntry], after: Iterable[HistoryEntry]) -> tuple[HistoryEntry, ...]:

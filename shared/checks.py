@@ -9,12 +9,18 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
+from shared.changes import FIELDS
 from shared.errors import InvalidInputError, Problem
 from shared.markdown import one_line
 from shared.master_data import MasterData, MasterLists
+from shared.results import CUT_MARK
 from shared.tickets import CategoryDetail, MasterItem, Ticket
 
 MAX_ALLOWED: Final = 20
+_CUT: Final = (
+    "holds the mark [cut at … of … characters], with which this server shortens what it shows. Send the whole text "
+    "without the mark, or leave the field out"
+)
 
 # fmt: off
 REFERENCES: Final = MappingProxyType({  # argument: list of MasterLists, tool that shows all of it
@@ -49,15 +55,49 @@ async def check(master: MasterData, values: Mapping[str, Any], *, ticket: Ticket
         InvalidInputError: some do not exist, are ambiguous or do not fit each other.
         UpstreamError: master data could not be fetched.
     """
+    checked = await resolve(master, values, ticket=ticket)
+    if checked.problems:
+        raise InvalidInputError.of(checked.problems)
+    return checked
+
+
+async def resolve(master: MasterData, values: Mapping[str, Any], *, ticket: Ticket | None = None) -> Checked:
+    """Do as `check`, and return what is wrong among the rest, so that a caller can add to it.
+
+    Raises:
+        UpstreamError: master data could not be fetched.
+    """
     if not REFERENCES.keys() & values.keys():
         return Checked(dict(values))
     lists = await master.lists()
     checked = _check(lists, values, ticket)
-    if checked.problems:
-        checked = _check(await master.lists(newer_than=lists), values, ticket)
-    if checked.problems:
-        raise InvalidInputError.of(checked.problems)
-    return checked
+    return _check(await master.lists(newer_than=lists), values, ticket) if checked.problems else checked
+
+
+def cut_problems(values: Mapping[str, Any], ticket: Ticket | None = None) -> list[Problem]:
+    """Return the texts in `values` that were copied from a result in which they were cut.
+
+    Writing one back would lose the rest of the text. A mark that the same field of `ticket` holds is part of that text.
+    """
+    return [
+        Problem(name, _CUT)
+        for name, value in values.items()
+        if (mark := CUT_MARK.search(_all_text(value))) and mark.group() not in _stored(ticket, name)
+    ]
+
+
+def _all_text(value: object) -> str:
+    """Return every text in a value, those inside of lists and objects included."""
+    if isinstance(value, Mapping):
+        return "\n".join(map(_all_text, value.values()))
+    if isinstance(value, list | tuple):
+        return "\n".join(map(_all_text, value))
+    return value if isinstance(value, str) else ""
+
+
+def _stored(ticket: Ticket | None, name: str) -> str:
+    value = getattr(ticket, FIELDS[name], None) if ticket is not None and name in FIELDS else None
+    return value if isinstance(value, str) else ""
 
 
 def _check(lists: MasterLists, values: Mapping[str, Any], ticket: Ticket | None) -> Checked:

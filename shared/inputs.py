@@ -8,7 +8,7 @@ because some models' APIs refuse `anyOf`. Whether an id exists is checked later,
 import json
 import re
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, get_args
 
 from pydantic import (
     AfterValidator,
@@ -16,6 +16,8 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
@@ -99,6 +101,20 @@ Hours = Annotated[
 Key = Annotated[str, Field(max_length=200, pattern=r"^[!-~]+$")]
 
 
+Clearable = Literal[
+    "scheduledCompletionDate",
+    "completionDate",
+    "actualEffortHours",
+    "responseCategoryId",
+    "responseDetails",
+    "externalTicketId",
+    "remarks",
+]
+CLEARABLE: Final = frozenset(get_args(Clearable))
+"""Fields that a ticket may be without."""
+_NOT_OF_TICKETS: Final = frozenset({"ticketId", "updatedById", "comment", "clear"})
+
+
 class ToolInput(BaseModel):
     """Base of every tool's arguments; the docstring of each is the tool's description."""
 
@@ -130,7 +146,7 @@ class TicketListInput(ToolInput):
     )
     sort_by: Literal["receptionDateTime", "scheduledCompletionDate", "completionDate"] = "receptionDateTime"
     sort_order: Literal["asc", "desc"] = Field(
-        "desc", description="desc: newest first. asc may hold within one page only; the result says so."
+        "desc", description="desc: latest first; asc: earliest first. Tickets without the date come last."
     )
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT), BeforeValidator(_no_truth_as_number)] = Field(
         20, description=f"Rows of one page, 1 to {MAX_LIMIT}."
@@ -191,6 +207,7 @@ class UpdateTicketInput(ToolInput):
     """Changes the given fields of a ticket; the others stay. Says what changed, old and new, as read back.
 
     Refused when nothing would change and there is no comment. To complete a ticket give completionDate too.
+    clear, or null as a value, empties a field.
     """
 
     ticket_id: Id
@@ -213,6 +230,32 @@ class UpdateTicketInput(ToolInput):
     has_defect: bool | None = None
     external_ticket_id: Reference | None = None
     remarks: LongText | None = None
+    clear: Annotated[list[Clearable], BeforeValidator(_unpacked), Field(max_length=20)] | None = Field(
+        None, description="Fields to empty."
+    )
+    _nulls: tuple[str, ...] = PrivateAttr(())
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _remember_nulls(cls, arguments: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        model = handler(arguments)
+        if isinstance(arguments, dict):
+            fields = {info.alias for info in cls.model_fields.values()} - _NOT_OF_TICKETS
+            model._nulls = tuple(  # noqa: SLF001 - its own
+                name for name in arguments if name in fields and arguments[name] is None
+            )
+        return model
+
+    @property
+    def emptied(self) -> tuple[str, ...]:
+        """Fields to empty, by `clear` or by null."""
+        named = (*(self.clear or ()), *(name for name in self._nulls if name in CLEARABLE))
+        return tuple(dict.fromkeys(named))
+
+    @property
+    def cannot_be_empty(self) -> tuple[str, ...]:
+        """Fields that came as null although a ticket cannot be without them."""
+        return tuple(name for name in self._nulls if name not in CLEARABLE)
 
 
 class AddHistoryInput(ToolInput):

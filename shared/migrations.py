@@ -109,6 +109,7 @@ class Migrations:
                 await connection.run_sync(self._upgrade)
                 if fill is not None and not (is_filled is not None and await connection.run_sync(is_filled)):
                     await connection.run_sync(fill)
+                await connection.run_sync(self._analyse)
 
     async def _take_lock(self, connection: AsyncConnection) -> None:
         if connection.dialect.name == "postgresql":
@@ -137,6 +138,16 @@ class Migrations:
         config = self._config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+    def _analyse(self, connection: Connection) -> None:
+        """Let the planner know the tables as they are now; PostgreSQL itself never looks at those below 50 rows."""
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql("ANALYZE")
+            return
+        names = inspect(connection).get_table_names(schema=self.schema)
+        quote = connection.dialect.identifier_preparer.quote
+        schema = f"{quote(self.schema)}." if self.schema else ""
+        connection.exec_driver_sql(f"ANALYZE {', '.join(f'{schema}{quote(name)}' for name in names)}")
 
     def _config(self) -> Config:
         config = Config()

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from shared.errors import Effect, TicketServerError
-from shared.markdown import block, inline, table
+from shared.markdown import block, clean, inline, table
 from shared.results import (
     Accounts,
     Categories,
@@ -126,7 +126,10 @@ def ticket_created(created: TicketCreated) -> str:
 
 def ticket_updated(updated: TicketUpdated) -> str:
     """Render what an update changed."""
-    changes = "\n".join(_change(one.field, one.old, one.new) for one in updated.changed)
+    changes = "\n".join(
+        f"- {inline(one.field)}: {one.length}" if one.length else _change(one.field, one.old, one.new)
+        for one in updated.changed
+    )
     comment = f"Comment added:\n\n{block(updated.comment)}" if updated.comment else ""
     head = f"Updated ticket {inline(updated.ticket_id)}. {_recorded(updated.recorded_as)}"
     return _document(head, changes, comment, notes=updated.notes)
@@ -223,8 +226,13 @@ def history_entry(entry: HistoryEntry) -> str:
 
 
 def failure(error: TicketServerError) -> str:
-    """Render what went wrong, what is allowed, and exactly one word about what happened to the tickets."""
-    said = "\n".join(inline(line) for line in str(error).strip().split("\n"))
+    """Render `sentence(error)` as text that any Markdown renderer shows literally."""
+    return "\n".join(inline(line) for line in sentence(error).split("\n"))
+
+
+def sentence(error: TicketServerError) -> str:
+    """Return what went wrong, what is allowed, and exactly one word about what happened to the tickets."""
+    said = clean(str(error)).strip()
     effect = EFFECTS[error.effect]
     if effect.rstrip(".").casefold() in said.casefold():
         return said

@@ -4,9 +4,11 @@
 was resolved to an id, an attachment that was not stored.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
+from shared.markdown import one_line
 from shared.tickets import (
     CategoryDetail,
     HistoryEntry,
@@ -28,6 +30,8 @@ MAX_ENTRIES: Final = 20
 MAX_CELL: Final = 200
 MAX_NAME: Final = 50  # no id is longer, so none is cut
 MAX_MASTER: Final = 200
+CUT_MARK: Final = re.compile(r"\[\s*cut\s+at\s+[\d.,\s]+\s+of\s+[\d.,\s]+\s+characters\s*\]", re.IGNORECASE)
+"""What `cut` leaves at the end of a text, also with its blanks or commas changed: such a text is not whole."""
 
 
 class Result(Shape):
@@ -69,11 +73,25 @@ class TicketCreated(Result):
 
 
 class FieldChange(Shape):
-    """One field before and after, as read from the API."""
+    """One field before and after, as read from the API: both values, or for long texts only `length`."""
 
     field: str
     old: str | None = None
     new: str | None = None
+    length: str | None = None
+    """For example `15,000 → 12,038 characters`."""
+
+    def arrow(self) -> str:
+        """Return old → new on one line."""
+        return self.length or f"{one_line(self.old or '') or '(empty)'} → {one_line(self.new or '') or '(empty)'}"
+
+
+def field_change(field: str, old: str | None, new: str | None) -> FieldChange:
+    """Return a change of `field`; texts over `MAX_CELL` characters are told by their lengths, never cut."""
+    lengths = len(old or ""), len(new or "")
+    if max(lengths) <= MAX_CELL:
+        return FieldChange(field=field, old=old, new=new)
+    return FieldChange(field=field, length=f"{lengths[0]:,} → {lengths[1]:,} characters")
 
 
 class TicketUpdated(Result):

@@ -80,8 +80,7 @@ class TicketTool(Tool):
     async def _answer(self, tools: TicketTools, call: Call, arguments: Mapping[str, Any]) -> CallToolResult:
         given, problems = read_arguments(self._spec.input_model, arguments)
         if given is None:
-            well_formed = {name: value for name, value in arguments.items() if name not in {p.field for p in problems}}
-            raise InvalidInputError.of([*problems, *await tools.unknown_references(well_formed)])
+            raise InvalidInputError.of([*problems, *await tools.further_problems(self.name, arguments, call, problems)])
         method = getattr(tools, self.name)
         result = await (method(given) if self._spec.read_only else method(given, call))
         return CallToolResult(
@@ -97,7 +96,7 @@ class TicketTool(Tool):
 
 def _failed(error: TicketServerError) -> CallToolResult:
     """Return `error` as a result; `structuredContent` fits the output schema of every tool."""
-    said: dict[str, Any] = {"kind": error.kind, "effect": error.effect.value}
+    said: dict[str, Any] = {"kind": error.kind, "effect": error.effect.value, "message": render.sentence(error)}
     if isinstance(error, InsufficientScopeError):
         said["scope"] = error.scope.value
     if isinstance(error, InvalidInputError):

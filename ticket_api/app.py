@@ -14,6 +14,7 @@ from shared.failed_attempts import FailedAttempts
 from shared.transactions import open_transactions
 from shared.write_check import WriteCheck
 from ticket_api import openapi, refusals
+from ticket_api.departures import Departures
 from ticket_api.guard import Guard, WrongKeyError
 from ticket_api.keys import KeyRing, TenantOf
 from ticket_api.migrate import prepare, refuse_what_policies_do_not_bind
@@ -94,6 +95,7 @@ def create_app(
     whose: TenantOf | None = None if tenant_of is None else ask_embedder
     if api_key is not None:
         whose = KeyRing(api_key, lambda: app.state.tenants.transactions).tenant_of
+    app.add_middleware(Departures)
     app.add_middleware(Guard, tenant_of=whose, attempts=attempts, trusted_proxies=trusted_proxies)
     describe: Callable[[], dict[str, Any]] = partial(openapi.document, app, needs_key=whose is not None)
     app.openapi = describe  # type: ignore[method-assign]  # FastAPI's documented way of changing the document

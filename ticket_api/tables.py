@@ -121,10 +121,18 @@ tickets: Final = Table(
     Index("tickets_by_reception", "tenant_id", "reception_date_time", "number"),
     Index("tickets_by_schedule", "tenant_id", "scheduled_completion_date", "number"),
     Index("tickets_by_completion", "tenant_id", "completion_date", "number"),
-    Index("tickets_by_person", "tenant_id", "person_in_charge_id", "reception_date_time"),
-    Index("tickets_by_account", "tenant_id", "account_id", "reception_date_time"),
-    Index("tickets_by_status", "tenant_id", "status_id", "reception_date_time"),
+    Index("tickets_by_person", "tenant_id", "person_in_charge_id", "reception_date_time", "number"),
+    Index("tickets_by_account", "tenant_id", "account_id", "reception_date_time", "number"),
+    Index("tickets_by_status", "tenant_id", "status_id", "reception_date_time", "number"),
 )
+for _name, _date in (("schedule", "scheduled_completion_date"), ("completion", "completion_date")):
+    Index(  # SQLite reads the index above backwards; PostgreSQL would get empty dates first
+        f"tickets_by_latest_{_name}",
+        tickets.c.tenant_id,
+        tickets.c[_date].desc().nulls_last(),
+        tickets.c.number.desc(),
+    ).ddl_if(dialect="postgresql")
+
 ticket_numbers: Final = Table(  # a row for each tenant: the numbers given last; without gaps after a rollback
     "ticket_numbers",
     metadata,
@@ -142,7 +150,7 @@ attachments: Final = Table(
     Column("file_name", String(255), nullable=False),
     Column("file_url", String(2000), nullable=False),
     Column("uploaded_at", Moment, nullable=False),
-    Index("attachments_of_ticket", "tenant_id", "ticket_id"),
+    Index("attachments_of_ticket", "tenant_id", "ticket_id", "id"),
 )
 ticket_history: Final = Table(
     "ticket_history",
@@ -153,7 +161,7 @@ ticket_history: Final = Table(
     Column("timestamp", Moment, nullable=False),
     *_to("users", "user_id"),
     Column("comment", Text),
-    Index("history_of_ticket", "tenant_id", "ticket_id", "timestamp"),
+    Index("history_of_ticket", "tenant_id", "ticket_id", "timestamp", "id"),
 )
 history_changed_fields: Final = Table(
     "history_changed_fields",

@@ -22,6 +22,7 @@ from shared.audit import AuditEvent, AuditTrail
 from shared.desks import OneDesk
 from shared.identity import Principal
 from shared.in_process import InProcessTransport
+from shared.markdown import inline
 from shared.server import build_server
 from shared.telemetry import TallyCounter
 from shared.tools import TicketTools
@@ -47,7 +48,7 @@ class Wire(httpx2.AsyncBaseTransport):
     """Records what is sent and lets one fault happen per rule, when its method and path come by."""
 
     def __init__(self, inner: httpx2.AsyncBaseTransport) -> None:
-        self._inner = inner
+        self.inner = inner
         self._rules: list[tuple[str, str, Act, bool]] = []
         self.sent: list[tuple[str, str]] = []
 
@@ -61,7 +62,7 @@ class Wire(httpx2.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Close the transport below."""
-        await self._inner.aclose()
+        await self.inner.aclose()
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send `request`, or let the first rule that fits have it."""
@@ -71,8 +72,8 @@ class Wire(httpx2.AsyncBaseTransport):
             if request.method == method and re.fullmatch(path, request.url.path):
                 if not always:
                     self._rules.remove(rule)
-                return await act(self._inner, request)
-        return await self._inner.handle_async_request(request)
+                return await act(self.inner, request)
+        return await self.inner.handle_async_request(request)
 
 
 def answers(status: int = 200, json: Any = None, *, html: str | None = None) -> Act:
@@ -184,6 +185,8 @@ class World:
         assert result.is_error, text_of(result)
         assert isinstance(result.structured_content, dict)
         error: dict[str, Any] = result.structured_content["error"]
+        said = error.pop("message")
+        assert text_of(result) == "\n".join(inline(line) for line in said.split("\n"))
         return text_of(result), error
 
 

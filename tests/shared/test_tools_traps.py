@@ -12,69 +12,11 @@ from tests.shared.given import (
     answers,
     hangs,
     refuses,
-    text_of,
     world,
 )
 
 TICKET_PATH = "/tickets/TCK-[0-9]+"
 HISTORY_PATH = f"{TICKET_PATH}/history"
-
-
-# Order
-
-
-async def test_ascending_order_that_was_ignored_is_made_within_the_page_and_said(existing: World) -> None:
-    newest_first = await existing.done("get_ticket_list", limit=5)
-    page = await existing.done("get_ticket_list", limit=5, sortOrder="asc")
-
-    received = [row["receptionDateTime"] for row in page["tickets"]]
-    assert received == sorted(received)
-    assert {row["ticketId"] for row in page["tickets"]} == {row["ticketId"] for row in newest_first["tickets"]}
-    assert "ignores sortOrder=asc" in page["notes"][0]
-    assert "ignores sortOrder=asc" in text_of(await existing.call("get_ticket_list", limit=5, sortOrder="asc"))
-
-
-async def test_ascending_order_of_all_there_is_needs_no_words(existing: World) -> None:
-    page = await existing.done("get_ticket_list", limit=100, sortOrder="asc", sortBy="scheduledCompletionDate")
-
-    due = [row.get("scheduledCompletionDate") for row in page["tickets"]]
-    dated = [day for day in due if day]
-    assert dated == sorted(dated)
-    assert due[: len(dated)] == dated, "tickets without a date come last"
-    assert "notes" not in page
-
-
-async def test_ascending_order_that_was_honoured_needs_no_words(reference: World) -> None:
-    page = await reference.done("get_ticket_list", limit=5, sortOrder="asc")
-
-    received = [row["receptionDateTime"] for row in page["tickets"]]
-    assert received == sorted(received)
-    assert page["hasMore"]
-    assert "notes" not in page
-
-
-async def test_order_by_a_date_that_rows_do_not_show_is_not_vouched_for(existing: World) -> None:
-    page = await existing.done("get_ticket_list", limit=5, sortOrder="asc", sortBy="completionDate")
-
-    assert "could not be checked" in page["notes"][0]
-
-
-async def test_order_of_equal_rows_is_not_vouched_for(existing: World) -> None:
-    rows = [{"ticketId": f"TCK-{n}", "receptionDateTime": "2026-11-20 09:30"} for n in range(3)]
-    existing.wire.when("GET", "/tickets", answers(200, rows))
-
-    page = await existing.done("get_ticket_list", limit=2, sortOrder="asc")
-
-    assert "could not be checked" in page["notes"][0]
-
-
-async def test_rows_without_the_date_are_not_said_to_share_one(existing: World) -> None:
-    """The existing API puts tickets that are due at no time first, so they can fill the first page."""
-    page = await existing.done("get_ticket_list", limit=2, sortOrder="asc", sortBy="scheduledCompletionDate")
-
-    assert not any("scheduledCompletionDate" in row for row in page["tickets"])
-    (note,) = page["notes"]
-    assert "do not differ in scheduledCompletionDate, or have none, so it could not be checked" in note
 
 
 # Bad input never reaches the API

@@ -264,7 +264,7 @@ async def test_a_repeated_key_creates_one_ticket_even_after_it_was_changed(refer
     again = await reference.done("create_ticket", **TICKET, idempotencyKey="k-1")
 
     assert again["ticketId"] == first["ticketId"]
-    assert "perhaps changed since this key was first used: summary is Renamed" in again["notes"][0]
+    assert "summary was stored, and changed since by" in again["notes"][0]
 
 
 async def test_a_repeated_key_adds_one_comment(reference: World) -> None:

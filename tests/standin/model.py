@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from typing import Any, Final
+from zlib import crc32
 
 from tests.standin.columns import (
     COLUMNS,
@@ -67,6 +68,7 @@ class Api:
         self.history: dict[str, list[Row]] = defaultdict(list)
         self.requests: list[tuple[str, str, Any]] = []
         self._history_id = 0
+        self._listings = 0
         # The pool hands out the connection that was released last, so one flag says all there is to know:
         # whether the next statement lands on a connection whose transaction nobody will ever commit.
         self._transaction_left_open = False
@@ -79,7 +81,7 @@ class Api:
         return sorted(rows, key=lambda row: row["name"] if table == "users" else row["orderNo"])
 
     def list_tickets(self, query: Mapping[str, str], today: date) -> list[Row]:
-        """Return list rows, always descending. Raises: DatabaseError."""
+        """Return list rows, always descending, equal dates in another order each time. Raises: DatabaseError."""
         limit, offset = parse_int(query.get("limit"), 20), parse_int(query.get("offset"), 0)
         if limit < 0 or offset < 0:
             raise DatabaseError("LIMIT or OFFSET must not be negative")
@@ -87,7 +89,15 @@ class Api:
         column = sort_by if sort_by in SORTABLE else "receptionDateTime"
         filters = list(_filters(query))
         found = [ticket for ticket in self.tickets.values() if all(accepts(ticket) for accepts in filters)]
-        found.sort(key=lambda ticket: (ticket[column] is None, ticket[column] or "", ticket["id"]), reverse=True)
+        self._listings += 1
+        found.sort(
+            key=lambda ticket: (
+                ticket[column] is None,
+                ticket[column] or "",
+                crc32(f"{self._listings}{ticket['id']}".encode()),
+            ),
+            reverse=True,
+        )
         return [self._list_row(ticket, today) for ticket in found[offset : offset + limit]]
 
     @staticmethod

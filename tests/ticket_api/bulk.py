@@ -13,7 +13,7 @@ import asyncpg
 from shared.database import resolve_url
 from ticket_api.tables import metadata
 
-Statistics = Literal["none", "tickets", "all"]
+Statistics = Literal["none", "old", "tickets", "all"]
 COMMON: Final = "printer"
 """In the summary of each third bulk ticket."""
 RARE: Final = "zeppelin"
@@ -78,8 +78,8 @@ async def fill_tickets(
     Without new accounts the tickets are those of the sample data's. Seven of ten tickets are completed.
 
     `url` is that of the owner of the tables, SQLite or PostgreSQL 18. `statistics` says of which tables the planner
-    knows something afterwards: of none, of `tickets` alone (as autovacuum leaves a database whose master tables have
-    fewer than 50 rows), or of all. Autovacuum is switched off, so that it stays so.
+    knows something afterwards: of none, of all as they were before ("old"), of `tickets` alone (as autovacuum leaves a
+    database whose master tables have fewer than 50 rows), or of all. Autovacuum is switched off, so that it stays so.
     """
     resolved = resolve_url(url)
     statements = _statements(_WORDS[resolved.get_backend_name()], tickets, accounts)
@@ -117,10 +117,10 @@ def _fill_sqlite(file: str, statements: list[str], statistics: Statistics) -> No
     try:
         for statement in ("BEGIN IMMEDIATE", *statements, "COMMIT"):
             connection.execute(statement)
-        connection.execute("ANALYZE")  # makes the table of statistics where there is none
-        if statistics != "all":
-            kept = "tickets" if statistics == "tickets" else ""
-            connection.execute("DELETE FROM sqlite_stat1 WHERE tbl <> ?", (kept,))
+        if statistics != "old":
+            connection.execute("ANALYZE")
+        if statistics in {"none", "tickets"}:
+            connection.execute("DELETE FROM sqlite_stat1 WHERE tbl <> ?", (statistics,))
     finally:
         connection.close()
 
@@ -134,8 +134,8 @@ async def _fill_postgresql(url: str, statements: list[str], statistics: Statisti
             await connection.execute("SELECT set_config('app.tenant_id', 'default', true)")
             for statement in statements:
                 await connection.execute(statement, timeout=120)
-        for table in metadata.tables:
-            known = statistics == "all" or (statistics == "tickets" and table == "tickets")
+        for table in metadata.tables if statistics != "old" else ():
+            known = statistics in {"all", table}
             await (connection.execute(f"ANALYZE {table}") if known else _forget(connection, table))
     finally:
         await connection.close(timeout=10)

@@ -5,7 +5,7 @@ import multiprocessing
 import sqlite3
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 import pytest
@@ -25,6 +25,8 @@ from ticket_api.store.connection import TenantConnection
 from ticket_api.tables import metadata
 from ticket_api.tenancy import DEFAULT
 
+OF_POSTGRESQL: Final = {"tickets_by_latest_schedule", "tickets_by_latest_completion"}
+
 
 async def start(url: str) -> None:
     app = create_app(database_url=url, clock=lambda: NOW)
@@ -42,7 +44,11 @@ async def counts(url: str) -> list[int]:
 
 async def test_the_migrations_make_the_tables_that_the_program_knows(database_url: str) -> None:
     def differences(connection: Connection) -> list[Any]:
-        return list(compare_metadata(MigrationContext.configure(connection), metadata))
+        def is_here(_: object, name: str, *more: object) -> bool:
+            return connection.dialect.name == "postgresql" or name not in OF_POSTGRESQL
+
+        context = MigrationContext.configure(connection, opts={"include_object": is_here})
+        return list(compare_metadata(context, metadata))
 
     async with open_engine(resolve_url(database_url)) as engine, engine.connect() as connection:
         assert await connection.run_sync(differences) == []

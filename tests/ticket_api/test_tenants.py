@@ -55,9 +55,10 @@ CHANGE: Final = {"updatedById": "user1", "summary": "Changed by default", "comme
 COMMENT: Final = {"userId": "user1", "comment": "By default"}
 ASKED: Final[dict[tuple[str, str], list[Ask]]] = {
     ("GET", "/tickets"): [
-        Ask(f"/tickets?limit=200&showCompleted=true{more}")
-        for more in ("", f"&searchQuery={FOREIGN}", f"&accountId={FOREIGN}", f"&personInChargeId={FOREIGN}",
-                     f"&statusId={FOREIGN}", "&accountId=acc1&sortBy=completionDate")
+        Ask("/tickets?limit=2"),  # a page that rows of other tenants would fill
+        *(Ask(f"/tickets?limit=200&showCompleted=true{more}")
+          for more in ("", f"&searchQuery={FOREIGN}", f"&accountId={FOREIGN}", f"&personInChargeId={FOREIGN}",
+                       f"&statusId={FOREIGN}", "&accountId=acc1&sortBy=completionDate")),
     ],
     ("POST", "/tickets"): [
         *(Ask("/tickets", new_ticket(**one)) for one in foreign_references(*IN_TICKETS)),

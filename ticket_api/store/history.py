@@ -45,12 +45,17 @@ def of_ticket(db: TenantConnection, ticket_id: str) -> list[tuple[RowMapping, li
     mine = ticket_history.c.ticket_id == ticket_id
     entries = db.execute(
         db.select(ticket_history, ticket_history, users.c.name.label("user_name"))
-        .join(users)
+        .outerjoin(users)
         .where(mine)
         .order_by(ticket_history.c.timestamp.desc(), ticket_history.c.id.desc())
     )
-    fields = db.execute(db.select(changed_fields).join(ticket_history).where(mine).order_by(changed_fields.c.position))
-    of_entry: dict[int, list[RowMapping]] = defaultdict(list)
+    fields = db.execute(  # an outer join, so that planners begin with the entries of this one ticket
+        db.select(ticket_history, changed_fields)
+        .outerjoin(changed_fields)
+        .where(mine)
+        .order_by(changed_fields.c.position)
+    )
+    of_entry: dict[int | None, list[RowMapping]] = defaultdict(list)  # None: entries without changed fields
     for field in fields.mappings():
         of_entry[field["history_id"]].append(field)
     return [(entry, of_entry[entry["id"]]) for entry in entries.mappings()]

@@ -62,7 +62,7 @@ def list_details(db: TenantConnection, category_id: str | None) -> Sequence[RowM
     """Return category details, all of them or those of one category."""
     query = (
         db.select(category_details, category_details, categories.c.name.label("category_name"))
-        .join(categories)
+        .outerjoin(categories)
         .order_by(category_details.c.order_no, category_details.c.id)
     )
     if category_id is not None:
