@@ -17,7 +17,7 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from shared.database import is_temporary
+from shared.database import DatabaseFullError, DatabaseReadOnlyError, is_temporary, unusable_as
 
 LOCK_WAIT_S: Final = 60
 NOT_ALLOWED: Final = "42501"  # PostgreSQL: insufficient_privilege
@@ -83,6 +83,8 @@ class Migrations:
                     f"The {self.what} is damaged, or the file that the database URL (MCP_DATABASE_URL) names holds "
                     "something else. Nothing was changed; name another file, or bring a copy back."
                 ) from error
+            if (unusable := unusable_as(error)) in {DatabaseFullError, DatabaseReadOnlyError}:
+                raise DatabaseNotReadyError(f"The {self.what} cannot be made ready. {unusable.sentence}") from error
             if state in NO_ENTRY or is_temporary(error):
                 raise DatabaseNotReadyError(
                     f"The {self.what} cannot be opened. Check the database URL (MCP_DATABASE_URL), its user and "

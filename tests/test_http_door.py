@@ -63,6 +63,7 @@ async def failed(client: SseClient, tool: str, arguments: Mapping[str, Any]) -> 
     assert result["isError"] is True
     (content,) = result["content"]
     error: dict[str, Any] = result["structuredContent"]["error"]
+    assert error.pop("message") in content["text"]
     return content["text"], error
 
 

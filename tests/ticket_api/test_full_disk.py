@@ -24,9 +24,10 @@ from shared.database import (
     DatabaseReadOnlyError,
     unusable_as,
 )
+from shared.migrations import DatabaseNotReadyError
 from shared.write_check import WriteCheck
 from tests.databases import Postgres, PostgresDatabase, dsn
-from tests.ticket_api.conftest import KEY, Clock, client_of, new_ticket
+from tests.ticket_api.conftest import KEY, Clock, client_of, make, new_ticket
 from ticket_api import create_app
 from ticket_api.tables import idempotency_keys
 
@@ -264,3 +265,11 @@ async def test_a_full_disk_of_postgresql_is_a_507(filled_postgres: PostgresDatab
         answers = [await write(api, what) for what in ("create", "change", "comment")] + [await api.get("/ready")]
 
     assert {(answer.status_code, answer.json()["kind"]) for answer in answers} == {(507, "disk_full")}
+
+
+async def test_a_start_that_may_not_write_says_so(postgres: Postgres, empty_postgres: PostgresDatabase) -> None:
+    name = empty_postgres.name
+    await postgres.execute(f'ALTER ROLE "{postgres.owner}" IN DATABASE "{name}" SET default_transaction_read_only = on')
+
+    with pytest.raises(DatabaseNotReadyError, match=r"cannot be made ready\. The database is read-only\. Nothing was"):
+        await make(empty_postgres.owner_url)
