@@ -56,7 +56,7 @@ def all_of(connection: socket.socket) -> bytes:
     return bytes(read)
 
 
-def test_more_silent_connections_than_files_lock_nobody_out(address: str) -> None:
+def test_more_silent_connections_than_files_lock_no_client_out(address: str) -> None:
     with ExitStack() as stack:
         for number in range(SILENT):
             silent = stack.enter_context(connect(address))
