@@ -20,10 +20,10 @@ def client_address(request: HTTPConnection, trusted_proxies: int) -> str:
     With fewer entries than proxies the request did not come through all of them, and every entry may be made up: the
     peer's address counts. Where the right entry is no address, the next one to the right is the outermost proxy known.
     """
-    peer = _parse(request.client.host) if request.client is not None else None
+    peer = parsed(request.client.host) if request.client is not None else None
     hops = [hop for line in request.headers.getlist("x-forwarded-for") for hop in line.split(",")]
     written_by_ours = hops[-trusted_proxies:] if 0 < trusted_proxies <= len(hops) else []
-    seen = [address for hop in written_by_ours if (address := _parse(hop)) is not None]
+    seen = [address for hop in written_by_ours if (address := parsed(hop)) is not None]
     return seen[0] if seen else peer or UNKNOWN
 
 
@@ -34,7 +34,7 @@ def network_of(address: str) -> str:
     return str(ipaddress.ip_network((address, _IPV6_NETWORK), strict=False))
 
 
-def _parse(text: str) -> str | None:
+def parsed(text: str) -> str | None:
     """Return an address in its one form, without brackets, port and zone, or None where it is none."""
     text = text.strip().strip('"')
     if text.startswith("["):

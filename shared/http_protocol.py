@@ -22,6 +22,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from shared.address import network_of, parsed
+
 MAX_HEAD_BYTES: Final = 65_536
 MAX_HELD_BYTES: Final = 16 * 1024 * 1024
 """What the unfinished heads of all connections may have together; beyond it the oldest of them makes room."""
@@ -34,7 +36,6 @@ ADDRESS_SHARE: Final = 4
 HEALTH_SHARE: Final = 16
 """One in sixteen connections is kept free for `HEALTH_PATHS`, which platforms probe on new connections."""
 HEALTH_PATHS: Final = frozenset({"/health", "/health/"})
-_IPV6_NETWORK: Final = 64
 
 
 class Connections(ServerState):
@@ -143,7 +144,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """Count the connection."""
         super().connection_made(transport)
-        self.network = network_of(self.client[0]) if self.client is not None else ""
+        self.network = counted_as(self.client[0]) if self.client is not None else ""
         self.server_state.enter(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -260,13 +261,7 @@ async def _health_only(app: ASGIApp, scope: Scope, receive: Receive, send: Send)
     await send({"type": "http.response.body", "body": body})
 
 
-def network_of(address: str) -> str:
+def counted_as(address: str) -> str:
     """Return what the client at `address` has to itself; nothing for loopback, and for what is no IP address."""
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return ""
-    parsed = getattr(parsed, "ipv4_mapped", None) or parsed
-    if parsed.is_loopback:
-        return ""
-    return str(parsed) if parsed.version == 4 else str(ipaddress.ip_network((parsed, _IPV6_NETWORK), strict=False))
+    known = parsed(address)
+    return "" if known is None or ipaddress.ip_address(known).is_loopback else network_of(known)

@@ -34,7 +34,7 @@ CALLS: Final = 3
 
 @pytest.fixture(scope="module")
 def own_postgres() -> Iterator[Postgres]:
-    """A PostgreSQL that nobody else uses."""
+    """A PostgreSQL of this file alone."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MCP_TEST_DATABASE_URL", raising=False)
         with running_postgres() as server:

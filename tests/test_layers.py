@@ -60,7 +60,7 @@ MAY_IMPORT: Final = MappingProxyType({
     "shared.write_check": ("shared.database",),
     "shared.migrations": ("shared.database",),
     "shared.transactions": ("shared.database",),
-    "shared.http_protocol": (),  # both programs that listen have one server, which neither edge can take from the other
+    "shared.http_protocol": ("shared.address",),  # one server for both programs that listen: no edge knows another
     "shared.http_server": ("shared.http_protocol", "shared.telemetry"),
     # outside the layers
     "run": (),

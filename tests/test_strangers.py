@@ -56,7 +56,7 @@ def all_of(connection: socket.socket) -> bytes:
     return bytes(read)
 
 
-def test_more_silent_connections_than_files_lock_nobody_out(address: str) -> None:
+def test_more_silent_connections_than_files_lock_no_client_out(address: str) -> None:
     with ExitStack() as stack:
         for number in range(SILENT):
             silent = stack.enter_context(connect(address))
@@ -83,3 +83,10 @@ def test_pipelined_requests_beyond_two_close_the_connection(address: str) -> Non
     with connect(address) as stranger:
         stranger.sendall((GET + b"\r\n") * 1000)
         assert all_of(stranger) == b""
+
+
+@pytest.mark.parametrize("path", ["/health", "/tickets", "/mcp"])
+def test_a_body_without_end_is_not_waited_for(address: str, path: str) -> None:
+    with connect(address) as stranger:
+        stranger.sendall(f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 9\r\n\r\n".encode())
+        assert stranger.recv(12) in {b"HTTP/1.1 401", b"HTTP/1.1 404", b"HTTP/1.1 405"}

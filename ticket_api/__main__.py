@@ -37,7 +37,8 @@ def serve(settings: TicketApiSettings) -> None:
         sample_data=settings.sample_data,
         trusted_proxies=settings.trusted_proxies,
     )
-    Server(app, host=settings.host, port=settings.port, finish_s=FINISH_S).run()
+    is_behind_proxy = settings.trusted_proxies > 0
+    Server(app, host=settings.host, port=settings.port, finish_s=FINISH_S, is_behind_proxy=is_behind_proxy).run()
 
 
 async def make_tables(settings: Settings, grant_to: str | None) -> None:

@@ -95,7 +95,7 @@ async def test_events_of_an_outage_are_stored_after_it(
 async def test_a_store_that_hangs_keeps_nobody_for_longer_than_a_second(
     sqlite_store: IdentityStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert RECORD_S < PATIENCE_S, "so that an event that waits is no failure to whoever has it recorded"
+    assert RECORD_S < PATIENCE_S, "so that a caller does not take an event that waits for lost"
     monkeypatch.setattr("auth.trail.RECORD_S", 0.01)
     outage = Outage(sqlite_store, monkeypatch, hangs=True)
     trail = StoredTrail(sqlite_store.audit)

@@ -13,7 +13,7 @@ import structlog
 from starlette.applications import Starlette
 
 from shared import http_protocol, http_server
-from shared.http_protocol import network_of
+from shared.http_protocol import counted_as
 from shared.http_server import CannotListenError
 from tests.processes import ROOT
 from tests.shared.served import QuietServer, asking, connections, get, served
@@ -67,7 +67,7 @@ async def test_requests_in_flight_go_on_and_health_is_still_answered_when_all_pl
 async def test_one_address_has_a_quarter_unless_a_proxy_is_trusted(
     is_behind_proxy: bool, passed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http_protocol, "network_of", lambda _: "203.0.113.7")  # a test has loopback addresses only
+    monkeypatch.setattr(http_protocol, "counted_as", lambda _: "203.0.113.7")  # a test has loopback addresses only
     async with served(most_connections=MOST, is_behind_proxy=is_behind_proxy) as bench:
         count = 0
         async with AsyncExitStack() as stack:
@@ -104,7 +104,7 @@ async def test_loopback_addresses_have_all_places() -> None:
     ],
 )
 def test_what_one_client_has_to_itself(address: str, network: str) -> None:
-    assert network_of(address) == network
+    assert counted_as(address) == network
 
 
 ALLOWED = """

@@ -195,7 +195,7 @@ async def test_a_request_begun_before_the_response_has_as_long_from_its_end(quic
         assert await client.is_closed(2 * quick)
 
 
-async def test_a_body_that_nobody_waits_for_has_an_end(quick: float) -> None:
+async def test_a_body_that_is_not_read_any_more_has_an_end(quick: float) -> None:
     head = b"POST /health HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 1000000000\r\n\r\n"
     async with served() as bench, connections(bench) as (stranger,):
         await stranger.send(head + b"b" * 1000)

@@ -77,7 +77,7 @@ def test_what_operators_ask_is_served_with_a_slash_too(tmp_path: Path) -> None:
     assert [one.status_code for one in (health, ready, figures, refused, unknown)] == [200, 200, 200, 401, 404]
 
 
-async def test_the_ticket_api_redirects_nobody(tmp_path: Path) -> None:
+async def test_the_ticket_api_never_redirects(tmp_path: Path) -> None:
     app = create_app(database_url=sqlite(tmp_path))
     async with serve(app) as url, httpx2.AsyncClient(headers={"host": "evil.example"}) as http:
         answers = [await http.get(url + path) for path in ("/health/", "/tickets/", "/docs/", "/openapi.json/")]
