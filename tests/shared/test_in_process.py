@@ -62,3 +62,27 @@ async def test_closing_does_not_wait_forever(monkeypatch: pytest.MonkeyPatch) ->
         await gives_up(client, app)
 
     assert app.outcome == "cancelled"
+
+
+async def test_an_app_is_told_when_its_caller_has_gone() -> None:
+    heard: list[str] = []
+    asked, gone = asyncio.Event(), asyncio.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        while (await receive()).get("more_body"):
+            pass
+        asked.set()
+        heard.append((await receive())["type"])
+        gone.set()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async with httpx2.AsyncClient(transport=InProcessTransport(app), base_url="http://api") as client:
+        request = asyncio.create_task(client.get("/"))
+        await asked.wait()
+        await asyncio.sleep(0)
+        assert heard == []
+        request.cancel()
+        await asyncio.wait_for(gone.wait(), 2)
+
+    assert heard == ["http.disconnect"]

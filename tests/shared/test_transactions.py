@@ -2,14 +2,11 @@
 
 import asyncio
 import sqlite3
-import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Final, TypeVar
 
-import asyncpg
 import pytest
 from sqlalchemy import Connection, QueuePool, text
 
@@ -17,15 +14,9 @@ from shared import database, transactions
 from shared.database import CONNECTIONS, DatabaseBusyError, resolve_url
 from shared.transactions import PostgresTransactions, SqliteTransactions, _Statements, open_transactions
 from tests.databases import PostgresDatabase
+from tests.slow_work import AT_ONCE_S, SLOW, Gate, Slow, idle
 
-T = TypeVar("T")
 Pool = SqliteTransactions | PostgresTransactions
-SLOW: Final = {
-    "sqlite": "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT count(*) FROM c",
-    "postgresql": "SELECT pg_sleep(60)",
-}
-AT_ONCE_S: Final = 2.0
-"""Far below what a statement may take, and far above what a busy machine makes of "at once"."""
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -72,60 +63,6 @@ def notes(connection: Connection) -> list[str]:
 
 def note(what: str) -> Callable[[Connection], None]:
     return lambda connection: connection.execute(text("INSERT INTO notes VALUES (:what)"), {"what": what}).close()
-
-
-class Slow:
-    """A statement that takes a minute or longer; `begun` says when it is about to run."""
-
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self.begun = asyncio.Event()
-
-    def __call__(self, connection: Connection) -> None:
-        self._loop.call_soon_threadsafe(self.begun.set)
-        connection.execute(text(SLOW[connection.dialect.name]))
-
-
-class Gate:
-    """Work that waits in its transaction until the gate is opened."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._loop = asyncio.get_running_loop()
-        self._open = threading.Event()
-        self._lock: asyncpg.Connection[asyncpg.Record] | None = None
-        self.begun = asyncio.Event()
-
-    async def close(self) -> None:
-        """Close it, before anything passes; PostgreSQL's work must not block the event loop."""
-        if not self._url.startswith("sqlite"):
-            self._lock = await asyncpg.connect(self._url)
-            await self._lock.execute("SELECT pg_advisory_lock(1)")
-
-    async def open(self) -> None:
-        """Let all pass."""
-        self._open.set()
-        if self._lock is not None:
-            await self._lock.close()
-
-    def then(self, work: Callable[[Connection], T]) -> Callable[[Connection], T]:
-        """Return `work` behind the gate."""
-
-        def wait(connection: Connection) -> T:
-            self._loop.call_soon_threadsafe(self.begun.set)
-            if self._url.startswith("sqlite"):
-                assert self._open.wait(10)
-            else:
-                connection.execute(text("SELECT pg_advisory_xact_lock_shared(1)"))
-            return work(connection)
-
-        return wait
-
-
-async def idle(pool: Pool) -> None:
-    """Wait until nothing runs; it has to be at once."""
-    if pool._running:
-        await asyncio.wait_for(asyncio.gather(*pool._running, return_exceptions=True), AT_ONCE_S)
 
 
 async def test_a_cancelled_reader_stops_its_statement_and_its_connection_goes_back_clean(pool: Pool) -> None:

@@ -54,6 +54,20 @@ async def test_the_migrations_make_the_tables_that_the_program_knows(database_ur
         assert await connection.run_sync(differences) == []
 
 
+async def test_the_planner_knows_the_tables_once_they_are_made(
+    sqlite_url: str, filled_postgres: PostgresDatabase
+) -> None:
+    """PostgreSQL itself looks at no table below 50 rows, and SQLite at none."""
+    async with open_transactions(resolve_url(sqlite_url)) as pool:
+        known = await pool.read(lambda c: set(c.scalars(text("SELECT tbl FROM sqlite_stat1"))))
+    async with open_transactions(resolve_url(filled_postgres.application_url)) as pool:
+        rows = text("SELECT relname, reltuples FROM pg_class WHERE relkind = 'r' AND relname IN ('users', 'accounts')")
+        counted = await pool.read(lambda c: {name: int(count) for name, count in c.execute(rows)})
+
+    assert {"tickets", "users", "accounts", "statuses"} <= known
+    assert counted == {"users": 8, "accounts": 8}
+
+
 async def test_a_second_start_changes_nothing(database_url: str, clock: Clock) -> None:
     before = await counts(database_url)
     async with running(database_url, clock) as api:

@@ -19,7 +19,7 @@ import pytest
 from httpx2 import AsyncClient
 from sqlalchemy import Connection
 
-from shared.database import CONNECTIONS, resolve_url
+from shared.database import resolve_url
 from shared.in_process import InProcessTransport
 from shared.transactions import open_transactions
 from tests.databases import Postgres, copy_sqlite, run_aside
@@ -210,8 +210,7 @@ async def test_many_readers_in_a_closed_loop_are_served_in_turn(
     with capsys.disabled():
         print(f"50 readers: p50 {median(taken) * 1e3:.0f} ms, p99 {in_order[int(len(in_order) * 0.99)] * 1e3:.0f} ms, "
               f"longest {in_order[-1] * 1e3:.0f} ms")  # fmt: skip
-    between = [list(gap) for gap in gaps_of(served)]
-    assert max(max(gap) for gap in between) <= 50 + 2 * CONNECTIONS["sqlite"]  # served among others, in its turn
+    assert max(max(gaps) for gaps in gaps_of(served)) < 2 * 50  # nobody waits while each other is served twice
 
 
 def gaps_of(served: list[int]) -> Iterator[list[int]]:

@@ -61,7 +61,11 @@ class TenantConnection:
 
     def select(self, table: FromClause, *columns: Any) -> Select[Any]:
         """Select `columns`, or all, of the tenant's rows of `table`."""
-        return select(*(columns or (table,))).select_from(table).where(of_tenant(table, self.tenant))
+        return self.only(select(*(columns or (table,))).select_from(table), table)
+
+    def only(self, query: Select[Any], table: FromClause) -> Select[Any]:
+        """Keep a query that was built beforehand to the tenant's rows of `table`."""
+        return query.where(of_tenant(table, self.tenant))
 
     def insert(self, table: Table) -> Insert:
         """Insert rows of the tenant."""

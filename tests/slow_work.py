@@ -1,0 +1,74 @@
+"""Work in a transaction that takes long, and shows when it has begun: for tests about callers that give up."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+import asyncpg
+from sqlalchemy import Connection, text
+
+from shared.transactions import Transactions
+
+T = TypeVar("T")
+SLOW: Final = {
+    "sqlite": "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT count(*) FROM c",
+    "postgresql": "SELECT pg_sleep(60)",
+}
+AT_ONCE_S: Final = 2.0
+"""Far below what a statement may take, and far above what a busy machine makes of "at once"."""
+
+
+class Slow:
+    """A statement that takes a minute or longer; `begun` says when it is about to run."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.begun = asyncio.Event()
+
+    def __call__(self, connection: Connection) -> None:
+        self._loop.call_soon_threadsafe(self.begun.set)
+        connection.execute(text(SLOW[connection.dialect.name]))
+
+
+class Gate:
+    """Work that waits in its transaction until the gate is opened."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._loop = asyncio.get_running_loop()
+        self._open = threading.Event()
+        self._lock: asyncpg.Connection[asyncpg.Record] | None = None
+        self.begun = asyncio.Event()
+
+    async def close(self) -> None:
+        """Close it, before anything passes; PostgreSQL's work must not block the event loop."""
+        if not self._url.startswith("sqlite"):
+            self._lock = await asyncpg.connect(self._url)
+            await self._lock.execute("SELECT pg_advisory_lock(1)")
+
+    async def open(self) -> None:
+        """Let all pass."""
+        self._open.set()
+        if self._lock is not None:
+            await self._lock.close()
+
+    def then(self, work: Callable[[Connection], T]) -> Callable[[Connection], T]:
+        """Return `work` behind the gate."""
+
+        def wait(connection: Connection) -> T:
+            self._loop.call_soon_threadsafe(self.begun.set)
+            if self._url.startswith("sqlite"):
+                assert self._open.wait(10)
+            else:
+                connection.execute(text("SELECT pg_advisory_xact_lock_shared(1)"))
+            return work(connection)
+
+        return wait
+
+
+async def idle(pool: Transactions) -> None:
+    """Wait until nothing runs; it has to be at once."""
+    if pool._running:
+        _, late = await asyncio.wait(pool._running, timeout=AT_ONCE_S)
+        assert not late
