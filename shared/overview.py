@@ -37,8 +37,9 @@ are UTC. Hours have at most one decimal.
 1. Find the ticket with get_ticket_list (`searchQuery`, `statusId`, `personInChargeId`, dates due). Follow the next \
 offset while there are more and more are needed; there is no total count.
 2. Read it with get_ticket_detail before changing it.
-3. Give update_ticket only the fields that change. Fields that are left out stay. To complete a ticket, give \
-`completionDate` along with the status.
+3. Give update_ticket only the fields that change. Fields that are left out stay; `clear`, or null as a value, \
+empties a field. A text that ends in `[cut at … of … characters]` is not whole: do not write it back. To complete a \
+ticket, give `completionDate` along with the status.
 4. Leave out `updatedById` and `userId`: where this server knows whom you stand for in the ticket system, it fills \
 them in, and else it asks for them. Acting as somebody else takes the scope tickets:admin.
 5. Every write is read back. The answer says what was changed, or what was not, and as whom it was recorded.

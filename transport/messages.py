@@ -198,4 +198,5 @@ def too_large(request_id: RequestId, method: str, size: int) -> bytes:
     )
     if method != "tools/call":
         return error(request_id, INTERNAL_ERROR, text, {"kind": "result_lost"})
-    return result(request_id, {"content": [{"type": "text", "text": text}], "isError": True})
+    said = {"error": {"kind": "result_lost", "message": text}}
+    return result(request_id, {"content": [{"type": "text", "text": text}], "structuredContent": said, "isError": True})

@@ -1,13 +1,17 @@
 """Every ready-made client of `rows` against a really started HTTP door, with the right key and with a wrong one."""
 
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from mcp import Client, StdioServerParameters
+from mcp.client.stdio import stdio_client
 
 from tests import processes
 from tests.interop import environments
-from tests.interop.drive import complaints, complaints_when_refused, drive
+from tests.interop.drive import NODE, complaints, complaints_when_refused, drive
 from tests.interop.rows import ROWS, Row
 
 pytestmark = [
@@ -38,3 +42,23 @@ def test_a_client_with_a_wrong_key_says_so_and_ends(row: Row, tmp_path: Path) ->
         seen = drive(row, address, "wrong", tmp_path)
 
     assert list(complaints_when_refused(row, seen)) == []
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.ja.md"])
+async def test_the_bridge_of_the_readme_reaches_a_server_that_asks_for_a_key(
+    readme: str, door: str, tmp_path: Path
+) -> None:
+    text = (processes.ROOT / readme).read_text("utf-8")
+    (block,) = re.findall(r"```json\n([^`]*mcp-remote[^`]*)```", text)
+    entry = json.loads(block)["mcpServers"]["tickets"]
+    package, url, *rest = entry["args"][1:]
+    assert (entry["command"], package) == ("npx", f"mcp-remote@{environments.version('mcp-remote', 'node')}")
+    proxy = environments.node_modules("node") / "mcp-remote" / "dist" / "proxy.js"
+    args = [str(proxy), url.replace("https://tickets.example.com", door), *rest]
+    (name,) = entry["env"]
+    server = StdioServerParameters(command=NODE, args=args, env={name: processes.KEY, "HOME": str(tmp_path)})
+
+    async with Client(stdio_client(server)) as client:
+        result = await client.call_tool("get_statuses", {})
+
+    assert not result.is_error

@@ -34,6 +34,7 @@ def refused_call(result: Message) -> int:
     assert result["isError"] is True
     error = dict(result["structuredContent"]["error"])
     again = error.pop("retryAfter")
+    assert error.pop("message") == result["content"][0]["text"]
     assert error == SAYS
     assert f"Nothing was changed; try again in {again} s." in result["content"][0]["text"]
     assert result["content"][0]["text"].startswith("Too many reads: your limit is 1 a minute.")

@@ -101,7 +101,9 @@ def test_an_interrupted_write_says_that_it_may_have_been_done() -> None:
 def test_a_tool_answer_that_is_too_large_tells_the_model_to_ask_for_less() -> None:
     answer = json.loads(messages.too_large(1, "tools/call", 2_000_000))
     assert answer["result"]["isError"] is True
-    assert "Ask for less" in answer["result"]["content"][0]["text"]
+    text = answer["result"]["content"][0]["text"]
+    assert "Ask for less" in text
+    assert answer["result"]["structuredContent"]["error"] == {"kind": "result_lost", "message": text}
     assert json.loads(messages.too_large(1, "resources/read", 2_000_000))["error"]["data"]["kind"] == "result_lost"
 
 
