@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from shared.api_client import APIClient, segment
-from shared.changes import FIELDS, differing, holds
+from shared.changes import FIELDS, differing
 from shared.errors import Effect, NotFoundError, NotStoredError, UpstreamError, UpstreamUnavailableError
-from shared.lookup import read_ticket
+from shared.lookup import read_after_write, read_ticket
 from shared.recent_writes import Earlier
 from shared.repeats import meaning
 from shared.results import MAX_CELL, CommentAdded, TicketCreated, shortened, shortened_entry, shortened_ticket
 from shared.tickets import HistoryEntry, MasterItem, Ticket, TicketRow, parse_many, parse_one
 from shared.together import together
+from shared.verification import changed_since
+from shared.write_notes import stored_otherwise
 
 CREATE_S: Final = 600.0
 """Seconds for which an equal create_ticket is a repeat."""
@@ -48,21 +50,22 @@ class EarlierTicket:
         tickets = await together(*(self._read(ticket_id) for ticket_id in await self._candidates()))
         return next((ticket.id for ticket in tickets if ticket is not None and self._is_equal(ticket)), "")
 
-    async def show(self, subject: str, said: str, *, by_key: bool) -> TicketCreated:
+    async def show(self, subject: str, said: str) -> TicketCreated:
         """Return the ticket as it is now."""
         try:
-            ticket, _ = await read_ticket(self._api, subject)
+            ticket, history = await read_after_write(self._api, subject)
         except NotFoundError:
             raise NotFoundError(f"{said} That ticket is not there any more. {_NOW}.") from None
         except UpstreamError:
             raise UpstreamUnavailableError(f"{said} It cannot be read at the moment. {_NOW}.") from None
-        lost = "; ".join(f"{name} is {holds(ticket, name)}" for name in differing(ticket, self._body))
-        since = "since this key was first used" if by_key else "since then"
+        notes = changed_since(history, differing(ticket, self._body))
+        if lost := stored_otherwise(ticket, self._body, history):
+            notes.append(f"Not as given: {'; '.join(lost)}.")
         return TicketCreated(
             already=said,
             ticket_id=ticket.id,
             ticket=shortened_ticket(ticket),
-            notes=(f"Not as given, perhaps changed {since}: {lost}.",) if lost else (),
+            notes=tuple(notes),
         )
 
     async def _candidates(self) -> list[str]:
@@ -125,7 +128,7 @@ class EarlierComment:
         equal = self.equal(history)
         return equal[0].id if len(equal) > earlier.seen else ""
 
-    async def show(self, subject: str, said: str, *, by_key: bool) -> CommentAdded:  # noqa: ARG002 - an entry never changes
+    async def show(self, subject: str, said: str) -> CommentAdded:
         """Return the entry."""
         try:
             _, history = await read_ticket(self._api, self._ticket_id)

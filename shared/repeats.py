@@ -70,7 +70,7 @@ class Trace(Protocol[ShownT_co]):
         """
         ...
 
-    async def show(self, subject: str, said: str, *, by_key: bool) -> ShownT_co:
+    async def show(self, subject: str, said: str) -> ShownT_co:
         """Return the result of a repeat, which begins with `said`. Raises: TicketServerError."""
         ...
 
@@ -160,7 +160,7 @@ class Repeats:
             )
         if earlier.state is State.DONE:
             said = _said(trace, earlier, earlier.subject, earlier.age_s)
-            return await trace.show(earlier.subject, said, by_key=earlier.by_key)
+            return await trace.show(earlier.subject, said)
         return await self._after_doubt(write, token, trace, send, earlier)
 
     async def _first(self, write: Write, token: str) -> Earlier | None:
@@ -229,7 +229,7 @@ class Repeats:
             raise
         if found:
             await self._settle(write, token, State.DONE, found, age_s=age_s())
-            return await trace.show(found, _said(trace, earlier, found, age_s()), by_key=earlier.by_key)
+            return await trace.show(found, _said(trace, earlier, found, age_s()))
         await self._writes.claim(write, token)  # looking took its time
         attempt = Attempt(earlier.upstream)
         result = await self._send(write, token, attempt, send, unchanged=earlier.state)
