@@ -214,15 +214,18 @@ async def test_waiting_for_a_connection_has_an_end_and_costs_no_place(
     assert await asyncio.gather(*(pool.read(notes) for _ in range(places(pool)))) == [[]] * places(pool)
 
 
-async def test_closing_waits_for_a_write_that_nobody_waits_for(url: str) -> None:
-    async with opened(url) as pool:
-        gate = Gate(url)
-        await gate.close()
-        writer = asyncio.create_task(pool.write(gate.then(note("kept"))))
-        await gate.begun.wait()
-        writer.cancel()
-        opening = asyncio.create_task(gate.open())
-    await opening
+async def test_closing_waits_for_a_write_that_nobody_waits_for(pool: Pool, url: str) -> None:
+    gate = Gate(url)
+    await gate.close()
+    writer = asyncio.create_task(pool.write(gate.then(note("kept"))))
+    await gate.begun.wait()
+    writer.cancel()
+
+    closing = asyncio.create_task(pool.close())
+    await asyncio.wait([closing], timeout=0.3)  # longer than it takes when it does not wait
+    assert not closing.done()
+    await gate.open()
+    await closing
 
     async with open_transactions(resolve_url(url)) as again:
         assert await again.read(notes) == ["kept"]

@@ -35,9 +35,9 @@ from ticket_api.tenancy import DEFAULT
 LIMIT: Final = 20
 TICKET: Final = "TCK-0777"
 GROWING: Final = ("tickets", "attachments", "ticket_history", "history_changed_fields", "api_keys")
-STEPS_A_ROW: Final = 40
+STEPS_A_ROW: Final = 20
 """More steps than SQLite takes to read a ticket, or to join a name to one."""
-STEPS_A_PAGE: Final = 10_000
+STEPS_A_PAGE: Final = 4_000
 ALL: Final = {"showCompleted": "true"}
 PAGES: Final[MappingProxyType[str, tuple[dict[str, str], str]]] = MappingProxyType({
     "list": ({}, "open"),
