@@ -185,7 +185,9 @@ def pipeline(attack: Attack) -> None:
 
 def silent(attack: Attack) -> None:
     """A6: 120 connections that send nothing, or half a head; those that the server closes come again."""
-    beginnings = cycle([b"", b"GET /health HTTP/1.1\r\nHost:", b"POST /mcp HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n"])
+    beginnings = cycle(
+        [b"", b"GET /health HTTP/1.1\r\nHost:", b"POST /mcp HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n"]
+    )
     held: list[socket.socket] = []
     while attack.goes_on():
         held = [one for one in held if is_open(one)]

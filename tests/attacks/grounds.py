@@ -3,21 +3,20 @@
 import json
 import os
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
 import asyncpg
 
-from auth.errors import ConflictError
 from auth.secrets import Secrets
 from auth.store import open_store
 from tests.attacks.watch import Ground, Probe, call_probe, probe
 from tests.databases import PostgresDatabase
 from tests.processes import API_KEY, HTTP_DOOR, IDENTITY_KEY, KEY, TICKET_API, http_door, sqlite, started
 
-UNCOVERED: Final = {"COVERAGE_PROCESS_CONFIG": ""}
-"""Measuring coverage takes time and memory of its own."""
+QUIET: Final = {"COVERAGE_PROCESS_CONFIG": "", "MCP_LOG_LEVEL": "WARNING"}
+"""Neither coverage nor a log line for each probe takes time and memory."""
 ATTACKER: Final = "default"
 NEIGHBOUR: Final = "acme"
 LIMITED: Final = (
@@ -39,14 +38,13 @@ async def door(folder: Path, program: Sequence[str] = HTTP_DOOR) -> AsyncGenerat
     """
     keys = {}
     async with open_store(sqlite(folder).replace("tickets.", "tickets-identity."), Secrets([IDENTITY_KEY])) as store:
+        await store.tenants.add(NEIGHBOUR)
         for tenant in (ATTACKER, NEIGHBOUR):
-            with suppress(ConflictError):
-                await store.tenants.add(tenant)
             await store.service_accounts.add(tenant, "program", role="agent")
             keys[tenant] = (await store.keys.create(tenant, service_account="program", name="program")).text
     settings = {f"MCP_{rate}_PER_MINUTE": "1000000" for rate in ("READS", "WRITES", "TENANT_READS", "TENANT_WRITES")}
     settings |= {"PORT": "0", "MCP_IDENTITY_KEYS": IDENTITY_KEY, "MCP_DATABASE_URL": sqlite(folder)}
-    with started(program, **UNCOVERED, **settings) as (address, process):
+    with started(program, **QUIET, **settings) as (address, process):
         neighbour = call_probe(address, keys[NEIGHBOUR], "get_ticket_list", {"limit": 10})
         yield Ground(address, process.pid, probe(address, "/health"), neighbour, keys[ATTACKER])
 
@@ -58,14 +56,14 @@ async def open_door(folder: Path) -> AsyncGenerator[Ground]:
     The neighbour's call opens a session.
     """
     settings = {"PORT": "0", "MCP_ALLOW_ANONYMOUS": "true", "MCP_DATABASE_URL": sqlite(folder)}
-    with started(HTTP_DOOR, **UNCOVERED, **settings) as (address, process):
+    with started(HTTP_DOOR, **QUIET, **settings) as (address, process):
         yield Ground(address, process.pid, probe(address, "/health"), session_probe(address))
 
 
 @asynccontextmanager
 async def shared_door(database_url: str) -> AsyncGenerator[Ground]:
     """Start the HTTP door with one key over the embedded API on a database that was made before."""
-    with http_door(Path(), MCP_DATABASE_URL=database_url, **UNCOVERED) as (address, process):
+    with http_door(Path(), MCP_DATABASE_URL=database_url, **QUIET) as (address, process):
         neighbour = call_probe(address, KEY, "get_ticket_list", {"limit": 10})
         yield Ground(address, process.pid, probe(address, "/health"), neighbour, KEY)
 
@@ -74,7 +72,7 @@ async def shared_door(database_url: str) -> AsyncGenerator[Ground]:
 async def api_alone(folder: Path, program: Sequence[str] = TICKET_API) -> AsyncGenerator[Ground]:
     """Start the ticket API by itself; the neighbour is a door that lists tickets."""
     settings = {"PORT": "0", "MCP_API_KEY": API_KEY, "MCP_DATABASE_URL": sqlite(folder)}
-    with started(program, **UNCOVERED, **settings) as (address, process):
+    with started(program, **QUIET, **settings) as (address, process):
         neighbour = probe(address, "/tickets?limit=10", {"x-api-key": API_KEY}, has=b"TCK-")
         yield Ground(address, process.pid, probe(address, "/health"), neighbour)
 

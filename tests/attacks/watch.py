@@ -149,7 +149,11 @@ async def watched(ground: Ground, attack: Awaitable[Any]) -> list[str]:
     for _ in range(20):
         await kept[-1]._one(ground.health)
     left = ground.memory() - rest
-    print(*kept, f"peak {peak:.1f} MB over rest ({rest:.1f} MB), {left:.1f} MB left; sockets {sockets}, {after} left", sep="\n")
+    print(
+        *kept,
+        f"peak {peak:.1f} MB over rest ({rest:.1f} MB), {left:.1f} MB left; sockets {sockets}, {after} left",
+        sep="\n",
+    )
     broken = [str(one) for one in kept if not one.is_kept]
     broken += [f"peak {peak:.1f} MB over rest"] * (peak > PEAK_MB) + [f"{left:.1f} MB stay"] * (left > LEFT_MB)
     broken += [f"{after - sockets} connections stay"] * (after > sockets)
