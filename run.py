@@ -375,7 +375,7 @@ def main(arguments: Sequence[str]) -> NoReturn:
     """Dispatch to one of the commands; without a command, serve."""
     # An end by signal has to end pip as well, which subprocess.run does for an exception only.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    commands = {
+    commands: dict[str, Callable[[Sequence[str]], NoReturn]] = {
         "stdio": stdio,
         "auth": auth,
         "test": test,

@@ -2,12 +2,14 @@
 
 import json
 import os
+import sys
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
 import asyncpg
+import pytest
 
 from auth.secrets import Secrets
 from auth.store import open_store
@@ -17,6 +19,11 @@ from tests.processes import API_KEY, HTTP_DOOR, IDENTITY_KEY, KEY, TICKET_API, h
 
 QUIET: Final = {"COVERAGE_PROCESS_CONFIG": "", "MCP_LOG_LEVEL": "WARNING"}
 """Neither coverage nor a log line for each probe takes time and memory."""
+MARKS: Final = (
+    pytest.mark.long,
+    pytest.mark.skipif(sys.platform != "linux", reason="reads memory and sockets of the server in /proc"),
+)
+"""What is true of every test that attacks a server."""
 ATTACKER: Final = "default"
 NEIGHBOUR: Final = "acme"
 LIMITED: Final = (
@@ -86,11 +93,15 @@ def session_probe(address: str) -> Probe:
 
 
 async def nice_postgres(database: PostgresDatabase) -> None:
-    """Let the database server and the backends that it will start have only the processor time that is left over."""
+    """Give the database server, and each backend that it starts from now on, the lowest priority."""
     connection = await asyncpg.connect(database.owner_url, timeout=10)
     try:
         backend = await connection.fetchval("SELECT pg_backend_pid()")
     finally:
         await connection.close(timeout=10)
-    server = int(Path(f"/proc/{backend}/stat").read_text("ascii").rpartition(")")[2].split()[1])
-    os.setpriority(os.PRIO_PROCESS, server, 19)
+    os.setpriority(os.PRIO_PROCESS, parent_of(backend), 19)
+
+
+def parent_of(pid: int) -> int:
+    """Return the process that started another one."""
+    return int(Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()[1])

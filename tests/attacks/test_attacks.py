@@ -1,20 +1,15 @@
 """Cases A2 to A8 as bounded attacks: the server answers all others in time, and nothing of the attack stays."""
 
-import sys
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from tests.attacks.grounds import api_alone, door, open_door, with_few_files
+from tests.attacks.grounds import MARKS, api_alone, door, open_door, with_few_files
 from tests.attacks.watch import attacked
-from tests.processes import HTTP_DOOR, TICKET_API, sqlite
+from tests.processes import HTTP_DOOR, TICKET_API
 
-pytestmark = [
-    pytest.mark.long,
-    pytest.mark.xdist_group("attacks"),
-    pytest.mark.skipif(sys.platform != "linux", reason="reads memory and sockets of the server in /proc"),
-]
+pytestmark = MARKS
 
 FEW_FILES: Final = 64
 HEADS: Final = ("header_lines", "header_value", "address_line", "pipeline")

@@ -1,20 +1,16 @@
 """Case A1: tickets grow on PostgreSQL whose small tables were never analysed, and each page comes in time."""
 
 import asyncio
-import sys
+from typing import Any
 
 import pytest
 
-from tests.attacks.grounds import nice_postgres, shared_door
+from tests.attacks.grounds import MARKS, nice_postgres, shared_door
 from tests.attacks.watch import ATTACK_S, call_probe, watched
 from tests.databases import Postgres, make_ticket_tables
 from tests.ticket_api.bulk import fill_tickets
 
-pytestmark = [
-    pytest.mark.long,
-    pytest.mark.xdist_group("attacks"),
-    pytest.mark.skipif(sys.platform != "linux", reason="reads memory and sockets of the server in /proc"),
-]
+pytestmark = MARKS
 
 
 @pytest.mark.parametrize("tickets", [1_100, 2_500])
@@ -31,7 +27,8 @@ async def test_lists_and_searches_stay_quick_as_tickets_grow(postgres: Postgres,
 
 async def readers(address: str, key: str) -> str:
     """Three colleagues who list, list what is open and search, each after the response before, for some time."""
-    asked = [{"limit": 100}, {"showCompleted": False}, {"searchQuery": "printer"}, {"searchQuery": "no such words"}]
+    searches = [{"searchQuery": "printer"}, {"searchQuery": "no such words"}]
+    asked: list[dict[str, Any]] = [{"limit": 100}, {"showCompleted": False}, *searches]
     done = [0, 0]
 
     async def read(first: int) -> None:
