@@ -17,7 +17,8 @@ from tests.attacks.watch import Ground, Probe, call_probe, probe
 from tests.databases import PostgresDatabase
 from tests.processes import API_KEY, HTTP_DOOR, IDENTITY_KEY, KEY, TICKET_API, http_door, sqlite, started
 
-QUIET: Final = {"COVERAGE_PROCESS_CONFIG": "", "MCP_LOG_LEVEL": "WARNING"}
+UNCOVERED: Final = {"COVERAGE_PROCESS_CONFIG": ""}
+QUIET: Final = UNCOVERED | {"MCP_LOG_LEVEL": "WARNING"}
 """Neither coverage nor a log line for each probe takes time and memory."""
 MARKS: Final = (
     pytest.mark.long,
@@ -79,7 +80,7 @@ async def shared_door(database_url: str) -> AsyncGenerator[Ground]:
 async def api_alone(folder: Path, program: Sequence[str] = TICKET_API) -> AsyncGenerator[Ground]:
     """Start the ticket API by itself; the neighbour is a door that lists tickets."""
     settings = {"PORT": "0", "MCP_API_KEY": API_KEY, "MCP_DATABASE_URL": sqlite(folder)}
-    with started(program, **QUIET, **settings) as (address, process):
+    with started(program, **UNCOVERED, **settings) as (address, process):
         neighbour = probe(address, "/tickets?limit=10", {"x-api-key": API_KEY}, has=b"TCK-")
         yield Ground(address, process.pid, probe(address, "/health"), neighbour)
 
@@ -96,10 +97,10 @@ async def nice_postgres(database: PostgresDatabase) -> None:
     """Give the database server, and each backend that it starts from now on, the lowest priority."""
     connection = await asyncpg.connect(database.owner_url, timeout=10)
     try:
-        backend = await connection.fetchval("SELECT pg_backend_pid()")
+        server = parent_of(await connection.fetchval("SELECT pg_backend_pid()"))
     finally:
         await connection.close(timeout=10)
-    os.setpriority(os.PRIO_PROCESS, parent_of(backend), 19)
+    os.setpriority(os.PRIO_PROCESS, server, 19)
 
 
 def parent_of(pid: int) -> int:
