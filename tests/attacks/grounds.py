@@ -20,10 +20,10 @@ from tests.processes import API_KEY, HTTP_DOOR, IDENTITY_KEY, KEY, TICKET_API, h
 UNCOVERED: Final = {"COVERAGE_PROCESS_CONFIG": ""}
 QUIET: Final = UNCOVERED | {"MCP_LOG_LEVEL": "WARNING"}
 """Neither coverage nor a log line for each probe takes time and memory."""
-MARKS: Final = (
+MARKS: Final = [
     pytest.mark.long,
     pytest.mark.skipif(sys.platform != "linux", reason="reads memory and sockets of the server in /proc"),
-)
+]
 """What is true of every test that attacks a server."""
 ATTACKER: Final = "default"
 NEIGHBOUR: Final = "acme"
