@@ -218,17 +218,17 @@ def is_open(connection: socket.socket) -> bool:
 
 
 def unknown_names(attack: Attack) -> None:
-    """A2: arguments that no tool has, in one object or one level down."""
+    """A2: arguments that no tool has, in one object or one level down; one call after the other."""
     names = {f"name{number}": number for number in range(60_000)}
     calls = [tool_call("get_statuses", names), tool_call("get_ticket_list", {"searchQuery": names})]
-    attack.call(calls, threads=2, most=200)
+    attack.call(calls, threads=1, most=200)
 
 
 def attachments(attack: Attack) -> None:
-    """A3: a list too long, an object with too many keys, and both as text."""
+    """A3: a list too long, an object with too many keys, and both as text; one call after the other."""
     keys = [{f"key{number}": number for number in range(80_000)}]
     values: list[Any] = [[0] * 150_000, keys, json.dumps([0] * 150_000), json.dumps(keys), [[]] * 150_000]
-    attack.call([tool_call("create_ticket", {"attachments": one}) for one in values], threads=2, most=200)
+    attack.call([tool_call("create_ticket", {"attachments": one}) for one in values], threads=1, most=200)
 
 
 def searches(attack: Attack) -> None:
@@ -247,14 +247,14 @@ def cross_site(attack: Attack) -> None:
     head = f"GET /sse HTTP/1.1\r\nHost: {attack.where[0]}:{attack.where[1]}\r\nSec-Fetch-Site: cross-site\r\n"
     request = f"{head}Sec-Fetch-Mode: no-cors\r\nSec-Fetch-Dest: image\r\nAccept: image/*\r\n\r\n".encode()
     held: list[socket.socket] = []
-    for _ in range(500):
-        connection = attack.connect()
-        connection.sendall(request)
-        status = status_of(connection)
-        attack.seen[status] += 1
-        (held.append if status == "200" else socket.socket.close)(connection)
-    while held and attack.goes_on():
-        time.sleep(0.1)
+    while attack.goes_on():
+        for _ in range(500 - len(held)):
+            connection = attack.connect()
+            connection.sendall(request)
+            status = status_of(connection)
+            attack.seen[status] += 1
+            (held.append if status == "200" else socket.socket.close)(connection)
+        time.sleep(0.5)
     for connection in held:
         connection.close()
 

@@ -24,6 +24,8 @@ HEALTH_S: Final = 0.25
 CALL_S: Final = 1.0
 SHARE: Final = 0.95
 """Of the probes, so many are answered in time."""
+PROBES: Final = 100
+"""While an attack lasts, there are at least so many of each kind."""
 PEAK_MB: Final = 96
 LEFT_MB: Final = 48
 """Memory above that at rest, while an attack lasts and after it."""
@@ -123,8 +125,7 @@ class Taken:
     @property
     def is_kept(self) -> bool:
         """Whether enough of them were in time."""
-        in_time = sum(one <= self.limit_s for one in self.seconds)
-        return in_time >= SHARE * len(self.seconds) > 0
+        return sum(one <= self.limit_s for one in self.seconds) >= SHARE * len(self.seconds)
 
 
 async def watched(ground: Ground, attack: Awaitable[Any]) -> list[str]:
@@ -154,6 +155,7 @@ async def watched(ground: Ground, attack: Awaitable[Any]) -> list[str]:
         f"peak {peak:.1f} MB over rest ({rest:.1f} MB), {left:.1f} MB left; sockets {sockets}, {after} left",
         sep="\n",
     )
+    assert min(len(one.seconds) for one in kept[:2]) >= PROBES, "the attack was too short to see what others notice"
     broken = [str(one) for one in kept if not one.is_kept]
     broken += [f"peak {peak:.1f} MB over rest"] * (peak > PEAK_MB) + [f"{left:.1f} MB stay"] * (left > LEFT_MB)
     broken += [f"{after - sockets} connections stay"] * (after > sockets)
