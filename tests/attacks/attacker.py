@@ -44,7 +44,7 @@ def tool_call(name: str, arguments: Mapping[str, Any]) -> tuple[dict[str, str], 
         "mcp-method": "tools/call",
         "mcp-name": name,
     }
-    return headers, json.dumps(message).encode()
+    return headers, json.dumps(message, separators=(",", ":")).encode()
 
 
 @dataclass
@@ -219,7 +219,7 @@ def is_open(connection: socket.socket) -> bool:
 
 def unknown_names(attack: Attack) -> None:
     """A2: arguments that no tool has, in one object or one level down; one call after the other."""
-    names = {f"name{number}": number for number in range(60_000)}
+    names = {f"n{number}": 0 for number in range(60_000)}  # 0.7 MB
     calls = [tool_call("get_statuses", names), tool_call("get_ticket_list", {"searchQuery": names})]
     attack.call(calls, threads=1, most=200)
 

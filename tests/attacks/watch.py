@@ -1,7 +1,7 @@
 """What others notice of an attack: how long their requests take, what the server holds, and what is left afterwards.
 
 Probes start at fixed times whether or not those before were answered, each on a new connection: a server that stands
-still for seconds fails many of them, not one. Linux only: memory and sockets of the server are read from /proc.
+still for seconds fails many of them, not one. Linux only: memory and connections of the server are read from /proc.
 """
 
 import asyncio
@@ -32,6 +32,8 @@ LEFT_MB: Final = 48
 ATTACK_S: Final = 10.0
 RECOVERY_S: Final = 15.0
 """How long the server may take to close what an attack left: an unfinished head has 10 s."""
+LISTENING: Final = "0A"
+"""A state in /proc/net/tcp."""
 PROBE_TIMEOUT_S: Final = 5.0
 EVERY_S: Final = 0.08
 
@@ -59,13 +61,14 @@ class Ground:
         """Let `VmHWM` begin again at what is resident now."""
         Path(f"/proc/{self.pid}/clear_refs").write_text("5", "ascii")
 
-    def sockets(self) -> int:
-        """Return how many sockets it has open, listeners included."""
-        count = 0
-        for one in Path(f"/proc/{self.pid}/fd").iterdir():
-            with suppress(FileNotFoundError):  # closed meanwhile
-                count += str(one.readlink()).startswith("socket:")
-        return count
+    def connections(self) -> int:
+        """Return how many connections of clients it has accepted and not closed."""
+        port = f":{urlsplit(self.address).port:04X}"
+        sockets = [line.split() for line in Path("/proc/net/tcp").read_text("ascii").splitlines()[1:]]
+        return sum(
+            local.endswith(port) and state != LISTENING and inode != "0"
+            for _, local, _, state, _, _, _, _, _, inode, *_ in sockets
+        )
 
 
 def probe(
@@ -134,7 +137,7 @@ async def watched(ground: Ground, attack: Awaitable[Any]) -> list[str]:
     asked = (ground.health, ground.neighbour)
     for ask in asked * 10:  # so that nothing is done for the first time under attack
         assert await ask()
-    sockets, rest = ground.sockets(), ground.memory()
+    rest = ground.memory()
     ground.forget_peak()
     over = asyncio.Event()
     async with asyncio.TaskGroup() as probing:
@@ -145,29 +148,29 @@ async def watched(ground: Ground, attack: Awaitable[Any]) -> list[str]:
         finally:
             over.set()
     peak = ground.memory("VmHWM") - rest
-    after = await recovered(ground, sockets)
+    open_still = await recovered(ground)
     kept.append(Taken("health afterwards", HEALTH_S))
     for _ in range(20):
         await kept[-1]._one(ground.health)
     left = ground.memory() - rest
     print(
         *kept,
-        f"peak {peak:.1f} MB over rest ({rest:.1f} MB), {left:.1f} MB left; sockets {sockets}, {after} left",
+        f"peak {peak:.1f} MB over rest ({rest:.1f} MB), {left:.1f} MB left; {open_still} connections left",
         sep="\n",
     )
     assert min(len(one.seconds) for one in kept[:2]) >= PROBES, "the attack was too short to see what others notice"
     broken = [str(one) for one in kept if not one.is_kept]
     broken += [f"peak {peak:.1f} MB over rest"] * (peak > PEAK_MB) + [f"{left:.1f} MB stay"] * (left > LEFT_MB)
-    broken += [f"{after - sockets} connections stay"] * (after > sockets)
+    broken += [f"{open_still} connections stay"] * (open_still > 0)
     return broken
 
 
-async def recovered(ground: Ground, sockets: int) -> int:
-    """Wait until no more sockets are open than before, at most `RECOVERY_S`; return how many there are."""
+async def recovered(ground: Ground) -> int:
+    """Wait until no connection of a client is open, at most `RECOVERY_S`; return how many are."""
     deadline = time.monotonic() + RECOVERY_S
-    while (open_now := ground.sockets()) > sockets and time.monotonic() < deadline:  # noqa: ASYNC110 - /proc has no events
+    while (still := ground.connections()) and time.monotonic() < deadline:  # noqa: ASYNC110 - /proc has no events
         await asyncio.sleep(0.1)
-    return open_now
+    return still
 
 
 async def attacked(ground: Ground, name: str, *, seconds: float = ATTACK_S) -> list[str]:
