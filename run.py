@@ -4,7 +4,7 @@
     python3 run.py stdio                               the STDIO door, for a client's configuration
     python3 run.py auth [--help]                       keys of people and programs, organisations, audit
     python3 run.py test [pytest arguments]             every check; with arguments pytest alone
-    python3 run.py test --long                         what takes long: other people's clients, fuzzing
+    python3 run.py test --long [PART]                  what takes long: attacks, other people's clients, fuzzing
     python3 run.py mutants [--only NAME]               break the code on purpose, see the tests fail
     python3 run.py chaos [--repeat N] [--seed N]       break servers in the middle of calls, see every promise kept
     python3 run.py demo-outage                         two instances, killed while a client works: half a minute
@@ -31,6 +31,7 @@ import sysconfig
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO, NoReturn
 
@@ -44,6 +45,13 @@ if sys.version_info < OLDEST:  # before the first annotation, which an older Pyt
     )
 
 ROOT = Path(__file__).resolve().parent
+LONG_PARTS = {  # what `test --long` can run alone
+    "attacks": ["tests/attacks"],
+    "chaos": ["tests/chaos"],
+    "clients": ["tests/interop", "tests/sse_conformance"],
+    "data": ["tests/ticket_api"],
+    "fuzz": ["tests/fuzz", "tests/ticket_api/test_openapi_fuzz.py"],
+}
 LOCK_NAME, STAMP_NAME = "set-up.lock", "set-up.stamp"
 
 
@@ -105,14 +113,21 @@ def test(arguments: Sequence[str]) -> NoReturn:
 
     What takes long is a run of its own: the tests marked so, without coverage, which the other run is held to.
     """
+    is_long, part = list(arguments[:1]) == ["--long"], " ".join(arguments[1:])
+    if is_long and part not in {"", *LONG_PARTS}:
+        stop(f"`test --long` takes one part or nothing, not `{part}`. The parts: {', '.join(LONG_PARTS)}.")
     python, env = test_environment()
     pytest = [python, "-m", "pytest", "-o", f"cache_dir={cache_folder() / 'pytest'}"]
     at_once = [*pytest, "--dist=loadgroup", "-n"]
-    if list(arguments) == ["--long"]:
+    if is_long:
+        paths = LONG_PARTS.get(part, ["--ignore=tests/attacks"])
         checks = {
             "set-up of the clients": [python, "-m", "tests.interop", "set-up"],
-            "pytest": [*at_once, "2", "-m", "long"],
+            "pytest": [*at_once, "2", "-m", "long", *paths],
+            "attacks": [*pytest, "-m", "long", "-rP", *LONG_PARTS["attacks"]],  # alone, as they measure latency
         }
+        needed = {"attacks": {"attacks"}, "clients": {"set-up of the clients", "pytest"}, "": checks.keys()}
+        checks = {name: check for name, check in checks.items() if name in needed.get(part, {"pytest"})}
     elif arguments:
         sys.exit(subprocess.run([*pytest, *arguments], cwd=ROOT, env=env, check=False).returncode)
     else:
@@ -139,25 +154,10 @@ def passes(name: str, command: Sequence[str], env: Mapping[str, str]) -> bool:
     return code == 0
 
 
-def mutants(arguments: Sequence[str]) -> NoReturn:
-    """Run tests/mutants.py in the test environment."""
-    run_tool("tests/mutants.py", *arguments)
-
-
-def chaos(arguments: Sequence[str]) -> NoReturn:
-    """Run tests/chaos in the test environment."""
-    run_tool("-m", "tests.chaos", *arguments)
-
-
-def demo_outage(arguments: Sequence[str]) -> NoReturn:
-    """Run the demonstration in the test environment."""
-    run_tool("-m", "tests.chaos.demo", *arguments)
-
-
-def run_tool(*arguments: str) -> NoReturn:
+def run_tool(tool: Sequence[str], arguments: Sequence[str]) -> NoReturn:
     """Run a program of the tests to its end, which is this process's end, too."""
     python, env = test_environment()
-    sys.exit(subprocess.run([python, *arguments], cwd=ROOT, env=env, check=False).returncode)
+    sys.exit(subprocess.run([python, *tool, *arguments], cwd=ROOT, env=env, check=False).returncode)
 
 
 def become(python: str, program: Sequence[str], env: Mapping[str, str]) -> NoReturn:
@@ -375,13 +375,13 @@ def main(arguments: Sequence[str]) -> NoReturn:
     """Dispatch to one of the commands; without a command, serve."""
     # An end by signal has to end pip as well, which subprocess.run does for an exception only.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    commands = {
+    commands: dict[str, Callable[[Sequence[str]], NoReturn]] = {
         "stdio": stdio,
         "auth": auth,
         "test": test,
-        "mutants": mutants,
-        "chaos": chaos,
-        "demo-outage": demo_outage,
+        "mutants": partial(run_tool, ["tests/mutants.py"]),
+        "chaos": partial(run_tool, ["-m", "tests.chaos"]),
+        "demo-outage": partial(run_tool, ["-m", "tests.chaos.demo"]),
     }
     try:
         if arguments and arguments[0] in commands:

@@ -1,6 +1,7 @@
 """The README's own snippets, run as a newcomer would paste them: only addresses and program paths are changed."""
 
 import asyncio
+import json
 import re
 import shlex
 import subprocess
@@ -12,6 +13,9 @@ from typing import Final
 import pytest
 
 from tests import processes
+from tests.interop.drive import bridge
+from tests.interop.environments import version
+from tests.interop.rows import PATHS, ROWS
 from tests.javascript import node
 from tests.processes import ROOT
 
@@ -95,3 +99,17 @@ def test_the_versions_named_are_the_ones_tested(pinned: str) -> None:
     lock = (ROOT / "tests" / "clients" / "package.json").read_text(encoding="utf-8")
     pins = (ROOT / "requirements.txt").read_text(encoding="utf-8")
     assert f'"{name}": "{version}"' in lock or f"{name}=={version} " in pins
+
+
+def test_the_bridge_to_a_team_server_is_named_as_it_was_driven() -> None:
+    """The interop tests drive it with the same arguments, and a wrong key, too."""
+    written = json.loads(snippet("json", "mcp-remote"))["mcpServers"]["tickets"]
+    package, url, *arguments = written["args"]
+    (row,) = [one for one in ROWS if (one.client.driver, one.wire) == ("mcp_remote", "http")]
+
+    assert written["command"] == "npx"
+    assert package == f"mcp-remote@{version(row.client.package, row.client.home)}"
+    assert url.endswith(PATHS[row.wire])
+    assert [url, *arguments] == bridge(row, url, "${KEY}")[2:]
+    assert list(written["env"]) == ["KEY"], "mcp-remote puts it in the place of ${KEY}"
+    assert "**claude.ai** and **ChatGPT**" in README, "and what cannot connect yet is not left out"

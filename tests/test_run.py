@@ -294,12 +294,43 @@ def test_what_takes_long_runs_alone_after_its_set_up(developed: Checkout) -> Non
     lines = [line for line in result.stdout.splitlines() if not line.startswith(("caches", "clients"))]
     assert lines[0] == "interop set-up"
     assert lines[1].startswith("pytest -o cache_dir=")
-    assert lines[1].endswith("--dist=loadgroup -n 2 -m long"), "coverage is measured in the other run"
-    assert lines[2:] == []
+    assert lines[1].endswith("--dist=loadgroup -n 2 -m long --ignore=tests/attacks"), (
+        "coverage is measured in the other run"
+    )
+    assert lines[2].startswith("pytest -o cache_dir=")
+    assert lines[2].endswith(" -m long -rP tests/attacks")
+    assert " -n " not in lines[2], "attacks measure latency, so nothing runs beside them"
+    assert lines[3:] == []
     assert result.returncode == 0
 
 
-@pytest.mark.parametrize(("failing", "named"), [("interop", "set-up of the clients"), ("pytest", "pytest")])
+@pytest.mark.parametrize("part", run.LONG_PARTS)
+def test_a_part_of_what_takes_long_runs_alone(developed: Checkout, part: str) -> None:
+    result = developed.run("test", "--long", part, prelude=NO_SET_UP)
+
+    *set_up, pytest_line = [line for line in result.stdout.splitlines() if not line.startswith(("caches", "clients"))]
+    assert set_up == (["interop set-up"] if part == "clients" else [])
+    assert pytest_line.endswith(" ".join(run.LONG_PARTS[part]))
+    assert " -m long " in pytest_line
+    assert result.returncode == 0
+
+
+def test_every_part_of_the_long_tests_is_there() -> None:
+    assert [path for paths in run.LONG_PARTS.values() for path in paths if not (run.ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("parts", [["atacks"], ["attacks", "fuzz"], ["--lf"]])
+def test_an_unknown_part_of_the_long_tests_is_refused_with_the_list_of_parts(
+    developed: Checkout, parts: list[str]
+) -> None:
+    result = developed.run("test", "--long", *parts, prelude=NO_SET_UP)
+
+    assert result.returncode == 1
+    assert result.stdout == ""
+    assert result.stderr.endswith("The parts: attacks, chaos, clients, data, fuzz.\n")
+
+
+@pytest.mark.parametrize(("failing", "named"), [("interop", "set-up of the clients"), ("pytest", "pytest, attacks")])
 def test_a_long_run_fails_when_a_part_of_it_does(developed: Checkout, failing: str, named: str) -> None:
     result = developed.run("test", "--long", prelude=NO_SET_UP, FAILING=failing)
 

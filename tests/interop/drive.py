@@ -26,12 +26,6 @@ TALK_S: Final = 30.0
 NEEDED: Final = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "LANG")
 NODE: Final = str(Path(NODE_FOLDER) / ("node.exe" if sys.platform == "win32" else "bin/node"))
 INSPECTOR: Final = "@modelcontextprotocol/inspector/clients/launcher/build/index.js"
-CALLS: Final[list[tuple[str, dict[str, Any]]]] = [
-    ("get_statuses", {}),
-    ("create_ticket", TICKET),
-    ("get_ticket_detail", {"ticketId": "$ticketId"}),
-    ("get_ticket_detail", {"ticketId": "TCK-none"}),
-]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +38,21 @@ class Seen:
     refused: dict[str, Any] | None = None
     said: str = field(default="", repr=False)
     """What it wrote to stderr."""
+
+
+def ticket(row: Row) -> dict[str, str]:
+    """Return the ticket that a row creates: with a summary of its own, else it would be a repeat of another row's."""
+    return TICKET | {"summary": f"{TICKET['summary']}, says {row}"}
+
+
+def calls(row: Row) -> list[tuple[str, dict[str, Any]]]:
+    """Return what a row calls."""
+    return [
+        ("get_statuses", {}),
+        ("create_ticket", ticket(row)),
+        ("get_ticket_detail", {"ticketId": "$ticketId"}),
+        ("get_ticket_detail", {"ticketId": "TCK-none"}),
+    ]
 
 
 def drive(row: Row, door: str, key: str, home: Path) -> Seen:
@@ -75,7 +84,7 @@ def command(row: Row, url: str, key: str) -> list[str]:
     """Return the program that is the driver of a row, with what it is told."""
     client = row.client
     headers = {"x-api-key": key}
-    told: dict[str, Any] = {"url": url, "wire": row.wire, "mode": client.mode, "headers": headers, "calls": CALLS}
+    told: dict[str, Any] = {"url": url, "wire": row.wire, "mode": client.mode, "headers": headers, "calls": calls(row)}
     match client.driver:
         case "typescript_v1" | "typescript_v2":
             mode = {"pin": client.mode} if client.mode == row.revision else client.mode
@@ -84,7 +93,7 @@ def command(row: Row, url: str, key: str) -> list[str]:
                 "sdk": client.driver[-2:],
                 "mode": mode,
                 row.wire: {"url": url, "headers": headers},
-                "calls": CALLS,
+                "calls": calls(row),
             }
             return [NODE, str(ROOT / "tests" / "clients" / "talk.mjs"), json.dumps(told)]
         case "mcp_proxy" | "mcp_remote" | "supergateway":
@@ -131,7 +140,7 @@ def complaints(row: Row, seen: Seen) -> Iterator[str]:
         yield f"it negotiated {seen.revision}, expected was {row.revision}"
     if sorted(seen.tools) != sorted(spec.name for spec in TOOLS):
         yield f"it saw the tools {seen.tools}"
-    if len(seen.results) != len(CALLS):
+    if len(seen.results) != len(calls(row)):
         yield f"it got {len(seen.results)} results"
         return
     texts = [result["content"][0]["text"] for result in seen.results]
@@ -141,7 +150,9 @@ def complaints(row: Row, seen: Seen) -> Iterator[str]:
     statuses, _, read_back, mistake = texts
     if "stat1" not in statuses:
         yield f"the statuses are {statuses!r}"
-    yield from (f"{value!r} was not read back: {read_back!r}" for value in TICKET.values() if value not in read_back)
+    yield from (
+        f"{value!r} was not read back: {read_back!r}" for value in ticket(row).values() if value not in read_back
+    )
     if "There is no ticket TCK-none" not in mistake:
         yield f"its mistake was answered with {mistake!r}"
 

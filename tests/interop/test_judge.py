@@ -9,9 +9,8 @@ import pytest
 
 from shared.toolbox import TOOLS
 from tests.interop import drive as module
-from tests.interop.drive import Seen, complaints, complaints_when_refused, drive
-from tests.interop.rows import CLIENTS, Row
-from tests.shared.given import TICKET
+from tests.interop.drive import Seen, complaints, complaints_when_refused, drive, ticket
+from tests.interop.rows import CLIENTS, ROWS, Row
 
 ROW = Row(CLIENTS[0], "sse")
 REFUSED = Seen(refused={"text": "HTTPStatusError: 401 Unauthorized"})
@@ -27,10 +26,14 @@ GOOD = Seen(
     results=[
         result("| stat1 | New |"),
         result("Created ticket TCK-0051."),
-        result("# Ticket TCK-0051\n" + "\n".join(TICKET.values())),
+        result("# Ticket TCK-0051\n" + "\n".join(ticket(ROW).values())),
         result("There is no ticket TCK-none", is_error=True),
     ],
 )
+
+
+def test_no_row_repeats_what_another_one_creates() -> None:
+    assert len({ticket(row)["summary"] for row in ROWS}) == len(ROWS)
 
 
 def test_a_good_talk_is_good_and_a_clear_refusal_is_clear() -> None:

@@ -1,0 +1,108 @@
+"""Servers to attack, started as an operator starts them, and the probes of the others who use them."""
+
+import json
+import os
+import sys
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import asyncpg
+import pytest
+
+from auth.secrets import Secrets
+from auth.store import open_store
+from tests.attacks.watch import Ground, Probe, call_probe, probe
+from tests.databases import PostgresDatabase
+from tests.processes import API_KEY, HTTP_DOOR, IDENTITY_KEY, KEY, TICKET_API, http_door, sqlite, started
+
+UNCOVERED: Final = {"COVERAGE_PROCESS_CONFIG": ""}
+QUIET: Final = UNCOVERED | {"MCP_LOG_LEVEL": "WARNING"}
+"""Neither coverage nor a log line for each probe takes time and memory."""
+MARKS: Final = [
+    pytest.mark.long,
+    pytest.mark.skipif(sys.platform != "linux", reason="reads memory and sockets of the server in /proc"),
+]
+"""What is true of every test that attacks a server."""
+ATTACKER: Final = "default"
+NEIGHBOUR: Final = "acme"
+LIMITED: Final = (
+    "import os, resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[1]),) * 2); "
+    "os.execv(sys.executable, [sys.executable, *sys.argv[2:]])"
+)
+
+
+def with_few_files(program: Sequence[str], most: int) -> Sequence[str]:
+    """Return the program, started with a hard limit of file descriptors."""
+    return ("-c", LIMITED, str(most), *program)
+
+
+@asynccontextmanager
+async def door(folder: Path, program: Sequence[str] = HTTP_DOOR) -> AsyncGenerator[Ground]:
+    """Start the HTTP door for two organisations with keys of their own, over the embedded API on SQLite.
+
+    They may make more requests a minute than by default, so that no rate limit stands in for another bound.
+    """
+    keys = {}
+    async with open_store(sqlite(folder).replace("tickets.", "tickets-identity."), Secrets([IDENTITY_KEY])) as store:
+        await store.tenants.add(NEIGHBOUR)
+        for tenant in (ATTACKER, NEIGHBOUR):
+            await store.service_accounts.add(tenant, "program", role="agent")
+            keys[tenant] = (await store.keys.create(tenant, service_account="program", name="program")).text
+    settings = {f"MCP_{rate}_PER_MINUTE": "1000000" for rate in ("READS", "WRITES", "TENANT_READS", "TENANT_WRITES")}
+    settings |= {"PORT": "0", "MCP_IDENTITY_KEYS": IDENTITY_KEY, "MCP_DATABASE_URL": sqlite(folder)}
+    with started(program, **QUIET, **settings) as (address, process):
+        neighbour = call_probe(address, keys[NEIGHBOUR], "get_ticket_list", {"limit": 10})
+        yield Ground(address, process.pid, probe(address, "/health"), neighbour, keys[ATTACKER])
+
+
+@asynccontextmanager
+async def open_door(folder: Path) -> AsyncGenerator[Ground]:
+    """Start the HTTP door without a key, as on one's own machine; the neighbour is the person there.
+
+    The neighbour's call opens a session.
+    """
+    settings = {"PORT": "0", "MCP_ALLOW_ANONYMOUS": "true", "MCP_DATABASE_URL": sqlite(folder)}
+    with started(HTTP_DOOR, **QUIET, **settings) as (address, process):
+        yield Ground(address, process.pid, probe(address, "/health"), session_probe(address))
+
+
+@asynccontextmanager
+async def shared_door(database_url: str) -> AsyncGenerator[Ground]:
+    """Start the HTTP door with one key over the embedded API on a database that was made before."""
+    with http_door(Path(), MCP_DATABASE_URL=database_url, **QUIET) as (address, process):
+        neighbour = call_probe(address, KEY, "get_ticket_list", {"limit": 10})
+        yield Ground(address, process.pid, probe(address, "/health"), neighbour, KEY)
+
+
+@asynccontextmanager
+async def api_alone(folder: Path, program: Sequence[str] = TICKET_API) -> AsyncGenerator[Ground]:
+    """Start the ticket API by itself; the neighbour is a door that lists tickets."""
+    settings = {"PORT": "0", "MCP_API_KEY": API_KEY, "MCP_DATABASE_URL": sqlite(folder)}
+    with started(program, **UNCOVERED, **settings) as (address, process):
+        neighbour = probe(address, "/tickets?limit=10", {"x-api-key": API_KEY}, has=b"TCK-")
+        yield Ground(address, process.pid, probe(address, "/health"), neighbour)
+
+
+def session_probe(address: str) -> Probe:
+    """Return a probe that opens a session over Streamable HTTP."""
+    params = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "0"}}
+    message = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params}
+    headers = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
+    return probe(address, "/mcp", headers, json.dumps(message).encode(), has=b'"result"')
+
+
+async def nice_postgres(database: PostgresDatabase) -> None:
+    """Give the database server, and each backend that it starts from now on, the lowest priority."""
+    connection = await asyncpg.connect(database.owner_url, timeout=10)
+    try:
+        server = parent_of(await connection.fetchval("SELECT pg_backend_pid()"))
+    finally:
+        await connection.close(timeout=10)
+    os.setpriority(os.PRIO_PROCESS, server, 19)
+
+
+def parent_of(pid: int) -> int:
+    """Return the process that started another one."""
+    return int(Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()[1])

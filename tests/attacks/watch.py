@@ -1,0 +1,194 @@
+"""What others notice of an attack: how long their requests take, what the server holds, and what is left afterwards.
+
+Probes start at fixed times whether or not those before were answered, each on a new connection: a server that stands
+still for seconds fails many of them, not one. Linux only: memory and connections of the server are read from /proc.
+"""
+
+import asyncio
+import math
+import sys
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from tests.attacks.attacker import tool_call
+from tests.processes import ROOT
+
+MB: Final = 1024 * 1024
+HEALTH_S: Final = 0.25
+CALL_S: Final = 1.0
+SHARE: Final = 0.95
+"""Of the probes, so many are answered in time."""
+PROBES: Final = 100
+"""While an attack lasts, there are at least so many of each kind."""
+PEAK_MB: Final = 96
+LEFT_MB: Final = 48
+"""Memory above that at rest, while an attack lasts and after it."""
+ATTACK_S: Final = 10.0
+RECOVERY_S: Final = 15.0
+"""How long the server may take to close what an attack left: an unfinished head has 10 s."""
+LISTENING: Final = "0A"
+"""A state in /proc/net/tcp."""
+PROBE_TIMEOUT_S: Final = 5.0
+EVERY_S: Final = 0.08
+
+Probe = Callable[[], Awaitable[bool]]
+"""Asks something; returns whether the response was the right one."""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """A started server, who attacks it and who goes on working with it."""
+
+    address: str
+    pid: int
+    health: Probe
+    neighbour: Probe
+    key: str = ""
+    """The attacker's."""
+
+    def memory(self, name: str = "VmRSS") -> float:
+        """Return its resident memory, in MB; `VmHWM` is the most since `forget_peak`."""
+        status = Path(f"/proc/{self.pid}/status").read_text("ascii")
+        return 1024 * next(int(line.split()[1]) for line in status.splitlines() if line.startswith(f"{name}:")) / MB
+
+    def forget_peak(self) -> None:
+        """Let `VmHWM` begin again at what is resident now."""
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5", "ascii")
+
+    def connections(self) -> int:
+        """Return how many connections of clients it has accepted and not closed."""
+        port = f":{urlsplit(self.address).port:04X}"
+        sockets = [line.split() for line in Path("/proc/net/tcp").read_text("ascii").splitlines()[1:]]
+        return sum(
+            local.endswith(port) and state != LISTENING and inode != "0"
+            for _, local, _, state, _, _, _, _, _, inode, *_ in sockets
+        )
+
+
+def probe(
+    address: str, path: str, headers: Mapping[str, str] = MappingProxyType({}), body: bytes = b"", *, has: bytes = b""
+) -> Probe:
+    """Return a probe that sends one request, a POST if it has a body; right is status 200 and `has` in the response."""
+    url = urlsplit(address)
+    about = {"Host": url.netloc, "Connection": "close", "Content-Length": str(len(body)), **headers}
+    head = "".join(f"{name}: {value}\r\n" for name, value in about.items())
+    request = f"{'POST' if body else 'GET'} {path} HTTP/1.1\r\n{head}\r\n".encode() + body
+
+    async def ask() -> bool:
+        reader, writer = await asyncio.open_connection(url.hostname, url.port)
+        try:
+            writer.write(request)
+            response = await reader.read()
+            return response.startswith(b"HTTP/1.1 200") and has in response
+        finally:
+            writer.close()
+
+    return ask
+
+
+def call_probe(address: str, key: str, name: str, arguments: Mapping[str, Any]) -> Probe:
+    """Return a probe that calls a tool."""
+    headers, body = tool_call(name, arguments)
+    return probe(address, "/mcp", headers | ({"x-api-key": key} if key else {}), body, has=b'"isError":false')
+
+
+@dataclass
+class Taken:
+    """How long the requests of one probe took, in seconds; infinite where the response was late, wrong or missing."""
+
+    name: str
+    limit_s: float
+    seconds: list[float] = field(default_factory=list)
+
+    async def run(self, ask: Probe, until: asyncio.Event) -> None:
+        """Ask every `EVERY_S` until the event, and wait for what is under way."""
+        async with asyncio.TaskGroup() as asking:
+            while not until.is_set():
+                asking.create_task(self._one(ask))
+                await asyncio.sleep(EVERY_S)
+
+    async def _one(self, ask: Probe) -> None:
+        began, is_right = time.perf_counter(), False
+        with suppress(TimeoutError, OSError):
+            async with asyncio.timeout(PROBE_TIMEOUT_S):
+                is_right = await ask()
+        self.seconds.append(time.perf_counter() - began if is_right else math.inf)
+
+    def __str__(self) -> str:
+        late = sum(one > self.limit_s for one in self.seconds)
+        middle, most = (sorted(self.seconds)[int(share * len(self.seconds))] for share in (0.5, SHARE))
+        return f"{self.name}: {len(self.seconds)} probes, {late} late, p50 {middle:.3f} s, p95 {most:.3f} s"
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether enough of them were in time."""
+        return sum(one <= self.limit_s for one in self.seconds) >= SHARE * len(self.seconds)
+
+
+async def watched(ground: Ground, attack: Awaitable[Any]) -> list[str]:
+    """Probe while `attack` lasts; return what was promised and not kept, and print what was measured."""
+    kept = [Taken("health", HEALTH_S), Taken("neighbour", CALL_S)]
+    asked = (ground.health, ground.neighbour)
+    for ask in asked * 10:  # so that nothing is done for the first time under attack
+        assert await ask()
+    rest = ground.memory()
+    ground.forget_peak()
+    over = asyncio.Event()
+    async with asyncio.TaskGroup() as probing:
+        for one, ask in zip(kept, asked, strict=True):
+            probing.create_task(one.run(ask, over))
+        try:
+            print(await attack)
+        finally:
+            over.set()
+    peak = ground.memory("VmHWM") - rest
+    open_still = await recovered(ground)
+    kept.append(Taken("health afterwards", HEALTH_S))
+    for _ in range(20):
+        await kept[-1]._one(ground.health)
+    left = ground.memory() - rest
+    print(
+        *kept,
+        f"peak {peak:.1f} MB over rest ({rest:.1f} MB), {left:.1f} MB left; {open_still} connections left",
+        sep="\n",
+    )
+    assert min(len(one.seconds) for one in kept[:2]) >= PROBES, "the attack was too short to see what others notice"
+    broken = [str(one) for one in kept if not one.is_kept]
+    broken += [f"peak {peak:.1f} MB over rest"] * (peak > PEAK_MB) + [f"{left:.1f} MB stay"] * (left > LEFT_MB)
+    broken += [f"{open_still} connections stay"] * (open_still > 0)
+    return broken
+
+
+async def recovered(ground: Ground) -> int:
+    """Wait until no connection of a client is open, at most `RECOVERY_S`; return how many are."""
+    deadline = time.monotonic() + RECOVERY_S
+    while (still := ground.connections()) and time.monotonic() < deadline:  # noqa: ASYNC110 - /proc has no events
+        await asyncio.sleep(0.1)
+    return still
+
+
+async def attacked(ground: Ground, name: str, *, seconds: float = ATTACK_S) -> list[str]:
+    """Run an attack as a process of its own; return what was promised and not kept."""
+    command = (sys.executable, "-m", "tests.attacks.attacker", name, ground.address)
+    options = ("--key", ground.key, "--seconds", str(seconds))
+    return await watched(ground, run_to_its_end(*command, *options, within_s=seconds + 30))
+
+
+async def run_to_its_end(*command: str, within_s: float) -> str:
+    """Run a program and return what it wrote; it has to end by itself and in time."""
+    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
+    try:
+        async with asyncio.timeout(within_s):
+            written, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode == 0
+    return written.decode()

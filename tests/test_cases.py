@@ -1,0 +1,45 @@
+"""tests/cases.toml says which tests stand for which case of use: they have to exist, and no case may be forgotten."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from collections import Counter
+from typing import Any, Final
+
+import pytest
+
+from tests.processes import ROOT
+from tests.test_promises import names_in
+
+TABLE: Final[dict[str, dict[str, Any]]] = tomllib.loads((ROOT / "tests" / "cases.toml").read_text(encoding="utf-8"))
+CASES: Final = frozenset({
+    *(f"A{number}" for number in range(1, 16)),
+    *("T1", "T2", "T3", "T4", "T5", "T9", "U7", "U8", "U12", "U13", "C8", "D18", "D28"),
+})  # fmt: skip
+SERIOUS: Final = frozenset({*(f"A{number}" for number in range(1, 9)), "T1", "T2", "T3", "T4", "T9", "U7", "U8"})
+AT_LEAST: Final = 4
+"""A serious case and three neighbours: other fields, wires, tools, databases, code points."""
+NAMED: Final = sorted({test for row in TABLE.values() for test in row["tests"]})
+
+
+def test_every_case_is_in_the_table() -> None:
+    assert set(TABLE) == CASES
+    assert [case for case, row in TABLE.items() if set(row) != {"title", "tests"} or not row["tests"]] == []
+
+
+@pytest.mark.parametrize("named", NAMED)
+def test_what_is_said_to_test_a_case_exists(named: str) -> None:
+    place = re.fullmatch(r"(tests/[\w/]+\.py)::(\w+)", named)
+    assert place is not None
+    assert place[2] in names_in(place[1])
+
+
+def test_serious_cases_are_tested_with_their_neighbours() -> None:
+    files = sorted({test.partition("::")[0] for case in SERIOUS & set(TABLE) for test in TABLE[case]["tests"]})
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *files]
+    collected = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60).stdout
+    rows = Counter(line.partition("[")[0] for line in collected.splitlines() if "::" in line)
+
+    few = {case: sum(rows[test] for test in TABLE[case]["tests"]) for case in SERIOUS & set(TABLE)}
+    assert {case: count for case, count in few.items() if count < AT_LEAST} == {}
