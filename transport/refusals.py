@@ -62,8 +62,8 @@ def in_session(error: RateLimitedError | InsufficientScopeError, request: JSONRP
         return messages.refusal(error.kind, str(error), request_id=request.id, scope=error.scope.value)
     if request.method != "tools/call":
         return messages.refusal(error.kind, str(error), request_id=request.id, retryAfter=error.retry_after_s)
-    said = {"kind": error.kind, "effect": Effect.NOTHING_CHANGED.value, "message": str(error)}
-    said |= {"retryAfter": error.retry_after_s}
+    wait_s = error.retry_after_s
+    said = {"kind": error.kind, "effect": Effect.NOTHING_CHANGED.value, "message": str(error), "retryAfter": wait_s}
     return messages.failed_call(request.id, str(error), said, is_modern=is_modern)
 
 
