@@ -30,7 +30,7 @@ log = get_logger(__name__)
 MAX_CONNECTIONS: Final = 4_096
 FILES_KEPT: Final = 256
 """File descriptors that are not for clients: databases, brokers, ticket APIs."""
-END_S: Final = 8.2
+END_S: Final = 8.0
 """Seconds from a signal until what still waits is cancelled; 9 s are promised (S6 in docs/sessions.md)."""
 CANCELLED_AGAIN_S: Final = 0.1
 CANCELLATIONS: Final = 4

@@ -25,7 +25,7 @@ from ticket_api.times import show_moment, utc_now
 REFUSALS: Final = (
     *(SettingsError, CannotListenError, DatabaseNotReadyError, DatabaseBusyError, commands.CommandError, ValueError),
 )
-FINISH_S: Final = 7
+FINISH_S: Final = 6
 """Seconds for requests in flight after a signal."""
 
 
