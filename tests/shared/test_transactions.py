@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection, QueuePool, text
 
 from shared import database, transactions
-from shared.database import CONNECTIONS, DatabaseBusyError, resolve_url
+from shared.database import CONNECTIONS, DatabaseBusyError, Places, resolve_url
 from shared.transactions import PostgresTransactions, SqliteTransactions, _Statements, open_transactions
 from tests.databases import PostgresDatabase
 from tests.slow_work import AT_ONCE_S, SLOW, Gate, Slow, idle
@@ -195,6 +195,24 @@ async def test_connections_are_given_out_in_the_order_in_which_they_were_asked_f
     await asyncio.gather(*holders)
 
     assert served == [*range(30)] * 3
+
+
+async def test_a_newcomer_never_takes_the_place_for_which_a_waiter_was_woken() -> None:
+    places, served = Places(1), []
+
+    async def asks(name: str) -> None:
+        await places.take()
+        served.append(name)
+        places.leave()
+
+    await places.take()
+    waiter = asyncio.create_task(asks("waiter"))
+    await asyncio.sleep(0)  # it waits
+    places.leave()
+    await asks("newcomer")  # before the waiter has run again
+    await waiter
+
+    assert served == ["waiter", "newcomer"]
 
 
 async def test_waiting_for_a_connection_has_an_end_and_costs_no_place(
