@@ -4,7 +4,7 @@ The ticket API and the identity store each have one; neither knows the other.
 
 SQLite: WAL, foreign keys on, a writer takes the write lock when it begins, so that two of them wait instead of failing
 half way. PostgreSQL: asyncpg with time limits on connecting, statements and locks. Pools are bounded on both, and
-whoever waits for a connection is served in order: SQLAlchemy's own queue lets a newcomer take the connection for which
+requests for a connection are served in order: SQLAlchemy's own queue lets a newcomer take the connection for which
 a waiter was woken.
 Source: SQLAlchemy 2.1, "SQLite: Serializable isolation / Savepoints / Transactional DDL" for taking BEGIN over.
 """
@@ -104,7 +104,7 @@ UNUSABLE: Final[Mapping[str, type[DatabaseBusyError]]] = MappingProxyType({
     "25006": DatabaseReadOnlyError,
     "58030": DatabaseFailedError,
 })  # fmt: skip
-"""What an operator has to mend: by SQLite's primary result code, or PostgreSQL's SQLSTATE (its appendix A)."""
+"""What an operator has to fix: by SQLite's primary result code, or PostgreSQL's SQLSTATE (its appendix A)."""
 
 
 def resolve_url(database_url: str) -> URL:
@@ -205,7 +205,7 @@ def busy_is_told() -> Iterator[None]:
 
 
 def unusable_as(error: BaseException) -> type[DatabaseBusyError] | None:
-    """Return what an operator has to mend before the same statement can succeed, or None where that is not it."""
+    """Return what an operator has to fix before the same statement can succeed, or None where that is not it."""
     cause = getattr(error, "orig", None)
     name: str = getattr(cause, "sqlite_errorname", None) or ""  # SQLITE_IOERR_WRITE is a kind of SQLITE_IOERR
     return UNUSABLE.get(getattr(cause, "sqlstate", None) or "_".join(name.split("_")[:2]))

@@ -96,7 +96,7 @@ class FailedAttempts:
         Raises:
             TooManyFailuresError: there is no attempt left; nothing was checked.
         """
-        # Found by a digest that nobody outside can compute: how long the search takes tells nothing about any key.
+        # Found by a digest that no client can compute: how long the search takes tells nothing about any key.
         mark = hmac.digest(self._blind, key.encode(), sha256)
         turn: AbstractAsyncContextManager[None] = self._turn(network_of(address))
         if self._was_right(mark):

@@ -49,7 +49,7 @@ def tool_call(name: str, arguments: Mapping[str, Any]) -> tuple[dict[str, str], 
 
 @dataclass
 class Attack:
-    """Whom it meets, with which key, and until when."""
+    """Its target, its key, and when it ends."""
 
     address: str
     key: str
