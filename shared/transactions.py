@@ -45,7 +45,7 @@ class Transactions(ABC):
         try:
             await asyncio.wait([future])
         except asyncio.CancelledError:
-            future.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # no caller is left to take it
+            future.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # no caller is left
             stop()
             raise
         return future.result()
