@@ -91,9 +91,9 @@ class FairQueue:
         line.waiting.append(turn)
         try:
             async with asyncio.timeout(patience_s):
-                await turn
+                await asyncio.shield(turn)  # which may get its place after its call was cancelled, before that has run
         except BaseException:
-            if turn.done() and not turn.cancelled():  # the place came in the moment in which its call gave up
+            if turn.done():  # the place came in the moment in which its call gave up
                 self.leave(organisation)
             else:
                 line.waiting.remove(turn)

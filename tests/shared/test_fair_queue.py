@@ -205,6 +205,21 @@ async def test_a_place_that_comes_to_a_call_as_it_is_cancelled_goes_to_the_next(
     assert calls.entered[-1] == "later"
 
 
+async def test_a_place_that_becomes_free_as_a_call_is_cancelled_goes_to_the_next(calls: Calls) -> None:
+    """The other order: the call was cancelled, by itself or by its time-out, and has not run since."""
+    for _ in range(PLACES):
+        await calls.begin("acme")
+    cancelled = await calls.begin("acme", name="cancelled")
+    await calls.begin("acme", name="later")
+
+    cancelled.cancel()
+    calls.queue.leave("acme")
+    await settled()
+
+    assert cancelled.cancelled()
+    assert calls.entered[-1] == "later"
+
+
 async def test_nothing_is_kept_of_an_organisation_without_calls(calls: Calls) -> None:
     for number in range(50):
         organisation = f"tenant-{number}"
