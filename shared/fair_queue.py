@@ -91,11 +91,11 @@ class FairQueue:
         line.waiting.append(turn)
         try:
             async with asyncio.timeout(patience_s):
-                await turn
+                await asyncio.shield(turn)  # which may get its place after its call was cancelled, before that has run
         except BaseException:
-            if turn.done() and not turn.cancelled():  # the place came in the moment in which its call gave up
+            if turn.done():  # the place came in the moment in which its call gave up
                 self.leave(organisation)
-            elif turn in line.waiting:  # else it was passed over meanwhile
+            else:
                 line.waiting.remove(turn)
                 if not line.waiting:
                     self._turns.remove(organisation)
@@ -108,11 +108,7 @@ class FairQueue:
         while self._free and passed_over < len(self._turns):
             organisation = self._turns.popleft()
             line = self._lines[organisation]
-            while line.waiting and line.waiting[0].done():  # its time is up, and its task has not run yet
-                line.waiting.popleft()
-            if not line.waiting:
-                self._forget_if_empty(organisation, line)
-            elif self._may_have_place(organisation, line):
+            if self._may_have_place(organisation, line):
                 self._free -= 1
                 line.held += 1
                 line.waiting.popleft().set_result(None)

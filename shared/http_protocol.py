@@ -151,6 +151,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Forget the connection."""
         self.server_state.leave(self)
         super().connection_lost(exc)
+        self._unset_keepalive_if_required()  # uvicorn keeps the timer, and with it everything, when a client resets
 
     def data_received(self, data: bytes) -> None:
         """Parse what has arrived, no more at once than a head may still have: one read may bring 256 kB.

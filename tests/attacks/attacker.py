@@ -24,6 +24,7 @@ MOST_BYTES: Final = 160 * 1024 * 1024
 """What one connection sends at most."""
 PIPELINED: Final = 200_000
 """Requests that one connection pipelines at most."""
+MOST_CALLS: Final = 20_000
 WAIT_S: Final = 10.0
 NO_ANSWER: Final = "no answer"
 
@@ -109,9 +110,9 @@ class Attack:
             self.seen[status_of(connection)] += 1
             time.sleep(0.05)
 
-    def call(self, calls: Sequence[tuple[dict[str, str], bytes]], *, threads: int, most: int) -> None:
-        """Make at most `most` calls, the given ones in turn, as many at once as there are threads."""
-        left: Iterator[tuple[dict[str, str], bytes]] = islice(cycle(calls), most)
+    def call(self, calls: Sequence[tuple[dict[str, str], bytes]], *, threads: int) -> None:
+        """Make at most `MOST_CALLS`, the given ones in turn, as many at once as there are threads."""
+        left: Iterator[tuple[dict[str, str], bytes]] = islice(cycle(calls), MOST_CALLS)
         taking = threading.Lock()
 
         def one() -> None:
@@ -221,25 +222,25 @@ def unknown_names(attack: Attack) -> None:
     """A2: arguments that no tool has, in one object or one level down; one call after the other."""
     names = {f"n{number}": 0 for number in range(60_000)}  # 0.7 MB
     calls = [tool_call("get_statuses", names), tool_call("get_ticket_list", {"searchQuery": names})]
-    attack.call(calls, threads=1, most=200)
+    attack.call(calls, threads=1)
 
 
 def attachments(attack: Attack) -> None:
     """A3: a list too long, an object with too many keys, and both as text; one call after the other."""
     keys = [{f"key{number}": number for number in range(80_000)}]
     values: list[Any] = [[0] * 150_000, keys, json.dumps([0] * 150_000), json.dumps(keys), [[]] * 150_000]
-    attack.call([tool_call("create_ticket", {"attachments": one}) for one in values], threads=1, most=200)
+    attack.call([tool_call("create_ticket", {"attachments": one}) for one in values], threads=1)
 
 
 def searches(attack: Attack) -> None:
     """A7: 30 searches at once by one viewer."""
     calls = [tool_call("get_ticket_list", {"searchQuery": f"report {number}", "limit": 100}) for number in range(50)]
-    attack.call(calls, threads=30, most=3000)
+    attack.call(calls, threads=30)
 
 
 def wildcards(attack: Attack) -> None:
     """A7: 20 searches at once for what is slow to look for."""
-    attack.call([tool_call("get_ticket_list", {"searchQuery": "%_" * 99})], threads=20, most=1000)
+    attack.call([tool_call("get_ticket_list", {"searchQuery": "%_" * 99})], threads=20)
 
 
 def cross_site(attack: Attack) -> None:

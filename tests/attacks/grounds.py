@@ -13,9 +13,14 @@ import pytest
 
 from auth.secrets import Secrets
 from auth.store import open_store
+from shared.database import open_engine, resolve_url
 from tests.attacks.watch import Ground, Probe, call_probe, probe
 from tests.databases import PostgresDatabase
 from tests.processes import API_KEY, HTTP_DOOR, IDENTITY_KEY, KEY, TICKET_API, http_door, sqlite, started
+from tests.ticket_api.bulk import fill_tickets
+from ticket_api.migrate import migrate
+from ticket_api.sample import filler
+from ticket_api.times import utc_now
 
 UNCOVERED: Final = {"COVERAGE_PROCESS_CONFIG": ""}
 QUIET: Final = UNCOVERED | {"MCP_LOG_LEVEL": "WARNING"}
@@ -39,11 +44,16 @@ def with_few_files(program: Sequence[str], most: int) -> Sequence[str]:
 
 
 @asynccontextmanager
-async def door(folder: Path, program: Sequence[str] = HTTP_DOOR) -> AsyncGenerator[Ground]:
+async def door(folder: Path, program: Sequence[str] = HTTP_DOOR, *, tickets: int = 0) -> AsyncGenerator[Ground]:
     """Start the HTTP door for two organisations with keys of their own, over the embedded API on SQLite.
 
-    They may make more requests a minute than by default, so that no rate limit stands in for another bound.
+    They may make more requests a minute than by default, so that no rate limit stands in for another bound. The
+    attacker's organisation has `tickets` beside the sample data.
     """
+    if tickets:
+        async with open_engine(resolve_url(sqlite(folder))) as engine:
+            await migrate(engine, fill=filler("en", utc_now), clock=utc_now)
+        await fill_tickets(sqlite(folder), tickets, accounts=0)
     keys = {}
     async with open_store(sqlite(folder).replace("tickets.", "tickets-identity."), Secrets([IDENTITY_KEY])) as store:
         await store.tenants.add(NEIGHBOUR)

@@ -12,6 +12,7 @@ from tests.processes import HTTP_DOOR, TICKET_API
 pytestmark = MARKS
 
 FEW_FILES: Final = 64
+TICKETS: Final = 5_000
 HEADS: Final = ("header_lines", "header_value", "address_line", "pipeline")
 
 
@@ -39,7 +40,7 @@ async def test_silent_connections_leave_room_at_a_ticket_api_with_few_files(tmp_
 
 @pytest.mark.parametrize("attack", ["searches", "wildcards"])
 async def test_one_organisations_searches_leave_places_for_another(tmp_path: Path, attack: str) -> None:
-    async with door(tmp_path) as ground:
+    async with door(tmp_path, tickets=TICKETS) as ground:
         assert await attacked(ground, attack) == []
 
 

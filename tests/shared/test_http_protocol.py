@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import struct
 import time
 
 import pytest
@@ -231,3 +232,17 @@ async def test_a_client_that_does_not_read_is_cut() -> None:
     async with served(unread_s=0.2) as bench, connections(bench) as (stranger,):
         await stranger.send(get("/large"))
         await until_connections(bench, 0)
+
+
+@pytest.mark.parametrize("path", ["/health", "/nothing", "/large"])
+async def test_nothing_is_kept_of_a_connection_that_was_reset(path: str) -> None:
+    """A client that closes with unread bytes resets its connection, as one does that reads only a status."""
+    async with served() as bench, connections(bench) as (client,):
+        await until_connections(bench, 1)
+        (protocol,) = bench.server.server_state.connections
+        await client.send(get(path))
+        await asyncio.get_running_loop().sock_recv(client.socket, 1)
+        client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.socket.close()
+        await until_connections(bench, 0)
+        assert protocol.timeout_keep_alive_task is None, "a timer holds on to what it would close"
