@@ -237,6 +237,7 @@ async def values_of(client: Client) -> dict[str, Any]:
         "hasDefect": True,
         "externalTicketId": "external",
         "remarks": "Remarks",
+        "clear": [],
         "attachments": [{"fileName": "a.png", "fileUrl": "https://files.example/a.png"}],
         "idempotencyKey": f"{KEY}-1",
         "allowDuplicate": False,

@@ -164,6 +164,7 @@ async def fleet(
         gate = Gate(api)
         await stack.enter_async_context(gate.run())
         doors: dict[str, str] = {"MCP_MCP_API_KEY": KEY, "MCP_API_KEY": API_KEY, "MCP_BROKER_URL": valkey.url}
+        doors["MCP_API_CONCURRENCY"] = "64"  # the gate holds every call of a crowd at once
         run = [
             Instance(number, doors | {"MCP_API_BASE_URL": gate.address(number)} | settings)
             for number in range(instances)
