@@ -15,20 +15,38 @@ SLOW: Final = {
     "sqlite": "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT count(*) FROM c",
     "postgresql": "SELECT pg_sleep(60)",
 }
+SLEEPING: Final = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
 AT_ONCE_S: Final = 2.0
 """Far below what a statement may take, and far above what a busy machine makes of "at once"."""
 
 
 class Slow:
-    """A statement that takes a minute or longer; `begun` says when it is about to run."""
+    """A statement that takes a minute or longer; `begun` says that it runs.
+
+    PostgreSQL ignores the cancellation of a statement that has not reached it yet, so there it has to be seen running.
+    """
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self._watch: asyncio.Task[None] | None = None
         self.begun = asyncio.Event()
 
     def __call__(self, connection: Connection) -> None:
-        self._loop.call_soon_threadsafe(self.begun.set)
+        if connection.dialect.name == "postgresql":
+            url = connection.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+            self._watch = self._loop.create_task(self._see_it_run(url))
+        else:
+            self._loop.call_soon_threadsafe(self.begun.set)
         connection.execute(text(SLOW[connection.dialect.name]))
+
+    async def _see_it_run(self, url: str) -> None:
+        watcher = await asyncpg.connect(url)
+        try:
+            while not await watcher.fetchval(SLEEPING):
+                pass  # each turn waits for an answer
+        finally:
+            await watcher.close()
+        self.begun.set()
 
 
 class Gate:
