@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, Phase, settings
 from schemathesis.checks import CheckFunction
 from schemathesis.specs.openapi.checks import negative_data_rejection
 
+from shared import failed_attempts
 from tests.databases import copy_sqlite
 from tests.ticket_api.conftest import KEY
 from ticket_api import create_app
@@ -78,7 +79,11 @@ def server(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> I
         async with app.router.lifespan_context(app):
             await service.serve(sockets=[listener])
 
-    with socket.create_server(("127.0.0.1", 0)) as listener:  # connections wait in its queue until the API has started
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        socket.create_server(("127.0.0.1", 0)) as listener,  # connections wait in its queue until the API has started
+    ):
+        patch.setattr(failed_attempts, "AT_ONCE", 10_000)  # each operation is tried with wrong keys as well
         thread = threading.Thread(target=lambda: asyncio.run(serve()))
         thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
