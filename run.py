@@ -135,8 +135,8 @@ def test(arguments: Sequence[str]) -> NoReturn:
             "ruff check": [python, "-m", "ruff", "check", "."],
             "ruff format": [python, "-m", "ruff", "format", "--check", "."],
             "mypy": [python, "-m", "mypy", "."],
-            # Half of such a test is waiting. Long ones have the two processors to themselves.
-            "pytest": [*at_once, "4", "-m", "not long", "--cov", "--cov-report=term"],
+            # A third of such a test is waiting. Long ones have the two processors to themselves.
+            "pytest": [*at_once, "3", "-m", "not long", "--cov", "--cov-report=term"],
         }
     with tempfile.TemporaryDirectory() as scratch:
         env["COVERAGE_FILE"] = str(Path(scratch, "coverage"))
