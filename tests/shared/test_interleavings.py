@@ -15,7 +15,7 @@ from tests.shared.given import TICKET, World, text_of, world
 from tests.shared.judge import Call, verdicts
 
 SEEDS: Final = 200
-QUICK: Final = 25
+QUICK: Final = 12
 CHOICES: Final[dict[str, tuple[Any, ...]]] = {
     "remarks": ("a", "b"),
     "summary": ("S1", "S2"),
