@@ -266,6 +266,29 @@ async def test_a_colleague_who_writes_while_it_is_read_back_is_no_contradiction(
     assert f"changed again by {await them(here)}" in done["notes"][0]
 
 
+async def test_a_late_write_that_arrives_while_it_is_read_back_is_found(here: World) -> None:
+    """Its entry is in the history, and the ticket that was read before does not hold it: both are read again."""
+    one = await ticket(here)
+    late: list[Any] = []
+
+    async def not_yet(inner: Any, request: Any) -> Any:
+        late.append(request)
+        here.wire.when("GET", ONE, then_arrive)
+        return await drops(inner, request)
+
+    async def then_arrive(inner: Any, request: Any) -> Any:
+        response = await inner.handle_async_request(request)
+        await inner.handle_async_request(late.pop())
+        return response
+
+    here.wire.when("PUT", ONE, not_yet)
+
+    done = await here.done("update_ticket", ticketId=one, updatedById=ME, remarks="mine")
+
+    assert done["changed"] == [{"field": "remarks", "new": "mine"}]
+    assert "did not confirm this; the history shows this very change" in done["notes"][0]
+
+
 async def test_a_colleague_who_writes_while_the_ticket_is_read_first_is_not_overwritten(here: World) -> None:
     one = await ticket(here)
 
