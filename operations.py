@@ -32,7 +32,7 @@ log = get_logger(__name__)
 
 PROBED_AGAIN_S: Final = 1.0
 """Whoever asks more often gets the same answer: strangers can ask, and what stands behind has other work."""
-NOBODY: Final = "unknown"
+UNKNOWN_TENANT: Final = "unknown"
 """The organisation of a request that has no principal, as the transports label it."""
 PREFIX: Final = "ticket_server_"
 HELP: Final = MappingProxyType({
@@ -151,7 +151,7 @@ class Operations:
         return JSONResponse({"error": str(error)}, status_code=error.status, headers=later)
 
     def _count(self, error: AuthenticationError) -> None:
-        self._counter.count("http_refusals", status=str(error.status), kind=error.kind, tenant=NOBODY)
+        self._counter.count("http_refusals", status=str(error.status), kind=error.kind, tenant=UNKNOWN_TENANT)
 
     async def _reason_now(self) -> str | None:
         async with self._probe:

@@ -1,5 +1,8 @@
 """Reading one ticket whole."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from shared.api_client import APIClient, segment
 from shared.errors import NotFoundError
 from shared.markdown import one_line
@@ -17,10 +20,8 @@ async def read_ticket(api: APIClient, ticket_id: str) -> tuple[Ticket, tuple[His
         UpstreamError: the API failed.
     """
     path = f"/tickets/{segment(ticket_id)}"
-    try:
+    with _named(ticket_id):
         ticket, history = await together(api.get(path), api.get(f"{path}/history"))
-    except NotFoundError:
-        raise _no_ticket(ticket_id) from None
     return parse_one(Ticket, ticket), parse_many(HistoryEntry, history)
 
 
@@ -32,11 +33,9 @@ async def read_before_write(api: APIClient, ticket_id: str) -> tuple[Ticket, tup
         UpstreamError: the API failed.
     """
     path = f"/tickets/{segment(ticket_id)}"
-    try:
+    with _named(ticket_id):
         history = await api.get(f"{path}/history")
         ticket = await api.get(path)
-    except NotFoundError:
-        raise _no_ticket(ticket_id) from None
     return parse_one(Ticket, ticket), parse_many(HistoryEntry, history)
 
 
@@ -52,5 +51,10 @@ async def read_after_write(api: APIClient, ticket_id: str) -> tuple[Ticket, tupl
     return parse_one(Ticket, ticket), parse_many(HistoryEntry, await api.get(f"{path}/history"))
 
 
-def _no_ticket(ticket_id: str) -> NotFoundError:
-    return NotFoundError(f"There is no ticket {one_line(ticket_id)}; get_ticket_list finds ids.")
+@contextmanager
+def _named(ticket_id: str) -> Iterator[None]:
+    """Name the ticket that the API does not have."""
+    try:
+        yield
+    except NotFoundError:
+        raise NotFoundError(f"There is no ticket {one_line(ticket_id)}; get_ticket_list finds ids.") from None
