@@ -13,21 +13,21 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from auth.service import Anybody, Callers, HoldersOfOneKey, IdentityService
+from auth.access import Anybody, Callers, HoldersOfOneKey, IdentityService
 from doors import TicketService
 from operations import Operations
 from shared.config import CloudSettings, SettingsError, load
 from shared.errors import TicketServerError, UpstreamUnavailableError
-from shared.http_server import CannotListenError
-from shared.migrations import DatabaseNotReadyError
+from shared.http.server import CannotListenError
 from shared.server import required_scope
+from shared.storage.migrations import DatabaseNotReadyError
 from shared.telemetry import TallyCounter, configure_logging, get_logger
 from transport import Limits, Transport
-from transport.broker import BrokerUnavailableError, SessionBroker
-from transport.broker_memory import InMemoryBroker
-from transport.broker_valkey import ValkeyBroker
-from transport.draining_server import DrainingServer
-from transport.rates import Rate, Rates
+from transport.rate_limit import Rate, Rates
+from transport.server import DrainingServer
+from transport.sessions.broker import BrokerUnavailableError, SessionBroker
+from transport.sessions.memory import InMemoryBroker
+from transport.sessions.valkey.broker import ValkeyBroker
 
 log = get_logger(__name__)
 

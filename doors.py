@@ -11,18 +11,18 @@ from mcp.server import MCPServer
 from shared.api_client import APIClient
 from shared.audit import AuditTrail
 from shared.config import SettingsError, ToolSettings
-from shared.database import CONNECTIONS, resolve_url
-from shared.desks import OneDesk, TenantDesks
+from shared.embedded.in_process import InProcessTransport
+from shared.embedded.tenant_keys import TenantKeys
 from shared.errors import UpstreamNotSetError
 from shared.fair_queue import FairQueue
 from shared.identity import DEFAULT_TENANT, Tenant, TenantDirectory, Upstream
-from shared.in_process import InProcessTransport
-from shared.migrations import DatabaseNotReadyError
-from shared.recent_writes import MemoryRecentWrites, RecentWrites
+from shared.mcp_tools.tenant_tools import OneDesk, TenantDesks
 from shared.server import build_server
+from shared.storage.database import CONNECTIONS, resolve_url
+from shared.storage.migrations import DatabaseNotReadyError
 from shared.telemetry import Counter
-from shared.tenant_keys import TenantKeys
 from shared.tools import TicketTools
+from shared.writes.recent_writes import MemoryRecentWrites, RecentWrites
 from ticket_api import create_app as create_ticket_api
 
 _EMBEDDED_URL = "http://embedded.invalid"

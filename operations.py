@@ -23,8 +23,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from auth.guarded import GuardedAuthProvider
 from auth.providers import APIKeyAuthProvider, AuthenticationError, only_credential
+from auth.throttle import GuardedAuthProvider
 from shared.audit import AuditTrail
 from shared.telemetry import TallyCounter, get_logger
 

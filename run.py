@@ -50,7 +50,7 @@ LONG_PARTS = {  # what `test --long` can run alone
     "chaos": ["tests/chaos"],
     "clients": ["tests/interop", "tests/sse_conformance"],
     "data": ["tests/ticket_api"],
-    "fuzz": ["tests/fuzz", "tests/ticket_api/test_openapi_fuzz.py"],
+    "fuzz": ["tests/fuzz", "tests/ticket_api/http/test_openapi_fuzz.py"],
 }
 LOCK_NAME, STAMP_NAME = "set-up.lock", "set-up.stamp"
 

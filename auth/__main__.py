@@ -14,15 +14,15 @@ from contextlib import asynccontextmanager
 
 import click
 
-from auth.commands import audit, keys, people, tenants
-from auth.commands.operator import Operator
-from auth.migrate import grant, prepare
-from auth.secrets import Secrets
+from auth.cli import audit, keys, tenants, users
+from auth.cli.context import Operator
 from auth.store import IdentityStore, open_store
+from auth.store.migrate import grant, prepare
+from auth.store.peppers import Secrets
 from shared.config import IdentitySettings, SettingsError, load
-from shared.database import open_engine, resolve_url
 from shared.errors import TicketServerError
-from shared.migrations import DatabaseNotReadyError
+from shared.storage.database import open_engine, resolve_url
+from shared.storage.migrations import DatabaseNotReadyError
 from shared.telemetry import configure_logging
 
 INTERRUPTED = 130
@@ -36,7 +36,7 @@ def cli(context: click.Context) -> None:
     context.obj = Operator(_store)
 
 
-for group in (tenants.tenant, people.user, people.membership, people.service, keys.key, audit.audit, keys.first_key):
+for group in (tenants.tenant, users.user, users.membership, users.service, keys.key, audit.audit, keys.first_key):
     cli.add_command(group)
 
 

@@ -6,7 +6,7 @@
 - For a write, anything but a clear answer means *outcome unknown*, unless the cause proves that nothing was sent.
 - Nothing that the API says in prose reaches a caller: it may be HTML, a stack trace or somebody's instruction.
 
-The embedded API is reached through `shared.in_process.InProcessTransport`: same client, same code path.
+The embedded API is reached through `shared.embedded.in_process.InProcessTransport`: same client, same code path.
 """
 
 import errno

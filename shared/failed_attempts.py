@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
 
-from shared.address import network_of
 from shared.audit import AuditEvent, AuditTrail
 from shared.errors import TicketServerError
-from shared.recent import Recent
-from shared.sparing import SparingTrail
+from shared.http.address import network_of
+from shared.lru import Recent
+from shared.throttled_audit import SparingTrail
 
 AT_ONCE: Final = 10
 REFILL_S: Final = 6.0

@@ -16,15 +16,15 @@ from mcp.server.mcpserver.resources import TextResource
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, INVALID_REQUEST
 
-from shared import request_state
 from shared.audit import AuditTrail, LoggedTrail
-from shared.books import Books, call_of
-from shared.desks import Desks
 from shared.identity import InsufficientScopeError, Principal, Scope, principal_of
-from shared.overview import OVERVIEW
+from shared.mcp_tools import request_state
+from shared.mcp_tools.call_log import Books, call_of
+from shared.mcp_tools.catalog import TOOLS
+from shared.mcp_tools.overview import OVERVIEW
+from shared.mcp_tools.tenant_tools import Desks
+from shared.mcp_tools.tool import TicketTool
 from shared.telemetry import Counter
-from shared.ticket_tool import TicketTool
-from shared.toolbox import TOOLS
 
 NAME: Final = "ticket-server"
 VERSION: Final = "0.1.0"

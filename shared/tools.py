@@ -10,34 +10,16 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
-from shared import inputs, results
-from shared.acting import Call, acting_user
-from shared.aftermath import created_otherwise, judge, perhaps_created, read_back
 from shared.api_client import APIClient, segment
-from shared.changes import FIELDS, added, differing, find_entries
-from shared.checks import Checked, check, cut_problems, resolve
-from shared.earlier import COMMENT_S, CREATE_S, EarlierComment, EarlierTicket
-from shared.emptying import emptied
 from shared.errors import InvalidInputError, NotStoredError, OutcomeUnknownError, Problem, TicketServerError
-from shared.features import CLEAR, TOTAL_ORDER, FeatureReader
-from shared.lookup import read_before_write, read_ticket
-from shared.master_data import MasterData
-from shared.order import Page
-from shared.recent_writes import MemoryRecentWrites, RecentWrites
-from shared.repeats import Attempt, Repeats, write_of
-from shared.results import (
-    MAX_CELL,
-    MAX_COMMENT,
-    cut,
-    shortened,
-    shortened_entry,
-    shortened_history,
-    shortened_items,
-    shortened_row,
-    shortened_ticket,
-)
+from shared.mcp_tools import inputs
 from shared.telemetry import Counter, get_logger
-from shared.tickets import (
+from shared.tickets import results
+from shared.tickets.acting_user import Call, acting_user
+from shared.tickets.changes import FIELDS, added, differing, find_entries
+from shared.tickets.features import CLEAR, TOTAL_ORDER, FeatureReader
+from shared.tickets.master_data import MasterData
+from shared.tickets.models import (
     CategoryDetail,
     HistoryEntry,
     MasterItem,
@@ -48,10 +30,24 @@ from shared.tickets import (
     User,
     parse_many,
 )
-from shared.updates import Update, store
-from shared.verification import Sent, changed_since
-from shared.windows import TicketWindows
-from shared.write_notes import (
+from shared.tickets.pages import TicketWindows
+from shared.tickets.reading import read_before_write, read_ticket
+from shared.tickets.references import Checked, check, cut_problems, resolve
+from shared.tickets.results import (
+    MAX_CELL,
+    MAX_COMMENT,
+    cut,
+    shortened,
+    shortened_entry,
+    shortened_history,
+    shortened_items,
+    shortened_row,
+    shortened_ticket,
+)
+from shared.tickets.sorting import Page
+from shared.writes.cleared_fields import emptied
+from shared.writes.earlier_writes import COMMENT_S, CREATE_S, EarlierComment, EarlierTicket
+from shared.writes.notes import (
     attachments_lost,
     author_note,
     cannot_be_empty,
@@ -59,6 +55,11 @@ from shared.write_notes import (
     proof_of_comment,
     stored_otherwise,
 )
+from shared.writes.outcome import created_otherwise, judge, perhaps_created, read_back
+from shared.writes.recent_writes import MemoryRecentWrites, RecentWrites
+from shared.writes.repeats import Attempt, Repeats, write_of
+from shared.writes.updates import Update, store
+from shared.writes.verification import Sent, changed_since
 
 log = get_logger(__name__)
 

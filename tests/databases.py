@@ -25,7 +25,7 @@ import asyncpg
 import pytest
 from sqlalchemy import URL, make_url
 
-from shared.database import open_engine, resolve_url
+from shared.storage.database import open_engine, resolve_url
 from ticket_api.migrate import migrate
 from ticket_api.sample import filler
 from ticket_api.times import utc_now

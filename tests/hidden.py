@@ -14,7 +14,7 @@ from tests.processes import API_KEY, IDENTITY_KEY, KEY, OPERATOR_KEY, said_latel
 SECRET: Final = re.compile(
     "|".join((
         *map(re.escape, (KEY, OPERATOR_KEY, API_KEY, IDENTITY_KEY)),
-        r"tkt_(?:live|test)_[0-9A-Za-z]{8}_[0-9A-Za-z]{20,}",  # auth/keys.py
+        r"tkt_(?:live|test)_[0-9A-Za-z]{8}_[0-9A-Za-z]{20,}",  # auth/store/key_format.py
         r"tapi_[0-9A-Za-z_-]{20,}",  # ticket_api
     ))
 )  # fmt: skip

@@ -24,9 +24,9 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from tests.processes import Process, started
+from tests.transport.dispatch.test_dispatcher import call
 from tests.transport.gated_server import gated_server
 from tests.transport.light_client import LightSession, Server, light_server, open_sessions
-from tests.transport.test_engine import call
 from tests.valkey import valkey_server
 
 ROOM: Final = '{"max_sessions": 3000, "max_sessions_per_principal": 3000, "max_streams_per_principal": 3000}'

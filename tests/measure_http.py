@@ -18,9 +18,9 @@ from urllib.parse import urlsplit
 
 from tests.measure import CALLERS, CALLS, OBSERVED, cpu_s, serve_sdk
 from tests.processes import Process, started
+from tests.transport.dispatch.test_dispatcher import call
 from tests.transport.gated_server import gated_server
 from tests.transport.sse_client import initialize_params
-from tests.transport.test_engine import call
 from tests.valkey import valkey_server
 
 SDK: Final = ("-m", "tests.measure_http", "--serve-sdk")

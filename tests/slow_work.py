@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 import asyncpg
 from sqlalchemy import Connection, text
 
-from shared.transactions import Transactions
+from shared.storage.transactions import Transactions
 
 T = TypeVar("T")
 SLOW: Final = {

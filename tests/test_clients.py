@@ -18,7 +18,7 @@ from mcp import Client, StdioServerParameters
 from mcp.client.sse import sse_client
 from mcp.client.stdio import stdio_client
 
-from shared.toolbox import TOOLS
+from shared.mcp_tools.catalog import TOOLS
 from tests import processes
 from tests.javascript import node
 from tests.processes import KEY, ROOT

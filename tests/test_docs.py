@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from shared.config import settings_table
-from transport import guide
+from transport.http import migration_guide
 
 ROOT = Path(__file__).resolve().parent.parent
 READMES = ["README.md", "README.ja.md"]
@@ -49,8 +49,8 @@ def test_both_readmes_have_the_same_code_and_name_the_same_things() -> None:
 
 def test_client_authors_read_the_same_in_the_guide_and_on_the_page_of_the_server() -> None:
     (changes,) = re.findall(r"^```diff\n(.*?)^```$", text("docs/migration.md"), re.MULTILINE | re.DOTALL)
-    assert changes == guide.changes("https://tickets.example.com/mcp")
-    assert changes in guide.page("https://tickets.example.com", None)
+    assert changes == migration_guide.changes("https://tickets.example.com/mcp")
+    assert changes in migration_guide.page("https://tickets.example.com", None)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

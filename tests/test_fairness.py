@@ -15,8 +15,8 @@ import httpx2
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from auth.secrets import Secrets
 from auth.store import open_store
+from auth.store.peppers import Secrets
 from tests import standin
 from tests.processes import IDENTITY_KEY, http_door, sqlite
 from tests.transport.serving import serve

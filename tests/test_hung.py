@@ -17,10 +17,10 @@ import asyncpg
 import httpx2
 import pytest
 
-from auth.migrate import grant, prepare
-from auth.secrets import Secrets
 from auth.store import open_store
-from shared.database import open_engine, resolve_url
+from auth.store.migrate import grant, prepare
+from auth.store.peppers import Secrets
+from shared.storage.database import open_engine, resolve_url
 from tests.databases import Postgres, PostgresDatabase, dsn, make_ticket_tables, running_postgres
 from tests.processes import API_KEY, IDENTITY_KEY, TICKET_API, http_door, started
 from tests.shared.given import TICKET

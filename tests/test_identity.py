@@ -20,13 +20,13 @@ from mcp.client.streamable_http import streamable_http_client
 from pydantic import SecretStr
 
 import cloud_mcp_server
-from auth.keys import ApiKey, parse
-from auth.migrate import grant, prepare
-from auth.secrets import Secrets
-from auth.service import IdentityService
+from auth.access import IdentityService
 from auth.store import IdentityStore, open_store
+from auth.store.key_format import ApiKey, parse
+from auth.store.migrate import grant, prepare
+from auth.store.peppers import Secrets
 from shared.config import CloudSettings
-from shared.database import open_engine, resolve_url
+from shared.storage.database import open_engine, resolve_url
 from tests.databases import Postgres
 from tests.processes import IDENTITY_KEY, KEY, ROOT, environment, http_door, sqlite
 from tests.transport.sse_client import sse_session

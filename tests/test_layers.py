@@ -23,13 +23,25 @@ LONGEST_TEST_FILE: Final = 500
 EDGES: Final = ("auth", "ticket_api", "transport")
 LAYER_4: Final = ("cloud_mcp_server", "mcp_server", "doors", "operations", "auth.__main__", "ticket_api.__main__")
 LAYER_1: Final = (
-    *("shared.address", "shared.audit", "shared.bounds", "shared.errors", "shared.failed_attempts"),
-    *("shared.identity", "shared.names", "shared.recent", "shared.recent_writes", "shared.sparing", "shared.telemetry"),
+    *("shared.http.address", "shared.audit", "shared.bounds", "shared.errors", "shared.failed_attempts"),
+    *(
+        "shared.identity",
+        "shared.labels",
+        "shared.lru",
+        "shared.writes.recent_writes",
+        "shared.throttled_audit",
+        "shared.telemetry",
+    ),
 )  # recent writes: the tools claim them, and the transport shares them between instances
-STORAGE: Final = ("shared.database", "shared.migrations", "shared.transactions", "shared.write_check")
+STORAGE: Final = (
+    "shared.storage.database",
+    "shared.storage.migrations",
+    "shared.storage.transactions",
+    "shared.storage.write_check",
+)
 HTTP: Final = (
-    "shared.http_protocol",
-    "shared.http_server",
+    "shared.http.protocol",
+    "shared.http.server",
 )  # both programs that listen have one server, so no edge has it
 
 # What of ours a module may import; the longest matching name decides. A module without a line may import
@@ -37,31 +49,31 @@ HTTP: Final = (
 MAY_IMPORT: Final = MappingProxyType({
     # layer 4
     "cloud_mcp_server": ("doors", "operations", "shared", *EDGES),
-    "operations": ("auth.guarded", "auth.providers", "shared.audit", "shared.telemetry"),
+    "operations": ("auth.throttle", "auth.providers", "shared.audit", "shared.telemetry"),
     "mcp_server": ("doors", "shared", "ticket_api"),
     "doors": ("shared", "ticket_api"),  # what both doors open, so it knows no more than the smaller one
     "auth.__main__": ("auth", "shared.config", *STORAGE, *LAYER_1),
-    "ticket_api.__main__": ("ticket_api", "shared.config", "shared.http_server", "shared.telemetry", *STORAGE),
+    "ticket_api.__main__": ("ticket_api", "shared.config", "shared.http.server", "shared.telemetry", *STORAGE),
     # layer 3, the edges: none knows another
     "auth": ("auth", *STORAGE, *LAYER_1),
-    "ticket_api": ("ticket_api", *STORAGE, "shared.address", "shared.audit", "shared.failed_attempts"),
+    "ticket_api": ("ticket_api", *STORAGE, "shared.http.address", "shared.audit", "shared.failed_attempts"),
     "transport": ("transport", *LAYER_1),
-    "transport.draining_server": ("transport.app", "shared.http_server"),
+    "transport.server": ("transport.app", "shared.http.server"),
     # layer 2
     "shared": ("shared",),
     # layer 1
     **dict.fromkeys(LAYER_1, ("shared.errors",)),
     "shared.audit": ("shared.identity", "shared.telemetry"),
     "shared.failed_attempts": (
-        *("shared.address", "shared.audit", "shared.errors", "shared.recent", "shared.sparing"),
+        *("shared.http.address", "shared.audit", "shared.errors", "shared.lru", "shared.throttled_audit"),
     ),
-    "shared.sparing": ("shared.audit",),
-    "shared.database": ("shared.errors",),  # how a database is opened, for the two edges that have one each
-    "shared.write_check": ("shared.database",),
-    "shared.migrations": ("shared.database",),
-    "shared.transactions": ("shared.database",),
-    "shared.http_protocol": ("shared.address",),  # one server for both programs that listen: no edge knows another
-    "shared.http_server": ("shared.http_protocol", "shared.telemetry"),
+    "shared.throttled_audit": ("shared.audit",),
+    "shared.storage.database": ("shared.errors",),  # how a database is opened, for the two edges that have one each
+    "shared.storage.write_check": ("shared.storage.database",),
+    "shared.storage.migrations": ("shared.storage.database",),
+    "shared.storage.transactions": ("shared.storage.database",),
+    "shared.http.protocol": ("shared.http.address",),  # one server for both programs that listen: no edge knows another
+    "shared.http.server": ("shared.http.protocol", "shared.telemetry"),
     # outside the layers
     "run": (),
     "sse_conformance": ("sse_conformance",),  # a black box for any server, so it knows nothing of ours
@@ -72,16 +84,16 @@ MAY_IMPORT: Final = MappingProxyType({
 RESERVED: Final = MappingProxyType({
     "shared.config": LAYER_4,  # everybody else is handed plain values
     "shared.server": LAYER_4,
-    "shared.tools": (*LAYER_4, "shared.desks", "shared.ticket_tool", "shared.toolbox"),
+    "shared.tools": (*LAYER_4, "shared.mcp_tools.tenant_tools", "shared.mcp_tools.tool", "shared.mcp_tools.catalog"),
     # The SDK's kernel changes with its minor releases: what touches it is in one file, but for types.
-    "mcp.server.connection": ("transport.kernel",),
-    "mcp.server.runner": ("transport.kernel",),
-    "mcp.shared.inbound": ("transport.kernel",),
-    "mcp.shared.jsonrpc_dispatcher": ("transport.kernel",),
-    "mcp.shared.dispatcher": ("transport.kernel", "transport.backchannel"),
-    "mcp.server.context": ("transport.kernel", "shared.server"),
+    "mcp.server.connection": ("transport.dispatch.sdk_kernel",),
+    "mcp.server.runner": ("transport.dispatch.sdk_kernel",),
+    "mcp.shared.inbound": ("transport.dispatch.sdk_kernel",),
+    "mcp.shared.jsonrpc_dispatcher": ("transport.dispatch.sdk_kernel",),
+    "mcp.shared.dispatcher": ("transport.dispatch.sdk_kernel", "transport.dispatch.context"),
+    "mcp.server.context": ("transport.dispatch.sdk_kernel", "shared.server"),
     "fastapi": ("ticket_api", "cloud_mcp_server", "doors"),
-    "starlette": ("shared.address", "shared.identity", "cloud_mcp_server", "doors", "operations", *HTTP, *EDGES),
+    "starlette": ("shared.http.address", "shared.identity", "cloud_mcp_server", "doors", "operations", *HTTP, *EDGES),
 })  # fmt: skip
 
 
@@ -164,11 +176,11 @@ SMALL_TREE: Final = (
         ("ticket_api/app.py", "from shared.errors import TicketServerError"),
         ("mcp_server.py", "from transport import asgi_app"),
         ("shared/tools.py", "from .server import build"),
-        ("shared/render.py", "from shared.tools import TicketTools"),
-        ("shared/render.py", "import shared.render"),
+        ("shared/mcp_tools/render.py", "from shared.tools import TicketTools"),
+        ("shared/mcp_tools/render.py", "import shared.mcp_tools.render"),
         ("shared/errors.py", "from . import identity"),
-        ("shared/render.py", "from fastapi import FastAPI"),
-        ("shared/render.py", "import starlette.requests"),
+        ("shared/mcp_tools/render.py", "from fastapi import FastAPI"),
+        ("shared/mcp_tools/render.py", "import starlette.requests"),
         ("shared/brand_new.py", "import shared.tools"),
         ("cloud_mcp_server.py", "from tests.conftest import key"),
         ("brand_new.py", "import shared.tools"),

@@ -19,13 +19,13 @@ import pytest
 import redis
 
 from tests.processes import KEY, Process, http_door, started
+from tests.transport.dispatch.test_dispatcher import call
 from tests.transport.light_client import LightSession, Server, drop_all, light_server, open_sessions
 from tests.transport.sse_client import SseClient, open_stream
-from tests.transport.test_engine import call
 from tests.valkey import valkey_server
-from transport.kernel import KEPT_RUNNERS
-from transport.session import EventId, Limits
-from transport.valkey_hub import KEPT_RECORDS
+from transport.dispatch.sdk_kernel import KEPT_RUNNERS
+from transport.sessions.session import EventId, Limits
+from transport.sessions.valkey.instance import KEPT_RECORDS
 
 KB: Final = 1000
 MB: Final = 1000 * KB

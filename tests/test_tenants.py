@@ -23,18 +23,18 @@ from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
 
 from doors import TicketService
-from shared.arguments import schema_of
 from shared.config import ToolSettings
-from shared.database import open_engine, resolve_url
 from shared.identity import AuthProvider, Principal, Tenant, TenantDirectory, Upstream
-from shared.toolbox import TOOLS
+from shared.mcp_tools.catalog import TOOLS
+from shared.mcp_tools.schema import schema_of
+from shared.storage.database import open_engine, resolve_url
 from tests import standin
 from tests.databases import Postgres, PostgresDatabase, copy_sqlite, run_aside
 from tests.shared.given import TICKET
 from tests.transport.serving import serve
-from ticket_api import tables
 from ticket_api.migrate import migrate
 from ticket_api.sample import filler
+from ticket_api.store import tables
 from ticket_api.store.connection import TenantConnection
 from ticket_api.tenancy import make_tenant
 from ticket_api.times import utc_now

@@ -12,11 +12,11 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from shared.config import Settings, SettingsError, TicketApiSettings, load
-from shared.database import DatabaseBusyError, open_engine, resolve_url
-from shared.http_server import CannotListenError, Server
-from shared.migrations import DatabaseNotReadyError
+from shared.http.server import CannotListenError, Server
+from shared.storage.database import DatabaseBusyError, open_engine, resolve_url
+from shared.storage.migrations import DatabaseNotReadyError
+from shared.storage.transactions import Transactions, open_transactions
 from shared.telemetry import configure_logging
-from shared.transactions import Transactions, open_transactions
 from ticket_api import commands, create_app
 from ticket_api.migrate import migrate, prepare
 from ticket_api.sample import filler

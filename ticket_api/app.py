@@ -9,16 +9,16 @@ from typing import Any, Literal
 from fastapi import FastAPI
 
 from shared.audit import LoggedTrail
-from shared.database import open_engine, resolve_url
 from shared.failed_attempts import FailedAttempts
-from shared.transactions import open_transactions
-from shared.write_check import WriteCheck
-from ticket_api import openapi, refusals
-from ticket_api.departures import Departures
-from ticket_api.guard import Guard, WrongKeyError
+from shared.storage.database import open_engine, resolve_url
+from shared.storage.transactions import open_transactions
+from shared.storage.write_check import WriteCheck
+from ticket_api.http import openapi, refusals
+from ticket_api.http.api_key_middleware import Guard, WrongKeyError
+from ticket_api.http.disconnects import Departures
+from ticket_api.http.routes import master_routes, open_routes, ticket_routes
 from ticket_api.keys import KeyRing, TenantOf
 from ticket_api.migrate import prepare, refuse_what_policies_do_not_bind
-from ticket_api.routes import master_routes, open_routes, ticket_routes
 from ticket_api.sample import filler
 from ticket_api.store import idempotency
 from ticket_api.store.connection import TenantConnection

@@ -11,7 +11,7 @@ from typing import Final
 
 from sqlalchemy import Connection, RowMapping
 
-from shared.transactions import Transactions
+from shared.storage.transactions import Transactions
 from ticket_api.keys import digest_of, new_key
 from ticket_api.store import tenants
 from ticket_api.store.connection import TenantConnection

@@ -5,7 +5,7 @@
     ├── NotFoundError      404
     └── ConflictError      409  an idempotency key was used for something else
 
-`shared.database.DatabaseBusyError` leaves as a 503 in the same shape.
+`shared.storage.database.DatabaseBusyError` leaves as a 503 in the same shape.
 
 Texts are safe to show to anybody: no SQL, no address, no stack trace.
 """

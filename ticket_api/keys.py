@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Final
 
-from shared.transactions import Transactions
+from shared.storage.transactions import Transactions
 from ticket_api.store import tenants
 from ticket_api.tenancy import DEFAULT
 

@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.migrations import DatabaseNotReadyError, Migrations
+from shared.storage.migrations import DatabaseNotReadyError, Migrations
 from ticket_api.store import roles, tenants
 from ticket_api.tenancy import DEFAULT, Fill, make_tenant
 

@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 from sqlalchemy import Connection
 
-from shared.transactions import Transactions
+from shared.storage.transactions import Transactions
 from ticket_api.store import numbers, tenants
 from ticket_api.store.connection import TenantConnection
 

@@ -11,8 +11,8 @@ from pydantic.alias_generators import to_camel
 from sqlalchemy import RowMapping
 
 from ticket_api.errors import BadInputError, NotFoundError
-from ticket_api.models import NewComment, NewTicket, TicketChange
-from ticket_api.shaping import show_hours
+from ticket_api.http.models import NewComment, NewTicket, TicketChange
+from ticket_api.http.serializers import show_hours
 from ticket_api.store import history, master, tickets
 from ticket_api.store.connection import TenantConnection
 from ticket_api.store.history import Change

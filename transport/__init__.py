@@ -2,8 +2,8 @@
 
 from transport.app import Transport, asgi_app
 from transport.base import TransportHandler
-from transport.bus import SharedBus
-from transport.rates import Rate, Rates
-from transport.session import Limits
+from transport.dispatch.subscriptions import SharedBus
+from transport.rate_limit import Rate, Rates
+from transport.sessions.session import Limits
 
 __all__ = ("Limits", "Rate", "Rates", "SharedBus", "Transport", "TransportHandler", "asgi_app")

@@ -22,23 +22,24 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.audit import AuditTrail
 from shared.identity import AuthProvider
-from shared.names import MAX_TENANTS, Names
+from shared.labels import MAX_TENANTS, Names
 from shared.telemetry import Counter, get_logger
-from transport import guide, sse, streamable_http
-from transport.audited import RefusalTrail
+from transport import sse, streamable_http
 from transport.base import Endpoint, TransportHandler
-from transport.broker import SessionBroker
-from transport.broker_memory import InMemoryBroker
-from transport.bus import SharedBus
-from transport.engine import Engine
-from transport.gate import Gate, RequiredScope
-from transport.guard import Guard
-from transport.open_answers import RECHECK_S, OpenAnswers
-from transport.rates import Rates
-from transport.session import Limits
+from transport.dispatch.dispatcher import Engine
+from transport.dispatch.policy import Gate, RequiredScope
+from transport.dispatch.refusal_audit import RefusalTrail
+from transport.dispatch.subscriptions import SharedBus
+from transport.http import migration_guide
+from transport.http.deprecation import GUIDE_PATH, Sunset
+from transport.http.request_checks import Guard
+from transport.http.stream_slots import RECHECK_S, OpenAnswers
+from transport.rate_limit import Rates
+from transport.sessions.broker import SessionBroker
+from transport.sessions.memory import InMemoryBroker
+from transport.sessions.session import Limits
 from transport.sse import MessageHandler, SSETransportHandler
 from transport.streamable_http import StreamableHTTPTransportHandler
-from transport.sunset import GUIDE_PATH, Sunset
 
 log = get_logger(__name__)
 
@@ -175,7 +176,7 @@ class Transport:
     async def _guide(self, request: Request) -> PlainTextResponse:
         """Tell whoever has to move how. No key is asked for: a header sends people here, and nothing here is secret."""
         base = self._public_url or request.scope.get("root_path", "")
-        return PlainTextResponse(guide.page(base, self._sunsets.get(sse.WIRE)))
+        return PlainTextResponse(migration_guide.page(base, self._sunsets.get(sse.WIRE)))
 
     @asynccontextmanager
     async def run(self) -> AsyncGenerator[None]:

@@ -9,14 +9,15 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.identity import AuthenticationError, AuthProvider, Principal
-from shared.names import Names
+from shared.labels import Names
 from shared.telemetry import Counter, get_logger
-from transport import messages, refusals
-from transport.audited import RefusalTrail
-from transport.gate import Gate
-from transport.guard import Guard, RefusedError, navigates
-from transport.rates import RateLimitedError
-from transport.sunset import Sunset, announcing
+from transport import jsonrpc
+from transport.dispatch.policy import Gate
+from transport.dispatch.refusal_audit import RefusalTrail
+from transport.http import errors
+from transport.http.deprecation import Sunset, announcing
+from transport.http.request_checks import Guard, RefusedError, navigates
+from transport.rate_limit import RateLimitedError
 
 log = get_logger(__name__)
 
@@ -128,7 +129,7 @@ class Endpoint:
             await self._gate.check_coming(principal, request.headers)
             return await self._handler.handle_request(request, principal)
         except RateLimitedError as error:
-            return self._counted(refusals.rate_limited(error), tenant)  # the trail says so, once a minute
+            return self._counted(errors.rate_limited(error), tenant)  # the trail says so, once a minute
         except RefusedError as error:
             if error.kind in CAPS:
                 await self._trail.refused(principal, error.kind, request.headers, detail=request.url.path)
@@ -141,7 +142,7 @@ class Endpoint:
     def _counted(self, error: RefusedError, tenant: str) -> Reply:
         if self._counter is not None:
             self._counter.count("http_refusals", status=str(error.status), kind=error.kind, tenant=tenant)
-        body = messages.refusal(error.kind, str(error), code=error.code, request_id=error.request_id, **error.about)
+        body = jsonrpc.refusal(error.kind, str(error), code=error.code, request_id=error.request_id, **error.about)
         return Reply(error.status, body, error.headers)
 
 

@@ -14,16 +14,16 @@ from starlette.types import ASGIApp
 
 from shared.identity import Principal
 from shared.telemetry import Counter, get_logger
-from transport import events, intake, refusals
-from transport.backchannel import Caller
 from transport.base import Reply, TransportHandler, public_headers
-from transport.broker import BrokerUnavailableError, CapReachedError, SessionBroker
-from transport.engine import Engine
-from transport.event_stream import Opened, Stream
-from transport.guard import Guard
-from transport.intake import Intake
-from transport.open_answers import OpenAnswer, OpenAnswers, TooManyStreamsError
-from transport.session import SESSION_ID, EventId, Limits, SessionRecord, new_session_id
+from transport.dispatch.context import Caller
+from transport.dispatch.dispatcher import Engine
+from transport.http import errors, session_posts, sse_format
+from transport.http.event_stream import Opened, Stream
+from transport.http.request_checks import Guard
+from transport.http.session_posts import Intake
+from transport.http.stream_slots import OpenAnswer, OpenAnswers, TooManyStreamsError
+from transport.sessions.broker import BrokerUnavailableError, CapReachedError, SessionBroker
+from transport.sessions.session import SESSION_ID, EventId, Limits, SessionRecord, new_session_id
 
 log = get_logger(__name__)
 
@@ -79,16 +79,16 @@ class SSETransportHandler(TransportHandler):
 
     async def _open_or_refuse(self, coming: "_Coming", place: OpenAnswer) -> str:
         if self._draining.is_set():
-            raise refusals.draining()
+            raise errors.draining()
         try:
             await place.take()
             return await self._open(coming)
         except TooManyStreamsError as error:
-            raise refusals.too_many_streams(error) from None
+            raise errors.too_many_streams(error) from None
         except CapReachedError as error:
-            raise refusals.cap_reached(error) from None
+            raise errors.cap_reached(error) from None
         except BrokerUnavailableError as error:
-            raise refusals.unavailable(error) from None
+            raise errors.unavailable(error) from None
 
     async def _take_up(self, coming: "_Coming", stream: Stream) -> Opened | None:
         """Go on where the client left; None when it is to come again later. Raises: BrokerUnavailableError."""
@@ -120,7 +120,7 @@ class SSETransportHandler(TransportHandler):
             return None
 
         async def write(message: bytes) -> None:
-            await stream.write(events.event(message))
+            await stream.write(sse_format.event(message))
 
         session = await self._engine.channel.recognise(coming.principal.key, write)
         if session is None:
@@ -137,7 +137,7 @@ class SSETransportHandler(TransportHandler):
         return Opened(
             attachment,
             session,
-            greeting=events.event(endpoint.encode(), name="endpoint"),
+            greeting=sse_format.event(endpoint.encode(), name="endpoint"),
             may_leave=lambda: self._broker.is_shared and not self._engine.is_listening(session),
         )
 
@@ -186,7 +186,7 @@ class MessageHandler(TransportHandler):
         if not SESSION_ID.fullmatch(session):
             raise self._intake.unknown()
         if self._draining.is_set() and not (self._broker.is_shared or self._engine.is_busy(session)):
-            raise refusals.draining()  # its stream has ended: nobody would read the answer
-        inbound, batch = await intake.read(self._guard, request)
+            raise errors.draining()  # its stream has ended: nobody would read the answer
+        inbound, batch = await session_posts.read(self._guard, request)
         await self._intake.take(session, inbound, Caller(auth_info, public_headers(request)), batch=batch)
         return Reply(202, b"Accepted", {"content-type": "text/plain; charset=utf-8"})

@@ -2,7 +2,7 @@
 
 Revisions with a handshake (2025-03-26 to 2025-11-25) have sessions, on the same broker as HTTP+SSE: any instance takes
 any request, and a stream that was cut is resumed on any instance by `Last-Event-ID`. A client that leaves cancels
-nothing. Requests of 2026-07-28 belong to no session; `transport/stateless.py` serves them.
+nothing. Requests of 2026-07-28 belong to no session; `transport/streamable_http_stateless.py` serves them.
 Source: modelcontextprotocol.io/specification/<revision>/basic/transports; SEP-1699 for streams that end early.
 """
 
@@ -20,10 +20,17 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.identity import InsufficientScopeError, Principal
 from shared.telemetry import Counter, get_logger
-from transport import events, intake, refusals
-from transport.backchannel import Caller
 from transport.base import Reply, TransportHandler, public_headers
-from transport.broker import (
+from transport.dispatch.context import Caller
+from transport.dispatch.dispatcher import Engine
+from transport.dispatch.sdk_kernel import is_modern
+from transport.http import errors, session_posts, sse_format
+from transport.http.event_stream import Opened, Stream
+from transport.http.request_checks import Guard, RefusedError, accepts
+from transport.http.session_posts import Intake
+from transport.http.stream_slots import OpenAnswer, OpenAnswers, TooManyStreamsError
+from transport.jsonrpc import Inbound
+from transport.sessions.broker import (
     Admitted,
     Attachment,
     BrokerUnavailableError,
@@ -31,15 +38,8 @@ from transport.broker import (
     SessionBroker,
     SessionGoneError,
 )
-from transport.engine import Engine
-from transport.event_stream import Opened, Stream
-from transport.guard import Guard, RefusedError, accepts
-from transport.intake import Intake
-from transport.kernel import is_modern
-from transport.messages import Inbound
-from transport.open_answers import OpenAnswer, OpenAnswers, TooManyStreamsError
-from transport.session import SESSION_ID, EventId, Limits, SessionRecord, new_session_id
-from transport.stateless import VERSION_HEADER, StatelessHandler
+from transport.sessions.session import SESSION_ID, EventId, Limits, SessionRecord, new_session_id
+from transport.streamable_http_stateless import VERSION_HEADER, StatelessHandler
 
 log = get_logger(__name__)
 
@@ -89,14 +89,14 @@ class StreamableHTTPTransportHandler(TransportHandler):
         except SessionGoneError:
             raise self._intake.unknown() from None
         except BrokerUnavailableError as error:
-            raise refusals.unavailable(error) from None
+            raise errors.unavailable(error) from None
 
     # ---- POST
 
     async def _post(self, request: Request, principal: Principal, *, is_handshake: bool) -> ASGIApp:
         if not accepts(request, "application/json", "text/event-stream"):
             raise RefusedError(406, "accept", "Send Accept: application/json, text/event-stream.")
-        inbound, batch = await intake.read(self._guard, request)
+        inbound, batch = await session_posts.read(self._guard, request)
         caller = Caller(principal, public_headers(request))
         requests = [one.message for one in inbound if isinstance(one.message, JSONRPCRequest)]
         await self._check_scopes(requests, caller)
@@ -117,7 +117,7 @@ class StreamableHTTPTransportHandler(TransportHandler):
             try:
                 await self._engine.check_scope(one, caller)
             except InsufficientScopeError as error:
-                raise refusals.insufficient_scope(error, one.id, caller.principal) from None
+                raise errors.insufficient_scope(error, one.id, caller.principal) from None
 
     async def _initialize(self, inbound: Sequence[Inbound], caller: Caller) -> ASGIApp:
         session = await self._open(caller.principal)
@@ -129,12 +129,12 @@ class StreamableHTTPTransportHandler(TransportHandler):
 
     async def _open(self, principal: Principal) -> str:
         if self._draining.is_set():
-            raise refusals.draining()
+            raise errors.draining()
         record = SessionRecord(id=new_session_id(), owner=principal.key, wire=WIRE)
         try:
             await self._broker.open(record)
         except CapReachedError as error:
-            raise refusals.cap_reached(error) from None
+            raise errors.cap_reached(error) from None
         log.info("session_opened", session=record.id[:8], wire=WIRE, principal=record.owner[1])
         return record.id
 
@@ -147,7 +147,7 @@ class StreamableHTTPTransportHandler(TransportHandler):
             return Reply(202, b"")
         # Clients of earlier revisions take an event without data for a broken message.
         seen = str(EventId(record.id, admitted.after, name))
-        priming = events.event(b"", event_id=seen) if record.comes_again else b""
+        priming = sse_format.event(b"", event_id=seen) if record.comes_again else b""
         with self._open_answers.enter(principal) as place:
             place.count()
             return self._stream(self._opened(attachment, record, name, greeting=priming), place, headers)
@@ -167,7 +167,7 @@ class StreamableHTTPTransportHandler(TransportHandler):
             try:
                 await place.take(again=seen is not None)
             except TooManyStreamsError as error:
-                raise refusals.too_many_streams(error) from None
+                raise errors.too_many_streams(error) from None
             return await self._resume(session, seen, principal, place)
 
     async def _resume(self, session: str, seen: EventId | None, principal: Principal, place: OpenAnswer) -> Stream:

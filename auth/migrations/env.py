@@ -1,10 +1,10 @@
-"""Runs the revisions on the connection that `shared.migrations` opened, inside its transaction and its lock."""
+"""Runs the revisions on the connection that `shared.storage.migrations` opened, inside its transaction and its lock."""
 
 from alembic import context
 from sqlalchemy import inspect
 from sqlalchemy.schema import CreateSchema
 
-from auth.tables import SCHEMA, metadata
+from auth.store.tables import SCHEMA, metadata
 
 connection = context.config.attributes["connection"]
 schema = SCHEMA if connection.dialect.name == "postgresql" else None

@@ -15,21 +15,21 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from auth.errors import AlreadyExistsError, NotUsableError, UnknownError
-from auth.migrate import in_schema, prepare
-from auth.records import NewKey
-from auth.secrets import Secrets
-from auth.store import finding
+from auth.store import queries
 from auth.store.api_keys import LIFE, ApiKeys, Owner, insert_key
 from auth.store.audit import AuditTable
-from auth.store.ledger import Change, Ledger
-from auth.store.people import Memberships, Users, insert_user, put_membership
-from auth.store.presented import Presented
-from auth.store.programs import ServiceAccounts
+from auth.store.credentials import Presented
+from auth.store.errors import AlreadyExistsError, NotUsableError, UnknownError
+from auth.store.migrate import in_schema, prepare
+from auth.store.peppers import Secrets
+from auth.store.records import NewKey
+from auth.store.service_accounts import ServiceAccounts
 from auth.store.tenants import Tenants, insert_tenant
-from shared.database import Database, open_engine, resolve_url
+from auth.store.transactions import Change, Ledger
+from auth.store.users import Memberships, Users, insert_user, put_membership
 from shared.identity import DEFAULT_TENANT, Role
-from shared.write_check import WriteCheck
+from shared.storage.database import Database, open_engine, resolve_url
+from shared.storage.write_check import WriteCheck
 
 
 def utc_now() -> datetime:
@@ -97,14 +97,14 @@ class IdentityStore:
         """
         async with self._ledger.changing() as change:
             try:
-                await finding.tenant(change.connection, tenant)
+                await queries.tenant(change.connection, tenant)
             except UnknownError:
                 await insert_tenant(change, tenant)
-            await finding.usable_tenant(change.connection, tenant)
+            await queries.usable_tenant(change.connection, tenant)
             if not another:
                 await _refuse_a_second_administrator(change, tenant, email)
             try:
-                user = await finding.user(change.connection, email)
+                user = await queries.user(change.connection, email)
             except UnknownError:
                 user = await insert_user(change, email)
             if user["disabled_at"] is not None:
@@ -115,7 +115,7 @@ class IdentityStore:
 
 async def _refuse_a_second_administrator(change: Change, tenant: str, email: str) -> None:
     """Raises: AlreadyExistsError."""
-    there = await finding.administrator(change.connection, tenant, change.now)
+    there = await queries.administrator(change.connection, tenant, change.now)
     if there is not None:
         raise AlreadyExistsError(
             f"The organisation {tenant!r} has an administrator with a valid key already: {there}. Nothing was changed. "

@@ -1,4 +1,4 @@
-"""API keys for operators: made, listed, rotated, revoked. What a presented key proves is in `auth.store.presented`."""
+"""API keys for operators: made, listed, rotated, revoked. What a presented key proves is in `auth.store.credentials`."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ from typing import Final
 from sqlalchemy import RowMapping, Select, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from auth import checks
-from auth.errors import NotUsableError, UnknownKeyError
-from auth.keys import new_key
-from auth.records import KeyRecord, KeyState, NewKey
-from auth.secrets import Secrets
-from auth.store import finding
-from auth.store.ledger import Change, Ledger
-from auth.tables import api_keys, service_accounts, users
+from auth import validation
+from auth.store import queries
+from auth.store.errors import NotUsableError, UnknownKeyError
+from auth.store.key_format import new_key
+from auth.store.peppers import Secrets
+from auth.store.records import KeyRecord, KeyState, NewKey
+from auth.store.tables import api_keys, service_accounts, users
+from auth.store.transactions import Change, Ledger
 from shared.errors import InvalidInputError
 from shared.identity import Role, Scope
 
@@ -63,7 +63,7 @@ class ApiKeys:
         async with self._ledger.changing() as change:
             owner, role = await _owner(change.connection, tenant, user, service_account)
             return await insert_key(
-                change, self._secrets, owner, name=name, scopes=checks.scopes(scopes, role), life=life
+                change, self._secrets, owner, name=name, scopes=validation.scopes(scopes, role), life=life
             )
 
     async def all(self, *, tenant: str | None = None, user: str | None = None) -> list[KeyRecord]:
@@ -71,10 +71,10 @@ class ApiKeys:
         query = _keys().order_by(api_keys.c.tenant_id, api_keys.c.created_at, api_keys.c.public_id)
         async with self._ledger.reading() as connection:
             if tenant is not None:
-                await finding.tenant(connection, tenant)
+                await queries.tenant(connection, tenant)
                 query = query.where(api_keys.c.tenant_id == tenant)
             if user is not None:
-                query = query.where(api_keys.c.user_id == (await finding.user(connection, user))["id"])
+                query = query.where(api_keys.c.user_id == (await queries.user(connection, user))["id"])
             now = self._ledger.clock()
             return [_record(row, now) for row in (await connection.execute(query)).mappings()]
 
@@ -86,7 +86,7 @@ class ApiKeys:
     async def revoke(self, public_id: str) -> KeyRecord:
         """End a key at once; instances that know it follow within the life of their cache. Raises: UnknownKeyError."""
         async with self._ledger.changing() as change:
-            key = await finding.key(change.connection, public_id)
+            key = await queries.key(change.connection, public_id)
             if key["revoked_at"] is None:
                 await _set(change, public_id, revoked_at=change.now)
                 change.record("key_revoked", tenant=key["tenant_id"], what=public_id)
@@ -100,9 +100,9 @@ class ApiKeys:
             NotUsableError: it is revoked or expired already.
             InvalidInputError: a time is out of bounds.
         """
-        overlap = checks.overlap(overlap)
+        overlap = validation.overlap(overlap)
         async with self._ledger.changing() as change:
-            old = await finding.key(change.connection, public_id)
+            old = await queries.key(change.connection, public_id)
             if old["revoked_at"] is not None or old["expires_at"] <= change.now:
                 raise NotUsableError(f"Key {public_id} is revoked or expired: create a new one instead.")
             await _set(change, public_id, expires_at=min(old["expires_at"], change.now + overlap))
@@ -130,12 +130,12 @@ async def insert_key(
         "tenant_id": owner.tenant,
         "user_id": owner.user_id,
         "service_account_id": owner.service_account_id,
-        "name": checks.label(name),
+        "name": validation.label(name),
         "scopes": None if scopes is None else " ".join(sorted(scopes)),
         "digest": digest.value,
         "pepper_id": digest.pepper_id,
         "created_at": change.now,
-        "expires_at": change.now + checks.life(life),
+        "expires_at": change.now + validation.life(life),
     }
     await change.connection.execute(insert(api_keys).values(**values))
     holder = owner.user_id or owner.service_account_id or ""
@@ -146,14 +146,14 @@ async def insert_key(
 async def _owner(
     connection: AsyncConnection, tenant: str, user: str | None, service_account: str | None
 ) -> tuple[Owner, Role]:
-    await finding.usable_tenant(connection, tenant)
+    await queries.usable_tenant(connection, tenant)
     if (user is None) == (service_account is None):
         raise InvalidInputError("A key belongs to a user or to a service account: name exactly one of them.")
     if user is not None:
-        row = await finding.user(connection, user)
-        owner, role = Owner(tenant, user_id=row["id"]), await finding.role_of_member(connection, row, tenant)
+        row = await queries.user(connection, user)
+        owner, role = Owner(tenant, user_id=row["id"]), await queries.role_of_member(connection, row, tenant)
     else:
-        row = await finding.service_account(connection, tenant, service_account or "")
+        row = await queries.service_account(connection, tenant, service_account or "")
         owner, role = Owner(tenant, service_account_id=row["id"]), Role(row["role"])
     if row["disabled_at"] is not None:
         raise NotUsableError(f"{user or service_account!r} is disabled. Enable it first.")

@@ -6,10 +6,10 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, delete, select, tuple_
 
-from auth.records import AuditRecord
-from auth.store import finding
-from auth.store.ledger import Ledger, TimedEvent, append
-from auth.tables import audit_events
+from auth.store import queries
+from auth.store.records import AuditRecord
+from auth.store.tables import audit_events
+from auth.store.transactions import Ledger, TimedEvent, append
 from shared.errors import InvalidInputError
 
 KEPT: Final = timedelta(days=90)
@@ -47,7 +47,7 @@ class AuditTable:
         """
         if tenant is not None:
             async with self._ledger.reading() as connection:
-                await finding.tenant(connection, tenant)
+                await queries.tenant(connection, tenant)
         place = tuple_(audit_events.c.at, audit_events.c.id)
         order = (audit_events.c.at, audit_events.c.id)
         wanted: list[ColumnElement[bool]] = []

@@ -3,13 +3,13 @@
 from sqlalchemy import RowMapping, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from auth import checks
-from auth.errors import AlreadyExistsError
-from auth.records import TenantRecord, UpstreamKey
-from auth.secrets import Sealed, Secrets
-from auth.store import finding
-from auth.store.ledger import Change, Ledger, switch
-from auth.tables import tenants
+from auth import validation
+from auth.store import queries
+from auth.store.errors import AlreadyExistsError
+from auth.store.peppers import Sealed, Secrets
+from auth.store.records import TenantRecord, UpstreamKey
+from auth.store.tables import tenants
+from auth.store.transactions import Change, Ledger, switch
 from shared.errors import InvalidInputError
 
 
@@ -29,7 +29,7 @@ class Tenants:
         """
         async with self._ledger.changing() as change:
             await insert_tenant(change, tenant, name)
-            return _record(await finding.tenant(change.connection, tenant))
+            return _record(await queries.tenant(change.connection, tenant))
 
     async def all(self) -> list[TenantRecord]:
         """Return every organisation, by id."""
@@ -68,8 +68,8 @@ class Tenants:
         if key is not None and not (key.strip() and key.strip().isprintable()):
             raise InvalidInputError("The upstream key must be visible characters on one line.", field="upstream_key")
         if address is not None:
-            address = checks.upstream_address(address, allow_private=allow_private)
-        reference = None if key_ref is None else checks.upstream_reference(key_ref)
+            address = validation.upstream_address(address, allow_private=allow_private)
+        reference = None if key_ref is None else validation.upstream_reference(key_ref)
         sealed = None if key is None else self._secrets.seal(key.strip(), tenant)
         async with self._ledger.changing() as change:
             return await self._set(
@@ -111,20 +111,20 @@ class Tenants:
 
     async def _switch(self, tenant: str, *, on: bool) -> TenantRecord:
         async with self._ledger.changing() as change:
-            row = await finding.tenant(change.connection, tenant)
+            row = await queries.tenant(change.connection, tenant)
             await switch(change, tenants, row, "tenant", on=on, tenant=tenant)
-            return _record(await finding.tenant(change.connection, tenant))
+            return _record(await queries.tenant(change.connection, tenant))
 
     async def _set(self, change: Change, tenant: str, action: str, **values: str | None) -> TenantRecord:
         await change.connection.execute(update(tenants).where(tenants.c.id == tenant).values(**values))
-        row = await finding.tenant(change.connection, tenant)
+        row = await queries.tenant(change.connection, tenant)
         change.record(action, tenant=tenant, what=tenant)
         return _record(row)
 
 
 async def insert_tenant(change: Change, tenant: str, name: str | None = None) -> None:
     """Store a new organisation. Raises: InvalidInputError, AlreadyExistsError."""
-    values = {"id": checks.slug(tenant), "name": checks.label(name or tenant), "created_at": change.now}
+    values = {"id": validation.slug(tenant), "name": validation.label(name or tenant), "created_at": change.now}
     try:
         await change.connection.execute(insert(tenants).values(**values))
     except IntegrityError as error:

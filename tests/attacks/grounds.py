@@ -11,9 +11,9 @@ from typing import Final
 import asyncpg
 import pytest
 
-from auth.secrets import Secrets
 from auth.store import open_store
-from shared.database import open_engine, resolve_url
+from auth.store.peppers import Secrets
+from shared.storage.database import open_engine, resolve_url
 from tests.attacks.watch import Ground, Probe, call_probe, probe
 from tests.databases import PostgresDatabase
 from tests.processes import API_KEY, HTTP_DOOR, IDENTITY_KEY, KEY, TICKET_API, http_door, sqlite, started

@@ -11,9 +11,9 @@ from typing import Final
 
 import pytest
 
-from auth.records import NewKey
-from auth.secrets import Secrets
 from auth.store import IdentityStore, open_store
+from auth.store.peppers import Secrets
+from auth.store.records import NewKey
 from tests.databases import Postgres, PostgresDatabase, copy_sqlite, run_aside
 
 SECRET: Final = "a-secret-of-the-identity-store-for-tests"

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event, text
 
-from auth.errors import AlreadyExistsError, NotUsableError, UnknownError
-from auth.keys import parse
-from auth.records import KeyState, UpstreamKey
 from auth.store import IdentityStore
-from shared.database import DatabaseFullError
+from auth.store.errors import AlreadyExistsError, NotUsableError, UnknownError
+from auth.store.key_format import parse
+from auth.store.records import KeyState, UpstreamKey
 from shared.errors import InvalidInputError, TicketServerError
 from shared.identity import Role, Scope
+from shared.storage.database import DatabaseFullError
 from tests.auth.conftest import NOW, Clock
 
 

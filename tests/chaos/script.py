@@ -8,7 +8,7 @@ import random
 from dataclasses import dataclass
 from typing import Any, Final
 
-from shared.repeats import upstream_key
+from shared.writes.repeats import upstream_key
 from tests.shared.given import TICKET
 
 TYPESCRIPT: Final = 3

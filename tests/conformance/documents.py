@@ -8,7 +8,7 @@ from mcp.server.mcpserver.prompts.base import Message, UserMessage
 from mcp_types import CompleteRequestParams, CompleteResult, Completion
 
 from tests.conformance.content import IMAGE, PNG_BYTES, embedded
-from transport.kernel import lowlevel
+from transport.dispatch.sdk_kernel import lowlevel
 
 
 def add_resources(server: MCPServer[Any]) -> None:

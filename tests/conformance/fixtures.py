@@ -20,7 +20,7 @@ from tests.conformance.content import add_content, add_running_commentary, first
 from tests.conformance.documents import add_prompts, add_resources
 from tests.conformance.rounds import add_rounds
 from tests.conformance.stateless import add_stateless
-from transport.kernel import lowlevel
+from transport.dispatch.sdk_kernel import lowlevel
 
 STATE_KEY: Final = "only-for-the-request-state-of-tests"
 """The same in every process, because each round of a request may reach another instance."""

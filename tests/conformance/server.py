@@ -18,7 +18,7 @@ from shared.telemetry import configure_logging
 from tests.conformance.fixtures import fixture_server
 from tests.processes import KEY
 from transport import SharedBus, asgi_app
-from transport.broker_valkey import ValkeyBroker
+from transport.sessions.valkey.broker import ValkeyBroker
 
 
 async def health(_: Request) -> JSONResponse:

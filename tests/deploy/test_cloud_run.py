@@ -10,7 +10,7 @@ import yaml
 
 from auth.__main__ import cli
 from shared.config import CloudSettings, Settings, TicketApiSettings, load
-from shared.database import resolve_url
+from shared.storage.database import resolve_url
 from tests.deploy.cloud_run_lint import RULES, complaints, container, env, settings
 from ticket_api.__main__ import command_line
 

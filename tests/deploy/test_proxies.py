@@ -20,12 +20,12 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
 from shared.config import CloudSettings
-from shared.http_server import FILES_KEPT, MAX_CONNECTIONS
+from shared.http.server import FILES_KEPT, MAX_CONNECTIONS
 from tests.debian import program
 from tests.processes import KEY, ROOT, START_S, free_port, http_door, sqlite
 from tests.transport.serving import until
 from tests.transport.sse_client import sse_session
-from transport.session import Limits
+from transport.sessions.session import Limits
 
 FOLDER: Final = ROOT / "deploy"
 NAME: Final = "tickets.example.com"

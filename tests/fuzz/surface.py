@@ -32,8 +32,8 @@ from tests.fuzz.steps import (
     Wire,
 )
 from tests.transport.serving import Bench, until
-from transport.broker_memory import InMemoryBroker
-from transport.session import EventId, Limits
+from transport.sessions.memory import InMemoryBroker
+from transport.sessions.session import EventId, Limits
 
 END_S: Final = 5.0
 """In which what ends by itself has ended."""

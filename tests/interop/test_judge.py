@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.toolbox import TOOLS
+from shared.mcp_tools.catalog import TOOLS
 from tests.interop import drive as module
 from tests.interop.drive import Seen, complaints, complaints_when_refused, drive, ticket
 from tests.interop.rows import CLIENTS, ROWS, Row

@@ -6,7 +6,7 @@ from typing import Literal
 
 import pytest
 
-from shared.recent_writes import MemoryRecentWrites
+from shared.writes.recent_writes import MemoryRecentWrites
 from tests.shared.given import World, world
 from tests.shared.repeated import Clock, tools_of
 

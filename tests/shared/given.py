@@ -19,10 +19,10 @@ from mcp_types import CallToolResult, TextContent
 import ticket_api
 from shared.api_client import APIClient
 from shared.audit import AuditEvent, AuditTrail
-from shared.desks import OneDesk
+from shared.embedded.in_process import InProcessTransport
 from shared.identity import Principal
-from shared.in_process import InProcessTransport
 from shared.markdown import inline
+from shared.mcp_tools.tenant_tools import OneDesk
 from shared.server import build_server
 from shared.telemetry import TallyCounter
 from shared.tools import TicketTools

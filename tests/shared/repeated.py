@@ -2,9 +2,9 @@
 
 from typing import Any, Final
 
-from shared.recent_writes import RecentWrites
-from shared.repeats import Repeats
 from shared.tools import TicketTools
+from shared.writes.recent_writes import RecentWrites
+from shared.writes.repeats import Repeats
 from tests.shared.given import TICKET, World
 
 COMMENT: Final = {"ticketId": "TCK-0001", "userId": "user1", "comment": "Called back; waits for parts."}

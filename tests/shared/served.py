@@ -13,8 +13,8 @@ from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from shared.http_protocol import BoundedProtocol
-from shared.http_server import Server
+from shared.http.protocol import BoundedProtocol
+from shared.http.server import Server
 
 LIMIT_S = 10.0
 

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from mcp import Client, MCPError
 from mcp_types import INVALID_PARAMS
 
-from shared.arguments import read_arguments
 from shared.bounds import (
     MAX_DEPTH,
     MAX_DIGITS,
@@ -23,8 +22,9 @@ from shared.bounds import (
     holds_more_values,
 )
 from shared.errors import MAX_PROBLEMS
-from shared.inputs import MAX_LIST_TEXT, CreateTicketInput
-from shared.toolbox import TOOLS, ToolSpec
+from shared.mcp_tools.catalog import TOOLS, ToolSpec
+from shared.mcp_tools.inputs import MAX_LIST_TEXT, CreateTicketInput
+from shared.mcp_tools.schema import read_arguments
 from tests.shared.given import TICKET, World, text_of
 
 MANY: Final = {f"name-{number}": number for number in range(60_000)}

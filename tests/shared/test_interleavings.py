@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 import pytest
 
 from shared.api_client import APIClient
-from shared.in_process import InProcessTransport
+from shared.embedded.in_process import InProcessTransport
 from shared.telemetry import TallyCounter
 from shared.tools import TicketTools
 from tests.shared.gate import Gate, GateTransport, Json

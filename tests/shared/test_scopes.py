@@ -9,8 +9,8 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, INVALID_REQUEST
 
 from shared.identity import SCOPES_OF, Principal, Role, Scope
+from shared.mcp_tools.catalog import TOOLS, ToolSpec
 from shared.server import required_scope
-from shared.toolbox import TOOLS, ToolSpec
 from tests.shared.given import Recorder, World
 
 ERAS: Final[tuple[Literal["auto", "legacy"], ...]] = ("auto", "legacy")

@@ -15,12 +15,13 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, Tool
 from structlog.testing import capture_logs
 
-from shared import inputs, results
-from shared.acting import Call
-from shared.desks import OneDesk
-from shared.overview import OVERVIEW
+from shared.mcp_tools import inputs
+from shared.mcp_tools.catalog import TOOLS
+from shared.mcp_tools.overview import OVERVIEW
+from shared.mcp_tools.tenant_tools import OneDesk
 from shared.server import build_server
-from shared.toolbox import TOOLS
+from shared.tickets import results
+from shared.tickets.acting_user import Call
 from shared.tools import TicketTools
 from tests.shared.given import TICKET, World, hangs, text_of, world
 

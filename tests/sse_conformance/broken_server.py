@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tests.transport.gated_server import gated_server
 from tests.transport.serving import KeyPerPerson, serve
 from transport.app import Transport
-from transport.session import Limits
+from transport.sessions.session import Limits
 
 Json = dict[str, Any]
 HEARTBEAT_S: Final = 0.2

@@ -10,8 +10,8 @@ from typing import Final, Literal
 
 import asyncpg
 
-from shared.database import resolve_url
-from ticket_api.tables import metadata
+from shared.storage.database import resolve_url
+from ticket_api.store.tables import metadata
 
 Statistics = Literal["none", "old", "tickets", "all"]
 COMMON: Final = "printer"

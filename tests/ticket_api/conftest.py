@@ -13,7 +13,7 @@ import httpx2
 import pytest
 from starlette.types import ASGIApp
 
-from shared.database import open_engine, resolve_url
+from shared.storage.database import open_engine, resolve_url
 from tests import standin
 from tests.databases import Postgres, PostgresDatabase, copy_sqlite, run_aside
 from ticket_api import create_app

@@ -16,20 +16,20 @@ from sqlalchemy import event, func, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from structlog.testing import capture_logs
 
-from shared import write_check
-from shared.database import (
+from shared.storage import write_check
+from shared.storage.database import (
     DatabaseBusyError,
     DatabaseFailedError,
     DatabaseFullError,
     DatabaseReadOnlyError,
     unusable_as,
 )
-from shared.migrations import DatabaseNotReadyError
-from shared.write_check import WriteCheck
+from shared.storage.migrations import DatabaseNotReadyError
+from shared.storage.write_check import WriteCheck
 from tests.databases import Postgres, PostgresDatabase, dsn
 from tests.ticket_api.conftest import KEY, Clock, client_of, make, new_ticket
 from ticket_api import create_app
-from ticket_api.tables import idempotency_keys
+from ticket_api.store.tables import idempotency_keys
 
 FULL: Final = "The disk of the database is full. Nothing was changed; the operator must make room there."
 

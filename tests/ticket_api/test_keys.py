@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import pytest
 
-from shared.database import resolve_url
-from shared.transactions import Transactions, open_transactions
+from shared.storage.database import resolve_url
+from shared.storage.transactions import Transactions, open_transactions
 from tests.databases import PostgresDatabase
 from tests.ticket_api.conftest import KEY, NOW, Clock, client_of, new_ticket
 from ticket_api import commands, create_app, keys

@@ -7,7 +7,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, text
 
-from shared.database import open_engine, resolve_url
+from shared.storage.database import open_engine, resolve_url
 from tests.databases import PostgresDatabase
 from tests.ticket_api.conftest import Clock, client_of, make, new_ticket
 from ticket_api import create_app

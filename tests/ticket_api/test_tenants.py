@@ -18,11 +18,11 @@ from sqlalchemy import true
 
 from tests.databases import Postgres, PostgresDatabase, copy_sqlite
 from tests.ticket_api.conftest import Clock, client_of, new_ticket
-from ticket_api import create_app, tables
-from ticket_api.folding import fold
-from ticket_api.store import connection
+from ticket_api import create_app
+from ticket_api.store import connection, tables
 from ticket_api.store.connection import TenantConnection
 from ticket_api.store.master import REFERENCES
+from ticket_api.store.text_search import fold
 from ticket_api.tenancy import Tenants
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from transport.broker import Admission, Attachment, Call, Note, SessionBroker
-from transport.session import SessionRecord, new_session_id
+from transport.sessions.broker import Admission, Attachment, Call, Note, SessionBroker
+from transport.sessions.session import SessionRecord, new_session_id
 
 ME, YOU = ("default", "me"), ("default", "you")
 

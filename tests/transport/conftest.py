@@ -10,10 +10,10 @@ import pytest
 from tests.transport import serving
 from tests.transport.brokers import MakeBroker, Quiet
 from tests.transport.serving import until
-from transport.broker import Listener, SessionBroker
-from transport.broker_memory import InMemoryBroker
-from transport.broker_valkey import ValkeyBroker
-from transport.session import Limits
+from transport.sessions.broker import Listener, SessionBroker
+from transport.sessions.memory import InMemoryBroker
+from transport.sessions.session import Limits
+from transport.sessions.valkey.broker import ValkeyBroker
 
 
 @pytest.fixture(params=["memory", "valkey"])

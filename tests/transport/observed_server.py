@@ -24,11 +24,11 @@ from shared.telemetry import configure_logging
 from tests.transport.gated_server import gated_server
 from tests.transport.serving import KeyPerPerson
 from transport.app import Transport
-from transport.broker_memory import InMemoryBroker
-from transport.broker_valkey import ValkeyBroker
-from transport.draining_server import DrainingServer
-from transport.rates import Rate, Rates
-from transport.session import Limits
+from transport.rate_limit import Rate, Rates
+from transport.server import DrainingServer
+from transport.sessions.memory import InMemoryBroker
+from transport.sessions.session import Limits
+from transport.sessions.valkey.broker import ValkeyBroker
 
 _MODULES: Final = ("transport.", "mcp.server.runner")
 

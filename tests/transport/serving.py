@@ -15,11 +15,11 @@ from shared.identity import AuthenticationError, AuthProvider, Principal, Tenant
 from shared.telemetry import TallyCounter
 from tests.transport.gated_server import Gates, gated_server
 from transport.app import LOOPBACK_ORIGINS, Transport
-from transport.broker import SessionBroker
-from transport.broker_memory import InMemoryBroker
-from transport.open_answers import OpenAnswer, OpenAnswers
-from transport.session import Limits
-from transport.stream_counts import CountsHere
+from transport.http.stream_slots import OpenAnswer, OpenAnswers
+from transport.sessions.broker import SessionBroker
+from transport.sessions.memory import InMemoryBroker
+from transport.sessions.session import Limits
+from transport.sessions.stream_counts import CountsHere
 
 
 async def until(done: Callable[[], object], seconds: float = 10) -> None:

@@ -12,12 +12,12 @@ import structlog
 from starlette.requests import HTTPConnection
 
 from shared.identity import AuthenticationError, AuthProvider, Principal
-from shared.names import Names
+from shared.labels import Names
 from shared.telemetry import configure_logging
 from tests.transport.http_client import call as calling
 from tests.transport.http_client import http_client
 from tests.transport.serving import bench
-from tests.transport.test_stateless import said, tool
+from tests.transport.test_streamable_http_stateless import said, tool
 
 
 class Refuses(AuthProvider):

@@ -2,9 +2,9 @@
 
 import asyncio
 
+from tests.transport.dispatch.test_dispatcher import call
 from tests.transport.serving import bench
 from tests.transport.sse_client import sse_session
-from tests.transport.test_engine import call
 
 ME, YOU = {"x-api-key": "key-me"}, {"x-api-key": "key-you"}
 

@@ -9,18 +9,18 @@ import httpx2
 import pytest
 from structlog.testing import capture_logs
 
+from tests.transport.dispatch.test_dispatcher import call
 from tests.transport.http_client import HttpClient, Message, http_client, opening, text_of
 from tests.transport.http_client import call as calling
 from tests.transport.people import Trail
 from tests.transport.serving import bench, until
 from tests.transport.sse_client import sse_session
-from tests.transport.test_engine import call
 from tests.transport.test_many_instances import instances
-from tests.transport.test_stateless import modern, said, tool
-from transport.broker_memory import InMemoryBroker
-from transport.broker_valkey import ValkeyBroker
-from transport.rates import Rate, Rates
-from transport.session import Limits
+from tests.transport.test_streamable_http_stateless import modern, said, tool
+from transport.rate_limit import Rate, Rates
+from transport.sessions.memory import InMemoryBroker
+from transport.sessions.session import Limits
+from transport.sessions.valkey.broker import ValkeyBroker
 
 ME, YOU, THEM = {"x-api-key": "key-me"}, {"x-api-key": "key-you"}, {"x-api-key": "key-me@acme"}
 MANY = Rate(60, 1000)

@@ -11,12 +11,12 @@ import httpx2
 import pytest
 import redis
 
+from tests.transport.dispatch.test_dispatcher import call, cancelled, question
 from tests.transport.serving import Bench, bench, until
 from tests.transport.sse_client import SseClient, initialize_params, open_stream
-from tests.transport.test_engine import call, cancelled, question
-from transport import broker_valkey
-from transport.broker_valkey import ValkeyBroker
-from transport.session import Limits
+from transport.sessions.session import Limits
+from transport.sessions.valkey import broker
+from transport.sessions.valkey.broker import ValkeyBroker
 
 ME, YOU = {"x-api-key": "key-me"}, {"x-api-key": "key-you"}
 AGAIN = {"mcp-protocol-version": "2025-11-25"}
@@ -123,7 +123,7 @@ async def test_a_question_and_its_answer_cross_instances(broker_url: str) -> Non
 async def test_a_request_next_to_an_answer_that_finds_nobody_runs_all_the_same(
     broker_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(broker_valkey, "TELL_S", 0.1)
+    monkeypatch.setattr(broker, "TELL_S", 0.1)
     server = redis.Redis.from_url(broker_url)
     try:
         async with instances(broker_url, 1) as (a,), client_of(a) as client, open_stream(client):

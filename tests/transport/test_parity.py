@@ -18,12 +18,12 @@ from mcp_types import jsonrpc_message_adapter
 from shared.identity import Principal
 from tests.transport.gated_server import gated_server
 from tests.transport.sse_client import initialize_params
-from transport.backchannel import Caller
-from transport.broker_memory import InMemoryBroker
-from transport.engine import Engine
-from transport.kernel import lowlevel
-from transport.messages import parse
-from transport.session import Limits, SessionRecord, new_session_id
+from transport.dispatch.context import Caller
+from transport.dispatch.dispatcher import Engine
+from transport.dispatch.sdk_kernel import lowlevel
+from transport.jsonrpc import parse
+from transport.sessions.memory import InMemoryBroker
+from transport.sessions.session import Limits, SessionRecord, new_session_id
 
 Message = dict[str, Any]
 Ask = Callable[[Message], Awaitable[Message | None]]

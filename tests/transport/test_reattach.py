@@ -7,9 +7,9 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.transport.dispatch.test_dispatcher import call
 from tests.transport.serving import bench, until
 from tests.transport.sse_client import SseClient, open_stream, sse_session
-from tests.transport.test_engine import call
 
 pytestmark = pytest.mark.usefixtures("any_broker")
 
@@ -101,7 +101,7 @@ async def test_a_client_that_is_not_recognised_gets_a_new_initialized_session(
         if who is not None:
             forged = {"jsonrpc": "2.0", "id": again.received[0]["id"], "result": {}}
             assert (await yours.post(forged)).status_code == 202
-        monkeypatch.setattr("transport.backchannel.RECOGNISE_S", 0.1)
+        monkeypatch.setattr("transport.dispatch.context.RECOGNISE_S", 0.1)
         assert await stream not in {mine.endpoint, yours.endpoint}
 
 
@@ -113,7 +113,7 @@ async def new_session(client: SseClient) -> str:
 
 
 async def test_who_leaves_while_being_asked_gets_no_session(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("transport.backchannel.RECOGNISE_S", 0.2)
+    monkeypatch.setattr("transport.dispatch.context.RECOGNISE_S", 0.2)
     async with bench(max_sessions_per_principal=1) as at, httpx2.AsyncClient(base_url=at.url, timeout=20) as http:
         async with http.stream("GET", "/sse", headers=ME | AGAIN) as response:
             async for line in response.aiter_lines():

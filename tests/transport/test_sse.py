@@ -12,7 +12,7 @@ import pytest
 
 from tests.transport.serving import bench, until
 from tests.transport.sse_client import SseClient, initialize_params, open_stream, sse_session
-from transport.session import EventId
+from transport.sessions.session import EventId
 
 pytestmark = pytest.mark.usefixtures("any_broker")
 

@@ -5,21 +5,22 @@ import asyncio
 import pytest
 
 from tests.transport.http_client import ENVELOPE, call, http_client, opening, text_of
-from tests.transport.test_dead_instances import broker_of
+from tests.transport.sessions.valkey.test_away import away, back
+from tests.transport.sessions.valkey.test_dead_instances import broker_of
 from tests.transport.test_many_instances import ME, instances
-from tests.transport.test_stateless import routing
-from tests.transport.test_valkey_away import away, back
+from tests.transport.test_streamable_http_stateless import routing
 from tests.valkey import ValkeyServer
-from transport import broker_valkey, event_stream, valkey_hub, valkey_lease
+from transport.http import event_stream
+from transport.sessions.valkey import broker, instance, lease
 
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have everybody wait for a shorter while than clients would."""
-    monkeypatch.setattr(broker_valkey, "ADMIT_S", 0.5)
-    monkeypatch.setattr(broker_valkey, "SETTLE_S", 0.3)
+    monkeypatch.setattr(broker, "ADMIT_S", 0.5)
+    monkeypatch.setattr(broker, "SETTLE_S", 0.3)
     monkeypatch.setattr(event_stream, "_TRY_AGAIN_S", 0.1)
-    for module in (valkey_hub, valkey_lease):
+    for module in (instance, lease):
         monkeypatch.setattr(module, "RECOVERY_S", 1.0)
 
 
@@ -76,7 +77,7 @@ async def test_a_call_elsewhere_waits_for_a_short_while_and_is_refused_unrun(val
 
 
 async def test_a_short_outage_is_waited_out(valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(broker_valkey, "ADMIT_S", 4.0)
+    monkeypatch.setattr(broker, "ADMIT_S", 4.0)
     async with instances(valkey.url, 1) as (a,), http_client(a.url, ME) as client:
         await away(valkey, a)
         waiting = asyncio.create_task(client.call("x", "echo", text="x"))

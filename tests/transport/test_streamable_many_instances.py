@@ -6,7 +6,7 @@ import pytest
 
 from tests.transport.http_client import call, cancelled, http_client, opening, text_of
 from tests.transport.serving import until
-from tests.transport.test_dead_instances import short_leases, stand_still
+from tests.transport.sessions.valkey.test_dead_instances import short_leases, stand_still
 from tests.transport.test_many_instances import ME, YOU, instances
 
 __all__ = ("short_leases",)  # a fixture

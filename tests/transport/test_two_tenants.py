@@ -10,22 +10,22 @@ import pytest
 
 from tests.transport.brokers import Quiet
 from tests.transport.brokers import opened as opened_by
+from tests.transport.dispatch.test_context import a_channel, sent
+from tests.transport.dispatch.test_dispatcher import call, cancelled, question, with_elicitation
 from tests.transport.http_client import call as calling
 from tests.transport.http_client import cancelled as cancelling
 from tests.transport.http_client import http_client, opening
 from tests.transport.serving import bench, until
 from tests.transport.sse_client import SseClient, open_stream, sse_session
-from tests.transport.test_backchannel import a_channel, sent
-from tests.transport.test_engine import call, cancelled, question, with_elicitation
 from tests.transport.test_many_instances import client_of, instances, post_to
 from tests.transport.test_reattach import new_session
-from tests.transport.test_stateless import said, tool
+from tests.transport.test_streamable_http_stateless import said, tool
 from tests.transport.test_streamable_refusals import every_way_in
-from transport import backchannel
-from transport.backchannel import Address
-from transport.broker import Call, Note, SessionGoneError
-from transport.broker_valkey import ValkeyBroker
-from transport.rates import Rate, Rates
+from transport.dispatch import context
+from transport.dispatch.context import Address
+from transport.rate_limit import Rate, Rates
+from transport.sessions.broker import Call, Note, SessionGoneError
+from transport.sessions.valkey.broker import ValkeyBroker
 
 OURS, THEIRS = {"x-api-key": "key-me@ours"}, {"x-api-key": "key-me@theirs"}
 UNKNOWN = "x" * 43
@@ -57,7 +57,7 @@ class TestOverSse:
     async def test_an_answer_of_the_other_to_the_ping_of_a_reconnect_finds_nothing(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(backchannel, "RECOGNISE_S", 0.2)
+        monkeypatch.setattr(context, "RECOGNISE_S", 0.2)
         async with bench() as at, sse_session(at.url, OURS) as ours, sse_session(at.url, THEIRS) as theirs:
             again = SseClient(ours.http, OURS)
             again.answers_pings = False

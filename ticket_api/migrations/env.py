@@ -1,8 +1,8 @@
-"""Runs the revisions on the connection that `shared.migrations` opened, inside its transaction and its lock."""
+"""Runs the revisions on the connection that `shared.storage.migrations` opened, inside its transaction and its lock."""
 
 from alembic import context
 
-from ticket_api.tables import metadata
+from ticket_api.store.tables import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -8,11 +8,10 @@ from typing import Any, Final, Literal, NamedTuple
 
 from sqlalchemy import Table
 
-from ticket_api import tables
-from ticket_api.folding import fold
 from ticket_api.sample.plan import CATEGORY_OF, COMPLETED, NEW, PLAN, ROLES, WORKING, Planned
-from ticket_api.store import numbers
+from ticket_api.store import numbers, tables
 from ticket_api.store.connection import TenantConnection
+from ticket_api.store.text_search import fold
 from ticket_api.times import wall_clock
 
 FIRST_REACTION: Final = timedelta(minutes=40)

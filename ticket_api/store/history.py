@@ -9,8 +9,8 @@ from sqlalchemy import RowMapping
 
 from ticket_api.store import numbers
 from ticket_api.store.connection import TenantConnection
-from ticket_api.tables import history_changed_fields as changed_fields
-from ticket_api.tables import ticket_history, users
+from ticket_api.store.tables import history_changed_fields as changed_fields
+from ticket_api.store.tables import ticket_history, users
 
 
 class Change(NamedTuple):

@@ -10,10 +10,10 @@ from typing import Final
 
 from sqlalchemy import select
 
-from shared.write_check import write_and_undo
+from shared.storage.write_check import write_and_undo
 from ticket_api.errors import ConflictError
 from ticket_api.store.connection import TenantConnection
-from ticket_api.tables import idempotency_keys as keys
+from ticket_api.store.tables import idempotency_keys as keys
 
 KEPT: Final = timedelta(hours=24)
 SWEPT_AT_ONCE: Final = 100

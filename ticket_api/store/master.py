@@ -9,7 +9,7 @@ from sqlalchemy import RowMapping, Select, String, Table, cast, false, literal, 
 
 from ticket_api.errors import MOST_ALLOWED
 from ticket_api.store.connection import TenantConnection
-from ticket_api.tables import (
+from ticket_api.store.tables import (
     accounts,
     categories,
     category_details,

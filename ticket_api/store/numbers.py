@@ -3,7 +3,7 @@
 from typing import Literal
 
 from ticket_api.store.connection import TenantConnection
-from ticket_api.tables import ticket_numbers
+from ticket_api.store.tables import ticket_numbers
 
 Kind = Literal["last", "last_attachment", "last_history"]
 

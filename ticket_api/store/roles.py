@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlalchemy import Connection, bindparam, text
 
-from ticket_api.tables import metadata
+from ticket_api.store.tables import metadata
 
 MORE_RIGHTS: Final = MappingProxyType({
     "api_keys": "UPDATE",

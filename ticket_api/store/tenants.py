@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, RowMapping, select
 
 from ticket_api.store.connection import TenantConnection, add_if_new, name_to_policies
-from ticket_api.tables import api_keys, tenants
+from ticket_api.store.tables import api_keys, tenants
 
 
 def exists(connection: Connection, tenant: str) -> bool:

@@ -26,11 +26,10 @@ from sqlalchemy import (
     select,
 )
 
-from ticket_api.folding import fold
-from ticket_api.models import NewAttachment, TicketQuery
+from ticket_api.http.models import NewAttachment, TicketQuery
 from ticket_api.store import numbers
 from ticket_api.store.connection import TenantConnection
-from ticket_api.tables import (
+from ticket_api.store.tables import (
     accounts,
     attachments,
     categories,
@@ -41,6 +40,7 @@ from ticket_api.tables import (
     tickets,
     users,
 )
+from ticket_api.store.text_search import fold
 
 LISTED: Final = MappingProxyType({
     "requestor": users.alias("requestors"),

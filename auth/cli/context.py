@@ -1,0 +1,106 @@
+"""What every command has: the open store, an answer as a table or as JSON, and a question before something is lost."""
+
+import asyncio
+import json
+import signal
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Final, cast
+
+import click
+
+from auth.cli.table import table
+from auth.store import IdentityStore
+from auth.store.records import AuditRecord, KeyRecord, NewKey
+
+Work = Callable[..., Awaitable[object]]
+LOSES: Final = click.option("--yes", is_flag=True, help="Do not ask.")
+"""For a command that takes something away: its function is asked for by `sure`."""
+IN_TABLES: Final[Mapping[type, tuple[str, ...]]] = MappingProxyType(
+    {
+        KeyRecord: ("public_id", "tenant", "owner_name", "name", "scopes", "expires_at", "last_used_at", "state"),
+        AuditRecord: ("at", "action", "tenant", "actor", "object", "outcome"),
+    }
+)
+"""What is shown of records that are too wide for a terminal; JSON has all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """Whoever runs a command."""
+
+    open_store: Callable[[], AbstractAsyncContextManager[IdentityStore]]
+
+    async def work(self, work: Work, **options: Any) -> object:
+        """Do `work` with the store, and close it."""
+        async with self.open_store() as store:
+            return await work(store, **options)
+
+
+def with_store(work: Work) -> Callable[..., None]:
+    """Return `work`, which takes the open store and its options, as what click calls; what it returns is shown."""
+
+    def run(operator: Operator, /, *, as_json: bool, **options: Any) -> None:
+        answer = asyncio.run(operator.work(work, **options))
+        click.echo(as_lines(answer) if as_json else as_text(answer))
+
+    run.__name__, run.__doc__ = work.__name__, work.__doc__  # of which click makes the name and the help
+    option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+    command: Callable[..., None] = option(click.pass_obj(run))
+    return command
+
+
+def sure(question: str, *, yes: bool) -> None:
+    """Go on only when whoever is there says so. Raises: click.Abort."""
+    if not yes:
+        # The event loop would take Ctrl-C for the end of a task, which cannot end while it waits for the answer.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            click.confirm(question, abort=True, err=True)
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
+def as_lines(answer: object) -> str:
+    """Return an answer as JSON: an array for a list, an object for one thing."""
+    plain = [_plain(one) for one in answer] if isinstance(answer, list) else _plain(answer)
+    return json.dumps(plain, ensure_ascii=False, indent=2, default=_json)
+
+
+def as_text(answer: object) -> str:
+    """Return an answer for a person to read."""
+    if isinstance(answer, NewKey):
+        return f"{table([_row(answer.record)])}\n\nThe key, shown this once:\n{answer.text}"
+    if isinstance(answer, str):
+        return answer
+    rows: Sequence[object] = answer if isinstance(answer, list) else [answer]
+    return table([_row(row) for row in rows])
+
+
+def _row(record: object) -> dict[str, Any]:
+    row = _plain(record)
+    if isinstance(record, AuditRecord):
+        row["action"] = record.tool or record.action
+        row["outcome"] = ", ".join(filter(None, (record.outcome, record.detail)))
+    return {name: row[name] for name in IN_TABLES.get(type(record), row)}
+
+
+def _plain(record: object) -> dict[str, Any]:
+    if isinstance(record, NewKey):
+        return {"key": record.text, **_plain(record.record)}
+    if isinstance(record, str):
+        return {"done": record}
+    return asdict(cast("Any", record))  # one of auth.store.records
+
+
+def _json(value: object) -> object:
+    match value:
+        case frozenset():
+            return sorted(value)
+        case datetime():
+            return value.isoformat()
+        case _:
+            raise TypeError(f"{type(value).__name__} cannot be shown as JSON")

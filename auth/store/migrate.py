@@ -1,0 +1,59 @@
+"""Brings the identity store to the newest tables."""
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from auth.store.tables import SCHEMA
+from shared.errors import InvalidInputError
+from shared.storage.migrations import Migrations
+
+MIGRATIONS: Final = Migrations(
+    folder=Path(__file__).with_name("migrations"),
+    lock=7_402_118_534,
+    what="identity store",
+    make_ready="Run `python -m auth migrate --grant-to ROLE` once with the URL of the owner and the name of this role.",
+    schema=SCHEMA,
+)
+
+
+def in_schema(engine: AsyncEngine) -> AsyncEngine:
+    """Return `engine` as one whose tables are in the store's own schema, where the database has schemas."""
+    if engine.dialect.name != "postgresql":
+        return engine
+    return engine.execution_options(schema_translate_map={None: SCHEMA})
+
+
+async def prepare(engine: AsyncEngine) -> None:
+    """Migrate to head; a new SQLite file is for the user alone who runs this. Raises: DatabaseNotReadyError."""
+    if engine.dialect.name == "sqlite":
+        _keep_to_ourselves(Path(str(engine.url.database)))
+    await MIGRATIONS.run(in_schema(engine))
+
+
+def _keep_to_ourselves(file: Path) -> None:
+    """Make a file that nobody else of the machine may read; SQLite gives what it makes beside it the same rights."""
+    with suppress(OSError):  # what cannot be made is said when it is opened
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+
+
+async def grant(engine: AsyncEngine, role: str) -> None:
+    """Let a plain role of PostgreSQL work with the tables, which the role of `engine` owns; on SQLite do nothing.
+
+    Raises:
+        InvalidInputError: there is no such role.
+    """
+    if engine.dialect.name != "postgresql":
+        return
+    name = engine.dialect.identifier_preparer.quote(role)
+    async with engine.begin() as connection:
+        if not await connection.scalar(text("SELECT 1 FROM pg_roles WHERE rolname = :role"), {"role": role}):
+            raise InvalidInputError(f"There is no role {role!r} in this database server.", field="role")
+        await connection.execute(text(f"GRANT USAGE ON SCHEMA {SCHEMA} TO {name}"))
+        await connection.execute(
+            text(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {SCHEMA} TO {name}")
+        )

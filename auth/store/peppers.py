@@ -1,0 +1,129 @@
+"""The secrets of a deployment, and what is derived from each: a pepper for API keys and a key that seals upstream keys.
+
+The first of several is current, all are accepted: a new one is put in front, and the old one stays until nothing stored
+carries its id any more. Ids are stored beside every digest and sealed text; they tell nothing about the secret.
+Source: HKDF-SHA256 (RFC 5869), AES-256-GCM with random nonces of 96 bits (NIST SP 800-38D, 8.2.2).
+"""
+
+import base64
+import binascii
+import hmac
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from auth.store.errors import UpstreamKeyError
+
+SHORTEST_SECRET: Final = 32
+_NONCE_BYTES: Final = 12
+_EXAMPLE: Final = 'python3 -c "import secrets; print(secrets.token_urlsafe(32))"'
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """A key at rest: HMAC-SHA256 of its secret part as 64 hexadecimal digits, and the id of the pepper."""
+
+    value: str
+    pepper_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """An encrypted text in Base64, and the id of the secret that opens it."""
+
+    text: str
+    secret_id: str
+
+
+class _Derived:
+    """What one secret is used for: never itself."""
+
+    def __init__(self, secret: str) -> None:
+        self.id = _derive(secret, "id", 4).hex()
+        self.pepper = _derive(secret, "pepper of API keys", 32)
+        self.sealing = AESGCM(_derive(secret, "sealing of upstream keys", 32))
+
+
+def _derive(secret: str, purpose: str, length: int) -> bytes:
+    info = f"mcp-ticket-server identity v1: {purpose}".encode()
+    return HKDF(algorithm=SHA256(), length=length, salt=None, info=info).derive(secret.encode())
+
+
+class Secrets:
+    """All secrets of a deployment, the current one first.
+
+    Raises:
+        ValueError: there is none, or one is shorter than 32 characters. The text shows none of them.
+    """
+
+    def __init__(self, secrets: Sequence[str]) -> None:
+        if not secrets or any(len(secret.strip()) < SHORTEST_SECRET for secret in secrets):
+            raise ValueError(
+                f"The identity store needs a secret of {SHORTEST_SECRET} characters or more; make one with {_EXAMPLE}"
+            )
+        derived = [_Derived(secret.strip()) for secret in secrets]
+        self._current = derived[0]
+        self._by_id = {one.id: one for one in reversed(derived)}
+
+    @property
+    def current_id(self) -> str:
+        """Id of the secret by which new keys are hashed and sealed: 8 hexadecimal digits."""
+        return self._current.id
+
+    def digest(self, secret: str) -> Digest:
+        """Return what is stored of a new key."""
+        return Digest(_hmac(self._current.pepper, secret), self._current.id)
+
+    def matches(self, secret: str, digest: Digest | None) -> bool:
+        """Tell whether `digest` is that of `secret`, by one comparison of equal lengths, whatever is handed in.
+
+        Without a digest, or with one whose pepper is not among the secrets any more, the answer is no, and takes as
+        long as any other.
+        """
+        derived = self._by_id.get(digest.pepper_id) if digest is not None else None
+        found = _hmac((derived or self._current).pepper, secret)
+        stored = digest.value if digest is not None and derived is not None else _NOBODYS
+        return hmac.compare_digest(found.encode(), stored.encode())
+
+    def seal(self, plain: str, tenant: str) -> Sealed:
+        """Encrypt the upstream key of `tenant`; it opens for that tenant only."""
+        nonce = os.urandom(_NONCE_BYTES)
+        text = nonce + self._current.sealing.encrypt(nonce, plain.encode(), tenant.encode())
+        return Sealed(base64.b64encode(text).decode(), self._current.id)
+
+    def open(self, sealed: Sealed, tenant: str) -> str:
+        """Decrypt the upstream key of `tenant`.
+
+        Raises:
+            UpstreamKeyError: its secret is not among the secrets any more, or it was sealed for another tenant, or
+                changed.
+        """
+        derived = self._by_id.get(sealed.secret_id)
+        if derived is None:
+            raise UpstreamKeyError(
+                f"The upstream key of tenant {tenant!r} was sealed with a secret ({sealed.secret_id}) that is not set "
+                "any more. Put that secret behind the current one, or set the upstream key again."
+            )
+        try:
+            whole = base64.b64decode(sealed.text, validate=True)
+            return derived.sealing.decrypt(whole[:_NONCE_BYTES], whole[_NONCE_BYTES:], tenant.encode()).decode()
+        except (InvalidTag, binascii.Error, ValueError) as error:
+            raise UpstreamKeyError(
+                f"The upstream key of tenant {tenant!r} does not open: it was changed, or belongs to another tenant. "
+                "Set it again."
+            ) from error
+
+
+_NOBODYS: Final = "0" * 64
+"""Compared with where there is nothing to compare with; as a digest it belongs to no key that anybody could find."""
+
+
+def _hmac(pepper: bytes, secret: str) -> str:
+    return hmac.new(pepper, secret.encode("utf-8", "surrogateescape"), sha256).hexdigest()

@@ -1,0 +1,167 @@
+"""People: users, who identity providers say they are, and what they are in each organisation."""
+
+import secrets
+
+from sqlalchemy import ColumnElement, RowMapping, delete, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from auth import validation
+from auth.store import queries
+from auth.store.errors import AlreadyExistsError
+from auth.store.records import MembershipRecord, UserRecord
+from auth.store.tables import identities, memberships, users
+from auth.store.transactions import Change, Ledger, switch
+from shared.identity import Role
+
+
+class Users:
+    """Adds, changes and lists people. Every change is audited. All methods raise: DatabaseBusyError.
+
+    `who` is an e-mail address or an id (`usr_…`).
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    async def add(self, email: str, *, name: str | None = None) -> UserRecord:
+        """Add a person, who is a member of nothing yet; their name is their address unless one is given.
+
+        Raises:
+            InvalidInputError: the address or the name cannot be one.
+            AlreadyExistsError: somebody has the address.
+        """
+        async with self._ledger.changing() as change:
+            return _user(await insert_user(change, email, name))
+
+    async def all(self) -> list[UserRecord]:
+        """Return every person, by address."""
+        async with self._ledger.reading() as connection:
+            return [_user(row) for row in (await connection.execute(select(users).order_by(users.c.email))).mappings()]
+
+    async def disable(self, who: str) -> UserRecord:
+        """Let the person in nowhere any more. Raises: UnknownUserError."""
+        return await self._switch(who, on=False)
+
+    async def enable(self, who: str) -> UserRecord:
+        """Let the person in again. Raises: UnknownUserError."""
+        return await self._switch(who, on=True)
+
+    async def add_identity(self, who: str, *, issuer: str, subject: str) -> None:
+        """Note that an identity provider calls this person `subject`.
+
+        Raises:
+            InvalidInputError: the issuer or the subject cannot be one.
+            UnknownUserError: there is no such user.
+            AlreadyExistsError: it is somebody's already.
+        """
+        issuer, subject = validation.label(issuer, "issuer", 300), validation.label(subject, "subject", 300)
+        async with self._ledger.changing() as change:
+            row = await queries.user(change.connection, who)
+            identity = {"issuer": issuer, "subject": subject, "user_id": row["id"], "created_at": change.now}
+            try:
+                await change.connection.execute(insert(identities).values(**identity))
+            except IntegrityError as error:
+                raise AlreadyExistsError(
+                    f"The subject {subject!r} of {issuer} belongs to a user already. Each belongs to one."
+                ) from error
+            change.record("identity_added", what=row["id"], detail=issuer)
+
+    async def _switch(self, who: str, *, on: bool) -> UserRecord:
+        async with self._ledger.changing() as change:
+            row = await queries.user(change.connection, who)
+            await switch(change, users, row, "user", on=on)
+            return _user(await queries.user(change.connection, row["id"]))
+
+
+class Memberships:
+    """Says what people are in organisations. Every change is audited. All methods raise: DatabaseBusyError."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    async def set(self, who: str, tenant: str, *, role: str, ticket_user: str | None = None) -> MembershipRecord:
+        """Make a user a member of a tenant, or change what they are there.
+
+        `ticket_user` is the id of the user of the ticket system as whom they write; without one, which an empty text
+        sets, they are recognised by their e-mail address. None leaves it as it is.
+
+        Raises:
+            InvalidInputError: there is no such role.
+            UnknownUserError, UnknownTenantError: there is no such user or tenant.
+        """
+        as_role, given = validation.role(role), {}
+        if ticket_user is not None:
+            given["ticket_user"] = validation.ticket_user(ticket_user)
+        async with self._ledger.changing() as change:
+            row = await queries.user(change.connection, who)
+            await queries.tenant(change.connection, tenant)
+            await put_membership(change, row, tenant, as_role, **given)
+            [member] = await _members(
+                change.connection, memberships.c.user_id == row["id"], memberships.c.tenant_id == tenant
+            )
+            return member
+
+    async def remove(self, who: str, tenant: str) -> None:
+        """End a membership; the user's keys for the tenant let nobody in any more. Raises: UnknownError."""
+        async with self._ledger.changing() as change:
+            row = await queries.user(change.connection, who)
+            await queries.tenant(change.connection, tenant)
+            await queries.role_of_member(change.connection, row, tenant)
+            mine = (memberships.c.user_id == row["id"]) & (memberships.c.tenant_id == tenant)
+            await change.connection.execute(delete(memberships).where(mine))
+            change.record("membership_removed", tenant=tenant, what=row["id"])
+
+    async def all(self, *, tenant: str | None = None) -> list[MembershipRecord]:
+        """Return the members of a tenant, or of all of them, by tenant and address. Raises: UnknownTenantError."""
+        async with self._ledger.reading() as connection:
+            if tenant is None:
+                return await _members(connection)
+            await queries.tenant(connection, tenant)
+            return await _members(connection, memberships.c.tenant_id == tenant)
+
+
+async def insert_user(change: Change, email: str, name: str | None = None) -> RowMapping:
+    """Store a new user and return the row. Raises: InvalidInputError, AlreadyExistsError."""
+    address, user_id = validation.email(email), queries.USER_ID + secrets.token_hex(8)
+    values = {"id": user_id, "email": address, "name": validation.label(name or address), "created_at": change.now}
+    try:
+        await change.connection.execute(insert(users).values(**values))
+    except IntegrityError as error:
+        raise AlreadyExistsError(f"There is a user {address!r} already.") from error
+    change.record("user_added", what=user_id)
+    return await queries.user(change.connection, user_id)
+
+
+async def put_membership(change: Change, user: RowMapping, tenant: str, role: Role, **more: str | None) -> None:
+    """Make a user a member of a tenant with `role`; of what they are there already, only what is given changes."""
+    is_now = {"role": role.value, **more}
+    upsert = postgresql.insert if change.connection.dialect.name == "postgresql" else sqlite.insert
+    put = upsert(memberships).values(user_id=user["id"], tenant_id=tenant, created_at=change.now, **is_now)
+    await change.connection.execute(put.on_conflict_do_update(index_elements=["user_id", "tenant_id"], set_=is_now))
+    change.record("membership_set", tenant=tenant, what=user["id"], detail=role.value)
+
+
+async def _members(connection: AsyncConnection, *conditions: ColumnElement[bool]) -> list[MembershipRecord]:
+    query = (
+        select(memberships, users.c.email)
+        .join_from(memberships, users)
+        .where(*conditions)
+        .order_by(memberships.c.tenant_id, users.c.email)
+    )
+    return [
+        MembershipRecord(
+            tenant=row["tenant_id"],
+            user=row["user_id"],
+            email=row["email"],
+            role=Role(row["role"]),
+            ticket_user=row["ticket_user"],
+            created_at=row["created_at"],
+        )
+        for row in (await connection.execute(query)).mappings()
+    ]
+
+
+def _user(row: RowMapping) -> UserRecord:
+    return UserRecord(**row)

@@ -1,0 +1,120 @@
+"""The audit trail of a server that has an identity store: every event is a log line, and a row.
+
+Rows are written by one task, many at a time. Its callers wait for theirs, at most a second and only while the store
+answers: an event is never the reason that a call fails. What was not written waits in memory, up to a bound.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from typing import Final
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from auth.periodic import finish, wait_for
+from auth.store import utc_now
+from auth.store.audit import AuditTable
+from auth.store.transactions import TimedEvent
+from shared.audit import AuditEvent, LoggedTrail
+from shared.errors import TicketServerError
+from shared.telemetry import get_logger
+
+log = get_logger(__name__)
+
+MOST_WAITING: Final = 1_000
+AT_ONCE: Final = 100
+RECORD_S: Final = 0.8
+"""How long a caller waits: less than the patience that callers have, so that an event in the queue is no failure."""
+RETRY_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    event: TimedEvent
+    written: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class StoredTrail:
+    """An audit trail of log lines and rows. Wants `run` around it: outside of it rows only wait.
+
+    Args:
+        table: of an open store; whoever opened it closes it after this trail has ended.
+        clock: the moment, aware.
+    """
+
+    def __init__(self, table: AuditTable, *, clock: Callable[[], datetime] = utc_now) -> None:
+        self._table = table
+        self._clock = clock
+        self._logged = LoggedTrail()
+        self._waiting: deque[_Waiting] = deque()
+        self._arrived = asyncio.Event()
+        self._ended = asyncio.Event()
+        self._is_answering = False
+        self.lost = 0
+        """How many events are in the logs only."""
+
+    async def record(self, event: AuditEvent) -> None:
+        """Log `event` and have it stored. Never raises, and takes at most a second."""
+        await self._logged.record(event)
+        if len(self._waiting) >= MOST_WAITING:
+            self._lose(1)
+            return
+        waiting = _Waiting(TimedEvent(event, self._clock()))
+        self._waiting.append(waiting)
+        self._arrived.set()
+        if self._is_answering:
+            await wait_for(waiting.written, RECORD_S)
+
+    @asynccontextmanager
+    async def run(self) -> AsyncIterator[None]:
+        """Write what is recorded; at the end write the rest, for two seconds, and say what is in the logs only."""
+        task = asyncio.create_task(self._write())
+        self._is_answering = True
+        try:
+            yield
+        finally:
+            self._ended.set()
+            self._arrived.set()
+            try:
+                await finish(task)
+            finally:  # cancelled or not, what is lost is said
+                self._is_answering = False
+                if self._waiting:
+                    self._lose(len(self._waiting))
+
+    async def _write(self) -> None:
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            while self._waiting:
+                if await self._write_some():
+                    continue
+                if self._ended.is_set():
+                    return
+                await wait_for(self._ended, RETRY_S)
+            if self._ended.is_set():
+                return
+
+    async def _write_some(self) -> bool:
+        """Write the oldest events and return whether the store took them; those that stay are tried again."""
+        batch = list(islice(self._waiting, AT_ONCE))
+        try:
+            await self._table.append([waiting.event for waiting in batch])
+        except (TicketServerError, SQLAlchemyError, OSError) as error:
+            if self._is_answering:
+                log.warning("audit_store_unavailable", error=type(error).__name__)
+            self._is_answering = False
+            return False
+        self._is_answering = True
+        for waiting in batch:
+            self._waiting.popleft()
+            waiting.written.set()
+        return True
+
+    def _lose(self, events: int) -> None:
+        self.lost += events
+        log.error("audit_events_lost", events=events, in_all=self.lost, hint="these are in the log only")

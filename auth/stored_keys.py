@@ -1,0 +1,141 @@
+"""Keys of the identity store: who holds one is its user or service account, with the role they have there now.
+
+What the store said about a key is remembered for a while (`cache_s`), by its public id; the secret is compared with
+each request. So a revocation, a disabled owner, a changed role or an ended membership is soon in force everywhere.
+
+While the store does not answer, keys that were looked up so lately go on and all others are refused with 503.
+An open stream lives on for 5 minutes after its key was last seen to be good: it only carries answers to requests that
+were let in one by one, and a database that restarts must not end every stream of a deployment at once.
+"""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.requests import HTTPConnection
+
+from auth.cache import CACHE_S, SharedAnswers
+from auth.periodic import now_and_then
+from auth.providers import NO_KEY, WRONG_KEY, presented_key
+from auth.store import IdentityStore
+from auth.store.credentials import Use
+from auth.store.errors import StoreUnavailableError
+from auth.store.key_format import parse
+from auth.store.peppers import Secrets
+from auth.store.records import StoredKey
+from shared.errors import TicketServerError
+from shared.identity import SCOPES_OF, AuthenticationError, AuthProvider, Principal, Tenant
+from shared.telemetry import get_logger
+
+log = get_logger(__name__)
+
+STREAM_OUTAGE_S: Final = 300.0
+"""How long an open stream outlives the last answer of the store about its key."""
+NOTED_EVERY_S: Final = 60.0
+MOST_USES: Final = 5_000
+
+
+class StoredKeyAuthProvider(AuthProvider):
+    """Lets in who holds a good key of the identity store. Wants `run` around it, else no use of a key is noted.
+
+    Args:
+        store: an open store; whoever opened it closes it after this provider has ended.
+        secrets: those that the store has.
+        cache_s: how old may be what is known about a key.
+        seconds: a clock that never goes back.
+    """
+
+    def __init__(
+        self,
+        store: IdentityStore,
+        secrets: Secrets,
+        *,
+        cache_s: float = CACHE_S,
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._secrets = secrets
+        self._keys = SharedAnswers(store.presented.key, life_s=cache_s, seconds=seconds)
+        self._uses: dict[str, Use] = {}
+
+    @asynccontextmanager
+    async def run(self) -> AsyncIterator[None]:
+        """Note the use of keys once a minute, and what is left at the end."""
+        async with now_and_then(self.note_uses, every_s=NOTED_EVERY_S):
+            try:
+                yield
+            finally:
+                await self._keys.settle()
+
+    async def authenticate(self, request: HTTPConnection) -> Principal:
+        """Return the user or service account that the presented key belongs to.
+
+        There is one comparison, of digests of one length, and one answer, whatever is wrong with the key.
+
+        Raises:
+            AuthenticationError: (401) no key or none that is good; (400) contradicting credentials; (503) the identity
+                store cannot be asked.
+        """
+        text = presented_key(request)
+        if text is None:
+            raise AuthenticationError(NO_KEY)
+        key = parse(text)
+        stored = None if key is None else await self._stored(key.public_id)
+        secret = text if key is None else key.secret
+        if not self._secrets.matches(secret, None if stored is None else stored.digest) or stored is None:
+            raise AuthenticationError(WRONG_KEY)
+        principal = self._principal(stored)
+        if principal is None:
+            raise AuthenticationError(WRONG_KEY)
+        self._note_use(stored, secret)
+        return principal
+
+    async def is_still_valid(self, principal: Principal) -> bool:
+        """Tell whether the key that proved `principal` would prove the very same now, role and scopes included."""
+        try:
+            stored = await self._keys.get(principal.credential)
+        except StoreUnavailableError:
+            stored = self._keys.latest(principal.credential, within_s=STREAM_OUTAGE_S)
+        return stored is not None and self._principal(stored) == principal
+
+    async def note_uses(self) -> None:
+        """Write what is not written yet. What the store does not take is forgotten: the next use is noted again."""
+        uses, self._uses = self._uses, {}
+        if not uses:
+            return
+        try:
+            await self._store.presented.note_uses(uses)
+        except (TicketServerError, SQLAlchemyError, OSError) as error:
+            log.warning("key_uses_not_noted", keys=len(uses), error=type(error).__name__)
+
+    async def _stored(self, public_id: str) -> StoredKey | None:
+        try:
+            return await self._keys.get(public_id)
+        except StoreUnavailableError as error:
+            raise AuthenticationError(str(error), status=503, retry_after_s=1) from error
+
+    def _principal(self, stored: StoredKey) -> Principal | None:
+        """Return who the key stands for now, or None where it stands for nobody."""
+        if not stored.is_on or stored.role is None or stored.expires_at <= self._store.clock():
+            return None
+        of_role = SCOPES_OF[stored.role]
+        return Principal(
+            id=stored.owner,
+            tenant=Tenant(stored.tenant),
+            scopes=of_role if stored.scopes is None else of_role & stored.scopes,
+            proof="api_key",
+            credential=stored.public_id,
+            role=stored.role,
+            email=stored.email,
+            ticket_user=stored.ticket_user,
+        )
+
+    def _note_use(self, stored: StoredKey, secret: str) -> None:
+        if stored.public_id not in self._uses and len(self._uses) >= MOST_USES:
+            return
+        use = Use(self._store.clock())
+        if stored.digest.pepper_id != self._secrets.current_id:
+            use = Use(use.at, old=stored.digest, new=self._secrets.digest(secret))
+        self._uses[stored.public_id] = use

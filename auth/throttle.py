@@ -1,0 +1,72 @@
+"""Stands in front of what checks keys: throttles addresses that present wrong ones, and has refusals audited."""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from starlette.requests import HTTPConnection
+
+from auth.providers import presented_key
+from auth.store.key_format import parse
+from shared.audit import AuditTrail
+from shared.failed_attempts import FailedAttempts, TooManyFailuresError
+from shared.http.address import client_address
+from shared.identity import AuthenticationError, AuthProvider, Principal
+
+
+class GuardedAuthProvider(AuthProvider):
+    """Throttles failed attempts, as `shared.failed_attempts` says, with any provider of keys behind it.
+
+    Use inside `run()`, else refusals beyond the first are not audited.
+
+    Args:
+        inner: checks the keys.
+        trail: is told of refusals.
+        trusted_proxies: how many proxies of our own stand in front (`X-Forwarded-For`); 0 for none.
+        what: the kind of key, as the audit calls it.
+        seconds: a clock that never goes back.
+    """
+
+    def __init__(
+        self,
+        inner: AuthProvider,
+        *,
+        trail: AuditTrail,
+        trusted_proxies: int = 0,
+        what: str = "key",
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._inner = inner
+        self._trusted_proxies = trusted_proxies
+        self._attempts = FailedAttempts(_is_wrong_key, trail=trail, what=what, seconds=seconds)
+
+    @asynccontextmanager
+    async def run(self) -> AsyncIterator[None]:
+        """Have refusals audited that were only counted, and what is left at the end."""
+        async with self._attempts.run():
+            yield
+
+    async def authenticate(self, request: HTTPConnection) -> Principal:
+        """Return the principal that the inner provider returns.
+
+        Raises:
+            AuthenticationError: what the inner provider raises; (429) too many wrong keys came from this address, and
+                the key was not looked at.
+        """
+        text = presented_key(request)
+        if text is None:
+            return await self._inner.authenticate(request)
+        address, key = client_address(request, self._trusted_proxies), parse(text)
+        try:
+            async with self._attempts.attempt(address, text, credential=key.public_id if key is not None else ""):
+                return await self._inner.authenticate(request)
+        except TooManyFailuresError as error:
+            raise AuthenticationError(str(error), status=429, retry_after_s=error.retry_after_s) from error
+
+    async def is_still_valid(self, principal: Principal) -> bool:
+        """Ask the inner provider."""
+        return await self._inner.is_still_valid(principal)
+
+
+def _is_wrong_key(error: Exception) -> bool:
+    return isinstance(error, AuthenticationError) and error.status == 401

@@ -1,0 +1,1 @@
+"""The ticket API inside this process."""

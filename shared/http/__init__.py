@@ -1,0 +1,1 @@
+"""The HTTP server of both programs: bounded connections, client addresses."""

@@ -1,0 +1,88 @@
+"""What is written down of each call of a tool: a log line, a count and, where it writes or is refused, an audit event.
+
+Ids and words only; nothing that was in the call but the ids of its ticket and of whoever acts.
+"""
+
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+from mcp.server import ServerRequestContext
+
+from shared.audit import AuditEvent, AuditTrail, keep
+from shared.identity import DEFAULT_TENANT, Scope, principal_of
+from shared.labels import MAX_TENANTS, Names
+from shared.mcp_tools.catalog import ToolSpec
+from shared.telemetry import Counter, get_logger, trace_of
+from shared.tickets.acting_user import Call
+
+log = get_logger(__name__)
+
+_LONGEST_ID: Final = 50
+_LONGEST_REQUEST_ID: Final = 100
+
+
+def call_of(ctx: ServerRequestContext[Any, Any], arguments: object) -> Call:
+    """Return the call that a request makes, with what is known of it before it is looked at any closer."""
+    return Call(
+        principal_of(ctx.request),
+        ticket_id=_ticket_id(arguments),
+        request_id=str(ctx.request_id)[:_LONGEST_REQUEST_ID],
+        trace=trace_of(getattr(ctx.request, "headers", {})),
+    )
+
+
+def _ticket_id(arguments: object) -> str:
+    """Return the id of the ticket that a call names, if it looks like one; prose is not for the books."""
+    given = arguments.get("ticketId") if isinstance(arguments, Mapping) else None
+    is_id = isinstance(given, str) and len(given) <= _LONGEST_ID and given.isprintable() and " " not in given
+    return str(given) if is_id else ""
+
+
+class Books:
+    """Takes calls down.
+
+    Args:
+        trail: where audit events go.
+        counter: counts `tool_calls` by tool, outcome and tenant.
+    """
+
+    def __init__(self, trail: AuditTrail, counter: Counter | None) -> None:
+        self._trail = trail
+        self._counter = counter
+        self._tenants = Names(MAX_TENANTS)
+
+    async def enter(
+        self, spec: ToolSpec, call: Call, outcome: str, *, started: float, lacks: Scope | None = None
+    ) -> None:
+        """Take down a call that has ended.
+
+        Args:
+            spec: the tool.
+            call: the call.
+            outcome: `ok`, `cancelled`, or the kind of its error.
+            started: when it began, on the monotonic clock.
+            lacks: the scope for want of which it was refused.
+        """
+        who = {} if call.principal is None else {"tenant": call.principal.tenant.id, "principal": call.principal.id}
+        duration_ms = round((time.monotonic() - started) * 1e3, 1)
+        log.info("tool_call_finished", tool=spec.name, outcome=outcome, duration_ms=duration_ms, **who)
+        if self._counter is not None:
+            tenant = self._tenants.label(who.get("tenant", DEFAULT_TENANT.id))
+            self._counter.count("tool_calls", tool=spec.name, outcome=outcome, tenant=tenant)
+        if lacks is not None or not spec.read_only:
+            await keep(self._trail, _event(spec, call, outcome, lacks))
+
+
+def _event(spec: ToolSpec, call: Call, outcome: str, lacks: Scope | None) -> AuditEvent:
+    return AuditEvent.by(
+        call.principal,
+        action="tool_call",
+        outcome=outcome,
+        tool=spec.name,
+        object=call.ticket_id,
+        acting_as="" if call.acting_as is None else call.acting_as.id,
+        request_id=call.request_id,
+        trace=call.trace,
+        detail="" if lacks is None else lacks.value,
+    )

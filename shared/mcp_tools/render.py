@@ -1,0 +1,245 @@
+"""Results as Markdown for people and models: pure functions, one a result.
+
+Text of tickets is data: short text is escaped into its place, longer text stands in a fenced block. Names stand with
+the ids that the next call needs. What is absent takes no line.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from shared.errors import Effect, TicketServerError
+from shared.markdown import block, clean, inline, table
+from shared.tickets.models import Attachment, HistoryEntry, MasterItem, Ticket
+from shared.tickets.results import (
+    Accounts,
+    Categories,
+    CategoryDetails,
+    CommentAdded,
+    MasterPage,
+    RequestChannels,
+    ResponseCategories,
+    Statuses,
+    TicketCreated,
+    TicketDetail,
+    TicketPage,
+    TicketUpdated,
+    Users,
+)
+
+EFFECTS: Final = {
+    Effect.NOTHING_CHANGED: "Nothing was changed.",
+    Effect.CHANGED: "It was changed.",
+    Effect.UNKNOWN: "It may have been changed.",
+}
+
+
+def _document(*parts: str, notes: Sequence[str] = ()) -> str:
+    said = "\n".join(f"Note: {inline(note)}" for note in notes)
+    return "\n\n".join(part for part in (*parts, said) if part)
+
+
+def _facts(*facts: tuple[str, str | None]) -> str:
+    return "\n".join(f"- {name}: {value}" for name, value in facts if value)
+
+
+def _text(value: str | None) -> str | None:
+    return inline(value) if value else None
+
+
+def _named(name: str | None, identifier: str | None) -> str | None:
+    """Return `name (id)`, or whichever is there."""
+    if not name or not identifier:
+        return _text(name or identifier)
+    return f"{inline(name)} ({inline(identifier)})"
+
+
+def ticket_page(page: TicketPage) -> str:
+    """Render a page of tickets as one table."""
+    if not page.tickets:
+        return _document("No tickets match." if page.offset == 0 else "No tickets at this offset.", notes=page.notes)
+    last = page.offset + page.returned
+    more = f"There are more: next offset {page.next_offset}." if page.has_more else "There are no more."
+    rows = table(
+        ("Ticket", "Received", "Summary", "Requestor", "Account", "Category", "In charge", "Status", "Due", "Days left",
+         "External id"),
+        [
+            (
+                row.ticket_id,
+                row.reception_date_time,
+                row.summary,
+                row.requestor_name,
+                row.account_name,
+                " / ".join(name for name in (row.category_name, row.category_detail_name) if name),
+                row.person_in_charge_name,
+                row.status_name,
+                row.scheduled_completion_date,
+                None if row.remaining_days is None else str(row.remaining_days),
+                row.external_ticket_id,
+            )
+            for row in page.tickets
+        ],
+    )  # fmt: skip
+    return _document(f"Tickets {page.offset + 1} to {last}. {more}", rows, notes=page.notes)
+
+
+def ticket_detail(detail: TicketDetail) -> str:
+    """Render a ticket as a report: reception, response, history."""
+    return _document(ticket_report(detail.ticket), _history(detail.history, detail.history_total), notes=detail.notes)
+
+
+def ticket_report(ticket: Ticket) -> str:
+    """Render a ticket without its history."""
+    reception = _facts(
+        ("Summary", _text(ticket.summary)),
+        ("Status", _named(ticket.status_name, ticket.status_id)),
+        ("Received", _text(ticket.reception_date_time)),
+        ("Requestor", _named(ticket.requestor_name, ticket.requestor_id)),
+        ("Account", _named(ticket.account_name, ticket.account_id)),
+        ("Category", _named(ticket.category_name, ticket.category_id)),
+        ("Category detail", _named(ticket.category_detail_name, ticket.category_detail_id)),
+        ("Request channel", _named(ticket.request_channel_name, ticket.request_channel_id)),
+        ("External ticket id", _text(ticket.external_ticket_id)),
+    )
+    response = _facts(
+        ("Person in charge", _named(ticket.person_in_charge_name, ticket.person_in_charge_id)),
+        ("Scheduled completion", _text(ticket.scheduled_completion_date)),
+        ("Completed", _text(ticket.completion_date)),
+        ("Effort", None if ticket.actual_effort_hours is None else f"{ticket.actual_effort_hours:g} h"),
+        ("Response category", _named(ticket.response_category_name, ticket.response_category_id)),
+        ("Defect", None if ticket.has_defect is None else ("yes" if ticket.has_defect else "no")),
+    )
+    return _document(
+        f"# Ticket {inline(ticket.id)}",
+        f"## Reception\n\n{reception}",
+        _long("Description", ticket.description),
+        _section("## Response", response),
+        _long("Response details", ticket.response_details),
+        _long("Remarks", ticket.remarks),
+        _attachments(ticket.attachments or ()),
+    )
+
+
+def ticket_created(created: TicketCreated) -> str:
+    """Render what was created, as read back."""
+    head = inline(created.already or f"Created ticket {created.ticket_id}.")
+    return _document(head, ticket_report(created.ticket), notes=created.notes)
+
+
+def ticket_updated(updated: TicketUpdated) -> str:
+    """Render what an update changed."""
+    changes = "\n".join(
+        f"- {inline(one.field)}: {one.length}" if one.length else _change(one.field, one.old, one.new)
+        for one in updated.changed
+    )
+    comment = f"Comment added:\n\n{block(updated.comment)}" if updated.comment else ""
+    head = f"Updated ticket {inline(updated.ticket_id)}. {_recorded(updated.recorded_as)}"
+    return _document(head, changes, comment, notes=updated.notes)
+
+
+def comment_added(added: CommentAdded) -> str:
+    """Render a comment as it was stored."""
+    said = inline(added.already or f"Added a comment to ticket {added.ticket_id}.")
+    head = f"{said} {_recorded(added.recorded_as)}"
+    return _document(head, history_entry(added.entry), notes=added.notes)
+
+
+def _recorded(user: MasterItem) -> str:
+    return f"Recorded as {_named(user.name, user.id)}."
+
+
+def users(page: Users) -> str:
+    """Render people."""
+    rows = [(one.id, one.name, one.email, one.role) for one in page.users]
+    return _master(page, ("Id", "Name", "E-mail", "Role"), rows)
+
+
+def accounts(page: Accounts) -> str:
+    """Render customers."""
+    return _items(page, page.accounts)
+
+
+def categories(page: Categories) -> str:
+    """Render categories."""
+    return _items(page, page.categories)
+
+
+def category_details(page: CategoryDetails) -> str:
+    """Render category details with their categories."""
+    rows = [(one.id, one.name, one.category_id, one.category_name) for one in page.category_details]
+    return _master(page, ("Id", "Name", "Category id", "Category"), rows)
+
+
+def statuses(page: Statuses) -> str:
+    """Render statuses."""
+    return _items(page, page.statuses)
+
+
+def request_channels(page: RequestChannels) -> str:
+    """Render the ways in which requests come in."""
+    return _items(page, page.request_channels)
+
+
+def response_categories(page: ResponseCategories) -> str:
+    """Render kinds of responses."""
+    rows = [(one.id, one.name, one.parent_category) for one in page.response_categories]
+    return _master(page, ("Id", "Name", "Parent category"), rows)
+
+
+def _items(page: MasterPage, items: Sequence[MasterItem]) -> str:
+    return _master(page, ("Id", "Name"), [(one.id, one.name) for one in items])
+
+
+def _master(page: MasterPage, head: Sequence[str], rows: Sequence[Sequence[str | None]]) -> str:
+    if not rows:
+        return _document("There are none.", notes=page.notes)
+    cut = f"The first {len(rows)} of {page.total}." if page.total > len(rows) else ""
+    return _document(cut, table(head, rows), notes=page.notes)
+
+
+def _section(heading: str, body: str) -> str:
+    return f"{heading}\n\n{body}" if body else ""
+
+
+def _long(heading: str, text: str | None) -> str:
+    return f"### {heading}\n\n{block(text)}" if text and text.strip() else ""
+
+
+def _attachments(attachments: Iterable[Attachment]) -> str:
+    lines = [
+        "- " + ", ".join(inline(part) for part in (one.file_name, one.file_url, one.uploaded_at) if part)
+        for one in attachments
+    ]
+    return _section("### Attachments", "\n".join(lines))
+
+
+def _history(entries: Sequence[HistoryEntry], total: int) -> str:
+    if not entries:
+        return "## History\n\nNo entries."
+    shown = f"{total} entries" if total == len(entries) else f"the newest {len(entries)} of {total} entries"
+    return _document(f"## History ({shown}, newest first)", *(history_entry(entry) for entry in entries))
+
+
+def history_entry(entry: HistoryEntry) -> str:
+    """Render one entry: who and when, what changed, the comment."""
+    who = _named(entry.user_name, entry.user_id) or "somebody"
+    changes = [_change(one.field_name, one.old_value, one.new_value) for one in entry.changed_fields or ()]
+    comment = block(entry.comment) if entry.comment and entry.comment.strip() else ""
+    return _document(f"### {_text(entry.timestamp) or 'Undated'}, {who}", "\n".join(changes), comment)
+
+
+def failure(error: TicketServerError) -> str:
+    """Render `sentence(error)` as text that any Markdown renderer shows literally."""
+    return "\n".join(inline(line) for line in sentence(error).split("\n"))
+
+
+def sentence(error: TicketServerError) -> str:
+    """Return what went wrong, what is allowed, and exactly one word about what happened to the tickets."""
+    said = clean(str(error)).strip()
+    effect = EFFECTS[error.effect]
+    if effect.rstrip(".").casefold() in said.casefold():
+        return said
+    return f"{said}\n{effect}" if "\n" in said else f"{said} {effect}"
+
+
+def _change(field: str, old: str | None, new: str | None) -> str:
+    return f"- {inline(field)}: {_text(old) or '(empty)'} → {_text(new) or '(empty)'}"

@@ -1,0 +1,112 @@
+"""One call of a tool, from the SDK to the tools of whoever calls and back: the boundary where errors become results."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.tools import Tool
+from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
+from mcp_types import CallToolResult, TextContent, ToolAnnotations
+from pydantic import PrivateAttr
+
+from shared.errors import Effect, InvalidInputError, TicketServerError
+from shared.identity import InsufficientScopeError
+from shared.mcp_tools import render
+from shared.mcp_tools.call_log import Books, call_of
+from shared.mcp_tools.catalog import ToolSpec
+from shared.mcp_tools.schema import read_arguments, refuse_excess, schema_of
+from shared.mcp_tools.tenant_tools import Desks
+from shared.telemetry import get_logger
+from shared.tickets.acting_user import Call
+from shared.tools import TicketTools
+
+log = get_logger(__name__)
+
+
+class TicketTool(Tool):
+    """One tool of the SDK whose arguments and results are ours, so that all problems of a call come back at once."""
+
+    _spec: ToolSpec = PrivateAttr()
+    _desks: Desks = PrivateAttr()
+    _books: Books = PrivateAttr()
+
+    @classmethod
+    def of(cls, spec: ToolSpec, desks: Desks, books: Books) -> "TicketTool":
+        """Return the tool that `spec` describes, over the tools that `desks` lend; `books` take its calls down."""
+        tool = cls(
+            fn=getattr(TicketTools, spec.name),
+            name=spec.name,
+            title=spec.title,
+            description=spec.description,
+            parameters=schema_of(spec.input_model),
+            fn_metadata=FuncMetadata(arg_model=ArgModelBase, output_schema=spec.output_schema),
+            is_async=True,
+            annotations=ToolAnnotations(
+                title=spec.title,
+                read_only_hint=spec.read_only,
+                destructive_hint=spec.destructive,
+                idempotent_hint=spec.read_only,
+                open_world_hint=False,
+            ),
+        )
+        tool._spec, tool._desks, tool._books = spec, desks, books
+        return tool
+
+    async def run(
+        self,
+        arguments: dict[str, Any],
+        context: Context[Any, Any],
+        convert_result: bool = False,  # noqa: ARG002 - the SDK's signature
+    ) -> CallToolResult:
+        """Answer one call."""
+        started = time.monotonic()
+        call = call_of(context.request_context, arguments)
+        outcome, lacks = "cancelled", None
+        try:
+            refuse_excess(arguments)
+            async with self._desks.lend(call.principal) as tools:
+                result = await self._answer(tools, call, arguments)
+            outcome = "ok"
+        except TicketServerError as error:
+            outcome, result = error.kind, _failed(error)
+            lacks = error.scope if isinstance(error, InsufficientScopeError) else None
+        except Exception:
+            log.exception("tool_call_fault", tool=self.name)
+            outcome, result = TicketServerError.kind, _failed(self._fault())
+        finally:
+            await self._books.enter(self._spec, call, outcome, started=started, lacks=lacks)
+        return result
+
+    async def _answer(self, tools: TicketTools, call: Call, arguments: Mapping[str, Any]) -> CallToolResult:
+        given, problems = read_arguments(self._spec.input_model, arguments)
+        if given is None:
+            raise InvalidInputError.of([*problems, *await tools.further_problems(self.name, arguments, call, problems)])
+        method = getattr(tools, self.name)
+        result = await (method(given) if self._spec.read_only else method(given, call))
+        return CallToolResult(
+            content=[TextContent(text=self._spec.render(result))], structured_content=result.structured()
+        )
+
+    def _fault(self) -> TicketServerError:
+        fault = TicketServerError("This server failed; the operator finds the reason in its log.")
+        if not self._spec.read_only:
+            fault.effect = Effect.UNKNOWN
+        return fault
+
+
+def _failed(error: TicketServerError) -> CallToolResult:
+    """Return `error` as a result; `structuredContent` fits the output schema of every tool."""
+    said: dict[str, Any] = {"kind": error.kind, "effect": error.effect.value, "message": render.sentence(error)}
+    if isinstance(error, InsufficientScopeError):
+        said["scope"] = error.scope.value
+    if isinstance(error, InvalidInputError):
+        if error.field is not None:
+            said["field"] = error.field
+        if error.allowed:
+            said["allowed"] = list(error.allowed)
+        if len(error.problems) > 1:
+            said["problems"] = [one._asdict() for one in error.problems]
+    return CallToolResult(
+        content=[TextContent(text=render.failure(error))], structured_content={"error": said}, is_error=True
+    )

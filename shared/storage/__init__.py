@@ -1,0 +1,1 @@
+"""Databases: opened, migrated, and used one transaction at a time."""

@@ -1,0 +1,162 @@
+"""Brings a database to the newest tables and fills a new one, once, however many processes start together.
+
+Everything happens in one transaction under one lock: SQLite's write lock, or an advisory lock of PostgreSQL.
+A database at head is only read, so the application may connect as a role that must not create tables.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from shared.storage.database import DatabaseFullError, DatabaseReadOnlyError, is_temporary, unusable_as
+
+LOCK_WAIT_S: Final = 60
+NOT_ALLOWED: Final = "42501"  # PostgreSQL: insufficient_privilege
+NO_ENTRY: Final = {"28000", "28P01", "3D000"}  # PostgreSQL: wrong role, wrong password, no such database
+NO_DATABASE: Final = {"SQLITE_NOTADB", "SQLITE_CORRUPT"}
+
+Work = Callable[[Connection], None]
+Question = Callable[[Connection], bool]
+
+
+class DatabaseNotReadyError(RuntimeError):
+    """The database cannot be used as it is, and this process cannot mend it; the text says what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migrations:
+    """The tables of one part of this program, and how to bring a database to them."""
+
+    folder: Path
+    """Alembic's folder of revisions."""
+    lock: int
+    """Any number, as long as nobody else takes PostgreSQL's advisory locks by it."""
+    what: str
+    """What people call this database, for example `ticket database`."""
+    make_ready: str
+    """What an operator does when the role may not change tables, as sentences."""
+    schema: str | None = None
+    """PostgreSQL's schema that holds Alembic's own table; the default one without."""
+
+    async def run(self, engine: AsyncEngine, *, is_filled: Question | None = None, fill: Work | None = None) -> None:
+        """Migrate to head, then let `fill` write unless `is_filled`.
+
+        Raises:
+            DatabaseNotReadyError: the database cannot be opened, or its tables are newer than this program, or they
+                are older and the role may not change them.
+        """
+        with self._told_to_people():
+            if engine.dialect.name == "sqlite":
+                Path(str(engine.url.database)).parent.mkdir(parents=True, exist_ok=True)
+            if not await self._is_ready(engine, is_filled):
+                await self._make_ready(engine, is_filled, fill)
+
+    async def check(self, engine: AsyncEngine) -> None:
+        """See that the tables are those of this version, and change nothing. Raises: DatabaseNotReadyError."""
+        with self._told_to_people():
+            if not await self._is_ready(engine, None):
+                raise DatabaseNotReadyError(f"The {self.what} is not ready for this version. {self.make_ready}")
+
+    @contextmanager
+    def _told_to_people(self) -> Iterator[None]:
+        """Say in a sentence what cannot be done."""
+        try:
+            yield
+        except (DBAPIError, OSError) as error:
+            state = getattr(getattr(error, "orig", None), "sqlstate", None)
+            if state == NOT_ALLOWED:
+                raise DatabaseNotReadyError(
+                    f"The {self.what} is not ready for this version, and the role of the database URL lacks the "
+                    f"rights to make it so. {self.make_ready}"
+                ) from error
+            if getattr(getattr(error, "orig", None), "sqlite_errorname", None) in NO_DATABASE:
+                raise DatabaseNotReadyError(
+                    f"The {self.what} is damaged, or the file that the database URL (MCP_DATABASE_URL) names holds "
+                    "something else. Nothing was changed; name another file, or bring a copy back."
+                ) from error
+            if (unusable := unusable_as(error)) in {DatabaseFullError, DatabaseReadOnlyError}:
+                raise DatabaseNotReadyError(f"The {self.what} cannot be made ready. {unusable.sentence}") from error
+            if state in NO_ENTRY or is_temporary(error):
+                raise DatabaseNotReadyError(
+                    f"The {self.what} cannot be opened. Check the database URL (MCP_DATABASE_URL), its user and "
+                    "password, and that the server is running."
+                ) from error
+            raise
+
+    async def _is_ready(self, engine: AsyncEngine, is_filled: Question | None) -> bool:
+        """Tell whether there is nothing to do, without a lock and without writing."""
+        async with engine.connect() as connection, connection.begin():
+            if not await connection.run_sync(self._is_at_head):
+                return False
+            return is_filled is None or await connection.run_sync(is_filled)
+
+    async def _make_ready(self, engine: AsyncEngine, is_filled: Question | None, fill: Work | None) -> None:
+        if engine.dialect.name == "sqlite":
+            await _turn_on_wal(engine)
+        async with engine.connect() as connection:
+            await connection.execution_options(sqlite_begin="BEGIN IMMEDIATE")
+            async with connection.begin():
+                await self._take_lock(connection)
+                await connection.run_sync(self._upgrade)
+                if fill is not None and not (is_filled is not None and await connection.run_sync(is_filled)):
+                    await connection.run_sync(fill)
+                await connection.run_sync(self._analyse)
+
+    async def _take_lock(self, connection: AsyncConnection) -> None:
+        if connection.dialect.name == "postgresql":
+            for name in ("lock_timeout", "statement_timeout"):  # both would end the wait for a slow first start
+                await connection.execute(text("SELECT set_config(:name, :value, true)"),
+                                         {"name": name, "value": f"{LOCK_WAIT_S}s"})  # fmt: skip
+            await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": self.lock})
+
+    def _is_at_head(self, connection: Connection) -> bool:
+        schema = self.schema if connection.dialect.name == "postgresql" else None
+        if not inspect(connection).has_table("alembic_version", schema=schema):
+            return False
+        table = f"{schema}.alembic_version" if schema else "alembic_version"
+        current = connection.scalar(text(f"SELECT version_num FROM {table}"))  # noqa: S608 - a name of ours
+        script = ScriptDirectory.from_config(self._config())
+        known = {revision.revision for revision in script.walk_revisions()}
+        if current is not None and current not in known:
+            raise DatabaseNotReadyError(
+                f"The {self.what} was made by a newer version of this program. Update the program, or use another one."
+            )
+        return bool(current == script.get_current_head())
+
+    def _upgrade(self, connection: Connection) -> None:
+        if self._is_at_head(connection):  # another process was faster while this one waited for the lock
+            return
+        config = self._config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+    def _analyse(self, connection: Connection) -> None:
+        """Let the planner know the tables as they are now; PostgreSQL itself never looks at those below 50 rows."""
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql("ANALYZE")
+            return
+        names = inspect(connection).get_table_names(schema=self.schema)
+        quote = connection.dialect.identifier_preparer.quote
+        schema = f"{quote(self.schema)}." if self.schema else ""
+        connection.exec_driver_sql(f"ANALYZE {', '.join(f'{schema}{quote(name)}' for name in names)}")
+
+    def _config(self) -> Config:
+        config = Config()
+        config.set_main_option("script_location", str(self.folder).replace("%", "%%"))  # the parser interpolates
+        return config
+
+
+async def _turn_on_wal(engine: AsyncEngine) -> None:
+    """Change the file's mode for good; it cannot be done inside a transaction."""
+    async with engine.connect() as connection:
+        await connection.execution_options(sqlite_begin=None)
+        await connection.exec_driver_sql("PRAGMA journal_mode = WAL")

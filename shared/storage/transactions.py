@@ -1,0 +1,176 @@
+"""Whole transactions of synchronous code: a function gets a connection, and what it returns is the answer.
+
+SQLite: the function runs in a worker thread, so that a request costs one change of threads instead of one for each
+statement. PostgreSQL: it runs beside the event loop and leaves it at each statement (SQLAlchemy's `run_sync`).
+
+A caller that gives up (it is cancelled) stops a reading function at its statement; a writing one that has begun goes on
+to its end. Statements have a time limit on both databases.
+Source: SQLite, "Interrupt A Long-Running Query": it touches what runs at that moment, and nothing otherwise.
+"""
+
+import asyncio
+import sqlite3
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from threading import Lock
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import URL, Connection
+
+from shared.storage.database import BUSY_TIMEOUT_S, CONNECTIONS, Places, busy_is_told, make_engine, make_threads_engine
+
+T = TypeVar("T")
+Work = Callable[[Connection], T]
+SQLITE_LIMIT_S: Final = 5.0
+"""How long the statements of one SQLite transaction take at most, as PostgreSQL's `statement_timeout` for each."""
+INTERRUPTED_AGAIN_S: Final = 0.02
+"""An interrupt between two statements touches none, so that it is repeated until the work has ended."""
+
+
+class Transactions(ABC):
+    """A bounded pool of connections, given out in order. All methods raise: DatabaseBusyError."""
+
+    def __init__(self, places: int) -> None:
+        self._places = Places(places)
+        self._running: set[asyncio.Future[Any]] = set()
+
+    async def read(self, work: Work[T]) -> T:
+        """Return what `work` does in a transaction that sees one state of the data.
+
+        When the caller is cancelled, the statement is interrupted, and the connection goes back when that has ended.
+        """
+        future, stop = await self._begin(work, writes=False)
+        try:
+            await asyncio.wait([future])
+        except asyncio.CancelledError:
+            future.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # no caller is left
+            stop()
+            raise
+        return future.result()
+
+    async def write(self, work: Work[T]) -> T:
+        """Return what `work` does in a transaction that is committed at the end, or rolled back when it raises.
+
+        When the caller is cancelled, a transaction that has begun goes on to its end.
+        """
+        future, _ = await self._begin(work, writes=True)
+        await asyncio.wait([future])
+        return future.result()
+
+    async def close(self) -> None:
+        """Wait for the transactions that still run; statements have a time limit."""
+        if self._running:
+            await asyncio.wait(self._running)
+
+    async def _begin(self, work: Work[T], *, writes: bool) -> tuple[asyncio.Future[T], Callable[[], object]]:
+        await self._places.take()
+        future, stop = self._start(work, writes=writes)
+        self._running.add(future)
+        future.add_done_callback(self._end)
+        return future, stop
+
+    def _end(self, future: asyncio.Future[Any]) -> None:
+        self._running.discard(future)
+        self._places.leave()
+
+    @abstractmethod
+    def _start(self, work: Work[T], *, writes: bool) -> tuple[asyncio.Future[T], Callable[[], object]]:
+        """Run a transaction; return its result to be, and what interrupts it."""
+
+
+class PostgresTransactions(Transactions):
+    """Over asyncpg: a task for each transaction, and cancelling it cancels the statement in the server."""
+
+    def __init__(self, url: URL) -> None:
+        super().__init__(CONNECTIONS["postgresql"])
+        self.engine = make_engine(url)
+
+    async def close(self) -> None:
+        """Wait for the transactions that still run, and close the connections."""
+        await super().close()
+        await self.engine.dispose()
+
+    def _start(self, work: Work[T], *, writes: bool) -> tuple[asyncio.Future[T], Callable[[], object]]:
+        task = asyncio.create_task(self._transaction(work, writes=writes))
+        return task, task.cancel
+
+    async def _transaction(self, work: Work[T], *, writes: bool) -> T:
+        with busy_is_told():
+            async with self.engine.connect() as connection:
+                if not writes:  # READ COMMITTED would show each statement another state
+                    await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+                async with connection.begin():
+                    return await connection.run_sync(work)
+
+
+class SqliteTransactions(Transactions):
+    """Over the driver of the standard library, in as many threads as there are connections."""
+
+    def __init__(self, url: URL) -> None:
+        super().__init__(CONNECTIONS["sqlite"])
+        self.engine = make_threads_engine(url)
+        self._threads = ThreadPoolExecutor(CONNECTIONS["sqlite"], thread_name_prefix="sqlite")
+
+    async def close(self) -> None:
+        """Wait for the transactions that still run, and end the threads."""
+        await super().close()
+        self._threads.shutdown()
+        self.engine.dispose()
+
+    def _start(self, work: Work[T], *, writes: bool) -> tuple[asyncio.Future[T], Callable[[], object]]:
+        loop = asyncio.get_running_loop()
+        statements = _Statements()
+        future = loop.run_in_executor(self._threads, self._transaction, work, writes, statements)
+
+        def stop() -> None:
+            if not future.done():
+                statements.interrupt()
+                loop.call_later(INTERRUPTED_AGAIN_S, stop)
+
+        limit = SQLITE_LIMIT_S + (BUSY_TIMEOUT_S if writes else 0)  # a writer may wait for its lock before
+        timer = loop.call_later(limit, stop)
+        future.add_done_callback(lambda _: timer.cancel())
+        return future, stop
+
+    def _transaction(self, work: Work[T], writes: bool, statements: "_Statements") -> T:
+        with busy_is_told(), self.engine.connect() as connection:
+            connection.execution_options(sqlite_begin="BEGIN IMMEDIATE" if writes else "BEGIN")
+            with connection.begin(), statements.on(connection.connection.driver_connection):
+                return work(connection)
+
+
+class _Statements:
+    """What runs on a connection for one transaction: it can be interrupted from another thread, and nothing else."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._connection: sqlite3.Connection | None = None
+
+    @contextmanager
+    def on(self, connection: Any) -> Iterator[None]:
+        """Have the statements on `connection` until the block ends; the pool may give it to others then."""
+        with self._lock:
+            self._connection = connection
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._connection = None
+
+    def interrupt(self) -> None:
+        """End the statement that runs, if there is one."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.interrupt()
+
+
+@asynccontextmanager
+async def open_transactions(url: URL) -> AsyncIterator[Transactions]:
+    """Give a pool of connections for the time of the block; nothing connects before it is asked to."""
+    transactions = SqliteTransactions(url) if url.get_backend_name() == "sqlite" else PostgresTransactions(url)
+    try:
+        yield transactions
+    finally:
+        await transactions.close()

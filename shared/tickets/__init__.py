@@ -1,0 +1,1 @@
+"""Tickets as the ticket API sends them: read, checked against master data, sorted, paged."""

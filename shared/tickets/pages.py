@@ -1,0 +1,130 @@
+"""Whole pages over a ticket API whose own pages are not: it ignores `sortOrder` and has no order among equal dates.
+
+There, two requests with different offsets may repeat one ticket and skip another. So everything that matches is fetched
+in one request, sorted here with the ticket id as last key, and pages are cut from that window. Rows show no completion
+date, so for that order `shared.tickets.completion_order` reads the dates that a page needs.
+Source: the observed behaviour of the existing API; cases U7 and U8.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import anyio
+
+from shared.api_client import APIClient
+from shared.errors import InvalidInputError
+from shared.tickets.completion_order import CompletionOrder
+from shared.tickets.models import TicketRow, parse_many
+from shared.tickets.sorting import Page, Row, in_order
+
+WINDOW: Final = 2_000
+"""Tickets that one window holds at most."""
+FETCH_S: Final = 3.0
+KEEP_S: Final = 10.0
+MOST_WINDOWS: Final = 4
+_ROUND: Final = 10
+"""An API that caps `limit` without a word caps it at a round number."""
+_NOT_SORTABLE: Final = (
+    "This ticket API does not hand out all matching tickets at once, so they could not be sorted here: pages come "
+    "latest first whatever sortOrder says, and may repeat or miss tickets with equal dates."
+)
+
+
+class Window:
+    """Every ticket that matches, or the first `WINDOW` in the API's own order; and that order by completion date."""
+
+    def __init__(self, api: APIClient, rows: list[Row], *, is_cut: bool, fetched_at: float) -> None:
+        self.rows = rows
+        self.is_cut = is_cut
+        self.fetched_at = fetched_at
+        self.by_completion = CompletionOrder(api, rows)
+
+
+class TicketWindows:
+    """Cuts pages for one ticket API. `clock` counts seconds and never goes back."""
+
+    def __init__(self, api: APIClient, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._api = api
+        self._clock = clock
+        self._fetching = anyio.Lock()
+        self._windows: dict[tuple[tuple[str, Any], ...], Window] = {}
+
+    def forget(self) -> None:
+        """Fetch anew next time, because something was written."""
+        self._windows.clear()
+
+    async def page(self, filters: Mapping[str, Any], *, sort_by: str, sort_order: str, limit: int, offset: int) -> Page:
+        """Return one page of the tickets that `filters` (the API's own names) select.
+
+        Raises:
+            UpstreamError: the API failed.
+        """
+        query = {**filters, "sortBy": sort_by}
+        window = await self._window(query)
+        if window is None or (window.is_cut and offset + limit > len(window.rows)):
+            answer = await self._api.get("/tickets", params={**query, "limit": limit + 1, "offset": offset})
+            rows = list(answer) if isinstance(answer, list) else answer
+            note = _NOT_SORTABLE if window is None else _beyond(len(window.rows))
+            return Page(rows[:limit], len(rows) > limit, (note,))
+        descends, end = sort_order == "desc", offset + limit
+        notes: tuple[str, ...] = ()
+        if sort_by == "completionDate":
+            rows, notes = await window.by_completion.slice(offset, end, descends=descends)
+        else:
+            rows = in_order(window.rows, sort_by, descends=descends)[offset:end]
+        if window.is_cut and not (descends and sort_by == "receptionDateTime"):
+            notes = (*notes, _sorted_among(len(window.rows), sort_by))
+        return Page(rows, window.is_cut or end < len(window.rows), notes)
+
+    async def _window(self, query: Mapping[str, Any]) -> Window | None:
+        """Return a window that is at most `KEEP_S` old; None when the API does not hand one out in time."""
+        key = tuple(sorted(query.items()))
+        try:
+            with anyio.fail_after(FETCH_S):
+                async with self._fetching:
+                    kept = self._windows.get(key)
+                    if kept is None or self._clock() - kept.fetched_at >= KEEP_S:
+                        kept = await self._fetch(query)
+                        self._keep(key, kept)
+                    return kept
+        except (TimeoutError, InvalidInputError):  # too slow, or an API that refuses so high a limit
+            return None
+
+    def _keep(self, key: tuple[tuple[str, Any], ...], window: Window) -> None:
+        self._windows.pop(key, None)
+        while len(self._windows) >= MOST_WINDOWS:
+            del self._windows[next(iter(self._windows))]
+        self._windows[key] = window
+        asyncio.get_running_loop().call_later(KEEP_S, self._drop, key, window)  # else idle tenants keep megabytes
+
+    def _drop(self, key: tuple[tuple[str, Any], ...], window: Window) -> None:
+        if self._windows.get(key) is window:
+            del self._windows[key]
+
+    async def _fetch(self, query: Mapping[str, Any]) -> Window:
+        asked_at = self._clock()
+        answer = await self._api.get("/tickets", params={**query, "limit": WINDOW + 1})
+        if not isinstance(answer, list) or not all(isinstance(row, dict) and row.get("ticketId") for row in answer):
+            parse_many(TicketRow, answer)  # raises
+        is_cut = len(answer) > WINDOW
+        if answer and not is_cut and len(answer) % _ROUND == 0:
+            is_cut = bool(await self._api.get("/tickets", params={**query, "limit": 1, "offset": len(answer)}))
+        return Window(self._api, answer[:WINDOW], is_cut=is_cut, fetched_at=asked_at)
+
+
+def _beyond(held: int) -> str:
+    return (
+        f"More than {held:,} tickets match, and this ticket API cannot sort: beyond the first {held:,}, pages come "
+        "latest first and may repeat or miss tickets with equal dates. Narrow the list by person, account, status, due "
+        "date or searchQuery."
+    )
+
+
+def _sorted_among(held: int, sort_by: str) -> str:
+    return (
+        f"More than {held:,} tickets match, and this ticket API cannot sort: this page is right only among the "
+        f"{held:,} that it lists first by {sort_by}. Narrow the list by person, account, status, due date or "
+        "searchQuery."
+    )

@@ -1,0 +1,157 @@
+"""Ids in a call against master data, before anything is sent: the existing API answers a wrong one with a bare 500.
+
+People ask by name, so an exact name is taken for its id where it belongs to one thing only; a name that several share
+gets its candidates back, never the first hit. What was resolved is noted in the result.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final
+
+from shared.errors import InvalidInputError, Problem
+from shared.markdown import one_line
+from shared.tickets.changes import FIELDS
+from shared.tickets.master_data import MasterData, MasterLists
+from shared.tickets.models import CategoryDetail, MasterItem, Ticket
+from shared.tickets.results import CUT_MARK
+
+MAX_ALLOWED: Final = 20
+_CUT: Final = (
+    "holds the mark [cut at … of … characters], with which this server shortens what it shows. Send the whole text "
+    "without the mark, or leave the field out"
+)
+
+# fmt: off
+REFERENCES: Final = MappingProxyType({  # argument: list of MasterLists, tool that shows all of it
+    "requestorId":        ("users", "get_users"),
+    "personInChargeId":   ("users", "get_users"),
+    "updatedById":        ("users", "get_users"),
+    "userId":             ("users", "get_users"),
+    "accountId":          ("accounts", "get_accounts"),
+    "categoryId":         ("categories", "get_categories"),
+    "categoryDetailId":   ("category_details", "get_category_details"),
+    "statusId":           ("statuses", "get_statuses"),
+    "requestChannelId":   ("request_channels", "get_request_channels"),
+    "responseCategoryId": ("response_categories", "get_response_categories"),
+})
+# fmt: on
+
+
+@dataclass(slots=True)
+class Checked:
+    """The values with every reference as an id, what each names, what was noted on the way, and what is wrong."""
+
+    values: dict[str, Any]
+    items: dict[str, MasterItem] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+
+async def check(master: MasterData, values: Mapping[str, Any], *, ticket: Ticket | None = None) -> Checked:
+    """Resolve every reference in `values`; `ticket` is what an update starts from.
+
+    Raises:
+        InvalidInputError: some do not exist, are ambiguous or do not fit each other.
+        UpstreamError: master data could not be fetched.
+    """
+    checked = await resolve(master, values, ticket=ticket)
+    if checked.problems:
+        raise InvalidInputError.of(checked.problems)
+    return checked
+
+
+async def resolve(master: MasterData, values: Mapping[str, Any], *, ticket: Ticket | None = None) -> Checked:
+    """Do as `check`, and return what is wrong among the rest, so that a caller can add to it.
+
+    Raises:
+        UpstreamError: master data could not be fetched.
+    """
+    if not REFERENCES.keys() & values.keys():
+        return Checked(dict(values))
+    lists = await master.lists()
+    checked = _check(lists, values, ticket)
+    return _check(await master.lists(newer_than=lists), values, ticket) if checked.problems else checked
+
+
+def cut_problems(values: Mapping[str, Any], ticket: Ticket | None = None) -> list[Problem]:
+    """Return the texts in `values` that were copied from a result in which they were cut.
+
+    Writing one back would lose the rest of the text. A mark that the same field of `ticket` holds is part of that text.
+    """
+    return [
+        Problem(name, _CUT)
+        for name, value in values.items()
+        if (mark := CUT_MARK.search(_all_text(value))) and mark.group() not in _stored(ticket, name)
+    ]
+
+
+def _all_text(value: object) -> str:
+    """Return every text in a value, those inside of lists and objects included."""
+    if isinstance(value, Mapping):
+        return "\n".join(map(_all_text, value.values()))
+    if isinstance(value, list | tuple):
+        return "\n".join(map(_all_text, value))
+    return value if isinstance(value, str) else ""
+
+
+def _stored(ticket: Ticket | None, name: str) -> str:
+    value = getattr(ticket, FIELDS[name], None) if ticket is not None and name in FIELDS else None
+    return value if isinstance(value, str) else ""
+
+
+def _check(lists: MasterLists, values: Mapping[str, Any], ticket: Ticket | None) -> Checked:
+    checked = Checked(dict(values))
+    for name, (source, tool) in REFERENCES.items():  # in this order: the category is known before its detail
+        if name in values:
+            _resolve(checked, name, _choices(lists, source, checked.values), tool)
+    _check_pair(checked, lists, ticket)
+    return checked
+
+
+def _choices(lists: MasterLists, source: str, values: Mapping[str, Any]) -> Sequence[MasterItem]:
+    """Return what a reference may name; details of the given category come first."""
+    items: Sequence[MasterItem] = getattr(lists, source)
+    if source != "category_details" or "categoryId" not in values:
+        return items
+    return sorted(lists.category_details, key=lambda detail: detail.category_id != values["categoryId"])
+
+
+def _resolve(checked: Checked, name: str, choices: Sequence[MasterItem], tool: str) -> None:
+    given = checked.values[name]
+    if item := next((item for item in choices if item.id == given), None):
+        checked.items[name] = item
+        return
+    named = [item for item in choices if item.name.casefold() == given.strip().casefold()]
+    category = checked.values.get("categoryId")
+    if len(named) > 1:  # details of different categories may share a name
+        named = [item for item in named if isinstance(item, CategoryDetail) and item.category_id == category] or named
+    if len(named) == 1:
+        checked.values[name], checked.items[name] = named[0].id, named[0]
+        checked.notes.append(f"{name}: “{named[0].name}” is {named[0].id}.")
+    elif named:
+        checked.problems.append(Problem(name, "several have this name; give the id", labels(named, tool)))
+    else:
+        checked.problems.append(Problem(name, "no such id or name", labels(choices, tool)))
+
+
+def _check_pair(checked: Checked, lists: MasterLists, ticket: Ticket | None) -> None:
+    """A detail must belong to its category; an update may give either half and keep the other."""
+    values = checked.values
+    wrong = {problem.field for problem in checked.problems}
+    if wrong & {"categoryId", "categoryDetailId"} or not {"categoryId", "categoryDetailId"} & values.keys():
+        return
+    category = values.get("categoryId", ticket.category_id if ticket else None)
+    detail = values.get("categoryDetailId", ticket.category_detail_id if ticket else None)
+    fitting = [item for item in lists.category_details if item.category_id == category]
+    if category is None or detail is None or any(item.id == detail for item in fitting):
+        return
+    text = f"{detail} does not belong to category {category}; give a categoryId and a categoryDetailId that fit"
+    checked.problems.append(Problem("categoryDetailId", text, labels(fitting, "get_category_details")))
+
+
+def labels(items: Sequence[MasterItem], tool: str) -> tuple[str, ...]:
+    """Return `id (name)` of the first items, and where to find the others."""
+    shown = tuple(one_line(f"{item.id} ({item.name[:60]})") for item in items[:MAX_ALLOWED])
+    rest = len(items) - len(shown)
+    return (*shown, f"and {rest} more, see {tool}") if rest > 0 else shown

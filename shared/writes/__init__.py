@@ -1,0 +1,1 @@
+"""Writes: sent once, verified by reading back, and reported truthfully."""

@@ -1,0 +1,156 @@
+"""What an earlier create_ticket or add_ticket_history left in the ticket system: found again, and shown to a repeat."""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Any, Final
+
+from shared.api_client import APIClient, segment
+from shared.concurrency import together
+from shared.errors import Effect, NotFoundError, NotStoredError, UpstreamError, UpstreamUnavailableError
+from shared.tickets.changes import FIELDS, differing
+from shared.tickets.models import HistoryEntry, MasterItem, Ticket, TicketRow, parse_many, parse_one
+from shared.tickets.reading import read_after_write, read_ticket
+from shared.tickets.results import MAX_CELL, CommentAdded, TicketCreated, shortened, shortened_entry, shortened_ticket
+from shared.writes.notes import stored_otherwise
+from shared.writes.recent_writes import Earlier
+from shared.writes.repeats import meaning
+from shared.writes.verification import changed_since
+
+CREATE_S: Final = 600.0
+"""Seconds for which an equal create_ticket is a repeat."""
+COMMENT_S: Final = 120.0
+"""Seconds for which an equal add_ticket_history is a repeat."""
+_MAX_ROWS: Final = 100
+_MAX_READ: Final = 5
+_NOW: Final = "Nothing was changed by this call"
+
+
+class EarlierTicket:
+    """The trace of a new ticket: one that holds what was given, and nothing else."""
+
+    another = "makes another"
+
+    def __init__(self, api: APIClient, body: Mapping[str, Any]) -> None:
+        self._api = api
+        self._body = body
+        # Some ticket APIs fill in a completion date, and some keep no attachments.
+        skipped = {"id"} | ({"completionDate"} - body.keys())
+        self._fields = {str(name): own for name, own in FIELDS.items() if name not in skipped}
+        self._meaning = meaning({name: body.get(name) for name in self._fields})
+
+    def already(self, ago: str, subject: str) -> str:
+        """Return what the earlier call did."""
+        return f"Already created {ago} as {subject}"
+
+    async def find(self, earlier: Earlier) -> str:
+        """Return the id of the ticket that was acknowledged, or of the newest that is equal; each candidate is read."""
+        if earlier.subject:
+            return earlier.subject if await self._read(earlier.subject) else ""
+        tickets = await together(*(self._read(ticket_id) for ticket_id in await self._candidates()))
+        return next((ticket.id for ticket in tickets if ticket is not None and self._is_equal(ticket)), "")
+
+    async def show(self, subject: str, said: str) -> TicketCreated:
+        """Return the ticket as it is now."""
+        try:
+            ticket, history = await read_after_write(self._api, subject)
+        except NotFoundError:
+            raise NotFoundError(f"{said} That ticket is not there any more. {_NOW}.") from None
+        except UpstreamError:
+            raise UpstreamUnavailableError(f"{said} It cannot be read at the moment. {_NOW}.") from None
+        notes = changed_since(history, differing(ticket, self._body))
+        if lost := stored_otherwise(ticket, self._body, history):
+            notes.append(f"Not as given: {'; '.join(lost)}.")
+        return TicketCreated(
+            already=said,
+            ticket_id=ticket.id,
+            ticket=shortened_ticket(ticket),
+            notes=tuple(notes),
+        )
+
+    async def _candidates(self) -> list[str]:
+        """Return the ids of tickets with this summary and time of reception, the newest first, as the list shows them.
+
+        The list is searched by a piece of the summary on which every ticket API agrees.
+        """
+        query = {"accountId": self._body["accountId"], "showCompleted": True, "limit": _MAX_ROWS}
+        if piece := searchable(str(self._body["summary"])):
+            query["searchQuery"] = piece
+        rows = parse_many(TicketRow, await self._api.get("/tickets", params=query))
+        wanted = (self._meaning["summary"], self._meaning["receptionDateTime"])
+        found = [row.ticket_id for row in rows if (meaning(row.summary), meaning(row.reception_date_time)) == wanted]
+        return sorted(found, key=lambda one: (len(one), one), reverse=True)[:_MAX_READ]
+
+    async def _read(self, ticket_id: str) -> Ticket | None:
+        try:
+            return parse_one(Ticket, await self._api.get(f"/tickets/{segment(ticket_id)}"))
+        except NotFoundError:
+            return None
+
+    def _is_equal(self, ticket: Ticket) -> bool:
+        held = {name: getattr(ticket, own) for name, own in self._fields.items()}
+        return bool(meaning(held) == self._meaning)
+
+
+class EarlierComment:
+    """The trace of a comment: an entry of its author with these words.
+
+    Args:
+        api: where the ticket is.
+        ticket_id: the ticket.
+        author: whose comment it is.
+        comment: its words.
+    """
+
+    another = "adds another"
+
+    def __init__(self, api: APIClient, ticket_id: str, author: MasterItem, comment: str) -> None:
+        self._api = api
+        self._ticket_id = ticket_id
+        self._author = author
+        self._meaning = meaning(comment)
+
+    def already(self, ago: str, subject: str) -> str:  # noqa: ARG002 - people know a comment by its ticket
+        """Return what the earlier call did."""
+        return f"Already added {ago} to {self._ticket_id}"
+
+    def equal(self, entries: tuple[HistoryEntry, ...]) -> tuple[HistoryEntry, ...]:
+        """Return those of `entries` that are such a comment."""
+        return tuple(
+            one
+            for one in entries
+            if one.comment and one.user_id in {None, self._author.id} and meaning(one.comment) == self._meaning
+        )
+
+    async def find(self, earlier: Earlier) -> str:
+        """Return the id of the newest entry, if there are more than there were before the earlier call."""
+        _, history = await read_ticket(self._api, self._ticket_id)
+        equal = self.equal(history)
+        return equal[0].id if len(equal) > earlier.seen else ""
+
+    async def show(self, subject: str, said: str) -> CommentAdded:
+        """Return the entry."""
+        try:
+            _, history = await read_ticket(self._api, self._ticket_id)
+        except UpstreamError:
+            raise UpstreamUnavailableError(f"{said} It cannot be read at the moment. {_NOW}.") from None
+        entry = next((one for one in history if one.id == subject), None)
+        if entry is None:
+            raise NotStoredError(f"{said} It is not in the history any more. {_NOW}.", effect=Effect.NOTHING_CHANGED)
+        return CommentAdded(
+            already=said,
+            ticket_id=self._ticket_id,
+            recorded_as=shortened(self._author, MAX_CELL),
+            entry=shortened_entry(entry),
+        )
+
+
+def searchable(text: str) -> str:
+    """Return the longest piece of `text` that every ticket API finds by `searchQuery`, whatever its Unicode form was.
+
+    To the existing API a backslash, `%` and `_` are signs of a pattern, to the reference API they are not.
+    """
+    simple = "".join(
+        sign if unicodedata.is_normalized("NFD", sign) and not unicodedata.combining(sign) else "\\" for sign in text
+    )
+    return max((piece.strip() for piece in re.split(r"[\\%_\r\n]+", simple)), key=len)

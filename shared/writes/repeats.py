@@ -1,0 +1,281 @@
+"""Writes that add something are sent once: what an earlier equal call did is told instead of done again.
+
+Models repeat calls: after a lost answer, in another turn, three at a time. A repeat waits for the first while that
+runs, is sent when the first changed nothing, and looks at the tickets first when it is not known what the first did.
+Two calls are equal when their idempotency keys are, for a day; or, unless both have keys, when their words are.
+"""
+
+import hashlib
+import json
+import secrets
+import time
+import unicodedata
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, TypeVar
+
+import anyio
+
+from shared.errors import (
+    ConflictError,
+    Effect,
+    OutcomeUnknownError,
+    StillRunningError,
+    TicketServerError,
+    UpstreamError,
+    UpstreamUnavailableError,
+)
+from shared.identity import DEFAULT_TENANT
+from shared.tickets.acting_user import Call
+from shared.tickets.results import Result
+from shared.writes.outcome import LOOK_S
+from shared.writes.recent_writes import LEASE_S, Earlier, Owner, RecentWrites, State, Write
+
+ResultT = TypeVar("ResultT", bound=Result)
+ShownT_co = TypeVar("ShownT_co", bound=Result, covariant=True)
+
+WAIT_S: Final = LEASE_S + 1
+"""Seconds for which a repeat waits for the first; whatever happened to that, it is no longer running then."""
+QUIET_S: Final = 5.0
+"""Seconds after which the ticket API is taken to be through with a write that it did not answer."""
+SETTLE_S: Final = 1.0
+_POLL_S: Final = (0.05, 0.5)
+_LOOK_AGAIN_S: Final = 1.0
+_LOCAL: Final = (DEFAULT_TENANT.id, "")
+"""The one principal of a STDIO door, which no principal of an HTTP door is."""
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One sending: the key that the ticket API knows it by, and the id of what it made, once the API has said it."""
+
+    upstream: str
+    subject: str = ""
+
+
+class Trace(Protocol[ShownT_co]):
+    """What a write leaves behind, by which an earlier one is found and shown."""
+
+    another: str
+    """What is had by asking for a duplicate, as in `makes another`."""
+
+    def already(self, ago: str, subject: str) -> str:
+        """Return in a few words what the earlier call did."""
+        ...
+
+    async def find(self, earlier: Earlier) -> str:
+        """Return the id of what an earlier call left that may have been done, empty for nothing. Raises: UpstreamError.
+
+        It may take a moment; it is given up after `LOOK_S`.
+        """
+        ...
+
+    async def show(self, subject: str, said: str) -> ShownT_co:
+        """Return the result of a repeat, which begins with `said`. Raises: TicketServerError."""
+        ...
+
+
+def write_of(
+    call: Call, words: Mapping[str, Any], *, key: str | None, window_s: float, seen: int = 0, duplicate: bool = False
+) -> Write:
+    """Return a write as `RecentWrites` knows it, of `call`; see `Write`.
+
+    Keys are those of the caller: the ticket API is given a digest, so that two principals may use the same one.
+    """
+    owner = _LOCAL if call.principal is None else call.principal.key
+    return Write(
+        owner=owner,
+        words=digest(meaning(words)),
+        window_s=window_s,
+        upstream=secrets.token_hex(16) if key is None else upstream_key(owner, key),
+        key="" if key is None else digest(key),
+        seen=seen,
+        allows_duplicate=duplicate,
+    )
+
+
+def upstream_key(owner: Owner, key: str) -> str:
+    """Return what the ticket API is given for the idempotency key of `owner`."""
+    return digest([*owner, key])
+
+
+def digest(value: Any) -> str:
+    """Return a digest of what JSON can write; the order of names makes no difference."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def meaning(value: Any) -> Any:
+    """Return `value` without what makes no difference once it is stored.
+
+    That is: the Unicode form, how lines end, blanks at the end of lines and around, the order of lists, and whether an
+    empty value or `False` is said.
+    """
+    match value:
+        case str():
+            lines = unicodedata.normalize("NFC", value).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+            return "\n".join(line.rstrip() for line in lines).strip()
+        case Mapping():
+            plain = {name: meaning(one) for name, one in value.items()}
+            return {name: one for name, one in plain.items() if one is not None and one not in ("", [])}
+        case list() | tuple():
+            return sorted(map(meaning, value), key=lambda one: json.dumps(one, sort_keys=True))
+        case bool() | None:
+            return value or None
+        case int() | float():
+            return float(value)
+        case _:
+            return value
+
+
+class Repeats:
+    """Sends each write once.
+
+    Args:
+        writes: recognises them.
+        quiet_s: see `QUIET_S`.
+        wait_s: see `WAIT_S`.
+    """
+
+    def __init__(self, writes: RecentWrites, *, quiet_s: float = QUIET_S, wait_s: float = WAIT_S) -> None:
+        self._writes = writes
+        self._quiet_s = quiet_s
+        self._wait_s = wait_s
+
+    async def once(self, write: Write, trace: Trace[ResultT], send: Callable[[Attempt], Awaitable[ResultT]]) -> ResultT:
+        """Return what `send` returns, or what an equal call did before.
+
+        Raises:
+            ConflictError: the idempotency key belongs to other words.
+            StillRunningError: the first still runs.
+            UpstreamUnavailableError: what became of the first cannot be seen now.
+            TicketServerError: whatever `send` and `trace` raise.
+        """
+        token = secrets.token_hex(8)
+        earlier = await self._first(write, token)
+        if earlier is None:
+            return await self._send(write, token, Attempt(write.upstream), send)
+        if earlier.state is State.CONFLICT:
+            raise ConflictError(
+                "This idempotencyKey was already used with other arguments. Nothing was changed; use a new key."
+            )
+        if earlier.state is State.DONE:
+            said = _said(trace, earlier, earlier.subject, earlier.age_s)
+            return await trace.show(earlier.subject, said)
+        return await self._after_doubt(write, token, trace, send, earlier)
+
+    async def _first(self, write: Write, token: str) -> Earlier | None:
+        """Claim the write, and wait while an equal one runs."""
+        give_up_at, pause = time.monotonic() + self._wait_s, _POLL_S[0]
+        try:
+            while (earlier := await self._writes.claim(write, token)) and earlier.state is State.RUNNING:
+                if time.monotonic() > give_up_at:
+                    raise StillRunningError(
+                        f"An equal call has been running for {_time(earlier.age_s)}. Nothing was changed by this one; "
+                        "repeat it in a moment to see what the first did."
+                    )
+                await anyio.sleep(pause)
+                pause = min(1.5 * pause, _POLL_S[1])
+        except anyio.get_cancelled_exc_class():
+            await self._settle(write, token, None)
+            raise
+        return earlier
+
+    async def _send(
+        self,
+        write: Write,
+        token: str,
+        attempt: Attempt,
+        send: Callable[[Attempt], Awaitable[ResultT]],
+        *,
+        unchanged: State | None = None,
+    ) -> ResultT:
+        """Send a claimed write and settle it; `unchanged` is what it is again when nothing was changed."""
+        state: State | None = State.UNANSWERED  # so it stays when this is cancelled, or fails by a fault of ours
+        try:
+            result = await send(attempt)
+        except TicketServerError as error:
+            state = unchanged if error.effect is Effect.NOTHING_CHANGED else _state_after(error)
+            raise
+        else:
+            state = State.DONE
+            return result
+        finally:
+            await self._settle(write, token, state, attempt.subject)
+
+    async def _settle(
+        self, write: Write, token: str, state: State | None, subject: str = "", *, age_s: float = 0
+    ) -> None:
+        with anyio.move_on_after(SETTLE_S, shield=True):
+            await self._writes.settle(write, token, state, subject=subject, age_s=age_s)
+
+    async def _after_doubt(
+        self,
+        write: Write,
+        token: str,
+        trace: Trace[ResultT],
+        send: Callable[[Attempt], Awaitable[ResultT]],
+        earlier: Earlier,
+    ) -> ResultT:
+        """Look what the earlier call left; only when that is nothing, send the write, by the key of the earlier one."""
+        started = time.monotonic()
+
+        def age_s() -> float:
+            return earlier.age_s + time.monotonic() - started
+
+        try:
+            found = await self._find(trace, earlier, age_s)
+        except BaseException:
+            await self._settle(write, token, earlier.state, earlier.subject, age_s=age_s())
+            raise
+        if found:
+            await self._settle(write, token, State.DONE, found, age_s=age_s())
+            return await trace.show(found, _said(trace, earlier, found, age_s()))
+        await self._writes.claim(write, token)  # looking took its time
+        attempt = Attempt(earlier.upstream)
+        result = await self._send(write, token, attempt, send, unchanged=earlier.state)
+        if earlier.state is State.UNPROVED:
+            return result
+        note = (
+            f"An equal call {_time(age_s())} ago ended without an answer. Nothing of it was there before this one was "
+            "sent; if the ticket API still carries it out, there are two."
+        )
+        return result.model_copy(update={"notes": (*result.notes, note)})
+
+    async def _find(self, trace: Trace[ResultT], earlier: Earlier, age_s: Callable[[], float]) -> str:
+        """Return the id of what the earlier call left, empty once it can be taken for nothing."""
+        while True:
+            is_last = earlier.state is State.UNPROVED or age_s() >= self._quiet_s
+            try:
+                with anyio.fail_after(LOOK_S):
+                    found = await trace.find(earlier)
+            except (UpstreamError, TimeoutError):
+                raise UpstreamUnavailableError(
+                    f"An equal call {_time(age_s())} ago ended without an answer, and what became of it cannot be seen "
+                    "now. Nothing was changed by this one; repeat it in a moment."
+                ) from None
+            if found or is_last:
+                return found
+            await anyio.sleep(max(0.0, min(_LOOK_AGAIN_S, self._quiet_s - age_s())))
+
+
+def _state_after(error: TicketServerError) -> State:
+    """Return what is known of a write that failed after it may have changed something."""
+    if error.effect is Effect.CHANGED:
+        return State.DONE
+    return State.UNPROVED if isinstance(error, OutcomeUnknownError) and error.settled else State.UNANSWERED
+
+
+def _said(trace: Trace[Any], earlier: Earlier, subject: str, age_s: float) -> str:
+    """Return the sentence that the result of a repeat begins with."""
+    said = trace.already(f"{_time(age_s)} ago", subject)
+    if earlier.is_doubt:
+        said += ", as far as can be seen: that call ended without an answer, and this is all that it gave"
+    if earlier.by_key:
+        return f"{said}, with this idempotencyKey; another key and allowDuplicate: true {trace.another}."
+    return f"{said}; allowDuplicate: true {trace.another}."
+
+
+def _time(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"

@@ -1,0 +1,182 @@
+"""One change of an existing ticket, from the request to a true word about it.
+
+The history decides (`shared.writes.verification`); what the ticket holds afterwards decides only where no entry of this change
+is found. A ticket and its history are read by two requests, in an order in which a change in between is seen.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from shared.api_client import APIClient, segment
+from shared.errors import Effect, InvalidInputError, NotStoredError, OutcomeUnknownError
+from shared.tickets.changes import changes, differing, holds
+from shared.tickets.models import HistoryEntry, Ticket
+from shared.tickets.results import FieldChange
+from shared.writes.outcome import judge, read_back
+from shared.writes.verification import Evidence, Sent, author, examine, holds_value
+
+READINGS: Final = 3
+"""How often a ticket that contradicts its history is read."""
+COMMENT_MISSING: Final = "the comment is not in the history"
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """A change that is about to be sent.
+
+    `given` are all values of the call, those that the ticket held already included; `body` is what is sent.
+    """
+
+    before: Ticket
+    known: Sequence[HistoryEntry]
+    sent: Sent
+    given: Mapping[str, Any]
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What became of an update that was done."""
+
+    ticket: Ticket
+    changed: tuple[FieldChange, ...]
+    notes: tuple[str, ...]
+
+
+async def store(api: APIClient, update: Update) -> Stored:
+    """Send `update` once, and find out what became of it.
+
+    Raises:
+        NotStoredError: it was stored in part or not at all.
+        OutcomeUnknownError: it may have been stored.
+        InvalidInputError, UpstreamError: nothing was changed.
+    """
+    before, doubt = update.before, None
+    try:
+        await api.put(f"/tickets/{segment(before.id)}", update.body)
+    except OutcomeUnknownError as error:
+        doubt = error
+    except InvalidInputError as refusal:
+        raise await _refused(api, update, refusal) from refusal
+    after, found = await _evidence(api, update, said=str(doubt or "The update was acknowledged"))
+    if found.own is None:
+        return _without_entry(update, after, found, doubt)
+    lost = [
+        *(f"{name} is {holds(after, name)}" for name in sorted(found.missing)),
+        *(f"{name} was stored, and reads back as {holds(after, name)}" for name in found.unexplained),
+        *([COMMENT_MISSING] if found.comment_missing else []),
+    ]
+    if lost:
+        raise judge(before.id, lost, doubt, partly=True, meanwhile=[*found.changed_again, *found.meanwhile])
+    return Stored(
+        after, found.changed, (*_proof(found, doubt), *found.changed_again, *_overtaken(update, after), *_rest(found))
+    )
+
+
+async def _evidence(api: APIClient, update: Update, *, said: str) -> tuple[Ticket, Evidence]:
+    """Read back until the ticket does not contradict its history: a late write may arrive between the two requests.
+
+    Raises:
+        OutcomeUnknownError: it could not be read.
+    """
+    for _ in range(READINGS):
+        after, entries = await read_back(api, update.before.id, said=said)
+        found = examine(update.sent, before=update.before, known=update.known, after=after, entries=entries)
+        if not found.unexplained:
+            break
+    return after, found
+
+
+def _proof(found: Evidence, doubt: OutcomeUnknownError | None) -> tuple[str, ...]:
+    """Say how the entry was told from those of others, where the API did not."""
+    if found.own is None:
+        return ()
+    who = author(found.own)
+    if found.twins:
+        return (
+            f"{found.twins + 1} equal changes by {who} came since the ticket was read; which of them is this call's "
+            "cannot be told.",
+        )
+    if doubt is not None:
+        return (
+            f"The ticket API did not confirm this; the history shows this very change by {who}, so it was done. An "
+            "equal change by the same user at the same time could not be told from it.",
+        )
+    return ()
+
+
+def _rest(found: Evidence) -> tuple[str, ...]:
+    """Return what others did, but for what `changed_again` says already."""
+    return (*found.already, *found.meanwhile)
+
+
+def _overtaken(update: Update, after: Ticket) -> tuple[str, ...]:
+    """Say which values were not sent because the ticket held them, and are not there any more."""
+    unsent = {name: value for name, value in update.given.items() if name not in update.sent.values}
+    return tuple(
+        f"{name} was as given when the ticket was read, so it was not sent; it was changed meanwhile and is now "
+        f"{holds(after, name)}."
+        for name in differing(after, unsent)
+    )
+
+
+async def _refused(api: APIClient, update: Update, refusal: InvalidInputError) -> InvalidInputError:
+    """Return what to say of a refused update: the reference API refuses a change that a colleague has just made."""
+    try:
+        after, found = await _evidence(api, update, said=str(refusal))
+    except OutcomeUnknownError:  # it cannot be read back, which makes no difference
+        return refusal
+    if update.sent.comment is not None or found.set_by_others.keys() != update.sent.values.keys():
+        return refusal
+    return InvalidInputError(f"{_held(after, found)} Nothing was changed by this call; there is nothing to repeat.")
+
+
+def _missing(after: Ticket, sent: Sent) -> list[str]:
+    return [name for name, value in sent.values.items() if not holds_value(after, name, value)]
+
+
+def _held(after: Ticket, found: Evidence) -> str:
+    """Say that a ticket holds what was sent by no deed of this call."""
+    whose = ", ".join(f"{name} (set by {who})" for name, who in found.set_by_others.items())
+    return " ".join(
+        [f"Ticket {after.id} holds every given value by now, through other changes: {whose}.", *found.meanwhile]
+    )
+
+
+def _without_entry(update: Update, after: Ticket, found: Evidence, doubt: OutcomeUnknownError | None) -> Stored:
+    """Judge an update of which the history shows no entry."""
+    sent, before = update.sent, update.before
+    missing = _missing(after, sent)
+    lost = [f"{name} is {holds(after, name)}" for name in missing]
+    if found.comment_alone:
+        raise OutcomeUnknownError(
+            f"{doubt or 'The ticket API acknowledged this.'} Read back from ticket {before.id}: {'; '.join(lost)}. The "
+            "history has the comment alone, from this call or from an equal one by the same user. It may have been "
+            f"changed: look with get_ticket_detail(ticketId={before.id}) before you repeat this."
+        )
+    if sent.comment is not None:
+        lost.append(COMMENT_MISSING)
+    if lost:
+        own = sent.values.keys() - missing - found.touched - found.set_by_others.keys()
+        conflicts = sorted(found.touched & sent.values.keys())
+        raise judge(before.id, lost, doubt, partly=bool(own), meanwhile=found.meanwhile, conflicts=conflicts)
+    if found.set_by_others.keys() != sent.values.keys():
+        changed = tuple(one for one in changes(before, after) if one.field in sent.values)
+        how = "The ticket API did not confirm this" if doubt else "The history has no entry of this change"
+        return Stored(
+            after,
+            changed,
+            (f"{how}; reading it back shows that it was done.", *_overtaken(update, after), *_rest(found)),
+        )
+    if doubt is None or doubt.settled:
+        said = str(doubt) if doubt else "The ticket API acknowledged this."
+        raise NotStoredError(
+            f"{said} The history has no entry of it. {_held(after, found)} Nothing was changed by this call; there is "
+            "nothing to repeat.",
+            effect=Effect.NOTHING_CHANGED,
+        )
+    raise OutcomeUnknownError(
+        f"{doubt} The history has no entry of it. {_held(after, found)} The ticket API may still be at work. It may "
+        f"have been changed: look with get_ticket_detail(ticketId={before.id}) before you repeat this."
+    )

@@ -1,0 +1,261 @@
+"""What a ticket's history proves about one write: pure comparisons of entries with what was sent.
+
+A write is proved by the caller's own new history entry, not by what the ticket holds afterwards: a colleague may have
+changed the same field a moment later, or another field at the same time. What others did is kept apart.
+Entries show a reference as its id or as its name, whichever the ticket API keeps; both count.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from shared.markdown import one_line
+from shared.tickets.changes import FIELDS, same
+from shared.tickets.models import ChangedField, HistoryEntry, Ticket
+from shared.tickets.results import FieldChange, field_change
+
+AUTOMATIC: Final = "completionDate"
+"""What a ticket API may change by itself when a status is sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One write to an existing ticket.
+
+    `values` has the API's field names, None for a field that is emptied; `names` what stands behind ids among them.
+    """
+
+    user_id: str
+    values: Mapping[str, Any]
+    comment: str | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    def wrote(self, name: str, value: str | None) -> bool:
+        """Whether an entry that shows `value` as the new one of field `name` fits this write."""
+        if name not in self.values:
+            return False
+        given = self.values[name]
+        if isinstance(given, bool):
+            return str(value).lower() == str(given).lower()
+        if isinstance(given, int | float):
+            return _number(value) == float(given)
+        return same(value, given) or (name in self.names and same(value, self.names[name]))
+
+
+@dataclass(slots=True)
+class Evidence:
+    """What the history says about one write."""
+
+    own: HistoryEntry | None = None
+    """The entry of this write."""
+    twins: int = 0
+    """Equal entries by the same user beside `own`: which of them is this write's cannot be told."""
+    comment_missing: bool = False
+    comment_alone: bool = False
+    """Whether an entry of the same user has the comment and no changes; it may be another call's."""
+    changed: tuple[FieldChange, ...] = ()
+    """What this write changed, old and new as the history has them."""
+    already: list[str] = field(default_factory=list)
+    """Fields that held the sent value when the write arrived, because another entry had set it."""
+    missing: list[str] = field(default_factory=list)
+    """Fields that were sent and that `own` does not show."""
+    changed_again: list[str] = field(default_factory=list)
+    """Sentences: what was changed again after this write."""
+    unexplained: list[str] = field(default_factory=list)
+    """Fields that `own` set, and that the ticket does not hold though no later entry changed them."""
+    meanwhile: list[str] = field(default_factory=list)
+    """Sentences: what other entries did that came since the ticket was read."""
+    touched: set[str] = field(default_factory=set)
+    """Fields that those entries changed."""
+    set_by_others: dict[str, str] = field(default_factory=dict)
+    """Fields that another entry set last, to the sent value; and whose entry that is."""
+
+
+def examine(
+    sent: Sent, *, before: Ticket, known: Iterable[HistoryEntry], after: Ticket, entries: Sequence[HistoryEntry]
+) -> Evidence:
+    """Return what the history proves.
+
+    Args:
+        sent: the write.
+        before: the ticket as it was read before.
+        known: the history as it was read before.
+        after: the ticket as it was read afterwards.
+        entries: the history as it was read afterwards.
+    """
+    known_ids = {entry.id for entry in known}
+    timeline = chronological(entries)
+    new = [entry for entry in timeline if entry.id not in known_ids]
+    own = [entry for entry in new if _is_own(entry, sent)]
+    own = own or [entry for entry in new if _is_overtaken(entry, sent, timeline)]
+    found = Evidence()
+    if not own and sent.comment is not None:
+        found.comment_alone = any(_is_own(entry, Sent(sent.user_id, {}, sent.comment)) for entry in new)
+    if not own and sent.comment is not None and sent.values:
+        without_comment = Sent(sent.user_id, sent.values, None, sent.names)
+        own = [entry for entry in new if _is_own(entry, without_comment)]
+        found.comment_missing = bool(own)
+    if own:
+        found.own, found.twins = own[-1], len(own) - 1
+        _describe_own(found, own[-1], sent, timeline, before=before, after=after)
+    for name in sent.values:
+        last = last_change(timeline, name)
+        if last is not None and last[0] not in own and sent.wrote(name, last[1].new_value):
+            found.set_by_others[name] = author(last[0])
+    others = [entry for entry in new if entry not in own]
+    for entry in others:
+        found.touched.update(one.field_name for one in entry.changed_fields or ())
+        found.meanwhile += _said_of(entry)
+    return found
+
+
+def chronological(entries: Sequence[HistoryEntry]) -> list[HistoryEntry]:
+    """Return `entries`, newest first as APIs send them, as they were stored: oldest first, by id if ids are numbers."""
+    oldest_first = list(reversed(entries))
+    if all(entry.id.isdecimal() and entry.id.isascii() for entry in oldest_first):
+        oldest_first.sort(key=lambda entry: int(entry.id))
+    return oldest_first
+
+
+def author(entry: HistoryEntry) -> str:
+    """Return who made an entry, for a sentence."""
+    who = entry.user_name or entry.user_id
+    named = f"{entry.user_name} ({entry.user_id})" if entry.user_name and entry.user_id else who
+    return one_line(named[:200]) if named else "an unnamed user"
+
+
+def last_change(entries: Iterable[HistoryEntry], name: str) -> tuple[HistoryEntry, ChangedField] | None:
+    """Return the last of `entries`, oldest first, that changed the field `name`, and that change."""
+    found = None
+    for entry in entries:
+        for change in entry.changed_fields or ():
+            if change.field_name == name:
+                found = entry, change
+    return found
+
+
+def changed_since(history: Sequence[HistoryEntry], names: Iterable[str]) -> list[str]:
+    """Return sentences on the fields `names` of a new ticket that were changed after it was created."""
+    changes = (last_change(chronological(history), name) for name in names)
+    return [
+        f"{change.field_name} was stored, and changed since by {author(entry)}: {_arrow(change)}."
+        for entry, change in filter(None, changes)
+    ]
+
+
+def _is_own(entry: HistoryEntry, sent: Sent) -> bool:
+    if entry.user_id not in {None, sent.user_id} or not same(entry.comment, sent.comment):
+        return False
+    changes = entry.changed_fields or ()
+    expected = (
+        sent.wrote(one.field_name, one.new_value)
+        or (one.field_name == AUTOMATIC and "statusId" in sent.values and AUTOMATIC not in sent.values)
+        for one in changes
+    )
+    return all(expected) and (bool(changes) or not sent.values)
+
+
+def _is_overtaken(entry: HistoryEntry, sent: Sent, timeline: Sequence[HistoryEntry]) -> bool:
+    """Whether an entry has the comment alone, because other entries had set every value before it."""
+    if sent.comment is None or not _is_own(entry, Sent(sent.user_id, {}, sent.comment)):
+        return False
+    earlier = timeline[: timeline.index(entry)]
+    set_before = [last_change(earlier, name) for name in sent.values]
+    return all(last is not None and sent.wrote(last[1].field_name, last[1].new_value) for last in set_before)
+
+
+def _describe_own(
+    found: Evidence,
+    own: HistoryEntry,
+    sent: Sent,
+    timeline: Sequence[HistoryEntry],
+    *,
+    before: Ticket,
+    after: Ticket,
+) -> None:
+    place = timeline.index(own)
+    earlier, later = timeline[:place], timeline[place + 1 :]
+    own_changes = {one.field_name: one for one in own.changed_fields or ()}
+    tickets = (after, before)
+    order = [*(name for name in FIELDS if name in own_changes), *(name for name in own_changes if name not in FIELDS)]
+    found.changed = tuple(
+        field_change(
+            name,
+            labelled(name, own_changes[name].old_value, sent, *tickets),
+            labelled(name, own_changes[name].new_value, sent, *tickets),
+        )
+        for name in order
+    )
+    for name in order:
+        again = last_change(later, name)
+        if again is not None:
+            found.changed_again.append(_changed_again(name, *again, sent, tickets))
+        elif name in sent.values and name in FIELDS and not holds_value(after, name, sent.values[name]):
+            found.unexplained.append(name)
+    for name in sent.values.keys() - own_changes.keys():
+        set_before = last_change(earlier, name)
+        if set_before is not None and sent.wrote(name, set_before[1].new_value):
+            found.already.append(
+                f"{name} already held this value when the change arrived, set by {author(set_before[0])}."
+            )
+        else:
+            found.missing.append(name)
+
+
+def holds_value(ticket: Ticket, name: str, value: object) -> bool:
+    """Whether `ticket` holds `value` in the field that the API calls `name`; None stands for an empty field."""
+    return same(getattr(ticket, FIELDS[name]), value)
+
+
+def labelled(name: str, value: str | None, sent: Sent, *tickets: Ticket) -> str | None:
+    """Return a value of a history entry as people read it: a reference as `name (id)` where both are known."""
+    if value is None or value == "":
+        return None
+    own = FIELDS.get(name, "")
+    if isinstance(sent.values.get(name), bool) or own == "has_defect":
+        return {"true": "yes", "false": "no"}.get(value.lower(), value)
+    if own == "actual_effort_hours" and (number := _number(value)) is not None:
+        return f"{number:g}"
+    if not own.endswith("_id") or own == "external_ticket_id":
+        return value
+    pairs = [(getattr(one, f"{own.removesuffix('_id')}_name", None), getattr(one, own)) for one in tickets]
+    if isinstance(given := sent.values.get(name), str) and name in sent.names:
+        pairs.insert(0, (sent.names[name], given))
+    return next(
+        (f"{label} ({identifier})" for label, identifier in pairs if label and value in {label, identifier}), value
+    )
+
+
+def _changed_again(
+    name: str, entry: HistoryEntry, change: ChangedField, sent: Sent, tickets: tuple[Ticket, ...]
+) -> str:
+    said = field_change(
+        name, labelled(name, change.old_value, sent, *tickets), labelled(name, change.new_value, sent, *tickets)
+    )
+    return f"{name} was stored, and changed again by {author(entry)}: {said.arrow()}. Do not repeat this call."
+
+
+def _said_of(entry: HistoryEntry) -> list[str]:
+    """Return what an entry of another write did, in sentences."""
+    said = [
+        f"Meanwhile {author(entry)} changed {one_line(one.field_name[:50])}: {_arrow(one)}."
+        for one in entry.changed_fields or ()
+    ]
+    if entry.comment and entry.comment.strip():
+        said.append(f"Meanwhile {author(entry)} added a comment.")
+    return said
+
+
+def _arrow(change: ChangedField) -> str:
+    """Return a change of another write, old → new."""
+    name, nothing = change.field_name, Sent("", {})
+    return field_change(
+        name, labelled(name, change.old_value, nothing), labelled(name, change.new_value, nothing)
+    ).arrow()
+
+
+def _number(value: object) -> float | None:
+    try:
+        return float(str(value))
+    except ValueError:
+        return None

@@ -1,0 +1,78 @@
+"""The three ways of knowing who calls, as a door takes them: opened and closed in order, and each fails closed."""
+
+import os
+from pathlib import Path
+
+import pytest
+from starlette.requests import HTTPConnection
+
+from auth.access import Anybody, Callers, HoldersOfOneKey, IdentityService
+from auth.store import open_store
+from shared.audit import AuditEvent
+from shared.identity import AuthenticationError
+from tests.auth.conftest import SECRET, SECRETS
+
+KEY = "a-key-of-thirty-two-characters-!"
+
+
+def request(key: str | None) -> HTTPConnection:
+    headers = [] if key is None else [(b"x-api-key", key.encode())]
+    return HTTPConnection({"type": "http", "headers": headers, "client": ("192.0.2.1", 1)})
+
+
+async def status(callers: Callers, key: str | None) -> int:
+    try:
+        await callers.provider.authenticate(request(key))
+    except AuthenticationError as error:
+        return error.status
+    return 200
+
+
+async def test_anybody_is_let_in_where_nobody_is_asked() -> None:
+    callers = Anybody()
+    async with callers.run():
+        await callers.check()
+        assert [await status(callers, key) for key in (None, "x")] == [200, 200]
+    assert callers.directory is None
+
+
+async def test_the_shared_key_alone_lets_in_and_who_guesses_is_slowed() -> None:
+    callers = HoldersOfOneKey(KEY)
+    async with callers.run():
+        await callers.check()
+        assert [await status(callers, key) for key in (None, "x", KEY)] == [401, 401, 200]
+        assert [await status(callers, f"guess-{number}") for number in range(10)][-1] == 429
+        assert await status(callers, KEY) == 200, "it was right before"
+
+
+async def test_what_was_done_is_written_before_it_closes(sqlite_identity_url: str) -> None:
+    callers = IdentityService(sqlite_identity_url, [SECRET], cache_s=30)
+    async with callers.run():
+        await callers.check()
+        await status(callers, "tkt_live_x")
+        await callers.trail.record(AuditEvent(action="tool_call", outcome="ok", actor="me"))
+
+    async with open_store(sqlite_identity_url, SECRETS) as store:
+        actions = [event.action async for event in store.audit.events()]
+    assert actions[-2:] == ["authenticate", "tool_call"]
+
+
+@pytest.mark.parametrize("secrets", [[], ["short"]])
+def test_without_secrets_there_is_no_store(sqlite_identity_url: str, secrets: list[str]) -> None:
+    with pytest.raises(ValueError, match="32 characters"):
+        IdentityService(sqlite_identity_url, secrets, cache_s=30)
+
+
+async def test_a_new_store_in_a_file_is_for_its_user_alone(tmp_path: Path) -> None:
+    callers = IdentityService(f"sqlite:///{tmp_path.as_posix()}/new/identity.sqlite3", [SECRET], cache_s=30)
+    before = os.umask(0o022)  # what most machines have
+    try:
+        async with callers.run():
+            await status(callers, "tkt_live_x")
+            files = list((tmp_path / "new").iterdir())
+    finally:
+        os.umask(before)
+
+    assert "identity.sqlite3" in {file.name for file in files}
+    modes = {file.name: file.stat().st_mode & 0o077 for file in (tmp_path / "new").iterdir()}
+    assert os.name != "posix" or set(modes.values()) == {0}, modes

@@ -1,0 +1,30 @@
+"""Keys for the ticket API in this process: each names its tenant, and nobody else can make one."""
+
+import pytest
+
+from shared.embedded.tenant_keys import TenantKeys
+
+
+@pytest.mark.parametrize("tenant", ["default", "acme", "acme.example", "a", "0"])
+def test_a_key_names_its_tenant(tenant: str) -> None:
+    keys = TenantKeys()
+
+    assert keys.tenant_of(keys.key_of(tenant)) == tenant
+
+
+def test_no_other_key_names_a_tenant() -> None:
+    keys, others = TenantKeys(), TenantKeys()
+    key = keys.key_of("acme")
+    forged = [
+        "",
+        ".",
+        "acme",
+        "acme.",
+        others.key_of("acme"),
+        f"default.{key.split('.')[1]}",
+        key[:-1],
+        key + "0",
+        "é.é",
+    ]
+
+    assert [keys.tenant_of(one) for one in forged] == [None] * len(forged)

@@ -1,0 +1,73 @@
+"""Form of arguments: what is taken as meant, what is refused, and that nothing strange gets through."""
+
+from typing import Any
+
+import pytest
+
+from shared.mcp_tools.inputs import AddHistoryInput, TicketDetailInput, TicketListInput, UpdateTicketInput
+from shared.mcp_tools.schema import read_arguments, schema_of
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [({"limit": "5"}, 5), ({"limit": 5.0}, 5), ({"limit": None}, 20), ({}, 20)],
+)
+def test_a_number_is_taken_as_meant(given: dict[str, Any], kept: int) -> None:
+    query, problems = read_arguments(TicketListInput, given)
+
+    assert problems == []
+    assert query is not None
+    assert query.limit == kept
+
+
+def test_a_number_for_an_id_is_taken_as_text_and_space_around_an_id_is_dropped() -> None:
+    for given, kept in ((7, "7"), (" TCK-0001\n", "TCK-0001")):
+        query, _ = read_arguments(TicketDetailInput, {"ticketId": given})
+        assert query is not None
+        assert query.ticket_id == kept
+
+
+def test_hours_that_arithmetic_made_are_rounded() -> None:
+    change, _ = read_arguments(UpdateTicketInput, {"ticketId": "T", "updatedById": "u", "actualEffortHours": 0.1 + 0.2})
+
+    assert change is not None
+    assert change.actual_effort_hours == 0.3
+
+
+@pytest.mark.parametrize("value", ["\ud800", "\0", "x" * 50_001, " \n", True, {"a": 1}, ["x"]])
+def test_text_that_cannot_be_stored_is_refused(value: Any) -> None:
+    _, problems = read_arguments(AddHistoryInput, {"ticketId": "T", "userId": "u", "comment": value})
+
+    assert [problem.field for problem in problems] == ["comment"]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "nan", 1e300])
+def test_hours_are_finite(value: Any) -> None:
+    given = {"ticketId": "T", "updatedById": "u", "actualEffortHours": value}
+    _, problems = read_arguments(UpdateTicketInput, given)
+
+    assert [problem.field for problem in problems] == ["actualEffortHours"]
+
+
+def test_only_the_names_of_the_schema_are_arguments() -> None:
+    _, problems = read_arguments(TicketDetailInput, {"ticket_id": "TCK-0001"})
+
+    assert [problem.field for problem in problems] == ["ticketId", "ticket_id"]
+    assert problems[1].allowed == ("ticketId",)
+
+
+def test_what_several_arguments_get_wrong_together_is_said_without_a_field() -> None:
+    _, problems = read_arguments(
+        TicketListInput, {"scheduledCompletionDateFrom": "2026-12-02", "scheduledCompletionDateTo": "2026-12-01"}
+    )
+
+    assert str(problems[0]) == "scheduledCompletionDateFrom must not be after scheduledCompletionDateTo."
+
+
+def test_limits_stand_in_the_schema() -> None:
+    properties = schema_of(UpdateTicketInput)["properties"]
+
+    assert properties["actualEffortHours"]["minimum"] == 0
+    assert properties["actualEffortHours"]["maximum"] == 9999.9
+    assert properties["summary"]["maxLength"] == 200
+    assert properties["externalTicketId"]["maxLength"] == 50

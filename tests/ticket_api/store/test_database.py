@@ -1,0 +1,267 @@
+"""The databases themselves: how they come to be, under which rights, and what happens when they are not there."""
+
+import asyncio
+import multiprocessing
+import sqlite3
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+from typing import Any, Final
+
+import asyncpg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, text
+
+from shared.storage.database import Database, open_engine, resolve_url
+from shared.storage.migrations import DatabaseNotReadyError
+from shared.storage.transactions import open_transactions
+from tests.databases import Postgres, PostgresDatabase
+from tests.ticket_api.conftest import NOW, Clock, make, new_ticket, running
+from ticket_api import create_app
+from ticket_api.migrate import prepare
+from ticket_api.sample import filler
+from ticket_api.store.connection import TenantConnection
+from ticket_api.store.tables import metadata
+from ticket_api.tenancy import DEFAULT
+
+OF_POSTGRESQL: Final = {"tickets_by_latest_schedule", "tickets_by_latest_completion"}
+
+
+async def start(url: str) -> None:
+    app = create_app(database_url=url, clock=lambda: NOW)
+    async with app.router.lifespan_context(app):
+        pass
+
+
+async def counts(url: str) -> list[int]:
+    """Return how many rows the tenant `default` has in some tables; after a start it has to be the only tenant."""
+    async with open_engine(resolve_url(url)) as engine, engine.connect() as connection:
+        await connection.run_sync(TenantConnection.open, DEFAULT)
+        tables = ("users", "tickets", "ticket_history", "tenants")
+        return [int(await connection.scalar(text(f"SELECT count(*) FROM {table}")) or 0) for table in tables]  # noqa: S608 - a constant
+
+
+async def test_the_migrations_make_the_tables_that_the_program_knows(database_url: str) -> None:
+    def differences(connection: Connection) -> list[Any]:
+        def is_here(_: object, name: str, *more: object) -> bool:
+            return connection.dialect.name == "postgresql" or name not in OF_POSTGRESQL
+
+        context = MigrationContext.configure(connection, opts={"include_object": is_here})
+        return list(compare_metadata(context, metadata))
+
+    async with open_engine(resolve_url(database_url)) as engine, engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
+
+
+async def test_the_planner_knows_the_tables_once_they_are_made(
+    sqlite_url: str, filled_postgres: PostgresDatabase
+) -> None:
+    """PostgreSQL itself looks at no table below 50 rows, and SQLite at none."""
+    async with open_transactions(resolve_url(sqlite_url)) as pool:
+        known = await pool.read(lambda c: set(c.scalars(text("SELECT tbl FROM sqlite_stat1"))))
+    async with open_transactions(resolve_url(filled_postgres.application_url)) as pool:
+        rows = text("SELECT relname, reltuples FROM pg_class WHERE relkind = 'r' AND relname IN ('users', 'accounts')")
+        counted = await pool.read(lambda c: {name: int(count) for name, count in c.execute(rows)})
+
+    assert {"tickets", "users", "accounts", "statuses"} <= known
+    assert counted == {"users": 8, "accounts": 8}
+
+
+async def test_a_second_start_changes_nothing(database_url: str, clock: Clock) -> None:
+    before = await counts(database_url)
+    async with running(database_url, clock) as api:
+        assert (await api.post("/tickets", json=new_ticket())).status_code == 201
+
+    await start(database_url)
+
+    assert await counts(database_url) == [before[0], before[1] + 1, *before[2:]]
+
+
+async def test_without_sample_data_a_new_database_is_empty(tmp_path: Path) -> None:
+    url = f"sqlite:///{(tmp_path / 'made' / 'on the way' / 't.sqlite3').as_posix()}"
+    app = create_app(database_url=url, sample_data="none")
+
+    async with app.router.lifespan_context(app):
+        pass
+
+    assert await counts(url) == [0, 0, 0, 1]
+
+
+async def start_or_migrate(url: str) -> None:
+    """Do what makes the tables: for PostgreSQL that is not the start."""
+    await (start(url) if url.startswith("sqlite") else make(url))
+
+
+def start_in_a_process(url: str, together: Barrier, outcome: "multiprocessing.Queue[str]") -> None:
+    together.wait(30)
+    try:
+        asyncio.run(start_or_migrate(url))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the test shows it
+        outcome.put(repr(error))
+    else:
+        outcome.put("started")
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_processes_that_start_at_once_fill_a_new_database_once(
+    kind: str, tmp_path: Path, postgres: Postgres, request: pytest.FixtureRequest
+) -> None:
+    url = f"sqlite:///{(tmp_path / 't.sqlite3').as_posix()}"
+    if kind == "postgresql":
+        url = request.getfixturevalue("empty_postgres").owner_url
+    spawn = multiprocessing.get_context("spawn")
+    together, outcome = spawn.Barrier(3), spawn.Queue()
+    processes = [spawn.Process(target=start_in_a_process, args=(url, together, outcome)) for _ in range(3)]
+    for process in processes:
+        process.start()
+
+    outcomes = [outcome.get(timeout=60) for _ in processes]
+
+    for process in processes:
+        process.join(30)
+    outcome.close()
+    assert outcomes == ["started"] * 3
+    users, tickets, _, tenants = asyncio.run(counts(url))
+    assert (users, tickets, tenants) == (8, 50, 1)
+
+
+async def test_sqlite_has_wal_foreign_keys_and_writers_that_wait(sqlite_url: str) -> None:
+    def pragmas(connection: Connection) -> dict[str, object]:
+        names = ("journal_mode", "foreign_keys", "busy_timeout")
+        return {name: connection.scalar(text(f"PRAGMA {name}")) for name in names}
+
+    def see_lock() -> None:  # the writer has it before it has written anything
+        other = sqlite3.connect(resolve_url(sqlite_url).database or "", timeout=0)
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("BEGIN IMMEDIATE")
+        other.close()
+
+    async with open_transactions(resolve_url(sqlite_url)) as transactions:
+        served = await transactions.read(pragmas)
+        await transactions.write(lambda _: see_lock())
+    async with open_engine(resolve_url(sqlite_url)) as engine:  # as the identity store has it
+        async with Database(engine).reading() as connection:
+            assert served == await connection.run_sync(pragmas)
+        async with Database(engine).writing():
+            see_lock()
+
+    assert served == {"journal_mode": "wal", "foreign_keys": 1, "busy_timeout": 5000}
+
+
+async def test_the_application_needs_no_right_to_make_tables(filled_postgres: PostgresDatabase, clock: Clock) -> None:
+    connection = await asyncpg.connect(filled_postgres.application_url)
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await connection.execute("CREATE TABLE forbidden (id integer)")
+    role = await connection.fetchrow("SELECT rolsuper, rolbypassrls FROM pg_roles WHERE rolname = current_user")
+    await connection.close()
+
+    async with running(filled_postgres.application_url, clock) as api:
+        assert (await api.post("/tickets", json=new_ticket())).status_code == 201
+    assert role is not None
+    assert tuple(role) == (False, False)
+
+
+async def test_a_tenant_is_filled_when_it_is_made_and_never_later(empty_postgres: PostgresDatabase) -> None:
+    await make(empty_postgres.owner_url, "none")
+    await make(empty_postgres.owner_url, "en")
+
+    await start(empty_postgres.application_url)
+
+    assert await counts(empty_postgres.application_url) == [0, 0, 0, 1]
+
+
+async def test_no_start_makes_tables_in_postgresql_and_the_refusal_says_who_does(
+    empty_postgres: PostgresDatabase,
+) -> None:
+    for url in (empty_postgres.application_url, empty_postgres.owner_url):
+        with pytest.raises(DatabaseNotReadyError, match=r"is not ready for this version.* migrate --grant-to ROLE"):
+            await start(url)
+
+
+async def test_a_database_of_a_newer_version_is_refused(sqlite_url: str) -> None:
+    async with open_engine(resolve_url(sqlite_url)) as engine:
+        async with engine.begin() as connection:
+            await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        with pytest.raises(DatabaseNotReadyError, match="newer version"):
+            await prepare(engine, fill=None, clock=Clock())
+
+
+async def test_a_failed_filling_leaves_the_database_new(tmp_path: Path) -> None:
+    url = f"sqlite:///{(tmp_path / 't.sqlite3').as_posix()}"
+    fill = filler("en", lambda: NOW)
+    assert fill is not None
+
+    def fails(db: TenantConnection) -> None:
+        fill(db)
+        raise RuntimeError("power cut")
+
+    async with open_engine(resolve_url(url)) as engine:
+        with pytest.raises(RuntimeError, match="power cut"):
+            await prepare(engine, fill=fails, clock=Clock())
+
+    await start(url)
+    assert await counts(url) == [8, 50, 93, 1]
+
+
+@pytest.mark.parametrize("url", [
+    "postgresql://nobody:secret@127.0.0.1:9/none",  # the port "discard": nobody listens
+    "sqlite:////proc/nonexistent/t.sqlite3",
+])  # fmt: skip
+async def test_a_database_that_cannot_be_opened_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(DatabaseNotReadyError, match="cannot be opened") as refused:
+        await start(url)
+
+    assert "secret" not in str(refused.value)
+
+
+async def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "t.sqlite3"
+    file.write_text("a letter to a friend\n" * 100, "utf-8")
+    before = file.read_bytes()
+
+    with pytest.raises(DatabaseNotReadyError, match="holds something else"):
+        await start(f"sqlite:///{file.as_posix()}")
+
+    assert file.read_bytes() == before
+
+
+async def test_a_database_that_does_not_exist_is_refused(empty_postgres: PostgresDatabase) -> None:
+    with pytest.raises(DatabaseNotReadyError, match="cannot be opened"):
+        await start(empty_postgres.application_url.replace(empty_postgres.name, "no_such_database"))
+
+
+async def test_connections_that_the_server_has_closed_cost_no_request(
+    filled_postgres: PostgresDatabase, postgres: Postgres, clock: Clock
+) -> None:
+    async with running(filled_postgres.application_url, clock) as api:
+        await asyncio.gather(*(api.get("/tickets") for _ in range(5)))
+        name = filled_postgres.name
+        await postgres.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")  # noqa: S608 - our own name
+
+        assert (await api.get("/tickets")).status_code == 200
+
+
+@pytest.mark.parametrize(("url", "resolved"), [
+    ("sqlite:////data/t.sqlite3", "sqlite+aiosqlite:////data/t.sqlite3"),
+    ("sqlite+aiosqlite:///t.sqlite3", "sqlite+aiosqlite:///t.sqlite3"),
+    ("postgresql://u:p%40@h/d", "postgresql+asyncpg://u:p%40@h/d"),
+    ("postgres://u@h/d", "postgresql+asyncpg://u@h/d"),
+    ("postgresql+asyncpg://u@h/d", "postgresql+asyncpg://u@h/d"),
+])  # fmt: skip
+def test_a_url_gets_its_asynchronous_driver(url: str, resolved: str) -> None:
+    assert resolve_url(url).render_as_string(hide_password=False) == resolved
+
+
+@pytest.mark.parametrize("url", ["mysql://u:secret@h/d", "sqlite://", "sqlite:///:memory:", "secret", ""])
+def test_a_url_of_nothing_usable_is_refused_without_showing_it(url: str) -> None:
+    with pytest.raises(ValueError, match=r"database URL|SQLite needs a file") as refused:
+        create_app(database_url=url)
+
+    assert "secret" not in str(refused.value)
+
+
+async def test_the_tls_mode_is_taken_as_everybody_writes_it(filled_postgres: PostgresDatabase) -> None:
+    assert resolve_url("postgresql://host/name?sslmode=require").query == {"ssl": "require"}
+    separator = "&" if "?" in filled_postgres.application_url else "?"
+    await start(f"{filled_postgres.application_url}{separator}sslmode=disable")

@@ -1,0 +1,220 @@
+"""What the API's statements read, whatever the planner knows of the tables: pages cost what a page costs.
+
+Times depend on the machine, so rows (PostgreSQL) and steps (SQLite) are asserted, and times only printed.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from itertools import pairwise
+from statistics import median
+from types import MappingProxyType
+from typing import Final
+from urllib.parse import urlencode
+
+import pytest
+from httpx2 import AsyncClient
+from sqlalchemy import Connection
+
+from shared.embedded.in_process import InProcessTransport
+from shared.storage.database import resolve_url
+from shared.storage.transactions import open_transactions
+from tests.databases import Postgres, copy_sqlite, run_aside
+from tests.ticket_api.bulk import COMMON, RARE, fill_tickets
+from tests.ticket_api.conftest import NOW, Clock, running
+from tests.ticket_api.plans import read_by
+from ticket_api import create_app
+from ticket_api.http.models import TicketQuery
+from ticket_api.store import history, idempotency, master, tables, tenants, tickets
+from ticket_api.store.connection import TenantConnection
+from ticket_api.tenancy import DEFAULT
+
+LIMIT: Final = 20
+TICKET: Final = "TCK-0777"
+GROWING: Final = ("tickets", "attachments", "ticket_history", "history_changed_fields", "api_keys")
+STEPS_A_ROW: Final = 20
+"""More steps than SQLite takes to read a ticket, or to join a name to one."""
+STEPS_A_PAGE: Final = 4_000
+ALL: Final = {"showCompleted": "true"}
+PAGES: Final[MappingProxyType[str, tuple[dict[str, str], str]]] = MappingProxyType({
+    "list": ({}, "open"),
+    "list with completed": (ALL, "page"),
+    "person": ({"personInChargeId": "user3"}, "own"),
+    "person with completed": ({"personInChargeId": "user3", **ALL}, "page"),
+    "account": ({"accountId": "acc3"}, "own"),
+    "account with completed": ({"accountId": "acc3", **ALL}, "page"),
+    "status": ({"statusId": "stat2"}, "page"),
+    "due": ({"sortBy": "scheduledCompletionDate", "sortOrder": "asc"}, "open"),
+    "due with completed": ({"sortBy": "scheduledCompletionDate", "sortOrder": "asc", **ALL}, "page"),
+    "due, latest first": ({"sortBy": "scheduledCompletionDate", **ALL}, "page"),
+    "completion": ({"sortBy": "completionDate", "sortOrder": "asc", **ALL}, "page"),
+    "completion, latest first": ({"sortBy": "completionDate", **ALL}, "page"),
+    "due within days": (
+        {"scheduledCompletionDateFrom": "2026-01-01", "scheduledCompletionDateTo": "2026-01-09"}, "open",
+    ),
+    "search common word": ({"searchQuery": COMMON}, "open"),
+    "search rare word": ({"searchQuery": RARE, **ALL}, "all"),
+    "search account": ({"searchQuery": "tessaly", **ALL}, "all"),
+    "search requestor": ({"searchQuery": "lucia", **ALL}, "all"),
+    "search nothing": ({"searchQuery": "xyzzyq", **ALL}, "all"),
+    "search adversarial": ({"searchQuery": "%_" * 99, **ALL}, "all"),
+})  # fmt: skip
+"""Each page with the most tickets that may be read for it: a page, those of a person, the open ones, or all of them."""
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A database with many tickets."""
+
+    url: str
+    tickets: int
+
+    def most(self, bound: str) -> int:
+        """Return how many tickets may be read at most."""
+        whole = self.tickets + 50
+        if whole < 2000 and self.url.startswith("postgresql"):
+            return whole  # of so few PostgreSQL rightly reads all; what counts is that nothing multiplies them
+        return {"page": 0, "own": whole // 8, "open": whole * 3 // 10, "all": whole}[bound] + 2 * LIMIT + 20
+
+
+def fill(
+    request: pytest.FixtureRequest, factory: pytest.TempPathFactory, tickets: int, accounts: int
+) -> Iterator[Filled]:
+    kind, _, known = request.param.partition("-")
+    if kind == "sqlite":
+        template = request.getfixturevalue("sqlite_template")
+        url = copy_sqlite(template, factory.mktemp("plans") / "tickets.sqlite3")
+        run_aside(fill_tickets(url, tickets, accounts, statistics=known))
+        yield Filled(url, tickets)
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    made = run_aside(server.create(template=request.getfixturevalue("postgres_template").name))
+    run_aside(fill_tickets(made.owner_url, tickets, accounts, statistics=known))
+    yield Filled(made.application_url, tickets)
+    run_aside(server.drop(made))
+
+
+@pytest.fixture(scope="module", params=["sqlite-none", "sqlite-old", "postgresql-old", "postgresql-tickets"])
+def few(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
+    """1,100 tickets beside the 8 users and 8 accounts of the sample data."""
+    yield from fill(request, tmp_path_factory, 1100, 0)
+
+
+@pytest.fixture(scope="module", params=["sqlite-none", "sqlite-old", "postgresql-none", "postgresql-tickets"])
+def many(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
+    """50,000 tickets of 300 customers."""
+    yield from fill(request, tmp_path_factory, 50_000, 300)
+
+
+def pages_read_too_much(connection: Connection, filled: Filled) -> list[str]:
+    """Return what is wrong with the reading of `PAGES`."""
+    wrong = []
+    for name, (asked, bound) in PAGES.items():
+        query = TicketQuery.model_validate(asked)
+        read = read_by(connection, partial(tickets.search, query=query))
+        most = filled.most(bound)
+        steps = STEPS_A_PAGE + STEPS_A_ROW * most
+        if read.rows["tickets"] > most or read.joined > LIMIT or read.steps > steps:
+            wrong.append(f"{name}: {read}")
+    return wrong
+
+
+def rest_reads_too_much(connection: Connection, _: Filled) -> list[str]:
+    """Return what is wrong with the reading of one ticket, its files and its history, and of keys."""
+    work: dict[str, Callable[[TenantConnection], object]] = {
+        "ticket": partial(tickets.read, ticket_id=TICKET),
+        "is there": partial(tickets.exists, ticket_id=TICKET),
+        "files": partial(tickets.read_attachments, ticket_id=TICKET),
+        "history": partial(history.of_ticket, ticket_id=TICKET),
+        "key": lambda db: tenants.of_digest(db.connection, "0" * 64),
+        "names": partial(master.meanings, ids={"user_id": "user1", "account_id": "acc1", "status_id": "stat1"}),
+    }
+    read = {name: read_by(connection, one) for name, one in work.items()}
+    return [f"{name}: {one}" for name, one in read.items() if sum(one.rows[t] for t in GROWING) > 10 or one.steps > 500]
+
+
+def sweeping_reads_too_much(connection: Connection, _: Filled) -> list[str]:
+    """Return what is wrong with the reading of a write's idempotency key among thousands, 150 of them expired."""
+    db = TenantConnection.open(connection, DEFAULT)
+    stored = {"fingerprint": "f" * 64, "status": 201, "answer": "{}"}
+    rows = [
+        {"key": f"key-{n}", **stored, "created_at": NOW - timedelta(hours=30 if n < 150 else 1)} for n in range(6000)
+    ]
+    db.execute(db.insert(tables.idempotency_keys), rows)
+    read = read_by(connection, lambda db: idempotency.claim(db, "new", "f", NOW))
+    return [str(read)] if read.rows["idempotency_keys"] > 300 or read.steps > STEPS_A_PAGE else []
+
+
+See = Callable[[Connection, Filled], list[str]]
+SEEN: Final[tuple[See, ...]] = (pages_read_too_much, rest_reads_too_much, sweeping_reads_too_much)
+
+
+@pytest.mark.parametrize("see", SEEN, ids=["pages", "rest", "sweep"])
+async def test_no_statement_reads_more_than_what_it_is_for(few: Filled, see: See) -> None:
+    async with open_transactions(resolve_url(few.url)) as pool:
+        assert await pool.write(lambda connection: see(connection, few)) == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("see", SEEN, ids=["pages", "rest", "sweep"])
+async def test_no_statement_reads_more_in_a_large_database(many: Filled, see: See) -> None:
+    async with open_transactions(resolve_url(many.url)) as pool:
+        assert await pool.write(lambda connection: see(connection, many)) == []
+
+
+@pytest.mark.long
+async def test_what_pages_of_a_large_database_take_is_printed(
+    many: Filled, clock: Clock, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
+) -> None:
+    """Meant: half a page below 100 ms, a search below 250 ms. All are answered within the API's own limits."""
+    paths = {name: (f"/tickets?{urlencode(asked)}") for name, (asked, _) in PAGES.items()}
+    paths |= {"ticket": f"/tickets/{TICKET}", "history": f"/tickets/{TICKET}/history"}
+    async with running(many.url, clock) as api:
+        for name, path in paths.items():
+            taken = []
+            for _ in range(9):
+                begun = time.perf_counter()
+                assert (await api.get(path)).status_code == 200
+                taken.append(time.perf_counter() - begun)
+            with capsys.disabled():
+                print(f"{request.node.callspec.id:20} {name:26} p50 {median(taken) * 1e3:7.1f} ms")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("few", ["sqlite-old"], indirect=True)
+async def test_many_readers_in_a_closed_loop_are_served_in_turn(
+    few: Filled, clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each of 50 readers asks again as soon as it has its answer; meant: p99 at most twice the median."""
+    taken: list[float] = []
+    served: list[int] = []
+    app = create_app(database_url=few.url, clock=clock)
+    async with (
+        app.router.lifespan_context(app),
+        AsyncClient(transport=InProcessTransport(app), base_url="http://api", timeout=6) as api,
+    ):
+
+        async def reads(reader: int) -> None:
+            for _ in range(40):
+                begun = time.perf_counter()
+                assert (await api.get("/tickets")).status_code == 200
+                taken.append(time.perf_counter() - begun)
+                served.append(reader)
+
+        await asyncio.gather(*(reads(reader) for reader in range(50)))
+
+    in_order = sorted(taken)
+    with capsys.disabled():
+        print(f"50 readers: p50 {median(taken) * 1e3:.0f} ms, p99 {in_order[int(len(in_order) * 0.99)] * 1e3:.0f} ms, "
+              f"longest {in_order[-1] * 1e3:.0f} ms")  # fmt: skip
+    assert max(max(gaps) for gaps in gaps_of(served)) < 2 * 50  # nobody waits while each other is served twice
+
+
+def gaps_of(served: list[int]) -> Iterator[list[int]]:
+    """Yield for each reader how many were served from one of its turns to the next."""
+    for reader in set(served):
+        turns = [place for place, one in enumerate(served) if one == reader]
+        yield [later - earlier for earlier, later in pairwise(turns)]

@@ -1,0 +1,259 @@
+"""Streams of one principal are bounded, and every answer that stays open ends with the credential it was asked with."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import Any
+
+import httpx2
+import pytest
+from structlog.testing import capture_logs
+
+from shared.identity import AuthProvider, Principal, Scope
+from tests.transport.http_client import Answer, HttpClient, http_client
+from tests.transport.http_client import call as calling
+from tests.transport.people import People, Trail, key, person
+from tests.transport.serving import bench, until
+from tests.transport.sse_client import SseClient, open_stream, sse_session
+from tests.transport.test_many_instances import instances
+from tests.transport.test_streamable_http_stateless import LISTEN, PROGRESS, routing, said, tool
+from transport.http import stream_slots
+from transport.http.stream_slots import OpenAnswers
+from transport.sessions.stream_counts import CountsHere
+
+FIRST, SECOND, OTHER = key("first"), key("second"), key("other")
+AGAIN = {"last-event-id": f"{'x' * 43}::0"}
+QUICK: dict[str, Any] = {"recheck_s": 0.02}
+
+
+def people() -> People:
+    """Return two keys of one person, and one of another."""
+    return People(first=person("first"), second=person("second"), other=person("other", "other"))
+
+
+async def refusal(url: str, headers: dict[str, str]) -> tuple[int, str, str | None]:
+    """Open an SSE stream that has to be refused; return status, kind and when to come back."""
+    async with (
+        httpx2.AsyncClient(base_url=url, timeout=20) as http,
+        http.stream("GET", "/sse", headers=headers) as answer,
+    ):
+        said = {} if answer.status_code == 200 else json.loads(await answer.aread())["error"]["data"]
+        return answer.status_code, said.get("kind", ""), answer.headers.get("retry-after")
+
+
+@asynccontextmanager
+async def standing(client: HttpClient) -> AsyncGenerator[Answer]:
+    """Read the standalone stream of a session."""
+    async with client.listen() as answer:
+        assert answer.status == 200, answer.body
+        await answer.until(lambda: answer.retry_ms)
+        yield answer
+
+
+# --------------------------------------------------------------------- how many
+
+
+@pytest.mark.usefixtures("any_broker")
+class TestHowMany:
+    """The cap, on every kind of stream."""
+
+    async def test_one_stream_too_many_is_refused_until_another_one_ends(self) -> None:
+        trail = Trail()
+        offered = {"auth_provider": people(), "audit": trail}
+        async with bench(max_streams_per_principal=2, more=offered) as at, http_client(at.url, FIRST) as client:
+            async with sse_session(at.url, FIRST), standing(client):
+                assert await refusal(at.url, SECOND) == (429, "too_many_streams", "5")
+                assert at.transport.figures()["sessions"] == 2, "no session is opened for who is refused"
+                async with http_client(at.url, SECOND) as more:
+                    refused = await more.get()
+                    assert (refused.status, refused.kind) == (429, "too_many_streams")
+                    assert refused.headers["retry-after"] == "5"
+                listening = await said(client.who(SECOND), LISTEN)
+                assert (listening.status, listening.kind) == (429, "too_many_streams")
+                assert listening.received[0]["id"] == "l"
+                assert await client.call(1, "echo", text="calls are never refused") == "calls are never refused"
+                async with sse_session(at.url, OTHER):
+                    pass
+            await until(lambda: not at.transport.figures()["streams"])
+            async with sse_session(at.url, SECOND):
+                pass
+        first = trail.events[0]
+        assert (first.action, first.outcome, first.detail) == ("request", "too_many_streams", "/sse")
+
+    async def test_who_comes_again_has_twice_the_room_and_is_never_refused(self) -> None:
+        async with (
+            bench(max_streams_per_principal=1, more={"auth_provider": people()}) as at,
+            AsyncExitStack() as stack,
+        ):
+            await stack.enter_async_context(sse_session(at.url, FIRST))
+            http = await stack.enter_async_context(httpx2.AsyncClient(base_url=at.url, timeout=20))
+            client, third = SseClient(http, FIRST), SseClient(http, FIRST)
+            await stack.enter_async_context(open_stream(client, AGAIN))
+            assert client.endpoint
+            async with open_stream(third, AGAIN):
+                await third.until(third.ended.is_set)
+                assert (third.endpoint, third.retry_ms > 0) == ("", True), "it is told to come again, inside of a 200"
+
+    async def test_streams_that_answer_calls_count_but_are_not_refused(self) -> None:
+        async with bench(max_streams_per_principal=1, more={"auth_provider": people()}) as at:
+            async with http_client(at.url, FIRST) as client, AsyncExitStack() as stack:
+                for number in range(2):
+                    await stack.enter_async_context(client.stream(calling(number, "read", gate="g")))
+                await until(lambda: at.gates.ran["g"] == 2)
+                message = tool("start_and_wait", PROGRESS, gate="g")
+                exchange = await stack.enter_async_context(client.stream(message, **routing(message)))
+                await exchange.said("notifications/progress")
+                assert (await refusal(at.url, FIRST))[0] == 429
+                at.gates.open["g"].set()
+                await exchange.end()
+            await until(lambda: not at.transport._broker.streams.of)  # type: ignore[attr-defined]
+
+    async def test_who_resumes_the_stream_of_a_post_has_twice_the_room(self) -> None:
+        offered = {"auth_provider": people()}
+        async with bench(max_streams_per_principal=1, more=offered) as at, http_client(at.url, FIRST) as client:
+            last = (await client.post(calling(1, "echo", text="x"))).last_event_id
+            async with sse_session(at.url, FIRST):
+                assert (await client.get()).status == 429
+                assert (await client.get(last)).status == 200
+
+    async def test_what_was_refused_leaves_nothing_behind(self) -> None:
+        async with bench(more={"auth_provider": people()}) as at, http_client(at.url, FIRST) as client:
+            assert (await client.who({"mcp-session-id": "x" * 43}).get()).status == 404
+            assert (await client.get(f"{client.session}:unknown:0")).status == 400
+            await until(lambda: not at.transport._answers._open)
+            assert not at.transport._broker.streams.of  # type: ignore[attr-defined]
+
+
+async def test_streams_on_all_instances_count_together(broker_url: str) -> None:
+    async with (
+        instances(broker_url, max_streams_per_principal=2) as (a, b),
+        sse_session(a.url, {"x-api-key": "key-me"}),
+        sse_session(b.url, {"x-api-key": "key-me"}),
+    ):
+        for at in (a, b):
+            assert (await refusal(at.url, {"x-api-key": "key-me"}))[:2] == (429, "too_many_streams")
+        async with sse_session(b.url, {"x-api-key": "key-you"}):
+            pass
+
+
+# --------------------------------------------------------------------- for how long
+
+
+@pytest.mark.usefixtures("any_broker")
+class TestForHowLong:
+    """A credential that is revoked takes its streams with it, and nothing else."""
+
+    async def test_streams_of_a_revoked_credential_end_and_cannot_come_again(self) -> None:
+        keys = people()
+        async with bench(more=QUICK | {"auth_provider": keys}) as at, AsyncExitStack() as stack:
+            client = await stack.enter_async_context(http_client(at.url, FIRST))
+            stream = await stack.enter_async_context(standing(client))
+            sse = await stack.enter_async_context(sse_session(at.url, FIRST))
+            other = await stack.enter_async_context(sse_session(at.url, SECOND))
+            keys.revoked.add("first")
+            await stream.end()
+            await sse.until(sse.ended.is_set)
+            assert (await client.get()).status == 401
+            assert (await refusal(at.url, FIRST | AGAIN))[:2] == (401, "unauthenticated")
+            assert (await other.call("echo", text="x"))["isError"] is False, "another key of the same person"
+
+    async def test_calls_of_its_sessions_go_on_for_whoever_holds_another_credential(self) -> None:
+        keys = people()
+        async with bench(more=QUICK | {"auth_provider": keys}) as at, http_client(at.url, FIRST) as client:
+            async with client.stream(calling(1, "write", gate="g")) as answer:
+                await at.gates.reached["g"].wait()
+                keys.revoked.add("first")
+                await answer.end()
+            at.gates.open["g"].set()
+            rest = await client.who(SECOND).get(answer.last_event_id)
+            assert rest.answers(1)[0]["result"]["isError"] is False
+        assert at.gates.ran["g"] == 1
+
+    async def test_requests_of_no_session_are_cancelled_and_told_why(self) -> None:
+        keys = people()
+        async with bench(more=QUICK | {"auth_provider": keys}) as at, http_client(at.url, FIRST, None) as client:
+            silent = asyncio.create_task(said(client, tool("write", gate="silent")))
+            message = tool("start_and_wait", PROGRESS, gate="talking")
+            async with (
+                client.stream(message, **routing(message)) as talking,
+                client.stream(LISTEN, **routing(LISTEN)) as listening,
+            ):
+                await talking.said("notifications/progress")
+                await listening.said("notifications/subscriptions/acknowledged")
+                await at.gates.reached["silent"].wait()
+                keys.revoked.add("first")
+                answer = await silent
+                assert (answer.status, answer.kind, answer.received[0]["id"]) == (401, "unauthenticated", 1)
+                await talking.end()
+                await listening.end()
+                assert not talking.answers(1)
+                async with asyncio.timeout(5):
+                    await at.gates.cancelled["silent"].wait()
+                    await at.gates.cancelled["talking"].wait()
+
+    async def test_a_provider_that_cannot_tell_changes_nothing(self) -> None:
+        keys = people()
+        with capture_logs() as logs:
+            async with bench(more=QUICK | {"auth_provider": keys}) as at, sse_session(at.url, FIRST) as sse:
+                keys.is_broken = True
+                keys.revoked.add("first")
+                asked = len(keys.asked)
+                await until(lambda: len(keys.asked) >= asked + 2)
+                assert not sse.ended.is_set()
+                keys.is_broken = False
+                await sse.until(sse.ended.is_set)
+        assert {"credential_not_checked", "credential_ended"} <= {one["event"] for one in logs}
+        assert "the store is away" not in str(logs)
+
+
+async def test_a_key_revoked_on_one_instance_ends_its_stream_on_another_soon(broker_url: str) -> None:
+    keys = people()
+    async with (
+        instances(broker_url, more={"auth_provider": keys, "recheck_s": 0.2}) as (a, b),
+        sse_session(a.url, FIRST) as here,
+        sse_session(b.url, FIRST) as there,
+    ):
+        keys.revoked.add("first")
+        await here.until(here.ended.is_set, seconds=3)
+        await there.until(there.ended.is_set, seconds=3)
+
+
+async def test_a_credential_is_asked_for_once_however_many_answers_it_has_open() -> None:
+    keys = people()
+    answers = OpenAnswers(CountsHere(), keys, most=100)
+    for who in ("first", "first", "second"):
+        answers.enter(keys.keys[who])
+    await answers.look()
+    assert sorted(keys.asked) == ["first", "second"]
+
+
+async def test_a_role_that_changed_ends_what_was_opened_before_and_nothing_since() -> None:
+    class Changed(People):
+        async def is_still_valid(self, principal: Principal) -> bool:
+            return principal == self.keys["first"]
+
+    before, since = person("first"), person("first", scopes={Scope.TICKETS_READ})
+    answers, cut = OpenAnswers(CountsHere(), Changed(first=since), most=100), list[Principal]()
+    for one in [since, *[before] * 8, *[since] * 8]:
+        answer = answers.enter(one)
+        answer.cut = partial(cut.append, one)
+    await answers.look()
+    assert cut == [before] * 8
+
+
+async def test_a_provider_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Hangs(AuthProvider):
+        async def authenticate(self, request: Any) -> Principal:
+            raise NotImplementedError
+
+        async def is_still_valid(self, principal: Principal) -> bool:
+            await asyncio.Event().wait()
+            return False
+
+    monkeypatch.setattr(stream_slots, "ASK_S", 0.01)
+    answers = OpenAnswers(CountsHere(), Hangs(), most=100)
+    answers.enter(person("first")).cut = lambda: pytest.fail("nobody knows that it was revoked")
+    async with asyncio.timeout(5):
+        await answers.look()

@@ -1,0 +1,183 @@
+"""S8: what goes on while Valkey is away, and when it is back: with its data, or empty."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from tests.transport.dispatch.test_dispatcher import call
+from tests.transport.serving import Bench, until
+from tests.transport.sse_client import SseClient, open_stream
+from tests.transport.test_many_instances import AGAIN, ME, client_of, instances, post_to
+from tests.valkey import ValkeyServer
+
+
+async def away(valkey: ValkeyServer, *seen_by: Bench) -> None:
+    """End the server; return once every instance has noticed."""
+    await asyncio.to_thread(valkey.kill)
+    await until(lambda: not any(at.transport.is_up for at in seen_by))
+
+
+async def back(valkey: ValkeyServer, *seen_by: Bench, empty: bool = False) -> None:
+    """Start it again; return once every instance has noticed."""
+    if empty:
+        valkey.wipe()
+    await asyncio.to_thread(valkey.start)
+    await until(lambda: all(at.transport.is_up for at in seen_by))
+
+
+@asynccontextmanager
+async def working(at: Bench) -> AsyncGenerator[SseClient]:
+    """A client with an initialized session."""
+    async with client_of(at) as client, open_stream(client):
+        await client.initialize()
+        yield client
+
+
+async def test_a_call_at_the_holder_runs_from_memory_and_is_recorded_later(valkey: ValkeyServer) -> None:
+    async with instances(valkey.url) as (a, b), working(a) as client:
+        await client.call("echo", text="before")
+        seen = client.last_event_id
+        await away(valkey, a, b)
+        assert (await client.post(call("x", "write", gate="g"))).status_code == 202
+        assert (await client.post(call("x", "write", gate="g"))).status_code == 202
+        a.gates.open["g"].set()
+        await client.answer("x")
+        assert client.last_event_id == seen, "it has no number yet"
+        await back(valkey, a, b)
+        await client.until(lambda: client.last_event_id != seen)
+        before = len(client.answers("x"))
+        assert await post_to(b, client, call("x", "write", gate="g")) == 202
+        await client.until(lambda: len(client.answers("x")) > before)
+    assert (a.gates.ran["g"], b.gates.ran["g"]) == (1, 0)
+
+
+async def test_a_call_that_began_in_the_outage_does_not_run_again_elsewhere_after_it(valkey: ValkeyServer) -> None:
+    async with instances(valkey.url) as (a, b), working(a) as client:
+        await away(valkey, a, b)
+        assert (await client.post(call("x", "write", gate="g"))).status_code == 202
+        await a.gates.reached["g"].wait()
+        await back(valkey, a, b)
+        assert await post_to(b, client, call("x", "write", gate="g")) == 202
+        a.gates.open["g"].set()
+        await client.answer("x")
+    assert (a.gates.ran["g"], b.gates.ran["g"]) == (1, 0)
+
+
+async def test_a_call_elsewhere_waits_for_a_short_while_and_is_refused_unrun(valkey: ValkeyServer) -> None:
+    async with instances(valkey.url) as (a, b), working(a) as client:
+        await asyncio.to_thread(valkey.pause)  # it accepts connections, and may carry out later what it was sent
+        async with client_of(b) as elsewhere:
+            started = asyncio.get_running_loop().time()
+            refused = await elsewhere.http.post(client.endpoint, json=call("x", "write", gate="g"), headers=ME)
+            took = asyncio.get_running_loop().time() - started
+        await asyncio.to_thread(valkey.resume)
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+        assert refused.json()["error"]["data"]["kind"] == "broker_unavailable"
+        assert 3 < took < 6
+        await until(lambda: a.transport.is_up and b.transport.is_up)
+        assert (a.gates.ran["g"], b.gates.ran["g"]) == (0, 0)
+        assert await post_to(b, client, call("x", "write", gate="g")) == 202
+        b.gates.open["g"].set()
+        answer = await client.answer("x")  # it ran now, or it met the claim of the one that was given up
+        assert answer.get("error", {"data": {"kind": "interrupted"}})["data"]["kind"] == "interrupted"
+    assert a.gates.ran["g"] + b.gates.ran["g"] <= 1
+
+
+async def test_a_short_outage_is_waited_out(valkey: ValkeyServer) -> None:
+    async with instances(valkey.url) as (a, b), working(a) as client:
+        await away(valkey, a, b)
+        waiting = asyncio.create_task(post_to(b, client, call("x", "echo", text="x")))
+        await back(valkey, a, b)
+        assert await waiting == 202
+        assert (await client.answer("x"))["result"]["isError"] is False
+
+
+async def test_an_answer_from_elsewhere_comes_once_the_broker_is_back(valkey: ValkeyServer) -> None:
+    async with instances(valkey.url) as (a, b), working(a) as client:
+        await post_to(b, client, call("x", "write", gate="g"))
+        await b.gates.reached["g"].wait()
+        await away(valkey, a, b)
+        b.gates.open["g"].set()
+        await until(lambda: b.counter.total("mcp_requests"))  # it has its answer, and nowhere to put it
+        await back(valkey, a, b)
+        assert (await client.answer("x"))["result"]["isError"] is False
+        assert not client.ended.is_set()
+
+
+async def test_who_comes_first_is_refused_and_who_comes_again_is_kept_waiting(valkey: ValkeyServer) -> None:
+    async with instances(valkey.url, 1) as (a,), client_of(a) as client:
+        async with open_stream(client):
+            await client.initialize()
+        await away(valkey, a)
+        refused = await client.http.get("/sse", headers=ME)
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+
+        async def come_again() -> str:
+            async with open_stream(client, AGAIN):
+                return client.endpoint
+
+        waiting = asyncio.create_task(come_again())
+        await client.until(lambda: client.comments)
+        await back(valkey, a)
+        assert await waiting == client.endpoints[0]
+
+
+async def test_who_comes_again_is_asked_who_it_is_only_when_the_answer_can_be_heard(valkey: ValkeyServer) -> None:
+    async with instances(valkey.url) as (a, b), client_of(a) as client:
+        async with open_stream(client):
+            await client.initialize()
+            await client.post(call("x", "read", gate="g"))
+            await a.gates.reached["g"].wait()
+        await away(valkey, a, b)
+        a.gates.open["g"].set()
+        client.received.clear()
+
+        async def come_again() -> None:
+            async with open_stream(client, AGAIN):
+                await client.answer("x")
+
+        waiting = asyncio.create_task(come_again())
+        await client.until(lambda: client.comments >= 4)  # as long as it may take to recognise a client
+        assert client.received == []
+        await back(valkey, a, b)
+        await waiting
+        assert len(set(client.endpoints)) == 1
+
+
+async def test_an_answer_is_written_although_valkey_stands_still(valkey: ValkeyServer) -> None:
+    async with instances(valkey.url) as (a, b), working(a) as client:
+        await client.post(call("x", "write", gate="g"))
+        await a.gates.reached["g"].wait()
+        await asyncio.to_thread(valkey.pause)
+        a.gates.open["g"].set()
+        assert (await client.answer("x"))["result"]["isError"] is False
+        await asyncio.to_thread(valkey.resume)
+        await until(lambda: a.transport.is_up and b.transport.is_up)
+        before = len(client.answers("x"))
+        assert await post_to(b, client, call("x", "write", gate="g")) == 202
+        await client.until(lambda: len(client.answers("x")) > before)
+    assert (a.gates.ran["g"], b.gates.ran["g"]) == (1, 0)
+
+
+async def test_an_empty_broker_costs_attached_sessions_nothing_and_detached_ones_everything(
+    valkey: ValkeyServer,
+) -> None:
+    async with instances(valkey.url) as (a, b), working(a) as client:
+        async with working(b) as left:
+            pass
+        await client.call("echo", text="before")
+        before = client.last_event_id
+        await away(valkey, a, b)
+        await back(valkey, a, b, empty=True)
+        assert await post_to(b, client, call("x", "which_client")) == 202
+        assert (await client.answer("x"))["result"]["content"][0]["text"] == "test"
+        assert not client.ended.is_set()
+        assert number(client.last_event_id) > number(before)
+        assert await post_to(a, left, call("x", "echo", text="x")) == 404
+        async with working(b) as new:
+            assert (await new.call("echo", text="new"))["isError"] is False
+
+
+def number(event_id: str | None) -> int:
+    assert event_id is not None
+    return int(event_id.rpartition(":")[2])

@@ -1,0 +1,68 @@
+"""What a session takes in Valkey, against the figures of docs/sessions.md."""
+
+import re
+from pathlib import Path
+from typing import Any, Final
+
+import redis
+
+from tests.transport.http_client import http_client
+from tests.transport.serving import bench, until
+from tests.transport.sse_client import sse_session
+from tests.valkey import ValkeyServer
+from transport.sessions.session import Limits
+from transport.sessions.valkey.broker import ValkeyBroker
+
+DOCUMENT: Final = (Path(__file__).resolve().parents[2] / "docs" / "sessions.md").read_text("utf-8")
+ME: Final = {"x-api-key": "key-me"}
+YOU: Final = {"x-api-key": "key-you"}
+REQUESTS: Final = 100
+KB: Final = 1000
+
+
+def documented(pattern: str) -> float:
+    """Return the figure that the document gives, in bytes."""
+    found = re.search(pattern, DOCUMENT)
+    assert found is not None, pattern
+    return float(found[1]) * KB
+
+
+def bytes_of(store: redis.Redis, kinds: str) -> int:
+    """Return what the keys of some kinds take; see transport/sessions/valkey/lua/common.lua for the letters."""
+    keys = [key for kind in kinds for key in store.scan_iter(f"{{mcp}}:{kind}:*")]
+    return sum(store.memory_usage(key, samples=0) or 0 for key in keys)
+
+
+async def test_a_session_that_only_initialized_takes_in_valkey_what_is_documented(valkey: ValkeyServer) -> None:
+    most = documented(r"After `initialize` a session takes (\d+) kB")
+    store = redis.Redis.from_url(valkey.url)
+    async with bench(broker=ValkeyBroker(valkey.url, limits=Limits(), prefix="{mcp}:")) as served:
+        async with http_client(served.url, ME):
+            over_streamable_http = bytes_of(store, "sceto")
+        async with sse_session(served.url, YOU):
+            over_sse = bytes_of(store, "sceto") - over_streamable_http
+
+    for taken in (over_streamable_http, over_sse):
+        assert 0.8 * most <= taken <= most
+
+
+async def test_a_request_and_its_answer_take_in_valkey_what_is_documented(valkey: ValkeyServer) -> None:
+    of_a_request = documented(r"each of its last 4,096 requests takes (\d\.\d+) kB more")
+    of_a_stream = documented(r"on `/mcp` (\d\.\d+) kB for its stream")
+    of_an_event = documented(r"each of its last 256 events (\d\.\d+) kB plus its text")
+    store: Any = redis.Redis.from_url(valkey.url)
+    async with (
+        bench(broker=ValkeyBroker(valkey.url, limits=Limits(), prefix="{mcp}:")) as served,
+        http_client(served.url, ME) as client,
+    ):
+        before = {kind: bytes_of(store, kind) for kind in "cet"}
+        for number in range(REQUESTS):
+            await client.call(number + 10, "echo", text="x" * 100)
+        await until(lambda: bytes_of(store, "t") > before["t"])
+        grown = {kind: (bytes_of(store, kind) - before[kind]) / REQUESTS for kind in "cet"}
+        (log,) = store.scan_iter("{mcp}:e:*")
+        texts = [entry[1][b"m"] for entry in store.xrange(log)]
+
+    assert 0.7 * of_a_request <= grown["c"] <= of_a_request
+    assert 0.7 * of_a_stream <= grown["t"] <= of_a_stream
+    assert grown["e"] <= of_an_event + sum(map(len, texts)) / len(texts)

@@ -1,0 +1,145 @@
+"""The parts of the Valkey broker that need no server: what has to be recorded later, and whose lease is judged."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.transport.serving import until
+from transport.sessions.broker import BrokerUnavailableError
+from transport.sessions.valkey import lease as valkey_lease
+from transport.sessions.valkey import outbox
+from transport.sessions.valkey.client import Script
+from transport.sessions.valkey.lease import Lease
+from transport.sessions.valkey.outbox import Late, Step
+from transport.sessions.valkey.scripts import ScriptFailedError
+
+
+class Steps:
+    """Steps that note that they were taken."""
+
+    def __init__(self) -> None:
+        self.taken: list[str] = []
+
+    def step(self, name: str, *outcomes: bool | Exception) -> Step:
+        """Return a step that ends with each of `outcomes` in turn, and is done after them."""
+        coming = iter(outcomes)
+
+        async def take() -> bool:
+            self.taken.append(name)
+            await asyncio.sleep(0)
+            outcome = next(coming, True)
+            if isinstance(outcome, Exception):
+                raise outcome
+            return outcome
+
+        return take
+
+
+async def test_late_steps_are_taken_once_in_their_order() -> None:
+    late, steps = Late(100), Steps()
+    for name in "abc":
+        late.add(steps.step(name), 10)
+    await late.work_off()
+    await late.work_off()
+    assert steps.taken == ["a", "b", "c"]
+
+
+async def test_a_step_for_which_the_server_is_away_stays_first_and_one_that_is_not_done_comes_again_last() -> None:
+    late, steps = Late(100), Steps()
+    late.add(steps.step("not done", False))
+    late.add(steps.step("away", BrokerUnavailableError()))
+    late.add(steps.step("next"))
+    with pytest.raises(BrokerUnavailableError):
+        await late.work_off()
+    await late.work_off()
+    assert steps.taken == ["not done", "away", "away", "next", "not done"]
+
+
+async def test_a_step_that_can_never_be_done_is_given_up() -> None:
+    late, steps = Late(100), Steps()
+    late.add(steps.step("broken", ScriptFailedError(), ScriptFailedError()))
+    late.add(steps.step("next"))
+    await late.work_off()
+    await late.work_off()
+    assert steps.taken == ["broken", "next"]
+
+
+async def test_a_step_that_is_cancelled_half_way_is_taken_again() -> None:
+    late, entered = Late(100), asyncio.Event()
+
+    async def endless() -> bool:
+        entered.set()
+        await asyncio.Event().wait()
+        return True
+
+    late.add(endless, 60)
+    working = asyncio.create_task(late.work_off())
+    await entered.wait()
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+    assert late.is_full(41)
+    assert not late.is_full(40)
+
+
+async def test_late_steps_may_be_worked_off_by_two_at_once() -> None:
+    late, steps = Late(100), Steps()
+    for number in range(7):
+        late.add(steps.step(str(number)))
+    await asyncio.gather(late.work_off(), late.work_off())
+    assert sorted(steps.taken) == sorted("0123456")
+
+
+async def test_late_steps_are_bounded_in_bytes_and_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "MAX_STEPS", 3)
+    late, steps = Late(100), Steps()
+    late.add(steps.step("oldest"), 90)
+    assert late.is_full(11)
+    late.add(steps.step("second"))
+    late.add(steps.step("third"))
+    assert late.is_full(0)
+    late.add(steps.step("newest"))
+    await late.work_off()
+    assert steps.taken == ["second", "third", "newest"]
+    assert not late.is_full(100)
+
+
+async def test_a_server_that_stood_still_makes_nobody_seem_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, seconds in (("RENEW_S", 0.01), ("STANDSTILL_S", 0.1), ("LEASE_S", 60.0)):
+        monkeypatch.setattr(valkey_lease, name, seconds)
+    renewals, buried = list[int](), list[str]()
+
+    async def call(script: Script, name: str) -> Any:
+        renewals.append(1)
+        if len(renewals) == 3:
+            await asyncio.sleep(0.3)  # meanwhile all leases ran out
+        return [b"store", [b"somebody"] if len(renewals) >= 3 else []]
+
+    async def bury(instance: str) -> None:
+        buried.append(instance)
+
+    keeping = asyncio.create_task(Lease(call, bury=bury, emptied=lambda: None).keep())
+    await until(lambda: len(renewals) >= 6)
+    keeping.cancel()
+    assert buried == []
+
+
+async def test_nobody_is_judged_right_after_the_broker_came_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They may all have been cut off; they have one lease to come back."""
+    monkeypatch.setattr(valkey_lease, "RENEW_S", 0.01)
+    monkeypatch.setattr(valkey_lease, "LEASE_S", 60.0)
+    renewals, buried = list[int](), list[str]()
+
+    async def call(script: Script, name: str) -> Any:
+        renewals.append(1)
+        return [b"store", [b"somebody"]]
+
+    async def bury(instance: str) -> None:
+        buried.append(instance)
+
+    lease = Lease(call, bury=bury, emptied=lambda: None)
+    await lease.came_up()
+    keeping = asyncio.create_task(lease.keep())
+    await until(lambda: len(renewals) >= 6)
+    keeping.cancel()
+    assert buried == []

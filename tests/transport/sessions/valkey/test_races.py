@@ -1,0 +1,483 @@
+"""Unlucky moments of the Valkey broker: who is cancelled, replaced, cut off or asked again in the middle of a step."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import anyio
+import pytest
+import redis
+
+from tests.transport.brokers import ME, PING, Quiet, admit, attached, news, opened, texts
+from tests.transport.serving import until
+from tests.valkey import ValkeyServer
+from transport.sessions.broker import Admission, BrokerUnavailableError, Call, Listener, Note
+from transport.sessions.event_log import Kind
+from transport.sessions.session import Limits
+from transport.sessions.valkey import broker as broker_valkey
+from transport.sessions.valkey import lease, scripts
+from transport.sessions.valkey.broker import ValkeyBroker
+from transport.sessions.valkey.client import Script
+from transport.sessions.valkey.local_stream import HeldStream
+
+INITIALIZE = Call(0, b"init", opens_epoch=True)
+
+
+@asynccontextmanager
+async def brokers(
+    url: str, number: int = 2, listener: Listener | None = None, **limits: Any
+) -> AsyncGenerator[list[ValkeyBroker]]:
+    """Run several brokers that share sessions of their own."""
+    prefix = f"{{{secrets.token_hex(4)}}}:"
+    async with AsyncExitStack() as stack:
+        made = [ValkeyBroker(url, limits=Limits(**limits), prefix=prefix) for _ in range(number)]
+        for broker in made:
+            await stack.enter_async_context(broker.run(listener or Quiet()))
+        await until(lambda: all(broker.is_up for broker in made))
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make what is done each second come sooner."""
+    monkeypatch.setattr(broker_valkey, "NOTE_EVERY_S", 0.05)
+
+
+class Gate:
+    """Holds the first run of a script at one broker: before it is sent, or when it was carried out.
+
+    When `fails` it ends there, as a call does whose time is up.
+    """
+
+    def __init__(self, broker: ValkeyBroker, script: Script, *, sent: bool, fails: bool = False) -> None:
+        self.reached, self.open = asyncio.Event(), asyncio.Event()
+        if fails:
+            self.open.set()
+        real, link, is_taken = broker._hub.link.call, broker._hub.link, False
+
+        async def call(what: Script, *args: Any, wait_s: float | None = None) -> Any:
+            nonlocal is_taken
+            if what is not script or is_taken:
+                return await real(what, *args, wait_s=wait_s)
+            is_taken = True
+            answer = await real(what, *args, wait_s=wait_s) if sent else None
+            self.reached.set()
+            await self.open.wait()
+            if fails:
+                raise BrokerUnavailableError
+            return answer if sent else await real(what, *args, wait_s=wait_s)
+
+        link.call = call  # type: ignore[assignment, method-assign]  # its own broker goes with the test
+
+
+class Hearing(Quiet):
+    """Hears when a broker has everything that was published to it."""
+
+    def __init__(self) -> None:
+        self._heard = asyncio.Event()
+
+    async def told(self, note: Note) -> None:
+        self._heard.set()
+
+    async def all_that(self, sender: ValkeyBroker, receiver: ValkeyBroker) -> None:
+        """Wait until all is there that `sender` has published: this note comes after it."""
+        await sender.tell(Note("cancelled", "a session", ME, 1), instance=receiver.instance)
+        await asyncio.wait_for(self._heard.wait(), 5)
+
+
+async def repeated_until(wanted: Admission, broker: ValkeyBroker, session: Any, call: Call = PING) -> None:
+    """Repeat a call until it is judged as it should be."""
+    async with asyncio.timeout(5):
+        while await admit(broker, session, [call]) != [wanted]:
+            pass
+
+
+async def away(valkey: ValkeyServer, *seen_by: ValkeyBroker) -> None:
+    await asyncio.to_thread(valkey.kill)
+    await until(lambda: not any(broker.is_up for broker in seen_by))
+
+
+async def back(valkey: ValkeyServer, *seen_by: ValkeyBroker, empty: bool = False) -> None:
+    if empty:
+        valkey.wipe()
+    await asyncio.to_thread(valkey.start)
+    await until(lambda: all(broker.is_up for broker in seen_by))
+
+
+# ---- whoever waits is cancelled
+
+
+async def test_an_answer_is_stored_though_whoever_stores_it_is_cancelled(broker_url: str) -> None:
+    async with brokers(broker_url) as (a, b):
+        session = await opened(a)
+        await admit(a, session, [PING])
+        gate = Gate(a, scripts.FINISH, sent=False)
+        finishing = asyncio.create_task(a.finish(session.id, 0, 1, b"answer"))
+        await gate.reached.wait()
+        finishing.cancel()
+        assert await news(await attached(b, session.id)) == [b"answer"]
+
+
+async def test_a_request_whose_sender_left_while_it_was_recorded_is_taken_back(broker_url: str) -> None:
+    async with brokers(broker_url) as (a, b):
+        session = await opened(a)
+        gate = Gate(a, scripts.ADMIT, sent=True)
+        admitting = asyncio.create_task(admit(a, session, [PING]))
+        await gate.reached.wait()
+        admitting.cancel()
+        async with asyncio.timeout(5):
+            while (await b._readers.owes(session.id, 0))[0]:
+                pass
+        assert await admit(b, session, [PING]) == [Admission.NEW]
+
+
+async def test_who_waits_for_a_request_that_is_taken_back_is_told(broker_url: str) -> None:
+    async with brokers(broker_url) as (a, b):
+        session = await opened(a)
+        gate = Gate(b, scripts.ADMIT, sent=True)
+        admitting = asyncio.create_task(admit(b, session, [PING]))
+        await gate.reached.wait()
+        assert await admit(a, session, [PING]) == [Admission.RUNNING]
+        admitting.cancel()
+        stream = await attached(a, session.id)
+        answer = await texts(stream) or await texts(stream)
+        assert b"interrupted" in answer[0]
+        assert await admit(a, session, [PING]) == [Admission.ANSWERED]
+
+
+async def test_a_stream_that_is_interrupted_while_it_reads_the_log_misses_nothing(broker_url: str) -> None:
+    async with brokers(broker_url, 1) as (a,):
+        session = await opened(a)
+        await a.append(session.id, Kind.NOTIFICATION, b"first")
+        stream = await attached(a, session.id, after=1)
+        gate = Gate(a, scripts.READ, sent=False)
+        await a.append(session.id, Kind.NOTIFICATION, b"second")
+        with anyio.move_on_after(0.1):  # as a heartbeat does
+            await stream.events()
+        assert gate.reached.is_set()
+        assert await texts(stream) == [b"second"]
+
+
+async def test_a_log_that_could_not_be_read_is_read_later(broker_url: str) -> None:
+    async with brokers(broker_url, 1) as (a,):
+        session = await opened(a)
+        stream = await attached(a, session.id)
+        gate = Gate(a, scripts.READ, sent=False, fails=True)
+        await a.append(session.id, Kind.NOTIFICATION, b"news")
+        received: list[bytes] = []
+        async with asyncio.timeout(5):
+            while not received:
+                received += await texts(stream)
+        assert gate.reached.is_set()
+        assert received == [b"news"]
+
+
+# ---- streams
+
+
+async def test_an_answer_that_comes_while_a_stream_is_attached_reaches_it(broker_url: str) -> None:
+    hearing = Hearing()
+    async with brokers(broker_url, listener=hearing) as (a, b):
+        session = await opened(a)
+        await admit(b, session, [PING])
+        gate = Gate(a, scripts.ATTACH, sent=True)
+        attaching = asyncio.create_task(attached(a, session.id))
+        await gate.reached.wait()
+        await b.finish(session.id, 0, 1, b"answer")
+        await hearing.all_that(b, a)  # where nobody is yet
+        gate.open.set()
+        assert await texts(await attaching) == [b"answer"]
+
+
+async def test_of_two_streams_attached_at_once_the_one_that_lost_ends(broker_url: str) -> None:
+    hearing = Hearing()
+    async with brokers(broker_url, listener=hearing) as (a, b):
+        session = await opened(a)
+        gate = Gate(a, scripts.ATTACH, sent=True)
+        attaching = asyncio.create_task(attached(a, session.id))
+        await gate.reached.wait()
+        winner = await attached(b, session.id)  # tells a, which has no stream yet
+        await hearing.all_that(b, a)
+        gate.open.set()
+        loser = await attaching
+        async with asyncio.timeout(5):
+            await loser.events()
+        assert (loser.ended, winner.ended) == (True, False)
+
+
+async def test_a_slow_reader_gets_all_in_order_and_is_told_what_was_lost(broker_url: str) -> None:
+    async with brokers(broker_url, max_events=3) as (a, b):
+        session = await opened(a)
+        stream = await attached(a, session.id)
+        assert isinstance(stream, HeldStream)
+        calls = [Call(number, b"x") for number in range(1, 10)]
+        await admit(b, session, calls)
+        for call in calls:
+            await b.finish(session.id, 0, call.request, str(call.request).encode())
+        events: list[Any] = []
+        async with asyncio.timeout(5):
+            while len(events) < len(calls):
+                events += await stream.events()
+        assert [event.request for event in events] == list(range(1, 10))
+        kept = [event.request for event in events if event.message is not None]
+        assert kept[-3:] == [7, 8, 9]
+        assert all(b"result_lost" in event.text() for event in events if event.message is None)
+
+
+async def test_a_slow_reader_costs_a_bounded_amount(broker_url: str) -> None:
+    async with brokers(broker_url, 1, max_log_bytes=1000) as (a,):
+        session = await opened(a)
+        stream = await attached(a, session.id)
+        await a.append(session.id, Kind.NOTIFICATION, b"before")
+        assert await texts(stream) == [b"before"]
+        for _ in range(50):
+            await a.append(session.id, Kind.NOTIFICATION, b"x" * 100)
+        assert a.figures()["log_bytes"] <= 1000
+
+
+async def test_a_stream_is_not_settled_while_an_answer_is_on_its_way_to_it(broker_url: str) -> None:
+    async with brokers(broker_url, 1) as (a,):
+        session = await opened(a)
+        stream = await attached(a, session.id)
+        await a.append(session.id, Kind.NOTIFICATION, b"before")
+        assert await texts(stream) == [b"before"]
+        await admit(a, session, [PING])
+        gate = Gate(a, scripts.FINISH, sent=True)
+        finishing = asyncio.create_task(a.finish(session.id, 0, 1, b"answer"))
+        await gate.reached.wait()
+        assert not await stream.is_settled()
+        gate.open.set()
+        await finishing
+        assert await texts(stream) == [b"answer"]
+        assert await stream.is_settled()
+
+
+# ---- steps that are sent again, or refused
+
+
+async def test_an_answer_reaches_its_stream_though_its_step_was_sent_again(broker_url: str) -> None:
+    async with brokers(broker_url, 1) as (a,):
+        session = await opened(a)
+        stream = await attached(a, session.id)
+        await a.append(session.id, Kind.NOTIFICATION, b"before")
+        assert await texts(stream) == [b"before"]
+        await admit(a, session, [PING])
+        link, real = a._hub.link, a._hub.link.call
+
+        async def twice(what: Script, *args: Any, wait_s: float | None = None) -> Any:
+            if what is scripts.FINISH:
+                await real(what, *args, wait_s=wait_s)  # its answer is lost with the connection
+            return await real(what, *args, wait_s=wait_s)
+
+        link.call = twice  # type: ignore[assignment, method-assign]  # its own broker goes with the test
+        assert await a.finish(session.id, 0, 1, b"answer")
+        assert await texts(stream) == [b"answer"]
+        assert stream.has_news is False
+
+
+async def test_a_session_whose_keys_are_broken_costs_only_itself(broker_url: str) -> None:
+    server = redis.Redis.from_url(broker_url)
+    try:
+        async with brokers(broker_url, 1) as (a,):
+            broken, other = await opened(a), await opened(a)
+            for session in (broken, other):
+                await admit(a, session, [PING])
+            server.set(f"{a._hub._common[0]}c:{broken.id}", "no hash")
+            assert await a.finish(broken.id, 0, 1, b"answer")
+            with pytest.raises(BrokerUnavailableError):
+                await admit(a, broken, [replace(PING, request=2)])
+            assert await a.finish(other.id, 0, 1, b"answer")
+            assert await texts(await attached(a, other.id)) == [b"answer"]
+            await until(lambda: not a._hub.late._steps)  # what can never be done stands in nobody's way
+            assert a.is_up
+            server.delete(f"{a._hub._common[0]}c:{broken.id}")
+    finally:
+        server.close()
+
+
+async def test_a_note_that_cannot_be_handled_costs_only_itself(broker_url: str) -> None:
+    class Clumsy(Quiet):
+        told_of = 0
+
+        async def told(self, note: Note) -> None:
+            self.told_of += 1
+            raise RuntimeError
+
+    listener = Clumsy()
+    async with brokers(broker_url, listener=listener) as (a, b):
+        session = await opened(a)
+        for _ in range(2):
+            await b.tell(Note("cancelled", session.id, ME, 1), instance=a.instance)
+        await until(lambda: listener.told_of == 2)
+        assert await admit(a, session, [PING]) == [Admission.NEW]
+
+
+async def test_a_request_taken_back_after_its_session_is_gone_leaves_no_key(broker_url: str) -> None:
+    server = redis.Redis.from_url(broker_url)
+    try:
+        async with brokers(broker_url, 1) as (a,):
+            session = await opened(a)
+            await admit(a, session, [PING])
+            ((_, running),) = a._calls._running.items()
+            prefix = a._hub._common[0]
+            server.delete(f"{prefix}s:{session.id}")  # as a server does that is short of memory
+            assert await a._calls._withdraw(session.id, PING, running.token)
+            assert server.exists(f"{prefix}s:{session.id}") == 0
+    finally:
+        server.close()
+
+
+async def test_keys_go_with_their_session_and_their_number_does_not_grow_with_its_calls(broker_url: str) -> None:
+    server = redis.Redis.from_url(broker_url)
+    try:
+        async with brokers(broker_url, 1, idle_s=2.0) as (a,):
+            prefix, session = a._hub._common[0], await opened(a)
+            for number in range(40):
+                await admit(a, session, [Call(number, b"x")])
+                await a.finish(session.id, 0, number, b"answer")
+            keys: Any = server.keys(f"{prefix}*")
+            assert len(keys) <= 3 + len("oig")
+            await until(lambda: not server.keys(f"*{session.id}*"))
+            assert await a.find(session.id) is None
+    finally:
+        server.close()
+
+
+# ---- while Valkey is away
+
+
+async def test_a_repeat_in_an_outage_does_not_run_what_was_recorded_before_it(valkey: ValkeyServer) -> None:
+    async with brokers(valkey.url, 1) as (a,):
+        session = await opened(a)
+        stream = await attached(a, session.id)
+        running, answered = Call(1, b"one"), Call(2, b"two")
+        await admit(a, session, [running, answered])
+        await a.finish(session.id, 0, 2, b"answer")
+        assert await texts(stream) == [b"answer"]
+        await away(valkey, a)
+        assert await admit(a, session, [running]) == [Admission.RUNNING]
+        assert await admit(a, session, [replace(running, digest=b"another")]) == [Admission.REFUSED]
+        with pytest.raises(BrokerUnavailableError):
+            await admit(a, session, [answered])
+        with pytest.raises(BrokerUnavailableError):
+            await admit(a, session, [INITIALIZE])
+        assert await admit(a, session, [Call(3, b"three")]) == [Admission.NEW]
+
+
+async def test_a_request_that_could_not_be_recorded_though_valkey_is_there_is_recorded_soon(broker_url: str) -> None:
+    async with brokers(broker_url) as (a, b):
+        session = await opened(a)
+        stream = await attached(a, session.id)
+        Gate(a, scripts.ADMIT, sent=False, fails=True)
+        assert await admit(a, session, [PING]) == [Admission.NEW]
+        await until(lambda: not a._hub.held[session.id].claims)
+        assert await admit(b, session, [PING]) == [Admission.RUNNING]
+        assert await a.finish(session.id, 0, 1, b"answer")
+        assert await texts(stream) == [b"answer"]
+        assert await admit(a, session, [PING]) == [Admission.ANSWERED]
+        assert (await b._readers.owes(session.id, 0))[0] == 0
+
+
+async def test_answers_that_wait_to_be_recorded_are_bounded_and_written_all_the_same(valkey: ValkeyServer) -> None:
+    async with brokers(valkey.url, 1, max_total_log_bytes=1000) as (a,):
+        session = await opened(a)
+        stream = await attached(a, session.id)
+        await away(valkey, a)
+        await admit(a, session, [PING])
+        assert await a.finish(session.id, 0, 1, b"x" * 2000)
+        assert await texts(stream) == [b"x" * 2000]
+        assert await admit(a, session, [PING]) == [Admission.ANSWERED]
+        (again,) = await texts(stream)
+        assert b"result_lost" in again
+
+
+async def test_a_full_queue_drops_notifications_in_an_outage_and_makes_no_answers_of_them(
+    valkey: ValkeyServer,
+) -> None:
+    async with brokers(valkey.url, 1, max_events=1) as (a,):
+        session = await opened(a)
+        stream = await attached(a, session.id)
+        await a.append(session.id, Kind.NOTIFICATION, b"before")
+        assert await texts(stream) == [b"before"]
+        await away(valkey, a)
+        for text in (b"first", b"second"):
+            await a.append(session.id, Kind.NOTIFICATION, text)
+        assert await texts(stream) == [b"first"]
+        assert not stream.has_news
+
+
+async def test_initialize_that_ran_while_all_data_was_lost_is_answered(valkey: ValkeyServer) -> None:
+    async with brokers(valkey.url, 1) as (a,):
+        session = await opened(a)
+        stream = await attached(a, session.id)
+        assert await admit(a, session, [INITIALIZE]) == [Admission.NEW]
+        await away(valkey, a)
+        await back(valkey, a, empty=True)
+        assert await a.finish(session.id, 1, 0, b"welcome")
+        async with asyncio.timeout(5):
+            received: list[bytes] = []
+            while not received:
+                received += await texts(stream)
+        assert received == [b"welcome"]
+
+
+async def test_what_changed_before_a_loss_of_data_is_known_to_others_after_it(valkey: ValkeyServer) -> None:
+    async with brokers(valkey.url) as (a, b):
+        session = await opened(a)
+        assert await b.find(session.id) is not None
+        stream = await attached(a, session.id)
+        assert isinstance(stream, HeldStream)
+        assert stream.record is not None
+        stream.record.initialized = True
+        await a.save(stream.record)
+        await away(valkey, a, b)
+        await back(valkey, a, b, empty=True)
+        admitted = await b.admit(session.id, ME, "sse", ())
+        assert admitted.record.initialized
+
+
+async def test_an_emptied_server_that_kept_its_connections_is_noticed(
+    valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "RENEW_S", 60)  # nobody looks by itself
+    server = redis.Redis.from_url(valkey.url)
+    try:
+        async with brokers(valkey.url) as (a, b):
+            session = await opened(a)
+            stream = await attached(a, session.id)
+            await admit(b, session, [PING])
+            server.flushall()
+            admitting = asyncio.create_task(admit(b, session, [Call(2, b"two")]))
+            await until(lambda: admitting.done() or b._hub.lease.is_recovering)
+            assert not admitting.done(), "a may have it still"
+            await a._hub.lease.renew()  # as it does each second
+            assert await admitting == [Admission.NEW]
+            assert await b.finish(session.id, 0, 1, b"answer")
+            received: Sequence[bytes] = ()
+            async with asyncio.timeout(5):
+                while not received:
+                    received = await texts(stream)
+            assert (list(received), stream.ended) == ([b"answer"], False)
+    finally:
+        server.close()
+
+
+# ---- what travels
+
+
+async def test_large_answers_and_every_alphabet_travel_unchanged(broker_url: str) -> None:
+    async with brokers(broker_url) as (a, b):
+        session = await opened(a)
+        session.version, session.client_params = "2025-11-25", {"clientInfo": {"name": 'Zoë "日本"\n\ud800'}}
+        await a.save(session)
+        found = await b.find(session.id)
+        assert found is not None
+        assert (found.version, found.client_params) == (session.version, session.client_params)
+        stream = await attached(a, session.id)
+        await admit(b, session, [PING])
+        answer = bytes(range(256)) * 4096
+        assert await b.finish(session.id, 0, 1, answer)
+        assert await texts(stream) == [answer]

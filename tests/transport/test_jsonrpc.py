@@ -1,0 +1,162 @@
+"""What comes in as JSON-RPC, and what goes out."""
+
+import json
+from typing import Any
+
+import pytest
+from mcp_types import JSONRPCNotification, JSONRPCRequest, JSONRPCResponse
+
+from transport import jsonrpc
+from transport.jsonrpc import MalformedMessageError, parse
+
+PING: dict[str, Any] = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+
+
+def as_body(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
+@pytest.mark.parametrize("request_id", [0, 7, -1, 2**70, "7", "", "ä", "x" * 200])
+def test_a_string_or_an_integer_is_an_id(request_id: object) -> None:
+    (one,), batch = parse(as_body(PING | {"id": request_id}))
+    assert isinstance(one.message, JSONRPCRequest)
+    assert one.message.id == request_id
+    assert type(one.message.id) is type(request_id)
+    assert not batch
+
+
+@pytest.mark.parametrize("request_id", [None, True, False, 1.5, {}, [], 1.0])
+def test_any_other_id_is_refused_instead_of_taken_for_a_notification(request_id: object) -> None:
+    with pytest.raises(MalformedMessageError, match="string or an integer"):
+        parse(as_body(PING | {"id": request_id}))
+
+
+@pytest.mark.parametrize("more", [{"id": "x" * 201}, {"id": 10**200}, {"method": "x" * 201}])
+def test_what_is_kept_and_logged_of_a_message_is_short(more: dict[str, Any]) -> None:
+    with pytest.raises(MalformedMessageError, match="200 signs at most"):
+        parse(as_body(PING | more))
+
+
+def test_an_error_answer_may_have_a_null_id() -> None:
+    (one,), _ = parse(as_body({"jsonrpc": "2.0", "id": None, "error": {"code": -32700, "message": "?"}}))
+    assert one.message is not None
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b'{"a":', b"[" * 10_000, b"nul"])
+def test_what_is_not_json_is_a_parse_error(body: bytes) -> None:
+    with pytest.raises(MalformedMessageError) as caught:
+        parse(body)
+    assert caught.value.code == -32700
+
+
+@pytest.mark.parametrize(
+    "value", [1, "x", None, {}, {"jsonrpc": "1.0", "id": 1, "method": "ping"}, PING | {"method": 5}, {"jsonrpc": "2.0"}]
+)
+def test_json_that_is_no_message_is_refused(value: object) -> None:
+    with pytest.raises(MalformedMessageError) as caught:
+        parse(as_body(value))
+    assert caught.value.code == -32600
+
+
+def test_a_batch_keeps_its_order() -> None:
+    note = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+    answer = {"jsonrpc": "2.0", "id": 4, "result": {}}
+    inbound, batch = parse(as_body([PING, note, answer]))
+    assert batch
+    assert [type(one.message) for one in inbound] == [JSONRPCRequest, JSONRPCNotification, JSONRPCResponse]
+
+
+def test_an_empty_or_oversized_batch_is_refused() -> None:
+    for batch in ([], [PING | {"id": n} for n in range(jsonrpc.MAX_BATCH + 1)]):
+        with pytest.raises(MalformedMessageError, match="A batch holds"):
+            parse(as_body(batch))
+
+
+def test_a_batch_with_one_id_twice_is_refused_but_seven_and_its_text_differ() -> None:
+    with pytest.raises(MalformedMessageError, match="same id"):
+        parse(as_body([PING, PING]))
+    inbound, _ = parse(as_body([PING | {"id": 7}, PING | {"id": "7"}]))
+    assert len(inbound) == 2
+
+
+def test_the_same_message_has_the_same_digest_however_it_is_spaced() -> None:
+    (one,), _ = parse(b'{"jsonrpc":"2.0","id":1,"method":"ping"}')
+    (same,), _ = parse(b'{ "jsonrpc": "2.0",\n "id": 1, "method": "ping" }')
+    (other,), _ = parse(b'{"jsonrpc":"2.0","id":1,"method":"pong"}')
+    assert one.digest == same.digest != other.digest
+
+
+@pytest.mark.parametrize("text", ["\ud800", "plain", "日本語\u2028"])
+def test_an_answer_is_never_lost_in_encoding_and_stays_one_line(text: str) -> None:
+    encoded = jsonrpc.result(1, {"text": text, "big": 2**80, "nan": float("nan")})
+    assert b"\n" not in encoded
+    assert json.loads(encoded)["result"]["text"] == text
+
+
+def test_an_interrupted_write_says_that_it_may_have_been_done() -> None:
+    assert json.loads(jsonrpc.interrupted(1, writes=True))["error"]["data"] == {"kind": "outcome_unknown"}
+    assert json.loads(jsonrpc.interrupted(1, writes=False))["error"]["data"] == {"kind": "interrupted"}
+
+
+def test_a_tool_answer_that_is_too_large_tells_the_model_to_ask_for_less() -> None:
+    answer = json.loads(jsonrpc.too_large(1, "tools/call", 2_000_000))
+    assert answer["result"]["isError"] is True
+    text = answer["result"]["content"][0]["text"]
+    assert "Ask for less" in text
+    assert answer["result"]["structuredContent"]["error"] == {"kind": "result_lost", "message": text}
+    assert json.loads(jsonrpc.too_large(1, "resources/read", 2_000_000))["error"]["data"]["kind"] == "result_lost"
+
+
+def filled(values: int) -> dict[str, int]:
+    return {f"name,[{number}": number for number in range(values)}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        as_body(PING | {"params": {"arguments": [0] * jsonrpc.MAX_VALUES}}),
+        b"[" + b"[]," * jsonrpc.MAX_VALUES + b"[]]",
+        b'{"a":' * (jsonrpc.MAX_VALUES + 1),
+    ],
+    ids=["arguments", "a batch", "not even JSON"],
+)
+def test_a_body_with_very_many_values_is_not_parsed(body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jsonrpc, "from_json", None)
+
+    with pytest.raises(MalformedMessageError, match=f"more than {jsonrpc.MAX_VALUES:,} JSON values"):
+        parse(body)
+
+
+def test_commas_and_brackets_inside_texts_are_not_counted() -> None:
+    (one,), _ = parse(as_body(PING | {"params": {"arguments": {"text": ',[{"' * jsonrpc.MAX_VALUES}}}))
+
+    assert isinstance(one.message, JSONRPCRequest)
+
+
+MANY = filled(jsonrpc.MAX_VALUES_BESIDE_ARGUMENTS + 1)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        PING | {"params": {"_meta": MANY}},
+        PING | {"params": MANY},
+        PING | MANY,
+        PING | {"method": "initialize", "params": {"capabilities": {"experimental": MANY}}},
+        PING | {"method": "tools/call", "params": {"name": "x", "arguments": {}, "inputResponses": MANY}},
+        {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": [MANY]}},
+        {"jsonrpc": "2.0", "id": 1, "result": MANY},
+        {"jsonrpc": "2.0", "id": 1, "error": {"code": 1, "message": "x", "data": MANY}},
+    ],
+    ids=["_meta", "params", "envelope", "capabilities", "responses", "notification", "result", "error"],
+)
+@pytest.mark.parametrize("batch", [False, True])
+def test_what_stands_beside_the_arguments_of_a_call_is_bounded(message: dict[str, Any], batch: bool) -> None:
+    with pytest.raises(MalformedMessageError, match="at most 10,000 JSON values beside the arguments"):
+        parse(as_body([message] if batch else message))
+
+
+def test_arguments_with_many_values_are_left_to_the_tool() -> None:
+    (one,), _ = parse(as_body(PING | {"method": "tools/call", "params": {"name": "x", "arguments": MANY}}))
+
+    assert isinstance(one.message, JSONRPCRequest)

@@ -1,0 +1,55 @@
+"""Runs a write in its transaction, and at most once where the client sent an `Idempotency-Key`."""
+
+import hashlib
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Header, Request, Response
+from pydantic import BaseModel, StringConstraints
+
+from ticket_api.http.models import Sent
+from ticket_api.store import idempotency
+from ticket_api.store.connection import TenantConnection
+from ticket_api.tenancy import Tenants
+
+Work = Callable[[TenantConnection, datetime], BaseModel]
+Key = Annotated[
+    Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[\x21-\x7e]{1,200}$")] | None,
+    Header(
+        alias="Idempotency-Key",
+        description="Any text of 1 to 200 visible ASCII characters that is new for each write. Sending the same "
+        "request with the same key again within 24 hours returns the first answer and does nothing; another request "
+        "with it is a 409. A request that was refused or failed does not use its key up.",
+    ),
+]
+
+
+async def write_once(request: Request, key: str | None, body: Sent, status: int, work: Work) -> Response:
+    """Return what `work` answers, or answered before under `key`, as JSON with `status`.
+
+    Raises:
+        ConflictError: `key` belongs to another request.
+        ApiError: whatever `work` refuses; nothing is stored then, the key included.
+    """
+    tenants: Tenants = request.app.state.tenants
+    now: datetime = request.app.state.clock()
+
+    def once(db: TenantConnection) -> tuple[int, str]:
+        if key is not None:
+            known = idempotency.claim(db, key, _fingerprint(request, body), now)
+            if known is not None:
+                return known
+        answer = work(db, now).model_dump_json()
+        if key is not None:
+            idempotency.settle(db, key, status, answer)
+        return status, answer
+
+    answered, answer = await tenants.write(request.state.tenant, once)
+    return Response(answer, answered, media_type="application/json")
+
+
+def _fingerprint(request: Request, body: Sent) -> str:
+    """Return what makes two requests the same one; order, white space and null for absent make no difference."""
+    whole = f"{request.method} {request.scope['path']}\n{body.model_dump_json()}"
+    return hashlib.sha256(whole.encode()).hexdigest()

@@ -1,0 +1,106 @@
+"""What the OpenAPI document says beyond the routes' own signatures."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from ticket_api.http.api_key_middleware import OPEN_PATHS
+from ticket_api.http.models import Failure
+
+VERSION: Final = "1.0.0"
+DESCRIPTION: Final = """Tickets of a support desk, their history, and the master data that they refer to.
+
+Dates are `YYYY-MM-DD` and `receptionDateTime` is `YYYY-MM-DD HH:MM`, both in the server's zone; every other time is
+ISO 8601 in UTC. Failures are `{"error"}`, with `field` where one is at fault and `allowed` where there is a list of
+what would have been right. Unknown fields and parameters are refused. Each key stands for one organisation,
+which finds its own tickets and master data here and nobody else's."""
+FAILURES: Final[Mapping[int, tuple[str, dict[str, Any]]]] = {
+    400: (
+        "What was sent is wrong; nothing was changed.",
+        {
+            "error": "statusId: there is no 'stat9'",
+            "field": "statusId",
+            "allowed": ["stat1", "stat2", "stat3", "stat4"],
+        },
+    ),
+    401: (
+        "The key is missing or wrong.",
+        {"error": "Missing API key", "message": "Send a key of this service in the header x-api-key."},
+    ),
+    404: ("There is no such ticket.", {"error": "Ticket not found"}),
+    409: (
+        "The Idempotency-Key was used for another request; nothing was changed.",
+        {"error": "This Idempotency-Key was already used for another request.", "field": "Idempotency-Key"},
+    ),
+    413: ("The body is larger than 1 MiB.", {"error": "The body is larger than 1048576 bytes."}),
+    415: (
+        "The body is not declared as JSON.",
+        {"error": "Send the body as JSON, with Content-Type: application/json."},
+    ),
+    429: (
+        "Too many wrong keys came from this address; the key was not looked at. `Retry-After` says when to come back.",
+        {
+            "error": "Too many wrong API keys came from your address. Check the key, and try again in 6 s.",
+            "kind": "too_many_wrong_keys",
+        },
+    ),
+    503: (
+        "The database is busy or away: try again after `Retry-After`. Or it cannot be written until an operator acts: "
+        "`kind` is `read_only` or `disk_failed`, and there is no `Retry-After`.",
+        {"error": "The database is busy or not reachable. Nothing was changed.", "kind": "database_busy"},
+    ),
+    507: (
+        "The disk of the database is full; nothing was changed.",
+        {"error": "The disk of the database is full. Nothing was changed.", "kind": "disk_full"},
+    ),
+}
+
+
+def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return these statuses, a 429 where keys are asked for, and the 500 that nothing can promise away, for a route."""
+    known = {
+        **FAILURES,
+        500: ("The API made a mistake.", {"error": "The ticket API made a mistake. It is in its log."}),
+    }
+    return {
+        status: {
+            "model": Failure,
+            "description": known[status][0],
+            "content": {"application/json": {"example": known[status][1]}},
+        }
+        for status in (*statuses, *((429,) if 401 in statuses else ()), 500)
+    }
+
+
+def _never_null(schema: dict[str, Any]) -> None:
+    """Say of a parameter what it may be when it is there: a query or a header has no null."""
+    kinds = [kind for kind in schema.pop("anyOf", ()) if kind != {"type": "null"}]
+    if len(kinds) == 1:
+        schema |= kinds[0]
+    elif kinds:
+        schema["anyOf"] = kinds
+
+
+def document(app: FastAPI, *, needs_key: bool) -> dict[str, Any]:
+    """Return the document; the 422 that FastAPI adds to every route is never answered here."""
+    if app.openapi_schema is None:
+        schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes,
+                             tags=app.openapi_tags)  # fmt: skip
+        for path in schema["paths"].values():
+            for operation in path.values():
+                operation["responses"].pop("422", None)
+                for parameter in operation.get("parameters", ()):
+                    _never_null(parameter["schema"])
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schema["components"]["schemas"].pop(unused, None)
+        if needs_key:
+            schema["components"]["securitySchemes"] = {
+                "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"}
+            }
+            schema["security"] = [{"apiKey": []}]
+            for path in OPEN_PATHS:
+                schema["paths"][path]["get"]["security"] = []
+        app.openapi_schema = schema
+    return app.openapi_schema

@@ -1,0 +1,108 @@
+"""Turns whatever goes wrong in a request into the one JSON shape of `errors`, in words for people."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.routing import iter_route_contexts
+from starlette.exceptions import HTTPException
+
+from shared.storage.database import DatabaseBusyError, DatabaseFullError
+from ticket_api.errors import ApiError, BadInputError
+
+SENTENCES: Final = {
+    400: "The body could not be read.",
+    404: "There is nothing at this path.",
+    405: "This path does not answer to this method.",
+    415: "Send the body as JSON, with Content-Type: application/json.",
+}
+log = structlog.get_logger(__name__)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every failure of `app` as JSON."""
+
+    @app.exception_handler(ApiError)
+    async def refuse(_: Request, error: ApiError) -> JSONResponse:
+        return JSONResponse(error.body(), error.status)
+
+    @app.exception_handler(DatabaseBusyError)
+    async def ask_to_come_back(_: Request, error: DatabaseBusyError) -> JSONResponse:
+        return busy(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def refuse_input(_: Request, error: RequestValidationError) -> JSONResponse:
+        refusal = describe(error.errors()[0])
+        return JSONResponse(refusal.body(), refusal.status)
+
+    @app.exception_handler(HTTPException)
+    async def refuse_request(request: Request, error: HTTPException) -> JSONResponse:
+        headers = {"Allow": ", ".join(allowed_methods(request))} if error.status_code == 405 else None
+        return JSONResponse({"error": SENTENCES[error.status_code]}, error.status_code, headers)
+
+    @app.exception_handler(Exception)
+    async def apologise(request: Request, error: Exception) -> JSONResponse:
+        log.error("request_failed", method=request.method, path=request.url.path, exc_info=error)
+        return JSONResponse({"error": "The ticket API made a mistake. It is in its log."}, 500)
+
+
+def busy(error: DatabaseBusyError) -> JSONResponse:
+    """Return the answer to a request for which the database could do nothing."""
+    body = {"error": str(error), "kind": error.kind}
+    cause = type(error.__cause__).__name__
+    if type(error) is DatabaseBusyError:
+        log.warning("ticket_database_unavailable", kind=error.kind, cause=cause)
+        return JSONResponse(body, 503, {"Retry-After": "1"})
+    log.error("ticket_database_unavailable", kind=error.kind, cause=cause)
+    return JSONResponse(body, 507 if isinstance(error, DatabaseFullError) else 503)
+
+
+def allowed_methods(request: Request) -> list[str]:
+    """Return every method that the request's path answers to; the router itself names those of one route only."""
+    matching = (
+        context.methods or set()
+        for context in iter_route_contexts(request.app.routes)
+        if context.path_regex.match(request.scope["path"])
+    )
+    return sorted(set().union(*matching))
+
+
+def describe(problem: Mapping[str, Any]) -> BadInputError:
+    """Return one of pydantic's errors as a sentence that begins with the field's name."""
+    kind, context = problem["type"], problem.get("ctx") or {}
+    name = context.get("field") or ".".join(str(part) for part in problem["loc"][1:])
+    if kind == "json_invalid":
+        return BadInputError("The body is not valid JSON.")
+    if not name:
+        return BadInputError("The body must be a JSON object.")
+    if kind == "both_needed":
+        return BadInputError(problem["msg"], field=name)
+    if kind == "unknown_name":
+        return BadInputError(f"{name}: there is no such field or parameter", field=name, allowed=context["allowed"])
+    if kind == "literal_error":
+        allowed = re.findall(r"'([^']*)'", context["expected"])
+        return BadInputError(f"{name} must be one of {', '.join(allowed)}", field=name, allowed=allowed)
+    return BadInputError(f"{name} {_reason(kind, context)}", field=name, allowed=context.get("allowed"))
+
+
+def _reason(kind: str, context: Mapping[str, Any]) -> str:
+    reasons = {
+        "refused": "{sentence}",
+        "missing": "is required",
+        "string_type": "must be a text",
+        "string_unicode": "holds characters that are not valid Unicode",
+        "string_pattern_mismatch": "must not be blank and must not hold characters that cannot be stored",
+        "string_too_short": "must not be empty",
+        "string_too_long": "must have at most {max_length} characters",
+        "too_long": "must have at most {max_length} entries",
+        "greater_than_equal": "must be at least {ge}",
+        "less_than_equal": "must be at most {le}",
+        "bool_type": "must be true or false",
+        "list_type": "must be a list",
+        "model_attributes_type": "must be a JSON object",
+    }
+    return reasons.get(kind, "cannot be understood").format_map(context)

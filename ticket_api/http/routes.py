@@ -1,0 +1,228 @@
+"""The paths. Each function is one request: open one transaction, do one thing, shape the answer."""
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any, Final, TypeVar
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from pydantic import BaseModel
+from sqlalchemy import Table
+from starlette.exceptions import HTTPException
+
+from shared.storage.write_check import WriteCheck
+from ticket_api import writes
+from ticket_api.errors import BadInputError
+from ticket_api.http.fields import Id
+from ticket_api.http.idempotent_writes import Key, write_once
+from ticket_api.http.models import (
+    CategoryDetail,
+    Choice,
+    DetailQuery,
+    Health,
+    HistoryEntry,
+    HistoryWritten,
+    NewComment,
+    NewTicket,
+    Nothing,
+    Ready,
+    ResponseCategory,
+    Ticket,
+    TicketChange,
+    TicketQuery,
+    TicketRow,
+    TicketWritten,
+    User,
+    UserQuery,
+)
+from ticket_api.http.openapi import failures
+from ticket_api.http.serializers import shape_entry, shape_row, shape_ticket
+from ticket_api.store import history, master, tables, tickets
+from ticket_api.store.connection import TenantConnection
+from ticket_api.tenancy import Tenants
+from ticket_api.times import show_moment, utc_now, wall_clock
+
+MAX_PARAMETERS: Final = 50
+NoQuery = Annotated[Nothing, Query()]
+TicketId = Annotated[Id, Path(alias="id", description="For example TCK-0001.", examples=["TCK-0001"])]
+
+
+T = TypeVar("T")
+
+
+async def _read(request: Request, work: Callable[[TenantConnection], T]) -> T:
+    """Return what `work` reads in a transaction of the tenant whose request it is."""
+    tenants: Tenants = request.app.state.tenants
+    return await tenants.read(request.state.tenant, work)
+
+
+def _json_only(request: Request) -> None:
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise HTTPException(415)
+
+
+def _few_and_once(request: Request) -> None:
+    """Refuse queries before FastAPI looks at them, which takes quadratic time for names that it does not know."""
+    names = [name for name, _ in request.query_params.multi_items()]
+    if len(names) > MAX_PARAMETERS:
+        raise BadInputError(f"A query has at most {MAX_PARAMETERS} parameters, not {len(names):,}.")
+    for name, times in Counter(names).items():
+        if times > 1:
+            raise BadInputError(f"{name[:100]} is given more than once", field=name[:100])
+
+
+each = [Depends(_few_and_once)]
+open_routes = APIRouter(tags=["service"], dependencies=each)
+ticket_routes = APIRouter(tags=["tickets"], dependencies=each)
+master_routes = APIRouter(tags=["master data"], dependencies=each, prefix="/tickets/master")
+writing: dict[str, Any] = {"dependencies": [Depends(_json_only)]}
+
+
+@open_routes.get("/health", operation_id="health", responses=failures(400))
+async def health(_: NoQuery) -> Health:
+    """Tell that the service is up. Needs no key and touches no database."""
+    return Health(timestamp=show_moment(utc_now()))
+
+
+@open_routes.get("/ready", operation_id="ready", responses=failures(400, 503, 507))
+async def ready(request: Request, _: NoQuery) -> Ready:
+    """Tell whether the database takes writes, as it was within the last ten seconds. Needs no key.
+
+    Asked with a write that is rolled back, once for all who ask.
+    """
+    check: WriteCheck = request.app.state.write_check
+    await check.check()
+    return Ready()
+
+
+@ticket_routes.get("/tickets", operation_id="listTickets", responses=failures(400, 401, 503))
+async def list_tickets(request: Request, query: Annotated[TicketQuery, Query()]) -> list[TicketRow]:
+    """List tickets: filtered, in order, one page."""
+    today = wall_clock(request.app.state.clock()).date()
+    return await _read(request, lambda db: [shape_row(row, today) for row in tickets.search(db, query)])
+
+
+@ticket_routes.get("/tickets/{id}", operation_id="getTicket", responses=failures(400, 401, 404, 503))
+async def get_ticket(request: Request, ticket_id: TicketId, _: NoQuery) -> Ticket:
+    """Read one ticket."""
+
+    def read(db: TenantConnection) -> Ticket:
+        row = tickets.read(db, ticket_id)
+        if row is None:
+            raise writes.ticket_not_found()
+        return shape_ticket(row, tickets.read_attachments(db, ticket_id))
+
+    return await _read(request, read)
+
+
+@ticket_routes.post(
+    "/tickets",
+    operation_id="createTicket",
+    status_code=201,
+    response_model=TicketWritten,
+    responses=failures(400, 401, 409, 413, 415, 503, 507),
+    **writing,
+)
+async def create_ticket(request: Request, body: NewTicket, _: NoQuery, key: Key = None) -> Response:
+    """Create a ticket. Its id is assigned: `TCK-` and at least four digits."""
+
+    def create(db: TenantConnection, now: datetime) -> BaseModel:
+        ticket_id = writes.create(db, body, now)
+        return TicketWritten(id=ticket_id, message="Ticket created successfully")
+
+    return await write_once(request, key, body, 201, create)
+
+
+@ticket_routes.put(
+    "/tickets/{id}",
+    operation_id="updateTicket",
+    response_model=TicketWritten,
+    responses=failures(400, 401, 404, 409, 413, 415, 503, 507),
+    **writing,
+)
+async def update_ticket(
+    request: Request, ticket_id: TicketId, body: TicketChange, _: NoQuery, key: Key = None
+) -> Response:
+    """Change the fields that are sent, empty those named in `clear`; absent and null fields stay.
+
+    The history records old and new values; the new value of an emptied field is null. A request that changes nothing
+    and has no comment is refused.
+    """
+
+    def change(db: TenantConnection, now: datetime) -> BaseModel:
+        writes.change(db, ticket_id, body, now)
+        return TicketWritten(id=ticket_id, message="Ticket updated successfully")
+
+    return await write_once(request, key, body, 200, change)
+
+
+@ticket_routes.get("/tickets/{id}/history", operation_id="getHistory", responses=failures(400, 401, 404, 503))
+async def get_history(request: Request, ticket_id: TicketId, _: NoQuery) -> list[HistoryEntry]:
+    """Read a ticket's history, newest first."""
+
+    def read(db: TenantConnection) -> list[HistoryEntry]:
+        if not tickets.exists(db, ticket_id):
+            raise writes.ticket_not_found()
+        return [shape_entry(entry, changed) for entry, changed in history.of_ticket(db, ticket_id)]
+
+    return await _read(request, read)
+
+
+@ticket_routes.post(
+    "/tickets/{id}/history",
+    operation_id="addHistory",
+    status_code=201,
+    response_model=HistoryWritten,
+    responses=failures(400, 401, 404, 409, 413, 415, 503, 507),
+    **writing,
+)
+async def add_history(request: Request, ticket_id: TicketId, body: NewComment, _: NoQuery, key: Key = None) -> Response:
+    """Add a comment to a ticket's history."""
+
+    def comment(db: TenantConnection, now: datetime) -> BaseModel:
+        history_id = writes.comment(db, ticket_id, body, now)
+        return HistoryWritten(id=history_id, message="History added successfully")
+
+    return await write_once(request, key, body, 201, comment)
+
+
+@master_routes.get("/users", operation_id="listUsers", responses=failures(400, 401, 503))
+async def list_users(request: Request, query: Annotated[UserQuery, Query()]) -> list[User]:
+    """List users by name."""
+    return await _read(request, lambda db: [User.model_validate(row) for row in master.list_users(db, query.role)])
+
+
+@master_routes.get("/category-details", operation_id="listCategoryDetails", responses=failures(400, 401, 503))
+async def list_category_details(request: Request, query: Annotated[DetailQuery, Query()]) -> list[CategoryDetail]:
+    """List category details in their order."""
+    return await _read(
+        request, lambda db: [CategoryDetail.model_validate(row) for row in master.list_details(db, query.category_id)]
+    )
+
+
+@master_routes.get("/response-categories", operation_id="listResponseCategories", responses=failures(400, 401, 503))
+async def list_response_categories(request: Request, _: NoQuery) -> list[ResponseCategory]:
+    """List response categories in their order."""
+    table = tables.response_categories
+    return await _read(
+        request, lambda db: [ResponseCategory.model_validate(row) for row in master.list_choices(db, table)]
+    )
+
+
+def _list_of_choices(path: str, operation_id: str, table: Table, what: str) -> None:
+    async def list_choices(request: Request, _: NoQuery) -> list[Choice]:
+        return await _read(request, lambda db: [Choice.model_validate(row) for row in master.list_choices(db, table)])
+
+    master_routes.get(
+        path,
+        operation_id=operation_id,
+        summary=f"List {what}",
+        description=f"List {what} in their order.",
+        responses=failures(400, 401, 503),
+    )(list_choices)
+
+
+_list_of_choices("/accounts", "listAccounts", tables.accounts, "accounts")
+_list_of_choices("/categories", "listCategories", tables.categories, "categories")
+_list_of_choices("/statuses", "listStatuses", tables.statuses, "statuses")
+_list_of_choices("/request-channels", "listRequestChannels", tables.request_channels, "request channels")

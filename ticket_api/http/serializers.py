@@ -1,0 +1,61 @@
+"""Rows of the database → the answers of the API. Pure."""
+
+from collections.abc import Sequence
+from datetime import date
+
+from sqlalchemy import RowMapping
+
+from ticket_api.http.models import Attachment, ChangedField, HistoryEntry, Ticket, TicketRow
+from ticket_api.times import show_minute, show_moment
+
+
+def shape_row(row: RowMapping, today: date) -> TicketRow:
+    """Return a ticket for a list."""
+    due = row["scheduled_completion_date"]
+    return TicketRow.model_validate(
+        {
+            **row,
+            "ticket_id": row["id"],
+            "reception_date_time": show_minute(row["reception_date_time"]),
+            "scheduled_completion_date": _show_day(due),
+            "remaining_days": None if due is None or row["completed"] else (due - today).days,
+        }
+    )
+
+
+def shape_ticket(row: RowMapping, files: Sequence[RowMapping]) -> Ticket:
+    """Return one ticket with its attachments."""
+    return Ticket.model_validate(
+        {
+            **row,
+            "reception_date_time": show_minute(row["reception_date_time"]),
+            "scheduled_completion_date": _show_day(row["scheduled_completion_date"]),
+            "completion_date": _show_day(row["completion_date"]),
+            "actual_effort_hours": None
+            if row["actual_effort_tenths"] is None
+            else show_hours(row["actual_effort_tenths"]),
+            "attachments": [
+                Attachment.model_validate({**file, "uploaded_at": show_moment(file["uploaded_at"])}) for file in files
+            ],
+        }
+    )
+
+
+def shape_entry(entry: RowMapping, changed: Sequence[RowMapping]) -> HistoryEntry:
+    """Return a history entry with its changed fields."""
+    return HistoryEntry.model_validate(
+        {
+            **entry,
+            "timestamp": show_moment(entry["timestamp"]),
+            "changed_fields": [ChangedField.model_validate(field) for field in changed],
+        }
+    )
+
+
+def show_hours(tenths: int) -> str:
+    """Return hours with one decimal, as the existing API's driver hands them out."""
+    return f"{tenths // 10}.{tenths % 10}"
+
+
+def _show_day(day: date | None) -> str | None:
+    return None if day is None else day.isoformat()

@@ -1,0 +1,187 @@
+"""The tables, the same on SQLite and PostgreSQL. Columns are the API's field names in snake case.
+
+Every row but those of `tenants` belongs to one tenant, and its `tenant_id` is part of every key: the same ids exist
+once for each tenant, and no reference can lead into another one. On PostgreSQL a policy of each of these tables shows
+the rows of one tenant alone (revision 0002).
+Names of users, accounts and so on are joined, not copied into tickets as the existing system does.
+`*_folded` columns hold `folding.fold` of their neighbour, for search and order; every writer keeps them in step.
+`migrations/` builds these tables; a test compares the two on both databases.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.schema import SchemaItem
+
+from shared.storage.database import Moment
+
+metadata: Final = MetaData()
+
+FOLDED: Final = Text().with_variant(Text(collation="C"), "postgresql")  # by code point, as SQLite orders
+
+
+def _tenant(*references: ForeignKey) -> Column[str]:
+    """Return the column that says whose a row is. What refers to another row gets its tenant by that reference."""
+    return Column("tenant_id", String(50), *references, primary_key=True)
+
+
+def _of_tenant() -> Column[str]:
+    return _tenant(ForeignKey("tenants.id"))
+
+
+def _id() -> Column[str]:
+    return Column("id", String(50), primary_key=True)
+
+
+def _to(table: str, name: str, *, nullable: bool = False) -> tuple[Column[str], ForeignKeyConstraint]:
+    """Return a reference to a row of the same tenant."""
+    reference = ForeignKeyConstraint(["tenant_id", name], [f"{table}.tenant_id", f"{table}.id"])
+    return Column(name, String(50), nullable=nullable), reference
+
+
+def _ordered(name: str, *more: SchemaItem) -> Table:
+    """Return a master table whose rows people put into an order of their own."""
+    columns = (Column("name", String(200), nullable=False), Column("order_no", Integer, nullable=False))
+    return Table(name, metadata, _of_tenant(), _id(), *columns, *more)
+
+
+tenants: Final = Table(
+    "tenants",
+    metadata,
+    _id(),
+    Column("name", String(200), nullable=False),
+    Column("created_at", Moment, nullable=False),
+)
+api_keys: Final = Table(  # the one table that is also read before the tenant is known: by the digest of a key
+    "api_keys",
+    metadata,
+    _of_tenant(),
+    _id(),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("created_at", Moment, nullable=False),
+    Column("revoked_at", Moment),
+)
+users: Final = Table(
+    "users",
+    metadata,
+    _of_tenant(),
+    _id(),
+    Column("name", String(200), nullable=False),
+    Column("name_folded", FOLDED, nullable=False),
+    Column("email", String(200), nullable=False),
+    Column("role", String(50), nullable=False),
+)
+accounts: Final = _ordered("accounts", Column("name_folded", FOLDED, nullable=False))
+categories: Final = _ordered("categories")
+category_details: Final = _ordered("category_details", *_to("categories", "category_id"))
+statuses: Final = _ordered("statuses", Column("completed", Boolean, nullable=False))
+request_channels: Final = _ordered("request_channels")
+response_categories: Final = _ordered("response_categories", Column("parent_category", String(200)))
+
+tickets: Final = Table(
+    "tickets",
+    metadata,
+    _tenant(),
+    _id(),
+    Column("number", Integer, nullable=False),
+    Column("reception_date_time", DateTime, nullable=False),
+    *_to("users", "requestor_id"),
+    *_to("accounts", "account_id"),
+    *_to("categories", "category_id"),
+    *_to("category_details", "category_detail_id"),
+    *_to("request_channels", "request_channel_id"),
+    Column("summary", String(200), nullable=False),
+    Column("summary_folded", FOLDED, nullable=False),
+    Column("description", Text, nullable=False),
+    *_to("users", "person_in_charge_id"),
+    *_to("statuses", "status_id"),
+    Column("scheduled_completion_date", Date),
+    Column("completion_date", Date),
+    Column("actual_effort_tenths", Integer),  # of an hour: exact on both databases, SQLite has no decimals
+    *_to("response_categories", "response_category_id", nullable=True),
+    Column("response_details", Text),
+    Column("has_defect", Boolean, nullable=False),
+    Column("external_ticket_id", String(50)),
+    Column("remarks", Text),
+    UniqueConstraint("tenant_id", "number"),
+    Index("tickets_by_reception", "tenant_id", "reception_date_time", "number"),
+    Index("tickets_by_schedule", "tenant_id", "scheduled_completion_date", "number"),
+    Index("tickets_by_completion", "tenant_id", "completion_date", "number"),
+    Index("tickets_by_person", "tenant_id", "person_in_charge_id", "reception_date_time", "number"),
+    Index("tickets_by_account", "tenant_id", "account_id", "reception_date_time", "number"),
+    Index("tickets_by_status", "tenant_id", "status_id", "reception_date_time", "number"),
+)
+for _name, _date in (("schedule", "scheduled_completion_date"), ("completion", "completion_date")):
+    Index(  # SQLite reads the index above backwards; PostgreSQL would get empty dates first
+        f"tickets_by_latest_{_name}",
+        tickets.c.tenant_id,
+        tickets.c[_date].desc().nulls_last(),
+        tickets.c.number.desc(),
+    ).ddl_if(dialect="postgresql")
+
+ticket_numbers: Final = Table(  # a row for each tenant: the numbers given last; without gaps after a rollback
+    "ticket_numbers",
+    metadata,
+    _of_tenant(),
+    Column("last", Integer, nullable=False),
+    Column("last_attachment", Integer, nullable=False),
+    Column("last_history", Integer, nullable=False),
+)
+attachments: Final = Table(
+    "attachments",
+    metadata,
+    _tenant(),
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    *_to("tickets", "ticket_id"),
+    Column("file_name", String(255), nullable=False),
+    Column("file_url", String(2000), nullable=False),
+    Column("uploaded_at", Moment, nullable=False),
+    Index("attachments_of_ticket", "tenant_id", "ticket_id", "id"),
+)
+ticket_history: Final = Table(
+    "ticket_history",
+    metadata,
+    _tenant(),
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    *_to("tickets", "ticket_id"),
+    Column("timestamp", Moment, nullable=False),
+    *_to("users", "user_id"),
+    Column("comment", Text),
+    Index("history_of_ticket", "tenant_id", "ticket_id", "timestamp", "id"),
+)
+history_changed_fields: Final = Table(
+    "history_changed_fields",
+    metadata,
+    _tenant(),
+    Column("history_id", Integer, primary_key=True, autoincrement=False),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("field_name", String(50), nullable=False),
+    Column("old_value", Text),
+    Column("new_value", Text),
+    ForeignKeyConstraint(["tenant_id", "history_id"], ["ticket_history.tenant_id", "ticket_history.id"]),
+)
+idempotency_keys: Final = Table(
+    "idempotency_keys",
+    metadata,
+    _of_tenant(),
+    Column("key", String(200), primary_key=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("status", Integer),  # null only inside the transaction that is doing the work
+    Column("answer", Text),
+    Column("created_at", Moment, nullable=False),
+    Index("idempotency_keys_by_age", "tenant_id", "created_at"),
+)

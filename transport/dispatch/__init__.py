@@ -1,0 +1,1 @@
+"""From a message to its response: access, the SDK's kernel, running calls, messages to clients."""

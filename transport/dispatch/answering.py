@@ -1,0 +1,69 @@
+"""One request through the kernel, and its one answer as bytes: the result, or an error without any secret."""
+
+from mcp_types import INTERNAL_ERROR, JSONRPCRequest
+from mcp_types.methods import SPEC_CLIENT_METHODS
+
+from shared.identity import Principal
+from shared.labels import OTHER, Names
+from shared.telemetry import Counter, get_logger
+from transport import jsonrpc
+from transport.dispatch.context import Caller, Exchange
+from transport.dispatch.sdk_kernel import Kernel, error_of
+from transport.dispatch.usage import Usage
+from transport.sessions.broker import SessionBroker
+from transport.sessions.session import SessionRecord
+
+log = get_logger(__name__)
+
+
+class Answering:
+    """Answers requests.
+
+    Args:
+        kernel: serves them.
+        broker: keeps the sessions.
+        usage: counts who uses this instance.
+        tenants: organisations that counters tell apart.
+        counter: counts `mcp_requests` by method, outcome and tenant.
+    """
+
+    def __init__(
+        self, kernel: Kernel, broker: SessionBroker, usage: Usage, *, tenants: Names, counter: Counter | None
+    ) -> None:
+        self._kernel = kernel
+        self._broker = broker
+        self._usage = usage
+        self._tenants = tenants
+        self._counter = counter
+
+    async def answer(
+        self, session: SessionRecord | None, request: JSONRPCRequest, exchange: Exchange
+    ) -> tuple[bytes, int | None]:
+        """Return the answer to a request, and the code of the error that it is."""
+        outcome, code = "ok", None
+        try:
+            result = await self._kernel.request(session, exchange, request)
+            if request.method == "initialize" and session is not None:
+                await self._broker.save(session)
+            self._usage.served(request, session, wire=exchange.transport.kind)
+            answer = jsonrpc.result(request.id, result)
+        except Exception as exc:
+            problem = error_of(exc)
+            outcome, code = str(problem.code), problem.code
+            if problem.code == INTERNAL_ERROR:
+                log.exception("request_handler_failed", method=request.method)
+            answer = jsonrpc.error(request.id, problem.code, problem.message, problem.data)
+        if len(answer) > jsonrpc.MAX_ANSWER_BYTES:
+            outcome = "too_large"
+            log.warning("answer_too_large", method=request.method, bytes=len(answer))
+            answer = jsonrpc.too_large(request.id, request.method, len(answer))
+        caller: Caller = exchange.message_metadata.request_context
+        self.count(request, outcome, caller.principal)
+        return answer, code
+
+    def count(self, request: JSONRPCRequest, outcome: str, principal: Principal) -> None:
+        """Count a request that has its answer."""
+        if self._counter is not None:
+            method = request.method if request.method in SPEC_CLIENT_METHODS else OTHER
+            tenant = self._tenants.label(principal.tenant.id)
+            self._counter.count("mcp_requests", method=method, outcome=outcome, tenant=tenant)

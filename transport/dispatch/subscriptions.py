@@ -1,0 +1,42 @@
+"""Events of a server for whoever subscribed to them, on whatever instance that is.
+
+A server publishes once, `await bus.publish(ToolsListChanged())` or by its context, and every instance tells its own
+subscribers. Nothing is kept: who is away meanwhile asks again when it comes back, as 2026-07-28 has it.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from mcp.server.subscriptions import InMemorySubscriptionBus, ServerEvent
+from mcp.shared.subscriptions import event_from_wire, event_to_notification
+
+from transport.sessions.broker import Note
+
+
+class SharedBus:
+    """A `SubscriptionBus` of the SDK: give it to `MCPServer(subscriptions=…)` and to `Transport(bus=…)`."""
+
+    def __init__(self) -> None:
+        self._here = InMemorySubscriptionBus()
+        self._spread: Callable[[Note], Awaitable[None]] | None = None
+
+    def connect(self, spread: Callable[[Note], Awaitable[None]]) -> None:
+        """Have `spread` pass word to all other instances; it must not raise."""
+        self._spread = spread
+
+    async def publish(self, event: ServerEvent) -> None:
+        """Tell the subscribers of this instance, then those of others as far as they can be reached."""
+        await self._here.publish(event)
+        if self._spread is not None:
+            notification = event_to_notification(event, {})
+            said = notification.model_dump(mode="json", by_alias=True, exclude_none=True)
+            await self._spread(Note("published", "", ("", ""), body=said))
+
+    async def told(self, note: Note) -> None:
+        """Tell the subscribers of this instance what another one published."""
+        event = event_from_wire(str(note.body.get("method")), note.body.get("params"))
+        if event is not None:
+            await self._here.publish(event)
+
+    def subscribe(self, listener: Callable[[ServerEvent], None]) -> Callable[[], None]:
+        """Register a listener and return what takes it off again."""
+        return self._here.subscribe(listener)

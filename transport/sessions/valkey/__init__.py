@@ -1,0 +1,1 @@
+"""The broker of many instances, over Valkey."""

@@ -1,0 +1,296 @@
+"""A stream of a session that is held on this instance, with its log on Valkey.
+
+Events come as they are published. What was missed (a gap in the numbers, a lost subscription, a reader that was slower
+than its queue may grow) is read from the log. While Valkey is away, calls that arrive here are kept here, and their
+answers are written without a number; they get one when they are recorded later.
+"""
+
+import asyncio
+import itertools
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from mcp_types import RequestId
+
+from transport.sessions.broker import BrokerUnavailableError, Call
+from transport.sessions.event_log import Event, Kind
+from transport.sessions.session import Limits, SessionRecord
+
+_CERTAIN_S: Final = 10.0
+"""How often it is kept which answers certainly arrived, where nothing else changes."""
+
+
+@dataclass(slots=True, eq=False)
+class LocalClaim:
+    """A request that was admitted here while Valkey was away."""
+
+    call: Call
+    answer: bytes | None = None
+
+
+class Home(Protocol):
+    """What a stream asks for: its way to the log. `valkey_readers.Readers` is it."""
+
+    @property
+    def limits(self) -> Limits:
+        """Bounds of this instance."""
+        ...
+
+    async def read(self, held: "HeldStream") -> tuple[int, list[Event]] | None:
+        """Return the number of the newest event and what was not queued. Raises: BrokerUnavailableError."""
+        ...
+
+    async def owes(self, session: str, after: int) -> tuple[int, int]:
+        """Return how many calls run and how many events are newer. Raises: BrokerUnavailableError."""
+        ...
+
+    def note_soon(self, held: "HeldStream") -> None:
+        """Keep at once how far a stream was written."""
+        ...
+
+    async def release(self, held: "HeldStream") -> None:
+        """Give up a stream that was closed."""
+        ...
+
+
+class HeldStream:
+    """One attachment. It asks its home to read and to note; the broker offers it what arrives."""
+
+    def __init__(self, home: Home, session: str, name: str, token: str) -> None:
+        self.session = session
+        self.name = name
+        """Empty for the standalone stream."""
+        self.token = token
+        self.record: SessionRecord | None = None
+        """None until it is known that there is such a session."""
+        self.is_recorded = True
+        """Whether others know that this stream is held here; not when it began while Valkey was away."""
+        self.last = 0
+        """Number of the stream's newest event that was queued, or passed over."""
+        self.claims: dict[RequestId, LocalClaim] = {}
+        self.delivered_to = 0
+        self.asked_to = 0
+        self._home = home
+        self._limits = home.limits
+        self._clock = asyncio.get_running_loop().time
+        self._queue = deque[Event]()
+        self._bytes = 0
+        self._expected = set[RequestId]()
+        self._is_behind = False
+        self._has_missed = False
+        self._met: OrderedDict[tuple[int, RequestId], None] = OrderedDict()
+        self._wake = asyncio.Event()
+        self._written: deque[tuple[float, int]] = deque()
+        self._noted: tuple[int, int, int] = (0, 0, 0)
+        self._noted_at = self._clock()
+        self.ended = False
+
+    def begin(
+        self,
+        record: SessionRecord,
+        *,
+        last: int,
+        owed: Sequence[Event] = (),
+        expected: Iterable[RequestId] = (),
+        has_missed: bool = False,
+    ) -> None:
+        """Read from here on.
+
+        Args:
+            record: of the session.
+            last: number of the stream's newest event.
+            owed: what is to be handed out first.
+            expected: requests whose answers are still to come; a stream that has a name ends with the last of them.
+            has_missed: whether more may have been published before it could be offered here.
+        """
+        self._is_behind = self._is_behind or has_missed
+        self.record = record
+        self.last = last
+        for event in owed:
+            self._take(event)
+        self._expected.update(expected)
+
+    # ---- what the stream of a wire uses
+
+    async def events(self) -> Sequence[Event]:
+        """Wait for events that were not handed out yet."""
+        while True:
+            if self._is_behind and not self._queue:
+                await self._catch_up()
+                break  # also with nothing: only now it is known that nothing is owed, and the stream may have to end
+            if self._queue or self._wake.is_set():
+                break
+            await self._wake.wait()
+        self._wake.clear()
+        batch = list(self._queue)
+        self._queue.clear()
+        self._bytes = 0
+        return batch
+
+    async def _catch_up(self) -> None:
+        self._is_behind = False  # it may become true again before the log is read
+        try:
+            read = await self._home.read(self)
+        except BrokerUnavailableError:
+            self._has_missed = True
+            return
+        except asyncio.CancelledError:
+            self._is_behind = True
+            raise
+        if read is not None:
+            newest, events = read
+            for event in events:
+                if event.number > self.last:
+                    self._take(event)
+            self.last = max(self.last, newest)
+
+    def delivered(self, events: Sequence[Event]) -> None:
+        """Note that `events` were written."""
+        numbers = [event.number for event in events if event.number]
+        if not numbers:
+            return
+        self.delivered_to = max(self.delivered_to, *numbers)
+        self._written.append((self._clock(), min(numbers)))
+        if len(self._written) > self._limits.max_events:
+            self._written.popleft()
+        asked = [event.number for event in events if event.number and event.kind is Kind.REQUEST]
+        if asked:
+            self.asked_to = max(self.asked_to, *asked)
+            self._home.note_soon(self)  # else whoever takes over would ask a person twice
+
+    def wake(self) -> None:
+        """Make `events` return."""
+        self._wake.set()
+
+    async def close(self) -> None:
+        """Let the stream go."""
+        self.end()
+        await self._home.release(self)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether events are waiting to be handed out."""
+        return bool(self._queue) or self._is_behind
+
+    async def is_settled(self) -> bool:
+        """Whether nothing is owed. While Valkey is away, nobody knows that of the standalone stream: then it is not."""
+        if self.has_news or self.has_missed or self.claims:
+            return False
+        if self.name:
+            return not self._expected
+        try:
+            owed = await self._home.owes(self.session, self.last)
+        except BrokerUnavailableError:
+            return False
+        return owed == (0, 0) and not self.has_news  # an answer may be on its way, or have come while we asked
+
+    # ---- what the broker uses
+
+    def offer(self, event: Event, before: int) -> None:
+        """Take an event that was stored, if it is the next one after event `before` and there is room for it."""
+        if event.number <= self.last:
+            return
+        if self._is_behind or self.record is None or before != self.last or not self._has_room(event):
+            self._is_behind = True
+        else:
+            self._take(event)
+        self._wake.set()
+
+    def offer_unnumbered(self, event: Event) -> None:
+        """Take what could not be stored yet; of an answer that finds no room only its id is left, of others nothing."""
+        if not self._has_room(event):
+            if event.kind is not Kind.ANSWER:
+                return
+            event.message = None
+        self._take(event)
+        self._wake.set()
+
+    def _take(self, event: Event) -> None:
+        self._queue.append(event)
+        self._bytes += event.cost
+        self.last = max(self.last, event.number)
+        if event.request is not None:
+            self._expected.discard(event.request)
+            self.meet(event.request)
+
+    def give_up(self, request: RequestId) -> None:
+        """Expect no answer to a request any more, unless it is in the log already."""
+        self._expected.discard(request)
+        self.fall_behind()
+
+    def _has_room(self, event: Event) -> bool:
+        return self._bytes + event.cost <= self._limits.max_log_bytes and len(self._queue) < self._limits.max_events
+
+    def fall_behind(self) -> None:
+        """Read the log once more: messages may have been missed."""
+        self._is_behind, self._has_missed = True, False
+        self._wake.set()
+
+    @property
+    def has_missed(self) -> bool:
+        """Whether the log could not be read when that was needed."""
+        return self._has_missed
+
+    def end(self) -> None:
+        """Have the stream end."""
+        self.ended = True
+        self._wake.set()
+
+    @property
+    def queued_bytes(self) -> int:
+        """Bytes that wait to be written."""
+        return self._bytes
+
+    def marks(self) -> tuple[int, int, int]:
+        """Return up to which event was written, up to which it certainly arrived, and the last question written."""
+        while self._written and self._written[0][0] < self._clock() - self._limits.repeat_s:
+            self._written.popleft()
+        recent = min((number for _, number in self._written), default=self.delivered_to + 1)
+        return self.delivered_to, recent - 1, self.asked_to
+
+    def needs_noting(self, patience_s: float) -> bool:
+        """Whether somebody who took over now would repeat too much, or the session would soon seem idle."""
+        marks, age = self.marks(), self._clock() - self._noted_at
+        return marks[0] != self._noted[0] or (marks != self._noted and age > _CERTAIN_S) or age > patience_s
+
+    def noted(self, marks: tuple[int, int, int]) -> None:
+        """Remember that these marks are kept."""
+        self._noted, self._noted_at = marks, self._clock()
+
+    # ---- while Valkey is away
+
+    def finish(self, call: Call, answer: bytes | None) -> None:
+        """Remember the answer to a call that cannot be stored now, for repeats."""
+        self.meet(call.request)
+        claim = self.claims.get(call.request)
+        if claim is not None:
+            claim.answer = answer
+
+    def meet(self, request: RequestId) -> None:
+        """Remember that a request was answered or cancelled."""
+        self._met[self._epoch, request] = None
+        if len(self._met) > self._limits.max_events:
+            self._met.popitem(last=False)
+
+    def has_met(self, request: RequestId) -> bool:
+        """Whether a request was lately answered or cancelled, as far as this stream knows."""
+        return (self._epoch, request) in self._met
+
+    @property
+    def _epoch(self) -> int:
+        return self.record.epoch if self.record is not None else 0
+
+
+def unnumbered(call: Call, answer: bytes | None) -> Event:
+    """Return an answer as an event that has no place in a log yet."""
+    return Event(0, Kind.ANSWER, 0.0, answer, call.request, call.writes)
+
+
+_tokens = itertools.count(1)
+
+
+def new_token() -> str:
+    """Return a name for one attempt of this process."""
+    return f"{next(_tokens):x}"

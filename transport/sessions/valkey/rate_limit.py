@@ -1,0 +1,29 @@
+"""The buckets of many instances: in Valkey, by its clock. A call that is recorded is paid for in the same script."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from transport.rate_limit import Charge, Wait
+from transport.sessions.broker import BrokerUnavailableError
+from transport.sessions.valkey import codec, scripts
+from transport.sessions.valkey.instance import Hub
+
+SPEND_S: Final = 1.0
+"""How long a request may wait to be paid for; then the buckets of this instance count."""
+
+
+class SharedBuckets:
+    """Buckets of all instances; while Valkey is away, those of this one."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+
+    async def spend(self, charges: Sequence[Charge]) -> Wait | None:
+        """Pay all of `charges` together, or nothing."""
+        if charges and self._hub.link.is_up:
+            try:
+                reply = await self._hub.call(scripts.SPEND, *codec.charge_arguments(charges), wait_s=SPEND_S)
+                return codec.decode_wait(charges, reply)
+            except BrokerUnavailableError:
+                pass
+        return self._hub.buckets.take(charges)

@@ -1,0 +1,59 @@
+"""The Lua scripts of the Valkey broker, and what is common to their arguments. What they keep: lua/common.lua.
+
+Each is one atomic step, where two instances may race. Each may be sent again.
+"""
+
+from pathlib import Path
+from typing import Final
+
+from transport.sessions.broker import BrokerUnavailableError
+from transport.sessions.session import Limits
+from transport.sessions.valkey.client import Script
+
+_LUA: Final = Path(__file__).with_name("lua")
+_COMMON: Final = (_LUA / "common.lua").read_text(encoding="utf-8")
+
+
+class ScriptFailedError(BrokerUnavailableError):
+    """The server runs and refused this very call: it would refuse it again. The link has logged why."""
+
+
+def _script(*names: str) -> Script:
+    return Script(_COMMON + "".join((_LUA / f"{name}.lua").read_text(encoding="utf-8") for name in names))
+
+
+ADMIT: Final = _script("rates", "admit")
+APPEND: Final = _script("append")
+ATTACH: Final = _script("attach")
+CLAIM_WRITE: Final = _script("recent_writes", "claim_write")
+COUNT: Final = _script("count")
+END: Final = _script("end")
+FIND: Final = _script("find")
+FINISH: Final = _script("finish")
+LEASE: Final = _script("lease")
+LEAVE: Final = _script("leave")
+MARK: Final = _script("mark")
+OPEN: Final = _script("open")
+ORPHANS: Final = _script("orphans")
+OWES: Final = _script("owes")
+READ: Final = _script("read")
+RESTORE: Final = _script("restore")
+SAVE: Final = _script("save")
+SETTLE_WRITE: Final = _script("recent_writes", "settle_write")
+SPEND: Final = _script("rates", "spend")
+TELL: Final = _script("tell")
+WITHDRAW: Final = _script("withdraw")
+
+
+def common_arguments(prefix: str, instance: str, limits: Limits, lease_s: float) -> tuple[str | int, ...]:
+    """Return the arguments that every script begins with."""
+    return (
+        prefix,
+        instance,
+        round(limits.idle_s * 1000),
+        round(limits.answer_kept_s * 1000),
+        limits.max_events,
+        limits.max_log_bytes,
+        limits.max_request_ids,
+        round(lease_s * 1000),
+    )
