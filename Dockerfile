@@ -15,7 +15,7 @@ RUN python -m venv --without-pip /venv \
     && python -m compileall -q -j 0 --invalidation-mode unchecked-hash /venv/lib
 
 WORKDIR /app
-COPY cloud_mcp_server.py doors.py operations.py ./
+COPY cloud_mcp_server.py ticket_service.py operations.py ./
 COPY auth ./auth
 COPY shared ./shared
 COPY ticket_api ./ticket_api

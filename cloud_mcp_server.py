@@ -14,7 +14,6 @@ from typing import Any
 from fastapi import FastAPI
 
 from auth.access import Anybody, Callers, HoldersOfOneKey, IdentityService
-from doors import TicketService
 from operations import Operations
 from shared.config import CloudSettings, SettingsError, load
 from shared.errors import TicketServerError, UpstreamUnavailableError
@@ -22,6 +21,7 @@ from shared.http.server import CannotListenError
 from shared.server import required_scope
 from shared.storage.migrations import DatabaseNotReadyError
 from shared.telemetry import TallyCounter, configure_logging, get_logger
+from ticket_service import TicketService
 from transport import Limits, Transport
 from transport.rate_limit import Rate, Rates
 from transport.server import DrainingServer

@@ -15,9 +15,9 @@ from typing import Any, cast
 import anyio
 from mcp.server.stdio import stdio_server
 
-from doors import TicketService
 from shared.config import SettingsError, StdioSettings, load
 from shared.telemetry import configure_logging, get_logger
+from ticket_service import TicketService
 
 log = get_logger(__name__)
 

@@ -50,6 +50,10 @@ class Tenant:
 DEFAULT_TENANT = Tenant("default")
 
 
+PrincipalKey = tuple[str, str]
+"""Tenant id and principal id: what owns a session."""
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """Whoever proved who they are, and how.
@@ -72,7 +76,7 @@ class Principal:
     """Id of the user of the ticket system that an administrator set for this principal."""
 
     @property
-    def key(self) -> tuple[str, str]:
+    def key(self) -> PrincipalKey:
         """What owns a session: two principals are the same exactly when their keys are equal."""
         return (self.tenant.id, self.id)
 

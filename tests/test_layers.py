@@ -8,6 +8,7 @@ import ast
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -19,45 +20,45 @@ import pytest
 ROOT: Final = Path(__file__).resolve().parent.parent
 LONGEST_FILE: Final = 400
 LONGEST_TEST_FILE: Final = 500
+LARGEST_FOLDER: Final = 16
 
 EDGES: Final = ("auth", "ticket_api", "transport")
-LAYER_4: Final = ("cloud_mcp_server", "mcp_server", "doors", "operations", "auth.__main__", "ticket_api.__main__")
-LAYER_1: Final = (
-    *("shared.http.address", "shared.audit", "shared.bounds", "shared.errors", "shared.failed_attempts"),
-    *(
-        "shared.identity",
-        "shared.labels",
-        "shared.lru",
-        "shared.writes.recent_writes",
-        "shared.throttled_audit",
-        "shared.telemetry",
-    ),
-)  # recent writes: the tools claim them, and the transport shares them between instances
-STORAGE: Final = (
-    "shared.storage.database",
-    "shared.storage.migrations",
-    "shared.storage.transactions",
-    "shared.storage.write_check",
+LAYER_4: Final = (
+    *("cloud_mcp_server", "mcp_server", "ticket_service", "operations", "auth.__main__", "ticket_api.__main__"),
 )
-HTTP: Final = (
-    "shared.http.protocol",
-    "shared.http.server",
-)  # both programs that listen have one server, so no edge has it
+LAYER_1: Final = (
+    *("shared.audit", "shared.bounds", "shared.errors", "shared.failed_attempts", "shared.http.address"),
+    *("shared.identity", "shared.labels", "shared.lru", "shared.telemetry", "shared.throttled_audit"),
+    "shared.writes.recent_writes",  # the tools claim them, and the transport shares them between instances
+)
+STORAGE: Final = (
+    *("shared.storage.database", "shared.storage.migrations"),
+    *("shared.storage.transactions", "shared.storage.write_check"),
+)
+HTTP: Final = ("shared.http.protocol", "shared.http.server")  # both programs that listen have one server
+SESSIONS: Final = ("transport.jsonrpc", "transport.last_words", "transport.rate_limit", "transport.sessions")
 
 # What of ours a module may import; the longest matching name decides. A module without a line may import
 # nothing of ours: where it belongs is a decision to be written down here.
 MAY_IMPORT: Final = MappingProxyType({
     # layer 4
-    "cloud_mcp_server": ("doors", "operations", "shared", *EDGES),
+    "cloud_mcp_server": ("ticket_service", "operations", "shared", *EDGES),
     "operations": ("auth.throttle", "auth.providers", "shared.audit", "shared.telemetry"),
-    "mcp_server": ("doors", "shared", "ticket_api"),
-    "doors": ("shared", "ticket_api"),  # what both doors open, so it knows no more than the smaller one
+    "mcp_server": ("ticket_service", "shared", "ticket_api"),
+    "ticket_service": ("shared", "ticket_api"),  # what both entry points open, so it knows no more than the smaller one
     "auth.__main__": ("auth", "shared.config", *STORAGE, *LAYER_1),
     "ticket_api.__main__": ("ticket_api", "shared.config", "shared.http.server", "shared.telemetry", *STORAGE),
     # layer 3, the edges: none knows another
     "auth": ("auth", *STORAGE, *LAYER_1),
     "ticket_api": ("ticket_api", *STORAGE, "shared.http.address", "shared.audit", "shared.failed_attempts"),
+    # inside transport: wires and http → dispatch → sessions → jsonrpc, rate_limit
     "transport": ("transport", *LAYER_1),
+    "transport.http": ("transport.http", "transport.dispatch", *SESSIONS, *LAYER_1),
+    "transport.dispatch": ("transport.dispatch", "transport.http.errors", *SESSIONS, *LAYER_1),
+    "transport.sessions": (*SESSIONS, *LAYER_1),
+    "transport.jsonrpc": LAYER_1,
+    "transport.rate_limit": LAYER_1,
+    "transport.last_words": (),
     "transport.server": ("transport.app", "shared.http.server"),
     # layer 2
     "shared": ("shared",),
@@ -65,19 +66,20 @@ MAY_IMPORT: Final = MappingProxyType({
     **dict.fromkeys(LAYER_1, ("shared.errors",)),
     "shared.audit": ("shared.identity", "shared.telemetry"),
     "shared.failed_attempts": (
-        *("shared.http.address", "shared.audit", "shared.errors", "shared.lru", "shared.throttled_audit"),
+        *("shared.audit", "shared.errors", "shared.http.address", "shared.lru", "shared.throttled_audit"),
     ),
     "shared.throttled_audit": ("shared.audit",),
+    "shared.writes.recent_writes": ("shared.errors", "shared.identity"),
     "shared.storage.database": ("shared.errors",),  # how a database is opened, for the two edges that have one each
     "shared.storage.write_check": ("shared.storage.database",),
     "shared.storage.migrations": ("shared.storage.database",),
     "shared.storage.transactions": ("shared.storage.database",),
-    "shared.http.protocol": ("shared.http.address",),  # one server for both programs that listen: no edge knows another
+    "shared.http.protocol": ("shared.http.address",),
     "shared.http.server": ("shared.http.protocol", "shared.telemetry"),
     # outside the layers
     "run": (),
     "sse_conformance": ("sse_conformance",),  # a black box for any server, so it knows nothing of ours
-    "tests": ("tests", "run", "doors", "mcp_server", "cloud_mcp_server", "shared", "sse_conformance", *EDGES),
+    "tests": ("tests", "run", "ticket_service", "mcp_server", "cloud_mcp_server", "shared", "sse_conformance", *EDGES),
 })  # fmt: skip
 
 # Modules, ours and others', that only some may import.
@@ -85,6 +87,7 @@ RESERVED: Final = MappingProxyType({
     "shared.config": LAYER_4,  # everybody else is handed plain values
     "shared.server": LAYER_4,
     "shared.tools": (*LAYER_4, "shared.mcp_tools.tenant_tools", "shared.mcp_tools.tool", "shared.mcp_tools.catalog"),
+    "transport.sessions.valkey": ("transport.sessions.valkey", "transport.broker_valkey", "cloud_mcp_server"),
     # The SDK's kernel changes with its minor releases: what touches it is in one file, but for types.
     "mcp.server.connection": ("transport.dispatch.sdk_kernel",),
     "mcp.server.runner": ("transport.dispatch.sdk_kernel",),
@@ -92,8 +95,11 @@ RESERVED: Final = MappingProxyType({
     "mcp.shared.jsonrpc_dispatcher": ("transport.dispatch.sdk_kernel",),
     "mcp.shared.dispatcher": ("transport.dispatch.sdk_kernel", "transport.dispatch.context"),
     "mcp.server.context": ("transport.dispatch.sdk_kernel", "shared.server"),
-    "fastapi": ("ticket_api", "cloud_mcp_server", "doors"),
-    "starlette": ("shared.http.address", "shared.identity", "cloud_mcp_server", "doors", "operations", *HTTP, *EDGES),
+    "fastapi": ("ticket_api", "cloud_mcp_server", "ticket_service"),
+    "starlette": (
+        *("shared.http.address", "shared.identity", "cloud_mcp_server", "ticket_service", "operations"),
+        *(*HTTP, *EDGES),
+    ),
 })  # fmt: skip
 
 
@@ -160,7 +166,12 @@ def violations(root: Path) -> list[str]:
 
 SMALL_TREE: Final = (
     *("auth/providers.py", "ticket_api/__init__.py", "tests/conftest.py", "transport/__init__.py"),
-    *(f"shared/{name}.py" for name in ("config", "errors", "identity", "render", "server", "tickets", "tools")),
+    *(
+        f"transport/{name}.py"
+        for name in ("sessions/broker", "sessions/valkey/broker", "dispatch/policy", "http/errors")
+    ),
+    *(f"shared/{name}.py" for name in ("config", "errors", "identity", "server", "tools")),
+    *("shared/mcp_tools/render.py", "shared/tickets/models.py"),
 )
 
 
@@ -168,7 +179,11 @@ SMALL_TREE: Final = (
     ("file", "statement"),
     [
         ("transport/sse.py", "from auth.providers import APIKeyAuthProvider"),
-        ("transport/sse.py", "from shared import tickets"),
+        ("transport/sse.py", "from shared.tickets import models"),
+        ("transport/sessions/session.py", "from transport.dispatch import policy"),
+        ("transport/sessions/session.py", "from transport.http import errors"),
+        ("transport/jsonrpc.py", "from transport.sessions import broker"),
+        ("transport/app.py", "from transport.sessions.valkey.broker import ValkeyBroker"),
         ("transport/sse.py", "def late():\n    import ticket_api"),
         ("transport/sse.py", "from mcp.server import runner"),
         ("transport/sse.py", "from mcp.server.runner import ServerRunner"),
@@ -190,7 +205,7 @@ SMALL_TREE: Final = (
 )
 def test_a_forbidden_import_is_found(tmp_path: Path, file: str, statement: str) -> None:
     for name in (*SMALL_TREE, file):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     planted = tmp_path / file
     planted.write_text(statement, "utf-8")
@@ -205,6 +220,16 @@ def test_no_file_is_longer_than_a_reader_bears() -> None:
     limits = {path: LONGEST_TEST_FILE if path.parts[0] == "tests" else LONGEST_FILE for path in lengths}
 
     assert [(str(path), length) for path, length in lengths.items() if length > limits[path]] == []
+
+
+def test_no_folder_of_the_product_has_more_files_than_a_reader_bears() -> None:
+    product = [path for path in sources(ROOT) if path.relative_to(ROOT).parts[0] not in {"tests", "run.py"}]
+    sizes = Counter(path.parent for path in product if path.name != "__init__.py")
+    flat = [
+        folder for folder in sizes if not any(path.is_dir() and path.name != "__pycache__" for path in folder.iterdir())
+    ]
+
+    assert [(str(folder.relative_to(ROOT)), sizes[folder]) for folder in flat if sizes[folder] > LARGEST_FOLDER] == []
 
 
 def test_the_drawing_in_contributing_has_every_place_of_the_tables() -> None:

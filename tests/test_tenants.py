@@ -22,7 +22,6 @@ from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
 
-from doors import TicketService
 from shared.config import ToolSettings
 from shared.identity import AuthProvider, Principal, Tenant, TenantDirectory, Upstream
 from shared.mcp_tools.catalog import TOOLS
@@ -38,6 +37,7 @@ from ticket_api.store import tables
 from ticket_api.store.connection import TenantConnection
 from ticket_api.tenancy import make_tenant
 from ticket_api.times import utc_now
+from ticket_service import TicketService
 from transport import Transport
 
 MARKS: Final = {"a": "okapi", "b": "quagga"}

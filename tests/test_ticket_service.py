@@ -13,13 +13,13 @@ from mcp import Client
 from mcp_types import CallToolResult
 from pydantic import SecretStr
 
-from doors import TicketService
 from shared.api_client import APIClient
 from shared.config import ToolSettings
 from shared.identity import DEFAULT_TENANT, Principal, Tenant, Upstream
 from shared.storage.database import make_engine, resolve_url
 from tests.shared.faulty_server import GUARD_S, answer, listening
 from tests.shared.given import Sender, on_behalf, text_of
+from ticket_service import TicketService
 
 DEPLOYMENT_KEY: Final = "key-of-the-deployment"
 ACME: Final = Tenant("acme")

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Final, Literal, Protocol
 
 from shared.errors import TicketServerError
-from transport.sessions.session import Owner
+from shared.identity import PrincipalKey
 
 _TOLERANCE_S: Final = 1e-6
 """Sums of intervals are not exact."""
@@ -80,13 +80,13 @@ class Rates:
     tenant_read: Rate
     tenant_write: Rate
 
-    def charges(self, owner: Owner, *, writes: bool) -> tuple[Charge, Charge]:
+    def charges(self, owner: PrincipalKey, *, writes: bool) -> tuple[Charge, Charge]:
         """Return what a request of `owner` costs."""
         if writes:
             return _pair("w", owner, "write", self.write, self.tenant_write)
         return _pair("r", owner, "read", self.read, self.tenant_read)
 
-    def comings(self, owner: Owner) -> tuple[Charge, Charge]:
+    def comings(self, owner: PrincipalKey) -> tuple[Charge, Charge]:
         """Return what an HTTP request of `owner` costs, whatever it carries."""
         return _pair("h", owner, "HTTP request", self._coming, self._tenant_coming)
 
@@ -100,7 +100,7 @@ class Rates:
 
 
 def _pair(
-    kind: str, owner: Owner, what: Literal["read", "write", "HTTP request"], rate: Rate, of_tenant: Rate
+    kind: str, owner: PrincipalKey, what: Literal["read", "write", "HTTP request"], rate: Rate, of_tenant: Rate
 ) -> tuple[Charge, Charge]:
     tenant, principal = owner
     # The length in front keeps every two apart, whatever signs their names have.

@@ -1,4 +1,4 @@
-"""API keys for operators: made, listed, rotated, revoked. What a presented key proves is in `auth.store.credentials`."""
+"""API keys for operators: made, listed, rotated, revoked. What a presented key proves: `auth.store.credentials`."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

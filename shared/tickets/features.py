@@ -25,7 +25,7 @@ MAX_WORDS: Final = 100
 TOTAL_ORDER: Final = "total-order"
 CLEAR: Final = "clear"
 FEATURES: Final[Mapping[str, str]] = MappingProxyType({
-    TOTAL_ORDER: "Pages are fetched as asked for: sortOrder is honoured, ties have one order. Else shared/tickets/pages.py.",
+    TOTAL_ORDER: "Pages are fetched as asked for: sortOrder is honoured, ties have one order. Else see pages.py.",
     CLEAR: "update_ticket empties fields by `clear` in the PUT. Else only texts can be emptied; the result says so.",
 })  # fmt: skip
 

@@ -2,8 +2,8 @@
 
 A write is known by its words (tool, who acts, what is written) for minutes, and by its idempotency key for a day. Each
 is claimed before it is sent and settled afterwards. Texts and keys come as digests only; ids are kept as they are.
-`MemoryRecentWrites` serves one instance, `SharedRecentWrites` of `transport.sessions.valkey.recent_writes` many; both pass
-tests/transport/sessions/valkey/test_recent_writes.py.
+`MemoryRecentWrites` serves one instance, `SharedRecentWrites` of `transport.sessions.valkey.recent_writes` many;
+both pass tests/transport/sessions/valkey/test_recent_writes.py.
 """
 
 import time
@@ -13,8 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, Protocol
 
-Owner = tuple[str, str]
-"""Tenant and principal."""
+from shared.identity import PrincipalKey
 
 KEY_S: Final = 24 * 3600.0
 """Seconds for which a write is known by its idempotency key."""
@@ -51,7 +50,7 @@ class Write:
     before it was sent.
     """
 
-    owner: Owner
+    owner: PrincipalKey
     words: str
     window_s: float
     upstream: str
@@ -124,7 +123,7 @@ class MemoryRecentWrites:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._owners: OrderedDict[Owner, dict[str, _Kept]] = OrderedDict()
+        self._owners: OrderedDict[PrincipalKey, dict[str, _Kept]] = OrderedDict()
 
     async def claim(self, write: Write, token: str) -> Earlier | None:
         """See `RecentWrites`."""
@@ -156,7 +155,7 @@ class MemoryRecentWrites:
             written = write if claimed is None else claimed.write
             self._keep(kept, token, _Kept(written, state, now - age_s, now, subject))
 
-    def _of(self, owner: Owner) -> dict[str, _Kept]:
+    def _of(self, owner: PrincipalKey) -> dict[str, _Kept]:
         """Return what is kept of `owner`, without what is over."""
         now = self._clock()
         kept = {

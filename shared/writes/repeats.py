@@ -25,11 +25,11 @@ from shared.errors import (
     UpstreamError,
     UpstreamUnavailableError,
 )
-from shared.identity import DEFAULT_TENANT
+from shared.identity import DEFAULT_TENANT, PrincipalKey
 from shared.tickets.acting_user import Call
 from shared.tickets.results import Result
 from shared.writes.outcome import LOOK_S
-from shared.writes.recent_writes import LEASE_S, Earlier, Owner, RecentWrites, State, Write
+from shared.writes.recent_writes import LEASE_S, Earlier, RecentWrites, State, Write
 
 ResultT = TypeVar("ResultT", bound=Result)
 ShownT_co = TypeVar("ShownT_co", bound=Result, covariant=True)
@@ -94,7 +94,7 @@ def write_of(
     )
 
 
-def upstream_key(owner: Owner, key: str) -> str:
+def upstream_key(owner: PrincipalKey, key: str) -> str:
     """Return what the ticket API is given for the idempotency key of `owner`."""
     return digest([*owner, key])
 

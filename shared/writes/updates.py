@@ -1,7 +1,8 @@
 """One change of an existing ticket, from the request to a true word about it.
 
-The history decides (`shared.writes.verification`); what the ticket holds afterwards decides only where no entry of this change
-is found. A ticket and its history are read by two requests, in an order in which a change in between is seen.
+The history decides (`shared.writes.verification`); what the ticket holds afterwards decides only where no entry of
+this change is found. A ticket and its history are read by two requests, in an order in which a change in between is
+seen.
 """
 
 from collections.abc import Mapping, Sequence

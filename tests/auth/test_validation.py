@@ -28,8 +28,10 @@ def test_what_is_no_address_is_refused(email: str) -> None:
 
 @pytest.mark.parametrize(("check", "wrong"), [
     (validation.label, ""), (validation.label, " \t"), (validation.label, "x" * 201), (validation.label, "two\nlines"),
-    (validation.ticket_user, " "), (validation.ticket_user, "x" * 51), (validation.role, "owner"), (validation.role, "Admin"),
-    (validation.upstream_reference, "env:"), (validation.upstream_reference, "env:A B"), (validation.upstream_reference, "file:x"),
+    (validation.ticket_user, " "), (validation.ticket_user, "x" * 51), (validation.role, "owner"),
+    (validation.role, "Admin"),
+    (validation.upstream_reference, "env:"), (validation.upstream_reference, "env:A B"),
+    (validation.upstream_reference, "file:x"),
     (validation.upstream_reference, "gs://bucket"),
 ])  # fmt: skip
 def test_other_wrong_words_are_refused(check: Callable[[str], object], wrong: str) -> None:

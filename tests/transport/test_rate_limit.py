@@ -9,13 +9,13 @@ from functools import partial
 import pytest
 import redis
 
+from shared.identity import PrincipalKey
 from tests.transport.brokers import ME, MakeBroker, Quiet, opened
 from tests.transport.serving import until
 from transport.rate_limit import Charge, Rate, RateLimitedError, Rates, Wait
 from transport.sessions import memory_rate_limit
 from transport.sessions.broker import Admission, Call
 from transport.sessions.memory_rate_limit import MemoryBuckets
-from transport.sessions.session import Owner
 from transport.sessions.valkey.broker import ValkeyBroker
 
 SLOW = Rate(1, 3)
@@ -58,7 +58,7 @@ def test_a_rate_that_nothing_could_pass_is_refused(per_minute: float, burst: int
 
 def test_no_two_owners_share_a_bucket() -> None:
     owners = [("a", "b:c"), ("a:b", "c"), ("a", "b"), ("b", "a"), ("t", ""), ("", "t:t")]
-    kinds: list[Callable[[Owner], tuple[Charge, Charge]]] = [
+    kinds: list[Callable[[PrincipalKey], tuple[Charge, Charge]]] = [
         partial(RATES.charges, writes=False),
         partial(RATES.charges, writes=True),
         RATES.comings,

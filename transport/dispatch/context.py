@@ -18,12 +18,11 @@ from mcp.shared.message import ServerMessageMetadata
 from mcp.shared.transport_context import TransportContext
 from mcp_types import CONNECTION_CLOSED, REQUEST_TIMEOUT, ErrorData, RequestId
 
-from shared.identity import Principal
+from shared.identity import Principal, PrincipalKey
 from shared.telemetry import get_logger
 from transport import jsonrpc
 from transport.sessions.broker import Note, SessionBroker
 from transport.sessions.event_log import Kind
-from transport.sessions.session import Owner
 
 log = get_logger(__name__)
 
@@ -72,7 +71,7 @@ class Channel(Protocol):
 class _Waiter:
     session: str | None
     """Whose answer counts; None while it is the answer that tells."""
-    owner: Owner | None = None
+    owner: PrincipalKey | None = None
     """Where no session is known: whose sessions count."""
     on_progress: ProgressFnT | None = None
     arrived: anyio.Event = field(default_factory=anyio.Event)
@@ -137,7 +136,7 @@ class BackChannel:
         if opts.get("cancel_on_abandon", True):
             await self.tell(to, "notifications/cancelled", {"requestId": request, "reason": reason})
 
-    async def recognise(self, owner: Owner, write: Callable[[bytes], Awaitable[None]]) -> str | None:
+    async def recognise(self, owner: PrincipalKey, write: Callable[[bytes], Awaitable[None]]) -> str | None:
         """Return the session of the client that reads what `write` sends; None when it does not tell in time.
 
         A client that comes again answers a ping at the endpoint it had, whichever instance that reaches. The answer

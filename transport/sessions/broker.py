@@ -14,9 +14,10 @@ from typing import Any, Literal, NamedTuple, Protocol
 from mcp_types import RequestId
 
 from shared.errors import TicketServerError
+from shared.identity import PrincipalKey
 from transport.rate_limit import Buckets, Charge, Wait
 from transport.sessions.event_log import Event, Kind
-from transport.sessions.session import Owner, SessionRecord
+from transport.sessions.session import SessionRecord
 from transport.sessions.stream_counts import StreamCounts
 
 
@@ -86,7 +87,7 @@ class Note:
     the server published an event.
     """
     session: str
-    owner: Owner
+    owner: PrincipalKey
     """Whose session it is: whoever proved to be this principal said it."""
     request: RequestId | None = None
     body: dict[str, Any] = field(default_factory=dict)
@@ -208,7 +209,7 @@ class SessionBroker(Protocol):
         """Keep what `initialize` and `initialized` changed."""
         ...
 
-    async def admit(self, session: str, owner: Owner, wire: str, calls: Sequence[Call]) -> Admitted:
+    async def admit(self, session: str, owner: PrincipalKey, wire: str, calls: Sequence[Call]) -> Admitted:
         """Record requests before they run. When one of them is refused, none is recorded.
 
         Without calls it only looks up the session. Either way it is a sign of life. A stream that the calls name is

@@ -9,6 +9,7 @@ from typing import Any, Final
 import anyio
 from mcp_types import RequestId
 
+from shared.identity import PrincipalKey
 from shared.telemetry import get_logger
 from transport.rate_limit import Wait
 from transport.sessions.broker import (
@@ -24,7 +25,7 @@ from transport.sessions.broker import (
 from transport.sessions.event_log import Event, EventLog, Kind
 from transport.sessions.memory_rate_limit import MemoryBuckets
 from transport.sessions.memory_session import MemoryAttachment, MemoryClaim, MemorySession
-from transport.sessions.session import Limits, Owner, SessionRecord, has_room
+from transport.sessions.session import Limits, SessionRecord, has_room
 from transport.sessions.stream_counts import CountsHere
 
 log = get_logger(__name__)
@@ -122,7 +123,7 @@ class InMemoryBroker:
     async def save(self, record: SessionRecord) -> None:
         """Nothing to do: `find` hands out the record itself."""
 
-    async def admit(self, session: str, owner: Owner, wire: str, calls: Sequence[Call]) -> Admitted:
+    async def admit(self, session: str, owner: PrincipalKey, wire: str, calls: Sequence[Call]) -> Admitted:
         """Record requests before they run."""
         known = self._sessions.get(session)
         if known is None or known.record.owner != owner or known.record.wire != wire:

@@ -9,8 +9,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
-Owner = tuple[str, str]
-"""`Principal.key`: tenant and id."""
+from shared.identity import PrincipalKey
 
 _TIMES_WHAT_IS_FREE: Final = 8
 _FIRST_THAT_COMES_AGAIN: Final = "2025-11-25"
@@ -40,7 +39,7 @@ class SessionRecord:
     """
 
     id: str
-    owner: Owner
+    owner: PrincipalKey
     """Whoever opened it."""
     wire: str
     version: str | None = None

@@ -1,25 +1,26 @@
 """How many streams each principal reads: the seam, and the count of a single instance.
 
-`valkey_stream_counts.SharedCounts` counts those of many instances. Both pass tests/transport/sessions/test_stream_counts.py.
+`valkey.stream_counts.SharedCounts` counts those of many instances. Both pass
+tests/transport/sessions/test_stream_counts.py.
 """
 
 from typing import Protocol
 
-from transport.sessions.session import Owner
+from shared.identity import PrincipalKey
 
 
 class StreamCounts(Protocol):
     """Counts streams that are open."""
 
-    async def take(self, owner: Owner, most: int) -> bool:
+    async def take(self, owner: PrincipalKey, most: int) -> bool:
         """Count one more stream of `owner`, unless they would be more than `most` then. Never raises."""
         ...
 
-    def add(self, owner: Owner) -> None:
+    def add(self, owner: PrincipalKey) -> None:
         """Count one more in any case."""
         ...
 
-    def drop(self, owner: Owner) -> None:
+    def drop(self, owner: PrincipalKey) -> None:
         """Count one less, which was counted before."""
         ...
 
@@ -28,21 +29,21 @@ class CountsHere:
     """Counts those of this process."""
 
     def __init__(self) -> None:
-        self.of: dict[Owner, int] = {}
+        self.of: dict[PrincipalKey, int] = {}
         """How many are open; nobody is kept who has none."""
 
-    async def take(self, owner: Owner, most: int) -> bool:
+    async def take(self, owner: PrincipalKey, most: int) -> bool:
         """Count one more stream of `owner`, unless they would be too many."""
         if self.of.get(owner, 0) >= most:
             return False
         self.add(owner)
         return True
 
-    def add(self, owner: Owner) -> None:
+    def add(self, owner: PrincipalKey) -> None:
         """Count one more in any case."""
         self.of[owner] = self.of.get(owner, 0) + 1
 
-    def drop(self, owner: Owner) -> None:
+    def drop(self, owner: PrincipalKey) -> None:
         """Count one less."""
         self.of[owner] -= 1
         if not self.of[owner]:

@@ -19,6 +19,7 @@ import anyio
 import anyio.abc
 from mcp_types import RequestId
 
+from shared.identity import PrincipalKey
 from shared.telemetry import get_logger
 from transport.last_words import last_words
 from transport.sessions.broker import (
@@ -31,7 +32,7 @@ from transport.sessions.broker import (
     Note,
 )
 from transport.sessions.event_log import Event, Kind
-from transport.sessions.session import Limits, Owner, SessionRecord, has_room
+from transport.sessions.session import Limits, SessionRecord, has_room
 from transport.sessions.valkey import codec, scripts
 from transport.sessions.valkey.calls import FINISH_S, Calls, Post
 from transport.sessions.valkey.client import Script
@@ -166,7 +167,7 @@ class ValkeyBroker:
 
     # ---- calls and messages
 
-    async def admit(self, session: str, owner: Owner, wire: str, calls: Sequence[Call]) -> Admitted:
+    async def admit(self, session: str, owner: PrincipalKey, wire: str, calls: Sequence[Call]) -> Admitted:
         """Record requests before they run."""
         deadline = asyncio.get_running_loop().time() + ADMIT_S
         if session not in self._hub.held:

@@ -13,12 +13,13 @@ from typing import Final
 
 from mcp_types import RequestId
 
+from shared.identity import PrincipalKey
 from shared.telemetry import get_logger
 from transport import jsonrpc
 from transport.rate_limit import Wait
 from transport.sessions.broker import Admission, BrokerUnavailableError, Call, SessionGoneError
 from transport.sessions.event_log import Event, Kind
-from transport.sessions.session import Owner, SessionRecord
+from transport.sessions.session import SessionRecord
 from transport.sessions.valkey import codec, scripts
 from transport.sessions.valkey.instance import Hub
 from transport.sessions.valkey.local_stream import HeldStream, LocalClaim, new_token, unnumbered
@@ -52,7 +53,7 @@ class Post:
     __slots__ = ("calls", "owner", "reader", "session", "tokens", "wire")
 
     def __init__(
-        self, session: str, owner: Owner, wire: str, calls: Sequence[Call], reader: HeldStream | None = None
+        self, session: str, owner: PrincipalKey, wire: str, calls: Sequence[Call], reader: HeldStream | None = None
     ) -> None:
         self.session = session
         self.owner = owner

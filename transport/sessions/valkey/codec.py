@@ -7,10 +7,11 @@ from typing import Any
 
 from mcp_types import RequestId
 
+from shared.identity import PrincipalKey
 from transport.rate_limit import Charge, Wait
 from transport.sessions.broker import Note
 from transport.sessions.event_log import Event, Kind
-from transport.sessions.session import Owner, SessionRecord
+from transport.sessions.session import SessionRecord
 
 
 def encode_request(request: RequestId) -> str:
@@ -29,7 +30,7 @@ def decode_requests(texts: Sequence[bytes]) -> list[RequestId]:
     return [json.loads(text) for text in texts]
 
 
-def encode_owner(owner: Owner) -> str:
+def encode_owner(owner: PrincipalKey) -> str:
     """Return an owner as one text that no other owner has."""
     return json.dumps(owner)
 

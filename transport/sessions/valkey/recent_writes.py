@@ -7,8 +7,9 @@ its lease is over, and is looked at first. Digests and ids only.
 from contextlib import suppress
 from typing import Any, Final
 
+from shared.identity import PrincipalKey
 from shared.telemetry import get_logger
-from shared.writes.recent_writes import LEASE_S, MAX_WRITES, Earlier, MemoryRecentWrites, Owner, State, Write
+from shared.writes.recent_writes import LEASE_S, MAX_WRITES, Earlier, MemoryRecentWrites, State, Write
 from transport.sessions.broker import BrokerUnavailableError
 from transport.sessions.valkey import codec, scripts
 from transport.sessions.valkey.client import Script
@@ -54,7 +55,7 @@ class SharedRecentWrites:
         with suppress(BrokerUnavailableError):  # then the claim there becomes a doubt with its lease
             await self._ask(scripts.SETTLE_WRITE, write.owner, token, state or "", _ms(age_s), subject, *fields)
 
-    async def _ask(self, script: Script, owner: Owner, *args: str | int) -> Any:
+    async def _ask(self, script: Script, owner: PrincipalKey, *args: str | int) -> Any:
         """Run a script about the writes of `owner`. Raises: BrokerUnavailableError."""
         try:
             if not self._hub.link.is_up:

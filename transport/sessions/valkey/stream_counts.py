@@ -12,8 +12,8 @@ from typing import Final
 
 import anyio
 
+from shared.identity import PrincipalKey
 from transport.sessions.broker import BrokerUnavailableError
-from transport.sessions.session import Owner
 from transport.sessions.stream_counts import CountsHere
 from transport.sessions.valkey import codec, scripts
 from transport.sessions.valkey.instance import Hub
@@ -31,10 +31,10 @@ class SharedCounts(CountsHere):
         super().__init__()
         self._hub = hub
         self._notes = itertools.count(1)
-        self._told: dict[Owner, tuple[int, float]] = {}
+        self._told: dict[PrincipalKey, tuple[int, float]] = {}
         """How many there were when it was told last, and when that was."""
 
-    async def take(self, owner: Owner, most: int) -> bool:
+    async def take(self, owner: PrincipalKey, most: int) -> bool:
         """Count one more stream of `owner`, unless they would be too many."""
         if not await super().take(owner, most):
             return False
@@ -48,7 +48,7 @@ class SharedCounts(CountsHere):
                 self.drop(owner)
         return fits
 
-    async def _tell(self, owner: Owner, most: int | None) -> bool:
+    async def _tell(self, owner: PrincipalKey, most: int | None) -> bool:
         """Tell how many there are. Raises: BrokerUnavailableError."""
         count, now = self.of.get(owner, 0), asyncio.get_running_loop().time()
         args = (codec.encode_owner(owner), next(self._notes), count, "" if most is None else most)
@@ -69,6 +69,6 @@ class SharedCounts(CountsHere):
                 elif count != told or at < long_ago:
                     tasks.start_soon(self._tell_quietly, owner)
 
-    async def _tell_quietly(self, owner: Owner) -> None:
+    async def _tell_quietly(self, owner: PrincipalKey) -> None:
         with suppress(BrokerUnavailableError):
             await self._tell(owner, None)
