@@ -112,9 +112,7 @@ class Transport:
         gate = Gate(rates=rates, required_scope=required_scope, trail=trail)
         tenants = Names(MAX_TENANTS)
         self._engine = Engine(server, broker, limits=limits, bus=bus, gate=gate, tenants=tenants, counter=counter)
-        self._answers = answers = OpenAnswers(
-            broker.streams, auth_provider, most=limits.max_streams_per_principal, recheck_s=recheck_s
-        )
+        self._answers = answers = OpenAnswers(auth_provider, most=limits.max_streams_per_principal, recheck_s=recheck_s)
         self._draining = asyncio.Event()
         guard = Guard(
             hosts=allowed_hosts,
@@ -191,16 +189,16 @@ class Transport:
                 yield
             finally:
                 self._draining.set()
-                self._broker.wake_all()
+                self._broker.wake_streams()
 
     async def drain(self) -> None:
         """Take no new sessions, let calls in flight end, answer the rest; afterwards every stream ends by itself."""
         self._draining.set()
-        log.info("drain_started", **self._broker.figures())
-        self._broker.wake_all()
+        log.info("drain_started", **self._broker.stats())
+        self._broker.wake_streams()
         await self._engine.stop(self._limits.drain_s)
-        self._broker.wake_all()
-        log.info("drain_finished", **self._broker.figures())
+        self._broker.wake_streams()
+        log.info("drain_finished", **self._broker.stats())
 
     @property
     def limits(self) -> Limits:
@@ -224,7 +222,7 @@ class Transport:
 
     def figures(self) -> Mapping[str, int]:
         """Return how many `sessions`, `streams` and `log_bytes` there are."""
-        return self._broker.figures()
+        return self._broker.stats()
 
 
 class _ForBrowsers:

@@ -68,7 +68,7 @@ class SSETransportHandler(TransportHandler):
             if session is not None:
                 return await self._attach(coming, session)
             try:
-                await place.take(again=True)
+                place.take(again=True)
             except TooManyStreamsError:
                 return None
             return await stream.once_possible(lambda: self._take_up(coming, stream))
@@ -81,7 +81,7 @@ class SSETransportHandler(TransportHandler):
         if self._draining.is_set():
             raise errors.draining()
         try:
-            await place.take()
+            place.take()
             return await self._open(coming)
         except TooManyStreamsError as error:
             raise errors.too_many_streams(error) from None
@@ -178,7 +178,13 @@ class MessageHandler(TransportHandler):
         self._broker = broker
         self._guard = guard
         self._draining = draining
-        self._intake = Intake(engine, broker, wire=WIRE, how_to_open="Open a new one with GET on the SSE endpoint.")
+        self._intake = Intake(
+            engine,
+            broker,
+            wire=WIRE,
+            own_stream=False,
+            how_to_open="Open a new one with GET on the SSE endpoint.",
+        )
 
     async def handle_request(self, request: Request, auth_info: Principal) -> ASGIApp:
         """Return 202, or refuse."""

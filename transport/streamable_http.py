@@ -7,10 +7,8 @@ Source: modelcontextprotocol.io/specification/<revision>/basic/transports; SEP-1
 """
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from hashlib import sha256
 from typing import Final
 
 from mcp_types import JSONRPCRequest
@@ -31,12 +29,12 @@ from transport.http.session_posts import Intake
 from transport.http.stream_slots import OpenAnswer, OpenAnswers, TooManyStreamsError
 from transport.jsonrpc import Inbound
 from transport.sessions.broker import (
-    Admitted,
-    Attachment,
     BrokerUnavailableError,
     CapReachedError,
+    ClaimResult,
     SessionBroker,
     SessionGoneError,
+    StreamReader,
 )
 from transport.sessions.session import SESSION_ID, EventId, Limits, SessionRecord, new_session_id
 from transport.streamable_http_stateless import VERSION_HEADER, StatelessHandler
@@ -71,7 +69,11 @@ class StreamableHTTPTransportHandler(TransportHandler):
         self._draining = draining
         self._counter = counter
         self._intake = Intake(
-            engine, broker, wire=WIRE, how_to_open="Send initialize without Mcp-Session-Id to open a new one."
+            engine,
+            broker,
+            wire=WIRE,
+            own_stream=True,
+            how_to_open="Send initialize without Mcp-Session-Id to open a new one.",
         )
         self._stateless = StatelessHandler(engine.exchanges, answers, limits=limits, kind=WIRE)
 
@@ -107,9 +109,8 @@ class StreamableHTTPTransportHandler(TransportHandler):
             raise RefusedError(400, "batch", "Send initialize alone, not in a batch.")
         if opens and SESSION_HEADER not in request.headers:
             return await self._initialize(inbound, caller)
-        stream = _stream_of(requests)
-        admitted = await self._intake.take(_session_of(request), inbound, caller, batch=batch, stream=stream)
-        return self._answers(admitted, stream, principal)
+        claimed = await self._intake.take(_session_of(request), inbound, caller, batch=batch)
+        return self._answers(claimed, principal)
 
     async def _check_scopes(self, requests: Sequence[JSONRPCRequest], caller: Caller) -> None:
         """Refuse a POST of which one request may not be asked, with the status that makes a client ask for more."""
@@ -121,11 +122,10 @@ class StreamableHTTPTransportHandler(TransportHandler):
 
     async def _initialize(self, inbound: Sequence[Inbound], caller: Caller) -> ASGIApp:
         session = await self._open(caller.principal)
-        stream = _stream_of([one.message for one in inbound if isinstance(one.message, JSONRPCRequest)])
-        admitted = await self._intake.take(session, inbound, caller, batch=False, stream=stream)
-        if admitted.record.version is None:
-            return _Failed(self._answers(admitted, stream, caller.principal), self._broker, session)
-        return self._answers(admitted, stream, caller.principal, {SESSION_HEADER: session})
+        claimed = await self._intake.take(session, inbound, caller, batch=False)
+        if claimed.record.version is None:
+            return _Failed(self._answers(claimed, caller.principal), self._broker, session)
+        return self._answers(claimed, caller.principal, {SESSION_HEADER: session})
 
     async def _open(self, principal: Principal) -> str:
         if self._draining.is_set():
@@ -138,19 +138,17 @@ class StreamableHTTPTransportHandler(TransportHandler):
         log.info("session_opened", session=record.id[:8], wire=WIRE, principal=record.owner[1])
         return record.id
 
-    def _answers(
-        self, admitted: Admitted, name: str, principal: Principal, headers: Mapping[str, str] | None = None
-    ) -> ASGIApp:
+    def _answers(self, claimed: ClaimResult, principal: Principal, headers: Mapping[str, str] | None = None) -> ASGIApp:
         """Return the stream of a POST, which ends when every request of it is answered; 202 where there is none."""
-        record, attachment = admitted.record, admitted.stream
-        if attachment is None:
+        record, name = claimed.record, claimed.stream
+        if claimed.reader is None:
             return Reply(202, b"")
         # Clients of earlier revisions take an event without data for a broken message.
-        seen = str(EventId(record.id, admitted.after, name))
+        seen = str(EventId(record.id, claimed.after, name))
         priming = sse_format.event(b"", event_id=seen) if record.comes_again else b""
         with self._open_answers.enter(principal) as place:
             place.count()
-            return self._stream(self._opened(attachment, record, name, greeting=priming), place, headers)
+            return self._stream(self._opened(claimed.reader, record, name, greeting=priming), place, headers)
 
     # ---- GET and DELETE
 
@@ -165,7 +163,7 @@ class StreamableHTTPTransportHandler(TransportHandler):
         session, seen = _session_of(request), _seen_by(request)
         with self._open_answers.enter(principal) as place:
             try:
-                await place.take(again=seen is not None)
+                place.take(again=seen is not None)
             except TooManyStreamsError as error:
                 raise errors.too_many_streams(error) from None
             return await self._resume(session, seen, principal, place)
@@ -215,7 +213,7 @@ class StreamableHTTPTransportHandler(TransportHandler):
             self._counter.count("streams_opened", wire=WIRE)
         return Stream(opening, limits=self._limits, draining=self._draining, place=place, headers=headers)
 
-    def _opened(self, attachment: Attachment, record: SessionRecord, name: str, *, greeting: bytes = b"") -> Opened:
+    def _opened(self, attachment: StreamReader, record: SessionRecord, name: str, *, greeting: bytes = b"") -> Opened:
         def may_leave() -> bool:
             return self._broker.is_shared and (not name or record.comes_again)
 
@@ -262,10 +260,3 @@ def _seen_by(request: Request) -> EventId | None:
 def _unknown_event() -> RefusedError:
     text = "There is no stream of this session to resume from that Last-Event-ID. Leave it out to open a new one."
     return RefusedError(400, "unknown_event", text)
-
-
-def _stream_of(requests: Sequence[JSONRPCRequest]) -> str:
-    """Return the name of the stream of a POST. A repeat of the same POST has the same, and so takes the stream over."""
-    if not requests:
-        return ""
-    return sha256(json.dumps([one.id for one in requests]).encode()).hexdigest()[:16]

@@ -73,7 +73,7 @@ class StatelessHandler:
         with self._answers.enter(caller.principal) as place:
             try:
                 if message.method == "subscriptions/listen":  # the only one that is a stream for certain
-                    await place.take()
+                    place.take()
                 await self._exchanges.pay(message, caller)
             except TooManyStreamsError as error:
                 raise errors.too_many_streams(error, message.id) from None

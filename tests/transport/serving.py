@@ -19,7 +19,6 @@ from transport.http.stream_slots import OpenAnswer, OpenAnswers
 from transport.sessions.broker import SessionBroker
 from transport.sessions.memory import InMemoryBroker
 from transport.sessions.session import Limits
-from transport.sessions.stream_counts import CountsHere
 
 
 async def until(done: Callable[[], object], seconds: float = 10) -> None:
@@ -64,7 +63,7 @@ class KeyPerPerson(AuthProvider):
 
 def a_place() -> OpenAnswer:
     """Return the place of a stream that is served by hand."""
-    return OpenAnswers(CountsHere(), KeyPerPerson(), most=100).enter(Principal("me"))
+    return OpenAnswers(KeyPerPerson(), most=100).enter(Principal("me"))
 
 
 @dataclass

@@ -121,7 +121,7 @@ async def our_engine(*, forgetful: bool) -> AsyncGenerator[Ask]:
         if forgetful:
             engine.ended(session.id)
         inbound, _ = parse(json.dumps(message).encode())
-        await engine.receive(session.id, inbound, caller, kind="sse")
+        await engine.receive(session.id, inbound, caller, kind="sse", own_stream=False)
         if "id" not in message:
             return None
         while True:
@@ -235,5 +235,5 @@ async def test_initialize_has_taken_effect_when_its_post_returns() -> None:
     await broker.open(session)
     async with engine.run():
         inbound, _ = parse(json.dumps(ask("initialize", initialize_params()) | {"id": 1}).encode())
-        await engine.receive(session.id, inbound, Caller(Principal("me"), {}), kind="sse")
+        await engine.receive(session.id, inbound, Caller(Principal("me"), {}), kind="sse", own_stream=False)
         assert session.version == "2025-11-25"

@@ -21,7 +21,7 @@ from mcp_types import CONNECTION_CLOSED, REQUEST_TIMEOUT, ErrorData, RequestId
 from shared.identity import Principal, PrincipalKey
 from shared.telemetry import get_logger
 from transport import jsonrpc
-from transport.sessions.broker import Note, SessionBroker
+from transport.sessions.broker import InstanceMessage, SessionBroker
 from transport.sessions.event_log import Kind
 
 log = get_logger(__name__)
@@ -77,8 +77,8 @@ class _Waiter:
     arrived: anyio.Event = field(default_factory=anyio.Event)
     outcome: dict[str, Any] | ErrorData | None = None
 
-    def accepts(self, note: Note) -> bool:
-        return note.session == self.session if self.session is not None else note.owner == self.owner
+    def accepts(self, message: InstanceMessage) -> bool:
+        return message.session == self.session if self.session is not None else message.owner == self.owner
 
     def settle(self, outcome: dict[str, Any] | ErrorData) -> None:
         if self.outcome is None:
@@ -157,31 +157,31 @@ class BackChannel:
                 del self._waiters[request]
         return waiter.session
 
-    async def pass_on(self, note: Note) -> None:
+    async def pass_on(self, message: InstanceMessage) -> None:
         """Bring a client's answer or progress to the instance that asked; a forged or late id finds nobody.
 
         Raises:
             BrokerUnavailableError: it is on another instance, which cannot be reached now.
         """
-        ours = _OUR_ID.fullmatch(note.request) if isinstance(note.request, str) else None
+        ours = _OUR_ID.fullmatch(message.request) if isinstance(message.request, str) else None
         if ours is None:
             return
         if ours[1] == self._broker.instance:
-            await self.told(note)
+            await self.on_message(message)
         else:
-            await self._broker.tell(note, instance=ours[1])
+            await self._broker.publish(message, instance=ours[1])
 
-    async def told(self, note: Note) -> None:
+    async def on_message(self, message: InstanceMessage) -> None:
         """Hand a client's answer or progress to whoever waits for it here."""
-        waiter = self._waiters.get(note.request) if note.request is not None else None
-        if waiter is None or not waiter.accepts(note):
+        waiter = self._waiters.get(message.request) if message.request is not None else None
+        if waiter is None or not waiter.accepts(message):
             return
-        if note.kind == "answered":
-            waiter.session = note.session
-            error = note.body.get("error")
-            waiter.settle(ErrorData.model_validate(error) if error is not None else note.body.get("result") or {})
+        if message.kind == "answered":
+            waiter.session = message.session
+            error = message.body.get("error")
+            waiter.settle(ErrorData.model_validate(error) if error is not None else message.body.get("result") or {})
         elif waiter.on_progress is not None:
-            await self._report(waiter.on_progress, note.body)
+            await self._report(waiter.on_progress, message.body)
 
     async def _report(self, on_progress: ProgressFnT, params: Mapping[str, Any]) -> None:
         progress = params.get("progress")

@@ -37,7 +37,8 @@ from transport.dispatch.usage import Usage
 from transport.http import errors
 from transport.last_words import last_words
 from transport.rate_limit import RateLimitedError, Wait
-from transport.sessions.broker import Admission, Admitted, BrokerUnavailableError, Call, Note, SessionBroker
+from transport.sessions.broker import BrokerUnavailableError, ClaimResult, InstanceMessage, SessionBroker
+from transport.sessions.claims import Attempt, ClaimStatus, RequestClaim
 from transport.sessions.session import Limits, SessionRecord
 
 log = get_logger(__name__)
@@ -46,10 +47,10 @@ _LAST_WORDS_S: Final = 1.0
 
 
 class RequestRefusedError(Exception):
-    """A request id was used before: for something else, or so long ago that its answer is gone."""
+    """Another request with the same id is running, and the responses could not be told apart."""
 
     def __init__(self, request: RequestId) -> None:
-        super().__init__("This request id was already used in this session. Nothing was done; send it with a new id.")
+        super().__init__("Another request with this id is still running. Nothing was done; send it with a new id.")
         self.request = request
 
 
@@ -110,51 +111,48 @@ class Engine:
                 self._tasks.cancel_scope.cancel()
 
     async def receive(
-        self, session_id: str, inbound: Sequence[jsonrpc.Inbound], caller: Caller, *, kind: str, stream: str = ""
-    ) -> Admitted:
+        self, session_id: str, inbound: Sequence[jsonrpc.Inbound], caller: Caller, *, kind: str, own_stream: bool
+    ) -> ClaimResult:
         """Take the messages of one POST; when this returns they are recorded, and each request runs at most once.
 
         Args:
-            session_id: whom they are for, as the client says.
+            session_id: the session, as the client says.
             inbound: the messages.
             caller: who sent them.
             kind: name of the wire.
-            stream: name of the stream that answers belong to; empty for the session's standalone one.
+            own_stream: whether the responses come on a stream of their own, else on the session's standalone one.
 
         Returns:
-            The session, and the stream that was named, which has to be closed.
+            The session, and the reader of the POST's stream, which has to be closed.
 
         Raises:
-            RequestRefusedError: a request id was used before; nothing of this POST was done.
+            RequestRefusedError: a request with the same id runs; nothing of this POST was done.
             SessionGoneError: the caller has no such session on this wire.
             BrokerUnavailableError: it could not be recorded; nothing of this POST was done.
         """
-        calls = [
-            self._call(one.message, one.digest, stream, caller.principal)
+        claims = [
+            self._claim(one.message, one.digest, caller.principal)
             for one in inbound
             if isinstance(one.message, JSONRPCRequest)
         ]
-        admitted = await self._broker.admit(session_id, caller.principal.key, kind, calls)
-        session = admitted.record
-        new: dict[RequestId, Call] = {}
-        for call, admission in zip(calls, admitted.admissions, strict=True):
-            if admission is Admission.REFUSED:
-                raise RequestRefusedError(call.request)
-            if admission is Admission.NEW:
-                new[call.request] = call
+        claimed = await self._broker.claim(session_id, caller.principal.key, kind, claims, own_stream=own_stream)
+        if ClaimStatus.REFUSED in claimed.statuses:
+            raise RequestRefusedError(claims[claimed.statuses.index(ClaimStatus.REFUSED)].request)
+        session, attempts = claimed.record, iter(claimed.attempts)
         for one in inbound:
             if isinstance(one.message, JSONRPCRequest):
-                if one.message.id in new:
-                    wait = admitted.waits.get(one.message.id)
-                    await self._start(session, one.message, new[one.message.id], caller, kind, wait=wait)
+                attempt = next(attempts)
+                if attempt is not None:
+                    wait = claimed.waits.get(one.message.id)
+                    await self._start(session, one.message, attempt, caller, kind, wait=wait)
                 continue
             try:
                 await self._take(session, one.message, caller, kind)
             except BrokerUnavailableError:
-                if not calls:
+                if not claims:
                     raise
                 log.warning("answer_lost")  # the requests next to it are recorded, and have to run
-        return admitted
+        return claimed
 
     async def check_scope(self, request: JSONRPCRequest, caller: Caller) -> None:
         """Refuse what would be refused when it is received; see `Gate.check_scope`. Raises: InsufficientScopeError."""
@@ -171,25 +169,27 @@ class Engine:
             case JSONRPCNotification():
                 await self._notified(session, message, caller, kind)
             case JSONRPCResponse():
-                note = Note("answered", session.id, session.owner, message.id, {"result": message.result})
-                await self.channel.pass_on(note)
+                answer = {"result": message.result}
+                await self.channel.pass_on(InstanceMessage("answered", session.id, session.owner, message.id, answer))
             case JSONRPCError():
                 error = message.error.model_dump(mode="json", exclude_none=True)
-                await self.channel.pass_on(Note("answered", session.id, session.owner, message.id, {"error": error}))
+                await self.channel.pass_on(
+                    InstanceMessage("answered", session.id, session.owner, message.id, {"error": error})
+                )
 
     def _writes(self, request: JSONRPCRequest) -> bool:
         return self._kernel.writes(request.method, request.params)
 
-    def _call(self, request: JSONRPCRequest, digest: bytes, stream: str, principal: Principal) -> Call:
+    def _claim(self, request: JSONRPCRequest, digest: bytes, principal: Principal) -> RequestClaim:
         writes = self._writes(request)
-        charges = self._gate.charges(principal, request, writes=writes)
-        return Call(request.id, digest, writes, request.method == "initialize", stream, charges)
+        costs = self._gate.costs(principal, request, writes=writes)
+        return RequestClaim(request.id, digest, writes, request.method == "initialize", costs)
 
     async def _start(
         self,
         session: SessionRecord,
         request: JSONRPCRequest,
-        call: Call,
+        attempt: Attempt,
         caller: Caller,
         kind: str,
         *,
@@ -200,26 +200,26 @@ class Engine:
             await self._gate.check_scope(caller, request)
         except (RateLimitedError, InsufficientScopeError) as error:
             self._answering.count(request, error.kind, caller.principal)
-            answer = errors.in_session(error, request, is_modern=is_modern(request))
-            await self._broker.finish(session.id, session.epoch, request.id, answer)
+            await self._broker.finish(attempt, errors.in_session(error, request, is_modern=is_modern(request)))
             return
         if self._running.is_stopping or len(self._running.of(session.id)) >= self._limits.max_running_calls:
-            answer = errors.busy(request.id, is_stopping=self._running.is_stopping)
-            await self._broker.finish(session.id, session.epoch, request.id, answer)
+            await self._broker.finish(attempt, errors.busy(request.id, is_stopping=self._running.is_stopping))
             return
-        if call.opens_epoch:
-            self._running.begin_epoch(session.id, session.epoch)
-            self._tasks.start_soon(
-                self._spread, Note("epoch", session.id, session.owner, body={"epoch": session.epoch})
-            )
-        exchange = self._kernel.exchange(Address(session.id, call.stream), caller, kind, request)
-        if call.stream and session.comes_again:
-            exchange.message_metadata.close_sse_stream = partial(self._hang_up, session.id, call.stream)
-            exchange.message_metadata.close_standalone_sse_stream = partial(self._hang_up, session.id, "")
-        this = Running(session.epoch, call.writes, request.method == "subscriptions/listen", exchange)
-        self._running.add(session.id, request.id, this)
-        self._tasks.start_soon(self._serve, session, request, this)
-        if call.opens_epoch:
+        opens_epoch = request.method == "initialize"
+        if opens_epoch:
+            self._running.begin_epoch(session.id, attempt.epoch)
+            message = InstanceMessage("epoch", session.id, session.owner, body={"epoch": attempt.epoch})
+            self._tasks.start_soon(self._spread, message)
+        exchange = self._kernel.exchange(Address(session.id, attempt.stream), caller, kind, request)
+        if attempt.stream and session.comes_again:
+            close = partial(self._close_stream, session.id)
+            exchange.message_metadata.close_sse_stream = partial(close, attempt.stream)
+            exchange.message_metadata.close_standalone_sse_stream = partial(close, "")
+        listens = request.method == "subscriptions/listen"
+        this = Running(session.id, attempt.token, attempt.epoch, attempt.writes, listens, exchange)
+        self._running.add(this)
+        self._tasks.start_soon(self._serve, session, request, attempt, this)
+        if opens_epoch:
             await this.done.wait()  # else a pipelined next message could meet a session without a record
 
     async def _notified(
@@ -227,58 +227,70 @@ class Engine:
     ) -> None:
         params = notification.params or {}
         if notification.method == "notifications/cancelled":
-            request = cancelled_request_id_from_params(params)
-            if not self._cancel(session.id, request):
-                self._tasks.start_soon(self._spread, Note("cancelled", session.id, session.owner, request))
+            await self._cancel(session, cancelled_request_id_from_params(params))
         elif notification.method == "notifications/progress":
-            await self.channel.pass_on(
-                Note("progressed", session.id, session.owner, params.get("progressToken"), dict(params))
-            )
+            token = params.get("progressToken")
+            await self.channel.pass_on(InstanceMessage("progressed", session.id, session.owner, token, dict(params)))
         before = session.initialized
         exchange = self._kernel.exchange(Address(session.id), caller, kind)
         await self._kernel.notification(session, exchange, notification)
         if session.initialized != before:
             await self._broker.save(session)
 
-    def _cancel(self, session: str, request: RequestId | None) -> bool:
-        """Cancel one call at its client's wish: by its exact id, else by the number that a string spells.
+    async def _cancel(self, session: SessionRecord, request: RequestId | None) -> None:
+        """Cancel the one call that runs with this id, on whatever instance.
 
-        Returns whether nothing is left to do: it ran here, or there is no such thing.
+        Clients exist that turn an id into a string, so the number that it spells counts where nothing runs with it.
+
+        Raises:
+            BrokerUnavailableError: it is not known what runs.
         """
         if request is None or not jsonrpc.is_id(request):
-            return True
-        running = self._running.of(session)
-        call = running.get(request) or running.get(coerce_request_id(request))
-        if call is None:
-            return not self._broker.is_shared
-        call.exchange.cancel_requested.set()
-        call.scope.cancel()
-        return True
+            return
+        running = await self._broker.running(session.id, request)
+        if not running and (number := coerce_request_id(request)) != request:
+            running = await self._broker.running(session.id, number)
+        if len(running) > 1:
+            log.info("cancellation_ignored", session=session.id[:8], running=len(running))
+            if self._counter is not None:
+                self._counter.count("mcp_cancellations_ignored")
+        for token in running if len(running) == 1 else ():
+            if not self._cancel_here(session.id, token):
+                message = InstanceMessage("cancelled", session.id, session.owner, request, {"token": token})
+                self._tasks.start_soon(self._spread, message)
 
-    async def _hang_up(self, session: str, stream: str) -> None:
-        """End a stream at its handler's wish, so that nothing is kept open meanwhile; its client comes again."""
-        self._broker.hang_up(session, stream)
+    def _cancel_here(self, session: str, token: str) -> bool:
+        """Cancel an attempt if it runs on this instance; return whether it does."""
+        call = self._running.of(session).get(token)
+        if call is not None:
+            call.exchange.cancel_requested.set()
+            call.scope.cancel()
+        return call is not None
 
-    async def _spread(self, note: Note) -> None:
-        """Pass word to all other instances, as far as they can be reached: it saves work and carries no promise."""
+    async def _close_stream(self, session: str, stream: str) -> None:
+        """End a stream at its handler's wish, so that no connection is kept open meanwhile; its client comes again."""
+        self._broker.close_stream(session, stream)
+
+    async def _spread(self, message: InstanceMessage) -> None:
+        """Send a message to all other instances that can be reached: it saves work and carries no promise."""
         try:
-            await self._broker.tell(note)
+            await self._broker.publish(message)
         except BrokerUnavailableError:
-            log.warning("note_lost", note=note.kind)
+            log.warning("note_lost", note=message.kind)
 
-    async def told(self, note: Note) -> None:
-        """Take word from another instance."""
-        match note.kind:
+    async def on_message(self, message: InstanceMessage) -> None:
+        """Receive a message of another instance."""
+        match message.kind:
             case "cancelled":
-                self._cancel(note.session, note.request)
+                self._cancel_here(message.session, str(message.body["token"]))
             case "epoch":
-                self._running.begin_epoch(note.session, int(note.body["epoch"]))
+                self._running.begin_epoch(message.session, int(message.body["epoch"]))
             case "published" if self._bus is not None:
-                await self._bus.told(note)
+                await self._bus.on_message(message)
             case _:
-                await self.channel.told(note)
+                await self.channel.on_message(message)
 
-    async def _serve(self, session: SessionRecord, request: JSONRPCRequest, call: Running) -> None:
+    async def _serve(self, session: SessionRecord, request: JSONRPCRequest, attempt: Attempt, call: Running) -> None:
         """Run one request to its one answer; a cancelled one has none. Never raises, whatever its handler does."""
         answer: bytes | None = None
         try:
@@ -290,13 +302,13 @@ class Engine:
                 answer = jsonrpc.interrupted(request.id, writes=call.writes)
             if call.exchange.cancel_requested.is_set():
                 # The stream of a POST ends with an answer and no other way; the SDK's own server gives this one, too.
-                answer = jsonrpc.cancelled(request.id) if call.exchange.address.stream else None
+                answer = jsonrpc.cancelled(request.id) if attempt.stream else None
             with anyio.move_on_after(_LAST_WORDS_S, shield=True):
-                accepted = await self._broker.finish(session.id, call.epoch, request.id, answer)
+                accepted = await self._broker.finish(attempt, answer)
                 if not accepted:
                     log.info("answer_dropped", method=request.method)
                     self.dropped()
-            self._running.settle(session.id, request.id, call)
+            self._running.settle(call)
 
     def is_busy(self, session: str) -> bool:
         """Whether calls of this session are running here."""
@@ -325,7 +337,7 @@ class Engine:
             for call in self._running.all():
                 if call.listens:
                     await call.done.wait()
-        self._broker.wake_all()
+        self._broker.wake_streams()
         with anyio.move_on_after(grace_s):
             await self._running.quiet.wait()
         self._running.is_stopping = True

@@ -8,7 +8,7 @@ from mcp_types import JSONRPCRequest
 from shared.identity import InsufficientScopeError, Principal, Scope
 from transport.dispatch.context import Caller
 from transport.dispatch.refusal_audit import RefusalTrail
-from transport.rate_limit import Charge, RateLimitedError, Rates, Wait
+from transport.rate_limit import Cost, RateLimitedError, Rates, Wait
 from transport.sessions.memory_rate_limit import MemoryBuckets
 
 RequiredScope = Callable[[str, Mapping[str, Any] | None], Scope | None]
@@ -36,7 +36,7 @@ class Gate:
         trail: RefusalTrail | None = None,
     ) -> None:
         self._rates = rates
-        self._comings = MemoryBuckets()
+        self._http_buckets = MemoryBuckets()
         self._required_scope = required_scope
         self._trail = trail if trail is not None else RefusalTrail()
 
@@ -47,17 +47,17 @@ class Gate:
         """
         if self._rates is None:
             return
-        wait = self._comings.take(self._rates.comings(principal.key))
+        wait = self._http_buckets.take(self._rates.http_costs(principal.key))
         if wait is not None:
             error = RateLimitedError(wait)
             await self._trail.refused(principal, error.kind, headers, detail=error.limit)
             raise error
 
-    def charges(self, principal: Principal, request: JSONRPCRequest, *, writes: bool) -> tuple[Charge, ...]:
+    def costs(self, principal: Principal, request: JSONRPCRequest, *, writes: bool) -> tuple[Cost, ...]:
         """Return what a request costs."""
         if self._rates is None or request.method in FREE:
             return ()
-        return self._rates.charges(principal.key, writes=writes)
+        return self._rates.costs(principal.key, writes=writes)
 
     async def check_scope(self, caller: Caller, request: JSONRPCRequest) -> None:
         """Pass, or refuse a request for which the caller lacks a scope. Raises: InsufficientScopeError."""

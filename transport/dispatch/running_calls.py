@@ -1,11 +1,10 @@
-"""The calls that run on this instance, by session; and when none runs any more."""
+"""The calls that run on this instance, by session and by the token of their attempt; and when none runs any more."""
 
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import anyio
-from mcp_types import RequestId
 
 from transport.dispatch.context import Exchange
 
@@ -14,6 +13,8 @@ from transport.dispatch.context import Exchange
 class Running:
     """A call that runs. Cancelled by its scope, never by its task, which libraries below have been seen to swallow."""
 
+    session: str
+    token: str
     epoch: int
     writes: bool
     listens: bool
@@ -27,24 +28,24 @@ class RunningCalls:
     """Every call that runs here."""
 
     def __init__(self) -> None:
-        self._of: dict[str, dict[RequestId, Running]] = {}
+        self._of: dict[str, dict[str, Running]] = {}
         self.is_stopping = False
         """Whether none may begin any more."""
         self.quiet = asyncio.Event()
         """Set while nothing runs."""
         self.quiet.set()
 
-    def of(self, session: str) -> Mapping[RequestId, Running]:
-        """Return the calls of a session by the ids of their requests."""
+    def of(self, session: str) -> Mapping[str, Running]:
+        """Return the calls of a session by the tokens of their attempts."""
         return self._of.get(session, {})
 
     def all(self) -> list[Running]:
         """Return every call."""
         return [call for calls in self._of.values() for call in calls.values()]
 
-    def add(self, session: str, request: RequestId, call: Running) -> None:
-        """Note that a call begins."""
-        self._of.setdefault(session, {})[request] = call
+    def add(self, call: Running) -> None:
+        """Add a call that begins."""
+        self._of.setdefault(call.session, {})[call.token] = call
         self.quiet.clear()
 
     def begin_epoch(self, session: str, epoch: int) -> None:
@@ -53,13 +54,12 @@ class RunningCalls:
             if call.epoch < epoch:
                 call.scope.cancel()
 
-    def settle(self, session: str, request: RequestId, call: Running) -> None:
-        """Note that a call has ended, unless a later one of the same id took its place."""
-        calls = self._of.get(session, {})
-        if calls.get(request) is call:
-            del calls[request]
+    def settle(self, call: Running) -> None:
+        """Remove a call that has ended."""
+        calls = self._of[call.session]
+        del calls[call.token]
         if not calls:
-            self._of.pop(session, None)
+            del self._of[call.session]
         if not self._of:
             self.quiet.set()
         call.done.set()

@@ -64,9 +64,9 @@ class Exchanges:
 
     async def pay(self, request: JSONRPCRequest, caller: Caller) -> None:
         """Have a request paid for, before it runs. Raises: RateLimitedError."""
-        charges = self._gate.charges(caller.principal, request, writes=self._writes(request))
-        if charges:
-            await self._gate.check_rate(caller, request, await self._broker.buckets.spend(charges))
+        costs = self._gate.costs(caller.principal, request, writes=self._writes(request))
+        if costs:
+            await self._gate.check_rate(caller, request, await self._broker.buckets.consume(costs))
 
     async def run(
         self, request: JSONRPCRequest, caller: Caller, channel: Channel, *, kind: str
@@ -92,8 +92,8 @@ class Exchanges:
             raise TooBusyError
         exchange = self._kernel.exchange(Address(name), caller, kind, request, channel=channel)
         writes = self._writes(request)
-        this = Running(0, writes, request.method == "subscriptions/listen", exchange)
-        self._running.add(name, request.id, this)
+        this = Running(name, name, 0, writes, request.method == "subscriptions/listen", exchange)
+        self._running.add(this)
         self._of_tenant[tenant] += 1
         answer: tuple[bytes, int | None] | None = None
         try:
@@ -102,7 +102,7 @@ class Exchanges:
         finally:
             exchange.closed = True
             self._of_tenant -= Tally([tenant])  # who has none left is forgotten
-            self._running.settle(name, request.id, this)
+            self._running.settle(this)
         return answer or (jsonrpc.interrupted(request.id, writes=writes), INTERNAL_ERROR)
 
     def _writes(self, request: JSONRPCRequest) -> bool:

@@ -15,7 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 from shared.telemetry import get_logger
 from transport.http import sse_format
 from transport.http.stream_slots import OpenAnswer
-from transport.sessions.broker import Attachment, BrokerUnavailableError
+from transport.sessions.broker import BrokerUnavailableError, StreamReader
 from transport.sessions.event_log import Event
 from transport.sessions.session import EventId, Limits
 
@@ -35,7 +35,7 @@ EVENT_STREAM: Final = (
 class Opened:
     """What is to be streamed."""
 
-    attachment: Attachment
+    attachment: StreamReader
     session: str
     name: str = ""
     """Name of the stream: empty for the standalone one, which has no end of its own; another ends when all requests of
@@ -170,7 +170,7 @@ class Stream:
         may_end = self._draining.is_set() or opened.name != "" or now >= rotation
         return may_end and await attachment.is_settled()
 
-    async def _next(self, attachment: Attachment, now: float, rotation: float) -> Sequence[Event] | None:
+    async def _next(self, attachment: StreamReader, now: float, rotation: float) -> Sequence[Event] | None:
         """Wait for events; none when the stream is to look around, None when it is time for a heartbeat."""
         limit = rotation if now < rotation else rotation + self._limits.overtime_s
         until_limit = max(0.0, limit - now)
@@ -182,6 +182,5 @@ class Stream:
 
 
 def _encode(opened: Opened, event: Event) -> bytes:
-    """Return the bytes of one event; without an id where its number is not known yet (0)."""
-    event_id = str(EventId(opened.session, event.number, opened.name)) if event.number else None
+    event_id = str(EventId(opened.session, event.number, opened.name))
     return sse_format.event(event.text(), event_id=event_id)

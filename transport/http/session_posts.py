@@ -12,7 +12,7 @@ from transport.dispatch.dispatcher import Engine, RequestRefusedError
 from transport.http import errors
 from transport.http.request_checks import Guard, RefusedError
 from transport.jsonrpc import Inbound
-from transport.sessions.broker import Admitted, BrokerUnavailableError, SessionBroker, SessionGoneError
+from transport.sessions.broker import BrokerUnavailableError, ClaimResult, SessionBroker, SessionGoneError
 from transport.sessions.session import SessionRecord
 
 _BATCHING_REVISION: Final = "2025-03-26"
@@ -38,13 +38,15 @@ class Intake:
         engine: runs them.
         broker: keeps the sessions.
         wire: name of the wire.
+        own_stream: whether the responses to a POST come on a stream of its own.
         how_to_open: what a client does that has no session, as a sentence.
     """
 
-    def __init__(self, engine: Engine, broker: SessionBroker, *, wire: str, how_to_open: str) -> None:
+    def __init__(self, engine: Engine, broker: SessionBroker, *, wire: str, own_stream: bool, how_to_open: str) -> None:
         self._engine = engine
         self._broker = broker
         self._wire = wire
+        self._own_stream = own_stream
         self._how_to_open = how_to_open
 
     def unknown(self) -> RefusedError:
@@ -57,21 +59,20 @@ class Intake:
         Raises:
             SessionGoneError, BrokerUnavailableError.
         """
-        return (await self._broker.admit(session, principal.key, self._wire, ())).record
+        claimed = await self._broker.claim(session, principal.key, self._wire, (), own_stream=self._own_stream)
+        return claimed.record
 
-    async def take(
-        self, session: str, inbound: Sequence[Inbound], caller: Caller, *, batch: bool, stream: str = ""
-    ) -> Admitted:
+    async def take(self, session: str, inbound: Sequence[Inbound], caller: Caller, *, batch: bool) -> ClaimResult:
         """Record and run messages; see `Engine.receive`.
 
         Raises:
-            RefusedError: the caller has no such session (404), a request id was used before or this is no session for
-                batches (400), the broker cannot be reached (503). Nothing was done.
+            RefusedError: the caller has no such session (404), another request with one of its ids runs or this is no
+                session for batches (400), the broker cannot be reached (503). Nothing was done.
         """
         try:
             if batch:
                 await self._refuse_batch_elsewhere(session, caller.principal)
-            return await self._engine.receive(session, inbound, caller, kind=self._wire, stream=stream)
+            return await self._engine.receive(session, inbound, caller, kind=self._wire, own_stream=self._own_stream)
         except RequestRefusedError as error:
             raise RefusedError(400, "request_id_reused", str(error), request_id=error.request) from None
         except SessionGoneError:

@@ -6,6 +6,7 @@ go on: they belong to the principal, who may come for the answers with another c
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Final, Self
@@ -13,9 +14,8 @@ from typing import Final, Self
 import anyio
 
 from shared.errors import TicketServerError
-from shared.identity import AuthProvider, Principal
+from shared.identity import AuthProvider, Principal, PrincipalKey
 from shared.telemetry import get_logger
-from transport.sessions.stream_counts import StreamCounts
 
 log = get_logger(__name__)
 
@@ -58,21 +58,21 @@ class OpenAnswer:
         if kind is not None:
             self.leave()
 
-    async def take(self, *, again: bool = False) -> None:
-        """Count it among the streams of its principal, if there is room; twice as much for who comes again.
+    def take(self, *, again: bool = False) -> None:
+        """Count it among the streams of its principal, if there is room; a client that comes again has twice as much.
 
         Raises:
             TooManyStreamsError.
         """
         most = self._of.most * (2 if again else 1)
-        self._is_counted = await self._of.counts.take(self._owner, most)
-        if not self._is_counted:
+        if self._of.counts[self._owner] >= most:
             raise TooManyStreamsError(self._of.most)
+        self.count()
 
     def count(self) -> None:
         """Count it in any case: it answers a call that runs."""
         if not self._is_counted:
-            self._of.counts.add(self._owner)
+            self._of.counts[self._owner] += 1
             self._is_counted = True
 
     def leave(self) -> None:
@@ -80,7 +80,7 @@ class OpenAnswer:
         self.cut = None  # else the two would keep each other
         self._of.remove(self)
         if self._is_counted:
-            self._of.counts.drop(self._owner)
+            self._of.counts -= Counter([self._owner])  # keeps no principal without streams
             self._is_counted = False
 
 
@@ -88,16 +88,14 @@ class OpenAnswers:
     """Every answer that is open here.
 
     Args:
-        counts: counts streams.
         auth_provider: tells whether a credential is still valid.
         most: how many streams one principal may have.
         recheck_s: seconds between two looks at the same credential.
     """
 
-    def __init__(
-        self, counts: StreamCounts, auth_provider: AuthProvider, *, most: int, recheck_s: float = RECHECK_S
-    ) -> None:
-        self.counts = counts
+    def __init__(self, auth_provider: AuthProvider, *, most: int, recheck_s: float = RECHECK_S) -> None:
+        self.counts: Counter[PrincipalKey] = Counter()
+        """How many streams each principal has on this instance."""
         self.most = most
         self._auth_provider = auth_provider
         self._recheck_s = recheck_s

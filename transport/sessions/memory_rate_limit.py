@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from transport.rate_limit import Charge, Wait
+from transport.rate_limit import Cost, Wait
 
 KEPT_BUCKETS: Final = 10_000
 """Those that were used last. One that is forgotten is full again, so this has to be more than are ever empty."""
@@ -22,20 +22,20 @@ class MemoryBuckets:
         self._clock = clock
         self._full_at: OrderedDict[str, float] = OrderedDict()
 
-    async def spend(self, charges: Sequence[Charge]) -> Wait | None:
-        """Pay all of `charges` together, or nothing."""
-        return self.take(charges)
+    async def consume(self, costs: Sequence[Cost]) -> Wait | None:
+        """Pay all of `costs` together, or nothing."""
+        return self.take(costs)
 
-    def take(self, charges: Sequence[Charge]) -> Wait | None:
-        """Do what `spend` does, for whoever has no time to wait."""
+    def take(self, costs: Sequence[Cost]) -> Wait | None:
+        """Do what `consume` does, for whoever has no time to wait."""
         now = self._clock()
-        taken = [charge.rate.take(self._full_at.get(charge.bucket, now), now) for charge in charges]
-        waits = [Wait(charge, wait) for charge, (_, wait) in zip(charges, taken, strict=True) if wait]
+        taken = [cost.rate.take(self._full_at.get(cost.bucket, now), now) for cost in costs]
+        waits = [Wait(cost, wait) for cost, (_, wait) in zip(costs, taken, strict=True) if wait]
         if waits:
             return max(waits, key=lambda one: one.seconds)
-        for charge, (full_at, _) in zip(charges, taken, strict=True):
-            self._full_at[charge.bucket] = full_at
-            self._full_at.move_to_end(charge.bucket)
+        for cost, (full_at, _) in zip(costs, taken, strict=True):
+            self._full_at[cost.bucket] = full_at
+            self._full_at.move_to_end(cost.bucket)
         while len(self._full_at) > KEPT_BUCKETS:
             self._full_at.popitem(last=False)
         return None

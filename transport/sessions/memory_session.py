@@ -1,110 +1,98 @@
-"""A session of a single instance: its request ids, its log, and the streams that are read."""
+"""A session of a single instance: its record, its claims, its log, and the readers of its streams."""
 
 import asyncio
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
 
-from mcp_types import RequestId
-
+from transport.sessions.claims import Claims
 from transport.sessions.event_log import Event, EventLog
-from transport.sessions.session import SessionRecord
-
-
-@dataclass(slots=True, eq=False)
-class MemoryClaim:
-    """A request id that was seen, and what became of it."""
-
-    digest: bytes
-    writes: bool
-    stream: str
-    running: bool = True
-    answer: int | None = None
-    """Number of the event that answers it; None while running, or when it was cancelled."""
+from transport.sessions.session import Limits, SessionRecord
 
 
 class MemorySession:
     """What is kept of one session."""
 
-    __slots__ = ("claims", "detached_at", "log", "record", "running", "seen_at", "streams")
+    __slots__ = ("claims", "detached_at", "log", "record", "seen_at", "streams")
 
-    def __init__(self, record: SessionRecord, log: EventLog, now: float) -> None:
+    def __init__(self, record: SessionRecord, limits: Limits, now: float) -> None:
         self.record = record
-        self.log = log
-        self.claims: OrderedDict[RequestId, MemoryClaim] = OrderedDict()
-        self.running: Counter[str] = Counter()
-        """How many of them run, by the stream that they belong to; there may be thousands that do not."""
-        self.streams: dict[str, MemoryAttachment] = {}
-        self.seen_at = now
-        self.detached_at = now
+        self.log = EventLog(
+            max_events=limits.max_events, max_bytes=limits.max_log_bytes, max_lost=limits.max_request_ids
+        )
+        self.claims = Claims(limits.max_request_ids)
+        self.streams: dict[str, MemoryStream] = {}
+        self.seen_at = self.detached_at = now
 
     def wake(self) -> None:
-        """Have every reader look for news."""
+        """Make the readers of all streams check for news."""
         for stream in self.streams.values():
             stream.wake()
 
-    def count(self, stream: str, change: int) -> None:
-        """Note that so many more calls run whose answers belong to `stream`."""
-        self.running[stream] += change
-        if not self.running[stream]:
-            del self.running[stream]
+    def withdraw(self, numbers: Collection[int]) -> None:
+        """Remove responses that may not reach the client any more, written or not."""
+        self.log.remove(numbers)
+        for stream in self.streams.values():
+            stream.withdraw(numbers)
 
     @property
     def left_at(self) -> float | None:
-        """When its client was last heard of; None while it reads a stream."""
+        """When the client was last heard of; None while it reads a stream."""
         return None if self.streams else max(self.detached_at, self.seen_at)
 
 
-class MemoryAttachment:
-    """Somebody who reads a stream; see `broker.Attachment`."""
+class MemoryStream:
+    """Reads a stream; see `broker.StreamReader`."""
 
-    __slots__ = ("_clock", "_cursor", "_name", "_owed", "_session", "_wake", "ended")
+    __slots__ = ("_clock", "_cursor", "_name", "_pending", "_session", "_wake", "ended")
 
     def __init__(
-        self, session: MemorySession, name: str, cursor: int, owed: Sequence[Event], clock: Callable[[], float]
+        self, session: MemorySession, name: str, cursor: int, pending: Sequence[Event], clock: Callable[[], float]
     ) -> None:
         self._session = session
         self._name = name
         self._cursor = cursor
-        self._owed = owed
+        self._pending = pending
         self._clock = clock
         self._wake = asyncio.Event()
         self.ended = False
 
     @property
     def has_news(self) -> bool:
-        """Whether something waits to be written."""
-        return bool(self._owed) or bool(self._session.log.newer_than(self._cursor, self._name))
+        """Whether events are waiting to be returned."""
+        return bool(self._pending) or bool(self._session.log.newer_than(self._cursor, self._name))
 
     async def is_settled(self) -> bool:
-        """Whether nothing waits, and nothing runs that is answered here."""
-        return not self.has_news and not self._session.running[self._name]
+        """Whether nothing waits, and nothing runs whose response belongs here."""
+        return not self.has_news and not self._session.claims.is_pending(self._name)
 
     async def events(self) -> Sequence[Event]:
-        """Wait for what is to be written next; nothing comes when somebody calls `wake`."""
+        """Wait for events; none after `wake`."""
         if not self.has_news:
             await self._wake.wait()
         self._wake.clear()
-        batch = [*self._owed, *self._session.log.newer_than(self._cursor, self._name)]
-        self._owed = ()
+        batch = [*self._pending, *self._session.log.newer_than(self._cursor, self._name)]
+        self._pending = ()
         self._cursor = self._session.log.last
         return batch
 
+    def withdraw(self, numbers: Collection[int]) -> None:
+        """Do not return these events."""
+        self._pending = [event for event in self._pending if event.number not in numbers]
+
     def delivered(self, events: Sequence[Event]) -> None:
-        """Note that events were written."""
+        """Record that events were written."""
         self._session.log.delivered(events, self._clock())
 
     def wake(self) -> None:
-        """Have whoever waits for events look around."""
+        """Make `events` return."""
         self._wake.set()
 
     def end(self) -> None:
-        """Read on no more: somebody else does, or nothing will come."""
+        """End: another reader took the stream over, or nothing more will come."""
         self.ended = True
         self._wake.set()
 
     async def close(self) -> None:
-        """Leave the stream."""
+        """Stop reading."""
         if self._session.streams.get(self._name) is self:
             del self._session.streams[self._name]
             self._session.detached_at = self._clock()

@@ -11,7 +11,6 @@ from typing import Any, Final, Self
 
 from shared.identity import PrincipalKey
 
-_TIMES_WHAT_IS_FREE: Final = 8
 _FIRST_THAT_COMES_AGAIN: Final = "2025-11-25"
 SESSION_ID: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 
@@ -22,12 +21,11 @@ def new_session_id() -> str:
 
 
 def has_room(mine: int, taken: int, most: int) -> bool:
-    """Tell whether an organisation with `mine` of the `taken` places may have one more of the `most` that there are.
+    """Whether an organisation that has `mine` of the `taken` places may take one more of `most`.
 
-    It may hold eight times as many as are free. Alone it gets eight ninths, and whoever comes next still finds some.
-    Source: the dynamic thresholds of Choudhury and Hahne (1998) for buffers that are shared.
+    One organisation has at most eight ninths of them, so that others still find some.
     """
-    return mine < _TIMES_WHAT_IS_FREE * (most - taken)
+    return taken < most and 9 * mine < 8 * most
 
 
 @dataclass(slots=True)

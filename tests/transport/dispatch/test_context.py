@@ -10,22 +10,22 @@ from mcp.shared.message import ServerMessageMetadata
 from mcp.shared.transport_context import TransportContext
 
 from transport.dispatch.context import Address, BackChannel, Exchange, Outlet
-from transport.sessions.broker import Attachment, Note
+from transport.sessions.broker import InstanceMessage, StreamReader
 from transport.sessions.memory import InMemoryBroker
 from transport.sessions.session import SessionRecord, new_session_id
 
 ME = ("default", "me")
 
 
-def answer(session: str, request: Any, result: dict[str, Any] | None = None) -> Note:
-    return Note("answered", session, ME, request, {"result": result or {}})
+def answer(session: str, request: Any, result: dict[str, Any] | None = None) -> InstanceMessage:
+    return InstanceMessage("answered", session, ME, request, {"result": result or {}})
 
 
-def progress(session: str, params: dict[str, Any]) -> Note:
-    return Note("progressed", session, ME, params["progressToken"], params)
+def progress(session: str, params: dict[str, Any]) -> InstanceMessage:
+    return InstanceMessage("progressed", session, ME, params["progressToken"], params)
 
 
-async def a_channel() -> tuple[BackChannel, str, Attachment]:
+async def a_channel() -> tuple[BackChannel, str, StreamReader]:
     broker = InMemoryBroker()
     session = SessionRecord(id=new_session_id(), owner=ME, wire="sse")
     await broker.open(session)
@@ -34,7 +34,7 @@ async def a_channel() -> tuple[BackChannel, str, Attachment]:
     return BackChannel(broker), session.id, stream
 
 
-async def sent(stream: Attachment) -> list[dict[str, Any]]:
+async def sent(stream: StreamReader) -> list[dict[str, Any]]:
     async with asyncio.timeout(5):
         return [json.loads(event.text()) for event in await stream.events()]
 
@@ -61,7 +61,7 @@ async def test_two_instances_never_ask_under_the_same_id() -> None:
         question = asyncio.create_task(channel.ask(Address(session), "ping", None, None))
         (asked,) = await sent(stream)
         ids.add(asked["id"])
-        await channel.told(answer(session, asked["id"], {"ok": True}))
+        await channel.on_message(answer(session, asked["id"], {"ok": True}))
         assert await question == {"ok": True}
     assert len(ids) == 2
 
@@ -79,7 +79,7 @@ async def test_late_forged_and_anonymous_answers_find_nobody() -> None:
     channel, session, _ = await a_channel()
     for request_id in ("1:1", None, 5):
         await channel.pass_on(answer(session, request_id))
-        await channel.told(answer(session, request_id))
+        await channel.on_message(answer(session, request_id))
 
 
 async def test_progress_reaches_whoever_asked_for_it_and_nobody_else() -> None:
@@ -137,7 +137,9 @@ async def test_a_client_is_recognised_by_the_session_at_which_it_answers_and_by_
 
     async def write(message: bytes) -> None:
         pinged.append(json.loads(message))
-        await channel.pass_on(Note("answered", "foreign", ("default", "you"), pinged[0]["id"], {"result": {}}))
+        await channel.pass_on(
+            InstanceMessage("answered", "foreign", ("default", "you"), pinged[0]["id"], {"result": {}})
+        )
         await channel.pass_on(answer(session, pinged[0]["id"]))
 
     assert await channel.recognise(ME, write) == session

@@ -16,7 +16,7 @@ from mcp.server.subscriptions import ToolsListChanged
 
 from tests.transport.serving import KeyPerPerson, serve, until
 from transport import SharedBus, asgi_app
-from transport.sessions.broker import Note
+from transport.sessions.broker import InstanceMessage
 from transport.sessions.valkey.broker import ValkeyBroker
 
 VERSION: Final = "2026-07-28"
@@ -89,8 +89,12 @@ async def test_a_subscriber_hears_each_event_once_wherever_it_happens(broker_url
 async def test_word_that_nobody_understands_is_passed_over() -> None:
     bus, heard = SharedBus(), list[object]()
     bus.subscribe(heard.append)
-    await bus.told(Note("published", "", ("", ""), body={"method": "notifications/of/a/later/version"}))
-    await bus.told(Note("published", "", ("", ""), body={"method": "notifications/tools/list_changed"}))
+    await bus.on_message(
+        InstanceMessage("published", "", ("", ""), body={"method": "notifications/of/a/later/version"})
+    )
+    await bus.on_message(
+        InstanceMessage("published", "", ("", ""), body={"method": "notifications/tools/list_changed"})
+    )
     assert len(heard) == 1
 
 
@@ -98,7 +102,7 @@ async def test_who_is_here_hears_at_once_however_long_others_are_waited_for() ->
     bus, heard, never = SharedBus(), list[object](), asyncio.Event()
     bus.subscribe(heard.append)
 
-    async def spread(_: Note) -> None:
+    async def spread(_: InstanceMessage) -> None:
         await never.wait()
 
     bus.connect(spread)

@@ -15,13 +15,12 @@ from shared.identity import AuthProvider, Principal, Scope
 from tests.transport.http_client import Answer, HttpClient, http_client
 from tests.transport.http_client import call as calling
 from tests.transport.people import People, Trail, key, person
-from tests.transport.serving import bench, until
+from tests.transport.serving import Bench, bench, until
 from tests.transport.sse_client import SseClient, open_stream, sse_session
 from tests.transport.test_many_instances import instances
 from tests.transport.test_streamable_http_stateless import LISTEN, PROGRESS, routing, said, tool
 from transport.http import stream_slots
 from transport.http.stream_slots import OpenAnswers
-from transport.sessions.stream_counts import CountsHere
 
 FIRST, SECOND, OTHER = key("first"), key("second"), key("other")
 AGAIN = {"last-event-id": f"{'x' * 43}::0"}
@@ -108,7 +107,7 @@ class TestHowMany:
                 assert (await refusal(at.url, FIRST))[0] == 429
                 at.gates.open["g"].set()
                 await exchange.end()
-            await until(lambda: not at.transport._broker.streams.of)  # type: ignore[attr-defined]
+            await until(lambda: not at.transport._answers.counts)
 
     async def test_who_resumes_the_stream_of_a_post_has_twice_the_room(self) -> None:
         offered = {"auth_provider": people()}
@@ -123,19 +122,21 @@ class TestHowMany:
             assert (await client.who({"mcp-session-id": "x" * 43}).get()).status == 404
             assert (await client.get(f"{client.session}:unknown:0")).status == 400
             await until(lambda: not at.transport._answers._open)
-            assert not at.transport._broker.streams.of  # type: ignore[attr-defined]
+            assert not at.transport._answers.counts
 
 
-async def test_streams_on_all_instances_count_together(broker_url: str) -> None:
-    async with (
-        instances(broker_url, max_streams_per_principal=2) as (a, b),
-        sse_session(a.url, {"x-api-key": "key-me"}),
-        sse_session(b.url, {"x-api-key": "key-me"}),
-    ):
-        for at in (a, b):
-            assert (await refusal(at.url, {"x-api-key": "key-me"}))[:2] == (429, "too_many_streams")
-        async with sse_session(b.url, {"x-api-key": "key-you"}):
-            pass
+async def test_each_instance_counts_its_own_streams(broker_url: str) -> None:
+    me = {"x-api-key": "key-me"}
+    async with instances(broker_url, max_streams_per_principal=1) as (a, b):
+        async with sse_session(a.url, me), sse_session(b.url, me):
+            for at in (a, b):
+                assert (await refusal(at.url, me))[:2] == (429, "too_many_streams")
+        await until(lambda: not at_work(a, b))
+        assert [at.transport._answers.counts for at in (a, b)] == [{}, {}], "no principal without streams is kept"
+
+
+def at_work(*benches: Bench) -> int:
+    return sum(at.transport.figures()["streams"] for at in benches)
 
 
 # --------------------------------------------------------------------- for how long
@@ -222,7 +223,7 @@ async def test_a_key_revoked_on_one_instance_ends_its_stream_on_another_soon(bro
 
 async def test_a_credential_is_asked_for_once_however_many_answers_it_has_open() -> None:
     keys = people()
-    answers = OpenAnswers(CountsHere(), keys, most=100)
+    answers = OpenAnswers(keys, most=100)
     for who in ("first", "first", "second"):
         answers.enter(keys.keys[who])
     await answers.look()
@@ -235,7 +236,7 @@ async def test_a_role_that_changed_ends_what_was_opened_before_and_nothing_since
             return principal == self.keys["first"]
 
     before, since = person("first"), person("first", scopes={Scope.TICKETS_READ})
-    answers, cut = OpenAnswers(CountsHere(), Changed(first=since), most=100), list[Principal]()
+    answers, cut = OpenAnswers(Changed(first=since), most=100), list[Principal]()
     for one in [since, *[before] * 8, *[since] * 8]:
         answer = answers.enter(one)
         answer.cut = partial(cut.append, one)
@@ -253,7 +254,7 @@ async def test_a_provider_that_hangs_is_not_waited_for(monkeypatch: pytest.Monke
             return False
 
     monkeypatch.setattr(stream_slots, "ASK_S", 0.01)
-    answers = OpenAnswers(CountsHere(), Hangs(), most=100)
+    answers = OpenAnswers(Hangs(), most=100)
     answers.enter(person("first")).cut = lambda: pytest.fail("nobody knows that it was revoked")
     async with asyncio.timeout(5):
         await answers.look()
