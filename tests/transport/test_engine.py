@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.kills import kills
 from tests.transport.serving import Bench, bench
 from tests.transport.sse_client import SseClient, initialize_params, sse_session
 from transport.broker import Note
@@ -63,6 +64,9 @@ async def test_the_clients_error_reaches_the_tool() -> None:
         assert "error" in answer or answer["result"]["isError"]
 
 
+@kills(
+    "transport/backchannel.py", "note.session == self.session if self.session is not None else", "note is not None or"
+)
 async def test_another_session_cannot_answer_for_this_one() -> None:
     async with bench() as at, sse_session(at.url, ME, initialize=False) as client, sse_session(at.url, YOU) as other:
         await with_elicitation(client)
@@ -186,6 +190,7 @@ async def test_a_subscription_ends_with_its_result_when_the_server_drains() -> N
         assert "result" in await client.answer("l")
 
 
+@kills("transport/kernel.py", 'message="Internal server error")', "message=str(exc))")
 async def test_a_crash_in_a_handler_shows_nothing_of_itself_and_is_counted() -> None:
     async with bench() as at, sse_session(at.url, ME) as client:
         answer = await client.request("prompts/get", {"name": "broken"})
@@ -217,6 +222,7 @@ async def served(at: Bench, client: SseClient) -> None:
     assert at.gates.ran["echo"] >= 1
 
 
+@kills("transport/engine.py", "call.exchange.cancel_requested.set()", "pass")
 async def test_a_cancelled_call_is_silent_even_when_its_handler_ignores_the_cancellation() -> None:
     async with bench() as at, sse_session(at.url, ME) as client:
         await client.post(call("s", "stubborn", gate="g"))

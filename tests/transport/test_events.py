@@ -4,10 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.kills import kills
 from tests.transport.sse_client import parse_events
 from transport import events
 
 
+@kills("transport/events.py", 'for line in lines) + b"\\n"', "for line in lines)")
 def test_an_event_ends_with_an_empty_line() -> None:
     assert events.event(b'{"a":1}') == b'event: message\ndata: {"a":1}\n\n'
 
