@@ -19,7 +19,7 @@ from typing import Final
 from shared.audit import AuditEvent, AuditTrail
 from shared.errors import TicketServerError
 from shared.http.address import network_of
-from shared.lru import Recent
+from shared.lru import LRUCache
 from shared.throttled_audit import SparingTrail
 
 AT_ONCE: Final = 10
@@ -75,10 +75,10 @@ class FailedAttempts:
         self._is_wrong = is_wrong
         self._what = what
         self._seconds = seconds
-        self._buckets: Recent[str, _Bucket] = Recent(MOST_NETWORKS)
+        self._buckets: LRUCache[str, _Bucket] = LRUCache(MOST_NETWORKS)
         self._refusals = SparingTrail(trail, most=MOST_ADDRESSES, clock=seconds)
         self._blind = secrets.token_bytes(32)
-        self._right: Recent[bytes, float] = Recent(MOST_RIGHT)
+        self._right: LRUCache[bytes, float] = LRUCache(MOST_RIGHT)
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
@@ -109,7 +109,7 @@ class FailedAttempts:
             raise
         except Exception as error:
             if self._is_wrong(error):
-                self._right.forget(mark)
+                self._right.discard(mark)
                 await self._record(f"wrong {self._what}", address, credential)
             raise
         self._right.put(mark, self._seconds())

@@ -50,7 +50,9 @@ MAY_IMPORT: Final = MappingProxyType({
     "ticket_api.__main__": ("ticket_api", "shared.config", "shared.http.server", "shared.telemetry", *STORAGE),
     # layer 3, the edges: none knows another
     "auth": ("auth", *STORAGE, *LAYER_1),
-    "ticket_api": ("ticket_api", *STORAGE, "shared.http.address", "shared.audit", "shared.failed_attempts"),
+    "ticket_api": (
+        *("ticket_api", *STORAGE, "shared.audit", "shared.failed_attempts", "shared.http.address", "shared.lru"),
+    ),
     # inside transport: wires and http → dispatch → sessions → jsonrpc, rate_limit
     "transport": ("transport", *LAYER_1),
     "transport.http": ("transport.http", "transport.dispatch", *SESSIONS, *LAYER_1),
