@@ -11,12 +11,13 @@ import math
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
 
 from shared.audit import AuditEvent, AuditTrail
+from shared.concurrency import wait_for_event
 from shared.errors import TicketServerError
 from shared.http.address import network_of
 from shared.lru import LRUCache
@@ -144,9 +145,7 @@ class FailedAttempts:
             if not bucket.under_way or left_s <= 0:
                 raise TooManyFailuresError(max(1, math.ceil((1 - bucket.left) * REFILL_S)))
             bucket.settled.clear()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(left_s):
-                    await bucket.settled.wait()
+            await wait_for_event(bucket.settled, left_s)
         bucket.under_way += 1
 
     def _bucket(self, network: str) -> _Bucket:

@@ -27,8 +27,9 @@ LAYER_4: Final = (
     *("cloud_mcp_server", "mcp_server", "ticket_service", "operations", "auth.__main__", "ticket_api.__main__"),
 )
 LAYER_1: Final = (
-    *("shared.audit", "shared.bounds", "shared.errors", "shared.failed_attempts", "shared.http.address"),
-    *("shared.identity", "shared.labels", "shared.lru", "shared.telemetry", "shared.throttled_audit"),
+    *("shared.audit", "shared.bounds", "shared.concurrency", "shared.errors", "shared.failed_attempts"),
+    *("shared.http.address", "shared.identity", "shared.labels", "shared.lru", "shared.periodic"),
+    *("shared.telemetry", "shared.throttled_audit"),
     "shared.writes.recent_writes",  # the tools claim them, and the transport shares them between instances
 )
 STORAGE: Final = (
@@ -68,9 +69,11 @@ MAY_IMPORT: Final = MappingProxyType({
     **dict.fromkeys(LAYER_1, ("shared.errors",)),
     "shared.audit": ("shared.identity", "shared.telemetry"),
     "shared.failed_attempts": (
-        *("shared.audit", "shared.errors", "shared.http.address", "shared.lru", "shared.throttled_audit"),
+        *("shared.audit", "shared.concurrency", "shared.errors", "shared.http.address", "shared.lru"),
+        "shared.throttled_audit",
     ),
-    "shared.throttled_audit": ("shared.audit",),
+    "shared.periodic": ("shared.concurrency", "shared.telemetry"),
+    "shared.throttled_audit": ("shared.audit", "shared.periodic"),
     "shared.writes.recent_writes": ("shared.errors", "shared.identity"),
     "shared.storage.database": ("shared.errors",),  # how a database is opened, for the two edges that have one each
     "shared.storage.write_check": ("shared.storage.database",),
