@@ -7,6 +7,7 @@ from structlog.testing import capture_logs
 
 from shared import periodic
 from shared.periodic import periodic_task
+from tests.kills import kills
 from tests.transport.serving import until
 
 SOON: float = 0.001
@@ -36,6 +37,7 @@ async def test_work_is_repeated_until_the_block_is_left() -> None:
     assert len(asyncio.all_tasks()) == 1
 
 
+@kills("shared/periodic.py", "except Exception:", "except ZeroDivisionError:")
 async def test_an_error_is_logged_and_does_not_end_the_task() -> None:
     runs = 0
 

@@ -19,6 +19,7 @@ from shared.mcp_tools.catalog import TOOLS
 from shared.mcp_tools.overview import OVERVIEW
 from shared.mcp_tools.tenant_tools import OneDesk
 from shared.server import build_server
+from tests.kills import kills
 from tests.shared.given import TICKET, World, hangs, text_of, world
 
 SNAPSHOT = Path(__file__).parent / "snapshots" / "tools.json"
@@ -213,6 +214,7 @@ def bug(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(here.api, "get", fails)
 
 
+@kills("shared/mcp_tools/tool.py", "outcome, result = TicketServerError.kind, _failed(self._fault())", "raise")
 @pytest.mark.usefixtures("bug")
 async def test_a_fault_of_ours_is_logged_with_its_stack_and_never_told(here: World) -> None:
     with capture_logs() as logs:
@@ -226,6 +228,7 @@ async def test_a_fault_of_ours_is_logged_with_its_stack_and_never_told(here: Wor
     assert here.counter.total("tool_calls", tool="get_statuses", outcome="internal") == 1
 
 
+@kills("shared/mcp_tools/tool.py", "        if not self._spec.read_only:", "        if False:")
 @pytest.mark.usefixtures("bug")
 async def test_a_fault_of_ours_in_a_write_may_have_changed_something(here: World) -> None:
     text, error = await here.refused("create_ticket", **TICKET)
