@@ -1,10 +1,10 @@
 """The buckets of a single instance."""
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from shared.lru import LRUCache
 from transport.rate_limit import Cost, Wait
 
 KEPT_BUCKETS: Final = 10_000
@@ -20,7 +20,7 @@ class MemoryBuckets:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._full_at: OrderedDict[str, float] = OrderedDict()
+        self._full_at: LRUCache[str, float] = LRUCache(KEPT_BUCKETS)
 
     async def consume(self, costs: Sequence[Cost]) -> Wait | None:
         """Pay all of `costs` together, or nothing."""
@@ -29,13 +29,10 @@ class MemoryBuckets:
     def take(self, costs: Sequence[Cost]) -> Wait | None:
         """Do what `consume` does, for whoever has no time to wait."""
         now = self._clock()
-        taken = [cost.rate.take(self._full_at.get(cost.bucket, now), now) for cost in costs]
+        taken = [cost.rate.take(self._full_at.get(cost.bucket) or now, now) for cost in costs]
         waits = [Wait(cost, wait) for cost, (_, wait) in zip(costs, taken, strict=True) if wait]
         if waits:
             return max(waits, key=lambda one: one.seconds)
         for cost, (full_at, _) in zip(costs, taken, strict=True):
-            self._full_at[cost.bucket] = full_at
-            self._full_at.move_to_end(cost.bucket)
-        while len(self._full_at) > KEPT_BUCKETS:
-            self._full_at.popitem(last=False)
+            self._full_at.put(cost.bucket, full_at)
         return None

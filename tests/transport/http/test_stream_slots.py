@@ -12,6 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from shared.identity import AuthProvider, Principal, Scope
+from tests.kills import kills
 from tests.transport.http_client import Answer, HttpClient, http_client
 from tests.transport.http_client import call as calling
 from tests.transport.people import People, Trail, key, person
@@ -58,6 +59,7 @@ async def standing(client: HttpClient) -> AsyncGenerator[Answer]:
 class TestHowMany:
     """The cap, on every kind of stream."""
 
+    @kills("transport/http/stream_slots.py", "if self._of.counts[self._owner] >= most:", "if False:")
     async def test_one_stream_too_many_is_refused_until_another_one_ends(self) -> None:
         trail = Trail()
         offered = {"auth_provider": people(), "audit": trail}
@@ -146,6 +148,11 @@ def at_work(*benches: Bench) -> int:
 class TestForHowLong:
     """A credential that is revoked takes its streams with it, and nothing else."""
 
+    @kills(
+        "transport/http/stream_slots.py",
+        "list(self._open.get(principal, ()))",
+        "[one for those in self._open.values() for one in those]",
+    )
     async def test_streams_of_a_revoked_credential_end_and_cannot_come_again(self) -> None:
         keys = people()
         async with bench(more=QUICK | {"auth_provider": keys}) as at, AsyncExitStack() as stack:
@@ -172,6 +179,7 @@ class TestForHowLong:
             assert rest.answers(1)[0]["result"]["isError"] is False
         assert at.gates.ran["g"] == 1
 
+    @kills("transport/streamable_http_stateless.py", "self._is_cut = True", "return")
     async def test_requests_of_no_session_are_cancelled_and_told_why(self) -> None:
         keys = people()
         async with bench(more=QUICK | {"auth_provider": keys}) as at, http_client(at.url, FIRST, None) as client:
@@ -194,6 +202,11 @@ class TestForHowLong:
                     await at.gates.cancelled["silent"].wait()
                     await at.gates.cancelled["talking"].wait()
 
+    @kills(
+        "transport/http/stream_slots.py",
+        'log.warning("credential_not_checked"',
+        'return log.warning("credential_not_checked"',
+    )
     async def test_a_provider_that_cannot_tell_changes_nothing(self) -> None:
         keys = people()
         with capture_logs() as logs:
@@ -209,6 +222,7 @@ class TestForHowLong:
         assert "the store is away" not in str(logs)
 
 
+@kills("transport/http/event_stream.py", "if self._is_cut or attachment.ended or", "if attachment.ended or")
 async def test_a_key_revoked_on_one_instance_ends_its_stream_on_another_soon(broker_url: str) -> None:
     keys = people()
     async with (

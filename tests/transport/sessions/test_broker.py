@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.kills import kills
 from tests.transport.brokers import PING, YOU, MakeBroker, attached, claim, news, opened, started, texts
 from transport.sessions.broker import CapReachedError, SessionGoneError
 from transport.sessions.claims import Attempt, ClaimStatus, RequestClaim
@@ -218,6 +219,7 @@ async def test_caps_count_per_principal_and_per_instance(make_broker: MakeBroker
     await opened(broker)
 
 
+@kills("transport/sessions/valkey/broker.py", "if not has_room(mine, len(readers), most):", "if len(readers) >= most:")
 async def test_an_organisation_that_fills_an_instance_leaves_places_to_the_next(make_broker: MakeBroker) -> None:
     broker = await make_broker(max_sessions=9, max_sessions_per_principal=9)
     for number in range(8):
@@ -228,6 +230,7 @@ async def test_an_organisation_that_fills_an_instance_leaves_places_to_the_next(
     await opened(broker, ("theirs", "first"))
 
 
+@kills("transport/sessions/valkey/lua/open.lua", "if not longest then return 0 end", "")
 async def test_a_reconnect_may_exceed_the_caps_twofold(make_broker: MakeBroker) -> None:
     broker = await make_broker(max_sessions=2, max_sessions_per_principal=2)
     for _ in range(4):

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.kills import kills
 from tests.transport.brokers import PING, attached, opened, started, texts
 from transport.sessions.broker import CapReachedError
 from transport.sessions.event_log import Kind
@@ -75,6 +76,7 @@ async def test_old_answers_are_named_but_no_longer_kept() -> None:
     assert b"carried out" in lost
 
 
+@kills("transport/sessions/memory.py", "return self._log_bytes >= self._limits.max_total_log_bytes", "return False")
 async def test_all_logs_together_are_bounded_and_a_full_instance_takes_no_new_session() -> None:
     clock = Clock()
     broker = InMemoryBroker(Limits(max_total_log_bytes=20_000, max_log_bytes=15_000), clock=clock)

@@ -2,13 +2,13 @@
 
 import asyncio
 import secrets
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 from redis.exceptions import ResponseError
 
+from shared.lru import LRUCache
 from transport.sessions.broker import BrokerUnavailableError
 from transport.sessions.memory_rate_limit import MemoryBuckets
 from transport.sessions.session import Limits, SessionRecord
@@ -59,7 +59,7 @@ class ValkeyInstance:
         """The standalone streams that are read here, by session."""
         self._posts: dict[str, dict[str, LocalStream]] = {}
         self._common = scripts.common_arguments(prefix, self.instance, limits, LEASE_S)
-        self._records: OrderedDict[str, SessionRecord] = OrderedDict()
+        self._records: LRUCache[str, SessionRecord] = LRUCache(KEPT_RECORDS)
 
     async def call(self, script: Script, *args: str | bytes | float, wait_s: float | None = None) -> Any:
         """Run a script. Raises: BrokerUnavailableError."""
@@ -111,7 +111,7 @@ class ValkeyInstance:
         key = stream.name or stream.session
         earlier, of_session[key] = of_session.get(key), stream
         if earlier is not None and earlier.record is not None:
-            self._remember(earlier.record)
+            self._records.put(earlier.record.id, earlier.record)
         return earlier
 
     def let_go(self, stream: "LocalStream") -> None:
@@ -139,18 +139,12 @@ class ValkeyInstance:
             record = codec.decode_record(session, fields)
         else:
             codec.update_record(record, fields)
-        self._remember(record)
+        self._records.put(session, record)
         return record
-
-    def _remember(self, record: SessionRecord) -> None:
-        self._records[record.id] = record
-        self._records.move_to_end(record.id)
-        if len(self._records) > KEPT_RECORDS:
-            self._records.popitem(last=False)
 
     def forget(self, session: str) -> None:
         """Let go of a session that ended; its streams here end."""
-        self._records.pop(session, None)
+        self._records.discard(session)
         ended = [*self._posts.pop(session, {}).values()]
         if session in self.held:
             ended.append(self.held.pop(session))

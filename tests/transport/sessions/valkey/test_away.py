@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from tests.kills import kills
 from tests.transport.dispatch.test_dispatcher import call
 from tests.transport.serving import Bench, until
 from tests.transport.sessions.valkey.test_dead_instances import broker_of
@@ -68,6 +69,11 @@ async def test_a_short_outage_is_waited_out(valkey: ValkeyServer) -> None:
         assert (await client.answer("x"))["result"]["isError"] is False
 
 
+@kills(
+    "transport/sessions/valkey/calls.py",
+    "self._valkey.outbox.add(partial(self._finish_late",
+    "repr(partial(self._finish_late",
+)
 async def test_an_answer_from_elsewhere_comes_once_the_broker_is_back(valkey: ValkeyServer) -> None:
     async with instances(valkey.url) as (a, b), working(a) as client:
         await post_to(b, client, call("x", "write", gate="g"))
@@ -132,6 +138,7 @@ async def test_a_response_that_finds_no_broker_comes_once_it_is_back(valkey: Val
     assert (a.gates.ran["g"], b.gates.ran["g"]) == (1, 0)
 
 
+@kills("transport/sessions/valkey/local_streams.py", "if must_restore:", "if False:")
 async def test_an_empty_broker_costs_attached_sessions_nothing_and_detached_ones_everything(
     valkey: ValkeyServer,
 ) -> None:
