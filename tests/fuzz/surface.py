@@ -6,8 +6,9 @@ sent it, on a stream of the session that it was sent to.
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 from tests.fuzz import texts
@@ -60,7 +61,7 @@ class _Sent:
     headers: tuple[tuple[str, str], ...]
     target: str
     body: bytes
-    marks: tuple[Mark, ...]
+    marks: dict[str, Mark]
     asks: dict[str, Any]
     is_stateless: bool
     person: int
@@ -136,7 +137,7 @@ class Surface:
         told = [self._message(one, session) for one in step.messages]
         asks = {request: message for message, _, request in told if request is not None}
         what = [message for message, _, _ in told]
-        marks = tuple(mark for _, mark, _ in told if mark is not None)
+        marks = {request or f"{mark.text}": mark for _, mark, request in told if mark is not None}
         name = session.id if session is not None else _UNKNOWN
         body = _encoded(what if step.is_batch or len(what) > 1 else what[0])
         if step.wire == "sse":
@@ -164,7 +165,7 @@ class Surface:
         await self._send(
             step.who, "mcp", "POST /mcp", headers, odd=step.odd,
             body=_encoded(message), asks={} if request is None else {request: message},
-            marks=() if mark is None else (mark,), is_stateless=True,
+            marks={} if mark is None else {request or mark.text: mark}, is_stateless=True,
         )  # fmt: skip
 
     async def _repeat(self, step: Repeat) -> None:
@@ -175,10 +176,12 @@ class Surface:
         who = Who(person, step.who.at)
         if sent.session is not None:
             sent.session.is_disturbed = True  # the stream of the earlier POST may end without an answer
-        await self._send(
+        line = await self._send(
             who, sent.wire, f"POST {sent.target}", dict(sent.headers),
             body=sent.body, asks=sent.asks, marks=sent.marks, session=sent.session, is_stateless=sent.is_stateless,
         )  # fmt: skip
+        if sent.session is not None and line.exchange.status in {0, 200, 202}:
+            self._accepted(sent.session, sent.marks)
 
     async def _get(self, step: Get) -> None:
         owner = 1 - step.who.person if step.is_foreign else step.who.person
@@ -283,7 +286,7 @@ class Surface:
         odd: Odd = DECENT,
         body: bytes | None = None,
         asks: dict[str, Any] | None = None,
-        marks: Sequence[Mark] = (),
+        marks: Mapping[str, Mark] = MappingProxyType({}),
         session: Session | None = None,
         is_stateless: bool = False,
         is_standalone: bool = False,
@@ -298,7 +301,7 @@ class Surface:
         exchange = Exchange(self.judge.heard)
         line = Line(
             who.person, wire, exchange, session=session, asks=dict(asks or {}), is_standalone=is_standalone,
-            is_stateless=is_stateless, resumes=resumes, current=dict(session.current) if session is not None else {},
+            is_stateless=is_stateless, resumes=resumes, marks={request: mark.text for request, mark in marks.items()},
         )  # fmt: skip
         if resumes is not None and wire == "mcp":
             line.stream, line.last = resumes.stream, resumes.number
@@ -307,9 +310,7 @@ class Surface:
         if odd is not DECENT:
             # What it asks is not what was meant; that is judged by its status, and by whom its answers reach.
             line.asks, line.is_standalone, line.is_odd = {}, False, True
-        for mark in marks:
-            if not mark.places and session is not None:
-                mark.epoch = session.epochs
+        for mark in marks.values():
             mark.places.add((who.person, session if session is not None and not is_stateless else exchange))
             mark.places.add((who.person, exchange))
         if odd.body is not None:
@@ -320,14 +321,13 @@ class Surface:
         if marks and odd is DECENT and body is not None:
             asked = dict(asks or {})
             self._sent.append(
-                _Sent(
-                    wire, session, tuple(headers.items()), target, body, tuple(marks), asked, is_stateless, who.person
-                )
+                _Sent(wire, session, tuple(headers.items()), target, body, dict(marks), asked, is_stateless, who.person)
             )
+        joins = set() if is_stateless else {mark.text for mark in marks.values() if self._runs(mark)}
         await exchange.send(url, odd.method or method, target, pairs, body)
         if exchange.status < 400:
-            for mark in marks:  # in a session once, unless it began anew and forgot its request ids
-                mark.may_run = mark.may_run + 1 if session is None or is_stateless else session.epochs - mark.epoch + 1
+            for mark in marks.values():
+                mark.may_run += mark.text not in joins
         self._look_at(line)
         return line
 
@@ -345,10 +345,19 @@ class Surface:
         for message, mark, request in told:
             if message.get("method") == "initialize":
                 session.is_disturbed = True
-                session.epochs += 1
             if request is not None and mark is not None:
                 session.requests.append(message["id"])
-                session.current[request] = mark.text
+                self._accepted(session, {request: mark})
+
+    @staticmethod
+    def _accepted(session: Session, marks: Mapping[str, Mark]) -> None:
+        """Note which calls a session has accepted under which ids."""
+        for request, mark in marks.items():
+            session.calls.setdefault(request, []).append(mark.text)
+
+    def _runs(self, mark: Mark) -> bool:
+        """Whether a call waits at its gate, so that a repeat has to join it."""
+        return any(at.gates.open[mark.text]._waiters for at in self._instances)
 
     # ---- after each step, and at the end
 
