@@ -1,4 +1,4 @@
-"""Work that is done beside the requests: now and then, and once more at the end."""
+"""Background work: periodic, and once more at shutdown."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 CLOSE_S: Final = 2.0
-"""How long the end waits for work that is under way: a stopping server has 9 seconds for everything."""
+"""How long shutdown waits for work in progress, in seconds: a stopping server has 9 s for everything."""
 
 
 @asynccontextmanager
 async def now_and_then(work: Callable[[], Awaitable[None]], *, every_s: float) -> AsyncIterator[None]:
-    """Do `work` every `every_s` seconds as long as the block runs, and once more at its end. `work` must not raise."""
+    """Run `work` every `every_s` seconds while the block runs, and once more at its end. `work` must not raise."""
     ended = asyncio.Event()
 
     async def go_on() -> None:
@@ -35,7 +35,7 @@ async def wait_for(event: asyncio.Event, at_most_s: float) -> None:
 
 
 async def finish(task: asyncio.Task[None]) -> None:
-    """Wait for the end of `task` for `CLOSE_S`, then cancel it."""
+    """Wait up to `CLOSE_S` seconds for `task` to end, then cancel it."""
     try:
         await asyncio.wait({task}, timeout=CLOSE_S)
     finally:

@@ -1,4 +1,4 @@
-"""What an operator does to the identity store, over both databases."""
+"""The operations of an operator on the identity store, over both databases."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -188,7 +188,7 @@ async def test_what_is_listed_is_of_the_tenant_that_was_asked_for(store: Identit
 
 
 async def test_a_name_that_looks_like_an_id_is_refused(sqlite_store: IdentityStore) -> None:
-    with pytest.raises(InvalidInputError, match="ids do"):
+    with pytest.raises(InvalidInputError, match="the prefix of ids"):
         await sqlite_store.service_accounts.add("default", "svc_1", role="viewer")
 
 
@@ -233,7 +233,7 @@ async def test_the_same_thing_is_not_added_twice(store: IdentityStore) -> None:
         lambda: store.service_accounts.add("acme", "importer", role="agent"),
     ]
 
-    assert (await store.tenants.enable("default")).disabled_at is None, "as it was, so nothing is audited"
+    assert (await store.tenants.enable("default")).disabled_at is None, "unchanged, so nothing is audited"
     for attempt in twice:
         with pytest.raises(AlreadyExistsError):
             await attempt()
@@ -368,7 +368,7 @@ async def test_a_full_disk_is_told_by_changes_and_by_the_check(sqlite_store: Ide
 
     @event.listens_for(engine, "begin")
     def no_more_pages(connection: Connection) -> None:
-        connection.exec_driver_sql("PRAGMA max_page_count = 1")  # below what there is: that is the limit then
+        connection.exec_driver_sql("PRAGMA max_page_count = 1")  # below the current size, so that becomes the limit
 
     async def fill() -> None:
         for number in range(1000):
