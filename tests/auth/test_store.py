@@ -184,7 +184,7 @@ async def test_what_is_listed_is_of_the_tenant_that_was_asked_for(store: Identit
         assert [key.tenant for key in await store.keys.all(user=f"{tenant}@example.com")] == [tenant]
     assert len(await store.service_accounts.all()) == len(await store.keys.all()) == 2
     with pytest.raises(UnknownError):
-        await store.service_accounts.all(tenant="nobody")
+        await store.service_accounts.all(tenant="unknown")
 
 
 async def test_a_name_that_looks_like_an_id_is_refused(sqlite_store: IdentityStore) -> None:
@@ -305,7 +305,7 @@ async def test_a_program_becomes_what_it_is_set_to_and_no_other_does(store: Iden
     ]
     assert (await actions(store)).count("service_account_set") == 1
     with pytest.raises(UnknownError, match="no service account"):
-        await store.service_accounts.set("default", "nobody", role="viewer")
+        await store.service_accounts.set("default", "unknown", role="viewer")
 
 
 async def test_a_membership_can_be_ended(store: IdentityStore) -> None:

@@ -285,7 +285,7 @@ async def test_without_the_store_known_keys_go_on_for_thirty_seconds(
 
 
 async def test_a_database_that_is_not_there_lets_nobody_in(clock: Clock) -> None:
-    nobody_listens = resolve_url("postgresql://nobody:secret@127.0.0.1:9/none")
+    nobody_listens = resolve_url("postgresql://user:secret@127.0.0.1:9/none")
     async with open_engine(nobody_listens) as engine:
         provider = StoredKeyAuthProvider(IdentityStore(engine, SECRETS), SECRETS, seconds=clock.seconds)
 

@@ -57,7 +57,7 @@ async def test_a_disabled_or_unknown_tenant_has_none(
         with pytest.raises(NotUsableError):
             await directory.upstream_of(ACME)
         with pytest.raises(UnknownTenantError):
-            await directory.upstream_of(Tenant("nobody"))
+            await directory.upstream_of(Tenant("unknown"))
 
 
 async def test_a_key_by_reference_is_read_where_the_server_runs(
