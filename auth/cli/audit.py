@@ -36,7 +36,7 @@ def between(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group()
 def audit() -> None:
-    """List, export and prune audit events: who did what, and what was refused."""
+    """List, export and prune audit events."""
 
 
 @audit.command(name="list")

@@ -89,5 +89,5 @@ async def api(
 @tenant.command()
 @with_store
 async def reseal(store: IdentityStore) -> str:
-    """Reseal all stored ticket API keys with the first of MCP_IDENTITY_KEYS, so that older secrets can be removed."""
+    """Reseal all stored ticket API keys. Uses the first of MCP_IDENTITY_KEYS, so that the older ones can be removed."""
     return f"{await store.tenants.reseal()} keys were resealed."
