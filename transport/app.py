@@ -22,8 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.audit import AuditTrail
 from shared.identity import AuthProvider
-from shared.labels import MAX_TENANTS, Names
-from shared.telemetry import Counter, get_logger
+from shared.telemetry import MAX_TENANTS, BoundedLabels, Counter, get_logger
 from transport import sse, streamable_http
 from transport.base import Endpoint, TransportHandler
 from transport.dispatch.dispatcher import Engine
@@ -110,7 +109,7 @@ class Transport:
         self._broker = broker = broker if broker is not None else InMemoryBroker(limits)
         self._trail = trail = RefusalTrail(audit)
         gate = Gate(rates=rates, required_scope=required_scope, trail=trail)
-        tenants = Names(MAX_TENANTS)
+        tenants = BoundedLabels(MAX_TENANTS)
         self._engine = Engine(server, broker, limits=limits, bus=bus, gate=gate, tenants=tenants, counter=counter)
         self._answers = answers = OpenAnswers(
             broker.streams, auth_provider, most=limits.max_streams_per_principal, recheck_s=recheck_s

@@ -9,8 +9,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.identity import AuthenticationError, AuthProvider, Principal
-from shared.labels import Names
-from shared.telemetry import Counter, get_logger
+from shared.telemetry import BoundedLabels, Counter, get_logger
 from transport import jsonrpc
 from transport.dispatch.policy import Gate
 from transport.dispatch.refusal_audit import RefusalTrail
@@ -78,7 +77,7 @@ class Endpoint:
         auth_provider: AuthProvider,
         gate: Gate,
         counter: Counter | None,
-        tenants: Names,
+        tenants: BoundedLabels,
         trail: RefusalTrail,
         sunset: Sunset | None = None,
     ) -> None:
