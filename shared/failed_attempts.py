@@ -21,7 +21,7 @@ from shared.concurrency import wait_for_event
 from shared.errors import TicketServerError
 from shared.http.address import network_of
 from shared.lru import LRUCache
-from shared.throttled_audit import SparingTrail
+from shared.throttled_audit import ThrottledAuditTrail
 
 AT_ONCE: Final = 10
 REFILL_S: Final = 6.0
@@ -77,7 +77,7 @@ class FailedAttempts:
         self._what = what
         self._seconds = seconds
         self._buckets: LRUCache[str, _Bucket] = LRUCache(MOST_NETWORKS)
-        self._refusals = SparingTrail(trail, most=MOST_ADDRESSES, clock=seconds)
+        self._refusals = ThrottledAuditTrail(trail, max_kinds=MOST_ADDRESSES, clock=seconds)
         self._blind = secrets.token_bytes(32)
         self._right: LRUCache[bytes, float] = LRUCache(MOST_RIGHT)
 
