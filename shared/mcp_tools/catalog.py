@@ -1,7 +1,7 @@
-"""The table of tools: everything that a client is told about a tool, and where its calls go.
+"""The table of tools: what clients see of each tool, and the models and renderer that handle its calls.
 
-The order is part of the promise: clients cache the list. The output schemas are one level deep, for models pay for
-every word of them, and require nothing, for some clients hold a failed call's `{"error": …}` against them as well.
+The order is part of the contract, because clients cache the list. Output schemas are one level deep, because models pay
+for every word of them; they require no property, because some clients validate a failed call's `{"error": …}` too.
 """
 
 from collections.abc import Callable
@@ -16,9 +16,9 @@ from shared.tickets import results
 
 @dataclass(frozen=True, slots=True)
 class ToolSpec:
-    """One tool: the method of `TicketTools` of this name takes `input_model`, and returns what `render` takes.
+    """One tool: the `TicketTools` method with this name takes `input_model` and returns the argument of `render`.
 
-    What is not `read_only` is told whose call it is, too.
+    The method of a tool that is not `read_only` also takes the call.
     """
 
     name: str
@@ -31,17 +31,17 @@ class ToolSpec:
 
     @property
     def scope(self) -> Scope:
-        """What a principal needs to see this tool, and to call it."""
+        """The scope that a principal needs to see and to call this tool."""
         return Scope.TICKETS_READ if self.read_only else Scope.TICKETS_WRITE
 
     @property
     def description(self) -> str:
-        """What the model reads before it decides."""
+        """The description that the model reads to choose a tool."""
         return (self.input_model.__doc__ or "").strip()
 
     @property
     def output_schema(self) -> dict[str, Any]:
-        """The shape of `structuredContent`, of a result or of an error."""
+        """The schema of `structuredContent`, for results and errors alike."""
         fields = schema_of(self.result_model)["properties"]
         shallow = {name: {"type": field.get("type", "object")} for name, field in fields.items()}
         return {"type": "object", "properties": {**shallow, "error": {"type": "object"}}}

@@ -101,7 +101,7 @@ def test_one_huge_entry_is_still_shown_though_cut() -> None:
 def test_an_entry_without_a_name_or_a_time_still_reads() -> None:
     entry = HistoryEntry(id="1", changed_fields=(ChangedField(field_name="statusId", new_value="stat2"),))
 
-    assert render.history_entry(entry) == "### Undated, somebody\n\n- statusId: (empty) → stat2"
+    assert render.history_entry(entry) == "### Undated, an unnamed user\n\n- statusId: (empty) → stat2"
 
 
 def test_attachments_show_their_addresses_without_becoming_links() -> None:

@@ -212,7 +212,7 @@ async def test_without_the_word_of_the_directory_nobody_is_served(
             results: list[Any] = await asyncio.gather(*(served(here) for _ in range(3)), return_exceptions=True)
 
         assert [type(one) for one in results] == [UpstreamUnavailableError] * 3
-        assert "cannot be told at the moment. Nothing was changed; try again" in str(results[0])
+        assert "cannot be looked up at the moment. Nothing was changed; try again" in str(results[0])
         office.may_tell.set()
         assert await served(here) == "tenant-a at http://tenant-a with key"
 
