@@ -122,7 +122,7 @@ async def test_a_fault_of_the_api_is_its_fault_for_a_read(
     assert type(error) is UpstreamFaultError
     assert str(error) == (
         f"The ticket API answered with an error of its own (HTTP {status}). "
-        "This is a fault there, not in what was asked."
+        "This is a fault of the ticket API, not of the request."
     )
     assert error.effect == Effect.NOTHING_CHANGED
     assert route.call_count == 1
@@ -172,7 +172,7 @@ async def test_what_is_not_json_is_a_fault_for_a_read(
 
     assert type(error) is UpstreamFaultError
     assert str(error) == (
-        "The ticket API answered with something that is not JSON. This is a fault there, not in what was asked."
+        "The ticket API answered with something that is not JSON. This is a fault of the ticket API, not of the request."
     )
 
 

@@ -121,9 +121,11 @@ async def test_who_stands_for_nobody_may_act_as_nobody(
     text, error = await here.refused(tool, **arguments)
     named, named_error = await here.refused(tool, **arguments, **{argument: "user1"})
 
-    assert text == f"{argument}: is missing, and whom you stand for is not known: {LINK}. Nothing was changed."
+    assert (
+        text == f"{argument}: is missing, and your user in the ticket system is not known: {LINK}. Nothing was changed."
+    )
     assert error == {"kind": "invalid_input", "effect": "nothing_changed", "field": argument}
-    assert f"Whom you stand for in the ticket system is not known: {LINK}." in named
+    assert f"Your user in the ticket system is not known: {LINK}." in named
     assert named_error["scope"] == "tickets:admin"
     assert here.wire.writes() == []
 
@@ -145,7 +147,9 @@ async def test_who_may_act_as_anybody_has_to_say_who_acts(
     text, error = await here.refused(tool, **arguments)
     done = await here.done(tool, **arguments, **{argument: "Ann Other"})
 
-    assert text == f"{argument}: is missing, and whom you stand for is not known: {ways}. Nothing was changed."
+    assert (
+        text == f"{argument}: is missing, and your user in the ticket system is not known: {ways}. Nothing was changed."
+    )
     assert error["field"] == argument
     assert done["recordedAs"] == {"id": "user1", "name": "Ann Other"}
 
@@ -157,7 +161,7 @@ async def test_a_link_to_a_user_who_does_not_exist_is_for_an_administrator(here:
     text, error = await here.refused("add_ticket_history", ticketId="TCK-0001", comment="Hello", **given)
 
     assert error == {"kind": "ticket_user_unknown", "effect": "nothing_changed"}
-    assert "stands for the user user99 of the ticket system, which knows no such user" in text
+    assert "is linked to the user user99 of the ticket system, which does not exist there" in text
     assert LINK in text
     assert here.wire.writes() == []
 
@@ -174,9 +178,13 @@ async def test_nobody_is_known_by_having_no_address(existing: World) -> None:
 @pytest.mark.parametrize(
     ("principal", "note"),
     [
-        (None, "The ticket system keeps no author of a new ticket."),
-        (Principal("service-account"), "The ticket system keeps no author of a new ticket."),
-        (MARY, "The ticket system keeps no author of a new ticket; the audit of this server names person-1."),
+        (None, "The ticket system does not record the author of a new ticket."),
+        (Principal("service-account"), "The ticket system does not record the author of a new ticket."),
+        (
+            MARY,
+            "The ticket system does not record the author of a new ticket; the audit log of this server names "
+            "person-1.",
+        ),
     ],
 )
 async def test_a_new_ticket_says_that_it_has_no_author(existing: World, principal: Principal | None, note: str) -> None:

@@ -128,7 +128,7 @@ async def test_beyond_the_window_the_page_says_so(
     beyond = await existing.done("get_ticket_list", sortBy=sort_by, limit=5, offset=10)
 
     assert "More than 13 tickets match" in inside["notes"][0]
-    assert f"right only among the 13 that it lists first by {sort_by}" in inside["notes"][0]
+    assert f"sorted only among the 13 that it lists first by {sort_by}" in inside["notes"][0]
     assert "beyond the first 13" in beyond["notes"][0]
     assert beyond["returned"] == 5
     assert inside["hasMore"]
@@ -182,7 +182,7 @@ async def test_many_tickets_of_one_completion_date_are_said_to_be_in_any_order(
 
     page = await existing.done("get_ticket_list", sortBy="completionDate", limit=3, offset=5)
 
-    assert "tickets completed on the same day may stand in any order" in page["notes"][0]
+    assert "tickets completed on the same day may be in any order" in page["notes"][0]
 
 
 async def test_completion_dates_that_take_too_long_leave_the_apis_order(
