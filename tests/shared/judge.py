@@ -23,7 +23,7 @@ ALREADY: Final = re.compile(
 )
 HELD: Final = re.compile(r"holds every given value by now, through other changes: (?P<list>.+?)\.(?=\s|$)")
 OVERTAKEN: Final = re.compile(r"(?P<field>\w+) was as given when the ticket was read, so it was not sent;")
-HEDGES: Final = ("could not be told from it", "which of them is this call's cannot be told")
+HEDGES: Final = ("could not be told apart from it", "which of them is this call's cannot be determined")
 
 
 class Call(NamedTuple):

@@ -19,7 +19,7 @@ from tests.shared.given import (
 
 TICKET_PATH = "/tickets/TCK-[0-9]+"
 HISTORY_PATH = f"{TICKET_PATH}/history"
-NO_AUTHOR = "The ticket system keeps no author of a new ticket."
+NO_AUTHOR = "The ticket system does not record the author of a new ticket."
 
 
 async def comments(here: World, ticket_id: str) -> list[str]:
@@ -157,7 +157,7 @@ async def test_a_write_that_may_still_be_under_way_is_not_called_undone(
     text, error = await existing.refused(tool, **arguments)
 
     assert error == {"kind": "outcome_unknown", "effect": "unknown"}
-    assert "It may have been changed: look with get_ticket_detail(ticketId=TCK-0002)" in text
+    assert "It may have been changed: check with get_ticket_detail(ticketId=TCK-0002)" in text
     assert "Nothing was changed" not in text
     assert "gateway" not in text.casefold()
 
@@ -226,7 +226,7 @@ async def test_a_ticket_that_was_created_without_an_answer_is_pointed_at(existin
     assert error == {"kind": "outcome_unknown", "effect": "unknown"}
     newest = (await existing.done("get_ticket_list", searchQuery=TICKET["summary"]))["tickets"][0]["ticketId"]
     assert f"Such a ticket exists: {newest}." in text
-    assert "may have been created: look with get_ticket_list" in text
+    assert "may have been created: check with get_ticket_list" in text
     assert "same idempotencyKey" in text
 
 

@@ -120,7 +120,7 @@ async def test_without_a_response_the_history_is_the_proof(here: World, act: Act
 
     assert done["changed"] == [{"field": "remarks", "new": "mine"}]
     assert "did not confirm this; the history shows this very change" in done["notes"][0]
-    assert "could not be told from it" in done["notes"][0]
+    assert "could not be told apart from it" in done["notes"][0]
     assert "changed again by" in done["notes"][1]
 
 
@@ -209,7 +209,7 @@ async def test_equal_changes_of_one_user_are_said_not_to_be_told_apart(here: Wor
     done = await here.done("update_ticket", ticketId=one, updatedById=ME, remarks="x")
 
     assert "2 equal changes by" in done["notes"][0]
-    assert "cannot be told" in done["notes"][0]
+    assert "cannot be determined" in done["notes"][0]
 
 
 # Not stored, and a colleague wrote meanwhile
@@ -361,7 +361,7 @@ async def test_an_equal_comment_of_the_same_user_is_not_taken_for_certain(here: 
 
     done = await here.done("add_ticket_history", ticketId=one, userId=ME, comment="Same words")
 
-    assert "An equal comment by the same user at the same time could not be told from it." in done["notes"][0]
+    assert "An equal comment by the same user at the same time could not be told apart from it." in done["notes"][0]
 
 
 # T5: all problems of a call at once

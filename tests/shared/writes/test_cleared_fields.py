@@ -72,7 +72,7 @@ async def test_what_an_api_cannot_empty_is_said_and_nothing_is_sent(existing: Wo
     text, error = await existing.refused("update_ticket", ticketId=one, updatedById="user1", clear=[name])
 
     assert error["effect"] == "nothing_changed"
-    assert f"{name}: not cleared, because this ticket API cannot empty this." in text
+    assert f"{name}: not cleared, because this ticket API cannot clear this." in text
     assert "already holds every given value" not in text
     assert [method for method, _ in existing.wire.writes()] == ["POST"]
 

@@ -127,7 +127,7 @@ async def test_a_ticket_that_was_not_made_is_made_by_the_repeat(here: World, act
     again = await here.done("create_ticket", **TICKET)
 
     assert "already" not in again
-    late = "if the ticket API still carries it out, there are two" in again["notes"][-1]
+    late = "if the ticket API still executes it, there are two" in again["notes"][-1]
     assert late is may_come_late
     assert await tickets(here) == 1
 
@@ -151,7 +151,7 @@ async def test_a_ticket_that_cannot_be_looked_for_is_not_made(here: World) -> No
 
     assert error == {"kind": "upstream_unavailable", "effect": "nothing_changed"}
     assert re.fullmatch(
-        r"An equal call \d s ago ended without an answer, and what became of it cannot be seen now. Nothing was "
+        r"An equal call \d s ago ended without a response, and its outcome cannot be read now. Nothing was "
         r"changed by this one; repeat it in a moment.",
         text,
     )
