@@ -43,7 +43,7 @@ async def test_a_head_without_end_is_answered_431_and_closed(start: bytes, piece
             await other.send(get())
             assert await other.response() == 200
     assert said.startswith(b"HTTP/1.1 431 ")
-    assert b'{"kind": "head_too_large", "error": "The head of a request may have 65,536 bytes at most."}' in said
+    assert b'{"kind": "head_too_large", "error": "The head of a request may have at most 65,536 bytes."}' in said
     assert bench.called == 1
 
 
