@@ -1,4 +1,4 @@
-"""Several awaitables at once, with one plain error instead of a group."""
+"""Runs several awaitables concurrently and raises a single error instead of a group."""
 
 from collections.abc import Coroutine
 from typing import Any
@@ -7,7 +7,7 @@ import anyio
 
 
 async def together(*calls: Coroutine[Any, Any, Any]) -> list[Any]:
-    """Return the results of `calls` in their order; the first failure cancels the others and is raised itself."""
+    """Return the results of `calls` in order; the first failure cancels the others and is raised."""
     results: list[Any] = [None] * len(calls)
 
     async def keep(place: int, call: Coroutine[Any, Any, Any]) -> None:

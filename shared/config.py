@@ -1,7 +1,7 @@
-"""Every setting of every door, read from the environment (prefix `MCP_`) once, by the doors alone.
+"""All settings of all entry points, read once from the environment (prefix `MCP_`), and only by entry points.
 
-Frozen, secrets masked, closed by default: an accidental combination that would serve without authentication, or lose
-data, is refused at the start with the variable to set. `python -m shared.config` prints the table of the README.
+Frozen, with secrets masked, and fail-closed: a combination that would accidentally serve without authentication or lose
+data is refused at startup, with the variable to set. `python -m shared.config` prints the table of the README.
 """
 
 import ipaddress
@@ -34,12 +34,12 @@ CHECKOUT: Final = Path(__file__).resolve().parent.parent
 EMBEDDED: Final = "embedded"
 LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1", "[::1]")
 SSE_DEPRECATED_ON: Final = date(2025, 3, 26)
-"""A sunset before the deprecation would be none: RFC 9745, section 4."""
+"""A sunset must not be before the deprecation: RFC 9745, section 4."""
 _DEFAULT_DATABASE: Final = f"sqlite:///{(CHECKOUT / 'data' / 'tickets.sqlite3').as_posix()}"
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a server bound to `host` can be reached from this machine alone."""
+    """Whether a server bound to `host` is reachable only from this machine."""
     if host.lower() == "localhost":
         return True
     try:
@@ -54,13 +54,13 @@ def on_cloud_run() -> bool:
 
 
 class Settings(BaseSettings):
-    """What every door needs."""
+    """Settings of every entry point."""
 
     model_config = SettingsConfigDict(
         env_prefix="MCP_",
         env_file=CHECKOUT / ".env",
         env_ignore_empty=True,
-        str_strip_whitespace=True,  # secret stores and files like to end in a newline
+        str_strip_whitespace=True,  # values from secret stores and files often end in a newline
         extra="ignore",
         frozen=True,
         populate_by_name=True,
@@ -72,28 +72,28 @@ class Settings(BaseSettings):
         description="Database of the embedded ticket API: `sqlite:///path` or `postgresql://user:password@host/name`.",
     )
     sample_data: Literal["en", "ja", "none"] = Field(
-        default="en", description="What a new database of the embedded ticket API is filled with: `en`, `ja` or `none`."
+        default="en", description="Sample data for a new database of the embedded ticket API: `en`, `ja` or `none`."
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        default="INFO", description="Least level of the logs on stderr: `DEBUG`, `INFO`, `WARNING` or `ERROR`."
+        default="INFO", description="Minimum level of the logs on stderr: `DEBUG`, `INFO`, `WARNING` or `ERROR`."
     )
 
     shown_default: ClassVar[dict[str, str]] = {"database_url": "`sqlite:///…/data/tickets.sqlite3` of the checkout"}
 
 
 class ToolSettings(Settings):
-    """What a door needs to reach tickets."""
+    """Settings for access to tickets."""
 
     api_base_url: Address | Literal["embedded"] = Field(
         default="embedded", description="Address of the ticket API, or `embedded` for the one in this repository."
     )
-    api_key: Key | None = Field(default=None, description="Key that the ticket API asks for (`x-api-key`).")
+    api_key: Key | None = Field(default=None, description="Key for the ticket API, sent as `x-api-key`.")
     api_concurrency: int = Field(
         default=16,
         ge=1,
         le=64,
-        description="Requests at one ticket API at the same time; organisations that wait get places in turn. The "
-        "embedded one has as many as connections to its database.",
+        description="Maximum concurrent requests to one ticket API; waiting organisations take turns. For the embedded "
+        "API, the number of its database connections.",
     )
     completed_status_id: str = Field(
         default="stat4", min_length=1, max_length=50, description="Id of the status that means completed."
@@ -101,23 +101,23 @@ class ToolSettings(Settings):
 
     @property
     def is_embedded(self) -> bool:
-        """Whether the ticket API runs inside this process."""
+        """Whether the ticket API runs in this process."""
         return self.api_base_url == EMBEDDED
 
 
 class IdentitySettings(Settings):
-    """What the identity store needs: people, programs and organisations, and their keys."""
+    """Settings of the identity store, which holds people, programs, organisations and their keys."""
 
     identity_keys: Keys = Field(
         default=(),
-        description="Secrets, separated by commas, that hash API keys and seal what reaches organisations' ticket "
-        "APIs: the first is used for what is new, all are tried. The same on every instance. With them the server has "
-        "keys of its own for people and programs: docs/identity.md.",
+        description="Secrets, separated by commas, that hash API keys and encrypt the keys of organisations' ticket "
+        "APIs: the first is used for new keys, all are tried for stored ones. Must be the same on every instance. "
+        "Enables API keys for people and programs: docs/identity.md.",
     )
 
     @property
     def identity_database_url(self) -> str:
-        """The identity store's: a schema of the same PostgreSQL database, or an SQLite file beside that of tickets."""
+        """Database URL of the identity store: the same PostgreSQL database, or an SQLite file beside the tickets'."""
         url = self.database_url.get_secret_value()
         if not url.startswith("sqlite"):
             return url
@@ -127,7 +127,7 @@ class IdentitySettings(Settings):
 
 
 class StdioSettings(ToolSettings):
-    """The STDIO door. `API_BASE_URL` and `API_KEY` without prefix are read too, as today's script has them."""
+    """Settings of the STDIO server. `API_BASE_URL` and `API_KEY` also work without prefix, as in today's script."""
 
     api_base_url: Address | Literal["embedded"] = Field(
         default="embedded", validation_alias=AliasChoices("MCP_API_BASE_URL", "API_BASE_URL")
@@ -136,15 +136,15 @@ class StdioSettings(ToolSettings):
 
 
 def _default_host() -> str:
-    return "0.0.0.0" if on_cloud_run() else "127.0.0.1"  # noqa: S104 - Cloud Run's front end is the only way in
+    return "0.0.0.0" if on_cloud_run() else "127.0.0.1"  # noqa: S104 - only Cloud Run's front end can reach it
 
 
 def _default_proxies() -> int:
-    return 1 if on_cloud_run() else 0  # its front end adds one address, that of whoever called it
+    return 1 if on_cloud_run() else 0  # its front end adds one address, the client's
 
 
-class CloudSettings(IdentitySettings, ToolSettings):  # in the order of the README: the STDIO door reads the first
-    """The HTTP door."""
+class CloudSettings(IdentitySettings, ToolSettings):  # in the order of the README: STDIO reads the first
+    """Settings of the HTTP server."""
 
     host: str = Field(default_factory=_default_host, description="Address to listen on.")
     port: int = Field(
@@ -152,42 +152,40 @@ class CloudSettings(IdentitySettings, ToolSettings):  # in the order of the READ
         ge=0,
         le=65535,
         validation_alias=AliasChoices("PORT", "MCP_PORT"),
-        description="Port to listen on. `PORT`, as Cloud Run sets it, is read first.",
+        description="Port to listen on. `PORT`, which Cloud Run sets, takes precedence.",
     )
     mcp_api_key: Key | None = Field(
         default=None,
         min_length=SHORTEST_KEY,
         description="Key that clients must send (`x-api-key`, or `Authorization: Bearer`); 32 characters or more.",
     )
-    allow_anonymous: bool = Field(
-        default=False, description="Serve without a key. Only possible on a loopback address."
-    )
+    allow_anonymous: bool = Field(default=False, description="Serve without a key. Only allowed on a loopback address.")
     operator_key: Key | None = Field(
         default=None,
         min_length=SHORTEST_KEY,
-        description="Key that opens `GET /metrics`, and the reason in `GET /ready`, to whoever watches this server.",
+        description="Key for monitoring: allows `GET /metrics` and shows the reason in `GET /ready`.",
     )
     revoke_within: int = Field(
         default=30,
         ge=1,
         le=300,
-        description="Seconds within which a revoked key, or a changed role, is so on every instance, open streams "
-        "included. For as long a key that was seen is not looked up again.",
+        description="Seconds until a revoked key or a changed role takes effect on every instance, open streams "
+        "included. A verified key is cached for as long.",
     )
     trusted_proxies: int = Field(
         default_factory=_default_proxies,
         ge=0,
         le=10,
-        description="Proxies in front of this server whose entries in `X-Forwarded-For` are believed, counted from the "
-        "right. Whoever guesses keys is slowed by address.",
+        description="Number of proxies in front of this server whose `X-Forwarded-For` entries are trusted, counted "
+        "from the right. Failed authentications are throttled per client address.",
     )
     public_url: Address | None = Field(
         default=None, description="Address that clients use, for example `https://tickets.example.com`."
     )
     allowed_hosts: Names = Field(
         default=(),
-        description="`Host` headers to accept, separated by commas; `*.suffix` is understood. "
-        "Default: loopback names, and the host of `MCP_PUBLIC_URL` with its tag form.",
+        description="`Host` headers to accept, separated by commas; `*.suffix` is supported. "
+        "Default: loopback names, and the host of `MCP_PUBLIC_URL` with Cloud Run's tag prefixes.",
     )
     allowed_origins: Names = Field(
         default=(),
@@ -195,51 +193,55 @@ class CloudSettings(IdentitySettings, ToolSettings):  # in the order of the READ
     )
     transport_type: Literal["all", "sse", "streamable_http"] = Field(
         default="all",
-        description="Wires to serve: `all`, `sse` (HTTP+SSE) or `streamable_http`. See docs/migration.md.",
+        description="Transports to serve: `all`, `sse` (HTTP+SSE) or `streamable_http`. See docs/migration.md.",
     )
     sse_sunset: Day | None = Field(
         default=None,
-        description="Day (`YYYY-MM-DD`, UTC) from which HTTP+SSE answers 410; until then every answer of it says so. "
-        "See docs/migration.md.",
+        description="Day (`YYYY-MM-DD`, UTC) from which HTTP+SSE responds with 410; until then every HTTP+SSE response "
+        "announces it. See docs/migration.md.",
     )
     cloud_run_timeout: int = Field(
         default=840,
         ge=1,
         le=3600,
-        description="Seconds one SSE stream stays open (± 10 %) before it ends and the client comes again.",
+        description="Seconds one SSE stream stays open (± 10 %) before it ends and the client reconnects.",
     )
     max_sessions: int = Field(
-        default=1000, ge=1, description="Sessions one instance holds; no organisation can take all."
+        default=1000, ge=1, description="Maximum sessions of one instance; no organisation can use all of them."
     )
     max_sessions_per_principal: int = Field(
         default=500,
         ge=1,
-        description="Sessions of one key or person: on one instance, or with `MCP_BROKER_URL` on all together.",
+        description="Maximum sessions of one key or person: on one instance or, with `MCP_BROKER_URL`, on all "
+        "together.",
     )
     max_streams_per_principal: int = Field(
         default=500,
         ge=1,
-        description="Streams that one key or person holds open: on one instance, or with `MCP_BROKER_URL` on all "
+        description="Maximum open streams of one key or person: on one instance or, with `MCP_BROKER_URL`, on all "
         "together.",
     )
-    reads_per_minute: int = Field(default=1200, ge=1, description="Requests a minute of one key or person that read.")
-    writes_per_minute: int = Field(default=240, ge=1, description="Likewise, that write.")
+    reads_per_minute: int = Field(default=1200, ge=1, description="Read requests per minute for one key or person.")
+    writes_per_minute: int = Field(default=240, ge=1, description="Write requests per minute for one key or person.")
     tenant_reads_per_minute: int = Field(
-        default=6000, ge=1, description="Requests a minute of one organisation that read, all its keys together."
+        default=6000, ge=1, description="Read requests per minute for one organisation, all its keys together."
     )
-    tenant_writes_per_minute: int = Field(default=1200, ge=1, description="Likewise, that write.")
+    tenant_writes_per_minute: int = Field(
+        default=1200, ge=1, description="Write requests per minute for one organisation, all its keys together."
+    )
     broker_url: BrokerUrl | None = Field(
         default=None,
-        description="Valkey (8 or later) or Redis (7 or later) by which several instances share sessions: "
+        description="Valkey (8 or later) or Redis (7 or later) through which several instances share sessions: "
         "`redis://`, or `rediss://` for TLS.",
     )
     request_state_keys: Keys = Field(
         default=(),
-        description="Secrets, separated by commas, that seal what 2026-07-28 clients carry between the rounds of a "
-        "request: the first seals, all open. The same on every instance. Default: one that only this process knows.",
+        description="Secrets, separated by commas, that encrypt the state which 2026-07-28 clients carry between the "
+        "rounds of a request: the first encrypts, all decrypt. Must be the same on every instance. Default: a random "
+        "secret of this process.",
     )
     allow_ephemeral: bool = Field(
-        default=False, description="On Cloud Run: accept that the embedded API, or keys in SQLite, will be lost."
+        default=False, description="On Cloud Run: accept the loss of the embedded API's data, or of keys in SQLite."
     )
 
     shown_default: ClassVar[dict[str, str]] = {
@@ -304,18 +306,18 @@ class CloudSettings(IdentitySettings, ToolSettings):  # in the order of the READ
 
     @property
     def asks_for_keys(self) -> bool:
-        """Whether callers have to prove who they are."""
+        """Whether callers must authenticate."""
         return self.mcp_api_key is not None or bool(self.identity_keys)
 
     @property
     def wires(self) -> frozenset[str]:
-        """Wires to serve."""
+        """The transports to serve."""
         every = frozenset({"sse", "streamable_http"})
         return every if self.transport_type == "all" else frozenset({self.transport_type})
 
     @property
     def accepted_hosts(self) -> tuple[str, ...]:
-        """Patterns for the `Host` header, `*` in front meaning any beginning."""
+        """Patterns for the `Host` header; a leading `*` matches any prefix."""
         if self.allowed_hosts:
             return self.allowed_hosts
         public = urlsplit(str(self.public_url)).hostname if self.public_url else None
@@ -324,14 +326,14 @@ class CloudSettings(IdentitySettings, ToolSettings):  # in the order of the READ
 
     @property
     def accepted_origins(self) -> tuple[str, ...]:
-        """Origins that a browser may come from; `:*` at the end meaning any port."""
+        """Accepted values of the `Origin` header; a trailing `:*` matches any port."""
         if self.allowed_origins or not is_loopback(self.host):
             return self.allowed_origins
         return tuple(f"http://{host}:*" for host in LOOPBACK_HOSTS)
 
 
 class TicketApiSettings(Settings):
-    """The reference ticket API as a service of its own (`python -m ticket_api`)."""
+    """Settings of the reference ticket API as a separate service (`python -m ticket_api`)."""
 
     api_key: Key | None = Field(default=None, description="Key that callers must send (`x-api-key`).")
     allow_anonymous: bool = False
@@ -364,7 +366,7 @@ class TicketApiSettings(Settings):
 
 
 def settings_table() -> str:
-    """Return the settings of the HTTP door (and so of the STDIO door) as the Markdown table of the README."""
+    """Return the settings of the HTTP server, which include those of STDIO, as the Markdown table of the README."""
     rows = ["| variable | default | meaning |", "|---|---|---|"]
     for name, field in CloudSettings.model_fields.items():
         default = CloudSettings.shown_default.get(name) or _shown(field.default)

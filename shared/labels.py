@@ -1,14 +1,14 @@
-"""Names as labels of counters: everybody may make up names, and a label needs a bounded set of values."""
+"""Bounds names that serve as counter labels: clients can invent names, but a label needs a bounded set of values."""
 
 from typing import Final
 
 OTHER: Final = "other"
 MAX_TENANTS: Final = 100
-"""Organisations that counters tell apart."""
+"""Maximum organisations with a counter label of their own."""
 
 
 class Names:
-    """Tells the first `most` names apart; any further one is `other`."""
+    """Keeps the first `most` names as labels; all further names become `other`."""
 
     def __init__(self, most: int) -> None:
         self._most = most

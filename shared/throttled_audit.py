@@ -1,6 +1,6 @@
-"""Audit events that are alike, recorded once a minute with their number: a flood must not fill the record.
+"""Throttles similar audit events to one per minute with their number, so that a flood cannot fill the audit log.
 
-The first one of a kind is recorded at once. Those of the next minute are counted, and recorded as one when it is over.
+The first event of a kind is recorded at once. Those of the following minute are counted and recorded as one at its end.
 """
 
 import asyncio
@@ -13,27 +13,27 @@ from typing import Final
 from shared.audit import AuditEvent, AuditTrail
 
 QUIET_S: Final = 60.0
-"""For how long what is like an event that was recorded is counted only."""
+"""How long repeats of a recorded event are only counted, in seconds."""
 SWEEP_S: Final = 5.0
 ELSEWHERE: Final = "elsewhere"
-"""Detail of the event that stands for all kinds beyond those that are told apart."""
+"""Detail of the event that stands for all kinds beyond the limit."""
 
 
 @dataclass(slots=True)
 class _Lately:
     event: AuditEvent
-    """The last one."""
+    """The latest event."""
     recorded_at: float
     more: int = 0
 
 
 class SparingTrail:
-    """Records events, sparingly. Wants `run` around it, else what was counted is not recorded.
+    """Records events and throttles repeats. Use inside `run()`; otherwise counted events are not recorded.
 
     Args:
-        trail: where to.
-        most: kinds that are told apart at once.
-        clock: seconds, monotonic.
+        trail: receives the events.
+        most: the number of kinds that are tracked separately.
+        clock: a monotonic clock, in seconds.
     """
 
     def __init__(self, trail: AuditTrail, *, most: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -43,7 +43,7 @@ class SparingTrail:
         self._lately: dict[Hashable, _Lately] = {}
 
     async def record(self, kind: Hashable, event: AuditEvent) -> None:
-        """Record `event`, or count it with those that had the same `kind` lately."""
+        """Record `event`, or count it if an event of the same `kind` was recorded within the last minute."""
         if kind not in self._lately and len(self._lately) >= self._most:
             kind, event = ELSEWHERE, replace(event, detail=ELSEWHERE)
         lately = self._lately.get(kind)
@@ -55,7 +55,7 @@ class SparingTrail:
 
     @asynccontextmanager
     async def run(self) -> AsyncGenerator[None]:
-        """Record what was counted when its minute is over, and at the end."""
+        """Record counted events when their minute is over, and at the end."""
         sweeping = asyncio.create_task(self._keep_sweeping())
         try:
             yield
@@ -70,7 +70,7 @@ class SparingTrail:
             await self.sweep()
 
     async def sweep(self, *, older_than_s: float = QUIET_S) -> None:
-        """Record what was counted since it was recorded last, if that was long enough ago; forget what was quiet."""
+        """Record the counted events of kinds last recorded at least `older_than_s` ago; forget kinds without any."""
         now = self._clock()
         for kind, lately in list(self._lately.items()):
             if now - lately.recorded_at < older_than_s:

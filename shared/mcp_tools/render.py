@@ -191,7 +191,7 @@ def _items(page: MasterPage, items: Sequence[MasterItem]) -> str:
 
 def _master(page: MasterPage, head: Sequence[str], rows: Sequence[Sequence[str | None]]) -> str:
     if not rows:
-        return _document("There are none.", notes=page.notes)
+        return _document("No entries.", notes=page.notes)
     cut = f"The first {len(rows)} of {page.total}." if page.total > len(rows) else ""
     return _document(cut, table(head, rows), notes=page.notes)
 

@@ -131,7 +131,7 @@ class TenantDesks:
             place.callers -= 1
 
     async def _desk_of(self, tenant: Tenant, place: _Place) -> _Desk:
-        """Return the tenant's tools by a directory response at most `ASK_AGAIN_S` old; fail if there is none."""
+        """Return the tenant's tools by a directory response at most `ASK_AGAIN_S` old; fail without one."""
         try:
             async with asyncio.timeout(ASK_S), place.asking:  # waiting calls reuse the first one's response
                 if place.desk is None or self._clock() - place.asked_at >= ASK_AGAIN_S:

@@ -90,7 +90,7 @@ async def _stands_for(master: MasterData, principal: Principal | None) -> Master
 
 
 async def _only(master: MasterData, fits: Callable[[User], bool]) -> User | None:
-    """Return the only user that fits; fetch the lists anew before concluding that there is none."""
+    """Return the only user that fits, or None; a user who is missing is looked up in newer lists."""
     lists = await master.lists()
     found = [user for user in lists.users if fits(user)]
     if not found:

@@ -90,7 +90,7 @@ async def test_the_json_of_a_success_is_returned(
     [
         *((status, (InvalidInputError, INVALID)) for status in (400, 413, 422)),
         *((status, (UpstreamRefusedError, OUR_KEY)) for status in (401, 403)),
-        (404, (NotFoundError, "The ticket API knows nothing by that id. Nothing was changed.")),
+        (404, (NotFoundError, "The ticket API has nothing with that id. Nothing was changed.")),
         (409, (ConflictError, USED)),
         (429, (UpstreamUnavailableError, OVERLOADED)),
     ],
@@ -142,7 +142,7 @@ async def test_a_fault_of_the_api_leaves_a_write_unknown(
     assert isinstance(error, OutcomeUnknownError)
     assert str(error) == (
         f"The ticket API answered with an error of its own (HTTP {status}). "
-        "This is a fault there, and it is not known whether this was done."
+        "This is a fault of the ticket API, and it is not known whether this was done."
     )
     assert error.effect == Effect.UNKNOWN
     assert error.settled is settled
@@ -172,7 +172,8 @@ async def test_what_is_not_json_is_a_fault_for_a_read(
 
     assert type(error) is UpstreamFaultError
     assert str(error) == (
-        "The ticket API answered with something that is not JSON. This is a fault of the ticket API, not of the request."
+        "The ticket API answered with something that is not JSON. "
+        "This is a fault of the ticket API, not of the request."
     )
 
 
@@ -188,7 +189,7 @@ async def test_what_is_not_json_leaves_a_write_unknown(
     assert isinstance(error, OutcomeUnknownError)
     assert str(error) == (
         "The ticket API answered with something that is not JSON. "
-        "This is a fault there, and it is not known whether this was done."
+        "This is a fault of the ticket API, and it is not known whether this was done."
     )
     assert error.settled
 

@@ -193,7 +193,7 @@ def test_a_key_that_no_header_can_carry_is_refused(variable: str, key: str) -> N
     with pytest.raises(SettingsError) as caught:
         load(CloudSettings, **{variable.removeprefix("MCP_").lower(): key})
 
-    assert f"{variable} must be ASCII letters, digits and signs without spaces" in str(caught.value)
+    assert f"{variable} must be ASCII letters, digits and symbols without spaces" in str(caught.value)
 
 
 def test_all_wrong_variables_are_named_at_once() -> None:

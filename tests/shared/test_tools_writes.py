@@ -29,7 +29,7 @@ async def comments(here: World, ticket_id: str) -> list[str]:
 
 async def test_a_comment_that_was_acknowledged_but_lost_is_reported_as_not_recorded(existing: World) -> None:
     await existing.done("get_ticket_detail", ticketId="TCK-0001")
-    with pytest.raises(Exception, match="nothing by that id"):
+    with pytest.raises(Exception, match="nothing with that id"):
         await existing.api.put("/tickets/TCK-9999", {"statusId": "stat2"})  # somebody else's call leaves the trap
 
     text, error = await existing.refused("add_ticket_history", ticketId="TCK-0001", userId="user1", comment="Lost?")
@@ -120,7 +120,7 @@ async def test_a_write_that_the_api_failed_at_and_did_not_do_changed_nothing(
     text, error = await existing.refused(tool, **arguments)
 
     assert error["effect"] == Effect.NOTHING_CHANGED
-    assert "fault there" in text
+    assert "fault of the ticket API" in text
     assert "Nothing was changed; repeat the call." in text
     assert "SELECT" not in text
 

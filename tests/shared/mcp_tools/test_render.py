@@ -117,7 +117,7 @@ def test_a_long_master_list_says_how_much_of_it_is_shown() -> None:
 
     assert render.users(users).startswith("The first 1 of 500.\n\n| Id | Name | E-mail | Role |")
     assert r"| user1 | Ada \| Co |  |  |" in render.users(users)
-    assert render.users(results.Users(users=(), total=0)) == "There are none."
+    assert render.users(results.Users(users=(), total=0)) == "No entries."
 
 
 @pytest.mark.parametrize(
