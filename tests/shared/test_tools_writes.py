@@ -1,4 +1,4 @@
-"""Writes over the existing API and with faults at chosen moments: what the caller is told is true each time."""
+"""Writes over the existing API and with faults at chosen moments: the caller always gets a true report."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ async def comments(here: World, ticket_id: str) -> list[str]:
 async def test_a_comment_that_was_acknowledged_but_lost_is_reported_as_not_recorded(existing: World) -> None:
     await existing.done("get_ticket_detail", ticketId="TCK-0001")
     with pytest.raises(Exception, match="nothing with that id"):
-        await existing.api.put("/tickets/TCK-9999", {"statusId": "stat2"})  # somebody else's call leaves the trap
+        await existing.api.put("/tickets/TCK-9999", {"statusId": "stat2"})  # another user's call sets the trap
 
     text, error = await existing.refused("add_ticket_history", ticketId="TCK-0001", userId="user1", comment="Lost?")
 

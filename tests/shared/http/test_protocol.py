@@ -1,4 +1,4 @@
-"""What a stranger can do to the HTTP server before anything asks who they are: bytes, pipelined requests, silence."""
+"""What an unauthenticated client can do to the HTTP server: bytes, pipelined requests, silence."""
 
 import asyncio
 import socket
@@ -169,7 +169,7 @@ async def drip(connection: Connection) -> None:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> float:
-    """Have heads arrive within a part of a second."""
+    """Make heads due within a fraction of a second."""
     monkeypatch.setattr(http_protocol, "HEAD_S", 0.2)
     return 0.2
 
@@ -236,7 +236,7 @@ async def test_a_client_that_does_not_read_is_cut() -> None:
 
 @pytest.mark.parametrize("path", ["/health", "/nothing", "/large"])
 async def test_nothing_is_kept_of_a_connection_that_was_reset(path: str) -> None:
-    """A client that closes with unread bytes resets its connection, as one does that reads only a status."""
+    """A client that closes with unread bytes resets its connection, for example one that reads only the status."""
     async with served() as bench, connections(bench) as (client,):
         await until_connections(bench, 1)
         (protocol,) = bench.server.server_state.connections

@@ -1,4 +1,4 @@
-"""Who acts: filled in from whoever calls, somebody else only with the scope for it, and said in every result."""
+"""The acting user: derived from the caller; another user only with the scope for it; named in every result."""
 
 from dataclasses import replace
 from typing import Any, Final
@@ -106,7 +106,7 @@ async def test_an_administrator_acts_as_anybody_and_as_themselves_when_nobody_is
 
 NOBODY: Final = {
     "no address": AGENT,
-    "an address that nobody has": replace(AGENT, email="somebody@example.com"),
+    "an address that nobody has": replace(AGENT, email="unknown@example.com"),
     "an address that two have": replace(AGENT, email="twins@example.com"),
 }
 

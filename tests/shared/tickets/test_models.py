@@ -1,4 +1,4 @@
-"""Both APIs fit the models; what fits no model is the API's fault."""
+"""Both APIs fit the models; a value that fits no model is the API's fault."""
 
 from typing import Any
 

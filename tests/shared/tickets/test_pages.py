@@ -1,4 +1,4 @@
-"""Pages over an API without a total order are whole, in both directions, by every date (cases U7, U8, U13)."""
+"""Pages over an API without a total order are complete, in both directions, by every date (cases U7, U8, U13)."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +17,7 @@ SORTS = ("receptionDateTime", "scheduledCompletionDate", "completionDate")
 
 
 async def many(here: World, count: int) -> None:
-    """Create tickets, most of which share their dates with others; a third has none."""
+    """Create tickets that mostly share their dates with others; a third has no date."""
     for number in range(count):
         dates = {} if number % 3 == 0 else {
             "scheduledCompletionDate": f"2026-12-0{number % 4 + 1}", "completionDate": f"2026-11-2{number % 3}"
@@ -38,7 +38,7 @@ async def walk(here: World, **query: Any) -> list[dict[str, Any]]:
 
 
 async def expected(here: World, sort_by: str, sort_order: str) -> list[str]:
-    """Return ids in the order that was asked for: ties by id, tickets without the date last."""
+    """Return ids in the requested order: ties by id, tickets without the date last."""
     ids = [row["ticketId"] for row in await here.api.get("/tickets", params={"limit": 150, "showCompleted": True})]
     tickets = [await here.api.get(f"/tickets/{one}") for one in ids]
     reverse = sort_order == "desc"
@@ -64,7 +64,7 @@ async def test_pages_to_the_end_bring_every_ticket_once_in_the_order_asked_for(
 async def test_pages_are_whole_when_each_is_cut_from_another_window(
     existing: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The API hands out equal dates in another order each time, so a page must not depend on the one before."""
+    """The API returns equal dates in a different order each time, so no page may depend on the one before."""
     monkeypatch.setattr(windows, "KEEP_S", 0.0)
     await many(existing, 20)
 
@@ -142,7 +142,7 @@ async def test_the_latest_of_a_full_window_need_no_words(existing: World, monkey
 
 
 def capped(most: int) -> Act:
-    """Answer with no more rows than `most`, whatever was asked for, and say nothing."""
+    """Respond with at most `most` rows, whatever was requested, without saying so."""
 
     async def act(inner: httpx2.AsyncBaseTransport, request: httpx2.Request) -> httpx2.Response:
         url = request.url.copy_set_param("limit", str(min(most, int(request.url.params["limit"]))))
