@@ -206,8 +206,8 @@ class Player:
             case Initialize(at):
                 await self._claim([RequestClaim(0, b"init", opens_epoch=True)], at)
             case Finish(number, is_cancelled):
-                if (started := self._nth(number)) is not None:
-                    await self._finish(started, is_cancelled=is_cancelled)
+                if (finished := self._nth(number)) is not None:
+                    await self._finish(finished, is_cancelled=is_cancelled)
             case Read():
                 await self._read()
             case _ if self._shared:
