@@ -16,7 +16,7 @@ import pytest_asyncio
 import ticket_api
 from tests.processes import API_KEY, HTTP_DOOR, KEY, Process
 from tests.shared.given import TICKET
-from tests.transport.http_client import Answer, HttpClient, call, http_client, text_of
+from tests.transport.http_client import HttpClient, HTTPResponse, call, http_client, text_of
 from tests.transport.serving import serve
 from tests.transport.sse_client import SseClient, sse_session
 from tests.valkey import valkey_server
@@ -104,8 +104,8 @@ async def created(client: HttpClient, number: int) -> list[str]:
     """Create tickets, and return their ids."""
     tickets = []
     for summary in (f"One id: ticket {next(_numbers)}." for _ in range(number)):
-        answer = await client.post(one("create_ticket", **TICKET | {"summary": summary}))
-        tickets.append(answer.answers(1)[0]["result"]["structuredContent"]["ticketId"])
+        response = await client.post(one("create_ticket", **TICKET | {"summary": summary}))
+        tickets.append(response.responses(1)[0]["result"]["structuredContent"]["ticketId"])
     return tickets
 
 
@@ -117,7 +117,7 @@ async def test_three_posts_with_one_id_each_get_their_response_and_are_resumed_a
         tickets = await created(client, 3)
         here.api.hold(*tickets)
         async with AsyncExitStack() as stack:
-            cut: list[Answer] = []
+            cut: list[HTTPResponse] = []
             for ticket, address in zip(tickets, itertools.cycle(here.instances), strict=False):
                 posting = client.at(address).stream(one("get_ticket_detail", ticketId=ticket))
                 cut.append(await stack.enter_async_context(posting))
@@ -126,7 +126,7 @@ async def test_three_posts_with_one_id_each_get_their_response_and_are_resumed_a
             here.api.held[ticket].set()
         for ticket, answer in zip(tickets, cut, strict=True):
             rest = await client.at(here.elsewhere).get(answer.primed[0])
-            (response,) = rest.answers(1)
+            (response,) = rest.responses(1)
             assert response["result"]["structuredContent"]["ticket"]["id"] == ticket
 
 
@@ -141,9 +141,9 @@ async def test_requests_one_after_the_other_over_streamable_http_read_fresh_and_
             ticket = tickets[number % TICKETS]
             comment = {"ticketId": ticket, "userId": "user2", "comment": f"Words {number}."}
             written = await next(clients).post(one("add_ticket_history", **comment))
-            assert text_of(written.answers(1)[0]).startswith("Added a comment")
+            assert text_of(written.responses(1)[0]).startswith("Added a comment")
             read = await next(clients).post(one("get_ticket_detail", ticketId=ticket))
-            assert comment["comment"] in text_of(read.answers(1)[0])
+            assert comment["comment"] in text_of(read.responses(1)[0])
         await everything_is_stored_once(here.api, tickets, pairs)
 
 
@@ -161,18 +161,18 @@ async def test_requests_one_after_the_other_over_sse_read_fresh_and_write_once(h
             for number in range(pairs):
                 ticket = tickets[number % TICKETS]
                 comment = {"ticketId": ticket, "userId": "user2", "comment": f"Words {number}."}
-                written = await answered(client, next(turns), one("add_ticket_history", **comment))
+                written = await responded(client, next(turns), one("add_ticket_history", **comment))
                 assert text_of(written).startswith("Added a comment")
-                read = await answered(client, next(turns), one("get_ticket_detail", ticketId=ticket))
+                read = await responded(client, next(turns), one("get_ticket_detail", ticketId=ticket))
                 assert comment["comment"] in text_of(read)
         await everything_is_stored_once(here.api, tickets, pairs)
 
 
-async def answered(client: SseClient, http: httpx2.AsyncClient, message: dict[str, Any]) -> dict[str, Any]:
+async def responded(client: SseClient, http: httpx2.AsyncClient, message: dict[str, Any]) -> dict[str, Any]:
     """Post a request to one of the instances, and return its response on the stream."""
     client.received.clear()
     assert (await http.post(client.endpoint, json=message)).status_code == 202
-    return await client.answer(1)
+    return await client.response(1)
 
 
 async def everything_is_stored_once(api: Api, tickets: Sequence[str], pairs: int) -> None:

@@ -88,14 +88,14 @@ class Rates:
 
     def http_costs(self, owner: PrincipalKey) -> tuple[Cost, Cost]:
         """Return what an HTTP request of `owner` costs, whatever it carries."""
-        return _pair("h", owner, "HTTP request", self._coming, self._tenant_coming)
+        return _pair("h", owner, "HTTP request", self._http_rate, self._tenant_http_rate)
 
     @cached_property
-    def _coming(self) -> Rate:
+    def _http_rate(self) -> Rate:
         return _for_calls(self.read, self.write)
 
     @cached_property
-    def _tenant_coming(self) -> Rate:
+    def _tenant_http_rate(self) -> Rate:
         return _for_calls(self.tenant_read, self.tenant_write)
 
 
@@ -132,7 +132,7 @@ class RateLimitedError(TicketServerError):
 
 
 class Buckets(Protocol):
-    """Keeps buckets: `rates_memory.MemoryBuckets` those of one instance, `valkey_rates.SharedBuckets` those of many.
+    """Keeps buckets: `MemoryBuckets` those of one instance, `SharedBuckets` those of all instances.
 
     Both pass tests/transport/test_rate_limit.py.
     """

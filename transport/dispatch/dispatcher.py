@@ -25,12 +25,13 @@ from mcp_types import (
 from shared.identity import InsufficientScopeError, Principal
 from shared.telemetry import MAX_TENANTS, BoundedLabels, Counter, get_logger
 from transport import jsonrpc
-from transport.dispatch.answering import Answering
-from transport.dispatch.context import Address, BackChannel, Caller
-from transport.dispatch.policy import Gate
-from transport.dispatch.running_calls import Running, RunningCalls
-from transport.dispatch.sdk_kernel import Kernel, cancelled_request_id_from_params, coerce_request_id, is_modern
-from transport.dispatch.stateless import Exchanges
+from transport.dispatch.client_requests import ClientRequests
+from transport.dispatch.context import Address, Caller
+from transport.dispatch.policy import AccessPolicy
+from transport.dispatch.responder import Responder
+from transport.dispatch.running_calls import RunningCall, RunningCalls
+from transport.dispatch.sdk_kernel import SDKKernel, cancelled_request_id_from_params, coerce_request_id, is_modern
+from transport.dispatch.stateless import StatelessDispatcher
 from transport.dispatch.subscriptions import SharedBus
 from transport.dispatch.usage import Usage
 from transport.http import errors
@@ -53,7 +54,7 @@ class RequestRefusedError(Exception):
         self.request = request
 
 
-class Engine:
+class Dispatcher:
     """Runs the requests of every session through one MCP server.
 
     Args:
@@ -61,7 +62,7 @@ class Engine:
         broker: keeps the sessions and takes what is sent to clients.
         limits: bounds of this instance.
         bus: carries events of the server to the subscribers of all instances.
-        gate: refuses requests; by default none.
+        policy: refuses requests; by default none.
         tenants: organisations that counters tell apart.
         counter: counts `mcp_requests` by method, outcome and tenant.
     """
@@ -73,28 +74,28 @@ class Engine:
         *,
         limits: Limits,
         bus: SharedBus | None = None,
-        gate: Gate | None = None,
+        policy: AccessPolicy | None = None,
         tenants: BoundedLabels | None = None,
         counter: Counter | None = None,
     ) -> None:
         self._broker = broker
-        self._gate = gate if gate is not None else Gate()
+        self._policy = policy if policy is not None else AccessPolicy()
         self._bus = bus
         if bus is not None:
             bus.connect(self._spread)
-        self.channel = BackChannel(broker)
+        self.channel = ClientRequests(broker)
         """The way from this instance to the clients."""
-        self._kernel = Kernel(server, self.channel)
+        self._kernel = SDKKernel(server, self.channel)
         self._limits = limits
         self._counter = counter
         self.usage = Usage(counter)
         """Who uses this instance."""
-        self._answering = Answering(
+        self._responder = Responder(
             self._kernel, broker, self.usage, tenants=tenants or BoundedLabels(MAX_TENANTS), counter=counter
         )
         self._running = RunningCalls()
-        self.exchanges = Exchanges(
-            self._kernel, broker, gate=self._gate, answering=self._answering, running=self._running, limits=limits
+        self.stateless = StatelessDispatcher(
+            self._kernel, broker, policy=self._policy, responder=self._responder, running=self._running, limits=limits
         )
         """Runs what belongs to no session."""
 
@@ -109,7 +110,7 @@ class Engine:
                     await self.stop(0)
                 self._tasks.cancel_scope.cancel()
 
-    async def receive(
+    async def submit(
         self, session_id: str, inbound: Sequence[jsonrpc.Inbound], caller: Caller, *, kind: str, own_stream: bool
     ) -> ClaimResult:
         """Take the messages of one POST; when this returns they are recorded, and each request runs at most once.
@@ -146,7 +147,7 @@ class Engine:
                     await self._start(session, one.message, attempt, caller, kind, wait=wait)
                 continue
             try:
-                await self._take(session, one.message, caller, kind)
+                await self._accept(session, one.message, caller, kind)
             except BrokerUnavailableError:
                 if not claims:
                     raise
@@ -154,10 +155,10 @@ class Engine:
         return claimed
 
     async def check_scope(self, request: JSONRPCRequest, caller: Caller) -> None:
-        """Refuse what would be refused when it is received; see `Gate.check_scope`. Raises: InsufficientScopeError."""
-        await self._gate.check_scope(caller, request)
+        """Refuse what `submit` would refuse; see `AccessPolicy.check_scope`. Raises: InsufficientScopeError."""
+        await self._policy.check_scope(caller, request)
 
-    async def _take(
+    async def _accept(
         self,
         session: SessionRecord,
         message: JSONRPCNotification | JSONRPCResponse | JSONRPCError,
@@ -168,11 +169,11 @@ class Engine:
             case JSONRPCNotification():
                 await self._notified(session, message, caller, kind)
             case JSONRPCResponse():
-                answer = {"result": message.result}
-                await self.channel.pass_on(InstanceMessage("answered", session.id, session.owner, message.id, answer))
+                response = {"result": message.result}
+                await self.channel.forward(InstanceMessage("answered", session.id, session.owner, message.id, response))
             case JSONRPCError():
                 error = message.error.model_dump(mode="json", exclude_none=True)
-                await self.channel.pass_on(
+                await self.channel.forward(
                     InstanceMessage("answered", session.id, session.owner, message.id, {"error": error})
                 )
 
@@ -181,7 +182,7 @@ class Engine:
 
     def _claim(self, request: JSONRPCRequest, digest: bytes, principal: Principal) -> RequestClaim:
         writes = self._writes(request)
-        costs = self._gate.costs(principal, request, writes=writes)
+        costs = self._policy.costs(principal, request, writes=writes)
         return RequestClaim(request.id, digest, writes, request.method == "initialize", costs)
 
     async def _start(
@@ -195,10 +196,10 @@ class Engine:
         wait: Wait | None,
     ) -> None:
         try:
-            await self._gate.check_rate(caller, request, wait)
-            await self._gate.check_scope(caller, request)
+            await self._policy.check_rate(caller, request, wait)
+            await self._policy.check_scope(caller, request)
         except (RateLimitedError, InsufficientScopeError) as error:
-            self._answering.count(request, error.kind, caller.principal)
+            self._responder.count(request, error.kind, caller.principal)
             await self._broker.finish(attempt, errors.in_session(error, request, is_modern=is_modern(request)))
             return
         if self._running.is_stopping or len(self._running.of(session.id)) >= self._limits.max_running_calls:
@@ -209,13 +210,13 @@ class Engine:
             self._running.begin_epoch(session.id, attempt.epoch)
             message = InstanceMessage("epoch", session.id, session.owner, body={"epoch": attempt.epoch})
             self._tasks.start_soon(self._spread, message)
-        exchange = self._kernel.exchange(Address(session.id, attempt.stream), caller, kind, request)
-        if attempt.stream and session.comes_again:
+        context = self._kernel.context(Address(session.id, attempt.stream), caller, kind, request)
+        if attempt.stream and session.reconnects:
             close = partial(self._close_stream, session.id)
-            exchange.message_metadata.close_sse_stream = partial(close, attempt.stream)
-            exchange.message_metadata.close_standalone_sse_stream = partial(close, "")
+            context.message_metadata.close_sse_stream = partial(close, attempt.stream)
+            context.message_metadata.close_standalone_sse_stream = partial(close, "")
         listens = request.method == "subscriptions/listen"
-        this = Running(session.id, attempt.token, attempt.epoch, attempt.writes, listens, exchange)
+        this = RunningCall(session.id, attempt.token, attempt.epoch, attempt.writes, listens, context)
         self._running.add(this)
         self._tasks.start_soon(self._serve, session, request, attempt, this)
         if opens_epoch:
@@ -229,10 +230,10 @@ class Engine:
             await self._cancel(session, cancelled_request_id_from_params(params))
         elif notification.method == "notifications/progress":
             token = params.get("progressToken")
-            await self.channel.pass_on(InstanceMessage("progressed", session.id, session.owner, token, dict(params)))
+            await self.channel.forward(InstanceMessage("progressed", session.id, session.owner, token, dict(params)))
         before = session.initialized
-        exchange = self._kernel.exchange(Address(session.id), caller, kind)
-        await self._kernel.notification(session, exchange, notification)
+        context = self._kernel.context(Address(session.id), caller, kind)
+        await self._kernel.on_notification(session, context, notification)
         if session.initialized != before:
             await self._broker.save(session)
 
@@ -262,7 +263,7 @@ class Engine:
         """Cancel an attempt if it runs on this instance; return whether it does."""
         call = self._running.of(session).get(token)
         if call is not None:
-            call.exchange.cancel_requested.set()
+            call.context.cancel_requested.set()
             call.scope.cancel()
         return call is not None
 
@@ -289,36 +290,38 @@ class Engine:
             case _:
                 await self.channel.on_message(message)
 
-    async def _serve(self, session: SessionRecord, request: JSONRPCRequest, attempt: Attempt, call: Running) -> None:
+    async def _serve(
+        self, session: SessionRecord, request: JSONRPCRequest, attempt: Attempt, call: RunningCall
+    ) -> None:
         """Run one request to its one answer; a cancelled one has none. Never raises, whatever its handler does."""
-        answer: bytes | None = None
+        response: bytes | None = None
         try:
             with call.scope, structlog.contextvars.bound_contextvars(request_id=request.id, session=session.id[:8]):
-                answer, _ = await self._answering.answer(session, request, call.exchange)
+                response, _ = await self._responder.respond(session, request, call.context)
         finally:
-            call.exchange.closed = True
-            if answer is None and self._running.is_stopping:
-                answer = jsonrpc.interrupted(request.id, writes=call.writes)
-            if call.exchange.cancel_requested.is_set():
+            call.context.closed = True
+            if response is None and self._running.is_stopping:
+                response = jsonrpc.interrupted(request.id, writes=call.writes)
+            if call.context.cancel_requested.is_set():
                 # The stream of a POST ends with an answer and no other way; the SDK's own server gives this one, too.
-                answer = jsonrpc.cancelled(request.id) if attempt.stream else None
+                response = jsonrpc.cancelled(request.id) if attempt.stream else None
             with anyio.move_on_after(_LAST_WORDS_S, shield=True):
-                accepted = await self._broker.finish(attempt, answer)
+                accepted = await self._broker.finish(attempt, response)
                 if not accepted:
                     log.info("answer_dropped", method=request.method)
-                    self.dropped()
-            self._running.settle(call)
+                    self.on_response_dropped()
+            self._running.remove(call)
 
     def is_busy(self, session: str) -> bool:
         """Whether calls of this session are running here."""
         return bool(self._running.of(session))
 
-    def dropped(self) -> None:
+    def on_response_dropped(self) -> None:
         """Count an answer that nobody wanted any more."""
         if self._counter is not None:
             self._counter.count("mcp_answers_dropped")
 
-    def ended(self, session: str) -> None:
+    def on_session_ended(self, session: str) -> None:
         """Let go of a session that ended: its calls are cancelled, whoever waits for its client is told."""
         self._kernel.forget(session)
         self.channel.close(session)

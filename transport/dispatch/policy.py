@@ -20,7 +20,7 @@ but send them meets the limit of HTTP requests."""
 _MAX_NAME: Final = 100
 
 
-class Gate:
+class AccessPolicy:
     """Refuses requests, and has it recorded.
 
     Args:
@@ -41,14 +41,14 @@ class Gate:
         self._required_scope = required_scope
         self._trail = trail if trail is not None else ThrottledAuditTrail(None)
 
-    async def check_coming(self, principal: Principal, headers: Mapping[str, str]) -> None:
+    async def check_http_rate(self, principal: Principal, headers: Mapping[str, str]) -> None:
         """Pass an HTTP request, or refuse it before anybody reads it: to whoever sends many more than calls need.
 
         Each instance counts for itself: what is saved is its own time. Raises: RateLimitedError.
         """
         if self._rates is None:
             return
-        wait = self._http_buckets.take(self._rates.http_costs(principal.key))
+        wait = self._http_buckets.try_consume(self._rates.http_costs(principal.key))
         if wait is not None:
             error = RateLimitedError(wait)
             await record_refusal(self._trail, principal, error.kind, headers, detail=error.limit)

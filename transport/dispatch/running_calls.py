@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from transport.dispatch.context import Exchange
+from transport.dispatch.context import DispatchContext
 
 
 @dataclass(slots=True, eq=False)
-class Running:
+class RunningCall:
     """A call that runs. Cancelled by its scope, never by its task, which libraries below have been seen to swallow."""
 
     session: str
@@ -19,7 +19,7 @@ class Running:
     writes: bool
     listens: bool
     """It is a subscription, which ends when the server says so."""
-    exchange: Exchange
+    context: DispatchContext
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     done: anyio.Event = field(default_factory=anyio.Event)
 
@@ -28,22 +28,22 @@ class RunningCalls:
     """Every call that runs here."""
 
     def __init__(self) -> None:
-        self._of: dict[str, dict[str, Running]] = {}
+        self._of: dict[str, dict[str, RunningCall]] = {}
         self.is_stopping = False
         """Whether none may begin any more."""
         self.quiet = asyncio.Event()
         """Set while nothing runs."""
         self.quiet.set()
 
-    def of(self, session: str) -> Mapping[str, Running]:
+    def of(self, session: str) -> Mapping[str, RunningCall]:
         """Return the calls of a session by the tokens of their attempts."""
         return self._of.get(session, {})
 
-    def all(self) -> list[Running]:
+    def all(self) -> list[RunningCall]:
         """Return every call."""
         return [call for calls in self._of.values() for call in calls.values()]
 
-    def add(self, call: Running) -> None:
+    def add(self, call: RunningCall) -> None:
         """Add a call that begins."""
         self._of.setdefault(call.session, {})[call.token] = call
         self.quiet.clear()
@@ -54,7 +54,7 @@ class RunningCalls:
             if call.epoch < epoch:
                 call.scope.cancel()
 
-    def settle(self, call: Running) -> None:
+    def remove(self, call: RunningCall) -> None:
         """Remove a call that has ended."""
         calls = self._of[call.session]
         del calls[call.token]

@@ -24,9 +24,9 @@ class MemoryBuckets:
 
     async def consume(self, costs: Sequence[Cost]) -> Wait | None:
         """Pay all of `costs` together, or nothing."""
-        return self.take(costs)
+        return self.try_consume(costs)
 
-    def take(self, costs: Sequence[Cost]) -> Wait | None:
+    def try_consume(self, costs: Sequence[Cost]) -> Wait | None:
         """Do what `consume` does, for whoever has no time to wait."""
         now = self._clock()
         taken = [cost.rate.take(self._full_at.get(cost.bucket) or now, now) for cost in costs]

@@ -6,7 +6,7 @@ from typing import Any
 from tests.kills import kills
 from tests.transport.brokers import PING, claimed, opened
 from tests.transport.serving import a_place
-from transport.http.event_stream import Opened, Stream
+from transport.http.event_stream import EventStreamResponse, StreamSource
 from transport.sessions.memory import InMemoryBroker
 from transport.sessions.session import Limits
 
@@ -15,17 +15,17 @@ async def never(*_: Any) -> Any:
     await asyncio.Event().wait()
 
 
-@kills("transport/http/event_stream.py", "opening.attachment if isinstance(opening, Opened) else None", "None")
-async def test_a_stream_whose_first_byte_nobody_takes_lets_go_of_what_it_holds() -> None:
+@kills("transport/http/event_stream.py", "opening.reader if isinstance(opening, StreamSource) else None", "None")
+async def test_a_stream_whose_first_byte_no_one_takes_lets_go_of_what_it_holds() -> None:
     broker = InMemoryBroker()
     session = await opened(broker)
     result = await claimed(broker, session, [PING], own_stream=True)
     assert result.reader is not None
-    stream = Stream(
-        Opened(result.reader, session.id, result.stream),
+    stream = EventStreamResponse(
+        StreamSource(result.reader, session.id, result.stream),
         limits=Limits(write_s=0.01),
         draining=asyncio.Event(),
-        place=a_place(),
+        slot=a_place(),
     )
     async with asyncio.timeout(5):
         await stream({}, never, never)
