@@ -1,14 +1,16 @@
-"""What is derived from a deployment's secrets: digests that outlive a rotation, and seals that open for one tenant."""
+"""Keys derived from a deployment's secrets: digests that outlive a rotation, and seals that open for one tenant."""
 
 import pytest
 
 from auth.store.errors import UpstreamKeyError
 from auth.store.peppers import Digest, Sealed, Secrets
 from tests.auth.conftest import NEWER_SECRET, SECRET, SECRETS
+from tests.kills import kills
 
 ROTATED = Secrets([NEWER_SECRET, SECRET])
 
 
+@kills("auth/store/peppers.py", "one.id: one for one in reversed(derived)", "self._current.id: self._current")
 def test_a_digest_by_an_older_secret_still_matches() -> None:
     digest = SECRETS.digest("key")
 
@@ -37,10 +39,12 @@ def test_there_is_one_comparison_of_equal_lengths_whatever_is_handed_in(
 
 
 def test_the_digest_of_nobody_matches_nothing() -> None:
-    """What is compared where nothing is stored must not let in a key that happens to have it as its digest."""
+    """The placeholder for a missing digest must not match any key."""
     assert not any(SECRETS.matches(str(n), None) for n in range(100))
 
 
+@kills("auth/store/peppers.py", "), tenant.encode()", '), b""')
+@kills("auth/store/peppers.py", "nonce = os.urandom(_NONCE_BYTES)", "nonce = bytes(_NONCE_BYTES)")
 def test_a_sealed_key_opens_for_its_tenant_alone() -> None:
     sealed = SECRETS.seal("the-key", "acme")
 
@@ -62,6 +66,7 @@ def test_without_its_secret_a_sealed_key_says_what_to_do() -> None:
         Secrets([NEWER_SECRET]).open(SECRETS.seal("the-key", "acme"), "acme")
 
 
+@kills("auth/store/peppers.py", " or any(len(secret.strip()) < SHORTEST_SECRET for secret in secrets)", "")
 @pytest.mark.parametrize("secrets", [[], [""], ["short-secret"], [SECRET, "short-secret"], [" " * 40]])
 def test_no_secret_or_a_short_one_is_refused_without_showing_it(secrets: list[str]) -> None:
     with pytest.raises(ValueError, match="32 characters or more") as refused:
@@ -75,7 +80,7 @@ def test_nothing_of_a_secret_is_in_what_is_shown() -> None:
 
 
 def test_what_is_derived_stays_what_it_was() -> None:
-    """A key that is stored somewhere must not cease to work because this code was changed."""
+    """A key that is already stored must keep working when this code changes."""
     sealed = Sealed("/9Ct9BiuVANArcK0oiguuF4Hyzi4WgTe0LrYQ9U2zgrSkko=", "1f95b423")
 
     assert SECRETS.digest("key") == Digest(

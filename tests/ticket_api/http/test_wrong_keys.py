@@ -1,4 +1,4 @@
-"""Keys at the ticket API alone: one at a time, and wrong ones are throttled by address."""
+"""Keys at a standalone ticket API: one per request, and wrong ones are throttled by address."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,6 +12,7 @@ from httpx2 import AsyncClient, Response
 from structlog.testing import capture_logs
 
 from shared.failed_attempts import AT_ONCE
+from tests.kills import kills
 from tests.ticket_api.conftest import KEY, Clock
 from ticket_api import create_app
 from ticket_api.keys import new_key
@@ -21,7 +22,7 @@ OFFICE, ELSEWHERE = "203.0.113.7", "198.51.100.1"
 
 
 def client_from(app: FastAPI, address: str) -> AsyncClient:
-    """Return a client whose requests come from `address`."""
+    """Return a client that sends from `address`."""
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False, client=(address, 1))
     return AsyncClient(transport=transport, base_url="http://tickets.test")
 
@@ -66,7 +67,7 @@ async def test_two_keys_at_once_are_refused(office: AsyncClient, headers: list[t
 
     for answer in answers:
         assert (answer.status_code, answer.json()["field"]) == (400, "x-api-key")
-        assert answer.json()["error"] == "Send one key: the header x-api-key came more than once."
+        assert answer.json()["error"] == "Send one key: the header x-api-key was sent more than once."
         assert KEY not in answer.text
 
 
@@ -93,6 +94,7 @@ async def test_health_is_open_whatever_is_presented(office: AsyncClient) -> None
         assert answer.status_code == 200
 
 
+@kills("ticket_api/app.py", "None if api_key is None else FailedAttempts(_is_wrong_key, trail=LoggedTrail())", "None")
 async def test_ten_wrong_keys_at_once_and_the_database_is_asked_no_more(
     office: AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,4 @@
-"""PostgreSQL's second line: policies that show one tenant's rows, whatever the statement, and who may not serve."""
+"""PostgreSQL's second line of defence: policies that limit each statement to one tenant, and who may serve."""
 
 from collections.abc import AsyncIterator, Iterator
 from typing import Final
@@ -12,6 +12,7 @@ from shared.storage.database import Database, open_engine, resolve_url
 from shared.storage.migrations import DatabaseNotReadyError
 from shared.storage.transactions import open_transactions
 from tests.databases import PASSWORD, Postgres, PostgresDatabase, dsn, run_aside
+from tests.kills import kills
 from tests.ticket_api.conftest import NOW, client_of, make
 from ticket_api import commands, create_app
 from ticket_api.store import idempotency
@@ -24,7 +25,7 @@ OF_TENANTS: Final = sorted(name for name in metadata.tables if name != "tenants"
 
 @pytest.fixture(scope="module")
 def postgres_database(postgres: Postgres, postgres_template: PostgresDatabase) -> Iterator[PostgresDatabase]:
-    """A filled database with another tenant; no test here changes what another one looks at."""
+    """A filled database with a second tenant; no test here changes data that another one reads."""
     made = run_aside(postgres.create(template=postgres_template.name))
     run_aside(add_other(made.application_url))
     yield made
@@ -33,7 +34,7 @@ def postgres_database(postgres: Postgres, postgres_template: PostgresDatabase) -
 
 @pytest.fixture
 async def database(postgres_database: PostgresDatabase) -> AsyncIterator[Database]:
-    """The same, as the application opens it."""
+    """The same database, opened as the application role."""
     async with open_engine(resolve_url(postgres_database.application_url)) as engine:
         yield Database(engine)
 
@@ -44,7 +45,7 @@ async def add_other(url: str) -> None:
 
 
 async def rows(url: str, tenant: str | None) -> dict[str, int]:
-    """Return how many rows of each table a connection sees that says it acts for `tenant`, or says nothing."""
+    """Return how many rows of each table are visible to a connection that names `tenant`, or no tenant."""
     connection = await asyncpg.connect(url)
     try:
         if tenant is not None:
@@ -54,6 +55,7 @@ async def rows(url: str, tenant: str | None) -> dict[str, int]:
         await connection.close()
 
 
+@kills("ticket_api/migrations/versions/0002_tenants.py", "FORCE ROW", "NO FORCE ROW")
 async def test_every_table_has_a_tenant_and_shows_nothing_to_who_names_none(
     postgres_database: PostgresDatabase,
 ) -> None:
@@ -64,11 +66,12 @@ async def test_every_table_has_a_tenant_and_shows_nothing_to_who_names_none(
             lambda connection: idempotency.claim(TenantConnection.open(connection, "default"), "k", "f", NOW)
         )
 
-    for url in (postgres_database.application_url, postgres_database.owner_url):  # FORCE: the owner is bound as well
+    for url in (postgres_database.application_url, postgres_database.owner_url):  # FORCE: the owner is restricted too
         assert min((await rows(url, "default")).values()) > 0
-        assert set((await rows(url, None)).values()) == set((await rows(url, "nobody")).values()) == {0}
+        assert set((await rows(url, None)).values()) == set((await rows(url, "unknown")).values()) == {0}
 
 
+@kills("ticket_api/store/connection.py", "set_config($1, $2, true)", "set_config($1, $2, false)")
 async def test_a_tenant_is_named_to_one_transaction_only(postgres_database: PostgresDatabase) -> None:
     app = create_app(database_url=postgres_database.application_url)
     async with app.router.lifespan_context(app), client_of(app) as api:
@@ -81,6 +84,7 @@ async def test_a_tenant_is_named_to_one_transaction_only(postgres_database: Post
         assert await app.state.tenants.transactions.read(next_one) == ("", 0)  # the same pooled connection
 
 
+@kills("ticket_api/migrations/versions/0002_tenants.py", "WITH CHECK ({mine})", "WITH CHECK (true)")
 @pytest.mark.parametrize("statement", [
     "INSERT INTO users VALUES ('other', 'user99', 'N', 'n', 'n@example.com', 'support')",
     "UPDATE tickets SET tenant_id = 'other' WHERE id = 'TCK-0001'",
@@ -94,7 +98,7 @@ async def test_no_row_can_be_written_for_another_tenant(database: Database, stat
 
 async def test_no_reference_leads_into_another_tenant(database_url: str) -> None:
     await add_other(database_url)
-    detail = {"id": "catd1", "name": "x", "order_no": 1, "category_id": "cat1"}  # which `default` has
+    detail = {"id": "catd1", "name": "x", "order_no": 1, "category_id": "cat1"}  # an id that `default` has
 
     def insert(connection: Connection) -> None:
         db = TenantConnection.open(connection, "other")
@@ -105,6 +109,7 @@ async def test_no_reference_leads_into_another_tenant(database_url: str) -> None
             await transactions.write(insert)
 
 
+@kills("ticket_api/store/roles.py", '"SELECT, INSERT"', '"SELECT, INSERT, UPDATE, DELETE"')
 async def test_what_serves_may_neither_rewrite_history_nor_delete_tickets(database: Database) -> None:
     for statement in ("DELETE FROM tickets", "UPDATE ticket_history SET comment = ''", "DELETE FROM ticket_history",
                       "DELETE FROM api_keys", "UPDATE tenants SET name = ''"):  # fmt: skip
@@ -125,6 +130,7 @@ ABOVE: Final = {
 }
 
 
+@kills("ticket_api/store/roles.py", "r.rolbypassrls OR r.oid", "r.oid")
 @pytest.mark.parametrize("kind", ABOVE)
 async def test_a_role_above_the_policies_may_not_serve(
     kind: str, postgres: Postgres, postgres_database: PostgresDatabase
@@ -150,11 +156,13 @@ async def test_a_role_above_the_policies_may_not_serve(
     assert PASSWORD not in str(refused.value)
 
 
+@kills("ticket_api/store/roles.py", "OR r.oid", "AND r.oid")
 async def test_the_owner_may_not_serve(postgres_database: PostgresDatabase) -> None:
     with pytest.raises(DatabaseNotReadyError, match="the owner of tables"):
         await start(postgres_database.owner_url)
 
 
+@kills("ticket_api/migrate.py", "if tables:", "if False:")
 @pytest.mark.parametrize("switch", ["NO FORCE", "DISABLE"])
 async def test_nobody_serves_while_a_table_has_no_row_level_security(
     switch: str, postgres: Postgres, postgres_database: PostgresDatabase
