@@ -7,6 +7,7 @@
     python3 run.py test --long [PART]                  what takes long: attacks, other people's clients, fuzzing
     python3 run.py mutants [--only NAME]               break the code on purpose, see the tests fail
     python3 run.py chaos [--repeat N] [--seed N]       break servers in the middle of calls, see every promise kept
+    python3 run.py renew                               after a change of the tools: rewrite what repeats their table
     python3 run.py demo-outage                         two instances, killed while a client works: half a minute
 
 The first start makes an environment and installs the pinned requirements; later ones touch neither
@@ -381,6 +382,7 @@ def main(arguments: Sequence[str]) -> NoReturn:
         "test": test,
         "mutants": partial(run_tool, ["tests/mutants.py"]),
         "chaos": partial(run_tool, ["-m", "tests.chaos"]),
+        "renew": partial(run_tool, ["-m", "tests.renew"]),
         "demo-outage": partial(run_tool, ["-m", "tests.chaos.demo"]),
     }
     try:
