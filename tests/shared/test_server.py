@@ -1,4 +1,4 @@
-"""The MCP server as a client sees it: what it lists, what it refuses and how, what it never says."""
+"""The MCP server as clients see it: what it lists, what it refuses and how, and what it never reveals."""
 
 import json
 import logging
