@@ -1,6 +1,6 @@
-"""Who leaves in the middle of a call over Streamable HTTP: 2026-07-28 cancels it, the revisions before go on with it.
+"""Clients that leave during a call over Streamable HTTP: 2026-07-28 cancels it, earlier revisions continue it.
 
-Seen where it matters: at the ticket API, whose request of that call is dropped, or is not.
+Observed where it matters: at the ticket API, whose request is dropped or continues.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from tests.slow_api import Gate, gated_api
 from tests.transport.sse_client import initialize_params, parse_events
 
 SEEN_S: Final = 1.0
-"""In which the API sees that a client of the door has left."""
+"""Seconds until the API sees that a client of the server has left."""
 MODERN: Final = "2026-07-28"
 AS_CLIENT: Final = {
     "x-api-key": KEY,
@@ -40,7 +40,7 @@ def holds_history_and_creation(method: str, path: str) -> bool:
 
 @asynccontextmanager
 async def door_over_a_slow_api(folder: Path) -> AsyncGenerator[tuple[Gate, str]]:
-    """The door and the API behind it, which holds the calls of these tests."""
+    """Start the server and, behind it, an API that holds the calls of these tests."""
     async with gated_api(holds_history_and_creation) as api:
         with http_door(folder, MCP_API_BASE_URL=api.address, MCP_API_KEY=API_KEY) as (address, _):
             yield api, address
@@ -52,7 +52,7 @@ def request(call: tuple[str, dict[str, Any]], **meta: Any) -> dict[str, Any]:
 
 
 async def leave(task: "asyncio.Task[Any]") -> None:
-    """Have a client give up what it does; it closes its connection."""
+    """Have a client abandon its call, which closes its connection."""
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 

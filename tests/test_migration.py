@@ -1,4 +1,4 @@
-"""The way from HTTP+SSE to Streamable HTTP, walked with really started doors; and the figures operators read."""
+"""The migration from HTTP+SSE to Streamable HTTP on real server processes, and the usage counts that operators read."""
 
 import asyncio
 import json
@@ -38,7 +38,7 @@ def lines(said: str, event: str) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def ended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a door whose day has passed."""
+    """The address of a server whose sunset has passed."""
     with http_door(tmp_path_factory.mktemp("door"), **PAST) as (address, _):
         yield address
 
@@ -155,7 +155,7 @@ async def test_the_operators_figures_are_in_the_log_and_the_guides_command_adds_
     assert code == 0
     assert labels.items() <= session.items()
     assert (labels | {"sessions": 1, "requests": 3}).items() <= used.items()
-    assert opened["session"] == session["session"], "by which a stream leads to its client's name"
+    assert opened["session"] == session["session"], "a stream leads to its client's name"
 
     log = tmp_path / "server.log"
     log.write_text(process.said * 2, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The edge of every wire: refusals of authentication, whose line of a log it is, and labels that stay few."""
+"""The edge of every transport: authentication failures, the principal in log lines, and bounded labels."""
 
 import asyncio
 import io
@@ -20,19 +20,19 @@ from tests.transport.test_streamable_http_stateless import said, tool
 
 
 class Refuses(AuthProvider):
-    """Refuses everybody in one way."""
+    """Fails authentication of every caller in one way."""
 
     def __init__(self, error: AuthenticationError) -> None:
         self._error = error
 
     async def authenticate(self, request: HTTPConnection) -> Principal:
-        """Raise it."""
+        """Raise the error."""
         raise self._error
 
 
 @pytest.fixture
 def lines() -> Iterator[io.StringIO]:
-    """Yield what is logged, as the doors log it."""
+    """Yield the log, in the format of the server."""
     root = logging.getLogger()
     handlers, level, out = root.handlers[:], root.level, io.StringIO()
     configure_logging(stream=out)

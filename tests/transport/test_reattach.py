@@ -1,4 +1,4 @@
-"""S3: a client that comes again without `Last-Event-ID` is known by the ping it answers at its old endpoint."""
+"""S3: a reconnecting client without `Last-Event-ID` is recognised by its response to a ping, at its old endpoint."""
 
 import asyncio
 from collections.abc import Iterable
@@ -111,7 +111,7 @@ async def test_a_client_that_is_not_recognised_gets_a_new_initialized_session(
 
 
 async def new_session(client: SseClient) -> str:
-    """Come again and make a call; return the endpoint of the session."""
+    """Reconnect and make a call; return the endpoint of the session."""
     async with open_stream(client, AGAIN):
         assert (await client.call("echo", text="x"))["isError"] is False
         return client.endpoint

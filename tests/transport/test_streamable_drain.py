@@ -1,4 +1,4 @@
-"""Streamable HTTP on one instance: the end of the server, readers that do not read, streams nobody came for."""
+"""Streamable HTTP on one instance: shutdown of the server, readers that stop reading, streams without a reader."""
 
 import asyncio
 

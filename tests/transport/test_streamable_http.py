@@ -117,7 +117,7 @@ async def test_handlers_know_the_caller_but_not_the_credential() -> None:
         assert "x-api-key" not in known
 
 
-# --------------------------------------------------------------------- leaving and coming again
+# --------------------------------------------------------------------- disconnecting and reconnecting
 
 
 @kills("transport/sessions/valkey/lua/common.lua", "fields[12] == stream and number", "number")
