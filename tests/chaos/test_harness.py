@@ -1,4 +1,4 @@
-"""The harness itself: faults do what they are named after, and the verdict sees what it has to see."""
+"""The harness itself: each fault does what its name says, and the verdict detects every broken promise."""
 
 import asyncio
 import logging
@@ -28,7 +28,7 @@ SAID = b'data: {"id": 1}\n'
 
 @asynccontextmanager
 async def backend(name: bytes) -> AsyncIterator[int]:
-    """A server that says its name, and then whatever it is told."""
+    """A server that sends its name, and then echoes every line."""
 
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(name)
@@ -129,7 +129,7 @@ def test_a_seed_makes_the_promised_calls_and_every_fault(seed: int) -> None:
 
 
 class Run:
-    """A run without faults in which everything went well; tests change what they want to be noticed."""
+    """A successful run without faults; tests change what the verdict should detect."""
 
     def __init__(self) -> None:
         self.callers = Callers(scripts(1, 1))
@@ -143,7 +143,7 @@ class Run:
         return Report(caller=caller, number=call.number, attempt=1, seconds=0.1, result={"text": call.expects})
 
     def problems(self) -> list[str]:
-        """Return the promises that were broken."""
+        """Return the broken promises."""
         verdict = Verdict(Outcome(1, self.callers), Written(self.texts, self.texts), self.carried_out)
         return [problem.partition(":")[0] for problem in verdict.problems()]
 
