@@ -302,7 +302,7 @@ async def test_a_page_instead_of_a_receipt_may_hide_a_change(tmp_path: Path) -> 
 # --------------------------------------------------------------------- the server itself
 
 
-async def test_health_and_readiness_are_told_to_everybody_and_nothing_else_is(door: str) -> None:
+async def test_only_health_and_readiness_are_open_to_everyone(door: str) -> None:
     async with httpx2.AsyncClient(base_url=door) as http:
         health, readiness = await http.get("/health"), await http.get("/ready")
         others = [await http.get(path) for path in ("/", "/docs", "/redoc", "/openapi.json", "/sse/x", "/tickets")]
@@ -318,7 +318,7 @@ async def test_health_and_readiness_are_told_to_everybody_and_nothing_else_is(do
     "' --header \"x-api-key: YOUR-KEY\"'",
     "f' --header \"x-api-key: {settings.mcp_api_key.get_secret_value()}\"'",
 )
-def test_whoever_starts_it_reads_where_it_is_and_how_to_connect(tmp_path: Path) -> None:
+def test_the_operator_reads_its_address_and_how_to_connect(tmp_path: Path) -> None:
     with http_door(tmp_path) as (address, process):
         code = process.end()
 
@@ -342,7 +342,7 @@ def test_on_loopback_it_may_be_open_and_says_so(tmp_path: Path) -> None:
     )
 
 
-def test_uvicorn_can_start_it_too_and_is_told_what_it_misses(tmp_path: Path) -> None:
+def test_uvicorn_can_start_it_too_and_the_missing_drain_is_logged(tmp_path: Path) -> None:
     uvicorn = ("-m", "uvicorn", "cloud_mcp_server:app", "--port", "0")
     with started(uvicorn, MCP_MCP_API_KEY=KEY, MCP_DATABASE_URL=sqlite(tmp_path)) as (address, process):
         readiness = httpx2.get(f"{address}/ready")

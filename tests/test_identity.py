@@ -164,7 +164,7 @@ async def test_a_rotated_key_works_beside_its_successor_and_not_after(deployment
 
 
 @pytest.mark.long
-async def test_a_changed_role_is_so_everywhere_and_another_organisation_is_none(deployment: Deployment) -> None:
+async def test_a_changed_role_takes_effect_everywhere_and_a_removed_member_is_refused(deployment: Deployment) -> None:
     await deployment.member()
     key = await deployment.key()
 
@@ -271,7 +271,7 @@ async def refusal(
 
 
 @pytest.mark.long
-async def test_who_guesses_is_slowed_and_colleagues_behind_the_same_address_are_not(tmp_path: Path) -> None:
+async def test_a_client_that_guesses_keys_is_throttled_and_others_at_its_address_are_not(tmp_path: Path) -> None:
     with http_door(tmp_path, **IDENTITY | {"MCP_MCP_API_KEY": KEY}) as (door, _):
         async with httpx2.AsyncClient(base_url=door) as http:
             first = await http.post("/mcp", json=INITIALIZE, headers=headers(KEY))
@@ -284,7 +284,7 @@ async def test_who_guesses_is_slowed_and_colleagues_behind_the_same_address_are_
 
 
 @pytest.mark.long
-async def test_without_its_store_the_server_is_not_ready_and_lets_nobody_new_in(
+async def test_without_its_store_the_server_is_not_ready_and_admits_no_new_client(
     postgres: Postgres, tmp_path: Path
 ) -> None:
     database = await postgres.create(may_use_tables=False)

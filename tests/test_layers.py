@@ -220,14 +220,14 @@ def test_a_forbidden_import_is_found(tmp_path: Path, file: str, statement: str) 
     assert [sentence.partition(" imports ")[0] for sentence in found] == [module_name(tmp_path, planted)]
 
 
-def test_no_file_is_longer_than_a_reader_bears() -> None:
+def test_no_file_is_too_long() -> None:
     lengths = {path.relative_to(ROOT): len(path.read_text("utf-8").splitlines()) for path in sources(ROOT)}
     limits = {path: LONGEST_TEST_FILE if path.parts[0] == "tests" else LONGEST_FILE for path in lengths}
 
     assert [(str(path), length) for path, length in lengths.items() if length > limits[path]] == []
 
 
-def test_no_folder_of_the_product_has_more_files_than_a_reader_bears() -> None:
+def test_no_folder_of_the_product_has_too_many_files() -> None:
     product = [path for path in sources(ROOT) if path.relative_to(ROOT).parts[0] not in {"tests", "run.py"}]
     sizes = Counter(path.parent for path in product if path.name != "__init__.py")
     flat = [

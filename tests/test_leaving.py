@@ -75,7 +75,7 @@ async def test_a_client_of_2026_07_28_that_leaves_has_its_call_cancelled_at_the_
         await api.until_left(1, SEEN_S)
 
 
-async def test_the_sdks_client_of_2026_07_28_that_gives_up_has_its_call_cancelled_at_the_api(tmp_path: Path) -> None:
+async def test_the_sdks_client_of_2026_07_28_that_times_out_has_its_call_cancelled_at_the_api(tmp_path: Path) -> None:
     async with (
         door_over_a_slow_api(tmp_path) as (api, address),
         httpx2.AsyncClient(headers={"x-api-key": KEY}, timeout=30) as http,
@@ -89,7 +89,7 @@ async def test_the_sdks_client_of_2026_07_28_that_gives_up_has_its_call_cancelle
 
 @kills("transport/streamable_http.py", 'if record.comes_again else b""', 'if False else b""')
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-async def test_a_client_of_2025_11_25_that_leaves_finds_its_answer_when_it_comes_again(
+async def test_a_client_of_2025_11_25_that_leaves_gets_its_response_when_it_reconnects(
     tmp_path: Path, call: tuple[str, dict[str, Any]]
 ) -> None:
     async with door_over_a_slow_api(tmp_path) as (api, address), httpx2.AsyncClient(timeout=30) as http:

@@ -153,7 +153,7 @@ async def test_nothing_stays_of_sessions_that_were_dropped(broker: str, dropped:
     assert {name: count for name, count in left.items() if count > most.get(name, 0)} == {}
 
 
-async def test_a_stopped_reader_costs_only_itself_and_a_bounded_amount(broker: str) -> None:
+async def test_a_stopped_reader_affects_only_itself_and_costs_a_bounded_amount(broker: str) -> None:
     async with observed(broker, write_s=2) as at, light_server(at.address, YOU) as elsewhere:
         other = LightSession(elsewhere)
         await other.open()

@@ -43,7 +43,7 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
-async def test_before_the_day_a_client_works_and_is_told(tmp_path: Path) -> None:
+async def test_before_the_sunset_a_client_works_and_is_warned(tmp_path: Path) -> None:
     with http_door(tmp_path, **AHEAD) as (address, _):
         async with httpx2.AsyncClient(base_url=address, timeout=20) as http:
             client = SseClient(http, AS_CLIENT)
@@ -65,7 +65,7 @@ async def test_before_the_day_a_client_works_and_is_told(tmp_path: Path) -> None
     assert f"\n    {PUBLIC}/mcp\n" in page.text
 
 
-async def test_from_the_day_on_it_says_where_to_go_to_whoever_asks(ended: str) -> None:
+async def test_after_the_sunset_every_request_gets_the_new_address(ended: str) -> None:
     async with httpx2.AsyncClient(base_url=ended) as http:
         answers = [
             await http.get("/sse", headers=AS_CLIENT),
@@ -85,7 +85,7 @@ async def test_from_the_day_on_it_says_where_to_go_to_whoever_asks(ended: str) -
     assert "not served here any more" in page.text
 
 
-async def test_other_peoples_clients_stop_and_show_at_least_the_status(ended: str, node_modules: Path) -> None:
+async def test_third_party_clients_stop_and_show_at_least_the_status(ended: str, node_modules: Path) -> None:
     with pytest.raises(httpx2.HTTPStatusError, match="410 Gone"):
         async with Client(sse_client(f"{ended}/sse", headers=AS_CLIENT)):
             pass

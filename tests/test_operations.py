@@ -186,7 +186,7 @@ async def test_however_often_strangers_ask_what_stands_behind_is_probed_once_a_s
     assert inside.probes == 2
 
 
-async def test_that_it_drains_is_told_at_once(inside: Inside, http: httpx2.AsyncClient) -> None:
+async def test_a_drain_is_reported_immediately(inside: Inside, http: httpx2.AsyncClient) -> None:
     await http.get("/ready")
     inside.is_draining = True
 

@@ -53,7 +53,7 @@ def test_the_http_door_is_open_to_all_on_loopback_only_by_default(ready: Checkou
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])  # noqa: S104 - it is bound, never listened on
 @pytest.mark.parametrize("key", ["MCP_MCP_API_KEY", "MCP_IDENTITY_KEYS"])
-def test_with_a_key_nobody_is_let_in_without_it(ready: Checkout, host: str, key: str) -> None:
+def test_with_a_key_set_anonymous_access_is_off(ready: Checkout, host: str, key: str) -> None:
     report = told(ready.run("--host", host, "--port", "0", prelude=NO_SET_UP, **{key: "k" * 32}))
 
     assert report["env"]["MCP_ALLOW_ANONYMOUS"] is None
@@ -144,7 +144,7 @@ def test_impossible_arguments_are_answered_by_a_sentence(
     assert sentence in result.stderr
 
 
-def test_an_old_python_is_told_which_one_is_needed(checkout: Checkout) -> None:
+def test_an_old_python_gets_the_required_version(checkout: Checkout) -> None:
     result = checkout.run(prelude="sys.version_info = (3, 10, 13)")
 
     assert result.returncode == 1
@@ -162,7 +162,7 @@ def test_an_old_python_can_read_the_file_up_to_that_sentence() -> None:
     ast.parse(RUN_PY.read_text("utf-8"), feature_version=(3, 6))
 
 
-def test_a_python_without_ensurepip_is_told_which_package_is_missing(checkout: Checkout) -> None:
+def test_a_python_without_ensurepip_gets_the_name_of_the_missing_package(checkout: Checkout) -> None:
     result = checkout.run("stdio", prelude=NO_SET_UP)
 
     assert result.returncode == 1
@@ -241,7 +241,7 @@ def test_a_start_that_waited_uses_what_the_other_made(ready: Checkout) -> None:
     assert json.loads(stdout)["input"] == "hello"
 
 
-def test_an_environment_of_somebody_else_is_left_alone(checkout: Checkout) -> None:
+def test_an_environment_that_run_py_did_not_make_is_left_alone(checkout: Checkout) -> None:
     checkout.write(".venv/precious", "mine")
 
     result = checkout.run("stdio", prelude=NO_SET_UP)

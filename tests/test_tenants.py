@@ -298,7 +298,7 @@ async def test_no_tool_shows_or_changes_anything_of_another_organisation(backend
         assert MARKS["a"] not in await everything_of(b)
 
 
-async def test_a_ticket_of_another_organisation_is_as_unknown_as_one_that_nobody_has(backend: Backend) -> None:
+async def test_a_ticket_of_another_organisation_is_as_unknown_as_one_that_does_not_exist(backend: Backend) -> None:
     async with organisations(backend) as (a, b):
         values = await values_of(a) | {"updatedById": "user1", "userId": "user1"}
         for spec in TOOLS:
@@ -314,7 +314,7 @@ async def test_a_ticket_of_another_organisation_is_as_unknown_as_one_that_nobody
             assert foreign.model_dump_json().replace(values["ticketId"], "TCK-9999") == unknown.model_dump_json()
 
 
-async def test_writes_to_the_same_ids_stay_with_whoever_makes_them(backend: Backend) -> None:
+async def test_writes_to_the_same_ids_stay_in_the_organisation_that_makes_them(backend: Backend) -> None:
     async with organisations(backend) as (a, b):
         before = await everything_of(a)
 

@@ -85,7 +85,7 @@ async def test_the_default_tenant_reaches_the_api_of_the_deployment(upstream: Up
 
 
 @pytest.mark.parametrize("tenant", [DEFAULT_TENANT, ACME], ids=lambda tenant: tenant.id)
-async def test_a_key_of_its_own_is_what_tells_a_tenant_at_the_shared_address(tenant: Tenant) -> None:
+async def test_a_tenant_at_the_shared_address_is_identified_by_its_own_key(tenant: Tenant) -> None:
     result = await asked(tenant, Upstream(api_key="key-of-acme"))
 
     assert account(result) == "/own/tickets/master/accounts with key-of-acme"

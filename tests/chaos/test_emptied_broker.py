@@ -53,7 +53,7 @@ async def empty(servers: Fleet) -> None:
     await asyncio.to_thread(servers.valkey.start)
 
 
-async def test_a_broker_that_comes_back_empty_costs_no_attached_session_and_mixes_up_none(
+async def test_a_broker_that_returns_empty_ends_no_attached_session_and_mixes_up_none(
     empty_postgres: PostgresDatabase,
 ) -> None:
     url = await make_ticket_tables(empty_postgres)

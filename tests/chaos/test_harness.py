@@ -51,7 +51,7 @@ async def through(proxy: Proxy) -> AsyncIterator[tuple[asyncio.StreamReader, asy
         writer.transport.abort()
 
 
-async def test_connections_go_round_and_pass_over_who_refuses_or_was_retired() -> None:
+async def test_connections_go_round_and_skip_backends_that_refuse_or_were_retired() -> None:
     async with backend(b"one") as one, backend(b"two") as two, backend(b"old") as old:
         proxy = Proxy([one, free_port(), two, old])
         proxy.retire(old)
@@ -167,7 +167,7 @@ def test_the_verdict_sees_a_call_that_ran_twice_for_one_request() -> None:
     assert run.problems() == ["carried out more often than asked"]
 
 
-def test_the_verdict_sees_an_answer_of_somebody_else() -> None:
+def test_the_verdict_sees_a_response_of_another_caller() -> None:
     run = Run()
     run.callers.reports[0] = replace(run.callers.reports[0], result=run.callers.reports[-1].result)
 

@@ -95,7 +95,7 @@ async def test_the_rest_of_a_cut_post_comes_from_another_instance_once(tmp_path:
     [pytest.param(READ, "interrupted", marks=pytest.mark.long), (WRITE, "outcome_unknown")],
     ids=["read", "write"],
 )
-async def test_who_was_cut_off_learns_from_another_instance_that_the_one_with_the_call_died(
+async def test_a_client_that_was_cut_off_learns_from_another_instance_that_its_call_was_interrupted(
     tmp_path: Path, node_modules: Path, call: tuple[str, dict[str, Any]], kind: str
 ) -> None:
     async with (

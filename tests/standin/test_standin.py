@@ -452,7 +452,7 @@ async def test_two_apps_share_nothing_and_remember_what_they_were_asked(client: 
     assert other.state.api.tickets == create_app(now=lambda: NOW).state.api.tickets
 
 
-async def test_process_prints_its_address_serves_and_ends_when_told() -> None:
+async def test_process_prints_its_address_serves_and_ends_on_sigterm() -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.standin", "--port", "0", "--api-key", "other"),
         cwd=Path(__file__).parents[2],

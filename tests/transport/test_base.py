@@ -45,7 +45,9 @@ def lines() -> Iterator[io.StringIO]:
 @pytest.mark.parametrize(
     ("status", "after_s", "header"), [(429, 17, "17"), (503, 2, "2"), (401, None, None), (400, None, None)]
 )
-async def test_who_may_try_again_later_is_told_when(status: int, after_s: int | None, header: str | None) -> None:
+async def test_a_retryable_authentication_error_has_retry_after(
+    status: int, after_s: int | None, header: str | None
+) -> None:
     error = AuthenticationError("Not now.", status=status, retry_after_s=after_s)
     async with bench(more={"auth_provider": Refuses(error)}) as at, http_client(at.url, {}, None) as client:
         refused = await client.post({"jsonrpc": "2.0", "id": 1, "method": "ping"})

@@ -100,7 +100,7 @@ def test_an_interrupted_write_says_that_it_may_have_been_done() -> None:
     assert json.loads(jsonrpc.interrupted(1, writes=False))["error"]["data"] == {"kind": "interrupted"}
 
 
-def test_a_tool_answer_that_is_too_large_tells_the_model_to_ask_for_less() -> None:
+def test_a_tool_result_that_is_too_large_says_how_to_ask_for_less() -> None:
     answer = json.loads(jsonrpc.too_large(1, "tools/call", 2_000_000))
     assert answer["result"]["isError"] is True
     text = answer["result"]["content"][0]["text"]

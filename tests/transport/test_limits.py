@@ -47,7 +47,7 @@ class TestEveryWire:
     """What is refused, and in which form."""
 
     @kills("transport/dispatch/dispatcher.py", "await self._gate.check_rate(caller, request, wait)", "pass")
-    async def test_a_call_of_an_sse_session_is_answered_with_when_to_come_back(self) -> None:
+    async def test_a_refused_call_of_an_sse_session_says_when_to_retry(self) -> None:
         async with bench(more=ONE) as at, sse_session(at.url, ME) as client:
             assert (await client.call("echo", text="x"))["isError"] is False
             assert 50 <= refused_call(await client.call("echo", text="x")) <= 60
@@ -117,7 +117,7 @@ class TestEveryWire:
 
 @kills("transport/base.py", "await self._gate.check_coming(principal, request.headers)", "pass")
 @pytest.mark.parametrize("path", ["/mcp", "/messages?session_id=x"])
-async def test_who_sends_far_more_than_calls_need_is_not_listened_to(path: str) -> None:
+async def test_a_client_that_sends_far_more_requests_than_calls_need_is_refused(path: str) -> None:
     """The message is not parsed: a flood of pings would cost the time of all clients."""
     trail, few = Trail(), Rates(read=Rate(1, 1), write=Rate(1, 1), tenant_read=MANY, tenant_write=MANY)
     async with bench(more={"rates": few, "audit": trail}) as at, httpx2.AsyncClient(base_url=at.url) as http:

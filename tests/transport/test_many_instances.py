@@ -124,7 +124,7 @@ async def test_a_question_and_its_answer_cross_instances(broker_url: str) -> Non
         assert '"blue"' in (await client.answer("x"))["result"]["content"][0]["text"]
 
 
-async def test_a_request_next_to_an_answer_that_finds_nobody_runs_all_the_same(
+async def test_a_request_next_to_a_response_without_a_waiter_still_runs(
     broker_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(broker, "TELL_S", 0.1)

@@ -75,7 +75,7 @@ def test_three_times_as_many_http_requests_are_let_in_as_calls() -> None:
     assert [one.rate for one in rates.comings(ME)] == [Rate(63, 96), Rate(330, 3060)]
 
 
-def test_a_refusal_says_whose_limit_it_was_and_when_to_come_back() -> None:
+def test_a_refusal_says_whose_limit_it_was_and_when_to_retry() -> None:
     mine, ours = RATES.charges(ME, writes=True)
     assert str(RateLimitedError(Wait(mine, 11.2))) == (
         "Too many writes: your limit is 1 a minute. Nothing was changed; try again in 12 s."

@@ -333,7 +333,7 @@ async def test_another_principals_last_event_id_opens_a_new_session() -> None:
         assert [one["id"] for one in yours.received] == [1]
 
 
-async def test_a_client_that_comes_again_without_an_event_id_need_not_initialize() -> None:
+async def test_a_client_that_reconnects_without_an_event_id_need_not_initialize() -> None:
     async with (
         bench() as at,
         sse_session(at.url, (ME | {"mcp-protocol-version": "2025-06-18"}), initialize=False) as c,
@@ -361,7 +361,7 @@ async def test_caps_refuse_new_sessions_only() -> None:
 
 
 @kills("transport/sessions/memory.py", "factor = 2 if reconnect else 1", "factor = 1")
-async def test_a_client_that_comes_again_is_not_refused_for_a_cap() -> None:
+async def test_a_client_that_reconnects_is_not_refused_for_a_cap() -> None:
     async with (
         bench(max_sessions=1) as at,
         sse_session(at.url, ME),
@@ -398,7 +398,7 @@ async def unread_stream(client: SseClient) -> AsyncGenerator[None]:
 
 
 @kills("transport/sessions/valkey/lua/common.lua", "bytes > max_bytes or call('XLEN', log) > max_events", "false")
-async def test_a_stopped_reader_costs_only_itself_and_is_told_what_it_lost() -> None:
+async def test_a_stopped_reader_affects_only_itself_and_learns_what_it_lost() -> None:
     async with (
         bench(max_log_bytes=900_000, max_events=8) as at,
         sse_session(at.url, YOU) as other,
@@ -433,7 +433,7 @@ async def test_a_stream_that_is_not_read_is_cut_after_a_while() -> None:
             await until(lambda: not at.transport.figures()["streams"])
 
 
-async def test_a_tool_answer_over_a_mebibyte_says_how_to_ask_for_less() -> None:
+async def test_a_tool_result_over_a_mebibyte_says_how_to_ask_for_less() -> None:
     async with bench() as at, sse_session(at.url, ME) as client:
         result = await client.call("fill", size=1_100_000)
         assert result["isError"] is True

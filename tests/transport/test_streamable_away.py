@@ -100,7 +100,7 @@ async def test_an_answer_that_found_no_broker_comes_on_its_stream_all_the_same(v
 
 
 @kills("transport/streamable_http.py", "if seen is None:", "if True:")
-async def test_who_resumes_is_kept_waiting_and_served_when_the_broker_is_back(valkey: ValkeyServer) -> None:
+async def test_a_client_that_resumes_waits_and_is_served_when_the_broker_is_back(valkey: ValkeyServer) -> None:
     async with instances(valkey.url) as (a, b), http_client(a.url, ME) as client:
         async with client.stream(call("x", "read", gate="g")) as cut:
             await cut.until(lambda: cut.primed)

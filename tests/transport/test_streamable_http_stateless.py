@@ -206,7 +206,7 @@ async def test_arguments_that_headers_repeat_have_to_agree() -> None:
         assert at.gates.ran["route"] == len(accepted)
 
 
-async def test_what_a_tool_wants_in_headers_is_asked_of_its_calls_alone() -> None:
+async def test_headers_of_a_tools_arguments_are_required_only_of_its_calls() -> None:
     async with bench() as at, http_client(at.url, ME, None) as client:
         namesake = modern("prompts/get", {"name": "route", "arguments": {"region": "eu"}})
         answer = await said(client, namesake)
@@ -296,7 +296,7 @@ async def test_a_drain_lets_calls_finish() -> None:
         await drain
 
 
-async def test_a_subscription_is_acknowledged_told_and_ended_with_its_result() -> None:
+async def test_a_subscription_is_acknowledged_notified_and_ended_with_its_result() -> None:
     async with (
         bench() as at,
         http_client(at.url, ME, None) as client,

@@ -83,7 +83,7 @@ class TestOverSse:
             assert (await ours.answer("x"))["result"]["isError"] is False
             assert not at.gates.cancelled["ours"].is_set()
 
-    async def test_an_answer_of_the_other_to_a_question_is_none(self) -> None:
+    async def test_a_response_of_the_other_to_a_server_request_is_ignored(self) -> None:
         async with (
             bench() as at,
             sse_session(at.url, THEIRS) as theirs,
