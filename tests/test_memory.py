@@ -173,7 +173,7 @@ async def test_a_stopped_reader_affects_only_itself_and_costs_a_bounded_amount(b
         held = await at.holds()
         await at.until(lambda held: is_cut(held, before))
 
-        print(f"{ANSWERS * ANSWER_BYTES / MB:.0f} MB of answers took {most / MB:.1f} MB")
+        print(f"{ANSWERS * ANSWER_BYTES / MB:.0f} MB of responses took {most / MB:.1f} MB")
         assert held["log_bytes"] - before["log_bytes"] <= MAX_LOG_BYTES + ECHOES_BYTES
         assert most <= UNREAD_MB * MB
         await told_of_every_call(at.address, stopped)

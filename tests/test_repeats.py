@@ -35,7 +35,7 @@ PATIENCE_S: Final = 30.0
 
 def new_ticket() -> dict[str, Any]:
     """Return a ticket that no other test creates."""
-    return TICKET | {"summary": f"Two doors: ticket {next(_numbers)}."}
+    return TICKET | {"summary": f"Two instances: ticket {next(_numbers)}."}
 
 
 @dataclass

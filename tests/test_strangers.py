@@ -27,7 +27,7 @@ run = runpy.run_path if name.endswith(".py") else runpy.run_module
 sys.argv = [name]
 run(name, run_name="__main__")
 """
-PROGRAMS: Final = {"the door": HTTP_DOOR, "the ticket API": TICKET_API}
+PROGRAMS: Final = {"the server": HTTP_DOOR, "the ticket API": TICKET_API}
 GET: Final = b"GET /health HTTP/1.1\r\nhost: 127.0.0.1\r\n"
 
 

@@ -100,7 +100,7 @@ class Answer:
     async def answer(self, request: Any) -> Message:
         """Wait for the response to a request."""
         await self.until(lambda: self.answers(request) or self.ended.is_set())
-        assert self.answers(request), f"no answer to {request!r} among {self.received}"
+        assert self.answers(request), f"no response to {request!r} among {self.received}"
         return self.answers(request)[0]
 
     async def said(self, method: str) -> Message:
