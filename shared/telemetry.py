@@ -16,6 +16,10 @@ import structlog
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
 _CLOUD_TRACE: Final = re.compile(r"([0-9a-f]{32})(?:/.*)?", re.IGNORECASE)
 _NO_TRACE: Final = "0" * 32
+OTHER: Final = "other"
+"""The label value of every name that is not told apart."""
+MAX_TENANTS: Final = 100
+"""Tenants that counters tell apart."""
 LONGEST_TEXT: Final = 10_000
 """Signs of one value in a log line. Libraries write what strangers sent, as long as it was."""
 _SEVERITY = {"warning": "WARNING", "warn": "WARNING", "error": "ERROR", "exception": "ERROR", "critical": "CRITICAL"}
@@ -27,6 +31,21 @@ class Counter(Protocol):
     def count(self, name: str, **labels: str) -> None:
         """Add one to `name` with these labels."""
         ...
+
+
+class BoundedLabels:
+    """Makes names that clients choose into label values: the first `max_names` as they are, any other as `other`."""
+
+    def __init__(self, max_names: int) -> None:
+        self._max_names = max_names
+        self._known: set[str] = set()
+
+    def label(self, name: str) -> str:
+        """Return `name`, or `other`."""
+        if name not in self._known and len(self._known) >= self._max_names:
+            return OTHER
+        self._known.add(name)
+        return name
 
 
 class TallyCounter:

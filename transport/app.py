@@ -22,13 +22,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.audit import AuditTrail
 from shared.identity import AuthProvider
-from shared.labels import MAX_TENANTS, Names
-from shared.telemetry import Counter, get_logger
+from shared.telemetry import MAX_TENANTS, BoundedLabels, Counter, get_logger
+from shared.throttled_audit import ThrottledAuditTrail
 from transport import sse, streamable_http
 from transport.base import Endpoint, TransportHandler
 from transport.dispatch.dispatcher import Engine
 from transport.dispatch.policy import Gate, RequiredScope
-from transport.dispatch.refusal_audit import RefusalTrail
 from transport.dispatch.subscriptions import SharedBus
 from transport.http import migration_guide
 from transport.http.deprecation import GUIDE_PATH, Sunset
@@ -108,9 +107,9 @@ class Transport:
             raise ValueError(f"an end of {sse.WIRE} needs {streamable_http.WIRE} among the wires")
         self._limits = limits = limits if limits is not None else Limits()
         self._broker = broker = broker if broker is not None else InMemoryBroker(limits)
-        self._trail = trail = RefusalTrail(audit)
+        self._trail = trail = ThrottledAuditTrail(audit)
         gate = Gate(rates=rates, required_scope=required_scope, trail=trail)
-        tenants = Names(MAX_TENANTS)
+        tenants = BoundedLabels(MAX_TENANTS)
         self._engine = Engine(server, broker, limits=limits, bus=bus, gate=gate, tenants=tenants, counter=counter)
         self._answers = answers = OpenAnswers(
             broker.streams, auth_provider, most=limits.max_streams_per_principal, recheck_s=recheck_s

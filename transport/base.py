@@ -9,11 +9,11 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.identity import AuthenticationError, AuthProvider, Principal
-from shared.labels import Names
-from shared.telemetry import Counter, get_logger
+from shared.telemetry import BoundedLabels, Counter, get_logger
+from shared.throttled_audit import ThrottledAuditTrail
 from transport import jsonrpc
 from transport.dispatch.policy import Gate
-from transport.dispatch.refusal_audit import RefusalTrail
+from transport.dispatch.refusal_audit import record_refusal
 from transport.http import errors
 from transport.http.deprecation import Sunset, announcing
 from transport.http.request_checks import Guard, RefusedError, navigates
@@ -78,8 +78,8 @@ class Endpoint:
         auth_provider: AuthProvider,
         gate: Gate,
         counter: Counter | None,
-        tenants: Names,
-        trail: RefusalTrail,
+        tenants: BoundedLabels,
+        trail: ThrottledAuditTrail,
         sunset: Sunset | None = None,
     ) -> None:
         self._sunset = sunset
@@ -132,7 +132,7 @@ class Endpoint:
             return self._counted(errors.rate_limited(error), tenant)  # the trail says so, once a minute
         except RefusedError as error:
             if error.kind in CAPS:
-                await self._trail.refused(principal, error.kind, request.headers, detail=request.url.path)
+                await record_refusal(self._trail, principal, error.kind, request.headers, detail=request.url.path)
             return self._refuse(error, tenant)
 
     def _refuse(self, error: RefusedError, tenant: str) -> Reply:

@@ -11,9 +11,8 @@ from mcp.server import ServerRequestContext
 
 from shared.audit import AuditEvent, AuditTrail, keep
 from shared.identity import DEFAULT_TENANT, Scope, principal_of
-from shared.labels import MAX_TENANTS, Names
 from shared.mcp_tools.catalog import ToolSpec
-from shared.telemetry import Counter, get_logger, trace_of
+from shared.telemetry import MAX_TENANTS, BoundedLabels, Counter, get_logger, trace_of
 from shared.tickets.acting_user import Call
 
 log = get_logger(__name__)
@@ -50,7 +49,7 @@ class Books:
     def __init__(self, trail: AuditTrail, counter: Counter | None) -> None:
         self._trail = trail
         self._counter = counter
-        self._tenants = Names(MAX_TENANTS)
+        self._tenants = BoundedLabels(MAX_TENANTS)
 
     async def enter(
         self, spec: ToolSpec, call: Call, outcome: str, *, started: float, lacks: Scope | None = None

@@ -254,7 +254,7 @@ def test_a_wrong_value_names_both_variables_it_may_have_come_from() -> None:
 @kills("shared/config.py", "if not self.allow_anonymous:", "if False:")
 def test_without_a_key_nothing_is_served() -> None:
     assert refusal_of(CloudSettings) == (
-        "set MCP_MCP_API_KEY (32 characters or more), MCP_IDENTITY_KEYS for keys of people and programs, or "
+        "set MCP_MCP_API_KEY (32 characters or more), MCP_IDENTITY_KEYS for a key for each user, or "
         "MCP_ALLOW_ANONYMOUS=true on a loopback address"
     )
 

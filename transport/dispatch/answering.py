@@ -4,8 +4,7 @@ from mcp_types import INTERNAL_ERROR, JSONRPCRequest
 from mcp_types.methods import SPEC_CLIENT_METHODS
 
 from shared.identity import Principal
-from shared.labels import OTHER, Names
-from shared.telemetry import Counter, get_logger
+from shared.telemetry import OTHER, BoundedLabels, Counter, get_logger
 from transport import jsonrpc
 from transport.dispatch.context import Caller, Exchange
 from transport.dispatch.sdk_kernel import Kernel, error_of
@@ -28,7 +27,7 @@ class Answering:
     """
 
     def __init__(
-        self, kernel: Kernel, broker: SessionBroker, usage: Usage, *, tenants: Names, counter: Counter | None
+        self, kernel: Kernel, broker: SessionBroker, usage: Usage, *, tenants: BoundedLabels, counter: Counter | None
     ) -> None:
         self._kernel = kernel
         self._broker = broker

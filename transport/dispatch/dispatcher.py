@@ -23,8 +23,7 @@ from mcp_types import (
 )
 
 from shared.identity import InsufficientScopeError, Principal
-from shared.labels import MAX_TENANTS, Names
-from shared.telemetry import Counter, get_logger
+from shared.telemetry import MAX_TENANTS, BoundedLabels, Counter, get_logger
 from transport import jsonrpc
 from transport.dispatch.answering import Answering
 from transport.dispatch.context import Address, BackChannel, Caller
@@ -74,7 +73,7 @@ class Engine:
         limits: Limits,
         bus: SharedBus | None = None,
         gate: Gate | None = None,
-        tenants: Names | None = None,
+        tenants: BoundedLabels | None = None,
         counter: Counter | None = None,
     ) -> None:
         self._broker = broker
@@ -90,7 +89,7 @@ class Engine:
         self.usage = Usage(counter)
         """Who uses this instance."""
         self._answering = Answering(
-            self._kernel, broker, self.usage, tenants=tenants or Names(MAX_TENANTS), counter=counter
+            self._kernel, broker, self.usage, tenants=tenants or BoundedLabels(MAX_TENANTS), counter=counter
         )
         self._running = RunningCalls()
         self.exchanges = Exchanges(

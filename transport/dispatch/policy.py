@@ -6,8 +6,9 @@ from typing import Any, Final
 from mcp_types import JSONRPCRequest
 
 from shared.identity import InsufficientScopeError, Principal, Scope
+from shared.throttled_audit import ThrottledAuditTrail
 from transport.dispatch.context import Caller
-from transport.dispatch.refusal_audit import RefusalTrail
+from transport.dispatch.refusal_audit import record_refusal
 from transport.rate_limit import Charge, RateLimitedError, Rates, Wait
 from transport.sessions.memory_rate_limit import MemoryBuckets
 
@@ -33,12 +34,12 @@ class Gate:
         *,
         rates: Rates | None = None,
         required_scope: RequiredScope | None = None,
-        trail: RefusalTrail | None = None,
+        trail: ThrottledAuditTrail | None = None,
     ) -> None:
         self._rates = rates
         self._comings = MemoryBuckets()
         self._required_scope = required_scope
-        self._trail = trail if trail is not None else RefusalTrail()
+        self._trail = trail if trail is not None else ThrottledAuditTrail(None)
 
     async def check_coming(self, principal: Principal, headers: Mapping[str, str]) -> None:
         """Pass an HTTP request, or refuse it before anybody reads it: to whoever sends many more than calls need.
@@ -50,7 +51,7 @@ class Gate:
         wait = self._comings.take(self._rates.comings(principal.key))
         if wait is not None:
             error = RateLimitedError(wait)
-            await self._trail.refused(principal, error.kind, headers, detail=error.limit)
+            await record_refusal(self._trail, principal, error.kind, headers, detail=error.limit)
             raise error
 
     def charges(self, principal: Principal, request: JSONRPCRequest, *, writes: bool) -> tuple[Charge, ...]:
@@ -82,4 +83,4 @@ class Gate:
         raise error
 
     async def _refused(self, caller: Caller, request: JSONRPCRequest, kind: str, detail: str) -> None:
-        await self._trail.refused(caller.principal, kind, caller.headers, request=request, detail=detail)
+        await record_refusal(self._trail, caller.principal, kind, caller.headers, request=request, detail=detail)

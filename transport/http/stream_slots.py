@@ -14,6 +14,7 @@ import anyio
 
 from shared.errors import TicketServerError
 from shared.identity import AuthProvider, Principal
+from shared.periodic import periodic_task
 from shared.telemetry import get_logger
 from transport.sessions.stream_counts import StreamCounts
 
@@ -121,17 +122,8 @@ class OpenAnswers:
     @asynccontextmanager
     async def run(self) -> AsyncGenerator[None]:
         """Look at the credentials again and again, until left."""
-        looking = asyncio.create_task(self._keep_looking())
-        try:
+        async with periodic_task(self.look, name="recheck_credentials", every_s=self._recheck_s):
             yield
-        finally:
-            looking.cancel()
-            await asyncio.wait((looking,))
-
-    async def _keep_looking(self) -> None:
-        while True:
-            await asyncio.sleep(self._recheck_s)
-            await self.look()
 
     async def look(self) -> None:
         """End the answers of every credential that is not valid any more."""

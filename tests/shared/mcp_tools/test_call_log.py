@@ -9,8 +9,8 @@ from structlog.testing import capture_logs
 
 from shared.audit import AuditEvent
 from shared.identity import SCOPES_OF, Principal, Role, Tenant
-from shared.labels import MAX_TENANTS, OTHER
 from shared.mcp_tools.catalog import TOOLS
+from shared.telemetry import MAX_TENANTS, OTHER
 from tests.kills import kills
 from tests.shared.given import TICKET, Recorder, World, drops, hangs
 
