@@ -9,6 +9,7 @@ fit the code, or its test fails anyway or cannot run). The last line counts kill
 import argparse
 import ast
 import compileall
+import gc
 import json
 import multiprocessing
 import os
@@ -29,8 +30,9 @@ from typing import Final, NamedTuple
 import pytest
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-WORKERS: Final = 2
-TEST_TIMEOUT_S: Final = 60
+WORKERS: Final = 3
+"""Three on two cores: a failing test often first waits for something that does not come."""
+TEST_TIMEOUT_S: Final = 90
 """A mutation that makes its test hang counts as killed: a test run would show it too."""
 if sys.platform == "win32":
     FORKED = multiprocessing.get_context("spawn")
@@ -38,7 +40,8 @@ else:
     FORKED = multiprocessing.get_context("forkserver")
 PRELOADED: Final = [
     *(plugin.module for plugin in entry_points(group="pytest11")),
-    *("alembic", "fastapi", "httpx2", "mcp.server", "pydantic_settings", "sqlalchemy.ext.asyncio", "structlog"),
+    *("alembic", "asyncpg", "fastapi", "httpcore2", "httpx2", "mcp.server", "pydantic_settings", "redis.asyncio"),
+    *("sqlalchemy.dialects.sqlite.aiosqlite", "sqlalchemy.ext.asyncio", "structlog", "uvicorn"),
 ]
 """Third-party modules that take every test run seconds to import; where processes fork, once is enough."""
 NOT_SOURCE: Final = (".git", ".venv", "data", "node_modules", "__pycache__", ".*_cache", ".hypothesis", ".coverage*")
@@ -104,6 +107,11 @@ def in_body(body: Sequence[ast.stmt], name: str) -> Iterator[Mutation]:
             for decorator in node.decorator_list:
                 if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "kills":
                     yield Mutation(f"{name}::{node.name}", *map(ast.literal_eval, decorator.args))
+
+
+def of_name(mutations: Sequence[Mutation], name: str) -> list[Mutation]:
+    """Return those with `name` in the name of the test or of the changed file."""
+    return [mutation for mutation in mutations if name in mutation.test or name in mutation.file]
 
 
 def mutated(text: str, mutation: Mutation) -> str:
@@ -180,6 +188,7 @@ def run_tests(tree: Path, tests: Sequence[str], *options: str) -> Run:
 
 def be_pytest(tree: Path, tests: Sequence[str], options: Sequence[str], log: Path, report: Path) -> None:
     """Become a test run in `tree`, in a process that has not loaded any code of this project."""
+    gc.freeze()  # pytest collects garbage several times, and the preloaded modules contain none
     with log.open("wb") as output:  # not a pipe: a server that outlives its test would keep it open
         for stream in (1, 2):
             os.dup2(output.fileno(), stream)
@@ -258,7 +267,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="run.py mutants", description="Break the code and check that the tests fail.")
     parser.add_argument("--only", metavar="NAME", help="try only tests or changed files with this in their name")
     only = parser.parse_args(arguments).only or ""
-    mutations = [mutation for mutation in load(ROOT) if only in mutation.test or only in mutation.file]
+    mutations = of_name(load(ROOT), only)
     if not mutations:
         parser.error(f"{only!r} is not in the name of any test or changed file")
 

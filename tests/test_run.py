@@ -185,7 +185,6 @@ def test_without_a_network_pip_is_quoted_and_the_next_start_repairs(checkout: Ch
     assert len(list((checkout.root / ".venv").rglob("tiny-1.0.dist-info"))) == 1
 
 
-@kills("run.py", '"install", "--no-deps", "--require-hashes", "-r"', '"install", "-r"')
 def test_a_pin_without_a_hash_is_refused(checkout: Checkout) -> None:
     checkout.add_wheel()
     checkout.write("requirements-cloud.txt", "tiny==1.0\n")

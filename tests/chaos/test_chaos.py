@@ -39,7 +39,6 @@ async def servers(database: PostgresDatabase) -> AsyncIterator[Fleet]:
         yield running
 
 
-@kills("transport/sessions/valkey/lua/finish.lua", "write_claim(session, request, claim)", "")
 @kills("transport/sessions/valkey/lua/admit.lua", "return RUNNING", "return NEW")
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_every_promise_is_kept_while_everything_breaks(
