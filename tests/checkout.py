@@ -129,7 +129,7 @@ def lines_until(stream: IO[str] | None, words: str) -> str:
     return next(line for line in stream if words in line)
 
 
-def told(result: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+def received(result: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     """Return what a server script reported; stdout must contain nothing else."""
     assert result.returncode == 0, result.stderr
     report: dict[str, Any] = json.loads(result.stdout)

@@ -17,7 +17,7 @@ from mcp_types import Tool
 
 from shared.api_client import APIClient
 from shared.mcp_tools.catalog import TOOLS, ToolSpec
-from shared.mcp_tools.tenant_tools import OneDesk
+from shared.mcp_tools.tenant_tools import SingleToolsProvider
 from shared.server import build_server
 from shared.tools import TicketTools
 
@@ -60,7 +60,7 @@ def tool_table(table: str, separator: str, tools: Sequence[ToolSpec]) -> str:
 
 async def renewed() -> dict[Path, str]:
     """Return what the files should contain."""
-    server = build_server(OneDesk(TicketTools(APIClient("http://unused", api_key="unused"))))
+    server = build_server(SingleToolsProvider(TicketTools(APIClient("http://unused", api_key="unused"))))
     async with Client(server) as client:
         listed = wire_form((await client.list_tools()).tools)
     texts = {SNAPSHOT: json.dumps(listed, indent=1, ensure_ascii=False) + "\n"}
