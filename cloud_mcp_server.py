@@ -13,7 +13,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from auth.access import Anybody, Callers, HoldersOfOneKey, IdentityService
+from auth.access import Access, AnonymousAccess, IdentityService, SharedKeyAccess
 from operations import Operations
 from shared.config import CloudSettings, SettingsError, load
 from shared.errors import TicketServerError, UpstreamUnavailableError
@@ -37,13 +37,13 @@ RECHECKED = 1 / 6
 rest of it what is known of a key is remembered."""
 
 
-class Door:
+class CloudMCPServer:
     """The application of the HTTP door. Making one opens nothing; the lifespan of `app` does."""
 
     def __init__(self, settings: CloudSettings) -> None:
         counter = TallyCounter()
         self._settings = settings
-        self._callers = callers = callers_of(settings)
+        self._callers = callers = access_of(settings)
         limits = Limits(
             max_sessions=settings.max_sessions,
             max_sessions_per_principal=settings.max_sessions_per_principal,
@@ -132,7 +132,7 @@ class Door:
             await self._service.probe.get("/ready")
 
 
-def callers_of(settings: CloudSettings) -> Callers:
+def access_of(settings: CloudSettings) -> Access:
     """Return who may call. The settings have refused whatever would be open by accident.
 
     Raises:
@@ -140,7 +140,7 @@ def callers_of(settings: CloudSettings) -> Callers:
     """
     key = settings.mcp_api_key.get_secret_value() if settings.mcp_api_key is not None else None
     if not settings.identity_keys:
-        return Anybody() if key is None else HoldersOfOneKey(key, trusted_proxies=settings.trusted_proxies)
+        return AnonymousAccess() if key is None else SharedKeyAccess(key, trusted_proxies=settings.trusted_proxies)
     try:
         return IdentityService(
             settings.identity_database_url,
@@ -175,7 +175,7 @@ def broker(settings: CloudSettings, limits: Limits) -> SessionBroker:
 
 def create_app(settings: CloudSettings) -> FastAPI:
     """Return the application for `settings`. It opens nothing before its lifespan."""
-    return Door(settings).app
+    return CloudMCPServer(settings).app
 
 
 def __getattr__(name: str) -> Any:
@@ -221,7 +221,7 @@ def main() -> int:
     try:
         settings = load(CloudSettings)
         configure_logging(level=settings.log_level)
-        door = Door(settings)
+        door = CloudMCPServer(settings)
         server = DrainingServer(
             door.app,
             door.transport,

@@ -24,7 +24,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from auth.providers import APIKeyAuthProvider, AuthenticationError, only_credential
-from auth.throttle import GuardedAuthProvider
+from auth.throttle import ThrottledAuthProvider
 from shared.audit import AuditTrail
 from shared.telemetry import TallyCounter, get_logger
 
@@ -78,9 +78,9 @@ class Operations:
         self._is_draining = is_draining
         self._why_not = why_not
         self._counter = counter
-        self._operators: GuardedAuthProvider | None = None
+        self._operators: ThrottledAuthProvider | None = None
         if operator_key is not None:
-            self._operators = GuardedAuthProvider(
+            self._operators = ThrottledAuthProvider(
                 APIKeyAuthProvider(operator_key), trail=trail, trusted_proxies=trusted_proxies, what="operator key"
             )
         self._probe = asyncio.Lock()

@@ -16,7 +16,7 @@ from typing import Final
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import HTTPConnection
 
-from auth.cache import CACHE_S, SharedAnswers
+from auth.cache import CACHE_S, SingleFlightCache
 from auth.providers import NO_KEY, WRONG_KEY, presented_key
 from auth.store import IdentityStore
 from auth.store.credentials import Use
@@ -57,7 +57,7 @@ class StoredKeyAuthProvider(AuthProvider):
     ) -> None:
         self._store = store
         self._secrets = secrets
-        self._keys = SharedAnswers(store.presented.key, life_s=cache_s, seconds=seconds)
+        self._keys = SingleFlightCache(store.presented.key, life_s=cache_s, seconds=seconds)
         self._uses: dict[str, Use] = {}
 
     @asynccontextmanager

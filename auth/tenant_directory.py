@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from auth.cache import CACHE_S, SharedAnswers
+from auth.cache import CACHE_S, SingleFlightCache
 from auth.store import IdentityStore
 from auth.store.credentials import StoredUpstream
 from auth.store.errors import NotUsableError, UnknownTenantError, UpstreamKeyError
@@ -39,7 +39,7 @@ class StoredTenantDirectory:
     ) -> None:
         self._store = store
         self._secrets = secrets
-        self._upstreams = SharedAnswers(self._ask, life_s=cache_s, seconds=seconds)
+        self._upstreams = SingleFlightCache(self._ask, life_s=cache_s, seconds=seconds)
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:

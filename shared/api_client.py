@@ -180,7 +180,7 @@ class APIClient:
                     raise _lost(method, error) from error
             else:
                 if last or status not in _PASSING:
-                    return _answer(method, status, body)
+                    return _decode_response(method, status, body)
             await anyio.sleep(random.uniform(0, 0.1 * 2**attempt))  # noqa: S311 - jitter, not a secret
         raise AssertionError("unreachable: the last attempt returns or raises")
 
@@ -249,7 +249,7 @@ def _proves_nothing_was_sent(error: httpx2.TransportError) -> bool:
     return False
 
 
-def _answer(method: str, status: int, body: bytes) -> Any:
+def _decode_response(method: str, status: int, body: bytes) -> Any:
     """Turn one HTTP answer into its JSON, or into the error that it means."""
     try:
         value = json.loads(body)

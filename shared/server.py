@@ -16,13 +16,13 @@ from mcp.server.mcpserver.resources import TextResource
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, INVALID_REQUEST
 
-from shared.audit import AuditTrail, LoggedTrail
+from shared.audit import AuditTrail, LoggedAuditTrail
 from shared.identity import InsufficientScopeError, Principal, Scope, principal_of
 from shared.mcp_tools import request_state
-from shared.mcp_tools.call_log import Books, call_of
+from shared.mcp_tools.call_log import CallLog, call_of
 from shared.mcp_tools.catalog import TOOLS
 from shared.mcp_tools.overview import OVERVIEW
-from shared.mcp_tools.tenant_tools import Desks
+from shared.mcp_tools.tenant_tools import ToolsProvider
 from shared.mcp_tools.tool import TicketTool
 from shared.telemetry import Counter
 
@@ -39,7 +39,7 @@ _FIRST_WITHOUT_HANDSHAKE: Final = "2026-07-28"
 
 
 def build_server(
-    desks: Desks,
+    desks: ToolsProvider,
     *,
     trail: AuditTrail | None = None,
     counter: Counter | None = None,
@@ -55,7 +55,7 @@ def build_server(
         version: what `serverInfo` says.
         request_state_keys: seal what clients carry between the rounds of a request; see `request_state.security`.
     """
-    books = Books(trail or LoggedTrail(), counter)
+    books = CallLog(trail or LoggedAuditTrail(), counter)
     server: MCPServer[Any] = MCPServer(
         NAME,
         title="Ticket server",
@@ -124,7 +124,7 @@ class _ProtocolErrors:
 class _Scopes:
     """Middleware: who may not call a tool does not see it either. HTTP answers 403 before, where it can tell."""
 
-    def __init__(self, books: Books) -> None:
+    def __init__(self, books: CallLog) -> None:
         self._books = books
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:

@@ -15,7 +15,7 @@ from shared.errors import InvalidInputError, NotStoredError, OutcomeUnknownError
 from shared.mcp_tools import inputs
 from shared.telemetry import Counter, get_logger
 from shared.tickets import results
-from shared.tickets.acting_user import Call, acting_user
+from shared.tickets.acting_user import ToolCall, acting_user
 from shared.tickets.changes import FIELDS, added, differing, find_entries
 from shared.tickets.features import CLEAR, TOTAL_ORDER, FeatureReader
 from shared.tickets.master_data import MasterData
@@ -45,11 +45,11 @@ from shared.writes.notes import (
     proof_of_comment,
     stored_otherwise,
 )
-from shared.writes.outcome import created_otherwise, judge, perhaps_created, read_back
+from shared.writes.outcome import created_otherwise, perhaps_created, read_back, write_error
 from shared.writes.recent_writes import MemoryRecentWrites, RecentWrites
 from shared.writes.repeats import Attempt, Repeats, write_of
 from shared.writes.updates import Update, store
-from shared.writes.verification import Sent, changed_since
+from shared.writes.verification import SentWrite, changed_since
 
 log = get_logger(__name__)
 
@@ -126,7 +126,7 @@ class TicketTools:
             history_total=len(history),
         )
 
-    async def create_ticket(self, new: inputs.CreateTicketInput, call: Call) -> results.TicketCreated:
+    async def create_ticket(self, new: inputs.CreateTicketInput, call: ToolCall) -> results.TicketCreated:
         """Create a ticket, unless an equal call just did, read it back and compare.
 
         Attachments are tried; whether they are kept shows only then.
@@ -149,7 +149,7 @@ class TicketTools:
         return created
 
     async def _create(
-        self, new: inputs.CreateTicketInput, call: Call, checked: Checked, body: Mapping[str, Any], attempt: Attempt
+        self, new: inputs.CreateTicketInput, call: ToolCall, checked: Checked, body: Mapping[str, Any], attempt: Attempt
     ) -> results.TicketCreated:
         try:
             ticket_id = _id_of(await self._api.post("/tickets", body, idempotency_key=attempt.upstream))
@@ -175,7 +175,7 @@ class TicketTools:
             notes=tuple(notes),
         )
 
-    async def update_ticket(self, change: inputs.UpdateTicketInput, call: Call) -> results.TicketUpdated:
+    async def update_ticket(self, change: inputs.UpdateTicketInput, call: ToolCall) -> results.TicketUpdated:
         """Send what differs from the ticket as it was read; say what this change did, and apart what others did."""
         before, history = await read_before_write(self._api, change.ticket_id)
         checked, author = await self._checked(
@@ -191,7 +191,7 @@ class TicketTools:
         update = Update(
             before=before,
             known=history,
-            sent=Sent(author.id, {**wanted, **empty.values}, change.comment, names),
+            sent=SentWrite(author.id, {**wanted, **empty.values}, change.comment, names),
             given={name: value for name, value in checked.values.items() if name in FIELDS},
             body={**wanted, **empty.body, **said, "updatedById": author.id},
         )
@@ -209,7 +209,7 @@ class TicketTools:
             notes=(*notes, *stored.notes, *self._missing_date(stored.ticket, wanted)),
         )
 
-    async def add_ticket_history(self, new: inputs.AddHistoryInput, call: Call) -> results.CommentAdded:
+    async def add_ticket_history(self, new: inputs.AddHistoryInput, call: ToolCall) -> results.CommentAdded:
         """Add a comment, unless an equal call just did, and find it in the history.
 
         An acknowledgement alone is no proof.
@@ -253,7 +253,7 @@ class TicketTools:
         equal = find_entries([*acknowledged, *added(history, entries)], user_id=author.id, comment=new.comment)
         entry = equal[0] if equal else None
         if entry is None:
-            raise self._counted(judge(ticket.id, ["the comment is not in the history"], doubt, partly=False))
+            raise self._counted(write_error(ticket.id, ["the comment is not in the history"], doubt, partly=False))
         attempt.subject = entry.id
         return results.CommentAdded(
             ticket_id=ticket.id,
@@ -286,7 +286,7 @@ class TicketTools:
         return results.master_page(source, await self._list(source))
 
     async def further_problems(
-        self, tool: str, arguments: Mapping[str, Any], call: Call, wrong: Sequence[Problem]
+        self, tool: str, arguments: Mapping[str, Any], call: ToolCall, wrong: Sequence[Problem]
     ) -> list[Problem]:
         """Return what else is wrong in a call that is refused for its form, as far as that can be known.
 
@@ -315,7 +315,7 @@ class TicketTools:
     async def _checked(
         self,
         values: Mapping[str, Any],
-        call: Call,
+        call: ToolCall,
         acting: str,
         *,
         ticket: Ticket | None = None,

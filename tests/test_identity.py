@@ -323,7 +323,7 @@ def test_by_default_a_revoked_key_is_out_within_half_a_minute_and_calls_are_limi
     monkeypatch.setattr(cloud_mcp_server, "IdentityService", noting(IdentityService))
     monkeypatch.setattr(cloud_mcp_server, "Transport", noting(Transport))
     settings = CloudSettings(database_url=SecretStr(sqlite(tmp_path)), identity_keys=(SecretStr(IDENTITY_KEY),))
-    cloud_mcp_server.Door(settings)
+    cloud_mcp_server.CloudMCPServer(settings)
 
     assert settings.revoke_within == 30
     assert seen["cache_s"] + seen["recheck_s"] == pytest.approx(30)

@@ -46,7 +46,7 @@ BROKER_CONNECTIONS: Final = 9
 FIGURES: Final = ("sessions", "streams", "log_bytes", "tasks", "connections", "broker_keys")
 OF_A_SESSION: Final = (
     "Stream",
-    "MemoryAttachment",
+    "MemoryStreamReader",
     "MemorySession",
     "EventLog",
     "Event",

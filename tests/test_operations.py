@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 import operations
 from operations import Operations
-from shared.audit import LoggedTrail
+from shared.audit import LoggedAuditTrail
 from shared.failed_attempts import AT_ONCE
 from shared.telemetry import TallyCounter
 from tests.kills import kills
@@ -47,7 +47,7 @@ class Inside:
             figures=lambda: {"sessions": 3},
             counter=self.counter,
             operator_key=operator_key,
-            trail=LoggedTrail(),
+            trail=LoggedAuditTrail(),
             trusted_proxies=trusted_proxies,
         )
         transport = httpx2.ASGITransport(app=Starlette(routes=operations.routes))

@@ -26,13 +26,13 @@ from shared.telemetry import MAX_TENANTS, BoundedLabels, Counter, get_logger
 from shared.throttled_audit import ThrottledAuditTrail
 from transport import sse, streamable_http
 from transport.base import Endpoint, TransportHandler
-from transport.dispatch.dispatcher import Engine
-from transport.dispatch.policy import Gate, RequiredScope
+from transport.dispatch.dispatcher import Dispatcher
+from transport.dispatch.policy import AccessPolicy, RequiredScope
 from transport.dispatch.subscriptions import SharedBus
 from transport.http import migration_guide
 from transport.http.deprecation import GUIDE_PATH, Sunset
-from transport.http.request_checks import Guard
-from transport.http.stream_slots import RECHECK_S, OpenAnswers
+from transport.http.request_checks import RequestChecks
+from transport.http.stream_slots import RECHECK_S, OpenStreams
 from transport.rate_limit import Rates
 from transport.sessions.broker import SessionBroker
 from transport.sessions.memory import InMemoryBroker
@@ -108,14 +108,14 @@ class Transport:
         self._limits = limits = limits if limits is not None else Limits()
         self._broker = broker = broker if broker is not None else InMemoryBroker(limits)
         self._trail = trail = ThrottledAuditTrail(audit)
-        gate = Gate(rates=rates, required_scope=required_scope, trail=trail)
+        gate = AccessPolicy(rates=rates, required_scope=required_scope, trail=trail)
         tenants = BoundedLabels(MAX_TENANTS)
-        self._engine = Engine(server, broker, limits=limits, bus=bus, gate=gate, tenants=tenants, counter=counter)
-        self._answers = answers = OpenAnswers(
+        self._engine = Dispatcher(server, broker, limits=limits, bus=bus, gate=gate, tenants=tenants, counter=counter)
+        self._answers = answers = OpenStreams(
             broker.streams, auth_provider, most=limits.max_streams_per_principal, recheck_s=recheck_s
         )
         self._draining = asyncio.Event()
-        guard = Guard(
+        guard = RequestChecks(
             hosts=allowed_hosts,
             origins=allowed_origins,
             max_body_bytes=limits.max_body_bytes,
@@ -233,7 +233,7 @@ class _ForBrowsers:
     Who is no browser does not pass through it, which saves each open stream a kilobyte.
     """
 
-    def __init__(self, app: ASGIApp, guard: Guard, methods: Collection[str]) -> None:
+    def __init__(self, app: ASGIApp, guard: RequestChecks, methods: Collection[str]) -> None:
         self._app = app
         self._cors = CORSMiddleware(
             app,

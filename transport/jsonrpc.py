@@ -26,7 +26,7 @@ from pydantic_core import from_json, to_json
 from shared.bounds import has_more_values, holds_more_values
 
 REQUEST_CANCELLED: Final = -32800  # as the SDK's Streamable HTTP server says it; the number is LSP's
-MAX_ANSWER_BYTES: Final = 1024 * 1024
+MAX_RESPONSE_BYTES: Final = 1024 * 1024
 MAX_BATCH: Final = 100
 MAX_VALUES: Final = 200_000
 """Values in one body: a list of empty lists takes 25 times its bytes in memory."""
@@ -193,7 +193,7 @@ def result_lost(request_id: RequestId | None, *, writes: bool) -> bytes:
 def too_large(request_id: RequestId, method: str, size: int) -> bytes:
     """Return what is sent instead of an answer over `MAX_ANSWER_BYTES`."""
     text = (
-        f"The answer has {size:,} bytes; {MAX_ANSWER_BYTES:,} are the most that is sent. "
+        f"The answer has {size:,} bytes; {MAX_RESPONSE_BYTES:,} are the most that is sent. "
         "Ask for less: a smaller limit, a narrower filter, or one item instead of many."
     )
     if method != "tools/call":

@@ -53,7 +53,7 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True)
-class Charge:
+class Cost:
     """One token of one bucket."""
 
     bucket: str
@@ -67,7 +67,7 @@ class Charge:
 class Wait:
     """A charge that could not be paid, and the seconds until it could."""
 
-    charge: Charge
+    charge: Cost
     seconds: float
 
 
@@ -80,13 +80,13 @@ class Rates:
     tenant_read: Rate
     tenant_write: Rate
 
-    def charges(self, owner: PrincipalKey, *, writes: bool) -> tuple[Charge, Charge]:
+    def charges(self, owner: PrincipalKey, *, writes: bool) -> tuple[Cost, Cost]:
         """Return what a request of `owner` costs."""
         if writes:
             return _pair("w", owner, "write", self.write, self.tenant_write)
         return _pair("r", owner, "read", self.read, self.tenant_read)
 
-    def comings(self, owner: PrincipalKey) -> tuple[Charge, Charge]:
+    def comings(self, owner: PrincipalKey) -> tuple[Cost, Cost]:
         """Return what an HTTP request of `owner` costs, whatever it carries."""
         return _pair("h", owner, "HTTP request", self._coming, self._tenant_coming)
 
@@ -101,12 +101,12 @@ class Rates:
 
 def _pair(
     kind: str, owner: PrincipalKey, what: Literal["read", "write", "HTTP request"], rate: Rate, of_tenant: Rate
-) -> tuple[Charge, Charge]:
+) -> tuple[Cost, Cost]:
     tenant, principal = owner
     # The length in front keeps every two apart, whatever signs their names have.
     return (
-        Charge(f"{kind}{len(tenant)}:{tenant}:{principal}", rate, what, False),
-        Charge(f"{kind}t:{tenant}", of_tenant, what, True),
+        Cost(f"{kind}{len(tenant)}:{tenant}:{principal}", rate, what, False),
+        Cost(f"{kind}t:{tenant}", of_tenant, what, True),
     )
 
 
@@ -132,11 +132,11 @@ class RateLimitedError(TicketServerError):
 
 
 class Buckets(Protocol):
-    """Keeps buckets: `rates_memory.MemoryBuckets` those of one instance, `valkey_rates.SharedBuckets` those of many.
+    """Keeps buckets: `sessions.memory_rate_limit.MemoryBuckets` those of one instance, `sessions.valkey.rate_limit.SharedBuckets` those of many.
 
     Both pass tests/transport/test_rate_limit.py.
     """
 
-    async def spend(self, charges: Sequence[Charge]) -> Wait | None:
-        """Pay all of `charges` together, or nothing: then return the longest wait. Never raises."""
+    async def spend(self, charges: Sequence[Cost]) -> Wait | None:
+        """Pay all of `costs` together, or nothing: then return the longest wait. Never raises."""
         ...

@@ -16,12 +16,12 @@ from shared.identity import Principal
 from shared.telemetry import Counter, get_logger
 from transport.base import Reply, TransportHandler, public_headers
 from transport.dispatch.context import Caller
-from transport.dispatch.dispatcher import Engine
+from transport.dispatch.dispatcher import Dispatcher
 from transport.http import errors, session_posts, sse_format
-from transport.http.event_stream import Opened, Stream
-from transport.http.request_checks import Guard
-from transport.http.session_posts import Intake
-from transport.http.stream_slots import OpenAnswer, OpenAnswers, TooManyStreamsError
+from transport.http.event_stream import EventStreamResponse, StreamSource
+from transport.http.request_checks import RequestChecks
+from transport.http.session_posts import SessionPosts
+from transport.http.stream_slots import OpenStreams, StreamSlot, TooManyStreamsError
 from transport.sessions.broker import BrokerUnavailableError, CapReachedError, SessionBroker
 from transport.sessions.session import SESSION_ID, EventId, Limits, SessionRecord, new_session_id
 
@@ -37,10 +37,10 @@ class SSETransportHandler(TransportHandler):
 
     def __init__(
         self,
-        engine: Engine,
+        engine: Dispatcher,
         broker: SessionBroker,
         *,
-        answers: OpenAnswers,
+        answers: OpenStreams,
         limits: Limits,
         draining: asyncio.Event,
         message_path: str,
@@ -60,11 +60,11 @@ class SSETransportHandler(TransportHandler):
         Who comes for the first time may be refused. Who comes again is told everything inside of a 200: the
         TypeScript client gives up for good on any other status.
         """
-        coming = _Coming(request, auth_info)
+        coming = _ConnectRequest(request, auth_info)
         with self._answers.enter(auth_info) as place:
             session = None if coming.again else await self._open_or_refuse(coming, place)
 
-        async def opening(stream: Stream) -> Opened | None:
+        async def opening(stream: EventStreamResponse) -> StreamSource | None:
             if session is not None:
                 return await self._attach(coming, session)
             try:
@@ -75,9 +75,9 @@ class SSETransportHandler(TransportHandler):
 
         if self._counter is not None:
             self._counter.count("streams_opened", wire=WIRE)
-        return Stream(opening, limits=self._limits, draining=self._draining, place=place)
+        return EventStreamResponse(opening, limits=self._limits, draining=self._draining, place=place)
 
-    async def _open_or_refuse(self, coming: "_Coming", place: OpenAnswer) -> str:
+    async def _open_or_refuse(self, coming: "_ConnectRequest", place: StreamSlot) -> str:
         if self._draining.is_set():
             raise errors.draining()
         try:
@@ -90,7 +90,7 @@ class SSETransportHandler(TransportHandler):
         except BrokerUnavailableError as error:
             raise errors.unavailable(error) from None
 
-    async def _take_up(self, coming: "_Coming", stream: Stream) -> Opened | None:
+    async def _take_up(self, coming: "_ConnectRequest", stream: EventStreamResponse) -> StreamSource | None:
         """Go on where the client left; None when it is to come again later. Raises: BrokerUnavailableError."""
         self._need_broker()
         opened = await self._resume(coming) or await self._recognise(coming, stream)
@@ -106,7 +106,7 @@ class SSETransportHandler(TransportHandler):
         if not self._broker.is_up:
             raise BrokerUnavailableError
 
-    async def _resume(self, coming: "_Coming") -> Opened | None:
+    async def _resume(self, coming: "_ConnectRequest") -> StreamSource | None:
         """Take up the session that `Last-Event-ID` names, if it is this principal's."""
         seen = coming.seen
         record = await self._broker.find(seen.session) if seen is not None else None
@@ -114,7 +114,7 @@ class SSETransportHandler(TransportHandler):
             return None
         return await self._attach(coming, seen.session, after=seen.number)
 
-    async def _recognise(self, coming: "_Coming", stream: Stream) -> Opened | None:
+    async def _recognise(self, coming: "_ConnectRequest", stream: EventStreamResponse) -> StreamSource | None:
         """Take up the session at whose endpoint the client answers a ping."""
         if not coming.is_initialized:
             return None
@@ -128,20 +128,22 @@ class SSETransportHandler(TransportHandler):
         log.info("session_recognised", session=session[:8])
         return await self._attach(coming, session)
 
-    async def _attach(self, coming: "_Coming", session: str, *, after: int | None = None) -> Opened | None:
+    async def _attach(
+        self, coming: "_ConnectRequest", session: str, *, after: int | None = None
+    ) -> StreamSource | None:
         attachment = await self._broker.attach(session, after=after)
         if attachment is None:
             return None
         log.info("stream_opened", session=session[:8], wire=WIRE)
         endpoint = f"{coming.root_path}{self._message_path}?session_id={session}"
-        return Opened(
+        return StreamSource(
             attachment,
             session,
             greeting=sse_format.event(endpoint.encode(), name="endpoint"),
             may_leave=lambda: self._broker.is_shared and not self._engine.is_listening(session),
         )
 
-    async def _open(self, coming: "_Coming") -> str:
+    async def _open(self, coming: "_ConnectRequest") -> str:
         """Open a new session; for a client that comes again and will not initialize again, an initialized one.
 
         Raises:
@@ -155,7 +157,7 @@ class SSETransportHandler(TransportHandler):
         return record.id
 
 
-class _Coming:
+class _ConnectRequest:
     """A GET: by whom, and what it tells of an earlier one."""
 
     def __init__(self, request: Request, principal: Principal) -> None:
@@ -173,12 +175,16 @@ class MessageHandler(TransportHandler):
 
     methods = frozenset({"POST"})
 
-    def __init__(self, engine: Engine, broker: SessionBroker, *, guard: Guard, draining: asyncio.Event) -> None:
+    def __init__(
+        self, engine: Dispatcher, broker: SessionBroker, *, guard: RequestChecks, draining: asyncio.Event
+    ) -> None:
         self._engine = engine
         self._broker = broker
         self._guard = guard
         self._draining = draining
-        self._intake = Intake(engine, broker, wire=WIRE, how_to_open="Open a new one with GET on the SSE endpoint.")
+        self._intake = SessionPosts(
+            engine, broker, wire=WIRE, how_to_open="Open a new one with GET on the SSE endpoint."
+        )
 
     async def handle_request(self, request: Request, auth_info: Principal) -> ASGIApp:
         """Return 202, or refuse."""

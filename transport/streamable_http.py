@@ -22,21 +22,21 @@ from shared.identity import InsufficientScopeError, Principal
 from shared.telemetry import Counter, get_logger
 from transport.base import Reply, TransportHandler, public_headers
 from transport.dispatch.context import Caller
-from transport.dispatch.dispatcher import Engine
+from transport.dispatch.dispatcher import Dispatcher
 from transport.dispatch.sdk_kernel import is_modern
 from transport.http import errors, session_posts, sse_format
-from transport.http.event_stream import Opened, Stream
-from transport.http.request_checks import Guard, RefusedError, accepts
-from transport.http.session_posts import Intake
-from transport.http.stream_slots import OpenAnswer, OpenAnswers, TooManyStreamsError
+from transport.http.event_stream import EventStreamResponse, StreamSource
+from transport.http.request_checks import HTTPRefusalError, RequestChecks, accepts
+from transport.http.session_posts import SessionPosts
+from transport.http.stream_slots import OpenStreams, StreamSlot, TooManyStreamsError
 from transport.jsonrpc import Inbound
 from transport.sessions.broker import (
-    Admitted,
-    Attachment,
     BrokerUnavailableError,
     CapReachedError,
+    ClaimResult,
     SessionBroker,
     SessionGoneError,
+    StreamReader,
 )
 from transport.sessions.session import SESSION_ID, EventId, Limits, SessionRecord, new_session_id
 from transport.streamable_http_stateless import VERSION_HEADER, StatelessHandler
@@ -54,11 +54,11 @@ class StreamableHTTPTransportHandler(TransportHandler):
 
     def __init__(
         self,
-        engine: Engine,
+        engine: Dispatcher,
         broker: SessionBroker,
         *,
-        guard: Guard,
-        answers: OpenAnswers,
+        guard: RequestChecks,
+        answers: OpenStreams,
         limits: Limits,
         draining: asyncio.Event,
         counter: Counter | None = None,
@@ -70,7 +70,7 @@ class StreamableHTTPTransportHandler(TransportHandler):
         self._limits = limits
         self._draining = draining
         self._counter = counter
-        self._intake = Intake(
+        self._intake = SessionPosts(
             engine, broker, wire=WIRE, how_to_open="Send initialize without Mcp-Session-Id to open a new one."
         )
         self._stateless = StatelessHandler(engine.exchanges, answers, limits=limits, kind=WIRE)
@@ -81,7 +81,7 @@ class StreamableHTTPTransportHandler(TransportHandler):
         is_handshake = not version or version in HANDSHAKE_PROTOCOL_VERSIONS
         if not is_handshake and request.method != "POST":
             text = "Sessions and their streams are of revisions before 2026-07-28: use POST here."
-            raise RefusedError(405, "method", text, headers={"allow": "POST"})
+            raise HTTPRefusalError(405, "method", text, headers={"allow": "POST"})
         try:
             if request.method == "POST":
                 return await self._post(request, auth_info, is_handshake=is_handshake)
@@ -95,7 +95,7 @@ class StreamableHTTPTransportHandler(TransportHandler):
 
     async def _post(self, request: Request, principal: Principal, *, is_handshake: bool) -> ASGIApp:
         if not accepts(request, "application/json", "text/event-stream"):
-            raise RefusedError(406, "accept", "Send Accept: application/json, text/event-stream.")
+            raise HTTPRefusalError(406, "accept", "Send Accept: application/json, text/event-stream.")
         inbound, batch = await session_posts.read(self._guard, request)
         caller = Caller(principal, public_headers(request))
         requests = [one.message for one in inbound if isinstance(one.message, JSONRPCRequest)]
@@ -104,7 +104,7 @@ class StreamableHTTPTransportHandler(TransportHandler):
             return await self._stateless.answer(request, inbound, caller, batch=batch)
         opens = any(one.method == "initialize" for one in requests)
         if opens and batch:
-            raise RefusedError(400, "batch", "Send initialize alone, not in a batch.")
+            raise HTTPRefusalError(400, "batch", "Send initialize alone, not in a batch.")
         if opens and SESSION_HEADER not in request.headers:
             return await self._initialize(inbound, caller)
         stream = _stream_of(requests)
@@ -124,7 +124,7 @@ class StreamableHTTPTransportHandler(TransportHandler):
         stream = _stream_of([one.message for one in inbound if isinstance(one.message, JSONRPCRequest)])
         admitted = await self._intake.take(session, inbound, caller, batch=False, stream=stream)
         if admitted.record.version is None:
-            return _Failed(self._answers(admitted, stream, caller.principal), self._broker, session)
+            return _FailedInitialize(self._answers(admitted, stream, caller.principal), self._broker, session)
         return self._answers(admitted, stream, caller.principal, {SESSION_HEADER: session})
 
     async def _open(self, principal: Principal) -> str:
@@ -139,7 +139,7 @@ class StreamableHTTPTransportHandler(TransportHandler):
         return record.id
 
     def _answers(
-        self, admitted: Admitted, name: str, principal: Principal, headers: Mapping[str, str] | None = None
+        self, admitted: ClaimResult, name: str, principal: Principal, headers: Mapping[str, str] | None = None
     ) -> ASGIApp:
         """Return the stream of a POST, which ends when every request of it is answered; 202 where there is none."""
         record, attachment = admitted.record, admitted.stream
@@ -161,7 +161,7 @@ class StreamableHTTPTransportHandler(TransportHandler):
             SessionGoneError, BrokerUnavailableError.
         """
         if not accepts(request, "text/event-stream"):
-            raise RefusedError(406, "accept", "Send Accept: text/event-stream.")
+            raise HTTPRefusalError(406, "accept", "Send Accept: text/event-stream.")
         session, seen = _session_of(request), _seen_by(request)
         with self._open_answers.enter(principal) as place:
             try:
@@ -170,16 +170,18 @@ class StreamableHTTPTransportHandler(TransportHandler):
                 raise errors.too_many_streams(error) from None
             return await self._resume(session, seen, principal, place)
 
-    async def _resume(self, session: str, seen: EventId | None, principal: Principal, place: OpenAnswer) -> Stream:
-        """Return the stream. Raises: RefusedError, SessionGoneError, BrokerUnavailableError."""
+    async def _resume(
+        self, session: str, seen: EventId | None, principal: Principal, place: StreamSlot
+    ) -> EventStreamResponse:
+        """Return the stream. Raises: HTTPRefusalError, SessionGoneError, BrokerUnavailableError."""
 
-        async def attach() -> Opened | None:
+        async def attach() -> StreamSource | None:
             record = await self._intake.session(session, principal)
             name, after = (seen.stream, seen.number) if seen else ("", None)
             attachment = await self._broker.attach(session, stream=name, after=after)
             return self._opened(attachment, record, name) if attachment is not None else None
 
-        async def attach_late() -> Opened | None:
+        async def attach_late() -> StreamSource | None:
             try:
                 return await attach()
             except SessionGoneError:  # too late for a 404: its client gets that when it comes again
@@ -207,22 +209,24 @@ class StreamableHTTPTransportHandler(TransportHandler):
 
     def _stream(
         self,
-        opening: Opened | Callable[[Stream], Awaitable[Opened | None]],
-        place: OpenAnswer,
+        opening: StreamSource | Callable[[EventStreamResponse], Awaitable[StreamSource | None]],
+        place: StreamSlot,
         headers: Mapping[str, str] | None = None,
-    ) -> Stream:
+    ) -> EventStreamResponse:
         if self._counter is not None:
             self._counter.count("streams_opened", wire=WIRE)
-        return Stream(opening, limits=self._limits, draining=self._draining, place=place, headers=headers)
+        return EventStreamResponse(opening, limits=self._limits, draining=self._draining, place=place, headers=headers)
 
-    def _opened(self, attachment: Attachment, record: SessionRecord, name: str, *, greeting: bytes = b"") -> Opened:
+    def _opened(
+        self, attachment: StreamReader, record: SessionRecord, name: str, *, greeting: bytes = b""
+    ) -> StreamSource:
         def may_leave() -> bool:
             return self._broker.is_shared and (not name or record.comes_again)
 
-        return Opened(attachment, record.id, name, greeting, may_leave)
+        return StreamSource(attachment, record.id, name, greeting, may_leave)
 
 
-class _Failed:
+class _FailedInitialize:
     """The answer to an `initialize` that failed: nobody will use its session."""
 
     def __init__(self, answers: ASGIApp, broker: SessionBroker, session: str) -> None:
@@ -239,17 +243,17 @@ class _Failed:
 
 
 def _session_of(request: Request) -> str:
-    """Return the session that a request names. Raises: RefusedError, SessionGoneError."""
+    """Return the session that a request names. Raises: HTTPRefusalError, SessionGoneError."""
     session = request.headers.get(SESSION_HEADER, "").strip()
     if not session:
-        raise RefusedError(400, "no_session", "Send the Mcp-Session-Id that initialize was answered with.")
+        raise HTTPRefusalError(400, "no_session", "Send the Mcp-Session-Id that initialize was answered with.")
     if not SESSION_ID.fullmatch(session):
         raise SessionGoneError
     return session
 
 
 def _seen_by(request: Request) -> EventId | None:
-    """Return where the client stands in a stream; None when it does not say. Raises: RefusedError."""
+    """Return where the client stands in a stream; None when it does not say. Raises: HTTPRefusalError."""
     said = request.headers.get("last-event-id")
     if said is None:
         return None
@@ -259,9 +263,9 @@ def _seen_by(request: Request) -> EventId | None:
     return seen
 
 
-def _unknown_event() -> RefusedError:
+def _unknown_event() -> HTTPRefusalError:
     text = "There is no stream of this session to resume from that Last-Event-ID. Leave it out to open a new one."
-    return RefusedError(400, "unknown_event", text)
+    return HTTPRefusalError(400, "unknown_event", text)
 
 
 def _stream_of(requests: Sequence[JSONRPCRequest]) -> str:

@@ -23,11 +23,11 @@ from transport import jsonrpc
 from transport.base import Reply
 from transport.dispatch.context import Address, Caller
 from transport.dispatch.sdk_kernel import ERROR_CODE_HTTP_STATUS, unserved_version
-from transport.dispatch.stateless import Exchanges, TooBusyError
+from transport.dispatch.stateless import StatelessDispatcher, TooBusyError
 from transport.http import errors, sse_format
 from transport.http.event_stream import EVENT_STREAM
-from transport.http.request_checks import RefusedError
-from transport.http.stream_slots import OpenAnswer, OpenAnswers, TooManyStreamsError
+from transport.http.request_checks import HTTPRefusalError
+from transport.http.stream_slots import OpenStreams, StreamSlot, TooManyStreamsError
 from transport.jsonrpc import Inbound
 from transport.rate_limit import RateLimitedError
 from transport.sessions.session import Limits
@@ -47,7 +47,7 @@ class StatelessHandler:
         kind: name of the wire.
     """
 
-    def __init__(self, exchanges: Exchanges, answers: OpenAnswers, *, limits: Limits, kind: str) -> None:
+    def __init__(self, exchanges: StatelessDispatcher, answers: OpenStreams, *, limits: Limits, kind: str) -> None:
         self._exchanges = exchanges
         self._answers = answers
         self._limits = limits
@@ -57,13 +57,13 @@ class StatelessHandler:
         """Return the answer to one POST.
 
         Raises:
-            RefusedError: it is neither one request nor one notification (400), or one too many (429).
+            HTTPRefusalError: it is neither one request nor one notification (400), or one too many (429).
         """
         message = inbound[0].message
         # Not every HTTP parser takes white space off the end of a value; the comparison is with the body.
         headers = Headers(raw=[(name, value.strip()) for name, value in request.headers.raw])
         if batch or not isinstance(message, JSONRPCRequest | JSONRPCNotification):
-            raise RefusedError(400, "malformed", "Send one request or one notification.")
+            raise HTTPRefusalError(400, "malformed", "Send one request or one notification.")
         if isinstance(message, JSONRPCNotification):  # the revision defines none for a server to act upon
             problem = unserved_version(headers.get(VERSION_HEADER, ""))
             return Reply(202, b"") if problem is None else _error(None, problem)
@@ -79,7 +79,7 @@ class StatelessHandler:
                 raise errors.too_many_streams(error, message.id) from None
             except RateLimitedError as error:
                 raise errors.rate_limited(error, message.id) from None
-            return _Exchange(self._exchanges, message, caller, place, limits=self._limits, kind=self._kind)
+            return _StatelessResponse(self._exchanges, message, caller, place, limits=self._limits, kind=self._kind)
 
 
 def _error(request: RequestId | None, problem: ErrorData) -> Reply:
@@ -87,15 +87,15 @@ def _error(request: RequestId | None, problem: ErrorData) -> Reply:
     return Reply(ERROR_CODE_HTTP_STATUS[problem.code], body)
 
 
-class _Exchange:
+class _StatelessResponse:
     """One request and its answer. It is also the channel of its handler."""
 
     def __init__(
         self,
-        exchanges: Exchanges,
+        exchanges: StatelessDispatcher,
         request: JSONRPCRequest,
         caller: Caller,
-        place: OpenAnswer,
+        place: StreamSlot,
         *,
         limits: Limits,
         kind: str,

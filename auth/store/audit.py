@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, delete, select, tuple_
 from auth.store import queries
 from auth.store.records import AuditRecord
 from auth.store.tables import audit_events
-from auth.store.transactions import Ledger, TimedEvent, append
+from auth.store.transactions import AuditedTransactions, TimedEvent, append
 from shared.errors import InvalidInputError
 
 KEPT: Final = timedelta(days=90)
@@ -21,7 +21,7 @@ PRUNED_AT_ONCE: Final = 1000
 class AuditTable:
     """Stores audit events. All methods raise: DatabaseBusyError."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: AuditedTransactions) -> None:
         self._ledger = ledger
 
     async def append(self, events: Sequence[TimedEvent]) -> None:

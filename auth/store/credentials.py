@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, func, or_, select, update
 from auth.store.peppers import Digest, Sealed
 from auth.store.records import StoredKey
 from auth.store.tables import api_keys, memberships, service_accounts, tenants, users
-from auth.store.transactions import Ledger
+from auth.store.transactions import AuditedTransactions
 from shared.identity import Role, Scope
 
 NOTED_EVERY: Final = timedelta(minutes=1)
@@ -48,10 +48,10 @@ _REHASH: Final = (
 )
 
 
-class Presented:
+class CredentialLookup:
     """The queries of a running server. All methods raise: DatabaseBusyError."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: AuditedTransactions) -> None:
         self._ledger = ledger
 
     async def key(self, public_id: str) -> StoredKey | None:

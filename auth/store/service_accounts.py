@@ -10,7 +10,7 @@ from auth.store import queries
 from auth.store.errors import AlreadyExistsError
 from auth.store.records import ServiceAccountRecord
 from auth.store.tables import service_accounts
-from auth.store.transactions import Ledger, switch
+from auth.store.transactions import AuditedTransactions, switch
 from shared.errors import InvalidInputError
 from shared.identity import Role
 
@@ -21,7 +21,7 @@ class ServiceAccounts:
     `account` is a name within the tenant, or an id (`svc_…`).
     """
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: AuditedTransactions) -> None:
         self._ledger = ledger
 
     async def add(self, tenant: str, name: str, *, role: str, ticket_user: str | None = None) -> ServiceAccountRecord:

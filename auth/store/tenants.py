@@ -9,14 +9,14 @@ from auth.store.errors import AlreadyExistsError
 from auth.store.peppers import Sealed, Secrets
 from auth.store.records import TenantRecord, UpstreamKey
 from auth.store.tables import tenants
-from auth.store.transactions import Change, Ledger, switch
+from auth.store.transactions import AuditedChange, AuditedTransactions, switch
 from shared.errors import InvalidInputError
 
 
 class Tenants:
     """Adds, changes and lists tenants. Every change is audited. All methods raise: DatabaseBusyError."""
 
-    def __init__(self, ledger: Ledger, secrets: Secrets) -> None:
+    def __init__(self, ledger: AuditedTransactions, secrets: Secrets) -> None:
         self._ledger = ledger
         self._secrets = secrets
 
@@ -115,14 +115,14 @@ class Tenants:
             await switch(change, tenants, row, "tenant", on=on, tenant=tenant)
             return _record(await queries.tenant(change.connection, tenant))
 
-    async def _set(self, change: Change, tenant: str, action: str, **values: str | None) -> TenantRecord:
+    async def _set(self, change: AuditedChange, tenant: str, action: str, **values: str | None) -> TenantRecord:
         await change.connection.execute(update(tenants).where(tenants.c.id == tenant).values(**values))
         row = await queries.tenant(change.connection, tenant)
         change.record(action, tenant=tenant, what=tenant)
         return _record(row)
 
 
-async def insert_tenant(change: Change, tenant: str, name: str | None = None) -> None:
+async def insert_tenant(change: AuditedChange, tenant: str, name: str | None = None) -> None:
     """Store a new tenant. Raises: InvalidInputError, AlreadyExistsError."""
     values = {"id": validation.slug(tenant), "name": validation.label(name or tenant), "created_at": change.now}
     try:

@@ -12,7 +12,7 @@ from auth.store import queries
 from auth.store.errors import AlreadyExistsError
 from auth.store.records import MembershipRecord, UserRecord
 from auth.store.tables import identities, memberships, users
-from auth.store.transactions import Change, Ledger, switch
+from auth.store.transactions import AuditedChange, AuditedTransactions, switch
 from shared.identity import Role
 
 
@@ -22,7 +22,7 @@ class Users:
     `who` is an e-mail address or an id (`usr_…`).
     """
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: AuditedTransactions) -> None:
         self._ledger = ledger
 
     async def add(self, email: str, *, name: str | None = None) -> UserRecord:
@@ -78,7 +78,7 @@ class Users:
 class Memberships:
     """Sets, removes and lists memberships. Every change is audited. All methods raise: DatabaseBusyError."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: AuditedTransactions) -> None:
         self._ledger = ledger
 
     async def set(self, who: str, tenant: str, *, role: str, ticket_user: str | None = None) -> MembershipRecord:
@@ -122,7 +122,7 @@ class Memberships:
             return await _members(connection, memberships.c.tenant_id == tenant)
 
 
-async def insert_user(change: Change, email: str, name: str | None = None) -> RowMapping:
+async def insert_user(change: AuditedChange, email: str, name: str | None = None) -> RowMapping:
     """Store a new user and return the row. Raises: InvalidInputError, AlreadyExistsError."""
     address, user_id = validation.email(email), queries.USER_ID + secrets.token_hex(8)
     values = {"id": user_id, "email": address, "name": validation.label(name or address), "created_at": change.now}
@@ -134,7 +134,7 @@ async def insert_user(change: Change, email: str, name: str | None = None) -> Ro
     return await queries.user(change.connection, user_id)
 
 
-async def put_membership(change: Change, user: RowMapping, tenant: str, role: Role, **more: str | None) -> None:
+async def put_membership(change: AuditedChange, user: RowMapping, tenant: str, role: Role, **more: str | None) -> None:
     """Make a user a member of a tenant with `role`; of an existing membership, only the given fields change."""
     is_now = {"role": role.value, **more}
     upsert = postgresql.insert if change.connection.dialect.name == "postgresql" else sqlite.insert

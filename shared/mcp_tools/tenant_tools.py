@@ -24,18 +24,18 @@ log = get_logger(__name__)
 ASK_AGAIN_S: Final = 30.0
 ASK_S: Final = 5.0
 """How long a call waits for the directory."""
-MAX_DESKS: Final = 200
+MAX_CONNECTED: Final = 200
 
 
-class Desks(Protocol):
-    """Lends tools to whoever calls; `OneDesk` and `TenantDesks` pass tests/shared/mcp_tools/test_tenant_tools.py."""
+class ToolsProvider(Protocol):
+    """Lends tools to whoever calls; `SingleToolsProvider` and `TenantToolsProvider` pass tests/shared/mcp_tools/test_tenant_tools.py."""
 
     def lend(self, caller: Principal | None) -> AbstractAsyncContextManager[TicketTools]:
         """Lend the tools of `caller`, None over STDIO, for one call. Raises: TicketServerError: there are none now."""
         ...
 
 
-class OneDesk:
+class SingleToolsProvider:
     """The same tools for everybody: where there is one tenant."""
 
     def __init__(self, tools: TicketTools) -> None:
@@ -48,7 +48,7 @@ class OneDesk:
 
 
 @dataclass(slots=True, eq=False)
-class _Desk:
+class _ConnectedTools:
     upstream: Upstream
     api: APIClient
     tools: TicketTools
@@ -58,16 +58,16 @@ class _Desk:
 
 
 @dataclass(slots=True, eq=False)
-class _Place:
+class _TenantEntry:
     """What is kept of one tenant."""
 
     asking: asyncio.Lock = field(default_factory=asyncio.Lock)
     callers: int = 0
-    desk: _Desk | None = None
+    desk: _ConnectedTools | None = None
     asked_at: float = -math.inf
 
 
-class TenantDesks:
+class TenantToolsProvider:
     """A desk for each tenant that calls, opened when it first does.
 
     Args:
@@ -84,7 +84,7 @@ class TenantDesks:
         *,
         connect: Callable[[Tenant, Upstream], APIClient],
         tools: Callable[[APIClient], TicketTools],
-        most: int = MAX_DESKS,
+        most: int = MAX_CONNECTED,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._directory = directory
@@ -92,8 +92,8 @@ class TenantDesks:
         self._tools = tools
         self._most = most
         self._clock = clock
-        self._places: OrderedDict[str, _Place] = OrderedDict()
-        self._open: dict[_Desk, None] = {}
+        self._places: OrderedDict[str, _TenantEntry] = OrderedDict()
+        self._open: dict[_ConnectedTools, None] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
@@ -115,7 +115,7 @@ class TenantDesks:
             TicketServerError: the directory says so, or does not answer.
         """
         tenant = DEFAULT_TENANT if caller is None else caller.tenant
-        place = self._places.setdefault(tenant.id, _Place())
+        place = self._places.setdefault(tenant.id, _TenantEntry())
         self._places.move_to_end(tenant.id)
         place.callers += 1
         self._make_room()
@@ -130,7 +130,7 @@ class TenantDesks:
         finally:
             place.callers -= 1
 
-    async def _desk_of(self, tenant: Tenant, place: _Place) -> _Desk:
+    async def _desk_of(self, tenant: Tenant, place: _TenantEntry) -> _ConnectedTools:
         """Return the desk as the directory knew it at most `ASK_AGAIN_S` ago; without its word, none."""
         try:
             async with asyncio.timeout(ASK_S), place.asking:  # whoever waited finds what the first one brought
@@ -144,14 +144,14 @@ class TenantDesks:
                 "again in a moment."
             ) from None
 
-    async def _ask(self, tenant: Tenant, place: _Place) -> _Desk:
+    async def _ask(self, tenant: Tenant, place: _TenantEntry) -> _ConnectedTools:
         asked_at, old = self._clock(), place.desk
         upstream = await self._directory.upstream_of(tenant)
         if old is not None and old.upstream == upstream:
             place.asked_at = asked_at
             return old
         api = await self._connect(tenant, upstream).__aenter__()
-        desk = _Desk(upstream, api, self._tools(api))
+        desk = _ConnectedTools(upstream, api, self._tools(api))
         self._open[desk] = None
         place.asked_at = asked_at
         if old is not None:
@@ -171,7 +171,7 @@ class TenantDesks:
                 desk.is_replaced = True
                 self._close_if_done(desk)
 
-    def _close_if_done(self, desk: _Desk) -> None:
+    def _close_if_done(self, desk: _ConnectedTools) -> None:
         """Close a replaced desk after its last call, in a task of its own: no caller waits for it."""
         if desk.calls or not desk.is_replaced:
             return

@@ -13,12 +13,12 @@ from pydantic import PrivateAttr
 from shared.errors import Effect, InvalidInputError, TicketServerError
 from shared.identity import InsufficientScopeError
 from shared.mcp_tools import render
-from shared.mcp_tools.call_log import Books, call_of
+from shared.mcp_tools.call_log import CallLog, call_of
 from shared.mcp_tools.catalog import ToolSpec
 from shared.mcp_tools.schema import read_arguments, refuse_excess, schema_of
-from shared.mcp_tools.tenant_tools import Desks
+from shared.mcp_tools.tenant_tools import ToolsProvider
 from shared.telemetry import get_logger
-from shared.tickets.acting_user import Call
+from shared.tickets.acting_user import ToolCall
 from shared.tools import TicketTools
 
 log = get_logger(__name__)
@@ -28,12 +28,12 @@ class TicketTool(Tool):
     """One tool of the SDK whose arguments and results are ours, so that all problems of a call come back at once."""
 
     _spec: ToolSpec = PrivateAttr()
-    _desks: Desks = PrivateAttr()
-    _books: Books = PrivateAttr()
+    _desks: ToolsProvider = PrivateAttr()
+    _books: CallLog = PrivateAttr()
 
     @classmethod
-    def of(cls, spec: ToolSpec, desks: Desks, books: Books) -> "TicketTool":
-        """Return the tool that `spec` describes, over the tools that `desks` lend; `books` take its calls down."""
+    def of(cls, spec: ToolSpec, desks: ToolsProvider, books: CallLog) -> "TicketTool":
+        """Return the tool that `spec` describes, over the tools that `tools_provider` has; `books` take its calls down."""
         tool = cls(
             fn=spec.run,
             name=spec.name,
@@ -78,7 +78,7 @@ class TicketTool(Tool):
             await self._books.enter(self._spec, call, outcome, started=started, lacks=lacks)
         return result
 
-    async def _answer(self, tools: TicketTools, call: Call, arguments: Mapping[str, Any]) -> CallToolResult:
+    async def _answer(self, tools: TicketTools, call: ToolCall, arguments: Mapping[str, Any]) -> CallToolResult:
         given, problems = read_arguments(self._spec.input_model, arguments)
         if given is None:
             raise InvalidInputError.of([*problems, *await tools.further_problems(self.name, arguments, call, problems)])

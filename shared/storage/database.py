@@ -39,7 +39,7 @@ TEMPORARY_STATES: Final = {"55P03", "57014", "57P01", "57P02", "57P03", "40001",
 """PostgreSQL's codes for "not now": lock and statement time-outs, shutdown, deadlock, too many connections."""
 
 
-class Moment(TypeDecorator[datetime]):
+class UTCDateTime(TypeDecorator[datetime]):
     """An aware moment: `timestamptz` on PostgreSQL, UTC without a zone on SQLite, which has no such type."""
 
     impl = DateTime(timezone=True)
@@ -134,7 +134,7 @@ def _with_drivers_tls(url: URL) -> URL:
     return url.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
 
 
-class Places:
+class ConnectionSlots:
     """As many places as a pool has connections, given out in the order in which callers asked."""
 
     def __init__(self, count: int) -> None:
@@ -161,7 +161,7 @@ class Database:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
-        self._places = Places(CONNECTIONS[engine.dialect.name])
+        self._places = ConnectionSlots(CONNECTIONS[engine.dialect.name])
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -182,7 +182,7 @@ class Database:
     async def _transaction(self, sqlite_begin: str) -> AsyncIterator[AsyncConnection]:
         await self._places.take()
         try:
-            with busy_is_told():
+            with busy_as_error():
                 async with self.engine.connect() as connection:
                     await connection.execution_options(sqlite_begin=sqlite_begin)
                     async with connection.begin():
@@ -192,7 +192,7 @@ class Database:
 
 
 @contextmanager
-def busy_is_told() -> Iterator[None]:
+def busy_as_error() -> Iterator[None]:
     """Raise DatabaseBusyError for what may well succeed later."""
     try:
         yield

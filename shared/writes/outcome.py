@@ -34,7 +34,7 @@ async def read_back(api: APIClient, ticket_id: str, *, said: str) -> tuple[Ticke
         ) from None
 
 
-def judge(
+def write_error(
     ticket_id: str,
     lost: Sequence[str],
     doubt: OutcomeUnknownError | None,

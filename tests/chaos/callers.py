@@ -61,7 +61,7 @@ class Report:
         return "unresolved"
 
 
-class Callers:
+class Access:
     """All callers while they run: what they reported, and how far they may go."""
 
     def __init__(self, scripts: Sequence[Script]) -> None:
@@ -150,7 +150,7 @@ class Callers:
 
 @asynccontextmanager
 async def node_program(program: Path, told: dict[str, Any]) -> AsyncGenerator[asyncio.subprocess.Process]:
-    """Run a program with Node and write `told` to it, one line of JSON; it is ended on leaving."""
+    """Run a program with Node and write `options` to it, one line of JSON; it is ended on leaving."""
     node = await asyncio.create_subprocess_exec(
         NODE,
         program,
@@ -173,7 +173,7 @@ async def node_program(program: Path, told: dict[str, Any]) -> AsyncGenerator[as
 class PythonCaller:
     """One caller on the Python SDK, which opens a new session whenever it lost the one it had."""
 
-    def __init__(self, script: Script, callers: Callers, address: str) -> None:
+    def __init__(self, script: Script, callers: Access, address: str) -> None:
         self._script = script
         self._callers = callers
         self._url = f"{address}/sse"

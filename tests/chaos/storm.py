@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from tests.chaos.callers import Callers
+from tests.chaos.callers import Access
 from tests.chaos.fleet import Fleet, Instance
 from tests.chaos.plan import FROZEN_S, Fault, Strike
 from tests.chaos.script import scripts
@@ -29,7 +29,7 @@ class Outcome:
     """What a run left: the callers with their reports, and how many calls were running at each fault."""
 
     seed: int
-    callers: Callers
+    callers: Access
     running: list[tuple[Fault, int]] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
     seconds: float = 0.0
@@ -40,7 +40,7 @@ async def storm(fleet: Fleet, strikes: Sequence[Strike], seed: int, node_modules
 
     `seed` chooses the scripts. Afterwards all instances run again.
     """
-    outcome = Outcome(seed, Callers(scripts(seed, waves=len(strikes))))
+    outcome = Outcome(seed, Access(scripts(seed, waves=len(strikes))))
     started = time.monotonic()
     async with asyncio.timeout(RUN_S), outcome.callers.run(fleet.address, node_modules):
         await outcome.callers.release(0)
@@ -64,7 +64,7 @@ async def storm(fleet: Fleet, strikes: Sequence[Strike], seed: int, node_modules
     return outcome
 
 
-async def _strike(fleet: Fleet, strike: Strike, callers: Callers) -> None:
+async def _strike(fleet: Fleet, strike: Strike, callers: Access) -> None:
     """Do it. It returns when calls may go on: usually at once, with the gate still closed."""
     held = fleet.gate.held()
     victim = fleet.instances[max(held, key=lambda number: held[number])]

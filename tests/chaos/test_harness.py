@@ -11,7 +11,7 @@ import pytest
 
 from auth.providers import AnonymousAuthProvider
 from tests.chaos import callers
-from tests.chaos.callers import Callers, PythonCaller, Report
+from tests.chaos.callers import Access, PythonCaller, Report
 from tests.chaos.plan import Fault, plan
 from tests.chaos.proxy import Proxy
 from tests.chaos.script import CALLS, CREATIONS, Call, Script, scripts
@@ -107,7 +107,7 @@ async def test_a_python_caller_whose_stream_is_cut_before_its_endpoint_opens_ano
         call = Call(number=0, wave=0, tool="echo", arguments={"text": "here I am"}, expects="here I am")
         script = Script("python-0", "mark", (call,))
         async with proxy.run():
-            working = Callers([script])
+            working = Access([script])
             await working.release(0)
             await PythonCaller(script, working, proxy.address).run()
 
@@ -132,7 +132,7 @@ class Run:
     """A run without faults in which everything went well; tests change what they want to be noticed."""
 
     def __init__(self) -> None:
-        self.callers = Callers(scripts(1, 1))
+        self.callers = Access(scripts(1, 1))
         calls = [(script.caller, call) for script in self.callers.scripts for call in script.calls]
         self.callers.reports = [self.good(caller, call) for caller, call in calls]
         self.texts = Counter(call.expects for _, call in calls if call.key)

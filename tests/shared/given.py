@@ -22,7 +22,7 @@ from shared.audit import AuditEvent, AuditTrail
 from shared.embedded.in_process import InProcessTransport
 from shared.identity import Principal
 from shared.markdown import inline
-from shared.mcp_tools.tenant_tools import OneDesk
+from shared.mcp_tools.tenant_tools import SingleToolsProvider
 from shared.server import build_server
 from shared.telemetry import TallyCounter
 from shared.tools import TicketTools
@@ -163,7 +163,7 @@ class World:
     @cached_property
     def server(self) -> MCPServer[Any]:
         """The server over the tools, built once: that costs more than most calls."""
-        server = build_server(OneDesk(self.tools), counter=self.counter, trail=self.trail)
+        server = build_server(SingleToolsProvider(self.tools), counter=self.counter, trail=self.trail)
         on_behalf(server, lambda: None if self.principal is None else Sender(self.principal, self.headers))
         return server
 

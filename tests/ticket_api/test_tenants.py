@@ -24,7 +24,7 @@ from ticket_api.store import connection, tables
 from ticket_api.store.connection import TenantConnection
 from ticket_api.store.master import REFERENCES
 from ticket_api.store.text_search import fold
-from ticket_api.tenancy import Tenants
+from ticket_api.tenancy import TenantDatabase
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -121,7 +121,7 @@ async def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
         yield World(request.param, clients[0], clients[2], clients[3])
 
 
-async def settle(tenants: Tenants, other: AsyncClient) -> None:
+async def settle(tenants: TenantDatabase, other: AsyncClient) -> None:
     """Create `other`, add rows that `default` does not have, and change its rows with the same ids."""
 
     def own(db: TenantConnection) -> None:

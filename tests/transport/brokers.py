@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from transport.sessions.broker import Admission, Attachment, Call, Note, SessionBroker
+from transport.sessions.broker import ClaimStatus, InstanceMessage, RequestClaim, SessionBroker, StreamReader
 from transport.sessions.session import SessionRecord, new_session_id
 
 ME, YOU = ("default", "me"), ("default", "you")
@@ -20,7 +20,7 @@ class Quiet:
     def dropped(self) -> None:
         pass
 
-    async def told(self, note: Note) -> None:
+    async def told(self, note: InstanceMessage) -> None:
         pass
 
 
@@ -30,25 +30,25 @@ async def opened(broker: SessionBroker, owner: tuple[str, str] = ME, *, reconnec
     return record
 
 
-async def admit(broker: SessionBroker, session: SessionRecord, calls: Sequence[Call]) -> list[Admission]:
+async def admit(broker: SessionBroker, session: SessionRecord, calls: Sequence[RequestClaim]) -> list[ClaimStatus]:
     return (await broker.admit(session.id, session.owner, session.wire, calls))[1]
 
 
-async def attached(broker: SessionBroker, session: str, after: int | None = None) -> Attachment:
+async def attached(broker: SessionBroker, session: str, after: int | None = None) -> StreamReader:
     attachment = await broker.attach(session, after=after)
     assert attachment is not None
     return attachment
 
 
-async def texts(attachment: Attachment) -> list[bytes]:
+async def texts(attachment: StreamReader) -> list[bytes]:
     async with asyncio.timeout(5):
         return [event.text() for event in await attachment.events()]
 
 
-PING = Call(1, b"digest")
+PING = RequestClaim(1, b"digest")
 
 
-async def news(attachment: Attachment) -> list[bytes]:
+async def news(attachment: StreamReader) -> list[bytes]:
     """Return what comes next, however often the stream is to look around before."""
     while not (received := await texts(attachment)):
         pass

@@ -22,7 +22,7 @@ ENVELOPE = {
 Message = dict[str, Any]
 
 
-class Answer:
+class HTTPResponse:
     """One HTTP answer, read as it comes: a stream of events, or JSON, or nothing."""
 
     def __init__(self, response: httpx2.Response) -> None:
@@ -141,7 +141,7 @@ class HttpClient:
         return other
 
     @asynccontextmanager
-    async def send(self, method: str, headers: Mapping[str, str], content: bytes = b"") -> AsyncGenerator[Answer]:
+    async def send(self, method: str, headers: Mapping[str, str], content: bytes = b"") -> AsyncGenerator[HTTPResponse]:
         """Send anything, and read its answer in the background while inside; leaving cuts it.
 
         Args:
@@ -151,7 +151,7 @@ class HttpClient:
         """
         sent = {name: value for name, value in {**ACCEPT, **self.headers, **headers}.items() if value}
         async with self._http.stream(method, f"{self.url}/mcp", content=content, headers=sent) as response:
-            answer = Answer(response)
+            answer = HTTPResponse(response)
             reader = asyncio.create_task(answer.read(response))
             try:
                 yield answer
@@ -159,34 +159,34 @@ class HttpClient:
                 reader.cancel()
                 await asyncio.gather(reader, return_exceptions=True)
 
-    def stream(self, message: Any, **headers: str) -> AbstractAsyncContextManager[Answer]:
+    def stream(self, message: Any, **headers: str) -> AbstractAsyncContextManager[HTTPResponse]:
         """Post a message, or several as a batch, and read the answer as it comes."""
         body = json.dumps(message).encode()
         return self.send("POST", JSON | headers, body)
 
-    def listen(self, last_event_id: str = "", **headers: str) -> AbstractAsyncContextManager[Answer]:
+    def listen(self, last_event_id: str = "", **headers: str) -> AbstractAsyncContextManager[HTTPResponse]:
         """Read the standalone stream, or what is left of the one that an event belongs to."""
         return self.send("GET", {"last-event-id": last_event_id} | headers)
 
-    async def post(self, message: Any, **headers: str) -> Answer:
+    async def post(self, message: Any, **headers: str) -> HTTPResponse:
         """Post a message and read the whole answer."""
         async with self.stream(message, **headers) as answer:
             await answer.end()
             return answer
 
-    async def get(self, last_event_id: str = "", **headers: str) -> Answer:
+    async def get(self, last_event_id: str = "", **headers: str) -> HTTPResponse:
         """Read the whole of a stream that ends, or why there is none."""
         async with self.listen(last_event_id, **headers) as answer:
             await answer.end()
             return answer
 
-    async def delete(self) -> Answer:
+    async def delete(self) -> HTTPResponse:
         """End the session."""
         async with self.send("DELETE", {}) as answer:
             await answer.end()
             return answer
 
-    async def initialize(self, version: str = "2025-11-25", **capabilities: Any) -> Answer:
+    async def initialize(self, version: str = "2025-11-25", **capabilities: Any) -> HTTPResponse:
         """Do the handshake; return the answer to its first half."""
         answer = await self.post(opening(version, **capabilities))
         assert answer.status == 200, answer.received

@@ -15,11 +15,11 @@ from shared.identity import AuthenticationError, AuthProvider, Principal, Tenant
 from shared.telemetry import TallyCounter
 from tests.transport.gated_server import Gates, gated_server
 from transport.app import LOOPBACK_ORIGINS, Transport
-from transport.http.stream_slots import OpenAnswer, OpenAnswers
+from transport.http.stream_slots import OpenStreams, StreamSlot
 from transport.sessions.broker import SessionBroker
 from transport.sessions.memory import InMemoryBroker
 from transport.sessions.session import Limits
-from transport.sessions.stream_counts import CountsHere
+from transport.sessions.stream_counts import LocalStreamCounts
 
 
 async def until(done: Callable[[], object], seconds: float = 10) -> None:
@@ -62,9 +62,9 @@ class KeyPerPerson(AuthProvider):
         return Principal(id=person, tenant=Tenant(tenant or "default"), proof="api_key", credential=key[-20:])
 
 
-def a_place() -> OpenAnswer:
+def a_place() -> StreamSlot:
     """Return the place of a stream that is served by hand."""
-    return OpenAnswers(CountsHere(), KeyPerPerson(), most=100).enter(Principal("me"))
+    return OpenStreams(LocalStreamCounts(), KeyPerPerson(), most=100).enter(Principal("me"))
 
 
 @dataclass

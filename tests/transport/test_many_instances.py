@@ -127,7 +127,7 @@ async def test_a_question_and_its_answer_cross_instances(broker_url: str) -> Non
 async def test_a_request_next_to_an_answer_that_finds_nobody_runs_all_the_same(
     broker_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(broker, "TELL_S", 0.1)
+    monkeypatch.setattr(broker, "PUBLISH_S", 0.1)
     server = redis.Redis.from_url(broker_url)
     try:
         async with instances(broker_url, 1) as (a,), client_of(a) as client, open_stream(client):

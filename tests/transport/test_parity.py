@@ -20,7 +20,7 @@ from tests.kills import kills
 from tests.transport.gated_server import gated_server
 from tests.transport.sse_client import initialize_params
 from transport.dispatch.context import Caller
-from transport.dispatch.dispatcher import Engine
+from transport.dispatch.dispatcher import Dispatcher
 from transport.dispatch.sdk_kernel import lowlevel
 from transport.jsonrpc import parse
 from transport.sessions.memory import InMemoryBroker
@@ -111,7 +111,7 @@ async def our_engine(*, forgetful: bool) -> AsyncGenerator[Ask]:
     """Ask our engine; a forgetful one has to rebuild its kernel from the session's record for every message."""
     limits = Limits()
     broker = InMemoryBroker(limits)
-    engine = Engine(gated_server()[0], broker, limits=limits)
+    engine = Dispatcher(gated_server()[0], broker, limits=limits)
     session = SessionRecord(id=new_session_id(), owner=("default", "me"), wire="sse")
     await broker.open(session)
     stream = await broker.attach(session.id)
@@ -232,7 +232,7 @@ async def test_a_session_rebuilt_from_its_record_still_knows_its_client() -> Non
 @kills("transport/dispatch/dispatcher.py", "await this.done.wait()  # else", "pass  # else")
 async def test_initialize_has_taken_effect_when_its_post_returns() -> None:
     broker = InMemoryBroker()
-    engine = Engine(gated_server()[0], broker, limits=Limits())
+    engine = Dispatcher(gated_server()[0], broker, limits=Limits())
     session = SessionRecord(id=new_session_id(), owner=("default", "me"), wire="sse")
     await broker.open(session)
     async with engine.run():

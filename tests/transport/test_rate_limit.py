@@ -13,9 +13,9 @@ from shared.identity import PrincipalKey
 from tests.kills import kills
 from tests.transport.brokers import ME, MakeBroker, Quiet, opened
 from tests.transport.serving import until
-from transport.rate_limit import Charge, Rate, RateLimitedError, Rates, Wait
+from transport.rate_limit import Cost, Rate, RateLimitedError, Rates, Wait
 from transport.sessions import memory_rate_limit
-from transport.sessions.broker import Admission, Call
+from transport.sessions.broker import ClaimStatus, RequestClaim
 from transport.sessions.memory_rate_limit import MemoryBuckets
 from transport.sessions.valkey.broker import ValkeyBroker
 
@@ -25,8 +25,8 @@ RATES = Rates(read=SLOW, write=Rate(1, 1), tenant_read=Rate(1, 5), tenant_write=
 YOU = ("default", "you")
 
 
-def charge(bucket: str, rate: Rate = SLOW) -> Charge:
-    return Charge(bucket, rate, "read", False)
+def charge(bucket: str, rate: Rate = SLOW) -> Cost:
+    return Cost(bucket, rate, "read", False)
 
 
 # --------------------------------------------------------------------- arithmetic
@@ -59,7 +59,7 @@ def test_a_rate_that_nothing_could_pass_is_refused(per_minute: float, burst: int
 
 def test_no_two_owners_share_a_bucket() -> None:
     owners = [("a", "b:c"), ("a:b", "c"), ("a", "b"), ("b", "a"), ("t", ""), ("", "t:t")]
-    kinds: list[Callable[[PrincipalKey], tuple[Charge, Charge]]] = [
+    kinds: list[Callable[[PrincipalKey], tuple[Cost, Cost]]] = [
         partial(RATES.charges, writes=False),
         partial(RATES.charges, writes=True),
         RATES.comings,
@@ -124,23 +124,23 @@ async def test_a_new_request_is_paid_for_and_a_repeat_is_not(make_broker: MakeBr
     broker = await make_broker()
     session = await opened(broker)
 
-    async def admit(*calls: Call) -> tuple[list[Admission], Sequence[object]]:
+    async def admit(*calls: RequestClaim) -> tuple[list[ClaimStatus], Sequence[object]]:
         admitted = await broker.admit(session.id, session.owner, session.wire, calls)
         return admitted.admissions, list(admitted.waits)
 
     paid = RATES.charges(ME, writes=False)
-    first = Call(1, b"first", charges=paid)
-    assert await admit(first) == ([Admission.NEW], [])
+    first = RequestClaim(1, b"first", charges=paid)
+    assert await admit(first) == ([ClaimStatus.NEW], [])
     for _ in range(5):
-        assert await admit(first) == ([Admission.RUNNING], [])
+        assert await admit(first) == ([ClaimStatus.RUNNING], [])
     await broker.finish(session.id, 0, 1, b"answer")
-    assert await admit(first) == ([Admission.ANSWERED], [])
-    assert await admit(Call(1, b"other", charges=paid)) == ([Admission.REFUSED], [])
-    batch = [Call(number, b"batch", charges=paid) for number in ("a", "b", "c")]
-    assert await admit(*batch) == ([Admission.NEW] * 3, ["c"]), "three are the burst of one principal"
+    assert await admit(first) == ([ClaimStatus.ANSWERED], [])
+    assert await admit(RequestClaim(1, b"other", charges=paid)) == ([ClaimStatus.REFUSED], [])
+    batch = [RequestClaim(number, b"batch", charges=paid) for number in ("a", "b", "c")]
+    assert await admit(*batch) == ([ClaimStatus.NEW] * 3, ["c"]), "three are the burst of one principal"
     assert await broker.finish(session.id, 0, "c", b"not now"), "what cannot be paid for is recorded, for its answer"
-    assert await admit(Call("w", b"write", writes=True, charges=RATES.charges(ME, writes=True))) == (
-        [Admission.NEW],
+    assert await admit(RequestClaim("w", b"write", writes=True, charges=RATES.charges(ME, writes=True))) == (
+        [ClaimStatus.NEW],
         [],
     )
 

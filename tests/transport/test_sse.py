@@ -40,7 +40,7 @@ async def test_a_request_is_answered_once_with_its_result() -> None:
         assert [len(client.answers(n)) for n in (1, 2)] == [1, 1]
 
 
-@kills("transport/sessions/memory.py", "return Admission.RUNNING", "return Admission.NEW")
+@kills("transport/sessions/memory.py", "return ClaimStatus.RUNNING", "return ClaimStatus.NEW")
 async def test_a_repeat_while_the_call_runs_shares_its_one_answer() -> None:
     async with bench() as at, sse_session(at.url, ME) as client:
         first = await client.post(call(7, "write", gate="g"))

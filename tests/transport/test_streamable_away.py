@@ -18,7 +18,7 @@ from transport.sessions.valkey import broker, instance, lease
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have everybody wait for a shorter while than clients would."""
-    monkeypatch.setattr(broker, "ADMIT_S", 0.5)
+    monkeypatch.setattr(broker, "CLAIM_S", 0.5)
     monkeypatch.setattr(broker, "SETTLE_S", 0.3)
     monkeypatch.setattr(event_stream, "_TRY_AGAIN_S", 0.1)
     for module in (instance, lease):
@@ -78,7 +78,7 @@ async def test_a_call_elsewhere_waits_for_a_short_while_and_is_refused_unrun(val
 
 
 async def test_a_short_outage_is_waited_out(valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(broker, "ADMIT_S", 4.0)
+    monkeypatch.setattr(broker, "CLAIM_S", 4.0)
     async with instances(valkey.url, 1) as (a,), http_client(a.url, ME) as client:
         await away(valkey, a)
         waiting = asyncio.create_task(client.call("x", "echo", text="x"))

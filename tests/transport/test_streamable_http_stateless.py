@@ -13,8 +13,8 @@ from tests.transport.http_client import (
     ACCEPT,
     ENVELOPE,
     MODERN,
-    Answer,
     HttpClient,
+    HTTPResponse,
     Message,
     call,
     http_client,
@@ -44,7 +44,7 @@ def routing(message: Message) -> dict[str, str]:
     return headers | ({"mcp-name": name} if name else {})
 
 
-async def said(client: HttpClient, message: Message, **headers: str) -> Answer:
+async def said(client: HttpClient, message: Message, **headers: str) -> HTTPResponse:
     """Send a request with its headers and read the whole answer."""
     return await client.post(message, **(routing(message) | headers))
 

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from tests.kills import kills
-from tests.transport.http_client import JSON, Answer, HttpClient, call, http_client, opening
+from tests.transport.http_client import JSON, HttpClient, HTTPResponse, call, http_client, opening
 from tests.transport.serving import bench, until
 from tests.transport.sse_client import sse_session
 
@@ -17,7 +17,7 @@ UNKNOWN = "x" * 43
 PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
 
 
-async def every_way_in(client: HttpClient, last_event_id: str) -> list[Answer]:
+async def every_way_in(client: HttpClient, last_event_id: str) -> list[HTTPResponse]:
     """Use the session of a client in each way there is."""
     return [
         await client.post(call("x", "echo", text="x")),

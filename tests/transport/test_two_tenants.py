@@ -25,7 +25,7 @@ from tests.transport.test_streamable_refusals import every_way_in
 from transport.dispatch import context
 from transport.dispatch.context import Address
 from transport.rate_limit import Rate, Rates
-from transport.sessions.broker import Call, Note, SessionGoneError
+from transport.sessions.broker import InstanceMessage, RequestClaim, SessionGoneError
 from transport.sessions.valkey.broker import ValkeyBroker
 
 OURS, THEIRS = {"x-api-key": "key-me@ours"}, {"x-api-key": "key-me@theirs"}
@@ -204,7 +204,7 @@ async def test_a_broker_knows_no_session_by_a_name_alone(broker_url: str) -> Non
         await until(lambda: broker.is_up)
         session = await opened_by(broker, ("ours", "me"))
         with pytest.raises(SessionGoneError):
-            await broker.admit(session.id, ("theirs", "me"), session.wire, [Call(1, b"digest")])
+            await broker.admit(session.id, ("theirs", "me"), session.wire, [RequestClaim(1, b"digest")])
         await broker.end(session.id)
 
 
@@ -219,7 +219,11 @@ async def test_progress_of_the_other_on_a_question_is_not_heard() -> None:
     (asked,) = await sent(stream)
     token = asked["params"]["_meta"]["progressToken"]
     foreign = ("theirs", "me")
-    await channel.pass_on(Note("progressed", UNKNOWN, foreign, token, {"progressToken": token, "progress": 1}))
-    await channel.pass_on(Note("answered", UNKNOWN, foreign, asked["id"], {"result": {"forged": True}}))
-    await channel.pass_on(Note("answered", session, ("default", "me"), asked["id"], {"result": {"ok": True}}))
+    await channel.pass_on(
+        InstanceMessage("progressed", UNKNOWN, foreign, token, {"progressToken": token, "progress": 1})
+    )
+    await channel.pass_on(InstanceMessage("answered", UNKNOWN, foreign, asked["id"], {"result": {"forged": True}}))
+    await channel.pass_on(
+        InstanceMessage("answered", session, ("default", "me"), asked["id"], {"result": {"ok": True}})
+    )
     assert (await question, heard) == ({"ok": True}, [])

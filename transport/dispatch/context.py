@@ -1,7 +1,7 @@
 """The way from the server to the client: notifications, and requests that wait for the client's answer.
 
-Also the two small objects through which the SDK's kernel uses it: `Exchange`, the dispatch context of one message, and
-`Outlet`, the connection-wide channel of one session.
+Also the two small objects through which the SDK's kernel uses it: `DispatchContext`, the dispatch context of one message, and
+`SessionOutbound`, the connection-wide channel of one session.
 """
 
 import itertools
@@ -21,12 +21,12 @@ from mcp_types import CONNECTION_CLOSED, REQUEST_TIMEOUT, ErrorData, RequestId
 from shared.identity import Principal, PrincipalKey
 from shared.telemetry import get_logger
 from transport import jsonrpc
-from transport.sessions.broker import Note, SessionBroker
+from transport.sessions.broker import InstanceMessage, SessionBroker
 from transport.sessions.event_log import Kind
 
 log = get_logger(__name__)
 
-ASK_TIMEOUT_S: Final = 900.0  # a person may have to answer; no client keeps a call open for longer
+CLIENT_TIMEOUT_S: Final = 900.0  # a person may have to answer; no client keeps a call open for longer
 RECOGNISE_S: Final = 2.0
 """How long a client may take to answer a ping by which it is known again; seen: 2 to 11 ms."""
 PINGS: Final = 4
@@ -77,7 +77,7 @@ class _Waiter:
     arrived: anyio.Event = field(default_factory=anyio.Event)
     outcome: dict[str, Any] | ErrorData | None = None
 
-    def accepts(self, note: Note) -> bool:
+    def accepts(self, note: InstanceMessage) -> bool:
         return note.session == self.session if self.session is not None else note.owner == self.owner
 
     def settle(self, outcome: dict[str, Any] | ErrorData) -> None:
@@ -86,7 +86,7 @@ class _Waiter:
             self.arrived.set()
 
 
-class BackChannel:
+class ClientRequests:
     """Sends to clients through `broker`, and hands their answers to whoever waits."""
 
     def __init__(self, broker: SessionBroker) -> None:
@@ -115,7 +115,7 @@ class BackChannel:
         if waiter.on_progress is not None:
             said["_meta"] = {**(said.get("_meta") or {}), "progressToken": request}
         try:
-            with anyio.fail_after(min(opts.get("timeout") or ASK_TIMEOUT_S, ASK_TIMEOUT_S)):
+            with anyio.fail_after(min(opts.get("timeout") or CLIENT_TIMEOUT_S, CLIENT_TIMEOUT_S)):
                 message = jsonrpc.request(request, method, said or None)
                 await self._broker.append(to.session, Kind.REQUEST, message, stream=to.stream)
                 await waiter.arrived.wait()
@@ -157,7 +157,7 @@ class BackChannel:
                 del self._waiters[request]
         return waiter.session
 
-    async def pass_on(self, note: Note) -> None:
+    async def pass_on(self, note: InstanceMessage) -> None:
         """Bring a client's answer or progress to the instance that asked; a forged or late id finds nobody.
 
         Raises:
@@ -171,7 +171,7 @@ class BackChannel:
         else:
             await self._broker.tell(note, instance=ours[1])
 
-    async def told(self, note: Note) -> None:
+    async def told(self, note: InstanceMessage) -> None:
         """Hand a client's answer or progress to whoever waits for it here."""
         waiter = self._waiters.get(note.request) if note.request is not None else None
         if waiter is None or not waiter.accepts(note):
@@ -205,7 +205,7 @@ class BackChannel:
 
 
 @dataclass(slots=True, eq=False)
-class Exchange:
+class DispatchContext:
     """The dispatch context of one message: what its handler may send back while it runs."""
 
     channel: Channel
@@ -249,7 +249,7 @@ class Exchange:
 
 
 @dataclass(frozen=True, slots=True)
-class Outlet:
+class SessionOutbound:
     """What is sent to the client of a session outside of any request."""
 
     channel: Channel

@@ -25,18 +25,25 @@ from mcp_types import (
 from shared.identity import InsufficientScopeError, Principal
 from shared.telemetry import MAX_TENANTS, BoundedLabels, Counter, get_logger
 from transport import jsonrpc
-from transport.dispatch.answering import Answering
-from transport.dispatch.context import Address, BackChannel, Caller
-from transport.dispatch.policy import Gate
-from transport.dispatch.running_calls import Running, RunningCalls
-from transport.dispatch.sdk_kernel import Kernel, cancelled_request_id_from_params, coerce_request_id, is_modern
-from transport.dispatch.stateless import Exchanges
+from transport.dispatch.context import Address, Caller, ClientRequests
+from transport.dispatch.policy import AccessPolicy
+from transport.dispatch.responder import Responder
+from transport.dispatch.running_calls import RunningCall, RunningCalls
+from transport.dispatch.sdk_kernel import SDKKernel, cancelled_request_id_from_params, coerce_request_id, is_modern
+from transport.dispatch.stateless import StatelessDispatcher
 from transport.dispatch.subscriptions import SharedBus
 from transport.dispatch.usage import Usage
 from transport.http import errors
 from transport.last_words import last_words
 from transport.rate_limit import RateLimitedError, Wait
-from transport.sessions.broker import Admission, Admitted, BrokerUnavailableError, Call, Note, SessionBroker
+from transport.sessions.broker import (
+    BrokerUnavailableError,
+    ClaimResult,
+    ClaimStatus,
+    InstanceMessage,
+    RequestClaim,
+    SessionBroker,
+)
 from transport.sessions.session import Limits, SessionRecord
 
 log = get_logger(__name__)
@@ -52,7 +59,7 @@ class RequestRefusedError(Exception):
         self.request = request
 
 
-class Engine:
+class Dispatcher:
     """Runs the requests of every session through one MCP server.
 
     Args:
@@ -72,27 +79,27 @@ class Engine:
         *,
         limits: Limits,
         bus: SharedBus | None = None,
-        gate: Gate | None = None,
+        gate: AccessPolicy | None = None,
         tenants: BoundedLabels | None = None,
         counter: Counter | None = None,
     ) -> None:
         self._broker = broker
-        self._gate = gate if gate is not None else Gate()
+        self._gate = gate if gate is not None else AccessPolicy()
         self._bus = bus
         if bus is not None:
             bus.connect(self._spread)
-        self.channel = BackChannel(broker)
+        self.channel = ClientRequests(broker)
         """The way from this instance to the clients."""
-        self._kernel = Kernel(server, self.channel)
+        self._kernel = SDKKernel(server, self.channel)
         self._limits = limits
         self._counter = counter
         self.usage = Usage(counter)
         """Who uses this instance."""
-        self._answering = Answering(
+        self._answering = Responder(
             self._kernel, broker, self.usage, tenants=tenants or BoundedLabels(MAX_TENANTS), counter=counter
         )
         self._running = RunningCalls()
-        self.exchanges = Exchanges(
+        self.exchanges = StatelessDispatcher(
             self._kernel, broker, gate=self._gate, answering=self._answering, running=self._running, limits=limits
         )
         """Runs what belongs to no session."""
@@ -110,7 +117,7 @@ class Engine:
 
     async def receive(
         self, session_id: str, inbound: Sequence[jsonrpc.Inbound], caller: Caller, *, kind: str, stream: str = ""
-    ) -> Admitted:
+    ) -> ClaimResult:
         """Take the messages of one POST; when this returns they are recorded, and each request runs at most once.
 
         Args:
@@ -135,11 +142,11 @@ class Engine:
         ]
         admitted = await self._broker.admit(session_id, caller.principal.key, kind, calls)
         session = admitted.record
-        new: dict[RequestId, Call] = {}
+        new: dict[RequestId, RequestClaim] = {}
         for call, admission in zip(calls, admitted.admissions, strict=True):
-            if admission is Admission.REFUSED:
+            if admission is ClaimStatus.REFUSED:
                 raise RequestRefusedError(call.request)
-            if admission is Admission.NEW:
+            if admission is ClaimStatus.NEW:
                 new[call.request] = call
         for one in inbound:
             if isinstance(one.message, JSONRPCRequest):
@@ -156,7 +163,7 @@ class Engine:
         return admitted
 
     async def check_scope(self, request: JSONRPCRequest, caller: Caller) -> None:
-        """Refuse what would be refused when it is received; see `Gate.check_scope`. Raises: InsufficientScopeError."""
+        """Refuse what would be refused when it is received; see `AccessPolicy.check_scope`. Raises: InsufficientScopeError."""
         await self._gate.check_scope(caller, request)
 
     async def _take(
@@ -170,25 +177,27 @@ class Engine:
             case JSONRPCNotification():
                 await self._notified(session, message, caller, kind)
             case JSONRPCResponse():
-                note = Note("answered", session.id, session.owner, message.id, {"result": message.result})
+                note = InstanceMessage("answered", session.id, session.owner, message.id, {"result": message.result})
                 await self.channel.pass_on(note)
             case JSONRPCError():
                 error = message.error.model_dump(mode="json", exclude_none=True)
-                await self.channel.pass_on(Note("answered", session.id, session.owner, message.id, {"error": error}))
+                await self.channel.pass_on(
+                    InstanceMessage("answered", session.id, session.owner, message.id, {"error": error})
+                )
 
     def _writes(self, request: JSONRPCRequest) -> bool:
         return self._kernel.writes(request.method, request.params)
 
-    def _call(self, request: JSONRPCRequest, digest: bytes, stream: str, principal: Principal) -> Call:
+    def _call(self, request: JSONRPCRequest, digest: bytes, stream: str, principal: Principal) -> RequestClaim:
         writes = self._writes(request)
         charges = self._gate.charges(principal, request, writes=writes)
-        return Call(request.id, digest, writes, request.method == "initialize", stream, charges)
+        return RequestClaim(request.id, digest, writes, request.method == "initialize", stream, charges)
 
     async def _start(
         self,
         session: SessionRecord,
         request: JSONRPCRequest,
-        call: Call,
+        call: RequestClaim,
         caller: Caller,
         kind: str,
         *,
@@ -209,13 +218,13 @@ class Engine:
         if call.opens_epoch:
             self._running.begin_epoch(session.id, session.epoch)
             self._tasks.start_soon(
-                self._spread, Note("epoch", session.id, session.owner, body={"epoch": session.epoch})
+                self._spread, InstanceMessage("epoch", session.id, session.owner, body={"epoch": session.epoch})
             )
         exchange = self._kernel.exchange(Address(session.id, call.stream), caller, kind, request)
         if call.stream and session.comes_again:
             exchange.message_metadata.close_sse_stream = partial(self._hang_up, session.id, call.stream)
             exchange.message_metadata.close_standalone_sse_stream = partial(self._hang_up, session.id, "")
-        this = Running(session.epoch, call.writes, request.method == "subscriptions/listen", exchange)
+        this = RunningCall(session.epoch, call.writes, request.method == "subscriptions/listen", exchange)
         self._running.add(session.id, request.id, this)
         self._tasks.start_soon(self._serve, session, request, this)
         if call.opens_epoch:
@@ -228,10 +237,10 @@ class Engine:
         if notification.method == "notifications/cancelled":
             request = cancelled_request_id_from_params(params)
             if not self._cancel(session.id, request):
-                self._tasks.start_soon(self._spread, Note("cancelled", session.id, session.owner, request))
+                self._tasks.start_soon(self._spread, InstanceMessage("cancelled", session.id, session.owner, request))
         elif notification.method == "notifications/progress":
             await self.channel.pass_on(
-                Note("progressed", session.id, session.owner, params.get("progressToken"), dict(params))
+                InstanceMessage("progressed", session.id, session.owner, params.get("progressToken"), dict(params))
             )
         before = session.initialized
         exchange = self._kernel.exchange(Address(session.id), caller, kind)
@@ -258,14 +267,14 @@ class Engine:
         """End a stream at its handler's wish, so that nothing is kept open meanwhile; its client comes again."""
         self._broker.hang_up(session, stream)
 
-    async def _spread(self, note: Note) -> None:
+    async def _spread(self, note: InstanceMessage) -> None:
         """Pass word to all other instances, as far as they can be reached: it saves work and carries no promise."""
         try:
             await self._broker.tell(note)
         except BrokerUnavailableError:
             log.warning("note_lost", note=note.kind)
 
-    async def told(self, note: Note) -> None:
+    async def told(self, note: InstanceMessage) -> None:
         """Take word from another instance."""
         match note.kind:
             case "cancelled":
@@ -277,7 +286,7 @@ class Engine:
             case _:
                 await self.channel.told(note)
 
-    async def _serve(self, session: SessionRecord, request: JSONRPCRequest, call: Running) -> None:
+    async def _serve(self, session: SessionRecord, request: JSONRPCRequest, call: RunningCall) -> None:
         """Run one request to its one answer; a cancelled one has none. Never raises, whatever its handler does."""
         answer: bytes | None = None
         try:

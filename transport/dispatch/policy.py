@@ -9,7 +9,7 @@ from shared.identity import InsufficientScopeError, Principal, Scope
 from shared.throttled_audit import ThrottledAuditTrail
 from transport.dispatch.context import Caller
 from transport.dispatch.refusal_audit import record_refusal
-from transport.rate_limit import Charge, RateLimitedError, Rates, Wait
+from transport.rate_limit import Cost, RateLimitedError, Rates, Wait
 from transport.sessions.memory_rate_limit import MemoryBuckets
 
 RequiredScope = Callable[[str, Mapping[str, Any] | None], Scope | None]
@@ -20,7 +20,7 @@ but send them meets the limit of HTTP requests."""
 _MAX_NAME: Final = 100
 
 
-class Gate:
+class AccessPolicy:
     """Refuses requests, and has it recorded.
 
     Args:
@@ -54,7 +54,7 @@ class Gate:
             await record_refusal(self._trail, principal, error.kind, headers, detail=error.limit)
             raise error
 
-    def charges(self, principal: Principal, request: JSONRPCRequest, *, writes: bool) -> tuple[Charge, ...]:
+    def charges(self, principal: Principal, request: JSONRPCRequest, *, writes: bool) -> tuple[Cost, ...]:
         """Return what a request costs."""
         if self._rates is None or request.method in FREE:
             return ()

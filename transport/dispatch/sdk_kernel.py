@@ -52,12 +52,12 @@ from starlette.datastructures import Headers
 from shared.lru import LRUCache
 from shared.telemetry import get_logger
 from transport import jsonrpc
-from transport.dispatch.context import Address, BackChannel, Caller, Channel, Exchange, Outlet
+from transport.dispatch.context import Address, Caller, Channel, ClientRequests, DispatchContext, SessionOutbound
 from transport.sessions.session import SessionRecord
 
 __all__ = (
     "ERROR_CODE_HTTP_STATUS",
-    "Kernel",
+    "SDKKernel",
     "cancelled_request_id_from_params",
     "coerce_request_id",
     "error_of",
@@ -92,7 +92,7 @@ def lowlevel(server: "MCPServer[Any] | Server[Any]") -> Server[Any]:
     return server.session_manager.app
 
 
-class Kernel:
+class SDKKernel:
     """Serves messages of any session with one MCP server.
 
     Args:
@@ -100,7 +100,7 @@ class Kernel:
         channel: the way to the clients.
     """
 
-    def __init__(self, server: "MCPServer[Any] | Server[Any]", channel: BackChannel) -> None:
+    def __init__(self, server: "MCPServer[Any] | Server[Any]", channel: ClientRequests) -> None:
         self._server = lowlevel(server)
         self._channel = channel
         self._runners: LRUCache[str, tuple[_State, ServerRunner[Any]]] = LRUCache(KEPT_RUNNERS)
@@ -126,7 +126,7 @@ class Kernel:
         request: JSONRPCRequest | None = None,
         *,
         channel: Channel | None = None,
-    ) -> Exchange:
+    ) -> DispatchContext:
         """Return the context in which one message is served.
 
         Args:
@@ -139,14 +139,16 @@ class Kernel:
         transport = TransportContext(
             kind=kind, can_send_request=request is None or not is_modern(request), headers=caller.headers
         )
-        exchange = Exchange(channel or self._channel, address, transport, ServerMessageMetadata(request_context=caller))
+        exchange = DispatchContext(
+            channel or self._channel, address, transport, ServerMessageMetadata(request_context=caller)
+        )
         if request is not None:
             exchange.request_id = request.id
             exchange.progress_token = progress_token_from_params(request.params)
         return exchange
 
     async def request(
-        self, session: SessionRecord | None, exchange: Exchange, request: JSONRPCRequest
+        self, session: SessionRecord | None, exchange: DispatchContext, request: JSONRPCRequest
     ) -> dict[str, Any]:
         """Serve one request and return its result; `initialize` also fills in the session's record.
 
@@ -164,7 +166,9 @@ class Kernel:
             return await self._initialize(session, exchange, request)
         return await self._runner(session).on_request(exchange, request.method, request.params)
 
-    async def notification(self, session: SessionRecord, exchange: Exchange, notification: JSONRPCNotification) -> None:
+    async def notification(
+        self, session: SessionRecord, exchange: DispatchContext, notification: JSONRPCNotification
+    ) -> None:
         """Serve one notification; `initialized` also marks the session's record. A fault of a handler is logged."""
         runner = self._runner(session)
         try:
@@ -216,7 +220,9 @@ class Kernel:
         if close is not None:
             close()
 
-    async def _initialize(self, session: SessionRecord, exchange: Exchange, request: JSONRPCRequest) -> dict[str, Any]:
+    async def _initialize(
+        self, session: SessionRecord, exchange: DispatchContext, request: JSONRPCRequest
+    ) -> dict[str, Any]:
         params = {name: value for name, value in (request.params or {}).items() if name != "_meta"}
         if len(jsonrpc.encode(params)) > MAX_INITIALIZE_BYTES:
             raise MCPError(INVALID_PARAMS, f"The parameters of initialize are over {MAX_INITIALIZE_BYTES:,} bytes.")
@@ -233,7 +239,7 @@ class Kernel:
         return result
 
     async def _serve_modern(
-        self, session: SessionRecord | None, exchange: Exchange, request: JSONRPCRequest
+        self, session: SessionRecord | None, exchange: DispatchContext, request: JSONRPCRequest
     ) -> dict[str, Any]:
         route = classify_inbound_request({"method": request.method, "params": request.params})
         if isinstance(route, InboundLadderRejection):
@@ -265,8 +271,8 @@ class Kernel:
             runner.connection.initialized.set()
         return runner
 
-    def _outlet(self, session: SessionRecord) -> Outlet:
-        return Outlet(self._channel, Address(session.id))
+    def _outlet(self, session: SessionRecord) -> SessionOutbound:
+        return SessionOutbound(self._channel, Address(session.id))
 
     async def _tools_for_anybody(self) -> dict[str, Mapping[str, Any]]:
         """Return the tools by their name, as they are listed to nobody in particular."""
@@ -275,7 +281,7 @@ class Kernel:
         envelope = {PROTOCOL_VERSION_META_KEY: LATEST_MODERN_VERSION, CLIENT_CAPABILITIES_META_KEY: {}}
         connection = Connection.from_envelope(LATEST_MODERN_VERSION, None, {})
         transport = TransportContext(kind="internal", can_send_request=False)
-        exchange = Exchange(self._channel, Address(""), transport, ServerMessageMetadata())
+        exchange = DispatchContext(self._channel, Address(""), transport, ServerMessageMetadata())
         try:
             runner = ServerRunner(self._server, connection, self._state)
             listed = await runner.on_request(exchange, "tools/list", {"_meta": envelope})

@@ -9,11 +9,11 @@ from starlette.datastructures import Headers
 
 from shared.errors import TicketServerError
 from transport import jsonrpc
-from transport.dispatch.answering import Answering
 from transport.dispatch.context import Address, Caller, Channel
-from transport.dispatch.policy import Gate
-from transport.dispatch.running_calls import Running, RunningCalls
-from transport.dispatch.sdk_kernel import Kernel
+from transport.dispatch.policy import AccessPolicy
+from transport.dispatch.responder import Responder
+from transport.dispatch.running_calls import RunningCall, RunningCalls
+from transport.dispatch.sdk_kernel import SDKKernel
 from transport.sessions.broker import SessionBroker
 from transport.sessions.session import Limits, has_room
 
@@ -27,7 +27,7 @@ class TooBusyError(TicketServerError):
         super().__init__("This server is busy or about to stop. Nothing was done; try again in a moment.")
 
 
-class Exchanges:
+class StatelessDispatcher:
     """Runs them. They share the calls that run, and their end, with those of sessions.
 
     Args:
@@ -41,11 +41,11 @@ class Exchanges:
 
     def __init__(
         self,
-        kernel: Kernel,
+        kernel: SDKKernel,
         broker: SessionBroker,
         *,
-        gate: Gate,
-        answering: Answering,
+        gate: AccessPolicy,
+        answering: Responder,
         running: RunningCalls,
         limits: Limits,
     ) -> None:
@@ -59,7 +59,7 @@ class Exchanges:
         self._of_tenant: Tally[str] = Tally()
 
     def rejection(self, request: JSONRPCRequest, headers: Headers) -> ErrorData | None:
-        """Return why a request may not be served; see `Kernel.rejection`."""
+        """Return why a request may not be served; see `SDKKernel.rejection`."""
         return self._kernel.rejection(request, headers)
 
     async def pay(self, request: JSONRPCRequest, caller: Caller) -> None:
@@ -92,7 +92,7 @@ class Exchanges:
             raise TooBusyError
         exchange = self._kernel.exchange(Address(name), caller, kind, request, channel=channel)
         writes = self._writes(request)
-        this = Running(0, writes, request.method == "subscriptions/listen", exchange)
+        this = RunningCall(0, writes, request.method == "subscriptions/listen", exchange)
         self._running.add(name, request.id, this)
         self._of_tenant[tenant] += 1
         answer: tuple[bytes, int | None] | None = None

@@ -14,8 +14,8 @@ from starlette.types import Message, Receive, Scope, Send
 
 from shared.telemetry import get_logger
 from transport.http import sse_format
-from transport.http.stream_slots import OpenAnswer
-from transport.sessions.broker import Attachment, BrokerUnavailableError
+from transport.http.stream_slots import StreamSlot
+from transport.sessions.broker import BrokerUnavailableError, StreamReader
 from transport.sessions.event_log import Event
 from transport.sessions.session import EventId, Limits
 
@@ -32,10 +32,10 @@ EVENT_STREAM: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class StreamSource:
     """What is to be streamed."""
 
-    attachment: Attachment
+    attachment: StreamReader
     session: str
     name: str = ""
     """Name of the stream: empty for the standalone one, which has no end of its own; another ends when all requests of
@@ -47,7 +47,7 @@ class Opened:
     stays until nothing is owed."""
 
 
-class Stream:
+class EventStreamResponse:
     """A greeting, then messages and heartbeats.
 
     Args:
@@ -61,11 +61,11 @@ class Stream:
 
     def __init__(
         self,
-        opening: "Opened | Callable[[Stream], Awaitable[Opened | None]]",
+        opening: "StreamSource | Callable[[EventStreamResponse], Awaitable[StreamSource | None]]",
         *,
         limits: Limits,
         draining: asyncio.Event,
-        place: OpenAnswer,
+        place: StreamSlot,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self._opening = opening
@@ -74,7 +74,7 @@ class Stream:
         self._place = place
         self._is_cut = False
         self._headers = headers or {}
-        self._attachment = opening.attachment if isinstance(opening, Opened) else None
+        self._attachment = opening.attachment if isinstance(opening, StreamSource) else None
         self.is_gone = False
         """Whether the client has left."""
 
@@ -102,7 +102,7 @@ class Stream:
         async with asyncio.timeout(self._limits.write_s):
             await self._send(message)
 
-    async def once_possible(self, attempt: Callable[[], Awaitable[Opened | None]]) -> Opened | None:
+    async def once_possible(self, attempt: Callable[[], Awaitable[StreamSource | None]]) -> StreamSource | None:
         """Return what `attempt` returns as soon as the broker can be reached; None when it takes too long."""
         clock = asyncio.get_running_loop().time
         give_up_at = clock() + COME_BACK_S
@@ -136,7 +136,7 @@ class Stream:
         await self._put({"type": "http.response.start", "status": 200, "headers": headers})
         wait_ms = random.randint(*self._limits.retry_ms)  # noqa: S311 - spreads clients out, no secret
         await self.write(sse_format.retry(wait_ms))
-        opened = self._opening if isinstance(self._opening, Opened) else await self._opening(self)
+        opened = self._opening if isinstance(self._opening, StreamSource) else await self._opening(self)
         if opened is not None:
             self._attachment = opened.attachment
             if opened.greeting:
@@ -145,7 +145,7 @@ class Stream:
         if not self.is_gone:
             await self.write(b"", is_last=True)
 
-    async def _pump(self, opened: Opened) -> None:
+    async def _pump(self, opened: StreamSource) -> None:
         attachment, clock = opened.attachment, asyncio.get_running_loop().time
         rotation = clock() + self._limits.stream_s * random.uniform(0.9, 1.1)  # noqa: S311 - likewise
         while not self.is_gone and not await self._is_over(opened, clock(), rotation):
@@ -158,7 +158,7 @@ class Stream:
                 await self.write(b"".join(_encode(opened, event) for event in batch))
                 attachment.delivered(batch)
 
-    async def _is_over(self, opened: Opened, now: float, rotation: float) -> bool:
+    async def _is_over(self, opened: StreamSource, now: float, rotation: float) -> bool:
         """Whether the stream has to end: at once when it was replaced, else when nothing is owed to its client."""
         attachment = opened.attachment
         if self._is_cut or attachment.ended or now > rotation + self._limits.overtime_s:
@@ -170,7 +170,7 @@ class Stream:
         may_end = self._draining.is_set() or opened.name != "" or now >= rotation
         return may_end and await attachment.is_settled()
 
-    async def _next(self, attachment: Attachment, now: float, rotation: float) -> Sequence[Event] | None:
+    async def _next(self, attachment: StreamReader, now: float, rotation: float) -> Sequence[Event] | None:
         """Wait for events; none when the stream is to look around, None when it is time for a heartbeat."""
         limit = rotation if now < rotation else rotation + self._limits.overtime_s
         until_limit = max(0.0, limit - now)
@@ -181,7 +181,7 @@ class Stream:
             return None if until_limit > self._limits.heartbeat_s else ()
 
 
-def _encode(opened: Opened, event: Event) -> bytes:
+def _encode(opened: StreamSource, event: Event) -> bytes:
     """Return the bytes of one event; without an id where its number is not known yet (0)."""
     event_id = str(EventId(opened.session, event.number, opened.name)) if event.number else None
     return sse_format.event(event.text(), event_id=event_id)

@@ -36,7 +36,7 @@ class TooManyStreamsError(TicketServerError):
         super().__init__(f"You have {most} streams open, which is the most. Close one of them, or try again later.")
 
 
-class OpenAnswer:
+class StreamSlot:
     """One answer that may stay open. Whoever gives it leaves it, once it has ended.
 
     As a context manager it is for the time until then: it is left when the block fails.
@@ -44,7 +44,7 @@ class OpenAnswer:
 
     __slots__ = ("_is_counted", "_of", "_owner", "cut", "principal")
 
-    def __init__(self, of: "OpenAnswers", principal: Principal) -> None:
+    def __init__(self, of: "OpenStreams", principal: Principal) -> None:
         self._of = of
         self._is_counted = False
         self._owner = principal.key
@@ -85,7 +85,7 @@ class OpenAnswer:
             self._is_counted = False
 
 
-class OpenAnswers:
+class OpenStreams:
     """Every answer that is open here.
 
     Args:
@@ -102,16 +102,16 @@ class OpenAnswers:
         self.most = most
         self._auth_provider = auth_provider
         self._recheck_s = recheck_s
-        self._open: dict[Principal, set[OpenAnswer]] = {}
+        self._open: dict[Principal, set[StreamSlot]] = {}
         """By what their credential proved then: a role that changed ends the answers from before, and no others."""
 
-    def enter(self, principal: Principal) -> OpenAnswer:
+    def enter(self, principal: Principal) -> StreamSlot:
         """Return a new answer, which has to be left."""
-        answer = OpenAnswer(self, principal)
+        answer = StreamSlot(self, principal)
         self._open.setdefault(principal, set()).add(answer)
         return answer
 
-    def remove(self, answer: OpenAnswer) -> None:
+    def remove(self, answer: StreamSlot) -> None:
         """Forget an answer."""
         answers = self._open.get(answer.principal)
         if answers is not None:

@@ -13,20 +13,20 @@ from shared.periodic import periodic_task
 from shared.telemetry import get_logger
 from transport.rate_limit import Wait
 from transport.sessions.broker import (
-    Admission,
-    Admitted,
-    Attachment,
-    Call,
     CapReachedError,
+    ClaimResult,
+    ClaimStatus,
+    InstanceMessage,
     Listener,
-    Note,
+    RequestClaim,
     SessionGoneError,
+    StreamReader,
 )
 from transport.sessions.event_log import Event, EventLog, Kind
 from transport.sessions.memory_rate_limit import MemoryBuckets
-from transport.sessions.memory_session import MemoryAttachment, MemoryClaim, MemorySession
+from transport.sessions.memory_session import MemoryClaim, MemorySession, MemoryStreamReader
 from transport.sessions.session import Limits, SessionRecord, has_room
-from transport.sessions.stream_counts import CountsHere
+from transport.sessions.stream_counts import LocalStreamCounts
 
 log = get_logger(__name__)
 
@@ -53,7 +53,7 @@ class InMemoryBroker:
         self._listener: Listener | None = None
         self.instance = secrets.token_hex(4)
         self.buckets = MemoryBuckets(clock)
-        self.streams = CountsHere()
+        self.streams = LocalStreamCounts()
 
     @asynccontextmanager
     async def run(self, listener: Listener) -> AsyncGenerator[None]:
@@ -118,7 +118,7 @@ class InMemoryBroker:
     async def save(self, record: SessionRecord) -> None:
         """Nothing to do: `find` hands out the record itself."""
 
-    async def admit(self, session: str, owner: PrincipalKey, wire: str, calls: Sequence[Call]) -> Admitted:
+    async def admit(self, session: str, owner: PrincipalKey, wire: str, calls: Sequence[RequestClaim]) -> ClaimResult:
         """Record requests before they run."""
         known = self._sessions.get(session)
         if known is None or known.record.owner != owner or known.record.wire != wire:
@@ -131,14 +131,14 @@ class InMemoryBroker:
                 known.record.epoch += 1
                 known.wake()  # streams of earlier requests end without their answers
         admissions = [self._judge(known, call) for call in calls]
-        if Admission.REFUSED in admissions:
-            return Admitted(known.record, admissions, None)
+        if ClaimStatus.REFUSED in admissions:
+            return ClaimResult(known.record, admissions, None)
         name = calls[0].stream if calls else ""
         after = known.log.last
         stream = self._take_over(known, name, after, ()) if name else None
         waits = dict[RequestId, Wait]()
         for call, admission in zip(calls, admissions, strict=True):
-            if admission is Admission.NEW:
+            if admission is ClaimStatus.NEW:
                 known.claims[call.request] = MemoryClaim(call.digest, call.writes, name)
                 known.count(name, 1)
                 if (wait := self.buckets.take(call.charges)) is not None:
@@ -149,25 +149,25 @@ class InMemoryBroker:
                 known.count(claim.stream, -1)
                 known.count(name, 1)
             claim.stream = name
-            if admission is Admission.ANSWERED:
+            if admission is ClaimStatus.ANSWERED:
                 self._answer_again(known, call.request)
         self._forget_old_ids(known)
-        return Admitted(known.record, admissions, stream, after, waits)
+        return ClaimResult(known.record, admissions, stream, after, waits)
 
-    def _is_running(self, known: MemorySession, call: Call) -> bool:
+    def _is_running(self, known: MemorySession, call: RequestClaim) -> bool:
         claim = known.claims.get(call.request)
         return claim is not None and claim.running and claim.digest == call.digest
 
-    def _judge(self, known: MemorySession, call: Call) -> Admission:
+    def _judge(self, known: MemorySession, call: RequestClaim) -> ClaimStatus:
         claim = known.claims.get(call.request)
         if claim is None:
-            return Admission.NEW
+            return ClaimStatus.NEW
         if claim.digest != call.digest:
-            return Admission.REFUSED
+            return ClaimStatus.REFUSED
         if claim.running:
-            return Admission.RUNNING
+            return ClaimStatus.RUNNING
         kept = claim.answer is not None and known.log.answer(claim.answer) is not None
-        return Admission.ANSWERED if kept else Admission.REFUSED
+        return ClaimStatus.ANSWERED if kept else ClaimStatus.REFUSED
 
     def _answer_again(self, known: MemorySession, request: RequestId) -> None:
         claim = known.claims[request]
@@ -227,7 +227,7 @@ class InMemoryBroker:
             session.log.shrink(share)
         self._log_bytes = sum(session.log.bytes for session in self._sessions.values())
 
-    async def attach(self, session: str, *, stream: str = "", after: int | None = None) -> Attachment | None:
+    async def attach(self, session: str, *, stream: str = "", after: int | None = None) -> StreamReader | None:
         """Take over a stream of the session."""
         known = self._sessions.get(session)
         if known is None or (stream and not any(claim.stream == stream for claim in known.claims.values())):
@@ -244,11 +244,11 @@ class InMemoryBroker:
         known.log.rewind(cursor, answered, now, stream)
         return self._take_over(known, stream, cursor, ())
 
-    def _take_over(self, known: MemorySession, stream: str, cursor: int, owed: Sequence[Event]) -> MemoryAttachment:
+    def _take_over(self, known: MemorySession, stream: str, cursor: int, owed: Sequence[Event]) -> MemoryStreamReader:
         earlier = known.streams.get(stream)
         if earlier is not None:
             earlier.end()
-        known.streams[stream] = MemoryAttachment(known, stream, cursor, owed, self._clock)
+        known.streams[stream] = MemoryStreamReader(known, stream, cursor, owed, self._clock)
         return known.streams[stream]
 
     def hang_up(self, session: str, stream: str) -> None:
@@ -275,7 +275,7 @@ class InMemoryBroker:
         if self._listener is not None:
             self._listener.ended(session)
 
-    async def tell(self, note: Note, *, instance: str | None = None) -> None:
+    async def tell(self, note: InstanceMessage, *, instance: str | None = None) -> None:
         """Nothing to do: there is no other instance."""
 
     def sweep(self) -> list[str]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from shared.lru import LRUCache
-from transport.rate_limit import Charge, Wait
+from transport.rate_limit import Cost, Wait
 
 KEPT_BUCKETS: Final = 10_000
 """Those that were used last. One that is forgotten is full again, so this has to be more than are ever empty."""
@@ -22,12 +22,12 @@ class MemoryBuckets:
         self._clock = clock
         self._full_at: LRUCache[str, float] = LRUCache(KEPT_BUCKETS)
 
-    async def spend(self, charges: Sequence[Charge]) -> Wait | None:
-        """Pay all of `charges` together, or nothing."""
+    async def spend(self, charges: Sequence[Cost]) -> Wait | None:
+        """Pay all of `costs` together, or nothing."""
         return self.take(charges)
 
-    def take(self, charges: Sequence[Charge]) -> Wait | None:
-        """Do what `spend` does, for whoever has no time to wait."""
+    def take(self, charges: Sequence[Cost]) -> Wait | None:
+        """Do what `consume` does, for whoever has no time to wait."""
         now = self._clock()
         taken = [charge.rate.take(self._full_at.get(charge.bucket) or now, now) for charge in charges]
         waits = [Wait(charge, wait) for charge, (_, wait) in zip(charges, taken, strict=True) if wait]

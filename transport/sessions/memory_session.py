@@ -34,7 +34,7 @@ class MemorySession:
         self.claims: OrderedDict[RequestId, MemoryClaim] = OrderedDict()
         self.running: Counter[str] = Counter()
         """How many of them run, by the stream that they belong to; there may be thousands that do not."""
-        self.streams: dict[str, MemoryAttachment] = {}
+        self.streams: dict[str, MemoryStreamReader] = {}
         self.seen_at = now
         self.detached_at = now
 
@@ -55,8 +55,8 @@ class MemorySession:
         return None if self.streams else max(self.detached_at, self.seen_at)
 
 
-class MemoryAttachment:
-    """Somebody who reads a stream; see `broker.Attachment`."""
+class MemoryStreamReader:
+    """Somebody who reads a stream; see `broker.StreamReader`."""
 
     __slots__ = ("_clock", "_cursor", "_name", "_owed", "_session", "_wake", "ended")
 

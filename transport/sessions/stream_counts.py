@@ -1,6 +1,6 @@
 """How many streams each principal reads: the seam, and the count of a single instance.
 
-`valkey.stream_counts.SharedCounts` counts those of many instances. Both pass
+`valkey.stream_counts.SharedStreamCounts` counts those of many instances. Both pass
 tests/transport/sessions/test_stream_counts.py.
 """
 
@@ -25,7 +25,7 @@ class StreamCounts(Protocol):
         ...
 
 
-class CountsHere:
+class LocalStreamCounts:
     """Counts those of this process."""
 
     def __init__(self) -> None:

@@ -14,7 +14,7 @@ from shared.api_client import APIClient
 from shared.errors import NotFoundError, UpstreamNotSetError, UpstreamUnavailableError
 from shared.identity import Principal, Tenant, Upstream
 from shared.mcp_tools import inputs, tenant_tools
-from shared.mcp_tools.tenant_tools import ASK_AGAIN_S, Desks, OneDesk, TenantDesks
+from shared.mcp_tools.tenant_tools import ASK_AGAIN_S, SingleToolsProvider, TenantToolsProvider, ToolsProvider
 from shared.tools import TicketTools
 from tests.kills import kills
 
@@ -57,8 +57,8 @@ class Office:
     opened: list[Api] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
 
-    def desks(self, most: int = 10) -> TenantDesks:
-        return TenantDesks(self, connect=self.connect, tools=TicketTools, most=most, clock=lambda: self.now)
+    def desks(self, most: int = 10) -> TenantToolsProvider:
+        return TenantToolsProvider(self, connect=self.connect, tools=TicketTools, most=most, clock=lambda: self.now)
 
     async def upstream_of(self, tenant: Tenant) -> Upstream:
         self.asked.append(tenant.id)
@@ -80,16 +80,16 @@ async def office() -> Office:
     return made
 
 
-async def served(here: Desks, caller: Principal | None = A) -> str:
+async def served(here: ToolsProvider, caller: Principal | None = A) -> str:
     """Make one call; return the name of the API that served it."""
     async with here.lend(caller) as tools:
         return (await tools.get_users(inputs.UsersInput())).items[0].name
 
 
 @pytest.fixture(params=["one", "tenants"])
-async def any_desks(request: pytest.FixtureRequest, office: Office) -> AsyncIterator[Desks]:
+async def any_desks(request: pytest.FixtureRequest, office: Office) -> AsyncIterator[ToolsProvider]:
     if request.param == "one":
-        yield OneDesk(TicketTools(office.connect(Tenant("default"), Upstream("http://default", "key"))))
+        yield SingleToolsProvider(TicketTools(office.connect(Tenant("default"), Upstream("http://default", "key"))))
         return
     here = office.desks()
     async with here.run():
@@ -97,13 +97,15 @@ async def any_desks(request: pytest.FixtureRequest, office: Office) -> AsyncIter
 
 
 @pytest.mark.parametrize("caller", [None, Principal("somebody")])
-async def test_a_caller_gets_tools_again_and_again_and_at_once(any_desks: Desks, caller: Principal | None) -> None:
+async def test_a_caller_gets_tools_again_and_again_and_at_once(
+    any_desks: ToolsProvider, caller: Principal | None
+) -> None:
     names = await asyncio.gather(*(served(any_desks, caller) for _ in range(5)))
 
     assert set(names) == {"default at http://default with key"}
 
 
-async def test_an_error_of_a_call_reaches_its_caller(any_desks: Desks) -> None:
+async def test_an_error_of_a_call_reaches_its_caller(any_desks: ToolsProvider) -> None:
     with pytest.raises(NotFoundError):
         async with any_desks.lend(None):
             raise NotFoundError("There is none.")

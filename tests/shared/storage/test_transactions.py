@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection, QueuePool, text
 
 from shared.storage import database, transactions
-from shared.storage.database import CONNECTIONS, DatabaseBusyError, Places, resolve_url
+from shared.storage.database import CONNECTIONS, ConnectionSlots, DatabaseBusyError, resolve_url
 from shared.storage.transactions import PostgresTransactions, SqliteTransactions, _Statements, open_transactions
 from tests.databases import PostgresDatabase
 from tests.kills import kills
@@ -204,7 +204,7 @@ async def test_connections_are_given_out_in_the_order_in_which_they_were_asked_f
 
 
 async def test_a_newcomer_never_takes_the_place_for_which_a_waiter_was_woken() -> None:
-    places, served = Places(1), []
+    places, served = ConnectionSlots(1), []
 
     async def asks(name: str) -> None:
         await places.take()

@@ -20,14 +20,14 @@ from ticket_api import create_app
 from ticket_api.store import idempotency
 from ticket_api.store.connection import TenantConnection
 from ticket_api.store.tables import idempotency_keys
-from ticket_api.tenancy import DEFAULT, Tenants
+from ticket_api.tenancy import DEFAULT, TenantDatabase
 
 
 @pytest.fixture
-async def store(database_url: str) -> AsyncIterator[Tenants]:
+async def store(database_url: str) -> AsyncIterator[TenantDatabase]:
     """The same database through another pool, as of another instance."""
     async with open_transactions(resolve_url(database_url)) as transactions:
-        yield Tenants(transactions, fill=None, clock=Clock())
+        yield TenantDatabase(transactions, fill=None, clock=Clock())
 
 
 async def create(api: AsyncClient, key: str, **more: Any) -> Response:
@@ -119,7 +119,7 @@ async def test_after_a_day_the_key_is_free_again(api: AsyncClient, clock: Clock)
     assert (await create(api, "k", summary="Another")).json()["id"] == "TCK-0052"
 
 
-async def test_expired_keys_are_swept_a_bounded_number_at_a_time(api: AsyncClient, store: Tenants) -> None:
+async def test_expired_keys_are_swept_a_bounded_number_at_a_time(api: AsyncClient, store: TenantDatabase) -> None:
     async def left() -> int:
         return int(await store.read(DEFAULT, lambda db: db.scalar(db.select(idempotency_keys, func.count()))))
 

@@ -94,7 +94,9 @@ async def test_health_is_open_whatever_is_presented(office: AsyncClient) -> None
         assert answer.status_code == 200
 
 
-@kills("ticket_api/app.py", "None if api_key is None else FailedAttempts(_is_wrong_key, trail=LoggedTrail())", "None")
+@kills(
+    "ticket_api/app.py", "None if api_key is None else FailedAttempts(_is_wrong_key, trail=LoggedAuditTrail())", "None"
+)
 async def test_ten_wrong_keys_at_once_and_the_database_is_asked_no_more(
     office: AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

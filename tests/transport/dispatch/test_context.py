@@ -9,32 +9,32 @@ from mcp.shared.exceptions import MCPError, NoBackChannelError
 from mcp.shared.message import ServerMessageMetadata
 from mcp.shared.transport_context import TransportContext
 
-from transport.dispatch.context import Address, BackChannel, Exchange, Outlet
-from transport.sessions.broker import Attachment, Note
+from transport.dispatch.context import Address, ClientRequests, DispatchContext, SessionOutbound
+from transport.sessions.broker import InstanceMessage, StreamReader
 from transport.sessions.memory import InMemoryBroker
 from transport.sessions.session import SessionRecord, new_session_id
 
 ME = ("default", "me")
 
 
-def answer(session: str, request: Any, result: dict[str, Any] | None = None) -> Note:
-    return Note("answered", session, ME, request, {"result": result or {}})
+def answer(session: str, request: Any, result: dict[str, Any] | None = None) -> InstanceMessage:
+    return InstanceMessage("answered", session, ME, request, {"result": result or {}})
 
 
-def progress(session: str, params: dict[str, Any]) -> Note:
-    return Note("progressed", session, ME, params["progressToken"], params)
+def progress(session: str, params: dict[str, Any]) -> InstanceMessage:
+    return InstanceMessage("progressed", session, ME, params["progressToken"], params)
 
 
-async def a_channel() -> tuple[BackChannel, str, Attachment]:
+async def a_channel() -> tuple[ClientRequests, str, StreamReader]:
     broker = InMemoryBroker()
     session = SessionRecord(id=new_session_id(), owner=ME, wire="sse")
     await broker.open(session)
     stream = await broker.attach(session.id)
     assert stream is not None
-    return BackChannel(broker), session.id, stream
+    return ClientRequests(broker), session.id, stream
 
 
-async def sent(stream: Attachment) -> list[dict[str, Any]]:
+async def sent(stream: StreamReader) -> list[dict[str, Any]]:
     async with asyncio.timeout(5):
         return [json.loads(event.text()) for event in await stream.events()]
 
@@ -111,7 +111,7 @@ async def test_progress_reaches_whoever_asked_for_it_and_nobody_else() -> None:
 async def test_an_exchange_that_is_over_says_nothing_more() -> None:
     channel, session, stream = await a_channel()
     transport = TransportContext(kind="sse", can_send_request=True)
-    exchange = Exchange(channel, Address(session), transport, ServerMessageMetadata())
+    exchange = DispatchContext(channel, Address(session), transport, ServerMessageMetadata())
     await exchange.notify("notifications/x", None)
     exchange.closed = True
     await exchange.notify("notifications/late", None)
@@ -122,7 +122,7 @@ async def test_an_exchange_that_is_over_says_nothing_more() -> None:
 
 async def test_an_outlet_speaks_outside_of_any_request() -> None:
     channel, session, stream = await a_channel()
-    outlet = Outlet(channel, Address(session))
+    outlet = SessionOutbound(channel, Address(session))
     await outlet.notify("notifications/tools/list_changed", None)
     question = asyncio.create_task(outlet.send_raw_request("ping", None))
     note, asked = await sent(stream) + await sent(stream)
@@ -137,7 +137,9 @@ async def test_a_client_is_recognised_by_the_session_at_which_it_answers_and_by_
 
     async def write(message: bytes) -> None:
         pinged.append(json.loads(message))
-        await channel.pass_on(Note("answered", "foreign", ("default", "you"), pinged[0]["id"], {"result": {}}))
+        await channel.pass_on(
+            InstanceMessage("answered", "foreign", ("default", "you"), pinged[0]["id"], {"result": {}})
+        )
         await channel.pass_on(answer(session, pinged[0]["id"]))
 
     assert await channel.recognise(ME, write) == session

@@ -8,7 +8,7 @@ import pytest
 from tests.kills import kills
 from tests.transport.serving import Bench, bench
 from tests.transport.sse_client import SseClient, initialize_params, sse_session
-from transport.sessions.broker import Note
+from transport.sessions.broker import InstanceMessage
 from transport.sessions.memory import InMemoryBroker
 
 pytestmark = pytest.mark.usefixtures("any_broker")
@@ -129,10 +129,10 @@ async def test_a_cancellation_of_what_can_be_no_request_is_passed_to_nobody() ->
     class Observed(InMemoryBroker):
         is_shared = True
 
-        async def tell(self, note: Note, *, instance: str | None = None) -> None:
+        async def tell(self, note: InstanceMessage, *, instance: str | None = None) -> None:
             told.append(note)
 
-    told: list[Note] = []
+    told: list[InstanceMessage] = []
     async with bench(broker=Observed()) as at, sse_session(at.url, ME) as client:
         await client.post(cancelled("x" * 201))
         await client.post(cancelled("unknown"))

@@ -47,7 +47,7 @@ def logged(logs: list[EventDict], event: str) -> list[EventDict]:
 # --------------------------------------------------------------------- what is counted
 
 
-@kills("transport/dispatch/answering.py", "self._usage.served(request, session, wire=exchange.transport.kind)", "pass")
+@kills("transport/dispatch/responder.py", "self._usage.served(request, session, wire=exchange.transport.kind)", "pass")
 async def test_a_session_is_counted_once_by_wire_revision_and_client() -> None:
     with capture_logs() as logs:
         async with bench() as at, sse_session(at.url, ME, initialize=False) as client:

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from shared.identity import AuthProvider, Principal, Scope
 from tests.kills import kills
-from tests.transport.http_client import Answer, HttpClient, http_client
+from tests.transport.http_client import HttpClient, HTTPResponse, http_client
 from tests.transport.http_client import call as calling
 from tests.transport.people import People, Trail, key, person
 from tests.transport.serving import bench, until
@@ -21,8 +21,8 @@ from tests.transport.sse_client import SseClient, open_stream, sse_session
 from tests.transport.test_many_instances import instances
 from tests.transport.test_streamable_http_stateless import LISTEN, PROGRESS, routing, said, tool
 from transport.http import stream_slots
-from transport.http.stream_slots import OpenAnswers
-from transport.sessions.stream_counts import CountsHere
+from transport.http.stream_slots import OpenStreams
+from transport.sessions.stream_counts import LocalStreamCounts
 
 FIRST, SECOND, OTHER = key("first"), key("second"), key("other")
 AGAIN = {"last-event-id": f"{'x' * 43}::0"}
@@ -45,7 +45,7 @@ async def refusal(url: str, headers: dict[str, str]) -> tuple[int, str, str | No
 
 
 @asynccontextmanager
-async def standing(client: HttpClient) -> AsyncGenerator[Answer]:
+async def standing(client: HttpClient) -> AsyncGenerator[HTTPResponse]:
     """Read the standalone stream of a session."""
     async with client.listen() as answer:
         assert answer.status == 200, answer.body
@@ -237,7 +237,7 @@ async def test_a_key_revoked_on_one_instance_ends_its_stream_on_another_soon(bro
 
 async def test_a_credential_is_asked_for_once_however_many_answers_it_has_open() -> None:
     keys = people()
-    answers = OpenAnswers(CountsHere(), keys, most=100)
+    answers = OpenStreams(LocalStreamCounts(), keys, most=100)
     for who in ("first", "first", "second"):
         answers.enter(keys.keys[who])
     await answers.look()
@@ -250,7 +250,7 @@ async def test_a_role_that_changed_ends_what_was_opened_before_and_nothing_since
             return principal == self.keys["first"]
 
     before, since = person("first"), person("first", scopes={Scope.TICKETS_READ})
-    answers, cut = OpenAnswers(CountsHere(), Changed(first=since), most=100), list[Principal]()
+    answers, cut = OpenStreams(LocalStreamCounts(), Changed(first=since), most=100), list[Principal]()
     for one in [since, *[before] * 8, *[since] * 8]:
         answer = answers.enter(one)
         answer.cut = partial(cut.append, one)
@@ -268,7 +268,7 @@ async def test_a_provider_that_hangs_is_not_waited_for(monkeypatch: pytest.Monke
             return False
 
     monkeypatch.setattr(stream_slots, "ASK_S", 0.01)
-    answers = OpenAnswers(CountsHere(), Hangs(), most=100)
+    answers = OpenStreams(LocalStreamCounts(), Hangs(), most=100)
     answers.enter(person("first")).cut = lambda: pytest.fail("nobody knows that it was revoked")
     async with asyncio.timeout(5):
         await answers.look()

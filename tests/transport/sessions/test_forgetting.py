@@ -21,7 +21,7 @@ from tests.transport.observed_server import living_objects
 from tests.transport.serving import KeyPerPerson, a_place, bench, until
 from transport.app import Transport
 from transport.dispatch import sdk_kernel
-from transport.http.event_stream import Stream
+from transport.http.event_stream import EventStreamResponse
 from transport.server import DrainingServer
 from transport.sessions.session import Limits
 from transport.sessions.valkey import instance
@@ -94,11 +94,11 @@ async def test_the_end_of_a_stream_waits_for_its_reader_no_longer_than_any_write
         await never.wait()
         raise AssertionError
 
-    async def nothing(_: Stream) -> None:
+    async def nothing(_: EventStreamResponse) -> None:
         return None
 
     limits = Limits(write_s=0.01)
-    stream = Stream(nothing, limits=limits, draining=asyncio.Event(), place=a_place())
+    stream = EventStreamResponse(nothing, limits=limits, draining=asyncio.Event(), place=a_place())
     async with asyncio.timeout(10):
         await stream({"type": "http"}, receive, send)
 

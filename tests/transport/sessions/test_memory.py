@@ -7,7 +7,7 @@ import pytest
 
 from tests.kills import kills
 from tests.transport.brokers import PING, admit, attached, opened, texts
-from transport.sessions.broker import Admission, CapReachedError
+from transport.sessions.broker import CapReachedError, ClaimStatus
 from transport.sessions.event_log import Kind
 from transport.sessions.memory import InMemoryBroker
 from transport.sessions.session import Limits
@@ -75,7 +75,7 @@ async def test_old_answers_are_named_but_no_longer_kept() -> None:
     (lost,) = await texts(await attached(broker, session.id))
     assert b"result_lost" in lost
     assert b"carried out" in lost
-    assert await admit(broker, session, [replace(PING, writes=True)]) == [Admission.REFUSED]
+    assert await admit(broker, session, [replace(PING, writes=True)]) == [ClaimStatus.REFUSED]
 
 
 @kills("transport/sessions/memory.py", "return self._log_bytes >= self._limits.max_total_log_bytes", "return False")

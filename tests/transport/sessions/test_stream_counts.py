@@ -101,7 +101,7 @@ async def test_calls_cost_nothing_and_what_is_open_is_told_again(
         await one.streams.tell_all()
         await one.streams.tell_all()
         assert told == [1]
-        monkeypatch.setattr(stream_counts, "TELL_AGAIN_S", 0)
+        monkeypatch.setattr(stream_counts, "PUBLISH_AGAIN_S", 0)
         await one.streams.tell_all()
         assert told == [1, 1]
         one.streams.drop(ME)

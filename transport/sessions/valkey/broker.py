@@ -23,34 +23,34 @@ from shared.identity import PrincipalKey
 from shared.telemetry import get_logger
 from transport.last_words import last_words
 from transport.sessions.broker import (
-    Admission,
-    Admitted,
     BrokerUnavailableError,
-    Call,
     CapReachedError,
+    ClaimResult,
+    ClaimStatus,
+    InstanceMessage,
     Listener,
-    Note,
+    RequestClaim,
 )
 from transport.sessions.event_log import Event, Kind
 from transport.sessions.session import Limits, SessionRecord, has_room
 from transport.sessions.valkey import codec, scripts
 from transport.sessions.valkey.calls import FINISH_S, Calls, Post
 from transport.sessions.valkey.client import Script
-from transport.sessions.valkey.instance import Hub
-from transport.sessions.valkey.local_stream import HeldStream
-from transport.sessions.valkey.local_streams import Readers
+from transport.sessions.valkey.instance import ValkeyInstance
+from transport.sessions.valkey.local_stream import LocalStream
+from transport.sessions.valkey.local_streams import LocalStreams
 from transport.sessions.valkey.rate_limit import SharedBuckets
 from transport.sessions.valkey.recent_writes import SharedRecentWrites
-from transport.sessions.valkey.stream_counts import SharedCounts
+from transport.sessions.valkey.stream_counts import SharedStreamCounts
 
 log = get_logger(__name__)
 
 PREFIX: Final = "{mcp}:"
 """In front of every key. The braces keep them together on one node of a cluster."""
-ADMIT_S: Final = 4.0
+CLAIM_S: Final = 4.0
 """How long a request may wait for Valkey; the Python client gives a POST 5 s."""
-TELL_S: Final = 4.0
-NOTE_EVERY_S: Final = 1.0
+PUBLISH_S: Final = 4.0
+SAVE_EVERY_S: Final = 1.0
 SETTLE_S: Final = 1.0
 """After an outage: how long instances have to record what they did meanwhile, before others take over."""
 
@@ -71,13 +71,13 @@ class ValkeyBroker:
 
     def __init__(self, url: str, *, limits: Limits | None = None, prefix: str = PREFIX) -> None:
         self._limits = limits if limits is not None else Limits()
-        self._hub = Hub(
+        self._hub = ValkeyInstance(
             url, limits=self._limits, prefix=prefix, heard=self._heard, came_up=self._came_up, bury=self._bury
         )
         self._calls = Calls(self._hub, dropped=self._dropped)
-        self._readers = Readers(self._hub, ended=self._ended)
+        self._readers = LocalStreams(self._hub, ended=self._ended)
         self.buckets = SharedBuckets(self._hub)
-        self.streams = SharedCounts(self._hub)
+        self.streams = SharedStreamCounts(self._hub)
         self.recent_writes = SharedRecentWrites(self._hub)
         self._listener: Listener | None = None
         self._settled_at = 0.0
@@ -167,21 +167,21 @@ class ValkeyBroker:
 
     # ---- calls and messages
 
-    async def admit(self, session: str, owner: PrincipalKey, wire: str, calls: Sequence[Call]) -> Admitted:
+    async def admit(self, session: str, owner: PrincipalKey, wire: str, calls: Sequence[RequestClaim]) -> ClaimResult:
         """Record requests before they run."""
-        deadline = asyncio.get_running_loop().time() + ADMIT_S
+        deadline = asyncio.get_running_loop().time() + CLAIM_S
         if session not in self._hub.held:
             await self._settle(deadline)
         wait_s = max(FINISH_S, deadline - asyncio.get_running_loop().time())
         if not calls or not calls[0].stream:
             record, admissions, waits = await self._calls.admit(Post(session, owner, wire, calls), wait_s=wait_s)
-            return Admitted(record, admissions, None, waits=waits)
+            return ClaimResult(record, admissions, None, waits=waits)
         reader = self._readers.new(session, calls[0].stream)
         earlier = self._hub.hold(reader)  # before anything can be published for it
         try:
             post = Post(session, owner, wire, calls, reader)
             record, admissions, waits = await self._calls.admit(post, wait_s=wait_s)
-            is_taken = Admission.REFUSED not in admissions
+            is_taken = ClaimStatus.REFUSED not in admissions
         except BaseException:
             is_taken = False
             raise
@@ -190,7 +190,7 @@ class ValkeyBroker:
                 self._hub.let_go(reader)
             if earlier is not None:
                 earlier.end() if is_taken else self._hub.hold(earlier)
-        return Admitted(record, admissions, reader if is_taken else None, reader.last, waits)
+        return ClaimResult(record, admissions, reader if is_taken else None, reader.last, waits)
 
     async def _settle(self, deadline: float) -> None:
         """Wait until whoever ran calls from memory has had time to record them: else a repeat would run as well."""
@@ -224,7 +224,7 @@ class ValkeyBroker:
 
     # ---- streams
 
-    async def attach(self, session: str, *, stream: str = "", after: int | None = None) -> HeldStream | None:
+    async def attach(self, session: str, *, stream: str = "", after: int | None = None) -> LocalStream | None:
         """Take over a stream of the session, wherever it is held."""
         return await self._readers.attach(session, stream, after)
 
@@ -236,14 +236,14 @@ class ValkeyBroker:
 
     # ---- word from and to other instances
 
-    async def tell(self, note: Note, *, instance: str | None = None) -> None:
+    async def tell(self, note: InstanceMessage, *, instance: str | None = None) -> None:
         """Pass word on; to one instance as soon as it listens, unless it died."""
-        text = codec.encode_note(note, self.instance)
-        deadline = asyncio.get_running_loop().time() + TELL_S
-        while not await self._hub.call(scripts.TELL, instance or "", text):
+        text = codec.encode_message(note, self.instance)
+        deadline = asyncio.get_running_loop().time() + PUBLISH_S
+        while not await self._hub.call(scripts.PUBLISH, instance or "", text):
             if asyncio.get_running_loop().time() > deadline:
                 raise BrokerUnavailableError
-            await anyio.sleep(TELL_S / 40)
+            await anyio.sleep(PUBLISH_S / 40)
 
     def _heard(self, message: bytes) -> None:
         head, _, body = message.partition(b"\n")
@@ -264,11 +264,11 @@ class ValkeyBroker:
             case b"stale":
                 self._tasks.start_soon(self._refresh, rest.decode())
             case b"note":
-                note, sender = codec.decode_note(rest)
+                note, sender = codec.decode_message(rest)
                 if sender != self.instance and self._listener is not None:  # what is for all comes back as well
                     self._tasks.start_soon(self._hand_on, self._listener, note)
 
-    async def _hand_on(self, listener: Listener, note: Note) -> None:
+    async def _hand_on(self, listener: Listener, note: InstanceMessage) -> None:
         try:
             await listener.told(note)
         except Exception:  # one bad note must not cost all sessions
@@ -298,7 +298,7 @@ class ValkeyBroker:
     async def _keep_noting(self) -> None:
         """Keep how far streams were written and how many there are, and what could not be recorded in time."""
         while True:
-            await anyio.sleep(min(NOTE_EVERY_S, self._limits.idle_s / 8))
+            await anyio.sleep(min(SAVE_EVERY_S, self._limits.idle_s / 8))
             if not self.is_up:
                 continue
             await self._readers.note_all()

@@ -17,12 +17,12 @@ from shared.identity import PrincipalKey
 from shared.telemetry import get_logger
 from transport import jsonrpc
 from transport.rate_limit import Wait
-from transport.sessions.broker import Admission, BrokerUnavailableError, Call, SessionGoneError
+from transport.sessions.broker import BrokerUnavailableError, ClaimStatus, RequestClaim, SessionGoneError
 from transport.sessions.event_log import Event, Kind
 from transport.sessions.session import SessionRecord
 from transport.sessions.valkey import codec, scripts
-from transport.sessions.valkey.instance import Hub
-from transport.sessions.valkey.local_stream import HeldStream, LocalClaim, new_token, unnumbered
+from transport.sessions.valkey.instance import ValkeyInstance
+from transport.sessions.valkey.local_stream import LocalClaim, LocalStream, new_token, unnumbered
 
 log = get_logger(__name__)
 
@@ -32,16 +32,16 @@ ADMIT_HELD_S: Final = 2.5
 """How long a request may wait to be recorded before it runs from memory; the Python client gives a POST 5 s."""
 
 
-Taken = tuple[SessionRecord, list[Admission], dict[RequestId, Wait]]
+Taken = tuple[SessionRecord, list[ClaimStatus], dict[RequestId, Wait]]
 """The session, what became of each request, and those that could not be paid for."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Running:
+class LocalCall:
     """A call that this instance runs."""
 
     record: SessionRecord
-    call: Call
+    call: RequestClaim
     token: str
     store: str | None
     """The store in which it is recorded; another one, after a loss of all data, knows nothing of it."""
@@ -53,7 +53,12 @@ class Post:
     __slots__ = ("calls", "owner", "reader", "session", "tokens", "wire")
 
     def __init__(
-        self, session: str, owner: PrincipalKey, wire: str, calls: Sequence[Call], reader: HeldStream | None = None
+        self,
+        session: str,
+        owner: PrincipalKey,
+        wire: str,
+        calls: Sequence[RequestClaim],
+        reader: LocalStream | None = None,
     ) -> None:
         self.session = session
         self.owner = owner
@@ -72,10 +77,10 @@ class Calls:
         dropped: is called when a late answer was not wanted any more.
     """
 
-    def __init__(self, hub: Hub, *, dropped: Callable[[], None]) -> None:
+    def __init__(self, hub: ValkeyInstance, *, dropped: Callable[[], None]) -> None:
         self._hub = hub
         self._dropped = dropped
-        self._running: dict[tuple[str, int, RequestId], Running] = {}
+        self._running: dict[tuple[str, int, RequestId], LocalCall] = {}
 
     async def admit(self, post: Post, *, wait_s: float) -> Taken:
         """Record requests before they run; from memory where the session is held here and Valkey is away."""
@@ -111,7 +116,7 @@ class Calls:
         new_stamp, epoch, numbers, fields, tail, unpaid = reply
         record = self._hub.learn(post.session, fields) if fields or record is None else record
         record.stamp, record.epoch = int(new_stamp), int(epoch)
-        admissions = [Admission(number) for number in numbers]
+        admissions = [ClaimStatus(number) for number in numbers]
         if reader is not None:
             reader.begin(record, last=tail, expected=[call.request for call in post.calls])
         self._note_running(record, post, admissions, store)
@@ -122,7 +127,7 @@ class Calls:
         }
         return record, admissions, waits
 
-    def _admit_here(self, held: HeldStream, post: Post) -> Taken:
+    def _admit_here(self, held: LocalStream, post: Post) -> Taken:
         """Decide about requests that cannot be recorded now, as far as this instance knows.
 
         Raises:
@@ -140,40 +145,40 @@ class Calls:
             reader.begin(record, last=0, expected=[call.request for call in post.calls])
             reader.is_recorded = False
         waits = dict[RequestId, Wait]()
-        if Admission.REFUSED not in admissions:
+        if ClaimStatus.REFUSED not in admissions:
             for call, admission in zip(post.calls, admissions, strict=True):
                 claim = held.claims.get(call.request)
-                if admission is Admission.NEW:
+                if admission is ClaimStatus.NEW:
                     held.claims[call.request] = LocalClaim(call)
                     if (wait := self._hub.buckets.take(call.charges)) is not None:
                         waits[call.request] = wait
-                elif admission is Admission.ANSWERED and claim is not None:
+                elif admission is ClaimStatus.ANSWERED and claim is not None:
                     (reader or held).offer_unnumbered(unnumbered(call, claim.answer))
         self._note_running(record, post, admissions, None)
         return record, admissions, waits
 
-    def _judge_here(self, held: HeldStream, record: SessionRecord, call: Call) -> Admission:
+    def _judge_here(self, held: LocalStream, record: SessionRecord, call: RequestClaim) -> ClaimStatus:
         running = self._running.get((record.id, record.epoch, call.request))
         claim = held.claims.get(call.request)
         if running is not None:
-            return Admission.RUNNING if running.call.digest == call.digest else Admission.REFUSED
+            return ClaimStatus.RUNNING if running.call.digest == call.digest else ClaimStatus.REFUSED
         if claim is not None:
             same = claim.call.digest == call.digest and claim.answer is not None
-            return Admission.ANSWERED if same else Admission.REFUSED
+            return ClaimStatus.ANSWERED if same else ClaimStatus.REFUSED
         if held.has_met(call.request):
             raise BrokerUnavailableError
-        return Admission.NEW
+        return ClaimStatus.NEW
 
     def _note_running(
-        self, record: SessionRecord, post: Post, admissions: Sequence[Admission], store: str | None
+        self, record: SessionRecord, post: Post, admissions: Sequence[ClaimStatus], store: str | None
     ) -> None:
-        if Admission.REFUSED in admissions:
+        if ClaimStatus.REFUSED in admissions:
             return
         for call, token, admission in zip(post.calls, post.tokens, admissions, strict=True):
-            if admission is Admission.NEW:
-                self._running[record.id, record.epoch, call.request] = Running(record, call, token, store)
+            if admission is ClaimStatus.NEW:
+                self._running[record.id, record.epoch, call.request] = LocalCall(record, call, token, store)
 
-    async def _withdraw(self, session: str, call: Call, token: str) -> bool:
+    async def _withdraw(self, session: str, call: RequestClaim, token: str) -> bool:
         for_repeats = jsonrpc.interrupted(call.request, writes=False)
         await self._hub.call(scripts.WITHDRAW, session, codec.encode_request(call.request), token, for_repeats)
         return True
@@ -197,7 +202,7 @@ class Calls:
                 self._finish_later(session, epoch, running, answer)
         return True
 
-    def _finish_later(self, session: str, epoch: int, running: Running, answer: bytes | None) -> None:
+    def _finish_later(self, session: str, epoch: int, running: LocalCall, answer: bytes | None) -> None:
         kept, call = answer, running.call
         if answer is not None and self._hub.late.is_full(len(answer)):
             kept = jsonrpc.result_lost(call.request, writes=call.writes)
@@ -209,7 +214,7 @@ class Calls:
         self._hub.late.add(partial(self._finish_late, session, epoch, running, kept), len(kept or b""))
 
     async def _finish(
-        self, session: str, epoch: int, running: Running, answer: bytes | None, *, wait_s: float | None = None
+        self, session: str, epoch: int, running: LocalCall, answer: bytes | None, *, wait_s: float | None = None
     ) -> int:
         """Return 1 when it was open until now, 0 when it was not, -1 when there is no such session."""
         call = running.call
@@ -235,7 +240,7 @@ class Calls:
             reader.offer(event, stored[1])
         return int(code)
 
-    async def _finish_late(self, session: str, epoch: int, running: Running, answer: bytes | None) -> bool:
+    async def _finish_late(self, session: str, epoch: int, running: LocalCall, answer: bytes | None) -> bool:
         code = await self._finish(session, epoch, running, answer)
         if code < 0:
             return await self._hub.is_final()
@@ -281,10 +286,10 @@ class Calls:
                 self._running[session, epoch, request] = replace(running, store=store)
 
 
-def _arguments(calls: Sequence[Call], tokens: Sequence[str]) -> list[str | int]:
+def _arguments(calls: Sequence[RequestClaim], tokens: Sequence[str]) -> list[str | int]:
     charges = {one.bucket: one for call in calls for one in call.charges}
     places = {bucket: str(place) for place, bucket in enumerate(charges, 1)}  # four at most: one digit each
-    arguments = codec.charge_arguments(list(charges.values()))
+    arguments = codec.cost_arguments(list(charges.values()))
     for call, token in zip(calls, tokens, strict=True):
         arguments += (codec.encode_request(call.request), call.digest.hex(), int(call.writes), int(call.opens_epoch))
         arguments += (token, "".join(places[one.bucket] for one in call.charges))

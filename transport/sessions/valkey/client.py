@@ -22,7 +22,7 @@ from redis.exceptions import ResponseError
 
 from shared.telemetry import get_logger
 from transport.sessions.broker import BrokerUnavailableError
-from transport.sessions.valkey.connection import Wire, pack, pause_s
+from transport.sessions.valkey.connection import ValkeyConnection, pack, pause_s
 from transport.sessions.valkey.subscription import Subscription
 
 log = get_logger(__name__)
@@ -67,7 +67,7 @@ class _Call:
             self.answer.set_result(outcome)
 
 
-class ValkeyLink:
+class ValkeyClient:
     """Calls scripts and hears messages; use it inside `run`.
 
     Args:
@@ -94,8 +94,8 @@ class ValkeyLink:
         wait_s: float = 4.0,
     ) -> None:
         try:
-            self._wires = [Wire(url) for _ in range(connections)]
-            self._subscription = Subscription(Wire(url), channels=channels, heard=heard, came_up=came_up)
+            self._wires = [ValkeyConnection(url) for _ in range(connections)]
+            self._subscription = Subscription(ValkeyConnection(url), channels=channels, heard=heard, came_up=came_up)
         except (ValueError, TypeError):  # their text has parts of the URL
             raise ValueError("The address of the session broker cannot be read.") from None
         self._wait_s = wait_s
@@ -161,7 +161,7 @@ class ValkeyLink:
                 for wire in self._wires:
                     workers.start_soon(self._work_on, wire)
 
-    async def _work_on(self, wire: Wire) -> None:
+    async def _work_on(self, wire: ValkeyConnection) -> None:
         failures = 0
         try:
             while True:
@@ -206,7 +206,7 @@ class ValkeyLink:
             self._waiting.popleft()
         return batch
 
-    async def _deliver(self, wire: Wire, batch: Sequence[_Call]) -> bool:
+    async def _deliver(self, wire: ValkeyConnection, batch: Sequence[_Call]) -> bool:
         """Send `batch` and hand out the answers; False when something is wrong with the connection or the server."""
         replies: list[Any] = []
         is_well = True

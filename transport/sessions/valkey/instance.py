@@ -13,18 +13,18 @@ from transport.sessions.broker import BrokerUnavailableError
 from transport.sessions.memory_rate_limit import MemoryBuckets
 from transport.sessions.session import Limits, SessionRecord
 from transport.sessions.valkey import codec, scripts
-from transport.sessions.valkey.client import Script, ValkeyLink
+from transport.sessions.valkey.client import Script, ValkeyClient
 from transport.sessions.valkey.lease import LEASE_S, RECOVERY_S, Lease
-from transport.sessions.valkey.outbox import Late
+from transport.sessions.valkey.outbox import Outbox
 from transport.sessions.valkey.scripts import ScriptFailedError
 
 if TYPE_CHECKING:
-    from transport.sessions.valkey.local_stream import HeldStream
+    from transport.sessions.valkey.local_stream import LocalStream
 
 KEPT_RECORDS: Final = 2048
 
 
-class Hub:
+class ValkeyInstance:
     """One instance on one server.
 
     Args:
@@ -48,16 +48,16 @@ class Hub:
     ) -> None:
         self.instance = secrets.token_hex(4)
         self.limits = limits
-        self.link = ValkeyLink(
+        self.link = ValkeyClient(
             url, channels=[f"{prefix}n:{self.instance}", f"{prefix}n:"], heard=heard, came_up=came_up
         )
         self.lease = Lease(self.call, bury=bury, emptied=self.link.subscribe_again)
-        self.late = Late(limits.max_total_log_bytes)
+        self.late = Outbox(limits.max_total_log_bytes)
         self.buckets = MemoryBuckets()
         """What counts while the server is away."""
-        self.held: dict[str, HeldStream] = {}
+        self.held: dict[str, LocalStream] = {}
         """Sessions whose standalone stream is held here."""
-        self._posts: dict[str, dict[str, HeldStream]] = {}
+        self._posts: dict[str, dict[str, LocalStream]] = {}
         self._common = scripts.common_arguments(prefix, self.instance, limits, LEASE_S)
         self._records: LRUCache[str, SessionRecord] = LRUCache(KEPT_RECORDS)
 
@@ -97,22 +97,22 @@ class Hub:
 
     # ---- streams that are held here
 
-    def reader(self, session: str, stream: str) -> "HeldStream | None":
+    def reader(self, session: str, stream: str) -> "LocalStream | None":
         """Return whoever reads a stream here."""
         return self._posts.get(session, {}).get(stream) if stream else self.held.get(session)
 
-    def readers(self) -> "list[HeldStream]":
+    def readers(self) -> "list[LocalStream]":
         """Return whoever reads any stream here."""
         return [*self.held.values(), *(held for posts in self._posts.values() for held in posts.values())]
 
-    def hold(self, held: "HeldStream") -> "HeldStream | None":
+    def hold(self, held: "LocalStream") -> "LocalStream | None":
         """Have published events go to `held`; return who had them before."""
         of_session = self._posts.setdefault(held.session, {}) if held.name else self.held
         key = held.name or held.session
         earlier, of_session[key] = of_session.get(key), held
         return earlier
 
-    def let_go(self, held: "HeldStream") -> None:
+    def let_go(self, held: "LocalStream") -> None:
         """Have nothing go to `held` any more, unless another one took its place already."""
         if self.reader(held.session, held.name) is not held:
             return

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 from mcp_types import RequestId
 
-from transport.sessions.broker import BrokerUnavailableError, Call
+from transport.sessions.broker import BrokerUnavailableError, RequestClaim
 from transport.sessions.event_log import Event, Kind
 from transport.sessions.session import Limits, SessionRecord
 
@@ -26,19 +26,19 @@ _CERTAIN_S: Final = 10.0
 class LocalClaim:
     """A request that was admitted here while Valkey was away."""
 
-    call: Call
+    call: RequestClaim
     answer: bytes | None = None
 
 
-class Home(Protocol):
-    """What a stream asks for: its way to the log. `valkey_readers.Readers` is it."""
+class StreamLog(Protocol):
+    """What a stream asks for: its way to the log. `local_streams.LocalStreams` is it."""
 
     @property
     def limits(self) -> Limits:
         """Bounds of this instance."""
         ...
 
-    async def read(self, held: "HeldStream") -> tuple[int, list[Event]] | None:
+    async def read(self, held: "LocalStream") -> tuple[int, list[Event]] | None:
         """Return the number of the newest event and what was not queued. Raises: BrokerUnavailableError."""
         ...
 
@@ -46,19 +46,19 @@ class Home(Protocol):
         """Return how many calls run and how many events are newer. Raises: BrokerUnavailableError."""
         ...
 
-    def note_soon(self, held: "HeldStream") -> None:
+    def note_soon(self, held: "LocalStream") -> None:
         """Keep at once how far a stream was written."""
         ...
 
-    async def release(self, held: "HeldStream") -> None:
+    async def release(self, held: "LocalStream") -> None:
         """Give up a stream that was closed."""
         ...
 
 
-class HeldStream:
+class LocalStream:
     """One attachment. It asks its home to read and to note; the broker offers it what arrives."""
 
-    def __init__(self, home: Home, session: str, name: str, token: str) -> None:
+    def __init__(self, home: StreamLog, session: str, name: str, token: str) -> None:
         self.session = session
         self.name = name
         """Empty for the standalone stream."""
@@ -261,7 +261,7 @@ class HeldStream:
 
     # ---- while Valkey is away
 
-    def finish(self, call: Call, answer: bytes | None) -> None:
+    def finish(self, call: RequestClaim, answer: bytes | None) -> None:
         """Remember the answer to a call that cannot be stored now, for repeats."""
         self.meet(call.request)
         claim = self.claims.get(call.request)
@@ -283,7 +283,7 @@ class HeldStream:
         return self.record.epoch if self.record is not None else 0
 
 
-def unnumbered(call: Call, answer: bytes | None) -> Event:
+def unnumbered(call: RequestClaim, answer: bytes | None) -> Event:
     """Return an answer as an event that has no place in a log yet."""
     return Event(0, Kind.ANSWER, 0.0, answer, call.request, call.writes)
 

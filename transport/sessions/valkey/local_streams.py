@@ -11,11 +11,11 @@ from transport.sessions.event_log import Event
 from transport.sessions.session import Limits, SessionRecord
 from transport.sessions.valkey import codec, scripts
 from transport.sessions.valkey.calls import FINISH_S
-from transport.sessions.valkey.instance import Hub
-from transport.sessions.valkey.local_stream import HeldStream, new_token
+from transport.sessions.valkey.instance import ValkeyInstance
+from transport.sessions.valkey.local_stream import LocalStream, new_token
 
 
-class Readers:
+class LocalStreams:
     """What the streams that are held here have in common: their way to the log.
 
     Args:
@@ -23,7 +23,7 @@ class Readers:
         ended: is told of a session that ended unnoticed.
     """
 
-    def __init__(self, hub: Hub, *, ended: Callable[[str], None]) -> None:
+    def __init__(self, hub: ValkeyInstance, *, ended: Callable[[str], None]) -> None:
         self._hub = hub
         self._ended = ended
 
@@ -41,11 +41,11 @@ class Readers:
             finally:
                 self._tasks.cancel_scope.cancel()
 
-    def new(self, session: str, name: str) -> HeldStream:
+    def new(self, session: str, name: str) -> LocalStream:
         """Return a stream that nobody knows of yet."""
-        return HeldStream(self, session, name, f"{self._hub.instance}-{new_token()}")
+        return LocalStream(self, session, name, f"{self._hub.instance}-{new_token()}")
 
-    async def attach(self, session: str, name: str, after: int | None) -> HeldStream | None:
+    async def attach(self, session: str, name: str, after: int | None) -> LocalStream | None:
         """Take over a stream, wherever it is held; None when there is no such stream.
 
         Raises:
@@ -70,7 +70,7 @@ class Readers:
 
     # ---- what a stream asks for
 
-    async def read(self, held: HeldStream) -> tuple[int, list[Event]] | None:
+    async def read(self, held: LocalStream) -> tuple[int, list[Event]] | None:
         """Return the number of a stream's newest event, and its events that were not queued here.
 
         None, and a stream that ends, when another one has the session; None without a session.
@@ -93,14 +93,14 @@ class Readers:
         Raises:
             BrokerUnavailableError.
         """
-        running, newer = await self._hub.call(scripts.OWES, session, after)
+        running, newer = await self._hub.call(scripts.PENDING, session, after)
         return running, newer
 
-    def note_soon(self, held: HeldStream) -> None:
+    def note_soon(self, held: LocalStream) -> None:
         """Keep at once how far a stream was written."""
         self._tasks.start_soon(self._note_quietly, held)
 
-    async def release(self, held: HeldStream) -> None:
+    async def release(self, held: LocalStream) -> None:
         """Give up a stream that was closed, unless another one has the session already."""
         self._hub.let_go(held)
         with anyio.move_on_after(FINISH_S, shield=True):
@@ -118,14 +118,14 @@ class Readers:
                 if held.needs_noting(patience_s):
                     tasks.start_soon(self._note_quietly, held)
 
-    async def _note_quietly(self, held: HeldStream, *, is_released: bool = False) -> None:
+    async def _note_quietly(self, held: LocalStream, *, is_released: bool = False) -> None:
         with suppress(BrokerUnavailableError):
             await self._note(held, is_released=is_released)
 
-    async def _note(self, held: HeldStream, *, is_released: bool = False) -> None:
+    async def _note(self, held: LocalStream, *, is_released: bool = False) -> None:
         """Keep how far a stream was written; find out whether it still has its session."""
         marks = held.marks()
-        reply = await self._hub.call(scripts.MARK, held.session, held.token, *marks, int(is_released), held.name)
+        reply = await self._hub.call(scripts.OFFSETS, held.session, held.token, *marks, int(is_released), held.name)
         held.noted(marks)
         if reply < 0 and await self._hub.is_final():
             self._ended(held.session)
@@ -143,7 +143,7 @@ class Readers:
                 if held.record is not None:
                     tasks.start_soon(self._bring_back, held, held.record, must_restore)
 
-    async def _bring_back(self, held: HeldStream, record: SessionRecord, must_restore: bool) -> None:
+    async def _bring_back(self, held: LocalStream, record: SessionRecord, must_restore: bool) -> None:
         if must_restore or not held.is_recorded:
             fields = (codec.encode_owner(record.owner), record.wire, *codec.record_fields(record), record.epoch)
             marks = (held.last, *held.marks())

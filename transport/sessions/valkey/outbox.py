@@ -12,7 +12,7 @@ Step = Callable[[], Awaitable[bool]]
 """Records something; False when it has to be tried again. May raise BrokerUnavailableError."""
 
 
-class Late:
+class Outbox:
     """Steps in the order in which they came.
 
     Args:

@@ -13,7 +13,7 @@ from shared.writes.recent_writes import LEASE_S, MAX_WRITES, Earlier, MemoryRece
 from transport.sessions.broker import BrokerUnavailableError
 from transport.sessions.valkey import codec, scripts
 from transport.sessions.valkey.client import Script
-from transport.sessions.valkey.instance import Hub
+from transport.sessions.valkey.instance import ValkeyInstance
 
 log = get_logger(__name__)
 
@@ -24,7 +24,7 @@ ASK_S: Final = 1.0
 class SharedRecentWrites:
     """Recognises writes of all instances; while Valkey is away, those of this one."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: ValkeyInstance) -> None:
         self._hub = hub
         self._here = MemoryRecentWrites()
         self._is_alone = False

@@ -14,20 +14,20 @@ import anyio
 
 from shared.identity import PrincipalKey
 from transport.sessions.broker import BrokerUnavailableError
-from transport.sessions.stream_counts import CountsHere
+from transport.sessions.stream_counts import LocalStreamCounts
 from transport.sessions.valkey import codec, scripts
-from transport.sessions.valkey.instance import Hub
+from transport.sessions.valkey.instance import ValkeyInstance
 
-TAKE_S: Final = 1.0
+ADD_S: Final = 1.0
 """How long a stream may wait to be told; then only those of this instance count."""
-TELL_AGAIN_S: Final = 10.0
+PUBLISH_AGAIN_S: Final = 10.0
 """How often it is told again what did not change. Valkey forgets after 60 s, or when it loses its data."""
 
 
-class SharedCounts(CountsHere):
+class SharedStreamCounts(LocalStreamCounts):
     """Counts those of all instances; while Valkey is away, those of this one."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: ValkeyInstance) -> None:
         super().__init__()
         self._hub = hub
         self._notes = itertools.count(1)
@@ -52,14 +52,14 @@ class SharedCounts(CountsHere):
         """Tell how many there are. Raises: BrokerUnavailableError."""
         count, now = self.of.get(owner, 0), asyncio.get_running_loop().time()
         args = (codec.encode_owner(owner), next(self._notes), count, "" if most is None else most)
-        if not await self._hub.call(scripts.COUNT, *args, wait_s=TAKE_S):
+        if not await self._hub.call(scripts.COUNT, *args, wait_s=ADD_S):
             return False
         self._told[owner] = (count, now)
         return True
 
     async def tell_all(self) -> None:
         """Tell what changed, and now and then what did not."""
-        long_ago = asyncio.get_running_loop().time() - TELL_AGAIN_S
+        long_ago = asyncio.get_running_loop().time() - PUBLISH_AGAIN_S
         async with anyio.create_task_group() as tasks:
             for owner in self.of.keys() | self._told.keys():
                 count = self.of.get(owner, 0)

@@ -11,7 +11,7 @@ from typing import Final
 import anyio
 
 from shared.telemetry import get_logger
-from transport.sessions.valkey.connection import Wire, pack, pause_s
+from transport.sessions.valkey.connection import ValkeyConnection, pack, pause_s
 
 log = get_logger(__name__)
 
@@ -21,11 +21,11 @@ _PING: Final = pack(b"PING")
 
 
 class Subscription:
-    """Hands each message of `channels` to `heard`; the rest as `ValkeyLink` promises."""
+    """Hands each message of `channels` to `heard`; the rest as `ValkeyClient` promises."""
 
     def __init__(
         self,
-        wire: Wire,
+        wire: ValkeyConnection,
         *,
         channels: Sequence[str],
         heard: Callable[[bytes], None],

@@ -18,7 +18,7 @@ from tests.transport.relay import relay
 from tests.transport.serving import until
 from tests.valkey import ValkeyServer, valkey_server
 from transport.sessions.broker import BrokerUnavailableError
-from transport.sessions.valkey.client import MAX_BYTES, MAX_CALLS, Script, ValkeyLink
+from transport.sessions.valkey.client import MAX_BYTES, MAX_CALLS, Script, ValkeyClient
 
 ECHO: Final = Script("return ARGV[1]")
 COUNT: Final = Script("return redis.call('INCR', ARGV[1] or 'counted')")
@@ -49,12 +49,12 @@ class Owner:
             raise self.failure
 
 
-def link_to(url: str, owner: Owner, **options: Any) -> ValkeyLink:
-    return ValkeyLink(url, channels=["news", "gossip"], heard=owner.hear, came_up=owner.came_up, **options)
+def link_to(url: str, owner: Owner, **options: Any) -> ValkeyClient:
+    return ValkeyClient(url, channels=["news", "gossip"], heard=owner.hear, came_up=owner.came_up, **options)
 
 
 @asynccontextmanager
-async def linked(server: ValkeyServer, **options: Any) -> AsyncGenerator[tuple[ValkeyLink, Owner]]:
+async def linked(server: ValkeyServer, **options: Any) -> AsyncGenerator[tuple[ValkeyClient, Owner]]:
     """Yield a link that is up."""
     link = link_to(server.url, owner := Owner(), **options)
     async with link.run():
@@ -110,7 +110,7 @@ async def test_calls_of_one_turn_travel_together(valkey: ValkeyServer) -> None:
 
 
 async def test_many_calls_need_a_few_connections(valkey: ValkeyServer) -> None:
-    async def caller(link: ValkeyLink, turns: int) -> None:
+    async def caller(link: ValkeyClient, turns: int) -> None:
         for _ in range(turns):
             await asyncio.sleep(0)
         assert await link.call(ECHO, turns) == str(turns).encode()
@@ -429,5 +429,5 @@ def test_an_address_that_cannot_be_read_is_not_shown(url: str) -> None:
     async def never() -> None: ...
 
     with pytest.raises(ValueError, match="cannot be read") as unreadable:
-        ValkeyLink(url, channels=["news"], heard=print, came_up=never)
+        ValkeyClient(url, channels=["news"], heard=print, came_up=never)
     assert SECRET not in str(unreadable.getrepr(style="native"))

@@ -13,7 +13,7 @@ from tests.transport.serving import Bench, until
 from tests.transport.sse_client import open_stream
 from tests.transport.test_many_instances import client_of, instances, post_to
 from tests.valkey import ValkeyServer
-from transport.sessions.broker import Call
+from transport.sessions.broker import RequestClaim
 from transport.sessions.event_log import Event
 from transport.sessions.session import SessionRecord, new_session_id
 from transport.sessions.valkey import lease
@@ -149,7 +149,7 @@ async def test_a_script_that_is_sent_again_stores_nothing_twice(broker_url: str)
         broker = broker_of(a)
         session = SessionRecord(id=new_session_id(), owner=("default", "me"), wire="sse")
         await broker.open(session)
-        await broker.admit(session.id, session.owner, session.wire, [Call(1, b"digest")])
+        await broker.admit(session.id, session.owner, session.wire, [RequestClaim(1, b"digest")])
         (running,) = broker._calls._running.values()
         for _ in range(2):
             assert await broker._calls._finish(session.id, 0, running, b"answer") == 1

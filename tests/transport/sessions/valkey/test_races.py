@@ -15,16 +15,16 @@ from tests.kills import kills
 from tests.transport.brokers import ME, PING, Quiet, admit, attached, news, opened, texts
 from tests.transport.serving import until
 from tests.valkey import ValkeyServer
-from transport.sessions.broker import Admission, BrokerUnavailableError, Call, Listener, Note
+from transport.sessions.broker import BrokerUnavailableError, ClaimStatus, InstanceMessage, Listener, RequestClaim
 from transport.sessions.event_log import Kind
 from transport.sessions.session import Limits
 from transport.sessions.valkey import broker as broker_valkey
 from transport.sessions.valkey import lease, scripts
 from transport.sessions.valkey.broker import ValkeyBroker
 from transport.sessions.valkey.client import Script
-from transport.sessions.valkey.local_stream import HeldStream
+from transport.sessions.valkey.local_stream import LocalStream
 
-INITIALIZE = Call(0, b"init", opens_epoch=True)
+INITIALIZE = RequestClaim(0, b"init", opens_epoch=True)
 
 
 @asynccontextmanager
@@ -44,7 +44,7 @@ async def brokers(
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make what is done each second come sooner."""
-    monkeypatch.setattr(broker_valkey, "NOTE_EVERY_S", 0.05)
+    monkeypatch.setattr(broker_valkey, "SAVE_EVERY_S", 0.05)
 
 
 class Gate:
@@ -80,16 +80,16 @@ class Hearing(Quiet):
     def __init__(self) -> None:
         self._heard = asyncio.Event()
 
-    async def told(self, note: Note) -> None:
+    async def told(self, note: InstanceMessage) -> None:
         self._heard.set()
 
     async def all_that(self, sender: ValkeyBroker, receiver: ValkeyBroker) -> None:
         """Wait until all is there that `sender` has published: this note comes after it."""
-        await sender.tell(Note("cancelled", "a session", ME, 1), instance=receiver.instance)
+        await sender.tell(InstanceMessage("cancelled", "a session", ME, 1), instance=receiver.instance)
         await asyncio.wait_for(self._heard.wait(), 5)
 
 
-async def repeated_until(wanted: Admission, broker: ValkeyBroker, session: Any, call: Call = PING) -> None:
+async def repeated_until(wanted: ClaimStatus, broker: ValkeyBroker, session: Any, call: RequestClaim = PING) -> None:
     """Repeat a call until it is judged as it should be."""
     async with asyncio.timeout(5):
         while await admit(broker, session, [call]) != [wanted]:
@@ -134,7 +134,7 @@ async def test_a_request_whose_sender_left_while_it_was_recorded_is_taken_back(b
         async with asyncio.timeout(5):
             while (await b._readers.owes(session.id, 0))[0]:
                 pass
-        assert await admit(b, session, [PING]) == [Admission.NEW]
+        assert await admit(b, session, [PING]) == [ClaimStatus.NEW]
 
 
 async def test_who_waits_for_a_request_that_is_taken_back_is_told(broker_url: str) -> None:
@@ -143,12 +143,12 @@ async def test_who_waits_for_a_request_that_is_taken_back_is_told(broker_url: st
         gate = Gate(b, scripts.ADMIT, sent=True)
         admitting = asyncio.create_task(admit(b, session, [PING]))
         await gate.reached.wait()
-        assert await admit(a, session, [PING]) == [Admission.RUNNING]
+        assert await admit(a, session, [PING]) == [ClaimStatus.RUNNING]
         admitting.cancel()
         stream = await attached(a, session.id)
         answer = await texts(stream) or await texts(stream)
         assert b"interrupted" in answer[0]
-        assert await admit(a, session, [PING]) == [Admission.ANSWERED]
+        assert await admit(a, session, [PING]) == [ClaimStatus.ANSWERED]
 
 
 async def test_a_stream_that_is_interrupted_while_it_reads_the_log_misses_nothing(broker_url: str) -> None:
@@ -217,8 +217,8 @@ async def test_a_slow_reader_gets_all_in_order_and_is_told_what_was_lost(broker_
     async with brokers(broker_url, max_events=3) as (a, b):
         session = await opened(a)
         stream = await attached(a, session.id)
-        assert isinstance(stream, HeldStream)
-        calls = [Call(number, b"x") for number in range(1, 10)]
+        assert isinstance(stream, LocalStream)
+        calls = [RequestClaim(number, b"x") for number in range(1, 10)]
         await admit(b, session, calls)
         for call in calls:
             await b.finish(session.id, 0, call.request, str(call.request).encode())
@@ -244,7 +244,7 @@ async def test_a_slow_reader_costs_a_bounded_amount(broker_url: str) -> None:
         assert a.figures()["log_bytes"] <= 1000
 
 
-@kills("transport/sessions/valkey/lua/owes.lua", "tonumber(known[2] or 0) - tonumber(ARGV[ARGS + 1])", "0")
+@kills("transport/sessions/valkey/lua/pending.lua", "tonumber(known[2] or 0) - tonumber(ARGV[ARGS + 1])", "0")
 async def test_a_stream_is_not_settled_while_an_answer_is_on_its_way_to_it(broker_url: str) -> None:
     async with brokers(broker_url, 1) as (a,):
         session = await opened(a)
@@ -314,7 +314,7 @@ async def test_a_note_that_cannot_be_handled_costs_only_itself(broker_url: str) 
     class Clumsy(Quiet):
         told_of = 0
 
-        async def told(self, note: Note) -> None:
+        async def told(self, note: InstanceMessage) -> None:
             self.told_of += 1
             raise RuntimeError
 
@@ -322,9 +322,9 @@ async def test_a_note_that_cannot_be_handled_costs_only_itself(broker_url: str) 
     async with brokers(broker_url, listener=listener) as (a, b):
         session = await opened(a)
         for _ in range(2):
-            await b.tell(Note("cancelled", session.id, ME, 1), instance=a.instance)
+            await b.tell(InstanceMessage("cancelled", session.id, ME, 1), instance=a.instance)
         await until(lambda: listener.told_of == 2)
-        assert await admit(a, session, [PING]) == [Admission.NEW]
+        assert await admit(a, session, [PING]) == [ClaimStatus.NEW]
 
 
 async def test_a_request_taken_back_after_its_session_is_gone_leaves_no_key(broker_url: str) -> None:
@@ -349,7 +349,7 @@ async def test_keys_go_with_their_session_and_their_number_does_not_grow_with_it
         async with brokers(broker_url, 1, idle_s=2.0) as (a,):
             prefix, session = a._hub._common[0], await opened(a)
             for number in range(40):
-                await admit(a, session, [Call(number, b"x")])
+                await admit(a, session, [RequestClaim(number, b"x")])
                 await a.finish(session.id, 0, number, b"answer")
             keys: Any = server.keys(f"{prefix}*")
             assert len(keys) <= 3 + len("oig")
@@ -367,18 +367,18 @@ async def test_a_repeat_in_an_outage_does_not_run_what_was_recorded_before_it(va
     async with brokers(valkey.url, 1) as (a,):
         session = await opened(a)
         stream = await attached(a, session.id)
-        running, answered = Call(1, b"one"), Call(2, b"two")
+        running, answered = RequestClaim(1, b"one"), RequestClaim(2, b"two")
         await admit(a, session, [running, answered])
         await a.finish(session.id, 0, 2, b"answer")
         assert await texts(stream) == [b"answer"]
         await away(valkey, a)
-        assert await admit(a, session, [running]) == [Admission.RUNNING]
-        assert await admit(a, session, [replace(running, digest=b"another")]) == [Admission.REFUSED]
+        assert await admit(a, session, [running]) == [ClaimStatus.RUNNING]
+        assert await admit(a, session, [replace(running, digest=b"another")]) == [ClaimStatus.REFUSED]
         with pytest.raises(BrokerUnavailableError):
             await admit(a, session, [answered])
         with pytest.raises(BrokerUnavailableError):
             await admit(a, session, [INITIALIZE])
-        assert await admit(a, session, [Call(3, b"three")]) == [Admission.NEW]
+        assert await admit(a, session, [RequestClaim(3, b"three")]) == [ClaimStatus.NEW]
 
 
 async def test_a_request_that_could_not_be_recorded_though_valkey_is_there_is_recorded_soon(broker_url: str) -> None:
@@ -386,12 +386,12 @@ async def test_a_request_that_could_not_be_recorded_though_valkey_is_there_is_re
         session = await opened(a)
         stream = await attached(a, session.id)
         Gate(a, scripts.ADMIT, sent=False, fails=True)
-        assert await admit(a, session, [PING]) == [Admission.NEW]
+        assert await admit(a, session, [PING]) == [ClaimStatus.NEW]
         await until(lambda: not a._hub.held[session.id].claims)
-        assert await admit(b, session, [PING]) == [Admission.RUNNING]
+        assert await admit(b, session, [PING]) == [ClaimStatus.RUNNING]
         assert await a.finish(session.id, 0, 1, b"answer")
         assert await texts(stream) == [b"answer"]
-        assert await admit(a, session, [PING]) == [Admission.ANSWERED]
+        assert await admit(a, session, [PING]) == [ClaimStatus.ANSWERED]
         assert (await b._readers.owes(session.id, 0))[0] == 0
 
 
@@ -404,7 +404,7 @@ async def test_answers_that_wait_to_be_recorded_are_bounded_and_written_all_the_
         await admit(a, session, [PING])
         assert await a.finish(session.id, 0, 1, b"x" * 2000)
         assert await texts(stream) == [b"x" * 2000]
-        assert await admit(a, session, [PING]) == [Admission.ANSWERED]
+        assert await admit(a, session, [PING]) == [ClaimStatus.ANSWERED]
         (again,) = await texts(stream)
         assert b"result_lost" in again
 
@@ -428,7 +428,7 @@ async def test_initialize_that_ran_while_all_data_was_lost_is_answered(valkey: V
     async with brokers(valkey.url, 1) as (a,):
         session = await opened(a)
         stream = await attached(a, session.id)
-        assert await admit(a, session, [INITIALIZE]) == [Admission.NEW]
+        assert await admit(a, session, [INITIALIZE]) == [ClaimStatus.NEW]
         await away(valkey, a)
         await back(valkey, a, empty=True)
         assert await a.finish(session.id, 1, 0, b"welcome")
@@ -444,7 +444,7 @@ async def test_what_changed_before_a_loss_of_data_is_known_to_others_after_it(va
         session = await opened(a)
         assert await b.find(session.id) is not None
         stream = await attached(a, session.id)
-        assert isinstance(stream, HeldStream)
+        assert isinstance(stream, LocalStream)
         assert stream.record is not None
         stream.record.initialized = True
         await a.save(stream.record)
@@ -466,11 +466,11 @@ async def test_an_emptied_server_that_kept_its_connections_is_noticed(
             stream = await attached(a, session.id)
             await admit(b, session, [PING])
             server.flushall()
-            admitting = asyncio.create_task(admit(b, session, [Call(2, b"two")]))
+            admitting = asyncio.create_task(admit(b, session, [RequestClaim(2, b"two")]))
             await until(lambda: admitting.done() or b._hub.lease.is_recovering)
             assert not admitting.done(), "a may have it still"
             await a._hub.lease.renew()  # as it does each second
-            assert await admitting == [Admission.NEW]
+            assert await admitting == [ClaimStatus.NEW]
             assert await b.finish(session.id, 0, 1, b"answer")
             received: Sequence[bytes] = ()
             async with asyncio.timeout(5):
