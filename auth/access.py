@@ -129,7 +129,7 @@ class IdentityService:
         async with AsyncExitStack() as stack:  # one failing close does not skip the others
             stack.push_async_callback(self._engine.dispose)
             await prepare(self._engine)
-            stack.push_async_callback(self._store.settle)
+            stack.push_async_callback(self._store.join)
             for part in (self.trail, self.directory, self._keys, self.provider):
                 await stack.enter_async_context(part.run())
             yield

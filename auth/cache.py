@@ -56,12 +56,12 @@ class SingleFlightCache(Generic[V]):
         self._ask = ask
         self._life_s = life_s
         self._seconds = seconds
-        self._answers: LRUCache[str, CachedAnswer[V]] = LRUCache(MOST_ANSWERS)
+        self._values: LRUCache[str, CachedAnswer[V]] = LRUCache(MOST_ANSWERS)
         self._asking: dict[str, asyncio.Task[CachedAnswer[V] | None]] = {}
 
     async def get(self, question: str) -> V:
         """Return the result, from the cache if it is recent enough. Raises: StoreUnavailableError."""
-        known = self._answers.get(question)
+        known = self._values.get(question)
         if known is not None and self._seconds() - known.asked_at < self._life_s:
             return known.value
         task = self._asking.get(question) or self._begin(question)
@@ -73,10 +73,10 @@ class SingleFlightCache(Generic[V]):
 
     def latest(self, question: str, *, within_s: float) -> V | None:
         """Return the latest cached result if its query started within the last `within_s` seconds."""
-        known = self._answers.get(question)
+        known = self._values.get(question)
         return known.value if known is not None and self._seconds() - known.asked_at < within_s else None
 
-    async def settle(self) -> None:
+    async def join(self) -> None:
         """Wait for the queries in flight; the database limits the time of each."""
         if self._asking:
             await asyncio.wait(set(self._asking.values()), timeout=ASK_S)
@@ -96,5 +96,5 @@ class SingleFlightCache(Generic[V]):
         except (TicketServerError, SQLAlchemyError, OSError) as error:
             log.warning("identity_store_unavailable", error=type(error).__name__)
             return None
-        self._answers.put(question, answer)
+        self._values.put(question, answer)
         return answer

@@ -47,7 +47,7 @@ class StoredTenantDirectory:
         try:
             yield
         finally:
-            await self._upstreams.settle()
+            await self._upstreams.join()
 
     async def upstream_of(self, tenant: Tenant) -> Upstream:
         """Return the ticket API of `tenant`: the deployment's if it has no address of its own.
@@ -64,7 +64,7 @@ class StoredTenantDirectory:
         return answer
 
     async def _ask(self, tenant: str) -> Upstream | TicketServerError:
-        stored = await self._store.presented.upstream(tenant)
+        stored = await self._store.credentials.upstream(tenant)
         if stored is None:
             return UnknownTenantError(tenant)
         if not stored.is_on:

@@ -151,9 +151,9 @@ class APIClient:
         outcome = "cancelled"
         try:
             with anyio.fail_after(self._deadline_s):
-                answer = await self._attempt(method, path, request)
+                response = await self._attempt(method, path, request)
             outcome = "ok"
-            return answer
+            return response
         except TimeoutError:
             outcome = "deadline"
             log.warning("api_deadline_passed", method=method, deadline_s=self._deadline_s)
@@ -190,12 +190,12 @@ class APIClient:
         try:
             return await self._exchange(method, path, request)
         finally:
-            self._queue.leave(self._organisation)
+            self._queue.release(self._organisation)
 
     async def _take_place(self) -> None:
         """Wait for a place for half of the deadline: a call without one never sent anything, and is told so."""
         try:
-            await self._queue.enter(self._organisation, patience_s=self._deadline_s / 2)
+            await self._queue.acquire(self._organisation, patience_s=self._deadline_s / 2)
         except (QueueFullError, TimeoutError):
             raise UpstreamBusyError(
                 "Too many calls wait for the ticket API. Nothing was changed; try again in a moment."

@@ -39,30 +39,30 @@ _FIRST_WITHOUT_HANDSHAKE: Final = "2026-07-28"
 
 
 def build_server(
-    desks: ToolsProvider,
+    tools_provider: ToolsProvider,
     *,
     trail: AuditTrail | None = None,
     counter: Counter | None = None,
     version: str = VERSION,
     request_state_keys: Sequence[str] = (),
 ) -> MCPServer[Any]:
-    """Return a server that answers with tools of `desks`; it opens nothing and may serve many sessions at once.
+    """Return a server that answers with tools of `tools_provider`; it opens nothing and may serve many sessions at once.
 
     Args:
-        desks: lend each caller the tools of their tenant.
+        tools_provider: lend each caller the tools of their tenant.
         trail: where writes and refusals are recorded; the default are log lines.
         counter: counts `tool_calls` by tool, outcome and tenant.
         version: what `serverInfo` says.
         request_state_keys: seal what clients carry between the rounds of a request; see `request_state.security`.
     """
-    books = CallLog(trail or LoggedAuditTrail(), counter)
+    call_log = CallLog(trail or LoggedAuditTrail(), counter)
     server: MCPServer[Any] = MCPServer(
         NAME,
         title="Ticket server",
         version=version,
         instructions=_INSTRUCTIONS,
         request_state_security=request_state.security(request_state_keys),
-        tools=[TicketTool.of(spec, desks, books) for spec in TOOLS],
+        tools=[TicketTool.of(spec, tools_provider, call_log) for spec in TOOLS],
         resources=[
             TextResource(
                 uri="docs://overview",
@@ -76,7 +76,7 @@ def build_server(
     )
     # The SDK traces every message by default, at a third of a call's cost; nothing here collects the traces.
     server.middleware[:] = [one for one in server.middleware if type(one).__name__ != "OpenTelemetryMiddleware"]
-    server.middleware.extend([_ProtocolErrors(server), _Scopes(books)])
+    server.middleware.extend([_ProtocolErrors(server), _Scopes(call_log)])
     return server
 
 
@@ -124,8 +124,8 @@ class _ProtocolErrors:
 class _Scopes:
     """Middleware: who may not call a tool does not see it either. HTTP answers 403 before, where it can tell."""
 
-    def __init__(self, books: CallLog) -> None:
-        self._books = books
+    def __init__(self, call_log: CallLog) -> None:
+        self._call_log = call_log
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         principal = principal_of(ctx.request)
@@ -142,7 +142,7 @@ class _Scopes:
         spec = _OWN_TOOLS[params["name"]]
         error = InsufficientScopeError(spec.name, scope)
         call = call_of(ctx, params.get("arguments"))
-        await self._books.enter(spec, call, error.kind, started=time.monotonic(), lacks=scope)
+        await self._call_log.record(spec, call, error.kind, started=time.monotonic(), lacks=scope)
         raise MCPError(INVALID_REQUEST, str(error), {"kind": error.kind, "scope": scope.value})
 
 

@@ -238,9 +238,9 @@ class TicketTools:
     ) -> results.CommentAdded:
         ticket, history = before
         doubt: OutcomeUnknownError | None = None
-        answer: Any = None
+        response: Any = None
         try:
-            answer = await self._api.post(
+            response = await self._api.post(
                 f"/tickets/{segment(ticket.id)}/history",
                 {"userId": author.id, "comment": new.comment},
                 idempotency_key=attempt.upstream,
@@ -249,7 +249,7 @@ class TicketTools:
             doubt = error
         _, entries = await read_back(self._api, ticket.id, said=str(doubt or "The comment was acknowledged"))
         # A repeated idempotency key is answered with the entry of the first time, which is not new.
-        acknowledged = [entry for entry in entries if entry.id == _id_of(answer)]
+        acknowledged = [entry for entry in entries if entry.id == _id_of(response)]
         equal = find_entries([*acknowledged, *added(history, entries)], user_id=author.id, comment=new.comment)
         entry = equal[0] if equal else None
         if entry is None:
@@ -356,6 +356,6 @@ class TicketTools:
         return error
 
 
-def _id_of(answer: object) -> str | None:
+def _id_of(response: object) -> str | None:
     """Return the id in the answer to a write, if it has one."""
-    return str(answer["id"]) if isinstance(answer, dict) and answer.get("id") else None
+    return str(response["id"]) if isinstance(response, dict) and response.get("id") else None

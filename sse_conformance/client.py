@@ -80,12 +80,12 @@ class ClientStream:
                 self.parser.feed(chunk)
                 for event in self.parser.events[known:]:
                     self._take(event)
-                await self._tell()
+                await self._signal()
         except httpx2.TransportError:
             pass  # the connection was cut, which also ends the stream
         finally:
             self.ended = True
-            await self._tell()
+            await self._signal()
 
     def _take(self, event: ServerSentEvent) -> None:
         if event.name != "message":
@@ -101,7 +101,7 @@ class ClientStream:
             else:
                 self._problem = "A message event contained JSON that is not an object."
 
-    async def _tell(self) -> None:
+    async def _signal(self) -> None:
         async with self._news:
             self._news.notify_all()
 

@@ -79,9 +79,9 @@ class Session:
         """Send a request and return its response, result or error."""
         message = self.next_request(method, params)
         await self.send(message)
-        return await self.answer(message["id"], method)
+        return await self.respond(message["id"], method)
 
-    def answers(self, request_id: Id) -> list[Message]:
+    def responses(self, request_id: Id) -> list[Message]:
         """Return the responses to `request_id` on the open stream; the type of the id matters."""
         return [
             one
@@ -89,9 +89,9 @@ class Session:
             if "method" not in one.value and "id" in one.value and same_id(one.value["id"], request_id)
         ]
 
-    async def answer(self, request_id: Id, what: str) -> dict[str, Any]:
+    async def respond(self, request_id: Id, what: str) -> dict[str, Any]:
         """Wait for a response to `request_id` on the open stream."""
-        found = await self.stream.until(lambda: self.answers(request_id), f"the response to {what}")
+        found = await self.stream.until(lambda: self.responses(request_id), f"the response to {what}")
         return found[0].value
 
     async def result(self, method: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:

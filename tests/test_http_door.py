@@ -58,9 +58,9 @@ def error_of(response: httpx2.Response) -> dict[str, Any]:
 
 async def failed(client: SseClient, tool: str, arguments: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """Make a call that fails; return its text, which shows nothing of the inside, and the structured error."""
-    answer = await client.request("tools/call", {"name": tool, "arguments": arguments})
-    assert not INSIDE.search(json.dumps(answer))
-    result = answer["result"]
+    response = await client.request("tools/call", {"name": tool, "arguments": arguments})
+    assert not INSIDE.search(json.dumps(response))
+    result = response["result"]
     assert result["isError"] is True
     (content,) = result["content"]
     error: dict[str, Any] = result["structuredContent"]["error"]
@@ -160,10 +160,10 @@ async def test_what_the_protocol_does_not_know_is_its_own_error(
     door: str, method: str, params: dict[str, Any], code: int
 ) -> None:
     async with sse_session(door, AS_CLIENT) as client:
-        answer = await client.request(method, params)
+        response = await client.request(method, params)
 
-    assert answer["error"]["code"] == code
-    assert not INSIDE.search(json.dumps(answer))
+    assert response["error"]["code"] == code
+    assert not INSIDE.search(json.dumps(response))
 
 
 MISTAKES: Final[dict[str, tuple[str, dict[str, Any], str, str]]] = {

@@ -87,7 +87,7 @@ async def test_the_sdks_client_of_2026_07_28_that_gives_up_has_its_call_cancelle
         await api.until_left(1, SEEN_S)
 
 
-@kills("transport/streamable_http.py", 'if record.comes_again else b""', 'if False else b""')
+@kills("transport/streamable_http.py", 'if record.reconnects else b""', 'if False else b""')
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 async def test_a_client_of_2025_11_25_that_leaves_finds_its_answer_when_it_comes_again(
     tmp_path: Path, call: tuple[str, dict[str, Any]]
@@ -118,7 +118,7 @@ async def test_a_client_of_2025_11_25_that_leaves_finds_its_answer_when_it_comes
         api.opened.set()
         rest = await http.get(f"{address}/mcp", headers=session | {"last-event-id": last_event_id})
 
-    answers = [json.loads(data) for _, _, data in parse_events(rest.content) if data]
-    assert [answer["id"] for answer in answers] == [7]
-    assert not answers[0]["result"]["isError"]
+    responses = [json.loads(data) for _, _, data in parse_events(rest.content) if data]
+    assert [answer["id"] for answer in responses] == [7]
+    assert not responses[0]["result"]["isError"]
     assert api.left == []

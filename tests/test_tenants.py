@@ -263,8 +263,8 @@ def calls(values: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
         everything = {name: values[name] for name in schema["properties"]}
         references = REFERENCES.keys() & everything
         more = [needed | {name: values[name]} for name in sorted(references - needed.keys())]
-        nobodys = everything | dict.fromkeys(references, "nobody")
-        made += [(spec.name, arguments) for arguments in (needed, *more, everything, nobodys)]
+        unowned = everything | dict.fromkeys(references, "nobody")
+        made += [(spec.name, arguments) for arguments in (needed, *more, everything, unowned)]
     return made
 
 

@@ -70,7 +70,7 @@ def create_app(
             app.state.write_check = check = WriteCheck(partial(app.state.tenants.write, DEFAULT, take_back))
             async with nullcontext() if attempts is None else attempts.run():
                 yield
-            await check.settle()
+            await check.join()
 
     def take_back(db: TenantConnection) -> None:
         idempotency.write_and_take_back(db, clock())

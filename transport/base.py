@@ -74,9 +74,9 @@ class Endpoint:
         self,
         handler: TransportHandler,
         *,
-        guard: RequestChecks,
+        checks: RequestChecks,
         auth_provider: AuthProvider,
-        gate: AccessPolicy,
+        policy: AccessPolicy,
         counter: Counter | None,
         tenants: BoundedLabels,
         trail: ThrottledAuditTrail,
@@ -84,9 +84,9 @@ class Endpoint:
     ) -> None:
         self._sunset = sunset
         self._handler = handler
-        self._guard = guard
+        self._checks = checks
         self._auth_provider = auth_provider
-        self._gate = gate
+        self._policy = policy
         self._counter = counter
         self._tenants = tenants
         self._trail = trail
@@ -99,14 +99,14 @@ class Endpoint:
             send = announcing(send, self._sunset.headers(root))
         try:
             if self._sunset is not None:
-                self._sunset.check(root)
+                self._sunset.require_open(root)
             if navigates(request):
                 await Reply(200, FOR_PEOPLE, {"content-type": "text/plain; charset=utf-8"})(scope, receive, send)
                 return
             if request.method not in self._handler.methods:
                 allowed = ", ".join(sorted(self._handler.methods))
                 raise HTTPRefusalError(405, "method", f"Use {allowed} here.", headers={"allow": allowed})
-            self._guard.check(request)
+            self._checks.check(request)
             principal = await self._auth_provider.authenticate(request)
         except AuthenticationError as error:
             later = {} if error.retry_after_s is None else {"retry-after": str(error.retry_after_s)}
@@ -120,15 +120,15 @@ class Endpoint:
             # Also what a call says that goes on without this request, as its task takes the binding with it.
             bound = structlog.contextvars.bind_contextvars(tenant=principal.tenant.id, principal=principal.id)
             try:
-                answer = await self._answer(request, principal)
-                await answer(scope, receive, send)
+                response = await self._respond(request, principal)
+                await response(scope, receive, send)
             finally:
                 structlog.contextvars.reset_contextvars(**bound)
 
-    async def _answer(self, request: Request, principal: Principal) -> ASGIApp:
+    async def _respond(self, request: Request, principal: Principal) -> ASGIApp:
         tenant = self._tenants.label(principal.tenant.id)
         try:
-            await self._gate.check_coming(principal, request.headers)
+            await self._policy.check_http_rate(principal, request.headers)
             return await self._handler.handle_request(request, principal)
         except RateLimitedError as error:
             return self._counted(errors.rate_limited(error), tenant)  # the trail says so, once a minute

@@ -79,7 +79,7 @@ def parse(body: bytes) -> tuple[list[Inbound], bool]:
 def _inbound(value: object) -> Inbound:
     if not isinstance(value, dict):
         raise MalformedMessageError("A JSON-RPC message is a JSON object.")
-    if "id" in value and not is_id(value["id"]) and not _answers_the_unreadable(value):
+    if "id" in value and not is_id(value["id"]) and not _responds_to_the_unreadable(value):
         raise MalformedMessageError(f"The id of a request must be a string or an integer, of {MAX_NAME} signs at most.")
     if len(str(value.get("method", ""))) > MAX_NAME:
         raise MalformedMessageError(f"The name of a method has {MAX_NAME} signs at most.")
@@ -110,7 +110,7 @@ def is_id(value: object) -> bool:
     return isinstance(value, int | str) and not isinstance(value, bool) and len(str(value)) <= MAX_NAME
 
 
-def _answers_the_unreadable(value: Mapping[str, Any]) -> bool:
+def _responds_to_the_unreadable(value: Mapping[str, Any]) -> bool:
     """An error answer to a message without a readable id is the one place where JSON-RPC allows null."""
     return value["id"] is None and "error" in value
 

@@ -67,7 +67,7 @@ class Cost:
 class Wait:
     """A charge that could not be paid, and the seconds until it could."""
 
-    charge: Cost
+    cost: Cost
     seconds: float
 
 
@@ -80,22 +80,22 @@ class Rates:
     tenant_read: Rate
     tenant_write: Rate
 
-    def charges(self, owner: PrincipalKey, *, writes: bool) -> tuple[Cost, Cost]:
+    def costs(self, owner: PrincipalKey, *, writes: bool) -> tuple[Cost, Cost]:
         """Return what a request of `owner` costs."""
         if writes:
             return _pair("w", owner, "write", self.write, self.tenant_write)
         return _pair("r", owner, "read", self.read, self.tenant_read)
 
-    def comings(self, owner: PrincipalKey) -> tuple[Cost, Cost]:
+    def http_costs(self, owner: PrincipalKey) -> tuple[Cost, Cost]:
         """Return what an HTTP request of `owner` costs, whatever it carries."""
-        return _pair("h", owner, "HTTP request", self._coming, self._tenant_coming)
+        return _pair("h", owner, "HTTP request", self._http_rate, self._tenant_http_rate)
 
     @cached_property
-    def _coming(self) -> Rate:
+    def _http_rate(self) -> Rate:
         return _for_calls(self.read, self.write)
 
     @cached_property
-    def _tenant_coming(self) -> Rate:
+    def _tenant_http_rate(self) -> Rate:
         return _for_calls(self.tenant_read, self.tenant_write)
 
 
@@ -122,11 +122,11 @@ class RateLimitedError(TicketServerError):
     def __init__(self, wait: Wait) -> None:
         self.retry_after_s = max(1, math.ceil(wait.seconds))
         """Whole seconds after which it would pass, if nothing else came meanwhile."""
-        self.limit = f"{'tenant' if wait.charge.is_tenants else 'principal'} {wait.charge.what}"
+        self.limit = f"{'tenant' if wait.cost.is_tenants else 'principal'} {wait.cost.what}"
         """Which limit it was, for whoever looks into it."""
-        whose = "your organisation's" if wait.charge.is_tenants else "your"
+        whose = "your organisation's" if wait.cost.is_tenants else "your"
         super().__init__(
-            f"Too many {wait.charge.what}s: {whose} limit is {wait.charge.rate.per_minute:g} a minute. "
+            f"Too many {wait.cost.what}s: {whose} limit is {wait.cost.rate.per_minute:g} a minute. "
             f"Nothing was changed; try again in {self.retry_after_s} s."
         )
 
@@ -137,6 +137,6 @@ class Buckets(Protocol):
     Both pass tests/transport/test_rate_limit.py.
     """
 
-    async def spend(self, charges: Sequence[Cost]) -> Wait | None:
+    async def consume(self, costs: Sequence[Cost]) -> Wait | None:
         """Pay all of `costs` together, or nothing: then return the longest wait. Never raises."""
         ...

@@ -50,29 +50,29 @@ class IdentityStore:
     def __init__(
         self, engine: AsyncEngine, secrets: Secrets, *, actor: str = "cli", clock: Callable[[], datetime] = utc_now
     ) -> None:
-        self._ledger = AuditedTransactions(Database(in_schema(engine)), actor=actor, clock=clock)
+        self._transactions = AuditedTransactions(Database(in_schema(engine)), actor=actor, clock=clock)
         self._secrets = secrets
-        self._write_check = WriteCheck(self._ledger.write_and_take_back)
-        self.tenants = Tenants(self._ledger, secrets)
-        self.users = Users(self._ledger)
-        self.memberships = Memberships(self._ledger)
-        self.service_accounts = ServiceAccounts(self._ledger)
-        self.keys = ApiKeys(self._ledger, secrets)
-        self.audit = AuditTable(self._ledger)
-        self.presented = CredentialLookup(self._ledger)
+        self._write_check = WriteCheck(self._transactions.write_and_take_back)
+        self.tenants = Tenants(self._transactions, secrets)
+        self.users = Users(self._transactions)
+        self.memberships = Memberships(self._transactions)
+        self.service_accounts = ServiceAccounts(self._transactions)
+        self.keys = ApiKeys(self._transactions, secrets)
+        self.audit = AuditTable(self._transactions)
+        self.credentials = CredentialLookup(self._transactions)
 
     @property
     def clock(self) -> Callable[[], datetime]:
         """Returns the current time, timezone-aware."""
-        return self._ledger.clock
+        return self._transactions.clock
 
     async def check(self) -> None:
         """Check that the database accepts writes; a result is reused for ten seconds. Raises: DatabaseBusyError."""
         await self._write_check.check()
 
-    async def settle(self) -> None:
+    async def join(self) -> None:
         """Wait for a check in progress, before the database is closed."""
-        await self._write_check.settle()
+        await self._write_check.join()
 
     async def first_key(
         self,
@@ -95,7 +95,7 @@ class IdentityStore:
             NotUsableError: the tenant or the user is disabled.
             DatabaseBusyError: nothing was changed.
         """
-        async with self._ledger.changing() as change:
+        async with self._transactions.changing() as change:
             try:
                 await queries.tenant(change.connection, tenant)
             except UnknownError:

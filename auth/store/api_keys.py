@@ -37,8 +37,8 @@ class KeyOwner:
 class ApiKeys:
     """Creates, lists, rotates and revokes keys. Every change is audited. All methods raise: DatabaseBusyError."""
 
-    def __init__(self, ledger: AuditedTransactions, secrets: Secrets) -> None:
-        self._ledger = ledger
+    def __init__(self, transactions: AuditedTransactions, secrets: Secrets) -> None:
+        self._transactions = transactions
         self._secrets = secrets
 
     async def create(
@@ -60,7 +60,7 @@ class ApiKeys:
             UnknownError: there is no such tenant, user, membership or service account.
             NotUsableError: the tenant or the owner is disabled.
         """
-        async with self._ledger.changing() as change:
+        async with self._transactions.changing() as change:
             owner, role = await _owner(change.connection, tenant, user, service_account)
             return await insert_key(
                 change, self._secrets, owner, name=name, scopes=validation.scopes(scopes, role), life=life
@@ -69,23 +69,23 @@ class ApiKeys:
     async def all(self, *, tenant: str | None = None, user: str | None = None) -> list[KeyRecord]:
         """Return the keys of a tenant, of a user, of both, or all; by tenant and age. Raises: UnknownError."""
         query = _keys().order_by(api_keys.c.tenant_id, api_keys.c.created_at, api_keys.c.public_id)
-        async with self._ledger.reading() as connection:
+        async with self._transactions.reading() as connection:
             if tenant is not None:
                 await queries.tenant(connection, tenant)
                 query = query.where(api_keys.c.tenant_id == tenant)
             if user is not None:
                 query = query.where(api_keys.c.user_id == (await queries.user(connection, user))["id"])
-            now = self._ledger.clock()
+            now = self._transactions.clock()
             return [_record(row, now) for row in (await connection.execute(query)).mappings()]
 
     async def one(self, public_id: str) -> KeyRecord:
         """Return a key. Raises: UnknownKeyError."""
-        async with self._ledger.reading() as connection:
-            return await _read(connection, public_id, self._ledger.clock())
+        async with self._transactions.reading() as connection:
+            return await _read(connection, public_id, self._transactions.clock())
 
     async def revoke(self, public_id: str) -> KeyRecord:
         """Revoke a key at once; instances that cached it follow when their cache expires. Raises: UnknownKeyError."""
-        async with self._ledger.changing() as change:
+        async with self._transactions.changing() as change:
             key = await queries.key(change.connection, public_id)
             if key["revoked_at"] is None:
                 await _set(change, public_id, revoked_at=change.now)
@@ -101,7 +101,7 @@ class ApiKeys:
             InvalidInputError: a duration is out of range.
         """
         overlap = validation.overlap(overlap)
-        async with self._ledger.changing() as change:
+        async with self._transactions.changing() as change:
             old = await queries.key(change.connection, public_id)
             if old["revoked_at"] is not None or old["expires_at"] <= change.now:
                 raise NotUsableError(f"Key {public_id} is revoked or expired: create a new one instead.")

@@ -51,8 +51,8 @@ _REHASH: Final = (
 class CredentialLookup:
     """The queries of a running server. All methods raise: DatabaseBusyError."""
 
-    def __init__(self, ledger: AuditedTransactions) -> None:
-        self._ledger = ledger
+    def __init__(self, transactions: AuditedTransactions) -> None:
+        self._transactions = transactions
 
     async def key(self, public_id: str) -> StoredKey | None:
         """Return the stored key, in one statement, or None."""
@@ -79,7 +79,7 @@ class CredentialLookup:
             )
             .where(api_keys.c.public_id == public_id)
         )
-        async with self._ledger.reading() as connection:
+        async with self._transactions.reading() as connection:
             row = (await connection.execute(query)).mappings().one_or_none()
         if row is None:
             return None
@@ -105,14 +105,14 @@ class CredentialLookup:
             for key, use in in_order
             if use.old is not None and use.new is not None
         ]
-        async with self._ledger.changing() as change:
+        async with self._transactions.changing() as change:
             await change.connection.execute(_NOTE_USE, used)
             if rehashed:
                 await change.connection.execute(_REHASH, rehashed)
 
     async def upstream(self, tenant: str) -> StoredUpstream | None:
         """Return the ticket API of a tenant, or None if there is no such tenant."""
-        async with self._ledger.reading() as connection:
+        async with self._transactions.reading() as connection:
             row = (await connection.execute(select(tenants).where(tenants.c.id == tenant))).mappings().one_or_none()
         if row is None:
             return None

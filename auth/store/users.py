@@ -22,8 +22,8 @@ class Users:
     `who` is an e-mail address or an id (`usr_…`).
     """
 
-    def __init__(self, ledger: AuditedTransactions) -> None:
-        self._ledger = ledger
+    def __init__(self, transactions: AuditedTransactions) -> None:
+        self._transactions = transactions
 
     async def add(self, email: str, *, name: str | None = None) -> UserRecord:
         """Add a user, who is not yet a member of any tenant; the name defaults to the address.
@@ -32,12 +32,12 @@ class Users:
             InvalidInputError: the address or the name is invalid.
             AlreadyExistsError: another user has the address.
         """
-        async with self._ledger.changing() as change:
+        async with self._transactions.changing() as change:
             return _user(await insert_user(change, email, name))
 
     async def all(self) -> list[UserRecord]:
         """Return every user, by address."""
-        async with self._ledger.reading() as connection:
+        async with self._transactions.reading() as connection:
             return [_user(row) for row in (await connection.execute(select(users).order_by(users.c.email))).mappings()]
 
     async def disable(self, who: str) -> UserRecord:
@@ -57,7 +57,7 @@ class Users:
             AlreadyExistsError: the identity already belongs to a user.
         """
         issuer, subject = validation.label(issuer, "issuer", 300), validation.label(subject, "subject", 300)
-        async with self._ledger.changing() as change:
+        async with self._transactions.changing() as change:
             row = await queries.user(change.connection, who)
             identity = {"issuer": issuer, "subject": subject, "user_id": row["id"], "created_at": change.now}
             try:
@@ -69,7 +69,7 @@ class Users:
             change.record("identity_added", what=row["id"], detail=issuer)
 
     async def _switch(self, who: str, *, on: bool) -> UserRecord:
-        async with self._ledger.changing() as change:
+        async with self._transactions.changing() as change:
             row = await queries.user(change.connection, who)
             await switch(change, users, row, "user", on=on)
             return _user(await queries.user(change.connection, row["id"]))
@@ -78,8 +78,8 @@ class Users:
 class Memberships:
     """Sets, removes and lists memberships. Every change is audited. All methods raise: DatabaseBusyError."""
 
-    def __init__(self, ledger: AuditedTransactions) -> None:
-        self._ledger = ledger
+    def __init__(self, transactions: AuditedTransactions) -> None:
+        self._transactions = transactions
 
     async def set(self, who: str, tenant: str, *, role: str, ticket_user: str | None = None) -> MembershipRecord:
         """Make a user a member of a tenant, or change their membership.
@@ -94,7 +94,7 @@ class Memberships:
         as_role, given = validation.role(role), {}
         if ticket_user is not None:
             given["ticket_user"] = validation.ticket_user(ticket_user)
-        async with self._ledger.changing() as change:
+        async with self._transactions.changing() as change:
             row = await queries.user(change.connection, who)
             await queries.tenant(change.connection, tenant)
             await put_membership(change, row, tenant, as_role, **given)
@@ -105,7 +105,7 @@ class Memberships:
 
     async def remove(self, who: str, tenant: str) -> None:
         """End a membership; the user's keys for the tenant are refused from now on. Raises: UnknownError."""
-        async with self._ledger.changing() as change:
+        async with self._transactions.changing() as change:
             row = await queries.user(change.connection, who)
             await queries.tenant(change.connection, tenant)
             await queries.role_of_member(change.connection, row, tenant)
@@ -115,7 +115,7 @@ class Memberships:
 
     async def all(self, *, tenant: str | None = None) -> list[MembershipRecord]:
         """Return the members of one tenant or of all, by tenant and address. Raises: UnknownTenantError."""
-        async with self._ledger.reading() as connection:
+        async with self._transactions.reading() as connection:
             if tenant is None:
                 return await _members(connection)
             await queries.tenant(connection, tenant)

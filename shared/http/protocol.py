@@ -62,9 +62,9 @@ class Connections(ServerState):
         self._idle: dict[BoundedProtocol, None] = {}  # the oldest first
         self._held = 0
 
-    def enter(self, new: "BoundedProtocol") -> None:
+    def add(self, new: "BoundedProtocol") -> None:
         """Take a new connection, which owes a head; cut it or another one where there are too many."""
-        self.owes(new)
+        self.mark_unfinished(new)
         self._of_network[new.network] += 1
         if self._counts_addresses and new.network and self._of_network[new.network] > self._most // ADDRESS_SHARE:
             new.cut()
@@ -81,25 +81,25 @@ class Connections(ServerState):
         if len(self.connections) > self._places:
             new.serve_health_only()
 
-    def leave(self, one: "BoundedProtocol") -> None:
+    def remove(self, one: "BoundedProtocol") -> None:
         """Forget a connection that has ended."""
-        self.works(one)
+        self.mark_active(one)
         self.hold(one, 0)
         self._of_network[one.network] -= 1
         if not self._of_network[one.network]:
             del self._of_network[one.network]
 
-    def owes(self, one: "BoundedProtocol") -> None:
+    def mark_unfinished(self, one: "BoundedProtocol") -> None:
         """Note that its client has to finish a request, from now on."""
         self._idle.pop(one, None)
         self._unfinished.setdefault(one, time.monotonic())
 
-    def rests(self, one: "BoundedProtocol") -> None:
+    def mark_idle(self, one: "BoundedProtocol") -> None:
         """Note that neither side owes the other anything."""
         self._unfinished.pop(one, None)
         self._idle[one] = None
 
-    def works(self, one: "BoundedProtocol") -> None:
+    def mark_active(self, one: "BoundedProtocol") -> None:
         """Note that it has a request in flight, or has ended."""
         self._unfinished.pop(one, None)
         self._idle.pop(one, None)
@@ -122,7 +122,7 @@ class Connections(ServerState):
             oldest, since = next(iter(self._unfinished.items()))
             if since > latest:
                 break
-            self.works(oldest)  # it gets no other chance
+            self.mark_active(oldest)  # it gets no other chance
             oldest.refuse(408, "head_too_slow", f"A request's head must arrive within {HEAD_S:g} s.")
 
 
@@ -145,11 +145,11 @@ class BoundedProtocol(HttpToolsProtocol):
         """Count the connection."""
         super().connection_made(transport)
         self.network = counted_as(self.client[0]) if self.client is not None else ""
-        self.server_state.enter(self)
+        self.server_state.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
-        self.server_state.leave(self)
+        self.server_state.remove(self)
         super().connection_lost(exc)
         self._unset_keepalive_if_required()  # uvicorn keeps the timer, and with it everything, when a client resets
 
@@ -159,7 +159,7 @@ class BoundedProtocol(HttpToolsProtocol):
         Only what the parser has nothing to show for counts, so a short head before a large body does not.
         """
         if self.server_state.is_idle(self):
-            self.server_state.owes(self)
+            self.server_state.mark_unfinished(self)
         while data and not self.transport.is_closing():
             room = MAX_HEAD_BYTES - self.held
             piece, data = data[:room], data[room:]
@@ -187,7 +187,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """
         self._has_progressed = True
         self._unanswered += 1
-        self.server_state.works(self)
+        self.server_state.mark_active(self)
         super().on_headers_complete()
         self.flow.resume_reading()
 
@@ -213,9 +213,9 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._unanswered or self.transport.is_closing():
             return
         if self._is_receiving:
-            self.server_state.owes(self)
+            self.server_state.mark_unfinished(self)
         else:
-            self.server_state.rests(self)
+            self.server_state.mark_idle(self)
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is not HTTP, unless the connection was cut for another reason."""
@@ -240,7 +240,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def cut(self) -> None:
         """Close the connection at once, whatever it still had to send."""
-        self.server_state.works(self)
+        self.server_state.mark_active(self)
         self.server_state.hold(self, 0)
         self.server_state.connections.discard(self)  # now, not in the next turn of the loop: others come in this one
         self.transport.abort()

@@ -51,7 +51,7 @@ class CallLog:
         self._counter = counter
         self._tenants = BoundedLabels(MAX_TENANTS)
 
-    async def enter(
+    async def record(
         self, spec: ToolSpec, call: ToolCall, outcome: str, *, started: float, lacks: Scope | None = None
     ) -> None:
         """Take down a call that has ended.

@@ -1,4 +1,4 @@
-"""Whose tools answer a call: there is one desk for each tenant, with its own way to its own ticket API.
+"""Whose tools answer a call: there is one connected for each tenant, with its own way to its own ticket API.
 
 Nothing of one tenant is shared with another: neither connections nor cookies, nor the lists that ids are checked
 against. The directory of tenants is asked again every half minute, so that a new address or key needs no restart.
@@ -30,7 +30,7 @@ MAX_CONNECTED: Final = 200
 class ToolsProvider(Protocol):
     """Lends tools to whoever calls; `SingleToolsProvider` and `TenantToolsProvider` pass tests/shared/mcp_tools/test_tenant_tools.py."""
 
-    def lend(self, caller: Principal | None) -> AbstractAsyncContextManager[TicketTools]:
+    def acquire(self, caller: Principal | None) -> AbstractAsyncContextManager[TicketTools]:
         """Lend the tools of `caller`, None over STDIO, for one call. Raises: TicketServerError: there are none now."""
         ...
 
@@ -42,7 +42,7 @@ class SingleToolsProvider:
         self._tools = tools
 
     @asynccontextmanager
-    async def lend(self, caller: Principal | None) -> AsyncGenerator[TicketTools]:  # noqa: ARG002 - that is its point
+    async def acquire(self, caller: Principal | None) -> AsyncGenerator[TicketTools]:  # noqa: ARG002 - that is its point
         """Lend them."""
         yield self._tools
 
@@ -63,7 +63,7 @@ class _TenantEntry:
 
     asking: asyncio.Lock = field(default_factory=asyncio.Lock)
     callers: int = 0
-    desk: _ConnectedTools | None = None
+    connected: _ConnectedTools | None = None
     asked_at: float = -math.inf
 
 
@@ -92,7 +92,7 @@ class TenantToolsProvider:
         self._tools = tools
         self._most = most
         self._clock = clock
-        self._places: OrderedDict[str, _TenantEntry] = OrderedDict()
+        self._entries: OrderedDict[str, _TenantEntry] = OrderedDict()
         self._open: dict[_ConnectedTools, None] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -103,40 +103,40 @@ class TenantToolsProvider:
             try:
                 yield
             finally:
-                for desk in self._open:
-                    stack.push_async_exit(desk.api)
+                for connected in self._open:
+                    stack.push_async_exit(connected.api)
                 await asyncio.gather(*self._closing)
 
     @asynccontextmanager
-    async def lend(self, caller: Principal | None) -> AsyncGenerator[TicketTools]:
+    async def acquire(self, caller: Principal | None) -> AsyncGenerator[TicketTools]:
         """Lend the tools of the caller's tenant; a call that has begun ends with them, whatever is changed meanwhile.
 
         Raises:
             TicketServerError: the directory says so, or does not answer.
         """
         tenant = DEFAULT_TENANT if caller is None else caller.tenant
-        place = self._places.setdefault(tenant.id, _TenantEntry())
-        self._places.move_to_end(tenant.id)
-        place.callers += 1
+        entry = self._entries.setdefault(tenant.id, _TenantEntry())
+        self._entries.move_to_end(tenant.id)
+        entry.callers += 1
         self._make_room()
         try:
-            desk = await self._desk_of(tenant, place)
-            desk.calls += 1
+            connected = await self._connected_tools(tenant, entry)
+            connected.calls += 1
             try:
-                yield desk.tools
+                yield connected.tools
             finally:
-                desk.calls -= 1
-                self._close_if_done(desk)
+                connected.calls -= 1
+                self._close_if_done(connected)
         finally:
-            place.callers -= 1
+            entry.callers -= 1
 
-    async def _desk_of(self, tenant: Tenant, place: _TenantEntry) -> _ConnectedTools:
+    async def _connected_tools(self, tenant: Tenant, entry: _TenantEntry) -> _ConnectedTools:
         """Return the desk as the directory knew it at most `ASK_AGAIN_S` ago; without its word, none."""
         try:
-            async with asyncio.timeout(ASK_S), place.asking:  # whoever waited finds what the first one brought
-                if place.desk is None or self._clock() - place.asked_at >= ASK_AGAIN_S:
-                    place.desk = await self._ask(tenant, place)
-                return place.desk
+            async with asyncio.timeout(ASK_S), entry.asking:  # whoever waited finds what the first one brought
+                if entry.connected is None or self._clock() - entry.asked_at >= ASK_AGAIN_S:
+                    entry.connected = await self._ask(tenant, entry)
+                return entry.connected
         except TimeoutError:
             log.warning("directory_late", tenant=tenant.id)
             raise UpstreamUnavailableError(
@@ -144,38 +144,38 @@ class TenantToolsProvider:
                 "again in a moment."
             ) from None
 
-    async def _ask(self, tenant: Tenant, place: _TenantEntry) -> _ConnectedTools:
-        asked_at, old = self._clock(), place.desk
+    async def _ask(self, tenant: Tenant, entry: _TenantEntry) -> _ConnectedTools:
+        asked_at, old = self._clock(), entry.connected
         upstream = await self._directory.upstream_of(tenant)
         if old is not None and old.upstream == upstream:
-            place.asked_at = asked_at
+            entry.asked_at = asked_at
             return old
         api = await self._connect(tenant, upstream).__aenter__()
-        desk = _ConnectedTools(upstream, api, self._tools(api))
-        self._open[desk] = None
-        place.asked_at = asked_at
+        connected = _ConnectedTools(upstream, api, self._tools(api))
+        self._open[connected] = None
+        entry.asked_at = asked_at
         if old is not None:
             old.is_replaced = True
             self._close_if_done(old)
-        return desk
+        return connected
 
     def _make_room(self) -> None:
         """Let go of the tenants that called longest ago, and do not call now."""
-        spare = len(self._places) - self._most
+        spare = len(self._entries) - self._most
         if spare <= 0:
             return
-        idle = [tenant for tenant, place in self._places.items() if not place.callers]
+        idle = [tenant for tenant, entry in self._entries.items() if not entry.callers]
         for tenant in idle[:spare]:
-            desk = self._places.pop(tenant).desk
-            if desk is not None:
-                desk.is_replaced = True
-                self._close_if_done(desk)
+            connected = self._entries.pop(tenant).connected
+            if connected is not None:
+                connected.is_replaced = True
+                self._close_if_done(connected)
 
-    def _close_if_done(self, desk: _ConnectedTools) -> None:
+    def _close_if_done(self, connected: _ConnectedTools) -> None:
         """Close a replaced desk after its last call, in a task of its own: no caller waits for it."""
-        if desk.calls or not desk.is_replaced:
+        if connected.calls or not connected.is_replaced:
             return
-        del self._open[desk]
-        closing = asyncio.create_task(desk.api.__aexit__(None, None, None))
+        del self._open[connected]
+        closing = asyncio.create_task(connected.api.__aexit__(None, None, None))
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)

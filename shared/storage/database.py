@@ -140,7 +140,7 @@ class ConnectionSlots:
     def __init__(self, count: int) -> None:
         self._free = asyncio.Semaphore(count)  # whose waiters go before newcomers
 
-    async def take(self) -> None:
+    async def acquire(self) -> None:
         """Wait for a place, at most `BUSY_TIMEOUT_S`; `leave` gives it back. Raises: DatabaseBusyError."""
         if not self._free.locked():
             await self._free.acquire()  # at once
@@ -151,7 +151,7 @@ class ConnectionSlots:
         except TimeoutError as error:
             raise DatabaseBusyError from error
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """Give a place back, to the caller that has waited longest."""
         self._free.release()
 
@@ -161,7 +161,7 @@ class Database:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
-        self._places = ConnectionSlots(CONNECTIONS[engine.dialect.name])
+        self._slots = ConnectionSlots(CONNECTIONS[engine.dialect.name])
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -180,7 +180,7 @@ class Database:
 
     @asynccontextmanager
     async def _transaction(self, sqlite_begin: str) -> AsyncIterator[AsyncConnection]:
-        await self._places.take()
+        await self._slots.acquire()
         try:
             with busy_as_error():
                 async with self.engine.connect() as connection:
@@ -188,7 +188,7 @@ class Database:
                     async with connection.begin():
                         yield connection
         finally:
-            self._places.leave()
+            self._slots.release()
 
 
 @contextmanager

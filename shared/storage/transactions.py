@@ -40,7 +40,7 @@ class Transactions(ABC):
     """A bounded pool of connections, given out in order. All methods raise: DatabaseBusyError."""
 
     def __init__(self, places: int) -> None:
-        self._places = ConnectionSlots(places)
+        self._slots = ConnectionSlots(places)
         self._running: set[asyncio.Future[Any]] = set()
 
     async def read(self, work: Work[T]) -> T:
@@ -72,7 +72,7 @@ class Transactions(ABC):
             await asyncio.wait(self._running)
 
     async def _begin(self, work: Work[T], *, writes: bool) -> tuple[asyncio.Future[T], Callable[[], object]]:
-        await self._places.take()
+        await self._slots.acquire()
         future, stop = self._start(work, writes=writes)
         self._running.add(future)
         future.add_done_callback(self._end)
@@ -80,7 +80,7 @@ class Transactions(ABC):
 
     def _end(self, future: asyncio.Future[Any]) -> None:
         self._running.discard(future)
-        self._places.leave()
+        self._slots.release()
 
     @abstractmethod
     def _start(self, work: Work[T], *, writes: bool) -> tuple[asyncio.Future[T], Callable[[], object]]:

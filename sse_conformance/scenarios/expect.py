@@ -43,9 +43,9 @@ def expect_202(reply: HTTPResponse, what: str) -> None:
         raise NotConformingError(f"{what} was answered {reply.status}, not 202.")
 
 
-def error_code(answer: dict[str, Any]) -> object:
+def error_code(response: dict[str, Any]) -> object:
     """Return the code of an error response, None for anything else."""
-    error = answer.get("error")
+    error = response.get("error")
     return error.get("code") if isinstance(error, dict) else None
 
 
@@ -87,7 +87,7 @@ async def start_listening(session: Session) -> dict[str, Any]:
     request = session.next_request("subscriptions/listen", {**MODERN, "notifications": {"toolsListChanged": True}})
     await session.send(request)
     await session.stream.until(
-        lambda: acknowledged(session) or session.answers(request["id"]), "the response to subscriptions/listen"
+        lambda: acknowledged(session) or session.responses(request["id"]), "the response to subscriptions/listen"
     )
     if not acknowledged(session):
         raise NotApplicableError("The server has no request that is sure to run for long (subscriptions/listen).")

@@ -38,14 +38,14 @@ async def an_unknown_session_is_404(client: Client) -> None:
 @scenario(Level.PROMISE, "S1")
 async def a_foreign_session_is_the_same_404(client: Client) -> None:
     """Somebody else's session cannot be told from one that never was."""
-    other = somebody_else(client)
+    other = other_client(client)
     session = await open_session(client)
     ping = session.next_request("ping")
     foreign = await session.post(ping, credentials=other)
     unknown = await session.post(ping, url=another_session(session.url), credentials=other)
     await session.settle()
     expect_refusal(foreign, "A message for somebody else's session", 404)
-    if session.answers(ping["id"]):
+    if session.responses(ping["id"]):
         raise NotConformingError("A message for somebody else's session was served.")
     if _shown(foreign) != _shown(unknown):
         raise NotConformingError("Somebody else's session is refused otherwise than an unknown one.")
@@ -55,7 +55,7 @@ def _shown(reply: HTTPResponse) -> tuple[int, bytes, str | None]:
     return reply.status, reply.body, reply.headers.get("content-type")
 
 
-def somebody_else(client: Client) -> Mapping[str, str]:
+def other_client(client: Client) -> Mapping[str, str]:
     """Return the credentials of somebody else. Raises: NotApplicableError when none were given."""
     if client.target.other_headers is None:
         raise NotApplicableError("It needs credentials of somebody else: add --other-header.")

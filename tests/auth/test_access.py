@@ -21,9 +21,9 @@ def request(key: str | None) -> HTTPConnection:
     return HTTPConnection({"type": "http", "headers": headers, "client": ("192.0.2.1", 1)})
 
 
-async def status(callers: Access, key: str | None) -> int:
+async def status(access: Access, key: str | None) -> int:
     try:
-        await callers.provider.authenticate(request(key))
+        await access.provider.authenticate(request(key))
     except AuthenticationError as error:
         return error.status
     return 200

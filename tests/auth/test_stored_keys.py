@@ -27,7 +27,7 @@ class Queries:
     def __init__(self, store: IdentityStore, monkeypatch: pytest.MonkeyPatch) -> None:
         self.asked: list[str] = []
         self.is_away = False
-        ask = store.presented.key
+        ask = store.credentials.key
 
         async def counting(public_id: str) -> object:
             self.asked.append(public_id)
@@ -35,7 +35,7 @@ class Queries:
                 raise DatabaseBusyError
             return await ask(public_id)
 
-        monkeypatch.setattr(store.presented, "key", counting)
+        monkeypatch.setattr(store.credentials, "key", counting)
 
 
 @pytest.fixture
@@ -293,8 +293,8 @@ async def test_without_the_store_known_keys_go_on_for_thirty_seconds(
 
 
 async def test_a_database_that_is_not_there_lets_nobody_in(clock: Clock) -> None:
-    nobody_listens = resolve_url("postgresql://user:secret@127.0.0.1:9/none")
-    async with open_engine(nobody_listens) as engine:
+    no_one_listens = resolve_url("postgresql://user:secret@127.0.0.1:9/none")
+    async with open_engine(no_one_listens) as engine:
         provider = StoredKeyAuthProvider(IdentityStore(engine, SECRETS), SECRETS, seconds=clock.seconds)
 
         assert (await refusal_of(provider, ("x-api-key", new_key().text))).status == 503
@@ -359,7 +359,7 @@ async def test_more_questions_than_the_store_can_bear_are_refused(
 
 
 async def test_what_is_remembered_has_a_bound(provider: StoredKeyAuthProvider) -> None:
-    answers = provider._keys._answers
+    answers = provider._keys._values
     assert answers.max_entries == MOST_ANSWERS
     answers.max_entries = 3
     for _ in range(5):
@@ -389,7 +389,7 @@ async def test_a_store_that_takes_no_notes_harms_nobody(
         raise DatabaseBusyError
 
     await enter(provider, key.text)
-    monkeypatch.setattr(store.presented, "note_uses", fails)
+    monkeypatch.setattr(store.credentials, "note_uses", fails)
     await provider.note_uses()
 
     assert await is_let_in(provider, key.text)

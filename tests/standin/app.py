@@ -77,10 +77,10 @@ class Express:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         request = Request(scope, receive)
-        response = self.answer(request, await request.body())
+        response = self.response(request, await request.body())
         await response(scope, receive, send)
 
-    def answer(self, request: Request, raw: bytes) -> Response:
+    def response(self, request: Request, raw: bytes) -> Response:
         """Run the middlewares in their order: body, key, route."""
         path = str(request.scope["raw_path"], "latin-1")
         try:

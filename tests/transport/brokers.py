@@ -14,13 +14,13 @@ MakeBroker = Callable[..., Awaitable[SessionBroker]]
 class Quiet:
     """Wants to know nothing."""
 
-    def ended(self, session: str) -> None:
+    def on_session_ended(self, session: str) -> None:
         pass
 
-    def dropped(self) -> None:
+    def on_response_dropped(self) -> None:
         pass
 
-    async def told(self, note: InstanceMessage) -> None:
+    async def on_message(self, message: InstanceMessage) -> None:
         pass
 
 
@@ -31,25 +31,25 @@ async def opened(broker: SessionBroker, owner: tuple[str, str] = ME, *, reconnec
 
 
 async def admit(broker: SessionBroker, session: SessionRecord, calls: Sequence[RequestClaim]) -> list[ClaimStatus]:
-    return (await broker.admit(session.id, session.owner, session.wire, calls))[1]
+    return (await broker.claim(session.id, session.owner, session.wire, calls))[1]
 
 
 async def attached(broker: SessionBroker, session: str, after: int | None = None) -> StreamReader:
-    attachment = await broker.attach(session, after=after)
-    assert attachment is not None
-    return attachment
+    reader = await broker.attach(session, after=after)
+    assert reader is not None
+    return reader
 
 
-async def texts(attachment: StreamReader) -> list[bytes]:
+async def texts(reader: StreamReader) -> list[bytes]:
     async with asyncio.timeout(5):
-        return [event.text() for event in await attachment.events()]
+        return [event.text() for event in await reader.events()]
 
 
 PING = RequestClaim(1, b"digest")
 
 
-async def news(attachment: StreamReader) -> list[bytes]:
+async def news(reader: StreamReader) -> list[bytes]:
     """Return what comes next, however often the stream is to look around before."""
-    while not (received := await texts(attachment)):
+    while not (received := await texts(reader)):
         pass
     return received

@@ -64,7 +64,7 @@ class KeyPerPerson(AuthProvider):
 
 def a_place() -> StreamSlot:
     """Return the place of a stream that is served by hand."""
-    return OpenStreams(LocalStreamCounts(), KeyPerPerson(), most=100).enter(Principal("me"))
+    return OpenStreams(LocalStreamCounts(), KeyPerPerson(), most=100).new_slot(Principal("me"))
 
 
 @dataclass

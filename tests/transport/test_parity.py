@@ -86,8 +86,8 @@ async def sdk_loop() -> AsyncGenerator[Ask]:
         if "id" not in message:
             return None
         while True:
-            answer = (await from_server.receive()).message
-            said: Message = answer.model_dump(by_alias=True, mode="json", exclude_unset=True)
+            response = (await from_server.receive()).message
+            said: Message = response.model_dump(by_alias=True, mode="json", exclude_unset=True)
             if "method" not in said:
                 return said
 
@@ -111,7 +111,7 @@ async def our_engine(*, forgetful: bool) -> AsyncGenerator[Ask]:
     """Ask our engine; a forgetful one has to rebuild its kernel from the session's record for every message."""
     limits = Limits()
     broker = InMemoryBroker(limits)
-    engine = Dispatcher(gated_server()[0], broker, limits=limits)
+    dispatcher = Dispatcher(gated_server()[0], broker, limits=limits)
     session = SessionRecord(id=new_session_id(), owner=("default", "me"), wire="sse")
     await broker.open(session)
     stream = await broker.attach(session.id)
@@ -120,9 +120,9 @@ async def our_engine(*, forgetful: bool) -> AsyncGenerator[Ask]:
 
     async def say(message: Message) -> Message | None:
         if forgetful:
-            engine.ended(session.id)
+            dispatcher.on_session_ended(session.id)
         inbound, _ = parse(json.dumps(message).encode())
-        await engine.receive(session.id, inbound, caller, kind="sse")
+        await dispatcher.submit(session.id, inbound, caller, kind="sse")
         if "id" not in message:
             return None
         while True:
@@ -131,7 +131,7 @@ async def our_engine(*, forgetful: bool) -> AsyncGenerator[Ask]:
                 if "method" not in said:
                     return said
 
-    async with engine.run():
+    async with dispatcher.run():
         with anyio.fail_after(20):
             yield say
 
@@ -216,26 +216,26 @@ async def test_a_probe_of_one_era_does_not_lock_the_session_to_it() -> None:
     ]
     _, ours = await both(script[:2], forgetful=False)
     async with our_engine(forgetful=False) as say:
-        answers = [await say(message | {"id": n}) for n, message in enumerate(script)]
+        responses = [await say(message | {"id": n}) for n, message in enumerate(script)]
     assert ours[0] is not None
-    assert all(answer is not None and "result" in answer for answer in answers)
+    assert all(response is not None and "result" in response for response in responses)
 
 
 async def test_a_session_rebuilt_from_its_record_still_knows_its_client() -> None:
     async with our_engine(forgetful=True) as say:
         await say({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": initialize_params()})
-        answer = await say(ask("tools/call", {"name": "which_client", "arguments": {}}) | {"id": 2})
-    assert answer is not None
-    assert answer["result"]["content"][0]["text"] == initialize_params()["clientInfo"]["name"]
+        response = await say(ask("tools/call", {"name": "which_client", "arguments": {}}) | {"id": 2})
+    assert response is not None
+    assert response["result"]["content"][0]["text"] == initialize_params()["clientInfo"]["name"]
 
 
 @kills("transport/dispatch/dispatcher.py", "await this.done.wait()  # else", "pass  # else")
 async def test_initialize_has_taken_effect_when_its_post_returns() -> None:
     broker = InMemoryBroker()
-    engine = Dispatcher(gated_server()[0], broker, limits=Limits())
+    dispatcher = Dispatcher(gated_server()[0], broker, limits=Limits())
     session = SessionRecord(id=new_session_id(), owner=("default", "me"), wire="sse")
     await broker.open(session)
-    async with engine.run():
+    async with dispatcher.run():
         inbound, _ = parse(json.dumps(ask("initialize", initialize_params()) | {"id": 1}).encode())
-        await engine.receive(session.id, inbound, Caller(Principal("me"), {}), kind="sse")
+        await dispatcher.submit(session.id, inbound, Caller(Principal("me"), {}), kind="sse")
         assert session.version == "2025-11-25"

@@ -22,7 +22,7 @@ def methods(messages: Iterable[dict[str, Any]]) -> list[str]:
     return [message["method"] for message in messages if "method" in message]
 
 
-@kills("transport/sse.py", "or await self._recognise(coming, stream)", "")
+@kills("transport/sse.py", "or await self._recognise(connect, stream)", "")
 async def test_a_client_gets_its_session_back_with_what_it_missed() -> None:
     async with bench() as at, httpx2.AsyncClient(base_url=at.url, timeout=20) as http:
         client = SseClient(http, ME)
@@ -33,12 +33,12 @@ async def test_a_client_gets_its_session_back_with_what_it_missed() -> None:
         at.gates.open["g"].set()
         async with open_stream(client, AGAIN):
             assert client.endpoints[0] == client.endpoints[1]
-            assert (await client.answer("missed"))["result"]["isError"] is False
+            assert (await client.response("missed"))["result"]["isError"] is False
             assert (await client.call("echo", text="x"))["isError"] is False
     assert at.gates.ran["g"] == 1
 
 
-@kills("transport/sessions/event_log.py", "or (event.kind is Kind.ANSWER and event.written_at >= written_since)", "")
+@kills("transport/sessions/event_log.py", "or (event.kind is Kind.RESPONSE and event.written_at >= written_since)", "")
 @kills("transport/sessions/valkey/lua/common.lua", "[ANSWER] = after or certain,", "[ANSWER] = after or delivered,")
 async def test_what_was_written_may_have_been_lost_so_answers_come_again_and_notifications_do_not() -> None:
     async with bench() as at, httpx2.AsyncClient(base_url=at.url, timeout=20) as http:
@@ -46,11 +46,11 @@ async def test_what_was_written_may_have_been_lost_so_answers_come_again_and_not
         async with open_stream(client):
             await client.initialize()
             await client.post(call("a", "report", {"progressToken": "p"}, steps=2))
-            await client.answer("a")
-        await until(lambda: not at.transport.figures()["streams"])
+            await client.response("a")
+        await until(lambda: not at.transport.stats()["streams"])
         seen = len(client.received)
         async with open_stream(client, AGAIN):
-            await client.until(lambda: len(client.answers("a")) == 2)
+            await client.until(lambda: len(client.responses("a")) == 2)
     assert set(methods(client.received[seen:])) == {"ping"}
 
 
@@ -75,8 +75,8 @@ async def test_two_clients_of_one_key_with_the_same_ids_are_told_apart() -> None
                 await client.initialize()
                 await client.post(call("same id", "fill", size=len(name)))
             async with open_stream(client, AGAIN):
-                answer = await client.answer("same id")
-                assert len(answer["result"]["content"][0]["text"]) == len(name)
+                response = await client.response("same id")
+                assert len(response["result"]["content"][0]["text"]) == len(name)
 
         async with asyncio.TaskGroup() as tasks:
             for number, client in enumerate(clients):
@@ -92,7 +92,7 @@ async def test_the_older_stream_ends_when_its_client_is_recognised_on_a_new_one(
             assert again.endpoint == client.endpoint
 
 
-@kills("transport/dispatch/context.py", "else note.owner == self.owner", "else True")
+@kills("transport/dispatch/context.py", "else message.owner == self.owner", "else True")
 @pytest.mark.parametrize("who", [YOU, None], ids=["answered by another principal", "not answered"])
 async def test_a_client_that_is_not_recognised_gets_a_new_initialized_session(
     who: dict[str, str] | None, monkeypatch: pytest.MonkeyPatch
@@ -100,7 +100,7 @@ async def test_a_client_that_is_not_recognised_gets_a_new_initialized_session(
     async with bench() as at, sse_session(at.url, ME) as mine, sse_session(at.url, YOU) as yours:
         again = SseClient(mine.http, ME)
         again.endpoints = list((mine if who is None else yours).endpoints)
-        again.answers_pings = False
+        again.responds_to_pings = False
         stream = asyncio.create_task(new_session(again))
         await again.until(lambda: methods(again.received))
         if who is not None:
@@ -124,7 +124,7 @@ async def test_who_leaves_while_being_asked_gets_no_session(monkeypatch: pytest.
             async for line in response.aiter_lines():
                 if "ping" in line:
                     break
-        await until(lambda: not at.transport._engine.channel._waiters)
+        await until(lambda: not at.transport._dispatcher.channel._waiters)
         async with http.stream("GET", "/sse", headers=ME) as first:
             assert first.status_code == 200
 

@@ -40,13 +40,13 @@ async def write_once(request: Request, key: str | None, body: RequestModel, stat
             known = idempotency.claim(db, key, _fingerprint(request, body), now)
             if known is not None:
                 return known
-        answer = work(db, now).model_dump_json()
+        response = work(db, now).model_dump_json()
         if key is not None:
-            idempotency.settle(db, key, status, answer)
-        return status, answer
+            idempotency.settle(db, key, status, response)
+        return status, response
 
-    answered, answer = await tenants.write(request.state.tenant, once)
-    return Response(answer, answered, media_type="application/json")
+    responded, response = await tenants.write(request.state.tenant, once)
+    return Response(response, responded, media_type="application/json")
 
 
 def _fingerprint(request: Request, body: RequestModel) -> str:

@@ -56,11 +56,11 @@ class Address(NamedTuple):
 class Channel(Protocol):
     """A way to a client."""
 
-    async def tell(self, to: Address, method: str, params: Mapping[str, Any] | None) -> None:
+    async def notify(self, to: Address, method: str, params: Mapping[str, Any] | None) -> None:
         """Send a notification. Never raises: the SDK's handlers do not expect it."""
         ...
 
-    async def ask(
+    async def send_request(
         self, to: Address, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None
     ) -> dict[str, Any]:
         """Send a request and return its answer. Raises: MCPError."""
@@ -77,8 +77,8 @@ class _Waiter:
     arrived: anyio.Event = field(default_factory=anyio.Event)
     outcome: dict[str, Any] | ErrorData | None = None
 
-    def accepts(self, note: InstanceMessage) -> bool:
-        return note.session == self.session if self.session is not None else note.owner == self.owner
+    def accepts(self, message: InstanceMessage) -> bool:
+        return message.session == self.session if self.session is not None else message.owner == self.owner
 
     def settle(self, outcome: dict[str, Any] | ErrorData) -> None:
         if self.outcome is None:
@@ -94,12 +94,12 @@ class ClientRequests:
         self._ids = itertools.count(1)
         self._waiters: dict[RequestId, _Waiter] = {}
 
-    async def tell(self, to: Address, method: str, params: Mapping[str, Any] | None) -> None:
+    async def notify(self, to: Address, method: str, params: Mapping[str, Any] | None) -> None:
         """Send a notification to a client."""
         message = jsonrpc.notification(method, params)
         await self._broker.append(to.session, Kind.NOTIFICATION, message, stream=to.stream)
 
-    async def ask(
+    async def send_request(
         self, to: Address, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None
     ) -> dict[str, Any]:
         """Send a request to a client and return its answer.
@@ -134,7 +134,7 @@ class ClientRequests:
 
     async def _abandon(self, to: Address, request: RequestId, opts: CallOptions, reason: str) -> None:
         if opts.get("cancel_on_abandon", True):
-            await self.tell(to, "notifications/cancelled", {"requestId": request, "reason": reason})
+            await self.notify(to, "notifications/cancelled", {"requestId": request, "reason": reason})
 
     async def recognise(self, owner: PrincipalKey, write: Callable[[bytes], Awaitable[None]]) -> str | None:
         """Return the session of the client that reads what `write` sends; None when it does not tell in time.
@@ -157,31 +157,31 @@ class ClientRequests:
                 del self._waiters[request]
         return waiter.session
 
-    async def pass_on(self, note: InstanceMessage) -> None:
+    async def forward(self, message: InstanceMessage) -> None:
         """Bring a client's answer or progress to the instance that asked; a forged or late id finds nobody.
 
         Raises:
             BrokerUnavailableError: it is on another instance, which cannot be reached now.
         """
-        ours = _OUR_ID.fullmatch(note.request) if isinstance(note.request, str) else None
+        ours = _OUR_ID.fullmatch(message.request) if isinstance(message.request, str) else None
         if ours is None:
             return
         if ours[1] == self._broker.instance:
-            await self.told(note)
+            await self.on_message(message)
         else:
-            await self._broker.tell(note, instance=ours[1])
+            await self._broker.publish(message, instance=ours[1])
 
-    async def told(self, note: InstanceMessage) -> None:
+    async def on_message(self, message: InstanceMessage) -> None:
         """Hand a client's answer or progress to whoever waits for it here."""
-        waiter = self._waiters.get(note.request) if note.request is not None else None
-        if waiter is None or not waiter.accepts(note):
+        waiter = self._waiters.get(message.request) if message.request is not None else None
+        if waiter is None or not waiter.accepts(message):
             return
-        if note.kind == "answered":
-            waiter.session = note.session
-            error = note.body.get("error")
-            waiter.settle(ErrorData.model_validate(error) if error is not None else note.body.get("result") or {})
+        if message.kind == "answered":
+            waiter.session = message.session
+            error = message.body.get("error")
+            waiter.settle(ErrorData.model_validate(error) if error is not None else message.body.get("result") or {})
         elif waiter.on_progress is not None:
-            await self._report(waiter.on_progress, note.body)
+            await self._report(waiter.on_progress, message.body)
 
     async def _report(self, on_progress: ProgressFnT, params: Mapping[str, Any]) -> None:
         progress = params.get("progress")
@@ -228,7 +228,7 @@ class DispatchContext:
         """Ask the client and wait for its answer."""
         if not self.can_send_request:
             raise NoBackChannelError(method)
-        return await self.channel.ask(self.address, method, params, opts)
+        return await self.channel.send_request(self.address, method, params, opts)
 
     async def notify(
         self,
@@ -238,7 +238,7 @@ class DispatchContext:
     ) -> None:
         """Tell the client something, as long as its call runs."""
         if not self.closed:
-            await self.channel.tell(self.address, method, params)
+            await self.channel.notify(self.address, method, params)
 
     async def progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
         """Report progress, if the client asked for it."""
@@ -259,7 +259,7 @@ class SessionOutbound:
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
     ) -> dict[str, Any]:
         """Ask the client and wait for its answer."""
-        return await self.channel.ask(self.address, method, params, opts)
+        return await self.channel.send_request(self.address, method, params, opts)
 
     async def notify(
         self,
@@ -268,4 +268,4 @@ class SessionOutbound:
         opts: CallOptions | None = None,  # noqa: ARG002 - the SDK's signature; no option concerns a notification
     ) -> None:
         """Tell the client something."""
-        await self.channel.tell(self.address, method, params)
+        await self.channel.notify(self.address, method, params)

@@ -35,30 +35,30 @@ class Responder:
         self._tenants = tenants
         self._counter = counter
 
-    async def answer(
-        self, session: SessionRecord | None, request: JSONRPCRequest, exchange: DispatchContext
+    async def respond(
+        self, session: SessionRecord | None, request: JSONRPCRequest, context: DispatchContext
     ) -> tuple[bytes, int | None]:
         """Return the answer to a request, and the code of the error that it is."""
         outcome, code = "ok", None
         try:
-            result = await self._kernel.request(session, exchange, request)
+            result = await self._kernel.respond(session, context, request)
             if request.method == "initialize" and session is not None:
                 await self._broker.save(session)
-            self._usage.served(request, session, wire=exchange.transport.kind)
-            answer = jsonrpc.result(request.id, result)
+            self._usage.served(request, session, wire=context.transport.kind)
+            response = jsonrpc.result(request.id, result)
         except Exception as exc:
             problem = error_of(exc)
             outcome, code = str(problem.code), problem.code
             if problem.code == INTERNAL_ERROR:
                 log.exception("request_handler_failed", method=request.method)
-            answer = jsonrpc.error(request.id, problem.code, problem.message, problem.data)
-        if len(answer) > jsonrpc.MAX_RESPONSE_BYTES:
+            response = jsonrpc.error(request.id, problem.code, problem.message, problem.data)
+        if len(response) > jsonrpc.MAX_RESPONSE_BYTES:
             outcome = "too_large"
-            log.warning("answer_too_large", method=request.method, bytes=len(answer))
-            answer = jsonrpc.too_large(request.id, request.method, len(answer))
-        caller: Caller = exchange.message_metadata.request_context
+            log.warning("answer_too_large", method=request.method, bytes=len(response))
+            response = jsonrpc.too_large(request.id, request.method, len(response))
+        caller: Caller = context.message_metadata.request_context
         self.count(request, outcome, caller.principal)
-        return answer, code
+        return response, code
 
     def count(self, request: JSONRPCRequest, outcome: str, principal: Principal) -> None:
         """Count a request that has its answer."""

@@ -18,7 +18,7 @@ class RunningCall:
     writes: bool
     listens: bool
     """It is a subscription, which ends when the server says so."""
-    exchange: DispatchContext
+    context: DispatchContext
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     done: anyio.Event = field(default_factory=anyio.Event)
 
@@ -53,7 +53,7 @@ class RunningCalls:
             if call.epoch < epoch:
                 call.scope.cancel()
 
-    def settle(self, session: str, request: RequestId, call: RunningCall) -> None:
+    def remove(self, session: str, request: RequestId, call: RunningCall) -> None:
         """Note that a call has ended, unless a later one of the same id took its place."""
         calls = self._of.get(session, {})
         if calls.get(request) is call:

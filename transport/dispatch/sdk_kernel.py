@@ -118,7 +118,7 @@ class SDKKernel:
             self._mirrored = {name: schema for name, schema in schemas.items() if x_mcp_header_map(schema)}
             yield
 
-    def exchange(
+    def context(
         self,
         address: Address,
         caller: Caller,
@@ -139,40 +139,40 @@ class SDKKernel:
         transport = TransportContext(
             kind=kind, can_send_request=request is None or not is_modern(request), headers=caller.headers
         )
-        exchange = DispatchContext(
+        context = DispatchContext(
             channel or self._channel, address, transport, ServerMessageMetadata(request_context=caller)
         )
         if request is not None:
-            exchange.request_id = request.id
-            exchange.progress_token = progress_token_from_params(request.params)
-        return exchange
+            context.request_id = request.id
+            context.progress_token = progress_token_from_params(request.params)
+        return context
 
-    async def request(
-        self, session: SessionRecord | None, exchange: DispatchContext, request: JSONRPCRequest
+    async def respond(
+        self, session: SessionRecord | None, context: DispatchContext, request: JSONRPCRequest
     ) -> dict[str, Any]:
         """Serve one request and return its result; `initialize` also fills in the session's record.
 
         Args:
             session: whose request it is; None for one of 2026-07-28 that belongs to no session.
-            exchange: its context.
+            context: its context.
             request: it.
 
         Raises:
             Exception: whatever the handler raised; see `error_of`.
         """
         if session is None or is_modern(request):
-            return await self._serve_modern(session, exchange, request)
+            return await self._serve_modern(session, context, request)
         if request.method == "initialize":
-            return await self._initialize(session, exchange, request)
-        return await self._runner(session).on_request(exchange, request.method, request.params)
+            return await self._initialize(session, context, request)
+        return await self._runner(session).on_request(context, request.method, request.params)
 
-    async def notification(
-        self, session: SessionRecord, exchange: DispatchContext, notification: JSONRPCNotification
+    async def on_notification(
+        self, session: SessionRecord, context: DispatchContext, notification: JSONRPCNotification
     ) -> None:
         """Serve one notification; `initialized` also marks the session's record. A fault of a handler is logged."""
         runner = self._runner(session)
         try:
-            await runner.on_notify(exchange, notification.method, notification.params)
+            await runner.on_notify(context, notification.method, notification.params)
         except Exception:
             log.exception("notification_handler_failed", method=notification.method)
         session.initialized = runner.connection.initialized.is_set()
@@ -221,7 +221,7 @@ class SDKKernel:
             close()
 
     async def _initialize(
-        self, session: SessionRecord, exchange: DispatchContext, request: JSONRPCRequest
+        self, session: SessionRecord, context: DispatchContext, request: JSONRPCRequest
     ) -> dict[str, Any]:
         params = {name: value for name, value in (request.params or {}).items() if name != "_meta"}
         if len(jsonrpc.encode(params)) > MAX_INITIALIZE_BYTES:
@@ -229,7 +229,7 @@ class SDKKernel:
         self.forget(session.id)
         runner = self._runner(replace(session, version=None, client_params=None, initialized=False))
         try:
-            result = await runner.on_request(exchange, request.method, request.params)
+            result = await runner.on_request(context, request.method, request.params)
         except BaseException:
             self.forget(session.id)  # what the session was before still stands in its record
             raise
@@ -239,7 +239,7 @@ class SDKKernel:
         return result
 
     async def _serve_modern(
-        self, session: SessionRecord | None, exchange: DispatchContext, request: JSONRPCRequest
+        self, session: SessionRecord | None, context: DispatchContext, request: JSONRPCRequest
     ) -> dict[str, Any]:
         route = classify_inbound_request({"method": request.method, "params": request.params})
         if isinstance(route, InboundLadderRejection):
@@ -248,10 +248,10 @@ class SDKKernel:
             route.protocol_version,
             route.client_info,
             route.client_capabilities,
-            **({} if session is None else {"outbound": NotifyOnlyOutbound(self._outlet(session))}),
+            **({} if session is None else {"outbound": NotifyOnlyOutbound(self._outbound(session))}),
         )
         return await serve_one(
-            self._server, exchange, request.method, request.params, connection=connection, lifespan_state=self._state
+            self._server, context, request.method, request.params, connection=connection, lifespan_state=self._state
         )
 
     def _runner(self, session: SessionRecord) -> ServerRunner[Any]:
@@ -259,7 +259,7 @@ class SDKKernel:
         state, runner = self._runners.get(session.id) or (None, None)
         if runner is None or state != _state(session):
             connection = Connection.for_loop(
-                self._outlet(session), session_id=session.id, protocol_version_hint=session.version
+                self._outbound(session), session_id=session.id, protocol_version_hint=session.version
             )
             if session.client_params is not None:
                 connection.client_params = InitializeRequestParams.model_validate(session.client_params)
@@ -271,7 +271,7 @@ class SDKKernel:
             runner.connection.initialized.set()
         return runner
 
-    def _outlet(self, session: SessionRecord) -> SessionOutbound:
+    def _outbound(self, session: SessionRecord) -> SessionOutbound:
         return SessionOutbound(self._channel, Address(session.id))
 
     async def _tools_for_anybody(self) -> dict[str, Mapping[str, Any]]:
@@ -281,10 +281,10 @@ class SDKKernel:
         envelope = {PROTOCOL_VERSION_META_KEY: LATEST_MODERN_VERSION, CLIENT_CAPABILITIES_META_KEY: {}}
         connection = Connection.from_envelope(LATEST_MODERN_VERSION, None, {})
         transport = TransportContext(kind="internal", can_send_request=False)
-        exchange = DispatchContext(self._channel, Address(""), transport, ServerMessageMetadata())
+        context = DispatchContext(self._channel, Address(""), transport, ServerMessageMetadata())
         try:
             runner = ServerRunner(self._server, connection, self._state)
-            listed = await runner.on_request(exchange, "tools/list", {"_meta": envelope})
+            listed = await runner.on_request(context, "tools/list", {"_meta": envelope})
         except Exception:
             log.warning("tools_not_listed_at_start", exc_info=True)
             return {}

@@ -31,9 +31,9 @@ class SharedBus:
             said = notification.model_dump(mode="json", by_alias=True, exclude_none=True)
             await self._spread(InstanceMessage("published", "", ("", ""), body=said))
 
-    async def told(self, note: InstanceMessage) -> None:
+    async def on_message(self, message: InstanceMessage) -> None:
         """Tell the subscribers of this instance what another one published."""
-        event = event_from_wire(str(note.body.get("method")), note.body.get("params"))
+        event = event_from_wire(str(message.body.get("method")), message.body.get("params"))
         if event is not None:
             await self._here.publish(event)
 

@@ -18,13 +18,13 @@ from transport.sessions.session import SessionRecord
 _BATCHING_REVISION: Final = "2025-03-26"
 
 
-async def read(guard: RequestChecks, request: Request) -> tuple[list[Inbound], bool]:
+async def read(checks: RequestChecks, request: Request) -> tuple[list[Inbound], bool]:
     """Return the messages of a POST, and whether they came as a batch.
 
     Raises:
         HTTPRefusalError: by the guard, or because they are none (400).
     """
-    body = await guard.body(request)
+    body = await checks.body(request)
     try:
         return jsonrpc.parse(body)
     except jsonrpc.MalformedMessageError as error:
@@ -35,14 +35,14 @@ class SessionPosts:
     """Takes the messages of sessions of one wire.
 
     Args:
-        engine: runs them.
+        dispatcher: runs them.
         broker: keeps the sessions.
         wire: name of the wire.
         how_to_open: what a client does that has no session, as a sentence.
     """
 
-    def __init__(self, engine: Dispatcher, broker: SessionBroker, *, wire: str, how_to_open: str) -> None:
-        self._engine = engine
+    def __init__(self, dispatcher: Dispatcher, broker: SessionBroker, *, wire: str, how_to_open: str) -> None:
+        self._dispatcher = dispatcher
         self._broker = broker
         self._wire = wire
         self._how_to_open = how_to_open
@@ -57,9 +57,9 @@ class SessionPosts:
         Raises:
             SessionGoneError, BrokerUnavailableError.
         """
-        return (await self._broker.admit(session, principal.key, self._wire, ())).record
+        return (await self._broker.claim(session, principal.key, self._wire, ())).record
 
-    async def take(
+    async def submit(
         self, session: str, inbound: Sequence[Inbound], caller: Caller, *, batch: bool, stream: str = ""
     ) -> ClaimResult:
         """Record and run messages; see `Dispatcher.submit`.
@@ -71,7 +71,7 @@ class SessionPosts:
         try:
             if batch:
                 await self._refuse_batch_elsewhere(session, caller.principal)
-            return await self._engine.receive(session, inbound, caller, kind=self._wire, stream=stream)
+            return await self._dispatcher.submit(session, inbound, caller, kind=self._wire, stream=stream)
         except RequestRefusedError as error:
             raise HTTPRefusalError(400, "request_id_reused", str(error), request_id=error.request) from None
         except SessionGoneError:

@@ -74,7 +74,7 @@ class RequestClaim:
     """It is `initialize`: from here on earlier request ids mean nothing."""
     stream: str = ""
     """Name of the stream that its answer belongs to; the same for all requests of one POST."""
-    charges: tuple[Cost, ...] = ()
+    costs: tuple[Cost, ...] = ()
     """What it costs, unless it is a repeat."""
 
 
@@ -96,15 +96,15 @@ class InstanceMessage:
 class Listener(Protocol):
     """Whom a broker tells what happened to sessions elsewhere, or by time."""
 
-    def ended(self, session: str) -> None:
+    def on_session_ended(self, session: str) -> None:
         """A session ended."""
         ...
 
-    def dropped(self) -> None:
+    def on_response_dropped(self) -> None:
         """An answer came so late that it was not wanted any more."""
         ...
 
-    async def told(self, note: InstanceMessage) -> None:
+    async def on_message(self, message: InstanceMessage) -> None:
         """Another instance has word for this one."""
         ...
 
@@ -147,9 +147,9 @@ class ClaimResult(NamedTuple):
     """What became of the requests of one POST."""
 
     record: SessionRecord
-    admissions: list[ClaimStatus]
+    statuses: list[ClaimStatus]
     """One for each request."""
-    stream: StreamReader | None
+    reader: StreamReader | None
     """The stream of this POST, to be closed. None where answers belong to the standalone one, or none was recorded."""
     after: int = 0
     """Number of the newest event of that stream before this POST: whoever saw nothing of it yet is there. The same ids
@@ -209,7 +209,7 @@ class SessionBroker(Protocol):
         """Keep what `initialize` and `initialized` changed."""
         ...
 
-    async def admit(self, session: str, owner: PrincipalKey, wire: str, calls: Sequence[RequestClaim]) -> ClaimResult:
+    async def claim(self, session: str, owner: PrincipalKey, wire: str, calls: Sequence[RequestClaim]) -> ClaimResult:
         """Record requests before they run. When one of them is refused, none is recorded.
 
         Without calls it only looks up the session. Either way it is a sign of life. A stream that the calls name is
@@ -224,7 +224,7 @@ class SessionBroker(Protocol):
         """Send a notification or a request to the client; a session that is gone swallows it."""
         ...
 
-    async def finish(self, session: str, epoch: int, request: RequestId, answer: bytes | None) -> bool:
+    async def finish(self, session: str, epoch: int, request: RequestId, response: bytes | None) -> bool:
         """Close a running request, with its answer or (cancelled) without; False when it was not open any more."""
         ...
 
@@ -240,7 +240,7 @@ class SessionBroker(Protocol):
         """
         ...
 
-    def hang_up(self, session: str, stream: str) -> None:
+    def close_stream(self, session: str, stream: str) -> None:
         """End whoever reads a stream here; its client may come again for the rest."""
         ...
 
@@ -248,14 +248,14 @@ class SessionBroker(Protocol):
         """End a session; its stream ends, its calls are cancelled, its id is unknown from here on."""
         ...
 
-    async def tell(self, note: InstanceMessage, *, instance: str | None = None) -> None:
+    async def publish(self, message: InstanceMessage, *, instance: str | None = None) -> None:
         """Pass word to one other instance, or to all others."""
         ...
 
-    def wake_all(self) -> None:
+    def wake_streams(self) -> None:
         """Make every stream look around."""
         ...
 
-    def figures(self) -> Mapping[str, int]:
+    def stats(self) -> Mapping[str, int]:
         """Return how many `sessions`, `streams` and `log_bytes` this instance holds."""
         ...

@@ -12,7 +12,7 @@ from shared.identity import PrincipalKey
 class StreamCounts(Protocol):
     """Counts streams that are open."""
 
-    async def take(self, owner: PrincipalKey, most: int) -> bool:
+    async def try_add(self, owner: PrincipalKey, most: int) -> bool:
         """Count one more stream of `owner`, unless they would be more than `most` then. Never raises."""
         ...
 
@@ -32,7 +32,7 @@ class LocalStreamCounts:
         self.of: dict[PrincipalKey, int] = {}
         """How many are open; nobody is kept who has none."""
 
-    async def take(self, owner: PrincipalKey, most: int) -> bool:
+    async def try_add(self, owner: PrincipalKey, most: int) -> bool:
         """Count one more stream of `owner`, unless they would be too many."""
         if self.of.get(owner, 0) >= most:
             return False

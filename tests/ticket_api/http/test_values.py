@@ -51,7 +51,7 @@ def test_a_list_of_allowed_values_is_cut() -> None:
     assert body["allowed"] == [f"user{n}" for n in range(MOST_ALLOWED)]
 
 
-async def nobody(key: str) -> None:
+async def no_principal(key: str) -> None:
     """Return None: the key is unknown."""
 
 
@@ -119,7 +119,7 @@ async def test_a_body_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatc
 async def test_what_is_not_http_is_not_the_guard_s() -> None:
     app = Recorder()
 
-    await ApiKeyMiddleware(app, tenant_of=nobody)(
+    await ApiKeyMiddleware(app, tenant_of=no_principal)(
         {"type": "lifespan"}, receiving({"body": b""}, {"type": "x"}), app.send
     )
 

@@ -91,8 +91,12 @@ async def test_a_subscriber_hears_each_event_once_wherever_it_happens(broker_url
 async def test_word_that_nobody_understands_is_passed_over() -> None:
     bus, heard = SharedBus(), list[object]()
     bus.subscribe(heard.append)
-    await bus.told(InstanceMessage("published", "", ("", ""), body={"method": "notifications/of/a/later/version"}))
-    await bus.told(InstanceMessage("published", "", ("", ""), body={"method": "notifications/tools/list_changed"}))
+    await bus.on_message(
+        InstanceMessage("published", "", ("", ""), body={"method": "notifications/of/a/later/version"})
+    )
+    await bus.on_message(
+        InstanceMessage("published", "", ("", ""), body={"method": "notifications/tools/list_changed"})
+    )
     assert len(heard) == 1
 
 

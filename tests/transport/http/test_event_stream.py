@@ -16,18 +16,18 @@ async def never(*_: Any) -> Any:
     await asyncio.Event().wait()
 
 
-@kills("transport/http/event_stream.py", "opening.attachment if isinstance(opening, StreamSource) else None", "None")
+@kills("transport/http/event_stream.py", "opening.reader if isinstance(opening, StreamSource) else None", "None")
 async def test_a_stream_whose_first_byte_nobody_takes_lets_go_of_what_it_holds() -> None:
     broker = InMemoryBroker()
     session = await opened(broker)
-    admitted = await broker.admit(session.id, session.owner, session.wire, [RequestClaim(1, b"one", stream="s1")])
-    assert admitted.stream is not None
+    claimed = await broker.claim(session.id, session.owner, session.wire, [RequestClaim(1, b"one", stream="s1")])
+    assert claimed.reader is not None
     stream = EventStreamResponse(
-        StreamSource(admitted.stream, session.id, "s1"),
+        StreamSource(claimed.reader, session.id, "s1"),
         limits=Limits(write_s=0.01),
         draining=asyncio.Event(),
-        place=a_place(),
+        slot=a_place(),
     )
     async with asyncio.timeout(5):
         await stream({}, never, never)
-    assert broker.figures()["streams"] == 0
+    assert broker.stats()["streams"] == 0

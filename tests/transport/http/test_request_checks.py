@@ -13,9 +13,9 @@ def request_with(**headers: str) -> Request:
     return Request({"type": "http", "method": "GET", "path": "/", "headers": raw})
 
 
-def passes(guard: RequestChecks, **headers: str) -> int:
+def passes(checks: RequestChecks, **headers: str) -> int:
     try:
-        guard.check(request_with(**headers))
+        checks.check(request_with(**headers))
     except HTTPRefusalError as error:
         return error.status
     return 200
@@ -38,8 +38,8 @@ def passes(guard: RequestChecks, **headers: str) -> int:
     ],
 )
 def test_a_host_is_known_by_its_name_whatever_its_port(host: str, status: int) -> None:
-    guard = RequestChecks(hosts=LOOPBACK, origins=(), max_body_bytes=1, body_s=1)
-    assert passes(guard, host=host) == status
+    checks = RequestChecks(hosts=LOOPBACK, origins=(), max_body_bytes=1, body_s=1)
+    assert passes(checks, host=host) == status
 
 
 def test_a_request_without_a_host_is_refused() -> None:
@@ -80,10 +80,10 @@ def test_a_star_stands_for_any_beginning(host: str, status: int) -> None:
     ],
 )
 def test_an_origin_is_known_with_its_scheme_and_unless_said_otherwise_its_port(origin: str, status: int) -> None:
-    guard = RequestChecks(
+    checks = RequestChecks(
         hosts=LOOPBACK, origins=("http://localhost:*", "https://app.example.com"), max_body_bytes=1, body_s=1
     )
-    assert passes(guard, host="localhost", origin=origin) == status
+    assert passes(checks, host="localhost", origin=origin) == status
 
 
 def test_what_is_no_web_page_sends_no_origin_and_passes() -> None:

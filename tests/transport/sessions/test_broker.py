@@ -25,7 +25,7 @@ async def test_an_opened_session_is_found_until_it_ends(make_broker: MakeBroker)
     assert await broker.attach(session.id) is None
     with pytest.raises(SessionGoneError):
         await admit(broker, session, [PING])
-    assert broker.figures() == {"sessions": 0, "streams": 0, "log_bytes": 0}
+    assert broker.stats() == {"sessions": 0, "streams": 0, "log_bytes": 0}
 
 
 async def test_messages_reach_the_stream_in_order_with_rising_numbers(make_broker: MakeBroker) -> None:
@@ -54,7 +54,7 @@ async def test_wake_all_makes_streams_look_around(make_broker: MakeBroker) -> No
     session = await opened(broker)
     waiting = asyncio.create_task(texts(await attached(broker, session.id)))
     await asyncio.sleep(0)
-    broker.wake_all()
+    broker.wake_streams()
     assert await waiting == []
 
 
@@ -133,7 +133,7 @@ async def test_a_new_stream_replaces_the_old_one(make_broker: MakeBroker) -> Non
     await first.close()
     await broker.append(session.id, Kind.NOTIFICATION, b"x")
     assert await texts(second) == [b"x"]
-    assert broker.figures()["streams"] == 1
+    assert broker.stats()["streams"] == 1
 
 
 async def test_the_end_of_a_session_ends_its_stream(make_broker: MakeBroker) -> None:

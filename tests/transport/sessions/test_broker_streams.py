@@ -14,15 +14,15 @@ ONE, TWO = RequestClaim(1, b"one", stream="s1"), RequestClaim(2, b"two", stream=
 
 async def posted(broker: SessionBroker, session: SessionRecord, calls: Sequence[RequestClaim]) -> StreamReader:
     """Admit new requests and return the stream of their POST."""
-    admitted = await broker.admit(session.id, session.owner, session.wire, calls)
-    assert admitted.stream is not None
-    return admitted.stream
+    claimed = await broker.claim(session.id, session.owner, session.wire, calls)
+    assert claimed.reader is not None
+    return claimed.reader
 
 
 async def resumed(broker: SessionBroker, session: SessionRecord, stream: str, after: int) -> StreamReader:
-    attachment = await broker.attach(session.id, stream=stream, after=after)
-    assert attachment is not None
-    return attachment
+    reader = await broker.attach(session.id, stream=stream, after=after)
+    assert reader is not None
+    return reader
 
 
 async def test_answers_and_notifications_come_on_the_stream_they_belong_to(make_broker: MakeBroker) -> None:
@@ -126,8 +126,8 @@ async def test_a_refused_post_leaves_the_stream_to_whoever_had_it(make_broker: M
     broker = await make_broker()
     session = await opened(broker)
     first = await posted(broker, session, [ONE])
-    refused = await broker.admit(session.id, session.owner, session.wire, [replace(ONE, digest=b"changed")])
-    assert (refused.admissions, refused.stream) == ([ClaimStatus.REFUSED], None)
+    refused = await broker.claim(session.id, session.owner, session.wire, [replace(ONE, digest=b"changed")])
+    assert (refused.statuses, refused.reader) == ([ClaimStatus.REFUSED], None)
     await broker.finish(session.id, 0, 1, b"answer")
     assert await texts(first) == [b"answer"]
 
@@ -136,8 +136,8 @@ async def test_a_stream_that_is_hung_up_ends_and_can_be_resumed(make_broker: Mak
     broker = await make_broker()
     session = await opened(broker)
     stream = await posted(broker, session, [ONE])
-    broker.hang_up(session.id, "s1")
-    broker.hang_up(session.id, "nobody reads this")
+    broker.close_stream(session.id, "s1")
+    broker.close_stream(session.id, "nobody reads this")
     assert stream.ended
     await stream.close()
     await broker.finish(session.id, 0, 1, b"answer")
@@ -156,7 +156,7 @@ async def test_a_new_epoch_and_the_end_of_the_session_end_the_streams_of_posts(m
         await texts(earlier)
     await broker.end(session.id)
     assert latest.ended
-    assert broker.figures() == {"sessions": 0, "streams": 0, "log_bytes": 0}
+    assert broker.stats() == {"sessions": 0, "streams": 0, "log_bytes": 0}
 
 
 async def test_what_was_delivered_makes_room_on_whatever_stream(make_broker: MakeBroker) -> None:
@@ -180,7 +180,7 @@ async def test_what_a_reader_saw_stays_seen_though_the_next_one_reads_nothing(ma
     for expected in ([b"once"], [], []):
         stream = await broker.attach(session.id)
         assert stream is not None
-        broker.wake_all()
+        broker.wake_streams()
         events = await stream.events()
         assert [event.text() for event in events] == expected
         stream.delivered(events)
@@ -191,4 +191,4 @@ async def test_requests_without_a_stream_belong_to_the_standalone_one(make_broke
     broker = await make_broker()
     session = await opened(broker)
     assert await admit(broker, session, [PING]) == [ClaimStatus.NEW]
-    assert (await broker.admit(session.id, session.owner, session.wire, [PING])).stream is None
+    assert (await broker.claim(session.id, session.owner, session.wire, [PING])).reader is None
