@@ -302,7 +302,7 @@ async def test_a_page_instead_of_a_receipt_may_hide_a_change(tmp_path: Path) -> 
 # --------------------------------------------------------------------- the door itself
 
 
-async def test_health_and_readiness_are_told_to_everybody_and_nothing_else_is(door: str) -> None:
+async def test_health_and_readiness_are_told_to_everyone_and_nothing_else_is(door: str) -> None:
     async with httpx2.AsyncClient(base_url=door) as http:
         health, readiness = await http.get("/health"), await http.get("/ready")
         others = [await http.get(path) for path in ("/", "/docs", "/redoc", "/openapi.json", "/sse/x", "/tickets")]

@@ -284,7 +284,7 @@ async def test_who_guesses_is_slowed_and_colleagues_behind_the_same_address_are_
 
 
 @pytest.mark.long
-async def test_without_its_store_the_server_is_not_ready_and_lets_nobody_new_in(
+async def test_without_its_store_the_server_is_not_ready_and_lets_no_one_new_in(
     postgres: Postgres, tmp_path: Path
 ) -> None:
     database = await postgres.create(may_use_tables=False)

@@ -142,7 +142,7 @@ def test_a_wrong_step_is_refused_with_what_would_be_right(
     assert sentence in process.said.splitlines()[-1]
 
 
-async def test_the_operators_figures_are_in_the_log_and_the_guides_command_adds_them_up(tmp_path: Path) -> None:
+async def test_the_operators_stats_are_in_the_log_and_the_guides_command_adds_them_up(tmp_path: Path) -> None:
     with http_door(tmp_path) as (address, process):
         async with sse_session(address, AS_CLIENT) as client:
             await client.call("get_statuses")

@@ -53,7 +53,7 @@ def test_the_http_door_is_open_to_all_on_loopback_only_by_default(ready: Checkou
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])  # noqa: S104 - it is bound, never listened on
 @pytest.mark.parametrize("key", ["MCP_MCP_API_KEY", "MCP_IDENTITY_KEYS"])
-def test_with_a_key_nobody_is_let_in_without_it(ready: Checkout, host: str, key: str) -> None:
+def test_with_a_key_no_one_is_let_in_without_it(ready: Checkout, host: str, key: str) -> None:
     report = received(ready.run("--host", host, "--port", "0", prelude=NO_SET_UP, **{key: "k" * 32}))
 
     assert report["env"]["MCP_ALLOW_ANONYMOUS"] is None
@@ -241,7 +241,7 @@ def test_a_start_that_waited_uses_what_the_other_made(ready: Checkout) -> None:
     assert json.loads(stdout)["input"] == "hello"
 
 
-def test_an_environment_of_somebody_else_is_left_alone(checkout: Checkout) -> None:
+def test_an_environment_of_someone_else_is_left_alone(checkout: Checkout) -> None:
     checkout.write(".venv/precious", "mine")
 
     result = checkout.run("stdio", prelude=NO_SET_UP)

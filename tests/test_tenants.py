@@ -302,7 +302,7 @@ async def test_no_tool_shows_or_changes_anything_of_another_organisation(backend
         assert MARKS["a"] not in await everything_of(b)
 
 
-async def test_a_ticket_of_another_organisation_is_as_unknown_as_one_that_nobody_has(backend: Backend) -> None:
+async def test_a_ticket_of_another_organisation_is_as_unknown_as_one_that_no_one_has(backend: Backend) -> None:
     async with organisations(backend) as (a, b):
         values = await values_of(a) | {"updatedById": "user1", "userId": "user1"}
         for spec in TOOLS:

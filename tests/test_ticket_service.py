@@ -191,7 +191,7 @@ async def test_readiness_does_not_wait_behind_calls() -> None:
 
 
 @pytest.mark.parametrize(("url", "places"), [("sqlite:///tickets.sqlite3", 5), ("postgresql://u:p@host/name", 10)])
-def test_the_embedded_api_has_as_many_places_as_its_pool_has_connections(url: str, places: int) -> None:
+def test_the_embedded_api_has_as_many_slots_as_its_pool_has_connections(url: str, places: int) -> None:
     service = TicketService(ToolSettings(database_url=SecretStr(url)))
     engine = make_engine(resolve_url(url))
 

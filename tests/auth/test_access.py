@@ -29,7 +29,7 @@ async def status(access: Access, key: str | None) -> int:
     return 200
 
 
-async def test_anybody_is_let_in_where_nobody_is_asked() -> None:
+async def test_anyone_is_let_in_where_no_one_is_asked() -> None:
     callers = AnonymousAccess()
     async with callers.run():
         await callers.check()

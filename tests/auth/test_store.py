@@ -330,7 +330,7 @@ async def test_a_membership_can_be_ended(store: IdentityStore) -> None:
 
 
 @kills("auth/store/tenants.py", "upstream_key_sealed=sealed.text if sealed else None", "upstream_key_sealed=key")
-async def test_an_upstream_key_is_sealed_and_shown_to_nobody(store: IdentityStore) -> None:
+async def test_an_upstream_key_is_sealed_and_shown_to_no_one(store: IdentityStore) -> None:
     key = "the-key-of-acmes-own-ticket-api"
     await store.tenants.add("acme")
 

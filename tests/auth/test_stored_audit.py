@@ -95,7 +95,7 @@ async def test_events_of_an_outage_are_stored_after_it(
 
 
 @kills("auth/stored_audit.py", "await wait_for_event(waiting.written, RECORD_S)", "await waiting.written.wait()")
-async def test_a_store_that_hangs_keeps_nobody_for_longer_than_a_second(
+async def test_a_store_that_hangs_keeps_no_one_for_longer_than_a_second(
     sqlite_store: IdentityStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert RECORD_S < PATIENCE_S, "otherwise a caller takes a queued event for lost"

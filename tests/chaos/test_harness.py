@@ -167,7 +167,7 @@ def test_the_verdict_sees_a_call_that_ran_twice_for_one_request() -> None:
     assert run.problems() == ["carried out more often than asked"]
 
 
-def test_the_verdict_sees_an_answer_of_somebody_else() -> None:
+def test_the_verdict_sees_an_answer_of_someone_else() -> None:
     run = Run()
     run.access.reports[0] = replace(run.access.reports[0], result=run.access.reports[-1].result)
 

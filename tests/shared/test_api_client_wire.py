@@ -255,7 +255,7 @@ async def test_a_cancelled_write_is_counted_and_leaves_the_client_usable() -> No
 
 @kills("shared/api_client.py", "patience_s=self._deadline_s / 2", "patience_s=self._deadline_s * 2")
 @writes
-async def test_a_write_that_got_none_of_64_busy_places_changed_nothing(method: str) -> None:
+async def test_a_write_that_got_none_of_64_busy_slots_changed_nothing(method: str) -> None:
     """Half the deadline is for the place, so that the wait ends in a proof and not in a doubt."""
     queue = FairQueue(MAX_PLACES)
     async with serving(stalls) as server, APIClient(server.url, deadline_s=GUARD_S, queue=queue) as busy:
@@ -291,7 +291,7 @@ async def test_a_write_that_finds_a_hundred_waiting_is_refused_at_once(method: s
         assert server.requests == ["GET"]
 
 
-async def test_a_call_that_fails_gives_its_place_back() -> None:
+async def test_a_call_that_fails_gives_its_slot_back() -> None:
     faults = (LOST["before any byte"], LOST["in the body"], WELL)
     async with serving(*faults) as server, APIClient(server.url, deadline_s=1, queue=FairQueue(1)) as api:
         await error_of(api, "POST")

@@ -37,7 +37,7 @@ async def test_a_list_holds_what_its_reader_may_call(
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_over_stdio_and_for_nobody_in_particular_the_list_is_complete(
+async def test_over_stdio_and_for_no_one_in_particular_the_list_is_complete(
     existing: World, era: Literal["auto", "legacy"]
 ) -> None:
     assert await listed(existing, era) == {spec.name for spec in TOOLS}

@@ -127,7 +127,7 @@ async def test_a_write_that_the_api_failed_at_and_did_not_do_changed_nothing(
 
 
 @kills("shared/tickets/changes.py", "if same(one.comment, comment) and one.user_id in {None, user_id}", "if True")
-async def test_somebody_elses_comment_is_not_taken_for_the_lost_one(existing: World) -> None:
+async def test_someone_elses_comment_is_not_taken_for_the_lost_one(existing: World) -> None:
     async def only_the_other_is_stored(inner: Any, request: Any) -> Any:
         await existing.api.post("/tickets/TCK-0002/history", {"userId": "user3", "comment": "Hello"})
         await existing.api.post("/tickets/TCK-0002/history", {"userId": "user1", "comment": "Something else"})
@@ -168,7 +168,7 @@ async def test_a_write_that_may_still_be_under_way_is_not_called_undone(
 
 
 @pytest.mark.parametrize(("method", "path", "tool", "arguments"), WRITES)
-async def test_a_write_that_nobody_listened_to_changed_nothing(
+async def test_a_write_that_no_one_listened_to_changed_nothing(
     existing: World, method: str, path: str, tool: str, arguments: dict[str, Any]
 ) -> None:
     existing.connection.when(method, path, refuses)

@@ -107,7 +107,7 @@ async def test_keys_are_remembered_for_a_while_and_a_bounded_number_of_them(
     assert len(ring._cached) == MOST_CACHED
 
 
-async def test_a_database_that_is_away_is_a_503_and_lets_nobody_in(
+async def test_a_database_that_is_away_is_a_503_and_lets_no_one_in(
     filled_postgres: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = create_app(database_url=filled_postgres.application_url, api_key=KEY)

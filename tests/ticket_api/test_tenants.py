@@ -219,7 +219,7 @@ async def test_nothing_but_the_key_says_whose_request_it_is(world: World) -> Non
 
 @kills("ticket_api/http/api_key_middleware.py", "if tenant is None:", "if False:")
 @pytest.mark.parametrize("key", ["", "unknown-key", "other"])
-async def test_a_key_that_stands_for_nobody_is_refused(world: World, key: str) -> None:
+async def test_a_key_that_stands_for_no_one_is_refused(world: World, key: str) -> None:
     response = await world.beside.get("/tickets", headers={"x-api-key": key})
 
     assert (response.status_code, response.headers["www-authenticate"]) == (401, "ApiKey")

@@ -40,7 +40,7 @@ async def test_a_low_level_server_without_tools_is_served_too() -> None:
         assert (await client.request("tools/list"))["error"]["code"] == -32601
 
 
-async def test_a_server_that_lists_its_tools_to_nobody_in_particular_fails_in_peace() -> None:
+async def test_a_server_that_lists_its_tools_to_no_one_in_particular_fails_in_peace() -> None:
     async def refuse(ctx: Any, params: Any) -> ListToolsResult:
         raise RuntimeError("not to strangers")
 

@@ -124,7 +124,7 @@ async def test_a_question_and_its_answer_cross_instances(broker_url: str) -> Non
         assert '"blue"' in (await client.response("x"))["result"]["content"][0]["text"]
 
 
-async def test_a_request_next_to_an_answer_that_finds_nobody_runs_all_the_same(
+async def test_a_request_next_to_an_answer_that_finds_no_one_runs_all_the_same(
     broker_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(broker, "PUBLISH_S", 0.1)

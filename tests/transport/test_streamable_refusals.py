@@ -114,7 +114,7 @@ async def test_a_get_that_takes_no_stream_is_406() -> None:
             assert response.status == 200
 
 
-async def test_a_revision_nobody_knows_is_refused_with_those_that_are_served() -> None:
+async def test_a_revision_no_one_knows_is_refused_with_those_that_are_served() -> None:
     async with bench() as at, http_client(at.url, ME) as client:
         strange = client.who({"mcp-protocol-version": "1999-01-01"})
         responses = [await strange.post(PING), await strange.post({"jsonrpc": "2.0", "method": "notifications/x"})]

@@ -93,7 +93,7 @@ async def test_a_ticket_that_was_created_is_recorded_though_it_cannot_be_read_ba
     assert recorded(here).object == "TCK-0029"
 
 
-async def test_acting_as_somebody_else_is_recorded_as_a_refusal(here: World) -> None:
+async def test_acting_as_someone_else_is_recorded_as_a_refusal(here: World) -> None:
     await here.refused("update_ticket", **ARGUMENTS["update_ticket"], updatedById="user1")
 
     event = recorded(here)
@@ -141,7 +141,7 @@ async def test_the_log_line_of_a_call_names_tenant_and_principal(here: World) ->
     assert (line["tenant"], line["principal"]) == ("acme", "person-1")
 
 
-async def test_figures_name_the_first_hundred_tenants_and_call_the_rest_other(here: World) -> None:
+async def test_stats_name_the_first_hundred_tenants_and_call_the_rest_other(here: World) -> None:
     for number in range(MAX_TENANTS + 2):
         here.principal = replace(AGENT, tenant=Tenant(f"tenant-{number}"))
         await here.done("get_statuses")

@@ -207,7 +207,7 @@ async def test_who_is_being_served_does_not_have_to_make_room(office: Office) ->
         await until_closed(office.opened[1])
 
 
-async def test_without_the_word_of_the_directory_nobody_is_served(
+async def test_without_the_word_of_the_directory_no_one_is_served(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tenant_tools, "ASK_S", 0.01)

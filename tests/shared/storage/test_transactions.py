@@ -203,7 +203,7 @@ async def test_connections_are_given_out_in_the_order_in_which_they_were_asked_f
     assert served == [*range(30)] * 3
 
 
-async def test_a_newcomer_never_takes_the_place_for_which_a_waiter_was_woken() -> None:
+async def test_a_newcomer_never_takes_the_slot_for_which_a_waiter_was_woken() -> None:
     slots, served = ConnectionSlots(1), []
 
     async def asks(name: str) -> None:
@@ -239,7 +239,7 @@ async def test_waiting_for_a_connection_has_an_end_and_costs_no_place(
     assert await asyncio.gather(*(pool.read(notes) for _ in range(places(pool)))) == [[]] * places(pool)
 
 
-async def test_closing_waits_for_a_write_that_nobody_waits_for(pool: Pool, url: str) -> None:
+async def test_closing_waits_for_a_write_that_no_one_waits_for(pool: Pool, url: str) -> None:
     policy = Gate(url)
     await policy.close()
     writer = asyncio.create_task(pool.write(policy.then(note("kept"))))

@@ -82,7 +82,7 @@ async def test_who_was_added_to_the_ticket_system_a_moment_ago_is_known(existing
     "True or Scope.TICKETS_ADMIN in",
 )
 @pytest.mark.parametrize(("tool", "argument", "arguments"), WRITES)
-async def test_acting_as_somebody_else_is_refused_with_the_scope_and_whom_one_may_act_as(
+async def test_acting_as_someone_else_is_refused_with_the_scope_and_whom_one_may_act_as(
     here: World, tool: str, argument: str, arguments: dict[str, Any]
 ) -> None:
     here.principal = MARY
@@ -99,7 +99,7 @@ async def test_acting_as_somebody_else_is_refused_with_the_scope_and_whom_one_ma
 
 
 @pytest.mark.parametrize(("tool", "argument", "arguments"), WRITES)
-async def test_an_administrator_acts_as_anybody_and_as_themselves_when_nobody_is_named(
+async def test_an_administrator_acts_as_anyone_and_as_themselves_when_no_one_is_named(
     here: World, tool: str, argument: str, arguments: dict[str, Any]
 ) -> None:
     here.principal = ADMIN
@@ -120,7 +120,7 @@ UNKNOWN_USERS: Final = {
 @kills("shared/tickets/acting_user.py", "own is None or own.id != given.id", "own is not None and own.id != given.id")
 @pytest.mark.parametrize("principal", UNKNOWN_USERS.values(), ids=UNKNOWN_USERS)
 @pytest.mark.parametrize(("tool", "argument", "arguments"), WRITES)
-async def test_who_stands_for_nobody_may_act_as_nobody(
+async def test_who_stands_for_no_one_may_act_as_no_one(
     here: World, tool: str, argument: str, arguments: dict[str, Any], principal: Principal
 ) -> None:
     here.principal = principal
@@ -144,7 +144,7 @@ ALL_USERS: Final = {
 
 @pytest.mark.parametrize("who", ALL_USERS)
 @pytest.mark.parametrize(("tool", "argument", "arguments"), WRITES)
-async def test_who_may_act_as_anybody_has_to_say_who_acts(
+async def test_who_may_act_as_anyone_has_to_say_who_acts(
     here: World, tool: str, argument: str, arguments: dict[str, Any], who: str
 ) -> None:
     here.principal, ways = ALL_USERS[who]
@@ -170,7 +170,7 @@ async def test_a_link_to_a_user_who_does_not_exist_is_for_an_administrator(here:
     assert here.connection.writes() == []
 
 
-async def test_nobody_is_known_by_having_no_address(existing: World) -> None:
+async def test_no_one_is_known_by_having_no_address(existing: World) -> None:
     existing.connection.when("GET", "/tickets/master/users", responses(json=[{"id": "user1", "name": "Ann Other"}]))
     existing.principal = replace(AGENT, email=" ")
 

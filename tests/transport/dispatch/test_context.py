@@ -39,7 +39,7 @@ async def sent(stream: StreamReader) -> list[dict[str, Any]]:
         return [json.loads(event.text()) for event in await stream.events()]
 
 
-async def test_a_question_nobody_answers_ends_and_is_withdrawn() -> None:
+async def test_a_question_no_one_answers_ends_and_is_withdrawn() -> None:
     channel, session, stream = await a_channel()
     with pytest.raises(MCPError, match="did not answer ping in time"):
         await channel.send_request(Address(session), "ping", None, {"timeout": 0.01})
@@ -75,14 +75,14 @@ async def test_a_session_that_ends_fails_the_question() -> None:
         await question
 
 
-async def test_late_forged_and_anonymous_answers_find_nobody() -> None:
+async def test_late_forged_and_anonymous_answers_find_no_one() -> None:
     channel, session, _ = await a_channel()
     for request_id in ("1:1", None, 5):
         await channel.forward(response(session, request_id))
         await channel.on_message(response(session, request_id))
 
 
-async def test_progress_reaches_whoever_asked_for_it_and_nobody_else() -> None:
+async def test_progress_reaches_whoever_asked_for_it_and_no_one_else() -> None:
     channel, session, stream = await a_channel()
     reported: list[tuple[float, float | None, str | None]] = []
 
@@ -120,7 +120,7 @@ async def test_an_exchange_that_is_over_says_nothing_more() -> None:
     assert [one["method"] for one in await sent(stream)] == ["notifications/x"]
 
 
-async def test_an_outlet_speaks_outside_of_any_request() -> None:
+async def test_an_session_outbound_speaks_outside_of_any_request() -> None:
     channel, session, stream = await a_channel()
     outbound = SessionOutbound(channel, Address(session))
     await outbound.notify("notifications/tools/list_changed", None)

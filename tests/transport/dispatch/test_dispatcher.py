@@ -125,7 +125,7 @@ async def test_cancelling_what_does_not_run_does_nothing(request_id: Any) -> Non
         assert (await client.call("echo", text="x"))["isError"] is False
 
 
-async def test_a_cancellation_of_what_can_be_no_request_is_passed_to_nobody() -> None:
+async def test_a_cancellation_of_what_can_be_no_request_is_passed_to_no_one() -> None:
     class Observed(InMemoryBroker):
         is_shared = True
 
@@ -201,7 +201,7 @@ async def test_a_crash_in_a_handler_shows_nothing_of_itself_and_is_counted() -> 
         assert at.counter.total("mcp_requests", method="initialize", outcome="ok") == 1
 
 
-async def test_methods_nobody_knows_are_counted_under_one_label() -> None:
+async def test_methods_no_one_knows_are_counted_under_one_label() -> None:
     async with bench() as at, sse_session(at.url, ME) as client:
         await client.request("made/up")
         assert at.counter.total("mcp_requests", method="other") == 1
@@ -213,7 +213,7 @@ async def progress_for(client: SseClient, token: str) -> None:
     )
 
 
-async def test_progress_for_nobody_is_ignored(caplog: pytest.LogCaptureFixture) -> None:
+async def test_progress_for_no_one_is_ignored(caplog: pytest.LogCaptureFixture) -> None:
     async with bench() as at, sse_session(at.url, ME) as client:
         await progress_for(client, "nobody")
         await served(at, client)

@@ -98,7 +98,7 @@ async def test_without_keys_no_other_process_goes_on() -> None:
 
 
 @kills("shared/mcp_tools/request_state.py", "bind_principal=_owner", "bind_principal=None")
-async def test_nobody_goes_on_for_somebody_else() -> None:
+async def test_no_one_goes_on_for_someone_else() -> None:
     async with asked(OLD) as second_round, serve(two_rounds(OLD)) as url:
         response = await call(url, "you", **second_round)
     assert response["error"]["code"] == -32602

@@ -84,7 +84,7 @@ async def test_a_request_without_a_session_is_counted_by_what_it_says_itself() -
     assert len(logged(logs, "session_initialized")) == 1, "requests have no line of their own"
 
 
-def test_a_session_that_nobody_initialized_here_is_somebody_unknown() -> None:
+def test_a_session_that_no_one_initialized_here_is_someone_unknown() -> None:
     usage, no_principal = Usage(), SessionRecord(id="s" * 43, owner=("default", "me"), wire="sse")
     with capture_logs() as logs:
         usage.served(request(), no_principal, wire="sse")

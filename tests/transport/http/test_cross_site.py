@@ -70,7 +70,7 @@ async def test_the_refusal_has_a_kind_and_says_what_is_right() -> None:
     assert "accepted Origin" in refused.json()["error"]["message"]
 
 
-async def test_five_hundred_images_leave_every_place_to_others() -> None:
+async def test_five_hundred_images_leave_every_slot_to_others() -> None:
     async with bench(origins=[PAGE], max_sessions_per_principal=3) as at, httpx2.AsyncClient() as http:
         image = ME | IMAGE | {"sec-fetch-site": "cross-site"}
         seen = {(await http.get(f"{at.url}/sse", headers=image)).status_code for _ in range(500)}

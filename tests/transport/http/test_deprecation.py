@@ -145,7 +145,7 @@ async def test_a_mounted_application_tells_its_own_addresses() -> None:
     "self._sunset.require_open(root",
     "await self._auth_provider.authenticate(request); self._sunset.require_open(root",
 )
-async def test_from_the_day_on_it_is_gone_for_everybody_and_says_where_to_go() -> None:
+async def test_from_the_day_on_it_is_gone_for_everyone_and_says_where_to_go() -> None:
     async with served(sse_sunset=DAY, clock=Clock(MIDNIGHT), public_url="https://tickets.example.com") as at:
         responses = [
             await at.http.get("/sse"),

@@ -17,7 +17,7 @@ async def never(*_: Any) -> Any:
 
 
 @kills("transport/http/event_stream.py", "opening.reader if isinstance(opening, StreamSource) else None", "None")
-async def test_a_stream_whose_first_byte_nobody_takes_lets_go_of_what_it_holds() -> None:
+async def test_a_stream_whose_first_byte_no_one_takes_lets_go_of_what_it_holds() -> None:
     broker = InMemoryBroker()
     session = await opened(broker)
     claimed = await broker.claim(session.id, session.owner, session.wire, [RequestClaim(1, b"one", stream="s1")])

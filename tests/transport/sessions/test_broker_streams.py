@@ -86,7 +86,7 @@ async def test_a_stream_that_was_cut_is_resumed_alone_and_exactly(make_broker: M
     assert await texts(await resumed(broker, session, "s1", 0)) == [b"seen", b"missed", b"answer"]
 
 
-async def test_nobody_resumes_a_stream_that_never_was(make_broker: MakeBroker) -> None:
+async def test_no_one_resumes_a_stream_that_never_was(make_broker: MakeBroker) -> None:
     broker = await make_broker()
     session = await opened(broker)
     await posted(broker, session, [ONE])

@@ -38,7 +38,7 @@ async def test_at_a_cap_the_session_left_longest_makes_room() -> None:
     assert await broker.find(kept.id) is not None
 
 
-async def test_an_organisation_that_fills_an_instance_leaves_room_and_takes_nobody_elses() -> None:
+async def test_an_organisation_that_fills_an_instance_leaves_room_and_takes_no_one_elses() -> None:
     clock = Clock()
     broker = InMemoryBroker(Limits(max_sessions=20, max_sessions_per_principal=20, response_kept_s=300), clock=clock)
     theirs, first = await opened(broker, ("theirs", "them")), await opened(broker, ("ours", "first"))

@@ -62,7 +62,7 @@ async def test_calls_of_a_dead_instance_are_answered_once_and_its_late_answer_is
 
 
 @pytest.mark.usefixtures("short_leases")
-async def test_nobody_is_judged_before_one_lease_after_the_broker_came_back(
+async def test_no_one_is_judged_before_one_lease_after_the_broker_came_back(
     valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     judged = asyncio.Event()

@@ -37,7 +37,7 @@ class Steps:
         return take
 
 
-async def test_late_steps_are_taken_once_in_their_order() -> None:
+async def test_deferred_steps_are_taken_once_in_their_order() -> None:
     outbox, steps = Outbox(100), Steps()
     for name in "abc":
         outbox.add(steps.step(name), 10)
@@ -83,7 +83,7 @@ async def test_a_step_that_is_cancelled_half_way_is_taken_again() -> None:
     assert not outbox.is_full(40)
 
 
-async def test_late_steps_may_be_worked_off_by_two_at_once() -> None:
+async def test_deferred_steps_may_be_worked_off_by_two_at_once() -> None:
     outbox, steps = Outbox(100), Steps()
     for number in range(7):
         outbox.add(steps.step(str(number)))
@@ -91,7 +91,7 @@ async def test_late_steps_may_be_worked_off_by_two_at_once() -> None:
     assert sorted(steps.taken) == sorted("0123456")
 
 
-async def test_late_steps_are_bounded_in_bytes_and_number(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_deferred_steps_are_bounded_in_bytes_and_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outbox, "MAX_STEPS", 3)
     late, steps = Outbox(100), Steps()
     late.add(steps.step("oldest"), 90)
@@ -106,7 +106,7 @@ async def test_late_steps_are_bounded_in_bytes_and_number(monkeypatch: pytest.Mo
 
 
 @kills("transport/sessions/valkey/lease.py", "if clock() - started > STANDSTILL_S:", "if False:")
-async def test_a_server_that_stood_still_makes_nobody_seem_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_server_that_stood_still_makes_no_one_seem_dead(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, seconds in (("RENEW_S", 0.01), ("STANDSTILL_S", 0.1), ("LEASE_S", 60.0)):
         monkeypatch.setattr(valkey_lease, name, seconds)
     renewals, buried = list[int](), list[str]()
@@ -127,7 +127,7 @@ async def test_a_server_that_stood_still_makes_nobody_seem_dead(monkeypatch: pyt
 
 
 @kills("transport/sessions/valkey/lease.py", "if asyncio.get_running_loop().time() >= self._judge_from:", "if True:")
-async def test_nobody_is_judged_right_after_the_broker_came_back(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_one_is_judged_right_after_the_broker_came_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """They may all have been cut off; they have one lease to come back."""
     monkeypatch.setattr(valkey_lease, "RENEW_S", 0.01)
     monkeypatch.setattr(valkey_lease, "LEASE_S", 60.0)
