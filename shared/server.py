@@ -46,10 +46,10 @@ def build_server(
     version: str = VERSION,
     request_state_keys: Sequence[str] = (),
 ) -> MCPServer[Any]:
-    """Return a server that answers with tools of `tools_provider`; it opens nothing and may serve many sessions at once.
+    """Return a server with the tools of `tools_provider`; it opens nothing and may serve many sessions at once.
 
     Args:
-        tools_provider: lend each caller the tools of their tenant.
+        tools_provider: lends each caller the tools of their tenant.
         trail: where writes and refusals are recorded; the default are log lines.
         counter: counts `tool_calls` by tool, outcome and tenant.
         version: what `serverInfo` says.

@@ -132,7 +132,7 @@ class RateLimitedError(TicketServerError):
 
 
 class Buckets(Protocol):
-    """Keeps buckets: `sessions.memory_rate_limit.MemoryBuckets` those of one instance, `sessions.valkey.rate_limit.SharedBuckets` those of many.
+    """Keeps buckets: `MemoryBuckets` those of one instance, `SharedBuckets` those of all instances.
 
     Both pass tests/transport/test_rate_limit.py.
     """

@@ -28,7 +28,10 @@ MAX_CONNECTED: Final = 200
 
 
 class ToolsProvider(Protocol):
-    """Lends tools to whoever calls; `SingleToolsProvider` and `TenantToolsProvider` pass tests/shared/mcp_tools/test_tenant_tools.py."""
+    """Lends each caller the tools of their tenant.
+
+    `SingleToolsProvider` and `TenantToolsProvider` pass tests/shared/mcp_tools/test_tenant_tools.py.
+    """
 
     def acquire(self, caller: Principal | None) -> AbstractAsyncContextManager[TicketTools]:
         """Lend the tools of `caller`, None over STDIO, for one call. Raises: TicketServerError: there are none now."""

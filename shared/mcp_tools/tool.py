@@ -33,7 +33,7 @@ class TicketTool(Tool):
 
     @classmethod
     def of(cls, spec: ToolSpec, tools_provider: ToolsProvider, call_log: CallLog) -> "TicketTool":
-        """Return the tool that `spec` describes, over the tools that `tools_provider` has; `call_log` take its calls down."""
+        """Return the tool that `spec` describes, with the tools of `tools_provider`; `call_log` records its calls."""
         tool = cls(
             fn=spec.run,
             name=spec.name,

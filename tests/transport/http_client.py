@@ -151,10 +151,10 @@ class HttpClient:
         """
         sent = {name: value for name, value in {**ACCEPT, **self.headers, **headers}.items() if value}
         async with self._http.stream(method, f"{self.url}/mcp", content=content, headers=sent) as response:
-            answer = HTTPResponse(response)
-            reader = asyncio.create_task(answer.read(response))
+            received = HTTPResponse(response)
+            reader = asyncio.create_task(received.read(response))
             try:
-                yield answer
+                yield received
             finally:
                 reader.cancel()
                 await asyncio.gather(reader, return_exceptions=True)

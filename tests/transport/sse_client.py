@@ -140,10 +140,10 @@ class SseClient:
 
     async def initialize(self, version: str = "2025-11-25") -> dict[str, Any]:
         """Do the handshake."""
-        answer = await self.request("initialize", initialize_params(version))
-        response = await self.post({"jsonrpc": "2.0", "method": "notifications/initialized"})
-        assert response.status_code == 202
-        return answer
+        response = await self.request("initialize", initialize_params(version))
+        posted = await self.post({"jsonrpc": "2.0", "method": "notifications/initialized"})
+        assert posted.status_code == 202
+        return response
 
 
 def initialize_params(version: str = "2025-11-25") -> dict[str, Any]:

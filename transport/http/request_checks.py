@@ -66,8 +66,8 @@ class RequestChecks:
         """Pass, or refuse by host (421), origin or site (403).
 
         Raises:
-            HTTPRefusalError: this server is not known by that name, or that origin may not call it, or a page of another
-                site that names no origin.
+            HTTPRefusalError: this server is not known by that name, or that origin may not call it, or a page of
+                another site that names no origin.
         """
         host = _host_of(request.headers.get("host", ""))
         if host not in self._hosts and not (self._suffixes and host.endswith(self._suffixes)):

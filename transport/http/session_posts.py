@@ -65,8 +65,8 @@ class SessionPosts:
         """Record and run messages; see `Dispatcher.submit`.
 
         Raises:
-            HTTPRefusalError: the caller has no such session (404), a request id was used before or this is no session for
-                batches (400), the broker cannot be reached (503). Nothing was done.
+            HTTPRefusalError: the caller has no such session (404), a request id was used before or this is no session
+                for batches (400), the broker cannot be reached (503). Nothing was done.
         """
         try:
             if batch:

@@ -273,9 +273,9 @@ class ValkeyBroker:
             case b"stale":
                 self._tasks.start_soon(self._refresh, rest.decode())
             case b"note":
-                note, sender = codec.decode_message(rest)
+                word, sender = codec.decode_message(rest)
                 if sender != self.instance and self._listener is not None:  # what is for all comes back as well
-                    self._tasks.start_soon(self._hand_on, self._listener, note)
+                    self._tasks.start_soon(self._hand_on, self._listener, word)
 
     async def _hand_on(self, listener: Listener, message: InstanceMessage) -> None:
         try:

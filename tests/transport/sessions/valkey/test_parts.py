@@ -93,16 +93,16 @@ async def test_deferred_steps_may_be_worked_off_by_two_at_once() -> None:
 
 async def test_deferred_steps_are_bounded_in_bytes_and_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outbox, "MAX_STEPS", 3)
-    late, steps = Outbox(100), Steps()
-    late.add(steps.step("oldest"), 90)
-    assert late.is_full(11)
-    late.add(steps.step("second"))
-    late.add(steps.step("third"))
-    assert late.is_full(0)
-    late.add(steps.step("newest"))
-    await late.flush()
+    bounded, steps = Outbox(100), Steps()
+    bounded.add(steps.step("oldest"), 90)
+    assert bounded.is_full(11)
+    bounded.add(steps.step("second"))
+    bounded.add(steps.step("third"))
+    assert bounded.is_full(0)
+    bounded.add(steps.step("newest"))
+    await bounded.flush()
     assert steps.taken == ["second", "third", "newest"]
-    assert not late.is_full(100)
+    assert not bounded.is_full(100)
 
 
 @kills("transport/sessions/valkey/lease.py", "if clock() - started > STANDSTILL_S:", "if False:")
