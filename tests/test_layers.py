@@ -98,7 +98,9 @@ RESERVED: Final = MappingProxyType({
     "mcp.server.runner": ("transport.dispatch.sdk_kernel",),
     "mcp.shared.inbound": ("transport.dispatch.sdk_kernel",),
     "mcp.shared.jsonrpc_dispatcher": ("transport.dispatch.sdk_kernel",),
-    "mcp.shared.dispatcher": ("transport.dispatch.sdk_kernel", "transport.dispatch.context"),
+    "mcp.shared.dispatcher": (
+        *("transport.dispatch.sdk_kernel", "transport.dispatch.context", "transport.dispatch.client_requests"),
+    ),
     "mcp.server.context": ("transport.dispatch.sdk_kernel", "shared.server"),
     "fastapi": ("ticket_api", "cloud_mcp_server", "ticket_service"),
     "starlette": (

@@ -24,7 +24,7 @@ from structlog.typing import EventDict
 from tests.fuzz.steps import Step, openings, step
 from tests.fuzz.surface import Clock, Surface
 from tests.transport.serving import Bench, bench, until
-from transport.dispatch import context
+from transport.dispatch import client_requests
 from transport.sessions.memory import InMemoryBroker
 from transport.sessions.session import Limits
 from transport.sessions.valkey.broker import ValkeyBroker
@@ -110,7 +110,7 @@ def complaints() -> Iterator[Complaints]:
 
 @pytest.fixture(autouse=True)
 def _short_recognition(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(context, "RECOGNISE_S", 0.1)
+    monkeypatch.setattr(client_requests, "RECOGNISE_S", 0.1)
 
 
 @asynccontextmanager

@@ -25,7 +25,8 @@ from mcp_types import (
 from shared.identity import InsufficientScopeError, Principal
 from shared.telemetry import MAX_TENANTS, BoundedLabels, Counter, get_logger
 from transport import jsonrpc
-from transport.dispatch.context import Address, Caller, ClientRequests
+from transport.dispatch.client_requests import ClientRequests
+from transport.dispatch.context import Address, Caller
 from transport.dispatch.policy import AccessPolicy
 from transport.dispatch.responder import Responder
 from transport.dispatch.running_calls import RunningCall, RunningCalls
@@ -163,7 +164,7 @@ class Dispatcher:
         return claimed
 
     async def check_scope(self, request: JSONRPCRequest, caller: Caller) -> None:
-        """Refuse what would be refused when it is received; see `AccessPolicy.check_scope`. Raises: InsufficientScopeError."""
+        """Refuse what `submit` would refuse; see `AccessPolicy.check_scope`. Raises: InsufficientScopeError."""
         await self._policy.check_scope(caller, request)
 
     async def _accept(

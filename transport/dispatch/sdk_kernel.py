@@ -52,7 +52,8 @@ from starlette.datastructures import Headers
 from shared.lru import LRUCache
 from shared.telemetry import get_logger
 from transport import jsonrpc
-from transport.dispatch.context import Address, Caller, Channel, ClientRequests, DispatchContext, SessionOutbound
+from transport.dispatch.client_requests import ClientRequests
+from transport.dispatch.context import Address, Caller, Channel, DispatchContext, SessionOutbound
 from transport.sessions.session import SessionRecord
 
 __all__ = (

@@ -9,7 +9,8 @@ from mcp.shared.exceptions import MCPError, NoBackChannelError
 from mcp.shared.message import ServerMessageMetadata
 from mcp.shared.transport_context import TransportContext
 
-from transport.dispatch.context import Address, ClientRequests, DispatchContext, SessionOutbound
+from transport.dispatch.client_requests import ClientRequests
+from transport.dispatch.context import Address, DispatchContext, SessionOutbound
 from transport.sessions.broker import InstanceMessage, StreamReader
 from transport.sessions.memory import InMemoryBroker
 from transport.sessions.session import SessionRecord, new_session_id

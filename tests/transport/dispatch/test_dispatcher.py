@@ -65,7 +65,7 @@ async def test_the_clients_error_reaches_the_tool() -> None:
 
 
 @kills(
-    "transport/dispatch/context.py",
+    "transport/dispatch/client_requests.py",
     "message.session == self.session if self.session is not None",
     "True if True",
 )
