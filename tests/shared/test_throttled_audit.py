@@ -1,4 +1,4 @@
-"""A flood of events that are alike is one entry a minute, with its number, and what is remembered is bounded."""
+"""A flood of similar events becomes one entry a minute, with its number, and the memory for them is bounded."""
 
 from shared.audit import AuditEvent
 from shared.throttled_audit import ThrottledAuditTrail

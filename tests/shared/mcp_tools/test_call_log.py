@@ -1,4 +1,4 @@
-"""What is written down of calls: every write and refusal in the audit trail, ids in the log, tenants in the figures."""
+"""Records of calls: writes and refusals in the audit trail, ids in the log, tenants in the metrics."""
 
 from dataclasses import replace
 from typing import Any, Final
@@ -37,7 +37,7 @@ def here(existing: World) -> World:
 
 
 def recorded(here: World) -> AuditEvent:
-    """Return the one event."""
+    """Return the only event."""
     assert isinstance(here.trail, Recorder)
     (event,) = here.trail.events
     assert "confidential" not in str(event)

@@ -1,4 +1,4 @@
-"""Whose tools a call gets: one contract for both kinds of desks, and what tenants are promised of each other."""
+"""The tools of a call: one contract for both implementations, and the isolation of tenants."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -23,7 +23,7 @@ B: Final = Principal("b", Tenant("tenant-b"))
 
 
 class Api(httpx2.AsyncBaseTransport):
-    """The ticket API behind one client: answers whose it is, may be told to wait, and knows when it was closed."""
+    """The ticket API behind one client: it returns its name, can be made to wait, and records when it is closed."""
 
     def __init__(self, log: list[str], name: str) -> None:
         self._log, self.name = log, name
@@ -33,7 +33,7 @@ class Api(httpx2.AsyncBaseTransport):
         self.is_closed = False
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Answer with one item that has the name of this API."""
+        """Respond with one item that has the name of this API."""
         assert not self.is_closed
         self.asked.set()
         await self.may_respond.wait()
@@ -48,7 +48,7 @@ class Api(httpx2.AsyncBaseTransport):
 
 @dataclass
 class Office:
-    """Desks, with a directory and a clock that a test moves."""
+    """Tools by tenant, with a directory and a clock that the test controls."""
 
     upstreams: dict[str, Upstream] = field(default_factory=dict)
     now: float = 0.0
@@ -57,7 +57,7 @@ class Office:
     opened: list[Api] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
 
-    def desks(self, most: int = 10) -> TenantToolsProvider:
+    def provider(self, most: int = 10) -> TenantToolsProvider:
         return TenantToolsProvider(self, connect=self.connect, tools=TicketTools, most=most, clock=lambda: self.now)
 
     async def upstream_of(self, tenant: Tenant) -> Upstream:
@@ -91,12 +91,12 @@ async def any_provider(request: pytest.FixtureRequest, office: Office) -> AsyncI
     if request.param == "one":
         yield SingleToolsProvider(TicketTools(office.connect(Tenant("default"), Upstream("http://default", "key"))))
         return
-    here = office.desks()
+    here = office.provider()
     async with here.run():
         yield here
 
 
-@pytest.mark.parametrize("caller", [None, Principal("somebody")])
+@pytest.mark.parametrize("caller", [None, Principal("person-1")])
 async def test_a_caller_gets_tools_again_and_again_and_at_once(
     any_provider: ToolsProvider, caller: Principal | None
 ) -> None:
@@ -108,11 +108,11 @@ async def test_a_caller_gets_tools_again_and_again_and_at_once(
 async def test_an_error_of_a_call_reaches_its_caller(any_provider: ToolsProvider) -> None:
     with pytest.raises(NotFoundError):
         async with any_provider.acquire(None):
-            raise NotFoundError("There is none.")
+            raise NotFoundError("There is no such ticket.")
 
 
 async def test_each_tenant_has_a_way_of_its_own_that_is_opened_once(office: Office) -> None:
-    here = office.desks()
+    here = office.provider()
     async with here.run():
         names = await asyncio.gather(*(served(here, caller) for caller in (A, B, A, B)))
 
@@ -122,7 +122,7 @@ async def test_each_tenant_has_a_way_of_its_own_that_is_opened_once(office: Offi
 
 
 async def test_all_are_closed_at_the_end_the_last_one_first(office: Office) -> None:
-    here = office.desks()
+    here = office.provider()
     async with here.run():
         await served(here, A)
         await served(here, B)
@@ -132,7 +132,7 @@ async def test_all_are_closed_at_the_end_the_last_one_first(office: Office) -> N
 
 
 async def test_the_directory_is_asked_again_after_half_a_minute(office: Office) -> None:
-    here = office.desks()
+    here = office.provider()
     async with here.run():
         await served(here)
         office.now = ASK_AGAIN_S - 1
@@ -155,7 +155,7 @@ async def test_the_directory_is_asked_again_after_half_a_minute(office: Office) 
 async def test_a_call_in_flight_ends_where_it_began_when_address_or_key_is_changed(
     office: Office, changed: Upstream
 ) -> None:
-    here = office.desks()
+    here = office.provider()
     async with here.run(), asyncio.TaskGroup() as group:
         await served(here)
         (old,) = office.opened
@@ -181,7 +181,7 @@ async def until_closed(api: Api) -> None:
 
 @kills("shared/mcp_tools/tenant_tools.py", "if spare <= 0:", "if True:")
 async def test_of_too_many_the_one_that_called_longest_ago_is_closed(office: Office) -> None:
-    here = office.desks(most=2)
+    here = office.provider(most=2)
     async with here.run():
         await served(here, A)
         await served(here, B)
@@ -195,7 +195,7 @@ async def test_of_too_many_the_one_that_called_longest_ago_is_closed(office: Off
 
 
 async def test_who_is_being_served_does_not_have_to_make_room(office: Office) -> None:
-    here = office.desks(most=1)
+    here = office.provider(most=1)
     async with here.run():
         async with here.acquire(A):
             await served(here, B)
@@ -211,7 +211,7 @@ async def test_without_the_word_of_the_directory_no_one_is_served(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tenant_tools, "ASK_S", 0.01)
-    here = office.desks()
+    here = office.provider()
     async with here.run():
         await served(here)
         office.now = ASK_AGAIN_S
@@ -221,14 +221,14 @@ async def test_without_the_word_of_the_directory_no_one_is_served(
             results: list[Any] = await asyncio.gather(*(served(here) for _ in range(3)), return_exceptions=True)
 
         assert [type(one) for one in results] == [UpstreamUnavailableError] * 3
-        assert "cannot be told at the moment. Nothing was changed; try again" in str(results[0])
+        assert "cannot be looked up at the moment. Nothing was changed; try again" in str(results[0])
         office.may_answer_now.set()
         assert await served(here) == "tenant-a at http://tenant-a with key"
 
 
 async def test_a_tenant_without_a_ticket_system_is_refused_until_it_has_one(office: Office) -> None:
     office.upstreams["tenant-a"] = Upstream()
-    here = office.desks()
+    here = office.provider()
     async with here.run():
         with pytest.raises(UpstreamNotSetError):
             await served(here)
@@ -242,7 +242,7 @@ async def test_a_tenant_without_a_ticket_system_is_refused_until_it_has_one(offi
 
 async def test_a_tenant_that_was_refused_makes_room_like_any_other(office: Office) -> None:
     office.upstreams["tenant-a"] = Upstream()
-    here = office.desks(most=1)
+    here = office.provider(most=1)
     async with here.run():
         with pytest.raises(UpstreamNotSetError):
             await served(here)
