@@ -68,8 +68,8 @@ class SessionPosts:
         """Record and run messages; see `Dispatcher.submit`.
 
         Raises:
-            HTTPRefusalError: the caller has no such session (404), another request with one of its ids runs or this is no
-                session for batches (400), the broker cannot be reached (503). Nothing was done.
+            HTTPRefusalError: the caller has no such session (404), another request with one of its ids is running or
+                the session takes no batches (400), the broker cannot be reached (503). Nothing was done.
         """
         try:
             if batch:

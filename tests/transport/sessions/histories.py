@@ -218,9 +218,9 @@ class Player:
             case Die(at):
                 await self._lapse(at)
                 await self._shared[1 - at]._take_over_dead(self._shared[at].instance)
-                for started in self._running_at(at):
-                    self._interrupt(started)
-                await self._shared[at]._valkey.lease.renew()
+                for interrupted in self._running_at(at):
+                    self._interrupt(interrupted)
+                await self._shared[at]._instance.lease.renew()
             case Lapse(at, number):
                 await self._come_back(at, number)
             case FinishAgain(number) | ClaimAgain(number) | Withdraw(number):
@@ -232,7 +232,9 @@ class Player:
                 elif isinstance(step, ClaimAgain):
                     await self._claim_again(started)
                 elif started.ended_by_itself:
-                    reply = await self._shared[started.at]._valkey.call(scripts.FINISH, *self._names(started), 1, b"no")
+                    reply = await self._shared[started.at]._instance.call(
+                        scripts.FINISH, *self._names(started), 1, b"no"
+                    )
                     assert reply[0] == 1
 
     def _nth(self, number: int) -> Started | None:
@@ -304,7 +306,7 @@ class Player:
     # ---- what happens between instances
 
     async def _lapse(self, at: int) -> None:
-        valkey = self._shared[at]._valkey
+        valkey = self._shared[at]._instance
         await valkey.call(END_LEASE, f"{valkey._common[0]}i")
 
     def _interrupt(self, started: Started) -> None:
@@ -314,12 +316,12 @@ class Player:
     async def _come_back(self, at: int, number: int) -> None:
         dead, other = self._shared[at], self._shared[1 - at]
         await self._lapse(at)
-        orphans = await other._valkey.call(scripts.ORPHANS, dead.instance)
-        await dead._valkey.lease.renew()
+        orphans = await other._instance.call(scripts.ORPHANS, dead.instance)
+        await dead._instance.lease.renew()
         if (started := self._nth(number)) is not None and started.at == at:
             await self._finish(started, is_cancelled=False)
         for session, slot, token, *_ in orphans:
-            assert await other._valkey.call(scripts.FINISH, session, slot, token, 1, b"no") == [0]
+            assert await other._instance.call(scripts.FINISH, session, slot, token, 1, b"no") == [0]
 
     async def _withdraw(self, started: Started) -> None:
         broker = self._shared[started.at]
@@ -338,7 +340,7 @@ class Player:
         """Send the script of a claim once more; only one that ended by itself, or runs, may come again."""
         if not (started.ended_by_itself or self._is_running(started)):
             return
-        valkey, attempt = self._shared[started.at]._valkey, started.attempt
+        valkey, attempt = self._shared[started.at]._instance, started.attempt
         about = (self._session.id, encode_owner(ME), self._session.wire, 0, attempt.stream, "")
         reply = await valkey.call(scripts.CLAIM, *about, *_arguments([started.claim], [attempt.token]))
         assert reply[2] == [ClaimStatus.NEW.value]
