@@ -106,7 +106,7 @@ async def test_a_client_that_is_not_recognised_gets_a_new_initialized_session(
         if who is not None:
             forged = {"jsonrpc": "2.0", "id": again.received[0]["id"], "result": {}}
             assert (await yours.post(forged)).status_code == 202
-        monkeypatch.setattr("transport.dispatch.context.RECOGNISE_S", 0.1)
+        monkeypatch.setattr("transport.dispatch.client_requests.RECOGNISE_S", 0.1)
         assert await stream not in {mine.endpoint, yours.endpoint}
 
 
@@ -118,7 +118,7 @@ async def new_session(client: SseClient) -> str:
 
 
 async def test_a_client_that_leaves_while_being_recognised_gets_no_session(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("transport.dispatch.context.RECOGNISE_S", 0.2)
+    monkeypatch.setattr("transport.dispatch.client_requests.RECOGNISE_S", 0.2)
     async with bench(max_sessions_per_principal=1) as at, httpx2.AsyncClient(base_url=at.url, timeout=20) as http:
         async with http.stream("GET", "/sse", headers=ME | AGAIN) as response:
             async for line in response.aiter_lines():
