@@ -1,4 +1,4 @@
-"""What both doors do: reach ticket APIs, in this process or elsewhere, and stand one MCP server in front of them."""
+"""What both entry points do: reach ticket APIs, in this process or elsewhere, and put one MCP server in front."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -15,7 +15,7 @@ from shared.embedded.in_process import InProcessTransport
 from shared.embedded.tenant_keys import TenantKeys
 from shared.errors import UpstreamNotSetError
 from shared.fair_queue import FairQueue
-from shared.identity import DEFAULT_TENANT, Tenant, TenantDirectory, Upstream
+from shared.identity import DEFAULT_TENANT, AuthProvider, Tenant, TenantDirectory, Upstream
 from shared.mcp_tools.tenant_tools import OneDesk, TenantDesks
 from shared.server import build_server
 from shared.storage.database import CONNECTIONS, resolve_url
@@ -28,27 +28,42 @@ from ticket_api import create_app as create_ticket_api
 _EMBEDDED_URL = "http://embedded.invalid"
 
 
+class _OneUpstream:
+    """The directory of tenants that are known by nothing but who calls: each has the ticket API of the deployment.
+
+    In it they stay apart: by their key of the embedded API, or because only the default tenant may use it.
+    """
+
+    async def upstream_of(self, tenant: Tenant) -> Upstream:  # noqa: ARG002 - all have the same
+        """Return the ticket API of the deployment."""
+        return Upstream()
+
+
 class TicketService:
     """The ticket API as `settings` name it, those of the tenants in `directory`, and the MCP server that offers both.
 
     Making one opens nothing; `run` does.
 
     Args:
-        settings: of the door.
-        directory: where the tickets of each tenant are; without one everybody is the default tenant.
+        settings: of the entry point.
+        auth_provider: a provider of your own that proves who calls. Its principals may be of several tenants, so each
+            of those gets connections of its own.
+        directory: where the tickets of each tenant are; without one, and without `auth_provider`, every caller is of
+            the default tenant.
         trail: where writes and refusals are recorded; see `build_server`.
         counter: counts what calls and requests became.
         recent_writes: recognises repeated writes, of all tenants; the default those of this process.
         request_state_keys: see `build_server`.
 
     Raises:
-        SettingsError: the database URL is none.
+        SettingsError: the URL does not name a database.
     """
 
     def __init__(
         self,
         settings: ToolSettings,
         *,
+        auth_provider: AuthProvider | None = None,
         directory: TenantDirectory | None = None,
         trail: AuditTrail | None = None,
         counter: Counter | None = None,
@@ -72,6 +87,8 @@ class TicketService:
             counter=counter,
             recent_writes=recent_writes or MemoryRecentWrites(),
         )
+        if directory is None and auth_provider is not None:
+            directory = _OneUpstream()
         self._tenants = None if directory is None else TenantDesks(directory, connect=self._connect, tools=tools)
         self.server: MCPServer = build_server(
             self._tenants or OneDesk(tools(self._api)),

@@ -16,6 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from shared.errors import TicketServerError
+
 KEPT: Final = 2
 """Places that one organisation leaves free while another one is active."""
 ACTIVE_S: Final = 60.0
@@ -24,7 +26,7 @@ MAX_WAITING: Final = 100
 """Calls of one organisation that wait at the same time."""
 
 
-class QueueFullError(Exception):
+class QueueFullError(TicketServerError):
     """So many calls of this organisation wait that a further one may not."""
 
 

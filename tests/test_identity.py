@@ -33,7 +33,7 @@ from tests.transport.sse_client import sse_session
 from ticket_api.migrate import migrate as migrate_tickets
 from ticket_api.sample import filler
 from ticket_api.times import utc_now
-from transport import Rate, Rates, Transport
+from transport import Rate, Rates, TransportOptions
 
 SECRETS: Final = Secrets([IDENTITY_KEY])
 IDENTITY: Final = {"MCP_IDENTITY_KEYS": IDENTITY_KEY, "MCP_MCP_API_KEY": ""}
@@ -319,9 +319,9 @@ def test_by_default_a_revoked_key_is_out_within_half_a_minute_and_calls_are_limi
         return make
 
     monkeypatch.setattr(cloud_mcp_server, "IdentityService", noting(IdentityService))
-    monkeypatch.setattr(cloud_mcp_server, "Transport", noting(Transport))
+    monkeypatch.setattr(cloud_mcp_server, "TransportOptions", noting(TransportOptions))
     settings = CloudSettings(database_url=SecretStr(sqlite(tmp_path)), identity_keys=(SecretStr(IDENTITY_KEY),))
-    cloud_mcp_server.Door(settings)
+    cloud_mcp_server.CloudMCPServer(settings)
 
     assert settings.revoke_within == 30
     assert seen["cache_s"] + seen["recheck_s"] == pytest.approx(30)

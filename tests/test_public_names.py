@@ -18,7 +18,8 @@ from pydantic import SecretStr
 from starlette.routing import Route
 
 import cloud_mcp_server
-from shared.config import CloudSettings, StdioSettings, TicketApiSettings, variables
+from shared.config import CloudSettings, StdioSettings, TicketApiSettings
+from shared.environment import variables
 from shared.mcp_tools.catalog import TOOLS
 
 ROOT: Final = Path(__file__).resolve().parent.parent

@@ -38,7 +38,7 @@ from ticket_api.store.connection import TenantConnection
 from ticket_api.tenancy import make_tenant
 from ticket_api.times import utc_now
 from ticket_service import TicketService
-from transport import Transport
+from transport import Transport, TransportOptions
 
 MARKS: Final = {"a": "okapi", "b": "quagga"}
 """Stands in every text of an organisation that can be written to."""
@@ -182,7 +182,9 @@ async def backend(request: pytest.FixtureRequest) -> AsyncIterator[Backend]:
 async def organisations(backend: Backend) -> AsyncGenerator[tuple[Client, Client]]:
     """Serve both; yield a client of each, `a` with tickets of which `b` has none."""
     service = TicketService(backend.settings, directory=backend.directory)
-    transport = Transport(service.server, auth_provider=KeyPerTenant(), allowed_hosts=["127.0.0.1"])
+    transport = Transport(
+        service.server, auth_provider=KeyPerTenant(), options=TransportOptions(allowed_hosts=["127.0.0.1"])
+    )
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncGenerator[None]:

@@ -24,6 +24,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
 from shared.bounds import has_more_values, holds_more_values
+from shared.errors import TicketServerError
 
 REQUEST_CANCELLED: Final = -32800  # as the SDK's Streamable HTTP server says it; the number is LSP's
 MAX_ANSWER_BYTES: Final = 1024 * 1024
@@ -36,8 +37,10 @@ MAX_NAME: Final = 200
 """Signs of an id or a method: both are kept, logged and told to other instances, and no limit of bytes counts them."""
 
 
-class MalformedMessageError(Exception):
+class MalformedMessageError(TicketServerError):
     """The body is no JSON-RPC message; the text says what is wrong and what would be right."""
+
+    kind = "malformed"
 
     def __init__(self, text: str, *, code: int = INVALID_REQUEST) -> None:
         super().__init__(text)
@@ -174,6 +177,14 @@ def interrupted(request_id: RequestId | None, *, writes: bool) -> bytes:
         return error(request_id, INTERNAL_ERROR, text, {"kind": "outcome_unknown"})
     text = "The server stopped while it worked on this. Nothing was changed; ask again."
     return error(request_id, INTERNAL_ERROR, text, {"kind": "interrupted"})
+
+
+def busy(request_id: RequestId, *, is_stopping: bool) -> bytes:
+    """Return the response to a request of a session for which there is no room."""
+    text = "Too many calls of this session are running. Nothing was changed; wait for some of them."
+    if is_stopping:
+        text = "The server is stopping. Nothing was changed; ask again in a moment."
+    return refusal("busy", text, code=INTERNAL_ERROR, request_id=request_id)
 
 
 def cancelled(request_id: RequestId | None) -> bytes:

@@ -1,4 +1,4 @@
-"""Streamable HTTP: one endpoint; a POST is answered by the stream of its own answers.
+"""Streamable HTTP: one endpoint; the response to a POST is the stream of the responses to its requests.
 
 Revisions with a handshake (2025-03-26 to 2025-11-25) have sessions, on the same broker as HTTP+SSE: any instance takes
 any request, and a stream that was cut is resumed on any instance by `Last-Event-ID`. A client that leaves cancels
@@ -15,31 +15,32 @@ from typing import Final
 
 from mcp_types import JSONRPCRequest
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
-from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from shared.identity import InsufficientScopeError, Principal
+from shared.identity import Principal
 from shared.telemetry import Counter, get_logger
-from transport.base import Reply, TransportHandler, public_headers
+from transport.base import TransportHandler
 from transport.dispatch.context import Caller
 from transport.dispatch.dispatcher import Engine
 from transport.dispatch.sdk_kernel import is_modern
-from transport.http import errors, session_posts, sse_format
-from transport.http.event_stream import Opened, Stream
-from transport.http.request_checks import Guard, RefusedError, accepts
+from transport.http import session_posts, sse_format
+from transport.http.endpoint import Response
+from transport.http.errors import DrainingError, HTTPRefusal
+from transport.http.event_stream import Stream, StreamSource
+from transport.http.request_checks import RequestChecks
+from transport.http.request_head import HTTPRequest, RequestHead
 from transport.http.session_posts import Intake
-from transport.http.stream_slots import OpenAnswer, OpenAnswers, TooManyStreamsError
+from transport.http.stream_slots import OpenStreams, StreamSlot
 from transport.jsonrpc import Inbound
 from transport.sessions.broker import (
     Admitted,
     Attachment,
     BrokerUnavailableError,
-    CapReachedError,
     SessionBroker,
     SessionGoneError,
 )
 from transport.sessions.session import SESSION_ID, EventId, Limits, SessionRecord, new_session_id
-from transport.streamable_http_stateless import VERSION_HEADER, StatelessHandler
+from transport.streamable_http_stateless import StatelessHandler
 
 log = get_logger(__name__)
 
@@ -48,76 +49,62 @@ SESSION_HEADER: Final = "mcp-session-id"
 
 
 class StreamableHTTPTransportHandler(TransportHandler):
-    """POST takes messages and streams their answers; GET streams the rest of a stream; DELETE ends a session."""
+    """POST takes messages and streams their responses; GET streams the rest of a stream; DELETE ends a session."""
 
     methods = frozenset({"GET", "POST", "DELETE"})
+    how_to_open = "Send initialize without Mcp-Session-Id to open a new one."
 
     def __init__(
         self,
         engine: Engine,
         broker: SessionBroker,
         *,
-        guard: Guard,
-        answers: OpenAnswers,
+        checks: RequestChecks,
+        streams: OpenStreams,
         limits: Limits,
         draining: asyncio.Event,
         counter: Counter | None = None,
     ) -> None:
         self._engine = engine
         self._broker = broker
-        self._open_answers = answers
-        self._guard = guard
+        self._streams = streams
+        self._checks = checks
         self._limits = limits
         self._draining = draining
         self._counter = counter
-        self._intake = Intake(
-            engine, broker, wire=WIRE, how_to_open="Send initialize without Mcp-Session-Id to open a new one."
-        )
-        self._stateless = StatelessHandler(engine.exchanges, answers, limits=limits, kind=WIRE)
+        self._intake = Intake(engine, broker, wire=WIRE)
+        self._stateless = StatelessHandler(engine.stateless, streams, limits=limits, wire=WIRE)
 
-    async def handle_request(self, request: Request, auth_info: Principal) -> ASGIApp:
-        """Return the answer."""
-        version = request.headers.get(VERSION_HEADER, "").strip()
-        is_handshake = not version or version in HANDSHAKE_PROTOCOL_VERSIONS
-        if not is_handshake and request.method != "POST":
+    async def handle_request(self, request: HTTPRequest, auth_info: Principal) -> ASGIApp:
+        """Return the response."""
+        head = request.head
+        is_handshake = not head.protocol_version or head.protocol_version in HANDSHAKE_PROTOCOL_VERSIONS
+        if head.method == "POST":
+            return await self._post(request, auth_info, is_handshake=is_handshake)
+        if not is_handshake:
             text = "Sessions and their streams are of revisions before 2026-07-28: use POST here."
-            raise RefusedError(405, "method", text, headers={"allow": "POST"})
-        try:
-            if request.method == "POST":
-                return await self._post(request, auth_info, is_handshake=is_handshake)
-            return await (self._get if request.method == "GET" else self._delete)(request, auth_info)
-        except SessionGoneError:
-            raise self._intake.unknown() from None
-        except BrokerUnavailableError as error:
-            raise errors.unavailable(error) from None
+            raise HTTPRefusal(405, "method", text, headers={"allow": "POST"})
+        return await (self._get if head.method == "GET" else self._delete)(head, auth_info)
 
     # ---- POST
 
-    async def _post(self, request: Request, principal: Principal, *, is_handshake: bool) -> ASGIApp:
-        if not accepts(request, "application/json", "text/event-stream"):
-            raise RefusedError(406, "accept", "Send Accept: application/json, text/event-stream.")
-        inbound, batch = await session_posts.read(self._guard, request)
-        caller = Caller(principal, public_headers(request))
+    async def _post(self, request: HTTPRequest, principal: Principal, *, is_handshake: bool) -> ASGIApp:
+        head = request.head
+        if not head.accepts("application/json", "text/event-stream"):
+            raise HTTPRefusal(406, "accept", "Send Accept: application/json, text/event-stream.")
+        inbound, batch = await session_posts.read(self._checks, request)
+        caller = Caller(principal, head.public)
         requests = [one.message for one in inbound if isinstance(one.message, JSONRPCRequest)]
-        await self._check_scopes(requests, caller)
         if not is_handshake or any(is_modern(one) for one in requests):
-            return await self._stateless.answer(request, inbound, caller, batch=batch)
+            return await self._stateless.respond(request, inbound, caller, batch=batch)
         opens = any(one.method == "initialize" for one in requests)
         if opens and batch:
-            raise RefusedError(400, "batch", "Send initialize alone, not in a batch.")
-        if opens and SESSION_HEADER not in request.headers:
+            raise HTTPRefusal(400, "batch", "Send initialize alone, not in a batch.")
+        if opens and head.session_id is None:
             return await self._initialize(inbound, caller)
         stream = _stream_of(requests)
-        admitted = await self._intake.take(_session_of(request), inbound, caller, batch=batch, stream=stream)
+        admitted = await self._intake.take(_session_of(head), inbound, caller, batch=batch, stream=stream)
         return self._answers(admitted, stream, principal)
-
-    async def _check_scopes(self, requests: Sequence[JSONRPCRequest], caller: Caller) -> None:
-        """Refuse a POST of which one request may not be asked, with the status that makes a client ask for more."""
-        for one in requests:
-            try:
-                await self._engine.check_scope(one, caller)
-            except InsufficientScopeError as error:
-                raise errors.insufficient_scope(error, one.id, caller.principal) from None
 
     async def _initialize(self, inbound: Sequence[Inbound], caller: Caller) -> ASGIApp:
         session = await self._open(caller.principal)
@@ -129,101 +116,95 @@ class StreamableHTTPTransportHandler(TransportHandler):
 
     async def _open(self, principal: Principal) -> str:
         if self._draining.is_set():
-            raise errors.draining()
+            raise DrainingError
         record = SessionRecord(id=new_session_id(), owner=principal.key, wire=WIRE)
-        try:
-            await self._broker.open(record)
-        except CapReachedError as error:
-            raise errors.cap_reached(error) from None
+        await self._broker.open(record)
         log.info("session_opened", session=record.id[:8], wire=WIRE, principal=record.owner[1])
         return record.id
 
     def _answers(
         self, admitted: Admitted, name: str, principal: Principal, headers: Mapping[str, str] | None = None
     ) -> ASGIApp:
-        """Return the stream of a POST, which ends when every request of it is answered; 202 where there is none."""
+        """Return the stream of a POST, which ends when each request of it has its response; 202 where there is none."""
         record, attachment = admitted.record, admitted.stream
         if attachment is None:
-            return Reply(202, b"")
+            return Response(202)
         # Clients of earlier revisions take an event without data for a broken message.
         seen = str(EventId(record.id, admitted.after, name))
         priming = sse_format.event(b"", event_id=seen) if record.comes_again else b""
-        with self._open_answers.enter(principal) as place:
-            place.count()
-            return self._stream(self._opened(attachment, record, name, greeting=priming), place, headers)
+        with self._streams.slot(principal) as slot:
+            slot.count()
+            return self._stream(self._source(attachment, record, name, preamble=priming), slot, headers)
 
     # ---- GET and DELETE
 
-    async def _get(self, request: Request, principal: Principal) -> ASGIApp:
+    async def _get(self, head: RequestHead, principal: Principal) -> ASGIApp:
         """Return the standalone stream, or the rest of the stream that `Last-Event-ID` names.
 
         Raises:
             SessionGoneError, BrokerUnavailableError.
         """
-        if not accepts(request, "text/event-stream"):
-            raise RefusedError(406, "accept", "Send Accept: text/event-stream.")
-        session, seen = _session_of(request), _seen_by(request)
-        with self._open_answers.enter(principal) as place:
-            try:
-                await place.take(again=seen is not None)
-            except TooManyStreamsError as error:
-                raise errors.too_many_streams(error) from None
-            return await self._resume(session, seen, principal, place)
+        if not head.accepts("text/event-stream"):
+            raise HTTPRefusal(406, "accept", "Send Accept: text/event-stream.")
+        session, seen = _session_of(head), _seen_by(head)
+        with self._streams.slot(principal) as slot:
+            await slot.acquire(is_reconnect=seen is not None)
+            return await self._resume(session, seen, principal, slot)
 
-    async def _resume(self, session: str, seen: EventId | None, principal: Principal, place: OpenAnswer) -> Stream:
-        """Return the stream. Raises: RefusedError, SessionGoneError, BrokerUnavailableError."""
+    async def _resume(self, session: str, seen: EventId | None, principal: Principal, slot: StreamSlot) -> Stream:
+        """Return the stream. Raises: HTTPRefusal, SessionGoneError, BrokerUnavailableError."""
 
-        async def attach() -> Opened | None:
+        async def attach() -> StreamSource | None:
             record = await self._intake.session(session, principal)
             name, after = (seen.stream, seen.number) if seen else ("", None)
             attachment = await self._broker.attach(session, stream=name, after=after)
-            return self._opened(attachment, record, name) if attachment is not None else None
+            return self._source(attachment, record, name) if attachment is not None else None
 
-        async def attach_late() -> Opened | None:
+        async def attach_late() -> StreamSource | None:
             try:
                 return await attach()
-            except SessionGoneError:  # too late for a 404: its client gets that when it comes again
+            except SessionGoneError:  # too late for a 404: its client gets that when it reconnects
                 return None
 
         try:
-            opened = await attach()
+            source = await attach()
         except BrokerUnavailableError:
             if seen is None:
                 raise
-            # It would not come a third time.
-            return self._stream(lambda stream: stream.once_possible(attach_late), place)
-        if opened is None:
+            # It would not reconnect a third time.
+            return self._stream(lambda stream: stream.once_possible(attach_late), slot)
+        if source is None:
             raise _unknown_event()
-        return self._stream(opened, place)
+        return self._stream(source, slot)
 
-    async def _delete(self, request: Request, principal: Principal) -> ASGIApp:
+    async def _delete(self, head: RequestHead, principal: Principal) -> ASGIApp:
         """End a session. Raises: SessionGoneError, BrokerUnavailableError."""
-        record = await self._intake.session(_session_of(request), principal)
+        record = await self._intake.session(_session_of(head), principal)
         await self._broker.end(record.id)
         log.info("session_ended", session=record.id[:8], wire=WIRE)
-        return Reply(204, b"")
+        return Response(204)
 
     # ---- streams
 
     def _stream(
         self,
-        opening: Opened | Callable[[Stream], Awaitable[Opened | None]],
-        place: OpenAnswer,
+        source: StreamSource | Callable[[Stream], Awaitable[StreamSource | None]],
+        slot: StreamSlot,
         headers: Mapping[str, str] | None = None,
     ) -> Stream:
         if self._counter is not None:
             self._counter.count("streams_opened", wire=WIRE)
-        return Stream(opening, limits=self._limits, draining=self._draining, place=place, headers=headers)
+        return Stream(source, limits=self._limits, draining=self._draining, slot=slot, headers=headers)
 
-    def _opened(self, attachment: Attachment, record: SessionRecord, name: str, *, greeting: bytes = b"") -> Opened:
-        def may_leave() -> bool:
+    def _source(self, reader: Attachment, record: SessionRecord, name: str, *, preamble: bytes = b"") -> StreamSource:
+        def can_hand_over() -> bool:
             return self._broker.is_shared and (not name or record.comes_again)
 
-        return Opened(attachment, record.id, name, greeting, may_leave)
+        return StreamSource(reader, record.id, name, preamble, can_hand_over)
 
 
 class _Failed:
-    """The answer to an `initialize` that failed: nobody will use its session."""
+    """The response to an `initialize` that failed: no client will use its session."""
 
     def __init__(self, answers: ASGIApp, broker: SessionBroker, session: str) -> None:
         self._answers = answers
@@ -238,30 +219,28 @@ class _Failed:
                 await self._broker.end(self._session)
 
 
-def _session_of(request: Request) -> str:
-    """Return the session that a request names. Raises: RefusedError, SessionGoneError."""
-    session = request.headers.get(SESSION_HEADER, "").strip()
-    if not session:
-        raise RefusedError(400, "no_session", "Send the Mcp-Session-Id that initialize was answered with.")
-    if not SESSION_ID.fullmatch(session):
+def _session_of(head: RequestHead) -> str:
+    """Return the session that a request names. Raises: HTTPRefusal, SessionGoneError."""
+    if not head.session_id:
+        raise HTTPRefusal(400, "no_session", "Send the Mcp-Session-Id that initialize was answered with.")
+    if not SESSION_ID.fullmatch(head.session_id):
         raise SessionGoneError
-    return session
+    return head.session_id
 
 
-def _seen_by(request: Request) -> EventId | None:
-    """Return where the client stands in a stream; None when it does not say. Raises: RefusedError."""
-    said = request.headers.get("last-event-id")
-    if said is None:
+def _seen_by(head: RequestHead) -> EventId | None:
+    """Return where the client stands in a stream; None when it does not say. Raises: HTTPRefusal."""
+    if head.last_event_id is None:
         return None
-    seen = EventId.parse(said)
-    if seen is None or seen.session != _session_of(request):
+    seen = EventId.parse(head.last_event_id)
+    if seen is None or seen.session != _session_of(head):
         raise _unknown_event()
     return seen
 
 
-def _unknown_event() -> RefusedError:
+def _unknown_event() -> HTTPRefusal:
     text = "There is no stream of this session to resume from that Last-Event-ID. Leave it out to open a new one."
-    return RefusedError(400, "unknown_event", text)
+    return HTTPRefusal(400, "unknown_event", text)
 
 
 def _stream_of(requests: Sequence[JSONRPCRequest]) -> str:

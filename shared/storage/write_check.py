@@ -13,6 +13,7 @@ from typing import Final, NoReturn
 
 from sqlalchemy import Connection, Executable
 
+from shared.errors import TicketServerError
 from shared.storage.database import DatabaseBusyError
 
 ASKED_AGAIN_S: Final = 10.0
@@ -24,7 +25,7 @@ _USUAL_CACHE: Final = -2000
 """SQLite's own default, in KiB below zero."""
 
 
-class UndoneError(Exception):
+class UndoneError(TicketServerError):
     """The write was done, and the transaction that this leaves is rolled back."""
 
 

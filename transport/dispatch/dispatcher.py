@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import anyio
 import anyio.abc
-import structlog
 from mcp.server import MCPServer
 from mcp.server.lowlevel import Server
 from mcp_types import (
@@ -22,19 +21,19 @@ from mcp_types import (
     RequestId,
 )
 
-from shared.identity import InsufficientScopeError, Principal
+from shared.errors import TicketServerError
+from shared.identity import InsufficientScopeError
 from shared.labels import MAX_TENANTS, Names
-from shared.telemetry import Counter, get_logger
+from shared.telemetry import Counter, LogContext, get_logger
 from transport import jsonrpc
 from transport.dispatch.answering import Answering
 from transport.dispatch.context import Address, BackChannel, Caller
-from transport.dispatch.policy import Gate
+from transport.dispatch.policy import Access, AccessPolicy, refusal_response
 from transport.dispatch.running_calls import Running, RunningCalls
 from transport.dispatch.sdk_kernel import Kernel, cancelled_request_id_from_params, coerce_request_id, is_modern
-from transport.dispatch.stateless import Exchanges
+from transport.dispatch.stateless import StatelessDispatcher
 from transport.dispatch.subscriptions import SharedBus
 from transport.dispatch.usage import Usage
-from transport.http import errors
 from transport.last_words import last_words
 from transport.rate_limit import RateLimitedError, Wait
 from transport.sessions.broker import Admission, Admitted, BrokerUnavailableError, Call, Note, SessionBroker
@@ -45,12 +44,14 @@ log = get_logger(__name__)
 _LAST_WORDS_S: Final = 1.0
 
 
-class RequestRefusedError(Exception):
+class RequestIdReusedError(TicketServerError):
     """A request id was used before: for something else, or so long ago that its answer is gone."""
+
+    kind = "request_id_reused"
 
     def __init__(self, request: RequestId) -> None:
         super().__init__("This request id was already used in this session. Nothing was done; send it with a new id.")
-        self.request = request
+        self.request_id = request
 
 
 class Engine:
@@ -61,7 +62,7 @@ class Engine:
         broker: keeps the sessions and takes what is sent to clients.
         limits: bounds of this instance.
         bus: carries events of the server to the subscribers of all instances.
-        gate: refuses requests; by default none.
+        policy: refuses requests; by default none.
         tenants: organisations that counters tell apart.
         counter: counts `mcp_requests` by method, outcome and tenant.
     """
@@ -73,12 +74,12 @@ class Engine:
         *,
         limits: Limits,
         bus: SharedBus | None = None,
-        gate: Gate | None = None,
+        policy: AccessPolicy | None = None,
         tenants: Names | None = None,
         counter: Counter | None = None,
     ) -> None:
         self._broker = broker
-        self._gate = gate if gate is not None else Gate()
+        self._policy = policy if policy is not None else AccessPolicy()
         self._bus = bus
         if bus is not None:
             bus.connect(self._spread)
@@ -93,8 +94,8 @@ class Engine:
             self._kernel, broker, self.usage, tenants=tenants or Names(MAX_TENANTS), counter=counter
         )
         self._running = RunningCalls()
-        self.exchanges = Exchanges(
-            self._kernel, broker, gate=self._gate, answering=self._answering, running=self._running, limits=limits
+        self.stateless = StatelessDispatcher(
+            self._kernel, broker, policy=self._policy, answering=self._answering, running=self._running, limits=limits
         )
         """Runs what belongs to no session."""
 
@@ -125,28 +126,36 @@ class Engine:
             The session, and the stream that was named, which has to be closed.
 
         Raises:
-            RequestRefusedError: a request id was used before; nothing of this POST was done.
+            RequestIdReusedError: a request id was used before; nothing of this POST was done.
             SessionGoneError: the caller has no such session on this wire.
             BrokerUnavailableError: it could not be recorded; nothing of this POST was done.
         """
-        calls = [
-            self._call(one.message, one.digest, stream, caller.principal)
-            for one in inbound
-            if isinstance(one.message, JSONRPCRequest)
-        ]
+        accesses: dict[RequestId, Access] = {}
+        calls: list[Call] = []
+        for one in inbound:
+            if not isinstance(one.message, JSONRPCRequest):
+                continue
+            request = one.message
+            access = self._policy.access(caller.principal, request, writes=self._writes(request))
+            if stream and access.missing_scope is not None:  # over HTTP+SSE clients do not survive a refused POST
+                raise await self._policy.scope_error(caller, request, access.missing_scope)
+            accesses[request.id] = access
+            is_first = request.method == "initialize"
+            calls.append(Call(request.id, one.digest, access.writes, is_first, stream, access.costs))
         admitted = await self._broker.admit(session_id, caller.principal.key, kind, calls)
         session = admitted.record
         new: dict[RequestId, Call] = {}
         for call, admission in zip(calls, admitted.admissions, strict=True):
             if admission is Admission.REFUSED:
-                raise RequestRefusedError(call.request)
+                raise RequestIdReusedError(call.request)
             if admission is Admission.NEW:
                 new[call.request] = call
         for one in inbound:
             if isinstance(one.message, JSONRPCRequest):
                 if one.message.id in new:
                     wait = admitted.waits.get(one.message.id)
-                    await self._start(session, one.message, new[one.message.id], caller, kind, wait=wait)
+                    access = accesses[one.message.id]
+                    await self._start(session, one.message, new[one.message.id], caller, kind, access=access, wait=wait)
                 continue
             try:
                 await self._take(session, one.message, caller, kind)
@@ -155,10 +164,6 @@ class Engine:
                     raise
                 log.warning("answer_lost")  # the requests next to it are recorded, and have to run
         return admitted
-
-    async def check_scope(self, request: JSONRPCRequest, caller: Caller) -> None:
-        """Refuse what would be refused when it is received; see `Gate.check_scope`. Raises: InsufficientScopeError."""
-        await self._gate.check_scope(caller, request)
 
     async def _take(
         self,
@@ -180,11 +185,6 @@ class Engine:
     def _writes(self, request: JSONRPCRequest) -> bool:
         return self._kernel.writes(request.method, request.params)
 
-    def _call(self, request: JSONRPCRequest, digest: bytes, stream: str, principal: Principal) -> Call:
-        writes = self._writes(request)
-        charges = self._gate.charges(principal, request, writes=writes)
-        return Call(request.id, digest, writes, request.method == "initialize", stream, charges)
-
     async def _start(
         self,
         session: SessionRecord,
@@ -193,18 +193,21 @@ class Engine:
         caller: Caller,
         kind: str,
         *,
+        access: Access,
         wait: Wait | None,
     ) -> None:
-        try:
-            await self._gate.check_rate(caller, request, wait)
-            await self._gate.check_scope(caller, request)
-        except (RateLimitedError, InsufficientScopeError) as error:
+        error: RateLimitedError | InsufficientScopeError | None = None
+        if wait is not None:
+            error = await self._policy.rate_error(caller, request, wait)
+        elif access.missing_scope is not None:
+            error = await self._policy.scope_error(caller, request, access.missing_scope)
+        if error is not None:
             self._answering.count(request, error.kind, caller.principal)
-            answer = errors.in_session(error, request, is_modern=is_modern(request))
+            answer = refusal_response(error, request, is_modern=is_modern(request))
             await self._broker.finish(session.id, session.epoch, request.id, answer)
             return
         if self._running.is_stopping or len(self._running.of(session.id)) >= self._limits.max_running_calls:
-            answer = errors.busy(request.id, is_stopping=self._running.is_stopping)
+            answer = jsonrpc.busy(request.id, is_stopping=self._running.is_stopping)
             await self._broker.finish(session.id, session.epoch, request.id, answer)
             return
         if call.opens_epoch:
@@ -282,7 +285,7 @@ class Engine:
         """Run one request to its one answer; a cancelled one has none. Never raises, whatever its handler does."""
         answer: bytes | None = None
         try:
-            with call.scope, structlog.contextvars.bound_contextvars(request_id=request.id, session=session.id[:8]):
+            with call.scope, LogContext(request_id=request.id, session=session.id[:8]):
                 answer, _ = await self._answering.answer(session, request, call.exchange)
         finally:
             call.exchange.closed = True

@@ -1,17 +1,17 @@
-"""Requests of 2026-07-28, which belong to no session: paid for, run here, and answered to whoever waits for it."""
+"""Requests of 2026-07-28, which belong to no session: admitted, run here, and answered on their own POST."""
 
 import itertools
 from collections import Counter as Tally
+from dataclasses import dataclass
 
-import structlog
-from mcp_types import INTERNAL_ERROR, ErrorData, JSONRPCRequest
-from starlette.datastructures import Headers
+from mcp_types import INTERNAL_ERROR, JSONRPCRequest
 
 from shared.errors import TicketServerError
+from shared.telemetry import LogContext
 from transport import jsonrpc
 from transport.dispatch.answering import Answering
 from transport.dispatch.context import Address, Caller, Channel
-from transport.dispatch.policy import Gate
+from transport.dispatch.policy import AccessPolicy
 from transport.dispatch.running_calls import Running, RunningCalls
 from transport.dispatch.sdk_kernel import Kernel
 from transport.sessions.broker import SessionBroker
@@ -27,14 +27,23 @@ class TooBusyError(TicketServerError):
         super().__init__("This server is busy or about to stop. Nothing was done; try again in a moment.")
 
 
-class Exchanges:
-    """Runs them. They share the calls that run, and their end, with those of sessions.
+@dataclass(frozen=True, slots=True)
+class StatelessCall:
+    """A request that was admitted and has a place."""
+
+    request: JSONRPCRequest
+    caller: Caller
+    writes: bool
+
+
+class StatelessDispatcher:
+    """Runs requests of no session. They share the running calls, and their end, with those of sessions.
 
     Args:
         kernel: runs requests through the server.
         broker: keeps the buckets that they are paid from.
-        gate: says what one costs.
-        answering: makes the one answer of a request.
+        policy: decides what one costs and who may ask.
+        answering: makes the one response of a request.
         running: every call that runs here.
         limits: bounds of this instance.
     """
@@ -44,66 +53,65 @@ class Exchanges:
         kernel: Kernel,
         broker: SessionBroker,
         *,
-        gate: Gate,
+        policy: AccessPolicy,
         answering: Answering,
         running: RunningCalls,
         limits: Limits,
     ) -> None:
-        self._kernel = kernel
+        self.kernel = kernel
         self._broker = broker
-        self._gate = gate
+        self._policy = policy
         self._answering = answering
         self._running = running
         self._limits = limits
         self._numbers = itertools.count(1)
-        self._of_tenant: Tally[str] = Tally()
+        self._places: Tally[str] = Tally()
+        """Requests that were admitted and have no response yet, by organisation."""
 
-    def rejection(self, request: JSONRPCRequest, headers: Headers) -> ErrorData | None:
-        """Return why a request may not be served; see `Kernel.rejection`."""
-        return self._kernel.rejection(request, headers)
-
-    async def pay(self, request: JSONRPCRequest, caller: Caller) -> None:
-        """Have a request paid for, before it runs. Raises: RateLimitedError."""
-        charges = self._gate.charges(caller.principal, request, writes=self._writes(request))
-        if charges:
-            await self._gate.check_rate(caller, request, await self._broker.buckets.spend(charges))
-
-    async def run(
-        self, request: JSONRPCRequest, caller: Caller, channel: Channel, *, kind: str
-    ) -> tuple[bytes, int | None]:
-        """Serve one request; to cancel it, cancel the caller.
-
-        Args:
-            request: it.
-            caller: who sent it.
-            channel: takes what its handler says while it runs.
-            kind: name of the wire.
-
-        Returns:
-            The answer, and the code of the error that it is.
+    async def submit(self, request: JSONRPCRequest, caller: Caller) -> StatelessCall:
+        """Admit a request; it keeps its place until `respond` has returned.
 
         Raises:
+            InsufficientScopeError, RateLimitedError: it is refused to this caller.
             TooBusyError: too many run.
         """
-        name = f"{kind} {next(self._numbers)}"
+        access = self._policy.access(
+            caller.principal, request, writes=self.kernel.writes(request.method, request.params)
+        )
+        if access.missing_scope is not None:
+            raise await self._policy.scope_error(caller, request, access.missing_scope)
+        if access.costs and (wait := await self._broker.buckets.spend(access.costs)) is not None:
+            raise await self._policy.rate_error(caller, request, wait)
         tenant = caller.principal.tenant.id
-        has_place = has_room(self._of_tenant[tenant], self._of_tenant.total(), self._limits.max_exchanges)
+        has_place = has_room(self._places[tenant], self._places.total(), self._limits.max_exchanges)
         if self._running.is_stopping or not has_place:
-            raise TooBusyError
-        exchange = self._kernel.exchange(Address(name), caller, kind, request, channel=channel)
-        writes = self._writes(request)
-        this = Running(0, writes, request.method == "subscriptions/listen", exchange)
-        self._running.add(name, request.id, this)
-        self._of_tenant[tenant] += 1
-        answer: tuple[bytes, int | None] | None = None
-        try:
-            with this.scope, structlog.contextvars.bound_contextvars(request_id=request.id):
-                answer = await self._answering.answer(None, request, exchange)
-        finally:
-            exchange.closed = True
-            self._of_tenant -= Tally([tenant])  # who has none left is forgotten
-            self._running.settle(name, request.id, this)
-        return answer or (jsonrpc.interrupted(request.id, writes=writes), INTERNAL_ERROR)
+            error = TooBusyError()
+            error.request_id = request.id
+            raise error
+        self._places[tenant] += 1
+        return StatelessCall(request, caller, access.writes)
 
-    def _writes(self, request: JSONRPCRequest) -> bool:
-        return self._kernel.writes(request.method, request.params)
+    async def respond(self, call: StatelessCall, channel: Channel, *, wire: str) -> tuple[bytes, int | None]:
+        """Run an admitted request; to cancel it, cancel the caller of this.
+
+        Args:
+            call: it.
+            channel: takes what its handler sends while it runs.
+            wire: name of the wire.
+
+        Returns:
+            The response, and the code of the error that it is.
+        """
+        request, name = call.request, f"{wire} {next(self._numbers)}"
+        context = self.kernel.exchange(Address(name), call.caller, wire, request, channel=channel)
+        this = Running(0, call.writes, request.method == "subscriptions/listen", context)
+        self._running.add(name, request.id, this)
+        response: tuple[bytes, int | None] | None = None
+        try:
+            with this.scope, LogContext(request_id=request.id):
+                response = await self._answering.answer(None, request, context)
+        finally:
+            context.closed = True
+            self._places -= Tally([call.caller.principal.tenant.id])  # an organisation without any is forgotten
+            self._running.settle(name, request.id, this)
+        return response or (jsonrpc.interrupted(request.id, writes=call.writes), INTERNAL_ERROR)

@@ -3,32 +3,28 @@
 from collections.abc import Sequence
 from typing import Final
 
-from starlette.requests import Request
-
 from shared.identity import Principal
 from transport import jsonrpc
 from transport.dispatch.context import Caller
-from transport.dispatch.dispatcher import Engine, RequestRefusedError
-from transport.http import errors
-from transport.http.request_checks import Guard, RefusedError
+from transport.dispatch.dispatcher import Engine
+from transport.http.errors import HTTPRefusal
+from transport.http.request_checks import RequestChecks
+from transport.http.request_head import HTTPRequest
 from transport.jsonrpc import Inbound
-from transport.sessions.broker import Admitted, BrokerUnavailableError, SessionBroker, SessionGoneError
+from transport.sessions.broker import Admitted, SessionBroker
 from transport.sessions.session import SessionRecord
 
 _BATCHING_REVISION: Final = "2025-03-26"
 
 
-async def read(guard: Guard, request: Request) -> tuple[list[Inbound], bool]:
+async def read(checks: RequestChecks, request: HTTPRequest) -> tuple[list[Inbound], bool]:
     """Return the messages of a POST, and whether they came as a batch.
 
     Raises:
-        RefusedError: by the guard, or because they are none (400).
+        HTTPRefusal: by the checks.
+        MalformedMessageError: they are none.
     """
-    body = await guard.body(request)
-    try:
-        return jsonrpc.parse(body)
-    except jsonrpc.MalformedMessageError as error:
-        raise RefusedError(400, "malformed", str(error), code=error.code) from None
+    return jsonrpc.parse(await checks.read_json_body(request))
 
 
 class Intake:
@@ -38,18 +34,12 @@ class Intake:
         engine: runs them.
         broker: keeps the sessions.
         wire: name of the wire.
-        how_to_open: what a client does that has no session, as a sentence.
     """
 
-    def __init__(self, engine: Engine, broker: SessionBroker, *, wire: str, how_to_open: str) -> None:
+    def __init__(self, engine: Engine, broker: SessionBroker, *, wire: str) -> None:
         self._engine = engine
         self._broker = broker
         self._wire = wire
-        self._how_to_open = how_to_open
-
-    def unknown(self) -> RefusedError:
-        """Return the one answer to whoever names a session that is not theirs."""
-        return errors.unknown_session(self._how_to_open)
 
     async def session(self, session: str, principal: Principal) -> SessionRecord:
         """Return a session of `principal`, and count this as a sign of life.
@@ -65,22 +55,10 @@ class Intake:
         """Record and run messages; see `Engine.receive`.
 
         Raises:
-            RefusedError: the caller has no such session (404), a request id was used before or this is no session for
-                batches (400), the broker cannot be reached (503). Nothing was done.
+            HTTPRefusal: this is no session for batches; nothing was done.
         """
-        try:
-            if batch:
-                await self._refuse_batch_elsewhere(session, caller.principal)
-            return await self._engine.receive(session, inbound, caller, kind=self._wire, stream=stream)
-        except RequestRefusedError as error:
-            raise RefusedError(400, "request_id_reused", str(error), request_id=error.request) from None
-        except SessionGoneError:
-            raise self.unknown() from None
-        except BrokerUnavailableError as error:
-            raise errors.unavailable(error) from None
-
-    async def _refuse_batch_elsewhere(self, session: str, principal: Principal) -> None:
-        """Refuse a batch unless the session's revision has batches. Raises: SessionGoneError."""
-        if (await self.session(session, principal)).version != _BATCHING_REVISION:
-            text = f"Only revision {_BATCHING_REVISION} has batches; send one message at a time."
-            raise RefusedError(400, "batch", text)
+        if batch and (await self.session(session, caller.principal)).version != _BATCHING_REVISION:
+            raise HTTPRefusal(
+                400, "batch", f"Only revision {_BATCHING_REVISION} has batches; send one message at a time."
+            )
+        return await self._engine.receive(session, inbound, caller, kind=self._wire, stream=stream)

@@ -1,29 +1,11 @@
-"""The answers that stay open: how many streams a principal may have, and that they end with its credential.
+"""The streams that are open here, and how many of them a principal may have."""
 
-An answer that stays open outlives the moment in which its caller proved who it is. So one task asks for each credential
-that has one here, every few seconds, whether it would still prove that, and ends its answers if not. Calls of sessions
-go on: they belong to the principal, who may come for the answers with another credential.
-"""
-
-import asyncio
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
-from typing import Final, Self
-
-import anyio
+from collections.abc import Callable, Sequence
+from typing import Self
 
 from shared.errors import TicketServerError
-from shared.identity import AuthProvider, Principal
-from shared.telemetry import get_logger
+from shared.identity import Principal
 from transport.sessions.stream_counts import StreamCounts
-
-log = get_logger(__name__)
-
-RECHECK_S: Final = 5.0
-"""How often credentials are asked for. A revoked one ends its streams within this and what the provider remembers."""
-ASK_S: Final = 2.0
-"""How long the provider may think about one of them."""
-ASKED_AT_ONCE: Final = 16
 
 
 class TooManyStreamsError(TicketServerError):
@@ -35,130 +17,86 @@ class TooManyStreamsError(TicketServerError):
         super().__init__(f"You have {most} streams open, which is the most. Close one of them, or try again later.")
 
 
-class OpenAnswer:
-    """One answer that may stay open. Whoever gives it leaves it, once it has ended.
+class StreamSlot:
+    """The place of one response that may stay open; it has to be released once that has ended.
 
-    As a context manager it is for the time until then: it is left when the block fails.
+    As a context manager it covers the time until there is a stream that will release it: a block that fails does.
     """
 
-    __slots__ = ("_is_counted", "_of", "_owner", "cut", "principal")
+    __slots__ = ("_is_counted", "_streams", "cut", "principal")
 
-    def __init__(self, of: "OpenAnswers", principal: Principal) -> None:
-        self._of = of
+    def __init__(self, streams: "OpenStreams", principal: Principal) -> None:
+        self._streams = streams
         self._is_counted = False
-        self._owner = principal.key
         self.principal = principal
         self.cut: Callable[[], None] | None = None
-        """Ends it, as soon as there is something to end; must not wait."""
+        """Ends the stream, as soon as there is one to end; must not wait."""
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
-            self.leave()
+            self.release()
 
-    async def take(self, *, again: bool = False) -> None:
-        """Count it among the streams of its principal, if there is room; twice as much for who comes again.
+    async def acquire(self, *, is_reconnect: bool = False) -> None:
+        """Count it among the streams of its principal, if there is room: twice as much for a client that reconnects.
 
         Raises:
             TooManyStreamsError.
         """
-        most = self._of.most * (2 if again else 1)
-        self._is_counted = await self._of.counts.take(self._owner, most)
+        most = self._streams.most * (2 if is_reconnect else 1)
+        self._is_counted = await self._streams.counts.take(self.principal.key, most)
         if not self._is_counted:
-            raise TooManyStreamsError(self._of.most)
+            raise TooManyStreamsError(self._streams.most)
 
     def count(self) -> None:
-        """Count it in any case: it answers a call that runs."""
+        """Count it whether there is room or not: it answers a call that runs."""
         if not self._is_counted:
-            self._of.counts.add(self._owner)
+            self._streams.counts.add(self.principal.key)
             self._is_counted = True
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """Note that it has ended."""
-        self.cut = None  # else the two would keep each other
-        self._of.remove(self)
+        self.cut = None  # else the two would keep each other alive
+        self._streams.remove(self)
         if self._is_counted:
-            self._of.counts.drop(self._owner)
+            self._streams.counts.drop(self.principal.key)
             self._is_counted = False
 
 
-class OpenAnswers:
-    """Every answer that is open here.
+class OpenStreams:
+    """Every response that is open here.
 
     Args:
         counts: counts streams.
-        auth_provider: tells whether a credential is still valid.
         most: how many streams one principal may have.
-        recheck_s: seconds between two looks at the same credential.
     """
 
-    def __init__(
-        self, counts: StreamCounts, auth_provider: AuthProvider, *, most: int, recheck_s: float = RECHECK_S
-    ) -> None:
+    def __init__(self, counts: StreamCounts, *, most: int) -> None:
         self.counts = counts
         self.most = most
-        self._auth_provider = auth_provider
-        self._recheck_s = recheck_s
-        self._open: dict[Principal, set[OpenAnswer]] = {}
-        """By what their credential proved then: a role that changed ends the answers from before, and no others."""
+        self._slots: dict[Principal, set[StreamSlot]] = {}
+        """By what their credential proved then: a role that changed ends the streams from before, and no others."""
 
-    def enter(self, principal: Principal) -> OpenAnswer:
-        """Return a new answer, which has to be left."""
-        answer = OpenAnswer(self, principal)
-        self._open.setdefault(principal, set()).add(answer)
-        return answer
+    def slot(self, principal: Principal) -> StreamSlot:
+        """Return a new slot, which has to be released."""
+        slot = StreamSlot(self, principal)
+        self._slots.setdefault(principal, set()).add(slot)
+        return slot
 
-    def remove(self, answer: OpenAnswer) -> None:
-        """Forget an answer."""
-        answers = self._open.get(answer.principal)
-        if answers is not None:
-            answers.discard(answer)
-            if not answers:
-                del self._open[answer.principal]
+    def remove(self, slot: StreamSlot) -> None:
+        """Forget a slot."""
+        slots = self._slots.get(slot.principal)
+        if slots is not None:
+            slots.discard(slot)
+            if not slots:
+                del self._slots[slot.principal]
 
-    @asynccontextmanager
-    async def run(self) -> AsyncGenerator[None]:
-        """Look at the credentials again and again, until left."""
-        looking = asyncio.create_task(self._keep_looking())
-        try:
-            yield
-        finally:
-            looking.cancel()
-            await asyncio.wait((looking,))
+    def of(self, principal: Principal) -> Sequence[StreamSlot]:
+        """Return the slots that were taken with one credential."""
+        return list(self._slots.get(principal, ()))
 
-    async def _keep_looking(self) -> None:
-        while True:
-            await asyncio.sleep(self._recheck_s)
-            await self.look()
-
-    async def look(self) -> None:
-        """End the answers of every credential that is not valid any more."""
-        few = anyio.CapacityLimiter(ASKED_AT_ONCE)
-
-        async def ask(principal: Principal) -> None:
-            async with few:
-                if principal in self._open and not await self._is_valid(principal):
-                    self._cut(principal)
-
-        async with anyio.create_task_group() as tasks:
-            for principal in list(self._open):
-                tasks.start_soon(ask, principal)
-
-    async def _is_valid(self, principal: Principal) -> bool:
-        """Return what the provider says; while it cannot tell, nothing changes."""
-        try:
-            async with asyncio.timeout(ASK_S):
-                return await self._auth_provider.is_still_valid(principal)
-        except Exception as error:  # noqa: BLE001 - whatever went wrong there, streams must neither end nor stay unwatched
-            log.warning("credential_not_checked", error=type(error).__name__)
-            return True
-
-    def _cut(self, principal: Principal) -> None:
-        answers = list(self._open.get(principal, ()))
-        who = {"tenant": principal.tenant.id, "principal": principal.id, "credential": principal.credential}
-        log.info("credential_ended", **who, answers=len(answers))
-        for answer in answers:
-            if answer.cut is not None:
-                answer.cut()
+    def principals(self) -> Sequence[Principal]:
+        """Return what each credential proved that has a stream here."""
+        return list(self._slots)

@@ -15,10 +15,10 @@ from starlette.routing import Mount
 from tests.transport.gated_server import Gates, gated_server
 from tests.transport.serving import KeyPerPerson, serve
 from tests.transport.sse_client import sse_session
-from transport import Limits, Transport
+from transport import Limits, Transport, TransportOptions
 from transport.http import migration_guide
 from transport.http.deprecation import Sunset
-from transport.http.request_checks import RefusedError
+from transport.http.errors import HTTPRefusal
 
 DAY: Final = date(2027, 3, 31)
 MIDNIGHT: Final = datetime(2027, 3, 31, tzinfo=UTC).timestamp()
@@ -54,7 +54,7 @@ class Served:
 async def served(mount: str = "", **options: Any) -> AsyncGenerator[Served]:
     """Serve the gated server for `KeyPerPerson` with these options of the transport."""
     server, gates = gated_server()
-    transport = Transport(server, auth_provider=KeyPerPerson(), **options)
+    transport = Transport(server, auth_provider=KeyPerPerson(), options=TransportOptions(**options))
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncGenerator[None]:
@@ -88,7 +88,7 @@ def test_what_is_not_served_at_all_is_over_and_names_no_day() -> None:
 def test_the_new_address_is_whole_where_it_is_known_and_else_a_path_of_this_application() -> None:
     told = []
     for url, root in (("https://tickets.example.com", ""), ("", ""), ("", "/team")):
-        with pytest.raises(RefusedError) as caught:
+        with pytest.raises(HTTPRefusal) as caught:
             Sunset(day=None, public_url=url).check(root)
         told.append((caught.value.status, caught.value.kind, str(caught.value)))
 
@@ -211,7 +211,7 @@ async def test_the_new_wire_is_unknown_where_only_the_old_one_is_served() -> Non
 )
 def test_what_would_leave_clients_nowhere_to_go_is_refused(options: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
-        Transport(gated_server()[0], auth_provider=KeyPerPerson(), **options)
+        TransportOptions(**options)
 
 
 # --------------------------------------------------------------------- the page

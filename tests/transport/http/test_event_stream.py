@@ -4,8 +4,8 @@ import asyncio
 from typing import Any
 
 from tests.transport.brokers import opened
-from tests.transport.serving import a_place
-from transport.http.event_stream import Opened, Stream
+from tests.transport.serving import a_slot
+from transport.http.event_stream import Stream, StreamSource
 from transport.sessions.broker import Call
 from transport.sessions.memory import InMemoryBroker
 from transport.sessions.session import Limits
@@ -21,10 +21,10 @@ async def test_a_stream_whose_first_byte_nobody_takes_lets_go_of_what_it_holds()
     admitted = await broker.admit(session.id, session.owner, session.wire, [Call(1, b"one", stream="s1")])
     assert admitted.stream is not None
     stream = Stream(
-        Opened(admitted.stream, session.id, "s1"),
+        StreamSource(admitted.stream, session.id, "s1"),
         limits=Limits(write_s=0.01),
         draining=asyncio.Event(),
-        place=a_place(),
+        slot=a_slot(),
     )
     async with asyncio.timeout(5):
         await stream({}, never, never)

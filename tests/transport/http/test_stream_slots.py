@@ -19,8 +19,9 @@ from tests.transport.serving import bench, until
 from tests.transport.sse_client import SseClient, open_stream, sse_session
 from tests.transport.test_many_instances import instances
 from tests.transport.test_streamable_http_stateless import LISTEN, PROGRESS, routing, said, tool
-from transport.http import stream_slots
-from transport.http.stream_slots import OpenAnswers
+from transport.http import credential_recheck
+from transport.http.credential_recheck import CredentialRecheck
+from transport.http.stream_slots import OpenStreams
 from transport.sessions.stream_counts import CountsHere
 
 FIRST, SECOND, OTHER = key("first"), key("second"), key("other")
@@ -122,7 +123,7 @@ class TestHowMany:
         async with bench(more={"auth_provider": people()}) as at, http_client(at.url, FIRST) as client:
             assert (await client.who({"mcp-session-id": "x" * 43}).get()).status == 404
             assert (await client.get(f"{client.session}:unknown:0")).status == 400
-            await until(lambda: not at.transport._answers._open)
+            await until(lambda: not at.transport._streams.principals())
             assert not at.transport._broker.streams.of  # type: ignore[attr-defined]
 
 
@@ -222,10 +223,10 @@ async def test_a_key_revoked_on_one_instance_ends_its_stream_on_another_soon(bro
 
 async def test_a_credential_is_asked_for_once_however_many_answers_it_has_open() -> None:
     keys = people()
-    answers = OpenAnswers(CountsHere(), keys, most=100)
+    streams = OpenStreams(CountsHere(), most=100)
     for who in ("first", "first", "second"):
-        answers.enter(keys.keys[who])
-    await answers.look()
+        streams.slot(keys.keys[who])
+    await CredentialRecheck(streams, keys).check()
     assert sorted(keys.asked) == ["first", "second"]
 
 
@@ -235,11 +236,10 @@ async def test_a_role_that_changed_ends_what_was_opened_before_and_nothing_since
             return principal == self.keys["first"]
 
     before, since = person("first"), person("first", scopes={Scope.TICKETS_READ})
-    answers, cut = OpenAnswers(CountsHere(), Changed(first=since), most=100), list[Principal]()
+    streams, cut = OpenStreams(CountsHere(), most=100), list[Principal]()
     for one in [since, *[before] * 8, *[since] * 8]:
-        answer = answers.enter(one)
-        answer.cut = partial(cut.append, one)
-    await answers.look()
+        streams.slot(one).cut = partial(cut.append, one)
+    await CredentialRecheck(streams, Changed(first=since)).check()
     assert cut == [before] * 8
 
 
@@ -252,8 +252,8 @@ async def test_a_provider_that_hangs_is_not_waited_for(monkeypatch: pytest.Monke
             await asyncio.Event().wait()
             return False
 
-    monkeypatch.setattr(stream_slots, "ASK_S", 0.01)
-    answers = OpenAnswers(CountsHere(), Hangs(), most=100)
-    answers.enter(person("first")).cut = lambda: pytest.fail("nobody knows that it was revoked")
+    monkeypatch.setattr(credential_recheck, "CHECK_S", 0.01)
+    streams = OpenStreams(CountsHere(), most=100)
+    streams.slot(person("first")).cut = lambda: pytest.fail("the provider has not said that it was revoked")
     async with asyncio.timeout(5):
-        await answers.look()
+        await CredentialRecheck(streams, Hangs()).check()
