@@ -1,7 +1,7 @@
-"""Every setting of every door, read from the environment (prefix `MCP_`) once, by the doors alone.
+"""All settings, read once from the environment (prefix `MCP_`), and only by the entry points.
 
-Frozen, secrets masked, closed by default: an accidental combination that would serve without authentication, or lose
-data, is refused at the start with the variable to set. `python -m shared.config` prints the table of the README.
+Frozen, with secrets masked, and closed by default: a combination that would serve without authentication or lose data
+is refused at startup, and the message names the variable to set. `python -m shared.config` prints the README's table.
 """
 
 import ipaddress
@@ -34,12 +34,12 @@ CHECKOUT: Final = Path(__file__).resolve().parent.parent
 EMBEDDED: Final = "embedded"
 LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1", "[::1]")
 SSE_DEPRECATED_ON: Final = date(2025, 3, 26)
-"""A sunset before the deprecation would be none: RFC 9745, section 4."""
+"""A sunset must not be earlier than the deprecation: RFC 9745, section 4."""
 _DEFAULT_DATABASE: Final = f"sqlite:///{(CHECKOUT / 'data' / 'tickets.sqlite3').as_posix()}"
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a server bound to `host` can be reached from this machine alone."""
+    """Return whether a server bound to `host` is reachable only from this machine."""
     if host.lower() == "localhost":
         return True
     try:
@@ -49,18 +49,18 @@ def is_loopback(host: str) -> bool:
 
 
 def on_cloud_run() -> bool:
-    """Whether this process runs on Cloud Run, which sets `K_SERVICE`."""
+    """Return whether this process runs on Cloud Run, which sets `K_SERVICE`."""
     return bool(os.environ.get("K_SERVICE"))
 
 
 class Settings(BaseSettings):
-    """What every door needs."""
+    """Settings of every program."""
 
     model_config = SettingsConfigDict(
         env_prefix="MCP_",
         env_file=CHECKOUT / ".env",
         env_ignore_empty=True,
-        str_strip_whitespace=True,  # secret stores and files like to end in a newline
+        str_strip_whitespace=True,  # secret stores and files often add a final newline
         extra="ignore",
         frozen=True,
         populate_by_name=True,
@@ -72,28 +72,28 @@ class Settings(BaseSettings):
         description="Database of the embedded ticket API: `sqlite:///path` or `postgresql://user:password@host/name`.",
     )
     sample_data: Literal["en", "ja", "none"] = Field(
-        default="en", description="What a new database of the embedded ticket API is filled with: `en`, `ja` or `none`."
+        default="en", description="Sample data for a new database of the embedded ticket API: `en`, `ja` or `none`."
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        default="INFO", description="Least level of the logs on stderr: `DEBUG`, `INFO`, `WARNING` or `ERROR`."
+        default="INFO", description="Minimum level of the logs on stderr: `DEBUG`, `INFO`, `WARNING` or `ERROR`."
     )
 
     shown_default: ClassVar[dict[str, str]] = {"database_url": "`sqlite:///…/data/tickets.sqlite3` of the checkout"}
 
 
 class ToolSettings(Settings):
-    """What a door needs to reach tickets."""
+    """Settings for reaching the ticket API."""
 
     api_base_url: Address | Literal["embedded"] = Field(
-        default="embedded", description="Address of the ticket API, or `embedded` for the one in this repository."
+        default="embedded", description="URL of the ticket API, or `embedded` for the one in this repository."
     )
-    api_key: Key | None = Field(default=None, description="Key that the ticket API asks for (`x-api-key`).")
+    api_key: Key | None = Field(default=None, description="Key sent to the ticket API (`x-api-key`).")
     api_concurrency: int = Field(
         default=16,
         ge=1,
         le=64,
-        description="Requests at one ticket API at the same time; organisations that wait get places in turn. The "
-        "embedded one has as many as connections to its database.",
+        description="Concurrent requests to one ticket API; waiting organisations take turns. The embedded API allows "
+        "as many as it has database connections.",
     )
     completed_status_id: str = Field(
         default="stat4", min_length=1, max_length=50, description="Id of the status that means completed."
@@ -106,18 +106,18 @@ class ToolSettings(Settings):
 
 
 class IdentitySettings(Settings):
-    """What the identity store needs: people, programs and organisations, and their keys."""
+    """Settings of the identity store: organisations, users, service accounts and their keys."""
 
     identity_keys: Keys = Field(
         default=(),
-        description="Secrets, separated by commas, that hash API keys and seal what reaches organisations' ticket "
-        "APIs: the first is used for what is new, all are tried. The same on every instance. With them the server has "
-        "keys of its own for people and programs: docs/identity.md.",
+        description="Comma-separated secrets that hash API keys and encrypt the credentials of organisations' ticket "
+        "APIs. New values use the first; all are tried. The same on every instance. Turns on a key for each user "
+        "and service account: docs/identity.md.",
     )
 
     @property
     def identity_database_url(self) -> str:
-        """The identity store's: a schema of the same PostgreSQL database, or an SQLite file beside that of tickets."""
+        """URL of the identity store: a schema of the same PostgreSQL database, or an SQLite file beside the tickets."""
         url = self.database_url.get_secret_value()
         if not url.startswith("sqlite"):
             return url
@@ -127,7 +127,7 @@ class IdentitySettings(Settings):
 
 
 class StdioSettings(ToolSettings):
-    """The STDIO door. `API_BASE_URL` and `API_KEY` without prefix are read too, as today's script has them."""
+    """The STDIO server. Also reads `API_BASE_URL` and `API_KEY` without prefix, as today's script does."""
 
     api_base_url: Address | Literal["embedded"] = Field(
         default="embedded", validation_alias=AliasChoices("MCP_API_BASE_URL", "API_BASE_URL")
@@ -136,15 +136,15 @@ class StdioSettings(ToolSettings):
 
 
 def _default_host() -> str:
-    return "0.0.0.0" if on_cloud_run() else "127.0.0.1"  # noqa: S104 - Cloud Run's front end is the only way in
+    return "0.0.0.0" if on_cloud_run() else "127.0.0.1"  # noqa: S104 - only reachable through Cloud Run's front end
 
 
 def _default_proxies() -> int:
-    return 1 if on_cloud_run() else 0  # its front end adds one address, that of whoever called it
+    return 1 if on_cloud_run() else 0  # its front end adds one address: the caller's
 
 
-class CloudSettings(IdentitySettings, ToolSettings):  # in the order of the README: the STDIO door reads the first
-    """The HTTP door."""
+class CloudSettings(IdentitySettings, ToolSettings):  # the README lists them in this order, those of STDIO first
+    """The HTTP server."""
 
     host: str = Field(default_factory=_default_host, description="Address to listen on.")
     port: int = Field(
@@ -152,94 +152,95 @@ class CloudSettings(IdentitySettings, ToolSettings):  # in the order of the READ
         ge=0,
         le=65535,
         validation_alias=AliasChoices("PORT", "MCP_PORT"),
-        description="Port to listen on. `PORT`, as Cloud Run sets it, is read first.",
+        description="Port to listen on. `PORT`, which Cloud Run sets, wins over `MCP_PORT`.",
     )
     mcp_api_key: Key | None = Field(
         default=None,
         min_length=SHORTEST_KEY,
-        description="Key that clients must send (`x-api-key`, or `Authorization: Bearer`); 32 characters or more.",
+        description="Key that clients must send (`x-api-key` or `Authorization: Bearer`); at least 32 characters.",
     )
-    allow_anonymous: bool = Field(
-        default=False, description="Serve without a key. Only possible on a loopback address."
-    )
+    allow_anonymous: bool = Field(default=False, description="Serve without a key; only on a loopback address.")
     operator_key: Key | None = Field(
         default=None,
         min_length=SHORTEST_KEY,
-        description="Key that opens `GET /metrics`, and the reason in `GET /ready`, to whoever watches this server.",
+        description="Operator's key for `GET /metrics` and for the reason in `GET /ready`.",
     )
     revoke_within: int = Field(
         default=30,
         ge=1,
         le=300,
-        description="Seconds within which a revoked key, or a changed role, is so on every instance, open streams "
-        "included. For as long a key that was seen is not looked up again.",
+        description="Seconds until a revoked key or a changed role takes effect on every instance, open streams "
+        "included. A key that was looked up is cached for at most as long.",
     )
     trusted_proxies: int = Field(
         default_factory=_default_proxies,
         ge=0,
         le=10,
-        description="Proxies in front of this server whose entries in `X-Forwarded-For` are believed, counted from the "
-        "right. Whoever guesses keys is slowed by address.",
+        description="Proxies in front of this server: how many entries of `X-Forwarded-For` to trust, counted from the "
+        "right. Failed authentications are throttled per client address.",
     )
     public_url: Address | None = Field(
-        default=None, description="Address that clients use, for example `https://tickets.example.com`."
+        default=None, description="URL that clients use, for example `https://tickets.example.com`."
     )
     allowed_hosts: Names = Field(
         default=(),
-        description="`Host` headers to accept, separated by commas; `*.suffix` is understood. "
-        "Default: loopback names, and the host of `MCP_PUBLIC_URL` with its tag form.",
+        description="Accepted `Host` headers, comma-separated; `*.suffix` is allowed. Default: the host of "
+        "`MCP_PUBLIC_URL`, also with a Cloud Run tag in front; on a loopback address, loopback names too.",
     )
     allowed_origins: Names = Field(
         default=(),
-        description="`Origin` headers to accept, separated by commas. Default: loopback origins on a loopback address.",
+        description="Accepted `Origin` headers, comma-separated. Default: loopback origins on a loopback address.",
     )
     transport_type: Literal["all", "sse", "streamable_http"] = Field(
         default="all",
-        description="Wires to serve: `all`, `sse` (HTTP+SSE) or `streamable_http`. See docs/migration.md.",
+        description="Transports to serve: `all`, `sse` (HTTP+SSE) or `streamable_http`. See docs/migration.md.",
     )
     sse_sunset: Day | None = Field(
         default=None,
-        description="Day (`YYYY-MM-DD`, UTC) from which HTTP+SSE answers 410; until then every answer of it says so. "
+        description="Date (`YYYY-MM-DD`, UTC) from which HTTP+SSE returns 410; until then its responses announce it. "
         "See docs/migration.md.",
     )
     cloud_run_timeout: int = Field(
         default=840,
         ge=1,
         le=3600,
-        description="Seconds one SSE stream stays open (± 10 %) before it ends and the client comes again.",
+        description="Seconds one SSE stream stays open (± 10 %) before the client has to reconnect.",
     )
     max_sessions: int = Field(
-        default=1000, ge=1, description="Sessions one instance holds; no organisation can take all."
+        default=1000, ge=1, description="Maximum sessions of one instance; no organisation can take all of them."
     )
     max_sessions_per_principal: int = Field(
         default=500,
         ge=1,
-        description="Sessions of one key or person: on one instance, or with `MCP_BROKER_URL` on all together.",
+        description="Maximum sessions of one principal: per instance, or across instances with `MCP_BROKER_URL`.",
     )
     max_streams_per_principal: int = Field(
         default=500,
         ge=1,
-        description="Streams that one key or person holds open: on one instance, or with `MCP_BROKER_URL` on all "
-        "together.",
+        description="Maximum open streams of one principal: per instance, or across instances with `MCP_BROKER_URL`.",
     )
-    reads_per_minute: int = Field(default=1200, ge=1, description="Requests a minute of one key or person that read.")
-    writes_per_minute: int = Field(default=240, ge=1, description="Likewise, that write.")
+    reads_per_minute: int = Field(default=1200, ge=1, description="Read requests per minute for one principal.")
+    writes_per_minute: int = Field(default=240, ge=1, description="Write requests per minute for one principal.")
     tenant_reads_per_minute: int = Field(
-        default=6000, ge=1, description="Requests a minute of one organisation that read, all its keys together."
+        default=6000, ge=1, description="Read requests per minute for one organisation, all principals together."
     )
-    tenant_writes_per_minute: int = Field(default=1200, ge=1, description="Likewise, that write.")
+    tenant_writes_per_minute: int = Field(
+        default=1200, ge=1, description="Write requests per minute for one organisation, all principals together."
+    )
     broker_url: BrokerUrl | None = Field(
         default=None,
-        description="Valkey (8 or later) or Redis (7 or later) by which several instances share sessions: "
+        description="URL of the Valkey (8 or later) or Redis (7 or later) in which instances share sessions: "
         "`redis://`, or `rediss://` for TLS.",
     )
     request_state_keys: Keys = Field(
         default=(),
-        description="Secrets, separated by commas, that seal what 2026-07-28 clients carry between the rounds of a "
-        "request: the first seals, all open. The same on every instance. Default: one that only this process knows.",
+        description="Comma-separated secrets that encrypt the request state which 2026-07-28 clients carry between "
+        "rounds of a request: the first encrypts, all decrypt. The same on every instance. Default: a random one per "
+        "process.",
     )
     allow_ephemeral: bool = Field(
-        default=False, description="On Cloud Run: accept that the embedded API, or keys in SQLite, will be lost."
+        default=False,
+        description="On Cloud Run: accept that the data of the embedded API, or keys in SQLite, will be lost.",
     )
 
     has_own_provider: ClassVar[bool] = False
@@ -255,7 +256,7 @@ class CloudSettings(IdentitySettings, ToolSettings):  # in the order of the READ
             return self
         if not self.allow_anonymous:
             raise ValueError(
-                "set MCP_MCP_API_KEY (32 characters or more), MCP_IDENTITY_KEYS for keys of people and programs, or "
+                "set MCP_MCP_API_KEY (32 characters or more), MCP_IDENTITY_KEYS for a key for each user, or "
                 "MCP_ALLOW_ANONYMOUS=true on a loopback address"
             )
         if not is_loopback(self.host):
@@ -305,18 +306,18 @@ class CloudSettings(IdentitySettings, ToolSettings):  # in the order of the READ
 
     @property
     def asks_for_keys(self) -> bool:
-        """Whether callers have to prove who they are."""
+        """Whether callers must authenticate."""
         return self.mcp_api_key is not None or bool(self.identity_keys)
 
     @property
     def wires(self) -> frozenset[str]:
-        """Wires to serve."""
+        """Transports to serve."""
         every = frozenset({"sse", "streamable_http"})
         return every if self.transport_type == "all" else frozenset({self.transport_type})
 
     @property
     def accepted_hosts(self) -> tuple[str, ...]:
-        """Patterns for the `Host` header, `*` in front meaning any beginning."""
+        """Patterns for the `Host` header; a leading `*` matches any prefix."""
         if self.allowed_hosts:
             return self.allowed_hosts
         public = urlsplit(str(self.public_url)).hostname if self.public_url else None
@@ -325,7 +326,7 @@ class CloudSettings(IdentitySettings, ToolSettings):  # in the order of the READ
 
     @property
     def accepted_origins(self) -> tuple[str, ...]:
-        """Origins that a browser may come from; `:*` at the end meaning any port."""
+        """Accepted browser origins; a trailing `:*` matches any port."""
         if self.allowed_origins or not is_loopback(self.host):
             return self.allowed_origins
         return tuple(f"http://{host}:*" for host in LOOPBACK_HOSTS)
@@ -338,7 +339,7 @@ class SettingsWithoutKeys(CloudSettings):
 
 
 class TicketApiSettings(Settings):
-    """The reference ticket API as a service of its own (`python -m ticket_api`)."""
+    """The reference ticket API as a separate service (`python -m ticket_api`)."""
 
     api_key: Key | None = Field(default=None, description="Key that callers must send (`x-api-key`).")
     allow_anonymous: bool = False
@@ -371,7 +372,7 @@ class TicketApiSettings(Settings):
 
 
 def settings_table() -> str:
-    """Return the settings of the HTTP door (and so of the STDIO door) as the Markdown table of the README."""
+    """Return the settings of the HTTP server, which include those of STDIO, as the README's Markdown table."""
     rows = ["| variable | default | meaning |", "|---|---|---|"]
     for name, field in CloudSettings.model_fields.items():
         default = CloudSettings.shown_default.get(name) or _shown(field.default)

@@ -1,12 +1,15 @@
-"""Breaks the code on purpose, one small change at a time, and sees whether the named test notices.
+"""Breaks the code on purpose, one small change at a time, and checks that the test beside the change fails.
 
-The guard against tests that assert nothing. The changes stand in tests/mutations.d/*.toml, one file per part
-of the tree; every entry names the test that has to fail. Works on copies: the checkout is never changed.
-`python3 run.py mutants [--only NAME]` runs it; a mutation is killed (good), survived (the test is blind) or
-broken (the entry no longer fits the code). The last line counts killed as passed, the others as failed.
+The guard against tests that assert nothing. The changes stand above their tests (tests/kills.py). They are made in
+copies: the checkout is never changed. `python3 run.py mutants [--only NAME]` runs it, NAME being a part of a test's
+name or of a changed file's. A mutation is killed (good), survived (the test is blind) or broken (it does not fit the
+code, or its test fails anyway or cannot run). The last line counts killed as passed, the others as failed.
 """
 
 import argparse
+import ast
+import compileall
+import json
 import multiprocessing
 import os
 import queue
@@ -14,14 +17,14 @@ import shutil
 import sys
 import tempfile
 import time
-import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Final
+from py_compile import PycInvalidationMode
+from typing import Final, NamedTuple
 
 import pytest
 
@@ -37,20 +40,40 @@ PRELOADED: Final = [
     *(plugin.module for plugin in entry_points(group="pytest11")),
     *("alembic", "fastapi", "httpx2", "mcp.server", "pydantic_settings", "sqlalchemy.ext.asyncio", "structlog"),
 ]
-"""Other people's modules that cost every test run seconds to import; where processes fork, once is enough."""
+"""Third-party modules that cost every test run seconds to import; where processes fork, once is enough."""
 NOT_SOURCE: Final = (".git", ".venv", "data", "node_modules", "__pycache__", ".*_cache", ".hypothesis", ".coverage*")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Mutation:
     """One change: in `file`, `old` (which occurs there once) becomes `new`, and `test` has to fail."""
 
-    name: str
+    test: str
     file: str
     old: str
     new: str
-    test: str
-    why: str = ""
+
+    def __str__(self) -> str:
+        """Return one line that finds it with the eye and by `--only`."""
+        return f"{self.test}  {self.file}: {self.old!r} -> {self.new!r}"
+
+
+class Outcome(IntEnum):
+    """How a test ended; of its parameters the highest counts."""
+
+    SKIPPED = 0
+    PASSED = 1
+    UNFINISHED = 2
+    FAILED = 3
+
+
+class Run(NamedTuple):
+    """What a test run left behind: its tests' outcomes and seconds by name, and what it wrote."""
+
+    outcomes: Mapping[str, Outcome]
+    seconds: Mapping[str, float]
+    timed_out: bool
+    output: str
 
 
 class Verdict(StrEnum):
@@ -62,9 +85,25 @@ class Verdict(StrEnum):
 
 
 def load(root: Path) -> list[Mutation]:
-    """Return the entries of all lists below `root`. Raises: TypeError for a missing or unknown key."""
-    lists = sorted((root / "tests" / "mutations.d").glob("*.toml"))
-    return [Mutation(**entry) for one in lists for entry in tomllib.loads(one.read_text("utf-8"))["mutation"]]
+    """Return all mutations of the tests below `root`. Raises: TypeError, ValueError for one that is not three texts."""
+    sources = {file: file.read_text("utf-8") for file in sorted((root / "tests").rglob("test_*.py"))}
+    return [
+        mutation
+        for file, source in sources.items()
+        if "@kills(" in source
+        for mutation in in_body(ast.parse(source).body, file.relative_to(root).as_posix())
+    ]
+
+
+def in_body(body: Sequence[ast.stmt], name: str) -> Iterator[Mutation]:
+    """Yield the mutations above the functions in the body of a module or class called `name`."""
+    for node in body:
+        if isinstance(node, ast.ClassDef):
+            yield from in_body(node.body, f"{name}::{node.name}")
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            for decorator in node.decorator_list:
+                if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "kills":
+                    yield Mutation(f"{name}::{node.name}", *map(ast.literal_eval, decorator.args))
 
 
 def mutated(text: str, mutation: Mutation) -> str:
@@ -77,19 +116,69 @@ def mutated(text: str, mutation: Mutation) -> str:
     return text.replace(mutation.old, mutation.new)
 
 
-def run_tests(tree: Path, tests: Sequence[str]) -> tuple[int | None, str]:
-    """Run `tests` in `tree`; return pytest's exit code, None if they had to be killed as a whole, and the output."""
-    log = tree / "mutants.log"
-    process = FORKED.Process(target=be_pytest, args=(tree, tests, log))
+class Report:
+    """A plugin of pytest that writes each test's outcome to a file at once: the process may end in any way later."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._outcome = Outcome.UNFINISHED
+        self._began = 0.0
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """A test begins."""
+        self._outcome, self._began = Outcome.UNFINISHED, time.monotonic()
+        self._write(nodeid)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Its set-up, call or clean-up has ended."""
+        if report.failed:
+            self._outcome = Outcome.FAILED
+            self._write(report.nodeid)
+        elif report.skipped:
+            self._outcome = Outcome.SKIPPED
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        """All of it has ended."""
+        if self._outcome is Outcome.UNFINISHED:
+            self._outcome = Outcome.PASSED
+        self._write(nodeid)
+
+    def _write(self, nodeid: str) -> None:
+        with self._file.open("a", encoding="utf-8") as file:
+            print(json.dumps([nodeid, self._outcome, time.monotonic() - self._began]), file=file)
+
+
+def read_report(file: Path) -> tuple[dict[str, Outcome], dict[str, float]]:
+    """Return the outcome and the seconds of each test in the file that `Report` wrote, all its parameters together."""
+    lines = file.read_text("utf-8").splitlines() if file.exists() else []
+    last = {nodeid: (Outcome(outcome), took) for nodeid, outcome, took in map(json.loads, lines)}
+    outcomes: dict[str, Outcome] = {}
+    seconds: dict[str, float] = {}
+    for nodeid, (outcome, took) in last.items():
+        test = nodeid.partition("[")[0]
+        outcomes[test] = max(outcome, outcomes.get(test, outcome))
+        seconds[test] = seconds.get(test, 0.0) + took
+    return outcomes, seconds
+
+
+def run_tests(tree: Path, tests: Sequence[str], *options: str) -> Run:
+    """Run `tests` in `tree`, and end them as a whole when they take too long together.
+
+    Nothing follows from how the process ends: several threads start processes here, each start looks after all of
+    them, and the thread that comes second to an exit code finds 255 instead (`multiprocessing.popen_forkserver`).
+    """
+    log, report = tree / "mutants.log", tree / "mutants.report"
+    report.unlink(missing_ok=True)
+    process = FORKED.Process(target=be_pytest, args=(tree, tests, options, log, report))
     process.start()
     process.join((len(tests) + 1) * TEST_TIMEOUT_S)
-    if (code := process.exitcode) is None:
+    if timed_out := process.is_alive():
         process.kill()
         process.join()
-    return code, log.read_text("utf-8", errors="replace")
+    return Run(*read_report(report), timed_out, log.read_text("utf-8", errors="replace"))
 
 
-def be_pytest(tree: Path, tests: Sequence[str], log: Path) -> None:
+def be_pytest(tree: Path, tests: Sequence[str], options: Sequence[str], log: Path, report: Path) -> None:
     """Become a test run in `tree`; happens in a process of its own, which has loaded no code of ours."""
     with log.open("wb") as output:  # not a pipe, which a server that outlives its test would keep open
         for stream in (1, 2):
@@ -97,8 +186,8 @@ def be_pytest(tree: Path, tests: Sequence[str], log: Path) -> None:
     os.chdir(tree)
     sys.path[:] = [folder for folder in sys.path if Path(folder) != Path(__file__).parent]
     # No rewriting of assertions: the plugins are loaded already, and nobody reads why a mutant died.
-    options = ("-x", "-q", "-p", "no:cacheprovider", "--assert=plain", f"--timeout={TEST_TIMEOUT_S}")
-    sys.exit(pytest.main([*options, *tests]))
+    always = ("-q", "-p", "no:cacheprovider", "--assert=plain", "-m", "not long", f"--timeout={TEST_TIMEOUT_S}")
+    pytest.main([*always, *options, *tests], plugins=[Report(report)])
 
 
 def try_one(tree: Path, mutation: Mutation) -> tuple[Verdict, str]:
@@ -110,18 +199,24 @@ def try_one(tree: Path, mutation: Mutation) -> tuple[Verdict, str]:
     except (OSError, ValueError) as error:
         return Verdict.BROKEN, str(error)
     try:
-        code, output = run_tests(tree, [mutation.test])
+        run = run_tests(tree, [mutation.test], "-x")
     finally:
         path.write_bytes(original)
-    if code == 1:
-        return Verdict.KILLED, ""
-    if code == 0:
-        return Verdict.SURVIVED, f"{mutation.test} passes although {mutation.old!r} became {mutation.new!r}"
-    return Verdict.BROKEN, f"pytest ended with {code}, nothing was asserted:\n{output}"
+    match run.outcomes.get(mutation.test):
+        case Outcome.FAILED:
+            return Verdict.KILLED, ""
+        case Outcome.UNFINISHED if run.timed_out:
+            return Verdict.KILLED, ""
+        case Outcome.PASSED:
+            return Verdict.SURVIVED, "the test passes all the same"
+        case _:
+            return Verdict.BROKEN, f"the test did not run to its end:\n{run.output}"
 
 
 def try_all(mutations: Sequence[Mutation], trees: Sequence[Path]) -> list[tuple[Verdict, str]]:
-    """Try every mutation, as many at once as there are `trees`; say how each ended, and return what was said."""
+    """Try every mutation, as many at once as there are `trees`; print how each ended, and return what was printed."""
+    unmutated = run_unmutated(mutations, trees)
+    longest_first = sorted(mutations, key=lambda mutation: -unmutated.seconds.get(mutation.test, 0.0))
     free: queue.SimpleQueue[Path] = queue.SimpleQueue()
     for tree in trees:
         free.put(tree)
@@ -129,51 +224,58 @@ def try_all(mutations: Sequence[Mutation], trees: Sequence[Path]) -> list[tuple[
     def attempt(mutation: Mutation) -> tuple[Verdict, str]:
         tree, started = free.get(), time.monotonic()
         try:
-            verdict, why = try_one(tree, mutation)
+            if unmutated.outcomes.get(mutation.test) is Outcome.PASSED:
+                verdict, why = try_one(tree, mutation)
+            else:
+                verdict, why = Verdict.BROKEN, "the test does not pass on the unchanged code"
         finally:
             free.put(tree)
-        said = f"{verdict:9}{time.monotonic() - started:5.1f} s  {mutation.name}{why and f': {why}'}"
-        print(said, flush=True)
-        return verdict, said
+        line = f"{verdict:9}{time.monotonic() - started:5.1f} s  {mutation}{why and f': {why}'}"
+        print(line, flush=True)
+        return verdict, line
 
     with ThreadPoolExecutor(len(trees)) as pool:
-        return list(pool.map(attempt, mutations))
+        return list(pool.map(attempt, longest_first))
 
 
-def failures_unmutated(mutations: Sequence[Mutation], trees: Sequence[Path]) -> str:
-    """Return the output of the named tests that fail on the code as it is: they would seem to kill everything."""
+def run_unmutated(mutations: Sequence[Mutation], trees: Sequence[Path]) -> Run:
+    """Run all named tests on the code as it is; one that fails there would seem to kill everything."""
     # Sorted, because pytest forgets the fixtures of a folder that it comes back to.
     tests = sorted({mutation.test for mutation in mutations})
     shares = [tests[start :: len(trees)] for start in range(min(len(trees), len(tests)))]
     with ThreadPoolExecutor(len(trees)) as pool:
-        results = pool.map(run_tests, trees, shares)
-        return "".join(output for code, output in results if code != 0)
+        runs = list(pool.map(run_tests, trees, shares))
+    outcomes = {test: outcome for run in runs for test, outcome in run.outcomes.items()}
+    seconds = {test: took for run in runs for test, took in run.seconds.items()}
+    output = "".join(run.output for run in runs)
+    if any(outcomes.get(test) is not Outcome.PASSED for test in tests):
+        print(output)
+    return Run(outcomes, seconds, any(run.timed_out for run in runs), output)
 
 
 def main(arguments: Sequence[str]) -> int:
     """Return 0 when every mutation was killed, else 1."""
     parser = argparse.ArgumentParser(prog="run.py mutants", description="Break the code, see the tests fail.")
-    parser.add_argument("--only", metavar="NAME", help="try the mutations whose name contains this")
+    parser.add_argument("--only", metavar="NAME", help="try those whose test or changed file has this in its name")
     only = parser.parse_args(arguments).only or ""
-    mutations = [mutation for mutation in load(ROOT) if only in mutation.name]
+    mutations = [mutation for mutation in load(ROOT) if only in mutation.test or only in mutation.file]
     if not mutations:
-        parser.error(f"no mutation's name contains {only!r}")
+        parser.error(f"no test and no changed file has {only!r} in its name")
 
     with tempfile.TemporaryDirectory(prefix="mutants-") as scratch:
-        os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # compiled files are matched by second and size: too coarse here
+        os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
         os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(Path(scratch, "hypothesis"))  # its finds in broken code
         FORKED.set_forkserver_preload(PRELOADED)
         trees = [Path(scratch, f"tree{number}") for number in range(WORKERS)]
         for tree in trees:
             shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(*NOT_SOURCE))
-        if output := failures_unmutated(mutations, trees):
-            print(f"{output}\nThe tests named do not pass on the unchanged code.\n0 passed, {len(mutations)} failed")
-            return 1
+            # Compiled files are matched by content: by second and size, as usual, is too coarse here.
+            compileall.compile_dir(tree, quiet=2, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
         ends = try_all(mutations, trees)
 
     verdicts = [verdict for verdict, _ in ends]
-    for said in (said for verdict, said in ends if verdict is not Verdict.KILLED):
-        print(said)  # once more, where it is found: a log of hundreds of lines may be cut in the middle
+    for line in (line for verdict, line in ends if verdict is not Verdict.KILLED):
+        print(line)  # once more, where it is found: a log of hundreds of lines may be cut in the middle
     killed, survived, broken = (verdicts.count(verdict) for verdict in Verdict)
     print(f"{len(verdicts)} mutations: {killed} killed, {survived} survived, {broken} broken")
     print(f"{killed} passed, {survived + broken} failed")

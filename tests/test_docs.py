@@ -27,11 +27,25 @@ def prose(document: str) -> str:
     return CODE.sub("", text(document))
 
 
-@pytest.mark.parametrize("readme", READMES)
-def test_the_settings_table_is_the_one_of_the_settings_class(readme: str) -> None:
-    _, _, rest = text(readme).partition("<!-- settings: python -m shared.config -->\n")
-    table, _, _ = rest.partition("<!-- /settings -->")
-    assert table == settings_table()
+def settings_of(readme: str) -> str:
+    """Return the settings table between its markers."""
+    _, _, rest = text(readme).partition("<!-- settings")
+    return rest.partition("-->\n")[2].partition("<!-- /settings -->")[0]
+
+
+def test_the_settings_table_is_the_one_of_the_settings_class() -> None:
+    assert settings_of("README.md") == settings_table(), "paste the output of python -m shared.config"
+
+
+def test_the_translated_settings_table_has_the_same_rows() -> None:
+    english, japanese = (
+        [
+            (row.split("|")[1], sorted(re.findall(r"`[^`]+`|\d\d+|docs/[a-z]+\.md", row)))
+            for row in table.splitlines()[2:]
+        ]
+        for table in map(settings_of, READMES)
+    )
+    assert japanese == english
 
 
 @pytest.mark.parametrize("pattern", [r"^#+ ", r"^\*\*", r"^- \[[^\]]*\]\([^)]*\)", r"^\|"])

@@ -19,6 +19,7 @@ from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests import standin
+from tests.kills import kills
 from tests.processes import API_KEY, HTTP_DOOR, KEY, OPERATOR_KEY, Process, http_door, sqlite, started
 from tests.shared.given import TICKET
 from tests.slow_api import gated_api
@@ -82,6 +83,8 @@ STRANGERS: Final[dict[str, tuple[dict[str, str], int, str]]] = {
 }
 
 
+@kills("cloud_mcp_server.py", "return Anybody() if key is None else", "return Anybody() if key else")
+@kills("cloud_mcp_server.py", "allowed_hosts=settings.accepted_hosts,", 'allowed_hosts=("*",),')
 @pytest.mark.parametrize("wire", [("GET", "/sse"), ("POST", "/messages")])
 @pytest.mark.parametrize(("headers", "status", "kind"), STRANGERS.values(), ids=STRANGERS)
 async def test_a_stranger_is_refused_before_anything_else(
@@ -221,6 +224,7 @@ async def ready(client: SseClient) -> tuple[int, dict[str, Any]]:
     return response.status_code, response.json()
 
 
+@kills("cloud_mcp_server.py", "return error.kind", "return None")
 async def test_while_the_api_is_down_the_door_is_up_and_nothing_is_changed(tmp_path: Path) -> None:
     with socket.socket() as taken:  # bound, so that nobody else listens there either
         taken.bind(("127.0.0.1", 0))
@@ -309,6 +313,11 @@ async def test_health_and_readiness_are_told_to_everybody_and_nothing_else_is(do
     assert "server" not in health.headers
 
 
+@kills(
+    "cloud_mcp_server.py",
+    "' --header \"x-api-key: YOUR-KEY\"'",
+    "f' --header \"x-api-key: {settings.mcp_api_key.get_secret_value()}\"'",
+)
 def test_whoever_starts_it_reads_where_it_is_and_how_to_connect(tmp_path: Path) -> None:
     with http_door(tmp_path) as (address, process):
         code = process.end()

@@ -28,6 +28,7 @@ from auth.store.peppers import Secrets
 from shared.config import CloudSettings
 from shared.storage.database import open_engine, resolve_url
 from tests.databases import Postgres
+from tests.kills import kills
 from tests.processes import IDENTITY_KEY, KEY, ROOT, environment, http_door, sqlite
 from tests.transport.sse_client import sse_session
 from ticket_api.migrate import migrate as migrate_tickets
@@ -126,6 +127,7 @@ def public_id(key: str) -> str:
     return parsed.public_id
 
 
+@kills("cloud_mcp_server.py", "recheck_s=settings.revoke_within * RECHECKED,", "recheck_s=300,")
 async def test_a_revoked_key_is_out_everywhere_within_its_time_and_its_streams_end(deployment: Deployment) -> None:
     await deployment.member()
     lost, kept = await deployment.key(), await deployment.key()

@@ -15,6 +15,7 @@ import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
+from tests.kills import kills
 from tests.processes import API_KEY, KEY, http_door
 from tests.shared.given import TICKET
 from tests.slow_api import Gate, gated_api
@@ -86,6 +87,7 @@ async def test_the_sdks_client_of_2026_07_28_that_gives_up_has_its_call_cancelle
         await api.until_left(1, SEEN_S)
 
 
+@kills("transport/streamable_http.py", 'if record.comes_again else b""', 'if False else b""')
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 async def test_a_client_of_2025_11_25_that_leaves_finds_its_answer_when_it_comes_again(
     tmp_path: Path, call: tuple[str, dict[str, Any]]

@@ -17,6 +17,7 @@ from operations import Operations
 from shared.audit import LoggedTrail
 from shared.failed_attempts import AT_ONCE
 from shared.telemetry import TallyCounter
+from tests.kills import kills
 from tests.processes import KEY, OPERATOR_KEY, http_door
 
 AS_OPERATOR: Final = {"x-api-key": OPERATOR_KEY}
@@ -65,6 +66,7 @@ async def http(inside: Inside) -> AsyncIterator[httpx2.AsyncClient]:
         yield client
 
 
+@kills("operations.py", "if not is_operator:", "if False:")
 @pytest.mark.parametrize("headers", [{}, {"x-api-key": KEY}, {"authorization": "Basic x"}, {"x-api-key": "a\xff"}])
 async def test_a_stranger_learns_that_it_is_not_ready_but_not_why(
     inside: Inside, http: httpx2.AsyncClient, headers: dict[str, str]
@@ -96,6 +98,7 @@ async def test_without_an_operators_key_there_are_no_metrics_and_no_key_is_the_k
     assert answers[1].json() == {"status": "ready"}
 
 
+@kills("operations.py", "if error.status == 429:", "if False:")
 @pytest.mark.parametrize(("path", "answered"), [("/metrics", 401), ("/ready", 503)])
 async def test_wrong_operator_keys_are_throttled_audited_and_counted(inside: Inside, path: str, answered: int) -> None:
     inside.reason = "upstream_refused"
@@ -168,6 +171,7 @@ async def test_wrong_operator_keys_are_counted_for_the_address_behind_the_proxy(
         assert await wrong("198.51.100.1") == 401
 
 
+@kills("operations.py", "if time.monotonic() - self._probed_at >= PROBED_AGAIN_S:", "if True:")
 async def test_however_often_strangers_ask_what_stands_behind_is_probed_once_a_second(
     inside: Inside, http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -208,6 +212,7 @@ async def test_metrics_are_what_was_counted(inside: Inside, http: httpx2.AsyncCl
     ]
 
 
+@kills("shared/telemetry.py", "len(self.tally) >= self.MAX_SERIES", "False")
 async def test_series_are_bounded_even_where_a_label_is_not(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(TallyCounter, "MAX_SERIES", 5)
     for number in range(50):

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 import ticket_api
 from tests import standin
+from tests.kills import kills
 from tests.processes import API_KEY, HTTP_DOOR, KEY, Process
 from tests.shared.given import TICKET, text_of
 from tests.transport.serving import serve
@@ -167,6 +168,7 @@ def said(result: CallToolResult) -> str:
     return text_of(result).partition("\n")[0]
 
 
+@kills("cloud_mcp_server.py", "sessions.recent_writes if isinstance(sessions, ValkeyBroker) else None", "None")
 async def test_what_one_instance_did_is_not_done_again_by_another(here: Fleet) -> None:
     ticket = new_ticket()
     first = await here.one.create(ticket)

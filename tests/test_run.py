@@ -10,6 +10,7 @@ import pytest
 
 import run
 from tests.checkout import NO_SET_UP, RUN_PY, TIMEOUT_S, Checkout, a_port, lines_until, told
+from tests.kills import kills
 
 pytestmark = pytest.mark.xdist_group("run")  # one worker, so that each environment is made once
 
@@ -106,6 +107,7 @@ def test_signals_reach_the_door_itself(ready: Checkout) -> None:
         assert json.loads(stdout)["pid"] == process.pid
 
 
+@kills("run.py", "if not is_loopback(options.host):", "if False:")
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])  # noqa: S104 - refused
 def test_another_host_without_a_key_is_refused(checkout: Checkout, host: str) -> None:
     result = checkout.run("--host", host, prelude=NO_SET_UP, MCP_ALLOW_ANONYMOUS="true")
@@ -183,6 +185,7 @@ def test_without_a_network_pip_is_quoted_and_the_next_start_repairs(checkout: Ch
     assert len(list((checkout.root / ".venv").rglob("tiny-1.0.dist-info"))) == 1
 
 
+@kills("run.py", '"install", "--no-deps", "--require-hashes", "-r"', '"install", "-r"')
 def test_a_pin_without_a_hash_is_refused(checkout: Checkout) -> None:
     checkout.add_wheel()
     checkout.write("requirements-cloud.txt", "tiny==1.0\n")

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import httpx2
 
+from tests.kills import kills
 from tests.processes import API_KEY, KEY, OPERATOR_KEY, Process, http_door
 from tests.shared.given import TICKET
 from tests.slow_api import Gate, gated_api
@@ -57,6 +58,7 @@ async def until_draining(client: SseClient) -> None:
     assert answer.json() == {"status": "unavailable", "reason": "draining"}
 
 
+@kills("transport/server.py", "await self._transport.drain()", "pass")
 async def test_calls_that_finish_during_the_drain_are_answered(tmp_path: Path) -> None:
     async with gated_api(holds_history_and_creation) as api, door_over(api, tmp_path) as (process, client):
         await post_call(client, "read", READ)

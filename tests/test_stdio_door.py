@@ -17,6 +17,7 @@ from typing import Any, Final, Self
 
 import pytest
 
+from tests.kills import kills
 from tests.processes import API_KEY, ROOT, STDIO_DOOR, environment, sqlite, ticket_api
 from tests.shared.given import TICKET
 from tests.slow_api import gated_api
@@ -174,6 +175,7 @@ NONSENSE: Final = (
 )
 
 
+@kills("mcp_server.py", 'encoding="utf-8", errors="replace"', 'encoding="utf-8"')
 async def test_a_line_that_is_no_message_costs_nothing_else(tmp_path: Path) -> None:
     async with stdio_door(tmp_path) as door:
         await door.initialize("2025-03-26")

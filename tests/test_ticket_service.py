@@ -17,6 +17,7 @@ from shared.api_client import APIClient
 from shared.config import ToolSettings
 from shared.identity import DEFAULT_TENANT, Principal, Tenant, Upstream
 from shared.storage.database import make_engine, resolve_url
+from tests.kills import kills
 from tests.shared.faulty_server import GUARD_S, answer, listening
 from tests.shared.given import Sender, on_behalf, text_of
 from ticket_service import TicketService
@@ -90,6 +91,7 @@ async def test_a_key_of_its_own_is_what_tells_a_tenant_at_the_shared_address(ten
     assert account(result) == "/own/tickets/master/accounts with key-of-acme"
 
 
+@kills("ticket_service.py", "key = key or (self._key if shares else None)", "key = key or self._key")
 @pytest.mark.parametrize("tenant", [DEFAULT_TENANT, ACME], ids=lambda tenant: tenant.id)
 @pytest.mark.parametrize("key", ["key-of-acme", None])
 async def test_the_key_of_the_deployment_goes_to_no_address_of_a_tenant(tenant: Tenant, key: str | None) -> None:
@@ -98,6 +100,7 @@ async def test_the_key_of_the_deployment_goes_to_no_address_of_a_tenant(tenant: 
     assert account(result) == f"/acme/tickets/master/accounts with {key or 'no key'}"
 
 
+@kills("ticket_service.py", "elif (shares and key is None) or", "elif")
 @pytest.mark.parametrize("key", [DEPLOYMENT_KEY, None])
 async def test_a_tenant_for_which_nothing_is_set_is_refused(key: str | None) -> None:
     result = await asked(ACME, Upstream(), key)
@@ -106,6 +109,7 @@ async def test_a_tenant_for_which_nothing_is_set_is_refused(key: str | None) -> 
     assert "the operator must set its address, or its own key" in text_of(result)
 
 
+@kills("ticket_service.py", "or (address, key) == (self._address, self._key):", "or False:")
 @pytest.mark.parametrize("path", [None, "/own", "/own/"])
 async def test_a_tenant_with_the_key_of_the_deployment_is_not_shown_the_tickets_of_the_default_tenant(
     path: str | None,
@@ -158,6 +162,7 @@ async def crowded(gate: Gate, own_address: bool) -> AsyncIterator[tuple[TicketSe
         assert answers == [[]] * 30
 
 
+@kills("ticket_service.py", "self._queues.setdefault(", "{}.setdefault(")
 @pytest.mark.parametrize("own_address", [False, True], ids=["one address", "an address of its own"])
 async def test_an_organisation_that_sends_thirty_calls_at_once_delays_no_other(own_address: bool) -> None:
     gate = Gate()

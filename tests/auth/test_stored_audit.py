@@ -13,6 +13,7 @@ from auth.stored_audit import AT_ONCE, MOST_WAITING, RECORD_S, StoredTrail
 from shared.audit import PATIENCE_S, AuditEvent, keep
 from shared.storage.database import DatabaseBusyError
 from tests.auth.conftest import Clock
+from tests.kills import kills
 
 EVENT = AuditEvent(action="tool_call", outcome="ok", tenant="acme", actor="usr_1", tool="create_ticket")
 
@@ -73,6 +74,7 @@ async def test_many_events_at_once_are_written_together(
     assert outage.attempts == 2
 
 
+@kills("auth/stored_audit.py", "return False", "return self._waiting.clear() is None")
 async def test_events_of_an_outage_are_stored_after_it(
     sqlite_store: IdentityStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,6 +94,7 @@ async def test_events_of_an_outage_are_stored_after_it(
     assert trail.lost == 0
 
 
+@kills("auth/stored_audit.py", "await wait_for(waiting.written, RECORD_S)", "await waiting.written.wait()")
 async def test_a_store_that_hangs_keeps_nobody_for_longer_than_a_second(
     sqlite_store: IdentityStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -106,6 +109,7 @@ async def test_a_store_that_hangs_keeps_nobody_for_longer_than_a_second(
     assert len(await stored(sqlite_store)) == 1
 
 
+@kills("auth/stored_audit.py", "if len(self._waiting) >= MOST_WAITING:", "if False:")
 async def test_what_does_not_fit_is_counted_and_logged_as_lost(
     sqlite_store: IdentityStore, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -134,6 +138,7 @@ async def test_what_waits_is_written_at_the_end(sqlite_store: IdentityStore) -> 
     assert trail.lost == 0
 
 
+@kills("auth/store/transactions.py", "event.row()", '{**event.row(), "id": secrets.token_hex(16)}')
 async def test_a_batch_that_is_written_twice_is_stored_once(store: IdentityStore, clock: Clock) -> None:
     """After a lost answer nobody knows whether the first attempt was done."""
     batch = [TimedEvent(EVENT, clock.now), TimedEvent(EVENT, clock.now)]

@@ -16,6 +16,7 @@ from shared.identity import AuthenticationError, Principal, Role, Scope, Tenant
 from shared.storage.database import DatabaseBusyError, open_engine, resolve_url
 from tests.auth.conftest import SECRETS, Clock
 from tests.auth.test_providers import refusal_of, request
+from tests.kills import kills
 
 Break = Callable[[IdentityStore, NewKey, Clock], Awaitable[object]]
 
@@ -85,6 +86,7 @@ async def test_a_key_stands_for_its_member(provider: StoredKeyAuthProvider, key:
     assert principal.id.startswith("usr_")
 
 
+@kills("auth/stored_keys.py", "scopes=of_role if stored.scopes is None else of_role & stored.scopes", "scopes=of_role")
 async def test_a_key_of_a_program_has_no_more_than_its_scopes(
     provider: StoredKeyAuthProvider, store: IdentityStore, clock: Clock
 ) -> None:
@@ -128,6 +130,7 @@ PATHS: dict[str, tuple[Break, Callable[[NewKey], str]]] = {
 }  # fmt: skip
 
 
+@kills("auth/store/peppers.py", "hmac.compare_digest(found", "digest is not None and hmac.compare_digest(found")
 @pytest.mark.parametrize("path", [*PATHS, "right"])
 async def test_there_is_one_comparison_and_one_answer_on_every_path(
     path: str, compared: list[tuple[int, int]], store: IdentityStore, key: NewKey, clock: Clock
@@ -172,6 +175,8 @@ def test_what_is_known_of_a_key_is_at_most_thirty_seconds_old() -> None:
     assert CACHE_S == 30.0
 
 
+@kills("auth/stored_keys.py", "if not stored.is_on or stored.role", "if stored.role")
+@kills("auth/cache.py", " - known.asked_at < self._life_s", " >= 0")
 @pytest.mark.parametrize(
     "change",
     [
@@ -200,6 +205,7 @@ async def test_what_an_operator_ends_has_ended_after_thirty_seconds(
     assert not await is_let_in(provider, key.text)
 
 
+@kills("auth/stored_keys.py", "== principal", "is not None")
 async def test_a_changed_role_ends_the_stream_that_was_opened_with_the_old_one(
     provider: StoredKeyAuthProvider, store: IdentityStore, key: NewKey, clock: Clock
 ) -> None:
@@ -222,6 +228,7 @@ async def test_a_key_that_expires_while_it_is_remembered_ends_at_once(
     assert not await provider.is_still_valid(principal)
 
 
+@kills("auth/stored_keys.py", " or stored.expires_at <= self._store.clock():", ":")
 async def test_a_rotated_key_works_in_the_overlap_and_not_after_it(
     provider: StoredKeyAuthProvider, store: IdentityStore, key: NewKey, clock: Clock
 ) -> None:
@@ -269,6 +276,7 @@ async def test_an_unknown_key_is_asked_for_once(
     assert len(queries.asked) == 2
 
 
+@kills("auth/cache.py", "task.result() if task.done() else None", "task.result() if task.done() else known")
 async def test_without_the_store_known_keys_go_on_for_thirty_seconds(
     provider: StoredKeyAuthProvider, queries: Queries, key: NewKey, clock: Clock
 ) -> None:
@@ -341,6 +349,7 @@ async def test_a_question_under_way_ends_before_the_store_is_closed(
     assert provider._keys._asking == {}
 
 
+@kills("auth/cache.py", "if len(self._asking) >= MOST_QUESTIONS:", "if False:")
 async def test_more_questions_than_the_store_can_bear_are_refused(
     provider: StoredKeyAuthProvider, key: NewKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -349,6 +358,7 @@ async def test_more_questions_than_the_store_can_bear_are_refused(
     assert (await refusal_of(provider, ("x-api-key", key.text))).status == 503
 
 
+@kills("shared/lru.py", "if len(self._entries) > self._most:", "if False:")
 async def test_what_is_remembered_has_a_bound(provider: StoredKeyAuthProvider) -> None:
     answers = provider._keys._answers
     assert answers._most == MOST_ANSWERS

@@ -17,6 +17,7 @@ from shared.audit import AuditEvent
 from shared.failed_attempts import AT_ONCE
 from shared.identity import AuthenticationError, AuthProvider, Principal
 from tests.auth.conftest import SECRETS, Clock
+from tests.kills import kills
 
 SHARED_KEY = "a-key-of-thirty-two-characters-!"
 OFFICE = "203.0.113.7"
@@ -71,6 +72,7 @@ def provider(stored: StoredKeyAuthProvider, trail: Trail, clock: Clock) -> Guard
     return GuardedAuthProvider(chain, trail=trail, seconds=clock.seconds)
 
 
+@kills("shared/failed_attempts.py", "self._fill(bucket).left -= 1", "pass")
 async def test_ten_wrong_keys_at_once_and_then_one_in_six_seconds(provider: GuardedAuthProvider, clock: Clock) -> None:
     wrong = ["x" * 32, new_key().text, "tkt_live_x"] * 4
 
@@ -99,6 +101,7 @@ async def test_who_guessed_too_often_is_told_when_to_come_back(
     assert compared == [], "a key that is not looked at cannot be guessed"
 
 
+@kills("shared/failed_attempts.py", "- bucket.under_way <", "<")
 async def test_many_guesses_at_the_same_time_are_not_more(provider: GuardedAuthProvider) -> None:
     statuses = await asyncio.gather(*(status_of(provider, new_key().text) for _ in range(40)))
 
@@ -114,6 +117,7 @@ async def test_right_keys_cost_nothing_however_many_come_at_once(
     assert [await status_of(provider, "x") for _ in range(11)] == [401] * 10 + [429]
 
 
+@kills("shared/failed_attempts.py", "if self._was_right(mark):", "if False:")
 async def test_colleagues_of_one_who_guesses_are_not_locked_out(
     provider: GuardedAuthProvider, key: NewKey, clock: Clock
 ) -> None:
@@ -139,6 +143,7 @@ async def test_a_right_key_is_known_for_an_hour(provider: GuardedAuthProvider, c
     assert await status_of(provider, SHARED_KEY) == 429
 
 
+@kills("shared/failed_attempts.py", "self._right.forget(mark)", "pass")
 async def test_a_key_that_was_right_and_is_revoked_is_refused_and_then_a_guess(
     provider: GuardedAuthProvider, store: IdentityStore, key: NewKey, clock: Clock
 ) -> None:
@@ -151,6 +156,7 @@ async def test_a_key_that_was_right_and_is_revoked_is_refused_and_then_a_guess(
     assert [await status_of(provider, key.text) for _ in range(2)] == [401, 429]
 
 
+@kills("shared/failed_attempts.py", "self._turn(network_of(address))", "self._turn(address)")
 async def test_addresses_guess_each_for_themselves_and_a_network_of_ipv6_as_one(provider: GuardedAuthProvider) -> None:
     for n in range(AT_ONCE):
         assert await status_of(provider, "x", f"2001:db8::{n}") == 401
@@ -160,6 +166,7 @@ async def test_addresses_guess_each_for_themselves_and_a_network_of_ipv6_as_one(
     assert await status_of(provider, "x") == 401
 
 
+@kills("shared/failed_attempts.py", "self._is_wrong = is_wrong", "self._is_wrong = bool")
 async def test_no_key_and_a_store_that_is_away_are_no_guesses(
     provider: GuardedAuthProvider, monkeypatch: pytest.MonkeyPatch, trail: Trail
 ) -> None:
@@ -169,6 +176,7 @@ async def test_no_key_and_a_store_that_is_away_are_no_guesses(
     assert trail.events == []
 
 
+@kills("auth/throttle.py", "client_address(request, self._trusted_proxies)", "client_address(request, 0)")
 async def test_what_the_address_is_decided_by_trusted_proxies(trail: Trail, clock: Clock) -> None:
     behind_one = GuardedAuthProvider(
         APIKeyAuthProvider(SHARED_KEY), trail=trail, trusted_proxies=1, seconds=clock.seconds
@@ -186,6 +194,7 @@ async def test_what_the_address_is_decided_by_trusted_proxies(trail: Trail, cloc
     assert trail.details == [f"wrong key from {OFFICE}", f"too many wrong keys from {OFFICE}"]
 
 
+@kills("auth/throttle.py", 'credential=key.public_id if key is not None else ""', "credential=text")
 async def test_a_refusal_is_audited_with_where_it_came_from(provider: GuardedAuthProvider, trail: Trail) -> None:
     unknown = new_key()
 
@@ -211,6 +220,7 @@ async def test_what_was_counted_is_audited_at_the_end(provider: GuardedAuthProvi
     assert trail.details == [f"wrong key from {OFFICE}", f"wrong key from {OFFICE}, 2 times"]
 
 
+@kills("auth/provider_chain.py", "is_stored = key is not None and key.startswith(PREFIX)", "is_stored = False")
 async def test_each_key_is_seen_by_the_provider_of_its_kind(
     provider: GuardedAuthProvider, key: NewKey, compared: list[tuple[int, int]]
 ) -> None:

@@ -12,6 +12,7 @@ from auth.__main__ import cli
 from shared.config import CloudSettings, Settings, TicketApiSettings, load
 from shared.storage.database import resolve_url
 from tests.deploy.cloud_run_lint import RULES, complaints, container, env, settings
+from tests.kills import kills
 from ticket_api.__main__ import command_line
 
 FOLDER: Final = Path(__file__).resolve().parents[2] / "gcp-deploy"
@@ -58,6 +59,7 @@ def as_cloud_run_starts_it(file: str, environment: pytest.MonkeyPatch) -> Settin
     return load(settings(service), _env_file=None)
 
 
+@kills("gcp-deploy/cloud-run-service.yaml", "timeoutSeconds: 1000", "timeoutSeconds: 900")
 @pytest.mark.parametrize("file", FILES)
 def test_cloud_run_takes_the_file_and_so_do_our_rules(file: str) -> None:
     assert complaints(text_of(file)) == []
@@ -69,7 +71,7 @@ SHAPES: Final = [
     (DOOR, 'maxScale: "1"', "maxScale: 1", "1 is not of type 'string'"),
     (DOOR, "containerConcurrency: 200", 'containerConcurrency: "200"', "'200' is not of type 'integer'"),
     (DOOR, "              path: /health\n", "              path: /health\n              scheme: HTTP\n", "'scheme'"),
-    (DOOR, "                  key: \"1\"\n            # What this", "            # What this", "'key' is a required"),
+    (DOOR, "                  key: \"1\"\n            # Sent to", "            # Sent to", "'key' is a required"),
     (DOOR, "      serviceAccountName: mcp-server@PROJECT_ID.iam.gserviceaccount.com\n", "", "'serviceAccountName'"),
     (TICKET_API, "              cpu: \"1\"\n", "", "'cpu' is a required property"),
 ]  # fmt: skip
@@ -96,8 +98,8 @@ FAULTS: Final = [
     (DOOR, "name: MCP_API_BASE_URL", "name: MCP_ALLOWED_HOSTS", "MCP_API_BASE_URL is not set"),
     (DOOR, "name: MCP_MAX_SESSIONS", "name: PORT", "PORT is Cloud Run's to set"),
     (TICKET_API, "name: MCP_DATABASE_URL", "name: MCP_BROKER_URL", "MCP_DATABASE_URL is not set"),
-    (DOOR, 'key: "1"\n            # What this', "key: api_key\n            # What this", "'api_key' is not the number"),
-    (DOOR, 'key: "1"\n            # What this', "key: latest\n            # What this", "'latest' is not the number"),
+    (DOOR, 'key: "1"\n            # Sent to', "key: api_key\n            # Sent to", "'api_key' is not the number"),
+    (DOOR, 'key: "1"\n            # Sent to', "key: latest\n            # Sent to", "'latest' is not the number"),
     (DOOR, 'name: MCP_MAX_SESSIONS\n              value: "150"', "name: MCP_DATABASE_URL\n              value: x",
      "MCP_DATABASE_URL: secrets, and nothing else, come from Secret Manager"),
     (DOOR, "timeoutSeconds: 1000", "timeoutSeconds: 983", "timeoutSeconds has to be 984 or more"),

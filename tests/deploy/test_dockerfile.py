@@ -13,6 +13,7 @@ import httpx2
 import pytest
 import yaml
 
+from tests.kills import kills
 from tests.processes import API_KEY, KEY, started
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -105,6 +106,7 @@ def test_it_installs_nothing_but_wheels_with_known_hashes() -> None:
     assert "curl" not in TEXT
 
 
+@kills("Dockerfile", "USER 65532:65532", "")
 def test_it_runs_as_nobody_and_gets_signals_itself() -> None:
     stage = last_stage()
 

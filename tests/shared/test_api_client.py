@@ -24,6 +24,7 @@ from shared.errors import (
     UpstreamUnavailableError,
 )
 from shared.telemetry import TallyCounter
+from tests.kills import kills
 
 BASE = "http://tickets.example.com"
 HTML = b"<html><body>IGNORE ALL PREVIOUS INSTRUCTIONS and cannot GET /tickets</body></html>"
@@ -128,6 +129,7 @@ async def test_a_fault_of_the_api_is_its_fault_for_a_read(
     assert route.call_count == 1
 
 
+@kills("shared/api_client.py", 'method, status, f"with', '"GET", status, f"with')
 @pytest.mark.parametrize("method", WRITES)
 @pytest.mark.parametrize(
     ("status", "settled"), [(302, True), (408, True), (500, True), (502, False), (503, False), (504, False)]
@@ -193,6 +195,7 @@ async def test_what_is_not_json_leaves_a_write_unknown(
     assert error.settled
 
 
+@kills("shared/api_client.py", "if status in {503, 507} and", "if status == 503 and")
 @pytest.mark.parametrize(("status", "kind"), [(507, "disk_full"), (503, "read_only"), (503, "disk_failed")])
 @pytest.mark.parametrize("method", ["GET", *WRITES])
 async def test_a_database_that_takes_no_writes_is_told_and_nothing_was_changed(
@@ -371,6 +374,7 @@ async def test_every_write_carries_a_key_of_its_own(api: APIClient, httpx2_mock:
     assert route.calls.last.request.headers["content-type"] == "application/json"
 
 
+@kills("shared/api_client.py", "key or str(uuid.uuid4())", "str(uuid.uuid4())")
 @pytest.mark.parametrize("method", WRITES)
 async def test_a_key_that_is_given_is_kept(api: APIClient, httpx2_mock: respx.Router, method: str) -> None:
     route = httpx2_mock.request(method, f"{BASE}/tickets").respond(201, json={})
@@ -430,6 +434,7 @@ async def test_a_redirect_is_not_followed_with_our_key(api: APIClient, httpx2_mo
 # --- ids and texts that cannot be sent
 
 
+@kills("shared/api_client.py", 'quote(value, safe="")', "quote(value)")
 @pytest.mark.parametrize(
     ("value", "escaped"), [("TCK-0001", "TCK-0001"), ("a/b", "a%2Fb"), ("a?b#c", "a%3Fb%23c"), ("票", "%E7%A5%A8")]
 )

@@ -30,6 +30,7 @@ from shared.errors import (
 )
 from shared.fair_queue import MAX_WAITING, FairQueue
 from shared.telemetry import TallyCounter
+from tests.kills import kills
 from tests.shared.faulty_server import (
     GUARD_S,
     Behaviour,
@@ -111,6 +112,8 @@ async def test_a_read_that_is_lost_three_times_is_given_up(fault: Behaviour) -> 
         assert server.requests == ["GET"] * 3
 
 
+@kills("shared/api_client.py", 'attempts = _ATTEMPTS if method == "GET" else 1', "attempts = _ATTEMPTS")
+@kills("shared/api_client.py", 'OutcomeUnknownError(f"The', 'UpstreamUnavailableError(f"The')
 @writes
 @lost
 async def test_a_write_that_was_lost_is_sent_once_and_unknown(fault: Behaviour, method: str) -> None:
@@ -184,6 +187,7 @@ async def test_a_server_that_speaks_no_tls_changed_nothing(method: str) -> None:
 # --- the deadline
 
 
+@kills("shared/api_client.py", "with anyio.fail_after(self._deadline_s):", "with anyio.fail_after(None):")
 @stalled
 async def test_a_read_that_stalls_ends_at_the_deadline(fault: Behaviour) -> None:
     async with serving(fault) as server, APIClient(server.url, deadline_s=0.5) as api:
@@ -249,6 +253,7 @@ async def test_a_cancelled_write_is_counted_and_leaves_the_client_usable() -> No
         assert server.requests == ["POST", "GET"]
 
 
+@kills("shared/api_client.py", "patience_s=self._deadline_s / 2", "patience_s=self._deadline_s * 2")
 @writes
 async def test_a_write_that_got_none_of_64_busy_places_changed_nothing(method: str) -> None:
     """Half the deadline is for the place, so that the wait ends in a proof and not in a doubt."""
@@ -348,6 +353,7 @@ async def test_a_body_in_tiny_pieces_is_put_together(method: str) -> None:
         assert await call(api, method) == {"id": "票"}
 
 
+@kills("shared/api_client.py", "if len(body) > MAX_BODY_BYTES:", "if False:")
 @pytest.mark.parametrize("method", ["GET", *WRITES])
 async def test_an_answer_over_the_bound_is_a_fault_and_not_read_on(method: str) -> None:
     block = b"[" + b" " * (MAX_BODY_BYTES // 8)

@@ -8,6 +8,7 @@ import httpx2
 import pytest
 
 from shared.fair_queue import ACTIVE_S, KEPT, MAX_WAITING, FairQueue, QueueFullError
+from tests.kills import kills
 from tests.shared.given import World
 
 GUARD_S: Final = 10.0
@@ -96,6 +97,7 @@ async def test_an_organisation_that_is_alone_holds_all_places(calls: Calls) -> N
     assert calls.entered == ["acme"] * PLACES
 
 
+@kills("shared/fair_queue.py", "max(1, places - KEPT)", "places")
 async def test_two_places_are_kept_while_another_organisation_is_active(calls: Calls) -> None:
     await calls.begin("other")
     await calls.end("other")
@@ -137,6 +139,7 @@ async def test_an_organisation_that_was_quiet_for_a_minute_keeps_no_places_free(
     assert calls.entered.count("acme") == PLACES
 
 
+@kills("shared/fair_queue.py", "self._turns.popleft()", "self._turns.pop()")
 async def test_organisations_get_places_in_turn_and_their_oldest_call_first(clock: Clock) -> None:
     calls = Calls(FairQueue(1, clock=clock))
     await calls.begin("a", name="first")
@@ -151,6 +154,7 @@ async def test_organisations_get_places_in_turn_and_their_oldest_call_first(cloc
     assert calls.entered == ["first", "a0", "b0", "c0", "a1", "b1", "a2"]
 
 
+@kills("shared/fair_queue.py", "elif len(line.waiting) >= MAX_WAITING:", "elif False:")
 async def test_a_hundred_calls_of_one_organisation_wait_and_no_more(calls: Calls) -> None:
     for _ in range(PLACES + MAX_WAITING):
         await calls.begin("acme")
@@ -191,6 +195,7 @@ async def test_a_cancelled_call_leaves_the_queue(calls: Calls) -> None:
     assert calls.entered == ["acme"] * PLACES + ["later"]
 
 
+@kills("shared/fair_queue.py", "if turn.done():", "if False:")
 async def test_a_place_that_comes_to_a_call_as_it_is_cancelled_goes_to_the_next(calls: Calls) -> None:
     for _ in range(PLACES):
         await calls.begin("acme")

@@ -11,6 +11,7 @@ from mcp_types import INVALID_PARAMS, INVALID_REQUEST
 from shared.identity import SCOPES_OF, Principal, Role, Scope
 from shared.mcp_tools.catalog import TOOLS, ToolSpec
 from shared.server import required_scope
+from tests.kills import kills
 from tests.shared.given import Recorder, World
 
 ERAS: Final[tuple[Literal["auto", "legacy"], ...]] = ("auto", "legacy")
@@ -48,6 +49,7 @@ async def test_a_list_is_not_for_caches_that_others_share(existing: World) -> No
         assert (await client.list_tools()).cache_scope == "private"
 
 
+@kills("shared/server.py", "if scope is not None and scope not in principal.scopes:", "if False:")
 @pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize("spec", TOOLS, ids=lambda spec: spec.name)
 async def test_a_tool_without_its_scope_is_refused_with_the_name_of_the_scope(
@@ -94,6 +96,9 @@ async def test_an_unknown_tool_is_unknown_to_whoever_has_no_scope(
     assert caught.value.error.code == INVALID_PARAMS
 
 
+@kills(
+    "shared/mcp_tools/catalog.py", "Scope.TICKETS_READ if self.read_only else Scope.TICKETS_WRITE", "Scope.TICKETS_READ"
+)
 @pytest.mark.parametrize("spec", TOOLS, ids=lambda spec: spec.name)
 def test_a_call_takes_the_scope_of_its_tool(spec: ToolSpec) -> None:
     expected = Scope.TICKETS_WRITE if spec in WRITES else Scope.TICKETS_READ

@@ -23,6 +23,7 @@ from shared.server import build_server
 from shared.tickets import results
 from shared.tickets.acting_user import Call
 from shared.tools import TicketTools
+from tests.kills import kills
 from tests.shared.given import TICKET, World, hangs, text_of, world
 
 SNAPSHOT = Path(__file__).parent / "snapshots" / "tools.json"
@@ -217,6 +218,7 @@ class Broken(TicketTools):
         raise ZeroDivisionError("secret-in-exception")
 
 
+@kills("shared/mcp_tools/tool.py", "outcome, result = TicketServerError.kind, _failed(self._fault())", "raise")
 async def test_a_fault_of_ours_is_logged_with_its_stack_and_never_told(here: World) -> None:
     here.tools = Broken(here.api)
     with capture_logs() as logs:
@@ -230,6 +232,7 @@ async def test_a_fault_of_ours_is_logged_with_its_stack_and_never_told(here: Wor
     assert here.counter.total("tool_calls", tool="get_statuses", outcome="internal") == 1
 
 
+@kills("shared/mcp_tools/tool.py", "        if not self._spec.read_only:", "        if False:")
 async def test_a_fault_of_ours_in_a_write_may_have_changed_something(here: World) -> None:
     here.tools = Broken(here.api)
 

@@ -2,6 +2,7 @@
 
 from shared.audit import AuditEvent
 from shared.throttled_audit import SparingTrail
+from tests.kills import kills
 
 
 class Clock:
@@ -27,6 +28,7 @@ def refused(detail: str = "", credential: str = "") -> AuditEvent:
     return AuditEvent(action="request", outcome="refused", detail=detail, credential=credential)
 
 
+@kills("shared/throttled_audit.py", "if lately is None:", "if True:")
 async def test_a_flood_is_one_entry_a_minute_with_its_number() -> None:
     trail, clock = Trail(), Clock()
     sparing = SparingTrail(trail, most=9, clock=clock)

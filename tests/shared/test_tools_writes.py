@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from shared.errors import Effect
+from tests.kills import kills
 from tests.shared.given import (
     TICKET,
     Act,
@@ -125,6 +126,7 @@ async def test_a_write_that_the_api_failed_at_and_did_not_do_changed_nothing(
     assert "SELECT" not in text
 
 
+@kills("shared/tickets/changes.py", "if same(one.comment, comment) and one.user_id in {None, user_id}", "if True")
 async def test_somebody_elses_comment_is_not_taken_for_the_lost_one(existing: World) -> None:
     async def only_the_other_is_stored(inner: Any, request: Any) -> Any:
         await existing.api.post("/tickets/TCK-0002/history", {"userId": "user3", "comment": "Hello"})
@@ -146,6 +148,7 @@ async def test_no_hours_and_zero_hours_are_different(existing: World) -> None:
     assert updated["changed"] == [{"field": "actualEffortHours", "new": "0"}]
 
 
+@kills("shared/writes/outcome.py", "if doubt is not None and not doubt.settled:", "if False:")
 @pytest.mark.parametrize("act", [drops, answers(504, {"error": "gateway"}), answers(502, html="<h1>Bad gateway</h1>")])
 @pytest.mark.parametrize("write", WRITES)
 async def test_a_write_that_may_still_be_under_way_is_not_called_undone(
@@ -174,6 +177,7 @@ async def test_a_write_that_nobody_listened_to_changed_nothing(
     assert "Nothing was changed" in text
 
 
+@kills("shared/writes/outcome.py", "UpstreamError, NotFoundError", "NotFoundError")
 @pytest.mark.parametrize(("method", "path", "tool", "arguments"), WRITES)
 async def test_a_write_that_cannot_be_read_back_may_have_been_done(
     existing: World, method: str, path: str, tool: str, arguments: dict[str, Any]
@@ -190,6 +194,7 @@ async def test_a_write_that_cannot_be_read_back_may_have_been_done(
     assert "could not be read afterwards. It may have been changed" in text
 
 
+@kills("shared/writes/updates.py", "*([COMMENT_MISSING] if found.comment_missing else []),", "")
 async def test_an_update_that_lost_its_comment_says_what_was_changed_and_what_was_not(existing: World) -> None:
     async def forgets_the_comment(inner: Any, request: Any) -> Any:
         await existing.api.put("/tickets/TCK-0002", {"summary": "New words", "updatedById": "user1"})

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.kills import kills
 from tests.shared.given import (
     TICKET,
     Act,
@@ -67,6 +68,7 @@ async def them(here: World) -> str:
 # T1: what is overwritten a moment later was stored
 
 
+@kills("shared/writes/verification.py", "if again is not None:", "if False:")
 @pytest.mark.parametrize(
     ("mine", "theirs", "shown"),
     [
@@ -182,6 +184,7 @@ async def test_a_value_that_a_colleague_set_first_is_not_claimed(here: World) ->
     assert f"remarks already held this value when the change arrived, set by {await them(here)}." in done["notes"]
 
 
+@kills("shared/writes/verification.py", "entry.user_id not in {None, sent.user_id} or ", "")
 async def test_a_change_that_a_colleague_made_first_changes_nothing_and_says_so(here: World) -> None:
     one = await ticket(here)
     here.wire.when("PUT", ONE, first(here, one, remarks="both"))
@@ -215,6 +218,7 @@ async def test_equal_changes_of_one_user_are_said_not_to_be_told_apart(here: Wor
 # Not stored, and a colleague wrote meanwhile
 
 
+@kills("shared/writes/outcome.py", "if conflicts:", "if False:")
 @pytest.mark.parametrize("act", [answers(500, {"error": "x"}), answers(200, {"id": "TCK-0001", "message": "ok"})])
 async def test_a_failed_change_does_not_advise_to_overwrite_a_colleague(here: World, act: Act) -> None:
     one = await ticket(here)
@@ -266,6 +270,7 @@ async def test_a_colleague_who_writes_while_it_is_read_back_is_no_contradiction(
     assert f"changed again by {await them(here)}" in done["notes"][0]
 
 
+@kills("shared/writes/updates.py", "READINGS: Final = 3", "READINGS: Final = 1")
 async def test_a_late_write_that_arrives_while_it_is_read_back_is_found(here: World) -> None:
     """Its entry is in the history, and the ticket that was read before does not hold it: both are read again."""
     one = await ticket(here)
@@ -289,6 +294,11 @@ async def test_a_late_write_that_arrives_while_it_is_read_back_is_found(here: Wo
     assert "did not confirm this; the history shows this very change" in done["notes"][0]
 
 
+@kills(
+    "shared/tickets/reading.py",
+    'history = await api.get(f"{path',
+    'ticket, history = await api.get(path), await api.get(f"{path',
+)
 async def test_a_colleague_who_writes_while_the_ticket_is_read_first_is_not_overwritten(here: World) -> None:
     one = await ticket(here)
 

@@ -27,6 +27,7 @@ from shared.storage.database import (
 from shared.storage.migrations import DatabaseNotReadyError
 from shared.storage.write_check import WriteCheck
 from tests.databases import Postgres, PostgresDatabase, dsn
+from tests.kills import kills
 from tests.ticket_api.conftest import KEY, Clock, client_of, make, new_ticket
 from ticket_api import create_app
 from ticket_api.store.tables import idempotency_keys
@@ -74,6 +75,7 @@ async def write(api: AsyncClient, what: str) -> Response:
             return await api.post("/tickets/TCK-0001/history", json={"userId": "user1", "comment": LARGE})
 
 
+@kills("shared/storage/database.py", "unusable_as(error)", "None")
 @pytest.mark.parametrize("what", ["create", "change", "comment"])
 async def test_a_write_to_a_full_disk_says_so_and_changes_nothing(full: AsyncClient, what: str) -> None:
     before = await count(full), (await full.get("/tickets/TCK-0001/history")).json()
@@ -136,6 +138,7 @@ async def test_what_readiness_writes_reaches_the_disk(sqlite_url: str, tmp_path:
         assert log.stat().st_size >= before + 100_000
 
 
+@kills("shared/storage/write_check.py", "(self._asking.done() and is_old", "self._asking.done(")
 async def test_however_many_ask_the_database_is_asked_once_in_ten_seconds() -> None:
     now, asked = 0.0, 0
 

@@ -12,6 +12,7 @@ import pytest
 from shared.storage.database import resolve_url
 from shared.storage.transactions import Transactions, open_transactions
 from tests.databases import PostgresDatabase
+from tests.kills import kills
 from tests.ticket_api.conftest import KEY, NOW, Clock, client_of, new_ticket
 from ticket_api import commands, create_app, keys
 from ticket_api.__main__ import main
@@ -28,6 +29,7 @@ async def transactions(database_url: str) -> AsyncIterator[Transactions]:
         yield opened
 
 
+@kills("ticket_api/store/tenants.py", "digest, api_keys.c.revoked_at.is_(None)", "digest")
 async def test_a_key_in_the_database_stands_for_its_tenant_until_it_is_revoked(
     transactions: Transactions, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -55,6 +57,7 @@ async def test_a_key_in_the_database_stands_for_its_tenant_until_it_is_revoked(
     assert first.key not in repr(first)
 
 
+@kills("ticket_api/commands.py", "digest_of(made.key), now)", "made.key, now)")
 async def test_only_the_digest_of_a_key_is_stored_and_a_revoked_one_stays_so(transactions: Transactions) -> None:
     made = await commands.add_tenant(transactions, "acme", name=None, fill=None, now=NOW)
     assert FORM.fullmatch(made.key)
@@ -67,6 +70,7 @@ async def test_only_the_digest_of_a_key_is_stored_and_a_revoked_one_stays_so(tra
     assert made.key not in str(row)
 
 
+@kills("ticket_api/keys.py", "if not _FORM.fullmatch(key):", "if False:")
 async def test_a_key_of_another_form_costs_no_look_into_the_database() -> None:
     def forbidden() -> Transactions:
         raise AssertionError("nothing to look up")

@@ -17,6 +17,7 @@ from httpx2 import AsyncClient, Response
 from sqlalchemy import true
 
 from tests.databases import Postgres, PostgresDatabase, copy_sqlite
+from tests.kills import kills
 from tests.ticket_api.conftest import Clock, client_of, new_ticket
 from ticket_api import create_app
 from ticket_api.store import connection, tables
@@ -165,6 +166,8 @@ async def test_no_route_was_forgotten() -> None:
     assert {one for one in routes if one[0] != "HEAD"} == ASKED.keys() | WITHOUT_TENANT
 
 
+@kills("ticket_api/store/tickets.py", "db.select(tickets, *(tickets", '__import__("sqlalchemy").select(*(tickets')
+@kills("ticket_api/store/numbers.py", "db.update(ticket_numbers", '__import__("sqlalchemy").update(ticket_numbers')
 @pytest.mark.parametrize(("method", "path"), ASKED)
 async def test_a_tenant_is_answered_as_if_it_were_alone(world: World, method: str, path: str) -> None:
     writes = method != "GET"
@@ -194,6 +197,11 @@ async def test_one_idempotency_key_serves_two_tenants(world: World) -> None:
     await send(world.alone, "POST", Ask("/tickets", new_ticket()), **once)  # it goes on as the other one does
 
 
+@kills(
+    "ticket_api/http/api_key_middleware.py",
+    "await self.tenant_of(key",
+    'request.headers.get("x-tenant-id") or await self.tenant_of(key',
+)
 async def test_nothing_but_the_key_says_whose_request_it_is(world: World) -> None:
     claims = {
         **dict.fromkeys(("x-tenant", "x-tenant-id", "tenant", "tenant-id", "x-organisation", "from"), "other"),
@@ -209,6 +217,7 @@ async def test_nothing_but_the_key_says_whose_request_it_is(world: World) -> Non
     assert (await world.beside.post("/tickets", json=new_ticket(tenantId="other"))).status_code == 400
 
 
+@kills("ticket_api/http/api_key_middleware.py", "if tenant is None:", "if False:")
 @pytest.mark.parametrize("key", ["", "key-of-nobody", "other"])
 async def test_a_key_that_stands_for_nobody_is_refused(world: World, key: str) -> None:
     answer = await world.beside.get("/tickets", headers={"x-api-key": key})
@@ -216,6 +225,7 @@ async def test_a_key_that_stands_for_nobody_is_refused(world: World, key: str) -
     assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "ApiKey")
 
 
+@kills("ticket_api/migrations/versions/0002_tenants.py", "ENABLE ROW", "DISABLE ROW")
 @pytest.mark.parametrize("path", [
     f"/tickets?showCompleted=true&searchQuery={FOREIGN}", f"/tickets/{THEIRS}", f"/tickets/{THEIRS}/history",
 ])  # fmt: skip

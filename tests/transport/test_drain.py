@@ -2,6 +2,7 @@
 
 import asyncio
 
+from tests.kills import kills
 from tests.transport.dispatch.test_dispatcher import call
 from tests.transport.serving import bench
 from tests.transport.sse_client import sse_session
@@ -9,6 +10,7 @@ from tests.transport.sse_client import sse_session
 ME, YOU = {"x-api-key": "key-me"}, {"x-api-key": "key-you"}
 
 
+@kills("transport/dispatch/dispatcher.py", "with anyio.move_on_after(grace_s):", "with anyio.move_on_after(0):")
 async def test_a_drain_lets_calls_finish_and_then_ends_their_streams() -> None:
     async with bench() as at, sse_session(at.url, ME) as busy, sse_session(at.url, YOU) as idle:
         await busy.post(call(7, "write", gate="g"))
@@ -24,6 +26,8 @@ async def test_a_drain_lets_calls_finish_and_then_ends_their_streams() -> None:
         assert busy.answers(7)[0]["result"]["content"][0]["text"] == "g"
 
 
+@kills("transport/dispatch/dispatcher.py", "if answer is None and self._running.is_stopping:", "if False:")
+@kills("transport/dispatch/sdk_kernel.py", 'if method != "tools/call":', "if True:")
 async def test_a_drain_answers_what_cannot_finish() -> None:
     async with bench(drain_s=0.1) as at, sse_session(at.url, ME) as client:
         await client.post(call("w", "write", gate="w"))

@@ -9,6 +9,7 @@ import httpx2
 import pytest
 from structlog.testing import capture_logs
 
+from tests.kills import kills
 from tests.transport.dispatch.test_dispatcher import call
 from tests.transport.http_client import HttpClient, Message, http_client, opening, text_of
 from tests.transport.http_client import call as calling
@@ -45,6 +46,7 @@ def refused_call(result: Message) -> int:
 class TestEveryWire:
     """What is refused, and in which form."""
 
+    @kills("transport/dispatch/dispatcher.py", "await self._gate.check_rate(caller, request, wait)", "pass")
     async def test_a_call_of_an_sse_session_is_answered_with_when_to_come_back(self) -> None:
         async with bench(more=ONE) as at, sse_session(at.url, ME) as client:
             assert (await client.call("echo", text="x"))["isError"] is False
@@ -86,6 +88,9 @@ class TestEveryWire:
             assert at.gates.ran["echo"] == 1
             assert at.counter.total("http_refusals", kind="rate_limited", tenant="default") == 2
 
+    @kills(
+        "transport/dispatch/policy.py", "if self._rates is None or request.method in FREE:", "if self._rates is None:"
+    )
     async def test_pings_handshakes_notifications_and_repeats_cost_nothing(self) -> None:
         async with bench(more=ONE) as at, http_client(at.url, ME) as client:
             for number in range(3):
@@ -110,6 +115,7 @@ class TestEveryWire:
             assert (await said(me.who(THEM), tool("echo", text="x"))).status == 200
 
 
+@kills("transport/base.py", "await self._gate.check_coming(principal, request.headers)", "pass")
 @pytest.mark.parametrize("path", ["/mcp", "/messages?session_id=x"])
 async def test_who_sends_far_more_than_calls_need_is_not_listened_to(path: str) -> None:
     """What a message carries is not looked at: a flood of pings would cost the time of everybody."""
@@ -168,6 +174,7 @@ async def flood(*clients: HttpClient) -> None:
         await asyncio.gather(*(send(start + number) for number in range(20)))
 
 
+@kills("transport/sessions/memory_rate_limit.py", "if waits:", "if False:")
 async def test_of_a_flood_the_limit_passes_and_then_what_flows_in() -> None:
     now = 0.0
     broker = InMemoryBroker(Limits(), clock=lambda: now)
@@ -180,6 +187,7 @@ async def test_of_a_flood_the_limit_passes_and_then_what_flows_in() -> None:
         assert (await said(client.who(THEM), tool("echo", text="x"))).status == 200
 
 
+@kills("transport/sessions/valkey/lua/rates.lua", "if which > 0 then return which, math.ceil(longest) end", "")
 async def test_of_a_flood_over_two_instances_the_limit_passes(broker_url: str) -> None:
     async with (
         instances(broker_url, more=TENANTS) as (a, b),
@@ -194,6 +202,7 @@ async def test_of_a_flood_over_two_instances_the_limit_passes(broker_url: str) -
         assert (await said(there.who(THEM), tool("echo", text="x"))).status == 200
 
 
+@kills("transport/sessions/valkey/rate_limit.py", "return self._hub.buckets.take(charges)", "return None")
 async def test_without_valkey_requests_of_no_session_are_limited_by_each_instance() -> None:
     away = ValkeyBroker("redis://127.0.0.1:1/0", prefix=f"{{{secrets.token_hex(4)}}}:")
     async with bench(broker=away, is_up=False, more=ONE) as at, http_client(at.url, ME, None) as client:

@@ -11,6 +11,7 @@ import httpx2
 import pytest
 import redis
 
+from tests.kills import kills
 from tests.transport.dispatch.test_dispatcher import call, cancelled, question
 from tests.transport.serving import Bench, bench, until
 from tests.transport.sse_client import SseClient, initialize_params, open_stream
@@ -68,6 +69,7 @@ async def test_a_handshake_may_be_spread_over_instances(broker_url: str) -> None
         assert (await client.answer("x"))["result"]["isError"] is False
 
 
+@kills("transport/sessions/valkey/lua/admit.lua", "return RUNNING", "return NEW")
 async def test_the_same_request_on_two_instances_at_once_runs_once(broker_url: str) -> None:
     async with instances(broker_url) as (a, b), client_of(a) as client, open_stream(client):
         await client.initialize()
@@ -84,6 +86,7 @@ async def test_the_same_request_on_two_instances_at_once_runs_once(broker_url: s
     assert a.gates.ran["g"] + b.gates.ran["g"] == 1
 
 
+@kills("transport/dispatch/dispatcher.py", "return not self._broker.is_shared", "return True")
 async def test_a_cancel_reaches_the_instance_that_runs_the_call(broker_url: str) -> None:
     async with instances(broker_url) as (a, b), client_of(a) as client, open_stream(client):
         await client.initialize()
@@ -95,6 +98,7 @@ async def test_a_cancel_reaches_the_instance_that_runs_the_call(broker_url: str)
         assert not client.answers("x")
 
 
+@kills("transport/sessions/valkey/broker.py", "                self._ended(rest.decode())", "                pass")
 async def test_the_end_of_a_session_cancels_its_calls_on_every_instance(broker_url: str) -> None:
     async with instances(broker_url) as (a, b), client_of(a) as client, open_stream(client):
         await client.initialize()

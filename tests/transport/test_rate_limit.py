@@ -10,6 +10,7 @@ import pytest
 import redis
 
 from shared.identity import PrincipalKey
+from tests.kills import kills
 from tests.transport.brokers import ME, MakeBroker, Quiet, opened
 from tests.transport.serving import until
 from transport.rate_limit import Charge, Rate, RateLimitedError, Rates, Wait
@@ -114,6 +115,11 @@ async def test_nothing_to_pay_is_paid(make_broker: MakeBroker) -> None:
     assert await (await make_broker()).buckets.spend([]) is None
 
 
+@kills(
+    "transport/sessions/valkey/lua/admit.lua",
+    "if admissions[index] == NEW then waits[index]",
+    "if true then waits[index]",
+)
 async def test_a_new_request_is_paid_for_and_a_repeat_is_not(make_broker: MakeBroker) -> None:
     broker = await make_broker()
     session = await opened(broker)

@@ -7,6 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.kills import kills
 from tests.transport.dispatch.test_dispatcher import call
 from tests.transport.serving import bench, until
 from tests.transport.sse_client import SseClient, open_stream, sse_session
@@ -21,6 +22,7 @@ def methods(messages: Iterable[dict[str, Any]]) -> list[str]:
     return [message["method"] for message in messages if "method" in message]
 
 
+@kills("transport/sse.py", "or await self._recognise(coming, stream)", "")
 async def test_a_client_gets_its_session_back_with_what_it_missed() -> None:
     async with bench() as at, httpx2.AsyncClient(base_url=at.url, timeout=20) as http:
         client = SseClient(http, ME)
@@ -36,6 +38,8 @@ async def test_a_client_gets_its_session_back_with_what_it_missed() -> None:
     assert at.gates.ran["g"] == 1
 
 
+@kills("transport/sessions/event_log.py", "or (event.kind is Kind.ANSWER and event.written_at >= written_since)", "")
+@kills("transport/sessions/valkey/lua/common.lua", "[ANSWER] = after or certain,", "[ANSWER] = after or delivered,")
 async def test_what_was_written_may_have_been_lost_so_answers_come_again_and_notifications_do_not() -> None:
     async with bench() as at, httpx2.AsyncClient(base_url=at.url, timeout=20) as http:
         client = SseClient(http, ME)
@@ -88,6 +92,7 @@ async def test_the_older_stream_ends_when_its_client_is_recognised_on_a_new_one(
             assert again.endpoint == client.endpoint
 
 
+@kills("transport/dispatch/context.py", "else note.owner == self.owner", "else True")
 @pytest.mark.parametrize("who", [YOU, None], ids=["answered by another principal", "not answered"])
 async def test_a_client_that_is_not_recognised_gets_a_new_initialized_session(
     who: dict[str, str] | None, monkeypatch: pytest.MonkeyPatch

@@ -10,6 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.kills import kills
 from tests.transport.serving import bench, until
 from tests.transport.sse_client import SseClient, initialize_params, open_stream, sse_session
 from transport.sessions.session import EventId
@@ -39,6 +40,7 @@ async def test_a_request_is_answered_once_with_its_result() -> None:
         assert [len(client.answers(n)) for n in (1, 2)] == [1, 1]
 
 
+@kills("transport/sessions/memory.py", "return Admission.RUNNING", "return Admission.NEW")
 async def test_a_repeat_while_the_call_runs_shares_its_one_answer() -> None:
     async with bench() as at, sse_session(at.url, ME) as client:
         first = await client.post(call(7, "write", gate="g"))
@@ -63,6 +65,7 @@ async def test_a_repeat_after_the_answer_gets_the_answer_again_and_runs_nothing(
         assert at.gates.ran["g"] == 1
 
 
+@kills("transport/sessions/memory.py", "if claim.digest != call.digest:", "if False:")
 async def test_the_same_id_with_another_body_is_refused_and_not_run() -> None:
     async with bench() as at, sse_session(at.url, ME) as client:
         at.gates.open["g"].set()
@@ -113,6 +116,7 @@ async def test_a_request_before_initialize_is_refused_by_the_protocol() -> None:
         assert answer["error"]["code"] == -32602
 
 
+@kills("transport/sessions/memory.py", "known.record.owner != owner or known.record.wire", "known.record.wire")
 async def test_an_unknown_and_another_principals_session_get_the_same_404() -> None:
     async with bench() as at, sse_session(at.url, ME) as client:
         foreign = await client.http.post(client.endpoint, json=call(9, "echo", text="x"), headers=YOU)
@@ -143,6 +147,7 @@ async def test_bad_input_is_refused_with_what_was_wrong(body: bytes, content_typ
         assert response.json()["error"]["data"]["kind"] == kind
 
 
+@kills("transport/http/request_checks.py", "if len(body) > self._max_body_bytes:", "if False:")
 async def test_a_body_without_a_length_is_bounded_too() -> None:
     async def endless() -> Any:
         for _ in range(80):
@@ -154,6 +159,7 @@ async def test_a_body_without_a_length_is_bounded_too() -> None:
         assert response.status_code == 413
 
 
+@kills("transport/http/request_checks.py", "asyncio.timeout(self._body_s)", "asyncio.timeout(None)")
 async def test_a_body_that_does_not_arrive_is_not_waited_for() -> None:
     async with bench(body_s=0.1) as at, sse_session(at.url, ME) as client:
         address = httpx2.URL(at.url)
@@ -211,6 +217,11 @@ async def test_without_a_key_nothing_is_served_and_no_bearer_is_asked_for() -> N
             assert "www-authenticate" not in response.headers
 
 
+@kills(
+    "transport/http/request_checks.py",
+    "if origin is not None and not self.origins.fullmatch(origin.strip()):",
+    "if False:",
+)
 async def test_a_foreign_host_or_origin_is_refused_before_the_key_is_looked_at() -> None:
     async with bench() as at, httpx2.AsyncClient(base_url=at.url) as http:
         host = await http.get("/sse", headers={"host": "evil.example.com"})
@@ -223,6 +234,7 @@ async def test_a_loopback_origin_may_call() -> None:
         assert (await client.call("echo", text="x"))["isError"] is False
 
 
+@kills("transport/base.py", "if name not in CREDENTIALS}", "}")
 async def test_handlers_know_the_caller_but_not_the_credential() -> None:
     async with bench() as at, sse_session(at.url, ME) as client:
         result = await client.call("whoami")
@@ -233,6 +245,7 @@ async def test_handlers_know_the_caller_but_not_the_credential() -> None:
 # --------------------------------------------------------------------- S4, S5: the stream itself
 
 
+@kills("transport/http/event_stream.py", "self._pump(opened", "self.write(opened.greeting); await self._pump(opened")
 async def test_a_stream_has_one_endpoint_and_a_random_retry() -> None:
     async with bench() as at, sse_session(at.url, ME) as client:
         await client.call("echo", text="x")
@@ -241,11 +254,13 @@ async def test_a_stream_has_one_endpoint_and_a_random_retry() -> None:
         assert 500 <= client.retry_ms <= 3000
 
 
+@kills("transport/http/event_stream.py", "return None if until_limit > self._limits.heartbeat_s else ()", "return ()")
 async def test_an_idle_stream_gets_heartbeats() -> None:
     async with bench(heartbeat_s=0.02) as at, sse_session(at.url, ME) as client:
         await client.until(lambda: client.comments >= 3)
 
 
+@kills("transport/http/event_stream.py", "return may_end and await attachment.is_settled()", "return may_end")
 async def test_a_stream_ends_cleanly_at_its_age_once_its_calls_are_answered() -> None:
     async with bench(stream_s=0.3) as at, sse_session(at.url, ME) as client:
         await client.post(call(7, "write", gate="g"))
@@ -307,6 +322,7 @@ async def test_a_last_event_id_that_is_not_ours_opens_a_new_session(forged: str)
         assert (await client.call("echo", text="x"))["isError"] is False
 
 
+@kills("transport/sse.py", " or record.owner != coming.principal.key", "")
 async def test_another_principals_last_event_id_opens_a_new_session() -> None:
     async with (
         bench() as at,
@@ -344,6 +360,7 @@ async def test_caps_refuse_new_sessions_only() -> None:
             assert (await mine.call("echo", text="still here"))["isError"] is False
 
 
+@kills("transport/sessions/memory.py", "factor = 2 if reconnect else 1", "factor = 1")
 async def test_a_client_that_comes_again_is_not_refused_for_a_cap() -> None:
     async with (
         bench(max_sessions=1) as at,
@@ -380,6 +397,7 @@ async def unread_stream(client: SseClient) -> AsyncGenerator[None]:
         yield
 
 
+@kills("transport/sessions/valkey/lua/common.lua", "bytes > max_bytes or call('XLEN', log) > max_events", "false")
 async def test_a_stopped_reader_costs_only_itself_and_is_told_what_it_lost() -> None:
     async with (
         bench(max_log_bytes=900_000, max_events=8) as at,
@@ -404,6 +422,7 @@ async def test_a_stopped_reader_costs_only_itself_and_is_told_what_it_lost() -> 
         assert all(len(client.answers(number)) == 1 for number in range(1, 101))
 
 
+@kills("transport/http/event_stream.py", "self._limits.write_s):", "None):")
 async def test_a_stream_that_is_not_read_is_cut_after_a_while() -> None:
     async with bench(write_s=0.2) as at, httpx2.AsyncClient(base_url=at.url) as http:
         client = SseClient(http, ME)

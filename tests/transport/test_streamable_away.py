@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from tests.kills import kills
 from tests.transport.http_client import ENVELOPE, call, http_client, opening, text_of
 from tests.transport.sessions.valkey.test_away import away, back
 from tests.transport.sessions.valkey.test_dead_instances import broker_of
@@ -98,6 +99,7 @@ async def test_an_answer_that_found_no_broker_comes_on_its_stream_all_the_same(v
     assert (a.gates.ran["g"], b.gates.ran["g"]) == (1, 0)
 
 
+@kills("transport/streamable_http.py", "if seen is None:", "if True:")
 async def test_who_resumes_is_kept_waiting_and_served_when_the_broker_is_back(valkey: ValkeyServer) -> None:
     async with instances(valkey.url) as (a, b), http_client(a.url, ME) as client:
         async with client.stream(call("x", "read", gate="g")) as cut:

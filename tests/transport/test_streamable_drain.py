@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from tests.kills import kills
 from tests.transport.http_client import call, http_client, opening, text_of
 from tests.transport.raw_http import unread
 from tests.transport.serving import bench, until
@@ -11,6 +12,7 @@ from tests.transport.serving import bench, until
 ME, YOU = {"x-api-key": "key-me"}, {"x-api-key": "key-you"}
 
 
+@kills("transport/streamable_http.py", "if self._draining.is_set():", "if False:")
 async def test_a_drain_lets_calls_finish_on_their_streams_and_opens_no_session() -> None:
     async with bench() as at, http_client(at.url, ME) as client, client.listen() as standalone:
         async with client.stream(call("a", "write", gate="g")) as answer:

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from tests.kills import kills
 from tests.transport.http_client import call, cancelled, http_client, number_of, opening, text_of
 from tests.transport.serving import bench, until
 
@@ -29,6 +30,7 @@ async def test_initialize_is_answered_on_its_own_stream_with_a_session_id() -> N
                 assert "mcp-session-id" not in (await client.post(call(1, "echo", text="x"))).headers
 
 
+@kills("transport/http/event_stream.py", ' or opened.name != ""', "")
 async def test_a_call_is_answered_on_the_stream_of_its_post_which_then_ends() -> None:
     async with bench() as at, http_client(at.url, ME) as client:
         answer = await client.post(call(1, "echo", text="hello"))
@@ -38,6 +40,7 @@ async def test_a_call_is_answered_on_the_stream_of_its_post_which_then_ends() ->
         assert 500 <= answer.retry_ms <= 3000
 
 
+@kills("transport/streamable_http.py", ' if record.comes_again else b""', "")
 async def test_only_clients_that_come_again_get_an_event_without_data_first() -> None:
     async with bench() as at:
         for version in HANDSHAKE:
@@ -117,6 +120,7 @@ async def test_handlers_know_the_caller_but_not_the_credential() -> None:
 # --------------------------------------------------------------------- leaving and coming again
 
 
+@kills("transport/sessions/valkey/lua/common.lua", "fields[12] == stream and number", "number")
 async def test_leaving_is_not_cancelling_and_the_rest_comes_by_last_event_id() -> None:
     async with bench() as at, http_client(at.url, ME) as client:
         async with client.stream(call("a", "start_and_wait", {"progressToken": "p"}, gate="g")) as cut:
@@ -258,6 +262,7 @@ async def test_a_repeat_after_the_answer_gets_it_once_more_and_runs_nothing() ->
         assert (await client.get(again.primed[0])).received == first.received
 
 
+@kills("transport/sessions/memory.py", "claim.stream = name", "pass")
 async def test_a_repeat_in_a_batch_gets_the_answer_on_the_stream_of_the_batch() -> None:
     async with bench() as at, http_client(at.url, ME, "2025-03-26") as client:
         at.gates.open["g"].set()

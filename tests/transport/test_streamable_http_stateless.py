@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.kills import kills
 from tests.transport.http_client import (
     ACCEPT,
     ENVELOPE,
@@ -145,6 +146,7 @@ REFUSED: list[tuple[Message, dict[str, str], int, int]] = [
 ]
 
 
+@kills("transport/streamable_http_stateless.py", "self._exchanges.rejection(message, headers)", "None")
 async def test_what_is_refused_says_why() -> None:
     async with bench() as at, http_client(at.url, ME, None) as client:
         for message, headers, status, code in REFUSED:
@@ -211,6 +213,7 @@ async def test_what_a_tool_wants_in_headers_is_asked_of_its_calls_alone() -> Non
         assert answer.received[0]["error"]["code"] != -32020
 
 
+@kills("transport/streamable_http_stateless.py", "if batch or not isinstance", "if not isinstance")
 async def test_only_one_request_or_one_notification_may_be_posted() -> None:
     async with bench() as at, http_client(at.url, ME, None) as client:
         headers = {"mcp-protocol-version": MODERN}
@@ -228,6 +231,7 @@ async def test_only_one_request_or_one_notification_may_be_posted() -> None:
 # --------------------------------------------------------------------- leaving, and the end of the server
 
 
+@kills("transport/streamable_http_stateless.py", "tasks.start_soon(self._watch, receive)", "pass")
 async def test_a_client_that_leaves_before_anything_was_said_cancels_its_call() -> None:
     async with bench() as at, http_client(at.url, ME, None) as client:
         leaving = asyncio.create_task(said(client, tool("write", gate="g")))
@@ -249,6 +253,7 @@ async def test_a_client_that_leaves_a_stream_cancels_its_call() -> None:
             await at.gates.cancelled["g"].wait()
 
 
+@kills("transport/streamable_http_stateless.py", "if patience.cancelled_caught:", "if False:")
 async def test_a_client_that_does_not_read_is_cut_and_its_call_is_cancelled() -> None:
     async with bench(write_s=0.1) as at, http_client(at.url, ME, None) as client:
         message = tool("talk", PROGRESS, times=1000, size=200_000)

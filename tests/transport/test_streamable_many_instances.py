@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from tests.kills import kills
 from tests.transport.http_client import call, cancelled, http_client, opening, text_of
 from tests.transport.serving import until
 from tests.transport.sessions.valkey.test_dead_instances import short_leases, stand_still
@@ -108,6 +109,7 @@ async def test_delete_on_another_instance_ends_streams_and_calls(broker_url: str
             assert (await client.at(at.url).post(call("y", "echo", text="x"))).status == 404
 
 
+@kills("transport/sessions/valkey/lua/admit.lua", "if its_stream ~= '' then dismiss(session, its_stream) end", "")
 async def test_another_initialize_ends_the_streams_of_earlier_calls_wherever_they_are(broker_url: str) -> None:
     async with instances(broker_url, 3) as (a, b, c), http_client(a.url, ME) as client:
         async with client.stream(call("x", "write", gate="g")) as first:
@@ -157,6 +159,7 @@ async def test_a_stream_that_begins_in_a_drain_is_over_at_once(broker_url: str) 
             assert (await client.get()).received == []
 
 
+@kills("transport/streamable_http.py", "(not name or record.comes_again)", "True")
 async def test_a_drain_lets_a_stream_stay_whose_client_would_not_come_again(broker_url: str) -> None:
     async with instances(broker_url) as (a, _), http_client(a.url, ME, "2025-06-18") as client:
         async with client.listen() as standalone, client.stream(call("x", "read", gate="g")) as answer:

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from tests.kills import kills
 from tests.transport.http_client import JSON, Answer, HttpClient, call, http_client, opening
 from tests.transport.serving import bench, until
 from tests.transport.sse_client import sse_session
@@ -46,6 +47,7 @@ async def test_an_unknown_and_another_principals_session_get_the_same_404() -> N
         assert await client.call(2, "echo", text="still here") == "still here"
 
 
+@kills("transport/sessions/valkey/lua/attach.lua", "if stream ~= '' and not is_known then return {} end", "")
 async def test_a_last_event_id_that_names_no_stream_of_this_session_is_400() -> None:
     async with bench() as at, http_client(at.url, ME) as client, http_client(at.url, ME) as other:
         await client.post(call(1, "echo", text="x"))
@@ -55,6 +57,7 @@ async def test_a_last_event_id_that_names_no_stream_of_this_session_is_400() -> 
         assert [(one.status, one.kind) for one in answers] == [(400, "unknown_event")] * len(forged)
 
 
+@kills("transport/sessions/memory.py", "owner or known.record.wire != wire", "owner")
 async def test_a_session_of_the_other_wire_is_unknown_on_each() -> None:
     async with bench() as at, http_client(at.url, ME) as client, sse_session(at.url, ME) as sse:
         path = f"/messages?session_id={client.session}"

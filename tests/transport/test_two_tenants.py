@@ -8,6 +8,7 @@ import asyncio
 
 import pytest
 
+from tests.kills import kills
 from tests.transport.brokers import Quiet
 from tests.transport.brokers import opened as opened_by
 from tests.transport.dispatch.test_context import a_channel, sent
@@ -35,6 +36,7 @@ UNKNOWN = "x" * 43
 class TestOverSse:
     """HTTP+SSE."""
 
+    @kills("shared/identity.py", "return (self.tenant.id, self.id)", 'return ("", self.id)')
     async def test_a_message_to_a_session_of_the_other_finds_none(self) -> None:
         async with bench() as at, sse_session(at.url, OURS) as ours:
             messages = [call(9, "echo", text="x"), cancelled(1), {"jsonrpc": "2.0", "id": "q", "result": {}}]
@@ -144,6 +146,7 @@ class TestOverStreamableHttp:
             at.gates.open["g"].set()
             assert (await running).status == 200
 
+    @kills("transport/sessions/session.py", "return mine < _TIMES_WHAT_IS_FREE * (most - taken)", "return taken < most")
     async def test_one_that_takes_every_exchange_leaves_some_to_the_other(self) -> None:
         async with (
             bench(max_exchanges=10) as at,

@@ -21,6 +21,7 @@ from auth.store.key_format import parse
 from shared.config import IdentitySettings
 from shared.errors import TicketServerError
 from tests.databases import Postgres, PostgresDatabase
+from tests.kills import kills
 from tests.processes import IDENTITY_KEY, ROOT, environment
 
 MAIL: Final = "mary@acme.example"
@@ -142,6 +143,7 @@ LOSSES: Final = {
 }
 
 
+@kills("auth/cli/context.py", "if not yes:", "if False:")
 @pytest.mark.parametrize("command", LOSSES.values(), ids=LOSSES)
 def test_what_takes_something_away_asks_first(mary: Terminal, command: tuple[str, ...]) -> None:
     before = mary.run("audit", "export").stdout

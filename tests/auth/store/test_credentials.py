@@ -13,6 +13,7 @@ from auth.stored_keys import StoredKeyAuthProvider
 from shared.identity import Role, Scope
 from tests.auth.conftest import NEWER_SECRET, SECRET, SECRETS, Clock
 from tests.auth.test_stored_keys import enter, is_let_in
+from tests.kills import kills
 
 
 async def test_all_that_decides_about_a_key_is_one_answer(store: IdentityStore, key: NewKey) -> None:
@@ -29,6 +30,11 @@ async def test_all_that_decides_about_a_key_is_one_answer(store: IdentityStore, 
     assert await store.presented.key("AAAAAAAA") is None
 
 
+@kills(
+    "auth/store/credentials.py",
+    "memberships.c.tenant_id == api_keys.c.tenant_id",
+    "memberships.c.tenant_id.is_not(None)",
+)
 async def test_another_tenants_membership_opens_nothing(store: IdentityStore, key: NewKey) -> None:
     await store.memberships.set("mika@example.com", "default", role="admin")
     await store.memberships.remove("mika@example.com", "acme")
@@ -51,6 +57,7 @@ async def test_a_program_has_its_own_role_and_the_scopes_of_its_key(store: Ident
     assert stored.scopes == frozenset({Scope.TICKETS_WRITE})
 
 
+@kills("auth/store/credentials.py", "api_keys.c.revoked_at.is_(None)", "api_keys.c.public_id.is_not(None)")
 @pytest.mark.parametrize("off", ["key", "tenant", "user", "account"])
 async def test_whatever_is_off_turns_the_key_off(off: str, store: IdentityStore, key: NewKey) -> None:
     account = await store.service_accounts.add("acme", "importer", role="viewer")

@@ -5,10 +5,12 @@ import pytest
 from auth.store.errors import UpstreamKeyError
 from auth.store.peppers import Digest, Sealed, Secrets
 from tests.auth.conftest import NEWER_SECRET, SECRET, SECRETS
+from tests.kills import kills
 
 ROTATED = Secrets([NEWER_SECRET, SECRET])
 
 
+@kills("auth/store/peppers.py", "one.id: one for one in reversed(derived)", "self._current.id: self._current")
 def test_a_digest_by_an_older_secret_still_matches() -> None:
     digest = SECRETS.digest("key")
 
@@ -41,6 +43,8 @@ def test_the_digest_of_nobody_matches_nothing() -> None:
     assert not any(SECRETS.matches(str(n), None) for n in range(100))
 
 
+@kills("auth/store/peppers.py", "), tenant.encode()", '), b""')
+@kills("auth/store/peppers.py", "nonce = os.urandom(_NONCE_BYTES)", "nonce = bytes(_NONCE_BYTES)")
 def test_a_sealed_key_opens_for_its_tenant_alone() -> None:
     sealed = SECRETS.seal("the-key", "acme")
 
@@ -62,6 +66,7 @@ def test_without_its_secret_a_sealed_key_says_what_to_do() -> None:
         Secrets([NEWER_SECRET]).open(SECRETS.seal("the-key", "acme"), "acme")
 
 
+@kills("auth/store/peppers.py", " or any(len(secret.strip()) < SHORTEST_SECRET for secret in secrets)", "")
 @pytest.mark.parametrize("secrets", [[], [""], ["short-secret"], [SECRET, "short-secret"], [" " * 40]])
 def test_no_secret_or_a_short_one_is_refused_without_showing_it(secrets: list[str]) -> None:
     with pytest.raises(ValueError, match="32 characters or more") as refused:

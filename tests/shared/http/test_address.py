@@ -4,6 +4,7 @@ import pytest
 from starlette.requests import HTTPConnection
 
 from shared.http.address import client_address, network_of
+from tests.kills import kills
 
 PEER = "10.0.0.9"
 CLIENT = "203.0.113.7"
@@ -15,6 +16,7 @@ def request(*forwarded: str, peer: str | None = PEER) -> HTTPConnection:
     return HTTPConnection({"type": "http", "headers": headers, "client": (peer, 1234) if peer else None})
 
 
+@kills("shared/http/address.py", "hops[-trusted_proxies:] if 0 < trusted_proxies <= len(hops) else []", "hops")
 @pytest.mark.parametrize(("proxies", "forwarded", "address"), [
     (0, [],                                      PEER),
     (0, [FORGED],                                PEER),    # nobody of ours wrote it

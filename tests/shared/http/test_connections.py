@@ -16,6 +16,7 @@ from shared.http import protocol
 from shared.http import server as http_server
 from shared.http.protocol import counted_as
 from shared.http.server import CannotListenError
+from tests.kills import kills
 from tests.processes import ROOT
 from tests.shared.served import QuietServer, asking, connections, get, served
 from tests.transport.serving import until
@@ -23,6 +24,7 @@ from tests.transport.serving import until
 MOST = 16
 
 
+@kills("shared/http/protocol.py", "if len(self._unfinished) > self._most // UNFINISHED_SHARE:", "if False:")
 async def test_silent_connections_beyond_a_quarter_make_room_the_oldest_first() -> None:
     async with served(most_connections=MOST) as bench, connections(bench, 6) as (*silent, last):
         assert [await one.is_closed() for one in silent] == [True, True, False, False, False]
@@ -33,6 +35,7 @@ async def test_silent_connections_beyond_a_quarter_make_room_the_oldest_first() 
             assert await last.response() == 200, "its head was complete"
 
 
+@kills("shared/http/protocol.py", "self._make_room(new)", "pass")
 async def test_idle_connections_make_room_when_there_are_too_many() -> None:
     async with served(most_connections=MOST) as bench, asking(bench, "/health", MOST - 1) as idle:
         for one in idle:
@@ -46,6 +49,7 @@ async def test_idle_connections_make_room_when_there_are_too_many() -> None:
         assert not await idle[0].is_closed()
 
 
+@kills("shared/http/protocol.py", "new.serve_health_only()", "new.cut()")
 async def test_requests_in_flight_go_on_and_health_is_still_answered_when_all_places_are_taken() -> None:
     async with served(most_connections=MOST) as bench, asking(bench, "/slow", MOST - 1) as busy:
         for _ in range(3):
@@ -64,6 +68,7 @@ async def test_requests_in_flight_go_on_and_health_is_still_answered_when_all_pl
         assert [await one.response() for one in busy] == [200] * (MOST - 1)
 
 
+@kills("shared/http/protocol.py", "self._of_network[new.network] > self._most // ADDRESS_SHARE", "False")
 @pytest.mark.parametrize(("is_behind_proxy", "passed"), [(False, 4), (True, 6)])
 async def test_one_address_has_a_quarter_unless_a_proxy_is_trusted(
     is_behind_proxy: bool, passed: int, monkeypatch: pytest.MonkeyPatch

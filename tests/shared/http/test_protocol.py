@@ -9,6 +9,7 @@ import pytest
 
 from shared.http import protocol as http_protocol
 from shared.http.protocol import MAX_HEAD_BYTES
+from tests.kills import kills
 from tests.shared.served import CHUNKED, Bench, Connection, connections, get, served
 
 MOST_SENT = 200
@@ -55,6 +56,7 @@ async def test_what_goes_with_a_body_has_an_end_too(start: bytes, piece: bytes) 
         assert not bench.server.server_state.connections
 
 
+@kills("shared/http/protocol.py", "MAX_HEAD_BYTES: Final = 65_536", "MAX_HEAD_BYTES: Final = 655_360")
 @pytest.mark.parametrize("pieces", [1, 2, 7])
 async def test_a_head_of_64_kib_is_served_and_one_byte_more_is_not(pieces: int) -> None:
     async with served() as bench, connections(bench, 2) as both:
@@ -78,6 +80,7 @@ async def test_a_short_head_may_come_with_a_large_body_in_one_read() -> None:
         assert [await client.response(), await client.response()] == [200, 200]
 
 
+@kills("shared/http/protocol.py", "while self._held > MAX_HELD_BYTES:", "while False:")
 async def test_all_unfinished_heads_together_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_protocol, "MAX_HELD_BYTES", 100_000)
     async with served() as bench, connections(bench, 3) as (first, second, third):
@@ -146,6 +149,7 @@ async def test_more_requests_than_two_in_one_read_close_the_connection(count: in
     assert bench.called <= 2
 
 
+@kills("shared/http/server.py", "self.server_state.close_late()", "pass")
 async def test_a_client_that_is_silent_is_closed_and_one_with_half_a_head_is_told_why(quick: float) -> None:
     async with served() as bench, connections(bench, 3) as (silent, half, dripping):
         began = time.monotonic()
@@ -228,6 +232,7 @@ async def test_a_client_that_closed_its_side_is_closed() -> None:
         await until_connections(bench, 0)
 
 
+@kills("shared/http/server.py", " or one.flow.write_paused]", "]")
 async def test_a_client_that_does_not_read_is_cut() -> None:
     async with served(unread_s=0.2) as bench, connections(bench) as (stranger,):
         await stranger.send(get("/large"))

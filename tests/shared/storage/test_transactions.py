@@ -14,6 +14,7 @@ from shared.storage import database, transactions
 from shared.storage.database import CONNECTIONS, DatabaseBusyError, Places, resolve_url
 from shared.storage.transactions import PostgresTransactions, SqliteTransactions, _Statements, open_transactions
 from tests.databases import PostgresDatabase
+from tests.kills import kills
 from tests.slow_work import AT_ONCE_S, SLOW, Gate, Slow, idle
 
 Pool = SqliteTransactions | PostgresTransactions
@@ -65,6 +66,7 @@ def note(what: str) -> Callable[[Connection], None]:
     return lambda connection: connection.execute(text("INSERT INTO notes VALUES (:what)"), {"what": what}).close()
 
 
+@kills("shared/storage/transactions.py", "statements.interrupt()", "pass")
 async def test_a_cancelled_reader_stops_its_statement_and_its_connection_goes_back_clean(pool: Pool) -> None:
     readers = []
     for _ in range(CONNECTIONS["postgresql"] + 1):  # more than there are places
@@ -84,6 +86,7 @@ async def test_a_cancelled_reader_stops_its_statement_and_its_connection_goes_ba
         assert await pool.read(lambda connection: connection.scalar(asleep)) == 0
 
 
+@kills("shared/storage/transactions.py", "writes=True)", "writes=True); await future")
 async def test_a_cancelled_writer_goes_on_to_its_end(pool: Pool, url: str) -> None:
     gate = Gate(url)
     await gate.close()
@@ -114,6 +117,7 @@ async def test_a_writer_that_is_cancelled_before_it_began_writes_nothing(pool: P
     assert await asyncio.gather(*holders, pool.read(notes)) == [[]] * (places(pool) + 1)
 
 
+@kills("shared/storage/transactions.py", 'isolation_level="REPEATABLE READ", ', "")
 async def test_what_a_reader_sees_is_one_state(pool: Pool, url: str) -> None:
     gate = Gate(url)
     await gate.close()
@@ -137,6 +141,7 @@ async def test_a_write_that_raises_leaves_nothing_behind(pool: Pool) -> None:
     assert (await pool.read(notes), checked_out(pool)) == ([], 0)
 
 
+@kills("shared/storage/transactions.py", "limit, stop", "60 * limit, stop")
 @pytest.mark.parametrize("kind", ["read", "write"])
 async def test_statements_have_a_time_limit_on_sqlite_as_well(
     kind: str, sqlite_pool: Pool, monkeypatch: pytest.MonkeyPatch
@@ -168,6 +173,7 @@ async def test_an_interrupt_between_two_statements_is_not_lost(sqlite_pool: Pool
     await idle(sqlite_pool)
 
 
+@kills("shared/storage/transactions.py", "self._connection = None", "pass")
 def test_an_interrupt_never_meets_the_next_transaction_of_a_connection() -> None:
     interrupted: list[bool] = []
     statements = _Statements()
@@ -215,6 +221,7 @@ async def test_a_newcomer_never_takes_the_place_for_which_a_waiter_was_woken() -
     assert served == ["waiter", "newcomer"]
 
 
+@kills("shared/storage/database.py", "async with asyncio.timeout(BUSY_TIMEOUT_S):", "async with asyncio.timeout(None):")
 async def test_waiting_for_a_connection_has_an_end_and_costs_no_place(
     pool: Pool, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Final
 import pytest
 
 from shared.identity import SCOPES_OF, Principal, Role, Scope
+from tests.kills import kills
 from tests.shared.given import TICKET, World, answers, text_of
 
 USERS: Final = [
@@ -75,6 +76,11 @@ async def test_who_was_added_to_the_ticket_system_a_moment_ago_is_known(existing
     assert done["recordedAs"]["id"] == "user3"
 
 
+@kills(
+    "shared/tickets/acting_user.py",
+    "self.principal is None or Scope.TICKETS_ADMIN in",
+    "True or Scope.TICKETS_ADMIN in",
+)
 @pytest.mark.parametrize(("tool", "argument", "arguments"), WRITES)
 async def test_acting_as_somebody_else_is_refused_with_the_scope_and_whom_one_may_act_as(
     here: World, tool: str, argument: str, arguments: dict[str, Any]
@@ -111,6 +117,7 @@ NOBODY: Final = {
 }
 
 
+@kills("shared/tickets/acting_user.py", "own is None or own.id != given.id", "own is not None and own.id != given.id")
 @pytest.mark.parametrize("principal", NOBODY.values(), ids=NOBODY)
 @pytest.mark.parametrize(("tool", "argument", "arguments"), WRITES)
 async def test_who_stands_for_nobody_may_act_as_nobody(
@@ -150,6 +157,7 @@ async def test_who_may_act_as_anybody_has_to_say_who_acts(
     assert done["recordedAs"] == {"id": "user1", "name": "Ann Other"}
 
 
+@kills("shared/tickets/acting_user.py", "raise UnknownTicketUserError(", "return None and UnknownTicketUserError(")
 @pytest.mark.parametrize("given", [{}, {"userId": "user1"}])
 async def test_a_link_to_a_user_who_does_not_exist_is_for_an_administrator(here: World, given: dict[str, str]) -> None:
     here.principal = replace(MARY, ticket_user="user99")

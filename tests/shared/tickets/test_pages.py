@@ -11,6 +11,7 @@ from shared.tickets import completion_order
 from shared.tickets import pages as windows
 from shared.tickets.completion_order import CompletionOrder
 from shared.tickets.pages import TicketWindows
+from tests.kills import kills
 from tests.shared.given import TICKET, Act, World, answers, hangs, world
 
 SORTS = ("receptionDateTime", "scheduledCompletionDate", "completionDate")
@@ -61,6 +62,7 @@ async def test_pages_to_the_end_bring_every_ticket_once_in_the_order_asked_for(
         assert [row["ticketId"] for row in rows] == await expected(here, sort_by, sort_order)
 
 
+@kills("shared/tickets/sorting.py", "key=lambda row: (str(row[field]), id_key(row))", "key=lambda row: str(row[field])")
 async def test_pages_are_whole_when_each_is_cut_from_another_window(
     existing: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,6 +120,7 @@ async def test_an_old_window_is_fetched_anew(existing: World) -> None:
     assert fresh.rows[0]["summary"] == "A colleague's"
 
 
+@kills("shared/tickets/pages.py", "is_cut = len(answer) > WINDOW", "is_cut = False")
 @pytest.mark.parametrize("sort_by", SORTS)
 async def test_beyond_the_window_the_page_says_so(
     existing: World, monkeypatch: pytest.MonkeyPatch, sort_by: str

@@ -8,6 +8,7 @@ import pytest
 
 from shared.mcp_tools.inputs import CLEARABLE
 from shared.tickets.results import MAX_COMMENT, MAX_TEXT
+from tests.kills import kills
 from tests.shared.given import TICKET, World, text_of, world
 
 FULL: dict[str, Any] = {
@@ -47,6 +48,7 @@ def test_every_field_that_may_be_empty_is_tried() -> None:
     assert set(FULL) == CLEARABLE
 
 
+@kills("shared/mcp_tools/inputs.py", "*(name for name in self._nulls if name in CLEARABLE)", "*()")
 @pytest.mark.parametrize("by_null", [True, False])
 @pytest.mark.parametrize("name", FULL)
 async def test_a_field_is_emptied_where_the_api_can(reference: World, name: str, by_null: bool) -> None:
@@ -187,6 +189,7 @@ async def test_no_tool_writes_the_mark_of_a_cut(here: World, tool: str, argument
     assert here.wire.writes() == []
 
 
+@kills("shared/tickets/references.py", "if (mark := CUT_MARK.search(_all_text(value))) and", "if (mark := None) and")
 async def test_a_long_text_is_never_lost_by_writing_back_what_was_shown(here: World) -> None:
     long = "word " * 3_000
     one = await ticket(here, description=long)

@@ -10,6 +10,7 @@ from shared.telemetry import TallyCounter
 from shared.tools import TicketTools
 from shared.writes.recent_writes import MemoryRecentWrites
 from shared.writes.repeats import digest, meaning
+from tests.kills import kills
 from tests.shared.given import (
     TICKET,
     World,
@@ -28,6 +29,7 @@ def here(either: World) -> World:
 # --------------------------------------------------------------------- by words
 
 
+@kills("shared/writes/repeats.py", "if earlier is None:", "if True:")
 async def test_a_ticket_that_is_created_three_times_is_one_and_the_result_says_so(here: World, clock: Clock) -> None:
     first = await here.done("create_ticket", **TICKET)
     clock.now += 40
@@ -134,6 +136,7 @@ async def test_a_comment_elsewhere_by_another_or_of_other_words_is_another(here:
         assert "already" not in await here.done("add_ticket_history", **COMMENT | other), other
 
 
+@kills("shared/writes/repeats.py", "owner = _LOCAL if call.principal is None else call.principal.key", "owner = _LOCAL")
 async def test_principals_and_organisations_do_not_share_what_they_wrote(here: World) -> None:
     callers = [None, Principal("a"), Principal("b"), Principal("a", Tenant("acme"))]
     for summary, key in (("By words", {}), ("By key", {"idempotencyKey": "create-1"})):

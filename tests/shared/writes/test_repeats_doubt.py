@@ -16,6 +16,7 @@ from shared.writes import repeats
 from shared.writes.earlier_writes import searchable
 from shared.writes.outcome import LOOK_S
 from shared.writes.recent_writes import LEASE_S, Earlier, MemoryRecentWrites, Write
+from tests.kills import kills
 from tests.shared.given import (
     TICKET,
     Act,
@@ -101,6 +102,7 @@ async def test_a_repeat_waits_longer_than_any_first_can_run() -> None:
 # --------------------------------------------------------------------- after doubt
 
 
+@kills("shared/writes/repeats.py", "found = await self._find(trace, earlier, age_s)", 'found = ""')
 @pytest.mark.parametrize("act", [does_it_but_drops, does_it_but_answers(500, FAILED), does_it_but_answers(201, {})])
 async def test_a_ticket_whose_creation_was_not_confirmed_is_found_and_not_made_again(here: World, act: Act) -> None:
     for call in (TICKET, FULL, TICKET | {"summary": "%"}, TICKET | {"summary": "画面がつかない"}):
@@ -132,6 +134,7 @@ async def test_a_ticket_that_was_not_made_is_made_by_the_repeat(here: World, act
     assert await tickets(here) == 1
 
 
+@kills("shared/writes/earlier_writes.py", "return bool(meaning(held) == self._meaning)", "return bool(held)")
 async def test_a_ticket_that_looks_alike_is_not_taken_for_the_doubtful_one(here: World) -> None:
     others = ({"description": "Another."}, {"requestorId": "user5"}, {"accountId": "acc2"}, {"remarks": "More"})
     for other in others:
@@ -142,6 +145,7 @@ async def test_a_ticket_that_looks_alike_is_not_taken_for_the_doubtful_one(here:
     assert "already" not in await here.done("create_ticket", **TICKET)
 
 
+@kills("shared/writes/repeats.py", "raise UpstreamUnavailableError(", 'return "" and str(')
 async def test_a_ticket_that_cannot_be_looked_for_is_not_made(here: World) -> None:
     here.wire.when("POST", "/tickets", does_it_but_drops)
     await here.refused("create_ticket", **TICKET)
@@ -160,6 +164,7 @@ async def test_a_ticket_that_cannot_be_looked_for_is_not_made(here: World) -> No
     assert await tickets(here) == 1
 
 
+@kills("shared/writes/repeats.py", "earlier.state is State.UNPROVED or age_s() >= self._quiet_s", "True")
 async def test_what_comes_in_late_is_found_before_the_quiet_is_over(here: World, clock: Clock) -> None:
     here.tools = tools_of(here, MemoryRecentWrites(clock), quiet_s=3)
     here.wire.when("POST", "/tickets", drops)
@@ -204,6 +209,7 @@ async def test_a_comment_that_was_not_confirmed_is_found_in_the_history_and_an_o
     assert await comments(here) == 3
 
 
+@kills("shared/writes/repeats.py", "state: State | None = State.UNANSWERED  #", "state: State | None = None  #")
 async def test_a_call_that_was_cancelled_is_looked_at_before_it_is_repeated(here: World) -> None:
     stored = asyncio.Event()
 
@@ -263,6 +269,7 @@ async def test_a_ticket_stored_otherwise_is_not_made_again(here: World) -> None:
     assert await tickets(here) == 1
 
 
+@kills("shared/writes/repeats.py", "attempt = Attempt(earlier.upstream)", "attempt = Attempt(write.upstream)")
 async def test_the_reference_api_does_a_doubtful_write_once_even_when_both_arrive(tmp_path: Path, clock: Clock) -> None:
     """The repeat goes by the key of the first, so that a first one that comes in late is the same request."""
     async with world("reference", tmp_path) as here:

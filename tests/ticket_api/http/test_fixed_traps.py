@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from httpx2 import AsyncClient
 
+from tests.kills import kills
 from tests.ticket_api.conftest import Clock, new_ticket
 
 
@@ -80,6 +81,11 @@ async def test_a_role_is_filtered(api: AsyncClient) -> None:
     assert (await api.get("/tickets/master/users", params={"role": "nobody"})).json() == []
 
 
+@kills(
+    "ticket_api/store/tickets.py",
+    "position(tickets.c.summary_folded, folded) > 0",
+    "tickets.c.summary_folded.contains(folded)",
+)
 @pytest.mark.parametrize(("summary", "found", "not_found"), [
     ("Discount of 5% is ignored", "5%", "5%ignored"),
     ("Column file_name is empty", "e_n", "fil_name"),
@@ -133,6 +139,7 @@ async def test_an_update_of_an_unknown_ticket_leaves_nothing_behind(api: AsyncCl
     assert (await api.get("/tickets/TCK-0001/history")).json()[0]["comment"] == "Still here"
 
 
+@kills("ticket_api/writes.py", "if not new and body.comment is None:", "if False:")
 @pytest.mark.parametrize("fields", [{}, {"summary": "Keyboard types the wrong letters"}, {"remarks": None}])
 async def test_an_update_that_changes_nothing_is_refused_and_not_recorded(
     api: AsyncClient, fields: dict[str, Any]
@@ -218,6 +225,7 @@ async def test_completed_is_a_flag_and_not_an_id(api: AsyncClient) -> None:
     assert any(row["scheduledCompletionDate"] for row in rows)
 
 
+@kills("ticket_api/writes.py", "show(column, before[column], old_meaning)", "show(column, None, {})")
 async def test_history_names_ids_and_shows_values_as_a_ticket_does(api: AsyncClient) -> None:
     ticket_id = await create(api, scheduledCompletionDate="2026-12-01")
 

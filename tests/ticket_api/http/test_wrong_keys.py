@@ -12,6 +12,7 @@ from httpx2 import AsyncClient, Response
 from structlog.testing import capture_logs
 
 from shared.failed_attempts import AT_ONCE
+from tests.kills import kills
 from tests.ticket_api.conftest import KEY, Clock
 from ticket_api import create_app
 from ticket_api.keys import new_key
@@ -93,6 +94,7 @@ async def test_health_is_open_whatever_is_presented(office: AsyncClient) -> None
         assert answer.status_code == 200
 
 
+@kills("ticket_api/app.py", "None if api_key is None else FailedAttempts(_is_wrong_key, trail=LoggedTrail())", "None")
 async def test_ten_wrong_keys_at_once_and_the_database_is_asked_no_more(
     office: AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ from shared.storage.database import Database, open_engine, resolve_url
 from shared.storage.migrations import DatabaseNotReadyError
 from shared.storage.transactions import open_transactions
 from tests.databases import Postgres, PostgresDatabase
+from tests.kills import kills
 from tests.ticket_api.conftest import NOW, Clock, make, new_ticket, running
 from ticket_api import create_app
 from ticket_api.migrate import prepare
@@ -126,6 +127,7 @@ def test_processes_that_start_at_once_fill_a_new_database_once(
     assert (users, tickets, tenants) == (8, 50, 1)
 
 
+@kills("shared/storage/transactions.py", '"BEGIN IMMEDIATE" if writes else "BEGIN"', '"BEGIN"')
 async def test_sqlite_has_wal_foreign_keys_and_writers_that_wait(sqlite_url: str) -> None:
     def pragmas(connection: Connection) -> dict[str, object]:
         names = ("journal_mode", "foreign_keys", "busy_timeout")

@@ -12,6 +12,7 @@ from shared.storage.database import Database, open_engine, resolve_url
 from shared.storage.migrations import DatabaseNotReadyError
 from shared.storage.transactions import open_transactions
 from tests.databases import PASSWORD, Postgres, PostgresDatabase, dsn, run_aside
+from tests.kills import kills
 from tests.ticket_api.conftest import NOW, client_of, make
 from ticket_api import commands, create_app
 from ticket_api.store import idempotency
@@ -54,6 +55,7 @@ async def rows(url: str, tenant: str | None) -> dict[str, int]:
         await connection.close()
 
 
+@kills("ticket_api/migrations/versions/0002_tenants.py", "FORCE ROW", "NO FORCE ROW")
 async def test_every_table_has_a_tenant_and_shows_nothing_to_who_names_none(
     postgres_database: PostgresDatabase,
 ) -> None:
@@ -69,6 +71,7 @@ async def test_every_table_has_a_tenant_and_shows_nothing_to_who_names_none(
         assert set((await rows(url, None)).values()) == set((await rows(url, "nobody")).values()) == {0}
 
 
+@kills("ticket_api/store/connection.py", "set_config($1, $2, true)", "set_config($1, $2, false)")
 async def test_a_tenant_is_named_to_one_transaction_only(postgres_database: PostgresDatabase) -> None:
     app = create_app(database_url=postgres_database.application_url)
     async with app.router.lifespan_context(app), client_of(app) as api:
@@ -81,6 +84,7 @@ async def test_a_tenant_is_named_to_one_transaction_only(postgres_database: Post
         assert await app.state.tenants.transactions.read(next_one) == ("", 0)  # the same pooled connection
 
 
+@kills("ticket_api/migrations/versions/0002_tenants.py", "WITH CHECK ({mine})", "WITH CHECK (true)")
 @pytest.mark.parametrize("statement", [
     "INSERT INTO users VALUES ('other', 'user99', 'N', 'n', 'n@example.com', 'support')",
     "UPDATE tickets SET tenant_id = 'other' WHERE id = 'TCK-0001'",
@@ -105,6 +109,7 @@ async def test_no_reference_leads_into_another_tenant(database_url: str) -> None
             await transactions.write(insert)
 
 
+@kills("ticket_api/store/roles.py", '"SELECT, INSERT"', '"SELECT, INSERT, UPDATE, DELETE"')
 async def test_what_serves_may_neither_rewrite_history_nor_delete_tickets(database: Database) -> None:
     for statement in ("DELETE FROM tickets", "UPDATE ticket_history SET comment = ''", "DELETE FROM ticket_history",
                       "DELETE FROM api_keys", "UPDATE tenants SET name = ''"):  # fmt: skip
@@ -125,6 +130,7 @@ ABOVE: Final = {
 }
 
 
+@kills("ticket_api/store/roles.py", "r.rolbypassrls OR r.oid", "r.oid")
 @pytest.mark.parametrize("kind", ABOVE)
 async def test_a_role_above_the_policies_may_not_serve(
     kind: str, postgres: Postgres, postgres_database: PostgresDatabase
@@ -150,11 +156,13 @@ async def test_a_role_above_the_policies_may_not_serve(
     assert PASSWORD not in str(refused.value)
 
 
+@kills("ticket_api/store/roles.py", "OR r.oid", "AND r.oid")
 async def test_the_owner_may_not_serve(postgres_database: PostgresDatabase) -> None:
     with pytest.raises(DatabaseNotReadyError, match="the owner of tables"):
         await start(postgres_database.owner_url)
 
 
+@kills("ticket_api/migrate.py", "if tables:", "if False:")
 @pytest.mark.parametrize("switch", ["NO FORCE", "DISABLE"])
 async def test_nobody_serves_while_a_table_has_no_row_level_security(
     switch: str, postgres: Postgres, postgres_database: PostgresDatabase

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.kills import kills
 from tests.transport.serving import Bench, bench
 from tests.transport.sse_client import SseClient, initialize_params, sse_session
 from transport.sessions.broker import Note
@@ -63,6 +64,11 @@ async def test_the_clients_error_reaches_the_tool() -> None:
         assert "error" in answer or answer["result"]["isError"]
 
 
+@kills(
+    "transport/dispatch/context.py",
+    "note.session == self.session if self.session is not None",
+    "True if True",
+)
 async def test_another_session_cannot_answer_for_this_one() -> None:
     async with bench() as at, sse_session(at.url, ME, initialize=False) as client, sse_session(at.url, YOU) as other:
         await with_elicitation(client)
@@ -186,6 +192,7 @@ async def test_a_subscription_ends_with_its_result_when_the_server_drains() -> N
         assert "result" in await client.answer("l")
 
 
+@kills("transport/dispatch/sdk_kernel.py", 'message="Internal server error")', "message=str(exc))")
 async def test_a_crash_in_a_handler_shows_nothing_of_itself_and_is_counted() -> None:
     async with bench() as at, sse_session(at.url, ME) as client:
         answer = await client.request("prompts/get", {"name": "broken"})
@@ -217,6 +224,7 @@ async def served(at: Bench, client: SseClient) -> None:
     assert at.gates.ran["echo"] >= 1
 
 
+@kills("transport/dispatch/dispatcher.py", "call.exchange.cancel_requested.set()", "pass")
 async def test_a_cancelled_call_is_silent_even_when_its_handler_ignores_the_cancellation() -> None:
     async with bench() as at, sse_session(at.url, ME) as client:
         await client.post(call("s", "stubborn", gate="g"))

@@ -11,6 +11,7 @@ from mcp_types import ElicitRequest, ElicitRequestFormParams, InputRequiredResul
 from starlette.applications import Starlette
 
 from shared.mcp_tools import request_state
+from tests.kills import kills
 from tests.transport.serving import KeyPerPerson, serve
 from transport.app import asgi_app
 
@@ -96,6 +97,7 @@ async def test_without_keys_no_other_process_goes_on() -> None:
     assert answer["error"]["code"] == -32602
 
 
+@kills("shared/mcp_tools/request_state.py", "bind_principal=_owner", "bind_principal=None")
 async def test_nobody_goes_on_for_somebody_else() -> None:
     async with asked(OLD) as second_round, serve(two_rounds(OLD)) as url:
         answer = await call(url, "you", **second_round)

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+from tests.kills import kills
 from tests.transport.brokers import opened
 from tests.transport.serving import a_slot
 from transport.http.event_stream import Stream, StreamSource
@@ -15,6 +16,7 @@ async def never(*_: Any) -> Any:
     await asyncio.Event().wait()
 
 
+@kills("transport/http/event_stream.py", "opening.attachment if isinstance(opening, Opened) else None", "None")
 async def test_a_stream_whose_first_byte_nobody_takes_lets_go_of_what_it_holds() -> None:
     broker = InMemoryBroker()
     session = await opened(broker)

@@ -12,6 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from shared.identity import AuthProvider, Principal, Scope
+from tests.kills import kills
 from tests.transport.http_client import Answer, HttpClient, http_client
 from tests.transport.http_client import call as calling
 from tests.transport.people import People, Trail, key, person
@@ -60,6 +61,7 @@ async def standing(client: HttpClient) -> AsyncGenerator[Answer]:
 class TestHowMany:
     """The cap, on every kind of stream."""
 
+    @kills("transport/sessions/stream_counts.py", "if self.of.get(owner, 0) >= most:", "if False:")
     async def test_one_stream_too_many_is_refused_until_another_one_ends(self) -> None:
         trail = Trail()
         offered = {"auth_provider": people(), "audit": trail}
@@ -127,6 +129,7 @@ class TestHowMany:
             assert not at.transport._broker.streams.of  # type: ignore[attr-defined]
 
 
+@kills("transport/sessions/valkey/lua/count.lua", "if cap and others + here > cap then return 0 end", "")
 async def test_streams_on_all_instances_count_together(broker_url: str) -> None:
     async with (
         instances(broker_url, max_streams_per_principal=2) as (a, b),
@@ -146,6 +149,11 @@ async def test_streams_on_all_instances_count_together(broker_url: str) -> None:
 class TestForHowLong:
     """A credential that is revoked takes its streams with it, and nothing else."""
 
+    @kills(
+        "transport/http/stream_slots.py",
+        "list(self._open.get(principal, ()))",
+        "[one for those in self._open.values() for one in those]",
+    )
     async def test_streams_of_a_revoked_credential_end_and_cannot_come_again(self) -> None:
         keys = people()
         async with bench(more=QUICK | {"auth_provider": keys}) as at, AsyncExitStack() as stack:
@@ -172,6 +180,7 @@ class TestForHowLong:
             assert rest.answers(1)[0]["result"]["isError"] is False
         assert at.gates.ran["g"] == 1
 
+    @kills("transport/streamable_http_stateless.py", "self._is_cut = True", "return")
     async def test_requests_of_no_session_are_cancelled_and_told_why(self) -> None:
         keys = people()
         async with bench(more=QUICK | {"auth_provider": keys}) as at, http_client(at.url, FIRST, None) as client:
@@ -194,6 +203,11 @@ class TestForHowLong:
                     await at.gates.cancelled["silent"].wait()
                     await at.gates.cancelled["talking"].wait()
 
+    @kills(
+        "transport/http/stream_slots.py",
+        'log.warning("credential_not_checked"',
+        'return log.warning("credential_not_checked"',
+    )
     async def test_a_provider_that_cannot_tell_changes_nothing(self) -> None:
         keys = people()
         with capture_logs() as logs:
@@ -209,6 +223,7 @@ class TestForHowLong:
         assert "the store is away" not in str(logs)
 
 
+@kills("transport/http/event_stream.py", "if self._is_cut or attachment.ended or", "if attachment.ended or")
 async def test_a_key_revoked_on_one_instance_ends_its_stream_on_another_soon(broker_url: str) -> None:
     keys = people()
     async with (

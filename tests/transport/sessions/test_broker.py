@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.kills import kills
 from tests.transport.brokers import PING, YOU, MakeBroker, admit, attached, news, opened, texts
 from transport.sessions.broker import (
     Admission,
@@ -79,6 +80,7 @@ async def test_a_used_id_with_another_body_is_refused_and_takes_the_whole_post_w
     assert await admit(broker, session, [other]) == [Admission.NEW]
 
 
+@kills("transport/sessions/memory.py", "if claim is None or not claim.running:", "if claim is None:")
 async def test_only_an_open_request_takes_an_answer(make_broker: MakeBroker) -> None:
     broker = await make_broker()
     session = await opened(broker)
@@ -97,6 +99,7 @@ async def test_a_cancelled_request_has_no_answer_and_is_never_run_again(make_bro
     assert await admit(broker, session, [PING]) == [Admission.REFUSED]
 
 
+@kills("transport/sessions/memory.py", "if known is None or known.record.epoch != epoch:", "if known is None:")
 async def test_initialize_forgets_ids_and_drops_late_answers(make_broker: MakeBroker) -> None:
     broker = await make_broker()
     session = await opened(broker)
@@ -178,6 +181,7 @@ async def test_caps_count_per_principal_and_per_instance(make_broker: MakeBroker
     await opened(broker)
 
 
+@kills("transport/sessions/valkey/broker.py", "most or not has_room(mine, len(readers), most)", "most")
 async def test_an_organisation_that_fills_an_instance_leaves_places_to_the_next(make_broker: MakeBroker) -> None:
     broker = await make_broker(max_sessions=9, max_sessions_per_principal=9)
     for number in range(8):
@@ -188,6 +192,7 @@ async def test_an_organisation_that_fills_an_instance_leaves_places_to_the_next(
     await opened(broker, ("theirs", "first"))
 
 
+@kills("transport/sessions/valkey/lua/open.lua", "if not longest then return 0 end", "")
 async def test_a_reconnect_may_exceed_the_caps_twofold(make_broker: MakeBroker) -> None:
     broker = await make_broker(max_sessions=2, max_sessions_per_principal=2)
     for _ in range(4):

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.kills import kills
 from tests.transport.dispatch.test_dispatcher import call
 from tests.transport.gated_server import gated_server
 from tests.transport.light_client import AT_ONCE, LightSession, Server, drop_all, light_server, open_sessions
@@ -38,6 +39,7 @@ def since(before: Counter[str]) -> Counter[str]:
     return living_objects() - before
 
 
+@kills("transport/http/event_stream.py", "await self._attachment.close()", "pass")
 @pytest.mark.usefixtures("any_broker")
 async def test_a_stream_whose_client_left_is_let_go() -> None:
     async with bench() as at, light_server(at.url, ME) as server:
@@ -55,6 +57,7 @@ async def test_a_session_that_expired_is_forgotten_everywhere() -> None:
         await until(lambda: not since(before))
 
 
+@kills("transport/dispatch/sdk_kernel.py", "if len(self._runners) > KEPT_RUNNERS:", "if False:")
 async def test_what_the_sdk_keeps_of_a_session_is_bounded_and_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sdk_kernel, "KEPT_RUNNERS", 2)
     async with bench() as at, light_server(at.url, ME) as server:
@@ -65,6 +68,7 @@ async def test_what_the_sdk_keeps_of_a_session_is_bounded_and_made_again(monkeyp
         assert b'"text":"test"' in (await first.read_until(rb'"id":1[^\n]*\n\n'))[0]
 
 
+@kills("transport/sessions/valkey/instance.py", "if len(self._records) > KEPT_RECORDS:", "if False:")
 async def test_records_of_sessions_that_others_may_have_are_kept_in_bounds(
     monkeypatch: pytest.MonkeyPatch, broker_url: str
 ) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.kills import kills
 from tests.transport.brokers import PING, admit, attached, opened, texts
 from transport.sessions.broker import Admission, CapReachedError
 from transport.sessions.event_log import Kind
@@ -77,6 +78,7 @@ async def test_old_answers_are_named_but_no_longer_kept() -> None:
     assert await admit(broker, session, [replace(PING, writes=True)]) == [Admission.REFUSED]
 
 
+@kills("transport/sessions/memory.py", "return self._log_bytes >= self._limits.max_total_log_bytes", "return False")
 async def test_all_logs_together_are_bounded_and_a_full_instance_takes_no_new_session() -> None:
     clock = Clock()
     broker = InMemoryBroker(Limits(max_total_log_bytes=20_000, max_log_bytes=15_000), clock=clock)

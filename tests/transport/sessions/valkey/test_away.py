@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+from tests.kills import kills
 from tests.transport.dispatch.test_dispatcher import call
 from tests.transport.serving import Bench, until
 from tests.transport.sse_client import SseClient, open_stream
@@ -51,6 +52,7 @@ async def test_a_call_at_the_holder_runs_from_memory_and_is_recorded_later(valke
     assert (a.gates.ran["g"], b.gates.ran["g"]) == (1, 0)
 
 
+@kills("transport/sessions/valkey/calls.py", "if self._hub.late.is_full(0) or", "if True or")
 async def test_a_call_that_began_in_the_outage_does_not_run_again_elsewhere_after_it(valkey: ValkeyServer) -> None:
     async with instances(valkey.url) as (a, b), working(a) as client:
         await away(valkey, a, b)
@@ -92,6 +94,11 @@ async def test_a_short_outage_is_waited_out(valkey: ValkeyServer) -> None:
         assert (await client.answer("x"))["result"]["isError"] is False
 
 
+@kills(
+    "transport/sessions/valkey/calls.py",
+    "self._hub.late.add(partial(self._finish_late",
+    "repr(partial(self._finish_late",
+)
 async def test_an_answer_from_elsewhere_comes_once_the_broker_is_back(valkey: ValkeyServer) -> None:
     async with instances(valkey.url) as (a, b), working(a) as client:
         await post_to(b, client, call("x", "write", gate="g"))
@@ -159,6 +166,7 @@ async def test_an_answer_is_written_although_valkey_stands_still(valkey: ValkeyS
     assert (a.gates.ran["g"], b.gates.ran["g"]) == (1, 0)
 
 
+@kills("transport/sessions/valkey/local_streams.py", "must_restore or not", "not")
 async def test_an_empty_broker_costs_attached_sessions_nothing_and_detached_ones_everything(
     valkey: ValkeyServer,
 ) -> None:

@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 from structlog.testing import capture_logs
 
+from tests.kills import kills
 from tests.transport.relay import relay
 from tests.transport.serving import until
 from tests.valkey import ValkeyServer, valkey_server
@@ -136,6 +137,7 @@ async def test_a_cancelled_caller_breaks_nothing_for_the_others(valkey: ValkeySe
         assert await figure(valkey, "total_connections_received") == connections + 1, "the operator's"
 
 
+@kills("transport/sessions/valkey/client.py", "error=code, line=", "error=code, said=str(reply), line=")
 async def test_a_mistake_in_a_script_is_its_callers_alone_and_logged_without_arguments(broker_url: str) -> None:
     link = link_to(broker_url, Owner())
     async with link.run():
@@ -225,6 +227,7 @@ async def test_a_call_made_while_the_server_restarts_is_answered(valkey: ValkeyS
         await until(lambda: link.is_up and owner.times_up == 2)
 
 
+@kills("transport/sessions/valkey/client.py", "reversed(batch)", "()")
 async def test_a_call_under_way_survives_that_the_server_is_killed(valkey: ValkeyServer) -> None:
     async with linked(valkey) as (link, owner):
         assert await link.call(COUNT) == 1
@@ -237,6 +240,7 @@ async def test_a_call_under_way_survives_that_the_server_is_killed(valkey: Valke
         await until(lambda: link.is_up and owner.times_up == 2)
 
 
+@kills("transport/sessions/valkey/client.py", "call_later(wait, ", "call_later(wait + 2, ")
 async def test_a_server_that_stands_still_is_unavailable_in_time_and_found_again(valkey: ValkeyServer) -> None:
     async with linked(valkey) as (link, owner):
         await link.call(COUNT)
@@ -344,6 +348,7 @@ async def test_a_quiet_subscription_stays(valkey: ValkeyServer) -> None:
         assert owner.times_up == 1
 
 
+@kills("transport/sessions/valkey/subscription.py", "await self._came_up()", "self._found(); await self._came_up()")
 async def test_it_is_up_only_when_its_owner_is_up_to_date_again(valkey: ValkeyServer) -> None:
     async with linked(valkey) as (link, owner):
         owner.may_come_up.clear()

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import redis
 
+from tests.kills import kills
 from tests.transport.dispatch.test_dispatcher import call
 from tests.transport.serving import Bench, until
 from tests.transport.sse_client import open_stream
@@ -43,6 +44,7 @@ async def stand_still(at: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(broker_of(at)._hub.lease, "renew", never)
 
 
+@kills("transport/sessions/valkey/lua/finish.lua", "if token == '' then claim.token = '-' end", "")
 @pytest.mark.usefixtures("short_leases")
 @pytest.mark.parametrize(("tool", "kind"), [("read", "interrupted"), ("write", "outcome_unknown")])
 async def test_calls_of_a_dead_instance_are_answered_once_and_its_late_answer_is_dropped(
@@ -118,6 +120,7 @@ async def test_any_request_id_finds_its_way_through_the_broker(broker_url: str, 
         assert json.dumps(answer["id"]) == json.dumps(request_id)
 
 
+@kills("transport/sessions/valkey/local_stream.py", "or before != self.last or", "or")
 async def test_an_event_that_was_not_heard_is_read_from_the_log(
     broker_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,6 +143,7 @@ async def test_an_event_that_was_not_heard_is_read_from_the_log(
         assert [one["id"] for one in client.received if one.get("id") in {"first", "second"}] == ["first", "second"]
 
 
+@kills("transport/sessions/valkey/lua/finish.lua", "not claim.is_running", "false")
 async def test_a_script_that_is_sent_again_stores_nothing_twice(broker_url: str) -> None:
     async with instances(broker_url, 1) as (a,):
         broker = broker_of(a)

@@ -1,11 +1,11 @@
 """What a session takes in Valkey, against the figures of docs/sessions.md."""
 
 import re
-from pathlib import Path
 from typing import Any, Final
 
 import redis
 
+from tests.processes import ROOT
 from tests.transport.http_client import http_client
 from tests.transport.serving import bench, until
 from tests.transport.sse_client import sse_session
@@ -13,7 +13,7 @@ from tests.valkey import ValkeyServer
 from transport.sessions.session import Limits
 from transport.sessions.valkey.broker import ValkeyBroker
 
-DOCUMENT: Final = (Path(__file__).resolve().parents[2] / "docs" / "sessions.md").read_text("utf-8")
+DOCUMENT: Final = (ROOT / "docs" / "sessions.md").read_text("utf-8")
 ME: Final = {"x-api-key": "key-me"}
 YOU: Final = {"x-api-key": "key-you"}
 REQUESTS: Final = 100

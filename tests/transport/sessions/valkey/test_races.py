@@ -11,6 +11,7 @@ import anyio
 import pytest
 import redis
 
+from tests.kills import kills
 from tests.transport.brokers import ME, PING, Quiet, admit, attached, news, opened, texts
 from tests.transport.serving import until
 from tests.valkey import ValkeyServer
@@ -110,6 +111,7 @@ async def back(valkey: ValkeyServer, *seen_by: ValkeyBroker, empty: bool = False
 # ---- whoever waits is cancelled
 
 
+@kills("transport/sessions/valkey/calls.py", "if not is_settled:  #", "if False:  #")
 async def test_an_answer_is_stored_though_whoever_stores_it_is_cancelled(broker_url: str) -> None:
     async with brokers(broker_url) as (a, b):
         session = await opened(a)
@@ -121,6 +123,7 @@ async def test_an_answer_is_stored_though_whoever_stores_it_is_cancelled(broker_
         assert await news(await attached(b, session.id)) == [b"answer"]
 
 
+@kills("transport/sessions/valkey/calls.py", "Error, asyncio.CancelledError)", "Error,)")
 async def test_a_request_whose_sender_left_while_it_was_recorded_is_taken_back(broker_url: str) -> None:
     async with brokers(broker_url) as (a, b):
         session = await opened(a)
@@ -178,6 +181,7 @@ async def test_a_log_that_could_not_be_read_is_read_later(broker_url: str) -> No
 # ---- streams
 
 
+@kills("transport/sessions/valkey/local_streams.py", "has_missed=True,  # what was", "has_missed=False,  # what was")
 async def test_an_answer_that_comes_while_a_stream_is_attached_reaches_it(broker_url: str) -> None:
     hearing = Hearing()
     async with brokers(broker_url, listener=hearing) as (a, b):
@@ -192,6 +196,7 @@ async def test_an_answer_that_comes_while_a_stream_is_attached_reaches_it(broker
         assert await texts(await attaching) == [b"answer"]
 
 
+@kills("transport/sessions/valkey/lua/read.lua", "if known[2] ~= ARGV[ARGS + 1] then", "if false then")
 async def test_of_two_streams_attached_at_once_the_one_that_lost_ends(broker_url: str) -> None:
     hearing = Hearing()
     async with brokers(broker_url, listener=hearing) as (a, b):
@@ -227,6 +232,7 @@ async def test_a_slow_reader_gets_all_in_order_and_is_told_what_was_lost(broker_
         assert all(b"result_lost" in event.text() for event in events if event.message is None)
 
 
+@kills("transport/sessions/valkey/local_stream.py", "or not self._has_room(event):", "or False:")
 async def test_a_slow_reader_costs_a_bounded_amount(broker_url: str) -> None:
     async with brokers(broker_url, 1, max_log_bytes=1000) as (a,):
         session = await opened(a)
@@ -238,6 +244,7 @@ async def test_a_slow_reader_costs_a_bounded_amount(broker_url: str) -> None:
         assert a.figures()["log_bytes"] <= 1000
 
 
+@kills("transport/sessions/valkey/lua/owes.lua", "tonumber(known[2] or 0) - tonumber(ARGV[ARGS + 1])", "0")
 async def test_a_stream_is_not_settled_while_an_answer_is_on_its_way_to_it(broker_url: str) -> None:
     async with brokers(broker_url, 1) as (a,):
         session = await opened(a)
@@ -258,6 +265,11 @@ async def test_a_stream_is_not_settled_while_an_answer_is_on_its_way_to_it(broke
 # ---- steps that are sent again, or refused
 
 
+@kills(
+    "transport/sessions/valkey/lua/finish.lua",
+    "is_here and claim.answer or 0, -1, claim.stream }",
+    "0, -1, claim.stream }",
+)
 async def test_an_answer_reaches_its_stream_though_its_step_was_sent_again(broker_url: str) -> None:
     async with brokers(broker_url, 1) as (a,):
         session = await opened(a)
@@ -330,6 +342,7 @@ async def test_a_request_taken_back_after_its_session_is_gone_leaves_no_key(brok
         server.close()
 
 
+@kills("transport/sessions/valkey/lua/common.lua", "call('PEXPIRE', claims_of(session), int(idle_ms))", "")
 async def test_keys_go_with_their_session_and_their_number_does_not_grow_with_its_calls(broker_url: str) -> None:
     server = redis.Redis.from_url(broker_url)
     try:
@@ -349,6 +362,7 @@ async def test_keys_go_with_their_session_and_their_number_does_not_grow_with_it
 # ---- while Valkey is away
 
 
+@kills("transport/sessions/valkey/calls.py", "if running is not None:", "if False:")
 async def test_a_repeat_in_an_outage_does_not_run_what_was_recorded_before_it(valkey: ValkeyServer) -> None:
     async with brokers(valkey.url, 1) as (a,):
         session = await opened(a)
@@ -381,6 +395,7 @@ async def test_a_request_that_could_not_be_recorded_though_valkey_is_there_is_re
         assert (await b._readers.owes(session.id, 0))[0] == 0
 
 
+@kills("transport/sessions/valkey/calls.py", "held.finish(call, kept)", "held.finish(call, answer)")
 async def test_answers_that_wait_to_be_recorded_are_bounded_and_written_all_the_same(valkey: ValkeyServer) -> None:
     async with brokers(valkey.url, 1, max_total_log_bytes=1000) as (a,):
         session = await opened(a)
@@ -439,6 +454,7 @@ async def test_what_changed_before_a_loss_of_data_is_known_to_others_after_it(va
         assert admitted.record.initialized
 
 
+@kills("transport/sessions/valkey/lease.py", "self._emptied()", "pass")
 async def test_an_emptied_server_that_kept_its_connections_is_noticed(
     valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

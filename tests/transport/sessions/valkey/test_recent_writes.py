@@ -25,6 +25,7 @@ from shared.writes.recent_writes import (
     State,
     Write,
 )
+from tests.kills import kills
 from tests.transport.brokers import Quiet
 from tests.transport.serving import until
 from tests.valkey import ValkeyServer
@@ -232,6 +233,7 @@ async def test_a_doubt_keeps_its_key_when_who_takes_it_over_has_none(bench: Benc
     assert (await earlier(bench, KEYED, "t3")).subject == "TCK-1"
 
 
+@kills("transport/sessions/valkey/lua/recent_writes.lua", "write.until_ms <= now and", "false and")
 async def test_a_claim_of_who_died_is_a_doubt_after_its_lease(bench: Bench) -> None:
     assert await bench.writes.claim(WRITE, "t1") is None
     await bench.later(LEASE_S - 1)
@@ -261,6 +263,7 @@ async def test_a_claim_can_be_renewed_and_a_late_outcome_counts(bench: Bench) ->
 # --------------------------------------------------------------------- bounds
 
 
+@kills("transport/sessions/valkey/lua/recent_writes.lua", "while count >= most do", "while false do")
 async def test_of_too_many_writes_what_would_be_over_first_is_forgotten_and_no_running_one(bench: Bench) -> None:
     assert await bench.writes.claim(replace(WRITE, words="running"), "running") is None
     await bench.done(replace(WRITE, words="keyed", key="k"), "keyed")
@@ -277,6 +280,7 @@ async def test_of_too_many_writes_what_would_be_over_first_is_forgotten_and_no_r
     assert await state_of(replace(WRITE, words="w0")) is None
 
 
+@kills("shared/writes/recent_writes.py", "while len(self._owners) > MAX_OWNERS:", "while False:")
 async def test_principals_in_memory_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recent_writes, "MAX_OWNERS", 2)
     bench = Bench(MemoryRecentWrites())
@@ -287,6 +291,7 @@ async def test_principals_in_memory_are_bounded(monkeypatch: pytest.MonkeyPatch)
     assert MAX_OWNERS == 1000
 
 
+@kills("transport/sessions/valkey/lua/recent_writes.lua", "call('PEXPIRE', writes, int(math.max(last - now, 1)))", "")
 async def test_valkey_keeps_digests_and_ids_alone_and_not_for_ever(broker_url: str) -> None:
     prefix = f"{{{secrets.token_hex(4)}}}:"
     async with instance(broker_url, prefix) as broker:
@@ -360,6 +365,7 @@ async def test_instances_know_each_others_writes_and_one_alone_gets_a_doubt(brok
     assert sorted(found.state for found in doubts if found) == [State.RUNNING] * 5 + [State.UNANSWERED]
 
 
+@kills("transport/sessions/valkey/recent_writes.py", "here = await self._here.claim(write, token)", "here = None")
 async def test_while_valkey_is_away_an_instance_knows_its_own_writes_and_says_so_once(valkey: ValkeyServer) -> None:
     prefix = f"{{{secrets.token_hex(4)}}}:"
     async with instance(valkey.url, prefix) as broker:
@@ -389,6 +395,7 @@ async def test_while_valkey_is_away_an_instance_knows_its_own_writes_and_says_so
     assert elsewhere.subject == "TCK-1"
 
 
+@kills("transport/sessions/valkey/lua/claim_write.lua", "if mine then", "if false then")
 async def test_a_script_that_is_carried_out_late_or_twice_makes_no_second_claim(
     broker_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
