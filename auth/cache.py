@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from auth.store.errors import StoreUnavailableError
 from shared.errors import TicketServerError
-from shared.lru import Recent
+from shared.lru import LRUCache
 from shared.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -56,7 +56,7 @@ class SharedAnswers(Generic[V]):
         self._ask = ask
         self._life_s = life_s
         self._seconds = seconds
-        self._answers: Recent[str, Answer[V]] = Recent(MOST_ANSWERS)
+        self._answers: LRUCache[str, Answer[V]] = LRUCache(MOST_ANSWERS)
         self._asking: dict[str, asyncio.Task[Answer[V] | None]] = {}
 
     async def get(self, question: str) -> V:

@@ -15,11 +15,11 @@ from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from auth.periodic import finish, wait_for
 from auth.store import utc_now
 from auth.store.audit import AuditTable
 from auth.store.transactions import TimedEvent
 from shared.audit import AuditEvent, LoggedTrail
+from shared.concurrency import finish, wait_for_event
 from shared.errors import TicketServerError
 from shared.telemetry import get_logger
 
@@ -67,7 +67,7 @@ class StoredTrail:
         self._waiting.append(waiting)
         self._arrived.set()
         if self._is_answering:
-            await wait_for(waiting.written, RECORD_S)
+            await wait_for_event(waiting.written, RECORD_S)
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
@@ -95,7 +95,7 @@ class StoredTrail:
                     continue
                 if self._ended.is_set():
                     return
-                await wait_for(self._ended, RETRY_S)
+                await wait_for_event(self._ended, RETRY_S)
             if self._ended.is_set():
                 return
 

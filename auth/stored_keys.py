@@ -17,7 +17,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import HTTPConnection
 
 from auth.cache import CACHE_S, SharedAnswers
-from auth.periodic import now_and_then
 from auth.providers import NO_KEY, WRONG_KEY, presented_key
 from auth.store import IdentityStore
 from auth.store.credentials import Use
@@ -27,6 +26,7 @@ from auth.store.peppers import Secrets
 from auth.store.records import StoredKey
 from shared.errors import TicketServerError
 from shared.identity import SCOPES_OF, AuthenticationError, AuthProvider, Principal, Tenant
+from shared.periodic import periodic_task
 from shared.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -63,7 +63,7 @@ class StoredKeyAuthProvider(AuthProvider):
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
         """Note the use of keys once a minute, and what is left at the end."""
-        async with now_and_then(self.note_uses, every_s=NOTED_EVERY_S):
+        async with periodic_task(self.note_uses, name="note_key_uses", every_s=NOTED_EVERY_S, at_exit=self.note_uses):
             try:
                 yield
             finally:

@@ -11,15 +11,16 @@ import math
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
 
 from shared.audit import AuditEvent, AuditTrail
+from shared.concurrency import wait_for_event
 from shared.errors import TicketServerError
 from shared.http.address import network_of
-from shared.lru import Recent
+from shared.lru import LRUCache
 from shared.throttled_audit import SparingTrail
 
 AT_ONCE: Final = 10
@@ -75,10 +76,10 @@ class FailedAttempts:
         self._is_wrong = is_wrong
         self._what = what
         self._seconds = seconds
-        self._buckets: Recent[str, _Bucket] = Recent(MOST_NETWORKS)
+        self._buckets: LRUCache[str, _Bucket] = LRUCache(MOST_NETWORKS)
         self._refusals = SparingTrail(trail, most=MOST_ADDRESSES, clock=seconds)
         self._blind = secrets.token_bytes(32)
-        self._right: Recent[bytes, float] = Recent(MOST_RIGHT)
+        self._right: LRUCache[bytes, float] = LRUCache(MOST_RIGHT)
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
@@ -109,7 +110,7 @@ class FailedAttempts:
             raise
         except Exception as error:
             if self._is_wrong(error):
-                self._right.forget(mark)
+                self._right.discard(mark)
                 await self._record(f"wrong {self._what}", address, credential)
             raise
         self._right.put(mark, self._seconds())
@@ -144,9 +145,7 @@ class FailedAttempts:
             if not bucket.under_way or left_s <= 0:
                 raise TooManyFailuresError(max(1, math.ceil((1 - bucket.left) * REFILL_S)))
             bucket.settled.clear()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(left_s):
-                    await bucket.settled.wait()
+            await wait_for_event(bucket.settled, left_s)
         bucket.under_way += 1
 
     def _bucket(self, network: str) -> _Bucket:

@@ -1,4 +1,4 @@
-"""A memory with a bound: of its entries it forgets the one that was not used for the longest time. Pure."""
+"""A bounded cache that evicts the least recently used entry. Pure."""
 
 from collections import OrderedDict
 from collections.abc import Hashable
@@ -8,30 +8,34 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class Recent(Generic[K, V]):
-    """The `most` entries that were put or looked at last."""
+class LRUCache(Generic[K, V]):
+    """Keeps the `max_entries` entries that were stored or read last. No value may be None."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, max_entries: int) -> None:
+        self.max_entries = max_entries
         self._entries: OrderedDict[K, V] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def get(self, key: K) -> V | None:
-        """Return what was put for `key`, which makes it one of the latest, or None."""
-        if key not in self._entries:
-            return None
-        self._entries.move_to_end(key)
-        return self._entries[key]
+        """Return the value of `key`, which becomes the most recently used entry, or None."""
+        value = self._entries.get(key)
+        if value is not None:
+            self._entries.move_to_end(key)
+        return value
 
     def put(self, key: K, value: V) -> None:
-        """Remember `value`, and forget the entry that was of no use for the longest time if there are too many."""
+        """Store `value`; evict the least recently used entry if there are too many."""
         self._entries[key] = value
         self._entries.move_to_end(key)
-        if len(self._entries) > self._most:
+        if len(self._entries) > self.max_entries:
             self._entries.popitem(last=False)
 
-    def forget(self, key: K) -> None:
-        """Remember nothing for `key`."""
+    def discard(self, key: K) -> None:
+        """Remove the entry of `key`, if there is one."""
         self._entries.pop(key, None)
+
+    def clear(self) -> None:
+        """Remove every entry."""
+        self._entries.clear()

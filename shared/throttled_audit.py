@@ -3,14 +3,15 @@
 The first one of a kind is recorded at once. Those of the next minute are counted, and recorded as one when it is over.
 """
 
-import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Hashable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from shared.audit import AuditEvent, AuditTrail
+from shared.periodic import periodic_task
 
 QUIET_S: Final = 60.0
 """For how long what is like an event that was recorded is counted only."""
@@ -56,18 +57,9 @@ class SparingTrail:
     @asynccontextmanager
     async def run(self) -> AsyncGenerator[None]:
         """Record what was counted when its minute is over, and at the end."""
-        sweeping = asyncio.create_task(self._keep_sweeping())
-        try:
+        at_exit = partial(self.sweep, older_than_s=0)
+        async with periodic_task(self.sweep, name="record_counted_events", every_s=SWEEP_S, at_exit=at_exit):
             yield
-        finally:
-            sweeping.cancel()
-            await asyncio.wait((sweeping,))
-            await self.sweep(older_than_s=0)
-
-    async def _keep_sweeping(self) -> None:
-        while True:
-            await asyncio.sleep(SWEEP_S)
-            await self.sweep()
 
     async def sweep(self, *, older_than_s: float = QUIET_S) -> None:
         """Record what was counted since it was recorded last, if that was long enough ago; forget what was quiet."""

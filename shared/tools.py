@@ -19,17 +19,8 @@ from shared.tickets.acting_user import Call, acting_user
 from shared.tickets.changes import FIELDS, added, differing, find_entries
 from shared.tickets.features import CLEAR, TOTAL_ORDER, FeatureReader
 from shared.tickets.master_data import MasterData
-from shared.tickets.models import (
-    CategoryDetail,
-    HistoryEntry,
-    MasterItem,
-    ResponseCategory,
-    ShapeT,
-    Ticket,
-    TicketRow,
-    User,
-    parse_many,
-)
+from shared.tickets.master_lists import CATEGORY_DETAILS, USERS, ItemT, MasterList
+from shared.tickets.models import HistoryEntry, MasterItem, Ticket, TicketRow, parse_many
 from shared.tickets.pages import TicketWindows
 from shared.tickets.reading import read_before_write, read_ticket
 from shared.tickets.references import Checked, check, cut_problems, resolve
@@ -40,7 +31,6 @@ from shared.tickets.results import (
     shortened,
     shortened_entry,
     shortened_history,
-    shortened_items,
     shortened_row,
     shortened_ticket,
 )
@@ -272,51 +262,28 @@ class TicketTools:
             notes=(*checked.notes, *proof_of_comment(entry, acknowledged, doubt)),
         )
 
-    async def get_users(self, query: inputs.UsersInput) -> results.Users:
+    async def get_users(self, query: inputs.UsersInput) -> results.MasterPage:
         """Return people; the role is filtered here, because the existing API ignores it."""
-        users = parse_many(User, await self._api.get("/tickets/master/users"))
+        users = await self._list(USERS)
         if query.role is not None:
             wanted = query.role.strip().casefold()
             roles = {user.role for user in users if user.role}
             users = tuple(user for user in users if user.role and user.role.casefold() == wanted)
             if not users:
                 raise InvalidInputError.of([Problem("role", "nobody has this role", tuple(sorted(roles)[:50]))])
-        return results.Users(users=shortened_items(users), total=len(users))
+        return results.master_page(USERS, users)
 
-    async def get_accounts(self, _: inputs.AccountsInput) -> results.Accounts:
-        """Return customers."""
-        items = await self._list(MasterItem, "accounts")
-        return results.Accounts(accounts=shortened_items(items), total=len(items))
-
-    async def get_categories(self, _: inputs.CategoriesInput) -> results.Categories:
-        """Return categories."""
-        items = await self._list(MasterItem, "categories")
-        return results.Categories(categories=shortened_items(items), total=len(items))
-
-    async def get_category_details(self, query: inputs.CategoryDetailsInput) -> results.CategoryDetails:
+    async def get_category_details(self, query: inputs.CategoryDetailsInput) -> results.MasterPage:
         """Return the details of one category, or of all."""
         checked = await check(self._master, query.given())
-        details = await self._list(CategoryDetail, "category-details")
+        details = await self._list(CATEGORY_DETAILS)
         category = checked.values.get("categoryId")
-        items = tuple(one for one in details if category is None or one.category_id == category)
-        return results.CategoryDetails(
-            category_details=shortened_items(items), total=len(items), notes=tuple(checked.notes)
-        )
+        items = [one for one in details if category is None or one.category_id == category]
+        return results.master_page(CATEGORY_DETAILS, items, checked.notes)
 
-    async def get_statuses(self, _: inputs.StatusesInput) -> results.Statuses:
-        """Return statuses."""
-        items = await self._list(MasterItem, "statuses")
-        return results.Statuses(statuses=shortened_items(items), total=len(items))
-
-    async def get_request_channels(self, _: inputs.RequestChannelsInput) -> results.RequestChannels:
-        """Return the ways in which requests come in."""
-        items = await self._list(MasterItem, "request-channels")
-        return results.RequestChannels(request_channels=shortened_items(items), total=len(items))
-
-    async def get_response_categories(self, _: inputs.ResponseCategoriesInput) -> results.ResponseCategories:
-        """Return kinds of responses."""
-        items = await self._list(ResponseCategory, "response-categories")
-        return results.ResponseCategories(response_categories=shortened_items(items), total=len(items))
+    async def get_master_list(self, _: inputs.ToolInput, *, source: MasterList[Any]) -> results.MasterPage:
+        """Return the whole of a list."""
+        return results.master_page(source, await self._list(source))
 
     async def further_problems(
         self, tool: str, arguments: Mapping[str, Any], call: Call, wrong: Sequence[Problem]
@@ -372,8 +339,8 @@ class TicketTools:
             raise InvalidInputError.of(problems)
         return checked, author
 
-    async def _list(self, shape: type[ShapeT], name: str) -> tuple[ShapeT, ...]:
-        return parse_many(shape, await self._api.get(f"/tickets/master/{name}"))
+    async def _list(self, source: MasterList[ItemT]) -> tuple[ItemT, ...]:
+        return parse_many(source.item, await self._api.get(source.path))
 
     def _missing_date(self, ticket: Ticket, sent: Mapping[str, Any]) -> tuple[str, ...]:
         """Offer the date that the existing API does not set when a ticket is completed."""

@@ -27,8 +27,9 @@ LAYER_4: Final = (
     *("cloud_mcp_server", "mcp_server", "ticket_service", "operations", "auth.__main__", "ticket_api.__main__"),
 )
 LAYER_1: Final = (
-    *("shared.audit", "shared.bounds", "shared.errors", "shared.failed_attempts", "shared.http.address"),
-    *("shared.identity", "shared.labels", "shared.lru", "shared.telemetry", "shared.throttled_audit", "shared.waiting"),
+    *("shared.audit", "shared.bounds", "shared.concurrency", "shared.errors", "shared.failed_attempts"),
+    *("shared.http.address", "shared.identity", "shared.labels", "shared.lru", "shared.periodic"),
+    *("shared.telemetry", "shared.throttled_audit"),
     "shared.writes.recent_writes",  # the tools claim them, and the transport shares them between instances
 )
 STORAGE: Final = (
@@ -50,7 +51,9 @@ MAY_IMPORT: Final = MappingProxyType({
     "ticket_api.__main__": ("ticket_api", "shared.config", "shared.http.server", "shared.telemetry", *STORAGE),
     # layer 3, the edges: none knows another
     "auth": ("auth", *STORAGE, *LAYER_1),
-    "ticket_api": ("ticket_api", *STORAGE, "shared.http.address", "shared.audit", "shared.failed_attempts"),
+    "ticket_api": (
+        *("ticket_api", *STORAGE, "shared.audit", "shared.failed_attempts", "shared.http.address", "shared.lru"),
+    ),
     # inside transport: wires and http → dispatch → sessions → jsonrpc, rate_limit
     "transport": ("transport", *LAYER_1),
     "transport.http": ("transport.http", "transport.dispatch", *SESSIONS, *LAYER_1),
@@ -68,9 +71,11 @@ MAY_IMPORT: Final = MappingProxyType({
     **dict.fromkeys(LAYER_1, ("shared.errors",)),
     "shared.audit": ("shared.identity", "shared.telemetry"),
     "shared.failed_attempts": (
-        *("shared.audit", "shared.errors", "shared.http.address", "shared.lru", "shared.throttled_audit"),
+        *("shared.audit", "shared.concurrency", "shared.errors", "shared.http.address", "shared.lru"),
+        "shared.throttled_audit",
     ),
-    "shared.throttled_audit": ("shared.audit",),
+    "shared.periodic": ("shared.concurrency", "shared.telemetry"),
+    "shared.throttled_audit": ("shared.audit", "shared.periodic"),
     "shared.writes.recent_writes": ("shared.errors", "shared.identity"),
     "shared.storage.database": ("shared.errors",),  # how a database is opened, for the two edges that have one each
     "shared.storage.write_check": ("shared.errors", "shared.storage.database"),

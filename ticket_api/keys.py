@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Final
 
+from shared.lru import LRUCache
 from shared.storage.transactions import Transactions
 from ticket_api.store import tenants
 from ticket_api.tenancy import DEFAULT
@@ -46,7 +47,7 @@ class KeyRing:
     def __init__(self, own: str, transactions: Callable[[], Transactions]) -> None:
         self._own = digest_of(own)
         self._transactions = transactions
-        self._cached: dict[str, tuple[str, float]] = {}
+        self._cached: LRUCache[str, tuple[str, float]] = LRUCache(MOST_CACHED)
 
     async def tenant_of(self, key: str) -> str | None:
         """Return the tenant that `key` stands for, as it was within the last `CACHED_S`.
@@ -60,13 +61,12 @@ class KeyRing:
         if not _FORM.fullmatch(key):  # no guess of another form costs a look into the database
             return None
         now = monotonic()
-        tenant, until = self._cached.get(digest, (None, now))
+        tenant, until = self._cached.get(digest) or (None, now)
         if now < until:
             return tenant
         tenant = await self._transactions().read(lambda connection: tenants.of_digest(connection, digest))
-        self._cached.pop(digest, None)
-        if tenant is not None:  # strangers, who may send any number of keys, are not remembered
-            if len(self._cached) >= MOST_CACHED:
-                self._cached.pop(next(iter(self._cached)))
-            self._cached[digest] = (tenant, now + CACHED_S)
+        if tenant is None:
+            self._cached.discard(digest)
+        else:  # unknown keys are not cached: anyone can send any number of them
+            self._cached.put(digest, (tenant, now + CACHED_S))
         return tenant

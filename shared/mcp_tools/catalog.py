@@ -4,27 +4,33 @@ The order is part of the promise: clients cache the list. The output schemas are
 every word of them, and require nothing, for some clients hold a failed call's `{"error": …}` against them as well.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
 from typing import Any, Final
 
 from shared.identity import Scope
 from shared.mcp_tools import inputs, render
 from shared.mcp_tools.schema import schema_of
-from shared.tickets import results
+from shared.tickets import master_lists, results
+from shared.tickets.master_lists import MasterList
+from shared.tools import TicketTools
 
 
 @dataclass(frozen=True, slots=True)
 class ToolSpec:
-    """One tool: the method of `TicketTools` of this name takes `input_model`, and returns what `render` takes.
+    """One tool.
 
-    What is not `read_only` is told whose call it is, too.
+    `run` is called with the caller's `TicketTools` and an `input_model`, and returns a `result_model`, which `render`
+    turns into text. A tool that is not `read_only` also gets the `Call`, which says who calls.
     """
 
     name: str
     title: str
     input_model: type[inputs.ToolInput]
     result_model: type[results.Result]
+    run: Callable[..., Awaitable[results.Result]]
     render: Callable[[Any], str]
     read_only: bool = True
     destructive: bool = False
@@ -47,12 +53,40 @@ class ToolSpec:
         return {"type": "object", "properties": {**shallow, "error": {"type": "object"}}}
 
 
+def _list_tool(
+    source: MasterList[Any],
+    title: str,
+    arguments: type[inputs.ToolInput] | str,
+    *,
+    run: Callable[..., Awaitable[results.Result]] | None = None,
+    columns: Mapping[str, str] = MappingProxyType({}),
+) -> ToolSpec:
+    """Return the tool that shows a list of master data.
+
+    Args:
+        source: the list.
+        title: of the tool.
+        arguments: its input model, or the description of a tool without arguments.
+        run: the method that applies the arguments; without one, the tool shows the whole list.
+        columns: of the table, after id and name: heading to attribute of an item.
+    """
+    return ToolSpec(
+        name=source.tool,
+        title=title,
+        input_model=inputs.no_arguments(arguments) if isinstance(arguments, str) else arguments,
+        result_model=results.page_model(source),
+        run=run or partial(TicketTools.get_master_list, source=source),
+        render=partial(render.master_page, columns=columns),
+    )
+
+
 TOOLS: Final = (
     ToolSpec(
         name="get_ticket_list",
         title="List tickets",
         input_model=inputs.TicketListInput,
         result_model=results.TicketPage,
+        run=TicketTools.get_ticket_list,
         render=render.ticket_page,
     ),
     ToolSpec(
@@ -60,6 +94,7 @@ TOOLS: Final = (
         title="Show a ticket",
         input_model=inputs.TicketDetailInput,
         result_model=results.TicketDetail,
+        run=TicketTools.get_ticket_detail,
         render=render.ticket_detail,
     ),
     ToolSpec(
@@ -67,6 +102,7 @@ TOOLS: Final = (
         title="Create a ticket",
         input_model=inputs.CreateTicketInput,
         result_model=results.TicketCreated,
+        run=TicketTools.create_ticket,
         render=render.ticket_created,
         read_only=False,
     ),
@@ -75,6 +111,7 @@ TOOLS: Final = (
         title="Update a ticket",
         input_model=inputs.UpdateTicketInput,
         result_model=results.TicketUpdated,
+        run=TicketTools.update_ticket,
         render=render.ticket_updated,
         read_only=False,
         destructive=True,
@@ -84,56 +121,36 @@ TOOLS: Final = (
         title="Comment on a ticket",
         input_model=inputs.AddHistoryInput,
         result_model=results.CommentAdded,
+        run=TicketTools.add_ticket_history,
         render=render.comment_added,
         read_only=False,
     ),
-    ToolSpec(
-        name="get_users",
-        title="List people",
-        input_model=inputs.UsersInput,
-        result_model=results.Users,
-        render=render.users,
+    _list_tool(
+        master_lists.USERS,
+        "List people",
+        inputs.UsersInput,
+        run=TicketTools.get_users,
+        columns={"E-mail": "email", "Role": "role"},
     ),
-    ToolSpec(
-        name="get_accounts",
-        title="List accounts",
-        input_model=inputs.AccountsInput,
-        result_model=results.Accounts,
-        render=render.accounts,
+    _list_tool(master_lists.ACCOUNTS, "List accounts", "Lists accounts (customers): id and name."),
+    _list_tool(master_lists.CATEGORIES, "List categories", "Lists categories: id and name."),
+    _list_tool(
+        master_lists.CATEGORY_DETAILS,
+        "List category details",
+        inputs.CategoryDetailsInput,
+        run=TicketTools.get_category_details,
+        columns={"Category id": "category_id", "Category": "category_name"},
     ),
-    ToolSpec(
-        name="get_categories",
-        title="List categories",
-        input_model=inputs.CategoriesInput,
-        result_model=results.Categories,
-        render=render.categories,
+    _list_tool(master_lists.STATUSES, "List statuses", "Lists statuses in their order: id and name."),
+    _list_tool(
+        master_lists.REQUEST_CHANNELS,
+        "List request channels",
+        "Lists the ways in which requests come in: id and name.",
     ),
-    ToolSpec(
-        name="get_category_details",
-        title="List category details",
-        input_model=inputs.CategoryDetailsInput,
-        result_model=results.CategoryDetails,
-        render=render.category_details,
-    ),
-    ToolSpec(
-        name="get_statuses",
-        title="List statuses",
-        input_model=inputs.StatusesInput,
-        result_model=results.Statuses,
-        render=render.statuses,
-    ),
-    ToolSpec(
-        name="get_request_channels",
-        title="List request channels",
-        input_model=inputs.RequestChannelsInput,
-        result_model=results.RequestChannels,
-        render=render.request_channels,
-    ),
-    ToolSpec(
-        name="get_response_categories",
-        title="List response categories",
-        input_model=inputs.ResponseCategoriesInput,
-        result_model=results.ResponseCategories,
-        render=render.response_categories,
+    _list_tool(
+        master_lists.RESPONSE_CATEGORIES,
+        "List response categories",
+        "Lists kinds of responses: id, name, parent category.",
+        columns={"Parent category": "parent_category"},
     ),
 )

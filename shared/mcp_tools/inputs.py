@@ -18,6 +18,7 @@ from pydantic import (
     Field,
     ModelWrapValidatorHandler,
     PrivateAttr,
+    create_model,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
@@ -284,27 +285,12 @@ class UsersInput(ToolInput):
     role: Annotated[Text, Field(max_length=50)] | None = Field(None, description="Only this role.")
 
 
-class AccountsInput(ToolInput):
-    """Lists accounts (customers): id and name."""
-
-
-class CategoriesInput(ToolInput):
-    """Lists categories: id and name."""
-
-
-class StatusesInput(ToolInput):
-    """Lists statuses in their order: id and name."""
-
-
-class RequestChannelsInput(ToolInput):
-    """Lists the ways in which requests come in: id and name."""
-
-
-class ResponseCategoriesInput(ToolInput):
-    """Lists kinds of responses: id, name, parent category."""
-
-
 class CategoryDetailsInput(ToolInput):
     """Lists category details with the category that each belongs to."""
 
     category_id: Id | None = Field(None, description="Only of this category.")
+
+
+def no_arguments(description: str) -> type[ToolInput]:
+    """Return the input of a tool without arguments; `description` is the tool's."""
+    return create_model("NoArguments", __base__=ToolInput, __doc__=description)

@@ -4,27 +4,13 @@ Text of tickets is data: short text is escaped into its place, longer text stand
 the ids that the next call needs. What is absent takes no line.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from shared.errors import Effect, TicketServerError
 from shared.markdown import block, clean, inline, table
 from shared.tickets.models import Attachment, HistoryEntry, MasterItem, Ticket
-from shared.tickets.results import (
-    Accounts,
-    Categories,
-    CategoryDetails,
-    CommentAdded,
-    MasterPage,
-    RequestChannels,
-    ResponseCategories,
-    Statuses,
-    TicketCreated,
-    TicketDetail,
-    TicketPage,
-    TicketUpdated,
-    Users,
-)
+from shared.tickets.results import CommentAdded, MasterPage, TicketCreated, TicketDetail, TicketPage, TicketUpdated
 
 EFFECTS: Final = {
     Effect.NOTHING_CHANGED: "Nothing was changed.",
@@ -147,53 +133,13 @@ def _recorded(user: MasterItem) -> str:
     return f"Recorded as {_named(user.name, user.id)}."
 
 
-def users(page: Users) -> str:
-    """Render people."""
-    rows = [(one.id, one.name, one.email, one.role) for one in page.users]
-    return _master(page, ("Id", "Name", "E-mail", "Role"), rows)
-
-
-def accounts(page: Accounts) -> str:
-    """Render customers."""
-    return _items(page, page.accounts)
-
-
-def categories(page: Categories) -> str:
-    """Render categories."""
-    return _items(page, page.categories)
-
-
-def category_details(page: CategoryDetails) -> str:
-    """Render category details with their categories."""
-    rows = [(one.id, one.name, one.category_id, one.category_name) for one in page.category_details]
-    return _master(page, ("Id", "Name", "Category id", "Category"), rows)
-
-
-def statuses(page: Statuses) -> str:
-    """Render statuses."""
-    return _items(page, page.statuses)
-
-
-def request_channels(page: RequestChannels) -> str:
-    """Render the ways in which requests come in."""
-    return _items(page, page.request_channels)
-
-
-def response_categories(page: ResponseCategories) -> str:
-    """Render kinds of responses."""
-    rows = [(one.id, one.name, one.parent_category) for one in page.response_categories]
-    return _master(page, ("Id", "Name", "Parent category"), rows)
-
-
-def _items(page: MasterPage, items: Sequence[MasterItem]) -> str:
-    return _master(page, ("Id", "Name"), [(one.id, one.name) for one in items])
-
-
-def _master(page: MasterPage, head: Sequence[str], rows: Sequence[Sequence[str | None]]) -> str:
-    if not rows:
+def master_page(page: MasterPage, *, columns: Mapping[str, str]) -> str:
+    """Render a list of master data: id, name, and `columns` (heading to attribute of an item)."""
+    if not page.items:
         return _document("There are none.", notes=page.notes)
-    cut = f"The first {len(rows)} of {page.total}." if page.total > len(rows) else ""
-    return _document(cut, table(head, rows), notes=page.notes)
+    cut = f"The first {len(page.items)} of {page.total}." if page.total > len(page.items) else ""
+    rows = [(one.id, one.name, *(getattr(one, field) for field in columns.values())) for one in page.items]
+    return _document(cut, table(("Id", "Name", *columns), rows), notes=page.notes)
 
 
 def _section(heading: str, body: str) -> str:

@@ -35,7 +35,7 @@ class TicketTool(Tool):
     def of(cls, spec: ToolSpec, desks: Desks, books: Books) -> "TicketTool":
         """Return the tool that `spec` describes, over the tools that `desks` lend; `books` take its calls down."""
         tool = cls(
-            fn=getattr(TicketTools, spec.name),
+            fn=spec.run,
             name=spec.name,
             title=spec.title,
             description=spec.description,
@@ -82,8 +82,8 @@ class TicketTool(Tool):
         given, problems = read_arguments(self._spec.input_model, arguments)
         if given is None:
             raise InvalidInputError.of([*problems, *await tools.further_problems(self.name, arguments, call, problems)])
-        method = getattr(tools, self.name)
-        result = await (method(given) if self._spec.read_only else method(given, call))
+        run = self._spec.run
+        result = await (run(tools, given) if self._spec.read_only else run(tools, given, call))
         return CallToolResult(
             content=[TextContent(text=self._spec.render(result))], structured_content=result.structured()
         )

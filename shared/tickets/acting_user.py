@@ -12,6 +12,7 @@ from typing import Final
 from shared.errors import InvalidInputError, Problem, UnknownTicketUserError
 from shared.identity import InsufficientScopeError, Principal, Scope
 from shared.tickets.master_data import MasterData
+from shared.tickets.master_lists import USERS
 from shared.tickets.models import MasterItem, User
 
 _LINK: Final = "an administrator can link your account to one (python -m auth membership set … --ticket-user ID)"
@@ -92,9 +93,9 @@ async def _stands_for(master: MasterData, principal: Principal | None) -> Master
 async def _only(master: MasterData, fits: Callable[[User], bool]) -> User | None:
     """Return the one user that fits; who is missing from a kept list may have been added just now."""
     lists = await master.lists()
-    found = [user for user in lists.users if fits(user)]
+    found = [user for user in lists[USERS] if fits(user)]
     if not found:
-        found = [user for user in (await master.lists(newer_than=lists)).users if fits(user)]
+        found = [user for user in (await master.lists(newer_than=lists))[USERS] if fits(user)]
     return found[0] if len(found) == 1 else None
 
 

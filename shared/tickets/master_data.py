@@ -5,39 +5,27 @@ added it just now. However many callers miss at once, one fetch at a time runs.
 """
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 import anyio
 
 from shared.api_client import APIClient
 from shared.concurrency import together
-from shared.tickets.models import CategoryDetail, MasterItem, ResponseCategory, User, parse_many
+from shared.tickets.master_lists import MASTER_LISTS, ItemT, MasterList
+from shared.tickets.models import parse_many
 
 KEEP_S: Final = 60.0
-_LISTS: Final = (
-    "users",
-    "accounts",
-    "categories",
-    "category-details",
-    "statuses",
-    "request-channels",
-    "response-categories",
-)
 
 
-@dataclass(frozen=True, slots=True)
 class MasterLists:
     """All lists, as they were at one moment."""
 
-    users: tuple[User, ...]
-    accounts: tuple[MasterItem, ...]
-    categories: tuple[MasterItem, ...]
-    category_details: tuple[CategoryDetail, ...]
-    statuses: tuple[MasterItem, ...]
-    request_channels: tuple[MasterItem, ...]
-    response_categories: tuple[ResponseCategory, ...]
+    def __init__(self, items: Mapping[MasterList[Any], tuple[Any, ...]]) -> None:
+        self._items = items
+
+    def __getitem__(self, one: MasterList[ItemT]) -> tuple[ItemT, ...]:
+        return self._items[one]
 
 
 class MasterData:
@@ -66,14 +54,7 @@ class MasterData:
             return self._lists
 
     async def _fetch(self) -> MasterLists:
-        answers = await together(*(self._api.get(f"/tickets/master/{name}") for name in _LISTS))
-        users, accounts, categories, details, statuses, channels, responses = answers
+        answers = await together(*(self._api.get(one.path) for one in MASTER_LISTS))
         return MasterLists(
-            users=parse_many(User, users),
-            accounts=parse_many(MasterItem, accounts),
-            categories=parse_many(MasterItem, categories),
-            category_details=parse_many(CategoryDetail, details),
-            statuses=parse_many(MasterItem, statuses),
-            request_channels=parse_many(MasterItem, channels),
-            response_categories=parse_many(ResponseCategory, responses),
+            {one: parse_many(one.item, answer) for one, answer in zip(MASTER_LISTS, answers, strict=True)}
         )

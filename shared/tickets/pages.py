@@ -15,6 +15,7 @@ import anyio
 
 from shared.api_client import APIClient
 from shared.errors import InvalidInputError
+from shared.lru import LRUCache
 from shared.tickets.completion_order import CompletionOrder
 from shared.tickets.models import TicketRow, parse_many
 from shared.tickets.sorting import Page, Row, in_order
@@ -49,7 +50,7 @@ class TicketWindows:
         self._api = api
         self._clock = clock
         self._fetching = anyio.Lock()
-        self._windows: dict[tuple[tuple[str, Any], ...], Window] = {}
+        self._windows: LRUCache[tuple[tuple[str, Any], ...], Window] = LRUCache(MOST_WINDOWS)
 
     def forget(self) -> None:
         """Fetch anew next time, because something was written."""
@@ -93,15 +94,12 @@ class TicketWindows:
             return None
 
     def _keep(self, key: tuple[tuple[str, Any], ...], window: Window) -> None:
-        self._windows.pop(key, None)
-        while len(self._windows) >= MOST_WINDOWS:
-            del self._windows[next(iter(self._windows))]
-        self._windows[key] = window
+        self._windows.put(key, window)
         asyncio.get_running_loop().call_later(KEEP_S, self._drop, key, window)  # else idle tenants keep megabytes
 
     def _drop(self, key: tuple[tuple[str, Any], ...], window: Window) -> None:
         if self._windows.get(key) is window:
-            del self._windows[key]
+            self._windows.discard(key)
 
     async def _fetch(self, query: Mapping[str, Any]) -> Window:
         asked_at = self._clock()

@@ -11,8 +11,10 @@ from typing import Any, Final
 
 from shared.errors import InvalidInputError, Problem
 from shared.markdown import one_line
+from shared.tickets import master_lists
 from shared.tickets.changes import FIELDS
 from shared.tickets.master_data import MasterData, MasterLists
+from shared.tickets.master_lists import MasterList
 from shared.tickets.models import CategoryDetail, MasterItem, Ticket
 from shared.tickets.results import CUT_MARK
 
@@ -23,17 +25,17 @@ _CUT: Final = (
 )
 
 # fmt: off
-REFERENCES: Final = MappingProxyType({  # argument: list of MasterLists, tool that shows all of it
-    "requestorId":        ("users", "get_users"),
-    "personInChargeId":   ("users", "get_users"),
-    "updatedById":        ("users", "get_users"),
-    "userId":             ("users", "get_users"),
-    "accountId":          ("accounts", "get_accounts"),
-    "categoryId":         ("categories", "get_categories"),
-    "categoryDetailId":   ("category_details", "get_category_details"),
-    "statusId":           ("statuses", "get_statuses"),
-    "requestChannelId":   ("request_channels", "get_request_channels"),
-    "responseCategoryId": ("response_categories", "get_response_categories"),
+REFERENCES: Final[Mapping[str, MasterList[Any]]] = MappingProxyType({  # resolved in this order: a category, its detail
+    "requestorId":        master_lists.USERS,
+    "personInChargeId":   master_lists.USERS,
+    "updatedById":        master_lists.USERS,
+    "userId":             master_lists.USERS,
+    "accountId":          master_lists.ACCOUNTS,
+    "categoryId":         master_lists.CATEGORIES,
+    "categoryDetailId":   master_lists.CATEGORY_DETAILS,
+    "statusId":           master_lists.STATUSES,
+    "requestChannelId":   master_lists.REQUEST_CHANNELS,
+    "responseCategoryId": master_lists.RESPONSE_CATEGORIES,
 })
 # fmt: on
 
@@ -102,19 +104,18 @@ def _stored(ticket: Ticket | None, name: str) -> str:
 
 def _check(lists: MasterLists, values: Mapping[str, Any], ticket: Ticket | None) -> Checked:
     checked = Checked(dict(values))
-    for name, (source, tool) in REFERENCES.items():  # in this order: the category is known before its detail
+    for name, source in REFERENCES.items():
         if name in values:
-            _resolve(checked, name, _choices(lists, source, checked.values), tool)
+            _resolve(checked, name, _choices(lists, source, checked.values), source.tool)
     _check_pair(checked, lists, ticket)
     return checked
 
 
-def _choices(lists: MasterLists, source: str, values: Mapping[str, Any]) -> Sequence[MasterItem]:
+def _choices(lists: MasterLists, source: MasterList[Any], values: Mapping[str, Any]) -> Sequence[MasterItem]:
     """Return what a reference may name; details of the given category come first."""
-    items: Sequence[MasterItem] = getattr(lists, source)
-    if source != "category_details" or "categoryId" not in values:
-        return items
-    return sorted(lists.category_details, key=lambda detail: detail.category_id != values["categoryId"])
+    if source != master_lists.CATEGORY_DETAILS or "categoryId" not in values:
+        return lists[source]
+    return sorted(lists[master_lists.CATEGORY_DETAILS], key=lambda detail: detail.category_id != values["categoryId"])
 
 
 def _resolve(checked: Checked, name: str, choices: Sequence[MasterItem], tool: str) -> None:
@@ -143,11 +144,11 @@ def _check_pair(checked: Checked, lists: MasterLists, ticket: Ticket | None) -> 
         return
     category = values.get("categoryId", ticket.category_id if ticket else None)
     detail = values.get("categoryDetailId", ticket.category_detail_id if ticket else None)
-    fitting = [item for item in lists.category_details if item.category_id == category]
+    fitting = [item for item in lists[master_lists.CATEGORY_DETAILS] if item.category_id == category]
     if category is None or detail is None or any(item.id == detail for item in fitting):
         return
     text = f"{detail} does not belong to category {category}; give a categoryId and a categoryDetailId that fit"
-    checked.problems.append(Problem("categoryDetailId", text, labels(fitting, "get_category_details")))
+    checked.problems.append(Problem("categoryDetailId", text, labels(fitting, master_lists.CATEGORY_DETAILS.tool)))
 
 
 def labels(items: Sequence[MasterItem], tool: str) -> tuple[str, ...]:

@@ -6,20 +6,15 @@ was resolved to an id, an attachment that was not stored.
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, Final
 
+from pydantic import Field, create_model
+from pydantic.alias_generators import to_camel
+
 from shared.markdown import one_line
-from shared.tickets.models import (
-    CategoryDetail,
-    HistoryEntry,
-    MasterItem,
-    ResponseCategory,
-    Shape,
-    ShapeT,
-    Ticket,
-    TicketRow,
-    User,
-)
+from shared.tickets.master_lists import ItemT, MasterList
+from shared.tickets.models import HistoryEntry, MasterItem, Shape, ShapeT, Ticket, TicketRow
 
 MAX_TEXT: Final = 12_000
 """Characters of one text of a ticket that a result carries; more than the 10,000 people paste."""
@@ -114,51 +109,23 @@ class CommentAdded(Result):
 
 
 class MasterPage(Result):
-    """A list of master data, cut after `MAX_MASTER` items."""
+    """A list of master data, cut after `MAX_MASTER` items; on the wire, `items` has the name of the list."""
 
     total: int
+    items: tuple[MasterItem, ...]
 
 
-class Users(MasterPage):
-    """People."""
-
-    users: tuple[User, ...]
-
-
-class Accounts(MasterPage):
-    """Customers."""
-
-    accounts: tuple[MasterItem, ...]
+@cache
+def page_model(source: MasterList[Any]) -> type[MasterPage]:
+    """Return the result of the tool that shows `source`."""
+    items: Any = (tuple[source.item, ...], Field(alias=to_camel(source.name)))  # type: ignore[name-defined]
+    return create_model(f"{source.name}_page", __base__=MasterPage, items=items)
 
 
-class Categories(MasterPage):
-    """Categories."""
-
-    categories: tuple[MasterItem, ...]
-
-
-class CategoryDetails(MasterPage):
-    """Details of categories."""
-
-    category_details: tuple[CategoryDetail, ...]
-
-
-class Statuses(MasterPage):
-    """Statuses."""
-
-    statuses: tuple[MasterItem, ...]
-
-
-class RequestChannels(MasterPage):
-    """Ways in which requests come in."""
-
-    request_channels: tuple[MasterItem, ...]
-
-
-class ResponseCategories(MasterPage):
-    """Kinds of answers."""
-
-    response_categories: tuple[ResponseCategory, ...]
+def master_page(source: MasterList[ItemT], items: Sequence[ItemT], notes: Sequence[str] = ()) -> MasterPage:
+    """Return the first `items` of `source` with their texts cut."""
+    shown = tuple(shortened(one, MAX_CELL) for one in items[:MAX_MASTER])
+    return page_model(source)(items=shown, total=len(items), notes=tuple(notes))
 
 
 def cut(text: str, limit: int) -> str:
@@ -170,11 +137,6 @@ def shortened(shape: ShapeT, limit: int) -> ShapeT:
     """Return `shape` with every text of its own cut, honestly, after `limit` characters."""
     cuts = {name: cut(value, limit) for name, value in shape if isinstance(value, str) and len(value) > limit}
     return shape.model_copy(update=cuts) if cuts else shape
-
-
-def shortened_items(items: Sequence[ShapeT]) -> tuple[ShapeT, ...]:
-    """Return the first items of a master list, with their texts cut."""
-    return tuple(shortened(one, MAX_CELL) for one in items[:MAX_MASTER])
 
 
 def shortened_row(row: TicketRow) -> TicketRow:

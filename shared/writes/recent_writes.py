@@ -7,13 +7,13 @@ both pass tests/transport/sessions/valkey/test_recent_writes.py.
 """
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, Protocol
 
 from shared.identity import PrincipalKey
+from shared.lru import LRUCache
 
 KEY_S: Final = 24 * 3600.0
 """Seconds for which a write is known by its idempotency key."""
@@ -123,7 +123,7 @@ class MemoryRecentWrites:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._owners: OrderedDict[PrincipalKey, dict[str, _Kept]] = OrderedDict()
+        self._owners: LRUCache[PrincipalKey, dict[str, _Kept]] = LRUCache(MAX_OWNERS)
 
     async def claim(self, write: Write, token: str) -> Earlier | None:
         """See `RecentWrites`."""
@@ -160,12 +160,10 @@ class MemoryRecentWrites:
         now = self._clock()
         kept = {
             token: one
-            for token, one in self._owners.pop(owner, {}).items()
+            for token, one in (self._owners.get(owner) or {}).items()
             if max(one.at + one.write.life_s, one.until) > now
         }
-        self._owners[owner] = kept
-        while len(self._owners) > MAX_OWNERS:
-            self._owners.popitem(last=False)
+        self._owners.put(owner, kept)
         return kept
 
     def _keep(self, kept: dict[str, _Kept], token: str, one: _Kept) -> None:

@@ -94,7 +94,7 @@ async def test_events_of_an_outage_are_stored_after_it(
     assert trail.lost == 0
 
 
-@kills("auth/stored_audit.py", "await wait_for(waiting.written, RECORD_S)", "await waiting.written.wait()")
+@kills("auth/stored_audit.py", "await wait_for_event(waiting.written, RECORD_S)", "await waiting.written.wait()")
 async def test_a_store_that_hangs_keeps_nobody_for_longer_than_a_second(
     sqlite_store: IdentityStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

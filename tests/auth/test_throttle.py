@@ -143,7 +143,7 @@ async def test_a_right_key_is_known_for_an_hour(provider: GuardedAuthProvider, c
     assert await status_of(provider, SHARED_KEY) == 429
 
 
-@kills("shared/failed_attempts.py", "self._right.forget(mark)", "pass")
+@kills("shared/failed_attempts.py", "self._right.discard(mark)", "pass")
 async def test_a_key_that_was_right_and_is_revoked_is_refused_and_then_a_guess(
     provider: GuardedAuthProvider, store: IdentityStore, key: NewKey, clock: Clock
 ) -> None:

@@ -50,8 +50,8 @@ async def outcome(
 
 
 async def test_attempts_are_counted_for_a_bounded_number_of_networks(attempts: FailedAttempts) -> None:
-    assert (AT_ONCE, REFILL_S, attempts._buckets._most) == (10, 6.0, MOST_NETWORKS)
-    attempts._buckets._most = 2
+    assert (AT_ONCE, REFILL_S, attempts._buckets.max_entries) == (10, 6.0, MOST_NETWORKS)
+    attempts._buckets.max_entries = 2
     for network in ("198.51.100.1", "198.51.100.2", "198.51.100.3"):
         await outcome(attempts, "x", network, error=WrongKeyError)
 

@@ -15,14 +15,10 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, Tool
 from structlog.testing import capture_logs
 
-from shared.mcp_tools import inputs
 from shared.mcp_tools.catalog import TOOLS
 from shared.mcp_tools.overview import OVERVIEW
 from shared.mcp_tools.tenant_tools import OneDesk
 from shared.server import build_server
-from shared.tickets import results
-from shared.tickets.acting_user import Call
-from shared.tools import TicketTools
 from tests.kills import kills
 from tests.shared.given import TICKET, World, hangs, text_of, world
 
@@ -208,19 +204,19 @@ async def test_the_overview_is_a_markdown_resource_that_names_every_tool(here: W
     assert all(spec.name in OVERVIEW for spec in TOOLS)
 
 
-class Broken(TicketTools):
-    """Tools with a bug."""
+@pytest.fixture
+def bug(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every tool fails as no error of this server does."""
 
-    async def get_statuses(self, _: inputs.StatusesInput) -> results.Statuses:
+    async def fails(*_: object, **__: object) -> object:
         raise KeyError("secret-in-exception")
 
-    async def create_ticket(self, new: inputs.CreateTicketInput, call: Call) -> results.TicketCreated:
-        raise ZeroDivisionError("secret-in-exception")
+    monkeypatch.setattr(here.api, "get", fails)
 
 
 @kills("shared/mcp_tools/tool.py", "outcome, result = TicketServerError.kind, _failed(self._fault())", "raise")
+@pytest.mark.usefixtures("bug")
 async def test_a_fault_of_ours_is_logged_with_its_stack_and_never_told(here: World) -> None:
-    here.tools = Broken(here.api)
     with capture_logs() as logs:
         text, error = await here.refused("get_statuses")
 
@@ -233,9 +229,8 @@ async def test_a_fault_of_ours_is_logged_with_its_stack_and_never_told(here: Wor
 
 
 @kills("shared/mcp_tools/tool.py", "        if not self._spec.read_only:", "        if False:")
+@pytest.mark.usefixtures("bug")
 async def test_a_fault_of_ours_in_a_write_may_have_changed_something(here: World) -> None:
-    here.tools = Broken(here.api)
-
     text, error = await here.refused("create_ticket", **TICKET)
 
     assert "It may have been changed" in text

@@ -169,7 +169,7 @@ async def test_buckets_in_memory_are_bounded(monkeypatch: pytest.MonkeyPatch) ->
     for bucket in "abca":
         await buckets.spend([charge(bucket)])
     await buckets.spend([charge("d")])
-    assert sorted(buckets._full_at) == ["a", "c", "d"]
+    assert [bucket for bucket in "abcd" if buckets._full_at.get(bucket)] == ["a", "c", "d"]
 
 
 async def test_instances_share_buckets_and_go_on_alone_without_valkey(broker_url: str) -> None:

@@ -8,7 +8,7 @@ from mcp_types import JSONRPCRequest
 
 from shared.errors import Effect
 from shared.identity import InsufficientScopeError, Principal, PrincipalKey, Scope
-from shared.lru import Recent
+from shared.lru import LRUCache
 from transport import jsonrpc
 from transport.dispatch.context import Caller
 from transport.dispatch.refusal_audit import RefusalTrail
@@ -61,7 +61,7 @@ class AccessPolicy:
         trail: RefusalTrail | None = None,
     ) -> None:
         self._rates = rates
-        self._costs: Recent[PrincipalKey, _Costs] = Recent(KEPT_PRINCIPALS)
+        self._costs: LRUCache[PrincipalKey, _Costs] = LRUCache(KEPT_PRINCIPALS)
         self._http_buckets = MemoryBuckets()
         self._required_scope = required_scope
         self._trail = trail if trail is not None else RefusalTrail()

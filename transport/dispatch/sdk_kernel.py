@@ -8,7 +8,6 @@ Two eras share a session's wire, decided per message: a request that carries the
 own; everything else by the session's handshake-era runner, which can be rebuilt from the session's record at any time.
 """
 
-from collections import OrderedDict
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -50,6 +49,7 @@ from mcp_types import (
 from mcp_types.version import LATEST_MODERN_VERSION
 from starlette.datastructures import Headers
 
+from shared.lru import LRUCache
 from shared.telemetry import get_logger
 from transport import jsonrpc
 from transport.dispatch.context import Address, BackChannel, Caller, Channel, Exchange, Outlet
@@ -103,7 +103,7 @@ class Kernel:
     def __init__(self, server: "MCPServer[Any] | Server[Any]", channel: BackChannel) -> None:
         self._server = lowlevel(server)
         self._channel = channel
-        self._runners: OrderedDict[str, tuple[_State, ServerRunner[Any]]] = OrderedDict()
+        self._runners: LRUCache[str, tuple[_State, ServerRunner[Any]]] = LRUCache(KEPT_RUNNERS)
         self._tools: dict[str, Mapping[str, Any]] = {}
         self._mirrored: dict[str, Mapping[str, Any]] = {}
         """Input schemas of the tools that have arguments which clients repeat in headers."""
@@ -207,7 +207,7 @@ class Kernel:
 
     def forget(self, session: str) -> None:
         """Drop what is kept of a session; its record is enough to go on."""
-        self._runners.pop(session, None)
+        self._runners.discard(session)
 
     def end_subscriptions(self) -> None:
         """End `subscriptions/listen` streams with their result, as 2026-07-28 asks of a graceful end."""
@@ -229,7 +229,7 @@ class Kernel:
             raise
         session.version, session.client_params = runner.connection.protocol_version, params
         session.initialized = False
-        self._runners[session.id] = (_state(session), runner)
+        self._runners.put(session.id, (_state(session), runner))
         return result
 
     async def _serve_modern(
@@ -250,7 +250,7 @@ class Kernel:
 
     def _runner(self, session: SessionRecord) -> ServerRunner[Any]:
         """Return the session's runner, rebuilt from its record when it is not kept here or has fallen behind."""
-        state, runner = self._runners.get(session.id, (None, None))
+        state, runner = self._runners.get(session.id) or (None, None)
         if runner is None or state != _state(session):
             connection = Connection.for_loop(
                 self._outlet(session), session_id=session.id, protocol_version_hint=session.version
@@ -260,12 +260,9 @@ class Kernel:
             if session.initialized:
                 connection.initialized.set()
             runner = ServerRunner(self._server, connection, self._state)
-            self._runners[session.id] = (_state(session), runner)
-            if len(self._runners) > KEPT_RUNNERS:
-                self._runners.popitem(last=False)
+            self._runners.put(session.id, (_state(session), runner))
         elif session.initialized:
             runner.connection.initialized.set()
-        self._runners.move_to_end(session.id)
         return runner
 
     def _outlet(self, session: SessionRecord) -> Outlet:

@@ -5,7 +5,6 @@ the counter there is a log line `usage` for each wire, revision and client every
 anything, and the logs of several instances add up. Nothing else of a message is looked at.
 """
 
-import asyncio
 import re
 from collections import Counter as Tally
 from collections.abc import AsyncGenerator
@@ -16,6 +15,7 @@ from mcp_types import CLIENT_INFO_META_KEY, PROTOCOL_VERSION_META_KEY, JSONRPCRe
 from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
 
 from shared.labels import OTHER, Names
+from shared.periodic import periodic_task
 from shared.telemetry import Counter, get_logger
 from transport.dispatch.sdk_kernel import is_modern
 from transport.sessions.session import SessionRecord
@@ -71,18 +71,8 @@ class Usage:
     @asynccontextmanager
     async def run(self, *, every_s: float = REPORT_S) -> AsyncGenerator[None]:
         """Report from time to time, and at the end."""
-        reporting = asyncio.create_task(self._report_again_and_again(every_s))
-        try:
+        async with periodic_task(self.report, name="report_usage", every_s=every_s, at_exit=self.report):
             yield
-        finally:
-            reporting.cancel()
-            await asyncio.wait((reporting,))
-            self.report()
-
-    async def _report_again_and_again(self, every_s: float) -> None:
-        while True:
-            await asyncio.sleep(every_s)
-            self.report()
 
 
 def _named(labels: _Labels) -> dict[str, str]:

@@ -13,6 +13,7 @@ from typing import Final
 import anyio
 
 from shared.identity import AuthProvider, Principal
+from shared.periodic import periodic_task
 from shared.telemetry import get_logger
 from transport.http.stream_slots import OpenStreams
 
@@ -42,17 +43,8 @@ class CredentialRecheck:
     @asynccontextmanager
     async def run(self) -> AsyncGenerator[None]:
         """Check until left."""
-        checking = asyncio.create_task(self._keep_checking())
-        try:
+        async with periodic_task(self.check, name="recheck_credentials", every_s=self._recheck_s):
             yield
-        finally:
-            checking.cancel()
-            await asyncio.wait((checking,))
-
-    async def _keep_checking(self) -> None:
-        while True:
-            await asyncio.sleep(self._recheck_s)
-            await self.check()
 
     async def check(self) -> None:
         """End the streams of every credential that is not valid any more."""

@@ -12,8 +12,8 @@ from typing import Final
 
 from starlette.types import Message, Receive, Scope, Send
 
+from shared.concurrency import within
 from shared.telemetry import get_logger
-from shared.waiting import within
 from transport.http import sse_format
 from transport.http.stream_slots import StreamSlot
 from transport.sessions.broker import Attachment, BrokerUnavailableError

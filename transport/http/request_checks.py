@@ -13,7 +13,7 @@ from typing import Final
 
 from starlette.requests import ClientDisconnect
 
-from shared.waiting import within
+from shared.concurrency import within
 from transport.http.errors import HTTPRefusal
 from transport.http.request_head import HTTPRequest, RequestHead
 

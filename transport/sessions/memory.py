@@ -6,10 +6,10 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-import anyio
 from mcp_types import RequestId
 
 from shared.identity import PrincipalKey
+from shared.periodic import periodic_task
 from shared.telemetry import get_logger
 from transport.rate_limit import Wait
 from transport.sessions.broker import (
@@ -59,18 +59,13 @@ class InMemoryBroker:
     async def run(self, listener: Listener) -> AsyncGenerator[None]:
         """Expire what is old now and then, until left."""
         self._listener = listener
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._keep_sweeping)
-            try:
-                yield
-            finally:
-                tasks.cancel_scope.cancel()
+        every_s = self._limits.idle_s / _SWEEPS_PER_IDLE_TIME
+        async with periodic_task(self._expire, name="expire_sessions", every_s=every_s):
+            yield
 
-    async def _keep_sweeping(self) -> None:
-        while True:
-            await anyio.sleep(self._limits.idle_s / _SWEEPS_PER_IDLE_TIME)
-            for session in self.sweep():
-                log.info("session_expired", session=session[:8])
+    def _expire(self) -> None:
+        for session in self.sweep():
+            log.info("session_expired", session=session[:8])
 
     async def open(self, record: SessionRecord, *, reconnect: bool = False) -> None:
         """Begin a session; at a cap the one that was left longest makes room, if nothing is owed to it any more.

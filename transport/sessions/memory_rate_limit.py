@@ -1,10 +1,10 @@
 """The buckets of a single instance."""
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from shared.lru import LRUCache
 from transport.rate_limit import Charge, Wait
 
 KEPT_BUCKETS: Final = 10_000
@@ -20,7 +20,7 @@ class MemoryBuckets:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._full_at: OrderedDict[str, float] = OrderedDict()
+        self._full_at: LRUCache[str, float] = LRUCache(KEPT_BUCKETS)
 
     async def spend(self, charges: Sequence[Charge]) -> Wait | None:
         """Pay all of `charges` together, or nothing."""
@@ -29,13 +29,10 @@ class MemoryBuckets:
     def take(self, charges: Sequence[Charge]) -> Wait | None:
         """Do what `spend` does, for whoever has no time to wait."""
         now = self._clock()
-        taken = [charge.rate.take(self._full_at.get(charge.bucket, now), now) for charge in charges]
+        taken = [charge.rate.take(self._full_at.get(charge.bucket) or now, now) for charge in charges]
         waits = [Wait(charge, wait) for charge, (_, wait) in zip(charges, taken, strict=True) if wait]
         if waits:
             return max(waits, key=lambda one: one.seconds)
         for charge, (full_at, _) in zip(charges, taken, strict=True):
-            self._full_at[charge.bucket] = full_at
-            self._full_at.move_to_end(charge.bucket)
-        while len(self._full_at) > KEPT_BUCKETS:
-            self._full_at.popitem(last=False)
+            self._full_at.put(charge.bucket, full_at)
         return None

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from shared.errors import Effect, InvalidInputError, NotStoredError, OutcomeUnknownError, Problem, TicketServerError
 from shared.mcp_tools import render
 from shared.tickets import results
+from shared.tickets.master_lists import USERS
 from shared.tickets.models import Attachment, ChangedField, HistoryEntry, Ticket, TicketRow, User
 from tests.kills import kills
 
@@ -115,11 +116,13 @@ def test_attachments_show_their_addresses_without_becoming_links() -> None:
 
 
 def test_a_long_master_list_says_how_much_of_it_is_shown() -> None:
-    users = results.Users(users=(User(id="user1", name="Ada | Co"),), total=500)
+    people = [User(id=f"user{number}", name="Ada | Co", role="support") for number in range(500)]
 
-    assert render.users(users).startswith("The first 1 of 500.\n\n| Id | Name | E-mail | Role |")
-    assert r"| user1 | Ada \| Co |  |  |" in render.users(users)
-    assert render.users(results.Users(users=(), total=0)) == "There are none."
+    text = render.master_page(results.master_page(USERS, people), columns={"E-mail": "email", "Role": "role"})
+    assert text.startswith("The first 200 of 500.\n\n| Id | Name | E-mail | Role |")
+    assert r"| user1 | Ada \| Co |  | support |" in text
+    assert len(text.splitlines()) == 4 + results.MAX_MASTER
+    assert render.master_page(results.master_page(USERS, []), columns={}) == "There are none."
 
 
 @pytest.mark.parametrize(

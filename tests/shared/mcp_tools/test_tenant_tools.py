@@ -83,7 +83,7 @@ async def office() -> Office:
 async def served(here: Desks, caller: Principal | None = A) -> str:
     """Make one call; return the name of the API that served it."""
     async with here.lend(caller) as tools:
-        return (await tools.get_accounts(inputs.AccountsInput())).accounts[0].name
+        return (await tools.get_users(inputs.UsersInput())).items[0].name
 
 
 @pytest.fixture(params=["one", "tenants"])

@@ -57,7 +57,7 @@ async def test_a_session_that_expired_is_forgotten_everywhere() -> None:
         await until(lambda: not since(before))
 
 
-@kills("transport/dispatch/sdk_kernel.py", "if len(self._runners) > KEPT_RUNNERS:", "if False:")
+@kills("transport/dispatch/sdk_kernel.py", "LRUCache(KEPT_RUNNERS)", "LRUCache(10**9)")
 async def test_what_the_sdk_keeps_of_a_session_is_bounded_and_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sdk_kernel, "KEPT_RUNNERS", 2)
     async with bench() as at, light_server(at.url, ME) as server:
@@ -68,7 +68,7 @@ async def test_what_the_sdk_keeps_of_a_session_is_bounded_and_made_again(monkeyp
         assert b'"text":"test"' in (await first.read_until(rb'"id":1[^\n]*\n\n'))[0]
 
 
-@kills("transport/sessions/valkey/instance.py", "if len(self._records) > KEPT_RECORDS:", "if False:")
+@kills("transport/sessions/valkey/instance.py", "LRUCache(KEPT_RECORDS)", "LRUCache(10**9)")
 async def test_records_of_sessions_that_others_may_have_are_kept_in_bounds(
     monkeypatch: pytest.MonkeyPatch, broker_url: str
 ) -> None:

@@ -2,13 +2,13 @@
 
 import asyncio
 import secrets
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 from redis.exceptions import ResponseError
 
+from shared.lru import LRUCache
 from transport.sessions.broker import BrokerUnavailableError
 from transport.sessions.memory_rate_limit import MemoryBuckets
 from transport.sessions.session import Limits, SessionRecord
@@ -59,7 +59,7 @@ class Hub:
         """Sessions whose standalone stream is held here."""
         self._posts: dict[str, dict[str, HeldStream]] = {}
         self._common = scripts.common_arguments(prefix, self.instance, limits, LEASE_S)
-        self._records: OrderedDict[str, SessionRecord] = OrderedDict()
+        self._records: LRUCache[str, SessionRecord] = LRUCache(KEPT_RECORDS)
 
     async def call(self, script: Script, *args: str | bytes | float, wait_s: float | None = None) -> Any:
         """Run a script. Raises: BrokerUnavailableError."""
@@ -137,15 +137,12 @@ class Hub:
             record = codec.decode_record(session, fields)
         else:
             codec.update_record(record, fields)
-        self._records[session] = record
-        self._records.move_to_end(session)
-        if len(self._records) > KEPT_RECORDS:
-            self._records.popitem(last=False)
+        self._records.put(session, record)
         return record
 
     def forget(self, session: str) -> None:
         """Let go of a session that ended; its streams, as far as they are here, end."""
-        self._records.pop(session, None)
+        self._records.discard(session)
         ended = [*self._posts.pop(session, {}).values()]
         if session in self.held:
             ended.append(self.held.pop(session))

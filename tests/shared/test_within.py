@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from shared.waiting import within
+from shared.concurrency import within
 
 
 async def test_what_is_done_at_once_needs_no_timer(monkeypatch: pytest.MonkeyPatch) -> None:
