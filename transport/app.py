@@ -25,16 +25,21 @@ from shared.labels import MAX_TENANTS, Names
 from shared.telemetry import Counter, get_logger
 from transport import sse, streamable_http
 from transport.base import TransportHandler
-from transport.dispatch.dispatcher import Engine
+from transport.dispatch.client_requests import BackChannel
+from transport.dispatch.dispatcher import Dispatcher, RunningCalls
+from transport.dispatch.inbox import Inbox
 from transport.dispatch.policy import AccessPolicy, RequiredScope
 from transport.dispatch.refusal_audit import RefusalTrail
+from transport.dispatch.sdk_kernel import SDKKernel
+from transport.dispatch.stateless import StatelessDispatcher
 from transport.dispatch.subscriptions import SharedBus
+from transport.dispatch.usage import Usage
 from transport.http import migration_guide
 from transport.http.credential_recheck import RECHECK_S, CredentialRecheck
 from transport.http.deprecation import GUIDE_PATH, Sunset
 from transport.http.endpoint import Edge, Endpoint, EndpointTable
+from transport.http.event_stream import OpenStreams
 from transport.http.request_checks import RequestChecks
-from transport.http.stream_slots import OpenStreams
 from transport.rate_limit import Rates
 from transport.sessions.broker import SessionBroker
 from transport.sessions.memory import InMemoryBroker
@@ -46,7 +51,7 @@ log = get_logger(__name__)
 
 LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1", "[::1]")
 LOOPBACK_ORIGINS: Final = tuple(f"http://{host}:*" for host in LOOPBACK_HOSTS)
-WIRES: Final = frozenset({sse.WIRE, streamable_http.WIRE})
+WIRES: Final = frozenset({sse.WIRE.name, streamable_http.WIRE.name})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,12 +98,12 @@ class TransportOptions:
     def __post_init__(self) -> None:
         if not self.wires or not WIRES.issuperset(self.wires):
             raise ValueError(f"wires must be some of {', '.join(sorted(WIRES))}")
-        if self.sse_sunset is not None and streamable_http.WIRE not in self.wires:
-            raise ValueError(f"an end of {sse.WIRE} needs {streamable_http.WIRE} among the wires")
+        if self.sse_sunset is not None and streamable_http.WIRE.name not in self.wires:
+            raise ValueError(f"an end of {sse.WIRE.name} needs {streamable_http.WIRE.name} among the wires")
 
     def sunset(self) -> Sunset | None:
         """Return the end of HTTP+SSE: on its day, or at once where it is not served; None when none is set."""
-        is_served = sse.WIRE in self.wires
+        is_served = sse.WIRE.name in self.wires
         if is_served and self.sse_sunset is None:
             return None
         return Sunset(day=self.sse_sunset if is_served else None, public_url=self.public_url, clock=self.clock)
@@ -140,21 +145,28 @@ class Transport:
         self._edge = Edge(checks=checks, auth_provider=auth_provider, policy=policy, tenants=tenants, counter=counter)
 
         # From a message to its response.
-        self._engine = engine = Engine(
-            server, broker, limits=limits, bus=options.bus, policy=policy, tenants=tenants, counter=counter
+        back_channel = BackChannel(broker)
+        self._usage = usage = Usage(counter)
+        self._kernel = kernel = SDKKernel(server, back_channel, usage=usage, tenants=tenants, counter=counter)
+        running = RunningCalls()
+        self._inbox = inbox = Inbox(kernel, broker, back_channel, calls=running, bus=options.bus, counter=counter)
+        self._dispatcher = dispatcher = Dispatcher(
+            kernel, broker, back_channel, inbox, policy=policy, running=running, limits=limits
         )
+        stateless = StatelessDispatcher(kernel, broker.buckets, policy=policy, running=running, limits=limits)
 
         # Streams that stay open.
-        self._streams = streams = OpenStreams(broker.streams, most=limits.max_streams_per_principal)
+        self._streams = streams = OpenStreams(most=limits.max_streams_per_principal)
         self._recheck = CredentialRecheck(streams, auth_provider, recheck_s=options.recheck_s)
 
         # The wires.
         self._sunset = sunset = options.sunset()
         self.routes: list[BaseRoute] = []
-        if sse.WIRE in options.wires or sunset is not None:
+        if sse.WIRE.name in options.wires or sunset is not None:
             connect = SSETransportHandler(
-                engine,
+                dispatcher,
                 broker,
+                back_channel,
                 streams=streams,
                 limits=limits,
                 draining=draining,
@@ -162,10 +174,18 @@ class Transport:
                 counter=counter,
             )
             self.add_route("/sse", connect, sunset=sunset)
-            self.add_route("/messages", MessageHandler(engine, broker, checks=checks, draining=draining), sunset=sunset)
-        if streamable_http.WIRE in options.wires:
+            messages = MessageHandler(dispatcher, broker, checks=checks, draining=draining)
+            self.add_route("/messages", messages, sunset=sunset)
+        if streamable_http.WIRE.name in options.wires:
             handler = StreamableHTTPTransportHandler(
-                engine, broker, checks=checks, streams=streams, limits=limits, draining=draining, counter=counter
+                dispatcher,
+                stateless,
+                broker,
+                checks=checks,
+                streams=streams,
+                limits=limits,
+                draining=draining,
+                counter=counter,
             )
             self.add_route("/mcp", handler)
             self.routes.append(Route(GUIDE_PATH, self._guide, methods=["GET"]))
@@ -190,24 +210,26 @@ class Transport:
         """Serve until left. Streams that are still open then end, calls that still run are interrupted."""
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._trail.run())
-            await stack.enter_async_context(self._engine.usage.run())
-            await stack.enter_async_context(self._broker.run(self._engine))
-            await stack.enter_async_context(self._engine.run())
+            await stack.enter_async_context(self._usage.run())
+            await stack.enter_async_context(self._broker.run(self._inbox))
+            await stack.enter_async_context(self._kernel.run())
+            await stack.enter_async_context(self._inbox.run())
+            await stack.enter_async_context(self._dispatcher.run())
             await stack.enter_async_context(self._recheck.run())
             try:
                 yield
             finally:
                 self._draining.set()
-                self._broker.wake_all()
+                self._broker.wake_streams()
 
     async def drain(self) -> None:
         """Take no new sessions, let running calls end, answer the rest; afterwards every stream ends by itself."""
         self._draining.set()
-        log.info("drain_started", **self._broker.figures())
-        self._broker.wake_all()
-        await self._engine.stop(self._options.limits.drain_s)
-        self._broker.wake_all()
-        log.info("drain_finished", **self._broker.figures())
+        log.info("drain_started", **self._broker.stats())
+        self._broker.wake_streams()
+        await self._dispatcher.stop(self._options.limits.drain_s)
+        self._broker.wake_streams()
+        log.info("drain_finished", **self._broker.stats())
 
     @property
     def limits(self) -> Limits:
@@ -218,7 +240,7 @@ class Transport:
     def wires(self) -> frozenset[str]:
         """Names of the wires that are served now."""
         is_over = self._sunset is not None and self._sunset.is_over
-        return frozenset(self._options.wires) - ({sse.WIRE} if is_over else set())
+        return frozenset(self._options.wires) - ({sse.WIRE.name} if is_over else set())
 
     @property
     def is_draining(self) -> bool:
@@ -232,7 +254,7 @@ class Transport:
 
     def figures(self) -> Mapping[str, int]:
         """Return how many `sessions`, `streams` and `log_bytes` there are."""
-        return self._broker.figures()
+        return self._broker.stats()
 
 
 def asgi_app(

@@ -7,16 +7,19 @@ here first.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from mcp_types import (
     INTERNAL_ERROR,
     INVALID_REQUEST,
     PARSE_ERROR,
+    PROTOCOL_VERSION_META_KEY,
+    JSONRPCError,
     JSONRPCMessage,
+    JSONRPCNotification,
     JSONRPCRequest,
+    JSONRPCResponse,
     RequestId,
     jsonrpc_message_adapter,
 )
@@ -37,6 +40,10 @@ MAX_NAME: Final = 200
 """Signs of an id or a method: both are kept, logged and told to other instances, and no limit of bytes counts them."""
 
 
+ClientMessage = JSONRPCNotification | JSONRPCResponse | JSONRPCError
+"""What a client sends that is no request."""
+
+
 class MalformedMessageError(TicketServerError):
     """The body is no JSON-RPC message; the text says what is wrong and what would be right."""
 
@@ -47,12 +54,14 @@ class MalformedMessageError(TicketServerError):
         self.code = code
 
 
-@dataclass(frozen=True, slots=True)
-class Inbound:
-    """One message of a POST, with a digest by which a repeat of the same request is known."""
+class Inbound(NamedTuple):
+    """One message of a POST."""
 
     message: JSONRPCMessage
     digest: bytes
+    """By which a repeat of the same request is recognised."""
+    is_modern: bool
+    """Whether it carries the envelope of 2026-07-28; `initialize` never does, whatever its parameters say."""
 
 
 def parse(body: bytes) -> tuple[list[Inbound], bool]:
@@ -96,7 +105,13 @@ def _inbound(value: object) -> Inbound:
         raise MalformedMessageError(
             'Not a JSON-RPC 2.0 message: it needs "jsonrpc": "2.0" and a "method" (or a "result" or an "error").'
         ) from None
-    return Inbound(message, sha256(encode(value)).digest())
+    return Inbound(message, sha256(encode(value)).digest(), _is_modern(value))
+
+
+def _is_modern(message: Mapping[str, Any]) -> bool:
+    params = message.get("params")
+    meta = params.get("_meta") if isinstance(params, dict) else None
+    return isinstance(meta, dict) and PROTOCOL_VERSION_META_KEY in meta and message.get("method") != "initialize"
 
 
 def _beside_arguments(message: Mapping[str, Any]) -> list[object]:

@@ -6,16 +6,20 @@ algorithm (ITU-T I.371), which is a token bucket without a clock of its own.
 """
 
 import math
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Literal, Protocol
 
 from shared.errors import TicketServerError
 from shared.identity import PrincipalKey
+from shared.lru import LRUCache
 
 _TOLERANCE_S: Final = 1e-6
 """Sums of intervals are not exact."""
+KEPT_BUCKETS: Final = 10_000
+"""Those that were used last. One that is forgotten is full again, so this has to be more than are ever empty."""
 PER_CALL: Final = 3
 """HTTP requests that clients need for a call on average, at most: its POST, coming for its answer, and the pings,
 notifications and handshakes around it."""
@@ -53,7 +57,7 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True)
-class Charge:
+class Cost:
     """One token of one bucket."""
 
     bucket: str
@@ -65,9 +69,9 @@ class Charge:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """A charge that could not be paid, and the seconds until it could."""
+    """A cost that could not be paid, and the seconds until it could."""
 
-    charge: Charge
+    cost: Cost
     seconds: float
 
 
@@ -80,13 +84,13 @@ class Rates:
     tenant_read: Rate
     tenant_write: Rate
 
-    def charges(self, owner: PrincipalKey, *, writes: bool) -> tuple[Charge, Charge]:
+    def costs(self, owner: PrincipalKey, *, writes: bool) -> tuple[Cost, Cost]:
         """Return what a request of `owner` costs."""
         if writes:
             return _pair("w", owner, "write", self.write, self.tenant_write)
         return _pair("r", owner, "read", self.read, self.tenant_read)
 
-    def comings(self, owner: PrincipalKey) -> tuple[Charge, Charge]:
+    def http_costs(self, owner: PrincipalKey) -> tuple[Cost, Cost]:
         """Return what an HTTP request of `owner` costs, whatever it carries."""
         return _pair("h", owner, "HTTP request", self._coming, self._tenant_coming)
 
@@ -101,12 +105,12 @@ class Rates:
 
 def _pair(
     kind: str, owner: PrincipalKey, what: Literal["read", "write", "HTTP request"], rate: Rate, of_tenant: Rate
-) -> tuple[Charge, Charge]:
+) -> tuple[Cost, Cost]:
     tenant, principal = owner
     # The length in front keeps every two apart, whatever signs their names have.
     return (
-        Charge(f"{kind}{len(tenant)}:{tenant}:{principal}", rate, what, False),
-        Charge(f"{kind}t:{tenant}", of_tenant, what, True),
+        Cost(f"{kind}{len(tenant)}:{tenant}:{principal}", rate, what, False),
+        Cost(f"{kind}t:{tenant}", of_tenant, what, True),
     )
 
 
@@ -122,21 +126,48 @@ class RateLimitedError(TicketServerError):
     def __init__(self, wait: Wait) -> None:
         self.retry_after_s = max(1, math.ceil(wait.seconds))
         """Whole seconds after which it would pass, if nothing else came meanwhile."""
-        self.limit = f"{'tenant' if wait.charge.is_tenants else 'principal'} {wait.charge.what}"
+        self.limit = f"{'tenant' if wait.cost.is_tenants else 'principal'} {wait.cost.what}"
         """Which limit it was, for whoever looks into it."""
-        whose = "your organisation's" if wait.charge.is_tenants else "your"
+        whose = "your organisation's" if wait.cost.is_tenants else "your"
         super().__init__(
-            f"Too many {wait.charge.what}s: {whose} limit is {wait.charge.rate.per_minute:g} a minute. "
+            f"Too many {wait.cost.what}s: {whose} limit is {wait.cost.rate.per_minute:g} a minute. "
             f"Nothing was changed; try again in {self.retry_after_s} s."
         )
 
 
 class Buckets(Protocol):
-    """Keeps buckets: `rates_memory.MemoryBuckets` those of one instance, `valkey_rates.SharedBuckets` those of many.
+    """Keeps buckets: `MemoryBuckets` those of one instance, `valkey.rate_limit.SharedBuckets` those of many.
 
     Both pass tests/transport/test_rate_limit.py.
     """
 
-    async def spend(self, charges: Sequence[Charge]) -> Wait | None:
-        """Pay all of `charges` together, or nothing: then return the longest wait. Never raises."""
+    async def consume(self, costs: Sequence[Cost]) -> Wait | None:
+        """Pay all of `costs` together, or nothing: then return the longest wait. Never raises."""
         ...
+
+
+class MemoryBuckets:
+    """Buckets in this process.
+
+    Args:
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._full_at: LRUCache[str, float] = LRUCache(KEPT_BUCKETS)
+
+    async def consume(self, costs: Sequence[Cost]) -> Wait | None:
+        """Pay all of `costs` together, or nothing."""
+        return self.take(costs)
+
+    def take(self, costs: Sequence[Cost]) -> Wait | None:
+        """Do what `consume` does, for whoever has no time to wait."""
+        now = self._clock()
+        taken = [cost.rate.take(self._full_at.get(cost.bucket) or now, now) for cost in costs]
+        waits = [Wait(cost, wait) for cost, (_, wait) in zip(costs, taken, strict=True) if wait]
+        if waits:
+            return max(waits, key=lambda one: one.seconds)
+        for cost, (full_at, _) in zip(costs, taken, strict=True):
+            self._full_at.put(cost.bucket, full_at)
+        return None

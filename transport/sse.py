@@ -7,6 +7,7 @@ Source: modelcontextprotocol.io/specification/2024-11-05/basic/transports.
 """
 
 import asyncio
+from functools import partial
 from typing import Final
 
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
@@ -14,23 +15,24 @@ from starlette.types import ASGIApp
 
 from shared.identity import Principal
 from shared.telemetry import Counter, get_logger
+from transport import jsonrpc
 from transport.base import TransportHandler
+from transport.dispatch.client_requests import BackChannel
 from transport.dispatch.context import Caller
-from transport.dispatch.dispatcher import Engine
-from transport.http import session_posts, sse_format
+from transport.dispatch.dispatcher import Dispatcher, Wire
+from transport.http import sse_format
 from transport.http.endpoint import ACCEPTED
 from transport.http.errors import DrainingError
-from transport.http.event_stream import Stream, StreamSource
-from transport.http.request_checks import RequestChecks
+from transport.http.event_stream import OpenStreams, Stream, StreamSlot, StreamSource, TooManyStreamsError
+from transport.http.request_checks import RequestChecks, check_batching
 from transport.http.request_head import HTTPRequest, RequestHead
-from transport.http.session_posts import Intake
-from transport.http.stream_slots import OpenStreams, StreamSlot, TooManyStreamsError
+from transport.http.sse_format import EventId
 from transport.sessions.broker import BrokerUnavailableError, CapReachedError, SessionBroker, SessionGoneError
-from transport.sessions.session import SESSION_ID, EventId, Limits, SessionRecord, new_session_id
+from transport.sessions.session import SESSION_ID, Limits, SessionRecord, new_session_id
 
 log = get_logger(__name__)
 
-WIRE: Final = "sse"
+WIRE: Final = Wire("sse", own_streams=False)
 
 
 class SSETransportHandler(TransportHandler):
@@ -40,8 +42,9 @@ class SSETransportHandler(TransportHandler):
 
     def __init__(
         self,
-        engine: Engine,
+        dispatcher: Dispatcher,
         broker: SessionBroker,
+        back_channel: BackChannel,
         *,
         streams: OpenStreams,
         limits: Limits,
@@ -49,8 +52,9 @@ class SSETransportHandler(TransportHandler):
         message_path: str,
         counter: Counter | None = None,
     ) -> None:
-        self._engine = engine
+        self._dispatcher = dispatcher
         self._broker = broker
+        self._back_channel = back_channel
         self._streams = streams
         self._limits = limits
         self._draining = draining
@@ -71,13 +75,13 @@ class SSETransportHandler(TransportHandler):
             if session is not None:
                 return await self._attach(connect, session)
             try:
-                await slot.acquire(is_reconnect=True)
+                slot.acquire(is_reconnect=True)
             except TooManyStreamsError:
                 return None
             return await stream.once_possible(lambda: self._reconnect(connect, stream))
 
         if self._counter is not None:
-            self._counter.count("streams_opened", wire=WIRE)
+            self._counter.count("streams_opened", wire=WIRE.name)
         return Stream(source, limits=self._limits, draining=self._draining, slot=slot)
 
     async def _open_first(self, connect: "ConnectRequest", slot: StreamSlot) -> str:
@@ -88,7 +92,7 @@ class SSETransportHandler(TransportHandler):
         """
         if self._draining.is_set():
             raise DrainingError
-        await slot.acquire()
+        slot.acquire()
         return await self._open(connect)
 
     async def _reconnect(self, connect: "ConnectRequest", stream: Stream) -> StreamSource | None:
@@ -111,7 +115,7 @@ class SSETransportHandler(TransportHandler):
         """Take over the session that `Last-Event-ID` names, if it is this principal's."""
         seen = connect.seen
         record = await self._broker.find(seen.session) if seen is not None else None
-        if seen is None or record is None or record.owner != connect.principal.key or record.wire != WIRE:
+        if seen is None or record is None or record.owner != connect.principal.key or record.wire != WIRE.name:
             return None
         return await self._attach(connect, seen.session, after=seen.number)
 
@@ -123,7 +127,7 @@ class SSETransportHandler(TransportHandler):
         async def write(message: bytes) -> None:
             await stream.write(sse_format.event(message))
 
-        session = await self._engine.channel.recognise(connect.principal.key, write)
+        session = await self._back_channel.recognise(connect.principal.key, write)
         if session is None:
             return None
         log.info("session_recognised", session=session[:8])
@@ -135,13 +139,13 @@ class SSETransportHandler(TransportHandler):
         reader = await self._broker.attach(session, after=after)
         if reader is None:
             return None
-        log.info("stream_opened", session=session[:8], wire=WIRE)
+        log.info("stream_opened", session=session[:8], wire=WIRE.name)
         endpoint = f"{connect.root_path}{self._message_path}?session_id={session}"
         return StreamSource(
             reader,
             session,
             preamble=sse_format.event(endpoint.encode(), name="endpoint"),
-            can_hand_over=lambda: self._broker.is_shared and not self._engine.is_listening(session),
+            can_hand_over=lambda: self._broker.is_shared and not self._dispatcher.is_listening(session),
         )
 
     async def _open(self, connect: "ConnectRequest") -> str:
@@ -150,12 +154,12 @@ class SSETransportHandler(TransportHandler):
         Raises:
             CapReachedError, BrokerUnavailableError.
         """
-        record = SessionRecord(id=new_session_id(), owner=connect.principal.key, wire=WIRE)
+        record = SessionRecord(id=new_session_id(), owner=connect.principal.key, wire=WIRE.name)
         if connect.is_initialized:
             record.version, record.initialized = connect.version, True
         await self._broker.open(record, reconnect=connect.is_reconnect)
         principal, again = record.owner[1], connect.is_reconnect
-        log.info("session_opened", session=record.id[:8], wire=WIRE, principal=principal, again=again)
+        log.info("session_opened", session=record.id[:8], wire=WIRE.name, principal=principal, again=again)
         return record.id
 
 
@@ -179,16 +183,15 @@ class MessageHandler(TransportHandler):
     how_to_open = "Open a new one with GET on the SSE endpoint."
 
     def __init__(
-        self, engine: Engine, broker: SessionBroker, *, checks: RequestChecks, draining: asyncio.Event
+        self, dispatcher: Dispatcher, broker: SessionBroker, *, checks: RequestChecks, draining: asyncio.Event
     ) -> None:
-        self._engine = engine
+        self._dispatcher = dispatcher
         self._broker = broker
         self._checks = checks
         self._draining = draining
-        self._intake = Intake(engine, broker, wire=WIRE)
 
     async def handle_request(self, request: HTTPRequest, auth_info: Principal) -> ASGIApp:
-        """Return 202.
+        """Return 202; a single request then runs in the task of its POST.
 
         Raises:
             SessionGoneError, DrainingError, MalformedMessageError, HTTPRefusal, RequestIdReusedError,
@@ -197,8 +200,11 @@ class MessageHandler(TransportHandler):
         session = request.head.query_session_id
         if not SESSION_ID.fullmatch(session):
             raise SessionGoneError
-        if self._draining.is_set() and not (self._broker.is_shared or self._engine.is_busy(session)):
+        if self._draining.is_set() and not (self._broker.is_shared or self._dispatcher.is_busy(session)):
             raise DrainingError  # its stream has ended: nobody would read the response
-        inbound, batch = await session_posts.read(self._checks, request)
-        await self._intake.take(session, inbound, Caller(auth_info, request.head.public), batch=batch)
-        return ACCEPTED
+        messages, is_batch = jsonrpc.parse(await self._checks.read_json_body(request))
+        if is_batch:
+            check_batching(await self._dispatcher.session(session, auth_info, WIRE))
+        caller = Caller(auth_info, request.head.public)
+        _, call = await self._dispatcher.submit(session, messages, caller, WIRE)
+        return ACCEPTED if call is None else ACCEPTED.before(partial(self._dispatcher.respond, call))

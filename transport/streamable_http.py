@@ -7,44 +7,48 @@ Source: modelcontextprotocol.io/specification/<revision>/basic/transports; SEP-1
 """
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from hashlib import sha256
 from typing import Final
 
 from mcp_types import JSONRPCRequest
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from shared.errors import TicketServerError
 from shared.identity import Principal
 from shared.telemetry import Counter, get_logger
+from transport import jsonrpc
 from transport.base import TransportHandler
 from transport.dispatch.context import Caller
-from transport.dispatch.dispatcher import Engine
-from transport.dispatch.sdk_kernel import is_modern
-from transport.http import session_posts, sse_format
-from transport.http.endpoint import Response
+from transport.dispatch.dispatcher import Dispatcher, Wire
+from transport.dispatch.stateless import StatelessDispatcher
+from transport.http.endpoint import HTTPResponse
 from transport.http.errors import DrainingError, HTTPRefusal
-from transport.http.event_stream import Stream, StreamSource
-from transport.http.request_checks import RequestChecks
+from transport.http.event_stream import OpenStreams, Stream, StreamSlot, StreamSource
+from transport.http.request_checks import RequestChecks, check_batching
 from transport.http.request_head import HTTPRequest, RequestHead
-from transport.http.session_posts import Intake
-from transport.http.stream_slots import OpenStreams, StreamSlot
+from transport.http.sse_format import EventId
 from transport.jsonrpc import Inbound
 from transport.sessions.broker import (
-    Admitted,
-    Attachment,
     BrokerUnavailableError,
+    ClaimResult,
     SessionBroker,
     SessionGoneError,
+    StreamReader,
 )
-from transport.sessions.session import SESSION_ID, EventId, Limits, SessionRecord, new_session_id
+from transport.sessions.session import (
+    RESUMES_POST_STREAMS,
+    SESSION_ID,
+    Limits,
+    SessionRecord,
+    new_session_id,
+)
 from transport.streamable_http_stateless import StatelessHandler
 
 log = get_logger(__name__)
 
-WIRE: Final = "streamable_http"
+WIRE: Final = Wire("streamable_http", own_streams=True)
 SESSION_HEADER: Final = "mcp-session-id"
 
 
@@ -56,7 +60,8 @@ class StreamableHTTPTransportHandler(TransportHandler):
 
     def __init__(
         self,
-        engine: Engine,
+        dispatcher: Dispatcher,
+        stateless: StatelessDispatcher,
         broker: SessionBroker,
         *,
         checks: RequestChecks,
@@ -65,15 +70,14 @@ class StreamableHTTPTransportHandler(TransportHandler):
         draining: asyncio.Event,
         counter: Counter | None = None,
     ) -> None:
-        self._engine = engine
+        self._dispatcher = dispatcher
         self._broker = broker
         self._streams = streams
         self._checks = checks
         self._limits = limits
         self._draining = draining
         self._counter = counter
-        self._intake = Intake(engine, broker, wire=WIRE)
-        self._stateless = StatelessHandler(engine.stateless, streams, limits=limits, wire=WIRE)
+        self._stateless = StatelessHandler(stateless, streams, limits=limits, wire=WIRE.name)
 
     async def handle_request(self, request: HTTPRequest, auth_info: Principal) -> ASGIApp:
         """Return the response."""
@@ -92,49 +96,69 @@ class StreamableHTTPTransportHandler(TransportHandler):
         head = request.head
         if not head.accepts("application/json", "text/event-stream"):
             raise HTTPRefusal(406, "accept", "Send Accept: application/json, text/event-stream.")
-        inbound, batch = await session_posts.read(self._checks, request)
+        messages, is_batch = jsonrpc.parse(await self._checks.read_json_body(request))
         caller = Caller(principal, head.public)
-        requests = [one.message for one in inbound if isinstance(one.message, JSONRPCRequest)]
-        if not is_handshake or any(is_modern(one) for one in requests):
-            return await self._stateless.respond(request, inbound, caller, batch=batch)
-        opens = any(one.method == "initialize" for one in requests)
-        if opens and batch:
+        if not is_handshake or any(one.is_modern for one in messages):
+            return await self._stateless.respond(request, messages, caller, is_batch=is_batch)
+        opens = any(isinstance(one.message, JSONRPCRequest) and one.message.method == "initialize" for one in messages)
+        if opens and is_batch:
             raise HTTPRefusal(400, "batch", "Send initialize alone, not in a batch.")
         if opens and head.session_id is None:
-            return await self._initialize(inbound, caller)
-        stream = _stream_of(requests)
-        admitted = await self._intake.take(_session_of(head), inbound, caller, batch=batch, stream=stream)
-        return self._answers(admitted, stream, principal)
+            return await self._initialize(messages, caller)
+        session = _session_of(head)
+        if is_batch:
+            check_batching(await self._dispatcher.session(session, principal, WIRE))
+        claimed, _ = await self._dispatcher.submit(session, messages, caller, WIRE)
+        return self._responses(claimed, principal)
 
-    async def _initialize(self, inbound: Sequence[Inbound], caller: Caller) -> ASGIApp:
+    async def _initialize(self, messages: Sequence[Inbound], caller: Caller) -> ASGIApp:
         session = await self._open(caller.principal)
-        stream = _stream_of([one.message for one in inbound if isinstance(one.message, JSONRPCRequest)])
-        admitted = await self._intake.take(session, inbound, caller, batch=False, stream=stream)
-        if admitted.record.version is None:
-            return _Failed(self._answers(admitted, stream, caller.principal), self._broker, session)
-        return self._answers(admitted, stream, caller.principal, {SESSION_HEADER: session})
+        try:
+            claimed, _ = await self._dispatcher.submit(session, messages, caller, WIRE)
+        except TicketServerError:
+            await self._end(session)
+            raise
+        if claimed.record.version is None:
+            return self._then_end(self._responses(claimed, caller.principal), session)
+        return self._responses(claimed, caller.principal, {SESSION_HEADER: session})
+
+    def _then_end(self, response: ASGIApp, session: str) -> ASGIApp:
+        """Return an application that ends a session after `response`: to an `initialize` that failed."""
+
+        async def respond_and_end(scope: Scope, receive: Receive, send: Send) -> None:
+            try:
+                await response(scope, receive, send)
+            finally:
+                await self._end(session)
+
+        return respond_and_end
+
+    async def _end(self, session: str) -> None:
+        """End a session that no client will use."""
+        with suppress(BrokerUnavailableError):  # then it ends by itself
+            await self._broker.end(session)
 
     async def _open(self, principal: Principal) -> str:
         if self._draining.is_set():
             raise DrainingError
-        record = SessionRecord(id=new_session_id(), owner=principal.key, wire=WIRE)
+        record = SessionRecord(id=new_session_id(), owner=principal.key, wire=WIRE.name)
         await self._broker.open(record)
-        log.info("session_opened", session=record.id[:8], wire=WIRE, principal=record.owner[1])
+        log.info("session_opened", session=record.id[:8], wire=WIRE.name, principal=record.owner[1])
         return record.id
 
-    def _answers(
-        self, admitted: Admitted, name: str, principal: Principal, headers: Mapping[str, str] | None = None
+    def _responses(
+        self, claimed: ClaimResult, principal: Principal, headers: Mapping[str, str] | None = None
     ) -> ASGIApp:
         """Return the stream of a POST, which ends when each request of it has its response; 202 where there is none."""
-        record, attachment = admitted.record, admitted.stream
-        if attachment is None:
-            return Response(202)
+        record, name = claimed.record, claimed.stream
+        if claimed.reader is None:
+            return HTTPResponse(202)
         # Clients of earlier revisions take an event without data for a broken message.
-        seen = str(EventId(record.id, admitted.after, name))
-        priming = sse_format.event(b"", event_id=seen) if record.comes_again else b""
+        is_primed = record.version in RESUMES_POST_STREAMS
+        begins_at = EventId(record.id, claimed.after, name) if is_primed else None
         with self._streams.slot(principal) as slot:
             slot.count()
-            return self._stream(self._source(attachment, record, name, preamble=priming), slot, headers)
+            return self._stream(self._source(claimed.reader, record, name, begins_at=begins_at), slot, headers)
 
     # ---- GET and DELETE
 
@@ -148,14 +172,14 @@ class StreamableHTTPTransportHandler(TransportHandler):
             raise HTTPRefusal(406, "accept", "Send Accept: text/event-stream.")
         session, seen = _session_of(head), _seen_by(head)
         with self._streams.slot(principal) as slot:
-            await slot.acquire(is_reconnect=seen is not None)
+            slot.acquire(is_reconnect=seen is not None)
             return await self._resume(session, seen, principal, slot)
 
     async def _resume(self, session: str, seen: EventId | None, principal: Principal, slot: StreamSlot) -> Stream:
         """Return the stream. Raises: HTTPRefusal, SessionGoneError, BrokerUnavailableError."""
 
         async def attach() -> StreamSource | None:
-            record = await self._intake.session(session, principal)
+            record = await self._dispatcher.session(session, principal, WIRE)
             name, after = (seen.stream, seen.number) if seen else ("", None)
             attachment = await self._broker.attach(session, stream=name, after=after)
             return self._source(attachment, record, name) if attachment is not None else None
@@ -179,10 +203,10 @@ class StreamableHTTPTransportHandler(TransportHandler):
 
     async def _delete(self, head: RequestHead, principal: Principal) -> ASGIApp:
         """End a session. Raises: SessionGoneError, BrokerUnavailableError."""
-        record = await self._intake.session(_session_of(head), principal)
+        record = await self._dispatcher.session(_session_of(head), principal, WIRE)
         await self._broker.end(record.id)
-        log.info("session_ended", session=record.id[:8], wire=WIRE)
-        return Response(204)
+        log.info("session_ended", session=record.id[:8], wire=WIRE.name)
+        return HTTPResponse(204)
 
     # ---- streams
 
@@ -193,30 +217,16 @@ class StreamableHTTPTransportHandler(TransportHandler):
         headers: Mapping[str, str] | None = None,
     ) -> Stream:
         if self._counter is not None:
-            self._counter.count("streams_opened", wire=WIRE)
+            self._counter.count("streams_opened", wire=WIRE.name)
         return Stream(source, limits=self._limits, draining=self._draining, slot=slot, headers=headers)
 
-    def _source(self, reader: Attachment, record: SessionRecord, name: str, *, preamble: bytes = b"") -> StreamSource:
+    def _source(
+        self, reader: StreamReader, record: SessionRecord, name: str, *, begins_at: EventId | None = None
+    ) -> StreamSource:
         def can_hand_over() -> bool:
-            return self._broker.is_shared and (not name or record.comes_again)
+            return self._broker.is_shared and (not name or record.version in RESUMES_POST_STREAMS)
 
-        return StreamSource(reader, record.id, name, preamble, can_hand_over)
-
-
-class _Failed:
-    """The response to an `initialize` that failed: no client will use its session."""
-
-    def __init__(self, answers: ASGIApp, broker: SessionBroker, session: str) -> None:
-        self._answers = answers
-        self._broker = broker
-        self._session = session
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await self._answers(scope, receive, send)
-        finally:
-            with suppress(BrokerUnavailableError):  # then it ends by itself
-                await self._broker.end(self._session)
+        return StreamSource(reader, record.id, name, begins_at=begins_at, can_hand_over=can_hand_over)
 
 
 def _session_of(head: RequestHead) -> str:
@@ -241,10 +251,3 @@ def _seen_by(head: RequestHead) -> EventId | None:
 def _unknown_event() -> HTTPRefusal:
     text = "There is no stream of this session to resume from that Last-Event-ID. Leave it out to open a new one."
     return HTTPRefusal(400, "unknown_event", text)
-
-
-def _stream_of(requests: Sequence[JSONRPCRequest]) -> str:
-    """Return the name of the stream of a POST. A repeat of the same POST has the same, and so takes the stream over."""
-    if not requests:
-        return ""
-    return sha256(json.dumps([one.id for one in requests]).encode()).hexdigest()[:16]

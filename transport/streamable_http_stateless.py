@@ -21,13 +21,12 @@ from shared.telemetry import get_logger
 from transport import jsonrpc
 from transport.dispatch.context import Address, Caller
 from transport.dispatch.sdk_kernel import ERROR_CODE_HTTP_STATUS, unserved_version
-from transport.dispatch.stateless import StatelessCall, StatelessDispatcher
+from transport.dispatch.stateless import StatelessDispatcher
 from transport.http import sse_format
-from transport.http.endpoint import Response
+from transport.http.endpoint import HTTPResponse
 from transport.http.errors import HTTPRefusal, http_error
-from transport.http.event_stream import EVENT_STREAM
+from transport.http.event_stream import EVENT_STREAM, OpenStreams, StreamSlot, TooManyStreamsError
 from transport.http.request_head import HTTPRequest
-from transport.http.stream_slots import OpenStreams, StreamSlot, TooManyStreamsError
 from transport.jsonrpc import Inbound
 from transport.sessions.session import Limits
 
@@ -51,7 +50,7 @@ class StatelessHandler:
         self._wire = wire
 
     async def respond(
-        self, request: HTTPRequest, messages: Sequence[Inbound], caller: Caller, *, batch: bool
+        self, request: HTTPRequest, messages: Sequence[Inbound], caller: Caller, *, is_batch: bool
     ) -> ASGIApp:
         """Return the response to one POST.
 
@@ -60,51 +59,52 @@ class StatelessHandler:
             InsufficientScopeError, RateLimitedError, TooManyStreamsError, TooBusyError: it is refused.
         """
         message = messages[0].message
-        if batch or not isinstance(message, JSONRPCRequest | JSONRPCNotification):
+        if is_batch or not isinstance(message, JSONRPCRequest | JSONRPCNotification):
             raise HTTPRefusal(400, "malformed", "Send one request or one notification.")
         if isinstance(message, JSONRPCNotification):  # the revision defines none for a server to act upon
             problem = unserved_version(request.head.protocol_version)
-            return Response(202) if problem is None else _error(None, problem)
+            return HTTPResponse(202) if problem is None else _error(None, problem)
         # Not every HTTP parser takes white space off the end of a value; the comparison is with the body.
         headers = Headers(raw=[(name, value.strip()) for name, value in request.headers.raw])
-        problem = self._dispatcher.kernel.rejection(message, headers)
+        problem = self._dispatcher.rejection(message, headers)
         if problem is not None:
             return _error(message.id, problem)
         with self._streams.slot(caller.principal) as slot:
             if message.method == "subscriptions/listen":  # the only one that is a stream for certain
-                await self._take_slot(slot, message.id)
-            call = await self._dispatcher.submit(message, caller)
-            return _Exchange(self._dispatcher, call, slot, limits=self._limits, wire=self._wire)
+                self._acquire(slot, message.id)
+            exchange = _Exchange(self._dispatcher, slot, limits=self._limits)
+            await exchange.submit(message, caller, wire=self._wire)
+            return exchange
 
     @staticmethod
-    async def _take_slot(slot: StreamSlot, request_id: RequestId) -> None:
+    def _acquire(slot: StreamSlot, request_id: RequestId) -> None:
         try:
-            await slot.acquire()
+            slot.acquire()
         except TooManyStreamsError as error:
             error.request_id = request_id
             raise
 
 
-def _error(request: RequestId | None, problem: ErrorData) -> Response:
+def _error(request: RequestId | None, problem: ErrorData) -> HTTPResponse:
     body = jsonrpc.error(request, problem.code, problem.message, problem.data)
-    return Response(ERROR_CODE_HTTP_STATUS[problem.code], body)
+    return HTTPResponse(ERROR_CODE_HTTP_STATUS[problem.code], body)
 
 
 class _Exchange:
     """One request and its response. It is also the channel of its handler."""
 
-    def __init__(
-        self, dispatcher: StatelessDispatcher, call: StatelessCall, slot: StreamSlot, *, limits: Limits, wire: str
-    ) -> None:
+    def __init__(self, dispatcher: StatelessDispatcher, slot: StreamSlot, *, limits: Limits) -> None:
         self._dispatcher = dispatcher
-        self._call = call
         self._slot = slot
         self._limits = limits
-        self._wire = wire
         self._turn = anyio.Lock()  # each writer writes the whole of what it has
         self._is_stream = False
         self._is_over = False
         self._is_cut = False
+
+    async def submit(self, request: JSONRPCRequest, caller: Caller, *, wire: str) -> None:
+        """Have it admitted; see `StatelessDispatcher.submit`."""
+        self._call = await self._dispatcher.submit(request, caller, self, wire=wire)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve it. It is cancelled when its client leaves, does not read, or may not read any more."""
@@ -126,17 +126,17 @@ class _Exchange:
                 self._limits.heartbeat_s, tasks.start_soon, self._keep_alive
             )
             try:
-                body, code = await self._dispatcher.respond(self._call, self, wire=self._wire)
+                body, code = await self._dispatcher.respond(self._call)
                 await self._finish(body, code, scope, receive)
             finally:
                 silence.cancel()
             tasks.cancel_scope.cancel()
 
-    async def tell(self, to: Address, method: str, params: Mapping[str, Any] | None) -> None:  # noqa: ARG002 - there is one place
+    async def notify(self, to: Address, method: str, params: Mapping[str, Any] | None) -> None:  # noqa: ARG002 - there is one place
         """Send a notification, which makes the response a stream."""
         await self._write(sse_format.event(jsonrpc.notification(method, params)))
 
-    async def ask(
+    async def send_request(
         self,
         to: Address,  # noqa: ARG002 - the channel's signature
         method: str,
@@ -153,7 +153,7 @@ class _Exchange:
             await self._write(sse_format.event(body), is_last=True)
         else:
             status = 200 if code is None else ERROR_CODE_HTTP_STATUS.get(code, 200)
-            await Response(status, body)(scope, receive, self._send)
+            await HTTPResponse(status, body)(scope, receive, self._send)
 
     def _cut(self) -> None:
         self._is_cut = True
@@ -167,7 +167,7 @@ class _Exchange:
         error = AuthenticationError("What this request was sent with is not valid any more. Its call was cancelled.")
         error.request_id = self._call.request.id
         status, headers, body = http_error(error)
-        await Response(status, body, headers)(scope, receive, self._send)
+        await HTTPResponse(status, body, headers)(scope, receive, self._send)
 
     async def _watch(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":

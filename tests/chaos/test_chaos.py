@@ -39,8 +39,8 @@ async def servers(database: PostgresDatabase) -> AsyncIterator[Fleet]:
         yield running
 
 
-@kills("transport/sessions/valkey/lua/finish.lua", "write_claim(session, request, claim)", "")
-@kills("transport/sessions/valkey/lua/admit.lua", "return RUNNING", "return NEW")
+@kills("transport/sessions/valkey/lua/common.lua", "call('HDEL', claims_of(session), slot)", "")
+@kills("transport/sessions/valkey/lua/claim.lua", "statuses[index] = JOINED", "statuses[index] = NEW")
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_every_promise_is_kept_while_everything_breaks(
     servers: Fleet, database: PostgresDatabase, node_modules: Path, seed: int, caplog: pytest.LogCaptureFixture

@@ -32,8 +32,9 @@ from tests.fuzz.steps import (
     Wire,
 )
 from tests.transport.serving import Bench, until
+from transport.http.sse_format import EventId
 from transport.sessions.memory import InMemoryBroker
-from transport.sessions.session import EventId, Limits
+from transport.sessions.session import Limits
 
 END_S: Final = 5.0
 """In which what ends by itself has ended."""
@@ -356,10 +357,10 @@ class Surface:
         """Whether every call that runs waits for us: at a gate, or for an answer."""
         running = waiting = 0
         for at in self._instances:
-            engine = at.transport._engine
-            running += sum(not call.listens for call in engine._running.all())
+            dispatcher = at.transport._dispatcher
+            running += sum(not call.listens for call in dispatcher._running.all())
             waiting += sum(len(gate._waiters) for gate in at.gates.open.values())
-            waiting += sum(waiter.session is not None for waiter in engine.channel._waiters.values())
+            waiting += sum(waiter.session is not None for waiter in dispatcher._back_channel._waiters.values())
         return running <= waiting
 
     def _check(self) -> None:
@@ -434,16 +435,16 @@ class Surface:
     @staticmethod
     def _recognised(at: Bench) -> int:
         """Return how many clients are asked which session they had."""
-        return sum(waiter.session is None for waiter in at.transport._engine.channel._waiters.values())
+        return sum(waiter.session is None for waiter in at.transport._dispatcher._back_channel._waiters.values())
 
     @staticmethod
     def _left_over(at: Bench) -> dict[str, int]:
         """Return what an instance still holds, without what it does not hold any more."""
-        engine = at.transport._engine
+        dispatcher = at.transport._dispatcher
         held = {
             **at.transport.figures(),
-            "running": len(engine._running.all()),
-            "waiters": len(engine.channel._waiters),
+            "running": len(dispatcher._running.all()),
+            "waiters": len(dispatcher._back_channel._waiters),
         }
         return {name: count for name, count in held.items() if count}
 

@@ -1,9 +1,10 @@
-"""What tests of brokers have in common: sessions, requests, streams, and a listener that wants to know nothing."""
+"""What tests of brokers have in common: sessions, requests, streams, and a listener that ignores everything."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from transport.sessions.broker import Admission, Attachment, Call, Note, SessionBroker
+from transport.sessions.broker import ClaimResult, InstanceMessage, SessionBroker, StreamReader
+from transport.sessions.claims import Attempt, ClaimStatus, RequestClaim
 from transport.sessions.session import SessionRecord, new_session_id
 
 ME, YOU = ("default", "me"), ("default", "you")
@@ -12,7 +13,7 @@ MakeBroker = Callable[..., Awaitable[SessionBroker]]
 
 
 class Quiet:
-    """Wants to know nothing."""
+    """Ignores everything."""
 
     def ended(self, session: str) -> None:
         pass
@@ -20,7 +21,7 @@ class Quiet:
     def dropped(self) -> None:
         pass
 
-    async def told(self, note: Note) -> None:
+    async def on_message(self, message: InstanceMessage) -> None:
         pass
 
 
@@ -30,26 +31,40 @@ async def opened(broker: SessionBroker, owner: tuple[str, str] = ME, *, reconnec
     return record
 
 
-async def admit(broker: SessionBroker, session: SessionRecord, calls: Sequence[Call]) -> list[Admission]:
-    return (await broker.admit(session.id, session.owner, session.wire, calls))[1]
+async def claimed(
+    broker: SessionBroker, session: SessionRecord, claims: Sequence[RequestClaim], *, own_stream: bool = False
+) -> ClaimResult:
+    return await broker.claim(session.id, session.owner, session.wire, claims, own_stream=own_stream)
 
 
-async def attached(broker: SessionBroker, session: str, after: int | None = None) -> Attachment:
-    attachment = await broker.attach(session, after=after)
-    assert attachment is not None
-    return attachment
+async def claim(broker: SessionBroker, session: SessionRecord, claims: Sequence[RequestClaim]) -> list[ClaimStatus]:
+    return (await claimed(broker, session, claims)).statuses
 
 
-async def texts(attachment: Attachment) -> list[bytes]:
+async def started(broker: SessionBroker, session: SessionRecord, request: RequestClaim) -> Attempt:
+    """Claim a new request whose response comes on the standalone stream."""
+    (attempt,) = (await claimed(broker, session, [request])).attempts
+    assert attempt is not None
+    return attempt
+
+
+async def attached(broker: SessionBroker, session: str, after: int | None = None) -> StreamReader:
+    reader = await broker.attach(session, after=after)
+    assert reader is not None
+    return reader
+
+
+async def texts(reader: StreamReader) -> list[bytes]:
     async with asyncio.timeout(5):
-        return [event.text() for event in await attachment.events()]
+        return [event.text() for event in await reader.events()]
 
 
-PING = Call(1, b"digest")
+PING = RequestClaim(1, b"digest")
 
 
-async def news(attachment: Attachment) -> list[bytes]:
-    """Return what comes next, however often the stream is to look around before."""
-    while not (received := await texts(attachment)):
-        pass
+async def news(reader: StreamReader, count: int = 1) -> list[bytes]:
+    """Return what comes next, at least `count` events, however often `events` returns without any."""
+    received: list[bytes] = []
+    while len(received) < count:
+        received += await texts(reader)
     return received

@@ -15,11 +15,10 @@ from shared.identity import AuthenticationError, AuthProvider, Principal, Tenant
 from shared.telemetry import TallyCounter
 from tests.transport.gated_server import Gates, gated_server
 from transport.app import LOOPBACK_ORIGINS, Transport, TransportOptions
-from transport.http.stream_slots import OpenStreams, StreamSlot
+from transport.http.event_stream import OpenStreams, StreamSlot
 from transport.sessions.broker import SessionBroker
 from transport.sessions.memory import InMemoryBroker
 from transport.sessions.session import Limits
-from transport.sessions.stream_counts import CountsHere
 
 
 async def until(done: Callable[[], object], seconds: float = 10) -> None:
@@ -64,7 +63,7 @@ class KeyPerPerson(AuthProvider):
 
 def a_slot() -> StreamSlot:
     """Return the slot of a stream that is served by hand."""
-    return OpenStreams(CountsHere(), most=100).slot(Principal("me"))
+    return OpenStreams(most=100).slot(Principal("me"))
 
 
 def application_of(transport: Transport) -> Starlette:

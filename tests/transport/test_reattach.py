@@ -38,8 +38,8 @@ async def test_a_client_gets_its_session_back_with_what_it_missed() -> None:
     assert at.gates.ran["g"] == 1
 
 
-@kills("transport/sessions/event_log.py", "or (event.kind is Kind.ANSWER and event.written_at >= written_since)", "")
-@kills("transport/sessions/valkey/lua/common.lua", "[ANSWER] = after or certain,", "[ANSWER] = after or delivered,")
+@kills("transport/sessions/event_log.py", "or (event.kind is Kind.RESPONSE and event.written_at >= written_since)", "")
+@kills("transport/sessions/valkey/lua/common.lua", "[RESPONSE] = after or certain,", "[RESPONSE] = after or delivered,")
 async def test_what_was_written_may_have_been_lost_so_answers_come_again_and_notifications_do_not() -> None:
     async with bench() as at, httpx2.AsyncClient(base_url=at.url, timeout=20) as http:
         client = SseClient(http, ME)
@@ -92,7 +92,7 @@ async def test_the_older_stream_ends_when_its_client_is_recognised_on_a_new_one(
             assert again.endpoint == client.endpoint
 
 
-@kills("transport/dispatch/context.py", "else note.owner == self.owner", "else True")
+@kills("transport/dispatch/context.py", "else message.owner == self.owner", "else True")
 @pytest.mark.parametrize("who", [YOU, None], ids=["answered by another principal", "not answered"])
 async def test_a_client_that_is_not_recognised_gets_a_new_initialized_session(
     who: dict[str, str] | None, monkeypatch: pytest.MonkeyPatch
@@ -106,7 +106,7 @@ async def test_a_client_that_is_not_recognised_gets_a_new_initialized_session(
         if who is not None:
             forged = {"jsonrpc": "2.0", "id": again.received[0]["id"], "result": {}}
             assert (await yours.post(forged)).status_code == 202
-        monkeypatch.setattr("transport.dispatch.context.RECOGNISE_S", 0.1)
+        monkeypatch.setattr("transport.dispatch.client_requests.RECOGNISE_S", 0.1)
         assert await stream not in {mine.endpoint, yours.endpoint}
 
 
@@ -118,13 +118,13 @@ async def new_session(client: SseClient) -> str:
 
 
 async def test_who_leaves_while_being_asked_gets_no_session(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("transport.dispatch.context.RECOGNISE_S", 0.2)
+    monkeypatch.setattr("transport.dispatch.client_requests.RECOGNISE_S", 0.2)
     async with bench(max_sessions_per_principal=1) as at, httpx2.AsyncClient(base_url=at.url, timeout=20) as http:
         async with http.stream("GET", "/sse", headers=ME | AGAIN) as response:
             async for line in response.aiter_lines():
                 if "ping" in line:
                     break
-        await until(lambda: not at.transport._engine.channel._waiters)
+        await until(lambda: not at.transport._dispatcher._back_channel._waiters)
         async with http.stream("GET", "/sse", headers=ME) as first:
             assert first.status_code == 200
 

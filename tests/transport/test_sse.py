@@ -13,7 +13,7 @@ import pytest
 from tests.kills import kills
 from tests.transport.serving import bench, until
 from tests.transport.sse_client import SseClient, initialize_params, open_stream, sse_session
-from transport.sessions.session import EventId
+from transport.http.sse_format import EventId
 
 pytestmark = pytest.mark.usefixtures("any_broker")
 
@@ -40,7 +40,7 @@ async def test_a_request_is_answered_once_with_its_result() -> None:
         assert [len(client.answers(n)) for n in (1, 2)] == [1, 1]
 
 
-@kills("transport/sessions/memory.py", "return Admission.RUNNING", "return Admission.NEW")
+@kills("transport/sessions/claims.py", "ClaimStatus.JOINED if _repeats", "ClaimStatus.NEW if _repeats")
 async def test_a_repeat_while_the_call_runs_shares_its_one_answer() -> None:
     async with bench() as at, sse_session(at.url, ME) as client:
         first = await client.post(call(7, "write", gate="g"))
@@ -54,30 +54,40 @@ async def test_a_repeat_while_the_call_runs_shares_its_one_answer() -> None:
         assert len(client.answers(7)) == 1
 
 
-async def test_a_repeat_after_the_answer_gets_the_answer_again_and_runs_nothing() -> None:
+async def test_an_id_is_free_again_once_its_request_was_answered() -> None:
     async with bench() as at, sse_session(at.url, ME) as client:
-        at.gates.open["g"].set()
-        await client.post(call(7, "write", gate="g"))
-        await client.answer(7)
-        await client.post(call(7, "write", gate="g"))
-        await client.until(lambda: len(client.answers(7)) == 2)
-        assert client.answers(7)[0] == client.answers(7)[1]
-        assert at.gates.ran["g"] == 1
+        for number in range(1, 4):
+            await client.post(call(1, "echo", text="the same words"))
+            await client.until(lambda wanted=number + 1: len(client.answers(1)) == wanted)  # and that of `initialize`
+        assert at.gates.ran["echo"] == 3
+        await client.post(call(1, "echo", text="other words"))
+        await client.until(lambda: len(client.answers(1)) == 5)
+        assert client.answers(1)[-1]["result"]["content"][0]["text"] == "other words"
 
 
-@kills("transport/sessions/memory.py", "if claim.digest != call.digest:", "if False:")
-async def test_the_same_id_with_another_body_is_refused_and_not_run() -> None:
+async def test_another_body_under_a_running_id_is_refused_and_not_run() -> None:
     async with bench() as at, sse_session(at.url, ME) as client:
-        at.gates.open["g"].set()
-        at.gates.open["h"].set()
         await client.post(call(7, "write", gate="g"))
-        await client.answer(7)
+        await at.gates.reached["g"].wait()
         refused = await client.post(call(7, "write", gate="h"))
         assert refused.status_code == 400
         assert refused.json()["error"]["code"] == -32600
         assert refused.json()["error"]["data"] == {"kind": "request_id_reused"}
         assert refused.json()["id"] == 7
+        at.gates.open["g"].set()
+        assert (await client.answer(7))["result"]["content"][0]["text"] == "g"
         assert at.gates.ran["h"] == 0
+
+
+async def test_the_id_of_a_cancelled_request_is_free_again() -> None:
+    async with bench() as at, sse_session(at.url, ME) as client:
+        await client.post(call(7, "write", gate="g"))
+        await at.gates.reached["g"].wait()
+        await client.post({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 7}})
+        async with asyncio.timeout(5):
+            while (await client.post(call(7, "echo", text="x"))).status_code == 400:
+                await at.gates.cancelled["g"].wait()  # its handler is still on its way out
+        assert (await client.answer(7))["result"]["content"][0]["text"] == "x"
 
 
 async def test_seven_and_its_text_are_two_requests() -> None:
@@ -188,14 +198,15 @@ async def test_a_batch_is_served_where_2025_03_26_was_negotiated() -> None:
         assert [one["result"]["content"][0]["text"] for one in answers] == ["A", "B"]
 
 
-async def test_a_batch_with_one_used_id_runs_nothing_of_it() -> None:
+async def test_a_batch_with_one_running_id_runs_nothing_of_it() -> None:
     async with bench() as at, sse_session(at.url, ME, initialize=False) as client:
         await client.initialize("2025-03-26")
-        await client.post(call("a", "echo", text="first"))
-        await client.answer("a")
+        await client.post(call("a", "read", gate="g"))
         refused = await client.post([call("b", "echo", text="B"), call("a", "echo", text="other")])
         assert refused.status_code == 400
-        assert at.gates.ran["echo"] == 1
+        at.gates.open["g"].set()
+        await client.answer("a")
+        assert at.gates.ran["echo"] == 0
 
 
 async def test_wrong_methods_are_405_with_what_is_allowed() -> None:

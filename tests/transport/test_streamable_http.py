@@ -1,11 +1,13 @@
 """Streamable HTTP with a handshake, one instance: sessions, the stream of each POST, resume, cancel, repeats."""
 
 import asyncio
+from contextlib import AsyncExitStack
+from functools import partial
 
 import pytest
 
 from tests.kills import kills
-from tests.transport.http_client import call, cancelled, http_client, number_of, opening, text_of
+from tests.transport.http_client import call, cancelled, http_client, opening, text_of
 from tests.transport.serving import bench, until
 
 pytestmark = pytest.mark.usefixtures("any_broker")
@@ -251,37 +253,66 @@ async def test_a_repeat_while_the_call_runs_takes_its_stream_over_and_runs_nothi
         assert at.gates.ran["g"] == 1
 
 
-async def test_a_repeat_after_the_answer_gets_it_once_more_and_runs_nothing() -> None:
+async def test_a_repeat_after_the_answer_runs_again() -> None:
     async with bench() as at, http_client(at.url, ME) as client:
         at.gates.open["g"].set()
-        first = await client.post(call(7, "write", gate="g"))
-        again = await client.post(call(7, "write", gate="g"))
-        assert again.received == first.received
+        for _ in range(2):
+            assert text_of((await client.post(call(7, "write", gate="g"))).answers(7)[0]) == "g"
+        assert at.gates.ran["g"] == 2
+
+
+async def test_a_reader_that_joined_a_running_post_resumes_it_by_its_own_event_id() -> None:
+    async with bench() as at, http_client(at.url, ME) as client:
+        async with client.stream(call(7, "write", gate="g")) as first:
+            await at.gates.reached["g"].wait()
+            async with client.stream(call(7, "write", gate="g")) as again:
+                await again.until(lambda: again.primed)
+                await first.end()
+        at.gates.open["g"].set()
+        for one in (first, again):
+            assert text_of((await client.get(one.primed[0])).answers(7)[0]) == "g"
         assert at.gates.ran["g"] == 1
-        assert number_of(again.ids[0]) > number_of(first.ids[0])
-        assert (await client.get(again.primed[0])).received == first.received
 
 
-@kills("transport/sessions/memory.py", "claim.stream = name", "pass")
-async def test_a_repeat_in_a_batch_gets_the_answer_on_the_stream_of_the_batch() -> None:
+async def test_a_batch_that_repeats_a_part_of_what_runs_is_refused_whole() -> None:
     async with bench() as at, http_client(at.url, ME, "2025-03-26") as client:
-        at.gates.open["g"].set()
-        await client.post(call(7, "write", gate="g"))
-        batch = await client.post([call(7, "write", gate="g"), call(8, "echo", text="new")])
-        assert {one["id"] for one in batch.received} == {7, 8}
-        assert at.gates.ran["g"] == 1
-
-
-async def test_the_same_id_with_another_body_is_refused_and_leaves_the_call_alone() -> None:
-    async with bench() as at, http_client(at.url, ME) as client:
         async with client.stream(call(7, "write", gate="g")) as answer:
             await at.gates.reached["g"].wait()
-            refused = await client.post(call(7, "write", gate="h"))
+            refused = await client.post([call(7, "write", gate="g"), call(8, "echo", text="new")])
             assert (refused.status, refused.kind, refused.received[0]["id"]) == (400, "request_id_reused", 7)
             at.gates.open["g"].set()
             await answer.end()
-        assert text_of(answer.answers(7)[0]) == "g"
-        assert at.gates.ran["h"] == 0
+        assert (at.gates.ran["g"], at.gates.ran["echo"]) == (1, 0)
+        again = await client.post([call(7, "write", gate="g"), call(8, "echo", text="new")])
+        assert {one["id"] for one in again.received} == {7, 8}
+
+
+async def test_requests_with_one_id_run_beside_each_other_and_each_is_resumed_after_a_cut() -> None:
+    async with bench() as at, http_client(at.url, ME) as client, AsyncExitStack() as stack:
+        cut = [await stack.enter_async_context(client.stream(call(1, "read", gate=gate))) for gate in "abc"]
+        for gate, answer in zip("abc", cut, strict=True):
+            await at.gates.reached[gate].wait()
+            await answer.until(partial(getattr, answer, "primed"))
+        await stack.aclose()
+        for gate in "cba":  # the first is the slowest
+            at.gates.open[gate].set()
+        rest = [await client.get(answer.primed[0]) for answer in cut]
+        assert [[text_of(one) for one in answer.received] for answer in rest] == [["a"], ["b"], ["c"]]
+        assert [at.gates.ran[gate] for gate in "abc"] == [1, 1, 1]
+
+
+async def test_a_cancellation_of_an_id_that_runs_more_than_once_is_ignored_and_counted() -> None:
+    async with bench() as at, http_client(at.url, ME) as client:
+        async with client.stream(call(1, "read", gate="a")) as a, client.stream(call(1, "read", gate="b")) as b:
+            for gate in "ab":
+                await at.gates.reached[gate].wait()
+            assert (await client.post(cancelled(1))).status == 202
+            assert at.counter.total("mcp_cancellations_ignored") == 1
+            at.gates.open["a"].set()
+            await a.end()
+            assert (await client.post(cancelled(1))).status == 202
+            await b.end()
+        assert (text_of(a.received[0]), b.received[0]["error"]["code"]) == ("a", -32800)
 
 
 # --------------------------------------------------------------------- GET and DELETE

@@ -1,6 +1,8 @@
 """Streamable HTTP on several instances that share a Valkey: any of them takes any request and any stream."""
 
 import asyncio
+from contextlib import AsyncExitStack
+from functools import partial
 
 import pytest
 
@@ -59,10 +61,42 @@ async def test_a_repeat_on_another_instance_takes_the_stream_over_and_runs_nothi
                 await first.end()
                 a.gates.open["g"].set()
                 await again.end()
-        late = await client.at(b.url).post(call("x", "write", gate="g"))
-        assert again.received == late.received
         assert text_of(again.answers("x")[0]) == "g"
         assert (a.gates.ran["g"], b.gates.ran["g"]) == (1, 0)
+
+
+async def test_requests_with_one_id_on_two_instances_are_each_resumed_on_the_other(broker_url: str) -> None:
+    async with instances(broker_url) as (a, b), http_client(a.url, ME) as client, AsyncExitStack() as stack:
+        at = {"a": a, "b": b, "c": a}
+        cut = {
+            gate: await stack.enter_async_context(client.at(one.url).stream(call(1, "read", gate=gate)))
+            for gate, one in at.items()
+        }
+        for gate, one in at.items():
+            await one.gates.reached[gate].wait()
+            await cut[gate].until(partial(getattr, cut[gate], "primed"))
+        await stack.aclose()
+        for gate in "cba":  # the first is the slowest
+            at[gate].gates.open[gate].set()
+        for gate, one in at.items():
+            elsewhere = client.at((b if one is a else a).url)
+            assert [text_of(answer) for answer in (await elsewhere.get(cut[gate].primed[0])).received] == [gate]
+
+
+async def test_a_cancellation_of_an_id_that_runs_on_two_instances_is_ignored(broker_url: str) -> None:
+    async with instances(broker_url) as (a, b), http_client(a.url, ME) as client:
+        async with (
+            client.stream(call(1, "read", gate="a")) as one,
+            client.at(b.url).stream(call(1, "read", gate="b")) as other,
+        ):
+            await a.gates.reached["a"].wait()
+            await b.gates.reached["b"].wait()
+            assert (await client.at(a.url).post(cancelled(1))).status == 202
+            assert a.counter.total("mcp_cancellations_ignored") == 1
+            a.gates.open["a"].set()
+            b.gates.open["b"].set()
+            await asyncio.gather(one.end(), other.end())
+        assert [text_of(answer.answers(1)[0]) for answer in (one, other)] == ["a", "b"]
 
 
 async def test_a_cancel_reaches_the_instance_that_runs_the_call(broker_url: str) -> None:
@@ -109,7 +143,7 @@ async def test_delete_on_another_instance_ends_streams_and_calls(broker_url: str
             assert (await client.at(at.url).post(call("y", "echo", text="x"))).status == 404
 
 
-@kills("transport/sessions/valkey/lua/admit.lua", "if its_stream ~= '' then dismiss(session, its_stream) end", "")
+@kills("transport/sessions/valkey/lua/claim.lua", "if claim.stream ~= '' then dismiss(session, claim.stream) end", "")
 async def test_another_initialize_ends_the_streams_of_earlier_calls_wherever_they_are(broker_url: str) -> None:
     async with instances(broker_url, 3) as (a, b, c), http_client(a.url, ME) as client:
         async with client.stream(call("x", "write", gate="g")) as first:

@@ -99,14 +99,6 @@ async def test_initialize_is_refused_in_a_batch_even_where_batches_are_served() 
         assert (await client.post([PING])).status == 200
 
 
-async def test_a_batch_with_one_used_id_runs_nothing_of_it() -> None:
-    async with bench() as at, http_client(at.url, ME, "2025-03-26") as client:
-        await client.call("a", "echo", text="first")
-        refused = await client.post([call("b", "echo", text="B"), call("a", "echo", text="other")])
-        assert (refused.status, refused.kind) == (400, "request_id_reused")
-        assert at.gates.ran["echo"] == 1
-
-
 async def test_a_get_that_takes_no_stream_is_406() -> None:
     async with bench() as at, http_client(at.url, ME) as client:
         assert (await client.get(accept="application/json")).status == 406

@@ -25,7 +25,8 @@ from tests.transport.test_streamable_refusals import every_way_in
 from transport.dispatch import context
 from transport.dispatch.context import Address
 from transport.rate_limit import Rate, Rates
-from transport.sessions.broker import Call, Note, SessionGoneError
+from transport.sessions.broker import InstanceMessage, SessionGoneError
+from transport.sessions.claims import RequestClaim
 from transport.sessions.valkey.broker import ValkeyBroker
 
 OURS, THEIRS = {"x-api-key": "key-me@ours"}, {"x-api-key": "key-me@theirs"}
@@ -146,7 +147,7 @@ class TestOverStreamableHttp:
             at.gates.open["g"].set()
             assert (await running).status == 200
 
-    @kills("transport/sessions/session.py", "return mine < _TIMES_WHAT_IS_FREE * (most - taken)", "return taken < most")
+    @kills("transport/sessions/session.py", " and 9 * mine < 8 * most", "")
     async def test_one_that_takes_every_exchange_leaves_some_to_the_other(self) -> None:
         async with (
             bench(max_exchanges=10) as at,
@@ -203,8 +204,9 @@ async def test_a_broker_knows_no_session_by_a_name_alone(broker_url: str) -> Non
     async with broker.run(Quiet()):
         await until(lambda: broker.is_up)
         session = await opened_by(broker, ("ours", "me"))
+        claims = [RequestClaim(1, b"digest")]
         with pytest.raises(SessionGoneError):
-            await broker.admit(session.id, ("theirs", "me"), session.wire, [Call(1, b"digest")])
+            await broker.claim(session.id, ("theirs", "me"), session.wire, claims, own_stream=False)
         await broker.end(session.id)
 
 
@@ -215,11 +217,15 @@ async def test_progress_of_the_other_on_a_question_is_not_heard() -> None:
     async def on_progress(progress: float, total: float | None, message: str | None) -> None:
         heard.append(progress)
 
-    question = asyncio.create_task(channel.ask(Address(session), "ping", None, {"on_progress": on_progress}))
+    question = asyncio.create_task(channel.send_request(Address(session), "ping", None, {"on_progress": on_progress}))
     (asked,) = await sent(stream)
     token = asked["params"]["_meta"]["progressToken"]
     foreign = ("theirs", "me")
-    await channel.pass_on(Note("progressed", UNKNOWN, foreign, token, {"progressToken": token, "progress": 1}))
-    await channel.pass_on(Note("answered", UNKNOWN, foreign, asked["id"], {"result": {"forged": True}}))
-    await channel.pass_on(Note("answered", session, ("default", "me"), asked["id"], {"result": {"ok": True}}))
+    await channel.pass_on(
+        InstanceMessage("progressed", UNKNOWN, foreign, token, {"progressToken": token, "progress": 1})
+    )
+    await channel.pass_on(InstanceMessage("answered", UNKNOWN, foreign, asked["id"], {"result": {"forged": True}}))
+    await channel.pass_on(
+        InstanceMessage("answered", session, ("default", "me"), asked["id"], {"result": {"ok": True}})
+    )
     assert (await question, heard) == ({"ok": True}, [])

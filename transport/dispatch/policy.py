@@ -12,8 +12,7 @@ from shared.lru import LRUCache
 from transport import jsonrpc
 from transport.dispatch.context import Caller
 from transport.dispatch.refusal_audit import RefusalTrail
-from transport.rate_limit import Charge, RateLimitedError, Rates, Wait
-from transport.sessions.memory_rate_limit import MemoryBuckets
+from transport.rate_limit import Cost, MemoryBuckets, RateLimitedError, Rates, Wait
 
 RequiredScope = Callable[[str, Mapping[str, Any] | None], Scope | None]
 """Tells from the method and the parameters of a request, which may be malformed, which scope it needs."""
@@ -28,9 +27,9 @@ _MAX_NAME: Final = 100
 class _Costs(NamedTuple):
     """What one principal pays for each sort of request."""
 
-    http: tuple[Charge, ...]
-    read: tuple[Charge, ...]
-    write: tuple[Charge, ...]
+    http: tuple[Cost, ...]
+    read: tuple[Cost, ...]
+    write: tuple[Cost, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ class Access:
 
     writes: bool
     """Whether it may change something."""
-    costs: tuple[Charge, ...]
+    costs: tuple[Cost, ...]
     missing_scope: Scope | None
     """The scope that its caller lacks."""
 
@@ -82,7 +81,7 @@ class AccessPolicy:
     def access(self, principal: Principal, request: JSONRPCRequest, *, writes: bool) -> Access:
         """Decide what a request costs, and whether its principal lacks a scope for it."""
         scope = None if self._required_scope is None else self._required_scope(request.method, request.params)
-        costs: tuple[Charge, ...] = ()
+        costs: tuple[Cost, ...] = ()
         if self._rates is not None and request.method not in FREE:
             known = self._costs_of(self._rates, principal.key)
             costs = known.write if writes else known.read
@@ -91,7 +90,7 @@ class AccessPolicy:
     def _costs_of(self, rates: Rates, owner: PrincipalKey) -> _Costs:
         known = self._costs.get(owner)
         if known is None:
-            known = _Costs(rates.comings(owner), rates.charges(owner, writes=False), rates.charges(owner, writes=True))
+            known = _Costs(rates.http_costs(owner), rates.costs(owner, writes=False), rates.costs(owner, writes=True))
             self._costs.put(owner, known)
         return known
 

@@ -11,7 +11,7 @@ own; everything else by the session's handshake-era runner, which can be rebuilt
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from mcp.server import MCPServer
 from mcp.server.connection import Connection, NotifyOnlyOutbound
@@ -46,22 +46,25 @@ from mcp_types import (
     JSONRPCNotification,
     JSONRPCRequest,
 )
+from mcp_types.methods import SPEC_CLIENT_METHODS
 from mcp_types.version import LATEST_MODERN_VERSION
 from starlette.datastructures import Headers
 
+from shared.identity import Principal
+from shared.labels import OTHER, Names
 from shared.lru import LRUCache
-from shared.telemetry import get_logger
+from shared.telemetry import Counter, get_logger
 from transport import jsonrpc
-from transport.dispatch.context import Address, BackChannel, Caller, Channel, Exchange, Outlet
+from transport.dispatch.context import Address, Caller, Channel, DispatchContext, SessionOutbound
+from transport.dispatch.usage import ClientTally, Usage
 from transport.sessions.session import SessionRecord
 
 __all__ = (
     "ERROR_CODE_HTTP_STATUS",
-    "Kernel",
+    "SDKKernel",
     "cancelled_request_id_from_params",
     "coerce_request_id",
-    "error_of",
-    "is_modern",
+    "progress_token_from_params",
     "unserved_version",
 )
 
@@ -69,11 +72,6 @@ log = get_logger(__name__)
 
 MAX_INITIALIZE_BYTES: Final = 16 * 1024
 KEPT_RUNNERS: Final = 1024
-
-
-def error_of(exc: Exception) -> ErrorData:
-    """Return what the outside is told of an exception: the SDK's own errors as they are, nothing of any other."""
-    return handler_exception_to_error_data(exc) or ErrorData(code=INTERNAL_ERROR, message="Internal server error")
 
 
 _State = tuple[int, str | None]
@@ -92,18 +90,56 @@ def lowlevel(server: "MCPServer[Any] | Server[Any]") -> Server[Any]:
     return server.session_manager.app
 
 
-class Kernel:
+class _SessionRunner(NamedTuple):
+    """What is kept of a session that is served here."""
+
+    state: _State
+    runner: ServerRunner[Any]
+    client: ClientTally
+
+
+class RequestOutcome(NamedTuple):
+    """The response to a request."""
+
+    body: bytes
+    code: int | None = None
+    """Of the error that it is."""
+
+
+def _error_response(request: JSONRPCRequest, exc: Exception) -> RequestOutcome:
+    """Return what the client is told of an exception: the SDK's own errors as they are, nothing of any other."""
+    problem = handler_exception_to_error_data(exc) or ErrorData(code=INTERNAL_ERROR, message="Internal server error")
+    if problem.code == INTERNAL_ERROR:
+        log.error("request_handler_failed", method=request.method, exc_info=exc)
+    return RequestOutcome(jsonrpc.error(request.id, problem.code, problem.message, problem.data), problem.code)
+
+
+class SDKKernel:
     """Serves messages of any session with one MCP server.
 
     Args:
         server: any server of the SDK.
-        channel: the way to the clients.
+        channel: the way to the clients of sessions.
+        usage: counts which clients are served.
+        tenants: organisations that counters tell apart.
+        counter: counts `mcp_requests` by method, outcome and tenant.
     """
 
-    def __init__(self, server: "MCPServer[Any] | Server[Any]", channel: BackChannel) -> None:
+    def __init__(
+        self,
+        server: "MCPServer[Any] | Server[Any]",
+        channel: Channel,
+        *,
+        usage: Usage,
+        tenants: Names,
+        counter: Counter | None,
+    ) -> None:
         self._server = lowlevel(server)
         self._channel = channel
-        self._runners: LRUCache[str, tuple[_State, ServerRunner[Any]]] = LRUCache(KEPT_RUNNERS)
+        self._usage = usage
+        self._tenants = tenants
+        self._counter = counter
+        self._runners: LRUCache[str, _SessionRunner] = LRUCache(KEPT_RUNNERS)
         self._tools: dict[str, Mapping[str, Any]] = {}
         self._mirrored: dict[str, Mapping[str, Any]] = {}
         """Input schemas of the tools that have arguments which clients repeat in headers."""
@@ -118,66 +154,64 @@ class Kernel:
             self._mirrored = {name: schema for name, schema in schemas.items() if x_mcp_header_map(schema)}
             yield
 
-    def exchange(
-        self,
-        address: Address,
-        caller: Caller,
-        kind: str,
-        request: JSONRPCRequest | None = None,
-        *,
-        channel: Channel | None = None,
-    ) -> Exchange:
-        """Return the context in which one message is served.
+    async def respond(
+        self, session: SessionRecord | None, context: DispatchContext, request: JSONRPCRequest
+    ) -> RequestOutcome:
+        """Run one request to its response: a result, or an error without any secret.
 
-        Args:
-            address: where what its handler says belongs.
-            caller: who sent it.
-            kind: name of the wire.
-            request: it, when it is a request.
-            channel: the way to the client, where it is not that of a session.
-        """
-        transport = TransportContext(
-            kind=kind, can_send_request=request is None or not is_modern(request), headers=caller.headers
-        )
-        exchange = Exchange(channel or self._channel, address, transport, ServerMessageMetadata(request_context=caller))
-        if request is not None:
-            exchange.request_id = request.id
-            exchange.progress_token = progress_token_from_params(request.params)
-        return exchange
-
-    async def request(
-        self, session: SessionRecord | None, exchange: Exchange, request: JSONRPCRequest
-    ) -> dict[str, Any]:
-        """Serve one request and return its result; `initialize` also fills in the session's record.
+        `initialize` also fills in the session's record.
 
         Args:
             session: whose request it is; None for one of 2026-07-28 that belongs to no session.
-            exchange: its context.
+            context: its context.
             request: it.
-
-        Raises:
-            Exception: whatever the handler raised; see `error_of`.
         """
-        if session is None or is_modern(request):
-            return await self._serve_modern(session, exchange, request)
-        if request.method == "initialize":
-            return await self._initialize(session, exchange, request)
-        return await self._runner(session).on_request(exchange, request.method, request.params)
-
-    async def notification(self, session: SessionRecord, exchange: Exchange, notification: JSONRPCNotification) -> None:
-        """Serve one notification; `initialized` also marks the session's record. A fault of a handler is logged."""
-        runner = self._runner(session)
+        outcome = "ok"
         try:
-            await runner.on_notify(exchange, notification.method, notification.params)
+            if session is None or context.is_modern:
+                result = await self._serve_modern(session, context, request)
+            elif request.method == "initialize":
+                result = await self._initialize(session, context, request)
+            else:
+                kept = self._runner(session)
+                result = await kept.runner.on_request(context, request.method, request.params)
+                kept.client.requests += 1
+            response = RequestOutcome(jsonrpc.result(request.id, result))
+        except Exception as exc:  # noqa: BLE001 - whatever a handler raises becomes an error
+            response = _error_response(request, exc)
+            outcome = str(response.code)
+        if len(response.body) > jsonrpc.MAX_ANSWER_BYTES:
+            outcome = "too_large"
+            log.warning("answer_too_large", method=request.method, bytes=len(response.body))
+            response = RequestOutcome(jsonrpc.too_large(request.id, request.method, len(response.body)), response.code)
+        caller: Caller = context.message_metadata.request_context
+        self.count(request, outcome, caller.principal)
+        return response
+
+    def count(self, request: JSONRPCRequest, outcome: str, principal: Principal) -> None:
+        """Count a request that has its response."""
+        if self._counter is not None:
+            method = request.method if request.method in SPEC_CLIENT_METHODS else OTHER
+            tenant = self._tenants.label(principal.tenant.id)
+            self._counter.count("mcp_requests", method=method, outcome=outcome, tenant=tenant)
+
+    async def notification(self, session: SessionRecord, caller: Caller, notification: JSONRPCNotification) -> None:
+        """Serve one notification; `initialized` also marks the session's record. A fault of a handler is logged."""
+        transport = TransportContext(kind=session.wire, can_send_request=True, headers=caller.headers)
+        metadata = ServerMessageMetadata(request_context=caller)
+        context = DispatchContext(self._channel, Address(session.id), transport, metadata)
+        runner = self._runner(session).runner
+        try:
+            await runner.on_notify(context, notification.method, notification.params)
         except Exception:
             log.exception("notification_handler_failed", method=notification.method)
         session.initialized = runner.connection.initialized.is_set()
 
-    def writes(self, method: str, params: Mapping[str, Any] | None) -> bool:
+    def writes(self, request: JSONRPCRequest) -> bool:
         """Whether a request may change something: a call of any tool that does not say it only reads."""
-        if method != "tools/call":
+        if request.method != "tools/call":
             return False
-        tool = self._tools.get(str((params or {}).get("name")), {})
+        tool = self._tools.get(str((request.params or {}).get("name")), {})
         return not (tool.get("annotations") or {}).get("readOnlyHint")
 
     def rejection(self, request: JSONRPCRequest, headers: Headers) -> ErrorData | None:
@@ -216,24 +250,27 @@ class Kernel:
         if close is not None:
             close()
 
-    async def _initialize(self, session: SessionRecord, exchange: Exchange, request: JSONRPCRequest) -> dict[str, Any]:
+    async def _initialize(
+        self, session: SessionRecord, context: DispatchContext, request: JSONRPCRequest
+    ) -> dict[str, Any]:
         params = {name: value for name, value in (request.params or {}).items() if name != "_meta"}
         if len(jsonrpc.encode(params)) > MAX_INITIALIZE_BYTES:
             raise MCPError(INVALID_PARAMS, f"The parameters of initialize are over {MAX_INITIALIZE_BYTES:,} bytes.")
         self.forget(session.id)
-        runner = self._runner(replace(session, version=None, client_params=None, initialized=False))
+        runner = self._runner(replace(session, version=None, client_params=None, initialized=False)).runner
         try:
-            result = await runner.on_request(exchange, request.method, request.params)
+            result = await runner.on_request(context, request.method, request.params)
         except BaseException:
             self.forget(session.id)  # what the session was before still stands in its record
             raise
         session.version, session.client_params = runner.connection.protocol_version, params
         session.initialized = False
-        self._runners.put(session.id, (_state(session), runner))
+        client = self._usage.initialized(session)
+        self._runners.put(session.id, _SessionRunner(_state(session), runner, client))
         return result
 
     async def _serve_modern(
-        self, session: SessionRecord | None, exchange: Exchange, request: JSONRPCRequest
+        self, session: SessionRecord | None, context: DispatchContext, request: JSONRPCRequest
     ) -> dict[str, Any]:
         route = classify_inbound_request({"method": request.method, "params": request.params})
         if isinstance(route, InboundLadderRejection):
@@ -242,31 +279,32 @@ class Kernel:
             route.protocol_version,
             route.client_info,
             route.client_capabilities,
-            **({} if session is None else {"outbound": NotifyOnlyOutbound(self._outlet(session))}),
+            **({} if session is None else {"outbound": NotifyOnlyOutbound(self._outbound(session))}),
         )
-        return await serve_one(
-            self._server, exchange, request.method, request.params, connection=connection, lifespan_state=self._state
+        result = await serve_one(
+            self._server, context, request.method, request.params, connection=connection, lifespan_state=self._state
         )
+        self._usage.stands_alone(request, wire=context.transport.kind)
+        return result
 
-    def _runner(self, session: SessionRecord) -> ServerRunner[Any]:
+    def _runner(self, session: SessionRecord) -> _SessionRunner:
         """Return the session's runner, rebuilt from its record when it is not kept here or has fallen behind."""
-        state, runner = self._runners.get(session.id) or (None, None)
-        if runner is None or state != _state(session):
+        kept = self._runners.get(session.id)
+        if kept is None or kept.state != _state(session):
             connection = Connection.for_loop(
-                self._outlet(session), session_id=session.id, protocol_version_hint=session.version
+                self._outbound(session), session_id=session.id, protocol_version_hint=session.version
             )
             if session.client_params is not None:
                 connection.client_params = InitializeRequestParams.model_validate(session.client_params)
-            if session.initialized:
-                connection.initialized.set()
             runner = ServerRunner(self._server, connection, self._state)
-            self._runners.put(session.id, (_state(session), runner))
-        elif session.initialized:
-            runner.connection.initialized.set()
-        return runner
+            kept = _SessionRunner(_state(session), runner, self._usage.client_of(session))
+            self._runners.put(session.id, kept)
+        if session.initialized:
+            kept.runner.connection.initialized.set()
+        return kept
 
-    def _outlet(self, session: SessionRecord) -> Outlet:
-        return Outlet(self._channel, Address(session.id))
+    def _outbound(self, session: SessionRecord) -> SessionOutbound:
+        return SessionOutbound(self._channel, Address(session.id))
 
     async def _tools_for_anybody(self) -> dict[str, Mapping[str, Any]]:
         """Return the tools by their name, as they are listed to nobody in particular."""
@@ -275,22 +313,16 @@ class Kernel:
         envelope = {PROTOCOL_VERSION_META_KEY: LATEST_MODERN_VERSION, CLIENT_CAPABILITIES_META_KEY: {}}
         connection = Connection.from_envelope(LATEST_MODERN_VERSION, None, {})
         transport = TransportContext(kind="internal", can_send_request=False)
-        exchange = Exchange(self._channel, Address(""), transport, ServerMessageMetadata())
+        context = DispatchContext(self._channel, Address(""), transport, ServerMessageMetadata())
         try:
             runner = ServerRunner(self._server, connection, self._state)
-            listed = await runner.on_request(exchange, "tools/list", {"_meta": envelope})
+            listed = await runner.on_request(context, "tools/list", {"_meta": envelope})
         except Exception:
             log.warning("tools_not_listed_at_start", exc_info=True)
             return {}
         finally:
             await aclose_shielded(connection)
         return {tool["name"]: tool for tool in listed["tools"]}
-
-
-def is_modern(request: JSONRPCRequest) -> bool:
-    """Whether a request carries the 2026-07-28 envelope; `initialize` never does, whatever it is stamped with."""
-    meta = (request.params or {}).get("_meta")
-    return request.method != "initialize" and isinstance(meta, dict) and PROTOCOL_VERSION_META_KEY in meta
 
 
 def unserved_version(version: str) -> ErrorData | None:

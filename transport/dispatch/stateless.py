@@ -2,19 +2,20 @@
 
 import itertools
 from collections import Counter as Tally
-from dataclasses import dataclass
 
-from mcp_types import INTERNAL_ERROR, JSONRPCRequest
+from mcp.shared.message import ServerMessageMetadata
+from mcp.shared.transport_context import TransportContext
+from mcp_types import INTERNAL_ERROR, ErrorData, JSONRPCRequest
+from starlette.datastructures import Headers
 
 from shared.errors import TicketServerError
 from shared.telemetry import LogContext
 from transport import jsonrpc
-from transport.dispatch.answering import Answering
-from transport.dispatch.context import Address, Caller, Channel
+from transport.dispatch.context import Address, Caller, Channel, DispatchContext
+from transport.dispatch.dispatcher import RunningCall, RunningCalls
 from transport.dispatch.policy import AccessPolicy
-from transport.dispatch.running_calls import Running, RunningCalls
-from transport.dispatch.sdk_kernel import Kernel
-from transport.sessions.broker import SessionBroker
+from transport.dispatch.sdk_kernel import RequestOutcome, SDKKernel, progress_token_from_params
+from transport.rate_limit import Buckets
 from transport.sessions.session import Limits, has_room
 
 
@@ -27,60 +28,50 @@ class TooBusyError(TicketServerError):
         super().__init__("This server is busy or about to stop. Nothing was done; try again in a moment.")
 
 
-@dataclass(frozen=True, slots=True)
-class StatelessCall:
-    """A request that was admitted and has a place."""
-
-    request: JSONRPCRequest
-    caller: Caller
-    writes: bool
-
-
 class StatelessDispatcher:
     """Runs requests of no session. They share the running calls, and their end, with those of sessions.
 
     Args:
-        kernel: runs requests through the server.
-        broker: keeps the buckets that they are paid from.
-        policy: decides what one costs and who may ask.
-        answering: makes the one response of a request.
+        kernel: serves requests with the MCP server.
+        buckets: what requests are paid from.
+        policy: decides what one costs and which are refused.
         running: every call that runs here.
         limits: bounds of this instance.
     """
 
     def __init__(
-        self,
-        kernel: Kernel,
-        broker: SessionBroker,
-        *,
-        policy: AccessPolicy,
-        answering: Answering,
-        running: RunningCalls,
-        limits: Limits,
+        self, kernel: SDKKernel, buckets: Buckets, *, policy: AccessPolicy, running: RunningCalls, limits: Limits
     ) -> None:
-        self.kernel = kernel
-        self._broker = broker
+        self._kernel = kernel
+        self._buckets = buckets
         self._policy = policy
-        self._answering = answering
         self._running = running
         self._limits = limits
         self._numbers = itertools.count(1)
         self._places: Tally[str] = Tally()
         """Requests that were admitted and have no response yet, by organisation."""
 
-    async def submit(self, request: JSONRPCRequest, caller: Caller) -> StatelessCall:
-        """Admit a request; it keeps its place until `respond` has returned.
+    def rejection(self, request: JSONRPCRequest, headers: Headers) -> ErrorData | None:
+        """Return why a request may not be served; see `SDKKernel.rejection`."""
+        return self._kernel.rejection(request, headers)
+
+    async def submit(self, request: JSONRPCRequest, caller: Caller, channel: Channel, *, wire: str) -> RunningCall:
+        """Admit a request; it has to be given to `respond`.
+
+        Args:
+            request: it.
+            caller: who sent it.
+            channel: takes what its handler sends while it runs.
+            wire: name of the wire.
 
         Raises:
             InsufficientScopeError, RateLimitedError: it is refused to this caller.
             TooBusyError: too many run.
         """
-        access = self._policy.access(
-            caller.principal, request, writes=self.kernel.writes(request.method, request.params)
-        )
+        access = self._policy.access(caller.principal, request, writes=self._kernel.writes(request))
         if access.missing_scope is not None:
             raise await self._policy.scope_error(caller, request, access.missing_scope)
-        if access.costs and (wait := await self._broker.buckets.spend(access.costs)) is not None:
+        if access.costs and (wait := await self._buckets.consume(access.costs)) is not None:
             raise await self._policy.rate_error(caller, request, wait)
         tenant = caller.principal.tenant.id
         has_place = has_room(self._places[tenant], self._places.total(), self._limits.max_exchanges)
@@ -89,29 +80,29 @@ class StatelessDispatcher:
             error.request_id = request.id
             raise error
         self._places[tenant] += 1
-        return StatelessCall(request, caller, access.writes)
+        name = f"{wire} {next(self._numbers)}"
+        context = DispatchContext(
+            channel,
+            Address(name),
+            TransportContext(kind=wire, can_send_request=False, headers=caller.headers),
+            ServerMessageMetadata(request_context=caller),
+            request.id,
+            progress_token_from_params(request.params),
+            is_modern=True,
+        )
+        call = RunningCall(name, name, 0, access.writes, request, context)
+        self._running.add(call)
+        return call
 
-    async def respond(self, call: StatelessCall, channel: Channel, *, wire: str) -> tuple[bytes, int | None]:
-        """Run an admitted request; to cancel it, cancel the caller of this.
-
-        Args:
-            call: it.
-            channel: takes what its handler sends while it runs.
-            wire: name of the wire.
-
-        Returns:
-            The response, and the code of the error that it is.
-        """
-        request, name = call.request, f"{wire} {next(self._numbers)}"
-        context = self.kernel.exchange(Address(name), call.caller, wire, request, channel=channel)
-        this = Running(0, call.writes, request.method == "subscriptions/listen", context)
-        self._running.add(name, request.id, this)
-        response: tuple[bytes, int | None] | None = None
+    async def respond(self, call: RunningCall) -> RequestOutcome:
+        """Run a submitted request to its response; to cancel it, cancel the caller of this."""
+        response: RequestOutcome | None = None
+        caller: Caller = call.context.message_metadata.request_context
         try:
-            with this.scope, LogContext(request_id=request.id):
-                response = await self._answering.answer(None, request, context)
+            with call.scope, LogContext(request_id=call.request.id):
+                response = await self._kernel.respond(None, call.context, call.request)
         finally:
-            context.closed = True
-            self._places -= Tally([call.caller.principal.tenant.id])  # an organisation without any is forgotten
-            self._running.settle(name, request.id, this)
-        return response or (jsonrpc.interrupted(request.id, writes=call.writes), INTERNAL_ERROR)
+            call.context.closed = True
+            self._places -= Tally([caller.principal.tenant.id])  # an organisation without any is forgotten
+            self._running.remove(call)
+        return response or RequestOutcome(jsonrpc.interrupted(call.request.id, writes=call.writes), INTERNAL_ERROR)

@@ -15,7 +15,7 @@ import anyio
 from shared.identity import AuthProvider, Principal
 from shared.periodic import periodic_task
 from shared.telemetry import get_logger
-from transport.http.stream_slots import OpenStreams
+from transport.http.event_stream import OpenStreams
 
 log = get_logger(__name__)
 

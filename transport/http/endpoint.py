@@ -5,7 +5,7 @@ often: a page of a foreign site learns nothing, not even whether a key is right.
 same for all, and a client that has to move must learn it with an expired key or the wrong method as well.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,7 +36,7 @@ EXPOSED_HEADERS: Final = ("Mcp-Session-Id", "MCP-Protocol-Version", "WWW-Authent
 PREFLIGHT_S: Final = 600
 
 
-class Response:
+class HTTPResponse:
     """A whole HTTP response: status, headers and a short body."""
 
     __slots__ = ("_body", "_headers", "_status")
@@ -53,10 +53,21 @@ class Response:
         await send({"type": "http.response.start", "status": self._status, "headers": self._headers})
         await send({"type": "http.response.body", "body": self._body})
 
+    def before(self, work: Callable[[], Awaitable[None]]) -> ASGIApp:
+        """Return an application that sends this response and then does `work` in the same task."""
+
+        async def send_and_go_on(scope: Scope, receive: Receive, send: Send) -> None:
+            try:
+                await self(scope, receive, send)
+            finally:  # what was accepted is done even when the client has left
+                await work()
+
+        return send_and_go_on
+
 
 TEXT: Final = {"content-type": "text/plain; charset=utf-8"}
-ACCEPTED: Final = Response(202, b"Accepted", TEXT)
-_FOR_BROWSERS: Final = Response(
+ACCEPTED: Final = HTTPResponse(202, b"Accepted", TEXT)
+_FOR_BROWSERS: Final = HTTPResponse(
     200,
     b"This is an address of an MCP server: add it to an MCP client. There is nothing to see in a browser.\n",
     TEXT,
@@ -132,7 +143,7 @@ class Endpoint:
         await edge.policy.check_http_rate(principal, head.public)
         return await self._handler.handle_request(request, principal)
 
-    async def _refuse(self, error: TicketServerError, request: HTTPRequest) -> Response:
+    async def _refuse(self, error: TicketServerError, request: HTTPRequest) -> HTTPResponse:
         """Return the response to a request that failed; log, audit and count it."""
         principal = request.principal
         status, headers, body = http_error(error, principal=principal, how_to_open=self._handler.how_to_open)
@@ -143,7 +154,7 @@ class Endpoint:
         if self._edge.counter is not None:
             tenant = UNKNOWN if principal is None else self._edge.tenants.label(principal.tenant.id)
             self._edge.counter.count("http_refusals", status=str(status), kind=error.kind, tenant=tenant)
-        return Response(status, body, headers)
+        return HTTPResponse(status, body, headers)
 
 
 class EndpointTable:

@@ -11,7 +11,7 @@ from shared.identity import AuthenticationError, InsufficientScopeError, Princip
 from transport import jsonrpc
 from transport.dispatch.dispatcher import RequestIdReusedError
 from transport.dispatch.stateless import TooBusyError
-from transport.http.stream_slots import TooManyStreamsError
+from transport.http.event_stream import TooManyStreamsError
 from transport.rate_limit import RateLimitedError
 from transport.sessions.broker import BrokerUnavailableError, CapReachedError, SessionGoneError
 

@@ -1,24 +1,29 @@
 """A stream of a session as the body of an HTTP response: until nothing is pending, its client leaves, or it is old.
 
+Each response that stays open has a slot, so that a principal has a bounded number of them.
+
 A plain ASGI callable: half the memory of a framework's streaming response, and no thread or poll behind it.
 Source: WHATWG HTML, section 9.2.
 """
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 from starlette.types import Message, Receive, Scope, Send
 
 from shared.concurrency import within
+from shared.errors import TicketServerError
+from shared.identity import Principal, PrincipalKey
 from shared.telemetry import get_logger
 from transport.http import sse_format
-from transport.http.stream_slots import StreamSlot
-from transport.sessions.broker import Attachment, BrokerUnavailableError
+from transport.http.sse_format import EventId
+from transport.sessions.broker import BrokerUnavailableError, StreamReader
 from transport.sessions.event_log import Event
-from transport.sessions.session import EventId, Limits
+from transport.sessions.session import Limits
 
 log = get_logger(__name__)
 
@@ -32,17 +37,113 @@ EVENT_STREAM: Final = (
 )
 
 
+class TooManyStreamsError(TicketServerError):
+    """The principal reads as many streams as it may."""
+
+    kind = "too_many_streams"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"You have {most} streams open, which is the most. Close one of them, or try again later.")
+
+
+class OpenStreams:
+    """Every response of this instance that stays open, and how many of them a principal has.
+
+    Args:
+        most: how many streams one principal may have.
+    """
+
+    def __init__(self, *, most: int) -> None:
+        self.most = most
+        self.counts: Counter[PrincipalKey] = Counter()
+        """How many streams each principal has."""
+        self._slots: dict[Principal, set[StreamSlot]] = {}
+        """By what their credential proved then: a role that changed ends the streams from before, and no others."""
+
+    def slot(self, principal: Principal) -> "StreamSlot":
+        """Return a new slot, which has to be released."""
+        slot = StreamSlot(self, principal)
+        self._slots.setdefault(principal, set()).add(slot)
+        return slot
+
+    def remove(self, slot: "StreamSlot") -> None:
+        """Forget a slot."""
+        slots = self._slots.get(slot.principal)
+        if slots is not None:
+            slots.discard(slot)
+            if not slots:
+                del self._slots[slot.principal]
+
+    def of(self, principal: Principal) -> "Sequence[StreamSlot]":
+        """Return the slots that were taken with one credential."""
+        return list(self._slots.get(principal, ()))
+
+    def principals(self) -> Sequence[Principal]:
+        """Return what each credential proved that has a stream here."""
+        return list(self._slots)
+
+
+class StreamSlot:
+    """The place of one response that may stay open; it has to be released once that has ended.
+
+    As a context manager it covers the time until there is a stream that will release it: a block that fails does.
+    """
+
+    __slots__ = ("_is_counted", "_streams", "cut", "principal")
+
+    def __init__(self, streams: OpenStreams, principal: Principal) -> None:
+        self._streams = streams
+        self._is_counted = False
+        self.principal = principal
+        self.cut: Callable[[], None] | None = None
+        """Ends the stream, as soon as there is one to end; must not wait."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self.release()
+
+    def acquire(self, *, is_reconnect: bool = False) -> None:
+        """Count it among the streams of its principal, if there is room: twice as much for a client that reconnects.
+
+        Raises:
+            TooManyStreamsError.
+        """
+        most = self._streams.most * (2 if is_reconnect else 1)
+        if self._streams.counts[self.principal.key] >= most:
+            raise TooManyStreamsError(self._streams.most)
+        self.count()
+
+    def count(self) -> None:
+        """Count it whether there is room or not: it answers a call that runs."""
+        if not self._is_counted:
+            self._streams.counts[self.principal.key] += 1
+            self._is_counted = True
+
+    def release(self) -> None:
+        """Record that it has ended."""
+        self.cut = None  # else the two would keep each other alive
+        self._streams.remove(self)
+        if self._is_counted:
+            self._streams.counts -= Counter([self.principal.key])  # keeps no principal without streams
+            self._is_counted = False
+
+
 @dataclass(frozen=True, slots=True)
 class StreamSource:
     """What is to be streamed."""
 
-    reader: Attachment
+    reader: StreamReader
     session: str
     name: str = ""
     """Name of the stream: empty for the standalone one, which has no end of its own; another ends when all requests of
     its POST have their responses."""
     preamble: bytes = b""
     """What is written first."""
+    begins_at: EventId | None = None
+    """Id of an event without data that is written first, so that a client that has seen nothing else can resume."""
     can_hand_over: Callable[[], bool] = lambda: False
     """Whether it may end at once when this instance is about to stop, because another one can go on with it; else it
     stays until nothing is pending."""
@@ -141,6 +242,8 @@ class Stream:
             self._reader = source.reader
             if source.preamble:
                 await self.write(source.preamble)
+            if source.begins_at is not None:
+                await self.write(sse_format.event(b"", event_id=source.begins_at))
             await self._pump(source)
         if not self.is_gone:
             await self.write(b"", is_last=True)
@@ -170,7 +273,7 @@ class Stream:
         may_end = self._draining.is_set() or source.name != "" or now >= rotation
         return may_end and await reader.is_settled()
 
-    async def _next(self, reader: Attachment, now: float, rotation: float) -> Sequence[Event] | None:
+    async def _next(self, reader: StreamReader, now: float, rotation: float) -> Sequence[Event] | None:
         """Wait for events. There is none when the stream is to check its state, None when a heartbeat is due."""
         limit = rotation if now < rotation else rotation + self._limits.overtime_s
         until_limit = max(0.0, limit - now)
@@ -182,6 +285,5 @@ class Stream:
 
 
 def _encode(source: StreamSource, event: Event) -> bytes:
-    """Return the bytes of one event; without an id where its number is not known yet (0)."""
-    event_id = str(EventId(source.session, event.number, source.name)) if event.number else None
+    event_id = EventId(source.session, event.number, source.name)
     return sse_format.event(event.text(), event_id=event_id)

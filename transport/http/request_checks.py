@@ -16,7 +16,9 @@ from starlette.requests import ClientDisconnect
 from shared.concurrency import within
 from transport.http.errors import HTTPRefusal
 from transport.http.request_head import HTTPRequest, RequestHead
+from transport.sessions.session import SessionRecord
 
+BATCHING_REVISION: Final = "2025-03-26"
 OWN_SITES: Final = frozenset({"same-origin", "none"})
 """Values of `Sec-Fetch-Site` of this server's own pages, and of what a person typed or chose."""
 
@@ -85,6 +87,13 @@ class RequestChecks:
 
     def _too_large(self) -> HTTPRefusal:
         return HTTPRefusal(413, "too_large", f"A message may have {self._max_body_bytes:,} bytes at most.")
+
+
+def check_batching(session: SessionRecord) -> None:
+    """Pass a batch if the session is of the one revision that has batches. Raises: HTTPRefusal."""
+    if session.version != BATCHING_REVISION:
+        text = f"Only revision {BATCHING_REVISION} has batches; send one message at a time."
+        raise HTTPRefusal(400, "batch", text)
 
 
 def _pattern_of(origin: str) -> str:

@@ -1,13 +1,12 @@
-"""Sessions and their event logs: the seam that lets one instance, or many, serve the same sessions.
+"""The contract of sessions: whatever keeps them and their event logs, for one instance or for many.
 
-`broker_memory.InMemoryBroker` serves one instance, `broker_valkey.ValkeyBroker` many. Whatever implements the seam
-passes tests/transport/sessions/test_broker.py.
+`memory.InMemoryBroker` serves one instance, `valkey.broker.ValkeyBroker` many. Every implementation passes
+tests/transport/sessions/test_broker.py and its neighbours.
 """
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from enum import Enum, auto
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -15,14 +14,14 @@ from mcp_types import RequestId
 
 from shared.errors import TicketServerError
 from shared.identity import PrincipalKey
-from transport.rate_limit import Buckets, Charge, Wait
+from transport.rate_limit import Buckets, Wait
+from transport.sessions.claims import Attempt, ClaimStatus, RequestClaim
 from transport.sessions.event_log import Event, Kind
 from transport.sessions.session import SessionRecord
-from transport.sessions.stream_counts import StreamCounts
 
 
 class CapReachedError(TicketServerError):
-    """No further session fits; `whole_instance` tells whether that is this principal's doing."""
+    """No further session fits. `whole_instance`: because of all principals together, not of this one alone."""
 
     kind = "too_many_sessions"
 
@@ -33,7 +32,7 @@ class CapReachedError(TicketServerError):
 
 
 class SessionGoneError(TicketServerError):
-    """The session ended, expired, never was or is another principal's; whoever asks learns no more."""
+    """The session ended, expired, never existed or is another principal's; the caller does not learn which."""
 
     kind = "unknown_session"
 
@@ -42,7 +41,7 @@ class SessionGoneError(TicketServerError):
 
 
 class BrokerUnavailableError(TicketServerError):
-    """Whatever keeps the sessions cannot be reached, and was not within the time a caller can wait."""
+    """The store of the sessions cannot be reached, and could not be within the time that a caller can wait."""
 
     kind = "broker_unavailable"
 
@@ -50,74 +49,46 @@ class BrokerUnavailableError(TicketServerError):
         super().__init__("Sessions cannot be reached at the moment. Nothing was done; try again in a moment.")
 
 
-class Admission(Enum):
-    """What becomes of a request that was posted."""
-
-    NEW = auto()
-    """Recorded; the caller runs it, nobody else does."""
-    RUNNING = auto()
-    """A repeat of a call that is still running: its one answer will do for both."""
-    ANSWERED = auto()
-    """A repeat of a call that was answered: the answer is on its way again."""
-    REFUSED = auto()
-    """The id was used for something else, or its answer is gone. Never run."""
-
-
 @dataclass(frozen=True, slots=True)
-class Call:
-    """A request as the broker sees it."""
-
-    request: RequestId
-    digest: bytes
-    writes: bool = False
-    opens_epoch: bool = False
-    """It is `initialize`: from here on earlier request ids mean nothing."""
-    stream: str = ""
-    """Name of the stream that its answer belongs to; the same for all requests of one POST."""
-    charges: tuple[Charge, ...] = ()
-    """What it costs, unless it is a repeat."""
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """Word about a session from the instance that heard something to one that it concerns."""
+class InstanceMessage:
+    """What one instance tells others about a session."""
 
     kind: Literal["answered", "progressed", "cancelled", "epoch", "published"]
-    """A client answered, reports progress on, or cancels `request`; its session began a new epoch; or, of no session,
-    the server published an event.
+    """A client answered `request`, reports progress on it or cancels it; its session began a new epoch; or, of no
+    session, the server published an event.
     """
     session: str
     owner: PrincipalKey
-    """Whose session it is: whoever proved to be this principal said it."""
+    """Owner of the session: the client proved to be this principal."""
     request: RequestId | None = None
     body: dict[str, Any] = field(default_factory=dict)
 
 
 class Listener(Protocol):
-    """Whom a broker tells what happened to sessions elsewhere, or by time."""
+    """Receives what happens to sessions on other instances, or because of time."""
 
     def ended(self, session: str) -> None:
         """A session ended."""
         ...
 
     def dropped(self) -> None:
-        """An answer came so late that it was not wanted any more."""
+        """A response was dropped, because its attempt had ended before."""
         ...
 
-    async def told(self, note: Note) -> None:
-        """Another instance has word for this one."""
+    async def on_message(self, message: InstanceMessage) -> None:
+        """Another instance sent a message to this one."""
         ...
 
 
-class Attachment(Protocol):
-    """Whoever reads one stream of a session: its standalone stream, or the one of a POST."""
+class StreamReader(Protocol):
+    """Reads one stream of a session: its standalone stream, or the stream of a POST."""
 
     async def events(self) -> Sequence[Event]:
-        """Wait for events that were not handed out yet. An empty sequence is a call to look around: wake, or end."""
+        """Wait for events that were not returned yet. Empty after `wake`, and when the stream ended."""
         ...
 
     def delivered(self, events: Sequence[Event]) -> None:
-        """Note that `events` were written."""
+        """Record that `events` were written to the client."""
         ...
 
     def wake(self) -> None:
@@ -125,76 +96,48 @@ class Attachment(Protocol):
         ...
 
     async def close(self) -> None:
-        """Let the stream go; the session stays."""
+        """Stop reading; the session stays."""
         ...
 
     @property
     def ended(self) -> bool:
-        """Whether the session is over, the stream was hung up, or another reader took its place."""
+        """Whether the session is over, the stream was closed, or another reader took it over."""
         ...
 
     @property
     def has_news(self) -> bool:
-        """Whether events are waiting to be handed out."""
+        """Whether events are waiting to be returned."""
         ...
 
     async def is_settled(self) -> bool:
-        """Whether nothing is owed: everything stored was handed out, and no call runs whose answer belongs here."""
+        """Whether every stored event was returned, and no attempt runs whose response belongs here."""
         ...
 
 
-class Admitted(NamedTuple):
+class ClaimResult(NamedTuple):
     """What became of the requests of one POST."""
 
     record: SessionRecord
-    admissions: list[Admission]
+    statuses: list[ClaimStatus]
     """One for each request."""
-    stream: Attachment | None
-    """The stream of this POST, to be closed. None where answers belong to the standalone one, or none was recorded."""
+    attempts: list[Attempt | None]
+    """One for each request; None unless it is new."""
+    reader: StreamReader | None
+    """Reads the stream of this POST and has to be closed. None where responses come on the standalone stream, and where
+    nothing was recorded."""
+    stream: str
+    """Name of that stream; a POST that joined another one has the name of the first."""
     after: int = 0
-    """Number of the newest event of that stream before this POST: whoever saw nothing of it yet is there. The same ids
-    may have been sent before, in a repeat or before another `initialize`."""
+    """Number of the newest event that came before this POST: where a client stands that has seen nothing of it."""
     waits: Mapping[RequestId, Wait] = MappingProxyType({})
     """New requests that could not be paid for: they are recorded, but have to be refused and not run."""
 
 
-class SessionBroker(Protocol):
-    """Keeps sessions, decides which request runs, and carries messages to whoever holds a session's stream.
-
-    Any method may raise BrokerUnavailableError, except `append` and `finish`: what they carry is a promise already.
-    """
-
-    @property
-    def instance(self) -> str:
-        """Name of this instance among those that share the sessions."""
-        ...
-
-    @property
-    def is_shared(self) -> bool:
-        """Whether other instances can go on with the sessions of this one."""
-        ...
-
-    @property
-    def is_up(self) -> bool:
-        """Whether sessions can be reached now."""
-        ...
-
-    @property
-    def buckets(self) -> Buckets:
-        """Who may still ask, and when again; for requests that belong to no session. `admit` pays for the others."""
-        ...
-
-    @property
-    def streams(self) -> StreamCounts:
-        """How many streams each principal reads."""
-        ...
-
-    def run(self, listener: Listener) -> AbstractAsyncContextManager[None]:
-        """Work until left, and tell `listener` what concerns it."""
-        ...
+class SessionStore(Protocol):
+    """Sessions and their records. Any method may raise BrokerUnavailableError, except `save`."""
 
     async def open(self, record: SessionRecord, *, reconnect: bool = False) -> None:
-        """Begin a session. A reconnect may exceed the caps (twofold), since a refused client never comes back.
+        """Begin a session. A reconnect may exceed the caps twofold: clients that are refused then never come back.
 
         Raises:
             CapReachedError: no further session fits.
@@ -209,53 +152,114 @@ class SessionBroker(Protocol):
         """Keep what `initialize` and `initialized` changed."""
         ...
 
-    async def admit(self, session: str, owner: PrincipalKey, wire: str, calls: Sequence[Call]) -> Admitted:
+    async def end(self, session: str) -> None:
+        """End a session: its streams end, its calls are cancelled, its id is unknown from now on."""
+        ...
+
+
+class ClaimStore(Protocol):
+    """Which requests run. The rule: `transport/sessions/claims.py`."""
+
+    async def claim(
+        self, session: str, owner: PrincipalKey, wire: str, claims: Sequence[RequestClaim], *, own_stream: bool
+    ) -> ClaimResult:
         """Record requests before they run. When one of them is refused, none is recorded.
 
-        Without calls it only looks up the session. Either way it is a sign of life. A stream that the calls name is
-        taken over in the same step, so that no answer can be missed.
+        Without requests it only looks the session up. Either way it is a sign of life. The stream of the POST is read
+        from the same step on, so that no response can be missed.
+
+        Args:
+            session: its id, as the client says.
+            owner: the principal that posts.
+            wire: name of the wire.
+            claims: the requests; their ids differ.
+            own_stream: whether the responses come on a stream of their own, else on the standalone one.
 
         Raises:
             SessionGoneError: `owner` has no such session on `wire`.
+            BrokerUnavailableError: nothing was recorded, or is taken back.
         """
         ...
 
+    async def running(self, session: str, request: RequestId) -> Sequence[str]:
+        """Return the tokens of the attempts that run with a request id, on whatever instance.
+
+        Raises:
+            BrokerUnavailableError.
+        """
+        ...
+
+    async def finish(self, attempt: Attempt, response: bytes | None) -> bool:
+        """End an attempt, with its response or (cancelled) without; False when it had ended before. Never raises."""
+        ...
+
+
+class StreamStore(Protocol):
+    """What is sent to clients."""
+
     async def append(self, session: str, kind: Kind, message: bytes, *, stream: str = "") -> None:
-        """Send a notification or a request to the client; a session that is gone swallows it."""
+        """Send a notification or a request to the client, or nothing when the session is gone. Never raises."""
         ...
 
-    async def finish(self, session: str, epoch: int, request: RequestId, answer: bytes | None) -> bool:
-        """Close a running request, with its answer or (cancelled) without; False when it was not open any more."""
-        ...
-
-    async def attach(self, session: str, *, stream: str = "", after: int | None = None) -> Attachment | None:
+    async def attach(self, session: str, *, stream: str = "", after: int | None = None) -> StreamReader | None:
         """Take over a stream of the session; None when the session is gone, or nothing is known of such a stream.
 
         Args:
             session: its id.
             stream: which one; empty for the standalone one.
-            after: number of the last event that the client has seen: what is newer comes again. None when the client
-                does not say: what was never written comes, and every answer written in the last minute, since bytes
-                written into a dying connection are lost.
+            after: number of the last event that the client has seen: what is newer is sent again. None when the client
+                does not say: what was never written is sent, and every response written in the last minute, since
+                bytes written into a dying connection are lost.
+
+        Raises:
+            BrokerUnavailableError.
         """
         ...
 
-    def hang_up(self, session: str, stream: str) -> None:
-        """End whoever reads a stream here; its client may come again for the rest."""
+    def close_stream(self, session: str, stream: str) -> None:
+        """End the reader of a stream here; its client may come again for the rest."""
         ...
 
-    async def end(self, session: str) -> None:
-        """End a session; its stream ends, its calls are cancelled, its id is unknown from here on."""
+    def wake_streams(self) -> None:
+        """Make the `events` of every reader return."""
         ...
 
-    async def tell(self, note: Note, *, instance: str | None = None) -> None:
-        """Pass word to one other instance, or to all others."""
+
+class InstanceHub(Protocol):
+    """This instance among those that share the sessions."""
+
+    @property
+    def instance(self) -> str:
+        """Name of this instance."""
         ...
 
-    def wake_all(self) -> None:
-        """Make every stream look around."""
+    @property
+    def is_shared(self) -> bool:
+        """Whether other instances can go on with the sessions of this one."""
         ...
 
-    def figures(self) -> Mapping[str, int]:
+    @property
+    def is_up(self) -> bool:
+        """Whether sessions can be reached now."""
+        ...
+
+    @property
+    def buckets(self) -> Buckets:
+        """Limits how often requests come that belong to no session. `claim` pays for the others."""
+        ...
+
+    def run(self, listener: Listener) -> AbstractAsyncContextManager[None]:
+        """Work inside this context, and report to `listener`."""
+        ...
+
+    async def publish(self, message: InstanceMessage, *, instance: str | None = None) -> None:
+        """Send a message to one other instance, or to all others. Raises: BrokerUnavailableError."""
+        ...
+
+    def stats(self) -> Mapping[str, int]:
         """Return how many `sessions`, `streams` and `log_bytes` this instance holds."""
         ...
+
+
+class SessionBroker(SessionStore, ClaimStore, StreamStore, InstanceHub, Protocol):
+    """Keeps sessions, decides which request runs, and carries messages to the instance that holds a stream."""

@@ -7,7 +7,7 @@ notifications, then requests to the client, then answers. An answer leaves its i
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -23,7 +23,7 @@ class Kind(IntEnum):
 
     NOTIFICATION = 1
     REQUEST = 2
-    ANSWER = 3
+    RESPONSE = 3
 
 
 @dataclass(slots=True, eq=False)
@@ -70,14 +70,10 @@ class EventLog:
         self._max_lost = max_lost
         self._events: deque[Event] = deque()
         self._lost = 0
-        self._last = 0
+        self.last = 0
+        """Number of the newest event; 0 before the first."""
         self.bytes = 0
         """Bytes this log holds."""
-
-    @property
-    def last(self) -> int:
-        """Number of the newest event; 0 before the first."""
-        return self._last
 
     def append(
         self,
@@ -90,11 +86,11 @@ class EventLog:
         stream: str = "",
     ) -> int:
         """Store `message` and return its number; what no longer fits is given up."""
-        self._last += 1
-        self._events.append(Event(self._last, kind, now, message, request, writes, stream=stream))
+        self.last += 1
+        self._events.append(Event(self.last, kind, now, message, request, writes, stream=stream))
         self.bytes += len(message)
         self.shrink(self._max_bytes)
-        return self._last
+        return self.last
 
     def newer_than(self, number: int, stream: str = "") -> list[Event]:
         """Return the events of a stream after `number`, oldest first."""
@@ -112,7 +108,7 @@ class EventLog:
         for event in events:
             event.written_at = now
 
-    def owed(self, written_since: float, stream: str = "") -> list[Event]:
+    def pending(self, written_since: float, stream: str = "") -> list[Event]:
         """Return what a client may not have of a stream that does not say what it has seen, oldest first.
 
         That is what was never written, and the answers written since that time: they may have been lost on the way.
@@ -121,18 +117,18 @@ class EventLog:
             event
             for event in self._events
             if event.stream == stream
-            and (event.written_at is None or (event.kind is Kind.ANSWER and event.written_at >= written_since))
+            and (event.written_at is None or (event.kind is Kind.RESPONSE and event.written_at >= written_since))
         ]
 
     def rewind(
-        self, number: int, answered: Iterable[tuple[int, RequestId, bool]], now: float, stream: str = ""
+        self, number: int, responses: Iterable[tuple[int, RequestId, bool]], now: float, stream: str = ""
     ) -> None:
-        """Note that a client has seen everything of a stream up to `number` and nothing later.
+        """Record that a client has seen everything of a stream up to `number` and nothing later.
 
         Args:
             number: what the client saw last.
-            answered: number, id and `writes` of the answers this log was given for that stream; those no longer kept
-                are marked lost.
+            responses: number, request id and `writes` of the responses on that stream; those no longer kept are marked
+                lost.
             now: the time.
             stream: which one.
         """
@@ -141,16 +137,17 @@ class EventLog:
             kept.add(event.number)
             if event.stream == stream:
                 event.written_at = None if event.number > number else event.written_at or now
-        for answer, request, writes in answered:
-            if answer > number and answer not in kept:
-                self._events.append(Event(answer, Kind.ANSWER, now, None, request, writes, stream=stream))
+        for response, request, writes in responses:
+            if response > number and response not in kept:
+                self._events.append(Event(response, Kind.RESPONSE, now, None, request, writes, stream=stream))
                 self.bytes += _LOST_BYTES
                 self._lost += 1
         self._events = deque(sorted(self._events, key=lambda event: event.number))
 
-    def answer(self, number: int) -> bytes | None:
-        """Return the message with this number while it is kept whole."""
-        return next((event.message for event in self._events if event.number == number), None)
+    def remove(self, numbers: Collection[int]) -> None:
+        """Remove events, as if they had never been stored."""
+        for event in [event for event in self._events if event.number in numbers]:
+            self._remove(event)
 
     def expire(self, before: float) -> None:
         """Forget what was stored before that time; an undelivered answer only loses its content."""
@@ -182,7 +179,7 @@ class EventLog:
         self._lost -= event.message is None
 
     def _give_up(self, event: Event) -> None:
-        if event.kind is not Kind.ANSWER or event.written_at is not None:
+        if event.kind is not Kind.RESPONSE or event.written_at is not None:
             self._remove(event)
         elif event.message is not None:
             self.bytes -= event.cost - _LOST_BYTES

@@ -1,9 +1,11 @@
-"""The broker of a single instance: sessions, request ids and event logs live and end with the process."""
+"""The broker of a single instance: sessions, claims and event logs live and end with the process."""
 
-import secrets
+import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
+from secrets import token_hex
 from typing import Any, Final
 
 from mcp_types import RequestId
@@ -11,26 +13,113 @@ from mcp_types import RequestId
 from shared.identity import PrincipalKey
 from shared.periodic import periodic_task
 from shared.telemetry import get_logger
-from transport.rate_limit import Wait
+from transport.rate_limit import MemoryBuckets
 from transport.sessions.broker import (
-    Admission,
-    Admitted,
-    Attachment,
-    Call,
     CapReachedError,
+    ClaimResult,
+    InstanceMessage,
     Listener,
-    Note,
     SessionGoneError,
+    StreamReader,
 )
+from transport.sessions.claims import Attempt, Claims, ClaimStatus, RequestClaim
 from transport.sessions.event_log import Event, EventLog, Kind
-from transport.sessions.memory_rate_limit import MemoryBuckets
-from transport.sessions.memory_session import MemoryAttachment, MemoryClaim, MemorySession
 from transport.sessions.session import Limits, SessionRecord, has_room
-from transport.sessions.stream_counts import CountsHere
 
 log = get_logger(__name__)
 
 _SWEEPS_PER_IDLE_TIME: Final = 60
+
+
+class MemorySession:
+    """What is kept of one session."""
+
+    __slots__ = ("claims", "detached_at", "log", "record", "seen_at", "streams")
+
+    def __init__(self, record: SessionRecord, limits: Limits, now: float) -> None:
+        self.record = record
+        self.log = EventLog(
+            max_events=limits.max_events, max_bytes=limits.max_log_bytes, max_lost=limits.max_request_ids
+        )
+        self.claims = Claims(limits.max_request_ids)
+        self.streams: dict[str, MemoryStream] = {}
+        self.seen_at = self.detached_at = now
+
+    def wake(self) -> None:
+        """Make the readers of all streams check for news."""
+        for stream in self.streams.values():
+            stream.wake()
+
+    def withdraw(self, numbers: Collection[int]) -> None:
+        """Remove responses that may not reach the client any more, written or not."""
+        self.log.remove(numbers)
+        for stream in self.streams.values():
+            stream.withdraw(numbers)
+
+    @property
+    def left_at(self) -> float | None:
+        """When the client was last heard of; None while it reads a stream."""
+        return None if self.streams else max(self.detached_at, self.seen_at)
+
+
+class MemoryStream:
+    """Reads a stream; see `broker.StreamReader`."""
+
+    __slots__ = ("_clock", "_cursor", "_name", "_pending", "_session", "_wake", "ended")
+
+    def __init__(
+        self, session: MemorySession, name: str, cursor: int, pending: Sequence[Event], clock: Callable[[], float]
+    ) -> None:
+        self._session = session
+        self._name = name
+        self._cursor = cursor
+        self._pending = pending
+        self._clock = clock
+        self._wake = asyncio.Event()
+        self.ended = False
+
+    @property
+    def has_news(self) -> bool:
+        """Whether events are waiting to be returned."""
+        return bool(self._pending) or bool(self._session.log.newer_than(self._cursor, self._name))
+
+    async def is_settled(self) -> bool:
+        """Whether nothing waits, and nothing runs whose response belongs here."""
+        return not self.has_news and self._name not in self._session.claims.pending
+
+    async def events(self) -> Sequence[Event]:
+        """Wait for events; none after `wake`."""
+        if not self.has_news:
+            await self._wake.wait()
+        self._wake.clear()
+        batch = [*self._pending, *self._session.log.newer_than(self._cursor, self._name)]
+        self._pending = ()
+        self._cursor = self._session.log.last
+        return batch
+
+    def withdraw(self, numbers: Collection[int]) -> None:
+        """Do not return these events."""
+        self._pending = [event for event in self._pending if event.number not in numbers]
+
+    def delivered(self, events: Sequence[Event]) -> None:
+        """Record that events were written."""
+        self._session.log.delivered(events, self._clock())
+
+    def wake(self) -> None:
+        """Make `events` return."""
+        self._wake.set()
+
+    def end(self) -> None:
+        """End: another reader took the stream over, or nothing more will come."""
+        self.ended = True
+        self._wake.set()
+
+    async def close(self) -> None:
+        """Stop reading."""
+        if self._session.streams.get(self._name) is self:
+            del self._session.streams[self._name]
+            self._session.detached_at = self._clock()
+        self.end()
 
 
 class InMemoryBroker:
@@ -48,16 +137,15 @@ class InMemoryBroker:
         self._limits = limits if limits is not None else Limits()
         self._clock = clock
         self._sessions: dict[str, MemorySession] = {}
-        self._per_owner: dict[tuple[str, str], int] = {}
+        self._per_owner: Counter[PrincipalKey] = Counter()
         self._log_bytes = 0
         self._listener: Listener | None = None
-        self.instance = secrets.token_hex(4)
+        self.instance = token_hex(4)
         self.buckets = MemoryBuckets(clock)
-        self.streams = CountsHere()
 
     @asynccontextmanager
     async def run(self, listener: Listener) -> AsyncGenerator[None]:
-        """Expire what is old now and then, until left."""
+        """Expire old events and idle sessions inside this context."""
         self._listener = listener
         every_s = self._limits.idle_s / _SWEEPS_PER_IDLE_TIME
         async with periodic_task(self._expire, name="expire_sessions", every_s=every_s):
@@ -67,15 +155,17 @@ class InMemoryBroker:
         for session in self.sweep():
             log.info("session_expired", session=session[:8])
 
-    async def open(self, record: SessionRecord, *, reconnect: bool = False) -> None:
-        """Begin a session; at a cap the one that was left longest makes room, if nothing is owed to it any more.
+    # ---- sessions
 
-        An organisation that has so many that others would find no place makes room among its own.
+    async def open(self, record: SessionRecord, *, reconnect: bool = False) -> None:
+        """Begin a session; at a cap the one that was left longest makes room, once its responses need not be kept.
+
+        An organisation that has its share of the sessions makes room among its own.
         """
         factor = 2 if reconnect else 1
         most, taken = self._limits.max_sessions * factor, len(self._sessions)
         mine = sum(count for owner, count in self._per_owner.items() if owner[0] == record.owner[0])
-        if self._per_owner.get(record.owner, 0) >= self._limits.max_sessions_per_principal * factor:
+        if self._per_owner[record.owner] >= self._limits.max_sessions_per_principal * factor:
             if not self._make_room(record.owner):
                 raise CapReachedError(whole_instance=False)
         elif taken >= most or self._is_full():
@@ -83,18 +173,16 @@ class InMemoryBroker:
                 raise CapReachedError(whole_instance=True)
         elif not has_room(mine, taken, most) and not self._make_room(record.owner[:1]):
             raise CapReachedError(whole_instance=True)
-        limits = self._limits
-        log = EventLog(max_events=limits.max_events, max_bytes=limits.max_log_bytes, max_lost=limits.max_request_ids)
-        self._sessions[record.id] = MemorySession(record, log, self._clock())
-        self._per_owner[record.owner] = self._per_owner.get(record.owner, 0) + 1
+        self._sessions[record.id] = MemorySession(record, self._limits, self._clock())
+        self._per_owner[record.owner] += 1
 
     def _is_full(self) -> bool:
         return self._log_bytes >= self._limits.max_total_log_bytes
 
     def _make_room(self, of: tuple[str, ...] = ()) -> bool:
-        """End the session that has had no stream for longest, provided its answers were kept as long as promised.
+        """End the session that has had no stream for longest, provided its responses were kept as long as promised.
 
-        `of` is whose: an organisation's, an owner's or, empty, anybody's.
+        `of`: only sessions of an organisation or of an owner; empty for all.
         """
         before = self._clock() - self._limits.answer_kept_s
         left = [
@@ -116,146 +204,7 @@ class InMemoryBroker:
         return known.record
 
     async def save(self, record: SessionRecord) -> None:
-        """Nothing to do: `find` hands out the record itself."""
-
-    async def admit(self, session: str, owner: PrincipalKey, wire: str, calls: Sequence[Call]) -> Admitted:
-        """Record requests before they run."""
-        known = self._sessions.get(session)
-        if known is None or known.record.owner != owner or known.record.wire != wire:
-            raise SessionGoneError
-        known.seen_at = self._clock()
-        for call in calls:
-            if call.opens_epoch and not self._is_running(known, call):
-                known.claims.clear()
-                known.running.clear()
-                known.record.epoch += 1
-                known.wake()  # streams of earlier requests end without their answers
-        admissions = [self._judge(known, call) for call in calls]
-        if Admission.REFUSED in admissions:
-            return Admitted(known.record, admissions, None)
-        name = calls[0].stream if calls else ""
-        after = known.log.last
-        stream = self._take_over(known, name, after, ()) if name else None
-        waits = dict[RequestId, Wait]()
-        for call, admission in zip(calls, admissions, strict=True):
-            if admission is Admission.NEW:
-                known.claims[call.request] = MemoryClaim(call.digest, call.writes, name)
-                known.count(name, 1)
-                if (wait := self.buckets.take(call.charges)) is not None:
-                    waits[call.request] = wait
-                continue
-            claim = known.claims[call.request]
-            if claim.running:
-                known.count(claim.stream, -1)
-                known.count(name, 1)
-            claim.stream = name
-            if admission is Admission.ANSWERED:
-                self._answer_again(known, call.request)
-        self._forget_old_ids(known)
-        return Admitted(known.record, admissions, stream, after, waits)
-
-    def _is_running(self, known: MemorySession, call: Call) -> bool:
-        claim = known.claims.get(call.request)
-        return claim is not None and claim.running and claim.digest == call.digest
-
-    def _judge(self, known: MemorySession, call: Call) -> Admission:
-        claim = known.claims.get(call.request)
-        if claim is None:
-            return Admission.NEW
-        if claim.digest != call.digest:
-            return Admission.REFUSED
-        if claim.running:
-            return Admission.RUNNING
-        kept = claim.answer is not None and known.log.answer(claim.answer) is not None
-        return Admission.ANSWERED if kept else Admission.REFUSED
-
-    def _answer_again(self, known: MemorySession, request: RequestId) -> None:
-        claim = known.claims[request]
-        answer = known.log.answer(claim.answer) if claim.answer is not None else None
-        if answer is not None:
-            claim.answer = self._store_answer(known, claim, request, answer)
-
-    def _forget_old_ids(self, known: MemorySession) -> None:
-        while len(known.claims) > self._limits.max_request_ids:
-            oldest = next((request for request, claim in known.claims.items() if not claim.running), None)
-            if oldest is None:
-                return
-            del known.claims[oldest]
-
-    async def append(self, session: str, kind: Kind, message: bytes, *, stream: str = "") -> None:
-        """Send a notification or a request to the client."""
-        known = self._sessions.get(session)
-        if known is not None:
-            self._store(known, kind, message, stream=stream)
-
-    async def finish(self, session: str, epoch: int, request: RequestId, answer: bytes | None) -> bool:
-        """Close a running request."""
-        known = self._sessions.get(session)
-        if known is None or known.record.epoch != epoch:
-            return False
-        claim = known.claims.get(request)
-        if claim is None or not claim.running:
-            return False
-        claim.running = False
-        known.count(claim.stream, -1)
-        if answer is not None:
-            claim.answer = self._store_answer(known, claim, request, answer)
-        self._wake(known, claim.stream)
-        return True
-
-    def _store_answer(self, known: MemorySession, claim: MemoryClaim, request: RequestId, answer: bytes) -> int:
-        return self._store(known, Kind.ANSWER, answer, request=request, writes=claim.writes, stream=claim.stream)
-
-    def _store(self, known: MemorySession, kind: Kind, message: bytes, *, stream: str, **about: Any) -> int:
-        before = known.log.bytes
-        number = known.log.append(kind, message, self._clock(), stream=stream, **about)
-        self._log_bytes += known.log.bytes - before
-        if self._is_full():
-            self._shrink_all()
-        self._wake(known, stream)
-        return number
-
-    def _wake(self, known: MemorySession, stream: str) -> None:
-        reader = known.streams.get(stream)
-        if reader is not None:
-            reader.wake()
-
-    def _shrink_all(self) -> None:
-        """Bring every log down to its fair share, which gives up what was delivered first."""
-        share = self._limits.max_total_log_bytes // max(1, len(self._sessions)) // 2
-        for session in self._sessions.values():
-            session.log.shrink(share)
-        self._log_bytes = sum(session.log.bytes for session in self._sessions.values())
-
-    async def attach(self, session: str, *, stream: str = "", after: int | None = None) -> Attachment | None:
-        """Take over a stream of the session."""
-        known = self._sessions.get(session)
-        if known is None or (stream and not any(claim.stream == stream for claim in known.claims.values())):
-            return None
-        known.seen_at = now = self._clock()
-        if after is None:
-            return self._take_over(known, stream, known.log.last, known.log.owed(now - self._limits.repeat_s, stream))
-        cursor = min(after, known.log.last)
-        answered = [
-            (claim.answer, request, claim.writes)
-            for request, claim in known.claims.items()
-            if claim.answer is not None and claim.stream == stream
-        ]
-        known.log.rewind(cursor, answered, now, stream)
-        return self._take_over(known, stream, cursor, ())
-
-    def _take_over(self, known: MemorySession, stream: str, cursor: int, owed: Sequence[Event]) -> MemoryAttachment:
-        earlier = known.streams.get(stream)
-        if earlier is not None:
-            earlier.end()
-        known.streams[stream] = MemoryAttachment(known, stream, cursor, owed, self._clock)
-        return known.streams[stream]
-
-    def hang_up(self, session: str, stream: str) -> None:
-        """End whoever reads a stream."""
-        known = self._sessions.get(session)
-        if known is not None and stream in known.streams:
-            known.streams[stream].end()
+        """Do nothing: `find` returns the record itself."""
 
     async def end(self, session: str) -> None:
         """End a session."""
@@ -266,17 +215,11 @@ class InMemoryBroker:
         if known is None:
             return
         self._log_bytes -= known.log.bytes
-        owner = known.record.owner
-        self._per_owner[owner] -= 1
-        if not self._per_owner[owner]:
-            del self._per_owner[owner]
+        self._per_owner -= Counter([known.record.owner])  # keeps no owner without sessions
         for stream in known.streams.values():
             stream.end()
         if self._listener is not None:
             self._listener.ended(session)
-
-    async def tell(self, note: Note, *, instance: str | None = None) -> None:
-        """Nothing to do: there is no other instance."""
 
     def sweep(self) -> list[str]:
         """Expire old events and idle sessions; return the sessions that ended by it."""
@@ -294,12 +237,122 @@ class InMemoryBroker:
         self._log_bytes = sum(session.log.bytes for session in self._sessions.values())
         return idle
 
-    def wake_all(self) -> None:
-        """Make every stream look around."""
+    # ---- claims
+
+    async def claim(
+        self, session: str, owner: PrincipalKey, wire: str, claims: Sequence[RequestClaim], *, own_stream: bool
+    ) -> ClaimResult:
+        """Record requests before they run."""
+        known = self._sessions.get(session)
+        if known is None or known.record.owner != owner or known.record.wire != wire:
+            raise SessionGoneError
+        known.seen_at = self._clock()
+        tokens, name = [token_hex(8) for _ in claims], token_hex(8) if own_stream and claims else ""
+        decision = known.claims.claim(claims, tokens, name, session=session, epoch=known.record.epoch)
+        if decision.opens_epoch:
+            known.record.epoch += 1
+            known.wake()  # streams of earlier requests end without their responses
+        self._withdraw(known, decision.withdrawn)
+        after, reader = known.log.last, None
+        if decision.stream and ClaimStatus.REFUSED not in decision.statuses:
+            reader = self._take_over(known, decision.stream, after, ())
+        waits = {
+            claim.request: wait
+            for claim, attempt in zip(claims, decision.attempts, strict=True)
+            if attempt is not None and (wait := self.buckets.take(claim.costs)) is not None
+        }
+        return ClaimResult(known.record, decision.statuses, decision.attempts, reader, decision.stream, after, waits)
+
+    def _withdraw(self, known: MemorySession, numbers: Collection[int]) -> None:
+        if numbers:
+            before = known.log.bytes
+            known.withdraw(numbers)
+            self._log_bytes += known.log.bytes - before
+
+    async def running(self, session: str, request: RequestId) -> Sequence[str]:
+        """Return the tokens of the attempts that run with a request id."""
+        known = self._sessions.get(session)
+        return [] if known is None else known.claims.running(request)
+
+    async def finish(self, attempt: Attempt, response: bytes | None) -> bool:
+        """End an attempt."""
+        known = self._sessions.get(attempt.session)
+        number = None if known is None or response is None else known.log.last + 1
+        if known is None or not known.claims.end(attempt.token, number):
+            return False
+        if response is None:
+            self._wake(known, attempt.stream)
+        else:
+            about = {"request": attempt.request, "writes": attempt.writes}
+            self._store(known, Kind.RESPONSE, response, stream=attempt.stream, **about)
+        return True
+
+    # ---- streams
+
+    async def append(self, session: str, kind: Kind, message: bytes, *, stream: str = "") -> None:
+        """Send a notification or a request to the client."""
+        known = self._sessions.get(session)
+        if known is not None:
+            self._store(known, kind, message, stream=stream)
+
+    def _store(self, known: MemorySession, kind: Kind, message: bytes, *, stream: str, **about: Any) -> int:
+        before = known.log.bytes
+        number = known.log.append(kind, message, self._clock(), stream=stream, **about)
+        self._log_bytes += known.log.bytes - before
+        if self._is_full():
+            self._shrink_all()
+        self._wake(known, stream)
+        return number
+
+    def _wake(self, known: MemorySession, stream: str) -> None:
+        reader = known.streams.get(stream)
+        if reader is not None:
+            reader.wake()
+
+    def _shrink_all(self) -> None:
+        """Bring every log down to its fair share; what was delivered is given up first."""
+        share = self._limits.max_total_log_bytes // max(1, len(self._sessions)) // 2
+        for session in self._sessions.values():
+            session.log.shrink(share)
+        self._log_bytes = sum(session.log.bytes for session in self._sessions.values())
+
+    async def attach(self, session: str, *, stream: str = "", after: int | None = None) -> StreamReader | None:
+        """Take over a stream of the session."""
+        known = self._sessions.get(session)
+        if known is None or (stream and not known.claims.knows(stream)):
+            return None
+        known.seen_at = now = self._clock()
+        if after is None:
+            pending = known.log.pending(now - self._limits.repeat_s, stream)
+            return self._take_over(known, stream, known.log.last, pending)
+        cursor = min(after, known.log.last)
+        known.log.rewind(cursor, known.claims.responses(stream), now, stream)
+        return self._take_over(known, stream, cursor, ())
+
+    def _take_over(self, known: MemorySession, stream: str, cursor: int, pending: Sequence[Event]) -> MemoryStream:
+        earlier = known.streams.get(stream)
+        if earlier is not None:
+            earlier.end()
+        known.streams[stream] = MemoryStream(known, stream, cursor, pending, self._clock)
+        return known.streams[stream]
+
+    def close_stream(self, session: str, stream: str) -> None:
+        """End the reader of a stream."""
+        known = self._sessions.get(session)
+        if known is not None and stream in known.streams:
+            known.streams[stream].end()
+
+    def wake_streams(self) -> None:
+        """Make the `events` of every reader return."""
         for session in self._sessions.values():
             session.wake()
 
-    def figures(self) -> Mapping[str, int]:
+    # ---- this instance
+
+    async def publish(self, message: InstanceMessage, *, instance: str | None = None) -> None:
+        """Do nothing: there is no other instance."""
+
+    def stats(self) -> Mapping[str, int]:
         """Return how many sessions, streams and bytes there are."""
         streams = sum(len(session.streams) for session in self._sessions.values())
         return {"sessions": len(self._sessions), "streams": streams, "log_bytes": self._log_bytes}

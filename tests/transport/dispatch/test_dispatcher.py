@@ -1,14 +1,15 @@
 """What a call may do while it runs, seen by a client over the SSE wire: ask back, report, be cancelled, fail."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from mcp_types import RequestId
 
 from tests.kills import kills
 from tests.transport.serving import Bench, bench
 from tests.transport.sse_client import SseClient, initialize_params, sse_session
-from transport.sessions.broker import Note
 from transport.sessions.memory import InMemoryBroker
 
 pytestmark = pytest.mark.usefixtures("any_broker")
@@ -66,7 +67,7 @@ async def test_the_clients_error_reaches_the_tool() -> None:
 
 @kills(
     "transport/dispatch/context.py",
-    "note.session == self.session if self.session is not None",
+    "message.session == self.session if self.session is not None",
     "True if True",
 )
 async def test_another_session_cannot_answer_for_this_one() -> None:
@@ -125,19 +126,18 @@ async def test_cancelling_what_does_not_run_does_nothing(request_id: Any) -> Non
         assert (await client.call("echo", text="x"))["isError"] is False
 
 
-async def test_a_cancellation_of_what_can_be_no_request_is_passed_to_nobody() -> None:
+async def test_a_cancellation_of_what_can_be_no_request_is_not_looked_up() -> None:
     class Observed(InMemoryBroker):
-        is_shared = True
+        async def running(self, session: str, request: RequestId) -> Sequence[str]:
+            looked_up.append(request)
+            return await super().running(session, request)
 
-        async def tell(self, note: Note, *, instance: str | None = None) -> None:
-            told.append(note)
-
-    told: list[Note] = []
+    looked_up: list[RequestId] = []
     async with bench(broker=Observed()) as at, sse_session(at.url, ME) as client:
         await client.post(cancelled("x" * 201))
         await client.post(cancelled("unknown"))
         await client.call("echo", text="x")
-        assert [note.request for note in told if note.kind == "cancelled"] == ["unknown"]
+        assert looked_up == ["unknown"]
 
 
 async def test_one_session_cannot_cancel_anothers_call() -> None:

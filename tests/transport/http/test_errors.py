@@ -10,14 +10,14 @@ from shared.identity import AuthenticationError, InsufficientScopeError, Princip
 from transport.dispatch.dispatcher import RequestIdReusedError
 from transport.dispatch.stateless import TooBusyError
 from transport.http.errors import DrainingError, HTTPRefusal, http_error
-from transport.http.stream_slots import TooManyStreamsError
+from transport.http.event_stream import TooManyStreamsError
 from transport.jsonrpc import MalformedMessageError
 from transport.rate_limit import Rate, RateLimitedError, Rates, Wait
 from transport.sessions.broker import BrokerUnavailableError, CapReachedError, SessionGoneError
 from transport.sessions.valkey.scripts import ScriptFailedError
 
 RATES = Rates(*[Rate(60, 1)] * 4)
-SOON = RateLimitedError(Wait(RATES.charges(("default", "me"), writes=False)[0], 6.5))
+SOON = RateLimitedError(Wait(RATES.costs(("default", "me"), writes=False)[0], 6.5))
 LACKS = {"kind": "insufficient_scope", "scope": "tickets:write"}
 
 

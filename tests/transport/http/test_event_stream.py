@@ -4,10 +4,9 @@ import asyncio
 from typing import Any
 
 from tests.kills import kills
-from tests.transport.brokers import opened
+from tests.transport.brokers import PING, claimed, opened
 from tests.transport.serving import a_slot
 from transport.http.event_stream import Stream, StreamSource
-from transport.sessions.broker import Call
 from transport.sessions.memory import InMemoryBroker
 from transport.sessions.session import Limits
 
@@ -16,18 +15,18 @@ async def never(*_: Any) -> Any:
     await asyncio.Event().wait()
 
 
-@kills("transport/http/event_stream.py", "opening.attachment if isinstance(opening, Opened) else None", "None")
+@kills("transport/http/event_stream.py", "source.reader if isinstance(source, StreamSource) else None", "None")
 async def test_a_stream_whose_first_byte_nobody_takes_lets_go_of_what_it_holds() -> None:
     broker = InMemoryBroker()
     session = await opened(broker)
-    admitted = await broker.admit(session.id, session.owner, session.wire, [Call(1, b"one", stream="s1")])
-    assert admitted.stream is not None
+    result = await claimed(broker, session, [PING], own_stream=True)
+    assert result.reader is not None
     stream = Stream(
-        StreamSource(admitted.stream, session.id, "s1"),
+        StreamSource(result.reader, session.id, result.stream),
         limits=Limits(write_s=0.01),
         draining=asyncio.Event(),
         slot=a_slot(),
     )
     async with asyncio.timeout(5):
         await stream({}, never, never)
-    assert broker.figures()["streams"] == 0
+    assert broker.stats()["streams"] == 0

@@ -16,14 +16,13 @@ from tests.kills import kills
 from tests.transport.http_client import Answer, HttpClient, http_client
 from tests.transport.http_client import call as calling
 from tests.transport.people import People, Trail, key, person
-from tests.transport.serving import bench, until
+from tests.transport.serving import Bench, bench, until
 from tests.transport.sse_client import SseClient, open_stream, sse_session
 from tests.transport.test_many_instances import instances
 from tests.transport.test_streamable_http_stateless import LISTEN, PROGRESS, routing, said, tool
 from transport.http import credential_recheck
 from transport.http.credential_recheck import CredentialRecheck
-from transport.http.stream_slots import OpenStreams
-from transport.sessions.stream_counts import CountsHere
+from transport.http.event_stream import OpenStreams
 
 FIRST, SECOND, OTHER = key("first"), key("second"), key("other")
 AGAIN = {"last-event-id": f"{'x' * 43}::0"}
@@ -61,7 +60,7 @@ async def standing(client: HttpClient) -> AsyncGenerator[Answer]:
 class TestHowMany:
     """The cap, on every kind of stream."""
 
-    @kills("transport/sessions/stream_counts.py", "if self.of.get(owner, 0) >= most:", "if False:")
+    @kills("transport/http/event_stream.py", "if self._streams.counts[self.principal.key] >= most:", "if False:")
     async def test_one_stream_too_many_is_refused_until_another_one_ends(self) -> None:
         trail = Trail()
         offered = {"auth_provider": people(), "audit": trail}
@@ -111,7 +110,7 @@ class TestHowMany:
                 assert (await refusal(at.url, FIRST))[0] == 429
                 at.gates.open["g"].set()
                 await exchange.end()
-            await until(lambda: not at.transport._broker.streams.of)  # type: ignore[attr-defined]
+            await until(lambda: not at.transport._streams.counts)
 
     async def test_who_resumes_the_stream_of_a_post_has_twice_the_room(self) -> None:
         offered = {"auth_provider": people()}
@@ -126,20 +125,21 @@ class TestHowMany:
             assert (await client.who({"mcp-session-id": "x" * 43}).get()).status == 404
             assert (await client.get(f"{client.session}:unknown:0")).status == 400
             await until(lambda: not at.transport._streams.principals())
-            assert not at.transport._broker.streams.of  # type: ignore[attr-defined]
+            assert not at.transport._streams.counts
 
 
-@kills("transport/sessions/valkey/lua/count.lua", "if cap and others + here > cap then return 0 end", "")
-async def test_streams_on_all_instances_count_together(broker_url: str) -> None:
-    async with (
-        instances(broker_url, max_streams_per_principal=2) as (a, b),
-        sse_session(a.url, {"x-api-key": "key-me"}),
-        sse_session(b.url, {"x-api-key": "key-me"}),
-    ):
-        for at in (a, b):
-            assert (await refusal(at.url, {"x-api-key": "key-me"}))[:2] == (429, "too_many_streams")
-        async with sse_session(b.url, {"x-api-key": "key-you"}):
-            pass
+async def test_each_instance_counts_its_own_streams(broker_url: str) -> None:
+    me = {"x-api-key": "key-me"}
+    async with instances(broker_url, max_streams_per_principal=1) as (a, b):
+        async with sse_session(a.url, me), sse_session(b.url, me):
+            for at in (a, b):
+                assert (await refusal(at.url, me))[:2] == (429, "too_many_streams")
+        await until(lambda: not at_work(a, b))
+        assert [at.transport._streams.counts for at in (a, b)] == [{}, {}], "no principal without streams is kept"
+
+
+def at_work(*benches: Bench) -> int:
+    return sum(at.transport.figures()["streams"] for at in benches)
 
 
 # --------------------------------------------------------------------- for how long
@@ -150,9 +150,9 @@ class TestForHowLong:
     """A credential that is revoked takes its streams with it, and nothing else."""
 
     @kills(
-        "transport/http/stream_slots.py",
-        "list(self._open.get(principal, ()))",
-        "[one for those in self._open.values() for one in those]",
+        "transport/http/event_stream.py",
+        "list(self._slots.get(principal, ()))",
+        "[one for those in self._slots.values() for one in those]",
     )
     async def test_streams_of_a_revoked_credential_end_and_cannot_come_again(self) -> None:
         keys = people()
@@ -204,7 +204,7 @@ class TestForHowLong:
                     await at.gates.cancelled["talking"].wait()
 
     @kills(
-        "transport/http/stream_slots.py",
+        "transport/http/credential_recheck.py",
         'log.warning("credential_not_checked"',
         'return log.warning("credential_not_checked"',
     )
@@ -223,7 +223,7 @@ class TestForHowLong:
         assert "the store is away" not in str(logs)
 
 
-@kills("transport/http/event_stream.py", "if self._is_cut or attachment.ended or", "if attachment.ended or")
+@kills("transport/http/event_stream.py", "if self._is_cut or reader.ended or", "if reader.ended or")
 async def test_a_key_revoked_on_one_instance_ends_its_stream_on_another_soon(broker_url: str) -> None:
     keys = people()
     async with (
@@ -238,7 +238,7 @@ async def test_a_key_revoked_on_one_instance_ends_its_stream_on_another_soon(bro
 
 async def test_a_credential_is_asked_for_once_however_many_answers_it_has_open() -> None:
     keys = people()
-    streams = OpenStreams(CountsHere(), most=100)
+    streams = OpenStreams(most=100)
     for who in ("first", "first", "second"):
         streams.slot(keys.keys[who])
     await CredentialRecheck(streams, keys).check()
@@ -251,7 +251,7 @@ async def test_a_role_that_changed_ends_what_was_opened_before_and_nothing_since
             return principal == self.keys["first"]
 
     before, since = person("first"), person("first", scopes={Scope.TICKETS_READ})
-    streams, cut = OpenStreams(CountsHere(), most=100), list[Principal]()
+    streams, cut = OpenStreams(most=100), list[Principal]()
     for one in [since, *[before] * 8, *[since] * 8]:
         streams.slot(one).cut = partial(cut.append, one)
     await CredentialRecheck(streams, Changed(first=since)).check()
@@ -268,7 +268,7 @@ async def test_a_provider_that_hangs_is_not_waited_for(monkeypatch: pytest.Monke
             return False
 
     monkeypatch.setattr(credential_recheck, "CHECK_S", 0.01)
-    streams = OpenStreams(CountsHere(), most=100)
+    streams = OpenStreams(most=100)
     streams.slot(person("first")).cut = lambda: pytest.fail("the provider has not said that it was revoked")
     async with asyncio.timeout(5):
         await CredentialRecheck(streams, Hangs()).check()

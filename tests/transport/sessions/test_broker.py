@@ -6,13 +6,9 @@ from dataclasses import replace
 import pytest
 
 from tests.kills import kills
-from tests.transport.brokers import PING, YOU, MakeBroker, admit, attached, news, opened, texts
-from transport.sessions.broker import (
-    Admission,
-    Call,
-    CapReachedError,
-    SessionGoneError,
-)
+from tests.transport.brokers import PING, YOU, MakeBroker, attached, claim, news, opened, started, texts
+from transport.sessions.broker import CapReachedError, SessionGoneError
+from transport.sessions.claims import Attempt, ClaimStatus, RequestClaim
 from transport.sessions.event_log import Kind
 
 
@@ -24,8 +20,8 @@ async def test_an_opened_session_is_found_until_it_ends(make_broker: MakeBroker)
     assert await broker.find(session.id) is None
     assert await broker.attach(session.id) is None
     with pytest.raises(SessionGoneError):
-        await admit(broker, session, [PING])
-    assert broker.figures() == {"sessions": 0, "streams": 0, "log_bytes": 0}
+        await claim(broker, session, [PING])
+    assert broker.stats() == {"sessions": 0, "streams": 0, "log_bytes": 0}
 
 
 async def test_messages_reach_the_stream_in_order_with_rising_numbers(make_broker: MakeBroker) -> None:
@@ -49,79 +45,121 @@ async def test_a_waiting_stream_wakes_up(make_broker: MakeBroker) -> None:
     assert await waiting == [b"news"]
 
 
-async def test_wake_all_makes_streams_look_around(make_broker: MakeBroker) -> None:
+async def test_wake_streams_makes_readers_return(make_broker: MakeBroker) -> None:
     broker = await make_broker()
     session = await opened(broker)
     waiting = asyncio.create_task(texts(await attached(broker, session.id)))
     await asyncio.sleep(0)
-    broker.wake_all()
+    broker.wake_streams()
     assert await waiting == []
 
 
-async def test_a_request_is_new_once_then_running_then_answered(make_broker: MakeBroker) -> None:
+async def test_a_request_is_joined_while_it_runs_and_new_again_afterwards(make_broker: MakeBroker) -> None:
     broker = await make_broker()
     session = await opened(broker)
-    assert await admit(broker, session, [PING]) == [Admission.NEW]
-    assert await admit(broker, session, [PING]) == [Admission.RUNNING]
-    assert await broker.finish(session.id, 0, 1, b"answer")
-    assert await admit(broker, session, [PING]) == [Admission.ANSWERED]
-    assert await texts(await attached(broker, session.id)) == [b"answer", b"answer"]
+    attempt = await started(broker, session, PING)
+    assert await claim(broker, session, [PING]) == [ClaimStatus.JOINED]
+    assert await broker.finish(attempt, b"response")
+    assert await claim(broker, session, [PING]) == [ClaimStatus.NEW]
 
 
-async def test_a_used_id_with_another_body_is_refused_and_takes_the_whole_post_with_it(make_broker: MakeBroker) -> None:
+async def test_the_response_to_an_id_that_was_claimed_again_is_withdrawn(make_broker: MakeBroker) -> None:
     broker = await make_broker()
     session = await opened(broker)
-    await admit(broker, session, [PING])
-    other = Call(2, b"other")
-    assert await admit(broker, session, [other, replace(PING, digest=b"changed")]) == [
-        Admission.NEW,
-        Admission.REFUSED,
+    other = await started(broker, session, RequestClaim(2, b"two"))
+    for text in (b"first", b"second"):
+        assert await broker.finish(await started(broker, session, PING), text)
+    assert await broker.finish(other, b"other")
+    last = await started(broker, session, PING)
+    for after in (None, 0):
+        assert await texts(await attached(broker, session.id, after)) == [b"other"]
+    assert await broker.finish(last, b"last")
+    for after in (None, 0):
+        assert await texts(await attached(broker, session.id, after)) == [b"other", b"last"]
+
+
+async def test_a_response_that_a_reader_did_not_take_yet_is_withdrawn_as_well(make_broker: MakeBroker) -> None:
+    broker = await make_broker()
+    session = await opened(broker)
+    attempt, before = await started(broker, session, PING), await attached(broker, session.id)
+    await broker.finish(attempt, b"not taken")
+    after = await attached(broker, session.id)
+    again = await started(broker, session, PING)
+    assert before.ended
+    await broker.finish(again, b"taken")
+    assert await news(after) == [b"taken"]
+
+
+async def test_another_body_under_a_running_id_is_refused_and_takes_the_whole_post_with_it(
+    make_broker: MakeBroker,
+) -> None:
+    broker = await make_broker()
+    session = await opened(broker)
+    await started(broker, session, PING)
+    other = RequestClaim(2, b"other")
+    assert await claim(broker, session, [other, replace(PING, digest=b"changed")]) == [
+        ClaimStatus.NEW,
+        ClaimStatus.REFUSED,
     ]
-    assert await admit(broker, session, [other]) == [Admission.NEW]
+    assert await claim(broker, session, [other]) == [ClaimStatus.NEW]
 
 
-@kills("transport/sessions/memory.py", "if claim is None or not claim.running:", "if claim is None:")
-async def test_only_an_open_request_takes_an_answer(make_broker: MakeBroker) -> None:
+async def test_only_a_running_attempt_takes_a_response(make_broker: MakeBroker) -> None:
     broker = await make_broker()
     session = await opened(broker)
-    assert not await broker.finish(session.id, 0, 1, b"never asked")
-    await admit(broker, session, [PING])
-    assert await broker.finish(session.id, 0, 1, b"first")
-    assert not await broker.finish(session.id, 0, 1, b"second")
+    assert not await broker.finish(Attempt(session.id, 0, 1, "unknown", "", False), b"never asked")
+    attempt = await started(broker, session, PING)
+    assert await broker.finish(attempt, b"first")
+    assert not await broker.finish(attempt, b"second")
     assert await texts(await attached(broker, session.id)) == [b"first"]
 
 
-async def test_a_cancelled_request_has_no_answer_and_is_never_run_again(make_broker: MakeBroker) -> None:
+async def test_a_late_response_or_cancellation_leaves_the_next_attempt_of_its_id_alone(
+    make_broker: MakeBroker,
+) -> None:
     broker = await make_broker()
     session = await opened(broker)
-    await admit(broker, session, [PING])
-    assert await broker.finish(session.id, 0, 1, None)
-    assert await admit(broker, session, [PING]) == [Admission.REFUSED]
+    earlier = await started(broker, session, PING)
+    await broker.finish(earlier, None)
+    later = await started(broker, session, PING)
+    assert not await broker.finish(earlier, b"late")
+    assert not await broker.finish(earlier, None)
+    assert list(await broker.running(session.id, 1)) == [later.token]
+    assert await broker.finish(later, b"response")
+    assert await texts(await attached(broker, session.id)) == [b"response"]
 
 
-@kills("transport/sessions/memory.py", "if known is None or known.record.epoch != epoch:", "if known is None:")
-async def test_initialize_forgets_ids_and_drops_late_answers(make_broker: MakeBroker) -> None:
+async def test_a_cancelled_request_has_no_response_and_its_id_is_free(make_broker: MakeBroker) -> None:
     broker = await make_broker()
     session = await opened(broker)
-    await admit(broker, session, [PING])
-    initialize = Call(0, b"init", opens_epoch=True)
-    assert await admit(broker, session, [initialize]) == [Admission.NEW]
-    assert await admit(broker, session, [initialize]) == [Admission.RUNNING]
-    assert await admit(broker, session, [replace(PING, digest=b"another")]) == [Admission.NEW]
-    assert not await broker.finish(session.id, 0, 1, b"late")
-    assert await broker.finish(session.id, 1, 1, b"current")
+    assert await broker.finish(await started(broker, session, PING), None)
+    assert list(await broker.running(session.id, 1)) == []
+    assert await claim(broker, session, [replace(PING, digest=b"changed")]) == [ClaimStatus.NEW]
+
+
+async def test_initialize_forgets_what_runs_and_drops_late_responses(make_broker: MakeBroker) -> None:
+    broker = await make_broker()
+    session = await opened(broker)
+    earlier = await started(broker, session, PING)
+    initialize = RequestClaim(0, b"init", opens_epoch=True)
+    assert (await started(broker, session, initialize)).epoch == 1
+    assert await claim(broker, session, [initialize]) == [ClaimStatus.JOINED]
+    current = await started(broker, session, replace(PING, digest=b"another"))
+    assert not await broker.finish(earlier, b"late")
+    assert await broker.finish(current, b"current")
     assert await texts(await attached(broker, session.id)) == [b"current"]
 
 
-async def test_only_so_many_ids_are_remembered_and_running_ones_are_never_forgotten(make_broker: MakeBroker) -> None:
-    broker = await make_broker(max_request_ids=3)
+async def test_only_so_many_responses_are_remembered_and_what_runs_is_never_forgotten(make_broker: MakeBroker) -> None:
+    broker = await make_broker(max_request_ids=3, max_events=1)
     session = await opened(broker)
-    await admit(broker, session, [PING])
+    await started(broker, session, PING)
     for number in range(2, 10):
-        await admit(broker, session, [Call(number, b"x")])
-        await broker.finish(session.id, 0, number, b"a")
-    assert await admit(broker, session, [PING]) == [Admission.RUNNING]
-    assert await admit(broker, session, [Call(2, b"not the first")]) == [Admission.NEW]
+        await broker.finish(await started(broker, session, RequestClaim(number, b"x")), b"%d" % number)
+    assert await claim(broker, session, [PING]) == [ClaimStatus.JOINED]
+    reader = await attached(broker, session.id, after=0)
+    *lost, last = await texts(reader)
+    assert (len(lost) <= 3, all(b"result_lost" in one for one in lost), last) == (True, True, b"9")
 
 
 async def test_a_new_stream_replaces_the_old_one(make_broker: MakeBroker) -> None:
@@ -133,7 +171,7 @@ async def test_a_new_stream_replaces_the_old_one(make_broker: MakeBroker) -> Non
     await first.close()
     await broker.append(session.id, Kind.NOTIFICATION, b"x")
     assert await texts(second) == [b"x"]
-    assert broker.figures()["streams"] == 1
+    assert broker.stats()["streams"] == 1
 
 
 async def test_the_end_of_a_session_ends_its_stream(make_broker: MakeBroker) -> None:
@@ -181,7 +219,7 @@ async def test_caps_count_per_principal_and_per_instance(make_broker: MakeBroker
     await opened(broker)
 
 
-@kills("transport/sessions/valkey/broker.py", "most or not has_room(mine, len(readers), most)", "most")
+@kills("transport/sessions/valkey/broker.py", "if not has_room(mine, len(readers), most):", "if len(readers) >= most:")
 async def test_an_organisation_that_fills_an_instance_leaves_places_to_the_next(make_broker: MakeBroker) -> None:
     broker = await make_broker(max_sessions=9, max_sessions_per_principal=9)
     for number in range(8):
@@ -204,6 +242,7 @@ async def test_a_reconnect_may_exceed_the_caps_twofold(make_broker: MakeBroker) 
 async def test_what_happens_to_a_session_that_is_gone_is_swallowed(make_broker: MakeBroker) -> None:
     broker = await make_broker()
     await broker.append("gone", Kind.NOTIFICATION, b"x")
-    assert not await broker.finish("gone", 0, 1, b"x")
+    assert not await broker.finish(Attempt("gone", 0, 1, "token", "", False), b"x")
+    assert list(await broker.running("gone", 1)) == []
     await broker.end("gone")
     assert await broker.find("gone") is None

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from tests.kills import kills
-from tests.transport.brokers import PING, admit, attached, opened, texts
-from transport.sessions.broker import Admission, CapReachedError
+from tests.transport.brokers import PING, attached, opened, started, texts
+from transport.sessions.broker import CapReachedError
 from transport.sessions.event_log import Kind
 from transport.sessions.memory import InMemoryBroker
 from transport.sessions.session import Limits
@@ -68,14 +68,12 @@ async def test_old_answers_are_named_but_no_longer_kept() -> None:
     clock = Clock()
     broker = InMemoryBroker(Limits(answer_kept_s=300), clock=clock)
     session = await opened(broker)
-    await admit(broker, session, [replace(PING, writes=True)])
-    await broker.finish(session.id, 0, 1, b"answer")
+    await broker.finish(await started(broker, session, replace(PING, writes=True)), b"answer")
     clock.now += 301
     broker.sweep()
     (lost,) = await texts(await attached(broker, session.id))
     assert b"result_lost" in lost
     assert b"carried out" in lost
-    assert await admit(broker, session, [replace(PING, writes=True)]) == [Admission.REFUSED]
 
 
 @kills("transport/sessions/memory.py", "return self._log_bytes >= self._limits.max_total_log_bytes", "return False")
@@ -85,5 +83,5 @@ async def test_all_logs_together_are_bounded_and_a_full_instance_takes_no_new_se
     sessions = [await opened(broker) for _ in range(4)]
     for number in range(200):
         await broker.append(sessions[number % 4].id, Kind.NOTIFICATION, b"x" * 1000)
-        assert broker.figures()["log_bytes"] <= 20_000
+        assert broker.stats()["log_bytes"] <= 20_000
     assert all([await broker.find(session.id) for session in sessions])

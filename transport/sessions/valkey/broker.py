@@ -1,12 +1,12 @@
-"""The broker of many instances: sessions, request ids and event logs live in Valkey or Redis.
+"""The broker of many instances: sessions, claims and event logs live in Valkey or Redis.
 
-Any instance may take a POST or a stream of any session. A call costs two round trips: `admit`, which records and
-claims, and `finish`, which stores the answer, gives up the claim and tells the instance that holds the stream. What is
-kept, and every step that two instances may race for, is in lua/; calls are in `valkey_calls`, streams in
-`valkey_stream`, dead instances in `valkey_lease`, and how everything travels in `valkey_link`.
+Any instance may take a POST or a stream of any session. A call costs two round trips: `claim`, which records it, and
+`finish`, which stores the response, frees the request id and publishes to the instance that reads the stream. What is
+kept, and every step that two instances may race for, is in lua/; attempts are in `calls`, streams in `local_streams`,
+dead instances in `lease`, and how everything travels in `client`.
 
-While Valkey is away, streams stay open, and calls whose session's stream is held here run from memory; everything else
-waits for a short while and is then refused.
+While Valkey is away streams stay open, and requests wait for a short while and are then refused: nothing runs that
+could not be recorded.
 """
 
 import asyncio
@@ -23,36 +23,34 @@ from shared.identity import PrincipalKey
 from shared.telemetry import get_logger
 from transport.last_words import last_words
 from transport.sessions.broker import (
-    Admission,
-    Admitted,
     BrokerUnavailableError,
-    Call,
     CapReachedError,
+    ClaimResult,
+    InstanceMessage,
     Listener,
-    Note,
 )
+from transport.sessions.claims import Attempt, RequestClaim, new_token
 from transport.sessions.event_log import Event, Kind
 from transport.sessions.session import Limits, SessionRecord, has_room
 from transport.sessions.valkey import codec, scripts
 from transport.sessions.valkey.calls import FINISH_S, Calls, Post
 from transport.sessions.valkey.client import Script
-from transport.sessions.valkey.instance import Hub
-from transport.sessions.valkey.local_stream import HeldStream
-from transport.sessions.valkey.local_streams import Readers
+from transport.sessions.valkey.instance import ValkeyInstance
+from transport.sessions.valkey.local_stream import LocalStream
+from transport.sessions.valkey.local_streams import LocalStreams
 from transport.sessions.valkey.rate_limit import SharedBuckets
 from transport.sessions.valkey.recent_writes import SharedRecentWrites
-from transport.sessions.valkey.stream_counts import SharedCounts
 
 log = get_logger(__name__)
 
-PREFIX: Final = "{mcp}:"
+PREFIX: Final = f"{{mcp}}:{scripts.LAYOUT}:"
 """In front of every key. The braces keep them together on one node of a cluster."""
-ADMIT_S: Final = 4.0
-"""How long a request may wait for Valkey; the Python client gives a POST 5 s."""
-TELL_S: Final = 4.0
-NOTE_EVERY_S: Final = 1.0
-SETTLE_S: Final = 1.0
-"""After an outage: how long instances have to record what they did meanwhile, before others take over."""
+SHARED_STREAM_S: Final = 10.0
+"""How long a POST of HTTP+SSE may wait for Valkey: a refused one ends the Python client's session."""
+OWN_STREAM_S: Final = 4.0
+"""How long a POST of Streamable HTTP may wait."""
+PUBLISH_S: Final = 4.0
+SAVE_EVERY_S: Final = 1.0
 
 
 class ValkeyBroker:
@@ -71,16 +69,19 @@ class ValkeyBroker:
 
     def __init__(self, url: str, *, limits: Limits | None = None, prefix: str = PREFIX) -> None:
         self._limits = limits if limits is not None else Limits()
-        self._hub = Hub(
-            url, limits=self._limits, prefix=prefix, heard=self._heard, came_up=self._came_up, bury=self._bury
+        self._valkey = ValkeyInstance(
+            url,
+            limits=self._limits,
+            prefix=prefix,
+            on_published=self._on_published,
+            came_up=self._came_up,
+            take_over_dead=self._take_over_dead,
         )
-        self._calls = Calls(self._hub, dropped=self._dropped)
-        self._readers = Readers(self._hub, ended=self._ended)
-        self.buckets = SharedBuckets(self._hub)
-        self.streams = SharedCounts(self._hub)
-        self.recent_writes = SharedRecentWrites(self._hub)
+        self._calls = Calls(self._valkey, dropped=self._dropped)
+        self._streams = LocalStreams(self._valkey, ended=self._ended)
+        self.buckets = SharedBuckets(self._valkey)
+        self.recent_writes = SharedRecentWrites(self._valkey)
         self._listener: Listener | None = None
-        self._settled_at = 0.0
 
     @classmethod
     def from_url(cls, url: str, *, limits: Limits | None = None) -> Self:
@@ -90,70 +91,67 @@ class ValkeyBroker:
     @property
     def instance(self) -> str:
         """Name of this instance."""
-        return self._hub.instance
+        return self._valkey.instance
 
     @property
     def is_up(self) -> bool:
         """Whether sessions can be reached now."""
-        return self._hub.link.is_up
+        return self._valkey.link.is_up
 
     @asynccontextmanager
     async def run(self, listener: Listener) -> AsyncGenerator[None]:
-        """Work until left; what could not be recorded by then has one more second."""
+        """Work inside this context; what could not be recorded by its end has one more second."""
         self._listener = listener
-        async with self._hub.link.run():
+        async with self._valkey.link.run():
             try:
-                async with anyio.create_task_group() as self._tasks, self._readers.run():
-                    self._tasks.start_soon(self._hub.lease.keep)
-                    self._tasks.start_soon(self._keep_noting)
+                async with anyio.create_task_group() as self._tasks, self._streams.run():
+                    self._tasks.start_soon(self._valkey.lease.keep)
+                    self._tasks.start_soon(self._keep_saving)
                     try:
                         yield
                     finally:
                         self._tasks.cancel_scope.cancel()
             finally:
                 with last_words(FINISH_S), suppress(BrokerUnavailableError):
-                    await self._hub.late.work_off()
-                    await self._hub.call(scripts.LEAVE)
+                    await self._valkey.outbox.work_off()
+                    await self._valkey.call(scripts.LEAVE)
 
     # ---- sessions
 
     async def open(self, record: SessionRecord, *, reconnect: bool = False) -> None:
-        """Begin a session. The instance's cap counts the streams it holds: the rest costs it nothing.
-
-        An organisation that holds so many that others would find no place has to wait.
-        """
+        """Begin a session. The instance's cap counts the streams it reads: the rest costs it nothing."""
         factor = 2 if reconnect else 1
-        readers, most = self._hub.readers(), self._limits.max_sessions * factor
+        readers, most = self._valkey.readers(), self._limits.max_sessions * factor
         mine = sum(one.record is not None and one.record.owner[0] == record.owner[0] for one in readers)
-        if len(readers) >= most or not has_room(mine, len(readers), most):
+        if not has_room(mine, len(readers), most):
             raise CapReachedError(whole_instance=True)
         cap = self._limits.max_sessions_per_principal * factor
         owner = codec.encode_owner(record.owner)
-        if not await self._hub.call(scripts.OPEN, record.id, owner, record.wire, *codec.record_fields(record), cap):
+        if not await self._valkey.call(scripts.OPEN, record.id, owner, record.wire, *codec.record_fields(record), cap):
             raise CapReachedError(whole_instance=False)
 
     async def find(self, session: str) -> SessionRecord | None:
         """Return the record of a living session."""
-        fields = await self._hub.ask(scripts.FIND, session)
-        return self._hub.learn(session, fields) if fields else None
+        fields = await self._valkey.ask(scripts.FIND, session)
+        return self._valkey.learn(session, fields) if fields else None
 
     async def save(self, record: SessionRecord) -> None:
         """Keep what `initialize` and `initialized` changed: now, or once Valkey is back."""
         what = (record.id, record.epoch, *codec.record_fields(record))
         try:
-            stamp = await self._hub.call(scripts.SAVE, *what, wait_s=FINISH_S)
+            stamp = await self._valkey.call(scripts.SAVE, *what, wait_s=FINISH_S)
         except BrokerUnavailableError:
-            self._hub.late.add(partial(self._late, scripts.SAVE, *what))
+            self._valkey.outbox.add(partial(self._later, scripts.SAVE, *what))
         else:
             record.stamp = stamp or record.stamp
 
-    async def _late(self, script: Script, *args: str | bytes | int) -> bool:
-        await self._hub.call(script, *args)
+    async def _later(self, script: Script, *args: str | bytes | int) -> bool:
+        await self._valkey.call(script, *args)
         return True
 
     async def end(self, session: str) -> None:
         """End a session."""
-        await self._hub.call(scripts.END, session)
+        await self._valkey.call(scripts.END, session)
         self._ended(session)
 
     def _dropped(self) -> None:
@@ -161,163 +159,134 @@ class ValkeyBroker:
             self._listener.dropped()
 
     def _ended(self, session: str) -> None:
-        self._hub.forget(session)
+        self._valkey.forget(session)
         if self._listener is not None:
             self._listener.ended(session)
 
-    # ---- calls and messages
+    # ---- claims
 
-    async def admit(self, session: str, owner: PrincipalKey, wire: str, calls: Sequence[Call]) -> Admitted:
+    async def claim(
+        self, session: str, owner: PrincipalKey, wire: str, claims: Sequence[RequestClaim], *, own_stream: bool
+    ) -> ClaimResult:
         """Record requests before they run."""
-        deadline = asyncio.get_running_loop().time() + ADMIT_S
-        if session not in self._hub.held:
-            await self._settle(deadline)
-        wait_s = max(FINISH_S, deadline - asyncio.get_running_loop().time())
-        if not calls or not calls[0].stream:
-            record, admissions, waits = await self._calls.admit(Post(session, owner, wire, calls), wait_s=wait_s)
-            return Admitted(record, admissions, None, waits=waits)
-        reader = self._readers.new(session, calls[0].stream)
-        earlier = self._hub.hold(reader)  # before anything can be published for it
-        try:
-            post = Post(session, owner, wire, calls, reader)
-            record, admissions, waits = await self._calls.admit(post, wait_s=wait_s)
-            is_taken = Admission.REFUSED not in admissions
-        except BaseException:
-            is_taken = False
-            raise
-        finally:
-            if not is_taken:
-                self._hub.let_go(reader)
-            if earlier is not None:
-                earlier.end() if is_taken else self._hub.hold(earlier)
-        return Admitted(record, admissions, reader if is_taken else None, reader.last, waits)
+        wait_s = OWN_STREAM_S if own_stream else SHARED_STREAM_S
+        if not claims or not own_stream:
+            return await self._calls.claim(Post(session, owner, wire, claims), wait_s=wait_s)
+        reader = self._streams.new(session, new_token())
+        with self._streams.taking_over(reader):  # before anything can be published for it
+            result = await self._calls.claim(Post(session, owner, wire, claims, reader), wait_s=wait_s)
+            if result.reader is not None and result.stream != reader.name:
+                self._streams.join(reader, result.stream)
+        return result
 
-    async def _settle(self, deadline: float) -> None:
-        """Wait until whoever ran calls from memory has had time to record them: else a repeat would run as well."""
-        clock = asyncio.get_running_loop().time
-        while not self.is_up:
-            if clock() > deadline:
-                raise BrokerUnavailableError
-            await anyio.sleep(SETTLE_S / 20)
-        await anyio.sleep(max(0.0, self._settled_at - clock()))
+    async def running(self, session: str, request: RequestId) -> Sequence[str]:
+        """Return the tokens of the attempts that run with a request id, on whatever instance."""
+        tokens = await self._valkey.call(scripts.RUNNING, session, codec.encode_request(request))
+        return [token.decode() for token in tokens]
 
-    async def finish(self, session: str, epoch: int, request: RequestId, answer: bytes | None) -> bool:
-        """Close a running request."""
-        return await self._calls.finish(session, epoch, request, answer)
-
-    async def append(self, session: str, kind: Kind, message: bytes, *, stream: str = "") -> None:
-        """Send a notification or a request to the client; while Valkey is away, only where the stream is held here."""
-        reader, what = self._hub.reader(session, stream), (session, int(kind), message, stream)
-        try:
-            if reader is not None and not self.is_up:
-                raise BrokerUnavailableError
-            number, *before = await self._hub.call(scripts.APPEND, *what, wait_s=FINISH_S)
-        except BrokerUnavailableError:
-            if reader is not None:
-                reader.offer_unnumbered(Event(0, kind, 0.0, message))
-            elif kind is Kind.REQUEST and not self._hub.late.is_full(len(message)):  # somebody waits for its answer
-                self._hub.late.add(partial(self._late, scripts.APPEND, *what), len(message))
-        else:
-            reader = self._hub.reader(session, stream)
-            if reader is not None and number > 0:
-                reader.offer(Event(number, kind, 0.0, message), before[0])
+    async def finish(self, attempt: Attempt, response: bytes | None) -> bool:
+        """End an attempt."""
+        return await self._calls.finish(attempt, response)
 
     # ---- streams
 
-    async def attach(self, session: str, *, stream: str = "", after: int | None = None) -> HeldStream | None:
-        """Take over a stream of the session, wherever it is held."""
-        return await self._readers.attach(session, stream, after)
+    async def append(self, session: str, kind: Kind, message: bytes, *, stream: str = "") -> None:
+        """Send to the client. While Valkey is away requests wait for it, and notifications are dropped."""
+        what = (session, int(kind), message, stream)
+        try:
+            if not self.is_up:
+                raise BrokerUnavailableError
+            number, *before = await self._valkey.call(scripts.APPEND, *what, wait_s=FINISH_S)
+        except BrokerUnavailableError:
+            if kind is Kind.REQUEST and not self._valkey.outbox.is_full(len(message)):
+                self._valkey.outbox.add(partial(self._later, scripts.APPEND, *what), len(message))
+        else:
+            reader = self._valkey.reader(session, stream)
+            if reader is not None and number > 0:
+                reader.offer(Event(number, kind, 0.0, message), before[0])
 
-    def hang_up(self, session: str, stream: str) -> None:
-        """End whoever reads a stream."""
-        reader = self._hub.reader(session, stream)
+    async def attach(self, session: str, *, stream: str = "", after: int | None = None) -> LocalStream | None:
+        """Take over a stream of the session, wherever it is read."""
+        return await self._streams.attach(session, stream, after)
+
+    def close_stream(self, session: str, stream: str) -> None:
+        """End the reader of a stream."""
+        reader = self._valkey.reader(session, stream)
         if reader is not None:
             reader.end()
 
-    # ---- word from and to other instances
+    def wake_streams(self) -> None:
+        """Make the `events` of every reader return."""
+        for reader in self._valkey.readers():
+            reader.wake()
 
-    async def tell(self, note: Note, *, instance: str | None = None) -> None:
-        """Pass word on; to one instance as soon as it listens, unless it died."""
-        text = codec.encode_note(note, self.instance)
-        deadline = asyncio.get_running_loop().time() + TELL_S
-        while not await self._hub.call(scripts.TELL, instance or "", text):
+    # ---- messages from and to other instances
+
+    async def publish(self, message: InstanceMessage, *, instance: str | None = None) -> None:
+        """Send a message; to one instance as soon as it listens, unless it died."""
+        text = codec.encode_message(message, self.instance)
+        deadline = asyncio.get_running_loop().time() + PUBLISH_S
+        while not await self._valkey.call(scripts.PUBLISH, instance or "", text):
             if asyncio.get_running_loop().time() > deadline:
                 raise BrokerUnavailableError
-            await anyio.sleep(TELL_S / 40)
+            await anyio.sleep(PUBLISH_S / 40)
 
-    def _heard(self, message: bytes) -> None:
+    def _on_published(self, message: bytes) -> None:
         head, _, body = message.partition(b"\n")
         kind, _, rest = head.partition(b" ")
         match kind:
-            case b"event":
-                session, name, *about = rest.split(b" ", 6)
-                reader = self._hub.reader(session.decode(), name.decode())
-                if reader is not None:
-                    reader.offer(*codec.decode_published(about, body))
-            case b"replaced":
-                session_id, stream, token = rest.decode().split(" ")
-                reader = self._hub.reader(session_id, stream)
-                if reader is not None and reader.token == token:
-                    reader.end()
+            case b"event" | b"withdrawn" | b"replaced":
+                self._streams.on_published(kind, rest, body)
             case b"ended":
                 self._ended(rest.decode())
             case b"stale":
                 self._tasks.start_soon(self._refresh, rest.decode())
-            case b"note":
-                note, sender = codec.decode_note(rest)
-                if sender != self.instance and self._listener is not None:  # what is for all comes back as well
-                    self._tasks.start_soon(self._hand_on, self._listener, note)
+            case b"message":
+                self._tasks.start_soon(self._hand_on, *codec.decode_message(rest))
 
-    async def _hand_on(self, listener: Listener, note: Note) -> None:
+    async def _hand_on(self, message: InstanceMessage, sender: str) -> None:
+        if sender == self.instance or self._listener is None:  # what is for all comes back as well
+            return
         try:
-            await listener.told(note)
-        except Exception:  # one bad note must not cost all sessions
-            log.exception("note_failed", note=note.kind)
+            await self._listener.on_message(message)
+        except Exception:  # one bad message must not cost all sessions
+            log.exception("note_failed", note=message.kind)
 
     async def _refresh(self, session: str) -> None:
         with suppress(BrokerUnavailableError):
             await self.find(session)
 
-    def wake_all(self) -> None:
-        """Make every stream look around."""
-        for held in self._hub.readers():
-            held.wake()
-
-    def figures(self) -> Mapping[str, int]:
+    def stats(self) -> Mapping[str, int]:
         """Return how many sessions have a stream here, and how many bytes wait to be written."""
-        readers = self._hub.readers()
-        sessions = len({held.session for held in readers})
+        readers = self._valkey.readers()
+        sessions = len({reader.session for reader in readers})
         return {
             "sessions": sessions,
             "streams": len(readers),
-            "log_bytes": sum(held.queued_bytes for held in readers),
+            "log_bytes": sum(reader.queued_bytes for reader in readers),
         }
 
     # ---- upkeep
 
-    async def _keep_noting(self) -> None:
-        """Keep how far streams were written and how many there are, and what could not be recorded in time."""
+    async def _keep_saving(self) -> None:
+        """Keep how far streams were written, and what could not be recorded in time."""
         while True:
-            await anyio.sleep(min(NOTE_EVERY_S, self._limits.idle_s / 8))
+            await anyio.sleep(min(SAVE_EVERY_S, self._limits.idle_s / 8))
             if not self.is_up:
                 continue
-            await self._readers.note_all()
-            await self.streams.tell_all()
+            await self._streams.save_all()
             with suppress(BrokerUnavailableError):
                 await self._calls.record_again()
-                await self._hub.late.work_off()
+                await self._valkey.outbox.work_off()
 
     async def _came_up(self) -> None:
         """Bring everything up to date: what was published meanwhile was missed."""
-        is_return = self._hub.lease.store is not None
-        log.info("broker_connected", instance=self.instance)  # by this name others say that it died
-        must_restore = await self._hub.lease.came_up()
-        await self._readers.bring_back(must_restore=must_restore)
-        self._hub.lease.restored()
+        log.info("broker_connected", instance=self.instance)  # by this name others report that it died
+        must_restore = await self._valkey.lease.came_up()
+        await self._streams.bring_back(must_restore=must_restore)
+        self._valkey.lease.restored()
         await self._calls.record_again()
-        await self._hub.late.work_off()
-        if is_return:
-            self._settled_at = asyncio.get_running_loop().time() + SETTLE_S
+        await self._valkey.outbox.work_off()
 
-    async def _bury(self, instance: str) -> None:
-        await self._calls.bury(instance)
+    async def _take_over_dead(self, instance: str) -> None:
+        await self._calls.take_over_dead(instance)

@@ -1,8 +1,8 @@
-"""Which calls run, and how they end: the part of the Valkey broker that may not be wrong.
+"""Which attempts run on this instance, and how they end: the part of the Valkey broker that may not be wrong.
 
-A call is recorded before it runs and closed when it has its answer, each in one atomic step. While Valkey is away, a
-session whose stream is held here goes on from memory; what happened is recorded later. Steps may be repeated, and may
-be carried out after they were given up: a token tells attempts apart.
+An attempt is recorded before it runs and ended with its response, each in one atomic step. A step may be sent again,
+and may be carried out after it was given up; its token says which attempt it is about. A response that cannot be stored
+is stored once Valkey is back.
 """
 
 import asyncio
@@ -11,281 +11,212 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-from mcp_types import RequestId
-
 from shared.identity import PrincipalKey
 from shared.telemetry import get_logger
 from transport import jsonrpc
-from transport.rate_limit import Wait
-from transport.sessions.broker import Admission, BrokerUnavailableError, Call, SessionGoneError
+from transport.sessions.broker import BrokerUnavailableError, ClaimResult, SessionGoneError
+from transport.sessions.claims import Attempt, ClaimStatus, RequestClaim, attempts, new_token
 from transport.sessions.event_log import Event, Kind
 from transport.sessions.session import SessionRecord
 from transport.sessions.valkey import codec, scripts
-from transport.sessions.valkey.instance import Hub
-from transport.sessions.valkey.local_stream import HeldStream, LocalClaim, new_token, unnumbered
+from transport.sessions.valkey.instance import ValkeyInstance
+from transport.sessions.valkey.local_stream import LocalStream
 
 log = get_logger(__name__)
 
 FINISH_S: Final = 0.8
-"""How long an answer may wait to be stored before it is written without; the engine gives its last words 1 s."""
-ADMIT_HELD_S: Final = 2.5
-"""How long a request may wait to be recorded before it runs from memory; the Python client gives a POST 5 s."""
+"""How long a response may wait to be stored before it is stored later; the dispatcher waits 1 s for it at the end."""
 
 
-Taken = tuple[SessionRecord, list[Admission], dict[RequestId, Wait]]
-"""The session, what became of each request, and those that could not be paid for."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Running:
-    """A call that this instance runs."""
+    """An attempt that this instance runs."""
 
+    attempt: Attempt
     record: SessionRecord
-    call: Call
-    token: str
+    claim: RequestClaim
     store: str | None
-    """The store in which it is recorded; another one, after a loss of all data, knows nothing of it."""
+    """The store in which it is recorded; another one, after a loss of all data, does not know it."""
+
+    @property
+    def slot(self) -> str:
+        """What it occupies while it runs."""
+        return codec.encode_slot(self.claim, own_stream=self.attempt.stream != "")
 
 
 class Post:
     """Requests that came together."""
 
-    __slots__ = ("calls", "owner", "reader", "session", "tokens", "wire")
+    __slots__ = ("claims", "owner", "reader", "session", "tokens", "wire")
 
     def __init__(
-        self, session: str, owner: PrincipalKey, wire: str, calls: Sequence[Call], reader: HeldStream | None = None
+        self,
+        session: str,
+        owner: PrincipalKey,
+        wire: str,
+        claims: Sequence[RequestClaim],
+        reader: LocalStream | None = None,
     ) -> None:
         self.session = session
         self.owner = owner
         self.wire = wire
-        self.calls = calls
+        self.claims = claims
         self.reader = reader
-        """Whoever reads the stream that answers belong to, where that is not the standalone one."""
-        self.tokens = [new_token() for _ in calls]
+        """Reads the stream of this POST; None where responses come on the standalone one."""
+        self.tokens = [new_token() for _ in claims]
 
 
 class Calls:
-    """The calls that this instance admitted.
+    """The attempts that this instance claimed.
 
     Args:
-        hub: the way to the store.
-        dropped: is called when a late answer was not wanted any more.
+        valkey: the way to the store.
+        dropped: is called when a response came too late.
     """
 
-    def __init__(self, hub: Hub, *, dropped: Callable[[], None]) -> None:
-        self._hub = hub
+    def __init__(self, valkey: ValkeyInstance, *, dropped: Callable[[], None]) -> None:
+        self._valkey = valkey
         self._dropped = dropped
-        self._running: dict[tuple[str, int, RequestId], Running] = {}
+        self._running: dict[str, Running] = {}
 
-    async def admit(self, post: Post, *, wait_s: float) -> Taken:
-        """Record requests before they run; from memory where the session is held here and Valkey is away."""
-        held = self._hub.held.get(post.session)
-        if held is not None and (not self._hub.link.is_up or any(call.request in held.claims for call in post.calls)):
-            return self._admit_here(held, post)
+    async def claim(self, post: Post, *, wait_s: float) -> ClaimResult:
+        """Record requests before they run. Raises: SessionGoneError, BrokerUnavailableError."""
         try:
-            try:
-                return await self._admit(post, wait_s=ADMIT_HELD_S if held else wait_s)
-            except BrokerUnavailableError:
-                held = self._hub.held.get(post.session)
-                if held is None:
-                    raise
-                return self._admit_here(held, post)
+            return await self._claim(post, wait_s=wait_s)
         except (BrokerUnavailableError, asyncio.CancelledError):
-            for call, token in zip(
-                post.calls, post.tokens, strict=True
-            ):  # it may be recorded when nobody waits any more
-                self._hub.late.add(partial(self._withdraw, post.session, call, token))
+            for claim, token in zip(post.claims, post.tokens, strict=True):  # they may be recorded all the same
+                self._valkey.outbox.add(partial(self._withdraw, post, claim, token))
             raise
 
-    async def _admit(self, post: Post, *, wait_s: float) -> Taken:
-        record, store, reader = self._hub.record(post.session), self._hub.lease.store, post.reader
+    async def _claim(self, post: Post, *, wait_s: float) -> ClaimResult:
+        record, store, reader = self._valkey.record(post.session), self._valkey.lease.store, post.reader
         stamp = record.stamp if record is not None else 0
-        place = (reader.name, reader.token) if reader is not None else ("", "")
-        owner = codec.encode_owner(post.owner)
-        requests = _arguments(post.calls, post.tokens)
-        reply = await self._hub.ask(
-            scripts.ADMIT, post.session, owner, post.wire, stamp, *place, *requests, wait_s=wait_s
-        )
+        own_stream = (reader.name, reader.token) if reader is not None else ("", "")
+        about = (post.session, codec.encode_owner(post.owner), post.wire, stamp, *own_stream)
+        requests = _arguments(post.claims, post.tokens)
+        reply = await self._valkey.ask(scripts.CLAIM, *about, *requests, wait_s=wait_s)
         if not reply:
             raise SessionGoneError
-        new_stamp, epoch, numbers, fields, tail, unpaid = reply
-        record = self._hub.learn(post.session, fields) if fields or record is None else record
+        new_stamp, epoch, numbers, fields, stream_name, tail, unpaid = reply
+        record = self._valkey.learn(post.session, fields) if fields or record is None else record
         record.stamp, record.epoch = int(new_stamp), int(epoch)
-        admissions = [Admission(number) for number in numbers]
+        statuses, stream = [ClaimStatus(number) for number in numbers], stream_name.decode()
+        made = attempts(post.session, record.epoch, post.claims, post.tokens, statuses=statuses, stream=stream)
+        standalone = self._valkey.held.get(post.session)
+        for claim, attempt in zip(post.claims, made, strict=True):
+            if attempt is not None:
+                self._running[attempt.token] = Running(attempt, record, claim, store)
+                if not stream and standalone is not None:
+                    standalone.withdraw(claim.request, tail)
+        if ClaimStatus.REFUSED in statuses:
+            return ClaimResult(record, statuses, made, None, stream)
         if reader is not None:
-            reader.begin(record, last=tail, expected=[call.request for call in post.calls])
-        self._note_running(record, post, admissions, store)
+            reader.begin(record, last=tail, expected=[claim.request for claim in post.claims])
         waits = {
-            call.request: wait
-            for call, one in zip(post.calls, unpaid, strict=False)  # there are none where one was refused
-            if (wait := codec.decode_wait(call.charges, one)) is not None
+            claim.request: wait
+            for claim, one in zip(post.claims, unpaid, strict=True)
+            if (wait := codec.decode_wait(claim.costs, one)) is not None
         }
-        return record, admissions, waits
+        return ClaimResult(record, statuses, made, reader, stream, tail, waits)
 
-    def _admit_here(self, held: HeldStream, post: Post) -> Taken:
-        """Decide about requests that cannot be recorded now, as far as this instance knows.
-
-        Raises:
-            SessionGoneError: see `admit`.
-            BrokerUnavailableError: one is `initialize`, which has to be seen everywhere; it was answered already, by
-                what only the store knows; or too much waits to be recorded.
-        """
-        record, reader = held.record, post.reader
-        if record is None or record.owner != post.owner or record.wire != post.wire:
-            raise SessionGoneError
-        if self._hub.late.is_full(0) or any(call.opens_epoch for call in post.calls):
-            raise BrokerUnavailableError
-        admissions = [self._judge_here(held, record, call) for call in post.calls]
-        if reader is not None:
-            reader.begin(record, last=0, expected=[call.request for call in post.calls])
-            reader.is_recorded = False
-        waits = dict[RequestId, Wait]()
-        if Admission.REFUSED not in admissions:
-            for call, admission in zip(post.calls, admissions, strict=True):
-                claim = held.claims.get(call.request)
-                if admission is Admission.NEW:
-                    held.claims[call.request] = LocalClaim(call)
-                    if (wait := self._hub.buckets.take(call.charges)) is not None:
-                        waits[call.request] = wait
-                elif admission is Admission.ANSWERED and claim is not None:
-                    (reader or held).offer_unnumbered(unnumbered(call, claim.answer))
-        self._note_running(record, post, admissions, None)
-        return record, admissions, waits
-
-    def _judge_here(self, held: HeldStream, record: SessionRecord, call: Call) -> Admission:
-        running = self._running.get((record.id, record.epoch, call.request))
-        claim = held.claims.get(call.request)
-        if running is not None:
-            return Admission.RUNNING if running.call.digest == call.digest else Admission.REFUSED
-        if claim is not None:
-            same = claim.call.digest == call.digest and claim.answer is not None
-            return Admission.ANSWERED if same else Admission.REFUSED
-        if held.has_met(call.request):
-            raise BrokerUnavailableError
-        return Admission.NEW
-
-    def _note_running(
-        self, record: SessionRecord, post: Post, admissions: Sequence[Admission], store: str | None
-    ) -> None:
-        if Admission.REFUSED in admissions:
-            return
-        for call, token, admission in zip(post.calls, post.tokens, admissions, strict=True):
-            if admission is Admission.NEW:
-                self._running[record.id, record.epoch, call.request] = Running(record, call, token, store)
-
-    async def _withdraw(self, session: str, call: Call, token: str) -> bool:
-        for_repeats = jsonrpc.interrupted(call.request, writes=False)
-        await self._hub.call(scripts.WITHDRAW, session, codec.encode_request(call.request), token, for_repeats)
+    async def _withdraw(self, post: Post, claim: RequestClaim, token: str) -> bool:
+        slot = codec.encode_slot(claim, own_stream=post.reader is not None)
+        for_repeats = jsonrpc.interrupted(claim.request, writes=False)
+        await self._valkey.call(scripts.WITHDRAW, post.session, slot, token, for_repeats)
         return True
 
-    async def finish(self, session: str, epoch: int, request: RequestId, answer: bytes | None) -> bool:
-        """Close a running request. An answer that cannot be stored now is written first and stored later."""
-        running = self._running.pop((session, epoch, request), None)
+    async def finish(self, attempt: Attempt, response: bytes | None) -> bool:
+        """End an attempt. A response that cannot be stored now is stored later."""
+        running = self._running.pop(attempt.token, None)
         if running is None:
             return False
         is_settled = False
         try:
-            if self._hub.link.is_up:
-                code = await self._finish(session, epoch, running, answer, wait_s=FINISH_S)
-                is_settled = code >= 0 or await self._hub.is_final()
+            if self._valkey.link.is_up:
+                code = await self._finish(running, response, wait_s=FINISH_S)
+                is_settled = code >= 0 or await self._valkey.is_final()
                 if is_settled:
                     return code > 0
         except BrokerUnavailableError:
             pass
         finally:
-            if not is_settled:  # also when whoever waited was cancelled: an answer is a promise
-                self._finish_later(session, epoch, running, answer)
+            if not is_settled:  # also when the caller was cancelled: a response is a promise
+                self._finish_later(running, response)
         return True
 
-    def _finish_later(self, session: str, epoch: int, running: Running, answer: bytes | None) -> None:
-        kept, call = answer, running.call
-        if answer is not None and self._hub.late.is_full(len(answer)):
-            kept = jsonrpc.result_lost(call.request, writes=call.writes)
-        held, reader = self._hub.held.get(session), self._hub.reader(session, call.stream)
-        if held is not None:
-            held.finish(call, kept)
-        if reader is not None and answer is not None:
-            reader.offer_unnumbered(unnumbered(call, answer))
-        self._hub.late.add(partial(self._finish_late, session, epoch, running, kept), len(kept or b""))
+    def _finish_later(self, running: Running, response: bytes | None) -> None:
+        if response is not None and self._valkey.outbox.is_full(len(response)):
+            response = jsonrpc.result_lost(running.attempt.request, writes=running.attempt.writes)
+        self._valkey.outbox.add(partial(self._finish_late, running, response), len(response or b""))
 
-    async def _finish(
-        self, session: str, epoch: int, running: Running, answer: bytes | None, *, wait_s: float | None = None
-    ) -> int:
-        """Return 1 when it was open until now, 0 when it was not, -1 when there is no such session."""
-        call = running.call
-        may_be_unknown = running.store != self._hub.lease.store
-        code, *stored = await self._hub.call(
-            scripts.FINISH,
-            *(session, epoch, codec.encode_request(call.request), self._hub.instance, running.token),
-            *(int(answer is not None), answer or b""),
-            *(int(may_be_unknown), call.digest.hex(), int(call.writes), call.stream),
-            wait_s=wait_s,
-        )
-        held = self._hub.held.get(session)
-        if held is not None:
-            held.claims.pop(call.request, None)
-            held.meet(call.request)
-        reader = self._hub.reader(session, stored[2].decode() if stored else call.stream)
-        if reader is None:
-            pass
-        elif code <= 0:
-            reader.give_up(call.request)
-        elif answer is not None and stored[0]:
-            event = Event(stored[0], Kind.ANSWER, 0.0, answer, call.request, call.writes)
-            reader.offer(event, stored[1])
-        return int(code)
-
-    async def _finish_late(self, session: str, epoch: int, running: Running, answer: bytes | None) -> bool:
-        code = await self._finish(session, epoch, running, answer)
+    async def _finish_late(self, running: Running, response: bytes | None) -> bool:
+        code = await self._finish(running, response)
         if code < 0:
-            return await self._hub.is_final()
-        if code == 0 and answer is not None:
-            log.info("late_answer_dropped", session=session[:8])
+            return await self._valkey.is_final()
+        if code == 0 and response is not None:
+            log.info("late_answer_dropped", session=running.attempt.session[:8])
             self._dropped()
         return True
 
-    async def bury(self, instance: str) -> None:
-        """Answer the calls of an instance that died, as far as they are still open."""
-        while orphans := await self._hub.call(scripts.ORPHANS, instance):
-            for session, epoch, request, writes in orphans:
-                answer = jsonrpc.interrupted(codec.decode_request(request), writes=writes == b"1")
-                code, *stored = await self._hub.call(
-                    scripts.FINISH, session, epoch, request, instance, "", 1, answer, 0, "-", 0, ""
-                )
-                reader = self._hub.reader(session.decode(), stored[2].decode()) if stored else None
-                if reader is not None and stored[0]:
+    async def _finish(self, running: Running, response: bytes | None, *, wait_s: float | None = None) -> int:
+        """Return 1 when the attempt ran until now, 0 when it did not, -1 when there is no such session."""
+        attempt = running.attempt
+        if not await self._is_recorded(running):
+            return -1
+        code, *stored = await self._valkey.call(
+            scripts.FINISH,
+            *(attempt.session, running.slot, attempt.token, int(response is not None), response or b""),
+            wait_s=wait_s,
+        )
+        reader = self._valkey.reader(attempt.session, attempt.stream)
+        if reader is None:
+            pass
+        elif code <= 0 or response is None:
+            reader.give_up(attempt.request)
+        elif stored[0]:
+            event = Event(stored[0], Kind.RESPONSE, 0.0, response, attempt.request, attempt.writes)
+            reader.offer(event, stored[1])
+        else:  # it was stored by an earlier sending of the same step
+            reader.fall_behind()
+        return int(code)
+
+    async def take_over_dead(self, instance: str) -> None:
+        """Answer the calls of an instance that died, as far as they still run."""
+        while orphans := await self._valkey.call(scripts.ORPHANS, instance):
+            for session, slot, token, request, writes, stream in orphans:
+                response = jsonrpc.interrupted(codec.decode_request(request), writes=writes == b"1")
+                code, *stored = await self._valkey.call(scripts.FINISH, session, slot, token, 1, response)
+                reader = self._valkey.reader(session.decode(), stream.decode())
+                if reader is not None and stored and stored[0]:
                     reader.fall_behind()
                 log.warning("call_interrupted", session=session[:8].decode(), instance=instance, was_open=code > 0)
 
     async def record_again(self) -> None:
-        """Record calls that began while Valkey was away, or were lost with its data, so that no repeat runs as well.
+        """Record what runs again after a loss of all data: repeats join it, and others find it should this one die.
 
         Raises:
             BrokerUnavailableError.
         """
-        store = self._hub.lease.store
-        for (session, epoch, request), running in list(self._running.items()):
-            record = running.record
-            if running.store == store or record.epoch != epoch:
-                continue
-            call = replace(running.call, opens_epoch=False, charges=())  # both were done when it was admitted
-            reader = self._hub.reader(session, call.stream)
-            place = (call.stream, reader.token if reader is not None and call.stream else "")
-            args = (record.id, codec.encode_owner(record.owner), record.wire, record.stamp, *place)
-            if not await self._hub.call(scripts.ADMIT, *args, *_arguments([call], [running.token])):
-                continue  # its session may be on its way back
-            held = self._hub.held.get(session)
-            if held is not None:
-                held.claims.pop(request, None)
-            if self._running.get((session, epoch, request)) is running:  # else it finished meanwhile
-                self._running[session, epoch, request] = replace(running, store=store)
+        for running in list(self._running.values()):
+            await self._is_recorded(running)
+
+    async def _is_recorded(self, running: Running) -> bool:
+        """Record an attempt again if the store does not know it; False while there is no such session."""
+        store, record, attempt = self._valkey.lease.store, running.record, running.attempt
+        if running.store != store and record.epoch == attempt.epoch:
+            claim = replace(running.claim, opens_epoch=False, costs=())  # both were done when it was claimed
+            about = (record.id, codec.encode_owner(record.owner), record.wire, record.stamp, attempt.stream, "")
+            if not await self._valkey.call(scripts.CLAIM, *about, *_arguments([claim], [attempt.token])):
+                return False
+            running.store = store
+        return True
 
 
-def _arguments(calls: Sequence[Call], tokens: Sequence[str]) -> list[str | int]:
-    charges = {one.bucket: one for call in calls for one in call.charges}
-    places = {bucket: str(place) for place, bucket in enumerate(charges, 1)}  # four at most: one digit each
-    arguments = codec.charge_arguments(list(charges.values()))
-    for call, token in zip(calls, tokens, strict=True):
-        arguments += (codec.encode_request(call.request), call.digest.hex(), int(call.writes), int(call.opens_epoch))
-        arguments += (token, "".join(places[one.bucket] for one in call.charges))
+def _arguments(claims: Sequence[RequestClaim], tokens: Sequence[str]) -> list[str | int]:
+    costs = {one.bucket: one for claim in claims for one in claim.costs}
+    places = {bucket: str(place) for place, bucket in enumerate(costs, 1)}  # four at most: one digit each
+    arguments = codec.cost_arguments(list(costs.values()))
+    for claim, token in zip(claims, tokens, strict=True):
+        arguments += (codec.encode_request(claim.request), claim.digest.hex(), int(claim.writes))
+        arguments += (int(claim.opens_epoch), token, "".join(places[one.bucket] for one in claim.costs))
     return arguments

@@ -1,4 +1,4 @@
-"""What the parts of the Valkey broker of one instance share: its way to the server, its streams, its records."""
+"""What the parts of the Valkey broker share on one instance: its way to the server, its streams, its records."""
 
 import asyncio
 import secrets
@@ -9,31 +9,31 @@ import anyio
 from redis.exceptions import ResponseError
 
 from shared.lru import LRUCache
+from transport.rate_limit import MemoryBuckets
 from transport.sessions.broker import BrokerUnavailableError
-from transport.sessions.memory_rate_limit import MemoryBuckets
 from transport.sessions.session import Limits, SessionRecord
 from transport.sessions.valkey import codec, scripts
 from transport.sessions.valkey.client import Script, ValkeyLink
 from transport.sessions.valkey.lease import LEASE_S, RECOVERY_S, Lease
-from transport.sessions.valkey.outbox import Late
+from transport.sessions.valkey.outbox import Outbox
 from transport.sessions.valkey.scripts import ScriptFailedError
 
 if TYPE_CHECKING:
-    from transport.sessions.valkey.local_stream import HeldStream
+    from transport.sessions.valkey.local_stream import LocalStream
 
 KEPT_RECORDS: Final = 2048
 
 
-class Hub:
+class ValkeyInstance:
     """One instance on one server.
 
     Args:
         url: of the server.
         limits: bounds of this instance.
         prefix: in front of every key and channel.
-        heard: is handed what other instances publish.
+        on_published: receives what other instances publish.
         came_up: brings everything up to date after each subscription.
-        bury: answers the calls of an instance that died.
+        take_over_dead: answers the calls of an instance that died.
     """
 
     def __init__(
@@ -42,22 +42,22 @@ class Hub:
         *,
         limits: Limits,
         prefix: str,
-        heard: Callable[[bytes], None],
+        on_published: Callable[[bytes], None],
         came_up: Callable[[], Awaitable[None]],
-        bury: Callable[[str], Awaitable[None]],
+        take_over_dead: Callable[[str], Awaitable[None]],
     ) -> None:
         self.instance = secrets.token_hex(4)
         self.limits = limits
         self.link = ValkeyLink(
-            url, channels=[f"{prefix}n:{self.instance}", f"{prefix}n:"], heard=heard, came_up=came_up
+            url, channels=[f"{prefix}n:{self.instance}", f"{prefix}n:"], heard=on_published, came_up=came_up
         )
-        self.lease = Lease(self.call, bury=bury, emptied=self.link.subscribe_again)
-        self.late = Late(limits.max_total_log_bytes)
+        self.lease = Lease(self.call, take_over_dead=take_over_dead, emptied=self.link.subscribe_again)
+        self.outbox = Outbox(limits.max_total_log_bytes)
         self.buckets = MemoryBuckets()
-        """What counts while the server is away."""
-        self.held: dict[str, HeldStream] = {}
-        """Sessions whose standalone stream is held here."""
-        self._posts: dict[str, dict[str, HeldStream]] = {}
+        """Count while the server is away."""
+        self.held: dict[str, LocalStream] = {}
+        """The standalone streams that are read here, by session."""
+        self._posts: dict[str, dict[str, LocalStream]] = {}
         self._common = scripts.common_arguments(prefix, self.instance, limits, LEASE_S)
         self._records: LRUCache[str, SessionRecord] = LRUCache(KEPT_RECORDS)
 
@@ -69,9 +69,9 @@ class Hub:
             raise ScriptFailedError from None
 
     async def ask(self, script: Script, *args: str | bytes | float, wait_s: float | None = None) -> Any:
-        """Run a script that answers nothing when there is no such session.
+        """Run a script that returns nothing when there is no such session.
 
-        After a loss of all data it is asked again, as long as the session may be on its way back.
+        After a loss of all data it is run again, as long as the session may still be restored.
 
         Raises:
             BrokerUnavailableError.
@@ -86,49 +86,51 @@ class Hub:
             await anyio.sleep(RECOVERY_S / 20)
 
     async def is_final(self) -> bool:
-        """Whether a session that was not found is gone for good; else it may be on its way back.
+        """Whether a session that was not found is gone for good; else it may still be restored.
 
         Raises:
             BrokerUnavailableError.
         """
         if not self.lease.is_recovering:
-            await self.lease.renew()  # tells whether this is still the same store
+            await self.lease.renew()  # finds out whether this is still the same store
         return not self.lease.is_recovering
 
-    # ---- streams that are held here
+    # ---- streams that are read here
 
-    def reader(self, session: str, stream: str) -> "HeldStream | None":
-        """Return whoever reads a stream here."""
+    def reader(self, session: str, stream: str) -> "LocalStream | None":
+        """Return the reader of a stream here."""
         return self._posts.get(session, {}).get(stream) if stream else self.held.get(session)
 
-    def readers(self) -> "list[HeldStream]":
-        """Return whoever reads any stream here."""
-        return [*self.held.values(), *(held for posts in self._posts.values() for held in posts.values())]
+    def readers(self) -> "list[LocalStream]":
+        """Return the readers of all streams here."""
+        return [*self.held.values(), *(stream for posts in self._posts.values() for stream in posts.values())]
 
-    def hold(self, held: "HeldStream") -> "HeldStream | None":
-        """Have published events go to `held`; return who had them before."""
-        of_session = self._posts.setdefault(held.session, {}) if held.name else self.held
-        key = held.name or held.session
-        earlier, of_session[key] = of_session.get(key), held
+    def hold(self, stream: "LocalStream") -> "LocalStream | None":
+        """Give published events to `stream`; return the reader that had them before."""
+        of_session = self._posts.setdefault(stream.session, {}) if stream.name else self.held
+        key = stream.name or stream.session
+        earlier, of_session[key] = of_session.get(key), stream
+        if earlier is not None and earlier.record is not None:
+            self._records.put(earlier.record.id, earlier.record)
         return earlier
 
-    def let_go(self, held: "HeldStream") -> None:
-        """Have nothing go to `held` any more, unless another one took its place already."""
-        if self.reader(held.session, held.name) is not held:
+    def let_go(self, stream: "LocalStream") -> None:
+        """Give nothing to `stream` any more, unless another one took its place already."""
+        if self.reader(stream.session, stream.name) is not stream:
             return
-        if not held.name:
-            del self.held[held.session]
+        if not stream.name:
+            del self.held[stream.session]
             return
-        del self._posts[held.session][held.name]
-        if not self._posts[held.session]:
-            del self._posts[held.session]
+        del self._posts[stream.session][stream.name]
+        if not self._posts[stream.session]:
+            del self._posts[stream.session]
 
     # ---- records
 
     def record(self, session: str) -> SessionRecord | None:
         """Return what is known here of a session; it may have changed elsewhere."""
         held = self.held.get(session)
-        return held.record if held is not None else self._records.get(session)
+        return held.record if held is not None and held.record is not None else self._records.get(session)
 
     def learn(self, session: str, fields: Sequence[bytes]) -> SessionRecord:
         """Return the one object that stands for the session here, brought up to date."""
@@ -141,10 +143,10 @@ class Hub:
         return record
 
     def forget(self, session: str) -> None:
-        """Let go of a session that ended; its streams, as far as they are here, end."""
+        """Let go of a session that ended; its streams here end."""
         self._records.discard(session)
         ended = [*self._posts.pop(session, {}).values()]
         if session in self.held:
             ended.append(self.held.pop(session))
-        for held in ended:
-            held.end()
+        for stream in ended:
+            stream.end()

@@ -1,7 +1,7 @@
 """Which instances are alive, and which store they share.
 
-An instance holds a lease of 5 s that it renews every second. Calls of one whose lease is over are answered by whoever
-notices first. After a loss of the connection nobody is judged for one full lease: they may all have been cut off.
+An instance holds a lease of 5 s that it renews every second. Calls of one whose lease is over are answered by the first
+that notices. After a loss of the connection no instance is judged for one full lease: they may all have been cut off.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ RENEW_S: Final = 1.0
 STANDSTILL_S: Final = LEASE_S / 2
 """A renewal that took so long found a server that stood still: others could not renew their leases either."""
 RECOVERY_S: Final = 3.0
-"""After the loss of all data: how long sessions may take to be brought back by whoever holds their streams."""
+"""After the loss of all data: how long instances may take to restore the sessions whose streams they read."""
 
 
 class Lease:
@@ -30,7 +30,7 @@ class Lease:
 
     Args:
         call: runs a script.
-        bury: answers the calls of an instance that died.
+        take_over_dead: answers the calls of an instance that died.
         emptied: is called when all data was lost though the connection was not.
     """
 
@@ -38,14 +38,14 @@ class Lease:
         self,
         call: Callable[..., Awaitable[Any]],
         *,
-        bury: Callable[[str], Awaitable[None]],
+        take_over_dead: Callable[[str], Awaitable[None]],
         emptied: Callable[[], None],
     ) -> None:
         self.store: str | None = None
         """Name of the store; another one after all its data was lost. None before the first contact. Only `came_up`
         changes it, so that no loss is overlooked."""
         self._call = call
-        self._bury = bury
+        self._take_over_dead = take_over_dead
         self._emptied = emptied
         self._is_restored = True
         self._judge_from = 0.0
@@ -54,7 +54,7 @@ class Lease:
 
     @property
     def is_recovering(self) -> bool:
-        """Whether the store lost its data so lately that sessions may still be brought back."""
+        """Whether the store lost its data so lately that sessions may still be restored."""
         return asyncio.get_running_loop().time() < self._recovered_at
 
     async def came_up(self) -> bool:
@@ -93,13 +93,13 @@ class Lease:
         self._judge_from = asyncio.get_running_loop().time() + LEASE_S
 
     async def keep(self) -> None:
-        """Renew, and bury the dead, until cancelled."""
+        """Renew, and take over the calls of dead instances, until cancelled."""
         while True:
             await anyio.sleep(RENEW_S)
             try:
                 await self.renew()
                 if asyncio.get_running_loop().time() >= self._judge_from:
                     for instance in self._dead:
-                        await self._bury(instance)
+                        await self._take_over_dead(instance)
             except BrokerUnavailableError:
                 self._judge_later()

@@ -1,62 +1,51 @@
-"""A stream of a session that is held on this instance, with its log on Valkey.
+"""A stream of a session that is read on this instance, with its log on Valkey.
 
 Events come as they are published. What was missed (a gap in the numbers, a lost subscription, a reader that was slower
-than its queue may grow) is read from the log. While Valkey is away, calls that arrive here are kept here, and their
-answers are written without a number; they get one when they are recorded later.
+than its queue may grow) is read from the log.
 """
 
 import asyncio
-import itertools
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from mcp_types import RequestId
 
-from transport.sessions.broker import BrokerUnavailableError, Call
+from transport.sessions.broker import BrokerUnavailableError
 from transport.sessions.event_log import Event, Kind
 from transport.sessions.session import Limits, SessionRecord
 
 _CERTAIN_S: Final = 10.0
-"""How often it is kept which answers certainly arrived, where nothing else changes."""
-
-
-@dataclass(slots=True, eq=False)
-class LocalClaim:
-    """A request that was admitted here while Valkey was away."""
-
-    call: Call
-    answer: bytes | None = None
+"""How often it is kept which responses certainly arrived, where nothing else changes."""
 
 
 class Home(Protocol):
-    """What a stream asks for: its way to the log. `valkey_readers.Readers` is it."""
+    """What a stream asks for: its way to the log. `local_streams.LocalStreams` is it."""
 
     @property
     def limits(self) -> Limits:
         """Bounds of this instance."""
         ...
 
-    async def read(self, held: "HeldStream") -> tuple[int, list[Event]] | None:
+    async def read(self, stream: "LocalStream") -> tuple[int, list[Event]] | None:
         """Return the number of the newest event and what was not queued. Raises: BrokerUnavailableError."""
         ...
 
-    async def owes(self, session: str, after: int) -> tuple[int, int]:
-        """Return how many calls run and how many events are newer. Raises: BrokerUnavailableError."""
+    async def pending(self, session: str, after: int) -> tuple[int, int]:
+        """Return how many attempts run and how many events are newer. Raises: BrokerUnavailableError."""
         ...
 
-    def note_soon(self, held: "HeldStream") -> None:
+    def save_soon(self, stream: "LocalStream") -> None:
         """Keep at once how far a stream was written."""
         ...
 
-    async def release(self, held: "HeldStream") -> None:
+    async def release(self, stream: "LocalStream") -> None:
         """Give up a stream that was closed."""
         ...
 
 
-class HeldStream:
-    """One attachment. It asks its home to read and to note; the broker offers it what arrives."""
+class LocalStream:
+    """Reads one stream; see `broker.StreamReader`. The broker offers it what is published."""
 
     def __init__(self, home: Home, session: str, name: str, token: str) -> None:
         self.session = session
@@ -64,12 +53,9 @@ class HeldStream:
         """Empty for the standalone stream."""
         self.token = token
         self.record: SessionRecord | None = None
-        """None until it is known that there is such a session."""
-        self.is_recorded = True
-        """Whether others know that this stream is held here; not when it began while Valkey was away."""
+        """None until it is known that there is such a stream."""
         self.last = 0
         """Number of the stream's newest event that was queued, or passed over."""
-        self.claims: dict[RequestId, LocalClaim] = {}
         self.delivered_to = 0
         self.asked_to = 0
         self._home = home
@@ -78,48 +64,41 @@ class HeldStream:
         self._queue = deque[Event]()
         self._bytes = 0
         self._expected = set[RequestId]()
+        self._withdrawn: dict[RequestId | None, int] = {}
+        """Requests that were claimed again, with the newest event from before."""
         self._is_behind = False
         self._has_missed = False
-        self._met: OrderedDict[tuple[int, RequestId], None] = OrderedDict()
         self._wake = asyncio.Event()
         self._written: deque[tuple[float, int]] = deque()
-        self._noted: tuple[int, int, int] = (0, 0, 0)
-        self._noted_at = self._clock()
+        self._saved: tuple[int, int, int] = (0, 0, 0)
+        self._saved_at = self._clock()
         self.ended = False
 
     def begin(
-        self,
-        record: SessionRecord,
-        *,
-        last: int,
-        owed: Sequence[Event] = (),
-        expected: Iterable[RequestId] = (),
-        has_missed: bool = False,
+        self, record: SessionRecord, *, last: int, pending: Sequence[Event] = (), expected: Iterable[RequestId] = ()
     ) -> None:
         """Read from here on.
 
         Args:
             record: of the session.
             last: number of the stream's newest event.
-            owed: what is to be handed out first.
-            expected: requests whose answers are still to come; a stream that has a name ends with the last of them.
-            has_missed: whether more may have been published before it could be offered here.
+            pending: events that are returned first.
+            expected: requests whose responses are still to come; a stream that has a name ends with the last of them.
         """
-        self._is_behind = self._is_behind or has_missed
         self.record = record
         self.last = last
-        for event in owed:
+        for event in pending:
             self._take(event)
         self._expected.update(expected)
 
     # ---- what the stream of a wire uses
 
     async def events(self) -> Sequence[Event]:
-        """Wait for events that were not handed out yet."""
+        """Wait for events that were not returned yet."""
         while True:
             if self._is_behind and not self._queue:
                 await self._catch_up()
-                break  # also with nothing: only now it is known that nothing is owed, and the stream may have to end
+                break  # also with nothing: only now it is known that nothing is pending, and the stream may have to end
             if self._queue or self._wake.is_set():
                 break
             await self._wake.wait()
@@ -147,44 +126,44 @@ class HeldStream:
             self.last = max(self.last, newest)
 
     def delivered(self, events: Sequence[Event]) -> None:
-        """Note that `events` were written."""
-        numbers = [event.number for event in events if event.number]
+        """Record that `events` were written."""
+        numbers = [event.number for event in events]
         if not numbers:
             return
         self.delivered_to = max(self.delivered_to, *numbers)
         self._written.append((self._clock(), min(numbers)))
         if len(self._written) > self._limits.max_events:
             self._written.popleft()
-        asked = [event.number for event in events if event.number and event.kind is Kind.REQUEST]
+        asked = [event.number for event in events if event.kind is Kind.REQUEST]
         if asked:
             self.asked_to = max(self.asked_to, *asked)
-            self._home.note_soon(self)  # else whoever takes over would ask a person twice
+            self._home.save_soon(self)  # else a person would be asked twice after a reconnect
 
     def wake(self) -> None:
         """Make `events` return."""
         self._wake.set()
 
     async def close(self) -> None:
-        """Let the stream go."""
+        """Stop reading."""
         self.end()
         await self._home.release(self)
 
     @property
     def has_news(self) -> bool:
-        """Whether events are waiting to be handed out."""
+        """Whether events are waiting to be returned."""
         return bool(self._queue) or self._is_behind
 
     async def is_settled(self) -> bool:
-        """Whether nothing is owed. While Valkey is away, nobody knows that of the standalone stream: then it is not."""
-        if self.has_news or self.has_missed or self.claims:
+        """Whether nothing is pending; False for the standalone stream while Valkey is away, since it is not known."""
+        if self.has_news or self.has_missed:
             return False
         if self.name:
             return not self._expected
         try:
-            owed = await self._home.owes(self.session, self.last)
+            pending = await self._home.pending(self.session, self.last)
         except BrokerUnavailableError:
             return False
-        return owed == (0, 0) and not self.has_news  # an answer may be on its way, or have come while we asked
+        return pending == (0, 0) and not self.has_news  # a response may be on its way, or have come while we asked
 
     # ---- what the broker uses
 
@@ -198,25 +177,27 @@ class HeldStream:
             self._take(event)
         self._wake.set()
 
-    def offer_unnumbered(self, event: Event) -> None:
-        """Take what could not be stored yet; of an answer that finds no room only its id is left, of others nothing."""
-        if not self._has_room(event):
-            if event.kind is not Kind.ANSWER:
-                return
-            event.message = None
-        self._take(event)
-        self._wake.set()
-
     def _take(self, event: Event) -> None:
-        self._queue.append(event)
-        self._bytes += event.cost
         self.last = max(self.last, event.number)
         if event.request is not None:
             self._expected.discard(event.request)
-            self.meet(event.request)
+            if event.number <= self._withdrawn.get(event.request, 0):
+                return
+        self._queue.append(event)
+        self._bytes += event.cost
+
+    def withdraw(self, request: RequestId | None, until: int) -> None:
+        """Return no response to an earlier attempt of `request`: none up to event `until`, queued or on its way."""
+        kept = [event for event in self._queue if event.request != request or event.number > until]
+        if len(kept) < len(self._queue):
+            self._queue = deque(kept)
+            self._bytes = sum(event.cost for event in kept)
+        self._withdrawn = {one: number for one, number in self._withdrawn.items() if number > self.last}
+        if until > self.last:
+            self._withdrawn[request] = until
 
     def give_up(self, request: RequestId) -> None:
-        """Expect no answer to a request any more, unless it is in the log already."""
+        """Expect no response to a request any more, unless it is in the log already."""
         self._expected.discard(request)
         self.fall_behind()
 
@@ -234,7 +215,7 @@ class HeldStream:
         return self._has_missed
 
     def end(self) -> None:
-        """Have the stream end."""
+        """End the stream."""
         self.ended = True
         self._wake.set()
 
@@ -243,54 +224,18 @@ class HeldStream:
         """Bytes that wait to be written."""
         return self._bytes
 
-    def marks(self) -> tuple[int, int, int]:
-        """Return up to which event was written, up to which it certainly arrived, and the last question written."""
+    def offsets(self) -> tuple[int, int, int]:
+        """Return up to which event was written, up to which it certainly arrived, and the last request written."""
         while self._written and self._written[0][0] < self._clock() - self._limits.repeat_s:
             self._written.popleft()
         recent = min((number for _, number in self._written), default=self.delivered_to + 1)
         return self.delivered_to, recent - 1, self.asked_to
 
-    def needs_noting(self, patience_s: float) -> bool:
-        """Whether somebody who took over now would repeat too much, or the session would soon seem idle."""
-        marks, age = self.marks(), self._clock() - self._noted_at
-        return marks[0] != self._noted[0] or (marks != self._noted and age > _CERTAIN_S) or age > patience_s
+    def needs_saving(self, patience_s: float) -> bool:
+        """Whether a reader that took over now would repeat too much, or the session would soon seem idle."""
+        offsets, age = self.offsets(), self._clock() - self._saved_at
+        return offsets[0] != self._saved[0] or (offsets != self._saved and age > _CERTAIN_S) or age > patience_s
 
-    def noted(self, marks: tuple[int, int, int]) -> None:
-        """Remember that these marks are kept."""
-        self._noted, self._noted_at = marks, self._clock()
-
-    # ---- while Valkey is away
-
-    def finish(self, call: Call, answer: bytes | None) -> None:
-        """Remember the answer to a call that cannot be stored now, for repeats."""
-        self.meet(call.request)
-        claim = self.claims.get(call.request)
-        if claim is not None:
-            claim.answer = answer
-
-    def meet(self, request: RequestId) -> None:
-        """Remember that a request was answered or cancelled."""
-        self._met[self._epoch, request] = None
-        if len(self._met) > self._limits.max_events:
-            self._met.popitem(last=False)
-
-    def has_met(self, request: RequestId) -> bool:
-        """Whether a request was lately answered or cancelled, as far as this stream knows."""
-        return (self._epoch, request) in self._met
-
-    @property
-    def _epoch(self) -> int:
-        return self.record.epoch if self.record is not None else 0
-
-
-def unnumbered(call: Call, answer: bytes | None) -> Event:
-    """Return an answer as an event that has no place in a log yet."""
-    return Event(0, Kind.ANSWER, 0.0, answer, call.request, call.writes)
-
-
-_tokens = itertools.count(1)
-
-
-def new_token() -> str:
-    """Return a name for one attempt of this process."""
-    return f"{next(_tokens):x}"
+    def saved(self, offsets: tuple[int, int, int]) -> None:
+        """Record that these offsets are kept."""
+        self._saved, self._saved_at = offsets, self._clock()

@@ -1,136 +1,175 @@
-"""The streams that this instance reads: taken over, read from the log, noted, and brought back after an outage."""
+"""The streams that this instance reads: taken over, read from the log, saved, and restored after an outage."""
 
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 import anyio
 import anyio.abc
 
 from transport.sessions.broker import BrokerUnavailableError
+from transport.sessions.claims import new_token
 from transport.sessions.event_log import Event
 from transport.sessions.session import Limits, SessionRecord
 from transport.sessions.valkey import codec, scripts
 from transport.sessions.valkey.calls import FINISH_S
-from transport.sessions.valkey.instance import Hub
-from transport.sessions.valkey.local_stream import HeldStream, new_token
+from transport.sessions.valkey.instance import ValkeyInstance
+from transport.sessions.valkey.local_stream import LocalStream
 
 
-class Readers:
-    """What the streams that are held here have in common: their way to the log.
+class LocalStreams:
+    """What the streams that are read here have in common: their way to the log.
 
     Args:
-        hub: the way to the store, and where streams are held.
-        ended: is told of a session that ended unnoticed.
+        valkey: the way to the store, and where streams are held.
+        ended: is called for a session that ended unnoticed.
     """
 
-    def __init__(self, hub: Hub, *, ended: Callable[[str], None]) -> None:
-        self._hub = hub
+    def __init__(self, valkey: ValkeyInstance, *, ended: Callable[[str], None]) -> None:
+        self._valkey = valkey
         self._ended = ended
 
     @property
     def limits(self) -> Limits:
         """Bounds of this instance."""
-        return self._hub.limits
+        return self._valkey.limits
 
     @asynccontextmanager
     async def run(self) -> AsyncGenerator[None]:
-        """Note what is to be noted soon, until left."""
+        """Save inside this context what is to be saved soon."""
         async with anyio.create_task_group() as self._tasks:
             try:
                 yield
             finally:
                 self._tasks.cancel_scope.cancel()
 
-    def new(self, session: str, name: str) -> HeldStream:
-        """Return a stream that nobody knows of yet."""
-        return HeldStream(self, session, name, f"{self._hub.instance}-{new_token()}")
+    def new(self, session: str, name: str) -> LocalStream:
+        """Return a stream that no other instance knows yet."""
+        return LocalStream(self, session, name, new_token())
 
-    async def attach(self, session: str, name: str, after: int | None) -> HeldStream | None:
-        """Take over a stream, wherever it is held; None when there is no such stream.
+    @contextmanager
+    def taking_over(self, stream: LocalStream) -> Iterator[None]:
+        """Receive what is published for `stream`; unless it began inside, its reader of before receives that again."""
+        earlier = self._valkey.hold(stream)
+        try:
+            yield
+        finally:
+            if stream.record is None:
+                self._valkey.let_go(stream)
+            if earlier is not None:
+                if stream.record is not None:
+                    earlier.end()
+                else:
+                    self._valkey.hold(earlier)
+                    earlier.fall_behind()
+
+    def join(self, stream: LocalStream, name: str) -> None:
+        """Make a new stream read that of an earlier POST, which its own POST repeats."""
+        self._valkey.let_go(stream)
+        stream.name = name
+        earlier = self._valkey.hold(stream)
+        if earlier is not None:
+            earlier.end()
+        stream.fall_behind()  # what was published meanwhile was not for this name
+
+    async def attach(self, session: str, name: str, after: int | None) -> LocalStream | None:
+        """Take over a stream, wherever it is read; None when there is no such stream.
 
         Raises:
             BrokerUnavailableError.
         """
-        held = self.new(session, name)
-        reply = await self._hub.ask(scripts.ATTACH, session, held.token, "" if after is None else after, name)
-        if not reply:
-            return None
-        last, fields, owed, running = reply
-        held.begin(
-            self._hub.learn(session, fields),
-            last=last,
-            owed=codec.decode_events(owed),
-            expected=codec.decode_requests(running),
-            has_missed=True,  # what was published meanwhile found nobody
-        )
-        earlier = self._hub.hold(held)
-        if earlier is not None:
-            earlier.end()
-        return held
+        stream = self.new(session, name)
+        with self.taking_over(stream):
+            args = (session, stream.token, "" if after is None else after, name)
+            reply = await self._valkey.ask(scripts.ATTACH, *args)
+            if not reply:
+                return None
+            last, fields, pending, running = reply
+            stream.begin(
+                self._valkey.learn(session, fields),
+                last=last,
+                pending=codec.decode_events(pending),
+                expected=codec.decode_requests(running),
+            )
+        return stream
+
+    def on_published(self, kind: bytes, head: bytes, body: bytes) -> None:
+        """Pass on what another instance published about a stream: the lines that lua/ makes with `say`."""
+        session, name, about = head.split(b" ", 2)
+        stream = self._valkey.reader(session.decode(), name.decode())
+        if stream is None:
+            return
+        if kind == b"event":
+            stream.offer(*codec.decode_published(about.split(b" ", 4), body))
+        elif kind == b"withdrawn":
+            number, _, request = about.partition(b" ")
+            stream.withdraw(codec.decode_request(request), int(number))
+        elif stream.token == about.decode():  # it was replaced
+            stream.end()
 
     # ---- what a stream asks for
 
-    async def read(self, held: HeldStream) -> tuple[int, list[Event]] | None:
+    async def read(self, stream: LocalStream) -> tuple[int, list[Event]] | None:
         """Return the number of a stream's newest event, and its events that were not queued here.
 
-        None, and a stream that ends, when another one has the session; None without a session.
+        None, and a stream that ends, when another reader took it over; None without a session.
 
         Raises:
             BrokerUnavailableError.
         """
-        reply = await self._hub.call(scripts.READ, held.session, held.token, held.last, held.name)
+        reply = await self._valkey.call(scripts.READ, stream.session, stream.token, stream.last, stream.name)
         if not reply:
             return None
         newest, events, is_replaced = reply
         if is_replaced:
-            held.end()
+            stream.end()
             return None
         return newest, codec.decode_events(events)
 
-    async def owes(self, session: str, after: int) -> tuple[int, int]:
-        """Return how many calls run anywhere that the standalone stream is owed, and how many events are newer.
+    async def pending(self, session: str, after: int) -> tuple[int, int]:
+        """Return how many attempts the standalone stream waits for, and how many events are newer.
 
         Raises:
             BrokerUnavailableError.
         """
-        running, newer = await self._hub.call(scripts.OWES, session, after)
+        running, newer = await self._valkey.call(scripts.PENDING, session, after)
         return running, newer
 
-    def note_soon(self, held: HeldStream) -> None:
+    def save_soon(self, stream: LocalStream) -> None:
         """Keep at once how far a stream was written."""
-        self._tasks.start_soon(self._note_quietly, held)
+        self._tasks.start_soon(self._save_quietly, stream)
 
-    async def release(self, held: HeldStream) -> None:
-        """Give up a stream that was closed, unless another one has the session already."""
-        self._hub.let_go(held)
+    async def release(self, stream: LocalStream) -> None:
+        """Give up a stream that was closed, unless another one took its place already."""
+        self._valkey.let_go(stream)
         with anyio.move_on_after(FINISH_S, shield=True):
-            await self._note_quietly(held, is_released=True)
+            await self._save_quietly(stream, is_released=True)
 
     # ---- upkeep
 
-    async def note_all(self) -> None:
+    async def save_all(self) -> None:
         """Keep how far streams were written, and read what they have missed."""
         patience_s = self.limits.idle_s / 4
         async with anyio.create_task_group() as tasks:
-            for held in self._hub.readers():
-                if held.has_missed:
-                    held.fall_behind()
-                if held.needs_noting(patience_s):
-                    tasks.start_soon(self._note_quietly, held)
+            for stream in self._valkey.readers():
+                if stream.has_missed:
+                    stream.fall_behind()
+                if stream.needs_saving(patience_s):
+                    tasks.start_soon(self._save_quietly, stream)
 
-    async def _note_quietly(self, held: HeldStream, *, is_released: bool = False) -> None:
+    async def _save_quietly(self, stream: LocalStream, *, is_released: bool = False) -> None:
         with suppress(BrokerUnavailableError):
-            await self._note(held, is_released=is_released)
+            await self._save(stream, is_released=is_released)
 
-    async def _note(self, held: HeldStream, *, is_released: bool = False) -> None:
-        """Keep how far a stream was written; find out whether it still has its session."""
-        marks = held.marks()
-        reply = await self._hub.call(scripts.MARK, held.session, held.token, *marks, int(is_released), held.name)
-        held.noted(marks)
-        if reply < 0 and await self._hub.is_final():
-            self._ended(held.session)
+    async def _save(self, stream: LocalStream, *, is_released: bool = False) -> None:
+        """Keep how far a stream was written; find out whether it is still read here."""
+        offsets = stream.offsets()
+        args = (stream.session, stream.token, *offsets, int(is_released), stream.name)
+        reply = await self._valkey.call(scripts.SAVE_OFFSETS, *args)
+        stream.saved(offsets)
+        if reply < 0 and await self._valkey.is_final():
+            self._ended(stream.session)
         elif reply == 0 and not is_released:
-            held.end()
+            stream.end()
 
     async def bring_back(self, *, must_restore: bool) -> None:
         """Bring streams up to date after an outage: what was published meanwhile was missed.
@@ -139,16 +178,15 @@ class Readers:
             BrokerUnavailableError.
         """
         async with anyio.create_task_group() as tasks:
-            for held in self._hub.readers():
-                if held.record is not None:
-                    tasks.start_soon(self._bring_back, held, held.record, must_restore)
+            for stream in self._valkey.readers():
+                if stream.record is not None:
+                    tasks.start_soon(self._bring_back, stream, stream.record, must_restore)
 
-    async def _bring_back(self, held: HeldStream, record: SessionRecord, must_restore: bool) -> None:
-        if must_restore or not held.is_recorded:
+    async def _bring_back(self, stream: LocalStream, record: SessionRecord, must_restore: bool) -> None:
+        if must_restore:
             fields = (codec.encode_owner(record.owner), record.wire, *codec.record_fields(record), record.epoch)
-            marks = (held.last, *held.marks())
-            await self._hub.call(scripts.RESTORE, record.id, held.token, *fields, *marks, held.name)
-            held.is_recorded = True
+            offsets = (stream.last, *stream.offsets())
+            await self._valkey.call(scripts.RESTORE, record.id, stream.token, *fields, *offsets, stream.name)
             record.stamp = 0  # counted anew
-        await self._note(held)
-        held.fall_behind()
+        await self._save(stream)
+        stream.fall_behind()

@@ -1,4 +1,4 @@
-"""What has to be recorded once Valkey is back: answers, and requests that were given up half-way. Bounded."""
+"""What has to be recorded once Valkey is back: responses, and requests that were given up half-way. Bounded."""
 
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -12,7 +12,7 @@ Step = Callable[[], Awaitable[bool]]
 """Records something; False when it has to be tried again. May raise BrokerUnavailableError."""
 
 
-class Late:
+class Outbox:
     """Steps in the order in which they came.
 
     Args:
@@ -43,7 +43,7 @@ class Late:
         """
         for _ in range(len(self._steps)):
             if not self._steps:
-                return  # somebody else works them off as well
+                return  # another task works them off as well
             step, size = self._steps.popleft()
             self._bytes -= size
             try:

@@ -10,6 +10,8 @@ from transport.sessions.broker import BrokerUnavailableError
 from transport.sessions.session import Limits
 from transport.sessions.valkey.client import Script
 
+LAYOUT: Final = 2
+"""Number of what is kept in Valkey and how: instances of two layouts have sessions of their own."""
 _LUA: Final = Path(__file__).with_name("lua")
 _COMMON: Final = (_LUA / "common.lua").read_text(encoding="utf-8")
 
@@ -22,26 +24,26 @@ def _script(*names: str) -> Script:
     return Script(_COMMON + "".join((_LUA / f"{name}.lua").read_text(encoding="utf-8") for name in names))
 
 
-ADMIT: Final = _script("rates", "admit")
 APPEND: Final = _script("append")
 ATTACH: Final = _script("attach")
+CLAIM: Final = _script("rates", "claim")
 CLAIM_WRITE: Final = _script("recent_writes", "claim_write")
-COUNT: Final = _script("count")
+CONSUME: Final = _script("rates", "consume")
 END: Final = _script("end")
 FIND: Final = _script("find")
 FINISH: Final = _script("finish")
 LEASE: Final = _script("lease")
 LEAVE: Final = _script("leave")
-MARK: Final = _script("mark")
 OPEN: Final = _script("open")
 ORPHANS: Final = _script("orphans")
-OWES: Final = _script("owes")
+PENDING: Final = _script("pending")
+PUBLISH: Final = _script("publish")
 READ: Final = _script("read")
 RESTORE: Final = _script("restore")
+RUNNING: Final = _script("running")
 SAVE: Final = _script("save")
+SAVE_OFFSETS: Final = _script("save_offsets")
 SETTLE_WRITE: Final = _script("recent_writes", "settle_write")
-SPEND: Final = _script("rates", "spend")
-TELL: Final = _script("tell")
 WITHDRAW: Final = _script("withdraw")
 
 

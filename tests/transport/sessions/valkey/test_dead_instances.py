@@ -13,7 +13,7 @@ from tests.transport.serving import Bench, until
 from tests.transport.sse_client import open_stream
 from tests.transport.test_many_instances import client_of, instances, post_to
 from tests.valkey import ValkeyServer
-from transport.sessions.broker import Call
+from transport.sessions.claims import RequestClaim
 from transport.sessions.event_log import Event
 from transport.sessions.session import SessionRecord, new_session_id
 from transport.sessions.valkey import lease
@@ -41,10 +41,14 @@ async def stand_still(at: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
         await asyncio.Event().wait()
         return ""
 
-    monkeypatch.setattr(broker_of(at)._hub.lease, "renew", never)
+    monkeypatch.setattr(broker_of(at)._valkey.lease, "renew", never)
 
 
-@kills("transport/sessions/valkey/lua/finish.lua", "if token == '' then claim.token = '-' end", "")
+@kills(
+    "transport/sessions/valkey/lua/common.lua",
+    "if claim.instance == me then note_end(claim.token) end",
+    "note_end(claim.token)",
+)
 @pytest.mark.usefixtures("short_leases")
 @pytest.mark.parametrize(("tool", "kind"), [("read", "interrupted"), ("write", "outcome_unknown")])
 async def test_calls_of_a_dead_instance_are_answered_once_and_its_late_answer_is_dropped(
@@ -73,14 +77,14 @@ async def test_nobody_is_judged_before_one_lease_after_the_broker_came_back(
         await until(lambda: not a.transport.is_up)
         lost = asyncio.get_running_loop().time()
 
-        async def bury(instance: str) -> None:
+        async def take_over_dead(instance: str) -> None:
             assert instance == "deadbeef"
             judged.set()
 
-        monkeypatch.setattr(broker_of(a)._hub.lease, "_bury", bury)
+        monkeypatch.setattr(broker_of(a)._valkey.lease, "_take_over_dead", take_over_dead)
         await asyncio.to_thread(valkey.start)
         await until(lambda: a.transport.is_up)
-        judges_from = broker_of(a)._hub.lease._judge_from
+        judges_from = broker_of(a)._valkey.lease._judge_from
         with redis.Redis.from_url(valkey.url) as server:
             server.zadd(leases, {"deadbeef": 1})  # its lease was over long ago
         async with asyncio.timeout(5):
@@ -126,7 +130,7 @@ async def test_an_event_that_was_not_heard_is_read_from_the_log(
 ) -> None:
     async with instances(broker_url) as (a, b), client_of(a) as client, open_stream(client):
         await client.initialize()
-        held = broker_of(a)._hub.held[client.endpoint.partition("=")[2]]
+        held = broker_of(a)._valkey.held[client.endpoint.partition("=")[2]]
         offer, heard = held.offer, []
 
         def deaf_once(event: Event, before: int) -> None:
@@ -143,16 +147,16 @@ async def test_an_event_that_was_not_heard_is_read_from_the_log(
         assert [one["id"] for one in client.received if one.get("id") in {"first", "second"}] == ["first", "second"]
 
 
-@kills("transport/sessions/valkey/lua/finish.lua", "not claim.is_running", "false")
+@kills("transport/sessions/valkey/lua/finish.lua", "has_ended(token)", "false")
 async def test_a_script_that_is_sent_again_stores_nothing_twice(broker_url: str) -> None:
     async with instances(broker_url, 1) as (a,):
         broker = broker_of(a)
         session = SessionRecord(id=new_session_id(), owner=("default", "me"), wire="sse")
         await broker.open(session)
-        await broker.admit(session.id, session.owner, session.wire, [Call(1, b"digest")])
+        await broker.claim(session.id, session.owner, session.wire, [RequestClaim(1, b"digest")], own_stream=False)
         (running,) = broker._calls._running.values()
         for _ in range(2):
-            assert await broker._calls._finish(session.id, 0, running, b"answer") == 1
+            assert await broker._calls._finish(running, b"answer") == 1
         stream = await broker.attach(session.id)
         assert stream is not None
         assert [event.text() for event in await stream.events()] == [b"answer"]

@@ -12,7 +12,7 @@ from transport.sessions.valkey import lease as valkey_lease
 from transport.sessions.valkey import outbox
 from transport.sessions.valkey.client import Script
 from transport.sessions.valkey.lease import Lease
-from transport.sessions.valkey.outbox import Late, Step
+from transport.sessions.valkey.outbox import Outbox, Step
 from transport.sessions.valkey.scripts import ScriptFailedError
 
 
@@ -38,7 +38,7 @@ class Steps:
 
 
 async def test_late_steps_are_taken_once_in_their_order() -> None:
-    late, steps = Late(100), Steps()
+    late, steps = Outbox(100), Steps()
     for name in "abc":
         late.add(steps.step(name), 10)
     await late.work_off()
@@ -47,7 +47,7 @@ async def test_late_steps_are_taken_once_in_their_order() -> None:
 
 
 async def test_a_step_for_which_the_server_is_away_stays_first_and_one_that_is_not_done_comes_again_last() -> None:
-    late, steps = Late(100), Steps()
+    late, steps = Outbox(100), Steps()
     late.add(steps.step("not done", False))
     late.add(steps.step("away", BrokerUnavailableError()))
     late.add(steps.step("next"))
@@ -58,7 +58,7 @@ async def test_a_step_for_which_the_server_is_away_stays_first_and_one_that_is_n
 
 
 async def test_a_step_that_can_never_be_done_is_given_up() -> None:
-    late, steps = Late(100), Steps()
+    late, steps = Outbox(100), Steps()
     late.add(steps.step("broken", ScriptFailedError(), ScriptFailedError()))
     late.add(steps.step("next"))
     await late.work_off()
@@ -67,7 +67,7 @@ async def test_a_step_that_can_never_be_done_is_given_up() -> None:
 
 
 async def test_a_step_that_is_cancelled_half_way_is_taken_again() -> None:
-    late, entered = Late(100), asyncio.Event()
+    late, entered = Outbox(100), asyncio.Event()
 
     async def endless() -> bool:
         entered.set()
@@ -84,7 +84,7 @@ async def test_a_step_that_is_cancelled_half_way_is_taken_again() -> None:
 
 
 async def test_late_steps_may_be_worked_off_by_two_at_once() -> None:
-    late, steps = Late(100), Steps()
+    late, steps = Outbox(100), Steps()
     for number in range(7):
         late.add(steps.step(str(number)))
     await asyncio.gather(late.work_off(), late.work_off())
@@ -93,7 +93,7 @@ async def test_late_steps_may_be_worked_off_by_two_at_once() -> None:
 
 async def test_late_steps_are_bounded_in_bytes_and_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outbox, "MAX_STEPS", 3)
-    late, steps = Late(100), Steps()
+    late, steps = Outbox(100), Steps()
     late.add(steps.step("oldest"), 90)
     assert late.is_full(11)
     late.add(steps.step("second"))
@@ -117,10 +117,10 @@ async def test_a_server_that_stood_still_makes_nobody_seem_dead(monkeypatch: pyt
             await asyncio.sleep(0.3)  # meanwhile all leases ran out
         return [b"store", [b"somebody"] if len(renewals) >= 3 else []]
 
-    async def bury(instance: str) -> None:
+    async def take_over_dead(instance: str) -> None:
         buried.append(instance)
 
-    keeping = asyncio.create_task(Lease(call, bury=bury, emptied=lambda: None).keep())
+    keeping = asyncio.create_task(Lease(call, take_over_dead=take_over_dead, emptied=lambda: None).keep())
     await until(lambda: len(renewals) >= 6)
     keeping.cancel()
     assert buried == []
@@ -137,10 +137,10 @@ async def test_nobody_is_judged_right_after_the_broker_came_back(monkeypatch: py
         renewals.append(1)
         return [b"store", [b"somebody"]]
 
-    async def bury(instance: str) -> None:
+    async def take_over_dead(instance: str) -> None:
         buried.append(instance)
 
-    lease = Lease(call, bury=bury, emptied=lambda: None)
+    lease = Lease(call, take_over_dead=take_over_dead, emptied=lambda: None)
     await lease.came_up()
     keeping = asyncio.create_task(lease.keep())
     await until(lambda: len(renewals) >= 6)

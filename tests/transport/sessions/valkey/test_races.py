@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -12,19 +12,21 @@ import pytest
 import redis
 
 from tests.kills import kills
-from tests.transport.brokers import ME, PING, Quiet, admit, attached, news, opened, texts
+from tests.transport.brokers import ME, PING, Quiet, attached, claim, claimed, news, opened, started, texts
 from tests.transport.serving import until
 from tests.valkey import ValkeyServer
-from transport.sessions.broker import Admission, BrokerUnavailableError, Call, Listener, Note
+from transport.sessions.broker import BrokerUnavailableError, InstanceMessage, Listener
+from transport.sessions.claims import ClaimStatus, RequestClaim
 from transport.sessions.event_log import Kind
 from transport.sessions.session import Limits
 from transport.sessions.valkey import broker as broker_valkey
 from transport.sessions.valkey import lease, scripts
 from transport.sessions.valkey.broker import ValkeyBroker
+from transport.sessions.valkey.calls import Post
 from transport.sessions.valkey.client import Script
-from transport.sessions.valkey.local_stream import HeldStream
+from transport.sessions.valkey.local_stream import LocalStream
 
-INITIALIZE = Call(0, b"init", opens_epoch=True)
+INITIALIZE = RequestClaim(0, b"init", opens_epoch=True)
 
 
 @asynccontextmanager
@@ -44,7 +46,7 @@ async def brokers(
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make what is done each second come sooner."""
-    monkeypatch.setattr(broker_valkey, "NOTE_EVERY_S", 0.05)
+    monkeypatch.setattr(broker_valkey, "SAVE_EVERY_S", 0.05)
 
 
 class Gate:
@@ -57,7 +59,7 @@ class Gate:
         self.reached, self.open = asyncio.Event(), asyncio.Event()
         if fails:
             self.open.set()
-        real, link, is_taken = broker._hub.link.call, broker._hub.link, False
+        real, link, is_taken = broker._valkey.link.call, broker._valkey.link, False
 
         async def call(what: Script, *args: Any, wait_s: float | None = None) -> Any:
             nonlocal is_taken
@@ -80,20 +82,13 @@ class Hearing(Quiet):
     def __init__(self) -> None:
         self._heard = asyncio.Event()
 
-    async def told(self, note: Note) -> None:
+    async def on_message(self, note: InstanceMessage) -> None:
         self._heard.set()
 
     async def all_that(self, sender: ValkeyBroker, receiver: ValkeyBroker) -> None:
         """Wait until all is there that `sender` has published: this note comes after it."""
-        await sender.tell(Note("cancelled", "a session", ME, 1), instance=receiver.instance)
+        await sender.publish(InstanceMessage("cancelled", "a session", ME, 1), instance=receiver.instance)
         await asyncio.wait_for(self._heard.wait(), 5)
-
-
-async def repeated_until(wanted: Admission, broker: ValkeyBroker, session: Any, call: Call = PING) -> None:
-    """Repeat a call until it is judged as it should be."""
-    async with asyncio.timeout(5):
-        while await admit(broker, session, [call]) != [wanted]:
-            pass
 
 
 async def away(valkey: ValkeyServer, *seen_by: ValkeyBroker) -> None:
@@ -115,9 +110,9 @@ async def back(valkey: ValkeyServer, *seen_by: ValkeyBroker, empty: bool = False
 async def test_an_answer_is_stored_though_whoever_stores_it_is_cancelled(broker_url: str) -> None:
     async with brokers(broker_url) as (a, b):
         session = await opened(a)
-        await admit(a, session, [PING])
+        attempt = await started(a, session, PING)
         gate = Gate(a, scripts.FINISH, sent=False)
-        finishing = asyncio.create_task(a.finish(session.id, 0, 1, b"answer"))
+        finishing = asyncio.create_task(a.finish(attempt, b"answer"))
         await gate.reached.wait()
         finishing.cancel()
         assert await news(await attached(b, session.id)) == [b"answer"]
@@ -127,37 +122,40 @@ async def test_an_answer_is_stored_though_whoever_stores_it_is_cancelled(broker_
 async def test_a_request_whose_sender_left_while_it_was_recorded_is_taken_back(broker_url: str) -> None:
     async with brokers(broker_url) as (a, b):
         session = await opened(a)
-        gate = Gate(a, scripts.ADMIT, sent=True)
-        admitting = asyncio.create_task(admit(a, session, [PING]))
+        gate = Gate(a, scripts.CLAIM, sent=True)
+        admitting = asyncio.create_task(claim(a, session, [PING]))
         await gate.reached.wait()
         admitting.cancel()
         async with asyncio.timeout(5):
-            while (await b._readers.owes(session.id, 0))[0]:
+            while (await b._streams.pending(session.id, 0))[0]:
                 pass
-        assert await admit(b, session, [PING]) == [Admission.NEW]
+        assert await claim(b, session, [PING]) == [ClaimStatus.NEW]
 
 
 async def test_who_waits_for_a_request_that_is_taken_back_is_told(broker_url: str) -> None:
     async with brokers(broker_url) as (a, b):
         session = await opened(a)
-        gate = Gate(b, scripts.ADMIT, sent=True)
-        admitting = asyncio.create_task(admit(b, session, [PING]))
+        gate = Gate(b, scripts.CLAIM, sent=True)
+        admitting = asyncio.create_task(claim(b, session, [PING]))
         await gate.reached.wait()
-        assert await admit(a, session, [PING]) == [Admission.RUNNING]
+        assert await claim(a, session, [PING]) == [ClaimStatus.JOINED]
         admitting.cancel()
         stream = await attached(a, session.id)
-        answer = await texts(stream) or await texts(stream)
-        assert b"interrupted" in answer[0]
-        assert await admit(a, session, [PING]) == [Admission.ANSWERED]
+        (answer,) = await news(stream)
+        assert b"interrupted" in answer
+        assert await claim(a, session, [PING]) == [ClaimStatus.NEW]
 
 
 async def test_a_stream_that_is_interrupted_while_it_reads_the_log_misses_nothing(broker_url: str) -> None:
     async with brokers(broker_url, 1) as (a,):
         session = await opened(a)
-        await a.append(session.id, Kind.NOTIFICATION, b"first")
-        stream = await attached(a, session.id, after=1)
-        gate = Gate(a, scripts.READ, sent=False)
+        stream = await attached(a, session.id)
         await a.append(session.id, Kind.NOTIFICATION, b"second")
+        assert isinstance(stream, LocalStream)
+        stream._queue.clear()
+        stream.last = 0  # as if it had not been published
+        stream.fall_behind()
+        gate = Gate(a, scripts.READ, sent=False)
         with anyio.move_on_after(0.1):  # as a heartbeat does
             await stream.events()
         assert gate.reached.is_set()
@@ -168,32 +166,30 @@ async def test_a_log_that_could_not_be_read_is_read_later(broker_url: str) -> No
     async with brokers(broker_url, 1) as (a,):
         session = await opened(a)
         stream = await attached(a, session.id)
+        assert isinstance(stream, LocalStream)
         gate = Gate(a, scripts.READ, sent=False, fails=True)
+        stream.fall_behind()
         await a.append(session.id, Kind.NOTIFICATION, b"news")
-        received: list[bytes] = []
-        async with asyncio.timeout(5):
-            while not received:
-                received += await texts(stream)
+        assert await news(stream) == [b"news"]
         assert gate.reached.is_set()
-        assert received == [b"news"]
 
 
 # ---- streams
 
 
-@kills("transport/sessions/valkey/local_streams.py", "has_missed=True,  # what was", "has_missed=False,  # what was")
+@kills("transport/sessions/valkey/local_stream.py", "self.record is None or before", "before")
 async def test_an_answer_that_comes_while_a_stream_is_attached_reaches_it(broker_url: str) -> None:
     hearing = Hearing()
     async with brokers(broker_url, listener=hearing) as (a, b):
         session = await opened(a)
-        await admit(b, session, [PING])
+        attempt = await started(b, session, PING)
         gate = Gate(a, scripts.ATTACH, sent=True)
         attaching = asyncio.create_task(attached(a, session.id))
         await gate.reached.wait()
-        await b.finish(session.id, 0, 1, b"answer")
-        await hearing.all_that(b, a)  # where nobody is yet
+        await b.finish(attempt, b"answer")
+        await hearing.all_that(b, a)  # where the stream has not begun
         gate.open.set()
-        assert await texts(await attaching) == [b"answer"]
+        assert await news(await attaching) == [b"answer"]
 
 
 @kills("transport/sessions/valkey/lua/read.lua", "if known[2] ~= ARGV[ARGS + 1] then", "if false then")
@@ -217,11 +213,11 @@ async def test_a_slow_reader_gets_all_in_order_and_is_told_what_was_lost(broker_
     async with brokers(broker_url, max_events=3) as (a, b):
         session = await opened(a)
         stream = await attached(a, session.id)
-        assert isinstance(stream, HeldStream)
-        calls = [Call(number, b"x") for number in range(1, 10)]
-        await admit(b, session, calls)
-        for call in calls:
-            await b.finish(session.id, 0, call.request, str(call.request).encode())
+        assert isinstance(stream, LocalStream)
+        calls = [RequestClaim(number, b"x") for number in range(1, 10)]
+        for attempt in (await claimed(b, session, calls)).attempts:
+            assert attempt is not None
+            await b.finish(attempt, str(attempt.request).encode())
         events: list[Any] = []
         async with asyncio.timeout(5):
             while len(events) < len(calls):
@@ -241,19 +237,19 @@ async def test_a_slow_reader_costs_a_bounded_amount(broker_url: str) -> None:
         assert await texts(stream) == [b"before"]
         for _ in range(50):
             await a.append(session.id, Kind.NOTIFICATION, b"x" * 100)
-        assert a.figures()["log_bytes"] <= 1000
+        assert a.stats()["log_bytes"] <= 1000
 
 
-@kills("transport/sessions/valkey/lua/owes.lua", "tonumber(known[2] or 0) - tonumber(ARGV[ARGS + 1])", "0")
+@kills("transport/sessions/valkey/local_streams.py", "return running, newer", "return running, 0")
 async def test_a_stream_is_not_settled_while_an_answer_is_on_its_way_to_it(broker_url: str) -> None:
     async with brokers(broker_url, 1) as (a,):
         session = await opened(a)
         stream = await attached(a, session.id)
         await a.append(session.id, Kind.NOTIFICATION, b"before")
         assert await texts(stream) == [b"before"]
-        await admit(a, session, [PING])
+        attempt = await started(a, session, PING)
         gate = Gate(a, scripts.FINISH, sent=True)
-        finishing = asyncio.create_task(a.finish(session.id, 0, 1, b"answer"))
+        finishing = asyncio.create_task(a.finish(attempt, b"answer"))
         await gate.reached.wait()
         assert not await stream.is_settled()
         gate.open.set()
@@ -266,9 +262,9 @@ async def test_a_stream_is_not_settled_while_an_answer_is_on_its_way_to_it(broke
 
 
 @kills(
-    "transport/sessions/valkey/lua/finish.lua",
-    "is_here and claim.answer or 0, -1, claim.stream }",
-    "0, -1, claim.stream }",
+    "transport/sessions/valkey/calls.py",
+    "        else:  # it was stored by an earlier sending of the same step\n            reader.fall_behind()\n",
+    "",
 )
 async def test_an_answer_reaches_its_stream_though_its_step_was_sent_again(broker_url: str) -> None:
     async with brokers(broker_url, 1) as (a,):
@@ -276,8 +272,8 @@ async def test_an_answer_reaches_its_stream_though_its_step_was_sent_again(broke
         stream = await attached(a, session.id)
         await a.append(session.id, Kind.NOTIFICATION, b"before")
         assert await texts(stream) == [b"before"]
-        await admit(a, session, [PING])
-        link, real = a._hub.link, a._hub.link.call
+        attempt = await started(a, session, PING)
+        link, real = a._valkey.link, a._valkey.link.call
 
         async def twice(what: Script, *args: Any, wait_s: float | None = None) -> Any:
             if what is scripts.FINISH:
@@ -285,8 +281,8 @@ async def test_an_answer_reaches_its_stream_though_its_step_was_sent_again(broke
             return await real(what, *args, wait_s=wait_s)
 
         link.call = twice  # type: ignore[assignment, method-assign]  # its own broker goes with the test
-        assert await a.finish(session.id, 0, 1, b"answer")
-        assert await texts(stream) == [b"answer"]
+        assert await a.finish(attempt, b"answer")
+        assert await news(stream) == [b"answer"]
         assert stream.has_news is False
 
 
@@ -295,36 +291,35 @@ async def test_a_session_whose_keys_are_broken_costs_only_itself(broker_url: str
     try:
         async with brokers(broker_url, 1) as (a,):
             broken, other = await opened(a), await opened(a)
-            for session in (broken, other):
-                await admit(a, session, [PING])
-            server.set(f"{a._hub._common[0]}c:{broken.id}", "no hash")
-            assert await a.finish(broken.id, 0, 1, b"answer")
+            lost, kept = [await started(a, session, PING) for session in (broken, other)]
+            server.set(f"{a._valkey._common[0]}c:{broken.id}", "no hash")
+            assert await a.finish(lost, b"answer")
             with pytest.raises(BrokerUnavailableError):
-                await admit(a, broken, [replace(PING, request=2)])
-            assert await a.finish(other.id, 0, 1, b"answer")
+                await claim(a, broken, [replace(PING, request=2)])
+            assert await a.finish(kept, b"answer")
             assert await texts(await attached(a, other.id)) == [b"answer"]
-            await until(lambda: not a._hub.late._steps)  # what can never be done stands in nobody's way
+            await until(lambda: not a._valkey.outbox._steps)  # what can never be done stands in nobody's way
             assert a.is_up
-            server.delete(f"{a._hub._common[0]}c:{broken.id}")
+            server.delete(f"{a._valkey._common[0]}c:{broken.id}")
     finally:
         server.close()
 
 
 async def test_a_note_that_cannot_be_handled_costs_only_itself(broker_url: str) -> None:
     class Clumsy(Quiet):
-        told_of = 0
+        received = 0
 
-        async def told(self, note: Note) -> None:
-            self.told_of += 1
+        async def on_message(self, note: InstanceMessage) -> None:
+            self.received += 1
             raise RuntimeError
 
     listener = Clumsy()
     async with brokers(broker_url, listener=listener) as (a, b):
         session = await opened(a)
         for _ in range(2):
-            await b.tell(Note("cancelled", session.id, ME, 1), instance=a.instance)
-        await until(lambda: listener.told_of == 2)
-        assert await admit(a, session, [PING]) == [Admission.NEW]
+            await b.publish(InstanceMessage("cancelled", session.id, ME, 1), instance=a.instance)
+        await until(lambda: listener.received == 2)
+        assert await claim(a, session, [PING]) == [ClaimStatus.NEW]
 
 
 async def test_a_request_taken_back_after_its_session_is_gone_leaves_no_key(broker_url: str) -> None:
@@ -332,11 +327,10 @@ async def test_a_request_taken_back_after_its_session_is_gone_leaves_no_key(brok
     try:
         async with brokers(broker_url, 1) as (a,):
             session = await opened(a)
-            await admit(a, session, [PING])
-            ((_, running),) = a._calls._running.items()
-            prefix = a._hub._common[0]
+            attempt = await started(a, session, PING)
+            prefix = a._valkey._common[0]
             server.delete(f"{prefix}s:{session.id}")  # as a server does that is short of memory
-            assert await a._calls._withdraw(session.id, PING, running.token)
+            assert await a._calls._withdraw(Post(session.id, ME, "sse", [PING]), PING, attempt.token)
             assert server.exists(f"{prefix}s:{session.id}") == 0
     finally:
         server.close()
@@ -347,12 +341,11 @@ async def test_keys_go_with_their_session_and_their_number_does_not_grow_with_it
     server = redis.Redis.from_url(broker_url)
     try:
         async with brokers(broker_url, 1, idle_s=2.0) as (a,):
-            prefix, session = a._hub._common[0], await opened(a)
+            prefix, session = a._valkey._common[0], await opened(a)
             for number in range(40):
-                await admit(a, session, [Call(number, b"x")])
-                await a.finish(session.id, 0, number, b"answer")
+                await a.finish(await started(a, session, RequestClaim(number, b"x")), b"answer")
             keys: Any = server.keys(f"{prefix}*")
-            assert len(keys) <= 3 + len("oig")
+            assert len(keys) <= len("scde") + len("oigrx")
             await until(lambda: not server.keys(f"*{session.id}*"))
             assert await a.find(session.id) is None
     finally:
@@ -362,81 +355,68 @@ async def test_keys_go_with_their_session_and_their_number_does_not_grow_with_it
 # ---- while Valkey is away
 
 
-@kills("transport/sessions/valkey/calls.py", "if running is not None:", "if False:")
-async def test_a_repeat_in_an_outage_does_not_run_what_was_recorded_before_it(valkey: ValkeyServer) -> None:
+async def test_a_request_that_cannot_be_recorded_is_refused_and_does_not_run_from_memory(
+    valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broker_valkey, "SHARED_STREAM_S", 0.3)
+    monkeypatch.setattr(broker_valkey, "OWN_STREAM_S", 0.1)
+    async with brokers(valkey.url, 1) as (a,):
+        session = await opened(a)
+        await attached(a, session.id)
+        await away(valkey, a)
+        for own_stream, waits_s in ((False, 0.3), (True, 0.1)):
+            before = asyncio.get_running_loop().time()
+            with pytest.raises(BrokerUnavailableError):
+                await claimed(a, session, [PING], own_stream=own_stream)
+            assert asyncio.get_running_loop().time() - before >= waits_s
+        assert a.stats()["streams"] == 1, "the stream of the POST is gone"
+        await back(valkey, a)
+        await until(lambda: not a._valkey.outbox._steps)
+        assert await claim(a, session, [PING]) == [ClaimStatus.NEW]
+
+
+async def test_a_response_that_cannot_be_stored_is_stored_and_delivered_later(valkey: ValkeyServer) -> None:
+    async with brokers(valkey.url) as (a, b):
+        session = await opened(a)
+        stream, attempt = await attached(b, session.id), await started(a, session, PING)
+        await away(valkey, a, b)
+        assert await a.finish(attempt, b"response")
+        assert not stream.has_news
+        await back(valkey, a, b)
+        assert await news(stream) == [b"response"]
+
+
+async def test_responses_that_wait_to_be_stored_are_bounded(valkey: ValkeyServer) -> None:
+    async with brokers(valkey.url, 1, max_total_log_bytes=1000) as (a,):
+        session = await opened(a)
+        stream, attempt = await attached(a, session.id), await started(a, session, PING)
+        await away(valkey, a)
+        assert await a.finish(attempt, b"x" * 2000)
+        await back(valkey, a)
+        (lost,) = await news(stream)
+        assert b"result_lost" in lost
+
+
+async def test_in_an_outage_notifications_are_dropped_and_requests_to_the_client_wait(valkey: ValkeyServer) -> None:
     async with brokers(valkey.url, 1) as (a,):
         session = await opened(a)
         stream = await attached(a, session.id)
-        running, answered = Call(1, b"one"), Call(2, b"two")
-        await admit(a, session, [running, answered])
-        await a.finish(session.id, 0, 2, b"answer")
-        assert await texts(stream) == [b"answer"]
         await away(valkey, a)
-        assert await admit(a, session, [running]) == [Admission.RUNNING]
-        assert await admit(a, session, [replace(running, digest=b"another")]) == [Admission.REFUSED]
-        with pytest.raises(BrokerUnavailableError):
-            await admit(a, session, [answered])
-        with pytest.raises(BrokerUnavailableError):
-            await admit(a, session, [INITIALIZE])
-        assert await admit(a, session, [Call(3, b"three")]) == [Admission.NEW]
-
-
-async def test_a_request_that_could_not_be_recorded_though_valkey_is_there_is_recorded_soon(broker_url: str) -> None:
-    async with brokers(broker_url) as (a, b):
-        session = await opened(a)
-        stream = await attached(a, session.id)
-        Gate(a, scripts.ADMIT, sent=False, fails=True)
-        assert await admit(a, session, [PING]) == [Admission.NEW]
-        await until(lambda: not a._hub.held[session.id].claims)
-        assert await admit(b, session, [PING]) == [Admission.RUNNING]
-        assert await a.finish(session.id, 0, 1, b"answer")
-        assert await texts(stream) == [b"answer"]
-        assert await admit(a, session, [PING]) == [Admission.ANSWERED]
-        assert (await b._readers.owes(session.id, 0))[0] == 0
-
-
-@kills("transport/sessions/valkey/calls.py", "held.finish(call, kept)", "held.finish(call, answer)")
-async def test_answers_that_wait_to_be_recorded_are_bounded_and_written_all_the_same(valkey: ValkeyServer) -> None:
-    async with brokers(valkey.url, 1, max_total_log_bytes=1000) as (a,):
-        session = await opened(a)
-        stream = await attached(a, session.id)
-        await away(valkey, a)
-        await admit(a, session, [PING])
-        assert await a.finish(session.id, 0, 1, b"x" * 2000)
-        assert await texts(stream) == [b"x" * 2000]
-        assert await admit(a, session, [PING]) == [Admission.ANSWERED]
-        (again,) = await texts(stream)
-        assert b"result_lost" in again
-
-
-async def test_a_full_queue_drops_notifications_in_an_outage_and_makes_no_answers_of_them(
-    valkey: ValkeyServer,
-) -> None:
-    async with brokers(valkey.url, 1, max_events=1) as (a,):
-        session = await opened(a)
-        stream = await attached(a, session.id)
-        await a.append(session.id, Kind.NOTIFICATION, b"before")
-        assert await texts(stream) == [b"before"]
-        await away(valkey, a)
-        for text in (b"first", b"second"):
-            await a.append(session.id, Kind.NOTIFICATION, text)
-        assert await texts(stream) == [b"first"]
-        assert not stream.has_news
+        await a.append(session.id, Kind.NOTIFICATION, b"dropped")
+        await a.append(session.id, Kind.REQUEST, b"waits")
+        await back(valkey, a)
+        assert await news(stream) == [b"waits"]
 
 
 async def test_initialize_that_ran_while_all_data_was_lost_is_answered(valkey: ValkeyServer) -> None:
     async with brokers(valkey.url, 1) as (a,):
         session = await opened(a)
         stream = await attached(a, session.id)
-        assert await admit(a, session, [INITIALIZE]) == [Admission.NEW]
+        attempt = await started(a, session, INITIALIZE)
         await away(valkey, a)
         await back(valkey, a, empty=True)
-        assert await a.finish(session.id, 1, 0, b"welcome")
-        async with asyncio.timeout(5):
-            received: list[bytes] = []
-            while not received:
-                received += await texts(stream)
-        assert received == [b"welcome"]
+        assert await a.finish(attempt, b"welcome")
+        assert await news(stream) == [b"welcome"]
 
 
 async def test_what_changed_before_a_loss_of_data_is_known_to_others_after_it(valkey: ValkeyServer) -> None:
@@ -444,14 +424,13 @@ async def test_what_changed_before_a_loss_of_data_is_known_to_others_after_it(va
         session = await opened(a)
         assert await b.find(session.id) is not None
         stream = await attached(a, session.id)
-        assert isinstance(stream, HeldStream)
+        assert isinstance(stream, LocalStream)
         assert stream.record is not None
         stream.record.initialized = True
         await a.save(stream.record)
         await away(valkey, a, b)
         await back(valkey, a, b, empty=True)
-        admitted = await b.admit(session.id, ME, "sse", ())
-        assert admitted.record.initialized
+        assert (await claimed(b, session, ())).record.initialized
 
 
 @kills("transport/sessions/valkey/lease.py", "self._emptied()", "pass")
@@ -464,19 +443,15 @@ async def test_an_emptied_server_that_kept_its_connections_is_noticed(
         async with brokers(valkey.url) as (a, b):
             session = await opened(a)
             stream = await attached(a, session.id)
-            await admit(b, session, [PING])
+            attempt = await started(b, session, PING)
             server.flushall()
-            admitting = asyncio.create_task(admit(b, session, [Call(2, b"two")]))
-            await until(lambda: admitting.done() or b._hub.lease.is_recovering)
+            admitting = asyncio.create_task(claim(b, session, [RequestClaim(2, b"two")]))
+            await until(lambda: admitting.done() or b._valkey.lease.is_recovering)
             assert not admitting.done(), "a may have it still"
-            await a._hub.lease.renew()  # as it does each second
-            assert await admitting == [Admission.NEW]
-            assert await b.finish(session.id, 0, 1, b"answer")
-            received: Sequence[bytes] = ()
-            async with asyncio.timeout(5):
-                while not received:
-                    received = await texts(stream)
-            assert (list(received), stream.ended) == ([b"answer"], False)
+            await a._valkey.lease.renew()  # as it does each second
+            assert await admitting == [ClaimStatus.NEW]
+            assert await b.finish(attempt, b"answer")
+            assert (await news(stream), stream.ended) == ([b"answer"], False)
     finally:
         server.close()
 
@@ -493,7 +468,6 @@ async def test_large_answers_and_every_alphabet_travel_unchanged(broker_url: str
         assert found is not None
         assert (found.version, found.client_params) == (session.version, session.client_params)
         stream = await attached(a, session.id)
-        await admit(b, session, [PING])
         answer = bytes(range(256)) * 4096
-        assert await b.finish(session.id, 0, 1, answer)
+        assert await b.finish(await started(b, session, PING), answer)
         assert await texts(stream) == [answer]

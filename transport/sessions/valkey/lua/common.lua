@@ -1,16 +1,20 @@
 -- Every script begins with this. Its own arguments come after the common ones, from ARGV[ARGS] on.
 --
--- Keys, all with an expiry:
---   s:<session>   hash    the record, and the place of its standalone stream: who holds it, how far it was written
---   t:<session>:<stream>  hash  the place of another stream
---   c:<session>   hash    request -> "state instance token writes digest answer order stream"
+-- Keys, all with an expiry. Raise LAYOUT in scripts.py with every change that instances of two versions cannot share.
+--   s:<session>   hash    the record, and the state of its standalone stream: which instance reads it, how far it was
+--                         written
+--   t:<session>:<stream>  hash  the state of another stream, and its responses as in d:
+--   c:<session>   hash    the attempts that run: slot -> "instance token writes is_joined digest stream request"
+--   d:<session>   hash    the responses on the standalone stream: request -> "number writes"
 --   e:<session>   stream  its log, of all streams; the id of an entry is <number>-0
 --   o:<owner>     zset    sessions of a principal, by when they were opened
---   r:<instance>  set     "<session> <request>" of every call that runs there
+--   r:<instance>  set     "<session> <token> <slot>" of every attempt that runs there
+--   x:<instance>  zset    tokens of its attempts that ended lately, by when
 --   i             zset    instances, by when their lease ends
 --   g             string  which store this is: another one after all data was lost
 -- Channels: n:<instance> for one instance, n: for all.
--- A script may be sent again when its answer was lost, so each gives the same answer twice.
+-- A script may be sent again when its reply was lost, and carried out late, so each gives the same reply twice.
+-- The rule of claims, and what a slot is: transport/sessions/claims.py.
 
 local prefix, me = ARGV[1], ARGV[2]
 local idle_ms, kept_ms = tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -22,17 +26,21 @@ local call = redis.call
 local time = call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local INSTANCES = prefix .. 'i'
-local NOTIFICATION, REQUEST, ANSWER = 1, 2, 3
-local AWAITED = -1 -- in place of the number of its answer: a repeat of this running call waits for it
+local NOTIFICATION, REQUEST, RESPONSE = 1, 2, 3
+local REPEATED_MS = 60000 -- how long a script may still be carried out that was sent again
 
 local function record_of(session) return prefix .. 's:' .. session end
 local function place_of(session, stream)
   return stream == '' and record_of(session) or prefix .. 't:' .. session .. ':' .. stream
 end
+local function responses_of(session, stream)
+  return stream == '' and prefix .. 'd:' .. session or place_of(session, stream)
+end
 local function claims_of(session) return prefix .. 'c:' .. session end
 local function log_of(session) return prefix .. 'e:' .. session end
 local function sessions_of(owner) return prefix .. 'o:' .. owner end
 local function running_on(instance) return prefix .. 'r:' .. instance end
+local function ended_on(instance) return prefix .. 'x:' .. instance end
 
 local function int(value) return string.format('%.0f', value) end -- Lua writes large numbers with an exponent
 
@@ -41,6 +49,7 @@ local function say(instance, text) return call('PUBLISH', prefix .. 'n:' .. inst
 local function keep(session)
   call('PEXPIRE', record_of(session), int(idle_ms))
   call('PEXPIRE', claims_of(session), int(idle_ms))
+  call('PEXPIRE', responses_of(session, ''), int(idle_ms))
   call('PEXPIRE', log_of(session), int(idle_ms))
 end
 
@@ -49,33 +58,53 @@ local function is_alive(instance)
   return until_ms and tonumber(until_ms) > now
 end
 
-local function read_claim(session, request)
-  local value = call('HGET', claims_of(session), request)
-  if not value then return nil end
-  local state, instance, token, writes, digest, answer, order, stream =
-    string.match(value, '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S*)$')
+local function slot_of(request, digest, stream) return stream == '' and request or digest .. ' ' .. request end
+
+local CLAIM = '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S*) (.*)$'
+local function decode_claim(value)
+  local instance, token, writes, is_joined, digest, stream, request = string.match(value, CLAIM)
   return {
-    is_running = state == 'run', instance = instance, token = token, writes = writes,
-    digest = digest, answer = tonumber(answer), order = tonumber(order), stream = stream,
+    instance = instance, token = token, writes = writes, is_joined = is_joined == '1', digest = digest,
+    stream = stream, request = request,
   }
 end
 
-local function write_claim(session, request, claim)
-  local value = table.concat({
-    claim.is_running and 'run' or 'end', claim.instance, claim.token, claim.writes, claim.digest,
-    int(claim.answer), int(claim.order), claim.stream,
-  }, ' ')
-  call('HSET', claims_of(session), request, value)
+local function read_claim(session, slot)
+  local value = call('HGET', claims_of(session), slot)
+  return value and decode_claim(value)
 end
+
+local function write_claim(session, slot, claim)
+  local value = table.concat({
+    claim.instance, claim.token, claim.writes, claim.is_joined and '1' or '0', claim.digest, claim.stream,
+    claim.request,
+  }, ' ')
+  call('HSET', claims_of(session), slot, value)
+end
+
+-- Returns the attempts that run, by slot.
+local function running_in(session)
+  local running, all = {}, call('HGETALL', claims_of(session))
+  for index = 1, #all, 2 do running[all[index]] = decode_claim(all[index + 1]) end
+  return running
+end
+
+local function forget_claim(session, slot, claim)
+  call('HDEL', claims_of(session), slot)
+  call('SREM', running_on(claim.instance), table.concat({ session, claim.token, slot }, ' '))
+end
+
+-- An attempt of this instance ended: the script that claimed it may still come, and must not record it once more.
+local function note_end(token)
+  call('ZADD', ended_on(me), int(now), token)
+  call('ZREMRANGEBYSCORE', ended_on(me), '-inf', int(now - REPEATED_MS))
+  call('PEXPIRE', ended_on(me), int(REPEATED_MS))
+end
+local function has_ended(token) return call('ZSCORE', ended_on(me), token) end
 
 local function number_of(entry) return tonumber(string.match(entry[1], '^%d+')) end
 
--- A call that its session's standalone stream has to wait for began (1) or ended (-1).
-local function count_open(session, stream, change)
-  if stream == '' then call('HINCRBY', record_of(session), 'open', change) end
-end
-
--- Tells whoever reads a stream, unless that is `reader`, that it ends for them.
+-- Ends the reader of a stream, unless that is `reader`.
 local function dismiss(session, stream, reader)
   local known = call('HMGET', place_of(session, stream), 'holder', 'reader')
   if known[1] and known[1] ~= '' and known[2] ~= reader then
@@ -83,7 +112,7 @@ local function dismiss(session, stream, reader)
   end
 end
 
--- Has this instance read a stream from now on; whoever read it before is told.
+-- Makes this instance read a stream from now on, and ends its reader of before.
 local function take_over(session, stream, reader)
   local place = place_of(session, stream)
   dismiss(session, stream, reader)
@@ -91,8 +120,8 @@ local function take_over(session, stream, reader)
   call('PEXPIRE', place, int(idle_ms))
 end
 
--- Gives up events until the log is within its bounds: delivered ones, then notifications, requests, answers. The claim
--- of an answer keeps its number, by which its reader is told later that it was lost.
+-- Gives up events until the log is within its bounds: delivered ones, then notifications, requests, responses. The
+-- number of a response stays in responses_of, by which its reader learns later that it was lost.
 local function shrink(session)
   local record, log = record_of(session), log_of(session)
   local bytes, count, delivered = tonumber(call('HGET', record, 'bytes')), call('XLEN', log), {}
@@ -119,7 +148,7 @@ local function shrink(session)
     end
   end
   give_up(is_delivered)
-  for kind = NOTIFICATION, ANSWER do
+  for kind = NOTIFICATION, RESPONSE do
     give_up(function(entry) return tonumber(entry[2][2]) == kind end)
   end
   call('HSET', record, 'bytes', int(bytes))
@@ -135,9 +164,9 @@ local function expire(session)
   end
 end
 
--- Adds an event to a session's log and tells whoever holds its stream, except this very instance, which is told by
--- the answer of its script. Returns the number of the event, whether this instance holds the stream, and the number of
--- the stream's event before it, by which a reader notices that it missed one.
+-- Adds an event to a session's log and publishes it to the instance that reads its stream; not to this very instance,
+-- which learns it from the reply of its script, unless `tells_me`. Returns the number of the event, whether this instance
+-- reads the stream, and the number of the stream's event before it, by which a reader notices that it missed one.
 local function store(session, stream, kind, request, writes, message, tells_me)
   local record, log, place = record_of(session), log_of(session), place_of(session, stream)
   local number = call('HINCRBY', record, 'last', 1)
@@ -158,10 +187,23 @@ local function store(session, stream, kind, request, writes, message, tells_me)
   return number, holder == me, before
 end
 
+-- Ends an attempt, with its response or without. Returns what `store` returns, or 0, false, 0.
+local function end_claim(session, slot, claim, response, tells_me)
+  local number, is_here, before = 0, false, 0
+  if response then
+    number, is_here, before =
+      store(session, claim.stream, RESPONSE, claim.request, claim.writes, response, tells_me)
+    call('HSET', responses_of(session, claim.stream), claim.request, int(number) .. ' ' .. claim.writes)
+  end
+  forget_claim(session, slot, claim)
+  if claim.instance == me then note_end(claim.token) end
+  return number, is_here, before
+end
+
 -- Returns {number, kind, writes, request, message or false} of what the client may not have of a stream, in order. With
--- `after` that is what is newer. Without, it is what was never written, and each answer that was written lately.
--- Also returns the requests whose answers are still to come there, and whether anything was ever asked there.
-local function owed(session, stream, after)
+-- `after` that is what is newer. Without, it is what was never written, and each response that was written lately.
+-- Also returns the requests whose responses are still to come there, and whether anything is known of the stream.
+local function pending(session, stream, after)
   local log = log_of(session)
   expire(session)
   local known = call('HMGET', place_of(session, stream), 'delivered', 'certain', 'asked')
@@ -169,9 +211,9 @@ local function owed(session, stream, after)
   local from = {
     [NOTIFICATION] = after or delivered,
     [REQUEST] = after or math.max(delivered, tonumber(known[3] or 0)),
-    [ANSWER] = after or certain,
+    [RESPONSE] = after or certain,
   }
-  local found, events, running, is_known = {}, {}, {}, false
+  local found, events, running = {}, {}, {}
   for _, entry in ipairs(call('XRANGE', log, int(math.min(from[1], from[2], from[3]) + 1), '+')) do
     local number, fields = number_of(entry), entry[2]
     found[number] = true
@@ -179,32 +221,28 @@ local function owed(session, stream, after)
       events[#events + 1] = { number, tonumber(fields[2]), fields[6], fields[8], fields[10] }
     end
   end
-  local claims = call('HGETALL', claims_of(session))
-  for index = 1, #claims, 2 do
-    local state, writes, answer, its_stream = string.match(claims[index + 1], '^(%S+) %S+ %S+ (%S+) %S+ (%S+) %S+ (%S*)$')
-    if its_stream == stream then
-      local number = tonumber(answer)
-      is_known = true
-      if state == 'run' then
-        running[#running + 1] = claims[index]
-      elseif number > from[ANSWER] and not found[number] then
-        events[#events + 1] = { number, ANSWER, writes, claims[index], false }
-      end
+  local responses = call('HGETALL', responses_of(session, stream))
+  for index = 1, #responses, 2 do
+    local number, writes = string.match(responses[index + 1], '^(%d+) ([01])$') -- other fields look different
+    number = tonumber(number)
+    if number and number > from[RESPONSE] and not found[number] then
+      events[#events + 1] = { number, RESPONSE, writes, responses[index], false }
     end
   end
+  for _, claim in pairs(running_in(session)) do
+    if claim.stream == stream then running[#running + 1] = claim.request end
+  end
   table.sort(events, function(one, other) return one[1] < other[1] end)
-  return events, running, is_known
+  return events, running, #responses > 0 or #running > 0
 end
 
 local function end_session(session)
   local owner = call('HGET', record_of(session), 'owner')
-  local claims = call('HGETALL', claims_of(session))
-  for index = 1, #claims, 2 do
-    local instance = string.match(claims[index + 1], '^run (%S+) ')
-    if instance then call('SREM', running_on(instance), session .. ' ' .. claims[index]) end
-    call('DEL', place_of(session, string.match(claims[index + 1], '(%S*)$')))
+  for slot, claim in pairs(running_in(session)) do
+    forget_claim(session, slot, claim)
+    call('DEL', place_of(session, claim.stream))
   end
-  call('DEL', record_of(session), claims_of(session), log_of(session))
+  call('DEL', record_of(session), claims_of(session), responses_of(session, ''), log_of(session))
   if owner then call('ZREM', sessions_of(owner), session) end
   say('', 'ended ' .. session)
 end

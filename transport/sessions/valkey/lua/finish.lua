@@ -1,43 +1,20 @@
--- Closes a running request, with its answer or without. ARGV: session, epoch, request, the instance that ran it, the
--- token of its admission ('' for any), has_answer, answer, and for a request that may not be recorded: is_late, digest,
--- writes, stream. Returns {1 when it was open, 0 when it was not, -1 without a session}, and for 1 also the number of the
--- answer (0 unless the stream is held here), the number of the event before it (-1 if not known), and the stream.
-local session, epoch, request = ARGV[ARGS], ARGV[ARGS + 1], ARGV[ARGS + 2]
-local instance, token = ARGV[ARGS + 3], ARGV[ARGS + 4]
-local has_answer, answer = ARGV[ARGS + 5] == '1', ARGV[ARGS + 6]
-local is_late = ARGV[ARGS + 7] == '1'
-local record = record_of(session)
+-- Ends an attempt, with its response or without; of another instance only when that is dead. ARGV: session, slot, token,
+-- has_response, response.
+-- Returns {1 when the attempt ran until now, 0 when it did not, -1 without a session}, and for 1 also the number of the
+-- response (0 unless its stream is read here) and the number of the event before it (-1 if not known).
+local session, slot, token = ARGV[ARGS], ARGV[ARGS + 1], ARGV[ARGS + 2]
+local response = ARGV[ARGS + 3] == '1' and ARGV[ARGS + 4] or nil
 
-local function drop(code)
-  call('SREM', running_on(instance), session .. ' ' .. request)
-  return { code }
+if call('EXISTS', record_of(session)) == 0 then
+  call('SREM', running_on(me), table.concat({ session, token, slot }, ' '))
+  return { -1 }
 end
-
-local now_epoch = call('HGET', record, 'epoch')
-if not now_epoch then return drop(-1) end
-if now_epoch ~= epoch then return drop(0) end
-local claim = read_claim(session, request)
-if not claim then
-  if not is_late then return drop(0) end
-  claim = {
-    is_running = true, instance = instance, token = token, digest = ARGV[ARGS + 8], writes = ARGV[ARGS + 9],
-    answer = 0, order = call('HINCRBY', record, 'order', 1), stream = ARGV[ARGS + 10],
-  }
-  count_open(session, claim.stream, 1)
+local claim = read_claim(session, slot)
+if not claim or claim.token ~= token then
+  if has_ended(token) then return { 1, 0, -1 } end -- this very script, sent again
+  return { 0 }
 end
-if claim.instance ~= instance or (token ~= '' and claim.token ~= token) then return drop(0) end
-if not claim.is_running then -- this very script, sent again: whoever holds the stream is told by its answer alone
-  local is_here = call('HGET', place_of(session, claim.stream), 'holder') == me
-  return { token ~= '' and 1 or 0, is_here and claim.answer or 0, -1, claim.stream }
-end
-local number, is_here, before = 0, false, 0
-if has_answer then
-  number, is_here, before = store(session, claim.stream, ANSWER, request, claim.writes, answer, false)
-end
-claim.is_running, claim.answer = false, number
-if token == '' then claim.token = '-' end -- its own instance, should it live, is told that it came too late
-write_claim(session, request, claim)
-count_open(session, claim.stream, -1)
-call('SREM', running_on(instance), session .. ' ' .. request)
+if claim.instance ~= me and is_alive(claim.instance) then return { 0 } end -- its lease lapsed, and it came back
+local number, is_here, before = end_claim(session, slot, claim, response, false)
 keep(session)
-return { 1, is_here and number or 0, before, claim.stream }
+return { 1, is_here and number or 0, before }

@@ -1,3 +1,3 @@
--- Says that this instance stops. One with calls that still run stays, to be found dead.
+-- This instance stops. One with attempts that still run stays in the list, so that others answer them.
 if call('SCARD', running_on(me)) == 0 then call('ZREM', INSTANCES, me) end
 return 1

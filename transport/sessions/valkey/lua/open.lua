@@ -6,7 +6,7 @@ local mine = sessions_of(owner)
 if call('EXISTS', record_of(session)) == 1 then return 1 end -- this very script, sent again
 
 local function left_longest()
-  local longest, since = nil, now - kept_ms -- answers are kept for that long
+  local longest, since = nil, now - kept_ms -- responses are kept for that long
   for _, one in ipairs(call('ZRANGE', mine, 0, -1)) do
     local known = call('HMGET', record_of(one), 'holder', 'seen')
     if not known[2] then
@@ -26,7 +26,7 @@ if call('ZCARD', mine) >= cap then
   end
 end
 call('HSET', record_of(session), 'owner', owner, 'wire', wire, 'version', ARGV[ARGS + 3], 'params', ARGV[ARGS + 4],
-  'initialized', ARGV[ARGS + 5], 'epoch', 0, 'stamp', 1, 'last', 0, 'bytes', 0, 'open', 0, 'order', 0,
+  'initialized', ARGV[ARGS + 5], 'epoch', 0, 'stamp', 1, 'last', 0, 'bytes', 0,
   'holder', '', 'seen', int(now))
 keep(session)
 call('ZADD', mine, int(now), session)

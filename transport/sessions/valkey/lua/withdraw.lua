@@ -1,17 +1,10 @@
--- Takes back a request that was given up before it was known to be recorded. ARGV: session, request, token, and the
--- answer for whoever repeated it meanwhile and was told that it runs.
-local session, request = ARGV[ARGS], ARGV[ARGS + 1]
-local claim = read_claim(session, request)
-local is_mine = claim and claim.instance == me and claim.token == ARGV[ARGS + 2]
-if is_mine and claim.is_running and call('EXISTS', record_of(session)) == 1 then
-  if claim.answer == AWAITED then
-    claim.is_running = false
-    claim.answer = store(session, claim.stream, ANSWER, request, claim.writes, ARGV[ARGS + 3], true)
-    write_claim(session, request, claim)
-  else
-    call('HDEL', claims_of(session), request)
-  end
-  count_open(session, claim.stream, -1)
-  call('SREM', running_on(me), session .. ' ' .. request)
+-- Takes back an attempt that was given up before it was known to be recorded. ARGV: session, slot, token, and the response
+-- for a repeat that joined it meanwhile.
+local session, slot, token = ARGV[ARGS], ARGV[ARGS + 1], ARGV[ARGS + 2]
+note_end(token) -- the script that records it may come after this one
+local claim = read_claim(session, slot)
+if claim and claim.token == token and call('EXISTS', record_of(session)) == 1 then
+  end_claim(session, slot, claim, claim.is_joined and ARGV[ARGS + 3] or nil, true)
+  if claim.stream ~= '' and not claim.is_joined then call('DEL', place_of(session, claim.stream)) end
 end
 return 1
