@@ -87,7 +87,7 @@ async def test_the_sdks_client_of_2026_07_28_that_gives_up_has_its_call_cancelle
         await api.until_left(1, SEEN_S)
 
 
-@kills("transport/streamable_http.py", 'if record.comes_again else b""', 'if False else b""')
+@kills("transport/streamable_http.py", "if is_primed else None", "if False else None")
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 async def test_a_client_of_2025_11_25_that_leaves_finds_its_answer_when_it_comes_again(
     tmp_path: Path, call: tuple[str, dict[str, Any]]

@@ -8,7 +8,7 @@ algorithm (ITU-T I.371), which is a token bucket without a clock of its own.
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final, Literal, Protocol
 
@@ -31,15 +31,13 @@ class Rate:
 
     per_minute: float
     burst: int
+    interval_s: float = field(init=False)
+    """Seconds in which one token flows in."""
 
     def __post_init__(self) -> None:
         if not self.per_minute > 0 or self.burst < 1:
             raise ValueError("a rate needs more than 0 a minute and a burst of at least 1")
-
-    @property
-    def interval_s(self) -> float:
-        """Seconds in which one token flows in."""
-        return 60 / self.per_minute
+        object.__setattr__(self, "interval_s", 60 / self.per_minute)
 
     def take(self, full_at: float, now: float) -> tuple[float, float]:
         """Return when the bucket will be full again with one token less, and how long that token is to be waited for.

@@ -66,7 +66,7 @@ class StatelessHandler:
             return HTTPResponse(202) if problem is None else _error(None, problem)
         # Not every HTTP parser takes white space off the end of a value; the comparison is with the body.
         headers = Headers(raw=[(name, value.strip()) for name, value in request.headers.raw])
-        problem = self._dispatcher.rejection(message, headers)
+        problem = await self._dispatcher.rejection(message, headers, caller, wire=self._wire)
         if problem is not None:
             return _error(message.id, problem)
         with self._streams.slot(caller.principal) as slot:

@@ -22,7 +22,7 @@ def methods(messages: Iterable[dict[str, Any]]) -> list[str]:
     return [message["method"] for message in messages if "method" in message]
 
 
-@kills("transport/sse.py", "or await self._recognise(coming, stream)", "")
+@kills("transport/sse.py", "or await self._recognise(connect, stream)", "")
 async def test_a_client_gets_its_session_back_with_what_it_missed() -> None:
     async with bench() as at, httpx2.AsyncClient(base_url=at.url, timeout=20) as http:
         client = SseClient(http, ME)
@@ -92,7 +92,7 @@ async def test_the_older_stream_ends_when_its_client_is_recognised_on_a_new_one(
             assert again.endpoint == client.endpoint
 
 
-@kills("transport/dispatch/context.py", "else message.owner == self.owner", "else True")
+@kills("transport/dispatch/client_requests.py", "else message.owner == self.owner", "else True")
 @pytest.mark.parametrize("who", [YOU, None], ids=["answered by another principal", "not answered"])
 async def test_a_client_that_is_not_recognised_gets_a_new_initialized_session(
     who: dict[str, str] | None, monkeypatch: pytest.MonkeyPatch

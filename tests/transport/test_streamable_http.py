@@ -32,7 +32,7 @@ async def test_initialize_is_answered_on_its_own_stream_with_a_session_id() -> N
                 assert "mcp-session-id" not in (await client.post(call(1, "echo", text="x"))).headers
 
 
-@kills("transport/http/event_stream.py", ' or opened.name != ""', "")
+@kills("transport/http/event_stream.py", ' or source.name != ""', "")
 async def test_a_call_is_answered_on_the_stream_of_its_post_which_then_ends() -> None:
     async with bench() as at, http_client(at.url, ME) as client:
         answer = await client.post(call(1, "echo", text="hello"))
@@ -42,7 +42,7 @@ async def test_a_call_is_answered_on_the_stream_of_its_post_which_then_ends() ->
         assert 500 <= answer.retry_ms <= 3000
 
 
-@kills("transport/streamable_http.py", ' if record.comes_again else b""', "")
+@kills("transport/streamable_http.py", " if is_primed else None", "")
 async def test_only_clients_that_come_again_get_an_event_without_data_first() -> None:
     async with bench() as at:
         for version in HANDSHAKE:

@@ -146,7 +146,11 @@ REFUSED: list[tuple[Message, dict[str, str], int, int]] = [
 ]
 
 
-@kills("transport/streamable_http_stateless.py", "self._exchanges.rejection(message, headers)", "None")
+@kills(
+    "transport/streamable_http_stateless.py",
+    "await self._dispatcher.rejection(message, headers, caller, wire=self._wire)",
+    "None",
+)
 async def test_what_is_refused_says_why() -> None:
     async with bench() as at, http_client(at.url, ME, None) as client:
         for message, headers, status, code in REFUSED:
@@ -213,7 +217,7 @@ async def test_what_a_tool_wants_in_headers_is_asked_of_its_calls_alone() -> Non
         assert answer.received[0]["error"]["code"] != -32020
 
 
-@kills("transport/streamable_http_stateless.py", "if batch or not isinstance", "if not isinstance")
+@kills("transport/streamable_http_stateless.py", "if is_batch or not isinstance", "if not isinstance")
 async def test_only_one_request_or_one_notification_may_be_posted() -> None:
     async with bench() as at, http_client(at.url, ME, None) as client:
         headers = {"mcp-protocol-version": MODERN}

@@ -22,7 +22,7 @@ from tests.transport.test_many_instances import client_of, instances, post_to
 from tests.transport.test_reattach import new_session
 from tests.transport.test_streamable_http_stateless import said, tool
 from tests.transport.test_streamable_refusals import every_way_in
-from transport.dispatch import context
+from transport.dispatch import client_requests
 from transport.dispatch.context import Address
 from transport.rate_limit import Rate, Rates
 from transport.sessions.broker import InstanceMessage, SessionGoneError
@@ -60,7 +60,7 @@ class TestOverSse:
     async def test_an_answer_of_the_other_to_the_ping_of_a_reconnect_finds_nothing(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(context, "RECOGNISE_S", 0.2)
+        monkeypatch.setattr(client_requests, "RECOGNISE_S", 0.2)
         async with bench() as at, sse_session(at.url, OURS) as ours, sse_session(at.url, THEIRS) as theirs:
             again = SseClient(ours.http, OURS)
             again.answers_pings = False

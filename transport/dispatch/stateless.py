@@ -51,9 +51,11 @@ class StatelessDispatcher:
         self._places: Tally[str] = Tally()
         """Requests that were admitted and have no response yet, by organisation."""
 
-    def rejection(self, request: JSONRPCRequest, headers: Headers) -> ErrorData | None:
+    async def rejection(
+        self, request: JSONRPCRequest, headers: Headers, caller: Caller, *, wire: str
+    ) -> ErrorData | None:
         """Return why a request may not be served; see `SDKKernel.rejection`."""
-        return self._kernel.rejection(request, headers)
+        return await self._kernel.rejection(request, headers, caller, wire=wire)
 
     async def submit(self, request: JSONRPCRequest, caller: Caller, channel: Channel, *, wire: str) -> RunningCall:
         """Admit a request; it has to be given to `respond`.

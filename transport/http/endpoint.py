@@ -102,7 +102,7 @@ class Endpoint:
         self._sunset = sunset
         # A browser asks before it sends a key, so that question needs none. No cookies either: a key is a header.
         self._for_pages = CORSMiddleware(
-            self._serve,
+            self._serve_page,
             allow_origin_regex=edge.checks.origins.pattern,
             allow_methods=sorted(handler.methods),
             allow_headers=["*"],
@@ -113,11 +113,16 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request; that of a web page, which names its origin, by way of CORS."""
-        is_of_page = any(name == b"origin" for name, _ in scope["headers"])
-        await (self._for_pages if is_of_page else self._serve)(scope, receive, send)
-
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = HTTPRequest(scope, receive)
+        if request.head.origin is None:
+            await self._serve(request, send)
+        else:
+            await self._for_pages(scope, receive, send)
+
+    async def _serve_page(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._serve(HTTPRequest(scope, receive), send)
+
+    async def _serve(self, request: HTTPRequest, send: Send) -> None:
         if self._sunset is not None:
             send = announcing(send, self._sunset.headers(request.head.root_path))
         with LogContext() as context:
@@ -125,7 +130,7 @@ class Endpoint:
                 response = await self._respond(request, context)
             except TicketServerError as error:
                 response = await self._refuse(error, request)
-            await response(scope, receive, send)
+            await response(request.scope, request.receive, send)
 
     async def _respond(self, request: HTTPRequest, context: LogContext) -> ASGIApp:
         head, edge = request.head, self._edge

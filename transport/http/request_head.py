@@ -4,6 +4,7 @@ Values are decoded as Latin-1, which keeps every byte, and have no white space a
 removes it. When a header was sent more than once, the first one counts; of `Sec-Fetch-Site` all count.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import parse_qsl
@@ -13,6 +14,8 @@ from starlette.types import Receive, Scope
 
 from shared.identity import Principal
 
+_ONLY_SESSION: Final = re.compile(rb"session_id=([A-Za-z0-9_-]*)")
+"""The query that clients are told to use, which needs no decoding."""
 CREDENTIALS: Final = frozenset({b"authorization", b"cookie", b"proxy-authorization", b"x-api-key"})
 
 
@@ -65,13 +68,19 @@ class RequestHead:
         self.protocol_version = first.get("mcp-protocol-version", "")
         self.session_id = first.get("mcp-session-id")
         self.last_event_id = first.get("last-event-id")
-        query = parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
-        self.query_session_id = dict(query).get("session_id", "")
+        query: bytes = scope.get("query_string", b"")
+        plain = _ONLY_SESSION.fullmatch(query)
+        self.query_session_id = plain[1].decode() if plain else _session_in(query)
 
     def accepts(self, *types: str) -> bool:
         """Whether the client takes a response of each of these types; one that sends no `Accept` takes any."""
         ranges = {one.partition(";")[0].strip() for one in self.accept.split(",")}
         return all(not ranges.isdisjoint({"*/*", one, f"{one.partition('/')[0]}/*"}) for one in types)
+
+
+def _session_in(query: bytes) -> str:
+    """Return the session that a query names; the last one, if it names several."""
+    return dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)).get("session_id", "")
 
 
 class HTTPRequest(Request):

@@ -66,7 +66,7 @@ async def test_the_clients_error_reaches_the_tool() -> None:
 
 
 @kills(
-    "transport/dispatch/context.py",
+    "transport/dispatch/client_requests.py",
     "message.session == self.session if self.session is not None",
     "True if True",
 )
@@ -224,7 +224,7 @@ async def served(at: Bench, client: SseClient) -> None:
     assert at.gates.ran["echo"] >= 1
 
 
-@kills("transport/dispatch/dispatcher.py", "call.exchange.cancel_requested.set()", "pass")
+@kills("transport/dispatch/dispatcher.py", "call.context.cancel_requested.set()", "pass")
 async def test_a_cancelled_call_is_silent_even_when_its_handler_ignores_the_cancellation() -> None:
     async with bench() as at, sse_session(at.url, ME) as client:
         await client.post(call("s", "stubborn", gate="g"))

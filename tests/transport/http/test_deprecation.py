@@ -103,7 +103,7 @@ def test_the_new_address_is_whole_where_it_is_known_and_else_a_path_of_this_appl
 # --------------------------------------------------------------------- before
 
 
-@kills("transport/base.py", "send = announcing(send, self._sunset.headers(root))", "pass")
+@kills("transport/http/endpoint.py", "send = announcing(send, self._sunset.headers(request.head.root_path))", "pass")
 async def test_until_the_day_every_answer_of_the_wire_announces_it() -> None:
     async with served(sse_sunset=DAY, clock=Clock(MIDNIGHT - 1)) as at:
         async with at.http.stream("GET", "/sse") as stream:
@@ -141,9 +141,9 @@ async def test_a_mounted_application_tells_its_own_addresses() -> None:
 
 
 @kills(
-    "transport/base.py",
-    "self._sunset.check(root",
-    "await self._auth_provider.authenticate(request); self._sunset.check(root",
+    "transport/http/endpoint.py",
+    "self._sunset.check(head",
+    "await edge.auth_provider.authenticate(request); self._sunset.check(head",
 )
 async def test_from_the_day_on_it_is_gone_for_everybody_and_says_where_to_go() -> None:
     async with served(sse_sunset=DAY, clock=Clock(MIDNIGHT), public_url="https://tickets.example.com") as at:
