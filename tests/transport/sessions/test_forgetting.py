@@ -54,7 +54,7 @@ async def test_a_session_that_expired_is_forgotten_everywhere() -> None:
         before = living_objects()
         await opened_and_dropped(server)
         await until(lambda: at.transport.figures()["sessions"] == 0)
-        await until(lambda: not since(before) - Counter(ClientTally=1))  # counts of clients stay, in bounds
+        await until(lambda: since(before).keys() <= {"ClientTally"})  # counts of clients stay, in bounds
 
 
 @kills("transport/dispatch/sdk_kernel.py", "LRUCache(KEPT_RUNNERS)", "LRUCache(10**9)")
