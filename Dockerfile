@@ -1,13 +1,13 @@
-# One image for two services: the HTTP door (the command below) and the ticket API (`python -m ticket_api`).
-# Probes and limits stand in gcp-deploy/*.yaml; Cloud Run does not read a HEALTHCHECK.
+# One image for two services: the HTTP server (the command below) and the ticket API (`python -m ticket_api`).
+# Probes and limits are in gcp-deploy/*.yaml; Cloud Run ignores HEALTHCHECK.
 
 FROM python:3.13.16-slim-trixie@sha256:bf44cdfcb76cd3b41e879bc058fc37ec5872002ccfde7fcb765e218cde0cd79c AS base
 
 
 FROM base AS build
 
-# Wheels only, each with its known hash, and no pip in what runs. Compiled here, because the user below can write
-# nothing: every cold start would compile it all again. Unchecked, because nothing changes inside an image.
+# Only wheels, each with a known hash, and no pip in the final image. Compiled here, because the user below cannot
+# write: every cold start would compile everything again. Unchecked, because nothing changes inside an image.
 COPY requirements-cloud.txt /tmp/
 RUN python -m venv --without-pip /venv \
     && pip --python /venv/bin/python install --no-cache-dir --no-compile --only-binary :all: \
@@ -27,7 +27,7 @@ FROM base
 
 COPY --from=build /venv /venv
 COPY --from=build /app /app
-# A container's loopback reaches nobody. The settings still ask for a key and for the names that clients use.
+# Loopback inside a container is not reachable. The settings still require a key and the host names that clients use.
 ENV PATH=/venv/bin:$PATH \
     MCP_HOST=0.0.0.0
 WORKDIR /app

@@ -1,7 +1,7 @@
-"""The STDIO door: tickets for the assistant on one person's own machine.
+"""The STDIO server: tickets for an assistant on the user's own machine.
 
 Settings, API client, tools, and the MCP server over stdin and stdout. Only MCP goes to stdout; logs go to stderr.
-Starts without asking the ticket API for anything, so a tool answers with a clear error until the API is up.
+Starts without contacting the ticket API, so tools return a clear error until the API is up.
 """
 
 import gc
@@ -23,9 +23,9 @@ log = get_logger(__name__)
 
 
 async def message_lines(lines: AsyncIterable[str]) -> AsyncIterator[str]:
-    """Yield `lines`, a batch taken apart: the SDK reads one message a line and drops any other.
+    """Yield `lines`, with batches split: the SDK reads one message per line and drops anything else.
 
-    Revision 2025-03-26 asks servers to take batches; their answers may come one by one.
+    Revision 2025-03-26 requires servers to accept batches; their responses may be sent one by one.
     """
     async for line in lines:
         for message in taken_apart(line):
@@ -33,7 +33,7 @@ async def message_lines(lines: AsyncIterable[str]) -> AsyncIterator[str]:
 
 
 def taken_apart(line: str) -> Iterable[str]:
-    """Return the messages of a batch; any other line as it is."""
+    """Return the messages of a batch; any other line unchanged."""
     if not line.lstrip().startswith("["):
         return (line,)
     try:
@@ -45,11 +45,11 @@ def taken_apart(line: str) -> Iterable[str]:
 async def serve(settings: StdioSettings) -> None:
     """Serve one client over stdin and stdout until it closes stdin. Raises: SettingsError."""
     service = TicketService(settings)
-    service.server.streamable_http_app()  # in SDK 2.3 the one public way to the server below
+    service.server.streamable_http_app()  # in SDK 2.3 the only public way to the low-level server
     server = service.server.session_manager.app
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(service.run())
-        # Opened anew, because the platform's own encoding may differ.
+        # Opened again, because the platform's default encoding may differ.
         stdin = await stack.enter_async_context(
             await anyio.open_file(0, encoding="utf-8", errors="replace", closefd=False)
         )
@@ -58,24 +58,24 @@ async def serve(settings: StdioSettings) -> None:
             async with stdio_server(stdin=cast("Any", message_lines(stdin))) as (read, write):
                 await server.run(read, write, server.create_initialization_options())
         except* OSError:
-            log.warning("stdio_broken", hint="the client is gone: nobody reads stdout")
+            log.warning("stdio_broken", hint="the client is gone: stdout is closed")
     log.info("stdio_ended")
 
 
 def main() -> int:
-    """Run the door; return the exit code."""
+    """Run the server; return the exit code."""
     try:
         settings = load(StdioSettings)
         configure_logging(level=settings.log_level)
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python's own way would wait for one more line of stdin
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python's own handler would wait for another line of stdin
         anyio.run(serve, settings)
     except SettingsError as error:
-        print(f"The ticket server cannot start.\n{error}", file=sys.stderr)  # noqa: T201 - for whoever started it
+        print(f"The ticket server cannot start.\n{error}", file=sys.stderr)  # noqa: T201 - for the user who started it
         return 2
     return 0
 
 
 if __name__ == "__main__":
     code = main()
-    gc.freeze()  # else the interpreter looks for garbage everywhere before it ends, which takes half a second
+    gc.freeze()  # otherwise the interpreter collects garbage before it exits, which takes half a second
     sys.exit(code)

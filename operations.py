@@ -1,10 +1,10 @@
-"""What platforms and operators ask of the HTTP door: whether it lives, whether calls would succeed, its figures.
+"""Endpoints for platforms and operators: liveness, readiness and metrics of the HTTP server.
 
-That it lives and that it is ready is told to everybody, since probes have no key. Why it is not ready, and every
-figure, is for whoever has the operator's key: they tell of organisations and of what stands behind this server.
+Liveness and readiness are public, since probes have no key. The reason for not being ready, and all metrics, require
+the operator key: they reveal information about tenants and about the systems behind this server.
 
-Wrong operator keys are throttled and audited as keys of clients are. A probe without a key is answered always; one with
-a wrong key is answered as without it, until its address has no attempts left (429).
+Wrong operator keys are throttled and audited like wrong client keys. A probe without a key always gets a response; one
+with a wrong key gets the same response as without it, until its address has no attempts left (429).
 """
 
 import asyncio
@@ -31,15 +31,15 @@ from shared.telemetry import TallyCounter, get_logger
 log = get_logger(__name__)
 
 PROBED_AGAIN_S: Final = 1.0
-"""Whoever asks more often gets the same answer: strangers can ask, and what stands behind has other work."""
+"""Minimum time between probes, in seconds: this endpoint is public, and the systems behind it have other work."""
 UNKNOWN_TENANT: Final = "unknown"
-"""The organisation of a request that has no principal, as the transports label it."""
+"""The tenant label of a request without a principal, as the transports use it."""
 PREFIX: Final = "ticket_server_"
 HELP: Final = MappingProxyType({
     "api_requests": "Requests to ticket APIs by method and outcome.",
-    "audit_events_lost": "Audit events that the identity store did not take in time; they are in the log.",
-    "http_refusals": "Requests refused before any handler saw them, and wrong operator keys, by status and kind.",
-    "mcp_answers_dropped": "Answers that came too late to be wanted.",
+    "audit_events_lost": "Audit events that the identity store did not accept in time; they are in the log.",
+    "http_refusals": "Requests refused before reaching a handler, and wrong operator keys, by status and kind.",
+    "mcp_answers_dropped": "Responses dropped because they came too late.",
     "mcp_clients": "Sessions initialized, and requests of 2026-07-28, by wire, revision and client.",
     "mcp_requests": "Requests served by method and outcome.",
     "streams_opened": "Streams opened by wire.",
@@ -49,17 +49,17 @@ HELP: Final = MappingProxyType({
 
 
 class Operations:
-    """The routes of operators. Use inside `run()`, else refusals beyond the first are not audited.
+    """The routes for operators. Use inside `run()`, else refusals beyond the first are not audited.
 
     Args:
-        health: what is told of a process that lives.
-        is_draining: whether this process is about to stop.
-        why_not: returns why calls would fail now, as one word; None when they would not.
-        figures: how many `sessions`, `streams` and `log_bytes` there are.
-        counter: what was counted.
-        operator_key: opens what is not for everybody; without one it is not served at all.
-        trail: is told of wrong operator keys.
-        trusted_proxies: how many proxies of our own stand in front (`X-Forwarded-For`).
+        health: returns the body of `/health`.
+        is_draining: returns whether this process is about to stop.
+        why_not: returns why calls would fail now, as one word; None if they would succeed.
+        figures: returns the numbers of `sessions`, `streams` and `log_bytes`.
+        counter: has the counts.
+        operator_key: grants access to the protected part; without it, that part is not served at all.
+        trail: records wrong operator keys.
+        trusted_proxies: how many reverse proxies of this deployment are in front (`X-Forwarded-For`).
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class Operations:
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
-        """Have refusals audited that were only counted, and what is left at the end."""
+        """Audit refusals that were only counted, and the rest at the end."""
         if self._operators is None:
             yield
             return
@@ -103,11 +103,11 @@ class Operations:
             yield
 
     async def health(self, _: Request) -> JSONResponse:
-        """Say that the process lives; touches nothing else."""
+        """Return that the process is alive; uses nothing else."""
         return JSONResponse(self._health())
 
     async def ready(self, request: Request) -> JSONResponse:
-        """Say whether calls would succeed, and to an operator why not."""
+        """Return whether calls would succeed, and for an operator the reason if not."""
         try:
             is_operator = await self._is_operator(request)
         except AuthenticationError as error:
@@ -119,7 +119,7 @@ class Operations:
         return JSONResponse(said, status_code=200 if reason is None else 503)
 
     async def metrics(self, request: Request) -> Response:
-        """Return every figure in the text format of Prometheus."""
+        """Return all metrics in the Prometheus text format."""
         try:
             is_operator = await self._is_operator(request)
         except AuthenticationError as error:
@@ -129,7 +129,7 @@ class Operations:
         return Response(generate_latest(self._registry), headers={"content-type": CONTENT_TYPE_LATEST})
 
     async def _is_operator(self, request: Request) -> bool:
-        """Tell whether the operator asks; a wrong key is a failed attempt.
+        """Return whether the request is from the operator; a wrong key counts as a failed attempt.
 
         Raises:
             AuthenticationError: (400) two credentials at once; (429) too many wrong keys came from this address.
@@ -141,7 +141,7 @@ class Operations:
         except AuthenticationError as error:
             if error.status == 429:
                 raise
-            self._count(error)  # the request itself may be answered
+            self._count(error)  # the request itself may still be served
             return False
         return True
 
@@ -164,16 +164,16 @@ class Operations:
 
 
 class _Figures(Collector):
-    """Hands what was counted to the library that writes it down."""
+    """Passes the counts to the Prometheus library."""
 
     def __init__(self, figures: Callable[[], Mapping[str, int]], counter: TallyCounter) -> None:
         self._figures = figures
         self._counter = counter
 
     def collect(self) -> Iterable[Metric]:
-        """Yield every figure."""
+        """Yield every metric."""
         for name, value in self._figures().items():
-            yield GaugeMetricFamily(f"{PREFIX}{name}", f"How many {name} there are on this instance.", value=value)
+            yield GaugeMetricFamily(f"{PREFIX}{name}", f"Number of {name} on this instance.", value=value)
         series: dict[str, dict[tuple[tuple[str, str], ...], int]] = defaultdict(dict)
         for (name, labels), count in self._counter.tally.items():
             series[name][labels] = count

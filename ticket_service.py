@@ -1,4 +1,4 @@
-"""What both entry points do: reach ticket APIs, in this process or elsewhere, and put one MCP server in front."""
+"""The common part of both servers: clients of ticket APIs, in this process or remote, behind one MCP server."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -40,23 +40,23 @@ class _OneUpstream:
 
 
 class TicketService:
-    """The ticket API as `settings` name it, those of the tenants in `directory`, and the MCP server that offers both.
+    """The ticket API of `settings`, those of the tenants in `directory`, and the MCP server that offers them.
 
-    Making one opens nothing; `run` does.
+    Constructing it opens nothing; `run()` does.
 
     Args:
-        settings: of the entry point.
-        auth_provider: a provider of your own that proves who calls. Its principals may be of several tenants, so each
-            of those gets connections of its own.
-        directory: where the tickets of each tenant are; without one, and without `auth_provider`, every caller is of
+        settings: of the server.
+        auth_provider: your own proof of who calls. Its principals may belong to several tenants, so each tenant gets
+            clients of its own.
+        directory: finds the ticket API of each tenant; without one and without `auth_provider`, every caller belongs to
             the default tenant.
-        trail: where writes and refusals are recorded; see `build_server`.
-        counter: counts what calls and requests became.
-        recent_writes: recognises repeated writes, of all tenants; the default those of this process.
+        trail: records writes and refusals; see `build_server`.
+        counter: counts the outcomes of calls and requests.
+        recent_writes: recognises repeated writes of all tenants; by default those of this process.
         request_state_keys: see `build_server`.
 
     Raises:
-        SettingsError: the URL does not name a database.
+        SettingsError: the database URL does not name a supported database.
     """
 
     def __init__(
@@ -77,10 +77,10 @@ class TicketService:
         self._embedded = _embedded_api(settings, self._keys) if settings.is_embedded else None
         self._settings = settings
         self._queues: WeakValueDictionary[str, FairQueue] = WeakValueDictionary()
-        """The places at each address, for as long as a client of it is there."""
+        """The request slots of each address, kept as long as a client for it exists."""
         self._api = self._connect(DEFAULT_TENANT, Upstream())
         self.probe = self._reach(DEFAULT_TENANT, Upstream(), FairQueue(1))
-        """A way to the ticket API of the default tenant that does not wait behind calls."""
+        """A client of the default tenant's ticket API that does not wait behind calls."""
         tools = partial(
             TicketTools,
             completed_status_id=settings.completed_status_id,
@@ -99,14 +99,14 @@ class TicketService:
 
     @asynccontextmanager
     async def run(self) -> AsyncGenerator[None]:
-        """Open the embedded API, if there is one, and the connections to it; close all of them in reverse order.
+        """Open the embedded API, if used, and the connections to ticket APIs; close them in reverse order.
 
         Raises:
             SettingsError: the database cannot be used.
         """
         async with AsyncExitStack() as stack:
             if self._embedded is not None:
-                # A transport runs no lifespan: whoever embeds an application has to.
+                # An in-process transport does not run the lifespan of the application, so this must.
                 try:
                     await stack.enter_async_context(self._embedded.router.lifespan_context(self._embedded))
                 except DatabaseNotReadyError as error:
@@ -118,7 +118,7 @@ class TicketService:
             yield
 
     def _connect(self, tenant: Tenant, upstream: Upstream) -> APIClient:
-        """Return the client for the tickets of `tenant`, which shares the places of its address.
+        """Return the client for the tickets of `tenant`; all clients of one address share its request slots.
 
         Raises:
             UpstreamNotSetError: see `_reach`.
@@ -128,10 +128,10 @@ class TicketService:
         return self._reach(tenant, upstream, queue)
 
     def _reach(self, tenant: Tenant, upstream: Upstream, queue: FairQueue) -> APIClient:
-        """Return a client for the tickets of `tenant` whose calls take places of `queue`.
+        """Return a client for the tickets of `tenant` whose calls take slots of `queue`.
 
         Raises:
-            UpstreamNotSetError: it would reach those of the default tenant, which are told by the key.
+            UpstreamNotSetError: it would reach the default tenant's tickets, since the key identifies the tenant.
         """
         shares = upstream.address is None
         client = partial(APIClient, counter=self._counter, queue=queue, organisation=tenant.id)
@@ -140,7 +140,7 @@ class TicketService:
             return client(_EMBEDDED_URL, api_key=self._keys.key_of(tenant.id), transport=transport)
         address, key = (upstream.address or self._address).rstrip("/"), upstream.api_key
         if tenant == DEFAULT_TENANT:
-            key = key or (self._key if shares else None)  # which is for no other address
+            key = key or (self._key if shares else None)  # the configured key is for no other address
         elif (shares and key is None) or (address, key) == (self._address, self._key):
             raise UpstreamNotSetError(
                 "Your organisation has no ticket system of its own here. Nothing was changed; the operator must set "
@@ -150,7 +150,7 @@ class TicketService:
 
 
 def _places(settings: ToolSettings, address: str) -> int:
-    """Return how many requests may be under way at `address`: at the embedded API as many as it has connections."""
+    """Return how many requests may be in flight at `address`; for the embedded API, its number of connections."""
     if address == _EMBEDDED_URL:
         return CONNECTIONS[resolve_url(settings.database_url.get_secret_value()).get_backend_name()]
     return settings.api_concurrency

@@ -1,1 +1,1 @@
-"""Proves who is calling; keeps organisations, people, keys and the audit. Knows nothing of transports or tickets."""
+"""Authenticates callers; keeps tenants, users, API keys and the audit trail. Knows nothing of transports or tickets."""

@@ -1,8 +1,9 @@
-"""Organisations, people, programs, their keys, and the audit: `python -m auth`, or `python3 run.py auth`.
+"""Manage tenants, users, service accounts, API keys and the audit trail.
 
-Reads `MCP_DATABASE_URL` and `MCP_IDENTITY_KEYS`, as the server does. Answers go to stdout, everything else to stderr.
-Ends with 0; with 1 and one sentence when a command cannot be done; with 2 when a setting or an option is wrong; with
-130 after Ctrl-C.
+Run as `python -m auth`, or in a checkout as `python3 run.py auth`. Reads `MCP_DATABASE_URL` and `MCP_IDENTITY_KEYS`, as
+the server does. Results go to stdout, everything else to stderr.
+
+Exit codes: 0 success; 1 the command failed, with one sentence why; 2 wrong option or setting; 130 Ctrl-C.
 """
 
 import asyncio
@@ -26,13 +27,13 @@ from shared.storage.migrations import DatabaseNotReadyError
 from shared.telemetry import configure_logging
 
 INTERRUPTED = 130
-"""What shells say of a program that Ctrl-C ended."""
+"""Exit code by which shells report that Ctrl-C ended a program."""
 
 
-@click.group(help=(__doc__ or "").partition("\n\n")[0], context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
 @click.pass_context
 def cli(context: click.Context) -> None:
-    """Hand every command a way to open the store."""
+    """Give every command a way to open the store."""
     context.obj = Operator(_store)
 
 
@@ -41,9 +42,9 @@ for group in (tenants.tenant, users.user, users.membership, users.service, keys.
 
 
 @cli.command()
-@click.option("--grant-to", "role", metavar="ROLE", help="PostgreSQL: let the role of the server work with the tables.")
+@click.option("--grant-to", "role", metavar="ROLE", help="PostgreSQL role of the server, to grant it the tables.")
 def migrate(role: str | None) -> None:
-    """Bring the tables up to date. On PostgreSQL as their owner; on SQLite the server does it by itself."""
+    """Create or upgrade the tables. On PostgreSQL, run this as their owner; on SQLite the server does it itself."""
     asyncio.run(_migrate(role))
     click.echo("The identity store is up to date.")
 
@@ -74,16 +75,16 @@ def _database_url(settings: IdentitySettings) -> str:
 
 
 def _actor() -> str:
-    """Return who is audited for what a command does: the person of the machine, where there is one."""
+    """Return the actor for the audit: the operating system's user, if it has a name."""
     try:
         return f"cli:{getpass.getuser()}"
-    except (KeyError, OSError):  # a container's user may have no name
+    except (KeyError, OSError):  # the user of a container may have no name
         return "cli"
 
 
 def main() -> int:
     """Run a command; return the exit code."""
-    # On a terminal the answer says what was done; a job's log has the audit lines as well.
+    # On a terminal the result says what was done; the log of a job needs the audit lines too.
     configure_logging(level="WARNING" if sys.stderr.isatty() else "INFO")
     try:
         cli.main(prog_name="python -m auth", standalone_mode=False)
@@ -91,9 +92,9 @@ def main() -> int:
         error.show()
         return 2
     except click.Abort as abort:
-        if isinstance(abort.__cause__, KeyboardInterrupt):  # in the middle of it, not instead of an answer
+        if isinstance(abort.__cause__, KeyboardInterrupt):  # while the command ran, not at a confirmation prompt
             return INTERRUPTED
-        click.echo("Nothing was done. Answer y, or give --yes where nobody can be asked.", err=True)
+        click.echo("Nothing was done. Answer y, or pass --yes to run without a prompt.", err=True)
         return 1
     except SettingsError as error:
         click.echo(f"Error: {error}", err=True)
@@ -107,12 +108,12 @@ def main() -> int:
 
 
 def _told(error: Exception) -> tuple[str, str]:
-    """Return what kind of failure it is, and the sentence for the operator."""
+    """Return the `kind` of the failure and the message for the operator."""
     match error:
         case TicketServerError():
             return error.kind, str(error)
-        case OSError():  # a disk that is full, for example
-            return "not_written", f"The answer cannot be written ({error.strerror}), but what it tells of was done."
+        case OSError():  # a full disk, for example
+            return "not_written", f"The result cannot be written ({error.strerror}), but the command was carried out."
         case _:
             return "database_not_ready", str(error)
 

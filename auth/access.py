@@ -1,7 +1,7 @@
-"""Everything of this package that a door needs, in the three ways in which a server may know who calls.
+"""The three ways in which a server may know its callers, each with everything an entry point needs of this package.
 
-All three say who calls (`provider`), where what they do is recorded (`trail`) and where their tickets are
-(`directory`); making one opens nothing, `run` does.
+Each has a `provider` (who is calling), a `trail` (the audit) and a `directory` (the ticket API of each tenant).
+Constructing one opens nothing; `run()` does.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -23,34 +23,34 @@ from shared.storage.database import make_engine, resolve_url
 
 
 class Callers(Protocol):
-    """Who may call."""
+    """One way of authenticating callers."""
 
     @property
     def provider(self) -> AuthProvider:
-        """Proves who is calling."""
+        """Authenticates requests."""
         ...
 
     @property
     def trail(self) -> AuditTrail:
-        """Records what is done and refused."""
+        """Records actions and refusals."""
         ...
 
     @property
     def directory(self) -> TenantDirectory | None:
-        """Knows where tickets are; None where everybody is the default tenant."""
+        """Finds the ticket API of a tenant; None if every caller belongs to the default tenant."""
         ...
 
     def run(self) -> AbstractAsyncContextManager[None]:
-        """Open what is needed, and close it. Raises: DatabaseNotReadyError; its text says what to do."""
+        """Open and finally close the resources. Raises: DatabaseNotReadyError; its text says what to do."""
         ...
 
     async def check(self) -> None:
-        """See that what is needed answers. Raises: TicketServerError."""
+        """Check that the resources respond. Raises: TicketServerError."""
         ...
 
 
 class Anybody:
-    """Whoever can reach the server, all of them one principal."""
+    """No authentication: every caller is the same principal."""
 
     directory = None
 
@@ -64,11 +64,11 @@ class Anybody:
         yield
 
     async def check(self) -> None:
-        """Need nothing."""
+        """Do nothing."""
 
 
 class HoldersOfOneKey:
-    """Whoever has the one shared key, all of them one service account of the default tenant."""
+    """One shared API key: all its holders are one service account of the default tenant."""
 
     directory = None
 
@@ -78,26 +78,26 @@ class HoldersOfOneKey:
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
-        """Slow down who guesses."""
+        """Throttle failed authentications."""
         async with self.provider.run():
             yield
 
     async def check(self) -> None:
-        """Need nothing."""
+        """Do nothing."""
 
 
 class IdentityService:
-    """People, programs and organisations, as the identity store has them.
+    """Users, service accounts and tenants from the identity store.
 
     Args:
-        database_url: of the store.
-        secrets: hash keys and seal upstream keys; the first is used for what is new, all are tried.
-        shared_key: one more key, which is a service account of the default tenant.
-        trusted_proxies: how many proxies of our own stand in front.
-        cache_s: how old may be what is known about a key or a tenant.
+        database_url: URL of the store.
+        secrets: hash API keys and seal upstream keys; the first is used for new ones, all are tried.
+        shared_key: an additional key that authenticates one service account of the default tenant.
+        trusted_proxies: how many reverse proxies of this deployment are in front.
+        cache_s: how long what is known of a key or tenant is cached, in seconds.
 
     Raises:
-        ValueError: the URL is not one of SQLite or PostgreSQL, or a secret is too short.
+        ValueError: the URL does not name an SQLite or PostgreSQL database, or a secret is too short.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class IdentityService:
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
-        """Open the store; close everything in reverse order, after what waits was written."""
+        """Open the store; write what is pending and close everything in reverse order."""
         async with AsyncExitStack() as stack:  # one failing close does not skip the others
             stack.push_async_callback(self._engine.dispose)
             await prepare(self._engine)
@@ -133,5 +133,5 @@ class IdentityService:
             yield
 
     async def check(self) -> None:
-        """See that the store answers."""
+        """Check that the store responds."""
         await self._store.check()

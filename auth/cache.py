@@ -1,4 +1,4 @@
-"""What is remembered for a while: answers of the store that many share."""
+"""A cache of identity store lookups; concurrent lookups of the same id share one query."""
 
 import asyncio
 import time
@@ -18,32 +18,32 @@ log = get_logger(__name__)
 V = TypeVar("V")
 
 CACHE_S: Final = 30.0
-"""How old an answer of the store may be: a revocation is in force everywhere after so many seconds."""
+"""Maximum age of a cached result: a revocation takes effect everywhere within this many seconds."""
 ASK_S: Final = 3.0
-"""How long somebody waits for the store."""
+"""How long a caller waits for the store, in seconds."""
 MOST_ANSWERS: Final = 10_000
 MOST_QUESTIONS: Final = 1_000
-"""How many different questions may be under way; more than that is a flood, which is refused."""
+"""How many different lookups may be in flight; more is a flood and is refused."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[V]):
-    """What the store said to a question that was put at `asked_at` (seconds)."""
+    """The result of a lookup that started at `asked_at` (seconds)."""
 
     value: V
     asked_at: float
 
 
 class SharedAnswers(Generic[V]):
-    """Answers of the store, none older than `life_s` seconds, "there is no such thing" included.
+    """Results of store lookups, none older than `life_s` seconds; "not found" is cached too.
 
-    Everybody who asks the same at once shares one question. It runs in a task of its own, because who gives up must not
-    cancel a statement half way.
+    Concurrent lookups of the same id share one query. It runs in a task of its own, so that a caller that is cancelled
+    does not cancel a statement half way.
 
     Args:
-        ask: puts the question to the store.
-        life_s: how old an answer may be, counted from when it was asked for.
-        seconds: a clock that never goes back.
+        ask: queries the store.
+        life_s: maximum age of a result, counted from the start of its query.
+        seconds: a monotonic clock.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class SharedAnswers(Generic[V]):
         self._asking: dict[str, asyncio.Task[Answer[V] | None]] = {}
 
     async def get(self, question: str) -> V:
-        """Return the answer, from memory if it is young enough. Raises: StoreUnavailableError."""
+        """Return the result, from the cache if it is recent enough. Raises: StoreUnavailableError."""
         known = self._answers.get(question)
         if known is not None and self._seconds() - known.asked_at < self._life_s:
             return known.value
@@ -72,12 +72,12 @@ class SharedAnswers(Generic[V]):
         return answer.value
 
     def latest(self, question: str, *, within_s: float) -> V | None:
-        """Return the last answer that there was, if it was asked for in the last `within_s` seconds."""
+        """Return the latest cached result if its query started within the last `within_s` seconds."""
         known = self._answers.get(question)
         return known.value if known is not None and self._seconds() - known.asked_at < within_s else None
 
     async def settle(self) -> None:
-        """Wait for the questions that are under way; each has a time limit of the database."""
+        """Wait for the queries in flight; the database limits the time of each."""
         if self._asking:
             await asyncio.wait(set(self._asking.values()), timeout=ASK_S)
 

@@ -1,4 +1,4 @@
-"""Keys of the identity store beside the one shared key: what a key looks like says which of the two it is."""
+"""Keys of the identity store beside one shared key; the form of a key decides which of the two applies."""
 
 from starlette.requests import HTTPConnection
 
@@ -12,9 +12,9 @@ log = get_logger(__name__)
 
 
 class ChainedAuthProvider(AuthProvider):
-    """Asks the identity store about what begins with `tkt_`, and compares everything else with the shared key.
+    """Looks up keys that begin with `tkt_` in the identity store and compares all others with the shared key.
 
-    Each key is seen by one of the two only, so there is one comparison here as well, and the answers are the same.
+    Exactly one of the two checks a key, so there is a single comparison here too, and the same refusal.
     """
 
     def __init__(self, stored: StoredKeyAuthProvider, shared: APIKeyAuthProvider) -> None:
@@ -22,16 +22,16 @@ class ChainedAuthProvider(AuthProvider):
         self._shared = shared
         log.warning(
             "shared_key_in_use",
-            hint="all who hold MCP_MCP_API_KEY are one principal; give people keys of their own, then unset it",
+            hint="all holders of MCP_MCP_API_KEY are one principal; give users keys of their own, then unset it",
         )
 
     async def authenticate(self, request: HTTPConnection) -> Principal:
-        """Return whoever the key belongs to. Raises: AuthenticationError, as the two providers do."""
+        """Return the principal the key belongs to. Raises: AuthenticationError, as the two providers do."""
         key = presented_key(request)
         is_stored = key is not None and key.startswith(PREFIX)
         return await (self._stored if is_stored else self._shared).authenticate(request)
 
     async def is_still_valid(self, principal: Principal) -> bool:
-        """Ask the provider that `principal` was proved by."""
+        """Ask the provider that authenticated `principal`."""
         provider = self._shared if principal.credential == SHARED else self._stored
         return await provider.is_still_valid(principal)

@@ -1,8 +1,8 @@
-"""AuthProvider and its implementations: one request's headers in, one Principal out, or a refusal.
+"""AuthProvider and its implementations: from the headers of one request to a Principal, or a refusal.
 
-Every provider fails closed, compares secrets in constant time and never shows what it was given. The refusals carry no
-`WWW-Authenticate: Bearer` while OAuth is off: it would send clients looking for an authorization server that is not
-there (MCP authorization, 2026-07-28).
+Every provider fails closed, compares secrets in constant time and never reveals the presented credential. Refusals
+carry no `WWW-Authenticate: Bearer` while OAuth is off: it would send clients to an authorization server that does not
+exist (MCP authorization, 2026-07-28).
 """
 
 import hmac
@@ -17,18 +17,18 @@ __all__ = ("APIKeyAuthProvider", "AnonymousAuthProvider", "AuthProvider", "Authe
 
 NO_KEY: Final = "Send the server's API key in the header x-api-key."
 WRONG_KEY: Final = "This API key is not valid."
-"""The one answer to every key that is not good, whatever is wrong with it."""
+"""The one refusal of every invalid key, whatever the reason."""
 SHARED: Final = "shared"
 """`Principal.credential` of the shared key."""
 _BLANKS: Final = " \t"
-"""What a header's value may be padded with (RFC 9110, 5.5); other blanks of Unicode may be bytes of a key."""
+"""The padding allowed around a header value (RFC 9110, 5.5); other Unicode white space may be bytes of a key."""
 
 
 def presented_key(request: HTTPConnection) -> str | None:
-    """Return the one key that `request` presents, as `x-api-key` or `Authorization: Bearer`, or None.
+    """Return the one key presented in `x-api-key` or `Authorization: Bearer`, or None.
 
     Raises:
-        AuthenticationError: (400) two credentials at once, or an `Authorization` of another scheme.
+        AuthenticationError: (400) two credentials at once, or an `Authorization` header of another scheme.
     """
     credential = only_credential(request)
     if credential is None:
@@ -43,7 +43,7 @@ def presented_key(request: HTTPConnection) -> str | None:
 
 
 def only_credential(request: HTTPConnection) -> tuple[str, str] | None:
-    """Return the name and the value of the one header with a credential, whatever kind it is, or None.
+    """Return name and value of the one header with a credential of any kind, or None.
 
     Raises:
         AuthenticationError: (400) two credentials at once.
@@ -57,20 +57,20 @@ def only_credential(request: HTTPConnection) -> tuple[str, str] | None:
 
 
 class AnonymousAuthProvider(AuthProvider):
-    """Lets everybody in as one principal. For loopback, where the machine's own user is the only caller."""
+    """Accepts every request as one principal. For loopback, where the machine's own user is the only caller."""
 
-    async def authenticate(self, request: HTTPConnection) -> Principal:  # noqa: ARG002 - nobody has to prove anything
-        """Return the one anonymous principal; a key that is sent all the same is ignored."""
+    async def authenticate(self, request: HTTPConnection) -> Principal:  # noqa: ARG002 - nothing is checked
+        """Return the one anonymous principal; a key that is sent anyway is ignored."""
         return Principal(id="anonymous")
 
 
 class APIKeyAuthProvider(AuthProvider):
-    """One shared key, sent as `x-api-key` or as `Authorization: Bearer`; whoever holds it is one service account.
+    """One shared key, sent as `x-api-key` or `Authorization: Bearer`; all its holders are one service account.
 
-    The least length of a key is a rule of the settings, not of this class.
+    The minimum length of the key is a rule of the settings, not of this class.
 
     Raises:
-        ValueError: the key is empty, which would let in anybody who sends an empty header.
+        ValueError: the key is empty, which would accept an empty header.
     """
 
     def __init__(self, api_key: str) -> None:
@@ -87,8 +87,8 @@ class APIKeyAuthProvider(AuthProvider):
         key = presented_key(request)
         if key is None:
             raise AuthenticationError(NO_KEY)
-        # Digests are of equal length, so the comparison tells nothing about the key, not even its length.
-        # Starlette reads headers as Latin-1, which gives back the very bytes that were sent.
+        # Digests have equal lengths, so the time of the comparison reveals nothing about the key, not even its length.
+        # Starlette decodes headers as Latin-1; encoding them again gives the exact bytes that were sent.
         if not hmac.compare_digest(sha256(key.encode("latin-1")).digest(), self._digest):
             raise AuthenticationError(WRONG_KEY)
         return Principal(id="service-account", proof="api_key", credential=SHARED)

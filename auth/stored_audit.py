@@ -1,7 +1,7 @@
-"""The audit trail of a server that has an identity store: every event is a log line, and a row.
+"""The audit trail of a server with an identity store: every event is a log line and a row.
 
-Rows are written by one task, many at a time. Its callers wait for theirs, at most a second and only while the store
-answers: an event is never the reason that a call fails. What was not written waits in memory, up to a bound.
+One task writes the rows in batches. Callers wait for their row for less than a second, and only while the store
+responds: an event never makes a call fail. Rows that are not written yet wait in memory, up to a limit.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ log = get_logger(__name__)
 MOST_WAITING: Final = 1_000
 AT_ONCE: Final = 100
 RECORD_S: Final = 0.8
-"""How long a caller waits: less than the patience that callers have, so that an event in the queue is no failure."""
+"""How long a caller waits, in seconds: less than callers' own timeouts, so a queued event is not a failure."""
 RETRY_S: Final = 1.0
 
 
@@ -39,11 +39,11 @@ class _Waiting:
 
 
 class StoredTrail:
-    """An audit trail of log lines and rows. Wants `run` around it: outside of it rows only wait.
+    """An audit trail of log lines and rows. Use inside `run()`; outside, rows are only queued.
 
     Args:
-        table: of an open store; whoever opened it closes it after this trail has ended.
-        clock: the moment, aware.
+        table: of an open store; its owner closes it after this trail has stopped.
+        clock: returns the current time, timezone-aware.
     """
 
     def __init__(self, table: AuditTable, *, clock: Callable[[], datetime] = utc_now) -> None:
@@ -55,10 +55,10 @@ class StoredTrail:
         self._ended = asyncio.Event()
         self._is_answering = False
         self.lost = 0
-        """How many events are in the logs only."""
+        """How many events are in the log only."""
 
     async def record(self, event: AuditEvent) -> None:
-        """Log `event` and have it stored. Never raises, and takes at most a second."""
+        """Log `event` and queue it for storage. Never raises and takes at most a second."""
         await self._logged.record(event)
         if len(self._waiting) >= MOST_WAITING:
             self._lose(1)
@@ -71,7 +71,7 @@ class StoredTrail:
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
-        """Write what is recorded; at the end write the rest, for two seconds, and say what is in the logs only."""
+        """Write queued events; at the end, write the rest for up to two seconds and log how many were not stored."""
         task = asyncio.create_task(self._write())
         self._is_answering = True
         try:
@@ -81,7 +81,7 @@ class StoredTrail:
             self._arrived.set()
             try:
                 await finish(task)
-            finally:  # cancelled or not, what is lost is said
+            finally:  # lost events are logged even when cancelled
                 self._is_answering = False
                 if self._waiting:
                     self._lose(len(self._waiting))
@@ -100,7 +100,7 @@ class StoredTrail:
                 return
 
     async def _write_some(self) -> bool:
-        """Write the oldest events and return whether the store took them; those that stay are tried again."""
+        """Write the oldest events and return whether the store accepted them; the others are retried."""
         batch = list(islice(self._waiting, AT_ONCE))
         try:
             await self._table.append([waiting.event for waiting in batch])

@@ -1,11 +1,11 @@
-"""Keys of the identity store: who holds one is its user or service account, with the role they have there now.
+"""Keys of the identity store: a key authenticates its user or service account, with its owner's current role.
 
-What the store said about a key is remembered for a while (`cache_s`), by its public id; the secret is compared with
-each request. So a revocation, a disabled owner, a changed role or an ended membership is soon in force everywhere.
+A lookup by public id is cached for `cache_s` seconds; the secret is compared on every request. So a revocation, a
+disabled owner, a changed role or an ended membership takes effect everywhere within that time.
 
-While the store does not answer, keys that were looked up so lately go on and all others are refused with 503.
-An open stream lives on for 5 minutes after its key was last seen to be good: it only carries answers to requests that
-were let in one by one, and a database that restarts must not end every stream of a deployment at once.
+While the store does not respond, keys with a cached lookup keep working and all others are refused with 503.
+An open stream survives for 5 minutes after its key was last known to be valid: it only carries responses to requests
+that were authenticated one by one, and a database restart must not end every stream of a deployment at once.
 """
 
 import time
@@ -32,19 +32,19 @@ from shared.telemetry import get_logger
 log = get_logger(__name__)
 
 STREAM_OUTAGE_S: Final = 300.0
-"""How long an open stream outlives the last answer of the store about its key."""
+"""How long an open stream outlives the store's last response about its key, in seconds."""
 NOTED_EVERY_S: Final = 60.0
 MOST_USES: Final = 5_000
 
 
 class StoredKeyAuthProvider(AuthProvider):
-    """Lets in who holds a good key of the identity store. Wants `run` around it, else no use of a key is noted.
+    """Authenticates holders of valid keys of the identity store. Use inside `run()`, else key uses are not recorded.
 
     Args:
-        store: an open store; whoever opened it closes it after this provider has ended.
-        secrets: those that the store has.
-        cache_s: how old may be what is known about a key.
-        seconds: a clock that never goes back.
+        store: an open store; its owner closes it after this provider has stopped.
+        secrets: the same as those of the store.
+        cache_s: how long a key lookup is cached, in seconds.
+        seconds: a monotonic clock.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class StoredKeyAuthProvider(AuthProvider):
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
-        """Note the use of keys once a minute, and what is left at the end."""
+        """Record uses of keys once a minute, and the rest at the end."""
         async with periodic_task(self.note_uses, name="note_key_uses", every_s=NOTED_EVERY_S, at_exit=self.note_uses):
             try:
                 yield
@@ -70,13 +70,13 @@ class StoredKeyAuthProvider(AuthProvider):
                 await self._keys.settle()
 
     async def authenticate(self, request: HTTPConnection) -> Principal:
-        """Return the user or service account that the presented key belongs to.
+        """Return the user or service account that owns the presented key.
 
-        There is one comparison, of digests of one length, and one answer, whatever is wrong with the key.
+        There is one comparison, of digests of equal length, and one refusal, whatever is wrong with the key.
 
         Raises:
-            AuthenticationError: (401) no key or none that is good; (400) contradicting credentials; (503) the identity
-                store cannot be asked.
+            AuthenticationError: (401) no key, or not a valid one; (400) contradicting credentials; (503) the identity
+                store does not respond.
         """
         text = presented_key(request)
         if text is None:
@@ -93,7 +93,7 @@ class StoredKeyAuthProvider(AuthProvider):
         return principal
 
     async def is_still_valid(self, principal: Principal) -> bool:
-        """Tell whether the key that proved `principal` would prove the very same now, role and scopes included."""
+        """Return whether the key of `principal` would authenticate an equal principal now, role and scopes included."""
         try:
             stored = await self._keys.get(principal.credential)
         except StoreUnavailableError:
@@ -101,7 +101,7 @@ class StoredKeyAuthProvider(AuthProvider):
         return stored is not None and self._principal(stored) == principal
 
     async def note_uses(self) -> None:
-        """Write what is not written yet. What the store does not take is forgotten: the next use is noted again."""
+        """Write pending uses. Those the store does not accept are dropped; the next use is recorded again."""
         uses, self._uses = self._uses, {}
         if not uses:
             return
@@ -117,7 +117,7 @@ class StoredKeyAuthProvider(AuthProvider):
             raise AuthenticationError(str(error), status=503, retry_after_s=1) from error
 
     def _principal(self, stored: StoredKey) -> Principal | None:
-        """Return who the key stands for now, or None where it stands for nobody."""
+        """Return the principal the key authenticates now, or None."""
         if not stored.is_on or stored.role is None or stored.expires_at <= self._store.clock():
             return None
         of_role = SCOPES_OF[stored.role]

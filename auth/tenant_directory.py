@@ -1,4 +1,4 @@
-"""Where the tickets of each tenant are, as the identity store says; what it said may be `cache_s` old."""
+"""Finds the ticket API of each tenant in the identity store; lookups are cached for `cache_s` seconds."""
 
 import asyncio
 import os
@@ -20,13 +20,13 @@ log = get_logger(__name__)
 
 
 class StoredTenantDirectory:
-    """A `shared.identity.TenantDirectory` over the identity store. Wants `run` around it.
+    """A `shared.identity.TenantDirectory` backed by the identity store. Use inside `run()`.
 
     Args:
-        store: an open store; whoever opened it closes it after this directory has ended.
-        secrets: those that the store has.
-        cache_s: how old may be what is known about a tenant.
-        seconds: a clock that never goes back.
+        store: an open store; its owner closes it after this directory has stopped.
+        secrets: the same as those of the store.
+        cache_s: how long a tenant lookup is cached, in seconds.
+        seconds: a monotonic clock.
     """
 
     def __init__(
@@ -43,20 +43,20 @@ class StoredTenantDirectory:
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
-        """Let questions to the store end before it is closed."""
+        """Let lookups in flight finish before the store is closed."""
         try:
             yield
         finally:
             await self._upstreams.settle()
 
     async def upstream_of(self, tenant: Tenant) -> Upstream:
-        """Return the ticket API of `tenant`; without an address of its own it is the deployment's.
+        """Return the ticket API of `tenant`: the deployment's if it has no address of its own.
 
         Raises:
             UnknownTenantError: there is no such tenant.
-            NotUsableError: it is disabled.
-            UpstreamKeyError: the key of its ticket API cannot be opened or read.
-            StoreUnavailableError: the identity store did not answer, and nothing young enough is known.
+            NotUsableError: the tenant is disabled.
+            UpstreamKeyError: the key of its ticket API cannot be decrypted or read.
+            StoreUnavailableError: the identity store did not respond, and no cached result is recent enough.
         """
         answer = await self._upstreams.get(tenant.id)
         if isinstance(answer, TicketServerError):
@@ -68,7 +68,7 @@ class StoredTenantDirectory:
         if stored is None:
             return UnknownTenantError(tenant)
         if not stored.is_on:
-            return NotUsableError("This organisation is disabled. Its administrator can say why.")
+            return NotUsableError("This organisation is disabled. Ask its administrator for the reason.")
         try:
             return Upstream(address=stored.address, api_key=await self._key(stored, tenant))
         except UpstreamKeyError as error:
@@ -83,14 +83,14 @@ class StoredTenantDirectory:
         if not key:
             log.error("upstream_key_missing", tenant=tenant, reference=stored.reference)
             raise UpstreamKeyError(
-                f"The upstream key of tenant {tenant!r} is not where its reference says. An operator has to set that "
-                "variable or file for the server, or set the upstream again."
+                f"The upstream key of tenant {tenant!r} is not where its reference points. An operator must set that "
+                "environment variable or file for the server, or set the upstream again."
             )
         return key
 
 
 def _read(reference: str) -> str | None:
-    """Return what an `env:NAME` or `file:/path` of this server holds, or None."""
+    """Return the value of `env:NAME` or the content of `file:/path` on this server, or None."""
     kind, _, place = reference.partition(":")
     if kind == "env":
         return os.environ.get(place, "").strip()

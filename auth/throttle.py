@@ -1,4 +1,4 @@
-"""Stands in front of what checks keys: throttles addresses that present wrong ones, and has refusals audited."""
+"""Wraps an AuthProvider: throttles client addresses that present wrong keys, and audits refusals."""
 
 import time
 from collections.abc import AsyncIterator, Callable
@@ -15,16 +15,16 @@ from shared.identity import AuthenticationError, AuthProvider, Principal
 
 
 class GuardedAuthProvider(AuthProvider):
-    """Throttles failed attempts, as `shared.failed_attempts` says, with any provider of keys behind it.
+    """Throttles failed authentications of any provider that checks keys, by the rules of `shared.failed_attempts`.
 
     Use inside `run()`, else refusals beyond the first are not audited.
 
     Args:
         inner: checks the keys.
-        trail: is told of refusals.
-        trusted_proxies: how many proxies of our own stand in front (`X-Forwarded-For`); 0 for none.
-        what: the kind of key, as the audit calls it.
-        seconds: a clock that never goes back.
+        trail: records refusals.
+        trusted_proxies: how many reverse proxies of this deployment are in front (`X-Forwarded-For`); 0 for none.
+        what: the kind of key, as the audit names it.
+        seconds: a monotonic clock.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class GuardedAuthProvider(AuthProvider):
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
-        """Have refusals audited that were only counted, and what is left at the end."""
+        """Audit refusals that were only counted, and the rest at the end."""
         async with self._attempts.run():
             yield
 
@@ -50,8 +50,8 @@ class GuardedAuthProvider(AuthProvider):
         """Return the principal that the inner provider returns.
 
         Raises:
-            AuthenticationError: what the inner provider raises; (429) too many wrong keys came from this address, and
-                the key was not looked at.
+            AuthenticationError: what the inner provider raises; (429) too many wrong keys came from this address, so
+                the key was not checked.
         """
         text = presented_key(request)
         if text is None:

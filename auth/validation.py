@@ -1,6 +1,6 @@
-"""What an operator types, checked and brought into one form, before anything is stored. Pure.
+"""Validates and normalises operators' input before it is stored. Pure.
 
-Every function returns the value to store, or raises InvalidInputError with what would be right.
+Every function returns the value to store, or raises InvalidInputError, with a message that says what is valid.
 """
 
 import ipaddress
@@ -27,14 +27,14 @@ def slug(text: str) -> str:
     """Return the id of a tenant."""
     if not _SLUG.fullmatch(text):
         raise InvalidInputError(
-            f"{text!r} cannot be the id of a tenant: use 1 to 40 of a-z, 0-9 and '-', the first not '-'. Example: acme",
+            f"{text!r} is not a valid tenant id: use 1 to 40 of a-z, 0-9 and '-', not starting with '-'. Example: acme",
             field="tenant",
         )
     return text
 
 
 def email(text: str) -> str:
-    """Return an e-mail address as it is stored: casefolded, so that there is one of each."""
+    """Return an e-mail address, casefolded for storage, so that each is stored once."""
     folded = text.strip().casefold()
     if not _EMAIL.fullmatch(folded) or len(folded) > _LONGEST_EMAIL or not folded.isprintable():
         raise InvalidInputError(f"{text!r} is not an e-mail address. Example: mika@example.com", field="email")
@@ -42,7 +42,7 @@ def email(text: str) -> str:
 
 
 def label(text: str, field: str = "name", longest: int = 200) -> str:
-    """Return a name that people read, or another short text on one line."""
+    """Return a display name or another short text on one line."""
     stripped = text.strip()
     if not stripped or len(stripped) > longest or not stripped.isprintable():
         raise InvalidInputError(f"{field} must be 1 to {longest} visible characters on one line.", field=field)
@@ -50,30 +50,30 @@ def label(text: str, field: str = "name", longest: int = 200) -> str:
 
 
 def ticket_user(text: str) -> str | None:
-    """Return the id of a user of the ticket system; None for an empty text, which stands for no user."""
+    """Return the id of a user of the ticket system; None for an empty text, which means no user."""
     return label(text, "ticket_user", 50) if text else None
 
 
 def role(text: str) -> Role:
-    """Return the role of that name."""
+    """Return the role with that name."""
     try:
         return Role(text)
     except ValueError:
         allowed = tuple(role.value for role in Role)
         raise InvalidInputError(
-            f"{text!r} is no role. Allowed: {', '.join(allowed)}.", field="role", allowed=allowed
+            f"{text!r} is not a role. Allowed: {', '.join(allowed)}.", field="role", allowed=allowed
         ) from None
 
 
 def scopes(names: Iterable[str] | None, of: Role) -> frozenset[Scope] | None:
-    """Return the scopes of a key, a part of what its role has; None means all of it, now and later."""
+    """Return the scopes of a key, a subset of its role's; None means all of them, now and after a change of role."""
     if names is None:
         return None
     wanted = frozenset(names)
     allowed = tuple(sorted(scope.value for scope in SCOPES_OF[of]))
     if not wanted or not wanted <= set(allowed):
         raise InvalidInputError(
-            f"The scopes of this key must be some of what the role {of.value} has: {', '.join(allowed)}.",
+            f"The scopes of this key must be among those of the role {of.value}: {', '.join(allowed)}.",
             field="scopes",
             allowed=allowed,
         )
@@ -81,24 +81,24 @@ def scopes(names: Iterable[str] | None, of: Role) -> frozenset[Scope] | None:
 
 
 def life(time: timedelta) -> timedelta:
-    """Return how long a key lives."""
+    """Return the lifetime of a key."""
     if not timedelta(0) < time <= LONGEST_LIFE:
         raise InvalidInputError(
-            f"A key lives for more than nothing and at most {LONGEST_LIFE.days} days; rotate it before it ends.",
+            f"The lifetime of a key must be above 0 and at most {LONGEST_LIFE.days} days; rotate it before then.",
             field="life",
         )
     return time
 
 
 def overlap(time: timedelta) -> timedelta:
-    """Return how long a rotated key goes on beside its successor."""
+    """Return how long a rotated key stays valid beside its successor."""
     if not timedelta(0) <= time <= LONGEST_LIFE:
         raise InvalidInputError(f"The overlap must be 0 to {LONGEST_LIFE.days} days.", field="overlap")
     return time
 
 
 def upstream_address(text: str, *, allow_private: bool = False) -> str:
-    """Return the address of a tenant's ticket API, without a slash at its end.
+    """Return the address of a tenant's ticket API, without trailing slashes.
 
     `https://`, or with `allow_private` also `http://` to this machine or a private address.
     """
@@ -109,25 +109,25 @@ def upstream_address(text: str, *, allow_private: bool = False) -> str:
     except ValueError:
         host, parts = "", urlsplit("")
     if not host or not host.isascii() or len(address) > _LONGEST_ADDRESS or not address.isprintable() or " " in address:
-        raise _not_an_address("it cannot be read as an address")
+        raise _not_an_address("it cannot be parsed as a URL")
     if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
-        raise _not_an_address("it must hold no user, password, query or fragment")
+        raise _not_an_address("it must not contain a user, password, query or fragment")
     if parts.scheme != "https" and not (parts.scheme == "http" and allow_private and _is_private(host)):
         raise _not_an_address(
-            "it must begin with https:// (http:// only for a loopback or private address, and when an operator allows "
-            "that explicitly)"
+            "it must begin with https:// (http:// only for a loopback or private address, if an operator explicitly "
+            "allows it)"
         )
     if _is_link_local(host):
-        raise _not_an_address("it is a link-local address, where clouds keep the credentials of their machines")
+        raise _not_an_address("it is a link-local address, where clouds serve the credentials of their machines")
     if _is_private(host) and not allow_private:
-        raise _not_an_address("it is a loopback or private address, which an operator has to allow explicitly")
+        raise _not_an_address("it is a loopback or private address, which an operator must explicitly allow")
     return address
 
 
 def _not_an_address(why: str) -> InvalidInputError:
-    """Refuse without showing the text: it may hold a password."""
+    """Return the error without repeating the address, which may contain a password."""
     return InvalidInputError(
-        f"The address of the ticket API is not usable: {why}. Example: https://tickets.acme.example",
+        f"The address of the ticket API is not valid: {why}. Example: https://tickets.acme.example",
         field="upstream_address",
     )
 
@@ -145,7 +145,7 @@ def _is_link_local(host: str) -> bool:
 
 
 def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Return the IP address that `host` is to whoever connects, also where it is spelled `127.1` or `0x7f000001`."""
+    """Return the IP address that a connection to `host` would use, also if it is spelled `127.1` or `0x7f000001`."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
@@ -157,11 +157,11 @@ def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def upstream_reference(text: str) -> str:
-    """Return where the door finds an upstream key: `env:NAME` or `file:/path`."""
+    """Return where the server finds an upstream key: `env:NAME` or `file:/path`."""
     if not (_ENVIRONMENT.fullmatch(text) or _FILE.fullmatch(text)):
         raise InvalidInputError(
-            "The reference of an upstream key must be env:NAME (a variable of the server) or file:/path (a file of "
-            "the server).",
+            "The reference of an upstream key must be env:NAME (an environment variable of the server) or file:/path "
+            "(a file on the server).",
             field="upstream_key_ref",
         )
     return text

@@ -1,1 +1,1 @@
-"""What both doors share: settings, errors, the API client, the ticket tools and the one MCP server."""
+"""Shared by all entry points: settings, errors, the API client, the ticket tools and the one MCP server."""

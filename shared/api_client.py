@@ -1,10 +1,10 @@
-"""The only way to the ticket API: one pooled HTTP client, one deadline, an honest word about what happened.
+"""The only client of the ticket API: one connection pool, one deadline, and errors that say what happened.
 
 - Every call, retries included, ends within one deadline (6 s): a support agent waits no longer for an assistant.
-- Each request takes a place in the queue of its API (`shared.fair_queue`); without one nothing is sent.
-- A read is repeated with jitter on a lost connection or a passing 502, 503 or 504. A write is sent once, always.
-- For a write, anything but a clear answer means *outcome unknown*, unless the cause proves that nothing was sent.
-- Nothing that the API says in prose reaches a caller: it may be HTML, a stack trace or somebody's instruction.
+- Each request needs a slot in the queue of its API (`shared.fair_queue`); without a slot nothing is sent.
+- A read is retried with jitter on a lost connection or a temporary 502, 503 or 504. A write is always sent only once.
+- For a write, anything but a clear response means *outcome unknown*, unless the cause proves that nothing was sent.
+- No prose of the API reaches a caller: it may be HTML, a stack trace or an instruction to the model.
 
 The embedded API is reached through `shared.embedded.in_process.InProcessTransport`: same client, same code path.
 """
@@ -48,25 +48,25 @@ MAX_BODY_BYTES: Final = 8 * 1024 * 1024
 _ATTEMPTS: Final = 3
 _PASSING: Final = frozenset({502, 503, 504})
 MAX_PLACES: Final = 64
-"""Requests of one client that can be under way."""
+"""Maximum requests in flight for one client."""
 _LIMITS: Final = httpx2.Limits(max_connections=MAX_PLACES, max_keepalive_connections=32, keepalive_expiry=3.0)
-"""Node closes an idle connection after 5 s; ours has to be the first to let go."""
+"""Node closes an idle connection after 5 s; the client must close it first."""
 _NEVER_CONNECTED: Final = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH})
 _NAME: Final = re.compile(r"[A-Za-z0-9_.:-]{1,50}")
-"""What a field or an id looks like; prose does not."""
+"""Matches field names and ids, but no prose."""
 
 
 @cache
 def _trusted() -> ssl.SSLContext:
-    """Return whom connections trust: read once, for it takes 17 ms and 800 kB, and there is a client a tenant."""
+    """Return the trusted certificates, loaded once: loading takes 17 ms and 800 kB, and each tenant has a client."""
     return httpx2.create_ssl_context()
 
 
 def segment(value: str) -> str:
-    """Return `value` as one segment of a path.
+    """Return `value` quoted as one path segment.
 
     Raises:
-        InvalidInputError: it cannot be one (empty, `.` or `..`, control characters, half a character).
+        InvalidInputError: it cannot be a segment (empty, `.` or `..`, control characters, half a surrogate pair).
     """
     if value.strip(".") == "" or not value.isprintable():
         raise InvalidInputError(f"{value!r} is not an id. Nothing was changed.")
@@ -74,16 +74,16 @@ def segment(value: str) -> str:
 
 
 class APIClient:
-    """Talks JSON with the ticket API; an async context manager that owns its connection pool.
+    """Exchanges JSON with the ticket API; an async context manager that owns its connection pool.
 
     Args:
         base_url: address of the API, with or without a path.
         api_key: sent as `x-api-key`.
-        transport: how requests travel; the default opens real connections.
-        deadline_s: seconds for one call, all its attempts together.
+        transport: carries the requests; the default opens real connections.
+        deadline_s: seconds for one call, including all its attempts.
         counter: counts `api_requests` by method and outcome.
-        queue: the places at this API; by default as many as there are connections, for this client alone.
-        organisation: the one that the calls belong to, for its turn in the queue.
+        queue: the slots of this API; by default one per connection, for this client alone.
+        organisation: the organisation that makes the calls, for its turn in the queue.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class APIClient:
             base_url=base_url.rstrip("/") + "/",
             headers=headers,
             transport=transport or httpx2.AsyncHTTPTransport(verify=_trusted(), limits=_LIMITS),
-            timeout=deadline_s,  # the deadline below is the one that counts; this only ends forgotten sockets
+            timeout=deadline_s,  # the deadline below decides; this only closes forgotten sockets
             follow_redirects=False,
         )
         self._deadline_s = deadline_s
@@ -122,17 +122,17 @@ class APIClient:
         await self._client.__aexit__(kind, error, trace)
 
     async def get(self, path: str, *, params: Mapping[str, str | int | bool] | None = None) -> Any:
-        """Return the JSON behind `path`.
+        """Return the JSON at `path`.
 
         Raises:
             NotFoundError, InvalidInputError: the API says so in its own JSON.
-            UpstreamError: it failed; nothing was changed.
+            UpstreamError: the API failed; nothing was changed.
         """
         query = {name: _query_value(value) for name, value in (params or {}).items()}
         return await self._call("GET", path, params=query)
 
     async def post(self, path: str, body: Mapping[str, Any], *, idempotency_key: str | None = None) -> Any:
-        """Send `body` once and return the JSON of the answer.
+        """Send `body` once and return the JSON of the response.
 
         Raises:
             OutcomeUnknownError: it may have been done.
@@ -141,7 +141,7 @@ class APIClient:
         return await self._write("POST", path, body, idempotency_key)
 
     async def put(self, path: str, body: Mapping[str, Any], *, idempotency_key: str | None = None) -> Any:
-        """As `post`, for a change of what exists."""
+        """Do as `post`, to change an existing resource."""
         return await self._write("PUT", path, body, idempotency_key)
 
     async def _write(self, method: str, path: str, body: Mapping[str, Any], key: str | None) -> Any:
@@ -158,7 +158,7 @@ class APIClient:
             outcome = "deadline"
             log.warning("api_deadline_passed", method=method, deadline_s=self._deadline_s)
             raise _unanswered(method, f"did not answer within {self._deadline_s:g} s") from None
-        except UnicodeEncodeError:  # JSON can write half of a surrogate pair, UTF-8 cannot
+        except UnicodeEncodeError:  # JSON can encode half a surrogate pair, UTF-8 cannot
             outcome = InvalidInputError.kind
             raise InvalidInputError("A text ends in the middle of a character. Nothing was changed.") from None
         except (UpstreamError, InvalidInputError, NotFoundError, ConflictError) as error:
@@ -185,7 +185,7 @@ class APIClient:
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     async def _send(self, method: str, path: str, request: Mapping[str, Any]) -> tuple[int, bytes]:
-        """Send one request as soon as there is a place for it, and return its answer. Raises: UpstreamBusyError."""
+        """Send one request once it has a slot, and return status and body. Raises: UpstreamBusyError."""
         await self._take_place()
         try:
             return await self._exchange(method, path, request)
@@ -193,7 +193,7 @@ class APIClient:
             self._queue.leave(self._organisation)
 
     async def _take_place(self) -> None:
-        """Wait for a place for half of the deadline: a call without one never sent anything, and is told so."""
+        """Wait at most half the deadline for a slot, so that a call without one can report that nothing was sent."""
         try:
             await self._queue.enter(self._organisation, patience_s=self._deadline_s / 2)
         except (QueueFullError, TimeoutError):
@@ -202,9 +202,9 @@ class APIClient:
             ) from None
 
     async def _exchange(self, method: str, path: str, request: Mapping[str, Any]) -> tuple[int, bytes]:
-        """Return status and body; one that is over the bound or cannot be decoded reads as the fault it is."""
+        """Return status and body; the body is empty, which counts as a fault, if it is too large or not decodable."""
         async with self._client.stream(method, path.lstrip("/"), **request) as response:
-            self._client.cookies.clear()  # the API sets none we want; keeping any would mix up callers
+            self._client.cookies.clear()  # the API needs none; keeping them would mix up callers
             body = bytearray()
             try:
                 async for chunk in response.aiter_bytes():
@@ -234,7 +234,7 @@ def _lost(method: str, error: httpx2.TransportError) -> UpstreamError:
 
 
 def _proves_nothing_was_sent(error: httpx2.TransportError) -> bool:
-    """Whether the *cause* shows that no connection existed; the class alone can be wrong about a dropped POST."""
+    """Whether the *cause* shows that there was no connection; the class alone can be wrong about a dropped POST."""
     if not isinstance(error, httpx2.ConnectError):
         return False
     cause: BaseException | None = error
@@ -250,10 +250,10 @@ def _proves_nothing_was_sent(error: httpx2.TransportError) -> bool:
 
 
 def _answer(method: str, status: int, body: bytes) -> Any:
-    """Turn one HTTP answer into its JSON, or into the error that it means."""
+    """Return the JSON of an HTTP response, or raise the error that it means."""
     try:
         value = json.loads(body)
-    except (ValueError, RecursionError):  # nested a thousand times deep is not sense, either
+    except (ValueError, RecursionError):  # or nested a thousand levels deep
         log.error("api_answer_not_json", method=method, status=status)
         raise _senseless(method, status, "with something that is not JSON") from None
     if 200 <= status < 300:
@@ -266,7 +266,7 @@ def _answer(method: str, status: int, body: bytes) -> Any:
             "the operator must set a valid key: MCP_API_KEY, or that of your organisation."
         )
     if status == 404:
-        raise NotFoundError("The ticket API knows nothing by that id. Nothing was changed.")
+        raise NotFoundError("The ticket API has nothing with that id. Nothing was changed.")
     if status == 409:
         raise ConflictError(
             "This idempotency key was already used for a different request. Nothing was changed; use a new key."
@@ -282,7 +282,7 @@ def _answer(method: str, status: int, body: bytes) -> Any:
     raise _senseless(method, status, f"with an error of its own (HTTP {status})")
 
 
-_NOT_WRITABLE: Final = "The ticket database cannot be written. Nothing was changed; the operator must look at it."
+_NOT_WRITABLE: Final = "The ticket database cannot be written. Nothing was changed; the operator must check it."
 _UNUSABLE: Final[Mapping[str, Callable[[], UpstreamError]]] = MappingProxyType({
     "disk_full": lambda: UpstreamDiskFullError(
         "The disk of the ticket database is full. Nothing was changed; the operator must make room there."
@@ -290,15 +290,17 @@ _UNUSABLE: Final[Mapping[str, Callable[[], UpstreamError]]] = MappingProxyType({
     "read_only": lambda: UpstreamNotWritableError(_NOT_WRITABLE),
     "disk_failed": lambda: UpstreamNotWritableError(_NOT_WRITABLE),
 })  # fmt: skip
-"""What the reference API says of a request that it rolled back, by `kind`: proof that nothing was changed."""
+"""The reference API returns these `kind`s for a request it rolled back, which proves that nothing was changed."""
 
 
 def _senseless(method: str, status: int, how: str) -> UpstreamError:
     if method == "GET":
-        return UpstreamFaultError(f"The ticket API answered {how}. This is a fault there, not in what was asked.")
+        return UpstreamFaultError(
+            f"The ticket API answered {how}. This is a fault of the ticket API, not of the request."
+        )
     return OutcomeUnknownError(
-        f"The ticket API answered {how}. This is a fault there, and it is not known whether this was done.",
-        settled=status not in _PASSING,  # those come from something in between, while the API may still be at work
+        f"The ticket API answered {how}. This is a fault of the ticket API, and it is not known whether this was done.",
+        settled=status not in _PASSING,  # a proxy sends those, while the API may still be executing the request
     )
 
 
@@ -307,7 +309,7 @@ def _is_name(value: object) -> bool:
 
 
 def _refused_input(says: Mapping[str, Any]) -> InvalidInputError:
-    """Only names and ids of the API's refusal are passed on, never its prose."""
+    """Return the error for a refusal by the API, with its field names and ids but never its prose."""
     field = says.get("field")
     allowed = says.get("allowed")
     named = _is_name(field)

@@ -1,7 +1,7 @@
-"""The record of what was done, by whom, and what was refused: ids and words, never bodies, arguments or keys.
+"""Audit events: what was done or refused, and by which principal; ids and words, never bodies, arguments or keys.
 
-Whoever does something worth recording is handed an `AuditTrail`. Every event is a log line with the label that long
-retention is set on; a deployment with an identity store keeps it there as well.
+Code that does something worth recording is given an `AuditTrail`. Every event is a log line with the label that long
+retention is configured for; a deployment with an identity store also keeps it there.
 """
 
 from dataclasses import asdict, dataclass
@@ -19,12 +19,12 @@ PATIENCE_S: Final = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEvent:
-    """One thing that was done or refused. Every field is short, and safe to show to an auditor."""
+    """One action that was done or refused. Every field is short, and safe to show to an auditor."""
 
     action: str
-    """What was tried: `tool_call`, `request`, `key_created`, `membership_set`, …"""
+    """What was attempted: `tool_call`, `request`, `key_created`, `membership_set`, …"""
     outcome: str
-    """`ok`, or the `kind` of the error that it ended with."""
+    """`ok`, or the `kind` of the error it ended with."""
     tenant: str = ""
     actor: str = ""
     """`Principal.id`, `server`, or `cli:NAME` for an operator at the command line."""
@@ -32,28 +32,28 @@ class AuditEvent:
     """`Principal.credential`."""
     tool: str = ""
     object: str = ""
-    """What it was done to: a ticket's id, a key's public id, a person."""
+    """The object of the action: a ticket's id, a key's public id, a person."""
     acting_as: str = ""
-    """Id of the user of the ticket system as whom a write was recorded there."""
+    """Id of the ticket-system user that a write was recorded as."""
     request_id: str = ""
     trace: str = ""
     """Trace id of W3C's `traceparent`, or of `X-Cloud-Trace-Context`."""
     detail: str = ""
-    """One more word, for example the missing scope."""
+    """Further detail, for example the missing scope."""
 
     @classmethod
     def by(cls, principal: Principal | None, **more: str) -> "AuditEvent":
-        """Return an event of `principal`; of nobody in particular over STDIO."""
+        """Return an event of `principal`, or of the actor `stdio` if there is no principal."""
         if principal is None:
             return cls(actor="stdio", **more)
         return cls(tenant=principal.tenant.id, actor=principal.id, credential=principal.credential, **more)
 
 
 class AuditTrail(Protocol):
-    """Takes events. `LoggedTrail` writes log lines, the identity store of auth/ keeps them as well."""
+    """Records events. `LoggedTrail` writes log lines; the identity store of auth/ also stores them."""
 
     async def record(self, event: AuditEvent) -> None:
-        """Record `event`. Never raises, and never keeps its caller for longer than a second."""
+        """Record `event`. Never raises, and never blocks its caller for more than a second."""
         ...
 
 
@@ -67,9 +67,9 @@ class LoggedTrail:
 
 
 async def keep(trail: AuditTrail, event: AuditEvent) -> None:
-    """Record what has happened, though its caller gave up meanwhile; a trail that breaks its promises changes nothing.
+    """Record `event` even if the caller is cancelled, and never raise, even if the trail breaks its contract.
 
-    What could not be kept is a log line at least.
+    If recording fails, the event is at least logged.
     """
     try:
         with anyio.fail_after(PATIENCE_S, shield=True):

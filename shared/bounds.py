@@ -1,8 +1,8 @@
-"""How much one request may hold, checked before anything else is done with it. Pure.
+"""Bounds on the contents of one request, checked before anything else is done with it. Pure.
 
-`has_more_values` looks at JSON text that is not parsed yet: a parser makes 25 bytes of each byte of `[[],[]]`.
-`holds_more_values` and `excess` look at what was parsed: a validator makes an error of each value that does not fit.
-All of them take time in proportion to the text or to their bound, whichever is less.
+`has_more_values` checks JSON text before parsing: a parser allocates 25 bytes for each byte of `[[],[]]`.
+`holds_more_values` and `excess` check parsed values: a validator creates an error for each value that does not fit.
+All of them take time proportional to the size of the text or to the bound, whichever is less.
 
 The bounds of arguments are five times what the largest tool can use: create_ticket with 20 attachments has 81 values,
 20 items in a list and a depth of 3.
@@ -18,9 +18,9 @@ MAX_NAMES: Final = 100
 MAX_ITEMS: Final = 100
 """Items in one list."""
 MAX_VALUES: Final = 1_000
-"""Values in all arguments of a call, whatever holds them."""
+"""Values in all arguments of a call, at any depth."""
 MAX_DEPTH: Final = 5
-"""Objects and lists inside each other, the arguments themselves included."""
+"""Nesting of objects and lists, including the arguments object itself."""
 MAX_NAME: Final = 100
 """Characters of a name."""
 MAX_DIGITS: Final = 50
@@ -31,18 +31,18 @@ _TOO_LONG_NUMBER: Final = 10**MAX_DIGITS
 
 @cache
 def _more_than(most: int) -> re.Pattern[bytes]:
-    """Return what matches JSON text with more values: each has `[`, `{` or `,` before it, and strings are skipped."""
+    """Return a pattern for JSON text with more values: each follows `[`, `{` or `,`, and strings are skipped."""
     return re.compile(rb'(?:(?:[^"\[{,]++|"(?:[^"\\]++|\\.)*+")*+[\[{,]){%d}' % (most + 1), re.DOTALL)
 
 
 def has_more_values(text: bytes, most: int) -> bool:
-    """Whether JSON text holds more than `most` values. Takes 25 ns a byte at most, and 70 bytes for each of `most`."""
+    """Whether JSON text holds more than `most` values. Takes at most 25 ns per byte, and 70 bytes times `most`."""
     at_most = text.count(b",") + text.count(b"[") + text.count(b"{")
     return at_most > most and _more_than(most).match(text) is not None
 
 
 def holds_more_values(value: object, most: int) -> bool:
-    """Whether parsed JSON holds more than `most` values. Stops at the first too many."""
+    """Whether parsed JSON holds more than `most` values. Stops at the first value beyond the bound."""
     waiting, seen = [value], 0
     while waiting:
         inside = _inside(waiting.pop())
@@ -54,7 +54,7 @@ def holds_more_values(value: object, most: int) -> bool:
 
 
 def excess(arguments: object) -> str | None:
-    """Return which bound parsed arguments pass, as half a sentence; None when they pass none."""
+    """Return the bound that parsed arguments exceed, as part of a sentence; None if they exceed none."""
     waiting, seen = [(arguments, 1)], 0
     while waiting:
         value, depth = waiting.pop()
@@ -69,14 +69,14 @@ def excess(arguments: object) -> str | None:
 
 
 def _inside(value: object) -> Collection[object]:
-    """Return the values that one holds itself."""
+    """Return the values that `value` holds directly."""
     if isinstance(value, dict):
         return value.values()
     return value if isinstance(value, list) else ()
 
 
 def _excess_of(value: object, depth: int) -> str | None:
-    """Return which bound one value passes, without looking at what it holds."""
+    """Return the bound that one value exceeds, without checking the values inside it."""
     match value:
         case dict() | list() if depth > MAX_DEPTH:
             return f"values nested more than {MAX_DEPTH} deep"

@@ -1,7 +1,7 @@
-"""Reads a settings class from the environment, and says of a wrong variable what would be right.
+"""Reads a settings class from the environment, and reports what each invalid variable should be.
 
-The kinds of values that settings share stand here, too. No message shows a value: it may be a secret that landed in
-the wrong variable.
+It also defines the types that settings share. No message shows a value, because a secret may have been put into the
+wrong variable.
 """
 
 import re
@@ -17,7 +17,7 @@ from shared.errors import TicketServerError
 
 
 class SettingsError(TicketServerError):
-    """A setting is missing or wrong; the message names the variable and says what would be right."""
+    """A setting is missing or invalid; the message names the variable and what it should be."""
 
 
 def _split(value: object) -> object:
@@ -30,7 +30,7 @@ Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 
 def _sendable(key: SecretStr) -> SecretStr:
     if not re.fullmatch(r"[!-~]+", key.get_secret_value()):
-        raise ValueError("must be ASCII letters, digits and signs without spaces, as it travels in a header")
+        raise ValueError("must be ASCII letters, digits and symbols without spaces, as it is sent in a header")
     return key
 
 
@@ -53,12 +53,12 @@ Keys = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split), After
 
 def _plain(address: AnyHttpUrl) -> AnyHttpUrl:
     if address.username or address.password or address.query or address.fragment:
-        raise ValueError("must be an address without user, password, ? and #; secrets have variables of their own")
+        raise ValueError("must be an address without user, password, ? and #; secrets have their own variables")
     return address
 
 
 Address = Annotated[AnyHttpUrl, AfterValidator(_plain)]
-"""Where something is, free of secrets: it may be logged and shown."""
+"""An address without secrets, safe to log and show."""
 
 
 def _broker(url: SecretStr) -> SecretStr:
@@ -69,7 +69,7 @@ def _broker(url: SecretStr) -> SecretStr:
 
 
 BrokerUrl = Annotated[SecretStr, AfterValidator(_broker)]
-"""Where sessions are shared; its password makes it a secret."""
+"""Address of the broker; secret, because it may contain a password."""
 
 
 def _day(value: object) -> object:
@@ -79,29 +79,29 @@ def _day(value: object) -> object:
         if re.fullmatch(r"\s*\d{4}-\d{2}-\d{2}\s*", value, re.ASCII):
             return date.fromisoformat(value.strip())
     except ValueError:
-        pass  # it looks like a day, but there is none like it
+        pass  # the right form, but no such day
     raise ValueError("must be a day as YYYY-MM-DD, for example 2027-03-31")
 
 
 Day = Annotated[date, BeforeValidator(_day)]
-"""A day in UTC. Written in one way only: pydantic itself would take seconds since 1970 for one, too."""
+"""A day in UTC, in one form only: pydantic itself would also accept seconds since 1970."""
 
 
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
 
 def load(settings: type[SettingsT], **given: Any) -> SettingsT:
-    """Read `settings` from the environment; what is `given` wins over it.
+    """Read `settings` from the environment; values in `given` take precedence.
 
     Raises:
-        SettingsError: each wrong variable by name, with what would be right, and no value.
+        SettingsError: it names each invalid variable and what it should be, without values.
     """
     try:
         return settings(**given)
     except ValidationError as error:
         problems: dict[tuple[int | str, ...], str] = {}
         for one in error.errors(include_input=False):
-            problems.setdefault(one["loc"][:1], _problem(settings, one))  # a union has an error for each of its kinds
+            problems.setdefault(one["loc"][:1], _problem(settings, one))  # a union has an error for each member
         raise SettingsError("\n".join(problems.values())) from None
 
 
@@ -117,7 +117,7 @@ def _problem(settings: type[BaseSettings], error: ErrorDetails) -> str:
 
 
 def _right(schema: dict[str, Any]) -> str:
-    """Say what a value of `schema` looks like."""
+    """Describe the valid values of `schema`."""
     match schema:
         case {"anyOf": choices}:
             right = ", or ".join(_right(choice) for choice in choices if choice["type"] != "null")
@@ -141,7 +141,7 @@ def _right(schema: dict[str, Any]) -> str:
 
 
 def variables(settings: type[BaseSettings], field: str) -> list[str]:
-    """Return the environment variables that set `field`, the one that is read first in front."""
+    """Return the environment variables that set `field`, in order of precedence."""
     alias = settings.model_fields[field].validation_alias
     if isinstance(alias, AliasChoices):
         return [str(name) for name in alias.choices]

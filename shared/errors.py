@@ -1,24 +1,24 @@
 """Every error raised on purpose, in one tree: here those of tickets, elsewhere, beside what raises them, all others.
 
     TicketServerError
-    ├── InvalidInputError          the caller's input is wrong            nothing was changed
-    ├── NotFoundError              the thing named does not exist         nothing was changed
-    ├── ConflictError              an idempotency key was used otherwise  nothing was changed
-    ├── StillRunningError          an equal call has not ended yet        nothing was changed
-    ├── UnknownTicketUserError     who calls stands for nobody there      nothing was changed
+    ├── InvalidInputError          the caller's input is invalid          nothing was changed
+    ├── NotFoundError              the named object does not exist        nothing was changed
+    ├── ConflictError              idempotency key used for another call  nothing was changed
+    ├── StillRunningError          an equal call is still running         nothing was changed
+    ├── UnknownTicketUserError     the caller's linked user is unknown    nothing was changed
     └── UpstreamError              the ticket API failed
-        ├── UpstreamUnavailableError   no answer, and none can be under way   nothing was changed
+        ├── UpstreamUnavailableError   unreachable, or a read got no response nothing was changed
         ├── UpstreamDiskFullError      the disk of its database is full       nothing was changed
         ├── UpstreamNotWritableError   its database cannot be written         nothing was changed
         ├── UpstreamBusyError          too many calls wait for it             nothing was changed
-        ├── UpstreamRefusedError       it refused *our* key                   nothing was changed
-        ├── UpstreamNotSetError        nobody has said which one is meant     nothing was changed
-        ├── UpstreamFaultError         it answered, but not with sense        nothing was changed
-        ├── NotStoredError             it said yes, and read back it is not   each says for itself
+        ├── UpstreamRefusedError       it refused this server's key           nothing was changed
+        ├── UpstreamNotSetError        the organisation has no usable API     nothing was changed
+        ├── UpstreamFaultError         its response is an error or invalid    nothing was changed
+        ├── NotStoredError             a write does not read back as sent     each instance says
         └── OutcomeUnknownError        a write may have been done             may have been changed
 
-`str(error)` is one or two sentences that are safe to show to whoever called: no address, no key, no upstream text.
-`effect` says what happened to the tickets, so that a model knows whether repeating is safe.
+`str(error)` is one or two sentences that are safe to show to the caller: no address, no key, no upstream text.
+`effect` says what happened to the tickets, so that a model knows whether repeating the call is safe.
 """
 
 from collections.abc import Sequence
@@ -37,10 +37,10 @@ class Effect(StrEnum):
 
 
 class Problem(NamedTuple):
-    """One thing that is wrong with what a caller sent."""
+    """One problem in a caller's input."""
 
     field: str
-    """The argument by its name; empty when the problem is one of several together."""
+    """Name of the argument; empty if the problem concerns several together."""
     text: str
     allowed: tuple[str, ...] = ()
 
@@ -60,7 +60,7 @@ class TicketServerError(Exception):
 
 
 class InvalidInputError(TicketServerError):
-    """What the caller sent is wrong; the message names the field and what would be right."""
+    """The caller's input is invalid; the message names the field and what is allowed."""
 
     kind = "invalid_input"
 
@@ -79,9 +79,9 @@ class InvalidInputError(TicketServerError):
 
     @classmethod
     def of(cls, problems: Sequence[Problem]) -> Self:
-        """Return one error for all `problems`, at least one, so that a caller mends them in one go.
+        """Return one error for all `problems` (at least one), so that a caller can fix them all at once.
 
-        Of more than `MAX_PROBLEMS` the first are listed, and how many there are.
+        It lists the first `MAX_PROBLEMS` and the total number.
         """
         first = problems[0]
         if len(problems) == 1:
@@ -93,25 +93,25 @@ class InvalidInputError(TicketServerError):
 
 
 class NotFoundError(TicketServerError):
-    """The thing that the caller named does not exist."""
+    """The object that the caller named does not exist."""
 
     kind = "not_found"
 
 
 class ConflictError(TicketServerError):
-    """The same idempotency key was already used for something else."""
+    """The idempotency key was already used for a different request."""
 
     kind = "conflict"
 
 
 class StillRunningError(TicketServerError):
-    """An equal call runs and has not ended in time; this one did nothing."""
+    """An equal call is running and did not end in time; this one did nothing."""
 
     kind = "still_running"
 
 
 class UnknownTicketUserError(TicketServerError):
-    """The user of the ticket system that an administrator set for whoever calls does not exist there."""
+    """The ticket-system user that an administrator linked to the caller does not exist."""
 
     kind = "ticket_user_unknown"
 
@@ -123,13 +123,13 @@ class UpstreamError(TicketServerError):
 
 
 class UpstreamUnavailableError(UpstreamError):
-    """The ticket API could not be reached, or a read was not answered in time; the call may be repeated."""
+    """The ticket API could not be reached, or did not respond to a read in time; the call may be repeated."""
 
     kind = "upstream_unavailable"
 
 
 class UpstreamDiskFullError(UpstreamError):
-    """There is no room on the disk of the ticket database."""
+    """The disk of the ticket database is full."""
 
     kind = "disk_full"
 
@@ -141,31 +141,31 @@ class UpstreamNotWritableError(UpstreamError):
 
 
 class UpstreamBusyError(UpstreamError):
-    """Calls wait for the ticket API, and this one had to wait for too long or found too many before it."""
+    """Too many calls wait for the ticket API: the queue was full, or this call waited too long in it."""
 
     kind = "busy"
 
 
 class UpstreamRefusedError(UpstreamError):
-    """The ticket API refused this server's own key; only the operator can mend that."""
+    """The ticket API refused this server's own key; only the operator can fix that."""
 
     kind = "upstream_refused"
 
 
 class UpstreamNotSetError(UpstreamError):
-    """An organisation has no ticket API, or one that would show it the tickets of another organisation."""
+    """An organisation has no ticket API, or its API would expose another organisation's tickets."""
 
     kind = "upstream_not_set"
 
 
 class UpstreamFaultError(UpstreamError):
-    """The ticket API answered with an error of its own, or with something that is no answer."""
+    """The ticket API responded with an internal error, or its response is invalid."""
 
     kind = "upstream_fault"
 
 
 class NotStoredError(UpstreamError):
-    """A write was acknowledged or answered, but what reads back is not what was written."""
+    """A write got a response, but does not read back as sent."""
 
     kind = "not_stored"
 
@@ -175,9 +175,9 @@ class NotStoredError(UpstreamError):
 
 
 class OutcomeUnknownError(UpstreamError):
-    """A write was sent and no usable answer came back: it may or may not have been done.
+    """A write was sent and got no usable response: it may or may not have been done.
 
-    `settled` means that the API is through with it, so that reading back tells for certain.
+    `settled` means that the API has finished with it, so that reading back is conclusive.
     """
 
     kind = "outcome_unknown"

@@ -1,8 +1,8 @@
-"""Throttles networks that present wrong keys: ten failed attempts at once, then one in six seconds.
+"""Throttles networks that present wrong keys: ten failed attempts at once, then one every six seconds.
 
-Per process and in memory. A right key costs nothing, however many are presented at once, and one that was right within
-the last hour is checked even when its network has no attempts left, so that one who guesses keys does not lock out
-colleagues behind the same address. It is still checked, so a revoked one is refused.
+Per process and in memory. A valid key costs no attempt, however many are presented at once. A key that was valid within
+the last hour is checked even if its network has no attempts left, so that a client guessing keys does not lock out
+others behind the same address. It is still checked, so a revoked key is refused.
 """
 
 import asyncio
@@ -21,22 +21,22 @@ from shared.concurrency import wait_for_event
 from shared.errors import TicketServerError
 from shared.http.address import network_of
 from shared.lru import LRUCache
-from shared.throttled_audit import SparingTrail
+from shared.throttled_audit import ThrottledAuditTrail
 
 AT_ONCE: Final = 10
 REFILL_S: Final = 6.0
 MOST_NETWORKS: Final = 10_000
 TURN_S: Final = 5.0
-"""How long a request waits for its turn while as many are being checked as its network has attempts left."""
+"""How long a request waits, in seconds, while its network has all its remaining attempts in progress."""
 MOST_ADDRESSES: Final = 1_000
-"""Addresses whose refusals are told apart in the audit; all others are `elsewhere`."""
+"""Addresses with separate refusals in the audit log; all others are `elsewhere`."""
 RIGHT_FOR_S: Final = 3600.0
-"""How long a key that was right may be presented from a network that has no attempts left."""
+"""How long a valid key is still checked for a network without attempts left, in seconds."""
 MOST_RIGHT: Final = 10_000
 
 
 class TooManyFailuresError(TicketServerError):
-    """Too many wrong keys came from this network; the key was not looked at."""
+    """Too many wrong keys came from this network; the key was not checked."""
 
     kind = "too_many_wrong_keys"
 
@@ -56,13 +56,13 @@ class _Bucket:
 
 
 class FailedAttempts:
-    """A bucket of attempts for each network that presents keys. Use inside `run()`, which records repeated refusals.
+    """A token bucket of attempts for each network that presents keys. Use inside `run()`, which records repeats.
 
     Args:
-        is_wrong: tells whether an error of a check means that the key is wrong; an outage, for example, does not.
-        trail: is told of refusals, at once and then once a minute for each address; never of a key.
-        what: the kind of key, as the audit calls it.
-        seconds: a clock that never goes back.
+        is_wrong: whether an error of a check means that the key is wrong, as opposed to an outage, for example.
+        trail: receives refusals, at once and then once a minute for each address; never a key.
+        what: the kind of key, as named in the audit log.
+        seconds: a monotonic clock, in seconds.
     """
 
     def __init__(
@@ -77,27 +77,27 @@ class FailedAttempts:
         self._what = what
         self._seconds = seconds
         self._buckets: LRUCache[str, _Bucket] = LRUCache(MOST_NETWORKS)
-        self._refusals = SparingTrail(trail, most=MOST_ADDRESSES, clock=seconds)
+        self._refusals = ThrottledAuditTrail(trail, max_kinds=MOST_ADDRESSES, clock=seconds)
         self._blind = secrets.token_bytes(32)
         self._right: LRUCache[bytes, float] = LRUCache(MOST_RIGHT)
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
-        """Have refusals recorded that were only counted, and what is left at the end."""
+        """Record counted refusals periodically and at the end."""
         async with self._refusals.run():
             yield
 
     @asynccontextmanager
     async def attempt(self, address: str, key: str, *, credential: str = "") -> AsyncIterator[None]:
-        """Let the block check `key`, which came from the IP address `address`; its error says whether it is wrong.
+        """Let the block check `key`, which came from the IP address `address`; the block's error says if it is wrong.
 
-        An attempt is set aside before the check, so that many at once are not more than are left, and given back when
-        the key was right. `credential` is the public part of the key, for the audit.
+        An attempt is reserved before the check, so that concurrent checks cannot exceed the remaining attempts, and
+        returned if the key is valid. `credential` is the public part of the key, for the audit log.
 
         Raises:
-            TooManyFailuresError: there is no attempt left; nothing was checked.
+            TooManyFailuresError: no attempt is left; the key was not checked.
         """
-        # Found by a digest that no client can compute: how long the search takes tells nothing about any key.
+        # Looked up by a digest that no client can compute, so the time it takes reveals nothing about any key.
         mark = hmac.digest(self._blind, key.encode(), sha256)
         turn: AbstractAsyncContextManager[None] = self._turn(network_of(address))
         if self._was_right(mark):

@@ -1,11 +1,11 @@
-"""Places at one ticket API, given to organisations in turn: one that sends much delays itself, not the others.
+"""A fair queue for one ticket API: organisations take turns, so a busy organisation delays itself, not the others.
 
-- An organisation that is alone may hold all places. While another one is active it may hold all but `KEPT`, so that a
-  call of the other one starts at once instead of after the slowest call of the first.
-- A place that becomes free goes to the organisations that wait, in turn, and inside an organisation to its oldest call.
-- `MAX_WAITING` calls of one organisation may wait, each for a limited time; nothing of a call that waits was sent.
+- A single active organisation may hold all slots. While another is active, it may hold all but `KEPT`, so that the
+  other's call starts at once instead of after the slowest call of the first.
+- A slot that becomes free goes to the waiting organisations in turn, and within one to its oldest call.
+- `MAX_WAITING` calls of one organisation may wait, each for a limited time; a waiting call has sent nothing.
 
-With a free place there is nothing to wait for: no timer, no future, no switch to another task.
+With a free slot, a call does not wait: no timer, no future, no task switch.
 Source: round robin over flows as in J. Nagle, "On Packet Switches With Infinite Storage", RFC 970.
 """
 
@@ -19,31 +19,31 @@ from typing import Final
 from shared.errors import TicketServerError
 
 KEPT: Final = 2
-"""Places that one organisation leaves free while another one is active."""
+"""Slots that one organisation leaves free while another is active."""
 ACTIVE_S: Final = 60.0
-"""Seconds after its last call for which an organisation counts as active."""
+"""Seconds an organisation counts as active after its last call."""
 MAX_WAITING: Final = 100
-"""Calls of one organisation that wait at the same time."""
+"""Maximum waiting calls of one organisation."""
 
 
 class QueueFullError(TicketServerError):
-    """So many calls of this organisation wait that a further one may not."""
+    """The maximum number of this organisation's calls is already waiting."""
 
 
 @dataclass(slots=True)
 class _Line:
-    """The calls of one organisation: how many have a place, and those that wait, the oldest first."""
+    """The calls of one organisation: the number with a slot, and the waiting ones, oldest first."""
 
     held: int = 0
     waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
 
 
 class FairQueue:
-    """The places at one ticket API. For one event loop.
+    """The slots of one ticket API. For one event loop.
 
     Args:
-        places: calls under way at the same time, at least one.
-        clock: counts seconds and never goes back.
+        places: the number of slots, that is, of concurrent calls; at least one.
+        clock: a monotonic clock, in seconds.
     """
 
     def __init__(self, places: int, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -51,20 +51,20 @@ class FairQueue:
         self._most_of_one = max(1, places - KEPT)
         self._clock = clock
         self._lines: dict[str, _Line] = {}
-        """Of organisations with calls that have a place or wait; others are forgotten."""
+        """Organisations with calls that hold a slot or wait; others are removed."""
         self._turns: deque[str] = deque()
-        """Organisations with calls that wait; the first one is next."""
+        """Organisations with waiting calls; the first is next."""
         self._latest = ("", float("-inf"))
-        """Whose call came last, and when."""
+        """Organisation and time of the last call."""
         self._other = ("", float("-inf"))
-        """The same of the last call of any other organisation."""
+        """The same for the last call by any other organisation."""
 
     async def enter(self, organisation: str, *, patience_s: float) -> None:
-        """Take a place, to be given back by `leave`; wait for it up to `patience_s` seconds.
+        """Take a slot, waiting up to `patience_s` seconds; `leave` returns it.
 
         Raises:
-            QueueFullError: `MAX_WAITING` calls of this organisation wait already.
-            TimeoutError: no place became free in time.
+            QueueFullError: `MAX_WAITING` calls of this organisation are already waiting.
+            TimeoutError: no slot became free in time.
         """
         if self._latest[0] != organisation:
             self._other = self._latest
@@ -79,7 +79,7 @@ class FairQueue:
             await self._wait(organisation, line, patience_s)
 
     def leave(self, organisation: str) -> None:
-        """Give a place back."""
+        """Return a slot."""
         line = self._lines[organisation]
         line.held -= 1
         self._free += 1
@@ -93,9 +93,9 @@ class FairQueue:
         line.waiting.append(turn)
         try:
             async with asyncio.timeout(patience_s):
-                await asyncio.shield(turn)  # which may get its place after its call was cancelled, before that has run
+                await asyncio.shield(turn)  # may get its slot after the call was cancelled but before that takes effect
         except BaseException:
-            if turn.done():  # the place came in the moment in which its call gave up
+            if turn.done():  # the slot arrived just as the call was cancelled or timed out
                 self.leave(organisation)
             else:
                 line.waiting.remove(turn)
@@ -105,7 +105,7 @@ class FairQueue:
             raise
 
     def _give_places(self) -> None:
-        """Give what is free to the organisations in turn. Afterwards none that waits may have a place."""
+        """Give free slots to the organisations in turn, until no waiting one may have another."""
         passed_over = 0
         while self._free and passed_over < len(self._turns):
             organisation = self._turns.popleft()

@@ -1,7 +1,7 @@
-"""Who is calling: the words that transports, tools and auth share without knowing each other.
+"""The identity of callers: types that transports, tools and auth share without depending on each other.
 
-`AuthProvider` is declared here, over Starlette's `HTTPConnection`, so that `transport/` can take one without
-importing `auth/`; `auth.providers` re-exports it, where people look for it.
+`AuthProvider` is declared here, over Starlette's `HTTPConnection`, so that `transport/` can use one without
+importing `auth/`; `auth.providers` re-exports it, where readers expect it.
 """
 
 from abc import ABC, abstractmethod
@@ -22,11 +22,11 @@ class Scope(StrEnum):
     TICKETS_READ = "tickets:read"
     TICKETS_WRITE = "tickets:write"
     TICKETS_ADMIN = "tickets:admin"
-    """Act as somebody else."""
+    """Act as another user."""
 
 
 class Role(StrEnum):
-    """What a member of an organisation is there."""
+    """The role of a member in an organisation."""
 
     VIEWER = "viewer"
     AGENT = "agent"
@@ -51,12 +51,12 @@ DEFAULT_TENANT = Tenant("default")
 
 
 PrincipalKey = tuple[str, str]
-"""Tenant id and principal id: what owns a session."""
+"""Tenant id and principal id, which identify the owner of a session."""
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Whoever proved who they are, and how.
+    """An authenticated caller, and how it was authenticated.
 
     `id` is stable, unique within the tenant and free of secrets: it may be logged and stored.
     """
@@ -65,33 +65,33 @@ class Principal:
     tenant: Tenant = DEFAULT_TENANT
     scopes: frozenset[Scope] = frozenset(Scope)
     proof: str = "none"
-    """How the principal was proved: `none`, `api_key`, …"""
+    """How the principal was authenticated: `none`, `api_key`, …"""
     credential: str = ""
-    """Public name of what was presented, for example a key's id: several may prove the same principal."""
+    """Public name of the credential, for example a key's id; one principal may have several."""
     role: Role | None = None
-    """None where nobody is a member of anything: a shared key, or no proof at all."""
+    """None if the principal is not a member: with a shared key, or without authentication."""
     email: str | None = None
-    """A person's address, by which a user of the ticket system is recognised."""
+    """A person's e-mail address, by which their ticket-system user is found."""
     ticket_user: str | None = None
-    """Id of the user of the ticket system that an administrator set for this principal."""
+    """Id of the ticket-system user that an administrator linked to this principal."""
 
     @property
     def key(self) -> PrincipalKey:
-        """What owns a session: two principals are the same exactly when their keys are equal."""
+        """The owner of a session: two principals are the same exactly if their keys are equal."""
         return (self.tenant.id, self.id)
 
 
 def principal_of(request: object) -> Principal | None:
-    """Return who is behind what a transport attached to a message; over STDIO that is nobody in particular."""
+    """Return the principal that the transport attached to a request; None over STDIO."""
     principal = getattr(request, "principal", None)
     return principal if isinstance(principal, Principal) else None
 
 
 class AuthenticationError(TicketServerError):
-    """The caller did not prove who they are, or sent credentials in a form that is refused.
+    """The caller is not authenticated, or sent credentials in a form that is refused.
 
-    `status` is the HTTP status to answer with: 401 for missing or wrong credentials, 400 for contradicting ones, 429
-    for an address that guesses (`retry_after_s` says when it may go on), 503 when nobody can be looked up.
+    `status` is the HTTP status of the response: 401 for missing or wrong credentials, 400 for contradictory ones, 429
+    for an address with too many failed attempts (`retry_after_s` says when to retry), 503 if lookups are unavailable.
     """
 
     kind = "unauthenticated"
@@ -103,7 +103,7 @@ class AuthenticationError(TicketServerError):
 
 
 class InsufficientScopeError(TicketServerError):
-    """The principal is known, but may not do this; `scope` is what it lacks, `advice` a sentence on what it may do."""
+    """The principal is known but may not do this; `scope` is what it lacks, `advice` a sentence on what it may do."""
 
     kind = "insufficient_scope"
 
@@ -118,36 +118,36 @@ class InsufficientScopeError(TicketServerError):
 
 
 class AuthProvider(ABC):
-    """Proves who is calling, from the headers of one HTTP request."""
+    """Authenticates callers by the headers of one HTTP request."""
 
     @abstractmethod
     async def authenticate(self, request: HTTPConnection) -> Principal:
-        """Return the principal behind `request`.
+        """Return the principal of `request`.
 
         Raises:
-            AuthenticationError: the credentials are missing, wrong or contradict each other.
+            AuthenticationError: the credentials are missing, wrong or contradictory.
         """
 
     async def is_still_valid(self, principal: Principal) -> bool:  # noqa: ARG002 - what cannot be revoked stays valid
-        """Tell whether what proved `principal` would prove it now; asked again and again while a stream is open."""
+        """Whether the credential of `principal` is still valid; checked repeatedly while a stream is open."""
         return True
 
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """The ticket API of one tenant: an address of its own, or (None) the one that the whole deployment is set to."""
+    """The ticket API of one tenant: an address of its own or, if None, the deployment's ticket API."""
 
     address: str | None = None
     api_key: str | None = None
 
     def __repr__(self) -> str:
-        """Show no key."""
+        """Return a representation without the key."""
         return f"Upstream(address={self.address!r})"
 
 
 class TenantDirectory(Protocol):
-    """Knows where the tickets of each tenant are."""
+    """Looks up the ticket API of each tenant."""
 
     async def upstream_of(self, tenant: Tenant) -> Upstream:
-        """Return the ticket API of `tenant`. Raises: TicketServerError when it cannot be told now."""
+        """Return the ticket API of `tenant`. Raises: TicketServerError if it cannot be determined now."""
         ...

@@ -1,8 +1,8 @@
-"""Text of tickets inside our Markdown, so that no text can break out of its place or hide in it.
+"""Embeds ticket text in Markdown so that no text can break out of its place or hide in it.
 
-Pure functions. Whatever has no glyph (control, bidi, zero-width and tag characters, lone surrogates) is dropped: it can
-only disguise text, which costs joined emoji their joints. What would start markup in a table cell is escaped; longer
-text goes into a fenced block that is longer than any fence inside it, so that a reader sees where data begins and ends.
+Pure functions. Characters without a glyph (control, bidi, zero-width and tag characters, lone surrogates) are dropped:
+they can only disguise text, though joined emoji lose their joiners. Markup in a table cell is escaped; longer text goes
+into a fenced block with a longer fence than any inside it, so that a reader sees where data begins and ends.
 Source: CommonMark 0.31 (backslash escapes, code spans, fenced blocks); GFM 0.29 (tables).
 """
 
@@ -13,18 +13,18 @@ from typing import Final
 
 _LINE_BREAKS: Final = re.compile("\r\n|[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs"})
-_MARKUP: Final = re.compile(r"[\\`*~|\[\]]|(?<!\w)_|_(?!\w)")  # an underscore inside a word is none
+_MARKUP: Final = re.compile(r"[\\`*~|\[\]]|(?<!\w)_|_(?!\w)")  # an underscore inside a word is not markup
 _ENTITY: Final = re.compile(r"&(?=#?\w+;)")
 _BACKTICKS: Final = re.compile("`+")
 
 
 def encodable(text: str) -> str:
-    """Return `text` with a question mark for each half of a surrogate pair: JSON can say those, UTF-8 cannot."""
+    """Return `text` with a question mark for each lone surrogate, which JSON can encode but UTF-8 cannot."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def clean(text: str) -> str:
-    """Return `text` with line feeds for every kind of newline, and without characters that nobody can see."""
+    """Return `text` with every kind of newline as a line feed, and without invisible characters."""
     if text.isprintable():
         return text
     unified = _LINE_BREAKS.sub("\n", text)
@@ -37,7 +37,7 @@ def one_line(text: str) -> str:
 
 
 def inline(text: str) -> str:
-    """Return `text` on one line, as text that any Markdown renderer shows literally; fit for a table cell."""
+    """Return `text` on one line, escaped so that every Markdown renderer shows it literally, even in a table cell."""
     escaped = _MARKUP.sub(lambda found: "\\" + found.group(), _ENTITY.sub("&amp;", one_line(text)))
     return escaped.replace("<", "&lt;").replace(">", "&gt;")
 
@@ -49,7 +49,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str | None]]) -> str:
 
 
 def block(text: str) -> str:
-    """Return `text` as a fenced block that nothing inside it can close."""
+    """Return `text` as a fenced block that no fence inside it can close."""
     cleaned = clean(text)
     longest = max((len(run) for run in _BACKTICKS.findall(cleaned)), default=0)
     fence = "`" * max(3, longest + 1)

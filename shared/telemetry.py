@@ -1,7 +1,7 @@
 """Structured logs on stderr, and the seam for counters.
 
-Logs are one JSON object a line (or a readable line on a terminal) with a constant `event` and varying fields: ids and
-figures, never bodies, keys or tokens. Counters go to whatever `Counter` the door installed; nothing is counted twice.
+Each log entry is one line of JSON (or readable text on a terminal) with a constant `event` and varying fields: ids and
+numbers, never bodies, keys or tokens. Counters go to the `Counter` of the entry point; nothing is counted twice.
 """
 
 import logging
@@ -18,23 +18,42 @@ import structlog
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
 _CLOUD_TRACE: Final = re.compile(r"([0-9a-f]{32})(?:/.*)?", re.IGNORECASE)
 _NO_TRACE: Final = "0" * 32
+OTHER: Final = "other"
+"""The label value of every name that is not told apart."""
+MAX_TENANTS: Final = 100
+"""Tenants that counters tell apart."""
 LONGEST_TEXT: Final = 10_000
-"""Signs of one value in a log line. Libraries write what strangers sent, as long as it was."""
+"""Characters of one value in a log line. Libraries log untrusted input at its full length."""
 _SEVERITY = {"warning": "WARNING", "warn": "WARNING", "error": "ERROR", "exception": "ERROR", "critical": "CRITICAL"}
 
 
 class Counter(Protocol):
-    """Counts things that happened. Label values must come from a bounded set."""
+    """Counts events. Label values must come from a bounded set."""
 
     def count(self, name: str, **labels: str) -> None:
         """Add one to `name` with these labels."""
         ...
 
 
-class TallyCounter:
-    """Counts in memory: what `GET /metrics` shows, and what tests read.
+class BoundedLabels:
+    """Makes names that clients choose into label values: the first `max_names` as they are, any other as `other`."""
 
-    Who counts bounds its labels; should one forget to, series beyond `MAX_SERIES` are counted without labels.
+    def __init__(self, max_names: int) -> None:
+        self._max_names = max_names
+        self._known: set[str] = set()
+
+    def label(self, name: str) -> str:
+        """Return `name`, or `other`."""
+        if name not in self._known and len(self._known) >= self._max_names:
+            return OTHER
+        self._known.add(name)
+        return name
+
+
+class TallyCounter:
+    """Counts in memory, for `GET /metrics` and for tests.
+
+    Callers must bound their label values; as a safeguard, series beyond `MAX_SERIES` are counted without labels.
     """
 
     MAX_SERIES = 10_000
@@ -49,7 +68,7 @@ class TallyCounter:
         self.tally[(name, ()) if is_full else series] += 1
 
     def total(self, name: str, **labels: str) -> int:
-        """Return how often `name` was counted with at least these labels."""
+        """Return the count of `name` over all series with at least these labels."""
         wanted = set(labels.items())
         return sum(
             n for (counted, with_labels), n in self.tally.items() if counted == name and wanted <= {*with_labels}
@@ -89,13 +108,13 @@ def _add_context(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMap
 
 
 def _add_severity(_: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Name the level as Google Cloud Logging reads it."""
+    """Add the level as the `severity` of Google Cloud Logging."""
     event["severity"] = _SEVERITY.get(method, method.upper())
     return event
 
 
 def _shorten(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Leave out the middle of what is too long: an exception says at its end what it is."""
+    """Cut the middle out of values that are too long; the end of an exception says what it is."""
     half = LONGEST_TEXT // 2
     for name, value in event.items():
         if isinstance(value, str) and len(value) > LONGEST_TEXT:
@@ -104,16 +123,16 @@ def _shorten(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping
 
 
 def _tells_no_contents(record: logging.LogRecord) -> bool:
-    """Whether `record` may be shown at any level: libraries write headers, bodies and SQL values at DEBUG."""
+    """Whether `record` may be logged at any level: libraries log headers, bodies and SQL values at DEBUG."""
     is_ours = isinstance(record.msg, dict)
     return is_ours or record.levelno > logging.DEBUG
 
 
 def configure_logging(*, level: str = "INFO", stream: TextIO | None = None) -> None:
-    """Send our own logs and those of libraries to `stream` (stderr), one line each, from `level` up.
+    """Send this program's and the libraries' logs to `stream` (default stderr), one line each, from `level` up.
 
-    Must run before the SDK is imported into a server: `MCPServer()` calls `logging.basicConfig`, which then does
-    nothing. Readable on a terminal, JSON elsewhere.
+    Call it before an `MCPServer()` is created, which calls `logging.basicConfig`; that then has no effect. Logs are
+    readable text on a terminal, JSON elsewhere.
     """
     out = stream if stream is not None else sys.stderr
     readable = out.isatty()
@@ -145,7 +164,7 @@ def configure_logging(*, level: str = "INFO", stream: TextIO | None = None) -> N
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for name in ("alembic", "httpx2"):  # one says how it works, the other writes whole URLs
+    for name in ("alembic", "httpx2"):  # alembic logs its routine, httpx2 whole URLs
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
 
 
@@ -156,10 +175,10 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
 
 
 def trace_of(headers: Mapping[str, str]) -> str:
-    """Return the trace id of an HTTP request, 32 hexadecimal digits; empty where it has none that makes sense.
+    """Return the trace id of an HTTP request, 32 hexadecimal digits; empty if it has no valid one.
 
     Args:
-        headers: its headers by their lower-case names.
+        headers: the request's headers by lower-case name.
 
     Source: W3C Trace Context, section 3.2 (`traceparent`); Google Cloud Trace (`x-cloud-trace-context`).
     """

@@ -1,7 +1,7 @@
-"""The ticket tools: what they promise, over any ticket API.
+"""The ticket tools: the same behaviour over any ticket API.
 
-Every id is checked before it is sent, no ticket is written that was not read first, and what was written is read back:
-the existing API loses a comment that it acknowledged when somebody else's update named an unknown ticket.
+Every id is checked before it is sent, every ticket is read before it is written, and every write is read back: the
+existing API loses an acknowledged comment when another user's update named an unknown ticket.
 Source: the observed behaviour of the existing API, trap by trap in tests/shared/test_tools_traps.py.
 """
 
@@ -55,7 +55,7 @@ log = get_logger(__name__)
 
 _PAGING: Final = frozenset({"sortBy", "sortOrder", "limit", "offset"})
 _ACTING: Final = MappingProxyType({"update_ticket": "updatedById", "add_ticket_history": "userId"})
-"""The argument of a tool that says who acts."""
+"""The argument of a tool that names the acting user."""
 _NOT_SENT: Final = frozenset({"idempotencyKey", "allowDuplicate"})
 
 
@@ -63,16 +63,16 @@ class TicketTools:
     """The tools of one ticket API.
 
     Args:
-        api: the way to it, open.
-        completed_status_id: the status that means completed, where the API does not say so itself.
-        counter: counts `writes_unconfirmed` by kind: acknowledged but not stored, or never known.
-        recent_writes: recognises repeats; the default knows those of these tools.
+        api: its client, open.
+        completed_status_id: id of the status that means completed; the API does not mark it.
+        counter: counts `writes_unconfirmed` by kind: acknowledged but not stored, or outcome unknown.
+        recent_writes: recognises repeats; by default only those made through this object.
 
-    Writes take the call that they belong to, and note there what they come to know, whatever becomes of them.
+    Writes take the call that they belong to and record their findings in it, whatever their outcome.
 
     Every method raises:
-        InvalidInputError: something in the call is wrong; all of it is named at once.
-        InsufficientScopeError: a write names somebody else as the one who acts.
+        InvalidInputError: the call has problems; the error names all of them.
+        InsufficientScopeError: a write names another user as the acting user.
         NotFoundError: there is no such ticket.
         UpstreamError: the API failed; `effect` says what that did to the tickets.
     """
@@ -94,7 +94,7 @@ class TicketTools:
         self._windows = TicketWindows(api)
 
     async def get_ticket_list(self, query: inputs.TicketListInput) -> results.TicketPage:
-        """Return one page: the API's own where it has a total order, else one cut from a window sorted here."""
+        """Return one page: the API's own if it has a total order, else one cut from a window sorted here."""
         checked = await check(self._master, query.given())
         page = await self._page(checked.values, query)
         rows = tuple(shortened_row(row) for row in parse_many(TicketRow, page.rows))
@@ -108,7 +108,7 @@ class TicketTools:
         )
 
     async def _page(self, values: Mapping[str, Any], query: inputs.TicketListInput) -> Page:
-        """Return a page of the API's rows; one row more is asked for, so that `has_more` is known and not guessed."""
+        """Return a page of the API's rows; one more row is requested, so that `has_more` is certain."""
         if await self._features.has(TOTAL_ORDER):
             rows = await self._api.get("/tickets", params={**values, "limit": query.limit + 1})
             return Page(rows[: query.limit], len(rows) > query.limit) if isinstance(rows, list) else Page(rows, False)
@@ -127,9 +127,9 @@ class TicketTools:
         )
 
     async def create_ticket(self, new: inputs.CreateTicketInput, call: Call) -> results.TicketCreated:
-        """Create a ticket, unless an equal call just did, read it back and compare.
+        """Create a ticket unless an equal call just did, then read it back and compare.
 
-        Attachments are tried; whether they are kept shows only then.
+        Attachments are sent too; only reading back shows whether the API stored them.
         """
         checked = await resolve(self._master, new.given())
         if problems := [*checked.problems, *cut_problems(checked.values)]:
@@ -176,7 +176,7 @@ class TicketTools:
         )
 
     async def update_ticket(self, change: inputs.UpdateTicketInput, call: Call) -> results.TicketUpdated:
-        """Send what differs from the ticket as it was read; say what this change did, and apart what others did."""
+        """Send the values that differ from the ticket as read; report this call's changes apart from others'."""
         before, history = await read_before_write(self._api, change.ticket_id)
         checked, author = await self._checked(
             change.given(), call, "updatedById", ticket=before, emptied=change.emptied
@@ -210,7 +210,7 @@ class TicketTools:
         )
 
     async def add_ticket_history(self, new: inputs.AddHistoryInput, call: Call) -> results.CommentAdded:
-        """Add a comment, unless an equal call just did, and find it in the history.
+        """Add a comment unless an equal call just did, then find it in the history.
 
         An acknowledgement alone is no proof.
         """
@@ -248,7 +248,7 @@ class TicketTools:
         except OutcomeUnknownError as error:
             doubt = error
         _, entries = await read_back(self._api, ticket.id, said=str(doubt or "The comment was acknowledged"))
-        # A repeated idempotency key is answered with the entry of the first time, which is not new.
+        # For a repeated idempotency key the API returns the entry of the first request, which is not new.
         acknowledged = [entry for entry in entries if entry.id == _id_of(answer)]
         equal = find_entries([*acknowledged, *added(history, entries)], user_id=author.id, comment=new.comment)
         entry = equal[0] if equal else None
@@ -263,14 +263,14 @@ class TicketTools:
         )
 
     async def get_users(self, query: inputs.UsersInput) -> results.MasterPage:
-        """Return people; the role is filtered here, because the existing API ignores it."""
+        """Return users; the role is filtered here, because the existing API ignores it."""
         users = await self._list(USERS)
         if query.role is not None:
             wanted = query.role.strip().casefold()
             roles = {user.role for user in users if user.role}
             users = tuple(user for user in users if user.role and user.role.casefold() == wanted)
             if not users:
-                raise InvalidInputError.of([Problem("role", "nobody has this role", tuple(sorted(roles)[:50]))])
+                raise InvalidInputError.of([Problem("role", "no user has this role", tuple(sorted(roles)[:50]))])
         return results.master_page(USERS, users)
 
     async def get_category_details(self, query: inputs.CategoryDetailsInput) -> results.MasterPage:
@@ -288,13 +288,13 @@ class TicketTools:
     async def further_problems(
         self, tool: str, arguments: Mapping[str, Any], call: Call, wrong: Sequence[Problem]
     ) -> list[Problem]:
-        """Return what else is wrong in a call that is refused for its form, as far as that can be known.
+        """Return the further problems of a call whose form is invalid, as far as they can be determined.
 
         Args:
-            tool: its name.
-            arguments: as they came.
-            call: whose it is.
-            wrong: what is known to be wrong.
+            tool: name of the tool.
+            arguments: the arguments as received.
+            call: the call.
+            wrong: the problems already found.
         """
         fields = {problem.field.partition(".")[0] for problem in wrong}
         values = {name: one for name, one in arguments.items() if isinstance(one, str) and name not in fields}
@@ -321,14 +321,14 @@ class TicketTools:
         ticket: Ticket | None = None,
         emptied: Sequence[str] = (),
     ) -> tuple[Checked, MasterItem]:
-        """Return the values of a write with every reference resolved, and as whom it is made.
+        """Return the values of a write with every reference resolved, and its acting user.
 
         Raises:
-            InvalidInputError: everything that is wrong, at once.
+            InvalidInputError: it names all problems at once.
         """
         checked = await resolve(self._master, values, ticket=ticket)
         problems = [*checked.problems, *cut_problems(checked.values, ticket)]
-        problems += [Problem(name, "is given a value and is to be emptied") for name in emptied if name in values]
+        problems += [Problem(name, "is given a value and is also to be cleared") for name in emptied if name in values]
         author: MasterItem | None = None
         if all(problem.field != acting for problem in problems):
             try:
@@ -343,7 +343,7 @@ class TicketTools:
         return parse_many(source.item, await self._api.get(source.path))
 
     def _missing_date(self, ticket: Ticket, sent: Mapping[str, Any]) -> tuple[str, ...]:
-        """Offer the date that the existing API does not set when a ticket is completed."""
+        """Suggest setting the completion date, which the existing API does not set when a ticket is completed."""
         if sent.get("statusId") != self._completed or ticket.completion_date:
             return ()
         return (
@@ -357,5 +357,5 @@ class TicketTools:
 
 
 def _id_of(answer: object) -> str | None:
-    """Return the id in the answer to a write, if it has one."""
+    """Return the id in the response to a write, if it has one."""
     return str(answer["id"]) if isinstance(answer, dict) and answer.get("id") else None

@@ -1,4 +1,4 @@
-"""A conformance suite for HTTP+SSE (MCP 2024-11-05): a black-box client that tells what a server does and does not do.
+"""A conformance suite for HTTP+SSE (MCP 2024-11-05): a black-box client that reports what a server does or does not do.
 
-Knows nothing of any server. Start it with `python -m sse_conformance URL`; README.md says more.
+Independent of any server. Run it with `python -m sse_conformance URL`; see README.md.
 """

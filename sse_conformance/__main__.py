@@ -1,7 +1,7 @@
-"""The command `python -m sse_conformance URL`: what it found on stdout, what is wrong with the call on stderr.
+"""The command `python -m sse_conformance URL`: results on stdout, wrong arguments on stderr.
 
 Exit codes: 0 every MUST passed (with --promises every promise, too), 1 one failed, 2 the server could not be reached
-or the call was wrong.
+or the arguments were wrong.
 """
 
 import argparse
@@ -38,20 +38,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 class _CannotStartError(Exception):
-    """The call is wrong, or there is no server to look at; the text says what to do."""
+    """The arguments are wrong, or the server cannot be reached; the message says what to do."""
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m sse_conformance", description="Look at an MCP server over HTTP+SSE."
+        prog="python -m sse_conformance", description="Check the conformance of an MCP server over HTTP+SSE."
     )
     parser.add_argument("url", help="the SSE endpoint, for example http://127.0.0.1:8080/sse")
-    parser.add_argument("--header", action="append", default=[], help="a credential: 'x-api-key: …'; may be repeated")
-    parser.add_argument("--other-header", action="append", default=[], help="a credential of somebody else")
-    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="run these alone; * is understood")
-    parser.add_argument("--promises", action="store_true", help="let the promises count for the exit code")
-    parser.add_argument("--slow", action="store_true", help="run what takes about 20 s, too")
-    parser.add_argument("--timeout", type=float, default=10.0, metavar="S", help="seconds each thing may take (10)")
+    parser.add_argument("--header", action="append", default=[], help="your credential: 'x-api-key: …'; repeatable")
+    parser.add_argument("--other-header", action="append", default=[], help="a credential of another user; repeatable")
+    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="only these; accepts *, repeatable")
+    parser.add_argument("--promises", action="store_true", help="count promises for the exit code")
+    parser.add_argument("--slow", action="store_true", help="also run what takes about 20 s")
+    parser.add_argument("--timeout", type=float, default=10.0, metavar="S", help="seconds each step may take (10)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return parser
 
@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
 def _headers(given: Sequence[str]) -> Mapping[str, str]:
     pairs = [text.partition(":") for text in given]
     if not all(colon and name.strip() for name, colon, _ in pairs):
-        raise _CannotStartError("A header is written 'name: value'.")
+        raise _CannotStartError("A header must be written 'name: value'.")
     return {name.strip().lower(): value.strip() for name, _, value in pairs}
 
 
@@ -67,7 +67,7 @@ def _chosen(patterns: Sequence[str]) -> list[Scenario]:
     chosen = [one for one in SCENARIOS if not patterns or any(fnmatchcase(one.name, name) for name in patterns)]
     if not chosen:
         names = "\n  ".join(one.name for one in SCENARIOS)
-        raise _CannotStartError(f"No scenario has that name. There are:\n  {names}")
+        raise _CannotStartError(f"No scenario has that name. The names are:\n  {names}")
     return chosen
 
 
@@ -77,7 +77,7 @@ async def _run(target: Target, chosen: Sequence[Scenario], *, slow: bool) -> lis
 
 
 async def _reach(target: Target) -> None:
-    """Pass when an SSE endpoint answers there at all. Raises: _CannotStartError."""
+    """Return if the server has an SSE endpoint at the URL. Raises: _CannotStartError."""
     try:
         async with Client(target) as client:
             status = (await client.get()).status
@@ -86,9 +86,9 @@ async def _reach(target: Target) -> None:
     except NotConformingError as reason:
         raise _CannotStartError(f"The server cannot be reached. {reason}") from None
     if status in {401, 403}:
-        raise _CannotStartError(f"The server refuses this client ({status}). Add --header 'x-api-key: …' or the like.")
+        raise _CannotStartError(f"The server refuses this client ({status}). Add --header 'x-api-key: …' or similar.")
     if status == 404:
-        raise _CannotStartError("There is nothing at that URL (404). Give the one of the SSE endpoint.")
+        raise _CannotStartError("There is nothing at that URL (404). Give the URL of the SSE endpoint.")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""A small raw client for HTTP+SSE: it sends what a scenario says, right or wrong, and keeps everything that came back.
+"""A small raw client for HTTP+SSE: it sends what a scenario specifies, valid or not, and keeps everything it receives.
 
-It never initializes, answers or reconnects by itself. Everything that waits has a timeout, and credentials go to the
-origin of the given URL alone.
+It never initializes, responds or reconnects by itself. Every wait has a timeout, and credentials are sent only to the
+origin of the given URL.
 """
 
 import asyncio
@@ -22,24 +22,24 @@ T = TypeVar("T")
 
 
 class NotConformingError(Exception):
-    """The server did not do what was expected; the text says what it did."""
+    """The server did not behave as expected; the message says what it did."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The server to look at, and how to be somebody there."""
+    """The server under test, and the credentials for it."""
 
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
     other_headers: Mapping[str, str] | None = None
-    """Credentials of somebody else, if there are any."""
+    """Another user's credentials, if given."""
     timeout_s: float = 10.0
-    """How long each single thing may take."""
+    """How long each step may take."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An HTTP answer. Only a refusal's body is read: that of a stream would never end."""
+    """An HTTP response. The body is read only of a refusal: that of a stream would never end."""
 
     status: int
     headers: httpx2.Headers
@@ -48,14 +48,14 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A JSON-RPC message of the server, and the event that brought it."""
+    """A JSON-RPC message of the server, and the event that carried it."""
 
     value: dict[str, Any]
     event: Event
 
 
 class Stream:
-    """One GET, and what came down it. `messages` takes those of JSON batches one by one."""
+    """One GET and what it received. `messages` has those of JSON batches one by one."""
 
     def __init__(self, response: httpx2.Response, timeout_s: float) -> None:
         self.status = response.status_code
@@ -64,7 +64,7 @@ class Stream:
         self.messages: list[Message] = []
         self.ended = False
         self.may_read = asyncio.Event()
-        """Cleared, nothing is read any more: a reader that stopped."""
+        """Cleared: nothing is read any more, as by a client that has stopped reading."""
         self.may_read.set()
         self._response = response
         self._timeout_s = timeout_s
@@ -72,7 +72,7 @@ class Stream:
         self._problem = ""
 
     async def read(self) -> None:
-        """Take in what comes until the stream ends."""
+        """Read until the stream ends."""
         try:
             async for chunk in self._response.aiter_bytes():
                 await self.may_read.wait()
@@ -82,7 +82,7 @@ class Stream:
                     self._take(event)
                 await self._tell()
         except httpx2.TransportError:
-            pass  # cut off, which is an end as well
+            pass  # the connection was cut, which also ends the stream
         finally:
             self.ended = True
             await self._tell()
@@ -93,20 +93,20 @@ class Stream:
         try:
             value = json.loads(event.data)
         except ValueError:
-            self._problem = "A message event held something that is not JSON."
+            self._problem = "A message event contained something that is not JSON."
             return
         for one in value if isinstance(value, list) else [value]:
             if isinstance(one, dict):
                 self.messages.append(Message(one, event))
             else:
-                self._problem = "A message event held JSON that is not an object."
+                self._problem = "A message event contained JSON that is not an object."
 
     async def _tell(self) -> None:
         async with self._news:
             self._news.notify_all()
 
     async def until(self, done: Callable[[], T], what: str, *, within_s: float | None = None) -> T:
-        """Wait until `done()` is true and return it. Raises: NotConformingError, naming `what` did not happen."""
+        """Wait until `done()` is true and return it. Raises: NotConformingError, saying that `what` did not happen."""
         try:
             async with asyncio.timeout(within_s or self._timeout_s), self._news:
                 await self._news.wait_for(lambda: done() or self._problem or self.ended)
@@ -120,7 +120,7 @@ class Stream:
         return found
 
     def named(self, name: str) -> list[Event]:
-        """Return the events of that name."""
+        """Return the events with that name."""
         return [event for event in self.parser.events if event.name == name]
 
     async def endpoint(self) -> str:
@@ -136,7 +136,7 @@ _tls: Final = cache(httpx2.create_ssl_context)  # reading the certificates takes
 
 
 class Client:
-    """Sends single HTTP requests and opens streams and sessions; leaving it closes all of them."""
+    """Sends single HTTP requests and opens streams and sessions; exiting it closes all of them."""
 
     def __init__(self, target: Target) -> None:
         self.target = target
@@ -155,7 +155,7 @@ class Client:
         await self._stack.aclose()
 
     def at_the_end(self, close: Callable[[], Awaitable[None]]) -> None:
-        """Have `close` called when this client is left."""
+        """Call `close` when this client is closed."""
         self._stack.push_async_callback(close)
 
     async def exchange(
@@ -167,7 +167,7 @@ class Client:
         headers: Mapping[str, str] | None = None,
         credentials: Mapping[str, str] | None = None,
     ) -> Reply:
-        """Send one request and return the answer; `credentials` stand instead of the target's own headers."""
+        """Send one request and return the response; `credentials` replace the target's own headers."""
         sent = {**(self.target.headers if credentials is None else credentials), **(headers or {})}
         try:
             async with (
@@ -183,14 +183,14 @@ class Client:
             raise NotConformingError(f"A {method} was not answered within {self.target.timeout_s:g} s.") from None
 
     async def get(self, *, headers: Mapping[str, str] | None = None) -> Reply:
-        """Send a GET to the SSE endpoint and let go of it as soon as its status is known."""
+        """Send a GET to the SSE endpoint and close it as soon as its status is known."""
         return await self.exchange("GET", self.target.url, headers={"accept": "text/event-stream", **(headers or {})})
 
     @asynccontextmanager
     async def stream(
         self, headers: Mapping[str, str] | None = None, *, credentials: Mapping[str, str] | None = None
     ) -> AsyncGenerator[Stream]:
-        """Open a stream and read it in the background while inside. Raises: NotConformingError unless it is 200."""
+        """Open a stream and read it in the background. Raises: NotConformingError unless the status is 200."""
         sent = {**(self.target.headers if credentials is None else credentials), **(headers or {})}
         request = self._http.build_request("GET", self.target.url, headers={"accept": "text/event-stream", **sent})
         try:
@@ -212,12 +212,12 @@ class Client:
             await response.aclose()
 
     def address(self, endpoint: str) -> str:
-        """Return the URL that an `endpoint` event names. Raises: NotConformingError when it is of another origin."""
+        """Return the URL in an `endpoint` event. Raises: NotConformingError if it has another origin."""
         ours = httpx2.URL(self.target.url)
         try:
             url = ours.join(endpoint)
         except httpx2.InvalidURL:
-            raise NotConformingError("The endpoint event holds no URI.") from None
+            raise NotConformingError("The endpoint event has no URI.") from None
         if (url.scheme, url.host, url.port) != (ours.scheme, ours.host, ours.port):
-            raise NotConformingError("The endpoint is of another origin: clients refuse it, and so does this suite.")
+            raise NotConformingError("The endpoint has another origin: clients refuse it, and so does this suite.")
         return str(url)

@@ -12,17 +12,17 @@ _LINE_END: Final = re.compile(rb"\r\n|\n|\r")
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event that a browser would dispatch."""
+    """One event as a browser would dispatch it."""
 
     name: str
     data: str
     id: str
-    """The last id the stream gave, empty before the first."""
+    """The last id seen on the stream, empty before the first."""
 
 
 @dataclass(slots=True)
 class Parser:
-    """Takes in bytes as they come. Everything seen so far stands in the public fields, oldest first."""
+    """Parses bytes as they arrive. The public fields hold everything seen so far, oldest first."""
 
     events: list[Event] = field(default_factory=list)
     retries_ms: list[int] = field(default_factory=list)
@@ -33,9 +33,9 @@ class Parser:
     _id: str = ""
 
     def feed(self, chunk: bytes) -> None:
-        """Take in what came next; it may end anywhere."""
+        """Parse the next bytes; they may end anywhere."""
         text = self._rest + chunk
-        held = text[-1:] if text.endswith(b"\r") else b""  # perhaps the first half of CR LF
+        held = text[-1:] if text.endswith(b"\r") else b""  # it may be the first half of CR LF
         *lines, rest = _LINE_END.split(text.removesuffix(held) if held else text)
         self._rest = rest + held
         for line in lines:

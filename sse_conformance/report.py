@@ -1,4 +1,4 @@
-"""What came of a run, for people (a table), for programs (JSON) and for scripts (an exit code). Pure."""
+"""The results of a run, for people (a table), for programs (JSON) and for scripts (an exit code). Pure."""
 
 import json
 from collections import Counter
@@ -14,14 +14,14 @@ _MARKS: Final = {Result.PASSED: "passed", Result.FAILED: "FAILED", Result.NOT_AP
 
 
 def exit_code(outcomes: Iterable[Outcome], *, promises: bool) -> int:
-    """Return FAILED when a MUST failed or, if `promises` count, a promise; else PASSED. A SHOULD never counts."""
+    """Return FAILED if a MUST failed or, with `promises`, a promise; else PASSED. A SHOULD never counts."""
     counted = {Level.MUST, Level.PROMISE} if promises else {Level.MUST}
     failed = any(one.result is Result.FAILED and one.scenario.level in counted for one in outcomes)
     return FAILED if failed else PASSED
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
-    """Return one line for each outcome, and below them how many of each level passed."""
+    """Return one line per outcome, followed by the totals of each level."""
     rows = [
         (one.scenario.name, str(one.scenario.level), one.scenario.source, _MARKS[one.result], one.why)
         for one in outcomes

@@ -1,4 +1,4 @@
-"""A session as a client has it: a message endpoint, a stream, and the handshake. Built on the raw client."""
+"""A session as a client has it: message endpoint, stream and handshake. Built on the raw client."""
 
 import itertools
 import json
@@ -14,7 +14,7 @@ Id = int | str
 
 
 class Session:
-    """One conversation: a message endpoint, and the stream that is open now, if one is."""
+    """One session: a message endpoint, and the open stream, if any."""
 
     def __init__(self, client: Client, credentials: Mapping[str, str]) -> None:
         self.url = ""
@@ -25,17 +25,17 @@ class Session:
         self._open = AsyncExitStack()
 
     async def open(self, headers: Mapping[str, str] | None = None) -> None:
-        """Open a stream, wait for its `endpoint`, and take both for this session."""
+        """Open a stream, wait for its `endpoint`, and use both for this session."""
         await self.connect(headers)
         self.url = self._client.address(await self.stream.endpoint())
 
     async def connect(self, headers: Mapping[str, str] | None = None) -> None:
-        """Open a stream for this session; what it was told before, its message endpoint included, stays."""
+        """Open a stream for this session; its state, including the message endpoint, is kept."""
         stream = self._client.stream(headers, credentials=self._credentials)
         self.stream = await self._open.enter_async_context(stream)
 
     async def close(self) -> None:
-        """Close every stream, as a client whose connection is lost."""
+        """Close every stream, like a client that lost its connection."""
         await self._open.aclose()
         self._open = AsyncExitStack()
 
@@ -47,7 +47,7 @@ class Session:
         url: str | None = None,
         credentials: Mapping[str, str] | None = None,
     ) -> Reply:
-        """Send a body as it is, as JSON unless `headers` say otherwise; to another `url`, or as somebody else."""
+        """Send a body unchanged, as JSON unless `headers` say otherwise; to another `url`, or as another user."""
         return await self._client.exchange(
             "POST",
             self.url if url is None else url,
@@ -61,28 +61,28 @@ class Session:
         return await self.post_bytes(json.dumps(message).encode(), headers, **where)
 
     async def send(self, message: object) -> None:
-        """Send a message that has to be accepted. Raises: NotConformingError."""
+        """Send a message that must be accepted. Raises: NotConformingError."""
         reply = await self.post(message)
         if not 200 <= reply.status < 300:
-            raise NotConformingError(f"A POST of a proper message was answered {reply.status}.")
+            raise NotConformingError(f"A POST of a valid message was answered {reply.status}.")
 
     async def notify(self, method: str, params: Mapping[str, Any] | None = None) -> None:
         """Send a notification."""
         await self.send({"jsonrpc": "2.0", "method": method, **({} if params is None else {"params": params})})
 
     def next_request(self, method: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Return a request with an id that this session has not used; it is not sent."""
+        """Return a request with an id that this session has not used, without sending it."""
         given = {} if params is None else {"params": dict(params)}
         return {"jsonrpc": "2.0", "id": next(self._ids), "method": method, **given}
 
     async def request(self, method: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Send a request and return its answer, result or error."""
+        """Send a request and return its response, result or error."""
         message = self.next_request(method, params)
         await self.send(message)
         return await self.answer(message["id"], method)
 
     def answers(self, request_id: Id) -> list[Message]:
-        """Return what the open stream brought in answer to `request_id`, whose type counts."""
+        """Return the responses to `request_id` on the open stream; the type of the id matters."""
         return [
             one
             for one in self.stream.messages
@@ -90,12 +90,12 @@ class Session:
         ]
 
     async def answer(self, request_id: Id, what: str) -> dict[str, Any]:
-        """Wait for an answer to `request_id` on the open stream."""
-        found = await self.stream.until(lambda: self.answers(request_id), f"the answer to {what}")
+        """Wait for a response to `request_id` on the open stream."""
+        found = await self.stream.until(lambda: self.answers(request_id), f"the response to {what}")
         return found[0].value
 
     async def result(self, method: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Send a request and return its result. Raises: NotConformingError when there is none."""
+        """Send a request and return its result. Raises: NotConformingError if it has no result."""
         result = (await self.request(method, params)).get("result")
         if not isinstance(result, dict):
             raise NotConformingError(f"{method} was answered without a result.")
@@ -112,18 +112,18 @@ class Session:
         return result
 
     async def settle(self) -> None:
-        """Wait for the answers to some pings, one after the other: what was written before them has arrived."""
+        """Wait for the responses to some pings, one by one: everything written before them has arrived."""
         for _ in range(PINGS_TO_SETTLE):
             await self.request("ping")
 
 
 def same_id(one: object, other: object) -> bool:
-    """Whether two JSON-RPC ids are the same, type included."""
+    """Return whether two JSON-RPC ids are equal, including their type."""
     return type(one) is type(other) and one == other
 
 
 def initialize_params(revision: str) -> dict[str, Any]:
-    """Return the parameters of `initialize`, with the client capabilities that tempt a server to ask back."""
+    """Return the parameters of `initialize`, with client capabilities that invite a server to send requests."""
     return {
         "protocolVersion": revision,
         "capabilities": {"roots": {"listChanged": True}, "sampling": {}},

@@ -1,4 +1,4 @@
-"""What a scenario is, how it says what it saw, and how scenarios are run one after the other."""
+"""What a scenario is, how it reports its findings, and how scenarios are run in sequence."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
@@ -12,10 +12,10 @@ from sse_conformance.client import Client, NotConformingError, Target
 
 
 class Level(StrEnum):
-    """How much a scenario weighs."""
+    """The weight of a scenario."""
 
     MUST = "MUST"
-    """The text of 2024-11-05 demands it, or states it as a fact without which the wire does not work."""
+    """The text of 2024-11-05 requires it, or states it as a fact without which the wire does not work."""
     SHOULD = "SHOULD"
     """The text of 2024-11-05 recommends it."""
     PROMISE = "promise"
@@ -23,7 +23,7 @@ class Level(StrEnum):
 
 
 class Result(StrEnum):
-    """What came of a scenario."""
+    """The result of a scenario."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -31,7 +31,7 @@ class Result(StrEnum):
 
 
 class NotApplicableError(Exception):
-    """This server, or this way of calling the suite, gives the scenario nothing to look at; the text says why."""
+    """The server or the options give the scenario nothing to check; the message says why."""
 
 
 Check = Callable[[Client], Awaitable[None]]
@@ -39,7 +39,7 @@ Check = Callable[[Client], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One thing a server does or does not do."""
+    """One behaviour that a server has or does not have."""
 
     name: str
     level: Level
@@ -47,12 +47,12 @@ class Scenario:
     check: Check
     """Raises NotConformingError or NotApplicableError."""
     slow: bool = False
-    """Takes about 20 s, so it runs only when asked for."""
+    """Takes about 20 s, so it runs only with `--slow`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one scenario, and why."""
+    """The result of one scenario, and the reason."""
 
     scenario: Scenario
     result: Result
@@ -60,7 +60,7 @@ class Outcome:
 
 
 def scenario(level: Level, source: str, *, slow: bool = False) -> Callable[[Check], Scenario]:
-    """Make a scenario of a function; its name is the function's, with hyphens."""
+    """Make a scenario from a function; its name is that of the function, with hyphens."""
 
     def make(check: Check) -> Scenario:
         return Scenario(check.__name__.replace("_", "-"), level, source, check, slow)
@@ -69,12 +69,12 @@ def scenario(level: Level, source: str, *, slow: bool = False) -> Callable[[Chec
 
 
 def collect(module: Mapping[str, Any]) -> tuple[Scenario, ...]:
-    """Return the scenarios of a module's namespace, in their order."""
+    """Return the scenarios in a module's namespace, in their order."""
     return tuple(value for value in module.values() if isinstance(value, Scenario))
 
 
 async def outcomes(target: Target, scenarios: Iterable[Scenario], *, slow: bool) -> AsyncIterator[Outcome]:
-    """Run scenarios one after the other, each with connections of its own, and yield what came of each."""
+    """Run scenarios in sequence, each with its own connections, and yield their outcomes."""
     for one in scenarios:
         if one.slow and not slow:
             yield Outcome(one, Result.NOT_APPLICABLE, "It takes about 20 s: add --slow.")
@@ -93,5 +93,5 @@ async def _outcome(target: Target, one: Scenario) -> Outcome:
     except httpx2.HTTPError as error:
         return Outcome(one, Result.FAILED, f"The connection failed ({type(error).__name__}).")
     except TimeoutError:
-        return Outcome(one, Result.FAILED, "It took too long altogether.")
+        return Outcome(one, Result.FAILED, "It took too long in total.")
     return Outcome(one, Result.PASSED)

@@ -28,8 +28,7 @@ LAYER_4: Final = (
 )
 LAYER_1: Final = (
     *("shared.audit", "shared.bounds", "shared.concurrency", "shared.errors", "shared.failed_attempts"),
-    *("shared.http.address", "shared.identity", "shared.labels", "shared.lru", "shared.periodic"),
-    "shared.prompts",
+    *("shared.http.address", "shared.identity", "shared.lru", "shared.periodic", "shared.prompts"),
     *("shared.telemetry", "shared.throttled_audit"),
     "shared.writes.recent_writes",  # the tools claim them, and the transport shares them between instances
 )

@@ -1,7 +1,8 @@
-"""The ticket API as a service of its own, and what its operator does: `python -m ticket_api [serve|migrate|tenant]`.
+"""Run the ticket API as a service of its own, and administer it: `python -m ticket_api [serve|migrate|tenant]`.
 
-`migrate` makes the tables of a PostgreSQL database, as their owner; a plain role serves. `tenant` adds organisations
-and their keys. Serving ends with 0 after SIGTERM or Ctrl-C; what cannot be done ends with 2 and one sentence.
+`migrate` creates or upgrades the tables of a PostgreSQL database, run as their owner; a plain role serves. `tenant`
+manages tenants (organisations) and their API keys. Exit codes: 0 after SIGTERM or Ctrl-C, or when a command succeeded;
+2 when a command failed, with one sentence why.
 """
 
 import argparse
@@ -26,7 +27,7 @@ REFUSALS: Final = (
     *(SettingsError, CannotListenError, DatabaseNotReadyError, DatabaseBusyError, commands.CommandError, ValueError),
 )
 FINISH_S: Final = 6
-"""Seconds for requests in flight after a signal."""
+"""How long requests in flight may take after a signal, in seconds."""
 
 
 def serve(settings: TicketApiSettings) -> None:
@@ -42,7 +43,7 @@ def serve(settings: TicketApiSettings) -> None:
 
 
 async def make_tables(settings: Settings, grant_to: str | None) -> None:
-    """Bring the tables up to date, make the tenant `default`, and let the role `grant_to` serve.
+    """Create or upgrade the tables, create the tenant `default`, and grant the role `grant_to` what serving needs.
 
     Raises: CommandError, DatabaseNotReadyError.
     """
@@ -65,7 +66,7 @@ async def opened(settings: Settings) -> AsyncIterator[Transactions]:
 
 
 async def tenant(settings: Settings, options: argparse.Namespace) -> None:
-    """Do what the command line says about tenants. Raises: CommandError, DatabaseNotReadyError, DatabaseBusyError."""
+    """Run a `tenant` command. Raises: CommandError, DatabaseNotReadyError, DatabaseBusyError."""
     async with opened(settings) as transactions:
         if options.action == "list":
             await show_tenants(transactions)
@@ -77,61 +78,61 @@ async def tenant(settings: Settings, options: argparse.Namespace) -> None:
         else:
             whose = await commands.owner_of_key(transactions, options.key_id)
             if not options.yes and not confirmed(f"Revoke the key {options.key_id} of the tenant {whose}?"):
-                raise commands.CommandError("Nothing was changed: answer y, or add --yes where nobody can be asked.")
+                raise commands.CommandError("Nothing was changed: answer y, or pass --yes to run without a prompt.")
             await commands.revoke_key(transactions, whose, options.key_id, now=utc_now())
-            tell(f"The key {options.key_id} of {whose} is revoked; within 30 s nobody takes it any more.")
+            tell(f"The key {options.key_id} of {whose} is revoked. Every server refuses it within 30 s.")
 
 
 async def show_tenants(transactions: Transactions) -> None:
-    """Print every tenant, and below it its keys."""
+    """Print every tenant, followed by its keys."""
     for one, keys in await commands.list_tenants(transactions):
-        print(f"{one['id']}  {one['name']}  made {show_moment(one['created_at'])}")  # noqa: T201
+        print(f"{one['id']}  {one['name']}  created {show_moment(one['created_at'])}")  # noqa: T201
         for key in keys:
             end = f"revoked {show_moment(key['revoked_at'])}" if key["revoked_at"] else "valid"
-            print(f"  key {key['id']}  made {show_moment(key['created_at'])}  {end}")  # noqa: T201
+            print(f"  key {key['id']}  created {show_moment(key['created_at'])}  {end}")  # noqa: T201
 
 
 def show_key(made: commands.NewKey) -> None:
-    """Print the key, alone on stdout; what is said about it goes to stderr."""
-    tell(f"The key {made.id} was made. Keep it now, it is not shown again:")
-    print(made.key)  # noqa: T201 - the one place where it leaves
+    """Print the key to stdout, alone; the explanation goes to stderr."""
+    tell(f"Key {made.id} was created. Save it now, it is not shown again:")
+    print(made.key)  # noqa: T201 - the only place where a key is output
 
 
 def confirmed(question: str) -> bool:
-    """Ask the operator; where there is nobody, the answer is no."""
+    """Ask the operator for confirmation; without a terminal, return False."""
     return sys.stdin.isatty() and input(f"{question} [y/N] ").strip().lower() == "y"
 
 
 def tell(sentence: str) -> None:
-    """Say something to the operator."""
+    """Print a message for the operator."""
     print(sentence, file=sys.stderr)  # noqa: T201 - a program on the command line
 
 
 def command_line() -> argparse.ArgumentParser:
-    """Return what the command line understands."""
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(prog="python -m ticket_api", description=__doc__)
     parts = parser.add_subparsers(dest="command")
     parser.set_defaults(command="serve")
     parts.add_parser("serve", help="serve until a signal (the default)")
-    tables = parts.add_parser("migrate", help="make or update the tables, as their owner, and the tenant `default`")
-    tables.add_argument("--grant-to", metavar="ROLE", help="PostgreSQL: the plain role that will serve")
-    actions = parts.add_parser("tenant", help="organisations and their keys").add_subparsers(
+    tables = parts.add_parser("migrate", help="create or upgrade the tables, as their owner; create tenant `default`")
+    tables.add_argument("--grant-to", metavar="ROLE", help="PostgreSQL: plain role that serves; grant it what it needs")
+    actions = parts.add_parser("tenant", help="manage tenants (organisations) and their API keys").add_subparsers(
         dest="action", required=True
     )
-    add = actions.add_parser("add", help="make a tenant, and print its key")
+    add = actions.add_parser("add", help="add a tenant and print its first key")
     add.add_argument("id", metavar="ID")
-    add.add_argument("--name", help="what people call it (default: the id)")
+    add.add_argument("--name", help="display name (default: the id)")
     add.add_argument("--sample", choices=("en", "ja", "none"), default="none", help="sample data (default: none)")
-    actions.add_parser("list", help="show all tenants, and the ids of their keys")
-    actions.add_parser("new-key", help="print one more key; the others go on").add_argument("id", metavar="ID")
-    revoke = actions.add_parser("revoke-key", help="take a key back")
+    actions.add_parser("list", help="list all tenants and the ids of their keys")
+    actions.add_parser("new-key", help="print another key; the others stay valid").add_argument("id", metavar="ID")
+    revoke = actions.add_parser("revoke-key", help="revoke a key")
     revoke.add_argument("key_id", metavar="KEY_ID")
-    revoke.add_argument("--yes", action="store_true", help="do not ask")
+    revoke.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     return parser
 
 
 def main() -> int:
-    """Run as the command line and the environment say, and return the exit code."""
+    """Run the command that the command line and the environment specify; return the exit code."""
     options = command_line().parse_args()
     try:
         settings = load(TicketApiSettings if options.command == "serve" else Settings)

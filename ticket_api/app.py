@@ -1,4 +1,4 @@
-"""Puts the API together: settings in, a FastAPI app out, everything opened and closed by its lifespan."""
+"""Builds the API: settings in, a FastAPI app out; its lifespan opens and closes everything."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
@@ -37,25 +37,25 @@ def create_app(
 ) -> FastAPI:
     """Return the API over `database_url` (SQLite file or PostgreSQL); nothing is opened before its lifespan runs.
 
-    The tenant of a request is the one that its `x-api-key` stands for, and nothing else has a say in it:
+    The tenant of a request is determined by its `x-api-key` and by nothing else:
 
-    - `api_key` is the key of the tenant `default`; the keys in the database stand for theirs. Addresses that present
-      wrong keys are throttled; `trusted_proxies` is how many proxies of our own add to `X-Forwarded-For`.
-    - `tenant_of` is for a program that runs this one inside itself: it says which tenant a key stands for, and None for
-      a key that is none. The keys in the database count for nothing then.
-    - Without either no key is asked for, and everybody is the tenant `default`: in process, and on loopback.
+    - `api_key` is the key of the tenant `default`; keys in the database belong to theirs. Addresses that present wrong
+      keys are throttled; `trusted_proxies` is how many reverse proxies of this deployment add to `X-Forwarded-For`.
+    - `tenant_of` is for a program that embeds this app: it returns the tenant of a key, or None for an unknown key.
+      Keys in the database are then ignored.
+    - Without either, no key is required and every request belongs to the tenant `default`: in process and on loopback.
 
-    `sample_data` is what a tenant is filled with when it is made, dated relative to `clock()`, which must be aware. The
-    tenant `default` is made at the start (PostgreSQL: by `python -m ticket_api migrate`), those that `tenant_of` names
-    at their first request, once, however many processes there are.
+    `sample_data` fills each new tenant, dated relative to `clock()`, which must be timezone-aware. The tenant `default`
+    is created at startup (PostgreSQL: by `python -m ticket_api migrate`), a tenant named by `tenant_of` at its first
+    request; each is created once, however many processes there are.
 
     Raises:
-        ValueError: the URL is not one of SQLite or PostgreSQL, or there are both `api_key` and `tenant_of`.
-        DatabaseNotReadyError: (when the lifespan starts) the database is not ready and cannot be made so, or its role
-            is one that PostgreSQL would show every tenant's rows.
+        ValueError: the URL does not name an SQLite or PostgreSQL database, or both `api_key` and `tenant_of` are given.
+        DatabaseNotReadyError: (when the lifespan starts) the database is not ready and cannot be prepared, or
+            PostgreSQL would show its role every tenant's rows.
     """
     if api_key is not None and tenant_of is not None:
-        raise ValueError("Either there is a key, or tenant_of knows the keys.")
+        raise ValueError("Give either api_key or tenant_of, not both.")
     url = resolve_url(database_url)
     fill = filler(sample_data, clock)
     attempts = None if api_key is None else FailedAttempts(_is_wrong_key, trail=LoggedTrail())
@@ -98,7 +98,7 @@ def create_app(
     app.add_middleware(Departures)
     app.add_middleware(Guard, tenant_of=whose, attempts=attempts, trusted_proxies=trusted_proxies)
     describe: Callable[[], dict[str, Any]] = partial(openapi.document, app, needs_key=whose is not None)
-    app.openapi = describe  # type: ignore[method-assign]  # FastAPI's documented way of changing the document
+    app.openapi = describe  # type: ignore[method-assign]  # FastAPI's documented way to change the document
     return app
 
 

@@ -1,6 +1,6 @@
-"""What an operator does with tenants and their keys: one function for each command, over an open database.
+"""The operations on tenants and their keys: one function per command, over an open database.
 
-On PostgreSQL they run as the owner of the tables or as the role that serves, whose rights are enough.
+On PostgreSQL they run as the owner of the tables or as the serving role; the rights of either are enough.
 """
 
 import secrets
@@ -21,42 +21,42 @@ LONGEST_NAME: Final = 200
 
 
 class CommandError(Exception):
-    """It cannot be done; the text says why, and what could be."""
+    """The command cannot be carried out; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key that was just made: nothing but this object knows it."""
+    """A key that was just created; only this object holds it."""
 
     id: str
     key: str
 
     def __repr__(self) -> str:
-        """Show no key."""
+        """Leave out the key."""
         return f"NewKey(id={self.id!r})"
 
 
 async def add_tenant(
     transactions: Transactions, tenant: str, *, name: str | None, fill: Fill | None, now: datetime
 ) -> NewKey:
-    """Make a tenant with what `fill` writes, and its first key. Raises: CommandError, ValueError."""
+    """Create a tenant, fill it by `fill`, and create its first key. Raises: CommandError, ValueError."""
     if name is not None and not 1 <= len(name) <= LONGEST_NAME:
-        raise CommandError(f"The name of a tenant has 1 to {LONGEST_NAME} characters.")
+        raise CommandError(f"The name of a tenant must have 1 to {LONGEST_NAME} characters.")
 
     def add(connection: Connection) -> NewKey:
         if not make_tenant(connection, tenant, fill=fill, now=now, name=name):
-            raise CommandError(f"There is a tenant {tenant!r} already. `tenant new-key {tenant}` makes one more key.")
+            raise CommandError(f"The tenant {tenant!r} already exists. `tenant new-key {tenant}` creates another key.")
         return _add_key(TenantConnection.open(connection, tenant), now)
 
     return await transactions.write(add)
 
 
 async def add_key(transactions: Transactions, tenant: str, *, now: datetime) -> NewKey:
-    """Make one more key of a tenant; the others go on. Raises: CommandError."""
+    """Create an additional key for a tenant; its other keys stay valid. Raises: CommandError."""
 
     def add(connection: Connection) -> NewKey:
         if not tenants.exists(connection, tenant):
-            raise CommandError(f"There is no tenant {tenant!r}. `tenant list` shows all, `tenant add` makes one.")
+            raise CommandError(f"There is no tenant {tenant!r}. `tenant list` shows all, `tenant add` creates one.")
         return _add_key(TenantConnection.open(connection, tenant), now)
 
     return await transactions.write(add)
@@ -79,7 +79,7 @@ async def list_tenants(transactions: Transactions) -> list[tuple[RowMapping, Seq
 
 
 async def owner_of_key(transactions: Transactions, key_id: str) -> str:
-    """Return the tenant that has the key with this id. Raises: CommandError."""
+    """Return the tenant that owns the key with this id. Raises: CommandError."""
     for tenant, keys in await list_tenants(transactions):
         if key_id in {key["id"] for key in keys}:
             return str(tenant["id"])

@@ -1,24 +1,24 @@
-"""Refusals, and the one shape in which they and all other failures leave: `{"error", "field"?, "allowed"?}`.
+"""Refusals, and the one shape of every failure response: `{"error", "field"?, "allowed"?}`.
 
     ApiError
-    ├── BadInputError      400  names the field and, where there is a list, the allowed values
+    ├── BadInputError      400  names the field and, if there is a list of them, the allowed values
     ├── NotFoundError      404
-    └── ConflictError      409  an idempotency key was used for something else
+    └── ConflictError      409  an idempotency key was already used for another request
 
-`shared.storage.database.DatabaseBusyError` leaves as a 503 in the same shape.
+`shared.storage.database.DatabaseBusyError` becomes a 503 in the same shape.
 
-Texts are safe to show to anybody: no SQL, no address, no stack trace.
+Messages are safe to show to any client: no SQL, no address, no stack trace.
 """
 
 from collections.abc import Sequence
 from typing import ClassVar, Final
 
 MOST_ALLOWED: Final = 50
-"""How many allowed values an answer lists; a longer list helps nobody."""
+"""How many allowed values a response lists; a longer list is of no use."""
 
 
 class ApiError(Exception):
-    """Root of every refusal; `str(error)` is the sentence that the caller reads."""
+    """Root of every refusal; `str(error)` is the message for the client."""
 
     status: ClassVar[int]
 
@@ -28,7 +28,7 @@ class ApiError(Exception):
         self.allowed = allowed
 
     def body(self) -> dict[str, object]:
-        """Return the JSON object to answer with."""
+        """Return the JSON object of the response."""
         body: dict[str, object] = {"error": str(self)}
         if self.field is not None:
             body["field"] = self.field
@@ -38,18 +38,18 @@ class ApiError(Exception):
 
 
 class BadInputError(ApiError):
-    """What was sent is wrong; nothing was changed."""
+    """The input is invalid; nothing was changed."""
 
     status = 400
 
 
 class NotFoundError(ApiError):
-    """The thing that was named does not exist."""
+    """The named object does not exist."""
 
     status = 404
 
 
 class ConflictError(ApiError):
-    """The same idempotency key came with another request; nothing was changed."""
+    """The idempotency key was already used for a different request; nothing was changed."""
 
     status = 409

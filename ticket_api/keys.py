@@ -1,7 +1,7 @@
-"""API keys: how they look, and which tenant one stands for. Only digests are kept, in the database and in memory.
+"""API keys: their format, and the tenant each belongs to. Only digests are stored, in the database and in memory.
 
-A key has 256 random bits, so a plain SHA-256 of it can neither be searched for nor guessed, and comparing digests
-tells nothing about the key.
+A key has 256 random bits, so its plain SHA-256 can neither be reversed nor guessed, and comparing digests reveals
+nothing about the key.
 """
 
 import hashlib
@@ -18,30 +18,30 @@ from ticket_api.store import tenants
 from ticket_api.tenancy import DEFAULT
 
 CACHED_S: Final = 30.0
-"""How long a revoked key may go on at most."""
+"""How long a revoked key may still be accepted, in seconds."""
 MOST_CACHED: Final = 1000
 _FORM: Final = re.compile(r"tapi_[A-Za-z0-9_-]{43}")
 
 TenantOf = Callable[[str], Awaitable[str | None]]
-"""Says which tenant a key stands for, and None for no key of ours. May raise DatabaseBusyError."""
+"""Returns the tenant of a key, or None for an unknown key. May raise DatabaseBusyError."""
 
 
 def new_key() -> str:
-    """Return a new key of a tenant."""
+    """Return a new random key for a tenant."""
     return f"tapi_{secrets.token_urlsafe(32)}"
 
 
 def digest_of(key: str) -> str:
-    """Return what is kept of a key."""
+    """Return the digest to store for a key."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
 class KeyRing:
-    """Knows the service's own key, which stands for the tenant `default`, and looks the others up.
+    """Knows the service's own key, which belongs to the tenant `default`, and looks up the others.
 
     Args:
         own: the service's own key.
-        transactions: gives those of the database that the lifespan has opened.
+        transactions: returns the transactions of the database opened by the lifespan.
     """
 
     def __init__(self, own: str, transactions: Callable[[], Transactions]) -> None:
@@ -50,15 +50,15 @@ class KeyRing:
         self._cached: LRUCache[str, tuple[str, float]] = LRUCache(MOST_CACHED)
 
     async def tenant_of(self, key: str) -> str | None:
-        """Return the tenant that `key` stands for, as it was within the last `CACHED_S`.
+        """Return the tenant of `key`, or None; a result is cached for up to `CACHED_S` seconds.
 
         Raises:
-            DatabaseBusyError: it cannot be looked up now.
+            DatabaseBusyError: the key cannot be looked up now.
         """
         digest = digest_of(key)
         if hmac.compare_digest(digest, self._own):
             return DEFAULT
-        if not _FORM.fullmatch(key):  # no guess of another form costs a look into the database
+        if not _FORM.fullmatch(key):  # a guess of another format costs no database lookup
             return None
         now = monotonic()
         tenant, until = self._cached.get(digest) or (None, now)
@@ -67,6 +67,6 @@ class KeyRing:
         tenant = await self._transactions().read(lambda connection: tenants.of_digest(connection, digest))
         if tenant is None:
             self._cached.discard(digest)
-        else:  # unknown keys are not cached: anyone can send any number of them
+        else:  # unknown keys are not cached: a client can send any number of them
             self._cached.put(digest, (tenant, now + CACHED_S))
         return tenant

@@ -1,4 +1,4 @@
-"""Brings the ticket database to the newest tables, or sees that it is so, and makes the tenant `default`."""
+"""Migrates the ticket database to head, or checks that it is at head, and creates the tenant `default`."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -16,13 +16,13 @@ MIGRATIONS: Final = Migrations(
     folder=Path(__file__).with_name("migrations"),
     lock=7_402_118_533,
     what="ticket database",
-    make_ready="Run `python -m ticket_api migrate --grant-to ROLE` with the URL of the owner of its tables, ROLE being "
-    "the plain role that serves (docs/ticket-api.md).",
+    make_ready="Run `python -m ticket_api migrate --grant-to ROLE` with the URL of the tables' owner; ROLE is the "
+    "plain role that serves (docs/ticket-api.md).",
 )
 
 
 async def prepare(engine: AsyncEngine, *, fill: Fill | None, clock: Callable[[], datetime]) -> None:
-    """Make an SQLite file ready; of PostgreSQL, where that is the owner's work, see that it is.
+    """Migrate an SQLite file; on PostgreSQL, where the owner migrates, check that the database is at head.
 
     Raises: DatabaseNotReadyError.
     """
@@ -35,10 +35,10 @@ async def prepare(engine: AsyncEngine, *, fill: Fill | None, clock: Callable[[],
 async def migrate(
     engine: AsyncEngine, *, fill: Fill | None, clock: Callable[[], datetime], grant_to: str | None = None
 ) -> None:
-    """Migrate to head, make the tenant `default` with what `fill` writes, and grant a role what serving needs.
+    """Migrate to head, create the tenant `default` with the data of `fill`, and grant a role what serving needs.
 
     Raises:
-        DatabaseNotReadyError: the database cannot be opened or brought there, or there is no such role.
+        DatabaseNotReadyError: the database cannot be opened or migrated, or there is no such role.
     """
 
     def is_there(connection: Connection) -> bool:
@@ -53,16 +53,16 @@ async def migrate(
             if not await connection.run_sync(roles.exists, grant_to):
                 raise DatabaseNotReadyError(
                     f"The tables are ready, but nothing was granted: there is no role {grant_to!r} in this database "
-                    "server. Create it, with LOGIN and nothing else, and run this once more."
+                    "server. Create it, with LOGIN and nothing else, then run this command again."
                 )
             await connection.run_sync(roles.grant, grant_to)
 
 
 async def refuse_what_policies_do_not_bind(engine: AsyncEngine) -> None:
-    """See that the policies of PostgreSQL, which keep tenants apart, are on and hold for this connection's role.
+    """Check that PostgreSQL's row-level security, which isolates tenants, is on and applies to this connection's role.
 
     Raises:
-        DatabaseNotReadyError: they do not.
+        DatabaseNotReadyError: it is off or does not apply.
     """
     if engine.dialect.name != "postgresql":
         return
@@ -71,12 +71,12 @@ async def refuse_what_policies_do_not_bind(engine: AsyncEngine) -> None:
         tables = await connection.run_sync(roles.without_policies)
     if tables:
         raise DatabaseNotReadyError(
-            f"Row-level security is switched off for {tables}, so that nothing but this program would keep tenants "
-            "apart: as the owner, ALTER TABLE … ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY for each."
+            f"Row-level security is switched off for {tables}, so only this program would keep tenants apart. As the "
+            "owner, run ALTER TABLE … ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY for each."
         )
     if reasons:
         raise DatabaseNotReadyError(
-            f"The role of the database URL is or can become {reasons}, which row-level security does not keep to one "
-            "tenant: serve with a plain role that owns nothing, after `python -m ticket_api migrate --grant-to ROLE` "
-            "with the URL of the owner (docs/ticket-api.md)."
+            f"The role of the database URL is or can become {reasons}, and row-level security does not restrict it to "
+            "one tenant. Serve with a plain role that owns nothing, after `python -m ticket_api migrate --grant-to "
+            "ROLE` with the URL of the tables' owner (docs/ticket-api.md)."
         )

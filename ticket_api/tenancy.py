@@ -1,7 +1,7 @@
-"""Tenants: the organisations that share this API. How one comes to be, and transactions that are one tenant's alone.
+"""Tenants: the organisations that share this API; their creation, and transactions that are limited to one of them.
 
-A tenant is made once, with its sample data and in one transaction, by whoever comes first: a request, the start or an
-operator. It is never filled later.
+A tenant is created once, with its sample data, in one transaction: by a request, at startup or by an operator,
+whichever is first. It is never filled later.
 """
 
 import re
@@ -27,13 +27,13 @@ Fill = Callable[[TenantConnection], None]
 def make_tenant(
     connection: Connection, tenant: str, *, fill: Fill | None, now: datetime, name: str | None = None
 ) -> bool:
-    """Make a tenant with what `fill` writes, unless there is one already. Tell whether it was made.
+    """Create a tenant with the data of `fill` unless it exists. Return whether it was created.
 
     Raises:
         ValueError: `tenant` is not 1 to 50 visible ASCII characters.
     """
     if not TENANT_ID.fullmatch(tenant):
-        raise ValueError("The id of a tenant is 1 to 50 visible ASCII characters, without spaces.")
+        raise ValueError("The id of a tenant must be 1 to 50 visible ASCII characters, without spaces.")
     if not tenants.add(connection, tenant, name or tenant, now):
         return False
     db = TenantConnection.open(connection, tenant)
@@ -44,7 +44,7 @@ def make_tenant(
 
 
 class Tenants:
-    """The database as its tenants see it; a tenant that is new here is made before its first transaction."""
+    """Transactions by tenant; an unknown tenant is created before its first transaction."""
 
     def __init__(self, transactions: Transactions, *, fill: Fill | None, clock: Callable[[], datetime]) -> None:
         self.transactions = transactions
@@ -53,12 +53,12 @@ class Tenants:
         self._there: set[str] = set()
 
     async def read(self, tenant: str, work: Callable[[TenantConnection], T]) -> T:
-        """Return what `work` does in a transaction of `tenant`; see `Transactions.read`. Raises: DatabaseBusyError."""
+        """Run `work` in a transaction of `tenant`, as `Transactions.read` does. Raises: DatabaseBusyError."""
         await self._see_to(tenant)
         return await self.transactions.read(lambda connection: work(TenantConnection.open(connection, tenant)))
 
     async def write(self, tenant: str, work: Callable[[TenantConnection], T]) -> T:
-        """Return what `work` does in a transaction of `tenant`; see `Transactions.write`. Raises: DatabaseBusyError."""
+        """Run `work` in a transaction of `tenant`, as `Transactions.write` does. Raises: DatabaseBusyError."""
         await self._see_to(tenant)
         return await self.transactions.write(lambda connection: work(TenantConnection.open(connection, tenant)))
 

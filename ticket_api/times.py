@@ -1,7 +1,7 @@
-"""Moments and days as the API speaks of them.
+"""Times and dates of the API.
 
-Two kinds, never mixed: a *moment* is aware (history, attachments, idempotency keys), and a *wall-clock minute* has no
-zone (`receptionDateTime` and every date), because people mean the clock of the office where the server stands.
+Two kinds, never mixed: a *moment* is timezone-aware (history, attachments, idempotency keys); a *wall-clock minute* has
+no time zone (`receptionDateTime` and every date), because users mean the clock of the office where the server is.
 """
 
 import re
@@ -12,28 +12,28 @@ MINUTE: Final = re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?
 
 
 def utc_now() -> datetime:
-    """Return this moment, aware, in UTC."""
+    """Return the current time in UTC, timezone-aware."""
     return datetime.now(UTC)
 
 
 def wall_clock(moment: datetime) -> datetime:
-    """Return what the server's own clock showed at `moment`, without a zone, cut to the minute."""
+    """Return the server's local time at `moment`, without a time zone, truncated to the minute."""
     return moment.astimezone().replace(tzinfo=None, second=0, microsecond=0)
 
 
 def parse_minute(text: str) -> datetime:
-    """Read `YYYY-MM-DD HH:MM`, also with `T`, seconds or an offset, as a wall-clock minute of the server.
+    """Parse `YYYY-MM-DD HH:MM`, also with `T`, seconds or an offset, into a wall-clock minute of the server.
 
     Raises:
-        ValueError: it is written differently, or there is no such moment.
+        ValueError: the format is wrong, or there is no such time.
     """
     if not MINUTE.fullmatch(text):
         raise ValueError("not a date and a time")
-    seconds = re.sub(r"(\.\d{1,6})\d*", r"\1", text)  # Python 3.11 reads no more than microseconds
+    seconds = re.sub(r"(\.\d{1,6})\d*", r"\1", text)  # Python 3.11 parses at most microseconds
     moment = datetime.fromisoformat(seconds)
     try:
         return wall_clock(moment) if moment.tzinfo else moment.replace(second=0, microsecond=0)
-    except OverflowError as error:  # an offset that leaves the calendar: 0001-01-01T00:00+14:00
+    except OverflowError as error:  # an offset moves it out of the supported range: 0001-01-01T00:00+14:00
         raise ValueError("outside the calendar") from error
 
 

@@ -1,4 +1,4 @@
-"""What may be written to tickets, and what else happens then: the rules, over the statements in `store`.
+"""The rules for writes to tickets and their consequences, over the statements in `store`.
 
 Every function runs inside the caller's transaction and raises before it has written anything.
 """
@@ -24,7 +24,7 @@ NOT_COLUMNS: Final = {"updated_by_id", "comment", "attachments", "clear"}
 
 
 def ticket_not_found() -> NotFoundError:
-    """Return the refusal that every path with a ticket id answers."""
+    """Return the refusal of every path with the id of an unknown ticket."""
     return NotFoundError("Ticket not found")
 
 
@@ -62,8 +62,8 @@ def change(db: TenantConnection, ticket_id: str, body: TicketChange, now: dateti
     new = {column: value for column, value in sent.items() if value != before[column]}
     if not new and body.comment is None:
         raise BadInputError(
-            "Nothing to change: no field was sent, or the ticket already is as sent. "
-            "Send a different value, name a field in clear that is not empty, or send a comment."
+            "Nothing to change: no field was sent, or the ticket already has the values sent. "
+            "Send a different value, name a non-empty field in clear, or send a comment."
         )
     changes = _describe(db, before, new, meaning)
     if new:
@@ -81,7 +81,7 @@ def comment(db: TenantConnection, ticket_id: str, body: NewComment, now: datetim
 
 
 def _columns(body: NewTicket | TicketChange) -> dict[str, Any]:
-    """Return by column the values that were sent; null says nothing."""
+    """Return the values that were sent, by column; null counts as not sent."""
     sent = body.model_dump(exclude_none=True, exclude=NOT_COLUMNS, by_alias=False)
     return {COLUMN_OF.get(name, name): value for name, value in sent.items()}
 
@@ -116,7 +116,7 @@ def _check_pair(db: TenantConnection, category_id: str, detail_id: str, known: M
 
 
 def _completion(was: bool, becomes: bool, date_before: date | None, today: date) -> dict[str, date | None]:
-    """Return what a change of status does to the completion date when nobody said anything about it."""
+    """Return the effect of a change of status on the completion date if the request does not set it."""
     if becomes and not was and date_before is None:
         return {"completion_date": today}
     if was and not becomes:
@@ -127,7 +127,7 @@ def _completion(was: bool, becomes: bool, date_before: date | None, today: date)
 def _describe(
     db: TenantConnection, before: RowMapping, new: Mapping[str, Any], meaning: Mapping[str, Meaning]
 ) -> list[Change]:
-    """Return the changes as people read them: names for ids, hours, ISO dates."""
+    """Return the changes as shown to users: names instead of ids, hours, ISO dates."""
     old_ids = _ids({name: before[name] for name in new})
     old_meaning = master.meanings(db, old_ids) if old_ids else {}
     field_of = {column: field for field, column in COLUMN_OF.items()}

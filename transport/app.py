@@ -21,15 +21,14 @@ from starlette.routing import BaseRoute, Route
 
 from shared.audit import AuditTrail
 from shared.identity import AuthProvider
-from shared.labels import MAX_TENANTS, Names
-from shared.telemetry import Counter, get_logger
+from shared.telemetry import MAX_TENANTS, BoundedLabels, Counter, get_logger
+from shared.throttled_audit import ThrottledAuditTrail
 from transport import sse, streamable_http
 from transport.base import TransportHandler
 from transport.dispatch.client_requests import BackChannel
 from transport.dispatch.dispatcher import Dispatcher, RunningCalls
 from transport.dispatch.inbox import Inbox
 from transport.dispatch.policy import AccessPolicy, RequiredScope
-from transport.dispatch.refusal_audit import RefusalTrail
 from transport.dispatch.sdk_kernel import SDKKernel
 from transport.dispatch.stateless import StatelessDispatcher
 from transport.dispatch.subscriptions import SharedBus
@@ -63,7 +62,7 @@ class TransportOptions:
     """
 
     allowed_hosts: Sequence[str] = LOOPBACK_HOSTS
-    """Names accepted in `Host`."""
+    """BoundedLabels accepted in `Host`."""
     allowed_origins: Sequence[str] = LOOPBACK_ORIGINS
     """Origins accepted from browsers."""
     limits: Limits = field(default_factory=Limits)
@@ -133,8 +132,8 @@ class Transport:
         self._draining = draining = asyncio.Event()
 
         # Who may ask for what, and what is refused.
-        tenants = Names(MAX_TENANTS)
-        self._trail = RefusalTrail(options.audit)
+        tenants = BoundedLabels(MAX_TENANTS)
+        self._trail = ThrottledAuditTrail(options.audit)
         policy = AccessPolicy(rates=options.rates, required_scope=options.required_scope, trail=self._trail)
         checks = RequestChecks(
             hosts=options.allowed_hosts,
@@ -238,7 +237,7 @@ class Transport:
 
     @property
     def wires(self) -> frozenset[str]:
-        """Names of the wires that are served now."""
+        """BoundedLabels of the wires that are served now."""
         is_over = self._sunset is not None and self._sunset.is_over
         return frozenset(self._options.wires) - ({sse.WIRE.name} if is_over else set())
 

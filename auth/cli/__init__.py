@@ -1,1 +1,1 @@
-"""The commands of `python -m auth`, a file for each thing they look after."""
+"""The commands of `python -m auth`, one file per kind of object."""

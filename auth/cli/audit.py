@@ -1,4 +1,4 @@
-"""`python -m auth audit …`: what was done and refused, by whom."""
+"""`python -m auth audit …`: list, export and prune audit events."""
 
 import asyncio
 import json
@@ -15,10 +15,10 @@ from auth.store.records import AuditRecord
 
 
 class Moment(click.DateTime):
-    """A day or a moment, in UTC where it names no zone."""
+    """A date or a time, in UTC unless it has an offset."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """Return it aware."""
+        """Return a timezone-aware time."""
         moment: datetime = super().convert(value, param, ctx)
         return moment.astimezone(UTC) if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
@@ -29,25 +29,25 @@ FORMS: Final = "YYYY-MM-DD[THH:MM:SS[+HH:MM]]"
 
 def between(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--since` and `--until`."""
-    until = click.option("--until", type=MOMENT, metavar=FORMS, help="Only from before this moment; in UTC.")
-    since = click.option("--since", type=MOMENT, metavar=FORMS, help="Only from this moment on; in UTC.")
+    until = click.option("--until", type=MOMENT, metavar=FORMS, help="Only events before this time (default UTC).")
+    since = click.option("--since", type=MOMENT, metavar=FORMS, help="Only events at or after this time (default UTC).")
     return since(until(command))
 
 
 @click.group()
 def audit() -> None:
-    """What was done and refused, by whom."""
+    """List, export and prune audit events."""
 
 
 @audit.command(name="list")
 @ONE_TENANT
 @between
-@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="How many at most.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="Maximum number of events.")
 @with_store
 async def list_(
     store: IdentityStore, *, tenant: str | None, since: datetime | None, until: datetime | None, limit: int
 ) -> list[AuditRecord]:
-    """Show the newest events first. All that is known of each is in `--json` and `audit export`."""
+    """List audit events, newest first. `--json` and `audit export` show all their fields."""
     newest: list[AuditRecord] = []
     async for event in store.audit.events(since=since, until=until, tenant=tenant, newest_first=True):
         newest.append(event)
@@ -61,7 +61,7 @@ async def list_(
 @between
 @click.pass_obj
 def export(operator: Operator, *, tenant: str | None, since: datetime | None, until: datetime | None) -> None:
-    """Write every event as a line of JSON, the oldest first."""
+    """Write all audit events to stdout as JSON lines, oldest first."""
 
     async def write(store: IdentityStore) -> None:
         async for event in store.audit.events(since=since, until=until, tenant=tenant):
@@ -71,10 +71,10 @@ def export(operator: Operator, *, tenant: str | None, since: datetime | None, un
 
 
 @audit.command()
-@click.option("--before", type=MOMENT, metavar=FORMS, required=True, help="90 days ago or earlier.")
+@click.option("--before", type=MOMENT, metavar=FORMS, required=True, help="At least 90 days ago (default UTC).")
 @LOSES
 @with_store
 async def prune(store: IdentityStore, *, before: datetime, yes: bool) -> str:
-    """Delete old events for good."""
-    sure(f"Every event from before {before:%Y-%m-%d %H:%M} UTC will be deleted. Go on?", yes=yes)
+    """Delete old audit events permanently."""
+    sure(f"All audit events before {before:%Y-%m-%d %H:%M} UTC will be deleted permanently. Continue?", yes=yes)
     return f"{await store.audit.prune(before)} events were deleted."

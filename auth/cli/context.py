@@ -1,4 +1,4 @@
-"""What every command has: the open store, an answer as a table or as JSON, and a question before something is lost."""
+"""Shared by all commands: the open store, output as a table or JSON, and confirmation before something is lost."""
 
 import asyncio
 import json
@@ -17,46 +17,46 @@ from auth.store import IdentityStore
 from auth.store.records import AuditRecord, KeyRecord, NewKey
 
 Work = Callable[..., Awaitable[object]]
-LOSES: Final = click.option("--yes", is_flag=True, help="Do not ask.")
-"""For a command that takes something away: its function is asked for by `sure`."""
+LOSES: Final = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+"""For a command that takes something away; its function confirms with `sure`."""
 IN_TABLES: Final[Mapping[type, tuple[str, ...]]] = MappingProxyType(
     {
         KeyRecord: ("public_id", "tenant", "owner_name", "name", "scopes", "expires_at", "last_used_at", "state"),
         AuditRecord: ("at", "action", "tenant", "actor", "object", "outcome"),
     }
 )
-"""What is shown of records that are too wide for a terminal; JSON has all of them."""
+"""The columns shown of records that are too wide for a terminal; JSON has all fields."""
 
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """Whoever runs a command."""
+    """The operator who runs a command."""
 
     open_store: Callable[[], AbstractAsyncContextManager[IdentityStore]]
 
     async def work(self, work: Work, **options: Any) -> object:
-        """Do `work` with the store, and close it."""
+        """Run `work` with the open store, then close it."""
         async with self.open_store() as store:
             return await work(store, **options)
 
 
 def with_store(work: Work) -> Callable[..., None]:
-    """Return `work`, which takes the open store and its options, as what click calls; what it returns is shown."""
+    """Turn `work`, which takes the open store and its options, into a click callback that prints its result."""
 
     def run(operator: Operator, /, *, as_json: bool, **options: Any) -> None:
         answer = asyncio.run(operator.work(work, **options))
         click.echo(as_lines(answer) if as_json else as_text(answer))
 
-    run.__name__, run.__doc__ = work.__name__, work.__doc__  # of which click makes the name and the help
+    run.__name__, run.__doc__ = work.__name__, work.__doc__  # click derives the name and the help from these
     option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
     command: Callable[..., None] = option(click.pass_obj(run))
     return command
 
 
 def sure(question: str, *, yes: bool) -> None:
-    """Go on only when whoever is there says so. Raises: click.Abort."""
+    """Return only if the operator confirms. Raises: click.Abort."""
     if not yes:
-        # The event loop would take Ctrl-C for the end of a task, which cannot end while it waits for the answer.
+        # The event loop's own handler would cancel a task, which cannot end while it waits for the operator.
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             click.confirm(question, abort=True, err=True)
@@ -65,15 +65,15 @@ def sure(question: str, *, yes: bool) -> None:
 
 
 def as_lines(answer: object) -> str:
-    """Return an answer as JSON: an array for a list, an object for one thing."""
+    """Return a result as JSON: an array for a list, an object for a single record."""
     plain = [_plain(one) for one in answer] if isinstance(answer, list) else _plain(answer)
     return json.dumps(plain, ensure_ascii=False, indent=2, default=_json)
 
 
 def as_text(answer: object) -> str:
-    """Return an answer for a person to read."""
+    """Return a result as text for a terminal."""
     if isinstance(answer, NewKey):
-        return f"{table([_row(answer.record)])}\n\nThe key, shown this once:\n{answer.text}"
+        return f"{table([_row(answer.record)])}\n\nThe key (shown only once):\n{answer.text}"
     if isinstance(answer, str):
         return answer
     rows: Sequence[object] = answer if isinstance(answer, list) else [answer]
@@ -103,4 +103,4 @@ def _json(value: object) -> object:
         case datetime():
             return value.isoformat()
         case _:
-            raise TypeError(f"{type(value).__name__} cannot be shown as JSON")
+            raise TypeError(f"{type(value).__name__} cannot be converted to JSON")

@@ -1,4 +1,4 @@
-"""`python -m auth key …` and `first-key`: keys, each shown once, when it is made."""
+"""`python -m auth key …` and `first-key`: manage API keys. A key is shown once, when it is created."""
 
 from datetime import timedelta
 from typing import Any
@@ -15,29 +15,29 @@ from shared.identity import DEFAULT_TENANT, Scope
 
 
 class Span(click.ParamType[timedelta]):
-    """A time that is typed as a number of `unit`."""
+    """A duration, given as a number of `unit`."""
 
     def __init__(self, unit: str) -> None:
         self.name = unit
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        """Return the time."""
+        """Return the duration."""
         try:
             return timedelta(**{self.name: float(value)})
         except (ValueError, OverflowError):
-            self.fail(f"{value!r} is no number of {self.name}.", param, ctx)
+            self.fail(f"{value!r} is not a number of {self.name}.", param, ctx)
 
 
 class PublicId(click.ParamType[str]):
-    """The public part of a key, or the whole key: whoever finds one in the open wants it ended, not taken apart."""
+    """The public id of a key, or the whole key: an operator who finds a leaked key can paste it as it is."""
 
     name = "public id"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the public part."""
+        """Return the public id."""
         whole = parse(str(value).strip())
-        if whole is None and str(value).startswith(PREFIX):  # is not repeated: it may hold a secret
-            self.fail("this begins like a key, but is none: give the eight characters after tkt_live_.", param, ctx)
+        if whole is None and str(value).startswith(PREFIX):  # not repeated in the message: it may hold a secret
+            self.fail("this looks like a key but is not valid: give the 8 characters after tkt_live_.", param, ctx)
         return str(value) if whole is None else whole.public_id
 
 
@@ -49,26 +49,26 @@ LIVES = click.option(
     default=str(LIFE.days),
     show_default=True,
     metavar="DAYS",
-    help="How long it lives, at most 366.",
+    help="Lifetime of the key, at most 366 days.",
 )
 
 
 @click.group()
 def key() -> None:
-    """Keys of people and programs."""
+    """Create, list, rotate and revoke API keys."""
 
 
 @key.command()
 @TENANT
-@click.option("--user", metavar="EMAIL-OR-ID", help="The person whose key it is.")
-@click.option("--service", metavar="NAME-OR-ID", help="The program whose key it is.")
-@click.option("--name", default="key", show_default=True, help="What it is for, for example `laptop`.")
+@click.option("--user", metavar="EMAIL-OR-ID", help="The user who owns the key; or give --service.")
+@click.option("--service", metavar="NAME-OR-ID", help="The service account that owns the key; or give --user.")
+@click.option("--name", default="key", show_default=True, help="A label, for example `laptop`.")
 @click.option(
     "--scope",
     "scopes",
     multiple=True,
     type=click.Choice([scope.value for scope in Scope]),
-    help="May be given more than once; without, all that the role has.",
+    help="Restrict the key to this scope; repeatable. Default: all scopes of the owner's role.",
 )
 @LIVES
 @with_store
@@ -82,7 +82,7 @@ async def add(
     scopes: tuple[str, ...],
     life: timedelta,
 ) -> NewKey:
-    """Make a key and show it, once."""
+    """Create a key for a user or a service account and print it. It cannot be shown again."""
     return await store.keys.create(
         tenant, user=user, service_account=service, name=name, scopes=scopes or None, life=life
     )
@@ -90,10 +90,10 @@ async def add(
 
 @key.command(name="list")
 @ONE_TENANT
-@click.option("--user", metavar="EMAIL-OR-ID", help="Only of this person.")
+@click.option("--user", metavar="EMAIL-OR-ID", help="Only keys of this user.")
 @with_store
 async def list_(store: IdentityStore, *, tenant: str | None, user: str | None) -> list[KeyRecord]:
-    """List keys by their public parts."""
+    """List keys by public id."""
     return await store.keys.all(tenant=tenant, user=user)
 
 
@@ -106,12 +106,12 @@ async def list_(store: IdentityStore, *, tenant: str | None, user: str | None) -
     default=f"{OVERLAP / timedelta(hours=1):g}",
     show_default=True,
     metavar="HOURS",
-    help="How long the old key goes on.",
+    help="How long the old key stays valid.",
 )
 @LIVES
 @with_store
 async def rotate(store: IdentityStore, *, public_id: str, overlap: timedelta, life: timedelta) -> NewKey:
-    """Make the successor of a key and show it, once. The old one ends when the overlap is over."""
+    """Create a successor to a key and print it once. The old key expires after the overlap."""
     return await store.keys.rotate(public_id, overlap=overlap, life=life)
 
 
@@ -120,18 +120,18 @@ async def rotate(store: IdentityStore, *, public_id: str, overlap: timedelta, li
 @LOSES
 @with_store
 async def revoke(store: IdentityStore, *, public_id: str, yes: bool) -> KeyRecord:
-    """End a key, and the streams that it opened, at once."""
+    """Revoke a key and close the streams it opened. Takes effect within MCP_REVOKE_WITHIN seconds."""
     key = await store.keys.one(public_id)
-    sure(f"{key.owner_name} will be refused with key {public_id} ({key.name}). Go on?", yes=yes)
+    sure(f"Key {public_id} ({key.name}) of {key.owner_name} will be refused. Continue?", yes=yes)
     return await store.keys.revoke(public_id)
 
 
 @click.command()
 @click.argument("email")
-@click.option("--tenant", default=DEFAULT_TENANT.id, show_default=True, metavar="ORGANISATION")
-@click.option("--another", is_flag=True, help="Also where there is an administrator with a valid key already.")
+@click.option("--tenant", default=DEFAULT_TENANT.id, show_default=True, metavar="TENANT", help="Tenant to administer.")
+@click.option("--another", is_flag=True, help="Create it even if an administrator with a valid key exists.")
 @LIVES
 @with_store
 async def first_key(store: IdentityStore, *, email: str, tenant: str, another: bool, life: timedelta) -> NewKey:
-    """Make a key for the first administrator. The organisation and the person are made where they are missing."""
+    """Create a key for the first administrator and print it once. Also creates the tenant and the user if missing."""
     return await store.first_key(email, tenant=tenant, life=life, another=another)

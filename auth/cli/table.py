@@ -1,4 +1,4 @@
-"""Aligned columns for a terminal. Pure."""
+"""Formats aligned columns for a terminal. Pure."""
 
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -9,9 +9,9 @@ NOTHING: Final = "–"
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return `rows`, which have the same keys, under their names; moments are in UTC, to the minute.
+    """Return `rows`, all with the same keys, below a header line; times are in UTC, to the minute.
 
-    What no row has is left out.
+    Columns that are empty in every row are left out.
     """
     if not rows:
         return "None."
@@ -37,5 +37,5 @@ def _cell(value: object) -> str:
 
 
 def _width(text: str) -> int:
-    """Return how many columns a terminal takes for `text`: two for a Chinese or Japanese character."""
+    """Return how many columns `text` takes on a terminal: two for a Chinese or Japanese character."""
     return sum(2 if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in text)

@@ -1,4 +1,4 @@
-"""`python -m auth user|membership|service …`: people, what they are in organisations, and programs."""
+"""`python -m auth user|membership|service …`: users, their roles in tenants, and service accounts."""
 
 import click
 
@@ -8,35 +8,35 @@ from auth.store.records import MembershipRecord, ServiceAccountRecord, UserRecor
 from shared.identity import Role
 
 WHO = click.argument("who", metavar="EMAIL-OR-ID")
-TENANT = click.option("--tenant", required=True, metavar="ORGANISATION")
-ONE_TENANT = click.option("--tenant", metavar="ORGANISATION", help="Only of this one.")
+TENANT = click.option("--tenant", required=True, metavar="TENANT", help="Id of the tenant.")
+ONE_TENANT = click.option("--tenant", metavar="TENANT", help="Only this tenant.")
 ROLE = click.option("--role", required=True, type=click.Choice([role.value for role in Role]))
 TICKET_USER = click.option(
     "--ticket-user",
     metavar="ID",
-    help="User of the ticket system as whom they write. Left out, it stays as it is; '' takes it back: a person is "
-    "found by e-mail address again.",
+    help="User of the ticket system to write as. Omit to keep the current value; '' removes it (a user is then matched "
+    "by e-mail address).",
 )
 
 
 @click.group()
 def user() -> None:
-    """People."""
+    """Manage users."""
 
 
 @user.command()
 @click.argument("email")
-@click.option("--name", help="What people call them.")
+@click.option("--name", help="Display name; default: the e-mail address.")
 @with_store
 async def add(store: IdentityStore, *, email: str, name: str | None) -> UserRecord:
-    """Add a person, who is a member of nothing yet."""
+    """Add a user, who is not yet a member of any tenant."""
     return await store.users.add(email, name=name)
 
 
 @user.command(name="list")
 @with_store
 async def list_users(store: IdentityStore) -> list[UserRecord]:
-    """List people."""
+    """List users."""
     return await store.users.all()
 
 
@@ -45,8 +45,8 @@ async def list_users(store: IdentityStore) -> list[UserRecord]:
 @LOSES
 @with_store
 async def disable(store: IdentityStore, *, who: str, yes: bool) -> UserRecord:
-    """Let a person in nowhere any more."""
-    sure(f"Every key of {who} will be refused, in every organisation. Go on?", yes=yes)
+    """Disable a user in every tenant."""
+    sure(f"All keys of {who} will be refused, in every tenant. Continue?", yes=yes)
     return await store.users.disable(who)
 
 
@@ -54,13 +54,13 @@ async def disable(store: IdentityStore, *, who: str, yes: bool) -> UserRecord:
 @WHO
 @with_store
 async def enable(store: IdentityStore, *, who: str) -> UserRecord:
-    """Let a person in again."""
+    """Enable a disabled user again."""
     return await store.users.enable(who)
 
 
 @click.group()
 def membership() -> None:
-    """What people are in organisations."""
+    """Manage the roles of users in tenants."""
 
 
 @membership.command(name="set")
@@ -70,7 +70,7 @@ def membership() -> None:
 @TICKET_USER
 @with_store
 async def set_(store: IdentityStore, *, who: str, tenant: str, role: str, ticket_user: str | None) -> MembershipRecord:
-    """Make a person a member, or change what they are."""
+    """Make a user a member of a tenant, or change their role."""
     return await store.memberships.set(who, tenant, role=role, ticket_user=ticket_user)
 
 
@@ -80,23 +80,23 @@ async def set_(store: IdentityStore, *, who: str, tenant: str, role: str, ticket
 @LOSES
 @with_store
 async def remove(store: IdentityStore, *, who: str, tenant: str, yes: bool) -> str:
-    """End a membership; the person's keys for that organisation are refused from then on."""
-    sure(f"Keys of {who} for {tenant} will be refused. Go on?", yes=yes)
+    """End a membership. The user's keys for that tenant are refused from then on."""
+    sure(f"All keys of {who} for {tenant} will be refused. Continue?", yes=yes)
     await store.memberships.remove(who, tenant)
-    return f"{who} is not a member of {tenant} any more."
+    return f"{who} is no longer a member of {tenant}."
 
 
 @membership.command(name="list")
 @ONE_TENANT
 @with_store
 async def list_members(store: IdentityStore, *, tenant: str | None) -> list[MembershipRecord]:
-    """List members."""
+    """List memberships."""
     return await store.memberships.all(tenant=tenant)
 
 
 @click.group()
 def service() -> None:
-    """Programs that call on their own behalf."""
+    """Manage service accounts: programs with keys of their own."""
 
 
 @service.command(name="add")
@@ -108,7 +108,7 @@ def service() -> None:
 async def add_service(
     store: IdentityStore, *, name: str, tenant: str, role: str, ticket_user: str | None
 ) -> ServiceAccountRecord:
-    """Add a program."""
+    """Add a service account."""
     return await store.service_accounts.add(tenant, name, role=role, ticket_user=ticket_user)
 
 
@@ -121,7 +121,7 @@ async def add_service(
 async def set_service(
     store: IdentityStore, *, name: str, tenant: str, role: str, ticket_user: str | None
 ) -> ServiceAccountRecord:
-    """Change what a program is."""
+    """Change the role of a service account."""
     return await store.service_accounts.set(tenant, name, role=role, ticket_user=ticket_user)
 
 
@@ -129,7 +129,7 @@ async def set_service(
 @ONE_TENANT
 @with_store
 async def list_services(store: IdentityStore, *, tenant: str | None) -> list[ServiceAccountRecord]:
-    """List programs."""
+    """List service accounts."""
     return await store.service_accounts.all(tenant=tenant)
 
 
@@ -139,8 +139,8 @@ async def list_services(store: IdentityStore, *, tenant: str | None) -> list[Ser
 @LOSES
 @with_store
 async def disable_service(store: IdentityStore, *, name: str, tenant: str, yes: bool) -> ServiceAccountRecord:
-    """Let a program in no more."""
-    sure(f"Every key of {name} will be refused. Go on?", yes=yes)
+    """Disable a service account."""
+    sure(f"All keys of {name} will be refused. Continue?", yes=yes)
     return await store.service_accounts.disable(tenant, name)
 
 
@@ -149,5 +149,5 @@ async def disable_service(store: IdentityStore, *, name: str, tenant: str, yes: 
 @TENANT
 @with_store
 async def enable_service(store: IdentityStore, *, name: str, tenant: str) -> ServiceAccountRecord:
-    """Let a program in again."""
+    """Enable a disabled service account again."""
     return await store.service_accounts.enable(tenant, name)

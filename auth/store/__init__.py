@@ -1,4 +1,4 @@
-"""The identity store: organisations, people, programs, their keys, and the audit trail, in one database.
+"""The identity store: tenants, users, service accounts, their keys and the audit trail, in one database.
 
     async with open_store(url, secrets) as store:
         await store.tenants.add("acme", name="ACME")
@@ -6,7 +6,7 @@
         await store.memberships.set("mika@example.com", "acme", role="agent")
         key = await store.keys.create("acme", user="mika@example.com", name="laptop")
 
-Every change is one transaction with its audit event. Other modules of this package do not import this one.
+Every change is committed together with its audit event. Other modules of this package do not import this one.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -33,18 +33,18 @@ from shared.storage.write_check import WriteCheck
 
 
 def utc_now() -> datetime:
-    """Return this moment, aware, in UTC."""
+    """Return the current time in UTC, timezone-aware."""
     return datetime.now(UTC)
 
 
 class IdentityStore:
-    """One identity store, by jobs. Opening it is `open_store`'s.
+    """One identity store, by kind of object. Open it with `open_store`.
 
     Args:
-        engine: of a database at head.
-        secrets: by which keys are hashed and upstream keys are sealed.
-        actor: who changes are audited as.
-        clock: the moment, aware.
+        engine: of a database migrated to head.
+        secrets: hash API keys and seal upstream keys.
+        actor: recorded as the actor of changes.
+        clock: returns the current time, timezone-aware.
     """
 
     def __init__(
@@ -63,15 +63,15 @@ class IdentityStore:
 
     @property
     def clock(self) -> Callable[[], datetime]:
-        """The moment, aware."""
+        """Returns the current time, timezone-aware."""
         return self._ledger.clock
 
     async def check(self) -> None:
-        """See that the database takes writes, as it was within the last ten seconds. Raises: DatabaseBusyError."""
+        """Check that the database accepts writes; a result is reused for ten seconds. Raises: DatabaseBusyError."""
         await self._write_check.check()
 
     async def settle(self) -> None:
-        """Wait for a check that is under way, before the database is closed."""
+        """Wait for a check in progress, before the database is closed."""
         await self._write_check.settle()
 
     async def first_key(
@@ -83,14 +83,14 @@ class IdentityStore:
         life: timedelta = LIFE,
         another: bool = False,
     ) -> NewKey:
-        """Make a key of an administrator, and the tenant, the user and the membership if they are missing: all or none.
+        """Create an administrator's key, and in the same transaction the tenant, user and membership if missing.
 
-        A user who is a member already becomes an administrator. An administrator counts as there when they are an
-        enabled user whose role in the tenant is admin, with a key for it that is neither revoked nor expired; then
-        nothing is made unless `another` says so. With the last such key gone, this is the way back in.
+        A user who is already a member becomes an administrator. The tenant counts as having an administrator if an
+        enabled user with role admin has a key for it that is neither revoked nor expired; nothing is then created
+        unless `another` is set. After the last such key is lost, this is the way back in.
 
         Raises:
-            InvalidInputError: the address, the tenant's id, the name or the life cannot be one.
+            InvalidInputError: the address, the tenant id, the name or the lifetime is invalid.
             AlreadyExistsError: the tenant has an administrator, and `another` is not set.
             NotUsableError: the tenant or the user is disabled.
             DatabaseBusyError: nothing was changed.
@@ -118,10 +118,10 @@ async def _refuse_a_second_administrator(change: Change, tenant: str, email: str
     there = await queries.administrator(change.connection, tenant, change.now)
     if there is not None:
         raise AlreadyExistsError(
-            f"The organisation {tenant!r} has an administrator with a valid key already: {there}. Nothing was changed. "
-            f"`python3 run.py auth key add --tenant {tenant} --user {there}` makes a further key for them; "
-            f"`python3 run.py auth first-key {email} --tenant {tenant} --another` makes an administrator and a key all "
-            "the same."
+            f"The organisation {tenant!r} already has an administrator with a valid key: {there}. Nothing was changed. "
+            f"To create another key for them, run `python3 run.py auth key add --tenant {tenant} --user {there}`; "
+            f"to create another administrator with a key, run `python3 run.py auth first-key {email} --tenant {tenant} "
+            "--another`."
         )
 
 
@@ -129,11 +129,11 @@ async def _refuse_a_second_administrator(change: Change, tenant: str, email: str
 async def open_store(
     database_url: str, secrets: Secrets, *, actor: str = "cli", clock: Callable[[], datetime] = utc_now
 ) -> AsyncIterator[IdentityStore]:
-    """Open the identity store, bring its tables up to date, and close every connection at the end.
+    """Open the identity store, migrate its tables to head, and close all connections at the end.
 
     Raises:
-        ValueError: the URL is not one of an SQLite file or of PostgreSQL.
-        DatabaseNotReadyError: the database cannot be used as it is; the text says what to do.
+        ValueError: the URL does not name an SQLite file or a PostgreSQL database.
+        DatabaseNotReadyError: the database cannot be used; the text says what to do.
     """
     async with open_engine(resolve_url(database_url)) as engine:
         await prepare(engine)

@@ -1,4 +1,4 @@
-"""API keys for operators: made, listed, rotated, revoked. What a presented key proves: `auth.store.credentials`."""
+"""Creates, lists, rotates and revokes API keys for operators. `auth.store.credentials` has the lookup of a request."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ from shared.errors import InvalidInputError
 from shared.identity import Role, Scope
 
 LIFE: Final = timedelta(days=90)
-"""How long a key lives when nothing else is said."""
+"""Default lifetime of a key."""
 OVERLAP: Final = timedelta(days=7)
-"""How long a rotated key goes on beside its successor when nothing else is said."""
+"""Default time that a rotated key stays valid beside its successor."""
 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whose a key is: a user within a tenant, or a service account."""
+    """The owner of a key: a user within a tenant, or a service account."""
 
     tenant: str
     user_id: str | None = None
@@ -35,7 +35,7 @@ class Owner:
 
 
 class ApiKeys:
-    """Makes, lists, rotates and revokes keys. Every change is audited. All methods raise: DatabaseBusyError."""
+    """Creates, lists, rotates and revokes keys. Every change is audited. All methods raise: DatabaseBusyError."""
 
     def __init__(self, ledger: Ledger, secrets: Secrets) -> None:
         self._ledger = ledger
@@ -51,12 +51,12 @@ class ApiKeys:
         scopes: Collection[str] | None = None,
         life: timedelta = LIFE,
     ) -> NewKey:
-        """Make a key for a member or a service account of a tenant: exactly one of the two is named.
+        """Create a key for a member or a service account of a tenant; name exactly one of the two.
 
-        `scopes` are some of what the owner's role has; without them the key has all, also when the role changes.
+        `scopes` is a subset of those of the owner's role; None means all of them, also after a change of role.
 
         Raises:
-            InvalidInputError: no owner or two, a scope that the role lacks, a life that is too long, no name.
+            InvalidInputError: no owner or two, a scope the role lacks, a lifetime that is too long, or no name.
             UnknownError: there is no such tenant, user, membership or service account.
             NotUsableError: the tenant or the owner is disabled.
         """
@@ -67,7 +67,7 @@ class ApiKeys:
             )
 
     async def all(self, *, tenant: str | None = None, user: str | None = None) -> list[KeyRecord]:
-        """Return the keys of a tenant, of a user, of both or all, by tenant and age. Raises: UnknownError."""
+        """Return the keys of a tenant, of a user, of both, or all; by tenant and age. Raises: UnknownError."""
         query = _keys().order_by(api_keys.c.tenant_id, api_keys.c.created_at, api_keys.c.public_id)
         async with self._ledger.reading() as connection:
             if tenant is not None:
@@ -84,7 +84,7 @@ class ApiKeys:
             return await _read(connection, public_id, self._ledger.clock())
 
     async def revoke(self, public_id: str) -> KeyRecord:
-        """End a key at once; instances that know it follow within the life of their cache. Raises: UnknownKeyError."""
+        """Revoke a key at once; instances that cached it follow when their cache expires. Raises: UnknownKeyError."""
         async with self._ledger.changing() as change:
             key = await queries.key(change.connection, public_id)
             if key["revoked_at"] is None:
@@ -93,12 +93,12 @@ class ApiKeys:
             return await _read(change.connection, public_id, change.now)
 
     async def rotate(self, public_id: str, *, overlap: timedelta = OVERLAP, life: timedelta = LIFE) -> NewKey:
-        """Make a successor of a key, and let the old one end when `overlap` is over, if it does not end before.
+        """Create a successor to a key, and let the old key expire after `overlap`, or earlier if it would anyway.
 
         Raises:
             UnknownKeyError: there is no such key.
-            NotUsableError: it is revoked or expired already.
-            InvalidInputError: a time is out of bounds.
+            NotUsableError: the key is already revoked or expired.
+            InvalidInputError: a duration is out of range.
         """
         overlap = validation.overlap(overlap)
         async with self._ledger.changing() as change:

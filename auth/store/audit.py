@@ -1,4 +1,4 @@
-"""The audit table: appended to, read in pages, and pruned of what is older than it has to be kept."""
+"""The audit table: append, read in pages, prune after the retention period."""
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
@@ -13,19 +13,19 @@ from auth.store.transactions import Ledger, TimedEvent, append
 from shared.errors import InvalidInputError
 
 KEPT: Final = timedelta(days=90)
-"""How long an event cannot be deleted: the triggers of the table say the same."""
+"""How long an event cannot be deleted; the triggers of the table enforce the same period."""
 PAGE: Final = 500
 PRUNED_AT_ONCE: Final = 1000
 
 
 class AuditTable:
-    """Keeps audit events. All methods raise: DatabaseBusyError."""
+    """Stores audit events. All methods raise: DatabaseBusyError."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
     async def append(self, events: Sequence[TimedEvent]) -> None:
-        """Store events; one that is stored already is left as it is."""
+        """Store events; those already stored are left unchanged."""
         async with self._ledger.changing() as change:
             await append(change.connection, events)
 
@@ -37,10 +37,10 @@ class AuditTable:
         tenant: str | None = None,
         newest_first: bool = False,
     ) -> AsyncIterator[AuditRecord]:
-        """Yield events from `since` (with it) to `until` (without it), both aware, in the order of their moments.
+        """Yield events from `since` (inclusive) to `until` (exclusive), both timezone-aware, ordered by time.
 
-        Reads a page at a time, each in a transaction of its own, so that it takes little memory and holds nothing
-        while its caller writes; events that are recorded meanwhile may be among them.
+        Reads one page per transaction, so it uses little memory and holds no transaction while its caller writes;
+        events recorded meanwhile may be included.
 
         Raises:
             UnknownTenantError: there is no such tenant.
@@ -71,16 +71,16 @@ class AuditTable:
             page = query.where(place < last if newest_first else place > last)
 
     async def prune(self, before: datetime) -> int:
-        """Delete the events from before `before`, an aware moment 90 days ago or earlier; return how many it were.
+        """Delete events before `before`, a timezone-aware time at least 90 days ago; return how many were deleted.
 
-        A thousand at a time, each thousand with an event that says so.
+        Deletes a thousand per transaction, each with an audit event of its own.
 
         Raises:
             InvalidInputError: `before` is less than 90 days ago.
         """
         if before > self._ledger.clock() - KEPT:
             raise InvalidInputError(
-                f"Audit events are kept for {KEPT.days} days at least: name a moment before that.", field="before"
+                f"Audit events are kept for at least {KEPT.days} days: give an earlier time.", field="before"
             )
         oldest = select(audit_events.c.id).where(audit_events.c.at < before).limit(PRUNED_AT_ONCE)
         pruned = 0

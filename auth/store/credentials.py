@@ -1,4 +1,4 @@
-"""What decides about a key that somebody presents: one statement to find it, and what is noted when it was used."""
+"""Lookups at run time: a presented key, in one statement, and the upstream of a tenant; and records uses of keys."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ NOTED_EVERY: Final = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """That a key was used, and its digest by the current pepper if it was found with an older one."""
+    """One use of a key, and its digest by the current pepper if it was matched by an older one."""
 
     at: datetime
     old: Digest | None = None
@@ -27,7 +27,7 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class StoredUpstream:
-    """Where the tickets of a tenant are, with its key still sealed, or still a reference."""
+    """The ticket API of a tenant, with its key still sealed or still a reference."""
 
     address: str | None
     sealed: Sealed | None
@@ -43,19 +43,19 @@ _NOTE_USE: Final = (
 )
 _REHASH: Final = (
     update(api_keys)
-    .where(_MINE, api_keys.c.digest == bindparam("old"))  # whoever was faster did the same
+    .where(_MINE, api_keys.c.digest == bindparam("old"))  # another instance may have replaced it already
     .values(digest=bindparam("digest"), pepper_id=bindparam("pepper_id"))
 )
 
 
 class Presented:
-    """Answers the server while it serves. All methods raise: DatabaseBusyError."""
+    """The queries of a running server. All methods raise: DatabaseBusyError."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
     async def key(self, public_id: str) -> StoredKey | None:
-        """Return what is stored of a key, in one statement, or None."""
+        """Return the stored key, in one statement, or None."""
         query = (
             select(
                 api_keys,
@@ -97,8 +97,8 @@ class Presented:
         )
 
     async def note_uses(self, uses: Mapping[str, Use]) -> None:
-        """Note when keys were used last, each at most once a minute, and replace digests by older peppers."""
-        in_order = sorted(uses.items())  # instances that note the same keys then wait for each other, never in a circle
+        """Record the last use of keys, each at most once a minute, and replace digests that use older peppers."""
+        in_order = sorted(uses.items())  # a fixed order: instances that update the same keys cannot deadlock
         used = [{"key": key, "at": use.at, "before": use.at - NOTED_EVERY} for key, use in in_order]
         rehashed = [
             {"key": key, "old": use.old.value, "digest": use.new.value, "pepper_id": use.new.pepper_id}
@@ -111,7 +111,7 @@ class Presented:
                 await change.connection.execute(_REHASH, rehashed)
 
     async def upstream(self, tenant: str) -> StoredUpstream | None:
-        """Return where the tickets of a tenant are, or None where there is no such tenant."""
+        """Return the ticket API of a tenant, or None if there is no such tenant."""
         async with self._ledger.reading() as connection:
             row = (await connection.execute(select(tenants).where(tenants.c.id == tenant))).mappings().one_or_none()
         if row is None:

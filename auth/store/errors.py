@@ -1,22 +1,22 @@
-"""What can go wrong between an operator and the identity store, as part of the one tree of `shared.errors`.
+"""Errors of the identity store, part of the error tree of `shared.errors`.
 
     NotFoundError
-    └── UnknownError               a tenant, user, service account, membership or key that is not there
+    └── UnknownError               no such tenant, user, service account, membership or key
         └── UnknownTenantError, UnknownUserError, UnknownServiceAccountError, UnknownMembershipError, UnknownKeyError
     TicketServerError
     ├── AlreadyExistsError         the name, address or identity is taken
-    ├── NotUsableError             it is there, but disabled, revoked or expired
+    ├── NotUsableError             it exists, but is disabled, revoked or expired
     ├── UpstreamKeyError           a tenant's upstream key cannot be read
-    └── StoreUnavailableError      the identity store does not answer
+    └── StoreUnavailableError      the identity store does not respond
 
-Wrong input is `InvalidInputError`. Every sentence says what would be right and may be shown: none holds a secret.
+Invalid input is `InvalidInputError`. Every message says what is valid and may be shown: none contains a secret.
 """
 
 from shared.errors import NotFoundError, TicketServerError
 
 
 class UnknownError(NotFoundError):
-    """What an operator named is not in the identity store."""
+    """An object that an operator named is not in the identity store."""
 
 
 class UnknownTenantError(UnknownError):
@@ -25,7 +25,7 @@ class UnknownTenantError(UnknownError):
     kind = "unknown_tenant"
 
     def __init__(self, tenant: str) -> None:
-        super().__init__(f"There is no tenant {tenant!r}. Add it first, or name one of the list of tenants.")
+        super().__init__(f"There is no tenant {tenant!r}. Add it first, or use an id from the list of tenants.")
 
 
 class UnknownUserError(UnknownError):
@@ -34,7 +34,7 @@ class UnknownUserError(UnknownError):
     kind = "unknown_user"
 
     def __init__(self, who: str) -> None:
-        super().__init__(f"There is no user {who!r}. Name an e-mail address or an id (usr_…) of the list of users.")
+        super().__init__(f"There is no user {who!r}. Use an e-mail address or an id (usr_…) from the list of users.")
 
 
 class UnknownServiceAccountError(UnknownError):
@@ -44,8 +44,8 @@ class UnknownServiceAccountError(UnknownError):
 
     def __init__(self, tenant: str, name: str) -> None:
         super().__init__(
-            f"Tenant {tenant!r} has no service account {name!r}. Name one of its list of service accounts, by name or "
-            "id (svc_…)."
+            f"Tenant {tenant!r} has no service account {name!r}. Use a name or an id (svc_…) from its list of service "
+            "accounts."
         )
 
 
@@ -65,8 +65,8 @@ class UnknownKeyError(UnknownError):
 
     def __init__(self, public_id: str) -> None:
         super().__init__(
-            f"There is no key with the public id {public_id!r}. It is the eight characters after tkt_live_, as the "
-            "list of keys shows them."
+            f"There is no key with the public id {public_id!r}. The public id is the eight characters after tkt_live_, "
+            "as shown in the list of keys."
         )
 
 
@@ -77,19 +77,19 @@ class AlreadyExistsError(TicketServerError):
 
 
 class NotUsableError(TicketServerError):
-    """It is known, but disabled, revoked or expired; nothing was changed."""
+    """The object exists, but is disabled, revoked or expired; nothing was changed."""
 
     kind = "not_usable"
 
 
 class UpstreamKeyError(TicketServerError):
-    """The key of a tenant's ticket API cannot be opened or read; only an operator can mend that."""
+    """The key of a tenant's ticket API cannot be decrypted or read; only an operator can fix that."""
 
     kind = "upstream_key_unreadable"
 
 
 class StoreUnavailableError(TicketServerError):
-    """The identity store did not answer in time; the same question may be asked again."""
+    """The identity store did not respond in time; the lookup may be retried."""
 
     kind = "identity_unavailable"
 

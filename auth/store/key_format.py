@@ -1,8 +1,8 @@
-"""The text of an API key: `tkt_live_<public id>_<secret><checksum>`, all of it letters and digits of ASCII. Pure.
+"""The format of an API key: `tkt_live_<public id>_<secret><checksum>`, all ASCII letters and digits. Pure.
 
-The prefix lets scanners of leaked secrets recognise a key, the public id (8 characters) finds it and may be shown, the
-secret (43 characters, 256 bits) proves it, and the checksum (6 characters) tells a typo from a wrong key without a look
-into the store. Source: the scheme of GitHub's tokens (CRC-32 in base 62).
+The prefix lets secret scanners recognise a leaked key; the public id (8 characters) finds the key and may be shown; the
+secret (43 characters, 256 bits) proves it; the checksum (6 characters) detects typos without a lookup in the store.
+Source: the format of GitHub's tokens (CRC-32 in base 62).
 """
 
 import re
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 PREFIX: Final = "tkt_"
-"""What every key of the store begins with, and no other credential."""
+"""The prefix of every key of the store, and of no other credential."""
 ALPHABET: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _KIND: Final = f"{PREFIX}live_"
 _PUBLIC: Final = 8
@@ -26,25 +26,25 @@ _FORM: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key, taken apart."""
+    """A parsed key."""
 
     public_id: str
     secret: str = field(repr=False)
 
     @property
     def text(self) -> str:
-        """The whole key, as its holder sends it: shown once, stored nowhere."""
+        """The whole key, as its holder sends it; shown once, stored nowhere."""
         body = f"{_KIND}{self.public_id}_{self.secret}"
         return body + _checksum(body)
 
 
 def new_key() -> ApiKey:
-    """Return a key that nobody has."""
+    """Return a new random key."""
     return ApiKey(public_id=_random(_PUBLIC), secret=_random(_SECRET))
 
 
 def parse(text: str) -> ApiKey | None:
-    """Return the key that `text` is, or None where its form or its checksum is wrong."""
+    """Return the parsed key, or None if its format or its checksum is wrong."""
     found = _FORM.fullmatch(text)
     if found is None:
         return None

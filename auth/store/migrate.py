@@ -1,4 +1,4 @@
-"""Brings the identity store to the newest tables."""
+"""Migrates the identity store to head."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -15,34 +15,34 @@ MIGRATIONS: Final = Migrations(
     folder=Path(__file__).with_name("migrations"),
     lock=7_402_118_534,
     what="identity store",
-    make_ready="Run `python -m auth migrate --grant-to ROLE` once with the URL of the owner and the name of this role.",
+    make_ready="Run `python -m auth migrate --grant-to ROLE` once, with the owner's URL and the name of this role.",
     schema=SCHEMA,
 )
 
 
 def in_schema(engine: AsyncEngine) -> AsyncEngine:
-    """Return `engine` as one whose tables are in the store's own schema, where the database has schemas."""
+    """Return `engine` bound to the store's own schema, if the database has schemas."""
     if engine.dialect.name != "postgresql":
         return engine
     return engine.execution_options(schema_translate_map={None: SCHEMA})
 
 
 async def prepare(engine: AsyncEngine) -> None:
-    """Migrate to head; a new SQLite file is for the user alone who runs this. Raises: DatabaseNotReadyError."""
+    """Migrate to head; only the current user can read a new SQLite file. Raises: DatabaseNotReadyError."""
     if engine.dialect.name == "sqlite":
         _keep_to_ourselves(Path(str(engine.url.database)))
     await MIGRATIONS.run(in_schema(engine))
 
 
 def _keep_to_ourselves(file: Path) -> None:
-    """Make a file that nobody else of the machine may read; SQLite gives what it makes beside it the same rights."""
-    with suppress(OSError):  # what cannot be made is said when it is opened
+    """Create a file that no other user can read; SQLite gives the files it creates beside it the same mode."""
+    with suppress(OSError):  # if this fails, opening the database reports it
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch(mode=0o600)
 
 
 async def grant(engine: AsyncEngine, role: str) -> None:
-    """Let a plain role of PostgreSQL work with the tables, which the role of `engine` owns; on SQLite do nothing.
+    """Grant a plain PostgreSQL role access to the tables that the role of `engine` owns; do nothing on SQLite.
 
     Raises:
         InvalidInputError: there is no such role.

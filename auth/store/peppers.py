@@ -1,7 +1,7 @@
-"""The secrets of a deployment, and what is derived from each: a pepper for API keys and a key that seals upstream keys.
+"""The secrets of a deployment, and the keys derived from each: a pepper for API keys and a key to seal upstream keys.
 
-The first of several is current, all are accepted: a new one is put in front, and the old one stays until nothing stored
-carries its id any more. Ids are stored beside every digest and sealed text; they tell nothing about the secret.
+The first secret is current, all are accepted. To rotate, put a new one in front and keep the old one until nothing
+stored has its id any more. Ids are stored beside every digest and sealed text; they reveal nothing about the secret.
 Source: HKDF-SHA256 (RFC 5869), AES-256-GCM with random nonces of 96 bits (NIST SP 800-38D, 8.2.2).
 """
 
@@ -28,7 +28,7 @@ _EXAMPLE: Final = 'python3 -c "import secrets; print(secrets.token_urlsafe(32))"
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """A key at rest: HMAC-SHA256 of its secret part as 64 hexadecimal digits, and the id of the pepper."""
+    """A stored key: HMAC-SHA256 of its secret part as 64 hexadecimal digits, and the id of the pepper."""
 
     value: str
     pepper_id: str
@@ -36,14 +36,14 @@ class Digest:
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """An encrypted text in Base64, and the id of the secret that opens it."""
+    """An encrypted text in Base64, and the id of the secret that decrypts it."""
 
     text: str
     secret_id: str
 
 
 class _Derived:
-    """What one secret is used for: never itself."""
+    """Everything derived from one secret; the secret itself is never used."""
 
     def __init__(self, secret: str) -> None:
         self.id = _derive(secret, "id", 4).hex()
@@ -60,7 +60,7 @@ class Secrets:
     """All secrets of a deployment, the current one first.
 
     Raises:
-        ValueError: there is none, or one is shorter than 32 characters. The text shows none of them.
+        ValueError: there is no secret, or one has fewer than 32 characters. The message shows none of them.
     """
 
     def __init__(self, secrets: Sequence[str]) -> None:
@@ -74,18 +74,17 @@ class Secrets:
 
     @property
     def current_id(self) -> str:
-        """Id of the secret by which new keys are hashed and sealed: 8 hexadecimal digits."""
+        """Id of the secret used for new digests and sealed keys: 8 hexadecimal digits."""
         return self._current.id
 
     def digest(self, secret: str) -> Digest:
-        """Return what is stored of a new key."""
+        """Return the digest to store for a new key."""
         return Digest(_hmac(self._current.pepper, secret), self._current.id)
 
     def matches(self, secret: str, digest: Digest | None) -> bool:
-        """Tell whether `digest` is that of `secret`, by one comparison of equal lengths, whatever is handed in.
+        """Return whether `digest` belongs to `secret`, always by one comparison of equal lengths.
 
-        Without a digest, or with one whose pepper is not among the secrets any more, the answer is no, and takes as
-        long as any other.
+        Without a digest, or if its pepper is no longer configured, the result is False and takes the same time.
         """
         derived = self._by_id.get(digest.pepper_id) if digest is not None else None
         found = _hmac((derived or self._current).pepper, secret)
@@ -93,7 +92,7 @@ class Secrets:
         return hmac.compare_digest(found.encode(), stored.encode())
 
     def seal(self, plain: str, tenant: str) -> Sealed:
-        """Encrypt the upstream key of `tenant`; it opens for that tenant only."""
+        """Encrypt the upstream key of `tenant`; it decrypts only for that tenant."""
         nonce = os.urandom(_NONCE_BYTES)
         text = nonce + self._current.sealing.encrypt(nonce, plain.encode(), tenant.encode())
         return Sealed(base64.b64encode(text).decode(), self._current.id)
@@ -102,8 +101,7 @@ class Secrets:
         """Decrypt the upstream key of `tenant`.
 
         Raises:
-            UpstreamKeyError: its secret is not among the secrets any more, or it was sealed for another tenant, or
-                changed.
+            UpstreamKeyError: its secret is no longer configured, it was sealed for another tenant, or it was modified.
         """
         derived = self._by_id.get(sealed.secret_id)
         if derived is None:
@@ -116,13 +114,13 @@ class Secrets:
             return derived.sealing.decrypt(whole[:_NONCE_BYTES], whole[_NONCE_BYTES:], tenant.encode()).decode()
         except (InvalidTag, binascii.Error, ValueError) as error:
             raise UpstreamKeyError(
-                f"The upstream key of tenant {tenant!r} does not open: it was changed, or belongs to another tenant. "
-                "Set it again."
+                f"The upstream key of tenant {tenant!r} cannot be decrypted: it was modified or belongs to another "
+                "tenant. Set it again."
             ) from error
 
 
 _NOBODYS: Final = "0" * 64
-"""Compared with where there is nothing to compare with; as a digest it belongs to no key that anybody could find."""
+"""Compared with when there is no stored digest; no key has this digest that anyone could find."""
 
 
 def _hmac(pepper: bytes, secret: str) -> str:

@@ -1,4 +1,4 @@
-"""Finds what an operator names, inside a transaction, or says what would be right."""
+"""Finds the objects an operator names, inside a transaction; errors say what is valid."""
 
 from datetime import datetime
 from typing import Final
@@ -59,7 +59,7 @@ async def service_account(connection: AsyncConnection, tenant_id: str, name: str
 
 
 async def role_of_member(connection: AsyncConnection, user_row: RowMapping, tenant_id: str) -> Role:
-    """Return what a user is in a tenant. Raises: UnknownMembershipError."""
+    """Return the role of a user in a tenant. Raises: UnknownMembershipError."""
     role = await connection.scalar(
         select(memberships.c.role).where(memberships.c.user_id == user_row["id"], memberships.c.tenant_id == tenant_id)
     )
@@ -69,9 +69,9 @@ async def role_of_member(connection: AsyncConnection, user_row: RowMapping, tena
 
 
 async def administrator(connection: AsyncConnection, tenant_id: str, now: datetime) -> str | None:
-    """Return the address of an enabled user who is an administrator of a tenant and has a key for it that is good.
+    """Return the e-mail address of an enabled administrator of a tenant who has a valid key for it, or None.
 
-    Of several the first by address. Until the transaction ends, others that ask the same of the tenant wait.
+    If there are several, the first by address. Locks the tenant until the transaction ends, so that others wait.
     """
     await connection.execute(select(tenants.c.id).where(tenants.c.id == tenant_id).with_for_update())
     address: str | None = await connection.scalar(
@@ -92,7 +92,7 @@ async def administrator(connection: AsyncConnection, tenant_id: str, now: dateti
 
 
 async def key(connection: AsyncConnection, public_id: str) -> RowMapping:
-    """Return the row of a key, and keep other writers off it until the transaction ends. Raises: UnknownKeyError."""
+    """Return the row of a key, locked against other writers until the transaction ends. Raises: UnknownKeyError."""
     row = await _row(connection, select(api_keys).where(api_keys.c.public_id == public_id).with_for_update())
     if row is None:
         raise UnknownKeyError(public_id)

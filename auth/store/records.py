@@ -1,4 +1,4 @@
-"""What the identity store tells about what it holds: plain values, without any secret in them."""
+"""Records of the identity store as plain values, without secrets."""
 
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -10,7 +10,7 @@ from shared.identity import Role, Scope
 
 
 class UpstreamKey(StrEnum):
-    """How a tenant's upstream key is kept."""
+    """How a tenant's upstream key is stored."""
 
     NONE = "none"
     SEALED = "sealed"
@@ -24,7 +24,7 @@ class TenantRecord:
     id: str
     name: str
     upstream_address: str | None
-    """Its own ticket API; None where it shares the one that the deployment is set to."""
+    """Its own ticket API; None if it shares the deployment's."""
     upstream_key: UpstreamKey
     upstream_key_ref: str | None
     created_at: datetime
@@ -33,7 +33,7 @@ class TenantRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserRecord:
-    """One person, in however many organisations."""
+    """One user, possibly a member of several tenants."""
 
     id: str
     email: str
@@ -44,7 +44,7 @@ class UserRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MembershipRecord:
-    """What a person is in one organisation."""
+    """The role of a user in one tenant."""
 
     tenant: str
     user: str
@@ -56,7 +56,7 @@ class MembershipRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceAccountRecord:
-    """One program of an organisation."""
+    """One service account: a program of a tenant."""
 
     id: str
     tenant: str
@@ -68,7 +68,7 @@ class ServiceAccountRecord:
 
 
 class KeyState(StrEnum):
-    """Whether a key itself is good; its owner or tenant may be disabled all the same."""
+    """The state of the key itself; its owner or tenant may be disabled independently."""
 
     ACTIVE = "active"
     EXPIRED = "expired"
@@ -77,7 +77,7 @@ class KeyState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyRecord:
-    """What may be shown of a key."""
+    """The part of a key that may be shown."""
 
     public_id: str
     tenant: str
@@ -87,7 +87,7 @@ class KeyRecord:
     """E-mail address of the user, or name of the service account."""
     name: str
     scopes: frozenset[Scope] | None
-    """None: all that the role of the owner has."""
+    """None: all scopes of the owner's role."""
     created_at: datetime
     expires_at: datetime
     revoked_at: datetime | None
@@ -97,7 +97,7 @@ class KeyRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewKey:
-    """A key that was just made. `text` can be seen here and never again."""
+    """A key that was just created. `text` is available only here, never again."""
 
     text: str = field(repr=False)
     record: KeyRecord
@@ -105,7 +105,7 @@ class NewKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredKey:
-    """All that decides about a key when somebody presents it. `role` is None where the membership has ended."""
+    """Everything needed to authenticate a presented key. `role` is None if the membership has ended."""
 
     public_id: str
     digest: Digest = field(repr=False)
@@ -117,12 +117,12 @@ class StoredKey:
     ticket_user: str | None
     expires_at: datetime
     is_on: bool
-    """Neither revoked, nor is the owner or the tenant disabled."""
+    """Neither the key is revoked, nor its owner or tenant disabled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditRecord:
-    """One event as it is kept: `shared.audit.AuditEvent` with an id and a moment."""
+    """One stored event: `shared.audit.AuditEvent` with an id and a time."""
 
     id: str
     at: datetime
@@ -139,5 +139,5 @@ class AuditRecord:
     detail: str
 
     def as_json(self) -> dict[str, Any]:
-        """Return the fields for a line of an export; the moment in ISO 8601."""
+        """Return the fields for a line of an export; the time in ISO 8601."""
         return {**asdict(self), "at": self.at.isoformat()}

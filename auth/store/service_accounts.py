@@ -1,4 +1,4 @@
-"""Service accounts: programs of an organisation that act in their own name."""
+"""Service accounts: programs of a tenant that act in their own name."""
 
 import secrets
 
@@ -25,15 +25,17 @@ class ServiceAccounts:
         self._ledger = ledger
 
     async def add(self, tenant: str, name: str, *, role: str, ticket_user: str | None = None) -> ServiceAccountRecord:
-        """Add a service account; `ticket_user` is the id of the user of the ticket system as whom it writes.
+        """Add a service account; `ticket_user` is the id of the user of the ticket system it writes as.
 
         Raises:
-            InvalidInputError: the name or the role cannot be one.
+            InvalidInputError: the name or the role is invalid.
             UnknownTenantError: there is no such tenant.
-            AlreadyExistsError: the tenant has one of that name.
+            AlreadyExistsError: the tenant already has a service account with that name.
         """
         if name.strip().startswith(queries.SERVICE_ACCOUNT_ID):
-            raise InvalidInputError(f"A name must not begin with {queries.SERVICE_ACCOUNT_ID}: ids do.", field="name")
+            raise InvalidInputError(
+                f"A name must not begin with {queries.SERVICE_ACCOUNT_ID}, the prefix of ids.", field="name"
+            )
         account_id, as_role = queries.SERVICE_ACCOUNT_ID + secrets.token_hex(8), validation.role(role)
         values = {
             "id": account_id,
@@ -48,7 +50,7 @@ class ServiceAccounts:
                 await change.connection.execute(insert(service_accounts).values(created_at=change.now, **values))
             except IntegrityError as error:
                 raise AlreadyExistsError(
-                    f"Tenant {tenant!r} has a service account {name!r} already. Choose another name."
+                    f"Tenant {tenant!r} already has a service account {name!r}. Choose another name."
                 ) from error
             change.record("service_account_added", tenant=tenant, what=account_id, detail=as_role.value)
             return _record(await queries.service_account(change.connection, tenant, account_id))
@@ -56,7 +58,7 @@ class ServiceAccounts:
     async def set(
         self, tenant: str, account: str, *, role: str, ticket_user: str | None = None
     ) -> ServiceAccountRecord:
-        """Change what a service account is; an empty `ticket_user` takes back as whom it writes, None leaves it.
+        """Change a service account; an empty `ticket_user` removes the user it writes as, None keeps it.
 
         Raises:
             InvalidInputError: there is no such role.
@@ -82,11 +84,11 @@ class ServiceAccounts:
             return [_record(row) for row in (await connection.execute(query)).mappings()]
 
     async def disable(self, tenant: str, account: str) -> ServiceAccountRecord:
-        """Let it in no more. Raises: UnknownTenantError, UnknownServiceAccountError."""
+        """Disable the service account. Raises: UnknownTenantError, UnknownServiceAccountError."""
         return await self._switch(tenant, account, on=False)
 
     async def enable(self, tenant: str, account: str) -> ServiceAccountRecord:
-        """Let it in again. Raises: UnknownTenantError, UnknownServiceAccountError."""
+        """Enable it again. Raises: UnknownTenantError, UnknownServiceAccountError."""
         return await self._switch(tenant, account, on=True)
 
     async def _switch(self, tenant: str, account: str, *, on: bool) -> ServiceAccountRecord:

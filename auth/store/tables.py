@@ -1,7 +1,7 @@
 """The tables of the identity store, the same on SQLite and PostgreSQL.
 
-On PostgreSQL they are in the schema `identity`, beside whatever else the database holds; on SQLite they have a file of
-their own. Nothing here is a secret in plain: keys are digests, upstream keys are sealed.
+On PostgreSQL they are in the schema `identity`, beside anything else in the database; on SQLite in a file of their own.
+No secret is stored in plain text: keys are digests, upstream keys are sealed.
 `migrations/` builds these tables; a test compares the two on both databases.
 """
 
@@ -72,7 +72,7 @@ users: Final = Table(
     _moment("created_at", nullable=False),
     _moment("disabled_at"),
 )
-identities: Final = Table(  # who an identity provider says they are: the key is never the e-mail address
+identities: Final = Table(  # as identity providers assert them: issuer and subject, never the e-mail address
     "identities",
     metadata,
     Column("issuer", String(300), primary_key=True),
@@ -111,7 +111,7 @@ api_keys: Final = Table(
     _to("users", "user_id", nullable=True),
     _to("service_accounts", "service_account_id", nullable=True),
     _text("name", 200),
-    _text("scopes", 200, nullable=True),  # separated by blanks; null: all that the role has
+    _text("scopes", 200, nullable=True),  # space-separated; null: all scopes of the role
     _text("digest", 64),
     _text("pepper_id", 8),
     _moment("created_at", nullable=False),

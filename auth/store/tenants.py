@@ -1,4 +1,4 @@
-"""Organisations, and where the tickets of each are."""
+"""Tenants (organisations) and the ticket API of each."""
 
 from sqlalchemy import RowMapping, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -14,17 +14,17 @@ from shared.errors import InvalidInputError
 
 
 class Tenants:
-    """Adds, changes and lists organisations. Every change is audited. All methods raise: DatabaseBusyError."""
+    """Adds, changes and lists tenants. Every change is audited. All methods raise: DatabaseBusyError."""
 
     def __init__(self, ledger: Ledger, secrets: Secrets) -> None:
         self._ledger = ledger
         self._secrets = secrets
 
     async def add(self, tenant: str, *, name: str | None = None) -> TenantRecord:
-        """Add an organisation that shares the deployment's ticket API; its name is its id unless one is given.
+        """Add a tenant that shares the deployment's ticket API; its name defaults to its id.
 
         Raises:
-            InvalidInputError: the id or the name cannot be one.
+            InvalidInputError: the id or the name is invalid.
             AlreadyExistsError: the id is taken.
         """
         async with self._ledger.changing() as change:
@@ -32,17 +32,17 @@ class Tenants:
             return _record(await queries.tenant(change.connection, tenant))
 
     async def all(self) -> list[TenantRecord]:
-        """Return every organisation, by id."""
+        """Return every tenant, by id."""
         async with self._ledger.reading() as connection:
             rows = (await connection.execute(select(tenants).order_by(tenants.c.id))).mappings()
             return [_record(row) for row in rows]
 
     async def disable(self, tenant: str) -> TenantRecord:
-        """Let nobody of the organisation in any more; nothing of it is deleted. Raises: UnknownTenantError."""
+        """Disable the tenant: all its keys are refused, nothing is deleted. Raises: UnknownTenantError."""
         return await self._switch(tenant, on=False)
 
     async def enable(self, tenant: str) -> TenantRecord:
-        """Let the organisation in again. Raises: UnknownTenantError."""
+        """Enable the tenant again. Raises: UnknownTenantError."""
         return await self._switch(tenant, on=True)
 
     async def set_upstream(
@@ -54,17 +54,17 @@ class Tenants:
         key_ref: str | None = None,
         allow_private: bool = False,
     ) -> TenantRecord:
-        """Give the organisation a ticket API of its own, with a key to seal, or a reference to one, or none.
+        """Give the tenant a ticket API of its own, with a key to seal, a reference to a key, or neither.
 
-        Without an address the key is for the ticket API of the deployment, which tells organisations apart by it.
-        Whatever address and key it had are forgotten. `key_ref` is `env:NAME` or `file:/path`, of the server.
+        Without an address, the key is for the deployment's ticket API, which identifies tenants by their keys.
+        The previous address and key are replaced. `key_ref` is `env:NAME` or `file:/path` on the server.
 
         Raises:
-            InvalidInputError: the address or the reference is not usable, or both a key and a reference are given.
+            InvalidInputError: the address or the reference is invalid, or both a key and a reference are given.
             UnknownTenantError: there is no such tenant.
         """
         if key is not None and key_ref is not None:
-            raise InvalidInputError("Give the upstream key itself or a reference to it, not both.")
+            raise InvalidInputError("Give either the upstream key itself or a reference to it, not both.")
         if key is not None and not (key.strip() and key.strip().isprintable()):
             raise InvalidInputError("The upstream key must be visible characters on one line.", field="upstream_key")
         if address is not None:
@@ -83,16 +83,16 @@ class Tenants:
             )
 
     async def clear_upstream(self, tenant: str) -> TenantRecord:
-        """Let the organisation share the deployment's ticket API. Raises: UnknownTenantError."""
+        """Let the tenant share the deployment's ticket API. Raises: UnknownTenantError."""
         nothing = dict.fromkeys(("upstream_address", "upstream_key_sealed", "upstream_key_id", "upstream_key_ref"))
         async with self._ledger.changing() as change:
             return await self._set(change, tenant, "tenant_upstream_cleared", **nothing)
 
     async def reseal(self) -> int:
-        """Seal every upstream key with the current secret, so that older ones may go; return how many it were.
+        """Reseal every upstream key with the current secret, so that older ones can be removed; return how many.
 
         Raises:
-            UpstreamKeyError: one does not open; nothing was changed.
+            UpstreamKeyError: a key cannot be decrypted; nothing was changed.
         """
         older = tenants.c.upstream_key_id.is_not(None) & (tenants.c.upstream_key_id != self._secrets.current_id)
         async with self._ledger.changing() as change:
@@ -123,12 +123,12 @@ class Tenants:
 
 
 async def insert_tenant(change: Change, tenant: str, name: str | None = None) -> None:
-    """Store a new organisation. Raises: InvalidInputError, AlreadyExistsError."""
+    """Store a new tenant. Raises: InvalidInputError, AlreadyExistsError."""
     values = {"id": validation.slug(tenant), "name": validation.label(name or tenant), "created_at": change.now}
     try:
         await change.connection.execute(insert(tenants).values(**values))
     except IntegrityError as error:
-        raise AlreadyExistsError(f"There is a tenant {tenant!r} already. Choose another id.") from error
+        raise AlreadyExistsError(f"The tenant {tenant!r} already exists. Choose another id.") from error
     change.record("tenant_added", tenant=tenant, what=tenant)
 
 

@@ -1,4 +1,4 @@
-"""Transactions of the identity store. What was changed and the audit event that says so are stored together, or not."""
+"""Transactions of the identity store: a change and its audit event are committed together or not at all."""
 
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -22,14 +22,14 @@ _LENGTHS: Final = {column.name: column.type.length or 0 for column in audit_even
 
 @dataclass(frozen=True, slots=True)
 class TimedEvent:
-    """An event with its moment, and an id by which writing it twice stores it once."""
+    """An event with its time, and an id that makes storing it idempotent."""
 
     event: AuditEvent
     at: datetime
     id: str = field(default_factory=lambda: secrets.token_hex(16))
 
     def row(self) -> dict[str, Any]:
-        """Return the row, each text cut and cleaned so that no database can refuse it."""
+        """Return the row, with each text cleaned and truncated so that no database rejects it."""
         texts = {name: _storable(text, _LENGTHS[name]) for name, text in asdict(self.event).items()}
         return {"id": self.id, "at": self.at, **texts}
 
@@ -46,7 +46,7 @@ async def append(connection: AsyncConnection, events: Sequence[TimedEvent]) -> N
 
 @dataclass(slots=True)
 class Change:
-    """One transaction that changes something, as of `now`."""
+    """One transaction that changes data, as of `now`."""
 
     connection: AsyncConnection
     now: datetime
@@ -54,13 +54,13 @@ class Change:
     events: list[TimedEvent] = field(default_factory=list)
 
     def record(self, action: str, *, tenant: str = "", what: str = "", detail: str = "") -> None:
-        """Have it audited that `action` was done to `what`, in this very transaction."""
+        """Record, in this transaction, that `action` was done to `what`."""
         event = AuditEvent(action=action, outcome="ok", tenant=tenant, actor=self.actor, object=what, detail=detail)
         self.events.append(TimedEvent(event, self.now))
 
 
 class Ledger:
-    """Gives out the transactions of one database. `actor` is who the changes are audited as."""
+    """Opens the transactions of one database. `actor` is recorded as the actor of changes."""
 
     def __init__(self, database: Database, *, actor: str, clock: Clock) -> None:
         self._database = database
@@ -68,12 +68,12 @@ class Ledger:
         self.clock = clock
 
     def reading(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        """Give a transaction that sees one state of the data. Raises: DatabaseBusyError."""
+        """Open a transaction with one consistent view of the data. Raises: DatabaseBusyError."""
         return self._database.reading()
 
     @asynccontextmanager
     async def changing(self) -> AsyncIterator[Change]:
-        """Give a transaction whose events are stored with it, and logged once it is done. Raises: DatabaseBusyError."""
+        """Open a transaction; its events are committed with it and logged afterwards. Raises: DatabaseBusyError."""
         async with self._database.writing() as connection:
             change = Change(connection, self.clock(), self._actor)
             yield change
@@ -83,10 +83,10 @@ class Ledger:
             await LoggedTrail().record(timed.event)
 
     async def write_and_take_back(self) -> None:
-        """Write as an audit event is written, and roll it back.
+        """Write a row as for an audit event, and roll it back.
 
         Raises:
-            UndoneError: that was possible.
+            UndoneError: the write was possible.
             DatabaseBusyError: it was not.
         """
         row = TimedEvent(AuditEvent(action="check", outcome="ok"), self.clock()).row()
@@ -95,7 +95,7 @@ class Ledger:
 
 
 async def switch(change: Change, table: Table, row: RowMapping, noun: str, *, on: bool, tenant: str = "") -> None:
-    """Disable what is in `row`, or enable it again; nothing is done, and nothing audited, where it is so already."""
+    """Disable or enable the object in `row`; if it already is, nothing is changed and nothing is audited."""
     if (row["disabled_at"] is None) == on:
         return
     disabled_at = None if on else change.now

@@ -1,4 +1,4 @@
-"""People: users, who identity providers say they are, and what they are in each organisation."""
+"""Users, their identities at identity providers, and their roles in tenants."""
 
 import secrets
 
@@ -17,7 +17,7 @@ from shared.identity import Role
 
 
 class Users:
-    """Adds, changes and lists people. Every change is audited. All methods raise: DatabaseBusyError.
+    """Adds, changes and lists users. Every change is audited. All methods raise: DatabaseBusyError.
 
     `who` is an e-mail address or an id (`usr_…`).
     """
@@ -26,35 +26,35 @@ class Users:
         self._ledger = ledger
 
     async def add(self, email: str, *, name: str | None = None) -> UserRecord:
-        """Add a person, who is a member of nothing yet; their name is their address unless one is given.
+        """Add a user, who is not yet a member of any tenant; the name defaults to the address.
 
         Raises:
-            InvalidInputError: the address or the name cannot be one.
-            AlreadyExistsError: somebody has the address.
+            InvalidInputError: the address or the name is invalid.
+            AlreadyExistsError: another user has the address.
         """
         async with self._ledger.changing() as change:
             return _user(await insert_user(change, email, name))
 
     async def all(self) -> list[UserRecord]:
-        """Return every person, by address."""
+        """Return every user, by address."""
         async with self._ledger.reading() as connection:
             return [_user(row) for row in (await connection.execute(select(users).order_by(users.c.email))).mappings()]
 
     async def disable(self, who: str) -> UserRecord:
-        """Let the person in nowhere any more. Raises: UnknownUserError."""
+        """Disable the user in every tenant. Raises: UnknownUserError."""
         return await self._switch(who, on=False)
 
     async def enable(self, who: str) -> UserRecord:
-        """Let the person in again. Raises: UnknownUserError."""
+        """Enable the user again. Raises: UnknownUserError."""
         return await self._switch(who, on=True)
 
     async def add_identity(self, who: str, *, issuer: str, subject: str) -> None:
-        """Note that an identity provider calls this person `subject`.
+        """Link the user to the `subject` of an identity provider.
 
         Raises:
-            InvalidInputError: the issuer or the subject cannot be one.
+            InvalidInputError: the issuer or the subject is invalid.
             UnknownUserError: there is no such user.
-            AlreadyExistsError: it is somebody's already.
+            AlreadyExistsError: the identity already belongs to a user.
         """
         issuer, subject = validation.label(issuer, "issuer", 300), validation.label(subject, "subject", 300)
         async with self._ledger.changing() as change:
@@ -64,7 +64,7 @@ class Users:
                 await change.connection.execute(insert(identities).values(**identity))
             except IntegrityError as error:
                 raise AlreadyExistsError(
-                    f"The subject {subject!r} of {issuer} belongs to a user already. Each belongs to one."
+                    f"The subject {subject!r} of {issuer} already belongs to a user. Each belongs to one."
                 ) from error
             change.record("identity_added", what=row["id"], detail=issuer)
 
@@ -76,16 +76,16 @@ class Users:
 
 
 class Memberships:
-    """Says what people are in organisations. Every change is audited. All methods raise: DatabaseBusyError."""
+    """Sets, removes and lists memberships. Every change is audited. All methods raise: DatabaseBusyError."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
     async def set(self, who: str, tenant: str, *, role: str, ticket_user: str | None = None) -> MembershipRecord:
-        """Make a user a member of a tenant, or change what they are there.
+        """Make a user a member of a tenant, or change their membership.
 
-        `ticket_user` is the id of the user of the ticket system as whom they write; without one, which an empty text
-        sets, they are recognised by their e-mail address. None leaves it as it is.
+        `ticket_user` is the id of the user of the ticket system they write as; None keeps the current one, an empty
+        text removes it: they are then matched by e-mail address.
 
         Raises:
             InvalidInputError: there is no such role.
@@ -104,7 +104,7 @@ class Memberships:
             return member
 
     async def remove(self, who: str, tenant: str) -> None:
-        """End a membership; the user's keys for the tenant let nobody in any more. Raises: UnknownError."""
+        """End a membership; the user's keys for the tenant are refused from now on. Raises: UnknownError."""
         async with self._ledger.changing() as change:
             row = await queries.user(change.connection, who)
             await queries.tenant(change.connection, tenant)
@@ -114,7 +114,7 @@ class Memberships:
             change.record("membership_removed", tenant=tenant, what=row["id"])
 
     async def all(self, *, tenant: str | None = None) -> list[MembershipRecord]:
-        """Return the members of a tenant, or of all of them, by tenant and address. Raises: UnknownTenantError."""
+        """Return the members of one tenant or of all, by tenant and address. Raises: UnknownTenantError."""
         async with self._ledger.reading() as connection:
             if tenant is None:
                 return await _members(connection)
@@ -129,13 +129,13 @@ async def insert_user(change: Change, email: str, name: str | None = None) -> Ro
     try:
         await change.connection.execute(insert(users).values(**values))
     except IntegrityError as error:
-        raise AlreadyExistsError(f"There is a user {address!r} already.") from error
+        raise AlreadyExistsError(f"The user {address!r} already exists.") from error
     change.record("user_added", what=user_id)
     return await queries.user(change.connection, user_id)
 
 
 async def put_membership(change: Change, user: RowMapping, tenant: str, role: Role, **more: str | None) -> None:
-    """Make a user a member of a tenant with `role`; of what they are there already, only what is given changes."""
+    """Make a user a member of a tenant with `role`; of an existing membership, only the given fields change."""
     is_now = {"role": role.value, **more}
     upsert = postgresql.insert if change.connection.dialect.name == "postgresql" else sqlite.insert
     put = upsert(memberships).values(user_id=user["id"], tenant_id=tenant, created_at=change.now, **is_now)

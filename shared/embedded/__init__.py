@@ -1,1 +1,1 @@
-"""The ticket API inside this process."""
+"""The ticket API embedded in this process."""

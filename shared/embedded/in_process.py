@@ -1,8 +1,8 @@
-"""The embedded ticket API, reached without a network: an app that finishes what it began.
+"""Calls the embedded ticket API without a network, so that a cancelled caller does not cancel the app's handler.
 
-`ASGITransport` runs the app inside the caller's own task, so a caller that gives up would cancel a handler in the
-middle of a database statement, a write included. No server does that to an app. So each request runs in a task of its
-own, and the app learns what a server would say: the client has disconnected.
+`ASGITransport` runs the app in the caller's task, so cancelling the caller would cancel a handler in the middle of a
+database statement, even a write. No server does that to an app. So each request runs in a task of its own, and the app
+receives what a server would send: "http.disconnect".
 """
 
 import asyncio
@@ -11,18 +11,18 @@ from typing import Any, Final
 import httpx2
 
 CLOSE_S: Final = 2.0
-"""How long closing waits for requests that are still being handled; what is around it may have less time."""
+"""How long closing waits for requests in progress, in seconds; the surrounding shutdown may allow less."""
 
 
 class InProcessTransport(httpx2.AsyncBaseTransport):
-    """Sends requests to an ASGI app in this event loop. It runs no lifespan; whoever owns the app does."""
+    """Sends requests to an ASGI app in this event loop. The owner of the app runs its lifespan."""
 
     def __init__(self, app: Any) -> None:
         self._app = app
         self._running: set[asyncio.Task[httpx2.Response]] = set()
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Return the app's answer; when the caller is cancelled, the app is told so and goes on."""
+        """Return the app's response; if the caller is cancelled, the app receives a disconnect and continues."""
         gone = asyncio.Event()
         inner = httpx2.ASGITransport(app=_disconnecting(self._app, gone), raise_app_exceptions=False)
         task = asyncio.create_task(inner.handle_async_request(request))
@@ -34,7 +34,7 @@ class InProcessTransport(httpx2.AsyncBaseTransport):
             gone.set()
 
     async def aclose(self) -> None:
-        """Wait for what is still being handled; cancel what takes longer than `CLOSE_S`."""
+        """Wait for requests in progress; cancel those that take longer than `CLOSE_S`."""
         late = set(self._running)
         try:
             if late:
@@ -46,7 +46,7 @@ class InProcessTransport(httpx2.AsyncBaseTransport):
 
 
 def _disconnecting(app: Any, gone: asyncio.Event) -> Any:
-    """Return `app` with a `receive` that says "http.disconnect" once `gone` is set, as a server does."""
+    """Return `app` with a `receive` that returns "http.disconnect" once `gone` is set, as a server does."""
 
     async def call(scope: Any, receive: Any, send: Any) -> None:
         is_whole = False

@@ -1,6 +1,6 @@
-"""Keys by which this process tells the ticket API inside itself whose tickets a request is about.
+"""Keys that give the tenant of a request to the embedded ticket API.
 
-That API takes the tenant from the key alone. Nobody else can make such a key, and none outlives the process.
+That API derives the tenant from the key alone. Only this process can create these keys, and they end with it.
 """
 
 import hmac
@@ -8,17 +8,17 @@ import secrets
 
 
 class TenantKeys:
-    """Makes the key of any tenant, and knows its own keys again."""
+    """Creates a key for any tenant, and verifies its own keys."""
 
     def __init__(self) -> None:
         self._secret = secrets.token_bytes(32)
 
     def key_of(self, tenant: str) -> str:
-        """Return the key of `tenant`, an id that may travel in a header."""
+        """Return the key of `tenant`, whose id must be valid in a header."""
         return f"{tenant}.{self._seal(tenant)}"
 
     def tenant_of(self, key: str) -> str | None:
-        """Return whose key this is, or None when it was not made here."""
+        """Return the tenant of `key`, or None if it was not created here."""
         tenant, _, seal = key.rpartition(".")
         return tenant if hmac.compare_digest(seal.encode(), self._seal(tenant).encode()) else None
 

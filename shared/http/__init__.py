@@ -1,1 +1,1 @@
-"""The HTTP server of both programs: bounded connections, client addresses."""
+"""The HTTP server of both programs: bounded connections and client addresses."""

@@ -1,7 +1,7 @@
-"""Where a request comes from, as far as it can be known: what a stranger writes into a header proves nothing. Pure.
+"""Determines the client address of a request; header entries written by clients are not trusted. Pure.
 
-Each proxy adds the address of whoever spoke to it at the right end of `X-Forwarded-For`. So with N proxies of our own
-the N-th entry from the right was written by the outermost of them; whatever is further left the stranger chose.
+Each proxy appends its peer's address at the right end of `X-Forwarded-For`. So with N trusted proxies, the N-th entry
+from the right was written by the outermost of them; everything further left was chosen by the client.
 """
 
 import ipaddress
@@ -10,15 +10,15 @@ from typing import Final
 from starlette.requests import HTTPConnection
 
 UNKNOWN: Final = "unknown"
-"""Where the server was not told an address, for example on a socket of the file system."""
+"""Used if the server has no client address, for example on a Unix domain socket."""
 _IPV6_NETWORK: Final = 64
 
 
 def client_address(request: HTTPConnection, trusted_proxies: int) -> str:
-    """Return the IP address of the client, seen past `trusted_proxies` proxies; the peer's own with 0 of them.
+    """Return the client's IP address behind `trusted_proxies` proxies; with 0 proxies, the peer's address.
 
-    With fewer entries than proxies the request did not come through all of them, and every entry may be made up: the
-    peer's address counts. Where the right entry is no address, the next one to the right is the outermost proxy known.
+    With fewer entries than proxies, the request bypassed a proxy and every entry may be forged, so the peer's address
+    counts. If the chosen entry is not an address, the next one to its right is the outermost known proxy.
     """
     peer = parsed(request.client.host) if request.client is not None else None
     hops = [hop for line in request.headers.getlist("x-forwarded-for") for hop in line.split(",")]
@@ -28,14 +28,14 @@ def client_address(request: HTTPConnection, trusted_proxies: int) -> str:
 
 
 def network_of(address: str) -> str:
-    """Return what one client has to itself: an IPv4 address, or a /64 of IPv6, in which it may change at will."""
+    """Return the network of one client: its IPv4 address, or its IPv6 /64, where it can change its address freely."""
     if ":" not in address:
         return address
     return str(ipaddress.ip_network((address, _IPV6_NETWORK), strict=False))
 
 
 def parsed(text: str) -> str | None:
-    """Return an address in its one form, without brackets, port and zone, or None where it is none."""
+    """Return an address in canonical form, without brackets, port and zone, or None if `text` is not an address."""
     text = text.strip().strip('"')
     if text.startswith("["):
         text = text[1:].partition("]")[0]

@@ -1,11 +1,11 @@
-"""Connections over HTTP/1.1 that no stranger can make expensive: uvicorn's protocol, bounded before authentication.
+"""Bounds HTTP/1.1 connections before authentication, on top of uvicorn's protocol.
 
-Bytes: a head, or the trailers of a body, up to `MAX_HEAD_BYTES`; else 431. Time: a head has `HEAD_S` seconds, counted
-from the moment the connection opens, from the first byte of a later request, or from the end of the response before it.
-Requests: at most `MAX_UNANSWERED` of a connection are in flight. A body has the time and size that the application
-gives it; what is left of one whose response is complete has `HEAD_S`.
+Bytes: a request head, or a body's trailers, has at most `MAX_HEAD_BYTES`; else 431. Time: a head has `HEAD_S` seconds,
+from the opening of the connection, from the first byte of a later request, or from the end of the previous response.
+Requests: at most `MAX_UNANSWERED` per connection are in flight. The application limits the time and size of a body;
+the rest of a body after a complete response has `HEAD_S`.
 
-Connections themselves: see `Connections`. What is not HTTP at all is answered by uvicorn with 400.
+For the number of connections see `Connections`. uvicorn responds to anything that is not HTTP with 400.
 Source: RFC 9112 (pipelining, 9.3.2; closing, 9.6), RFC 6585 (431).
 """
 
@@ -26,31 +26,31 @@ from shared.http.address import network_of, parsed
 
 MAX_HEAD_BYTES: Final = 65_536
 MAX_HELD_BYTES: Final = 16 * 1024 * 1024
-"""What the unfinished heads of all connections may have together; beyond it the oldest of them makes room."""
+"""Maximum bytes of all incomplete heads together; beyond it the oldest one's connection is closed."""
 HEAD_S: Final = 10.0
 MAX_UNANSWERED: Final = 2
 UNFINISHED_SHARE: Final = 4
-"""One in four connections may be without a complete head."""
+"""At most one in four connections may have an incomplete head."""
 ADDRESS_SHARE: Final = 4
-"""One in four connections may be of one address."""
+"""At most one in four connections may come from one address."""
 HEALTH_SHARE: Final = 16
-"""One in sixteen connections is kept free for `HEALTH_PATHS`, which platforms probe on new connections."""
+"""One in sixteen connections is reserved for `HEALTH_PATHS`, which platforms probe on new connections."""
 HEALTH_PATHS: Final = frozenset({"/health", "/health/"})
 
 
 class Connections(ServerState):
-    """The connections of one server, and which of them makes room when there are too many.
+    """The connections of one server, and the choice of the one to close if there are too many.
 
-    Room is made by the connection that has owed a head for the longest time, then by the one that has been idle for the
-    longest time. One with a request in flight is never closed for another: a new connection for which there is no room
-    is only served `/health`, for which some places are kept, and makes room itself.
+    The connection with the oldest incomplete head is closed first, then the one that has been idle longest. One with a
+    request in flight is never closed for another: a new connection beyond the limit is served only `/health`, for which
+    some slots are reserved, and can itself be closed for another.
 
     Args:
-        most: how many there may be.
-        counts_addresses: whether one address may have only a part of them; loopback addresses always have all.
+        most: the maximum number of connections.
+        counts_addresses: whether one address may have only a share of them; loopback addresses have no such limit.
     """
 
-    connections: "set[BoundedProtocol]"  # type: ignore[assignment]  # no other protocol is made
+    connections: "set[BoundedProtocol]"  # type: ignore[assignment]  # no other protocol is used
 
     def __init__(self, *, most: int, counts_addresses: bool) -> None:
         super().__init__()
@@ -58,12 +58,12 @@ class Connections(ServerState):
         self._places = most - most // HEALTH_SHARE
         self._counts_addresses = counts_addresses
         self._of_network: Counter[str] = Counter()
-        self._unfinished: dict[BoundedProtocol, float] = {}  # since when; the oldest first
+        self._unfinished: dict[BoundedProtocol, float] = {}  # start times; the oldest first
         self._idle: dict[BoundedProtocol, None] = {}  # the oldest first
         self._held = 0
 
     def enter(self, new: "BoundedProtocol") -> None:
-        """Take a new connection, which owes a head; cut it or another one where there are too many."""
+        """Add a new connection, which awaits a head; abort it or another one if there are too many."""
         self.owes(new)
         self._of_network[new.network] += 1
         if self._counts_addresses and new.network and self._of_network[new.network] > self._most // ADDRESS_SHARE:
@@ -82,7 +82,7 @@ class Connections(ServerState):
             new.serve_health_only()
 
     def leave(self, one: "BoundedProtocol") -> None:
-        """Forget a connection that has ended."""
+        """Remove a closed connection."""
         self.works(one)
         self.hold(one, 0)
         self._of_network[one.network] -= 1
@@ -90,39 +90,39 @@ class Connections(ServerState):
             del self._of_network[one.network]
 
     def owes(self, one: "BoundedProtocol") -> None:
-        """Note that its client has to finish a request, from now on."""
+        """Mark it as awaiting the rest of a request, from now on."""
         self._idle.pop(one, None)
         self._unfinished.setdefault(one, time.monotonic())
 
     def rests(self, one: "BoundedProtocol") -> None:
-        """Note that neither side owes the other anything."""
+        """Mark it as idle: no request and no response is pending."""
         self._unfinished.pop(one, None)
         self._idle[one] = None
 
     def works(self, one: "BoundedProtocol") -> None:
-        """Note that it has a request in flight, or has ended."""
+        """Mark it as having a request in flight, or as closed."""
         self._unfinished.pop(one, None)
         self._idle.pop(one, None)
 
     def is_idle(self, one: "BoundedProtocol") -> bool:
-        """Whether neither side owes the other anything."""
+        """Whether it is idle: no request and no response is pending."""
         return one in self._idle
 
     def hold(self, one: "BoundedProtocol", size: int) -> None:
-        """Note how many bytes of an unfinished head it holds."""
+        """Set the number of bytes it holds of an incomplete head."""
         self._held += size - one.held
         one.held = size
         while self._held > MAX_HELD_BYTES:
             next(iter(self._unfinished), one).cut()
 
     def close_late(self) -> None:
-        """Close every connection whose client has owed a head for longer than `HEAD_S` seconds."""
+        """Close every connection that has awaited a head for more than `HEAD_S` seconds."""
         latest = time.monotonic() - HEAD_S
         while self._unfinished:
             oldest, since = next(iter(self._unfinished.items()))
             if since > latest:
                 break
-            self.works(oldest)  # it gets no other chance
+            self.works(oldest)  # so that it is refused only once
             oldest.refuse(408, "head_too_slow", f"A request's head must arrive within {HEAD_S:g} s.")
 
 
@@ -134,29 +134,29 @@ class BoundedProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.held = 0
-        """Bytes that were fed to the parser since it last had something to show for them."""
+        """Bytes fed to the parser since it last produced an event."""
         self.network = ""
-        """What one client has to itself: an IPv4 address or a /64 of IPv6; empty on loopback."""
+        """The client's network: an IPv4 address or an IPv6 /64; empty on loopback."""
         self._unanswered = 0
         self._is_receiving = False
         self._has_progressed = False
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn's own
-        """Count the connection."""
+        """Add the connection to the server's."""
         super().connection_made(transport)
         self.network = counted_as(self.client[0]) if self.client is not None else ""
         self.server_state.enter(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
+        """Remove the connection from the server's."""
         self.server_state.leave(self)
         super().connection_lost(exc)
-        self._unset_keepalive_if_required()  # uvicorn keeps the timer, and with it everything, when a client resets
+        self._unset_keepalive_if_required()  # on a reset, uvicorn keeps the timer, and so all of its objects
 
     def data_received(self, data: bytes) -> None:
-        """Parse what has arrived, no more at once than a head may still have: one read may bring 256 kB.
+        """Parse received data in pieces no larger than the remaining bytes of a head; one read may bring 256 kB.
 
-        Only what the parser has nothing to show for counts, so a short head before a large body does not.
+        Only bytes without a parser event count, so a short head before a large body does not reach the limit.
         """
         if self.server_state.is_idle(self):
             self.server_state.owes(self)
@@ -167,23 +167,23 @@ class BoundedProtocol(HttpToolsProtocol):
             super().data_received(piece)
             self.server_state.hold(self, 0 if self._has_progressed else self.held + len(piece))
             if self.held >= MAX_HEAD_BYTES:
-                self.refuse(431, "head_too_large", f"The head of a request may have {MAX_HEAD_BYTES:,} bytes at most.")
+                self.refuse(431, "head_too_large", f"The head of a request may have at most {MAX_HEAD_BYTES:,} bytes.")
 
     def on_message_begin(self) -> None:
-        """Begin a request, unless too many before it are without a complete response.
+        """Begin a request, unless too many earlier ones are without a complete response.
 
-        A handler that goes on after its response is complete does not count.
+        A handler that continues after its complete response does not count.
         """
         if self._unanswered >= MAX_UNANSWERED:
             self.cut()
-            raise ConnectionAbortedError  # the parser must not go on: one read may bring thousands of requests
+            raise ConnectionAbortedError  # stops the parser: one read may bring thousands of requests
         self._is_receiving = True
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """Start the handler, or have it wait for the request before it.
+        """Start the handler, or queue it behind the previous request's.
 
-        uvicorn reads nothing while one waits; then a third request, or the client's leaving, would not be seen.
+        uvicorn stops reading while one is queued; a third request, or a disconnect, would then go unnoticed.
         """
         self._has_progressed = True
         self._unanswered += 1
@@ -192,19 +192,19 @@ class BoundedProtocol(HttpToolsProtocol):
         self.flow.resume_reading()
 
     def on_body(self, body: bytes) -> None:
-        """Hand a part of the body to the handler."""
+        """Pass a part of the body to the handler."""
         self._has_progressed = True
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """Tell the handler that the body is complete."""
+        """Signal to the handler that the body is complete."""
         self._has_progressed = True
         self._is_receiving = False
         super().on_message_complete()
         self._settle()
 
     def on_response_complete(self) -> None:
-        """Go on with the next request."""
+        """Continue with the next request."""
         self._unanswered -= 1
         super().on_response_complete()
         self._settle()
@@ -218,12 +218,12 @@ class BoundedProtocol(HttpToolsProtocol):
             self.server_state.rests(self)
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is not HTTP, unless the connection was cut for another reason."""
+        """Respond to data that is not HTTP, unless the connection is already closing."""
         if not self.transport.is_closing():
             super().send_400_response(msg)
 
     def refuse(self, status: int, kind: str, sentence: str) -> None:
-        """Close the connection, and say why where a request was begun and no response is under way."""
+        """Close the connection; send the reason if a request has begun and no response is in progress."""
         if self._unanswered or not self.held:
             self.cut()
             return
@@ -239,14 +239,14 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.close()
 
     def cut(self) -> None:
-        """Close the connection at once, whatever it still had to send."""
+        """Abort the connection at once, discarding unsent data."""
         self.server_state.works(self)
         self.server_state.hold(self, 0)
-        self.server_state.connections.discard(self)  # now, not in the next turn of the loop: others come in this one
+        self.server_state.connections.discard(self)  # now, as more may arrive in this loop turn
         self.transport.abort()
 
     def serve_health_only(self) -> None:
-        """Answer anything but `HEALTH_PATHS` with 503."""
+        """Respond to anything but `HEALTH_PATHS` with 503."""
         self.app = partial(_health_only, self.app)
 
 
@@ -263,6 +263,6 @@ async def _health_only(app: ASGIApp, scope: Scope, receive: Receive, send: Send)
 
 
 def counted_as(address: str) -> str:
-    """Return what the client at `address` has to itself; nothing for loopback, and for what is no IP address."""
+    """Return the client's network at `address`; empty for loopback and for anything that is not an IP address."""
     known = parsed(address)
     return "" if known is None or ipaddress.ip_address(known).is_loopback else network_of(known)

@@ -1,8 +1,7 @@
-"""The HTTP server of both programs, the door and the ticket API: bounded connections, and an end in time.
+"""The HTTP server of both programs, MCP server and ticket API: bounded connections and a bounded shutdown.
 
-Signals end it with exit code 0: uvicorn itself raises the signal once more. Everything between a signal and the end of
-the process happens within one deadline, whatever hangs: time-outs inside of it are shorter, and what is late is
-cancelled.
+Signals end it with exit code 0; uvicorn itself would raise the signal again. Everything between a signal and the end of
+the process happens within one deadline, whatever hangs: timeouts inside it are shorter, and late tasks are cancelled.
 """
 
 import asyncio
@@ -30,31 +29,31 @@ log = get_logger(__name__)
 
 MAX_CONNECTIONS: Final = 4_096
 FILES_KEPT: Final = 256
-"""File descriptors that are not for clients: databases, brokers, ticket APIs."""
+"""File descriptors reserved for other uses than clients: databases, brokers, ticket APIs."""
 END_S: Final = 8.0
-"""Seconds from a signal until what still waits is cancelled; 9 s are promised (S6 in docs/sessions.md)."""
+"""Seconds from a signal until pending tasks are cancelled; 9 s are promised (S6 in docs/sessions.md)."""
 CANCELLED_AGAIN_S: Final = 0.1
 CANCELLATIONS: Final = 4
-"""How often a task that does not end is cancelled: libraries catch the first and wait for what hangs to close."""
+"""How many times a task is cancelled: libraries catch the first cancellation and wait for a hanging close."""
 UNREAD_S: Final = 60.0
 
 
 class CannotListenError(TicketServerError):
-    """The address is taken, or not one of this machine."""
+    """The address is in use, or is not an address of this machine."""
 
 
 class Server(uvicorn.Server):
     """Serves `app` until SIGTERM or SIGINT, then ends within `END_S`.
 
     Args:
-        app: what is served, inside of its lifespan.
+        app: the application, served within its lifespan.
         host: address to listen on.
-        port: its port; 0 for any that is free.
-        finish_s: how long requests in flight may go on after the listeners have closed.
-        unread_s: how long a connection may keep what its client does not read.
-        most_connections: how many there may be, as long as the system allows as many file descriptors.
-        is_behind_proxy: whether connections come from proxies of our own, so that many may be of one address.
-        on_started: called with the port once it listens.
+        port: port to listen on; 0 for any free port.
+        finish_s: seconds that requests in flight may take after the listeners have closed.
+        unread_s: seconds a connection may hold data that its client does not read.
+        most_connections: maximum connections, if the system allows as many file descriptors.
+        is_behind_proxy: whether connections come from trusted proxies, so that many may share one address.
+        on_started: called with the port once the server listens.
     """
 
     server_state: Connections
@@ -76,13 +75,13 @@ class Server(uvicorn.Server):
             host=host,
             port=port,
             http=BoundedProtocol,
-            lifespan="off",  # `serve` runs it: a refusal to start is one sentence then, not uvicorn's traceback
-            log_config=None,  # everything goes through the one log format
+            lifespan="off",  # `serve` runs it: a refusal to start is then one sentence, not uvicorn's traceback
+            log_config=None,  # all logs use one format
             access_log=False,  # paths carry session ids; transports log what matters
             server_header=False,
-            proxy_headers=False,  # nothing here believes X-Forwarded-*
+            proxy_headers=False,  # `X-Forwarded-*` is not trusted here
             ws="none",
-            timeout_keep_alive=65,  # longer than front ends keep idle connections, so that they never meet a closed one
+            timeout_keep_alive=65,  # longer than front ends keep idle connections, so they never reuse a closed one
             timeout_graceful_shutdown=finish_s,
         )
         super().__init__(config)
@@ -94,7 +93,7 @@ class Server(uvicorn.Server):
         self._unread_since: dict[BoundedProtocol, float] = {}
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
-        """Serve in an event loop of its own, and leave no task behind. Raises: see `serve`."""
+        """Serve in a new event loop, and leave no task behind. Raises: see `serve`."""
 
         async def life() -> None:
             try:
@@ -106,38 +105,38 @@ class Server(uvicorn.Server):
             runner.run(life())
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
-        """Open the application, serve it, close it.
+        """Start the application, serve it, and shut it down.
 
         Raises:
-            CannotListenError: it cannot listen.
-            Exception: what the application raises as it opens.
+            CannotListenError: the server cannot listen.
+            Exception: any error of the application's startup.
         """
         with anyio.CancelScope() as self._whole:
             async with self._app.router.lifespan_context(self._app):
-                with suppress(SystemExit):  # uvicorn's way to say, after logging why, that it cannot listen
+                with suppress(SystemExit):  # uvicorn exits, after logging the reason, if it cannot listen
                     await super().serve(sockets)
         if self._whole.cancelled_caught:
             log.warning("ended_by_deadline", seconds=END_S)
         if not self.started:
             where = f"{self.config.host}:{self.config.port}"
             raise CannotListenError(
-                f"It cannot listen on {where}: MCP_HOST must be an address of this machine, PORT free."
+                f"It cannot listen on {where}: MCP_HOST must be an address of this machine, and PORT must be free."
             )
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, then say so."""
+        """Listen, then call `on_started`."""
         await super().startup(sockets)
         if self.started and self._on_started is not None:
             self._on_started(self.servers[0].sockets[0].getsockname()[1])
 
     async def on_tick(self, counter: int) -> bool:
-        """Look after connections every 0.1 s, until it is time to stop."""
+        """Close late connections every 0.1 s, and return whether to stop."""
         self.server_state.close_late()
         self._cut_unread()
         return await super().on_tick(counter)
 
     def _cut_unread(self) -> None:
-        """Cut connections whose clients do not read what was written, be they closed or not."""
+        """Abort connections, closing or open, whose clients do not read the written data in time."""
         now, before = time.monotonic(), self._unread_since
         unread = [one for one in self.server_state.connections if one.transport.is_closing() or one.flow.write_paused]
         self._unread_since = {one: before.get(one, now) for one in unread}
@@ -146,18 +145,18 @@ class Server(uvicorn.Server):
                 one.transport.abort()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Drain, then stop as usual; from now on there is one deadline."""
+        """Set the deadline, drain, then shut down as usual."""
         self._whole.deadline = anyio.current_time() + END_S
         await self.drain()
         await super().shutdown(sockets)
 
     async def drain(self) -> None:
-        """Do what has to be done before the listeners close."""
+        """Do any work required before the listeners close; a hook for subclasses."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
-        """Stop at the first signal; a second Ctrl-C does not wait.
+        """Stop at the first signal; a second Ctrl-C stops without waiting.
 
-        uvicorn's own version remembers the signal and raises it again at the end: exit code 143 instead of 0.
+        uvicorn's own version raises the signal again at the end, which gives exit code 143 instead of 0.
         """
         if self.should_exit and sig == SIGINT:
             self.force_exit = True
@@ -165,9 +164,9 @@ class Server(uvicorn.Server):
 
 
 def connections_allowed(most: int) -> int:
-    """Return how many connections there may be, at most `most`: fewer than file descriptors.
+    """Return the number of allowed connections: at most `most`, and fewer than file descriptors.
 
-    The soft limit of file descriptors is raised as far as that needs and the hard limit allows. Windows has neither.
+    The soft limit of file descriptors is raised as far as needed and the hard limit allows. Windows has neither limit.
     """
     if sys.platform == "win32":
         return most
@@ -175,7 +174,7 @@ def connections_allowed(most: int) -> int:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < needed:
         raised = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
-        with suppress(ValueError, OSError):  # macOS has a limit of its own below the hard one
+        with suppress(ValueError, OSError):  # macOS has its own limit below the hard one
             resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     files = needed if soft == resource.RLIM_INFINITY else min(needed, soft)

@@ -1,6 +1,6 @@
-"""What is written down of each call of a tool: a log line, a count and, where it writes or is refused, an audit event.
+"""Records each tool call: a log line, a count and, for writes and refusals, an audit event.
 
-Ids and words only; nothing that was in the call but the ids of its ticket and of whoever acts.
+Records hold ids and fixed words only. Of the call's contents, only the ids of the ticket and the acting user appear.
 """
 
 import time
@@ -11,9 +11,8 @@ from mcp.server import ServerRequestContext
 
 from shared.audit import AuditEvent, AuditTrail, keep
 from shared.identity import DEFAULT_TENANT, Scope, principal_of
-from shared.labels import MAX_TENANTS, Names
 from shared.mcp_tools.catalog import ToolSpec
-from shared.telemetry import Counter, get_logger, trace_of
+from shared.telemetry import MAX_TENANTS, BoundedLabels, Counter, get_logger, trace_of
 from shared.tickets.acting_user import Call
 
 log = get_logger(__name__)
@@ -23,7 +22,7 @@ _LONGEST_REQUEST_ID: Final = 100
 
 
 def call_of(ctx: ServerRequestContext[Any, Any], arguments: object) -> Call:
-    """Return the call that a request makes, with what is known of it before it is looked at any closer."""
+    """Return the tool call of a request, with what is known before its arguments are validated."""
     return Call(
         principal_of(ctx.request),
         ticket_id=_ticket_id(arguments),
@@ -33,36 +32,36 @@ def call_of(ctx: ServerRequestContext[Any, Any], arguments: object) -> Call:
 
 
 def _ticket_id(arguments: object) -> str:
-    """Return the id of the ticket that a call names, if it looks like one; prose is not for the books."""
+    """Return the ticket id that a call names, if it looks like an id; free text must not reach the records."""
     given = arguments.get("ticketId") if isinstance(arguments, Mapping) else None
     is_id = isinstance(given, str) and len(given) <= _LONGEST_ID and given.isprintable() and " " not in given
     return str(given) if is_id else ""
 
 
 class Books:
-    """Takes calls down.
+    """Records finished tool calls.
 
     Args:
-        trail: where audit events go.
+        trail: receives the audit events.
         counter: counts `tool_calls` by tool, outcome and tenant.
     """
 
     def __init__(self, trail: AuditTrail, counter: Counter | None) -> None:
         self._trail = trail
         self._counter = counter
-        self._tenants = Names(MAX_TENANTS)
+        self._tenants = BoundedLabels(MAX_TENANTS)
 
     async def enter(
         self, spec: ToolSpec, call: Call, outcome: str, *, started: float, lacks: Scope | None = None
     ) -> None:
-        """Take down a call that has ended.
+        """Record a finished call.
 
         Args:
             spec: the tool.
             call: the call.
             outcome: `ok`, `cancelled`, or the kind of its error.
-            started: when it began, on the monotonic clock.
-            lacks: the scope for want of which it was refused.
+            started: start time on the monotonic clock, in seconds.
+            lacks: the scope the caller lacked, if the call was refused for it.
         """
         who = {} if call.principal is None else {"tenant": call.principal.tenant.id, "principal": call.principal.id}
         duration_ms = round((time.monotonic() - started) * 1e3, 1)

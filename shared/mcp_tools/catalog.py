@@ -1,7 +1,7 @@
-"""The table of tools: everything that a client is told about a tool, and where its calls go.
+"""The table of tools: what clients see of each tool, and the models and renderer that handle its calls.
 
-The order is part of the promise: clients cache the list. The output schemas are one level deep, for models pay for
-every word of them, and require nothing, for some clients hold a failed call's `{"error": …}` against them as well.
+The order is part of the contract, because clients cache the list. Output schemas are one level deep, because models pay
+for every word of them; they require no property, because some clients validate a failed call's `{"error": …}` too.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -37,17 +37,17 @@ class ToolSpec:
 
     @property
     def scope(self) -> Scope:
-        """What a principal needs to see this tool, and to call it."""
+        """The scope that a principal needs to see and to call this tool."""
         return Scope.TICKETS_READ if self.read_only else Scope.TICKETS_WRITE
 
     @property
     def description(self) -> str:
-        """What the model reads before it decides."""
+        """The description that the model reads to choose a tool."""
         return (self.input_model.__doc__ or "").strip()
 
     @property
     def output_schema(self) -> dict[str, Any]:
-        """The shape of `structuredContent`, of a result or of an error."""
+        """The schema of `structuredContent`, for results and errors alike."""
         fields = schema_of(self.result_model)["properties"]
         shallow = {name: {"type": field.get("type", "object")} for name, field in fields.items()}
         return {"type": "object", "properties": {**shallow, "error": {"type": "object"}}}

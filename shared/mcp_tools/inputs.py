@@ -1,8 +1,8 @@
-"""What the tools take: one model a tool is its schema, its checks of form and the words that the model reads.
+"""Tool inputs: one model per tool holds its schema, its validation and the descriptions that the model reads.
 
-Names, parameters and defaults are a promise to prompts that work today. `null` for an optional argument counts as
-absent, since models send it; a number as text, or text as a number, is taken as meant. The schemas name no `null`,
-because some models' APIs refuse `anyOf`. Whether an id exists is checked later, against master data.
+Names, parameters and defaults are a promise to existing prompts. `null` for an optional argument counts as absent,
+because models send it; numbers sent as text, and text sent as numbers, are converted. The schemas contain no `null`,
+because some model APIs refuse `anyOf`. Whether an id exists is checked later, against master data.
 """
 
 import json
@@ -29,14 +29,14 @@ from shared.markdown import encodable
 MAX_LIMIT: Final = 100
 MAX_TEXT: Final = 50_000
 MAX_LIST_TEXT: Final = 300_000
-"""Characters of a list that is sent as text: 20 attachments of the greatest length, each character as `\\u3042`."""
-_CALLER: Final = "Filled in with who calls, where that is known."
+"""Characters of a list sent as JSON text: 20 attachments of maximum length, each character escaped as `\\u3042`."""
+_CALLER: Final = "Defaults to the calling user, where that is known."
 _KEY_HINT: Final = "Your own key for this one request: it is done once in 24 hours, however often you repeat it."
-_DUPLICATE_HINT: Final = "true: do it once more, although an equal call did it in the last {} minutes."
+_DUPLICATE_HINT: Final = "true: do it again, even if an equal call did it in the last {} minutes."
 
 
 def _date(text: str) -> str:
-    return _moment(text, "%Y-%m-%d", r"\d{4}-\d\d-\d\d", "a date of the calendar as YYYY-MM-DD, for example 2026-12-01")
+    return _moment(text, "%Y-%m-%d", r"\d{4}-\d\d-\d\d", "a calendar date as YYYY-MM-DD, for example 2026-12-01")
 
 
 def _minute(text: str) -> str:
@@ -48,7 +48,7 @@ def _minute(text: str) -> str:
 def _moment(text: str, form: str, pattern: str, expected: str) -> str:
     try:
         if re.fullmatch(pattern, text, re.ASCII):
-            datetime.strptime(text, form)  # noqa: DTZ007 - a calendar check; the zone is the API server's
+            datetime.strptime(text, form)  # noqa: DTZ007 - only checks the calendar; the time zone is the API server's
             return text
     except ValueError:
         pass
@@ -56,7 +56,7 @@ def _moment(text: str, form: str, pattern: str, expected: str) -> str:
 
 
 def _one_decimal(hours: float) -> float:
-    if abs(round(hours, 1) - hours) > 1e-6:  # 0.1 + 0.2 is meant as 0.3
+    if abs(round(hours, 1) - hours) > 1e-6:  # accepts 0.1 + 0.2 as 0.3
         raise ValueError("must have at most one decimal, for example 1.5")
     return round(hours, 1)
 
@@ -80,7 +80,7 @@ def _no_truth_as_number(value: object) -> object:
 
 
 def _unpacked(value: object) -> object:
-    """Read a list that a client sent as JSON text, within the bounds of a list that is sent as one."""
+    """Parse a list that a client sent as JSON text, within the bounds of a list sent as an array."""
     if not isinstance(value, str):
         return value
     if len(value) > MAX_LIST_TEXT or has_more_values(encodable(value).encode(), MAX_VALUES):
@@ -121,12 +121,12 @@ Clearable = Literal[
     "remarks",
 ]
 CLEARABLE: Final = frozenset(get_args(Clearable))
-"""Fields that a ticket may be without."""
+"""Optional fields of a ticket, which can be cleared."""
 _NOT_OF_TICKETS: Final = frozenset({"ticketId", "updatedById", "comment", "clear"})
 
 
 class ToolInput(BaseModel):
-    """Base of every tool's arguments; the docstring of each is the tool's description."""
+    """Base of all tool inputs; the docstring of each subclass is its tool's description."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
@@ -138,7 +138,7 @@ class ToolInput(BaseModel):
         return {name: value for name, value in arguments.items() if value is not None}
 
     def given(self) -> dict[str, Any]:
-        """Return the arguments that were given, or have a default, by the API's names."""
+        """Return the arguments that were given or have a default, keyed by the API's field names."""
         return self.model_dump(by_alias=True, exclude_none=True)
 
 
@@ -180,7 +180,7 @@ class TicketDetailInput(ToolInput):
 
 
 class NewAttachment(ToolInput):
-    """A file that lies elsewhere."""
+    """A file stored elsewhere."""
 
     file_name: Annotated[Prose, Field(max_length=255)]
     file_url: Annotated[Prose, Field(max_length=2000)]
@@ -259,13 +259,13 @@ class UpdateTicketInput(ToolInput):
 
     @property
     def emptied(self) -> tuple[str, ...]:
-        """Fields to empty, by `clear` or by null."""
+        """The fields to clear, named in `clear` or sent as null."""
         named = (*(self.clear or ()), *(name for name in self._nulls if name in CLEARABLE))
         return tuple(dict.fromkeys(named))
 
     @property
     def cannot_be_empty(self) -> tuple[str, ...]:
-        """Fields that came as null although a ticket cannot be without them."""
+        """The required fields that were sent as null."""
         return tuple(name for name in self._nulls if name not in CLEARABLE)
 
 

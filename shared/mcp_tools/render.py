@@ -1,7 +1,7 @@
-"""Results as Markdown for people and models: pure functions, one a result.
+"""Renders results as Markdown for people and models: pure functions, one per result.
 
-Text of tickets is data: short text is escaped into its place, longer text stands in a fenced block. Names stand with
-the ids that the next call needs. What is absent takes no line.
+Ticket text is data: short text is escaped in place, longer text goes into a fenced block. Names come with the ids that
+the next call needs. Absent values take no line.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -33,7 +33,7 @@ def _text(value: str | None) -> str | None:
 
 
 def _named(name: str | None, identifier: str | None) -> str | None:
-    """Return `name (id)`, or whichever is there."""
+    """Return `name (id)`, or the one of them that is given."""
     if not name or not identifier:
         return _text(name or identifier)
     return f"{inline(name)} ({inline(identifier)})"
@@ -106,13 +106,13 @@ def ticket_report(ticket: Ticket) -> str:
 
 
 def ticket_created(created: TicketCreated) -> str:
-    """Render what was created, as read back."""
+    """Render a new ticket, as read back."""
     head = inline(created.already or f"Created ticket {created.ticket_id}.")
     return _document(head, ticket_report(created.ticket), notes=created.notes)
 
 
 def ticket_updated(updated: TicketUpdated) -> str:
-    """Render what an update changed."""
+    """Render the changes of an update."""
     changes = "\n".join(
         f"- {inline(one.field)}: {one.length}" if one.length else _change(one.field, one.old, one.new)
         for one in updated.changed
@@ -123,7 +123,7 @@ def ticket_updated(updated: TicketUpdated) -> str:
 
 
 def comment_added(added: CommentAdded) -> str:
-    """Render a comment as it was stored."""
+    """Render a comment, as stored."""
     said = inline(added.already or f"Added a comment to ticket {added.ticket_id}.")
     head = f"{said} {_recorded(added.recorded_as)}"
     return _document(head, history_entry(added.entry), notes=added.notes)
@@ -136,7 +136,7 @@ def _recorded(user: MasterItem) -> str:
 def master_page(page: MasterPage, *, columns: Mapping[str, str]) -> str:
     """Render a list of master data: id, name, and `columns` (heading to attribute of an item)."""
     if not page.items:
-        return _document("There are none.", notes=page.notes)
+        return _document("No entries.", notes=page.notes)
     cut = f"The first {len(page.items)} of {page.total}." if page.total > len(page.items) else ""
     rows = [(one.id, one.name, *(getattr(one, field) for field in columns.values())) for one in page.items]
     return _document(cut, table(("Id", "Name", *columns), rows), notes=page.notes)
@@ -166,20 +166,20 @@ def _history(entries: Sequence[HistoryEntry], total: int) -> str:
 
 
 def history_entry(entry: HistoryEntry) -> str:
-    """Render one entry: who and when, what changed, the comment."""
-    who = _named(entry.user_name, entry.user_id) or "somebody"
+    """Render one entry: time and user, changes, comment."""
+    who = _named(entry.user_name, entry.user_id) or "an unnamed user"
     changes = [_change(one.field_name, one.old_value, one.new_value) for one in entry.changed_fields or ()]
     comment = block(entry.comment) if entry.comment and entry.comment.strip() else ""
     return _document(f"### {_text(entry.timestamp) or 'Undated'}, {who}", "\n".join(changes), comment)
 
 
 def failure(error: TicketServerError) -> str:
-    """Render `sentence(error)` as text that any Markdown renderer shows literally."""
+    """Render `sentence(error)` as text that every Markdown renderer shows literally."""
     return "\n".join(inline(line) for line in sentence(error).split("\n"))
 
 
 def sentence(error: TicketServerError) -> str:
-    """Return what went wrong, what is allowed, and exactly one word about what happened to the tickets."""
+    """Return what went wrong and what is allowed, with exactly one statement of the effect on the tickets."""
     said = clean(str(error)).strip()
     effect = EFFECTS[error.effect]
     if effect.rstrip(".").casefold() in said.casefold():

@@ -1,8 +1,8 @@
-"""Seals what a client of 2026-07-28 carries from one round of a request to the next.
+"""Seals the request state that a client of 2026-07-28 carries from one round of a request to the next.
 
-The state travels through the client, so it is sealed by the SDK (AES-256-GCM, with an expiry, the request and this
-server's name inside). Ours are the keys, which instances share and an operator can change, and whose state it is: the
-SDK would look at its own authentication, and find nobody.
+The state travels through the client, so the SDK seals it (AES-256-GCM, with an expiry, the request and this server's
+name inside). This module supplies the keys, which instances share and an operator can rotate, and the principal that
+the state is bound to: the SDK would look for one in its own authentication, which is not in use.
 """
 
 import json
@@ -17,15 +17,15 @@ from shared.identity import principal_of
 
 
 def security(keys: Sequence[str]) -> RequestStateSecurity:
-    """Return how request states are sealed.
+    """Return the SDK's sealing of request states with these keys.
 
     Args:
-        keys: the first one seals, each of them opens; without any, one that only this process knows.
+        keys: the first key seals, every key opens; if empty, a random key of this process is used.
     """
     return RequestStateSecurity(keys=list(keys) or [secrets.token_bytes(32)], bind_principal=_owner)
 
 
 def _owner(ctx: ServerRequestContext[Any, Any]) -> str | None:
-    """Return whose state it is; over STDIO there is only one client, and nobody had to prove anything."""
+    """Return the principal that the state is bound to; None over STDIO, which has one unauthenticated client."""
     principal = principal_of(ctx.request)
     return None if principal is None else json.dumps(principal.key)

@@ -1,4 +1,4 @@
-"""Between the JSON of a call and an input model: the schema that is told, and everything that is wrong at once."""
+"""Between a call's JSON and its input model: the published schema, and validation that reports all problems at once."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,16 +17,16 @@ InputT = TypeVar("InputT", bound=ToolInput)
 _QUOTED: Final = re.compile(r"'([^']*)'")
 
 
-@cache  # a door builds one server, tests many
+@cache  # an entry point builds one server, the tests build many
 def schema_of(model: type[BaseModel]) -> dict[str, Any]:
-    """Return the JSON Schema of `model` as short as it goes, to be read only: no titles, no `null`."""
+    """Return a minimal JSON Schema of `model`, without titles and `null`. It is cached: do not change it."""
     schema: dict[str, Any] = _lean(model.model_json_schema())
-    schema.pop("description", None)  # that of the tool says it already
+    schema.pop("description", None)  # the tool's own description has the same text
     return schema
 
 
 def _lean(node: Any, *, names: bool = False) -> Any:
-    """Drop titles, null alternatives and null defaults; where `names`, keys are fields and not words of the schema."""
+    """Drop titles, null alternatives and null defaults; with `names`, the keys are field names, not schema keywords."""
     if isinstance(node, list):
         return [_lean(item) for item in node]
     if not isinstance(node, dict):
@@ -46,17 +46,17 @@ def _lean(node: Any, *, names: bool = False) -> Any:
 
 
 def refuse_excess(arguments: Mapping[str, Any]) -> None:
-    """Refuse arguments that hold more than any tool can use, before anything looks into them.
+    """Refuse arguments that are larger than any tool can use, before they are parsed further.
 
     Raises:
-        InvalidInputError: a bound of `shared.bounds` is passed.
+        InvalidInputError: they exceed a bound of `shared.bounds`.
     """
     if (found := excess(arguments)) is not None:
         raise InvalidInputError(f"The arguments are too large: {found}.")
 
 
 def read_arguments(model: type[InputT], arguments: Mapping[str, Any]) -> tuple[InputT | None, list[Problem]]:
-    """Return the arguments as `model`, or everything that is wrong with their form."""
+    """Return the arguments as `model`, or all problems with their form."""
     try:
         return model.model_validate(dict(arguments)), []
     except ValidationError as error:
@@ -66,7 +66,7 @@ def read_arguments(model: type[InputT], arguments: Mapping[str, Any]) -> tuple[I
 
 
 def _names_listed_once(problems: Iterable[Problem], names: tuple[str, ...]) -> Iterator[Problem]:
-    """Yield `problems`, the names of all arguments with the first unknown one only: a caller needs them once."""
+    """Yield `problems`, listing all argument names only with the first unknown argument; a caller needs them once."""
     are_listed = False
     for problem in problems:
         is_unknown = problem.allowed == names
@@ -75,7 +75,7 @@ def _names_listed_once(problems: Iterable[Problem], names: tuple[str, ...]) -> I
 
 
 def _problem(fields: Mapping[str, FieldInfo], found: Mapping[str, Any]) -> Problem:
-    """Say what is wrong without repeating the value: it may be long, or not meant for us."""
+    """Describe a problem without repeating the value, which may be long or confidential."""
     path = one_line(".".join(str(part)[:50] for part in found["loc"]))
     described = fields[path].description if path in fields else None
     hint = f" ({described.rstrip('.')})" if described else ""

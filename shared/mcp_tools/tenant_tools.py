@@ -1,7 +1,7 @@
-"""Whose tools answer a call: there is one desk for each tenant, with its own way to its own ticket API.
+"""Chooses the tools for a call: each tenant has tools of its own, with its own client for its own ticket API.
 
-Nothing of one tenant is shared with another: neither connections nor cookies, nor the lists that ids are checked
-against. The directory of tenants is asked again every half minute, so that a new address or key needs no restart.
+Tenants share nothing: no connections, no cookies, no cached lists for checking ids. A directory response is used for
+at most 30 seconds, so a new address or key needs no restart.
 """
 
 import asyncio
@@ -23,27 +23,27 @@ log = get_logger(__name__)
 
 ASK_AGAIN_S: Final = 30.0
 ASK_S: Final = 5.0
-"""How long a call waits for the directory."""
+"""How long a call waits for the directory, in seconds."""
 MAX_DESKS: Final = 200
 
 
 class Desks(Protocol):
-    """Lends tools to whoever calls; `OneDesk` and `TenantDesks` pass tests/shared/mcp_tools/test_tenant_tools.py."""
+    """Provides the caller's tools; `OneDesk` and `TenantDesks` pass tests/shared/mcp_tools/test_tenant_tools.py."""
 
     def lend(self, caller: Principal | None) -> AbstractAsyncContextManager[TicketTools]:
-        """Lend the tools of `caller`, None over STDIO, for one call. Raises: TicketServerError: there are none now."""
+        """Provide the tools of `caller`, None over STDIO, for one call. Raises: TicketServerError: unavailable now."""
         ...
 
 
 class OneDesk:
-    """The same tools for everybody: where there is one tenant."""
+    """The same tools for every caller, for a server with one tenant."""
 
     def __init__(self, tools: TicketTools) -> None:
         self._tools = tools
 
     @asynccontextmanager
-    async def lend(self, caller: Principal | None) -> AsyncGenerator[TicketTools]:  # noqa: ARG002 - that is its point
-        """Lend them."""
+    async def lend(self, caller: Principal | None) -> AsyncGenerator[TicketTools]:  # noqa: ARG002 - same for all
+        """Provide them."""
         yield self._tools
 
 
@@ -54,12 +54,12 @@ class _Desk:
     tools: TicketTools
     calls: int = 0
     is_replaced: bool = False
-    """Whether new calls go elsewhere; it closes after its last one."""
+    """Whether new calls use a replacement; this one closes after its last call."""
 
 
 @dataclass(slots=True, eq=False)
 class _Place:
-    """What is kept of one tenant."""
+    """The state kept for one tenant."""
 
     asking: asyncio.Lock = field(default_factory=asyncio.Lock)
     callers: int = 0
@@ -68,14 +68,14 @@ class _Place:
 
 
 class TenantDesks:
-    """A desk for each tenant that calls, opened when it first does.
+    """Opens a tenant's API client and tools at its first call, and keeps them.
 
     Args:
-        directory: knows where the tickets of each tenant are.
-        connect: makes the client for a tenant's ticket API, unopened. May raise TicketServerError.
-        tools: makes the tools over it.
-        most: how many stay open; of more, the one that nobody has used for longest closes.
-        clock: counts seconds and never goes back.
+        directory: returns the upstream of each tenant.
+        connect: creates the client for a tenant's ticket API, unopened. May raise TicketServerError.
+        tools: creates the tools over a client.
+        most: the number kept open; beyond it, the least recently used closes.
+        clock: a monotonic clock, in seconds.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class TenantDesks:
 
     @asynccontextmanager
     async def run(self) -> AsyncGenerator[None]:
-        """Close every desk at the end, the last one that was opened first."""
+        """Close everything at the end, in reverse order of opening."""
         async with AsyncExitStack() as stack:  # one failing close does not skip the others
             try:
                 yield
@@ -109,10 +109,10 @@ class TenantDesks:
 
     @asynccontextmanager
     async def lend(self, caller: Principal | None) -> AsyncGenerator[TicketTools]:
-        """Lend the tools of the caller's tenant; a call that has begun ends with them, whatever is changed meanwhile.
+        """Provide the tools of the caller's tenant; a call keeps them to its end, whatever changes in the meantime.
 
         Raises:
-            TicketServerError: the directory says so, or does not answer.
+            TicketServerError: the directory refuses the tenant or does not respond.
         """
         tenant = DEFAULT_TENANT if caller is None else caller.tenant
         place = self._places.setdefault(tenant.id, _Place())
@@ -131,16 +131,16 @@ class TenantDesks:
             place.callers -= 1
 
     async def _desk_of(self, tenant: Tenant, place: _Place) -> _Desk:
-        """Return the desk as the directory knew it at most `ASK_AGAIN_S` ago; without its word, none."""
+        """Return the tenant's tools by a directory response at most `ASK_AGAIN_S` old; fail without one."""
         try:
-            async with asyncio.timeout(ASK_S), place.asking:  # whoever waited finds what the first one brought
+            async with asyncio.timeout(ASK_S), place.asking:  # waiting calls reuse the first one's response
                 if place.desk is None or self._clock() - place.asked_at >= ASK_AGAIN_S:
                     place.desk = await self._ask(tenant, place)
                 return place.desk
         except TimeoutError:
             log.warning("directory_late", tenant=tenant.id)
             raise UpstreamUnavailableError(
-                "Where the tickets of your organisation are cannot be told at the moment. Nothing was changed; try "
+                "The ticket API of your organisation cannot be looked up at the moment. Nothing was changed; try "
                 "again in a moment."
             ) from None
 
@@ -160,7 +160,7 @@ class TenantDesks:
         return desk
 
     def _make_room(self) -> None:
-        """Let go of the tenants that called longest ago, and do not call now."""
+        """Evict the least recently used tenants that have no call in progress."""
         spare = len(self._places) - self._most
         if spare <= 0:
             return
@@ -172,7 +172,7 @@ class TenantDesks:
                 self._close_if_done(desk)
 
     def _close_if_done(self, desk: _Desk) -> None:
-        """Close a replaced desk after its last call, in a task of its own: no caller waits for it."""
+        """Close it if it is replaced and idle, in a task of its own so that no caller waits."""
         if desk.calls or not desk.is_replaced:
             return
         del self._open[desk]

@@ -1,4 +1,4 @@
-"""One call of a tool, from the SDK to the tools of whoever calls and back: the boundary where errors become results."""
+"""One tool call, from the SDK to the caller's tools and back: the boundary where errors become results."""
 
 import time
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ log = get_logger(__name__)
 
 
 class TicketTool(Tool):
-    """One tool of the SDK whose arguments and results are ours, so that all problems of a call come back at once."""
+    """An SDK tool with its own parsing of arguments and results, so that a call reports all its problems at once."""
 
     _spec: ToolSpec = PrivateAttr()
     _desks: Desks = PrivateAttr()
@@ -33,7 +33,7 @@ class TicketTool(Tool):
 
     @classmethod
     def of(cls, spec: ToolSpec, desks: Desks, books: Books) -> "TicketTool":
-        """Return the tool that `spec` describes, over the tools that `desks` lend; `books` take its calls down."""
+        """Return the tool that `spec` describes, over the tools of `desks`; `books` records its calls."""
         tool = cls(
             fn=spec.run,
             name=spec.name,
@@ -59,7 +59,7 @@ class TicketTool(Tool):
         context: Context[Any, Any],
         convert_result: bool = False,  # noqa: ARG002 - the SDK's signature
     ) -> CallToolResult:
-        """Answer one call."""
+        """Run one call and return its result; errors become results with `isError`."""
         started = time.monotonic()
         call = call_of(context.request_context, arguments)
         outcome, lacks = "cancelled", None
@@ -96,7 +96,7 @@ class TicketTool(Tool):
 
 
 def _failed(error: TicketServerError) -> CallToolResult:
-    """Return `error` as a result; `structuredContent` fits the output schema of every tool."""
+    """Return `error` as a result; its `structuredContent` fits every tool's output schema."""
     said: dict[str, Any] = {"kind": error.kind, "effect": error.effect.value, "message": render.sentence(error)}
     if isinstance(error, InsufficientScopeError):
         said["scope"] = error.scope.value

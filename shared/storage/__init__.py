@@ -1,1 +1,1 @@
-"""Databases: opened, migrated, and used one transaction at a time."""
+"""Databases: opening, migrating, and working in transactions."""

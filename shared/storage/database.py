@@ -1,11 +1,11 @@
-"""Opens a database and gives out transactions: one for each piece of work, always closed.
+"""Opens a database and provides transactions: one per unit of work, always closed.
 
-The ticket API and the identity store each have one; neither knows the other.
+The ticket API and the identity store each have a database of their own.
 
-SQLite: WAL, foreign keys on, a writer takes the write lock when it begins, so that two of them wait instead of failing
-half way. PostgreSQL: asyncpg with time limits on connecting, statements and locks. Pools are bounded on both, and
-requests for a connection are served in order: SQLAlchemy's own queue lets a newcomer take the connection for which
-a waiter was woken.
+SQLite: WAL and foreign keys; a writer takes the write lock at BEGIN, so that two writers wait instead of failing half
+way. PostgreSQL: asyncpg with time limits on connecting, statements and locks. Pools are bounded on both, and
+connections are given out in order of request: SQLAlchemy's own queue lets a newcomer take the connection for which a
+waiter was woken.
 Source: SQLAlchemy 2.1, "SQLite: Serializable isolation / Savepoints / Transactional DDL" for taking BEGIN over.
 """
 
@@ -25,9 +25,9 @@ from sqlalchemy.types import TypeDecorator
 from shared.errors import TicketServerError
 
 BUSY_TIMEOUT_S: Final = 5
-"""How long one statement waits for a lock that somebody else holds."""
+"""How long one statement waits for a lock held by another connection, in seconds."""
 CONNECTIONS: Final = {"sqlite": 5, "postgresql": 10}
-"""How many connections one pool has at most."""
+"""Maximum connections of one pool."""
 DRIVERS: Final = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 POSTGRESQL_LIMITS: Final = {
     "application_name": "ticket_server",
@@ -36,30 +36,30 @@ POSTGRESQL_LIMITS: Final = {
     "idle_in_transaction_session_timeout": "15000",
 }
 TEMPORARY_STATES: Final = {"55P03", "57014", "57P01", "57P02", "57P03", "40001", "40P01", "53300", "25P03"}
-"""PostgreSQL's codes for "not now": lock and statement time-outs, shutdown, deadlock, too many connections."""
+"""PostgreSQL's codes for temporary errors: lock and statement timeouts, shutdown, deadlock, too many connections."""
 
 
 class Moment(TypeDecorator[datetime]):
-    """An aware moment: `timestamptz` on PostgreSQL, UTC without a zone on SQLite, which has no such type."""
+    """An aware datetime: `timestamptz` on PostgreSQL; UTC without a time zone on SQLite, which has no such type."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Send UTC."""
+        """Convert to UTC for SQLite."""
         if value is None or dialect.name != "sqlite":
             return value
         return value.astimezone(UTC).replace(tzinfo=None)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Return it aware, in UTC, from either database."""
+        """Return an aware datetime in UTC, from either database."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
 
 
 class DatabaseBusyError(TicketServerError):
-    """The database could not do it now; nothing was changed, and the same work may be tried again."""
+    """The database is temporarily unavailable; nothing was changed, and the work may be retried."""
 
     kind = "database_busy"
     sentence: ClassVar[str] = "The database is busy or not reachable. Nothing was changed; try again in a moment."
@@ -69,19 +69,19 @@ class DatabaseBusyError(TicketServerError):
 
 
 class DatabaseFullError(DatabaseBusyError):
-    """There is no room on the database's disk; reading may well go on."""
+    """The database's disk is full; reads may still work."""
 
     kind = "disk_full"
     sentence = "The disk of the database is full. Nothing was changed; the operator must make room there."
 
 
 class DatabaseReadOnlyError(DatabaseBusyError):
-    """The database may be read, but not written."""
+    """The database can be read but not written."""
 
     kind = "read_only"
     sentence = (
-        "The database is read-only. Nothing was changed; the operator must make its file and folder writable, or name "
-        "the server that takes writes."
+        "The database is read-only. Nothing was changed; the operator must make its file and folder writable, or set "
+        "the URL of the primary server."
     )
 
 
@@ -91,7 +91,7 @@ class DatabaseFailedError(DatabaseBusyError):
     kind = "disk_failed"
     sentence = (
         "The file of the database cannot be opened, read or written. Nothing was changed; the operator must check the "
-        "disk, its quota, the rights of the file and its folder, and the limit of open files."
+        "disk, its quota, the permissions of the file and its folder, and the limit of open files."
     )
 
 
@@ -104,30 +104,31 @@ UNUSABLE: Final[Mapping[str, type[DatabaseBusyError]]] = MappingProxyType({
     "25006": DatabaseReadOnlyError,
     "58030": DatabaseFailedError,
 })  # fmt: skip
-"""What an operator has to fix: by SQLite's primary result code, or PostgreSQL's SQLSTATE (its appendix A)."""
+"""Errors that an operator has to fix, by SQLite's primary result code or PostgreSQL's SQLSTATE (its appendix A)."""
 
 
 def resolve_url(database_url: str) -> URL:
     """Return the URL with the asynchronous driver that this package uses.
 
     Raises:
-        ValueError: it is not a URL of SQLite (a file) or PostgreSQL. The text never holds the URL: it has a password.
+        ValueError: it is not a URL of an SQLite file or of PostgreSQL. The text never contains the URL, which may hold
+            a password.
     """
     try:
         url = make_url(database_url)
     except Exception as error:
-        raise ValueError("The database URL cannot be read. Examples: sqlite:////data/tickets.sqlite3, "
+        raise ValueError("The database URL cannot be parsed. Examples: sqlite:////data/tickets.sqlite3, "
                          "postgresql://user:password@host/database") from error  # fmt: skip
     driver = DRIVERS.get(url.drivername, url.drivername)
     if driver not in DRIVERS.values():
         raise ValueError("The database URL must begin with sqlite:// or postgresql://.")
     if driver.startswith("sqlite") and url.database in {None, "", ":memory:"}:
-        raise ValueError("SQLite needs a file: each connection to :memory: would see a database of its own.")
+        raise ValueError("SQLite needs a file: each connection to :memory: would have a database of its own.")
     return _with_drivers_tls(url.set(drivername=driver))
 
 
 def _with_drivers_tls(url: URL) -> URL:
-    """Translate `sslmode`, which everybody writes, to the word that asyncpg reads."""
+    """Translate the usual parameter `sslmode` to asyncpg's `ssl`."""
     mode = url.query.get("sslmode")
     if mode is None or url.drivername != DRIVERS["postgresql"]:
         return url
@@ -135,15 +136,15 @@ def _with_drivers_tls(url: URL) -> URL:
 
 
 class Places:
-    """As many places as a pool has connections, given out in the order in which callers asked."""
+    """The slots of a connection pool, one per connection, given out in order of request."""
 
     def __init__(self, count: int) -> None:
-        self._free = asyncio.Semaphore(count)  # whose waiters go before newcomers
+        self._free = asyncio.Semaphore(count)  # waiters go before newcomers
 
     async def take(self) -> None:
-        """Wait for a place, at most `BUSY_TIMEOUT_S`; `leave` gives it back. Raises: DatabaseBusyError."""
+        """Wait for a slot for at most `BUSY_TIMEOUT_S`; `leave` returns it. Raises: DatabaseBusyError."""
         if not self._free.locked():
-            await self._free.acquire()  # at once
+            await self._free.acquire()  # does not wait
             return
         try:
             async with asyncio.timeout(BUSY_TIMEOUT_S):
@@ -152,12 +153,12 @@ class Places:
             raise DatabaseBusyError from error
 
     def leave(self) -> None:
-        """Give a place back, to the caller that has waited longest."""
+        """Return a slot, which goes to the caller that has waited longest."""
         self._free.release()
 
 
 class Database:
-    """A pool of connections, as transactions in which each statement is awaited."""
+    """A connection pool that provides transactions with awaitable statements."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
@@ -165,13 +166,13 @@ class Database:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """Give a transaction that sees one state of the data. Raises: DatabaseBusyError."""
+        """Provide a transaction that reads one snapshot of the data. Raises: DatabaseBusyError."""
         async with self._transaction("BEGIN") as connection:
             yield connection
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
-        """Give a transaction that is committed at the end, or rolled back when the block raises.
+        """Provide a transaction that is committed at the end, or rolled back if the block raises.
 
         Raises: DatabaseBusyError.
         """
@@ -193,7 +194,7 @@ class Database:
 
 @contextmanager
 def busy_is_told() -> Iterator[None]:
-    """Raise DatabaseBusyError for what may well succeed later."""
+    """Translate errors of the database into DatabaseBusyError if a retry, or an operator's fix, may help."""
     try:
         yield
     except (DBAPIError, PoolTimeoutError, OSError) as error:
@@ -205,14 +206,14 @@ def busy_is_told() -> Iterator[None]:
 
 
 def unusable_as(error: BaseException) -> type[DatabaseBusyError] | None:
-    """Return what an operator has to fix before the same statement can succeed, or None where that is not it."""
+    """Return the class for an error that an operator has to fix before a retry can succeed, or None for others."""
     cause = getattr(error, "orig", None)
     name: str = getattr(cause, "sqlite_errorname", None) or ""  # SQLITE_IOERR_WRITE is a kind of SQLITE_IOERR
     return UNUSABLE.get(getattr(cause, "sqlstate", None) or "_".join(name.split("_")[:2]))
 
 
 def is_temporary(error: BaseException) -> bool:
-    """Tell whether the same statement may well succeed later."""
+    """Whether the same statement may succeed later."""
     if not isinstance(error, DBAPIError):
         return True
     state = getattr(error.orig, "sqlstate", None)
@@ -222,7 +223,7 @@ def is_temporary(error: BaseException) -> bool:
 
 
 def make_threads_engine(url: URL) -> Engine:
-    """Return a bounded pool of SQLite connections for threads, to be disposed of at the end."""
+    """Return a bounded pool of SQLite connections for threads; the caller disposes of it."""
     engine = create_engine(
         url.set(drivername="sqlite"),
         pool_size=CONNECTIONS["sqlite"],
@@ -234,7 +235,7 @@ def make_threads_engine(url: URL) -> Engine:
 
 
 def make_engine(url: URL) -> AsyncEngine:
-    """Return a bounded pool of connections, to be disposed of at the end. Nothing connects before it is asked to."""
+    """Return a bounded connection pool; the caller disposes of it. It connects only on first use."""
     if url.get_backend_name() == "sqlite":
         engine = create_async_engine(
             url, pool_size=CONNECTIONS["sqlite"], max_overflow=0, connect_args={"timeout": BUSY_TIMEOUT_S}
@@ -246,14 +247,14 @@ def make_engine(url: URL) -> AsyncEngine:
         pool_size=5,
         max_overflow=CONNECTIONS["postgresql"] - 5,
         pool_timeout=BUSY_TIMEOUT_S,
-        pool_pre_ping=True,  # a server that was restarted must not cost every pooled connection one failed request
+        pool_pre_ping=True,  # else a server restart costs each pooled connection one failed request
         connect_args={"timeout": 5, "command_timeout": 10, "server_settings": POSTGRESQL_LIMITS},
     )
 
 
 @asynccontextmanager
 async def open_engine(url: URL) -> AsyncIterator[AsyncEngine]:
-    """Give a pool of connections for the time of the block."""
+    """Provide a connection pool for the duration of the block."""
     engine = make_engine(url)
     try:
         yield engine
@@ -262,14 +263,14 @@ async def open_engine(url: URL) -> AsyncIterator[AsyncEngine]:
 
 
 def _take_over_transactions(engine: Engine) -> None:
-    """Let SQLAlchemy's own BEGIN decide, because the driver begins late and only before some statements."""
+    """Begin transactions by an explicit BEGIN, because the driver begins late and only before some statements."""
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: object) -> None:
         connection.isolation_level = None
         cursor = connection.cursor()
         cursor.execute("PRAGMA foreign_keys = ON")
-        cursor.execute("PRAGMA synchronous = NORMAL")  # with WAL: safe against a crash of this process
+        cursor.execute("PRAGMA synchronous = NORMAL")  # with WAL, safe against a crash of this process
         cursor.close()
 
     @event.listens_for(engine, "begin")

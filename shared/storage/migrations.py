@@ -1,4 +1,4 @@
-"""Brings a database to the newest tables and fills a new one, once, however many processes start together.
+"""Migrates a database to the newest schema and fills a new one, once, even if many processes start together.
 
 Everything happens in one transaction under one lock: SQLite's write lock, or an advisory lock of PostgreSQL.
 A database at head is only read, so the application may connect as a role that must not create tables.
@@ -30,26 +30,26 @@ Question = Callable[[Connection], bool]
 
 
 class DatabaseNotReadyError(TicketServerError):
-    """The database cannot be used as it is, and this process cannot mend it; the text says what to do."""
+    """The database cannot be used in its present state, and this process cannot fix it; the text says what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Migrations:
-    """The tables of one part of this program, and how to bring a database to them."""
+    """The migrations of one part of this program."""
 
     folder: Path
     """Alembic's folder of revisions."""
     lock: int
-    """Any number, as long as nobody else takes PostgreSQL's advisory locks by it."""
+    """Key of PostgreSQL's advisory lock; any number that no other program uses."""
     what: str
-    """What people call this database, for example `ticket database`."""
+    """Name of this database for readers, for example `ticket database`."""
     make_ready: str
-    """What an operator does when the role may not change tables, as sentences."""
+    """Sentences on what an operator must do if the role may not change tables."""
     schema: str | None = None
-    """PostgreSQL's schema that holds Alembic's own table; the default one without."""
+    """PostgreSQL schema of Alembic's own table; None for the default schema."""
 
     async def run(self, engine: AsyncEngine, *, is_filled: Question | None = None, fill: Work | None = None) -> None:
-        """Migrate to head, then let `fill` write unless `is_filled`.
+        """Migrate to head, then call `fill` unless `is_filled`.
 
         Raises:
             DatabaseNotReadyError: the database cannot be opened, or its tables are newer than this program, or they
@@ -62,14 +62,14 @@ class Migrations:
                 await self._make_ready(engine, is_filled, fill)
 
     async def check(self, engine: AsyncEngine) -> None:
-        """See that the tables are those of this version, and change nothing. Raises: DatabaseNotReadyError."""
+        """Check that the tables are those of this version, changing nothing. Raises: DatabaseNotReadyError."""
         with self._told_to_people():
             if not await self._is_ready(engine, None):
                 raise DatabaseNotReadyError(f"The {self.what} is not ready for this version. {self.make_ready}")
 
     @contextmanager
     def _told_to_people(self) -> Iterator[None]:
-        """Say in a sentence what cannot be done."""
+        """Translate database errors into DatabaseNotReadyError with a sentence for the operator."""
         try:
             yield
         except (DBAPIError, OSError) as error:
@@ -77,12 +77,12 @@ class Migrations:
             if state == NOT_ALLOWED:
                 raise DatabaseNotReadyError(
                     f"The {self.what} is not ready for this version, and the role of the database URL lacks the "
-                    f"rights to make it so. {self.make_ready}"
+                    f"privileges to migrate it. {self.make_ready}"
                 ) from error
             if getattr(getattr(error, "orig", None), "sqlite_errorname", None) in NO_DATABASE:
                 raise DatabaseNotReadyError(
-                    f"The {self.what} is damaged, or the file that the database URL (MCP_DATABASE_URL) names holds "
-                    "something else. Nothing was changed; name another file, or bring a copy back."
+                    f"The {self.what} is damaged, or the file in the database URL (MCP_DATABASE_URL) is not an SQLite "
+                    "database. Nothing was changed; set another file, or restore a backup."
                 ) from error
             if (unusable := unusable_as(error)) in {DatabaseFullError, DatabaseReadOnlyError}:
                 raise DatabaseNotReadyError(f"The {self.what} cannot be made ready. {unusable.sentence}") from error
@@ -94,7 +94,7 @@ class Migrations:
             raise
 
     async def _is_ready(self, engine: AsyncEngine, is_filled: Question | None) -> bool:
-        """Tell whether there is nothing to do, without a lock and without writing."""
+        """Whether there is nothing to do; takes no lock and writes nothing."""
         async with engine.connect() as connection, connection.begin():
             if not await connection.run_sync(self._is_at_head):
                 return False
@@ -114,7 +114,7 @@ class Migrations:
 
     async def _take_lock(self, connection: AsyncConnection) -> None:
         if connection.dialect.name == "postgresql":
-            for name in ("lock_timeout", "statement_timeout"):  # both would end the wait for a slow first start
+            for name in ("lock_timeout", "statement_timeout"):  # both would cut short the wait for a slow first start
                 await connection.execute(text("SELECT set_config(:name, :value, true)"),
                                          {"name": name, "value": f"{LOCK_WAIT_S}s"})  # fmt: skip
             await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": self.lock})
@@ -124,7 +124,7 @@ class Migrations:
         if not inspect(connection).has_table("alembic_version", schema=schema):
             return False
         table = f"{schema}.alembic_version" if schema else "alembic_version"
-        current = connection.scalar(text(f"SELECT version_num FROM {table}"))  # noqa: S608 - a name of ours
+        current = connection.scalar(text(f"SELECT version_num FROM {table}"))  # noqa: S608 - the name is a constant
         script = ScriptDirectory.from_config(self._config())
         known = {revision.revision for revision in script.walk_revisions()}
         if current is not None and current not in known:
@@ -134,14 +134,14 @@ class Migrations:
         return bool(current == script.get_current_head())
 
     def _upgrade(self, connection: Connection) -> None:
-        if self._is_at_head(connection):  # another process was faster while this one waited for the lock
+        if self._is_at_head(connection):  # another process migrated while this one waited for the lock
             return
         config = self._config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 
     def _analyse(self, connection: Connection) -> None:
-        """Let the planner know the tables as they are now; PostgreSQL itself never looks at those below 50 rows."""
+        """Update the planner's statistics; PostgreSQL itself never analyses tables with fewer than 50 rows."""
         if connection.dialect.name == "sqlite":
             connection.exec_driver_sql("ANALYZE")
             return
@@ -157,7 +157,7 @@ class Migrations:
 
 
 async def _turn_on_wal(engine: AsyncEngine) -> None:
-    """Change the file's mode for good; it cannot be done inside a transaction."""
+    """Switch the file to WAL permanently; this is not possible inside a transaction."""
     async with engine.connect() as connection:
         await connection.execution_options(sqlite_begin=None)
         await connection.exec_driver_sql("PRAGMA journal_mode = WAL")

@@ -1,11 +1,11 @@
-"""Whole transactions of synchronous code: a function gets a connection, and what it returns is the answer.
+"""Runs whole transactions of synchronous code: a function takes a connection, and its return value is the result.
 
-SQLite: the function runs in a worker thread, so that a request costs one change of threads instead of one for each
-statement. PostgreSQL: it runs beside the event loop and leaves it at each statement (SQLAlchemy's `run_sync`).
+SQLite: the function runs in a worker thread, so that a request costs one thread switch instead of one per statement.
+PostgreSQL: the function runs in a greenlet and yields to the event loop at each statement (SQLAlchemy's `run_sync`).
 
-A caller that gives up (it is cancelled) stops a reading function at its statement; a writing one that has begun goes on
+When the caller is cancelled, a reading function stops at its current statement; a writing function that has begun runs
 to its end. Statements have a time limit on both databases.
-Source: SQLite, "Interrupt A Long-Running Query": it touches what runs at that moment, and nothing otherwise.
+Source: SQLite, "Interrupt A Long-Running Query": an interrupt affects only the statements running at that moment.
 """
 
 import asyncio
@@ -24,22 +24,22 @@ from shared.storage.database import BUSY_TIMEOUT_S, CONNECTIONS, Places, busy_is
 T = TypeVar("T")
 Work = Callable[[Connection], T]
 SQLITE_LIMIT_S: Final = 5.0
-"""How long the statements of one SQLite transaction take at most, as PostgreSQL's `statement_timeout` for each."""
+"""Time limit for the statements of one SQLite transaction together; PostgreSQL's `statement_timeout` is for each."""
 INTERRUPTED_AGAIN_S: Final = 0.02
-"""An interrupt between two statements touches none, so that it is repeated until the work has ended."""
+"""Interval at which an interrupt is repeated until the work ends; between two statements it has no effect."""
 
 
 class Transactions(ABC):
-    """A bounded pool of connections, given out in order. All methods raise: DatabaseBusyError."""
+    """A bounded pool of connections, given out in order of request. All methods raise: DatabaseBusyError."""
 
     def __init__(self, places: int) -> None:
         self._places = Places(places)
         self._running: set[asyncio.Future[Any]] = set()
 
     async def read(self, work: Work[T]) -> T:
-        """Return what `work` does in a transaction that sees one state of the data.
+        """Return the result of `work` in a transaction that reads one snapshot of the data.
 
-        When the caller is cancelled, the statement is interrupted, and the connection goes back when that has ended.
+        When the caller is cancelled, the statement is interrupted; the connection returns to the pool once it ends.
         """
         future, stop = await self._begin(work, writes=False)
         try:
@@ -51,16 +51,16 @@ class Transactions(ABC):
         return future.result()
 
     async def write(self, work: Work[T]) -> T:
-        """Return what `work` does in a transaction that is committed at the end, or rolled back when it raises.
+        """Return the result of `work` in a transaction that is committed at the end, or rolled back if it raises.
 
-        When the caller is cancelled, a transaction that has begun goes on to its end.
+        When the caller is cancelled, a transaction that has begun runs to its end.
         """
         future, _ = await self._begin(work, writes=True)
         await asyncio.wait([future])
         return future.result()
 
     async def close(self) -> None:
-        """Wait for the transactions that still run; statements have a time limit."""
+        """Wait for running transactions; statements have a time limit."""
         if self._running:
             await asyncio.wait(self._running)
 
@@ -77,18 +77,18 @@ class Transactions(ABC):
 
     @abstractmethod
     def _start(self, work: Work[T], *, writes: bool) -> tuple[asyncio.Future[T], Callable[[], object]]:
-        """Run a transaction; return its result to be, and what interrupts it."""
+        """Start a transaction; return the future of its result, and a function that interrupts it."""
 
 
 class PostgresTransactions(Transactions):
-    """Over asyncpg: a task for each transaction, and cancelling it cancels the statement in the server."""
+    """Transactions over asyncpg, one task each; cancelling the task cancels the statement in the server."""
 
     def __init__(self, url: URL) -> None:
         super().__init__(CONNECTIONS["postgresql"])
         self.engine = make_engine(url)
 
     async def close(self) -> None:
-        """Wait for the transactions that still run, and close the connections."""
+        """Wait for running transactions, then close the connections."""
         await super().close()
         await self.engine.dispose()
 
@@ -99,14 +99,14 @@ class PostgresTransactions(Transactions):
     async def _transaction(self, work: Work[T], *, writes: bool) -> T:
         with busy_is_told():
             async with self.engine.connect() as connection:
-                if not writes:  # READ COMMITTED would show each statement another state
+                if not writes:  # READ COMMITTED takes a new snapshot per statement
                     await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
                 async with connection.begin():
                     return await connection.run_sync(work)
 
 
 class SqliteTransactions(Transactions):
-    """Over the driver of the standard library, in as many threads as there are connections."""
+    """Transactions over the standard library's driver, in one thread per connection."""
 
     def __init__(self, url: URL) -> None:
         super().__init__(CONNECTIONS["sqlite"])
@@ -114,7 +114,7 @@ class SqliteTransactions(Transactions):
         self._threads = ThreadPoolExecutor(CONNECTIONS["sqlite"], thread_name_prefix="sqlite")
 
     async def close(self) -> None:
-        """Wait for the transactions that still run, and end the threads."""
+        """Wait for running transactions, then end the threads."""
         await super().close()
         self._threads.shutdown()
         self.engine.dispose()
@@ -129,7 +129,7 @@ class SqliteTransactions(Transactions):
                 statements.interrupt()
                 loop.call_later(INTERRUPTED_AGAIN_S, stop)
 
-        limit = SQLITE_LIMIT_S + (BUSY_TIMEOUT_S if writes else 0)  # a writer may wait for its lock before
+        limit = SQLITE_LIMIT_S + (BUSY_TIMEOUT_S if writes else 0)  # a writer may first wait for its lock
         timer = loop.call_later(limit, stop)
         future.add_done_callback(lambda _: timer.cancel())
         return future, stop
@@ -142,7 +142,7 @@ class SqliteTransactions(Transactions):
 
 
 class _Statements:
-    """What runs on a connection for one transaction: it can be interrupted from another thread, and nothing else."""
+    """The statements of one transaction, which another thread can interrupt without affecting other transactions."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -150,7 +150,7 @@ class _Statements:
 
     @contextmanager
     def on(self, connection: Any) -> Iterator[None]:
-        """Have the statements on `connection` until the block ends; the pool may give it to others then."""
+        """Allow interrupts on `connection` until the block ends; then the pool may give it to another transaction."""
         with self._lock:
             self._connection = connection
         try:
@@ -160,7 +160,7 @@ class _Statements:
                 self._connection = None
 
     def interrupt(self) -> None:
-        """End the statement that runs, if there is one."""
+        """Interrupt the running statement, if any."""
         with self._lock:
             if self._connection is not None:
                 self._connection.interrupt()
@@ -168,7 +168,7 @@ class _Statements:
 
 @asynccontextmanager
 async def open_transactions(url: URL) -> AsyncIterator[Transactions]:
-    """Give a pool of connections for the time of the block; nothing connects before it is asked to."""
+    """Provide a connection pool for the duration of the block; it connects only on first use."""
     transactions = SqliteTransactions(url) if url.get_backend_name() == "sqlite" else PostgresTransactions(url)
     try:
         yield transactions

@@ -1,8 +1,8 @@
-"""Whether a database takes writes: asked with a write that is rolled back, at most every ten seconds for all who ask.
+"""Checks whether a database accepts writes by rolling a write back, at most once in ten seconds for all callers.
 
-What it writes has to reach the disk. PostgreSQL gives a row its place at once. SQLite keeps an open transaction in
-memory: a large row beside a small cache makes it write. What was rolled back leaves room in its write-ahead log, so
-that a full disk shows when that room is used up, as it does for the writes of callers.
+The write has to reach the disk. PostgreSQL allocates space for a row at once. SQLite keeps an open transaction in
+memory; a large row with a small cache makes it write. Rolled-back writes leave free space in its write-ahead log, so a
+full disk is noticed once that space is used up, as it is for callers' writes.
 Source: SQLite, "Pragma cache_size" and "cache_spill"; tried on a file system of 1.5 MB.
 """
 
@@ -18,22 +18,22 @@ from shared.storage.database import DatabaseBusyError
 
 ASKED_AGAIN_S: Final = 10.0
 LIMIT_S: Final = 1.5
-"""How long a caller waits for the answer; the write itself has the time limits of the database."""
+"""How long a caller waits for the result, in seconds; the write itself has the database's time limits."""
 _CHARACTERS: Final = 128 * 1024
 _FEW_PAGES: Final = 2
 _USUAL_CACHE: Final = -2000
-"""SQLite's own default, in KiB below zero."""
+"""SQLite's default; negative values are KiB."""
 
 
 class UndoneError(TicketServerError):
-    """The write was done, and the transaction that this leaves is rolled back."""
+    """The write succeeded; raising this rolls its transaction back."""
 
 
 def write_and_undo(connection: Connection, row_with: Callable[[str], Executable]) -> NoReturn:
-    """Run the insert that `row_with` makes of a text, and leave the transaction.
+    """Run the insert that `row_with` returns for a text, then abort the transaction.
 
     Raises:
-        UndoneError: the database takes writes.
+        UndoneError: the database accepts writes.
         DBAPIError: it does not.
     """
     if connection.dialect.name == "sqlite":
@@ -48,11 +48,11 @@ def write_and_undo(connection: Connection, row_with: Callable[[str], Executable]
 
 
 class WriteCheck:
-    """Shares one answer among all who ask within `ASKED_AGAIN_S`.
+    """Shares one result among all callers within `ASKED_AGAIN_S`.
 
     Args:
-        write: writes something and takes it back; raises UndoneError where that worked, else DatabaseBusyError.
-        seconds: a clock that never goes back.
+        write: writes and rolls back; raises UndoneError if that worked, else DatabaseBusyError.
+        seconds: a monotonic clock, in seconds.
     """
 
     def __init__(self, write: Callable[[], Awaitable[None]], *, seconds: Callable[[], float] = time.monotonic) -> None:
@@ -62,18 +62,18 @@ class WriteCheck:
         self._asking: asyncio.Task[None] | None = None
 
     async def check(self) -> None:
-        """See that the database takes writes. Raises: DatabaseBusyError, whose `kind` says why not."""
+        """Check that the database accepts writes. Raises: DatabaseBusyError; its `kind` gives the reason."""
         is_old = self._seconds() - self._asked_at >= ASKED_AGAIN_S
         if self._asking is None or (self._asking.done() and is_old):
             self._asked_at = self._seconds()
-            self._asking = asyncio.create_task(self._ask())  # of its own: a caller that gives up ends no statement
+            self._asking = asyncio.create_task(self._ask())  # a task, so that no cancelled caller ends it
         await asyncio.wait({self._asking}, timeout=LIMIT_S)
         if not self._asking.done():
             raise DatabaseBusyError
         self._asking.result()
 
     async def settle(self) -> None:
-        """Wait for the question that is under way."""
+        """Wait for a check in progress, if any."""
         if self._asking is not None:
             await asyncio.wait({self._asking}, timeout=LIMIT_S)
 

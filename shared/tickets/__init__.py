@@ -1,1 +1,1 @@
-"""Tickets as the ticket API sends them: read, checked against master data, sorted, paged."""
+"""Tickets as the ticket API sends them: reading, checking against master data, sorting and paging."""

@@ -1,8 +1,8 @@
-"""Who acts in the ticket system: the user whom a write names, against whoever calls this server.
+"""Determines the acting user of a write: the ticket-system user that it names, checked against the caller.
 
-Who calls stands for the user that an administrator set, or for the one user with the same e-mail address. Acting as
-somebody else needs `tickets:admin`; who proved nothing in person (STDIO, no key, the shared key) has it, and has to
-say each time who acts.
+A caller maps to the user that an administrator linked, or to the only user with the same e-mail address. Acting as
+another user requires `tickets:admin`; callers without an identity of their own (STDIO, no key, the shared key) have
+that scope and must name the acting user each time.
 """
 
 from collections.abc import Callable
@@ -20,40 +20,40 @@ _LINK: Final = "an administrator can link your account to one (python -m auth me
 
 @dataclass(slots=True)
 class Call:
-    """One call of a tool: who makes it (over STDIO nobody in particular), and what comes to be known of it."""
+    """One tool call: its principal (None over STDIO), and what becomes known while it runs."""
 
     principal: Principal | None = None
     acting_as: MasterItem | None = None
-    """As whom the ticket system records it."""
+    """The user that the ticket system records for it."""
     ticket_id: str = ""
-    """The ticket that it names, or creates."""
+    """The ticket that it names or creates."""
     request_id: str = ""
     trace: str = ""
 
     @property
     def may_act_for_others(self) -> bool:
-        """Whether anybody may be named as the one who acts."""
+        """Whether the call may name any user as the acting user."""
         return self.principal is None or Scope.TICKETS_ADMIN in self.principal.scopes
 
     @property
     def is_by_member(self) -> bool:
-        """Whether who calls is one person or program of an organisation, not anybody with the shared key."""
+        """Whether the caller is a known person or program of an organisation, not a holder of the shared key."""
         return self.principal is not None and self.principal.role is not None
 
 
 async def acting_user(master: MasterData, call: Call, argument: str, given: MasterItem | None) -> MasterItem:
-    """Return as whom `call` writes, and note it there.
+    """Return the acting user of `call`, and store it in `call`.
 
     Args:
-        master: the lists of the caller's own ticket API.
-        call: whose it is.
-        argument: the name of the argument that says who acts.
-        given: whom it names; None when it was left out.
+        master: the master data of the caller's own ticket API.
+        call: the call.
+        argument: the name of the argument that gives the acting user.
+        given: the user it names; None if it was left out.
 
     Raises:
-        InvalidInputError: it was left out, and nobody knows for whom the caller stands.
-        InsufficientScopeError: it names somebody else.
-        UnknownTicketUserError: an administrator linked the caller to a user who does not exist.
+        InvalidInputError: it was left out, and the caller's user in the ticket system is not known.
+        InsufficientScopeError: it names another user.
+        UnknownTicketUserError: an administrator linked the caller to a user that does not exist.
         UpstreamError: master data could not be fetched.
     """
     user = given if given is not None and call.may_act_for_others else await _own(master, call, argument, given)
@@ -67,20 +67,20 @@ async def _own(master: MasterData, call: Call, argument: str, given: MasterItem 
         raise _not_yours(call, argument, given, own)
     if own is None:
         raise InvalidInputError.of(
-            [Problem(argument, f"is missing, and whom you stand for is not known: {_ways(call)}")]
+            [Problem(argument, f"is missing, and your user in the ticket system is not known: {_ways(call)}")]
         )
     return own
 
 
 async def _stands_for(master: MasterData, principal: Principal | None) -> MasterItem | None:
-    """Return the user of the ticket system that `principal` is, if that is known."""
+    """Return the ticket-system user of `principal`, if known."""
     if principal is None:
         return None
     if (linked := principal.ticket_user) is not None:
         user = await _only(master, lambda user: user.id == linked)
         if user is None:
             raise UnknownTicketUserError(
-                f"Your account stands for the user {linked} of the ticket system, which knows no such user. "
+                f"Your account is linked to the user {linked} of the ticket system, which does not exist there. "
                 f"Nothing was changed; {_LINK}."
             )
         return user
@@ -91,7 +91,7 @@ async def _stands_for(master: MasterData, principal: Principal | None) -> Master
 
 
 async def _only(master: MasterData, fits: Callable[[User], bool]) -> User | None:
-    """Return the one user that fits; who is missing from a kept list may have been added just now."""
+    """Return the only user that fits, or None; a user who is missing is looked up in newer lists."""
     lists = await master.lists()
     found = [user for user in lists[USERS] if fits(user)]
     if not found:
@@ -101,14 +101,14 @@ async def _only(master: MasterData, fits: Callable[[User], bool]) -> User | None
 
 def _not_yours(call: Call, argument: str, given: MasterItem, own: MasterItem | None) -> InsufficientScopeError:
     if own is None:
-        advice = f"Whom you stand for in the ticket system is not known: {_ways(call)}."
+        advice = f"Your user in the ticket system is not known: {_ways(call)}."
     else:
         advice = f"You act as {own.name} ({own.id}): leave {argument} out."
     return InsufficientScopeError(f"Acting as {given.name} ({given.id})", Scope.TICKETS_ADMIN, advice=advice)
 
 
 def _ways(call: Call) -> str:
-    """Return what can be done where it is not known for whom the caller stands."""
+    """Return what the caller can do while its ticket-system user is not known."""
     if not call.may_act_for_others:
         return _LINK
     give = "give an id from get_users"

@@ -1,4 +1,4 @@
-"""What a write wanted, against what reads back: pure comparisons of tickets and histories."""
+"""Compares what a write sent with what reads back: pure comparisons of tickets and histories."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -12,11 +12,11 @@ FIELDS: Final = {
     for name, info in Ticket.model_fields.items()
     if not name.endswith("_name") and name != "attachments"
 }
-"""API's name of a field that can be compared → ours."""
+"""Maps the API's name of each comparable field to its name in `Ticket`."""
 
 
 def differing(ticket: Ticket, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those of `values` that `ticket` does not hold."""
+    """Return the entries of `values` that `ticket` does not hold."""
     return {
         name: value
         for name, value in values.items()
@@ -25,18 +25,18 @@ def differing(ticket: Ticket, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def same(a: object, b: object) -> bool:
-    """Whether two values of a field mean the same: an empty text is no text, and a line break is a line break."""
+    """Whether two field values are equivalent: empty and absent text are equal, and so are CRLF and LF."""
     return _meaning(a) == _meaning(b)
 
 
 def _meaning(value: object) -> object:
     if isinstance(value, str):
         return value.replace("\r\n", "\n").strip() or None
-    return None if value is False else value  # unknown defect is no defect
+    return None if value is False else value  # an absent `hasDefect` equals false
 
 
 def changes(before: Ticket, after: Ticket) -> tuple[FieldChange, ...]:
-    """Return what is different, old → new; ids come with their names."""
+    """Return the fields that differ, with old and new value; ids come with their names."""
     return tuple(
         field_change(name, _shown(before, own), _shown(after, own))
         for name, own in FIELDS.items()
@@ -45,7 +45,7 @@ def changes(before: Ticket, after: Ticket) -> tuple[FieldChange, ...]:
 
 
 def holds(ticket: Ticket, name: str) -> str:
-    """Return what `ticket` holds in the field that the API calls `name`."""
+    """Return the value of the field that the API calls `name`, for a sentence."""
     return one_line(cut(_shown(ticket, FIELDS[name]) or "(empty)", MAX_CELL))
 
 
@@ -62,11 +62,11 @@ def _shown(ticket: Ticket, own: str) -> str | None:
 
 
 def find_entries(entries: Iterable[HistoryEntry], *, user_id: str, comment: str) -> list[HistoryEntry]:
-    """Return those of `entries` that have this comment by this person, in their order."""
+    """Return the entries that hold this comment by this user, in order."""
     return [one for one in entries if same(one.comment, comment) and one.user_id in {None, user_id}]
 
 
 def added(before: Iterable[HistoryEntry], after: Iterable[HistoryEntry]) -> tuple[HistoryEntry, ...]:
-    """Return the entries that came since."""
+    """Return the entries of `after` that are not in `before`."""
     known = {entry.id for entry in before}
     return tuple(entry for entry in after if entry.id not in known)

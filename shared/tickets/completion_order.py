@@ -1,7 +1,7 @@
-"""Tickets by completion date, over an API that sorts by it but shows it in no list.
+"""Orders tickets by completion date, over an API that sorts by it but shows it in no list.
 
-The API lists the latest first, tickets never completed before all others, and equal dates in any order. So one search
-by halves finds where the dates begin, and the dates of a page and of the ties at its ends are read ticket by ticket.
+The API lists the latest date first, uncompleted tickets before all others, and equal dates in any order. A binary
+search finds where the dates begin; the dates of a page, and of ties at its ends, are read ticket by ticket.
 """
 
 from collections.abc import Sequence
@@ -18,15 +18,15 @@ from shared.tickets.sorting import Row, id_key
 READ_S: Final = 5.0
 AT_ONCE: Final = 16
 FARTHEST_TIE: Final = 96
-"""Tickets of one date that are looked at beyond either end of a page."""
+"""Tickets that are read beyond either end of a page to find the end of a tie."""
 _API_ORDER: Final = (
-    "The completion dates could not all be read in time, so tickets completed on the same day may stand in any order, "
-    "and those never completed may come first."
+    "The completion dates could not all be read in time, so tickets completed on the same day may be in any order, "
+    "and uncompleted tickets may come first."
 )
 
 
 class CompletionOrder:
-    """The rows of one window, in the API's order by completion date, latest first."""
+    """The rows of one window, in the API's order by completion date (latest first)."""
 
     def __init__(self, api: APIClient, rows: Sequence[Row]) -> None:
         self._api = api
@@ -34,7 +34,7 @@ class CompletionOrder:
         self._dates: dict[str, str | None] = {}
 
     async def slice(self, start: int, end: int, *, descends: bool) -> tuple[Sequence[Row], tuple[str, ...]]:
-        """Return rows `start` to `end` by completion date, ties by id, never completed last; and what must be said.
+        """Return rows `start` to `end` by completion date, ties by id, uncompleted last; and notes on their order.
 
         Raises:
             UpstreamError: a ticket could not be read.
@@ -57,7 +57,7 @@ class CompletionOrder:
         return [*shown, *rest], () if is_settled else (_API_ORDER,)
 
     async def _parts(self) -> tuple[Sequence[Row], Sequence[Row]]:
-        """Return the rows with a date, in the API's order, and those without."""
+        """Return the rows with a date, in the API's order, and the rows without."""
         rows = self._rows
         if not rows:
             return (), ()
@@ -74,7 +74,7 @@ class CompletionOrder:
     async def _settled(
         self, dated: Sequence[Row], first: int, last: int, *, descends: bool
     ) -> tuple[Sequence[Row], bool]:
-        """Return rows `first` to `last` with ties by id; and whether every tie at the ends was seen whole."""
+        """Return rows `first` to `last` with ties by id, and whether the ties at both ends were read completely."""
         if first == last:
             return (), True
         left = await self._end_of_tie(dated[:first][::-1], dated[first])
@@ -85,7 +85,7 @@ class CompletionOrder:
         return ordered[left : left + last - first], max(left, right) < FARTHEST_TIE
 
     async def _end_of_tie(self, beyond: Sequence[Row], row: Row) -> int:
-        """Return how many of the rows `beyond` an end of a page share the date of its last `row`."""
+        """Return how many of the rows `beyond` a page's end share the date of `row`, the outermost of the page."""
         date, count = await self._date(row), 0
         for begin in range(0, min(len(beyond), FARTHEST_TIE), AT_ONCE):
             some = beyond[begin : begin + AT_ONCE]

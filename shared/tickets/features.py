@@ -1,7 +1,7 @@
-"""What the ticket API behind a client can do, as it says itself.
+"""Reads which features a ticket API declares.
 
-The reference API lists words in `features` of `GET /health`. An API without such a list is the existing one, which has
-the traps that docs/ticket-api.md names. `FEATURES` is the one table from a word to what the tools do differently.
+The reference API lists them in `features` of `GET /health`. An API without that list is the existing one, with the
+quirks documented in docs/ticket-api.md. `FEATURES` is the one table of what the tools do differently for each feature.
 """
 
 import time
@@ -19,23 +19,23 @@ log = get_logger(__name__)
 
 KEEP_S: Final = 60.0
 ASK_S: Final = 2.0
-"""How long a call waits for `/health` before it goes on with what was known."""
+"""How long a call waits for `/health` before it uses the last known features, in seconds."""
 MAX_WORDS: Final = 100
 
 TOTAL_ORDER: Final = "total-order"
 CLEAR: Final = "clear"
 FEATURES: Final[Mapping[str, str]] = MappingProxyType({
-    TOTAL_ORDER: "Pages are fetched as asked for: sortOrder is honoured, ties have one order. Else see pages.py.",
-    CLEAR: "update_ticket empties fields by `clear` in the PUT. Else only texts can be emptied; the result says so.",
+    TOTAL_ORDER: "Pages are fetched as requested: sortOrder is honoured, ties have a fixed order. Else see pages.py.",
+    CLEAR: "update_ticket clears fields by `clear` in the PUT. Else only texts can be cleared; the result says so.",
 })  # fmt: skip
 
 
 class FeatureReader:
-    """Asks one ticket API at most once a minute what it can do.
+    """Queries one ticket API for its features, at most once a minute.
 
     Args:
-        api: the way to it, open.
-        clock: counts seconds and never goes back.
+        api: its client, open.
+        clock: a monotonic clock, in seconds.
     """
 
     def __init__(self, api: APIClient, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -46,9 +46,9 @@ class FeatureReader:
         self._asked_at = float("-inf")
 
     async def has(self, feature: str) -> bool:
-        """Return whether the API lists `feature`, as it said at most `KEEP_S` ago. Never raises.
+        """Return whether the API listed `feature` in a response at most `KEEP_S` old. Never raises.
 
-        While it does not answer, what it said last counts; before it answered once, it has no features.
+        While the API does not respond, its last response counts; before its first response, it has no features.
         """
         async with self._asking:
             if self._clock() - self._asked_at >= KEEP_S:
@@ -60,7 +60,7 @@ class FeatureReader:
         try:
             with anyio.fail_after(ASK_S):
                 self._known = _words(await self._api.get("/health"))
-        except (NotFoundError, InvalidInputError):  # it has no such path, so it lists nothing
+        except (NotFoundError, InvalidInputError):  # there is no such path, so no features
             self._known = frozenset()
         except (UpstreamError, TimeoutError) as error:
             log.info("features_not_read", error=type(error).__name__)

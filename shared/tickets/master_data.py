@@ -1,7 +1,7 @@
-"""The lists that tickets refer to, fetched together and kept for a minute.
+"""The master data that tickets refer to, fetched together and cached for a minute.
 
-An id that is missing from a kept copy is looked up in a newer one before anybody calls it unknown: somebody may have
-added it just now. However many callers miss at once, one fetch at a time runs.
+An id that is missing from the cached copy is looked up in a newer one before it counts as unknown, because it may have
+been added since. Fetches run one at a time, however many callers miss at once.
 """
 
 import time
@@ -19,7 +19,7 @@ KEEP_S: Final = 60.0
 
 
 class MasterLists:
-    """All lists, as they were at one moment."""
+    """All lists, as of one moment."""
 
     def __init__(self, items: Mapping[MasterList[Any], tuple[Any, ...]]) -> None:
         self._items = items
@@ -29,7 +29,7 @@ class MasterLists:
 
 
 class MasterData:
-    """Keeps the last `MasterLists` of one API. `clock` counts seconds and never goes back."""
+    """Caches the last `MasterLists` of one API. `clock` is monotonic, in seconds."""
 
     def __init__(self, api: APIClient, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._api = api
@@ -39,7 +39,7 @@ class MasterData:
         self._fetched_at = 0.0
 
     async def lists(self, *, newer_than: MasterLists | None = None) -> MasterLists:
-        """Return lists that are at most `KEEP_S` old, and not `newer_than` itself.
+        """Return lists that are at most `KEEP_S` old and newer than `newer_than`.
 
         Raises:
             UpstreamError: they could not be fetched.

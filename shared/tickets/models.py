@@ -1,8 +1,8 @@
-"""What the ticket API sends, as types that accept both the existing API and the reference API.
+"""Types of what the ticket API sends; they accept both the existing API and the reference API.
 
-Fields carry the API's camelCase names on the wire and snake_case names here. Unknown fields are ignored, missing ones
-are `None`; hours may be text or a number; a date in a change may be a JavaScript date. What fits no type is a fault of
-the API, never of the caller. Source of the shapes: docs of the ticket API, kept in `ticket_api/`.
+Fields have the API's camelCase names on the wire and snake_case names here. Unknown fields are ignored, missing ones
+are `None`; hours may be text or a number; a date in a change may be a JavaScript date. A value that fits no type is a
+fault of the API, never of the caller. Source of the shapes: docs of the ticket API, kept in `ticket_api/`.
 """
 
 import json
@@ -25,7 +25,7 @@ _JAVASCRIPT_DATE: Final = re.compile(
 
 
 def _plain(value: object) -> object:
-    """Return a changed value as people write it: `2026-12-01`, not `Tue Dec 01 2026 00:00:00 GMT+0000 (…)`."""
+    """Return a changed value in readable form: `2026-12-01`, not `Tue Dec 01 2026 00:00:00 GMT+0000 (…)`."""
     if value is None:
         return None
     if not isinstance(value, str):
@@ -38,7 +38,7 @@ def _plain(value: object) -> object:
 
 
 class Shape(BaseModel):
-    """Base of everything that comes from the API."""
+    """Base of all types that come from the API."""
 
     model_config = ConfigDict(
         alias_generator=to_camel, validate_by_name=True, extra="ignore", frozen=True, coerce_numbers_to_str=True
@@ -60,14 +60,14 @@ class MasterItem(Shape):
 
 
 class User(MasterItem):
-    """A person that tickets can name."""
+    """A user that tickets can refer to."""
 
     email: str | None = None
     role: str | None = None
 
 
 class CategoryDetail(MasterItem):
-    """A detail, and the one category that it belongs to."""
+    """A category detail, and the one category it belongs to."""
 
     category_id: str
     category_name: str | None = None
@@ -97,7 +97,7 @@ class TicketRow(Shape):
 
 
 class Attachment(Shape):
-    """A file that belongs to a ticket; the file itself lies behind its address."""
+    """A file of a ticket, stored at its URL."""
 
     id: str | None = None
     file_name: str | None = None
@@ -106,7 +106,7 @@ class Attachment(Shape):
 
 
 class Ticket(Shape):
-    """Everything about one ticket but its history. `reception_date_time` is in the API server's zone."""
+    """One ticket without its history. `reception_date_time` is in the API server's time zone."""
 
     id: str
     reception_date_time: str | None = None
@@ -161,7 +161,7 @@ ShapeT = TypeVar("ShapeT", bound=Shape)
 
 
 def parse_one(shape: type[ShapeT], value: Any) -> ShapeT:
-    """Return `value`, JSON of the API, as `shape`.
+    """Return `value`, JSON from the API, as `shape`.
 
     Raises:
         UpstreamFaultError: it does not fit.
@@ -173,16 +173,16 @@ def parse_one(shape: type[ShapeT], value: Any) -> ShapeT:
             "api_answer_does_not_fit", shape=shape.__name__, fields=sorted({str(e["loc"]) for e in error.errors()})
         )
         raise UpstreamFaultError(
-            "The ticket API answered with something that is not what was asked for. "
-            "This is a fault there, not in what was asked."
+            "The ticket API returned a response that does not fit the request. "
+            "This is a fault of the ticket API, not of the request."
         ) from None
 
 
 def parse_many(shape: type[ShapeT], value: Any) -> tuple[ShapeT, ...]:
-    """Return `value`, a JSON array of the API, as many of `shape`.
+    """Return `value`, a JSON array from the API, as a tuple of `shape`.
 
     Raises:
-        UpstreamFaultError: it is no array, or a row does not fit.
+        UpstreamFaultError: it is not an array, or a row does not fit.
     """
     if not isinstance(value, list):
         parse_one(shape, None)

@@ -1,7 +1,7 @@
-"""Whole pages over a ticket API whose own pages are not: it ignores `sortOrder` and has no order among equal dates.
+"""Consistent pages over a ticket API that ignores `sortOrder` and has no order among equal dates.
 
-There, two requests with different offsets may repeat one ticket and skip another. So everything that matches is fetched
-in one request, sorted here with the ticket id as last key, and pages are cut from that window. Rows show no completion
+Two requests to it with different offsets may repeat one ticket and skip another. So all matching tickets are fetched in
+one request and sorted here, with the ticket id as the last key; pages are cut from that window. Rows show no completion
 date, so for that order `shared.tickets.completion_order` reads the dates that a page needs.
 Source: the observed behaviour of the existing API; cases U7 and U8.
 """
@@ -21,20 +21,20 @@ from shared.tickets.models import TicketRow, parse_many
 from shared.tickets.sorting import Page, Row, in_order
 
 WINDOW: Final = 2_000
-"""Tickets that one window holds at most."""
+"""Maximum tickets in one window."""
 FETCH_S: Final = 3.0
 KEEP_S: Final = 10.0
 MOST_WINDOWS: Final = 4
 _ROUND: Final = 10
-"""An API that caps `limit` without a word caps it at a round number."""
+"""An API that silently caps `limit` caps it at a multiple of this."""
 _NOT_SORTABLE: Final = (
-    "This ticket API does not hand out all matching tickets at once, so they could not be sorted here: pages come "
+    "This ticket API does not return all matching tickets at once, so they could not be sorted here: pages come "
     "latest first whatever sortOrder says, and may repeat or miss tickets with equal dates."
 )
 
 
 class Window:
-    """Every ticket that matches, or the first `WINDOW` in the API's own order; and that order by completion date."""
+    """All matching tickets, or the first `WINDOW` in the API's own order, and their order by completion date."""
 
     def __init__(self, api: APIClient, rows: list[Row], *, is_cut: bool, fetched_at: float) -> None:
         self.rows = rows
@@ -44,7 +44,7 @@ class Window:
 
 
 class TicketWindows:
-    """Cuts pages for one ticket API. `clock` counts seconds and never goes back."""
+    """Cuts pages for one ticket API. `clock` is monotonic, in seconds."""
 
     def __init__(self, api: APIClient, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._api = api
@@ -53,11 +53,11 @@ class TicketWindows:
         self._windows: LRUCache[tuple[tuple[str, Any], ...], Window] = LRUCache(MOST_WINDOWS)
 
     def forget(self) -> None:
-        """Fetch anew next time, because something was written."""
+        """Drop all windows after a write, so that the next page is fetched anew."""
         self._windows.clear()
 
     async def page(self, filters: Mapping[str, Any], *, sort_by: str, sort_order: str, limit: int, offset: int) -> Page:
-        """Return one page of the tickets that `filters` (the API's own names) select.
+        """Return one page of the tickets selected by `filters` (the API's own names).
 
         Raises:
             UpstreamError: the API failed.
@@ -80,7 +80,7 @@ class TicketWindows:
         return Page(rows, window.is_cut or end < len(window.rows), notes)
 
     async def _window(self, query: Mapping[str, Any]) -> Window | None:
-        """Return a window that is at most `KEEP_S` old; None when the API does not hand one out in time."""
+        """Return a window that is at most `KEEP_S` old; None if the API does not return one in time."""
         key = tuple(sorted(query.items()))
         try:
             with anyio.fail_after(FETCH_S):
@@ -90,12 +90,12 @@ class TicketWindows:
                         kept = await self._fetch(query)
                         self._keep(key, kept)
                     return kept
-        except (TimeoutError, InvalidInputError):  # too slow, or an API that refuses so high a limit
+        except (TimeoutError, InvalidInputError):  # too slow, or the API refuses such a high limit
             return None
 
     def _keep(self, key: tuple[tuple[str, Any], ...], window: Window) -> None:
         self._windows.put(key, window)
-        asyncio.get_running_loop().call_later(KEEP_S, self._drop, key, window)  # else idle tenants keep megabytes
+        asyncio.get_running_loop().call_later(KEEP_S, self._drop, key, window)  # idle tenants must not hold megabytes
 
     def _drop(self, key: tuple[tuple[str, Any], ...], window: Window) -> None:
         if self._windows.get(key) is window:
@@ -122,7 +122,7 @@ def _beyond(held: int) -> str:
 
 def _sorted_among(held: int, sort_by: str) -> str:
     return (
-        f"More than {held:,} tickets match, and this ticket API cannot sort: this page is right only among the "
+        f"More than {held:,} tickets match, and this ticket API cannot sort: this page is sorted only among the "
         f"{held:,} that it lists first by {sort_by}. Narrow the list by person, account, status, due date or "
         "searchQuery."
     )

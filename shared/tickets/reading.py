@@ -1,4 +1,4 @@
-"""Reading one ticket whole."""
+"""Reads one ticket with its history."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from shared.tickets.models import HistoryEntry, Ticket, parse_many, parse_one
 async def read_ticket(api: APIClient, ticket_id: str) -> tuple[Ticket, tuple[HistoryEntry, ...]]:
     """Return a ticket and its history, newest entry first.
 
-    The ticket alone decides whether it exists: the existing API gives an empty history for any id.
+    Only the request for the ticket decides whether it exists: the existing API returns an empty history for any id.
 
     Raises:
         NotFoundError: there is no such ticket.
@@ -26,7 +26,7 @@ async def read_ticket(api: APIClient, ticket_id: str) -> tuple[Ticket, tuple[His
 
 
 async def read_before_write(api: APIClient, ticket_id: str) -> tuple[Ticket, tuple[HistoryEntry, ...]]:
-    """Do as `read_ticket`, the history first: what a colleague does in between then counts as new.
+    """Do as `read_ticket`, reading the history first, so that a change by others in between counts as new.
 
     Raises:
         NotFoundError: there is no such ticket.
@@ -40,7 +40,7 @@ async def read_before_write(api: APIClient, ticket_id: str) -> tuple[Ticket, tup
 
 
 async def read_after_write(api: APIClient, ticket_id: str) -> tuple[Ticket, tuple[HistoryEntry, ...]]:
-    """Do as `read_ticket`, the ticket first: the history then explains everything that the ticket holds.
+    """Do as `read_ticket`, reading the ticket first, so that the history explains every value of the ticket.
 
     Raises:
         NotFoundError: there is no such ticket.
@@ -53,7 +53,7 @@ async def read_after_write(api: APIClient, ticket_id: str) -> tuple[Ticket, tupl
 
 @contextmanager
 def _named(ticket_id: str) -> Iterator[None]:
-    """Name the ticket that the API does not have."""
+    """Name the ticket in the error if the API does not have it."""
     try:
         yield
     except NotFoundError:

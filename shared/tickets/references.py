@@ -1,7 +1,7 @@
-"""Ids in a call against master data, before anything is sent: the existing API answers a wrong one with a bare 500.
+"""Checks the ids of a call against master data before anything is sent; the existing API answers a wrong id with 500.
 
-People ask by name, so an exact name is taken for its id where it belongs to one thing only; a name that several share
-gets its candidates back, never the first hit. What was resolved is noted in the result.
+People use names, so an exact name is resolved to its id if it is unique; for an ambiguous name the error lists the
+candidates, and the first match is never assumed. The result notes each resolved name.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,8 +20,8 @@ from shared.tickets.results import CUT_MARK
 
 MAX_ALLOWED: Final = 20
 _CUT: Final = (
-    "holds the mark [cut at … of … characters], with which this server shortens what it shows. Send the whole text "
-    "without the mark, or leave the field out"
+    "contains the mark [cut at … of … characters], which this server leaves where it shortens a text. Send the whole "
+    "text without the mark, or leave the field out"
 )
 
 # fmt: off
@@ -42,7 +42,7 @@ REFERENCES: Final[Mapping[str, MasterList[Any]]] = MappingProxyType({  # resolve
 
 @dataclass(slots=True)
 class Checked:
-    """The values with every reference as an id, what each names, what was noted on the way, and what is wrong."""
+    """The values with every reference resolved to an id, the items referred to, notes, and problems."""
 
     values: dict[str, Any]
     items: dict[str, MasterItem] = field(default_factory=dict)
@@ -51,10 +51,10 @@ class Checked:
 
 
 async def check(master: MasterData, values: Mapping[str, Any], *, ticket: Ticket | None = None) -> Checked:
-    """Resolve every reference in `values`; `ticket` is what an update starts from.
+    """Resolve every reference in `values`; `ticket` is the ticket before an update.
 
     Raises:
-        InvalidInputError: some do not exist, are ambiguous or do not fit each other.
+        InvalidInputError: a reference does not exist, is ambiguous or does not fit another.
         UpstreamError: master data could not be fetched.
     """
     checked = await resolve(master, values, ticket=ticket)
@@ -64,7 +64,7 @@ async def check(master: MasterData, values: Mapping[str, Any], *, ticket: Ticket
 
 
 async def resolve(master: MasterData, values: Mapping[str, Any], *, ticket: Ticket | None = None) -> Checked:
-    """Do as `check`, and return what is wrong among the rest, so that a caller can add to it.
+    """Do as `check`, but return the problems with the rest, so that a caller can add to them.
 
     Raises:
         UpstreamError: master data could not be fetched.
@@ -77,9 +77,9 @@ async def resolve(master: MasterData, values: Mapping[str, Any], *, ticket: Tick
 
 
 def cut_problems(values: Mapping[str, Any], ticket: Ticket | None = None) -> list[Problem]:
-    """Return the texts in `values` that were copied from a result in which they were cut.
+    """Return a problem for each text in `values` that was copied from a result in which it was cut.
 
-    Writing one back would lose the rest of the text. A mark that the same field of `ticket` holds is part of that text.
+    Writing it back would lose the rest of the text. A mark that the same field of `ticket` already holds is allowed.
     """
     return [
         Problem(name, _CUT)
@@ -89,7 +89,7 @@ def cut_problems(values: Mapping[str, Any], ticket: Ticket | None = None) -> lis
 
 
 def _all_text(value: object) -> str:
-    """Return every text in a value, those inside of lists and objects included."""
+    """Return every text in a value, including texts inside lists and objects."""
     if isinstance(value, Mapping):
         return "\n".join(map(_all_text, value.values()))
     if isinstance(value, list | tuple):
@@ -112,7 +112,7 @@ def _check(lists: MasterLists, values: Mapping[str, Any], ticket: Ticket | None)
 
 
 def _choices(lists: MasterLists, source: MasterList[Any], values: Mapping[str, Any]) -> Sequence[MasterItem]:
-    """Return what a reference may name; details of the given category come first."""
+    """Return the items a reference may name; details of the given category come first."""
     if source != master_lists.CATEGORY_DETAILS or "categoryId" not in values:
         return lists[source]
     return sorted(lists[master_lists.CATEGORY_DETAILS], key=lambda detail: detail.category_id != values["categoryId"])
@@ -137,7 +137,7 @@ def _resolve(checked: Checked, name: str, choices: Sequence[MasterItem], tool: s
 
 
 def _check_pair(checked: Checked, lists: MasterLists, ticket: Ticket | None) -> None:
-    """A detail must belong to its category; an update may give either half and keep the other."""
+    """Check that the detail belongs to the category; an update may give either one and keep the other."""
     values = checked.values
     wrong = {problem.field for problem in checked.problems}
     if wrong & {"categoryId", "categoryDetailId"} or not {"categoryId", "categoryDetailId"} & values.keys():
@@ -152,7 +152,7 @@ def _check_pair(checked: Checked, lists: MasterLists, ticket: Ticket | None) -> 
 
 
 def labels(items: Sequence[MasterItem], tool: str) -> tuple[str, ...]:
-    """Return `id (name)` of the first items, and where to find the others."""
+    """Return `id (name)` of the first items, and the tool that lists the rest."""
     shown = tuple(one_line(f"{item.id} ({item.name[:60]})") for item in items[:MAX_ALLOWED])
     rest = len(items) - len(shown)
     return (*shown, f"and {rest} more, see {tool}") if rest > 0 else shown

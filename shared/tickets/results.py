@@ -1,7 +1,7 @@
-"""What the tools return: typed, bounded, and the shape of `structuredContent` at the same time.
+"""Results of the tools: typed, bounded, and the schema of `structuredContent`.
 
-`notes` say what a reader must know about a result, and always come with it: an order that could not be had, a name that
-was resolved to an id, an attachment that was not stored.
+`notes` hold what a reader must know about a result, for example that an order was not possible, a name was resolved to
+an id, or an attachment was not stored.
 """
 
 import re
@@ -17,16 +17,16 @@ from shared.tickets.master_lists import ItemT, MasterList
 from shared.tickets.models import HistoryEntry, MasterItem, Shape, ShapeT, Ticket, TicketRow
 
 MAX_TEXT: Final = 12_000
-"""Characters of one text of a ticket that a result carries; more than the 10,000 people paste."""
+"""Characters of a ticket's description in a result; more than the 10,000 that people paste."""
 MAX_COMMENT: Final = 2_000
 MAX_DETAILS: Final = 4_000
 MAX_HISTORY_TEXT: Final = 10_000
 MAX_ENTRIES: Final = 20
 MAX_CELL: Final = 200
-MAX_NAME: Final = 50  # no id is longer, so none is cut
+MAX_NAME: Final = 50  # no id is longer, so no id is cut
 MAX_MASTER: Final = 200
 CUT_MARK: Final = re.compile(r"\[\s*cut\s+at\s+[\d.,\s]+\s+of\s+[\d.,\s]+\s+characters\s*\]", re.IGNORECASE)
-"""What `cut` leaves at the end of a text, also with its blanks or commas changed: such a text is not whole."""
+"""The mark of `cut` at the end of an incomplete text, also with altered blanks or commas."""
 
 
 class Result(Shape):
@@ -35,7 +35,7 @@ class Result(Shape):
     notes: tuple[str, ...] = ()
 
     def structured(self) -> dict[str, Any]:
-        """Return the result as JSON without what is absent."""
+        """Return the result as JSON, without absent values."""
         dumped = self.model_dump(mode="json", by_alias=True, exclude_none=True)
         if not self.notes:
             del dumped["notes"]
@@ -43,7 +43,7 @@ class Result(Shape):
 
 
 class TicketPage(Result):
-    """One page of tickets. There is no total count; `next_offset` is there exactly when there are more."""
+    """One page of tickets. There is no total count; `next_offset` is present exactly when there are more."""
 
     tickets: tuple[TicketRow, ...]
     offset: int
@@ -61,7 +61,7 @@ class TicketDetail(Result):
 
 
 class TicketCreated(Result):
-    """A new ticket, as read back; `already` says that an earlier equal call made it."""
+    """A new ticket, as read back; `already` says that an earlier equal call created it."""
 
     already: str | None = None
     ticket_id: str
@@ -69,7 +69,7 @@ class TicketCreated(Result):
 
 
 class FieldChange(Shape):
-    """One field before and after, as read from the API: both values, or for long texts only `length`."""
+    """One field before and after, as read from the API: both values or, for long texts, only `length`."""
 
     field: str
     old: str | None = None
@@ -83,7 +83,7 @@ class FieldChange(Shape):
 
 
 def field_change(field: str, old: str | None, new: str | None) -> FieldChange:
-    """Return a change of `field`; texts over `MAX_CELL` characters are told by their lengths, never cut."""
+    """Return a change of `field`; for texts over `MAX_CELL` characters it holds only their lengths."""
     lengths = len(old or ""), len(new or "")
     if max(lengths) <= MAX_CELL:
         return FieldChange(field=field, old=old, new=new)
@@ -91,7 +91,7 @@ def field_change(field: str, old: str | None, new: str | None) -> FieldChange:
 
 
 class TicketUpdated(Result):
-    """What an update did, as read back; `changed` is empty when only a comment was added."""
+    """The effect of an update, as read back; `changed` is empty when only a comment was added."""
 
     ticket_id: str
     recorded_as: MasterItem
@@ -129,37 +129,37 @@ def master_page(source: MasterList[ItemT], items: Sequence[ItemT], notes: Sequen
 
 
 def cut(text: str, limit: int) -> str:
-    """Return `text`, or its beginning and how much of it that is."""
+    """Return `text`, or its first `limit` characters and a mark with both lengths."""
     return text if len(text) <= limit else f"{text[:limit]} … [cut at {limit:,} of {len(text):,} characters]"
 
 
 def shortened(shape: ShapeT, limit: int) -> ShapeT:
-    """Return `shape` with every text of its own cut, honestly, after `limit` characters."""
+    """Return `shape` with each of its own texts cut after `limit` characters, with the mark of `cut`."""
     cuts = {name: cut(value, limit) for name, value in shape if isinstance(value, str) and len(value) > limit}
     return shape.model_copy(update=cuts) if cuts else shape
 
 
 def shortened_row(row: TicketRow) -> TicketRow:
-    """Return `row` with its texts cut to what fits a table."""
+    """Return `row` with its texts cut to fit a table."""
     summary = None if row.summary is None else cut(row.summary, MAX_CELL)
     return shortened(row, MAX_NAME).model_copy(update={"summary": summary})
 
 
 def shortened_ticket(ticket: Ticket) -> Ticket:
-    """Return `ticket` with its texts cut; the description is worth the most."""
+    """Return `ticket` with its texts cut; the description may be the longest."""
     description = None if ticket.description is None else cut(ticket.description, MAX_TEXT)
     attachments = tuple(shortened(one, 2 * MAX_CELL) for one in (ticket.attachments or ())[:MAX_ENTRIES])
     return shortened(ticket, MAX_DETAILS).model_copy(update={"description": description, "attachments": attachments})
 
 
 def shortened_entry(entry: HistoryEntry) -> HistoryEntry:
-    """Return `entry` with its texts cut, and those of its changes."""
+    """Return `entry` with its own texts and those of its changes cut."""
     changed = tuple(shortened(one, MAX_CELL) for one in (entry.changed_fields or ())[:MAX_ENTRIES])
     return shortened(entry, MAX_COMMENT).model_copy(update={"changed_fields": changed})
 
 
 def shortened_history(entries: Sequence[HistoryEntry]) -> tuple[HistoryEntry, ...]:
-    """Return the newest entries, cut between entries once they fill `MAX_HISTORY_TEXT`; always the newest one."""
+    """Return the newest whole entries that fit `MAX_HISTORY_TEXT` characters, at least the newest one."""
     kept: list[HistoryEntry] = []
     left = MAX_HISTORY_TEXT
     for entry in map(shortened_entry, entries[:MAX_ENTRIES]):

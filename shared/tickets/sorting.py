@@ -1,4 +1,4 @@
-"""The order of tickets in a list: by a date, then by ticket id, and tickets without the date last. Pure."""
+"""Sorts tickets by a date, then by ticket id, with undated tickets last. Pure."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ _DIGITS: Final = re.compile(r"(\d+)")
 
 
 class Page(NamedTuple):
-    """Rows of one page as the API sent them, whether more follow, and what must be said about their order."""
+    """Rows of one page as the API sent them, whether more follow, and notes on their order."""
 
     rows: Sequence[Any]
     has_more: bool
@@ -17,7 +17,7 @@ class Page(NamedTuple):
 
 
 def in_order(rows: Sequence[Row], field: str, *, descends: bool) -> list[Row]:
-    """Return `rows` by `field`, ties by ticket id in the same direction, rows without it last."""
+    """Return `rows` sorted by `field`, ties by ticket id in the same direction, rows without the field last."""
     dated = [row for row in rows if row.get(field)]
     undated = [row for row in rows if not row.get(field)]
     dated.sort(key=lambda row: (str(row[field]), id_key(row)), reverse=descends)
@@ -26,6 +26,6 @@ def in_order(rows: Sequence[Row], field: str, *, descends: bool) -> list[Row]:
 
 
 def id_key(row: Row) -> list[tuple[int, int, str]]:
-    """Return what a ticket id sorts by: TCK-10000 comes after TCK-9999."""
+    """Return the sort key of a ticket id, by which TCK-10000 comes after TCK-9999."""
     parts = _DIGITS.split(str(row["ticketId"]))
     return [(1, int(part), "") if part.isdecimal() else (0, 0, part) for part in parts if part]

@@ -1,1 +1,1 @@
-"""Writes: sent once, verified by reading back, and reported truthfully."""
+"""Writes: sent once, verified by reading back, and reported accurately."""

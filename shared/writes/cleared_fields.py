@@ -1,7 +1,7 @@
-"""Emptying fields of a ticket: `null` and `clear` mean the same, in one rule for all fields.
+"""Clears fields of a ticket: `null` and `clear` mean the same, by one rule for all fields.
 
-A ticket API that lists the feature `clear` empties any optional field. Elsewhere only texts can be emptied, by an empty
-text; for the rest the result says that this ticket API cannot.
+A ticket API with the feature `clear` can clear any optional field. Other APIs can clear only texts, by an empty text;
+for other fields the result says that this ticket API cannot.
 """
 
 from dataclasses import dataclass, field
@@ -11,12 +11,12 @@ from shared.tickets.changes import FIELDS, same
 from shared.tickets.models import Ticket
 
 EMPTY_TEXTS: Final = frozenset({"responseDetails", "externalTicketId", "remarks"})
-"""What an empty text empties, where the ticket API does not know `clear`."""
+"""Fields that an empty text clears, if the ticket API lacks the feature `clear`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Emptied:
-    """What becomes of the fields to be emptied: in the body, as they read back, and what must be said."""
+    """How fields are cleared: their part of the request body, the expected values, and notes."""
 
     body: dict[str, Any] = field(default_factory=dict)
     values: dict[str, None] = field(default_factory=dict)
@@ -24,17 +24,17 @@ class Emptied:
 
 
 def emptied(ticket: Ticket, names: tuple[str, ...], *, can_clear: bool) -> Emptied:
-    """Return how the fields `names` of `ticket` are emptied; those that are empty need nothing.
+    """Return how to clear the fields `names` of `ticket`, without those that are empty already.
 
     Args:
-        ticket: as it was read.
-        names: the API's names.
-        can_clear: whether the ticket API knows `clear`.
+        ticket: the ticket as read before.
+        names: the API's field names.
+        can_clear: whether the ticket API has the feature `clear`.
     """
     full = [name for name in names if not same(getattr(ticket, FIELDS[name]), None)]
     if can_clear:
         return Emptied({"clear": full} if full else {}, dict.fromkeys(full))
     texts = [name for name in full if name in EMPTY_TEXTS]
     rest = [name for name in full if name not in EMPTY_TEXTS]
-    notes = (f"{', '.join(rest)}: not cleared, because this ticket API cannot empty this.",) if rest else ()
+    notes = (f"{', '.join(rest)}: not cleared, because this ticket API cannot clear this.",) if rest else ()
     return Emptied(dict.fromkeys(texts, ""), dict.fromkeys(texts), notes)

@@ -1,4 +1,4 @@
-"""What an earlier create_ticket or add_ticket_history left in the ticket system: found again, and shown to a repeat."""
+"""Finds what an earlier create_ticket or add_ticket_history stored, and returns it as the result of a repeat."""
 
 import re
 import unicodedata
@@ -18,16 +18,16 @@ from shared.writes.repeats import meaning
 from shared.writes.verification import changed_since
 
 CREATE_S: Final = 600.0
-"""Seconds for which an equal create_ticket is a repeat."""
+"""Seconds during which an equal create_ticket counts as a repeat."""
 COMMENT_S: Final = 120.0
-"""Seconds for which an equal add_ticket_history is a repeat."""
+"""Seconds during which an equal add_ticket_history counts as a repeat."""
 _MAX_ROWS: Final = 100
 _MAX_READ: Final = 5
 _NOW: Final = "Nothing was changed by this call"
 
 
 class EarlierTicket:
-    """The trace of a new ticket: one that holds what was given, and nothing else."""
+    """The trace of a new ticket: a ticket that holds the given values and no others."""
 
     another = "makes another"
 
@@ -40,22 +40,22 @@ class EarlierTicket:
         self._meaning = meaning({name: body.get(name) for name in self._fields})
 
     def already(self, ago: str, subject: str) -> str:
-        """Return what the earlier call did."""
+        """Return the beginning of a sentence that says what the earlier call did."""
         return f"Already created {ago} as {subject}"
 
     async def find(self, earlier: Earlier) -> str:
-        """Return the id of the ticket that was acknowledged, or of the newest that is equal; each candidate is read."""
+        """Return the id of the acknowledged ticket, or of the newest equal ticket; read each candidate to compare."""
         if earlier.subject:
             return earlier.subject if await self._read(earlier.subject) else ""
         tickets = await together(*(self._read(ticket_id) for ticket_id in await self._candidates()))
         return next((ticket.id for ticket in tickets if ticket is not None and self._is_equal(ticket)), "")
 
     async def show(self, subject: str, said: str) -> TicketCreated:
-        """Return the ticket as it is now."""
+        """Return the ticket in its current state."""
         try:
             ticket, history = await read_after_write(self._api, subject)
         except NotFoundError:
-            raise NotFoundError(f"{said} That ticket is not there any more. {_NOW}.") from None
+            raise NotFoundError(f"{said} That ticket no longer exists. {_NOW}.") from None
         except UpstreamError:
             raise UpstreamUnavailableError(f"{said} It cannot be read at the moment. {_NOW}.") from None
         notes = changed_since(history, differing(ticket, self._body))
@@ -69,9 +69,9 @@ class EarlierTicket:
         )
 
     async def _candidates(self) -> list[str]:
-        """Return the ids of tickets with this summary and time of reception, the newest first, as the list shows them.
+        """Return the ids of listed tickets with this summary and reception time, newest first.
 
-        The list is searched by a piece of the summary on which every ticket API agrees.
+        The list is searched by a part of the summary that every ticket API finds.
         """
         query = {"accountId": self._body["accountId"], "showCompleted": True, "limit": _MAX_ROWS}
         if piece := searchable(str(self._body["summary"])):
@@ -93,13 +93,13 @@ class EarlierTicket:
 
 
 class EarlierComment:
-    """The trace of a comment: an entry of its author with these words.
+    """The trace of a comment: a history entry by its author with the same text.
 
     Args:
-        api: where the ticket is.
+        api: the client for the ticket API.
         ticket_id: the ticket.
-        author: whose comment it is.
-        comment: its words.
+        author: the user who comments.
+        comment: the text.
     """
 
     another = "adds another"
@@ -110,12 +110,12 @@ class EarlierComment:
         self._author = author
         self._meaning = meaning(comment)
 
-    def already(self, ago: str, subject: str) -> str:  # noqa: ARG002 - people know a comment by its ticket
-        """Return what the earlier call did."""
+    def already(self, ago: str, subject: str) -> str:  # noqa: ARG002 - readers know a comment by its ticket
+        """Return the beginning of a sentence that says what the earlier call did."""
         return f"Already added {ago} to {self._ticket_id}"
 
     def equal(self, entries: tuple[HistoryEntry, ...]) -> tuple[HistoryEntry, ...]:
-        """Return those of `entries` that are such a comment."""
+        """Return the entries with an equal comment."""
         return tuple(
             one
             for one in entries
@@ -123,7 +123,7 @@ class EarlierComment:
         )
 
     async def find(self, earlier: Earlier) -> str:
-        """Return the id of the newest entry, if there are more than there were before the earlier call."""
+        """Return the id of the newest equal entry, if there are more of them than before the earlier call."""
         _, history = await read_ticket(self._api, self._ticket_id)
         equal = self.equal(history)
         return equal[0].id if len(equal) > earlier.seen else ""
@@ -136,7 +136,7 @@ class EarlierComment:
             raise UpstreamUnavailableError(f"{said} It cannot be read at the moment. {_NOW}.") from None
         entry = next((one for one in history if one.id == subject), None)
         if entry is None:
-            raise NotStoredError(f"{said} It is not in the history any more. {_NOW}.", effect=Effect.NOTHING_CHANGED)
+            raise NotStoredError(f"{said} It is no longer in the history. {_NOW}.", effect=Effect.NOTHING_CHANGED)
         return CommentAdded(
             already=said,
             ticket_id=self._ticket_id,
@@ -146,9 +146,9 @@ class EarlierComment:
 
 
 def searchable(text: str) -> str:
-    """Return the longest piece of `text` that every ticket API finds by `searchQuery`, whatever its Unicode form was.
+    """Return the longest part of `text` that every ticket API finds by `searchQuery`, whatever its Unicode form.
 
-    To the existing API a backslash, `%` and `_` are signs of a pattern, to the reference API they are not.
+    The existing API treats a backslash, `%` and `_` as pattern characters; the reference API does not.
     """
     simple = "".join(
         sign if unicodedata.is_normalized("NFD", sign) and not unicodedata.combining(sign) else "\\" for sign in text

@@ -1,4 +1,4 @@
-"""What the result of a write says beside what was stored: pure sentences."""
+"""Sentences in the result of a write, beside what was stored. Pure."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -10,28 +10,28 @@ from shared.tickets.changes import differing, holds
 from shared.tickets.models import HistoryEntry, Ticket
 from shared.writes.verification import author, last_change
 
-_NO_AUTHOR: Final = "The ticket system keeps no author of a new ticket"
+_NO_AUTHOR: Final = "The ticket system does not record the author of a new ticket"
 
 
 def author_note(call: Call) -> str:
     """Say where the author of a new ticket is recorded."""
     if call.principal is None or not call.is_by_member:
         return f"{_NO_AUTHOR}."
-    return f"{_NO_AUTHOR}; the audit of this server names {call.principal.id}."
+    return f"{_NO_AUTHOR}; the audit log of this server names {call.principal.id}."
 
 
 def stored_otherwise(ticket: Ticket, wanted: Mapping[str, Any], history: Sequence[HistoryEntry]) -> list[str]:
-    """Return what a new ticket does not hold as sent, where its history does not say that it was changed since."""
+    """Return the fields of a new ticket that differ from what was sent and were not changed since by its history."""
     return [f"{name} is {holds(ticket, name)}" for name in differing(ticket, wanted) if not last_change(history, name)]
 
 
 def cannot_be_empty(name: str) -> str:
-    """Say that a null was ignored."""
+    """Say that null was ignored for a field."""
     return f"{name}: null was ignored, because this field cannot be empty."
 
 
 def nothing_to_do(before: Ticket, change: UpdateTicketInput, notes: Sequence[str]) -> str:
-    """Say why an update would change nothing. What cannot be done is no reason to call the ticket as wished."""
+    """Say why an update would change nothing; if a field could not be cleared, do not claim that all values hold."""
     left_out = [*change.emptied, *change.cannot_be_empty]
     said = [] if notes and left_out else [f"Ticket {before.id} already holds every given value."]
     return " ".join([*said, *notes, "Give a field that changes, or a comment."])
@@ -40,13 +40,13 @@ def nothing_to_do(before: Ticket, change: UpdateTicketInput, notes: Sequence[str
 def proof_of_comment(
     entry: HistoryEntry, acknowledged: Sequence[HistoryEntry], doubt: OutcomeUnknownError | None
 ) -> tuple[str, ...]:
-    """Say how the entry of a comment was told from others, where the API did not name it."""
+    """Say how the comment's entry was identified, if the API did not name it."""
     if entry in acknowledged:
         return ()
     said = "The ticket API did not confirm this" if doubt else "The ticket API did not say which entry it added"
     return (
         f"{said}; the history shows this very comment by {author(entry)}, so it was done. An equal comment by the same "
-        "user at the same time could not be told from it.",
+        "user at the same time could not be told apart from it.",
     )
 
 

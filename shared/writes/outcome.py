@@ -1,7 +1,7 @@
-"""What became of a write: the read-back, and the one verdict that it allows.
+"""Determines the outcome of a write from its read-back.
 
-An acknowledgement is no proof, and a missing one is no refusal. So a write is judged by what reads back: all of it is
-there, none of it is, or some of it is. Where the API may still be at work, "none" is no verdict yet.
+An acknowledgement is no proof of success, and a missing one no proof of failure. So what reads back decides: all of the
+write, none of it, or part of it. While the API may still be executing the write, "none" is not conclusive.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,22 +15,22 @@ from shared.tickets.models import HistoryEntry, Ticket, TicketRow, parse_many
 from shared.tickets.reading import read_after_write
 
 LOOK_S: Final = 4.0
-"""Seconds for finding out what became of a write, on top of those that the write itself took."""
+"""Seconds for reading back the outcome of a write, after the time the write itself took."""
 
 
 async def read_back(api: APIClient, ticket_id: str, *, said: str) -> tuple[Ticket, tuple[HistoryEntry, ...]]:
-    """Return the ticket as it is after a write; `said` is what the API's answer to the write amounts to.
+    """Return the ticket after a write; `said` is a sentence on the API's response to the write.
 
     Raises:
-        OutcomeUnknownError: it could not be read.
+        OutcomeUnknownError: the ticket could not be read.
     """
     try:
         with anyio.fail_after(LOOK_S):
             return await read_after_write(api, ticket_id)
     except (UpstreamError, NotFoundError, TimeoutError):
         raise OutcomeUnknownError(
-            f"{said.rstrip('.')}; ticket {ticket_id} could not be read afterwards. It may have been changed: look with "
-            f"get_ticket_detail(ticketId={ticket_id}) before you repeat this."
+            f"{said.rstrip('.')}; ticket {ticket_id} could not be read afterwards. It may have been changed: check "
+            f"with get_ticket_detail(ticketId={ticket_id}) before you repeat this."
         ) from None
 
 
@@ -43,35 +43,36 @@ def judge(
     meanwhile: Sequence[str] = (),
     conflicts: Sequence[str] = (),
 ) -> NotStoredError | OutcomeUnknownError:
-    """Return the error that a write to an existing ticket deserves when `lost` does not read back as written.
+    """Return the error for a write to an existing ticket that does not read back as sent.
 
     Args:
-        ticket_id: which ticket.
-        lost: each loss in a few words.
-        doubt: the missing response, if the write has none.
+        ticket_id: the ticket.
+        lost: a few words for each part that does not read back.
+        doubt: the missing response, if the write got none.
         partly: whether anything did change.
         meanwhile: sentences on what others changed since the ticket was read.
-        conflicts: the fields of the write that others changed since: repeating it would overwrite them.
+        conflicts: fields of the write that others have changed since, which repeating it would overwrite.
     """
     what = "; ".join(lost)
     others = "".join(f" {sentence}" for sentence in meanwhile)
     if partly:
         return NotStoredError(
             f"Only part of this was stored in ticket {ticket_id}. It was changed, but read back: {what}.{others} "
-            "Look with get_ticket_detail, then send only what is missing.",
+            "Check with get_ticket_detail, then send only what is missing.",
             effect=Effect.CHANGED,
         )
     if doubt is not None and not doubt.settled:
         return OutcomeUnknownError(
-            f"{doubt} Read back a moment later from ticket {ticket_id}: {what}.{others} The ticket API may still be at "
-            f"work. It may have been changed: look with get_ticket_detail(ticketId={ticket_id}) before you repeat this."
+            f"{doubt} Read back a moment later from ticket {ticket_id}: {what}.{others} The ticket API may still be "
+            f"executing it. It may have been changed: check with get_ticket_detail(ticketId={ticket_id}) before you "
+            "repeat this."
         )
     said = doubt or "The ticket API acknowledged this without storing it."
     advice = "Nothing was changed; repeat the call."
     if conflicts:
         advice = (
             "Nothing was changed by this call. Repeating it would overwrite what others set in "
-            f"{', '.join(conflicts)}: look with get_ticket_detail(ticketId={ticket_id}) first."
+            f"{', '.join(conflicts)}: check with get_ticket_detail(ticketId={ticket_id}) first."
         )
     return NotStoredError(
         f"{said} Read back from ticket {ticket_id}: {what}.{others} {advice}", effect=Effect.NOTHING_CHANGED
@@ -79,24 +80,24 @@ def judge(
 
 
 def created_otherwise(ticket_id: str, lost: Sequence[str]) -> NotStoredError:
-    """Return the error of a ticket that was created but does not read back as it was sent."""
+    """Return the error for a ticket that was created but does not read back as sent."""
     return NotStoredError(
-        f"Ticket {ticket_id} was created, but the ticket API stored it otherwise: {'; '.join(lost)}. It was changed, "
-        "so do not create it again; mend it with update_ticket.",
+        f"Ticket {ticket_id} was created, but the ticket API stored it differently: {'; '.join(lost)}. It was changed, "
+        "so do not create it again; correct it with update_ticket.",
         effect=Effect.CHANGED,
     )
 
 
 async def perhaps_created(api: APIClient, body: Mapping[str, Any], doubt: OutcomeUnknownError) -> OutcomeUnknownError:
-    """Return what can be said about a ticket that may have been created: recent ones that look like it, if any."""
+    """Return the error for a ticket that may have been created; it names tickets that look like it, if any."""
     found = await _look_alikes(api, str(body["summary"]), str(body["receptionDateTime"]))
     seen = (
-        f"Such a ticket exists: {', '.join(found)}. It may be this one or an older one; look with get_ticket_detail."
+        f"Such a ticket exists: {', '.join(found)}. It may be this one or an older one; check with get_ticket_detail."
         if found
-        else "No such ticket was found a moment later, but the ticket API may still be at work."
+        else "No such ticket was found a moment later, but the ticket API may still be executing the call."
     )
     return OutcomeUnknownError(
-        f"{doubt} {seen} It may have been changed, that is, the ticket may have been created: look with "
+        f"{doubt} {seen} It may have been changed, that is, the ticket may have been created: check with "
         "get_ticket_list, its summary as searchQuery, before you repeat this; repeat it with the same idempotencyKey.",
         settled=doubt.settled,
     )

@@ -1,7 +1,7 @@
-"""What principals wrote lately, by digest: how a write that is sent twice is recognised.
+"""Remembers the recent writes of each principal by digest, to recognise a write that is sent twice.
 
-A write is known by its words (tool, who acts, what is written) for minutes, and by its idempotency key for a day. Each
-is claimed before it is sent and settled afterwards. Texts and keys come as digests only; ids are kept as they are.
+A write is recognised by its content (tool, acting user, values) for minutes, and by its idempotency key for a day. Each
+write is claimed before it is sent and settled afterwards. Texts and keys are kept as digests only, ids in plain text.
 `MemoryRecentWrites` serves one instance, `SharedRecentWrites` of `transport.sessions.valkey.recent_writes` many;
 both pass tests/transport/sessions/valkey/test_recent_writes.py.
 """
@@ -16,26 +16,26 @@ from shared.identity import PrincipalKey
 from shared.lru import LRUCache
 
 KEY_S: Final = 24 * 3600.0
-"""Seconds for which a write is known by its idempotency key."""
+"""Seconds during which a write is recognised by its idempotency key."""
 LEASE_S: Final = 12.0
-"""Seconds after which a claim that was not settled counts as UNANSWERED; longer than sending and reading back take."""
+"""Seconds after which an unsettled claim counts as UNANSWERED; longer than sending and reading back take."""
 MAX_WRITES: Final = 200
-"""Writes kept for one principal; what would be forgotten first by its age makes room."""
+"""Writes kept for one principal; the one that would expire first is evicted."""
 MAX_OWNERS: Final = 1000
-"""Principals kept in memory: those that wrote last."""
+"""Principals kept in memory; the one with the least recent write is evicted."""
 
 
 class State(StrEnum):
-    """What is known of a write."""
+    """The known state of a write."""
 
     RUNNING = "running"
     DONE = "done"
     UNANSWERED = "unanswered"
-    """It may have been done, or may yet be: the ticket API did not answer, or the instance is gone."""
+    """It may have been done, or may still be: the ticket API did not respond, or the instance is gone."""
     UNPROVED = "unproved"
-    """It may have been done; the ticket API is through with it."""
+    """It may have been done; the ticket API has finished with it."""
     CONFLICT = "conflict"
-    """Only in `Earlier`: its idempotency key belongs to other words."""
+    """Only in `Earlier`: its idempotency key was used with other content."""
 
 
 DOUBTS: Final = frozenset({State.UNANSWERED, State.UNPROVED})
@@ -45,9 +45,9 @@ DOUBTS: Final = frozenset({State.UNANSWERED, State.UNPROVED})
 class Write:
     """A write that is about to be sent.
 
-    `words` and `key` are digests, `key` is empty where there is none. Words count for `window_s` seconds, unless
-    `allows_duplicate`. `upstream` is what the ticket API knows this write by, `seen` how many equal ones stood there
-    before it was sent.
+    `words` and `key` are digests; `key` is empty if none was given. Equal `words` count for `window_s` seconds, unless
+    `allows_duplicate`. `upstream` is the idempotency key sent to the ticket API; `seen` is the number of equal writes
+    found there before.
     """
 
     owner: PrincipalKey
@@ -60,15 +60,15 @@ class Write:
 
     @property
     def life_s(self) -> float:
-        """Seconds for which it is kept."""
+        """Seconds during which it is kept."""
         return KEY_S if self.key else self.window_s
 
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """An earlier write that is the same; `age_s` since it ended or, not being settled, since it began.
+    """An equal earlier write; `age_s` counts from its end or, if it is not settled, from its start.
 
-    `subject` is the id of what it made, as far as the ticket API said. `by_key` says that the idempotency keys match.
+    `subject` is the id of what it created, if the ticket API returned it. `by_key`: the idempotency keys match.
     """
 
     state: State
@@ -80,25 +80,25 @@ class Earlier:
 
     @property
     def is_doubt(self) -> bool:
-        """Whether it is to be looked at first; who is told of it has its claim."""
+        """Whether the ticket system must be read first; the caller that receives this holds the claim."""
         return self.state in DOUBTS
 
 
 class RecentWrites(Protocol):
-    """Recognises writes; what it does not know in time is new. Neither method raises on its own account."""
+    """Recognises writes; one that cannot be looked up in time counts as new. Neither method raises."""
 
     async def claim(self, write: Write, token: str) -> Earlier | None:
-        """Claim `write` for `token`, new for each call, and return None, unless an earlier one is the same.
+        """Claim `write` for `token`, which is new for each call, and return None; or return an equal earlier write.
 
-        Two with different idempotency keys are different, whatever their words. A doubt is handed over: its claim is
-        given to `token` as well, so that one caller alone looks. Claiming again with one's own token renews the claim.
+        Writes with different idempotency keys are never equal. The claim of a doubtful write passes to `token`, so that
+        only one caller checks the ticket system. Claiming again with the same token renews the claim.
         """
         ...
 
     async def settle(
         self, write: Write, token: str, state: State | None, *, subject: str = "", age_s: float = 0
     ) -> None:
-        """Record how the write that `token` claimed ended, `age_s` ago; None forgets it: nothing was changed."""
+        """Record how the write claimed by `token` ended, `age_s` ago; None forgets it, as nothing was changed."""
         ...
 
 
@@ -118,7 +118,7 @@ class MemoryRecentWrites:
     """Recent writes of this process.
 
     Args:
-        clock: seconds, monotonic.
+        clock: a monotonic clock, in seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -156,7 +156,7 @@ class MemoryRecentWrites:
             self._keep(kept, token, _Kept(written, state, now - age_s, now, subject))
 
     def _of(self, owner: PrincipalKey) -> dict[str, _Kept]:
-        """Return what is kept of `owner`, without what is over."""
+        """Return the writes kept for `owner`, without the expired ones."""
         now = self._clock()
         kept = {
             token: one
@@ -182,7 +182,7 @@ _ORDER: Final = (State.DONE, State.RUNNING, State.UNANSWERED, State.UNPROVED)
 
 
 def _same(kept: dict[str, _Kept], write: Write, now: float) -> str | None:
-    """Return the token of what is the same as `write`: first by key, then what is known best, then the newest."""
+    """Return the token of the write equal to `write`: by key first, then by the most certain state, then the newest."""
 
     def fits(one: _Kept) -> bool:
         if write.key and one.write.key:

@@ -1,8 +1,8 @@
-"""Writes that add something are sent once: what an earlier equal call did is told instead of done again.
+"""Sends each write that adds something only once; an equal later call gets the result of the first.
 
-Models repeat calls: after a lost answer, in another turn, three at a time. A repeat waits for the first while that
-runs, is sent when the first changed nothing, and looks at the tickets first when it is not known what the first did.
-Two calls are equal when their idempotency keys are, for a day; or, unless both have keys, when their words are.
+Models repeat calls: after a lost response, in another turn, three at a time. A repeat waits while the first call runs,
+is sent if the first changed nothing, and reads the tickets before sending if the outcome of the first is unknown.
+Two calls are equal if their idempotency keys are, for a day; or, unless both have keys, if their contents are.
 """
 
 import hashlib
@@ -35,52 +35,52 @@ ResultT = TypeVar("ResultT", bound=Result)
 ShownT_co = TypeVar("ShownT_co", bound=Result, covariant=True)
 
 WAIT_S: Final = LEASE_S + 1
-"""Seconds for which a repeat waits for the first; whatever happened to that, it is no longer running then."""
+"""Seconds a repeat waits for the first call; after that the first is no longer running, whatever its outcome."""
 QUIET_S: Final = 5.0
-"""Seconds after which the ticket API is taken to be through with a write that it did not answer."""
+"""Seconds after which the ticket API is assumed to have finished a write that it did not respond to."""
 SETTLE_S: Final = 1.0
 _POLL_S: Final = (0.05, 0.5)
 _LOOK_AGAIN_S: Final = 1.0
 _LOCAL: Final = (DEFAULT_TENANT.id, "")
-"""The one principal of a STDIO door, which no principal of an HTTP door is."""
+"""The only principal over STDIO; it differs from every principal over HTTP."""
 
 
 @dataclass(slots=True)
 class Attempt:
-    """One sending: the key that the ticket API knows it by, and the id of what it made, once the API has said it."""
+    """One attempt to send: the idempotency key for the ticket API, and the id of what it created, once known."""
 
     upstream: str
     subject: str = ""
 
 
 class Trace(Protocol[ShownT_co]):
-    """What a write leaves behind, by which an earlier one is found and shown."""
+    """What a write leaves in the ticket system, by which an earlier write is found and shown."""
 
     another: str
-    """What is had by asking for a duplicate, as in `makes another`."""
+    """What a duplicate does, for example `makes another`."""
 
     def already(self, ago: str, subject: str) -> str:
-        """Return in a few words what the earlier call did."""
+        """Return the beginning of a sentence that says what the earlier call did."""
         ...
 
     async def find(self, earlier: Earlier) -> str:
-        """Return the id of what an earlier call left that may have been done, empty for nothing. Raises: UpstreamError.
+        """Return the id of what a doubtful earlier call left, empty if nothing is found. Raises: UpstreamError.
 
-        It may take a moment; it is given up after `LOOK_S`.
+        The caller cancels it after `LOOK_S`.
         """
         ...
 
     async def show(self, subject: str, said: str) -> ShownT_co:
-        """Return the result of a repeat, which begins with `said`. Raises: TicketServerError."""
+        """Return the result of a repeat, beginning with `said`. Raises: TicketServerError."""
         ...
 
 
 def write_of(
     call: Call, words: Mapping[str, Any], *, key: str | None, window_s: float, seen: int = 0, duplicate: bool = False
 ) -> Write:
-    """Return a write as `RecentWrites` knows it, of `call`; see `Write`.
+    """Return the `Write` of `call`; see there for its fields.
 
-    Keys are those of the caller: the ticket API is given a digest, so that two principals may use the same one.
+    Idempotency keys belong to the caller: the ticket API gets a digest, so two principals may use the same key.
     """
     owner = _LOCAL if call.principal is None else call.principal.key
     return Write(
@@ -95,20 +95,20 @@ def write_of(
 
 
 def upstream_key(owner: PrincipalKey, key: str) -> str:
-    """Return what the ticket API is given for the idempotency key of `owner`."""
+    """Return the key that the ticket API gets for the idempotency key of `owner`."""
     return digest([*owner, key])
 
 
 def digest(value: Any) -> str:
-    """Return a digest of what JSON can write; the order of names makes no difference."""
+    """Return a digest of a JSON value; the order of object members makes no difference."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def meaning(value: Any) -> Any:
-    """Return `value` without what makes no difference once it is stored.
+    """Return `value` normalised, without differences that do not matter once it is stored.
 
-    That is: the Unicode form, how lines end, blanks at the end of lines and around, the order of lists, and whether an
-    empty value or `False` is said.
+    Those are the Unicode form, line endings, blanks at the ends of lines and around the text, the order of lists, and
+    whether an empty value or `False` is given or omitted.
     """
     match value:
         case str():
@@ -131,7 +131,7 @@ class Repeats:
     """Sends each write once.
 
     Args:
-        writes: recognises them.
+        writes: recognises equal writes.
         quiet_s: see `QUIET_S`.
         wait_s: see `WAIT_S`.
     """
@@ -142,13 +142,13 @@ class Repeats:
         self._wait_s = wait_s
 
     async def once(self, write: Write, trace: Trace[ResultT], send: Callable[[Attempt], Awaitable[ResultT]]) -> ResultT:
-        """Return what `send` returns, or what an equal call did before.
+        """Return the result of `send`, or the result of an equal earlier call.
 
         Raises:
-            ConflictError: the idempotency key belongs to other words.
-            StillRunningError: the first still runs.
-            UpstreamUnavailableError: what became of the first cannot be seen now.
-            TicketServerError: whatever `send` and `trace` raise.
+            ConflictError: the idempotency key was used with other content.
+            StillRunningError: the earlier call is still running.
+            UpstreamUnavailableError: the outcome of the earlier call cannot be read now.
+            TicketServerError: any error of `send` and `trace`.
         """
         token = secrets.token_hex(8)
         earlier = await self._first(write, token)
@@ -164,7 +164,7 @@ class Repeats:
         return await self._after_doubt(write, token, trace, send, earlier)
 
     async def _first(self, write: Write, token: str) -> Earlier | None:
-        """Claim the write, and wait while an equal one runs."""
+        """Claim the write, waiting while an equal one runs."""
         give_up_at, pause = time.monotonic() + self._wait_s, _POLL_S[0]
         try:
             while (earlier := await self._writes.claim(write, token)) and earlier.state is State.RUNNING:
@@ -189,8 +189,8 @@ class Repeats:
         *,
         unchanged: State | None = None,
     ) -> ResultT:
-        """Send a claimed write and settle it; `unchanged` is what it is again when nothing was changed."""
-        state: State | None = State.UNANSWERED  # so it stays when this is cancelled, or fails by a fault of ours
+        """Send a claimed write and settle it; `unchanged` is its state if nothing was changed."""
+        state: State | None = State.UNANSWERED  # remains if this is cancelled or fails by a fault of this server
         try:
             result = await send(attempt)
         except TicketServerError as error:
@@ -216,7 +216,7 @@ class Repeats:
         send: Callable[[Attempt], Awaitable[ResultT]],
         earlier: Earlier,
     ) -> ResultT:
-        """Look what the earlier call left; only when that is nothing, send the write, by the key of the earlier one."""
+        """Find what the earlier call left; only if nothing is found, send the write, with the earlier call's key."""
         started = time.monotonic()
 
         def age_s() -> float:
@@ -230,19 +230,19 @@ class Repeats:
         if found:
             await self._settle(write, token, State.DONE, found, age_s=age_s())
             return await trace.show(found, _said(trace, earlier, found, age_s()))
-        await self._writes.claim(write, token)  # looking took its time
+        await self._writes.claim(write, token)  # renews it: searching took time
         attempt = Attempt(earlier.upstream)
         result = await self._send(write, token, attempt, send, unchanged=earlier.state)
         if earlier.state is State.UNPROVED:
             return result
         note = (
-            f"An equal call {_time(age_s())} ago ended without an answer. Nothing of it was there before this one was "
-            "sent; if the ticket API still carries it out, there are two."
+            f"An equal call {_time(age_s())} ago ended without a response. Nothing of it was there before this one was "
+            "sent; if the ticket API still executes it, there are two."
         )
         return result.model_copy(update={"notes": (*result.notes, note)})
 
     async def _find(self, trace: Trace[ResultT], earlier: Earlier, age_s: Callable[[], float]) -> str:
-        """Return the id of what the earlier call left, empty once it can be taken for nothing."""
+        """Return the id of what the earlier call left, empty once it is safe to assume that it left nothing."""
         while True:
             is_last = earlier.state is State.UNPROVED or age_s() >= self._quiet_s
             try:
@@ -250,8 +250,8 @@ class Repeats:
                     found = await trace.find(earlier)
             except (UpstreamError, TimeoutError):
                 raise UpstreamUnavailableError(
-                    f"An equal call {_time(age_s())} ago ended without an answer, and what became of it cannot be seen "
-                    "now. Nothing was changed by this one; repeat it in a moment."
+                    f"An equal call {_time(age_s())} ago ended without a response, and its outcome cannot be read now. "
+                    "Nothing was changed by this one; repeat it in a moment."
                 ) from None
             if found or is_last:
                 return found
@@ -259,7 +259,7 @@ class Repeats:
 
 
 def _state_after(error: TicketServerError) -> State:
-    """Return what is known of a write that failed after it may have changed something."""
+    """Return the state of a write that failed after it may have changed something."""
     if error.effect is Effect.CHANGED:
         return State.DONE
     return State.UNPROVED if isinstance(error, OutcomeUnknownError) and error.settled else State.UNANSWERED
@@ -269,7 +269,7 @@ def _said(trace: Trace[Any], earlier: Earlier, subject: str, age_s: float) -> st
     """Return the sentence that the result of a repeat begins with."""
     said = trace.already(f"{_time(age_s)} ago", subject)
     if earlier.is_doubt:
-        said += ", as far as can be seen: that call ended without an answer, and this is all that it gave"
+        said += ", as far as can be seen: that call ended without a response, and this is what was found of it"
     if earlier.by_key:
         return f"{said}, with this idempotencyKey; another key and allowDuplicate: true {trace.another}."
     return f"{said}; allowDuplicate: true {trace.another}."

@@ -1,8 +1,7 @@
-"""One change of an existing ticket, from the request to a true word about it.
+"""Updates an existing ticket, from sending the change to reporting its verified outcome.
 
-The history decides (`shared.writes.verification`); what the ticket holds afterwards decides only where no entry of
-this change is found. A ticket and its history are read by two requests, in an order in which a change in between is
-seen.
+The history decides (`shared.writes.verification`); the ticket's values afterwards decide only if the history has no
+entry of this change. A ticket and its history are read by two requests, in the order that reveals a change in between.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,7 @@ from shared.writes.outcome import judge, read_back
 from shared.writes.verification import Evidence, Sent, author, examine, holds_value
 
 READINGS: Final = 3
-"""How often a ticket that contradicts its history is read."""
+"""How many times a ticket that contradicts its history is read."""
 COMMENT_MISSING: Final = "the comment is not in the history"
 
 
@@ -26,7 +25,7 @@ COMMENT_MISSING: Final = "the comment is not in the history"
 class Update:
     """A change that is about to be sent.
 
-    `given` are all values of the call, those that the ticket held already included; `body` is what is sent.
+    `given` has all values of the call, including those that the ticket already held; `body` is the request body.
     """
 
     before: Ticket
@@ -38,7 +37,7 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What became of an update that was done."""
+    """The outcome of an update that was stored."""
 
     ticket: Ticket
     changed: tuple[FieldChange, ...]
@@ -46,7 +45,7 @@ class Stored:
 
 
 async def store(api: APIClient, update: Update) -> Stored:
-    """Send `update` once, and find out what became of it.
+    """Send `update` once and verify its outcome.
 
     Raises:
         NotStoredError: it was stored in part or not at all.
@@ -76,10 +75,10 @@ async def store(api: APIClient, update: Update) -> Stored:
 
 
 async def _evidence(api: APIClient, update: Update, *, said: str) -> tuple[Ticket, Evidence]:
-    """Read back until the ticket does not contradict its history: a late write may arrive between the two requests.
+    """Read back until the ticket agrees with its history, at most `READINGS` times; a write may come between requests.
 
     Raises:
-        OutcomeUnknownError: it could not be read.
+        OutcomeUnknownError: the ticket could not be read.
     """
     for _ in range(READINGS):
         after, entries = await read_back(api, update.before.id, said=said)
@@ -90,30 +89,30 @@ async def _evidence(api: APIClient, update: Update, *, said: str) -> tuple[Ticke
 
 
 def _proof(found: Evidence, doubt: OutcomeUnknownError | None) -> tuple[str, ...]:
-    """Say how the entry was told from those of others, where the API did not."""
+    """Say how this call's entry was identified, if the API did not confirm it."""
     if found.own is None:
         return ()
     who = author(found.own)
     if found.twins:
         return (
-            f"{found.twins + 1} equal changes by {who} came since the ticket was read; which of them is this call's "
-            "cannot be told.",
+            f"{found.twins + 1} equal changes by {who} were made since the ticket was read; which of them is this "
+            "call's cannot be determined.",
         )
     if doubt is not None:
         return (
             f"The ticket API did not confirm this; the history shows this very change by {who}, so it was done. An "
-            "equal change by the same user at the same time could not be told from it.",
+            "equal change by the same user at the same time could not be told apart from it.",
         )
     return ()
 
 
 def _rest(found: Evidence) -> tuple[str, ...]:
-    """Return what others did, but for what `changed_again` says already."""
+    """Return what others did, apart from what `changed_again` already says."""
     return (*found.already, *found.meanwhile)
 
 
 def _overtaken(update: Update, after: Ticket) -> tuple[str, ...]:
-    """Say which values were not sent because the ticket held them, and are not there any more."""
+    """Say which values were not sent because the ticket held them, and have been changed since."""
     unsent = {name: value for name, value in update.given.items() if name not in update.sent.values}
     return tuple(
         f"{name} was as given when the ticket was read, so it was not sent; it was changed meanwhile and is now "
@@ -123,10 +122,10 @@ def _overtaken(update: Update, after: Ticket) -> tuple[str, ...]:
 
 
 async def _refused(api: APIClient, update: Update, refusal: InvalidInputError) -> InvalidInputError:
-    """Return what to say of a refused update: the reference API refuses a change that a colleague has just made."""
+    """Return the error for a refused update; the reference API refuses a change that another user has just made."""
     try:
         after, found = await _evidence(api, update, said=str(refusal))
-    except OutcomeUnknownError:  # it cannot be read back, which makes no difference
+    except OutcomeUnknownError:  # it cannot be read back, so the refusal stands
         return refusal
     if update.sent.comment is not None or found.set_by_others.keys() != update.sent.values.keys():
         return refusal
@@ -138,7 +137,7 @@ def _missing(after: Ticket, sent: Sent) -> list[str]:
 
 
 def _held(after: Ticket, found: Evidence) -> str:
-    """Say that a ticket holds what was sent by no deed of this call."""
+    """Say that a ticket holds the sent values, set by other changes than this call's."""
     whose = ", ".join(f"{name} (set by {who})" for name, who in found.set_by_others.items())
     return " ".join(
         [f"Ticket {after.id} holds every given value by now, through other changes: {whose}.", *found.meanwhile]
@@ -146,15 +145,15 @@ def _held(after: Ticket, found: Evidence) -> str:
 
 
 def _without_entry(update: Update, after: Ticket, found: Evidence, doubt: OutcomeUnknownError | None) -> Stored:
-    """Judge an update of which the history shows no entry."""
+    """Return the outcome of an update without an entry in the history, or raise it as an error."""
     sent, before = update.sent, update.before
     missing = _missing(after, sent)
     lost = [f"{name} is {holds(after, name)}" for name in missing]
     if found.comment_alone:
         raise OutcomeUnknownError(
             f"{doubt or 'The ticket API acknowledged this.'} Read back from ticket {before.id}: {'; '.join(lost)}. The "
-            "history has the comment alone, from this call or from an equal one by the same user. It may have been "
-            f"changed: look with get_ticket_detail(ticketId={before.id}) before you repeat this."
+            "history has only the comment, from this call or from an equal one by the same user. It may have been "
+            f"changed: check with get_ticket_detail(ticketId={before.id}) before you repeat this."
         )
     if sent.comment is not None:
         lost.append(COMMENT_MISSING)
@@ -178,6 +177,6 @@ def _without_entry(update: Update, after: Ticket, found: Evidence, doubt: Outcom
             effect=Effect.NOTHING_CHANGED,
         )
     raise OutcomeUnknownError(
-        f"{doubt} The history has no entry of it. {_held(after, found)} The ticket API may still be at work. It may "
-        f"have been changed: look with get_ticket_detail(ticketId={before.id}) before you repeat this."
+        f"{doubt} The history has no entry of it. {_held(after, found)} The ticket API may still be executing it. It "
+        f"may have been changed: check with get_ticket_detail(ticketId={before.id}) before you repeat this."
     )

@@ -1,8 +1,8 @@
-"""What a ticket's history proves about one write: pure comparisons of entries with what was sent.
+"""Verifies one write against a ticket's history: pure comparisons of entries with what was sent.
 
-A write is proved by the caller's own new history entry, not by what the ticket holds afterwards: a colleague may have
-changed the same field a moment later, or another field at the same time. What others did is kept apart.
-Entries show a reference as its id or as its name, whichever the ticket API keeps; both count.
+The caller's own new history entry proves a write, not the ticket's values afterwards: another user may have changed
+the same field a moment later, or another field at the same time. Changes by others are reported separately.
+Entries show a reference as its id or its name, depending on the ticket API; both are accepted.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,14 +15,14 @@ from shared.tickets.models import ChangedField, HistoryEntry, Ticket
 from shared.tickets.results import FieldChange, field_change
 
 AUTOMATIC: Final = "completionDate"
-"""What a ticket API may change by itself when a status is sent."""
+"""The field that a ticket API may change by itself when a status is sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
     """One write to an existing ticket.
 
-    `values` has the API's field names, None for a field that is emptied; `names` what stands behind ids among them.
+    `values` is keyed by the API's field names, with None for a cleared field; `names` has the names of the ids in it.
     """
 
     user_id: str
@@ -31,7 +31,7 @@ class Sent:
     names: Mapping[str, str] = field(default_factory=dict)
 
     def wrote(self, name: str, value: str | None) -> bool:
-        """Whether an entry that shows `value` as the new one of field `name` fits this write."""
+        """Whether an entry with the new value `value` for field `name` fits this write."""
         if name not in self.values:
             return False
         given = self.values[name]
@@ -49,39 +49,39 @@ class Evidence:
     own: HistoryEntry | None = None
     """The entry of this write."""
     twins: int = 0
-    """Equal entries by the same user beside `own`: which of them is this write's cannot be told."""
+    """Number of equal entries by the same user besides `own`; any of them may be this write's."""
     comment_missing: bool = False
     comment_alone: bool = False
-    """Whether an entry of the same user has the comment and no changes; it may be another call's."""
+    """Whether an entry by the same user has the comment and no changes; it may be another call's."""
     changed: tuple[FieldChange, ...] = ()
-    """What this write changed, old and new as the history has them."""
+    """Changes of this write, with old and new values from the history."""
     already: list[str] = field(default_factory=list)
-    """Fields that held the sent value when the write arrived, because another entry had set it."""
+    """Sentences on fields that already held the sent value when the write arrived, set by another entry."""
     missing: list[str] = field(default_factory=list)
-    """Fields that were sent and that `own` does not show."""
+    """Fields that were sent but are not in `own`."""
     changed_again: list[str] = field(default_factory=list)
-    """Sentences: what was changed again after this write."""
+    """Sentences on what was changed again after this write."""
     unexplained: list[str] = field(default_factory=list)
-    """Fields that `own` set, and that the ticket does not hold though no later entry changed them."""
+    """Fields that `own` set but the ticket does not hold, although no later entry changed them."""
     meanwhile: list[str] = field(default_factory=list)
-    """Sentences: what other entries did that came since the ticket was read."""
+    """Sentences on what other entries did since the ticket was read."""
     touched: set[str] = field(default_factory=set)
     """Fields that those entries changed."""
     set_by_others: dict[str, str] = field(default_factory=dict)
-    """Fields that another entry set last, to the sent value; and whose entry that is."""
+    """Fields that another entry last set to the sent value, with that entry's author."""
 
 
 def examine(
     sent: Sent, *, before: Ticket, known: Iterable[HistoryEntry], after: Ticket, entries: Sequence[HistoryEntry]
 ) -> Evidence:
-    """Return what the history proves.
+    """Return what the history proves about a write.
 
     Args:
         sent: the write.
-        before: the ticket as it was read before.
-        known: the history as it was read before.
-        after: the ticket as it was read afterwards.
-        entries: the history as it was read afterwards.
+        before: the ticket as read before the write.
+        known: the history as read before the write.
+        after: the ticket as read after the write.
+        entries: the history as read after the write.
     """
     known_ids = {entry.id for entry in known}
     timeline = chronological(entries)
@@ -110,7 +110,7 @@ def examine(
 
 
 def chronological(entries: Sequence[HistoryEntry]) -> list[HistoryEntry]:
-    """Return `entries`, newest first as APIs send them, as they were stored: oldest first, by id if ids are numbers."""
+    """Return `entries`, which APIs send newest first, oldest first; by id if all ids are numbers."""
     oldest_first = list(reversed(entries))
     if all(entry.id.isdecimal() and entry.id.isascii() for entry in oldest_first):
         oldest_first.sort(key=lambda entry: int(entry.id))
@@ -118,14 +118,14 @@ def chronological(entries: Sequence[HistoryEntry]) -> list[HistoryEntry]:
 
 
 def author(entry: HistoryEntry) -> str:
-    """Return who made an entry, for a sentence."""
+    """Return the author of an entry, for a sentence."""
     who = entry.user_name or entry.user_id
     named = f"{entry.user_name} ({entry.user_id})" if entry.user_name and entry.user_id else who
     return one_line(named[:200]) if named else "an unnamed user"
 
 
 def last_change(entries: Iterable[HistoryEntry], name: str) -> tuple[HistoryEntry, ChangedField] | None:
-    """Return the last of `entries`, oldest first, that changed the field `name`, and that change."""
+    """Return the last of `entries` (oldest first) that changed the field `name`, and that change."""
     found = None
     for entry in entries:
         for change in entry.changed_fields or ():
@@ -135,7 +135,7 @@ def last_change(entries: Iterable[HistoryEntry], name: str) -> tuple[HistoryEntr
 
 
 def changed_since(history: Sequence[HistoryEntry], names: Iterable[str]) -> list[str]:
-    """Return sentences on the fields `names` of a new ticket that were changed after it was created."""
+    """Return sentences on those fields `names` of a new ticket that were changed after its creation."""
     changes = (last_change(chronological(history), name) for name in names)
     return [
         f"{change.field_name} was stored, and changed since by {author(entry)}: {_arrow(change)}."
@@ -156,7 +156,7 @@ def _is_own(entry: HistoryEntry, sent: Sent) -> bool:
 
 
 def _is_overtaken(entry: HistoryEntry, sent: Sent, timeline: Sequence[HistoryEntry]) -> bool:
-    """Whether an entry has the comment alone, because other entries had set every value before it."""
+    """Whether an entry has only the comment, because earlier entries of others had already set every value."""
     if sent.comment is None or not _is_own(entry, Sent(sent.user_id, {}, sent.comment)):
         return False
     earlier = timeline[: timeline.index(entry)]
@@ -203,12 +203,12 @@ def _describe_own(
 
 
 def holds_value(ticket: Ticket, name: str, value: object) -> bool:
-    """Whether `ticket` holds `value` in the field that the API calls `name`; None stands for an empty field."""
+    """Whether `ticket` holds `value` in the field that the API calls `name`; None means an empty field."""
     return same(getattr(ticket, FIELDS[name]), value)
 
 
 def labelled(name: str, value: str | None, sent: Sent, *tickets: Ticket) -> str | None:
-    """Return a value of a history entry as people read it: a reference as `name (id)` where both are known."""
+    """Return a value of a history entry for readers: a reference as `name (id)` if both are known."""
     if value is None or value == "":
         return None
     own = FIELDS.get(name, "")
@@ -236,7 +236,7 @@ def _changed_again(
 
 
 def _said_of(entry: HistoryEntry) -> list[str]:
-    """Return what an entry of another write did, in sentences."""
+    """Return sentences on what an entry of another write did."""
     said = [
         f"Meanwhile {author(entry)} changed {one_line(one.field_name[:50])}: {_arrow(one)}."
         for one in entry.changed_fields or ()
@@ -247,7 +247,7 @@ def _said_of(entry: HistoryEntry) -> list[str]:
 
 
 def _arrow(change: ChangedField) -> str:
-    """Return a change of another write, old → new."""
+    """Return a change by another write as `old → new`."""
     name, nothing = change.field_name, Sent("", {})
     return field_change(
         name, labelled(name, change.old_value, nothing), labelled(name, change.new_value, nothing)

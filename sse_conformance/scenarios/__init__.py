@@ -1,4 +1,4 @@
-"""Every scenario of the suite, in the order in which it is run and shown."""
+"""All scenarios of the suite, in the order in which they are run and shown."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""What several scenarios expect in the same way."""
+"""Expectations shared by several scenarios."""
 
 import re
 from typing import Any, Final
@@ -14,7 +14,7 @@ MODERN: Final = {
         "io.modelcontextprotocol/clientInfo": {"name": "sse-conformance", "version": "1"},
     }
 }
-"""Parameters of a request in the 2026-07-28 era, which clients of that era send over this wire, too."""
+"""Parameters of a request in the 2026-07-28 era, which clients of that era also send over this wire."""
 
 METHOD_NOT_FOUND: Final = -32601
 _TRACE: Final = re.compile(
@@ -24,7 +24,7 @@ _TRACE: Final = re.compile(
 
 
 def served(status: int) -> bool:
-    """Whether a request was not refused."""
+    """Return whether a request was not refused."""
     return status < 400
 
 
@@ -44,13 +44,13 @@ def expect_202(reply: Reply, what: str) -> None:
 
 
 def error_code(answer: dict[str, Any]) -> object:
-    """Return the code of an error answer, None for anything else."""
+    """Return the code of an error response, None for anything else."""
     error = answer.get("error")
     return error.get("code") if isinstance(error, dict) else None
 
 
 def list_method(initialized: dict[str, Any]) -> str:
-    """Return a list method that the server of this `initialize` result declares. Raises: NotApplicableError."""
+    """Return a list method that the server declares in this `initialize` result. Raises: NotApplicableError."""
     capabilities = initialized.get("capabilities")
     for name in ("tools", "resources", "prompts"):
         if isinstance(capabilities, dict) and name in capabilities:
@@ -59,7 +59,7 @@ def list_method(initialized: dict[str, Any]) -> str:
 
 
 async def harmless_request(session: Session) -> dict[str, Any]:
-    """Return a request that changes nothing: a tool that says so and asks for no argument, else a list."""
+    """Return a request that changes nothing: a call of a read-only tool without required arguments, else a list."""
     method = list_method(await session.handshake("2025-06-18"))
     for tool in await tools(session) if method == "tools/list" else []:
         hints = tool.get("annotations")
@@ -71,15 +71,15 @@ async def harmless_request(session: Session) -> dict[str, Any]:
 
 
 async def tools(session: Session) -> list[dict[str, Any]]:
-    """Return the first page of the tools. Raises: NotConformingError when it is no list of objects."""
+    """Return the first page of the tools. Raises: NotConformingError if it is not a list of objects."""
     listed = (await session.result("tools/list")).get("tools")
     if not isinstance(listed, list) or not all(isinstance(tool, dict) for tool in listed):
-        raise NotConformingError("The result of tools/list holds no list of tools.")
+        raise NotConformingError("The result of tools/list has no list of tools.")
     return listed
 
 
 async def start_listening(session: Session) -> dict[str, Any]:
-    """Send `subscriptions/listen`, a request that goes on until it is cancelled, and return it once it runs.
+    """Send `subscriptions/listen`, which runs until it is cancelled; return the request once it runs.
 
     Raises:
         NotApplicableError: the server does not offer it on this wire.
@@ -87,14 +87,14 @@ async def start_listening(session: Session) -> dict[str, Any]:
     request = session.next_request("subscriptions/listen", {**MODERN, "notifications": {"toolsListChanged": True}})
     await session.send(request)
     await session.stream.until(
-        lambda: acknowledged(session) or session.answers(request["id"]), "the answer to subscriptions/listen"
+        lambda: acknowledged(session) or session.answers(request["id"]), "the response to subscriptions/listen"
     )
     if not acknowledged(session):
-        raise NotApplicableError("The server has no request that surely runs for long (subscriptions/listen).")
+        raise NotApplicableError("The server has no request that is sure to run for long (subscriptions/listen).")
     return request
 
 
 def acknowledged(session: Session) -> int:
-    """Return how many times `subscriptions/listen` began to run."""
+    """Return how many times `subscriptions/listen` started to run."""
     method = "notifications/subscriptions/acknowledged"
     return sum(one.value.get("method") == method for one in session.stream.messages)

@@ -1,4 +1,4 @@
-"""What the lifecycle chapter of 2024-11-05 asks: `initialize`, the revision agreed on, and what waits until then.
+"""The lifecycle chapter of 2024-11-05: `initialize`, the negotiated revision, and what must not precede them.
 
 Source: modelcontextprotocol.io/specification/2024-11-05/basic/lifecycle, and …/basic/utilities/ping
 """
@@ -19,7 +19,7 @@ _INVALID_PARAMS: Final = -32602
 
 @scenario(Level.MUST, _INITIALIZATION)
 async def initialize(client: Client) -> None:
-    """`initialize` is answered with the server's revision, capabilities and information."""
+    """`initialize` returns the server's revision, capabilities and information."""
     session = await open_session(client, None)
     result = await session.initialize()
     info = result.get("serverInfo")
@@ -33,7 +33,7 @@ async def initialize(client: Client) -> None:
 
 @scenario(Level.MUST, _NEGOTIATION)
 async def supported_revision_is_echoed(client: Client) -> None:
-    """A revision that the server itself offers is answered with the same revision."""
+    """A revision that the server itself offers is confirmed with the same revision."""
     offered = {await _negotiated(client, revision) for revision in (*HANDSHAKE_REVISIONS, _UNKNOWN)}
     for revision in sorted(offered - {None, _UNKNOWN}, key=str):
         got = await _negotiated(client, str(revision))
@@ -43,15 +43,15 @@ async def supported_revision_is_echoed(client: Client) -> None:
 
 @scenario(Level.MUST, _NEGOTIATION)
 async def unknown_revision_is_answered(client: Client) -> None:
-    """An unknown revision is answered with one the server supports (or with the error that the chapter shows)."""
+    """An unknown revision gets one that the server supports (or the error that the chapter shows)."""
     got = await _negotiated(client, _UNKNOWN)
     if got == _UNKNOWN:
-        raise NotConformingError(f"The server agreed to {_UNKNOWN}, which never was.")
+        raise NotConformingError(f"The server agreed to {_UNKNOWN}, which never was a revision.")
 
 
 @scenario(Level.SHOULD, _NEGOTIATION)
 async def unknown_revision_gets_the_latest(client: Client) -> None:
-    """An unknown revision is answered with the latest one that the server supports."""
+    """An unknown revision gets the latest one that the server supports."""
     latest = [one for one in HANDSHAKE_REVISIONS if await _negotiated(client, one) == one][-1:]
     got = await _negotiated(client, _UNKNOWN)
     if [got] != latest:
@@ -59,7 +59,7 @@ async def unknown_revision_gets_the_latest(client: Client) -> None:
 
 
 async def _negotiated(client: Client, revision: str) -> str | None:
-    """Return the revision that the server answers, None for the error that the chapter shows."""
+    """Return the revision in the server's response, None for the error that the chapter shows."""
     session = await open_session(client, None)
     answer = await session.request("initialize", initialize_params(revision))
     await session.close()
@@ -74,7 +74,7 @@ async def _negotiated(client: Client, revision: str) -> str | None:
 
 @scenario(Level.SHOULD, _INITIALIZATION)
 async def nothing_is_asked_before_initialized(client: Client) -> None:
-    """Before `initialized` the server sends no requests but pings."""
+    """Before `initialized` the server sends no requests except pings."""
     session = await open_session(client, None)
     await session.initialize()
     await session.settle()
@@ -85,7 +85,7 @@ async def nothing_is_asked_before_initialized(client: Client) -> None:
 
 @scenario(Level.MUST, "server/tools, Capabilities")
 async def tools_are_declared(client: Client) -> None:
-    """A server that has tools declares them, and one that declares them lists them."""
+    """A server that has tools declares them, and a server that declares them lists them."""
     session = await open_session(client, None)
     capabilities = (await session.handshake()).get("capabilities")
     if isinstance(capabilities, dict) and "tools" in capabilities:
@@ -96,7 +96,7 @@ async def tools_are_declared(client: Client) -> None:
 
 @scenario(Level.MUST, "utilities/ping")
 async def ping(client: Client) -> None:
-    """A ping is answered with an empty result, before the handshake, during it and after it."""
+    """A ping returns an empty result before, during and after the handshake."""
     session = await open_session(client, None)
     for stage in ("before initialize", "before initialized", "after initialized"):
         answer = await session.request("ping")

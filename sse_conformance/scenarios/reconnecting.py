@@ -1,7 +1,7 @@
-"""S2 and S3: what a client that lost its stream gets when it comes again, as browsers and the TypeScript SDK do.
+"""S2 and S3: what a client that lost its stream gets when it reconnects, as browsers and the TypeScript SDK do.
 
-A browser sends `Last-Event-ID`. The TypeScript SDK does not: it sends `MCP-Protocol-Version`, initializes no second
-time, and answers a ping on the new stream at its old endpoint, which is how a server can tell whose stream it is.
+A browser sends `Last-Event-ID`. The TypeScript SDK does not: it sends `MCP-Protocol-Version`, does not initialize
+again, and responds to a ping on the new stream at its old endpoint, by which a server can identify the session.
 """
 
 import asyncio
@@ -15,19 +15,19 @@ from sse_conformance.verdict import Level, NotApplicableError, scenario
 
 _REVISION: Final = "2025-06-18"
 _COMES_AGAIN: Final = {"mcp-protocol-version": _REVISION}
-_NO_PING: Final = "No ping came before the endpoint event, so the server cannot know whose session this is."
+_NO_PING: Final = "No ping came before the endpoint event, so the server cannot identify the session."
 
 
 @scenario(Level.PROMISE, "S2, S3 a")
 async def last_event_id_brings_exactly_what_is_newer(client: Client) -> None:
-    """The same session, and every later answer once and in order, also one to a request sent meanwhile."""
+    """The same session, and every later response once and in order, including that of a request sent meanwhile."""
     session = await open_session(client)
     await session.settle()
     url, last = session.url, session.stream.messages[-1].event.id
     newer = [(await _ask(session)) for _ in range(2)]
     await session.close()
     away = session.next_request("ping")
-    expect_202(await session.post(away), "A POST on a session whose client is away")
+    expect_202(await session.post(away), "A POST on a session without an open stream")
     await session.open({"last-event-id": last})
     if session.url != url:
         raise NotConformingError("A GET with Last-Event-ID got another session.")
@@ -35,11 +35,11 @@ async def last_event_id_brings_exactly_what_is_newer(client: Client) -> None:
     final = await _ask(session)
     got = [one.value.get("id") for one in session.stream.messages if "method" not in one.value]
     if got != [*newer, away["id"], final]:
-        raise NotConformingError(f"{len(got)} answers came where {len(newer) + 2} were newer, or in another order.")
+        raise NotConformingError(f"{len(got)} responses came where {len(newer) + 2} were newer, or in another order.")
 
 
 async def _ask(session: Session) -> Id:
-    """Send a ping, wait for its answer and return its id."""
+    """Send a ping, wait for its response and return its id."""
     ping = session.next_request("ping")
     await session.send(ping)
     await session.answer(ping["id"], "ping")
@@ -49,7 +49,7 @@ async def _ask(session: Session) -> Id:
 
 @scenario(Level.PROMISE, "S3 c")
 async def an_unknown_last_event_id_gets_a_new_session(client: Client) -> None:
-    """An id nobody issued is no reason to refuse: a new session opens, and can be initialized."""
+    """An event id that the server never issued is no reason to refuse: a new session opens and can be initialized."""
     session = await open_session(client, None)
     await session.close()
     await session.open({"last-event-id": "no-such-event"})
@@ -59,7 +59,7 @@ async def an_unknown_last_event_id_gets_a_new_session(client: Client) -> None:
 
 @scenario(Level.PROMISE, "S3 a")
 async def a_foreign_last_event_id_gets_a_new_session(client: Client) -> None:
-    """Somebody else's event id opens a session of one's own."""
+    """An event id of another user's session opens a new session."""
     session = await open_session(client)
     await session.settle()
     last = session.stream.messages[-1].event.id
@@ -68,12 +68,12 @@ async def a_foreign_last_event_id_gets_a_new_session(client: Client) -> None:
     other = await open_session(client, None, credentials=somebody_else(client))
     await other.open({"last-event-id": last})
     if other.url == session.url:
-        raise NotConformingError("Somebody got another person's session with an event id.")
+        raise NotConformingError("A client got another person's session with an event id.")
     await session.settle()
 
 
 async def _lose_stream(session: Session) -> Id | None:
-    """Lose the stream and come again as the TypeScript SDK does; return the id of the ping that comes first, if any."""
+    """Lose the stream and reconnect as the TypeScript SDK does; return the id of the ping that comes first, if any."""
     await session.close()
     await session.connect(_COMES_AGAIN)
     stream = session.stream
@@ -82,10 +82,10 @@ async def _lose_stream(session: Session) -> Id | None:
 
 
 async def _come_again(client: Client, session: Session, *, answer: bool) -> bool:
-    """Lose the stream, come again and take the new endpoint; return whether the server sent a ping first."""
+    """Lose the stream, reconnect and take the new endpoint; return whether the server sent a ping first."""
     ping = await _lose_stream(session)
     if ping is not None and answer:
-        expect_202(await session.post(_pong(ping)), "The answer to a ping, at the old endpoint,")
+        expect_202(await session.post(_pong(ping)), "The response to a ping, at the old endpoint,")
     session.url = client.address(await session.stream.endpoint())
     return ping is not None
 
@@ -105,7 +105,7 @@ async def a_client_that_comes_again_can_go_on(client: Client) -> None:
 
 @scenario(Level.PROMISE, "S3 c")
 async def a_client_that_answers_no_ping_can_go_on(client: Client) -> None:
-    """A client that comes again and does not answer the server's ping still gets a session to go on with."""
+    """A client that reconnects and does not respond to the server's ping still gets a usable session."""
     session = await open_session(client, None)
     method = list_method(await session.handshake(_REVISION))
     if not await _come_again(client, session, answer=False):
@@ -115,7 +115,7 @@ async def a_client_that_answers_no_ping_can_go_on(client: Client) -> None:
 
 @scenario(Level.PROMISE, "S3 c")
 async def a_client_of_a_lost_session_can_go_on(client: Client) -> None:
-    """A client whose session this server never had is served without `initialize`, and may initialize."""
+    """A client of a session this server never had is served without `initialize`, and may initialize."""
     session = await open_session(client, None)
     method = list_method(await session.handshake(_REVISION))
     await session.close()
@@ -129,38 +129,38 @@ async def _expect_served(session: Session, method: str) -> None:
     if "error" in await session.request(method):
         raise NotConformingError(f"{method} was answered with an error: the session is not usable.")
     if len(session.stream.named("endpoint")) != 1:
-        raise NotConformingError("A client that came again got more than one endpoint event.")
+        raise NotConformingError("A reconnecting client got more than one endpoint event.")
 
 
 @scenario(Level.PROMISE, "S3 b")
 async def a_ping_finds_the_session(client: Client) -> None:
-    """A client that answers the ping gets its own session back."""
+    """A client that responds to the ping gets its own session back."""
     session = await open_session(client, _REVISION)
     url = session.url
     if not await _come_again(client, session, answer=True):
         raise NotConformingError(_NO_PING)
     if session.url != url:
-        raise NotConformingError("The client answered the ping, and got another session.")
+        raise NotConformingError("The client responded to the ping, but got another session.")
 
 
 @scenario(Level.PROMISE, "S3 b")
 async def pings_tell_clients_apart(client: Client) -> None:
-    """Equal clients that come again at the same time each get their own session."""
+    """Identical clients that reconnect at the same time each get their own session."""
     sessions = [await open_session(client, _REVISION) for _ in range(3)]
     urls = [session.url for session in sessions]
     if not all(await asyncio.gather(*(_come_again(client, session, answer=True) for session in sessions))):
         raise NotConformingError(_NO_PING)
     if urls != [session.url for session in sessions]:
-        raise NotConformingError("Clients that came again at the same time did not get their own sessions.")
+        raise NotConformingError("Clients that reconnected at the same time did not get their own sessions.")
 
 
 @scenario(Level.PROMISE, "S2, S3 b")
 async def what_is_owed_comes_after_a_ping(client: Client) -> None:
-    """An answer that nobody was there to read comes to the client that answered the ping."""
+    """A response that no stream could carry is sent to the client once it has responded to the ping."""
     session = await open_session(client, _REVISION)
     await session.close()
     request = session.next_request("ping")
-    expect_202(await session.post(request), "A POST on a session whose client is away")
+    expect_202(await session.post(request), "A POST on a session without an open stream")
     if not await _come_again(client, session, answer=True):
         raise NotConformingError(_NO_PING)
     await session.answer(request["id"], "a request sent while the client was away")
@@ -168,7 +168,7 @@ async def what_is_owed_comes_after_a_ping(client: Client) -> None:
 
 @scenario(Level.PROMISE, "S3 b")
 async def somebody_elses_pong_finds_nothing(client: Client) -> None:
-    """Whoever answers another person's ping hands over no session."""
+    """A response to another user's ping does not hand over a session."""
     other = await open_session(client, _REVISION, credentials=somebody_else(client))
     session = await open_session(client, _REVISION)
     ping = await _lose_stream(session)

@@ -1,4 +1,4 @@
-"""S4 to S9: what comes down a stream besides messages, and what of a server's end and its caps can be seen at all."""
+"""S4 to S9: what a stream carries besides messages, and what a client can observe of shutdown and limits."""
 
 from typing import Final
 
@@ -13,16 +13,16 @@ _STREAMS: Final = 3
 
 @scenario(Level.PROMISE, "S4")
 async def one_endpoint_event(client: Client) -> None:
-    """A GET brings exactly one `endpoint` event: a second one ends the Python client."""
+    """A GET returns exactly one `endpoint` event: a second one ends the Python client."""
     session = await open_session(client)
     await session.settle()
     if (count := len(session.stream.named("endpoint"))) != 1:
-        raise NotConformingError(f"{count} endpoint events came down one stream.")
+        raise NotConformingError(f"{count} endpoint events came on one stream.")
 
 
 @scenario(Level.PROMISE, "S5")
 async def retry_is_half_a_second_to_three(client: Client) -> None:
-    """Each stream says how long to wait before coming again, and not all the same, so clients come spread out."""
+    """Each stream has a reconnection time, and they differ, so that clients do not reconnect all at once."""
     waits = []
     for _ in range(_STREAMS):
         session = await open_session(client)
@@ -33,12 +33,12 @@ async def retry_is_half_a_second_to_three(client: Client) -> None:
     if wrong := [wait for wait in waits if wait not in _RETRY_MS]:
         raise NotConformingError(f"A retry field says {wrong[0]} ms, which is not 500 to 3000.")
     if len(set(waits)) == 1:
-        raise NotConformingError(f"Every retry field says {waits[0]} ms: clients would come again all at once.")
+        raise NotConformingError(f"Every retry field says {waits[0]} ms: clients would reconnect all at once.")
 
 
 @scenario(Level.PROMISE, "S5", slow=True)
 async def a_comment_within_20_s(client: Client) -> None:
-    """A silent stream brings a comment, so that nothing in between takes it for dead."""
+    """A silent stream sends a comment, so that no intermediary takes it for dead."""
     session = await open_session(client)
     seen = session.stream.parser.comments
     await session.stream.until(lambda: session.stream.parser.comments > seen, "a comment", within_s=_HEARTBEAT_S)
@@ -46,7 +46,7 @@ async def a_comment_within_20_s(client: Client) -> None:
 
 @scenario(Level.PROMISE, "S2")
 async def events_have_ids(client: Client) -> None:
-    """Every message is an event with an id of its own, so a client can say where it stands."""
+    """Every message is an event with a unique id, so that a client can resume after it."""
     session = await open_session(client)
     await session.settle()
     ids = [one.event.id for one in session.stream.messages]
@@ -58,7 +58,7 @@ async def events_have_ids(client: Client) -> None:
 
 @scenario(Level.PROMISE, "S9")
 async def a_new_stream_replaces_the_old(client: Client) -> None:
-    """Once a session is taken up on a new stream, the old one ends, and answers come down the new one."""
+    """When a session is resumed on a new stream, the old one ends and responses come on the new one."""
     session = await open_session(client)
     await session.settle()
     old, url, last = session.stream, session.url, session.stream.messages[-1].event.id
@@ -71,7 +71,7 @@ async def a_new_stream_replaces_the_old(client: Client) -> None:
 
 @scenario(Level.PROMISE, "S6")
 async def sigterm(_: Client) -> None:
-    """A server that is told to end answers what runs."""
+    """A server that receives SIGTERM completes the requests in flight."""
     raise NotApplicableError("A client cannot send the server a signal.")
 
 

@@ -1,4 +1,4 @@
-"""What the transport chapter of 2024-11-05 asks: two endpoints, the `endpoint` event, `Origin`, who may come in.
+"""The transport chapter of 2024-11-05: two endpoints, the `endpoint` event, `Origin`, authentication.
 
 Source: modelcontextprotocol.io/specification/2024-11-05/basic/transports
 """
@@ -33,37 +33,37 @@ async def sse_endpoint(client: Client) -> None:
 
 @scenario(Level.MUST, _WIRE)
 async def endpoint_event(client: Client) -> None:
-    """The first event says where messages are to be sent."""
+    """The first event has the URI to which messages are sent."""
     async with client.stream() as stream:
         first = (await stream.until(lambda: stream.parser.events, "an endpoint event"))[0]
         if first.name != "endpoint":
             raise NotConformingError(f"The first event was `{first.name}`, not `endpoint`.")
         if not first.data.strip() or "\n" in first.data:
-            raise NotConformingError("The endpoint event holds no URI.")
+            raise NotConformingError("The endpoint event has no URI.")
         client.address(first.data)
 
 
 @scenario(Level.MUST, _WIRE)
 async def post_endpoint(client: Client) -> None:
-    """The URI of the `endpoint` event takes messages by POST."""
+    """The URI of the `endpoint` event accepts messages by POST."""
     session = await open_session(client, None)
     await session.send(session.next_request("initialize", initialize_params(REVISION)))
 
 
 @scenario(Level.MUST, _WIRE)
 async def message_events(client: Client) -> None:
-    """Messages of the server are `message` events that hold JSON."""
+    """The server's messages are `message` events with JSON data."""
     session = await open_session(client, None)
     await session.send(session.next_request("initialize", initialize_params(REVISION)))
     events = session.stream.parser.events
     event = await session.stream.until(lambda: events[1:], "an event after the endpoint event")
     if event[0].name != "message":
-        raise NotConformingError(f"The answer to initialize came as a `{event[0].name}` event.")
+        raise NotConformingError(f"The response to initialize came as a `{event[0].name}` event.")
 
 
 @scenario(Level.MUST, _WIRE)
 async def many_clients(client: Client) -> None:
-    """Clients connected at once each get their own answers, and one that leaves disturbs nobody."""
+    """Clients connected at the same time each get their own responses, and one that leaves disturbs no other."""
     one, other = [await open_session(client) for _ in range(2)]
     seen = len(other.stream.messages)
     await asyncio.gather(*(one.request("ping") for _ in range(5)))
@@ -76,14 +76,14 @@ async def many_clients(client: Client) -> None:
 
 @scenario(Level.MUST, _SECURITY)
 async def origin_is_validated_on_get(client: Client) -> None:
-    """A page of a foreign site cannot open a stream."""
+    """A page of a foreign origin cannot open a stream."""
     if served((await client.get(headers=FOREIGN_ORIGIN)).status):
         raise NotConformingError("A GET with a foreign Origin was served.")
 
 
 @scenario(Level.MUST, _SECURITY)
 async def origin_is_validated_on_post(client: Client) -> None:
-    """A page of a foreign site cannot send a message."""
+    """A page of a foreign origin cannot send a message."""
     session = await open_session(client)
     ping = session.next_request("ping")
     reply = await session.post(ping, FOREIGN_ORIGIN)
@@ -94,7 +94,7 @@ async def origin_is_validated_on_post(client: Client) -> None:
 
 @scenario(Level.SHOULD, _SECURITY)
 async def authentication(client: Client) -> None:
-    """Nobody is served without a credential, on either endpoint."""
+    """No request is served without a credential, on either endpoint."""
     if served((await client.exchange("GET", client.target.url, credentials={})).status):
         raise NotConformingError("A GET without any credential was served.")
     session = await open_session(client)
@@ -104,13 +104,13 @@ async def authentication(client: Client) -> None:
 
 @scenario(Level.SHOULD, _SECURITY)
 async def local_server_is_local(client: Client) -> None:
-    """A server called on loopback cannot be reached by another address of this machine."""
+    """A server on loopback cannot be reached at another address of this machine."""
     url = httpx2.URL(client.target.url)
     if not _is_loopback(url.host):
-        raise NotApplicableError("The server is not called on a loopback address.")
+        raise NotApplicableError("The URL of the server is not a loopback address.")
     address = own_address()
     if address is None:
-        raise NotApplicableError("This machine has no address but loopback.")
+        raise NotApplicableError("This machine has no address other than loopback.")
     try:
         async with asyncio.timeout(client.target.timeout_s):
             _, writer = await asyncio.open_connection(address, url.port or 80)
@@ -128,7 +128,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def own_address() -> str | None:
-    """Return an IPv4 address of this machine that is not loopback, if it has one. Nothing is sent."""
+    """Return a non-loopback IPv4 address of this machine, or None. Nothing is sent."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("192.0.2.1", 9))  # a documentation address (RFC 5737): only the route is looked up

@@ -1,6 +1,6 @@
-"""The identity store over each database, as tests use it: an operator's, and one that a server would have open.
+"""Fixtures for the identity store over each database, as an operator or a server opens it.
 
-Every test has data of its own: a copy of a template that is migrated once for each test process.
+Every test has its own data: a copy of a template that is migrated once per test process.
 """
 
 import hmac
@@ -23,7 +23,7 @@ NOW: Final = datetime(2026, 11, 20, 3, 4, 5, 678000, tzinfo=UTC)
 
 
 class Clock:
-    """A clock that stands still until a test moves it: the moment for the store, seconds for a cache."""
+    """A clock that stands still until a test moves it: datetimes for the store, seconds for a cache."""
 
     def __init__(self) -> None:
         self.now = NOW
@@ -40,7 +40,7 @@ class Clock:
 
 @pytest.fixture
 def compared(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
-    """The lengths of what `hmac.compare_digest` has compared, in order."""
+    """The lengths of the values that `hmac.compare_digest` compared, in order."""
     lengths: list[tuple[int, int]] = []
     compare = hmac.compare_digest
 
@@ -71,7 +71,7 @@ def sqlite_identity_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def postgres_identity_template(postgres: Postgres) -> Iterator[PostgresDatabase]:
-    """A database that its owner migrated and let the application in to, as `make_ready` says."""
+    """A database that its owner migrated and made accessible to the application, as `make_ready` says."""
     database = run_aside(postgres.create())
     run_aside(migrate(database.owner_url))
     grant = f'GRANT USAGE ON SCHEMA identity TO "{postgres.application}"'
@@ -96,7 +96,7 @@ async def migrated_postgres(
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def identity_url(request: pytest.FixtureRequest) -> str:
-    """A migrated database of each kind, as the application sees it."""
+    """A migrated database of each kind, opened as the application role."""
     if request.param == "sqlite":
         return str(request.getfixturevalue("sqlite_identity_url"))
     return str(request.getfixturevalue("migrated_postgres").application_url)
@@ -120,6 +120,6 @@ async def key(store: IdentityStore) -> NewKey:
 
 @pytest.fixture
 async def sqlite_store(sqlite_identity_url: str, clock: Clock) -> AsyncIterator[IdentityStore]:
-    """The store over SQLite, for what has nothing to do with the database."""
+    """The store over SQLite, for tests that do not depend on the database."""
     async with open_store(sqlite_identity_url, SECRETS, clock=clock) as opened:
         yield opened

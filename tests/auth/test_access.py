@@ -1,4 +1,4 @@
-"""The three ways of knowing who calls, as a door takes them: opened and closed in order, and each fails closed."""
+"""The three ways of authenticating callers: opened and closed in order, and each fails closed."""
 
 import os
 from pathlib import Path
@@ -43,7 +43,7 @@ async def test_the_shared_key_alone_lets_in_and_who_guesses_is_slowed() -> None:
         await callers.check()
         assert [await status(callers, key) for key in (None, "x", KEY)] == [401, 401, 200]
         assert [await status(callers, f"guess-{number}") for number in range(10)][-1] == 429
-        assert await status(callers, KEY) == 200, "it was right before"
+        assert await status(callers, KEY) == 200, "it was valid before"
 
 
 async def test_what_was_done_is_written_before_it_closes(sqlite_identity_url: str) -> None:

@@ -1,4 +1,4 @@
-"""Who is let in: every refusal, and that a comparison tells nothing about the key."""
+"""Which requests are authenticated: every refusal, and that the comparison reveals nothing about the key."""
 
 import hmac
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ BEARER = f"Bearer {KEY}"
 
 
 def request(*headers: tuple[str, str | bytes]) -> HTTPConnection:
-    """Return a request that carries `headers` as bytes, as a server hands them over."""
+    """Return a request with `headers` as bytes, as a server passes them."""
     raw = [(name.encode(), value if isinstance(value, bytes) else value.encode()) for name, value in headers]
     return HTTPConnection({"type": "http", "headers": raw})
 
@@ -110,7 +110,7 @@ async def test_an_authorization_of_another_form_is_400(value: str) -> None:
 async def test_what_is_compared_has_one_length_whatever_was_sent(
     presented: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`hmac.compare_digest` takes a constant time only for values of equal length (Python, hmac)."""
+    """`hmac.compare_digest` takes constant time only for values of equal length (Python, hmac)."""
     compared: list[tuple[bytes, bytes]] = []
     compare = hmac.compare_digest
 
@@ -135,7 +135,7 @@ def test_an_empty_key_is_refused_at_the_start(empty: str) -> None:
         APIKeyAuthProvider(empty)
 
 
-@pytest.mark.parametrize("key", ["ключ-à", "鍵" * 12])  # à ends in a byte that Latin-1 reads as a blank
+@pytest.mark.parametrize("key", ["ключ-à", "鍵" * 12])  # à ends in a byte that Latin-1 decodes as a no-break space
 async def test_a_key_beyond_ascii_is_compared_by_its_bytes(key: str) -> None:
     principal = await APIKeyAuthProvider(key).authenticate(request(("x-api-key", key.encode())))
 

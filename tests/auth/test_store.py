@@ -1,4 +1,4 @@
-"""What an operator does to the identity store, over both databases."""
+"""The operations of an operator on the identity store, over both databases."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -189,11 +189,11 @@ async def test_what_is_listed_is_of_the_tenant_that_was_asked_for(store: Identit
         assert [key.tenant for key in await store.keys.all(user=f"{tenant}@example.com")] == [tenant]
     assert len(await store.service_accounts.all()) == len(await store.keys.all()) == 2
     with pytest.raises(UnknownError):
-        await store.service_accounts.all(tenant="nobody")
+        await store.service_accounts.all(tenant="unknown")
 
 
 async def test_a_name_that_looks_like_an_id_is_refused(sqlite_store: IdentityStore) -> None:
-    with pytest.raises(InvalidInputError, match="ids do"):
+    with pytest.raises(InvalidInputError, match="the prefix of ids"):
         await sqlite_store.service_accounts.add("default", "svc_1", role="viewer")
 
 
@@ -239,7 +239,7 @@ async def test_the_same_thing_is_not_added_twice(store: IdentityStore) -> None:
         lambda: store.service_accounts.add("acme", "importer", role="agent"),
     ]
 
-    assert (await store.tenants.enable("default")).disabled_at is None, "as it was, so nothing is audited"
+    assert (await store.tenants.enable("default")).disabled_at is None, "unchanged, so nothing is audited"
     for attempt in twice:
         with pytest.raises(AlreadyExistsError):
             await attempt()
@@ -312,7 +312,7 @@ async def test_a_program_becomes_what_it_is_set_to_and_no_other_does(store: Iden
     ]
     assert (await actions(store)).count("service_account_set") == 1
     with pytest.raises(UnknownError, match="no service account"):
-        await store.service_accounts.set("default", "nobody", role="viewer")
+        await store.service_accounts.set("default", "unknown", role="viewer")
 
 
 async def test_a_membership_can_be_ended(store: IdentityStore) -> None:
@@ -377,7 +377,7 @@ async def test_a_full_disk_is_told_by_changes_and_by_the_check(sqlite_store: Ide
 
     @event.listens_for(engine, "begin")
     def no_more_pages(connection: Connection) -> None:
-        connection.exec_driver_sql("PRAGMA max_page_count = 1")  # below what there is: that is the limit then
+        connection.exec_driver_sql("PRAGMA max_page_count = 1")  # below the current size, so that becomes the limit
 
     async def fill() -> None:
         for number in range(1000):

@@ -1,4 +1,4 @@
-"""The audit trail of a server: logged at once, stored soon, and never the reason that somebody waits."""
+"""The audit trail of a server: logged at once, stored soon, and never what makes a caller wait."""
 
 import asyncio
 from datetime import timedelta
@@ -23,7 +23,7 @@ async def stored(store: IdentityStore) -> list[AuditRecord]:
 
 
 class Outage:
-    """Keeps the store from taking events, as long as `answers` is not set."""
+    """Keeps the store from accepting events until `is_over` is set."""
 
     def __init__(self, store: IdentityStore, monkeypatch: pytest.MonkeyPatch, *, hangs: bool = False) -> None:
         self.is_over = asyncio.Event()
@@ -58,7 +58,7 @@ async def test_an_event_is_stored_before_its_caller_goes_on(
         [event] = await stored(store)
 
     assert (event.at, event.action, event.tenant, event.tool) == (clock.now, "tool_call", "acme", "create_ticket")
-    assert "create_ticket" in capsys.readouterr().out, "and logged"
+    assert "create_ticket" in capsys.readouterr().out, "also logged"
 
 
 async def test_many_events_at_once_are_written_together(
@@ -85,12 +85,12 @@ async def test_events_of_an_outage_are_stored_after_it(
         first = asyncio.create_task(trail.record(EVENT))
         await outage.tried.wait()
         clock.go_on(seconds=5)
-        await asyncio.wait_for(trail.record(EVENT), RECORD_S / 2)  # nobody waits for a store that is known to be away
+        await asyncio.wait_for(trail.record(EVENT), RECORD_S / 2)  # no caller waits for a store known to be unavailable
         outage.is_over.set()
         await first
 
     moments = [event.at for event in await stored(sqlite_store)]
-    assert moments[1] - moments[0] == timedelta(seconds=5), "each with the moment when it happened"
+    assert moments[1] - moments[0] == timedelta(seconds=5), "each with the time at which it happened"
     assert trail.lost == 0
 
 
@@ -98,7 +98,7 @@ async def test_events_of_an_outage_are_stored_after_it(
 async def test_a_store_that_hangs_keeps_nobody_for_longer_than_a_second(
     sqlite_store: IdentityStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert RECORD_S < PATIENCE_S, "so that a caller does not take an event that waits for lost"
+    assert RECORD_S < PATIENCE_S, "otherwise a caller takes a queued event for lost"
     monkeypatch.setattr("auth.stored_audit.RECORD_S", 0.01)
     outage = Outage(sqlite_store, monkeypatch, hangs=True)
     trail = StoredTrail(sqlite_store.audit)
@@ -140,7 +140,7 @@ async def test_what_waits_is_written_at_the_end(sqlite_store: IdentityStore) -> 
 
 @kills("auth/store/transactions.py", "event.row()", '{**event.row(), "id": secrets.token_hex(16)}')
 async def test_a_batch_that_is_written_twice_is_stored_once(store: IdentityStore, clock: Clock) -> None:
-    """After a lost answer nobody knows whether the first attempt was done."""
+    """If the response of the database is lost, the first attempt may or may not have been committed."""
     batch = [TimedEvent(EVENT, clock.now), TimedEvent(EVENT, clock.now)]
 
     await store.audit.append(batch)

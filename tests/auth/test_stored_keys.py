@@ -1,4 +1,4 @@
-"""Who is let in by keys of the store: one comparison and one answer on every path, and nothing older than 30 s."""
+"""Authentication by stored keys: one comparison and one refusal on every path, and no lookup older than 30 s."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -22,7 +22,7 @@ Break = Callable[[IdentityStore, NewKey, Clock], Awaitable[object]]
 
 
 class Queries:
-    """Counts questions to the store, and can keep it from answering."""
+    """Counts lookups in the store, and can make them fail."""
 
     def __init__(self, store: IdentityStore, monkeypatch: pytest.MonkeyPatch) -> None:
         self.asked: list[str] = []
@@ -40,7 +40,7 @@ class Queries:
 
 @pytest.fixture
 def store(sqlite_store: IdentityStore) -> IdentityStore:
-    """One database is enough here: tests/auth/store/test_credentials.py asks both the same questions."""
+    """One database is enough here: tests/auth/store/test_credentials.py runs the same lookups over both."""
     return sqlite_store
 
 
@@ -114,7 +114,7 @@ async def expire(_: IdentityStore, __: NewKey, clock: Clock) -> None:
     clock.go_on(days=90)
 
 
-# What is wrong, what makes it so, what is presented then.
+# What is wrong: how it is brought about, and the key that is then presented.
 PATHS: dict[str, tuple[Break, Callable[[NewKey], str]]] = {
     "unknown": (nothing, lambda _: new_key().text),
     "wrong secret": (nothing, wrong_secret),
@@ -135,12 +135,12 @@ PATHS: dict[str, tuple[Break, Callable[[NewKey], str]]] = {
 async def test_there_is_one_comparison_and_one_answer_on_every_path(
     path: str, compared: list[tuple[int, int]], store: IdentityStore, key: NewKey, clock: Clock
 ) -> None:
-    """Over the store and from memory; the spy sees what is compared."""
+    """From the store and from the cache; the spy sees what is compared."""
     provider = StoredKeyAuthProvider(store, SECRETS, seconds=clock.seconds)
     make_so, presented = PATHS.get(path, (nothing, lambda key: key.text))
     await make_so(store, key, clock)
 
-    for _ in range(2):  # from the store, and from memory
+    for _ in range(2):  # from the store, then from the cache
         if path == "right":
             await enter(provider, key.text)
         else:
@@ -293,7 +293,7 @@ async def test_without_the_store_known_keys_go_on_for_thirty_seconds(
 
 
 async def test_a_database_that_is_not_there_lets_nobody_in(clock: Clock) -> None:
-    nobody_listens = resolve_url("postgresql://nobody:secret@127.0.0.1:9/none")
+    nobody_listens = resolve_url("postgresql://user:secret@127.0.0.1:9/none")
     async with open_engine(nobody_listens) as engine:
         provider = StoredKeyAuthProvider(IdentityStore(engine, SECRETS), SECRETS, seconds=clock.seconds)
 

@@ -1,4 +1,4 @@
-"""Where the tickets of a tenant are: told while it is enabled, and never from what is older than 30 s."""
+"""Finding the ticket API of a tenant: only while it is enabled, and never from a lookup older than 30 s."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -20,7 +20,7 @@ ADDRESS = "https://tickets.acme.example"
 
 @pytest.fixture
 def store(sqlite_store: IdentityStore) -> IdentityStore:
-    """One database is enough here: tests/auth/test_store.py has both keep upstreams."""
+    """One database is enough here: tests/auth/test_store.py stores upstreams in both."""
     return sqlite_store
 
 
@@ -59,7 +59,7 @@ async def test_a_disabled_or_unknown_tenant_has_none(
         with pytest.raises(NotUsableError):
             await directory.upstream_of(ACME)
         with pytest.raises(UnknownTenantError):
-            await directory.upstream_of(Tenant("nobody"))
+            await directory.upstream_of(Tenant("unknown"))
 
 
 async def test_a_key_by_reference_is_read_where_the_server_runs(
@@ -87,7 +87,7 @@ async def test_a_reference_to_nothing_is_no_empty_key(
 ) -> None:
     await store.tenants.set_upstream("acme", ADDRESS, key_ref=reference)
 
-    with pytest.raises(UpstreamKeyError, match="not where its reference says") as refused:
+    with pytest.raises(UpstreamKeyError, match="not where its reference points") as refused:
         await directory.upstream_of(ACME)
     assert reference not in str(refused.value)
 

@@ -1,4 +1,4 @@
-"""Who guesses is slowed down, whoever has a right key is not, and a flood of refusals is a few rows."""
+"""Clients that guess keys are throttled, holders of valid keys are not, and a flood of refusals is a few rows."""
 
 import asyncio
 
@@ -24,7 +24,7 @@ OFFICE = "203.0.113.7"
 
 
 class Trail:
-    """Keeps what it is told."""
+    """Keeps the recorded events."""
 
     def __init__(self) -> None:
         self.events: list[AuditEvent] = []
@@ -43,7 +43,7 @@ def request(key: str | None, address: str = OFFICE) -> HTTPConnection:
 
 
 async def status_of(provider: AuthProvider, key: str | None, address: str = OFFICE) -> int:
-    """Return the HTTP status that a request with `key` ends with."""
+    """Return the HTTP status of a request with `key`."""
     try:
         await provider.authenticate(request(key, address))
     except AuthenticationError as error:
@@ -98,7 +98,7 @@ async def test_who_guessed_too_often_is_told_when_to_come_back(
 
     assert (refused.value.status, refused.value.retry_after_s) == (429, 4)
     assert "4 s" in str(refused.value)
-    assert compared == [], "a key that is not looked at cannot be guessed"
+    assert compared == [], "a key that is not checked cannot be guessed"
 
 
 @kills("shared/failed_attempts.py", "- bucket.under_way <", "<")
@@ -182,7 +182,7 @@ async def test_what_the_address_is_decided_by_trusted_proxies(trail: Trail, cloc
         APIKeyAuthProvider(SHARED_KEY), trail=trail, trusted_proxies=1, seconds=clock.seconds
     )
     statuses = []
-    for n in range(12):  # a new forged address each time, in front of what our proxy adds
+    for n in range(12):  # each time another forged address, in front of the one our proxy adds
         headers = [(b"x-api-key", b"x"), (b"x-forwarded-for", f"198.51.100.{n}, {OFFICE}".encode())]
         with pytest.raises(AuthenticationError) as refused:
             await behind_one.authenticate(

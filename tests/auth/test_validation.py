@@ -1,4 +1,4 @@
-"""What an operator types: brought into one form, or refused with what would be right."""
+"""Operators' input: normalised, or refused with a message that says what is valid."""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -1,6 +1,6 @@
-"""Finds what Cloud Run would refuse in a service file, and what it would accept to our harm. Offline.
+"""Lints Cloud Run service files offline: what Cloud Run would refuse, and what it would accept to our disadvantage.
 
-The shape comes from Google's own description of the API (discovery document run.v1, shipped in the package
+The schema is Google's own description of the API (discovery document run.v1, shipped in the package
 google-api-python-client), made strict: unknown fields, and fields that Cloud Run does not support, are errors.
 The rules after it are this project's; the names of settings come from shared/config.py.
 """
@@ -29,7 +29,7 @@ PREFIXES: Final = ("run.googleapis.com/", "autoscaling.knative.dev/")
 
 
 def having(**parts: Json) -> Json:
-    """Return the JSON Schema of an object that has these parts."""
+    """Return the JSON Schema of an object with these parts."""
     return {"required": list(parts), "properties": parts}
 
 
@@ -47,17 +47,17 @@ SPOKEN_OUT: Final = having(
         )
     ),
 )
-"""What Cloud Run would choose for us, and a service file here says itself; the rules below read it."""
+"""Values with a Cloud Run default that a service file here must set itself; the rules below read them."""
 
 
 def complaints(text: str) -> list[str]:
-    """Return one sentence for each fault of the service file `text`; rules only run on a sound shape."""
+    """Return one sentence per fault of the service file `text`; the rules run only if the schema holds."""
     service = yaml.safe_load(text)
     found = [f"{error.json_path}: {error.message}" for error in validator().iter_errors(service)]
     return found or [sentence for rule in RULES for sentence in rule(service)]
 
 
-# ---- the shape, from Google ----------------------------------------------------------------------------------------
+# ---- the schema, from Google ---------------------------------------------------------------------------------------
 
 
 @cache
@@ -75,7 +75,7 @@ def validator() -> Draft202012Validator:
 
 
 def strict(node: Json) -> Json:
-    """Return a discovery node as JSON Schema that allows nothing it does not name."""
+    """Convert a discovery node to a JSON Schema that allows only what it names."""
     if "$ref" in node:
         return {"$ref": f"#/$defs/{node['$ref']}"}
     if node["type"] == "any":
@@ -97,13 +97,13 @@ def strict(node: Json) -> Json:
 
 
 def described(node: Json) -> str:
-    """Return what Google says about a field."""
+    """Return Google's description of a field."""
     return str(node.get("description", ""))
 
 
 @cache
 def annotation_levels() -> dict[str, str]:
-    """Return where each of Cloud Run's annotations may stand, for example {"…/minScale": "Service"}."""
+    """Return the level at which each of Cloud Run's annotations is allowed, for example {"…/minScale": "Service"}."""
     text = described(discovery()["schemas"]["ObjectMeta"]["properties"]["annotations"])
     return dict(re.findall(r"`([\w./-]+/[\w-]+)`: ([^*]+)", text))
 
@@ -112,7 +112,7 @@ def annotation_levels() -> dict[str, str]:
 
 
 def annotations_stand_where_they_work(service: Json) -> Iterator[str]:
-    """Cloud Run refuses a misspelt annotation, and one on the wrong level."""
+    """Cloud Run refuses misspelt annotations and annotations on the wrong level."""
     for level, metadata in (("Service", service["metadata"]), ("Revision", template(service)["metadata"])):
         for name in metadata["annotations"]:
             accepted = annotation_levels().get(name, "nowhere")
@@ -121,7 +121,7 @@ def annotations_stand_where_they_work(service: Json) -> Iterator[str]:
 
 
 def images_are_pinned(service: Json) -> Iterator[str]:
-    """The old registry is gone, and a tag that moves cannot be rolled back to."""
+    """The old registry is gone, and a moving tag cannot be rolled back to."""
     image = container(service)["image"]
     if not REGISTRY.match(image):
         yield f"image {image} is not in Artifact Registry"
@@ -131,14 +131,14 @@ def images_are_pinned(service: Json) -> Iterator[str]:
 
 
 def identity_is_its_own(service: Json) -> Iterator[str]:
-    """Without a name, the default account of the project would run it, which may do far too much."""
+    """Without its own service account, it would run as the project's default account, which has far more rights."""
     account = spec(service)["serviceAccountName"]
     if not account.endswith("@PROJECT_ID.iam.gserviceaccount.com"):
         yield f"{account} is not a service account made for this service"
 
 
 def health_is_probed(service: Json) -> Iterator[str]:
-    """By HTTP, and a probe may not take longer than its period."""
+    """By HTTP, and a probe must not take longer than its period."""
     for kind in ("startupProbe", "livenessProbe"):
         probe = container(service).get(kind, {})
         if probe.get("httpGet", {}).get("path") != "/health":
@@ -151,13 +151,13 @@ def resources_are_limits(service: Json) -> Iterator[str]:
     """Limits are what is allocated and billed; less than one processor would mean one request at a time."""
     resources = container(service)["resources"]
     if "requests" in resources:
-        yield "resources.requests means nothing to Cloud Run's bill: set limits"
+        yield "resources.requests has no effect on Cloud Run: set limits"
     if resources["limits"]["cpu"] not in {"1", "2", "4"}:
-        yield "resources.limits.cpu has to be a whole processor or more"
+        yield "resources.limits.cpu must be a whole processor or more"
 
 
 def instances_are_bounded(service: Json) -> Iterator[str]:
-    """Scaling belongs to the service; sessions in memory allow one instance."""
+    """Scaling is set on the service; sessions in memory allow one instance."""
     annotations = service["metadata"]["annotations"]
     for name in ("minScale", "maxScale"):
         if f"run.googleapis.com/{name}" not in annotations:
@@ -165,24 +165,24 @@ def instances_are_bounded(service: Json) -> Iterator[str]:
         if f"autoscaling.knative.dev/{name}" in template(service)["metadata"]["annotations"]:
             yield f"{name} on the revision would outlive it"
     if annotations.get("run.googleapis.com/maxScale") != "1" and "MCP_BROKER_URL" not in env(service):
-        yield "maxScale has to be 1 while no MCP_BROKER_URL is set"
+        yield "maxScale must be 1 while no MCP_BROKER_URL is set"
 
 
 def environment_is_understood(service: Json) -> Iterator[str]:
-    """A misspelt setting would be ignored, and its default used."""
+    """A misspelt setting would be ignored and its default used."""
     known = {name for field in settings(service).model_fields for name in variables(settings(service), field)}
     yield from (f"{name} is not a setting" for name in sorted(env(service).keys() - known))
     yield from (f"{name} is not set" for name in sorted(NEEDED[settings(service)] - env(service).keys()))
     if "PORT" in env(service):
-        yield "PORT is Cloud Run's to set"
+        yield "PORT is set by Cloud Run"
 
 
 def secrets_are_references(service: Json) -> Iterator[str]:
-    """To a numbered version: `key` is not a name here, and `latest` would differ from instance to instance."""
+    """To a numbered version: `key` is not a name here, and `latest` could differ between instances."""
     for field, info in settings(service).model_fields.items():
         entry = env(service).get(variables(settings(service), field)[0])
         if entry is not None and ("SecretStr" in str(info.annotation)) != ("valueFrom" in entry):
-            yield f"{entry['name']}: secrets, and nothing else, come from Secret Manager"
+            yield f"{entry['name']}: secrets, and nothing else, must come from Secret Manager"
     for entry in env(service).values():
         version = entry.get("valueFrom", {}).get("secretKeyRef", {}).get("key", "1")
         if not version.isdecimal():
@@ -190,15 +190,15 @@ def secrets_are_references(service: Json) -> Iterator[str]:
 
 
 def streams_end_before_they_are_cut(service: Json) -> Iterator[str]:
-    """Promise S5: a stream lives up to 1.1 of its time, and 60 s more for calls in flight."""
+    """Promise S5: a stream lives up to 1.1 times its limit, plus 60 s for calls in flight."""
     if settings(service) is not CloudSettings:
         return
     rotation = int(setting(service, "cloud_run_timeout"))
-    needed = -(-rotation * 11 // 10) + 60  # in whole numbers, rounded up
+    needed = -(-rotation * 11 // 10) + 60  # in integers, rounded up
     if spec(service)["timeoutSeconds"] < needed:
-        yield f"timeoutSeconds has to be {needed} or more for MCP_CLOUD_RUN_TIMEOUT={rotation}"
+        yield f"timeoutSeconds must be {needed} or more for MCP_CLOUD_RUN_TIMEOUT={rotation}"
     if int(setting(service, "max_sessions")) >= spec(service)["containerConcurrency"]:
-        yield "MCP_MAX_SESSIONS has to leave room for POSTs: it is not below containerConcurrency"
+        yield "MCP_MAX_SESSIONS must leave room for POSTs: it is not below containerConcurrency"
 
 
 RULES: Final[tuple[Callable[[Json], Iterator[str]], ...]] = (
@@ -218,12 +218,12 @@ RULES: Final[tuple[Callable[[Json], Iterator[str]], ...]] = (
 
 
 def template(service: Json) -> Json:
-    """Return what makes the next revision."""
+    """Return the template of the next revision."""
     return dict(service["spec"]["template"])
 
 
 def spec(service: Json) -> Json:
-    """Return what a revision runs."""
+    """Return the spec of a revision."""
     return dict(template(service)["spec"])
 
 
@@ -239,7 +239,7 @@ def env(service: Json) -> dict[str, Json]:
 
 
 def settings(service: Json) -> type[Settings]:
-    """Return the settings that the started program reads."""
+    """Return the class of settings that the started program reads."""
     return TicketApiSettings if "ticket_api" in container(service).get("args", []) else CloudSettings
 
 

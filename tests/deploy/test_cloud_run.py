@@ -1,4 +1,4 @@
-"""The service files are what Cloud Run takes and what our programs read; each rule of the lint finds its fault."""
+"""The service files are valid for Cloud Run and for our programs; each rule of the lint finds its fault."""
 
 import os
 import re
@@ -32,7 +32,7 @@ def service_of(file: str) -> dict[str, Any]:
 
 
 def database_url() -> str:
-    """Return the URL of the role that serves, as the README puts it into the secret."""
+    """Return the URL of the serving role, as the README stores it in the secret."""
     (form,) = re.findall(r"'(postgresql://[^']+)'", text_of("README.md"))
     assert 'database_url ticket_api "$APP_PASSWORD" |' in text_of("README.md")
     return str(form % ("ticket_api", "secret", "my-project:asia-northeast1:tickets"))
@@ -40,7 +40,7 @@ def database_url() -> str:
 
 @pytest.fixture
 def on_cloud_run(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Have the environment of a container on Cloud Run that got no settings."""
+    """Set the environment of a Cloud Run container without settings."""
     for name in os.environ:
         if name.startswith("MCP_"):
             monkeypatch.delenv(name)
@@ -50,7 +50,7 @@ def on_cloud_run(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 def as_cloud_run_starts_it(file: str, environment: pytest.MonkeyPatch) -> Settings:
-    """Return the settings that the program reads when it is started as `file` says."""
+    """Return the settings that the program reads when started as `file` specifies."""
     service = service_of(file)
     secrets = {"ticket-api-database-url": database_url(), "mcp-server-key": KEY, "ticket-api-key": KEY[::-1]}
     for name, entry in env(service).items():
@@ -86,7 +86,7 @@ FAULTS: Final = [
     (TICKET_API, "timeoutSeconds: 5", "timeoutSeconds: 90", "livenessProbe takes longer than its period"),
     (DOOR, "            limits:", "            requests:\n              cpu: 500m\n            limits:", "requests"),
     (DOOR, 'cpu: "1"', "cpu: 500m", "a whole processor or more"),
-    (DOOR, 'maxScale: "1"', 'maxScale: "2"', "maxScale has to be 1 while no MCP_BROKER_URL is set"),
+    (DOOR, 'maxScale: "1"', 'maxScale: "2"', "maxScale must be 1 while no MCP_BROKER_URL is set"),
     (DOOR, 'run.googleapis.com/minScale: "0"', "run.googleapis.com/client-name: us", "minScale is not set"),
     (
         DOOR,
@@ -96,16 +96,16 @@ FAULTS: Final = [
     ),
     (DOOR, "name: MCP_MAX_SESSIONS", "name: MCP_MAX_SESSION", "MCP_MAX_SESSION is not a setting"),
     (DOOR, "name: MCP_API_BASE_URL", "name: MCP_ALLOWED_HOSTS", "MCP_API_BASE_URL is not set"),
-    (DOOR, "name: MCP_MAX_SESSIONS", "name: PORT", "PORT is Cloud Run's to set"),
+    (DOOR, "name: MCP_MAX_SESSIONS", "name: PORT", "PORT is set by Cloud Run"),
     (TICKET_API, "name: MCP_DATABASE_URL", "name: MCP_BROKER_URL", "MCP_DATABASE_URL is not set"),
     (DOOR, 'key: "1"\n            # Sent to', "key: api_key\n            # Sent to", "'api_key' is not the number"),
     (DOOR, 'key: "1"\n            # Sent to', "key: latest\n            # Sent to", "'latest' is not the number"),
     (DOOR, 'name: MCP_MAX_SESSIONS\n              value: "150"', "name: MCP_DATABASE_URL\n              value: x",
-     "MCP_DATABASE_URL: secrets, and nothing else, come from Secret Manager"),
-    (DOOR, "timeoutSeconds: 1000", "timeoutSeconds: 983", "timeoutSeconds has to be 984 or more"),
-    (DOOR, 'value: "840"', 'value: "3240"', "timeoutSeconds has to be 3624 or more"),
-    (DOOR, 'value: "150"', 'value: "200"', "MCP_MAX_SESSIONS has to leave room"),
-    (DOOR, "name: MCP_MAX_SESSIONS", "name: MCP_MAX_SESSIONS_PER_PRINCIPAL", "MCP_MAX_SESSIONS has to leave room"),
+     "MCP_DATABASE_URL: secrets, and nothing else, must come from Secret Manager"),
+    (DOOR, "timeoutSeconds: 1000", "timeoutSeconds: 983", "timeoutSeconds must be 984 or more"),
+    (DOOR, 'value: "840"', 'value: "3240"', "timeoutSeconds must be 3624 or more"),
+    (DOOR, 'value: "150"', 'value: "200"', "MCP_MAX_SESSIONS must leave room"),
+    (DOOR, "name: MCP_MAX_SESSIONS", "name: MCP_MAX_SESSIONS_PER_PRINCIPAL", "MCP_MAX_SESSIONS must leave room"),
 ]  # fmt: skip
 
 
@@ -175,7 +175,7 @@ def test_the_database_url_of_the_readme_reaches_the_socket_of_cloud_sql() -> Non
 def test_the_job_of_the_readme_makes_the_tables_as_their_owner_for_the_role_that_serves() -> None:
     readme = text_of("README.md")
     (arguments,) = re.findall(r"--args=(-m,ticket_api,\S+)", readme)
-    (secret,) = set(re.findall(r"--set-secrets=MCP_DATABASE_URL=(\S+):1", readme))  # of this job, and of the next
+    (secret,) = set(re.findall(r"--set-secrets=MCP_DATABASE_URL=(\S+):1", readme))  # of this job and of the next
 
     assert arguments.split(",") == [
         "-m",

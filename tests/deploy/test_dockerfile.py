@@ -1,4 +1,4 @@
-"""The image is small, runs as nobody, and has everything it needs: what it copies is started here, copied alone."""
+"""The image is small, runs as an unprivileged user, and is complete: its files are copied and started here alone."""
 
 import ast
 import re
@@ -22,7 +22,7 @@ ENTRY_POINTS: Final = ("cloud_mcp_server.py", "ticket_api/__main__.py")
 
 
 def instructions(text: str) -> list[tuple[str, str]]:
-    """Return the instructions of a Dockerfile, continued lines joined."""
+    """Return the instructions of a Dockerfile, with continued lines joined."""
     joined = re.sub(r"\\\n\s*", "", re.sub(r"(?m)^#.*\n", "", text))
     return [(word, rest) for word, _, rest in (line.partition(" ") for line in joined.splitlines()) if word]
 
@@ -35,13 +35,13 @@ def last_stage() -> dict[str, str]:
 
 
 def copied() -> set[str]:
-    """Return what the Dockerfile takes out of the checkout."""
+    """Return what the Dockerfile copies from the checkout."""
     sources = [rest.split()[:-1] for word, rest in instructions(TEXT) if word == "COPY" and "--from" not in rest]
     return {name for names in sources for name in names}
 
 
 def imported(root: Path, entry_points: Sequence[str]) -> Iterator[Path]:
-    """Yield every file of ours that the entry points import, directly or not, relative to `root`."""
+    """Yield every file of ours that the entry points import, directly or indirectly, relative to `root`."""
     waiting, seen = [root / name for name in entry_points], set[Path]()
     while waiting:
         path = waiting.pop()
@@ -62,7 +62,7 @@ def imported(root: Path, entry_points: Sequence[str]) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Have a folder with what the image gets, and nothing else of the checkout."""
+    """A folder with the files of the image, and nothing else of the checkout."""
     folder = tmp_path_factory.mktemp("image")
     for name in copied():
         if (ROOT / name).is_dir():
@@ -130,7 +130,7 @@ def test_what_the_build_sees_is_what_it_copies() -> None:
 def test_everything_that_is_imported_is_copied() -> None:
     needed = {path.parts[0] for path in imported(ROOT, ENTRY_POINTS)}
 
-    assert {"ticket_service.py", "shared", "transport"} <= needed  # the walk sees something
+    assert {"ticket_service.py", "shared", "transport"} <= needed  # the walk finds something
     assert needed == copied() - {"requirements-cloud.txt"}
 
 
@@ -155,7 +155,7 @@ def test_the_copied_files_alone_serve_the_ticket_api_as_its_service_file_says(
     service = yaml.safe_load((ROOT / "gcp-deploy" / "ticket-api-service.yaml").read_text("utf-8"))
     container = service["spec"]["template"]["spec"]["containers"][0]
     database = f"sqlite:///{(tmp_path / 'tickets.sqlite3').as_posix()}"
-    program = ["-P", *container["args"]]  # -P and PYTHONPATH: not the checkout, in which the process is started
+    program = ["-P", *container["args"]]  # -P and PYTHONPATH: do not import from the checkout, the working directory
 
     with started(program, PYTHONPATH=str(image), PORT="0", MCP_API_KEY=API_KEY, MCP_DATABASE_URL=database) as (
         address,

@@ -1,7 +1,7 @@
-"""The lines for nginx and Caddy, tried with both in front of a started door; the systemd unit and the compose file.
+"""The configurations of nginx and Caddy, run in front of a started server; the systemd unit and the compose file.
 
-TLS is taken out of the lines: what is tried is what passes through them. The unit and the compose file are compared
-with lists of documented keys (systemd.exec, systemd.service; the Compose specification), written down here.
+TLS is removed from the configurations: what passes through the proxies is tested. The unit and the compose file are
+compared with lists of documented keys (systemd.exec, systemd.service; the Compose specification), copied here.
 """
 
 import configparser
@@ -45,7 +45,7 @@ def nginx(folder: Path, port: int, door: str) -> list[str]:
     bodies = "".join(
         f"{what}_temp_path {folder}/{what};\n" for what in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
-    user = "user root;\n" if os.geteuid() == 0 else ""  # else its workers could not write into the folder of the test
+    user = "user root;\n" if os.geteuid() == 0 else ""  # otherwise its workers cannot write to the folder of the test
     top = f"{user}daemon off;\npid {folder}/pid;\nerror_log {folder}/log;\nevents {{}}\n"
     (folder / "nginx.conf").write_text(f"{top}http {{\naccess_log off;\n{bodies}\n{server}\n}}\n", "utf-8")
     return [program("nginx"), "-p", str(folder), "-e", f"{folder}/log", "-c", str(folder / "nginx.conf")]
@@ -64,7 +64,7 @@ PROXIES: Final = {"nginx": nginx, "caddy": caddy}
 
 @contextmanager
 def running(command: list[str], folder: Path) -> Iterator[None]:
-    """Run a proxy; what it says goes to a file, and is shown when the test fails."""
+    """Run a proxy; its output goes to a file, which is shown if the test fails."""
     with (
         (folder / "said").open("wb") as said,
         subprocess.Popen(command, stdout=said, stderr=said, cwd=folder) as process,
@@ -79,7 +79,7 @@ def running(command: list[str], folder: Path) -> Iterator[None]:
 
 @pytest.fixture(params=[pytest.param(name, marks=pytest.mark.debian(name)) for name in PROXIES])
 async def front(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
-    """The address of a proxy with a door behind it."""
+    """The address of a proxy in front of a server."""
     with http_door(tmp_path, **BEHIND_A_PROXY, MCP_DATABASE_URL=sqlite(tmp_path)) as (door, _):
         port = free_port()
         with running(PROXIES[request.param](tmp_path, port, httpx2.URL(door).netloc.decode()), tmp_path):
@@ -96,7 +96,7 @@ def is_up(address: str) -> bool:
 
 
 async def test_streams_and_posts_pass_through_the_proxy_as_they_come(front: str) -> None:
-    async with sse_session(front, AS_CLIENT) as client:  # the stream's first event names the address of the posts
+    async with sse_session(front, AS_CLIENT) as client:  # the stream's first event has the address for the POSTs
         answer = await client.call("get_statuses")
         assert answer["isError"] is False
         assert not client.ended.is_set(), "the stream stays open"
@@ -126,10 +126,10 @@ def test_time_outs_of_the_proxies_are_longer_than_silence_and_shorter_than_kept_
     times = dict(re.findall(r"(?m)^\s*(\w+)\s+(\d+)s;?\s*$", text))
     kept = times.pop("keepalive_timeout", times.pop("keepalive", None))
     assert kept is not None
-    assert int(kept) < 65, "else a proxy sends a request into a connection that the server closes"
+    assert int(kept) < 65, "otherwise a proxy sends a request on a connection that the server is closing"
     assert times
     assert {name for name, seconds in times.items() if int(seconds) <= 2 * Limits().heartbeat_s} == set()
-    assert re.search(r"max_(body_)?size 4(m|MiB)\b", text), "as much as a message may have"
+    assert re.search(r"max_(body_)?size 4(m|MiB)\b", text), "the largest message that is allowed"
     assert Limits().max_body_bytes == 4 * 1024 * 1024
 
 
@@ -151,7 +151,7 @@ SETTINGS: Final = {f"MCP_{name.upper()}" for name in CloudSettings.model_fields}
 
 def unit() -> configparser.RawConfigParser:
     parser = configparser.RawConfigParser(strict=True)
-    parser.optionxform = str  # type: ignore[assignment,method-assign]  # the documented way of keeping upper case
+    parser.optionxform = str  # type: ignore[assignment,method-assign]  # the documented way to keep upper case
     parser.read_string(text_of("ticket-server.service"))
     return parser
 

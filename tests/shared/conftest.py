@@ -1,4 +1,4 @@
-"""Both ticket APIs, opened for one test; or one after the other, with a memory of writes whose clock the test has."""
+"""Fixtures: both ticket APIs for one test, or each in turn, with a memory of writes on a clock that the test sets."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -30,7 +30,7 @@ def clock() -> Clock:
 
 @pytest.fixture(params=["existing", "reference"])
 async def either(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> AsyncIterator[World]:
-    """Yield either API; writes are recognised by `clock`, and nothing waits for real."""
+    """Yield either API; writes are recognised by `clock`, and no test waits in real time."""
     kind: Literal["existing", "reference"] = request.param
     async with world(kind, tmp_path) as opened:
         opened.tools = tools_of(opened, MemoryRecentWrites(clock))

@@ -1,4 +1,4 @@
-"""A real server on loopback that misbehaves as told, one behaviour a request."""
+"""A real server on loopback with prescribed misbehaviour, one behaviour per request."""
 
 import asyncio
 import socket
@@ -11,14 +11,14 @@ from contextlib import asynccontextmanager
 import anyio
 
 GUARD_S = 20.0
-"""No test takes this long unless it hangs."""
+"""Seconds; no test takes this long unless it hangs."""
 
 Behaviour = Callable[[asyncio.StreamWriter], Awaitable[bool]]
-"""What happens after a request was read; tells whether the connection goes on."""
+"""What happens after a request was read; returns whether the connection stays open."""
 
 
 class Server:
-    """A server on loopback that misbehaves as told: one behaviour a request, the last one for all that follow."""
+    """A server on loopback with prescribed behaviours: one per request, the last one for all further requests."""
 
     def __init__(self, *behaviours: Behaviour) -> None:
         self._behaviours = deque(behaviours)
@@ -37,7 +37,7 @@ class Server:
                 break
 
     async def end(self) -> None:
-        """Take note that a connection was closed."""
+        """Record that a connection was closed."""
         async with self._changed:
             self.ended += 1
             self._changed.notify_all()
@@ -55,7 +55,7 @@ class Server:
         return True
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait until `condition` holds, looked at whenever a request came or a connection ended."""
+        """Wait until `condition` holds; it is checked on each request and each closed connection."""
         async with self._changed:
             await self._changed.wait_for(condition)
 
@@ -65,14 +65,14 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 @asynccontextmanager
 async def listening(serve: Serve, ended: Callable[[], Awaitable[None]] | None = None) -> AsyncIterator[int]:
-    """Hand every connection to `serve` and close it after that; yield the port."""
+    """Pass every connection to `serve`, then close it; yield the port."""
     tasks: set[asyncio.Task[None]] = set()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await serve(reader, writer)
         except ConnectionError:
-            pass  # the client hung up first
+            pass  # the client disconnected first
         finally:
             writer.close()
             await asyncio.gather(writer.wait_closed(), return_exceptions=True)
@@ -138,7 +138,7 @@ async def resets(writer: asyncio.StreamWriter) -> bool:
 
 
 def trickles(head: bytes) -> Behaviour:
-    """Send `head`, then a byte every 20 ms without an end: each one resets a read time-out."""
+    """Send `head`, then a byte every 20 ms without end: each one resets a read timeout."""
 
     async def behave(writer: asyncio.StreamWriter) -> bool:
         writer.write(head)

@@ -1,7 +1,7 @@
-"""Two writers whose requests pass one gate, one at a time, in a generated order, with faults at writes.
+"""Two writers whose requests pass a gate one at a time, in a generated order, with faults at writes.
 
-Because nothing else happens while a request is carried out, the gate knows for certain which history entries each write
-made: that is the truth which `tests.shared.judge` holds against the words of the tools.
+Because nothing else happens while a request is executed, the gate knows for certain which history entries each write
+created. `tests.shared.judge` checks the tools' sentences against that truth.
 """
 
 import random
@@ -19,9 +19,9 @@ FAULTS: Final[tuple[Fault, ...]] = (
     "none", "none", "none", "none", "none", "none", "done_but_500", "only_500", "done_but_lost", "lost", "late",
 )  # fmt: skip
 UNSETTLED: Final = frozenset({"done_but_lost", "lost", "late"})
-"""Faults after which nobody can know whether the API is still at work."""
+"""Faults after which the API may still be executing the write."""
 OPEN: Final = ("/health", "/tickets/master/")
-"""Paths that pass by the gate: they say nothing about the ticket."""
+"""Paths that bypass the gate, as they reveal nothing about the ticket."""
 SOONER_LATE: Final = 0.3
 
 Json = dict[str, Any]
@@ -34,9 +34,9 @@ class Write:
     writer: str
     fault: Fault
     state: Json
-    """The ticket when it arrived."""
+    """The ticket when the write arrived."""
     made: list[Json] = field(default_factory=list)
-    """The history entries that it made."""
+    """The history entries that the write created."""
 
 
 class _Waiting(NamedTuple):
@@ -46,7 +46,7 @@ class _Waiting(NamedTuple):
 
 
 class Gate:
-    """Lets one request through at a time, as `rng` decides. `direct` reaches the API without passing it."""
+    """Lets one request through at a time, chosen by `rng`. `direct` reaches the API without passing the gate."""
 
     def __init__(self, direct: APIClient, ticket_id: str, rng: random.Random) -> None:
         self.direct = direct
@@ -54,27 +54,27 @@ class Gate:
         self.rng = rng
         self.writes: list[Write] = []
         self.seen: dict[str, Json] = {}
-        """The ticket as each writer read it last."""
+        """The ticket as each writer last read it."""
         self.first_read: dict[str, int] = {}
-        """The newest entry when each writer first read the history in its present call."""
+        """The newest entry when each writer first read the history in its current call."""
         self.late: list[Callable[[], Awaitable[None]]] = []
-        """Writes that the API carries out after their callers have given up."""
+        """Writes that the API executes after their callers have stopped waiting."""
         self._waiting: list[_Waiting] = []
         self._running: set[str] = set()
         self._changed = anyio.Condition()
 
     async def history(self) -> list[Json]:
-        """Return the history as it is."""
+        """Return the current history."""
         entries: list[Json] = await self.direct.get(f"/tickets/{self.ticket_id}/history")
         return entries
 
     async def ticket(self) -> Json:
-        """Return the ticket as it is."""
+        """Return the current ticket."""
         found: Json = await self.direct.get(f"/tickets/{self.ticket_id}")
         return found
 
     async def run(self, **calls: Callable[[], Awaitable[None]]) -> None:
-        """Run a call of each writer to its end, and what is late after that."""
+        """Run a call of each writer to its end, then any late writes."""
 
         async def run_one(writer: str, call: Callable[[], Awaitable[None]]) -> None:
             await call()
@@ -96,13 +96,13 @@ class Gate:
             await self.late.pop(0)()
 
     async def _next(self) -> _Waiting | None:
-        """Return the request whose turn it is, once every writer waits or has ended; None when all have ended."""
+        """Return the next request, once every writer waits or has ended; None when all have ended."""
         async with self._changed:
             await self._changed.wait_for(lambda: self._running <= {one.writer for one in self._waiting})
             return self._waiting.pop(self.rng.randrange(len(self._waiting))) if self._waiting else None
 
     async def enter(self, writer: str) -> anyio.Event:
-        """Wait for the turn of a request; return what is to be set when it was carried out."""
+        """Wait for the turn of a request; return the event to set once it has been executed."""
         mine = _Waiting(writer, anyio.Event(), anyio.Event())
         async with self._changed:
             self._waiting.append(mine)
@@ -112,13 +112,13 @@ class Gate:
 
 
 class GateTransport(httpx2.AsyncBaseTransport):
-    """The way of one writer to the API, through the gate."""
+    """One writer's transport to the API, through the gate."""
 
     def __init__(self, gate: Gate, writer: str, inner: httpx2.AsyncBaseTransport) -> None:
         self._gate, self._writer, self._inner = gate, writer, inner
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Wait for the turn; a write may meet a fault."""
+        """Wait for the turn, then send; a write may meet a fault."""
         if request.url.path.startswith(OPEN):
             return await self._inner.handle_async_request(request)
         done = await self._gate.enter(self._writer)

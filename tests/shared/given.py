@@ -1,4 +1,4 @@
-"""What the tests of the tools stand on: both ticket APIs in process, faults at chosen moments, a real MCP client."""
+"""The set-up of the tools' tests: both ticket APIs in process, faults at chosen moments, a real MCP client."""
 
 import errno
 import re
@@ -45,7 +45,7 @@ TICKET = {
 
 
 class Wire(httpx2.AsyncBaseTransport):
-    """Records what is sent and lets one fault happen per rule, when its method and path come by."""
+    """Records requests and injects one fault per rule when a request matches its method and path."""
 
     def __init__(self, inner: httpx2.AsyncBaseTransport) -> None:
         self.inner = inner
@@ -53,19 +53,19 @@ class Wire(httpx2.AsyncBaseTransport):
         self.sent: list[tuple[str, str]] = []
 
     def when(self, method: str, path: str, act: Act, *, always: bool = False) -> None:
-        """Do `act` instead of sending the next request (or all) of `method` to a path that matches `path`."""
+        """Run `act` instead of sending the next request (or all) of `method` to a path that matches `path`."""
         self._rules.append((method, path, act, always))
 
     def writes(self) -> list[tuple[str, str]]:
-        """Return what was sent that may change something."""
+        """Return the recorded requests that may change something."""
         return [one for one in self.sent if one[0] != "GET"]
 
     async def aclose(self) -> None:
-        """Close the transport below."""
+        """Close the inner transport."""
         await self.inner.aclose()
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send `request`, or let the first rule that fits have it."""
+        """Send `request`, or apply the first rule that matches it."""
         self.sent.append((request.method, request.url.path))
         for rule in self._rules:
             method, path, act, always = rule
@@ -77,7 +77,7 @@ class Wire(httpx2.AsyncBaseTransport):
 
 
 def answers(status: int = 200, json: Any = None, *, html: str | None = None) -> Act:
-    """Answer without asking the API."""
+    """Respond without calling the API."""
 
     async def act(_: httpx2.AsyncBaseTransport, request: httpx2.Request) -> httpx2.Response:
         if html is not None:
@@ -88,7 +88,7 @@ def answers(status: int = 200, json: Any = None, *, html: str | None = None) -> 
 
 
 def does_it_but_answers(status: int, json: Any = None) -> Act:
-    """Let the API do it, and replace its answer."""
+    """Let the API execute the request, and replace its response."""
 
     async def act(inner: httpx2.AsyncBaseTransport, request: httpx2.Request) -> httpx2.Response:
         await inner.handle_async_request(request)
@@ -98,48 +98,48 @@ def does_it_but_answers(status: int, json: Any = None) -> Act:
 
 
 async def does_it_but_drops(inner: httpx2.AsyncBaseTransport, request: httpx2.Request) -> httpx2.Response:
-    """Let the API do it, and lose the answer."""
+    """Let the API execute the request, and lose the response."""
     await inner.handle_async_request(request)
     raise httpx2.ReadError("dropped", request=request)
 
 
 async def drops(_: httpx2.AsyncBaseTransport, request: httpx2.Request) -> httpx2.Response:
-    """Lose the request; nobody can tell that from a lost answer."""
+    """Lose the request; a caller cannot distinguish that from a lost response."""
     raise httpx2.ReadError("dropped", request=request)
 
 
 async def refuses(_: httpx2.AsyncBaseTransport, request: httpx2.Request) -> httpx2.Response:
-    """Have nobody listen."""
+    """Refuse the connection."""
     raise httpx2.ConnectError("refused", request=request) from OSError(errno.ECONNREFUSED, "refused")
 
 
 async def hangs(_: httpx2.AsyncBaseTransport, request: httpx2.Request) -> httpx2.Response:
-    """Never answer."""
+    """Never respond."""
     await anyio.sleep_forever()
     raise AssertionError("unreachable")
 
 
 class Recorder:
-    """An audit trail that remembers."""
+    """An audit trail that keeps its events."""
 
     def __init__(self) -> None:
         self.events: list[AuditEvent] = []
 
     async def record(self, event: AuditEvent) -> None:
-        """Remember `event`."""
+        """Keep `event`."""
         self.events.append(event)
 
 
 @dataclass(frozen=True)
 class Sender:
-    """What handlers may know of whoever sent a message over HTTP."""
+    """What handlers may know of the sender of an HTTP message."""
 
     principal: Principal
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def on_behalf(server: MCPServer[Any], sender: Callable[[], Sender | None]) -> None:
-    """Attach to every message that `server` gets what an HTTP transport attaches: who sent it."""
+    """Attach the sender to every message that `server` receives, as an HTTP transport does."""
 
     async def attach(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         return await call_next(replace(ctx, request=sender()))
@@ -157,12 +157,12 @@ class World:
     counter: TallyCounter
     trail: AuditTrail = field(default_factory=Recorder)
     principal: Principal | None = None
-    """Whose calls they are; nobody's in particular, as over STDIO."""
+    """The principal of the calls; None, as over STDIO."""
     headers: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def server(self) -> MCPServer[Any]:
-        """The server over the tools, built once: that costs more than most calls."""
+        """The server over the tools, built once because building it costs more than most calls."""
         server = build_server(OneDesk(self.tools), counter=self.counter, trail=self.trail)
         on_behalf(server, lambda: None if self.principal is None else Sender(self.principal, self.headers))
         return server
@@ -191,7 +191,7 @@ class World:
 
 
 def text_of(result: CallToolResult) -> str:
-    """Return the one text of a result."""
+    """Return the only text of a result."""
     (content,) = result.content
     assert isinstance(content, TextContent)
     return content.text

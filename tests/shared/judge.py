@@ -1,7 +1,7 @@
-"""Holds every sentence of a tool's result against what really happened: each is true, or the judge says which is not.
+"""Checks every sentence of a tool's result against what really happened, and reports the false ones.
 
-`FORMS` names the sentences that it understands. A sentence about others that has no form here is a verdict as well, so
-that new words cannot pass unread.
+It understands the sentences that the patterns below match. A sentence about others that matches none of them is also
+reported, so that new wording cannot pass unchecked.
 """
 
 import re
@@ -23,11 +23,11 @@ ALREADY: Final = re.compile(
 )
 HELD: Final = re.compile(r"holds every given value by now, through other changes: (?P<list>.+?)\.(?=\s|$)")
 OVERTAKEN: Final = re.compile(r"(?P<field>\w+) was as given when the ticket was read, so it was not sent;")
-HEDGES: Final = ("could not be told from it", "which of them is this call's cannot be told")
+HEDGES: Final = ("could not be told apart from it", "which of them is this call's cannot be determined")
 
 
 class Call(NamedTuple):
-    """One finished call, and all there is to know about it."""
+    """One finished call, with everything known about it."""
 
     tool: str
     arguments: Mapping[str, Any]
@@ -36,11 +36,11 @@ class Call(NamedTuple):
     structured: Mapping[str, Any]
     is_error: bool
     writes: Sequence[Write]
-    """Its own writes, at most one."""
+    """The writes of this call, at most one."""
     known: frozenset[int]
-    """Ids of the history entries that were there when it began."""
+    """Ids of the history entries that existed when it began."""
     seen: Json
-    """The ticket as it read it before the write, or at the end."""
+    """The ticket as the call read it before the write, or at the end."""
 
     first_read: int
     """The newest history entry when it first read the history."""
@@ -49,12 +49,12 @@ class Call(NamedTuple):
 
     @property
     def made(self) -> list[Json]:
-        """The entries that it really made."""
+        """The entries that it really created."""
         return [entry for write in self.writes for entry in write.made]
 
 
 def verdicts(call: Call, history: Sequence[Json], ticket: Json) -> Iterator[str]:
-    """Yield what is false in the result of `call`; `history` and `ticket` are those at the very end."""
+    """Yield what is false in the result of `call`; `history` and `ticket` are the final ones."""
     others = [one for one in history if one["id"] not in call.known and one not in call.made]
     yield from _about_others(call, history, others)
     if call.is_error:
@@ -71,24 +71,24 @@ def _about_others(call: Call, history: Sequence[Json], others: Sequence[Json]) -
     for found in MEANWHILE.finditer(call.text):
         entries = others if not hedged else [*others, *call.made]
         if not any(_shows(entry, found) for entry in entries):
-            yield f"no other entry is so: {found.group()}"
+            yield f"no other entry matches: {found.group()}"
     for found in COMMENTED.finditer(call.text):
         if not any(_is_by(entry, found["who"]) and entry["comment"] for entry in others):
-            yield f"no other comment is so: {found.group()}"
+            yield f"no other comment matches: {found.group()}"
     yield from _about_fields(call, history, made, hedged=hedged)
     understood = sum(len(form.findall(call.text)) for form in (MEANWHILE, COMMENTED))
     if call.text.count("Meanwhile") != understood:
-        yield "a sentence about others has no form that the judge knows"
+        yield "a sentence about others matches no known pattern"
 
 
 def _about_fields(call: Call, history: Sequence[Json], made: set[int], *, hedged: bool) -> Iterator[str]:
     for found in AGAIN.finditer(call.text):
         later = [entry for entry in history if not made or entry["id"] > min(made)]
         if not any(_shows(entry, found) for entry in later if entry["id"] not in made or hedged):
-            yield f"no later entry is so: {found.group()}"
+            yield f"no later entry matches: {found.group()}"
     for found in ALREADY.finditer(call.text):
         if any(one["fieldName"] == found["field"] for entry in call.made for one in entry["changedFields"]):
-            yield f"the own entry changed it: {found.group()}"
+            yield f"the call's own entry changed it: {found.group()}"
         if not any(_is_by(entry, found["who"]) for entry in history):
             yield f"no such author: {found.group()}"
     for found in OVERTAKEN.finditer(call.text):
@@ -100,20 +100,20 @@ def _error(call: Call, others: Sequence[Json]) -> Iterator[str]:
     error = call.structured["error"]
     effect, faults = error["effect"], {write.fault for write in call.writes}
     if effect == "nothing_changed" and any(entry["changedFields"] or entry["comment"] for entry in call.made):
-        yield "it says that nothing was changed, and it was"
+        yield "it says that nothing was changed, but something was"
     if effect == "nothing_changed" and faults & UNSETTLED:
-        yield "it says that nothing was changed, and nobody can know that"
+        yield "it says that nothing was changed, which it cannot know"
     if effect == "changed":
-        yield "it says that only a part was stored, and these APIs store all or nothing"
+        yield "it says that only a part was stored, but these APIs store all or nothing"
     if effect == "unknown" and not faults & UNSETTLED and "from this call or from an equal one" not in call.text:
-        yield "it says that it does not know, and it could"
+        yield "it says that the outcome is unknown, although it can be determined"
     if "repeat the call" in call.text and _overlap(call, others):
-        yield "it advises to repeat what would overwrite a colleague"
+        yield "it advises repeating a call that would overwrite a colleague's change"
     if "already holds every given value" in call.text and _differs(call, call.seen):
         yield "it says that the ticket held every value when it was read"
     for _ in HELD.finditer(call.text):
         if not others:
-            yield "it says that others made the ticket so"
+            yield "it says that others set the values, but there were no others"
 
 
 def _update(call: Call, others: Sequence[Json]) -> Iterator[str]:
@@ -121,13 +121,13 @@ def _update(call: Call, others: Sequence[Json]) -> Iterator[str]:
     hedged = any(hedge in call.text for hedge in HEDGES)
     if not call.made:
         if not (hedged and _equal(call, others)):
-            yield "it says that it was done, and it was not"
+            yield "it says that it was done, but it was not"
         return
     if hedged and len(_equal(call, others)) > 0:
-        return  # which of equal changes it was is said not to be known
+        return  # the result says that it does not know which of the equal changes is its own
     really = {one["fieldName"]: one for entry in call.made for one in entry["changedFields"]}
     if said.keys() != really.keys():
-        yield f"it claims to have changed {sorted(said)}, and it was {sorted(really)}"
+        yield f"it claims to have changed {sorted(said)}, but it changed {sorted(really)}"
     for name in said.keys() & really.keys():
         for which, shown in (("oldValue", said[name].get("old")), ("newValue", said[name].get("new"))):
             if not _same(really[name][which], shown):
@@ -139,18 +139,18 @@ def _update(call: Call, others: Sequence[Json]) -> Iterator[str]:
 
 def _comment(call: Call, others: Sequence[Json], history: Sequence[Json]) -> Iterator[str]:
     shown = call.structured["entry"]
-    if call.text.startswith("Already added"):  # by an earlier call with the same words
+    if call.text.startswith("Already added"):  # by an earlier call with the same content
         if call.made or not any(str(one["id"]) == shown["id"] for one in _equal(call, history)):
             yield "it was not added before"
         return
     if not any(str(entry["id"]) == shown["id"] for entry in call.made):
         hedged = any(hedge in call.text for hedge in HEDGES)
         if not (hedged and _equal(call, others)):
-            yield "it shows an entry as its own that is not"
+            yield "it shows another call's entry as its own"
 
 
 def _equal(call: Call, others: Sequence[Json]) -> list[Json]:
-    """Return entries of other calls that look like those of this one."""
+    """Return entries of other calls that look like this call's."""
     comment = call.arguments.get("comment")
     return [one for one in others if one["userId"] == call.user and (one["comment"] or None) == comment]
 

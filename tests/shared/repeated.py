@@ -1,4 +1,4 @@
-"""What the tests of repeated writes have in common: calls, a clock, tools with a memory, and what was written."""
+"""Shared by the tests of repeated writes: calls, a clock, tools with a memory of writes, and what was written."""
 
 from typing import Any, Final
 
@@ -23,7 +23,7 @@ FAILED: Final = {"error": "An error occurred while creating ticket"}
 
 
 class Clock:
-    """Seconds that pass when a test says so."""
+    """A clock that advances only when the test says so."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -33,19 +33,19 @@ class Clock:
 
 
 def tools_of(here: World, writes: RecentWrites, *, quiet_s: float = 0.0, wait_s: float = 5.0) -> TicketTools:
-    """Return tools as another instance has them, which shares what it remembers."""
+    """Return the tools of another instance, which shares the memory of writes."""
     tools = TicketTools(here.api, counter=here.counter, recent_writes=writes)
     tools._repeats = Repeats(writes, quiet_s=quiet_s, wait_s=wait_s)
     return tools
 
 
 async def tickets(here: World, summary: str = "Screen stays dark") -> int:
-    """Return how many tickets of `summary` the ticket API has."""
+    """Return the number of tickets with `summary` in the ticket API."""
     rows = await here.api.get("/tickets", params={"limit": 100, "showCompleted": True})
     return sum(row["summary"].replace("e\u0301", "é") == summary for row in rows)
 
 
 async def comments(here: World, comment: str = COMMENT["comment"], ticket: str = "TCK-0001") -> int:
-    """Return how often a ticket's history has `comment`."""
+    """Return how many times a ticket's history has `comment`."""
     entries = await here.api.get(f"/tickets/{ticket}/history")
     return sum((entry["comment"] or "").strip() == comment for entry in entries)

@@ -1,4 +1,4 @@
-"""The server of both programs around a small application, in the test's own event loop, and raw connections to it."""
+"""The server of both programs with a small application, in the test's own event loop, and raw connections to it."""
 
 import asyncio
 import socket
@@ -20,7 +20,7 @@ LIMIT_S = 10.0
 
 
 class QuietServer(Server):
-    """A server that leaves the signals to the test runner."""
+    """A server that leaves signals to the test runner."""
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -29,14 +29,14 @@ class QuietServer(Server):
 
 @dataclass
 class Bench:
-    """A served application, and what its handlers wait for."""
+    """A served application, with the event that its handlers wait for."""
 
     opened: asyncio.Event = field(default_factory=asyncio.Event)
-    """Lets `/slow`, and what `/after` does when its response is complete, go on."""
+    """Releases `/slow`, and `/after`, which continues after its complete response."""
     called: int = 0
-    """How many requests reached the application."""
+    """Number of requests that reached the application."""
     accepted: int = 0
-    """How many connections there were."""
+    """Number of accepted connections."""
     port: int = 0
     server: QuietServer = field(init=False)
 
@@ -110,7 +110,7 @@ async def served(**options: Any) -> AsyncGenerator[Bench]:
 
 
 class Connection:
-    """A raw connection; what a server wrote before it closed can be read although more was sent to it."""
+    """A raw connection; data the server wrote before closing stays readable even if more is sent to it."""
 
     def __init__(self, socket: socket.socket) -> None:
         self.socket = socket
@@ -118,19 +118,19 @@ class Connection:
         self._read = bytearray()
 
     async def send(self, *parts: bytes) -> None:
-        """Send what the server takes: it may close in the middle."""
+        """Send as much as the server accepts; it may close in the middle."""
         with suppress(ConnectionError):
             for part in parts:
                 await self._loop.sock_sendall(self.socket, part)
 
     async def rest(self) -> bytes:
-        """Return what comes until the server closes."""
+        """Return everything received until the server closes."""
         while await self._more():
             pass
         return bytes(self._read)
 
     async def response(self) -> int:
-        """Read one whole response with a length; return its status."""
+        """Read one complete response with a content length; return its status."""
         while b"\r\n\r\n" not in self._read:
             assert await self._more(), "closed without a response"
         head, _, body = bytes(self._read).partition(b"\r\n\r\n")
@@ -142,7 +142,7 @@ class Connection:
         return int(head.split()[1])
 
     async def is_closed(self, within_s: float = 0.15) -> bool:
-        """Wait until the server closes, or find that it does not for a while."""
+        """Wait until the server closes, or return that it does not for a while."""
         with suppress(TimeoutError):
             async with asyncio.timeout(within_s):
                 await self.rest()
@@ -160,7 +160,7 @@ class Connection:
 
 @asynccontextmanager
 async def connections(bench: Bench, count: int = 1) -> AsyncGenerator[list[Connection]]:
-    """Open connections one after the other, each known to the server before the next."""
+    """Open connections one after the other, each accepted by the server before the next."""
     with ExitStack() as stack:
         opened: list[Connection] = []
         for _ in range(count):
@@ -169,7 +169,7 @@ async def connections(bench: Bench, count: int = 1) -> AsyncGenerator[list[Conne
             before = bench.accepted
             await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", bench.port))
             while bench.accepted == before:  # noqa: ASYNC110 - no event
-                await asyncio.sleep(0)  # each turn lets the server accept
+                await asyncio.sleep(0)  # each turn of the loop lets the server accept
             opened.append(Connection(connection))
         yield opened
 

@@ -1,6 +1,6 @@
-"""Faults of the wire, on the transport that ships, against a real server on loopback.
+"""Faults of the wire, with the shipped transport, against a real server on loopback.
 
-What a fault means for a read (repeated) and for a write (sent once, and honest about what is not known).
+What a fault means for a read (retried) and for a write (sent once, with the unknown outcome reported).
 """
 
 import asyncio
@@ -44,7 +44,7 @@ from tests.shared.faulty_server import (
     trickles,
 )
 
-TRUSTED = ssl.create_default_context()  # costs more to make than a test
+TRUSTED = ssl.create_default_context()  # too expensive to create per test
 WRITES = ("POST", "PUT")
 UNREACHABLE = "The ticket API cannot be reached. Nothing was changed; try again in a moment."
 BUSY = "Too many calls wait for the ticket API. Nothing was changed; try again in a moment."
@@ -124,7 +124,7 @@ async def test_a_write_that_was_lost_is_sent_once_and_unknown(fault: Behaviour, 
         assert str(error) == f"{DROPPED}, so it is not known whether this was done."
         assert error.effect == Effect.UNKNOWN
         assert not error.settled
-        assert await call(api, "GET") == {"id": "T1"}  # the client goes on, on another connection
+        assert await call(api, "GET") == {"id": "T1"}  # the client continues on another connection
         assert server.requests == [method, "GET"]
 
 
@@ -133,7 +133,7 @@ async def test_a_write_that_was_lost_is_sent_once_and_unknown(fault: Behaviour, 
 
 @pytest.fixture
 def closed_port() -> Iterator[int]:
-    """A port that refuses connections and that nobody else can take meanwhile."""
+    """A port that refuses connections and that no other process can take meanwhile."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield bound.getsockname()[1]
@@ -165,7 +165,7 @@ async def test_an_unknown_host_changed_nothing(method: str, monkeypatch: pytest.
     def unknown(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    monkeypatch.setattr(socket, "getaddrinfo", unknown)  # a real look-up asks the network, and may wait for it
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)  # a real look-up queries the network, and may wait for it
     async with APIClient("http://nowhere.invalid") as api:
         error = await error_of(api, method)
 
@@ -256,7 +256,7 @@ async def test_a_cancelled_write_is_counted_and_leaves_the_client_usable() -> No
 @kills("shared/api_client.py", "patience_s=self._deadline_s / 2", "patience_s=self._deadline_s * 2")
 @writes
 async def test_a_write_that_got_none_of_64_busy_places_changed_nothing(method: str) -> None:
-    """Half the deadline is for the place, so that the wait ends in a proof and not in a doubt."""
+    """Half the deadline is for the slot, so that the wait ends in certainty, not in doubt."""
     queue = FairQueue(MAX_PLACES)
     async with serving(stalls) as server, APIClient(server.url, deadline_s=GUARD_S, queue=queue) as busy:
         holding = [asyncio.create_task(call(busy, "GET")) for _ in range(64)]
@@ -300,7 +300,7 @@ async def test_a_call_that_fails_gives_its_place_back() -> None:
         assert await call(api, "POST") == {"id": "T1"}
 
 
-# --- connections that are used again
+# --- reused connections
 
 
 async def test_a_connection_is_used_again() -> None:
@@ -313,7 +313,7 @@ async def test_a_connection_is_used_again() -> None:
 
 @pytest.mark.parametrize("method", ["GET", *WRITES])
 async def test_an_idle_connection_that_the_server_closed_is_not_used(method: str) -> None:
-    once = sends(answer(b"[]"), then_open=False)  # promises to go on, and closes
+    once = sends(answer(b"[]"), then_open=False)  # announces keep-alive, then closes
     async with serving(once, WELL) as server, APIClient(server.url) as api:
         await call(api, "GET")
         await server.until(lambda: server.ended == 1)
@@ -333,7 +333,7 @@ async def test_a_read_that_meets_the_closing_of_its_connection_is_repeated() -> 
 @writes
 @pytest.mark.parametrize("closing", ["before any byte", "by a reset"])
 async def test_a_write_that_meets_the_closing_of_its_connection_is_unknown(method: str, closing: str) -> None:
-    """The client cannot tell a server that had gone from one that did the work and went: it must not say."""
+    """The client cannot distinguish a server that was gone from one that did the work first, so it claims neither."""
     async with serving(WELL, LOST[closing], WELL) as server, APIClient(server.url) as api:
         await call(api, "GET")
 
@@ -411,7 +411,7 @@ async def test_a_refusal_before_the_request_was_read_is_taken_for_what_it_says()
         assert isinstance(await error_of(api, "POST"), InvalidInputError)
 
 
-# --- the embedded API's way
+# --- the embedded API
 
 
 async def test_the_deadline_holds_over_a_transport_that_knows_no_time() -> None:

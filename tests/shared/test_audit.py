@@ -1,4 +1,4 @@
-"""The audit trail of log lines, and the promise that no trail holds up or changes what it records."""
+"""The audit trail of log lines, and the promise that no trail delays or changes what it records."""
 
 import anyio
 import anyio.lowlevel

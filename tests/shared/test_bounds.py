@@ -1,4 +1,4 @@
-"""What one call may hold: refused in a moment, before anything is validated, whatever the tool and the argument."""
+"""Bounds of one call: a violation is refused at once, before validation, for every tool and argument."""
 
 import json
 import time
@@ -30,7 +30,7 @@ from tests.shared.given import TICKET, World, text_of
 
 MANY: Final = {f"name-{number}": number for number in range(60_000)}
 QUICK_S: Final = 0.05
-"""A tenth of it is usual; what was quadratic took minutes."""
+"""Seconds; a tenth is usual, while quadratic code took minutes."""
 MOST_BYTES: Final = 12_000
 REFUSED: Final = {"kind": "invalid_input", "effect": "nothing_changed"}
 JSON: Final = st.recursive(
@@ -41,7 +41,7 @@ JSON: Final = st.recursive(
 
 
 def nested(depth: int) -> Any:
-    """Return arguments with lists in each other, `depth` levels in all."""
+    """Return nested lists as arguments, `depth` levels in all."""
     value: Any = "x"
     for _ in range(depth - 1):
         value = [value]
@@ -49,13 +49,13 @@ def nested(depth: int) -> Any:
 
 
 def values_in(value: object) -> int:
-    """Count values the plain way."""
+    """Count values the straightforward way."""
     inside = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
     return len(inside) + sum(map(values_in, inside))
 
 
 def empty_in(value: object) -> int:
-    """Count lists and objects that hold nothing, as text cannot tell them from those that hold one value."""
+    """Count empty lists and objects, which the text check cannot distinguish from those with one value."""
     if not isinstance(value, dict | list):
         return 0
     return sum(map(empty_in, value.values() if isinstance(value, dict) else value)) if value else 1
@@ -197,7 +197,7 @@ async def test_an_error_about_a_resource_does_not_repeat_a_long_uri(existing: Wo
     assert caught.value.error.data is None
 
 
-# --- a list that is sent as text
+# --- a list sent as text
 
 ATTACHMENT: Final = {"fileName": "あ" * 255, "fileUrl": f"https://files.example.com/{'あ' * 1974}"}
 TEXTS: Final = {

@@ -1,4 +1,4 @@
-"""Settings: where each comes from, and each refusal with its sentence. Nothing of the real environment is read."""
+"""Settings: their sources, and each refusal with its sentence. Tests never read the real environment."""
 
 import os
 import runpy
@@ -29,7 +29,7 @@ ALL = (Settings, ToolSettings, StdioSettings, CloudSettings, TicketApiSettings)
 
 @pytest.fixture(autouse=True)
 def env(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
-    """Leave nothing of this machine in the environment, and no `.env` but the one a test writes."""
+    """Remove this machine's variables from the environment, and any `.env` but one that the test writes."""
     for name in os.environ:
         if name.upper().startswith(("MCP_", "API_", "K_SERVICE")) or name.upper() == "PORT":
             monkeypatch.delenv(name)
@@ -44,12 +44,12 @@ def refusal_of(settings: type[Settings], **variables: str) -> str:
             patch.setenv(name, value)
         with pytest.raises(SettingsError) as caught:
             load(settings)
-    assert caught.value.__cause__ is None  # pydantic's error shows more than its sentences
+    assert caught.value.__cause__ is None  # pydantic's error shows more than its messages
     assert caught.value.__suppress_context__
     return str(caught.value)
 
 
-# --- every door
+# --- every entry point
 
 
 def test_nothing_set_is_enough_for_stdio() -> None:
@@ -107,7 +107,7 @@ def test_an_empty_variable_is_an_unset_one(env: pytest.MonkeyPatch) -> None:
 
 
 def test_blanks_around_a_value_do_not_count(env: pytest.MonkeyPatch) -> None:
-    """Secret stores hand out files, and files end in a newline."""
+    """Values from secret stores come as files, and files end in a newline."""
     env.setenv("MCP_MCP_API_KEY", f"{KEY}\n")
     env.setenv("MCP_API_KEY", " their-key\r\n")
 
@@ -195,7 +195,7 @@ def test_a_key_that_no_header_can_carry_is_refused(variable: str, key: str) -> N
     with pytest.raises(SettingsError) as caught:
         load(CloudSettings, **{variable.removeprefix("MCP_").lower(): key})
 
-    assert f"{variable} must be ASCII letters, digits and signs without spaces" in str(caught.value)
+    assert f"{variable} must be ASCII letters, digits and symbols without spaces" in str(caught.value)
 
 
 def test_all_wrong_variables_are_named_at_once() -> None:
@@ -204,7 +204,7 @@ def test_all_wrong_variables_are_named_at_once() -> None:
     assert [line.partition(" must ")[0] for line in said.splitlines()] == ["MCP_SAMPLE_DATA", "PORT or MCP_PORT"]
 
 
-# --- the STDIO door
+# --- the STDIO server
 
 
 def test_the_variables_of_todays_script_are_read_by_stdio(env: pytest.MonkeyPatch) -> None:
@@ -248,7 +248,7 @@ def test_a_wrong_value_names_both_variables_it_may_have_come_from() -> None:
     )
 
 
-# --- the HTTP door
+# --- the HTTP server
 
 
 @kills("shared/config.py", "if not self.allow_anonymous:", "if False:")

@@ -1,4 +1,4 @@
-"""Settings that choose the wires and end one of them: what is read, and each refusal with its sentence."""
+"""Settings that choose the transports and retire one of them: what is read, and each refusal with its sentence."""
 
 from datetime import date
 
@@ -7,7 +7,7 @@ import pytest
 from shared.config import CloudSettings, load
 from tests.shared.test_config import KEY, env, refusal_of
 
-__all__ = ("env",)  # a fixture for every test: nothing of this machine is read
+__all__ = ("env",)  # a fixture for every test: no test reads this machine's environment
 
 
 @pytest.mark.parametrize(

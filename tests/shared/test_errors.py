@@ -1,4 +1,4 @@
-"""The error tree: what each error says about the tickets, and how several problems become one sentence."""
+"""The error tree: what each error says about the tickets, and how several problems become one message."""
 
 import ast
 import builtins

@@ -1,4 +1,4 @@
-"""Wrong keys are throttled for each network, in bounded memory; right ones are not."""
+"""Wrong keys are throttled per network, in bounded memory; valid keys are not."""
 
 import asyncio
 
@@ -10,11 +10,11 @@ from shared.failed_attempts import AT_ONCE, MOST_NETWORKS, REFILL_S, FailedAttem
 
 
 class WrongKeyError(Exception):
-    """What a check raises of a wrong key."""
+    """The error of a check whose key is wrong."""
 
 
 class Trail:
-    """Keeps what it is told."""
+    """Keeps its events."""
 
     def __init__(self) -> None:
         self.events: list[AuditEvent] = []
@@ -30,14 +30,14 @@ def trail() -> Trail:
 
 @pytest.fixture
 def attempts(trail: Trail) -> FailedAttempts:
-    """A throttle whose clock stands still."""
+    """A throttle with a stopped clock."""
     return FailedAttempts(lambda error: isinstance(error, WrongKeyError), trail=trail, seconds=lambda: 0.0)
 
 
 async def outcome(
     attempts: FailedAttempts, key: str, address: str = "203.0.113.7", *, error: type[Exception] | None
 ) -> str:
-    """Return what became of an attempt whose check raises `error`."""
+    """Return the outcome of an attempt whose check raises `error`."""
     try:
         async with attempts.attempt(address, key):
             if error is not None:

@@ -1,4 +1,4 @@
-"""Places at one ticket API: how many one organisation gets, whose turn it is, and what becomes of calls that wait."""
+"""Slots of one ticket API: how many an organisation gets, whose turn it is, and how waiting calls end."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
@@ -16,7 +16,7 @@ PLACES: Final = 6
 
 
 class Clock:
-    """Stands until it is set."""
+    """A clock that stands still until it is set."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -26,7 +26,7 @@ class Clock:
 
 
 class Calls:
-    """Calls that enter a queue, and who got a place, in order."""
+    """Calls that enter a queue, and the order in which they got slots."""
 
     def __init__(self, queue: FairQueue) -> None:
         self.queue = queue
@@ -34,7 +34,7 @@ class Calls:
         self.tasks: list[asyncio.Task[None]] = []
 
     async def begin(self, organisation: str, *, name: str = "", patience_s: float = GUARD_S) -> asyncio.Task[None]:
-        """Start a call and return when it has a place or waits."""
+        """Start a call and return once it has a slot or waits."""
 
         async def enter() -> None:
             await self.queue.enter(organisation, patience_s=patience_s)
@@ -46,13 +46,13 @@ class Calls:
         return task
 
     async def end(self, organisation: str) -> None:
-        """Give a place back, and return when the call that got it has noticed."""
+        """Return a slot, and wait until the call that got it has noticed."""
         self.queue.leave(organisation)
         await settled()
 
 
 async def settled() -> None:
-    """Let everything run that can."""
+    """Let every ready task run."""
     for _ in range(5):
         await asyncio.sleep(0)
 
@@ -72,7 +72,7 @@ async def calls(clock: Clock) -> AsyncIterator[Calls]:
 
 
 def steps_of(call: Coroutine[Any, Any, None]) -> int:
-    """Return how often a coroutine hands over to the event loop before it ends."""
+    """Return how many times a coroutine yields to the event loop before it ends."""
     steps = 0
     try:
         while True:
@@ -211,7 +211,7 @@ async def test_a_place_that_comes_to_a_call_as_it_is_cancelled_goes_to_the_next(
 
 
 async def test_a_place_that_becomes_free_as_a_call_is_cancelled_goes_to_the_next(calls: Calls) -> None:
-    """The other order: the call was cancelled, by itself or by its time-out, and has not run since."""
+    """The other order: the call was cancelled, or timed out, and has not run since."""
     for _ in range(PLACES):
         await calls.begin("acme")
     cancelled = await calls.begin("acme", name="cancelled")
@@ -237,7 +237,7 @@ async def test_nothing_is_kept_of_an_organisation_without_calls(calls: Calls) ->
     assert not calls.queue._turns
 
 
-# --- what the tools say
+# --- what the tools report
 
 
 async def test_a_write_whose_read_back_found_no_place_may_have_been_done(existing: World) -> None:

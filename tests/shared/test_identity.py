@@ -1,4 +1,4 @@
-"""The words about callers: what makes two of them the same, and what a refusal carries."""
+"""Types about callers: what makes two of them equal, and what a refusal carries."""
 
 from dataclasses import FrozenInstanceError
 

@@ -29,7 +29,7 @@ Kind = Literal["existing", "reference"]
 
 
 def arguments(rng: random.Random, tool: str, ticket_id: str, user: str) -> dict[str, Any]:
-    """Return the arguments of one call; few values, so that writers often want the same."""
+    """Return the arguments of one call, from few values, so that writers often choose the same."""
     if tool == "add_ticket_history":
         return {"ticketId": ticket_id, "userId": user, "comment": rng.choice("cd")}
     fields = rng.sample(sorted(CHOICES), rng.choice((1, 1, 1, 2, 3)))
@@ -39,7 +39,7 @@ def arguments(rng: random.Random, tool: str, ticket_id: str, user: str) -> dict[
 
 
 def plain_html(text: str) -> str:
-    """Undo the escapes of Markdown that names and dates of these tests meet."""
+    """Undo the Markdown escapes that occur in the names and dates of these tests."""
     return text.replace("\\_", "_")
 
 
@@ -54,7 +54,7 @@ class Writer:
         self.calls: list[Call] = []
 
     async def call(self, tool: str, given: dict[str, Any]) -> None:
-        """Make one call and keep what it said."""
+        """Make one call and record its result."""
         known = frozenset(entry["id"] for entry in await self._gate.history())
         first = len(self._gate.writes)
         self._gate.first_read.pop(self.name, None)
@@ -69,7 +69,7 @@ class Writer:
 
 
 async def play(here: World, inner: Any, seed: int) -> list[str]:
-    """Play one interleaving; return what was false, with the story of it."""
+    """Run one interleaving; return the false sentences, with the whole sequence of events."""
     rng = random.Random(seed)  # noqa: S311 - the same for the same seed, no secret
     start: Json = TICKET | rng.choice(({}, {"remarks": "a"}, {"remarks": "a", "actualEffortHours": 1}))
     ticket_id = (await here.api.post("/tickets", start))["id"]

@@ -1,4 +1,4 @@
-"""Who may not call a tool does not see it either, and is told which scope is missing."""
+"""A caller without the scope for a tool does not see it, and a refused call names the missing scope."""
 
 from dataclasses import replace
 from typing import Final, Literal

@@ -1,4 +1,4 @@
-"""The MCP server as a client sees it: what it lists, what it refuses and how, what it never says."""
+"""The MCP server as clients see it: what it lists, what it refuses and how, and what it never reveals."""
 
 import json
 import logging
@@ -55,7 +55,7 @@ def wire_form(tools: list[Tool]) -> list[dict[str, Any]]:
 
 
 async def test_the_list_of_tools_is_the_one_in_the_snapshot(here: World) -> None:
-    """After a change that is meant: `UPDATE_SNAPSHOTS=1 pytest tests/shared/test_server.py`, then read the diff."""
+    """After an intended change: `UPDATE_SNAPSHOTS=1 pytest tests/shared/test_server.py`, then read the diff."""
     found = json.dumps(wire_form(await listed(here)), indent=1, ensure_ascii=False) + "\n"
     if os.environ.get("UPDATE_SNAPSHOTS"):
         SNAPSHOT.write_text(found, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Logs: one line each, whoever wrote it, and nothing that was in a message. Counters."""
+"""Logs: one line each, from this program or a library, without any contents of messages. Counters."""
 
 import io
 import json
@@ -14,7 +14,7 @@ from shared.telemetry import LogContext, TallyCounter, configure_logging, get_lo
 
 
 class Terminal(io.StringIO):
-    """A stream that says it is a terminal."""
+    """A stream that claims to be a terminal."""
 
     def isatty(self) -> bool:
         return True
@@ -22,12 +22,12 @@ class Terminal(io.StringIO):
 
 @pytest.fixture(autouse=True)
 def _logging_as_before() -> Iterator[None]:
-    """Give back what `configure_logging` changes for the whole process."""
+    """Restore what `configure_logging` changes for the whole process."""
     root, chatty = logging.getLogger(), logging.getLogger("httpx2")
     before = (root.handlers[:], root.level, chatty.level, structlog.get_config())
     yield
     root.handlers[:], root.level, chatty.level = before[:3]
-    root.setLevel(before[1])  # the level alone does not clear what loggers remember of it
+    root.setLevel(before[1])  # setting the level alone does not clear the loggers' caches
     structlog.configure(**before[3])
 
 
@@ -66,7 +66,7 @@ def test_a_log_is_one_json_object_a_line(out: io.StringIO) -> None:
 )
 @pytest.mark.parametrize("ours", [True, False])
 def test_the_severity_is_what_google_cloud_reads(out: io.StringIO, method: str, severity: str, ours: bool) -> None:
-    """Cloud Logging, LogSeverity. Libraries do not write at DEBUG."""
+    """Cloud Logging, LogSeverity. Libraries do not log at DEBUG."""
     configure_logging(level="DEBUG", stream=out)
 
     getattr(get_logger("shared.x") if ours else logging.getLogger("library"), method)("happened")
@@ -129,7 +129,7 @@ def test_no_log_holds_a_line_break_or_another_separator(out: io.StringIO) -> Non
 
 
 def test_addresses_that_httpx_asks_for_are_not_written(out: io.StringIO) -> None:
-    """Its INFO line holds the whole URL, with search texts in it."""
+    """Its INFO line holds the whole URL, including search texts."""
     configure_logging(level="DEBUG", stream=out)
 
     logging.getLogger("httpx2").info("HTTP Request: GET http://h/tickets?searchQuery=secret")
@@ -148,7 +148,7 @@ def test_a_quieter_level_quiets_httpx_too(out: io.StringIO) -> None:
 
 @pytest.mark.parametrize("name", ["httpcore2.http11", "mcp.server.lowlevel", "aiosqlite", "sqlalchemy.engine"])
 def test_what_libraries_write_at_debug_is_left_out(out: io.StringIO, name: str) -> None:
-    """Headers, messages and SQL values are in there."""
+    """They contain headers, messages and SQL values."""
     configure_logging(level="DEBUG", stream=out)
 
     logging.getLogger(name).debug("Received: %s", {"summary": "secret"})
@@ -194,7 +194,7 @@ def test_configuring_twice_writes_once_and_to_the_last_stream(out: io.StringIO) 
 
 
 def test_a_logger_made_before_writes_as_configured(out: io.StringIO) -> None:
-    """Modules make theirs when they are imported."""
+    """Modules create theirs at import."""
     early = get_logger("shared.x")
     configure_logging(stream=out)
 

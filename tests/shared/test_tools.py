@@ -1,4 +1,4 @@
-"""The tools over both ticket APIs: what each promises wherever it runs."""
+"""The tools over both ticket APIs: what each promises with either."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -217,7 +217,7 @@ async def test_nothing_is_written_to_a_ticket_that_does_not_exist(
 
 
 async def test_all_wrong_references_are_named_at_once_with_what_is_allowed(here: World) -> None:
-    wrong = TICKET | {"requestorId": "nobody", "accountId": "acc99", "statusId": "stat99"}
+    wrong = TICKET | {"requestorId": "user99", "accountId": "acc99", "statusId": "stat99"}
 
     text, error = await here.refused("create_ticket", **wrong)
 

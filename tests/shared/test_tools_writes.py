@@ -1,4 +1,4 @@
-"""Writes over the existing API and with faults at chosen moments: what the caller is told is true each time."""
+"""Writes over the existing API and with faults at chosen moments: the caller always gets a true report."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ from tests.shared.given import (
 
 TICKET_PATH = "/tickets/TCK-[0-9]+"
 HISTORY_PATH = f"{TICKET_PATH}/history"
-NO_AUTHOR = "The ticket system keeps no author of a new ticket."
+NO_AUTHOR = "The ticket system does not record the author of a new ticket."
 
 
 async def comments(here: World, ticket_id: str) -> list[str]:
@@ -30,8 +30,8 @@ async def comments(here: World, ticket_id: str) -> list[str]:
 
 async def test_a_comment_that_was_acknowledged_but_lost_is_reported_as_not_recorded(existing: World) -> None:
     await existing.done("get_ticket_detail", ticketId="TCK-0001")
-    with pytest.raises(Exception, match="nothing by that id"):
-        await existing.api.put("/tickets/TCK-9999", {"statusId": "stat2"})  # somebody else's call leaves the trap
+    with pytest.raises(Exception, match="nothing with that id"):
+        await existing.api.put("/tickets/TCK-9999", {"statusId": "stat2"})  # another user's call sets the trap
 
     text, error = await existing.refused("add_ticket_history", ticketId="TCK-0001", userId="user1", comment="Lost?")
 
@@ -121,7 +121,7 @@ async def test_a_write_that_the_api_failed_at_and_did_not_do_changed_nothing(
     text, error = await existing.refused(tool, **arguments)
 
     assert error["effect"] == Effect.NOTHING_CHANGED
-    assert "fault there" in text
+    assert "fault of the ticket API" in text
     assert "Nothing was changed; repeat the call." in text
     assert "SELECT" not in text
 
@@ -160,7 +160,7 @@ async def test_a_write_that_may_still_be_under_way_is_not_called_undone(
     text, error = await existing.refused(tool, **arguments)
 
     assert error == {"kind": "outcome_unknown", "effect": "unknown"}
-    assert "It may have been changed: look with get_ticket_detail(ticketId=TCK-0002)" in text
+    assert "It may have been changed: check with get_ticket_detail(ticketId=TCK-0002)" in text
     assert "Nothing was changed" not in text
     assert "gateway" not in text.casefold()
 
@@ -231,7 +231,7 @@ async def test_a_ticket_that_was_created_without_an_answer_is_pointed_at(existin
     assert error == {"kind": "outcome_unknown", "effect": "unknown"}
     newest = (await existing.done("get_ticket_list", searchQuery=TICKET["summary"]))["tickets"][0]["ticketId"]
     assert f"Such a ticket exists: {newest}." in text
-    assert "may have been created: look with get_ticket_list" in text
+    assert "may have been created: check with get_ticket_list" in text
     assert "same idempotencyKey" in text
 
 

@@ -1,4 +1,4 @@
-"""What a tool says about a write is true when two people work at once (cases T1, T2), over both ticket APIs."""
+"""Reports on a write are true even when two people work at once (cases T1, T2), over both ticket APIs."""
 
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -31,12 +31,12 @@ async def here(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
 
 
 async def ticket(here: World, **values: Any) -> str:
-    """Create a ticket behind the tools' back; return its id."""
+    """Create a ticket without the tools; return its id."""
     return str((await here.api.post("/tickets", TICKET | values))["id"])
 
 
 def then(here: World, ticket_id: str, **values: Any) -> Act:
-    """Do what is asked for, and right afterwards let a colleague change the ticket."""
+    """Execute the request, then let a colleague change the ticket at once."""
 
     async def act(inner: Any, request: Any) -> Any:
         response = await inner.handle_async_request(request)
@@ -47,7 +47,7 @@ def then(here: World, ticket_id: str, **values: Any) -> Act:
 
 
 def first(here: World, ticket_id: str, act: Act | None = None, *, by: str = THEM, **values: Any) -> Act:
-    """Let a colleague change the ticket right before what is asked for is done."""
+    """Let a colleague change the ticket just before the request is executed."""
 
     async def both(inner: Any, request: Any) -> Any:
         await here.api.put(f"/tickets/{ticket_id}", {"updatedById": by, **values})
@@ -65,7 +65,7 @@ async def them(here: World) -> str:
     return next(f"{user['name']} ({THEM})" for user in users if user["id"] == THEM)
 
 
-# T1: what is overwritten a moment later was stored
+# T1: a value that is overwritten a moment later was stored
 
 
 @kills("shared/writes/verification.py", "if again is not None:", "if False:")
@@ -122,11 +122,11 @@ async def test_without_a_response_the_history_is_the_proof(here: World, act: Act
 
     assert done["changed"] == [{"field": "remarks", "new": "mine"}]
     assert "did not confirm this; the history shows this very change" in done["notes"][0]
-    assert "could not be told from it" in done["notes"][0]
+    assert "could not be told apart from it" in done["notes"][0]
     assert "changed again by" in done["notes"][1]
 
 
-# T2: what others did at the same time is said apart
+# T2: concurrent changes by others are reported separately
 
 
 async def test_what_a_colleague_changed_at_the_same_time_is_not_called_mine(here: World) -> None:
@@ -212,10 +212,10 @@ async def test_equal_changes_of_one_user_are_said_not_to_be_told_apart(here: Wor
     done = await here.done("update_ticket", ticketId=one, updatedById=ME, remarks="x")
 
     assert "2 equal changes by" in done["notes"][0]
-    assert "cannot be told" in done["notes"][0]
+    assert "cannot be determined" in done["notes"][0]
 
 
-# Not stored, and a colleague wrote meanwhile
+# Not stored, while a colleague wrote
 
 
 @kills("shared/writes/outcome.py", "if conflicts:", "if False:")
@@ -244,7 +244,7 @@ async def test_a_change_that_may_still_come_is_not_called_undone_nor_done(here: 
 
 
 def once_read(here: World, one: str, **values: Any) -> Act:
-    """Answer, and let a colleague change the ticket right afterwards."""
+    """Respond, then let a colleague change the ticket at once."""
 
     async def act(inner: Any, request: Any) -> Any:
         response = await inner.handle_async_request(request)
@@ -255,7 +255,7 @@ def once_read(here: World, one: str, **values: Any) -> Act:
 
 
 async def test_a_colleague_who_writes_while_it_is_read_back_is_no_contradiction(here: World) -> None:
-    """The ticket and its history are read by two requests; what comes in between must not look like a loss."""
+    """Ticket and history are read by two requests; a change in between must not look like a loss."""
     one = await ticket(here)
 
     async def arm(inner: Any, request: Any) -> Any:
@@ -272,7 +272,7 @@ async def test_a_colleague_who_writes_while_it_is_read_back_is_no_contradiction(
 
 @kills("shared/writes/updates.py", "READINGS: Final = 3", "READINGS: Final = 1")
 async def test_a_late_write_that_arrives_while_it_is_read_back_is_found(here: World) -> None:
-    """Its entry is in the history, and the ticket that was read before does not hold it: both are read again."""
+    """Its entry is in the history, but the ticket that was read before does not hold it: both are read again."""
     one = await ticket(here)
     late: list[Any] = []
 
@@ -371,7 +371,7 @@ async def test_an_equal_comment_of_the_same_user_is_not_taken_for_certain(here: 
 
     done = await here.done("add_ticket_history", ticketId=one, userId=ME, comment="Same words")
 
-    assert "An equal comment by the same user at the same time could not be told from it." in done["notes"][0]
+    assert "An equal comment by the same user at the same time could not be told apart from it." in done["notes"][0]
 
 
 # T5: all problems of a call at once

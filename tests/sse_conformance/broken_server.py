@@ -1,6 +1,6 @@
 """Our own transport with one fault planted between it and the wire: proof that each scenario can fail.
 
-Every fault of `faults.py` has a server of its own, told apart by the path; the path `none` has no fault.
+Every fault of `faults.py` has a server of its own, selected by the path; the path `none` has no fault.
 """
 
 import asyncio
@@ -26,24 +26,24 @@ HEARTBEAT_S: Final = 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """What goes wrong between the wire and the server; each part does nothing unless it is given."""
+    """A fault between the wire and the server; each part does nothing unless it is given."""
 
     before: Callable[[Scope], Awaitable[int | None]] | None = None
-    """Sees each request first and may change it; a number is answered at once as its status."""
+    """Sees each request first and may change it; a returned number is sent at once as the status."""
     asked: Callable[[Any], Any] | None = None
-    """Changes what is posted."""
+    """Changes the body of a POST."""
     refused: Callable[[int, MutableHeaders, bytes], tuple[int, bytes]] | None = None
-    """Changes the answer to a POST and any refusal: its status and body are returned, its headers changed in place."""
+    """Changes the response to a POST and any refusal: returns its status and body, changes its headers in place."""
     opened: Callable[[MutableHeaders], None] | None = None
     """Changes the headers of a stream."""
     event: Callable[[Scope, bytes], bytes] | None = None
-    """Changes one event, its empty line included."""
+    """Changes one event, including its empty line."""
     said: Callable[[Json], list[Json]] | None = None
-    """Changes one message of the server into any number of them."""
+    """Changes one message of the server into any number of messages."""
     to_everybody: bool = False
-    """What one stream gets, all get."""
+    """Sends what one stream gets to all streams."""
     stays_open: bool = False
-    """A stream never ends by itself."""
+    """Keeps streams from ending by themselves."""
 
 
 class Broken:
@@ -55,7 +55,7 @@ class Broken:
         self._streams: list[Send] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, wrongly."""
+        """Serve one request, with the fault."""
         status = await self._fault.before(scope) if self._fault.before else None
         if status is not None:
             await send({"type": "http.response.start", "status": status, "headers": []})
@@ -142,7 +142,7 @@ def _replayed(body: bytes) -> Receive:
 
 @asynccontextmanager
 async def broken_servers(faults: dict[str, Fault]) -> AsyncGenerator[str]:
-    """Serve every fault below its name, for whoever has a key; yield the address they have in common."""
+    """Serve every fault below its name, to any client with a key; yield their common address."""
     server, _ = gated_server()
     many = 10_000
     limits = Limits(

@@ -1,4 +1,4 @@
-"""The broken servers: the fault of each, the scenario that has to find it, and a part of what that has to say."""
+"""The broken servers: the fault of each, the scenario that must find it, and a part of the reason it must give."""
 
 import re
 from types import MappingProxyType
@@ -219,9 +219,9 @@ CASES: Final = MappingProxyType({
     # scenarios/reconnecting.py
     "nothing-is-resumed": Case("last-event-id-brings-exactly-what-is-newer", "another session",
         header("GET", "last-event-id", None)),
-    "everything-is-sent-again": Case("last-event-id-brings-exactly-what-is-newer", "7 answers came",
+    "everything-is-sent-again": Case("last-event-id-brings-exactly-what-is-newer", "7 responses came",
         last_event_id(lambda _: 0)),
-    "one-event-too-few": Case("last-event-id-brings-exactly-what-is-newer", "3 answers came",
+    "one-event-too-few": Case("last-event-id-brings-exactly-what-is-newer", "3 responses came",
         last_event_id(lambda seen: seen + 1)),
     "unknown-event-ids-are-refused": Case("an-unknown-last-event-id-gets-a-new-session", "answered 404",
         Fault(before=refuse_what_it_never_issued)),

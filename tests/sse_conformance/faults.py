@@ -1,4 +1,4 @@
-"""What faults are made of; cases.py has the table of them."""
+"""The parts of faults; cases.py has the table of faults."""
 
 import asyncio
 import itertools
@@ -14,28 +14,28 @@ from tests.sse_conformance.broken_server import Fault, Json
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A fault, the scenario that finds it, and a part of the reason that it gives."""
+    """A fault, the scenario that finds it, and a part of the reason that the scenario gives."""
 
     scenario: str
     reason: str
     fault: Fault
 
 
-# ---- small parts from which faults are made
+# ---- small parts from which faults are composed
 
 
 def replaced(old: bytes, new: bytes) -> Fault:
-    """Every event has `new` where it had `old`."""
+    """Replace `old` by `new` in every event."""
     return Fault(event=lambda _, event: event.replace(old, new))
 
 
 def on_endpoint(change: Callable[[bytes], bytes]) -> Fault:
-    """The `endpoint` event is changed."""
+    """Change the `endpoint` event."""
     return Fault(event=lambda _, event: change(event) if event.startswith(b"event: endpoint") else event)
 
 
 def header(method: str, name: str, value: str | None) -> Fault:
-    """Requests of that method come without that header, or with another value in it."""
+    """Remove a header from requests with that method, or replace its value."""
 
     async def before(scope: Scope) -> None:
         headers = MutableHeaders(scope=scope)
@@ -48,43 +48,43 @@ def header(method: str, name: str, value: str | None) -> Fault:
 
 
 def status(wrong: dict[int, int], says: bytes | None = None) -> Fault:
-    """Answers have another status; refused ones another body, if given."""
+    """Change the status of responses, and the body of refusals if given."""
     return Fault(
         refused=lambda status, _, body: (wrong.get(status, status), body if says is None or status < 400 else says)
     )
 
 
 def result(change: Callable[[Json], Json]) -> Fault:
-    """Every result of an answer is changed."""
+    """Change every result."""
     return answers(lambda one: [{**one, "result": change(one["result"])} if "result" in one else one])
 
 
 def answers(change: Callable[[Json], list[Json]]) -> Fault:
-    """Every answer is changed."""
+    """Change every response."""
     return Fault(said=lambda message: [message] if "method" in message else change(message))
 
 
 def asked(method: str, change: Callable[[Json], Json]) -> Fault:
-    """Messages of that method are changed before they are served."""
+    """Change messages with that method before they are served."""
     return Fault(asked=lambda sent: change(sent) if isinstance(sent, dict) and sent.get("method") == method else sent)
 
 
 def without(name: str) -> Callable[[Json], Json]:
-    """Return a function that leaves out one member."""
+    """Return a function that removes one member."""
     return lambda value: {key: one for key, one in value.items() if key != name}
 
 
 def renamed(method: str) -> Callable[[Json], Json]:
-    """Return a function that gives a message another method."""
+    """Return a function that changes the method of a message."""
     return lambda message: {**message, "method": method}
 
 
 def error(**members: Any) -> Fault:
-    """Errors have other members."""
+    """Replace members of errors."""
     return answers(lambda one: [{**one, "error": {**one["error"], **members}} if "error" in one else one])
 
 
-# ---- faults that remember
+# ---- faults with state
 
 
 def agrees_to_anything() -> Fault:
@@ -108,13 +108,13 @@ def with_another_revision(wanted: str, given: str) -> Fault:
 
 
 def numbered() -> Fault:
-    """No two answers are equal."""
+    """Make every response different."""
     count = itertools.count()
     return result(lambda one: {**one, "_n": next(count)} if one else one)
 
 
 def answered_once() -> Fault:
-    """A second answer to the same id is swallowed."""
+    """Drop a second response to the same id."""
     seen: set[Any] = set()
 
     def change(one: Json) -> list[Json]:
@@ -146,7 +146,7 @@ def answers_what_was_cancelled() -> Fault:
 
 
 def one_client_at_a_time() -> Fault:
-    """POSTs of any session but the first of a run wait for ever, once the first has sent many."""
+    """Let POSTs of all sessions but a run's first wait forever, once the first has sent many."""
     posts: list[bytes] = []
 
     async def before(scope: Scope) -> None:
@@ -183,7 +183,7 @@ async def refuse_what_it_never_issued(scope: Scope) -> int | None:
 
 
 def last_event_id(change: Callable[[int], int]) -> Fault:
-    """A client that comes again is taken to have read up to another event."""
+    """Assume that a reconnecting client has read up to another event."""
 
     async def before(scope: Scope) -> None:
         headers = MutableHeaders(scope=scope)
@@ -208,7 +208,7 @@ def no_allow(status: int, headers: MutableHeaders, body: bytes) -> tuple[int, by
 
 
 def ping_or_nothing(scope: Scope, event: bytes) -> bytes:
-    """Who comes again is sent a ping, and an endpoint never."""
+    """Send a reconnecting client a ping, and never an endpoint."""
     if b"mcp-protocol-version" in dict(scope["headers"]) and b"event: endpoint" in event:
         return b'event: message\ndata: {"jsonrpc":"2.0","id":"p","method":"ping"}\n\n'
     return event

@@ -1,7 +1,7 @@
-// The TypeScript SDK's own server over HTTP+SSE, wired as its example simpleSseServer.js is, with the transport's own
-// protection against DNS rebinding switched on besides.
+// The TypeScript SDK's own server over HTTP+SSE, wired as in its example simpleSseServer.js, with the transport's own
+// protection against DNS rebinding switched on as well.
 //
-// One argument: where the SDK lies. Says its address on stdout, and ends when stdin does.
+// One argument: the folder of the SDK. Prints its address to stdout and exits when stdin closes.
 
 import { createRequire } from "node:module";
 
@@ -16,7 +16,7 @@ const app = createMcpExpressApp();
 
 function makeServer() {
   const server = new McpServer({ name: "sdk", version: "0" });
-  const description = "Return how often this tool was called: whoever runs a request twice can be seen to.";
+  const description = "Return how often this tool was called: reveals a request that is run twice.";
   server.registerTool("count", { description, annotations: { readOnlyHint: true } }, () => ({
     content: [{ type: "text", text: String(++calls) }],
   }));

@@ -1,6 +1,6 @@
-"""The MCP Python SDK's own server over HTTP+SSE, as the SDK makes it: `python -m tests.sse_conformance.sdk_server`.
+"""The MCP Python SDK's own server over HTTP+SSE, as the SDK creates it: `python -m tests.sse_conformance.sdk_server`.
 
-Says its address on stdout, and ends when stdin does.
+Prints its address to stdout and exits when stdin closes.
 """
 
 import itertools
@@ -21,12 +21,12 @@ calls = itertools.count(1)
 
 @server.tool(annotations=ToolAnnotations(read_only_hint=True))
 async def count() -> str:
-    """Return how often this tool was called: whoever runs a request twice can be seen to."""
+    """Return how often this tool was called: reveals a request that is run twice."""
     return str(next(calls))
 
 
 def end_with_stdin() -> None:
-    """End at once; there is nothing to save."""
+    """Exit at once; there is nothing to save."""
     sys.stdin.read()
     os._exit(0)
 

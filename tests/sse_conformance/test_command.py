@@ -1,4 +1,4 @@
-"""The command says what it found, and its exit code is what a script needs."""
+"""The command reports its results, and its exit code is what a script needs."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ from tests.sse_conformance.faults import header, status
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 KEY: Final = "key-alice"
-"""A secret, as far as the output is concerned."""
+"""A credential, which must not appear in the output."""
 FAULTS: Final = {
     "none": Fault(),
     "must": header("GET", "origin", None),
@@ -30,14 +30,14 @@ LOOKED_AT: Final = ("origin-is-validated-on-get", "authentication", "accepted-me
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def address() -> AsyncGenerator[str]:
-    """Where the servers are. They run in this process, whose stdout is the command's alone."""
+    """The address of the servers. They run in this process; only the command writes to stdout."""
     with capture_logs():
         async with broken_servers(FAULTS) as address:
             yield address
 
 
 async def command(*arguments: str) -> int:
-    """Run the command beside the servers of the test."""
+    """Run the command in the process of the servers."""
     return await asyncio.to_thread(main, arguments)
 
 

@@ -1,4 +1,4 @@
-"""The suite can fail: every scenario is failed by a server with the fault it looks for, and by it for that reason."""
+"""The suite can fail: every scenario is failed by a server with the fault it detects, for that very reason."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable
@@ -25,20 +25,20 @@ CANNOT_FAIL: Final = {"sigterm", "several-instances", "loss-of-the-broker"}
 
 @pytest_asyncio.fixture
 async def address() -> AsyncGenerator[str]:
-    """Where the broken servers are."""
+    """The address of the broken servers."""
     async with broken_servers({name: case.fault for name, case in CASES.items()} | {NO_FAULT: Fault()}) as address:
         yield address
 
 
 async def outcome(address: str, fault: str, scenario: Scenario, timeout_s: float) -> Outcome:
-    """Return what comes of a scenario at the server with that fault."""
+    """Return the outcome of a scenario against the server with that fault."""
     at = Target(f"{address}/{fault}/sse", {"x-api-key": "key-alice"}, {"x-api-key": "key-bob"}, timeout_s)
     [only] = [one async for one in outcomes(at, [scenario], slow=True)]
     return only
 
 
 async def look(address: str, looks: Iterable[tuple[str, Scenario]], timeout_s: float) -> list[Outcome]:
-    """Return what comes of each scenario at each fault. Some at once: they wait for what never comes."""
+    """Return the outcome of each scenario against each fault. Some at once: they wait for what never comes."""
     turn = asyncio.Semaphore(AT_ONCE)
 
     async def one(fault: str, scenario: Scenario) -> Outcome:

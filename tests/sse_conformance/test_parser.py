@@ -1,4 +1,4 @@
-"""Events are parsed as browsers do, however the bytes are cut."""
+"""Events are parsed as browsers parse them, wherever the bytes are split."""
 
 import pytest
 

@@ -1,6 +1,6 @@
-"""The suite against real servers: ours passes, and the SDKs' own fail exactly what is known of them.
+"""The suite against real servers: ours passes, and the SDKs' own servers fail exactly the known scenarios.
 
-An upgrade of an SDK that changes one of these lists changes what docs/sessions.md says of it.
+If an upgrade of an SDK changes one of these lists, docs/sessions.md must change too.
 """
 
 import asyncio
@@ -61,7 +61,7 @@ PROMISES: Final = ("--promises", "--header", f"x-api-key: {KEY}")
 
 
 class Run:
-    """What one run of the suite said."""
+    """The output of one run of the suite."""
 
     def __init__(self, code: int, rows: list[Mapping[str, str]]) -> None:
         self.code = code
@@ -73,7 +73,7 @@ class Run:
 
 
 async def suite(url: str, *arguments: str) -> Run:
-    """Run the suite as its users do."""
+    """Run the suite as a user does."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "sse_conformance", url, "--json", *arguments), cwd=ROOT, stdout=asyncio.subprocess.PIPE
     )
@@ -85,7 +85,7 @@ async def suite(url: str, *arguments: str) -> Run:
 
 @asynccontextmanager
 async def sdk_server(*program: Path | str) -> AsyncGenerator[str]:
-    """Start a server that says its address first and ends with its stdin; yield the URL of its SSE endpoint."""
+    """Start a server that prints its address first and exits with its stdin; yield the URL of its SSE endpoint."""
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
         *program, cwd=ROOT, env=processes.environment(), stdin=pipe, stdout=pipe
@@ -95,7 +95,7 @@ async def sdk_server(*program: Path | str) -> AsyncGenerator[str]:
     try:
         async with asyncio.timeout(START_S):
             address = (await process.stdout.readline()).decode().strip()
-        assert address, "it did not come up"
+        assert address, "it did not start"
         yield f"{address}/sse"
     finally:
         process.stdin.close()

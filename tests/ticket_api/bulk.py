@@ -1,6 +1,6 @@
-"""Many tickets in a second or two, made inside the database, with the statistics that a test is about.
+"""Creates many tickets in a second or two inside the database, with the planner statistics that a test needs.
 
-The database must be migrated and have the sample data of the tenant `default`. Everything in a bulk row follows from
+The database must be migrated and have the sample data of the tenant `default`. Every value of a bulk row follows from
 its number `n`, counted from 1, so that a test can compute what it expects.
 """
 
@@ -15,9 +15,9 @@ from ticket_api.store.tables import metadata
 
 Statistics = Literal["none", "old", "tickets", "all"]
 COMMON: Final = "printer"
-"""In the summary of each third bulk ticket."""
+"""In the summary of every third bulk ticket."""
 RARE: Final = "zeppelin"
-"""In the summary of each thousandth bulk ticket."""
+"""In the summary of every thousandth bulk ticket."""
 
 _WORDS: Final = MappingProxyType(
     {
@@ -75,11 +75,11 @@ async def fill_tickets(
 ) -> None:
     """Add `tickets`, each with two history entries and a file, for `accounts` new accounts and a tenth as many users.
 
-    Without new accounts the tickets are those of the sample data's. Seven of ten tickets are completed.
+    Without new accounts, the tickets belong to those of the sample data. Seven of ten tickets are completed.
 
-    `url` is that of the owner of the tables, SQLite or PostgreSQL 18. `statistics` says of which tables the planner
-    knows something afterwards: of none, of all as they were before ("old"), of `tickets` alone (as autovacuum leaves a
-    database whose master tables have fewer than 50 rows), or of all. Autovacuum is switched off, so that it stays so.
+    `url` is that of the owner of the tables, SQLite or PostgreSQL 18. `statistics` selects the tables with planner
+    statistics: none, all but outdated ("old"), `tickets` alone (as autovacuum leaves a database in which the master
+    tables have fewer than 50 rows), or all. Autovacuum is switched off, so that they stay that way.
     """
     resolved = resolve_url(url)
     statements = _statements(_WORDS[resolved.get_backend_name()], tickets, accounts)
@@ -142,7 +142,7 @@ async def _fill_postgresql(url: str, statements: list[str], statistics: Statisti
 
 
 async def _forget(connection: "asyncpg.Connection[asyncpg.Record]", table: str) -> None:
-    """Leave the planner as if the table had never been analysed."""
+    """Reset the planner statistics of the table, as if it had never been analysed."""
     await connection.execute("SELECT pg_clear_relation_stats('public', $1)", table)
     await connection.execute(
         "SELECT pg_clear_attribute_stats('public', $1, attname, false) FROM pg_attribute "

@@ -1,6 +1,6 @@
-"""The ticket API over each database, and the stand-in of the existing API, as clients that tests speak to.
+"""Fixtures: clients of the ticket API over each database, and of the stand-in for the existing API.
 
-Every test has data of its own: a copy of a template that is migrated and filled once for each test process.
+Every test has its own data: a copy of a template that is migrated and filled once per test process.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -40,7 +40,7 @@ def clock() -> Clock:
 
 
 async def make(url: str, language: Literal["en", "ja", "none"] = "en", grant_to: str | None = None) -> None:
-    """Migrate the database at `url`, as its owner, and make the tenant `default`, as of NOW."""
+    """Migrate the database at `url` as its owner, and create the tenant `default` as of NOW."""
     async with open_engine(resolve_url(url)) as engine:
         await migrate(engine, fill=filler(language, lambda: NOW), clock=lambda: NOW, grant_to=grant_to)
 
@@ -54,7 +54,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def postgres_template(postgres: Postgres) -> Iterator[PostgresDatabase]:
-    """The application has the rights there that `migrate` grants, and no others."""
+    """A template in which the application has only the rights that `migrate` grants."""
     database = run_aside(postgres.create(may_use_tables=False))
     run_aside(make(database.owner_url, grant_to=database.application))
     yield database
@@ -77,21 +77,21 @@ async def filled_postgres(postgres: Postgres, postgres_template: PostgresDatabas
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> str:
-    """A filled database of each kind, as the application sees it."""
+    """A filled database of each kind, opened as the application role."""
     if request.param == "sqlite":
         return str(request.getfixturevalue("sqlite_url"))
     return str(request.getfixturevalue("filled_postgres").application_url)
 
 
 def client_of(app: ASGIApp, **headers: str) -> httpx2.AsyncClient:
-    """Return a client that speaks to `app` in process, as the embedded use does."""
+    """Return a client that calls `app` in process, as the embedded use does."""
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
     return httpx2.AsyncClient(transport=transport, base_url="http://tickets.test", headers=headers)
 
 
 @asynccontextmanager
 async def running(url: str, clock: Callable[[], datetime], key: str | None = None) -> AsyncIterator[httpx2.AsyncClient]:
-    """Run the reference API over `url` and give a client that sends its key."""
+    """Run the reference API over `url` and yield a client that sends its key."""
     app = create_app(database_url=url, api_key=key, clock=clock)
     async with app.router.lifespan_context(app), client_of(app, **({"x-api-key": key} if key else {})) as client:
         yield client
@@ -106,14 +106,14 @@ async def api(database_url: str, clock: Clock) -> AsyncIterator[httpx2.AsyncClie
 
 @pytest.fixture
 async def sqlite_api(sqlite_url: str, clock: Clock) -> AsyncIterator[httpx2.AsyncClient]:
-    """The reference API over SQLite, for what has nothing to do with the database."""
+    """The reference API over SQLite, for tests that do not depend on the database."""
     async with running(sqlite_url, clock) as client:
         yield client
 
 
 @pytest.fixture(params=["sqlite", "postgresql", "existing"])
 def backend(request: pytest.FixtureRequest) -> str:
-    """The URL of a filled database of each kind, or nothing where the existing API is meant."""
+    """The URL of a filled database of each kind, or an empty text for the existing API."""
     if request.param == "existing":
         return ""
     if request.param == "sqlite":
@@ -123,7 +123,7 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 async def any_api(backend: str, clock: Clock) -> AsyncIterator[httpx2.AsyncClient]:
-    """Each of the three: the reference API over both databases, and the stand-in of the existing API."""
+    """Each of the three: the reference API over both databases, and the stand-in for the existing API."""
     if not backend:
         async with client_of(standin.create_app(api_key=KEY, now=clock), **{"x-api-key": KEY}) as client:
             yield client
@@ -133,7 +133,7 @@ async def any_api(backend: str, clock: Clock) -> AsyncIterator[httpx2.AsyncClien
 
 
 def new_ticket(**more: Any) -> dict[str, Any]:
-    """Return the body of a ticket that every one of the three accepts."""
+    """Return the body of a ticket that all three accept."""
     return {
         "requestorId": "user6",
         "accountId": "acc1",

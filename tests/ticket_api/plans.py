@@ -1,6 +1,6 @@
-"""What a piece of work reads: its statements as they are sent, each explained by the database itself.
+"""Measures what an operation reads: its statements as sent, each explained by the database itself.
 
-PostgreSQL counts rows for each table. SQLite counts steps of its virtual machine, about ten for a row.
+PostgreSQL counts rows per table. SQLite counts steps of its virtual machine, about ten per row.
 """
 
 import json
@@ -20,19 +20,19 @@ STEPS: Final = 50
 
 @dataclass
 class Read:
-    """What was read for one piece of work."""
+    """What one operation read."""
 
     rows: Counter[str] = field(default_factory=Counter)
-    """Rows by table, those included that a filter dropped. PostgreSQL only."""
+    """Rows by table, including those dropped by a filter. PostgreSQL only."""
     joined: int = 0
-    """The most rows that any join gave. PostgreSQL only."""
+    """The largest number of rows of any join. PostgreSQL only."""
     steps: int = 0
     """SQLite only."""
     plan: list[str] = field(default_factory=list)
 
 
 def read_by(connection: Connection, work: Callable[[TenantConnection], object]) -> Read:
-    """Do `work` for the tenant `default`, then explain each statement that it sent."""
+    """Run `work` for the tenant `default`, then explain each statement it sent."""
     db = TenantConnection.open(connection, DEFAULT)
     sent: list[tuple[str, Any]] = []
 

@@ -1,4 +1,4 @@
-"""`clear` on an update empties optional fields, and `features` of `/health` says that it does."""
+"""`clear` in an update empties optional fields, and `features` of `/health` announces it."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ FULL: dict[str, str] = {
     "remarks": "Paid by the supplier.",
 }
 SHOWN = {**FULL, "responseCategoryId": "Explained how it works"}
-"""As the history shows them."""
+"""The values as the history shows them."""
 
 
 async def create(api: AsyncClient, **more: Any) -> str:
@@ -131,7 +131,7 @@ async def test_emptying_what_is_empty_is_no_change(api: AsyncClient, clear: list
 
 
 async def test_a_completion_date_that_is_emptied_stays_empty(api: AsyncClient) -> None:
-    """Also where the status becomes completed in the same request, or is sent once more as it is."""
+    """Even if the status becomes completed in the same request, or is sent again unchanged."""
     ticket_id = await create(api, completionDate=None)
 
     assert (await change(api, ticket_id, statusId="stat4", clear=["completionDate"])).status_code == 200

@@ -1,7 +1,7 @@
-"""What the reference API and the existing API share: paths, names, shapes, and what is right in both.
+"""The common ground of the reference API and the existing API: paths, names, shapes, and what is right in both.
 
-Each test runs over SQLite, over PostgreSQL and over the stand-in of the existing API. Where the two differ on purpose
-(the traps), the reference API is held to its own promises in the other files.
+Each test runs over SQLite, over PostgreSQL and over the stand-in for the existing API. Where the two differ on purpose
+(the traps), other files hold the reference API to its own promises.
 """
 
 import re
@@ -43,7 +43,7 @@ MASTER: Final[dict[str, dict[str, Any]]] = {
 
 
 def assert_shape(row: dict[str, Any], shape: dict[str, Any]) -> None:
-    """Exactly these names, each with a value of its type."""
+    """Assert exactly these names, each with a value of its type."""
     assert row.keys() == shape.keys()
     wrong = {name: row[name] for name, kind in shape.items() if not isinstance(row[name], kind)}
     assert not wrong
@@ -274,7 +274,7 @@ async def test_comments_come_back_newest_first(any_api: AsyncClient) -> None:
     ({"comment": "Hello"}, "User ID and comment are required"),
     ({"userId": "user1"}, "User ID and comment are required"),
     ({"userId": "user1", "comment": ""}, "User ID and comment are required"),
-    ({"userId": "nobody", "comment": "Hello"}, "User not found"),
+    ({"userId": "unknown", "comment": "Hello"}, "User not found"),
 ])  # fmt: skip
 async def test_a_comment_needs_a_user_and_a_text(any_api: AsyncClient, body: dict[str, str], error: str) -> None:
     answer = await any_api.post("/tickets/TCK-0001/history", json=body)

@@ -1,4 +1,4 @@
-"""A database that takes no writes: the caller reads why, the log has the word, and `/ready` tells it beforehand."""
+"""A database that rejects writes: the client reads why, the log has its kind, and `/ready` reports it beforehand."""
 
 import asyncio
 import resource
@@ -43,7 +43,7 @@ async def serving(url: str) -> AsyncIterator[tuple[FastAPI, AsyncClient]]:
 
 
 def on_every_connection(app: FastAPI, statement: str) -> None:
-    """Have `statement` run first on each connection to the SQLite file."""
+    """Run `statement` first on each connection to the SQLite file."""
 
     @event.listens_for(app.state.tenants.transactions.engine, "connect")
     def run(connection: sqlite3.Connection, _: object) -> None:
@@ -52,9 +52,9 @@ def on_every_connection(app: FastAPI, statement: str) -> None:
 
 @pytest.fixture
 async def full(sqlite_url: str) -> AsyncIterator[AsyncClient]:
-    """An API whose SQLite file can have no more pages than it has."""
+    """An API with an SQLite file that cannot get more pages."""
     async with serving(sqlite_url) as (app, client):
-        on_every_connection(app, "PRAGMA max_page_count = 1")  # below what there is: that is the limit then
+        on_every_connection(app, "PRAGMA max_page_count = 1")  # below the current size, so that becomes the limit
         yield client
 
 
@@ -80,7 +80,7 @@ async def write(api: AsyncClient, what: str) -> Response:
 async def test_a_write_to_a_full_disk_says_so_and_changes_nothing(full: AsyncClient, what: str) -> None:
     before = await count(full), (await full.get("/tickets/TCK-0001/history")).json()
     with capture_logs() as logged:
-        answers = [await write(full, what) for _ in range(6)]  # more than there are connections
+        answers = [await write(full, what) for _ in range(6)]  # more than the connections
 
     for answer in answers:
         assert (answer.status_code, answer.json()) == (507, {"error": FULL, "kind": "disk_full"})
@@ -89,7 +89,7 @@ async def test_a_write_to_a_full_disk_says_so_and_changes_nothing(full: AsyncCli
     assert [(line["log_level"], line["kind"]) for line in lines] == [("error", "disk_full")] * 6
     assert (await count(full), (await full.get("/tickets/TCK-0001/history")).json()) == before
     small = {"userId": "user1", "comment": "Small"}
-    assert (await full.post("/tickets/TCK-0001/history", json=small)).status_code == 201, "there is room in its pages"
+    assert (await full.post("/tickets/TCK-0001/history", json=small)).status_code == 201, "its pages have room left"
 
 
 async def test_a_refused_write_may_be_repeated_with_its_key_when_there_is_room(sqlite_url: str) -> None:
@@ -255,7 +255,7 @@ async def test_postgresql_that_takes_no_writes_is_told_apart_and_may_be_read(
 
 async def test_a_full_disk_of_postgresql_is_a_507(filled_postgres: PostgresDatabase) -> None:
     owner = await asyncpg.connect(dsn(make_url(filled_postgres.owner_url)), timeout=10)
-    try:  # what the server raises when it cannot extend a file
+    try:  # raises the server's own error for a file that cannot be extended
         await owner.execute("""
             CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS
             $$ BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100'; END $$;

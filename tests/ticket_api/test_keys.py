@@ -1,4 +1,4 @@
-"""Keys of tenants: made and shown once, found by their digest, revoked within half a minute, never stored or logged."""
+"""Keys of tenants: shown once, found by their digest, revoked within half a minute, never stored or logged."""
 
 import asyncio
 import re
@@ -24,7 +24,7 @@ FORM: Final = re.compile(r"tapi_[A-Za-z0-9_-]{43}")
 
 @pytest.fixture
 async def transactions(database_url: str) -> AsyncIterator[Transactions]:
-    """Each database as an operator opens it, with the rights of the role that serves."""
+    """Each database as an operator opens it, with the rights of the serving role."""
     async with open_transactions(resolve_url(database_url)) as opened:
         yield opened
 
@@ -46,7 +46,7 @@ async def test_a_key_in_the_database_stands_for_its_tenant_until_it_is_revoked(
         assert [await answers(first.key), await answers(KEY) > 0, await answers(new_key())] == [0, True, 401]
 
         second = await commands.add_key(transactions, "acme", now=NOW)
-        assert [await answers(first.key), await answers(second.key)] == [0, 0]  # rotation: both for a while
+        assert [await answers(first.key), await answers(second.key)] == [0, 0]  # rotation: both are valid for a while
         assert await commands.owner_of_key(transactions, first.id) == "acme"
         await commands.revoke_key(transactions, "acme", first.id, now=NOW)
         now = CACHED_S
@@ -109,7 +109,7 @@ async def test_a_database_that_is_away_is_a_503_and_lets_nobody_in(
 ) -> None:
     app = create_app(database_url=filled_postgres.application_url, api_key=KEY)
     async with app.router.lifespan_context(app), client_of(app) as api:
-        gone = resolve_url("postgresql://nobody@127.0.0.1:9/none")
+        gone = resolve_url("postgresql://user@127.0.0.1:9/none")
         async with open_transactions(gone) as app.state.tenants.transactions:
             answer = await api.get("/tickets", headers={"x-api-key": new_key()})
 
@@ -134,14 +134,14 @@ async def test_a_new_tenant_is_made_once_with_its_sample_data_by_whoever_comes_f
 def test_a_key_of_its_own_and_a_program_that_knows_the_keys_exclude_each_other() -> None:
     nobody: dict[str, str] = {}
 
-    with pytest.raises(ValueError, match="Either"):
+    with pytest.raises(ValueError, match="not both"):
         create_app(database_url="sqlite:///never-opened.sqlite3", api_key=KEY, tenant_of=nobody.get)
 
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Any:
-    """`python -m ticket_api …` in this process, over the database of the first argument: exit code, stdout, stderr."""
-    monkeypatch.setattr("ticket_api.__main__.configure_logging", lambda **_: None)  # for good, on a stream of this test
+    """Run `python -m ticket_api …` in this process over the database given first; return exit code, stdout, stderr."""
+    monkeypatch.setattr("ticket_api.__main__.configure_logging", lambda **_: None)  # it would use this test's streams
 
     def command(database_url: str, *arguments: str) -> tuple[int, str, str]:
         monkeypatch.setenv("MCP_DATABASE_URL", database_url)
@@ -161,13 +161,13 @@ def test_an_operator_adds_lists_and_revokes_and_a_key_is_shown_once(run: Any, da
 
     code, table, _ = run(database_url, "tenant", "list")
     assert code == 0
-    assert "acme  Acme Inc.  made " in table
+    assert "acme  Acme Inc.  created " in table
     assert "default" in table
     assert not FORM.search(table)
     ids = re.findall(r"key ([0-9a-f]{8}) .* valid", table)
     assert len(ids) == 2
 
-    assert run(database_url, "tenant", "revoke-key", ids[0])[0] == 2  # nobody to ask
+    assert run(database_url, "tenant", "revoke-key", ids[0])[0] == 2  # no terminal to ask on
     code, _, said = run(database_url, "tenant", "revoke-key", ids[0], "--yes")
     assert (code, "30 s" in said) == (0, True)
     assert re.findall(r"key ([0-9a-f]{8}) .* revoked ", run(database_url, "tenant", "list")[1]) == [ids[0]]
@@ -182,12 +182,12 @@ def test_an_operator_adds_lists_and_revokes_and_a_key_is_shown_once(run: Any, da
 
 
 @pytest.mark.parametrize(("arguments", "says"), [
-    (("tenant", "add", "default"), "There is a tenant 'default' already"),
+    (("tenant", "add", "default"), "The tenant 'default' already exists"),
     (("tenant", "add", "with space"), "1 to 50 visible ASCII characters"),
     (("tenant", "add", "acme", "--name", "x" * 201), "1 to 200 characters"),
-    (("tenant", "new-key", "nobody"), "There is no tenant 'nobody'"),
+    (("tenant", "new-key", "unknown"), "There is no tenant 'unknown'"),
     (("tenant", "revoke-key", "00000000"), "There is no key '00000000'"),
-    (("migrate", "--grant-to", "somebody"), "SQLite has no roles"),
+    (("migrate", "--grant-to", "server"), "SQLite has no roles"),
 ])  # fmt: skip
 def test_what_an_operator_cannot_do_is_one_sentence(
     run: Any, sqlite_url: str, arguments: tuple[str, ...], says: str

@@ -1,4 +1,4 @@
-"""`python -m ticket_api` as a process of its own: start, stop, and refusals in one sentence."""
+"""`python -m ticket_api` as a process of its own: start, stop, and failures in one sentence."""
 
 import os
 import re
@@ -21,13 +21,13 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def environment(**settings: str) -> dict[str, str]:
-    """Return this process's environment with no other settings of ours than these."""
+    """Return this process's environment with these settings and none of our others."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("MCP_") and name != "PORT"}
     return clean | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error", **settings}
 
 
 def in_this_process(monkeypatch: pytest.MonkeyPatch, **settings: str) -> int:
-    """Run it here as far as it comes, which must not be further than its settings, and return its exit code."""
+    """Run the command here, with settings that it must refuse, and return its exit code."""
     monkeypatch.setattr(os, "environ", environment(**settings))
     monkeypatch.setattr(sys, "argv", ["ticket_api"])
     return main()
@@ -42,7 +42,7 @@ def run(*arguments: str, folder: Path, **settings: str) -> subprocess.CompletedP
 
 @contextmanager
 def serving(folder: Path, **settings: str) -> Iterator[tuple["subprocess.Popen[str]", str]]:
-    """Start the service on a free port and give it with its address, as soon as it says where it listens."""
+    """Start the service on a free port; yield it with its address, once its log names it."""
     with subprocess.Popen(
         [sys.executable, "-m", "ticket_api"],
         cwd=folder, env=environment(PORT="0", **settings), stderr=subprocess.PIPE, text=True,
@@ -55,7 +55,7 @@ def serving(folder: Path, **settings: str) -> Iterator[tuple["subprocess.Popen[s
 
 
 def address(log: IO[str]) -> str:
-    """Read the log until it names the address; the test's own time limit ends a wait in vain."""
+    """Read the log until it names the address; the time limit of the test bounds the wait."""
     read: list[str] = []
     for line in log:
         read.append(line)

@@ -17,7 +17,7 @@ LANGUAGES = ("en", "ja")
 
 
 async def everything(url: str, moment: datetime) -> list[dict[str, Any]]:
-    """Return every ticket with its history, as the API tells them at `moment`."""
+    """Return every ticket with its history, as the API returns them at `moment`."""
     clock = Clock()
     clock.now = moment
     async with running(url, clock) as api:

@@ -1,4 +1,4 @@
-"""A database from before there were tenants: everything in it becomes the tenant `default`'s, and nothing is lost."""
+"""A database without tenants is migrated: everything in it moves to the tenant `default`, and nothing is lost."""
 
 from typing import Any, Final
 
@@ -69,7 +69,7 @@ async def before_tenants(url: str, *statements: str) -> None:
 
 
 async def contents(url: str) -> Rows:
-    """Return every row of the tables of old, without the columns that are new."""
+    """Return every row of the old tables, without the new columns."""
     async with open_engine(resolve_url(url)) as engine, engine.begin() as connection:
         await connection.run_sync(TenantConnection.open, DEFAULT)
         found = {
@@ -90,7 +90,7 @@ async def test_what_was_there_becomes_the_tenant_default_without_loss(owner_url:
 
     after = await contents(owner_url)
     for row in before["history_changed_fields"]:
-        row["position"] = row.pop("id")  # which was an order, and still is
+        row["position"] = row.pop("id")  # the id gave the order, and the position still does
     assert after == before
     assert all(before.values())
 
@@ -107,7 +107,7 @@ async def test_what_was_there_becomes_the_tenant_default_without_loss(owner_url:
         history = (await api.get("/tickets/TCK-0007/history")).json()
         attached = (await api.get(f"/tickets/{made}")).json()["attachments"]
 
-    assert (made, noted, attached[0]["id"]) == ("TCK-0013", 10, 4)  # all numbers go on
+    assert (made, noted, attached[0]["id"]) == ("TCK-0013", 10, 4)  # all numbers continue
     assert [entry["id"] for entry in history] == [10, 9, 5]
     assert [change["fieldName"] for change in history[1]["changedFields"]] == ["remarks", "statusId"]
 

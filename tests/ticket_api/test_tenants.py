@@ -1,8 +1,8 @@
-"""Two organisations in one database: each is answered as if it were alone, whatever it asks for.
+"""Two organisations in one database: each gets the responses it would get alone, for any request.
 
-`default` and `other` have the same ids (`user1`, `TCK-0001`); `other` has more of everything under ids of its own. Each
-request of the table below is sent as `default` to this database and to one in which `default` is alone: the answers
-have to be the same, and `other` has to find everything as it was. A route without a line in the table fails.
+`default` and `other` have the same ids (`user1`, `TCK-0001`); `other` also has ids of its own of every kind. Each
+request of the table below is sent as `default` to this database and to one that has only `default`: the responses
+must be equal, and `other` must find its data unchanged. A route without a line in the table fails the test.
 """
 
 from collections.abc import AsyncIterator
@@ -30,9 +30,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 KEYS: Final = {"key-of-default": "default", "key-of-other": "other"}
 FOREIGN: Final = "foreign"
-"""An id that `other` alone has, in every master table."""
+"""An id that only `other` has, in every master table."""
 THEIRS: Final = "TCK-0053"
-"""A ticket that `other` alone has; its summary and its history say `foreign`."""
+"""A ticket that only `other` has; its summary and its history contain `foreign`."""
 WITHOUT_TENANT: Final = {("GET", "/health"), ("GET", "/ready"), ("GET", "/openapi.json")}
 
 
@@ -44,7 +44,7 @@ class Ask(NamedTuple):
 
 
 def foreign_references(*fields: str) -> list[dict[str, Any]]:
-    """Return for each field a body part that refers to what only `other` has."""
+    """Return, for each field, a part of a body that refers to a row only `other` has."""
     return [{field: FOREIGN} for field in fields]
 
 
@@ -56,7 +56,7 @@ CHANGE: Final = {"updatedById": "user1", "summary": "Changed by default", "comme
 COMMENT: Final = {"userId": "user1", "comment": "By default"}
 ASKED: Final[dict[tuple[str, str], list[Ask]]] = {
     ("GET", "/tickets"): [
-        Ask("/tickets?limit=2"),  # a page that rows of other tenants would fill
+        Ask("/tickets?limit=2"),  # a page that other tenants' rows would fill
         *(Ask(f"/tickets?limit=200&showCompleted=true{more}")
           for more in ("", f"&searchQuery={FOREIGN}", f"&accountId={FOREIGN}", f"&personInChargeId={FOREIGN}",
                        f"&statusId={FOREIGN}", "&accountId=acc1&sortBy=completionDate")),
@@ -90,7 +90,7 @@ ASKED: Final[dict[tuple[str, str], list[Ask]]] = {
 
 
 class World(NamedTuple):
-    """`default` alone, `default` beside `other`, and `other`, each as a client."""
+    """Clients of `default` alone, of `default` beside `other`, and of `other`."""
 
     kind: str
     alone: AsyncClient
@@ -122,7 +122,7 @@ async def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
 
 
 async def settle(tenants: Tenants, other: AsyncClient) -> None:
-    """Have `other` come to be, own what `default` has not, and change what it has under the same ids."""
+    """Create `other`, add rows that `default` does not have, and change its rows with the same ids."""
 
     def own(db: TenantConnection) -> None:
         row: dict[str, Any] = dict.fromkeys(("id", "name", "email", "role", "category_id"), FOREIGN)
@@ -194,7 +194,7 @@ async def test_one_idempotency_key_serves_two_tenants(world: World) -> None:
     assert mine[0].content == mine[1].content != theirs[0].content == theirs[1].content
     made = (await world.other.get(f"/tickets/{theirs[0].json()['id']}")).json()
     assert made["summary"] == "Of the other"
-    await send(world.alone, "POST", Ask("/tickets", new_ticket()), **once)  # it goes on as the other one does
+    await send(world.alone, "POST", Ask("/tickets", new_ticket()), **once)  # its numbers continue as the other's do
 
 
 @kills(
@@ -218,7 +218,7 @@ async def test_nothing_but_the_key_says_whose_request_it_is(world: World) -> Non
 
 
 @kills("ticket_api/http/api_key_middleware.py", "if tenant is None:", "if False:")
-@pytest.mark.parametrize("key", ["", "key-of-nobody", "other"])
+@pytest.mark.parametrize("key", ["", "unknown-key", "other"])
 async def test_a_key_that_stands_for_nobody_is_refused(world: World, key: str) -> None:
     answer = await world.beside.get("/tickets", headers={"x-api-key": key})
 
@@ -232,7 +232,7 @@ async def test_a_key_that_stands_for_nobody_is_refused(world: World, key: str) -
 async def test_where_a_query_forgets_the_tenant_postgresql_still_shows_nothing_foreign(
     world: World, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of SQLite the same is shown, so that it is certain that the query has forgotten it."""
+    """SQLite does show it, which proves that the query lacks its condition."""
     monkeypatch.setattr(connection, "of_tenant", lambda *_: true())
 
     answer = await world.beside.get(path)

@@ -12,8 +12,7 @@ import structlog
 from starlette.requests import HTTPConnection
 
 from shared.identity import AuthenticationError, AuthProvider, Principal
-from shared.labels import Names
-from shared.telemetry import configure_logging
+from shared.telemetry import BoundedLabels, configure_logging
 from tests.transport.http_client import call as calling
 from tests.transport.http_client import http_client
 from tests.transport.serving import bench
@@ -76,7 +75,7 @@ async def test_every_line_about_a_request_says_whose_it_is_and_no_other_does(lin
 
 
 def test_the_number_of_names_is_bounded_and_known_ones_stay_known() -> None:
-    names = Names(2)
+    names = BoundedLabels(2)
     assert [names.label(one) for one in ("a", "b", "c", "a", "c")] == ["a", "b", "other", "a", "other"]
 
 

@@ -16,7 +16,7 @@ from mcp.shared.message import SessionMessage
 from mcp_types import jsonrpc_message_adapter
 
 from shared.identity import Principal
-from shared.labels import Names
+from shared.telemetry import BoundedLabels
 from tests.kills import kills
 from tests.transport.gated_server import gated_server
 from tests.transport.sse_client import initialize_params
@@ -113,7 +113,7 @@ async def sdk_loop() -> AsyncGenerator[Ask]:
 
 
 def a_dispatcher(broker: InMemoryBroker, limits: Limits) -> tuple[SDKKernel, Inbox, Dispatcher]:
-    channel, names = BackChannel(broker), Names(1)
+    channel, names = BackChannel(broker), BoundedLabels(1)
     kernel = SDKKernel(gated_server()[0], channel, usage=Usage(), tenants=names, counter=None)
     running, policy = RunningCalls(), AccessPolicy()
     inbox = Inbox(kernel, broker, channel, calls=running, bus=None, counter=None)

@@ -1,1 +1,1 @@
-"""The HTTP side of the ticket API: routes, models, keys, errors."""
+"""The HTTP side of the ticket API: routes, models, authentication, errors."""

@@ -1,7 +1,7 @@
-"""Stands before everything else: whose request it is, and how much may be sent.
+"""The outermost layer: authenticates the request and limits its body.
 
-A bare ASGI layer, so that a path that does not exist answers 401 without a key as well and gives nothing away. The
-tenant comes from the key and from nothing else; handlers find it in `request.state.tenant`.
+A bare ASGI layer, so that without a key even a path that does not exist gives 401 and reveals nothing. The tenant is
+determined by the key alone; handlers find it in `request.state.tenant`.
 """
 
 import asyncio
@@ -25,16 +25,16 @@ LARGEST_BODY: Final = 1024 * 1024
 SLOWEST_BODY_S: Final = 30
 OPEN_PATHS: Final = frozenset({"/health", "/ready"})
 _BLANKS: Final = " \t"
-"""What a header's value may be padded with (RFC 9110, 5.5); other blanks of Unicode may be bytes of a key."""
+"""The padding allowed around a header value (RFC 9110, 5.5); other Unicode white space may be bytes of a key."""
 
 
 class Guard:
-    """Refuses requests without a good key (400, 401, 429) and with too large or too slow a body (413, 408).
+    """Refuses requests without a valid key (400, 401, 429) and bodies that are too large or too slow (413, 408).
 
     Args:
-        tenant_of: knows the keys; without it no key is asked for, and all requests are of the tenant `default`.
-        attempts: throttles addresses that present wrong keys; without it nothing does.
-        trusted_proxies: how many proxies of our own stand in front (`X-Forwarded-For`).
+        tenant_of: returns the tenant of a key; None: no key is required, every request belongs to tenant `default`.
+        attempts: throttles addresses that present wrong keys; None: no throttling.
+        trusted_proxies: how many reverse proxies of this deployment are in front (`X-Forwarded-For`).
     """
 
     def __init__(
@@ -51,14 +51,14 @@ class Guard:
         self.trusted_proxies = trusted_proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on with its tenant and its whole body, or answer it."""
+        """Pass the request on with its tenant and its complete body, or refuse it."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
         try:
             tenant = await self._tenant(HTTPConnection(scope))
-            async with asyncio.timeout(SLOWEST_BODY_S):  # a stranger's body is not waited for
+            async with asyncio.timeout(SLOWEST_BODY_S):  # a slow client must not hold the request open
                 body = b"" if scope["path"] in OPEN_PATHS else await read_body(headers, receive)
         except CredentialError as error:
             refusal = JSONResponse(error.body, error.status, error.headers)
@@ -71,13 +71,13 @@ class Guard:
         except ClientGoneError:
             return
         else:
-            state = {**scope.get("state", {}), "tenant": tenant}  # a new one: a server may share one among requests
+            state = {**scope.get("state", {}), "tenant": tenant}  # a copy: a server may share one among requests
             await self.app({**scope, "state": state}, replaying(body, receive), send)
             return
         await refusal(scope, receive, send)
 
     async def _tenant(self, request: HTTPConnection) -> str:
-        """Return whose request it is. Raises: CredentialError, DatabaseBusyError."""
+        """Return the tenant of the request. Raises: CredentialError, DatabaseBusyError."""
         if self.tenant_of is None or request.scope["path"] in OPEN_PATHS:
             return DEFAULT
         key = presented_key(request.headers)
@@ -98,11 +98,11 @@ class Guard:
 def presented_key(headers: Headers) -> str:
     """Return the one key that a request presents. Raises: CredentialError (400 for two keys, 401 for none).
 
-    `Authorization` is no key here: a platform may send one of its own beside the key, and it has no say.
+    `Authorization` is ignored here: a platform may send a credential of its own beside the key.
     """
     keys = headers.getlist("x-api-key")
     if len(keys) > 1:
-        sentence = "Send one key: the header x-api-key came more than once."
+        sentence = "Send one key: the header x-api-key was sent more than once."
         raise CredentialError(400, {"error": sentence, "field": "x-api-key"})
     key = keys[0].strip(_BLANKS) if keys else ""  # uvicorn's parser leaves trailing spaces in values
     if not key:
@@ -111,7 +111,7 @@ def presented_key(headers: Headers) -> str:
 
 
 class CredentialError(Exception):
-    """What was presented as a key is refused, with this answer."""
+    """The presented credential is refused, with this response."""
 
     def __init__(self, status: int, body: Mapping[str, str], headers: Mapping[str, str] | None = None) -> None:
         super().__init__(body["error"])
@@ -128,10 +128,10 @@ class UnauthenticatedError(CredentialError):
 
 
 class WrongKeyError(UnauthenticatedError):
-    """The key stands for no tenant."""
+    """The key belongs to no tenant."""
 
     def __init__(self) -> None:
-        super().__init__("Invalid API key", "The key in the header x-api-key is not one of this service.")
+        super().__init__("Invalid API key", "The key in the header x-api-key is not a key of this service.")
 
 
 class TooLargeError(Exception):
@@ -143,7 +143,7 @@ class ClientGoneError(Exception):
 
 
 async def read_body(headers: Headers, receive: Receive) -> bytes:
-    """Return the whole body. Raises: TooLargeError (before reading, where the length is announced), ClientGoneError."""
+    """Return the whole body. Raises: TooLargeError (before reading, if Content-Length says so), ClientGoneError."""
     announced = headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > LARGEST_BODY:
         raise TooLargeError
@@ -160,7 +160,7 @@ async def read_body(headers: Headers, receive: Receive) -> bytes:
 
 
 def replaying(body: bytes, receive: Receive) -> Receive:
-    """Return a `receive` that gives the body in one piece and then what the server says next."""
+    """Return a `receive` that gives the body in one message, then what the server sends next."""
     given = False
 
     async def replay() -> Message:

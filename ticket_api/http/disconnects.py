@@ -1,6 +1,6 @@
-"""Stops reading for a client that has gone: its statement is interrupted, and its place goes to the next request.
+"""Stops reads for a client that has disconnected: the statement is interrupted and its slot goes to the next request.
 
-Only requests that read are stopped. A write goes on to its end: its client may yet look for what it wrote.
+Only reading requests are cancelled. A write runs to its end: its client may still check whether it was stored.
 """
 
 import asyncio
@@ -11,11 +11,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 READING: Final = frozenset({"GET", "HEAD"})
 CLIENT_GONE: Final = 499
-"""The status that nginx logs for a client that closed the connection; no client sees it."""
+"""The status that nginx logs when a client closed the connection; no client sees it."""
 
 
 class Departures:
-    """Cancels the handler of a reading request when the server says `http.disconnect` before the response begins."""
+    """Cancels the handler of a reading request on `http.disconnect`, as long as the response has not begun."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

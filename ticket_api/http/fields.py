@@ -1,6 +1,6 @@
-"""The kinds of values that the API takes, each with its check, its sentence and its JSON schema.
+"""The types of values that the API accepts, each with its validation, its error message and its JSON schema.
 
-Stricter than pydantic by itself: a day is `YYYY-MM-DD` and nothing that could be converted to one, true is `true`.
+Stricter than pydantic alone: a date is `YYYY-MM-DD` and nothing that merely converts to one, true is `true`.
 """
 
 import re
@@ -16,7 +16,7 @@ from ticket_api.times import parse_minute
 
 _NO_NUL: Final = r"^[^\x00]*$"  # PostgreSQL cannot store U+0000
 _BLANK: Final = r"\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
-"""Written out, because `\\s` is not the same here and in the document's regular expressions (ECMA-262)."""
+"""Spelled out because `\\s` differs between Python and the document's regular expressions (ECMA-262)."""
 _NOT_BLANK: Final = rf"^[^\x00]*[^{_BLANK}\x00][^\x00]*$"
 _MOST_TENTHS: Final = 99_999
 
@@ -24,7 +24,7 @@ _MOST_TENTHS: Final = 99_999
 def refuse(sentence: str, **more: Any) -> PydanticCustomError:
     """Return the error of a value; `sentence` follows the name of its field.
 
-    `more` may hold `field`, where the error is not at the place where it is raised, and `allowed`.
+    `more` may hold `field`, if the error belongs to another field than where it is raised, and `allowed`.
     """
     return PydanticCustomError("refused", "{sentence}", {"sentence": sentence, **more})
 
@@ -33,7 +33,7 @@ def _day(value: Any) -> date:
     if isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", value, re.ASCII):
         with suppress(ValueError):
             return date.fromisoformat(value)
-    raise refuse("must be a day of the calendar, written YYYY-MM-DD")
+    raise refuse("must be a valid date, written YYYY-MM-DD")
 
 
 def _minute(value: Any) -> datetime:
@@ -44,7 +44,7 @@ def _minute(value: Any) -> datetime:
 
 
 def _tenths(value: Any) -> int:
-    """Return hours in tenths. 0.30000000000000004 passes: it is what adding 0.1 three times gives many a client."""
+    """Return hours in tenths. Accepts 0.30000000000000004, which many clients get by adding 0.1 three times."""
     if isinstance(value, int | float | str) and not isinstance(value, bool):
         with suppress(ArithmeticError, ValueError):
             tenths = Decimal(value if isinstance(value, str) else repr(value)) * 10
@@ -105,7 +105,7 @@ Hours = Annotated[
         }
     ),
 ]
-"""Hours come in as a number or as the string that a reader got, and are kept in tenths."""
+"""Hours are sent as a number or as the string that the API returns, and are stored in tenths."""
 
 QueryWhole = Annotated[int, BeforeValidator(_whole)]
 QueryTruth = Annotated[bool, BeforeValidator(_truth)]

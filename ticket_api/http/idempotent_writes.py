@@ -1,4 +1,4 @@
-"""Runs a write in its transaction, and at most once where the client sent an `Idempotency-Key`."""
+"""Runs a write in its transaction, and at most once if the client sent an `Idempotency-Key`."""
 
 import hashlib
 from collections.abc import Callable
@@ -19,18 +19,18 @@ Key = Annotated[
     Header(
         alias="Idempotency-Key",
         description="Any text of 1 to 200 visible ASCII characters that is new for each write. Sending the same "
-        "request with the same key again within 24 hours returns the first answer and does nothing; another request "
-        "with it is a 409. A request that was refused or failed does not use its key up.",
+        "request with the same key again within 24 hours returns the first response and does nothing; a different "
+        "request with it is a 409. A refused or failed request does not use up its key.",
     ),
 ]
 
 
 async def write_once(request: Request, key: str | None, body: Sent, status: int, work: Work) -> Response:
-    """Return what `work` answers, or answered before under `key`, as JSON with `status`.
+    """Return the result of `work`, or the one stored under `key`, as JSON with `status`.
 
     Raises:
-        ConflictError: `key` belongs to another request.
-        ApiError: whatever `work` refuses; nothing is stored then, the key included.
+        ConflictError: `key` was used for a different request.
+        ApiError: raised by `work`; nothing is stored then, the key included.
     """
     tenants: Tenants = request.app.state.tenants
     now: datetime = request.app.state.clock()
@@ -50,6 +50,6 @@ async def write_once(request: Request, key: str | None, body: Sent, status: int,
 
 
 def _fingerprint(request: Request, body: Sent) -> str:
-    """Return what makes two requests the same one; order, white space and null for absent make no difference."""
+    """Return what identifies a request; order, white space, and null versus absent make no difference."""
     whole = f"{request.method} {request.scope['path']}\n{body.model_dump_json()}"
     return hashlib.sha256(whole.encode()).hexdigest()

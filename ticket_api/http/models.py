@@ -1,7 +1,7 @@
-"""The shapes of requests and answers: the source of validation and of the OpenAPI document.
+"""The shapes of requests and responses: the source of validation and of the OpenAPI document.
 
-In Python the names are in snake case, on the wire as the existing API has them. What is sent and not known is refused:
-a filter that is silently ignored is answered with the wrong tickets.
+Names are in snake case in Python, on the wire as in the existing API. Unknown names are refused: ignoring a filter
+silently would return the wrong tickets.
 """
 
 from typing import Annotated, Any, Final, Literal, Self
@@ -29,13 +29,13 @@ from ticket_api.http.fields import (
 
 
 class Answer(BaseModel):
-    """Something the API sends."""
+    """An object that the API returns."""
 
     model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, serialize_by_alias=True)
 
 
 class Sent(BaseModel):
-    """Something a client sends; unknown names are refused with the list of known ones."""
+    """An object that a client sends; unknown names are refused with the list of known ones."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid")
 
@@ -46,17 +46,17 @@ class Sent(BaseModel):
         for name in sent if isinstance(sent, dict) else ():
             if name not in known:
                 raise PydanticCustomError(
-                    "unknown_name", "{field} is not known here", {"field": str(name)[:100], "allowed": known}
+                    "unknown_name", "{field} is unknown", {"field": str(name)[:100], "allowed": known}
                 )
         return sent
 
 
 class Nothing(Sent):
-    """The query of a path that takes none."""
+    """The query of a path that accepts no parameters."""
 
 
 class TicketQuery(Sent):
-    """Which tickets, in which order, and which page of them."""
+    """Filters, order and page of a ticket list."""
 
     person_in_charge_id: Id | None = Field(default=None, description="Only tickets of this user.")
     account_id: Id | None = Field(default=None, description="Only tickets of this account.")
@@ -68,8 +68,8 @@ class TicketQuery(Sent):
     show_completed: QueryTruth = Field(default=False, description="Also tickets whose status counts as completed.")
     search_query: SearchText | None = Field(
         default=None,
-        description="Part of the summary, the account's name or the requestor's name. Upper and lower case, and full "
-        "and half width, are the same; `%` and `_` are ordinary characters.",
+        description="Part of the summary, the account's name or the requestor's name. Case and full or half width "
+        "are ignored; `%` and `_` are ordinary characters.",
     )
     sort_by: Literal["receptionDateTime", "scheduledCompletionDate", "completionDate"] = Field(
         default="receptionDateTime", description="Tickets without this date come last in both directions."
@@ -80,31 +80,31 @@ class TicketQuery(Sent):
 
 
 class UserQuery(Sent):
-    """Which users."""
+    """Filter of users."""
 
     role: Reference | None = Field(default=None, description="Only users with exactly this role.")
 
 
 class DetailQuery(Sent):
-    """Which category details."""
+    """Filter of category details."""
 
     category_id: Id | None = Field(default=None, description="Only details of this category.")
 
 
 class NewAttachment(Sent):
-    """A file that lies elsewhere."""
+    """A file that is stored elsewhere."""
 
     file_name: FileName
     file_url: FileUrl = Field(examples=["https://files.example.com/1/screenshot.png"])
 
 
 class TicketFields(Sent):
-    """What creating and updating share. A field that is absent or null says nothing."""
+    """The fields shared by creating and updating. A field that is absent or null has no effect."""
 
     scheduled_completion_date: Day | None = None
     completion_date: Day | None = Field(
         default=None,
-        description="When the status becomes a completed one and this is absent, today is taken. When a ticket leaves "
+        description="If the status becomes a completed one and this is absent, today is used. If a ticket leaves "
         "a completed status and this is absent, the date is cleared.",
     )
     actual_effort_hours: Hours | None = None
@@ -119,7 +119,7 @@ class NewTicket(TicketFields):
 
     reception_date_time: Minute | None = Field(
         default=None,
-        description="In the server's zone; a time with an offset is converted to it. Now, when absent.",
+        description="In the server's time zone; a time with an offset is converted to it. Default: now.",
     )
     requestor_id: Id = Field(examples=["user1"])
     account_id: Id = Field(examples=["acc1"])
@@ -130,18 +130,18 @@ class NewTicket(TicketFields):
     description: Text = Field(examples=["Since this morning the sign-in page says that the account is locked."])
     person_in_charge_id: Id = Field(examples=["user2"])
     status_id: Id = Field(examples=["stat1"])
-    has_defect: StrictBool | None = Field(default=None, description="False, when absent.")
+    has_defect: StrictBool | None = Field(default=None, description="Default: false.")
     attachments: list[NewAttachment] | None = Field(default=None, max_length=20)
 
 
 CLEARABLE: Final = {field.alias or name: name for name, field in TicketFields.model_fields.items()}
-"""The fields that a ticket need not have, as they are sent and as they are called here."""
+"""The optional fields of a ticket, from their name on the wire to their name here."""
 
 
 def _names_to_clear(sent: Any) -> tuple[str, ...]:
-    """Return the fields that `sent` names, in one order however they were sent."""
+    """Return the fields named in `sent`, in a fixed order."""
     if not isinstance(sent, list):
-        raise refuse("must be a list of names of fields", allowed=list(CLEARABLE))
+        raise refuse("must be a list of field names", allowed=list(CLEARABLE))
     if len(sent) > len(CLEARABLE):
         raise refuse(f"must have at most {len(CLEARABLE)} entries", allowed=list(CLEARABLE))
     for name in sent:
@@ -168,9 +168,9 @@ ClearedFields = Annotated[
 
 
 class TicketChange(TicketFields):
-    """What to change in a ticket, who changes it, and why."""
+    """The changes to a ticket, their author and a comment."""
 
-    updated_by_id: Id = Field(examples=["user2"], description="The user whose name the history shows.")
+    updated_by_id: Id = Field(examples=["user2"], description="The user shown in the history.")
     comment: Text | None = Field(default=None, examples=["The customer confirmed."])
     requestor_id: Id | None = None
     account_id: Id | None = None
@@ -184,9 +184,9 @@ class TicketChange(TicketFields):
     has_defect: StrictBool | None = None
     clear: ClearedFields | None = Field(
         default=None,
-        exclude_if=lambda names: not names,  # so that naming no field is the same request as before there was `clear`
-        description="Fields to empty. A field cannot be given a value and be emptied in one request; beside its name "
-        "here, null says nothing. A `completionDate` that is emptied stays empty, whatever the status becomes.",
+        exclude_if=lambda names: not names,  # an empty list is the same request as one from before `clear` existed
+        description="Fields to empty. A field cannot be given a value and be emptied in one request; a null beside its "
+        "name here has no effect. A `completionDate` that is emptied stays empty, whatever the status becomes.",
     )
 
     @model_validator(mode="after")
@@ -215,34 +215,34 @@ class NewComment(Sent):
 FEATURES: Final = (
     "attachments", "clear", "completion-date", "idempotency-key", "readiness", "search-literal", "total-order",
 )  # fmt: skip
-"""What this API does and others of the same shape may not, one word each; docs/ticket-api.md says what they promise."""
+"""What this API offers and others of the same shape may not, one word each; docs/ticket-api.md has their promises."""
 
 
 class Health(Answer):
-    """The service is up; says nothing about its database."""
+    """The service is running; says nothing about its database."""
 
     status: Literal["OK"] = "OK"
     timestamp: str
     features: list[str] = Field(
         default=list(FEATURES),
         description="What clients may rely on here. `attachments`: a new ticket's attachments are stored and shown. "
-        "`clear`: PUT empties the fields named in `clear`. `completion-date`: a completed status sets the completion "
-        "date to today when there is none, leaving it clears the date. `idempotency-key`: a write that is repeated "
-        "with its `Idempotency-Key` is done once. `readiness`: `GET /ready` tells whether the database takes writes. "
-        "`search-literal`: `%` and `_` are ordinary characters in "
+        "`clear`: PUT empties the fields named in `clear`. `completion-date`: a completed status sets an empty "
+        "completion date to today, leaving it clears the date. `idempotency-key`: a write that is repeated "
+        "with its `Idempotency-Key` is done once. `readiness`: `GET /ready` shows whether the database accepts "
+        "writes. `search-literal`: `%` and `_` are ordinary characters in "
         "`searchQuery`. `total-order`: `sortOrder` is honoured, ties are broken by the ticket's number, tickets "
         "without the date come last. More words may be added.",
     )
 
 
 class Ready(Answer):
-    """The database takes writes."""
+    """The database accepts writes."""
 
     status: Literal["ready"] = "ready"
 
 
 class User(Answer):
-    """Somebody who reports or works on tickets."""
+    """A person who reports or works on tickets."""
 
     id: str
     name: str
@@ -259,14 +259,14 @@ class Choice(Answer):
 
 
 class CategoryDetail(Choice):
-    """A finer kind within a category."""
+    """A subcategory of a category."""
 
     category_id: str
     category_name: str
 
 
 class ResponseCategory(Choice):
-    """How a ticket was answered."""
+    """The kind of response a ticket received."""
 
     parent_category: str | None
 
@@ -284,12 +284,12 @@ class TicketRow(Answer):
     person_in_charge_name: str
     status_name: str
     scheduled_completion_date: str | None
-    remaining_days: int | None = Field(description="Days until it is due, negative when late; null when completed.")
+    remaining_days: int | None = Field(description="Days until due, negative if overdue; null if completed.")
     external_ticket_id: str | None
 
 
 class Attachment(Answer):
-    """A file that lies elsewhere."""
+    """A file that is stored elsewhere."""
 
     id: int
     file_name: str
@@ -298,7 +298,7 @@ class Attachment(Answer):
 
 
 class Ticket(Answer):
-    """One ticket with everything but its history."""
+    """One ticket with everything except its history."""
 
     id: str
     reception_date_time: str
@@ -331,7 +331,7 @@ class Ticket(Answer):
 
 
 class ChangedField(Answer):
-    """One field of a change; for an id the names that people read."""
+    """One changed field; ids are replaced by names."""
 
     field_name: str
     old_value: str | None
@@ -339,7 +339,7 @@ class ChangedField(Answer):
 
 
 class HistoryEntry(Answer):
-    """What somebody did or said."""
+    """A change or a comment of a user."""
 
     id: int
     timestamp: str
@@ -364,11 +364,11 @@ class HistoryWritten(Answer):
 
 
 class Failure(Answer):
-    """Why not, and what would be right."""
+    """The reason of a failure, and what would be accepted."""
 
     error: str
-    kind: str | None = Field(default=None, description="A word for programs, where the status says too little.")
+    kind: str | None = Field(default=None, description="A word for programs, if the status is not specific enough.")
     field: str | None = Field(default=None, description="The field, parameter or header at fault.")
     allowed: Annotated[list[str], Field(max_length=50)] | None = Field(
-        default=None, description="What would have been accepted there: at most 50 values."
+        default=None, description="The values accepted there, at most 50."
     )

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says beyond the routes' own signatures."""
+"""The parts of the OpenAPI document that the routes' own signatures do not give."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -10,15 +10,15 @@ from ticket_api.http.api_key_middleware import OPEN_PATHS
 from ticket_api.http.models import Failure
 
 VERSION: Final = "1.0.0"
-DESCRIPTION: Final = """Tickets of a support desk, their history, and the master data that they refer to.
+DESCRIPTION: Final = """Tickets of a support desk, their history, and the master data they refer to.
 
-Dates are `YYYY-MM-DD` and `receptionDateTime` is `YYYY-MM-DD HH:MM`, both in the server's zone; every other time is
-ISO 8601 in UTC. Failures are `{"error"}`, with `field` where one is at fault and `allowed` where there is a list of
-what would have been right. Unknown fields and parameters are refused. Each key stands for one organisation,
-which finds its own tickets and master data here and nobody else's."""
+Dates are `YYYY-MM-DD` and `receptionDateTime` is `YYYY-MM-DD HH:MM`, both in the server's time zone; all other times
+are ISO 8601 in UTC. Failures are `{"error"}`, with `field` if one is at fault and `allowed` if there is a list of
+accepted values. Unknown fields and parameters are refused. Each key belongs to one organisation and gives access to
+its tickets and master data only."""
 FAILURES: Final[Mapping[int, tuple[str, dict[str, Any]]]] = {
     400: (
-        "What was sent is wrong; nothing was changed.",
+        "The input is invalid; nothing was changed.",
         {
             "error": "statusId: there is no 'stat9'",
             "field": "statusId",
@@ -40,14 +40,14 @@ FAILURES: Final[Mapping[int, tuple[str, dict[str, Any]]]] = {
         {"error": "Send the body as JSON, with Content-Type: application/json."},
     ),
     429: (
-        "Too many wrong keys came from this address; the key was not looked at. `Retry-After` says when to come back.",
+        "Too many wrong keys came from this address; the key was not checked. `Retry-After` says when to try again.",
         {
             "error": "Too many wrong API keys came from your address. Check the key, and try again in 6 s.",
             "kind": "too_many_wrong_keys",
         },
     ),
     503: (
-        "The database is busy or away: try again after `Retry-After`. Or it cannot be written until an operator acts: "
+        "The database is busy or not reachable: try again after `Retry-After`. Or an operator must fix it first: "
         "`kind` is `read_only` or `disk_failed`, and there is no `Retry-After`.",
         {"error": "The database is busy or not reachable. Nothing was changed.", "kind": "database_busy"},
     ),
@@ -59,10 +59,10 @@ FAILURES: Final[Mapping[int, tuple[str, dict[str, Any]]]] = {
 
 
 def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return these statuses, a 429 where keys are asked for, and the 500 that nothing can promise away, for a route."""
+    """Return these statuses for a route, 429 too if it requires a key, and 500, which any route may return."""
     known = {
         **FAILURES,
-        500: ("The API made a mistake.", {"error": "The ticket API made a mistake. It is in its log."}),
+        500: ("Internal error of the API.", {"error": "Internal error of the ticket API; its log has the details."}),
     }
     return {
         status: {
@@ -75,7 +75,7 @@ def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def _never_null(schema: dict[str, Any]) -> None:
-    """Say of a parameter what it may be when it is there: a query or a header has no null."""
+    """Remove null from the schema of a parameter: a query or a header has no null."""
     kinds = [kind for kind in schema.pop("anyOf", ()) if kind != {"type": "null"}]
     if len(kinds) == 1:
         schema |= kinds[0]
@@ -84,7 +84,7 @@ def _never_null(schema: dict[str, Any]) -> None:
 
 
 def document(app: FastAPI, *, needs_key: bool) -> dict[str, Any]:
-    """Return the document; the 422 that FastAPI adds to every route is never answered here."""
+    """Return the document, without the 422 that FastAPI adds to every route: this API never returns it."""
     if app.openapi_schema is None:
         schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes,
                              tags=app.openapi_tags)  # fmt: skip

@@ -1,4 +1,4 @@
-"""Turns whatever goes wrong in a request into the one JSON shape of `errors`, in words for people."""
+"""Turns every failure of a request into the JSON shape of `ticket_api.errors`, with a readable message."""
 
 import re
 from collections.abc import Mapping
@@ -17,14 +17,14 @@ from ticket_api.errors import ApiError, BadInputError
 SENTENCES: Final = {
     400: "The body could not be read.",
     404: "There is nothing at this path.",
-    405: "This path does not answer to this method.",
+    405: "This path does not support this method.",
     415: "Send the body as JSON, with Content-Type: application/json.",
 }
 log = structlog.get_logger(__name__)
 
 
 def install(app: FastAPI) -> None:
-    """Answer every failure of `app` as JSON."""
+    """Return every failure of `app` as JSON."""
 
     @app.exception_handler(ApiError)
     async def refuse(_: Request, error: ApiError) -> JSONResponse:
@@ -47,11 +47,11 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def apologise(request: Request, error: Exception) -> JSONResponse:
         log.error("request_failed", method=request.method, path=request.url.path, exc_info=error)
-        return JSONResponse({"error": "The ticket API made a mistake. It is in its log."}, 500)
+        return JSONResponse({"error": "Internal error of the ticket API; its log has the details."}, 500)
 
 
 def busy(error: DatabaseBusyError) -> JSONResponse:
-    """Return the answer to a request for which the database could do nothing."""
+    """Return the response to a request that the database could not serve."""
     body = {"error": str(error), "kind": error.kind}
     cause = type(error.__cause__).__name__
     if type(error) is DatabaseBusyError:
@@ -62,7 +62,7 @@ def busy(error: DatabaseBusyError) -> JSONResponse:
 
 
 def allowed_methods(request: Request) -> list[str]:
-    """Return every method that the request's path answers to; the router itself names those of one route only."""
+    """Return every method that the request's path supports; the router itself lists only those of one route."""
     matching = (
         context.methods or set()
         for context in iter_route_contexts(request.app.routes)
@@ -72,7 +72,7 @@ def allowed_methods(request: Request) -> list[str]:
 
 
 def describe(problem: Mapping[str, Any]) -> BadInputError:
-    """Return one of pydantic's errors as a sentence that begins with the field's name."""
+    """Turn one of pydantic's errors into a message that begins with the field's name."""
     kind, context = problem["type"], problem.get("ctx") or {}
     name = context.get("field") or ".".join(str(part) for part in problem["loc"][1:])
     if kind == "json_invalid":
@@ -93,9 +93,9 @@ def _reason(kind: str, context: Mapping[str, Any]) -> str:
     reasons = {
         "refused": "{sentence}",
         "missing": "is required",
-        "string_type": "must be a text",
-        "string_unicode": "holds characters that are not valid Unicode",
-        "string_pattern_mismatch": "must not be blank and must not hold characters that cannot be stored",
+        "string_type": "must be a string",
+        "string_unicode": "contains characters that are not valid Unicode",
+        "string_pattern_mismatch": "must not be blank and must not contain characters that cannot be stored",
         "string_too_short": "must not be empty",
         "string_too_long": "must have at most {max_length} characters",
         "too_long": "must have at most {max_length} entries",
@@ -105,4 +105,4 @@ def _reason(kind: str, context: Mapping[str, Any]) -> str:
         "list_type": "must be a list",
         "model_attributes_type": "must be a JSON object",
     }
-    return reasons.get(kind, "cannot be understood").format_map(context)
+    return reasons.get(kind, "is not valid").format_map(context)

@@ -1,4 +1,4 @@
-"""The paths. Each function is one request: open one transaction, do one thing, shape the answer."""
+"""The routes. Each function handles one request: open a transaction, do one thing, shape the response."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -51,7 +51,7 @@ T = TypeVar("T")
 
 
 async def _read(request: Request, work: Callable[[TenantConnection], T]) -> T:
-    """Return what `work` reads in a transaction of the tenant whose request it is."""
+    """Return what `work` reads in a transaction of the request's tenant."""
     tenants: Tenants = request.app.state.tenants
     return await tenants.read(request.state.tenant, work)
 
@@ -62,7 +62,7 @@ def _json_only(request: Request) -> None:
 
 
 def _few_and_once(request: Request) -> None:
-    """Refuse queries before FastAPI looks at them, which takes quadratic time for names that it does not know."""
+    """Refuse queries before FastAPI processes them, which takes quadratic time for unknown names."""
     names = [name for name, _ in request.query_params.multi_items()]
     if len(names) > MAX_PARAMETERS:
         raise BadInputError(f"A query has at most {MAX_PARAMETERS} parameters, not {len(names):,}.")
@@ -80,15 +80,15 @@ writing: dict[str, Any] = {"dependencies": [Depends(_json_only)]}
 
 @open_routes.get("/health", operation_id="health", responses=failures(400))
 async def health(_: NoQuery) -> Health:
-    """Tell that the service is up. Needs no key and touches no database."""
+    """Return that the service is running. Requires no key and does not use the database."""
     return Health(timestamp=show_moment(utc_now()))
 
 
 @open_routes.get("/ready", operation_id="ready", responses=failures(400, 503, 507))
 async def ready(request: Request, _: NoQuery) -> Ready:
-    """Tell whether the database takes writes, as it was within the last ten seconds. Needs no key.
+    """Return whether the database accepts writes, as of the last ten seconds. Requires no key.
 
-    Asked with a write that is rolled back, once for all who ask.
+    Checked by a write that is rolled back; concurrent requests share one check.
     """
     check: WriteCheck = request.app.state.write_check
     await check.check()
@@ -97,14 +97,14 @@ async def ready(request: Request, _: NoQuery) -> Ready:
 
 @ticket_routes.get("/tickets", operation_id="listTickets", responses=failures(400, 401, 503))
 async def list_tickets(request: Request, query: Annotated[TicketQuery, Query()]) -> list[TicketRow]:
-    """List tickets: filtered, in order, one page."""
+    """List tickets: filtered, sorted, one page."""
     today = wall_clock(request.app.state.clock()).date()
     return await _read(request, lambda db: [shape_row(row, today) for row in tickets.search(db, query)])
 
 
 @ticket_routes.get("/tickets/{id}", operation_id="getTicket", responses=failures(400, 401, 404, 503))
 async def get_ticket(request: Request, ticket_id: TicketId, _: NoQuery) -> Ticket:
-    """Read one ticket."""
+    """Return one ticket."""
 
     def read(db: TenantConnection) -> Ticket:
         row = tickets.read(db, ticket_id)
@@ -143,7 +143,7 @@ async def create_ticket(request: Request, body: NewTicket, _: NoQuery, key: Key 
 async def update_ticket(
     request: Request, ticket_id: TicketId, body: TicketChange, _: NoQuery, key: Key = None
 ) -> Response:
-    """Change the fields that are sent, empty those named in `clear`; absent and null fields stay.
+    """Change the fields that are sent and empty those named in `clear`; absent and null fields stay unchanged.
 
     The history records old and new values; the new value of an emptied field is null. A request that changes nothing
     and has no comment is refused.
@@ -158,7 +158,7 @@ async def update_ticket(
 
 @ticket_routes.get("/tickets/{id}/history", operation_id="getHistory", responses=failures(400, 401, 404, 503))
 async def get_history(request: Request, ticket_id: TicketId, _: NoQuery) -> list[HistoryEntry]:
-    """Read a ticket's history, newest first."""
+    """Return a ticket's history, newest first."""
 
     def read(db: TenantConnection) -> list[HistoryEntry]:
         if not tickets.exists(db, ticket_id):

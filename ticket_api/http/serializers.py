@@ -1,4 +1,4 @@
-"""Rows of the database → the answers of the API. Pure."""
+"""Converts database rows to the API's response models. Pure."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -10,7 +10,7 @@ from ticket_api.times import show_minute, show_moment
 
 
 def shape_row(row: RowMapping, today: date) -> TicketRow:
-    """Return a ticket for a list."""
+    """Return a ticket as a list shows it."""
     due = row["scheduled_completion_date"]
     return TicketRow.model_validate(
         {
@@ -53,7 +53,7 @@ def shape_entry(entry: RowMapping, changed: Sequence[RowMapping]) -> HistoryEntr
 
 
 def show_hours(tenths: int) -> str:
-    """Return hours with one decimal, as the existing API's driver hands them out."""
+    """Return hours with one decimal, as the existing API's driver returns them."""
     return f"{tenths // 10}.{tenths % 10}"
 
 

@@ -1,1 +1,1 @@
-"""Alembic's folder: how the tables came to be. Run by `shared.storage.migrations`, never by Alembic's own command."""
+"""The Alembic folder of the tables. Run by `shared.storage.migrations`, never by Alembic's own command."""

@@ -1,4 +1,4 @@
-"""Runs the revisions on the connection that `shared.storage.migrations` opened, inside its transaction and its lock."""
+"""Runs the revisions on the connection of `shared.storage.migrations`, inside its transaction and its lock."""
 
 from alembic import context
 
@@ -7,6 +7,6 @@ from ticket_api.store.tables import metadata
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
-    transactional_ddl=True,  # SQLite can, too, since the program begins its transactions itself
+    transactional_ddl=True,  # also works on SQLite, since the program begins its transactions itself
 )
 context.run_migrations()

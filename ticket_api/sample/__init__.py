@@ -1,6 +1,6 @@
 """Sample data: a small company's support desk, the same story in English and in Japanese.
 
-`plan` says who, what kind and when; `en.toml` and `ja.toml` say it in words. Nobody in it exists.
+`plan` has people, kinds and times; `en.toml` and `ja.toml` have the texts. All of it is fictional.
 """
 
 from ticket_api.sample.fill import filler

@@ -1,4 +1,4 @@
-"""Writes the sample data for a new tenant: a few statements, the same rows for the same moment."""
+"""Writes the sample data of a new tenant in a few statements; the same time gives the same rows."""
 
 import tomllib
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ Rows = list[dict[str, Any]]
 
 
 class Entry(NamedTuple):
-    """A history entry to be."""
+    """A history entry before it is stored."""
 
     ticket_id: str
     timestamp: datetime
@@ -32,7 +32,7 @@ class Entry(NamedTuple):
 def filler(
     language: Literal["en", "ja", "none"], clock: Callable[[], datetime]
 ) -> Callable[[TenantConnection], None] | None:
-    """Return what gives a new tenant its data in that language as of `clock()`, or nothing for "none"."""
+    """Return a function that fills a new tenant in that language as of `clock()`; None for "none"."""
     if language == "none":
         return None
 
@@ -75,7 +75,7 @@ def _master(text: dict[str, Any]) -> list[tuple[Table, Rows]]:
 
 
 def _tickets(texts: Sequence[dict[str, Any]], now: datetime) -> tuple[Rows, Rows]:
-    """Return the tickets and their attachments; both are numbered from 1, as those of any new tenant."""
+    """Return the tickets and their attachments; both are numbered from 1, as for any new tenant."""
     rows: Rows = []
     files: Rows = []
     for number, (plan, words) in enumerate(zip(PLAN, texts, strict=True), 1):
@@ -131,7 +131,7 @@ def _completed(plan: Planned, now: datetime) -> date | None:
 
 
 def _history(text: dict[str, Any], now: datetime) -> list[Entry]:
-    """Spread each ticket's comments over its life; the first takes it up, the last brings it where it is."""
+    """Spread each ticket's comments over its life; the first starts work on it, the last sets its final status."""
     names = {f"stat{n}": name for n, name in enumerate(text["statuses"], 1)}
     entries = []
     for number, (plan, words) in enumerate(zip(PLAN, text["tickets"], strict=True), 1):
@@ -154,14 +154,14 @@ def _history(text: dict[str, Any], now: datetime) -> list[Entry]:
 
 
 def _in_working_hours(at: datetime) -> datetime:
-    """Move the small hours back to the end of the last working time, so that nobody seems to work at night."""
+    """Move times outside working hours back to the end of the last working day, so that no entry is made at night."""
     if at.hour < 8:
         at = (at - timedelta(days=1)).replace(hour=17, minute=59)
     return at.replace(hour=17, minute=59) if at.hour >= 18 else at
 
 
 def _write_history(db: TenantConnection, entries: Sequence[Entry]) -> None:
-    """Store entries, and their changed fields."""
+    """Store entries and their changed fields."""
     columns = ("ticket_id", "timestamp", "user_id", "comment")
     ids = numbers.take(db, "last_history", len(entries))
     rows = [

@@ -1,14 +1,14 @@
-"""Who, what kind and when: everything about the sample tickets that is not words, one line each, oldest first.
+"""The sample tickets without their texts: one line each, oldest first.
 
 `age` is days before the first start. `due` counts from the day of reception for completed tickets and from today for
-the others (negative: late). `done` is days from reception to completion, and `effort` is in tenths of an hour.
+the others (negative: overdue). `done` is days from reception to completion, `effort` is in tenths of an hour.
 """
 
 from typing import Final, NamedTuple
 
 
 class Planned(NamedTuple):
-    """One sample ticket without its words."""
+    """One sample ticket without its texts."""
 
     age: int
     time: str

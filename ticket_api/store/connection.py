@@ -1,8 +1,8 @@
 """One tenant's view of the database: the only way in which this package reads and writes tenants' rows.
 
-Whoever builds a statement with `TenantConnection` gets it with the tenant in it; there is nothing to remember and
-nothing to forget. Tables that are joined are joined by their keys, which hold the tenant as well. On PostgreSQL the
-transaction also names its tenant to the policies of revision 0002, which show it nobody else's rows.
+Every statement built with `TenantConnection` already has the tenant in it, so it cannot be forgotten. Tables are joined
+by their keys, which contain the tenant as well. On PostgreSQL the transaction also names its tenant to the policies of
+revision 0002, which hide all other tenants' rows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,32 +30,32 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 
 def of_tenant(table: FromClause, tenant: str) -> ColumnElement[bool]:
-    """Return the condition that keeps tenants apart. Nothing else makes it."""
+    """Return the condition that keeps tenants apart. It is built only here."""
     return table.c.tenant_id == tenant
 
 
 def name_to_policies(connection: Connection, name: str, value: str) -> None:
-    """Set `name`, which policies read, until this transaction ends; SQLite has no policies."""
+    """Set `name`, which policies read, for the rest of this transaction; SQLite has no policies."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("SELECT set_config($1, $2, true)", (name, value))
 
 
 def add_if_new(connection: Connection, table: Table, values: Mapping[str, Any]) -> bool:
-    """Store a row, unless its key is taken. Waits while another transaction is adding the same one."""
+    """Store a row unless its key exists; return whether it did. Waits for a transaction that is adding the same key."""
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     return bool((connection.execute(dialect.insert(table).values(**values).on_conflict_do_nothing())).rowcount)
 
 
 @dataclass(frozen=True, slots=True)
 class TenantConnection:
-    """A transaction of one tenant; `open` is how to get one."""
+    """A transaction of one tenant; create it with `open`."""
 
     connection: Connection
     tenant: str
 
     @classmethod
     def open(cls, connection: Connection, tenant: str) -> Self:
-        """Make a transaction that has just begun that of `tenant`."""
+        """Bind a transaction that has just begun to `tenant`."""
         name_to_policies(connection, "app.tenant_id", tenant)
         return cls(connection, tenant)
 
@@ -64,7 +64,7 @@ class TenantConnection:
         return self.only(select(*(columns or (table,))).select_from(table), table)
 
     def only(self, query: Select[Any], table: FromClause) -> Select[Any]:
-        """Keep a query that was built beforehand to the tenant's rows of `table`."""
+        """Restrict a prepared query to the tenant's rows of `table`."""
         return query.where(of_tenant(table, self.tenant))
 
     def insert(self, table: Table) -> Insert:
@@ -80,17 +80,17 @@ class TenantConnection:
         return delete(table).where(of_tenant(table, self.tenant))
 
     def add_if_new(self, table: Table, **values: Any) -> bool:
-        """Store a row of the tenant, unless its key is taken. Waits while another transaction is adding it."""
+        """Store a row of the tenant unless its key exists. Waits for a transaction that is adding the same key."""
         return add_if_new(self.connection, table, {"tenant_id": self.tenant, **values})
 
     def execute(
         self, statement: Executable, rows: Sequence[Mapping[str, Any]] | None = None
     ) -> CursorResult[*tuple[Any, ...]]:
-        """Run a statement, for each of `rows` if there are any."""
+        """Run a statement, once for each of `rows` if given."""
         return self.connection.execute(statement, rows)
 
     def scalar(self, statement: Executable) -> Any:
-        """Return the first column of the first row, or nothing."""
+        """Return the first column of the first row, or None."""
         return self.connection.scalar(statement)
 
     def scalars(self, statement: Executable) -> ScalarResult[Any]:

@@ -1,4 +1,4 @@
-"""A ticket's history: who said or changed what, and when."""
+"""A ticket's history: its changes and comments."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from ticket_api.store.tables import ticket_history, users
 
 
 class Change(NamedTuple):
-    """A field of a change, as it is shown."""
+    """One changed field, as shown to users."""
 
     field_name: str
     old_value: str | None
@@ -41,7 +41,7 @@ def add(
 
 
 def of_ticket(db: TenantConnection, ticket_id: str) -> list[tuple[RowMapping, list[RowMapping]]]:
-    """Return the entries of a ticket, newest first, each with its changed fields: two statements in all."""
+    """Return the entries of a ticket, newest first, each with its changed fields, in two statements."""
     mine = ticket_history.c.ticket_id == ticket_id
     entries = db.execute(
         db.select(ticket_history, ticket_history, users.c.name.label("user_name"))
@@ -49,7 +49,7 @@ def of_ticket(db: TenantConnection, ticket_id: str) -> list[tuple[RowMapping, li
         .where(mine)
         .order_by(ticket_history.c.timestamp.desc(), ticket_history.c.id.desc())
     )
-    fields = db.execute(  # an outer join, so that planners begin with the entries of this one ticket
+    fields = db.execute(  # an outer join, so that planners start with the entries of this one ticket
         db.select(ticket_history, changed_fields)
         .outerjoin(changed_fields)
         .where(mine)

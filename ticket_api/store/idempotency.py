@@ -1,7 +1,7 @@
-"""Remembers what a write answered, so that repeating it with the same `Idempotency-Key` does nothing twice.
+"""Stores the response of a write, so that repeating it with the same `Idempotency-Key` does nothing twice.
 
 The key is stored in the transaction of the write itself. A second request with the key waits at the insert until
-the first has ended: after a commit it finds the answer, after a rollback it does the work.
+the first has ended: after a commit it finds the response, after a rollback it does the work.
 """
 
 import secrets
@@ -20,10 +20,10 @@ SWEPT_AT_ONCE: Final = 100
 
 
 def claim(db: TenantConnection, key: str, fingerprint: str, now: datetime) -> tuple[int, str] | None:
-    """Take `key` for this request, or return the status and body that were answered under it before.
+    """Claim `key` for this request, or return the status and body of the earlier response under it.
 
     Raises:
-        ConflictError: the key was used for another request within the last 24 hours.
+        ConflictError: the key was used for a different request within the last 24 hours.
     """
     _sweep(db, key, now)
     if db.add_if_new(keys, key=key, fingerprint=fingerprint, created_at=now):
@@ -37,20 +37,20 @@ def claim(db: TenantConnection, key: str, fingerprint: str, now: datetime) -> tu
 
 
 def settle(db: TenantConnection, key: str, status: int, answer: str) -> None:
-    """Remember what the request that claimed `key` answers."""
+    """Store the response of the request that claimed `key`."""
     db.execute(db.update(keys).where(keys.c.key == key).values(status=status, answer=answer))
 
 
 def write_and_take_back(db: TenantConnection, now: datetime) -> None:
-    """Write as `claim` does and leave the transaction, to see whether that is possible. Raises: UndoneError: it is."""
+    """Write as `claim` does and roll back, to check that it is possible. Raises: UndoneError: it is."""
     row = {"key": f"check-{secrets.token_hex(16)}", "fingerprint": "", "created_at": now}
     write_and_undo(db.connection, lambda text: db.insert(keys).values(answer=text, **row))
 
 
 def _sweep(db: TenantConnection, key: str, now: datetime) -> None:
-    """Forget this key if it is too old, and a bounded number of others; rows that somebody else sweeps are skipped."""
+    """Delete this key if expired, and a bounded number of others; rows locked by another sweep are skipped."""
     expired = keys.c.created_at <= now - KEPT
     oldest = db.select(keys, keys.c.key).where(expired).order_by(keys.c.created_at).limit(SWEPT_AT_ONCE)
-    some = oldest.with_for_update(skip_locked=True).cte()  # PostgreSQL may run a mere subquery again for each row
+    some = oldest.with_for_update(skip_locked=True).cte()  # PostgreSQL may run a plain subquery again for each row
     db.execute(db.delete(keys).where(keys.c.key.in_(select(some))))
     db.execute(db.delete(keys).where(keys.c.key == key, expired))

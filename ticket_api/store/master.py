@@ -1,4 +1,4 @@
-"""The seven master tables: lists for people to choose from, and what an id in a ticket stands for."""
+"""The seven master tables: lists to choose from, and the names of the ids in a ticket."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,12 +33,12 @@ REFERENCES: Final = MappingProxyType(
         "user_id": users,
     }
 )
-"""Where the id in a field points to."""
+"""The table that the id in a field refers to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What an id stands for; `category_id` is a category detail's, `completed` a status's."""
+    """The row an id refers to; `category_id` is set for a category detail, `completed` for a status."""
 
     name: str
     category_id: str | None
@@ -46,7 +46,7 @@ class Meaning:
 
 
 def list_users(db: TenantConnection, role: str | None) -> Sequence[RowMapping]:
-    """Return users by name, all of them or those of one role."""
+    """Return users by name, all or those with one role."""
     query = db.select(users).order_by(users.c.name_folded, users.c.id)
     if role is not None:
         query = query.where(users.c.role == role)
@@ -54,12 +54,12 @@ def list_users(db: TenantConnection, role: str | None) -> Sequence[RowMapping]:
 
 
 def list_choices(db: TenantConnection, table: Table) -> Sequence[RowMapping]:
-    """Return a table's rows in the order that people gave them."""
+    """Return a table's rows in their configured order."""
     return (db.execute(db.select(table).order_by(table.c.order_no, table.c.id))).mappings().all()
 
 
 def list_details(db: TenantConnection, category_id: str | None) -> Sequence[RowMapping]:
-    """Return category details, all of them or those of one category."""
+    """Return category details, all or those of one category."""
     query = (
         db.select(category_details, category_details, categories.c.name.label("category_name"))
         .outerjoin(categories)
@@ -71,7 +71,7 @@ def list_details(db: TenantConnection, category_id: str | None) -> Sequence[RowM
 
 
 def meanings(db: TenantConnection, ids: Mapping[str, str]) -> dict[str, Meaning]:
-    """Return by field what its id stands for, in one statement; fields whose id does not exist are left out."""
+    """Return, by field, the row its id refers to, in one statement; fields with unknown ids are left out."""
     found = db.execute(union_all(*(_meaning(db, field, id_) for field, id_ in ids.items())))
     return {field: Meaning(name, category_id, bool(completed)) for field, name, category_id, completed in found}
 
@@ -84,7 +84,7 @@ def _meaning(db: TenantConnection, field: str, id_: str) -> Select[Any]:
 
 
 def allowed_ids(db: TenantConnection, field: str, *, category_id: str | None = None) -> list[str]:
-    """Return ids that `field` may hold, at most as many as an error lists; details of one category if given."""
+    """Return ids that `field` accepts, at most as many as an error lists; only details of `category_id`, if given."""
     table = REFERENCES[field]
     order: Iterable[Any] = (table.c.name_folded,) if table is users else (table.c.order_no,)
     in_category = true() if category_id is None else table.c.category_id == category_id

@@ -1,4 +1,4 @@
-"""The numbers that tickets, attachments and history entries get: 1, 2, 3 for each tenant, whatever others do."""
+"""The numbers of tickets, attachments and history entries: 1, 2, 3 for each tenant, independent of other tenants."""
 
 from typing import Literal
 
@@ -9,12 +9,12 @@ Kind = Literal["last", "last_attachment", "last_history"]
 
 
 def begin(db: TenantConnection) -> None:
-    """Let a new tenant count."""
+    """Create the counters of a new tenant."""
     db.execute(db.insert(ticket_numbers).values(last=0, last_attachment=0, last_history=0))
 
 
 def take(db: TenantConnection, kind: Kind, count: int = 1) -> range:
-    """Take the next `count` numbers; other writers of the tenant wait for theirs until this transaction ends."""
+    """Take the next `count` numbers; other writers of the tenant wait until this transaction ends."""
     column = ticket_numbers.c[kind]
     last = db.scalar(db.update(ticket_numbers).values({column: column + count}).returning(column))
     return range(last - count + 1, last + 1)

@@ -1,7 +1,7 @@
-"""PostgreSQL's roles: what the one that serves may do, and which ones may not serve.
+"""PostgreSQL's roles: what the serving role may do, and which roles must not serve.
 
-Source: PostgreSQL 18, "Row Security Policies": superusers, roles with BYPASSRLS and, unless it is forced on them, the
-owners of tables are not bound by policies; an owner may switch them off.
+Source: PostgreSQL 18, "Row Security Policies": policies do not apply to superusers, to roles with BYPASSRLS and, unless
+forced, to the owners of tables; an owner may switch them off.
 """
 
 from types import MappingProxyType
@@ -17,7 +17,7 @@ MORE_RIGHTS: Final = MappingProxyType({
     "ticket_numbers": "UPDATE",
     "idempotency_keys": "UPDATE, DELETE",
 })  # fmt: skip
-"""What serving needs beside SELECT and INSERT; the history, for example, can only be added to."""
+"""What serving needs besides SELECT and INSERT; the history, for example, is append-only."""
 
 _ABOVE: Final = text(
     """
@@ -44,13 +44,13 @@ _OPEN: Final = text(
 
 
 def exists(connection: Connection, role: str) -> bool:
-    """Tell whether the server knows `role`."""
+    """Return whether the database server has the role."""
     found = connection.scalar(text("SELECT 1 FROM pg_roles WHERE rolname = :role"), {"role": role})
     return found is not None
 
 
 def grant(connection: Connection, role: str) -> None:
-    """Let `role` serve: read and write rows, and change no table."""
+    """Grant `role` what serving needs: to read and write rows, not to change tables."""
     to = connection.dialect.identifier_preparer.quote_identifier(role)
     connection.execute(text(f"GRANT SELECT ON alembic_version TO {to}"))
     for table in metadata.tables:
@@ -59,13 +59,13 @@ def grant(connection: Connection, role: str) -> None:
 
 
 def above_the_policies(connection: Connection) -> str | None:
-    """Return which roles this connection has, or may take on, that policies do not bind."""
+    """Return the roles this connection has, or can assume, that policies do not restrict."""
     found: str | None = connection.scalar(_ABOVE, {"tables": list(metadata.tables)})
     return found
 
 
 def without_policies(connection: Connection) -> str | None:
-    """Return the tables of tenants' rows on which row-level security is switched off."""
+    """Return the tables with tenants' rows for which row-level security is off."""
     of_tenants = [name for name, table in metadata.tables.items() if "tenant_id" in table.c]
     found: str | None = connection.scalar(_OPEN, {"tables": of_tenants})
     return found

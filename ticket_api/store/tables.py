@@ -1,10 +1,11 @@
 """The tables, the same on SQLite and PostgreSQL. Columns are the API's field names in snake case.
 
-Every row but those of `tenants` belongs to one tenant, and its `tenant_id` is part of every key: the same ids exist
-once for each tenant, and no reference can lead into another one. On PostgreSQL a policy of each of these tables shows
-the rows of one tenant alone (revision 0002).
+Every row except those of `tenants` belongs to one tenant, and its `tenant_id` is part of every key: the same id may
+exist once per tenant, and no reference can cross tenants. On PostgreSQL a policy on each of these tables restricts a
+transaction to one tenant's rows (revision 0002).
 Names of users, accounts and so on are joined, not copied into tickets as the existing system does.
-`*_folded` columns hold `folding.fold` of their neighbour, for search and order; every writer keeps them in step.
+`*_folded` columns hold `text_search.fold` of the column they are named after, for search and order; every writer
+updates both.
 `migrations/` builds these tables; a test compares the two on both databases.
 """
 
@@ -31,11 +32,11 @@ from shared.storage.database import Moment
 
 metadata: Final = MetaData()
 
-FOLDED: Final = Text().with_variant(Text(collation="C"), "postgresql")  # by code point, as SQLite orders
+FOLDED: Final = Text().with_variant(Text(collation="C"), "postgresql")  # by code point, as SQLite sorts
 
 
 def _tenant(*references: ForeignKey) -> Column[str]:
-    """Return the column that says whose a row is. What refers to another row gets its tenant by that reference."""
+    """Return the column of a row's tenant. A row that refers to another row gets its tenant by that reference."""
     return Column("tenant_id", String(50), *references, primary_key=True)
 
 
@@ -54,7 +55,7 @@ def _to(table: str, name: str, *, nullable: bool = False) -> tuple[Column[str], 
 
 
 def _ordered(name: str, *more: SchemaItem) -> Table:
-    """Return a master table whose rows people put into an order of their own."""
+    """Return a master table with a user-defined order of its rows."""
     columns = (Column("name", String(200), nullable=False), Column("order_no", Integer, nullable=False))
     return Table(name, metadata, _of_tenant(), _id(), *columns, *more)
 
@@ -66,7 +67,7 @@ tenants: Final = Table(
     Column("name", String(200), nullable=False),
     Column("created_at", Moment, nullable=False),
 )
-api_keys: Final = Table(  # the one table that is also read before the tenant is known: by the digest of a key
+api_keys: Final = Table(  # the only table that is also read before the tenant is known: by the digest of a key
     "api_keys",
     metadata,
     _of_tenant(),
@@ -126,14 +127,14 @@ tickets: Final = Table(
     Index("tickets_by_status", "tenant_id", "status_id", "reception_date_time", "number"),
 )
 for _name, _date in (("schedule", "scheduled_completion_date"), ("completion", "completion_date")):
-    Index(  # SQLite reads the index above backwards; PostgreSQL would get empty dates first
+    Index(  # SQLite reads the index above backwards; PostgreSQL would return empty dates first
         f"tickets_by_latest_{_name}",
         tickets.c.tenant_id,
         tickets.c[_date].desc().nulls_last(),
         tickets.c.number.desc(),
     ).ddl_if(dialect="postgresql")
 
-ticket_numbers: Final = Table(  # a row for each tenant: the numbers given last; without gaps after a rollback
+ticket_numbers: Final = Table(  # one row per tenant: the last numbers assigned; a rollback leaves no gap
     "ticket_numbers",
     metadata,
     _of_tenant(),
@@ -180,7 +181,7 @@ idempotency_keys: Final = Table(
     _of_tenant(),
     Column("key", String(200), primary_key=True),
     Column("fingerprint", String(64), nullable=False),
-    Column("status", Integer),  # null only inside the transaction that is doing the work
+    Column("status", Integer),  # null only inside the transaction that does the work
     Column("answer", Text),
     Column("created_at", Moment, nullable=False),
     Index("idempotency_keys_by_age", "tenant_id", "created_at"),

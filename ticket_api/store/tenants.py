@@ -1,4 +1,4 @@
-"""The tenants of this database, and the API keys that stand for them. A key itself is never stored."""
+"""The tenants of this database and their API keys, which are stored only as digests."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,12 +10,12 @@ from ticket_api.store.tables import api_keys, tenants
 
 
 def exists(connection: Connection, tenant: str) -> bool:
-    """Tell whether there is such a tenant."""
+    """Return whether the tenant exists."""
     return connection.scalar(select(tenants.c.id).where(tenants.c.id == tenant)) is not None
 
 
 def add(connection: Connection, tenant: str, name: str, now: datetime) -> bool:
-    """Store a tenant, unless there is one of that id. Waits while another transaction is adding it."""
+    """Store a tenant unless the id exists; return whether it did. Waits for a transaction that is adding it."""
     return add_if_new(connection, tenants, {"id": tenant, "name": name, "created_at": now})
 
 
@@ -25,7 +25,7 @@ def every(connection: Connection) -> Sequence[RowMapping]:
 
 
 def of_digest(connection: Connection, digest: str) -> str | None:
-    """Return the tenant for which the key with this digest stands, if there is one that is not revoked."""
+    """Return the tenant of the key with this digest, if the key exists and is not revoked."""
     name_to_policies(connection, "app.key_digest", digest)
     found: str | None = connection.scalar(
         select(api_keys.c.tenant_id).where(api_keys.c.digest == digest, api_keys.c.revoked_at.is_(None))
@@ -44,6 +44,6 @@ def add_key(db: TenantConnection, key_id: str, digest: str, now: datetime) -> No
 
 
 def revoke_key(db: TenantConnection, key_id: str, now: datetime) -> None:
-    """Revoke a key of the tenant; one that is revoked stays as it is."""
+    """Revoke a key of the tenant; a revoked key keeps its time of revocation."""
     mine = (api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None))
     db.execute(db.update(api_keys).where(*mine).values(revoked_at=now))

@@ -1,8 +1,8 @@
-"""Reading and writing tickets. Rules of what may be written are in `ticket_api.writes`.
+"""Statements that read and write tickets. The rules for writes are in `ticket_api.writes`.
 
-Planners know little of small tables, and nothing of new ones (PostgreSQL's autovacuum analyses none below 50 rows), so
-no statement leaves them a choice that matters: tickets are found first, by `tickets` alone, and a page of them is
-complete before its names are joined to it, by outer joins, which no planner begins with.
+Planners know little about small tables and nothing about new ones (PostgreSQL's autovacuum analyses none below 50
+rows), so no statement leaves them a choice that matters: tickets are found first, in `tickets` alone, and names are
+joined to a complete page, by outer joins, with which no planner begins.
 """
 
 from collections.abc import Mapping, Sequence
@@ -50,7 +50,7 @@ LISTED: Final = MappingProxyType({
     "person_in_charge": users.alias("people_in_charge"),
     "status": statuses,
 })  # fmt: skip
-"""What a ticket's `…_id` refers to, and in a list is shown as `…_name`."""
+"""The table behind each `…_id` of a ticket that a list shows as `…_name`."""
 SHOWN: Final = MappingProxyType(
     {**LISTED, "request_channel": request_channels, "response_category": response_categories}
 )
@@ -67,7 +67,7 @@ SORTABLE: Final = MappingProxyType({
 
 
 def _with_names(found: FromClause, names: Mapping[str, FromClause]) -> Select[Any]:
-    """Select the tickets in `found`, with `names` joined to them. Building it costs more than running it."""
+    """Select the tickets in `found`, joined with `names`. Building this query costs more than running it."""
     labels = (table.c.name.label(f"{what}_name") for what, table in names.items())
     query = select(found, *labels, statuses.c.completed).select_from(found)
     for what, table in names.items():
@@ -83,7 +83,7 @@ _SHOWN_TICKET: Final = _with_names(tickets, SHOWN)
 
 
 def search(db: TenantConnection, query: TicketQuery) -> Sequence[RowMapping]:
-    """Return one page of the tickets that `query` asks for, with names, in its order."""
+    """Return one page of the tickets that match `query`, with names, in its order."""
     page = (
         db.select(tickets, *(tickets.c[name] for name in IN_LISTS))
         .where(*_conditions(db, query))
@@ -98,7 +98,7 @@ def search(db: TenantConnection, query: TicketQuery) -> Sequence[RowMapping]:
 def _order(found: FromClause, query: TicketQuery) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
     direct = asc if query.sort_order == "asc" else desc
     by = direct(found.c[SORTABLE[query.sort_by]])
-    is_nullable = tickets.c[SORTABLE[query.sort_by]].nullable  # elsewhere NULLS LAST would only keep from the index
+    is_nullable = tickets.c[SORTABLE[query.sort_by]].nullable  # otherwise NULLS LAST only prevents use of the index
     return by.nulls_last() if is_nullable else by, direct(found.c.number)
 
 
@@ -124,9 +124,10 @@ def _conditions(db: TenantConnection, query: TicketQuery) -> list[ColumnElement[
 
 
 def _mentions(db: TenantConnection, folded: str) -> ColumnElement[bool]:
-    """Return that a ticket's summary, account or requestor has `folded` in it; names are looked up once for all.
+    """Return the condition that a ticket's summary, account or requestor contains `folded`.
 
-    Not by LIKE: where a text nearly matches at many places, LIKE takes time by the product of both lengths.
+    Names are searched once per query, not per ticket. Not by LIKE: with many near matches it takes time proportional to
+    the product of both lengths.
     """
     position = func.strpos if db.connection.dialect.name == "postgresql" else func.instr
 
@@ -141,30 +142,30 @@ def _mentions(db: TenantConnection, folded: str) -> ColumnElement[bool]:
 
 
 def read(db: TenantConnection, ticket_id: str) -> RowMapping | None:
-    """Return one ticket with all names, or nothing."""
+    """Return one ticket with all names, or None."""
     ticket = db.only(_SHOWN_TICKET, tickets).where(tickets.c.id == ticket_id)
     return db.execute(ticket).mappings().one_or_none()
 
 
 def read_attachments(db: TenantConnection, ticket_id: str) -> Sequence[RowMapping]:
-    """Return a ticket's attachments in the order in which they were given."""
+    """Return a ticket's attachments in the order in which they were sent."""
     query = db.select(attachments).where(attachments.c.ticket_id == ticket_id).order_by(attachments.c.id)
     return (db.execute(query)).mappings().all()
 
 
 def exists(db: TenantConnection, ticket_id: str) -> bool:
-    """Tell whether there is such a ticket."""
+    """Return whether the ticket exists."""
     return db.scalar(db.select(tickets, tickets.c.id).where(tickets.c.id == ticket_id)) is not None
 
 
 def lock(db: TenantConnection, ticket_id: str) -> RowMapping | None:
-    """Return a ticket's own columns, or nothing, and keep other writers off it until the transaction ends."""
+    """Return a ticket's own columns, or None, and lock it against other writers until the transaction ends."""
     query = db.select(tickets).where(tickets.c.id == ticket_id).with_for_update()
     return (db.execute(query)).mappings().one_or_none()
 
 
 def insert_ticket(db: TenantConnection, values: Mapping[str, Any]) -> str:
-    """Store a ticket under the next number and return its id."""
+    """Store a ticket with the next number and return its id."""
     (number,) = numbers.take(db, "last")
     ticket_id = f"TCK-{number:04}"
     db.execute(db.insert(tickets).values(id=ticket_id, number=number, **_folded(values)))
@@ -177,7 +178,7 @@ def update_ticket(db: TenantConnection, ticket_id: str, values: Mapping[str, Any
 
 
 def insert_attachments(db: TenantConnection, ticket_id: str, files: Sequence[NewAttachment], at: datetime) -> None:
-    """Store where a ticket's files lie."""
+    """Store the locations of a ticket's files."""
     if not files:
         return
     ids = numbers.take(db, "last_attachment", len(files))
@@ -187,6 +188,6 @@ def insert_attachments(db: TenantConnection, ticket_id: str, files: Sequence[New
 
 
 def _folded(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `values` with what search looks at kept in step."""
+    """Return `values` with the columns for search updated."""
     folded = {"summary_folded": fold(values["summary"])} if "summary" in values else {}
     return {**values, **folded}

@@ -9,9 +9,10 @@ from mcp_types import JSONRPCRequest
 from shared.errors import Effect
 from shared.identity import InsufficientScopeError, Principal, PrincipalKey, Scope
 from shared.lru import LRUCache
+from shared.throttled_audit import ThrottledAuditTrail
 from transport import jsonrpc
 from transport.dispatch.context import Caller
-from transport.dispatch.refusal_audit import RefusalTrail
+from transport.dispatch.refusal_audit import record_refusal
 from transport.rate_limit import Cost, MemoryBuckets, RateLimitedError, Rates, Wait
 
 RequiredScope = Callable[[str, Mapping[str, Any] | None], Scope | None]
@@ -57,13 +58,13 @@ class AccessPolicy:
         *,
         rates: Rates | None = None,
         required_scope: RequiredScope | None = None,
-        trail: RefusalTrail | None = None,
+        trail: ThrottledAuditTrail | None = None,
     ) -> None:
         self._rates = rates
         self._costs: LRUCache[PrincipalKey, _Costs] = LRUCache(KEPT_PRINCIPALS)
         self._http_buckets = MemoryBuckets()
         self._required_scope = required_scope
-        self._trail = trail if trail is not None else RefusalTrail()
+        self._trail = trail if trail is not None else ThrottledAuditTrail(None)
 
     async def check_http_rate(self, principal: Principal, headers: Mapping[str, str]) -> None:
         """Pass an HTTP request, or refuse it unread: its principal sends many more than its calls need.
@@ -120,8 +121,8 @@ class AccessPolicy:
         request: JSONRPCRequest | None = None,
         detail: str,
     ) -> None:
-        """Record what was refused to a principal, or count it; see `RefusalTrail`."""
-        await self._trail.refused(principal, kind, headers, request=request, detail=detail)
+        """Record what was refused to a principal, or count it; see `record_refusal`."""
+        await record_refusal(self._trail, principal, kind, headers, request=request, detail=detail)
 
 
 def refusal_response(

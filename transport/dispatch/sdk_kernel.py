@@ -48,10 +48,9 @@ from mcp_types.methods import SPEC_CLIENT_METHODS
 from starlette.datastructures import Headers
 
 from shared.identity import Principal
-from shared.labels import OTHER, Names
 from shared.lru import LRUCache
 from shared.prompts import prompt_problem
-from shared.telemetry import Counter, get_logger
+from shared.telemetry import OTHER, BoundedLabels, Counter, get_logger
 from transport import jsonrpc
 from transport.dispatch.context import Address, Caller, Channel, DispatchContext, SessionOutbound
 from transport.dispatch.usage import ClientTally, Usage
@@ -125,7 +124,7 @@ class SDKKernel:
         channel: Channel,
         *,
         usage: Usage,
-        tenants: Names,
+        tenants: BoundedLabels,
         counter: Counter | None,
     ) -> None:
         self._high_level = server if isinstance(server, MCPServer) else None

@@ -15,9 +15,8 @@ from typing import Any, Final
 from mcp_types import CLIENT_INFO_META_KEY, PROTOCOL_VERSION_META_KEY, JSONRPCRequest
 from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
 
-from shared.labels import OTHER, Names
 from shared.periodic import periodic_task
-from shared.telemetry import Counter, get_logger
+from shared.telemetry import OTHER, BoundedLabels, Counter, get_logger
 from transport.sessions.session import SessionRecord
 
 log = get_logger(__name__)
@@ -49,7 +48,7 @@ class Usage:
 
     def __init__(self, counter: Counter | None = None) -> None:
         self._counter = counter
-        self._names = Names(MAX_NAMES)
+        self._names = BoundedLabels(MAX_NAMES)
         self._tallies: dict[_Labels, ClientTally] = {}
 
     def client_of(self, session: SessionRecord) -> ClientTally:

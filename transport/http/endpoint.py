@@ -15,8 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.errors import TicketServerError
 from shared.identity import AuthProvider
-from shared.labels import Names
-from shared.telemetry import Counter, LogContext, get_logger
+from shared.telemetry import BoundedLabels, Counter, LogContext, get_logger
 from transport.base import TransportHandler
 from transport.dispatch.policy import AccessPolicy
 from transport.http.deprecation import Sunset, announcing
@@ -81,7 +80,7 @@ class Edge:
     checks: RequestChecks
     auth_provider: AuthProvider
     policy: AccessPolicy
-    tenants: Names
+    tenants: BoundedLabels
     """Organisations that counters tell apart."""
     counter: Counter | None
     """Counts `http_refusals`."""

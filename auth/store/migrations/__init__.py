@@ -1,1 +1,1 @@
-"""Alembic's folder of the identity store. Run by `shared.storage.migrations`, never by Alembic's own command."""
+"""The Alembic folder of the identity store. Run by `shared.storage.migrations`, never by Alembic's own command."""

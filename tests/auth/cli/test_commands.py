@@ -1,4 +1,4 @@
-"""The command line: what operators type, what they read, and what they are asked before something is lost."""
+"""The command line: options, output, exit codes, and confirmation before something is lost."""
 
 import errno
 import io
@@ -28,7 +28,7 @@ MAIL: Final = "mary@acme.example"
 
 
 class Terminal:
-    """Runs commands one after the other on one store, as one person does."""
+    """Runs commands one after the other on one store, as an operator does."""
 
     def run(self, *arguments: str, answer: str = "") -> Result:
         return CliRunner().invoke(cli, arguments, input=answer)
@@ -46,7 +46,7 @@ class Terminal:
 
 @pytest.fixture
 def url(sqlite_identity_template: Path, tmp_path: Path) -> str:
-    """A migrated identity store of a test's own, as the settings name it."""
+    """A migrated identity store for one test, as a setting."""
     (tmp_path / "tickets-identity.sqlite3").write_bytes(sqlite_identity_template.read_bytes())
     return f"sqlite:///{(tmp_path / 'tickets.sqlite3').as_posix()}"
 
@@ -56,13 +56,13 @@ def terminal(url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Itera
     monkeypatch.setenv("MCP_DATABASE_URL", url)
     monkeypatch.setenv("MCP_IDENTITY_KEYS", IDENTITY_KEY)
     monkeypatch.setitem(IdentitySettings.model_config, "env_file", tmp_path / ".env")
-    with capture_logs():  # which go to stdout where nobody configured them
+    with capture_logs():  # otherwise they go to stdout: nothing has configured logging
         yield Terminal()
 
 
 @pytest.fixture
 def mary(terminal: Terminal) -> Terminal:
-    """With an organisation in which somebody is an agent."""
+    """Add Mary, an agent of the tenant acme."""
     terminal.json("tenant", "add", "acme", "--name", "Acme Ltd")
     terminal.json("user", "add", MAIL, "--name", "Mary Major")
     terminal.json("membership", "set", MAIL, "--tenant", "acme", "--role", "agent", "--ticket-user", "user3")
@@ -74,7 +74,7 @@ def test_the_first_key_of_a_new_deployment_is_one_command(terminal: Terminal) ->
 
     text = result.stdout.splitlines()[-1]
     assert parse(text) is not None
-    assert "The key, shown this once:" in result.stdout
+    assert "The key (shown only once):" in result.stdout
     [key] = terminal.json("key", "list")
     assert (key["tenant"], key["owner_name"], key["state"]) == ("default", MAIL, "active")
     [member] = terminal.json("membership", "list")
@@ -87,7 +87,7 @@ def test_a_second_first_key_is_refused_unless_another_administrator_is_meant(ter
     refused = terminal.error("first-key", "else@example.com")
     assert f"python3 run.py auth key add --tenant default --user {MAIL}" in str(refused)
     assert len(terminal.json("key", "list")) == 1
-    terminal.run("key", "add", "--tenant", "default", "--user", MAIL)  # as it says
+    terminal.run("key", "add", "--tenant", "default", "--user", MAIL)  # as the message says
     terminal.run("first-key", "else@example.com", "--another")
     assert [key["owner_name"] for key in terminal.json("key", "list")].count("else@example.com") == 1
 
@@ -152,7 +152,7 @@ def test_what_takes_something_away_asks_first(mary: Terminal, command: tuple[str
     unchanged = mary.run("audit", "export").stdout
     done = mary.run(*command, "--yes")
 
-    assert "Go on? [y/N]" in refused.stderr
+    assert "Continue? [y/N]" in refused.stderr
     assert (refused.exit_code, silent.exit_code, done.exit_code) == (1, 1, 0)
     assert unchanged == before
 
@@ -164,7 +164,7 @@ def test_a_revoked_key_says_so(mary: Terminal) -> None:
     revoked = mary.json("key", "revoke", key["public_id"], "--yes")
 
     assert asked.exit_code == 1
-    assert f"{MAIL} will be refused with key {key['public_id']} (key)." in asked.stderr
+    assert f"Key {key['public_id']} (key) of {MAIL} will be refused." in asked.stderr
     assert revoked["state"] == "revoked"
     assert datetime.fromisoformat(revoked["revoked_at"]).tzinfo is UTC
     assert mary.json("user", "enable", MAIL)["disabled_at"] is None
@@ -178,7 +178,7 @@ def test_whoever_finds_a_key_in_the_open_ends_it_as_it_is(mary: Terminal) -> Non
     revoked = mary.run("key", "revoke", text, "--yes")
 
     assert (misread.exit_code, revoked.exit_code) == (2, 0)
-    assert "begins like a key, but is none" in misread.stderr
+    assert "looks like a key but is not valid" in misread.stderr
     assert text[20:-1] not in misread.output + revoked.output
     assert [listed["state"] for listed in mary.json("key", "list")] == ["revoked"]
 
@@ -188,7 +188,7 @@ def test_a_time_that_is_none_is_a_sentence(mary: Terminal, days: str) -> None:
     refused = mary.run("key", "add", "--user", MAIL, "--tenant", "acme", "--expires-in", days)
 
     assert refused.exit_code == 2
-    assert f"'{days}' is no number of days." in refused.stderr
+    assert f"'{days}' is not a number of days." in refused.stderr
 
 
 def test_what_an_operator_reads_fits_a_terminal(mary: Terminal) -> None:
@@ -207,7 +207,7 @@ def test_the_key_of_a_ticket_api_is_read_from_stdin_and_shown_nowhere(mary: Term
     shown = mary.run("tenant", "list").stdout + mary.run("audit", "export").stdout
     assert (record["upstream_address"], record["upstream_key"]) == ("https://api.acme.example", "sealed")
     assert "their-own-key" not in shown + json.dumps(record)
-    assert mary.run("tenant", "reseal").stdout == "0 keys were sealed anew.\n"
+    assert mary.run("tenant", "reseal").stdout == "0 keys were resealed.\n"
 
 
 def test_a_key_for_the_shared_ticket_api_needs_no_address(mary: Terminal) -> None:
@@ -239,7 +239,7 @@ def test_the_audit_is_exported_as_lines_of_json_by_time_and_tenant(mary: Termina
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The settings of a program with a store of its own."""
+    """The settings of a process with a store of its own."""
     folder = tmp_path_factory.mktemp("program")
     return {"MCP_DATABASE_URL": f"sqlite:///{folder}/new/tickets.sqlite3", "MCP_IDENTITY_KEYS": IDENTITY_KEY}
 
@@ -260,7 +260,7 @@ def test_as_a_program_it_makes_its_store_and_ends_with_a_code(program: dict[str,
 
     assert (first.returncode, parse(json.loads(first.stdout)["key"]) is not None) == (0, True)
     assert json.loads(first.stdout)["key"].split("_")[3] not in first.stderr
-    assert '"audit": "true"' in first.stderr, "a job's log has the audit"
+    assert '"audit": "true"' in first.stderr, "the log of a job has the audit"
     assert unknown.returncode == 1
     assert json.loads(unknown.stderr)["error"]["kind"] == "unknown_tenant"
     assert (without.returncode, without.stdout) == (2, "")
@@ -273,13 +273,13 @@ def test_as_a_program_it_makes_its_store_and_ends_with_a_code(program: dict[str,
 
 
 def leave_logging_alone(*, level: str) -> None:
-    """Stand in for what would set the logs of this whole process, which other tests read."""
+    """Replace the function that configures logging for the whole process, which other tests rely on."""
 
 
 class CtrlC(io.StringIO):
-    """A keyboard on which somebody types Ctrl-C, and y when nothing comes of that."""
+    """A keyboard that sends Ctrl-C, and then y if that is ignored."""
 
-    def readline(self, _: int = -1, /) -> str:  # type: ignore[override] # the stubs know one for bytes and one for text
+    def readline(self, _: int = -1, /) -> str:  # type: ignore[override] # the stubs have one for bytes and one for text
         signal.raise_signal(signal.SIGINT)
         return "y\n"
 
@@ -297,7 +297,7 @@ def test_ctrl_c_is_an_answer_to_a_question(mary: Terminal, monkeypatch: pytest.M
 
 
 class Unwritable(io.StringIO):
-    """A terminal, or a disk, that takes nothing more."""
+    """A terminal or a disk that fails on every write."""
 
     def __init__(self, failure: BaseException) -> None:
         super().__init__()
@@ -322,7 +322,7 @@ def test_an_answer_that_cannot_be_given_is_no_traceback(
     monkeypatch.setattr(sys, "stderr", said)
 
     assert main() == code
-    assert ("(No space left on device), but what it tells of was done." in said.getvalue()) == (code == 1)
+    assert ("(No space left on device), but the command was carried out." in said.getvalue()) == (code == 1)
 
 
 @pytest.mark.long
@@ -334,13 +334,13 @@ async def test_the_owner_migrates_and_a_plain_role_works(
     as_application = keys | {"MCP_DATABASE_URL": empty_postgres.application_url}
 
     too_early = start("first-key", MAIL, **as_application)
-    nobody = start("migrate", "--grant-to", "nobody-here", **as_owner)
+    nobody = start("migrate", "--grant-to", "no-such-role", **as_owner)
     migrated = start("migrate", "--grant-to", postgres.application, **as_owner)
     first = start("first-key", MAIL, "--json", **as_application)
 
     assert (too_early.returncode, nobody.returncode, migrated.returncode, first.returncode) == (1, 1, 0, 0)
     assert "python -m auth migrate --grant-to ROLE" in too_early.stderr
-    assert "no role 'nobody-here'" in nobody.stderr
+    assert "no role 'no-such-role'" in nobody.stderr
 
 
 def test_a_table_is_aligned_whatever_is_in_it() -> None:

@@ -1,4 +1,4 @@
-"""The audit table: only appended to, read in pages, pruned of what is old. And how the store's tables come to be."""
+"""The audit table: append-only, read in pages, pruned when old. Also how the store's tables are created."""
 
 from collections import Counter
 from dataclasses import fields
@@ -34,7 +34,7 @@ async def objects(store: IdentityStore, **which: Any) -> list[int]:
     found: list[int] = []
     async for event in store.audit.events(**which):
         found.append(int(event.object))
-        assert len(found) <= 100, "the pages have no end"
+        assert len(found) <= 100, "the pages do not end"
     return found
 
 
@@ -53,7 +53,7 @@ async def test_events_are_read_in_pages_in_their_order(
     assert await objects(store, tenant="default") == [n for n in in_order if n % 2]
     between = {"since": clock.now + moment, "until": clock.now + 3 * moment}
     assert await objects(store, **between) == [n for n in in_order if 4 <= n < 12]
-    with pytest.raises(UnknownTenantError):  # for a name with a typing error, nothing would look like a quiet night
+    with pytest.raises(UnknownTenantError):  # an empty result for a misspelt name would look like a quiet night
         await objects(store, tenant="other")
 
 
@@ -110,7 +110,7 @@ async def test_old_events_are_pruned_some_at_a_time_and_each_time_is_audited(
     identity_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("auth.store.audit.PRUNED_AT_ONCE", 2)
-    async with open_store(identity_url, SECRETS) as store:  # by the clock that the triggers have
+    async with open_store(identity_url, SECRETS) as store:  # with the real clock, as the triggers have
         now = datetime.now(UTC)
         await store.audit.append([event(days, now - timedelta(days=days)) for days in (10, 95, 100, 110, 120)])
 
@@ -118,7 +118,7 @@ async def test_old_events_are_pruned_some_at_a_time_and_each_time_is_audited(
 
         kept = Counter([record.action async for record in store.audit.events()])
         assert kept == {"tool_call": 2, "audit_pruned": 2}
-        with pytest.raises(InvalidInputError, match="90 days at least"):
+        with pytest.raises(InvalidInputError, match="at least 90 days"):
             await store.audit.prune(now - timedelta(days=89))
 
 

@@ -1,4 +1,4 @@
-"""What the store says about a presented key, and what is noted of its use, over both databases."""
+"""Lookups of presented keys, and recording their use, over both databases."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -88,7 +88,7 @@ async def test_use_is_noted_once_a_minute(store: IdentityStore, key: NewKey, clo
 
     start = clock.now
     await enter(provider, key.text)
-    assert await last_used() is None, "not while the request waits"
+    assert await last_used() is None, "not during the request"
     seen = []
     for seconds in (0, 59, 1):
         clock.go_on(seconds=seconds)

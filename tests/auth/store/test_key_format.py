@@ -1,4 +1,4 @@
-"""The text of a key: it survives a round trip, and no typo does."""
+"""The format of a key: it survives a round trip, and no typo does."""
 
 import re
 import zlib
@@ -26,7 +26,7 @@ def test_what_is_written_is_read(key: ApiKey) -> None:
 @settings(max_examples=50)
 @given(keys, st.data())
 def test_no_typo_of_one_character_is_taken_for_a_key(key: ApiKey, data: st.DataObject) -> None:
-    """CRC-32 notices every change of up to 32 bits in a row (Koopman, 2002)."""
+    """CRC-32 detects every burst error of up to 32 bits (Koopman, 2002)."""
     place = data.draw(st.integers(0, len(key.text) - 1))
     typed = data.draw(st.sampled_from([char for char in ALPHABET + "_- " if char != key.text[place]]))
 

@@ -1,4 +1,4 @@
-"""What is derived from a deployment's secrets: digests that outlive a rotation, and seals that open for one tenant."""
+"""Keys derived from a deployment's secrets: digests that outlive a rotation, and seals that open for one tenant."""
 
 import pytest
 
@@ -39,7 +39,7 @@ def test_there_is_one_comparison_of_equal_lengths_whatever_is_handed_in(
 
 
 def test_the_digest_of_nobody_matches_nothing() -> None:
-    """What is compared where nothing is stored must not let in a key that happens to have it as its digest."""
+    """The placeholder for a missing digest must not match any key."""
     assert not any(SECRETS.matches(str(n), None) for n in range(100))
 
 
@@ -80,7 +80,7 @@ def test_nothing_of_a_secret_is_in_what_is_shown() -> None:
 
 
 def test_what_is_derived_stays_what_it_was() -> None:
-    """A key that is stored somewhere must not cease to work because this code was changed."""
+    """A key that is already stored must keep working when this code changes."""
     sealed = Sealed("/9Ct9BiuVANArcK0oiguuF4Hyzi4WgTe0LrYQ9U2zgrSkko=", "1f95b423")
 
     assert SECRETS.digest("key") == Digest(

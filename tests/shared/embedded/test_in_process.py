@@ -1,4 +1,4 @@
-"""The embedded API finishes what it began, whoever has gone meanwhile."""
+"""The embedded API finishes every request, even if the caller is cancelled."""
 
 import asyncio
 from typing import Any
@@ -12,7 +12,7 @@ from shared.embedded.in_process import InProcessTransport
 
 
 class SlowApp:
-    """An ASGI app that answers once it is let."""
+    """An ASGI app that responds once it is allowed to."""
 
     def __init__(self) -> None:
         self.reached = asyncio.Event()

@@ -1,4 +1,4 @@
-"""Keys for the ticket API in this process: each names its tenant, and nobody else can make one."""
+"""Keys for the ticket API in this process: each names its tenant, and only this process can create one."""
 
 import pytest
 

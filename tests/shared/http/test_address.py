@@ -1,4 +1,4 @@
-"""Where a request comes from: what a stranger writes into `X-Forwarded-For` never decides."""
+"""The client address of a request: `X-Forwarded-For` entries written by clients are never trusted."""
 
 import pytest
 from starlette.requests import HTTPConnection
@@ -19,17 +19,17 @@ def request(*forwarded: str, peer: str | None = PEER) -> HTTPConnection:
 @kills("shared/http/address.py", "hops[-trusted_proxies:] if 0 < trusted_proxies <= len(hops) else []", "hops")
 @pytest.mark.parametrize(("proxies", "forwarded", "address"), [
     (0, [],                                      PEER),
-    (0, [FORGED],                                PEER),    # nobody of ours wrote it
+    (0, [FORGED],                                PEER),    # not written by a trusted proxy
     (1, [CLIENT],                                CLIENT),
-    (1, [f"{FORGED}, {CLIENT}"],                 CLIENT),  # a stranger sent a header, the proxy added to it
+    (1, [f"{FORGED}, {CLIENT}"],                 CLIENT),  # a client sent a header, the proxy appended to it
     (1, [f"{FORGED},{FORGED} ,{CLIENT}"],        CLIENT),
     (1, [FORGED, CLIENT],                        CLIENT),  # several lines are one list
     (2, [f"{FORGED}, {CLIENT}, 10.0.0.1"],       CLIENT),
     (2, [f"{FORGED}, {CLIENT}", "10.0.0.1"],     CLIENT),
-    (1, [],                                      PEER),    # the request came past the proxy
-    (2, [FORGED],                                PEER),    # … past one of them: all that it says may be made up
+    (1, [],                                      PEER),    # the request bypassed the proxy
+    (2, [FORGED],                                PEER),    # … bypassed one of them: all entries may be forged
     (3, [f"{FORGED}, {FORGED}"],                 PEER),
-    (1, [f"{FORGED}, unknown"],                  PEER),    # garbage of ours: never on to the left
+    (1, [f"{FORGED}, unknown"],                  PEER),    # invalid, by a trusted proxy: never fall back to the left
     (1, [f"{FORGED}, "],                         PEER),
     (2, [f"{FORGED}, _hidden, 10.0.0.1"],        "10.0.0.1"),
     (2, [f"{FORGED}, x, y"],                     PEER),

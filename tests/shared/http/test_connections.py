@@ -1,4 +1,4 @@
-"""How many connections there may be, which of them makes room, and how a server ends."""
+"""The number of connections, the one that is closed for another, and the server's shutdown."""
 
 import asyncio
 import json
@@ -73,7 +73,7 @@ async def test_requests_in_flight_go_on_and_health_is_still_answered_when_all_pl
 async def test_one_address_has_a_quarter_unless_a_proxy_is_trusted(
     is_behind_proxy: bool, passed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol, "counted_as", lambda _: "203.0.113.7")  # a test has loopback addresses only
+    monkeypatch.setattr(protocol, "counted_as", lambda _: "203.0.113.7")  # tests have loopback addresses only
     async with served(most_connections=MOST, is_behind_proxy=is_behind_proxy) as bench:
         count = 0
         async with AsyncExitStack() as stack:
@@ -134,7 +134,7 @@ def test_connections_stay_below_the_file_descriptors_which_are_raised_as_far_as_
 
 @asynccontextmanager
 async def hanging(_: Starlette) -> AsyncGenerator[None]:
-    """An application of two parts, neither of which can be closed."""
+    """An application with two parts, neither of which can be closed."""
     async with part(), part():
         yield
 

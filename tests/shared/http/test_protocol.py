@@ -1,4 +1,4 @@
-"""What a stranger can do to the HTTP server before anything asks who they are: bytes, pipelined requests, silence."""
+"""What an unauthenticated client can do to the HTTP server: bytes, pipelined requests, silence."""
 
 import asyncio
 import socket
@@ -44,7 +44,7 @@ async def test_a_head_without_end_is_answered_431_and_closed(start: bytes, piece
             await other.send(get())
             assert await other.response() == 200
     assert said.startswith(b"HTTP/1.1 431 ")
-    assert b'{"kind": "head_too_large", "error": "The head of a request may have 65,536 bytes at most."}' in said
+    assert b'{"kind": "head_too_large", "error": "The head of a request may have at most 65,536 bytes."}' in said
     assert bench.called == 1
 
 
@@ -173,7 +173,7 @@ async def drip(connection: Connection) -> None:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> float:
-    """Have heads arrive within a part of a second."""
+    """Make heads due within a fraction of a second."""
     monkeypatch.setattr(http_protocol, "HEAD_S", 0.2)
     return 0.2
 
@@ -241,7 +241,7 @@ async def test_a_client_that_does_not_read_is_cut() -> None:
 
 @pytest.mark.parametrize("path", ["/health", "/nothing", "/large"])
 async def test_nothing_is_kept_of_a_connection_that_was_reset(path: str) -> None:
-    """A client that closes with unread bytes resets its connection, as one does that reads only a status."""
+    """A client that closes with unread bytes resets its connection, for example one that reads only the status."""
     async with served() as bench, connections(bench) as (client,):
         await until_connections(bench, 1)
         (protocol,) = bench.server.server_state.connections

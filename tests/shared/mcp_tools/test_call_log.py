@@ -1,4 +1,4 @@
-"""What is written down of calls: every write and refusal in the audit trail, ids in the log, tenants in the figures."""
+"""Records of calls: writes and refusals in the audit trail, ids in the log, tenants in the metrics."""
 
 from dataclasses import replace
 from typing import Any, Final
@@ -9,8 +9,8 @@ from structlog.testing import capture_logs
 
 from shared.audit import AuditEvent
 from shared.identity import SCOPES_OF, Principal, Role, Tenant
-from shared.labels import MAX_TENANTS, OTHER
 from shared.mcp_tools.catalog import TOOLS
+from shared.telemetry import MAX_TENANTS, OTHER
 from tests.kills import kills
 from tests.shared.given import TICKET, Recorder, World, drops, hangs
 
@@ -37,7 +37,7 @@ def here(existing: World) -> World:
 
 
 def recorded(here: World) -> AuditEvent:
-    """Return the one event."""
+    """Return the only event."""
     assert isinstance(here.trail, Recorder)
     (event,) = here.trail.events
     assert "confidential" not in str(event)

@@ -104,7 +104,7 @@ def test_one_huge_entry_is_still_shown_though_cut() -> None:
 def test_an_entry_without_a_name_or_a_time_still_reads() -> None:
     entry = HistoryEntry(id="1", changed_fields=(ChangedField(field_name="statusId", new_value="stat2"),))
 
-    assert render.history_entry(entry) == "### Undated, somebody\n\n- statusId: (empty) → stat2"
+    assert render.history_entry(entry) == "### Undated, an unnamed user\n\n- statusId: (empty) → stat2"
 
 
 def test_attachments_show_their_addresses_without_becoming_links() -> None:
@@ -122,7 +122,7 @@ def test_a_long_master_list_says_how_much_of_it_is_shown() -> None:
     assert text.startswith("The first 200 of 500.\n\n| Id | Name | E-mail | Role |")
     assert r"| user1 | Ada \| Co |  | support |" in text
     assert len(text.splitlines()) == 4 + results.MAX_MASTER
-    assert render.master_page(results.master_page(USERS, []), columns={}) == "There are none."
+    assert render.master_page(results.master_page(USERS, []), columns={}) == "No entries."
 
 
 @pytest.mark.parametrize(

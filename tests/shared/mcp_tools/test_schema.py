@@ -1,4 +1,4 @@
-"""Form of arguments: what is taken as meant, what is refused, and that nothing strange gets through."""
+"""The form of arguments: what is converted, what is refused, and that no surprising value gets through."""
 
 from typing import Any
 

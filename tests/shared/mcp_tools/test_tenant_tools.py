@@ -1,4 +1,4 @@
-"""Whose tools a call gets: one contract for both kinds of desks, and what tenants are promised of each other."""
+"""The tools of a call: one contract for both implementations, and the isolation of tenants."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -23,7 +23,7 @@ B: Final = Principal("b", Tenant("tenant-b"))
 
 
 class Api(httpx2.AsyncBaseTransport):
-    """The ticket API behind one client: answers whose it is, may be told to wait, and knows when it was closed."""
+    """The ticket API behind one client: it returns its name, can be made to wait, and records when it is closed."""
 
     def __init__(self, log: list[str], name: str) -> None:
         self._log, self.name = log, name
@@ -33,7 +33,7 @@ class Api(httpx2.AsyncBaseTransport):
         self.is_closed = False
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Answer with one item that has the name of this API."""
+        """Respond with one item that has the name of this API."""
         assert not self.is_closed
         self.asked.set()
         await self.may_answer.wait()
@@ -48,7 +48,7 @@ class Api(httpx2.AsyncBaseTransport):
 
 @dataclass
 class Office:
-    """Desks, with a directory and a clock that a test moves."""
+    """Tools by tenant, with a directory and a clock that the test controls."""
 
     upstreams: dict[str, Upstream] = field(default_factory=dict)
     now: float = 0.0
@@ -96,7 +96,7 @@ async def any_desks(request: pytest.FixtureRequest, office: Office) -> AsyncIter
         yield here
 
 
-@pytest.mark.parametrize("caller", [None, Principal("somebody")])
+@pytest.mark.parametrize("caller", [None, Principal("person-1")])
 async def test_a_caller_gets_tools_again_and_again_and_at_once(any_desks: Desks, caller: Principal | None) -> None:
     names = await asyncio.gather(*(served(any_desks, caller) for _ in range(5)))
 
@@ -106,7 +106,7 @@ async def test_a_caller_gets_tools_again_and_again_and_at_once(any_desks: Desks,
 async def test_an_error_of_a_call_reaches_its_caller(any_desks: Desks) -> None:
     with pytest.raises(NotFoundError):
         async with any_desks.lend(None):
-            raise NotFoundError("There is none.")
+            raise NotFoundError("There is no such ticket.")
 
 
 async def test_each_tenant_has_a_way_of_its_own_that_is_opened_once(office: Office) -> None:
@@ -215,7 +215,7 @@ async def test_without_the_word_of_the_directory_nobody_is_served(
             results: list[Any] = await asyncio.gather(*(served(here) for _ in range(3)), return_exceptions=True)
 
         assert [type(one) for one in results] == [UpstreamUnavailableError] * 3
-        assert "cannot be told at the moment. Nothing was changed; try again" in str(results[0])
+        assert "cannot be looked up at the moment. Nothing was changed; try again" in str(results[0])
         office.may_tell.set()
         assert await served(here) == "tenant-a at http://tenant-a with key"
 

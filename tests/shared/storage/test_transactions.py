@@ -1,4 +1,4 @@
-"""Transactions of synchronous code, over both databases: fair, bounded, and right about callers that give up."""
+"""Transactions of synchronous code over both databases: fair, bounded, and correct when callers are cancelled."""
 
 import asyncio
 import sqlite3
@@ -69,7 +69,7 @@ def note(what: str) -> Callable[[Connection], None]:
 @kills("shared/storage/transactions.py", "statements.interrupt()", "pass")
 async def test_a_cancelled_reader_stops_its_statement_and_its_connection_goes_back_clean(pool: Pool) -> None:
     readers = []
-    for _ in range(CONNECTIONS["postgresql"] + 1):  # more than there are places
+    for _ in range(CONNECTIONS["postgresql"] + 1):  # more than there are slots
         slow = Slow()
         readers.append(asyncio.create_task(pool.read(slow)))
         await slow.begun.wait()
@@ -166,7 +166,7 @@ async def test_an_interrupt_between_two_statements_is_not_lost(sqlite_pool: Pool
     reader = asyncio.create_task(sqlite_pool.read(gate.then(Slow())))
     await gate.begun.wait()
     reader.cancel()
-    await asyncio.wait([reader])  # the first interrupt found no statement
+    await asyncio.wait([reader])  # the first interrupt met no statement
 
     await gate.open()
 
@@ -185,7 +185,7 @@ def test_an_interrupt_never_meets_the_next_transaction_of_a_connection() -> None
 
 
 async def test_connections_are_given_out_in_the_order_in_which_they_were_asked_for(pool: Pool, url: str) -> None:
-    """One place goes round; whoever was served asks again before the next one that waits has been resumed."""
+    """One slot circulates; a served caller asks again before the next waiter has resumed."""
     gate = Gate(url)
     await gate.close()
     holders = [asyncio.create_task(pool.read(gate.then(notes))) for _ in range(places(pool) - 1)]
@@ -247,7 +247,7 @@ async def test_closing_waits_for_a_write_that_nobody_waits_for(pool: Pool, url: 
     writer.cancel()
 
     closing = asyncio.create_task(pool.close())
-    await asyncio.wait([closing], timeout=0.3)  # longer than it takes when it does not wait
+    await asyncio.wait([closing], timeout=0.3)  # longer than it takes without waiting
     assert not closing.done()
     await gate.open()
     await closing

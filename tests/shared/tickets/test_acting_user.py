@@ -1,4 +1,4 @@
-"""Who acts: filled in from whoever calls, somebody else only with the scope for it, and said in every result."""
+"""The acting user: derived from the caller; another user only with the scope for it; named in every result."""
 
 from dataclasses import replace
 from typing import Any, Final
@@ -112,7 +112,7 @@ async def test_an_administrator_acts_as_anybody_and_as_themselves_when_nobody_is
 
 NOBODY: Final = {
     "no address": AGENT,
-    "an address that nobody has": replace(AGENT, email="somebody@example.com"),
+    "an address that nobody has": replace(AGENT, email="unknown@example.com"),
     "an address that two have": replace(AGENT, email="twins@example.com"),
 }
 
@@ -128,9 +128,11 @@ async def test_who_stands_for_nobody_may_act_as_nobody(
     text, error = await here.refused(tool, **arguments)
     named, named_error = await here.refused(tool, **arguments, **{argument: "user1"})
 
-    assert text == f"{argument}: is missing, and whom you stand for is not known: {LINK}. Nothing was changed."
+    assert (
+        text == f"{argument}: is missing, and your user in the ticket system is not known: {LINK}. Nothing was changed."
+    )
     assert error == {"kind": "invalid_input", "effect": "nothing_changed", "field": argument}
-    assert f"Whom you stand for in the ticket system is not known: {LINK}." in named
+    assert f"Your user in the ticket system is not known: {LINK}." in named
     assert named_error["scope"] == "tickets:admin"
     assert here.wire.writes() == []
 
@@ -152,7 +154,9 @@ async def test_who_may_act_as_anybody_has_to_say_who_acts(
     text, error = await here.refused(tool, **arguments)
     done = await here.done(tool, **arguments, **{argument: "Ann Other"})
 
-    assert text == f"{argument}: is missing, and whom you stand for is not known: {ways}. Nothing was changed."
+    assert (
+        text == f"{argument}: is missing, and your user in the ticket system is not known: {ways}. Nothing was changed."
+    )
     assert error["field"] == argument
     assert done["recordedAs"] == {"id": "user1", "name": "Ann Other"}
 
@@ -165,7 +169,7 @@ async def test_a_link_to_a_user_who_does_not_exist_is_for_an_administrator(here:
     text, error = await here.refused("add_ticket_history", ticketId="TCK-0001", comment="Hello", **given)
 
     assert error == {"kind": "ticket_user_unknown", "effect": "nothing_changed"}
-    assert "stands for the user user99 of the ticket system, which knows no such user" in text
+    assert "is linked to the user user99 of the ticket system, which does not exist there" in text
     assert LINK in text
     assert here.wire.writes() == []
 
@@ -182,9 +186,13 @@ async def test_nobody_is_known_by_having_no_address(existing: World) -> None:
 @pytest.mark.parametrize(
     ("principal", "note"),
     [
-        (None, "The ticket system keeps no author of a new ticket."),
-        (Principal("service-account"), "The ticket system keeps no author of a new ticket."),
-        (MARY, "The ticket system keeps no author of a new ticket; the audit of this server names person-1."),
+        (None, "The ticket system does not record the author of a new ticket."),
+        (Principal("service-account"), "The ticket system does not record the author of a new ticket."),
+        (
+            MARY,
+            "The ticket system does not record the author of a new ticket; the audit log of this server names "
+            "person-1.",
+        ),
     ],
 )
 async def test_a_new_ticket_says_that_it_has_no_author(existing: World, principal: Principal | None, note: str) -> None:

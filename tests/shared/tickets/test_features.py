@@ -1,4 +1,4 @@
-"""What a ticket API can is read from its `/health`, once a minute, and never guessed (case U13)."""
+"""A ticket API's features are read from its `/health`, once a minute, and never guessed (case U13)."""
 
 from typing import Any
 

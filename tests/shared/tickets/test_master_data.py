@@ -1,4 +1,4 @@
-"""Master data is fetched together, kept for a minute, and refreshed once for a miss."""
+"""Master data is fetched together, cached for a minute, and refreshed once for a miss."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from tests.shared.given import World, world
 
 
 class Clock:
-    """A clock that stands until it is moved."""
+    """A clock that stands still until it is moved."""
 
     def __init__(self) -> None:
         self.now = 0.0

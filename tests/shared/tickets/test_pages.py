@@ -1,4 +1,4 @@
-"""Pages over an API without a total order are whole, in both directions, by every date (cases U7, U8, U13)."""
+"""Pages over an API without a total order are complete, in both directions, by every date (cases U7, U8, U13)."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +18,7 @@ SORTS = ("receptionDateTime", "scheduledCompletionDate", "completionDate")
 
 
 async def many(here: World, count: int) -> None:
-    """Create tickets, most of which share their dates with others; a third has none."""
+    """Create tickets that mostly share their dates with others; a third has no date."""
     for number in range(count):
         dates = {} if number % 3 == 0 else {
             "scheduledCompletionDate": f"2026-12-0{number % 4 + 1}", "completionDate": f"2026-11-2{number % 3}"
@@ -39,7 +39,7 @@ async def walk(here: World, **query: Any) -> list[dict[str, Any]]:
 
 
 async def expected(here: World, sort_by: str, sort_order: str) -> list[str]:
-    """Return ids in the order that was asked for: ties by id, tickets without the date last."""
+    """Return ids in the requested order: ties by id, tickets without the date last."""
     ids = [row["ticketId"] for row in await here.api.get("/tickets", params={"limit": 150, "showCompleted": True})]
     tickets = [await here.api.get(f"/tickets/{one}") for one in ids]
     reverse = sort_order == "desc"
@@ -66,7 +66,7 @@ async def test_pages_to_the_end_bring_every_ticket_once_in_the_order_asked_for(
 async def test_pages_are_whole_when_each_is_cut_from_another_window(
     existing: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The API hands out equal dates in another order each time, so a page must not depend on the one before."""
+    """The API returns equal dates in a different order each time, so no page may depend on the one before."""
     monkeypatch.setattr(windows, "KEEP_S", 0.0)
     await many(existing, 20)
 
@@ -131,7 +131,7 @@ async def test_beyond_the_window_the_page_says_so(
     beyond = await existing.done("get_ticket_list", sortBy=sort_by, limit=5, offset=10)
 
     assert "More than 13 tickets match" in inside["notes"][0]
-    assert f"right only among the 13 that it lists first by {sort_by}" in inside["notes"][0]
+    assert f"sorted only among the 13 that it lists first by {sort_by}" in inside["notes"][0]
     assert "beyond the first 13" in beyond["notes"][0]
     assert beyond["returned"] == 5
     assert inside["hasMore"]
@@ -145,7 +145,7 @@ async def test_the_latest_of_a_full_window_need_no_words(existing: World, monkey
 
 
 def capped(most: int) -> Act:
-    """Answer with no more rows than `most`, whatever was asked for, and say nothing."""
+    """Respond with at most `most` rows, whatever was requested, without saying so."""
 
     async def act(inner: httpx2.AsyncBaseTransport, request: httpx2.Request) -> httpx2.Response:
         url = request.url.copy_set_param("limit", str(min(most, int(request.url.params["limit"]))))
@@ -185,7 +185,7 @@ async def test_many_tickets_of_one_completion_date_are_said_to_be_in_any_order(
 
     page = await existing.done("get_ticket_list", sortBy="completionDate", limit=3, offset=5)
 
-    assert "tickets completed on the same day may stand in any order" in page["notes"][0]
+    assert "tickets completed on the same day may be in any order" in page["notes"][0]
 
 
 async def test_completion_dates_that_take_too_long_leave_the_apis_order(

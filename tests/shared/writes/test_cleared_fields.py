@@ -1,4 +1,4 @@
-"""Emptying fields, and cut texts that must not be written back (cases T9, T4), over both ticket APIs."""
+"""Clearing fields, and cut texts that must not be written back (cases T9, T4), over both ticket APIs."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -74,7 +74,7 @@ async def test_what_an_api_cannot_empty_is_said_and_nothing_is_sent(existing: Wo
     text, error = await existing.refused("update_ticket", ticketId=one, updatedById="user1", clear=[name])
 
     assert error["effect"] == "nothing_changed"
-    assert f"{name}: not cleared, because this ticket API cannot empty this." in text
+    assert f"{name}: not cleared, because this ticket API cannot clear this." in text
     assert "already holds every given value" not in text
     assert [method for method, _ in existing.wire.writes()] == ["POST"]
 
@@ -202,7 +202,7 @@ async def test_a_long_text_is_never_lost_by_writing_back_what_was_shown(here: Wo
 
 
 async def test_a_mark_that_the_stored_text_holds_is_part_of_the_text(here: World) -> None:
-    """A text that was damaged so before can be mended; a ticket may also speak of the mark."""
+    """A text that was damaged this way earlier can be corrected; a ticket may also mention the mark."""
     one = await ticket(here, description=f"They saw {MARKS[0]} in the list.")
 
     done = await here.done(

@@ -1,4 +1,4 @@
-"""A model that repeats a call is told what the first one did; nothing is done twice unless it is meant."""
+"""A model that repeats a call gets the result of the first; nothing is done twice unless requested."""
 
 from dataclasses import replace
 from typing import Any, Final
@@ -26,7 +26,7 @@ def here(either: World) -> World:
     return either
 
 
-# --------------------------------------------------------------------- by words
+# --------------------------------------------------------------------- by content
 
 
 @kills("shared/writes/repeats.py", "if earlier is None:", "if True:")
@@ -243,7 +243,7 @@ async def test_a_key_whose_call_changed_nothing_is_free(here: World) -> None:
 
 
 async def test_a_key_that_only_the_reference_api_remembers_does_a_thing_once(reference: World) -> None:
-    """Without a broker a restart forgets what was written; keys stay the same to the ticket API."""
+    """Without a broker, a restart forgets what was written; the ticket API still gets the same keys."""
     for tool, call in (("create_ticket", TICKET), ("add_ticket_history", COMMENT)):
         first = await reference.done(tool, **call, idempotencyKey=f"k-{tool}")
         restarted = replace(reference, tools=TicketTools(reference.api), counter=TallyCounter())

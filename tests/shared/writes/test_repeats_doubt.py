@@ -1,4 +1,4 @@
-"""A repeat while the first call runs, after it failed, and when it is not known what it did."""
+"""A repeat while the first call runs, after it failed, and when its outcome is not known."""
 
 import asyncio
 import re
@@ -50,7 +50,7 @@ async def test_three_at_once_are_one(here: World) -> None:
 
 
 class Held:
-    """Holds a request until it is let go; `act` is what becomes of it then."""
+    """Holds a request until it is released; then runs `act`."""
 
     def __init__(self, here: World, path: str, act: Act | None = None) -> None:
         self.came, self.go = asyncio.Event(), asyncio.Event()
@@ -129,7 +129,7 @@ async def test_a_ticket_that_was_not_made_is_made_by_the_repeat(here: World, act
     again = await here.done("create_ticket", **TICKET)
 
     assert "already" not in again
-    late = "if the ticket API still carries it out, there are two" in again["notes"][-1]
+    late = "if the ticket API still executes it, there are two" in again["notes"][-1]
     assert late is may_come_late
     assert await tickets(here) == 1
 
@@ -155,7 +155,7 @@ async def test_a_ticket_that_cannot_be_looked_for_is_not_made(here: World) -> No
 
     assert error == {"kind": "upstream_unavailable", "effect": "nothing_changed"}
     assert re.fullmatch(
-        r"An equal call \d s ago ended without an answer, and what became of it cannot be seen now. Nothing was "
+        r"An equal call \d s ago ended without a response, and its outcome cannot be read now. Nothing was "
         r"changed by this one; repeat it in a moment.",
         text,
     )
@@ -186,7 +186,7 @@ async def test_a_comment_that_was_not_confirmed_is_found_in_the_history_and_an_o
     here: World, clock: Clock
 ) -> None:
     await here.done("add_ticket_history", **COMMENT)
-    clock.now += 3600  # said an hour ago as well
+    clock.now += 3600  # the same comment was also made an hour ago
     here.wire.when("POST", HISTORY_PATH, drops)
     await here.refused("add_ticket_history", **COMMENT)
     assert await comments(here) == 1
@@ -230,7 +230,7 @@ async def test_a_call_that_was_cancelled_is_looked_at_before_it_is_repeated(here
 
 
 async def test_who_is_cancelled_while_claiming_holds_nothing_up(here: World, clock: Clock) -> None:
-    """A claim that a far server has recorded, but whose answer has not come yet, is given up as well."""
+    """A claim that a remote store has recorded, but without a response so far, is released too."""
     claimed = asyncio.Event()
 
     class Slow(MemoryRecentWrites):
@@ -271,7 +271,7 @@ async def test_a_ticket_stored_otherwise_is_not_made_again(here: World) -> None:
 
 @kills("shared/writes/repeats.py", "attempt = Attempt(earlier.upstream)", "attempt = Attempt(write.upstream)")
 async def test_the_reference_api_does_a_doubtful_write_once_even_when_both_arrive(tmp_path: Path, clock: Clock) -> None:
-    """The repeat goes by the key of the first, so that a first one that comes in late is the same request."""
+    """The repeat uses the key of the first, so that a late first one is the same request."""
     async with world("reference", tmp_path) as here:
         here.tools = tools_of(here, MemoryRecentWrites(clock))
         late: list[Any] = []
@@ -299,5 +299,5 @@ async def test_the_reference_api_does_a_doubtful_write_once_even_when_both_arriv
     ],
 )
 def test_a_ticket_is_searched_for_by_what_every_api_finds(text: str, piece: str) -> None:
-    """A backslash escapes in the existing API, where `%` and `_` match anything."""
+    """A backslash escapes in the existing API, where `%` and `_` match any characters."""
     assert searchable(text) == piece

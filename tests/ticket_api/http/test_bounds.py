@@ -1,4 +1,4 @@
-"""Work for one request is bounded: by the parameters of its query, by the fields and items of its body."""
+"""The work of one request is bounded: by the parameters of its query, by the fields and items of its body."""
 
 import json
 import time
@@ -12,7 +12,7 @@ from ticket_api.http.api_key_middleware import LARGEST_BODY
 from ticket_api.http.routes import MAX_PARAMETERS
 
 QUICK_S: Final = 1.5
-"""A body of 1 MiB takes a tenth of it to read; 10,000 parameters took six times of it."""
+"""Reading a body of 1 MiB takes a tenth of this; 10,000 parameters took six times as long."""
 JSON: Final = {"content-type": "application/json"}
 
 

@@ -1,4 +1,4 @@
-"""Clients that go away: what is read for them stops at once, what they write is written. In process and over HTTP."""
+"""Clients that disconnect: their reads stop at once, their writes are completed. In process and over HTTP."""
 
 import asyncio
 import socket
@@ -31,7 +31,7 @@ READING: Final = {
 
 @asynccontextmanager
 async def reaching(app: FastAPI, wire: str) -> AsyncIterator[AsyncClient]:
-    """Give a client of `app`, which runs already."""
+    """Yield a client of `app`, which is already running."""
     if wire == "in process":
         async with AsyncClient(transport=InProcessTransport(app), base_url="http://api") as client:
             yield client
@@ -46,7 +46,7 @@ async def reaching(app: FastAPI, wire: str) -> AsyncIterator[AsyncClient]:
 
 
 async def give_up(request: Any, begun: asyncio.Event) -> None:
-    """Send a request, and go away when it has begun in the database."""
+    """Send a request, and disconnect once it has begun in the database."""
     asking = asyncio.create_task(request)
     waiting = asyncio.create_task(begun.wait())
     await asyncio.wait([asking, waiting], return_when=asyncio.FIRST_COMPLETED)
@@ -95,7 +95,7 @@ async def test_what_a_client_that_has_gone_writes_is_written(
 
 
 async def stopped(app: FastAPI) -> None:
-    """Wait until no transaction runs; it has to be at once."""
+    """Wait until no transaction runs; this must happen at once."""
     pool = app.state.tenants.transactions
     await idle(pool)
     assert pool.engine.pool.checkedout() == 0

@@ -78,7 +78,7 @@ async def test_a_role_is_filtered(api: AsyncClient) -> None:
     users = (await api.get("/tickets/master/users", params={"role": "engineering"})).json()
 
     assert [user["id"] for user in users] == ["user5"]
-    assert (await api.get("/tickets/master/users", params={"role": "nobody"})).json() == []
+    assert (await api.get("/tickets/master/users", params={"role": "unknown"})).json() == []
 
 
 @kills(
@@ -129,8 +129,8 @@ async def test_search_follows_a_changed_summary(api: AsyncClient) -> None:
 
 
 async def test_an_update_of_an_unknown_ticket_leaves_nothing_behind(api: AsyncClient) -> None:
-    """In the existing API the next comment on that connection is acknowledged and lost."""
-    for _ in range(12):  # more than the pool has connections
+    """In the existing API, the next comment on that connection is acknowledged and lost."""
+    for _ in range(12):  # more than the connections of the pool
         assert (await change(api, "TCK-9999", comment="Hello")).status_code == 404
 
     answer = await api.post("/tickets/TCK-0001/history", json={"userId": "user1", "comment": "Still here"})

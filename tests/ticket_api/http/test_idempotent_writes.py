@@ -1,4 +1,4 @@
-"""A write that is repeated with its `Idempotency-Key` is done once, over both databases, whoever else is writing."""
+"""A write that is repeated with its `Idempotency-Key` is done once, over both databases, despite other writers."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -25,7 +25,7 @@ from ticket_api.tenancy import DEFAULT, Tenants
 
 @pytest.fixture
 async def store(database_url: str) -> AsyncIterator[Tenants]:
-    """The same database through another pool, as another instance has it."""
+    """The same database through another pool, as of another instance."""
     async with open_transactions(resolve_url(database_url)) as transactions:
         yield Tenants(transactions, fill=None, clock=Clock())
 
@@ -155,7 +155,7 @@ async def test_many_different_ones_at_once_all_get_numbers_of_their_own(database
 
 @asynccontextmanager
 async def claimed(database_url: str) -> AsyncIterator[AsyncTransaction]:
-    """Give the transaction of another request that has the key "k" and has not ended."""
+    """Yield the open transaction of another request that has claimed the key "k"."""
     async with open_engine(resolve_url(database_url)) as engine, engine.connect() as connection:
         await connection.execution_options(sqlite_begin="BEGIN IMMEDIATE")
         async with connection.begin() as transaction:
@@ -167,7 +167,7 @@ async def claimed(database_url: str) -> AsyncIterator[AsyncTransaction]:
 async def test_the_second_does_the_work_when_the_first_gives_up(api: AsyncClient, database_url: str) -> None:
     async with claimed(database_url) as first:
         second = asyncio.create_task(create(api, "k"))
-        await asyncio.wait([second], timeout=0.3)  # longer than it takes when it does not wait
+        await asyncio.wait([second], timeout=0.3)  # longer than it takes if it does not wait
         assert not second.done()
         await first.rollback()
 
@@ -199,7 +199,7 @@ async def test_a_client_that_goes_away_leaves_no_connection_and_no_half_write(da
             await asyncio.gather(request, return_exceptions=True)
 
         transactions = app.state.tenants.transactions
-        await asyncio.gather(*transactions._running, return_exceptions=True)  # what goes on to its end
+        await asyncio.gather(*transactions._running, return_exceptions=True)  # writes run to their end
         assert transactions.engine.pool.checkedout() == 0
         made = await count(api) - 50
         assert (await create(api, "last")).json()["id"] == f"TCK-{51 + made:04}"

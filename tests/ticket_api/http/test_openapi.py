@@ -1,4 +1,4 @@
-"""The OpenAPI document: complete, stable, and free of what is never answered."""
+"""The OpenAPI document: complete, stable, and without responses that never occur."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ OPERATIONS = {
 
 @pytest.fixture
 def document() -> dict[str, Any]:
-    """The document of an API with a key; nothing is opened for it."""
+    """The document of an API with a key; creating it opens nothing."""
     return create_app(database_url="sqlite:///never-opened.sqlite3", api_key=KEY).openapi()
 
 

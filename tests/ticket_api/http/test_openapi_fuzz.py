@@ -1,7 +1,7 @@
-"""The API against its own OpenAPI document: schemathesis sends what the document allows and what it forbids.
+"""The API against its own OpenAPI document: schemathesis sends requests that it allows and requests that it forbids.
 
-Every check of schemathesis, 50 examples an operation, the same ones in every run, over HTTP to a real server.
-What JSON Schema cannot say (which ids exist, which detail is of which category) is added to a copy of the document.
+All checks of schemathesis, 50 examples per operation, the same in every run, over HTTP to a real server.
+What JSON Schema cannot express (which ids exist, which detail is of which category) is added to a copy of the document.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ TICKETS: Final = ["TCK-0001", "TCK-0006", "TCK-9999"]  # two of category cat1, a
 
 
 def narrow(properties: dict[str, Any], name: str, to: dict[str, Any]) -> None:
-    """Replace what a property may be, and leave null allowed where it was."""
+    """Replace the schema of a property, still allowing null if it did before."""
     if "anyOf" in properties.get(name, {}):
         properties[name]["anyOf"][0] = to
     elif name in properties:
@@ -44,14 +44,14 @@ def narrow(properties: dict[str, Any], name: str, to: dict[str, Any]) -> None:
 
 
 def document() -> dict[str, Any]:
-    """Return the API's document, narrowed to what the sample data makes valid."""
+    """Return the API's document, narrowed to the values that are valid for the sample data."""
     app = create_app(database_url="sqlite:///never-opened.sqlite3", api_key=KEY)
     whole = app.openapi()
     schemas = whole["components"]["schemas"]
     for body in ("NewTicket", "TicketChange", "NewComment"):
         for name, ids in KNOWN.items():
             narrow(schemas[body]["properties"], name, {"type": "string", "enum": ids})
-    schemas["TicketChange"]["required"].append("comment")  # a change that changes nothing needs one
+    schemas["TicketChange"]["required"].append("comment")  # a request that changes nothing requires one
     schemas["TicketChange"]["properties"]["comment"] = schemas["NewComment"]["properties"]["comment"]
     change = schemas["TicketChange"]["properties"]  # a field is given a value or cleared, never both
     narrow(change, "clear", {"type": "array", "items": {"const": "remarks"}, "uniqueItems": True})
@@ -83,7 +83,7 @@ def server(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> I
         pytest.MonkeyPatch.context() as patch,
         socket.create_server(("127.0.0.1", 0)) as listener,  # connections wait in its queue until the API has started
     ):
-        patch.setattr(failed_attempts, "AT_ONCE", 10_000)  # each operation is tried with wrong keys as well
+        patch.setattr(failed_attempts, "AT_ONCE", 10_000)  # each operation is also tried with wrong keys
         thread = threading.Thread(target=lambda: asyncio.run(serve()))
         thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -105,5 +105,5 @@ def test_the_api_keeps_to_its_document(case: schemathesis.Case[Any], server: str
     is_free_text = case.operation.path == "/tickets/master/users"
     excluded: list[CheckFunction] = (
         [negative_data_rejection] if is_free_text else []
-    )  # what is to violate `role` is a role, once in a URL
+    )  # a value that should violate `role` is a valid role once it is in a URL
     case.call_and_validate(base_url=server, session=session, excluded_checks=excluded)

@@ -1,4 +1,4 @@
-"""Bad input: each is refused with a status that fits, as JSON, in a sentence that names the field."""
+"""Invalid input: each is refused with a fitting status, as JSON, in a sentence that names the field."""
 
 import json
 from collections.abc import AsyncIterator
@@ -20,14 +20,14 @@ JSON = {"content-type": "application/json"}
     ("summary", "", "must not be blank"),
     ("summary", " \n ", "must not be blank"),
     ("summary", "x" * 201, "at most 200 characters"),
-    ("summary", 5, "must be a text"),
+    ("summary", 5, "must be a string"),
     ("summary", "nul \x00", "cannot be stored"),
     ("description", "lone \ud800 surrogate", "not valid Unicode"),
     ("description", "x" * 50_001, "at most 50000 characters"),
     ("requestorId", "x" * 51, "at most 50 characters"),
     ("requestorId", "", "must not be empty"),
     ("externalTicketId", "x" * 51, "at most 50 characters"),
-    ("scheduledCompletionDate", "2026-02-30", "must be a day of the calendar, written YYYY-MM-DD"),
+    ("scheduledCompletionDate", "2026-02-30", "must be a valid date, written YYYY-MM-DD"),
     ("scheduledCompletionDate", "2026-12-01T00:00:00", "written YYYY-MM-DD"),
     ("completionDate", 20261201, "written YYYY-MM-DD"),
     ("completionDate", "２０２６-12-01", "written YYYY-MM-DD"),
@@ -197,7 +197,7 @@ async def test_without_the_key_nothing_is_given_away(guarded: AsyncClient, path:
 
 
 async def test_the_key_may_be_followed_by_spaces(guarded: AsyncClient) -> None:
-    """They stay in the value with uvicorn's fast parser."""
+    """The fast parser of uvicorn leaves them in the value."""
     assert (await guarded.get("/tickets", headers={"x-api-key": f"{KEY}  "})).status_code == 200
 
 
@@ -227,5 +227,6 @@ async def test_a_fault_of_our_own_is_a_500_that_says_nothing(
     async with app.router.lifespan_context(app), client_of(app) as client:
         answer = await client.get("/tickets")
 
-    assert (answer.status_code, answer.json()) == (500, {"error": "The ticket API made a mistake. It is in its log."})
+    message = "Internal error of the ticket API; its log has the details."
+    assert (answer.status_code, answer.json()) == (500, {"error": message})
     assert "request_failed" in capsys.readouterr().out

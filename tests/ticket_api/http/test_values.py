@@ -1,4 +1,4 @@
-"""How times and text are read and shown, and what the guard does with bodies that misbehave."""
+"""Parsing and formatting times and text, and how the outermost layer handles bodies that misbehave."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta, timezone
@@ -17,7 +17,7 @@ from ticket_api.times import parse_minute, show_minute, show_moment, utc_now, wa
 
 
 @pytest.mark.parametrize(("text", "minute"), [
-    ("2026-11-20 09:30", datetime(2026, 11, 20, 9, 30)),  # noqa: DTZ001 - a wall clock has no zone
+    ("2026-11-20 09:30", datetime(2026, 11, 20, 9, 30)),  # noqa: DTZ001 - wall-clock time has no time zone
     ("2026-11-20T09:30", datetime(2026, 11, 20, 9, 30)),  # noqa: DTZ001
     ("2026-11-20 09:30:59.999999999", datetime(2026, 11, 20, 9, 30)),  # noqa: DTZ001
 ])  # fmt: skip
@@ -34,7 +34,7 @@ def test_a_time_with_an_offset_becomes_the_server_s(moment: datetime, offset: in
 
 
 def test_years_have_four_digits_and_moments_milliseconds_in_utc() -> None:
-    assert show_minute(datetime(987, 1, 2, 3, 4)) == "0987-01-02 03:04"  # noqa: DTZ001 - a wall clock has no zone
+    assert show_minute(datetime(987, 1, 2, 3, 4)) == "0987-01-02 03:04"  # noqa: DTZ001 - wall-clock time has no zone
     moment = datetime(2026, 11, 20, 1, 2, 3, 4567, tzinfo=timezone(timedelta(hours=9)))
     assert show_moment(moment) == "2026-11-19T16:02:03.004Z"
     assert utc_now().tzinfo is UTC
@@ -52,11 +52,11 @@ def test_a_list_of_allowed_values_is_cut() -> None:
 
 
 async def nobody(key: str) -> None:
-    """Know no key."""
+    """Return None: the key is unknown."""
 
 
 class Recorder:
-    """An ASGI app that notes what it was given, and a `send` that notes what was answered."""
+    """An ASGI app that records its requests, and a `send` that records the responses."""
 
     def __init__(self) -> None:
         self.bodies: list[bytes] = []

@@ -1,4 +1,4 @@
-"""Keys at the ticket API alone: one at a time, and wrong ones are throttled by address."""
+"""Keys at a standalone ticket API: one per request, and wrong ones are throttled by address."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -22,7 +22,7 @@ OFFICE, ELSEWHERE = "203.0.113.7", "198.51.100.1"
 
 
 def client_from(app: FastAPI, address: str) -> AsyncClient:
-    """Return a client whose requests come from `address`."""
+    """Return a client that sends from `address`."""
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False, client=(address, 1))
     return AsyncClient(transport=transport, base_url="http://tickets.test")
 
@@ -67,7 +67,7 @@ async def test_two_keys_at_once_are_refused(office: AsyncClient, headers: list[t
 
     for answer in answers:
         assert (answer.status_code, answer.json()["field"]) == (400, "x-api-key")
-        assert answer.json()["error"] == "Send one key: the header x-api-key came more than once."
+        assert answer.json()["error"] == "Send one key: the header x-api-key was sent more than once."
         assert KEY not in answer.text
 
 

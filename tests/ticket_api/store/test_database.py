@@ -1,4 +1,4 @@
-"""The databases themselves: how they come to be, under which rights, and what happens when they are not there."""
+"""The databases themselves: their creation, the rights they need, and what happens when they are missing."""
 
 import asyncio
 import multiprocessing
@@ -36,7 +36,7 @@ async def start(url: str) -> None:
 
 
 async def counts(url: str) -> list[int]:
-    """Return how many rows the tenant `default` has in some tables; after a start it has to be the only tenant."""
+    """Return the row counts of some tables of the tenant `default`, which must be the only tenant after a start."""
     async with open_engine(resolve_url(url)) as engine, engine.connect() as connection:
         await connection.run_sync(TenantConnection.open, DEFAULT)
         tables = ("users", "tickets", "ticket_history", "tenants")
@@ -58,7 +58,7 @@ async def test_the_migrations_make_the_tables_that_the_program_knows(database_ur
 async def test_the_planner_knows_the_tables_once_they_are_made(
     sqlite_url: str, filled_postgres: PostgresDatabase
 ) -> None:
-    """PostgreSQL itself looks at no table below 50 rows, and SQLite at none."""
+    """By themselves PostgreSQL analyses no table below 50 rows, and SQLite none at all."""
     async with open_transactions(resolve_url(sqlite_url)) as pool:
         known = await pool.read(lambda c: set(c.scalars(text("SELECT tbl FROM sqlite_stat1"))))
     async with open_transactions(resolve_url(filled_postgres.application_url)) as pool:
@@ -90,7 +90,7 @@ async def test_without_sample_data_a_new_database_is_empty(tmp_path: Path) -> No
 
 
 async def start_or_migrate(url: str) -> None:
-    """Do what makes the tables: for PostgreSQL that is not the start."""
+    """Create the tables: on PostgreSQL a start does not."""
     await (start(url) if url.startswith("sqlite") else make(url))
 
 
@@ -98,7 +98,7 @@ def start_in_a_process(url: str, together: Barrier, outcome: "multiprocessing.Qu
     together.wait(30)
     try:
         asyncio.run(start_or_migrate(url))
-    except Exception as error:  # noqa: BLE001 - whatever it is, the test shows it
+    except Exception as error:  # noqa: BLE001 - the test shows any error
         outcome.put(repr(error))
     else:
         outcome.put("started")
@@ -133,7 +133,7 @@ async def test_sqlite_has_wal_foreign_keys_and_writers_that_wait(sqlite_url: str
         names = ("journal_mode", "foreign_keys", "busy_timeout")
         return {name: connection.scalar(text(f"PRAGMA {name}")) for name in names}
 
-    def see_lock() -> None:  # the writer has it before it has written anything
+    def see_lock() -> None:  # the writer holds it before it has written anything
         other = sqlite3.connect(resolve_url(sqlite_url).database or "", timeout=0)
         with pytest.raises(sqlite3.OperationalError, match="locked"):
             other.execute("BEGIN IMMEDIATE")
@@ -142,7 +142,7 @@ async def test_sqlite_has_wal_foreign_keys_and_writers_that_wait(sqlite_url: str
     async with open_transactions(resolve_url(sqlite_url)) as transactions:
         served = await transactions.read(pragmas)
         await transactions.write(lambda _: see_lock())
-    async with open_engine(resolve_url(sqlite_url)) as engine:  # as the identity store has it
+    async with open_engine(resolve_url(sqlite_url)) as engine:  # as the identity store opens it
         async with Database(engine).reading() as connection:
             assert served == await connection.run_sync(pragmas)
         async with Database(engine).writing():
@@ -207,7 +207,7 @@ async def test_a_failed_filling_leaves_the_database_new(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("url", [
-    "postgresql://nobody:secret@127.0.0.1:9/none",  # the port "discard": nobody listens
+    "postgresql://user:secret@127.0.0.1:9/none",  # the port "discard", on which nothing listens
     "sqlite:////proc/nonexistent/t.sqlite3",
 ])  # fmt: skip
 async def test_a_database_that_cannot_be_opened_is_refused_without_its_password(url: str) -> None:

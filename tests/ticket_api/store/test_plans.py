@@ -1,6 +1,6 @@
-"""What the API's statements read, whatever the planner knows of the tables: pages cost what a page costs.
+"""What the API's statements read, with any planner statistics: a page costs no more than a page.
 
-Times depend on the machine, so rows (PostgreSQL) and steps (SQLite) are asserted, and times only printed.
+Times depend on the machine, so rows (PostgreSQL) and steps (SQLite) are asserted, times are only printed.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ LIMIT: Final = 20
 TICKET: Final = "TCK-0777"
 GROWING: Final = ("tickets", "attachments", "ticket_history", "history_changed_fields", "api_keys")
 STEPS_A_ROW: Final = 20
-"""More steps than SQLite takes to read a ticket, or to join a name to one."""
+"""Above the number of steps in which SQLite reads a ticket, or joins a name to one."""
 STEPS_A_PAGE: Final = 4_000
 ALL: Final = {"showCompleted": "true"}
 PAGES: Final[MappingProxyType[str, tuple[dict[str, str], str]]] = MappingProxyType({
@@ -62,7 +62,7 @@ PAGES: Final[MappingProxyType[str, tuple[dict[str, str], str]]] = MappingProxyTy
     "search nothing": ({"searchQuery": "xyzzyq", **ALL}, "all"),
     "search adversarial": ({"searchQuery": "%_" * 99, **ALL}, "all"),
 })  # fmt: skip
-"""Each page with the most tickets that may be read for it: a page, those of a person, the open ones, or all of them."""
+"""Each page with a limit on the tickets read for it: one page, those of a person, the open ones, or all of them."""
 
 
 @dataclass(frozen=True)
@@ -73,10 +73,10 @@ class Filled:
     tickets: int
 
     def most(self, bound: str) -> int:
-        """Return how many tickets may be read at most."""
+        """Return the largest number of tickets that may be read."""
         whole = self.tickets + 50
         if whole < 2000 and self.url.startswith("postgresql"):
-            return whole  # of so few PostgreSQL rightly reads all; what counts is that nothing multiplies them
+            return whole  # PostgreSQL rightly reads all of so few; what matters is that nothing multiplies them
         return {"page": 0, "own": whole // 8, "open": whole * 3 // 10, "all": whole}[bound] + 2 * LIMIT + 20
 
 
@@ -99,7 +99,7 @@ def fill(
 
 @pytest.fixture(scope="module", params=["sqlite-none", "sqlite-old", "postgresql-old", "postgresql-tickets"])
 def few(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
-    """1,100 tickets beside the 8 users and 8 accounts of the sample data."""
+    """1,100 tickets, with the 8 users and 8 accounts of the sample data."""
     yield from fill(request, tmp_path_factory, 1100, 0)
 
 
@@ -110,7 +110,7 @@ def many(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def pages_read_too_much(connection: Connection, filled: Filled) -> list[str]:
-    """Return what is wrong with the reading of `PAGES`."""
+    """Return the pages of `PAGES` that read too much."""
     wrong = []
     for name, (asked, bound) in PAGES.items():
         query = TicketQuery.model_validate(asked)
@@ -123,7 +123,7 @@ def pages_read_too_much(connection: Connection, filled: Filled) -> list[str]:
 
 
 def rest_reads_too_much(connection: Connection, _: Filled) -> list[str]:
-    """Return what is wrong with the reading of one ticket, its files and its history, and of keys."""
+    """Return which reads of a ticket, its files, its history, and of keys are too large."""
     work: dict[str, Callable[[TenantConnection], object]] = {
         "ticket": partial(tickets.read, ticket_id=TICKET),
         "is there": partial(tickets.exists, ticket_id=TICKET),
@@ -137,7 +137,7 @@ def rest_reads_too_much(connection: Connection, _: Filled) -> list[str]:
 
 
 def sweeping_reads_too_much(connection: Connection, _: Filled) -> list[str]:
-    """Return what is wrong with the reading of a write's idempotency key among thousands, 150 of them expired."""
+    """Return which reads for a write's idempotency key are too large, among thousands, 150 of them expired."""
     db = TenantConnection.open(connection, DEFAULT)
     stored = {"fingerprint": "f" * 64, "status": 201, "answer": "{}"}
     rows = [
@@ -169,7 +169,7 @@ async def test_no_statement_reads_more_in_a_large_database(many: Filled, see: Se
 async def test_what_pages_of_a_large_database_take_is_printed(
     many: Filled, clock: Clock, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
 ) -> None:
-    """Meant: half a page below 100 ms, a search below 250 ms. All are answered within the API's own limits."""
+    """Intended: half a page below 100 ms, a search below 250 ms. All respond within the API's own limits."""
     paths = {name: (f"/tickets?{urlencode(asked)}") for name, (asked, _) in PAGES.items()}
     paths |= {"ticket": f"/tickets/{TICKET}", "history": f"/tickets/{TICKET}/history"}
     async with running(many.url, clock) as api:
@@ -188,7 +188,7 @@ async def test_what_pages_of_a_large_database_take_is_printed(
 async def test_many_readers_in_a_closed_loop_are_served_in_turn(
     few: Filled, clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each of 50 readers asks again as soon as it has its answer; meant: p99 at most twice the median."""
+    """Each of 50 readers sends its next request after each response; intended: p99 at most twice the median."""
     taken: list[float] = []
     served: list[int] = []
     app = create_app(database_url=few.url, clock=clock)
@@ -210,11 +210,11 @@ async def test_many_readers_in_a_closed_loop_are_served_in_turn(
     with capsys.disabled():
         print(f"50 readers: p50 {median(taken) * 1e3:.0f} ms, p99 {in_order[int(len(in_order) * 0.99)] * 1e3:.0f} ms, "
               f"longest {in_order[-1] * 1e3:.0f} ms")  # fmt: skip
-    assert max(max(gaps) for gaps in gaps_of(served)) < 2 * 50  # nobody waits while each other is served twice
+    assert max(max(gaps) for gaps in gaps_of(served)) < 2 * 50  # no reader waits while each other is served twice
 
 
 def gaps_of(served: list[int]) -> Iterator[list[int]]:
-    """Yield for each reader how many were served from one of its turns to the next."""
+    """Yield, for each reader, how many others were served between its turns."""
     for reader in set(served):
         turns = [place for place, one in enumerate(served) if one == reader]
         yield [later - earlier for earlier, later in pairwise(turns)]

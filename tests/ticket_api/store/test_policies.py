@@ -1,4 +1,4 @@
-"""PostgreSQL's second line: policies that show one tenant's rows, whatever the statement, and who may not serve."""
+"""PostgreSQL's second line of defence: policies that limit each statement to one tenant, and who may serve."""
 
 from collections.abc import AsyncIterator, Iterator
 from typing import Final
@@ -25,7 +25,7 @@ OF_TENANTS: Final = sorted(name for name in metadata.tables if name != "tenants"
 
 @pytest.fixture(scope="module")
 def postgres_database(postgres: Postgres, postgres_template: PostgresDatabase) -> Iterator[PostgresDatabase]:
-    """A filled database with another tenant; no test here changes what another one looks at."""
+    """A filled database with a second tenant; no test here changes data that another one reads."""
     made = run_aside(postgres.create(template=postgres_template.name))
     run_aside(add_other(made.application_url))
     yield made
@@ -34,7 +34,7 @@ def postgres_database(postgres: Postgres, postgres_template: PostgresDatabase) -
 
 @pytest.fixture
 async def database(postgres_database: PostgresDatabase) -> AsyncIterator[Database]:
-    """The same, as the application opens it."""
+    """The same database, opened as the application role."""
     async with open_engine(resolve_url(postgres_database.application_url)) as engine:
         yield Database(engine)
 
@@ -45,7 +45,7 @@ async def add_other(url: str) -> None:
 
 
 async def rows(url: str, tenant: str | None) -> dict[str, int]:
-    """Return how many rows of each table a connection sees that says it acts for `tenant`, or says nothing."""
+    """Return how many rows of each table are visible to a connection that names `tenant`, or no tenant."""
     connection = await asyncpg.connect(url)
     try:
         if tenant is not None:
@@ -66,9 +66,9 @@ async def test_every_table_has_a_tenant_and_shows_nothing_to_who_names_none(
             lambda connection: idempotency.claim(TenantConnection.open(connection, "default"), "k", "f", NOW)
         )
 
-    for url in (postgres_database.application_url, postgres_database.owner_url):  # FORCE: the owner is bound as well
+    for url in (postgres_database.application_url, postgres_database.owner_url):  # FORCE: the owner is restricted too
         assert min((await rows(url, "default")).values()) > 0
-        assert set((await rows(url, None)).values()) == set((await rows(url, "nobody")).values()) == {0}
+        assert set((await rows(url, None)).values()) == set((await rows(url, "unknown")).values()) == {0}
 
 
 @kills("ticket_api/store/connection.py", "set_config($1, $2, true)", "set_config($1, $2, false)")
@@ -98,7 +98,7 @@ async def test_no_row_can_be_written_for_another_tenant(database: Database, stat
 
 async def test_no_reference_leads_into_another_tenant(database_url: str) -> None:
     await add_other(database_url)
-    detail = {"id": "catd1", "name": "x", "order_no": 1, "category_id": "cat1"}  # which `default` has
+    detail = {"id": "catd1", "name": "x", "order_no": 1, "category_id": "cat1"}  # an id that `default` has
 
     def insert(connection: Connection) -> None:
         db = TenantConnection.open(connection, "other")

@@ -140,7 +140,7 @@ def test_a_revision_is_one_that_is_known(version: Any, revision: str) -> None:
     assert revision_of(version) == revision
 
 
-@kills("shared/labels.py", "if name not in self._known and len(self._known) >= self._most:", "if False:")
+@kills("shared/telemetry.py", "if name not in self._known and len(self._known) >= self._max_names:", "if False:")
 def test_the_number_of_names_is_bounded() -> None:
     counter = TallyCounter()
     usage = Usage(counter)

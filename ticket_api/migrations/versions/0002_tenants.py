@@ -1,7 +1,7 @@
-"""Every row gets a tenant, which is part of every key; what was there becomes the tenant `default`.
+"""Adds a tenant to every row and every key; existing rows move to the tenant `default`.
 
-SQLite cannot change keys, so on both databases the rows are set aside, the tables made anew, and the rows put back.
-On PostgreSQL policies then show the rows of one tenant alone, to the owner of the tables, too.
+SQLite cannot change keys, so on both databases the rows are copied aside, the tables recreated, and the rows copied
+back. On PostgreSQL, policies then restrict each transaction to one tenant's rows, even for the owner of the tables.
 
 Revision ID: 0002
 Revises: 0001
@@ -22,7 +22,7 @@ BEFORE = (
     "users", "accounts", "categories", "category_details", "statuses", "request_channels", "response_categories",
     "tickets", "ticket_numbers", "attachments", "ticket_history", "history_changed_fields", "idempotency_keys",
 )  # fmt: skip
-"""The tables of 0001; what a table refers to comes before it."""
+"""The tables of 0001, each after the tables it refers to."""
 
 metadata = sa.MetaData()
 
@@ -172,11 +172,11 @@ sa.Table(
 )
 
 FROM_BEFORE = {
-    "position": "id",  # of a changed field: it only ever said in which order they come
+    "position": "id",  # of a changed field: its id only ever gave the order
     "last_attachment": "(SELECT coalesce(max(id), 0) FROM before_attachments)",
     "last_history": "(SELECT coalesce(max(id), 0) FROM before_ticket_history)",
 }
-"""Where a column's value comes from, if not from the one of its name."""
+"""The source of a column's value, if it is not the column of the same name."""
 
 
 def upgrade() -> None:
@@ -187,7 +187,7 @@ def upgrade() -> None:
     connection = op.get_bind()
     metadata.create_all(connection, checkfirst=False)
     rows = " OR ".join(f"EXISTS (SELECT 1 FROM before_{table})" for table in BEFORE if table != "ticket_numbers")
-    if connection.scalar(sa.text(f"SELECT {rows}")):  # else nobody has used it yet, and `default` will be made like others
+    if connection.scalar(sa.text(f"SELECT {rows}")):  # if the database is unused, `default` is created as any tenant is
         op.execute("INSERT INTO tenants (id, name, created_at) VALUES ('default', 'default', CURRENT_TIMESTAMP)")
         for table in BEFORE:
             columns = [column.name for column in metadata.tables[table].columns if column.name != "tenant_id"]
@@ -202,12 +202,12 @@ def upgrade() -> None:
 
 
 def show_one_tenant_alone() -> None:
-    """Let a transaction see and write the rows of the tenant it names, and none when it names nobody."""
+    """Restrict a transaction to the rows of the tenant it names, and to no rows if it names none."""
     mine = "tenant_id = current_setting('app.tenant_id', true)"
     for table in ("api_keys", *BEFORE):
         op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
         op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
         op.execute(f"CREATE POLICY of_one_tenant ON {table} USING ({mine}) WITH CHECK ({mine})")
-    op.execute(  # whoever shows a key does not say whose it is: the digest finds its one row
+    op.execute(  # a client presents a key without naming its tenant: the digest gives access to the one row
         "CREATE POLICY by_digest ON api_keys FOR SELECT USING (digest = current_setting('app.key_digest', true))"
     )

@@ -1,8 +1,8 @@
-"""Indexes that give rows in the order of every list, whatever filters it.
+"""Indexes that return rows in the order of every list, with any filter.
 
-`number`, or `id`, breaks ties in each order, so it ends each index. PostgreSQL reads an index in its own order or in exactly the
-opposite one, and empty dates come last in both directions of a list, so it needs two for each date; SQLite reads one
-index in either way.
+`number` or `id` breaks ties in each order, so it is the last column of each index. PostgreSQL reads an index forwards
+or exactly backwards, and empty dates come last in both directions of a list, so each date needs two indexes; SQLite
+reads one index in both directions.
 
 Revision ID: 0003
 Revises: 0002

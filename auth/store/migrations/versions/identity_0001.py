@@ -1,8 +1,7 @@
-"""Tenants, users, memberships, service accounts, keys, and an audit table that is only ever appended to.
+"""Tenants, users, memberships, service accounts, keys, and an append-only audit table.
 
-The connection puts tables into the schema `identity` of PostgreSQL; only hand-written SQL has to name it. The name of
-this revision is not `0001`, so that a file with the tables of the ticket API is not taken for an identity store.
-
+On PostgreSQL the connection puts tables into the schema `identity`; only hand-written SQL has to name it. This revision
+is not called `0001`, so that a file with the tables of the ticket API is not mistaken for an identity store.
 Revision ID: identity_0001
 Revises: none
 """
@@ -51,7 +50,7 @@ def upgrade() -> None:
             name="tenants_have_one_upstream_key",
         ),
     )
-    # Whoever holds the shared key is of this tenant, so it is there from the start.
+    # The shared key belongs to this tenant, so it exists from the start.
     now = datetime.now(UTC)
     if op.get_bind().dialect.name == "sqlite":
         now = now.replace(tzinfo=None)
