@@ -13,7 +13,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from auth.access import Anybody, Callers, HoldersOfOneKey, IdentityService
+from auth.access import Access, AnonymousAccess, IdentityService, SharedKeyAccess
 from operations import Operations
 from shared.config import CloudSettings, SettingsError, SettingsWithoutKeys, load
 from shared.errors import TicketServerError, UpstreamUnavailableError
@@ -53,7 +53,7 @@ class CloudMCPServer:
         if settings is None:
             settings = load(CloudSettings if auth_provider is None else SettingsWithoutKeys)
         self._asks_for_keys = auth_provider is not None or settings.asks_for_keys
-        self._callers = callers = callers_of(settings)
+        self._access = access = access_of(settings)
         counter = TallyCounter()
         limits = Limits(
             max_sessions=settings.max_sessions,
@@ -66,15 +66,15 @@ class CloudMCPServer:
         self._service = TicketService(
             settings,
             auth_provider=auth_provider,
-            directory=callers.directory,
-            trail=callers.trail,
+            directory=access.directory,
+            trail=access.trail,
             counter=counter,
             recent_writes=sessions.recent_writes if isinstance(sessions, ValkeyBroker) else None,
             request_state_keys=[key.get_secret_value() for key in settings.request_state_keys],
         )
         self.transport = Transport(
             self._service.server,
-            auth_provider=auth_provider or callers.provider,
+            auth_provider=auth_provider or access.provider,
             broker=sessions,
             options=TransportOptions(
                 allowed_hosts=settings.accepted_hosts,
@@ -83,7 +83,7 @@ class CloudMCPServer:
                 # The only caller of an anonymous server may call as often as it likes.
                 rates=rates(settings) if self._asks_for_keys else None,
                 required_scope=required_scope,
-                audit=callers.trail,
+                audit=access.trail,
                 recheck_s=settings.revoke_within * RECHECKED,
                 counter=counter,
                 wires=settings.wires,
@@ -95,10 +95,10 @@ class CloudMCPServer:
             health=self.health,
             is_draining=lambda: self.transport.is_draining,
             why_not=self.why_not,
-            figures=self.transport.figures,
+            stats=self.transport.stats,
             counter=counter,
             operator_key=settings.operator_key.get_secret_value() if settings.operator_key is not None else None,
-            trail=callers.trail,
+            trail=access.trail,
             trusted_proxies=settings.trusted_proxies,
         )
         self.app = FastAPI(title="Ticket server", lifespan=self._lifespan, openapi_url=None, redirect_slashes=False)
@@ -109,7 +109,7 @@ class CloudMCPServer:
     async def _lifespan(self, _: FastAPI) -> AsyncGenerator[None]:
         async with AsyncExitStack() as stack:  # one failing close does not skip the others
             try:
-                await stack.enter_async_context(self._callers.run())
+                await stack.enter_async_context(self._access.run())
             except DatabaseNotReadyError as error:
                 raise SettingsError(str(error)) from error
             await stack.enter_async_context(self._operations.run())
@@ -129,7 +129,7 @@ class CloudMCPServer:
             return BrokerUnavailableError.kind
         probes = (
             (UpstreamUnavailableError.kind, self._check_api),
-            ("identity_unavailable", self._callers.check),
+            ("identity_unavailable", self._access.check),
         )
         for late, probe in probes:
             try:
@@ -149,7 +149,7 @@ class CloudMCPServer:
             await self._service.probe.get("/ready")
 
 
-def callers_of(settings: CloudSettings) -> Callers:
+def access_of(settings: CloudSettings) -> Access:
     """Return who may call. The settings have refused what would be open by accident.
 
     Raises:
@@ -157,7 +157,7 @@ def callers_of(settings: CloudSettings) -> Callers:
     """
     key = settings.mcp_api_key.get_secret_value() if settings.mcp_api_key is not None else None
     if not settings.identity_keys:
-        return Anybody() if key is None else HoldersOfOneKey(key, trusted_proxies=settings.trusted_proxies)
+        return AnonymousAccess() if key is None else SharedKeyAccess(key, trusted_proxies=settings.trusted_proxies)
     try:
         return IdentityService(
             settings.identity_database_url,

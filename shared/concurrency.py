@@ -13,7 +13,7 @@ CLOSE_S: Final = 2.0
 """How long a part that closes waits for its work in progress: a stopping server has 9 seconds for all parts."""
 
 
-async def together(*calls: Coroutine[Any, Any, Any]) -> list[Any]:
+async def gather_all(*calls: Coroutine[Any, Any, Any]) -> list[Any]:
     """Return the results of `calls` in their order; the first failure cancels the others and is raised itself."""
     results: list[Any] = [None] * len(calls)
 

@@ -128,7 +128,7 @@ def lines_until(stream: IO[str] | None, words: str) -> str:
     return next(line for line in stream if words in line)
 
 
-def told(result: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+def received(result: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     """Return what a door told of itself; nothing else may be on stdout."""
     assert result.returncode == 0, result.stderr
     report: dict[str, Any] = json.loads(result.stdout)

@@ -58,13 +58,13 @@ class Caller:
         head = "".join(f"{name}: {value}\r\n" for name, value in about.items())
         self._writer.write(f"POST /mcp HTTP/1.1\r\n{head}\r\n{body}".encode())
         async with asyncio.timeout(LIMIT_S):
-            answered = (await self._reader.readuntil(b"\r\n\r\n")).decode()
-            if "chunked" in answered:
+            responded = (await self._reader.readuntil(b"\r\n\r\n")).decode()
+            if "chunked" in responded:
                 await self._reader.readuntil(b"\r\n0\r\n\r\n")
-            elif length := re.search(r"(?i)content-length: (\d+)", answered):
+            elif length := re.search(r"(?i)content-length: (\d+)", responded):
                 await self._reader.readexactly(int(length[1]))
-        assert re.match(r"HTTP/1\.1 20[02]", answered), answered
-        return answered
+        assert re.match(r"HTTP/1\.1 20[02]", responded), responded
+        return responded
 
     async def shake_hands(self) -> None:
         """Open a session."""

@@ -143,8 +143,8 @@ class Process:
 
 def _is_healthy(address: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{address}/health", timeout=2) as answer:  # noqa: S310 - the address of our own door
-            return bool(answer.status == 200)
+        with urllib.request.urlopen(f"{address}/health", timeout=2) as response:  # noqa: S310 - the address of our own door
+            return bool(response.status == 200)
     except (urllib.error.URLError, OSError):
         return False
 

@@ -61,9 +61,9 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
-async def typescript(node_modules: Path, **told: Any) -> tuple[int, dict[str, Any]]:
+async def typescript(node_modules: Path, **received: Any) -> tuple[int, dict[str, Any]]:
     """Let a TypeScript SDK talk; return the exit code and its report."""
-    done = await node(str(TALK), json.dumps({"nodeModules": node_modules.as_posix(), "calls": CALLS, **told}))
+    done = await node(str(TALK), json.dumps({"nodeModules": node_modules.as_posix(), "calls": CALLS, **received}))
     return done.returncode, json.loads(done.stdout)
 
 

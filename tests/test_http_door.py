@@ -58,9 +58,9 @@ def error_of(response: httpx2.Response) -> dict[str, Any]:
 
 async def failed(client: SseClient, tool: str, arguments: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """Make a call that fails; return its text, which shows nothing of the inside, and the structured error."""
-    answer = await client.request("tools/call", {"name": tool, "arguments": arguments})
-    assert not INSIDE.search(json.dumps(answer))
-    result = answer["result"]
+    response = await client.request("tools/call", {"name": tool, "arguments": arguments})
+    assert not INSIDE.search(json.dumps(response))
+    result = response["result"]
     assert result["isError"] is True
     (content,) = result["content"]
     error: dict[str, Any] = result["structuredContent"]["error"]
@@ -83,7 +83,7 @@ STRANGERS: Final[dict[str, tuple[dict[str, str], int, str]]] = {
 }
 
 
-@kills("cloud_mcp_server.py", "return Anybody() if key is None else", "return Anybody() if key else")
+@kills("cloud_mcp_server.py", "return AnonymousAccess() if key is None else", "return AnonymousAccess() if key else")
 @kills("cloud_mcp_server.py", "allowed_hosts=settings.accepted_hosts,", 'allowed_hosts=("*",),')
 @pytest.mark.parametrize("wire", [("GET", "/sse"), ("POST", "/messages")])
 @pytest.mark.parametrize(("headers", "status", "kind"), STRANGERS.values(), ids=STRANGERS)
@@ -160,10 +160,10 @@ async def test_what_the_protocol_does_not_know_is_its_own_error(
     door: str, method: str, params: dict[str, Any], code: int
 ) -> None:
     async with sse_session(door, AS_CLIENT) as client:
-        answer = await client.request(method, params)
+        response = await client.request(method, params)
 
-    assert answer["error"]["code"] == code
-    assert not INSIDE.search(json.dumps(answer))
+    assert response["error"]["code"] == code
+    assert not INSIDE.search(json.dumps(response))
 
 
 MISTAKES: Final[dict[str, tuple[str, dict[str, Any], str, str]]] = {
@@ -302,7 +302,7 @@ async def test_a_page_instead_of_a_receipt_may_hide_a_change(tmp_path: Path) -> 
 # --------------------------------------------------------------------- the door itself
 
 
-async def test_health_and_readiness_are_told_to_everybody_and_nothing_else_is(door: str) -> None:
+async def test_health_and_readiness_are_told_to_everyone_and_nothing_else_is(door: str) -> None:
     async with httpx2.AsyncClient(base_url=door) as http:
         health, readiness = await http.get("/health"), await http.get("/ready")
         others = [await http.get(path) for path in ("/", "/docs", "/redoc", "/openapi.json", "/sse/x", "/tickets")]

@@ -143,12 +143,12 @@ async def test_a_revoked_key_is_out_everywhere_within_its_time_and_its_streams_e
             await asyncio.gather(here.ended.wait(), there.ended.wait())
         took = time.monotonic() - revoked_at
         statuses = [await deployment.status(door, lost) for door in (0, 1)]
-        answer = await other.call("get_statuses")
+        response = await other.call("get_statuses")
         goes_on = not other.ended.is_set()
 
     assert took < 3, "a second, and what a busy machine takes"
     assert statuses == [401, 401]
-    assert not answer.get("isError")
+    assert not response.get("isError")
     assert goes_on
 
 
@@ -228,7 +228,7 @@ async def test_whatever_is_wrong_with_a_key_the_answers_are_the_same_bytes(tmp_p
         async with open_store(beside(tmp_path), SECRETS) as store:
             keys = dict(zip(WRONG, await wrong_keys(store), strict=True))
         async with httpx2.AsyncClient(base_url=door) as http:
-            answers = {
+            responses = {
                 wrong: [
                     await refusal(http, method, path, key, address=f"192.0.2.{number}")
                     for number, (method, path) in enumerate(REQUESTS)
@@ -236,9 +236,9 @@ async def test_whatever_is_wrong_with_a_key_the_answers_are_the_same_bytes(tmp_p
                 for wrong, key in keys.items()
             }
 
-    first = answers["unknown"]
+    first = responses["unknown"]
     assert [status for status, *_ in first] == [401] * len(REQUESTS)
-    assert {wrong: answer == first for wrong, answer in answers.items()} == dict.fromkeys(WRONG, True)
+    assert {wrong: response == first for wrong, response in responses.items()} == dict.fromkeys(WRONG, True)
 
 
 async def wrong_keys(store: IdentityStore) -> list[str]:
@@ -249,7 +249,7 @@ async def wrong_keys(store: IdentityStore) -> list[str]:
     good = await store.keys.create("acme", user=MARY, name="good")
     revoked = await store.keys.create("acme", user=MARY, name="revoked")
     expired = await store.keys.create("acme", user=MARY, name="expired", life=timedelta(microseconds=1))
-    of_nobody = await store.keys.create("acme", user="gone@acme.example", name="of nobody")
+    of_no_one = await store.keys.create("acme", user="gone@acme.example", name="of nobody")
     await store.keys.revoke(revoked.record.public_id)
     await store.users.disable("gone@acme.example")
     return [
@@ -257,7 +257,7 @@ async def wrong_keys(store: IdentityStore) -> list[str]:
         ApiKey(public_id=good.record.public_id, secret="s" * 43).text,
         revoked.text,
         expired.text,
-        of_nobody.text,
+        of_no_one.text,
         good.text[:-1] + ("A" if good.text[-1] != "A" else "B"),
         "not-a-key-of-ours-at-all",
     ]
@@ -266,8 +266,8 @@ async def wrong_keys(store: IdentityStore) -> list[str]:
 async def refusal(
     http: httpx2.AsyncClient, method: str, path: str, key: str, *, address: str
 ) -> tuple[int, list[tuple[str, str]], bytes]:
-    answer = await http.request(method, path, headers=headers(key) | {"x-forwarded-for": address}, content=b"{}")
-    return answer.status_code, [one for one in answer.headers.items() if one[0] != "date"], answer.content
+    response = await http.request(method, path, headers=headers(key) | {"x-forwarded-for": address}, content=b"{}")
+    return response.status_code, [one for one in response.headers.items() if one[0] != "date"], response.content
 
 
 @pytest.mark.long
@@ -275,16 +275,16 @@ async def test_who_guesses_is_slowed_and_colleagues_behind_the_same_address_are_
     with http_door(tmp_path, **IDENTITY | {"MCP_MCP_API_KEY": KEY}) as (door, _):
         async with httpx2.AsyncClient(base_url=door) as http:
             first = await http.post("/mcp", json=INITIALIZE, headers=headers(KEY))
-            guesses = [await http.get("/sse", headers=headers(f"guess-{number}")) for number in range(12)]
+            attempts = [await http.get("/sse", headers=headers(f"guess-{number}")) for number in range(12)]
             colleague = await http.post("/mcp", json=INITIALIZE, headers=headers(KEY))
 
-    assert [guess.status_code for guess in guesses] == [401] * 10 + [429] * 2
-    assert int(guesses[-1].headers["retry-after"]) >= 1
+    assert [attempt.status_code for attempt in attempts] == [401] * 10 + [429] * 2
+    assert int(attempts[-1].headers["retry-after"]) >= 1
     assert (first.status_code, colleague.status_code) == (200, 200)
 
 
 @pytest.mark.long
-async def test_without_its_store_the_server_is_not_ready_and_lets_nobody_new_in(
+async def test_without_its_store_the_server_is_not_ready_and_lets_no_one_new_in(
     postgres: Postgres, tmp_path: Path
 ) -> None:
     database = await postgres.create(may_use_tables=False)
@@ -298,12 +298,12 @@ async def test_without_its_store_the_server_is_not_ready_and_lets_nobody_new_in(
     with http_door(tmp_path, **settings) as (door, process):
         await postgres.drop(database)
         async with httpx2.AsyncClient(base_url=door) as http:
-            answer = await http.post("/mcp", json=INITIALIZE, headers=headers(key))
+            response = await http.post("/mcp", json=INITIALIZE, headers=headers(key))
         ready = httpx2.get(f"{door}/ready")
         code = process.end()
 
-    assert answer.status_code == 503
-    assert answer.json()["error"]["data"]["kind"] == "unauthenticated"
+    assert response.status_code == 503
+    assert response.json()["error"]["data"]["kind"] == "unauthenticated"
     assert ready.status_code == 503
     assert code == 0
 

@@ -118,7 +118,7 @@ async def test_a_client_of_2025_11_25_that_leaves_finds_its_answer_when_it_comes
         api.opened.set()
         rest = await http.get(f"{address}/mcp", headers=session | {"last-event-id": last_event_id})
 
-    answers = [json.loads(data) for _, _, data in parse_events(rest.content) if data]
-    assert [answer["id"] for answer in answers] == [7]
-    assert not answers[0]["result"]["isError"]
+    responses = [json.loads(data) for _, _, data in parse_events(rest.content) if data]
+    assert [one["id"] for one in responses] == [7]
+    assert not responses[0]["result"]["isError"]
     assert api.left == []

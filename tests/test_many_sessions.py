@@ -32,7 +32,7 @@ class Session:
 
     def __init__(self, name: str, address: httpx2.URL) -> None:
         self.name = name
-        self.answers: dict[int, list[dict[str, Any]]] = {}
+        self.responses: dict[int, list[dict[str, Any]]] = {}
         self._head = f"Host: {address.netloc.decode()}\r\nx-api-key: {KEY}\r\n"
         self._where = (address.host, address.port)
         self._arrived = asyncio.Condition()
@@ -72,8 +72,8 @@ class Session:
         if event.get(b"event") == b"endpoint":
             self._endpoint = event[b"data"].decode()
         elif b"data" in event:
-            answer = json.loads(event[b"data"])
-            self.answers.setdefault(answer["id"], []).append(answer)
+            response = json.loads(event[b"data"])
+            self.responses.setdefault(response["id"], []).append(response)
 
     async def post(self, message: dict[str, Any]) -> None:
         """Send one message."""
@@ -88,7 +88,7 @@ class Session:
         """Send a request and wait for its answer."""
         await self.post({"jsonrpc": "2.0", "id": number, "method": method, "params": params})
         async with self._arrived:
-            await self._arrived.wait_for(lambda: number in self.answers)
+            await self._arrived.wait_for(lambda: number in self.responses)
 
     async def call_lightly(self) -> None:
         """Make all calls but one as fast as they are answered; they are wrong, so that the ticket API is left alone."""
@@ -129,7 +129,7 @@ async def test_every_call_of_two_hundred_sessions_is_answered_once_in_its_own_se
     rate = SESSIONS * (CALLS - 1) / took
     print(f"{rate:.0f} calls/s in {took:.1f} s; CPU of the server, start included: {cpu:.1f} s")
     for session in sessions:
-        answered = {number: len(answers) for number, answers in session.answers.items()}
-        assert answered == dict.fromkeys(range(CALLS + 1), 1)
+        responded = {number: len(responses) for number, responses in session.responses.items()}
+        assert responded == dict.fromkeys(range(CALLS + 1), 1)
         for number in range(1, CALLS + 1):
-            assert session.value(number) in session.answers[number][0]["result"]["content"][0]["text"]
+            assert session.value(number) in session.responses[number][0]["result"]["content"][0]["text"]

@@ -35,9 +35,9 @@ MANY: Final = 1000
 IDLE_KB: Final = 40
 DROPPED: Final = (500, pytest.param(10_000, marks=[pytest.mark.long, pytest.mark.timeout(400)]))
 BATCH: Final = 100
-ANSWERS: Final = 150
+RESPONSES: Final = 150
 TEXT_BYTES: Final = 125 * KB
-ANSWER_BYTES: Final = 2 * TEXT_BYTES
+RESPONSE_BYTES: Final = 2 * TEXT_BYTES
 """The SDK sends a text twice: as content, and as structured content."""
 UNREAD_MB: Final = 10
 """What an unread stream may cost: its log of 1 MiB, as much again on its way out, and copies of both for a moment."""
@@ -47,7 +47,7 @@ BROKER_CONNECTIONS: Final = 9
 FIGURES: Final = ("sessions", "streams", "log_bytes", "tasks", "connections", "broker_keys")
 OF_A_SESSION: Final = (
     "Stream",
-    "MemoryAttachment",
+    "MemoryStreamReader",
     "MemorySession",
     "EventLog",
     "Event",
@@ -75,8 +75,8 @@ def resident_bytes(process: Process) -> int:
     if sys.platform == "linux":
         rollup = Path(f"/proc/{process.pid}/smaps_rollup").read_text("ascii")
         return 1024 * next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Rss:"))
-    told = subprocess.run(["ps", "-o", "rss=", "-p", str(process.pid)], check=True, capture_output=True, timeout=10)
-    return 1024 * int(told.stdout)
+    received = subprocess.run(["ps", "-o", "rss=", "-p", str(process.pid)], check=True, capture_output=True, timeout=10)
+    return 1024 * int(received.stdout)
 
 
 @dataclass
@@ -159,25 +159,25 @@ async def test_a_stopped_reader_costs_only_itself_and_a_bounded_amount(broker: s
         other = LightSession(elsewhere)
         await other.open()
         await other.post(call(-1, "fill", size=TEXT_BYTES))  # so that such an answer is nothing new
-        await other.read_until(answer_to(-1))
+        await other.read_until(response_to(-1))
         stopped = LightSession(at.server, receive_bytes=4096)
         before, resident = await at.holds(), resident_bytes(at.process)
 
         await stopped.open()
         most = 0
-        for number in range(1, ANSWERS + 1):
+        for number in range(1, RESPONSES + 1):
             await stopped.post(call(number, "fill", size=TEXT_BYTES))
             if number % 10 == 0:
                 await other.post(call(number, "echo", text="unharmed"))
-                await other.read_until(answer_to(number))
+                await other.read_until(response_to(number))
                 most = max(most, resident_bytes(at.process) - resident)
         held = await at.holds()
         await at.until(lambda held: is_cut(held, before))
 
-        print(f"{ANSWERS * ANSWER_BYTES / MB:.0f} MB of answers took {most / MB:.1f} MB")
+        print(f"{RESPONSES * RESPONSE_BYTES / MB:.0f} MB of answers took {most / MB:.1f} MB")
         assert held["log_bytes"] - before["log_bytes"] <= MAX_LOG_BYTES + ECHOES_BYTES
         assert most <= UNREAD_MB * MB
-        await told_of_every_call(at.address, stopped)
+        await notified_of_every_call(at.address, stopped)
 
 
 def is_cut(held: dict[str, Any], before: dict[str, Any]) -> bool:
@@ -185,19 +185,19 @@ def is_cut(held: dict[str, Any], before: dict[str, Any]) -> bool:
     return bool(held["streams"] == before["streams"] and held["connections"] == before["connections"])
 
 
-async def told_of_every_call(address: str, stopped: LightSession) -> None:
+async def notified_of_every_call(address: str, stopped: LightSession) -> None:
     """Come again as the reader that stopped, and see what becomes of its calls."""
     async with httpx2.AsyncClient(base_url=address, timeout=20) as http:
         client = SseClient(http, ME)
         async with open_stream(client, {"last-event-id": str(EventId(stopped.id, 1))}):
-            for number in range(1, ANSWERS + 1):
-                await client.answer(number)
+            for number in range(1, RESPONSES + 1):
+                await client.response(number)
     assert client.endpoint == stopped.endpoint
-    assert [len(client.answers(number)) for number in range(1, ANSWERS + 1)] == [1] * ANSWERS
+    assert [len(client.responses(number)) for number in range(1, RESPONSES + 1)] == [1] * RESPONSES
     errors = [one["error"]["data"]["kind"] for one in client.received if "error" in one]
     assert errors == ["result_lost"] * len(errors)
-    assert ANSWERS - MAX_LOG_BYTES // ANSWER_BYTES <= len(errors) < ANSWERS
+    assert RESPONSES - MAX_LOG_BYTES // RESPONSE_BYTES <= len(errors) < RESPONSES
 
 
-def answer_to(number: int) -> bytes:
+def response_to(number: int) -> bytes:
     return rb'"id":%d[^\n]*\n\n' % number

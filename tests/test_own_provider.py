@@ -42,7 +42,7 @@ def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("MCP_DATABASE_URL", sqlite(tmp_path))
 
 
-@kills("cloud_mcp_server.py", "auth_provider=auth_provider or callers.provider,", "auth_provider=callers.provider,")
+@kills("cloud_mcp_server.py", "auth_provider=auth_provider or access.provider,", "auth_provider=access.provider,")
 async def test_a_provider_of_your_own_decides_who_calls_without_any_key_in_the_settings() -> None:
     server = CloudMCPServer(auth_provider=Badges())
     assert server.health()["auth_enabled"] is True

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import run
-from tests.checkout import NO_SET_UP, RUN_PY, TIMEOUT_S, Checkout, a_port, lines_until, told
+from tests.checkout import NO_SET_UP, RUN_PY, TIMEOUT_S, Checkout, a_port, lines_until, received
 from tests.kills import kills
 
 pytestmark = pytest.mark.xdist_group("run")  # one worker, so that each environment is made once
@@ -25,7 +25,7 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """A checkout whose environments were made by a first start; tests must leave it as it is."""
     made = Checkout(tmp_path_factory.mktemp("ready"))
     first = made.run("stdio", stdin="hello")
-    assert told(first)["input"] == "hello", "the set-up reads nothing from stdin and writes nothing to stdout"
+    assert received(first)["input"] == "hello", "the set-up reads nothing from stdin and writes nothing to stdout"
     assert "setting up" in first.stderr
     return made
 
@@ -33,7 +33,7 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 def test_a_second_start_sets_nothing_up(ready: Checkout) -> None:
     result = ready.run(prelude=NO_SET_UP)
 
-    assert Path(told(result)["prefix"]) == ready.root / ".venv"
+    assert Path(received(result)["prefix"]) == ready.root / ".venv"
     assert result.stderr == ""
 
 
@@ -41,7 +41,7 @@ def test_the_http_door_is_open_to_all_on_loopback_only_by_default(ready: Checkou
     with a_port() as port:
         pass
 
-    report = told(ready.run("--port", str(port), prelude=NO_SET_UP, PYTHONPATH="elsewhere"))
+    report = received(ready.run("--port", str(port), prelude=NO_SET_UP, PYTHONPATH="elsewhere"))
 
     assert report["env"] == {
         "MCP_HOST": "127.0.0.1",
@@ -53,15 +53,15 @@ def test_the_http_door_is_open_to_all_on_loopback_only_by_default(ready: Checkou
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])  # noqa: S104 - it is bound, never listened on
 @pytest.mark.parametrize("key", ["MCP_MCP_API_KEY", "MCP_IDENTITY_KEYS"])
-def test_with_a_key_nobody_is_let_in_without_it(ready: Checkout, host: str, key: str) -> None:
-    report = told(ready.run("--host", host, "--port", "0", prelude=NO_SET_UP, **{key: "k" * 32}))
+def test_with_a_key_no_one_is_let_in_without_it(ready: Checkout, host: str, key: str) -> None:
+    report = received(ready.run("--host", host, "--port", "0", prelude=NO_SET_UP, **{key: "k" * 32}))
 
     assert report["env"]["MCP_ALLOW_ANONYMOUS"] is None
     assert report["env"]["MCP_HOST"] == host
 
 
 def test_auth_is_handed_its_arguments_from_any_folder(ready: Checkout) -> None:
-    report = told(ready.run("auth", "key", "list", "--json", prelude=NO_SET_UP))
+    report = received(ready.run("auth", "key", "list", "--json", prelude=NO_SET_UP))
 
     assert report["arguments"] == ["key", "list", "--json"]
     assert Path(report["prefix"]) == ready.root / ".venv"
@@ -71,7 +71,7 @@ def test_a_key_in_the_env_file_is_a_key(ready: Checkout) -> None:
     dotenv = ready.root / ".env"
     dotenv.write_text(f"MCP_MCP_API_KEY={'k' * 32}\n", "utf-8")
     try:
-        report = told(ready.run("--host", "0.0.0.0", "--port", "0", prelude=NO_SET_UP))  # noqa: S104 - never listened on
+        report = received(ready.run("--host", "0.0.0.0", "--port", "0", prelude=NO_SET_UP))  # noqa: S104 - never listened on
     finally:
         dotenv.unlink()
 
@@ -90,8 +90,8 @@ def test_address_and_port_may_be_settings_and_options_win(ready: Checkout, where
         )
     try:
         env = set_here if where == "environment" else {}
-        as_set = told(ready.run(prelude=NO_SET_UP, **env))["env"]
-        by_option = told(ready.run("--port", str(two), prelude=NO_SET_UP, **env))["env"]
+        as_set = received(ready.run(prelude=NO_SET_UP, **env))["env"]
+        by_option = received(ready.run("--port", str(two), prelude=NO_SET_UP, **env))["env"]
     finally:
         dotenv.unlink(missing_ok=True)
 
@@ -181,7 +181,7 @@ def test_without_a_network_pip_is_quoted_and_the_next_start_repairs(checkout: Ch
     assert "No matching distribution found for tiny==1.0" in failed.stderr
     assert "Is there a network?" in failed.stderr
     assert failed.stdout == ""
-    assert told(repaired)["prefix"] == str(checkout.root / ".venv")
+    assert received(repaired)["prefix"] == str(checkout.root / ".venv")
     assert len(list((checkout.root / ".venv").rglob("tiny-1.0.dist-info"))) == 1
 
 
@@ -201,7 +201,7 @@ def test_nothing_is_looked_for_beyond_the_pins(checkout: Checkout) -> None:
     digest = checkout.add_wheel(requires="coverage[toml]")
     checkout.write("requirements-cloud.txt", f"tiny==1.0 --hash=sha256:{digest}\n")
 
-    assert told(checkout.run("stdio", PIP_FIND_LINKS=str(checkout.home)))["prefix"] == str(checkout.root / ".venv")
+    assert received(checkout.run("stdio", PIP_FIND_LINKS=str(checkout.home)))["prefix"] == str(checkout.root / ".venv")
 
 
 def test_an_interrupted_set_up_is_done_again_from_an_empty_folder(checkout: Checkout) -> None:
@@ -211,7 +211,7 @@ def test_an_interrupted_set_up_is_done_again_from_an_empty_folder(checkout: Chec
     half_done = checkout.root / ".venv" / "half-done"
     half_done.mkdir()
 
-    assert told(checkout.run("stdio"))["prefix"] == str(checkout.root / ".venv")
+    assert received(checkout.run("stdio"))["prefix"] == str(checkout.root / ".venv")
     assert not half_done.exists()
     assert interrupted.returncode != 0
 
@@ -241,7 +241,7 @@ def test_a_start_that_waited_uses_what_the_other_made(ready: Checkout) -> None:
     assert json.loads(stdout)["input"] == "hello"
 
 
-def test_an_environment_of_somebody_else_is_left_alone(checkout: Checkout) -> None:
+def test_an_environment_of_someone_else_is_left_alone(checkout: Checkout) -> None:
     checkout.write(".venv/precious", "mine")
 
     result = checkout.run("stdio", prelude=NO_SET_UP)

@@ -53,9 +53,9 @@ async def post_call(client: SseClient, request_id: str, call: tuple[str, dict[st
 async def until_draining(client: SseClient) -> None:
     """Wait until the door says that it is draining."""
     async with asyncio.timeout(END_S):
-        while (answer := await client.http.get("/ready", headers=AS_OPERATOR)).status_code != 503:
+        while (response := await client.http.get("/ready", headers=AS_OPERATOR)).status_code != 503:
             pass  # each turn waits for an answer
-    assert answer.json() == {"status": "unavailable", "reason": "draining"}
+    assert response.json() == {"status": "unavailable", "reason": "draining"}
 
 
 @kills("transport/server.py", "await self._transport.drain()", "pass")
@@ -69,9 +69,9 @@ async def test_calls_that_finish_during_the_drain_are_answered(tmp_path: Path) -
         await until_draining(client)
         refused = await client.http.get("/sse", headers=AS_CLIENT)
         await post_call(client, "late", ("get_statuses", {}))
-        late = await client.answer("late")
+        late = await client.response("late")
         api.opened.set()
-        read, write = await client.answer("read"), await client.answer("write")
+        read, write = await client.response("read"), await client.response("write")
         await client.until(client.ended.is_set)
         code = await asyncio.to_thread(process.wait)
         took = time.monotonic() - asked_at
@@ -79,7 +79,7 @@ async def test_calls_that_finish_during_the_drain_are_answered(tmp_path: Path) -
     assert read["result"]["structuredContent"]["ticket"]["id"] == "TCK-0001"
     assert write["result"]["structuredContent"]["ticketId"] == "TCK-0029"
     assert late["result"]["isError"] is False, "a session that exists goes on during the drain"
-    assert [len(client.answers(one)) for one in ("read", "write", "late")] == [1, 1, 1]
+    assert [len(client.responses(one)) for one in ("read", "write", "late")] == [1, 1, 1]
     assert refused.status_code == 503
     assert refused.headers["retry-after"] == "1"
     assert refused.json()["error"]["data"]["kind"] == "draining"
@@ -102,12 +102,12 @@ async def test_calls_that_never_finish_are_answered_with_what_is_known(tmp_path:
         code = await asyncio.to_thread(process.wait)
         took = time.monotonic() - asked_at
 
-    answers = {one: client.answers(one) for one in ("early read", "early write", "read", "write")}
-    assert [len(answer) for answer in answers.values()] == [1, 1, 1, 1]
-    assert answers["early read"][0]["result"]["structuredContent"]["error"]["kind"] == "upstream_unavailable"
-    assert answers["early write"][0]["result"]["structuredContent"]["error"]["effect"] == "unknown"
-    assert answers["read"][0]["error"]["data"]["kind"] == "interrupted"
-    assert answers["write"][0]["error"]["data"]["kind"] == "outcome_unknown"
+    responses = {one: client.responses(one) for one in ("early read", "early write", "read", "write")}
+    assert [len(response) for response in responses.values()] == [1, 1, 1, 1]
+    assert responses["early read"][0]["result"]["structuredContent"]["error"]["kind"] == "upstream_unavailable"
+    assert responses["early write"][0]["result"]["structuredContent"]["error"]["effect"] == "unknown"
+    assert responses["read"][0]["error"]["data"]["kind"] == "interrupted"
+    assert responses["write"][0]["error"]["data"]["kind"] == "outcome_unknown"
     assert code == 0
     assert DRAIN_S < took < END_S
 

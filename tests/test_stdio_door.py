@@ -62,9 +62,9 @@ class StdioDoor:
         """Send a request; return its answer, which is the next message."""
         request_id = next(self._ids)
         await self.send(encoded({"jsonrpc": "2.0", "id": request_id, "method": method, "params": params or {}}))
-        answer = await self.message()
-        assert answer["id"] == request_id
-        return answer
+        response = await self.message()
+        assert response["id"] == request_id
+        return response
 
     async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
         """Return the result of a call."""
@@ -149,10 +149,10 @@ async def test_a_batch_is_taken_apart(tmp_path: Path) -> None:
     async with stdio_door(tmp_path) as door:
         await door.initialize("2025-03-26")
         await door.send(b"  " + encoded(batch))
-        answers = {answer["id"]: answer["result"] for answer in (await door.message(), await door.message())}
+        responses = {response["id"]: response["result"] for response in (await door.message(), await door.message())}
 
-    assert answers["a"] == {}
-    assert answers["b"]["isError"] is False
+    assert responses["a"] == {}
+    assert responses["b"]["isError"] is False
 
 
 NONSENSE: Final = (
@@ -215,7 +215,7 @@ async def test_the_end_of_stdin_does_not_wait_for_a_call(tmp_path: Path) -> None
 
     assert code == 0
     assert took < END_S
-    assert [(answer["id"], "error" in answer) for answer in rest] == [("late", True)]
+    assert [(response["id"], "error" in response) for response in rest] == [("late", True)]
     assert "Traceback" not in door.log()
 
 
@@ -230,10 +230,10 @@ async def test_a_client_that_comes_and_goes_is_no_error(tmp_path: Path) -> None:
 def test_a_client_that_reads_no_more_is_one_line_in_the_log(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    with os.fdopen(writing, "wb") as nobody:
+    with os.fdopen(writing, "wb") as no_principal:
         done = subprocess.run(
             [sys.executable, *STDIO_DOOR], cwd=ROOT, env=environment(MCP_DATABASE_URL=sqlite(tmp_path)),
-            input=b'{"jsonrpc":"2.0","id":1,"method":"ping"}\n', stdout=nobody, stderr=subprocess.PIPE,
+            input=b'{"jsonrpc":"2.0","id":1,"method":"ping"}\n', stdout=no_principal, stderr=subprocess.PIPE,
             timeout=WAIT_S, check=False,
         )  # fmt: skip
 

@@ -65,8 +65,8 @@ def test_more_silent_connections_than_files_lock_no_client_out(address: str) -> 
                 silent.sendall(GET)
         for path, status in (("/health", 200), ("/tickets", None)):
             began = time.monotonic()
-            answered = httpx2.get(f"{address}{path}", timeout=5)
-            assert status is None or answered.status_code == status
+            responded = httpx2.get(f"{address}{path}", timeout=5)
+            assert status is None or responded.status_code == status
             assert time.monotonic() - began < 1
 
 

@@ -265,8 +265,8 @@ def calls(values: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
         everything = {name: values[name] for name in schema["properties"]}
         references = REFERENCES.keys() & everything
         more = [needed | {name: values[name]} for name in sorted(references - needed.keys())]
-        nobodys = everything | dict.fromkeys(references, "nobody")
-        made += [(spec.name, arguments) for arguments in (needed, *more, everything, nobodys)]
+        unowned = everything | dict.fromkeys(references, "nobody")
+        made += [(spec.name, arguments) for arguments in (needed, *more, everything, unowned)]
     return made
 
 
@@ -284,7 +284,11 @@ def needs(spec: Any) -> bool:
 
 
 @kills("ticket_api/store/connection.py", "== tenant", "== table.c.tenant_id")
-@kills("shared/mcp_tools/tenant_tools.py", "setdefault(tenant.id, _Place())", "setdefault(DEFAULT_TENANT.id, _Place())")
+@kills(
+    "shared/mcp_tools/tenant_tools.py",
+    "setdefault(tenant.id, _TenantEntry())",
+    "setdefault(DEFAULT_TENANT.id, _TenantEntry())",
+)
 async def test_no_tool_shows_or_changes_anything_of_another_organisation(backend: Backend) -> None:
     async with organisations(backend) as (a, b):
         before = await everything_of(a)
@@ -300,7 +304,7 @@ async def test_no_tool_shows_or_changes_anything_of_another_organisation(backend
         assert MARKS["a"] not in await everything_of(b)
 
 
-async def test_a_ticket_of_another_organisation_is_as_unknown_as_one_that_nobody_has(backend: Backend) -> None:
+async def test_a_ticket_of_another_organisation_is_as_unknown_as_one_that_no_one_has(backend: Backend) -> None:
     async with organisations(backend) as (a, b):
         values = await values_of(a) | {"updatedById": "user1", "userId": "user1"}
         for spec in TOOLS:

@@ -18,7 +18,7 @@ from shared.config import ToolSettings
 from shared.identity import DEFAULT_TENANT, Principal, Tenant, Upstream
 from shared.storage.database import make_engine, resolve_url
 from tests.kills import kills
-from tests.shared.faulty_server import GUARD_S, answer, listening
+from tests.shared.faulty_server import GUARD_S, listening, response
 from tests.shared.given import Sender, on_behalf, text_of
 from ticket_service import TicketService
 
@@ -31,7 +31,7 @@ async def tells_the_key(reader: asyncio.StreamReader, writer: asyncio.StreamWrit
     while head := (await reader.readuntil(b"\r\n\r\n")).decode():
         key = re.search(r"(?i)^x-api-key: *(\S+)", head, re.MULTILINE)
         name = f"{head.split()[1]} with {key[1] if key else 'no key'}"
-        writer.write(answer(json.dumps([{"id": "one", "name": name}]).encode()))
+        writer.write(response(json.dumps([{"id": "one", "name": name}]).encode()))
 
 
 @dataclass
@@ -135,13 +135,13 @@ class Gate:
             self.arrived.append(key[1] if key else "no key")
             if self.arrived[-1] != "free":
                 await self.opened.wait()
-            writer.write(answer(b"[]"))
+            writer.write(response(b"[]"))
 
 
 @asynccontextmanager
-async def crowded(gate: Gate, own_address: bool) -> AsyncIterator[tuple[TicketService, APIClient]]:
+async def crowded(policy: Gate, own_address: bool) -> AsyncIterator[tuple[TicketService, APIClient]]:
     """Serve one organisation whose 30 calls fill what they may of four places; give the client of another one."""
-    async with listening(gate) as port, AsyncExitStack() as stack:
+    async with listening(policy) as port, AsyncExitStack() as stack:
         settings = ToolSettings(api_base_url=f"http://127.0.0.1:{port}/own", api_concurrency=4)
         service = TicketService(settings)
         await stack.enter_async_context(service.run())
@@ -152,46 +152,46 @@ async def crowded(gate: Gate, own_address: bool) -> AsyncIterator[tuple[TicketSe
             await other.get("/")  # so that both are active
         calls = [asyncio.create_task(crowd.get("/")) for _ in range(30)]
         async with asyncio.timeout(GUARD_S):
-            while gate.arrived.count("crowd") < (4 if own_address else 2):  # noqa: ASYNC110 - a server has no event
+            while policy.arrived.count("crowd") < (4 if own_address else 2):  # noqa: ASYNC110 - a server has no event
                 await asyncio.sleep(0.005)
         try:
             yield service, other
         finally:
-            gate.opened.set()
-            answers = await asyncio.gather(*calls)
-        assert answers == [[]] * 30
+            policy.opened.set()
+            responses = await asyncio.gather(*calls)
+        assert responses == [[]] * 30
 
 
 @kills("ticket_service.py", "self._queues.setdefault(", "{}.setdefault(")
 @pytest.mark.parametrize("own_address", [False, True], ids=["one address", "an address of its own"])
 async def test_an_organisation_that_sends_thirty_calls_at_once_delays_no_other(own_address: bool) -> None:
-    gate = Gate()
-    async with crowded(gate, own_address) as (_, other):
+    policy = Gate()
+    async with crowded(policy, own_address) as (_, other):
         for _ in range(5):
             async with asyncio.timeout(1):
                 assert await other.get("/") == []
 
-        assert gate.arrived.count("crowd") == (4 if own_address else 2), "it has the places that it may have"
+        assert policy.arrived.count("crowd") == (4 if own_address else 2), "it has the places that it may have"
 
 
 async def test_readiness_does_not_wait_behind_calls() -> None:
-    gate = Gate()
-    async with crowded(gate, own_address=False) as (service, _):
+    policy = Gate()
+    async with crowded(policy, own_address=False) as (service, _):
         busy = service._api
         calls = [asyncio.create_task(busy.get("/")) for _ in range(4)]
         await asyncio.sleep(0)
         probing = asyncio.create_task(service.probe.get("/health"))
         async with asyncio.timeout(GUARD_S / 5):
-            while len(gate.arrived) < 6:  # noqa: ASYNC110 - likewise
+            while len(policy.arrived) < 6:  # noqa: ASYNC110 - likewise
                 await asyncio.sleep(0.005)
 
-        gate.opened.set()
+        policy.opened.set()
         assert await probing == []
         await asyncio.gather(*calls)
 
 
 @pytest.mark.parametrize(("url", "places"), [("sqlite:///tickets.sqlite3", 5), ("postgresql://u:p@host/name", 10)])
-def test_the_embedded_api_has_as_many_places_as_its_pool_has_connections(url: str, places: int) -> None:
+def test_the_embedded_api_has_as_many_slots_as_its_pool_has_connections(url: str, places: int) -> None:
     service = TicketService(ToolSettings(database_url=SecretStr(url)))
     engine = make_engine(resolve_url(url))
 

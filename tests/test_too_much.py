@@ -59,8 +59,8 @@ async def over(wire: str, door: str, folder: Path) -> AsyncGenerator[Caller]:
             headers = {"mcp-protocol-version": MODERN, "mcp-method": "tools/call", "mcp-name": tool}
             number = next(ids)
             message = call(number, tool, ENVELOPE if is_modern else None, **arguments)
-            answer = await client.post(message, **(headers if is_modern else {}))
-            return dict(answer.answers(number)[0]["result"])
+            response = await client.post(message, **(headers if is_modern else {}))
+            return dict(response.responses(number)[0]["result"])
 
         yield over_http
 
@@ -116,9 +116,9 @@ async def test_the_probes_of_others_are_answered_meanwhile(door: str, tmp_path: 
 )
 async def test_too_much_beside_the_arguments_is_refused_as_a_whole(door: str, params: dict[str, Any]) -> None:
     async with http_client(door, ME) as client:
-        answer = await client.post({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params})
+        response = await client.post({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params})
 
-        assert answer.status == 400
-        assert answer.kind == "malformed"
-        assert "at most 10,000 JSON values beside the arguments" in str(answer.received)
+        assert response.status == 400
+        assert response.kind == "malformed"
+        assert "at most 10,000 JSON values beside the arguments" in str(response.received)
         assert await client.call(8, "get_statuses")

@@ -53,7 +53,7 @@ class ValkeyServer:
         with (self._data / "log").open("ab") as log:
             self._process = subprocess.Popen([binary(), *place, *self._options], stdout=log, stderr=log)
         deadline = time.monotonic() + START_S
-        while not self._answers():
+        while not self._responses():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.kill()
                 raise AssertionError(f"Valkey did not come up:\n{(self._data / 'log').read_text('utf-8')}")
@@ -101,7 +101,7 @@ class ValkeyServer:
             process.kill()
             process.wait()
 
-    def _answers(self) -> bool:
+    def _responses(self) -> bool:
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=1) as probe:
                 probe.sendall(b"PING\r\n")

@@ -25,7 +25,7 @@ from shared.telemetry import MAX_TENANTS, BoundedLabels, Counter, get_logger
 from shared.throttled_audit import ThrottledAuditTrail
 from transport import sse, streamable_http
 from transport.base import TransportHandler
-from transport.dispatch.client_requests import BackChannel
+from transport.dispatch.client_requests import ClientRequests
 from transport.dispatch.dispatcher import Dispatcher, RunningCalls
 from transport.dispatch.inbox import Inbox
 from transport.dispatch.policy import AccessPolicy, RequiredScope
@@ -144,7 +144,7 @@ class Transport:
         self._edge = Edge(checks=checks, auth_provider=auth_provider, policy=policy, tenants=tenants, counter=counter)
 
         # From a message to its response.
-        back_channel = BackChannel(broker)
+        back_channel = ClientRequests(broker)
         self._usage = usage = Usage(counter)
         self._kernel = kernel = SDKKernel(server, back_channel, usage=usage, tenants=tenants, counter=counter)
         running = RunningCalls()
@@ -251,7 +251,7 @@ class Transport:
         """Whether sessions can be reached now."""
         return self._broker.is_up
 
-    def figures(self) -> Mapping[str, int]:
+    def stats(self) -> Mapping[str, int]:
         """Return how many `sessions`, `streams` and `log_bytes` there are."""
         return self._broker.stats()
 

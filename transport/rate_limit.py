@@ -90,14 +90,14 @@ class Rates:
 
     def http_costs(self, owner: PrincipalKey) -> tuple[Cost, Cost]:
         """Return what an HTTP request of `owner` costs, whatever it carries."""
-        return _pair("h", owner, "HTTP request", self._coming, self._tenant_coming)
+        return _pair("h", owner, "HTTP request", self._http_rate, self._tenant_http_rate)
 
     @cached_property
-    def _coming(self) -> Rate:
+    def _http_rate(self) -> Rate:
         return _for_calls(self.read, self.write)
 
     @cached_property
-    def _tenant_coming(self) -> Rate:
+    def _tenant_http_rate(self) -> Rate:
         return _for_calls(self.tenant_read, self.tenant_write)
 
 
@@ -157,9 +157,9 @@ class MemoryBuckets:
 
     async def consume(self, costs: Sequence[Cost]) -> Wait | None:
         """Pay all of `costs` together, or nothing."""
-        return self.take(costs)
+        return self.try_consume(costs)
 
-    def take(self, costs: Sequence[Cost]) -> Wait | None:
+    def try_consume(self, costs: Sequence[Cost]) -> Wait | None:
         """Do what `consume` does, for whoever has no time to wait."""
         now = self._clock()
         taken = [cost.rate.take(self._full_at.get(cost.bucket) or now, now) for cost in costs]

@@ -17,13 +17,13 @@ from shared.identity import Principal
 from shared.telemetry import Counter, get_logger
 from transport import jsonrpc
 from transport.base import TransportHandler
-from transport.dispatch.client_requests import BackChannel
+from transport.dispatch.client_requests import ClientRequests
 from transport.dispatch.context import Caller
 from transport.dispatch.dispatcher import Dispatcher, Wire
 from transport.http import sse_format
 from transport.http.endpoint import ACCEPTED
 from transport.http.errors import DrainingError
-from transport.http.event_stream import OpenStreams, Stream, StreamSlot, StreamSource, TooManyStreamsError
+from transport.http.event_stream import EventStreamResponse, OpenStreams, StreamSlot, StreamSource, TooManyStreamsError
 from transport.http.request_checks import RequestChecks, check_batching
 from transport.http.request_head import HTTPRequest, RequestHead
 from transport.http.sse_format import EventId
@@ -44,7 +44,7 @@ class SSETransportHandler(TransportHandler):
         self,
         dispatcher: Dispatcher,
         broker: SessionBroker,
-        back_channel: BackChannel,
+        back_channel: ClientRequests,
         *,
         streams: OpenStreams,
         limits: Limits,
@@ -71,7 +71,7 @@ class SSETransportHandler(TransportHandler):
         with self._streams.slot(auth_info) as slot:
             session = None if connect.is_reconnect else await self._open_first(connect, slot)
 
-        async def source(stream: Stream) -> StreamSource | None:
+        async def source(stream: EventStreamResponse) -> StreamSource | None:
             if session is not None:
                 return await self._attach(connect, session)
             try:
@@ -82,7 +82,7 @@ class SSETransportHandler(TransportHandler):
 
         if self._counter is not None:
             self._counter.count("streams_opened", wire=WIRE.name)
-        return Stream(source, limits=self._limits, draining=self._draining, slot=slot)
+        return EventStreamResponse(source, limits=self._limits, draining=self._draining, slot=slot)
 
     async def _open_first(self, connect: "ConnectRequest", slot: StreamSlot) -> str:
         """Open a session for a new client.
@@ -95,7 +95,7 @@ class SSETransportHandler(TransportHandler):
         slot.acquire()
         return await self._open(connect)
 
-    async def _reconnect(self, connect: "ConnectRequest", stream: Stream) -> StreamSource | None:
+    async def _reconnect(self, connect: "ConnectRequest", stream: EventStreamResponse) -> StreamSource | None:
         """Go on where the client left; None when it has to reconnect later. Raises: BrokerUnavailableError."""
         self._need_broker()
         source = await self._resume(connect) or await self._recognise(connect, stream)
@@ -119,7 +119,7 @@ class SSETransportHandler(TransportHandler):
             return None
         return await self._attach(connect, seen.session, after=seen.number)
 
-    async def _recognise(self, connect: "ConnectRequest", stream: Stream) -> StreamSource | None:
+    async def _recognise(self, connect: "ConnectRequest", stream: EventStreamResponse) -> StreamSource | None:
         """Take over the session at whose endpoint the client answers a ping."""
         if not connect.is_initialized:
             return None
@@ -158,8 +158,8 @@ class SSETransportHandler(TransportHandler):
         if connect.is_initialized:
             record.version, record.initialized = connect.version, True
         await self._broker.open(record, reconnect=connect.is_reconnect)
-        principal, again = record.owner[1], connect.is_reconnect
-        log.info("session_opened", session=record.id[:8], wire=WIRE.name, principal=principal, again=again)
+        principal, is_reconnect = record.owner[1], connect.is_reconnect
+        log.info("session_opened", session=record.id[:8], wire=WIRE.name, principal=principal, again=is_reconnect)
         return record.id
 
 

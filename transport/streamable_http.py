@@ -25,7 +25,7 @@ from transport.dispatch.dispatcher import Dispatcher, Wire
 from transport.dispatch.stateless import StatelessDispatcher
 from transport.http.endpoint import HTTPResponse
 from transport.http.errors import DrainingError, HTTPRefusal
-from transport.http.event_stream import OpenStreams, Stream, StreamSlot, StreamSource
+from transport.http.event_stream import EventStreamResponse, OpenStreams, StreamSlot, StreamSource
 from transport.http.request_checks import RequestChecks, check_batching
 from transport.http.request_head import HTTPRequest, RequestHead
 from transport.http.sse_format import EventId
@@ -157,7 +157,7 @@ class StreamableHTTPTransportHandler(TransportHandler):
         is_primed = record.version in RESUMES_POST_STREAMS
         begins_at = EventId(record.id, claimed.after, name) if is_primed else None
         with self._streams.slot(principal) as slot:
-            slot.count()
+            slot.occupy()
             return self._stream(self._source(claimed.reader, record, name, begins_at=begins_at), slot, headers)
 
     # ---- GET and DELETE
@@ -175,14 +175,16 @@ class StreamableHTTPTransportHandler(TransportHandler):
             slot.acquire(is_reconnect=seen is not None)
             return await self._resume(session, seen, principal, slot)
 
-    async def _resume(self, session: str, seen: EventId | None, principal: Principal, slot: StreamSlot) -> Stream:
+    async def _resume(
+        self, session: str, seen: EventId | None, principal: Principal, slot: StreamSlot
+    ) -> EventStreamResponse:
         """Return the stream. Raises: HTTPRefusal, SessionGoneError, BrokerUnavailableError."""
 
         async def attach() -> StreamSource | None:
             record = await self._dispatcher.session(session, principal, WIRE)
             name, after = (seen.stream, seen.number) if seen else ("", None)
-            attachment = await self._broker.attach(session, stream=name, after=after)
-            return self._source(attachment, record, name) if attachment is not None else None
+            reader = await self._broker.attach(session, stream=name, after=after)
+            return self._source(reader, record, name) if reader is not None else None
 
         async def attach_late() -> StreamSource | None:
             try:
@@ -212,13 +214,13 @@ class StreamableHTTPTransportHandler(TransportHandler):
 
     def _stream(
         self,
-        source: StreamSource | Callable[[Stream], Awaitable[StreamSource | None]],
+        source: StreamSource | Callable[[EventStreamResponse], Awaitable[StreamSource | None]],
         slot: StreamSlot,
         headers: Mapping[str, str] | None = None,
-    ) -> Stream:
+    ) -> EventStreamResponse:
         if self._counter is not None:
             self._counter.count("streams_opened", wire=WIRE.name)
-        return Stream(source, limits=self._limits, draining=self._draining, slot=slot, headers=headers)
+        return EventStreamResponse(source, limits=self._limits, draining=self._draining, slot=slot, headers=headers)
 
     def _source(
         self, reader: StreamReader, record: SessionRecord, name: str, *, begins_at: EventId | None = None

@@ -72,7 +72,7 @@ class StatelessHandler:
         with self._streams.slot(caller.principal) as slot:
             if message.method == "subscriptions/listen":  # the only one that is a stream for certain
                 self._acquire(slot, message.id)
-            exchange = _Exchange(self._dispatcher, slot, limits=self._limits)
+            exchange = _StatelessResponse(self._dispatcher, slot, limits=self._limits)
             await exchange.submit(message, caller, wire=self._wire)
             return exchange
 
@@ -90,7 +90,7 @@ def _error(request: RequestId | None, problem: ErrorData) -> HTTPResponse:
     return HTTPResponse(ERROR_CODE_HTTP_STATUS[problem.code], body)
 
 
-class _Exchange:
+class _StatelessResponse:
     """One request and its response. It is also the channel of its handler."""
 
     def __init__(self, dispatcher: StatelessDispatcher, slot: StreamSlot, *, limits: Limits) -> None:
@@ -190,7 +190,7 @@ class _Exchange:
                 self._is_over = is_last
                 if not self._is_stream:
                     self._is_stream = True
-                    self._slot.count()
+                    self._slot.occupy()
                     await self._send({"type": "http.response.start", "status": 200, "headers": EVENT_STREAM})
                 await self._send({"type": "http.response.body", "body": chunk, "more_body": not is_last})
         if patience.cancelled_caught:

@@ -26,7 +26,7 @@ PIPELINED: Final = 200_000
 """Requests that one connection pipelines at most."""
 MOST_CALLS: Final = 20_000
 WAIT_S: Final = 10.0
-NO_ANSWER: Final = "no answer"
+NO_RESPONSE: Final = "no answer"
 
 
 def tool_call(name: str, arguments: Mapping[str, Any]) -> tuple[dict[str, str], bytes]:
@@ -138,8 +138,8 @@ def status_of(connection: socket.socket) -> str:
     try:
         words = connection.recv(256).split()
     except OSError:
-        return NO_ANSWER
-    return words[1].decode() if len(words) > 1 else NO_ANSWER
+        return NO_RESPONSE
+    return words[1].decode() if len(words) > 1 else NO_RESPONSE
 
 
 def header_lines(attack: Attack) -> None:

@@ -39,7 +39,7 @@ async def test_silent_connections_leave_room_at_a_ticket_api_with_few_files(tmp_
 
 
 @pytest.mark.parametrize("attack", ["searches", "wildcards"])
-async def test_one_organisations_searches_leave_places_for_another(tmp_path: Path, attack: str) -> None:
+async def test_one_organisations_searches_leave_slots_for_another(tmp_path: Path, attack: str) -> None:
     async with door(tmp_path, tickets=TICKETS) as ground:
         assert await attacked(ground, attack) == []
 

@@ -61,7 +61,7 @@ class Report:
         return "unresolved"
 
 
-class Callers:
+class Access:
     """All callers while they run: what they reported, and how far they may go."""
 
     def __init__(self, scripts: Sequence[Script]) -> None:
@@ -126,7 +126,7 @@ class Callers:
         return report.ok or report.unresolved or report.attempt == 2
 
     async def _run_node(self, scripts: Sequence[Script], address: str, node_modules: Path) -> None:
-        told = {
+        config = {
             "nodeModules": node_modules.as_posix(),
             "url": f"{address}/sse",
             "headers": HEADERS,
@@ -134,7 +134,7 @@ class Callers:
             "patience": PATIENCE_S * 1000,
             "scripts": [asdict(script) for script in scripts],
         }
-        async with node_program(ROOT / "tests" / "chaos" / "callers.mjs", told) as node:
+        async with node_program(ROOT / "tests" / "chaos" / "callers.mjs", config) as node:
             assert node.stdin is not None
             assert node.stdout is not None
             self._node = node.stdin
@@ -149,8 +149,8 @@ class Callers:
 
 
 @asynccontextmanager
-async def node_program(program: Path, told: dict[str, Any]) -> AsyncGenerator[asyncio.subprocess.Process]:
-    """Run a program with Node and write `told` to it, one line of JSON; it is ended on leaving."""
+async def node_program(program: Path, config: dict[str, Any]) -> AsyncGenerator[asyncio.subprocess.Process]:
+    """Run a program with Node and write `config` to it, one line of JSON; it is ended on leaving."""
     node = await asyncio.create_subprocess_exec(
         NODE,
         program,
@@ -160,7 +160,7 @@ async def node_program(program: Path, told: dict[str, Any]) -> AsyncGenerator[as
         limit=_LONGEST_LINE,
     )
     assert node.stdin is not None
-    node.stdin.write(f"{json.dumps(told)}\n".encode())
+    node.stdin.write(f"{json.dumps(config)}\n".encode())
     try:
         yield node
     finally:
@@ -173,9 +173,9 @@ async def node_program(program: Path, told: dict[str, Any]) -> AsyncGenerator[as
 class PythonCaller:
     """One caller on the Python SDK, which opens a new session whenever it lost the one it had."""
 
-    def __init__(self, script: Script, callers: Callers, address: str) -> None:
+    def __init__(self, script: Script, access: Access, address: str) -> None:
         self._script = script
-        self._callers = callers
+        self._access = access
         self._url = f"{address}/sse"
         self._stack = AsyncExitStack()
         self._client: Client | None = None
@@ -186,10 +186,10 @@ class PythonCaller:
         """Make every call."""
         try:
             for call in self._script.calls:
-                await self._callers.until_released(call.wave)
+                await self._access.until_released(call.wave)
                 for attempt in (1, 2):
                     report = await self._attempt(call, attempt)
-                    await self._callers.report(report)
+                    await self._access.report(report)
                     if report.unresolved:
                         return
                     if report.ok:

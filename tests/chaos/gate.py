@@ -83,12 +83,12 @@ class Gate:
             self.writes[request.headers["idempotency-key"]] += 1
         headers = {name: value for name, value in request.headers.items() if name not in _DROPPED}
         try:
-            answer = await self._client.request(
+            response = await self._client.request(
                 request.method, path, params=request.query_params, headers=headers, content=body
             )
         except httpx2.TransportError:
             return Response(status_code=502)
-        return Response(answer.content, answer.status_code, {"content-type": answer.headers["content-type"]})
+        return Response(response.content, response.status_code, {"content-type": response.headers["content-type"]})
 
     async def _hold(self, instance: int) -> None:
         """Wait for the gate to open. What waited is forwarded even when its sender is dead by then: it was sent."""

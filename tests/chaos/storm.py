@@ -1,4 +1,4 @@
-"""One run: callers at work, faults in the middle, and what came of it."""
+"""One run: access at work, faults in the middle, and what came of it."""
 
 import asyncio
 import signal
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from tests.chaos.callers import Callers
+from tests.chaos.callers import Access
 from tests.chaos.fleet import Fleet, Instance
 from tests.chaos.plan import FROZEN_S, Fault, Strike
 from tests.chaos.script import scripts
@@ -29,7 +29,7 @@ class Outcome:
     """What a run left: the callers with their reports, and how many calls were running at each fault."""
 
     seed: int
-    callers: Callers
+    access: Access
     running: list[tuple[Fault, int]] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
     seconds: float = 0.0
@@ -40,39 +40,39 @@ async def storm(fleet: Fleet, strikes: Sequence[Strike], seed: int, node_modules
 
     `seed` chooses the scripts. Afterwards all instances run again.
     """
-    outcome = Outcome(seed, Callers(scripts(seed, waves=len(strikes))))
+    outcome = Outcome(seed, Access(scripts(seed, waves=len(strikes))))
     started = time.monotonic()
-    async with asyncio.timeout(RUN_S), outcome.callers.run(fleet.address, node_modules):
-        await outcome.callers.release(0)
-        await outcome.callers.until(lambda: outcome.callers.settled(0) == len(outcome.callers.scripts))
+    async with asyncio.timeout(RUN_S), outcome.access.run(fleet.address, node_modules):
+        await outcome.access.release(0)
+        await outcome.access.until(lambda: outcome.access.settled(0) == len(outcome.access.scripts))
         for wave, strike in enumerate(strikes, start=1):
             if strike.fault in NEEDS_THE_OTHERS:
                 await fleet.whole()
-            await outcome.callers.release(wave)
-            await outcome.callers.until(lambda: outcome.callers.settled(wave) >= strike.after)  # noqa: B023 - awaited here
-            fleet.gate.close()
-            await fleet.gate.until_held(strike.held)
-            outcome.running.append((strike.fault, sum(fleet.gate.held().values())))
+            await outcome.access.release(wave)
+            await outcome.access.until(lambda: outcome.access.settled(wave) >= strike.after)  # noqa: B023 - awaited here
+            fleet.policy.close()
+            await fleet.policy.until_held(strike.held)
+            outcome.running.append((strike.fault, sum(fleet.policy.held().values())))
             try:
-                await _strike(fleet, strike, outcome.callers)
+                await _strike(fleet, strike, outcome.access)
             finally:
-                fleet.gate.open()
-        await outcome.callers.until(outcome.callers.finished)
+                fleet.policy.open()
+        await outcome.access.until(outcome.access.finished)
     await fleet.whole()
     outcome.broken, fleet.broken = fleet.broken, []
     outcome.seconds = time.monotonic() - started
     return outcome
 
 
-async def _strike(fleet: Fleet, strike: Strike, callers: Callers) -> None:
+async def _strike(fleet: Fleet, strike: Strike, access: Access) -> None:
     """Do it. It returns when calls may go on: usually at once, with the gate still closed."""
-    held = fleet.gate.held()
+    held = fleet.policy.held()
     victim = fleet.instances[max(held, key=lambda number: held[number])]
     match strike.fault:
         case Fault.CUT:
             fleet.proxy.cut()
         case Fault.SWALLOW:
-            await _swallow(fleet, strike.swallows, answers=len(callers.scripts))
+            await _swallow(fleet, strike.swallows, responses=len(access.scripts))
         case Fault.END:
             await fleet.end(victim)
         case Fault.KILL:
@@ -81,12 +81,12 @@ async def _strike(fleet: Fleet, strike: Strike, callers: Callers) -> None:
             await _freeze(fleet, victim)
         case Fault.BROKER:
             await asyncio.to_thread(fleet.valkey.kill)
-            fleet.gate.open()
+            fleet.policy.open()
             await asyncio.sleep(strike.outage_s)  # as long as a restart takes, with answers that cannot be stored
             await asyncio.to_thread(fleet.valkey.start)
 
 
-async def _swallow(fleet: Fleet, limit: int, *, answers: int) -> None:
+async def _swallow(fleet: Fleet, limit: int, *, responses: int) -> None:
     """Lose answers that are on their way, one for each caller, then cut.
 
     Where nothing is written into a dying stream, nothing would have to be written again: so all callers have a stream
@@ -94,12 +94,12 @@ async def _swallow(fleet: Fleet, limit: int, *, answers: int) -> None:
     """
     with suppress(TimeoutError):  # some callers are through with their calls
         async with asyncio.timeout(STREAMING_S):
-            await fleet.proxy.until_streaming(answers)
+            await fleet.proxy.until_streaming(responses)
     fleet.proxy.swallow(limit)
-    fleet.gate.open()
+    fleet.policy.open()
     with suppress(TimeoutError):  # some callers have no call under way
         async with asyncio.timeout(LOSING_S):
-            await fleet.proxy.until_swallowed(answers)
+            await fleet.proxy.until_swallowed(responses)
     fleet.proxy.cut()
 
 
@@ -111,14 +111,14 @@ async def _freeze(fleet: Fleet, victim: Instance) -> None:
     """
     victim.process.send(signal.SIGSTOP)
     try:
-        fleet.gate.open()
+        fleet.policy.open()
         await _until(lambda: fleet.too_late(victim)[0], FROZEN_S)
     finally:
         victim.process.send(signal.SIGCONT)
     await _until(lambda: fleet.too_late(victim)[1], LATE_S)
-    answered, dropped = fleet.too_late(victim)
-    if answered > 1 and not dropped:
-        fleet.broken.append(f"instance {victim.number} dropped none of {answered} answers that came too late")
+    responded, dropped = fleet.too_late(victim)
+    if responded > 1 and not dropped:
+        fleet.broken.append(f"instance {victim.number} dropped none of {responded} answers that came too late")
 
 
 async def _until(done: Callable[[], object], seconds: float) -> None:

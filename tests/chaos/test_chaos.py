@@ -47,7 +47,7 @@ async def test_every_promise_is_kept_while_everything_breaks(
 ) -> None:
     caplog.set_level(logging.CRITICAL, "mcp")  # lost streams are what this is about
     outcome = await storm(servers, plan(seed), seed, node_modules)
-    verdict = Verdict(outcome, await written(database.application_url), servers.gate.writes)
+    verdict = Verdict(outcome, await written(database.application_url), servers.policy.writes)
 
     print(f"{TABLE}\n{verdict.row()}")
     print(*(line for instance in servers.instances for line in instance.complaints()), sep="\n")

@@ -38,9 +38,9 @@ async def until_it_works(client: SseClient, number: int, by: float) -> None:
             attempt += 1
             request_id = f"after {attempt}"
             if (await client.post(ask(number, request_id))).status_code == 202:
-                answer = await client.answer(request_id)
-                if "result" in answer:
-                    assert [one["summary"] for one in answer["result"]["structuredContent"]["tickets"]] == [
+                response = await client.response(request_id)
+                if "result" in response:
+                    assert [one["summary"] for one in response["result"]["structuredContent"]["tickets"]] == [
                         mark(number)
                     ]
                     return
@@ -63,19 +63,19 @@ async def test_a_broker_that_comes_back_empty_costs_no_attached_session_and_mixe
             assert not (await client.call("create_ticket", **TICKET | {"summary": mark(number)}))["isError"]
         async with sse_session(servers.address, HEADERS) as detached:
             pass
-        servers.gate.close()
+        servers.policy.close()
         for number, client in enumerate(clients):
             assert (await client.post(ask(number, DURING))).status_code == 202
-        await servers.gate.until_held(SESSIONS)
+        await servers.policy.until_held(SESSIONS)
 
         await empty(servers)
-        servers.gate.open()
+        servers.policy.open()
         by = asyncio.get_running_loop().time() + WORKS_AGAIN_S
         await asyncio.gather(*(until_it_works(client, number, by) for number, client in enumerate(clients)))
         async with sse_session(servers.address, HEADERS) as new:
             await until_it_works(new, 0, by)
         for client in clients:
-            await client.until(lambda client=client: client.answers(DURING), PATIENCE_S)
+            await client.until(lambda client=client: client.responses(DURING), PATIENCE_S)
         async with sse_session(servers.address, HEADERS) as other:
             other.endpoint = detached.endpoint
             gone = await other.post(ask(0, "late"))
@@ -85,4 +85,4 @@ async def test_a_broker_that_comes_back_empty_costs_no_attached_session_and_mixe
     for number, client in enumerate(clients):
         said = json.dumps(client.received)
         assert [other for other in range(SESSIONS) if mark(other) in said] == [number]
-        assert len({json.dumps(one) for one in client.answers(DURING)}) == 1
+        assert len({json.dumps(one) for one in client.responses(DURING)}) == 1

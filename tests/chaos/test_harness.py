@@ -11,7 +11,7 @@ import pytest
 
 from auth.providers import AnonymousAuthProvider
 from tests.chaos import callers
-from tests.chaos.callers import Callers, PythonCaller, Report
+from tests.chaos.callers import Access, PythonCaller, Report
 from tests.chaos.plan import Fault, plan
 from tests.chaos.proxy import Proxy
 from tests.chaos.script import CALLS, CREATIONS, Call, Script, scripts
@@ -107,7 +107,7 @@ async def test_a_python_caller_whose_stream_is_cut_before_its_endpoint_opens_ano
         call = Call(number=0, wave=0, tool="echo", arguments={"text": "here I am"}, expects="here I am")
         script = Script("python-0", "mark", (call,))
         async with proxy.run():
-            working = Callers([script])
+            working = Access([script])
             await working.release(0)
             await PythonCaller(script, working, proxy.address).run()
 
@@ -132,9 +132,9 @@ class Run:
     """A run without faults in which everything went well; tests change what they want to be noticed."""
 
     def __init__(self) -> None:
-        self.callers = Callers(scripts(1, 1))
-        calls = [(script.caller, call) for script in self.callers.scripts for call in script.calls]
-        self.callers.reports = [self.good(caller, call) for caller, call in calls]
+        self.access = Access(scripts(1, 1))
+        calls = [(script.caller, call) for script in self.access.scripts for call in script.calls]
+        self.access.reports = [self.good(caller, call) for caller, call in calls]
         self.texts = Counter(call.expects for _, call in calls if call.key)
         self.carried_out = Counter(call.key for _, call in calls if call.key)
         self.caller, self.call = calls[0]
@@ -144,7 +144,7 @@ class Run:
 
     def problems(self) -> list[str]:
         """Return the promises that were broken."""
-        verdict = Verdict(Outcome(1, self.callers), Written(self.texts, self.texts), self.carried_out)
+        verdict = Verdict(Outcome(1, self.access), Written(self.texts, self.texts), self.carried_out)
         return [problem.partition(":")[0] for problem in verdict.problems()]
 
 
@@ -167,24 +167,24 @@ def test_the_verdict_sees_a_call_that_ran_twice_for_one_request() -> None:
     assert run.problems() == ["carried out more often than asked"]
 
 
-def test_the_verdict_sees_an_answer_of_somebody_else() -> None:
+def test_the_verdict_sees_an_answer_of_someone_else() -> None:
     run = Run()
-    run.callers.reports[0] = replace(run.callers.reports[0], result=run.callers.reports[-1].result)
+    run.access.reports[0] = replace(run.access.reports[0], result=run.access.reports[-1].result)
 
     assert run.problems() == ["a foreign or wrong answer"]
 
 
 def test_the_verdict_sees_a_call_without_an_answer() -> None:
     run = Run()
-    run.callers.reports[0] = replace(run.callers.reports[0], result=None, unresolved=True)
+    run.access.reports[0] = replace(run.access.reports[0], result=None, unresolved=True)
 
     assert run.problems() == ["unresolved after 20 s"]
 
 
 def test_the_verdict_sees_too_many_errors_and_calls_that_were_never_made() -> None:
     run = Run()
-    run.callers.reports[:8] = [replace(one, result={"isError": True}) for one in run.callers.reports[:8]]
+    run.access.reports[:8] = [replace(one, result={"isError": True}) for one in run.access.reports[:8]]
     fewer = Run()
-    del fewer.callers.reports[:8]
+    del fewer.access.reports[:8]
 
     assert run.problems() == fewer.problems() == ["less than 95% of the TypeScript calls"]

@@ -52,7 +52,7 @@ async def cut_in_the_middle(
     servers: Fleet, node_modules: Path, call: tuple[str, dict[str, Any]], patience_s: float = PATIENCE_S
 ) -> AsyncGenerator[tuple[Resumer, Instance, Instance]]:
     """Cut a client off while its call runs; yield it with the instance that runs the call and the other one."""
-    told = {
+    config = {
         "nodeModules": node_modules.as_posix(),
         "url": f"{servers.address}/mcp",
         "headers": HEADERS,
@@ -60,14 +60,14 @@ async def cut_in_the_middle(
         "arguments": call[1],
         "patience": patience_s * 1000,
     }
-    async with node_program(ROOT / "tests" / "chaos" / "resumer.mjs", told) as node:
+    async with node_program(ROOT / "tests" / "chaos" / "resumer.mjs", config) as node:
         client = Resumer(node)
         assert await client.said() == {"connected": "2025-11-25"}
-        servers.gate.close()
+        servers.policy.close()
         await client.go()
         assert await client.said() == "could resume"
-        await servers.gate.until_held(1)
-        (number,) = servers.gate.held()
+        await servers.policy.until_held(1)
+        (number,) = servers.policy.held()
         runs, other = servers.instances[number], servers.instances[1 - number]
         servers.proxy.retire(runs.port)
         servers.proxy.cut()
@@ -81,12 +81,12 @@ async def test_the_rest_of_a_cut_post_comes_from_another_instance_once(tmp_path:
     ):
         await servers.proxy.until_resumed()
         assert servers.proxy.resumed_at == [other.port]
-        servers.gate.open()
+        servers.policy.open()
         outcome = await client.said()
 
         assert not outcome["result"]["isError"]
         assert outcome["answers"] == 1
-        assert list(servers.gate.writes.values()) == [1]
+        assert list(servers.policy.writes.values()) == [1]
         assert not [line for instance in servers.instances for line in instance.complaints()]
 
 
@@ -106,7 +106,7 @@ async def test_who_was_cut_off_learns_from_another_instance_that_the_one_with_th
         died_at = time.monotonic()
         outcome = await client.said()
         took = time.monotonic() - died_at
-        servers.gate.open()
+        servers.policy.open()
         await servers.whole()
 
         assert outcome["error"]["kind"] == kind

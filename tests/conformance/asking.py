@@ -65,23 +65,23 @@ def add_asking(server: MCPServer[Any]) -> None:
     async def test_sampling(ctx: Context, prompt: str) -> str:
         """Have the client's model answer."""
         question = SamplingMessage(role="user", content=TextContent(text=prompt))
-        answer = await ctx.session.create_message([question], max_tokens=100, related_request_id=ctx.request_id)
-        return f"LLM response: {answer.content}"
+        response = await ctx.session.create_message([question], max_tokens=100, related_request_id=ctx.request_id)
+        return f"LLM response: {response.content}"
 
     @server.tool()
     async def test_elicitation(ctx: Context, message: str) -> str:
         """Ask the person at the client."""
-        answer = await ctx.elicit(message, Reply)
-        return f"User response: {answer.model_dump_json()}"
+        response = await ctx.elicit(message, Reply)
+        return f"User response: {response.model_dump_json()}"
 
     @server.tool()
     async def test_elicitation_sep1034_defaults(ctx: Context) -> str:
         """Ask with a form that has defaults."""
-        answer = await ctx.elicit("Please check what is known of you", Defaults)
-        return f"Elicitation completed: {answer.model_dump_json()}"
+        response = await ctx.elicit("Please check what is known of you", Defaults)
+        return f"Elicitation completed: {response.model_dump_json()}"
 
     @server.tool()
     async def test_elicitation_sep1330_enums(ctx: Context) -> str:
         """Ask with a form of choices."""
-        answer = await ctx.session.elicit_form("Please choose", ENUMS, related_request_id=ctx.request_id)
-        return f"Elicitation completed: {answer.model_dump_json()}"
+        response = await ctx.session.elicit_form("Please choose", ENUMS, related_request_id=ctx.request_id)
+        return f"Elicitation completed: {response.model_dump_json()}"

@@ -76,7 +76,7 @@ TOOLS: Final = {
 PROMPT: Final = Script(({"user_context": form("What context should the prompt use?", "context")},), sealed=False)
 
 
-def _can_answer(client: ClientCapabilities | None, request: InputRequest) -> bool:
+def _can_respond(client: ClientCapabilities | None, request: InputRequest) -> bool:
     declared = {
         "elicitation/create": client and client.elicitation,
         "sampling/createMessage": client and client.sampling,
@@ -85,7 +85,7 @@ def _can_answer(client: ClientCapabilities | None, request: InputRequest) -> boo
     return declared[request.method] is not None
 
 
-def _answer_to(request: InputRequest, response: InputResponse | None) -> Any:
+def _response_to(request: InputRequest, response: InputResponse | None) -> Any:
     """Return what was answered, as JSON can hold it; None when that is no answer to this."""
     match request, response:
         case ElicitRequest(), ElicitResult(action="accept", content=content):
@@ -100,17 +100,17 @@ def _answer_to(request: InputRequest, response: InputResponse | None) -> Any:
 def advance(script: Script, ctx: Context) -> str | InputRequiredResult:
     """Take what was answered, and ask what is missing in the first round that is not complete."""
     known = json.loads(ctx.request_state or "{}")
-    takes_answers = ctx.request_state is not None or not script.sealed
+    takes_responses = ctx.request_state is not None or not script.sealed
     for requests in script.rounds:
         missing: InputRequests = {}
         for key, request in requests.items():
-            if key in known or not _can_answer(ctx.client_capabilities, request):
+            if key in known or not _can_respond(ctx.client_capabilities, request):
                 continue
-            answer = _answer_to(request, (ctx.input_responses or {}).get(key)) if takes_answers else None
-            if answer is None:
+            response = _response_to(request, (ctx.input_responses or {}).get(key)) if takes_responses else None
+            if response is None:
                 missing[key] = request
             else:
-                known[key] = answer
+                known[key] = response
         if missing:
             state = json.dumps(known) if script.sealed else None
             return InputRequiredResult(input_requests=missing, request_state=state)

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from tests.transport.sse_client import Parsed, parse_events
 
-ANSWER_S: Final = 15.0
+RESPONSE_S: Final = 15.0
 """In which every request has the head of its answer, whatever the server is busy with."""
 Headers = Sequence[tuple[str, str]]
 
@@ -46,7 +46,7 @@ class Exchange:
         await self._connect(url)
         lengths = [("Content-Length", str(len(body)))] if body is not None else []
         self._writer.write(head(method, target, [*headers, *lengths]) + (body or b""))
-        async with asyncio.timeout(ANSWER_S):
+        async with asyncio.timeout(RESPONSE_S):
             await self._read_head()
             if not self.is_stream:
                 self.body = await self._reader.readexactly(int(self.headers.get("content-length", "0")))

@@ -122,7 +122,7 @@ class Surface:
         line = await self._send(
             step.who, "mcp", "POST /mcp", _POSTS, odd=step.odd, body=_encoded(message), asks={request: message}
         )
-        session = line.exchange.headers.get("mcp-session-id")
+        session = line.context.headers.get("mcp-session-id")
         if session is not None:
             line.opens = True
             line.session = Session(
@@ -134,10 +134,10 @@ class Surface:
         owner = 1 - step.who.person if step.is_foreign else step.who.person
         wire: Wire = ("mcp" if step.wire == "sse" else "sse") if step.is_misled else step.wire
         session = self._session(wire, owner, step.session)
-        told = [self._message(one, session) for one in step.messages]
-        asks = {request: message for message, _, request in told if request is not None}
-        what = [message for message, _, _ in told]
-        marks = tuple(mark for _, mark, _ in told if mark is not None)
+        received = [self._message(one, session) for one in step.messages]
+        asks = {request: message for message, _, request in received if request is not None}
+        what = [message for message, _, _ in received]
+        marks = tuple(mark for _, mark, _ in received if mark is not None)
         name = session.id if session is not None else _UNKNOWN
         body = _encoded(what if step.is_batch or len(what) > 1 else what[0])
         if step.wire == "sse":
@@ -151,11 +151,9 @@ class Surface:
         )  # fmt: skip
         if step.is_foreign or step.is_misled:
             # 400 for what is wrong whatever the session, such as two requests with one id.
-            assert step.odd is not DECENT or line.exchange.status in {400, 404}, (
-                "it was let in where it does not belong"
-            )
-        elif session is not None and line.exchange.status in {0, 200, 202}:
-            self._taken(session, told)
+            assert step.odd is not DECENT or line.context.status in {400, 404}, "it was let in where it does not belong"
+        elif session is not None and line.context.status in {0, 200, 202}:
+            self._taken(session, received)
 
     async def _post_modern(self, step: PostModern) -> None:
         message, mark, request = self._message(step.message, None)
@@ -208,7 +206,7 @@ class Surface:
             step.who, "mcp", "GET /mcp", headers, odd=step.odd, session=session, is_standalone=is_standalone,
             resumes=resumes,
         )  # fmt: skip
-        if step.odd is DECENT and line.exchange.status == 200:
+        if step.odd is DECENT and line.context.status == 200:
             assert not step.is_foreign, "it was let in where it does not belong"
             if is_standalone:
                 self.judge.replaces(line)
@@ -220,12 +218,12 @@ class Surface:
             session.is_disturbed = session.is_over = True
         name = session.id if session is not None else _UNKNOWN
         line = await self._send(step.who, "mcp", "DELETE /mcp", {"Mcp-Session-Id": name})
-        assert line.exchange.status in ({404} if step.is_foreign else {204, 404})
+        assert line.context.status in ({404} if step.is_foreign else {204, 404})
 
     async def _cut(self, nth: int) -> None:
-        line = _nth([one for one in self._lines if not (one.exchange.ended.is_set() or one.exchange.is_left)], nth)
+        line = _nth([one for one in self._lines if not (one.context.ended.is_set() or one.context.is_left)], nth)
         if line is not None:
-            await line.exchange.leave()
+            await line.context.leave()
 
     def _open_gates(self) -> None:
         for at in self._instances:
@@ -261,8 +259,8 @@ class Surface:
         if message.kind in {"answer", "refuse", "progress"}:
             question = _nth(self.judge.questions[::-1], message.nth % 4)  # later ones are still to be answered
             mark = self.judge.new_mark(is_reply=True)
-            told = texts.notification(message.kind, question[1] if question is not None else "nobody:1", mark.text)
-            return told, mark, None
+            received = texts.notification(message.kind, question[1] if question is not None else "nobody:1", mark.text)
+            return received, mark, None
         earlier = _nth(session.requests, message.nth) if session is not None else None
         return texts.notification(message.kind, earlier if earlier is not None else message.nth, ""), None, None
 
@@ -296,14 +294,14 @@ class Surface:
         given: dict[str, str | None] = {"Host": url[7:], "x-api-key": f"key-{self._people[who.person]}", **headers}
         given |= odd.headers
         pairs = [(name, value) for name, value in given.items() if value is not None] + list(odd.repeated.items())
-        exchange = Exchange(self.judge.heard)
+        context = Exchange(self.judge.heard)
         line = Line(
-            who.person, wire, exchange, session=session, asks=dict(asks or {}), is_standalone=is_standalone,
+            who.person, wire, context, session=session, asks=dict(asks or {}), is_standalone=is_standalone,
             is_stateless=is_stateless, resumes=resumes, current=dict(session.current) if session is not None else {},
         )  # fmt: skip
         if resumes is not None and wire == "mcp":
             line.stream, line.last = resumes.stream, resumes.number
-        self.judge.lines[exchange] = line
+        self.judge.lines[context] = line
         self._lines.append(line)
         if odd is not DECENT:
             # What it asks is not what was meant; that is judged by its status, and by whom its answers reach.
@@ -311,12 +309,12 @@ class Surface:
         for mark in marks:
             if not mark.places and session is not None:
                 mark.epoch = session.epochs
-            mark.places.add((who.person, session if session is not None and not is_stateless else exchange))
-            mark.places.add((who.person, exchange))
+            mark.places.add((who.person, session if session is not None and not is_stateless else context))
+            mark.places.add((who.person, context))
         if odd.body is not None:
             body = odd.body
         if odd.is_half and body is not None:
-            await exchange.send_half(url, method, target, pairs, body)
+            await context.send_half(url, method, target, pairs, body)
             return line
         if marks and odd is DECENT and body is not None:
             asked = dict(asks or {})
@@ -325,25 +323,25 @@ class Surface:
                     wire, session, tuple(headers.items()), target, body, tuple(marks), asked, is_stateless, who.person
                 )
             )
-        await exchange.send(url, odd.method or method, target, pairs, body)
-        if exchange.status < 400:
+        await context.send(url, odd.method or method, target, pairs, body)
+        if context.status < 400:
             for mark in marks:  # in a session once, unless it began anew and forgot its request ids
                 mark.may_run = mark.may_run + 1 if session is None or is_stateless else session.epochs - mark.epoch + 1
         self._look_at(line)
         return line
 
     def _look_at(self, line: Line) -> None:
-        exchange = line.exchange
-        if exchange.status >= 400:
+        context = line.context
+        if context.status >= 400:
             is_full = self._opened >= 6
             is_busy = sum(one.is_stateless for one in self._lines) > 3
             self.judge.refusal(line, may_be_full=is_full, may_be_busy=is_busy)
-        elif exchange.is_complete and exchange.headers.get("content-type") == "application/json" and exchange.body:
-            self.judge.message(line, exchange.json())
+        elif context.is_complete and context.headers.get("content-type") == "application/json" and context.body:
+            self.judge.message(line, context.json())
 
-    def _taken(self, session: Session, told: Sequence[tuple[dict[str, Any], Mark | None, str | None]]) -> None:
+    def _taken(self, session: Session, received: Sequence[tuple[dict[str, Any], Mark | None, str | None]]) -> None:
         """Note what a session was given."""
-        for message, mark, request in told:
+        for message, mark, request in received:
             if message.get("method") == "initialize":
                 session.is_disturbed = True
                 session.epochs += 1
@@ -365,7 +363,7 @@ class Surface:
 
     def _check(self) -> None:
         for line in self._lines:
-            if line.exchange.is_complete and line.exchange.is_stream:
+            if line.context.is_complete and line.context.is_stream:
                 self.judge.must_be_complete(line)
         self.judge.check()
         for mark in self.judge.marks.values():
@@ -383,7 +381,7 @@ class Surface:
             if session.wire == "mcp":
                 await self._delete_as_owner(session)
         await self._until(
-            "streams are let go", lambda: not any(at.transport.figures()["streams"] for at in self._instances)
+            "streams are let go", lambda: not any(at.transport.stats()["streams"] for at in self._instances)
         )
         await self._until("nobody is being recognised", lambda: not any(map(self._recognised, self._instances)))
         await self._end_the_rest()
@@ -399,29 +397,29 @@ class Surface:
 
     def _unended(self) -> list[dict[str, Any]]:
         """Return what was asked with each stream that has an end of its own, and has not ended."""
-        return [line.asks for line in self._lines if self._must_end(line) and not line.exchange.ended.is_set()]
+        return [line.asks for line in self._lines if self._must_end(line) and not line.context.ended.is_set()]
 
     async def leave(self) -> None:
         """Cut every stream that is still open."""
         for line in self._lines:
-            if line.exchange.is_stream and not (line.exchange.ended.is_set() or line.exchange.is_left):
-                await line.exchange.leave()
+            if line.context.is_stream and not (line.context.ended.is_set() or line.context.is_left):
+                await line.context.leave()
 
     def _must_end(self, line: Line) -> bool:
         """Whether a stream has an end of its own: that of a POST whose calls do not wait for anything."""
         methods = {message["method"] for message in line.asks.values()}
         tools = {(message.get("params") or {}).get("name") for message in line.asks.values()}
         waits = "ask" in tools or "subscriptions/listen" in methods
-        is_post = bool(line.asks) and line.wire == "mcp" and line.exchange.is_stream
+        is_post = bool(line.asks) and line.wire == "mcp" and line.context.is_stream
         return line.is_replaced or (is_post and not waits)
 
     async def _delete_as_owner(self, session: Session) -> None:
         expected = {404} if session.has_failed else {204, 404}
         session.is_disturbed = True
         line = await self._send(Who(session.person, 1), "mcp", "DELETE /mcp", {"Mcp-Session-Id": session.id})
-        assert line.exchange.status in expected
+        assert line.context.status in expected
         again = await self._send(Who(session.person, 0), "mcp", "DELETE /mcp", {"Mcp-Session-Id": session.id})
-        assert again.exchange.status == 404
+        assert again.context.status == 404
 
     async def _end_the_rest(self) -> None:
         """End the sessions of HTTP+SSE, which no client can: by time, or by hand."""
@@ -442,7 +440,7 @@ class Surface:
         """Return what an instance still holds, without what it does not hold any more."""
         dispatcher = at.transport._dispatcher
         held = {
-            **at.transport.figures(),
+            **at.transport.stats(),
             "running": len(dispatcher._running.all()),
             "waiters": len(dispatcher._back_channel._waiters),
         }

@@ -84,25 +84,31 @@ def command(row: Row, url: str, key: str) -> list[str]:
     """Return the program that is the driver of a row, with what it is told."""
     client = row.client
     headers = {"x-api-key": key}
-    told: dict[str, Any] = {"url": url, "wire": row.wire, "mode": client.mode, "headers": headers, "calls": calls(row)}
+    received: dict[str, Any] = {
+        "url": url,
+        "wire": row.wire,
+        "mode": client.mode,
+        "headers": headers,
+        "calls": calls(row),
+    }
     match client.driver:
         case "typescript_v1" | "typescript_v2":
             mode = {"pin": client.mode} if client.mode == row.revision else client.mode
-            told = {
+            received = {
                 "nodeModules": node_modules(client.home).as_posix(),
                 "sdk": client.driver[-2:],
                 "mode": mode,
                 row.wire: {"url": url, "headers": headers},
                 "calls": calls(row),
             }
-            return [NODE, str(ROOT / "tests" / "clients" / "talk.mjs"), json.dumps(told)]
+            return [NODE, str(ROOT / "tests" / "clients" / "talk.mjs"), json.dumps(received)]
         case "mcp_proxy" | "mcp_remote" | "supergateway":
-            home, module, told["command"] = python("python-v1"), "mcp_v1", bridge(row, url, key)
+            home, module, received["command"] = python("python-v1"), "mcp_v1", bridge(row, url, key)
         case "inspector":
-            home, module, told["command"] = sys.executable, "inspector", inspector(row, url, key)
+            home, module, received["command"] = sys.executable, "inspector", inspector(row, url, key)
         case _:
             home, module = python(client.home), client.driver
-    return [home, "-m", f"tests.interop.drivers.{module}", json.dumps(told)]
+    return [home, "-m", f"tests.interop.drivers.{module}", json.dumps(received)]
 
 
 def bridge(row: Row, url: str, key: str) -> list[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 import run
-from tests.interop.rows import Home
+from tests.interop.rows import StreamLog
 from tests.javascript import installed
 from tests.processes import ROOT
 
@@ -22,13 +22,13 @@ CLIENTS: Final = ROOT / "tests" / "clients"
 
 
 @cache
-def python(home: Home) -> str:
+def python(home: StreamLog) -> str:
     """Return the Python that has the clients of a family."""
     return run.cached_environment(PINS / f"{home}.txt", name=f"clients-{home}")
 
 
 @cache
-def node_modules(home: Home) -> Path:
+def node_modules(home: StreamLog) -> Path:
     """Return the folder that has the clients for Node."""
     if home == "clients":
         return installed()
@@ -43,7 +43,7 @@ def make() -> None:
     node_modules("clients")
 
 
-def version(package: str, home: Home) -> str:
+def version(package: str, home: StreamLog) -> str:
     """Return the one version of a client that is installed there, by its pins."""
     if home in {"python-v1", "python-v2"}:
         pins = (PINS / f"{home}.txt").read_text("utf-8")

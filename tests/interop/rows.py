@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 Wire = Literal["sse", "http"]
-Home = Literal["python-v1", "python-v2", "node", "clients"]
+StreamLog = Literal["python-v1", "python-v2", "node", "clients"]
 """Where a client is installed: a file of pins in `environments`, or `tests/clients`."""
 WIRES: Final[tuple[Wire, ...]] = ("sse", "http")
 PATHS: Final = MappingProxyType({"sse": "/sse", "http": "/mcp"})
@@ -20,7 +20,7 @@ class Client:
     """A client in one of its modes, with the revisions that it negotiates over SSE and Streamable HTTP."""
 
     package: str
-    home: Home
+    home: StreamLog
     driver: str
     mode: str | None
     over_sse: str

@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 
 from shared.mcp_tools.catalog import TOOLS
 from shared.mcp_tools.overview import OVERVIEW
-from shared.mcp_tools.tenant_tools import OneDesk
+from shared.mcp_tools.tenant_tools import SingleToolsProvider
 from shared.server import build_server
 from tests.kills import kills
 from tests.shared.given import TICKET, World, hangs, text_of, world
@@ -157,7 +157,7 @@ async def test_an_unknown_tool_is_a_protocol_error(here: World, era: Literal["au
 async def test_an_unknown_prompt_or_one_without_its_arguments_is_a_protocol_error(
     here: World, era: Literal["auto", "legacy"]
 ) -> None:
-    server = build_server(OneDesk(here.tools))
+    server = build_server(SingleToolsProvider(here.tools))
 
     @server.prompt()
     def triage(ticket_id: str, tone: str = "calm") -> str:
@@ -172,7 +172,7 @@ async def test_an_unknown_prompt_or_one_without_its_arguments_is_a_protocol_erro
 
 
 async def test_a_tool_that_was_added_later_is_known(here: World) -> None:
-    server = build_server(OneDesk(here.tools))
+    server = build_server(SingleToolsProvider(here.tools))
 
     @server.tool()
     async def later() -> str:
@@ -256,7 +256,7 @@ async def test_a_call_that_is_given_up_is_counted_as_cancelled(here: World) -> N
             scope.cancel()
             return await hangs(inner, request)
 
-        here.wire.when("GET", "/tickets", hangs_and_is_given_up)
+        here.connection.when("GET", "/tickets", hangs_and_is_given_up)
         await here.call("get_ticket_list")
 
     assert scope.cancelled_caught
@@ -272,7 +272,7 @@ async def test_structured_content_says_the_same_as_the_text(here: World) -> None
 
 
 async def test_one_server_answers_many_clients_at_once(here: World) -> None:
-    server: MCPServer[Any] = build_server(OneDesk(here.tools), version="9.9.9")
+    server: MCPServer[Any] = build_server(SingleToolsProvider(here.tools), version="9.9.9")
     seen: list[str] = []
 
     async def use(number: int) -> None:
@@ -292,4 +292,6 @@ async def test_one_server_answers_many_clients_at_once(here: World) -> None:
 async def test_no_message_is_traced(here: World, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
 
-    assert "OpenTelemetryMiddleware" not in [type(one).__name__ for one in build_server(OneDesk(here.tools)).middleware]
+    assert "OpenTelemetryMiddleware" not in [
+        type(one).__name__ for one in build_server(SingleToolsProvider(here.tools)).middleware
+    ]

@@ -19,7 +19,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from tests.standin.columns import DatabaseError
-from tests.standin.model import MASTER_TABLES, Api, RefusedError, Row
+from tests.standin.model import MASTER_TABLES, Api, HTTPRefusalError, Row
 from tests.standin.sample import fill, master_data
 
 PAGE: Final = """<!DOCTYPE html>
@@ -77,10 +77,10 @@ class Express:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         request = Request(scope, receive)
-        response = self.answer(request, await request.body())
+        response = self.response(request, await request.body())
         await response(scope, receive, send)
 
-    def answer(self, request: Request, raw: bytes) -> Response:
+    def response(self, request: Request, raw: bytes) -> Response:
         """Run the middlewares in their order: body, key, route."""
         path = str(request.scope["raw_path"], "latin-1")
         try:
@@ -109,7 +109,7 @@ class Express:
             try:
                 ticket_id = unquote(found[1]) if found.groups() else ""
                 return ExpressResponse(handler(self.api, ticket_id, query, body, now), success)
-            except RefusedError as error:
+            except HTTPRefusalError as error:
                 status, sentence = error.args
                 return ExpressResponse({"error": sentence}, status)
             except DatabaseError:

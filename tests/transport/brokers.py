@@ -15,10 +15,10 @@ MakeBroker = Callable[..., Awaitable[SessionBroker]]
 class Quiet:
     """Ignores everything."""
 
-    def ended(self, session: str) -> None:
+    def on_session_ended(self, session: str) -> None:
         pass
 
-    def dropped(self) -> None:
+    def on_response_dropped(self) -> None:
         pass
 
     async def on_message(self, message: InstanceMessage) -> None:

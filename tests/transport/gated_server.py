@@ -87,8 +87,8 @@ def _offer_what_talks_back(server: MCPServer[Any]) -> None:
     @server.tool()
     async def ask(ctx: Context) -> str:
         """Ask the person at the other end."""
-        answer = await ctx.elicit("Which colour?", Colour)
-        return answer.model_dump_json()
+        response = await ctx.elicit("Which colour?", Colour)
+        return response.model_dump_json()
 
     @server.tool(annotations=READS)
     async def report(ctx: Context, steps: int) -> str:

@@ -22,7 +22,7 @@ ENVELOPE = {
 Message = dict[str, Any]
 
 
-class Answer:
+class HTTPResponse:
     """One HTTP answer, read as it comes: a stream of events, or JSON, or nothing."""
 
     def __init__(self, response: httpx2.Response) -> None:
@@ -93,15 +93,15 @@ class Answer:
             await self.ended.wait()
         assert not self.broke, "the connection was cut"
 
-    def answers(self, request: Any) -> list[Message]:
+    def responses(self, request: Any) -> list[Message]:
         """Return every answer to a request that came."""
         return [one for one in self.received if one.get("id") == request and "method" not in one]
 
-    async def answer(self, request: Any) -> Message:
+    async def response(self, request: Any) -> Message:
         """Wait for the answer to a request."""
-        await self.until(lambda: self.answers(request) or self.ended.is_set())
-        assert self.answers(request), f"no answer to {request!r} among {self.received}"
-        return self.answers(request)[0]
+        await self.until(lambda: self.responses(request) or self.ended.is_set())
+        assert self.responses(request), f"no answer to {request!r} among {self.received}"
+        return self.responses(request)[0]
 
     async def said(self, method: str) -> Message:
         """Wait for a notification or a question of the server."""
@@ -141,7 +141,7 @@ class HttpClient:
         return other
 
     @asynccontextmanager
-    async def send(self, method: str, headers: Mapping[str, str], content: bytes = b"") -> AsyncGenerator[Answer]:
+    async def send(self, method: str, headers: Mapping[str, str], content: bytes = b"") -> AsyncGenerator[HTTPResponse]:
         """Send anything, and read its answer in the background while inside; leaving cuts it.
 
         Args:
@@ -151,48 +151,48 @@ class HttpClient:
         """
         sent = {name: value for name, value in {**ACCEPT, **self.headers, **headers}.items() if value}
         async with self._http.stream(method, f"{self.url}/mcp", content=content, headers=sent) as response:
-            answer = Answer(response)
-            reader = asyncio.create_task(answer.read(response))
+            received = HTTPResponse(response)
+            reader = asyncio.create_task(received.read(response))
             try:
-                yield answer
+                yield received
             finally:
                 reader.cancel()
                 await asyncio.gather(reader, return_exceptions=True)
 
-    def stream(self, message: Any, **headers: str) -> AbstractAsyncContextManager[Answer]:
+    def stream(self, message: Any, **headers: str) -> AbstractAsyncContextManager[HTTPResponse]:
         """Post a message, or several as a batch, and read the answer as it comes."""
         body = json.dumps(message).encode()
         return self.send("POST", JSON | headers, body)
 
-    def listen(self, last_event_id: str = "", **headers: str) -> AbstractAsyncContextManager[Answer]:
+    def listen(self, last_event_id: str = "", **headers: str) -> AbstractAsyncContextManager[HTTPResponse]:
         """Read the standalone stream, or what is left of the one that an event belongs to."""
         return self.send("GET", {"last-event-id": last_event_id} | headers)
 
-    async def post(self, message: Any, **headers: str) -> Answer:
+    async def post(self, message: Any, **headers: str) -> HTTPResponse:
         """Post a message and read the whole answer."""
-        async with self.stream(message, **headers) as answer:
-            await answer.end()
-            return answer
+        async with self.stream(message, **headers) as response:
+            await response.end()
+            return response
 
-    async def get(self, last_event_id: str = "", **headers: str) -> Answer:
+    async def get(self, last_event_id: str = "", **headers: str) -> HTTPResponse:
         """Read the whole of a stream that ends, or why there is none."""
-        async with self.listen(last_event_id, **headers) as answer:
-            await answer.end()
-            return answer
+        async with self.listen(last_event_id, **headers) as response:
+            await response.end()
+            return response
 
-    async def delete(self) -> Answer:
+    async def delete(self) -> HTTPResponse:
         """End the session."""
-        async with self.send("DELETE", {}) as answer:
-            await answer.end()
-            return answer
+        async with self.send("DELETE", {}) as response:
+            await response.end()
+            return response
 
-    async def initialize(self, version: str = "2025-11-25", **capabilities: Any) -> Answer:
+    async def initialize(self, version: str = "2025-11-25", **capabilities: Any) -> HTTPResponse:
         """Do the handshake; return the answer to its first half."""
-        answer = await self.post(opening(version, **capabilities))
-        assert answer.status == 200, answer.received
-        self.belong_to(answer.headers["mcp-session-id"], version)
+        response = await self.post(opening(version, **capabilities))
+        assert response.status == 200, response.received
+        self.belong_to(response.headers["mcp-session-id"], version)
         assert (await self.post({"jsonrpc": "2.0", "method": "notifications/initialized"})).status == 202
-        return answer
+        return response
 
     def belong_to(self, session: str, version: str = "2025-11-25") -> None:
         """Send the headers of a session from now on."""
@@ -203,8 +203,8 @@ class HttpClient:
 
     async def call(self, request: Any, tool: str, **arguments: Any) -> str:
         """Call a tool and return its text."""
-        answer = await self.post(call(request, tool, **arguments))
-        return text_of(answer.answers(request)[0])
+        response = await self.post(call(request, tool, **arguments))
+        return text_of(response.responses(request)[0])
 
 
 def opening(version: str = "2025-11-25", **capabilities: Any) -> Message:
@@ -224,9 +224,9 @@ def cancelled(request: Any) -> Message:
     return {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": request}}
 
 
-def text_of(answer: Message) -> str:
+def text_of(response: Message) -> str:
     """Return the text that a tool answered."""
-    return str(answer["result"]["content"][0]["text"])
+    return str(response["result"]["content"][0]["text"])
 
 
 def number_of(event_id: str | None) -> int:

@@ -64,10 +64,10 @@ class Server:
         reader, writer = await asyncio.open_connection(*self.where)
         writer.write(f"GET {path} HTTP/1.1\r\n{self.head}Connection: close\r\n\r\n".encode())
         async with asyncio.timeout(LIMIT_S):
-            answer = await reader.read()
+            response = await reader.read()
         writer.close()
         await writer.wait_closed()
-        return json.loads(answer.partition(b"\r\n\r\n")[2])
+        return json.loads(response.partition(b"\r\n\r\n")[2])
 
 
 @asynccontextmanager

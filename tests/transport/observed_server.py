@@ -57,8 +57,8 @@ def main() -> None:
 
     async def holds(_: Request) -> JSONResponse:
         tasks, connections = len(asyncio.all_tasks()), len(serving.server_state.connections)
-        figures = {**transport.figures(), "tasks": tasks, "connections": connections}
-        return JSONResponse({**figures, "objects": living_objects()})
+        stats = {**transport.stats(), "tasks": tasks, "connections": connections}
+        return JSONResponse({**stats, "objects": living_objects()})
 
     def started(port: int) -> None:
         print(f"listening on http://127.0.0.1:{port}", flush=True)

@@ -43,7 +43,7 @@ class SseClient:
     `answers_pings` is False.
     """
 
-    answers_pings = True
+    responds_to_pings = True
 
     def __init__(self, http: httpx2.AsyncClient, headers: Mapping[str, str]) -> None:
         self.http = http
@@ -79,8 +79,13 @@ class SseClient:
                 elif line.startswith("data: "):
                     message = json.loads(line[6:])
                     self.received.append(message)
-                    if message.get("method") == "ping" and not self.endpoint and self.endpoints and self.answers_pings:
-                        self._pongs.append(asyncio.create_task(self._answer_ping(message["id"])))
+                    if (
+                        message.get("method") == "ping"
+                        and not self.endpoint
+                        and self.endpoints
+                        and self.responds_to_pings
+                    ):
+                        self._pongs.append(asyncio.create_task(self._respond_to_ping(message["id"])))
                     await self._tell()
         except httpx2.TransportError:
             pass
@@ -88,7 +93,7 @@ class SseClient:
             self.ended.set()
             await self._tell()
 
-    async def _answer_ping(self, ping: str) -> None:
+    async def _respond_to_ping(self, ping: str) -> None:
         """Answer at the endpoint it had; whether that succeeds is not looked at."""
         address = self.http.base_url.join(self.endpoints[-1])
         said = {"jsonrpc": "2.0", "id": ping, "result": {}}
@@ -105,14 +110,14 @@ class SseClient:
         async with asyncio.timeout(seconds), self._news:
             await self._news.wait_for(done)
 
-    def answers(self, request_id: Any) -> list[dict[str, Any]]:
+    def responses(self, request_id: Any) -> list[dict[str, Any]]:
         """Return every answer to `request_id` that came."""
         return [one for one in self.received if one.get("id") == request_id and "method" not in one]
 
-    async def answer(self, request_id: Any) -> dict[str, Any]:
+    async def response(self, request_id: Any) -> dict[str, Any]:
         """Wait for the answer to `request_id`."""
-        await self.until(lambda: self.answers(request_id))
-        return self.answers(request_id)[0]
+        await self.until(lambda: self.responses(request_id))
+        return self.responses(request_id)[0]
 
     async def post(self, message: Any, **headers: str) -> httpx2.Response:
         """Send one message (or batch) as it is."""
@@ -126,19 +131,19 @@ class SseClient:
             message["params"] = params
         response = await self.post(message)
         assert response.status_code == 202, response.text
-        return await self.answer(message["id"])
+        return await self.response(message["id"])
 
     async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
         """Call a tool and return its result."""
-        answer = await self.request("tools/call", {"name": tool, "arguments": arguments})
-        return dict(answer["result"])
+        response = await self.request("tools/call", {"name": tool, "arguments": arguments})
+        return dict(response["result"])
 
     async def initialize(self, version: str = "2025-11-25") -> dict[str, Any]:
         """Do the handshake."""
-        answer = await self.request("initialize", initialize_params(version))
-        response = await self.post({"jsonrpc": "2.0", "method": "notifications/initialized"})
-        assert response.status_code == 202
-        return answer
+        response = await self.request("initialize", initialize_params(version))
+        posted = await self.post({"jsonrpc": "2.0", "method": "notifications/initialized"})
+        assert posted.status_code == 202
+        return response
 
 
 def initialize_params(version: str = "2025-11-25") -> dict[str, Any]:

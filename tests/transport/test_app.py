@@ -100,8 +100,8 @@ async def test_a_prompt_that_cannot_be_made_is_the_clients_mistake(
     if version is None:
         message["params"] = params | {"_meta": tool("x")["params"]["_meta"]}
     async with serve(app) as url, http_client(url, {}, version) as client:
-        answer = await (said(client, message) if version is None else client.post(message))
-        error = answer.answers(1)[0]["error"]
+        response = await (said(client, message) if version is None else client.post(message))
+        error = response.responses(1)[0]["error"]
     assert (error["code"], error["message"]) == (code, text)
 
 
@@ -116,7 +116,7 @@ async def test_a_prompt_that_can_be_made_is() -> None:
                 "params": {"name": "greet", "arguments": {"name": "X"}},
             }
         )
-        assert got.answers(1)[0]["result"]["messages"][0]["content"]["text"] == "Hello, X."
+        assert got.responses(1)[0]["result"]["messages"][0]["content"]["text"] == "Hello, X."
 
 
 class Listing:

@@ -62,8 +62,8 @@ def test_json_that_is_no_message_is_refused(value: object) -> None:
 
 def test_a_batch_keeps_its_order() -> None:
     note = {"jsonrpc": "2.0", "method": "notifications/initialized"}
-    answer = {"jsonrpc": "2.0", "id": 4, "result": {}}
-    inbound, batch = parse(as_body([PING, note, answer]))
+    response = {"jsonrpc": "2.0", "id": 4, "result": {}}
+    inbound, batch = parse(as_body([PING, note, response]))
     assert batch
     assert [type(one.message) for one in inbound] == [JSONRPCRequest, JSONRPCNotification, JSONRPCResponse]
 
@@ -101,11 +101,11 @@ def test_an_interrupted_write_says_that_it_may_have_been_done() -> None:
 
 
 def test_a_tool_answer_that_is_too_large_tells_the_model_to_ask_for_less() -> None:
-    answer = json.loads(jsonrpc.too_large(1, "tools/call", 2_000_000))
-    assert answer["result"]["isError"] is True
-    text = answer["result"]["content"][0]["text"]
+    response = json.loads(jsonrpc.too_large(1, "tools/call", 2_000_000))
+    assert response["result"]["isError"] is True
+    text = response["result"]["content"][0]["text"]
     assert "Ask for less" in text
-    assert answer["result"]["structuredContent"]["error"] == {"kind": "result_lost", "message": text}
+    assert response["result"]["structuredContent"]["error"] == {"kind": "result_lost", "message": text}
     assert json.loads(jsonrpc.too_large(1, "resources/read", 2_000_000))["error"]["data"]["kind"] == "result_lost"
 
 

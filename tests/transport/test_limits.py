@@ -55,9 +55,9 @@ class TestEveryWire:
             assert 50 <= error["data"]["retryAfter"] <= 60
             modern_call = call("m", "echo", tool("echo")["params"]["_meta"], text="x")
             await client.post(modern_call)
-            answer = await client.answer("m")
-            assert answer["result"]["resultType"] == "complete"
-            refused_call(answer["result"])
+            response = await client.response("m")
+            assert response["result"]["resultType"] == "complete"
+            refused_call(response["result"])
             at.gates.open["g"].set()
             assert (await client.call("write", gate="g"))["isError"] is False, "writes have a limit of their own"
             async with sse_session(at.url, YOU) as other:
@@ -70,7 +70,7 @@ class TestEveryWire:
             assert await client.call(1, "echo", text="x") == "x"
             refused = await client.post(calling(2, "echo", text="x"))
             assert (refused.status, refused.is_stream) == (200, True)
-            refused_call(refused.answers(2)[0]["result"])
+            refused_call(refused.responses(2)[0]["result"])
             assert (await client.post({"jsonrpc": "2.0", "id": 3, "method": "tools/list"})).kind == "rate_limited"
             assert at.gates.ran["echo"] == 1
 
@@ -91,7 +91,7 @@ class TestEveryWire:
     async def test_pings_handshakes_notifications_and_repeats_cost_nothing(self) -> None:
         async with bench(more=ONE) as at, http_client(at.url, ME) as client:
             for number in range(3):
-                assert (await client.post({"jsonrpc": "2.0", "id": f"p{number}", "method": "ping"})).answers(
+                assert (await client.post({"jsonrpc": "2.0", "id": f"p{number}", "method": "ping"})).responses(
                     f"p{number}"
                 )
                 assert (await client.post({"jsonrpc": "2.0", "method": "notifications/x"})).status == 202
@@ -104,7 +104,7 @@ class TestEveryWire:
                 async with client.stream(calling(1, "read", gate="g")) as last:
                     at.gates.open["g"].set()
                     await last.end()
-            assert text_of(last.answers(1)[0]) == "g"
+            assert text_of(last.responses(1)[0]) == "g"
             assert (await client.post(opening())).status == 200
             assert at.gates.ran["g"] == 1
 
@@ -172,8 +172,8 @@ async def flood(*clients: HttpClient) -> None:
     assert clients
 
     async def send(number: int) -> None:
-        answer = await said(clients[number % len(clients)], tool("echo", text="x"))
-        assert answer.status == 200 or (answer.status == 429 and int(answer.headers["retry-after"]) >= 1)
+        response = await said(clients[number % len(clients)], tool("echo", text="x"))
+        assert response.status == 200 or (response.status == 429 and int(response.headers["retry-after"]) >= 1)
 
     for start in range(0, FLOOD, 20):
         await asyncio.gather(*(send(start + number) for number in range(20)))
@@ -207,7 +207,7 @@ async def test_of_a_flood_over_two_instances_the_limit_passes(broker_url: str) -
         assert (await said(there.who(THEM), tool("echo", text="x"))).status == 200
 
 
-@kills("transport/sessions/valkey/rate_limit.py", "return self._valkey.buckets.take(costs)", "return None")
+@kills("transport/sessions/valkey/rate_limit.py", "return self._valkey.buckets.try_consume(costs)", "return None")
 async def test_without_valkey_requests_of_no_session_are_limited_by_each_instance() -> None:
     away = ValkeyBroker("redis://127.0.0.1:1/0", prefix=f"{{{secrets.token_hex(4)}}}:")
     async with bench(broker=away, is_up=False, more=ONE) as at, http_client(at.url, ME, None) as client:

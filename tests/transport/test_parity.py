@@ -21,7 +21,7 @@ from tests.kills import kills
 from tests.transport.gated_server import gated_server
 from tests.transport.sse_client import initialize_params
 from transport import sse
-from transport.dispatch.client_requests import BackChannel
+from transport.dispatch.client_requests import ClientRequests
 from transport.dispatch.context import Caller
 from transport.dispatch.dispatcher import Dispatcher, RunningCalls
 from transport.dispatch.inbox import Inbox
@@ -92,8 +92,8 @@ async def sdk_loop() -> AsyncGenerator[Ask]:
         if "id" not in message:
             return None
         while True:
-            answer = (await from_server.receive()).message
-            said: Message = answer.model_dump(by_alias=True, mode="json", exclude_unset=True)
+            response = (await from_server.receive()).message
+            said: Message = response.model_dump(by_alias=True, mode="json", exclude_unset=True)
             if "method" not in said:
                 return said
 
@@ -113,7 +113,7 @@ async def sdk_loop() -> AsyncGenerator[Ask]:
 
 
 def a_dispatcher(broker: InMemoryBroker, limits: Limits) -> tuple[SDKKernel, Inbox, Dispatcher]:
-    channel, names = BackChannel(broker), BoundedLabels(1)
+    channel, names = ClientRequests(broker), BoundedLabels(1)
     kernel = SDKKernel(gated_server()[0], channel, usage=Usage(), tenants=names, counter=None)
     running, policy = RunningCalls(), AccessPolicy()
     inbox = Inbox(kernel, broker, channel, calls=running, bus=None, counter=None)
@@ -141,7 +141,7 @@ async def our_dispatcher(*, forgetful: bool) -> AsyncGenerator[Ask]:
 
     async def say(message: Message) -> Message | None:
         if forgetful:
-            inbox.ended(session.id)
+            inbox.on_session_ended(session.id)
         await submit(dispatcher, session, message)
         if "id" not in message:
             return None
@@ -236,17 +236,17 @@ async def test_a_probe_of_one_era_does_not_lock_the_session_to_it() -> None:
     ]
     _, ours = await both(script[:2], forgetful=False)
     async with our_dispatcher(forgetful=False) as say:
-        answers = [await say(message | {"id": n}) for n, message in enumerate(script)]
+        responses = [await say(message | {"id": n}) for n, message in enumerate(script)]
     assert ours[0] is not None
-    assert all(answer is not None and "result" in answer for answer in answers)
+    assert all(response is not None and "result" in response for response in responses)
 
 
 async def test_a_session_rebuilt_from_its_record_still_knows_its_client() -> None:
     async with our_dispatcher(forgetful=True) as say:
         await say({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": initialize_params()})
-        answer = await say(ask("tools/call", {"name": "which_client", "arguments": {}}) | {"id": 2})
-    assert answer is not None
-    assert answer["result"]["content"][0]["text"] == initialize_params()["clientInfo"]["name"]
+        response = await say(ask("tools/call", {"name": "which_client", "arguments": {}}) | {"id": 2})
+    assert response is not None
+    assert response["result"]["content"][0]["text"] == initialize_params()["clientInfo"]["name"]
 
 
 @kills(

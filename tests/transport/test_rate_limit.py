@@ -86,7 +86,7 @@ def test_a_refusal_says_whose_limit_it_was_and_when_to_come_back() -> None:
 # --------------------------------------------------------------------- both kinds of buckets
 
 
-async def test_all_charges_are_paid_or_none(make_broker: MakeBroker) -> None:
+async def test_all_costs_are_paid_or_none(make_broker: MakeBroker) -> None:
     buckets = (await make_broker()).buckets
     mine, ours = cost("mine"), cost("ours", Rate(1, 1))
     assert await buckets.consume([mine, ours]) is None

@@ -33,7 +33,7 @@ async def test_a_client_gets_its_session_back_with_what_it_missed() -> None:
         at.gates.open["g"].set()
         async with open_stream(client, AGAIN):
             assert client.endpoints[0] == client.endpoints[1]
-            assert (await client.answer("missed"))["result"]["isError"] is False
+            assert (await client.response("missed"))["result"]["isError"] is False
             assert (await client.call("echo", text="x"))["isError"] is False
     assert at.gates.ran["g"] == 1
 
@@ -46,11 +46,11 @@ async def test_what_was_written_may_have_been_lost_so_answers_come_again_and_not
         async with open_stream(client):
             await client.initialize()
             await client.post(call("a", "report", {"progressToken": "p"}, steps=2))
-            await client.answer("a")
-        await until(lambda: not at.transport.figures()["streams"])
+            await client.response("a")
+        await until(lambda: not at.transport.stats()["streams"])
         seen = len(client.received)
         async with open_stream(client, AGAIN):
-            await client.until(lambda: len(client.answers("a")) == 2)
+            await client.until(lambda: len(client.responses("a")) == 2)
     assert set(methods(client.received[seen:])) == {"ping"}
 
 
@@ -75,8 +75,8 @@ async def test_two_clients_of_one_key_with_the_same_ids_are_told_apart() -> None
                 await client.initialize()
                 await client.post(call("same id", "fill", size=len(name)))
             async with open_stream(client, AGAIN):
-                answer = await client.answer("same id")
-                assert len(answer["result"]["content"][0]["text"]) == len(name)
+                response = await client.response("same id")
+                assert len(response["result"]["content"][0]["text"]) == len(name)
 
         async with asyncio.TaskGroup() as tasks:
             for number, client in enumerate(clients):
@@ -100,7 +100,7 @@ async def test_a_client_that_is_not_recognised_gets_a_new_initialized_session(
     async with bench() as at, sse_session(at.url, ME) as mine, sse_session(at.url, YOU) as yours:
         again = SseClient(mine.http, ME)
         again.endpoints = list((mine if who is None else yours).endpoints)
-        again.answers_pings = False
+        again.responds_to_pings = False
         stream = asyncio.create_task(new_session(again))
         await again.until(lambda: methods(again.received))
         if who is not None:

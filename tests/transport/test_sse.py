@@ -37,7 +37,7 @@ async def test_a_request_is_answered_once_with_its_result() -> None:
     async with bench() as at, sse_session(at.url, ME) as client:
         result = await client.call("echo", text="hello")
         assert result["content"][0]["text"] == "hello"
-        assert [len(client.answers(n)) for n in (1, 2)] == [1, 1]
+        assert [len(client.responses(n)) for n in (1, 2)] == [1, 1]
 
 
 @kills("transport/sessions/claims.py", "ClaimStatus.JOINED if _repeats", "ClaimStatus.NEW if _repeats")
@@ -47,22 +47,22 @@ async def test_a_repeat_while_the_call_runs_shares_its_one_answer() -> None:
         await at.gates.reached["g"].wait()
         again = await client.post(call(7, "write", gate="g"))
         at.gates.open["g"].set()
-        await client.answer(7)
+        await client.response(7)
         await client.call("echo", text="a later answer, so that a second one to 7 would be here")
         assert (first.status_code, again.status_code) == (202, 202)
         assert at.gates.ran["g"] == 1
-        assert len(client.answers(7)) == 1
+        assert len(client.responses(7)) == 1
 
 
 async def test_an_id_is_free_again_once_its_request_was_answered() -> None:
     async with bench() as at, sse_session(at.url, ME) as client:
         for number in range(1, 4):
             await client.post(call(1, "echo", text="the same words"))
-            await client.until(lambda wanted=number + 1: len(client.answers(1)) == wanted)  # and that of `initialize`
+            await client.until(lambda wanted=number + 1: len(client.responses(1)) == wanted)  # and that of `initialize`
         assert at.gates.ran["echo"] == 3
         await client.post(call(1, "echo", text="other words"))
-        await client.until(lambda: len(client.answers(1)) == 5)
-        assert client.answers(1)[-1]["result"]["content"][0]["text"] == "other words"
+        await client.until(lambda: len(client.responses(1)) == 5)
+        assert client.responses(1)[-1]["result"]["content"][0]["text"] == "other words"
 
 
 async def test_another_body_under_a_running_id_is_refused_and_not_run() -> None:
@@ -75,7 +75,7 @@ async def test_another_body_under_a_running_id_is_refused_and_not_run() -> None:
         assert refused.json()["error"]["data"] == {"kind": "request_id_reused"}
         assert refused.json()["id"] == 7
         at.gates.open["g"].set()
-        assert (await client.answer(7))["result"]["content"][0]["text"] == "g"
+        assert (await client.response(7))["result"]["content"][0]["text"] == "g"
         assert at.gates.ran["h"] == 0
 
 
@@ -87,14 +87,14 @@ async def test_the_id_of_a_cancelled_request_is_free_again() -> None:
         async with asyncio.timeout(5):
             while (await client.post(call(7, "echo", text="x"))).status_code == 400:
                 await at.gates.cancelled["g"].wait()  # its handler is still on its way out
-        assert (await client.answer(7))["result"]["content"][0]["text"] == "x"
+        assert (await client.response(7))["result"]["content"][0]["text"] == "x"
 
 
 async def test_seven_and_its_text_are_two_requests() -> None:
     async with bench() as at, sse_session(at.url, ME) as client:
         await client.post(call(7, "echo", text="number"))
         await client.post(call("7", "echo", text="text"))
-        number, text = await client.answer(7), await client.answer("7")
+        number, text = await client.response(7), await client.response("7")
         assert number["result"]["content"][0]["text"] == "number"
         assert text["result"]["content"][0]["text"] == "text"
 
@@ -107,9 +107,9 @@ async def test_initialize_begins_a_new_epoch_in_which_ids_are_free_again() -> No
         await at.gates.cancelled["old"].wait()
         await client.post({"jsonrpc": "2.0", "method": "notifications/initialized"})
         await client.post(call(7, "echo", text="new"))
-        answer = await client.answer(7)
-        assert answer["result"]["content"][0]["text"] == "new"
-        assert len(client.answers(7)) == 1
+        response = await client.response(7)
+        assert response["result"]["content"][0]["text"] == "new"
+        assert len(client.responses(7)) == 1
 
 
 async def test_initialized_takes_effect_before_its_202() -> None:
@@ -117,13 +117,13 @@ async def test_initialized_takes_effect_before_its_202() -> None:
         await client.post({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": initialize_params()})
         await client.post({"jsonrpc": "2.0", "method": "notifications/initialized"})
         await client.post(call(2, "echo", text="x"))
-        assert (await client.answer(2))["result"]["isError"] is False
+        assert (await client.response(2))["result"]["isError"] is False
 
 
 async def test_a_request_before_initialize_is_refused_by_the_protocol() -> None:
     async with bench() as at, sse_session(at.url, ME, initialize=False) as client:
-        answer = await client.request("tools/list")
-        assert answer["error"]["code"] == -32602
+        response = await client.request("tools/list")
+        assert response["error"]["code"] == -32602
 
 
 @kills("transport/sessions/memory.py", "known.record.owner != owner or known.record.wire", "known.record.wire")
@@ -196,8 +196,8 @@ async def test_a_batch_is_served_where_2025_03_26_was_negotiated() -> None:
         await client.initialize("2025-03-26")
         batch = [call("a", "echo", text="A"), {"jsonrpc": "2.0", "method": "x/unknown"}, call("b", "echo", text="B")]
         assert (await client.post(batch)).status_code == 202
-        answers = [await client.answer("a"), await client.answer("b")]
-        assert [one["result"]["content"][0]["text"] for one in answers] == ["A", "B"]
+        responses = [await client.response("a"), await client.response("b")]
+        assert [one["result"]["content"][0]["text"] for one in responses] == ["A", "B"]
 
 
 async def test_a_batch_with_one_running_id_runs_nothing_of_it() -> None:
@@ -207,7 +207,7 @@ async def test_a_batch_with_one_running_id_runs_nothing_of_it() -> None:
         refused = await client.post([call("b", "echo", text="B"), call("a", "echo", text="other")])
         assert refused.status_code == 400
         at.gates.open["g"].set()
-        await client.answer("a")
+        await client.response("a")
         assert at.gates.ran["echo"] == 0
 
 
@@ -288,14 +288,14 @@ async def test_a_stream_ends_cleanly_at_its_age_once_its_calls_are_answered() ->
                 await again.until(again.ended.is_set, seconds=0.6)
             at.gates.open["g"].set()
             await again.until(again.ended.is_set)
-            assert again.answers(7)
+            assert again.responses(7)
 
 
 async def test_a_stream_does_not_wait_for_calls_beyond_its_overtime() -> None:
     async with bench(stream_s=0.1, overtime_s=0.1) as at, sse_session(at.url, ME) as client:
         await client.post(call(7, "write", gate="never"))
         await client.until(client.ended.is_set)
-        assert not client.answers(7)
+        assert not client.responses(7)
 
 
 async def test_answers_are_not_cacheable_or_buffered() -> None:
@@ -320,9 +320,9 @@ async def test_last_event_id_replays_exactly_what_was_missed() -> None:
         await http.post(endpoint, json=call("missed", "echo", text="while nobody listened"), headers=ME)
         received = len(client.received)
         async with open_stream(client, {"last-event-id": str(seen)}):
-            answer = await client.answer("missed")
+            response = await client.response("missed")
             assert client.endpoint == endpoint
-            assert client.received[received:] == [answer]
+            assert client.received[received:] == [response]
 
 
 async def test_a_second_stream_takes_over_and_the_first_ends() -> None:
@@ -395,7 +395,7 @@ async def test_an_idle_session_without_a_stream_expires() -> None:
             await asyncio.sleep(0.3)  # not a wait for anything: an open stream must outlive the idle time
             assert (await client.call("echo", text="x"))["isError"] is False
         await asyncio.sleep(0.3)  # nor is this: nothing happens for longer than the idle time
-        assert not at.transport.figures()["sessions"]
+        assert not at.transport.stats()["sessions"]
         assert (await client.post(call(99, "echo", text="x"))).status_code == 404
 
 
@@ -427,16 +427,16 @@ async def test_a_stopped_reader_costs_only_itself_and_is_told_what_it_lost() -> 
             for number in range(1, 101):  # 20 MB, far more than sockets buffer; nobody reads on
                 assert (await client.post(call(number, "fill", size=200_000))).status_code == 202
             assert (await other.call("echo", text="unharmed"))["content"][0]["text"] == "unharmed"
-            assert at.transport.figures()["log_bytes"] < 950_000
+            assert at.transport.stats()["log_bytes"] < 950_000
         session = client.endpoint.partition("=")[2]
         async with open_stream(client, {"last-event-id": f"{session}::0"}):
             for number in range(1, 101):
-                await client.answer(number)
+                await client.response(number)
         lost = [one for one in client.received if one.get("error", {}).get("data", {}).get("kind") == "result_lost"]
         whole = [one for one in client.received if "result" in one]
         assert len(lost) >= 90
         assert whole
-        assert all(len(client.answers(number)) == 1 for number in range(1, 101))
+        assert all(len(client.responses(number)) == 1 for number in range(1, 101))
 
 
 @kills(
@@ -451,7 +451,7 @@ async def test_a_stream_that_is_not_read_is_cut_after_a_while() -> None:
             await client.post({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": initialize_params()})
             for number in range(1, 41):
                 await client.post(call(number, "fill", size=500_000))
-            await until(lambda: not at.transport.figures()["streams"])
+            await until(lambda: not at.transport.stats()["streams"])
 
 
 async def test_a_tool_answer_over_a_mebibyte_says_how_to_ask_for_less() -> None:

@@ -29,7 +29,7 @@ async def test_what_cannot_be_recorded_waits_and_is_refused_without_running(valk
     async with instances(valkey.url) as (a, b), http_client(a.url, ME) as client, client.listen() as standalone:
         await standalone.until(lambda: standalone.retry_ms)
         await away(valkey, a, b)
-        broker_of(b)._valkey.link._wait_s = 0.5
+        broker_of(b)._valkey.client._wait_s = 0.5
         refused = [
             await client.post(call("x", "write", gate="g")),
             await client.at(b.url).post(call("x", "write", gate="g")),
@@ -57,15 +57,15 @@ async def test_a_short_outage_is_waited_out(valkey: ValkeyServer, monkeypatch: p
 
 async def test_a_response_that_finds_no_broker_comes_on_its_stream_once_it_is_back(valkey: ValkeyServer) -> None:
     async with instances(valkey.url) as (a, b), http_client(a.url, ME) as client:
-        async with client.stream(call("x", "write", gate="g")) as answer:
+        async with client.stream(call("x", "write", gate="g")) as response:
             await a.gates.reached["g"].wait()
             await away(valkey, a, b)
             a.gates.open["g"].set()
             await until(lambda: a.counter.total("mcp_requests", method="tools/call"))
             await back(valkey, a, b)
-            await answer.end()
-        assert text_of(answer.answers("x")[0]) == "g"
-        assert (await client.at(b.url).get(answer.primed[0])).received == answer.received
+            await response.end()
+        assert text_of(response.responses("x")[0]) == "g"
+        assert (await client.at(b.url).get(response.primed[0])).received == response.received
 
 
 @kills("transport/streamable_http.py", "if seen is None:", "if True:")
@@ -81,7 +81,7 @@ async def test_who_resumes_is_kept_waiting_and_served_when_the_broker_is_back(va
             await rest.until(lambda: rest.comments)
             await back(valkey, a, b)
             await rest.end()
-        assert text_of(rest.answers("x")[0]) == "g"
+        assert text_of(rest.responses("x")[0]) == "g"
 
 
 async def test_a_broker_that_comes_back_empty_costs_a_held_session_nothing(valkey: ValkeyServer) -> None:
@@ -90,7 +90,7 @@ async def test_a_broker_that_comes_back_empty_costs_a_held_session_nothing(valke
         http_client(a.url, ME) as held,
         http_client(a.url, ME) as left,
         held.listen() as standalone,
-        held.stream(call("x", "write", gate="g")) as answer,
+        held.stream(call("x", "write", gate="g")) as response,
     ):
         await a.gates.reached["g"].wait()
         lost = await left.post(call("y", "echo", text="y"))
@@ -102,8 +102,8 @@ async def test_a_broker_that_comes_back_empty_costs_a_held_session_nothing(valke
         assert waiting.received == []
         assert (await left.at(b.url).get(lost.last_event_id)).status == 404
         a.gates.open["g"].set()
-        await answer.end()
-        assert text_of(answer.answers("x")[0]) == "g"
+        await response.end()
+        assert text_of(response.responses("x")[0]) == "g"
         assert await held.at(b.url).call("z", "which_client") == "test"
         assert not standalone.ended.is_set()
 
@@ -112,5 +112,5 @@ async def test_requests_of_2026_07_28_need_no_broker(valkey: ValkeyServer) -> No
     async with instances(valkey.url, 1) as (a,), http_client(a.url, ME, None) as client:
         await away(valkey, a)
         message = call(1, "report", ENVELOPE | {"progressToken": "p"}, steps=1)
-        answer = await client.post(message, **routing(message))
-        assert text_of(answer.received[-1]) == "done"
+        response = await client.post(message, **routing(message))
+        assert text_of(response.received[-1]) == "done"

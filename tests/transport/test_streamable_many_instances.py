@@ -50,7 +50,7 @@ async def test_a_stream_that_is_resumed_elsewhere_ends_where_it_was(broker_url: 
                 await first.end()
                 a.gates.open["g"].set()
                 await second.end()
-        assert (first.received, text_of(second.answers("x")[0])) == ([], "g")
+        assert (first.received, text_of(second.responses("x")[0])) == ([], "g")
 
 
 async def test_a_repeat_on_another_instance_takes_the_stream_over_and_runs_nothing(broker_url: str) -> None:
@@ -61,7 +61,7 @@ async def test_a_repeat_on_another_instance_takes_the_stream_over_and_runs_nothi
                 await first.end()
                 a.gates.open["g"].set()
                 await again.end()
-        assert text_of(again.answers("x")[0]) == "g"
+        assert text_of(again.responses("x")[0]) == "g"
         assert (a.gates.ran["g"], b.gates.ran["g"]) == (1, 0)
 
 
@@ -80,7 +80,7 @@ async def test_requests_with_one_id_on_two_instances_are_each_resumed_on_the_oth
             at[gate].gates.open[gate].set()
         for gate, one in at.items():
             elsewhere = client.at((b if one is a else a).url)
-            assert [text_of(answer) for answer in (await elsewhere.get(cut[gate].primed[0])).received] == [gate]
+            assert [text_of(response) for response in (await elsewhere.get(cut[gate].primed[0])).received] == [gate]
 
 
 async def test_a_cancellation_of_an_id_that_runs_on_two_instances_is_ignored(broker_url: str) -> None:
@@ -96,16 +96,16 @@ async def test_a_cancellation_of_an_id_that_runs_on_two_instances_is_ignored(bro
             a.gates.open["a"].set()
             b.gates.open["b"].set()
             await asyncio.gather(one.end(), other.end())
-        assert [text_of(answer.answers(1)[0]) for answer in (one, other)] == ["a", "b"]
+        assert [text_of(response.responses(1)[0]) for response in (one, other)] == ["a", "b"]
 
 
 async def test_a_cancel_reaches_the_instance_that_runs_the_call(broker_url: str) -> None:
     async with instances(broker_url) as (a, b), http_client(a.url, ME) as client:
-        async with client.stream(call("x", "write", gate="g")) as answer:
+        async with client.stream(call("x", "write", gate="g")) as response:
             await a.gates.reached["g"].wait()
             assert (await client.at(b.url).post(cancelled("x"))).status == 202
-            await answer.end()
-        assert [one["error"]["code"] for one in answer.received] == [-32800]
+            await response.end()
+        assert [one["error"]["code"] for one in response.received] == [-32800]
         assert a.gates.cancelled["g"].is_set()
 
 
@@ -116,10 +116,10 @@ async def test_a_question_and_its_answer_cross_instances(broker_url: str) -> Non
         async with client.at(b.url).listen(cut.primed[0]) as rest:
             asked = await rest.said("elicitation/create")
             accepted = {"action": "accept", "content": {"colour": "blue"}}
-            answer = {"jsonrpc": "2.0", "id": asked["id"], "result": accepted}
-            assert (await client.at(c.url).post(answer)).status == 202
+            response = {"jsonrpc": "2.0", "id": asked["id"], "result": accepted}
+            assert (await client.at(c.url).post(response)).status == 202
             await rest.end()
-        assert "blue" in text_of(rest.answers("x")[0])
+        assert "blue" in text_of(rest.responses("x")[0])
 
 
 async def test_the_standalone_stream_moves_and_gets_what_is_said_elsewhere(broker_url: str) -> None:
@@ -133,10 +133,10 @@ async def test_the_standalone_stream_moves_and_gets_what_is_said_elsewhere(broke
 
 async def test_delete_on_another_instance_ends_streams_and_calls(broker_url: str) -> None:
     async with instances(broker_url) as (a, b), http_client(a.url, ME) as client:
-        async with client.listen() as standalone, client.stream(call("x", "write", gate="g")) as answer:
+        async with client.listen() as standalone, client.stream(call("x", "write", gate="g")) as response:
             await a.gates.reached["g"].wait()
             assert (await client.at(b.url).delete()).status == 204
-            await asyncio.gather(answer.end(), standalone.end())
+            await asyncio.gather(response.end(), standalone.end())
             async with asyncio.timeout(5):
                 await a.gates.cancelled["g"].wait()
         for at in (a, b):
@@ -164,9 +164,9 @@ async def test_another_principal_meets_the_same_404_on_every_instance(broker_url
         foreign = [client.at(at.url).who(YOU) for at in (a, b)]
         unknown = await foreign[0].who({"mcp-session-id": "x" * 43}).post(call(2, "echo", text="x"))
         for one in foreign:
-            answers = [await one.post(call(2, "echo", text="x")), await one.get(), await one.get(last)]
-            answers.append(await one.delete())
-            assert {(answer.status, answer.body) for answer in answers} == {(404, unknown.body)}
+            responses = [await one.post(call(2, "echo", text="x")), await one.get(), await one.get(last)]
+            responses.append(await one.delete())
+            assert {(response.status, response.body) for response in responses} == {(404, unknown.body)}
 
 
 # --------------------------------------------------------------------- instances that stop or die
@@ -182,7 +182,7 @@ async def test_a_drain_ends_a_stream_at_once_whose_client_comes_again(broker_url
         async with client.at(b.url).listen(cut.last_event_id) as rest:
             a.gates.open["g"].set()
             await rest.end()
-        assert text_of(rest.answers("x")[0]) == "g"
+        assert text_of(rest.responses("x")[0]) == "g"
         await drain
 
 
@@ -196,14 +196,14 @@ async def test_a_stream_that_begins_in_a_drain_is_over_at_once(broker_url: str) 
 @kills("transport/streamable_http.py", "(not name or record.version in RESUMES_POST_STREAMS)", "True")
 async def test_a_drain_lets_a_stream_stay_whose_client_would_not_come_again(broker_url: str) -> None:
     async with instances(broker_url) as (a, _), http_client(a.url, ME, "2025-06-18") as client:
-        async with client.listen() as standalone, client.stream(call("x", "read", gate="g")) as answer:
+        async with client.listen() as standalone, client.stream(call("x", "read", gate="g")) as response:
             await a.gates.reached["g"].wait()
             drain = asyncio.create_task(a.transport.drain())
             await standalone.end()
-            assert not answer.ended.is_set()
+            assert not response.ended.is_set()
             a.gates.open["g"].set()
-            await answer.end()
-        assert text_of(answer.answers("x")[0]) == "g"
+            await response.end()
+        assert text_of(response.responses("x")[0]) == "g"
         await drain
 
 

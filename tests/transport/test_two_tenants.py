@@ -63,7 +63,7 @@ class TestOverSse:
         monkeypatch.setattr(client_requests, "RECOGNISE_S", 0.2)
         async with bench() as at, sse_session(at.url, OURS) as ours, sse_session(at.url, THEIRS) as theirs:
             again = SseClient(ours.http, OURS)
-            again.answers_pings = False
+            again.responds_to_pings = False
             again.endpoints = list(ours.endpoints)
             endpoint = asyncio.create_task(new_session(again))
             await again.until(lambda: again.received)
@@ -81,7 +81,7 @@ class TestOverSse:
             assert (await theirs.post(cancelled("x"))).status_code == 202
             await at.gates.cancelled["theirs"].wait()
             at.gates.open["ours"].set()
-            assert (await ours.answer("x"))["result"]["isError"] is False
+            assert (await ours.response("x"))["result"]["isError"] is False
             assert not at.gates.cancelled["ours"].is_set()
 
     async def test_an_answer_of_the_other_to_a_question_is_none(self) -> None:
@@ -96,7 +96,7 @@ class TestOverSse:
             for client, colour in ((theirs, "forged"), (ours, "red")):
                 said = {"action": "accept", "content": {"colour": colour}}
                 assert (await client.post({"jsonrpc": "2.0", "id": asked["id"], "result": said})).status_code == 202
-            assert "red" in (await ours.answer("x"))["result"]["content"][0]["text"]
+            assert "red" in (await ours.response("x"))["result"]["content"][0]["text"]
 
 
 @pytest.mark.usefixtures("any_broker")
@@ -126,17 +126,17 @@ class TestOverStreamableHttp:
             bench() as at,
             http_client(at.url, THEIRS) as theirs,
             http_client(at.url, OURS, elicitation={}) as ours,
-            ours.stream(calling("x", "ask")) as answer,
+            ours.stream(calling("x", "ask")) as response,
         ):
-            asked = await answer.said("elicitation/create")
+            asked = await response.said("elicitation/create")
             forged = {"action": "accept", "content": {"colour": "forged"}}
             for message in (cancelling("x"), {"jsonrpc": "2.0", "id": asked["id"], "result": forged}):
                 assert (await theirs.post(message)).status == 202
                 assert (await ours.who(THEIRS).post(message)).status == 404
             true = {"action": "accept", "content": {"colour": "red"}}
             await ours.post({"jsonrpc": "2.0", "id": asked["id"], "result": true})
-            await answer.end()
-            assert "red" in answer.answers("x")[0]["result"]["content"][0]["text"]
+            await response.end()
+            assert "red" in response.responses("x")[0]["result"]["content"][0]["text"]
 
     async def test_a_cancel_of_2026_07_28_cancels_nothing_of_the_other(self) -> None:
         async with bench() as at, http_client(at.url, OURS, None) as ours:
@@ -196,7 +196,7 @@ async def test_across_instances_the_other_finds_nothing_either(broker_url: str) 
             await theirs.post(cancelled("x"))
             await theirs.call("echo", text="the cancel was passed on by now")
         a.gates.open["g"].set()
-        assert (await ours.answer("x"))["result"]["isError"] is False
+        assert (await ours.response("x"))["result"]["isError"] is False
 
 
 async def test_a_broker_knows_no_session_by_a_name_alone(broker_url: str) -> None:
@@ -221,11 +221,11 @@ async def test_progress_of_the_other_on_a_question_is_not_heard() -> None:
     (asked,) = await sent(stream)
     token = asked["params"]["_meta"]["progressToken"]
     foreign = ("theirs", "me")
-    await channel.pass_on(
+    await channel.forward(
         InstanceMessage("progressed", UNKNOWN, foreign, token, {"progressToken": token, "progress": 1})
     )
-    await channel.pass_on(InstanceMessage("answered", UNKNOWN, foreign, asked["id"], {"result": {"forged": True}}))
-    await channel.pass_on(
+    await channel.forward(InstanceMessage("answered", UNKNOWN, foreign, asked["id"], {"result": {"forged": True}}))
+    await channel.forward(
         InstanceMessage("answered", session, ("default", "me"), asked["id"], {"result": {"ok": True}})
     )
     assert (await question, heard) == ({"ok": True}, [])

@@ -50,7 +50,7 @@ class _Waiter:
             self.arrived.set()
 
 
-class BackChannel:
+class ClientRequests:
     """Sends to clients through `broker`, and hands their responses to the handlers that wait for them."""
 
     def __init__(self, broker: SessionBroker) -> None:
@@ -121,7 +121,7 @@ class BackChannel:
                 del self._waiters[request]
         return waiter.session
 
-    async def pass_on(self, message: InstanceMessage) -> None:
+    async def forward(self, message: InstanceMessage) -> None:
         """Pass a client's response or progress to the instance that asked; a forged or late id has no effect.
 
         Raises:

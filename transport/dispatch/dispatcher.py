@@ -21,7 +21,7 @@ from shared.errors import TicketServerError
 from shared.identity import InsufficientScopeError, Principal
 from shared.telemetry import LogContext, get_logger
 from transport import jsonrpc
-from transport.dispatch.client_requests import BackChannel
+from transport.dispatch.client_requests import ClientRequests
 from transport.dispatch.context import Address, Caller, DispatchContext
 from transport.dispatch.inbox import Inbox
 from transport.dispatch.policy import Access, AccessPolicy, refusal_response
@@ -164,7 +164,7 @@ class Dispatcher:
         self,
         kernel: SDKKernel,
         broker: SessionBroker,
-        back_channel: BackChannel,
+        back_channel: ClientRequests,
         inbox: Inbox,
         *,
         policy: AccessPolicy,
@@ -296,7 +296,7 @@ class Dispatcher:
             finish = self._finish_shielded if self._broker.is_shared else self._broker.finish
             if not await finish(call.attempt, response):
                 log.info("answer_dropped", method=call.request.method)
-                self._inbox.dropped()
+                self._inbox.on_response_dropped()
             self._running.remove(call)
 
     def _start(self, calls: Sequence[SessionCall]) -> None:

@@ -10,7 +10,7 @@ from mcp_types import JSONRPCError, JSONRPCNotification, JSONRPCResponse, Reques
 
 from shared.telemetry import Counter, get_logger
 from transport import jsonrpc
-from transport.dispatch.client_requests import BackChannel
+from transport.dispatch.client_requests import ClientRequests
 from transport.dispatch.context import Caller
 from transport.dispatch.sdk_kernel import SDKKernel, cancelled_request_id_from_params, coerce_request_id
 from transport.dispatch.subscriptions import SharedBus
@@ -52,7 +52,7 @@ class Inbox:
         self,
         kernel: SDKKernel,
         broker: SessionBroker,
-        back_channel: BackChannel,
+        back_channel: ClientRequests,
         *,
         calls: Calls,
         bus: SharedBus | None,
@@ -86,7 +86,7 @@ class Inbox:
                 await self._answered(session, message.id, {"error": error})
 
     async def _answered(self, session: SessionRecord, request: RequestId | None, body: dict[str, object]) -> None:
-        await self._back_channel.pass_on(InstanceMessage("answered", session.id, session.owner, request, body))
+        await self._back_channel.forward(InstanceMessage("answered", session.id, session.owner, request, body))
 
     async def _notified(self, session: SessionRecord, notification: JSONRPCNotification, caller: Caller) -> None:
         params = notification.params or {}
@@ -95,9 +95,9 @@ class Inbox:
         elif notification.method == "notifications/progress":
             token = params.get("progressToken")
             message = InstanceMessage("progressed", session.id, session.owner, token, dict(params))
-            await self._back_channel.pass_on(message)
+            await self._back_channel.forward(message)
         before = session.initialized
-        await self._kernel.notification(session, caller, notification)
+        await self._kernel.on_notification(session, caller, notification)
         if session.initialized != before:
             await self._broker.save(session)
 
@@ -145,13 +145,13 @@ class Inbox:
             case _:
                 await self._back_channel.on_message(message)
 
-    def ended(self, session: str) -> None:
+    def on_session_ended(self, session: str) -> None:
         """Let go of a session that ended: its calls are cancelled, and so are requests to its client."""
         self._kernel.forget(session)
         self._back_channel.close(session)
         self._calls.cancel_all_of(session)
 
-    def dropped(self) -> None:
+    def on_response_dropped(self) -> None:
         """Count a response that came too late."""
         if self._counter is not None:
             self._counter.count("mcp_answers_dropped")

@@ -73,7 +73,7 @@ class AccessPolicy:
         """
         if self._rates is None:
             return
-        wait = self._http_buckets.take(self._costs_of(self._rates, principal.key).http)
+        wait = self._http_buckets.try_consume(self._costs_of(self._rates, principal.key).http)
         if wait is not None:
             error = RateLimitedError(wait)
             await self.audit(principal, error.kind, headers, detail=error.limit)

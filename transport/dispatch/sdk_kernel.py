@@ -176,7 +176,7 @@ class SDKKernel:
         except Exception as exc:  # noqa: BLE001 - whatever a handler raises becomes an error
             response = await self._error_response(request, exc)
             outcome = str(response.code)
-        if len(response.body) > jsonrpc.MAX_ANSWER_BYTES:
+        if len(response.body) > jsonrpc.MAX_RESPONSE_BYTES:
             outcome = "too_large"
             log.warning("answer_too_large", method=request.method, bytes=len(response.body))
             response = RequestOutcome(jsonrpc.too_large(request.id, request.method, len(response.body)), response.code)
@@ -202,7 +202,7 @@ class SDKKernel:
             tenant = self._tenants.label(principal.tenant.id)
             self._counter.count("mcp_requests", method=method, outcome=outcome, tenant=tenant)
 
-    async def notification(self, session: SessionRecord, caller: Caller, notification: JSONRPCNotification) -> None:
+    async def on_notification(self, session: SessionRecord, caller: Caller, notification: JSONRPCNotification) -> None:
         """Serve one notification; `initialized` also marks the session's record. A fault of a handler is logged."""
         transport = TransportContext(kind=session.wire, can_send_request=True, headers=caller.headers)
         metadata = ServerMessageMetadata(request_context=caller)

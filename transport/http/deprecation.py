@@ -41,7 +41,7 @@ class Sunset:
         """Whether the wire has ended."""
         return self.day is None or self.clock() >= _midnight(self.day).timestamp()
 
-    def check(self, root: str) -> None:
+    def require_open(self, root: str) -> None:
         """Pass while the wire is served. `root` is where the application is mounted.
 
         Raises:

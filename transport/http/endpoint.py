@@ -134,7 +134,7 @@ class Endpoint:
     async def _respond(self, request: HTTPRequest, context: LogContext) -> ASGIApp:
         head, edge = request.head, self._edge
         if self._sunset is not None:
-            self._sunset.check(head.root_path)
+            self._sunset.require_open(head.root_path)
         if head.is_navigation:
             return _FOR_BROWSERS
         if head.method not in self._handler.methods:

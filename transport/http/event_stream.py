@@ -114,9 +114,9 @@ class StreamSlot:
         most = self._streams.most * (2 if is_reconnect else 1)
         if self._streams.counts[self.principal.key] >= most:
             raise TooManyStreamsError(self._streams.most)
-        self.count()
+        self.occupy()
 
-    def count(self) -> None:
+    def occupy(self) -> None:
         """Count it whether there is room or not: it answers a call that runs."""
         if not self._is_counted:
             self._streams.counts[self.principal.key] += 1
@@ -149,7 +149,7 @@ class StreamSource:
     stays until nothing is pending."""
 
 
-class Stream:
+class EventStreamResponse:
     """A preamble, then messages and heartbeats.
 
     Args:
@@ -163,7 +163,7 @@ class Stream:
 
     def __init__(
         self,
-        source: "StreamSource | Callable[[Stream], Awaitable[StreamSource | None]]",
+        source: "StreamSource | Callable[[EventStreamResponse], Awaitable[StreamSource | None]]",
         *,
         limits: Limits,
         draining: asyncio.Event,

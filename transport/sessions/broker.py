@@ -67,11 +67,11 @@ class InstanceMessage:
 class Listener(Protocol):
     """Receives what happens to sessions on other instances, or because of time."""
 
-    def ended(self, session: str) -> None:
+    def on_session_ended(self, session: str) -> None:
         """A session ended."""
         ...
 
-    def dropped(self) -> None:
+    def on_response_dropped(self) -> None:
         """A response was dropped, because its attempt had ended before."""
         ...
 

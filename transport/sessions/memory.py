@@ -184,7 +184,7 @@ class InMemoryBroker:
 
         `of`: only sessions of an organisation or of an owner; empty for all.
         """
-        before = self._clock() - self._limits.answer_kept_s
+        before = self._clock() - self._limits.response_kept_s
         left = [
             session
             for session in self._sessions.values()
@@ -219,7 +219,7 @@ class InMemoryBroker:
         for stream in known.streams.values():
             stream.end()
         if self._listener is not None:
-            self._listener.ended(session)
+            self._listener.on_session_ended(session)
 
     def sweep(self) -> list[str]:
         """Expire old events and idle sessions; return the sessions that ended by it."""
@@ -233,7 +233,7 @@ class InMemoryBroker:
         for session_id in idle:
             self._end(session_id)
         for session in self._sessions.values():
-            session.log.expire(now - self._limits.answer_kept_s)
+            session.log.expire(now - self._limits.response_kept_s)
         self._log_bytes = sum(session.log.bytes for session in self._sessions.values())
         return idle
 
@@ -259,7 +259,7 @@ class InMemoryBroker:
         waits = {
             claim.request: wait
             for claim, attempt in zip(claims, decision.attempts, strict=True)
-            if attempt is not None and (wait := self.buckets.take(claim.costs)) is not None
+            if attempt is not None and (wait := self.buckets.try_consume(claim.costs)) is not None
         }
         return ClaimResult(known.record, decision.statuses, decision.attempts, reader, decision.stream, after, waits)
 

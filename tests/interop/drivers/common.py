@@ -22,7 +22,7 @@ Call = Callable[[str, dict[str, Any]], Awaitable[tuple[str, bool]]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class Reported:
     """The one argument of a driver. `wire` is sse or http, `mode` is the client's own word."""
 
     url: str
@@ -43,15 +43,15 @@ class Connection:
     call: Call
 
 
-Connect = Callable[[Told], AbstractAsyncContextManager[Connection]]
+Connect = Callable[[Reported], AbstractAsyncContextManager[Connection]]
 
 
-async def talk(connect: Connect, told: Told) -> dict[str, Any]:
+async def talk(connect: Connect, received: Reported) -> dict[str, Any]:
     """Connect, make the calls and return what was seen."""
     results: list[dict[str, Any]] = []
     ticket_id = ""
-    async with connect(told) as client:
-        for tool, arguments in told.calls:
+    async with connect(received) as client:
+        for tool, arguments in received.calls:
             given = {name: ticket_id if value == "$ticketId" else value for name, value in arguments.items()}
             text, is_error = await client.call(tool, given)
             named = TICKET_ID.search(text)
@@ -71,9 +71,9 @@ def reasons(error: BaseException) -> Iterator[str]:
 
 def run(connect: Connect) -> None:
     """Be a driver."""
-    told = Told(**json.loads(sys.argv[1]))
+    received = Reported(**json.loads(sys.argv[1]))
     try:
-        seen = asyncio.run(talk(connect, told))
+        seen = asyncio.run(talk(connect, received))
     except Exception as error:  # noqa: BLE001 - whatever a client makes of a refusal is what is asked for
         print(json.dumps({"refused": {"text": "; ".join(reasons(error))}}))
         sys.exit(REFUSED)

@@ -11,7 +11,7 @@ from google.adk.sessions import InMemorySessionService
 from google.adk.tools.mcp_tool import McpToolset, SseConnectionParams, StreamableHTTPConnectionParams
 from google.adk.tools.tool_context import ToolContext
 
-from tests.interop.drivers.common import Connection, Told, run
+from tests.interop.drivers.common import Connection, Reported, run
 
 
 async def context() -> ToolContext:
@@ -22,10 +22,10 @@ async def context() -> ToolContext:
 
 
 @asynccontextmanager
-async def connect(told: Told) -> AsyncIterator[Connection]:
-    os.environ["ADK_ENABLE_MCP_MODERN_PROTOCOL"] = "1" if told.mode == "modern" else "0"
-    params = {"sse": SseConnectionParams, "http": StreamableHTTPConnectionParams}[told.wire]
-    toolset = McpToolset(connection_params=params(url=told.url, headers=dict(told.headers)))
+async def connect(received: Reported) -> AsyncIterator[Connection]:
+    os.environ["ADK_ENABLE_MCP_MODERN_PROTOCOL"] = "1" if received.mode == "modern" else "0"
+    params = {"sse": SseConnectionParams, "http": StreamableHTTPConnectionParams}[received.wire]
+    toolset = McpToolset(connection_params=params(url=received.url, headers=dict(received.headers)))
     try:
         tools = {tool.name: tool for tool in await toolset.get_tools()}
         tool_context = await context()

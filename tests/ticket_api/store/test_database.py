@@ -263,7 +263,7 @@ def test_a_url_of_nothing_usable_is_refused_without_showing_it(url: str) -> None
     assert "secret" not in str(refused.value)
 
 
-async def test_the_tls_mode_is_taken_as_everybody_writes_it(filled_postgres: PostgresDatabase) -> None:
+async def test_the_tls_mode_is_taken_as_everyone_writes_it(filled_postgres: PostgresDatabase) -> None:
     assert resolve_url("postgresql://host/name?sslmode=require").query == {"ssl": "require"}
     separator = "&" if "?" in filled_postgres.application_url else "?"
     await start(f"{filled_postgres.application_url}{separator}sslmode=disable")

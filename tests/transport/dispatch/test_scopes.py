@@ -37,7 +37,9 @@ def offered(**more: Any) -> dict[str, Any]:
     return {"auth_provider": people, "required_scope": required, **more}
 
 
-@kills("transport/dispatch/dispatcher.py", "is not None and wire.own_streams:", "is None and wire.own_streams:")
+@kills(
+    "transport/dispatch/dispatcher.py", "is not None and connection.own_streams:", "is None and connection.own_streams:"
+)
 @pytest.mark.parametrize("version", ["2025-03-26", "2025-06-18", "2025-11-25"])
 async def test_over_streamable_http_it_is_403_and_the_session_goes_on(version: str) -> None:
     async with bench(more=offered()) as at, http_client(at.url, VIEWER, version) as client:
@@ -80,9 +82,9 @@ async def test_over_sse_it_is_the_one_answer_because_clients_do_not_survive_a_re
     trail = Trail()
     async with bench(more=offered(audit=trail)) as at, sse_session(at.url, VIEWER) as client:
         assert (await client.post(call("x", "write", gate="g"))).status_code == 202
-        assert (await client.answer("x"))["error"]["data"] == LACKS
+        assert (await client.response("x"))["error"]["data"] == LACKS
         assert (await client.post(call("y", "write", tool("write")["params"]["_meta"], gate="g"))).status_code == 202
-        assert (await client.answer("y"))["error"]["data"] == LACKS
+        assert (await client.response("y"))["error"]["data"] == LACKS
         assert (await client.call("echo", text="x"))["isError"] is False
         assert not at.gates.ran["g"]
         assert at.counter.total("mcp_requests", outcome="insufficient_scope", tenant="default") == 2

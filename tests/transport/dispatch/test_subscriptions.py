@@ -88,7 +88,7 @@ async def test_a_subscriber_hears_each_event_once_wherever_it_happens(broker_url
     assert uris == ["ticket://1", "ticket://2"]
 
 
-async def test_word_that_nobody_understands_is_passed_over() -> None:
+async def test_word_that_no_one_understands_is_passed_over() -> None:
     bus, heard = SharedBus(), list[object]()
     bus.subscribe(heard.append)
     await bus.on_message(

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from shared.identity import AuthProvider, Principal, Scope
 from tests.kills import kills
-from tests.transport.http_client import Answer, HttpClient, http_client
+from tests.transport.http_client import HttpClient, HTTPResponse, http_client
 from tests.transport.http_client import call as calling
 from tests.transport.people import People, Trail, key, person
 from tests.transport.serving import Bench, bench, until
@@ -38,19 +38,19 @@ async def refusal(url: str, headers: dict[str, str]) -> tuple[int, str, str | No
     """Open an SSE stream that has to be refused; return status, kind and when to come back."""
     async with (
         httpx2.AsyncClient(base_url=url, timeout=20) as http,
-        http.stream("GET", "/sse", headers=headers) as answer,
+        http.stream("GET", "/sse", headers=headers) as response,
     ):
-        said = {} if answer.status_code == 200 else json.loads(await answer.aread())["error"]["data"]
-        return answer.status_code, said.get("kind", ""), answer.headers.get("retry-after")
+        said = {} if response.status_code == 200 else json.loads(await response.aread())["error"]["data"]
+        return response.status_code, said.get("kind", ""), response.headers.get("retry-after")
 
 
 @asynccontextmanager
-async def standing(client: HttpClient) -> AsyncGenerator[Answer]:
+async def standing(client: HttpClient) -> AsyncGenerator[HTTPResponse]:
     """Read the standalone stream of a session."""
-    async with client.listen() as answer:
-        assert answer.status == 200, answer.body
-        await answer.until(lambda: answer.retry_ms)
-        yield answer
+    async with client.listen() as response:
+        assert response.status == 200, response.body
+        await response.until(lambda: response.retry_ms)
+        yield response
 
 
 # --------------------------------------------------------------------- how many
@@ -67,7 +67,7 @@ class TestHowMany:
         async with bench(max_streams_per_principal=2, more=offered) as at, http_client(at.url, FIRST) as client:
             async with sse_session(at.url, FIRST), standing(client):
                 assert await refusal(at.url, SECOND) == (429, "too_many_streams", "5")
-                assert at.transport.figures()["sessions"] == 2, "no session is opened for who is refused"
+                assert at.transport.stats()["sessions"] == 2, "no session is opened for who is refused"
                 async with http_client(at.url, SECOND) as more:
                     refused = await more.get()
                     assert (refused.status, refused.kind) == (429, "too_many_streams")
@@ -78,7 +78,7 @@ class TestHowMany:
                 assert await client.call(1, "echo", text="calls are never refused") == "calls are never refused"
                 async with sse_session(at.url, OTHER):
                     pass
-            await until(lambda: not at.transport.figures()["streams"])
+            await until(lambda: not at.transport.stats()["streams"])
             async with sse_session(at.url, SECOND):
                 pass
         first = trail.events[0]
@@ -139,7 +139,7 @@ async def test_each_instance_counts_its_own_streams(broker_url: str) -> None:
 
 
 def at_work(*benches: Bench) -> int:
-    return sum(at.transport.figures()["streams"] for at in benches)
+    return sum(at.transport.stats()["streams"] for at in benches)
 
 
 # --------------------------------------------------------------------- for how long
@@ -171,13 +171,13 @@ class TestForHowLong:
     async def test_calls_of_its_sessions_go_on_for_whoever_holds_another_credential(self) -> None:
         keys = people()
         async with bench(more=QUICK | {"auth_provider": keys}) as at, http_client(at.url, FIRST) as client:
-            async with client.stream(calling(1, "write", gate="g")) as answer:
+            async with client.stream(calling(1, "write", gate="g")) as response:
                 await at.gates.reached["g"].wait()
                 keys.revoked.add("first")
-                await answer.end()
+                await response.end()
             at.gates.open["g"].set()
-            rest = await client.who(SECOND).get(answer.last_event_id)
-            assert rest.answers(1)[0]["result"]["isError"] is False
+            rest = await client.who(SECOND).get(response.last_event_id)
+            assert rest.responses(1)[0]["result"]["isError"] is False
         assert at.gates.ran["g"] == 1
 
     @kills("transport/streamable_http_stateless.py", "self._is_cut = True", "return")
@@ -194,11 +194,11 @@ class TestForHowLong:
                 await listening.said("notifications/subscriptions/acknowledged")
                 await at.gates.reached["silent"].wait()
                 keys.revoked.add("first")
-                answer = await silent
-                assert (answer.status, answer.kind, answer.received[0]["id"]) == (401, "unauthenticated", 1)
+                response = await silent
+                assert (response.status, response.kind, response.received[0]["id"]) == (401, "unauthenticated", 1)
                 await talking.end()
                 await listening.end()
-                assert not talking.answers(1)
+                assert not talking.responses(1)
                 async with asyncio.timeout(5):
                     await at.gates.cancelled["silent"].wait()
                     await at.gates.cancelled["talking"].wait()

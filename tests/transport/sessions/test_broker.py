@@ -220,7 +220,7 @@ async def test_caps_count_per_principal_and_per_instance(make_broker: MakeBroker
 
 
 @kills("transport/sessions/valkey/broker.py", "if not has_room(mine, len(readers), most):", "if len(readers) >= most:")
-async def test_an_organisation_that_fills_an_instance_leaves_places_to_the_next(make_broker: MakeBroker) -> None:
+async def test_an_organisation_that_fills_an_instance_leaves_slots_to_the_next(make_broker: MakeBroker) -> None:
     broker = await make_broker(max_sessions=9, max_sessions_per_principal=9)
     for number in range(8):
         await attached(broker, (await opened(broker, ("ours", f"{number}"))).id)

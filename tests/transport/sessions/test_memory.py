@@ -25,7 +25,7 @@ class Clock:
 
 async def test_at_a_cap_the_session_left_longest_makes_room() -> None:
     clock = Clock()
-    broker = InMemoryBroker(Limits(max_sessions_per_principal=2, answer_kept_s=300), clock=clock)
+    broker = InMemoryBroker(Limits(max_sessions_per_principal=2, response_kept_s=300), clock=clock)
     left, kept = await opened(broker), await opened(broker)
     await (await attached(broker, left.id)).close()
     await attached(broker, kept.id)
@@ -38,9 +38,9 @@ async def test_at_a_cap_the_session_left_longest_makes_room() -> None:
     assert await broker.find(kept.id) is not None
 
 
-async def test_an_organisation_that_fills_an_instance_leaves_room_and_takes_nobody_elses() -> None:
+async def test_an_organisation_that_fills_an_instance_leaves_room_and_takes_no_one_elses() -> None:
     clock = Clock()
-    broker = InMemoryBroker(Limits(max_sessions=20, max_sessions_per_principal=20, answer_kept_s=300), clock=clock)
+    broker = InMemoryBroker(Limits(max_sessions=20, max_sessions_per_principal=20, response_kept_s=300), clock=clock)
     theirs, first = await opened(broker, ("theirs", "them")), await opened(broker, ("ours", "first"))
     clock.now += 301
     for number in range(40):
@@ -66,7 +66,7 @@ async def test_only_sessions_without_a_stream_and_without_messages_expire() -> N
 
 async def test_old_answers_are_named_but_no_longer_kept() -> None:
     clock = Clock()
-    broker = InMemoryBroker(Limits(answer_kept_s=300), clock=clock)
+    broker = InMemoryBroker(Limits(response_kept_s=300), clock=clock)
     session = await opened(broker)
     await broker.finish(await started(broker, session, replace(PING, writes=True)), b"answer")
     clock.now += 301

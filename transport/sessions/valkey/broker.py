@@ -96,13 +96,13 @@ class ValkeyBroker:
     @property
     def is_up(self) -> bool:
         """Whether sessions can be reached now."""
-        return self._valkey.link.is_up
+        return self._valkey.client.is_up
 
     @asynccontextmanager
     async def run(self, listener: Listener) -> AsyncGenerator[None]:
         """Work inside this context; what could not be recorded by its end has one more second."""
         self._listener = listener
-        async with self._valkey.link.run():
+        async with self._valkey.client.run():
             try:
                 async with anyio.create_task_group() as self._tasks, self._streams.run():
                     self._tasks.start_soon(self._valkey.lease.keep)
@@ -113,7 +113,7 @@ class ValkeyBroker:
                         self._tasks.cancel_scope.cancel()
             finally:
                 with last_words(FINISH_S), suppress(BrokerUnavailableError):
-                    await self._valkey.outbox.work_off()
+                    await self._valkey.outbox.flush()
                     await self._valkey.call(scripts.LEAVE)
 
     # ---- sessions
@@ -121,7 +121,7 @@ class ValkeyBroker:
     async def open(self, record: SessionRecord, *, reconnect: bool = False) -> None:
         """Begin a session. The instance's cap counts the streams it reads: the rest costs it nothing."""
         factor = 2 if reconnect else 1
-        readers, most = self._valkey.readers(), self._limits.max_sessions * factor
+        readers, most = self._valkey.all_streams(), self._limits.max_sessions * factor
         mine = sum(one.record is not None and one.record.owner[0] == record.owner[0] for one in readers)
         if not has_room(mine, len(readers), most):
             raise CapReachedError(whole_instance=True)
@@ -156,12 +156,12 @@ class ValkeyBroker:
 
     def _dropped(self) -> None:
         if self._listener is not None:
-            self._listener.dropped()
+            self._listener.on_response_dropped()
 
     def _ended(self, session: str) -> None:
         self._valkey.forget(session)
         if self._listener is not None:
-            self._listener.ended(session)
+            self._listener.on_session_ended(session)
 
     # ---- claims
 
@@ -201,7 +201,7 @@ class ValkeyBroker:
             if kind is Kind.REQUEST and not self._valkey.outbox.is_full(len(message)):
                 self._valkey.outbox.add(partial(self._later, scripts.APPEND, *what), len(message))
         else:
-            reader = self._valkey.reader(session, stream)
+            reader = self._valkey.stream(session, stream)
             if reader is not None and number > 0:
                 reader.offer(Event(number, kind, 0.0, message), before[0])
 
@@ -211,13 +211,13 @@ class ValkeyBroker:
 
     def close_stream(self, session: str, stream: str) -> None:
         """End the reader of a stream."""
-        reader = self._valkey.reader(session, stream)
+        reader = self._valkey.stream(session, stream)
         if reader is not None:
             reader.end()
 
     def wake_streams(self) -> None:
         """Make the `events` of every reader return."""
-        for reader in self._valkey.readers():
+        for reader in self._valkey.all_streams():
             reader.wake()
 
     # ---- messages from and to other instances
@@ -258,7 +258,7 @@ class ValkeyBroker:
 
     def stats(self) -> Mapping[str, int]:
         """Return how many sessions have a stream here, and how many bytes wait to be written."""
-        readers = self._valkey.readers()
+        readers = self._valkey.all_streams()
         sessions = len({reader.session for reader in readers})
         return {
             "sessions": sessions,
@@ -277,7 +277,7 @@ class ValkeyBroker:
             await self._streams.save_all()
             with suppress(BrokerUnavailableError):
                 await self._calls.record_again()
-                await self._valkey.outbox.work_off()
+                await self._valkey.outbox.flush()
 
     async def _came_up(self) -> None:
         """Bring everything up to date: what was published meanwhile was missed."""
@@ -286,7 +286,7 @@ class ValkeyBroker:
         await self._streams.bring_back(must_restore=must_restore)
         self._valkey.lease.restored()
         await self._calls.record_again()
-        await self._valkey.outbox.work_off()
+        await self._valkey.outbox.flush()
 
     async def _take_over_dead(self, instance: str) -> None:
         await self._calls.take_over_dead(instance)

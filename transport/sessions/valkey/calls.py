@@ -29,7 +29,7 @@ FINISH_S: Final = 0.8
 
 
 @dataclass(slots=True, eq=False)
-class Running:
+class LocalCall:
     """An attempt that this instance runs."""
 
     attempt: Attempt
@@ -77,7 +77,7 @@ class Calls:
     def __init__(self, valkey: ValkeyInstance, *, dropped: Callable[[], None]) -> None:
         self._valkey = valkey
         self._dropped = dropped
-        self._running: dict[str, Running] = {}
+        self._running: dict[str, LocalCall] = {}
 
     async def claim(self, post: Post, *, wait_s: float) -> ClaimResult:
         """Record requests before they run. Raises: SessionGoneError, BrokerUnavailableError."""
@@ -89,7 +89,7 @@ class Calls:
             raise
 
     async def _claim(self, post: Post, *, wait_s: float) -> ClaimResult:
-        record, store, reader = self._valkey.record(post.session), self._valkey.lease.store, post.reader
+        record, store, reader = self._valkey.find_record(post.session), self._valkey.lease.store, post.reader
         stamp = record.stamp if record is not None else 0
         own_stream = (reader.name, reader.token) if reader is not None else ("", "")
         about = (post.session, codec.encode_owner(post.owner), post.wire, stamp, *own_stream)
@@ -102,10 +102,10 @@ class Calls:
         record.stamp, record.epoch = int(new_stamp), int(epoch)
         statuses, stream = [ClaimStatus(number) for number in numbers], stream_name.decode()
         made = attempts(post.session, record.epoch, post.claims, post.tokens, statuses=statuses, stream=stream)
-        standalone = self._valkey.held.get(post.session)
+        standalone = self._valkey.streams.get(post.session)
         for claim, attempt in zip(post.claims, made, strict=True):
             if attempt is not None:
-                self._running[attempt.token] = Running(attempt, record, claim, store)
+                self._running[attempt.token] = LocalCall(attempt, record, claim, store)
                 if not stream and standalone is not None:
                     standalone.withdraw(claim.request, tail)
         if ClaimStatus.REFUSED in statuses:
@@ -132,7 +132,7 @@ class Calls:
             return False
         is_settled = False
         try:
-            if self._valkey.link.is_up:
+            if self._valkey.client.is_up:
                 code = await self._finish(running, response, wait_s=FINISH_S)
                 is_settled = code >= 0 or await self._valkey.is_final()
                 if is_settled:
@@ -144,12 +144,12 @@ class Calls:
                 self._finish_later(running, response)
         return True
 
-    def _finish_later(self, running: Running, response: bytes | None) -> None:
+    def _finish_later(self, running: LocalCall, response: bytes | None) -> None:
         if response is not None and self._valkey.outbox.is_full(len(response)):
             response = jsonrpc.result_lost(running.attempt.request, writes=running.attempt.writes)
         self._valkey.outbox.add(partial(self._finish_late, running, response), len(response or b""))
 
-    async def _finish_late(self, running: Running, response: bytes | None) -> bool:
+    async def _finish_late(self, running: LocalCall, response: bytes | None) -> bool:
         code = await self._finish(running, response)
         if code < 0:
             return await self._valkey.is_final()
@@ -158,7 +158,7 @@ class Calls:
             self._dropped()
         return True
 
-    async def _finish(self, running: Running, response: bytes | None, *, wait_s: float | None = None) -> int:
+    async def _finish(self, running: LocalCall, response: bytes | None, *, wait_s: float | None = None) -> int:
         """Return 1 when the attempt ran until now, 0 when it did not, -1 when there is no such session."""
         attempt = running.attempt
         if not await self._is_recorded(running):
@@ -168,7 +168,7 @@ class Calls:
             *(attempt.session, running.slot, attempt.token, int(response is not None), response or b""),
             wait_s=wait_s,
         )
-        reader = self._valkey.reader(attempt.session, attempt.stream)
+        reader = self._valkey.stream(attempt.session, attempt.stream)
         if reader is None:
             pass
         elif code <= 0 or response is None:
@@ -186,7 +186,7 @@ class Calls:
             for session, slot, token, request, writes, stream in orphans:
                 response = jsonrpc.interrupted(codec.decode_request(request), writes=writes == b"1")
                 code, *stored = await self._valkey.call(scripts.FINISH, session, slot, token, 1, response)
-                reader = self._valkey.reader(session.decode(), stream.decode())
+                reader = self._valkey.stream(session.decode(), stream.decode())
                 if reader is not None and stored and stored[0]:
                     reader.fall_behind()
                 log.warning("call_interrupted", session=session[:8].decode(), instance=instance, was_open=code > 0)
@@ -200,7 +200,7 @@ class Calls:
         for running in list(self._running.values()):
             await self._is_recorded(running)
 
-    async def _is_recorded(self, running: Running) -> bool:
+    async def _is_recorded(self, running: LocalCall) -> bool:
         """Record an attempt again if the store does not know it; False while there is no such session."""
         store, record, attempt = self._valkey.lease.store, running.record, running.attempt
         if running.store != store and record.epoch == attempt.epoch:

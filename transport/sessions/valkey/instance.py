@@ -13,7 +13,7 @@ from transport.rate_limit import MemoryBuckets
 from transport.sessions.broker import BrokerUnavailableError
 from transport.sessions.session import Limits, SessionRecord
 from transport.sessions.valkey import codec, scripts
-from transport.sessions.valkey.client import Script, ValkeyLink
+from transport.sessions.valkey.client import Script, ValkeyClient
 from transport.sessions.valkey.lease import LEASE_S, RECOVERY_S, Lease
 from transport.sessions.valkey.outbox import Outbox
 from transport.sessions.valkey.scripts import ScriptFailedError
@@ -48,14 +48,14 @@ class ValkeyInstance:
     ) -> None:
         self.instance = secrets.token_hex(4)
         self.limits = limits
-        self.link = ValkeyLink(
+        self.client = ValkeyClient(
             url, channels=[f"{prefix}n:{self.instance}", f"{prefix}n:"], heard=on_published, came_up=came_up
         )
-        self.lease = Lease(self.call, take_over_dead=take_over_dead, emptied=self.link.subscribe_again)
+        self.lease = Lease(self.call, take_over_dead=take_over_dead, emptied=self.client.subscribe_again)
         self.outbox = Outbox(limits.max_total_log_bytes)
         self.buckets = MemoryBuckets()
         """Count while the server is away."""
-        self.held: dict[str, LocalStream] = {}
+        self.streams: dict[str, LocalStream] = {}
         """The standalone streams that are read here, by session."""
         self._posts: dict[str, dict[str, LocalStream]] = {}
         self._common = scripts.common_arguments(prefix, self.instance, limits, LEASE_S)
@@ -64,7 +64,7 @@ class ValkeyInstance:
     async def call(self, script: Script, *args: str | bytes | float, wait_s: float | None = None) -> Any:
         """Run a script. Raises: BrokerUnavailableError."""
         try:
-            return await self.link.call(script, *self._common, *args, wait_s=wait_s)
+            return await self.client.call(script, *self._common, *args, wait_s=wait_s)
         except ResponseError:
             raise ScriptFailedError from None
 
@@ -97,29 +97,29 @@ class ValkeyInstance:
 
     # ---- streams that are read here
 
-    def reader(self, session: str, stream: str) -> "LocalStream | None":
+    def stream(self, session: str, stream: str) -> "LocalStream | None":
         """Return the reader of a stream here."""
-        return self._posts.get(session, {}).get(stream) if stream else self.held.get(session)
+        return self._posts.get(session, {}).get(stream) if stream else self.streams.get(session)
 
-    def readers(self) -> "list[LocalStream]":
+    def all_streams(self) -> "list[LocalStream]":
         """Return the readers of all streams here."""
-        return [*self.held.values(), *(stream for posts in self._posts.values() for stream in posts.values())]
+        return [*self.streams.values(), *(stream for posts in self._posts.values() for stream in posts.values())]
 
-    def hold(self, stream: "LocalStream") -> "LocalStream | None":
+    def add_stream(self, stream: "LocalStream") -> "LocalStream | None":
         """Give published events to `stream`; return the reader that had them before."""
-        of_session = self._posts.setdefault(stream.session, {}) if stream.name else self.held
+        of_session = self._posts.setdefault(stream.session, {}) if stream.name else self.streams
         key = stream.name or stream.session
         earlier, of_session[key] = of_session.get(key), stream
         if earlier is not None and earlier.record is not None:
             self._records.put(earlier.record.id, earlier.record)
         return earlier
 
-    def let_go(self, stream: "LocalStream") -> None:
+    def remove_stream(self, stream: "LocalStream") -> None:
         """Give nothing to `stream` any more, unless another one took its place already."""
-        if self.reader(stream.session, stream.name) is not stream:
+        if self.stream(stream.session, stream.name) is not stream:
             return
         if not stream.name:
-            del self.held[stream.session]
+            del self.streams[stream.session]
             return
         del self._posts[stream.session][stream.name]
         if not self._posts[stream.session]:
@@ -127,14 +127,14 @@ class ValkeyInstance:
 
     # ---- records
 
-    def record(self, session: str) -> SessionRecord | None:
+    def find_record(self, session: str) -> SessionRecord | None:
         """Return what is known here of a session; it may have changed elsewhere."""
-        held = self.held.get(session)
-        return held.record if held is not None and held.record is not None else self._records.get(session)
+        local = self.streams.get(session)
+        return local.record if local is not None and local.record is not None else self._records.get(session)
 
     def learn(self, session: str, fields: Sequence[bytes]) -> SessionRecord:
         """Return the one object that stands for the session here, brought up to date."""
-        record = self.record(session)
+        record = self.find_record(session)
         if record is None:
             record = codec.decode_record(session, fields)
         else:
@@ -146,7 +146,7 @@ class ValkeyInstance:
         """Let go of a session that ended; its streams here end."""
         self._records.discard(session)
         ended = [*self._posts.pop(session, {}).values()]
-        if session in self.held:
-            ended.append(self.held.pop(session))
+        if session in self.streams:
+            ended.append(self.streams.pop(session))
         for stream in ended:
             stream.end()

@@ -19,7 +19,7 @@ _CERTAIN_S: Final = 10.0
 """How often it is kept which responses certainly arrived, where nothing else changes."""
 
 
-class Home(Protocol):
+class StreamLog(Protocol):
     """What a stream asks for: its way to the log. `local_streams.LocalStreams` is it."""
 
     @property
@@ -47,7 +47,7 @@ class Home(Protocol):
 class LocalStream:
     """Reads one stream; see `broker.StreamReader`. The broker offers it what is published."""
 
-    def __init__(self, home: Home, session: str, name: str, token: str) -> None:
+    def __init__(self, log: StreamLog, session: str, name: str, token: str) -> None:
         self.session = session
         self.name = name
         """Empty for the standalone stream."""
@@ -58,8 +58,8 @@ class LocalStream:
         """Number of the stream's newest event that was queued, or passed over."""
         self.delivered_to = 0
         self.asked_to = 0
-        self._home = home
-        self._limits = home.limits
+        self._log = log
+        self._limits = log.limits
         self._clock = asyncio.get_running_loop().time
         self._queue = deque[Event]()
         self._bytes = 0
@@ -111,7 +111,7 @@ class LocalStream:
     async def _catch_up(self) -> None:
         self._is_behind = False  # it may become true again before the log is read
         try:
-            read = await self._home.read(self)
+            read = await self._log.read(self)
         except BrokerUnavailableError:
             self._has_missed = True
             return
@@ -137,7 +137,7 @@ class LocalStream:
         asked = [event.number for event in events if event.kind is Kind.REQUEST]
         if asked:
             self.asked_to = max(self.asked_to, *asked)
-            self._home.save_soon(self)  # else a person would be asked twice after a reconnect
+            self._log.save_soon(self)  # else a person would be asked twice after a reconnect
 
     def wake(self) -> None:
         """Make `events` return."""
@@ -146,7 +146,7 @@ class LocalStream:
     async def close(self) -> None:
         """Stop reading."""
         self.end()
-        await self._home.release(self)
+        await self._log.release(self)
 
     @property
     def has_news(self) -> bool:
@@ -160,7 +160,7 @@ class LocalStream:
         if self.name:
             return not self._expected
         try:
-            pending = await self._home.pending(self.session, self.last)
+            pending = await self._log.pending(self.session, self.last)
         except BrokerUnavailableError:
             return False
         return pending == (0, 0) and not self.has_news  # a response may be on its way, or have come while we asked

@@ -49,24 +49,24 @@ class LocalStreams:
     @contextmanager
     def taking_over(self, stream: LocalStream) -> Iterator[None]:
         """Receive what is published for `stream`; unless it began inside, its reader of before receives that again."""
-        earlier = self._valkey.hold(stream)
+        earlier = self._valkey.add_stream(stream)
         try:
             yield
         finally:
             if stream.record is None:
-                self._valkey.let_go(stream)
+                self._valkey.remove_stream(stream)
             if earlier is not None:
                 if stream.record is not None:
                     earlier.end()
                 else:
-                    self._valkey.hold(earlier)
+                    self._valkey.add_stream(earlier)
                     earlier.fall_behind()
 
     def join(self, stream: LocalStream, name: str) -> None:
         """Make a new stream read that of an earlier POST, which its own POST repeats."""
-        self._valkey.let_go(stream)
+        self._valkey.remove_stream(stream)
         stream.name = name
-        earlier = self._valkey.hold(stream)
+        earlier = self._valkey.add_stream(stream)
         if earlier is not None:
             earlier.end()
         stream.fall_behind()  # what was published meanwhile was not for this name
@@ -95,7 +95,7 @@ class LocalStreams:
     def on_published(self, kind: bytes, head: bytes, body: bytes) -> None:
         """Pass on what another instance published about a stream: the lines that lua/ makes with `say`."""
         session, name, about = head.split(b" ", 2)
-        stream = self._valkey.reader(session.decode(), name.decode())
+        stream = self._valkey.stream(session.decode(), name.decode())
         if stream is None:
             return
         if kind == b"event":
@@ -140,7 +140,7 @@ class LocalStreams:
 
     async def release(self, stream: LocalStream) -> None:
         """Give up a stream that was closed, unless another one took its place already."""
-        self._valkey.let_go(stream)
+        self._valkey.remove_stream(stream)
         with anyio.move_on_after(FINISH_S, shield=True):
             await self._save_quietly(stream, is_released=True)
 
@@ -150,7 +150,7 @@ class LocalStreams:
         """Keep how far streams were written, and read what they have missed."""
         patience_s = self.limits.idle_s / 4
         async with anyio.create_task_group() as tasks:
-            for stream in self._valkey.readers():
+            for stream in self._valkey.all_streams():
                 if stream.has_missed:
                     stream.fall_behind()
                 if stream.needs_saving(patience_s):
@@ -178,7 +178,7 @@ class LocalStreams:
             BrokerUnavailableError.
         """
         async with anyio.create_task_group() as tasks:
-            for stream in self._valkey.readers():
+            for stream in self._valkey.all_streams():
                 if stream.record is not None:
                     tasks.start_soon(self._bring_back, stream, stream.record, must_restore)
 

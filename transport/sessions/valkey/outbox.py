@@ -35,7 +35,7 @@ class Outbox:
         self._steps.append((step, size))
         self._bytes += size
 
-    async def work_off(self) -> None:
+    async def flush(self) -> None:
         """Take each step once; those that are not done stay. May be called while it runs.
 
         Raises:

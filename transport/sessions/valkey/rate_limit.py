@@ -20,10 +20,10 @@ class SharedBuckets:
 
     async def consume(self, costs: Sequence[Cost]) -> Wait | None:
         """Pay all of `costs` together, or nothing."""
-        if costs and self._valkey.link.is_up:
+        if costs and self._valkey.client.is_up:
             try:
                 reply = await self._valkey.call(scripts.CONSUME, *codec.cost_arguments(costs), wait_s=CONSUME_S)
                 return codec.decode_wait(costs, reply)
             except BrokerUnavailableError:
                 pass
-        return self._valkey.buckets.take(costs)
+        return self._valkey.buckets.try_consume(costs)

@@ -58,7 +58,7 @@ class SharedRecentWrites:
     async def _ask(self, script: Script, owner: PrincipalKey, *args: str | int) -> Any:
         """Run a script about the writes of `owner`. Raises: BrokerUnavailableError."""
         try:
-            if not self._valkey.link.is_up:
+            if not self._valkey.client.is_up:
                 raise BrokerUnavailableError
             common = (codec.encode_owner(owner), MAX_WRITES, _ms(LEASE_S))
             reply = await self._valkey.call(script, *common, *args, wait_s=ASK_S)

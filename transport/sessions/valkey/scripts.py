@@ -53,7 +53,7 @@ def common_arguments(prefix: str, instance: str, limits: Limits, lease_s: float)
         prefix,
         instance,
         round(limits.idle_s * 1000),
-        round(limits.answer_kept_s * 1000),
+        round(limits.response_kept_s * 1000),
         limits.max_events,
         limits.max_log_bytes,
         limits.max_request_ids,

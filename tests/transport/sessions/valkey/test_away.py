@@ -56,7 +56,7 @@ async def test_a_call_waits_and_is_refused_without_running(
         assert (a.gates.ran["g"], b.gates.ran["g"]) == (0, 0)
         assert await post_to(b, client, call("x", "write", gate="g")) == 202
         b.gates.open["g"].set()
-        assert (await client.answer("x"))["result"]["isError"] is False
+        assert (await client.response("x"))["result"]["isError"] is False
     assert (a.gates.ran["g"], b.gates.ran["g"]) == (0, 1)
 
 
@@ -66,7 +66,7 @@ async def test_a_short_outage_is_waited_out(valkey: ValkeyServer) -> None:
         waiting = asyncio.create_task(post_to(b, client, call("x", "echo", text="x")))
         await back(valkey, a, b)
         assert await waiting == 202
-        assert (await client.answer("x"))["result"]["isError"] is False
+        assert (await client.response("x"))["result"]["isError"] is False
 
 
 @kills(
@@ -82,7 +82,7 @@ async def test_an_answer_from_elsewhere_comes_once_the_broker_is_back(valkey: Va
         b.gates.open["g"].set()
         await until(lambda: b.counter.total("mcp_requests"))  # it has its answer, and nowhere to put it
         await back(valkey, a, b)
-        assert (await client.answer("x"))["result"]["isError"] is False
+        assert (await client.response("x"))["result"]["isError"] is False
         assert not client.ended.is_set()
 
 
@@ -116,7 +116,7 @@ async def test_who_comes_again_is_asked_who_it_is_only_when_the_answer_can_be_he
 
         async def come_again() -> None:
             async with open_stream(client, AGAIN):
-                await client.answer("x")
+                await client.response("x")
 
         waiting = asyncio.create_task(come_again())
         await client.until(lambda: client.comments >= 4)  # as long as it may take to recognise a client
@@ -134,7 +134,7 @@ async def test_a_response_that_finds_no_broker_comes_once_it_is_back(valkey: Val
         a.gates.open["g"].set()
         await until(lambda: a.counter.total("mcp_requests", method="tools/call"))
         await asyncio.to_thread(valkey.resume)
-        assert (await client.answer("x"))["result"]["isError"] is False
+        assert (await client.response("x"))["result"]["isError"] is False
     assert (a.gates.ran["g"], b.gates.ran["g"]) == (1, 0)
 
 
@@ -150,7 +150,7 @@ async def test_an_empty_broker_costs_attached_sessions_nothing_and_detached_ones
         await away(valkey, a, b)
         await back(valkey, a, b, empty=True)
         assert await post_to(b, client, call("x", "which_client")) == 202
-        assert (await client.answer("x"))["result"]["content"][0]["text"] == "test"
+        assert (await client.response("x"))["result"]["content"][0]["text"] == "test"
         assert not client.ended.is_set()
         assert number(client.last_event_id) > number(before)
         assert await post_to(a, left, call("x", "echo", text="x")) == 404

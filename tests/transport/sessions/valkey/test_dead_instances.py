@@ -59,14 +59,14 @@ async def test_calls_of_a_dead_instance_are_answered_once_and_its_late_answer_is
         assert await post_to(b, client, call("x", tool, gate="g")) == 202
         await b.gates.reached["g"].wait()
         await stand_still(b, monkeypatch)
-        assert (await client.answer("x"))["error"]["data"]["kind"] == kind
+        assert (await client.response("x"))["error"]["data"]["kind"] == kind
         b.gates.open["g"].set()
         await until(lambda: b.counter.total("mcp_answers_dropped") == 1)
-        assert len(client.answers("x")) == 1
+        assert len(client.responses("x")) == 1
 
 
 @pytest.mark.usefixtures("short_leases")
-async def test_nobody_is_judged_before_one_lease_after_the_broker_came_back(
+async def test_no_one_is_judged_before_one_lease_after_the_broker_came_back(
     valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     judged = asyncio.Event()
@@ -120,8 +120,8 @@ async def test_any_request_id_finds_its_way_through_the_broker(broker_url: str, 
     async with instances(broker_url) as (a, b), client_of(a) as client, open_stream(client):
         await client.initialize()
         assert await post_to(b, client, call(request_id, "echo", text="x")) == 202
-        answer = await client.answer(request_id)
-        assert json.dumps(answer["id"]) == json.dumps(request_id)
+        response = await client.response(request_id)
+        assert json.dumps(response["id"]) == json.dumps(request_id)
 
 
 @kills("transport/sessions/valkey/local_stream.py", "or before != self.last or", "or")
@@ -130,20 +130,20 @@ async def test_an_event_that_was_not_heard_is_read_from_the_log(
 ) -> None:
     async with instances(broker_url) as (a, b), client_of(a) as client, open_stream(client):
         await client.initialize()
-        held = broker_of(a)._valkey.held[client.endpoint.partition("=")[2]]
-        offer, heard = held.offer, []
+        local = broker_of(a)._valkey.streams[client.endpoint.partition("=")[2]]
+        offer, heard = local.offer, []
 
         def deaf_once(event: Event, before: int) -> None:
             heard.append(event)
             if len(heard) > 1:
                 offer(event, before)
 
-        monkeypatch.setattr(held, "offer", deaf_once)
+        monkeypatch.setattr(local, "offer", deaf_once)
         await post_to(b, client, call("first", "echo", text="x"))
         await until(lambda: heard)
         await post_to(b, client, call("second", "echo", text="x"))
-        await client.answer("first")
-        await client.answer("second")
+        await client.response("first")
+        await client.response("second")
         assert [one["id"] for one in client.received if one.get("id") in {"first", "second"}] == ["first", "second"]
 
 

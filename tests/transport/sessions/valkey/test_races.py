@@ -59,21 +59,21 @@ class Gate:
         self.reached, self.open = asyncio.Event(), asyncio.Event()
         if fails:
             self.open.set()
-        real, link, is_taken = broker._valkey.link.call, broker._valkey.link, False
+        real, client, is_taken = broker._valkey.client.call, broker._valkey.client, False
 
         async def call(what: Script, *args: Any, wait_s: float | None = None) -> Any:
             nonlocal is_taken
             if what is not script or is_taken:
                 return await real(what, *args, wait_s=wait_s)
             is_taken = True
-            answer = await real(what, *args, wait_s=wait_s) if sent else None
+            response = await real(what, *args, wait_s=wait_s) if sent else None
             self.reached.set()
             await self.open.wait()
             if fails:
                 raise BrokerUnavailableError
-            return answer if sent else await real(what, *args, wait_s=wait_s)
+            return response if sent else await real(what, *args, wait_s=wait_s)
 
-        link.call = call  # type: ignore[assignment, method-assign]  # its own broker goes with the test
+        client.call = call  # type: ignore[assignment, method-assign]  # its own broker goes with the test
 
 
 class Hearing(Quiet):
@@ -82,7 +82,7 @@ class Hearing(Quiet):
     def __init__(self) -> None:
         self._heard = asyncio.Event()
 
-    async def on_message(self, note: InstanceMessage) -> None:
+    async def on_message(self, message: InstanceMessage) -> None:
         self._heard.set()
 
     async def all_that(self, sender: ValkeyBroker, receiver: ValkeyBroker) -> None:
@@ -111,9 +111,9 @@ async def test_an_answer_is_stored_though_whoever_stores_it_is_cancelled(broker_
     async with brokers(broker_url) as (a, b):
         session = await opened(a)
         attempt = await started(a, session, PING)
-        gate = Gate(a, scripts.FINISH, sent=False)
+        policy = Gate(a, scripts.FINISH, sent=False)
         finishing = asyncio.create_task(a.finish(attempt, b"answer"))
-        await gate.reached.wait()
+        await policy.reached.wait()
         finishing.cancel()
         assert await news(await attached(b, session.id)) == [b"answer"]
 
@@ -122,9 +122,9 @@ async def test_an_answer_is_stored_though_whoever_stores_it_is_cancelled(broker_
 async def test_a_request_whose_sender_left_while_it_was_recorded_is_taken_back(broker_url: str) -> None:
     async with brokers(broker_url) as (a, b):
         session = await opened(a)
-        gate = Gate(a, scripts.CLAIM, sent=True)
+        policy = Gate(a, scripts.CLAIM, sent=True)
         admitting = asyncio.create_task(claim(a, session, [PING]))
-        await gate.reached.wait()
+        await policy.reached.wait()
         admitting.cancel()
         async with asyncio.timeout(5):
             while (await b._streams.pending(session.id, 0))[0]:
@@ -135,14 +135,14 @@ async def test_a_request_whose_sender_left_while_it_was_recorded_is_taken_back(b
 async def test_who_waits_for_a_request_that_is_taken_back_is_told(broker_url: str) -> None:
     async with brokers(broker_url) as (a, b):
         session = await opened(a)
-        gate = Gate(b, scripts.CLAIM, sent=True)
+        policy = Gate(b, scripts.CLAIM, sent=True)
         admitting = asyncio.create_task(claim(b, session, [PING]))
-        await gate.reached.wait()
+        await policy.reached.wait()
         assert await claim(a, session, [PING]) == [ClaimStatus.JOINED]
         admitting.cancel()
         stream = await attached(a, session.id)
-        (answer,) = await news(stream)
-        assert b"interrupted" in answer
+        (response,) = await news(stream)
+        assert b"interrupted" in response
         assert await claim(a, session, [PING]) == [ClaimStatus.NEW]
 
 
@@ -155,10 +155,10 @@ async def test_a_stream_that_is_interrupted_while_it_reads_the_log_misses_nothin
         stream._queue.clear()
         stream.last = 0  # as if it had not been published
         stream.fall_behind()
-        gate = Gate(a, scripts.READ, sent=False)
+        policy = Gate(a, scripts.READ, sent=False)
         with anyio.move_on_after(0.1):  # as a heartbeat does
             await stream.events()
-        assert gate.reached.is_set()
+        assert policy.reached.is_set()
         assert await texts(stream) == [b"second"]
 
 
@@ -167,11 +167,11 @@ async def test_a_log_that_could_not_be_read_is_read_later(broker_url: str) -> No
         session = await opened(a)
         stream = await attached(a, session.id)
         assert isinstance(stream, LocalStream)
-        gate = Gate(a, scripts.READ, sent=False, fails=True)
+        policy = Gate(a, scripts.READ, sent=False, fails=True)
         stream.fall_behind()
         await a.append(session.id, Kind.NOTIFICATION, b"news")
         assert await news(stream) == [b"news"]
-        assert gate.reached.is_set()
+        assert policy.reached.is_set()
 
 
 # ---- streams
@@ -183,12 +183,12 @@ async def test_an_answer_that_comes_while_a_stream_is_attached_reaches_it(broker
     async with brokers(broker_url, listener=hearing) as (a, b):
         session = await opened(a)
         attempt = await started(b, session, PING)
-        gate = Gate(a, scripts.ATTACH, sent=True)
+        policy = Gate(a, scripts.ATTACH, sent=True)
         attaching = asyncio.create_task(attached(a, session.id))
-        await gate.reached.wait()
+        await policy.reached.wait()
         await b.finish(attempt, b"answer")
         await hearing.all_that(b, a)  # where the stream has not begun
-        gate.open.set()
+        policy.open.set()
         assert await news(await attaching) == [b"answer"]
 
 
@@ -197,12 +197,12 @@ async def test_of_two_streams_attached_at_once_the_one_that_lost_ends(broker_url
     hearing = Hearing()
     async with brokers(broker_url, listener=hearing) as (a, b):
         session = await opened(a)
-        gate = Gate(a, scripts.ATTACH, sent=True)
+        policy = Gate(a, scripts.ATTACH, sent=True)
         attaching = asyncio.create_task(attached(a, session.id))
-        await gate.reached.wait()
+        await policy.reached.wait()
         winner = await attached(b, session.id)  # tells a, which has no stream yet
         await hearing.all_that(b, a)
-        gate.open.set()
+        policy.open.set()
         loser = await attaching
         async with asyncio.timeout(5):
             await loser.events()
@@ -248,11 +248,11 @@ async def test_a_stream_is_not_settled_while_an_answer_is_on_its_way_to_it(broke
         await a.append(session.id, Kind.NOTIFICATION, b"before")
         assert await texts(stream) == [b"before"]
         attempt = await started(a, session, PING)
-        gate = Gate(a, scripts.FINISH, sent=True)
+        policy = Gate(a, scripts.FINISH, sent=True)
         finishing = asyncio.create_task(a.finish(attempt, b"answer"))
-        await gate.reached.wait()
+        await policy.reached.wait()
         assert not await stream.is_settled()
-        gate.open.set()
+        policy.open.set()
         await finishing
         assert await texts(stream) == [b"answer"]
         assert await stream.is_settled()
@@ -273,14 +273,14 @@ async def test_an_answer_reaches_its_stream_though_its_step_was_sent_again(broke
         await a.append(session.id, Kind.NOTIFICATION, b"before")
         assert await texts(stream) == [b"before"]
         attempt = await started(a, session, PING)
-        link, real = a._valkey.link, a._valkey.link.call
+        client, real = a._valkey.client, a._valkey.client.call
 
         async def twice(what: Script, *args: Any, wait_s: float | None = None) -> Any:
             if what is scripts.FINISH:
                 await real(what, *args, wait_s=wait_s)  # its answer is lost with the connection
             return await real(what, *args, wait_s=wait_s)
 
-        link.call = twice  # type: ignore[assignment, method-assign]  # its own broker goes with the test
+        client.call = twice  # type: ignore[assignment, method-assign]  # its own broker goes with the test
         assert await a.finish(attempt, b"answer")
         assert await news(stream) == [b"answer"]
         assert stream.has_news is False
@@ -309,7 +309,7 @@ async def test_a_note_that_cannot_be_handled_costs_only_itself(broker_url: str) 
     class Clumsy(Quiet):
         received = 0
 
-        async def on_message(self, note: InstanceMessage) -> None:
+        async def on_message(self, message: InstanceMessage) -> None:
             self.received += 1
             raise RuntimeError
 
@@ -468,6 +468,6 @@ async def test_large_answers_and_every_alphabet_travel_unchanged(broker_url: str
         assert found is not None
         assert (found.version, found.client_params) == (session.version, session.client_params)
         stream = await attached(a, session.id)
-        answer = bytes(range(256)) * 4096
-        assert await b.finish(await started(b, session, PING), answer)
-        assert await texts(stream) == [answer]
+        response = bytes(range(256)) * 4096
+        assert await b.finish(await started(b, session, PING), response)
+        assert await texts(stream) == [response]
