@@ -194,7 +194,7 @@ class MessageHandler(TransportHandler):
         """Return 202; a single request then runs in the task of its POST.
 
         Raises:
-            SessionGoneError, DrainingError, MalformedMessageError, HTTPRefusal, RequestIdReusedError,
+            SessionGoneError, DrainingError, MalformedMessageError, HTTPRefusalError, RequestIdReusedError,
             BrokerUnavailableError.
         """
         session = request.head.query_session_id

@@ -24,7 +24,7 @@ from transport.dispatch.context import Caller
 from transport.dispatch.dispatcher import Dispatcher, Wire
 from transport.dispatch.stateless import StatelessDispatcher
 from transport.http.endpoint import HTTPResponse
-from transport.http.errors import DrainingError, HTTPRefusal
+from transport.http.errors import DrainingError, HTTPRefusalError
 from transport.http.event_stream import EventStreamResponse, OpenStreams, StreamSlot, StreamSource
 from transport.http.request_checks import RequestChecks, check_batching
 from transport.http.request_head import HTTPRequest, RequestHead
@@ -87,7 +87,7 @@ class StreamableHTTPTransportHandler(TransportHandler):
             return await self._post(request, auth_info, is_handshake=is_handshake)
         if not is_handshake:
             text = "Sessions and their streams are of revisions before 2026-07-28: use POST here."
-            raise HTTPRefusal(405, "method", text, headers={"allow": "POST"})
+            raise HTTPRefusalError(405, "method", text, headers={"allow": "POST"})
         return await (self._get if head.method == "GET" else self._delete)(head, auth_info)
 
     # ---- POST
@@ -95,14 +95,14 @@ class StreamableHTTPTransportHandler(TransportHandler):
     async def _post(self, request: HTTPRequest, principal: Principal, *, is_handshake: bool) -> ASGIApp:
         head = request.head
         if not head.accepts("application/json", "text/event-stream"):
-            raise HTTPRefusal(406, "accept", "Send Accept: application/json, text/event-stream.")
+            raise HTTPRefusalError(406, "accept", "Send Accept: application/json, text/event-stream.")
         messages, is_batch = jsonrpc.parse(await self._checks.read_json_body(request))
         caller = Caller(principal, head.public)
         if not is_handshake or any(one.is_modern for one in messages):
             return await self._stateless.respond(request, messages, caller, is_batch=is_batch)
         opens = any(isinstance(one.message, JSONRPCRequest) and one.message.method == "initialize" for one in messages)
         if opens and is_batch:
-            raise HTTPRefusal(400, "batch", "Send initialize alone, not in a batch.")
+            raise HTTPRefusalError(400, "batch", "Send initialize alone, not in a batch.")
         if opens and head.session_id is None:
             return await self._initialize(messages, caller)
         session = _session_of(head)
@@ -169,7 +169,7 @@ class StreamableHTTPTransportHandler(TransportHandler):
             SessionGoneError, BrokerUnavailableError.
         """
         if not head.accepts("text/event-stream"):
-            raise HTTPRefusal(406, "accept", "Send Accept: text/event-stream.")
+            raise HTTPRefusalError(406, "accept", "Send Accept: text/event-stream.")
         session, seen = _session_of(head), _seen_by(head)
         with self._streams.slot(principal) as slot:
             slot.acquire(is_reconnect=seen is not None)
@@ -178,7 +178,7 @@ class StreamableHTTPTransportHandler(TransportHandler):
     async def _resume(
         self, session: str, seen: EventId | None, principal: Principal, slot: StreamSlot
     ) -> EventStreamResponse:
-        """Return the stream. Raises: HTTPRefusal, SessionGoneError, BrokerUnavailableError."""
+        """Return the stream. Raises: HTTPRefusalError, SessionGoneError, BrokerUnavailableError."""
 
         async def attach() -> StreamSource | None:
             record = await self._dispatcher.session(session, principal, WIRE)
@@ -232,16 +232,16 @@ class StreamableHTTPTransportHandler(TransportHandler):
 
 
 def _session_of(head: RequestHead) -> str:
-    """Return the session that a request names. Raises: HTTPRefusal, SessionGoneError."""
+    """Return the session that a request names. Raises: HTTPRefusalError, SessionGoneError."""
     if not head.session_id:
-        raise HTTPRefusal(400, "no_session", "Send the Mcp-Session-Id that initialize was answered with.")
+        raise HTTPRefusalError(400, "no_session", "Send the Mcp-Session-Id that initialize was answered with.")
     if not SESSION_ID.fullmatch(head.session_id):
         raise SessionGoneError
     return head.session_id
 
 
 def _seen_by(head: RequestHead) -> EventId | None:
-    """Return where the client stands in a stream; None when it does not say. Raises: HTTPRefusal."""
+    """Return where the client stands in a stream; None when it does not say. Raises: HTTPRefusalError."""
     if head.last_event_id is None:
         return None
     seen = EventId.parse(head.last_event_id)
@@ -250,6 +250,6 @@ def _seen_by(head: RequestHead) -> EventId | None:
     return seen
 
 
-def _unknown_event() -> HTTPRefusal:
+def _unknown_event() -> HTTPRefusalError:
     text = "There is no stream of this session to resume from that Last-Event-ID. Leave it out to open a new one."
-    return HTTPRefusal(400, "unknown_event", text)
+    return HTTPRefusalError(400, "unknown_event", text)

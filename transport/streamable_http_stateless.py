@@ -24,7 +24,7 @@ from transport.dispatch.sdk_kernel import ERROR_CODE_HTTP_STATUS, unserved_versi
 from transport.dispatch.stateless import StatelessDispatcher
 from transport.http import sse_format
 from transport.http.endpoint import HTTPResponse
-from transport.http.errors import HTTPRefusal, http_error
+from transport.http.errors import HTTPRefusalError, http_error
 from transport.http.event_stream import EVENT_STREAM, OpenStreams, StreamSlot, TooManyStreamsError
 from transport.http.request_head import HTTPRequest
 from transport.jsonrpc import Inbound
@@ -55,12 +55,12 @@ class StatelessHandler:
         """Return the response to one POST.
 
         Raises:
-            HTTPRefusal: it is neither one request nor one notification.
+            HTTPRefusalError: it is neither one request nor one notification.
             InsufficientScopeError, RateLimitedError, TooManyStreamsError, TooBusyError: it is refused.
         """
         message = messages[0].message
         if is_batch or not isinstance(message, JSONRPCRequest | JSONRPCNotification):
-            raise HTTPRefusal(400, "malformed", "Send one request or one notification.")
+            raise HTTPRefusalError(400, "malformed", "Send one request or one notification.")
         if isinstance(message, JSONRPCNotification):  # the revision defines none for a server to act upon
             problem = unserved_version(request.head.protocol_version)
             return HTTPResponse(202) if problem is None else _error(None, problem)

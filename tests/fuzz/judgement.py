@@ -24,9 +24,8 @@ class Session:
     person: int
     version: str
     requests: list[Any] = field(default_factory=list)
-    current: dict[str, str] = field(default_factory=dict)
-    """The mark of the latest call under each request id, by the id as JSON."""
-    epochs: int = 0
+    calls: dict[str, list[str]] = field(default_factory=dict)
+    """The marks of the calls under each request id, as they were accepted, by the id as JSON."""
     has_failed: bool = False
     """Its initialize was answered with an error: nobody may be left with it."""
     is_over: bool = False
@@ -44,8 +43,6 @@ class Mark:
     """Person and session, or person and exchange for a call of no session."""
     is_reply: bool = False
     """It is no call's but what a question was answered with."""
-    epoch: int = 0
-    """Of its session, when it was sent first."""
     may_run: int = 0
 
 
@@ -59,6 +56,8 @@ class Line:
     session: Session | None = None
     asks: dict[str, Any] = field(default_factory=dict)
     """The requests that were posted with it, by their ids as JSON."""
+    marks: dict[str, str] = field(default_factory=dict)
+    """The marks of these requests."""
     opens: bool = False
     """It began its session."""
     is_standalone: bool = False
@@ -72,8 +71,8 @@ class Line:
     stream: str | None = None
     last: int = -1
     responded: set[str] = field(default_factory=set)
-    current: dict[str, str] = field(default_factory=dict)
-    """Of its session, when this began."""
+    calls: dict[str, int] = field(default_factory=dict)
+    """How many calls its session had had under each request id when this began."""
 
 
 class Judge:
@@ -174,7 +173,8 @@ class Judge:
             known = Session(session_id, "sse", line.person, "")
             self.sessions.append(known)
         self._expect(known.person == line.person, "somebody else's session was handed out")
-        line.session, line.stream, line.current = known, "", dict(known.current)
+        line.session, line.stream = known, ""
+        line.calls = {request: len(marks) for request, marks in known.calls.items()}
         if line.resumes is not None and line.resumes.session == session_id:
             line.last = line.resumes.number
         self.replaces(line)
@@ -207,8 +207,27 @@ class Judge:
         if "error" in message and line.session is not None:
             line.session.has_failed = line.session.has_failed or line.opens
         line.responded.add(request)
-        mark = line.current.get(request)
-        found = _MARK.findall(text)
+        for mark in set(_MARK.findall(text)):
+            if line.wire == "sse" and line.session is not None:
+                self._is_newest(line, line.session, request, mark)
+            elif line.wire == "mcp":
+                self._is_of_its_post(line, request, mark)
+
+    def _is_newest(self, line: Line, session: Session, request: str, mark: str) -> None:
+        """Hold a response on the one stream of a session against the calls that had its id when that stream began."""
+        calls, before = session.calls.get(request, []), line.calls.get(request, 0)
         self._expect(
-            mark is None or not found or mark in found, f"the answer of an earlier call: {text[:300]}, not {mark}"
+            mark not in calls[: before - 1] or mark in calls[before - 1 :], f"the response of {mark} came again"
         )
+
+    def _is_of_its_post(self, line: Line, request: str, mark: str) -> None:
+        """Hold a response on the stream of a POST against that POST: others may run with the same id."""
+        posts = (
+            [line] if line.asks else [one for one in self.lines.values() if one.asks and self._has_stream(one, line)]
+        )
+        expected = {post.marks.get(request) for post in posts}
+        self._expect(not expected or mark in expected, f"the response of {mark} on the stream of {expected}")
+
+    @staticmethod
+    def _has_stream(post: Line, line: Line) -> bool:
+        return line.stream is not None and (post.session, post.stream) == (line.session, line.stream)

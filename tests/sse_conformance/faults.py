@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -107,10 +108,30 @@ def with_another_revision(wanted: str, given: str) -> Fault:
     return asked("initialize", change)
 
 
-def numbered() -> Fault:
-    """Make every response different."""
-    count = itertools.count()
-    return result(lambda one: {**one, "_n": next(count)} if one else one)
+def answered_twice_in_the_end() -> Fault:
+    """The fourth response with one id comes twice."""
+    seen: Counter[Any] = Counter()
+
+    def change(one: Json) -> list[Json]:
+        seen[one["id"]] += 1
+        return [one, one] if seen[one["id"]] == 4 else [one]
+
+    return responses(change)
+
+
+def answers_what_is_refused() -> Fault:
+    """A request that is refused is answered all the same, with the next message on the stream."""
+    waiting: list[Any] = []
+
+    def ask(sent: Any) -> Any:
+        if isinstance(sent, dict) and sent.get("method") == "tools/list":
+            waiting.append(sent["id"])
+        return sent
+
+    def said(message: Json) -> list[Json]:
+        return [message, *({"jsonrpc": "2.0", "id": waiting.pop(), "result": {}} for _ in list(waiting))]
+
+    return Fault(asked=ask, said=said)
 
 
 def answered_once() -> Fault:

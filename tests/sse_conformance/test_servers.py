@@ -30,8 +30,6 @@ NEEDS_ANOTHER_PERSON: Final = {
 NOT_TO_BE_SEEN: Final = {"sigterm", "several-instances", "loss-of-the-broker"}
 NO_SDK_HAS: Final = {
     "authentication",
-    "a-repeat-is-answered-again",
-    "a-reused-id-is-refused",
     "a-batch-is-served-where-agreed",
     "every-202-is-answered-though-nobody-reads",
     "a-wrong-content-type-is-415",

@@ -1,4 +1,4 @@
-"""What tests of brokers have in common: sessions, requests, streams, and a listener that ignores everything."""
+"""Helpers for broker tests: sessions, requests, streams, and a listener that ignores everything."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -13,7 +13,7 @@ MakeBroker = Callable[..., Awaitable[SessionBroker]]
 
 
 class Quiet:
-    """Ignores everything."""
+    """A listener that ignores everything."""
 
     def on_session_ended(self, session: str) -> None:
         pass

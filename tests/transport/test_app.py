@@ -1,4 +1,4 @@
-"""Any server of the SDK, mounted; and a session's record rebuilt by another instance."""
+"""Any server of the SDK, mounted; and sessions that another instance rebuilds from their records."""
 
 from typing import Any
 

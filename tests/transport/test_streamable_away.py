@@ -1,4 +1,4 @@
-"""Streamable HTTP while Valkey is away, and when it is back: with its data, or empty."""
+"""Streamable HTTP while Valkey is away, and after it returns, with its data or empty."""
 
 import asyncio
 
@@ -18,7 +18,7 @@ from transport.sessions.valkey import broker, instance, lease
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make all waits shorter than for clients."""
+    """Shorten all waits of the server below the patience of clients."""
     monkeypatch.setattr(broker, "OWN_STREAM_S", 0.5)
     monkeypatch.setattr(event_stream, "_TRY_AGAIN_S", 0.1)
     for module in (instance, lease):
@@ -29,7 +29,7 @@ async def test_what_cannot_be_recorded_waits_and_is_refused_without_running(valk
     async with instances(valkey.url) as (a, b), http_client(a.url, ME) as client, client.listen() as standalone:
         await standalone.until(lambda: standalone.retry_ms)
         await away(valkey, a, b)
-        broker_of(b)._valkey.client._wait_s = 0.5
+        broker_of(b)._instance.client._wait_s = 0.5
         refused = [
             await client.post(call("x", "write", gate="g")),
             await client.at(b.url).post(call("x", "write", gate="g")),
@@ -69,7 +69,7 @@ async def test_a_response_that_finds_no_broker_comes_on_its_stream_once_it_is_ba
 
 
 @kills("transport/streamable_http.py", "if seen is None:", "if True:")
-async def test_who_resumes_is_kept_waiting_and_served_when_the_broker_is_back(valkey: ValkeyServer) -> None:
+async def test_a_client_that_resumes_waits_and_is_served_when_the_broker_is_back(valkey: ValkeyServer) -> None:
     async with instances(valkey.url) as (a, b), http_client(a.url, ME) as client:
         async with client.stream(call("x", "read", gate="g")) as cut:
             await cut.until(lambda: cut.primed)

@@ -1,4 +1,4 @@
-"""2026-07-28 over Streamable HTTP: each POST is a whole exchange, and leaving cancels it."""
+"""2026-07-28 over Streamable HTTP: each POST is a complete exchange, and disconnecting cancels it."""
 
 import asyncio
 from base64 import b64encode
@@ -37,7 +37,7 @@ def tool(name: str, meta: Message = ENVELOPE, **arguments: Any) -> Message:
 
 
 def routing(message: Message) -> dict[str, str]:
-    """Return the headers that go with a request."""
+    """Return the headers that a request requires."""
     params = message.get("params", {})
     name = params.get("name") or params.get("uri")
     headers = {"mcp-protocol-version": MODERN, "mcp-method": message["method"]}
@@ -210,7 +210,7 @@ async def test_arguments_that_headers_repeat_have_to_agree() -> None:
         assert at.gates.ran["route"] == len(accepted)
 
 
-async def test_what_a_tool_wants_in_headers_is_asked_of_its_calls_alone() -> None:
+async def test_headers_of_a_tools_arguments_are_required_only_of_its_calls() -> None:
     async with bench() as at, http_client(at.url, ME, None) as client:
         namesake = modern("prompts/get", {"name": "route", "arguments": {"region": "eu"}})
         response = await said(client, namesake)
@@ -232,7 +232,7 @@ async def test_only_one_request_or_one_notification_may_be_posted() -> None:
         assert not at.gates.ran["echo"]
 
 
-# --------------------------------------------------------------------- leaving, and the end of the server
+# --------------------------------------------------------------------- disconnecting, and shutdown of the server
 
 
 @kills("transport/streamable_http_stateless.py", "tasks.start_soon(self._watch, receive)", "pass")
@@ -300,7 +300,7 @@ async def test_a_drain_lets_calls_finish() -> None:
         await drain
 
 
-async def test_a_subscription_is_acknowledged_told_and_ended_with_its_result() -> None:
+async def test_a_subscription_is_acknowledged_notified_and_ended_with_its_result() -> None:
     async with (
         bench() as at,
         http_client(at.url, ME, None) as client,

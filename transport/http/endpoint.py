@@ -19,7 +19,7 @@ from shared.telemetry import BoundedLabels, Counter, LogContext, get_logger
 from transport.base import TransportHandler
 from transport.dispatch.policy import AccessPolicy
 from transport.http.deprecation import Sunset, announcing
-from transport.http.errors import HTTPRefusal, http_error
+from transport.http.errors import HTTPRefusalError, http_error
 from transport.http.request_checks import RequestChecks
 from transport.http.request_head import HTTPRequest
 from transport.rate_limit import RateLimitedError
@@ -139,7 +139,7 @@ class Endpoint:
             return _FOR_BROWSERS
         if head.method not in self._handler.methods:
             allowed = ", ".join(sorted(self._handler.methods))
-            raise HTTPRefusal(405, "method", f"Use {allowed} here.", headers={"allow": allowed})
+            raise HTTPRefusalError(405, "method", f"Use {allowed} here.", headers={"allow": allowed})
         edge.checks.check(head)
         request.principal = principal = await edge.auth_provider.authenticate(request)
         # Also in the lines of a call that goes on without this request, as its task takes the context with it.

@@ -16,7 +16,7 @@ from transport.rate_limit import RateLimitedError
 from transport.sessions.broker import BrokerUnavailableError, CapReachedError, SessionGoneError
 
 
-class HTTPRefusal(TicketServerError):  # noqa: N818 - a refusal, not a fault
+class HTTPRefusalError(TicketServerError):
     """A request that HTTP itself has a status for; the text says what was wrong and what would be right."""
 
     def __init__(self, status: int, kind: str, text: str, *, headers: Mapping[str, str] | None = None) -> None:
@@ -66,7 +66,7 @@ def _challenge(error: InsufficientScopeError, principal: Principal | None) -> di
 
 
 _TABLE: Final[Mapping[type[TicketServerError], Callable[[Any, Principal | None], _Row]]] = MappingProxyType({
-    HTTPRefusal: lambda error, _: _Row(error.status, error.headers),
+    HTTPRefusalError: lambda error, _: _Row(error.status, error.headers),
     AuthenticationError: lambda error, _: _Row(error.status, _later(error.retry_after_s)),
     InsufficientScopeError: lambda error, who: _Row(403, _challenge(error, who), {"scope": error.scope.value}),
     RateLimitedError: lambda error, _: _Row(429, _later(error.retry_after_s), {"retryAfter": error.retry_after_s}),

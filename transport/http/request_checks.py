@@ -14,7 +14,7 @@ from typing import Final
 from starlette.requests import ClientDisconnect
 
 from shared.concurrency import within
-from transport.http.errors import HTTPRefusal
+from transport.http.errors import HTTPRefusalError
 from transport.http.request_head import HTTPRequest, RequestHead
 from transport.sessions.session import SessionRecord
 
@@ -46,36 +46,38 @@ class RequestChecks:
         """Pass, or refuse by host (421), origin or site (403).
 
         Raises:
-            HTTPRefusal: this server is not known by that name, or that origin may not call it, or a page of another
+            HTTPRefusalError: this server is not known by that name, or that origin may not call it, or a page of another
                 site that names no origin.
         """
         host = head.host.removesuffix(f":{_port_of(head.host)}")  # brackets of IPv6 stay
         if host not in self._hosts and not (self._suffixes and host.endswith(self._suffixes)):
-            raise HTTPRefusal(421, "host", "This server is not known by that Host. Set MCP_ALLOWED_HOSTS to add it.")
+            raise HTTPRefusalError(
+                421, "host", "This server is not known by that Host. Set MCP_ALLOWED_HOSTS to add it."
+            )
         if head.origin is None:
             if not OWN_SITES.issuperset(head.sites):
                 text = "A page of another site may call here only with an accepted Origin."
-                raise HTTPRefusal(403, "cross_site", text)
+                raise HTTPRefusalError(403, "cross_site", text)
         elif not self.origins.fullmatch(head.origin):
-            raise HTTPRefusal(403, "origin", "That Origin may not call here. Set MCP_ALLOWED_ORIGINS to add it.")
+            raise HTTPRefusalError(403, "origin", "That Origin may not call here. Set MCP_ALLOWED_ORIGINS to add it.")
 
     async def read_json_body(self, request: HTTPRequest) -> bytes:
         """Return the JSON body of `request`, read no further than its limit.
 
         Raises:
-            HTTPRefusal: not declared as JSON (415), too large (413), too slow (408), or the client left (400).
+            HTTPRefusalError: not declared as JSON (415), too large (413), too slow (408), or the client left (400).
         """
         head = request.head
         if head.content_type != "application/json":
-            raise HTTPRefusal(415, "content_type", "Send the message as Content-Type: application/json.")
+            raise HTTPRefusalError(415, "content_type", "Send the message as Content-Type: application/json.")
         if head.content_length.isdecimal() and int(head.content_length) > self._max_body_bytes:
             raise self._too_large()
         try:
             return await within(self._body_s, self._read(request))
         except TimeoutError:
-            raise HTTPRefusal(408, "too_slow", f"The body did not arrive within {self._body_s:g} s.") from None
+            raise HTTPRefusalError(408, "too_slow", f"The body did not arrive within {self._body_s:g} s.") from None
         except ClientDisconnect:
-            raise HTTPRefusal(400, "incomplete", "The body ended before it was complete.") from None
+            raise HTTPRefusalError(400, "incomplete", "The body ended before it was complete.") from None
 
     async def _read(self, request: HTTPRequest) -> bytes:
         body = bytearray()
@@ -85,15 +87,15 @@ class RequestChecks:
                 raise self._too_large()
         return bytes(body)
 
-    def _too_large(self) -> HTTPRefusal:
-        return HTTPRefusal(413, "too_large", f"A message may have {self._max_body_bytes:,} bytes at most.")
+    def _too_large(self) -> HTTPRefusalError:
+        return HTTPRefusalError(413, "too_large", f"A message may have {self._max_body_bytes:,} bytes at most.")
 
 
 def check_batching(session: SessionRecord) -> None:
-    """Pass a batch if the session is of the one revision that has batches. Raises: HTTPRefusal."""
+    """Pass a batch if the session is of the one revision that has batches. Raises: HTTPRefusalError."""
     if session.version != BATCHING_REVISION:
         text = f"Only revision {BATCHING_REVISION} has batches; send one message at a time."
-        raise HTTPRefusal(400, "batch", text)
+        raise HTTPRefusalError(400, "batch", text)
 
 
 def _pattern_of(origin: str) -> str:

@@ -37,9 +37,7 @@ def offered(**more: Any) -> dict[str, Any]:
     return {"auth_provider": people, "required_scope": required, **more}
 
 
-@kills(
-    "transport/dispatch/dispatcher.py", "is not None and connection.own_streams:", "is None and connection.own_streams:"
-)
+@kills("transport/dispatch/dispatcher.py", "is not None and wire.own_streams:", "is None and wire.own_streams:")
 @pytest.mark.parametrize("version", ["2025-03-26", "2025-06-18", "2025-11-25"])
 async def test_over_streamable_http_it_is_403_and_the_session_goes_on(version: str) -> None:
     async with bench(more=offered()) as at, http_client(at.url, VIEWER, version) as client:

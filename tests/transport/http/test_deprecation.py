@@ -19,7 +19,7 @@ from tests.transport.sse_client import sse_session
 from transport import Limits, Transport, TransportOptions
 from transport.http import migration_guide
 from transport.http.deprecation import Sunset
-from transport.http.errors import HTTPRefusal
+from transport.http.errors import HTTPRefusalError
 
 DAY: Final = date(2027, 3, 31)
 MIDNIGHT: Final = datetime(2027, 3, 31, tzinfo=UTC).timestamp()
@@ -89,7 +89,7 @@ def test_what_is_not_served_at_all_is_over_and_names_no_day() -> None:
 def test_the_new_address_is_whole_where_it_is_known_and_else_a_path_of_this_application() -> None:
     received = []
     for url, root in (("https://tickets.example.com", ""), ("", ""), ("", "/team")):
-        with pytest.raises(HTTPRefusal) as caught:
+        with pytest.raises(HTTPRefusalError) as caught:
             Sunset(day=None, public_url=url).require_open(root)
         received.append((caught.value.status, caught.value.kind, str(caught.value)))
 

@@ -9,7 +9,7 @@ from shared.errors import TicketServerError
 from shared.identity import AuthenticationError, InsufficientScopeError, Principal, Scope
 from transport.dispatch.dispatcher import RequestIdReusedError
 from transport.dispatch.stateless import TooBusyError
-from transport.http.errors import DrainingError, HTTPRefusal, http_error
+from transport.http.errors import DrainingError, HTTPRefusalError, http_error
 from transport.http.event_stream import TooManyStreamsError
 from transport.jsonrpc import MalformedMessageError
 from transport.rate_limit import Rate, RateLimitedError, Rates, Wait
@@ -24,7 +24,7 @@ LACKS = {"kind": "insufficient_scope", "scope": "tickets:write"}
 @pytest.mark.parametrize(
     ("error", "status", "headers", "code", "data"),
     [
-        (HTTPRefusal(418, "tea", "No.", headers={"x": "y"}), 418, {"x": "y"}, -32600, {"kind": "tea"}),
+        (HTTPRefusalError(418, "tea", "No.", headers={"x": "y"}), 418, {"x": "y"}, -32600, {"kind": "tea"}),
         (AuthenticationError("No."), 401, {}, -32600, {"kind": "unauthenticated"}),
         (
             AuthenticationError("No.", status=429, retry_after_s=17),

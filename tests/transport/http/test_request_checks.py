@@ -2,7 +2,7 @@
 
 import pytest
 
-from transport.http.errors import HTTPRefusal
+from transport.http.errors import HTTPRefusalError
 from transport.http.request_checks import RequestChecks
 from transport.http.request_head import RequestHead
 
@@ -17,7 +17,7 @@ def head_with(**headers: str) -> RequestHead:
 def passes(checks: RequestChecks, **headers: str) -> int:
     try:
         checks.check(head_with(**headers))
-    except HTTPRefusal as error:
+    except HTTPRefusalError as error:
         return error.status
     return 200
 

@@ -69,7 +69,7 @@ class ValkeyBroker:
 
     def __init__(self, url: str, *, limits: Limits | None = None, prefix: str = PREFIX) -> None:
         self._limits = limits if limits is not None else Limits()
-        self._valkey = ValkeyInstance(
+        self._instance = ValkeyInstance(
             url,
             limits=self._limits,
             prefix=prefix,
@@ -77,10 +77,10 @@ class ValkeyBroker:
             came_up=self._came_up,
             take_over_dead=self._take_over_dead,
         )
-        self._calls = Calls(self._valkey, dropped=self._dropped)
-        self._streams = LocalStreams(self._valkey, ended=self._ended)
-        self.buckets = SharedBuckets(self._valkey)
-        self.recent_writes = SharedRecentWrites(self._valkey)
+        self._calls = Calls(self._instance, dropped=self._dropped)
+        self._streams = LocalStreams(self._instance, ended=self._ended)
+        self.buckets = SharedBuckets(self._instance)
+        self.recent_writes = SharedRecentWrites(self._instance)
         self._listener: Listener | None = None
 
     @classmethod
@@ -91,21 +91,21 @@ class ValkeyBroker:
     @property
     def instance(self) -> str:
         """Name of this instance."""
-        return self._valkey.instance
+        return self._instance.instance
 
     @property
     def is_up(self) -> bool:
         """Whether sessions can be reached now."""
-        return self._valkey.client.is_up
+        return self._instance.client.is_up
 
     @asynccontextmanager
     async def run(self, listener: Listener) -> AsyncGenerator[None]:
         """Work inside this context; what could not be recorded by its end has one more second."""
         self._listener = listener
-        async with self._valkey.client.run():
+        async with self._instance.client.run():
             try:
                 async with anyio.create_task_group() as self._tasks, self._streams.run():
-                    self._tasks.start_soon(self._valkey.lease.keep)
+                    self._tasks.start_soon(self._instance.lease.keep)
                     self._tasks.start_soon(self._keep_saving)
                     try:
                         yield
@@ -113,45 +113,47 @@ class ValkeyBroker:
                         self._tasks.cancel_scope.cancel()
             finally:
                 with last_words(FINISH_S), suppress(BrokerUnavailableError):
-                    await self._valkey.outbox.flush()
-                    await self._valkey.call(scripts.LEAVE)
+                    await self._instance.outbox.flush()
+                    await self._instance.call(scripts.LEAVE)
 
     # ---- sessions
 
     async def open(self, record: SessionRecord, *, reconnect: bool = False) -> None:
         """Begin a session. The instance's cap counts the streams it reads: the rest costs it nothing."""
         factor = 2 if reconnect else 1
-        readers, most = self._valkey.all_streams(), self._limits.max_sessions * factor
+        readers, most = self._instance.all_streams(), self._limits.max_sessions * factor
         mine = sum(one.record is not None and one.record.owner[0] == record.owner[0] for one in readers)
         if not has_room(mine, len(readers), most):
             raise CapReachedError(whole_instance=True)
         cap = self._limits.max_sessions_per_principal * factor
         owner = codec.encode_owner(record.owner)
-        if not await self._valkey.call(scripts.OPEN, record.id, owner, record.wire, *codec.record_fields(record), cap):
+        if not await self._instance.call(
+            scripts.OPEN, record.id, owner, record.wire, *codec.record_fields(record), cap
+        ):
             raise CapReachedError(whole_instance=False)
 
     async def find(self, session: str) -> SessionRecord | None:
         """Return the record of a living session."""
-        fields = await self._valkey.ask(scripts.FIND, session)
-        return self._valkey.learn(session, fields) if fields else None
+        fields = await self._instance.ask(scripts.FIND, session)
+        return self._instance.learn(session, fields) if fields else None
 
     async def save(self, record: SessionRecord) -> None:
         """Keep what `initialize` and `initialized` changed: now, or once Valkey is back."""
         what = (record.id, record.epoch, *codec.record_fields(record))
         try:
-            stamp = await self._valkey.call(scripts.SAVE, *what, wait_s=FINISH_S)
+            stamp = await self._instance.call(scripts.SAVE, *what, wait_s=FINISH_S)
         except BrokerUnavailableError:
-            self._valkey.outbox.add(partial(self._later, scripts.SAVE, *what))
+            self._instance.outbox.add(partial(self._later, scripts.SAVE, *what))
         else:
             record.stamp = stamp or record.stamp
 
     async def _later(self, script: Script, *args: str | bytes | int) -> bool:
-        await self._valkey.call(script, *args)
+        await self._instance.call(script, *args)
         return True
 
     async def end(self, session: str) -> None:
         """End a session."""
-        await self._valkey.call(scripts.END, session)
+        await self._instance.call(scripts.END, session)
         self._ended(session)
 
     def _dropped(self) -> None:
@@ -159,7 +161,7 @@ class ValkeyBroker:
             self._listener.on_response_dropped()
 
     def _ended(self, session: str) -> None:
-        self._valkey.forget(session)
+        self._instance.forget(session)
         if self._listener is not None:
             self._listener.on_session_ended(session)
 
@@ -181,7 +183,7 @@ class ValkeyBroker:
 
     async def running(self, session: str, request: RequestId) -> Sequence[str]:
         """Return the tokens of the attempts that run with a request id, on whatever instance."""
-        tokens = await self._valkey.call(scripts.RUNNING, session, codec.encode_request(request))
+        tokens = await self._instance.call(scripts.RUNNING, session, codec.encode_request(request))
         return [token.decode() for token in tokens]
 
     async def finish(self, attempt: Attempt, response: bytes | None) -> bool:
@@ -196,12 +198,12 @@ class ValkeyBroker:
         try:
             if not self.is_up:
                 raise BrokerUnavailableError
-            number, *before = await self._valkey.call(scripts.APPEND, *what, wait_s=FINISH_S)
+            number, *before = await self._instance.call(scripts.APPEND, *what, wait_s=FINISH_S)
         except BrokerUnavailableError:
-            if kind is Kind.REQUEST and not self._valkey.outbox.is_full(len(message)):
-                self._valkey.outbox.add(partial(self._later, scripts.APPEND, *what), len(message))
+            if kind is Kind.REQUEST and not self._instance.outbox.is_full(len(message)):
+                self._instance.outbox.add(partial(self._later, scripts.APPEND, *what), len(message))
         else:
-            reader = self._valkey.stream(session, stream)
+            reader = self._instance.stream(session, stream)
             if reader is not None and number > 0:
                 reader.offer(Event(number, kind, 0.0, message), before[0])
 
@@ -211,13 +213,13 @@ class ValkeyBroker:
 
     def close_stream(self, session: str, stream: str) -> None:
         """End the reader of a stream."""
-        reader = self._valkey.stream(session, stream)
+        reader = self._instance.stream(session, stream)
         if reader is not None:
             reader.end()
 
     def wake_streams(self) -> None:
         """Make the `events` of every reader return."""
-        for reader in self._valkey.all_streams():
+        for reader in self._instance.all_streams():
             reader.wake()
 
     # ---- messages from and to other instances
@@ -226,7 +228,7 @@ class ValkeyBroker:
         """Send a message; to one instance as soon as it listens, unless it died."""
         text = codec.encode_message(message, self.instance)
         deadline = asyncio.get_running_loop().time() + PUBLISH_S
-        while not await self._valkey.call(scripts.PUBLISH, instance or "", text):
+        while not await self._instance.call(scripts.PUBLISH, instance or "", text):
             if asyncio.get_running_loop().time() > deadline:
                 raise BrokerUnavailableError
             await anyio.sleep(PUBLISH_S / 40)
@@ -258,7 +260,7 @@ class ValkeyBroker:
 
     def stats(self) -> Mapping[str, int]:
         """Return how many sessions have a stream here, and how many bytes wait to be written."""
-        readers = self._valkey.all_streams()
+        readers = self._instance.all_streams()
         sessions = len({reader.session for reader in readers})
         return {
             "sessions": sessions,
@@ -277,16 +279,16 @@ class ValkeyBroker:
             await self._streams.save_all()
             with suppress(BrokerUnavailableError):
                 await self._calls.record_again()
-                await self._valkey.outbox.flush()
+                await self._instance.outbox.flush()
 
     async def _came_up(self) -> None:
         """Bring everything up to date: what was published meanwhile was missed."""
         log.info("broker_connected", instance=self.instance)  # by this name others report that it died
-        must_restore = await self._valkey.lease.came_up()
+        must_restore = await self._instance.lease.came_up()
         await self._streams.bring_back(must_restore=must_restore)
-        self._valkey.lease.restored()
+        self._instance.lease.restored()
         await self._calls.record_again()
-        await self._valkey.outbox.flush()
+        await self._instance.outbox.flush()
 
     async def _take_over_dead(self, instance: str) -> None:
         await self._calls.take_over_dead(instance)

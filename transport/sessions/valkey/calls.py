@@ -70,12 +70,12 @@ class Calls:
     """The attempts that this instance claimed.
 
     Args:
-        valkey: the way to the store.
+        instance: the way to the store.
         dropped: is called when a response came too late.
     """
 
-    def __init__(self, valkey: ValkeyInstance, *, dropped: Callable[[], None]) -> None:
-        self._valkey = valkey
+    def __init__(self, instance: ValkeyInstance, *, dropped: Callable[[], None]) -> None:
+        self._instance = instance
         self._dropped = dropped
         self._running: dict[str, LocalCall] = {}
 
@@ -85,24 +85,24 @@ class Calls:
             return await self._claim(post, wait_s=wait_s)
         except (BrokerUnavailableError, asyncio.CancelledError):
             for claim, token in zip(post.claims, post.tokens, strict=True):  # they may be recorded all the same
-                self._valkey.outbox.add(partial(self._withdraw, post, claim, token))
+                self._instance.outbox.add(partial(self._withdraw, post, claim, token))
             raise
 
     async def _claim(self, post: Post, *, wait_s: float) -> ClaimResult:
-        record, store, reader = self._valkey.find_record(post.session), self._valkey.lease.store, post.reader
+        record, store, reader = self._instance.find_record(post.session), self._instance.lease.store, post.reader
         stamp = record.stamp if record is not None else 0
         own_stream = (reader.name, reader.token) if reader is not None else ("", "")
         about = (post.session, codec.encode_owner(post.owner), post.wire, stamp, *own_stream)
         requests = _arguments(post.claims, post.tokens)
-        reply = await self._valkey.ask(scripts.CLAIM, *about, *requests, wait_s=wait_s)
+        reply = await self._instance.ask(scripts.CLAIM, *about, *requests, wait_s=wait_s)
         if not reply:
             raise SessionGoneError
         new_stamp, epoch, numbers, fields, stream_name, tail, unpaid = reply
-        record = self._valkey.learn(post.session, fields) if fields or record is None else record
+        record = self._instance.learn(post.session, fields) if fields or record is None else record
         record.stamp, record.epoch = int(new_stamp), int(epoch)
         statuses, stream = [ClaimStatus(number) for number in numbers], stream_name.decode()
         made = attempts(post.session, record.epoch, post.claims, post.tokens, statuses=statuses, stream=stream)
-        standalone = self._valkey.streams.get(post.session)
+        standalone = self._instance.streams.get(post.session)
         for claim, attempt in zip(post.claims, made, strict=True):
             if attempt is not None:
                 self._running[attempt.token] = LocalCall(attempt, record, claim, store)
@@ -122,7 +122,7 @@ class Calls:
     async def _withdraw(self, post: Post, claim: RequestClaim, token: str) -> bool:
         slot = codec.encode_slot(claim, own_stream=post.reader is not None)
         for_repeats = jsonrpc.interrupted(claim.request, writes=False)
-        await self._valkey.call(scripts.WITHDRAW, post.session, slot, token, for_repeats)
+        await self._instance.call(scripts.WITHDRAW, post.session, slot, token, for_repeats)
         return True
 
     async def finish(self, attempt: Attempt, response: bytes | None) -> bool:
@@ -132,9 +132,9 @@ class Calls:
             return False
         is_settled = False
         try:
-            if self._valkey.client.is_up:
+            if self._instance.client.is_up:
                 code = await self._finish(running, response, wait_s=FINISH_S)
-                is_settled = code >= 0 or await self._valkey.is_final()
+                is_settled = code >= 0 or await self._instance.is_final()
                 if is_settled:
                     return code > 0
         except BrokerUnavailableError:
@@ -145,14 +145,14 @@ class Calls:
         return True
 
     def _finish_later(self, running: LocalCall, response: bytes | None) -> None:
-        if response is not None and self._valkey.outbox.is_full(len(response)):
+        if response is not None and self._instance.outbox.is_full(len(response)):
             response = jsonrpc.result_lost(running.attempt.request, writes=running.attempt.writes)
-        self._valkey.outbox.add(partial(self._finish_late, running, response), len(response or b""))
+        self._instance.outbox.add(partial(self._finish_late, running, response), len(response or b""))
 
     async def _finish_late(self, running: LocalCall, response: bytes | None) -> bool:
         code = await self._finish(running, response)
         if code < 0:
-            return await self._valkey.is_final()
+            return await self._instance.is_final()
         if code == 0 and response is not None:
             log.info("late_answer_dropped", session=running.attempt.session[:8])
             self._dropped()
@@ -163,12 +163,12 @@ class Calls:
         attempt = running.attempt
         if not await self._is_recorded(running):
             return -1
-        code, *stored = await self._valkey.call(
+        code, *stored = await self._instance.call(
             scripts.FINISH,
             *(attempt.session, running.slot, attempt.token, int(response is not None), response or b""),
             wait_s=wait_s,
         )
-        reader = self._valkey.stream(attempt.session, attempt.stream)
+        reader = self._instance.stream(attempt.session, attempt.stream)
         if reader is None:
             pass
         elif code <= 0 or response is None:
@@ -182,11 +182,11 @@ class Calls:
 
     async def take_over_dead(self, instance: str) -> None:
         """Answer the calls of an instance that died, as far as they still run."""
-        while orphans := await self._valkey.call(scripts.ORPHANS, instance):
+        while orphans := await self._instance.call(scripts.ORPHANS, instance):
             for session, slot, token, request, writes, stream in orphans:
                 response = jsonrpc.interrupted(codec.decode_request(request), writes=writes == b"1")
-                code, *stored = await self._valkey.call(scripts.FINISH, session, slot, token, 1, response)
-                reader = self._valkey.stream(session.decode(), stream.decode())
+                code, *stored = await self._instance.call(scripts.FINISH, session, slot, token, 1, response)
+                reader = self._instance.stream(session.decode(), stream.decode())
                 if reader is not None and stored and stored[0]:
                     reader.fall_behind()
                 log.warning("call_interrupted", session=session[:8].decode(), instance=instance, was_open=code > 0)
@@ -202,11 +202,11 @@ class Calls:
 
     async def _is_recorded(self, running: LocalCall) -> bool:
         """Record an attempt again if the store does not know it; False while there is no such session."""
-        store, record, attempt = self._valkey.lease.store, running.record, running.attempt
+        store, record, attempt = self._instance.lease.store, running.record, running.attempt
         if running.store != store and record.epoch == attempt.epoch:
             claim = replace(running.claim, opens_epoch=False, costs=())  # both were done when it was claimed
             about = (record.id, codec.encode_owner(record.owner), record.wire, record.stamp, attempt.stream, "")
-            if not await self._valkey.call(scripts.CLAIM, *about, *_arguments([claim], [attempt.token])):
+            if not await self._instance.call(scripts.CLAIM, *about, *_arguments([claim], [attempt.token])):
                 return False
             running.store = store
         return True

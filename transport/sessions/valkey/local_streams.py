@@ -20,18 +20,18 @@ class LocalStreams:
     """What the streams that are read here have in common: their way to the log.
 
     Args:
-        valkey: the way to the store, and where streams are held.
+        instance: the way to the store, and where streams are held.
         ended: is called for a session that ended unnoticed.
     """
 
-    def __init__(self, valkey: ValkeyInstance, *, ended: Callable[[str], None]) -> None:
-        self._valkey = valkey
+    def __init__(self, instance: ValkeyInstance, *, ended: Callable[[str], None]) -> None:
+        self._instance = instance
         self._ended = ended
 
     @property
     def limits(self) -> Limits:
         """Bounds of this instance."""
-        return self._valkey.limits
+        return self._instance.limits
 
     @asynccontextmanager
     async def run(self) -> AsyncGenerator[None]:
@@ -49,24 +49,24 @@ class LocalStreams:
     @contextmanager
     def taking_over(self, stream: LocalStream) -> Iterator[None]:
         """Receive what is published for `stream`; unless it began inside, its reader of before receives that again."""
-        earlier = self._valkey.add_stream(stream)
+        earlier = self._instance.add_stream(stream)
         try:
             yield
         finally:
             if stream.record is None:
-                self._valkey.remove_stream(stream)
+                self._instance.remove_stream(stream)
             if earlier is not None:
                 if stream.record is not None:
                     earlier.end()
                 else:
-                    self._valkey.add_stream(earlier)
+                    self._instance.add_stream(earlier)
                     earlier.fall_behind()
 
     def join(self, stream: LocalStream, name: str) -> None:
         """Make a new stream read that of an earlier POST, which its own POST repeats."""
-        self._valkey.remove_stream(stream)
+        self._instance.remove_stream(stream)
         stream.name = name
-        earlier = self._valkey.add_stream(stream)
+        earlier = self._instance.add_stream(stream)
         if earlier is not None:
             earlier.end()
         stream.fall_behind()  # what was published meanwhile was not for this name
@@ -80,12 +80,12 @@ class LocalStreams:
         stream = self.new(session, name)
         with self.taking_over(stream):
             args = (session, stream.token, "" if after is None else after, name)
-            reply = await self._valkey.ask(scripts.ATTACH, *args)
+            reply = await self._instance.ask(scripts.ATTACH, *args)
             if not reply:
                 return None
             last, fields, pending, running = reply
             stream.begin(
-                self._valkey.learn(session, fields),
+                self._instance.learn(session, fields),
                 last=last,
                 pending=codec.decode_events(pending),
                 expected=codec.decode_requests(running),
@@ -95,7 +95,7 @@ class LocalStreams:
     def on_published(self, kind: bytes, head: bytes, body: bytes) -> None:
         """Pass on what another instance published about a stream: the lines that lua/ makes with `say`."""
         session, name, about = head.split(b" ", 2)
-        stream = self._valkey.stream(session.decode(), name.decode())
+        stream = self._instance.stream(session.decode(), name.decode())
         if stream is None:
             return
         if kind == b"event":
@@ -116,7 +116,7 @@ class LocalStreams:
         Raises:
             BrokerUnavailableError.
         """
-        reply = await self._valkey.call(scripts.READ, stream.session, stream.token, stream.last, stream.name)
+        reply = await self._instance.call(scripts.READ, stream.session, stream.token, stream.last, stream.name)
         if not reply:
             return None
         newest, events, is_replaced = reply
@@ -131,7 +131,7 @@ class LocalStreams:
         Raises:
             BrokerUnavailableError.
         """
-        running, newer = await self._valkey.call(scripts.PENDING, session, after)
+        running, newer = await self._instance.call(scripts.PENDING, session, after)
         return running, newer
 
     def save_soon(self, stream: LocalStream) -> None:
@@ -140,7 +140,7 @@ class LocalStreams:
 
     async def release(self, stream: LocalStream) -> None:
         """Give up a stream that was closed, unless another one took its place already."""
-        self._valkey.remove_stream(stream)
+        self._instance.remove_stream(stream)
         with anyio.move_on_after(FINISH_S, shield=True):
             await self._save_quietly(stream, is_released=True)
 
@@ -150,7 +150,7 @@ class LocalStreams:
         """Keep how far streams were written, and read what they have missed."""
         patience_s = self.limits.idle_s / 4
         async with anyio.create_task_group() as tasks:
-            for stream in self._valkey.all_streams():
+            for stream in self._instance.all_streams():
                 if stream.has_missed:
                     stream.fall_behind()
                 if stream.needs_saving(patience_s):
@@ -164,9 +164,9 @@ class LocalStreams:
         """Keep how far a stream was written; find out whether it is still read here."""
         offsets = stream.offsets()
         args = (stream.session, stream.token, *offsets, int(is_released), stream.name)
-        reply = await self._valkey.call(scripts.SAVE_OFFSETS, *args)
+        reply = await self._instance.call(scripts.SAVE_OFFSETS, *args)
         stream.saved(offsets)
-        if reply < 0 and await self._valkey.is_final():
+        if reply < 0 and await self._instance.is_final():
             self._ended(stream.session)
         elif reply == 0 and not is_released:
             stream.end()
@@ -178,7 +178,7 @@ class LocalStreams:
             BrokerUnavailableError.
         """
         async with anyio.create_task_group() as tasks:
-            for stream in self._valkey.all_streams():
+            for stream in self._instance.all_streams():
                 if stream.record is not None:
                     tasks.start_soon(self._bring_back, stream, stream.record, must_restore)
 
@@ -186,7 +186,7 @@ class LocalStreams:
         if must_restore:
             fields = (codec.encode_owner(record.owner), record.wire, *codec.record_fields(record), record.epoch)
             offsets = (stream.last, *stream.offsets())
-            await self._valkey.call(scripts.RESTORE, record.id, stream.token, *fields, *offsets, stream.name)
+            await self._instance.call(scripts.RESTORE, record.id, stream.token, *fields, *offsets, stream.name)
             record.stamp = 0  # counted anew
         await self._save(stream)
         stream.fall_behind()

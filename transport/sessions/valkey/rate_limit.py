@@ -15,15 +15,15 @@ CONSUME_S: Final = 1.0
 class SharedBuckets:
     """Buckets of all instances; while Valkey is away, those of this one."""
 
-    def __init__(self, valkey: ValkeyInstance) -> None:
-        self._valkey = valkey
+    def __init__(self, instance: ValkeyInstance) -> None:
+        self._instance = instance
 
     async def consume(self, costs: Sequence[Cost]) -> Wait | None:
         """Pay all of `costs` together, or nothing."""
-        if costs and self._valkey.client.is_up:
+        if costs and self._instance.client.is_up:
             try:
-                reply = await self._valkey.call(scripts.CONSUME, *codec.cost_arguments(costs), wait_s=CONSUME_S)
+                reply = await self._instance.call(scripts.CONSUME, *codec.cost_arguments(costs), wait_s=CONSUME_S)
                 return codec.decode_wait(costs, reply)
             except BrokerUnavailableError:
                 pass
-        return self._valkey.buckets.try_consume(costs)
+        return self._instance.buckets.try_consume(costs)

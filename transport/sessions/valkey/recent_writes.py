@@ -24,8 +24,8 @@ ASK_S: Final = 1.0
 class SharedRecentWrites:
     """Recognises writes of all instances; while Valkey is away, those of this one."""
 
-    def __init__(self, valkey: ValkeyInstance) -> None:
-        self._valkey = valkey
+    def __init__(self, instance: ValkeyInstance) -> None:
+        self._instance = instance
         self._here = MemoryRecentWrites()
         self._is_alone = False
 
@@ -58,10 +58,10 @@ class SharedRecentWrites:
     async def _ask(self, script: Script, owner: PrincipalKey, *args: str | int) -> Any:
         """Run a script about the writes of `owner`. Raises: BrokerUnavailableError."""
         try:
-            if not self._valkey.client.is_up:
+            if not self._instance.client.is_up:
                 raise BrokerUnavailableError
             common = (codec.encode_owner(owner), MAX_WRITES, _ms(LEASE_S))
-            reply = await self._valkey.call(script, *common, *args, wait_s=ASK_S)
+            reply = await self._instance.call(script, *common, *args, wait_s=ASK_S)
         except BrokerUnavailableError:
             if not self._is_alone:
                 self._is_alone = True

@@ -52,7 +52,7 @@ async def test_a_call_waits_and_is_refused_without_running(
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
         assert refused.json()["error"]["data"]["kind"] == "broker_unavailable"
         await until(lambda: a.transport.is_up and b.transport.is_up)
-        await until(lambda: not any(broker_of(at)._valkey.outbox._steps for at in (a, b)))
+        await until(lambda: not any(broker_of(at)._instance.outbox._steps for at in (a, b)))
         assert (a.gates.ran["g"], b.gates.ran["g"]) == (0, 0)
         assert await post_to(b, client, call("x", "write", gate="g")) == 202
         b.gates.open["g"].set()
@@ -71,7 +71,7 @@ async def test_a_short_outage_is_waited_out(valkey: ValkeyServer) -> None:
 
 @kills(
     "transport/sessions/valkey/calls.py",
-    "self._valkey.outbox.add(partial(self._finish_late",
+    "self._instance.outbox.add(partial(self._finish_late",
     "repr(partial(self._finish_late",
 )
 async def test_an_answer_from_elsewhere_comes_once_the_broker_is_back(valkey: ValkeyServer) -> None:

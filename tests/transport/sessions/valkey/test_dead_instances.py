@@ -41,7 +41,7 @@ async def stand_still(at: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
         await asyncio.Event().wait()
         return ""
 
-    monkeypatch.setattr(broker_of(at)._valkey.lease, "renew", never)
+    monkeypatch.setattr(broker_of(at)._instance.lease, "renew", never)
 
 
 @kills(
@@ -81,10 +81,10 @@ async def test_no_one_is_judged_before_one_lease_after_the_broker_came_back(
             assert instance == "deadbeef"
             judged.set()
 
-        monkeypatch.setattr(broker_of(a)._valkey.lease, "_take_over_dead", take_over_dead)
+        monkeypatch.setattr(broker_of(a)._instance.lease, "_take_over_dead", take_over_dead)
         await asyncio.to_thread(valkey.start)
         await until(lambda: a.transport.is_up)
-        judges_from = broker_of(a)._valkey.lease._judge_from
+        judges_from = broker_of(a)._instance.lease._judge_from
         with redis.Redis.from_url(valkey.url) as server:
             server.zadd(leases, {"deadbeef": 1})  # its lease was over long ago
         async with asyncio.timeout(5):
@@ -130,7 +130,7 @@ async def test_an_event_that_was_not_heard_is_read_from_the_log(
 ) -> None:
     async with instances(broker_url) as (a, b), client_of(a) as client, open_stream(client):
         await client.initialize()
-        local = broker_of(a)._valkey.streams[client.endpoint.partition("=")[2]]
+        local = broker_of(a)._instance.streams[client.endpoint.partition("=")[2]]
         offer, heard = local.offer, []
 
         def deaf_once(event: Event, before: int) -> None:

@@ -59,7 +59,7 @@ class Gate:
         self.reached, self.open = asyncio.Event(), asyncio.Event()
         if fails:
             self.open.set()
-        real, client, is_taken = broker._valkey.client.call, broker._valkey.client, False
+        real, client, is_taken = broker._instance.client.call, broker._instance.client, False
 
         async def call(what: Script, *args: Any, wait_s: float | None = None) -> Any:
             nonlocal is_taken
@@ -273,7 +273,7 @@ async def test_an_answer_reaches_its_stream_though_its_step_was_sent_again(broke
         await a.append(session.id, Kind.NOTIFICATION, b"before")
         assert await texts(stream) == [b"before"]
         attempt = await started(a, session, PING)
-        client, real = a._valkey.client, a._valkey.client.call
+        client, real = a._instance.client, a._instance.client.call
 
         async def twice(what: Script, *args: Any, wait_s: float | None = None) -> Any:
             if what is scripts.FINISH:
@@ -292,15 +292,15 @@ async def test_a_session_whose_keys_are_broken_costs_only_itself(broker_url: str
         async with brokers(broker_url, 1) as (a,):
             broken, other = await opened(a), await opened(a)
             lost, kept = [await started(a, session, PING) for session in (broken, other)]
-            server.set(f"{a._valkey._common[0]}c:{broken.id}", "no hash")
+            server.set(f"{a._instance._common[0]}c:{broken.id}", "no hash")
             assert await a.finish(lost, b"answer")
             with pytest.raises(BrokerUnavailableError):
                 await claim(a, broken, [replace(PING, request=2)])
             assert await a.finish(kept, b"answer")
             assert await texts(await attached(a, other.id)) == [b"answer"]
-            await until(lambda: not a._valkey.outbox._steps)  # what can never be done stands in nobody's way
+            await until(lambda: not a._instance.outbox._steps)  # what can never be done stands in nobody's way
             assert a.is_up
-            server.delete(f"{a._valkey._common[0]}c:{broken.id}")
+            server.delete(f"{a._instance._common[0]}c:{broken.id}")
     finally:
         server.close()
 
@@ -328,7 +328,7 @@ async def test_a_request_taken_back_after_its_session_is_gone_leaves_no_key(brok
         async with brokers(broker_url, 1) as (a,):
             session = await opened(a)
             attempt = await started(a, session, PING)
-            prefix = a._valkey._common[0]
+            prefix = a._instance._common[0]
             server.delete(f"{prefix}s:{session.id}")  # as a server does that is short of memory
             assert await a._calls._withdraw(Post(session.id, ME, "sse", [PING]), PING, attempt.token)
             assert server.exists(f"{prefix}s:{session.id}") == 0
@@ -341,7 +341,7 @@ async def test_keys_go_with_their_session_and_their_number_does_not_grow_with_it
     server = redis.Redis.from_url(broker_url)
     try:
         async with brokers(broker_url, 1, idle_s=2.0) as (a,):
-            prefix, session = a._valkey._common[0], await opened(a)
+            prefix, session = a._instance._common[0], await opened(a)
             for number in range(40):
                 await a.finish(await started(a, session, RequestClaim(number, b"x")), b"answer")
             keys: Any = server.keys(f"{prefix}*")
@@ -371,7 +371,7 @@ async def test_a_request_that_cannot_be_recorded_is_refused_and_does_not_run_fro
             assert asyncio.get_running_loop().time() - before >= waits_s
         assert a.stats()["streams"] == 1, "the stream of the POST is gone"
         await back(valkey, a)
-        await until(lambda: not a._valkey.outbox._steps)
+        await until(lambda: not a._instance.outbox._steps)
         assert await claim(a, session, [PING]) == [ClaimStatus.NEW]
 
 
@@ -446,9 +446,9 @@ async def test_an_emptied_server_that_kept_its_connections_is_noticed(
             attempt = await started(b, session, PING)
             server.flushall()
             admitting = asyncio.create_task(claim(b, session, [RequestClaim(2, b"two")]))
-            await until(lambda: admitting.done() or b._valkey.lease.is_recovering)
+            await until(lambda: admitting.done() or b._instance.lease.is_recovering)
             assert not admitting.done(), "a may have it still"
-            await a._valkey.lease.renew()  # as it does each second
+            await a._instance.lease.renew()  # as it does each second
             assert await admitting == [ClaimStatus.NEW]
             assert await b.finish(attempt, b"answer")
             assert (await news(stream), stream.ended) == ([b"answer"], False)

@@ -5,6 +5,6 @@ note_end(token) -- the script that records it may come after this one
 local claim = read_claim(session, slot)
 if claim and claim.token == token and call('EXISTS', record_of(session)) == 1 then
   end_claim(session, slot, claim, claim.is_joined and ARGV[ARGS + 3] or nil, true)
-  if claim.stream ~= '' and not claim.is_joined then call('DEL', place_of(session, claim.stream)) end
+  if claim.stream ~= '' then call('PEXPIRE', place_of(session, claim.stream), int(kept_ms)) end
 end
 return 1
