@@ -1,4 +1,4 @@
-"""The HTTP door: tickets for a whole team, over Streamable HTTP and HTTP+SSE.
+"""The HTTP entry point: tickets for a whole team, over Streamable HTTP and HTTP+SSE.
 
 Wiring only: settings, ticket service, who may call, transport, what operators ask for. Start it with
 `python cloud_mcp_server.py`. `uvicorn cloud_mcp_server:app` works too, but cuts calls in flight when it stops.
@@ -15,14 +15,15 @@ from fastapi import FastAPI
 
 from auth.access import Access, AnonymousAccess, IdentityService, SharedKeyAccess
 from operations import Operations
-from shared.config import CloudSettings, SettingsError, load
+from shared.config import CloudSettings, SettingsError, SettingsWithoutKeys, load
 from shared.errors import TicketServerError, UpstreamUnavailableError
 from shared.http.server import CannotListenError
+from shared.identity import AuthProvider
 from shared.server import required_scope
 from shared.storage.migrations import DatabaseNotReadyError
 from shared.telemetry import TallyCounter, configure_logging, get_logger
 from ticket_service import TicketService
-from transport import Limits, Transport
+from transport import Limits, Transport, TransportOptions
 from transport.rate_limit import Rate, Rates
 from transport.server import DrainingServer
 from transport.sessions.broker import BrokerUnavailableError, SessionBroker
@@ -38,12 +39,22 @@ rest of it what is known of a key is remembered."""
 
 
 class CloudMCPServer:
-    """The application of the HTTP door. Making one opens nothing; the lifespan of `app` does."""
+    """The HTTP entry point. Making one opens nothing; the lifespan of `app` does.
 
-    def __init__(self, settings: CloudSettings) -> None:
-        counter = TallyCounter()
-        self._settings = settings
+    Args:
+        settings: by default those of the environment.
+        auth_provider: a provider of your own, in place of the keys that the settings name.
+
+    Raises:
+        SettingsError: a setting is missing or wrong.
+    """
+
+    def __init__(self, settings: CloudSettings | None = None, *, auth_provider: AuthProvider | None = None) -> None:
+        if settings is None:
+            settings = load(CloudSettings if auth_provider is None else SettingsWithoutKeys)
+        self._asks_for_keys = auth_provider is not None or settings.asks_for_keys
         self._access = access = access_of(settings)
+        counter = TallyCounter()
         limits = Limits(
             max_sessions=settings.max_sessions,
             max_sessions_per_principal=settings.max_sessions_per_principal,
@@ -51,8 +62,10 @@ class CloudMCPServer:
             stream_s=settings.cloud_run_timeout,
         )
         sessions = broker(settings, limits)
+
         self._service = TicketService(
             settings,
+            auth_provider=auth_provider,
             directory=access.directory,
             trail=access.trail,
             counter=counter,
@@ -61,21 +74,23 @@ class CloudMCPServer:
         )
         self.transport = Transport(
             self._service.server,
-            auth_provider=access.provider,
+            auth_provider=auth_provider or access.provider,
             broker=sessions,
-            allowed_hosts=settings.accepted_hosts,
-            allowed_origins=settings.accepted_origins,
-            limits=limits,
-            rates=rates(settings),
-            required_scope=required_scope,
-            audit=access.trail,
-            recheck_s=settings.revoke_within * RECHECKED,
-            counter=counter,
-            wires=settings.wires,
-            sse_sunset=settings.sse_sunset,
-            public_url=str(settings.public_url or "").rstrip("/"),
+            options=TransportOptions(
+                allowed_hosts=settings.accepted_hosts,
+                allowed_origins=settings.accepted_origins,
+                limits=limits,
+                # The only caller of an anonymous server may call as often as it likes.
+                rates=rates(settings) if self._asks_for_keys else None,
+                required_scope=required_scope,
+                audit=access.trail,
+                recheck_s=settings.revoke_within * RECHECKED,
+                counter=counter,
+                wires=settings.wires,
+                sse_sunset=settings.sse_sunset,
+                public_url=str(settings.public_url or "").rstrip("/"),
+            ),
         )
-        self.app = FastAPI(title="Ticket server", lifespan=self._lifespan, openapi_url=None, redirect_slashes=False)
         self._operations = Operations(
             health=self.health,
             is_draining=lambda: self.transport.is_draining,
@@ -86,7 +101,9 @@ class CloudMCPServer:
             trail=access.trail,
             trusted_proxies=settings.trusted_proxies,
         )
-        self.app.router.routes.extend([*self._operations.routes, *self.transport.routes])
+        self.app = FastAPI(title="Ticket server", lifespan=self._lifespan, openapi_url=None, redirect_slashes=False)
+        self.app.router.routes.extend(self._operations.routes)
+        self.transport.add_to(self.app)
 
     @asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncGenerator[None]:
@@ -104,7 +121,7 @@ class CloudMCPServer:
         """Return what is told of a process that lives."""
         wires = self.transport.wires
         transport = "all" if len(wires) > 1 else "".join(wires)  # the words of MCP_TRANSPORT_TYPE
-        return {"status": "healthy", "transport": transport, "auth_enabled": self._settings.asks_for_keys}
+        return {"status": "healthy", "transport": transport, "auth_enabled": self._asks_for_keys}
 
     async def why_not(self) -> str | None:
         """Return why calls would fail now: without the session broker, the ticket API or the identity store."""
@@ -133,10 +150,10 @@ class CloudMCPServer:
 
 
 def access_of(settings: CloudSettings) -> Access:
-    """Return who may call. The settings have refused whatever would be open by accident.
+    """Return who may call. The settings have refused what would be open by accident.
 
     Raises:
-        SettingsError: the database URL is none.
+        SettingsError: the URL does not name a database.
     """
     key = settings.mcp_api_key.get_secret_value() if settings.mcp_api_key is not None else None
     if not settings.identity_keys:
@@ -153,10 +170,8 @@ def access_of(settings: CloudSettings) -> Access:
         raise SettingsError(f"MCP_DATABASE_URL: {error}") from None
 
 
-def rates(settings: CloudSettings) -> Rates | None:
-    """Return how often callers may ask: a minute's worth at once. The only caller of an anonymous server may always."""
-    if not settings.asks_for_keys:
-        return None
+def rates(settings: CloudSettings) -> Rates:
+    """Return how often callers may call: with a burst of one minute's worth."""
     limits = (
         settings.reads_per_minute,
         settings.writes_per_minute,
@@ -179,17 +194,18 @@ def create_app(settings: CloudSettings) -> FastAPI:
 
 
 def __getattr__(name: str) -> Any:
-    """Make `app` on first access, for `uvicorn cloud_mcp_server:app`; importing the module opens nothing."""
+    """Make `app` on first access, for `uvicorn cloud_mcp_server:app`; importing the module reads and opens nothing."""
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     settings = load(CloudSettings)
     configure_logging(level=settings.log_level)
     log.warning("no_drain", hint="start python cloud_mcp_server.py instead: uvicorn alone cuts calls when it stops")
-    return create_app(settings)
+    globals()["app"] = app = create_app(settings)
+    return app
 
 
 def greeting(settings: CloudSettings, port: int, wires: Collection[str]) -> str:
-    """Return what a person who started the server wants to know: where it is, and how to connect."""
+    """Return what the person who started the server needs: where it is, and how to connect."""
     address = str(settings.public_url).rstrip("/") if settings.public_url else f"http://{settings.host}:{port}"
     header = "" if not settings.asks_for_keys else ' --header "x-api-key: YOUR-KEY"'
     path, kind = ("/mcp", "http") if "streamable_http" in wires else ("/sse", "sse")
@@ -212,27 +228,27 @@ def who_may_call(settings: CloudSettings) -> str:
 
 
 def main() -> int:
-    """Run the door until SIGTERM or Ctrl-C; return the exit code."""
+    """Run the server until SIGTERM or Ctrl-C; return the exit code."""
 
     def started(port: int) -> None:
-        print(greeting(settings, port, application.transport.wires), file=sys.stderr, flush=True)  # noqa: T201 - for whoever started it
+        print(greeting(settings, port, server.transport.wires), file=sys.stderr, flush=True)  # noqa: T201 - for the person who started it
         log.info("http_started", host=settings.host, port=port)
 
     try:
         settings = load(CloudSettings)
         configure_logging(level=settings.log_level)
-        application = CloudMCPServer(settings)
-        server = DrainingServer(
-            application.app,
-            application.transport,
+        server = CloudMCPServer(settings)
+        listener = DrainingServer(
+            server.app,
+            server.transport,
             host=settings.host,
             port=settings.port,
             is_behind_proxy=settings.trusted_proxies > 0,
             on_started=started,
         )
-        server.run()
+        listener.run()
     except (SettingsError, CannotListenError) as error:
-        print(f"The ticket server cannot start.\n{error}", file=sys.stderr)  # noqa: T201 - for whoever started it
+        print(f"The ticket server cannot start.\n{error}", file=sys.stderr)  # noqa: T201 - for the person who started it
         return 2
     log.info("http_ended")
     return 0

@@ -15,7 +15,7 @@ from shared.embedded.in_process import InProcessTransport
 from shared.embedded.tenant_keys import TenantKeys
 from shared.errors import UpstreamNotSetError
 from shared.fair_queue import FairQueue
-from shared.identity import DEFAULT_TENANT, Tenant, TenantDirectory, Upstream
+from shared.identity import DEFAULT_TENANT, AuthProvider, Tenant, TenantDirectory, Upstream
 from shared.mcp_tools.tenant_tools import SingleToolsProvider, TenantToolsProvider
 from shared.server import build_server
 from shared.storage.database import CONNECTIONS, resolve_url
@@ -28,6 +28,17 @@ from ticket_api import create_app as create_ticket_api
 _EMBEDDED_URL = "http://embedded.invalid"
 
 
+class _OneUpstream:
+    """The directory of tenants that are known by nothing but who calls: each has the ticket API of the deployment.
+
+    In it they stay apart: by their key of the embedded API, or because only the default tenant may use it.
+    """
+
+    async def upstream_of(self, tenant: Tenant) -> Upstream:  # noqa: ARG002 - all have the same
+        """Return the ticket API of the deployment."""
+        return Upstream()
+
+
 class TicketService:
     """The ticket API of `settings`, those of the tenants in `directory`, and the MCP server that offers them.
 
@@ -35,7 +46,10 @@ class TicketService:
 
     Args:
         settings: of the server.
-        directory: finds the ticket API of each tenant; without one, every caller belongs to the default tenant.
+        auth_provider: your own proof of who calls. Its principals may belong to several tenants, so each tenant gets
+            clients of its own.
+        directory: finds the ticket API of each tenant; without one and without `auth_provider`, every caller belongs to
+            the default tenant.
         trail: records writes and refusals; see `build_server`.
         counter: counts the outcomes of calls and requests.
         recent_writes: recognises repeated writes of all tenants; by default those of this process.
@@ -49,6 +63,7 @@ class TicketService:
         self,
         settings: ToolSettings,
         *,
+        auth_provider: AuthProvider | None = None,
         directory: TenantDirectory | None = None,
         trail: AuditTrail | None = None,
         counter: Counter | None = None,
@@ -72,6 +87,8 @@ class TicketService:
             counter=counter,
             recent_writes=recent_writes or MemoryRecentWrites(),
         )
+        if directory is None and auth_provider is not None:
+            directory = _OneUpstream()
         self._tenants = (
             None if directory is None else TenantToolsProvider(directory, connect=self._connect, tools=tools)
         )

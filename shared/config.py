@@ -243,6 +243,7 @@ class CloudSettings(IdentitySettings, ToolSettings):  # the README lists them in
         description="On Cloud Run: accept that the data of the embedded API, or keys in SQLite, will be lost.",
     )
 
+    has_own_provider: ClassVar[bool] = False
     shown_default: ClassVar[dict[str, str]] = {
         **Settings.shown_default,
         "host": "`127.0.0.1`; on Cloud Run `0.0.0.0`",
@@ -251,7 +252,7 @@ class CloudSettings(IdentitySettings, ToolSettings):  # the README lists them in
 
     @model_validator(mode="after")
     def _refuse_an_accidentally_open_server(self) -> Self:
-        if self.asks_for_keys:
+        if self.asks_for_keys or self.has_own_provider:
             return self
         if not self.allow_anonymous:
             raise ValueError(
@@ -329,6 +330,12 @@ class CloudSettings(IdentitySettings, ToolSettings):  # the README lists them in
         if self.allowed_origins or not is_loopback(self.host):
             return self.allowed_origins
         return tuple(f"http://{host}:*" for host in LOOPBACK_HOSTS)
+
+
+class SettingsWithoutKeys(CloudSettings):
+    """Settings of a program that hands in an `AuthProvider` of its own, which then decides who may call."""
+
+    has_own_provider: ClassVar[bool] = True
 
 
 class TicketApiSettings(Settings):

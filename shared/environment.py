@@ -13,8 +13,10 @@ from pydantic import AfterValidator, AliasChoices, AnyHttpUrl, BeforeValidator, 
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode
 
+from shared.errors import TicketServerError
 
-class SettingsError(Exception):
+
+class SettingsError(TicketServerError):
     """A setting is missing or invalid; the message names the variable and what it should be."""
 
 

@@ -1,4 +1,4 @@
-"""Every error raised on purpose, in one tree.
+"""Every error raised on purpose, in one tree: here those of tickets, elsewhere, beside what raises them, all others.
 
     TicketServerError
     ├── InvalidInputError          the caller's input is invalid          nothing was changed
@@ -23,7 +23,7 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import ClassVar, Final, NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
 MAX_PROBLEMS: Final = 20
 
@@ -52,8 +52,10 @@ class Problem(NamedTuple):
 class TicketServerError(Exception):
     """Root of every error raised on purpose."""
 
-    kind: ClassVar[str] = "internal"
-    """Stable word for logs, counters and the `data.kind` of a response."""
+    kind: str = "internal"
+    """Stable word for logs, counters and `data.kind` of a response."""
+    request_id: str | int | None = None
+    """The JSON-RPC id of the request that was refused, where it is known."""
     effect: Effect = Effect.NOTHING_CHANGED
 
 

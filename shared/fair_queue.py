@@ -16,6 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from shared.errors import TicketServerError
+
 KEPT: Final = 2
 """Slots that one organisation leaves free while another is active."""
 ACTIVE_S: Final = 60.0
@@ -24,7 +26,7 @@ MAX_WAITING: Final = 100
 """Maximum waiting calls of one organisation."""
 
 
-class QueueFullError(Exception):
+class QueueFullError(TicketServerError):
     """The maximum number of this organisation's calls is already waiting."""
 
 

@@ -24,6 +24,7 @@ from shared.mcp_tools.catalog import TOOLS
 from shared.mcp_tools.overview import OVERVIEW
 from shared.mcp_tools.tenant_tools import ToolsProvider
 from shared.mcp_tools.tool import TicketTool
+from shared.prompts import prompt_problem
 from shared.telemetry import Counter
 
 NAME: Final = "ticket-server"
@@ -106,20 +107,13 @@ class _ProtocolErrors:
     async def _check_tool(self, name: object) -> None:
         if not isinstance(name, str) or name in _OWN_TOOLS:  # listing the others costs more than most calls
             return
-        self._require("tool", name, {tool.name for tool in await self._server.list_tools()})
+        if name not in {tool.name for tool in await self._server.list_tools()}:
+            raise MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {name[:64]!r}")
 
     async def _check_prompt(self, params: Mapping[str, Any]) -> None:
-        prompts = {prompt.name: prompt for prompt in await self._server.list_prompts()}
-        self._require("prompt", params.get("name"), prompts.keys())
-        prompt, given = prompts.get(str(params.get("name"))), params.get("arguments") or {}
-        needed = [one.name for one in (prompt.arguments or () if prompt else ()) if one.required]
-        if isinstance(given, Mapping) and (missing := [name for name in needed if name not in given]):
-            raise MCPError(code=INVALID_PARAMS, message=f"Missing prompt arguments: {', '.join(missing)}")
-
-    @staticmethod
-    def _require(what: str, name: object, known: Any) -> None:
-        if isinstance(name, str) and name not in known:  # the SDK's validation refuses other types
-            raise MCPError(code=INVALID_PARAMS, message=f"Unknown {what}: {name[:64]!r}")
+        problem = await prompt_problem(self._server, params)
+        if problem is not None:
+            raise MCPError.from_error_data(problem)
 
 
 class _Scopes:

@@ -34,7 +34,7 @@ from tests.transport.sse_client import sse_session
 from ticket_api.migrate import migrate as migrate_tickets
 from ticket_api.sample import filler
 from ticket_api.times import utc_now
-from transport import Rate, Rates, Transport
+from transport import Rate, Rates, TransportOptions
 
 SECRETS: Final = Secrets([IDENTITY_KEY])
 IDENTITY: Final = {"MCP_IDENTITY_KEYS": IDENTITY_KEY, "MCP_MCP_API_KEY": ""}
@@ -307,7 +307,7 @@ async def test_without_its_store_the_server_is_not_ready_and_admits_no_new_clien
     assert code == 0
 
 
-@kills("cloud_mcp_server.py", "if not settings.asks_for_keys:", "if True:")
+@kills("cloud_mcp_server.py", "if self._asks_for_keys else None", "if False else None")
 @kills("cloud_mcp_server.py", "cache_s=settings.revoke_within", "cache_s=10 * settings.revoke_within")
 def test_by_default_a_revoked_key_is_out_within_half_a_minute_and_calls_are_limited(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -322,7 +322,7 @@ def test_by_default_a_revoked_key_is_out_within_half_a_minute_and_calls_are_limi
         return make
 
     monkeypatch.setattr(cloud_mcp_server, "IdentityService", noting(IdentityService))
-    monkeypatch.setattr(cloud_mcp_server, "Transport", noting(Transport))
+    monkeypatch.setattr(cloud_mcp_server, "TransportOptions", noting(TransportOptions))
     settings = CloudSettings(database_url=SecretStr(sqlite(tmp_path)), identity_keys=(SecretStr(IDENTITY_KEY),))
     cloud_mcp_server.CloudMCPServer(settings)
 

@@ -28,7 +28,7 @@ LAYER_4: Final = (
 )
 LAYER_1: Final = (
     *("shared.audit", "shared.bounds", "shared.concurrency", "shared.errors", "shared.failed_attempts"),
-    *("shared.http.address", "shared.identity", "shared.lru", "shared.periodic"),
+    *("shared.http.address", "shared.identity", "shared.lru", "shared.periodic", "shared.prompts"),
     *("shared.telemetry", "shared.throttled_audit"),
     "shared.writes.recent_writes",  # the tools claim them, and transport shares them between instances
 )
@@ -57,7 +57,9 @@ MAY_IMPORT: Final = MappingProxyType({
     # inside transport: transports and http → dispatch → sessions → jsonrpc, rate_limit
     "transport": ("transport", *LAYER_1),
     "transport.http": ("transport.http", "transport.dispatch", *SESSIONS, *LAYER_1),
-    "transport.dispatch": ("transport.dispatch", "transport.http.errors", *SESSIONS, *LAYER_1),
+    "transport.base": ("transport.http.request_head", *LAYER_1),
+    "transport.http.endpoint": ("transport.base", "transport.http", "transport.dispatch", *SESSIONS, *LAYER_1),
+    "transport.dispatch": ("transport.dispatch", *SESSIONS, *LAYER_1),
     "transport.sessions": (*SESSIONS, *LAYER_1),
     "transport.jsonrpc": LAYER_1,
     "transport.rate_limit": LAYER_1,
@@ -75,12 +77,12 @@ MAY_IMPORT: Final = MappingProxyType({
     "shared.periodic": ("shared.concurrency", "shared.telemetry"),
     "shared.throttled_audit": ("shared.audit", "shared.periodic"),
     "shared.writes.recent_writes": ("shared.errors", "shared.identity"),
-    "shared.storage.database": ("shared.errors",),  # how to open a database, for the two edges that each have one
-    "shared.storage.write_check": ("shared.storage.database",),
-    "shared.storage.migrations": ("shared.storage.database",),
+    "shared.storage.database": ("shared.errors",),  # how a database is opened, for the two edges that have one each
+    "shared.storage.write_check": ("shared.errors", "shared.storage.database"),
+    "shared.storage.migrations": ("shared.errors", "shared.storage.database"),
     "shared.storage.transactions": ("shared.storage.database",),
     "shared.http.protocol": ("shared.http.address",),
-    "shared.http.server": ("shared.http.protocol", "shared.telemetry"),
+    "shared.http.server": ("shared.errors", "shared.http.protocol", "shared.telemetry"),
     # outside the layers
     "run": (),
     "sse_conformance": ("sse_conformance",),  # a black-box test of any server, so it uses nothing of ours

@@ -87,7 +87,7 @@ async def test_the_sdks_client_of_2026_07_28_that_times_out_has_its_call_cancell
         await api.until_left(1, SEEN_S)
 
 
-@kills("transport/streamable_http.py", 'if record.reconnects else b""', 'if False else b""')
+@kills("transport/streamable_http.py", "if is_primed else None", "if False else None")
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 async def test_a_client_of_2025_11_25_that_leaves_gets_its_response_when_it_reconnects(
     tmp_path: Path, call: tuple[str, dict[str, Any]]

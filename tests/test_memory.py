@@ -24,7 +24,8 @@ from tests.transport.light_client import LightSession, Server, drop_all, light_s
 from tests.transport.sse_client import SseClient, open_stream
 from tests.valkey import valkey_server
 from transport.dispatch.sdk_kernel import KEPT_RUNNERS
-from transport.sessions.session import EventId, Limits
+from transport.http.sse_format import EventId
+from transport.sessions.session import Limits
 from transport.sessions.valkey.instance import KEPT_RECORDS
 
 KB: Final = 1000

@@ -39,7 +39,7 @@ from ticket_api.store.connection import TenantConnection
 from ticket_api.tenancy import make_tenant
 from ticket_api.times import utc_now
 from ticket_service import TicketService
-from transport import Transport
+from transport import Transport, TransportOptions
 
 MARKS: Final = {"a": "okapi", "b": "quagga"}
 """Stands in every writable text of an organisation."""
@@ -183,7 +183,9 @@ async def backend(request: pytest.FixtureRequest) -> AsyncIterator[Backend]:
 async def organisations(backend: Backend) -> AsyncGenerator[tuple[Client, Client]]:
     """Serve both; yield a client of each. `b` has none of the tickets of `a`."""
     service = TicketService(backend.settings, directory=backend.directory)
-    transport = Transport(service.server, auth_provider=KeyPerTenant(), allowed_hosts=["127.0.0.1"])
+    transport = Transport(
+        service.server, auth_provider=KeyPerTenant(), options=TransportOptions(allowed_hosts=["127.0.0.1"])
+    )
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncGenerator[None]:
@@ -263,8 +265,8 @@ def calls(values: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
         everything = {name: values[name] for name in schema["properties"]}
         references = REFERENCES.keys() & everything
         more = [needed | {name: values[name]} for name in sorted(references - needed.keys())]
-        unknown = everything | dict.fromkeys(references, "no-such-id")
-        made += [(spec.name, arguments) for arguments in (needed, *more, everything, unknown)]
+        unowned = everything | dict.fromkeys(references, "nobody")
+        made += [(spec.name, arguments) for arguments in (needed, *more, everything, unowned)]
     return made
 
 

@@ -1,9 +1,9 @@
 """Carries MCP over HTTP for any server of the MCP SDK. Knows nothing of tickets, or of how a principal was proved."""
 
-from transport.app import Transport, asgi_app
+from transport.app import Transport, TransportOptions, asgi_app
 from transport.base import TransportHandler
 from transport.dispatch.subscriptions import SharedBus
 from transport.rate_limit import Rate, Rates
 from transport.sessions.session import Limits
 
-__all__ = ("Limits", "Rate", "Rates", "SharedBus", "Transport", "TransportHandler", "asgi_app")
+__all__ = ("Limits", "Rate", "Rates", "SharedBus", "Transport", "TransportHandler", "TransportOptions", "asgi_app")

@@ -1,38 +1,44 @@
-"""Puts the wires together: one engine and one broker behind the routes of every wire that is served.
+"""Assembles a transport: every part, in order, on one page.
 
-`asgi_app` is a whole ASGI application for any server of the MCP SDK; a door that has routes of its own takes a
-`Transport`, adds its routes and enters it in its lifespan.
+`asgi_app` is a whole ASGI application for any server of the MCP SDK. An entry point with routes of its own makes a
+`Transport`, adds it to its application and enters `run()` in its lifespan.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
 
 from mcp.server import MCPServer
 from mcp.server.lowlevel import Server
 from starlette.applications import Starlette
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.audit import AuditTrail
 from shared.identity import AuthProvider
 from shared.telemetry import MAX_TENANTS, BoundedLabels, Counter, get_logger
 from shared.throttled_audit import ThrottledAuditTrail
 from transport import sse, streamable_http
-from transport.base import Endpoint, TransportHandler
-from transport.dispatch.dispatcher import Dispatcher
+from transport.base import TransportHandler
+from transport.dispatch.client_requests import ClientRequests
+from transport.dispatch.dispatcher import Dispatcher, RunningCalls
+from transport.dispatch.inbox import Inbox
 from transport.dispatch.policy import AccessPolicy, RequiredScope
+from transport.dispatch.sdk_kernel import SDKKernel
+from transport.dispatch.stateless import StatelessDispatcher
 from transport.dispatch.subscriptions import SharedBus
+from transport.dispatch.usage import Usage
 from transport.http import migration_guide
+from transport.http.credential_recheck import RECHECK_S, CredentialRecheck
 from transport.http.deprecation import GUIDE_PATH, Sunset
+from transport.http.endpoint import Edge, Endpoint, EndpointTable
+from transport.http.event_stream import OpenStreams
 from transport.http.request_checks import RequestChecks
-from transport.http.stream_slots import RECHECK_S, OpenStreams
 from transport.rate_limit import Rates
 from transport.sessions.broker import SessionBroker
 from transport.sessions.memory import InMemoryBroker
@@ -42,12 +48,64 @@ from transport.streamable_http import StreamableHTTPTransportHandler
 
 log = get_logger(__name__)
 
-EXPOSED_HEADERS: Final = ("Mcp-Session-Id", "MCP-Protocol-Version", "WWW-Authenticate", "Retry-After")
-"""What the script of a page may read of an answer."""
-PREFLIGHT_S: Final = 600
 LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1", "[::1]")
 LOOPBACK_ORIGINS: Final = tuple(f"http://{host}:*" for host in LOOPBACK_HOSTS)
-WIRES: Final = frozenset({sse.WIRE, streamable_http.WIRE})
+WIRES: Final = frozenset({sse.WIRE.name, streamable_http.WIRE.name})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransportOptions:
+    """What may be set of a transport; every option has a safe default.
+
+    Raises:
+        ValueError: there is no such wire, or `sse_sunset` would leave clients nowhere to go.
+    """
+
+    allowed_hosts: Sequence[str] = LOOPBACK_HOSTS
+    """BoundedLabels accepted in `Host`."""
+    allowed_origins: Sequence[str] = LOOPBACK_ORIGINS
+    """Origins accepted from browsers."""
+    limits: Limits = field(default_factory=Limits)
+    """Bounds of this instance."""
+    rates: Rates | None = None
+    """How many requests principals and their organisations may make; None for any number. A request costs one token,
+    unless it is `ping`, `initialize` or `server/discover`, or a repeat of one that was recorded. Of HTTP requests,
+    whatever they carry, three times as many are let in as all reads and writes together."""
+    required_scope: RequiredScope | None = None
+    """Tells from the method and the parameters of a request, malformed ones included, which scope it needs; None of
+    none. Without it every principal may ask for everything, and handlers decide."""
+    recheck_s: float = RECHECK_S
+    """Seconds between two checks of the credential of an open stream. A revoked one ends its streams within this and
+    what the provider may remember."""
+    audit: AuditTrail | None = None
+    """Takes what is refused to known principals."""
+    counter: Counter | None = None
+    """Counts streams, refusals, requests and clients."""
+    bus: SharedBus | None = None
+    """The one that the server publishes to, so that subscribers of all instances hear it; without one a server's events
+    stay on the instance where they happen."""
+    wires: Collection[str] = WIRES
+    """Which of `WIRES` are served. HTTP+SSE that is not answers 410 and says where to go, while a 404 would look like a
+    wrong address. Streamable HTTP that is not is a 404: no client was told its address yet."""
+    sse_sunset: date | None = None
+    """The first day, in UTC, on which HTTP+SSE is not served any more."""
+    public_url: str = ""
+    """Address that clients use, told to those that have to move; they are told paths without one."""
+    clock: Callable[[], float] = time.time
+    """Returns the time in seconds since 1970."""
+
+    def __post_init__(self) -> None:
+        if not self.wires or not WIRES.issuperset(self.wires):
+            raise ValueError(f"wires must be some of {', '.join(sorted(WIRES))}")
+        if self.sse_sunset is not None and streamable_http.WIRE.name not in self.wires:
+            raise ValueError(f"an end of {sse.WIRE.name} needs {streamable_http.WIRE.name} among the wires")
+
+    def sunset(self) -> Sunset | None:
+        """Return the end of HTTP+SSE: on its day, or at once where it is not served; None when none is set."""
+        is_served = sse.WIRE.name in self.wires
+        if is_served and self.sse_sunset is None:
+            return None
+        return Sunset(day=self.sse_sunset if is_served else None, public_url=self.public_url, clock=self.clock)
 
 
 class Transport:
@@ -57,28 +115,7 @@ class Transport:
         server: any server of the SDK, high-level or low-level.
         auth_provider: proves who is calling.
         broker: keeps the sessions; by default in memory, for one instance.
-        bus: the one that `server` publishes to, so that subscribers of all instances hear it; without one a
-            server's events stay on the instance where they happen.
-        allowed_hosts: names accepted in `Host`; loopback names by default.
-        allowed_origins: origins accepted from browsers; loopback ones by default.
-        limits: bounds of this instance.
-        rates: how many requests principals and their organisations may make; None for any number. A request costs one
-            token, unless it is `ping`, `initialize` or `server/discover`, or a repeat of one that was recorded. Of
-            HTTP requests, whatever they carry, three times as many are let in as all reads and writes together.
-        required_scope: tells from the method and the parameters of a request, malformed ones included, which scope it
-            needs; None of none. Without it everybody may ask for everything, and handlers decide.
-        audit: takes what is refused to principals that are known.
-        recheck_s: seconds between two looks at the credential of a stream that is open. One that is revoked ends its
-            streams within this and what the provider may remember.
-        counter: counts streams, refusals, requests and clients.
-        wires: which of `WIRES` are served. HTTP+SSE that is not answers 410 and says where to go, while a 404 would
-            look like a wrong address. Streamable HTTP that is not is a 404: nobody was told its address yet.
-        sse_sunset: the first day, in UTC, on which HTTP+SSE is not served any more.
-        public_url: address that clients use, told to those who have to move; they are told paths without one.
-        clock: returns the time in seconds since 1970.
-
-    Raises:
-        ValueError: there is no such wire, or `sse_sunset` would leave clients nowhere to go.
+        options: everything else.
     """
 
     def __init__(
@@ -87,105 +124,97 @@ class Transport:
         *,
         auth_provider: AuthProvider,
         broker: SessionBroker | None = None,
-        bus: SharedBus | None = None,
-        allowed_hosts: Sequence[str] = LOOPBACK_HOSTS,
-        allowed_origins: Sequence[str] = LOOPBACK_ORIGINS,
-        limits: Limits | None = None,
-        rates: Rates | None = None,
-        required_scope: RequiredScope | None = None,
-        audit: AuditTrail | None = None,
-        recheck_s: float = RECHECK_S,
-        counter: Counter | None = None,
-        wires: Collection[str] = WIRES,
-        sse_sunset: date | None = None,
-        public_url: str = "",
-        clock: Callable[[], float] = time.time,
+        options: TransportOptions | None = None,
     ) -> None:
-        if not wires or not WIRES.issuperset(wires):
-            raise ValueError(f"wires must be some of {', '.join(sorted(WIRES))}")
-        if sse_sunset is not None and streamable_http.WIRE not in wires:
-            raise ValueError(f"an end of {sse.WIRE} needs {streamable_http.WIRE} among the wires")
-        self._limits = limits = limits if limits is not None else Limits()
+        self._options = options = options if options is not None else TransportOptions()
+        limits, counter = options.limits, options.counter
         self._broker = broker = broker if broker is not None else InMemoryBroker(limits)
-        self._trail = trail = ThrottledAuditTrail(audit)
-        policy = AccessPolicy(rates=rates, required_scope=required_scope, trail=trail)
+        self._draining = draining = asyncio.Event()
+
+        # Who may ask for what, and what is refused.
         tenants = BoundedLabels(MAX_TENANTS)
-        self._dispatcher = Dispatcher(
-            server, broker, limits=limits, bus=bus, policy=policy, tenants=tenants, counter=counter
-        )
-        self._streams = streams = OpenStreams(auth_provider, most=limits.max_streams_per_principal, recheck_s=recheck_s)
-        self._draining = asyncio.Event()
+        self._trail = ThrottledAuditTrail(options.audit)
+        policy = AccessPolicy(rates=options.rates, required_scope=options.required_scope, trail=self._trail)
         checks = RequestChecks(
-            hosts=allowed_hosts,
-            origins=allowed_origins,
+            hosts=options.allowed_hosts,
+            origins=options.allowed_origins,
             max_body_bytes=limits.max_body_bytes,
             body_s=limits.body_s,
         )
-        handlers: dict[str, dict[str, TransportHandler]] = {
-            sse.WIRE: {
-                "/sse": SSETransportHandler(
-                    self._dispatcher,
-                    broker,
-                    streams=streams,
-                    limits=limits,
-                    draining=self._draining,
-                    message_path="/messages",
-                    counter=counter,
-                ),
-                "/messages": MessageHandler(self._dispatcher, broker, checks=checks, draining=self._draining),
-            },
-            streamable_http.WIRE: {
-                "/mcp": StreamableHTTPTransportHandler(
-                    self._dispatcher,
-                    broker,
-                    checks=checks,
-                    streams=streams,
-                    limits=limits,
-                    draining=self._draining,
-                    counter=counter,
-                )
-            },
-        }
-        self._served = handlers.keys() & wires
-        self._sunsets: dict[str, Sunset] = {}
-        if sse_sunset is not None or sse.WIRE not in wires:
-            day = sse_sunset if sse.WIRE in wires else None
-            self._sunsets[sse.WIRE] = Sunset(day=day, public_url=public_url, clock=clock)
-        self._public_url = public_url
+        self._edge = Edge(checks=checks, auth_provider=auth_provider, policy=policy, tenants=tenants, counter=counter)
+
+        # From a message to its response.
+        back_channel = ClientRequests(broker)
+        self._usage = usage = Usage(counter)
+        self._kernel = kernel = SDKKernel(server, back_channel, usage=usage, tenants=tenants, counter=counter)
+        running = RunningCalls()
+        self._inbox = inbox = Inbox(kernel, broker, back_channel, calls=running, bus=options.bus, counter=counter)
+        self._dispatcher = dispatcher = Dispatcher(
+            kernel, broker, back_channel, inbox, policy=policy, running=running, limits=limits
+        )
+        stateless = StatelessDispatcher(kernel, broker.buckets, policy=policy, running=running, limits=limits)
+
+        # Streams that stay open.
+        self._streams = streams = OpenStreams(most=limits.max_streams_per_principal)
+        self._recheck = CredentialRecheck(streams, auth_provider, recheck_s=options.recheck_s)
+
+        # The wires.
+        self._sunset = sunset = options.sunset()
         self.routes: list[BaseRoute] = []
-        for wire, paths in handlers.items():
-            if wire not in wires and wire not in self._sunsets:
-                continue
-            for path, handler in paths.items():
-                endpoint = Endpoint(
-                    handler,
-                    checks=checks,
-                    auth_provider=auth_provider,
-                    policy=policy,
-                    counter=counter,
-                    tenants=tenants,
-                    trail=trail,
-                    sunset=self._sunsets.get(wire),
-                )
-                served = _ForBrowsers(endpoint, checks, handler.methods)
-                self.routes += [Route(path, served), Route(f"{path}/", served)]  # no redirect: it would name a Host
-        if streamable_http.WIRE in wires:
+        if sse.WIRE.name in options.wires or sunset is not None:
+            connect = SSETransportHandler(
+                dispatcher,
+                broker,
+                back_channel,
+                streams=streams,
+                limits=limits,
+                draining=draining,
+                message_path="/messages",
+                counter=counter,
+            )
+            self.add_route("/sse", connect, sunset=sunset)
+            messages = MessageHandler(dispatcher, broker, checks=checks, draining=draining)
+            self.add_route("/messages", messages, sunset=sunset)
+        if streamable_http.WIRE.name in options.wires:
+            handler = StreamableHTTPTransportHandler(
+                dispatcher,
+                stateless,
+                broker,
+                checks=checks,
+                streams=streams,
+                limits=limits,
+                draining=draining,
+                counter=counter,
+            )
+            self.add_route("/mcp", handler)
             self.routes.append(Route(GUIDE_PATH, self._guide, methods=["GET"]))
 
+    def add_route(self, path: str, handler: TransportHandler, *, sunset: Sunset | None = None) -> None:
+        """Serve `handler` at `path`, behind the same checks, authentication and limits as every other one."""
+        endpoint = Endpoint(handler, self._edge, sunset=sunset)
+        self.routes += [Route(path, endpoint), Route(f"{path}/", endpoint)]  # no redirect: it would name a Host
+
+    def add_to(self, app: Starlette) -> None:
+        """Give all routes to `app`, which owns them, and put the table of endpoints in front of its routing."""
+        app.router.routes.extend(self.routes)
+        app.add_middleware(EndpointTable, routes=self.routes)
+
     async def _guide(self, request: Request) -> PlainTextResponse:
-        """Tell whoever has to move how. No key is asked for: a header sends people here, and nothing here is secret."""
-        base = self._public_url or request.scope.get("root_path", "")
-        return PlainTextResponse(migration_guide.page(base, self._sunsets.get(sse.WIRE)))
+        """Tell the author of a client how to move. No key is needed: nothing here is secret."""
+        base = self._options.public_url or request.scope.get("root_path", "")
+        return PlainTextResponse(migration_guide.page(base, self._sunset))
 
     @asynccontextmanager
     async def run(self) -> AsyncGenerator[None]:
         """Serve until left. Streams that are still open then end, calls that still run are interrupted."""
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._trail.run())
-            await stack.enter_async_context(self._dispatcher.usage.run())
-            await stack.enter_async_context(self._broker.run(self._dispatcher))
+            await stack.enter_async_context(self._usage.run())
+            await stack.enter_async_context(self._broker.run(self._inbox))
+            await stack.enter_async_context(self._kernel.run())
+            await stack.enter_async_context(self._inbox.run())
             await stack.enter_async_context(self._dispatcher.run())
-            await stack.enter_async_context(self._streams.run())
+            await stack.enter_async_context(self._recheck.run())
             try:
                 yield
             finally:
@@ -193,23 +222,24 @@ class Transport:
                 self._broker.wake_streams()
 
     async def drain(self) -> None:
-        """Take no new sessions, let calls in flight end, answer the rest; afterwards every stream ends by itself."""
+        """Take no new sessions, let running calls end, answer the rest; afterwards every stream ends by itself."""
         self._draining.set()
         log.info("drain_started", **self._broker.stats())
         self._broker.wake_streams()
-        await self._dispatcher.stop(self._limits.drain_s)
+        await self._dispatcher.stop(self._options.limits.drain_s)
         self._broker.wake_streams()
         log.info("drain_finished", **self._broker.stats())
 
     @property
     def limits(self) -> Limits:
         """Bounds of this instance."""
-        return self._limits
+        return self._options.limits
 
     @property
     def wires(self) -> frozenset[str]:
-        """Names of the wires that are served now."""
-        return frozenset(wire for wire in self._served if wire not in self._sunsets or not self._sunsets[wire].is_over)
+        """BoundedLabels of the wires that are served now."""
+        is_over = self._sunset is not None and self._sunset.is_over
+        return frozenset(self._options.wires) - ({sse.WIRE.name} if is_over else set())
 
     @property
     def is_draining(self) -> bool:
@@ -226,31 +256,6 @@ class Transport:
         return self._broker.stats()
 
 
-class _ForBrowsers:
-    """Lets the pages of accepted origins call `app` and read what MCP says in headers.
-
-    A browser asks before it sends a key, so that question is answered to whoever asks. No cookies: a key is a header.
-    Who is no browser does not pass through it, which saves each open stream a kilobyte.
-    """
-
-    def __init__(self, app: ASGIApp, checks: RequestChecks, methods: Collection[str]) -> None:
-        self._app = app
-        self._cors = CORSMiddleware(
-            app,
-            allow_origin_regex=checks.origins.pattern,
-            allow_methods=sorted(methods),
-            allow_headers=["*"],
-            expose_headers=EXPOSED_HEADERS,
-            allow_private_network=True,  # the page of an origin that was named may call a server on loopback
-            max_age=PREFLIGHT_S,
-        )
-
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Serve one HTTP request."""
-        is_page = any(name == b"origin" for name, _ in scope["headers"])
-        return (self._cors if is_page else self._app)(scope, receive, send)
-
-
 def asgi_app(
     server: "MCPServer[Any] | Server[Any]",
     *,
@@ -264,15 +269,16 @@ def asgi_app(
         server: any server of the SDK.
         auth_provider: proves who is calling.
         broker: keeps the sessions; by default in memory, for one instance.
-        options: see `Transport`; every one has a safe default.
+        options: see `TransportOptions`; every one has a safe default.
     """
-    transport = Transport(server, auth_provider=auth_provider, broker=broker, **options)
+    transport = Transport(server, auth_provider=auth_provider, broker=broker, options=TransportOptions(**options))
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncGenerator[None]:  # noqa: ARG001 - Starlette's signature
         async with transport.run():
             yield
 
-    app = Starlette(routes=transport.routes, lifespan=lifespan)
+    app = Starlette(lifespan=lifespan)
     app.router.redirect_slashes = False  # a redirect would be built from `Host`, before it is checked
+    transport.add_to(app)
     return app

@@ -7,16 +7,19 @@ here first.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from mcp_types import (
     INTERNAL_ERROR,
     INVALID_REQUEST,
     PARSE_ERROR,
+    PROTOCOL_VERSION_META_KEY,
+    JSONRPCError,
     JSONRPCMessage,
+    JSONRPCNotification,
     JSONRPCRequest,
+    JSONRPCResponse,
     RequestId,
     jsonrpc_message_adapter,
 )
@@ -24,6 +27,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
 from shared.bounds import has_more_values, holds_more_values
+from shared.errors import TicketServerError
 
 REQUEST_CANCELLED: Final = -32800  # as the SDK's Streamable HTTP server says it; the number is LSP's
 MAX_RESPONSE_BYTES: Final = 1024 * 1024
@@ -36,20 +40,28 @@ MAX_NAME: Final = 200
 """Signs of an id or a method: both are kept, logged and told to other instances, and no limit of bytes counts them."""
 
 
-class MalformedMessageError(Exception):
+ClientMessage = JSONRPCNotification | JSONRPCResponse | JSONRPCError
+"""What a client sends that is no request."""
+
+
+class MalformedMessageError(TicketServerError):
     """The body is no JSON-RPC message; the text says what is wrong and what would be right."""
+
+    kind = "malformed"
 
     def __init__(self, text: str, *, code: int = INVALID_REQUEST) -> None:
         super().__init__(text)
         self.code = code
 
 
-@dataclass(frozen=True, slots=True)
-class Inbound:
-    """One message of a POST, with a digest by which a repeat of the same request is known."""
+class Inbound(NamedTuple):
+    """One message of a POST."""
 
     message: JSONRPCMessage
     digest: bytes
+    """By which a repeat of the same request is recognised."""
+    is_modern: bool
+    """Whether it carries the envelope of 2026-07-28; `initialize` never does, whatever its parameters say."""
 
 
 def parse(body: bytes) -> tuple[list[Inbound], bool]:
@@ -93,7 +105,13 @@ def _inbound(value: object) -> Inbound:
         raise MalformedMessageError(
             'Not a JSON-RPC 2.0 message: it needs "jsonrpc": "2.0" and a "method" (or a "result" or an "error").'
         ) from None
-    return Inbound(message, sha256(encode(value)).digest())
+    return Inbound(message, sha256(encode(value)).digest(), _is_modern(value))
+
+
+def _is_modern(message: Mapping[str, Any]) -> bool:
+    params = message.get("params")
+    meta = params.get("_meta") if isinstance(params, dict) else None
+    return isinstance(meta, dict) and PROTOCOL_VERSION_META_KEY in meta and message.get("method") != "initialize"
 
 
 def _beside_arguments(message: Mapping[str, Any]) -> list[object]:
@@ -174,6 +192,14 @@ def interrupted(request_id: RequestId | None, *, writes: bool) -> bytes:
         return error(request_id, INTERNAL_ERROR, text, {"kind": "outcome_unknown"})
     text = "The server stopped while it worked on this. Nothing was changed; ask again."
     return error(request_id, INTERNAL_ERROR, text, {"kind": "interrupted"})
+
+
+def busy(request_id: RequestId, *, is_stopping: bool) -> bytes:
+    """Return the response to a request of a session for which there is no room."""
+    text = "Too many calls of this session are running. Nothing was changed; wait for some of them."
+    if is_stopping:
+        text = "The server is stopping. Nothing was changed; ask again in a moment."
+    return refusal("busy", text, code=INTERNAL_ERROR, request_id=request_id)
 
 
 def cancelled(request_id: RequestId | None) -> bytes:

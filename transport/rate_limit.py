@@ -6,16 +6,20 @@ algorithm (ITU-T I.371), which is a token bucket without a clock of its own.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final, Literal, Protocol
 
 from shared.errors import TicketServerError
 from shared.identity import PrincipalKey
+from shared.lru import LRUCache
 
 _TOLERANCE_S: Final = 1e-6
 """Sums of intervals are not exact."""
+KEPT_BUCKETS: Final = 10_000
+"""Those that were used last. One that is forgotten is full again, so this has to be more than are ever empty."""
 PER_CALL: Final = 3
 """HTTP requests that clients need for a call on average, at most: its POST, coming for its answer, and the pings,
 notifications and handshakes around it."""
@@ -27,15 +31,13 @@ class Rate:
 
     per_minute: float
     burst: int
+    interval_s: float = field(init=False)
+    """Seconds in which one token flows in."""
 
     def __post_init__(self) -> None:
         if not self.per_minute > 0 or self.burst < 1:
             raise ValueError("a rate needs more than 0 a minute and a burst of at least 1")
-
-    @property
-    def interval_s(self) -> float:
-        """Seconds in which one token flows in."""
-        return 60 / self.per_minute
+        object.__setattr__(self, "interval_s", 60 / self.per_minute)
 
     def take(self, full_at: float, now: float) -> tuple[float, float]:
         """Return when the bucket will be full again with one token less, and how long that token is to be waited for.
@@ -132,7 +134,7 @@ class RateLimitedError(TicketServerError):
 
 
 class Buckets(Protocol):
-    """Keeps buckets: `MemoryBuckets` those of one instance, `SharedBuckets` those of all instances.
+    """Keeps buckets: `MemoryBuckets` those of one instance, `valkey.rate_limit.SharedBuckets` those of many.
 
     Both pass tests/transport/test_rate_limit.py.
     """
@@ -140,3 +142,30 @@ class Buckets(Protocol):
     async def consume(self, costs: Sequence[Cost]) -> Wait | None:
         """Pay all of `costs` together, or nothing: then return the longest wait. Never raises."""
         ...
+
+
+class MemoryBuckets:
+    """Buckets in this process.
+
+    Args:
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._full_at: LRUCache[str, float] = LRUCache(KEPT_BUCKETS)
+
+    async def consume(self, costs: Sequence[Cost]) -> Wait | None:
+        """Pay all of `costs` together, or nothing."""
+        return self.try_consume(costs)
+
+    def try_consume(self, costs: Sequence[Cost]) -> Wait | None:
+        """Do what `consume` does, for whoever has no time to wait."""
+        now = self._clock()
+        taken = [cost.rate.take(self._full_at.get(cost.bucket) or now, now) for cost in costs]
+        waits = [Wait(cost, wait) for cost, (_, wait) in zip(costs, taken, strict=True) if wait]
+        if waits:
+            return max(waits, key=lambda one: one.seconds)
+        for cost, (full_at, _) in zip(costs, taken, strict=True):
+            self._full_at.put(cost.bucket, full_at)
+        return None

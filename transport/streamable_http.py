@@ -1,4 +1,4 @@
-"""Streamable HTTP: one endpoint; a POST is answered by the stream of its own answers.
+"""Streamable HTTP: one endpoint; the response to a POST is the stream of the responses to its requests.
 
 Revisions with a handshake (2025-03-26 to 2025-11-25) have sessions, on the same broker as HTTP+SSE: any instance takes
 any request, and a stream that was cut is resumed on any instance by `Last-Event-ID`. A client that leaves cancels
@@ -13,46 +13,55 @@ from typing import Final
 
 from mcp_types import JSONRPCRequest
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
-from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from shared.identity import InsufficientScopeError, Principal
+from shared.errors import TicketServerError
+from shared.identity import Principal
 from shared.telemetry import Counter, get_logger
-from transport.base import Reply, TransportHandler, public_headers
+from transport import jsonrpc
+from transport.base import TransportHandler
 from transport.dispatch.context import Caller
-from transport.dispatch.dispatcher import Dispatcher
-from transport.dispatch.sdk_kernel import is_modern
-from transport.http import errors, session_posts, sse_format
-from transport.http.event_stream import EventStreamResponse, StreamSource
-from transport.http.request_checks import HTTPRefusalError, RequestChecks, accepts
-from transport.http.session_posts import SessionPosts
-from transport.http.stream_slots import OpenStreams, StreamSlot, TooManyStreamsError
+from transport.dispatch.dispatcher import Dispatcher, Wire
+from transport.dispatch.stateless import StatelessDispatcher
+from transport.http.endpoint import HTTPResponse
+from transport.http.errors import DrainingError, HTTPRefusalError
+from transport.http.event_stream import EventStreamResponse, OpenStreams, StreamSlot, StreamSource
+from transport.http.request_checks import RequestChecks, check_batching
+from transport.http.request_head import HTTPRequest, RequestHead
+from transport.http.sse_format import EventId
 from transport.jsonrpc import Inbound
 from transport.sessions.broker import (
     BrokerUnavailableError,
-    CapReachedError,
     ClaimResult,
     SessionBroker,
     SessionGoneError,
     StreamReader,
 )
-from transport.sessions.session import SESSION_ID, EventId, Limits, SessionRecord, new_session_id
-from transport.streamable_http_stateless import VERSION_HEADER, StatelessHandler
+from transport.sessions.session import (
+    RESUMES_POST_STREAMS,
+    SESSION_ID,
+    Limits,
+    SessionRecord,
+    new_session_id,
+)
+from transport.streamable_http_stateless import StatelessHandler
 
 log = get_logger(__name__)
 
-WIRE: Final = "streamable_http"
+WIRE: Final = Wire("streamable_http", own_streams=True)
 SESSION_HEADER: Final = "mcp-session-id"
 
 
 class StreamableHTTPTransportHandler(TransportHandler):
-    """POST takes messages and streams their answers; GET streams the rest of a stream; DELETE ends a session."""
+    """POST takes messages and streams their responses; GET streams the rest of a stream; DELETE ends a session."""
 
     methods = frozenset({"GET", "POST", "DELETE"})
+    how_to_open = "Send initialize without Mcp-Session-Id to open a new one."
 
     def __init__(
         self,
         dispatcher: Dispatcher,
+        stateless: StatelessDispatcher,
         broker: SessionBroker,
         *,
         checks: RequestChecks,
@@ -63,111 +72,107 @@ class StreamableHTTPTransportHandler(TransportHandler):
     ) -> None:
         self._dispatcher = dispatcher
         self._broker = broker
-        self._open_streams = streams
+        self._streams = streams
         self._checks = checks
         self._limits = limits
         self._draining = draining
         self._counter = counter
-        self._posts = SessionPosts(
-            dispatcher,
-            broker,
-            wire=WIRE,
-            own_stream=True,
-            how_to_open="Send initialize without Mcp-Session-Id to open a new one.",
-        )
-        self._stateless = StatelessHandler(dispatcher.stateless, streams, limits=limits, kind=WIRE)
+        self._stateless = StatelessHandler(stateless, streams, limits=limits, wire=WIRE.name)
 
-    async def handle_request(self, request: Request, auth_info: Principal) -> ASGIApp:
-        """Return the answer."""
-        version = request.headers.get(VERSION_HEADER, "").strip()
-        is_handshake = not version or version in HANDSHAKE_PROTOCOL_VERSIONS
-        if not is_handshake and request.method != "POST":
+    async def handle_request(self, request: HTTPRequest, auth_info: Principal) -> ASGIApp:
+        """Return the response."""
+        head = request.head
+        is_handshake = not head.protocol_version or head.protocol_version in HANDSHAKE_PROTOCOL_VERSIONS
+        if head.method == "POST":
+            return await self._post(request, auth_info, is_handshake=is_handshake)
+        if not is_handshake:
             text = "Sessions and their streams are of revisions before 2026-07-28: use POST here."
             raise HTTPRefusalError(405, "method", text, headers={"allow": "POST"})
-        try:
-            if request.method == "POST":
-                return await self._post(request, auth_info, is_handshake=is_handshake)
-            return await (self._get if request.method == "GET" else self._delete)(request, auth_info)
-        except SessionGoneError:
-            raise self._posts.unknown() from None
-        except BrokerUnavailableError as error:
-            raise errors.unavailable(error) from None
+        return await (self._get if head.method == "GET" else self._delete)(head, auth_info)
 
     # ---- POST
 
-    async def _post(self, request: Request, principal: Principal, *, is_handshake: bool) -> ASGIApp:
-        if not accepts(request, "application/json", "text/event-stream"):
+    async def _post(self, request: HTTPRequest, principal: Principal, *, is_handshake: bool) -> ASGIApp:
+        head = request.head
+        if not head.accepts("application/json", "text/event-stream"):
             raise HTTPRefusalError(406, "accept", "Send Accept: application/json, text/event-stream.")
-        inbound, batch = await session_posts.read(self._checks, request)
-        caller = Caller(principal, public_headers(request))
-        requests = [one.message for one in inbound if isinstance(one.message, JSONRPCRequest)]
-        await self._check_scopes(requests, caller)
-        if not is_handshake or any(is_modern(one) for one in requests):
-            return await self._stateless.respond(request, inbound, caller, batch=batch)
-        opens = any(one.method == "initialize" for one in requests)
-        if opens and batch:
+        messages, is_batch = jsonrpc.parse(await self._checks.read_json_body(request))
+        caller = Caller(principal, head.public)
+        if not is_handshake or any(one.is_modern for one in messages):
+            return await self._stateless.respond(request, messages, caller, is_batch=is_batch)
+        opens = any(isinstance(one.message, JSONRPCRequest) and one.message.method == "initialize" for one in messages)
+        if opens and is_batch:
             raise HTTPRefusalError(400, "batch", "Send initialize alone, not in a batch.")
-        if opens and SESSION_HEADER not in request.headers:
-            return await self._initialize(inbound, caller)
-        claimed = await self._posts.submit(_session_of(request), inbound, caller, batch=batch)
+        if opens and head.session_id is None:
+            return await self._initialize(messages, caller)
+        session = _session_of(head)
+        if is_batch:
+            check_batching(await self._dispatcher.session(session, principal, WIRE))
+        claimed, _ = await self._dispatcher.submit(session, messages, caller, WIRE)
         return self._responses(claimed, principal)
 
-    async def _check_scopes(self, requests: Sequence[JSONRPCRequest], caller: Caller) -> None:
-        """Refuse a POST of which one request may not be asked, with the status that makes a client ask for more."""
-        for one in requests:
-            try:
-                await self._dispatcher.check_scope(one, caller)
-            except InsufficientScopeError as error:
-                raise errors.insufficient_scope(error, one.id, caller.principal) from None
-
-    async def _initialize(self, inbound: Sequence[Inbound], caller: Caller) -> ASGIApp:
+    async def _initialize(self, messages: Sequence[Inbound], caller: Caller) -> ASGIApp:
         session = await self._open(caller.principal)
-        claimed = await self._posts.submit(session, inbound, caller, batch=False)
+        try:
+            claimed, _ = await self._dispatcher.submit(session, messages, caller, WIRE)
+        except TicketServerError:
+            await self._end(session)
+            raise
         if claimed.record.version is None:
-            return _FailedInitialize(self._responses(claimed, caller.principal), self._broker, session)
+            return self._then_end(self._responses(claimed, caller.principal), session)
         return self._responses(claimed, caller.principal, {SESSION_HEADER: session})
+
+    def _then_end(self, response: ASGIApp, session: str) -> ASGIApp:
+        """Return an application that ends a session after `response`: to an `initialize` that failed."""
+
+        async def respond_and_end(scope: Scope, receive: Receive, send: Send) -> None:
+            try:
+                await response(scope, receive, send)
+            finally:
+                await self._end(session)
+
+        return respond_and_end
+
+    async def _end(self, session: str) -> None:
+        """End a session that no client will use."""
+        with suppress(BrokerUnavailableError):  # then it ends by itself
+            await self._broker.end(session)
 
     async def _open(self, principal: Principal) -> str:
         if self._draining.is_set():
-            raise errors.draining()
-        record = SessionRecord(id=new_session_id(), owner=principal.key, wire=WIRE)
-        try:
-            await self._broker.open(record)
-        except CapReachedError as error:
-            raise errors.cap_reached(error) from None
-        log.info("session_opened", session=record.id[:8], wire=WIRE, principal=record.owner[1])
+            raise DrainingError
+        record = SessionRecord(id=new_session_id(), owner=principal.key, wire=WIRE.name)
+        await self._broker.open(record)
+        log.info("session_opened", session=record.id[:8], wire=WIRE.name, principal=record.owner[1])
         return record.id
 
     def _responses(
         self, claimed: ClaimResult, principal: Principal, headers: Mapping[str, str] | None = None
     ) -> ASGIApp:
-        """Return the stream of a POST, which ends when every request of it is answered; 202 where there is none."""
+        """Return the stream of a POST, which ends when each request of it has its response; 202 where there is none."""
         record, name = claimed.record, claimed.stream
         if claimed.reader is None:
-            return Reply(202, b"")
+            return HTTPResponse(202)
         # Clients of earlier revisions take an event without data for a broken message.
-        seen = str(EventId(record.id, claimed.after, name))
-        priming = sse_format.event(b"", event_id=seen) if record.reconnects else b""
-        with self._open_streams.new_slot(principal) as slot:
+        is_primed = record.version in RESUMES_POST_STREAMS
+        begins_at = EventId(record.id, claimed.after, name) if is_primed else None
+        with self._streams.slot(principal) as slot:
             slot.occupy()
-            return self._stream(self._source(claimed.reader, record, name, preamble=priming), slot, headers)
+            return self._stream(self._source(claimed.reader, record, name, begins_at=begins_at), slot, headers)
 
     # ---- GET and DELETE
 
-    async def _get(self, request: Request, principal: Principal) -> ASGIApp:
+    async def _get(self, head: RequestHead, principal: Principal) -> ASGIApp:
         """Return the standalone stream, or the rest of the stream that `Last-Event-ID` names.
 
         Raises:
             SessionGoneError, BrokerUnavailableError.
         """
-        if not accepts(request, "text/event-stream"):
+        if not head.accepts("text/event-stream"):
             raise HTTPRefusalError(406, "accept", "Send Accept: text/event-stream.")
-        session, seen = _session_of(request), _seen_by(request)
-        with self._open_streams.new_slot(principal) as slot:
-            try:
-                slot.reserve(is_reconnect=seen is not None)
-            except TooManyStreamsError as error:
-                raise errors.too_many_streams(error) from None
+        session, seen = _session_of(head), _seen_by(head)
+        with self._streams.slot(principal) as slot:
+            slot.acquire(is_reconnect=seen is not None)
             return await self._resume(session, seen, principal, slot)
 
     async def _resume(
@@ -176,7 +181,7 @@ class StreamableHTTPTransportHandler(TransportHandler):
         """Return the stream. Raises: HTTPRefusalError, SessionGoneError, BrokerUnavailableError."""
 
         async def attach() -> StreamSource | None:
-            record = await self._posts.session(session, principal)
+            record = await self._dispatcher.session(session, principal, WIRE)
             name, after = (seen.stream, seen.number) if seen else ("", None)
             reader = await self._broker.attach(session, stream=name, after=after)
             return self._source(reader, record, name) if reader is not None else None
@@ -184,7 +189,7 @@ class StreamableHTTPTransportHandler(TransportHandler):
         async def attach_late() -> StreamSource | None:
             try:
                 return await attach()
-            except SessionGoneError:  # too late for a 404: its client gets that when it comes again
+            except SessionGoneError:  # too late for a 404: its client gets that when it reconnects
                 return None
 
         try:
@@ -192,71 +197,55 @@ class StreamableHTTPTransportHandler(TransportHandler):
         except BrokerUnavailableError:
             if seen is None:
                 raise
-            # It would not come a third time.
+            # It would not reconnect a third time.
             return self._stream(lambda stream: stream.once_possible(attach_late), slot)
         if source is None:
             raise _unknown_event()
         return self._stream(source, slot)
 
-    async def _delete(self, request: Request, principal: Principal) -> ASGIApp:
+    async def _delete(self, head: RequestHead, principal: Principal) -> ASGIApp:
         """End a session. Raises: SessionGoneError, BrokerUnavailableError."""
-        record = await self._posts.session(_session_of(request), principal)
+        record = await self._dispatcher.session(_session_of(head), principal, WIRE)
         await self._broker.end(record.id)
-        log.info("session_ended", session=record.id[:8], wire=WIRE)
-        return Reply(204, b"")
+        log.info("session_ended", session=record.id[:8], wire=WIRE.name)
+        return HTTPResponse(204)
 
     # ---- streams
 
     def _stream(
         self,
-        opening: StreamSource | Callable[[EventStreamResponse], Awaitable[StreamSource | None]],
+        source: StreamSource | Callable[[EventStreamResponse], Awaitable[StreamSource | None]],
         slot: StreamSlot,
         headers: Mapping[str, str] | None = None,
     ) -> EventStreamResponse:
         if self._counter is not None:
-            self._counter.count("streams_opened", wire=WIRE)
-        return EventStreamResponse(opening, limits=self._limits, draining=self._draining, slot=slot, headers=headers)
+            self._counter.count("streams_opened", wire=WIRE.name)
+        return EventStreamResponse(source, limits=self._limits, draining=self._draining, slot=slot, headers=headers)
 
-    def _source(self, reader: StreamReader, record: SessionRecord, name: str, *, preamble: bytes = b"") -> StreamSource:
+    def _source(
+        self, reader: StreamReader, record: SessionRecord, name: str, *, begins_at: EventId | None = None
+    ) -> StreamSource:
         def can_hand_over() -> bool:
-            return self._broker.is_shared and (not name or record.reconnects)
+            return self._broker.is_shared and (not name or record.version in RESUMES_POST_STREAMS)
 
-        return StreamSource(reader, record.id, name, preamble, can_hand_over)
-
-
-class _FailedInitialize:
-    """The answer to an `initialize` that failed: nobody will use its session."""
-
-    def __init__(self, responses: ASGIApp, broker: SessionBroker, session: str) -> None:
-        self._responses = responses
-        self._broker = broker
-        self._session = session
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await self._responses(scope, receive, send)
-        finally:
-            with suppress(BrokerUnavailableError):  # then it ends by itself
-                await self._broker.end(self._session)
+        return StreamSource(reader, record.id, name, begins_at=begins_at, can_hand_over=can_hand_over)
 
 
-def _session_of(request: Request) -> str:
+def _session_of(head: RequestHead) -> str:
     """Return the session that a request names. Raises: HTTPRefusalError, SessionGoneError."""
-    session = request.headers.get(SESSION_HEADER, "").strip()
-    if not session:
+    if not head.session_id:
         raise HTTPRefusalError(400, "no_session", "Send the Mcp-Session-Id that initialize was answered with.")
-    if not SESSION_ID.fullmatch(session):
+    if not SESSION_ID.fullmatch(head.session_id):
         raise SessionGoneError
-    return session
+    return head.session_id
 
 
-def _seen_by(request: Request) -> EventId | None:
+def _seen_by(head: RequestHead) -> EventId | None:
     """Return where the client stands in a stream; None when it does not say. Raises: HTTPRefusalError."""
-    said = request.headers.get("last-event-id")
-    if said is None:
+    if head.last_event_id is None:
         return None
-    seen = EventId.parse(said)
-    if seen is None or seen.session != _session_of(request):
+    seen = EventId.parse(head.last_event_id)
+    if seen is None or seen.session != _session_of(head):
         raise _unknown_event()
     return seen
 

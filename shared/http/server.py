@@ -18,6 +18,7 @@ import anyio
 import uvicorn
 from starlette.applications import Starlette
 
+from shared.errors import TicketServerError
 from shared.http.protocol import BoundedProtocol, Connections
 from shared.telemetry import get_logger
 
@@ -37,7 +38,7 @@ CANCELLATIONS: Final = 4
 UNREAD_S: Final = 60.0
 
 
-class CannotListenError(Exception):
+class CannotListenError(TicketServerError):
     """The address is in use, or is not an address of this machine."""
 
 

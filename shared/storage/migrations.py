@@ -17,6 +17,7 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from shared.errors import TicketServerError
 from shared.storage.database import DatabaseFullError, DatabaseReadOnlyError, is_temporary, unusable_as
 
 LOCK_WAIT_S: Final = 60
@@ -28,7 +29,7 @@ Work = Callable[[Connection], None]
 Question = Callable[[Connection], bool]
 
 
-class DatabaseNotReadyError(RuntimeError):
+class DatabaseNotReadyError(TicketServerError):
     """The database cannot be used in its present state, and this process cannot fix it; the text says what to do."""
 
 

@@ -13,6 +13,7 @@ from typing import Final, NoReturn
 
 from sqlalchemy import Connection, Executable
 
+from shared.errors import TicketServerError
 from shared.storage.database import DatabaseBusyError
 
 ASKED_AGAIN_S: Final = 10.0
@@ -24,7 +25,7 @@ _USUAL_CACHE: Final = -2000
 """SQLite's default; negative values are KiB."""
 
 
-class UndoneError(Exception):
+class UndoneError(TicketServerError):
     """The write succeeded; raising this rolls its transaction back."""
 
 

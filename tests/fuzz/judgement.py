@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from tests.fuzz.raw_http import Exchange
 from tests.transport.sse_client import Parsed
-from transport.sessions.session import EventId
+from transport.http.sse_format import EventId
 
 _MARK: Final = re.compile(r"mark-\d+-\d+\.")
 _OF_THE_REVISION: Final = {-32601: 404, -32602: 400, -32600: 400, -32020: 400, -32021: 400, -32022: 400}

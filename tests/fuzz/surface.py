@@ -33,8 +33,9 @@ from tests.fuzz.steps import (
     Wire,
 )
 from tests.transport.serving import Bench, until
+from transport.http.sse_format import EventId
 from transport.sessions.memory import InMemoryBroker
-from transport.sessions.session import EventId, Limits
+from transport.sessions.session import Limits
 
 END_S: Final = 5.0
 """Seconds within which everything that ends by itself has ended."""
@@ -368,7 +369,7 @@ class Surface:
             dispatcher = at.transport._dispatcher
             running += sum(not call.listens for call in dispatcher._running.all())
             waiting += sum(len(gate._waiters) for gate in at.gates.open.values())
-            waiting += sum(waiter.session is not None for waiter in dispatcher.channel._waiters.values())
+            waiting += sum(waiter.session is not None for waiter in dispatcher._back_channel._waiters.values())
         return running <= waiting
 
     def _check(self) -> None:
@@ -443,7 +444,7 @@ class Surface:
     @staticmethod
     def _recognised(at: Bench) -> int:
         """Return how many clients are asked which session they had."""
-        return sum(waiter.session is None for waiter in at.transport._dispatcher.channel._waiters.values())
+        return sum(waiter.session is None for waiter in at.transport._dispatcher._back_channel._waiters.values())
 
     @staticmethod
     def _left_over(at: Bench) -> dict[str, int]:
@@ -452,7 +453,7 @@ class Surface:
         held = {
             **at.transport.stats(),
             "running": len(dispatcher._running.all()),
-            "waiters": len(dispatcher.channel._waiters),
+            "waiters": len(dispatcher._back_channel._waiters),
         }
         return {name: count for name, count in held.items() if count}
 

@@ -1,5 +1,10 @@
 """The error tree: what each error says about the tickets, and how several problems become one message."""
 
+import ast
+import builtins
+from pathlib import Path
+from typing import Final
+
 import pytest
 
 from shared.errors import (
@@ -59,3 +64,29 @@ def test_several_problems_are_listed_so_that_they_can_be_fixed_in_one_go() -> No
 
 def test_a_problem_of_several_fields_together_names_none() -> None:
     assert InvalidInputError.of([Problem("", "nothing to change")]).field is None
+
+
+ROOT: Final = Path(__file__).resolve().parent.parent.parent
+PROGRAM: Final = ("auth", "shared", "transport")
+"""The ticket API is a program of its own, with a tree of its own."""
+
+
+def bases_of_classes() -> dict[str, set[str]]:
+    """Return the names of the bases of each class of this program, by its name."""
+    files = [*ROOT.glob("*.py"), *(path for folder in PROGRAM for path in (ROOT / folder).rglob("*.py"))]
+    return {
+        node.name: {ast.unparse(base).rpartition(".")[2] for base in node.bases}
+        for path in files
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.ClassDef)
+    }
+
+
+def test_every_error_of_this_program_is_in_the_one_tree() -> None:
+    builtin = {
+        name for name, value in vars(builtins).items() if isinstance(value, type) and issubclass(value, BaseException)
+    }
+
+    roots = {name for name, bases in bases_of_classes().items() if bases & builtin}
+
+    assert roots == {"TicketServerError"}

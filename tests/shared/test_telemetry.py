@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import structlog
 
-from shared.telemetry import TallyCounter, configure_logging, get_logger, trace_of
+from shared.telemetry import LogContext, TallyCounter, configure_logging, get_logger, trace_of
 
 
 class Terminal(io.StringIO):
@@ -29,7 +29,6 @@ def _logging_as_before() -> Iterator[None]:
     root.handlers[:], root.level, chatty.level = before[:3]
     root.setLevel(before[1])  # setting the level alone does not clear the loggers' caches
     structlog.configure(**before[3])
-    structlog.contextvars.clear_contextvars()
 
 
 @pytest.fixture
@@ -171,7 +170,7 @@ def test_less_than_the_level_is_not_written(out: io.StringIO) -> None:
 def test_what_was_bound_at_the_edge_is_in_every_line_below(out: io.StringIO) -> None:
     configure_logging(stream=out)
 
-    with structlog.contextvars.bound_contextvars(request_id="r1", tenant="default"):
+    with LogContext(request_id="r1", tenant="default"):
         get_logger("shared.x").info("ours")
         logging.getLogger("library").info("theirs")
     get_logger("shared.x").info("after")

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tests.transport.gated_server import gated_server
 from tests.transport.serving import KeyPerPerson, serve
-from transport.app import Transport
+from transport.app import Transport, TransportOptions
 from transport.sessions.session import Limits
 
 Json = dict[str, Any]
@@ -151,7 +151,11 @@ async def broken_servers(faults: dict[str, Fault]) -> AsyncGenerator[str]:
         max_sessions_per_principal=many,
         max_streams_per_principal=many,
     )
-    transport = Transport(server, auth_provider=KeyPerPerson(), limits=limits, allowed_hosts=("127.0.0.1",))
+    transport = Transport(
+        server,
+        auth_provider=KeyPerPerson(),
+        options=TransportOptions(limits=limits, allowed_hosts=("127.0.0.1",)),
+    )
     routes = [Mount(f"/{name}", Broken(Router(transport.routes), fault)) for name, fault in faults.items()]
 
     @asynccontextmanager

@@ -11,19 +11,16 @@ import asyncio
 import gc
 import json
 from collections import Counter
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Final
 
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from shared.telemetry import configure_logging
 from tests.transport.gated_server import gated_server
-from tests.transport.serving import KeyPerPerson
-from transport.app import Transport
+from tests.transport.serving import KeyPerPerson, application_of
+from transport.app import Transport, TransportOptions
 from transport.rate_limit import Rate, Rates
 from transport.server import DrainingServer
 from transport.sessions.memory import InMemoryBroker
@@ -52,12 +49,8 @@ def main() -> None:
     broker = InMemoryBroker(limits) if given.broker_url is None else ValkeyBroker(given.broker_url, limits=limits)
     rates = None if given.per_minute is None else Rates(*[Rate(given.per_minute, given.per_minute)] * 4)
     server, _ = gated_server()
-    transport = Transport(server, auth_provider=KeyPerPerson(), broker=broker, limits=limits, rates=rates)
-
-    @asynccontextmanager
-    async def lifespan(_: Any) -> AsyncGenerator[None]:
-        async with transport.run():
-            yield
+    options = TransportOptions(limits=limits, rates=rates)
+    transport = Transport(server, auth_provider=KeyPerPerson(), broker=broker, options=options)
 
     async def health(_: Request) -> JSONResponse:
         return JSONResponse({"status": "healthy"})
@@ -70,7 +63,8 @@ def main() -> None:
     def started(port: int) -> None:
         print(f"listening on http://127.0.0.1:{port}", flush=True)
 
-    app = Starlette(routes=[*transport.routes, Route("/health", health), Route("/holds", holds)], lifespan=lifespan)
+    app = application_of(transport)
+    app.router.routes.extend([Route("/health", health), Route("/holds", holds)])
     serving = DrainingServer(app, transport, host="127.0.0.1", port=0, on_started=started)
     serving.run()
 

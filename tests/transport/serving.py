@@ -14,8 +14,8 @@ from starlette.requests import HTTPConnection
 from shared.identity import AuthenticationError, AuthProvider, Principal, Tenant
 from shared.telemetry import TallyCounter
 from tests.transport.gated_server import Gates, gated_server
-from transport.app import LOOPBACK_ORIGINS, Transport
-from transport.http.stream_slots import OpenStreams, StreamSlot
+from transport.app import LOOPBACK_ORIGINS, Transport, TransportOptions
+from transport.http.event_stream import OpenStreams, StreamSlot
 from transport.sessions.broker import SessionBroker
 from transport.sessions.memory import InMemoryBroker
 from transport.sessions.session import Limits
@@ -61,9 +61,23 @@ class KeyPerPerson(AuthProvider):
         return Principal(id=person, tenant=Tenant(tenant or "default"), proof="api_key", credential=key[-20:])
 
 
-def a_place() -> StreamSlot:
-    """Return the slot of a stream that the test serves itself."""
-    return OpenStreams(KeyPerPerson(), most=100).new_slot(Principal("me"))
+def a_slot() -> StreamSlot:
+    """Return the slot of a stream that is served by hand."""
+    return OpenStreams(most=100).slot(Principal("me"))
+
+
+def application_of(transport: Transport) -> Starlette:
+    """Return an application with the routes of `transport`, lifespan included."""
+
+    @asynccontextmanager
+    async def lifespan(_: Any) -> AsyncGenerator[None]:
+        async with transport.run():
+            yield
+
+    app = Starlette(lifespan=lifespan)
+    app.router.redirect_slashes = False
+    transport.add_to(app)
+    return app
 
 
 @dataclass
@@ -100,21 +114,14 @@ async def bench(
     """
     server, gates = gated_server()
     counter = TallyCounter()
+    given = {"limits": Limits(**limits), "counter": counter, "allowed_hosts": hosts, "allowed_origins": origins}
+    chosen: dict[str, Any] = {**given, **(more or {})}
     transport = Transport(
         server,
+        auth_provider=chosen.pop("auth_provider", KeyPerPerson()),
         broker=broker if broker is not None else make_broker(Limits(**limits)),
-        limits=Limits(**limits),
-        counter=counter,
-        allowed_hosts=hosts,
-        allowed_origins=origins,
-        **{"auth_provider": KeyPerPerson(), **(more or {})},
+        options=TransportOptions(**chosen),
     )
-
-    @asynccontextmanager
-    async def lifespan(_: Any) -> AsyncGenerator[None]:
-        async with transport.run():
-            yield
-
-    async with serve(Starlette(routes=transport.routes, lifespan=lifespan)) as url:
+    async with serve(application_of(transport)) as url:
         await until(lambda: transport.is_up or not is_up)
         yield Bench(url, transport, gates, counter)

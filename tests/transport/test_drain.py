@@ -26,8 +26,12 @@ async def test_a_drain_lets_calls_finish_and_then_ends_their_streams() -> None:
         assert busy.responses(7)[0]["result"]["content"][0]["text"] == "g"
 
 
-@kills("transport/dispatch/dispatcher.py", "if response is None and self._running.is_stopping:", "if False:")
-@kills("transport/dispatch/sdk_kernel.py", 'if method != "tools/call":', "if True:")
+@kills(
+    "transport/dispatch/dispatcher.py", "return jsonrpc.interrupted(call.request.id, writes=call.writes)", "return None"
+)
+@kills(
+    "transport/dispatch/sdk_kernel.py", 'if request.method != "tools/call":\n            return False', "return False"
+)
 async def test_a_drain_answers_what_cannot_finish() -> None:
     async with bench(drain_s=0.1) as at, sse_session(at.url, ME) as client:
         await client.post(call("w", "write", gate="w"))

@@ -1,4 +1,4 @@
-"""The same message scripts through the SDK's own loop and through our dispatch: detects changes in an SDK upgrade.
+"""The same message scripts through the SDK's own loop and through our dispatcher: the alarm at each SDK upgrade.
 
 Only these differences are intended: a crash of a handler is -32603 without its text here (code 0 with the text in the
 SDK), and one session may mix the two eras here (the SDK locks a connection to the first one).
@@ -16,12 +16,18 @@ from mcp.shared.message import SessionMessage
 from mcp_types import jsonrpc_message_adapter
 
 from shared.identity import Principal
+from shared.telemetry import BoundedLabels
 from tests.kills import kills
 from tests.transport.gated_server import gated_server
 from tests.transport.sse_client import initialize_params
+from transport import sse
+from transport.dispatch.client_requests import ClientRequests
 from transport.dispatch.context import Caller
-from transport.dispatch.dispatcher import Dispatcher
-from transport.dispatch.sdk_kernel import lowlevel
+from transport.dispatch.dispatcher import Dispatcher, RunningCalls
+from transport.dispatch.inbox import Inbox
+from transport.dispatch.policy import AccessPolicy
+from transport.dispatch.sdk_kernel import SDKKernel, lowlevel
+from transport.dispatch.usage import Usage
 from transport.jsonrpc import parse
 from transport.sessions.memory import InMemoryBroker
 from transport.sessions.session import Limits, SessionRecord, new_session_id
@@ -106,23 +112,37 @@ async def sdk_loop() -> AsyncGenerator[Ask]:
         stream.close()
 
 
+def a_dispatcher(broker: InMemoryBroker, limits: Limits) -> tuple[SDKKernel, Inbox, Dispatcher]:
+    channel, names = ClientRequests(broker), BoundedLabels(1)
+    kernel = SDKKernel(gated_server()[0], channel, usage=Usage(), tenants=names, counter=None)
+    running, policy = RunningCalls(), AccessPolicy()
+    inbox = Inbox(kernel, broker, channel, calls=running, bus=None, counter=None)
+    dispatcher = Dispatcher(kernel, broker, channel, inbox, policy=policy, running=running, limits=limits)
+    return kernel, inbox, dispatcher
+
+
+async def submit(dispatcher: Dispatcher, session: SessionRecord, message: Message) -> None:
+    inbound, _ = parse(json.dumps(message).encode())
+    submitted = await dispatcher.submit(session.id, inbound, Caller(Principal("me"), {}), sse.WIRE)
+    if submitted.call is not None:
+        await dispatcher.respond(submitted.call)
+
+
 @asynccontextmanager
-async def our_engine(*, forgetful: bool) -> AsyncGenerator[Ask]:
-    """Use our dispatch; a forgetful one rebuilds its kernel from the session's record for every message."""
+async def our_dispatcher(*, forgetful: bool) -> AsyncGenerator[Ask]:
+    """Ask our dispatcher; a forgetful one has to rebuild its kernel from the session's record for every message."""
     limits = Limits()
     broker = InMemoryBroker(limits)
-    dispatcher = Dispatcher(gated_server()[0], broker, limits=limits)
+    kernel, inbox, dispatcher = a_dispatcher(broker, limits)
     session = SessionRecord(id=new_session_id(), owner=("default", "me"), wire="sse")
     await broker.open(session)
     stream = await broker.attach(session.id)
     assert stream is not None
-    caller = Caller(Principal("me"), {})
 
     async def say(message: Message) -> Message | None:
         if forgetful:
-            dispatcher.on_session_ended(session.id)
-        inbound, _ = parse(json.dumps(message).encode())
-        await dispatcher.submit(session.id, inbound, caller, kind="sse", own_stream=False)
+            inbox.on_session_ended(session.id)
+        await submit(dispatcher, session, message)
         if "id" not in message:
             return None
         while True:
@@ -131,7 +151,7 @@ async def our_engine(*, forgetful: bool) -> AsyncGenerator[Ask]:
                 if "method" not in said:
                     return said
 
-    async with dispatcher.run():
+    async with kernel.run(), inbox.run(), dispatcher.run():
         with anyio.fail_after(20):
             yield say
 
@@ -144,7 +164,7 @@ async def both(script: list[Message], *, forgetful: bool) -> tuple[list[Message 
         else message
         for n, message in enumerate(script)
     ]
-    async with sdk_loop() as sdk, our_engine(forgetful=forgetful) as ours:
+    async with sdk_loop() as sdk, our_dispatcher(forgetful=forgetful) as ours:
         return [await sdk(message) for message in numbered], [await ours(message) for message in numbered]
 
 
@@ -215,27 +235,31 @@ async def test_a_probe_of_one_era_does_not_lock_the_session_to_it() -> None:
         ask("tools/list"),
     ]
     _, ours = await both(script[:2], forgetful=False)
-    async with our_engine(forgetful=False) as say:
+    async with our_dispatcher(forgetful=False) as say:
         responses = [await say(message | {"id": n}) for n, message in enumerate(script)]
     assert ours[0] is not None
     assert all(response is not None and "result" in response for response in responses)
 
 
 async def test_a_session_rebuilt_from_its_record_still_knows_its_client() -> None:
-    async with our_engine(forgetful=True) as say:
+    async with our_dispatcher(forgetful=True) as say:
         await say({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": initialize_params()})
         response = await say(ask("tools/call", {"name": "which_client", "arguments": {}}) | {"id": 2})
     assert response is not None
     assert response["result"]["content"][0]["text"] == initialize_params()["clientInfo"]["name"]
 
 
-@kills("transport/dispatch/dispatcher.py", "await this.done.wait()  # else", "pass  # else")
+@kills(
+    "transport/dispatch/dispatcher.py",
+    "await call.done.wait()\n\n    async def _finish",
+    "pass\n\n    async def _finish",
+)
 async def test_initialize_has_taken_effect_when_its_post_returns() -> None:
-    broker = InMemoryBroker()
-    dispatcher = Dispatcher(gated_server()[0], broker, limits=Limits())
+    limits = Limits()
+    broker = InMemoryBroker(limits)
+    kernel, inbox, dispatcher = a_dispatcher(broker, limits)
     session = SessionRecord(id=new_session_id(), owner=("default", "me"), wire="sse")
     await broker.open(session)
-    async with dispatcher.run():
-        inbound, _ = parse(json.dumps(ask("initialize", initialize_params()) | {"id": 1}).encode())
-        await dispatcher.submit(session.id, inbound, Caller(Principal("me"), {}), kind="sse", own_stream=False)
+    async with kernel.run(), inbox.run(), dispatcher.run():
+        await submit(dispatcher, session, ask("initialize", initialize_params()))
         assert session.version == "2025-11-25"

@@ -13,10 +13,9 @@ from shared.identity import PrincipalKey
 from tests.kills import kills
 from tests.transport.brokers import ME, MakeBroker, Quiet, claimed, opened
 from tests.transport.serving import until
-from transport.rate_limit import Cost, Rate, RateLimitedError, Rates, Wait
-from transport.sessions import memory_rate_limit
+from transport import rate_limit
+from transport.rate_limit import Cost, MemoryBuckets, Rate, RateLimitedError, Rates, Wait
 from transport.sessions.claims import Attempt, ClaimStatus, RequestClaim
-from transport.sessions.memory_rate_limit import MemoryBuckets
 from transport.sessions.valkey.broker import ValkeyBroker
 
 SLOW = Rate(1, 3)
@@ -162,7 +161,7 @@ async def test_principals_share_the_limit_of_their_organisation_alone(make_broke
 
 
 async def test_buckets_in_memory_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory_rate_limit, "KEPT_BUCKETS", 3)
+    monkeypatch.setattr(rate_limit, "KEPT_BUCKETS", 3)
     buckets = MemoryBuckets(lambda: 0.0)
     for bucket in "abca":
         await buckets.consume([cost(bucket)])

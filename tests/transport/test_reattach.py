@@ -124,7 +124,7 @@ async def test_a_client_that_leaves_while_being_recognised_gets_no_session(monke
             async for line in response.aiter_lines():
                 if "ping" in line:
                     break
-        await until(lambda: not at.transport._dispatcher.channel._waiters)
+        await until(lambda: not at.transport._dispatcher._back_channel._waiters)
         async with http.stream("GET", "/sse", headers=ME) as first:
             assert first.status_code == 200
 

@@ -42,7 +42,7 @@ async def test_a_call_is_answered_on_the_stream_of_its_post_which_then_ends() ->
         assert 500 <= response.retry_ms <= 3000
 
 
-@kills("transport/streamable_http.py", ' if record.reconnects else b""', "")
+@kills("transport/streamable_http.py", " if is_primed else None", "")
 async def test_only_clients_that_reconnect_get_an_event_without_data_first() -> None:
     async with bench() as at:
         for version in HANDSHAKE:

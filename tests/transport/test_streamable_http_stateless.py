@@ -45,7 +45,7 @@ def routing(message: Message) -> dict[str, str]:
 
 
 async def said(client: HttpClient, message: Message, **headers: str) -> HTTPResponse:
-    """Send a request with its headers and read the whole response."""
+    """Send a request with its headers and read the whole answer."""
     return await client.post(message, **(routing(message) | headers))
 
 
@@ -74,7 +74,7 @@ async def test_progress_makes_the_answer_a_stream_whose_last_event_is_the_result
         assert [one["params"]["progress"] for one in response.received[:-1]] == [0, 1, 2]
         assert text_of(response.received[-1]) == "done"
         assert "mcp-session-id" not in response.headers
-        assert (response.ids, response.primed, response.retry_ms) == ([None] * 4, [], 0), "the stream cannot be resumed"
+        assert (response.ids, response.primed, response.retry_ms) == ([None] * 4, [], 0), "there is nothing to resume"
 
 
 async def test_a_silent_call_gets_comments_and_is_a_stream_then() -> None:
@@ -146,7 +146,11 @@ REFUSED: list[tuple[Message, dict[str, str], int, int]] = [
 ]
 
 
-@kills("transport/streamable_http_stateless.py", "self._stateless.rejection(message, headers)", "None")
+@kills(
+    "transport/streamable_http_stateless.py",
+    "await self._dispatcher.rejection(message, headers, caller, wire=self._wire)",
+    "None",
+)
 async def test_what_is_refused_says_why() -> None:
     async with bench() as at, http_client(at.url, ME, None) as client:
         for message, headers, status, code in REFUSED:
@@ -213,7 +217,7 @@ async def test_headers_of_a_tools_arguments_are_required_only_of_its_calls() -> 
         assert response.received[0]["error"]["code"] != -32020
 
 
-@kills("transport/streamable_http_stateless.py", "if batch or not isinstance", "if not isinstance")
+@kills("transport/streamable_http_stateless.py", "if is_batch or not isinstance", "if not isinstance")
 async def test_only_one_request_or_one_notification_may_be_posted() -> None:
     async with bench() as at, http_client(at.url, ME, None) as client:
         headers = {"mcp-protocol-version": MODERN}

@@ -1,4 +1,4 @@
-"""Notifications to clients, and requests that wait for the client's response."""
+"""Requests of the server to its clients: sent with an id of this instance, answered through whichever instance."""
 
 import itertools
 import re
@@ -21,22 +21,22 @@ from transport.sessions.event_log import Kind
 
 log = get_logger(__name__)
 
-CLIENT_TIMEOUT_S: Final = 900.0  # a person may have to answer; no client keeps a call open for longer
+REQUEST_TIMEOUT_S: Final = 900.0  # a person may have to answer; no client keeps a call open for longer
 RECOGNISE_S: Final = 2.0
-"""How long a client may take to answer a ping by which it is known again; seen: 2 to 11 ms."""
+"""How long a client may take to answer a ping by which it is recognised; seen: 2 to 11 ms."""
 PINGS: Final = 4
-"""How many it gets in that time: its answer may go to an instance that dies, over a connection that is dead."""
+"""How many it gets in that time: its response may go to an instance that dies, over a connection that is dead."""
 _LAST_WORDS_S: Final = 1.0
 _OUR_ID: Final = re.compile(r"([0-9a-f]{8}):[0-9a-z]+")
-"""The id of a request to a client: the instance that waits for the answer, and a name."""
+"""The id of a request to a client: the instance that waits for the response, and a name."""
 
 
 @dataclass(slots=True, eq=False)
 class _Waiter:
     session: str | None
-    """Whose answer counts; None while it is the answer that tells."""
+    """The session whose response counts; None until a response names it."""
     owner: PrincipalKey | None = None
-    """Where no session is known: whose sessions count."""
+    """Where no session is known: the principal whose sessions count."""
     on_progress: ProgressFnT | None = None
     arrived: anyio.Event = field(default_factory=anyio.Event)
     outcome: dict[str, Any] | ErrorData | None = None
@@ -51,7 +51,7 @@ class _Waiter:
 
 
 class ClientRequests:
-    """Sends to clients through `broker`, and hands their answers to whoever waits."""
+    """Sends to clients through `broker`, and hands their responses to the handlers that wait for them."""
 
     def __init__(self, broker: SessionBroker) -> None:
         self._broker = broker
@@ -66,10 +66,10 @@ class ClientRequests:
     async def send_request(
         self, to: Address, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None
     ) -> dict[str, Any]:
-        """Send a request to a client and return its answer.
+        """Send a request to a client and return its result.
 
         Raises:
-            MCPError: the client's own error, no answer in time, or the session ended.
+            MCPError: the client's own error, no response in time, or the session ended.
         """
         opts = opts or {}
         # The id carries the instance: the SDK counts from 0 per connection, and two instances would collide.
@@ -79,7 +79,7 @@ class ClientRequests:
         if waiter.on_progress is not None:
             said["_meta"] = {**(said.get("_meta") or {}), "progressToken": request}
         try:
-            with anyio.fail_after(min(opts.get("timeout") or CLIENT_TIMEOUT_S, CLIENT_TIMEOUT_S)):
+            with anyio.fail_after(min(opts.get("timeout") or REQUEST_TIMEOUT_S, REQUEST_TIMEOUT_S)):
                 message = jsonrpc.request(request, method, said or None)
                 await self._broker.append(to.session, Kind.REQUEST, message, stream=to.stream)
                 await waiter.arrived.wait()
@@ -101,9 +101,9 @@ class ClientRequests:
             await self.notify(to, "notifications/cancelled", {"requestId": request, "reason": reason})
 
     async def recognise(self, owner: PrincipalKey, write: Callable[[bytes], Awaitable[None]]) -> str | None:
-        """Return the session of the client that reads what `write` sends; None when it does not tell in time.
+        """Return the session of the client that reads what `write` sends; None when it does not answer in time.
 
-        A client that comes again answers a ping at the endpoint it had, whichever instance that reaches. The answer
+        A client that reconnects answers a ping at the endpoint it had, whichever instance that reaches. The response
         counts only when it comes from a session of `owner`. Seen with the TypeScript client, which sends no
         `Last-Event-ID`; clients that are new never get here.
         """
@@ -122,7 +122,7 @@ class ClientRequests:
         return waiter.session
 
     async def forward(self, message: InstanceMessage) -> None:
-        """Bring a client's answer or progress to the instance that asked; a forged or late id finds nobody.
+        """Pass a client's response or progress to the instance that asked; a forged or late id has no effect.
 
         Raises:
             BrokerUnavailableError: it is on another instance, which cannot be reached now.
@@ -136,7 +136,7 @@ class ClientRequests:
             await self._broker.publish(message, instance=ours[1])
 
     async def on_message(self, message: InstanceMessage) -> None:
-        """Hand a client's answer or progress to whoever waits for it here."""
+        """Hand a client's response or progress to the handler that waits for it here, if one does."""
         waiter = self._waiters.get(message.request) if message.request is not None else None
         if waiter is None or not waiter.accepts(message):
             return
@@ -162,7 +162,7 @@ class ClientRequests:
             log.exception("progress_callback_failed")
 
     def close(self, session: str) -> None:
-        """Tell whoever waits for the client of `session` that it is gone."""
+        """Fail every request to the client of `session`: it is gone."""
         for waiter in self._waiters.values():
             if waiter.session == session:
                 waiter.settle(ErrorData(code=CONNECTION_CLOSED, message="Connection closed"))

@@ -1,6 +1,7 @@
-"""What a handler knows and sends: the caller behind its message, and the objects by which the SDK sends to clients.
+"""The way from the server to the client, as handlers and the SDK's kernel see it.
 
-`DispatchContext` is the dispatch context of one message, `SessionOutbound` the connection-wide channel of one session.
+`DispatchContext` is that of one message, `SessionOutbound` that of a session outside of any request. Both send through
+a `Channel`: for sessions that is `transport.dispatch.client_requests.BackChannel`.
 """
 
 from collections.abc import Mapping
@@ -44,13 +45,13 @@ class Channel(Protocol):
     async def send_request(
         self, to: Address, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None
     ) -> dict[str, Any]:
-        """Send a request and return its answer. Raises: MCPError."""
+        """Send a request and return its result. Raises: MCPError."""
         ...
 
 
 @dataclass(slots=True, eq=False)
 class DispatchContext:
-    """The dispatch context of one message: what its handler may send back while it runs."""
+    """The context of one message: what its handler may send to the client while it runs."""
 
     channel: Channel
     address: Address
@@ -58,6 +59,8 @@ class DispatchContext:
     message_metadata: ServerMessageMetadata
     request_id: RequestId | None = None
     progress_token: RequestId | None = None
+    is_modern: bool = False
+    """Whether it carries the envelope of 2026-07-28."""
     cancel_requested: anyio.Event = field(default_factory=anyio.Event)
     closed: bool = False
 
@@ -69,7 +72,7 @@ class DispatchContext:
     async def send_raw_request(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
     ) -> dict[str, Any]:
-        """Ask the client and wait for its answer."""
+        """Send a request to the client and wait for its result."""
         if not self.can_send_request:
             raise NoBackChannelError(method)
         return await self.channel.send_request(self.address, method, params, opts)
@@ -80,7 +83,7 @@ class DispatchContext:
         params: Mapping[str, Any] | None,
         opts: CallOptions | None = None,  # noqa: ARG002 - the SDK's signature; no option concerns a notification
     ) -> None:
-        """Tell the client something, as long as its call runs."""
+        """Send a notification to the client, as long as the call runs."""
         if not self.closed:
             await self.channel.notify(self.address, method, params)
 
@@ -102,7 +105,7 @@ class SessionOutbound:
     async def send_raw_request(
         self, method: str, params: Mapping[str, Any] | None, opts: CallOptions | None = None
     ) -> dict[str, Any]:
-        """Ask the client and wait for its answer."""
+        """Send a request to the client and wait for its result."""
         return await self.channel.send_request(self.address, method, params, opts)
 
     async def notify(
@@ -111,5 +114,5 @@ class SessionOutbound:
         params: Mapping[str, Any] | None,
         opts: CallOptions | None = None,  # noqa: ARG002 - the SDK's signature; no option concerns a notification
     ) -> None:
-        """Tell the client something."""
+        """Send a notification to the client."""
         await self.channel.notify(self.address, method, params)

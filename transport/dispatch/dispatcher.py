@@ -1,108 +1,188 @@
-"""One POST in, answers out: which request runs, how it is cancelled, and what its one answer is.
+"""The straight line of a request: submitted once, run at most once, answered exactly once.
 
-A request is recorded before it runs and is answered exactly once: with its result, its error, or a word about why
-there is none. Cancellation uses cancel scopes, never `task.cancel()`, which libraries below have been seen to swallow.
+A request is recorded before it runs and has one response: its result, its error, or the reason why there is none.
+Cancellation uses cancel scopes, never `task.cancel()`, which libraries below have been seen to swallow.
 """
 
-from collections.abc import AsyncGenerator, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final
+from typing import Final, NamedTuple
 
 import anyio
 import anyio.abc
-import structlog
-from mcp.server import MCPServer
-from mcp.server.lowlevel import Server
-from mcp_types import (
-    JSONRPCError,
-    JSONRPCNotification,
-    JSONRPCRequest,
-    JSONRPCResponse,
-    RequestId,
-)
+from mcp.shared.message import ServerMessageMetadata
+from mcp.shared.transport_context import TransportContext
+from mcp_types import JSONRPCRequest, RequestId
 
+from shared.errors import TicketServerError
 from shared.identity import InsufficientScopeError, Principal
-from shared.telemetry import MAX_TENANTS, BoundedLabels, Counter, get_logger
+from shared.telemetry import LogContext, get_logger
 from transport import jsonrpc
 from transport.dispatch.client_requests import ClientRequests
-from transport.dispatch.context import Address, Caller
-from transport.dispatch.policy import AccessPolicy
-from transport.dispatch.responder import Responder
-from transport.dispatch.running_calls import RunningCall, RunningCalls
-from transport.dispatch.sdk_kernel import SDKKernel, cancelled_request_id_from_params, coerce_request_id, is_modern
-from transport.dispatch.stateless import StatelessDispatcher
-from transport.dispatch.subscriptions import SharedBus
-from transport.dispatch.usage import Usage
-from transport.http import errors
+from transport.dispatch.context import Address, Caller, DispatchContext
+from transport.dispatch.inbox import Inbox
+from transport.dispatch.policy import Access, AccessPolicy, refusal_response
+from transport.dispatch.sdk_kernel import SDKKernel, progress_token_from_params
+from transport.jsonrpc import Inbound
 from transport.last_words import last_words
 from transport.rate_limit import RateLimitedError, Wait
 from transport.sessions.broker import BrokerUnavailableError, ClaimResult, InstanceMessage, SessionBroker
 from transport.sessions.claims import Attempt, ClaimStatus, RequestClaim
-from transport.sessions.session import Limits, SessionRecord
+from transport.sessions.session import RESUMES_POST_STREAMS, Limits, SessionRecord
 
 log = get_logger(__name__)
 
 _LAST_WORDS_S: Final = 1.0
 
 
-class RequestRefusedError(Exception):
-    """Another request with the same id is running, and the responses could not be told apart."""
+class RequestIdReusedError(TicketServerError):
+    """Another request with this id runs in the session, and the two responses could not be told apart."""
+
+    kind = "request_id_reused"
 
     def __init__(self, request: RequestId) -> None:
-        super().__init__("Another request with this id is still running. Nothing was done; send it with a new id.")
-        self.request = request
+        super().__init__("This request id was already used in this session. Nothing was done; send it with a new id.")
+        self.request_id = request
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """A transport that has sessions."""
+
+    name: str
+    own_streams: bool
+    """Whether the responses to a POST come on a stream of its own, else on the one of the session."""
+
+
+@dataclass(slots=True, eq=False)
+class RunningCall:
+    """A call that runs. It is cancelled by its scope."""
+
+    session: str
+    token: str
+    epoch: int
+    writes: bool
+    request: JSONRPCRequest
+    context: DispatchContext
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def listens(self) -> bool:
+        """Whether it is a subscription, which ends when the server says so."""
+        return self.request.method == "subscriptions/listen"
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class SessionCall(RunningCall):
+    """A call of a session."""
+
+    record: SessionRecord
+    attempt: Attempt
+
+
+class RunningCalls:
+    """Every call that runs on this instance, by session and by the token of its attempt."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, dict[str, RunningCall]] = {}
+        self.is_stopping = False
+        """Whether none may begin any more."""
+        self.quiet = asyncio.Event()
+        """Set while nothing runs."""
+        self.quiet.set()
+
+    def of(self, session: str) -> Mapping[str, RunningCall]:
+        """Return the calls of a session by the tokens of their attempts."""
+        return self._of.get(session, {})
+
+    def all(self) -> list[RunningCall]:
+        """Return every call."""
+        return [call for calls in self._of.values() for call in calls.values()]
+
+    def add(self, call: RunningCall) -> None:
+        """Add a call that begins."""
+        self._of.setdefault(call.session, {})[call.token] = call
+        self.quiet.clear()
+
+    def remove(self, call: RunningCall) -> None:
+        """Remove a call that has ended."""
+        calls = self._of[call.session]
+        del calls[call.token]
+        if not calls:
+            del self._of[call.session]
+        if not self._of:
+            self.quiet.set()
+        call.done.set()
+
+    def cancel(self, session: str, token: str) -> bool:
+        """Cancel an attempt at its client's wish, if it runs here; return whether it does."""
+        call = self.of(session).get(token)
+        if call is not None:
+            call.context.cancel_requested.set()
+            call.scope.cancel()
+        return call is not None
+
+    def begin_epoch(self, session: str, epoch: int) -> None:
+        """Cancel what runs of earlier epochs of a session: it has no response any more."""
+        for call in self.of(session).values():
+            if call.epoch < epoch:
+                call.scope.cancel()
+
+    def cancel_all_of(self, session: str) -> None:
+        """Cancel what runs of a session that ended."""
+        for call in self.of(session).values():
+            call.scope.cancel()
+
+
+class Submitted(NamedTuple):
+    """A POST that was recorded."""
+
+    claimed: ClaimResult
+    """The session, and the stream of the POST, which has to be closed."""
+    call: SessionCall | None
+    """The one that `Dispatcher.respond` has to run in the task of the POST, once it has its HTTP response."""
 
 
 class Dispatcher:
-    """Runs the requests of every session through one MCP server.
+    """Runs the requests of every session.
 
     Args:
-        server: any server of the SDK.
+        kernel: serves messages with the MCP server.
         broker: keeps the sessions and takes what is sent to clients.
+        back_channel: the way to the clients.
+        inbox: takes what is no request.
+        policy: decides what requests cost and which are refused.
+        running: every call that runs here.
         limits: bounds of this instance.
-        bus: carries events of the server to the subscribers of all instances.
-        policy: refuses requests; by default none.
-        tenants: organisations that counters tell apart.
-        counter: counts `mcp_requests` by method, outcome and tenant.
     """
 
     def __init__(
         self,
-        server: "MCPServer[Any] | Server[Any]",
+        kernel: SDKKernel,
         broker: SessionBroker,
+        back_channel: ClientRequests,
+        inbox: Inbox,
         *,
+        policy: AccessPolicy,
+        running: RunningCalls,
         limits: Limits,
-        bus: SharedBus | None = None,
-        policy: AccessPolicy | None = None,
-        tenants: BoundedLabels | None = None,
-        counter: Counter | None = None,
     ) -> None:
+        self._kernel = kernel
         self._broker = broker
-        self._policy = policy if policy is not None else AccessPolicy()
-        self._bus = bus
-        if bus is not None:
-            bus.connect(self._spread)
-        self.channel = ClientRequests(broker)
-        """The way from this instance to the clients."""
-        self._kernel = SDKKernel(server, self.channel)
+        self._back_channel = back_channel
+        self._inbox = inbox
+        self._policy = policy
+        self._running = running
         self._limits = limits
-        self._counter = counter
-        self.usage = Usage(counter)
-        """Who uses this instance."""
-        self._responder = Responder(
-            self._kernel, broker, self.usage, tenants=tenants or BoundedLabels(MAX_TENANTS), counter=counter
-        )
-        self._running = RunningCalls()
-        self.stateless = StatelessDispatcher(
-            self._kernel, broker, policy=self._policy, responder=self._responder, running=self._running, limits=limits
-        )
-        """Runs what belongs to no session."""
 
     @asynccontextmanager
     async def run(self) -> AsyncGenerator[None]:
-        """Accept messages until left; calls still running then are interrupted."""
-        async with self._kernel.run(), anyio.create_task_group() as self._tasks:
+        """Accept messages until left; calls that still run then are interrupted."""
+        async with anyio.create_task_group() as self._tasks:
             try:
                 yield
             finally:
@@ -110,226 +190,182 @@ class Dispatcher:
                     await self.stop(0)
                 self._tasks.cancel_scope.cancel()
 
-    async def submit(
-        self, session_id: str, inbound: Sequence[jsonrpc.Inbound], caller: Caller, *, kind: str, own_stream: bool
-    ) -> ClaimResult:
+    # ---- the straight line
+
+    async def submit(self, session_id: str, messages: Sequence[Inbound], caller: Caller, wire: Wire) -> Submitted:
         """Take the messages of one POST; when this returns they are recorded, and each request runs at most once.
 
         Args:
             session_id: the session, as the client says.
-            inbound: the messages.
+            messages: they.
             caller: who sent them.
-            kind: name of the wire.
-            own_stream: whether the responses come on a stream of their own, else on the session's standalone one.
+            wire: how they came.
 
         Returns:
-            The session, and the reader of the POST's stream, which has to be closed.
+            What was recorded. Requests run already, but for a single one whose response does not come on its POST: it
+            needs no task of its own. `initialize` has even ended, for clients that send the next message without
+            waiting.
 
         Raises:
-            RequestRefusedError: a request with the same id runs; nothing of this POST was done.
+            InsufficientScopeError: the caller lacks a scope for a request, and the wire can say so on its POST.
+            RequestIdReusedError: another request with such an id runs.
             SessionGoneError: the caller has no such session on this wire.
-            BrokerUnavailableError: it could not be recorded; nothing of this POST was done.
+            BrokerUnavailableError: it could not be recorded.
         """
-        claims = [
-            self._claim(one.message, one.digest, caller.principal)
-            for one in inbound
-            if isinstance(one.message, JSONRPCRequest)
-        ]
-        claimed = await self._broker.claim(session_id, caller.principal.key, kind, claims, own_stream=own_stream)
+        accesses, claims = await self._claims(messages, caller, wire)
+        owner = caller.principal.key
+        claimed = await self._broker.claim(session_id, owner, wire.name, claims, own_stream=wire.own_streams)
         if ClaimStatus.REFUSED in claimed.statuses:
-            raise RequestRefusedError(claims[claimed.statuses.index(ClaimStatus.REFUSED)].request)
-        session, attempts = claimed.record, iter(claimed.attempts)
-        for one in inbound:
-            if isinstance(one.message, JSONRPCRequest):
-                attempt = next(attempts)
-                if attempt is not None:
-                    wait = claimed.waits.get(one.message.id)
-                    await self._start(session, one.message, attempt, caller, kind, wait=wait)
+            raise RequestIdReusedError(claims[claimed.statuses.index(ClaimStatus.REFUSED)].request)
+        calls = list[SessionCall]()
+        recorded = zip(claimed.attempts, accesses, strict=True)
+        for message, _, is_modern in messages:
+            if not isinstance(message, JSONRPCRequest):
+                await self._receive(claimed, message, caller)
                 continue
-            try:
-                await self._accept(session, one.message, caller, kind)
-            except BrokerUnavailableError:
-                if not claims:
-                    raise
-                log.warning("answer_lost")  # the requests next to it are recorded, and have to run
-        return claimed
+            attempt, access = next(recorded)
+            if attempt is None:  # it joined one that runs
+                continue
+            call = self._call(claimed.record, attempt, message, caller, is_modern=is_modern)
+            if await self._is_refused(call, access, claimed.waits.get(message.id), caller):
+                continue
+            self._running.add(call)
+            if message.method == "initialize":
+                await self._initialize(call)
+            else:
+                calls.append(call)
+        if len(calls) == 1 and not wire.own_streams:
+            return Submitted(claimed, calls[0])
+        self._start(calls)
+        return Submitted(claimed, None)
 
-    async def check_scope(self, request: JSONRPCRequest, caller: Caller) -> None:
-        """Refuse what `submit` would refuse; see `AccessPolicy.check_scope`. Raises: InsufficientScopeError."""
-        await self._policy.check_scope(caller, request)
+    async def _claims(
+        self, messages: Sequence[Inbound], caller: Caller, wire: Wire
+    ) -> tuple[list[Access], list[RequestClaim]]:
+        """Return what was decided about each request, and its claim. Raises: InsufficientScopeError."""
+        accesses, claims = list[Access](), list[RequestClaim]()
+        for message, digest, _ in messages:
+            if not isinstance(message, JSONRPCRequest):
+                continue
+            access = self._policy.access(caller.principal, message, writes=self._kernel.writes(message))
+            if access.missing_scope is not None and wire.own_streams:
+                raise await self._policy.scope_error(caller, message, access.missing_scope)
+            accesses.append(access)
+            opens_epoch = message.method == "initialize"
+            claims.append(RequestClaim(message.id, digest, access.writes, opens_epoch, access.costs))
+        return accesses, claims
 
-    async def _accept(
-        self,
-        session: SessionRecord,
-        message: JSONRPCNotification | JSONRPCResponse | JSONRPCError,
-        caller: Caller,
-        kind: str,
-    ) -> None:
-        match message:
-            case JSONRPCNotification():
-                await self._notified(session, message, caller, kind)
-            case JSONRPCResponse():
-                response = {"result": message.result}
-                await self.channel.forward(InstanceMessage("answered", session.id, session.owner, message.id, response))
-            case JSONRPCError():
-                error = message.error.model_dump(mode="json", exclude_none=True)
-                await self.channel.forward(
-                    InstanceMessage("answered", session.id, session.owner, message.id, {"error": error})
-                )
+    def _call(
+        self, session: SessionRecord, attempt: Attempt, request: JSONRPCRequest, caller: Caller, *, is_modern: bool
+    ) -> SessionCall:
+        context = DispatchContext(
+            self._back_channel,
+            Address(session.id, attempt.stream),
+            TransportContext(kind=session.wire, can_send_request=not is_modern, headers=caller.headers),
+            ServerMessageMetadata(request_context=caller),
+            request.id,
+            progress_token_from_params(request.params),
+            is_modern,
+        )
+        if attempt.stream and session.version in RESUMES_POST_STREAMS:
+            context.message_metadata.close_sse_stream = partial(self._close_stream, session.id, attempt.stream)
+            context.message_metadata.close_standalone_sse_stream = partial(self._close_stream, session.id, "")
+        return SessionCall(
+            session.id,
+            attempt.token,
+            attempt.epoch,
+            attempt.writes,
+            request,
+            context,
+            record=session,
+            attempt=attempt,
+        )
 
-    def _writes(self, request: JSONRPCRequest) -> bool:
-        return self._kernel.writes(request.method, request.params)
-
-    def _claim(self, request: JSONRPCRequest, digest: bytes, principal: Principal) -> RequestClaim:
-        writes = self._writes(request)
-        costs = self._policy.costs(principal, request, writes=writes)
-        return RequestClaim(request.id, digest, writes, request.method == "initialize", costs)
-
-    async def _start(
-        self,
-        session: SessionRecord,
-        request: JSONRPCRequest,
-        attempt: Attempt,
-        caller: Caller,
-        kind: str,
-        *,
-        wait: Wait | None,
-    ) -> None:
-        try:
-            await self._policy.check_rate(caller, request, wait)
-            await self._policy.check_scope(caller, request)
-        except (RateLimitedError, InsufficientScopeError) as error:
-            self._responder.count(request, error.kind, caller.principal)
-            await self._broker.finish(attempt, errors.in_session(error, request, is_modern=is_modern(request)))
-            return
-        if self._running.is_stopping or len(self._running.of(session.id)) >= self._limits.max_running_calls:
-            await self._broker.finish(attempt, errors.busy(request.id, is_stopping=self._running.is_stopping))
-            return
-        opens_epoch = request.method == "initialize"
-        if opens_epoch:
-            self._running.begin_epoch(session.id, attempt.epoch)
-            message = InstanceMessage("epoch", session.id, session.owner, body={"epoch": attempt.epoch})
-            self._tasks.start_soon(self._spread, message)
-        context = self._kernel.context(Address(session.id, attempt.stream), caller, kind, request)
-        if attempt.stream and session.reconnects:
-            close = partial(self._close_stream, session.id)
-            context.message_metadata.close_sse_stream = partial(close, attempt.stream)
-            context.message_metadata.close_standalone_sse_stream = partial(close, "")
-        listens = request.method == "subscriptions/listen"
-        this = RunningCall(session.id, attempt.token, attempt.epoch, attempt.writes, listens, context)
-        self._running.add(this)
-        self._tasks.start_soon(self._serve, session, request, attempt, this)
-        if opens_epoch:
-            await this.done.wait()  # else a pipelined next message could meet a session without a record
-
-    async def _notified(
-        self, session: SessionRecord, notification: JSONRPCNotification, caller: Caller, kind: str
-    ) -> None:
-        params = notification.params or {}
-        if notification.method == "notifications/cancelled":
-            await self._cancel(session, cancelled_request_id_from_params(params))
-        elif notification.method == "notifications/progress":
-            token = params.get("progressToken")
-            await self.channel.forward(InstanceMessage("progressed", session.id, session.owner, token, dict(params)))
-        before = session.initialized
-        context = self._kernel.context(Address(session.id), caller, kind)
-        await self._kernel.on_notification(session, context, notification)
-        if session.initialized != before:
-            await self._broker.save(session)
-
-    async def _cancel(self, session: SessionRecord, request: RequestId | None) -> None:
-        """Cancel the one call that runs with this id, on whatever instance.
-
-        Clients exist that turn an id into a string, so the number that it spells counts where nothing runs with it.
-
-        Raises:
-            BrokerUnavailableError: it is not known what runs.
-        """
-        if request is None or not jsonrpc.is_id(request):
-            return
-        running = await self._broker.running(session.id, request)
-        if not running and (number := coerce_request_id(request)) != request:
-            running = await self._broker.running(session.id, number)
-        if len(running) > 1:
-            log.info("cancellation_ignored", session=session.id[:8], running=len(running))
-            if self._counter is not None:
-                self._counter.count("mcp_cancellations_ignored")
-        for token in running if len(running) == 1 else ():
-            if not self._cancel_here(session.id, token):
-                message = InstanceMessage("cancelled", session.id, session.owner, request, {"token": token})
-                self._tasks.start_soon(self._spread, message)
-
-    def _cancel_here(self, session: str, token: str) -> bool:
-        """Cancel an attempt if it runs on this instance; return whether it does."""
-        call = self._running.of(session).get(token)
-        if call is not None:
-            call.context.cancel_requested.set()
-            call.scope.cancel()
-        return call is not None
-
-    async def _close_stream(self, session: str, stream: str) -> None:
-        """End a stream at its handler's wish, so that no connection is kept open meanwhile; its client comes again."""
-        self._broker.close_stream(session, stream)
-
-    async def _spread(self, message: InstanceMessage) -> None:
-        """Send a message to all other instances that can be reached: it saves work and carries no promise."""
-        try:
-            await self._broker.publish(message)
-        except BrokerUnavailableError:
-            log.warning("note_lost", note=message.kind)
-
-    async def on_message(self, message: InstanceMessage) -> None:
-        """Receive a message of another instance."""
-        match message.kind:
-            case "cancelled":
-                self._cancel_here(message.session, str(message.body["token"]))
-            case "epoch":
-                self._running.begin_epoch(message.session, int(message.body["epoch"]))
-            case "published" if self._bus is not None:
-                await self._bus.on_message(message)
-            case _:
-                await self.channel.on_message(message)
-
-    async def _serve(
-        self, session: SessionRecord, request: JSONRPCRequest, attempt: Attempt, call: RunningCall
-    ) -> None:
-        """Run one request to its one answer; a cancelled one has none. Never raises, whatever its handler does."""
+    async def respond(self, call: SessionCall) -> None:
+        """Run a submitted request to its one response. Never raises, whatever its handler does."""
         response: bytes | None = None
         try:
-            with call.scope, structlog.contextvars.bound_contextvars(request_id=request.id, session=session.id[:8]):
-                response, _ = await self._responder.respond(session, request, call.context)
+            with call.scope, LogContext(request_id=call.request.id, session=call.session[:8]):
+                response, code = await self._kernel.respond(call.record, call.context, call.request)
+                if call.request.method == "initialize" and code is None:
+                    await self._broker.save(call.record)  # before its client learns that it may go on
         finally:
             call.context.closed = True
-            if response is None and self._running.is_stopping:
-                response = jsonrpc.interrupted(request.id, writes=call.writes)
-            if call.context.cancel_requested.is_set():
-                # The stream of a POST ends with an answer and no other way; the SDK's own server gives this one, too.
-                response = jsonrpc.cancelled(request.id) if attempt.stream else None
-            with anyio.move_on_after(_LAST_WORDS_S, shield=True):
-                accepted = await self._broker.finish(attempt, response)
-                if not accepted:
-                    log.info("answer_dropped", method=request.method)
-                    self.on_response_dropped()
+            if response is None or call.context.cancel_requested.is_set():
+                response = _without_result(call)
+            finish = self._finish_shielded if self._broker.is_shared else self._broker.finish
+            if not await finish(call.attempt, response):
+                log.info("answer_dropped", method=call.request.method)
+                self._inbox.on_response_dropped()
             self._running.remove(call)
 
+    def _start(self, calls: Sequence[SessionCall]) -> None:
+        """Run submitted requests in the background."""
+        for call in calls:
+            self._tasks.start_soon(self.respond, call)
+
+    # ---- what is rare
+
+    async def session(self, session_id: str, principal: Principal, wire: Wire) -> SessionRecord:
+        """Return a session of `principal`, and count this as a sign of life.
+
+        Raises:
+            SessionGoneError, BrokerUnavailableError.
+        """
+        claimed = await self._broker.claim(session_id, principal.key, wire.name, (), own_stream=wire.own_streams)
+        return claimed.record
+
+    async def _receive(self, claimed: ClaimResult, message: jsonrpc.ClientMessage, caller: Caller) -> None:
+        try:
+            await self._inbox.receive(claimed.record, message, caller)
+        except BrokerUnavailableError:
+            if not claimed.attempts:
+                raise
+            log.warning("answer_lost")  # the requests next to it are recorded, and have to run
+
+    async def _is_refused(self, call: SessionCall, access: Access, wait: Wait | None, caller: Caller) -> bool:
+        """Answer a recorded request that may not run, and return whether it is one."""
+        error: RateLimitedError | InsufficientScopeError
+        if wait is not None:
+            error = await self._policy.rate_error(caller, call.request, wait)
+        elif access.missing_scope is not None:
+            error = await self._policy.scope_error(caller, call.request, access.missing_scope)
+        elif self._running.is_stopping or len(self._running.of(call.session)) >= self._limits.max_running_calls:
+            response = jsonrpc.busy(call.request.id, is_stopping=self._running.is_stopping)
+            await self._broker.finish(call.attempt, response)
+            return True
+        else:
+            return False
+        self._kernel.count(call.request, error.kind, caller.principal)
+        response = refusal_response(error, call.request, is_modern=call.context.is_modern)
+        await self._broker.finish(call.attempt, response)
+        return True
+
+    async def _initialize(self, call: SessionCall) -> None:
+        """Begin a new epoch of a session, here and on all other instances."""
+        self._running.begin_epoch(call.session, call.epoch)
+        self._inbox.publish(InstanceMessage("epoch", call.session, call.record.owner, body={"epoch": call.epoch}))
+        self._start([call])  # not in the task of the POST: its client may leave
+        await call.done.wait()
+
+    async def _finish_shielded(self, attempt: Attempt, response: bytes | None) -> bool:
+        """Have other instances know that an attempt ended, although this task may be cancelled meanwhile."""
+        with anyio.move_on_after(_LAST_WORDS_S, shield=True):
+            return await self._broker.finish(attempt, response)
+        return False
+
+    async def _close_stream(self, session: str, stream: str) -> None:
+        """End a stream at its handler's wish, so that no connection is kept open meanwhile; its client reconnects."""
+        self._broker.close_stream(session, stream)
+
+    # ---- the end
+
     def is_busy(self, session: str) -> bool:
-        """Whether calls of this session are running here."""
+        """Whether calls of this session run here."""
         return bool(self._running.of(session))
 
-    def on_response_dropped(self) -> None:
-        """Count an answer that nobody wanted any more."""
-        if self._counter is not None:
-            self._counter.count("mcp_answers_dropped")
-
-    def on_session_ended(self, session: str) -> None:
-        """Let go of a session that ended: its calls are cancelled, whoever waits for its client is told."""
-        self._kernel.forget(session)
-        self.channel.close(session)
-        for call in self._running.of(session).values():
-            call.scope.cancel()
-
     def is_listening(self, session: str) -> bool:
-        """Whether a subscription of this session runs here: it is owed its end before its stream may end."""
+        """Whether a subscription of this session runs here: its end has to be sent before its stream may end."""
         return any(call.listens for call in self._running.of(session).values())
 
     async def stop(self, grace_s: float) -> None:
@@ -349,3 +385,13 @@ class Dispatcher:
             await self._running.quiet.wait()
         if patience.cancelled_caught:
             log.error("calls_ignored_their_cancellation", calls=len(self._running.all()))
+
+
+def _without_result(call: SessionCall) -> bytes | None:
+    """Return what is answered to a call that has no result: nothing when its client cancelled it.
+
+    The stream of a POST ends with a response and no other way; the SDK's own server gives this one, too.
+    """
+    if not call.context.cancel_requested.is_set():
+        return jsonrpc.interrupted(call.request.id, writes=call.writes)
+    return jsonrpc.cancelled(call.request.id) if call.attempt.stream else None

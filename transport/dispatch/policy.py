@@ -1,31 +1,55 @@
-"""What a principal that is known may ask for: which requests by its scopes, and how many by its rates."""
+"""What a known principal may ask for: which requests by its scopes, and how many by its rates."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
 
 from mcp_types import JSONRPCRequest
 
-from shared.identity import InsufficientScopeError, Principal, Scope
+from shared.errors import Effect
+from shared.identity import InsufficientScopeError, Principal, PrincipalKey, Scope
+from shared.lru import LRUCache
 from shared.throttled_audit import ThrottledAuditTrail
+from transport import jsonrpc
 from transport.dispatch.context import Caller
 from transport.dispatch.refusal_audit import record_refusal
-from transport.rate_limit import Cost, RateLimitedError, Rates, Wait
-from transport.sessions.memory_rate_limit import MemoryBuckets
+from transport.rate_limit import Cost, MemoryBuckets, RateLimitedError, Rates, Wait
 
 RequiredScope = Callable[[str, Mapping[str, Any] | None], Scope | None]
 """Tells from the method and the parameters of a request, which may be malformed, which scope it needs."""
 FREE: Final = frozenset({"ping", "initialize", "server/discover"})
-"""Methods that cost nothing: who is refused them learns nothing, and takes the connection for dead. Who does nothing
-but send them meets the limit of HTTP requests."""
+"""Methods that cost nothing: a client that is refused one of them learns nothing from it, and takes the connection for
+dead. A client that sends nothing else meets the limit of HTTP requests."""
+KEPT_PRINCIPALS: Final = 10_000
+"""Principals whose costs are remembered, the latest ones; making them anew is all that forgetting costs."""
 _MAX_NAME: Final = 100
 
 
+class _Costs(NamedTuple):
+    """What one principal pays for each sort of request."""
+
+    http: tuple[Cost, ...]
+    read: tuple[Cost, ...]
+    write: tuple[Cost, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What was decided about one request, before it is recorded."""
+
+    writes: bool
+    """Whether it may change something."""
+    costs: tuple[Cost, ...]
+    missing_scope: Scope | None
+    """The scope that its caller lacks."""
+
+
 class AccessPolicy:
-    """Refuses requests, and has it recorded.
+    """Decides what requests cost and which are refused; what is refused is audited.
 
     Args:
         rates: how many requests; None for any number.
-        required_scope: which scope a request needs; None lets everybody ask for everything.
+        required_scope: which scope a request needs; None allows every request to all.
         trail: takes what is refused.
     """
 
@@ -37,50 +61,78 @@ class AccessPolicy:
         trail: ThrottledAuditTrail | None = None,
     ) -> None:
         self._rates = rates
+        self._costs: LRUCache[PrincipalKey, _Costs] = LRUCache(KEPT_PRINCIPALS)
         self._http_buckets = MemoryBuckets()
         self._required_scope = required_scope
         self._trail = trail if trail is not None else ThrottledAuditTrail(None)
 
     async def check_http_rate(self, principal: Principal, headers: Mapping[str, str]) -> None:
-        """Pass an HTTP request, or refuse it before anybody reads it: to whoever sends many more than calls need.
+        """Pass an HTTP request, or refuse it unread: its principal sends many more than its calls need.
 
         Each instance counts for itself: what is saved is its own time. Raises: RateLimitedError.
         """
         if self._rates is None:
             return
-        wait = self._http_buckets.try_consume(self._rates.http_costs(principal.key))
+        wait = self._http_buckets.try_consume(self._costs_of(self._rates, principal.key).http)
         if wait is not None:
             error = RateLimitedError(wait)
-            await record_refusal(self._trail, principal, error.kind, headers, detail=error.limit)
+            await self.audit(principal, error.kind, headers, detail=error.limit)
             raise error
 
-    def costs(self, principal: Principal, request: JSONRPCRequest, *, writes: bool) -> tuple[Cost, ...]:
-        """Return what a request costs."""
-        if self._rates is None or request.method in FREE:
-            return ()
-        return self._rates.costs(principal.key, writes=writes)
+    def access(self, principal: Principal, request: JSONRPCRequest, *, writes: bool) -> Access:
+        """Decide what a request costs, and whether its principal lacks a scope for it."""
+        scope = None if self._required_scope is None else self._required_scope(request.method, request.params)
+        costs: tuple[Cost, ...] = ()
+        if self._rates is not None and request.method not in FREE:
+            known = self._costs_of(self._rates, principal.key)
+            costs = known.write if writes else known.read
+        return Access(writes, costs, None if scope is None or scope in principal.scopes else scope)
 
-    async def check_scope(self, caller: Caller, request: JSONRPCRequest) -> None:
-        """Pass, or refuse a request for which the caller lacks a scope. Raises: InsufficientScopeError."""
-        if self._required_scope is None:
-            return
-        scope = self._required_scope(request.method, request.params)
-        if scope is None or scope in caller.principal.scopes:
-            return
+    def _costs_of(self, rates: Rates, owner: PrincipalKey) -> _Costs:
+        known = self._costs.get(owner)
+        if known is None:
+            known = _Costs(rates.http_costs(owner), rates.costs(owner, writes=False), rates.costs(owner, writes=True))
+            self._costs.put(owner, known)
+        return known
+
+    async def scope_error(self, caller: Caller, request: JSONRPCRequest, scope: Scope) -> InsufficientScopeError:
+        """Return the error of a request whose caller lacks `scope`, and audit it."""
         name = request.method
         if request.method == "tools/call":
             name = str((request.params or {}).get("name", ""))[:_MAX_NAME]
         error = InsufficientScopeError(name, scope)
-        await self._refused(caller, request, error.kind, scope.value)
-        raise error
+        error.request_id = request.id
+        await self.audit(caller.principal, error.kind, caller.headers, request=request, detail=scope.value)
+        return error
 
-    async def check_rate(self, caller: Caller, request: JSONRPCRequest, wait: Wait | None) -> None:
-        """Pass what was paid for. Raises: RateLimitedError."""
-        if wait is None:
-            return
+    async def rate_error(self, caller: Caller, request: JSONRPCRequest, wait: Wait) -> RateLimitedError:
+        """Return the error of a request that came too soon, and audit it."""
         error = RateLimitedError(wait)
-        await self._refused(caller, request, error.kind, error.limit)
-        raise error
+        error.request_id = request.id
+        await self.audit(caller.principal, error.kind, caller.headers, request=request, detail=error.limit)
+        return error
 
-    async def _refused(self, caller: Caller, request: JSONRPCRequest, kind: str, detail: str) -> None:
-        await record_refusal(self._trail, caller.principal, kind, caller.headers, request=request, detail=detail)
+    async def audit(
+        self,
+        principal: Principal,
+        kind: str,
+        headers: Mapping[str, str],
+        *,
+        request: JSONRPCRequest | None = None,
+        detail: str,
+    ) -> None:
+        """Record what was refused to a principal, or count it; see `record_refusal`."""
+        await record_refusal(self._trail, principal, kind, headers, request=request, detail=detail)
+
+
+def refusal_response(
+    error: RateLimitedError | InsufficientScopeError, request: JSONRPCRequest, *, is_modern: bool
+) -> bytes:
+    """Return the response to a request of a session that is recorded, but not run."""
+    if isinstance(error, InsufficientScopeError):
+        return jsonrpc.refusal(error.kind, str(error), request_id=request.id, scope=error.scope.value)
+    if request.method != "tools/call":
+        return jsonrpc.refusal(error.kind, str(error), request_id=request.id, retryAfter=error.retry_after_s)
+    wait_s = error.retry_after_s
+    said = {"kind": error.kind, "effect": Effect.NOTHING_CHANGED.value, "message": str(error), "retryAfter": wait_s}
+    return jsonrpc.failed_call(request.id, str(error), said, is_modern=is_modern)

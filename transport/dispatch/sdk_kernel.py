@@ -8,25 +8,25 @@ Two eras share a session's wire, decided per message: a request that carries the
 own; everything else by the session's handshake-era runner, which can be rebuilt from the session's record at any time.
 """
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from mcp.server import MCPServer
 from mcp.server.connection import Connection, NotifyOnlyOutbound
 from mcp.server.lowlevel import Server
-from mcp.server.runner import ServerRunner, aclose_shielded, serve_one
+from mcp.server.runner import ServerRunner, serve_one
 from mcp.shared.dispatcher import coerce_request_id
 from mcp.shared.exceptions import MCPError
 from mcp.shared.inbound import (
     ERROR_CODE_HTTP_STATUS,
+    MCP_PARAM_HEADER_PREFIX,
     InboundLadderRejection,
     classify_inbound_request,
     find_duplicated_routing_header,
     unsupported_protocol_version_rejection,
     validate_mcp_param_headers,
-    x_mcp_header_map,
 )
 from mcp.shared.jsonrpc_dispatcher import (
     cancelled_request_id_from_params,
@@ -36,24 +36,24 @@ from mcp.shared.jsonrpc_dispatcher import (
 from mcp.shared.message import ServerMessageMetadata
 from mcp.shared.transport_context import TransportContext
 from mcp_types import (
-    CLIENT_CAPABILITIES_META_KEY,
     HEADER_MISMATCH,
     INTERNAL_ERROR,
     INVALID_PARAMS,
-    PROTOCOL_VERSION_META_KEY,
     ErrorData,
     InitializeRequestParams,
     JSONRPCNotification,
     JSONRPCRequest,
 )
-from mcp_types.version import LATEST_MODERN_VERSION
+from mcp_types.methods import SPEC_CLIENT_METHODS
 from starlette.datastructures import Headers
 
+from shared.identity import Principal
 from shared.lru import LRUCache
-from shared.telemetry import get_logger
+from shared.prompts import prompt_problem
+from shared.telemetry import OTHER, BoundedLabels, Counter, get_logger
 from transport import jsonrpc
-from transport.dispatch.client_requests import ClientRequests
 from transport.dispatch.context import Address, Caller, Channel, DispatchContext, SessionOutbound
+from transport.dispatch.usage import ClientTally, Usage
 from transport.sessions.session import SessionRecord
 
 __all__ = (
@@ -61,8 +61,7 @@ __all__ = (
     "SDKKernel",
     "cancelled_request_id_from_params",
     "coerce_request_id",
-    "error_of",
-    "is_modern",
+    "progress_token_from_params",
     "unserved_version",
 )
 
@@ -70,11 +69,10 @@ log = get_logger(__name__)
 
 MAX_INITIALIZE_BYTES: Final = 16 * 1024
 KEPT_RUNNERS: Final = 1024
-
-
-def error_of(exc: Exception) -> ErrorData:
-    """Return what the outside is told of an exception: the SDK's own errors as they are, nothing of any other."""
-    return handler_exception_to_error_data(exc) or ErrorData(code=INTERNAL_ERROR, message="Internal server error")
+KEPT_TOOLS: Final = 10_000
+MAX_LIST_PAGES: Final = 100
+"""Pages of one list of tools that are read: a server may make a mistake with its cursors."""
+_MIRRORED: Final = MCP_PARAM_HEADER_PREFIX.lower()
 
 
 _State = tuple[int, str | None]
@@ -93,104 +91,153 @@ def lowlevel(server: "MCPServer[Any] | Server[Any]") -> Server[Any]:
     return server.session_manager.app
 
 
+class _SessionRunner(NamedTuple):
+    """What is kept of a session that is served here."""
+
+    state: _State
+    runner: ServerRunner[Any]
+    client: ClientTally
+
+
+class RequestOutcome(NamedTuple):
+    """The response to a request."""
+
+    body: bytes
+    code: int | None = None
+    """Of the error that it is."""
+
+
 class SDKKernel:
     """Serves messages of any session with one MCP server.
 
     Args:
         server: any server of the SDK.
-        channel: the way to the clients.
+        channel: the way to the clients of sessions.
+        usage: counts which clients are served.
+        tenants: organisations that counters tell apart.
+        counter: counts `mcp_requests` by method, outcome and tenant.
     """
 
-    def __init__(self, server: "MCPServer[Any] | Server[Any]", channel: ClientRequests) -> None:
+    def __init__(
+        self,
+        server: "MCPServer[Any] | Server[Any]",
+        channel: Channel,
+        *,
+        usage: Usage,
+        tenants: BoundedLabels,
+        counter: Counter | None,
+    ) -> None:
+        self._high_level = server if isinstance(server, MCPServer) else None
         self._server = lowlevel(server)
         self._channel = channel
-        self._runners: LRUCache[str, tuple[_State, ServerRunner[Any]]] = LRUCache(KEPT_RUNNERS)
-        self._tools: dict[str, Mapping[str, Any]] = {}
-        self._mirrored: dict[str, Mapping[str, Any]] = {}
-        """Input schemas of the tools that have arguments which clients repeat in headers."""
+        self._usage = usage
+        self._tenants = tenants
+        self._counter = counter
+        self._runners: LRUCache[str, _SessionRunner] = LRUCache(KEPT_RUNNERS)
+        self._tools: LRUCache[str, Mapping[str, Any]] = LRUCache(KEPT_TOOLS)
+        """Tools as the server listed them last."""
         self._state: Any = None
 
     @asynccontextmanager
     async def run(self) -> AsyncGenerator[None]:
         """Enter the server's lifespan, once for all sessions."""
         async with self._server.lifespan(self._server) as self._state:
-            self._tools = await self._tools_for_anybody()
-            schemas = {name: tool["inputSchema"] for name, tool in self._tools.items()}
-            self._mirrored = {name: schema for name, schema in schemas.items() if x_mcp_header_map(schema)}
+            if self._high_level is not None:
+                tools = await self._high_level.list_tools()  # its registry; no handler and no middleware runs
+                self._learn([tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in tools])
             yield
-
-    def context(
-        self,
-        address: Address,
-        caller: Caller,
-        kind: str,
-        request: JSONRPCRequest | None = None,
-        *,
-        channel: Channel | None = None,
-    ) -> DispatchContext:
-        """Return the context in which one message is served.
-
-        Args:
-            address: where what its handler says belongs.
-            caller: who sent it.
-            kind: name of the wire.
-            request: it, when it is a request.
-            channel: the way to the client, where it is not that of a session.
-        """
-        transport = TransportContext(
-            kind=kind, can_send_request=request is None or not is_modern(request), headers=caller.headers
-        )
-        context = DispatchContext(
-            channel or self._channel, address, transport, ServerMessageMetadata(request_context=caller)
-        )
-        if request is not None:
-            context.request_id = request.id
-            context.progress_token = progress_token_from_params(request.params)
-        return context
 
     async def respond(
         self, session: SessionRecord | None, context: DispatchContext, request: JSONRPCRequest
-    ) -> dict[str, Any]:
-        """Serve one request and return its result; `initialize` also fills in the session's record.
+    ) -> RequestOutcome:
+        """Run one request to its response: a result, or an error without any secret.
+
+        `initialize` also fills in the session's record.
 
         Args:
             session: whose request it is; None for one of 2026-07-28 that belongs to no session.
             context: its context.
             request: it.
-
-        Raises:
-            Exception: whatever the handler raised; see `error_of`.
         """
-        if session is None or is_modern(request):
-            return await self._serve_modern(session, context, request)
-        if request.method == "initialize":
-            return await self._initialize(session, context, request)
-        return await self._runner(session).on_request(context, request.method, request.params)
+        outcome = "ok"
+        try:
+            if session is None or context.is_modern:
+                result = await self._serve_modern(session, context, request)
+                self._usage.stands_alone(request, wire=context.transport.kind)
+            elif request.method == "initialize":
+                result = await self._initialize(session, context, request)
+            else:
+                kept = self._runner(session)
+                result = await kept.runner.on_request(context, request.method, request.params)
+                kept.client.requests += 1
+            if request.method == "tools/list":
+                self._learn(result["tools"])
+            response = RequestOutcome(jsonrpc.result(request.id, result))
+        except Exception as exc:  # noqa: BLE001 - whatever a handler raises becomes an error
+            response = await self._error_response(request, exc)
+            outcome = str(response.code)
+        if len(response.body) > jsonrpc.MAX_RESPONSE_BYTES:
+            outcome = "too_large"
+            log.warning("answer_too_large", method=request.method, bytes=len(response.body))
+            response = RequestOutcome(jsonrpc.too_large(request.id, request.method, len(response.body)), response.code)
+        caller: Caller = context.message_metadata.request_context
+        self.count(request, outcome, caller.principal)
+        return response
 
-    async def on_notification(
-        self, session: SessionRecord, context: DispatchContext, notification: JSONRPCNotification
-    ) -> None:
+    async def _error_response(self, request: JSONRPCRequest, exc: Exception) -> RequestOutcome:
+        """Return what the client is told of an exception: the SDK's own errors as they are, nothing of any other."""
+        problem = handler_exception_to_error_data(exc)
+        if problem is None and request.method == "prompts/get" and self._high_level is not None:
+            problem = await prompt_problem(self._high_level, request.params or {})  # the SDK raises what any fault is
+        if problem is None:
+            problem = ErrorData(code=INTERNAL_ERROR, message="Internal server error")
+        if problem.code == INTERNAL_ERROR:
+            log.error("request_handler_failed", method=request.method, exc_info=exc)
+        return RequestOutcome(jsonrpc.error(request.id, problem.code, problem.message, problem.data), problem.code)
+
+    def count(self, request: JSONRPCRequest, outcome: str, principal: Principal) -> None:
+        """Count a request that has its response."""
+        if self._counter is not None:
+            method = request.method if request.method in SPEC_CLIENT_METHODS else OTHER
+            tenant = self._tenants.label(principal.tenant.id)
+            self._counter.count("mcp_requests", method=method, outcome=outcome, tenant=tenant)
+
+    async def on_notification(self, session: SessionRecord, caller: Caller, notification: JSONRPCNotification) -> None:
         """Serve one notification; `initialized` also marks the session's record. A fault of a handler is logged."""
-        runner = self._runner(session)
+        transport = TransportContext(kind=session.wire, can_send_request=True, headers=caller.headers)
+        metadata = ServerMessageMetadata(request_context=caller)
+        context = DispatchContext(self._channel, Address(session.id), transport, metadata)
+        runner = self._runner(session).runner
         try:
             await runner.on_notify(context, notification.method, notification.params)
         except Exception:
             log.exception("notification_handler_failed", method=notification.method)
         session.initialized = runner.connection.initialized.is_set()
 
-    def writes(self, method: str, params: Mapping[str, Any] | None) -> bool:
-        """Whether a request may change something: a call of any tool that does not say it only reads."""
-        if method != "tools/call":
-            return False
-        tool = self._tools.get(str((params or {}).get("name")), {})
-        return not (tool.get("annotations") or {}).get("readOnlyHint")
+    def writes(self, request: JSONRPCRequest) -> bool:
+        """Whether a request may change something: a call of any tool that is not known to only read.
 
-    def rejection(self, request: JSONRPCRequest, headers: Headers) -> ErrorData | None:
+        A tool is known once it was listed, by this server's registry or to any client of this instance.
+        """
+        if request.method != "tools/call":
+            return False
+        tool = self._tools.get(str((request.params or {}).get("name")))
+        return tool is None or not (tool.get("annotations") or {}).get("readOnlyHint")
+
+    def _learn(self, tools: Sequence[Mapping[str, Any]]) -> None:
+        for tool in tools:
+            self._tools.put(tool["name"], tool)
+
+    async def rejection(
+        self, request: JSONRPCRequest, headers: Headers, caller: Caller, *, wire: str
+    ) -> ErrorData | None:
         """Return why a request of 2026-07-28 may not be served: its headers have to say what its body says.
 
         Args:
             request: it.
             headers: of the HTTP request, without white space around their values.
+            caller: who sent it.
+            wire: name of the wire.
         """
         duplicated = find_duplicated_routing_header(headers.items())
         if duplicated is not None:
@@ -199,16 +246,41 @@ class SDKKernel:
         route = classify_inbound_request(body, headers=dict(headers))
         if isinstance(route, InboundLadderRejection):
             return _problem(route)
-        if request.method != "tools/call":
-            return None
-        return _problem(self._mirror_rejection(request.params or {}, headers))
-
-    def _mirror_rejection(self, params: Mapping[str, Any], headers: Headers) -> InboundLadderRejection | None:
-        schema = self._mirrored.get(str(params.get("name")))
+        params = request.params or {}
         arguments = params.get("arguments") or {}
-        if schema is None or not isinstance(arguments, Mapping):
+        if request.method != "tools/call" or not isinstance(arguments, Mapping):
             return None
-        return validate_mcp_param_headers(schema, arguments, headers)
+        if not arguments and not any(name.startswith(_MIRRORED) for name in headers):
+            return None
+        schema = await self._input_schema(str(params.get("name")), request, caller, wire=wire)
+        return None if schema is None else _problem(validate_mcp_param_headers(schema, arguments, headers))
+
+    async def _input_schema(
+        self, name: str, request: JSONRPCRequest, caller: Caller, *, wire: str
+    ) -> Mapping[str, Any] | None:
+        """Return the input schema of a tool, or None when it is not known.
+
+        A server that has no lookup of its own is asked for its tools, once, by this very caller: with the envelope of
+        its request. Where that fails, headers are not compared, as in the SDK's own server.
+        """
+        if self._server.get_tool_input_schema is not None:
+            return self._server.get_tool_input_schema(name)
+        if self._tools.get(name) is None and self._server.get_request_handler("tools/list") is not None:
+            transport = TransportContext(kind=wire, can_send_request=False, headers=caller.headers)
+            metadata = ServerMessageMetadata(request_context=caller)
+            context = DispatchContext(self._channel, Address(""), transport, metadata, request.id, closed=True)
+            params: dict[str, Any] = {"_meta": (request.params or {})["_meta"]}
+            try:
+                for _ in range(MAX_LIST_PAGES):
+                    listed = JSONRPCRequest(jsonrpc="2.0", id=request.id, method="tools/list", params=params)
+                    result = await self._serve_modern(None, context, listed)
+                    self._learn(result["tools"])
+                    if "nextCursor" not in result:
+                        break
+                    params["cursor"] = result["nextCursor"]
+            except Exception:
+                log.warning("tools_not_listed", exc_info=True)
+        return (self._tools.get(name) or {}).get("inputSchema")
 
     def forget(self, session: str) -> None:
         """Drop what is kept of a session; its record is enough to go on."""
@@ -228,7 +300,7 @@ class SDKKernel:
         if len(jsonrpc.encode(params)) > MAX_INITIALIZE_BYTES:
             raise MCPError(INVALID_PARAMS, f"The parameters of initialize are over {MAX_INITIALIZE_BYTES:,} bytes.")
         self.forget(session.id)
-        runner = self._runner(replace(session, version=None, client_params=None, initialized=False))
+        runner = self._runner(replace(session, version=None, client_params=None, initialized=False)).runner
         try:
             result = await runner.on_request(context, request.method, request.params)
         except BaseException:
@@ -236,7 +308,8 @@ class SDKKernel:
             raise
         session.version, session.client_params = runner.connection.protocol_version, params
         session.initialized = False
-        self._runners.put(session.id, (_state(session), runner))
+        client = self._usage.initialized(session)
+        self._runners.put(session.id, _SessionRunner(_state(session), runner, client))
         return result
 
     async def _serve_modern(
@@ -255,49 +328,24 @@ class SDKKernel:
             self._server, context, request.method, request.params, connection=connection, lifespan_state=self._state
         )
 
-    def _runner(self, session: SessionRecord) -> ServerRunner[Any]:
+    def _runner(self, session: SessionRecord) -> _SessionRunner:
         """Return the session's runner, rebuilt from its record when it is not kept here or has fallen behind."""
-        state, runner = self._runners.get(session.id) or (None, None)
-        if runner is None or state != _state(session):
+        kept = self._runners.get(session.id)
+        if kept is None or kept.state != _state(session):
             connection = Connection.for_loop(
                 self._outbound(session), session_id=session.id, protocol_version_hint=session.version
             )
             if session.client_params is not None:
                 connection.client_params = InitializeRequestParams.model_validate(session.client_params)
-            if session.initialized:
-                connection.initialized.set()
             runner = ServerRunner(self._server, connection, self._state)
-            self._runners.put(session.id, (_state(session), runner))
-        elif session.initialized:
-            runner.connection.initialized.set()
-        return runner
+            kept = _SessionRunner(_state(session), runner, self._usage.client_of(session))
+            self._runners.put(session.id, kept)
+        if session.initialized:
+            kept.runner.connection.initialized.set()
+        return kept
 
     def _outbound(self, session: SessionRecord) -> SessionOutbound:
         return SessionOutbound(self._channel, Address(session.id))
-
-    async def _tools_for_anybody(self) -> dict[str, Mapping[str, Any]]:
-        """Return the tools by their name, as they are listed to nobody in particular."""
-        if self._server.get_request_handler("tools/list") is None:
-            return {}
-        envelope = {PROTOCOL_VERSION_META_KEY: LATEST_MODERN_VERSION, CLIENT_CAPABILITIES_META_KEY: {}}
-        connection = Connection.from_envelope(LATEST_MODERN_VERSION, None, {})
-        transport = TransportContext(kind="internal", can_send_request=False)
-        context = DispatchContext(self._channel, Address(""), transport, ServerMessageMetadata())
-        try:
-            runner = ServerRunner(self._server, connection, self._state)
-            listed = await runner.on_request(context, "tools/list", {"_meta": envelope})
-        except Exception:
-            log.warning("tools_not_listed_at_start", exc_info=True)
-            return {}
-        finally:
-            await aclose_shielded(connection)
-        return {tool["name"]: tool for tool in listed["tools"]}
-
-
-def is_modern(request: JSONRPCRequest) -> bool:
-    """Whether a request carries the 2026-07-28 envelope; `initialize` never does, whatever it is stamped with."""
-    meta = (request.params or {}).get("_meta")
-    return request.method != "initialize" and isinstance(meta, dict) and PROTOCOL_VERSION_META_KEY in meta
 
 
 def unserved_version(version: str) -> ErrorData | None:

@@ -1,20 +1,21 @@
-"""Requests of 2026-07-28, which belong to no session: paid for, run here, and answered to whoever waits for it."""
+"""Requests of 2026-07-28, which belong to no session: admitted, run here, and answered on their own POST."""
 
 import itertools
 from collections import Counter as Tally
 
-import structlog
+from mcp.shared.message import ServerMessageMetadata
+from mcp.shared.transport_context import TransportContext
 from mcp_types import INTERNAL_ERROR, ErrorData, JSONRPCRequest
 from starlette.datastructures import Headers
 
 from shared.errors import TicketServerError
+from shared.telemetry import LogContext
 from transport import jsonrpc
-from transport.dispatch.context import Address, Caller, Channel
+from transport.dispatch.context import Address, Caller, Channel, DispatchContext
+from transport.dispatch.dispatcher import RunningCall, RunningCalls
 from transport.dispatch.policy import AccessPolicy
-from transport.dispatch.responder import Responder
-from transport.dispatch.running_calls import RunningCall, RunningCalls
-from transport.dispatch.sdk_kernel import SDKKernel
-from transport.sessions.broker import SessionBroker
+from transport.dispatch.sdk_kernel import RequestOutcome, SDKKernel, progress_token_from_params
+from transport.rate_limit import Buckets
 from transport.sessions.session import Limits, has_room
 
 
@@ -28,82 +29,82 @@ class TooBusyError(TicketServerError):
 
 
 class StatelessDispatcher:
-    """Runs them. They share the calls that run, and their end, with those of sessions.
+    """Runs requests of no session. They share the running calls, and their end, with those of sessions.
 
     Args:
-        kernel: runs requests through the server.
-        broker: keeps the buckets that they are paid from.
-        policy: says what one costs.
-        responder: makes the one answer of a request.
+        kernel: serves requests with the MCP server.
+        buckets: what requests are paid from.
+        policy: decides what one costs and which are refused.
         running: every call that runs here.
         limits: bounds of this instance.
     """
 
     def __init__(
-        self,
-        kernel: SDKKernel,
-        broker: SessionBroker,
-        *,
-        policy: AccessPolicy,
-        responder: Responder,
-        running: RunningCalls,
-        limits: Limits,
+        self, kernel: SDKKernel, buckets: Buckets, *, policy: AccessPolicy, running: RunningCalls, limits: Limits
     ) -> None:
         self._kernel = kernel
-        self._broker = broker
+        self._buckets = buckets
         self._policy = policy
-        self._responder = responder
         self._running = running
         self._limits = limits
         self._numbers = itertools.count(1)
-        self._of_tenant: Tally[str] = Tally()
+        self._places: Tally[str] = Tally()
+        """Requests that were admitted and have no response yet, by organisation."""
 
-    def rejection(self, request: JSONRPCRequest, headers: Headers) -> ErrorData | None:
+    async def rejection(
+        self, request: JSONRPCRequest, headers: Headers, caller: Caller, *, wire: str
+    ) -> ErrorData | None:
         """Return why a request may not be served; see `SDKKernel.rejection`."""
-        return self._kernel.rejection(request, headers)
+        return await self._kernel.rejection(request, headers, caller, wire=wire)
 
-    async def consume_rate(self, request: JSONRPCRequest, caller: Caller) -> None:
-        """Have a request paid for, before it runs. Raises: RateLimitedError."""
-        costs = self._policy.costs(caller.principal, request, writes=self._writes(request))
-        if costs:
-            await self._policy.check_rate(caller, request, await self._broker.buckets.consume(costs))
-
-    async def respond(
-        self, request: JSONRPCRequest, caller: Caller, channel: Channel, *, kind: str
-    ) -> tuple[bytes, int | None]:
-        """Serve one request; to cancel it, cancel the caller.
+    async def submit(self, request: JSONRPCRequest, caller: Caller, channel: Channel, *, wire: str) -> RunningCall:
+        """Admit a request; it has to be given to `respond`.
 
         Args:
             request: it.
             caller: who sent it.
-            channel: takes what its handler says while it runs.
-            kind: name of the wire.
-
-        Returns:
-            The answer, and the code of the error that it is.
+            channel: takes what its handler sends while it runs.
+            wire: name of the wire.
 
         Raises:
+            InsufficientScopeError, RateLimitedError: it is refused to this caller.
             TooBusyError: too many run.
         """
-        name = f"{kind} {next(self._numbers)}"
+        access = self._policy.access(caller.principal, request, writes=self._kernel.writes(request))
+        if access.missing_scope is not None:
+            raise await self._policy.scope_error(caller, request, access.missing_scope)
+        if access.costs and (wait := await self._buckets.consume(access.costs)) is not None:
+            raise await self._policy.rate_error(caller, request, wait)
         tenant = caller.principal.tenant.id
-        has_place = has_room(self._of_tenant[tenant], self._of_tenant.total(), self._limits.max_exchanges)
+        has_place = has_room(self._places[tenant], self._places.total(), self._limits.max_exchanges)
         if self._running.is_stopping or not has_place:
-            raise TooBusyError
-        context = self._kernel.context(Address(name), caller, kind, request, channel=channel)
-        writes = self._writes(request)
-        this = RunningCall(name, name, 0, writes, request.method == "subscriptions/listen", context)
-        self._running.add(this)
-        self._of_tenant[tenant] += 1
-        response: tuple[bytes, int | None] | None = None
-        try:
-            with this.scope, structlog.contextvars.bound_contextvars(request_id=request.id):
-                response = await self._responder.respond(None, request, context)
-        finally:
-            context.closed = True
-            self._of_tenant -= Tally([tenant])  # who has none left is forgotten
-            self._running.remove(this)
-        return response or (jsonrpc.interrupted(request.id, writes=writes), INTERNAL_ERROR)
+            error = TooBusyError()
+            error.request_id = request.id
+            raise error
+        self._places[tenant] += 1
+        name = f"{wire} {next(self._numbers)}"
+        context = DispatchContext(
+            channel,
+            Address(name),
+            TransportContext(kind=wire, can_send_request=False, headers=caller.headers),
+            ServerMessageMetadata(request_context=caller),
+            request.id,
+            progress_token_from_params(request.params),
+            is_modern=True,
+        )
+        call = RunningCall(name, name, 0, access.writes, request, context)
+        self._running.add(call)
+        return call
 
-    def _writes(self, request: JSONRPCRequest) -> bool:
-        return self._kernel.writes(request.method, request.params)
+    async def respond(self, call: RunningCall) -> RequestOutcome:
+        """Run a submitted request to its response; to cancel it, cancel the caller of this."""
+        response: RequestOutcome | None = None
+        caller: Caller = call.context.message_metadata.request_context
+        try:
+            with call.scope, LogContext(request_id=call.request.id):
+                response = await self._kernel.respond(None, call.context, call.request)
+        finally:
+            call.context.closed = True
+            self._places -= Tally([caller.principal.tenant.id])  # an organisation without any is forgotten
+            self._running.remove(call)
+        return response or RequestOutcome(jsonrpc.interrupted(call.request.id, writes=call.writes), INTERNAL_ERROR)

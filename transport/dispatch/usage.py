@@ -1,4 +1,4 @@
-"""Counts who uses which wire, so that an operator knows whom the end of one would cut off.
+"""Counts which clients use which wire, so that an operator knows which ones the end of one would cut off.
 
 Clients name themselves, so names are cut, cleaned and bounded here before they become labels or log fields. Besides
 the counter there is a log line `usage` for each wire, revision and client every few minutes: nothing has to scrape
@@ -6,9 +6,10 @@ anything, and the logs of several instances add up. Nothing else of a message is
 """
 
 import re
-from collections import Counter as Tally
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Final
 
 from mcp_types import CLIENT_INFO_META_KEY, PROTOCOL_VERSION_META_KEY, JSONRPCRequest
@@ -16,7 +17,6 @@ from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
 
 from shared.periodic import periodic_task
 from shared.telemetry import OTHER, BoundedLabels, Counter, get_logger
-from transport.dispatch.sdk_kernel import is_modern
 from transport.sessions.session import SessionRecord
 
 log = get_logger(__name__)
@@ -31,6 +31,14 @@ _Labels = tuple[str, str, str]
 """Wire, revision and client."""
 
 
+@dataclass(slots=True, eq=False)
+class ClientTally:
+    """What clients of one wire, revision and name did since the last summary."""
+
+    sessions: int = 0
+    requests: int = 0
+
+
 class Usage:
     """Counts sessions and requests by wire, revision and client.
 
@@ -41,31 +49,45 @@ class Usage:
     def __init__(self, counter: Counter | None = None) -> None:
         self._counter = counter
         self._names = BoundedLabels(MAX_NAMES)
-        self._sessions: Tally[_Labels] = Tally()
-        self._requests: Tally[_Labels] = Tally()
+        self._tallies: dict[_Labels, ClientTally] = {}
 
-    def served(self, request: JSONRPCRequest, session: SessionRecord | None, *, wire: str) -> None:
-        """Count a request that was served; after `initialize` the session's record says by whom."""
-        stands_alone = session is None or is_modern(request)
-        if session is None or stands_alone:
-            said = (request.params or {})["_meta"]
-            revision, client_info = said[PROTOCOL_VERSION_META_KEY], said.get(CLIENT_INFO_META_KEY)
-        else:
-            revision, client_info = session.version, (session.client_params or {}).get("clientInfo")
-        labels = wire, revision_of(revision), self._names.label(name_of(client_info))
-        self._requests[labels] += 1
-        if request.method == "initialize" and session is not None:
-            self._sessions[labels] += 1
-            log.info("session_initialized", **_named(labels), principal=session.owner[1])
-        if self._counter is not None and (stands_alone or request.method == "initialize"):
+    def client_of(self, session: SessionRecord) -> ClientTally:
+        """Return the tally of the client of a session; whoever serves one of its requests adds it there."""
+        return self._tally(self._labels(session))
+
+    def initialized(self, session: SessionRecord) -> ClientTally:
+        """Count a session that was just initialized; return the tally of its client."""
+        labels = self._labels(session)
+        client = self._tally(labels)
+        client.sessions += 1
+        client.requests += 1
+        log.info("session_initialized", **_named(labels), principal=session.owner[1])
+        if self._counter is not None:
             self._counter.count("mcp_clients", **_named(labels))
+        return client
+
+    def stands_alone(self, request: JSONRPCRequest, *, wire: str) -> None:
+        """Count a request of 2026-07-28, which says itself who sent it."""
+        meta = (request.params or {})["_meta"]
+        name = self._names.label(name_of(meta.get(CLIENT_INFO_META_KEY)))
+        labels = wire, revision_of(meta[PROTOCOL_VERSION_META_KEY]), name
+        self._tally(labels).requests += 1
+        if self._counter is not None:
+            self._counter.count("mcp_clients", **_named(labels))
+
+    def _labels(self, session: SessionRecord) -> _Labels:
+        name = self._names.label(name_of((session.client_params or {}).get("clientInfo")))
+        return session.wire, revision_of(session.version), name
+
+    def _tally(self, labels: _Labels) -> ClientTally:
+        return self._tallies.setdefault(labels, ClientTally())
 
     def report(self) -> None:
         """Log what was counted since the last time; nothing when there was nothing."""
-        sessions, requests = self._sessions, self._requests
-        self._sessions, self._requests = Tally(), Tally()
-        for labels, count in sorted(requests.items()):
-            log.info("usage", **_named(labels), sessions=sessions[labels], requests=count)
+        for labels, client in sorted(self._tallies.items(), key=itemgetter(0)):
+            if client.requests:
+                log.info("usage", **_named(labels), sessions=client.sessions, requests=client.requests)
+            client.sessions = client.requests = 0
 
     @asynccontextmanager
     async def run(self, *, every_s: float = REPORT_S) -> AsyncGenerator[None]:
@@ -79,7 +101,7 @@ def _named(labels: _Labels) -> dict[str, str]:
 
 
 def name_of(client_info: Any) -> str:
-    """Return the name in a client's `clientInfo`: 1 to 40 signs of printable ASCII, whatever was sent."""
+    """Return the name in a client's `clientInfo`: 1 to 40 characters of printable ASCII, whatever was sent."""
     name = client_info.get("name") if isinstance(client_info, dict) else None
     if not isinstance(name, str):
         return UNKNOWN

@@ -14,7 +14,7 @@ from typing import Final
 
 from starlette.types import Message, Send
 
-from transport.http.request_checks import HTTPRefusalError
+from transport.http.errors import HTTPRefusalError
 
 DEPRECATED_ON: Final = date(2025, 3, 26)
 """When the protocol itself replaced HTTP+SSE: revision 2025-03-26. No sunset may be earlier (RFC 9745, section 4)."""

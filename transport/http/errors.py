@@ -1,75 +1,98 @@
-"""What clients are told when they are refused, in the same words on every wire. Pure."""
+"""Errors as HTTP responses: one table, the same on every wire. Pure."""
 
-from mcp_types import INTERNAL_ERROR, JSONRPCRequest, RequestId
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
-from shared.errors import Effect, TicketServerError
-from shared.identity import InsufficientScopeError, Principal
+from mcp_types import INVALID_REQUEST
+
+from shared.errors import TicketServerError
+from shared.identity import AuthenticationError, InsufficientScopeError, Principal
 from transport import jsonrpc
-from transport.http.request_checks import HTTPRefusalError
+from transport.dispatch.dispatcher import RequestIdReusedError
+from transport.dispatch.stateless import TooBusyError
+from transport.http.event_stream import TooManyStreamsError
 from transport.rate_limit import RateLimitedError
-from transport.sessions.broker import BrokerUnavailableError, CapReachedError
+from transport.sessions.broker import BrokerUnavailableError, CapReachedError, SessionGoneError
 
 
-def unknown_session(how_to_open: str) -> HTTPRefusalError:
-    """Return the one answer for sessions that ended, expired, never were, or are another principal's."""
-    return HTTPRefusalError(404, "unknown_session", f"There is no such session. {how_to_open}")
+class HTTPRefusalError(TicketServerError):
+    """A request that HTTP itself has a status for; the text says what was wrong and what would be right."""
+
+    def __init__(self, status: int, kind: str, text: str, *, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(text)
+        self.status = status
+        self.kind = kind
+        self.headers = headers or {}
 
 
-def draining() -> HTTPRefusalError:
-    """Return the answer to whoever would have to be served for longer than this instance lives."""
-    text = "This instance is stopping. Nothing was done; try again in a moment."
-    return HTTPRefusalError(503, "draining", text, headers={"retry-after": "1"})
+class DrainingError(TicketServerError):
+    """Whoever asks would have to be served for longer than this instance lives."""
+
+    kind = "draining"
+
+    def __init__(self) -> None:
+        super().__init__("This instance is stopping. Nothing was done; try again in a moment.")
 
 
-def unavailable(error: BrokerUnavailableError) -> HTTPRefusalError:
-    """Return the answer while sessions cannot be reached."""
-    return HTTPRefusalError(503, error.kind, str(error), headers={"retry-after": "1"})
+class HTTPError(NamedTuple):
+    """The response to a request that failed."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
 
 
-def cap_reached(error: CapReachedError) -> HTTPRefusalError:
-    """Return the answer to whoever would open one session too many."""
-    status = 503 if error.whole_instance else 429
-    return HTTPRefusalError(status, error.kind, str(error), headers={"retry-after": "30"})
+class _Row(NamedTuple):
+    status: int
+    headers: Mapping[str, str] = MappingProxyType({})
+    about: Mapping[str, object] = MappingProxyType({})
+    """What stands beside `kind` in the body, for programs."""
 
 
-def too_many_streams(error: TicketServerError, request_id: RequestId | None = None) -> HTTPRefusalError:
-    """Return the answer to whoever would open one stream too many."""
-    return HTTPRefusalError(429, error.kind, str(error), headers={"retry-after": "5"}, request_id=request_id)
+def _later(seconds: int | None) -> dict[str, str]:
+    return {} if seconds is None else {"retry-after": str(seconds)}
 
 
-def rate_limited(error: RateLimitedError, request_id: RequestId | None = None) -> HTTPRefusalError:
-    """Return the answer to a request that came too soon: one of no session, or one that nobody looked into."""
-    wait_s = error.retry_after_s
-    headers, about = {"retry-after": str(wait_s)}, {"retryAfter": wait_s}
-    return HTTPRefusalError(429, error.kind, str(error), headers=headers, request_id=request_id, about=about)
+def _challenge(error: InsufficientScopeError, principal: Principal | None) -> dict[str, str]:
+    """Return the header that makes a client ask for a scope.
 
-
-def insufficient_scope(error: InsufficientScopeError, request_id: RequestId, principal: Principal) -> HTTPRefusalError:
-    """Return the answer to a request for which its principal lacks a scope.
-
-    The challenge is for who can ask an authorization server for more. It would send anybody else looking for one that
-    is not there (MCP authorization, 2026-07-28).
+    It is for a caller who can ask an authorization server for more. It would send any other one looking for a server
+    that is not there (MCP authorization, 2026-07-28).
     """
-    challenge = f'Bearer error="insufficient_scope", scope="{error.scope.value}"'
-    headers = {"www-authenticate": challenge} if principal.proof == "oauth" else None
-    about = {"scope": error.scope.value}
-    return HTTPRefusalError(403, error.kind, str(error), headers=headers, request_id=request_id, about=about)
+    if principal is None or principal.proof != "oauth":
+        return {}
+    return {"www-authenticate": f'Bearer error="insufficient_scope", scope="{error.scope.value}"'}
 
 
-def in_session(error: RateLimitedError | InsufficientScopeError, request: JSONRPCRequest, *, is_modern: bool) -> bytes:
-    """Return the one answer to a request of a session that is recorded, but not run."""
-    if isinstance(error, InsufficientScopeError):
-        return jsonrpc.refusal(error.kind, str(error), request_id=request.id, scope=error.scope.value)
-    if request.method != "tools/call":
-        return jsonrpc.refusal(error.kind, str(error), request_id=request.id, retryAfter=error.retry_after_s)
-    wait_s = error.retry_after_s
-    said = {"kind": error.kind, "effect": Effect.NOTHING_CHANGED.value, "message": str(error), "retryAfter": wait_s}
-    return jsonrpc.failed_call(request.id, str(error), said, is_modern=is_modern)
+_TABLE: Final[Mapping[type[TicketServerError], Callable[[Any, Principal | None], _Row]]] = MappingProxyType({
+    HTTPRefusalError: lambda error, _: _Row(error.status, error.headers),
+    AuthenticationError: lambda error, _: _Row(error.status, _later(error.retry_after_s)),
+    InsufficientScopeError: lambda error, who: _Row(403, _challenge(error, who), {"scope": error.scope.value}),
+    RateLimitedError: lambda error, _: _Row(429, _later(error.retry_after_s), {"retryAfter": error.retry_after_s}),
+    TooManyStreamsError: lambda *_: _Row(429, _later(5)),
+    CapReachedError: lambda error, _: _Row(503 if error.whole_instance else 429, _later(30)),
+    DrainingError: lambda *_: _Row(503, _later(1)),
+    BrokerUnavailableError: lambda *_: _Row(503, _later(1)),
+    TooBusyError: lambda *_: _Row(503, _later(1)),
+    SessionGoneError: lambda *_: _Row(404),
+    RequestIdReusedError: lambda *_: _Row(400),
+    jsonrpc.MalformedMessageError: lambda *_: _Row(400),
+    TicketServerError: lambda *_: _Row(500),
+})  # fmt: skip
 
 
-def busy(request_id: RequestId, *, is_stopping: bool) -> bytes:
-    """Return the one answer to a request of a session for which there is no room."""
-    text = "Too many calls of this session are running. Nothing was changed; wait for some of them."
-    if is_stopping:
-        text = "The server is stopping. Nothing was changed; ask again in a moment."
-    return jsonrpc.refusal("busy", text, code=INTERNAL_ERROR, request_id=request_id)
+def http_error(error: TicketServerError, *, principal: Principal | None = None, how_to_open: str = "") -> HTTPError:
+    """Return the response to the request that raised `error`.
+
+    Args:
+        error: it.
+        principal: who sent the request, if that was proved.
+        how_to_open: what a client does that has no session, as a sentence. There is one response for sessions that
+            ended, expired, never were, or are another principal's.
+    """
+    row = next(_TABLE[kind](error, principal) for kind in type(error).__mro__ if kind in _TABLE)
+    text = f"There is no such session. {how_to_open}" if isinstance(error, SessionGoneError) else str(error)
+    code = error.code if isinstance(error, jsonrpc.MalformedMessageError) else INVALID_REQUEST
+    body = jsonrpc.refusal(error.kind, text, code=code, request_id=error.request_id, **row.about)
+    return HTTPError(row.status, row.headers, body)

@@ -1,4 +1,6 @@
-"""A stream of a session as the body of an HTTP answer: until nothing is owed, its client leaves, or it is time.
+"""A stream of a session as the body of an HTTP response: until nothing is pending, its client leaves, or it is old.
+
+Each response that stays open has a slot, so that a principal has a bounded number of them.
 
 A plain ASGI callable: half the memory of a framework's streaming response, and no thread or poll behind it.
 Source: WHATWG HTML, section 9.2.
@@ -6,29 +8,127 @@ Source: WHATWG HTML, section 9.2.
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 from starlette.types import Message, Receive, Scope, Send
 
+from shared.concurrency import within
+from shared.errors import TicketServerError
+from shared.identity import Principal, PrincipalKey
 from shared.telemetry import get_logger
 from transport.http import sse_format
-from transport.http.stream_slots import StreamSlot
+from transport.http.sse_format import EventId
 from transport.sessions.broker import BrokerUnavailableError, StreamReader
 from transport.sessions.event_log import Event
-from transport.sessions.session import EventId, Limits
+from transport.sessions.session import Limits
 
 log = get_logger(__name__)
 
-COME_BACK_S: Final = 30.0
-"""How long a client that comes again is kept waiting for the broker."""
+RECONNECT_S: Final = 30.0
+"""How long a client that reconnects is kept waiting for the broker."""
 _TRY_AGAIN_S: Final = 1.0
 EVENT_STREAM: Final = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store"),
     (b"x-accel-buffering", b"no"),  # asks a buffering proxy in between to pass events on at once
 )
+
+
+class TooManyStreamsError(TicketServerError):
+    """The principal reads as many streams as it may."""
+
+    kind = "too_many_streams"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"You have {most} streams open, which is the most. Close one of them, or try again later.")
+
+
+class OpenStreams:
+    """Every response of this instance that stays open, and how many of them a principal has.
+
+    Args:
+        most: how many streams one principal may have.
+    """
+
+    def __init__(self, *, most: int) -> None:
+        self.most = most
+        self.counts: Counter[PrincipalKey] = Counter()
+        """How many streams each principal has."""
+        self._slots: dict[Principal, set[StreamSlot]] = {}
+        """By what their credential proved then: a role that changed ends the streams from before, and no others."""
+
+    def slot(self, principal: Principal) -> "StreamSlot":
+        """Return a new slot, which has to be released."""
+        slot = StreamSlot(self, principal)
+        self._slots.setdefault(principal, set()).add(slot)
+        return slot
+
+    def remove(self, slot: "StreamSlot") -> None:
+        """Forget a slot."""
+        slots = self._slots.get(slot.principal)
+        if slots is not None:
+            slots.discard(slot)
+            if not slots:
+                del self._slots[slot.principal]
+
+    def of(self, principal: Principal) -> "Sequence[StreamSlot]":
+        """Return the slots that were taken with one credential."""
+        return list(self._slots.get(principal, ()))
+
+    def principals(self) -> Sequence[Principal]:
+        """Return what each credential proved that has a stream here."""
+        return list(self._slots)
+
+
+class StreamSlot:
+    """The place of one response that may stay open; it has to be released once that has ended.
+
+    As a context manager it covers the time until there is a stream that will release it: a block that fails does.
+    """
+
+    __slots__ = ("_is_counted", "_streams", "cut", "principal")
+
+    def __init__(self, streams: OpenStreams, principal: Principal) -> None:
+        self._streams = streams
+        self._is_counted = False
+        self.principal = principal
+        self.cut: Callable[[], None] | None = None
+        """Ends the stream, as soon as there is one to end; must not wait."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self.release()
+
+    def acquire(self, *, is_reconnect: bool = False) -> None:
+        """Count it among the streams of its principal, if there is room: twice as much for a client that reconnects.
+
+        Raises:
+            TooManyStreamsError.
+        """
+        most = self._streams.most * (2 if is_reconnect else 1)
+        if self._streams.counts[self.principal.key] >= most:
+            raise TooManyStreamsError(self._streams.most)
+        self.occupy()
+
+    def occupy(self) -> None:
+        """Count it whether there is room or not: it answers a call that runs."""
+        if not self._is_counted:
+            self._streams.counts[self.principal.key] += 1
+            self._is_counted = True
+
+    def release(self) -> None:
+        """Record that it has ended."""
+        self.cut = None  # else the two would keep each other alive
+        self._streams.remove(self)
+        if self._is_counted:
+            self._streams.counts -= Counter([self.principal.key])  # keeps no principal without streams
+            self._is_counted = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,42 +139,44 @@ class StreamSource:
     session: str
     name: str = ""
     """Name of the stream: empty for the standalone one, which has no end of its own; another ends when all requests of
-    its POST are answered."""
+    its POST have their responses."""
     preamble: bytes = b""
     """What is written first."""
+    begins_at: EventId | None = None
+    """Id of an event without data that is written first, so that a client that has seen nothing else can resume."""
     can_hand_over: Callable[[], bool] = lambda: False
     """Whether it may end at once when this instance is about to stop, because another one can go on with it; else it
-    stays until nothing is owed."""
+    stays until nothing is pending."""
 
 
 class EventStreamResponse:
-    """A greeting, then messages and heartbeats.
+    """A preamble, then messages and heartbeats.
 
     Args:
-        opening: what is to be streamed, or finds out; may write to the stream meanwhile. None ends the stream, and
-            its client comes again.
-        limits: heartbeat, age and patience.
+        source: what is to be streamed, or a function that finds out and may write to the stream meanwhile. Without a
+            source the stream ends, and its client reconnects.
+        limits: heartbeat, age and time for one write.
         draining: set when this instance is about to stop.
-        slot: of this answer among those that are open; it is left when the stream ends.
-        headers: of the answer, beside those that every stream has.
+        slot: of this stream among those that are open; it is released when the stream ends.
+        headers: of the response, beside those that every stream has.
     """
 
     def __init__(
         self,
-        opening: "StreamSource | Callable[[EventStreamResponse], Awaitable[StreamSource | None]]",
+        source: "StreamSource | Callable[[EventStreamResponse], Awaitable[StreamSource | None]]",
         *,
         limits: Limits,
         draining: asyncio.Event,
         slot: StreamSlot,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        self._opening = opening
+        self._source = source
         self._limits = limits
         self._draining = draining
         self._slot = slot
         self._is_cut = False
         self._headers = headers or {}
-        self._reader = opening.reader if isinstance(opening, StreamSource) else None
+        self._reader = source.reader if isinstance(source, StreamSource) else None
         self.is_gone = False
         """Whether the client has left."""
 
@@ -86,7 +188,7 @@ class EventStreamResponse:
         try:
             await self._run()
         except TimeoutError:
-            # Returning with the answer unfinished makes the server cut the connection.
+            # Returning with the response unfinished makes the server cut the connection.
             log.warning("stream_not_read", after_s=self._limits.write_s)
         finally:
             watch.cancel()
@@ -99,13 +201,12 @@ class EventStreamResponse:
         await self._put({"type": "http.response.body", "body": chunk, "more_body": not is_last})
 
     async def _put(self, message: Message) -> None:
-        async with asyncio.timeout(self._limits.write_s):
-            await self._send(message)
+        await within(self._limits.write_s, self._send(message))
 
     async def once_possible(self, attempt: Callable[[], Awaitable[StreamSource | None]]) -> StreamSource | None:
         """Return what `attempt` returns as soon as the broker can be reached; None when it takes too long."""
         clock = asyncio.get_running_loop().time
-        give_up_at = clock() + COME_BACK_S
+        give_up_at = clock() + RECONNECT_S
         while not (self._draining.is_set() or self.is_gone or self._is_cut):
             try:
                 return await attempt()
@@ -125,22 +226,24 @@ class EventStreamResponse:
             self._reader.wake()
 
     def _cut(self) -> None:
-        """End it although something may be owed: whoever reads it may not any more."""
+        """End it although something may be pending: its reader may not read it any more."""
         self._is_cut = True
         if self._reader is not None:
             self._reader.wake()
 
     async def _run(self) -> None:
         headers = [*EVENT_STREAM, *((name.encode(), value.encode()) for name, value in self._headers.items())]
-        # In time as well: an earlier answer may be in the way that nobody reads.
+        # Limited as well: an earlier response that is not read may be in the way.
         await self._put({"type": "http.response.start", "status": 200, "headers": headers})
         wait_ms = random.randint(*self._limits.retry_ms)  # noqa: S311 - spreads clients out, no secret
         await self.write(sse_format.retry(wait_ms))
-        source = self._opening if isinstance(self._opening, StreamSource) else await self._opening(self)
+        source = self._source if isinstance(self._source, StreamSource) else await self._source(self)
         if source is not None:
             self._reader = source.reader
             if source.preamble:
                 await self.write(source.preamble)
+            if source.begins_at is not None:
+                await self.write(sse_format.event(b"", event_id=source.begins_at))
             await self._pump(source)
         if not self.is_gone:
             await self.write(b"", is_last=True)
@@ -159,7 +262,7 @@ class EventStreamResponse:
                 reader.delivered(batch)
 
     async def _is_over(self, source: StreamSource, now: float, rotation: float) -> bool:
-        """Whether the stream has to end: at once when it was replaced, else when nothing is owed to its client."""
+        """Whether the stream has to end: at once when it was replaced, else when nothing is pending for its client."""
         reader = source.reader
         if self._is_cut or reader.ended or now > rotation + self._limits.overtime_s:
             return True
@@ -171,7 +274,7 @@ class EventStreamResponse:
         return may_end and await reader.is_settled()
 
     async def _next(self, reader: StreamReader, now: float, rotation: float) -> Sequence[Event] | None:
-        """Wait for events; none when the stream is to look around, None when it is time for a heartbeat."""
+        """Wait for events. There is none when the stream is to check its state, None when a heartbeat is due."""
         limit = rotation if now < rotation else rotation + self._limits.overtime_s
         until_limit = max(0.0, limit - now)
         try:
@@ -182,5 +285,5 @@ class EventStreamResponse:
 
 
 def _encode(source: StreamSource, event: Event) -> bytes:
-    event_id = str(EventId(source.session, event.number, source.name))
+    event_id = EventId(source.session, event.number, source.name)
     return sse_format.event(event.text(), event_id=event_id)

@@ -4,13 +4,39 @@ Source: WHATWG HTML, section 9.2 "Server-sent events". Lines end with a single L
 that empty line a client never dispatches it.
 """
 
-from typing import Final
+import re
+from dataclasses import dataclass
+from typing import Final, Self
+
+from transport.sessions.session import SESSION_ID
 
 HEARTBEAT: Final = b":\n\n"
 """A comment: keeps proxies and idle timers quiet, invisible to clients."""
 
 
-def event(data: bytes, *, name: str = "message", event_id: str | None = None) -> bytes:
+@dataclass(frozen=True, slots=True)
+class EventId:
+    """Where a client stands in one stream of one session. Opaque to clients."""
+
+    session: str
+    number: int
+    stream: str = ""
+    """Empty for the standalone stream, the only one that HTTP+SSE has."""
+
+    def __str__(self) -> str:
+        return f"{self.session}:{self.stream}:{self.number}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """Return the id that `text` spells, or None when this server gives no such id."""
+        session, _, rest = text.strip().partition(":")
+        stream, _, number = rest.partition(":")
+        if not SESSION_ID.fullmatch(session) or not re.fullmatch(r"[0-9]{1,18}", number):
+            return None
+        return cls(session, int(number), stream)
+
+
+def event(data: bytes, *, name: str = "message", event_id: EventId | None = None) -> bytes:
     """Return one event.
 
     Args:
@@ -23,7 +49,7 @@ def event(data: bytes, *, name: str = "message", event_id: str | None = None) ->
     """
     head = [f"event: {_one_line(name)}\n"]
     if event_id is not None:
-        head.append(f"id: {_one_line(event_id)}\n")
+        head.append(f"id: {_one_line(str(event_id))}\n")
     lines = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
     return "".join(head).encode() + b"".join(b"data: " + line + b"\n" for line in lines) + b"\n"
 
@@ -34,6 +60,6 @@ def retry(milliseconds: int) -> bytes:
 
 
 def _one_line(value: str) -> str:
-    if any(forbidden in value for forbidden in "\r\n\0"):
+    if "\n" in value or "\r" in value or "\0" in value:
         raise ValueError("the name and id of an event are one line without NUL")
     return value

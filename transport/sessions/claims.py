@@ -21,7 +21,7 @@ tests/transport/sessions/test_claims.py compares both over generated histories.
 """
 
 import secrets
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -88,6 +88,8 @@ class Decision(NamedTuple):
     opens_epoch: bool
     withdrawn: list[int]
     """Numbers of the events whose responses are withdrawn."""
+    attempts: "list[Attempt | None]"
+    """One for each request; None for one that joined another or was refused."""
 
 
 Slot = tuple[RequestId, bytes]
@@ -108,7 +110,7 @@ class Claims:
         max_ended: how many responses are remembered, by which a reader learns that one of them was lost.
     """
 
-    __slots__ = ("_attempts", "_ended", "_max_ended", "_slots")
+    __slots__ = ("_attempts", "_ended", "_max_ended", "_slots", "pending")
 
     def __init__(self, max_ended: int) -> None:
         self._max_ended = max_ended
@@ -116,14 +118,20 @@ class Claims:
         """Token of the attempt that runs in each."""
         self._attempts: dict[str, _Running] = {}
         self._ended: OrderedDict[tuple[str, RequestId], Response] = OrderedDict()
+        self.pending: Counter[str] = Counter()
+        """How many responses are still to come on each stream; no stream is kept on which none is."""
 
-    def claim(self, claims: Sequence[RequestClaim], tokens: Sequence[str], stream: str) -> Decision:
+    def claim(
+        self, claims: Sequence[RequestClaim], tokens: Sequence[str], stream: str, *, session: str = "", epoch: int = 0
+    ) -> Decision:
         """Decide about the requests of one POST.
 
         Args:
             claims: the requests; their ids differ.
             tokens: a random one for each.
             stream: a random name for the stream of this POST; empty where all responses share the standalone stream.
+            session: its id.
+            epoch: of the session, before this POST.
         """
         slots = [_slot(claim, stream) for claim in claims]
         running = [self._running_in(slot) for slot in slots]
@@ -132,44 +140,50 @@ class Claims:
             running = [None] * len(claims)
         statuses, joined = _statuses(claims, running, stream)
         if ClaimStatus.REFUSED in statuses:
-            return Decision(statuses, stream, opens_epoch=False, withdrawn=[])
+            return Decision(statuses, stream, False, [], [None] * len(claims))
         if opens:
             self._slots.clear()
             self._attempts.clear()
+            self.pending.clear()
         withdrawn = list[int]()
         for claim, token, slot, status in zip(claims, tokens, slots, statuses, strict=True):
             if status is ClaimStatus.NEW:
                 self._slots[slot] = token
                 self._attempts[token] = _Running(slot, claim, stream)
+                self.pending[stream] += 1
                 earlier = self._ended.pop((stream, claim.request), None)
                 withdrawn += [] if earlier is None else [earlier.number]
-        return Decision(statuses, joined, opens, withdrawn)
+        made = attempts(session, epoch + opens, claims, tokens, statuses=statuses, stream=joined)
+        return Decision(statuses, joined, opens, withdrawn, made)
 
     def _running_in(self, slot: Slot) -> _Running | None:
         token = self._slots.get(slot)
         return None if token is None else self._attempts[token]
 
-    def is_running(self, token: str) -> bool:
-        """Whether an attempt has not ended yet."""
-        return token in self._attempts
+    def end(self, token: str, number: int | None) -> bool:
+        """Free the id of an attempt that runs; False when it had ended before.
 
-    def end(self, token: str, number: int | None) -> None:
-        """Free the id of an attempt that runs; `number` is that of its response, None where it has none."""
-        attempt = self._attempts.pop(token)
+        Args:
+            token: of the attempt.
+            number: that of its response; None where it has none.
+        """
+        attempt = self._attempts.pop(token, None)
+        if attempt is None:
+            return False
         del self._slots[attempt.slot]
+        self.pending[attempt.stream] -= 1
+        if not self.pending[attempt.stream]:
+            del self.pending[attempt.stream]
         if number is not None:
             request = attempt.claim.request
             self._ended[attempt.stream, request] = Response(number, request, attempt.claim.writes)
         if len(self._ended) > self._max_ended:
             self._ended.popitem(last=False)
+        return True
 
     def running(self, request: RequestId) -> list[str]:
         """Return the tokens of the attempts that run with a request id."""
         return [token for token, attempt in self._attempts.items() if attempt.claim.request == request]
-
-    def is_pending(self, stream: str) -> bool:
-        """Whether a response is still to come on a stream."""
-        return any(attempt.stream == stream for attempt in self._attempts.values())
 
     def responses(self, stream: str) -> list[Response]:
         """Return the responses that came on a stream, as far as they are remembered."""
@@ -177,7 +191,7 @@ class Claims:
 
     def knows(self, stream: str) -> bool:
         """Whether a POST had this stream, as far as it is remembered."""
-        return self.is_pending(stream) or any(name == stream for name, _ in self._ended)
+        return stream in self.pending or any(name == stream for name, _ in self._ended)
 
 
 def _slot(claim: RequestClaim, stream: str) -> Slot:

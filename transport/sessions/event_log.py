@@ -70,14 +70,10 @@ class EventLog:
         self._max_lost = max_lost
         self._events: deque[Event] = deque()
         self._lost = 0
-        self._last = 0
+        self.last = 0
+        """Number of the newest event; 0 before the first."""
         self.bytes = 0
         """Bytes this log holds."""
-
-    @property
-    def last(self) -> int:
-        """Number of the newest event; 0 before the first."""
-        return self._last
 
     def append(
         self,
@@ -90,11 +86,11 @@ class EventLog:
         stream: str = "",
     ) -> int:
         """Store `message` and return its number; what no longer fits is given up."""
-        self._last += 1
-        self._events.append(Event(self._last, kind, now, message, request, writes, stream=stream))
+        self.last += 1
+        self._events.append(Event(self.last, kind, now, message, request, writes, stream=stream))
         self.bytes += len(message)
         self.shrink(self._max_bytes)
-        return self._last
+        return self.last
 
     def newer_than(self, number: int, stream: str = "") -> list[Event]:
         """Return the events of a stream after `number`, oldest first."""

@@ -1,10 +1,11 @@
 """The broker of a single instance: sessions, claims and event logs live and end with the process."""
 
-import secrets
+import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
+from secrets import token_hex
 from typing import Any, Final
 
 from mcp_types import RequestId
@@ -12,6 +13,7 @@ from mcp_types import RequestId
 from shared.identity import PrincipalKey
 from shared.periodic import periodic_task
 from shared.telemetry import get_logger
+from transport.rate_limit import MemoryBuckets
 from transport.sessions.broker import (
     CapReachedError,
     ClaimResult,
@@ -20,15 +22,104 @@ from transport.sessions.broker import (
     SessionGoneError,
     StreamReader,
 )
-from transport.sessions.claims import Attempt, ClaimStatus, RequestClaim, attempts, new_token
-from transport.sessions.event_log import Event, Kind
-from transport.sessions.memory_rate_limit import MemoryBuckets
-from transport.sessions.memory_session import MemorySession, MemoryStream
+from transport.sessions.claims import Attempt, Claims, ClaimStatus, RequestClaim
+from transport.sessions.event_log import Event, EventLog, Kind
 from transport.sessions.session import Limits, SessionRecord, has_room
 
 log = get_logger(__name__)
 
 _SWEEPS_PER_IDLE_TIME: Final = 60
+
+
+class MemorySession:
+    """What is kept of one session."""
+
+    __slots__ = ("claims", "detached_at", "log", "record", "seen_at", "streams")
+
+    def __init__(self, record: SessionRecord, limits: Limits, now: float) -> None:
+        self.record = record
+        self.log = EventLog(
+            max_events=limits.max_events, max_bytes=limits.max_log_bytes, max_lost=limits.max_request_ids
+        )
+        self.claims = Claims(limits.max_request_ids)
+        self.streams: dict[str, MemoryStream] = {}
+        self.seen_at = self.detached_at = now
+
+    def wake(self) -> None:
+        """Make the readers of all streams check for news."""
+        for stream in self.streams.values():
+            stream.wake()
+
+    def withdraw(self, numbers: Collection[int]) -> None:
+        """Remove responses that may not reach the client any more, written or not."""
+        self.log.remove(numbers)
+        for stream in self.streams.values():
+            stream.withdraw(numbers)
+
+    @property
+    def left_at(self) -> float | None:
+        """When the client was last heard of; None while it reads a stream."""
+        return None if self.streams else max(self.detached_at, self.seen_at)
+
+
+class MemoryStream:
+    """Reads a stream; see `broker.StreamReader`."""
+
+    __slots__ = ("_clock", "_cursor", "_name", "_pending", "_session", "_wake", "ended")
+
+    def __init__(
+        self, session: MemorySession, name: str, cursor: int, pending: Sequence[Event], clock: Callable[[], float]
+    ) -> None:
+        self._session = session
+        self._name = name
+        self._cursor = cursor
+        self._pending = pending
+        self._clock = clock
+        self._wake = asyncio.Event()
+        self.ended = False
+
+    @property
+    def has_news(self) -> bool:
+        """Whether events are waiting to be returned."""
+        return bool(self._pending) or bool(self._session.log.newer_than(self._cursor, self._name))
+
+    async def is_settled(self) -> bool:
+        """Whether nothing waits, and nothing runs whose response belongs here."""
+        return not self.has_news and self._name not in self._session.claims.pending
+
+    async def events(self) -> Sequence[Event]:
+        """Wait for events; none after `wake`."""
+        if not self.has_news:
+            await self._wake.wait()
+        self._wake.clear()
+        batch = [*self._pending, *self._session.log.newer_than(self._cursor, self._name)]
+        self._pending = ()
+        self._cursor = self._session.log.last
+        return batch
+
+    def withdraw(self, numbers: Collection[int]) -> None:
+        """Do not return these events."""
+        self._pending = [event for event in self._pending if event.number not in numbers]
+
+    def delivered(self, events: Sequence[Event]) -> None:
+        """Record that events were written."""
+        self._session.log.delivered(events, self._clock())
+
+    def wake(self) -> None:
+        """Make `events` return."""
+        self._wake.set()
+
+    def end(self) -> None:
+        """End: another reader took the stream over, or nothing more will come."""
+        self.ended = True
+        self._wake.set()
+
+    async def close(self) -> None:
+        """Stop reading."""
+        if self._session.streams.get(self._name) is self:
+            del self._session.streams[self._name]
+            self._session.detached_at = self._clock()
+        self.end()
 
 
 class InMemoryBroker:
@@ -49,7 +140,7 @@ class InMemoryBroker:
         self._per_owner: Counter[PrincipalKey] = Counter()
         self._log_bytes = 0
         self._listener: Listener | None = None
-        self.instance = secrets.token_hex(4)
+        self.instance = token_hex(4)
         self.buckets = MemoryBuckets(clock)
 
     @asynccontextmanager
@@ -156,22 +247,21 @@ class InMemoryBroker:
         if known is None or known.record.owner != owner or known.record.wire != wire:
             raise SessionGoneError
         known.seen_at = self._clock()
-        tokens = [new_token() for _ in claims]
-        decision = known.claims.claim(claims, tokens, new_token() if own_stream and claims else "")
+        tokens, name = [token_hex(8) for _ in claims], token_hex(8) if own_stream and claims else ""
+        decision = known.claims.claim(claims, tokens, name, session=session, epoch=known.record.epoch)
         if decision.opens_epoch:
             known.record.epoch += 1
             known.wake()  # streams of earlier requests end without their responses
         self._withdraw(known, decision.withdrawn)
-        made = attempts(session, known.record.epoch, claims, tokens, statuses=decision.statuses, stream=decision.stream)
         after, reader = known.log.last, None
         if decision.stream and ClaimStatus.REFUSED not in decision.statuses:
             reader = self._take_over(known, decision.stream, after, ())
         waits = {
             claim.request: wait
-            for claim, attempt in zip(claims, made, strict=True)
+            for claim, attempt in zip(claims, decision.attempts, strict=True)
             if attempt is not None and (wait := self.buckets.try_consume(claim.costs)) is not None
         }
-        return ClaimResult(known.record, decision.statuses, made, reader, decision.stream, after, waits)
+        return ClaimResult(known.record, decision.statuses, decision.attempts, reader, decision.stream, after, waits)
 
     def _withdraw(self, known: MemorySession, numbers: Collection[int]) -> None:
         if numbers:
@@ -187,14 +277,14 @@ class InMemoryBroker:
     async def finish(self, attempt: Attempt, response: bytes | None) -> bool:
         """End an attempt."""
         known = self._sessions.get(attempt.session)
-        if known is None or not known.claims.is_running(attempt.token):
+        number = None if known is None or response is None else known.log.last + 1
+        if known is None or not known.claims.end(attempt.token, number):
             return False
-        number = None
-        if response is not None:
+        if response is None:
+            self._wake(known, attempt.stream)
+        else:
             about = {"request": attempt.request, "writes": attempt.writes}
-            number = self._store(known, Kind.RESPONSE, response, stream=attempt.stream, **about)
-        known.claims.end(attempt.token, number)
-        self._wake(known, attempt.stream)
+            self._store(known, Kind.RESPONSE, response, stream=attempt.stream, **about)
         return True
 
     # ---- streams

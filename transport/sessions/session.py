@@ -7,11 +7,12 @@ the principal that opened it.
 import re
 import secrets
 from dataclasses import dataclass, field
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from shared.identity import PrincipalKey
 
-_FIRST_THAT_COMES_AGAIN: Final = "2025-11-25"
+RESUMES_POST_STREAMS: Final = frozenset({"2025-11-25"})
+"""Revisions whose clients ask for the rest of a POST's stream that ended early (SEP-1699)."""
 SESSION_ID: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
@@ -48,33 +49,6 @@ class SessionRecord:
     """Counts `initialize`: request ids of an earlier epoch are forgotten, its late answers dropped."""
     stamp: int = 0
     """For a broker that keeps the record elsewhere: which version of it this is."""
-
-    @property
-    def reconnects(self) -> bool:
-        """Whether its client asks for the rest of a POST's stream that ended early (SEP-1699)."""
-        return self.version is not None and self.version >= _FIRST_THAT_COMES_AGAIN
-
-
-@dataclass(frozen=True, slots=True)
-class EventId:
-    """Where a client stands in one stream of one session. Opaque to clients."""
-
-    session: str
-    number: int
-    stream: str = ""
-    """Empty for the standalone stream, the only one that HTTP+SSE has."""
-
-    def __str__(self) -> str:
-        return f"{self.session}:{self.stream}:{self.number}"
-
-    @classmethod
-    def parse(cls, text: str) -> Self | None:
-        """Return the id that `text` is, or None when it is none of ours."""
-        session, _, rest = text.strip().partition(":")
-        stream, _, number = rest.partition(":")
-        if not SESSION_ID.fullmatch(session) or not re.fullmatch(r"[0-9]{1,18}", number):
-            return None
-        return cls(session, int(number), stream)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,7 +37,7 @@ def offered(**more: Any) -> dict[str, Any]:
     return {"auth_provider": people, "required_scope": required, **more}
 
 
-@kills("transport/streamable_http.py", "await self._check_scopes(requests, caller)", "pass")
+@kills("transport/dispatch/dispatcher.py", "is not None and wire.own_streams:", "is None and wire.own_streams:")
 @pytest.mark.parametrize("version", ["2025-03-26", "2025-06-18", "2025-11-25"])
 async def test_over_streamable_http_it_is_403_and_the_session_goes_on(version: str) -> None:
     async with bench(more=offered()) as at, http_client(at.url, VIEWER, version) as client:
@@ -75,7 +75,7 @@ async def test_a_batch_with_one_such_request_is_refused_whole() -> None:
         assert not at.gates.ran
 
 
-@kills("transport/dispatch/policy.py", "if self._required_scope is None:", "if True:")
+@kills("transport/dispatch/policy.py", "None if self._required_scope is None else", "None if True else")
 async def test_over_sse_it_is_the_one_answer_because_clients_do_not_survive_a_refused_post() -> None:
     trail = Trail()
     async with bench(more=offered(audit=trail)) as at, sse_session(at.url, VIEWER) as client:

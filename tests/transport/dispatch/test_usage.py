@@ -47,7 +47,7 @@ def logged(logs: list[EventDict], event: str) -> list[EventDict]:
 # --------------------------------------------------------------------- what is counted
 
 
-@kills("transport/dispatch/responder.py", "self._usage.served(request, session, wire=context.transport.kind)", "pass")
+@kills("transport/dispatch/sdk_kernel.py", "kept.client.requests += 1", "pass")
 async def test_a_session_is_counted_once_by_wire_revision_and_client() -> None:
     with capture_logs() as logs:
         async with bench() as at, sse_session(at.url, ME, initialize=False) as client:
@@ -87,7 +87,7 @@ async def test_a_request_without_a_session_is_counted_by_what_it_says_itself() -
 def test_a_session_that_no_one_initialized_here_is_someone_unknown() -> None:
     usage, no_principal = Usage(), SessionRecord(id="s" * 43, owner=("default", "me"), wire="sse")
     with capture_logs() as logs:
-        usage.served(request(), no_principal, wire="sse")
+        usage.client_of(no_principal).requests += 1
         usage.report()
 
     assert logged(logs, "usage") == [
@@ -145,8 +145,8 @@ def test_the_number_of_names_is_bounded() -> None:
     counter = TallyCounter()
     usage = Usage(counter)
     for number in range(3 * MAX_NAMES):
-        usage.served(request("initialize"), session(f"client {number}"), wire="sse")
-    usage.served(request("initialize"), session("client 0"), wire="sse")
+        usage.initialized(session(f"client {number}"))
+    usage.initialized(session("client 0"))
 
     names = {dict(labels)["client"] for _, labels in counter.tally}
     assert len(names) == MAX_NAMES + 1
@@ -158,10 +158,11 @@ def test_nothing_but_the_labels_is_logged() -> None:
     secret = "tkt_live_abc"
     usage = Usage(TallyCounter())
     with capture_logs() as logs:
-        usage.served(request("initialize", token=secret, _meta={"progressToken": secret}), session(), wire="sse")
-        usage.served(
-            request("tools/call", _meta=ENVELOPE | {"x": secret}, arguments={"password": secret}), session(), wire="sse"
-        )
+        initialized = session()
+        initialized.client_params = {**(initialized.client_params or {}), "token": secret}
+        usage.initialized(initialized)
+        called = request("tools/call", _meta=ENVELOPE | {"x": secret}, arguments={"password": secret})
+        usage.stands_alone(called, wire="sse")
         usage.report()
 
     assert len(logs) == 3
@@ -175,10 +176,10 @@ def test_a_summary_has_what_happened_since_the_last_one_and_nothing_says_nothing
     usage = Usage()
     with capture_logs() as logs:
         usage.report()
-        usage.served(request(), session(), wire="sse")
+        usage.client_of(session()).requests += 1
         usage.report()
         usage.report()
-        usage.served(request(), session(), wire="sse")
+        usage.client_of(session()).requests += 1
         usage.report()
 
     assert [line["requests"] for line in logged(logs, "usage")] == [1, 1]
@@ -188,9 +189,9 @@ async def test_summaries_come_from_time_to_time_and_at_the_end() -> None:
     usage = Usage()
     with capture_logs() as logs:
         async with usage.run(every_s=0.01):
-            usage.served(request(), session(), wire="sse")
+            usage.client_of(session()).requests += 1
             await until(lambda: len(logged(logs, "usage")) == 1)
         async with usage.run(every_s=3600):
-            usage.served(request(), session(), wire="sse")
+            usage.client_of(session()).requests += 1
         assert len(logged(logs, "usage")) == 2
     assert len(asyncio.all_tasks()) == 1

@@ -28,7 +28,7 @@ async def test_a_page_of_an_accepted_origin_may_send_a_key_and_the_headers_of_mc
     assert "access-control-allow-credentials" not in response.headers
 
 
-@kills("transport/app.py", "allow_origin_regex=checks.origins.pattern,", 'allow_origin_regex=".*",')
+@kills("transport/http/endpoint.py", "allow_origin_regex=edge.checks.origins.pattern,", 'allow_origin_regex=".*",')
 async def test_a_page_of_another_origin_may_not_even_ask() -> None:
     async with bench(origins=[PAGE]) as at, httpx2.AsyncClient() as http:
         asked = await http.request("OPTIONS", f"{at.url}/mcp", headers=preflight(STRANGER, "x-api-key"))

@@ -16,10 +16,10 @@ from tests.kills import kills
 from tests.transport.gated_server import Gates, gated_server
 from tests.transport.serving import KeyPerPerson, serve
 from tests.transport.sse_client import sse_session
-from transport import Limits, Transport
+from transport import Limits, Transport, TransportOptions
 from transport.http import migration_guide
 from transport.http.deprecation import Sunset
-from transport.http.request_checks import HTTPRefusalError
+from transport.http.errors import HTTPRefusalError
 
 DAY: Final = date(2027, 3, 31)
 MIDNIGHT: Final = datetime(2027, 3, 31, tzinfo=UTC).timestamp()
@@ -55,7 +55,7 @@ class Served:
 async def served(mount: str = "", **options: Any) -> AsyncGenerator[Served]:
     """Serve the gated server for `KeyPerPerson` with these options of the transport."""
     server, gates = gated_server()
-    transport = Transport(server, auth_provider=KeyPerPerson(), **options)
+    transport = Transport(server, auth_provider=KeyPerPerson(), options=TransportOptions(**options))
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncGenerator[None]:
@@ -103,7 +103,7 @@ def test_the_new_address_is_whole_where_it_is_known_and_else_a_path_of_this_appl
 # --------------------------------------------------------------------- before
 
 
-@kills("transport/base.py", "send = announcing(send, self._sunset.headers(root))", "pass")
+@kills("transport/http/endpoint.py", "send = announcing(send, self._sunset.headers(request.head.root_path))", "pass")
 async def test_until_the_day_every_answer_of_the_wire_announces_it() -> None:
     async with served(sse_sunset=DAY, clock=Clock(MIDNIGHT - 1)) as at:
         async with at.http.stream("GET", "/sse") as stream:
@@ -141,9 +141,9 @@ async def test_a_mounted_application_tells_its_own_addresses() -> None:
 
 
 @kills(
-    "transport/base.py",
-    "self._sunset.require_open(root",
-    "await self._auth_provider.authenticate(request); self._sunset.require_open(root",
+    "transport/http/endpoint.py",
+    "self._sunset.require_open(head",
+    "await edge.auth_provider.authenticate(request); self._sunset.require_open(head",
 )
 async def test_from_the_day_on_it_is_gone_for_everyone_and_says_where_to_go() -> None:
     async with served(sse_sunset=DAY, clock=Clock(MIDNIGHT), public_url="https://tickets.example.com") as at:
@@ -218,7 +218,7 @@ async def test_the_new_wire_is_unknown_where_only_the_old_one_is_served() -> Non
 )
 def test_what_would_leave_clients_nowhere_to_go_is_refused(options: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
-        Transport(gated_server()[0], auth_provider=KeyPerPerson(), **options)
+        TransportOptions(**options)
 
 
 # --------------------------------------------------------------------- the page

@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.kills import kills
 from tests.transport.brokers import PING, claimed, opened
-from tests.transport.serving import a_place
+from tests.transport.serving import a_slot
 from transport.http.event_stream import EventStreamResponse, StreamSource
 from transport.sessions.memory import InMemoryBroker
 from transport.sessions.session import Limits
@@ -15,7 +15,7 @@ async def never(*_: Any) -> Any:
     await asyncio.Event().wait()
 
 
-@kills("transport/http/event_stream.py", "opening.reader if isinstance(opening, StreamSource) else None", "None")
+@kills("transport/http/event_stream.py", "source.reader if isinstance(source, StreamSource) else None", "None")
 async def test_a_stream_whose_first_byte_no_one_takes_lets_go_of_what_it_holds() -> None:
     broker = InMemoryBroker()
     session = await opened(broker)
@@ -25,7 +25,7 @@ async def test_a_stream_whose_first_byte_no_one_takes_lets_go_of_what_it_holds()
         StreamSource(result.reader, session.id, result.stream),
         limits=Limits(write_s=0.01),
         draining=asyncio.Event(),
-        slot=a_place(),
+        slot=a_slot(),
     )
     async with asyncio.timeout(5):
         await stream({}, never, never)

@@ -1,21 +1,22 @@
 """Which hosts and origins pass."""
 
 import pytest
-from starlette.requests import Request
 
-from transport.http.request_checks import HTTPRefusalError, RequestChecks
+from transport.http.errors import HTTPRefusalError
+from transport.http.request_checks import RequestChecks
+from transport.http.request_head import RequestHead
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
-def request_with(**headers: str) -> Request:
+def head_with(**headers: str) -> RequestHead:
     raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
-    return Request({"type": "http", "method": "GET", "path": "/", "headers": raw})
+    return RequestHead({"type": "http", "method": "GET", "path": "/", "headers": raw})
 
 
 def passes(checks: RequestChecks, **headers: str) -> int:
     try:
-        checks.check(request_with(**headers))
+        checks.check(head_with(**headers))
     except HTTPRefusalError as error:
         return error.status
     return 200

@@ -20,8 +20,9 @@ from tests.transport.serving import Bench, bench, until
 from tests.transport.sse_client import SseClient, open_stream, sse_session
 from tests.transport.test_many_instances import instances
 from tests.transport.test_streamable_http_stateless import LISTEN, PROGRESS, routing, said, tool
-from transport.http import stream_slots
-from transport.http.stream_slots import OpenStreams
+from transport.http import credential_recheck
+from transport.http.credential_recheck import CredentialRecheck
+from transport.http.event_stream import OpenStreams
 
 FIRST, SECOND, OTHER = key("first"), key("second"), key("other")
 AGAIN = {"last-event-id": f"{'x' * 43}::0"}
@@ -59,7 +60,7 @@ async def standing(client: HttpClient) -> AsyncGenerator[HTTPResponse]:
 class TestHowMany:
     """The cap, on every kind of stream."""
 
-    @kills("transport/http/stream_slots.py", "if self._of.counts[self._owner] >= most:", "if False:")
+    @kills("transport/http/event_stream.py", "if self._streams.counts[self.principal.key] >= most:", "if False:")
     async def test_one_stream_too_many_is_refused_until_another_one_ends(self) -> None:
         trail = Trail()
         offered = {"auth_provider": people(), "audit": trail}
@@ -123,7 +124,7 @@ class TestHowMany:
         async with bench(more={"auth_provider": people()}) as at, http_client(at.url, FIRST) as client:
             assert (await client.who({"mcp-session-id": "x" * 43}).get()).status == 404
             assert (await client.get(f"{client.session}:unknown:0")).status == 400
-            await until(lambda: not at.transport._streams._open)
+            await until(lambda: not at.transport._streams.principals())
             assert not at.transport._streams.counts
 
 
@@ -149,9 +150,9 @@ class TestForHowLong:
     """A credential that is revoked takes its streams with it, and nothing else."""
 
     @kills(
-        "transport/http/stream_slots.py",
-        "list(self._open.get(principal, ()))",
-        "[one for those in self._open.values() for one in those]",
+        "transport/http/event_stream.py",
+        "list(self._slots.get(principal, ()))",
+        "[one for those in self._slots.values() for one in those]",
     )
     async def test_streams_of_a_revoked_credential_end_and_cannot_come_again(self) -> None:
         keys = people()
@@ -202,7 +203,7 @@ class TestForHowLong:
                     await at.gates.cancelled["talking"].wait()
 
     @kills(
-        "transport/http/stream_slots.py",
+        "transport/http/credential_recheck.py",
         'log.warning("credential_not_checked"',
         'return log.warning("credential_not_checked"',
     )
@@ -236,10 +237,10 @@ async def test_a_key_revoked_on_one_instance_ends_its_stream_on_another_soon(bro
 
 async def test_a_credential_is_asked_for_once_however_many_answers_it_has_open() -> None:
     keys = people()
-    streams = OpenStreams(keys, most=100)
+    streams = OpenStreams(most=100)
     for who in ("first", "first", "second"):
-        streams.new_slot(keys.keys[who])
-    await streams.recheck()
+        streams.slot(keys.keys[who])
+    await CredentialRecheck(streams, keys).check()
     assert sorted(keys.asked) == ["first", "second"]
 
 
@@ -249,11 +250,10 @@ async def test_a_role_that_changed_ends_what_was_opened_before_and_nothing_since
             return principal == self.keys["first"]
 
     before, since = person("first"), person("first", scopes={Scope.TICKETS_READ})
-    streams, cut = OpenStreams(Changed(first=since), most=100), list[Principal]()
+    streams, cut = OpenStreams(most=100), list[Principal]()
     for one in [since, *[before] * 8, *[since] * 8]:
-        slot = streams.new_slot(one)
-        slot.cut = partial(cut.append, one)
-    await streams.recheck()
+        streams.slot(one).cut = partial(cut.append, one)
+    await CredentialRecheck(streams, Changed(first=since)).check()
     assert cut == [before] * 8
 
 
@@ -266,8 +266,8 @@ async def test_a_provider_that_hangs_is_not_waited_for(monkeypatch: pytest.Monke
             await asyncio.Event().wait()
             return False
 
-    monkeypatch.setattr(stream_slots, "ASK_S", 0.01)
-    streams = OpenStreams(Hangs(), most=100)
-    streams.new_slot(person("first")).cut = lambda: pytest.fail("nobody knows that it was revoked")
+    monkeypatch.setattr(credential_recheck, "CHECK_S", 0.01)
+    streams = OpenStreams(most=100)
+    streams.slot(person("first")).cut = lambda: pytest.fail("the provider has not said that it was revoked")
     async with asyncio.timeout(5):
-        await streams.recheck()
+        await CredentialRecheck(streams, Hangs()).check()

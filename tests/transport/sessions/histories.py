@@ -245,7 +245,7 @@ class Player:
         return self._session.id, slot, started.attempt.token
 
     def _is_running(self, started: Started) -> bool:
-        return self._expected.claims.is_running(started.attempt.token)
+        return started.attempt.token in self._expected.claims.running(started.claim.request)
 
     def _running_at(self, at: int) -> list[Started]:
         return [one for one in self._started if one.at == at and self._is_running(one)]

@@ -9,8 +9,8 @@ import anyio
 from redis.exceptions import ResponseError
 
 from shared.lru import LRUCache
+from transport.rate_limit import MemoryBuckets
 from transport.sessions.broker import BrokerUnavailableError
-from transport.sessions.memory_rate_limit import MemoryBuckets
 from transport.sessions.session import Limits, SessionRecord
 from transport.sessions.valkey import codec, scripts
 from transport.sessions.valkey.client import Script, ValkeyClient

@@ -1,0 +1,182 @@
+"""One route of a transport: refuses what must be refused, in one order, before its handler sees anything.
+
+Whether the wire has ended, whether a browser navigates here, method, then host and origin, then who is calling and how
+often: a page of a foreign site learns nothing, not even whether a key is right. The end comes first because it is the
+same for all, and a client that has to move must learn it with an expired key or the wrong method as well.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from shared.errors import TicketServerError
+from shared.identity import AuthProvider
+from shared.telemetry import BoundedLabels, Counter, LogContext, get_logger
+from transport.base import TransportHandler
+from transport.dispatch.policy import AccessPolicy
+from transport.http.deprecation import Sunset, announcing
+from transport.http.errors import HTTPRefusalError, http_error
+from transport.http.request_checks import RequestChecks
+from transport.http.request_head import HTTPRequest
+from transport.rate_limit import RateLimitedError
+
+log = get_logger(__name__)
+
+CAPS: Final = frozenset({"too_many_sessions", "too_many_streams"})
+"""Refusals that are audited here. Those of a single request are audited where it is known what was asked for."""
+UNKNOWN: Final = "unknown"
+"""In place of the organisation of a caller who did not prove who they are."""
+EXPOSED_HEADERS: Final = ("Mcp-Session-Id", "MCP-Protocol-Version", "WWW-Authenticate", "Retry-After")
+"""What the script of a page may read of a response."""
+PREFLIGHT_S: Final = 600
+
+
+class HTTPResponse:
+    """A whole HTTP response: status, headers and a short body."""
+
+    __slots__ = ("_body", "_headers", "_status")
+
+    def __init__(self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> None:
+        named = {"content-type": "application/json", "cache-control": "no-store", **(headers or {})}
+        self._status = status
+        self._body = body
+        self._headers = [(name.encode(), value.encode()) for name, value in named.items()]
+        self._headers.append((b"content-length", str(len(body)).encode()))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - the ASGI signature
+        """Send it."""
+        await send({"type": "http.response.start", "status": self._status, "headers": self._headers})
+        await send({"type": "http.response.body", "body": self._body})
+
+    def before(self, work: Callable[[], Awaitable[None]]) -> ASGIApp:
+        """Return an application that sends this response and then does `work` in the same task."""
+
+        async def send_and_go_on(scope: Scope, receive: Receive, send: Send) -> None:
+            try:
+                await self(scope, receive, send)
+            finally:  # what was accepted is done even when the client has left
+                await work()
+
+        return send_and_go_on
+
+
+TEXT: Final = {"content-type": "text/plain; charset=utf-8"}
+ACCEPTED: Final = HTTPResponse(202, b"Accepted", TEXT)
+_FOR_BROWSERS: Final = HTTPResponse(
+    200,
+    b"This is an address of an MCP server: add it to an MCP client. There is nothing to see in a browser.\n",
+    TEXT,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edge:
+    """What all endpoints have in common."""
+
+    checks: RequestChecks
+    auth_provider: AuthProvider
+    policy: AccessPolicy
+    tenants: BoundedLabels
+    """Organisations that counters tell apart."""
+    counter: Counter | None
+    """Counts `http_refusals`."""
+
+
+class Endpoint:
+    """The ASGI application of one route.
+
+    Args:
+        handler: answers what is not refused.
+        edge: what refuses.
+        sunset: the end of the wire, if it has one.
+    """
+
+    def __init__(self, handler: TransportHandler, edge: Edge, *, sunset: Sunset | None = None) -> None:
+        self._handler = handler
+        self._edge = edge
+        self._sunset = sunset
+        # A browser asks before it sends a key, so that question needs none. No cookies either: a key is a header.
+        self._for_pages = CORSMiddleware(
+            self._serve_page,
+            allow_origin_regex=edge.checks.origins.pattern,
+            allow_methods=sorted(handler.methods),
+            allow_headers=["*"],
+            expose_headers=EXPOSED_HEADERS,
+            allow_private_network=True,  # the page of an origin that was named may call a server on loopback
+            max_age=PREFLIGHT_S,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one HTTP request; that of a web page, which names its origin, by way of CORS."""
+        request = HTTPRequest(scope, receive)
+        if request.head.origin is None:
+            await self._serve(request, send)
+        else:
+            await self._for_pages(scope, receive, send)
+
+    async def _serve_page(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._serve(HTTPRequest(scope, receive), send)
+
+    async def _serve(self, request: HTTPRequest, send: Send) -> None:
+        if self._sunset is not None:
+            send = announcing(send, self._sunset.headers(request.head.root_path))
+        with LogContext() as context:
+            try:
+                response = await self._respond(request, context)
+            except TicketServerError as error:
+                response = await self._refuse(error, request)
+            await response(request.scope, request.receive, send)
+
+    async def _respond(self, request: HTTPRequest, context: LogContext) -> ASGIApp:
+        head, edge = request.head, self._edge
+        if self._sunset is not None:
+            self._sunset.require_open(head.root_path)
+        if head.is_navigation:
+            return _FOR_BROWSERS
+        if head.method not in self._handler.methods:
+            allowed = ", ".join(sorted(self._handler.methods))
+            raise HTTPRefusalError(405, "method", f"Use {allowed} here.", headers={"allow": allowed})
+        edge.checks.check(head)
+        request.principal = principal = await edge.auth_provider.authenticate(request)
+        # Also in the lines of a call that goes on without this request, as its task takes the context with it.
+        context.add(tenant=principal.tenant.id, principal=principal.id)
+        await edge.policy.check_http_rate(principal, head.public)
+        return await self._handler.handle_request(request, principal)
+
+    async def _refuse(self, error: TicketServerError, request: HTTPRequest) -> HTTPResponse:
+        """Return the response to a request that failed; log, audit and count it."""
+        principal = request.principal
+        status, headers, body = http_error(error, principal=principal, how_to_open=self._handler.how_to_open)
+        if not isinstance(error, RateLimitedError):  # the audit trail says so, once a minute
+            log.info("request_refused", status=status, kind=error.kind)
+        if principal is not None and error.kind in CAPS:
+            await self._edge.policy.audit(principal, error.kind, request.head.public, detail=request.url.path)
+        if self._edge.counter is not None:
+            tenant = UNKNOWN if principal is None else self._edge.tenants.label(principal.tenant.id)
+            self._edge.counter.count("http_refusals", status=str(status), kind=error.kind, tenant=tenant)
+        return HTTPResponse(status, body, headers)
+
+
+class EndpointTable:
+    """Middleware in front of an application's routing: a path of a transport leads straight to its endpoint.
+
+    The routes stay those of the application; this saves the walk through them. Where the application is mounted below
+    another one, paths have a prefix, and the routes decide.
+    """
+
+    def __init__(self, app: ASGIApp, *, routes: Sequence[BaseRoute]) -> None:
+        self._app = app
+        self._endpoints = {
+            route.path: route.endpoint
+            for route in routes
+            if isinstance(route, Route) and isinstance(route.endpoint, Endpoint)
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        is_ours = scope["type"] == "http" and not scope.get("root_path")
+        await ((self._endpoints.get(scope["path"]) if is_ours else None) or self._app)(scope, receive, send)
