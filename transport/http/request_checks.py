@@ -46,8 +46,8 @@ class RequestChecks:
         """Pass, or refuse by host (421), origin or site (403).
 
         Raises:
-            HTTPRefusalError: this server is not known by that name, or that origin may not call it, or a page of another
-                site that names no origin.
+            HTTPRefusalError: the `Host` is not a name of this server, the `Origin` is not accepted, or the request comes
+                from a page of another site without an `Origin`.
         """
         host = head.host.removesuffix(f":{_port_of(head.host)}")  # brackets of IPv6 stay
         if host not in self._hosts and not (self._suffixes and host.endswith(self._suffixes)):
