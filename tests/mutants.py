@@ -32,7 +32,7 @@ import pytest
 ROOT: Final = Path(__file__).resolve().parent.parent
 WORKERS: Final = 3
 """On two cores: a test that fails often waits first for what does not come."""
-TEST_TIMEOUT_S: Final = 90
+TEST_TIMEOUT_S: Final = 120
 """A mutation that makes its test hang is killed by it: that is what the test run would show, too."""
 if sys.platform == "win32":
     FORKED = multiprocessing.get_context("spawn")
