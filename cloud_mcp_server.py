@@ -13,7 +13,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from auth.access import Anybody, Callers, HoldersOfOneKey, IdentityService
+from auth.access import Access, AnonymousAccess, IdentityService, SharedKeyAccess
 from operations import Operations
 from shared.config import CloudSettings, SettingsError, load
 from shared.errors import TicketServerError, UpstreamUnavailableError
@@ -37,13 +37,13 @@ RECHECKED = 1 / 6
 rest of it what is known of a key is remembered."""
 
 
-class Door:
+class CloudMCPServer:
     """The application of the HTTP door. Making one opens nothing; the lifespan of `app` does."""
 
     def __init__(self, settings: CloudSettings) -> None:
         counter = TallyCounter()
         self._settings = settings
-        self._callers = callers = callers_of(settings)
+        self._access = access = access_of(settings)
         limits = Limits(
             max_sessions=settings.max_sessions,
             max_sessions_per_principal=settings.max_sessions_per_principal,
@@ -53,22 +53,22 @@ class Door:
         sessions = broker(settings, limits)
         self._service = TicketService(
             settings,
-            directory=callers.directory,
-            trail=callers.trail,
+            directory=access.directory,
+            trail=access.trail,
             counter=counter,
             recent_writes=sessions.recent_writes if isinstance(sessions, ValkeyBroker) else None,
             request_state_keys=[key.get_secret_value() for key in settings.request_state_keys],
         )
         self.transport = Transport(
             self._service.server,
-            auth_provider=callers.provider,
+            auth_provider=access.provider,
             broker=sessions,
             allowed_hosts=settings.accepted_hosts,
             allowed_origins=settings.accepted_origins,
             limits=limits,
             rates=rates(settings),
             required_scope=required_scope,
-            audit=callers.trail,
+            audit=access.trail,
             recheck_s=settings.revoke_within * RECHECKED,
             counter=counter,
             wires=settings.wires,
@@ -80,10 +80,10 @@ class Door:
             health=self.health,
             is_draining=lambda: self.transport.is_draining,
             why_not=self.why_not,
-            figures=self.transport.figures,
+            stats=self.transport.stats,
             counter=counter,
             operator_key=settings.operator_key.get_secret_value() if settings.operator_key is not None else None,
-            trail=callers.trail,
+            trail=access.trail,
             trusted_proxies=settings.trusted_proxies,
         )
         self.app.router.routes.extend([*self._operations.routes, *self.transport.routes])
@@ -92,7 +92,7 @@ class Door:
     async def _lifespan(self, _: FastAPI) -> AsyncGenerator[None]:
         async with AsyncExitStack() as stack:  # one failing close does not skip the others
             try:
-                await stack.enter_async_context(self._callers.run())
+                await stack.enter_async_context(self._access.run())
             except DatabaseNotReadyError as error:
                 raise SettingsError(str(error)) from error
             await stack.enter_async_context(self._operations.run())
@@ -112,7 +112,7 @@ class Door:
             return BrokerUnavailableError.kind
         probes = (
             (UpstreamUnavailableError.kind, self._check_api),
-            ("identity_unavailable", self._callers.check),
+            ("identity_unavailable", self._access.check),
         )
         for late, probe in probes:
             try:
@@ -132,7 +132,7 @@ class Door:
             await self._service.probe.get("/ready")
 
 
-def callers_of(settings: CloudSettings) -> Callers:
+def access_of(settings: CloudSettings) -> Access:
     """Return who may call. The settings have refused whatever would be open by accident.
 
     Raises:
@@ -140,7 +140,7 @@ def callers_of(settings: CloudSettings) -> Callers:
     """
     key = settings.mcp_api_key.get_secret_value() if settings.mcp_api_key is not None else None
     if not settings.identity_keys:
-        return Anybody() if key is None else HoldersOfOneKey(key, trusted_proxies=settings.trusted_proxies)
+        return AnonymousAccess() if key is None else SharedKeyAccess(key, trusted_proxies=settings.trusted_proxies)
     try:
         return IdentityService(
             settings.identity_database_url,
@@ -175,7 +175,7 @@ def broker(settings: CloudSettings, limits: Limits) -> SessionBroker:
 
 def create_app(settings: CloudSettings) -> FastAPI:
     """Return the application for `settings`. It opens nothing before its lifespan."""
-    return Door(settings).app
+    return CloudMCPServer(settings).app
 
 
 def __getattr__(name: str) -> Any:
@@ -215,16 +215,16 @@ def main() -> int:
     """Run the door until SIGTERM or Ctrl-C; return the exit code."""
 
     def started(port: int) -> None:
-        print(greeting(settings, port, door.transport.wires), file=sys.stderr, flush=True)  # noqa: T201 - for whoever started it
+        print(greeting(settings, port, application.transport.wires), file=sys.stderr, flush=True)  # noqa: T201 - for whoever started it
         log.info("http_started", host=settings.host, port=port)
 
     try:
         settings = load(CloudSettings)
         configure_logging(level=settings.log_level)
-        door = Door(settings)
+        application = CloudMCPServer(settings)
         server = DrainingServer(
-            door.app,
-            door.transport,
+            application.app,
+            application.transport,
             host=settings.host,
             port=settings.port,
             is_behind_proxy=settings.trusted_proxies > 0,

@@ -24,7 +24,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from auth.providers import APIKeyAuthProvider, AuthenticationError, only_credential
-from auth.throttle import GuardedAuthProvider
+from auth.throttle import ThrottledAuthProvider
 from shared.audit import AuditTrail
 from shared.telemetry import TallyCounter, get_logger
 
@@ -55,7 +55,7 @@ class Operations:
         health: returns the body of `/health`.
         is_draining: returns whether this process is about to stop.
         why_not: returns why calls would fail now, as one word; None if they would succeed.
-        figures: returns the numbers of `sessions`, `streams` and `log_bytes`.
+        stats: returns the numbers of `sessions`, `streams` and `log_bytes`.
         counter: has the counts.
         operator_key: grants access to the protected part; without it, that part is not served at all.
         trail: records wrong operator keys.
@@ -68,7 +68,7 @@ class Operations:
         health: Callable[[], Mapping[str, Any]],
         is_draining: Callable[[], bool],
         why_not: Callable[[], Awaitable[str | None]],
-        figures: Callable[[], Mapping[str, int]],
+        stats: Callable[[], Mapping[str, int]],
         counter: TallyCounter,
         operator_key: str | None,
         trail: AuditTrail,
@@ -78,20 +78,20 @@ class Operations:
         self._is_draining = is_draining
         self._why_not = why_not
         self._counter = counter
-        self._operators: GuardedAuthProvider | None = None
+        self._operators: ThrottledAuthProvider | None = None
         if operator_key is not None:
-            self._operators = GuardedAuthProvider(
+            self._operators = ThrottledAuthProvider(
                 APIKeyAuthProvider(operator_key), trail=trail, trusted_proxies=trusted_proxies, what="operator key"
             )
         self._probe = asyncio.Lock()
         self._probed_at = float("-inf")
         self._reason: str | None = None
         self._registry = CollectorRegistry()
-        self._registry.register(_Figures(figures, counter))
+        self._registry.register(_Figures(stats, counter))
         served: dict[str, Callable[[Request], Awaitable[Response]]] = {"/health": self.health, "/ready": self.ready}
         if self._operators is not None:
             served["/metrics"] = self.metrics
-        self.routes = [Route(f"{path}{end}", answer) for path, answer in served.items() for end in ("", "/")]
+        self.routes = [Route(f"{path}{end}", response) for path, response in served.items() for end in ("", "/")]
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
@@ -166,13 +166,13 @@ class Operations:
 class _Figures(Collector):
     """Passes the counts to the Prometheus library."""
 
-    def __init__(self, figures: Callable[[], Mapping[str, int]], counter: TallyCounter) -> None:
-        self._figures = figures
+    def __init__(self, stats: Callable[[], Mapping[str, int]], counter: TallyCounter) -> None:
+        self._stats = stats
         self._counter = counter
 
     def collect(self) -> Iterable[Metric]:
         """Yield every metric."""
-        for name, value in self._figures().items():
+        for name, value in self._stats().items():
             yield GaugeMetricFamily(f"{PREFIX}{name}", f"Number of {name} on this instance.", value=value)
         series: dict[str, dict[tuple[tuple[str, str], ...], int]] = defaultdict(dict)
         for (name, labels), count in self._counter.tally.items():
@@ -181,6 +181,6 @@ class _Figures(Collector):
             names = sorted({label for one in counted for label, _ in one})
             family = CounterMetricFamily(f"{PREFIX}{name}", HELP.get(name, name), labels=names)
             for one, count in counted.items():
-                told = dict(one)
-                family.add_metric([told.get(label, "") for label in names], count)
+                labels_of_one = dict(one)
+                family.add_metric([labels_of_one.get(label, "") for label in names], count)
             yield family

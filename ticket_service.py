@@ -16,7 +16,7 @@ from shared.embedded.tenant_keys import TenantKeys
 from shared.errors import UpstreamNotSetError
 from shared.fair_queue import FairQueue
 from shared.identity import DEFAULT_TENANT, Tenant, TenantDirectory, Upstream
-from shared.mcp_tools.tenant_tools import OneDesk, TenantDesks
+from shared.mcp_tools.tenant_tools import SingleToolsProvider, TenantToolsProvider
 from shared.server import build_server
 from shared.storage.database import CONNECTIONS, resolve_url
 from shared.storage.migrations import DatabaseNotReadyError
@@ -72,9 +72,11 @@ class TicketService:
             counter=counter,
             recent_writes=recent_writes or MemoryRecentWrites(),
         )
-        self._tenants = None if directory is None else TenantDesks(directory, connect=self._connect, tools=tools)
+        self._tenants = (
+            None if directory is None else TenantToolsProvider(directory, connect=self._connect, tools=tools)
+        )
         self.server: MCPServer = build_server(
-            self._tenants or OneDesk(tools(self._api)),
+            self._tenants or SingleToolsProvider(tools(self._api)),
             trail=trail,
             counter=counter,
             request_state_keys=request_state_keys,

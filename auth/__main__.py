@@ -100,14 +100,14 @@ def main() -> int:
         click.echo(f"Error: {error}", err=True)
         return 2
     except (TicketServerError, DatabaseNotReadyError, OSError) as error:
-        kind, message = _told(error)
+        kind, message = _explained(error)
         said = {"error": {"kind": kind, "message": message}}
         click.echo(json.dumps(said) if "--json" in sys.argv else f"Error: {message}", err=True)
         return 1
     return 0
 
 
-def _told(error: Exception) -> tuple[str, str]:
+def _explained(error: Exception) -> tuple[str, str]:
     """Return the `kind` of the failure and the message for the operator."""
     match error:
         case TicketServerError():

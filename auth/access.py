@@ -13,16 +13,16 @@ from auth.providers import AnonymousAuthProvider, APIKeyAuthProvider
 from auth.store import IdentityStore
 from auth.store.migrate import prepare
 from auth.store.peppers import Secrets
-from auth.stored_audit import StoredTrail
+from auth.stored_audit import StoredAuditTrail
 from auth.stored_keys import StoredKeyAuthProvider
 from auth.tenant_directory import StoredTenantDirectory
-from auth.throttle import GuardedAuthProvider
-from shared.audit import AuditTrail, LoggedTrail
+from auth.throttle import ThrottledAuthProvider
+from shared.audit import AuditTrail, LoggedAuditTrail
 from shared.identity import AuthProvider, TenantDirectory
 from shared.storage.database import make_engine, resolve_url
 
 
-class Callers(Protocol):
+class Access(Protocol):
     """One way of authenticating callers."""
 
     @property
@@ -49,14 +49,14 @@ class Callers(Protocol):
         ...
 
 
-class Anybody:
+class AnonymousAccess:
     """No authentication: every caller is the same principal."""
 
     directory = None
 
     def __init__(self) -> None:
         self.provider = AnonymousAuthProvider()
-        self.trail = LoggedTrail()
+        self.trail = LoggedAuditTrail()
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
@@ -67,14 +67,16 @@ class Anybody:
         """Do nothing."""
 
 
-class HoldersOfOneKey:
+class SharedKeyAccess:
     """One shared API key: all its holders are one service account of the default tenant."""
 
     directory = None
 
     def __init__(self, key: str, *, trusted_proxies: int = 0) -> None:
-        self.trail = LoggedTrail()
-        self.provider = GuardedAuthProvider(APIKeyAuthProvider(key), trail=self.trail, trusted_proxies=trusted_proxies)
+        self.trail = LoggedAuditTrail()
+        self.provider = ThrottledAuthProvider(
+            APIKeyAuthProvider(key), trail=self.trail, trusted_proxies=trusted_proxies
+        )
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
@@ -113,9 +115,9 @@ class IdentityService:
         self._engine = make_engine(resolve_url(database_url))
         self._store = IdentityStore(self._engine, derived, actor="server")
         self._keys = StoredKeyAuthProvider(self._store, derived, cache_s=cache_s)
-        self.trail = StoredTrail(self._store.audit)
+        self.trail = StoredAuditTrail(self._store.audit)
         self.directory = StoredTenantDirectory(self._store, derived, cache_s=cache_s)
-        self.provider = GuardedAuthProvider(
+        self.provider = ThrottledAuthProvider(
             self._keys if shared_key is None else ChainedAuthProvider(self._keys, APIKeyAuthProvider(shared_key)),
             trail=self.trail,
             trusted_proxies=trusted_proxies,
@@ -127,7 +129,7 @@ class IdentityService:
         async with AsyncExitStack() as stack:  # one failing close does not skip the others
             stack.push_async_callback(self._engine.dispose)
             await prepare(self._engine)
-            stack.push_async_callback(self._store.settle)
+            stack.push_async_callback(self._store.join)
             for part in (self.trail, self.directory, self._keys, self.provider):
                 await stack.enter_async_context(part.run())
             yield

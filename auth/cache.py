@@ -27,14 +27,14 @@ MOST_QUESTIONS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Answer(Generic[V]):
+class CachedAnswer(Generic[V]):
     """The result of a lookup that started at `asked_at` (seconds)."""
 
     value: V
     asked_at: float
 
 
-class SharedAnswers(Generic[V]):
+class SingleFlightCache(Generic[V]):
     """Results of store lookups, none older than `life_s` seconds; "not found" is cached too.
 
     Concurrent lookups of the same id share one query. It runs in a task of its own, so that a caller that is cancelled
@@ -56,12 +56,12 @@ class SharedAnswers(Generic[V]):
         self._ask = ask
         self._life_s = life_s
         self._seconds = seconds
-        self._answers: LRUCache[str, Answer[V]] = LRUCache(MOST_ANSWERS)
-        self._asking: dict[str, asyncio.Task[Answer[V] | None]] = {}
+        self._values: LRUCache[str, CachedAnswer[V]] = LRUCache(MOST_ANSWERS)
+        self._asking: dict[str, asyncio.Task[CachedAnswer[V] | None]] = {}
 
     async def get(self, question: str) -> V:
         """Return the result, from the cache if it is recent enough. Raises: StoreUnavailableError."""
-        known = self._answers.get(question)
+        known = self._values.get(question)
         if known is not None and self._seconds() - known.asked_at < self._life_s:
             return known.value
         task = self._asking.get(question) or self._begin(question)
@@ -73,15 +73,15 @@ class SharedAnswers(Generic[V]):
 
     def latest(self, question: str, *, within_s: float) -> V | None:
         """Return the latest cached result if its query started within the last `within_s` seconds."""
-        known = self._answers.get(question)
+        known = self._values.get(question)
         return known.value if known is not None and self._seconds() - known.asked_at < within_s else None
 
-    async def settle(self) -> None:
+    async def join(self) -> None:
         """Wait for the queries in flight; the database limits the time of each."""
         if self._asking:
             await asyncio.wait(set(self._asking.values()), timeout=ASK_S)
 
-    def _begin(self, question: str) -> asyncio.Task[Answer[V] | None]:
+    def _begin(self, question: str) -> asyncio.Task[CachedAnswer[V] | None]:
         if len(self._asking) >= MOST_QUESTIONS:
             raise StoreUnavailableError
         task = asyncio.create_task(self._answer(question))
@@ -89,12 +89,12 @@ class SharedAnswers(Generic[V]):
         task.add_done_callback(lambda _: self._asking.pop(question, None))
         return task
 
-    async def _answer(self, question: str) -> Answer[V] | None:
+    async def _answer(self, question: str) -> CachedAnswer[V] | None:
         asked_at = self._seconds()
         try:
-            answer = Answer(await self._ask(question), asked_at)
+            answer = CachedAnswer(await self._ask(question), asked_at)
         except (TicketServerError, SQLAlchemyError, OSError) as error:
             log.warning("identity_store_unavailable", error=type(error).__name__)
             return None
-        self._answers.put(question, answer)
+        self._values.put(question, answer)
         return answer

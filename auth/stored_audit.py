@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from auth.store import utc_now
 from auth.store.audit import AuditTable
 from auth.store.transactions import TimedEvent
-from shared.audit import AuditEvent, LoggedTrail
+from shared.audit import AuditEvent, LoggedAuditTrail
 from shared.concurrency import finish, wait_for_event
 from shared.errors import TicketServerError
 from shared.telemetry import get_logger
@@ -38,7 +38,7 @@ class _Waiting:
     written: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-class StoredTrail:
+class StoredAuditTrail:
     """An audit trail of log lines and rows. Use inside `run()`; outside, rows are only queued.
 
     Args:
@@ -49,7 +49,7 @@ class StoredTrail:
     def __init__(self, table: AuditTable, *, clock: Callable[[], datetime] = utc_now) -> None:
         self._table = table
         self._clock = clock
-        self._logged = LoggedTrail()
+        self._logged = LoggedAuditTrail()
         self._waiting: deque[_Waiting] = deque()
         self._arrived = asyncio.Event()
         self._ended = asyncio.Event()

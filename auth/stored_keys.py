@@ -16,7 +16,7 @@ from typing import Final
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import HTTPConnection
 
-from auth.cache import CACHE_S, SharedAnswers
+from auth.cache import CACHE_S, SingleFlightCache
 from auth.providers import NO_KEY, WRONG_KEY, presented_key
 from auth.store import IdentityStore
 from auth.store.credentials import Use
@@ -57,7 +57,7 @@ class StoredKeyAuthProvider(AuthProvider):
     ) -> None:
         self._store = store
         self._secrets = secrets
-        self._keys = SharedAnswers(store.presented.key, life_s=cache_s, seconds=seconds)
+        self._keys = SingleFlightCache(store.credentials.key, life_s=cache_s, seconds=seconds)
         self._uses: dict[str, Use] = {}
 
     @asynccontextmanager
@@ -67,7 +67,7 @@ class StoredKeyAuthProvider(AuthProvider):
             try:
                 yield
             finally:
-                await self._keys.settle()
+                await self._keys.join()
 
     async def authenticate(self, request: HTTPConnection) -> Principal:
         """Return the user or service account that owns the presented key.
@@ -106,7 +106,7 @@ class StoredKeyAuthProvider(AuthProvider):
         if not uses:
             return
         try:
-            await self._store.presented.note_uses(uses)
+            await self._store.credentials.note_uses(uses)
         except (TicketServerError, SQLAlchemyError, OSError) as error:
             log.warning("key_uses_not_noted", keys=len(uses), error=type(error).__name__)
 

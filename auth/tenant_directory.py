@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from auth.cache import CACHE_S, SharedAnswers
+from auth.cache import CACHE_S, SingleFlightCache
 from auth.store import IdentityStore
 from auth.store.credentials import StoredUpstream
 from auth.store.errors import NotUsableError, UnknownTenantError, UpstreamKeyError
@@ -39,7 +39,7 @@ class StoredTenantDirectory:
     ) -> None:
         self._store = store
         self._secrets = secrets
-        self._upstreams = SharedAnswers(self._ask, life_s=cache_s, seconds=seconds)
+        self._upstreams = SingleFlightCache(self._ask, life_s=cache_s, seconds=seconds)
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
@@ -47,7 +47,7 @@ class StoredTenantDirectory:
         try:
             yield
         finally:
-            await self._upstreams.settle()
+            await self._upstreams.join()
 
     async def upstream_of(self, tenant: Tenant) -> Upstream:
         """Return the ticket API of `tenant`: the deployment's if it has no address of its own.
@@ -64,7 +64,7 @@ class StoredTenantDirectory:
         return answer
 
     async def _ask(self, tenant: str) -> Upstream | TicketServerError:
-        stored = await self._store.presented.upstream(tenant)
+        stored = await self._store.credentials.upstream(tenant)
         if stored is None:
             return UnknownTenantError(tenant)
         if not stored.is_on:

@@ -14,7 +14,7 @@ from shared.http.address import client_address
 from shared.identity import AuthenticationError, AuthProvider, Principal
 
 
-class GuardedAuthProvider(AuthProvider):
+class ThrottledAuthProvider(AuthProvider):
     """Throttles failed authentications of any provider that checks keys, by the rules of `shared.failed_attempts`.
 
     Use inside `run()`, else refusals beyond the first are not audited.

@@ -151,9 +151,9 @@ class APIClient:
         outcome = "cancelled"
         try:
             with anyio.fail_after(self._deadline_s):
-                answer = await self._attempt(method, path, request)
+                response = await self._attempt(method, path, request)
             outcome = "ok"
-            return answer
+            return response
         except TimeoutError:
             outcome = "deadline"
             log.warning("api_deadline_passed", method=method, deadline_s=self._deadline_s)
@@ -180,7 +180,7 @@ class APIClient:
                     raise _lost(method, error) from error
             else:
                 if last or status not in _PASSING:
-                    return _answer(method, status, body)
+                    return _decode_response(method, status, body)
             await anyio.sleep(random.uniform(0, 0.1 * 2**attempt))  # noqa: S311 - jitter, not a secret
         raise AssertionError("unreachable: the last attempt returns or raises")
 
@@ -190,12 +190,12 @@ class APIClient:
         try:
             return await self._exchange(method, path, request)
         finally:
-            self._queue.leave(self._organisation)
+            self._queue.release(self._organisation)
 
     async def _take_place(self) -> None:
         """Wait at most half the deadline for a slot, so that a call without one can report that nothing was sent."""
         try:
-            await self._queue.enter(self._organisation, patience_s=self._deadline_s / 2)
+            await self._queue.acquire(self._organisation, patience_s=self._deadline_s / 2)
         except (QueueFullError, TimeoutError):
             raise UpstreamBusyError(
                 "Too many calls wait for the ticket API. Nothing was changed; try again in a moment."
@@ -249,7 +249,7 @@ def _proves_nothing_was_sent(error: httpx2.TransportError) -> bool:
     return False
 
 
-def _answer(method: str, status: int, body: bytes) -> Any:
+def _decode_response(method: str, status: int, body: bytes) -> Any:
     """Return the JSON of an HTTP response, or raise the error that it means."""
     try:
         value = json.loads(body)

@@ -50,14 +50,14 @@ class AuditEvent:
 
 
 class AuditTrail(Protocol):
-    """Records events. `LoggedTrail` writes log lines; the identity store of auth/ also stores them."""
+    """Records events. `LoggedAuditTrail` writes log lines; the identity store of auth/ also stores them."""
 
     async def record(self, event: AuditEvent) -> None:
         """Record `event`. Never raises, and never blocks its caller for more than a second."""
         ...
 
 
-class LoggedTrail:
+class LoggedAuditTrail:
     """An audit trail of log lines."""
 
     async def record(self, event: AuditEvent) -> None:
@@ -76,4 +76,4 @@ async def keep(trail: AuditTrail, event: AuditEvent) -> None:
             await trail.record(event)
     except Exception:
         log.exception("audit_failed")
-        await LoggedTrail().record(event)
+        await LoggedAuditTrail().record(event)

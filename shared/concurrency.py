@@ -11,8 +11,8 @@ CLOSE_S: Final = 2.0
 """How long a part that closes waits for its work in progress: a stopping server has 9 seconds for all parts."""
 
 
-async def together(*calls: Coroutine[Any, Any, Any]) -> list[Any]:
-    """Return the results of `calls` in their order; the first failure cancels the others and is raised itself."""
+async def gather_all(*calls: Coroutine[Any, Any, Any]) -> list[Any]:
+    """Return the results of `calls` in order; the first failure cancels the others and is raised."""
     results: list[Any] = [None] * len(calls)
 
     async def keep(place: int, call: Coroutine[Any, Any, Any]) -> None:

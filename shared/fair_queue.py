@@ -57,7 +57,7 @@ class FairQueue:
         self._other = ("", float("-inf"))
         """The same for the last call by any other organisation."""
 
-    async def enter(self, organisation: str, *, patience_s: float) -> None:
+    async def acquire(self, organisation: str, *, patience_s: float) -> None:
         """Take a slot, waiting up to `patience_s` seconds; `leave` returns it.
 
         Raises:
@@ -68,7 +68,7 @@ class FairQueue:
             self._other = self._latest
         self._latest = (organisation, self._clock())
         line = self._lines.setdefault(organisation, _Line())
-        if not line.waiting and self._may_have_place(organisation, line):
+        if not line.waiting and self._may_have_slot(organisation, line):
             self._free -= 1
             line.held += 1
         elif len(line.waiting) >= MAX_WAITING:
@@ -76,13 +76,13 @@ class FairQueue:
         else:
             await self._wait(organisation, line, patience_s)
 
-    def leave(self, organisation: str) -> None:
+    def release(self, organisation: str) -> None:
         """Return a slot."""
         line = self._lines[organisation]
         line.held -= 1
         self._free += 1
         self._forget_if_empty(organisation, line)
-        self._give_places()
+        self._give_slots()
 
     async def _wait(self, organisation: str, line: _Line, patience_s: float) -> None:
         turn = asyncio.get_running_loop().create_future()
@@ -94,7 +94,7 @@ class FairQueue:
                 await asyncio.shield(turn)  # may get its slot after the call was cancelled but before that takes effect
         except BaseException:
             if turn.done():  # the slot arrived just as the call was cancelled or timed out
-                self.leave(organisation)
+                self.release(organisation)
             else:
                 line.waiting.remove(turn)
                 if not line.waiting:
@@ -102,13 +102,13 @@ class FairQueue:
                 self._forget_if_empty(organisation, line)
             raise
 
-    def _give_places(self) -> None:
+    def _give_slots(self) -> None:
         """Give free slots to the organisations in turn, until no waiting one may have another."""
         passed_over = 0
         while self._free and passed_over < len(self._turns):
             organisation = self._turns.popleft()
             line = self._lines[organisation]
-            if self._may_have_place(organisation, line):
+            if self._may_have_slot(organisation, line):
                 self._free -= 1
                 line.held += 1
                 line.waiting.popleft().set_result(None)
@@ -118,7 +118,7 @@ class FairQueue:
             if line.waiting:
                 self._turns.append(organisation)
 
-    def _may_have_place(self, organisation: str, line: _Line) -> bool:
+    def _may_have_slot(self, organisation: str, line: _Line) -> bool:
         return self._free > 0 and (line.held < self._most_of_one or self._is_alone(organisation))
 
     def _is_alone(self, organisation: str) -> bool:

@@ -16,13 +16,13 @@ from mcp.server.mcpserver.resources import TextResource
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, INVALID_REQUEST
 
-from shared.audit import AuditTrail, LoggedTrail
+from shared.audit import AuditTrail, LoggedAuditTrail
 from shared.identity import InsufficientScopeError, Principal, Scope, principal_of
 from shared.mcp_tools import request_state
-from shared.mcp_tools.call_log import Books, call_of
+from shared.mcp_tools.call_log import CallLog, call_of
 from shared.mcp_tools.catalog import TOOLS
 from shared.mcp_tools.overview import OVERVIEW
-from shared.mcp_tools.tenant_tools import Desks
+from shared.mcp_tools.tenant_tools import ToolsProvider
 from shared.mcp_tools.tool import TicketTool
 from shared.telemetry import Counter
 
@@ -39,31 +39,31 @@ _FIRST_WITHOUT_HANDSHAKE: Final = "2026-07-28"
 
 
 def build_server(
-    desks: Desks,
+    tools_provider: ToolsProvider,
     *,
     trail: AuditTrail | None = None,
     counter: Counter | None = None,
     version: str = VERSION,
     request_state_keys: Sequence[str] = (),
 ) -> MCPServer[Any]:
-    """Return a server over the tools of `desks`; it opens nothing and can serve many sessions at once.
+    """Return a server over the tools of `tools_provider`; it opens nothing and can serve many sessions at once.
 
     Args:
-        desks: provides the tools of each caller's tenant.
+        tools_provider: provides the tools of each caller's tenant.
         trail: records writes and refusals; by default in log lines.
         counter: counts `tool_calls` by tool, outcome and tenant.
         version: the version in `serverInfo`.
         request_state_keys: seal the state that clients carry between the rounds of a request; see
             `request_state.security`.
     """
-    books = Books(trail or LoggedTrail(), counter)
+    call_log = CallLog(trail or LoggedAuditTrail(), counter)
     server: MCPServer[Any] = MCPServer(
         NAME,
         title="Ticket server",
         version=version,
         instructions=_INSTRUCTIONS,
         request_state_security=request_state.security(request_state_keys),
-        tools=[TicketTool.of(spec, desks, books) for spec in TOOLS],
+        tools=[TicketTool.of(spec, tools_provider, call_log) for spec in TOOLS],
         resources=[
             TextResource(
                 uri="docs://overview",
@@ -77,7 +77,7 @@ def build_server(
     )
     # The SDK traces every message by default, at a third of a call's cost; no collector reads the traces here.
     server.middleware[:] = [one for one in server.middleware if type(one).__name__ != "OpenTelemetryMiddleware"]
-    server.middleware.extend([_ProtocolErrors(server), _Scopes(books)])
+    server.middleware.extend([_ProtocolErrors(server), _Scopes(call_log)])
     return server
 
 
@@ -125,8 +125,8 @@ class _ProtocolErrors:
 class _Scopes:
     """Middleware: hides and refuses tools that the caller may not call. Over HTTP, a 403 comes first if possible."""
 
-    def __init__(self, books: Books) -> None:
-        self._books = books
+    def __init__(self, call_log: CallLog) -> None:
+        self._call_log = call_log
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         principal = principal_of(ctx.request)
@@ -143,7 +143,7 @@ class _Scopes:
         spec = _OWN_TOOLS[params["name"]]
         error = InsufficientScopeError(spec.name, scope)
         call = call_of(ctx, params.get("arguments"))
-        await self._books.enter(spec, call, error.kind, started=time.monotonic(), lacks=scope)
+        await self._call_log.record(spec, call, error.kind, started=time.monotonic(), lacks=scope)
         raise MCPError(INVALID_REQUEST, str(error), {"kind": error.kind, "scope": scope.value})
 
 

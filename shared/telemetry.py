@@ -88,7 +88,7 @@ def _shorten(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping
     return event
 
 
-def _tells_no_contents(record: logging.LogRecord) -> bool:
+def _shows_no_contents(record: logging.LogRecord) -> bool:
     """Whether `record` may be logged at any level: libraries log headers, bodies and SQL values at DEBUG."""
     is_ours = isinstance(record.msg, dict)
     return is_ours or record.levelno > logging.DEBUG
@@ -126,7 +126,7 @@ def configure_logging(*, level: str = "INFO", stream: TextIO | None = None) -> N
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )
     )
-    handler.addFilter(_tells_no_contents)
+    handler.addFilter(_shows_no_contents)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

@@ -15,7 +15,7 @@ from shared.errors import InvalidInputError, NotStoredError, OutcomeUnknownError
 from shared.mcp_tools import inputs
 from shared.telemetry import Counter, get_logger
 from shared.tickets import results
-from shared.tickets.acting_user import Call, acting_user
+from shared.tickets.acting_user import ToolCall, acting_user
 from shared.tickets.changes import FIELDS, added, differing, find_entries
 from shared.tickets.features import CLEAR, TOTAL_ORDER, FeatureReader
 from shared.tickets.master_data import MasterData
@@ -45,11 +45,11 @@ from shared.writes.notes import (
     proof_of_comment,
     stored_otherwise,
 )
-from shared.writes.outcome import created_otherwise, judge, perhaps_created, read_back
+from shared.writes.outcome import created_otherwise, perhaps_created, read_back, write_error
 from shared.writes.recent_writes import MemoryRecentWrites, RecentWrites
 from shared.writes.repeats import Attempt, Repeats, write_of
 from shared.writes.updates import Update, store
-from shared.writes.verification import Sent, changed_since
+from shared.writes.verification import SentWrite, changed_since
 
 log = get_logger(__name__)
 
@@ -126,7 +126,7 @@ class TicketTools:
             history_total=len(history),
         )
 
-    async def create_ticket(self, new: inputs.CreateTicketInput, call: Call) -> results.TicketCreated:
+    async def create_ticket(self, new: inputs.CreateTicketInput, call: ToolCall) -> results.TicketCreated:
         """Create a ticket unless an equal call just did, then read it back and compare.
 
         Attachments are sent too; only reading back shows whether the API stored them.
@@ -149,7 +149,7 @@ class TicketTools:
         return created
 
     async def _create(
-        self, new: inputs.CreateTicketInput, call: Call, checked: Checked, body: Mapping[str, Any], attempt: Attempt
+        self, new: inputs.CreateTicketInput, call: ToolCall, checked: Checked, body: Mapping[str, Any], attempt: Attempt
     ) -> results.TicketCreated:
         try:
             ticket_id = _id_of(await self._api.post("/tickets", body, idempotency_key=attempt.upstream))
@@ -175,7 +175,7 @@ class TicketTools:
             notes=tuple(notes),
         )
 
-    async def update_ticket(self, change: inputs.UpdateTicketInput, call: Call) -> results.TicketUpdated:
+    async def update_ticket(self, change: inputs.UpdateTicketInput, call: ToolCall) -> results.TicketUpdated:
         """Send the values that differ from the ticket as read; report this call's changes apart from others'."""
         before, history = await read_before_write(self._api, change.ticket_id)
         checked, author = await self._checked(
@@ -191,7 +191,7 @@ class TicketTools:
         update = Update(
             before=before,
             known=history,
-            sent=Sent(author.id, {**wanted, **empty.values}, change.comment, names),
+            sent=SentWrite(author.id, {**wanted, **empty.values}, change.comment, names),
             given={name: value for name, value in checked.values.items() if name in FIELDS},
             body={**wanted, **empty.body, **said, "updatedById": author.id},
         )
@@ -209,7 +209,7 @@ class TicketTools:
             notes=(*notes, *stored.notes, *self._missing_date(stored.ticket, wanted)),
         )
 
-    async def add_ticket_history(self, new: inputs.AddHistoryInput, call: Call) -> results.CommentAdded:
+    async def add_ticket_history(self, new: inputs.AddHistoryInput, call: ToolCall) -> results.CommentAdded:
         """Add a comment unless an equal call just did, then find it in the history.
 
         An acknowledgement alone is no proof.
@@ -238,9 +238,9 @@ class TicketTools:
     ) -> results.CommentAdded:
         ticket, history = before
         doubt: OutcomeUnknownError | None = None
-        answer: Any = None
+        response: Any = None
         try:
-            answer = await self._api.post(
+            response = await self._api.post(
                 f"/tickets/{segment(ticket.id)}/history",
                 {"userId": author.id, "comment": new.comment},
                 idempotency_key=attempt.upstream,
@@ -249,11 +249,11 @@ class TicketTools:
             doubt = error
         _, entries = await read_back(self._api, ticket.id, said=str(doubt or "The comment was acknowledged"))
         # For a repeated idempotency key the API returns the entry of the first request, which is not new.
-        acknowledged = [entry for entry in entries if entry.id == _id_of(answer)]
+        acknowledged = [entry for entry in entries if entry.id == _id_of(response)]
         equal = find_entries([*acknowledged, *added(history, entries)], user_id=author.id, comment=new.comment)
         entry = equal[0] if equal else None
         if entry is None:
-            raise self._counted(judge(ticket.id, ["the comment is not in the history"], doubt, partly=False))
+            raise self._counted(write_error(ticket.id, ["the comment is not in the history"], doubt, partly=False))
         attempt.subject = entry.id
         return results.CommentAdded(
             ticket_id=ticket.id,
@@ -274,7 +274,7 @@ class TicketTools:
         return results.master_page(USERS, users)
 
     async def get_category_details(self, query: inputs.CategoryDetailsInput) -> results.MasterPage:
-        """Return the details of one category, or of all."""
+        """Return the details of one category or of all."""
         checked = await check(self._master, query.given())
         details = await self._list(CATEGORY_DETAILS)
         category = checked.values.get("categoryId")
@@ -282,11 +282,11 @@ class TicketTools:
         return results.master_page(CATEGORY_DETAILS, items, checked.notes)
 
     async def get_master_list(self, _: inputs.ToolInput, *, source: MasterList[Any]) -> results.MasterPage:
-        """Return the whole of a list."""
+        """Return a complete list of master data."""
         return results.master_page(source, await self._list(source))
 
     async def further_problems(
-        self, tool: str, arguments: Mapping[str, Any], call: Call, wrong: Sequence[Problem]
+        self, tool: str, arguments: Mapping[str, Any], call: ToolCall, wrong: Sequence[Problem]
     ) -> list[Problem]:
         """Return the further problems of a call whose form is invalid, as far as they can be determined.
 
@@ -315,7 +315,7 @@ class TicketTools:
     async def _checked(
         self,
         values: Mapping[str, Any],
-        call: Call,
+        call: ToolCall,
         acting: str,
         *,
         ticket: Ticket | None = None,
@@ -356,6 +356,6 @@ class TicketTools:
         return error
 
 
-def _id_of(answer: object) -> str | None:
+def _id_of(response: object) -> str | None:
     """Return the id in the response to a write, if it has one."""
-    return str(answer["id"]) if isinstance(answer, dict) and answer.get("id") else None
+    return str(response["id"]) if isinstance(response, dict) and response.get("id") else None

@@ -15,7 +15,7 @@ from typing import Any, Final, Self, TypeVar
 
 import httpx2
 
-from sse_conformance.parser import Event, Parser
+from sse_conformance.parser import Parser, ServerSentEvent
 
 MOST_BODY: Final = 100_000
 T = TypeVar("T")
@@ -38,7 +38,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class HTTPResponse:
     """An HTTP response. The body is read only of a refusal: that of a stream would never end."""
 
     status: int
@@ -51,10 +51,10 @@ class Message:
     """A JSON-RPC message of the server, and the event that carried it."""
 
     value: dict[str, Any]
-    event: Event
+    event: ServerSentEvent
 
 
-class Stream:
+class ClientStream:
     """One GET and what it received. `messages` has those of JSON batches one by one."""
 
     def __init__(self, response: httpx2.Response, timeout_s: float) -> None:
@@ -80,14 +80,14 @@ class Stream:
                 self.parser.feed(chunk)
                 for event in self.parser.events[known:]:
                     self._take(event)
-                await self._tell()
+                await self._signal()
         except httpx2.TransportError:
             pass  # the connection was cut, which also ends the stream
         finally:
             self.ended = True
-            await self._tell()
+            await self._signal()
 
-    def _take(self, event: Event) -> None:
+    def _take(self, event: ServerSentEvent) -> None:
         if event.name != "message":
             return
         try:
@@ -101,7 +101,7 @@ class Stream:
             else:
                 self._problem = "A message event contained JSON that is not an object."
 
-    async def _tell(self) -> None:
+    async def _signal(self) -> None:
         async with self._news:
             self._news.notify_all()
 
@@ -119,7 +119,7 @@ class Stream:
             raise NotConformingError(f"The stream ended before {what} came.")
         return found
 
-    def named(self, name: str) -> list[Event]:
+    def named(self, name: str) -> list[ServerSentEvent]:
         """Return the events with that name."""
         return [event for event in self.parser.events if event.name == name]
 
@@ -166,7 +166,7 @@ class Client:
         content: bytes | AsyncIterator[bytes] | None = None,
         headers: Mapping[str, str] | None = None,
         credentials: Mapping[str, str] | None = None,
-    ) -> Reply:
+    ) -> HTTPResponse:
         """Send one request and return the response; `credentials` replace the target's own headers."""
         sent = {**(self.target.headers if credentials is None else credentials), **(headers or {})}
         try:
@@ -178,18 +178,18 @@ class Client:
                 if response.status_code >= 400:
                     async for chunk in response.aiter_bytes():
                         body += chunk[: MOST_BODY - len(body)]
-                return Reply(response.status_code, response.headers, body)
+                return HTTPResponse(response.status_code, response.headers, body)
         except TimeoutError:
             raise NotConformingError(f"A {method} was not answered within {self.target.timeout_s:g} s.") from None
 
-    async def get(self, *, headers: Mapping[str, str] | None = None) -> Reply:
+    async def get(self, *, headers: Mapping[str, str] | None = None) -> HTTPResponse:
         """Send a GET to the SSE endpoint and close it as soon as its status is known."""
         return await self.exchange("GET", self.target.url, headers={"accept": "text/event-stream", **(headers or {})})
 
     @asynccontextmanager
     async def stream(
         self, headers: Mapping[str, str] | None = None, *, credentials: Mapping[str, str] | None = None
-    ) -> AsyncGenerator[Stream]:
+    ) -> AsyncGenerator[ClientStream]:
         """Open a stream and read it in the background. Raises: NotConformingError unless the status is 200."""
         sent = {**(self.target.headers if credentials is None else credentials), **(headers or {})}
         request = self._http.build_request("GET", self.target.url, headers={"accept": "text/event-stream", **sent})
@@ -201,7 +201,7 @@ class Client:
         try:
             if response.status_code != 200:
                 raise NotConformingError(f"A GET on the SSE endpoint was answered {response.status_code}, not 200.")
-            stream = Stream(response, self.target.timeout_s)
+            stream = ClientStream(response, self.target.timeout_s)
             reader = asyncio.create_task(stream.read())
             try:
                 yield stream

@@ -11,7 +11,7 @@ _LINE_END: Final = re.compile(rb"\r\n|\n|\r")
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class ServerSentEvent:
     """One event as a browser would dispatch it."""
 
     name: str
@@ -24,7 +24,7 @@ class Event:
 class Parser:
     """Parses bytes as they arrive. The public fields hold everything seen so far, oldest first."""
 
-    events: list[Event] = field(default_factory=list)
+    events: list[ServerSentEvent] = field(default_factory=list)
     retries_ms: list[int] = field(default_factory=list)
     comments: int = 0
     _rest: bytes = b""
@@ -59,5 +59,5 @@ class Parser:
 
     def _dispatch(self) -> None:
         if self._data:
-            self.events.append(Event(self._name or "message", "\n".join(self._data), self._id))
+            self.events.append(ServerSentEvent(self._name or "message", "\n".join(self._data), self._id))
         self._name, self._data = "", []

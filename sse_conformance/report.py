@@ -5,18 +5,18 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from sse_conformance.verdict import Level, Outcome, Result
+from sse_conformance.verdict import Level, Outcome, ScenarioResult
 
 PASSED: Final = 0
 FAILED: Final = 1
 UNREACHABLE: Final = 2
-_MARKS: Final = {Result.PASSED: "passed", Result.FAILED: "FAILED", Result.NOT_APPLICABLE: "n/a"}
+_MARKS: Final = {ScenarioResult.PASSED: "passed", ScenarioResult.FAILED: "FAILED", ScenarioResult.NOT_APPLICABLE: "n/a"}
 
 
 def exit_code(outcomes: Iterable[Outcome], *, promises: bool) -> int:
     """Return FAILED if a MUST failed or, with `promises`, a promise; else PASSED. A SHOULD never counts."""
     counted = {Level.MUST, Level.PROMISE} if promises else {Level.MUST}
-    failed = any(one.result is Result.FAILED and one.scenario.level in counted for one in outcomes)
+    failed = any(one.result is ScenarioResult.FAILED and one.scenario.level in counted for one in outcomes)
     return FAILED if failed else PASSED
 
 
@@ -34,9 +34,9 @@ def table(outcomes: Sequence[Outcome]) -> str:
 def _sums(outcomes: Iterable[Outcome]) -> list[str]:
     counts = Counter((one.scenario.level, one.result) for one in outcomes)
     return [
-        f"{level:8}" + ", ".join(f"{counts[level, result]} {result}" for result in Result)
+        f"{level:8}" + ", ".join(f"{counts[level, result]} {result}" for result in ScenarioResult)
         for level in Level
-        if any(counts[level, result] for result in Result)
+        if any(counts[level, result] for result in ScenarioResult)
     ]
 
 

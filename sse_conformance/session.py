@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from typing import Any, Final
 
-from sse_conformance.client import Client, Message, NotConformingError, Reply, Stream
+from sse_conformance.client import Client, ClientStream, HTTPResponse, Message, NotConformingError
 
 REVISION: Final = "2024-11-05"
 PINGS_TO_SETTLE: Final = 2
@@ -18,7 +18,7 @@ class Session:
 
     def __init__(self, client: Client, credentials: Mapping[str, str]) -> None:
         self.url = ""
-        self.stream: Stream
+        self.stream: ClientStream
         self._client = client
         self._credentials = credentials
         self._ids = itertools.count(1)
@@ -46,7 +46,7 @@ class Session:
         *,
         url: str | None = None,
         credentials: Mapping[str, str] | None = None,
-    ) -> Reply:
+    ) -> HTTPResponse:
         """Send a body unchanged, as JSON unless `headers` say otherwise; to another `url`, or as another user."""
         return await self._client.exchange(
             "POST",
@@ -56,7 +56,7 @@ class Session:
             credentials=self._credentials if credentials is None else credentials,
         )
 
-    async def post(self, message: object, headers: Mapping[str, str] | None = None, **where: Any) -> Reply:
+    async def post(self, message: object, headers: Mapping[str, str] | None = None, **where: Any) -> HTTPResponse:
         """Send anything as JSON. `where`: see `post_bytes`."""
         return await self.post_bytes(json.dumps(message).encode(), headers, **where)
 
@@ -79,9 +79,9 @@ class Session:
         """Send a request and return its response, result or error."""
         message = self.next_request(method, params)
         await self.send(message)
-        return await self.answer(message["id"], method)
+        return await self.respond(message["id"], method)
 
-    def answers(self, request_id: Id) -> list[Message]:
+    def responses(self, request_id: Id) -> list[Message]:
         """Return the responses to `request_id` on the open stream; the type of the id matters."""
         return [
             one
@@ -89,9 +89,9 @@ class Session:
             if "method" not in one.value and "id" in one.value and same_id(one.value["id"], request_id)
         ]
 
-    async def answer(self, request_id: Id, what: str) -> dict[str, Any]:
+    async def respond(self, request_id: Id, what: str) -> dict[str, Any]:
         """Wait for a response to `request_id` on the open stream."""
-        found = await self.stream.until(lambda: self.answers(request_id), f"the response to {what}")
+        found = await self.stream.until(lambda: self.responses(request_id), f"the response to {what}")
         return found[0].value
 
     async def result(self, method: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -22,7 +22,7 @@ class Level(StrEnum):
     """The text is silent; the ticket server's docs/sessions.md promises it."""
 
 
-class Result(StrEnum):
+class ScenarioResult(StrEnum):
     """The result of a scenario."""
 
     PASSED = "passed"
@@ -55,7 +55,7 @@ class Outcome:
     """The result of one scenario, and the reason."""
 
     scenario: Scenario
-    result: Result
+    result: ScenarioResult
     why: str = ""
 
 
@@ -77,7 +77,7 @@ async def outcomes(target: Target, scenarios: Iterable[Scenario], *, slow: bool)
     """Run scenarios in sequence, each with its own connections, and yield their outcomes."""
     for one in scenarios:
         if one.slow and not slow:
-            yield Outcome(one, Result.NOT_APPLICABLE, "It takes about 20 s: add --slow.")
+            yield Outcome(one, ScenarioResult.NOT_APPLICABLE, "It takes about 20 s: add --slow.")
         else:
             yield await _outcome(target, one)
 
@@ -87,11 +87,11 @@ async def _outcome(target: Target, one: Scenario) -> Outcome:
         async with asyncio.timeout(30 + 6 * target.timeout_s), Client(target) as client:
             await one.check(client)
     except NotApplicableError as reason:
-        return Outcome(one, Result.NOT_APPLICABLE, str(reason))
+        return Outcome(one, ScenarioResult.NOT_APPLICABLE, str(reason))
     except NotConformingError as reason:
-        return Outcome(one, Result.FAILED, str(reason))
+        return Outcome(one, ScenarioResult.FAILED, str(reason))
     except httpx2.HTTPError as error:
-        return Outcome(one, Result.FAILED, f"The connection failed ({type(error).__name__}).")
+        return Outcome(one, ScenarioResult.FAILED, f"The connection failed ({type(error).__name__}).")
     except TimeoutError:
-        return Outcome(one, Result.FAILED, "It took too long in total.")
-    return Outcome(one, Result.PASSED)
+        return Outcome(one, ScenarioResult.FAILED, "It took too long in total.")
+    return Outcome(one, ScenarioResult.PASSED)

@@ -1,7 +1,7 @@
-"""Two hundred sessions at once on one process: every call is answered once, in its own session.
+"""Two hundred sessions at once on one process: every call gets one response, in its own session.
 
-All sessions use the same request ids, so an answer that went astray would be found twice or with a stranger's value.
-The clients are as light as they can be: they share the machine with the server.
+All sessions use the same request ids, so a misdirected response would be found twice or with another session's value.
+The clients are as light as possible, because they share the machine with the server.
 """
 
 import asyncio
@@ -20,26 +20,26 @@ from tests.transport.sse_client import initialize_params
 SESSIONS: Final = 200
 LIMITS: Final = ("READS", "WRITES", "TENANT_READS", "TENANT_WRITES")
 ROOM: Final = {f"MCP_{limit}_PER_MINUTE": "1000000" for limit in LIMITS}
-"""All sessions have one key, and call more often than a person may."""
+"""All sessions use one key, and call more often than one principal may."""
 CALLS: Final = 20
 WAVE: Final = 20
-"""Sessions that do at the same moment what takes long: two processors and a file are behind them."""
+"""Sessions that do slow work at the same time; the server has two processors and one file."""
 LIMIT_S: Final = 100.0
 
 
 class Session:
-    """One session: a connection that is read all the time, and one for messages. Both plain HTTP/1.1."""
+    """One session: one connection that is read all the time, one for messages. Both plain HTTP/1.1."""
 
     def __init__(self, name: str, address: httpx2.URL) -> None:
         self.name = name
-        self.answers: dict[int, list[dict[str, Any]]] = {}
+        self.responses: dict[int, list[dict[str, Any]]] = {}
         self._head = f"Host: {address.netloc.decode()}\r\nx-api-key: {KEY}\r\n"
         self._where = (address.host, address.port)
         self._arrived = asyncio.Condition()
         self._endpoint = ""
 
     async def open(self) -> None:
-        """Connect, and do the handshake."""
+        """Connect and initialize."""
         self._stream, self._stream_writer = await asyncio.open_connection(*self._where)
         self._posts, self._post_writer = await asyncio.open_connection(*self._where)
         self._stream_writer.write(f"GET /sse HTTP/1.1\r\n{self._head}\r\n".encode())
@@ -60,7 +60,7 @@ class Session:
             await writer.wait_closed()
 
     async def _read(self) -> None:
-        """Take in chunks, and in them whole events."""
+        """Read chunks, and from them whole events."""
         while size := int(await self._stream.readline(), 16):
             chunk = await self._stream.readexactly(size + 2)
             async with self._arrived:
@@ -72,8 +72,8 @@ class Session:
         if event.get(b"event") == b"endpoint":
             self._endpoint = event[b"data"].decode()
         elif b"data" in event:
-            answer = json.loads(event[b"data"])
-            self.answers.setdefault(answer["id"], []).append(answer)
+            response = json.loads(event[b"data"])
+            self.responses.setdefault(response["id"], []).append(response)
 
     async def post(self, message: dict[str, Any]) -> None:
         """Send one message."""
@@ -85,25 +85,25 @@ class Session:
         await self._posts.readexactly(len("Accepted"))
 
     async def request(self, number: int, method: str, params: dict[str, Any]) -> None:
-        """Send a request and wait for its answer."""
+        """Send a request and wait for its response."""
         await self.post({"jsonrpc": "2.0", "id": number, "method": method, "params": params})
         async with self._arrived:
-            await self._arrived.wait_for(lambda: number in self.answers)
+            await self._arrived.wait_for(lambda: number in self.responses)
 
     async def call_lightly(self) -> None:
-        """Make all calls but one as fast as they are answered; they are wrong, so that the ticket API is left alone."""
+        """Make all calls but one at full speed; they are invalid, so that they do not reach the ticket API."""
         for number in range(1, CALLS):
             await self._call(number, "get_accounts", {self.value(number): 0})
 
     async def call_through(self) -> None:
-        """Make the last call, one that the ticket API answers."""
+        """Make the last call, to which the ticket API responds."""
         await self._call(CALLS, "get_ticket_detail", {"ticketId": self.value(CALLS)})
 
     async def _call(self, number: int, tool: str, arguments: dict[str, Any]) -> None:
         await self.request(number, "tools/call", {"name": tool, "arguments": arguments})
 
     def value(self, number: int) -> str:
-        """Return what no other call sends."""
+        """Return an argument that no other call sends."""
         return f"{self.name}-{number}-"
 
 
@@ -129,7 +129,7 @@ async def test_every_call_of_two_hundred_sessions_is_answered_once_in_its_own_se
     rate = SESSIONS * (CALLS - 1) / took
     print(f"{rate:.0f} calls/s in {took:.1f} s; CPU of the server, start included: {cpu:.1f} s")
     for session in sessions:
-        answered = {number: len(answers) for number, answers in session.answers.items()}
-        assert answered == dict.fromkeys(range(CALLS + 1), 1)
+        responded = {number: len(responses) for number, responses in session.responses.items()}
+        assert responded == dict.fromkeys(range(CALLS + 1), 1)
         for number in range(1, CALLS + 1):
-            assert session.value(number) in session.answers[number][0]["result"]["content"][0]["text"]
+            assert session.value(number) in session.responses[number][0]["result"]["content"][0]["text"]

@@ -1,4 +1,4 @@
-"""The way from HTTP+SSE to Streamable HTTP, walked with really started doors; and the figures operators read."""
+"""The migration from HTTP+SSE to Streamable HTTP on real server processes, and the usage counts that operators read."""
 
 import asyncio
 import json
@@ -38,36 +38,36 @@ def lines(said: str, event: str) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def ended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a door whose day has passed."""
+    """The address of a server whose sunset has passed."""
     with http_door(tmp_path_factory.mktemp("door"), **PAST) as (address, _):
         yield address
 
 
-async def test_before_the_day_a_client_works_and_is_told(tmp_path: Path) -> None:
+async def test_before_the_sunset_a_client_works_and_is_warned(tmp_path: Path) -> None:
     with http_door(tmp_path, **AHEAD) as (address, _):
         async with httpx2.AsyncClient(base_url=address, timeout=20) as http:
             client = SseClient(http, AS_CLIENT)
             async with open_stream(client) as stream:
                 await client.initialize()
                 result = await client.call("get_statuses")
-                answers = [stream, await client.post(PING), await http.get("/sse"), await http.post(UNKNOWN)]
+                responses = [stream, await client.post(PING), await http.get("/sse"), await http.post(UNKNOWN)]
             health, page = await http.get("/health"), await http.get("/migration")
 
     assert result["isError"] is False
-    assert [answer.status_code for answer in answers] == [200, 202, 401, 401]
-    for answer in answers:
-        assert answer.headers["deprecation"] == "@1742947200"
-        assert answer.headers["sunset"] == "Tue, 31 Dec 2999 00:00:00 GMT"
-        assert answer.headers["link"] == LINK
+    assert [response.status_code for response in responses] == [200, 202, 401, 401]
+    for response in responses:
+        assert response.headers["deprecation"] == "@1742947200"
+        assert response.headers["sunset"] == "Tue, 31 Dec 2999 00:00:00 GMT"
+        assert response.headers["link"] == LINK
     assert health.json()["transport"] == "all"
     assert "sunset" not in health.headers
     assert "ends here on 2999-12-31" in page.text
     assert f"\n    {PUBLIC}/mcp\n" in page.text
 
 
-async def test_from_the_day_on_it_says_where_to_go_to_whoever_asks(ended: str) -> None:
+async def test_after_the_sunset_every_request_gets_the_new_address(ended: str) -> None:
     async with httpx2.AsyncClient(base_url=ended) as http:
-        answers = [
+        responses = [
             await http.get("/sse", headers=AS_CLIENT),
             await http.get("/sse", headers={"x-api-key": "expired"}),
             await http.post(UNKNOWN, headers=AS_CLIENT, json=PING),
@@ -76,16 +76,16 @@ async def test_from_the_day_on_it_says_where_to_go_to_whoever_asks(ended: str) -
         health, page = await http.get("/health"), await http.get("/migration")
 
     shown = json.loads(re.findall(r"^```json\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)[0])
-    for answer in answers:
-        assert answer.status_code == 410
-        assert answer.json() == shown, "as the guide shows it"
-        assert answer.headers["sunset"] == "Wed, 31 Dec 2025 00:00:00 GMT"
-        assert answer.headers["link"] == LINK
+    for response in responses:
+        assert response.status_code == 410
+        assert response.json() == shown, "as the guide shows it"
+        assert response.headers["sunset"] == "Wed, 31 Dec 2025 00:00:00 GMT"
+        assert response.headers["link"] == LINK
     assert health.json()["transport"] == "streamable_http"
     assert "not served here any more" in page.text
 
 
-async def test_other_peoples_clients_stop_and_show_at_least_the_status(ended: str, node_modules: Path) -> None:
+async def test_third_party_clients_stop_and_show_at_least_the_status(ended: str, node_modules: Path) -> None:
     with pytest.raises(httpx2.HTTPStatusError, match="410 Gone"):
         async with Client(sse_client(f"{ended}/sse", headers=AS_CLIENT)):
             pass
@@ -96,12 +96,12 @@ async def test_other_peoples_clients_stop_and_show_at_least_the_status(ended: st
 
 async def test_streamable_http_alone_is_what_it_offers_and_the_old_wire_is_gone(tmp_path: Path) -> None:
     with http_door(tmp_path, MCP_TRANSPORT_TYPE="streamable_http") as (address, process):
-        answer, health = httpx2.get(f"{address}/sse", headers=AS_CLIENT), httpx2.get(f"{address}/health")
+        response, health = httpx2.get(f"{address}/sse", headers=AS_CLIENT), httpx2.get(f"{address}/health")
         said = process.said_so_far()
 
-    assert answer.status_code == 410
-    assert "Streamable HTTP at /mcp instead" in answer.json()["error"]["message"]
-    assert "sunset" not in answer.headers
+    assert response.status_code == 410
+    assert "Streamable HTTP at /mcp instead" in response.json()["error"]["message"]
+    assert "sunset" not in response.headers
     assert health.json()["transport"] == "streamable_http"
     assert f"claude mcp add --transport http tickets {address}/mcp" in said
     assert f"{address}/sse" not in said
@@ -142,7 +142,7 @@ def test_a_wrong_step_is_refused_with_what_would_be_right(
     assert sentence in process.said.splitlines()[-1]
 
 
-async def test_the_operators_figures_are_in_the_log_and_the_guides_command_adds_them_up(tmp_path: Path) -> None:
+async def test_the_operators_stats_are_in_the_log_and_the_guides_command_adds_them_up(tmp_path: Path) -> None:
     with http_door(tmp_path) as (address, process):
         async with sse_session(address, AS_CLIENT) as client:
             await client.call("get_statuses")
@@ -155,7 +155,7 @@ async def test_the_operators_figures_are_in_the_log_and_the_guides_command_adds_
     assert code == 0
     assert labels.items() <= session.items()
     assert (labels | {"sessions": 1, "requests": 3}).items() <= used.items()
-    assert opened["session"] == session["session"], "by which a stream leads to its client's name"
+    assert opened["session"] == session["session"], "a stream leads to its client's name"
 
     log = tmp_path / "server.log"
     log.write_text(process.said * 2, encoding="utf-8")

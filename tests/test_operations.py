@@ -1,4 +1,4 @@
-"""What platforms and operators ask of the HTTP door, and that strangers learn nothing from it."""
+"""The HTTP server's routes for platforms and operators, which reveal nothing to unauthenticated clients."""
 
 import json
 from collections.abc import AsyncIterator, Iterator
@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 import operations
 from operations import Operations
-from shared.audit import LoggedTrail
+from shared.audit import LoggedAuditTrail
 from shared.failed_attempts import AT_ONCE
 from shared.telemetry import TallyCounter
 from tests.kills import kills
@@ -24,7 +24,7 @@ AS_OPERATOR: Final = {"x-api-key": OPERATOR_KEY}
 
 
 class Inside:
-    """What stands behind the routes: why it is not ready, and how often that was asked."""
+    """What the routes report on: why the server is not ready, and how often that was probed."""
 
     def __init__(self) -> None:
         self.counter = TallyCounter()
@@ -44,10 +44,10 @@ class Inside:
             health=lambda: {"status": "healthy"},
             is_draining=lambda: self.is_draining,
             why_not=self.why_not,
-            figures=lambda: {"sessions": 3},
+            stats=lambda: {"sessions": 3},
             counter=self.counter,
             operator_key=operator_key,
-            trail=LoggedTrail(),
+            trail=LoggedAuditTrail(),
             trusted_proxies=trusted_proxies,
         )
         transport = httpx2.ASGITransport(app=Starlette(routes=operations.routes))
@@ -74,9 +74,9 @@ async def test_a_stranger_learns_that_it_is_not_ready_but_not_why(
     inside.reason = "upstream_refused"
 
     sent = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
-    answer, metrics = await http.get("/ready", headers=sent), await http.get("/metrics", headers=sent)
+    response, metrics = await http.get("/ready", headers=sent), await http.get("/metrics", headers=sent)
 
-    assert (answer.status_code, answer.json()) == (503, {"status": "unavailable"})
+    assert (response.status_code, response.json()) == (503, {"status": "unavailable"})
     assert metrics.status_code == 401
     assert "ticket_server" not in metrics.text
 
@@ -85,33 +85,33 @@ async def test_a_stranger_learns_that_it_is_not_ready_but_not_why(
 async def test_the_operator_learns_why(inside: Inside, http: httpx2.AsyncClient, headers: dict[str, str]) -> None:
     inside.reason = "upstream_refused"
 
-    answer = await http.get("/ready", headers=headers)
+    response = await http.get("/ready", headers=headers)
 
-    assert (answer.status_code, answer.json()) == (503, {"status": "unavailable", "reason": "upstream_refused"})
+    assert (response.status_code, response.json()) == (503, {"status": "unavailable", "reason": "upstream_refused"})
 
 
 async def test_without_an_operators_key_there_are_no_metrics_and_no_key_is_the_key(inside: Inside) -> None:
     async with inside.client(operator_key=None) as http:
-        answers = [await http.get(path, headers={"x-api-key": ""}) for path in ("/metrics", "/ready")]
+        responses = [await http.get(path, headers={"x-api-key": ""}) for path in ("/metrics", "/ready")]
 
-    assert [answer.status_code for answer in answers] == [404, 200]
-    assert answers[1].json() == {"status": "ready"}
+    assert [response.status_code for response in responses] == [404, 200]
+    assert responses[1].json() == {"status": "ready"}
 
 
 @kills("operations.py", "if error.status == 429:", "if False:")
-@pytest.mark.parametrize(("path", "answered"), [("/metrics", 401), ("/ready", 503)])
-async def test_wrong_operator_keys_are_throttled_audited_and_counted(inside: Inside, path: str, answered: int) -> None:
+@pytest.mark.parametrize(("path", "responded"), [("/metrics", 401), ("/ready", 503)])
+async def test_wrong_operator_keys_are_throttled_audited_and_counted(inside: Inside, path: str, responded: int) -> None:
     inside.reason = "upstream_refused"
     with capture_logs() as logged:
         async with inside.client() as http:
-            answers = [await http.get(path, headers={"x-api-key": f"wrong-{n}"}) for n in range(50)]
+            responses = [await http.get(path, headers={"x-api-key": f"wrong-{n}"}) for n in range(50)]
             right = await http.get(path, headers=AS_OPERATOR)
             other = await http.get("/ready" if path == "/metrics" else "/metrics", headers={"x-api-key": "wrong"})
 
-    assert [answer.status_code for answer in answers] == [answered] * AT_ONCE + [429] * 40
-    assert right.status_code == other.status_code == 429, "one address has one number of attempts for both paths"
-    assert all("reason" not in answer.json() for answer in answers)
-    assert 1 <= int(answers[-1].headers["retry-after"]) <= 6
+    assert [response.status_code for response in responses] == [responded] * AT_ONCE + [429] * 40
+    assert right.status_code == other.status_code == 429, "attempts are counted per address over both paths"
+    assert all("reason" not in response.json() for response in responses)
+    assert 1 <= int(responses[-1].headers["retry-after"]) <= 6
     assert inside.counter.total("http_refusals", status="401", kind="unauthenticated", tenant="unknown") == AT_ONCE
     assert inside.counter.total("http_refusals", status="429", kind="unauthenticated", tenant="unknown") == 42
     audited = [line for line in logged if line["event"] == "audit"]
@@ -139,8 +139,8 @@ async def test_a_probe_without_a_key_is_answered_however_often_it_comes(
         await http.get("/ready", headers={"x-api-key": "wrong"})
 
     for headers in ({}, {"cookie": "x-api-key=wrong"}, {"x-forwarded-for": "203.0.113.7"}):
-        answers = [await http.get("/ready", headers=headers) for _ in range(AT_ONCE + 5)]
-        assert {answer.status_code for answer in answers} == {200}
+        responses = [await http.get("/ready", headers=headers) for _ in range(AT_ONCE + 5)]
+        assert {response.status_code for response in responses} == {200}
     assert inside.counter.total("http_refusals") == AT_ONCE + 1
 
 
@@ -153,10 +153,10 @@ async def test_a_probe_without_a_key_is_answered_however_often_it_comes(
 async def test_two_credentials_at_once_are_refused(
     inside: Inside, http: httpx2.AsyncClient, headers: list[tuple[str, str]]
 ) -> None:
-    answers = [await http.get(path, headers=headers) for path in ("/ready", "/metrics")]
+    responses = [await http.get(path, headers=headers) for path in ("/ready", "/metrics")]
 
-    assert [answer.status_code for answer in answers] == [400, 400]
-    assert all(answer.json()["error"].startswith("Send one credential") for answer in answers)
+    assert [response.status_code for response in responses] == [400, 400]
+    assert all(response.json()["error"].startswith("Send one credential") for response in responses)
     assert inside.counter.total("http_refusals", status="400") == 2
 
 
@@ -186,13 +186,13 @@ async def test_however_often_strangers_ask_what_stands_behind_is_probed_once_a_s
     assert inside.probes == 2
 
 
-async def test_that_it_drains_is_told_at_once(inside: Inside, http: httpx2.AsyncClient) -> None:
+async def test_a_drain_is_reported_immediately(inside: Inside, http: httpx2.AsyncClient) -> None:
     await http.get("/ready")
     inside.is_draining = True
 
-    answer = await http.get("/ready", headers=AS_OPERATOR)
+    response = await http.get("/ready", headers=AS_OPERATOR)
 
-    assert (answer.status_code, answer.json()["reason"]) == (503, "draining")
+    assert (response.status_code, response.json()["reason"]) == (503, "draining")
     assert inside.probes == 1
 
 
@@ -201,10 +201,10 @@ async def test_metrics_are_what_was_counted(inside: Inside, http: httpx2.AsyncCl
     inside.counter.count("tool_calls", tool="get_users", outcome="ok", tenant="acme")
     inside.counter.count("mcp_answers_dropped")
 
-    answer = await http.get("/metrics", headers=AS_OPERATOR)
+    response = await http.get("/metrics", headers=AS_OPERATOR)
 
-    assert answer.headers["content-type"].startswith("text/plain")
-    samples = [sample for family in text_string_to_metric_families(answer.text) for sample in family.samples]
+    assert response.headers["content-type"].startswith("text/plain")
+    samples = [sample for family in text_string_to_metric_families(response.text) for sample in family.samples]
     assert [(sample.name, sample.labels, sample.value) for sample in samples] == [
         ("ticket_server_sessions", {}, 3),
         ("ticket_server_tool_calls_total", {"outcome": "ok", "tenant": "acme", "tool": "get_users"}, 2),
@@ -235,7 +235,7 @@ def test_the_door_serves_them(door: str) -> None:
 
     assert "ticket_server_sessions 0.0" in metrics.text
     assert ready.json() == {"status": "ready", "reason": None}
-    assert as_client.status_code == 401, "whoever may see tickets need not see how much others do"
+    assert as_client.status_code == 401, "a key for tickets must not show the usage of others"
 
 
 def test_the_door_audits_wrong_operator_keys(tmp_path: Path) -> None:

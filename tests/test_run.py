@@ -1,4 +1,4 @@
-"""run.py as a person meets it: real processes in a private checkout with an empty home and no network."""
+"""run.py as users run it: real processes in a private checkout with an empty home and no network."""
 
 import ast
 import json
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import run
-from tests.checkout import NO_SET_UP, RUN_PY, TIMEOUT_S, Checkout, a_port, lines_until, told
+from tests.checkout import NO_SET_UP, RUN_PY, TIMEOUT_S, Checkout, a_port, lines_until, received
 from tests.kills import kills
 
 pytestmark = pytest.mark.xdist_group("run")  # one worker, so that each environment is made once
@@ -22,10 +22,10 @@ def checkout(tmp_path: Path) -> Checkout:
 
 @pytest.fixture(scope="module")
 def ready(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """A checkout whose environments were made by a first start; tests must leave it as it is."""
+    """A checkout whose environments were made by a first start; tests must leave it unchanged."""
     made = Checkout(tmp_path_factory.mktemp("ready"))
     first = made.run("stdio", stdin="hello")
-    assert told(first)["input"] == "hello", "the set-up reads nothing from stdin and writes nothing to stdout"
+    assert received(first)["input"] == "hello", "the set-up reads nothing from stdin and writes nothing to stdout"
     assert "setting up" in first.stderr
     return made
 
@@ -33,7 +33,7 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 def test_a_second_start_sets_nothing_up(ready: Checkout) -> None:
     result = ready.run(prelude=NO_SET_UP)
 
-    assert Path(told(result)["prefix"]) == ready.root / ".venv"
+    assert Path(received(result)["prefix"]) == ready.root / ".venv"
     assert result.stderr == ""
 
 
@@ -41,7 +41,7 @@ def test_the_http_door_is_open_to_all_on_loopback_only_by_default(ready: Checkou
     with a_port() as port:
         pass
 
-    report = told(ready.run("--port", str(port), prelude=NO_SET_UP, PYTHONPATH="elsewhere"))
+    report = received(ready.run("--port", str(port), prelude=NO_SET_UP, PYTHONPATH="elsewhere"))
 
     assert report["env"] == {
         "MCP_HOST": "127.0.0.1",
@@ -53,15 +53,15 @@ def test_the_http_door_is_open_to_all_on_loopback_only_by_default(ready: Checkou
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])  # noqa: S104 - it is bound, never listened on
 @pytest.mark.parametrize("key", ["MCP_MCP_API_KEY", "MCP_IDENTITY_KEYS"])
-def test_with_a_key_nobody_is_let_in_without_it(ready: Checkout, host: str, key: str) -> None:
-    report = told(ready.run("--host", host, "--port", "0", prelude=NO_SET_UP, **{key: "k" * 32}))
+def test_with_a_key_set_anonymous_access_is_off(ready: Checkout, host: str, key: str) -> None:
+    report = received(ready.run("--host", host, "--port", "0", prelude=NO_SET_UP, **{key: "k" * 32}))
 
     assert report["env"]["MCP_ALLOW_ANONYMOUS"] is None
     assert report["env"]["MCP_HOST"] == host
 
 
 def test_auth_is_handed_its_arguments_from_any_folder(ready: Checkout) -> None:
-    report = told(ready.run("auth", "key", "list", "--json", prelude=NO_SET_UP))
+    report = received(ready.run("auth", "key", "list", "--json", prelude=NO_SET_UP))
 
     assert report["arguments"] == ["key", "list", "--json"]
     assert Path(report["prefix"]) == ready.root / ".venv"
@@ -71,7 +71,7 @@ def test_a_key_in_the_env_file_is_a_key(ready: Checkout) -> None:
     dotenv = ready.root / ".env"
     dotenv.write_text(f"MCP_MCP_API_KEY={'k' * 32}\n", "utf-8")
     try:
-        report = told(ready.run("--host", "0.0.0.0", "--port", "0", prelude=NO_SET_UP))  # noqa: S104 - never listened on
+        report = received(ready.run("--host", "0.0.0.0", "--port", "0", prelude=NO_SET_UP))  # noqa: S104 - never listened on
     finally:
         dotenv.unlink()
 
@@ -90,8 +90,8 @@ def test_address_and_port_may_be_settings_and_options_win(ready: Checkout, where
         )
     try:
         env = set_here if where == "environment" else {}
-        as_set = told(ready.run(prelude=NO_SET_UP, **env))["env"]
-        by_option = told(ready.run("--port", str(two), prelude=NO_SET_UP, **env))["env"]
+        as_set = received(ready.run(prelude=NO_SET_UP, **env))["env"]
+        by_option = received(ready.run("--port", str(two), prelude=NO_SET_UP, **env))["env"]
     finally:
         dotenv.unlink(missing_ok=True)
 
@@ -131,7 +131,7 @@ def test_a_taken_port_is_named_before_anything_is_set_up(checkout: Checkout) -> 
     ("arguments", "sentence"),
     [
         (("--port", "65536"), "65536 is not a port"),
-        (("--host", "192.0.2.1"), "Cannot listen on 192.0.2.1, port 8080"),  # an address nobody has
+        (("--host", "192.0.2.1"), "Cannot listen on 192.0.2.1, port 8080"),  # an address that no machine has
         (("stdio", "--port", "1"), "`stdio` takes no arguments"),
     ],
 )
@@ -144,7 +144,7 @@ def test_impossible_arguments_are_answered_by_a_sentence(
     assert sentence in result.stderr
 
 
-def test_an_old_python_is_told_which_one_is_needed(checkout: Checkout) -> None:
+def test_an_old_python_gets_the_required_version(checkout: Checkout) -> None:
     result = checkout.run(prelude="sys.version_info = (3, 10, 13)")
 
     assert result.returncode == 1
@@ -155,14 +155,14 @@ def test_a_python_newer_than_tested_is_mentioned_and_used(checkout: Checkout) ->
     result = checkout.run(prelude=f"sys.version_info = (3, 15, 0); {NO_SET_UP}")
 
     assert "newer than 3.14" in result.stderr
-    assert "cannot make virtual environments" in result.stderr  # the next thing to go wrong
+    assert "cannot make virtual environments" in result.stderr  # the next problem
 
 
 def test_an_old_python_can_read_the_file_up_to_that_sentence() -> None:
     ast.parse(RUN_PY.read_text("utf-8"), feature_version=(3, 6))
 
 
-def test_a_python_without_ensurepip_is_told_which_package_is_missing(checkout: Checkout) -> None:
+def test_a_python_without_ensurepip_gets_the_name_of_the_missing_package(checkout: Checkout) -> None:
     result = checkout.run("stdio", prelude=NO_SET_UP)
 
     assert result.returncode == 1
@@ -181,7 +181,7 @@ def test_without_a_network_pip_is_quoted_and_the_next_start_repairs(checkout: Ch
     assert "No matching distribution found for tiny==1.0" in failed.stderr
     assert "Is there a network?" in failed.stderr
     assert failed.stdout == ""
-    assert told(repaired)["prefix"] == str(checkout.root / ".venv")
+    assert received(repaired)["prefix"] == str(checkout.root / ".venv")
     assert len(list((checkout.root / ".venv").rglob("tiny-1.0.dist-info"))) == 1
 
 
@@ -196,11 +196,11 @@ def test_a_pin_without_a_hash_is_refused(checkout: Checkout) -> None:
 
 
 def test_nothing_is_looked_for_beyond_the_pins(checkout: Checkout) -> None:
-    """Seen with pip 23.2: a new release of a package that another one wants with an extra broke every set-up."""
+    """Seen with pip 23.2: a new release of a package that another one requires with an extra broke every set-up."""
     digest = checkout.add_wheel(requires="coverage[toml]")
     checkout.write("requirements-cloud.txt", f"tiny==1.0 --hash=sha256:{digest}\n")
 
-    assert told(checkout.run("stdio", PIP_FIND_LINKS=str(checkout.home)))["prefix"] == str(checkout.root / ".venv")
+    assert received(checkout.run("stdio", PIP_FIND_LINKS=str(checkout.home)))["prefix"] == str(checkout.root / ".venv")
 
 
 def test_an_interrupted_set_up_is_done_again_from_an_empty_folder(checkout: Checkout) -> None:
@@ -210,7 +210,7 @@ def test_an_interrupted_set_up_is_done_again_from_an_empty_folder(checkout: Chec
     half_done = checkout.root / ".venv" / "half-done"
     half_done.mkdir()
 
-    assert told(checkout.run("stdio"))["prefix"] == str(checkout.root / ".venv")
+    assert received(checkout.run("stdio"))["prefix"] == str(checkout.root / ".venv")
     assert not half_done.exists()
     assert interrupted.returncode != 0
 
@@ -240,7 +240,7 @@ def test_a_start_that_waited_uses_what_the_other_made(ready: Checkout) -> None:
     assert json.loads(stdout)["input"] == "hello"
 
 
-def test_an_environment_of_somebody_else_is_left_alone(checkout: Checkout) -> None:
+def test_an_environment_that_run_py_did_not_make_is_left_alone(checkout: Checkout) -> None:
     checkout.write(".venv/precious", "mine")
 
     result = checkout.run("stdio", prelude=NO_SET_UP)
@@ -261,7 +261,7 @@ def test_a_folder_that_cannot_be_written_is_named(checkout: Checkout) -> None:
 
 @pytest.fixture(scope="module")
 def developed(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """A checkout whose test environment was made by a first run; tests must leave it as it is."""
+    """A checkout whose test environment was made by a first run; tests must leave it unchanged."""
     made = Checkout(tmp_path_factory.mktemp("developed"))
     first = made.run("test", "--version")
     assert first.returncode == 0, first.stderr
@@ -297,11 +297,11 @@ def test_what_takes_long_runs_alone_after_its_set_up(developed: Checkout) -> Non
     assert lines[0] == "interop set-up"
     assert lines[1].startswith("pytest -o cache_dir=")
     assert lines[1].endswith("--dist=loadgroup -n 2 -m long --ignore=tests/attacks"), (
-        "coverage is measured in the other run"
+        "only the other run measures coverage"
     )
     assert lines[2].startswith("pytest -o cache_dir=")
     assert lines[2].endswith(" -m long -rP tests/attacks")
-    assert " -n " not in lines[2], "attacks measure latency, so nothing runs beside them"
+    assert " -n " not in lines[2], "attacks measure latency, so nothing may run meanwhile"
     assert lines[3:] == []
     assert result.returncode == 0
 
@@ -338,7 +338,7 @@ def test_a_long_run_fails_when_a_part_of_it_does(developed: Checkout, failing: s
 
     assert result.returncode == 1
     assert result.stderr.endswith(f"failed: {named}\n")
-    assert "pytest " in result.stdout, "the tests that need no client run all the same"
+    assert "pytest " in result.stdout, "tests that need no client still run"
 
 
 def test_with_arguments_pytest_alone_runs_with_them(developed: Checkout) -> None:
@@ -349,7 +349,7 @@ def test_with_arguments_pytest_alone_runs_with_them(developed: Checkout) -> None
     assert result.returncode == 1
 
 
-@pytest.mark.parametrize("tool", ["mutants", "chaos"])
+@pytest.mark.parametrize("tool", ["mutants", "chaos", "renew"])
 def test_a_tool_runs_in_the_test_environment_with_its_arguments(developed: Checkout, tool: str) -> None:
     result = developed.run(tool, "--only", "render", prelude=NO_SET_UP, FAILING=tool)
 

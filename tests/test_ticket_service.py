@@ -1,4 +1,4 @@
-"""Which ticket API each tenant reaches, and with whose key: nobody's by accident, least of all the default tenant's."""
+"""Which ticket API each tenant reaches, and with which key: never by accident, least of all the default tenant's."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ from shared.config import ToolSettings
 from shared.identity import DEFAULT_TENANT, Principal, Tenant, Upstream
 from shared.storage.database import make_engine, resolve_url
 from tests.kills import kills
-from tests.shared.faulty_server import GUARD_S, answer, listening
+from tests.shared.faulty_server import GUARD_S, listening, response
 from tests.shared.given import Sender, on_behalf, text_of
 from ticket_service import TicketService
 
@@ -27,16 +27,16 @@ ACME: Final = Tenant("acme")
 
 
 async def tells_the_key(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answer each request as a ticket API whose one account is named after the path and the key."""
+    """Respond as a ticket API whose only account is named after the path and the key."""
     while head := (await reader.readuntil(b"\r\n\r\n")).decode():
         key = re.search(r"(?i)^x-api-key: *(\S+)", head, re.MULTILINE)
         name = f"{head.split()[1]} with {key[1] if key else 'no key'}"
-        writer.write(answer(json.dumps([{"id": "one", "name": name}]).encode()))
+        writer.write(response(json.dumps([{"id": "one", "name": name}]).encode()))
 
 
 @dataclass
 class Directory:
-    """Knows what a test put into it."""
+    """Maps tenants to upstreams, as the test sets them."""
 
     upstreams: dict[Tenant, Upstream] = field(default_factory=dict)
 
@@ -45,11 +45,11 @@ class Directory:
 
 
 async def asked(tenant: Tenant, upstream: Upstream | None, key: str | None = DEPLOYMENT_KEY) -> CallToolResult:
-    """Return what `get_accounts` says to somebody of `tenant`.
+    """Return the result of `get_accounts` for a user of `tenant`.
 
     Args:
-        tenant: whose.
-        upstream: its own, the address as a path; None is a deployment without tenants.
+        tenant: of the caller.
+        upstream: of the tenant, with the address as a path; None for a deployment without tenants.
         key: of the deployment, whose own path is /own.
     """
     async with listening(tells_the_key) as port:
@@ -58,7 +58,7 @@ async def asked(tenant: Tenant, upstream: Upstream | None, key: str | None = DEP
             upstream = replace(upstream, address=f"{root}{upstream.address}")
         settings = ToolSettings(api_base_url=f"{root}/own", api_key=None if key is None else SecretStr(key))
         service = TicketService(settings, directory=None if upstream is None else Directory({tenant: upstream}))
-        on_behalf(service.server, lambda: Sender(Principal("somebody", tenant)))
+        on_behalf(service.server, lambda: Sender(Principal("mary", tenant)))
         async with service.run(), Client(service.server) as client:
             return await client.call_tool("get_accounts", {})
 
@@ -85,7 +85,7 @@ async def test_the_default_tenant_reaches_the_api_of_the_deployment(upstream: Up
 
 
 @pytest.mark.parametrize("tenant", [DEFAULT_TENANT, ACME], ids=lambda tenant: tenant.id)
-async def test_a_key_of_its_own_is_what_tells_a_tenant_at_the_shared_address(tenant: Tenant) -> None:
+async def test_a_tenant_at_the_shared_address_is_identified_by_its_own_key(tenant: Tenant) -> None:
     result = await asked(tenant, Upstream(api_key="key-of-acme"))
 
     assert account(result) == "/own/tickets/master/accounts with key-of-acme"
@@ -119,12 +119,12 @@ async def test_a_tenant_with_the_key_of_the_deployment_is_not_shown_the_tickets_
     assert error_of(result)["kind"] == "upstream_not_set"
 
 
-# --- places at a ticket API
+# --- concurrency at a ticket API
 
 
 @dataclass
 class Gate:
-    """A ticket API that answers the key `free` at once, and every other one when it is open."""
+    """A ticket API that responds to the key `free` immediately, and to all other keys once it is open."""
 
     opened: asyncio.Event = field(default_factory=asyncio.Event)
     arrived: list[str] = field(default_factory=list)
@@ -135,13 +135,13 @@ class Gate:
             self.arrived.append(key[1] if key else "no key")
             if self.arrived[-1] != "free":
                 await self.opened.wait()
-            writer.write(answer(b"[]"))
+            writer.write(response(b"[]"))
 
 
 @asynccontextmanager
-async def crowded(gate: Gate, own_address: bool) -> AsyncIterator[tuple[TicketService, APIClient]]:
-    """Serve one organisation whose 30 calls fill what they may of four places; give the client of another one."""
-    async with listening(gate) as port, AsyncExitStack() as stack:
+async def crowded(policy: Gate, own_address: bool) -> AsyncIterator[tuple[TicketService, APIClient]]:
+    """Serve one organisation whose 30 calls fill its share of four places; yield the client of another one."""
+    async with listening(policy) as port, AsyncExitStack() as stack:
         settings = ToolSettings(api_base_url=f"http://127.0.0.1:{port}/own", api_concurrency=4)
         service = TicketService(settings)
         await stack.enter_async_context(service.run())
@@ -152,46 +152,48 @@ async def crowded(gate: Gate, own_address: bool) -> AsyncIterator[tuple[TicketSe
             await other.get("/")  # so that both are active
         calls = [asyncio.create_task(crowd.get("/")) for _ in range(30)]
         async with asyncio.timeout(GUARD_S):
-            while gate.arrived.count("crowd") < (4 if own_address else 2):  # noqa: ASYNC110 - a server has no event
+            while policy.arrived.count("crowd") < (4 if own_address else 2):  # noqa: ASYNC110 - a server has no event
                 await asyncio.sleep(0.005)
         try:
             yield service, other
         finally:
-            gate.opened.set()
-            answers = await asyncio.gather(*calls)
-        assert answers == [[]] * 30
+            policy.opened.set()
+            responses = await asyncio.gather(*calls)
+        assert responses == [[]] * 30
 
 
 @kills("ticket_service.py", "self._queues.setdefault(", "{}.setdefault(")
 @pytest.mark.parametrize("own_address", [False, True], ids=["one address", "an address of its own"])
 async def test_an_organisation_that_sends_thirty_calls_at_once_delays_no_other(own_address: bool) -> None:
-    gate = Gate()
-    async with crowded(gate, own_address) as (_, other):
+    policy = Gate()
+    async with crowded(policy, own_address) as (_, other):
         for _ in range(5):
             async with asyncio.timeout(1):
                 assert await other.get("/") == []
 
-        assert gate.arrived.count("crowd") == (4 if own_address else 2), "it has the places that it may have"
+        assert policy.arrived.count("crowd") == (4 if own_address else 2), (
+            "it does not use its full share of the places"
+        )
 
 
 async def test_readiness_does_not_wait_behind_calls() -> None:
-    gate = Gate()
-    async with crowded(gate, own_address=False) as (service, _):
+    policy = Gate()
+    async with crowded(policy, own_address=False) as (service, _):
         busy = service._api
         calls = [asyncio.create_task(busy.get("/")) for _ in range(4)]
         await asyncio.sleep(0)
         probing = asyncio.create_task(service.probe.get("/health"))
         async with asyncio.timeout(GUARD_S / 5):
-            while len(gate.arrived) < 6:  # noqa: ASYNC110 - likewise
+            while len(policy.arrived) < 6:  # noqa: ASYNC110 - likewise
                 await asyncio.sleep(0.005)
 
-        gate.opened.set()
+        policy.opened.set()
         assert await probing == []
         await asyncio.gather(*calls)
 
 
 @pytest.mark.parametrize(("url", "places"), [("sqlite:///tickets.sqlite3", 5), ("postgresql://u:p@host/name", 10)])
-def test_the_embedded_api_has_as_many_places_as_its_pool_has_connections(url: str, places: int) -> None:
+def test_the_embedded_api_has_as_many_slots_as_its_pool_has_connections(url: str, places: int) -> None:
     service = TicketService(ToolSettings(database_url=SecretStr(url)))
     engine = make_engine(resolve_url(url))
 

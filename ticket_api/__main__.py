@@ -92,7 +92,7 @@ async def show_tenants(transactions: Transactions) -> None:
             print(f"  key {key['id']}  created {show_moment(key['created_at'])}  {end}")  # noqa: T201
 
 
-def show_key(made: commands.NewKey) -> None:
+def show_key(made: commands.CreatedKey) -> None:
     """Print the key to stdout, alone; the explanation goes to stderr."""
     tell(f"Key {made.id} was created. Save it now, it is not shown again:")
     print(made.key)  # noqa: T201 - the only place where a key is output

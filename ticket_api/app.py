@@ -8,13 +8,13 @@ from typing import Any, Literal
 
 from fastapi import FastAPI
 
-from shared.audit import LoggedTrail
+from shared.audit import LoggedAuditTrail
 from shared.failed_attempts import FailedAttempts
 from shared.storage.database import open_engine, resolve_url
 from shared.storage.transactions import open_transactions
 from shared.storage.write_check import WriteCheck
 from ticket_api.http import openapi, refusals
-from ticket_api.http.api_key_middleware import Guard, WrongKeyError
+from ticket_api.http.api_key_middleware import ApiKeyMiddleware, WrongKeyError
 from ticket_api.http.disconnects import Departures
 from ticket_api.http.routes import master_routes, open_routes, ticket_routes
 from ticket_api.keys import KeyRing, TenantOf
@@ -22,7 +22,7 @@ from ticket_api.migrate import prepare, refuse_what_policies_do_not_bind
 from ticket_api.sample import filler
 from ticket_api.store import idempotency
 from ticket_api.store.connection import TenantConnection
-from ticket_api.tenancy import DEFAULT, Tenants
+from ticket_api.tenancy import DEFAULT, TenantDatabase
 from ticket_api.times import utc_now
 
 
@@ -58,7 +58,7 @@ def create_app(
         raise ValueError("Give either api_key or tenant_of, not both.")
     url = resolve_url(database_url)
     fill = filler(sample_data, clock)
-    attempts = None if api_key is None else FailedAttempts(_is_wrong_key, trail=LoggedTrail())
+    attempts = None if api_key is None else FailedAttempts(_is_wrong_key, trail=LoggedAuditTrail())
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -66,11 +66,11 @@ def create_app(
             await prepare(engine, fill=fill, clock=clock)
             await refuse_what_policies_do_not_bind(engine)
         async with open_transactions(url) as transactions:
-            app.state.tenants = Tenants(transactions, fill=fill, clock=clock)
+            app.state.tenants = TenantDatabase(transactions, fill=fill, clock=clock)
             app.state.write_check = check = WriteCheck(partial(app.state.tenants.write, DEFAULT, take_back))
             async with nullcontext() if attempts is None else attempts.run():
                 yield
-            await check.settle()
+            await check.join()
 
     def take_back(db: TenantConnection) -> None:
         idempotency.write_and_take_back(db, clock())
@@ -96,7 +96,7 @@ def create_app(
     if api_key is not None:
         whose = KeyRing(api_key, lambda: app.state.tenants.transactions).tenant_of
     app.add_middleware(Departures)
-    app.add_middleware(Guard, tenant_of=whose, attempts=attempts, trusted_proxies=trusted_proxies)
+    app.add_middleware(ApiKeyMiddleware, tenant_of=whose, attempts=attempts, trusted_proxies=trusted_proxies)
     describe: Callable[[], dict[str, Any]] = partial(openapi.document, app, needs_key=whose is not None)
     app.openapi = describe  # type: ignore[method-assign]  # FastAPI's documented way to change the document
     return app

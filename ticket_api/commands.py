@@ -25,7 +25,7 @@ class CommandError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class NewKey:
+class CreatedKey:
     """A key that was just created; only this object holds it."""
 
     id: str
@@ -38,12 +38,12 @@ class NewKey:
 
 async def add_tenant(
     transactions: Transactions, tenant: str, *, name: str | None, fill: Fill | None, now: datetime
-) -> NewKey:
+) -> CreatedKey:
     """Create a tenant, fill it by `fill`, and create its first key. Raises: CommandError, ValueError."""
     if name is not None and not 1 <= len(name) <= LONGEST_NAME:
         raise CommandError(f"The name of a tenant must have 1 to {LONGEST_NAME} characters.")
 
-    def add(connection: Connection) -> NewKey:
+    def add(connection: Connection) -> CreatedKey:
         if not make_tenant(connection, tenant, fill=fill, now=now, name=name):
             raise CommandError(f"The tenant {tenant!r} already exists. `tenant new-key {tenant}` creates another key.")
         return _add_key(TenantConnection.open(connection, tenant), now)
@@ -51,10 +51,10 @@ async def add_tenant(
     return await transactions.write(add)
 
 
-async def add_key(transactions: Transactions, tenant: str, *, now: datetime) -> NewKey:
+async def add_key(transactions: Transactions, tenant: str, *, now: datetime) -> CreatedKey:
     """Create an additional key for a tenant; its other keys stay valid. Raises: CommandError."""
 
-    def add(connection: Connection) -> NewKey:
+    def add(connection: Connection) -> CreatedKey:
         if not tenants.exists(connection, tenant):
             raise CommandError(f"There is no tenant {tenant!r}. `tenant list` shows all, `tenant add` creates one.")
         return _add_key(TenantConnection.open(connection, tenant), now)
@@ -62,8 +62,8 @@ async def add_key(transactions: Transactions, tenant: str, *, now: datetime) -> 
     return await transactions.write(add)
 
 
-def _add_key(db: TenantConnection, now: datetime) -> NewKey:
-    made = NewKey(secrets.token_hex(4), new_key())
+def _add_key(db: TenantConnection, now: datetime) -> CreatedKey:
+    made = CreatedKey(secrets.token_hex(4), new_key())
     tenants.add_key(db, made.id, digest_of(made.key), now)
     return made
 

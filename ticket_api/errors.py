@@ -43,13 +43,13 @@ class BadInputError(ApiError):
     status = 400
 
 
-class NotFoundError(ApiError):
+class ApiNotFoundError(ApiError):
     """The named object does not exist."""
 
     status = 404
 
 
-class ConflictError(ApiError):
+class ApiConflictError(ApiError):
     """The idempotency key was already used for a different request; nothing was changed."""
 
     status = 409

@@ -29,7 +29,7 @@ async def prepare(engine: AsyncEngine, *, fill: Fill | None, clock: Callable[[],
     if engine.dialect.name == "sqlite":
         await migrate(engine, fill=fill, clock=clock)
     else:
-        await MIGRATIONS.check(engine)
+        await MIGRATIONS.require_head(engine)
 
 
 async def migrate(
@@ -47,7 +47,7 @@ async def migrate(
     def make_default(connection: Connection) -> None:
         make_tenant(connection, DEFAULT, fill=fill, now=clock())
 
-    await MIGRATIONS.run(engine, is_filled=is_there, fill=make_default)
+    await MIGRATIONS.apply(engine, is_filled=is_there, fill=make_default)
     if grant_to is not None:
         async with engine.begin() as connection:
             if not await connection.run_sync(roles.exists, grant_to):

@@ -43,7 +43,7 @@ def make_tenant(
     return True
 
 
-class Tenants:
+class TenantDatabase:
     """Transactions by tenant; an unknown tenant is created before its first transaction."""
 
     def __init__(self, transactions: Transactions, *, fill: Fill | None, clock: Callable[[], datetime]) -> None:

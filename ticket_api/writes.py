@@ -10,12 +10,12 @@ from typing import Any, Final
 from pydantic.alias_generators import to_camel
 from sqlalchemy import RowMapping
 
-from ticket_api.errors import BadInputError, NotFoundError
+from ticket_api.errors import ApiNotFoundError, BadInputError
 from ticket_api.http.models import NewComment, NewTicket, TicketChange
 from ticket_api.http.serializers import show_hours
 from ticket_api.store import history, master, tickets
 from ticket_api.store.connection import TenantConnection
-from ticket_api.store.history import Change
+from ticket_api.store.history import HistoryChange
 from ticket_api.store.master import REFERENCES, Meaning
 from ticket_api.times import wall_clock
 
@@ -23,9 +23,9 @@ COLUMN_OF: Final = {"actual_effort_hours": "actual_effort_tenths"}
 NOT_COLUMNS: Final = {"updated_by_id", "comment", "attachments", "clear"}
 
 
-def ticket_not_found() -> NotFoundError:
+def ticket_not_found() -> ApiNotFoundError:
     """Return the refusal of every path with the id of an unknown ticket."""
-    return NotFoundError("Ticket not found")
+    return ApiNotFoundError("Ticket not found")
 
 
 def create(db: TenantConnection, body: NewTicket, now: datetime) -> str:
@@ -126,7 +126,7 @@ def _completion(was: bool, becomes: bool, date_before: date | None, today: date)
 
 def _describe(
     db: TenantConnection, before: RowMapping, new: Mapping[str, Any], meaning: Mapping[str, Meaning]
-) -> list[Change]:
+) -> list[HistoryChange]:
     """Return the changes as shown to users: names instead of ids, hours, ISO dates."""
     old_ids = _ids({name: before[name] for name in new})
     old_meaning = master.meanings(db, old_ids) if old_ids else {}
@@ -136,7 +136,7 @@ def _describe(
         return names[column].name if column in names else _show_value(column, value)
 
     return [
-        Change(
+        HistoryChange(
             to_camel(field_of.get(column, column)),
             show(column, before[column], old_meaning),
             show(column, value, meaning),

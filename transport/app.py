@@ -26,13 +26,13 @@ from shared.telemetry import MAX_TENANTS, BoundedLabels, Counter, get_logger
 from shared.throttled_audit import ThrottledAuditTrail
 from transport import sse, streamable_http
 from transport.base import Endpoint, TransportHandler
-from transport.dispatch.dispatcher import Engine
-from transport.dispatch.policy import Gate, RequiredScope
+from transport.dispatch.dispatcher import Dispatcher
+from transport.dispatch.policy import AccessPolicy, RequiredScope
 from transport.dispatch.subscriptions import SharedBus
 from transport.http import migration_guide
 from transport.http.deprecation import GUIDE_PATH, Sunset
-from transport.http.request_checks import Guard
-from transport.http.stream_slots import RECHECK_S, OpenAnswers
+from transport.http.request_checks import RequestChecks
+from transport.http.stream_slots import RECHECK_S, OpenStreams
 from transport.rate_limit import Rates
 from transport.sessions.broker import SessionBroker
 from transport.sessions.memory import InMemoryBroker
@@ -108,14 +108,16 @@ class Transport:
         self._limits = limits = limits if limits is not None else Limits()
         self._broker = broker = broker if broker is not None else InMemoryBroker(limits)
         self._trail = trail = ThrottledAuditTrail(audit)
-        gate = Gate(rates=rates, required_scope=required_scope, trail=trail)
+        policy = AccessPolicy(rates=rates, required_scope=required_scope, trail=trail)
         tenants = BoundedLabels(MAX_TENANTS)
-        self._engine = Engine(server, broker, limits=limits, bus=bus, gate=gate, tenants=tenants, counter=counter)
-        self._answers = answers = OpenAnswers(
+        self._dispatcher = Dispatcher(
+            server, broker, limits=limits, bus=bus, policy=policy, tenants=tenants, counter=counter
+        )
+        self._streams = streams = OpenStreams(
             broker.streams, auth_provider, most=limits.max_streams_per_principal, recheck_s=recheck_s
         )
         self._draining = asyncio.Event()
-        guard = Guard(
+        checks = RequestChecks(
             hosts=allowed_hosts,
             origins=allowed_origins,
             max_body_bytes=limits.max_body_bytes,
@@ -124,22 +126,22 @@ class Transport:
         handlers: dict[str, dict[str, TransportHandler]] = {
             sse.WIRE: {
                 "/sse": SSETransportHandler(
-                    self._engine,
+                    self._dispatcher,
                     broker,
-                    answers=answers,
+                    streams=streams,
                     limits=limits,
                     draining=self._draining,
                     message_path="/messages",
                     counter=counter,
                 ),
-                "/messages": MessageHandler(self._engine, broker, guard=guard, draining=self._draining),
+                "/messages": MessageHandler(self._dispatcher, broker, checks=checks, draining=self._draining),
             },
             streamable_http.WIRE: {
                 "/mcp": StreamableHTTPTransportHandler(
-                    self._engine,
+                    self._dispatcher,
                     broker,
-                    guard=guard,
-                    answers=answers,
+                    checks=checks,
+                    streams=streams,
                     limits=limits,
                     draining=self._draining,
                     counter=counter,
@@ -159,15 +161,15 @@ class Transport:
             for path, handler in paths.items():
                 endpoint = Endpoint(
                     handler,
-                    guard=guard,
+                    checks=checks,
                     auth_provider=auth_provider,
-                    gate=gate,
+                    policy=policy,
                     counter=counter,
                     tenants=tenants,
                     trail=trail,
                     sunset=self._sunsets.get(wire),
                 )
-                served = _ForBrowsers(endpoint, guard, handler.methods)
+                served = _ForBrowsers(endpoint, checks, handler.methods)
                 self.routes += [Route(path, served), Route(f"{path}/", served)]  # no redirect: it would name a Host
         if streamable_http.WIRE in wires:
             self.routes.append(Route(GUIDE_PATH, self._guide, methods=["GET"]))
@@ -182,24 +184,24 @@ class Transport:
         """Serve until left. Streams that are still open then end, calls that still run are interrupted."""
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._trail.run())
-            await stack.enter_async_context(self._engine.usage.run())
-            await stack.enter_async_context(self._broker.run(self._engine))
-            await stack.enter_async_context(self._engine.run())
-            await stack.enter_async_context(self._answers.run())
+            await stack.enter_async_context(self._dispatcher.usage.run())
+            await stack.enter_async_context(self._broker.run(self._dispatcher))
+            await stack.enter_async_context(self._dispatcher.run())
+            await stack.enter_async_context(self._streams.run())
             try:
                 yield
             finally:
                 self._draining.set()
-                self._broker.wake_all()
+                self._broker.wake_streams()
 
     async def drain(self) -> None:
         """Take no new sessions, let calls in flight end, answer the rest; afterwards every stream ends by itself."""
         self._draining.set()
-        log.info("drain_started", **self._broker.figures())
-        self._broker.wake_all()
-        await self._engine.stop(self._limits.drain_s)
-        self._broker.wake_all()
-        log.info("drain_finished", **self._broker.figures())
+        log.info("drain_started", **self._broker.stats())
+        self._broker.wake_streams()
+        await self._dispatcher.stop(self._limits.drain_s)
+        self._broker.wake_streams()
+        log.info("drain_finished", **self._broker.stats())
 
     @property
     def limits(self) -> Limits:
@@ -221,9 +223,9 @@ class Transport:
         """Whether sessions can be reached now."""
         return self._broker.is_up
 
-    def figures(self) -> Mapping[str, int]:
+    def stats(self) -> Mapping[str, int]:
         """Return how many `sessions`, `streams` and `log_bytes` there are."""
-        return self._broker.figures()
+        return self._broker.stats()
 
 
 class _ForBrowsers:
@@ -233,11 +235,11 @@ class _ForBrowsers:
     Who is no browser does not pass through it, which saves each open stream a kilobyte.
     """
 
-    def __init__(self, app: ASGIApp, guard: Guard, methods: Collection[str]) -> None:
+    def __init__(self, app: ASGIApp, checks: RequestChecks, methods: Collection[str]) -> None:
         self._app = app
         self._cors = CORSMiddleware(
             app,
-            allow_origin_regex=guard.origins.pattern,
+            allow_origin_regex=checks.origins.pattern,
             allow_methods=sorted(methods),
             allow_headers=["*"],
             expose_headers=EXPOSED_HEADERS,

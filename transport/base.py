@@ -12,11 +12,11 @@ from shared.identity import AuthenticationError, AuthProvider, Principal
 from shared.telemetry import BoundedLabels, Counter, get_logger
 from shared.throttled_audit import ThrottledAuditTrail
 from transport import jsonrpc
-from transport.dispatch.policy import Gate
+from transport.dispatch.policy import AccessPolicy
 from transport.dispatch.refusal_audit import record_refusal
 from transport.http import errors
 from transport.http.deprecation import Sunset, announcing
-from transport.http.request_checks import Guard, RefusedError, navigates
+from transport.http.request_checks import HTTPRefusalError, RequestChecks, navigates
 from transport.rate_limit import RateLimitedError
 
 log = get_logger(__name__)
@@ -24,7 +24,7 @@ log = get_logger(__name__)
 CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
 CAPS: Final = frozenset({"too_many_sessions", "too_many_streams"})
 """Refusals that are recorded here. Those of a single request are, where it is known what was asked for."""
-NOBODY: Final = "unknown"
+UNAUTHENTICATED: Final = "unknown"
 """In place of the organisation of a caller who did not prove who they are."""
 FOR_PEOPLE: Final = (
     b"This is an address of an MCP server: add it to an MCP client. There is nothing to see in a browser.\n"
@@ -58,7 +58,7 @@ class TransportHandler(ABC):
         """Return the answer to `request`, which `auth_info` sent.
 
         Raises:
-            RefusedError: it is not to be answered.
+            HTTPRefusalError: it is not to be answered.
         """
 
 
@@ -74,9 +74,9 @@ class Endpoint:
         self,
         handler: TransportHandler,
         *,
-        guard: Guard,
+        checks: RequestChecks,
         auth_provider: AuthProvider,
-        gate: Gate,
+        policy: AccessPolicy,
         counter: Counter | None,
         tenants: BoundedLabels,
         trail: ThrottledAuditTrail,
@@ -84,9 +84,9 @@ class Endpoint:
     ) -> None:
         self._sunset = sunset
         self._handler = handler
-        self._guard = guard
+        self._checks = checks
         self._auth_provider = auth_provider
-        self._gate = gate
+        self._policy = policy
         self._counter = counter
         self._tenants = tenants
         self._trail = trail
@@ -99,47 +99,49 @@ class Endpoint:
             send = announcing(send, self._sunset.headers(root))
         try:
             if self._sunset is not None:
-                self._sunset.check(root)
+                self._sunset.require_open(root)
             if navigates(request):
                 await Reply(200, FOR_PEOPLE, {"content-type": "text/plain; charset=utf-8"})(scope, receive, send)
                 return
             if request.method not in self._handler.methods:
                 allowed = ", ".join(sorted(self._handler.methods))
-                raise RefusedError(405, "method", f"Use {allowed} here.", headers={"allow": allowed})
-            self._guard.check(request)
+                raise HTTPRefusalError(405, "method", f"Use {allowed} here.", headers={"allow": allowed})
+            self._checks.check(request)
             principal = await self._auth_provider.authenticate(request)
         except AuthenticationError as error:
             later = {} if error.retry_after_s is None else {"retry-after": str(error.retry_after_s)}
-            refused = self._refuse(RefusedError(error.status, error.kind, str(error), headers=later), NOBODY)
+            refused = self._refuse(
+                HTTPRefusalError(error.status, error.kind, str(error), headers=later), UNAUTHENTICATED
+            )
             await refused(scope, receive, send)
-        except RefusedError as error:
-            await self._refuse(error, NOBODY)(scope, receive, send)
+        except HTTPRefusalError as error:
+            await self._refuse(error, UNAUTHENTICATED)(scope, receive, send)
         else:
             # Also what a call says that goes on without this request, as its task takes the binding with it.
             bound = structlog.contextvars.bind_contextvars(tenant=principal.tenant.id, principal=principal.id)
             try:
-                answer = await self._answer(request, principal)
-                await answer(scope, receive, send)
+                response = await self._respond(request, principal)
+                await response(scope, receive, send)
             finally:
                 structlog.contextvars.reset_contextvars(**bound)
 
-    async def _answer(self, request: Request, principal: Principal) -> ASGIApp:
+    async def _respond(self, request: Request, principal: Principal) -> ASGIApp:
         tenant = self._tenants.label(principal.tenant.id)
         try:
-            await self._gate.check_coming(principal, request.headers)
+            await self._policy.check_http_rate(principal, request.headers)
             return await self._handler.handle_request(request, principal)
         except RateLimitedError as error:
             return self._counted(errors.rate_limited(error), tenant)  # the trail says so, once a minute
-        except RefusedError as error:
+        except HTTPRefusalError as error:
             if error.kind in CAPS:
                 await record_refusal(self._trail, principal, error.kind, request.headers, detail=request.url.path)
             return self._refuse(error, tenant)
 
-    def _refuse(self, error: RefusedError, tenant: str) -> Reply:
+    def _refuse(self, error: HTTPRefusalError, tenant: str) -> Reply:
         log.info("request_refused", status=error.status, kind=error.kind)
         return self._counted(error, tenant)
 
-    def _counted(self, error: RefusedError, tenant: str) -> Reply:
+    def _counted(self, error: HTTPRefusalError, tenant: str) -> Reply:
         if self._counter is not None:
             self._counter.count("http_refusals", status=str(error.status), kind=error.kind, tenant=tenant)
         body = jsonrpc.refusal(error.kind, str(error), code=error.code, request_id=error.request_id, **error.about)

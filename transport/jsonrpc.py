@@ -26,7 +26,7 @@ from pydantic_core import from_json, to_json
 from shared.bounds import has_more_values, holds_more_values
 
 REQUEST_CANCELLED: Final = -32800  # as the SDK's Streamable HTTP server says it; the number is LSP's
-MAX_ANSWER_BYTES: Final = 1024 * 1024
+MAX_RESPONSE_BYTES: Final = 1024 * 1024
 MAX_BATCH: Final = 100
 MAX_VALUES: Final = 200_000
 """Values in one body: a list of empty lists takes 25 times its bytes in memory."""
@@ -79,7 +79,7 @@ def parse(body: bytes) -> tuple[list[Inbound], bool]:
 def _inbound(value: object) -> Inbound:
     if not isinstance(value, dict):
         raise MalformedMessageError("A JSON-RPC message is a JSON object.")
-    if "id" in value and not is_id(value["id"]) and not _answers_the_unreadable(value):
+    if "id" in value and not is_id(value["id"]) and not _responds_to_the_unreadable(value):
         raise MalformedMessageError(f"The id of a request must be a string or an integer, of {MAX_NAME} signs at most.")
     if len(str(value.get("method", ""))) > MAX_NAME:
         raise MalformedMessageError(f"The name of a method has {MAX_NAME} signs at most.")
@@ -110,7 +110,7 @@ def is_id(value: object) -> bool:
     return isinstance(value, int | str) and not isinstance(value, bool) and len(str(value)) <= MAX_NAME
 
 
-def _answers_the_unreadable(value: Mapping[str, Any]) -> bool:
+def _responds_to_the_unreadable(value: Mapping[str, Any]) -> bool:
     """An error answer to a message without a readable id is the one place where JSON-RPC allows null."""
     return value["id"] is None and "error" in value
 
@@ -193,7 +193,7 @@ def result_lost(request_id: RequestId | None, *, writes: bool) -> bytes:
 def too_large(request_id: RequestId, method: str, size: int) -> bytes:
     """Return what is sent instead of an answer over `MAX_ANSWER_BYTES`."""
     text = (
-        f"The answer has {size:,} bytes; {MAX_ANSWER_BYTES:,} are the most that is sent. "
+        f"The answer has {size:,} bytes; {MAX_RESPONSE_BYTES:,} are the most that is sent. "
         "Ask for less: a smaller limit, a narrower filter, or one item instead of many."
     )
     if method != "tools/call":

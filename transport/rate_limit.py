@@ -53,7 +53,7 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True)
-class Charge:
+class Cost:
     """One token of one bucket."""
 
     bucket: str
@@ -67,7 +67,7 @@ class Charge:
 class Wait:
     """A charge that could not be paid, and the seconds until it could."""
 
-    charge: Charge
+    cost: Cost
     seconds: float
 
 
@@ -80,33 +80,33 @@ class Rates:
     tenant_read: Rate
     tenant_write: Rate
 
-    def charges(self, owner: PrincipalKey, *, writes: bool) -> tuple[Charge, Charge]:
+    def costs(self, owner: PrincipalKey, *, writes: bool) -> tuple[Cost, Cost]:
         """Return what a request of `owner` costs."""
         if writes:
             return _pair("w", owner, "write", self.write, self.tenant_write)
         return _pair("r", owner, "read", self.read, self.tenant_read)
 
-    def comings(self, owner: PrincipalKey) -> tuple[Charge, Charge]:
+    def http_costs(self, owner: PrincipalKey) -> tuple[Cost, Cost]:
         """Return what an HTTP request of `owner` costs, whatever it carries."""
-        return _pair("h", owner, "HTTP request", self._coming, self._tenant_coming)
+        return _pair("h", owner, "HTTP request", self._http_rate, self._tenant_http_rate)
 
     @cached_property
-    def _coming(self) -> Rate:
+    def _http_rate(self) -> Rate:
         return _for_calls(self.read, self.write)
 
     @cached_property
-    def _tenant_coming(self) -> Rate:
+    def _tenant_http_rate(self) -> Rate:
         return _for_calls(self.tenant_read, self.tenant_write)
 
 
 def _pair(
     kind: str, owner: PrincipalKey, what: Literal["read", "write", "HTTP request"], rate: Rate, of_tenant: Rate
-) -> tuple[Charge, Charge]:
+) -> tuple[Cost, Cost]:
     tenant, principal = owner
     # The length in front keeps every two apart, whatever signs their names have.
     return (
-        Charge(f"{kind}{len(tenant)}:{tenant}:{principal}", rate, what, False),
-        Charge(f"{kind}t:{tenant}", of_tenant, what, True),
+        Cost(f"{kind}{len(tenant)}:{tenant}:{principal}", rate, what, False),
+        Cost(f"{kind}t:{tenant}", of_tenant, what, True),
     )
 
 
@@ -122,21 +122,21 @@ class RateLimitedError(TicketServerError):
     def __init__(self, wait: Wait) -> None:
         self.retry_after_s = max(1, math.ceil(wait.seconds))
         """Whole seconds after which it would pass, if nothing else came meanwhile."""
-        self.limit = f"{'tenant' if wait.charge.is_tenants else 'principal'} {wait.charge.what}"
+        self.limit = f"{'tenant' if wait.cost.is_tenants else 'principal'} {wait.cost.what}"
         """Which limit it was, for whoever looks into it."""
-        whose = "your organisation's" if wait.charge.is_tenants else "your"
+        whose = "your organisation's" if wait.cost.is_tenants else "your"
         super().__init__(
-            f"Too many {wait.charge.what}s: {whose} limit is {wait.charge.rate.per_minute:g} a minute. "
+            f"Too many {wait.cost.what}s: {whose} limit is {wait.cost.rate.per_minute:g} a minute. "
             f"Nothing was changed; try again in {self.retry_after_s} s."
         )
 
 
 class Buckets(Protocol):
-    """Keeps buckets: `rates_memory.MemoryBuckets` those of one instance, `valkey_rates.SharedBuckets` those of many.
+    """Keeps buckets: `MemoryBuckets` those of one instance, `SharedBuckets` those of all instances.
 
     Both pass tests/transport/test_rate_limit.py.
     """
 
-    async def spend(self, charges: Sequence[Charge]) -> Wait | None:
-        """Pay all of `charges` together, or nothing: then return the longest wait. Never raises."""
+    async def consume(self, costs: Sequence[Cost]) -> Wait | None:
+        """Pay all of `costs` together, or nothing: then return the longest wait. Never raises."""
         ...

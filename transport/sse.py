@@ -16,12 +16,12 @@ from shared.identity import Principal
 from shared.telemetry import Counter, get_logger
 from transport.base import Reply, TransportHandler, public_headers
 from transport.dispatch.context import Caller
-from transport.dispatch.dispatcher import Engine
+from transport.dispatch.dispatcher import Dispatcher
 from transport.http import errors, session_posts, sse_format
-from transport.http.event_stream import Opened, Stream
-from transport.http.request_checks import Guard
-from transport.http.session_posts import Intake
-from transport.http.stream_slots import OpenAnswer, OpenAnswers, TooManyStreamsError
+from transport.http.event_stream import EventStreamResponse, StreamSource
+from transport.http.request_checks import RequestChecks
+from transport.http.session_posts import SessionPosts
+from transport.http.stream_slots import OpenStreams, StreamSlot, TooManyStreamsError
 from transport.sessions.broker import BrokerUnavailableError, CapReachedError, SessionBroker
 from transport.sessions.session import SESSION_ID, EventId, Limits, SessionRecord, new_session_id
 
@@ -37,17 +37,17 @@ class SSETransportHandler(TransportHandler):
 
     def __init__(
         self,
-        engine: Engine,
+        dispatcher: Dispatcher,
         broker: SessionBroker,
         *,
-        answers: OpenAnswers,
+        streams: OpenStreams,
         limits: Limits,
         draining: asyncio.Event,
         message_path: str,
         counter: Counter | None = None,
     ) -> None:
-        self._engine = engine
-        self._answers = answers
+        self._dispatcher = dispatcher
+        self._streams = streams
         self._broker = broker
         self._limits = limits
         self._draining = draining
@@ -60,29 +60,29 @@ class SSETransportHandler(TransportHandler):
         Who comes for the first time may be refused. Who comes again is told everything inside of a 200: the
         TypeScript client gives up for good on any other status.
         """
-        coming = _Coming(request, auth_info)
-        with self._answers.enter(auth_info) as place:
-            session = None if coming.again else await self._open_or_refuse(coming, place)
+        connect = _ConnectRequest(request, auth_info)
+        with self._streams.new_slot(auth_info) as slot:
+            session = None if connect.is_reconnect else await self._open_or_refuse(connect, slot)
 
-        async def opening(stream: Stream) -> Opened | None:
+        async def opening(stream: EventStreamResponse) -> StreamSource | None:
             if session is not None:
-                return await self._attach(coming, session)
+                return await self._attach(connect, session)
             try:
-                await place.take(again=True)
+                await slot.reserve(is_reconnect=True)
             except TooManyStreamsError:
                 return None
-            return await stream.once_possible(lambda: self._take_up(coming, stream))
+            return await stream.once_possible(lambda: self._take_up(connect, stream))
 
         if self._counter is not None:
             self._counter.count("streams_opened", wire=WIRE)
-        return Stream(opening, limits=self._limits, draining=self._draining, place=place)
+        return EventStreamResponse(opening, limits=self._limits, draining=self._draining, slot=slot)
 
-    async def _open_or_refuse(self, coming: "_Coming", place: OpenAnswer) -> str:
+    async def _open_or_refuse(self, connect: "_ConnectRequest", slot: StreamSlot) -> str:
         if self._draining.is_set():
             raise errors.draining()
         try:
-            await place.take()
-            return await self._open(coming)
+            await slot.reserve()
+            return await self._open(connect)
         except TooManyStreamsError as error:
             raise errors.too_many_streams(error) from None
         except CapReachedError as error:
@@ -90,15 +90,15 @@ class SSETransportHandler(TransportHandler):
         except BrokerUnavailableError as error:
             raise errors.unavailable(error) from None
 
-    async def _take_up(self, coming: "_Coming", stream: Stream) -> Opened | None:
+    async def _take_up(self, connect: "_ConnectRequest", stream: EventStreamResponse) -> StreamSource | None:
         """Go on where the client left; None when it is to come again later. Raises: BrokerUnavailableError."""
         self._need_broker()
-        opened = await self._resume(coming) or await self._recognise(coming, stream)
-        if opened is not None or stream.is_gone:  # who left meanwhile would never learn of a new session
-            return opened
+        source = await self._resume(connect) or await self._recognise(connect, stream)
+        if source is not None or stream.is_gone:  # who left meanwhile would never learn of a new session
+            return source
         self._need_broker()  # without it nobody could have been recognised
         try:
-            return await self._attach(coming, await self._open(coming))
+            return await self._attach(connect, await self._open(connect))
         except CapReachedError:
             return None
 
@@ -106,56 +106,60 @@ class SSETransportHandler(TransportHandler):
         if not self._broker.is_up:
             raise BrokerUnavailableError
 
-    async def _resume(self, coming: "_Coming") -> Opened | None:
+    async def _resume(self, connect: "_ConnectRequest") -> StreamSource | None:
         """Take up the session that `Last-Event-ID` names, if it is this principal's."""
-        seen = coming.seen
+        seen = connect.seen
         record = await self._broker.find(seen.session) if seen is not None else None
-        if seen is None or record is None or record.owner != coming.principal.key or record.wire != WIRE:
+        if seen is None or record is None or record.owner != connect.principal.key or record.wire != WIRE:
             return None
-        return await self._attach(coming, seen.session, after=seen.number)
+        return await self._attach(connect, seen.session, after=seen.number)
 
-    async def _recognise(self, coming: "_Coming", stream: Stream) -> Opened | None:
+    async def _recognise(self, connect: "_ConnectRequest", stream: EventStreamResponse) -> StreamSource | None:
         """Take up the session at whose endpoint the client answers a ping."""
-        if not coming.is_initialized:
+        if not connect.is_initialized:
             return None
 
         async def write(message: bytes) -> None:
             await stream.write(sse_format.event(message))
 
-        session = await self._engine.channel.recognise(coming.principal.key, write)
+        session = await self._dispatcher.channel.recognise(connect.principal.key, write)
         if session is None:
             return None
         log.info("session_recognised", session=session[:8])
-        return await self._attach(coming, session)
+        return await self._attach(connect, session)
 
-    async def _attach(self, coming: "_Coming", session: str, *, after: int | None = None) -> Opened | None:
-        attachment = await self._broker.attach(session, after=after)
-        if attachment is None:
+    async def _attach(
+        self, connect: "_ConnectRequest", session: str, *, after: int | None = None
+    ) -> StreamSource | None:
+        reader = await self._broker.attach(session, after=after)
+        if reader is None:
             return None
         log.info("stream_opened", session=session[:8], wire=WIRE)
-        endpoint = f"{coming.root_path}{self._message_path}?session_id={session}"
-        return Opened(
-            attachment,
+        endpoint = f"{connect.root_path}{self._message_path}?session_id={session}"
+        return StreamSource(
+            reader,
             session,
-            greeting=sse_format.event(endpoint.encode(), name="endpoint"),
-            may_leave=lambda: self._broker.is_shared and not self._engine.is_listening(session),
+            preamble=sse_format.event(endpoint.encode(), name="endpoint"),
+            can_hand_over=lambda: self._broker.is_shared and not self._dispatcher.is_listening(session),
         )
 
-    async def _open(self, coming: "_Coming") -> str:
+    async def _open(self, connect: "_ConnectRequest") -> str:
         """Open a new session; for a client that comes again and will not initialize again, an initialized one.
 
         Raises:
             CapReachedError, BrokerUnavailableError.
         """
-        record = SessionRecord(id=new_session_id(), owner=coming.principal.key, wire=WIRE)
-        if coming.is_initialized:
-            record.version, record.initialized = coming.version, True
-        await self._broker.open(record, reconnect=coming.again)
-        log.info("session_opened", session=record.id[:8], wire=WIRE, principal=record.owner[1], again=coming.again)
+        record = SessionRecord(id=new_session_id(), owner=connect.principal.key, wire=WIRE)
+        if connect.is_initialized:
+            record.version, record.initialized = connect.version, True
+        await self._broker.open(record, reconnect=connect.is_reconnect)
+        log.info(
+            "session_opened", session=record.id[:8], wire=WIRE, principal=record.owner[1], again=connect.is_reconnect
+        )
         return record.id
 
 
-class _Coming:
+class _ConnectRequest:
     """A GET: by whom, and what it tells of an earlier one."""
 
     def __init__(self, request: Request, principal: Principal) -> None:
@@ -165,7 +169,7 @@ class _Coming:
         self.version = request.headers.get("mcp-protocol-version", "").strip()
         self.is_initialized = self.version in HANDSHAKE_PROTOCOL_VERSIONS
         """Only a client that was initialized names its revision here."""
-        self.again = self.seen is not None or self.is_initialized
+        self.is_reconnect = self.seen is not None or self.is_initialized
 
 
 class MessageHandler(TransportHandler):
@@ -173,20 +177,24 @@ class MessageHandler(TransportHandler):
 
     methods = frozenset({"POST"})
 
-    def __init__(self, engine: Engine, broker: SessionBroker, *, guard: Guard, draining: asyncio.Event) -> None:
-        self._engine = engine
+    def __init__(
+        self, dispatcher: Dispatcher, broker: SessionBroker, *, checks: RequestChecks, draining: asyncio.Event
+    ) -> None:
+        self._dispatcher = dispatcher
         self._broker = broker
-        self._guard = guard
+        self._checks = checks
         self._draining = draining
-        self._intake = Intake(engine, broker, wire=WIRE, how_to_open="Open a new one with GET on the SSE endpoint.")
+        self._posts = SessionPosts(
+            dispatcher, broker, wire=WIRE, how_to_open="Open a new one with GET on the SSE endpoint."
+        )
 
     async def handle_request(self, request: Request, auth_info: Principal) -> ASGIApp:
         """Return 202, or refuse."""
         session = request.query_params.get("session_id", "")
         if not SESSION_ID.fullmatch(session):
-            raise self._intake.unknown()
-        if self._draining.is_set() and not (self._broker.is_shared or self._engine.is_busy(session)):
+            raise self._posts.unknown()
+        if self._draining.is_set() and not (self._broker.is_shared or self._dispatcher.is_busy(session)):
             raise errors.draining()  # its stream has ended: nobody would read the answer
-        inbound, batch = await session_posts.read(self._guard, request)
-        await self._intake.take(session, inbound, Caller(auth_info, public_headers(request)), batch=batch)
+        inbound, batch = await session_posts.read(self._checks, request)
+        await self._posts.submit(session, inbound, Caller(auth_info, public_headers(request)), batch=batch)
         return Reply(202, b"Accepted", {"content-type": "text/plain; charset=utf-8"})

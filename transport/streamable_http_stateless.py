@@ -23,11 +23,11 @@ from transport import jsonrpc
 from transport.base import Reply
 from transport.dispatch.context import Address, Caller
 from transport.dispatch.sdk_kernel import ERROR_CODE_HTTP_STATUS, unserved_version
-from transport.dispatch.stateless import Exchanges, TooBusyError
+from transport.dispatch.stateless import StatelessDispatcher, TooBusyError
 from transport.http import errors, sse_format
 from transport.http.event_stream import EVENT_STREAM
-from transport.http.request_checks import RefusedError
-from transport.http.stream_slots import OpenAnswer, OpenAnswers, TooManyStreamsError
+from transport.http.request_checks import HTTPRefusalError
+from transport.http.stream_slots import OpenStreams, StreamSlot, TooManyStreamsError
 from transport.jsonrpc import Inbound
 from transport.rate_limit import RateLimitedError
 from transport.sessions.session import Limits
@@ -41,45 +41,45 @@ class StatelessHandler:
     """Answers POSTs of 2026-07-28.
 
     Args:
-        exchanges: runs requests.
-        answers: those that are open.
+        stateless: runs requests.
+        streams: those that are open.
         limits: heartbeat and patience.
         kind: name of the wire.
     """
 
-    def __init__(self, exchanges: Exchanges, answers: OpenAnswers, *, limits: Limits, kind: str) -> None:
-        self._exchanges = exchanges
-        self._answers = answers
+    def __init__(self, stateless: StatelessDispatcher, streams: OpenStreams, *, limits: Limits, kind: str) -> None:
+        self._stateless = stateless
+        self._streams = streams
         self._limits = limits
         self._kind = kind
 
-    async def answer(self, request: Request, inbound: Sequence[Inbound], caller: Caller, *, batch: bool) -> ASGIApp:
+    async def respond(self, request: Request, inbound: Sequence[Inbound], caller: Caller, *, batch: bool) -> ASGIApp:
         """Return the answer to one POST.
 
         Raises:
-            RefusedError: it is neither one request nor one notification (400), or one too many (429).
+            HTTPRefusalError: it is neither one request nor one notification (400), or one too many (429).
         """
         message = inbound[0].message
         # Not every HTTP parser takes white space off the end of a value; the comparison is with the body.
         headers = Headers(raw=[(name, value.strip()) for name, value in request.headers.raw])
         if batch or not isinstance(message, JSONRPCRequest | JSONRPCNotification):
-            raise RefusedError(400, "malformed", "Send one request or one notification.")
+            raise HTTPRefusalError(400, "malformed", "Send one request or one notification.")
         if isinstance(message, JSONRPCNotification):  # the revision defines none for a server to act upon
             problem = unserved_version(headers.get(VERSION_HEADER, ""))
             return Reply(202, b"") if problem is None else _error(None, problem)
-        problem = self._exchanges.rejection(message, headers)
+        problem = self._stateless.rejection(message, headers)
         if problem is not None:
             return _error(message.id, problem)
-        with self._answers.enter(caller.principal) as place:
+        with self._streams.new_slot(caller.principal) as slot:
             try:
                 if message.method == "subscriptions/listen":  # the only one that is a stream for certain
-                    await place.take()
-                await self._exchanges.pay(message, caller)
+                    await slot.reserve()
+                await self._stateless.consume_rate(message, caller)
             except TooManyStreamsError as error:
                 raise errors.too_many_streams(error, message.id) from None
             except RateLimitedError as error:
                 raise errors.rate_limited(error, message.id) from None
-            return _Exchange(self._exchanges, message, caller, place, limits=self._limits, kind=self._kind)
+            return _StatelessResponse(self._stateless, message, caller, slot, limits=self._limits, kind=self._kind)
 
 
 def _error(request: RequestId | None, problem: ErrorData) -> Reply:
@@ -87,23 +87,23 @@ def _error(request: RequestId | None, problem: ErrorData) -> Reply:
     return Reply(ERROR_CODE_HTTP_STATUS[problem.code], body)
 
 
-class _Exchange:
+class _StatelessResponse:
     """One request and its answer. It is also the channel of its handler."""
 
     def __init__(
         self,
-        exchanges: Exchanges,
+        stateless: StatelessDispatcher,
         request: JSONRPCRequest,
         caller: Caller,
-        place: OpenAnswer,
+        slot: StreamSlot,
         *,
         limits: Limits,
         kind: str,
     ) -> None:
-        self._exchanges = exchanges
+        self._stateless = stateless
         self._request = request
         self._caller = caller
-        self._place = place
+        self._slot = slot
         self._limits = limits
         self._kind = kind
         self._turn = anyio.Lock()  # whoever writes, writes the whole of it
@@ -118,35 +118,35 @@ class _Exchange:
             if self._is_cut and not self._is_over:
                 await self._end_cut_off(scope, receive)
         finally:
-            self._place.leave()
+            self._slot.release()
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._send = send
         async with anyio.create_task_group() as tasks:
             self._scope = tasks.cancel_scope
-            self._place.cut = self._cut
+            self._slot.cut = self._cut
             tasks.start_soon(self._watch, receive)
             # Few requests take so long that they need a task to be kept alive.
             silence = asyncio.get_running_loop().call_later(
                 self._limits.heartbeat_s, tasks.start_soon, self._keep_alive
             )
             try:
-                answer, code = await self._exchanges.run(self._request, self._caller, self, kind=self._kind)
+                response, code = await self._stateless.respond(self._request, self._caller, self, kind=self._kind)
             except TooBusyError as error:
                 self._is_over = True
                 body = jsonrpc.refusal(error.kind, str(error), request_id=self._request.id)
                 await Reply(503, body, {"retry-after": "1"})(scope, receive, send)
             else:
-                await self._finish(answer, code, scope, receive)
+                await self._finish(response, code, scope, receive)
             finally:
                 silence.cancel()
             tasks.cancel_scope.cancel()
 
-    async def tell(self, to: Address, method: str, params: Mapping[str, Any] | None) -> None:  # noqa: ARG002 - one place
+    async def notify(self, to: Address, method: str, params: Mapping[str, Any] | None) -> None:  # noqa: ARG002 - one place
         """Send a notification, which makes the answer a stream."""
         await self._write(sse_format.event(jsonrpc.notification(method, params)))
 
-    async def ask(
+    async def send_request(
         self,
         to: Address,  # noqa: ARG002 - the channel's signature
         method: str,
@@ -156,14 +156,14 @@ class _Exchange:
         """Refuse: in this revision a server asks by its result. Raises: NoBackChannelError."""
         raise NoBackChannelError(method)
 
-    async def _finish(self, answer: bytes, code: int | None, scope: Scope, receive: Receive) -> None:
+    async def _finish(self, response: bytes, code: int | None, scope: Scope, receive: Receive) -> None:
         async with self._turn:
             is_stream, self._is_over = self._is_stream, not self._is_stream
         if is_stream:
-            await self._write(sse_format.event(answer), is_last=True)
+            await self._write(sse_format.event(response), is_last=True)
         else:
             status = 200 if code is None else ERROR_CODE_HTTP_STATUS.get(code, 200)
-            await Reply(status, answer)(scope, receive, self._send)
+            await Reply(status, response)(scope, receive, self._send)
 
     def _cut(self) -> None:
         self._is_cut = True
@@ -199,7 +199,7 @@ class _Exchange:
                 self._is_over = is_last
                 if not self._is_stream:
                     self._is_stream = True
-                    self._place.count()
+                    self._slot.occupy()
                     await self._send({"type": "http.response.start", "status": 200, "headers": EVENT_STREAM})
                 await self._send({"type": "http.response.body", "body": chunk, "more_body": not is_last})
         if patience.cancelled_caught:

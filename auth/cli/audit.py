@@ -8,13 +8,13 @@ from typing import Any, Final
 
 import click
 
-from auth.cli.context import LOSES, Operator, sure, with_store
+from auth.cli.context import LOSES, Operator, confirm, with_store
 from auth.cli.users import ONE_TENANT
 from auth.store import IdentityStore
 from auth.store.records import AuditRecord
 
 
-class Moment(click.DateTime):
+class DateTimeParam(click.DateTime):
     """A date or a time, in UTC unless it has an offset."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
@@ -23,7 +23,7 @@ class Moment(click.DateTime):
         return moment.astimezone(UTC) if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
-MOMENT = Moment(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"])
+MOMENT = DateTimeParam(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"])
 FORMS: Final = "YYYY-MM-DD[THH:MM:SS[+HH:MM]]"
 
 
@@ -76,5 +76,5 @@ def export(operator: Operator, *, tenant: str | None, since: datetime | None, un
 @with_store
 async def prune(store: IdentityStore, *, before: datetime, yes: bool) -> str:
     """Delete old audit events permanently."""
-    sure(f"All audit events before {before:%Y-%m-%d %H:%M} UTC will be deleted permanently. Continue?", yes=yes)
+    confirm(f"All audit events before {before:%Y-%m-%d %H:%M} UTC will be deleted permanently. Continue?", yes=yes)
     return f"{await store.audit.prune(before)} events were deleted."

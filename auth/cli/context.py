@@ -53,7 +53,7 @@ def with_store(work: Work) -> Callable[..., None]:
     return command
 
 
-def sure(question: str, *, yes: bool) -> None:
+def confirm(question: str, *, yes: bool) -> None:
     """Return only if the operator confirms. Raises: click.Abort."""
     if not yes:
         # The event loop's own handler would cancel a task, which cannot end while it waits for the operator.

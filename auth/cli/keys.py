@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from auth.cli.context import LOSES, sure, with_store
+from auth.cli.context import LOSES, confirm, with_store
 from auth.cli.users import ONE_TENANT, TENANT
 from auth.store import IdentityStore
 from auth.store.api_keys import LIFE, OVERLAP
@@ -14,7 +14,7 @@ from auth.store.records import KeyRecord, NewKey
 from shared.identity import DEFAULT_TENANT, Scope
 
 
-class Span(click.ParamType[timedelta]):
+class DurationParam(click.ParamType[timedelta]):
     """A duration, given as a number of `unit`."""
 
     def __init__(self, unit: str) -> None:
@@ -28,7 +28,7 @@ class Span(click.ParamType[timedelta]):
             self.fail(f"{value!r} is not a number of {self.name}.", param, ctx)
 
 
-class PublicId(click.ParamType[str]):
+class PublicIdParam(click.ParamType[str]):
     """The public id of a key, or the whole key: an operator who finds a leaked key can paste it as it is."""
 
     name = "public id"
@@ -41,11 +41,11 @@ class PublicId(click.ParamType[str]):
         return str(value) if whole is None else whole.public_id
 
 
-PUBLIC_ID = click.argument("public_id", metavar="PUBLIC-ID", type=PublicId())
+PUBLIC_ID = click.argument("public_id", metavar="PUBLIC-ID", type=PublicIdParam())
 LIVES = click.option(
     "--expires-in",
     "life",
-    type=Span("days"),
+    type=DurationParam("days"),
     default=str(LIFE.days),
     show_default=True,
     metavar="DAYS",
@@ -102,7 +102,7 @@ async def list_(store: IdentityStore, *, tenant: str | None, user: str | None) -
 @click.option(
     "--overlap",
     "overlap",
-    type=Span("hours"),
+    type=DurationParam("hours"),
     default=f"{OVERLAP / timedelta(hours=1):g}",
     show_default=True,
     metavar="HOURS",
@@ -122,7 +122,7 @@ async def rotate(store: IdentityStore, *, public_id: str, overlap: timedelta, li
 async def revoke(store: IdentityStore, *, public_id: str, yes: bool) -> KeyRecord:
     """Revoke a key and close the streams it opened. Takes effect within MCP_REVOKE_WITHIN seconds."""
     key = await store.keys.one(public_id)
-    sure(f"Key {public_id} ({key.name}) of {key.owner_name} will be refused. Continue?", yes=yes)
+    confirm(f"Key {public_id} ({key.name}) of {key.owner_name} will be refused. Continue?", yes=yes)
     return await store.keys.revoke(public_id)
 
 

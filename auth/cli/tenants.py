@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from auth.cli.context import LOSES, sure, with_store
+from auth.cli.context import LOSES, confirm, with_store
 from auth.store import IdentityStore
 from auth.store.records import TenantRecord
 from shared.errors import InvalidInputError
@@ -39,7 +39,7 @@ async def list_(store: IdentityStore) -> list[TenantRecord]:
 @with_store
 async def disable(store: IdentityStore, *, tenant: str, yes: bool) -> TenantRecord:
     """Disable a tenant: all its keys are refused, nothing is deleted."""
-    sure(f"All keys of {tenant} will be refused. Continue?", yes=yes)
+    confirm(f"All keys of {tenant} will be refused. Continue?", yes=yes)
     return await store.tenants.disable(tenant)
 
 
@@ -77,7 +77,7 @@ async def api(
     if shared:
         if address or key_from:
             raise InvalidInputError("Give --shared alone: it removes the address and the key.")
-        sure(f"The address and the key of {tenant}'s ticket API will be removed. Continue?", yes=yes)
+        confirm(f"The address and the key of {tenant}'s ticket API will be removed. Continue?", yes=yes)
         return await store.tenants.clear_upstream(tenant)
     if address is None and key_from is None:
         raise InvalidInputError("Give --address, --key-from or both; or --shared alone.")

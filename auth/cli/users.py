@@ -2,7 +2,7 @@
 
 import click
 
-from auth.cli.context import LOSES, sure, with_store
+from auth.cli.context import LOSES, confirm, with_store
 from auth.store import IdentityStore
 from auth.store.records import MembershipRecord, ServiceAccountRecord, UserRecord
 from shared.identity import Role
@@ -46,7 +46,7 @@ async def list_users(store: IdentityStore) -> list[UserRecord]:
 @with_store
 async def disable(store: IdentityStore, *, who: str, yes: bool) -> UserRecord:
     """Disable a user in every tenant."""
-    sure(f"All keys of {who} will be refused, in every tenant. Continue?", yes=yes)
+    confirm(f"All keys of {who} will be refused, in every tenant. Continue?", yes=yes)
     return await store.users.disable(who)
 
 
@@ -81,7 +81,7 @@ async def set_(store: IdentityStore, *, who: str, tenant: str, role: str, ticket
 @with_store
 async def remove(store: IdentityStore, *, who: str, tenant: str, yes: bool) -> str:
     """End a membership. The user's keys for that tenant are refused from then on."""
-    sure(f"All keys of {who} for {tenant} will be refused. Continue?", yes=yes)
+    confirm(f"All keys of {who} for {tenant} will be refused. Continue?", yes=yes)
     await store.memberships.remove(who, tenant)
     return f"{who} is no longer a member of {tenant}."
 
@@ -140,7 +140,7 @@ async def list_services(store: IdentityStore, *, tenant: str | None) -> list[Ser
 @with_store
 async def disable_service(store: IdentityStore, *, name: str, tenant: str, yes: bool) -> ServiceAccountRecord:
     """Disable a service account."""
-    sure(f"All keys of {name} will be refused. Continue?", yes=yes)
+    confirm(f"All keys of {name} will be refused. Continue?", yes=yes)
     return await store.service_accounts.disable(tenant, name)
 
 

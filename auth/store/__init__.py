@@ -16,16 +16,16 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from auth.store import queries
-from auth.store.api_keys import LIFE, ApiKeys, Owner, insert_key
+from auth.store.api_keys import LIFE, ApiKeys, KeyOwner, insert_key
 from auth.store.audit import AuditTable
-from auth.store.credentials import Presented
+from auth.store.credentials import CredentialLookup
 from auth.store.errors import AlreadyExistsError, NotUsableError, UnknownError
 from auth.store.migrate import in_schema, prepare
 from auth.store.peppers import Secrets
 from auth.store.records import NewKey
 from auth.store.service_accounts import ServiceAccounts
 from auth.store.tenants import Tenants, insert_tenant
-from auth.store.transactions import Change, Ledger
+from auth.store.transactions import AuditedChange, AuditedTransactions
 from auth.store.users import Memberships, Users, insert_user, put_membership
 from shared.identity import DEFAULT_TENANT, Role
 from shared.storage.database import Database, open_engine, resolve_url
@@ -50,29 +50,29 @@ class IdentityStore:
     def __init__(
         self, engine: AsyncEngine, secrets: Secrets, *, actor: str = "cli", clock: Callable[[], datetime] = utc_now
     ) -> None:
-        self._ledger = Ledger(Database(in_schema(engine)), actor=actor, clock=clock)
+        self._transactions = AuditedTransactions(Database(in_schema(engine)), actor=actor, clock=clock)
         self._secrets = secrets
-        self._write_check = WriteCheck(self._ledger.write_and_take_back)
-        self.tenants = Tenants(self._ledger, secrets)
-        self.users = Users(self._ledger)
-        self.memberships = Memberships(self._ledger)
-        self.service_accounts = ServiceAccounts(self._ledger)
-        self.keys = ApiKeys(self._ledger, secrets)
-        self.audit = AuditTable(self._ledger)
-        self.presented = Presented(self._ledger)
+        self._write_check = WriteCheck(self._transactions.write_and_take_back)
+        self.tenants = Tenants(self._transactions, secrets)
+        self.users = Users(self._transactions)
+        self.memberships = Memberships(self._transactions)
+        self.service_accounts = ServiceAccounts(self._transactions)
+        self.keys = ApiKeys(self._transactions, secrets)
+        self.audit = AuditTable(self._transactions)
+        self.credentials = CredentialLookup(self._transactions)
 
     @property
     def clock(self) -> Callable[[], datetime]:
         """Returns the current time, timezone-aware."""
-        return self._ledger.clock
+        return self._transactions.clock
 
     async def check(self) -> None:
         """Check that the database accepts writes; a result is reused for ten seconds. Raises: DatabaseBusyError."""
         await self._write_check.check()
 
-    async def settle(self) -> None:
+    async def join(self) -> None:
         """Wait for a check in progress, before the database is closed."""
-        await self._write_check.settle()
+        await self._write_check.join()
 
     async def first_key(
         self,
@@ -95,7 +95,7 @@ class IdentityStore:
             NotUsableError: the tenant or the user is disabled.
             DatabaseBusyError: nothing was changed.
         """
-        async with self._ledger.changing() as change:
+        async with self._transactions.changing() as change:
             try:
                 await queries.tenant(change.connection, tenant)
             except UnknownError:
@@ -110,10 +110,10 @@ class IdentityStore:
             if user["disabled_at"] is not None:
                 raise NotUsableError(f"{user['email']} is disabled. Enable them first.")
             await put_membership(change, user, tenant, Role.ADMIN)
-            return await insert_key(change, self._secrets, Owner(tenant, user_id=user["id"]), name=name, life=life)
+            return await insert_key(change, self._secrets, KeyOwner(tenant, user_id=user["id"]), name=name, life=life)
 
 
-async def _refuse_a_second_administrator(change: Change, tenant: str, email: str) -> None:
+async def _refuse_a_second_administrator(change: AuditedChange, tenant: str, email: str) -> None:
     """Raises: AlreadyExistsError."""
     there = await queries.administrator(change.connection, tenant, change.now)
     if there is not None:

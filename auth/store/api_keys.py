@@ -15,7 +15,7 @@ from auth.store.key_format import new_key
 from auth.store.peppers import Secrets
 from auth.store.records import KeyRecord, KeyState, NewKey
 from auth.store.tables import api_keys, service_accounts, users
-from auth.store.transactions import Change, Ledger
+from auth.store.transactions import AuditedChange, AuditedTransactions
 from shared.errors import InvalidInputError
 from shared.identity import Role, Scope
 
@@ -26,7 +26,7 @@ OVERLAP: Final = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
+class KeyOwner:
     """The owner of a key: a user within a tenant, or a service account."""
 
     tenant: str
@@ -37,8 +37,8 @@ class Owner:
 class ApiKeys:
     """Creates, lists, rotates and revokes keys. Every change is audited. All methods raise: DatabaseBusyError."""
 
-    def __init__(self, ledger: Ledger, secrets: Secrets) -> None:
-        self._ledger = ledger
+    def __init__(self, transactions: AuditedTransactions, secrets: Secrets) -> None:
+        self._transactions = transactions
         self._secrets = secrets
 
     async def create(
@@ -60,7 +60,7 @@ class ApiKeys:
             UnknownError: there is no such tenant, user, membership or service account.
             NotUsableError: the tenant or the owner is disabled.
         """
-        async with self._ledger.changing() as change:
+        async with self._transactions.changing() as change:
             owner, role = await _owner(change.connection, tenant, user, service_account)
             return await insert_key(
                 change, self._secrets, owner, name=name, scopes=validation.scopes(scopes, role), life=life
@@ -69,23 +69,23 @@ class ApiKeys:
     async def all(self, *, tenant: str | None = None, user: str | None = None) -> list[KeyRecord]:
         """Return the keys of a tenant, of a user, of both, or all; by tenant and age. Raises: UnknownError."""
         query = _keys().order_by(api_keys.c.tenant_id, api_keys.c.created_at, api_keys.c.public_id)
-        async with self._ledger.reading() as connection:
+        async with self._transactions.reading() as connection:
             if tenant is not None:
                 await queries.tenant(connection, tenant)
                 query = query.where(api_keys.c.tenant_id == tenant)
             if user is not None:
                 query = query.where(api_keys.c.user_id == (await queries.user(connection, user))["id"])
-            now = self._ledger.clock()
+            now = self._transactions.clock()
             return [_record(row, now) for row in (await connection.execute(query)).mappings()]
 
     async def one(self, public_id: str) -> KeyRecord:
         """Return a key. Raises: UnknownKeyError."""
-        async with self._ledger.reading() as connection:
-            return await _read(connection, public_id, self._ledger.clock())
+        async with self._transactions.reading() as connection:
+            return await _read(connection, public_id, self._transactions.clock())
 
     async def revoke(self, public_id: str) -> KeyRecord:
         """Revoke a key at once; instances that cached it follow when their cache expires. Raises: UnknownKeyError."""
-        async with self._ledger.changing() as change:
+        async with self._transactions.changing() as change:
             key = await queries.key(change.connection, public_id)
             if key["revoked_at"] is None:
                 await _set(change, public_id, revoked_at=change.now)
@@ -101,12 +101,12 @@ class ApiKeys:
             InvalidInputError: a duration is out of range.
         """
         overlap = validation.overlap(overlap)
-        async with self._ledger.changing() as change:
+        async with self._transactions.changing() as change:
             old = await queries.key(change.connection, public_id)
             if old["revoked_at"] is not None or old["expires_at"] <= change.now:
                 raise NotUsableError(f"Key {public_id} is revoked or expired: create a new one instead.")
             await _set(change, public_id, expires_at=min(old["expires_at"], change.now + overlap))
-            owner = Owner(old["tenant_id"], old["user_id"], old["service_account_id"])
+            owner = KeyOwner(old["tenant_id"], old["user_id"], old["service_account_id"])
             scopes = _scopes(old["scopes"])
             new = await insert_key(change, self._secrets, owner, name=old["name"], scopes=scopes, life=life)
             change.record("key_rotated", tenant=owner.tenant, what=public_id, detail=new.record.public_id)
@@ -114,9 +114,9 @@ class ApiKeys:
 
 
 async def insert_key(
-    change: Change,
+    change: AuditedChange,
     secrets: Secrets,
-    owner: Owner,
+    owner: KeyOwner,
     *,
     name: str,
     scopes: frozenset[Scope] | None = None,
@@ -145,16 +145,16 @@ async def insert_key(
 
 async def _owner(
     connection: AsyncConnection, tenant: str, user: str | None, service_account: str | None
-) -> tuple[Owner, Role]:
+) -> tuple[KeyOwner, Role]:
     await queries.usable_tenant(connection, tenant)
     if (user is None) == (service_account is None):
         raise InvalidInputError("A key belongs to a user or to a service account: name exactly one of them.")
     if user is not None:
         row = await queries.user(connection, user)
-        owner, role = Owner(tenant, user_id=row["id"]), await queries.role_of_member(connection, row, tenant)
+        owner, role = KeyOwner(tenant, user_id=row["id"]), await queries.role_of_member(connection, row, tenant)
     else:
         row = await queries.service_account(connection, tenant, service_account or "")
-        owner, role = Owner(tenant, service_account_id=row["id"]), Role(row["role"])
+        owner, role = KeyOwner(tenant, service_account_id=row["id"]), Role(row["role"])
     if row["disabled_at"] is not None:
         raise NotUsableError(f"{user or service_account!r} is disabled. Enable it first.")
     return owner, role
@@ -169,7 +169,7 @@ def _keys() -> Select[tuple[object, ...]]:
     )
 
 
-async def _set(change: Change, public_id: str, **values: datetime) -> None:
+async def _set(change: AuditedChange, public_id: str, **values: datetime) -> None:
     await change.connection.execute(update(api_keys).where(api_keys.c.public_id == public_id).values(**values))
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, delete, select, tuple_
 from auth.store import queries
 from auth.store.records import AuditRecord
 from auth.store.tables import audit_events
-from auth.store.transactions import Ledger, TimedEvent, append
+from auth.store.transactions import AuditedTransactions, TimedEvent, append
 from shared.errors import InvalidInputError
 
 KEPT: Final = timedelta(days=90)
@@ -21,12 +21,12 @@ PRUNED_AT_ONCE: Final = 1000
 class AuditTable:
     """Stores audit events. All methods raise: DatabaseBusyError."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, transactions: AuditedTransactions) -> None:
+        self._transactions = transactions
 
     async def append(self, events: Sequence[TimedEvent]) -> None:
         """Store events; those already stored are left unchanged."""
-        async with self._ledger.changing() as change:
+        async with self._transactions.changing() as change:
             await append(change.connection, events)
 
     async def events(
@@ -46,7 +46,7 @@ class AuditTable:
             UnknownTenantError: there is no such tenant.
         """
         if tenant is not None:
-            async with self._ledger.reading() as connection:
+            async with self._transactions.reading() as connection:
                 await queries.tenant(connection, tenant)
         place = tuple_(audit_events.c.at, audit_events.c.id)
         order = (audit_events.c.at, audit_events.c.id)
@@ -61,7 +61,7 @@ class AuditTable:
         query = query.order_by(*(column.desc() for column in order) if newest_first else order)
         page = query
         while True:
-            async with self._ledger.reading() as connection:
+            async with self._transactions.reading() as connection:
                 rows = [AuditRecord(**row) for row in (await connection.execute(page)).mappings()]
             for row in rows:
                 yield row
@@ -78,14 +78,14 @@ class AuditTable:
         Raises:
             InvalidInputError: `before` is less than 90 days ago.
         """
-        if before > self._ledger.clock() - KEPT:
+        if before > self._transactions.clock() - KEPT:
             raise InvalidInputError(
                 f"Audit events are kept for at least {KEPT.days} days: give an earlier time.", field="before"
             )
         oldest = select(audit_events.c.id).where(audit_events.c.at < before).limit(PRUNED_AT_ONCE)
         pruned = 0
         while True:
-            async with self._ledger.changing() as change:
+            async with self._transactions.changing() as change:
                 deleted = await change.connection.execute(delete(audit_events).where(audit_events.c.id.in_(oldest)))
                 if deleted.rowcount:
                     change.record("audit_pruned", detail=f"{deleted.rowcount} before {before.isoformat()}")

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, func, or_, select, update
 from auth.store.peppers import Digest, Sealed
 from auth.store.records import StoredKey
 from auth.store.tables import api_keys, memberships, service_accounts, tenants, users
-from auth.store.transactions import Ledger
+from auth.store.transactions import AuditedTransactions
 from shared.identity import Role, Scope
 
 NOTED_EVERY: Final = timedelta(minutes=1)
@@ -48,11 +48,11 @@ _REHASH: Final = (
 )
 
 
-class Presented:
+class CredentialLookup:
     """The queries of a running server. All methods raise: DatabaseBusyError."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, transactions: AuditedTransactions) -> None:
+        self._transactions = transactions
 
     async def key(self, public_id: str) -> StoredKey | None:
         """Return the stored key, in one statement, or None."""
@@ -79,7 +79,7 @@ class Presented:
             )
             .where(api_keys.c.public_id == public_id)
         )
-        async with self._ledger.reading() as connection:
+        async with self._transactions.reading() as connection:
             row = (await connection.execute(query)).mappings().one_or_none()
         if row is None:
             return None
@@ -105,14 +105,14 @@ class Presented:
             for key, use in in_order
             if use.old is not None and use.new is not None
         ]
-        async with self._ledger.changing() as change:
+        async with self._transactions.changing() as change:
             await change.connection.execute(_NOTE_USE, used)
             if rehashed:
                 await change.connection.execute(_REHASH, rehashed)
 
     async def upstream(self, tenant: str) -> StoredUpstream | None:
         """Return the ticket API of a tenant, or None if there is no such tenant."""
-        async with self._ledger.reading() as connection:
+        async with self._transactions.reading() as connection:
             row = (await connection.execute(select(tenants).where(tenants.c.id == tenant))).mappings().one_or_none()
         if row is None:
             return None

@@ -31,7 +31,7 @@ async def prepare(engine: AsyncEngine) -> None:
     """Migrate to head; only the current user can read a new SQLite file. Raises: DatabaseNotReadyError."""
     if engine.dialect.name == "sqlite":
         _keep_to_ourselves(Path(str(engine.url.database)))
-    await MIGRATIONS.run(in_schema(engine))
+    await MIGRATIONS.apply(in_schema(engine))
 
 
 def _keep_to_ourselves(file: Path) -> None:

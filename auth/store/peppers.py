@@ -88,7 +88,7 @@ class Secrets:
         """
         derived = self._by_id.get(digest.pepper_id) if digest is not None else None
         found = _hmac((derived or self._current).pepper, secret)
-        stored = digest.value if digest is not None and derived is not None else _NOBODYS
+        stored = digest.value if digest is not None and derived is not None else _NO_DIGEST
         return hmac.compare_digest(found.encode(), stored.encode())
 
     def seal(self, plain: str, tenant: str) -> Sealed:
@@ -119,7 +119,7 @@ class Secrets:
             ) from error
 
 
-_NOBODYS: Final = "0" * 64
+_NO_DIGEST: Final = "0" * 64
 """Compared with when there is no stored digest; no key has this digest that anyone could find."""
 
 

@@ -10,7 +10,7 @@ from auth.store import queries
 from auth.store.errors import AlreadyExistsError
 from auth.store.records import ServiceAccountRecord
 from auth.store.tables import service_accounts
-from auth.store.transactions import Ledger, switch
+from auth.store.transactions import AuditedTransactions, switch
 from shared.errors import InvalidInputError
 from shared.identity import Role
 
@@ -21,8 +21,8 @@ class ServiceAccounts:
     `account` is a name within the tenant, or an id (`svc_…`).
     """
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, transactions: AuditedTransactions) -> None:
+        self._transactions = transactions
 
     async def add(self, tenant: str, name: str, *, role: str, ticket_user: str | None = None) -> ServiceAccountRecord:
         """Add a service account; `ticket_user` is the id of the user of the ticket system it writes as.
@@ -44,7 +44,7 @@ class ServiceAccounts:
             "role": as_role.value,
             "ticket_user": validation.ticket_user(ticket_user or ""),
         }
-        async with self._ledger.changing() as change:
+        async with self._transactions.changing() as change:
             await queries.tenant(change.connection, tenant)
             try:
                 await change.connection.execute(insert(service_accounts).values(created_at=change.now, **values))
@@ -67,7 +67,7 @@ class ServiceAccounts:
         values: dict[str, str | None] = {"role": validation.role(role).value}
         if ticket_user is not None:
             values["ticket_user"] = validation.ticket_user(ticket_user)
-        async with self._ledger.changing() as change:
+        async with self._transactions.changing() as change:
             row = await queries.service_account(change.connection, tenant, account)
             mine = service_accounts.c.id == row["id"]
             await change.connection.execute(update(service_accounts).where(mine).values(**values))
@@ -77,7 +77,7 @@ class ServiceAccounts:
     async def all(self, *, tenant: str | None = None) -> list[ServiceAccountRecord]:
         """Return the service accounts of a tenant, or of all, by tenant and name. Raises: UnknownTenantError."""
         query = select(service_accounts).order_by(service_accounts.c.tenant_id, service_accounts.c.name)
-        async with self._ledger.reading() as connection:
+        async with self._transactions.reading() as connection:
             if tenant is not None:
                 await queries.tenant(connection, tenant)
                 query = query.where(service_accounts.c.tenant_id == tenant)
@@ -92,7 +92,7 @@ class ServiceAccounts:
         return await self._switch(tenant, account, on=True)
 
     async def _switch(self, tenant: str, account: str, *, on: bool) -> ServiceAccountRecord:
-        async with self._ledger.changing() as change:
+        async with self._transactions.changing() as change:
             row = await queries.service_account(change.connection, tenant, account)
             await switch(change, service_accounts, row, "service_account", on=on, tenant=tenant)
             return _record(await queries.service_account(change.connection, tenant, row["id"]))

@@ -20,7 +20,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from shared.storage.database import Moment
+from shared.storage.database import UTCDateTime
 
 SCHEMA: Final = "identity"
 
@@ -36,7 +36,7 @@ def _to(table: str, name: str, *, nullable: bool = False, primary_key: bool = Fa
 
 
 def _moment(name: str, *, nullable: bool = True) -> Column[datetime]:
-    return Column(name, Moment, nullable=nullable)
+    return Column(name, UTCDateTime, nullable=nullable)
 
 
 def _role() -> Column[str]:

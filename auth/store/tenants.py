@@ -9,15 +9,15 @@ from auth.store.errors import AlreadyExistsError
 from auth.store.peppers import Sealed, Secrets
 from auth.store.records import TenantRecord, UpstreamKey
 from auth.store.tables import tenants
-from auth.store.transactions import Change, Ledger, switch
+from auth.store.transactions import AuditedChange, AuditedTransactions, switch
 from shared.errors import InvalidInputError
 
 
 class Tenants:
     """Adds, changes and lists tenants. Every change is audited. All methods raise: DatabaseBusyError."""
 
-    def __init__(self, ledger: Ledger, secrets: Secrets) -> None:
-        self._ledger = ledger
+    def __init__(self, transactions: AuditedTransactions, secrets: Secrets) -> None:
+        self._transactions = transactions
         self._secrets = secrets
 
     async def add(self, tenant: str, *, name: str | None = None) -> TenantRecord:
@@ -27,13 +27,13 @@ class Tenants:
             InvalidInputError: the id or the name is invalid.
             AlreadyExistsError: the id is taken.
         """
-        async with self._ledger.changing() as change:
+        async with self._transactions.changing() as change:
             await insert_tenant(change, tenant, name)
             return _record(await queries.tenant(change.connection, tenant))
 
     async def all(self) -> list[TenantRecord]:
         """Return every tenant, by id."""
-        async with self._ledger.reading() as connection:
+        async with self._transactions.reading() as connection:
             rows = (await connection.execute(select(tenants).order_by(tenants.c.id))).mappings()
             return [_record(row) for row in rows]
 
@@ -71,7 +71,7 @@ class Tenants:
             address = validation.upstream_address(address, allow_private=allow_private)
         reference = None if key_ref is None else validation.upstream_reference(key_ref)
         sealed = None if key is None else self._secrets.seal(key.strip(), tenant)
-        async with self._ledger.changing() as change:
+        async with self._transactions.changing() as change:
             return await self._set(
                 change,
                 tenant,
@@ -85,7 +85,7 @@ class Tenants:
     async def clear_upstream(self, tenant: str) -> TenantRecord:
         """Let the tenant share the deployment's ticket API. Raises: UnknownTenantError."""
         nothing = dict.fromkeys(("upstream_address", "upstream_key_sealed", "upstream_key_id", "upstream_key_ref"))
-        async with self._ledger.changing() as change:
+        async with self._transactions.changing() as change:
             return await self._set(change, tenant, "tenant_upstream_cleared", **nothing)
 
     async def reseal(self) -> int:
@@ -95,7 +95,7 @@ class Tenants:
             UpstreamKeyError: a key cannot be decrypted; nothing was changed.
         """
         older = tenants.c.upstream_key_id.is_not(None) & (tenants.c.upstream_key_id != self._secrets.current_id)
-        async with self._ledger.changing() as change:
+        async with self._transactions.changing() as change:
             rows = (await change.connection.execute(select(tenants).where(older).with_for_update())).mappings().all()
             for row in rows:
                 plain = self._secrets.open(Sealed(row["upstream_key_sealed"], row["upstream_key_id"]), row["id"])
@@ -110,19 +110,19 @@ class Tenants:
         return len(rows)
 
     async def _switch(self, tenant: str, *, on: bool) -> TenantRecord:
-        async with self._ledger.changing() as change:
+        async with self._transactions.changing() as change:
             row = await queries.tenant(change.connection, tenant)
             await switch(change, tenants, row, "tenant", on=on, tenant=tenant)
             return _record(await queries.tenant(change.connection, tenant))
 
-    async def _set(self, change: Change, tenant: str, action: str, **values: str | None) -> TenantRecord:
+    async def _set(self, change: AuditedChange, tenant: str, action: str, **values: str | None) -> TenantRecord:
         await change.connection.execute(update(tenants).where(tenants.c.id == tenant).values(**values))
         row = await queries.tenant(change.connection, tenant)
         change.record(action, tenant=tenant, what=tenant)
         return _record(row)
 
 
-async def insert_tenant(change: Change, tenant: str, name: str | None = None) -> None:
+async def insert_tenant(change: AuditedChange, tenant: str, name: str | None = None) -> None:
     """Store a new tenant. Raises: InvalidInputError, AlreadyExistsError."""
     values = {"id": validation.slug(tenant), "name": validation.label(name or tenant), "created_at": change.now}
     try:

@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from auth.store.tables import audit_events
-from shared.audit import AuditEvent, LoggedTrail
+from shared.audit import AuditEvent, LoggedAuditTrail
 from shared.storage.database import Database
 from shared.storage.write_check import write_and_undo
 
@@ -45,7 +45,7 @@ async def append(connection: AsyncConnection, events: Sequence[TimedEvent]) -> N
 
 
 @dataclass(slots=True)
-class Change:
+class AuditedChange:
     """One transaction that changes data, as of `now`."""
 
     connection: AsyncConnection
@@ -59,7 +59,7 @@ class Change:
         self.events.append(TimedEvent(event, self.now))
 
 
-class Ledger:
+class AuditedTransactions:
     """Opens the transactions of one database. `actor` is recorded as the actor of changes."""
 
     def __init__(self, database: Database, *, actor: str, clock: Clock) -> None:
@@ -72,15 +72,15 @@ class Ledger:
         return self._database.reading()
 
     @asynccontextmanager
-    async def changing(self) -> AsyncIterator[Change]:
+    async def changing(self) -> AsyncIterator[AuditedChange]:
         """Open a transaction; its events are committed with it and logged afterwards. Raises: DatabaseBusyError."""
         async with self._database.writing() as connection:
-            change = Change(connection, self.clock(), self._actor)
+            change = AuditedChange(connection, self.clock(), self._actor)
             yield change
             if change.events:
                 await append(connection, change.events)
         for timed in change.events:
-            await LoggedTrail().record(timed.event)
+            await LoggedAuditTrail().record(timed.event)
 
     async def write_and_take_back(self) -> None:
         """Write a row as for an audit event, and roll it back.
@@ -94,7 +94,9 @@ class Ledger:
             await connection.run_sync(write_and_undo, lambda text: insert(audit_events).values({**row, "detail": text}))
 
 
-async def switch(change: Change, table: Table, row: RowMapping, noun: str, *, on: bool, tenant: str = "") -> None:
+async def switch(
+    change: AuditedChange, table: Table, row: RowMapping, noun: str, *, on: bool, tenant: str = ""
+) -> None:
     """Disable or enable the object in `row`; if it already is, nothing is changed and nothing is audited."""
     if (row["disabled_at"] is None) == on:
         return

@@ -12,7 +12,7 @@ from auth.store import queries
 from auth.store.errors import AlreadyExistsError
 from auth.store.records import MembershipRecord, UserRecord
 from auth.store.tables import identities, memberships, users
-from auth.store.transactions import Change, Ledger, switch
+from auth.store.transactions import AuditedChange, AuditedTransactions, switch
 from shared.identity import Role
 
 
@@ -22,8 +22,8 @@ class Users:
     `who` is an e-mail address or an id (`usr_…`).
     """
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, transactions: AuditedTransactions) -> None:
+        self._transactions = transactions
 
     async def add(self, email: str, *, name: str | None = None) -> UserRecord:
         """Add a user, who is not yet a member of any tenant; the name defaults to the address.
@@ -32,12 +32,12 @@ class Users:
             InvalidInputError: the address or the name is invalid.
             AlreadyExistsError: another user has the address.
         """
-        async with self._ledger.changing() as change:
+        async with self._transactions.changing() as change:
             return _user(await insert_user(change, email, name))
 
     async def all(self) -> list[UserRecord]:
         """Return every user, by address."""
-        async with self._ledger.reading() as connection:
+        async with self._transactions.reading() as connection:
             return [_user(row) for row in (await connection.execute(select(users).order_by(users.c.email))).mappings()]
 
     async def disable(self, who: str) -> UserRecord:
@@ -57,7 +57,7 @@ class Users:
             AlreadyExistsError: the identity already belongs to a user.
         """
         issuer, subject = validation.label(issuer, "issuer", 300), validation.label(subject, "subject", 300)
-        async with self._ledger.changing() as change:
+        async with self._transactions.changing() as change:
             row = await queries.user(change.connection, who)
             identity = {"issuer": issuer, "subject": subject, "user_id": row["id"], "created_at": change.now}
             try:
@@ -69,7 +69,7 @@ class Users:
             change.record("identity_added", what=row["id"], detail=issuer)
 
     async def _switch(self, who: str, *, on: bool) -> UserRecord:
-        async with self._ledger.changing() as change:
+        async with self._transactions.changing() as change:
             row = await queries.user(change.connection, who)
             await switch(change, users, row, "user", on=on)
             return _user(await queries.user(change.connection, row["id"]))
@@ -78,8 +78,8 @@ class Users:
 class Memberships:
     """Sets, removes and lists memberships. Every change is audited. All methods raise: DatabaseBusyError."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, transactions: AuditedTransactions) -> None:
+        self._transactions = transactions
 
     async def set(self, who: str, tenant: str, *, role: str, ticket_user: str | None = None) -> MembershipRecord:
         """Make a user a member of a tenant, or change their membership.
@@ -94,7 +94,7 @@ class Memberships:
         as_role, given = validation.role(role), {}
         if ticket_user is not None:
             given["ticket_user"] = validation.ticket_user(ticket_user)
-        async with self._ledger.changing() as change:
+        async with self._transactions.changing() as change:
             row = await queries.user(change.connection, who)
             await queries.tenant(change.connection, tenant)
             await put_membership(change, row, tenant, as_role, **given)
@@ -105,7 +105,7 @@ class Memberships:
 
     async def remove(self, who: str, tenant: str) -> None:
         """End a membership; the user's keys for the tenant are refused from now on. Raises: UnknownError."""
-        async with self._ledger.changing() as change:
+        async with self._transactions.changing() as change:
             row = await queries.user(change.connection, who)
             await queries.tenant(change.connection, tenant)
             await queries.role_of_member(change.connection, row, tenant)
@@ -115,14 +115,14 @@ class Memberships:
 
     async def all(self, *, tenant: str | None = None) -> list[MembershipRecord]:
         """Return the members of one tenant or of all, by tenant and address. Raises: UnknownTenantError."""
-        async with self._ledger.reading() as connection:
+        async with self._transactions.reading() as connection:
             if tenant is None:
                 return await _members(connection)
             await queries.tenant(connection, tenant)
             return await _members(connection, memberships.c.tenant_id == tenant)
 
 
-async def insert_user(change: Change, email: str, name: str | None = None) -> RowMapping:
+async def insert_user(change: AuditedChange, email: str, name: str | None = None) -> RowMapping:
     """Store a new user and return the row. Raises: InvalidInputError, AlreadyExistsError."""
     address, user_id = validation.email(email), queries.USER_ID + secrets.token_hex(8)
     values = {"id": user_id, "email": address, "name": validation.label(name or address), "created_at": change.now}
@@ -134,7 +134,7 @@ async def insert_user(change: Change, email: str, name: str | None = None) -> Ro
     return await queries.user(change.connection, user_id)
 
 
-async def put_membership(change: Change, user: RowMapping, tenant: str, role: Role, **more: str | None) -> None:
+async def put_membership(change: AuditedChange, user: RowMapping, tenant: str, role: Role, **more: str | None) -> None:
     """Make a user a member of a tenant with `role`; of an existing membership, only the given fields change."""
     is_now = {"role": role.value, **more}
     upsert = postgresql.insert if change.connection.dialect.name == "postgresql" else sqlite.insert

@@ -62,9 +62,9 @@ class Connections(ServerState):
         self._idle: dict[BoundedProtocol, None] = {}  # the oldest first
         self._held = 0
 
-    def enter(self, new: "BoundedProtocol") -> None:
+    def add(self, new: "BoundedProtocol") -> None:
         """Add a new connection, which awaits a head; abort it or another one if there are too many."""
-        self.owes(new)
+        self.mark_unfinished(new)
         self._of_network[new.network] += 1
         if self._counts_addresses and new.network and self._of_network[new.network] > self._most // ADDRESS_SHARE:
             new.cut()
@@ -81,25 +81,25 @@ class Connections(ServerState):
         if len(self.connections) > self._places:
             new.serve_health_only()
 
-    def leave(self, one: "BoundedProtocol") -> None:
+    def remove(self, one: "BoundedProtocol") -> None:
         """Remove a closed connection."""
-        self.works(one)
+        self.mark_active(one)
         self.hold(one, 0)
         self._of_network[one.network] -= 1
         if not self._of_network[one.network]:
             del self._of_network[one.network]
 
-    def owes(self, one: "BoundedProtocol") -> None:
+    def mark_unfinished(self, one: "BoundedProtocol") -> None:
         """Mark it as awaiting the rest of a request, from now on."""
         self._idle.pop(one, None)
         self._unfinished.setdefault(one, time.monotonic())
 
-    def rests(self, one: "BoundedProtocol") -> None:
+    def mark_idle(self, one: "BoundedProtocol") -> None:
         """Mark it as idle: no request and no response is pending."""
         self._unfinished.pop(one, None)
         self._idle[one] = None
 
-    def works(self, one: "BoundedProtocol") -> None:
+    def mark_active(self, one: "BoundedProtocol") -> None:
         """Mark it as having a request in flight, or as closed."""
         self._unfinished.pop(one, None)
         self._idle.pop(one, None)
@@ -122,12 +122,12 @@ class Connections(ServerState):
             oldest, since = next(iter(self._unfinished.items()))
             if since > latest:
                 break
-            self.works(oldest)  # so that it is refused only once
+            self.mark_active(oldest)  # so that it is refused only once
             oldest.refuse(408, "head_too_slow", f"A request's head must arrive within {HEAD_S:g} s.")
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """One connection of a server whose state is `Connections`."""
+    """One connection of a server with `Connections` as its state."""
 
     server_state: Connections
 
@@ -145,11 +145,11 @@ class BoundedProtocol(HttpToolsProtocol):
         """Add the connection to the server's."""
         super().connection_made(transport)
         self.network = counted_as(self.client[0]) if self.client is not None else ""
-        self.server_state.enter(self)
+        self.server_state.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Remove the connection from the server's."""
-        self.server_state.leave(self)
+        self.server_state.remove(self)
         super().connection_lost(exc)
         self._unset_keepalive_if_required()  # on a reset, uvicorn keeps the timer, and so all of its objects
 
@@ -159,7 +159,7 @@ class BoundedProtocol(HttpToolsProtocol):
         Only bytes without a parser event count, so a short head before a large body does not reach the limit.
         """
         if self.server_state.is_idle(self):
-            self.server_state.owes(self)
+            self.server_state.mark_unfinished(self)
         while data and not self.transport.is_closing():
             room = MAX_HEAD_BYTES - self.held
             piece, data = data[:room], data[room:]
@@ -187,7 +187,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """
         self._has_progressed = True
         self._unanswered += 1
-        self.server_state.works(self)
+        self.server_state.mark_active(self)
         super().on_headers_complete()
         self.flow.resume_reading()
 
@@ -213,9 +213,9 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._unanswered or self.transport.is_closing():
             return
         if self._is_receiving:
-            self.server_state.owes(self)
+            self.server_state.mark_unfinished(self)
         else:
-            self.server_state.rests(self)
+            self.server_state.mark_idle(self)
 
     def send_400_response(self, msg: str) -> None:
         """Respond to data that is not HTTP, unless the connection is already closing."""
@@ -240,7 +240,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def cut(self) -> None:
         """Abort the connection at once, discarding unsent data."""
-        self.server_state.works(self)
+        self.server_state.mark_active(self)
         self.server_state.hold(self, 0)
         self.server_state.connections.discard(self)  # now, as more may arrive in this loop turn
         self.transport.abort()

@@ -13,7 +13,7 @@ from shared.audit import AuditEvent, AuditTrail, keep
 from shared.identity import DEFAULT_TENANT, Scope, principal_of
 from shared.mcp_tools.catalog import ToolSpec
 from shared.telemetry import MAX_TENANTS, BoundedLabels, Counter, get_logger, trace_of
-from shared.tickets.acting_user import Call
+from shared.tickets.acting_user import ToolCall
 
 log = get_logger(__name__)
 
@@ -21,9 +21,9 @@ _LONGEST_ID: Final = 50
 _LONGEST_REQUEST_ID: Final = 100
 
 
-def call_of(ctx: ServerRequestContext[Any, Any], arguments: object) -> Call:
+def call_of(ctx: ServerRequestContext[Any, Any], arguments: object) -> ToolCall:
     """Return the tool call of a request, with what is known before its arguments are validated."""
-    return Call(
+    return ToolCall(
         principal_of(ctx.request),
         ticket_id=_ticket_id(arguments),
         request_id=str(ctx.request_id)[:_LONGEST_REQUEST_ID],
@@ -38,7 +38,7 @@ def _ticket_id(arguments: object) -> str:
     return str(given) if is_id else ""
 
 
-class Books:
+class CallLog:
     """Records finished tool calls.
 
     Args:
@@ -51,8 +51,8 @@ class Books:
         self._counter = counter
         self._tenants = BoundedLabels(MAX_TENANTS)
 
-    async def enter(
-        self, spec: ToolSpec, call: Call, outcome: str, *, started: float, lacks: Scope | None = None
+    async def record(
+        self, spec: ToolSpec, call: ToolCall, outcome: str, *, started: float, lacks: Scope | None = None
     ) -> None:
         """Record a finished call.
 
@@ -73,7 +73,7 @@ class Books:
             await keep(self._trail, _event(spec, call, outcome, lacks))
 
 
-def _event(spec: ToolSpec, call: Call, outcome: str, lacks: Scope | None) -> AuditEvent:
+def _event(spec: ToolSpec, call: ToolCall, outcome: str, lacks: Scope | None) -> AuditEvent:
     return AuditEvent.by(
         call.principal,
         action="tool_call",

@@ -24,31 +24,34 @@ log = get_logger(__name__)
 ASK_AGAIN_S: Final = 30.0
 ASK_S: Final = 5.0
 """How long a call waits for the directory, in seconds."""
-MAX_DESKS: Final = 200
+MAX_CONNECTED: Final = 200
 
 
-class Desks(Protocol):
-    """Provides the caller's tools; `OneDesk` and `TenantDesks` pass tests/shared/mcp_tools/test_tenant_tools.py."""
+class ToolsProvider(Protocol):
+    """Provides the caller's tools.
 
-    def lend(self, caller: Principal | None) -> AbstractAsyncContextManager[TicketTools]:
+    `SingleToolsProvider` and `TenantToolsProvider` pass tests/shared/mcp_tools/test_tenant_tools.py.
+    """
+
+    def acquire(self, caller: Principal | None) -> AbstractAsyncContextManager[TicketTools]:
         """Provide the tools of `caller`, None over STDIO, for one call. Raises: TicketServerError: unavailable now."""
         ...
 
 
-class OneDesk:
+class SingleToolsProvider:
     """The same tools for every caller, for a server with one tenant."""
 
     def __init__(self, tools: TicketTools) -> None:
         self._tools = tools
 
     @asynccontextmanager
-    async def lend(self, caller: Principal | None) -> AsyncGenerator[TicketTools]:  # noqa: ARG002 - same for all
+    async def acquire(self, caller: Principal | None) -> AsyncGenerator[TicketTools]:  # noqa: ARG002 - same for all
         """Provide them."""
         yield self._tools
 
 
 @dataclass(slots=True, eq=False)
-class _Desk:
+class _ConnectedTools:
     upstream: Upstream
     api: APIClient
     tools: TicketTools
@@ -58,16 +61,16 @@ class _Desk:
 
 
 @dataclass(slots=True, eq=False)
-class _Place:
+class _TenantEntry:
     """The state kept for one tenant."""
 
     asking: asyncio.Lock = field(default_factory=asyncio.Lock)
     callers: int = 0
-    desk: _Desk | None = None
+    connected: _ConnectedTools | None = None
     asked_at: float = -math.inf
 
 
-class TenantDesks:
+class TenantToolsProvider:
     """Opens a tenant's API client and tools at its first call, and keeps them.
 
     Args:
@@ -84,7 +87,7 @@ class TenantDesks:
         *,
         connect: Callable[[Tenant, Upstream], APIClient],
         tools: Callable[[APIClient], TicketTools],
-        most: int = MAX_DESKS,
+        most: int = MAX_CONNECTED,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._directory = directory
@@ -92,8 +95,8 @@ class TenantDesks:
         self._tools = tools
         self._most = most
         self._clock = clock
-        self._places: OrderedDict[str, _Place] = OrderedDict()
-        self._open: dict[_Desk, None] = {}
+        self._entries: OrderedDict[str, _TenantEntry] = OrderedDict()
+        self._open: dict[_ConnectedTools, None] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
@@ -103,40 +106,40 @@ class TenantDesks:
             try:
                 yield
             finally:
-                for desk in self._open:
-                    stack.push_async_exit(desk.api)
+                for connected in self._open:
+                    stack.push_async_exit(connected.api)
                 await asyncio.gather(*self._closing)
 
     @asynccontextmanager
-    async def lend(self, caller: Principal | None) -> AsyncGenerator[TicketTools]:
+    async def acquire(self, caller: Principal | None) -> AsyncGenerator[TicketTools]:
         """Provide the tools of the caller's tenant; a call keeps them to its end, whatever changes in the meantime.
 
         Raises:
             TicketServerError: the directory refuses the tenant or does not respond.
         """
         tenant = DEFAULT_TENANT if caller is None else caller.tenant
-        place = self._places.setdefault(tenant.id, _Place())
-        self._places.move_to_end(tenant.id)
-        place.callers += 1
+        entry = self._entries.setdefault(tenant.id, _TenantEntry())
+        self._entries.move_to_end(tenant.id)
+        entry.callers += 1
         self._make_room()
         try:
-            desk = await self._desk_of(tenant, place)
-            desk.calls += 1
+            connected = await self._connected_tools(tenant, entry)
+            connected.calls += 1
             try:
-                yield desk.tools
+                yield connected.tools
             finally:
-                desk.calls -= 1
-                self._close_if_done(desk)
+                connected.calls -= 1
+                self._close_if_done(connected)
         finally:
-            place.callers -= 1
+            entry.callers -= 1
 
-    async def _desk_of(self, tenant: Tenant, place: _Place) -> _Desk:
+    async def _connected_tools(self, tenant: Tenant, entry: _TenantEntry) -> _ConnectedTools:
         """Return the tenant's tools by a directory response at most `ASK_AGAIN_S` old; fail without one."""
         try:
-            async with asyncio.timeout(ASK_S), place.asking:  # waiting calls reuse the first one's response
-                if place.desk is None or self._clock() - place.asked_at >= ASK_AGAIN_S:
-                    place.desk = await self._ask(tenant, place)
-                return place.desk
+            async with asyncio.timeout(ASK_S), entry.asking:  # waiting calls reuse the first one's response
+                if entry.connected is None or self._clock() - entry.asked_at >= ASK_AGAIN_S:
+                    entry.connected = await self._ask(tenant, entry)
+                return entry.connected
         except TimeoutError:
             log.warning("directory_late", tenant=tenant.id)
             raise UpstreamUnavailableError(
@@ -144,38 +147,38 @@ class TenantDesks:
                 "again in a moment."
             ) from None
 
-    async def _ask(self, tenant: Tenant, place: _Place) -> _Desk:
-        asked_at, old = self._clock(), place.desk
+    async def _ask(self, tenant: Tenant, entry: _TenantEntry) -> _ConnectedTools:
+        asked_at, old = self._clock(), entry.connected
         upstream = await self._directory.upstream_of(tenant)
         if old is not None and old.upstream == upstream:
-            place.asked_at = asked_at
+            entry.asked_at = asked_at
             return old
         api = await self._connect(tenant, upstream).__aenter__()
-        desk = _Desk(upstream, api, self._tools(api))
-        self._open[desk] = None
-        place.asked_at = asked_at
+        connected = _ConnectedTools(upstream, api, self._tools(api))
+        self._open[connected] = None
+        entry.asked_at = asked_at
         if old is not None:
             old.is_replaced = True
             self._close_if_done(old)
-        return desk
+        return connected
 
     def _make_room(self) -> None:
         """Evict the least recently used tenants that have no call in progress."""
-        spare = len(self._places) - self._most
+        spare = len(self._entries) - self._most
         if spare <= 0:
             return
-        idle = [tenant for tenant, place in self._places.items() if not place.callers]
+        idle = [tenant for tenant, entry in self._entries.items() if not entry.callers]
         for tenant in idle[:spare]:
-            desk = self._places.pop(tenant).desk
-            if desk is not None:
-                desk.is_replaced = True
-                self._close_if_done(desk)
+            connected = self._entries.pop(tenant).connected
+            if connected is not None:
+                connected.is_replaced = True
+                self._close_if_done(connected)
 
-    def _close_if_done(self, desk: _Desk) -> None:
+    def _close_if_done(self, connected: _ConnectedTools) -> None:
         """Close it if it is replaced and idle, in a task of its own so that no caller waits."""
-        if desk.calls or not desk.is_replaced:
+        if connected.calls or not connected.is_replaced:
             return
-        del self._open[desk]
-        closing = asyncio.create_task(desk.api.__aexit__(None, None, None))
+        del self._open[connected]
+        closing = asyncio.create_task(connected.api.__aexit__(None, None, None))
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)

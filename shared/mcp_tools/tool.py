@@ -13,12 +13,12 @@ from pydantic import PrivateAttr
 from shared.errors import Effect, InvalidInputError, TicketServerError
 from shared.identity import InsufficientScopeError
 from shared.mcp_tools import render
-from shared.mcp_tools.call_log import Books, call_of
+from shared.mcp_tools.call_log import CallLog, call_of
 from shared.mcp_tools.catalog import ToolSpec
 from shared.mcp_tools.schema import read_arguments, refuse_excess, schema_of
-from shared.mcp_tools.tenant_tools import Desks
+from shared.mcp_tools.tenant_tools import ToolsProvider
 from shared.telemetry import get_logger
-from shared.tickets.acting_user import Call
+from shared.tickets.acting_user import ToolCall
 from shared.tools import TicketTools
 
 log = get_logger(__name__)
@@ -28,12 +28,12 @@ class TicketTool(Tool):
     """An SDK tool with its own parsing of arguments and results, so that a call reports all its problems at once."""
 
     _spec: ToolSpec = PrivateAttr()
-    _desks: Desks = PrivateAttr()
-    _books: Books = PrivateAttr()
+    _tools_provider: ToolsProvider = PrivateAttr()
+    _call_log: CallLog = PrivateAttr()
 
     @classmethod
-    def of(cls, spec: ToolSpec, desks: Desks, books: Books) -> "TicketTool":
-        """Return the tool that `spec` describes, over the tools of `desks`; `books` records its calls."""
+    def of(cls, spec: ToolSpec, tools_provider: ToolsProvider, call_log: CallLog) -> "TicketTool":
+        """Return the tool that `spec` describes, over the tools of `tools_provider`; `call_log` records its calls."""
         tool = cls(
             fn=spec.run,
             name=spec.name,
@@ -50,7 +50,7 @@ class TicketTool(Tool):
                 open_world_hint=False,
             ),
         )
-        tool._spec, tool._desks, tool._books = spec, desks, books
+        tool._spec, tool._tools_provider, tool._call_log = spec, tools_provider, call_log
         return tool
 
     async def run(
@@ -65,8 +65,8 @@ class TicketTool(Tool):
         outcome, lacks = "cancelled", None
         try:
             refuse_excess(arguments)
-            async with self._desks.lend(call.principal) as tools:
-                result = await self._answer(tools, call, arguments)
+            async with self._tools_provider.acquire(call.principal) as tools:
+                result = await self._call_tool(tools, call, arguments)
             outcome = "ok"
         except TicketServerError as error:
             outcome, result = error.kind, _failed(error)
@@ -75,10 +75,10 @@ class TicketTool(Tool):
             log.exception("tool_call_fault", tool=self.name)
             outcome, result = TicketServerError.kind, _failed(self._fault())
         finally:
-            await self._books.enter(self._spec, call, outcome, started=started, lacks=lacks)
+            await self._call_log.record(self._spec, call, outcome, started=started, lacks=lacks)
         return result
 
-    async def _answer(self, tools: TicketTools, call: Call, arguments: Mapping[str, Any]) -> CallToolResult:
+    async def _call_tool(self, tools: TicketTools, call: ToolCall, arguments: Mapping[str, Any]) -> CallToolResult:
         given, problems = read_arguments(self._spec.input_model, arguments)
         if given is None:
             raise InvalidInputError.of([*problems, *await tools.further_problems(self.name, arguments, call, problems)])

@@ -39,7 +39,7 @@ TEMPORARY_STATES: Final = {"55P03", "57014", "57P01", "57P02", "57P03", "40001",
 """PostgreSQL's codes for temporary errors: lock and statement timeouts, shutdown, deadlock, too many connections."""
 
 
-class Moment(TypeDecorator[datetime]):
+class UTCDateTime(TypeDecorator[datetime]):
     """An aware datetime: `timestamptz` on PostgreSQL; UTC without a time zone on SQLite, which has no such type."""
 
     impl = DateTime(timezone=True)
@@ -135,13 +135,13 @@ def _with_drivers_tls(url: URL) -> URL:
     return url.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
 
 
-class Places:
+class ConnectionSlots:
     """The slots of a connection pool, one per connection, given out in order of request."""
 
     def __init__(self, count: int) -> None:
         self._free = asyncio.Semaphore(count)  # waiters go before newcomers
 
-    async def take(self) -> None:
+    async def acquire(self) -> None:
         """Wait for a slot for at most `BUSY_TIMEOUT_S`; `leave` returns it. Raises: DatabaseBusyError."""
         if not self._free.locked():
             await self._free.acquire()  # does not wait
@@ -152,7 +152,7 @@ class Places:
         except TimeoutError as error:
             raise DatabaseBusyError from error
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """Return a slot, which goes to the caller that has waited longest."""
         self._free.release()
 
@@ -162,7 +162,7 @@ class Database:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
-        self._places = Places(CONNECTIONS[engine.dialect.name])
+        self._slots = ConnectionSlots(CONNECTIONS[engine.dialect.name])
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -181,19 +181,19 @@ class Database:
 
     @asynccontextmanager
     async def _transaction(self, sqlite_begin: str) -> AsyncIterator[AsyncConnection]:
-        await self._places.take()
+        await self._slots.acquire()
         try:
-            with busy_is_told():
+            with busy_as_error():
                 async with self.engine.connect() as connection:
                     await connection.execution_options(sqlite_begin=sqlite_begin)
                     async with connection.begin():
                         yield connection
         finally:
-            self._places.leave()
+            self._slots.release()
 
 
 @contextmanager
-def busy_is_told() -> Iterator[None]:
+def busy_as_error() -> Iterator[None]:
     """Translate errors of the database into DatabaseBusyError if a retry, or an operator's fix, may help."""
     try:
         yield

@@ -47,27 +47,27 @@ class Migrations:
     schema: str | None = None
     """PostgreSQL schema of Alembic's own table; None for the default schema."""
 
-    async def run(self, engine: AsyncEngine, *, is_filled: Question | None = None, fill: Work | None = None) -> None:
+    async def apply(self, engine: AsyncEngine, *, is_filled: Question | None = None, fill: Work | None = None) -> None:
         """Migrate to head, then call `fill` unless `is_filled`.
 
         Raises:
             DatabaseNotReadyError: the database cannot be opened, or its tables are newer than this program, or they
                 are older and the role may not change them.
         """
-        with self._told_to_people():
+        with self._explained():
             if engine.dialect.name == "sqlite":
                 Path(str(engine.url.database)).parent.mkdir(parents=True, exist_ok=True)
             if not await self._is_ready(engine, is_filled):
                 await self._make_ready(engine, is_filled, fill)
 
-    async def check(self, engine: AsyncEngine) -> None:
+    async def require_head(self, engine: AsyncEngine) -> None:
         """Check that the tables are those of this version, changing nothing. Raises: DatabaseNotReadyError."""
-        with self._told_to_people():
+        with self._explained():
             if not await self._is_ready(engine, None):
                 raise DatabaseNotReadyError(f"The {self.what} is not ready for this version. {self.make_ready}")
 
     @contextmanager
-    def _told_to_people(self) -> Iterator[None]:
+    def _explained(self) -> Iterator[None]:
         """Translate database errors into DatabaseNotReadyError with a sentence for the operator."""
         try:
             yield

@@ -19,7 +19,14 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import URL, Connection
 
-from shared.storage.database import BUSY_TIMEOUT_S, CONNECTIONS, Places, busy_is_told, make_engine, make_threads_engine
+from shared.storage.database import (
+    BUSY_TIMEOUT_S,
+    CONNECTIONS,
+    ConnectionSlots,
+    busy_as_error,
+    make_engine,
+    make_threads_engine,
+)
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
@@ -33,7 +40,7 @@ class Transactions(ABC):
     """A bounded pool of connections, given out in order of request. All methods raise: DatabaseBusyError."""
 
     def __init__(self, places: int) -> None:
-        self._places = Places(places)
+        self._slots = ConnectionSlots(places)
         self._running: set[asyncio.Future[Any]] = set()
 
     async def read(self, work: Work[T]) -> T:
@@ -65,7 +72,7 @@ class Transactions(ABC):
             await asyncio.wait(self._running)
 
     async def _begin(self, work: Work[T], *, writes: bool) -> tuple[asyncio.Future[T], Callable[[], object]]:
-        await self._places.take()
+        await self._slots.acquire()
         future, stop = self._start(work, writes=writes)
         self._running.add(future)
         future.add_done_callback(self._end)
@@ -73,7 +80,7 @@ class Transactions(ABC):
 
     def _end(self, future: asyncio.Future[Any]) -> None:
         self._running.discard(future)
-        self._places.leave()
+        self._slots.release()
 
     @abstractmethod
     def _start(self, work: Work[T], *, writes: bool) -> tuple[asyncio.Future[T], Callable[[], object]]:
@@ -97,7 +104,7 @@ class PostgresTransactions(Transactions):
         return task, task.cancel
 
     async def _transaction(self, work: Work[T], *, writes: bool) -> T:
-        with busy_is_told():
+        with busy_as_error():
             async with self.engine.connect() as connection:
                 if not writes:  # READ COMMITTED takes a new snapshot per statement
                     await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
@@ -135,7 +142,7 @@ class SqliteTransactions(Transactions):
         return future, stop
 
     def _transaction(self, work: Work[T], writes: bool, statements: "_Statements") -> T:
-        with busy_is_told(), self.engine.connect() as connection:
+        with busy_as_error(), self.engine.connect() as connection:
             connection.execution_options(sqlite_begin="BEGIN IMMEDIATE" if writes else "BEGIN")
             with connection.begin(), statements.on(connection.connection.driver_connection):
                 return work(connection)

@@ -71,7 +71,7 @@ class WriteCheck:
             raise DatabaseBusyError
         self._asking.result()
 
-    async def settle(self) -> None:
+    async def join(self) -> None:
         """Wait for a check in progress, if any."""
         if self._asking is not None:
             await asyncio.wait({self._asking}, timeout=LIMIT_S)

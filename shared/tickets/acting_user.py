@@ -19,7 +19,7 @@ _LINK: Final = "an administrator can link your account to one (python -m auth me
 
 
 @dataclass(slots=True)
-class Call:
+class ToolCall:
     """One tool call: its principal (None over STDIO), and what becomes known while it runs."""
 
     principal: Principal | None = None
@@ -41,7 +41,7 @@ class Call:
         return self.principal is not None and self.principal.role is not None
 
 
-async def acting_user(master: MasterData, call: Call, argument: str, given: MasterItem | None) -> MasterItem:
+async def acting_user(master: MasterData, call: ToolCall, argument: str, given: MasterItem | None) -> MasterItem:
     """Return the acting user of `call`, and store it in `call`.
 
     Args:
@@ -61,7 +61,7 @@ async def acting_user(master: MasterData, call: Call, argument: str, given: Mast
     return user
 
 
-async def _own(master: MasterData, call: Call, argument: str, given: MasterItem | None) -> MasterItem:
+async def _own(master: MasterData, call: ToolCall, argument: str, given: MasterItem | None) -> MasterItem:
     own = await _stands_for(master, call.principal)
     if given is not None and (own is None or own.id != given.id):
         raise _not_yours(call, argument, given, own)
@@ -99,7 +99,7 @@ async def _only(master: MasterData, fits: Callable[[User], bool]) -> User | None
     return found[0] if len(found) == 1 else None
 
 
-def _not_yours(call: Call, argument: str, given: MasterItem, own: MasterItem | None) -> InsufficientScopeError:
+def _not_yours(call: ToolCall, argument: str, given: MasterItem, own: MasterItem | None) -> InsufficientScopeError:
     if own is None:
         advice = f"Your user in the ticket system is not known: {_ways(call)}."
     else:
@@ -107,7 +107,7 @@ def _not_yours(call: Call, argument: str, given: MasterItem, own: MasterItem | N
     return InsufficientScopeError(f"Acting as {given.name} ({given.id})", Scope.TICKETS_ADMIN, advice=advice)
 
 
-def _ways(call: Call) -> str:
+def _ways(call: ToolCall) -> str:
     """Return what the caller can do while its ticket-system user is not known."""
     if not call.may_act_for_others:
         return _LINK

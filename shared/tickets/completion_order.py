@@ -10,7 +10,7 @@ from typing import Final
 import anyio
 
 from shared.api_client import APIClient, segment
-from shared.concurrency import together
+from shared.concurrency import gather_all
 from shared.errors import NotFoundError
 from shared.tickets.models import Ticket, parse_one
 from shared.tickets.sorting import Row, id_key
@@ -104,7 +104,7 @@ class CompletionOrder:
         missing = [row["ticketId"] for row in rows if row["ticketId"] not in self._dates]
         for begin in range(0, len(missing), AT_ONCE):
             some = missing[begin : begin + AT_ONCE]
-            self._dates.update(zip(some, await together(*map(self._completion_date, some)), strict=True))
+            self._dates.update(zip(some, await gather_all(*map(self._completion_date, some)), strict=True))
 
     async def _completion_date(self, ticket_id: str) -> str | None:
         try:

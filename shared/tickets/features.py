@@ -67,8 +67,8 @@ class FeatureReader:
         self._asked_at = asked_at
 
 
-def _words(answer: Any) -> frozenset[str]:
-    listed = answer.get("features") if isinstance(answer, dict) else None
+def _words(response: Any) -> frozenset[str]:
+    listed = response.get("features") if isinstance(response, dict) else None
     return (
         frozenset(one for one in listed[:MAX_WORDS] if isinstance(one, str))
         if isinstance(listed, list)

@@ -11,7 +11,7 @@ from typing import Any, Final
 import anyio
 
 from shared.api_client import APIClient
-from shared.concurrency import together
+from shared.concurrency import gather_all
 from shared.tickets.master_lists import MASTER_LISTS, ItemT, MasterList
 from shared.tickets.models import parse_many
 
@@ -54,7 +54,7 @@ class MasterData:
             return self._lists
 
     async def _fetch(self) -> MasterLists:
-        answers = await together(*(self._api.get(one.path) for one in MASTER_LISTS))
+        responses = await gather_all(*(self._api.get(one.path) for one in MASTER_LISTS))
         return MasterLists(
-            {one: parse_many(one.item, answer) for one, answer in zip(MASTER_LISTS, answers, strict=True)}
+            {one: parse_many(one.item, response) for one, response in zip(MASTER_LISTS, responses, strict=True)}
         )

@@ -65,8 +65,8 @@ class TicketWindows:
         query = {**filters, "sortBy": sort_by}
         window = await self._window(query)
         if window is None or (window.is_cut and offset + limit > len(window.rows)):
-            answer = await self._api.get("/tickets", params={**query, "limit": limit + 1, "offset": offset})
-            rows = list(answer) if isinstance(answer, list) else answer
+            response = await self._api.get("/tickets", params={**query, "limit": limit + 1, "offset": offset})
+            rows = list(response) if isinstance(response, list) else response
             note = _NOT_SORTABLE if window is None else _beyond(len(window.rows))
             return Page(rows[:limit], len(rows) > limit, (note,))
         descends, end = sort_order == "desc", offset + limit
@@ -103,13 +103,13 @@ class TicketWindows:
 
     async def _fetch(self, query: Mapping[str, Any]) -> Window:
         asked_at = self._clock()
-        answer = await self._api.get("/tickets", params={**query, "limit": WINDOW + 1})
-        if not isinstance(answer, list) or not all(isinstance(row, dict) and row.get("ticketId") for row in answer):
-            parse_many(TicketRow, answer)  # raises
-        is_cut = len(answer) > WINDOW
-        if answer and not is_cut and len(answer) % _ROUND == 0:
-            is_cut = bool(await self._api.get("/tickets", params={**query, "limit": 1, "offset": len(answer)}))
-        return Window(self._api, answer[:WINDOW], is_cut=is_cut, fetched_at=asked_at)
+        response = await self._api.get("/tickets", params={**query, "limit": WINDOW + 1})
+        if not isinstance(response, list) or not all(isinstance(row, dict) and row.get("ticketId") for row in response):
+            parse_many(TicketRow, response)  # raises
+        is_cut = len(response) > WINDOW
+        if response and not is_cut and len(response) % _ROUND == 0:
+            is_cut = bool(await self._api.get("/tickets", params={**query, "limit": 1, "offset": len(response)}))
+        return Window(self._api, response[:WINDOW], is_cut=is_cut, fetched_at=asked_at)
 
 
 def _beyond(held: int) -> str:

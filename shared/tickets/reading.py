@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from shared.api_client import APIClient, segment
-from shared.concurrency import together
+from shared.concurrency import gather_all
 from shared.errors import NotFoundError
 from shared.markdown import one_line
 from shared.tickets.models import HistoryEntry, Ticket, parse_many, parse_one
@@ -21,7 +21,7 @@ async def read_ticket(api: APIClient, ticket_id: str) -> tuple[Ticket, tuple[His
     """
     path = f"/tickets/{segment(ticket_id)}"
     with _named(ticket_id):
-        ticket, history = await together(api.get(path), api.get(f"{path}/history"))
+        ticket, history = await gather_all(api.get(path), api.get(f"{path}/history"))
     return parse_one(Ticket, ticket), parse_many(HistoryEntry, history)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from shared.api_client import APIClient, segment
-from shared.concurrency import together
+from shared.concurrency import gather_all
 from shared.errors import Effect, NotFoundError, NotStoredError, UpstreamError, UpstreamUnavailableError
 from shared.tickets.changes import FIELDS, differing
 from shared.tickets.models import HistoryEntry, MasterItem, Ticket, TicketRow, parse_many, parse_one
@@ -47,7 +47,7 @@ class EarlierTicket:
         """Return the id of the acknowledged ticket, or of the newest equal ticket; read each candidate to compare."""
         if earlier.subject:
             return earlier.subject if await self._read(earlier.subject) else ""
-        tickets = await together(*(self._read(ticket_id) for ticket_id in await self._candidates()))
+        tickets = await gather_all(*(self._read(ticket_id) for ticket_id in await self._candidates()))
         return next((ticket.id for ticket in tickets if ticket is not None and self._is_equal(ticket)), "")
 
     async def show(self, subject: str, said: str) -> TicketCreated:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from shared.errors import OutcomeUnknownError
 from shared.mcp_tools.inputs import CreateTicketInput, UpdateTicketInput
-from shared.tickets.acting_user import Call
+from shared.tickets.acting_user import ToolCall
 from shared.tickets.changes import differing, holds
 from shared.tickets.models import HistoryEntry, Ticket
 from shared.writes.verification import author, last_change
@@ -13,7 +13,7 @@ from shared.writes.verification import author, last_change
 _NO_AUTHOR: Final = "The ticket system does not record the author of a new ticket"
 
 
-def author_note(call: Call) -> str:
+def author_note(call: ToolCall) -> str:
     """Say where the author of a new ticket is recorded."""
     if call.principal is None or not call.is_by_member:
         return f"{_NO_AUTHOR}."

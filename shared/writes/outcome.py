@@ -34,7 +34,7 @@ async def read_back(api: APIClient, ticket_id: str, *, said: str) -> tuple[Ticke
         ) from None
 
 
-def judge(
+def write_error(
     ticket_id: str,
     lost: Sequence[str],
     doubt: OutcomeUnknownError | None,
@@ -106,8 +106,8 @@ async def perhaps_created(api: APIClient, body: Mapping[str, Any], doubt: Outcom
 async def _look_alikes(api: APIClient, summary: str, received: str) -> list[str]:
     try:
         with anyio.fail_after(LOOK_S):
-            answer = await api.get("/tickets", params={"searchQuery": summary, "showCompleted": True, "limit": 20})
-            rows = parse_many(TicketRow, answer)
+            response = await api.get("/tickets", params={"searchQuery": summary, "showCompleted": True, "limit": 20})
+            rows = parse_many(TicketRow, response)
     except (UpstreamError, TimeoutError):
         return []
     return [row.ticket_id for row in rows if (row.summary, row.reception_date_time) == (summary, received)]

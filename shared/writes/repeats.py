@@ -26,7 +26,7 @@ from shared.errors import (
     UpstreamUnavailableError,
 )
 from shared.identity import DEFAULT_TENANT, PrincipalKey
-from shared.tickets.acting_user import Call
+from shared.tickets.acting_user import ToolCall
 from shared.tickets.results import Result
 from shared.writes.outcome import LOOK_S
 from shared.writes.recent_writes import LEASE_S, Earlier, RecentWrites, State, Write
@@ -76,7 +76,13 @@ class Trace(Protocol[ShownT_co]):
 
 
 def write_of(
-    call: Call, words: Mapping[str, Any], *, key: str | None, window_s: float, seen: int = 0, duplicate: bool = False
+    call: ToolCall,
+    words: Mapping[str, Any],
+    *,
+    key: str | None,
+    window_s: float,
+    seen: int = 0,
+    duplicate: bool = False,
 ) -> Write:
     """Return the `Write` of `call`; see there for its fields.
 

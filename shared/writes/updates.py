@@ -13,8 +13,8 @@ from shared.errors import Effect, InvalidInputError, NotStoredError, OutcomeUnkn
 from shared.tickets.changes import changes, differing, holds
 from shared.tickets.models import HistoryEntry, Ticket
 from shared.tickets.results import FieldChange
-from shared.writes.outcome import judge, read_back
-from shared.writes.verification import Evidence, Sent, author, examine, holds_value
+from shared.writes.outcome import read_back, write_error
+from shared.writes.verification import Evidence, SentWrite, author, examine, holds_value
 
 READINGS: Final = 3
 """How many times a ticket that contradicts its history is read."""
@@ -30,7 +30,7 @@ class Update:
 
     before: Ticket
     known: Sequence[HistoryEntry]
-    sent: Sent
+    sent: SentWrite
     given: Mapping[str, Any]
     body: Mapping[str, Any]
 
@@ -68,7 +68,7 @@ async def store(api: APIClient, update: Update) -> Stored:
         *([COMMENT_MISSING] if found.comment_missing else []),
     ]
     if lost:
-        raise judge(before.id, lost, doubt, partly=True, meanwhile=[*found.changed_again, *found.meanwhile])
+        raise write_error(before.id, lost, doubt, partly=True, meanwhile=[*found.changed_again, *found.meanwhile])
     return Stored(
         after, found.changed, (*_proof(found, doubt), *found.changed_again, *_overtaken(update, after), *_rest(found))
     )
@@ -132,7 +132,7 @@ async def _refused(api: APIClient, update: Update, refusal: InvalidInputError) -
     return InvalidInputError(f"{_held(after, found)} Nothing was changed by this call; there is nothing to repeat.")
 
 
-def _missing(after: Ticket, sent: Sent) -> list[str]:
+def _missing(after: Ticket, sent: SentWrite) -> list[str]:
     return [name for name, value in sent.values.items() if not holds_value(after, name, value)]
 
 
@@ -160,7 +160,7 @@ def _without_entry(update: Update, after: Ticket, found: Evidence, doubt: Outcom
     if lost:
         own = sent.values.keys() - missing - found.touched - found.set_by_others.keys()
         conflicts = sorted(found.touched & sent.values.keys())
-        raise judge(before.id, lost, doubt, partly=bool(own), meanwhile=found.meanwhile, conflicts=conflicts)
+        raise write_error(before.id, lost, doubt, partly=bool(own), meanwhile=found.meanwhile, conflicts=conflicts)
     if found.set_by_others.keys() != sent.values.keys():
         changed = tuple(one for one in changes(before, after) if one.field in sent.values)
         how = "The ticket API did not confirm this" if doubt else "The history has no entry of this change"

@@ -19,7 +19,7 @@ AUTOMATIC: Final = "completionDate"
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SentWrite:
     """One write to an existing ticket.
 
     `values` is keyed by the API's field names, with None for a cleared field; `names` has the names of the ids in it.
@@ -72,7 +72,7 @@ class Evidence:
 
 
 def examine(
-    sent: Sent, *, before: Ticket, known: Iterable[HistoryEntry], after: Ticket, entries: Sequence[HistoryEntry]
+    sent: SentWrite, *, before: Ticket, known: Iterable[HistoryEntry], after: Ticket, entries: Sequence[HistoryEntry]
 ) -> Evidence:
     """Return what the history proves about a write.
 
@@ -90,9 +90,9 @@ def examine(
     own = own or [entry for entry in new if _is_overtaken(entry, sent, timeline)]
     found = Evidence()
     if not own and sent.comment is not None:
-        found.comment_alone = any(_is_own(entry, Sent(sent.user_id, {}, sent.comment)) for entry in new)
+        found.comment_alone = any(_is_own(entry, SentWrite(sent.user_id, {}, sent.comment)) for entry in new)
     if not own and sent.comment is not None and sent.values:
-        without_comment = Sent(sent.user_id, sent.values, None, sent.names)
+        without_comment = SentWrite(sent.user_id, sent.values, None, sent.names)
         own = [entry for entry in new if _is_own(entry, without_comment)]
         found.comment_missing = bool(own)
     if own:
@@ -143,7 +143,7 @@ def changed_since(history: Sequence[HistoryEntry], names: Iterable[str]) -> list
     ]
 
 
-def _is_own(entry: HistoryEntry, sent: Sent) -> bool:
+def _is_own(entry: HistoryEntry, sent: SentWrite) -> bool:
     if entry.user_id not in {None, sent.user_id} or not same(entry.comment, sent.comment):
         return False
     changes = entry.changed_fields or ()
@@ -155,9 +155,9 @@ def _is_own(entry: HistoryEntry, sent: Sent) -> bool:
     return all(expected) and (bool(changes) or not sent.values)
 
 
-def _is_overtaken(entry: HistoryEntry, sent: Sent, timeline: Sequence[HistoryEntry]) -> bool:
+def _is_overtaken(entry: HistoryEntry, sent: SentWrite, timeline: Sequence[HistoryEntry]) -> bool:
     """Whether an entry has only the comment, because earlier entries of others had already set every value."""
-    if sent.comment is None or not _is_own(entry, Sent(sent.user_id, {}, sent.comment)):
+    if sent.comment is None or not _is_own(entry, SentWrite(sent.user_id, {}, sent.comment)):
         return False
     earlier = timeline[: timeline.index(entry)]
     set_before = [last_change(earlier, name) for name in sent.values]
@@ -167,7 +167,7 @@ def _is_overtaken(entry: HistoryEntry, sent: Sent, timeline: Sequence[HistoryEnt
 def _describe_own(
     found: Evidence,
     own: HistoryEntry,
-    sent: Sent,
+    sent: SentWrite,
     timeline: Sequence[HistoryEntry],
     *,
     before: Ticket,
@@ -207,7 +207,7 @@ def holds_value(ticket: Ticket, name: str, value: object) -> bool:
     return same(getattr(ticket, FIELDS[name]), value)
 
 
-def labelled(name: str, value: str | None, sent: Sent, *tickets: Ticket) -> str | None:
+def labelled(name: str, value: str | None, sent: SentWrite, *tickets: Ticket) -> str | None:
     """Return a value of a history entry for readers: a reference as `name (id)` if both are known."""
     if value is None or value == "":
         return None
@@ -227,7 +227,7 @@ def labelled(name: str, value: str | None, sent: Sent, *tickets: Ticket) -> str 
 
 
 def _changed_again(
-    name: str, entry: HistoryEntry, change: ChangedField, sent: Sent, tickets: tuple[Ticket, ...]
+    name: str, entry: HistoryEntry, change: ChangedField, sent: SentWrite, tickets: tuple[Ticket, ...]
 ) -> str:
     said = field_change(
         name, labelled(name, change.old_value, sent, *tickets), labelled(name, change.new_value, sent, *tickets)
@@ -248,7 +248,7 @@ def _said_of(entry: HistoryEntry) -> list[str]:
 
 def _arrow(change: ChangedField) -> str:
     """Return a change by another write as `old → new`."""
-    name, nothing = change.field_name, Sent("", {})
+    name, nothing = change.field_name, SentWrite("", {})
     return field_change(
         name, labelled(name, change.old_value, nothing), labelled(name, change.new_value, nothing)
     ).arrow()

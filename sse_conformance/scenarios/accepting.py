@@ -30,10 +30,10 @@ async def accepted_means_one_answer(client: Client) -> None:
     for request in requests:
         expect_202(await session.post(request), f"The POST of {request['method']}")
     for request in requests:
-        await session.answer(request["id"], request["method"])
+        await session.respond(request["id"], request["method"])
     await session.settle()
     for request in requests:
-        if (count := len(session.answers(request["id"]))) != 1:
+        if (count := len(session.responses(request["id"]))) != 1:
             raise NotConformingError(f"{request['method']} was answered {count} times.")
 
 
@@ -45,11 +45,11 @@ async def a_repeat_is_answered_again(client: Client) -> None:
     for times in (1, 2):
         expect_202(await session.post(request), "A repeated request" if times > 1 else "A request")
         await session.stream.until(
-            lambda times=times: len(session.answers(request["id"])) >= times,  # type: ignore[misc]  # bound at once
+            lambda times=times: len(session.responses(request["id"])) >= times,  # type: ignore[misc]  # bound at once
             f"answer number {times} to the same request",
         )
     await session.settle()
-    first, *others = [one.value for one in session.answers(request["id"])]
+    first, *others = [one.value for one in session.responses(request["id"])]
     if others != [first]:
         raise NotConformingError(f"Two equal requests got {1 + len(others)} answers that are not two equal ones.")
 
@@ -71,11 +71,11 @@ async def a_reused_id_is_refused(client: Client) -> None:
     session = await open_session(client)
     request = session.next_request("ping")
     await session.send(request)
-    await session.answer(request["id"], "ping")
+    await session.respond(request["id"], "ping")
     reply = await session.post({**request, "method": "tools/list"})
     await session.settle()
     expect_refusal(reply, "A reused id", 400)
-    if len(session.answers(request["id"])) > 1:
+    if len(session.responses(request["id"])) > 1:
         raise NotConformingError("A reused id was answered on the stream, where it resolves the earlier request.")
 
 
@@ -100,7 +100,7 @@ async def a_batch_is_served_where_agreed(client: Client) -> None:
     batch = [session.next_request("ping") for _ in range(3)]
     expect_202(await session.post(batch), "A batch in 2025-03-26")
     for request in batch:
-        await session.answer(request["id"], "a ping of a batch")
+        await session.respond(request["id"], "a ping of a batch")
 
 
 @scenario(Level.PROMISE, "S1")
@@ -117,11 +117,11 @@ async def a_batch_is_refused_elsewhere(client: Client) -> None:
 async def a_probe_for_2026_07_28_is_answered(client: Client) -> None:
     """`server/discover` gets a result or error -32601, and `initialize` works after it."""
     session = await open_session(client, None)
-    answer = await session.request("server/discover", MODERN)
-    if "error" in answer and error_code(answer) != METHOD_NOT_FOUND:
-        raise NotConformingError(f"server/discover was answered with error {error_code(answer)!r}, not -32601.")
+    response = await session.request("server/discover", MODERN)
+    if "error" in response and error_code(response) != METHOD_NOT_FOUND:
+        raise NotConformingError(f"server/discover was answered with error {error_code(response)!r}, not -32601.")
     await session.send(request := session.next_request("initialize", initialize_params(REVISION)))
-    if "error" in await session.answer(request["id"], "initialize after server/discover"):
+    if "error" in await session.respond(request["id"], "initialize after server/discover"):
         raise NotConformingError("initialize after server/discover was answered with an error.")
 
 
@@ -141,8 +141,8 @@ async def every_202_is_answered_though_nobody_reads(client: Client) -> None:
             expect_202(reply, "A POST on a session whose client is away")
     await session.open({"last-event-id": last})
     for request in requests:
-        await session.answer(request["id"], f"{method}, sent while the client was away,")
-    if any(len(session.answers(request["id"])) > 1 for request in requests):
+        await session.respond(request["id"], f"{method}, sent while the client was away,")
+    if any(len(session.responses(request["id"])) > 1 for request in requests):
         raise NotConformingError("A request sent while the client was away was answered more than once.")
 
 

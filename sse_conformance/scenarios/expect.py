@@ -3,7 +3,7 @@
 import re
 from typing import Any, Final
 
-from sse_conformance.client import NotConformingError, Reply
+from sse_conformance.client import HTTPResponse, NotConformingError
 from sse_conformance.session import Session
 from sse_conformance.verdict import NotApplicableError
 
@@ -28,7 +28,7 @@ def served(status: int) -> bool:
     return status < 400
 
 
-def expect_refusal(reply: Reply, what: str, *statuses: int) -> None:
+def expect_refusal(reply: HTTPResponse, what: str, *statuses: int) -> None:
     """Expect one of `statuses` and a body without a stack trace. Raises: NotConformingError."""
     if reply.status not in statuses:
         wanted = " or ".join(map(str, statuses))
@@ -37,15 +37,15 @@ def expect_refusal(reply: Reply, what: str, *statuses: int) -> None:
         raise NotConformingError(f"{what} was refused with a stack trace.")
 
 
-def expect_202(reply: Reply, what: str) -> None:
+def expect_202(reply: HTTPResponse, what: str) -> None:
     """Expect 202. Raises: NotConformingError."""
     if reply.status != 202:
         raise NotConformingError(f"{what} was answered {reply.status}, not 202.")
 
 
-def error_code(answer: dict[str, Any]) -> object:
+def error_code(response: dict[str, Any]) -> object:
     """Return the code of an error response, None for anything else."""
-    error = answer.get("error")
+    error = response.get("error")
     return error.get("code") if isinstance(error, dict) else None
 
 
@@ -87,7 +87,7 @@ async def start_listening(session: Session) -> dict[str, Any]:
     request = session.next_request("subscriptions/listen", {**MODERN, "notifications": {"toolsListChanged": True}})
     await session.send(request)
     await session.stream.until(
-        lambda: acknowledged(session) or session.answers(request["id"]), "the response to subscriptions/listen"
+        lambda: acknowledged(session) or session.responses(request["id"]), "the response to subscriptions/listen"
     )
     if not acknowledged(session):
         raise NotApplicableError("The server has no request that is sure to run for long (subscriptions/listen).")

@@ -61,13 +61,13 @@ async def unknown_revision_gets_the_latest(client: Client) -> None:
 async def _negotiated(client: Client, revision: str) -> str | None:
     """Return the revision in the server's response, None for the error that the chapter shows."""
     session = await open_session(client, None)
-    answer = await session.request("initialize", initialize_params(revision))
+    response = await session.request("initialize", initialize_params(revision))
     await session.close()
-    result = answer.get("result")
+    result = response.get("result")
     version = result.get("protocolVersion") if isinstance(result, dict) else None
     if isinstance(version, str):
         return version
-    if error_code(answer) != _INVALID_PARAMS:
+    if error_code(response) != _INVALID_PARAMS:
         raise NotConformingError(f"initialize with {revision} was answered with neither a revision nor error -32602.")
     return None
 
@@ -99,8 +99,8 @@ async def ping(client: Client) -> None:
     """A ping returns an empty result before, during and after the handshake."""
     session = await open_session(client, None)
     for stage in ("before initialize", "before initialized", "after initialized"):
-        answer = await session.request("ping")
-        if answer.get("result") != {}:
+        response = await session.request("ping")
+        if response.get("result") != {}:
             raise NotConformingError(f"A ping {stage} was not answered with an empty result.")
         if stage == "before initialize":
             await session.initialize()

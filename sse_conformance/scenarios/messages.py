@@ -24,7 +24,7 @@ async def answers_have_the_id_of_their_request(client: Client) -> None:
     session = await open_session(client)
     for one in _IDS:
         await session.send({"jsonrpc": "2.0", "id": one, "method": "ping"})
-        await session.answer(one, f"a ping with the id {one!r}")
+        await session.respond(one, f"a ping with the id {one!r}")
 
 
 @scenario(Level.MUST, _RESPONSES)
@@ -83,10 +83,10 @@ async def a_late_cancellation_disturbs_nothing(client: Client) -> None:
     session = await open_session(client)
     ping = session.next_request("ping")
     await session.send(ping)
-    await session.answer(ping["id"], "ping")
+    await session.respond(ping["id"], "ping")
     await session.notify("notifications/cancelled", {"requestId": ping["id"], "reason": "too late"})
     await session.settle()
-    if len(session.answers(ping["id"])) > 1:
+    if len(session.responses(ping["id"])) > 1:
         raise NotConformingError("A cancellation that came too late brought a second answer.")
 
 
@@ -112,5 +112,5 @@ async def a_cancelled_request_has_no_answer(client: Client) -> None:
     await session.notify("notifications/cancelled", {"requestId": request["id"]})
     await session.settle()
     await asyncio.sleep(_QUIET_S)  # that something does not come has no event to wait for
-    if session.answers(request["id"]):
+    if session.responses(request["id"]):
         raise NotConformingError("A cancelled request was answered.")

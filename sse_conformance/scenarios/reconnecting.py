@@ -9,7 +9,7 @@ from typing import Final
 
 from sse_conformance.client import Client, NotConformingError
 from sse_conformance.scenarios.expect import expect_202, list_method
-from sse_conformance.scenarios.refusing import somebody_else
+from sse_conformance.scenarios.refusing import other_client
 from sse_conformance.session import Id, Session, open_session
 from sse_conformance.verdict import Level, NotApplicableError, scenario
 
@@ -31,7 +31,7 @@ async def last_event_id_brings_exactly_what_is_newer(client: Client) -> None:
     await session.open({"last-event-id": last})
     if session.url != url:
         raise NotConformingError("A GET with Last-Event-ID got another session.")
-    await session.answer(away["id"], "a request sent while the client was away")
+    await session.respond(away["id"], "a request sent while the client was away")
     final = await _ask(session)
     got = [one.value.get("id") for one in session.stream.messages if "method" not in one.value]
     if got != [*newer, away["id"], final]:
@@ -42,7 +42,7 @@ async def _ask(session: Session) -> Id:
     """Send a ping, wait for its response and return its id."""
     ping = session.next_request("ping")
     await session.send(ping)
-    await session.answer(ping["id"], "ping")
+    await session.respond(ping["id"], "ping")
     request_id: Id = ping["id"]
     return request_id
 
@@ -65,7 +65,7 @@ async def a_foreign_last_event_id_gets_a_new_session(client: Client) -> None:
     last = session.stream.messages[-1].event.id
     if not last:
         raise NotApplicableError("Events have no ids.")
-    other = await open_session(client, None, credentials=somebody_else(client))
+    other = await open_session(client, None, credentials=other_client(client))
     await other.open({"last-event-id": last})
     if other.url == session.url:
         raise NotConformingError("A client got another person's session with an event id.")
@@ -81,10 +81,10 @@ async def _lose_stream(session: Session) -> Id | None:
     return next((one.value.get("id") for one in stream.messages if one.value.get("method") == "ping"), None)
 
 
-async def _come_again(client: Client, session: Session, *, answer: bool) -> bool:
+async def _come_again(client: Client, session: Session, *, response: bool) -> bool:
     """Lose the stream, reconnect and take the new endpoint; return whether the server sent a ping first."""
     ping = await _lose_stream(session)
-    if ping is not None and answer:
+    if ping is not None and response:
         expect_202(await session.post(_pong(ping)), "The response to a ping, at the old endpoint,")
     session.url = client.address(await session.stream.endpoint())
     return ping is not None
@@ -99,7 +99,7 @@ async def a_client_that_comes_again_can_go_on(client: Client) -> None:
     """Without `Last-Event-ID`, and without a second `initialize`, requests are served."""
     session = await open_session(client, None)
     method = list_method(await session.handshake(_REVISION))
-    await _come_again(client, session, answer=True)
+    await _come_again(client, session, response=True)
     await _expect_served(session, method)
 
 
@@ -108,7 +108,7 @@ async def a_client_that_answers_no_ping_can_go_on(client: Client) -> None:
     """A client that reconnects and does not respond to the server's ping still gets a usable session."""
     session = await open_session(client, None)
     method = list_method(await session.handshake(_REVISION))
-    if not await _come_again(client, session, answer=False):
+    if not await _come_again(client, session, response=False):
         raise NotApplicableError("The server sends no ping.")
     await _expect_served(session, method)
 
@@ -137,7 +137,7 @@ async def a_ping_finds_the_session(client: Client) -> None:
     """A client that responds to the ping gets its own session back."""
     session = await open_session(client, _REVISION)
     url = session.url
-    if not await _come_again(client, session, answer=True):
+    if not await _come_again(client, session, response=True):
         raise NotConformingError(_NO_PING)
     if session.url != url:
         raise NotConformingError("The client responded to the ping, but got another session.")
@@ -148,7 +148,7 @@ async def pings_tell_clients_apart(client: Client) -> None:
     """Identical clients that reconnect at the same time each get their own session."""
     sessions = [await open_session(client, _REVISION) for _ in range(3)]
     urls = [session.url for session in sessions]
-    if not all(await asyncio.gather(*(_come_again(client, session, answer=True) for session in sessions))):
+    if not all(await asyncio.gather(*(_come_again(client, session, response=True) for session in sessions))):
         raise NotConformingError(_NO_PING)
     if urls != [session.url for session in sessions]:
         raise NotConformingError("Clients that reconnected at the same time did not get their own sessions.")
@@ -161,15 +161,15 @@ async def what_is_owed_comes_after_a_ping(client: Client) -> None:
     await session.close()
     request = session.next_request("ping")
     expect_202(await session.post(request), "A POST on a session without an open stream")
-    if not await _come_again(client, session, answer=True):
+    if not await _come_again(client, session, response=True):
         raise NotConformingError(_NO_PING)
-    await session.answer(request["id"], "a request sent while the client was away")
+    await session.respond(request["id"], "a request sent while the client was away")
 
 
 @scenario(Level.PROMISE, "S3 b")
 async def somebody_elses_pong_finds_nothing(client: Client) -> None:
     """A response to another user's ping does not hand over a session."""
-    other = await open_session(client, _REVISION, credentials=somebody_else(client))
+    other = await open_session(client, _REVISION, credentials=other_client(client))
     session = await open_session(client, _REVISION)
     ping = await _lose_stream(session)
     if ping is None:

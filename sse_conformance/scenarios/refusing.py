@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from sse_conformance.client import Client, NotConformingError, Reply
+from sse_conformance.client import Client, HTTPResponse, NotConformingError
 from sse_conformance.scenarios.expect import expect_refusal
 from sse_conformance.scenarios.transport import FOREIGN_ORIGIN
 from sse_conformance.session import open_session
@@ -38,24 +38,24 @@ async def an_unknown_session_is_404(client: Client) -> None:
 @scenario(Level.PROMISE, "S1")
 async def a_foreign_session_is_the_same_404(client: Client) -> None:
     """Somebody else's session cannot be told from one that never was."""
-    other = somebody_else(client)
+    other = other_client(client)
     session = await open_session(client)
     ping = session.next_request("ping")
     foreign = await session.post(ping, credentials=other)
     unknown = await session.post(ping, url=another_session(session.url), credentials=other)
     await session.settle()
     expect_refusal(foreign, "A message for somebody else's session", 404)
-    if session.answers(ping["id"]):
+    if session.responses(ping["id"]):
         raise NotConformingError("A message for somebody else's session was served.")
     if _shown(foreign) != _shown(unknown):
         raise NotConformingError("Somebody else's session is refused otherwise than an unknown one.")
 
 
-def _shown(reply: Reply) -> tuple[int, bytes, str | None]:
+def _shown(reply: HTTPResponse) -> tuple[int, bytes, str | None]:
     return reply.status, reply.body, reply.headers.get("content-type")
 
 
-def somebody_else(client: Client) -> Mapping[str, str]:
+def other_client(client: Client) -> Mapping[str, str]:
     """Return the credentials of somebody else. Raises: NotApplicableError when none were given."""
     if client.target.other_headers is None:
         raise NotApplicableError("It needs credentials of somebody else: add --other-header.")
@@ -193,7 +193,7 @@ async def refusals_say_their_kind(client: Client) -> None:
             raise NotConformingError(f"The refusal {reply.status} is not a JSON-RPC error with the kind {kind}.")
 
 
-def _kind(reply: Reply) -> object:
+def _kind(reply: HTTPResponse) -> object:
     try:
         return json.loads(reply.body)["error"]["data"]["kind"]
     except (ValueError, LookupError, TypeError):

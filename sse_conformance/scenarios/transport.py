@@ -88,7 +88,7 @@ async def origin_is_validated_on_post(client: Client) -> None:
     ping = session.next_request("ping")
     reply = await session.post(ping, FOREIGN_ORIGIN)
     await session.settle()
-    if served(reply.status) or session.answers(ping["id"]):
+    if served(reply.status) or session.responses(ping["id"]):
         raise NotConformingError("A POST with a foreign Origin was served.")
 
 

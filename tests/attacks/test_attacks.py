@@ -1,4 +1,4 @@
-"""Cases A2 to A8 as bounded attacks: the server answers all others in time, and nothing of the attack stays."""
+"""Cases A2 to A8 as bounded attacks: all other clients get responses in time, and no state of the attack remains."""
 
 from pathlib import Path
 from typing import Final
@@ -39,7 +39,7 @@ async def test_silent_connections_leave_room_at_a_ticket_api_with_few_files(tmp_
 
 
 @pytest.mark.parametrize("attack", ["searches", "wildcards"])
-async def test_one_organisations_searches_leave_places_for_another(tmp_path: Path, attack: str) -> None:
+async def test_one_organisations_searches_leave_slots_for_another(tmp_path: Path, attack: str) -> None:
     async with door(tmp_path, tickets=TICKETS) as ground:
         assert await attacked(ground, attack) == []
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from starlette.requests import HTTPConnection
 
-from auth.access import Anybody, Callers, HoldersOfOneKey, IdentityService
+from auth.access import Access, AnonymousAccess, IdentityService, SharedKeyAccess
 from auth.store import open_store
 from shared.audit import AuditEvent
 from shared.identity import AuthenticationError
@@ -21,16 +21,16 @@ def request(key: str | None) -> HTTPConnection:
     return HTTPConnection({"type": "http", "headers": headers, "client": ("192.0.2.1", 1)})
 
 
-async def status(callers: Callers, key: str | None) -> int:
+async def status(access: Access, key: str | None) -> int:
     try:
-        await callers.provider.authenticate(request(key))
+        await access.provider.authenticate(request(key))
     except AuthenticationError as error:
         return error.status
     return 200
 
 
-async def test_anybody_is_let_in_where_nobody_is_asked() -> None:
-    callers = Anybody()
+async def test_anyone_is_let_in_where_no_one_is_asked() -> None:
+    callers = AnonymousAccess()
     async with callers.run():
         await callers.check()
         assert [await status(callers, key) for key in (None, "x")] == [200, 200]
@@ -38,7 +38,7 @@ async def test_anybody_is_let_in_where_nobody_is_asked() -> None:
 
 
 async def test_the_shared_key_alone_lets_in_and_who_guesses_is_slowed() -> None:
-    callers = HoldersOfOneKey(KEY)
+    callers = SharedKeyAccess(KEY)
     async with callers.run():
         await callers.check()
         assert [await status(callers, key) for key in (None, "x", KEY)] == [401, 401, 200]

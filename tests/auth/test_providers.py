@@ -149,7 +149,7 @@ async def test_a_key_read_from_a_file_with_a_line_end_works() -> None:
 @pytest.mark.parametrize(
     "headers", [[], [("x-api-key", "anything")], [("authorization", "Basic x"), ("x-api-key", "")]]
 )
-async def test_anonymous_lets_everybody_in_as_one(headers: Sequence[tuple[str, str]]) -> None:
+async def test_anonymous_lets_everyone_in_as_one(headers: Sequence[tuple[str, str]]) -> None:
     principal = await AnonymousAuthProvider().authenticate(request(*headers))
 
     assert principal == Principal(id="anonymous", proof="none")

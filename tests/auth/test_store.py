@@ -330,16 +330,16 @@ async def test_a_membership_can_be_ended(store: IdentityStore) -> None:
 
 
 @kills("auth/store/tenants.py", "upstream_key_sealed=sealed.text if sealed else None", "upstream_key_sealed=key")
-async def test_an_upstream_key_is_sealed_and_shown_to_nobody(store: IdentityStore) -> None:
+async def test_an_upstream_key_is_sealed_and_shown_to_no_one(store: IdentityStore) -> None:
     key = "the-key-of-acmes-own-ticket-api"
     await store.tenants.add("acme")
 
     shown = await store.tenants.set_upstream("acme", "https://tickets.acme.example/", key=key)
 
     assert (shown.upstream_address, shown.upstream_key) == ("https://tickets.acme.example", UpstreamKey.SEALED)
-    stored = await store.presented.upstream("acme")
+    stored = await store.credentials.upstream("acme")
     events = [event async for event in store.audit.events()]
-    async with store.tenants._ledger.reading() as connection:
+    async with store.tenants._transactions.reading() as connection:
         rows = (await connection.execute(text(f"SELECT * FROM {schema_of(connection.dialect.name)}tenants"))).all()  # noqa: S608 - a constant
     assert key not in f"{shown}{stored}{events}{rows}"
     cleared = await store.tenants.clear_upstream("acme")
@@ -373,7 +373,7 @@ async def test_every_change_is_audited_as_its_actor(store: IdentityStore) -> Non
 
 async def test_a_full_disk_is_told_by_changes_and_by_the_check(sqlite_store: IdentityStore) -> None:
     await sqlite_store.check()
-    engine = sqlite_store._ledger._database.engine.sync_engine
+    engine = sqlite_store._transactions._database.engine.sync_engine
 
     @event.listens_for(engine, "begin")
     def no_more_pages(connection: Connection) -> None:

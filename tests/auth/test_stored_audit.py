@@ -9,7 +9,7 @@ import structlog
 from auth.store import IdentityStore
 from auth.store.records import AuditRecord
 from auth.store.transactions import TimedEvent
-from auth.stored_audit import AT_ONCE, MOST_WAITING, RECORD_S, StoredTrail
+from auth.stored_audit import AT_ONCE, MOST_WAITING, RECORD_S, StoredAuditTrail
 from shared.audit import PATIENCE_S, AuditEvent, keep
 from shared.storage.database import DatabaseBusyError
 from tests.auth.conftest import Clock
@@ -48,7 +48,7 @@ async def test_an_event_is_stored_before_its_caller_goes_on(
 ) -> None:
     monkeypatch.setattr("auth.stored_audit.RECORD_S", 60)
     outage = Outage(store, monkeypatch, hangs=True)
-    trail = StoredTrail(store.audit, clock=clock)
+    trail = StoredAuditTrail(store.audit, clock=clock)
     async with trail.run():
         recording = asyncio.create_task(trail.record(EVENT))
         await outage.tried.wait()
@@ -66,7 +66,7 @@ async def test_many_events_at_once_are_written_together(
 ) -> None:
     outage = Outage(sqlite_store, monkeypatch)
     outage.is_over.set()
-    trail = StoredTrail(sqlite_store.audit)
+    trail = StoredAuditTrail(sqlite_store.audit)
     async with trail.run():
         await asyncio.gather(*(trail.record(EVENT) for _ in range(2 * AT_ONCE)))
 
@@ -80,7 +80,7 @@ async def test_events_of_an_outage_are_stored_after_it(
 ) -> None:
     monkeypatch.setattr("auth.stored_audit.RETRY_S", 0.001)
     outage = Outage(sqlite_store, monkeypatch)
-    trail = StoredTrail(sqlite_store.audit, clock=clock)
+    trail = StoredAuditTrail(sqlite_store.audit, clock=clock)
     async with trail.run():
         first = asyncio.create_task(trail.record(EVENT))
         await outage.tried.wait()
@@ -95,13 +95,13 @@ async def test_events_of_an_outage_are_stored_after_it(
 
 
 @kills("auth/stored_audit.py", "await wait_for_event(waiting.written, RECORD_S)", "await waiting.written.wait()")
-async def test_a_store_that_hangs_keeps_nobody_for_longer_than_a_second(
+async def test_a_store_that_hangs_keeps_no_one_for_longer_than_a_second(
     sqlite_store: IdentityStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert RECORD_S < PATIENCE_S, "otherwise a caller takes a queued event for lost"
     monkeypatch.setattr("auth.stored_audit.RECORD_S", 0.01)
     outage = Outage(sqlite_store, monkeypatch, hangs=True)
-    trail = StoredTrail(sqlite_store.audit)
+    trail = StoredAuditTrail(sqlite_store.audit)
     async with trail.run():
         await asyncio.wait_for(trail.record(EVENT), 5)
         outage.is_over.set()
@@ -116,7 +116,7 @@ async def test_what_does_not_fit_is_counted_and_logged_as_lost(
     assert MOST_WAITING == 1_000
     monkeypatch.setattr("auth.stored_audit.MOST_WAITING", 2)
     Outage(sqlite_store, monkeypatch)
-    trail = StoredTrail(sqlite_store.audit)
+    trail = StoredAuditTrail(sqlite_store.audit)
     for _ in range(3):
         await trail.record(EVENT)
     assert trail.lost == 1
@@ -128,7 +128,7 @@ async def test_what_does_not_fit_is_counted_and_logged_as_lost(
 
 
 async def test_what_waits_is_written_at_the_end(sqlite_store: IdentityStore) -> None:
-    trail = StoredTrail(sqlite_store.audit)
+    trail = StoredAuditTrail(sqlite_store.audit)
     await trail.record(EVENT)
 
     async with trail.run():
@@ -162,7 +162,7 @@ async def test_an_event_that_waits_for_a_store_that_hangs_is_no_failure(
     store: IdentityStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     outage = Outage(store, monkeypatch, hangs=True)
-    trail = StoredTrail(store.audit, clock=clock)
+    trail = StoredAuditTrail(store.audit, clock=clock)
     async with trail.run():
         with structlog.testing.capture_logs() as logs:
             await keep(trail, EVENT)

@@ -27,7 +27,7 @@ class Queries:
     def __init__(self, store: IdentityStore, monkeypatch: pytest.MonkeyPatch) -> None:
         self.asked: list[str] = []
         self.is_away = False
-        ask = store.presented.key
+        ask = store.credentials.key
 
         async def counting(public_id: str) -> object:
             self.asked.append(public_id)
@@ -35,7 +35,7 @@ class Queries:
                 raise DatabaseBusyError
             return await ask(public_id)
 
-        monkeypatch.setattr(store.presented, "key", counting)
+        monkeypatch.setattr(store.credentials, "key", counting)
 
 
 @pytest.fixture
@@ -251,7 +251,7 @@ async def test_fifty_requests_at_once_are_one_question(
     assert queries.asked == [key.record.public_id]
 
 
-async def test_one_who_gives_up_takes_nobody_with_them(
+async def test_one_who_gives_up_takes_no_one_with_them(
     provider: StoredKeyAuthProvider, queries: Queries, key: NewKey
 ) -> None:
     first = asyncio.create_task(enter(provider, key.text))
@@ -292,9 +292,9 @@ async def test_without_the_store_known_keys_go_on_for_thirty_seconds(
         assert str(refusal) == "The identity store is not answering. Nothing was done; try again in a moment."
 
 
-async def test_a_database_that_is_not_there_lets_nobody_in(clock: Clock) -> None:
-    nobody_listens = resolve_url("postgresql://user:secret@127.0.0.1:9/none")
-    async with open_engine(nobody_listens) as engine:
+async def test_a_database_that_is_not_there_lets_no_one_in(clock: Clock) -> None:
+    no_one_listens = resolve_url("postgresql://user:secret@127.0.0.1:9/none")
+    async with open_engine(no_one_listens) as engine:
         provider = StoredKeyAuthProvider(IdentityStore(engine, SECRETS), SECRETS, seconds=clock.seconds)
 
         assert (await refusal_of(provider, ("x-api-key", new_key().text))).status == 503
@@ -359,7 +359,7 @@ async def test_more_questions_than_the_store_can_bear_are_refused(
 
 
 async def test_what_is_remembered_has_a_bound(provider: StoredKeyAuthProvider) -> None:
-    answers = provider._keys._answers
+    answers = provider._keys._values
     assert answers.max_entries == MOST_ANSWERS
     answers.max_entries = 3
     for _ in range(5):
@@ -382,14 +382,14 @@ async def test_use_is_noted_at_the_end_and_has_a_bound(
     assert [record.last_used_at for record in await store.keys.all()].count(clock.now) == 1
 
 
-async def test_a_store_that_takes_no_notes_harms_nobody(
+async def test_a_store_that_takes_no_notes_harms_no_one(
     provider: StoredKeyAuthProvider, store: IdentityStore, key: NewKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fails(_: object) -> None:
         raise DatabaseBusyError
 
     await enter(provider, key.text)
-    monkeypatch.setattr(store.presented, "note_uses", fails)
+    monkeypatch.setattr(store.credentials, "note_uses", fails)
     await provider.note_uses()
 
     assert await is_let_in(provider, key.text)

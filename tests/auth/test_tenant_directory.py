@@ -119,7 +119,7 @@ async def test_without_the_store_it_cannot_be_told(
         raise DatabaseBusyError
 
     await directory.upstream_of(ACME)
-    monkeypatch.setattr(store.presented, "upstream", fails)
+    monkeypatch.setattr(store.credentials, "upstream", fails)
     assert await directory.upstream_of(ACME)
     clock.go_on(seconds=30)
 

@@ -12,7 +12,7 @@ from auth.store import IdentityStore
 from auth.store.key_format import ApiKey, new_key
 from auth.store.records import NewKey
 from auth.stored_keys import StoredKeyAuthProvider
-from auth.throttle import GuardedAuthProvider
+from auth.throttle import ThrottledAuthProvider
 from shared.audit import AuditEvent
 from shared.failed_attempts import AT_ONCE
 from shared.identity import AuthenticationError, AuthProvider, Principal
@@ -67,13 +67,15 @@ def stored(store: IdentityStore, clock: Clock) -> StoredKeyAuthProvider:
 
 
 @pytest.fixture
-def provider(stored: StoredKeyAuthProvider, trail: Trail, clock: Clock) -> GuardedAuthProvider:
+def provider(stored: StoredKeyAuthProvider, trail: Trail, clock: Clock) -> ThrottledAuthProvider:
     chain = ChainedAuthProvider(stored, APIKeyAuthProvider(SHARED_KEY))
-    return GuardedAuthProvider(chain, trail=trail, seconds=clock.seconds)
+    return ThrottledAuthProvider(chain, trail=trail, seconds=clock.seconds)
 
 
 @kills("shared/failed_attempts.py", "self._fill(bucket).left -= 1", "pass")
-async def test_ten_wrong_keys_at_once_and_then_one_in_six_seconds(provider: GuardedAuthProvider, clock: Clock) -> None:
+async def test_ten_wrong_keys_at_once_and_then_one_in_six_seconds(
+    provider: ThrottledAuthProvider, clock: Clock
+) -> None:
     wrong = ["x" * 32, new_key().text, "tkt_live_x"] * 4
 
     assert [await status_of(provider, key) for key in wrong] == [401] * 10 + [429] * 2
@@ -86,7 +88,7 @@ async def test_ten_wrong_keys_at_once_and_then_one_in_six_seconds(provider: Guar
 
 
 async def test_who_guessed_too_often_is_told_when_to_come_back(
-    provider: GuardedAuthProvider, clock: Clock, compared: list[tuple[int, int]]
+    provider: ThrottledAuthProvider, clock: Clock, compared: list[tuple[int, int]]
 ) -> None:
     for _ in range(AT_ONCE):
         await status_of(provider, "x")
@@ -102,14 +104,14 @@ async def test_who_guessed_too_often_is_told_when_to_come_back(
 
 
 @kills("shared/failed_attempts.py", "- bucket.under_way <", "<")
-async def test_many_guesses_at_the_same_time_are_not_more(provider: GuardedAuthProvider) -> None:
+async def test_many_guesses_at_the_same_time_are_not_more(provider: ThrottledAuthProvider) -> None:
     statuses = await asyncio.gather(*(status_of(provider, new_key().text) for _ in range(40)))
 
     assert sorted(statuses) == [401] * 10 + [429] * 30
 
 
 async def test_right_keys_cost_nothing_however_many_come_at_once(
-    provider: GuardedAuthProvider, store: IdentityStore, key: NewKey
+    provider: ThrottledAuthProvider, store: IdentityStore, key: NewKey
 ) -> None:
     keys = [key] + [await store.keys.create("acme", user="mika@example.com", name=f"{n}") for n in range(24)]
 
@@ -119,7 +121,7 @@ async def test_right_keys_cost_nothing_however_many_come_at_once(
 
 @kills("shared/failed_attempts.py", "if self._was_right(mark):", "if False:")
 async def test_colleagues_of_one_who_guesses_are_not_locked_out(
-    provider: GuardedAuthProvider, key: NewKey, clock: Clock
+    provider: ThrottledAuthProvider, key: NewKey, clock: Clock
 ) -> None:
     for right in (key.text, SHARED_KEY):
         assert await status_of(provider, right) == 200
@@ -134,7 +136,7 @@ async def test_colleagues_of_one_who_guesses_are_not_locked_out(
     assert await status_of(provider, key.text) == 200
 
 
-async def test_a_right_key_is_known_for_an_hour(provider: GuardedAuthProvider, clock: Clock) -> None:
+async def test_a_right_key_is_known_for_an_hour(provider: ThrottledAuthProvider, clock: Clock) -> None:
     await status_of(provider, SHARED_KEY)
     clock.go_on(hours=1)
     for _ in range(AT_ONCE):
@@ -145,7 +147,7 @@ async def test_a_right_key_is_known_for_an_hour(provider: GuardedAuthProvider, c
 
 @kills("shared/failed_attempts.py", "self._right.discard(mark)", "pass")
 async def test_a_key_that_was_right_and_is_revoked_is_refused_and_then_a_guess(
-    provider: GuardedAuthProvider, store: IdentityStore, key: NewKey, clock: Clock
+    provider: ThrottledAuthProvider, store: IdentityStore, key: NewKey, clock: Clock
 ) -> None:
     await status_of(provider, key.text)
     await store.keys.revoke(key.record.public_id)
@@ -157,7 +159,9 @@ async def test_a_key_that_was_right_and_is_revoked_is_refused_and_then_a_guess(
 
 
 @kills("shared/failed_attempts.py", "self._turn(network_of(address))", "self._turn(address)")
-async def test_addresses_guess_each_for_themselves_and_a_network_of_ipv6_as_one(provider: GuardedAuthProvider) -> None:
+async def test_addresses_guess_each_for_themselves_and_a_network_of_ipv6_as_one(
+    provider: ThrottledAuthProvider,
+) -> None:
     for n in range(AT_ONCE):
         assert await status_of(provider, "x", f"2001:db8::{n}") == 401
 
@@ -168,7 +172,7 @@ async def test_addresses_guess_each_for_themselves_and_a_network_of_ipv6_as_one(
 
 @kills("shared/failed_attempts.py", "self._is_wrong = is_wrong", "self._is_wrong = bool")
 async def test_no_key_and_a_store_that_is_away_are_no_guesses(
-    provider: GuardedAuthProvider, monkeypatch: pytest.MonkeyPatch, trail: Trail
+    provider: ThrottledAuthProvider, monkeypatch: pytest.MonkeyPatch, trail: Trail
 ) -> None:
     monkeypatch.setattr("auth.cache.MOST_QUESTIONS", 0)
 
@@ -178,7 +182,7 @@ async def test_no_key_and_a_store_that_is_away_are_no_guesses(
 
 @kills("auth/throttle.py", "client_address(request, self._trusted_proxies)", "client_address(request, 0)")
 async def test_what_the_address_is_decided_by_trusted_proxies(trail: Trail, clock: Clock) -> None:
-    behind_one = GuardedAuthProvider(
+    behind_one = ThrottledAuthProvider(
         APIKeyAuthProvider(SHARED_KEY), trail=trail, trusted_proxies=1, seconds=clock.seconds
     )
     statuses = []
@@ -195,7 +199,7 @@ async def test_what_the_address_is_decided_by_trusted_proxies(trail: Trail, cloc
 
 
 @kills("auth/throttle.py", 'credential=key.public_id if key is not None else ""', "credential=text")
-async def test_a_refusal_is_audited_with_where_it_came_from(provider: GuardedAuthProvider, trail: Trail) -> None:
+async def test_a_refusal_is_audited_with_where_it_came_from(provider: ThrottledAuthProvider, trail: Trail) -> None:
     unknown = new_key()
 
     await status_of(provider, unknown.text)
@@ -212,7 +216,7 @@ async def test_a_refusal_is_audited_with_where_it_came_from(provider: GuardedAut
     ]
 
 
-async def test_what_was_counted_is_audited_at_the_end(provider: GuardedAuthProvider, trail: Trail) -> None:
+async def test_what_was_counted_is_audited_at_the_end(provider: ThrottledAuthProvider, trail: Trail) -> None:
     async with provider.run():
         for _ in range(3):
             await status_of(provider, "x")
@@ -222,7 +226,7 @@ async def test_what_was_counted_is_audited_at_the_end(provider: GuardedAuthProvi
 
 @kills("auth/provider_chain.py", "is_stored = key is not None and key.startswith(PREFIX)", "is_stored = False")
 async def test_each_key_is_seen_by_the_provider_of_its_kind(
-    provider: GuardedAuthProvider, key: NewKey, compared: list[tuple[int, int]]
+    provider: ThrottledAuthProvider, key: NewKey, compared: list[tuple[int, int]]
 ) -> None:
     stored = await provider.authenticate(request(key.text))
     shared = await provider.authenticate(request(SHARED_KEY))
@@ -239,7 +243,7 @@ UNKNOWN = ApiKey(public_id="A" * 8, secret="s" * 43).text
 
 
 @pytest.mark.parametrize("wrong", ["x", "tkt_", "tkt_live_x", UNKNOWN, SHARED_KEY + "!", ""])
-async def test_one_answer_whichever_provider_refuses(wrong: str, provider: GuardedAuthProvider) -> None:
+async def test_one_answer_whichever_provider_refuses(wrong: str, provider: ThrottledAuthProvider) -> None:
     with pytest.raises(AuthenticationError) as refused:
         await provider.authenticate(request(wrong))
 

@@ -1,20 +1,20 @@
-// Three callers on the TypeScript SDK in one process, each with a session of its own; tests/chaos/callers.py reads them.
+// Three callers on the TypeScript SDK in one process, each with its own session; read by tests/chaos/callers.py.
 //
-// The first line on stdin is JSON: `nodeModules`, `url`, `headers`, `twice` (every so manieth call is posted twice at the
-// same moment, as something in between may do), `patience` (ms) and `scripts`. Each later one is a number and lets all
-// waves up to it go. On stdout one JSON line for each attempt, and one for each answer that contradicts an earlier one
+// The first line on stdin is JSON: `nodeModules`, `url`, `headers`, `twice` (every nth call is posted twice at the same
+// time, as an intermediary may do), `patience` (ms) and `scripts`. Each later line is a number and releases all
+// waves up to it. On stdout one JSON line for each attempt, and one for each response that contradicts an earlier one
 // to the same request. A call that got an error is repeated once.
 
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
-const told = JSON.parse((await lines.next()).value);
-const load = createRequire(`${told.nodeModules}/`);
+const config = JSON.parse((await lines.next()).value);
+const load = createRequire(`${config.nodeModules}/`);
 const { Client } = load("@modelcontextprotocol/sdk/client/index.js");
 const { SSEClientTransport } = load("@modelcontextprotocol/sdk/client/sse.js");
 const TIMED_OUT = -32001;
-const SHOWN = 200; // characters of an answer that a report quotes
+const SHOWN = 200; // characters of a response that a report quotes
 
 let open = -1;
 let waiting = [];
@@ -31,14 +31,14 @@ const say = (report) => process.stdout.write(`${JSON.stringify(report)}\n`);
 let posted = 0;
 function fetchSometimesTwice(url, init) {
   const isCall = init?.method === "POST" && init.body.includes('"tools/call"');
-  if (!isCall || ++posted % told.twice !== 0) return fetch(url, init);
+  if (!isCall || ++posted % config.twice !== 0) return fetch(url, init);
   return Promise.any([fetch(url, init), fetch(url, init)]);
 }
 
 async function connect(caller) {
   const client = new Client({ name: caller, version: "0" });
-  const transport = new SSEClientTransport(new URL(told.url), {
-    requestInit: { headers: told.headers },
+  const transport = new SSEClientTransport(new URL(config.url), {
+    requestInit: { headers: config.headers },
     fetch: fetchSometimesTwice,
   });
   const answered = new Map();
@@ -56,10 +56,10 @@ async function connect(caller) {
 async function attempt(client, call, args) {
   const started = performance.now();
   const outcome = await client
-    .callTool({ name: call.tool, arguments: args }, undefined, { timeout: told.patience })
+    .callTool({ name: call.tool, arguments: args }, undefined, { timeout: config.patience })
     .then((result) => ({ result }))
     .catch((thrown) => {
-      const error = thrown.errors?.[0] ?? thrown; // of the two that were posted at the same moment
+      const error = thrown.errors?.[0] ?? thrown; // of the two POSTs sent at the same time
       if (error.code === TIMED_OUT) return { unresolved: true };
       return { error: { message: error.message, kind: error.data?.kind ?? error.cause?.code } };
     });
@@ -77,7 +77,7 @@ async function run({ caller, calls }) {
     for (const number of [1, 2]) {
       const outcome = await attempt(client, call, args);
       say({ caller, number: call.number, attempt: number, ...outcome });
-      if (outcome.unresolved) return; // whoever waits for nothing makes no further calls
+      if (outcome.unresolved) return; // without a response the caller stops
       ticketId = outcome.result?.structuredContent?.ticketId ?? ticketId;
       if (outcome.result && !outcome.result.isError) break;
     }
@@ -86,5 +86,5 @@ async function run({ caller, calls }) {
 }
 
 void listen();
-await Promise.all(told.scripts.map(run));
+await Promise.all(config.scripts.map(run));
 process.exit(0);

@@ -1,30 +1,30 @@
-// Many clients of the TypeScript SDK in one process that nothing tells apart: one key, one host, the same request ids.
+// Many indistinguishable clients of the TypeScript SDK in one process: one key, one host, the same request ids.
 //
-// The first line on stdin is JSON: `nodeModules`, `url`, `headers`, `marks` (one text for each client), `ticket` (what
-// each creates first, with its mark as summary) and `patience` (ms). Each later line is a round: every client asks for
-// what has its mark. On stdout one JSON line once all have been accepted, and one with what came of it.
+// The first line on stdin is JSON: `nodeModules`, `url`, `headers`, `marks` (one text for each client), `ticket`
+// (created first by each client, with its mark as summary) and `patience` (ms). Each later line is a round: every
+// client requests the ticket with its mark. On stdout one JSON line once all are accepted, and one with the results.
 
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
-const told = JSON.parse((await lines.next()).value);
-const load = createRequire(`${told.nodeModules}/`);
+const config = JSON.parse((await lines.next()).value);
+const load = createRequire(`${config.nodeModules}/`);
 const { Client } = load("@modelcontextprotocol/sdk/client/index.js");
 const { SSEClientTransport } = load("@modelcontextprotocol/sdk/client/sse.js");
 const say = (report) => process.stdout.write(`${JSON.stringify(report)}\n`);
-const options = { timeout: told.patience };
+const options = { timeout: config.patience };
 
 class Member {
   constructor(mark) {
     this.mark = mark;
     this.client = new Client({ name: "same", version: "0" });
-    this.transport = new SSEClientTransport(new URL(told.url), { requestInit: { headers: told.headers } });
+    this.transport = new SSEClientTransport(new URL(config.url), { requestInit: { headers: config.headers } });
   }
 
   async join() {
     await this.client.connect(this.transport);
-    const ticket = { ...told.ticket, summary: this.mark };
+    const ticket = { ...config.ticket, summary: this.mark };
     await this.client.callTool({ name: "create_ticket", arguments: ticket }, undefined, options);
     const send = this.transport.send.bind(this.transport);
     this.transport.send = async (message) => {
@@ -33,7 +33,7 @@ class Member {
     };
   }
 
-  // Return two promises: the call was accepted, and what came of it: nothing to say, or what is wrong.
+  // Return two promises: the call was accepted, and the result: nothing, or what is wrong.
   ask() {
     const accepted = new Promise((go) => (this.accepted = go));
     const ended = this.client
@@ -49,7 +49,7 @@ class Member {
   }
 }
 
-const members = told.marks.map((mark) => new Member(mark));
+const members = config.marks.map((mark) => new Member(mark));
 await Promise.all(members.map((member) => member.join()));
 say("joined");
 for (let line = await lines.next(); !line.done; line = await lines.next()) {

@@ -1,14 +1,14 @@
-// The client of the demonstration: creates tickets, some at a time, and says what it sees. See demo.py.
+// The client of the demonstration: creates tickets, some concurrently, and reports what it sees. See demo.py.
 //
-// One argument, JSON: `nodeModules`, `url`, `headers`, `tickets` (how many), `atOnce` and `ticket` (what all have in common).
-// On stdout one JSON line for whatever happens. A ticket whose outcome is not known is asked for once more with the
-// same idempotencyKey, as a model would.
+// One argument, JSON: `nodeModules`, `url`, `headers`, `tickets` (how many), `atOnce` and `ticket` (common to all).
+// On stdout one JSON line for each event. A ticket with an unknown outcome is requested once more with the
+// same idempotencyKey, as a model would do.
 
 import { createRequire } from "node:module";
 import { setTimeout as pause } from "node:timers/promises";
 
-const told = JSON.parse(process.argv[2]);
-const load = createRequire(`${told.nodeModules}/`);
+const config = JSON.parse(process.argv[2]);
+const load = createRequire(`${config.nodeModules}/`);
 const { Client } = load("@modelcontextprotocol/sdk/client/index.js");
 const { SSEClientTransport } = load("@modelcontextprotocol/sdk/client/sse.js");
 
@@ -23,15 +23,15 @@ async function fetchAndWatch(url, init) {
 }
 
 const client = new Client({ name: "demo", version: "0" });
-const transport = new SSEClientTransport(new URL(told.url), {
-  requestInit: { headers: told.headers },
+const transport = new SSEClientTransport(new URL(config.url), {
+  requestInit: { headers: config.headers },
   eventSourceInit: { fetch: fetchAndWatch },
 });
-transport.onerror = (error) => error.event && say("lost"); // else it is a POST that failed
+transport.onerror = (error) => error.event && say("lost"); // without `event` a POST failed
 await client.connect(transport);
 
 async function create(number) {
-  const args = { ...told.ticket, summary: `Demo ${number}`, idempotencyKey: `demo-${process.pid}-${number}` };
+  const args = { ...config.ticket, summary: `Demo ${number}`, idempotencyKey: `demo-${process.pid}-${number}` };
   for (const attempt of [1, 2]) {
     if (attempt === 2) await pause(1000);
     try {
@@ -47,11 +47,11 @@ async function create(number) {
 
 let next = 1;
 async function worker() {
-  while (next <= told.tickets) {
+  while (next <= config.tickets) {
     await create(next++);
     await pause(200);
   }
 }
-await Promise.all(Array.from({ length: told.atOnce }, worker));
+await Promise.all(Array.from({ length: config.atOnce }, worker));
 await client.close();
 process.exit(0);

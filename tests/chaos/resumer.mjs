@@ -1,19 +1,19 @@
-// One client of the TypeScript SDK over Streamable HTTP that makes one call, and is cut off in the middle of it.
+// One client of the TypeScript SDK over Streamable HTTP that makes one call and is cut off during it.
 //
 // The first line on stdin is JSON: `nodeModules`, `url`, `headers`, `tool`, `arguments` and `patience` (ms). The second
-// lets the call go. On stdout one JSON line once it is connected, one once it could resume, and one with what came of it.
+// starts the call. On stdout one JSON line once it is connected, one once it could resume, and one with the result.
 
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
-const told = JSON.parse((await lines.next()).value);
-const load = createRequire(`${told.nodeModules}/`);
+const config = JSON.parse((await lines.next()).value);
+const load = createRequire(`${config.nodeModules}/`);
 const { Client } = load("@modelcontextprotocol/sdk/client/index.js");
 const { StreamableHTTPClientTransport } = load("@modelcontextprotocol/sdk/client/streamableHttp.js");
 const say = (report) => process.stdout.write(`${JSON.stringify(report)}\n`);
 
-const transport = new StreamableHTTPClientTransport(new URL(told.url), { requestInit: { headers: told.headers } });
+const transport = new StreamableHTTPClientTransport(new URL(config.url), { requestInit: { headers: config.headers } });
 const client = new Client({ name: "resumer", version: "0" });
 await client.connect(transport);
 const answers = [];
@@ -31,9 +31,9 @@ const onresumptiontoken = () => {
   isPrimed = true;
 };
 const outcome = await client
-  .callTool({ name: told.tool, arguments: told.arguments }, undefined, { timeout: told.patience, onresumptiontoken })
+  .callTool({ name: config.tool, arguments: config.arguments }, undefined, { timeout: config.patience, onresumptiontoken })
   .then((result) => ({ result }))
   .catch((error) => ({ error: { code: error.code, kind: error.data?.kind, text: String(error) } }));
-await client.listTools(); // the session goes on, and what else would have come has come
+await client.listTools(); // the session works, and a second response would have arrived
 say({ ...outcome, answers: answers.length - 1 });
 process.exit(0);

@@ -1,6 +1,6 @@
-"""Clients that nothing tells apart reconnect all at once, again and again: each gets its own answers, and only those.
+"""Indistinguishable clients reconnect at the same time, repeatedly: each gets exactly its own responses.
 
-One key, one host, one name, the same request ids. What identifies a client is the ping that it answers (S3).
+They share one key, host, name and the same request ids. A client is identified by its response to a ping (S3).
 """
 
 from pathlib import Path
@@ -16,13 +16,13 @@ pytestmark = pytest.mark.xdist_group("chaos")
 
 CUTS: Final = (10, pytest.param(50, marks=pytest.mark.long))
 RETRY_MS: Final = 20
-"""How soon the clients come again: the server's own waits would make fifty rounds last for minutes."""
+"""How soon the clients reconnect: with the server's own `retry:` fifty rounds would take minutes."""
 EVERYTHING: Final = 1_000_000
 
 
 @pytest.fixture
 async def database(empty_postgres: PostgresDatabase) -> str:
-    """The address of a new database of the ticket API."""
+    """The address of a new database for the ticket API."""
     return await make_ticket_tables(empty_postgres)
 
 
@@ -30,18 +30,18 @@ async def database(empty_postgres: PostgresDatabase) -> str:
 async def test_each_of_twenty_equal_clients_gets_its_own_answers_after_each_cut(
     database: str, node_modules: Path, cuts: int
 ) -> None:
-    """In every other round the answers are written into connections that are dead already."""
+    """In every other round the responses are written into connections that are already dead."""
     async with fleet(database, retry_ms=RETRY_MS) as servers, crowd(servers.address, node_modules) as clients:
         for cut in range(cuts):
-            servers.gate.close()
+            servers.policy.close()
             await clients.ask()
-            await servers.gate.until_held(CLIENTS)
+            await servers.policy.until_held(CLIENTS)
             if cut % 2:
                 servers.proxy.swallow(EVERYTHING)
-                servers.gate.open()
+                servers.policy.open()
                 await servers.proxy.until_swallowed(CLIENTS // 2)
             servers.proxy.cut()
-            servers.gate.open()
+            servers.policy.open()
             assert await clients.wrong() == [], f"after cut {cut}"
 
         await clients.ask()
@@ -71,11 +71,11 @@ async def test_each_of_twenty_equal_clients_gets_its_own_answer_across_a_restart
     ):
         (only,) = servers.instances
         for _ in range(2):
-            servers.gate.close()
+            servers.policy.close()
             await clients.ask()
-            await servers.gate.until_held(CLIENTS)
+            await servers.policy.until_held(CLIENTS)
             await servers.end(only)
-            servers.gate.open()
+            servers.policy.open()
             assert await clients.wrong() == []
             await servers.whole()
 
@@ -92,11 +92,11 @@ async def test_calls_of_the_only_instance_are_answered_by_the_next_one_when_it_i
         crowd(servers.address, node_modules) as clients,
     ):
         (only,) = servers.instances
-        servers.gate.close()
+        servers.policy.close()
         await clients.ask()
-        await servers.gate.until_held(CLIENTS)
+        await servers.policy.until_held(CLIENTS)
         await servers.kill(only)
-        servers.gate.open()
+        servers.policy.open()
         wrong = await clients.wrong()
 
         assert [(one["client"], one.get("kind")) for one in wrong] == [(n, "interrupted") for n in range(CLIENTS)]

@@ -1,4 +1,4 @@
-"""The harness itself: faults do what they are named after, and the verdict sees what it has to see."""
+"""The harness itself: each fault does what its name says, and the verdict detects every broken promise."""
 
 import asyncio
 import logging
@@ -11,7 +11,7 @@ import pytest
 
 from auth.providers import AnonymousAuthProvider
 from tests.chaos import callers
-from tests.chaos.callers import Callers, PythonCaller, Report
+from tests.chaos.callers import Access, PythonCaller, Report
 from tests.chaos.plan import Fault, plan
 from tests.chaos.proxy import Proxy
 from tests.chaos.script import CALLS, CREATIONS, Call, Script, scripts
@@ -28,7 +28,7 @@ SAID = b'data: {"id": 1}\n'
 
 @asynccontextmanager
 async def backend(name: bytes) -> AsyncIterator[int]:
-    """A server that says its name, and then whatever it is told."""
+    """A server that sends its name, and then echoes every line."""
 
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(name)
@@ -51,7 +51,7 @@ async def through(proxy: Proxy) -> AsyncIterator[tuple[asyncio.StreamReader, asy
         writer.transport.abort()
 
 
-async def test_connections_go_round_and_pass_over_who_refuses_or_was_retired() -> None:
+async def test_connections_go_round_and_skip_backends_that_refuse_or_were_retired() -> None:
     async with backend(b"one") as one, backend(b"two") as two, backend(b"old") as old:
         proxy = Proxy([one, free_port(), two, old])
         proxy.retire(old)
@@ -107,7 +107,7 @@ async def test_a_python_caller_whose_stream_is_cut_before_its_endpoint_opens_ano
         call = Call(number=0, wave=0, tool="echo", arguments={"text": "here I am"}, expects="here I am")
         script = Script("python-0", "mark", (call,))
         async with proxy.run():
-            working = Callers([script])
+            working = Access([script])
             await working.release(0)
             await PythonCaller(script, working, proxy.address).run()
 
@@ -129,12 +129,12 @@ def test_a_seed_makes_the_promised_calls_and_every_fault(seed: int) -> None:
 
 
 class Run:
-    """A run without faults in which everything went well; tests change what they want to be noticed."""
+    """A successful run without faults; tests change what the verdict should detect."""
 
     def __init__(self) -> None:
-        self.callers = Callers(scripts(1, 1))
-        calls = [(script.caller, call) for script in self.callers.scripts for call in script.calls]
-        self.callers.reports = [self.good(caller, call) for caller, call in calls]
+        self.access = Access(scripts(1, 1))
+        calls = [(script.caller, call) for script in self.access.scripts for call in script.calls]
+        self.access.reports = [self.good(caller, call) for caller, call in calls]
         self.texts = Counter(call.expects for _, call in calls if call.key)
         self.carried_out = Counter(call.key for _, call in calls if call.key)
         self.caller, self.call = calls[0]
@@ -143,8 +143,8 @@ class Run:
         return Report(caller=caller, number=call.number, attempt=1, seconds=0.1, result={"text": call.expects})
 
     def problems(self) -> list[str]:
-        """Return the promises that were broken."""
-        verdict = Verdict(Outcome(1, self.callers), Written(self.texts, self.texts), self.carried_out)
+        """Return the broken promises."""
+        verdict = Verdict(Outcome(1, self.access), Written(self.texts, self.texts), self.carried_out)
         return [problem.partition(":")[0] for problem in verdict.problems()]
 
 
@@ -167,24 +167,24 @@ def test_the_verdict_sees_a_call_that_ran_twice_for_one_request() -> None:
     assert run.problems() == ["carried out more often than asked"]
 
 
-def test_the_verdict_sees_an_answer_of_somebody_else() -> None:
+def test_the_verdict_sees_a_response_of_another_caller() -> None:
     run = Run()
-    run.callers.reports[0] = replace(run.callers.reports[0], result=run.callers.reports[-1].result)
+    run.access.reports[0] = replace(run.access.reports[0], result=run.access.reports[-1].result)
 
     assert run.problems() == ["a foreign or wrong answer"]
 
 
 def test_the_verdict_sees_a_call_without_an_answer() -> None:
     run = Run()
-    run.callers.reports[0] = replace(run.callers.reports[0], result=None, unresolved=True)
+    run.access.reports[0] = replace(run.access.reports[0], result=None, unresolved=True)
 
     assert run.problems() == ["unresolved after 20 s"]
 
 
 def test_the_verdict_sees_too_many_errors_and_calls_that_were_never_made() -> None:
     run = Run()
-    run.callers.reports[:8] = [replace(one, result={"isError": True}) for one in run.callers.reports[:8]]
+    run.access.reports[:8] = [replace(one, result={"isError": True}) for one in run.access.reports[:8]]
     fewer = Run()
-    del fewer.callers.reports[:8]
+    del fewer.access.reports[:8]
 
     assert run.problems() == fewer.problems() == ["less than 95% of the TypeScript calls"]

@@ -1,7 +1,7 @@
-"""A TypeScript client whose POST is cut in the middle of a call gets the rest of it from another instance (2025-11-25).
+"""A TypeScript client whose POST is cut during a call gets the rest of it from another instance (2025-11-25).
 
-The call is held at the ticket API until the stream was cut and the client has come again, so that it is certain that
-one instance runs the call and another one answers it.
+The call is held at the ticket API until the stream was cut and the client has reconnected, so that certainly one
+instance runs the call and another one sends the response.
 """
 
 import asyncio
@@ -22,15 +22,15 @@ from tests.shared.given import TICKET
 pytestmark = pytest.mark.xdist_group("chaos")
 
 BURIED_S: Final = 10.0
-"""In which a call of an instance that died is answered (S7)."""
+"""Seconds within which a call of a dead instance gets a response (S7)."""
 RESUMED_S: Final = 8.0
-"""A client comes again within 3 s."""
+"""A client reconnects within 3 s."""
 READ: Final[tuple[str, dict[str, Any]]] = ("get_ticket_detail", {"ticketId": "TCK-0001"})
 WRITE: Final[tuple[str, dict[str, Any]]] = ("create_ticket", TICKET)
 
 
 class Resumer:
-    """The client, in the middle of its call."""
+    """A client in the middle of its call."""
 
     def __init__(self, node: asyncio.subprocess.Process) -> None:
         self._node = node
@@ -41,7 +41,7 @@ class Resumer:
         self._node.stdin.write(b"go\n")
 
     async def said(self) -> Any:
-        """Return what it says next."""
+        """Return its next message."""
         assert self._node.stdout is not None
         async with asyncio.timeout(2 * PATIENCE_S):
             return json.loads(await self._node.stdout.readline())
@@ -51,8 +51,8 @@ class Resumer:
 async def cut_in_the_middle(
     servers: Fleet, node_modules: Path, call: tuple[str, dict[str, Any]], patience_s: float = PATIENCE_S
 ) -> AsyncGenerator[tuple[Resumer, Instance, Instance]]:
-    """Cut a client off while its call runs; yield it with the instance that runs the call and the other one."""
-    told = {
+    """Cut a client off while its call runs; yield it, the instance that runs the call, and the other one."""
+    config = {
         "nodeModules": node_modules.as_posix(),
         "url": f"{servers.address}/mcp",
         "headers": HEADERS,
@@ -60,14 +60,14 @@ async def cut_in_the_middle(
         "arguments": call[1],
         "patience": patience_s * 1000,
     }
-    async with node_program(ROOT / "tests" / "chaos" / "resumer.mjs", told) as node:
+    async with node_program(ROOT / "tests" / "chaos" / "resumer.mjs", config) as node:
         client = Resumer(node)
         assert await client.said() == {"connected": "2025-11-25"}
-        servers.gate.close()
+        servers.policy.close()
         await client.go()
         assert await client.said() == "could resume"
-        await servers.gate.until_held(1)
-        (number,) = servers.gate.held()
+        await servers.policy.until_held(1)
+        (number,) = servers.policy.held()
         runs, other = servers.instances[number], servers.instances[1 - number]
         servers.proxy.retire(runs.port)
         servers.proxy.cut()
@@ -81,12 +81,12 @@ async def test_the_rest_of_a_cut_post_comes_from_another_instance_once(tmp_path:
     ):
         await servers.proxy.until_resumed()
         assert servers.proxy.resumed_at == [other.port]
-        servers.gate.open()
+        servers.policy.open()
         outcome = await client.said()
 
         assert not outcome["result"]["isError"]
         assert outcome["answers"] == 1
-        assert list(servers.gate.writes.values()) == [1]
+        assert list(servers.policy.writes.values()) == [1]
         assert not [line for instance in servers.instances for line in instance.complaints()]
 
 
@@ -95,7 +95,7 @@ async def test_the_rest_of_a_cut_post_comes_from_another_instance_once(tmp_path:
     [pytest.param(READ, "interrupted", marks=pytest.mark.long), (WRITE, "outcome_unknown")],
     ids=["read", "write"],
 )
-async def test_who_was_cut_off_learns_from_another_instance_that_the_one_with_the_call_died(
+async def test_a_client_that_was_cut_off_learns_from_another_instance_that_its_call_was_interrupted(
     tmp_path: Path, node_modules: Path, call: tuple[str, dict[str, Any]], kind: str
 ) -> None:
     async with (
@@ -106,7 +106,7 @@ async def test_who_was_cut_off_learns_from_another_instance_that_the_one_with_th
         died_at = time.monotonic()
         outcome = await client.said()
         took = time.monotonic() - died_at
-        servers.gate.open()
+        servers.policy.open()
         await servers.whole()
 
         assert outcome["error"]["kind"] == kind

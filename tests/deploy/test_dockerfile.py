@@ -107,7 +107,7 @@ def test_it_installs_nothing_but_wheels_with_known_hashes() -> None:
 
 
 @kills("Dockerfile", "USER 65532:65532", "")
-def test_it_runs_as_nobody_and_gets_signals_itself() -> None:
+def test_it_runs_as_no_one_and_gets_signals_itself() -> None:
     stage = last_stage()
 
     assert stage["USER"] == "65532:65532"

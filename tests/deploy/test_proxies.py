@@ -97,8 +97,8 @@ def is_up(address: str) -> bool:
 
 async def test_streams_and_posts_pass_through_the_proxy_as_they_come(front: str) -> None:
     async with sse_session(front, AS_CLIENT) as client:  # the stream's first event has the address for the POSTs
-        answer = await client.call("get_statuses")
-        assert answer["isError"] is False
+        response = await client.call("get_statuses")
+        assert response["isError"] is False
         assert not client.ended.is_set(), "the stream stays open"
 
     async with httpx2.AsyncClient(headers=AS_CLIENT) as http:

@@ -55,7 +55,7 @@ class Line:
 
     person: int
     wire: str
-    exchange: Exchange
+    context: Exchange
     session: Session | None = None
     asks: dict[str, Any] = field(default_factory=dict)
     """The requests that were posted with it, by their ids as JSON."""
@@ -71,7 +71,7 @@ class Line:
     resumes: EventId | None = None
     stream: str | None = None
     last: int = -1
-    answered: set[str] = field(default_factory=set)
+    responded: set[str] = field(default_factory=set)
     current: dict[str, str] = field(default_factory=dict)
     """Of its session, when this began."""
 
@@ -100,10 +100,10 @@ class Judge:
         self.marks[mark.text] = mark
         return mark
 
-    def heard(self, exchange: Exchange, event: Parsed) -> None:
+    def heard(self, context: Exchange, event: Parsed) -> None:
         """Take in one event of a stream."""
         name, event_id, data = event
-        line = self.lines[exchange]
+        line = self.lines[context]
         if name == "endpoint":
             self._endpoint(line, data.decode())
         if event_id is not None:
@@ -115,18 +115,18 @@ class Judge:
         """Take in one message, from a stream or as a whole body."""
         text = json.dumps(message)
         for mark in _MARK.findall(text):
-            self._expect((line.person, line.session or line.exchange) in self.marks[mark].places,
+            self._expect((line.person, line.session or line.context) in self.marks[mark].places,
                          f"{mark} was for somebody else: {text[:300]}")  # fmt: skip
         if "method" in message:
             self.kinds["told"] += 1
             if "id" in message:
                 self._question(line, message["id"])
             return
-        self._answer(line, json.dumps(message.get("id")), message, text)
+        self._respond(line, json.dumps(message.get("id")), message, text)
 
     def refusal(self, line: Line, *, may_be_full: bool, may_be_busy: bool) -> None:
         """Hold a refusal against what is promised of refusals."""
-        status, body = line.exchange.status, line.exchange.body
+        status, body = line.context.status, line.context.body
         try:
             error = json.loads(body)["error"]
         except (ValueError, KeyError, TypeError):
@@ -146,8 +146,8 @@ class Judge:
     def must_be_complete(self, line: Line) -> None:
         """Hold a stream that the server ended against what was posted with it."""
         is_judged = line.session is None or not line.session.is_disturbed
-        if line.asks and is_judged and not line.exchange.is_left:
-            missing = set(line.asks) - line.answered
+        if line.asks and is_judged and not line.context.is_left:
+            missing = set(line.asks) - line.responded
             self._expect(not missing, f"the stream of {line.asks} ended without answers to {missing}")
 
     def replaces(self, line: Line) -> None:
@@ -155,7 +155,7 @@ class Judge:
         for earlier in self.lines.values():
             if earlier is not line and earlier.session is line.session and earlier.wire == line.wire:
                 earlier.is_replaced = earlier.is_replaced or (
-                    earlier.exchange.status == 200 and (line.wire == "sse" or earlier.is_standalone)
+                    earlier.context.status == 200 and (line.wire == "sse" or earlier.is_standalone)
                 )
 
     def check(self) -> None:
@@ -199,14 +199,14 @@ class Judge:
         self._expect(all(one is line.session for one in earlier), f"the question {question} went to two sessions")
         self.questions.append((line.session, question))
 
-    def _answer(self, line: Line, request: str, message: Any, text: str) -> None:
+    def _respond(self, line: Line, request: str, message: Any, text: str) -> None:
         self.kinds["result" if "result" in message else f"error {message['error']['code']}"] += 1
         if line.wire == "mcp":
             self._expect(not line.is_standalone, f"an answer on the standalone stream: {text[:300]}")
             self._expect(not line.asks or request in line.asks, f"an answer to what was not asked here: {text[:300]}")
         if "error" in message and line.session is not None:
             line.session.has_failed = line.session.has_failed or line.opens
-        line.answered.add(request)
+        line.responded.add(request)
         mark = line.current.get(request)
         found = _MARK.findall(text)
         self._expect(

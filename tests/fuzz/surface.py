@@ -1,7 +1,7 @@
-"""Carries out a sequence of steps against a served transport; `judgement` holds every answer against what was asked.
+"""Carries out a sequence of steps against a served transport; `judgement` checks every response.
 
-Each call has a text of its own, a mark, which its answer and its progress repeat: whoever receives a mark has to be who
-sent it, on a stream of the session that it was sent to.
+Each call contains a unique text, its mark, which its response and its progress repeat: a mark may only reach the
+principal that sent it, on a stream of the session that it was sent to.
 """
 
 import asyncio
@@ -36,12 +36,12 @@ from transport.sessions.memory import InMemoryBroker
 from transport.sessions.session import EventId, Limits
 
 END_S: Final = 5.0
-"""In which what ends by itself has ended."""
+"""Seconds within which everything that ends by itself has ended."""
 _UNKNOWN: Final = "x" * 43
 
 
 class Clock:
-    """Seconds of the broker in memory, which a step may let pass."""
+    """Clock of the broker in memory, which a step may advance."""
 
     def __init__(self) -> None:
         self.passed = 0.0
@@ -53,7 +53,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class _Sent:
-    """A POST, for one that repeats it."""
+    """A POST, kept so that a later step can repeat it."""
 
     wire: str
     session: Session | None
@@ -67,12 +67,12 @@ class _Sent:
 
 
 class Surface:
-    """Two people and one or two instances.
+    """Two principals and one or two instances.
 
     Args:
         instances: where requests go.
-        clock: of the broker, where it is ours.
-        number: of the sequence: its people are others than those that the same server has seen before.
+        clock: of the broker, if the test controls it.
+        number: of the sequence; its principals differ from those that the same server has seen before.
     """
 
     def __init__(self, instances: Sequence[Bench], number: int, clock: Clock | None = None) -> None:
@@ -106,7 +106,7 @@ class Surface:
                 self._open_gates()
             case TimePasses():
                 self._let_pass(step.seconds)
-        await self._until("calls go on or wait for us", self._is_calm)
+        await self._until("calls continue or wait for the test", self._is_calm)
         self._check()
 
     # ---- steps
@@ -121,7 +121,7 @@ class Surface:
         line = await self._send(
             step.who, "mcp", "POST /mcp", _POSTS, odd=step.odd, body=_encoded(message), asks={request: message}
         )
-        session = line.exchange.headers.get("mcp-session-id")
+        session = line.context.headers.get("mcp-session-id")
         if session is not None:
             line.opens = True
             line.session = Session(
@@ -133,10 +133,10 @@ class Surface:
         owner = 1 - step.who.person if step.is_foreign else step.who.person
         wire: Wire = ("mcp" if step.wire == "sse" else "sse") if step.is_misled else step.wire
         session = self._session(wire, owner, step.session)
-        told = [self._message(one, session) for one in step.messages]
-        asks = {request: message for message, _, request in told if request is not None}
-        what = [message for message, _, _ in told]
-        marks = tuple(mark for _, mark, _ in told if mark is not None)
+        received = [self._message(one, session) for one in step.messages]
+        asks = {request: message for message, _, request in received if request is not None}
+        what = [message for message, _, _ in received]
+        marks = tuple(mark for _, mark, _ in received if mark is not None)
         name = session.id if session is not None else _UNKNOWN
         body = _encoded(what if step.is_batch or len(what) > 1 else what[0])
         if step.wire == "sse":
@@ -149,12 +149,12 @@ class Surface:
             body=body, asks=asks, marks=marks, session=session,
         )  # fmt: skip
         if step.is_foreign or step.is_misled:
-            # 400 for what is wrong whatever the session, such as two requests with one id.
-            assert step.odd is not DECENT or line.exchange.status in {400, 404}, (
-                "it was let in where it does not belong"
+            # 400 for a request that is wrong whatever its session, such as two requests with one id.
+            assert step.odd is not DECENT or line.context.status in {400, 404}, (
+                "a request to a foreign session was accepted"
             )
-        elif session is not None and line.exchange.status in {0, 200, 202}:
-            self._taken(session, told)
+        elif session is not None and line.context.status in {0, 200, 202}:
+            self._taken(session, received)
 
     async def _post_modern(self, step: PostModern) -> None:
         message, mark, request = self._message(step.message, None)
@@ -174,7 +174,7 @@ class Surface:
         person = 1 - sent.person if step.is_foreign else sent.person
         who = Who(person, step.who.at)
         if sent.session is not None:
-            sent.session.is_disturbed = True  # the stream of the earlier POST may end without an answer
+            sent.session.is_disturbed = True  # the stream of the earlier POST may end without a response
         await self._send(
             who, sent.wire, f"POST {sent.target}", dict(sent.headers),
             body=sent.body, asks=sent.asks, marks=sent.marks, session=sent.session, is_stateless=sent.is_stateless,
@@ -193,10 +193,10 @@ class Surface:
             headers["Last-Event-ID"] = f"{session.id}{step.text}" if session is not None else step.text
         elif seen is not None:
             headers["Last-Event-ID"] = seen[1]
-        # What stands in place of an event id may be ahead of what there is.
+        # A text instead of an event id may be ahead of the last event.
         resumes = EventId.parse(seen[1]) if seen is not None and step.text is None else None
         if step.wire == "sse":
-            self._opened += 1  # whoever is not recognised gets a new session
+            self._opened += 1  # a client that is not recognised gets a new session
             await self._send(step.who, "sse", "GET /sse", headers, odd=step.odd, resumes=resumes)
             return
         headers |= {"Mcp-Session-Id": session.id if session is not None else _UNKNOWN}
@@ -207,8 +207,8 @@ class Surface:
             step.who, "mcp", "GET /mcp", headers, odd=step.odd, session=session, is_standalone=is_standalone,
             resumes=resumes,
         )  # fmt: skip
-        if step.odd is DECENT and line.exchange.status == 200:
-            assert not step.is_foreign, "it was let in where it does not belong"
+        if step.odd is DECENT and line.context.status == 200:
+            assert not step.is_foreign, "a foreign stream was opened"
             if is_standalone:
                 self.judge.replaces(line)
 
@@ -219,12 +219,12 @@ class Surface:
             session.is_disturbed = session.is_over = True
         name = session.id if session is not None else _UNKNOWN
         line = await self._send(step.who, "mcp", "DELETE /mcp", {"Mcp-Session-Id": name})
-        assert line.exchange.status in ({404} if step.is_foreign else {204, 404})
+        assert line.context.status in ({404} if step.is_foreign else {204, 404})
 
     async def _cut(self, nth: int) -> None:
-        line = _nth([one for one in self._lines if not (one.exchange.ended.is_set() or one.exchange.is_left)], nth)
+        line = _nth([one for one in self._lines if not (one.context.ended.is_set() or one.context.is_left)], nth)
         if line is not None:
-            await line.exchange.leave()
+            await line.context.leave()
 
     def _open_gates(self) -> None:
         for at in self._instances:
@@ -249,7 +249,7 @@ class Surface:
     # ---- requests
 
     def _session(self, wire: str, owner: int, number: int) -> Session | None:
-        """Return a session of somebody, one that is not known to be over as long as there is one."""
+        """Return a session of `owner`, preferably one that is not known to have ended."""
         all_of_them = [one for one in self.judge.sessions if (one.wire, one.person) == (wire, owner)]
         return _nth([one for one in all_of_them if not one.is_over] or all_of_them, number)
 
@@ -258,10 +258,10 @@ class Surface:
         if message.kind not in texts.NOTIFICATIONS:
             return self._request(message, session, session.version if session is not None else "2025-11-25")
         if message.kind in {"answer", "refuse", "progress"}:
-            question = _nth(self.judge.questions[::-1], message.nth % 4)  # later ones are still to be answered
+            question = _nth(self.judge.questions[::-1], message.nth % 4)  # later ones still wait for a response
             mark = self.judge.new_mark(is_reply=True)
-            told = texts.notification(message.kind, question[1] if question is not None else "nobody:1", mark.text)
-            return told, mark, None
+            received = texts.notification(message.kind, question[1] if question is not None else "unknown:1", mark.text)
+            return received, mark, None
         earlier = _nth(session.requests, message.nth) if session is not None else None
         return texts.notification(message.kind, earlier if earlier is not None else message.nth, ""), None, None
 
@@ -289,33 +289,33 @@ class Surface:
         is_standalone: bool = False,
         resumes: EventId | None = None,
     ) -> Line:
-        """Send one request, odd where it is told to be, and look at its answer, of a stream at the head."""
+        """Send one request, possibly odd, and check its response; of a stream, the head."""
         method, target = what.split(" ", 1)
         url = self._instances[who.at % len(self._instances)].url
         given: dict[str, str | None] = {"Host": url[7:], "x-api-key": f"key-{self._people[who.person]}", **headers}
         given |= odd.headers
         pairs = [(name, value) for name, value in given.items() if value is not None] + list(odd.repeated.items())
-        exchange = Exchange(self.judge.heard)
+        context = Exchange(self.judge.heard)
         line = Line(
-            who.person, wire, exchange, session=session, asks=dict(asks or {}), is_standalone=is_standalone,
+            who.person, wire, context, session=session, asks=dict(asks or {}), is_standalone=is_standalone,
             is_stateless=is_stateless, resumes=resumes, current=dict(session.current) if session is not None else {},
         )  # fmt: skip
         if resumes is not None and wire == "mcp":
             line.stream, line.last = resumes.stream, resumes.number
-        self.judge.lines[exchange] = line
+        self.judge.lines[context] = line
         self._lines.append(line)
         if odd is not DECENT:
-            # What it asks is not what was meant; that is judged by its status, and by whom its answers reach.
+            # What it asks is not what was meant; it is judged by its status, and by who receives its responses.
             line.asks, line.is_standalone, line.is_odd = {}, False, True
         for mark in marks:
             if not mark.places and session is not None:
                 mark.epoch = session.epochs
-            mark.places.add((who.person, session if session is not None and not is_stateless else exchange))
-            mark.places.add((who.person, exchange))
+            mark.places.add((who.person, session if session is not None and not is_stateless else context))
+            mark.places.add((who.person, context))
         if odd.body is not None:
             body = odd.body
         if odd.is_half and body is not None:
-            await exchange.send_half(url, method, target, pairs, body)
+            await context.send_half(url, method, target, pairs, body)
             return line
         if marks and odd is DECENT and body is not None:
             asked = dict(asks or {})
@@ -324,25 +324,25 @@ class Surface:
                     wire, session, tuple(headers.items()), target, body, tuple(marks), asked, is_stateless, who.person
                 )
             )
-        await exchange.send(url, odd.method or method, target, pairs, body)
-        if exchange.status < 400:
-            for mark in marks:  # in a session once, unless it began anew and forgot its request ids
+        await context.send(url, odd.method or method, target, pairs, body)
+        if context.status < 400:
+            for mark in marks:  # once per session, unless it was initialized again and forgot its request ids
                 mark.may_run = mark.may_run + 1 if session is None or is_stateless else session.epochs - mark.epoch + 1
         self._look_at(line)
         return line
 
     def _look_at(self, line: Line) -> None:
-        exchange = line.exchange
-        if exchange.status >= 400:
+        context = line.context
+        if context.status >= 400:
             is_full = self._opened >= 6
             is_busy = sum(one.is_stateless for one in self._lines) > 3
             self.judge.refusal(line, may_be_full=is_full, may_be_busy=is_busy)
-        elif exchange.is_complete and exchange.headers.get("content-type") == "application/json" and exchange.body:
-            self.judge.message(line, exchange.json())
+        elif context.is_complete and context.headers.get("content-type") == "application/json" and context.body:
+            self.judge.message(line, context.json())
 
-    def _taken(self, session: Session, told: Sequence[tuple[dict[str, Any], Mark | None, str | None]]) -> None:
-        """Note what a session was given."""
-        for message, mark, request in told:
+    def _taken(self, session: Session, received: Sequence[tuple[dict[str, Any], Mark | None, str | None]]) -> None:
+        """Record the messages that a session accepted."""
+        for message, mark, request in received:
             if message.get("method") == "initialize":
                 session.is_disturbed = True
                 session.epochs += 1
@@ -353,18 +353,18 @@ class Surface:
     # ---- after each step, and at the end
 
     def _is_calm(self) -> bool:
-        """Whether every call that runs waits for us: at a gate, or for an answer."""
+        """Whether every running call waits for the test: at a gate, or for a client response."""
         running = waiting = 0
         for at in self._instances:
-            engine = at.transport._engine
-            running += sum(not call.listens for call in engine._running.all())
+            dispatcher = at.transport._dispatcher
+            running += sum(not call.listens for call in dispatcher._running.all())
             waiting += sum(len(gate._waiters) for gate in at.gates.open.values())
-            waiting += sum(waiter.session is not None for waiter in engine.channel._waiters.values())
+            waiting += sum(waiter.session is not None for waiter in dispatcher.channel._waiters.values())
         return running <= waiting
 
     def _check(self) -> None:
         for line in self._lines:
-            if line.exchange.is_complete and line.exchange.is_stream:
+            if line.context.is_complete and line.context.is_stream:
                 self.judge.must_be_complete(line)
         self.judge.check()
         for mark in self.judge.marks.values():
@@ -372,7 +372,7 @@ class Surface:
             assert ran <= mark.may_run, f"{mark.text} ran {ran} times, and was accepted {mark.may_run} times"
 
     async def end(self) -> None:
-        """Let everything finish, close and delete everything, and see that nothing is left."""
+        """Let everything finish, close and delete everything, and check that nothing is left."""
         self._open_gates()
         await self._until("calls end", self._is_calm)
         await self._until("streams of POSTs end", lambda: not self._unended())
@@ -382,9 +382,9 @@ class Surface:
             if session.wire == "mcp":
                 await self._delete_as_owner(session)
         await self._until(
-            "streams are let go", lambda: not any(at.transport.figures()["streams"] for at in self._instances)
+            "streams are let go", lambda: not any(at.transport.stats()["streams"] for at in self._instances)
         )
-        await self._until("nobody is being recognised", lambda: not any(map(self._recognised, self._instances)))
+        await self._until("no client is being recognised", lambda: not any(map(self._recognised, self._instances)))
         await self._end_the_rest()
         await self._until("nothing is left", lambda: not any(self._left_over(at) for at in self._instances))
         self._check()
@@ -397,33 +397,33 @@ class Surface:
             raise AssertionError(f"not within {END_S:g} s: {what}; {left}; {self._unended()}") from None
 
     def _unended(self) -> list[dict[str, Any]]:
-        """Return what was asked with each stream that has an end of its own, and has not ended."""
-        return [line.asks for line in self._lines if self._must_end(line) and not line.exchange.ended.is_set()]
+        """Return the requests of each stream that should have ended and has not."""
+        return [line.asks for line in self._lines if self._must_end(line) and not line.context.ended.is_set()]
 
     async def leave(self) -> None:
         """Cut every stream that is still open."""
         for line in self._lines:
-            if line.exchange.is_stream and not (line.exchange.ended.is_set() or line.exchange.is_left):
-                await line.exchange.leave()
+            if line.context.is_stream and not (line.context.ended.is_set() or line.context.is_left):
+                await line.context.leave()
 
     def _must_end(self, line: Line) -> bool:
-        """Whether a stream has an end of its own: that of a POST whose calls do not wait for anything."""
+        """Whether a stream ends by itself, like that of a POST whose calls wait for nothing."""
         methods = {message["method"] for message in line.asks.values()}
         tools = {(message.get("params") or {}).get("name") for message in line.asks.values()}
         waits = "ask" in tools or "subscriptions/listen" in methods
-        is_post = bool(line.asks) and line.wire == "mcp" and line.exchange.is_stream
+        is_post = bool(line.asks) and line.wire == "mcp" and line.context.is_stream
         return line.is_replaced or (is_post and not waits)
 
     async def _delete_as_owner(self, session: Session) -> None:
         expected = {404} if session.has_failed else {204, 404}
         session.is_disturbed = True
         line = await self._send(Who(session.person, 1), "mcp", "DELETE /mcp", {"Mcp-Session-Id": session.id})
-        assert line.exchange.status in expected
+        assert line.context.status in expected
         again = await self._send(Who(session.person, 0), "mcp", "DELETE /mcp", {"Mcp-Session-Id": session.id})
-        assert again.exchange.status == 404
+        assert again.context.status == 404
 
     async def _end_the_rest(self) -> None:
-        """End the sessions of HTTP+SSE, which no client can: by time, or by hand."""
+        """End the sessions of HTTP+SSE, which clients cannot end: by the clock, or directly."""
         if self._clock is not None:
             self._clock.passed += 10_000
             self._sweep()
@@ -434,16 +434,16 @@ class Surface:
     @staticmethod
     def _recognised(at: Bench) -> int:
         """Return how many clients are asked which session they had."""
-        return sum(waiter.session is None for waiter in at.transport._engine.channel._waiters.values())
+        return sum(waiter.session is None for waiter in at.transport._dispatcher.channel._waiters.values())
 
     @staticmethod
     def _left_over(at: Bench) -> dict[str, int]:
         """Return what an instance still holds, without what it does not hold any more."""
-        engine = at.transport._engine
+        dispatcher = at.transport._dispatcher
         held = {
-            **at.transport.figures(),
-            "running": len(engine._running.all()),
-            "waiters": len(engine.channel._waiters),
+            **at.transport.stats(),
+            "running": len(dispatcher._running.all()),
+            "waiters": len(dispatcher.channel._waiters),
         }
         return {name: count for name, count in held.items() if count}
 

@@ -1,8 +1,9 @@
-"""Where the clients are installed: environments in the user's cache folder, made by run.py's functions when needed.
+"""The environments of the clients, in the user's cache folder, made by run.py's functions when needed.
 
-Every one has exactly what its pins in `environments` say. Clients of one family share one: those on the Python SDK
-before 2.0, those on 2.0 and later, and the bridges for Node. The TypeScript SDK and the Inspector are in the tests'
-own folder. `python3 run.py test --long` makes them before the tests start; tests that are run by name, on their way.
+Each has exactly the pins of its file in `environments`. Clients of one family share an environment: those on the Python
+SDK before 2.0, those on 2.0 and later, and the bridges for Node. The TypeScript SDK and the Inspector are in the tests'
+own folder. `python3 run.py test --long` makes the environments before the tests start; tests run by name make them
+when they need them.
 """
 
 import json
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 import run
-from tests.interop.rows import Home
+from tests.interop.rows import StreamLog
 from tests.javascript import installed
 from tests.processes import ROOT
 
@@ -22,13 +23,13 @@ CLIENTS: Final = ROOT / "tests" / "clients"
 
 
 @cache
-def python(home: Home) -> str:
+def python(home: StreamLog) -> str:
     """Return the Python that has the clients of a family."""
     return run.cached_environment(PINS / f"{home}.txt", name=f"clients-{home}")
 
 
 @cache
-def node_modules(home: Home) -> Path:
+def node_modules(home: StreamLog) -> Path:
     """Return the folder that has the clients for Node."""
     if home == "clients":
         return installed()
@@ -36,15 +37,15 @@ def node_modules(home: Home) -> Path:
 
 
 def make() -> None:
-    """Make every environment that is not there yet."""
+    """Make every environment that does not exist yet."""
     python("python-v1")
     python("python-v2")
     node_modules("node")
     node_modules("clients")
 
 
-def version(package: str, home: Home) -> str:
-    """Return the one version of a client that is installed there, by its pins."""
+def version(package: str, home: StreamLog) -> str:
+    """Return the version of a client that is installed there, from its pins."""
     if home in {"python-v1", "python-v2"}:
         pins = (PINS / f"{home}.txt").read_text("utf-8")
         (pinned,) = re.findall(rf"^{re.escape(package)}==(\S+)", pins, re.MULTILINE)

@@ -102,7 +102,7 @@ async def serving(*behaviours: Behaviour) -> AsyncIterator[Server]:
         yield server
 
 
-def answer(body: bytes, status: str = "200 OK", *headers: str) -> bytes:
+def response(body: bytes, status: str = "200 OK", *headers: str) -> bytes:
     lines = [f"HTTP/1.1 {status}", f"content-length: {len(body)}", *headers, "", ""]
     return "\r\n".join(lines).encode() + body
 

@@ -22,7 +22,7 @@ from shared.audit import AuditEvent, AuditTrail
 from shared.embedded.in_process import InProcessTransport
 from shared.identity import Principal
 from shared.markdown import inline
-from shared.mcp_tools.tenant_tools import OneDesk
+from shared.mcp_tools.tenant_tools import SingleToolsProvider
 from shared.server import build_server
 from shared.telemetry import TallyCounter
 from shared.tools import TicketTools
@@ -76,7 +76,7 @@ class Wire(httpx2.AsyncBaseTransport):
         return await self.inner.handle_async_request(request)
 
 
-def answers(status: int = 200, json: Any = None, *, html: str | None = None) -> Act:
+def responses(status: int = 200, json: Any = None, *, html: str | None = None) -> Act:
     """Respond without calling the API."""
 
     async def act(_: httpx2.AsyncBaseTransport, request: httpx2.Request) -> httpx2.Response:
@@ -87,7 +87,7 @@ def answers(status: int = 200, json: Any = None, *, html: str | None = None) -> 
     return act
 
 
-def does_it_but_answers(status: int, json: Any = None) -> Act:
+def does_it_but_responds(status: int, json: Any = None) -> Act:
     """Let the API execute the request, and replace its response."""
 
     async def act(inner: httpx2.AsyncBaseTransport, request: httpx2.Request) -> httpx2.Response:
@@ -152,7 +152,7 @@ class World:
     """One ticket API and the tools over it."""
 
     api: APIClient
-    wire: Wire
+    connection: Wire
     tools: TicketTools
     counter: TallyCounter
     trail: AuditTrail = field(default_factory=Recorder)
@@ -163,7 +163,7 @@ class World:
     @cached_property
     def server(self) -> MCPServer[Any]:
         """The server over the tools, built once because building it costs more than most calls."""
-        server = build_server(OneDesk(self.tools), counter=self.counter, trail=self.trail)
+        server = build_server(SingleToolsProvider(self.tools), counter=self.counter, trail=self.trail)
         on_behalf(server, lambda: None if self.principal is None else Sender(self.principal, self.headers))
         return server
 
@@ -209,8 +209,8 @@ async def world(
         else:
             app = ticket_api.create_app(database_url=f"sqlite+aiosqlite:///{folder / 'tickets.sqlite3'}")
             await stack.enter_async_context(app.router.lifespan_context(app))
-        wire = Wire(InProcessTransport(app))
-        api = APIClient("http://api", api_key="standin-key", transport=wire, deadline_s=deadline_s)
+        connection = Wire(InProcessTransport(app))
+        api = APIClient("http://api", api_key="standin-key", transport=connection, deadline_s=deadline_s)
         await stack.enter_async_context(api)
         counter = TallyCounter()
-        yield World(api, wire, TicketTools(api, counter=counter), counter)
+        yield World(api, connection, TicketTools(api, counter=counter), counter)

@@ -80,7 +80,7 @@ class Bench:
     def routes(self) -> Starlette:
         paths: dict[str, Any] = {"/health": self.health, "/slow": self.slow, "/stream": self.stream}
         paths |= {"/body": self.body, "/large": self.large}
-        return Starlette(routes=[Route(path, answer, methods=["GET", "POST"]) for path, answer in paths.items()])
+        return Starlette(routes=[Route(path, response, methods=["GET", "POST"]) for path, response in paths.items()])
 
 
 @asynccontextmanager
@@ -91,13 +91,13 @@ async def served(**options: Any) -> AsyncGenerator[Bench]:
     around = Starlette()
     around.mount("/", bench.app)
     bench.server = QuietServer(around, host="127.0.0.1", port=0, finish_s=1, on_started=started.set_result, **options)
-    enter = bench.server.server_state.enter
+    enter = bench.server.server_state.add
 
     def counted(new: BoundedProtocol) -> None:
         bench.accepted += 1
         enter(new)
 
-    bench.server.server_state.enter = counted  # type: ignore[method-assign]  # to know when it was accepted
+    bench.server.server_state.add = counted  # type: ignore[method-assign]  # to know when it was accepted
     serving = asyncio.create_task(bench.server.serve())
     bench.port = await asyncio.wait_for(started, LIMIT_S)
     try:

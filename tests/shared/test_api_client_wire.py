@@ -34,9 +34,9 @@ from tests.kills import kills
 from tests.shared.faulty_server import (
     GUARD_S,
     Behaviour,
-    answer,
     listening,
     resets,
+    response,
     sends,
     sends_and_stalls,
     serving,
@@ -57,12 +57,12 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(random, "uniform", lambda least, _: least)
 
 
-WELL = sends(answer(b'{"id": "T1"}'), then_open=True)
+WELL = sends(response(b'{"id": "T1"}'), then_open=True)
 LOST = {
     "before any byte": sends(b"", then_open=False),
     "in the status line": sends(b"HTTP/1.1 2", then_open=False),
     "in the headers": sends(b"HTTP/1.1 200 OK\r\ncontent-le", then_open=False),
-    "in the body": sends(answer(b"{}" * 50)[:-60], then_open=False),
+    "in the body": sends(response(b"{}" * 50)[:-60], then_open=False),
     "in a chunk": sends(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n20\r\n{", then_open=False),
     "by a reset": resets,
     "by nonsense": sends(b"SSH-2.0-OpenSSH_9.6\r\n\r\n", then_open=False),
@@ -70,7 +70,7 @@ LOST = {
 STALLED = {
     "before the answer": stalls,
     "in the headers": sends_and_stalls(b"HTTP/1.1 200 OK\r\ncontent-le"),
-    "after half an answer": sends_and_stalls(answer(b"{}" * 50)[:-60]),
+    "after half an answer": sends_and_stalls(response(b"{}" * 50)[:-60]),
     "by a trickle of body": trickles(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n"),
     "by a trickle of headers": trickles(b"HTTP/1.1 200 OK\r\nx: "),
 }
@@ -229,7 +229,7 @@ async def test_a_late_answer_is_never_taken_for_the_next_one() -> None:
 
     async def late(writer: asyncio.StreamWriter) -> bool:
         await release.wait()
-        return await sends(answer(b'"of the first call"'), then_open=True)(writer)
+        return await sends(response(b'"of the first call"'), then_open=True)(writer)
 
     async with serving(late, WELL) as server, APIClient(server.url, deadline_s=0.2) as api:
         await error_of(api, "GET")
@@ -255,7 +255,7 @@ async def test_a_cancelled_write_is_counted_and_leaves_the_client_usable() -> No
 
 @kills("shared/api_client.py", "patience_s=self._deadline_s / 2", "patience_s=self._deadline_s * 2")
 @writes
-async def test_a_write_that_got_none_of_64_busy_places_changed_nothing(method: str) -> None:
+async def test_a_write_that_got_none_of_64_busy_slots_changed_nothing(method: str) -> None:
     """Half the deadline is for the slot, so that the wait ends in certainty, not in doubt."""
     queue = FairQueue(MAX_PLACES)
     async with serving(stalls) as server, APIClient(server.url, deadline_s=GUARD_S, queue=queue) as busy:
@@ -291,7 +291,7 @@ async def test_a_write_that_finds_a_hundred_waiting_is_refused_at_once(method: s
         assert server.requests == ["GET"]
 
 
-async def test_a_call_that_fails_gives_its_place_back() -> None:
+async def test_a_call_that_fails_gives_its_slot_back() -> None:
     faults = (LOST["before any byte"], LOST["in the body"], WELL)
     async with serving(*faults) as server, APIClient(server.url, deadline_s=1, queue=FairQueue(1)) as api:
         await error_of(api, "POST")
@@ -313,7 +313,7 @@ async def test_a_connection_is_used_again() -> None:
 
 @pytest.mark.parametrize("method", ["GET", *WRITES])
 async def test_an_idle_connection_that_the_server_closed_is_not_used(method: str) -> None:
-    once = sends(answer(b"[]"), then_open=False)  # announces keep-alive, then closes
+    once = sends(response(b"[]"), then_open=False)  # announces keep-alive, then closes
     async with serving(once, WELL) as server, APIClient(server.url) as api:
         await call(api, "GET")
         await server.until(lambda: server.ended == 1)
@@ -376,12 +376,12 @@ async def test_an_answer_over_the_bound_is_a_fault_and_not_read_on(method: str) 
 async def test_an_answer_just_within_the_bound_is_read() -> None:
     text = "x" * (MAX_BODY_BYTES - 2)
 
-    async with serving(sends(answer(f'"{text}"'.encode()), then_open=True)) as server, APIClient(server.url) as api:
+    async with serving(sends(response(f'"{text}"'.encode()), then_open=True)) as server, APIClient(server.url) as api:
         assert await call(api, "GET") == text
 
 
 async def test_a_compressed_answer_is_read() -> None:
-    raw = answer(gzip.compress(b'{"id": "T1"}'), "200 OK", "content-encoding: gzip")
+    raw = response(gzip.compress(b'{"id": "T1"}'), "200 OK", "content-encoding: gzip")
 
     async with serving(sends(raw, then_open=True)) as server, APIClient(server.url) as api:
         assert await call(api, "GET") == {"id": "T1"}
@@ -389,7 +389,7 @@ async def test_a_compressed_answer_is_read() -> None:
 
 @pytest.mark.parametrize("method", ["GET", *WRITES])
 async def test_an_answer_that_cannot_be_decoded_is_a_fault(method: str) -> None:
-    raw = answer(b"this was never compressed", "200 OK", "content-encoding: gzip")
+    raw = response(b"this was never compressed", "200 OK", "content-encoding: gzip")
 
     async with serving(sends(raw, then_open=True)) as server, APIClient(server.url) as api:
         error = await error_of(api, method)
@@ -402,7 +402,7 @@ async def test_an_answer_that_cannot_be_decoded_is_a_fault(method: str) -> None:
 async def test_a_refusal_before_the_request_was_read_is_taken_for_what_it_says() -> None:
     async def refuses_unread(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(answer(b'{"error": "too large"}', "413 Content Too Large", "connection: close"))
+        writer.write(response(b'{"error": "too large"}', "413 Content Too Large", "connection: close"))
         await writer.drain()
         writer.write_eof()
         await reader.read()

@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from shared import audit
-from shared.audit import AuditEvent, LoggedTrail, keep
+from shared.audit import AuditEvent, LoggedAuditTrail, keep
 from shared.identity import Principal, Tenant
 
 EVENT = AuditEvent.by(Principal("person-1", Tenant("acme"), credential="key-1"), action="tool_call", outcome="ok")
@@ -14,7 +14,7 @@ EVENT = AuditEvent.by(Principal("person-1", Tenant("acme"), credential="key-1"),
 
 async def test_an_event_is_a_log_line_with_the_label_of_long_retention_and_what_is_known() -> None:
     with capture_logs() as logs:
-        await LoggedTrail().record(EVENT)
+        await LoggedAuditTrail().record(EVENT)
 
     assert logs == [
         {

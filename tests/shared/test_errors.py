@@ -48,7 +48,7 @@ def test_one_problem_is_one_sentence_with_its_field() -> None:
     assert (error.field, error.allowed) == ("statusId", ("stat1", "stat2"))
 
 
-def test_several_problems_are_listed_so_that_they_can_be_mended_in_one_go() -> None:
+def test_several_problems_are_listed_so_that_they_can_be_fixed_in_one_go() -> None:
     problems = [Problem("limit", "must be 1 or more"), Problem("", "nothing to change")]
 
     error = InvalidInputError.of(problems)

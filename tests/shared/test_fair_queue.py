@@ -37,7 +37,7 @@ class Calls:
         """Start a call and return once it has a slot or waits."""
 
         async def enter() -> None:
-            await self.queue.enter(organisation, patience_s=patience_s)
+            await self.queue.acquire(organisation, patience_s=patience_s)
             self.entered.append(name or organisation)
 
         task = asyncio.create_task(enter())
@@ -47,7 +47,7 @@ class Calls:
 
     async def end(self, organisation: str) -> None:
         """Return a slot, and wait until the call that got it has noticed."""
-        self.queue.leave(organisation)
+        self.queue.release(organisation)
         await settled()
 
 
@@ -86,11 +86,11 @@ async def test_with_a_free_place_a_call_goes_on_without_a_switch_to_another_task
     queue = FairQueue(2)
 
     for _ in range(100):
-        assert steps_of(queue.enter("acme", patience_s=GUARD_S)) == 0
-        queue.leave("acme")
+        assert steps_of(queue.acquire("acme", patience_s=GUARD_S)) == 0
+        queue.release("acme")
 
 
-async def test_an_organisation_that_is_alone_holds_all_places(calls: Calls) -> None:
+async def test_an_organisation_that_is_alone_holds_all_slots(calls: Calls) -> None:
     for _ in range(PLACES + 1):
         await calls.begin("acme")
 
@@ -98,7 +98,7 @@ async def test_an_organisation_that_is_alone_holds_all_places(calls: Calls) -> N
 
 
 @kills("shared/fair_queue.py", "max(1, places - KEPT)", "places")
-async def test_two_places_are_kept_while_another_organisation_is_active(calls: Calls) -> None:
+async def test_two_slots_are_kept_while_another_organisation_is_active(calls: Calls) -> None:
     await calls.begin("other")
     await calls.end("other")
     for _ in range(PLACES):
@@ -111,7 +111,7 @@ async def test_two_places_are_kept_while_another_organisation_is_active(calls: C
     assert calls.entered.count("other") == 1 + KEPT, "it found them free"
 
 
-async def test_a_call_that_meets_an_organisation_with_all_places_gets_the_next_one_and_two_are_kept(
+async def test_a_call_that_meets_an_organisation_with_all_slots_gets_the_next_one_and_two_are_kept(
     calls: Calls,
 ) -> None:
     for _ in range(3 * PLACES):
@@ -129,7 +129,7 @@ async def test_a_call_that_meets_an_organisation_with_all_places_gets_the_next_o
     assert calls.entered[-1] == "other"
 
 
-async def test_an_organisation_that_was_quiet_for_a_minute_keeps_no_places_free(calls: Calls, clock: Clock) -> None:
+async def test_an_organisation_that_was_quiet_for_a_minute_keeps_no_slots_free(calls: Calls, clock: Clock) -> None:
     await calls.begin("other")
     await calls.end("other")
     clock.now += ACTIVE_S + 1
@@ -140,7 +140,7 @@ async def test_an_organisation_that_was_quiet_for_a_minute_keeps_no_places_free(
 
 
 @kills("shared/fair_queue.py", "self._turns.popleft()", "self._turns.pop()")
-async def test_organisations_get_places_in_turn_and_their_oldest_call_first(clock: Clock) -> None:
+async def test_organisations_get_slots_in_turn_and_their_oldest_call_first(clock: Clock) -> None:
     calls = Calls(FairQueue(1, clock=clock))
     await calls.begin("a", name="first")
     for organisation, number in (("a", 3), ("b", 2), ("c", 1)):
@@ -160,7 +160,7 @@ async def test_a_hundred_calls_of_one_organisation_wait_and_no_more(calls: Calls
         await calls.begin("acme")
 
     with pytest.raises(QueueFullError):
-        await calls.queue.enter("acme", patience_s=0)
+        await calls.queue.acquire("acme", patience_s=0)
     other = await calls.begin("other")
     assert not other.done()
 
@@ -173,7 +173,7 @@ async def test_a_call_that_waits_too_long_leaves_the_queue(calls: Calls) -> None
         await calls.begin("acme")
 
     with pytest.raises(TimeoutError):
-        await calls.queue.enter("acme", patience_s=0)
+        await calls.queue.acquire("acme", patience_s=0)
     await calls.begin("acme", name="later")
     await calls.end("acme")
 
@@ -196,13 +196,13 @@ async def test_a_cancelled_call_leaves_the_queue(calls: Calls) -> None:
 
 
 @kills("shared/fair_queue.py", "if turn.done():", "if False:")
-async def test_a_place_that_comes_to_a_call_as_it_is_cancelled_goes_to_the_next(calls: Calls) -> None:
+async def test_a_slot_that_comes_to_a_call_as_it_is_cancelled_goes_to_the_next(calls: Calls) -> None:
     for _ in range(PLACES):
         await calls.begin("acme")
     cancelled = await calls.begin("acme", name="cancelled")
     await calls.begin("acme", name="later")
 
-    calls.queue.leave("acme")
+    calls.queue.release("acme")
     cancelled.cancel()
     await settled()
 
@@ -210,7 +210,7 @@ async def test_a_place_that_comes_to_a_call_as_it_is_cancelled_goes_to_the_next(
     assert calls.entered[-1] == "later"
 
 
-async def test_a_place_that_becomes_free_as_a_call_is_cancelled_goes_to_the_next(calls: Calls) -> None:
+async def test_a_slot_that_becomes_free_as_a_call_is_cancelled_goes_to_the_next(calls: Calls) -> None:
     """The other order: the call was cancelled, or timed out, and has not run since."""
     for _ in range(PLACES):
         await calls.begin("acme")
@@ -218,7 +218,7 @@ async def test_a_place_that_becomes_free_as_a_call_is_cancelled_goes_to_the_next
     await calls.begin("acme", name="later")
 
     cancelled.cancel()
-    calls.queue.leave("acme")
+    calls.queue.release("acme")
     await settled()
 
     assert cancelled.cancelled()
@@ -231,7 +231,7 @@ async def test_nothing_is_kept_of_an_organisation_without_calls(calls: Calls) ->
         await calls.begin(organisation)
         await calls.end(organisation)
     with pytest.raises(TimeoutError):
-        await FairQueue(0).enter("acme", patience_s=0)
+        await FairQueue(0).acquire("acme", patience_s=0)
 
     assert calls.queue._lines == {}
     assert not calls.queue._turns
@@ -240,17 +240,17 @@ async def test_nothing_is_kept_of_an_organisation_without_calls(calls: Calls) ->
 # --- what the tools report
 
 
-async def test_a_write_whose_read_back_found_no_place_may_have_been_done(existing: World) -> None:
+async def test_a_write_whose_read_back_found_no_slot_may_have_been_done(existing: World) -> None:
     queue = existing.api._queue = FairQueue(1)
     existing.api._deadline_s = 1.0
     others: list[asyncio.Task[None]] = []
 
     async def is_followed_by_another_call(inner: httpx2.AsyncBaseTransport, request: httpx2.Request) -> httpx2.Response:
-        others.append(asyncio.create_task(queue.enter("other", patience_s=GUARD_S)))
+        others.append(asyncio.create_task(queue.acquire("other", patience_s=GUARD_S)))
         await settled()
         return await inner.handle_async_request(request)
 
-    existing.wire.when("POST", "/tickets/TCK-0002/history", is_followed_by_another_call)
+    existing.connection.when("POST", "/tickets/TCK-0002/history", is_followed_by_another_call)
     text, error = await existing.refused("add_ticket_history", ticketId="TCK-0002", userId="user3", comment="Hello")
 
     assert error["kind"] == "outcome_unknown"
@@ -258,13 +258,13 @@ async def test_a_write_whose_read_back_found_no_place_may_have_been_done(existin
     assert "othing was changed" not in text
 
 
-async def test_a_write_that_found_no_place_changed_nothing(existing: World) -> None:
+async def test_a_write_that_found_no_slot_changed_nothing(existing: World) -> None:
     queue = existing.api._queue = FairQueue(1)
     existing.api._deadline_s = 0.2
-    await queue.enter("other", patience_s=GUARD_S)
+    await queue.acquire("other", patience_s=GUARD_S)
 
     text, error = await existing.refused("add_ticket_history", ticketId="TCK-0002", userId="user3", comment="Hello")
 
     assert (error["kind"], error["effect"]) == ("busy", "nothing_changed")
     assert text == "Too many calls wait for the ticket API. Nothing was changed; try again in a moment."
-    assert existing.wire.sent == []
+    assert existing.connection.sent == []

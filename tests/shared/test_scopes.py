@@ -16,7 +16,7 @@ from tests.shared.given import Recorder, World
 
 ERAS: Final[tuple[Literal["auto", "legacy"], ...]] = ("auto", "legacy")
 VIEWER: Final = Principal("viewer-1", role=Role.VIEWER, scopes=SCOPES_OF[Role.VIEWER], credential="k-1")
-NOBODY: Final = replace(VIEWER, scopes=frozenset())
+NO_SCOPES: Final = replace(VIEWER, scopes=frozenset())
 WRITES: Final = [spec for spec in TOOLS if not spec.read_only]
 TRACE: Final = "4bf92f3577b34da6a3ce929d0e0e4736"
 
@@ -37,7 +37,7 @@ async def test_a_list_holds_what_its_reader_may_call(
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_over_stdio_and_for_nobody_in_particular_the_list_is_complete(
+async def test_over_stdio_and_for_no_one_in_particular_the_list_is_complete(
     existing: World, era: Literal["auto", "legacy"]
 ) -> None:
     assert await listed(existing, era) == {spec.name for spec in TOOLS}
@@ -55,7 +55,7 @@ async def test_a_list_is_not_for_caches_that_others_share(existing: World) -> No
 async def test_a_tool_without_its_scope_is_refused_with_the_name_of_the_scope(
     existing: World, era: Literal["auto", "legacy"], spec: ToolSpec
 ) -> None:
-    existing.principal = NOBODY
+    existing.principal = NO_SCOPES
 
     async with Client(existing.server, mode=era) as client:
         with pytest.raises(MCPError) as caught:
@@ -64,7 +64,7 @@ async def test_a_tool_without_its_scope_is_refused_with_the_name_of_the_scope(
     assert caught.value.error.code == INVALID_REQUEST
     assert caught.value.error.data == {"kind": "insufficient_scope", "scope": spec.scope.value}
     assert f"{spec.name} needs the scope {spec.scope.value}" in caught.value.error.message
-    assert existing.wire.sent == []
+    assert existing.connection.sent == []
 
 
 async def test_a_refusal_for_want_of_a_scope_is_recorded_and_counted(existing: World) -> None:
@@ -88,7 +88,7 @@ async def test_a_refusal_for_want_of_a_scope_is_recorded_and_counted(existing: W
 async def test_an_unknown_tool_is_unknown_to_whoever_has_no_scope(
     existing: World, era: Literal["auto", "legacy"]
 ) -> None:
-    existing.principal = NOBODY
+    existing.principal = NO_SCOPES
     async with Client(existing.server, mode=era) as client:
         with pytest.raises(MCPError, match="Unknown tool") as caught:
             await client.call_tool("drop_tables", {})

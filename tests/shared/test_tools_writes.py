@@ -10,11 +10,11 @@ from tests.shared.given import (
     TICKET,
     Act,
     World,
-    answers,
-    does_it_but_answers,
     does_it_but_drops,
+    does_it_but_responds,
     drops,
     refuses,
+    responses,
     text_of,
 )
 
@@ -83,9 +83,9 @@ async def test_history_shows_dates_as_dates(existing: World) -> None:
     assert "GMT" not in text
 
 
-@pytest.mark.parametrize("act", [does_it_but_answers(500, {"error": "An error occurred"}), does_it_but_drops])
+@pytest.mark.parametrize("act", [does_it_but_responds(500, {"error": "An error occurred"}), does_it_but_drops])
 async def test_an_update_that_was_done_without_an_answer_is_a_result(existing: World, act: Act) -> None:
-    existing.wire.when("PUT", TICKET_PATH, act)
+    existing.connection.when("PUT", TICKET_PATH, act)
 
     updated = await existing.done(
         "update_ticket", ticketId="TCK-0002", updatedById="user1", summary="New words", comment="Why"
@@ -95,15 +95,15 @@ async def test_an_update_that_was_done_without_an_answer_is_a_result(existing: W
     assert "did not confirm" in updated["notes"][0]
 
 
-@pytest.mark.parametrize("act", [does_it_but_answers(500, {"error": "An error occurred"}), does_it_but_drops])
+@pytest.mark.parametrize("act", [does_it_but_responds(500, {"error": "An error occurred"}), does_it_but_drops])
 async def test_a_comment_that_was_stored_without_an_answer_is_a_result(existing: World, act: Act) -> None:
-    existing.wire.when("POST", HISTORY_PATH, act)
+    existing.connection.when("POST", HISTORY_PATH, act)
 
     added = await existing.done("add_ticket_history", ticketId="TCK-0002", userId="user1", comment="Once only")
 
     assert "did not confirm" in added["notes"][0]
     assert (await comments(existing, "TCK-0002")).count("Once only") == 1
-    assert len(existing.wire.writes()) == 1
+    assert len(existing.connection.writes()) == 1
 
 
 WRITES = [
@@ -116,7 +116,7 @@ WRITES = [
 async def test_a_write_that_the_api_failed_at_and_did_not_do_changed_nothing(
     existing: World, method: str, path: str, tool: str, arguments: dict[str, Any]
 ) -> None:
-    existing.wire.when(method, path, answers(500, {"error": "An error occurred while writing SELECT 1"}))
+    existing.connection.when(method, path, responses(500, {"error": "An error occurred while writing SELECT 1"}))
 
     text, error = await existing.refused(tool, **arguments)
 
@@ -127,13 +127,13 @@ async def test_a_write_that_the_api_failed_at_and_did_not_do_changed_nothing(
 
 
 @kills("shared/tickets/changes.py", "if same(one.comment, comment) and one.user_id in {None, user_id}", "if True")
-async def test_somebody_elses_comment_is_not_taken_for_the_lost_one(existing: World) -> None:
+async def test_someone_elses_comment_is_not_taken_for_the_lost_one(existing: World) -> None:
     async def only_the_other_is_stored(inner: Any, request: Any) -> Any:
         await existing.api.post("/tickets/TCK-0002/history", {"userId": "user3", "comment": "Hello"})
         await existing.api.post("/tickets/TCK-0002/history", {"userId": "user1", "comment": "Something else"})
-        return await answers(201, {"message": "ok"})(inner, request)
+        return await responses(201, {"message": "ok"})(inner, request)
 
-    existing.wire.when("POST", HISTORY_PATH, only_the_other_is_stored)
+    existing.connection.when("POST", HISTORY_PATH, only_the_other_is_stored)
 
     _, error = await existing.refused("add_ticket_history", ticketId="TCK-0002", userId="user1", comment="Hello")
 
@@ -149,13 +149,15 @@ async def test_no_hours_and_zero_hours_are_different(existing: World) -> None:
 
 
 @kills("shared/writes/outcome.py", "if doubt is not None and not doubt.settled:", "if False:")
-@pytest.mark.parametrize("act", [drops, answers(504, {"error": "gateway"}), answers(502, html="<h1>Bad gateway</h1>")])
+@pytest.mark.parametrize(
+    "act", [drops, responses(504, {"error": "gateway"}), responses(502, html="<h1>Bad gateway</h1>")]
+)
 @pytest.mark.parametrize("write", WRITES)
 async def test_a_write_that_may_still_be_under_way_is_not_called_undone(
     existing: World, write: tuple[str, str, str, dict[str, Any]], act: Act
 ) -> None:
     method, path, tool, arguments = write
-    existing.wire.when(method, path, act)
+    existing.connection.when(method, path, act)
 
     text, error = await existing.refused(tool, **arguments)
 
@@ -166,10 +168,10 @@ async def test_a_write_that_may_still_be_under_way_is_not_called_undone(
 
 
 @pytest.mark.parametrize(("method", "path", "tool", "arguments"), WRITES)
-async def test_a_write_that_nobody_listened_to_changed_nothing(
+async def test_a_write_that_no_one_listened_to_changed_nothing(
     existing: World, method: str, path: str, tool: str, arguments: dict[str, Any]
 ) -> None:
-    existing.wire.when(method, path, refuses)
+    existing.connection.when(method, path, refuses)
 
     text, error = await existing.refused(tool, **arguments)
 
@@ -183,10 +185,10 @@ async def test_a_write_that_cannot_be_read_back_may_have_been_done(
     existing: World, method: str, path: str, tool: str, arguments: dict[str, Any]
 ) -> None:
     async def does_it_and_goes_down(inner: Any, request: Any) -> Any:
-        existing.wire.when("GET", ".*", refuses, always=True)
+        existing.connection.when("GET", ".*", refuses, always=True)
         return await inner.handle_async_request(request)
 
-    existing.wire.when(method, path, does_it_and_goes_down)
+    existing.connection.when(method, path, does_it_and_goes_down)
 
     text, error = await existing.refused(tool, **arguments)
 
@@ -198,9 +200,9 @@ async def test_a_write_that_cannot_be_read_back_may_have_been_done(
 async def test_an_update_that_lost_its_comment_says_what_was_changed_and_what_was_not(existing: World) -> None:
     async def forgets_the_comment(inner: Any, request: Any) -> Any:
         await existing.api.put("/tickets/TCK-0002", {"summary": "New words", "updatedById": "user1"})
-        return await answers(200, {"id": "TCK-0002", "message": "ok"})(inner, request)
+        return await responses(200, {"id": "TCK-0002", "message": "ok"})(inner, request)
 
-    existing.wire.when("PUT", TICKET_PATH, forgets_the_comment)
+    existing.connection.when("PUT", TICKET_PATH, forgets_the_comment)
 
     text, error = await existing.refused(
         "update_ticket", ticketId="TCK-0002", updatedById="user1", summary="New words", comment="Gone"
@@ -212,7 +214,7 @@ async def test_an_update_that_lost_its_comment_says_what_was_changed_and_what_wa
 
 
 async def test_an_acknowledged_update_that_does_not_read_back_is_not_a_success(existing: World) -> None:
-    existing.wire.when("PUT", TICKET_PATH, answers(200, {"id": "TCK-0002", "message": "updated"}))
+    existing.connection.when("PUT", TICKET_PATH, responses(200, {"id": "TCK-0002", "message": "updated"}))
 
     text, error = await existing.refused("update_ticket", ticketId="TCK-0002", updatedById="user1", statusId="stat1")
 
@@ -221,10 +223,10 @@ async def test_an_acknowledged_update_that_does_not_read_back_is_not_a_success(e
 
 
 @pytest.mark.parametrize(
-    "act", [does_it_but_drops, does_it_but_answers(500, {"error": "x"}), does_it_but_answers(201, {"message": "ok"})]
+    "act", [does_it_but_drops, does_it_but_responds(500, {"error": "x"}), does_it_but_responds(201, {"message": "ok"})]
 )
 async def test_a_ticket_that_was_created_without_an_answer_is_pointed_at(existing: World, act: Act) -> None:
-    existing.wire.when("POST", "/tickets", act)
+    existing.connection.when("POST", "/tickets", act)
 
     text, error = await existing.refused("create_ticket", **TICKET)
 
@@ -237,23 +239,23 @@ async def test_a_ticket_that_was_created_without_an_answer_is_pointed_at(existin
 
 @pytest.mark.parametrize("lists_too", [False, True])
 async def test_a_ticket_that_is_not_found_may_still_have_been_created(existing: World, lists_too: bool) -> None:
-    existing.wire.when("POST", "/tickets", drops)
+    existing.connection.when("POST", "/tickets", drops)
     if lists_too:
-        existing.wire.when("GET", "/tickets", refuses, always=True)
+        existing.connection.when("GET", "/tickets", refuses, always=True)
 
     text, error = await existing.refused("create_ticket", **TICKET)
 
     assert error["effect"] == "unknown"
     assert "No such ticket was found" in text
-    assert len(existing.wire.writes()) == 1
+    assert len(existing.connection.writes()) == 1
 
 
 async def test_a_ticket_that_is_stored_otherwise_is_not_to_be_created_again(existing: World) -> None:
     async def stores_other_words(inner: Any, request: Any) -> Any:
-        answer = await existing.api.post("/tickets", TICKET | {"summary": "Other words"})
-        return await answers(201, answer)(inner, request)
+        response = await existing.api.post("/tickets", TICKET | {"summary": "Other words"})
+        return await responses(201, response)(inner, request)
 
-    existing.wire.when("POST", "/tickets", stores_other_words)
+    existing.connection.when("POST", "/tickets", stores_other_words)
 
     text, error = await existing.refused("create_ticket", **TICKET)
 
@@ -289,10 +291,10 @@ async def test_a_repeated_key_adds_one_comment(reference: World) -> None:
 
 async def test_line_breaks_that_the_api_changes_are_no_loss(existing: World) -> None:
     async def as_windows_would(inner: Any, request: Any) -> Any:
-        answer = await existing.api.put("/tickets/TCK-0002", {"remarks": "a\r\nb ", "updatedById": "user1"})
-        return await answers(200, answer)(inner, request)
+        response = await existing.api.put("/tickets/TCK-0002", {"remarks": "a\r\nb ", "updatedById": "user1"})
+        return await responses(200, response)(inner, request)
 
-    existing.wire.when("PUT", TICKET_PATH, as_windows_would)
+    existing.connection.when("PUT", TICKET_PATH, as_windows_would)
 
     updated = await existing.done("update_ticket", ticketId="TCK-0002", updatedById="user1", remarks="a\nb")
 

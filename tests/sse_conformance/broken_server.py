@@ -61,11 +61,11 @@ class Broken:
             await send({"type": "http.response.start", "status": status, "headers": []})
             await send({"type": "http.response.body", "body": b""})
         elif scope["method"] == "POST" and self._fault.asked:
-            await self._app(scope, _replayed(await _changed(receive, self._fault.asked)), self._answer(scope, send))
+            await self._app(scope, _replayed(await _changed(receive, self._fault.asked)), self._respond(scope, send))
         else:
-            await self._app(scope, receive, self._answer(scope, send))
+            await self._app(scope, receive, self._respond(scope, send))
 
-    def _answer(self, scope: Scope, send: Send) -> Send:
+    def _respond(self, scope: Scope, send: Send) -> Send:
         start: list[Message] = []
 
         async def changed(message: Message) -> None:

@@ -56,10 +56,10 @@ def status(wrong: dict[int, int], says: bytes | None = None) -> Fault:
 
 def result(change: Callable[[Json], Json]) -> Fault:
     """Change every result."""
-    return answers(lambda one: [{**one, "result": change(one["result"])} if "result" in one else one])
+    return responses(lambda one: [{**one, "result": change(one["result"])} if "result" in one else one])
 
 
-def answers(change: Callable[[Json], list[Json]]) -> Fault:
+def responses(change: Callable[[Json], list[Json]]) -> Fault:
     """Change every response."""
     return Fault(said=lambda message: [message] if "method" in message else change(message))
 
@@ -81,7 +81,7 @@ def renamed(method: str) -> Callable[[Json], Json]:
 
 def error(**members: Any) -> Fault:
     """Replace members of errors."""
-    return answers(lambda one: [{**one, "error": {**one["error"], **members}} if "error" in one else one])
+    return responses(lambda one: [{**one, "error": {**one["error"], **members}} if "error" in one else one])
 
 
 # ---- faults with state
@@ -123,7 +123,7 @@ def answered_once() -> Fault:
         seen.add(one["id"])
         return [one]
 
-    return answers(change)
+    return responses(change)
 
 
 def another_id_each_time() -> Fault:

@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from sse_conformance.client import Target
 from sse_conformance.scenarios import SCENARIOS, streams, transport
-from sse_conformance.verdict import Outcome, Result, Scenario, outcomes
+from sse_conformance.verdict import Outcome, Scenario, ScenarioResult, outcomes
 from tests.sse_conformance.broken_server import Fault, broken_servers
 from tests.sse_conformance.cases import CASES
 
@@ -56,7 +56,7 @@ async def test_every_fault_fails_its_scenario_and_is_named(address: str, monkeyp
     missed = {
         fault: (str(one.result), one.why)
         for (fault, case), one in zip(CASES.items(), seen, strict=True)
-        if one.result is not Result.FAILED or case.reason not in one.why
+        if one.result is not ScenarioResult.FAILED or case.reason not in one.why
     }
     assert missed == {}
 
@@ -64,8 +64,8 @@ async def test_every_fault_fails_its_scenario_and_is_named(address: str, monkeyp
 async def test_a_server_without_a_fault_passes(address: str) -> None:
     seen = await look(address, [(NO_FAULT, one) for one in SCENARIOS], LOADED_MACHINE_S)
 
-    assert {one.scenario.name: one.why for one in seen if one.result is Result.FAILED} == {}
-    assert {one.scenario.name for one in seen if one.result is Result.NOT_APPLICABLE} == CANNOT_FAIL
+    assert {one.scenario.name: one.why for one in seen if one.result is ScenarioResult.FAILED} == {}
+    assert {one.scenario.name for one in seen if one.result is ScenarioResult.NOT_APPLICABLE} == CANNOT_FAIL
 
 
 def test_every_scenario_has_a_fault_that_fails_it() -> None:
@@ -79,5 +79,5 @@ async def test_a_local_server_that_others_can_reach_fails(address: str, monkeypa
 
     seen = await outcome(address, NO_FAULT, BY_NAME[LOCAL], LOADED_MACHINE_S)
 
-    assert seen.result is Result.FAILED
+    assert seen.result is ScenarioResult.FAILED
     assert "Its port is open" in seen.why

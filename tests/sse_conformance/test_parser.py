@@ -2,13 +2,17 @@
 
 import pytest
 
-from sse_conformance.parser import Event, Parser
+from sse_conformance.parser import Parser, ServerSentEvent
 
 STREAM = (
     "﻿: hello\nretry: 700\nretry: soon\nevent: endpoint\ndata: /m?s=1\n\n: again\n\n"
     "id: 7\rdata: one\r\ndata:two\r\n\r\nevent: lost\n\nid: 8\nid: \0\ndata\ndata\u2028: x\n\ndata: never ends\n"
 )
-EVENTS = [Event("endpoint", "/m?s=1", ""), Event("message", "one\ntwo", "7"), Event("message", "", "8")]
+EVENTS = [
+    ServerSentEvent("endpoint", "/m?s=1", ""),
+    ServerSentEvent("message", "one\ntwo", "7"),
+    ServerSentEvent("message", "", "8"),
+]
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
@@ -28,4 +32,4 @@ def test_a_line_separator_of_unicode_ends_no_line() -> None:
 
     parser.feed('data: {"text":"a\u2028b"}\n\n'.encode())
 
-    assert parser.events == [Event("message", '{"text":"a\u2028b"}', "")]
+    assert parser.events == [ServerSentEvent("message", '{"text":"a\u2028b"}', "")]

@@ -1,6 +1,6 @@
-"""The stand-in has every trap of the existing API: one test per trap, then the success shapes.
+"""The stand-in has every trap of the existing API: one test per trap, then the successful responses.
 
-When the running service is seen to do something else, the test is changed first.
+If the running service is observed to do something else, change the test first.
 """
 
 import asyncio
@@ -45,9 +45,9 @@ async def client(app: Starlette) -> AsyncIterator[httpx2.AsyncClient]:
 
 
 async def listed(client: httpx2.AsyncClient, **query: str) -> list[dict[str, Any]]:
-    answer = await client.get("/tickets", params={"showCompleted": "true", "limit": "100"} | query)
-    assert answer.status_code == 200
-    rows: list[dict[str, Any]] = answer.json()
+    response = await client.get("/tickets", params={"showCompleted": "true", "limit": "100"} | query)
+    assert response.status_code == 200
+    rows: list[dict[str, Any]] = response.json()
     return rows
 
 
@@ -85,9 +85,9 @@ async def test_list_by_a_date_puts_tickets_without_one_first(client: httpx2.Asyn
     ],
 )
 async def test_bad_query_is_a_500(client: httpx2.AsyncClient, query: str) -> None:
-    answer = await client.get(f"/tickets?{query}")
+    response = await client.get(f"/tickets?{query}")
 
-    assert (answer.status_code, answer.json()) == (500, {"error": "An error occurred while fetching tickets"})
+    assert (response.status_code, response.json()) == (500, {"error": "An error occurred while fetching tickets"})
 
 
 @pytest.mark.parametrize(
@@ -112,9 +112,9 @@ async def test_bad_query_is_a_500(client: httpx2.AsyncClient, query: str) -> Non
 async def test_bad_field_in_a_new_ticket_is_a_500_and_stores_nothing(
     app: Starlette, client: httpx2.AsyncClient, fault: dict[str, object]
 ) -> None:
-    answer = await client.post("/tickets", json=NEW_TICKET | fault)
+    response = await client.post("/tickets", json=NEW_TICKET | fault)
 
-    assert (answer.status_code, answer.json()) == (500, {"error": "An error occurred while creating ticket"})
+    assert (response.status_code, response.json()) == (500, {"error": "An error occurred while creating ticket"})
     assert len(app.state.api.tickets) == 28
 
 
@@ -126,9 +126,9 @@ async def test_bad_field_in_an_update_is_a_500_and_changes_nothing(
 ) -> None:
     before = (await client.get("/tickets/TCK-0003")).json()
 
-    answer = await client.put("/tickets/TCK-0003", json={"updatedById": "user1", "summary": "new"} | fault)
+    response = await client.put("/tickets/TCK-0003", json={"updatedById": "user1", "summary": "new"} | fault)
 
-    assert (answer.status_code, answer.json()) == (500, {"error": "An error occurred while updating ticket"})
+    assert (response.status_code, response.json()) == (500, {"error": "An error occurred while updating ticket"})
     assert (await client.get("/tickets/TCK-0003")).json() == before
 
 
@@ -137,11 +137,11 @@ async def test_bad_field_in_an_update_is_a_500_and_changes_nothing(
 async def test_broken_json_is_a_500_of_another_shape(
     client: httpx2.AsyncClient, method: str, path: str, body: bytes
 ) -> None:
-    answer = await client.request(method, path, content=body, headers={"content-type": "application/json"})
+    response = await client.request(method, path, content=body, headers={"content-type": "application/json"})
 
-    assert answer.status_code == 500
-    assert list(answer.json()) == ["error"]
-    assert list(answer.json()["error"]) == ["message"]
+    assert response.status_code == 500
+    assert list(response.json()) == ["error"]
+    assert list(response.json()["error"]) == ["message"]
 
 
 async def test_limit_zero_means_twenty(client: httpx2.AsyncClient) -> None:
@@ -170,9 +170,9 @@ async def test_refused_comment_leaves_the_open_transaction_for_the_next_one(clie
 
 @pytest.mark.parametrize("body", [{}, {"updatedById": "user1"}, {"summary": None}, {"attachments": []}, []], ids=str)
 async def test_update_with_no_field_succeeds_and_adds_an_empty_entry(client: httpx2.AsyncClient, body: object) -> None:
-    answer = await client.put("/tickets/TCK-0005", json=body)
+    response = await client.put("/tickets/TCK-0005", json=body)
 
-    assert (answer.status_code, answer.json()) == (
+    assert (response.status_code, response.json()) == (
         200,
         {"id": "TCK-0005", "message": "Ticket updated successfully"},
     )
@@ -181,9 +181,9 @@ async def test_update_with_no_field_succeeds_and_adds_an_empty_entry(client: htt
 
 
 async def test_body_that_is_not_declared_as_json_counts_as_empty(client: httpx2.AsyncClient) -> None:
-    answer = await client.put("/tickets/TCK-0005", content='{"summary": "never seen"}')
+    response = await client.put("/tickets/TCK-0005", content='{"summary": "never seen"}')
 
-    assert answer.status_code == 200
+    assert response.status_code == 200
     assert (await client.get("/tickets/TCK-0005")).json()["summary"] != "never seen"
 
 
@@ -243,10 +243,10 @@ async def test_completed_is_the_literal_status_stat4(app: Starlette, client: htt
     [("GET", "/x"), ("DELETE", "/tickets/TCK-0001"), ("POST", "/health"), ("GET", "/tickets/master/nothing")],
 )
 async def test_unknown_path_or_method_is_an_html_page(client: httpx2.AsyncClient, method: str, path: str) -> None:
-    answer = await client.request(method, path)
+    response = await client.request(method, path)
 
-    assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
-    assert f"<pre>Cannot {method} {path}</pre>" in answer.text
+    assert (response.status_code, response.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert f"<pre>Cannot {method} {path}</pre>" in response.text
 
 
 async def test_percent_and_underscore_in_a_search_are_wildcards(client: httpx2.AsyncClient) -> None:
@@ -257,9 +257,9 @@ async def test_percent_and_underscore_in_a_search_are_wildcards(client: httpx2.A
 
 
 async def test_history_of_an_unknown_ticket_is_an_empty_success(app: Starlette, client: httpx2.AsyncClient) -> None:
-    answer = await client.get("/tickets/TCK-9999/history")
+    response = await client.get("/tickets/TCK-9999/history")
 
-    assert (answer.status_code, answer.json()) == (200, [])
+    assert (response.status_code, response.json()) == (200, [])
     assert "TCK-9999" not in app.state.api.history
 
 
@@ -282,20 +282,20 @@ async def test_repeat_with_the_same_idempotency_key_creates_twice(app: Starlette
 
 async def test_health_needs_no_key(app: Starlette, client: httpx2.AsyncClient) -> None:
     del client.headers["x-api-key"]
-    answer = await client.get("/health")
+    response = await client.get("/health")
 
-    assert (answer.status_code, answer.json()) == (200, {"status": "OK", "timestamp": "2026-11-20T09:30:00.000Z"})
+    assert (response.status_code, response.json()) == (200, {"status": "OK", "timestamp": "2026-11-20T09:30:00.000Z"})
     assert app.state.api.requests == [("GET", "/health", None)]
 
 
 @pytest.mark.parametrize(("key", "error"), [("", "Missing API key"), ("wrong", "Invalid API key")])
 async def test_everything_else_is_refused_without_the_key(client: httpx2.AsyncClient, key: str, error: str) -> None:
     client.headers["x-api-key"] = key
-    answer = await client.get("/tickets")
+    response = await client.get("/tickets")
 
-    assert answer.status_code == 401
-    assert set(answer.json()) == {"error", "message"}
-    assert answer.json()["error"] == error
+    assert response.status_code == 401
+    assert set(response.json()) == {"error", "message"}
+    assert response.json()["error"] == error
 
 
 async def test_list_row_has_the_promised_fields(client: httpx2.AsyncClient) -> None:
@@ -366,9 +366,9 @@ async def test_update_keeps_what_is_absent_or_null_and_records_what_changed(clie
 async def test_refused_comment_says_why(
     client: httpx2.AsyncClient, ticket_id: str, body: dict[str, str], status: int, error: str
 ) -> None:
-    answer = await client.post(f"/tickets/{ticket_id}/history", json=body)
+    response = await client.post(f"/tickets/{ticket_id}/history", json=body)
 
-    assert (answer.status_code, answer.json()) == (status, {"error": error})
+    assert (response.status_code, response.json()) == (status, {"error": error})
 
 
 @pytest.mark.parametrize(
@@ -419,7 +419,7 @@ async def test_master_table_has_the_promised_rows(
 
 
 async def test_paths_are_matched_like_express_does(client: httpx2.AsyncClient) -> None:
-    """The undecoded path decides, and a trailing slash is forgiven: an empty id is the list."""
+    """The undecoded path counts, and a trailing slash is ignored: an empty id is the list."""
     escaped = await client.get("/tickets/a%2Fb")
     trailing = await client.get("/tickets/")
 
@@ -452,7 +452,7 @@ async def test_two_apps_share_nothing_and_remember_what_they_were_asked(client: 
     assert other.state.api.tickets == create_app(now=lambda: NOW).state.api.tickets
 
 
-async def test_process_prints_its_address_serves_and_ends_when_told() -> None:
+async def test_process_prints_its_address_serves_and_ends_on_sigterm() -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.standin", "--port", "0", "--api-key", "other"),
         cwd=Path(__file__).parents[2],

@@ -22,9 +22,9 @@ SHOWN = {**FULL, "responseCategoryId": "Explained how it works"}
 
 
 async def create(api: AsyncClient, **more: Any) -> str:
-    answer = await api.post("/tickets", json=new_ticket(**{**FULL, **more}))
-    assert answer.status_code == 201, answer.text
-    return str(answer.json()["id"])
+    response = await api.post("/tickets", json=new_ticket(**{**FULL, **more}))
+    assert response.status_code == 201, response.text
+    return str(response.json()["id"])
 
 
 async def change(api: AsyncClient, ticket_id: str, *, key: str | None = None, **fields: Any) -> Response:
@@ -47,9 +47,9 @@ async def test_a_field_is_emptied_and_the_history_has_its_old_value(api: AsyncCl
     ticket_id = await create(api)
     before = await read(api, ticket_id)
 
-    answer = await change(api, ticket_id, clear=[name])
+    response = await change(api, ticket_id, clear=[name])
 
-    assert answer.status_code == 200, answer.text
+    assert response.status_code == 200, response.text
     emptied = {name: None, **({"responseCategoryName": None} if name == "responseCategoryId" else {})}
     assert await read(api, ticket_id) == {**before, **emptied}
     assert await last_changes(api, ticket_id) == {name: (SHOWN[name], None)}
@@ -58,9 +58,9 @@ async def test_a_field_is_emptied_and_the_history_has_its_old_value(api: AsyncCl
 async def test_all_of_them_at_once_beside_a_change_and_a_comment(api: AsyncClient) -> None:
     ticket_id = await create(api)
 
-    answer = await change(api, ticket_id, clear=list(FULL), summary="Emptied", comment="As agreed")
+    response = await change(api, ticket_id, clear=list(FULL), summary="Emptied", comment="As agreed")
 
-    assert answer.status_code == 200, answer.text
+    assert response.status_code == 200, response.text
     ticket = await read(api, ticket_id)
     assert {ticket[name] for name in FULL} == {None}
     changes = await last_changes(api, ticket_id)
@@ -97,12 +97,12 @@ async def test_what_cannot_be_cleared_is_refused_with_what_can(sqlite_api: Async
     ticket_id = await create(sqlite_api)
     before = await read(sqlite_api, ticket_id)
 
-    answer = await change(sqlite_api, ticket_id, clear=clear, comment="x")
+    response = await change(sqlite_api, ticket_id, clear=clear, comment="x")
 
-    assert (answer.status_code, answer.json()["field"]) == (400, "clear")
-    assert says in answer.json()["error"]
-    assert answer.json()["allowed"] == list(FULL)
-    assert len(answer.content) < 1000
+    assert (response.status_code, response.json()["field"]) == (400, "clear")
+    assert says in response.json()["error"]
+    assert response.json()["allowed"] == list(FULL)
+    assert len(response.content) < 1000
     assert await read(sqlite_api, ticket_id) == before
 
 
@@ -110,10 +110,10 @@ async def test_what_cannot_be_cleared_is_refused_with_what_can(sqlite_api: Async
 async def test_a_value_for_a_field_that_is_emptied_is_refused(sqlite_api: AsyncClient, name: str) -> None:
     ticket_id = await create(sqlite_api)
 
-    answer = await change(sqlite_api, ticket_id, clear=[name], **{name: FULL[name]})
+    response = await change(sqlite_api, ticket_id, clear=[name], **{name: FULL[name]})
 
-    assert (answer.status_code, answer.json()["field"]) == (400, name)
-    assert answer.json()["error"] == f"{name} is given a value and is named in clear: send one of the two"
+    assert (response.status_code, response.json()["field"]) == (400, name)
+    assert response.json()["error"] == f"{name} is given a value and is named in clear: send one of the two"
     assert (await read(sqlite_api, ticket_id))[name] == FULL[name]
 
 
@@ -121,10 +121,10 @@ async def test_a_value_for_a_field_that_is_emptied_is_refused(sqlite_api: AsyncC
 async def test_emptying_what_is_empty_is_no_change(api: AsyncClient, clear: list[str]) -> None:
     ticket_id = str((await api.post("/tickets", json=new_ticket())).json()["id"])
 
-    answer = await change(api, ticket_id, clear=clear)
+    response = await change(api, ticket_id, clear=clear)
 
-    assert answer.status_code == 400
-    assert answer.json()["error"].startswith("Nothing to change")
+    assert response.status_code == 400
+    assert response.json()["error"].startswith("Nothing to change")
     assert (await api.get(f"/tickets/{ticket_id}/history")).json() == []
     assert (await change(api, ticket_id, clear=clear, comment="x")).status_code == 200
     assert await last_changes(api, ticket_id) == {}
@@ -173,9 +173,9 @@ async def test_emptying_nothing_is_the_request_without_clear(api: AsyncClient) -
 
 
 async def test_a_new_ticket_has_nothing_to_clear(sqlite_api: AsyncClient) -> None:
-    answer = await sqlite_api.post("/tickets", json=new_ticket(clear=["remarks"]))
+    response = await sqlite_api.post("/tickets", json=new_ticket(clear=["remarks"]))
 
-    assert (answer.status_code, answer.json()["field"]) == (400, "clear")
+    assert (response.status_code, response.json()["field"]) == (400, "clear")
 
 
 async def test_health_lists_what_clients_may_rely_on(sqlite_api: AsyncClient) -> None:

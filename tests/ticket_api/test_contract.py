@@ -50,10 +50,10 @@ def assert_shape(row: dict[str, Any], shape: dict[str, Any]) -> None:
 
 
 async def get(api: AsyncClient, path: str, **query: Any) -> Any:
-    answer = await api.get(path, params=query)
-    assert answer.status_code == 200, answer.text
-    assert answer.headers["content-type"].startswith("application/json")
-    return answer.json()
+    response = await api.get(path, params=query)
+    assert response.status_code == 200, response.text
+    assert response.headers["content-type"].startswith("application/json")
+    return response.json()
 
 
 async def test_health_needs_no_key_and_says_ok(any_api: AsyncClient) -> None:
@@ -70,11 +70,11 @@ async def test_health_needs_no_key_and_says_ok(any_api: AsyncClient) -> None:
 async def test_everything_else_needs_the_right_key(any_api: AsyncClient, key: str | None, error: str) -> None:
     del any_api.headers["x-api-key"]
 
-    answer = await any_api.get("/tickets", headers={"x-api-key": key} if key else {})
+    response = await any_api.get("/tickets", headers={"x-api-key": key} if key else {})
 
-    assert answer.status_code == 401
-    assert answer.json()["error"] == error
-    assert answer.json()["message"]
+    assert response.status_code == 401
+    assert response.json()["error"] == error
+    assert response.json()["message"]
 
 
 @pytest.mark.parametrize("table", MASTER)
@@ -189,9 +189,9 @@ async def test_a_ticket_has_its_shape(any_api: AsyncClient) -> None:
     ("POST", "/tickets/TCK-9999/history", {"userId": "user1", "comment": "Hello"}),
 ])  # fmt: skip
 async def test_an_unknown_ticket_is_a_404(any_api: AsyncClient, method: str, path: str, body: Any) -> None:
-    answer = await any_api.request(method, path, json=body)
+    response = await any_api.request(method, path, json=body)
 
-    assert (answer.status_code, answer.json()) == (404, {"error": "Ticket not found"})
+    assert (response.status_code, response.json()) == (404, {"error": "Ticket not found"})
 
 
 async def test_a_created_ticket_is_read_back_as_it_was_sent(any_api: AsyncClient) -> None:
@@ -208,20 +208,20 @@ async def test_a_created_ticket_is_read_back_as_it_was_sent(any_api: AsyncClient
         remarks="None.",
     )
 
-    answer = await any_api.post("/tickets", json=sent)
+    response = await any_api.post("/tickets", json=sent)
 
-    assert answer.status_code == 201
-    assert answer.json().keys() == {"id", "message"}
-    assert re.fullmatch(r"TCK-\d{4,}", answer.json()["id"])
-    ticket = await get(any_api, f"/tickets/{answer.json()['id']}")
+    assert response.status_code == 201
+    assert response.json().keys() == {"id", "message"}
+    assert re.fullmatch(r"TCK-\d{4,}", response.json()["id"])
+    ticket = await get(any_api, f"/tickets/{response.json()['id']}")
     assert {name: ticket[name] for name in sent} == {**sent, "actualEffortHours": "3.5"}
     assert (ticket["completionDate"], ticket["attachments"]) == (None, [])
 
 
 async def test_a_ticket_without_reception_time_was_received_now(any_api: AsyncClient) -> None:
-    answer = await any_api.post("/tickets", json=new_ticket())
+    response = await any_api.post("/tickets", json=new_ticket())
 
-    ticket = await get(any_api, f"/tickets/{answer.json()['id']}")
+    ticket = await get(any_api, f"/tickets/{response.json()['id']}")
     assert ticket["receptionDateTime"] == f"{NOW.astimezone():%Y-%m-%d %H:%M}"
     assert (ticket["hasDefect"], ticket["actualEffortHours"]) == (False, None)
 
@@ -230,13 +230,13 @@ async def test_an_update_changes_what_was_sent_and_leaves_the_rest(any_api: Asyn
     ticket_id = (await any_api.post("/tickets", json=new_ticket(remarks="Stays"))).json()["id"]
     before = await get(any_api, f"/tickets/{ticket_id}")
 
-    answer = await any_api.put(
+    response = await any_api.put(
         f"/tickets/{ticket_id}",
         json={"updatedById": "user2", "summary": "Keyboard types y for z", "remarks": None, "actualEffortHours": 1},
     )
 
-    assert (answer.status_code, answer.json().keys()) == (200, {"id", "message"})
-    assert answer.json()["id"] == ticket_id
+    assert (response.status_code, response.json().keys()) == (200, {"id", "message"})
+    assert response.json()["id"] == ticket_id
     after = await get(any_api, f"/tickets/{ticket_id}")
     assert after == before | {"summary": "Keyboard types y for z", "actualEffortHours": "1.0"}
 
@@ -260,8 +260,8 @@ async def test_comments_come_back_newest_first(any_api: AsyncClient) -> None:
     ticket_id = (await any_api.post("/tickets", json=new_ticket())).json()["id"]
 
     for comment in ("first", "second"):
-        answer = await any_api.post(f"/tickets/{ticket_id}/history", json={"userId": "user3", "comment": comment})
-        assert (answer.status_code, answer.json().keys()) == (201, {"id", "message"})
+        response = await any_api.post(f"/tickets/{ticket_id}/history", json={"userId": "user3", "comment": comment})
+        assert (response.status_code, response.json().keys()) == (201, {"id", "message"})
 
     history = await get(any_api, f"/tickets/{ticket_id}/history")
     assert [entry["comment"] for entry in history] == ["second", "first"]
@@ -277,9 +277,9 @@ async def test_comments_come_back_newest_first(any_api: AsyncClient) -> None:
     ({"userId": "unknown", "comment": "Hello"}, "User not found"),
 ])  # fmt: skip
 async def test_a_comment_needs_a_user_and_a_text(any_api: AsyncClient, body: dict[str, str], error: str) -> None:
-    answer = await any_api.post("/tickets/TCK-0001/history", json=body)
+    response = await any_api.post("/tickets/TCK-0001/history", json=body)
 
-    assert (answer.status_code, answer.json()["error"]) == (400, error)
+    assert (response.status_code, response.json()["error"]) == (400, error)
 
 
 async def test_sample_history_has_its_shape(any_api: AsyncClient) -> None:

@@ -80,11 +80,11 @@ async def write(api: AsyncClient, what: str) -> Response:
 async def test_a_write_to_a_full_disk_says_so_and_changes_nothing(full: AsyncClient, what: str) -> None:
     before = await count(full), (await full.get("/tickets/TCK-0001/history")).json()
     with capture_logs() as logged:
-        answers = [await write(full, what) for _ in range(6)]  # more than the connections
+        responses = [await write(full, what) for _ in range(6)]  # more than the connections
 
-    for answer in answers:
-        assert (answer.status_code, answer.json()) == (507, {"error": FULL, "kind": "disk_full"})
-        assert "retry-after" not in answer.headers
+    for response in responses:
+        assert (response.status_code, response.json()) == (507, {"error": FULL, "kind": "disk_full"})
+        assert "retry-after" not in response.headers
     lines = [line for line in logged if line["event"] == "ticket_database_unavailable"]
     assert [(line["log_level"], line["kind"]) for line in lines] == [("error", "disk_full")] * 6
     assert (await count(full), (await full.get("/tickets/TCK-0001/history")).json()) == before
@@ -101,24 +101,24 @@ async def test_a_refused_write_may_be_repeated_with_its_key_when_there_is_room(s
 
         made = [await write(api, "create") for _ in range(2)]
 
-    assert [answer.status_code for answer in made] == [201, 201]
+    assert [response.status_code for response in made] == [201, 201]
     assert made[0].content == made[1].content
 
 
 async def test_readiness_tells_of_a_full_disk_before_a_call_fails(full: AsyncClient) -> None:
     del full.headers["x-api-key"]
-    answer = await full.get("/ready")
+    response = await full.get("/ready")
 
-    assert (answer.status_code, answer.json()) == (507, {"error": FULL, "kind": "disk_full"})
+    assert (response.status_code, response.json()) == (507, {"error": FULL, "kind": "disk_full"})
     assert (await full.get("/health")).status_code == 200
 
 
 async def test_a_database_that_takes_writes_is_ready_and_is_left_as_it_was(database_url: str) -> None:
     async with serving(database_url) as (app, api):
         del api.headers["x-api-key"]
-        answer = await api.get("/ready")
+        response = await api.get("/ready")
 
-        assert (answer.status_code, answer.json()) == (200, {"status": "ready"})
+        assert (response.status_code, response.json()) == (200, {"status": "ready"})
         assert "readiness" in (await api.get("/health")).json()["features"]
         assert await keys_in(app) == 0
 
@@ -181,7 +181,7 @@ async def test_a_database_that_hangs_is_busy_and_is_not_asked_again_meanwhile(mo
         assert refused.value.kind == "database_busy"
     assert asked == 1
     goes_on.set()
-    await check.settle()
+    await check.join()
 
 
 @pytest.fixture
@@ -195,16 +195,16 @@ def file_limit() -> Iterator[None]:
 
 async def test_a_file_over_its_quota_is_told_apart_from_a_busy_database(sqlite_url: str, file_limit: None) -> None:
     async with serving(sqlite_url) as (_, api):
-        answers = [await write(api, "comment") for _ in range(40)]
-        failed = [answer for answer in answers if answer.status_code != 201]
-        told = len([one for one in (await api.get("/tickets/TCK-0001/history")).json() if one["comment"] == LARGE])
+        responses = [await write(api, "comment") for _ in range(40)]
+        failed = [response for response in responses if response.status_code != 201]
+        received = len([one for one in (await api.get("/tickets/TCK-0001/history")).json() if one["comment"] == LARGE])
 
     assert failed
-    assert {(answer.status_code, answer.json()["kind"]) for answer in failed} <= {
+    assert {(response.status_code, response.json()["kind"]) for response in failed} <= {
         (503, "disk_failed"),
         (507, "disk_full"),
     }
-    assert told == len(answers) - len(failed)
+    assert received == len(responses) - len(failed)
 
 
 @pytest.mark.parametrize(("name", "meaning"), [
@@ -245,11 +245,11 @@ async def test_postgresql_that_takes_no_writes_is_told_apart_and_may_be_read(
     read_only = f'ALTER ROLE "{role}" IN DATABASE "{filled_postgres.name}" SET default_transaction_read_only = on'
     await postgres.execute(read_only)
     async with serving(filled_postgres.application_url) as (_, api):
-        answers = [await write(api, what) for what in ("create", "change", "comment")] + [await api.get("/ready")]
+        responses = [await write(api, what) for what in ("create", "change", "comment")] + [await api.get("/ready")]
         is_read = await api.get("/tickets/TCK-0001")
 
-    assert {(answer.status_code, answer.json()["kind"]) for answer in answers} == {(503, "read_only")}
-    assert all("Nothing was changed" in answer.json()["error"] for answer in answers)
+    assert {(response.status_code, response.json()["kind"]) for response in responses} == {(503, "read_only")}
+    assert all("Nothing was changed" in response.json()["error"] for response in responses)
     assert is_read.status_code == 200
 
 
@@ -265,9 +265,9 @@ async def test_a_full_disk_of_postgresql_is_a_507(filled_postgres: PostgresDatab
     finally:
         await owner.close(timeout=10)
     async with serving(filled_postgres.application_url) as (_, api):
-        answers = [await write(api, what) for what in ("create", "change", "comment")] + [await api.get("/ready")]
+        responses = [await write(api, what) for what in ("create", "change", "comment")] + [await api.get("/ready")]
 
-    assert {(answer.status_code, answer.json()["kind"]) for answer in answers} == {(507, "disk_full")}
+    assert {(response.status_code, response.json()["kind"]) for response in responses} == {(507, "disk_full")}
 
 
 async def test_a_start_that_may_not_write_says_so(postgres: Postgres, empty_postgres: PostgresDatabase) -> None:

@@ -39,18 +39,21 @@ async def test_a_key_in_the_database_stands_for_its_tenant_until_it_is_revoked(
     app = create_app(database_url=database_url, api_key=KEY, clock=Clock())
     async with app.router.lifespan_context(app), client_of(app) as api:
 
-        async def answers(key: str) -> int:
-            answer = await api.get("/tickets?limit=200", headers={"x-api-key": key})
-            return answer.status_code if answer.status_code != 200 else len(answer.json())
+        async def responses(key: str) -> int:
+            response = await api.get("/tickets?limit=200", headers={"x-api-key": key})
+            return response.status_code if response.status_code != 200 else len(response.json())
 
-        assert [await answers(first.key), await answers(KEY) > 0, await answers(new_key())] == [0, True, 401]
+        assert [await responses(first.key), await responses(KEY) > 0, await responses(new_key())] == [0, True, 401]
 
         second = await commands.add_key(transactions, "acme", now=NOW)
-        assert [await answers(first.key), await answers(second.key)] == [0, 0]  # rotation: both are valid for a while
+        assert [await responses(first.key), await responses(second.key)] == [
+            0,
+            0,
+        ]  # rotation: both are valid for a while
         assert await commands.owner_of_key(transactions, first.id) == "acme"
         await commands.revoke_key(transactions, "acme", first.id, now=NOW)
         now = CACHED_S
-        assert [await answers(first.key), await answers(second.key)] == [401, 0]
+        assert [await responses(first.key), await responses(second.key)] == [401, 0]
 
     assert CACHED_S <= 30
     assert KEY not in repr(first)
@@ -104,16 +107,16 @@ async def test_keys_are_remembered_for_a_while_and_a_bounded_number_of_them(
     assert len(ring._cached) == MOST_CACHED
 
 
-async def test_a_database_that_is_away_is_a_503_and_lets_nobody_in(
+async def test_a_database_that_is_away_is_a_503_and_lets_no_one_in(
     filled_postgres: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = create_app(database_url=filled_postgres.application_url, api_key=KEY)
     async with app.router.lifespan_context(app), client_of(app) as api:
         gone = resolve_url("postgresql://user@127.0.0.1:9/none")
         async with open_transactions(gone) as app.state.tenants.transactions:
-            answer = await api.get("/tickets", headers={"x-api-key": new_key()})
+            response = await api.get("/tickets", headers={"x-api-key": new_key()})
 
-    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert (response.status_code, response.headers["retry-after"]) == (503, "1")
 
 
 async def test_a_new_tenant_is_made_once_with_its_sample_data_by_whoever_comes_first(database_url: str) -> None:
@@ -122,20 +125,20 @@ async def test_a_new_tenant_is_made_once_with_its_sample_data_by_whoever_comes_f
         apps[0].router.lifespan_context(apps[0]), apps[1].router.lifespan_context(apps[1]),
         client_of(apps[0], **{"x-api-key": "k"}) as one, client_of(apps[1], **{"x-api-key": "k"}) as two,
     ):  # fmt: skip
-        answers = await asyncio.gather(
+        responses = await asyncio.gather(
             *(api.get("/tickets?limit=200&showCompleted=true") for _ in range(3) for api in (one, two))
         )
         made = await one.post("/tickets", json=new_ticket())
 
-    assert {(answer.status_code, len(answer.json())) for answer in answers} == {(200, 50)}
+    assert {(response.status_code, len(response.json())) for response in responses} == {(200, 50)}
     assert made.json()["id"] == "TCK-0051"
 
 
 def test_a_key_of_its_own_and_a_program_that_knows_the_keys_exclude_each_other() -> None:
-    nobody: dict[str, str] = {}
+    no_principal: dict[str, str] = {}
 
     with pytest.raises(ValueError, match="not both"):
-        create_app(database_url="sqlite:///never-opened.sqlite3", api_key=KEY, tenant_of=nobody.get)
+        create_app(database_url="sqlite:///never-opened.sqlite3", api_key=KEY, tenant_of=no_principal.get)
 
 
 @pytest.fixture
@@ -147,8 +150,8 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> A
         monkeypatch.setenv("MCP_DATABASE_URL", database_url)
         monkeypatch.setattr(sys, "argv", ["ticket_api", *arguments])
         code = main()
-        told = capfd.readouterr()
-        return code, told.out, told.err
+        received = capfd.readouterr()
+        return code, received.out, received.err
 
     return command
 

@@ -112,7 +112,7 @@ async def test_what_was_there_becomes_the_tenant_default_without_loss(owner_url:
     assert [change["fieldName"] for change in history[1]["changedFields"]] == ["remarks", "statusId"]
 
 
-async def test_one_that_nobody_used_yet_is_filled_like_a_new_one(owner_url: str) -> None:
+async def test_one_that_no_one_used_yet_is_filled_like_a_new_one(owner_url: str) -> None:
     await before_tenants(owner_url)
 
     await make(owner_url)

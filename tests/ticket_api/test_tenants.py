@@ -24,7 +24,7 @@ from ticket_api.store import connection, tables
 from ticket_api.store.connection import TenantConnection
 from ticket_api.store.master import REFERENCES
 from ticket_api.store.text_search import fold
-from ticket_api.tenancy import Tenants
+from ticket_api.tenancy import TenantDatabase
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -121,7 +121,7 @@ async def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
         yield World(request.param, clients[0], clients[2], clients[3])
 
 
-async def settle(tenants: Tenants, other: AsyncClient) -> None:
+async def settle(tenants: TenantDatabase, other: AsyncClient) -> None:
     """Create `other`, add rows that `default` does not have, and change its rows with the same ids."""
 
     def own(db: TenantConnection) -> None:
@@ -149,8 +149,8 @@ async def send(client: AsyncClient, method: str, ask: Ask, **headers: str) -> Re
     return await client.request(method, ask.path, json=ask.body, headers=headers)
 
 
-def said(answer: Response) -> tuple[int, bytes, dict[str, str]]:
-    return answer.status_code, answer.content, dict(answer.headers)
+def said(response: Response) -> tuple[int, bytes, dict[str, str]]:
+    return response.status_code, response.content, dict(response.headers)
 
 
 async def all_of(client: AsyncClient) -> list[bytes]:
@@ -190,7 +190,7 @@ async def test_one_idempotency_key_serves_two_tenants(world: World) -> None:
     body = new_ticket(summary="Of the other")
     theirs = [await send(world.other, "POST", Ask("/tickets", body), **once) for _ in range(2)]
 
-    assert [answer.status_code for answer in (*mine, *theirs)] == [201] * 4
+    assert [response.status_code for response in (*mine, *theirs)] == [201] * 4
     assert mine[0].content == mine[1].content != theirs[0].content == theirs[1].content
     made = (await world.other.get(f"/tickets/{theirs[0].json()['id']}")).json()
     assert made["summary"] == "Of the other"
@@ -219,10 +219,10 @@ async def test_nothing_but_the_key_says_whose_request_it_is(world: World) -> Non
 
 @kills("ticket_api/http/api_key_middleware.py", "if tenant is None:", "if False:")
 @pytest.mark.parametrize("key", ["", "unknown-key", "other"])
-async def test_a_key_that_stands_for_nobody_is_refused(world: World, key: str) -> None:
-    answer = await world.beside.get("/tickets", headers={"x-api-key": key})
+async def test_a_key_that_stands_for_no_one_is_refused(world: World, key: str) -> None:
+    response = await world.beside.get("/tickets", headers={"x-api-key": key})
 
-    assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "ApiKey")
+    assert (response.status_code, response.headers["www-authenticate"]) == (401, "ApiKey")
 
 
 @kills("ticket_api/migrations/versions/0002_tenants.py", "ENABLE ROW", "DISABLE ROW")
@@ -235,9 +235,9 @@ async def test_where_a_query_forgets_the_tenant_postgresql_still_shows_nothing_f
     """SQLite does show it, which proves that the query lacks its condition."""
     monkeypatch.setattr(connection, "of_tenant", lambda *_: true())
 
-    answer = await world.beside.get(path)
+    response = await world.beside.get(path)
 
-    assert (FOREIGN.encode() in answer.content) is (world.kind == "sqlite")
+    assert (FOREIGN.encode() in response.content) is (world.kind == "sqlite")
     if world.kind == "postgresql":
         monkeypatch.undo()
-        assert said(answer) == said(await world.alone.get(path))
+        assert said(response) == said(await world.alone.get(path))

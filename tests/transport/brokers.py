@@ -1,9 +1,9 @@
-"""What tests of brokers have in common: sessions, requests, streams, and a listener that wants to know nothing."""
+"""Helpers for broker tests: sessions, requests, streams, and a listener that ignores everything."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from transport.sessions.broker import Admission, Attachment, Call, Note, SessionBroker
+from transport.sessions.broker import ClaimStatus, InstanceMessage, RequestClaim, SessionBroker, StreamReader
 from transport.sessions.session import SessionRecord, new_session_id
 
 ME, YOU = ("default", "me"), ("default", "you")
@@ -12,15 +12,15 @@ MakeBroker = Callable[..., Awaitable[SessionBroker]]
 
 
 class Quiet:
-    """Wants to know nothing."""
+    """A listener that ignores everything."""
 
-    def ended(self, session: str) -> None:
+    def on_session_ended(self, session: str) -> None:
         pass
 
-    def dropped(self) -> None:
+    def on_response_dropped(self) -> None:
         pass
 
-    async def told(self, note: Note) -> None:
+    async def on_message(self, message: InstanceMessage) -> None:
         pass
 
 
@@ -30,26 +30,26 @@ async def opened(broker: SessionBroker, owner: tuple[str, str] = ME, *, reconnec
     return record
 
 
-async def admit(broker: SessionBroker, session: SessionRecord, calls: Sequence[Call]) -> list[Admission]:
-    return (await broker.admit(session.id, session.owner, session.wire, calls))[1]
+async def admit(broker: SessionBroker, session: SessionRecord, calls: Sequence[RequestClaim]) -> list[ClaimStatus]:
+    return (await broker.claim(session.id, session.owner, session.wire, calls))[1]
 
 
-async def attached(broker: SessionBroker, session: str, after: int | None = None) -> Attachment:
-    attachment = await broker.attach(session, after=after)
-    assert attachment is not None
-    return attachment
+async def attached(broker: SessionBroker, session: str, after: int | None = None) -> StreamReader:
+    reader = await broker.attach(session, after=after)
+    assert reader is not None
+    return reader
 
 
-async def texts(attachment: Attachment) -> list[bytes]:
+async def texts(reader: StreamReader) -> list[bytes]:
     async with asyncio.timeout(5):
-        return [event.text() for event in await attachment.events()]
+        return [event.text() for event in await reader.events()]
 
 
-PING = Call(1, b"digest")
+PING = RequestClaim(1, b"digest")
 
 
-async def news(attachment: Attachment) -> list[bytes]:
-    """Return what comes next, however often the stream is to look around before."""
-    while not (received := await texts(attachment)):
+async def news(reader: StreamReader) -> list[bytes]:
+    """Return the next events, however many empty wake-ups come before them."""
+    while not (received := await texts(reader)):
         pass
     return received

@@ -1,4 +1,4 @@
-"""S6 on one instance: streams stay until their calls are answered."""
+"""S6 on one instance: streams stay open until their calls have responses."""
 
 import asyncio
 
@@ -23,10 +23,10 @@ async def test_a_drain_lets_calls_finish_and_then_ends_their_streams() -> None:
         at.gates.open["g"].set()
         await busy.until(busy.ended.is_set)
         await drain
-        assert busy.answers(7)[0]["result"]["content"][0]["text"] == "g"
+        assert busy.responses(7)[0]["result"]["content"][0]["text"] == "g"
 
 
-@kills("transport/dispatch/dispatcher.py", "if answer is None and self._running.is_stopping:", "if False:")
+@kills("transport/dispatch/dispatcher.py", "if response is None and self._running.is_stopping:", "if False:")
 @kills("transport/dispatch/sdk_kernel.py", 'if method != "tools/call":', "if True:")
 async def test_a_drain_answers_what_cannot_finish() -> None:
     async with bench(drain_s=0.1) as at, sse_session(at.url, ME) as client:
@@ -36,7 +36,7 @@ async def test_a_drain_answers_what_cannot_finish() -> None:
         await at.gates.reached["r"].wait()
         await at.transport.drain()
         await client.until(client.ended.is_set)
-        kinds = {name: client.answers(name)[0]["error"]["data"]["kind"] for name in ("w", "r")}
+        kinds = {name: client.responses(name)[0]["error"]["data"]["kind"] for name in ("w", "r")}
         assert kinds == {"w": "outcome_unknown", "r": "interrupted"}
 
 
@@ -53,5 +53,5 @@ async def test_during_a_drain_only_sessions_with_calls_in_flight_may_send() -> N
         at.gates.open["w"].set()
         await drain
         await busy.until(busy.ended.is_set)
-        assert busy.answers("w")
+        assert busy.responses("w")
         assert at.gates.ran["late"] == 0

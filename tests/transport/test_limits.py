@@ -1,4 +1,4 @@
-"""Who asks too often is told when to come back, in the form that its wire has for that, and nothing of it is run."""
+"""Callers over a rate limit get the time of their next attempt, in the form of their transport; nothing is run."""
 
 import asyncio
 import secrets
@@ -26,12 +26,12 @@ from transport.sessions.valkey.broker import ValkeyBroker
 ME, YOU, THEM = {"x-api-key": "key-me"}, {"x-api-key": "key-you"}, {"x-api-key": "key-me@acme"}
 MANY = Rate(60, 1000)
 ONE = {"rates": Rates(read=Rate(1, 1), write=MANY, tenant_read=MANY, tenant_write=MANY)}
-"""One read for everybody, and as many writes as they like."""
+"""One read for each principal, and unlimited writes."""
 SAYS = {"kind": "rate_limited", "effect": "nothing_changed"}
 
 
 def refused_call(result: Message) -> int:
-    """Return when a call that was refused may come again, having looked at the rest of its result."""
+    """Return the `retryAfter` of a refused call, after checking the rest of its result."""
     assert result["isError"] is True
     error = dict(result["structuredContent"]["error"])
     again = error.pop("retryAfter")
@@ -46,8 +46,8 @@ def refused_call(result: Message) -> int:
 class TestEveryWire:
     """What is refused, and in which form."""
 
-    @kills("transport/dispatch/dispatcher.py", "await self._gate.check_rate(caller, request, wait)", "pass")
-    async def test_a_call_of_an_sse_session_is_answered_with_when_to_come_back(self) -> None:
+    @kills("transport/dispatch/dispatcher.py", "await self._policy.check_rate(caller, request, wait)", "pass")
+    async def test_a_refused_call_of_an_sse_session_says_when_to_retry(self) -> None:
         async with bench(more=ONE) as at, sse_session(at.url, ME) as client:
             assert (await client.call("echo", text="x"))["isError"] is False
             assert 50 <= refused_call(await client.call("echo", text="x")) <= 60
@@ -56,11 +56,11 @@ class TestEveryWire:
             assert 50 <= error["data"]["retryAfter"] <= 60
             modern_call = call("m", "echo", tool("echo")["params"]["_meta"], text="x")
             await client.post(modern_call)
-            answer = await client.answer("m")
-            assert answer["result"]["resultType"] == "complete"
-            refused_call(answer["result"])
+            response = await client.response("m")
+            assert response["result"]["resultType"] == "complete"
+            refused_call(response["result"])
             at.gates.open["g"].set()
-            assert (await client.call("write", gate="g"))["isError"] is False, "writes have a limit of their own"
+            assert (await client.call("write", gate="g"))["isError"] is False, "writes have a separate limit"
             async with sse_session(at.url, YOU) as other:
                 assert (await other.call("echo", text="x"))["isError"] is False
         assert at.gates.ran["echo"] == 2
@@ -71,7 +71,7 @@ class TestEveryWire:
             assert await client.call(1, "echo", text="x") == "x"
             refused = await client.post(calling(2, "echo", text="x"))
             assert (refused.status, refused.is_stream) == (200, True)
-            refused_call(refused.answers(2)[0]["result"])
+            refused_call(refused.responses(2)[0]["result"])
             assert (await client.post({"jsonrpc": "2.0", "id": 3, "method": "tools/list"})).kind == "rate_limited"
             assert at.gates.ran["echo"] == 1
 
@@ -94,12 +94,12 @@ class TestEveryWire:
     async def test_pings_handshakes_notifications_and_repeats_cost_nothing(self) -> None:
         async with bench(more=ONE) as at, http_client(at.url, ME) as client:
             for number in range(3):
-                assert (await client.post({"jsonrpc": "2.0", "id": f"p{number}", "method": "ping"})).answers(
+                assert (await client.post({"jsonrpc": "2.0", "id": f"p{number}", "method": "ping"})).responses(
                     f"p{number}"
                 )
                 assert (await client.post({"jsonrpc": "2.0", "method": "notifications/x"})).status == 202
             for _ in range(3):
-                assert text_of((await client.post(calling(1, "echo", text="x"))).answers(1)[0]) == "x"
+                assert text_of((await client.post(calling(1, "echo", text="x"))).responses(1)[0]) == "x"
             assert (await client.post(opening())).status == 200
             assert at.gates.ran["echo"] == 1
 
@@ -115,10 +115,10 @@ class TestEveryWire:
             assert (await said(me.who(THEM), tool("echo", text="x"))).status == 200
 
 
-@kills("transport/base.py", "await self._gate.check_coming(principal, request.headers)", "pass")
+@kills("transport/base.py", "await self._policy.check_http_rate(principal, request.headers)", "pass")
 @pytest.mark.parametrize("path", ["/mcp", "/messages?session_id=x"])
-async def test_who_sends_far_more_than_calls_need_is_not_listened_to(path: str) -> None:
-    """What a message carries is not looked at: a flood of pings would cost the time of everybody."""
+async def test_a_client_that_sends_far_more_requests_than_calls_need_is_refused(path: str) -> None:
+    """The message is not parsed: a flood of pings would cost the time of all clients."""
     trail, few = Trail(), Rates(read=Rate(1, 1), write=Rate(1, 1), tenant_read=MANY, tenant_write=MANY)
     async with bench(more={"rates": few, "audit": trail}) as at, httpx2.AsyncClient(base_url=at.url) as http:
 
@@ -128,7 +128,7 @@ async def test_who_sends_far_more_than_calls_need_is_not_listened_to(path: str) 
         assert {(await post(ME)).status_code for _ in range(6)}.isdisjoint({429})
         with capture_logs() as logs:
             refused = await post(ME)
-        assert logs == [], "a flood of lines would be the next one"
+        assert logs == [], "refusals of a flood must not flood the log"
         assert refused.status_code == 429
         assert 5 <= int(refused.headers["retry-after"]) <= 10
         error = refused.json()["error"]
@@ -163,12 +163,12 @@ TENANTS = {"rates": Rates(read=MANY, write=MANY, tenant_read=PER_MINUTE, tenant_
 
 
 async def flood(*clients: HttpClient) -> None:
-    """Send ten times the limit, in turns; whoever is refused is told when to come back."""
+    """Send ten times the limit, in turns; each refusal must have a `Retry-After`."""
     assert clients
 
     async def send(number: int) -> None:
-        answer = await said(clients[number % len(clients)], tool("echo", text="x"))
-        assert answer.status == 200 or (answer.status == 429 and int(answer.headers["retry-after"]) >= 1)
+        response = await said(clients[number % len(clients)], tool("echo", text="x"))
+        assert response.status == 200 or (response.status == 429 and int(response.headers["retry-after"]) >= 1)
 
     for start in range(0, FLOOD, 20):
         await asyncio.gather(*(send(start + number) for number in range(20)))
@@ -202,7 +202,7 @@ async def test_of_a_flood_over_two_instances_the_limit_passes(broker_url: str) -
         assert (await said(there.who(THEM), tool("echo", text="x"))).status == 200
 
 
-@kills("transport/sessions/valkey/rate_limit.py", "return self._hub.buckets.take(charges)", "return None")
+@kills("transport/sessions/valkey/rate_limit.py", "return self._instance.buckets.try_consume(costs)", "return None")
 async def test_without_valkey_requests_of_no_session_are_limited_by_each_instance() -> None:
     away = ValkeyBroker("redis://127.0.0.1:1/0", prefix=f"{{{secrets.token_hex(4)}}}:")
     async with bench(broker=away, is_up=False, more=ONE) as at, http_client(at.url, ME, None) as client:

@@ -1,4 +1,4 @@
-"""Sessions on several instances that share a Valkey: any instance takes a stream, a request, an answer, a cancel."""
+"""Sessions on several instances that share a Valkey: any takes streams, requests, responses, cancellations."""
 
 import asyncio
 import secrets
@@ -27,7 +27,7 @@ AGAIN = {"mcp-protocol-version": "2025-11-25"}
 async def instances(
     url: str, number: int = 2, more: Mapping[str, Any] | None = None, **limits: Any
 ) -> AsyncGenerator[list[Bench]]:
-    """Serve on several instances with sessions of their own, which know of each other."""
+    """Serve on several instances that share the sessions of this test."""
     prefix = f"{{{secrets.token_hex(4)}}}:"
     async with AsyncExitStack() as stack:
         served = [
@@ -46,7 +46,7 @@ async def client_of(at: Bench, headers: dict[str, str] = ME) -> AsyncGenerator[S
 
 
 async def post_to(at: Bench, client: SseClient, message: Any) -> int:
-    """Post one message to another instance than the one that the client knows."""
+    """Post one message to another instance than the client's."""
     async with httpx2.AsyncClient(base_url=at.url, timeout=20) as http:
         return (await http.post(client.endpoint, json=message, headers=client.headers)).status_code
 
@@ -55,7 +55,7 @@ async def test_a_post_runs_where_it_lands_and_its_answer_reaches_the_stream(brok
     async with instances(broker_url) as (a, b), client_of(a) as client, open_stream(client):
         await client.initialize()
         assert await post_to(b, client, call("x", "which_client")) == 202
-        assert (await client.answer("x"))["result"]["content"][0]["text"] == initialize_params()["clientInfo"]["name"]
+        assert (await client.response("x"))["result"]["content"][0]["text"] == initialize_params()["clientInfo"]["name"]
     assert (a.gates.ran["echo"], b.gates.ran["echo"]) == (0, 0)
 
 
@@ -63,10 +63,10 @@ async def test_a_handshake_may_be_spread_over_instances(broker_url: str) -> None
     async with instances(broker_url) as (a, b), client_of(a) as client, open_stream(client):
         opening = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": initialize_params()}
         assert await post_to(b, client, opening) == 202
-        assert (await client.answer(1))["result"]["protocolVersion"] == "2025-11-25"
+        assert (await client.response(1))["result"]["protocolVersion"] == "2025-11-25"
         assert await post_to(a, client, {"jsonrpc": "2.0", "method": "notifications/initialized"}) == 202
         assert await post_to(b, client, call("x", "echo", text="x")) == 202
-        assert (await client.answer("x"))["result"]["isError"] is False
+        assert (await client.response("x"))["result"]["isError"] is False
 
 
 @kills("transport/sessions/valkey/lua/admit.lua", "return RUNNING", "return NEW")
@@ -79,10 +79,10 @@ async def test_the_same_request_on_two_instances_at_once_runs_once(broker_url: s
         ran = a if a.gates.ran["g"] else b
         await ran.gates.reached["g"].wait()
         ran.gates.open["g"].set()
-        await client.answer("x")
+        await client.response("x")
         assert a.gates.ran["g"] + b.gates.ran["g"] == 1
         assert await post_to(b, client, call("x", "write", gate="g")) == 202
-        await client.until(lambda: len(client.answers("x")) == 2)
+        await client.until(lambda: len(client.responses("x")) == 2)
     assert a.gates.ran["g"] + b.gates.ran["g"] == 1
 
 
@@ -95,7 +95,7 @@ async def test_a_cancel_reaches_the_instance_that_runs_the_call(broker_url: str)
         assert await post_to(a, client, cancelled("x")) == 202
         await asyncio.wait_for(b.gates.cancelled["g"].wait(), 10)
         await client.call("echo", text="later")
-        assert not client.answers("x")
+        assert not client.responses("x")
 
 
 @kills("transport/sessions/valkey/broker.py", "                self._ended(rest.decode())", "                pass")
@@ -121,24 +121,24 @@ async def test_a_question_and_its_answer_cross_instances(broker_url: str) -> Non
         asked = await question(client)
         accepted = {"action": "accept", "content": {"colour": "blue"}}
         assert await post_to(c, client, {"jsonrpc": "2.0", "id": asked["id"], "result": accepted}) == 202
-        assert '"blue"' in (await client.answer("x"))["result"]["content"][0]["text"]
+        assert '"blue"' in (await client.response("x"))["result"]["content"][0]["text"]
 
 
-async def test_a_request_next_to_an_answer_that_finds_nobody_runs_all_the_same(
+async def test_a_request_next_to_a_response_without_a_waiter_still_runs(
     broker_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(broker, "TELL_S", 0.1)
+    monkeypatch.setattr(broker, "PUBLISH_S", 0.1)
     server = redis.Redis.from_url(broker_url)
     try:
         async with instances(broker_url, 1) as (a,), client_of(a) as client, open_stream(client):
             await client.initialize("2025-03-26")
-            deaf = "deadbeef"  # an instance that lives, and does not listen at the moment
+            deaf = "deadbeef"  # an instance that is alive but does not listen now
             (leases,) = [key for key in server.keys("*:i") if server.zscore(key, own_name(a)) is not None]
             server.zadd(leases, {deaf: (time.time() + 60) * 1000})
-            answer = {"jsonrpc": "2.0", "id": f"{deaf}:1", "result": {}}
-            assert (await client.post(answer)).status_code == 503
-            assert (await client.post([answer, call("x", "echo", text="x")])).status_code == 202
-            assert (await client.answer("x"))["result"]["isError"] is False
+            response = {"jsonrpc": "2.0", "id": f"{deaf}:1", "result": {}}
+            assert (await client.post(response)).status_code == 503
+            assert (await client.post([response, call("x", "echo", text="x")])).status_code == 202
+            assert (await client.response("x"))["result"]["isError"] is False
     finally:
         server.close()
 
@@ -151,7 +151,7 @@ async def test_progress_of_one_call_stays_in_order_across_instances(broker_url: 
     async with instances(broker_url) as (a, b), client_of(a) as client, open_stream(client):
         await client.initialize()
         await post_to(b, client, call("x", "report", {"progressToken": "p"}, steps=20))
-        await client.answer("x")
+        await client.response("x")
         said = [one for one in client.received if one.get("method") == "notifications/progress" or one.get("id") == "x"]
         assert [one["params"]["progress"] for one in said[:-1]] == list(range(20))
         assert said[-1]["id"] == "x"
@@ -168,7 +168,7 @@ async def test_a_client_goes_on_at_another_instance_with_its_event_id(broker_url
         a.gates.open["g"].set()
         async with client_of(b) as again, open_stream(again, {"last-event-id": seen}):
             assert again.endpoint == client.endpoints[0]
-            assert (await again.answer("x"))["result"]["isError"] is False
+            assert (await again.response("x"))["result"]["isError"] is False
             assert len(again.received) == 1
 
 
@@ -181,7 +181,7 @@ async def test_a_client_is_recognised_by_another_instance_than_the_one_it_answer
             lines = response.aiter_lines()
             ping = await until_line(lines, "ping")
             said = {"jsonrpc": "2.0", "id": ping.split('"id":"')[1].split('"')[0], "result": {}}
-            assert (await client.post(said)).status_code == 202  # at the instance it knew
+            assert (await client.post(said)).status_code == 202  # at its previous instance
             assert client.endpoint in await until_line(lines, "session_id")
 
 
@@ -209,8 +209,8 @@ async def test_another_principal_meets_the_same_404_on_every_instance(broker_url
             async with httpx2.AsyncClient(base_url=at.url) as http:
                 foreign = await http.post(client.endpoint, json=call("x", "echo", text="x"), headers=YOU)
                 unknown = f"/messages?session_id={'x' * 43}"
-                nobody = await http.post(unknown, json=call("x", "echo", text="x"), headers=YOU)
-                assert (foreign.status_code, foreign.content) == (404, nobody.content)
+                no_principal = await http.post(unknown, json=call("x", "echo", text="x"), headers=YOU)
+                assert (foreign.status_code, foreign.content) == (404, no_principal.content)
 
 
 async def test_a_drain_ends_streams_at_once_and_the_answer_waits_at_another_instance(broker_url: str) -> None:
@@ -225,7 +225,7 @@ async def test_a_drain_ends_streams_at_once_and_the_answer_waits_at_another_inst
         assert seen is not None
         async with client_of(b) as again, open_stream(again, {"last-event-id": seen}):
             a.gates.open["g"].set()
-            assert (await again.answer("x"))["result"]["isError"] is False
+            assert (await again.response("x"))["result"]["isError"] is False
         await drain
 
 

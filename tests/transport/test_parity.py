@@ -1,7 +1,7 @@
-"""The same message scripts through the SDK's own loop and through our engine: the alarm at each SDK upgrade.
+"""The same message scripts through the SDK's own loop and through our dispatch: detects changes in an SDK upgrade.
 
-Differences on purpose, and only these: a handler's crash is -32603 without its text here (code 0 with the text there),
-and the two eras may be mixed on one session here (the SDK locks a connection to the first).
+Only these differences are intended: a crash of a handler is -32603 without its text here (code 0 with the text in the
+SDK), and one session may mix the two eras here (the SDK locks a connection to the first one).
 """
 
 import json
@@ -20,7 +20,7 @@ from tests.kills import kills
 from tests.transport.gated_server import gated_server
 from tests.transport.sse_client import initialize_params
 from transport.dispatch.context import Caller
-from transport.dispatch.dispatcher import Engine
+from transport.dispatch.dispatcher import Dispatcher
 from transport.dispatch.sdk_kernel import lowlevel
 from transport.jsonrpc import parse
 from transport.sessions.memory import InMemoryBroker
@@ -76,7 +76,7 @@ REQUESTS: list[Message] = [
 
 @asynccontextmanager
 async def sdk_loop() -> AsyncGenerator[Ask]:
-    """Ask the SDK's own dual-era loop."""
+    """Use the SDK's own dual-era loop."""
     server = lowlevel(gated_server()[0])
     to_server, from_client = anyio.create_memory_object_stream[SessionMessage | Exception](10)
     to_client, from_server = anyio.create_memory_object_stream[SessionMessage](10)
@@ -86,8 +86,8 @@ async def sdk_loop() -> AsyncGenerator[Ask]:
         if "id" not in message:
             return None
         while True:
-            answer = (await from_server.receive()).message
-            said: Message = answer.model_dump(by_alias=True, mode="json", exclude_unset=True)
+            response = (await from_server.receive()).message
+            said: Message = response.model_dump(by_alias=True, mode="json", exclude_unset=True)
             if "method" not in said:
                 return said
 
@@ -108,10 +108,10 @@ async def sdk_loop() -> AsyncGenerator[Ask]:
 
 @asynccontextmanager
 async def our_engine(*, forgetful: bool) -> AsyncGenerator[Ask]:
-    """Ask our engine; a forgetful one has to rebuild its kernel from the session's record for every message."""
+    """Use our dispatch; a forgetful one rebuilds its kernel from the session's record for every message."""
     limits = Limits()
     broker = InMemoryBroker(limits)
-    engine = Engine(gated_server()[0], broker, limits=limits)
+    dispatcher = Dispatcher(gated_server()[0], broker, limits=limits)
     session = SessionRecord(id=new_session_id(), owner=("default", "me"), wire="sse")
     await broker.open(session)
     stream = await broker.attach(session.id)
@@ -120,9 +120,9 @@ async def our_engine(*, forgetful: bool) -> AsyncGenerator[Ask]:
 
     async def say(message: Message) -> Message | None:
         if forgetful:
-            engine.ended(session.id)
+            dispatcher.on_session_ended(session.id)
         inbound, _ = parse(json.dumps(message).encode())
-        await engine.receive(session.id, inbound, caller, kind="sse")
+        await dispatcher.submit(session.id, inbound, caller, kind="sse")
         if "id" not in message:
             return None
         while True:
@@ -131,13 +131,13 @@ async def our_engine(*, forgetful: bool) -> AsyncGenerator[Ask]:
                 if "method" not in said:
                     return said
 
-    async with engine.run():
+    async with dispatcher.run():
         with anyio.fail_after(20):
             yield say
 
 
 async def both(script: list[Message], *, forgetful: bool) -> tuple[list[Message | None], list[Message | None]]:
-    """Return what each says to every message of `script`, with ids made unique."""
+    """Return the responses of each to every message of `script`, with ids made unique."""
     numbered = [
         message | {"id": f"{n}-{message['id']}" if isinstance(message["id"], str) else n}
         if "id" in message
@@ -216,26 +216,26 @@ async def test_a_probe_of_one_era_does_not_lock_the_session_to_it() -> None:
     ]
     _, ours = await both(script[:2], forgetful=False)
     async with our_engine(forgetful=False) as say:
-        answers = [await say(message | {"id": n}) for n, message in enumerate(script)]
+        responses = [await say(message | {"id": n}) for n, message in enumerate(script)]
     assert ours[0] is not None
-    assert all(answer is not None and "result" in answer for answer in answers)
+    assert all(response is not None and "result" in response for response in responses)
 
 
 async def test_a_session_rebuilt_from_its_record_still_knows_its_client() -> None:
     async with our_engine(forgetful=True) as say:
         await say({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": initialize_params()})
-        answer = await say(ask("tools/call", {"name": "which_client", "arguments": {}}) | {"id": 2})
-    assert answer is not None
-    assert answer["result"]["content"][0]["text"] == initialize_params()["clientInfo"]["name"]
+        response = await say(ask("tools/call", {"name": "which_client", "arguments": {}}) | {"id": 2})
+    assert response is not None
+    assert response["result"]["content"][0]["text"] == initialize_params()["clientInfo"]["name"]
 
 
 @kills("transport/dispatch/dispatcher.py", "await this.done.wait()  # else", "pass  # else")
 async def test_initialize_has_taken_effect_when_its_post_returns() -> None:
     broker = InMemoryBroker()
-    engine = Engine(gated_server()[0], broker, limits=Limits())
+    dispatcher = Dispatcher(gated_server()[0], broker, limits=Limits())
     session = SessionRecord(id=new_session_id(), owner=("default", "me"), wire="sse")
     await broker.open(session)
-    async with engine.run():
+    async with dispatcher.run():
         inbound, _ = parse(json.dumps(ask("initialize", initialize_params()) | {"id": 1}).encode())
-        await engine.receive(session.id, inbound, Caller(Principal("me"), {}), kind="sse")
+        await dispatcher.submit(session.id, inbound, Caller(Principal("me"), {}), kind="sse")
         assert session.version == "2025-11-25"

@@ -13,20 +13,20 @@ from shared.identity import PrincipalKey
 from tests.kills import kills
 from tests.transport.brokers import ME, MakeBroker, Quiet, opened
 from tests.transport.serving import until
-from transport.rate_limit import Charge, Rate, RateLimitedError, Rates, Wait
+from transport.rate_limit import Cost, Rate, RateLimitedError, Rates, Wait
 from transport.sessions import memory_rate_limit
-from transport.sessions.broker import Admission, Call
+from transport.sessions.broker import ClaimStatus, RequestClaim
 from transport.sessions.memory_rate_limit import MemoryBuckets
 from transport.sessions.valkey.broker import ValkeyBroker
 
 SLOW = Rate(1, 3)
-"""A bucket of three that nothing flows into while a test runs."""
+"""A bucket of three tokens that is not refilled during a test."""
 RATES = Rates(read=SLOW, write=Rate(1, 1), tenant_read=Rate(1, 5), tenant_write=Rate(1, 2))
 YOU = ("default", "you")
 
 
-def charge(bucket: str, rate: Rate = SLOW) -> Charge:
-    return Charge(bucket, rate, "read", False)
+def cost(bucket: str, rate: Rate = SLOW) -> Cost:
+    return Cost(bucket, rate, "read", False)
 
 
 # --------------------------------------------------------------------- arithmetic
@@ -59,24 +59,24 @@ def test_a_rate_that_nothing_could_pass_is_refused(per_minute: float, burst: int
 
 def test_no_two_owners_share_a_bucket() -> None:
     owners = [("a", "b:c"), ("a:b", "c"), ("a", "b"), ("b", "a"), ("t", ""), ("", "t:t")]
-    kinds: list[Callable[[PrincipalKey], tuple[Charge, Charge]]] = [
-        partial(RATES.charges, writes=False),
-        partial(RATES.charges, writes=True),
-        RATES.comings,
+    kinds: list[Callable[[PrincipalKey], tuple[Cost, Cost]]] = [
+        partial(RATES.costs, writes=False),
+        partial(RATES.costs, writes=True),
+        RATES.http_costs,
     ]
-    buckets = [one.bucket for owner in owners for charges in kinds for one in charges(owner)]
+    buckets = [one.bucket for owner in owners for costs in kinds for one in costs(owner)]
     of_tenants = len(kinds) * len({tenant for tenant, _ in owners})
     assert len(set(buckets)) == len(kinds) * len(owners) + of_tenants
 
 
 def test_three_times_as_many_http_requests_are_let_in_as_calls() -> None:
-    """A minute's worth of calls never meets this limit, however a client sends them."""
+    """A minute's worth of calls never reaches this limit, however a client sends them."""
     rates = Rates(read=Rate(20, 30), write=Rate(1, 2), tenant_read=Rate(100, 1000), tenant_write=Rate(10, 20))
-    assert [one.rate for one in rates.comings(ME)] == [Rate(63, 96), Rate(330, 3060)]
+    assert [one.rate for one in rates.http_costs(ME)] == [Rate(63, 96), Rate(330, 3060)]
 
 
-def test_a_refusal_says_whose_limit_it_was_and_when_to_come_back() -> None:
-    mine, ours = RATES.charges(ME, writes=True)
+def test_a_refusal_says_whose_limit_it_was_and_when_to_retry() -> None:
+    mine, ours = RATES.costs(ME, writes=True)
     assert str(RateLimitedError(Wait(mine, 11.2))) == (
         "Too many writes: your limit is 1 a minute. Nothing was changed; try again in 12 s."
     )
@@ -87,32 +87,32 @@ def test_a_refusal_says_whose_limit_it_was_and_when_to_come_back() -> None:
 # --------------------------------------------------------------------- both kinds of buckets
 
 
-async def test_all_charges_are_paid_or_none(make_broker: MakeBroker) -> None:
+async def test_all_costs_are_paid_or_none(make_broker: MakeBroker) -> None:
     buckets = (await make_broker()).buckets
-    mine, ours = charge("mine"), charge("ours", Rate(1, 1))
-    assert await buckets.spend([mine, ours]) is None
+    mine, ours = cost("mine"), cost("ours", Rate(1, 1))
+    assert await buckets.consume([mine, ours]) is None
     for _ in range(3):
-        refused = await buckets.spend([mine, ours])
+        refused = await buckets.consume([mine, ours])
         assert refused is not None
-        assert refused.charge is ours
+        assert refused.cost is ours
         assert 50 < refused.seconds <= 60
-    assert await buckets.spend([mine]) is None, "what was refused cost nothing"
-    assert await buckets.spend([mine]) is None
-    refused = await buckets.spend([mine])
+    assert await buckets.consume([mine]) is None, "what was refused cost nothing"
+    assert await buckets.consume([mine]) is None
+    refused = await buckets.consume([mine])
     assert refused is not None
-    assert refused.charge is mine
+    assert refused.cost is mine
 
 
 async def test_tokens_flow_in_again(make_broker: MakeBroker) -> None:
-    buckets, fast = (await make_broker()).buckets, charge("fast", Rate(60_000, 1))
+    buckets, fast = (await make_broker()).buckets, cost("fast", Rate(60_000, 1))
     async with asyncio.timeout(10):
         for _ in range(20):
-            while await buckets.spend([fast]) is not None:
+            while await buckets.consume([fast]) is not None:
                 pass
 
 
 async def test_nothing_to_pay_is_paid(make_broker: MakeBroker) -> None:
-    assert await (await make_broker()).buckets.spend([]) is None
+    assert await (await make_broker()).buckets.consume([]) is None
 
 
 @kills(
@@ -124,23 +124,23 @@ async def test_a_new_request_is_paid_for_and_a_repeat_is_not(make_broker: MakeBr
     broker = await make_broker()
     session = await opened(broker)
 
-    async def admit(*calls: Call) -> tuple[list[Admission], Sequence[object]]:
-        admitted = await broker.admit(session.id, session.owner, session.wire, calls)
-        return admitted.admissions, list(admitted.waits)
+    async def admit(*calls: RequestClaim) -> tuple[list[ClaimStatus], Sequence[object]]:
+        claimed = await broker.claim(session.id, session.owner, session.wire, calls)
+        return claimed.statuses, list(claimed.waits)
 
-    paid = RATES.charges(ME, writes=False)
-    first = Call(1, b"first", charges=paid)
-    assert await admit(first) == ([Admission.NEW], [])
+    paid = RATES.costs(ME, writes=False)
+    first = RequestClaim(1, b"first", costs=paid)
+    assert await admit(first) == ([ClaimStatus.NEW], [])
     for _ in range(5):
-        assert await admit(first) == ([Admission.RUNNING], [])
+        assert await admit(first) == ([ClaimStatus.RUNNING], [])
     await broker.finish(session.id, 0, 1, b"answer")
-    assert await admit(first) == ([Admission.ANSWERED], [])
-    assert await admit(Call(1, b"other", charges=paid)) == ([Admission.REFUSED], [])
-    batch = [Call(number, b"batch", charges=paid) for number in ("a", "b", "c")]
-    assert await admit(*batch) == ([Admission.NEW] * 3, ["c"]), "three are the burst of one principal"
-    assert await broker.finish(session.id, 0, "c", b"not now"), "what cannot be paid for is recorded, for its answer"
-    assert await admit(Call("w", b"write", writes=True, charges=RATES.charges(ME, writes=True))) == (
-        [Admission.NEW],
+    assert await admit(first) == ([ClaimStatus.ANSWERED], [])
+    assert await admit(RequestClaim(1, b"other", costs=paid)) == ([ClaimStatus.REFUSED], [])
+    batch = [RequestClaim(number, b"batch", costs=paid) for number in ("a", "b", "c")]
+    assert await admit(*batch) == ([ClaimStatus.NEW] * 3, ["c"]), "the burst of one principal is three"
+    assert await broker.finish(session.id, 0, "c", b"not now"), "a refused request is recorded, for its response"
+    assert await admit(RequestClaim("w", b"write", writes=True, costs=RATES.costs(ME, writes=True))) == (
+        [ClaimStatus.NEW],
         [],
     )
 
@@ -148,27 +148,27 @@ async def test_a_new_request_is_paid_for_and_a_repeat_is_not(make_broker: MakeBr
 async def test_principals_share_the_limit_of_their_organisation_alone(make_broker: MakeBroker) -> None:
     buckets = (await make_broker()).buckets
     for _ in range(3):
-        assert await buckets.spend(RATES.charges(ME, writes=False)) is None
-    mine = await buckets.spend(RATES.charges(ME, writes=False))
+        assert await buckets.consume(RATES.costs(ME, writes=False)) is None
+    mine = await buckets.consume(RATES.costs(ME, writes=False))
     assert mine is not None
-    assert not mine.charge.is_tenants
+    assert not mine.cost.is_tenants
     for _ in range(2):
-        assert await buckets.spend(RATES.charges(YOU, writes=False)) is None
-    ours = await buckets.spend(RATES.charges(YOU, writes=False))
+        assert await buckets.consume(RATES.costs(YOU, writes=False)) is None
+    ours = await buckets.consume(RATES.costs(YOU, writes=False))
     assert ours is not None
-    assert ours.charge.is_tenants
-    assert await buckets.spend(RATES.charges(("acme", "me"), writes=False)) is None
+    assert ours.cost.is_tenants
+    assert await buckets.consume(RATES.costs(("acme", "me"), writes=False)) is None
 
 
-# --------------------------------------------------------------------- of one instance, of many
+# --------------------------------------------------------------------- on one instance, on many
 
 
 async def test_buckets_in_memory_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory_rate_limit, "KEPT_BUCKETS", 3)
     buckets = MemoryBuckets(lambda: 0.0)
     for bucket in "abca":
-        await buckets.spend([charge(bucket)])
-    await buckets.spend([charge("d")])
+        await buckets.consume([cost(bucket)])
+    await buckets.consume([cost("d")])
     assert [bucket for bucket in "abcd" if buckets._full_at.get(bucket)] == ["a", "c", "d"]
 
 
@@ -177,11 +177,11 @@ async def test_instances_share_buckets_and_go_on_alone_without_valkey(broker_url
     one, other = (ValkeyBroker(broker_url, prefix=prefix) for _ in range(2))
     async with one.run(Quiet()), other.run(Quiet()):
         await until(lambda: one.is_up and other.is_up)
-        spent = [await broker.buckets.spend([charge("x")]) for broker in (one, other, one, other)]
+        spent = [await broker.buckets.consume([cost("x")]) for broker in (one, other, one, other)]
         assert [wait is None for wait in spent] == [True, True, True, False]
         key = f"{prefix}b:x"
         with redis.from_url(broker_url) as raw:
-            assert 0 < raw.pttl(key) <= 180_000, "a bucket is forgotten when it is full"
+            assert 0 < raw.pttl(key) <= 180_000, "a full bucket expires"
     started = time.monotonic()
-    assert [await one.buckets.spend([charge("x")]) is None for _ in range(4)] == [True, True, True, False]
-    assert time.monotonic() - started < 1, "who cannot be asked is not waited for"
+    assert [await one.buckets.consume([cost("x")]) is None for _ in range(4)] == [True, True, True, False]
+    assert time.monotonic() - started < 1, "an unavailable Valkey must not delay requests"

@@ -1,4 +1,4 @@
-"""The SSE wire over real sockets: what a 202 means, one endpoint, heartbeats, rotation, resume, caps, the end."""
+"""HTTP+SSE over real sockets: what 202 means, one endpoint, heartbeats, rotation, resume, caps, end of sessions."""
 
 import asyncio
 import json
@@ -37,31 +37,31 @@ async def test_a_request_is_answered_once_with_its_result() -> None:
     async with bench() as at, sse_session(at.url, ME) as client:
         result = await client.call("echo", text="hello")
         assert result["content"][0]["text"] == "hello"
-        assert [len(client.answers(n)) for n in (1, 2)] == [1, 1]
+        assert [len(client.responses(n)) for n in (1, 2)] == [1, 1]
 
 
-@kills("transport/sessions/memory.py", "return Admission.RUNNING", "return Admission.NEW")
+@kills("transport/sessions/memory.py", "return ClaimStatus.RUNNING", "return ClaimStatus.NEW")
 async def test_a_repeat_while_the_call_runs_shares_its_one_answer() -> None:
     async with bench() as at, sse_session(at.url, ME) as client:
         first = await client.post(call(7, "write", gate="g"))
         await at.gates.reached["g"].wait()
         again = await client.post(call(7, "write", gate="g"))
         at.gates.open["g"].set()
-        await client.answer(7)
-        await client.call("echo", text="a later answer, so that a second one to 7 would be here")
+        await client.response(7)
+        await client.call("echo", text="a later response: a second one to 7 would have arrived")
         assert (first.status_code, again.status_code) == (202, 202)
         assert at.gates.ran["g"] == 1
-        assert len(client.answers(7)) == 1
+        assert len(client.responses(7)) == 1
 
 
 async def test_a_repeat_after_the_answer_gets_the_answer_again_and_runs_nothing() -> None:
     async with bench() as at, sse_session(at.url, ME) as client:
         at.gates.open["g"].set()
         await client.post(call(7, "write", gate="g"))
-        await client.answer(7)
+        await client.response(7)
         await client.post(call(7, "write", gate="g"))
-        await client.until(lambda: len(client.answers(7)) == 2)
-        assert client.answers(7)[0] == client.answers(7)[1]
+        await client.until(lambda: len(client.responses(7)) == 2)
+        assert client.responses(7)[0] == client.responses(7)[1]
         assert at.gates.ran["g"] == 1
 
 
@@ -71,7 +71,7 @@ async def test_the_same_id_with_another_body_is_refused_and_not_run() -> None:
         at.gates.open["g"].set()
         at.gates.open["h"].set()
         await client.post(call(7, "write", gate="g"))
-        await client.answer(7)
+        await client.response(7)
         refused = await client.post(call(7, "write", gate="h"))
         assert refused.status_code == 400
         assert refused.json()["error"]["code"] == -32600
@@ -84,7 +84,7 @@ async def test_seven_and_its_text_are_two_requests() -> None:
     async with bench() as at, sse_session(at.url, ME) as client:
         await client.post(call(7, "echo", text="number"))
         await client.post(call("7", "echo", text="text"))
-        number, text = await client.answer(7), await client.answer("7")
+        number, text = await client.response(7), await client.response("7")
         assert number["result"]["content"][0]["text"] == "number"
         assert text["result"]["content"][0]["text"] == "text"
 
@@ -97,9 +97,9 @@ async def test_initialize_begins_a_new_epoch_in_which_ids_are_free_again() -> No
         await at.gates.cancelled["old"].wait()
         await client.post({"jsonrpc": "2.0", "method": "notifications/initialized"})
         await client.post(call(7, "echo", text="new"))
-        answer = await client.answer(7)
-        assert answer["result"]["content"][0]["text"] == "new"
-        assert len(client.answers(7)) == 1
+        response = await client.response(7)
+        assert response["result"]["content"][0]["text"] == "new"
+        assert len(client.responses(7)) == 1
 
 
 async def test_initialized_takes_effect_before_its_202() -> None:
@@ -107,13 +107,13 @@ async def test_initialized_takes_effect_before_its_202() -> None:
         await client.post({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": initialize_params()})
         await client.post({"jsonrpc": "2.0", "method": "notifications/initialized"})
         await client.post(call(2, "echo", text="x"))
-        assert (await client.answer(2))["result"]["isError"] is False
+        assert (await client.response(2))["result"]["isError"] is False
 
 
 async def test_a_request_before_initialize_is_refused_by_the_protocol() -> None:
     async with bench() as at, sse_session(at.url, ME, initialize=False) as client:
-        answer = await client.request("tools/list")
-        assert answer["error"]["code"] == -32602
+        response = await client.request("tools/list")
+        assert response["error"]["code"] == -32602
 
 
 @kills("transport/sessions/memory.py", "known.record.owner != owner or known.record.wire", "known.record.wire")
@@ -184,15 +184,15 @@ async def test_a_batch_is_served_where_2025_03_26_was_negotiated() -> None:
         await client.initialize("2025-03-26")
         batch = [call("a", "echo", text="A"), {"jsonrpc": "2.0", "method": "x/unknown"}, call("b", "echo", text="B")]
         assert (await client.post(batch)).status_code == 202
-        answers = [await client.answer("a"), await client.answer("b")]
-        assert [one["result"]["content"][0]["text"] for one in answers] == ["A", "B"]
+        responses = [await client.response("a"), await client.response("b")]
+        assert [one["result"]["content"][0]["text"] for one in responses] == ["A", "B"]
 
 
 async def test_a_batch_with_one_used_id_runs_nothing_of_it() -> None:
     async with bench() as at, sse_session(at.url, ME, initialize=False) as client:
         await client.initialize("2025-03-26")
         await client.post(call("a", "echo", text="first"))
-        await client.answer("a")
+        await client.response("a")
         refused = await client.post([call("b", "echo", text="B"), call("a", "echo", text="other")])
         assert refused.status_code == 400
         assert at.gates.ran["echo"] == 1
@@ -206,7 +206,7 @@ async def test_wrong_methods_are_405_with_what_is_allowed() -> None:
             assert (response.status_code, response.headers["allow"]) == (405, allowed)
 
 
-# --------------------------------------------------------------------- who, and from where
+# --------------------------------------------------------------------- callers and origins
 
 
 async def test_without_a_key_nothing_is_served_and_no_bearer_is_asked_for() -> None:
@@ -245,7 +245,7 @@ async def test_handlers_know_the_caller_but_not_the_credential() -> None:
 # --------------------------------------------------------------------- S4, S5: the stream itself
 
 
-@kills("transport/http/event_stream.py", "self._pump(opened", "self.write(opened.greeting); await self._pump(opened")
+@kills("transport/http/event_stream.py", "self._pump(source", "self.write(source.preamble); await self._pump(source")
 async def test_a_stream_has_one_endpoint_and_a_random_retry() -> None:
     async with bench() as at, sse_session(at.url, ME) as client:
         await client.call("echo", text="x")
@@ -260,25 +260,25 @@ async def test_an_idle_stream_gets_heartbeats() -> None:
         await client.until(lambda: client.comments >= 3)
 
 
-@kills("transport/http/event_stream.py", "return may_end and await attachment.is_settled()", "return may_end")
+@kills("transport/http/event_stream.py", "return may_end and await reader.is_settled()", "return may_end")
 async def test_a_stream_ends_cleanly_at_its_age_once_its_calls_are_answered() -> None:
     async with bench(stream_s=0.3) as at, sse_session(at.url, ME) as client:
         await client.post(call(7, "write", gate="g"))
         await at.gates.reached["g"].wait()
-        again = SseClient(client.http, ME)  # its stream is as old as this
+        again = SseClient(client.http, ME)  # its stream is as old as this one
         async with open_stream(again, {"last-event-id": str(client.last_event_id)}):
             with pytest.raises(TimeoutError):
                 await again.until(again.ended.is_set, seconds=0.6)
             at.gates.open["g"].set()
             await again.until(again.ended.is_set)
-            assert again.answers(7)
+            assert again.responses(7)
 
 
 async def test_a_stream_does_not_wait_for_calls_beyond_its_overtime() -> None:
     async with bench(stream_s=0.1, overtime_s=0.1) as at, sse_session(at.url, ME) as client:
         await client.post(call(7, "write", gate="never"))
         await client.until(client.ended.is_set)
-        assert not client.answers(7)
+        assert not client.responses(7)
 
 
 async def test_answers_are_not_cacheable_or_buffered() -> None:
@@ -300,12 +300,12 @@ async def test_last_event_id_replays_exactly_what_was_missed() -> None:
             await client.initialize()
             await client.call("echo", text="seen")
         endpoint, seen = client.endpoint, client.last_event_id
-        await http.post(endpoint, json=call("missed", "echo", text="while nobody listened"), headers=ME)
+        await http.post(endpoint, json=call("missed", "echo", text="while no stream was open"), headers=ME)
         received = len(client.received)
         async with open_stream(client, {"last-event-id": str(seen)}):
-            answer = await client.answer("missed")
+            response = await client.response("missed")
             assert client.endpoint == endpoint
-            assert client.received[received:] == [answer]
+            assert client.received[received:] == [response]
 
 
 async def test_a_second_stream_takes_over_and_the_first_ends() -> None:
@@ -322,7 +322,7 @@ async def test_a_last_event_id_that_is_not_ours_opens_a_new_session(forged: str)
         assert (await client.call("echo", text="x"))["isError"] is False
 
 
-@kills("transport/sse.py", " or record.owner != coming.principal.key", "")
+@kills("transport/sse.py", " or record.owner != connect.principal.key", "")
 async def test_another_principals_last_event_id_opens_a_new_session() -> None:
     async with (
         bench() as at,
@@ -333,7 +333,7 @@ async def test_another_principals_last_event_id_opens_a_new_session() -> None:
         assert [one["id"] for one in yours.received] == [1]
 
 
-async def test_a_client_that_comes_again_without_an_event_id_need_not_initialize() -> None:
+async def test_a_client_that_reconnects_without_an_event_id_need_not_initialize() -> None:
     async with (
         bench() as at,
         sse_session(at.url, (ME | {"mcp-protocol-version": "2025-06-18"}), initialize=False) as c,
@@ -361,7 +361,7 @@ async def test_caps_refuse_new_sessions_only() -> None:
 
 
 @kills("transport/sessions/memory.py", "factor = 2 if reconnect else 1", "factor = 1")
-async def test_a_client_that_comes_again_is_not_refused_for_a_cap() -> None:
+async def test_a_client_that_reconnects_is_not_refused_for_a_cap() -> None:
     async with (
         bench(max_sessions=1) as at,
         sse_session(at.url, ME),
@@ -375,10 +375,10 @@ async def test_an_idle_session_without_a_stream_expires() -> None:
         client = SseClient(http, ME)
         async with open_stream(client):
             await client.initialize()
-            await asyncio.sleep(0.3)  # not a wait for anything: an open stream must outlive the idle time
+            await asyncio.sleep(0.3)  # not synchronisation: an open stream must outlive the idle time
             assert (await client.call("echo", text="x"))["isError"] is False
-        await asyncio.sleep(0.3)  # nor is this: nothing happens for longer than the idle time
-        assert not at.transport.figures()["sessions"]
+        await asyncio.sleep(0.3)  # not synchronisation: nothing happens for longer than the idle time
+        assert not at.transport.stats()["sessions"]
         assert (await client.post(call(99, "echo", text="x"))).status_code == 404
 
 
@@ -387,9 +387,9 @@ async def test_an_idle_session_without_a_stream_expires() -> None:
 
 @asynccontextmanager
 async def unread_stream(client: SseClient) -> AsyncGenerator[None]:
-    """Open a stream of which only the endpoint is read."""
+    """Open a stream and read only its endpoint."""
     async with client.http.stream("GET", "/sse", headers=client.headers) as response:
-        lines = response.aiter_lines()  # kept: letting go of it would close the connection
+        lines = response.aiter_lines()  # kept: without a reference the connection would be closed
         async for line in lines:
             if line.startswith("data: /messages"):
                 client.endpoint = line[6:]
@@ -398,7 +398,7 @@ async def unread_stream(client: SseClient) -> AsyncGenerator[None]:
 
 
 @kills("transport/sessions/valkey/lua/common.lua", "bytes > max_bytes or call('XLEN', log) > max_events", "false")
-async def test_a_stopped_reader_costs_only_itself_and_is_told_what_it_lost() -> None:
+async def test_a_stopped_reader_affects_only_itself_and_learns_what_it_lost() -> None:
     async with (
         bench(max_log_bytes=900_000, max_events=8) as at,
         sse_session(at.url, YOU) as other,
@@ -407,19 +407,19 @@ async def test_a_stopped_reader_costs_only_itself_and_is_told_what_it_lost() -> 
         client = SseClient(http, ME)
         async with unread_stream(client):
             await client.post({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": initialize_params()})
-            for number in range(1, 101):  # 20 MB, far more than sockets buffer; nobody reads on
+            for number in range(1, 101):  # 20 MB, far more than sockets buffer; no one reads on
                 assert (await client.post(call(number, "fill", size=200_000))).status_code == 202
             assert (await other.call("echo", text="unharmed"))["content"][0]["text"] == "unharmed"
-            assert at.transport.figures()["log_bytes"] < 950_000
+            assert at.transport.stats()["log_bytes"] < 950_000
         session = client.endpoint.partition("=")[2]
         async with open_stream(client, {"last-event-id": f"{session}::0"}):
             for number in range(1, 101):
-                await client.answer(number)
+                await client.response(number)
         lost = [one for one in client.received if one.get("error", {}).get("data", {}).get("kind") == "result_lost"]
         whole = [one for one in client.received if "result" in one]
         assert len(lost) >= 90
         assert whole
-        assert all(len(client.answers(number)) == 1 for number in range(1, 101))
+        assert all(len(client.responses(number)) == 1 for number in range(1, 101))
 
 
 @kills("transport/http/event_stream.py", "self._limits.write_s):", "None):")
@@ -430,10 +430,10 @@ async def test_a_stream_that_is_not_read_is_cut_after_a_while() -> None:
             await client.post({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": initialize_params()})
             for number in range(1, 41):
                 await client.post(call(number, "fill", size=500_000))
-            await until(lambda: not at.transport.figures()["streams"])
+            await until(lambda: not at.transport.stats()["streams"])
 
 
-async def test_a_tool_answer_over_a_mebibyte_says_how_to_ask_for_less() -> None:
+async def test_a_tool_result_over_a_mebibyte_says_how_to_ask_for_less() -> None:
     async with bench() as at, sse_session(at.url, ME) as client:
         result = await client.call("fill", size=1_100_000)
         assert result["isError"] is True

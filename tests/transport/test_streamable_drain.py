@@ -1,4 +1,4 @@
-"""Streamable HTTP on one instance: the end of the server, readers that do not read, streams nobody came for."""
+"""Streamable HTTP on one instance: shutdown of the server, readers that stop reading, streams without a reader."""
 
 import asyncio
 
@@ -15,42 +15,42 @@ ME, YOU = {"x-api-key": "key-me"}, {"x-api-key": "key-you"}
 @kills("transport/streamable_http.py", "if self._draining.is_set():", "if False:")
 async def test_a_drain_lets_calls_finish_on_their_streams_and_opens_no_session() -> None:
     async with bench() as at, http_client(at.url, ME) as client, client.listen() as standalone:
-        async with client.stream(call("a", "write", gate="g")) as answer:
+        async with client.stream(call("a", "write", gate="g")) as response:
             await at.gates.reached["g"].wait()
             drain = asyncio.create_task(at.transport.drain())
             await standalone.end()
             refused = await client.who({"mcp-session-id": ""}).post(opening())
             assert (refused.status, refused.kind, refused.headers["retry-after"]) == (503, "draining", "1")
             assert await client.call("b", "echo", text="still served") == "still served"
-            assert not answer.ended.is_set()
+            assert not response.ended.is_set()
             at.gates.open["g"].set()
-            await answer.end()
+            await response.end()
             await drain
-        assert text_of(answer.answers("a")[0]) == "g"
+        assert text_of(response.responses("a")[0]) == "g"
 
 
 @pytest.mark.usefixtures("any_broker")
 @pytest.mark.parametrize(("tool", "kind"), [("write", "outcome_unknown"), ("read", "interrupted")])
 async def test_a_drain_answers_what_cannot_finish(tool: str, kind: str) -> None:
     async with bench(drain_s=0.1) as at, http_client(at.url, ME, "2025-06-18") as client:
-        async with client.stream(call("a", tool, gate="g")) as answer:
+        async with client.stream(call("a", tool, gate="g")) as response:
             await at.gates.reached["g"].wait()
             await at.transport.drain()
-            await answer.end()
-        assert [one["error"]["data"]["kind"] for one in answer.received] == [kind]
+            await response.end()
+        assert [one["error"]["data"]["kind"] for one in response.received] == [kind]
         late = await client.post(call("late", "write", gate="late"))
-        assert late.answers("late")[0]["error"]["data"]["kind"] == "busy"
+        assert late.responses("late")[0]["error"]["data"]["kind"] == "busy"
         assert at.gates.ran["late"] == 0
 
 
 async def test_too_many_calls_at_once_are_answered_with_an_error_on_their_own_stream() -> None:
     async with bench(max_running_calls=1) as at, http_client(at.url, ME) as client:
-        async with client.stream(call("a", "write", gate="g")) as answer:
+        async with client.stream(call("a", "write", gate="g")) as response:
             await at.gates.reached["g"].wait()
             busy = await client.post(call("b", "write", gate="g"))
             assert [one["error"]["data"]["kind"] for one in busy.received] == ["busy"]
             at.gates.open["g"].set()
-            await answer.end()
+            await response.end()
         assert at.gates.ran["g"] == 1
 
 
@@ -58,7 +58,7 @@ async def test_too_many_calls_at_once_are_answered_with_an_error_on_their_own_st
 
 
 @pytest.mark.usefixtures("any_broker")
-async def test_a_stopped_reader_costs_only_itself_and_its_answers_are_kept_or_said_to_be_lost() -> None:
+async def test_a_stopped_reader_affects_only_itself_and_its_responses_are_kept_or_reported_lost() -> None:
     async with (
         bench(max_log_bytes=900_000, max_events=8) as at,
         http_client(at.url, ME, "2025-03-26") as client,
@@ -68,14 +68,14 @@ async def test_a_stopped_reader_costs_only_itself_and_its_answers_are_kept_or_sa
         async with unread(client, calls) as first:
             await until(lambda: at.counter.total("mcp_requests", method="tools/call") == len(calls))
             assert await other.call(1, "echo", text="unharmed") == "unharmed"
-            assert at.transport.figures()["log_bytes"] < 950_000
+            assert at.transport.stats()["log_bytes"] < 950_000
         rest = await client.get(first)
-        answered = {one["id"]: one for one in rest.received}
-        assert len(answered) == len(rest.received)
+        responded = {one["id"]: one for one in rest.received}
+        assert len(responded) == len(rest.received)
         lost = [one for one in rest.received if one.get("error", {}).get("data", {}).get("kind") == "result_lost"]
         assert len(lost) >= 50
         assert len(rest.received) - len(lost) >= 1
-        assert set(answered) | {0} == set(range(61))
+        assert set(responded) | {0} == set(range(61))
 
 
 @pytest.mark.usefixtures("any_broker")
@@ -83,6 +83,6 @@ async def test_a_stream_that_is_not_read_is_cut_after_a_while_and_its_call_goes_
     async with bench(write_s=0.2) as at, http_client(at.url, ME) as client:
         noisy = call("a", "talk", {"progressToken": "p"}, times=60, size=200_000)
         async with unread(client, noisy) as first:
-            await until(lambda: not at.transport.figures()["streams"])
+            await until(lambda: not at.transport.stats()["streams"])
         rest = await client.get(first)
-        assert text_of(rest.answers("a")[0]) == "said"
+        assert text_of(rest.responses("a")[0]) == "said"

@@ -22,26 +22,26 @@ async def test_initialize_is_answered_on_its_own_stream_with_a_session_id() -> N
     async with bench() as at:
         for version in HANDSHAKE:
             async with http_client(at.url, ME, None) as client:
-                answer = await client.initialize(version)
-                assert answer.answers("opening")[0]["result"]["protocolVersion"] == version
-                assert len(answer.received) == 1
+                response = await client.initialize(version)
+                assert response.responses("opening")[0]["result"]["protocolVersion"] == version
+                assert len(response.received) == 1
                 assert all(0x21 <= ord(letter) <= 0x7E for letter in client.session)
                 assert len(client.session) >= 32
                 assert "mcp-session-id" not in (await client.post(call(1, "echo", text="x"))).headers
 
 
-@kills("transport/http/event_stream.py", ' or opened.name != ""', "")
+@kills("transport/http/event_stream.py", ' or source.name != ""', "")
 async def test_a_call_is_answered_on_the_stream_of_its_post_which_then_ends() -> None:
     async with bench() as at, http_client(at.url, ME) as client:
-        answer = await client.post(call(1, "echo", text="hello"))
-        assert (answer.status, answer.is_stream) == (200, True)
-        assert [text_of(one) for one in answer.received] == ["hello"]
-        assert (answer.headers["cache-control"], answer.headers["x-accel-buffering"]) == ("no-store", "no")
-        assert 500 <= answer.retry_ms <= 3000
+        response = await client.post(call(1, "echo", text="hello"))
+        assert (response.status, response.is_stream) == (200, True)
+        assert [text_of(one) for one in response.received] == ["hello"]
+        assert (response.headers["cache-control"], response.headers["x-accel-buffering"]) == ("no-store", "no")
+        assert 500 <= response.retry_ms <= 3000
 
 
-@kills("transport/streamable_http.py", ' if record.comes_again else b""', "")
-async def test_only_clients_that_come_again_get_an_event_without_data_first() -> None:
+@kills("transport/streamable_http.py", ' if record.reconnects else b""', "")
+async def test_only_clients_that_reconnect_get_an_event_without_data_first() -> None:
     async with bench() as at:
         for version in HANDSHAKE:
             async with http_client(at.url, ME, None) as client:
@@ -58,20 +58,20 @@ async def test_notifications_and_answers_of_the_client_are_202_without_a_body() 
     async with bench() as at, http_client(at.url, ME) as client:
         said = [INITIALIZED, {"jsonrpc": "2.0", "id": "x:1", "result": {}}, cancelled("nothing")]
         for message in said:
-            answer = await client.post(message)
-            assert (answer.status, answer.received) == (202, [])
+            response = await client.post(message)
+            assert (response.status, response.received) == (202, [])
 
 
 async def test_a_batch_is_answered_on_one_stream_that_ends_after_the_last_answer() -> None:
     async with bench() as at, http_client(at.url, ME, "2025-03-26") as client:
         batch = [call("a", "read", gate="g"), INITIALIZED, call("b", "echo", text="B")]
-        async with client.stream(batch) as answer:
-            assert text_of(await answer.answer("b")) == "B"
+        async with client.stream(batch) as response:
+            assert text_of(await response.response("b")) == "B"
             await at.gates.reached["g"].wait()
-            assert not answer.ended.is_set()
+            assert not response.ended.is_set()
             at.gates.open["g"].set()
-            await answer.end()
-        assert [one["id"] for one in answer.received] == ["b", "a"]
+            await response.end()
+        assert [one["id"] for one in response.received] == ["b", "a"]
         assert (await client.post([INITIALIZED, cancelled("nothing")])).status == 202
 
 
@@ -81,9 +81,9 @@ async def test_what_a_call_says_while_it_runs_comes_on_its_own_stream() -> None:
             client.stream(call("a", "start_and_wait", {"progressToken": "p"}, gate="a")) as a,
             client.stream(call("b", "start_and_wait", {"progressToken": "q"}, gate="b")) as b,
         ):
-            for answer, token in ((a, "p"), (b, "q")):
-                assert (await answer.said("notifications/progress"))["params"]["progressToken"] == token
-                assert (await answer.said("notifications/message"))["params"]["data"] == "started"
+            for response, token in ((a, "p"), (b, "q")):
+                assert (await response.said("notifications/progress"))["params"]["progressToken"] == token
+                assert (await response.said("notifications/message"))["params"]["data"] == "started"
             at.gates.open["b"].set()
             await b.end()
             at.gates.open["a"].set()
@@ -93,21 +93,21 @@ async def test_what_a_call_says_while_it_runs_comes_on_its_own_stream() -> None:
 
 async def test_a_question_comes_on_the_stream_of_its_call_and_is_answered_by_another_post() -> None:
     async with bench() as at, http_client(at.url, ME, elicitation={}) as client:
-        async with client.stream(call("a", "ask")) as answer:
-            asked = await answer.said("elicitation/create")
+        async with client.stream(call("a", "ask")) as response:
+            asked = await response.said("elicitation/create")
             accepted = {"action": "accept", "content": {"colour": "blue"}}
             assert (await client.post({"jsonrpc": "2.0", "id": asked["id"], "result": accepted})).status == 202
-            await answer.end()
-        assert "blue" in text_of(answer.answers("a")[0])
+            await response.end()
+        assert "blue" in text_of(response.responses("a")[0])
 
 
 async def test_a_silent_call_keeps_its_stream_alive_with_comments() -> None:
     async with bench(heartbeat_s=0.02) as at, http_client(at.url, ME) as client:
-        async with client.stream(call("a", "read", gate="g")) as answer:
-            await answer.until(lambda: answer.comments >= 3)
+        async with client.stream(call("a", "read", gate="g")) as response:
+            await response.until(lambda: response.comments >= 3)
             at.gates.open["g"].set()
-            await answer.end()
-        assert len(answer.received) == 1
+            await response.end()
+        assert len(response.received) == 1
 
 
 async def test_handlers_know_the_caller_but_not_the_credential() -> None:
@@ -117,7 +117,7 @@ async def test_handlers_know_the_caller_but_not_the_credential() -> None:
         assert "x-api-key" not in known
 
 
-# --------------------------------------------------------------------- leaving and coming again
+# --------------------------------------------------------------------- disconnecting and reconnecting
 
 
 @kills("transport/sessions/valkey/lua/common.lua", "fields[12] == stream and number", "number")
@@ -125,7 +125,7 @@ async def test_leaving_is_not_cancelling_and_the_rest_comes_by_last_event_id() -
     async with bench() as at, http_client(at.url, ME) as client:
         async with client.stream(call("a", "start_and_wait", {"progressToken": "p"}, gate="g")) as cut:
             await cut.said("notifications/progress")
-        await until(lambda: not at.transport.figures()["streams"])
+        await until(lambda: not at.transport.stats()["streams"])
         await client.call("b", "echo", text="of another stream")
         async with client.listen(cut.ids[0] or "") as rest:
             assert (await rest.said("notifications/message"))["params"]["data"] == "started"
@@ -141,7 +141,7 @@ async def test_what_finished_meanwhile_comes_by_the_id_of_the_first_event() -> N
         async with client.stream(call("a", "read", gate="g")) as cut:
             await cut.until(lambda: cut.primed)
             await at.gates.reached["g"].wait()
-        await until(lambda: not at.transport.figures()["streams"])
+        await until(lambda: not at.transport.stats()["streams"])
         at.gates.open["g"].set()
         await until(lambda: at.counter.total("mcp_requests", method="tools/call"))
         rest = await client.get(cut.last_event_id)
@@ -156,7 +156,7 @@ async def test_earlier_revisions_resume_from_any_event_they_got(version: str) ->
             await cut.said("notifications/progress")
         at.gates.open["g"].set()
         rest = await client.get(cut.ids[0] or "")
-        assert text_of(rest.answers("a")[0]) == "g"
+        assert text_of(rest.responses("a")[0]) == "g"
 
 
 async def test_the_stream_of_an_earlier_epoch_is_not_mixed_up_with_one_of_the_same_ids() -> None:
@@ -171,7 +171,7 @@ async def test_the_stream_of_an_earlier_epoch_is_not_mixed_up_with_one_of_the_sa
         assert [text_of(one) for one in rest.received] == ["g"]
 
 
-async def test_a_handler_may_end_its_stream_and_the_client_comes_again() -> None:
+async def test_a_handler_may_end_its_stream_and_the_client_reconnects() -> None:
     async with bench() as at, http_client(at.url, ME) as client:
         ended = await client.post(call("a", "hang_up", gate="g"))
         assert (ended.received, len(ended.primed)) == ([], 1)
@@ -180,17 +180,17 @@ async def test_a_handler_may_end_its_stream_and_the_client_comes_again() -> None
             await at.gates.reached["g"].wait()
             at.gates.open["g"].set()
             await rest.end()
-        assert text_of(rest.answers("a")[0]) == "g"
+        assert text_of(rest.responses("a")[0]) == "g"
 
 
 @pytest.mark.parametrize("version", ["2025-03-26", "2025-06-18"])
-async def test_clients_that_would_not_come_again_keep_their_stream(version: str) -> None:
+async def test_clients_that_would_not_reconnect_keep_their_stream(version: str) -> None:
     async with bench() as at, http_client(at.url, ME, version) as client:
-        async with client.stream(call("a", "hang_up", gate="g")) as answer:
+        async with client.stream(call("a", "hang_up", gate="g")) as response:
             await at.gates.reached["g"].wait()
             at.gates.open["g"].set()
-            await answer.end()
-        assert text_of(answer.answers("a")[0]) == "g"
+            await response.end()
+        assert text_of(response.responses("a")[0]) == "g"
 
 
 async def test_a_stream_ends_at_its_age_and_goes_on_where_it_was() -> None:
@@ -200,7 +200,7 @@ async def test_a_stream_ends_at_its_age_and_goes_on_where_it_was() -> None:
         assert (first.received, second.received, second.retry_ms > 0) == ([], [], True)
         at.gates.open["g"].set()
         third = await client.get(first.last_event_id)
-        assert text_of(third.answers("a")[0]) == "g"
+        assert text_of(third.responses("a")[0]) == "g"
 
 
 async def test_a_second_reader_of_a_stream_replaces_the_first() -> None:
@@ -220,23 +220,23 @@ async def test_a_second_reader_of_a_stream_replaces_the_first() -> None:
 @pytest.mark.parametrize("tool", ["write", "stubborn"])
 async def test_a_cancelled_call_ends_its_stream_with_an_error(tool: str) -> None:
     async with bench() as at, http_client(at.url, ME) as client:
-        async with client.stream(call(7, tool, gate="g")) as answer:
+        async with client.stream(call(7, tool, gate="g")) as response:
             await at.gates.reached["g"].wait()
             assert (await client.post(cancelled(7))).status == 202
             await at.gates.cancelled["g"].wait()
-            await answer.end()
-        assert [one["error"]["code"] for one in answer.received] == [-32800]
+            await response.end()
+        assert [one["error"]["code"] for one in response.received] == [-32800]
 
 
 async def test_one_session_cannot_cancel_the_call_of_another() -> None:
     async with bench() as at, http_client(at.url, ME) as mine, http_client(at.url, ME) as other:
-        async with mine.stream(call(7, "write", gate="g")) as answer:
+        async with mine.stream(call(7, "write", gate="g")) as response:
             await at.gates.reached["g"].wait()
             await other.post(cancelled(7))
             await other.call(1, "echo", text="x")
             at.gates.open["g"].set()
-            await answer.end()
-        assert text_of(answer.answers(7)[0]) == "g"
+            await response.end()
+        assert text_of(response.responses(7)[0]) == "g"
 
 
 async def test_a_repeat_while_the_call_runs_takes_its_stream_over_and_runs_nothing() -> None:
@@ -247,7 +247,7 @@ async def test_a_repeat_while_the_call_runs_takes_its_stream_over_and_runs_nothi
                 await first.end()
                 at.gates.open["g"].set()
                 await again.end()
-        assert (first.received, text_of(again.answers(7)[0])) == ([], "g")
+        assert (first.received, text_of(again.responses(7)[0])) == ([], "g")
         assert at.gates.ran["g"] == 1
 
 
@@ -274,13 +274,13 @@ async def test_a_repeat_in_a_batch_gets_the_answer_on_the_stream_of_the_batch() 
 
 async def test_the_same_id_with_another_body_is_refused_and_leaves_the_call_alone() -> None:
     async with bench() as at, http_client(at.url, ME) as client:
-        async with client.stream(call(7, "write", gate="g")) as answer:
+        async with client.stream(call(7, "write", gate="g")) as response:
             await at.gates.reached["g"].wait()
             refused = await client.post(call(7, "write", gate="h"))
             assert (refused.status, refused.kind, refused.received[0]["id"]) == (400, "request_id_reused", 7)
             at.gates.open["g"].set()
-            await answer.end()
-        assert text_of(answer.answers(7)[0]) == "g"
+            await response.end()
+        assert text_of(response.responses(7)[0]) == "g"
         assert at.gates.ran["h"] == 0
 
 
@@ -314,12 +314,12 @@ async def test_a_second_standalone_stream_replaces_the_first() -> None:
 
 async def test_delete_ends_the_session_with_its_calls_and_streams() -> None:
     async with bench() as at, http_client(at.url, ME) as client:
-        async with client.listen() as standalone, client.stream(call("a", "write", gate="g")) as answer:
+        async with client.listen() as standalone, client.stream(call("a", "write", gate="g")) as response:
             await at.gates.reached["g"].wait()
             deleted = await client.delete()
             assert (deleted.status, deleted.received) == (204, [])
             await at.gates.cancelled["g"].wait()
-            await asyncio.gather(answer.end(), standalone.end())
-        assert answer.received == []
+            await asyncio.gather(response.end(), standalone.end())
+        assert response.received == []
         assert [(await client.delete()).status, (await client.post(call("b", "echo", text="x"))).status] == [404, 404]
         assert (await client.get()).status == 404

@@ -1,4 +1,4 @@
-"""2026-07-28 over Streamable HTTP: each POST is a whole exchange, and leaving cancels it."""
+"""2026-07-28 over Streamable HTTP: each POST is a complete exchange, and disconnecting cancels it."""
 
 import asyncio
 from base64 import b64encode
@@ -13,8 +13,8 @@ from tests.transport.http_client import (
     ACCEPT,
     ENVELOPE,
     MODERN,
-    Answer,
     HttpClient,
+    HTTPResponse,
     Message,
     call,
     http_client,
@@ -37,15 +37,15 @@ def tool(name: str, meta: Message = ENVELOPE, **arguments: Any) -> Message:
 
 
 def routing(message: Message) -> dict[str, str]:
-    """Return the headers that go with a request."""
+    """Return the headers that a request requires."""
     params = message.get("params", {})
     name = params.get("name") or params.get("uri")
     headers = {"mcp-protocol-version": MODERN, "mcp-method": message["method"]}
     return headers | ({"mcp-name": name} if name else {})
 
 
-async def said(client: HttpClient, message: Message, **headers: str) -> Answer:
-    """Send a request with its headers and read the whole answer."""
+async def said(client: HttpClient, message: Message, **headers: str) -> HTTPResponse:
+    """Send a request with its headers and read the whole response."""
     return await client.post(message, **(routing(message) | headers))
 
 
@@ -57,40 +57,40 @@ LISTEN = modern("subscriptions/listen", {"notifications": {"toolsListChanged": T
 
 async def test_a_call_that_says_nothing_is_answered_with_json() -> None:
     async with bench() as at, http_client(at.url, ME, None) as client:
-        answer = await said(client, tool("echo", text="hello"))
-        assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
-        assert text_of(answer.received[0]) == "hello"
-        assert answer.received[0]["result"]["resultType"] == "complete"
-        assert not {"mcp-session-id", "transfer-encoding"} & set(answer.headers)
+        response = await said(client, tool("echo", text="hello"))
+        assert (response.status, response.headers["content-type"]) == (200, "application/json")
+        assert text_of(response.received[0]) == "hello"
+        assert response.received[0]["result"]["resultType"] == "complete"
+        assert not {"mcp-session-id", "transfer-encoding"} & set(response.headers)
         found = await said(client, modern("server/discover"))
         assert found.received[0]["result"]["supportedVersions"] == [MODERN]
-        assert not at.transport.figures()["sessions"]
+        assert not at.transport.stats()["sessions"]
 
 
 async def test_progress_makes_the_answer_a_stream_whose_last_event_is_the_result() -> None:
     async with bench() as at, http_client(at.url, ME, None) as client:
-        answer = await said(client, tool("report", PROGRESS, steps=3))
-        assert (answer.status, answer.is_stream, answer.headers["x-accel-buffering"]) == (200, True, "no")
-        assert [one["params"]["progress"] for one in answer.received[:-1]] == [0, 1, 2]
-        assert text_of(answer.received[-1]) == "done"
-        assert "mcp-session-id" not in answer.headers
-        assert (answer.ids, answer.primed, answer.retry_ms) == ([None] * 4, [], 0), "there is nothing to resume"
+        response = await said(client, tool("report", PROGRESS, steps=3))
+        assert (response.status, response.is_stream, response.headers["x-accel-buffering"]) == (200, True, "no")
+        assert [one["params"]["progress"] for one in response.received[:-1]] == [0, 1, 2]
+        assert text_of(response.received[-1]) == "done"
+        assert "mcp-session-id" not in response.headers
+        assert (response.ids, response.primed, response.retry_ms) == ([None] * 4, [], 0), "the stream cannot be resumed"
 
 
 async def test_a_silent_call_gets_comments_and_is_a_stream_then() -> None:
     async with bench(heartbeat_s=0.02) as at, http_client(at.url, ME, None) as client:
         message = tool("read", gate="g")
-        async with client.stream(message, **routing(message)) as answer:
-            await answer.until(lambda: answer.comments >= 3)
+        async with client.stream(message, **routing(message)) as response:
+            await response.until(lambda: response.comments >= 3)
             at.gates.open["g"].set()
-            await answer.end()
-        assert [text_of(one) for one in answer.received] == ["g"]
+            await response.end()
+        assert [text_of(one) for one in response.received] == ["g"]
 
 
 async def test_a_session_id_and_a_last_event_id_mean_nothing() -> None:
     async with bench() as at, http_client(at.url, ME, None) as client:
-        answer = await said(client, tool("echo", text="x"), **{"mcp-session-id": "x" * 43, "last-event-id": "x:1"})
-        assert text_of(answer.received[0]) == "x"
+        response = await said(client, tool("echo", text="x"), **{"mcp-session-id": "x" * 43, "last-event-id": "x:1"})
+        assert text_of(response.received[0]) == "x"
 
 
 async def test_the_same_id_twice_is_two_exchanges() -> None:
@@ -119,8 +119,8 @@ async def test_a_crash_shows_nothing_of_itself_and_a_question_is_no_request_to_t
 
 async def test_an_answer_that_is_too_large_says_how_to_ask_for_less() -> None:
     async with bench() as at, http_client(at.url, ME, None) as client:
-        answer = await said(client, tool("fill", size=1_100_000))
-        assert "Ask for less" in text_of(answer.received[0])
+        response = await said(client, tool("fill", size=1_100_000))
+        assert "Ask for less" in text_of(response.received[0])
 
 
 # --------------------------------------------------------------------- what is refused, and how
@@ -146,7 +146,7 @@ REFUSED: list[tuple[Message, dict[str, str], int, int]] = [
 ]
 
 
-@kills("transport/streamable_http_stateless.py", "self._exchanges.rejection(message, headers)", "None")
+@kills("transport/streamable_http_stateless.py", "self._stateless.rejection(message, headers)", "None")
 async def test_what_is_refused_says_why() -> None:
     async with bench() as at, http_client(at.url, ME, None) as client:
         for message, headers, status, code in REFUSED:
@@ -191,8 +191,8 @@ async def test_arguments_that_headers_repeat_have_to_agree() -> None:
             ({}, {}),
         ]
         for arguments, headers in accepted:
-            answer = await said(client, tool("route", **arguments), **headers)
-            assert text_of(answer.received[0]) == arguments.get("region", "")
+            response = await said(client, tool("route", **arguments), **headers)
+            assert text_of(response.received[0]) == arguments.get("region", "")
         refused: list[tuple[Message, dict[str, str]]] = [
             ({"region": "eu"}, {}),
             ({"region": "eu"}, {"mcp-param-region": "us"}),
@@ -201,16 +201,16 @@ async def test_arguments_that_headers_repeat_have_to_agree() -> None:
             ({}, {"mcp-param-region": "eu"}),
         ]
         for arguments, headers in refused:
-            answer = await said(client, tool("route", **arguments), **headers)
-            assert (answer.status, answer.received[0]["error"]["code"]) == (400, -32020), (arguments, headers)
+            response = await said(client, tool("route", **arguments), **headers)
+            assert (response.status, response.received[0]["error"]["code"]) == (400, -32020), (arguments, headers)
         assert at.gates.ran["route"] == len(accepted)
 
 
-async def test_what_a_tool_wants_in_headers_is_asked_of_its_calls_alone() -> None:
+async def test_headers_of_a_tools_arguments_are_required_only_of_its_calls() -> None:
     async with bench() as at, http_client(at.url, ME, None) as client:
         namesake = modern("prompts/get", {"name": "route", "arguments": {"region": "eu"}})
-        answer = await said(client, namesake)
-        assert answer.received[0]["error"]["code"] != -32020
+        response = await said(client, namesake)
+        assert response.received[0]["error"]["code"] != -32020
 
 
 @kills("transport/streamable_http_stateless.py", "if batch or not isinstance", "if not isinstance")
@@ -218,17 +218,17 @@ async def test_only_one_request_or_one_notification_may_be_posted() -> None:
     async with bench() as at, http_client(at.url, ME, None) as client:
         headers = {"mcp-protocol-version": MODERN}
         note = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}}
-        told = await client.post(note, **headers)
-        assert (told.status, told.body) == (202, b"")
+        received = await client.post(note, **headers)
+        assert (received.status, received.body) == (202, b"")
         for refused in ({"jsonrpc": "2.0", "id": 1, "result": {}}, [tool("echo", text="x")], [note]):
-            answer = await client.post(refused, **headers)
-            assert (answer.status, answer.kind) == (400, "malformed")
+            response = await client.post(refused, **headers)
+            assert (response.status, response.kind) == (400, "malformed")
         strange = await client.post(note, **{"mcp-protocol-version": "2027-01-01"})
         assert (strange.status, strange.received[0]["error"]["code"]) == (400, -32022)
         assert not at.gates.ran["echo"]
 
 
-# --------------------------------------------------------------------- leaving, and the end of the server
+# --------------------------------------------------------------------- disconnecting, and shutdown of the server
 
 
 @kills("transport/streamable_http_stateless.py", "tasks.start_soon(self._watch, receive)", "pass")
@@ -246,8 +246,8 @@ async def test_a_client_that_leaves_before_anything_was_said_cancels_its_call() 
 async def test_a_client_that_leaves_a_stream_cancels_its_call() -> None:
     async with bench() as at, http_client(at.url, ME, None) as client:
         message = tool("start_and_wait", PROGRESS, gate="g")
-        async with client.stream(message, **routing(message)) as answer:
-            await answer.said("notifications/progress")
+        async with client.stream(message, **routing(message)) as response:
+            await response.said("notifications/progress")
             await at.gates.reached["g"].wait()
         async with asyncio.timeout(5):
             await at.gates.cancelled["g"].wait()
@@ -296,7 +296,7 @@ async def test_a_drain_lets_calls_finish() -> None:
         await drain
 
 
-async def test_a_subscription_is_acknowledged_told_and_ended_with_its_result() -> None:
+async def test_a_subscription_is_acknowledged_notified_and_ended_with_its_result() -> None:
     async with (
         bench() as at,
         http_client(at.url, ME, None) as client,

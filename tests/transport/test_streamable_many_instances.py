@@ -48,7 +48,7 @@ async def test_a_stream_that_is_resumed_elsewhere_ends_where_it_was(broker_url: 
                 await first.end()
                 a.gates.open["g"].set()
                 await second.end()
-        assert (first.received, text_of(second.answers("x")[0])) == ([], "g")
+        assert (first.received, text_of(second.responses("x")[0])) == ([], "g")
 
 
 async def test_a_repeat_on_another_instance_takes_the_stream_over_and_runs_nothing(broker_url: str) -> None:
@@ -61,17 +61,17 @@ async def test_a_repeat_on_another_instance_takes_the_stream_over_and_runs_nothi
                 await again.end()
         late = await client.at(b.url).post(call("x", "write", gate="g"))
         assert again.received == late.received
-        assert text_of(again.answers("x")[0]) == "g"
+        assert text_of(again.responses("x")[0]) == "g"
         assert (a.gates.ran["g"], b.gates.ran["g"]) == (1, 0)
 
 
 async def test_a_cancel_reaches_the_instance_that_runs_the_call(broker_url: str) -> None:
     async with instances(broker_url) as (a, b), http_client(a.url, ME) as client:
-        async with client.stream(call("x", "write", gate="g")) as answer:
+        async with client.stream(call("x", "write", gate="g")) as response:
             await a.gates.reached["g"].wait()
             assert (await client.at(b.url).post(cancelled("x"))).status == 202
-            await answer.end()
-        assert [one["error"]["code"] for one in answer.received] == [-32800]
+            await response.end()
+        assert [one["error"]["code"] for one in response.received] == [-32800]
         assert a.gates.cancelled["g"].is_set()
 
 
@@ -82,10 +82,10 @@ async def test_a_question_and_its_answer_cross_instances(broker_url: str) -> Non
         async with client.at(b.url).listen(cut.primed[0]) as rest:
             asked = await rest.said("elicitation/create")
             accepted = {"action": "accept", "content": {"colour": "blue"}}
-            answer = {"jsonrpc": "2.0", "id": asked["id"], "result": accepted}
-            assert (await client.at(c.url).post(answer)).status == 202
+            response = {"jsonrpc": "2.0", "id": asked["id"], "result": accepted}
+            assert (await client.at(c.url).post(response)).status == 202
             await rest.end()
-        assert "blue" in text_of(rest.answers("x")[0])
+        assert "blue" in text_of(rest.responses("x")[0])
 
 
 async def test_the_standalone_stream_moves_and_gets_what_is_said_elsewhere(broker_url: str) -> None:
@@ -99,10 +99,10 @@ async def test_the_standalone_stream_moves_and_gets_what_is_said_elsewhere(broke
 
 async def test_delete_on_another_instance_ends_streams_and_calls(broker_url: str) -> None:
     async with instances(broker_url) as (a, b), http_client(a.url, ME) as client:
-        async with client.listen() as standalone, client.stream(call("x", "write", gate="g")) as answer:
+        async with client.listen() as standalone, client.stream(call("x", "write", gate="g")) as response:
             await a.gates.reached["g"].wait()
             assert (await client.at(b.url).delete()).status == 204
-            await asyncio.gather(answer.end(), standalone.end())
+            await asyncio.gather(response.end(), standalone.end())
             async with asyncio.timeout(5):
                 await a.gates.cancelled["g"].wait()
         for at in (a, b):
@@ -130,15 +130,15 @@ async def test_another_principal_meets_the_same_404_on_every_instance(broker_url
         foreign = [client.at(at.url).who(YOU) for at in (a, b)]
         unknown = await foreign[0].who({"mcp-session-id": "x" * 43}).post(call(2, "echo", text="x"))
         for one in foreign:
-            answers = [await one.post(call(2, "echo", text="x")), await one.get(), await one.get(last)]
-            answers.append(await one.delete())
-            assert {(answer.status, answer.body) for answer in answers} == {(404, unknown.body)}
+            responses = [await one.post(call(2, "echo", text="x")), await one.get(), await one.get(last)]
+            responses.append(await one.delete())
+            assert {(response.status, response.body) for response in responses} == {(404, unknown.body)}
 
 
 # --------------------------------------------------------------------- instances that stop or die
 
 
-async def test_a_drain_ends_a_stream_at_once_whose_client_comes_again(broker_url: str) -> None:
+async def test_a_drain_ends_a_stream_at_once_if_its_client_reconnects(broker_url: str) -> None:
     async with instances(broker_url) as (a, b), http_client(a.url, ME) as client, client.listen() as standalone:
         async with client.stream(call("x", "read", gate="g")) as cut:
             await a.gates.reached["g"].wait()
@@ -148,7 +148,7 @@ async def test_a_drain_ends_a_stream_at_once_whose_client_comes_again(broker_url
         async with client.at(b.url).listen(cut.last_event_id) as rest:
             a.gates.open["g"].set()
             await rest.end()
-        assert text_of(rest.answers("x")[0]) == "g"
+        assert text_of(rest.responses("x")[0]) == "g"
         await drain
 
 
@@ -159,22 +159,22 @@ async def test_a_stream_that_begins_in_a_drain_is_over_at_once(broker_url: str) 
             assert (await client.get()).received == []
 
 
-@kills("transport/streamable_http.py", "(not name or record.comes_again)", "True")
-async def test_a_drain_lets_a_stream_stay_whose_client_would_not_come_again(broker_url: str) -> None:
+@kills("transport/streamable_http.py", "(not name or record.reconnects)", "True")
+async def test_a_drain_keeps_a_stream_if_its_client_would_not_reconnect(broker_url: str) -> None:
     async with instances(broker_url) as (a, _), http_client(a.url, ME, "2025-06-18") as client:
-        async with client.listen() as standalone, client.stream(call("x", "read", gate="g")) as answer:
+        async with client.listen() as standalone, client.stream(call("x", "read", gate="g")) as response:
             await a.gates.reached["g"].wait()
             drain = asyncio.create_task(a.transport.drain())
             await standalone.end()
-            assert not answer.ended.is_set()
+            assert not response.ended.is_set()
             a.gates.open["g"].set()
-            await answer.end()
-        assert text_of(answer.answers("x")[0]) == "g"
+            await response.end()
+        assert text_of(response.responses("x")[0]) == "g"
         await drain
 
 
 @pytest.mark.parametrize(("tool", "kind"), [("read", "interrupted"), ("write", "outcome_unknown")])
-async def test_what_a_drain_interrupts_is_answered_to_who_resumed_elsewhere(
+async def test_a_client_that_resumed_elsewhere_gets_the_response_to_a_call_interrupted_by_a_drain(
     broker_url: str, tool: str, kind: str
 ) -> None:
     async with instances(broker_url, drain_s=0.1) as (a, b), http_client(a.url, ME) as client:
@@ -188,7 +188,7 @@ async def test_what_a_drain_interrupts_is_answered_to_who_resumed_elsewhere(
 
 @pytest.mark.usefixtures("short_leases")
 @pytest.mark.parametrize(("tool", "kind"), [("read", "interrupted"), ("write", "outcome_unknown")])
-async def test_the_call_of_a_dead_instance_is_answered_to_who_resumes_elsewhere(
+async def test_a_client_that_resumes_elsewhere_gets_the_response_to_the_call_of_a_dead_instance(
     broker_url: str, monkeypatch: pytest.MonkeyPatch, tool: str, kind: str
 ) -> None:
     async with instances(broker_url) as (a, b), http_client(a.url, ME) as client:

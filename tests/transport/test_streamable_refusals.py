@@ -1,4 +1,4 @@
-"""Streamable HTTP with a handshake: what is refused, with which status and word, and what that leaves behind."""
+"""Streamable HTTP with a handshake: what is refused, with which status and `kind`, and what state that leaves."""
 
 import asyncio
 import json
@@ -6,7 +6,7 @@ import json
 import pytest
 
 from tests.kills import kills
-from tests.transport.http_client import JSON, Answer, HttpClient, call, http_client, opening
+from tests.transport.http_client import JSON, HttpClient, HTTPResponse, call, http_client, opening
 from tests.transport.serving import bench, until
 from tests.transport.sse_client import sse_session
 
@@ -17,8 +17,8 @@ UNKNOWN = "x" * 43
 PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
 
 
-async def every_way_in(client: HttpClient, last_event_id: str) -> list[Answer]:
-    """Use the session of a client in each way there is."""
+async def every_way_in(client: HttpClient, last_event_id: str) -> list[HTTPResponse]:
+    """Use a client's session in every possible way."""
     return [
         await client.post(call("x", "echo", text="x")),
         await client.post({"jsonrpc": "2.0", "method": "notifications/initialized"}),
@@ -30,8 +30,8 @@ async def every_way_in(client: HttpClient, last_event_id: str) -> list[Answer]:
 
 async def test_without_a_session_id_nothing_but_initialize_is_served() -> None:
     async with bench() as at, http_client(at.url, ME, None) as client:
-        answers = await every_way_in(client, f"{UNKNOWN}::0")
-        assert {(one.status, one.kind) for one in answers} == {(400, "no_session")}
+        responses = await every_way_in(client, f"{UNKNOWN}::0")
+        assert {(one.status, one.kind) for one in responses} == {(400, "no_session")}
 
 
 async def test_an_unknown_and_another_principals_session_get_the_same_404() -> None:
@@ -53,8 +53,8 @@ async def test_a_last_event_id_that_names_no_stream_of_this_session_is_400() -> 
         await client.post(call(1, "echo", text="x"))
         theirs = (await other.post(call(1, "echo", text="x"))).last_event_id
         forged = ["x", "a:b:c", f"{client.session}::-1", f"{client.session}:unknown:1", f"{client.session}:1", theirs]
-        answers = [await client.get(one) for one in forged]
-        assert [(one.status, one.kind) for one in answers] == [(400, "unknown_event")] * len(forged)
+        responses = [await client.get(one) for one in forged]
+        assert [(one.status, one.kind) for one in responses] == [(400, "unknown_event")] * len(forged)
 
 
 @kills("transport/sessions/memory.py", "owner or known.record.wire != wire", "owner")
@@ -63,8 +63,8 @@ async def test_a_session_of_the_other_wire_is_unknown_on_each() -> None:
         path = f"/messages?session_id={client.session}"
         assert (await sse.http.post(path, json=call("x", "echo", text="x"), headers=ME)).status_code == 404
         client.belong_to(sse.endpoint.partition("=")[2])
-        answers = await every_way_in(client, str(sse.last_event_id))
-        assert {one.status for one in answers} == {404}
+        responses = await every_way_in(client, str(sse.last_event_id))
+        assert {one.status for one in responses} == {404}
         assert (await sse.call("echo", text="still here"))["isError"] is False
 
 
@@ -86,9 +86,9 @@ BAD: list[tuple[bytes, dict[str, str], int, str]] = [
 async def test_bad_input_is_refused_with_what_was_wrong() -> None:
     async with bench() as at, http_client(at.url, ME) as client:
         for sent, headers, status, kind in BAD:
-            async with client.send("POST", JSON | headers, sent) as answer:
-                await answer.end()
-            assert (answer.status, answer.kind) == (status, kind), sent[:80]
+            async with client.send("POST", JSON | headers, sent) as response:
+                await response.end()
+            assert (response.status, response.kind) == (status, kind), sent[:80]
         assert (await client.post(PING)).received[0]["result"] == {}
 
 
@@ -110,16 +110,16 @@ async def test_a_batch_with_one_used_id_runs_nothing_of_it() -> None:
 async def test_a_get_that_takes_no_stream_is_406() -> None:
     async with bench() as at, http_client(at.url, ME) as client:
         assert (await client.get(accept="application/json")).status == 406
-        async with client.listen(accept="text/*") as answer:
-            assert answer.status == 200
+        async with client.listen(accept="text/*") as response:
+            assert response.status == 200
 
 
-async def test_a_revision_nobody_knows_is_refused_with_those_that_are_served() -> None:
+async def test_an_unknown_revision_is_refused_with_the_list_of_served_ones() -> None:
     async with bench() as at, http_client(at.url, ME) as client:
         strange = client.who({"mcp-protocol-version": "1999-01-01"})
-        answers = [await strange.post(PING), await strange.post({"jsonrpc": "2.0", "method": "notifications/x"})]
-        assert [one.status for one in answers] == [400, 400]
-        assert answers[0].received[0]["id"] == 1
+        responses = [await strange.post(PING), await strange.post({"jsonrpc": "2.0", "method": "notifications/x"})]
+        assert [one.status for one in responses] == [400, 400]
+        assert responses[0].received[0]["id"] == 1
         assert {(await strange.get()).status, (await strange.delete()).status} == {405}
 
 
@@ -133,9 +133,9 @@ async def test_wrong_methods_are_405_with_what_is_allowed() -> None:
             ("DELETE", "POST"): modern,
         }
         for (method, allowed), headers in wrong.items():
-            async with client.send(method, headers) as answer:
-                await answer.end()
-            assert (answer.status, answer.headers["allow"]) == (405, allowed)
+            async with client.send(method, headers) as response:
+                await response.end()
+            assert (response.status, response.headers["allow"]) == (405, allowed)
         assert await client.call(1, "echo", text="not ended") == "not ended"
 
 
@@ -143,13 +143,13 @@ async def test_without_a_key_or_from_a_foreign_page_nothing_is_served() -> None:
     async with bench() as at, http_client(at.url, ME) as client:
         last = (await client.post(PING)).last_event_id
         for who, status in ({"x-api-key": ""}, 401), ({"origin": "https://evil.example.com"}, 403):
-            answers = await every_way_in(client.who(who), last)
-            assert {one.status for one in answers} == {status}
-            assert not any("www-authenticate" in one.headers for one in answers)
+            responses = await every_way_in(client.who(who), last)
+            assert {one.status for one in responses} == {status}
+            assert not any("www-authenticate" in one.headers for one in responses)
         assert (await client.who({"host": "evil.example.com"}).post(PING)).status == 421
 
 
-# --------------------------------------------------------------------- sessions that are not opened, or end
+# --------------------------------------------------------------------- sessions that are refused, or end
 
 
 async def test_a_failed_initialize_leaves_no_session() -> None:
@@ -159,11 +159,11 @@ async def test_a_failed_initialize_leaves_no_session() -> None:
                 failing = opening()
                 failing["params"] |= params
                 failed = await client.post(failing)
-                assert failed.answers("opening")[0]["error"]["code"] == -32602
+                assert failed.responses("opening")[0]["error"]["code"] == -32602
                 assert "mcp-session-id" not in failed.headers
                 async with asyncio.timeout(10):
                     while (await client.post(opening())).status == 429:
-                        pass  # it is gone as soon as its one answer is out
+                        pass  # it is gone as soon as its only response is sent
 
 
 async def test_a_failed_initialize_leaves_a_session_as_it_was() -> None:
@@ -176,8 +176,8 @@ async def test_a_failed_initialize_leaves_a_session_as_it_was() -> None:
 
 async def test_before_initialized_calls_are_served_as_the_protocol_says() -> None:
     async with bench() as at, http_client(at.url, ME, None) as client:
-        answer = await client.post(opening())
-        client.belong_to(answer.headers["mcp-session-id"])
+        response = await client.post(opening())
+        client.belong_to(response.headers["mcp-session-id"])
         assert (await client.post(PING)).received[0]["result"] == {}
 
 
@@ -203,11 +203,11 @@ async def test_a_full_server_refuses_initialize_only() -> None:
 
 async def test_a_session_that_is_neither_read_nor_written_expires() -> None:
     async with bench(idle_s=0.3) as at, http_client(at.url, ME) as client:
-        async with client.stream(call(1, "read", gate="g")) as answer:
-            await asyncio.sleep(0.45)  # not a wait for anything: an open stream must outlive the idle time
+        async with client.stream(call(1, "read", gate="g")) as response:
+            await asyncio.sleep(0.45)  # not synchronisation: an open stream must outlive the idle time
             at.gates.open["g"].set()
-            await answer.end()
-        assert answer.answers(1)
-        await until(lambda: not at.transport.figures()["streams"])
-        await asyncio.sleep(0.45)  # nor is this: nothing happens for longer than the idle time
+            await response.end()
+        assert response.responses(1)
+        await until(lambda: not at.transport.stats()["streams"])
+        await asyncio.sleep(0.45)  # not synchronisation: nothing happens for longer than the idle time
         assert (await client.post(PING)).status == 404

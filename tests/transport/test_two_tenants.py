@@ -1,7 +1,7 @@
-"""Two organisations, each with somebody of the same name: neither reaches, reads, answers, cancels or crowds the other.
+"""Two organisations, each with a user of the same name: neither reaches, reads, cancels or crowds out the other.
 
-Who a session belongs to is the organisation and the person; a name alone opens nothing, and a session of somebody else
-is answered as one that never was.
+A session belongs to an organisation and a user; a name alone gives no access, and another principal's session is
+reported like one that never existed.
 """
 
 import asyncio
@@ -22,10 +22,10 @@ from tests.transport.test_many_instances import client_of, instances, post_to
 from tests.transport.test_reattach import new_session
 from tests.transport.test_streamable_http_stateless import said, tool
 from tests.transport.test_streamable_refusals import every_way_in
-from transport.dispatch import context
+from transport.dispatch import client_requests
 from transport.dispatch.context import Address
 from transport.rate_limit import Rate, Rates
-from transport.sessions.broker import Call, Note, SessionGoneError
+from transport.sessions.broker import InstanceMessage, RequestClaim, SessionGoneError
 from transport.sessions.valkey.broker import ValkeyBroker
 
 OURS, THEIRS = {"x-api-key": "key-me@ours"}, {"x-api-key": "key-me@theirs"}
@@ -53,16 +53,16 @@ class TestOverSse:
             async with sse_session(at.url, again) as theirs:
                 assert theirs.endpoint != ours.endpoint
                 assert "secret" not in str(theirs.received)
-                assert not ours.ended.is_set(), "nobody took its stream"
+                assert not ours.ended.is_set(), "its stream was taken over"
                 assert (await ours.call("echo", text="still here"))["isError"] is False
 
     async def test_an_answer_of_the_other_to_the_ping_of_a_reconnect_finds_nothing(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(context, "RECOGNISE_S", 0.2)
+        monkeypatch.setattr(client_requests, "RECOGNISE_S", 0.2)
         async with bench() as at, sse_session(at.url, OURS) as ours, sse_session(at.url, THEIRS) as theirs:
             again = SseClient(ours.http, OURS)
-            again.answers_pings = False
+            again.responds_to_pings = False
             again.endpoints = list(ours.endpoints)
             endpoint = asyncio.create_task(new_session(again))
             await again.until(lambda: again.received)
@@ -80,10 +80,10 @@ class TestOverSse:
             assert (await theirs.post(cancelled("x"))).status_code == 202
             await at.gates.cancelled["theirs"].wait()
             at.gates.open["ours"].set()
-            assert (await ours.answer("x"))["result"]["isError"] is False
+            assert (await ours.response("x"))["result"]["isError"] is False
             assert not at.gates.cancelled["ours"].is_set()
 
-    async def test_an_answer_of_the_other_to_a_question_is_none(self) -> None:
+    async def test_a_response_of_the_other_to_a_server_request_is_ignored(self) -> None:
         async with (
             bench() as at,
             sse_session(at.url, THEIRS) as theirs,
@@ -95,7 +95,7 @@ class TestOverSse:
             for client, colour in ((theirs, "forged"), (ours, "red")):
                 said = {"action": "accept", "content": {"colour": colour}}
                 assert (await client.post({"jsonrpc": "2.0", "id": asked["id"], "result": said})).status_code == 202
-            assert "red" in (await ours.answer("x"))["result"]["content"][0]["text"]
+            assert "red" in (await ours.response("x"))["result"]["content"][0]["text"]
 
 
 @pytest.mark.usefixtures("any_broker")
@@ -117,7 +117,7 @@ class TestOverStreamableHttp:
             last = (await ours.post(calling(1, "echo", text="secret"))).last_event_id
             refused = await theirs.get(last)
             assert (refused.status, refused.kind) == (400, "unknown_event")
-            # The names of streams are made from request ids, which anybody may guess.
+            # The names of streams are made from request ids, which any client can guess.
             assert (await theirs.get(last.replace(ours.session, theirs.session))).status == 400
 
     async def test_a_cancel_or_an_answer_of_the_other_finds_nothing(self) -> None:
@@ -125,17 +125,17 @@ class TestOverStreamableHttp:
             bench() as at,
             http_client(at.url, THEIRS) as theirs,
             http_client(at.url, OURS, elicitation={}) as ours,
-            ours.stream(calling("x", "ask")) as answer,
+            ours.stream(calling("x", "ask")) as response,
         ):
-            asked = await answer.said("elicitation/create")
+            asked = await response.said("elicitation/create")
             forged = {"action": "accept", "content": {"colour": "forged"}}
             for message in (cancelling("x"), {"jsonrpc": "2.0", "id": asked["id"], "result": forged}):
                 assert (await theirs.post(message)).status == 202
                 assert (await ours.who(THEIRS).post(message)).status == 404
             true = {"action": "accept", "content": {"colour": "red"}}
             await ours.post({"jsonrpc": "2.0", "id": asked["id"], "result": true})
-            await answer.end()
-            assert "red" in answer.answers("x")[0]["result"]["content"][0]["text"]
+            await response.end()
+            assert "red" in response.responses("x")[0]["result"]["content"][0]["text"]
 
     async def test_a_cancel_of_2026_07_28_cancels_nothing_of_the_other(self) -> None:
         async with bench() as at, http_client(at.url, OURS, None) as ours:
@@ -178,7 +178,7 @@ class TestOverStreamableHttp:
                     assert await theirs.call(1, "echo", text="x") == "x"
 
 
-# --------------------------------------------------------------------- across instances, and in the parts
+# --------------------------------------------------------------------- across instances, and in single parts
 
 
 async def test_across_instances_the_other_finds_nothing_either(broker_url: str) -> None:
@@ -193,9 +193,9 @@ async def test_across_instances_the_other_finds_nothing_either(broker_url: str) 
             assert await post_to(at, intruder, call("y", "echo", text="x")) == 404
         async with sse_session(b.url, THEIRS) as theirs:
             await theirs.post(cancelled("x"))
-            await theirs.call("echo", text="the cancel was passed on by now")
+            await theirs.call("echo", text="by now the cancellation has been forwarded")
         a.gates.open["g"].set()
-        assert (await ours.answer("x"))["result"]["isError"] is False
+        assert (await ours.response("x"))["result"]["isError"] is False
 
 
 async def test_a_broker_knows_no_session_by_a_name_alone(broker_url: str) -> None:
@@ -204,7 +204,7 @@ async def test_a_broker_knows_no_session_by_a_name_alone(broker_url: str) -> Non
         await until(lambda: broker.is_up)
         session = await opened_by(broker, ("ours", "me"))
         with pytest.raises(SessionGoneError):
-            await broker.admit(session.id, ("theirs", "me"), session.wire, [Call(1, b"digest")])
+            await broker.claim(session.id, ("theirs", "me"), session.wire, [RequestClaim(1, b"digest")])
         await broker.end(session.id)
 
 
@@ -215,11 +215,15 @@ async def test_progress_of_the_other_on_a_question_is_not_heard() -> None:
     async def on_progress(progress: float, total: float | None, message: str | None) -> None:
         heard.append(progress)
 
-    question = asyncio.create_task(channel.ask(Address(session), "ping", None, {"on_progress": on_progress}))
+    question = asyncio.create_task(channel.send_request(Address(session), "ping", None, {"on_progress": on_progress}))
     (asked,) = await sent(stream)
     token = asked["params"]["_meta"]["progressToken"]
     foreign = ("theirs", "me")
-    await channel.pass_on(Note("progressed", UNKNOWN, foreign, token, {"progressToken": token, "progress": 1}))
-    await channel.pass_on(Note("answered", UNKNOWN, foreign, asked["id"], {"result": {"forged": True}}))
-    await channel.pass_on(Note("answered", session, ("default", "me"), asked["id"], {"result": {"ok": True}}))
+    await channel.forward(
+        InstanceMessage("progressed", UNKNOWN, foreign, token, {"progressToken": token, "progress": 1})
+    )
+    await channel.forward(InstanceMessage("answered", UNKNOWN, foreign, asked["id"], {"result": {"forged": True}}))
+    await channel.forward(
+        InstanceMessage("answered", session, ("default", "me"), asked["id"], {"result": {"ok": True}})
+    )
     assert (await question, heard) == ({"ok": True}, [])

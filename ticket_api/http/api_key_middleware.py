@@ -28,7 +28,7 @@ _BLANKS: Final = " \t"
 """The padding allowed around a header value (RFC 9110, 5.5); other Unicode white space may be bytes of a key."""
 
 
-class Guard:
+class ApiKeyMiddleware:
     """Refuses requests without a valid key (400, 401, 429) and bodies that are too large or too slow (413, 408).
 
     Args:

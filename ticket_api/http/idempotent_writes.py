@@ -8,10 +8,10 @@ from typing import Annotated
 from fastapi import Header, Request, Response
 from pydantic import BaseModel, StringConstraints
 
-from ticket_api.http.models import Sent
+from ticket_api.http.models import RequestModel
 from ticket_api.store import idempotency
 from ticket_api.store.connection import TenantConnection
-from ticket_api.tenancy import Tenants
+from ticket_api.tenancy import TenantDatabase
 
 Work = Callable[[TenantConnection, datetime], BaseModel]
 Key = Annotated[
@@ -25,14 +25,14 @@ Key = Annotated[
 ]
 
 
-async def write_once(request: Request, key: str | None, body: Sent, status: int, work: Work) -> Response:
+async def write_once(request: Request, key: str | None, body: RequestModel, status: int, work: Work) -> Response:
     """Return the result of `work`, or the one stored under `key`, as JSON with `status`.
 
     Raises:
         ConflictError: `key` was used for a different request.
         ApiError: raised by `work`; nothing is stored then, the key included.
     """
-    tenants: Tenants = request.app.state.tenants
+    tenants: TenantDatabase = request.app.state.tenants
     now: datetime = request.app.state.clock()
 
     def once(db: TenantConnection) -> tuple[int, str]:
@@ -40,16 +40,16 @@ async def write_once(request: Request, key: str | None, body: Sent, status: int,
             known = idempotency.claim(db, key, _fingerprint(request, body), now)
             if known is not None:
                 return known
-        answer = work(db, now).model_dump_json()
+        response = work(db, now).model_dump_json()
         if key is not None:
-            idempotency.settle(db, key, status, answer)
-        return status, answer
+            idempotency.settle(db, key, status, response)
+        return status, response
 
-    answered, answer = await tenants.write(request.state.tenant, once)
-    return Response(answer, answered, media_type="application/json")
+    responded, response = await tenants.write(request.state.tenant, once)
+    return Response(response, responded, media_type="application/json")
 
 
-def _fingerprint(request: Request, body: Sent) -> str:
+def _fingerprint(request: Request, body: RequestModel) -> str:
     """Return what identifies a request; order, white space, and null versus absent make no difference."""
     whole = f"{request.method} {request.scope['path']}\n{body.model_dump_json()}"
     return hashlib.sha256(whole.encode()).hexdigest()

@@ -28,13 +28,13 @@ from ticket_api.http.fields import (
 )
 
 
-class Answer(BaseModel):
+class ResponseModel(BaseModel):
     """An object that the API returns."""
 
     model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, serialize_by_alias=True)
 
 
-class Sent(BaseModel):
+class RequestModel(BaseModel):
     """An object that a client sends; unknown names are refused with the list of known ones."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid")
@@ -51,11 +51,11 @@ class Sent(BaseModel):
         return sent
 
 
-class Nothing(Sent):
+class Nothing(RequestModel):
     """The query of a path that accepts no parameters."""
 
 
-class TicketQuery(Sent):
+class TicketQuery(RequestModel):
     """Filters, order and page of a ticket list."""
 
     person_in_charge_id: Id | None = Field(default=None, description="Only tickets of this user.")
@@ -79,26 +79,26 @@ class TicketQuery(Sent):
     offset: QueryWhole = Field(default=0, ge=0, le=1_000_000)
 
 
-class UserQuery(Sent):
+class UserQuery(RequestModel):
     """Filter of users."""
 
     role: Reference | None = Field(default=None, description="Only users with exactly this role.")
 
 
-class DetailQuery(Sent):
+class DetailQuery(RequestModel):
     """Filter of category details."""
 
     category_id: Id | None = Field(default=None, description="Only details of this category.")
 
 
-class NewAttachment(Sent):
+class NewAttachment(RequestModel):
     """A file that is stored elsewhere."""
 
     file_name: FileName
     file_url: FileUrl = Field(examples=["https://files.example.com/1/screenshot.png"])
 
 
-class TicketFields(Sent):
+class TicketFields(RequestModel):
     """The fields shared by creating and updating. A field that is absent or null has no effect."""
 
     scheduled_completion_date: Day | None = None
@@ -197,7 +197,7 @@ class TicketChange(TicketFields):
         return self
 
 
-class NewComment(Sent):
+class NewComment(RequestModel):
     """A comment for a ticket's history."""
 
     user_id: Id = Field(examples=["user2"])
@@ -218,7 +218,7 @@ FEATURES: Final = (
 """What this API offers and others of the same shape may not, one word each; docs/ticket-api.md has their promises."""
 
 
-class Health(Answer):
+class Health(ResponseModel):
     """The service is running; says nothing about its database."""
 
     status: Literal["OK"] = "OK"
@@ -235,13 +235,13 @@ class Health(Answer):
     )
 
 
-class Ready(Answer):
+class Ready(ResponseModel):
     """The database accepts writes."""
 
     status: Literal["ready"] = "ready"
 
 
-class User(Answer):
+class User(ResponseModel):
     """A person who reports or works on tickets."""
 
     id: str
@@ -250,7 +250,7 @@ class User(Answer):
     role: str
 
 
-class Choice(Answer):
+class Choice(ResponseModel):
     """A row of a master table."""
 
     id: str
@@ -271,7 +271,7 @@ class ResponseCategory(Choice):
     parent_category: str | None
 
 
-class TicketRow(Answer):
+class TicketRow(ResponseModel):
     """A ticket in a list."""
 
     ticket_id: str
@@ -288,7 +288,7 @@ class TicketRow(Answer):
     external_ticket_id: str | None
 
 
-class Attachment(Answer):
+class Attachment(ResponseModel):
     """A file that is stored elsewhere."""
 
     id: int
@@ -297,7 +297,7 @@ class Attachment(Answer):
     uploaded_at: str
 
 
-class Ticket(Answer):
+class Ticket(ResponseModel):
     """One ticket with everything except its history."""
 
     id: str
@@ -330,7 +330,7 @@ class Ticket(Answer):
     attachments: list[Attachment]
 
 
-class ChangedField(Answer):
+class ChangedField(ResponseModel):
     """One changed field; ids are replaced by names."""
 
     field_name: str
@@ -338,7 +338,7 @@ class ChangedField(Answer):
     new_value: str | None
 
 
-class HistoryEntry(Answer):
+class HistoryEntry(ResponseModel):
     """A change or a comment of a user."""
 
     id: int
@@ -349,21 +349,21 @@ class HistoryEntry(Answer):
     changed_fields: list[ChangedField]
 
 
-class TicketWritten(Answer):
+class TicketWritten(ResponseModel):
     """The ticket that was written."""
 
     id: str = Field(examples=["TCK-0051"])
     message: str
 
 
-class HistoryWritten(Answer):
+class HistoryWritten(ResponseModel):
     """The history entry that was written."""
 
     id: int
     message: str
 
 
-class Failure(Answer):
+class Failure(ResponseModel):
     """The reason of a failure, and what would be accepted."""
 
     error: str

@@ -39,7 +39,7 @@ from ticket_api.http.openapi import failures
 from ticket_api.http.serializers import shape_entry, shape_row, shape_ticket
 from ticket_api.store import history, master, tables, tickets
 from ticket_api.store.connection import TenantConnection
-from ticket_api.tenancy import Tenants
+from ticket_api.tenancy import TenantDatabase
 from ticket_api.times import show_moment, utc_now, wall_clock
 
 MAX_PARAMETERS: Final = 50
@@ -52,7 +52,7 @@ T = TypeVar("T")
 
 async def _read(request: Request, work: Callable[[TenantConnection], T]) -> T:
     """Return what `work` reads in a transaction of the request's tenant."""
-    tenants: Tenants = request.app.state.tenants
+    tenants: TenantDatabase = request.app.state.tenants
     return await tenants.read(request.state.tenant, work)
 
 

@@ -55,7 +55,7 @@ def _master(text: dict[str, Any]) -> list[tuple[Table, Rows]]:
 
     details = numbered("catd", text["category_details"])
     statuses = numbered("stat", text["statuses"])
-    answers = numbered("resp", [name for name, _ in text["response_categories"]])
+    responses = numbered("resp", [name for name, _ in text["response_categories"]])
     users = [
         {"id": f"user{n}", "name": name, "name_folded": fold(name), "email": email, "role": role}
         for n, ((name, email), role) in enumerate(zip(text["users"], ROLES, strict=True), 1)
@@ -69,7 +69,7 @@ def _master(text: dict[str, Any]) -> list[tuple[Table, Rows]]:
         (tables.request_channels, numbered("ch", text["request_channels"])),
         (
             tables.response_categories,
-            [{**row, "parent_category": of[1]} for row, of in zip(answers, text["response_categories"], strict=True)],
+            [{**row, "parent_category": of[1]} for row, of in zip(responses, text["response_categories"], strict=True)],
         ),
     ]
 

@@ -13,7 +13,7 @@ from ticket_api.store.tables import history_changed_fields as changed_fields
 from ticket_api.store.tables import ticket_history, users
 
 
-class Change(NamedTuple):
+class HistoryChange(NamedTuple):
     """One changed field, as shown to users."""
 
     field_name: str
@@ -28,7 +28,7 @@ def add(
     user_id: str,
     at: datetime,
     comment: str | None,
-    changes: Sequence[Change] = (),
+    changes: Sequence[HistoryChange] = (),
 ) -> int:
     """Store an entry and return its id."""
     (history_id,) = numbers.take(db, "last_history")

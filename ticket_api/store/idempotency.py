@@ -11,7 +11,7 @@ from typing import Final
 from sqlalchemy import select
 
 from shared.storage.write_check import write_and_undo
-from ticket_api.errors import ConflictError
+from ticket_api.errors import ApiConflictError
 from ticket_api.store.connection import TenantConnection
 from ticket_api.store.tables import idempotency_keys as keys
 
@@ -30,7 +30,7 @@ def claim(db: TenantConnection, key: str, fingerprint: str, now: datetime) -> tu
         return None
     known = (db.execute(db.select(keys).where(keys.c.key == key))).one()
     if known.fingerprint != fingerprint:
-        raise ConflictError(
+        raise ApiConflictError(
             "This Idempotency-Key was already used for another request. Nothing was changed.", field="Idempotency-Key"
         )
     return known.status, known.answer

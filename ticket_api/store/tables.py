@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.schema import SchemaItem
 
-from shared.storage.database import Moment
+from shared.storage.database import UTCDateTime
 
 metadata: Final = MetaData()
 
@@ -65,7 +65,7 @@ tenants: Final = Table(
     metadata,
     _id(),
     Column("name", String(200), nullable=False),
-    Column("created_at", Moment, nullable=False),
+    Column("created_at", UTCDateTime, nullable=False),
 )
 api_keys: Final = Table(  # the only table that is also read before the tenant is known: by the digest of a key
     "api_keys",
@@ -73,8 +73,8 @@ api_keys: Final = Table(  # the only table that is also read before the tenant i
     _of_tenant(),
     _id(),
     Column("digest", String(64), nullable=False, unique=True),
-    Column("created_at", Moment, nullable=False),
-    Column("revoked_at", Moment),
+    Column("created_at", UTCDateTime, nullable=False),
+    Column("revoked_at", UTCDateTime),
 )
 users: Final = Table(
     "users",
@@ -150,7 +150,7 @@ attachments: Final = Table(
     *_to("tickets", "ticket_id"),
     Column("file_name", String(255), nullable=False),
     Column("file_url", String(2000), nullable=False),
-    Column("uploaded_at", Moment, nullable=False),
+    Column("uploaded_at", UTCDateTime, nullable=False),
     Index("attachments_of_ticket", "tenant_id", "ticket_id", "id"),
 )
 ticket_history: Final = Table(
@@ -159,7 +159,7 @@ ticket_history: Final = Table(
     _tenant(),
     Column("id", Integer, primary_key=True, autoincrement=False),
     *_to("tickets", "ticket_id"),
-    Column("timestamp", Moment, nullable=False),
+    Column("timestamp", UTCDateTime, nullable=False),
     *_to("users", "user_id"),
     Column("comment", Text),
     Index("history_of_ticket", "tenant_id", "ticket_id", "timestamp", "id"),
@@ -183,6 +183,6 @@ idempotency_keys: Final = Table(
     Column("fingerprint", String(64), nullable=False),
     Column("status", Integer),  # null only inside the transaction that does the work
     Column("answer", Text),
-    Column("created_at", Moment, nullable=False),
+    Column("created_at", UTCDateTime, nullable=False),
     Index("idempotency_keys_by_age", "tenant_id", "created_at"),
 )

@@ -25,18 +25,26 @@ from mcp_types import (
 from shared.identity import InsufficientScopeError, Principal
 from shared.telemetry import MAX_TENANTS, BoundedLabels, Counter, get_logger
 from transport import jsonrpc
-from transport.dispatch.answering import Answering
-from transport.dispatch.context import Address, BackChannel, Caller
-from transport.dispatch.policy import Gate
-from transport.dispatch.running_calls import Running, RunningCalls
-from transport.dispatch.sdk_kernel import Kernel, cancelled_request_id_from_params, coerce_request_id, is_modern
-from transport.dispatch.stateless import Exchanges
+from transport.dispatch.client_requests import ClientRequests
+from transport.dispatch.context import Address, Caller
+from transport.dispatch.policy import AccessPolicy
+from transport.dispatch.responder import Responder
+from transport.dispatch.running_calls import RunningCall, RunningCalls
+from transport.dispatch.sdk_kernel import SDKKernel, cancelled_request_id_from_params, coerce_request_id, is_modern
+from transport.dispatch.stateless import StatelessDispatcher
 from transport.dispatch.subscriptions import SharedBus
 from transport.dispatch.usage import Usage
 from transport.http import errors
 from transport.last_words import last_words
 from transport.rate_limit import RateLimitedError, Wait
-from transport.sessions.broker import Admission, Admitted, BrokerUnavailableError, Call, Note, SessionBroker
+from transport.sessions.broker import (
+    BrokerUnavailableError,
+    ClaimResult,
+    ClaimStatus,
+    InstanceMessage,
+    RequestClaim,
+    SessionBroker,
+)
 from transport.sessions.session import Limits, SessionRecord
 
 log = get_logger(__name__)
@@ -52,7 +60,7 @@ class RequestRefusedError(Exception):
         self.request = request
 
 
-class Engine:
+class Dispatcher:
     """Runs the requests of every session through one MCP server.
 
     Args:
@@ -60,7 +68,7 @@ class Engine:
         broker: keeps the sessions and takes what is sent to clients.
         limits: bounds of this instance.
         bus: carries events of the server to the subscribers of all instances.
-        gate: refuses requests; by default none.
+        policy: refuses requests; by default none.
         tenants: organisations that counters tell apart.
         counter: counts `mcp_requests` by method, outcome and tenant.
     """
@@ -72,28 +80,28 @@ class Engine:
         *,
         limits: Limits,
         bus: SharedBus | None = None,
-        gate: Gate | None = None,
+        policy: AccessPolicy | None = None,
         tenants: BoundedLabels | None = None,
         counter: Counter | None = None,
     ) -> None:
         self._broker = broker
-        self._gate = gate if gate is not None else Gate()
+        self._policy = policy if policy is not None else AccessPolicy()
         self._bus = bus
         if bus is not None:
             bus.connect(self._spread)
-        self.channel = BackChannel(broker)
+        self.channel = ClientRequests(broker)
         """The way from this instance to the clients."""
-        self._kernel = Kernel(server, self.channel)
+        self._kernel = SDKKernel(server, self.channel)
         self._limits = limits
         self._counter = counter
         self.usage = Usage(counter)
         """Who uses this instance."""
-        self._answering = Answering(
+        self._responder = Responder(
             self._kernel, broker, self.usage, tenants=tenants or BoundedLabels(MAX_TENANTS), counter=counter
         )
         self._running = RunningCalls()
-        self.exchanges = Exchanges(
-            self._kernel, broker, gate=self._gate, answering=self._answering, running=self._running, limits=limits
+        self.stateless = StatelessDispatcher(
+            self._kernel, broker, policy=self._policy, responder=self._responder, running=self._running, limits=limits
         )
         """Runs what belongs to no session."""
 
@@ -108,9 +116,9 @@ class Engine:
                     await self.stop(0)
                 self._tasks.cancel_scope.cancel()
 
-    async def receive(
+    async def submit(
         self, session_id: str, inbound: Sequence[jsonrpc.Inbound], caller: Caller, *, kind: str, stream: str = ""
-    ) -> Admitted:
+    ) -> ClaimResult:
         """Take the messages of one POST; when this returns they are recorded, and each request runs at most once.
 
         Args:
@@ -133,33 +141,33 @@ class Engine:
             for one in inbound
             if isinstance(one.message, JSONRPCRequest)
         ]
-        admitted = await self._broker.admit(session_id, caller.principal.key, kind, calls)
-        session = admitted.record
-        new: dict[RequestId, Call] = {}
-        for call, admission in zip(calls, admitted.admissions, strict=True):
-            if admission is Admission.REFUSED:
+        claimed = await self._broker.claim(session_id, caller.principal.key, kind, calls)
+        session = claimed.record
+        new: dict[RequestId, RequestClaim] = {}
+        for call, status in zip(calls, claimed.statuses, strict=True):
+            if status is ClaimStatus.REFUSED:
                 raise RequestRefusedError(call.request)
-            if admission is Admission.NEW:
+            if status is ClaimStatus.NEW:
                 new[call.request] = call
         for one in inbound:
             if isinstance(one.message, JSONRPCRequest):
                 if one.message.id in new:
-                    wait = admitted.waits.get(one.message.id)
+                    wait = claimed.waits.get(one.message.id)
                     await self._start(session, one.message, new[one.message.id], caller, kind, wait=wait)
                 continue
             try:
-                await self._take(session, one.message, caller, kind)
+                await self._accept(session, one.message, caller, kind)
             except BrokerUnavailableError:
                 if not calls:
                     raise
                 log.warning("answer_lost")  # the requests next to it are recorded, and have to run
-        return admitted
+        return claimed
 
     async def check_scope(self, request: JSONRPCRequest, caller: Caller) -> None:
-        """Refuse what would be refused when it is received; see `Gate.check_scope`. Raises: InsufficientScopeError."""
-        await self._gate.check_scope(caller, request)
+        """Refuse what `submit` would refuse; see `AccessPolicy.check_scope`. Raises: InsufficientScopeError."""
+        await self._policy.check_scope(caller, request)
 
-    async def _take(
+    async def _accept(
         self,
         session: SessionRecord,
         message: JSONRPCNotification | JSONRPCResponse | JSONRPCError,
@@ -170,52 +178,54 @@ class Engine:
             case JSONRPCNotification():
                 await self._notified(session, message, caller, kind)
             case JSONRPCResponse():
-                note = Note("answered", session.id, session.owner, message.id, {"result": message.result})
-                await self.channel.pass_on(note)
+                note = InstanceMessage("answered", session.id, session.owner, message.id, {"result": message.result})
+                await self.channel.forward(note)
             case JSONRPCError():
                 error = message.error.model_dump(mode="json", exclude_none=True)
-                await self.channel.pass_on(Note("answered", session.id, session.owner, message.id, {"error": error}))
+                await self.channel.forward(
+                    InstanceMessage("answered", session.id, session.owner, message.id, {"error": error})
+                )
 
     def _writes(self, request: JSONRPCRequest) -> bool:
         return self._kernel.writes(request.method, request.params)
 
-    def _call(self, request: JSONRPCRequest, digest: bytes, stream: str, principal: Principal) -> Call:
+    def _call(self, request: JSONRPCRequest, digest: bytes, stream: str, principal: Principal) -> RequestClaim:
         writes = self._writes(request)
-        charges = self._gate.charges(principal, request, writes=writes)
-        return Call(request.id, digest, writes, request.method == "initialize", stream, charges)
+        costs = self._policy.costs(principal, request, writes=writes)
+        return RequestClaim(request.id, digest, writes, request.method == "initialize", stream, costs)
 
     async def _start(
         self,
         session: SessionRecord,
         request: JSONRPCRequest,
-        call: Call,
+        call: RequestClaim,
         caller: Caller,
         kind: str,
         *,
         wait: Wait | None,
     ) -> None:
         try:
-            await self._gate.check_rate(caller, request, wait)
-            await self._gate.check_scope(caller, request)
+            await self._policy.check_rate(caller, request, wait)
+            await self._policy.check_scope(caller, request)
         except (RateLimitedError, InsufficientScopeError) as error:
-            self._answering.count(request, error.kind, caller.principal)
-            answer = errors.in_session(error, request, is_modern=is_modern(request))
-            await self._broker.finish(session.id, session.epoch, request.id, answer)
+            self._responder.count(request, error.kind, caller.principal)
+            response = errors.in_session(error, request, is_modern=is_modern(request))
+            await self._broker.finish(session.id, session.epoch, request.id, response)
             return
         if self._running.is_stopping or len(self._running.of(session.id)) >= self._limits.max_running_calls:
-            answer = errors.busy(request.id, is_stopping=self._running.is_stopping)
-            await self._broker.finish(session.id, session.epoch, request.id, answer)
+            response = errors.busy(request.id, is_stopping=self._running.is_stopping)
+            await self._broker.finish(session.id, session.epoch, request.id, response)
             return
         if call.opens_epoch:
             self._running.begin_epoch(session.id, session.epoch)
             self._tasks.start_soon(
-                self._spread, Note("epoch", session.id, session.owner, body={"epoch": session.epoch})
+                self._spread, InstanceMessage("epoch", session.id, session.owner, body={"epoch": session.epoch})
             )
-        exchange = self._kernel.exchange(Address(session.id, call.stream), caller, kind, request)
-        if call.stream and session.comes_again:
-            exchange.message_metadata.close_sse_stream = partial(self._hang_up, session.id, call.stream)
-            exchange.message_metadata.close_standalone_sse_stream = partial(self._hang_up, session.id, "")
-        this = Running(session.epoch, call.writes, request.method == "subscriptions/listen", exchange)
+        context = self._kernel.context(Address(session.id, call.stream), caller, kind, request)
+        if call.stream and session.reconnects:
+            context.message_metadata.close_sse_stream = partial(self._close_stream, session.id, call.stream)
+            context.message_metadata.close_standalone_sse_stream = partial(self._close_stream, session.id, "")
+        this = RunningCall(session.epoch, call.writes, request.method == "subscriptions/listen", context)
         self._running.add(session.id, request.id, this)
         self._tasks.start_soon(self._serve, session, request, this)
         if call.opens_epoch:
@@ -228,14 +238,14 @@ class Engine:
         if notification.method == "notifications/cancelled":
             request = cancelled_request_id_from_params(params)
             if not self._cancel(session.id, request):
-                self._tasks.start_soon(self._spread, Note("cancelled", session.id, session.owner, request))
+                self._tasks.start_soon(self._spread, InstanceMessage("cancelled", session.id, session.owner, request))
         elif notification.method == "notifications/progress":
-            await self.channel.pass_on(
-                Note("progressed", session.id, session.owner, params.get("progressToken"), dict(params))
+            await self.channel.forward(
+                InstanceMessage("progressed", session.id, session.owner, params.get("progressToken"), dict(params))
             )
         before = session.initialized
-        exchange = self._kernel.exchange(Address(session.id), caller, kind)
-        await self._kernel.notification(session, exchange, notification)
+        context = self._kernel.context(Address(session.id), caller, kind)
+        await self._kernel.on_notification(session, context, notification)
         if session.initialized != before:
             await self._broker.save(session)
 
@@ -250,63 +260,63 @@ class Engine:
         call = running.get(request) or running.get(coerce_request_id(request))
         if call is None:
             return not self._broker.is_shared
-        call.exchange.cancel_requested.set()
+        call.context.cancel_requested.set()
         call.scope.cancel()
         return True
 
-    async def _hang_up(self, session: str, stream: str) -> None:
+    async def _close_stream(self, session: str, stream: str) -> None:
         """End a stream at its handler's wish, so that nothing is kept open meanwhile; its client comes again."""
-        self._broker.hang_up(session, stream)
+        self._broker.close_stream(session, stream)
 
-    async def _spread(self, note: Note) -> None:
+    async def _spread(self, message: InstanceMessage) -> None:
         """Pass word to all other instances, as far as they can be reached: it saves work and carries no promise."""
         try:
-            await self._broker.tell(note)
+            await self._broker.publish(message)
         except BrokerUnavailableError:
-            log.warning("note_lost", note=note.kind)
+            log.warning("note_lost", note=message.kind)
 
-    async def told(self, note: Note) -> None:
+    async def on_message(self, message: InstanceMessage) -> None:
         """Take word from another instance."""
-        match note.kind:
+        match message.kind:
             case "cancelled":
-                self._cancel(note.session, note.request)
+                self._cancel(message.session, message.request)
             case "epoch":
-                self._running.begin_epoch(note.session, int(note.body["epoch"]))
+                self._running.begin_epoch(message.session, int(message.body["epoch"]))
             case "published" if self._bus is not None:
-                await self._bus.told(note)
+                await self._bus.on_message(message)
             case _:
-                await self.channel.told(note)
+                await self.channel.on_message(message)
 
-    async def _serve(self, session: SessionRecord, request: JSONRPCRequest, call: Running) -> None:
+    async def _serve(self, session: SessionRecord, request: JSONRPCRequest, call: RunningCall) -> None:
         """Run one request to its one answer; a cancelled one has none. Never raises, whatever its handler does."""
-        answer: bytes | None = None
+        response: bytes | None = None
         try:
             with call.scope, structlog.contextvars.bound_contextvars(request_id=request.id, session=session.id[:8]):
-                answer, _ = await self._answering.answer(session, request, call.exchange)
+                response, _ = await self._responder.respond(session, request, call.context)
         finally:
-            call.exchange.closed = True
-            if answer is None and self._running.is_stopping:
-                answer = jsonrpc.interrupted(request.id, writes=call.writes)
-            if call.exchange.cancel_requested.is_set():
+            call.context.closed = True
+            if response is None and self._running.is_stopping:
+                response = jsonrpc.interrupted(request.id, writes=call.writes)
+            if call.context.cancel_requested.is_set():
                 # The stream of a POST ends with an answer and no other way; the SDK's own server gives this one, too.
-                answer = jsonrpc.cancelled(request.id) if call.exchange.address.stream else None
+                response = jsonrpc.cancelled(request.id) if call.context.address.stream else None
             with anyio.move_on_after(_LAST_WORDS_S, shield=True):
-                accepted = await self._broker.finish(session.id, call.epoch, request.id, answer)
+                accepted = await self._broker.finish(session.id, call.epoch, request.id, response)
                 if not accepted:
                     log.info("answer_dropped", method=request.method)
-                    self.dropped()
-            self._running.settle(session.id, request.id, call)
+                    self.on_response_dropped()
+            self._running.remove(session.id, request.id, call)
 
     def is_busy(self, session: str) -> bool:
         """Whether calls of this session are running here."""
         return bool(self._running.of(session))
 
-    def dropped(self) -> None:
+    def on_response_dropped(self) -> None:
         """Count an answer that nobody wanted any more."""
         if self._counter is not None:
             self._counter.count("mcp_answers_dropped")
 
-    def ended(self, session: str) -> None:
+    def on_session_ended(self, session: str) -> None:
         """Let go of a session that ended: its calls are cancelled, whoever waits for its client is told."""
         self._kernel.forget(session)
         self.channel.close(session)
@@ -324,7 +334,7 @@ class Engine:
             for call in self._running.all():
                 if call.listens:
                     await call.done.wait()
-        self._broker.wake_all()
+        self._broker.wake_streams()
         with anyio.move_on_after(grace_s):
             await self._running.quiet.wait()
         self._running.is_stopping = True

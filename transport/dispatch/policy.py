@@ -9,7 +9,7 @@ from shared.identity import InsufficientScopeError, Principal, Scope
 from shared.throttled_audit import ThrottledAuditTrail
 from transport.dispatch.context import Caller
 from transport.dispatch.refusal_audit import record_refusal
-from transport.rate_limit import Charge, RateLimitedError, Rates, Wait
+from transport.rate_limit import Cost, RateLimitedError, Rates, Wait
 from transport.sessions.memory_rate_limit import MemoryBuckets
 
 RequiredScope = Callable[[str, Mapping[str, Any] | None], Scope | None]
@@ -20,7 +20,7 @@ but send them meets the limit of HTTP requests."""
 _MAX_NAME: Final = 100
 
 
-class Gate:
+class AccessPolicy:
     """Refuses requests, and has it recorded.
 
     Args:
@@ -37,28 +37,28 @@ class Gate:
         trail: ThrottledAuditTrail | None = None,
     ) -> None:
         self._rates = rates
-        self._comings = MemoryBuckets()
+        self._http_buckets = MemoryBuckets()
         self._required_scope = required_scope
         self._trail = trail if trail is not None else ThrottledAuditTrail(None)
 
-    async def check_coming(self, principal: Principal, headers: Mapping[str, str]) -> None:
+    async def check_http_rate(self, principal: Principal, headers: Mapping[str, str]) -> None:
         """Pass an HTTP request, or refuse it before anybody reads it: to whoever sends many more than calls need.
 
         Each instance counts for itself: what is saved is its own time. Raises: RateLimitedError.
         """
         if self._rates is None:
             return
-        wait = self._comings.take(self._rates.comings(principal.key))
+        wait = self._http_buckets.try_consume(self._rates.http_costs(principal.key))
         if wait is not None:
             error = RateLimitedError(wait)
             await record_refusal(self._trail, principal, error.kind, headers, detail=error.limit)
             raise error
 
-    def charges(self, principal: Principal, request: JSONRPCRequest, *, writes: bool) -> tuple[Charge, ...]:
+    def costs(self, principal: Principal, request: JSONRPCRequest, *, writes: bool) -> tuple[Cost, ...]:
         """Return what a request costs."""
         if self._rates is None or request.method in FREE:
             return ()
-        return self._rates.charges(principal.key, writes=writes)
+        return self._rates.costs(principal.key, writes=writes)
 
     async def check_scope(self, caller: Caller, request: JSONRPCRequest) -> None:
         """Pass, or refuse a request for which the caller lacks a scope. Raises: InsufficientScopeError."""

@@ -52,12 +52,13 @@ from starlette.datastructures import Headers
 from shared.lru import LRUCache
 from shared.telemetry import get_logger
 from transport import jsonrpc
-from transport.dispatch.context import Address, BackChannel, Caller, Channel, Exchange, Outlet
+from transport.dispatch.client_requests import ClientRequests
+from transport.dispatch.context import Address, Caller, Channel, DispatchContext, SessionOutbound
 from transport.sessions.session import SessionRecord
 
 __all__ = (
     "ERROR_CODE_HTTP_STATUS",
-    "Kernel",
+    "SDKKernel",
     "cancelled_request_id_from_params",
     "coerce_request_id",
     "error_of",
@@ -92,7 +93,7 @@ def lowlevel(server: "MCPServer[Any] | Server[Any]") -> Server[Any]:
     return server.session_manager.app
 
 
-class Kernel:
+class SDKKernel:
     """Serves messages of any session with one MCP server.
 
     Args:
@@ -100,7 +101,7 @@ class Kernel:
         channel: the way to the clients.
     """
 
-    def __init__(self, server: "MCPServer[Any] | Server[Any]", channel: BackChannel) -> None:
+    def __init__(self, server: "MCPServer[Any] | Server[Any]", channel: ClientRequests) -> None:
         self._server = lowlevel(server)
         self._channel = channel
         self._runners: LRUCache[str, tuple[_State, ServerRunner[Any]]] = LRUCache(KEPT_RUNNERS)
@@ -118,7 +119,7 @@ class Kernel:
             self._mirrored = {name: schema for name, schema in schemas.items() if x_mcp_header_map(schema)}
             yield
 
-    def exchange(
+    def context(
         self,
         address: Address,
         caller: Caller,
@@ -126,7 +127,7 @@ class Kernel:
         request: JSONRPCRequest | None = None,
         *,
         channel: Channel | None = None,
-    ) -> Exchange:
+    ) -> DispatchContext:
         """Return the context in which one message is served.
 
         Args:
@@ -139,36 +140,40 @@ class Kernel:
         transport = TransportContext(
             kind=kind, can_send_request=request is None or not is_modern(request), headers=caller.headers
         )
-        exchange = Exchange(channel or self._channel, address, transport, ServerMessageMetadata(request_context=caller))
+        context = DispatchContext(
+            channel or self._channel, address, transport, ServerMessageMetadata(request_context=caller)
+        )
         if request is not None:
-            exchange.request_id = request.id
-            exchange.progress_token = progress_token_from_params(request.params)
-        return exchange
+            context.request_id = request.id
+            context.progress_token = progress_token_from_params(request.params)
+        return context
 
-    async def request(
-        self, session: SessionRecord | None, exchange: Exchange, request: JSONRPCRequest
+    async def respond(
+        self, session: SessionRecord | None, context: DispatchContext, request: JSONRPCRequest
     ) -> dict[str, Any]:
         """Serve one request and return its result; `initialize` also fills in the session's record.
 
         Args:
             session: whose request it is; None for one of 2026-07-28 that belongs to no session.
-            exchange: its context.
+            context: its context.
             request: it.
 
         Raises:
             Exception: whatever the handler raised; see `error_of`.
         """
         if session is None or is_modern(request):
-            return await self._serve_modern(session, exchange, request)
+            return await self._serve_modern(session, context, request)
         if request.method == "initialize":
-            return await self._initialize(session, exchange, request)
-        return await self._runner(session).on_request(exchange, request.method, request.params)
+            return await self._initialize(session, context, request)
+        return await self._runner(session).on_request(context, request.method, request.params)
 
-    async def notification(self, session: SessionRecord, exchange: Exchange, notification: JSONRPCNotification) -> None:
+    async def on_notification(
+        self, session: SessionRecord, context: DispatchContext, notification: JSONRPCNotification
+    ) -> None:
         """Serve one notification; `initialized` also marks the session's record. A fault of a handler is logged."""
         runner = self._runner(session)
         try:
-            await runner.on_notify(exchange, notification.method, notification.params)
+            await runner.on_notify(context, notification.method, notification.params)
         except Exception:
             log.exception("notification_handler_failed", method=notification.method)
         session.initialized = runner.connection.initialized.is_set()
@@ -216,14 +221,16 @@ class Kernel:
         if close is not None:
             close()
 
-    async def _initialize(self, session: SessionRecord, exchange: Exchange, request: JSONRPCRequest) -> dict[str, Any]:
+    async def _initialize(
+        self, session: SessionRecord, context: DispatchContext, request: JSONRPCRequest
+    ) -> dict[str, Any]:
         params = {name: value for name, value in (request.params or {}).items() if name != "_meta"}
         if len(jsonrpc.encode(params)) > MAX_INITIALIZE_BYTES:
             raise MCPError(INVALID_PARAMS, f"The parameters of initialize are over {MAX_INITIALIZE_BYTES:,} bytes.")
         self.forget(session.id)
         runner = self._runner(replace(session, version=None, client_params=None, initialized=False))
         try:
-            result = await runner.on_request(exchange, request.method, request.params)
+            result = await runner.on_request(context, request.method, request.params)
         except BaseException:
             self.forget(session.id)  # what the session was before still stands in its record
             raise
@@ -233,7 +240,7 @@ class Kernel:
         return result
 
     async def _serve_modern(
-        self, session: SessionRecord | None, exchange: Exchange, request: JSONRPCRequest
+        self, session: SessionRecord | None, context: DispatchContext, request: JSONRPCRequest
     ) -> dict[str, Any]:
         route = classify_inbound_request({"method": request.method, "params": request.params})
         if isinstance(route, InboundLadderRejection):
@@ -242,10 +249,10 @@ class Kernel:
             route.protocol_version,
             route.client_info,
             route.client_capabilities,
-            **({} if session is None else {"outbound": NotifyOnlyOutbound(self._outlet(session))}),
+            **({} if session is None else {"outbound": NotifyOnlyOutbound(self._outbound(session))}),
         )
         return await serve_one(
-            self._server, exchange, request.method, request.params, connection=connection, lifespan_state=self._state
+            self._server, context, request.method, request.params, connection=connection, lifespan_state=self._state
         )
 
     def _runner(self, session: SessionRecord) -> ServerRunner[Any]:
@@ -253,7 +260,7 @@ class Kernel:
         state, runner = self._runners.get(session.id) or (None, None)
         if runner is None or state != _state(session):
             connection = Connection.for_loop(
-                self._outlet(session), session_id=session.id, protocol_version_hint=session.version
+                self._outbound(session), session_id=session.id, protocol_version_hint=session.version
             )
             if session.client_params is not None:
                 connection.client_params = InitializeRequestParams.model_validate(session.client_params)
@@ -265,8 +272,8 @@ class Kernel:
             runner.connection.initialized.set()
         return runner
 
-    def _outlet(self, session: SessionRecord) -> Outlet:
-        return Outlet(self._channel, Address(session.id))
+    def _outbound(self, session: SessionRecord) -> SessionOutbound:
+        return SessionOutbound(self._channel, Address(session.id))
 
     async def _tools_for_anybody(self) -> dict[str, Mapping[str, Any]]:
         """Return the tools by their name, as they are listed to nobody in particular."""
@@ -275,10 +282,10 @@ class Kernel:
         envelope = {PROTOCOL_VERSION_META_KEY: LATEST_MODERN_VERSION, CLIENT_CAPABILITIES_META_KEY: {}}
         connection = Connection.from_envelope(LATEST_MODERN_VERSION, None, {})
         transport = TransportContext(kind="internal", can_send_request=False)
-        exchange = Exchange(self._channel, Address(""), transport, ServerMessageMetadata())
+        context = DispatchContext(self._channel, Address(""), transport, ServerMessageMetadata())
         try:
             runner = ServerRunner(self._server, connection, self._state)
-            listed = await runner.on_request(exchange, "tools/list", {"_meta": envelope})
+            listed = await runner.on_request(context, "tools/list", {"_meta": envelope})
         except Exception:
             log.warning("tools_not_listed_at_start", exc_info=True)
             return {}

@@ -9,11 +9,11 @@ from starlette.datastructures import Headers
 
 from shared.errors import TicketServerError
 from transport import jsonrpc
-from transport.dispatch.answering import Answering
 from transport.dispatch.context import Address, Caller, Channel
-from transport.dispatch.policy import Gate
-from transport.dispatch.running_calls import Running, RunningCalls
-from transport.dispatch.sdk_kernel import Kernel
+from transport.dispatch.policy import AccessPolicy
+from transport.dispatch.responder import Responder
+from transport.dispatch.running_calls import RunningCall, RunningCalls
+from transport.dispatch.sdk_kernel import SDKKernel
 from transport.sessions.broker import SessionBroker
 from transport.sessions.session import Limits, has_room
 
@@ -27,48 +27,48 @@ class TooBusyError(TicketServerError):
         super().__init__("This server is busy or about to stop. Nothing was done; try again in a moment.")
 
 
-class Exchanges:
+class StatelessDispatcher:
     """Runs them. They share the calls that run, and their end, with those of sessions.
 
     Args:
         kernel: runs requests through the server.
         broker: keeps the buckets that they are paid from.
-        gate: says what one costs.
-        answering: makes the one answer of a request.
+        policy: says what one costs.
+        responder: makes the one answer of a request.
         running: every call that runs here.
         limits: bounds of this instance.
     """
 
     def __init__(
         self,
-        kernel: Kernel,
+        kernel: SDKKernel,
         broker: SessionBroker,
         *,
-        gate: Gate,
-        answering: Answering,
+        policy: AccessPolicy,
+        responder: Responder,
         running: RunningCalls,
         limits: Limits,
     ) -> None:
         self._kernel = kernel
         self._broker = broker
-        self._gate = gate
-        self._answering = answering
+        self._policy = policy
+        self._responder = responder
         self._running = running
         self._limits = limits
         self._numbers = itertools.count(1)
         self._of_tenant: Tally[str] = Tally()
 
     def rejection(self, request: JSONRPCRequest, headers: Headers) -> ErrorData | None:
-        """Return why a request may not be served; see `Kernel.rejection`."""
+        """Return why a request may not be served; see `SDKKernel.rejection`."""
         return self._kernel.rejection(request, headers)
 
-    async def pay(self, request: JSONRPCRequest, caller: Caller) -> None:
+    async def consume_rate(self, request: JSONRPCRequest, caller: Caller) -> None:
         """Have a request paid for, before it runs. Raises: RateLimitedError."""
-        charges = self._gate.charges(caller.principal, request, writes=self._writes(request))
-        if charges:
-            await self._gate.check_rate(caller, request, await self._broker.buckets.spend(charges))
+        costs = self._policy.costs(caller.principal, request, writes=self._writes(request))
+        if costs:
+            await self._policy.check_rate(caller, request, await self._broker.buckets.consume(costs))
 
-    async def run(
+    async def respond(
         self, request: JSONRPCRequest, caller: Caller, channel: Channel, *, kind: str
     ) -> tuple[bytes, int | None]:
         """Serve one request; to cancel it, cancel the caller.
@@ -90,20 +90,20 @@ class Exchanges:
         has_place = has_room(self._of_tenant[tenant], self._of_tenant.total(), self._limits.max_exchanges)
         if self._running.is_stopping or not has_place:
             raise TooBusyError
-        exchange = self._kernel.exchange(Address(name), caller, kind, request, channel=channel)
+        context = self._kernel.context(Address(name), caller, kind, request, channel=channel)
         writes = self._writes(request)
-        this = Running(0, writes, request.method == "subscriptions/listen", exchange)
+        this = RunningCall(0, writes, request.method == "subscriptions/listen", context)
         self._running.add(name, request.id, this)
         self._of_tenant[tenant] += 1
-        answer: tuple[bytes, int | None] | None = None
+        response: tuple[bytes, int | None] | None = None
         try:
             with this.scope, structlog.contextvars.bound_contextvars(request_id=request.id):
-                answer = await self._answering.answer(None, request, exchange)
+                response = await self._responder.respond(None, request, context)
         finally:
-            exchange.closed = True
+            context.closed = True
             self._of_tenant -= Tally([tenant])  # who has none left is forgotten
-            self._running.settle(name, request.id, this)
-        return answer or (jsonrpc.interrupted(request.id, writes=writes), INTERNAL_ERROR)
+            self._running.remove(name, request.id, this)
+        return response or (jsonrpc.interrupted(request.id, writes=writes), INTERNAL_ERROR)
 
     def _writes(self, request: JSONRPCRequest) -> bool:
         return self._kernel.writes(request.method, request.params)

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from mcp.server.subscriptions import InMemorySubscriptionBus, ServerEvent
 from mcp.shared.subscriptions import event_from_wire, event_to_notification
 
-from transport.sessions.broker import Note
+from transport.sessions.broker import InstanceMessage
 
 
 class SharedBus:
@@ -17,9 +17,9 @@ class SharedBus:
 
     def __init__(self) -> None:
         self._here = InMemorySubscriptionBus()
-        self._spread: Callable[[Note], Awaitable[None]] | None = None
+        self._spread: Callable[[InstanceMessage], Awaitable[None]] | None = None
 
-    def connect(self, spread: Callable[[Note], Awaitable[None]]) -> None:
+    def connect(self, spread: Callable[[InstanceMessage], Awaitable[None]]) -> None:
         """Have `spread` pass word to all other instances; it must not raise."""
         self._spread = spread
 
@@ -29,11 +29,11 @@ class SharedBus:
         if self._spread is not None:
             notification = event_to_notification(event, {})
             said = notification.model_dump(mode="json", by_alias=True, exclude_none=True)
-            await self._spread(Note("published", "", ("", ""), body=said))
+            await self._spread(InstanceMessage("published", "", ("", ""), body=said))
 
-    async def told(self, note: Note) -> None:
+    async def on_message(self, message: InstanceMessage) -> None:
         """Tell the subscribers of this instance what another one published."""
-        event = event_from_wire(str(note.body.get("method")), note.body.get("params"))
+        event = event_from_wire(str(message.body.get("method")), message.body.get("params"))
         if event is not None:
             await self._here.publish(event)
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from starlette.types import Message, Send
 
-from transport.http.request_checks import RefusedError
+from transport.http.request_checks import HTTPRefusalError
 
 DEPRECATED_ON: Final = date(2025, 3, 26)
 """When the protocol itself replaced HTTP+SSE: revision 2025-03-26. No sunset may be earlier (RFC 9745, section 4)."""
@@ -41,16 +41,16 @@ class Sunset:
         """Whether the wire has ended."""
         return self.day is None or self.clock() >= _midnight(self.day).timestamp()
 
-    def check(self, root: str) -> None:
+    def require_open(self, root: str) -> None:
         """Pass while the wire is served. `root` is where the application is mounted.
 
         Raises:
-            RefusedError: it has ended (410).
+            HTTPRefusalError: it has ended (410).
         """
         if not self.is_over:
             return
         base = self.public_url or root
-        raise RefusedError(
+        raise HTTPRefusalError(
             410,
             "gone",
             f"HTTP+SSE is not served here any more. Connect by Streamable HTTP at {base}{SUCCESSOR_PATH} instead; "

@@ -19,7 +19,7 @@ OWN_SITES: Final = frozenset({"same-origin", "none"})
 """Values of `Sec-Fetch-Site` of this server's own pages, and of what a person typed or chose."""
 
 
-class RefusedError(Exception):
+class HTTPRefusalError(Exception):
     """A request that is answered with an HTTP error; the text says what was wrong and what would be right."""
 
     def __init__(
@@ -43,7 +43,7 @@ class RefusedError(Exception):
         """What stands beside `kind`, for programs."""
 
 
-class Guard:
+class RequestChecks:
     """Checks requests.
 
     Args:
@@ -66,28 +66,32 @@ class Guard:
         """Pass, or refuse by host (421), origin or site (403).
 
         Raises:
-            RefusedError: this server is not known by that name, or that origin may not call it, or a page of another
-                site that names no origin.
+            HTTPRefusalError: this server is not known by that name, or that origin may not call it, or a page of
+                another site that names no origin.
         """
         host = _host_of(request.headers.get("host", ""))
         if host not in self._hosts and not (self._suffixes and host.endswith(self._suffixes)):
-            raise RefusedError(421, "host", "This server is not known by that Host. Set MCP_ALLOWED_HOSTS to add it.")
+            raise HTTPRefusalError(
+                421, "host", "This server is not known by that Host. Set MCP_ALLOWED_HOSTS to add it."
+            )
         origin = request.headers.get("origin")
         if origin is not None and not self.origins.fullmatch(origin.strip()):
-            raise RefusedError(403, "origin", "That Origin may not call here. Set MCP_ALLOWED_ORIGINS to add it.")
+            raise HTTPRefusalError(403, "origin", "That Origin may not call here. Set MCP_ALLOWED_ORIGINS to add it.")
         sites = {site.strip().lower() for site in request.headers.getlist("sec-fetch-site")}
         if origin is None and not sites <= OWN_SITES:
-            raise RefusedError(403, "cross_site", "A page of another site may call here only with an accepted Origin.")
+            raise HTTPRefusalError(
+                403, "cross_site", "A page of another site may call here only with an accepted Origin."
+            )
 
     async def body(self, request: Request) -> bytes:
         """Return the JSON body of `request`, read no further than its limit.
 
         Raises:
-            RefusedError: not declared as JSON (415), too large (413), too slow (408), or the client left (400).
+            HTTPRefusalError: not declared as JSON (415), too large (413), too slow (408), or the client left (400).
         """
         declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if declared != "application/json":
-            raise RefusedError(415, "content_type", "Send the message as Content-Type: application/json.")
+            raise HTTPRefusalError(415, "content_type", "Send the message as Content-Type: application/json.")
         length = request.headers.get("content-length", "")
         if length.isdecimal() and int(length) > self._max_body_bytes:
             raise self._too_large()
@@ -99,13 +103,13 @@ class Guard:
                     if len(body) > self._max_body_bytes:
                         raise self._too_large()
         except TimeoutError:
-            raise RefusedError(408, "too_slow", f"The body did not arrive within {self._body_s:g} s.") from None
+            raise HTTPRefusalError(408, "too_slow", f"The body did not arrive within {self._body_s:g} s.") from None
         except ClientDisconnect:
-            raise RefusedError(400, "incomplete", "The body ended before it was complete.") from None
+            raise HTTPRefusalError(400, "incomplete", "The body ended before it was complete.") from None
         return bytes(body)
 
-    def _too_large(self) -> RefusedError:
-        return RefusedError(413, "too_large", f"A message may have {self._max_body_bytes:,} bytes at most.")
+    def _too_large(self) -> HTTPRefusalError:
+        return HTTPRefusalError(413, "too_large", f"A message may have {self._max_body_bytes:,} bytes at most.")
 
 
 def navigates(request: Request) -> bool:

@@ -36,7 +36,7 @@ class TooManyStreamsError(TicketServerError):
         super().__init__(f"You have {most} streams open, which is the most. Close one of them, or try again later.")
 
 
-class OpenAnswer:
+class StreamSlot:
     """One answer that may stay open. Whoever gives it leaves it, once it has ended.
 
     As a context manager it is for the time until then: it is left when the block fails.
@@ -44,7 +44,7 @@ class OpenAnswer:
 
     __slots__ = ("_is_counted", "_of", "_owner", "cut", "principal")
 
-    def __init__(self, of: "OpenAnswers", principal: Principal) -> None:
+    def __init__(self, of: "OpenStreams", principal: Principal) -> None:
         self._of = of
         self._is_counted = False
         self._owner = principal.key
@@ -57,26 +57,26 @@ class OpenAnswer:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
-            self.leave()
+            self.release()
 
-    async def take(self, *, again: bool = False) -> None:
+    async def reserve(self, *, is_reconnect: bool = False) -> None:
         """Count it among the streams of its principal, if there is room; twice as much for who comes again.
 
         Raises:
             TooManyStreamsError.
         """
-        most = self._of.most * (2 if again else 1)
-        self._is_counted = await self._of.counts.take(self._owner, most)
+        most = self._of.most * (2 if is_reconnect else 1)
+        self._is_counted = await self._of.counts.try_add(self._owner, most)
         if not self._is_counted:
             raise TooManyStreamsError(self._of.most)
 
-    def count(self) -> None:
+    def occupy(self) -> None:
         """Count it in any case: it answers a call that runs."""
         if not self._is_counted:
             self._of.counts.add(self._owner)
             self._is_counted = True
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """Note that it has ended."""
         self.cut = None  # else the two would keep each other
         self._of.remove(self)
@@ -85,7 +85,7 @@ class OpenAnswer:
             self._is_counted = False
 
 
-class OpenAnswers:
+class OpenStreams:
     """Every answer that is open here.
 
     Args:
@@ -102,30 +102,30 @@ class OpenAnswers:
         self.most = most
         self._auth_provider = auth_provider
         self._recheck_s = recheck_s
-        self._open: dict[Principal, set[OpenAnswer]] = {}
+        self._open: dict[Principal, set[StreamSlot]] = {}
         """By what their credential proved then: a role that changed ends the answers from before, and no others."""
 
-    def enter(self, principal: Principal) -> OpenAnswer:
+    def new_slot(self, principal: Principal) -> StreamSlot:
         """Return a new answer, which has to be left."""
-        answer = OpenAnswer(self, principal)
-        self._open.setdefault(principal, set()).add(answer)
-        return answer
+        slot = StreamSlot(self, principal)
+        self._open.setdefault(principal, set()).add(slot)
+        return slot
 
-    def remove(self, answer: OpenAnswer) -> None:
+    def remove(self, slot: StreamSlot) -> None:
         """Forget an answer."""
-        answers = self._open.get(answer.principal)
-        if answers is not None:
-            answers.discard(answer)
-            if not answers:
-                del self._open[answer.principal]
+        slots = self._open.get(slot.principal)
+        if slots is not None:
+            slots.discard(slot)
+            if not slots:
+                del self._open[slot.principal]
 
     @asynccontextmanager
     async def run(self) -> AsyncGenerator[None]:
         """Look at the credentials again and again, until left."""
-        async with periodic_task(self.look, name="recheck_credentials", every_s=self._recheck_s):
+        async with periodic_task(self.recheck, name="recheck_credentials", every_s=self._recheck_s):
             yield
 
-    async def look(self) -> None:
+    async def recheck(self) -> None:
         """End the answers of every credential that is not valid any more."""
         few = anyio.CapacityLimiter(ASKED_AT_ONCE)
 
@@ -148,9 +148,9 @@ class OpenAnswers:
             return True
 
     def _cut(self, principal: Principal) -> None:
-        answers = list(self._open.get(principal, ()))
+        slots = list(self._open.get(principal, ()))
         who = {"tenant": principal.tenant.id, "principal": principal.id, "credential": principal.credential}
-        log.info("credential_ended", **who, answers=len(answers))
-        for answer in answers:
-            if answer.cut is not None:
-                answer.cut()
+        log.info("credential_ended", **who, answers=len(slots))
+        for slot in slots:
+            if slot.cut is not None:
+                slot.cut()

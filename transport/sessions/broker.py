@@ -1,6 +1,6 @@
 """Sessions and their event logs: the seam that lets one instance, or many, serve the same sessions.
 
-`broker_memory.InMemoryBroker` serves one instance, `broker_valkey.ValkeyBroker` many. Whatever implements the seam
+`memory.InMemoryBroker` serves one instance, `valkey.broker.ValkeyBroker` many. Whatever implements the seam
 passes tests/transport/sessions/test_broker.py.
 """
 
@@ -15,7 +15,7 @@ from mcp_types import RequestId
 
 from shared.errors import TicketServerError
 from shared.identity import PrincipalKey
-from transport.rate_limit import Buckets, Charge, Wait
+from transport.rate_limit import Buckets, Cost, Wait
 from transport.sessions.event_log import Event, Kind
 from transport.sessions.session import SessionRecord
 from transport.sessions.stream_counts import StreamCounts
@@ -50,7 +50,7 @@ class BrokerUnavailableError(TicketServerError):
         super().__init__("Sessions cannot be reached at the moment. Nothing was done; try again in a moment.")
 
 
-class Admission(Enum):
+class ClaimStatus(Enum):
     """What becomes of a request that was posted."""
 
     NEW = auto()
@@ -64,7 +64,7 @@ class Admission(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class RequestClaim:
     """A request as the broker sees it."""
 
     request: RequestId
@@ -74,12 +74,12 @@ class Call:
     """It is `initialize`: from here on earlier request ids mean nothing."""
     stream: str = ""
     """Name of the stream that its answer belongs to; the same for all requests of one POST."""
-    charges: tuple[Charge, ...] = ()
+    costs: tuple[Cost, ...] = ()
     """What it costs, unless it is a repeat."""
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class InstanceMessage:
     """Word about a session from the instance that heard something to one that it concerns."""
 
     kind: Literal["answered", "progressed", "cancelled", "epoch", "published"]
@@ -96,20 +96,20 @@ class Note:
 class Listener(Protocol):
     """Whom a broker tells what happened to sessions elsewhere, or by time."""
 
-    def ended(self, session: str) -> None:
+    def on_session_ended(self, session: str) -> None:
         """A session ended."""
         ...
 
-    def dropped(self) -> None:
+    def on_response_dropped(self) -> None:
         """An answer came so late that it was not wanted any more."""
         ...
 
-    async def told(self, note: Note) -> None:
+    async def on_message(self, message: InstanceMessage) -> None:
         """Another instance has word for this one."""
         ...
 
 
-class Attachment(Protocol):
+class StreamReader(Protocol):
     """Whoever reads one stream of a session: its standalone stream, or the one of a POST."""
 
     async def events(self) -> Sequence[Event]:
@@ -143,13 +143,13 @@ class Attachment(Protocol):
         ...
 
 
-class Admitted(NamedTuple):
+class ClaimResult(NamedTuple):
     """What became of the requests of one POST."""
 
     record: SessionRecord
-    admissions: list[Admission]
+    statuses: list[ClaimStatus]
     """One for each request."""
-    stream: Attachment | None
+    reader: StreamReader | None
     """The stream of this POST, to be closed. None where answers belong to the standalone one, or none was recorded."""
     after: int = 0
     """Number of the newest event of that stream before this POST: whoever saw nothing of it yet is there. The same ids
@@ -209,7 +209,7 @@ class SessionBroker(Protocol):
         """Keep what `initialize` and `initialized` changed."""
         ...
 
-    async def admit(self, session: str, owner: PrincipalKey, wire: str, calls: Sequence[Call]) -> Admitted:
+    async def claim(self, session: str, owner: PrincipalKey, wire: str, calls: Sequence[RequestClaim]) -> ClaimResult:
         """Record requests before they run. When one of them is refused, none is recorded.
 
         Without calls it only looks up the session. Either way it is a sign of life. A stream that the calls name is
@@ -224,11 +224,11 @@ class SessionBroker(Protocol):
         """Send a notification or a request to the client; a session that is gone swallows it."""
         ...
 
-    async def finish(self, session: str, epoch: int, request: RequestId, answer: bytes | None) -> bool:
+    async def finish(self, session: str, epoch: int, request: RequestId, response: bytes | None) -> bool:
         """Close a running request, with its answer or (cancelled) without; False when it was not open any more."""
         ...
 
-    async def attach(self, session: str, *, stream: str = "", after: int | None = None) -> Attachment | None:
+    async def attach(self, session: str, *, stream: str = "", after: int | None = None) -> StreamReader | None:
         """Take over a stream of the session; None when the session is gone, or nothing is known of such a stream.
 
         Args:
@@ -240,7 +240,7 @@ class SessionBroker(Protocol):
         """
         ...
 
-    def hang_up(self, session: str, stream: str) -> None:
+    def close_stream(self, session: str, stream: str) -> None:
         """End whoever reads a stream here; its client may come again for the rest."""
         ...
 
@@ -248,14 +248,14 @@ class SessionBroker(Protocol):
         """End a session; its stream ends, its calls are cancelled, its id is unknown from here on."""
         ...
 
-    async def tell(self, note: Note, *, instance: str | None = None) -> None:
+    async def publish(self, message: InstanceMessage, *, instance: str | None = None) -> None:
         """Pass word to one other instance, or to all others."""
         ...
 
-    def wake_all(self) -> None:
+    def wake_streams(self) -> None:
         """Make every stream look around."""
         ...
 
-    def figures(self) -> Mapping[str, int]:
+    def stats(self) -> Mapping[str, int]:
         """Return how many `sessions`, `streams` and `log_bytes` this instance holds."""
         ...

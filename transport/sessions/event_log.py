@@ -23,7 +23,7 @@ class Kind(IntEnum):
 
     NOTIFICATION = 1
     REQUEST = 2
-    ANSWER = 3
+    RESPONSE = 3
 
 
 @dataclass(slots=True, eq=False)
@@ -112,7 +112,7 @@ class EventLog:
         for event in events:
             event.written_at = now
 
-    def owed(self, written_since: float, stream: str = "") -> list[Event]:
+    def pending(self, written_since: float, stream: str = "") -> list[Event]:
         """Return what a client may not have of a stream that does not say what it has seen, oldest first.
 
         That is what was never written, and the answers written since that time: they may have been lost on the way.
@@ -121,17 +121,17 @@ class EventLog:
             event
             for event in self._events
             if event.stream == stream
-            and (event.written_at is None or (event.kind is Kind.ANSWER and event.written_at >= written_since))
+            and (event.written_at is None or (event.kind is Kind.RESPONSE and event.written_at >= written_since))
         ]
 
     def rewind(
-        self, number: int, answered: Iterable[tuple[int, RequestId, bool]], now: float, stream: str = ""
+        self, number: int, responded: Iterable[tuple[int, RequestId, bool]], now: float, stream: str = ""
     ) -> None:
         """Note that a client has seen everything of a stream up to `number` and nothing later.
 
         Args:
             number: what the client saw last.
-            answered: number, id and `writes` of the answers this log was given for that stream; those no longer kept
+            responded: number, id and `writes` of the answers this log was given for that stream; those no longer kept
                 are marked lost.
             now: the time.
             stream: which one.
@@ -141,14 +141,14 @@ class EventLog:
             kept.add(event.number)
             if event.stream == stream:
                 event.written_at = None if event.number > number else event.written_at or now
-        for answer, request, writes in answered:
-            if answer > number and answer not in kept:
-                self._events.append(Event(answer, Kind.ANSWER, now, None, request, writes, stream=stream))
+        for response, request, writes in responded:
+            if response > number and response not in kept:
+                self._events.append(Event(response, Kind.RESPONSE, now, None, request, writes, stream=stream))
                 self.bytes += _LOST_BYTES
                 self._lost += 1
         self._events = deque(sorted(self._events, key=lambda event: event.number))
 
-    def answer(self, number: int) -> bytes | None:
+    def response(self, number: int) -> bytes | None:
         """Return the message with this number while it is kept whole."""
         return next((event.message for event in self._events if event.number == number), None)
 
@@ -182,7 +182,7 @@ class EventLog:
         self._lost -= event.message is None
 
     def _give_up(self, event: Event) -> None:
-        if event.kind is not Kind.ANSWER or event.written_at is not None:
+        if event.kind is not Kind.RESPONSE or event.written_at is not None:
             self._remove(event)
         elif event.message is not None:
             self.bytes -= event.cost - _LOST_BYTES

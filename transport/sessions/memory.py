@@ -13,20 +13,20 @@ from shared.periodic import periodic_task
 from shared.telemetry import get_logger
 from transport.rate_limit import Wait
 from transport.sessions.broker import (
-    Admission,
-    Admitted,
-    Attachment,
-    Call,
     CapReachedError,
+    ClaimResult,
+    ClaimStatus,
+    InstanceMessage,
     Listener,
-    Note,
+    RequestClaim,
     SessionGoneError,
+    StreamReader,
 )
 from transport.sessions.event_log import Event, EventLog, Kind
 from transport.sessions.memory_rate_limit import MemoryBuckets
-from transport.sessions.memory_session import MemoryAttachment, MemoryClaim, MemorySession
+from transport.sessions.memory_session import MemoryClaim, MemorySession, MemoryStreamReader
 from transport.sessions.session import Limits, SessionRecord, has_room
-from transport.sessions.stream_counts import CountsHere
+from transport.sessions.stream_counts import LocalStreamCounts
 
 log = get_logger(__name__)
 
@@ -53,7 +53,7 @@ class InMemoryBroker:
         self._listener: Listener | None = None
         self.instance = secrets.token_hex(4)
         self.buckets = MemoryBuckets(clock)
-        self.streams = CountsHere()
+        self.streams = LocalStreamCounts()
 
     @asynccontextmanager
     async def run(self, listener: Listener) -> AsyncGenerator[None]:
@@ -96,7 +96,7 @@ class InMemoryBroker:
 
         `of` is whose: an organisation's, an owner's or, empty, anybody's.
         """
-        before = self._clock() - self._limits.answer_kept_s
+        before = self._clock() - self._limits.response_kept_s
         left = [
             session
             for session in self._sessions.values()
@@ -118,7 +118,7 @@ class InMemoryBroker:
     async def save(self, record: SessionRecord) -> None:
         """Nothing to do: `find` hands out the record itself."""
 
-    async def admit(self, session: str, owner: PrincipalKey, wire: str, calls: Sequence[Call]) -> Admitted:
+    async def claim(self, session: str, owner: PrincipalKey, wire: str, calls: Sequence[RequestClaim]) -> ClaimResult:
         """Record requests before they run."""
         known = self._sessions.get(session)
         if known is None or known.record.owner != owner or known.record.wire != wire:
@@ -130,18 +130,18 @@ class InMemoryBroker:
                 known.running.clear()
                 known.record.epoch += 1
                 known.wake()  # streams of earlier requests end without their answers
-        admissions = [self._judge(known, call) for call in calls]
-        if Admission.REFUSED in admissions:
-            return Admitted(known.record, admissions, None)
+        statuses = [self._judge(known, call) for call in calls]
+        if ClaimStatus.REFUSED in statuses:
+            return ClaimResult(known.record, statuses, None)
         name = calls[0].stream if calls else ""
         after = known.log.last
         stream = self._take_over(known, name, after, ()) if name else None
         waits = dict[RequestId, Wait]()
-        for call, admission in zip(calls, admissions, strict=True):
-            if admission is Admission.NEW:
+        for call, status in zip(calls, statuses, strict=True):
+            if status is ClaimStatus.NEW:
                 known.claims[call.request] = MemoryClaim(call.digest, call.writes, name)
                 known.count(name, 1)
-                if (wait := self.buckets.take(call.charges)) is not None:
+                if (wait := self.buckets.try_consume(call.costs)) is not None:
                     waits[call.request] = wait
                 continue
             claim = known.claims[call.request]
@@ -149,31 +149,31 @@ class InMemoryBroker:
                 known.count(claim.stream, -1)
                 known.count(name, 1)
             claim.stream = name
-            if admission is Admission.ANSWERED:
-                self._answer_again(known, call.request)
+            if status is ClaimStatus.ANSWERED:
+                self._respond_again(known, call.request)
         self._forget_old_ids(known)
-        return Admitted(known.record, admissions, stream, after, waits)
+        return ClaimResult(known.record, statuses, stream, after, waits)
 
-    def _is_running(self, known: MemorySession, call: Call) -> bool:
+    def _is_running(self, known: MemorySession, call: RequestClaim) -> bool:
         claim = known.claims.get(call.request)
         return claim is not None and claim.running and claim.digest == call.digest
 
-    def _judge(self, known: MemorySession, call: Call) -> Admission:
+    def _judge(self, known: MemorySession, call: RequestClaim) -> ClaimStatus:
         claim = known.claims.get(call.request)
         if claim is None:
-            return Admission.NEW
+            return ClaimStatus.NEW
         if claim.digest != call.digest:
-            return Admission.REFUSED
+            return ClaimStatus.REFUSED
         if claim.running:
-            return Admission.RUNNING
-        kept = claim.answer is not None and known.log.answer(claim.answer) is not None
-        return Admission.ANSWERED if kept else Admission.REFUSED
+            return ClaimStatus.RUNNING
+        kept = claim.response is not None and known.log.response(claim.response) is not None
+        return ClaimStatus.ANSWERED if kept else ClaimStatus.REFUSED
 
-    def _answer_again(self, known: MemorySession, request: RequestId) -> None:
+    def _respond_again(self, known: MemorySession, request: RequestId) -> None:
         claim = known.claims[request]
-        answer = known.log.answer(claim.answer) if claim.answer is not None else None
-        if answer is not None:
-            claim.answer = self._store_answer(known, claim, request, answer)
+        response = known.log.response(claim.response) if claim.response is not None else None
+        if response is not None:
+            claim.response = self._store_response(known, claim, request, response)
 
     def _forget_old_ids(self, known: MemorySession) -> None:
         while len(known.claims) > self._limits.max_request_ids:
@@ -188,7 +188,7 @@ class InMemoryBroker:
         if known is not None:
             self._store(known, kind, message, stream=stream)
 
-    async def finish(self, session: str, epoch: int, request: RequestId, answer: bytes | None) -> bool:
+    async def finish(self, session: str, epoch: int, request: RequestId, response: bytes | None) -> bool:
         """Close a running request."""
         known = self._sessions.get(session)
         if known is None or known.record.epoch != epoch:
@@ -198,13 +198,13 @@ class InMemoryBroker:
             return False
         claim.running = False
         known.count(claim.stream, -1)
-        if answer is not None:
-            claim.answer = self._store_answer(known, claim, request, answer)
+        if response is not None:
+            claim.response = self._store_response(known, claim, request, response)
         self._wake(known, claim.stream)
         return True
 
-    def _store_answer(self, known: MemorySession, claim: MemoryClaim, request: RequestId, answer: bytes) -> int:
-        return self._store(known, Kind.ANSWER, answer, request=request, writes=claim.writes, stream=claim.stream)
+    def _store_response(self, known: MemorySession, claim: MemoryClaim, request: RequestId, response: bytes) -> int:
+        return self._store(known, Kind.RESPONSE, response, request=request, writes=claim.writes, stream=claim.stream)
 
     def _store(self, known: MemorySession, kind: Kind, message: bytes, *, stream: str, **about: Any) -> int:
         before = known.log.bytes
@@ -227,31 +227,35 @@ class InMemoryBroker:
             session.log.shrink(share)
         self._log_bytes = sum(session.log.bytes for session in self._sessions.values())
 
-    async def attach(self, session: str, *, stream: str = "", after: int | None = None) -> Attachment | None:
+    async def attach(self, session: str, *, stream: str = "", after: int | None = None) -> StreamReader | None:
         """Take over a stream of the session."""
         known = self._sessions.get(session)
         if known is None or (stream and not any(claim.stream == stream for claim in known.claims.values())):
             return None
         known.seen_at = now = self._clock()
         if after is None:
-            return self._take_over(known, stream, known.log.last, known.log.owed(now - self._limits.repeat_s, stream))
+            return self._take_over(
+                known, stream, known.log.last, known.log.pending(now - self._limits.repeat_s, stream)
+            )
         cursor = min(after, known.log.last)
-        answered = [
-            (claim.answer, request, claim.writes)
+        responded = [
+            (claim.response, request, claim.writes)
             for request, claim in known.claims.items()
-            if claim.answer is not None and claim.stream == stream
+            if claim.response is not None and claim.stream == stream
         ]
-        known.log.rewind(cursor, answered, now, stream)
+        known.log.rewind(cursor, responded, now, stream)
         return self._take_over(known, stream, cursor, ())
 
-    def _take_over(self, known: MemorySession, stream: str, cursor: int, owed: Sequence[Event]) -> MemoryAttachment:
+    def _take_over(
+        self, known: MemorySession, stream: str, cursor: int, pending: Sequence[Event]
+    ) -> MemoryStreamReader:
         earlier = known.streams.get(stream)
         if earlier is not None:
             earlier.end()
-        known.streams[stream] = MemoryAttachment(known, stream, cursor, owed, self._clock)
+        known.streams[stream] = MemoryStreamReader(known, stream, cursor, pending, self._clock)
         return known.streams[stream]
 
-    def hang_up(self, session: str, stream: str) -> None:
+    def close_stream(self, session: str, stream: str) -> None:
         """End whoever reads a stream."""
         known = self._sessions.get(session)
         if known is not None and stream in known.streams:
@@ -273,9 +277,9 @@ class InMemoryBroker:
         for stream in known.streams.values():
             stream.end()
         if self._listener is not None:
-            self._listener.ended(session)
+            self._listener.on_session_ended(session)
 
-    async def tell(self, note: Note, *, instance: str | None = None) -> None:
+    async def publish(self, message: InstanceMessage, *, instance: str | None = None) -> None:
         """Nothing to do: there is no other instance."""
 
     def sweep(self) -> list[str]:
@@ -290,16 +294,16 @@ class InMemoryBroker:
         for session_id in idle:
             self._end(session_id)
         for session in self._sessions.values():
-            session.log.expire(now - self._limits.answer_kept_s)
+            session.log.expire(now - self._limits.response_kept_s)
         self._log_bytes = sum(session.log.bytes for session in self._sessions.values())
         return idle
 
-    def wake_all(self) -> None:
+    def wake_streams(self) -> None:
         """Make every stream look around."""
         for session in self._sessions.values():
             session.wake()
 
-    def figures(self) -> Mapping[str, int]:
+    def stats(self) -> Mapping[str, int]:
         """Return how many sessions, streams and bytes there are."""
         streams = sum(len(session.streams) for session in self._sessions.values())
         return {"sessions": len(self._sessions), "streams": streams, "log_bytes": self._log_bytes}

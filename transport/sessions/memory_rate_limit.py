@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from shared.lru import LRUCache
-from transport.rate_limit import Charge, Wait
+from transport.rate_limit import Cost, Wait
 
 KEPT_BUCKETS: Final = 10_000
 """Those that were used last. One that is forgotten is full again, so this has to be more than are ever empty."""
@@ -22,17 +22,17 @@ class MemoryBuckets:
         self._clock = clock
         self._full_at: LRUCache[str, float] = LRUCache(KEPT_BUCKETS)
 
-    async def spend(self, charges: Sequence[Charge]) -> Wait | None:
-        """Pay all of `charges` together, or nothing."""
-        return self.take(charges)
+    async def consume(self, costs: Sequence[Cost]) -> Wait | None:
+        """Pay all of `costs` together, or nothing."""
+        return self.try_consume(costs)
 
-    def take(self, charges: Sequence[Charge]) -> Wait | None:
-        """Do what `spend` does, for whoever has no time to wait."""
+    def try_consume(self, costs: Sequence[Cost]) -> Wait | None:
+        """Do what `consume` does, for whoever has no time to wait."""
         now = self._clock()
-        taken = [charge.rate.take(self._full_at.get(charge.bucket) or now, now) for charge in charges]
-        waits = [Wait(charge, wait) for charge, (_, wait) in zip(charges, taken, strict=True) if wait]
+        taken = [cost.rate.take(self._full_at.get(cost.bucket) or now, now) for cost in costs]
+        waits = [Wait(cost, wait) for cost, (_, wait) in zip(costs, taken, strict=True) if wait]
         if waits:
             return max(waits, key=lambda one: one.seconds)
-        for charge, (full_at, _) in zip(charges, taken, strict=True):
-            self._full_at.put(charge.bucket, full_at)
+        for cost, (full_at, _) in zip(costs, taken, strict=True):
+            self._full_at.put(cost.bucket, full_at)
         return None

@@ -19,7 +19,7 @@ class MemoryClaim:
     writes: bool
     stream: str
     running: bool = True
-    answer: int | None = None
+    response: int | None = None
     """Number of the event that answers it; None while running, or when it was cancelled."""
 
 
@@ -34,7 +34,7 @@ class MemorySession:
         self.claims: OrderedDict[RequestId, MemoryClaim] = OrderedDict()
         self.running: Counter[str] = Counter()
         """How many of them run, by the stream that they belong to; there may be thousands that do not."""
-        self.streams: dict[str, MemoryAttachment] = {}
+        self.streams: dict[str, MemoryStreamReader] = {}
         self.seen_at = now
         self.detached_at = now
 
@@ -55,18 +55,18 @@ class MemorySession:
         return None if self.streams else max(self.detached_at, self.seen_at)
 
 
-class MemoryAttachment:
-    """Somebody who reads a stream; see `broker.Attachment`."""
+class MemoryStreamReader:
+    """Somebody who reads a stream; see `broker.StreamReader`."""
 
-    __slots__ = ("_clock", "_cursor", "_name", "_owed", "_session", "_wake", "ended")
+    __slots__ = ("_clock", "_cursor", "_name", "_pending", "_session", "_wake", "ended")
 
     def __init__(
-        self, session: MemorySession, name: str, cursor: int, owed: Sequence[Event], clock: Callable[[], float]
+        self, session: MemorySession, name: str, cursor: int, pending: Sequence[Event], clock: Callable[[], float]
     ) -> None:
         self._session = session
         self._name = name
         self._cursor = cursor
-        self._owed = owed
+        self._pending = pending
         self._clock = clock
         self._wake = asyncio.Event()
         self.ended = False
@@ -74,7 +74,7 @@ class MemoryAttachment:
     @property
     def has_news(self) -> bool:
         """Whether something waits to be written."""
-        return bool(self._owed) or bool(self._session.log.newer_than(self._cursor, self._name))
+        return bool(self._pending) or bool(self._session.log.newer_than(self._cursor, self._name))
 
     async def is_settled(self) -> bool:
         """Whether nothing waits, and nothing runs that is answered here."""
@@ -85,8 +85,8 @@ class MemoryAttachment:
         if not self.has_news:
             await self._wake.wait()
         self._wake.clear()
-        batch = [*self._owed, *self._session.log.newer_than(self._cursor, self._name)]
-        self._owed = ()
+        batch = [*self._pending, *self._session.log.newer_than(self._cursor, self._name)]
+        self._pending = ()
         self._cursor = self._session.log.last
         return batch
 

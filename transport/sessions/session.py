@@ -52,7 +52,7 @@ class SessionRecord:
     """For a broker that keeps the record elsewhere: which version of it this is."""
 
     @property
-    def comes_again(self) -> bool:
+    def reconnects(self) -> bool:
         """Whether its client asks for the rest of a POST's stream that ended early (SEP-1699)."""
         return self.version is not None and self.version >= _FIRST_THAT_COMES_AGAIN
 
@@ -100,7 +100,7 @@ class Limits:
     """How long the body of one message may take to arrive."""
     idle_s: float = 1800.0
     """A session without a stream and without a message for this long ends."""
-    answer_kept_s: float = 300.0
+    response_kept_s: float = 300.0
     repeat_s: float = 60.0
     """How long after it was written an answer is repeated to a client that does not say what it has seen."""
     heartbeat_s: float = 15.0

@@ -1,6 +1,6 @@
 """How many streams each principal reads: the seam, and the count of a single instance.
 
-`valkey.stream_counts.SharedCounts` counts those of many instances. Both pass
+`valkey.stream_counts.SharedStreamCounts` counts those of many instances. Both pass
 tests/transport/sessions/test_stream_counts.py.
 """
 
@@ -12,7 +12,7 @@ from shared.identity import PrincipalKey
 class StreamCounts(Protocol):
     """Counts streams that are open."""
 
-    async def take(self, owner: PrincipalKey, most: int) -> bool:
+    async def try_add(self, owner: PrincipalKey, most: int) -> bool:
         """Count one more stream of `owner`, unless they would be more than `most` then. Never raises."""
         ...
 
@@ -25,14 +25,14 @@ class StreamCounts(Protocol):
         ...
 
 
-class CountsHere:
+class LocalStreamCounts:
     """Counts those of this process."""
 
     def __init__(self) -> None:
         self.of: dict[PrincipalKey, int] = {}
         """How many are open; nobody is kept who has none."""
 
-    async def take(self, owner: PrincipalKey, most: int) -> bool:
+    async def try_add(self, owner: PrincipalKey, most: int) -> bool:
         """Count one more stream of `owner`, unless they would be too many."""
         if self.of.get(owner, 0) >= most:
             return False

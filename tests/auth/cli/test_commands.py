@@ -334,13 +334,13 @@ async def test_the_owner_migrates_and_a_plain_role_works(
     as_application = keys | {"MCP_DATABASE_URL": empty_postgres.application_url}
 
     too_early = start("first-key", MAIL, **as_application)
-    nobody = start("migrate", "--grant-to", "no-such-role", **as_owner)
+    no_principal = start("migrate", "--grant-to", "no-such-role", **as_owner)
     migrated = start("migrate", "--grant-to", postgres.application, **as_owner)
     first = start("first-key", MAIL, "--json", **as_application)
 
-    assert (too_early.returncode, nobody.returncode, migrated.returncode, first.returncode) == (1, 1, 0, 0)
+    assert (too_early.returncode, no_principal.returncode, migrated.returncode, first.returncode) == (1, 1, 0, 0)
     assert "python -m auth migrate --grant-to ROLE" in too_early.stderr
-    assert "no role 'no-such-role'" in nobody.stderr
+    assert "no role 'no-such-role'" in no_principal.stderr
 
 
 def test_a_table_is_aligned_whatever_is_in_it() -> None:

@@ -92,7 +92,7 @@ async def test_old_events_can_be_deleted_and_never_changed(store: IdentityStore)
 
 
 async def run(store: IdentityStore, statement: str) -> None:
-    async with store.audit._ledger.changing() as change:
+    async with store.audit._transactions.changing() as change:
         is_postgresql = change.connection.dialect.name == "postgresql"
         await change.connection.execute(
             text(statement.format("identity.audit_events" if is_postgresql else "audit_events"))

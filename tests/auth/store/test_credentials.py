@@ -17,7 +17,7 @@ from tests.kills import kills
 
 
 async def test_all_that_decides_about_a_key_is_one_answer(store: IdentityStore, key: NewKey) -> None:
-    stored = await store.presented.key(key.record.public_id)
+    stored = await store.credentials.key(key.record.public_id)
 
     parsed = parse(key.text)
     assert stored is not None
@@ -27,7 +27,7 @@ async def test_all_that_decides_about_a_key_is_one_answer(store: IdentityStore, 
     assert (stored.role, stored.scopes, stored.ticket_user, stored.is_on) == (Role.AGENT, None, "user1", True)
     assert parsed.secret not in repr(stored)
     assert stored.digest.value not in repr(stored)
-    assert await store.presented.key("AAAAAAAA") is None
+    assert await store.credentials.key("AAAAAAAA") is None
 
 
 @kills(
@@ -39,7 +39,7 @@ async def test_another_tenants_membership_opens_nothing(store: IdentityStore, ke
     await store.memberships.set("mika@example.com", "default", role="admin")
     await store.memberships.remove("mika@example.com", "acme")
 
-    stored = await store.presented.key(key.record.public_id)
+    stored = await store.credentials.key(key.record.public_id)
 
     assert stored is not None
     assert stored.role is None
@@ -49,7 +49,7 @@ async def test_a_program_has_its_own_role_and_the_scopes_of_its_key(store: Ident
     await store.service_accounts.add("default", "importer", role="admin", ticket_user="user2")
     key = await store.keys.create("default", service_account="importer", name="cron", scopes=["tickets:write"])
 
-    stored = await store.presented.key(key.record.public_id)
+    stored = await store.credentials.key(key.record.public_id)
 
     assert stored is not None
     assert stored.owner.startswith("svc_")
@@ -72,7 +72,7 @@ async def test_whatever_is_off_turns_the_key_off(off: str, store: IdentityStore,
 
     are_on = []
     for public_id in (key.record.public_id, program.record.public_id):
-        stored = await store.presented.key(public_id)
+        stored = await store.credentials.key(public_id)
         assert stored is not None
         are_on.append(stored.is_on)
 

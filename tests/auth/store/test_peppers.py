@@ -38,7 +38,7 @@ def test_there_is_one_comparison_of_equal_lengths_whatever_is_handed_in(
     assert matches == (secret == "key" and digest == SECRETS.digest("key"))
 
 
-def test_the_digest_of_nobody_matches_nothing() -> None:
+def test_the_digest_of_no_one_matches_nothing() -> None:
     """The placeholder for a missing digest must not match any key."""
     assert not any(SECRETS.matches(str(n), None) for n in range(100))
 

@@ -1,4 +1,4 @@
-"""FastMCP's client; the mode says how it negotiates."""
+"""FastMCP's client; the mode selects how it negotiates."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,13 +7,13 @@ from typing import Any
 from fastmcp import Client
 from fastmcp.client.transports import SSETransport, StreamableHttpTransport
 
-from tests.interop.drivers.common import Connection, Told, run
+from tests.interop.drivers.common import Connection, Reported, run
 
 
 @asynccontextmanager
-async def connect(told: Told) -> AsyncIterator[Connection]:
-    transport = {"sse": SSETransport, "http": StreamableHttpTransport}[told.wire]
-    async with Client(transport(told.url, headers=dict(told.headers)), mode=told.mode) as client:
+async def connect(received: Reported) -> AsyncIterator[Connection]:
+    transport = {"sse": SSETransport, "http": StreamableHttpTransport}[received.wire]
+    async with Client(transport(received.url, headers=dict(received.headers)), mode=received.mode) as client:
 
         async def call(tool: str, arguments: dict[str, Any]) -> tuple[str, bool]:
             result = await client.call_tool(tool, arguments, raise_on_error=False)

@@ -1,4 +1,4 @@
-"""Google's Agent Development Kit: its toolset, without an agent that runs and so without a model."""
+"""Google's Agent Development Kit: its toolset, without a running agent and so without a model."""
 
 import os
 from collections.abc import AsyncIterator
@@ -11,7 +11,7 @@ from google.adk.sessions import InMemorySessionService
 from google.adk.tools.mcp_tool import McpToolset, SseConnectionParams, StreamableHTTPConnectionParams
 from google.adk.tools.tool_context import ToolContext
 
-from tests.interop.drivers.common import Connection, Told, run
+from tests.interop.drivers.common import Connection, Reported, run
 
 
 async def context() -> ToolContext:
@@ -22,10 +22,10 @@ async def context() -> ToolContext:
 
 
 @asynccontextmanager
-async def connect(told: Told) -> AsyncIterator[Connection]:
-    os.environ["ADK_ENABLE_MCP_MODERN_PROTOCOL"] = "1" if told.mode == "modern" else "0"
-    params = {"sse": SseConnectionParams, "http": StreamableHTTPConnectionParams}[told.wire]
-    toolset = McpToolset(connection_params=params(url=told.url, headers=dict(told.headers)))
+async def connect(received: Reported) -> AsyncIterator[Connection]:
+    os.environ["ADK_ENABLE_MCP_MODERN_PROTOCOL"] = "1" if received.mode == "modern" else "0"
+    params = {"sse": SseConnectionParams, "http": StreamableHTTPConnectionParams}[received.wire]
+    toolset = McpToolset(connection_params=params(url=received.url, headers=dict(received.headers)))
     try:
         tools = {tool.name: tool for tool in await toolset.get_tools()}
         tool_context = await context()
@@ -34,7 +34,7 @@ async def connect(told: Told) -> AsyncIterator[Connection]:
             result = await tools[tool].run_async(args=arguments, tool_context=tool_context)
             return result["content"][0]["text"], result.get("isError", False)
 
-        session = await toolset._mcp_session_manager.create_session()  # the one in use: it is kept
+        session = await toolset._mcp_session_manager.create_session()  # returns the session in use
         yield Connection(session.protocol_version, list(tools), call)
     finally:
         await toolset.close()

@@ -1,6 +1,6 @@
-"""The Inspector's command line: one program for each step, as in a person's shell. Runs in the tests' own environment.
+"""The Inspector's command line: one process for each step, as in a shell. Runs in the tests' own environment.
 
-Its exit codes: 0, 5 for a tool's error, and others for failures, which it explains on stderr.
+Its exit codes: 0, 5 for an error of a tool, and others for failures, which it explains on stderr.
 """
 
 import asyncio
@@ -9,16 +9,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from tests.interop.drivers.common import Connection, Told, run
+from tests.interop.drivers.common import Connection, Reported, run
 
 TOOL_ERROR: Final = 5
 
 
 @asynccontextmanager
-async def connect(told: Told) -> AsyncIterator[Connection]:
+async def connect(received: Reported) -> AsyncIterator[Connection]:
     async def inspect(*arguments: str) -> Any:
         program = await asyncio.create_subprocess_exec(
-            *told.command, *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+            *received.command, *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
         )
         stdout, stderr = await program.communicate()
         if program.returncode not in {0, TOOL_ERROR}:

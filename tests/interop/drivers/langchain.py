@@ -1,4 +1,4 @@
-"""LangChain's adapters: MCP tools as LangChain tools, which raise what a tool calls an error."""
+"""LangChain's adapters: MCP tools as LangChain tools, which raise if the result is an error."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,13 +8,13 @@ from langchain_core.tools import ToolException
 from langchain_mcp_adapters.client import MultiServerMCPClient
 from langchain_mcp_adapters.tools import load_mcp_tools
 
-from tests.interop.drivers.common import Connection, Told, run
+from tests.interop.drivers.common import Connection, Reported, run
 
 
 @asynccontextmanager
-async def connect(told: Told) -> AsyncIterator[Connection]:
-    transport = {"sse": "sse", "http": "streamable_http"}[told.wire]
-    server = {"transport": transport, "url": told.url, "headers": dict(told.headers)}
+async def connect(received: Reported) -> AsyncIterator[Connection]:
+    transport = {"sse": "sse", "http": "streamable_http"}[received.wire]
+    server = {"transport": transport, "url": received.url, "headers": dict(received.headers)}
     client = MultiServerMCPClient({"tickets": server}, handle_tool_errors=False)
     async with client.session("tickets", auto_initialize=False) as session:
         greeted = await session.initialize()

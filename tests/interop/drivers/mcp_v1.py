@@ -9,19 +9,19 @@ from mcp.client.sse import sse_client
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamablehttp_client  # type: ignore[attr-defined]  # gone in 2.0
 
-from tests.interop.drivers.common import Connection, Told, run
+from tests.interop.drivers.common import Connection, Reported, run
 
 
-def streams(told: Told) -> Any:
-    if told.command:
-        return stdio_client(StdioServerParameters(command=told.command[0], args=list(told.command[1:])))
-    client = {"sse": sse_client, "http": streamablehttp_client}[told.wire]
-    return client(told.url, headers=dict(told.headers))
+def streams(received: Reported) -> Any:
+    if received.command:
+        return stdio_client(StdioServerParameters(command=received.command[0], args=list(received.command[1:])))
+    client = {"sse": sse_client, "http": streamablehttp_client}[received.wire]
+    return client(received.url, headers=dict(received.headers))
 
 
 @asynccontextmanager
-async def connect(told: Told) -> AsyncIterator[Connection]:
-    async with streams(told) as (read, write, *_), ClientSession(read, write) as session:
+async def connect(received: Reported) -> AsyncIterator[Connection]:
+    async with streams(received) as (read, write, *_), ClientSession(read, write) as session:
 
         async def call(tool: str, arguments: dict[str, Any]) -> tuple[str, bool]:
             result: Any = await session.call_tool(tool, arguments)

@@ -1,4 +1,4 @@
-"""The Python SDK from 2.0 on; the mode says how it negotiates."""
+"""The Python SDK since 2.0; the mode selects how it negotiates."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,17 +9,17 @@ from mcp import Client
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 
-from tests.interop.drivers.common import Connection, Told, run
+from tests.interop.drivers.common import Connection, Reported, run
 
 
 @asynccontextmanager
-async def connect(told: Told) -> AsyncIterator[Connection]:
-    async with httpx2.AsyncClient(headers=told.headers) as http:
-        if told.wire == "sse":
-            transport = sse_client(told.url, headers=dict(told.headers))
+async def connect(received: Reported) -> AsyncIterator[Connection]:
+    async with httpx2.AsyncClient(headers=received.headers) as http:
+        if received.wire == "sse":
+            transport = sse_client(received.url, headers=dict(received.headers))
         else:
-            transport = streamable_http_client(told.url, http_client=http)
-        async with Client(transport, mode=str(told.mode)) as client:
+            transport = streamable_http_client(received.url, http_client=http)
+        async with Client(transport, mode=str(received.mode)) as client:
 
             async def call(tool: str, arguments: dict[str, Any]) -> tuple[str, bool]:
                 result: Any = await client.call_tool(tool, arguments)

@@ -6,13 +6,13 @@ from typing import Any
 
 from agents.mcp import MCPServerSse, MCPServerStreamableHttp
 
-from tests.interop.drivers.common import Connection, Told, run
+from tests.interop.drivers.common import Connection, Reported, run
 
 
 @asynccontextmanager
-async def connect(told: Told) -> AsyncIterator[Connection]:
-    kind = {"sse": MCPServerSse, "http": MCPServerStreamableHttp}[told.wire]
-    async with kind(params={"url": told.url, "headers": dict(told.headers)}) as server:
+async def connect(received: Reported) -> AsyncIterator[Connection]:
+    kind = {"sse": MCPServerSse, "http": MCPServerStreamableHttp}[received.wire]
+    async with kind(params={"url": received.url, "headers": dict(received.headers)}) as server:
 
         async def call(tool: str, arguments: dict[str, Any]) -> tuple[str, bool]:
             result = await server.call_tool(tool, arguments)

@@ -7,12 +7,12 @@ from typing import Any
 from fastmcp.exceptions import ToolError
 from pydantic_ai.mcp import MCPToolset
 
-from tests.interop.drivers.common import Connection, Told, run
+from tests.interop.drivers.common import Connection, Reported, run
 
 
 @asynccontextmanager
-async def connect(told: Told) -> AsyncIterator[Connection]:
-    async with MCPToolset(told.url, headers=dict(told.headers), tool_error_behavior="error") as toolset:
+async def connect(received: Reported) -> AsyncIterator[Connection]:
+    async with MCPToolset(received.url, headers=dict(received.headers), tool_error_behavior="error") as toolset:
 
         async def call(tool: str, arguments: dict[str, Any]) -> tuple[str, bool]:
             try:

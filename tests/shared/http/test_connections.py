@@ -50,7 +50,7 @@ async def test_idle_connections_make_room_when_there_are_too_many() -> None:
 
 
 @kills("shared/http/protocol.py", "new.serve_health_only()", "new.cut()")
-async def test_requests_in_flight_go_on_and_health_is_still_answered_when_all_places_are_taken() -> None:
+async def test_requests_in_flight_go_on_and_health_is_still_answered_when_all_slots_are_taken() -> None:
     async with served(most_connections=MOST) as bench, asking(bench, "/slow", MOST - 1) as busy:
         for _ in range(3):
             async with connections(bench, 2) as (probe, client):
@@ -89,7 +89,7 @@ async def test_one_address_has_a_quarter_unless_a_proxy_is_trusted(
             assert await client.response() == 200, "those that have ended do not count"
 
 
-async def test_loopback_addresses_have_all_places() -> None:
+async def test_loopback_addresses_have_all_slots() -> None:
     async with served(most_connections=MOST) as bench, asking(bench, "/health", MOST - 2) as clients:
         assert [await one.response() for one in clients] == [200] * (MOST - 2)
 

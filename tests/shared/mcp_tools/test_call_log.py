@@ -77,7 +77,7 @@ async def test_a_read_is_not_recorded(here: World, tool: str) -> None:
 
 
 async def test_a_write_whose_outcome_is_unknown_is_recorded_as_that(here: World) -> None:
-    here.wire.when("POST", "/tickets/TCK-0001/history", drops)
+    here.connection.when("POST", "/tickets/TCK-0001/history", drops)
 
     await here.refused("add_ticket_history", **ARGUMENTS["add_ticket_history"])
 
@@ -86,14 +86,14 @@ async def test_a_write_whose_outcome_is_unknown_is_recorded_as_that(here: World)
 
 
 async def test_a_ticket_that_was_created_is_recorded_though_it_cannot_be_read_back(here: World) -> None:
-    here.wire.when("GET", "/tickets/TCK-[0-9]+", drops, always=True)
+    here.connection.when("GET", "/tickets/TCK-[0-9]+", drops, always=True)
 
     await here.refused("create_ticket", **TICKET)
 
     assert recorded(here).object == "TCK-0029"
 
 
-async def test_acting_as_somebody_else_is_recorded_as_a_refusal(here: World) -> None:
+async def test_acting_as_someone_else_is_recorded_as_a_refusal(here: World) -> None:
     await here.refused("update_ticket", **ARGUMENTS["update_ticket"], updatedById="user1")
 
     event = recorded(here)
@@ -107,7 +107,7 @@ async def test_a_write_that_is_given_up_is_recorded_as_cancelled(here: World) ->
             scope.cancel()
             return await hangs(inner, request)
 
-        here.wire.when("POST", "/tickets/TCK-0001/history", hangs_and_is_given_up)
+        here.connection.when("POST", "/tickets/TCK-0001/history", hangs_and_is_given_up)
         await here.call("add_ticket_history", **ARGUMENTS["add_ticket_history"])
 
     assert recorded(here).outcome == "cancelled"
@@ -141,7 +141,7 @@ async def test_the_log_line_of_a_call_names_tenant_and_principal(here: World) ->
     assert (line["tenant"], line["principal"]) == ("acme", "person-1")
 
 
-async def test_figures_name_the_first_hundred_tenants_and_call_the_rest_other(here: World) -> None:
+async def test_stats_name_the_first_hundred_tenants_and_call_the_rest_other(here: World) -> None:
     for number in range(MAX_TENANTS + 2):
         here.principal = replace(AGENT, tenant=Tenant(f"tenant-{number}"))
         await here.done("get_statuses")

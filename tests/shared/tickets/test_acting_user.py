@@ -7,7 +7,7 @@ import pytest
 
 from shared.identity import SCOPES_OF, Principal, Role, Scope
 from tests.kills import kills
-from tests.shared.given import TICKET, World, answers, text_of
+from tests.shared.given import TICKET, World, responses, text_of
 
 USERS: Final = [
     {"id": "user1", "name": "Ann Other", "email": "ann@example.com"},
@@ -27,7 +27,7 @@ LINK: Final = "an administrator can link your account to one (python -m auth mem
 
 @pytest.fixture
 def here(existing: World) -> World:
-    existing.wire.when("GET", "/tickets/master/users", answers(json=USERS), always=True)
+    existing.connection.when("GET", "/tickets/master/users", responses(json=USERS), always=True)
     return existing
 
 
@@ -68,7 +68,7 @@ async def test_the_user_that_an_administrator_set_comes_before_the_address(here:
 
 async def test_who_was_added_to_the_ticket_system_a_moment_ago_is_known(existing: World) -> None:
     await existing.done("add_ticket_history", ticketId="TCK-0001", userId="user1", comment="First")
-    existing.wire.when("GET", "/tickets/master/users", answers(json=USERS), always=True)
+    existing.connection.when("GET", "/tickets/master/users", responses(json=USERS), always=True)
     existing.principal = MARY
 
     done = await existing.done("add_ticket_history", ticketId="TCK-0001", comment="Second")
@@ -82,7 +82,7 @@ async def test_who_was_added_to_the_ticket_system_a_moment_ago_is_known(existing
     "True or Scope.TICKETS_ADMIN in",
 )
 @pytest.mark.parametrize(("tool", "argument", "arguments"), WRITES)
-async def test_acting_as_somebody_else_is_refused_with_the_scope_and_whom_one_may_act_as(
+async def test_acting_as_someone_else_is_refused_with_the_scope_and_whom_one_may_act_as(
     here: World, tool: str, argument: str, arguments: dict[str, Any]
 ) -> None:
     here.principal = MARY
@@ -95,11 +95,11 @@ async def test_acting_as_somebody_else_is_refused_with_the_scope_and_whom_one_ma
         f"Mary Major (user3): leave {argument} out. Nothing was changed; an administrator of your organisation can "
         "grant it."
     )
-    assert here.wire.writes() == []
+    assert here.connection.writes() == []
 
 
 @pytest.mark.parametrize(("tool", "argument", "arguments"), WRITES)
-async def test_an_administrator_acts_as_anybody_and_as_themselves_when_nobody_is_named(
+async def test_an_administrator_acts_as_anyone_and_as_themselves_when_no_one_is_named(
     here: World, tool: str, argument: str, arguments: dict[str, Any]
 ) -> None:
     here.principal = ADMIN
@@ -110,7 +110,7 @@ async def test_an_administrator_acts_as_anybody_and_as_themselves_when_nobody_is
     assert (named["recordedAs"]["id"], unnamed["recordedAs"]["id"]) == ("user1", "user3")
 
 
-NOBODY: Final = {
+UNKNOWN_USERS: Final = {
     "no address": AGENT,
     "an address that nobody has": replace(AGENT, email="unknown@example.com"),
     "an address that two have": replace(AGENT, email="twins@example.com"),
@@ -118,9 +118,9 @@ NOBODY: Final = {
 
 
 @kills("shared/tickets/acting_user.py", "own is None or own.id != given.id", "own is not None and own.id != given.id")
-@pytest.mark.parametrize("principal", NOBODY.values(), ids=NOBODY)
+@pytest.mark.parametrize("principal", UNKNOWN_USERS.values(), ids=UNKNOWN_USERS)
 @pytest.mark.parametrize(("tool", "argument", "arguments"), WRITES)
-async def test_who_stands_for_nobody_may_act_as_nobody(
+async def test_who_stands_for_no_one_may_act_as_no_one(
     here: World, tool: str, argument: str, arguments: dict[str, Any], principal: Principal
 ) -> None:
     here.principal = principal
@@ -134,22 +134,22 @@ async def test_who_stands_for_nobody_may_act_as_nobody(
     assert error == {"kind": "invalid_input", "effect": "nothing_changed", "field": argument}
     assert f"Your user in the ticket system is not known: {LINK}." in named
     assert named_error["scope"] == "tickets:admin"
-    assert here.wire.writes() == []
+    assert here.connection.writes() == []
 
 
-EVERYBODY: Final = {
+ALL_USERS: Final = {
     "over STDIO": (None, "give an id from get_users"),
     "without a key, or with the shared one": (Principal("anonymous"), "give an id from get_users"),
     "an administrator without a user": (replace(ADMIN, email=None), f"give an id from get_users, or {LINK}"),
 }
 
 
-@pytest.mark.parametrize("who", EVERYBODY)
+@pytest.mark.parametrize("who", ALL_USERS)
 @pytest.mark.parametrize(("tool", "argument", "arguments"), WRITES)
-async def test_who_may_act_as_anybody_has_to_say_who_acts(
+async def test_who_may_act_as_anyone_has_to_say_who_acts(
     here: World, tool: str, argument: str, arguments: dict[str, Any], who: str
 ) -> None:
-    here.principal, ways = EVERYBODY[who]
+    here.principal, ways = ALL_USERS[who]
 
     text, error = await here.refused(tool, **arguments)
     done = await here.done(tool, **arguments, **{argument: "Ann Other"})
@@ -171,11 +171,11 @@ async def test_a_link_to_a_user_who_does_not_exist_is_for_an_administrator(here:
     assert error == {"kind": "ticket_user_unknown", "effect": "nothing_changed"}
     assert "is linked to the user user99 of the ticket system, which does not exist there" in text
     assert LINK in text
-    assert here.wire.writes() == []
+    assert here.connection.writes() == []
 
 
-async def test_nobody_is_known_by_having_no_address(existing: World) -> None:
-    existing.wire.when("GET", "/tickets/master/users", answers(json=[{"id": "user1", "name": "Ann Other"}]))
+async def test_no_one_is_known_by_having_no_address(existing: World) -> None:
+    existing.connection.when("GET", "/tickets/master/users", responses(json=[{"id": "user1", "name": "Ann Other"}]))
     existing.principal = replace(AGENT, email=" ")
 
     _, error = await existing.refused("add_ticket_history", ticketId="TCK-0001", comment="Hello")

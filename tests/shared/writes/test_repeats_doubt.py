@@ -21,12 +21,12 @@ from tests.shared.given import (
     TICKET,
     Act,
     World,
-    answers,
-    does_it_but_answers,
     does_it_but_drops,
+    does_it_but_responds,
     drops,
     hangs,
     refuses,
+    responses,
     world,
 )
 from tests.shared.repeated import COMMENT, FAILED, FULL, HISTORY_PATH, Clock, comments, tickets, tools_of
@@ -60,7 +60,7 @@ class Held:
             await self.go.wait()
             return await (act(inner, request) if act else inner.handle_async_request(request))
 
-        here.wire.when("POST", path, hold)
+        here.connection.when("POST", path, hold)
 
 
 async def test_the_second_waits_for_the_first_and_runs_when_that_changed_nothing(here: World) -> None:
@@ -69,7 +69,7 @@ async def test_the_second_waits_for_the_first_and_runs_when_that_changed_nothing
     await held.came.wait()
     second = asyncio.create_task(here.done("create_ticket", **TICKET))
     await asyncio.wait([second], timeout=0.2)
-    assert len(here.wire.writes()) == 1
+    assert len(here.connection.writes()) == 1
     held.go.set()
 
     _, error = await first
@@ -103,10 +103,10 @@ async def test_a_repeat_waits_longer_than_any_first_can_run() -> None:
 
 
 @kills("shared/writes/repeats.py", "found = await self._find(trace, earlier, age_s)", 'found = ""')
-@pytest.mark.parametrize("act", [does_it_but_drops, does_it_but_answers(500, FAILED), does_it_but_answers(201, {})])
+@pytest.mark.parametrize("act", [does_it_but_drops, does_it_but_responds(500, FAILED), does_it_but_responds(201, {})])
 async def test_a_ticket_whose_creation_was_not_confirmed_is_found_and_not_made_again(here: World, act: Act) -> None:
     for call in (TICKET, FULL, TICKET | {"summary": "%"}, TICKET | {"summary": "画面がつかない"}):
-        here.wire.when("POST", "/tickets", act)
+        here.connection.when("POST", "/tickets", act)
         _, error = await here.refused("create_ticket", **call)
         assert error["effect"] == "unknown"
 
@@ -120,10 +120,11 @@ async def test_a_ticket_whose_creation_was_not_confirmed_is_found_and_not_made_a
 
 
 @pytest.mark.parametrize(
-    ("act", "may_come_late"), [(drops, True), (answers(500, FAILED), False), (answers(504, {"error": "gateway"}), True)]
+    ("act", "may_come_late"),
+    [(drops, True), (responses(500, FAILED), False), (responses(504, {"error": "gateway"}), True)],
 )
 async def test_a_ticket_that_was_not_made_is_made_by_the_repeat(here: World, act: Act, may_come_late: bool) -> None:
-    here.wire.when("POST", "/tickets", act)
+    here.connection.when("POST", "/tickets", act)
     await here.refused("create_ticket", **TICKET)
 
     again = await here.done("create_ticket", **TICKET)
@@ -139,7 +140,7 @@ async def test_a_ticket_that_looks_alike_is_not_taken_for_the_doubtful_one(here:
     others = ({"description": "Another."}, {"requestorId": "user5"}, {"accountId": "acc2"}, {"remarks": "More"})
     for other in others:
         await here.done("create_ticket", **TICKET | other)
-    here.wire.when("POST", "/tickets", answers(500, FAILED))
+    here.connection.when("POST", "/tickets", responses(500, FAILED))
     await here.refused("create_ticket", **TICKET)
 
     assert "already" not in await here.done("create_ticket", **TICKET)
@@ -147,9 +148,9 @@ async def test_a_ticket_that_looks_alike_is_not_taken_for_the_doubtful_one(here:
 
 @kills("shared/writes/repeats.py", "found = await trace.find(earlier)", 'found = ""')
 async def test_a_ticket_that_cannot_be_looked_for_is_not_made(here: World) -> None:
-    here.wire.when("POST", "/tickets", does_it_but_drops)
+    here.connection.when("POST", "/tickets", does_it_but_drops)
     await here.refused("create_ticket", **TICKET)
-    here.wire.when("GET", "/tickets", answers(500, FAILED))
+    here.connection.when("GET", "/tickets", responses(500, FAILED))
 
     text, error = await here.refused("create_ticket", **TICKET)
 
@@ -159,7 +160,7 @@ async def test_a_ticket_that_cannot_be_looked_for_is_not_made(here: World) -> No
         r"changed by this one; repeat it in a moment.",
         text,
     )
-    assert len(here.wire.writes()) == 1
+    assert len(here.connection.writes()) == 1
     assert "already" in await here.done("create_ticket", **TICKET)
     assert await tickets(here) == 1
 
@@ -167,15 +168,15 @@ async def test_a_ticket_that_cannot_be_looked_for_is_not_made(here: World) -> No
 @kills("shared/writes/repeats.py", "earlier.state is State.UNPROVED or age_s() >= self._quiet_s", "True")
 async def test_what_comes_in_late_is_found_before_the_quiet_is_over(here: World, clock: Clock) -> None:
     here.tools = tools_of(here, MemoryRecentWrites(clock), quiet_s=3)
-    here.wire.when("POST", "/tickets", drops)
+    here.connection.when("POST", "/tickets", drops)
     await here.refused("create_ticket", **TICKET)
 
     async def comes_in_after(inner: Any, request: Any) -> Any:
-        answer = await inner.handle_async_request(request)
+        response = await inner.handle_async_request(request)
         await here.api.post("/tickets", TICKET)
-        return answer
+        return response
 
-    here.wire.when("GET", "/tickets", comes_in_after)
+    here.connection.when("GET", "/tickets", comes_in_after)
     again = await here.done("create_ticket", **TICKET)
 
     assert "already" in again
@@ -187,7 +188,7 @@ async def test_a_comment_that_was_not_confirmed_is_found_in_the_history_and_an_o
 ) -> None:
     await here.done("add_ticket_history", **COMMENT)
     clock.now += 3600  # the same comment was also made an hour ago
-    here.wire.when("POST", HISTORY_PATH, drops)
+    here.connection.when("POST", HISTORY_PATH, drops)
     await here.refused("add_ticket_history", **COMMENT)
     assert await comments(here) == 1
     assert "already" not in await here.done("add_ticket_history", **COMMENT)
@@ -196,12 +197,12 @@ async def test_a_comment_that_was_not_confirmed_is_found_in_the_history_and_an_o
     clock.now += 3600
 
     async def does_it_and_goes_down(inner: Any, request: Any) -> Any:
-        here.wire.when("GET", HISTORY_PATH, refuses)
-        here.wire.when("GET", HISTORY_PATH, refuses)
-        here.wire.when("GET", HISTORY_PATH, refuses)
+        here.connection.when("GET", HISTORY_PATH, refuses)
+        here.connection.when("GET", HISTORY_PATH, refuses)
+        here.connection.when("GET", HISTORY_PATH, refuses)
         return await does_it_but_drops(inner, request)
 
-    here.wire.when("POST", HISTORY_PATH, does_it_and_goes_down)
+    here.connection.when("POST", HISTORY_PATH, does_it_and_goes_down)
     await here.refused("add_ticket_history", **COMMENT)
     again = await here.done("add_ticket_history", **COMMENT)
 
@@ -218,7 +219,7 @@ async def test_a_call_that_was_cancelled_is_looked_at_before_it_is_repeated(here
         stored.set()
         return await hangs(inner, request)
 
-    here.wire.when("POST", "/tickets", does_it_and_hangs)
+    here.connection.when("POST", "/tickets", does_it_and_hangs)
     async with Client(here.server) as client:
         first = asyncio.create_task(client.call_tool("create_ticket", TICKET))
         await stored.wait()
@@ -256,10 +257,10 @@ async def test_who_is_cancelled_while_claiming_holds_nothing_up(here: World, clo
 
 async def test_a_ticket_stored_otherwise_is_not_made_again(here: World) -> None:
     async def stores_other_words(_: Any, request: Any) -> Any:
-        answer = await here.api.post("/tickets", TICKET | {"description": "Other words"})
-        return await answers(201, answer)(_, request)
+        response = await here.api.post("/tickets", TICKET | {"description": "Other words"})
+        return await responses(201, response)(_, request)
 
-    here.wire.when("POST", "/tickets", stores_other_words)
+    here.connection.when("POST", "/tickets", stores_other_words)
     _, error = await here.refused("create_ticket", **TICKET)
     assert error["effect"] == "changed"
 
@@ -280,7 +281,7 @@ async def test_the_reference_api_does_a_doubtful_write_once_even_when_both_arriv
             late.append((inner, request))
             return await drops(inner, request)
 
-        here.wire.when("POST", "/tickets", is_slow)
+        here.connection.when("POST", "/tickets", is_slow)
         await here.refused("create_ticket", **TICKET)
         await here.done("create_ticket", **TICKET)
         await late[0][0].handle_async_request(late[0][1])

@@ -19,18 +19,18 @@ JSON: Final = {"content-type": "application/json"}
 @pytest.mark.parametrize("path", ["/tickets", "/tickets/TCK-0001", "/tickets/master/users", "/health"])
 async def test_a_query_has_few_parameters(sqlite_api: AsyncClient, path: str) -> None:
     began = time.process_time()
-    answer = await sqlite_api.get(f"{path}?{'&'.join(f'p{number}' for number in range(10_000))}")
+    response = await sqlite_api.get(f"{path}?{'&'.join(f'p{number}' for number in range(10_000))}")
 
     assert time.process_time() - began < QUICK_S
-    assert answer.status_code == 400
-    assert answer.json() == {"error": f"A query has at most {MAX_PARAMETERS} parameters, not 10,000."}
+    assert response.status_code == 400
+    assert response.json() == {"error": f"A query has at most {MAX_PARAMETERS} parameters, not 10,000."}
 
 
 async def test_a_query_with_as_many_parameters_as_allowed_is_judged_by_their_names(sqlite_api: AsyncClient) -> None:
-    answer = await sqlite_api.get(f"/tickets?{'&'.join(f'p{number}=1' for number in range(MAX_PARAMETERS))}")
+    response = await sqlite_api.get(f"/tickets?{'&'.join(f'p{number}=1' for number in range(MAX_PARAMETERS))}")
 
-    assert answer.status_code == 400
-    assert answer.json()["field"] == "p0"
+    assert response.status_code == 400
+    assert response.json()["field"] == "p0"
 
 
 @pytest.mark.parametrize(
@@ -52,8 +52,8 @@ async def test_a_body_with_too_much_in_it_is_refused_by_a_short_sentence(
     assert len(body) < LARGEST_BODY
 
     began = time.process_time()
-    answer = await sqlite_api.post("/tickets", content=body, headers=JSON)
+    response = await sqlite_api.post("/tickets", content=body, headers=JSON)
 
     assert time.process_time() - began < QUICK_S
-    assert answer.status_code == 400
-    assert len(answer.content) < 2_000
+    assert response.status_code == 400
+    assert len(response.content) < 2_000

@@ -10,9 +10,9 @@ from tests.ticket_api.conftest import Clock, new_ticket
 
 
 async def create(api: AsyncClient, **more: Any) -> str:
-    answer = await api.post("/tickets", json=new_ticket(**more))
-    assert answer.status_code == 201, answer.text
-    return str(answer.json()["id"])
+    response = await api.post("/tickets", json=new_ticket(**more))
+    assert response.status_code == 201, response.text
+    return str(response.json()["id"])
 
 
 async def change(api: AsyncClient, ticket_id: str, **fields: Any) -> Any:
@@ -68,10 +68,10 @@ async def test_equal_dates_are_ordered_by_number_beyond_four_digits(api: AsyncCl
     "query", ["limit=0", "limit=201", "limit=-1", "limit=ten", "limit=1.0", "offset=-1", "offset=1e3"]
 )
 async def test_a_page_outside_of_its_bounds_is_refused(api: AsyncClient, query: str) -> None:
-    answer = await api.get(f"/tickets?{query}")
+    response = await api.get(f"/tickets?{query}")
 
-    assert answer.status_code == 400
-    assert answer.json()["field"] == query.partition("=")[0]
+    assert response.status_code == 400
+    assert response.json()["field"] == query.partition("=")[0]
 
 
 async def test_a_role_is_filtered(api: AsyncClient) -> None:
@@ -133,9 +133,9 @@ async def test_an_update_of_an_unknown_ticket_leaves_nothing_behind(api: AsyncCl
     for _ in range(12):  # more than the connections of the pool
         assert (await change(api, "TCK-9999", comment="Hello")).status_code == 404
 
-    answer = await api.post("/tickets/TCK-0001/history", json={"userId": "user1", "comment": "Still here"})
+    response = await api.post("/tickets/TCK-0001/history", json={"userId": "user1", "comment": "Still here"})
 
-    assert answer.status_code == 201
+    assert response.status_code == 201
     assert (await api.get("/tickets/TCK-0001/history")).json()[0]["comment"] == "Still here"
 
 
@@ -146,10 +146,10 @@ async def test_an_update_that_changes_nothing_is_refused_and_not_recorded(
 ) -> None:
     ticket_id = await create(api)
 
-    answer = await change(api, ticket_id, **fields)
+    response = await change(api, ticket_id, **fields)
 
-    assert answer.status_code == 400
-    assert answer.json()["error"].startswith("Nothing to change")
+    assert response.status_code == 400
+    assert response.json()["error"].startswith("Nothing to change")
     assert (await api.get(f"/tickets/{ticket_id}/history")).json() == []
 
 
@@ -172,11 +172,11 @@ async def test_attachments_are_stored(api: AsyncClient, clock: Clock) -> None:
 
 
 async def test_a_detail_of_another_category_is_refused_with_those_that_fit(api: AsyncClient) -> None:
-    answer = await api.post("/tickets", json=new_ticket(categoryDetailId="catd7"))
+    response = await api.post("/tickets", json=new_ticket(categoryDetailId="catd7"))
 
-    assert answer.status_code == 400
-    assert answer.json()["field"] == "categoryDetailId"
-    assert answer.json()["allowed"] == ["catd1", "catd2", "catd3"]
+    assert response.status_code == 400
+    assert response.json()["field"] == "categoryDetailId"
+    assert response.json()["allowed"] == ["catd1", "catd2", "catd3"]
 
 
 @pytest.mark.parametrize("fields", [{"categoryId": "cat2"}, {"categoryDetailId": "catd4"}])
@@ -246,9 +246,9 @@ async def test_history_names_ids_and_shows_values_as_a_ticket_does(api: AsyncCli
 
 
 async def test_the_history_of_an_unknown_ticket_is_a_404(api: AsyncClient) -> None:
-    answer = await api.get("/tickets/TCK-9999/history")
+    response = await api.get("/tickets/TCK-9999/history")
 
-    assert (answer.status_code, answer.json()) == (404, {"error": "Ticket not found"})
+    assert (response.status_code, response.json()) == (404, {"error": "Ticket not found"})
 
 
 @pytest.mark.parametrize("name", [
@@ -259,18 +259,21 @@ async def test_an_unknown_id_is_refused_with_the_ids_that_exist(api: AsyncClient
     created = await api.post("/tickets", json=new_ticket(**{name: "nonsense"}))
     changed = await change(api, "TCK-0001", **{name: "nonsense"})
 
-    for answer in (created, changed):
-        assert answer.status_code == 400
-        assert answer.json()["field"] == name
-        assert new_ticket(responseCategoryId="resp1")[name] in answer.json()["allowed"]
-        assert "nonsense" in answer.json()["error"]
+    for response in (created, changed):
+        assert response.status_code == 400
+        assert response.json()["field"] == name
+        assert new_ticket(responseCategoryId="resp1")[name] in response.json()["allowed"]
+        assert "nonsense" in response.json()["error"]
 
 
 async def test_an_update_names_who_does_it(api: AsyncClient) -> None:
-    nobody = await api.put("/tickets/TCK-0001", json={"comment": "Hello"})
+    no_principal = await api.put("/tickets/TCK-0001", json={"comment": "Hello"})
     stranger = await api.put("/tickets/TCK-0001", json={"comment": "Hello", "updatedById": "user99"})
 
-    assert (nobody.status_code, nobody.json()) == (400, {"error": "updatedById is required", "field": "updatedById"})
+    assert (no_principal.status_code, no_principal.json()) == (
+        400,
+        {"error": "updatedById is required", "field": "updatedById"},
+    )
     assert (stranger.status_code, stranger.json()["field"]) == (400, "updatedById")
     assert "user1" in stranger.json()["allowed"]
 

@@ -20,14 +20,14 @@ from ticket_api import create_app
 from ticket_api.store import idempotency
 from ticket_api.store.connection import TenantConnection
 from ticket_api.store.tables import idempotency_keys
-from ticket_api.tenancy import DEFAULT, Tenants
+from ticket_api.tenancy import DEFAULT, TenantDatabase
 
 
 @pytest.fixture
-async def store(database_url: str) -> AsyncIterator[Tenants]:
+async def store(database_url: str) -> AsyncIterator[TenantDatabase]:
     """The same database through another pool, as of another instance."""
     async with open_transactions(resolve_url(database_url)) as transactions:
-        yield Tenants(transactions, fill=None, clock=Clock())
+        yield TenantDatabase(transactions, fill=None, clock=Clock())
 
 
 async def create(api: AsyncClient, key: str, **more: Any) -> Response:
@@ -58,7 +58,7 @@ async def test_every_write_honours_the_key(api: AsyncClient) -> None:
     headers = {"Idempotency-Key": "l"}
     added = [await api.post("/tickets/TCK-0001/history", json=comment, headers=headers) for _ in range(2)]
 
-    assert [answer.status_code for answer in (*changed, *added)] == [200, 200, 201, 201]
+    assert [response.status_code for response in (*changed, *added)] == [200, 200, 201, 201]
     assert added[0].content == added[1].content
     assert len((await api.get("/tickets/TCK-0001/history")).json()) == before + 2
 
@@ -85,7 +85,7 @@ async def test_another_body_path_or_method_under_the_key_is_a_conflict(api: Asyn
         await api.put("/tickets/TCK-0001", json={"updatedById": "user1", "comment": "x"}, headers=headers),
     ]
 
-    assert [(answer.status_code, answer.json()["field"]) for answer in others] == [(409, "Idempotency-Key")] * 3
+    assert [(response.status_code, response.json()["field"]) for response in others] == [(409, "Idempotency-Key")] * 3
     assert await count(api) == 51
 
 
@@ -98,9 +98,9 @@ async def test_the_same_comment_on_another_ticket_is_another_request(api: AsyncC
 
 @pytest.mark.parametrize("key", ["", "with space", "x" * 201, "schlüssel", "tab\tbed"])
 async def test_a_key_that_is_no_key_is_refused(sqlite_api: AsyncClient, key: str) -> None:
-    answer = await sqlite_api.post("/tickets", json=new_ticket(), headers={b"idempotency-key": key.encode()})
+    response = await sqlite_api.post("/tickets", json=new_ticket(), headers={b"idempotency-key": key.encode()})
 
-    assert (answer.status_code, answer.json()["field"]) == (400, "Idempotency-Key")
+    assert (response.status_code, response.json()["field"]) == (400, "Idempotency-Key")
     assert await count(sqlite_api) == 50
 
 
@@ -119,7 +119,7 @@ async def test_after_a_day_the_key_is_free_again(api: AsyncClient, clock: Clock)
     assert (await create(api, "k", summary="Another")).json()["id"] == "TCK-0052"
 
 
-async def test_expired_keys_are_swept_a_bounded_number_at_a_time(api: AsyncClient, store: Tenants) -> None:
+async def test_expired_keys_are_swept_a_bounded_number_at_a_time(api: AsyncClient, store: TenantDatabase) -> None:
     async def left() -> int:
         return int(await store.read(DEFAULT, lambda db: db.scalar(db.select(idempotency_keys, func.count()))))
 
@@ -136,20 +136,20 @@ async def test_expired_keys_are_swept_a_bounded_number_at_a_time(api: AsyncClien
 @kills("ticket_api/store/idempotency.py", "if db.add_if_new(keys, ", "if [True] or db.add_if_new(keys, ")
 async def test_many_at_once_on_two_instances_are_done_once(database_url: str, clock: Clock) -> None:
     async with running(database_url, clock) as one, running(database_url, clock) as other:
-        answers = await asyncio.gather(*(create(api, "k") for _ in range(6) for api in (one, other)))
+        responses = await asyncio.gather(*(create(api, "k") for _ in range(6) for api in (one, other)))
 
-        assert {(answer.status_code, answer.json()["id"]) for answer in answers} == {(201, "TCK-0051")}
+        assert {(response.status_code, response.json()["id"]) for response in responses} == {(201, "TCK-0051")}
         assert await count(one) == 51
 
 
 async def test_many_different_ones_at_once_all_get_numbers_of_their_own(database_url: str, clock: Clock) -> None:
     async with running(database_url, clock) as one, running(database_url, clock) as other:
-        answers = await asyncio.gather(*(create(api, f"k{n}") for n in range(6) for api in (one, other)))
+        responses = await asyncio.gather(*(create(api, f"k{n}") for n in range(6) for api in (one, other)))
         again = await asyncio.gather(*(create(api, f"k{n}") for n in range(6) for api in (one, other)))
 
-        assert [answer.status_code for answer in answers] == [201] * 12
-        assert [answer.content for answer in again] == [answers[n - n % 2].content for n in range(12)]
-        ids = {answer.json()["id"] for answer in answers}
+        assert [response.status_code for response in responses] == [201] * 12
+        assert [response.content for response in again] == [responses[n - n % 2].content for n in range(12)]
+        ids = {response.json()["id"] for response in responses}
         assert ids == {f"TCK-{51 + n:04}" for n in range(6)}
 
 
@@ -181,10 +181,10 @@ async def test_waiting_too_long_is_a_503_and_changes_nothing(
     monkeypatch.setitem(database.POSTGRESQL_LIMITS, "lock_timeout", "200")
     async with running(database_url, clock) as api:
         async with claimed(database_url):
-            answer = await create(api, "k")
+            response = await create(api, "k")
 
-        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
-        assert "try again" in answer.json()["error"]
+        assert (response.status_code, response.headers["retry-after"]) == (503, "1")
+        assert "try again" in response.json()["error"]
         assert await count(api) == 50
 
 

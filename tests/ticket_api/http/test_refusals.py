@@ -53,12 +53,12 @@ async def test_a_bad_value_is_refused_by_the_name_of_its_field(
 ) -> None:
     body = json.dumps({name: given for name, given in new_ticket(**{field: value}).items() if given is not None})
 
-    answer = await sqlite_api.post("/tickets", content=body.encode(), headers=JSON)
+    response = await sqlite_api.post("/tickets", content=body.encode(), headers=JSON)
 
-    assert answer.status_code == 400
-    assert answer.json()["field"] == field
-    assert answer.json()["error"].startswith(f"{field} ")
-    assert says in answer.json()["error"]
+    assert response.status_code == 400
+    assert response.json()["field"] == field
+    assert response.json()["error"].startswith(f"{field} ")
+    assert says in response.json()["error"]
 
 
 @pytest.mark.parametrize("url", [
@@ -68,9 +68,9 @@ async def test_a_bad_value_is_refused_by_the_name_of_its_field(
 async def test_an_attachment_lies_on_the_web(sqlite_api: AsyncClient, url: str) -> None:
     body = new_ticket(attachments=[{"fileName": "a.png", "fileUrl": url}])
 
-    answer = await sqlite_api.post("/tickets", json=body)
+    response = await sqlite_api.post("/tickets", json=body)
 
-    assert (answer.status_code, answer.json()["field"]) == (400, "attachments.0.fileUrl")
+    assert (response.status_code, response.json()["field"]) == (400, "attachments.0.fileUrl")
 
 
 @pytest.mark.parametrize(("value", "hours"), [
@@ -84,26 +84,26 @@ async def test_hours_are_exact(sqlite_api: AsyncClient, value: Any, hours: str) 
 
 
 async def test_an_unknown_field_is_refused_with_the_known_ones(sqlite_api: AsyncClient) -> None:
-    answer = await sqlite_api.post("/tickets", json=new_ticket(sumary="Typo"))
+    response = await sqlite_api.post("/tickets", json=new_ticket(sumary="Typo"))
 
-    assert (answer.status_code, answer.json()["field"]) == (400, "sumary")
-    assert "summary" in answer.json()["allowed"]
+    assert (response.status_code, response.json()["field"]) == (400, "sumary")
+    assert "summary" in response.json()["allowed"]
 
 
 @pytest.mark.parametrize(
     "path", ["/tickets", "/tickets/TCK-0001", "/tickets/master/users", "/tickets/TCK-0001/history"]
 )
 async def test_an_unknown_parameter_is_refused_with_the_known_ones(sqlite_api: AsyncClient, path: str) -> None:
-    answer = await sqlite_api.get(path, params={"state": "open"})
+    response = await sqlite_api.get(path, params={"state": "open"})
 
-    assert (answer.status_code, answer.json()["field"]) == (400, "state")
-    assert ("statusId" in answer.json()["allowed"]) is (path == "/tickets")
+    assert (response.status_code, response.json()["field"]) == (400, "state")
+    assert ("statusId" in response.json()["allowed"]) is (path == "/tickets")
 
 
 async def test_a_parameter_given_twice_is_refused(sqlite_api: AsyncClient) -> None:
-    answer = await sqlite_api.get("/tickets?statusId=stat1&statusId=stat2")
+    response = await sqlite_api.get("/tickets?statusId=stat1&statusId=stat2")
 
-    assert (answer.status_code, answer.json()["field"]) == (400, "statusId")
+    assert (response.status_code, response.json()["field"]) == (400, "statusId")
 
 
 @pytest.mark.parametrize(("query", "allowed"), [
@@ -111,18 +111,18 @@ async def test_a_parameter_given_twice_is_refused(sqlite_api: AsyncClient) -> No
     ("sortOrder=up", ["asc", "desc"]),
 ])  # fmt: skip
 async def test_a_choice_names_what_there_is(sqlite_api: AsyncClient, query: str, allowed: list[str]) -> None:
-    answer = await sqlite_api.get(f"/tickets?{query}")
+    response = await sqlite_api.get(f"/tickets?{query}")
 
-    assert (answer.status_code, answer.json()["allowed"]) == (400, allowed)
+    assert (response.status_code, response.json()["allowed"]) == (400, allowed)
 
 
 @pytest.mark.parametrize("query", [
     "showCompleted=1", "scheduledCompletionDateFrom=soon", "searchQuery=%00", "statusId=", f"searchQuery={'x' * 201}",
 ])  # fmt: skip
 async def test_a_bad_filter_is_refused_by_name(sqlite_api: AsyncClient, query: str) -> None:
-    answer = await sqlite_api.get(f"/tickets?{query}")
+    response = await sqlite_api.get(f"/tickets?{query}")
 
-    assert (answer.status_code, answer.json()["field"]) == (400, query.partition("=")[0])
+    assert (response.status_code, response.json()["field"]) == (400, query.partition("=")[0])
 
 
 @pytest.mark.parametrize(("body", "error"), [
@@ -134,29 +134,29 @@ async def test_a_bad_filter_is_refused_by_name(sqlite_api: AsyncClient, query: s
     (b'"text"', "The body must be a JSON object."),
 ])  # fmt: skip
 async def test_a_body_that_is_no_json_object_is_refused(sqlite_api: AsyncClient, body: bytes, error: str) -> None:
-    answer = await sqlite_api.post("/tickets", content=body, headers=JSON)
+    response = await sqlite_api.post("/tickets", content=body, headers=JSON)
 
-    assert (answer.status_code, answer.json()) == (400, {"error": error})
+    assert (response.status_code, response.json()) == (400, {"error": error})
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "application/ld+json", ""])
 async def test_a_body_that_is_not_declared_as_json_is_refused(sqlite_api: AsyncClient, content_type: str) -> None:
     body = json.dumps(new_ticket()).encode()
 
-    answer = await sqlite_api.post("/tickets", content=body, headers={"content-type": content_type})
+    response = await sqlite_api.post("/tickets", content=body, headers={"content-type": content_type})
 
-    assert answer.status_code == 415
-    assert "application/json" in answer.json()["error"]
+    assert response.status_code == 415
+    assert "application/json" in response.json()["error"]
 
 
 async def test_json_may_name_its_charset(sqlite_api: AsyncClient) -> None:
     body = json.dumps(new_ticket()).encode()
 
-    answer = await sqlite_api.post(
+    response = await sqlite_api.post(
         "/tickets", content=body, headers={"content-type": "Application/JSON; charset=utf-8"}
     )
 
-    assert answer.status_code == 201
+    assert response.status_code == 201
 
 
 @pytest.mark.parametrize(("method", "path", "allow"), [
@@ -168,17 +168,17 @@ async def test_json_may_name_its_charset(sqlite_api: AsyncClient) -> None:
 async def test_a_wrong_method_is_told_the_right_ones(
     sqlite_api: AsyncClient, method: str, path: str, allow: str
 ) -> None:
-    answer = await sqlite_api.request(method, path)
+    response = await sqlite_api.request(method, path)
 
-    assert (answer.status_code, answer.headers["allow"]) == (405, allow)
-    assert answer.json()["error"]
+    assert (response.status_code, response.headers["allow"]) == (405, allow)
+    assert response.json()["error"]
 
 
 @pytest.mark.parametrize("path", ["/", "/nonsense", "/tickets/", "/tickets/master/nonsense", "/docs", "/tickets/a/b/c"])
 async def test_an_unknown_path_is_json(sqlite_api: AsyncClient, path: str) -> None:
-    answer = await sqlite_api.get(path)
+    response = await sqlite_api.get(path)
 
-    assert (answer.status_code, answer.json()) == (404, {"error": "There is nothing at this path."})
+    assert (response.status_code, response.json()) == (404, {"error": "There is nothing at this path."})
 
 
 @pytest.fixture
@@ -191,9 +191,9 @@ async def guarded(sqlite_url: str, clock: Clock) -> AsyncIterator[AsyncClient]:
 @pytest.mark.parametrize("path", ["/tickets", "/nonsense", "/openapi.json", "/health/", "/tickets/master/users"])
 async def test_without_the_key_nothing_is_given_away(guarded: AsyncClient, path: str) -> None:
     for key in ("", "wrong", KEY[:-1], f"{KEY}x", "schlüssel"):
-        answer = await guarded.get(path, headers={b"x-api-key": key.encode()})
-        assert answer.status_code == 401
-        assert answer.headers["www-authenticate"] == "ApiKey"
+        response = await guarded.get(path, headers={b"x-api-key": key.encode()})
+        assert response.status_code == 401
+        assert response.headers["www-authenticate"] == "ApiKey"
 
 
 async def test_the_key_may_be_followed_by_spaces(guarded: AsyncClient) -> None:
@@ -225,8 +225,8 @@ async def test_a_fault_of_our_own_is_a_500_that_says_nothing(
 
     app = create_app(database_url=sqlite_url, clock=broken)
     async with app.router.lifespan_context(app), client_of(app) as client:
-        answer = await client.get("/tickets")
+        response = await client.get("/tickets")
 
     message = "Internal error of the ticket API; its log has the details."
-    assert (answer.status_code, answer.json()) == (500, {"error": message})
+    assert (response.status_code, response.json()) == (500, {"error": message})
     assert "request_failed" in capsys.readouterr().out

@@ -63,12 +63,12 @@ async def statuses(api: AsyncClient, keys: list[str]) -> list[int]:
     [("X-API-Key", KEY), ("x-api-key", KEY), ("x-api-key", KEY)],
 ])  # fmt: skip
 async def test_two_keys_at_once_are_refused(office: AsyncClient, headers: list[tuple[str, str]]) -> None:
-    answers = [await ask(office, *headers, path=path) for path in ("/tickets", "/nonsense")]
+    responses = [await ask(office, *headers, path=path) for path in ("/tickets", "/nonsense")]
 
-    for answer in answers:
-        assert (answer.status_code, answer.json()["field"]) == (400, "x-api-key")
-        assert answer.json()["error"] == "Send one key: the header x-api-key was sent more than once."
-        assert KEY not in answer.text
+    for response in responses:
+        assert (response.status_code, response.json()["field"]) == (400, "x-api-key")
+        assert response.json()["error"] == "Send one key: the header x-api-key was sent more than once."
+        assert KEY not in response.text
 
 
 @pytest.mark.parametrize(("headers", "status"), [
@@ -90,11 +90,13 @@ async def test_one_credential_counts_without_the_blanks_around_it(
 
 async def test_health_is_open_whatever_is_presented(office: AsyncClient) -> None:
     for _ in range(AT_ONCE + 5):
-        answer = await ask(office, ("x-api-key", "x"), ("x-api-key", "y"), path="/health")
-        assert answer.status_code == 200
+        response = await ask(office, ("x-api-key", "x"), ("x-api-key", "y"), path="/health")
+        assert response.status_code == 200
 
 
-@kills("ticket_api/app.py", "None if api_key is None else FailedAttempts(_is_wrong_key, trail=LoggedTrail())", "None")
+@kills(
+    "ticket_api/app.py", "None if api_key is None else FailedAttempts(_is_wrong_key, trail=LoggedAuditTrail())", "None"
+)
 async def test_ten_wrong_keys_at_once_and_the_database_is_asked_no_more(
     office: AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,9 +111,9 @@ async def test_ten_wrong_keys_at_once_and_the_database_is_asked_no_more(
 
     found = await asyncio.gather(*(ask(office, ("x-api-key", new_key())) for _ in range(40)))
 
-    assert sorted(answer.status_code for answer in found) == [401] * AT_ONCE + [429] * 30
+    assert sorted(response.status_code for response in found) == [401] * AT_ONCE + [429] * 30
     assert len(looks) == AT_ONCE
-    refused = next(answer for answer in found if answer.status_code == 429)
+    refused = next(response for response in found if response.status_code == 429)
     assert 1 <= int(refused.headers["retry-after"]) <= 6
     assert refused.json()["kind"] == "too_many_wrong_keys"
     assert "Check the key, and try again in" in refused.json()["error"]
@@ -144,8 +146,8 @@ async def test_behind_a_proxy_the_address_that_it_saw_counts(sqlite_url: str) ->
     async with serving(sqlite_url, api_key=KEY, trusted_proxies=1) as app, client_from(app, "10.0.0.1") as proxy:
 
         async def wrong(forged: str, seen: str) -> int:
-            answer = await ask(proxy, ("x-api-key", "x"), ("x-forwarded-for", f"{forged}, {seen}"))
-            return answer.status_code
+            response = await ask(proxy, ("x-api-key", "x"), ("x-forwarded-for", f"{forged}, {seen}"))
+            return response.status_code
 
         assert [await wrong(f"192.0.2.{n}", OFFICE) for n in range(11)] == [401] * AT_ONCE + [429]
         assert await wrong("192.0.2.1", ELSEWHERE) == 401

@@ -222,7 +222,7 @@ async def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(tmp_path:
     file.write_text("a letter to a friend\n" * 100, "utf-8")
     before = file.read_bytes()
 
-    with pytest.raises(DatabaseNotReadyError, match="holds something else"):
+    with pytest.raises(DatabaseNotReadyError, match="is not an SQLite database"):
         await start(f"sqlite:///{file.as_posix()}")
 
     assert file.read_bytes() == before
@@ -263,7 +263,7 @@ def test_a_url_of_nothing_usable_is_refused_without_showing_it(url: str) -> None
     assert "secret" not in str(refused.value)
 
 
-async def test_the_tls_mode_is_taken_as_everybody_writes_it(filled_postgres: PostgresDatabase) -> None:
+async def test_the_tls_mode_is_taken_as_everyone_writes_it(filled_postgres: PostgresDatabase) -> None:
     assert resolve_url("postgresql://host/name?sslmode=require").query == {"ssl": "require"}
     separator = "&" if "?" in filled_postgres.application_url else "?"
     await start(f"{filled_postgres.application_url}{separator}sslmode=disable")

@@ -164,7 +164,7 @@ async def test_the_owner_may_not_serve(postgres_database: PostgresDatabase) -> N
 
 @kills("ticket_api/migrate.py", "if tables:", "if False:")
 @pytest.mark.parametrize("switch", ["NO FORCE", "DISABLE"])
-async def test_nobody_serves_while_a_table_has_no_row_level_security(
+async def test_no_one_serves_while_a_table_has_no_row_level_security(
     switch: str, postgres: Postgres, postgres_database: PostgresDatabase
 ) -> None:
     await postgres.execute(f"ALTER TABLE tickets {switch} ROW LEVEL SECURITY", database=postgres_database.name)
@@ -176,7 +176,7 @@ async def test_nobody_serves_while_a_table_has_no_row_level_security(
         await postgres.execute(*again, database=postgres_database.name)
 
 
-async def test_rights_are_granted_again_and_never_to_nobody(postgres_database: PostgresDatabase) -> None:
+async def test_rights_are_granted_again_and_never_to_no_one(postgres_database: PostgresDatabase) -> None:
     await make(postgres_database.owner_url, grant_to=postgres_database.application)
 
     with pytest.raises(DatabaseNotReadyError, match="there is no role 'no one'"):

@@ -9,40 +9,41 @@ from mcp.shared.exceptions import MCPError, NoBackChannelError
 from mcp.shared.message import ServerMessageMetadata
 from mcp.shared.transport_context import TransportContext
 
-from transport.dispatch.context import Address, BackChannel, Exchange, Outlet
-from transport.sessions.broker import Attachment, Note
+from transport.dispatch.client_requests import ClientRequests
+from transport.dispatch.context import Address, DispatchContext, SessionOutbound
+from transport.sessions.broker import InstanceMessage, StreamReader
 from transport.sessions.memory import InMemoryBroker
 from transport.sessions.session import SessionRecord, new_session_id
 
 ME = ("default", "me")
 
 
-def answer(session: str, request: Any, result: dict[str, Any] | None = None) -> Note:
-    return Note("answered", session, ME, request, {"result": result or {}})
+def response(session: str, request: Any, result: dict[str, Any] | None = None) -> InstanceMessage:
+    return InstanceMessage("answered", session, ME, request, {"result": result or {}})
 
 
-def progress(session: str, params: dict[str, Any]) -> Note:
-    return Note("progressed", session, ME, params["progressToken"], params)
+def progress(session: str, params: dict[str, Any]) -> InstanceMessage:
+    return InstanceMessage("progressed", session, ME, params["progressToken"], params)
 
 
-async def a_channel() -> tuple[BackChannel, str, Attachment]:
+async def a_channel() -> tuple[ClientRequests, str, StreamReader]:
     broker = InMemoryBroker()
     session = SessionRecord(id=new_session_id(), owner=ME, wire="sse")
     await broker.open(session)
     stream = await broker.attach(session.id)
     assert stream is not None
-    return BackChannel(broker), session.id, stream
+    return ClientRequests(broker), session.id, stream
 
 
-async def sent(stream: Attachment) -> list[dict[str, Any]]:
+async def sent(stream: StreamReader) -> list[dict[str, Any]]:
     async with asyncio.timeout(5):
         return [json.loads(event.text()) for event in await stream.events()]
 
 
-async def test_a_question_nobody_answers_ends_and_is_withdrawn() -> None:
+async def test_a_question_no_one_answers_ends_and_is_withdrawn() -> None:
     channel, session, stream = await a_channel()
     with pytest.raises(MCPError, match="did not answer ping in time"):
-        await channel.ask(Address(session), "ping", None, {"timeout": 0.01})
+        await channel.send_request(Address(session), "ping", None, {"timeout": 0.01})
     asked, withdrawn = await sent(stream)
     assert withdrawn["params"]["requestId"] == asked["id"]
 
@@ -50,7 +51,7 @@ async def test_a_question_nobody_answers_ends_and_is_withdrawn() -> None:
 async def test_a_question_that_must_not_be_withdrawn_is_not() -> None:
     channel, session, stream = await a_channel()
     with pytest.raises(MCPError):
-        await channel.ask(Address(session), "ping", None, {"timeout": 0.01, "cancel_on_abandon": False})
+        await channel.send_request(Address(session), "ping", None, {"timeout": 0.01, "cancel_on_abandon": False})
     assert len(await sent(stream)) == 1
 
 
@@ -58,31 +59,31 @@ async def test_two_instances_never_ask_under_the_same_id() -> None:
     ids = set()
     for _ in range(2):
         channel, session, stream = await a_channel()
-        question = asyncio.create_task(channel.ask(Address(session), "ping", None, None))
+        question = asyncio.create_task(channel.send_request(Address(session), "ping", None, None))
         (asked,) = await sent(stream)
         ids.add(asked["id"])
-        await channel.told(answer(session, asked["id"], {"ok": True}))
+        await channel.on_message(response(session, asked["id"], {"ok": True}))
         assert await question == {"ok": True}
     assert len(ids) == 2
 
 
 async def test_a_session_that_ends_fails_the_question() -> None:
     channel, session, stream = await a_channel()
-    question = asyncio.create_task(channel.ask(Address(session), "ping", None, None))
+    question = asyncio.create_task(channel.send_request(Address(session), "ping", None, None))
     await sent(stream)
     channel.close(session)
     with pytest.raises(MCPError, match="Connection closed"):
         await question
 
 
-async def test_late_forged_and_anonymous_answers_find_nobody() -> None:
+async def test_late_forged_and_anonymous_answers_find_no_one() -> None:
     channel, session, _ = await a_channel()
     for request_id in ("1:1", None, 5):
-        await channel.pass_on(answer(session, request_id))
-        await channel.told(answer(session, request_id))
+        await channel.forward(response(session, request_id))
+        await channel.on_message(response(session, request_id))
 
 
-async def test_progress_reaches_whoever_asked_for_it_and_nobody_else() -> None:
+async def test_progress_reaches_whoever_asked_for_it_and_no_one_else() -> None:
     channel, session, stream = await a_channel()
     reported: list[tuple[float, float | None, str | None]] = []
 
@@ -92,18 +93,18 @@ async def test_progress_reaches_whoever_asked_for_it_and_nobody_else() -> None:
             raise RuntimeError("a faulty callback")
 
     question = asyncio.create_task(
-        channel.ask(Address(session), "ping", {"_meta": {"a": 1}}, {"on_progress": on_progress})
+        channel.send_request(Address(session), "ping", {"_meta": {"a": 1}}, {"on_progress": on_progress})
     )
     (asked,) = await sent(stream)
     token = asked["params"]["_meta"]["progressToken"]
     assert asked["params"]["_meta"]["a"] == 1
-    await channel.pass_on(progress(session, {"progressToken": token, "progress": 1, "total": 3, "message": "one"}))
-    await channel.pass_on(progress(session, {"progressToken": token, "progress": 2, "total": "x", "message": 5}))
-    await channel.pass_on(progress(session, {"progressToken": token, "progress": "x"}))
-    await channel.pass_on(progress("another session", {"progressToken": token, "progress": 9}))
-    await channel.pass_on(progress(session, {"progressToken": 5, "progress": 9}))
-    await channel.pass_on(progress(session, {"progressToken": token, "progress": 3}))
-    await channel.pass_on(answer(session, asked["id"]))
+    await channel.forward(progress(session, {"progressToken": token, "progress": 1, "total": 3, "message": "one"}))
+    await channel.forward(progress(session, {"progressToken": token, "progress": 2, "total": "x", "message": 5}))
+    await channel.forward(progress(session, {"progressToken": token, "progress": "x"}))
+    await channel.forward(progress("another session", {"progressToken": token, "progress": 9}))
+    await channel.forward(progress(session, {"progressToken": 5, "progress": 9}))
+    await channel.forward(progress(session, {"progressToken": token, "progress": 3}))
+    await channel.forward(response(session, asked["id"]))
     await question
     assert reported == [(1, 3, "one"), (2, None, None), (3, None, None)]
 
@@ -111,22 +112,22 @@ async def test_progress_reaches_whoever_asked_for_it_and_nobody_else() -> None:
 async def test_an_exchange_that_is_over_says_nothing_more() -> None:
     channel, session, stream = await a_channel()
     transport = TransportContext(kind="sse", can_send_request=True)
-    exchange = Exchange(channel, Address(session), transport, ServerMessageMetadata())
-    await exchange.notify("notifications/x", None)
-    exchange.closed = True
-    await exchange.notify("notifications/late", None)
+    context = DispatchContext(channel, Address(session), transport, ServerMessageMetadata())
+    await context.notify("notifications/x", None)
+    context.closed = True
+    await context.notify("notifications/late", None)
     with pytest.raises(NoBackChannelError):
-        await exchange.send_raw_request("ping", None)
+        await context.send_raw_request("ping", None)
     assert [one["method"] for one in await sent(stream)] == ["notifications/x"]
 
 
-async def test_an_outlet_speaks_outside_of_any_request() -> None:
+async def test_an_session_outbound_speaks_outside_of_any_request() -> None:
     channel, session, stream = await a_channel()
-    outlet = Outlet(channel, Address(session))
-    await outlet.notify("notifications/tools/list_changed", None)
-    question = asyncio.create_task(outlet.send_raw_request("ping", None))
+    outbound = SessionOutbound(channel, Address(session))
+    await outbound.notify("notifications/tools/list_changed", None)
+    question = asyncio.create_task(outbound.send_raw_request("ping", None))
     note, asked = await sent(stream) + await sent(stream)
-    await channel.pass_on(answer(session, asked["id"]))
+    await channel.forward(response(session, asked["id"]))
     await question
     assert note["method"] == "notifications/tools/list_changed"
 
@@ -137,8 +138,10 @@ async def test_a_client_is_recognised_by_the_session_at_which_it_answers_and_by_
 
     async def write(message: bytes) -> None:
         pinged.append(json.loads(message))
-        await channel.pass_on(Note("answered", "foreign", ("default", "you"), pinged[0]["id"], {"result": {}}))
-        await channel.pass_on(answer(session, pinged[0]["id"]))
+        await channel.forward(
+            InstanceMessage("answered", "foreign", ("default", "you"), pinged[0]["id"], {"result": {}})
+        )
+        await channel.forward(response(session, pinged[0]["id"]))
 
     assert await channel.recognise(ME, write) == session
     assert pinged[0]["method"] == "ping"

@@ -8,7 +8,7 @@ import pytest
 from tests.kills import kills
 from tests.transport.serving import Bench, bench
 from tests.transport.sse_client import SseClient, initialize_params, sse_session
-from transport.sessions.broker import Note
+from transport.sessions.broker import InstanceMessage
 from transport.sessions.memory import InMemoryBroker
 
 pytestmark = pytest.mark.usefixtures("any_broker")
@@ -50,8 +50,8 @@ async def test_a_tool_asks_the_client_and_gets_its_answer() -> None:
         asked = await question(client)
         accepted = {"action": "accept", "content": {"colour": "blue"}}
         await client.post({"jsonrpc": "2.0", "id": asked["id"], "result": accepted})
-        answer = await client.answer("a")
-        assert '"blue"' in answer["result"]["content"][0]["text"]
+        response = await client.response("a")
+        assert '"blue"' in response["result"]["content"][0]["text"]
 
 
 async def test_the_clients_error_reaches_the_tool() -> None:
@@ -60,13 +60,13 @@ async def test_the_clients_error_reaches_the_tool() -> None:
         await client.post(call("a", "ask"))
         asked = await question(client)
         await client.post({"jsonrpc": "2.0", "id": asked["id"], "error": {"code": -1, "message": "no"}})
-        answer = await client.answer("a")
-        assert "error" in answer or answer["result"]["isError"]
+        response = await client.response("a")
+        assert "error" in response or response["result"]["isError"]
 
 
 @kills(
-    "transport/dispatch/context.py",
-    "note.session == self.session if self.session is not None",
+    "transport/dispatch/client_requests.py",
+    "message.session == self.session if self.session is not None",
     "True if True",
 )
 async def test_another_session_cannot_answer_for_this_one() -> None:
@@ -78,8 +78,8 @@ async def test_another_session_cannot_answer_for_this_one() -> None:
         await other.post({"jsonrpc": "2.0", "id": asked["id"], "result": forged})
         genuine = {"action": "accept", "content": {"colour": "genuine"}}
         await client.post({"jsonrpc": "2.0", "id": asked["id"], "result": genuine})
-        answer = await client.answer("a")
-        assert "genuine" in answer["result"]["content"][0]["text"]
+        response = await client.response("a")
+        assert "genuine" in response["result"]["content"][0]["text"]
 
 
 async def test_a_question_is_withdrawn_when_its_call_is_cancelled() -> None:
@@ -96,7 +96,7 @@ async def test_a_question_is_withdrawn_when_its_call_is_cancelled() -> None:
 async def test_progress_arrives_in_order_when_it_was_asked_for() -> None:
     async with bench() as at, sse_session(at.url, ME) as client:
         await client.post(call("a", "report", {"progressToken": "p"}, steps=3))
-        await client.answer("a")
+        await client.response("a")
         reported = [one["params"] for one in client.received if one.get("method") == "notifications/progress"]
         assert [(one["progressToken"], one["progress"]) for one in reported] == [("p", 0), ("p", 1), ("p", 2)]
 
@@ -115,7 +115,7 @@ async def test_a_cancelled_call_ends_and_stays_unanswered(sent: Any, named: Any)
         await client.post(cancelled(named))
         await at.gates.cancelled["g"].wait()
         await client.call("echo", text="later")
-        assert not client.answers(sent)
+        assert not client.responses(sent)
 
 
 @pytest.mark.parametrize("request_id", ["unknown", None, {}, True])
@@ -125,19 +125,19 @@ async def test_cancelling_what_does_not_run_does_nothing(request_id: Any) -> Non
         assert (await client.call("echo", text="x"))["isError"] is False
 
 
-async def test_a_cancellation_of_what_can_be_no_request_is_passed_to_nobody() -> None:
+async def test_a_cancellation_of_what_can_be_no_request_is_passed_to_no_one() -> None:
     class Observed(InMemoryBroker):
         is_shared = True
 
-        async def tell(self, note: Note, *, instance: str | None = None) -> None:
-            told.append(note)
+        async def publish(self, message: InstanceMessage, *, instance: str | None = None) -> None:
+            received.append(message)
 
-    told: list[Note] = []
+    received: list[InstanceMessage] = []
     async with bench(broker=Observed()) as at, sse_session(at.url, ME) as client:
         await client.post(cancelled("x" * 201))
         await client.post(cancelled("unknown"))
         await client.call("echo", text="x")
-        assert [note.request for note in told if note.kind == "cancelled"] == ["unknown"]
+        assert [message.request for message in received if message.kind == "cancelled"] == ["unknown"]
 
 
 async def test_one_session_cannot_cancel_anothers_call() -> None:
@@ -147,7 +147,7 @@ async def test_one_session_cannot_cancel_anothers_call() -> None:
         await yours.post(cancelled(7))
         await yours.call("echo", text="x")
         at.gates.open["g"].set()
-        assert (await mine.answer(7))["result"]["isError"] is False
+        assert (await mine.response(7))["result"]["isError"] is False
 
 
 async def test_a_session_with_too_many_running_calls_is_told_so_per_call() -> None:
@@ -155,18 +155,18 @@ async def test_a_session_with_too_many_running_calls_is_told_so_per_call() -> No
         for name in ("a", "b"):
             await client.post(call(name, "write", gate="g"))
         await client.post(call("c", "write", gate="g"))
-        answer = await client.answer("c")
-        assert answer["error"]["data"] == {"kind": "busy"}
+        response = await client.response("c")
+        assert response["error"]["data"] == {"kind": "busy"}
         at.gates.open["g"].set()
-        await asyncio.gather(client.answer("a"), client.answer("b"))
+        await asyncio.gather(client.response("a"), client.response("b"))
         assert at.gates.ran["g"] == 2
 
 
 async def test_an_oversized_initialize_is_refused() -> None:
     async with bench() as at, sse_session(at.url, ME, initialize=False) as client:
         padded = initialize_params() | {"padding": "x" * 20_000}
-        answer = await client.request("initialize", padded)
-        assert answer["error"]["code"] == -32602
+        response = await client.request("initialize", padded)
+        assert response["error"]["code"] == -32602
 
 
 async def test_a_failed_initialize_leaves_the_session_as_it_was() -> None:
@@ -180,7 +180,7 @@ async def test_a_client_that_opens_with_discover_is_served_without_a_handshake()
         found = await client.request("server/discover", {"_meta": ENVELOPE})
         assert found["result"]["supportedVersions"] == ["2026-07-28"]
         await client.post(call("a", "echo", ENVELOPE, text="modern"))
-        assert (await client.answer("a"))["result"]["content"][0]["text"] == "modern"
+        assert (await client.response("a"))["result"]["content"][0]["text"] == "modern"
 
 
 async def test_a_subscription_ends_with_its_result_when_the_server_drains() -> None:
@@ -189,19 +189,19 @@ async def test_a_subscription_ends_with_its_result_when_the_server_drains() -> N
         await client.post({"jsonrpc": "2.0", "id": "l", "method": "subscriptions/listen", "params": listen})
         await client.until(lambda: any("acknowledged" in one.get("method", "") for one in client.received))
         await at.transport.drain()
-        assert "result" in await client.answer("l")
+        assert "result" in await client.response("l")
 
 
 @kills("transport/dispatch/sdk_kernel.py", 'message="Internal server error")', "message=str(exc))")
 async def test_a_crash_in_a_handler_shows_nothing_of_itself_and_is_counted() -> None:
     async with bench() as at, sse_session(at.url, ME) as client:
-        answer = await client.request("prompts/get", {"name": "broken"})
-        assert answer["error"] == {"code": -32603, "message": "Internal server error"}
+        response = await client.request("prompts/get", {"name": "broken"})
+        assert response["error"] == {"code": -32603, "message": "Internal server error"}
         assert at.counter.total("mcp_requests", method="prompts/get", outcome="-32603") == 1
         assert at.counter.total("mcp_requests", method="initialize", outcome="ok") == 1
 
 
-async def test_methods_nobody_knows_are_counted_under_one_label() -> None:
+async def test_methods_no_one_knows_are_counted_under_one_label() -> None:
     async with bench() as at, sse_session(at.url, ME) as client:
         await client.request("made/up")
         assert at.counter.total("mcp_requests", method="other") == 1
@@ -213,7 +213,7 @@ async def progress_for(client: SseClient, token: str) -> None:
     )
 
 
-async def test_progress_for_nobody_is_ignored(caplog: pytest.LogCaptureFixture) -> None:
+async def test_progress_for_no_one_is_ignored(caplog: pytest.LogCaptureFixture) -> None:
     async with bench() as at, sse_session(at.url, ME) as client:
         await progress_for(client, "nobody")
         await served(at, client)
@@ -224,7 +224,7 @@ async def served(at: Bench, client: SseClient) -> None:
     assert at.gates.ran["echo"] >= 1
 
 
-@kills("transport/dispatch/dispatcher.py", "call.exchange.cancel_requested.set()", "pass")
+@kills("transport/dispatch/dispatcher.py", "call.context.cancel_requested.set()", "pass")
 async def test_a_cancelled_call_is_silent_even_when_its_handler_ignores_the_cancellation() -> None:
     async with bench() as at, sse_session(at.url, ME) as client:
         await client.post(call("s", "stubborn", gate="g"))
@@ -232,4 +232,4 @@ async def test_a_cancelled_call_is_silent_even_when_its_handler_ignores_the_canc
         await client.post(cancelled("s"))
         await at.gates.cancelled["g"].wait()
         await client.call("echo", text="later")
-        assert not client.answers("s")
+        assert not client.responses("s")

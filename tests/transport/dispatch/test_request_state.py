@@ -59,8 +59,8 @@ async def call(url: str, person: str, **more: Any) -> dict[str, Any]:
         "params": {"name": "paint", "arguments": {}, "_meta": meta, **more},
     }
     async with httpx2.AsyncClient() as http:
-        answered: dict[str, Any] = (await http.post(f"{url}/mcp", json=message, headers=headers)).json()
-    return answered
+        responded: dict[str, Any] = (await http.post(f"{url}/mcp", json=message, headers=headers)).json()
+    return responded
 
 
 @asynccontextmanager
@@ -69,36 +69,36 @@ async def asked(*keys: str) -> AsyncGenerator[dict[str, Any]]:
     async with serve(two_rounds(*keys)) as url:
         result = (await call(url, "me"))["result"]
     assert "noted" not in result["requestState"]
-    answers = {"colour": {"action": "accept", "content": {"colour": "blue"}}}
-    yield {"requestState": result["requestState"], "inputResponses": answers}
+    responses = {"colour": {"action": "accept", "content": {"colour": "blue"}}}
+    yield {"requestState": result["requestState"], "inputResponses": responses}
 
 
 async def test_another_instance_with_the_same_keys_goes_on() -> None:
     async with asked(OLD) as second_round, serve(two_rounds(OLD)) as url:
-        answer = await call(url, "me", **second_round)
-    assert answer["result"]["content"][0]["text"] == "noted, and answered"
+        response = await call(url, "me", **second_round)
+    assert response["result"]["content"][0]["text"] == "noted, and answered"
 
 
 async def test_keys_can_be_changed_while_requests_are_on_their_way() -> None:
     async with asked(OLD) as second_round, serve(two_rounds(NEW, OLD)) as url:
-        answer = await call(url, "me", **second_round)
-    assert answer["result"]["content"][0]["text"] == "noted, and answered"
+        response = await call(url, "me", **second_round)
+    assert response["result"]["content"][0]["text"] == "noted, and answered"
 
 
 async def test_a_key_that_was_taken_out_opens_nothing() -> None:
     async with asked(OLD) as second_round, serve(two_rounds(NEW)) as url:
-        answer = await call(url, "me", **second_round)
-    assert answer["error"]["code"] == -32602
+        response = await call(url, "me", **second_round)
+    assert response["error"]["code"] == -32602
 
 
 async def test_without_keys_no_other_process_goes_on() -> None:
     async with asked() as second_round, serve(two_rounds()) as url:
-        answer = await call(url, "me", **second_round)
-    assert answer["error"]["code"] == -32602
+        response = await call(url, "me", **second_round)
+    assert response["error"]["code"] == -32602
 
 
 @kills("shared/mcp_tools/request_state.py", "bind_principal=_owner", "bind_principal=None")
-async def test_nobody_goes_on_for_somebody_else() -> None:
+async def test_no_one_goes_on_for_someone_else() -> None:
     async with asked(OLD) as second_round, serve(two_rounds(OLD)) as url:
-        answer = await call(url, "you", **second_round)
-    assert answer["error"]["code"] == -32602
+        response = await call(url, "you", **second_round)
+    assert response["error"]["code"] == -32602

@@ -80,9 +80,9 @@ async def test_over_sse_it_is_the_one_answer_because_clients_do_not_survive_a_re
     trail = Trail()
     async with bench(more=offered(audit=trail)) as at, sse_session(at.url, VIEWER) as client:
         assert (await client.post(call("x", "write", gate="g"))).status_code == 202
-        assert (await client.answer("x"))["error"]["data"] == LACKS
+        assert (await client.response("x"))["error"]["data"] == LACKS
         assert (await client.post(call("y", "write", tool("write")["params"]["_meta"], gate="g"))).status_code == 202
-        assert (await client.answer("y"))["error"]["data"] == LACKS
+        assert (await client.response("y"))["error"]["data"] == LACKS
         assert (await client.call("echo", text="x"))["isError"] is False
         assert not at.gates.ran["g"]
         assert at.counter.total("mcp_requests", outcome="insufficient_scope", tenant="default") == 2

@@ -17,7 +17,7 @@ from mcp.server.subscriptions import ToolsListChanged
 from tests.kills import kills
 from tests.transport.serving import KeyPerPerson, serve, until
 from transport import SharedBus, asgi_app
-from transport.sessions.broker import Note
+from transport.sessions.broker import InstanceMessage
 from transport.sessions.valkey.broker import ValkeyBroker
 
 VERSION: Final = "2026-07-28"
@@ -77,7 +77,7 @@ async def listening(url: str) -> AsyncGenerator[AsyncIterator[dict[str, Any]]]:
         yield messages
 
 
-@kills("transport/dispatch/subscriptions.py", "await self._spread(Note(", "_ = (Note(")
+@kills("transport/dispatch/subscriptions.py", "await self._spread(InstanceMessage(", "_ = (InstanceMessage(")
 @pytest.mark.parametrize("publishes", [0, 1], ids=["here", "there"])
 async def test_a_subscriber_hears_each_event_once_wherever_it_happens(broker_url: str, publishes: int) -> None:
     async with instances(broker_url) as urls, listening(urls[0]) as heard, httpx2.AsyncClient(timeout=10) as http:
@@ -88,11 +88,15 @@ async def test_a_subscriber_hears_each_event_once_wherever_it_happens(broker_url
     assert uris == ["ticket://1", "ticket://2"]
 
 
-async def test_word_that_nobody_understands_is_passed_over() -> None:
+async def test_word_that_no_one_understands_is_passed_over() -> None:
     bus, heard = SharedBus(), list[object]()
     bus.subscribe(heard.append)
-    await bus.told(Note("published", "", ("", ""), body={"method": "notifications/of/a/later/version"}))
-    await bus.told(Note("published", "", ("", ""), body={"method": "notifications/tools/list_changed"}))
+    await bus.on_message(
+        InstanceMessage("published", "", ("", ""), body={"method": "notifications/of/a/later/version"})
+    )
+    await bus.on_message(
+        InstanceMessage("published", "", ("", ""), body={"method": "notifications/tools/list_changed"})
+    )
     assert len(heard) == 1
 
 
@@ -100,7 +104,7 @@ async def test_who_is_here_hears_at_once_however_long_others_are_waited_for() ->
     bus, heard, never = SharedBus(), list[object](), asyncio.Event()
     bus.subscribe(heard.append)
 
-    async def spread(_: Note) -> None:
+    async def spread(_: InstanceMessage) -> None:
         await never.wait()
 
     bus.connect(spread)

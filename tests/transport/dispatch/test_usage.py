@@ -47,7 +47,7 @@ def logged(logs: list[EventDict], event: str) -> list[EventDict]:
 # --------------------------------------------------------------------- what is counted
 
 
-@kills("transport/dispatch/answering.py", "self._usage.served(request, session, wire=exchange.transport.kind)", "pass")
+@kills("transport/dispatch/responder.py", "self._usage.served(request, session, wire=context.transport.kind)", "pass")
 async def test_a_session_is_counted_once_by_wire_revision_and_client() -> None:
     with capture_logs() as logs:
         async with bench() as at, sse_session(at.url, ME, initialize=False) as client:
@@ -64,9 +64,9 @@ async def test_a_session_is_counted_once_by_wire_revision_and_client() -> None:
 
 async def test_a_refused_initialize_is_nobodys_session() -> None:
     async with bench() as at, sse_session(at.url, ME, initialize=False) as client:
-        answer = await client.request("initialize", {"protocolVersion": 1})
+        response = await client.request("initialize", {"protocolVersion": 1})
 
-        assert "error" in answer
+        assert "error" in response
         assert at.counter.total("mcp_clients") == 0
 
 
@@ -84,10 +84,10 @@ async def test_a_request_without_a_session_is_counted_by_what_it_says_itself() -
     assert len(logged(logs, "session_initialized")) == 1, "requests have no line of their own"
 
 
-def test_a_session_that_nobody_initialized_here_is_somebody_unknown() -> None:
-    usage, nobody = Usage(), SessionRecord(id="s" * 43, owner=("default", "me"), wire="sse")
+def test_a_session_that_no_one_initialized_here_is_someone_unknown() -> None:
+    usage, no_principal = Usage(), SessionRecord(id="s" * 43, owner=("default", "me"), wire="sse")
     with capture_logs() as logs:
-        usage.served(request(), nobody, wire="sse")
+        usage.served(request(), no_principal, wire="sse")
         usage.report()
 
     assert logged(logs, "usage") == [

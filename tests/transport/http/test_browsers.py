@@ -20,15 +20,15 @@ def preflight(origin: str, headers: str) -> dict[str, str]:
 async def test_a_page_of_an_accepted_origin_may_send_a_key_and_the_headers_of_mcp(path: str) -> None:
     asked = "content-type, x-api-key, mcp-session-id, mcp-protocol-version, mcp-param-region"
     async with bench(origins=[PAGE]) as at, httpx2.AsyncClient() as http:
-        answer = await http.request("OPTIONS", at.url + path, headers=preflight(PAGE, asked))
-    assert answer.status_code == 200
-    assert answer.headers["access-control-allow-origin"] == PAGE
-    assert answer.headers["access-control-allow-headers"] == asked
-    assert "POST" in answer.headers["access-control-allow-methods"]
-    assert "access-control-allow-credentials" not in answer.headers
+        response = await http.request("OPTIONS", at.url + path, headers=preflight(PAGE, asked))
+    assert response.status_code == 200
+    assert response.headers["access-control-allow-origin"] == PAGE
+    assert response.headers["access-control-allow-headers"] == asked
+    assert "POST" in response.headers["access-control-allow-methods"]
+    assert "access-control-allow-credentials" not in response.headers
 
 
-@kills("transport/app.py", "allow_origin_regex=guard.origins.pattern,", 'allow_origin_regex=".*",')
+@kills("transport/app.py", "allow_origin_regex=checks.origins.pattern,", 'allow_origin_regex=".*",')
 async def test_a_page_of_another_origin_may_not_even_ask() -> None:
     async with bench(origins=[PAGE]) as at, httpx2.AsyncClient() as http:
         asked = await http.request("OPTIONS", f"{at.url}/mcp", headers=preflight(STRANGER, "x-api-key"))
@@ -43,11 +43,11 @@ async def test_a_page_may_read_the_session_and_why_it_was_refused() -> None:
         refused = await http.post(f"{at.url}/mcp", json=INITIALIZE, headers={"origin": PAGE})
     assert (opened.status_code, refused.status_code) == (200, 401)
     assert "mcp-session-id" in opened.headers
-    for answer in (opened, refused):
-        readable = {name.strip().lower() for name in answer.headers["access-control-expose-headers"].split(",")}
+    for response in (opened, refused):
+        readable = {name.strip().lower() for name in response.headers["access-control-expose-headers"].split(",")}
         assert {"mcp-session-id", "www-authenticate", "mcp-protocol-version"} <= readable
-        assert answer.headers["access-control-allow-origin"] == PAGE
-        assert "Origin" in answer.headers["vary"]
+        assert response.headers["access-control-allow-origin"] == PAGE
+        assert "Origin" in response.headers["vary"]
 
 
 async def test_who_is_no_browser_gets_none_of_it() -> None:

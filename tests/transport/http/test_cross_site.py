@@ -31,9 +31,9 @@ async def tried(
     async with bench(origins=[PAGE]) as at, httpx2.AsyncClient() as http:
         for (method, path), more in product(routes, headers):
             body = INITIALIZE if method == "POST" else None
-            async with http.stream(method, at.url + path, headers={**ME, **more}, json=body) as answer:
-                statuses[method, path, str(more)] = answer.status_code
-        return statuses, at.transport.figures()["sessions"]
+            async with http.stream(method, at.url + path, headers={**ME, **more}, json=body) as response:
+                statuses[method, path, str(more)] = response.status_code
+        return statuses, at.transport.stats()["sessions"]
 
 
 def all_are(status: int, statuses: Mapping[tuple[str, str, str], int]) -> bool:
@@ -59,8 +59,8 @@ async def test_a_site_that_is_not_known_to_be_our_own_is_refused() -> None:
 async def test_two_headers_that_contradict_each_other_are_refused() -> None:
     twice = [("sec-fetch-site", "same-origin"), ("sec-fetch-site", "cross-site"), *ME.items()]
     async with bench(origins=[PAGE]) as at, httpx2.AsyncClient() as http:
-        answer = await http.get(f"{at.url}/sse", headers=twice)
-    assert answer.status_code == 403
+        response = await http.get(f"{at.url}/sse", headers=twice)
+    assert response.status_code == 403
 
 
 async def test_the_refusal_has_a_kind_and_says_what_is_right() -> None:
@@ -70,7 +70,7 @@ async def test_the_refusal_has_a_kind_and_says_what_is_right() -> None:
     assert "accepted Origin" in refused.json()["error"]["message"]
 
 
-async def test_five_hundred_images_leave_every_place_to_others() -> None:
+async def test_five_hundred_images_leave_every_slot_to_others() -> None:
     async with bench(origins=[PAGE], max_sessions_per_principal=3) as at, httpx2.AsyncClient() as http:
         image = ME | IMAGE | {"sec-fetch-site": "cross-site"}
         seen = {(await http.get(f"{at.url}/sse", headers=image)).status_code for _ in range(500)}
@@ -104,8 +104,8 @@ async def test_an_origin_that_is_not_accepted_is_refused_whatever_the_site() -> 
 async def test_a_preflight_of_an_accepted_page_is_answered_as_before() -> None:
     asked = {"origin": PAGE, "access-control-request-method": "POST", "sec-fetch-site": "cross-site"}
     async with bench(origins=[PAGE]) as at, httpx2.AsyncClient() as http:
-        answer = await http.request("OPTIONS", f"{at.url}/mcp", headers=asked | {"sec-fetch-mode": "cors"})
-    assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, PAGE)
+        response = await http.request("OPTIONS", f"{at.url}/mcp", headers=asked | {"sec-fetch-mode": "cors"})
+    assert (response.status_code, response.headers["access-control-allow-origin"]) == (200, PAGE)
 
 
 async def test_a_person_who_navigates_here_reads_a_sentence_and_opens_no_session() -> None:
@@ -116,7 +116,7 @@ async def test_a_person_who_navigates_here_reads_a_sentence_and_opens_no_session
             page = await http.get(at.url + path, headers=ME | browser | {"sec-fetch-site": site})
             assert (page.status_code, page.headers["content-type"]) == (200, "text/plain; charset=utf-8")
             assert "MCP client" in page.text
-        assert at.transport.figures()["sessions"] == 0
+        assert at.transport.stats()["sessions"] == 0
 
 
 async def test_a_form_of_another_site_is_no_navigation() -> None:

@@ -19,7 +19,7 @@ from tests.transport.sse_client import sse_session
 from transport import Limits, Transport
 from transport.http import migration_guide
 from transport.http.deprecation import Sunset
-from transport.http.request_checks import RefusedError
+from transport.http.request_checks import HTTPRefusalError
 
 DAY: Final = date(2027, 3, 31)
 MIDNIGHT: Final = datetime(2027, 3, 31, tzinfo=UTC).timestamp()
@@ -87,17 +87,17 @@ def test_what_is_not_served_at_all_is_over_and_names_no_day() -> None:
 
 
 def test_the_new_address_is_whole_where_it_is_known_and_else_a_path_of_this_application() -> None:
-    told = []
+    received = []
     for url, root in (("https://tickets.example.com", ""), ("", ""), ("", "/team")):
-        with pytest.raises(RefusedError) as caught:
-            Sunset(day=None, public_url=url).check(root)
-        told.append((caught.value.status, caught.value.kind, str(caught.value)))
+        with pytest.raises(HTTPRefusalError) as caught:
+            Sunset(day=None, public_url=url).require_open(root)
+        received.append((caught.value.status, caught.value.kind, str(caught.value)))
 
     text = (
         "HTTP+SSE is not served here any more. Connect by Streamable HTTP at {0}/mcp instead; "
         "{0}/migration says what to change."
     )
-    assert told == [(410, "gone", text.format(base)) for base in ("https://tickets.example.com", "", "/team")]
+    assert received == [(410, "gone", text.format(base)) for base in ("https://tickets.example.com", "", "/team")]
 
 
 # --------------------------------------------------------------------- before
@@ -107,7 +107,7 @@ def test_the_new_address_is_whole_where_it_is_known_and_else_a_path_of_this_appl
 async def test_until_the_day_every_answer_of_the_wire_announces_it() -> None:
     async with served(sse_sunset=DAY, clock=Clock(MIDNIGHT - 1)) as at:
         async with at.http.stream("GET", "/sse") as stream:
-            answers = [
+            responses = [
                 stream,
                 await at.http.post(UNKNOWN, json=PING),
                 await at.http.post("/sse", json=PING),
@@ -115,26 +115,26 @@ async def test_until_the_day_every_answer_of_the_wire_announces_it() -> None:
                 await at.http.get("/sse", headers={"origin": "https://evil.example"}),
             ]
         async with sse_session(at.url, ME) as client:
-            answers.append(await client.post(PING))
+            responses.append(await client.post(PING))
         wires = at.transport.wires
 
-    assert [answer.status_code for answer in answers] == [200, 404, 405, 401, 403, 202]
-    assert [announced(answer) for answer in answers] == [{**ANNOUNCED, "link": LINK}] * len(answers)
+    assert [response.status_code for response in responses] == [200, 404, 405, 401, 403, 202]
+    assert [announced(response) for response in responses] == [{**ANNOUNCED, "link": LINK}] * len(responses)
     assert "sse" in wires
 
 
 async def test_without_a_day_nothing_is_announced() -> None:
     async with served() as at, sse_session(at.url, ME) as client:
-        answers = [await client.post(PING), await at.http.post(UNKNOWN, json=PING)]
+        responses = [await client.post(PING), await at.http.post(UNKNOWN, json=PING)]
 
-    assert [announced(answer) for answer in answers] == [{}, {}]
+    assert [announced(response) for response in responses] == [{}, {}]
 
 
 async def test_a_mounted_application_tells_its_own_addresses() -> None:
     async with served("/team", sse_sunset=DAY, clock=Clock(MIDNIGHT - 1)) as at:
-        answer = await at.http.post(UNKNOWN, json=PING)
+        response = await at.http.post(UNKNOWN, json=PING)
 
-    assert answer.headers["link"] == LINK.replace("</", "</team/")
+    assert response.headers["link"] == LINK.replace("</", "</team/")
 
 
 # --------------------------------------------------------------------- from the day on
@@ -142,12 +142,12 @@ async def test_a_mounted_application_tells_its_own_addresses() -> None:
 
 @kills(
     "transport/base.py",
-    "self._sunset.check(root",
-    "await self._auth_provider.authenticate(request); self._sunset.check(root",
+    "self._sunset.require_open(root",
+    "await self._auth_provider.authenticate(request); self._sunset.require_open(root",
 )
-async def test_from_the_day_on_it_is_gone_for_everybody_and_says_where_to_go() -> None:
+async def test_from_the_day_on_it_is_gone_for_everyone_and_says_where_to_go() -> None:
     async with served(sse_sunset=DAY, clock=Clock(MIDNIGHT), public_url="https://tickets.example.com") as at:
-        answers = [
+        responses = [
             await at.http.get("/sse"),
             await at.http.get("/sse", headers={"x-api-key": "expired"}),
             await at.http.post("/sse", json=PING),
@@ -156,13 +156,13 @@ async def test_from_the_day_on_it_is_gone_for_everybody_and_says_where_to_go() -
         ]
         wires = at.transport.wires
 
-    for answer in answers:
-        error = answer.json()["error"]
-        assert answer.status_code == 410
-        assert answer.headers["cache-control"] == "no-store", "an operator may go back"
+    for response in responses:
+        error = response.json()["error"]
+        assert response.status_code == 410
+        assert response.headers["cache-control"] == "no-store", "an operator may go back"
         assert error["data"] == {"kind": "gone"}
         assert "https://tickets.example.com/mcp" in error["message"]
-        assert announced(answer) == {**ANNOUNCED, "link": LINK.replace("</", "<https://tickets.example.com/")}
+        assert announced(response) == {**ANNOUNCED, "link": LINK.replace("</", "<https://tickets.example.com/")}
     assert "sse" not in wires
 
 
@@ -175,13 +175,13 @@ async def test_what_is_open_on_the_day_gets_its_answers_and_ends_at_its_rotation
         clock.now = MIDNIGHT
         later = await client.post(PING)
         at.gates.open["g"].set()
-        answer = await client.answer("before")
+        response = await client.response("before")
         async with asyncio.timeout(10):
             await client.ended.wait()
         again = await at.http.get("/sse", headers={"mcp-protocol-version": "2025-11-25"})
 
     assert later.status_code == again.status_code == 410
-    assert answer["result"]["isError"] is False
+    assert response["result"]["isError"] is False
 
 
 # --------------------------------------------------------------------- which wires
@@ -189,21 +189,21 @@ async def test_what_is_open_on_the_day_gets_its_answers_and_ends_at_its_rotation
 
 async def test_the_old_wire_is_gone_where_only_the_new_one_is_served() -> None:
     async with served(wires={"streamable_http"}) as at:
-        answers = [await at.http.get("/sse"), await at.http.post(UNKNOWN, json=PING)]
+        responses = [await at.http.get("/sse"), await at.http.post(UNKNOWN, json=PING)]
         page = await at.http.get("/migration")
 
-    assert [answer.status_code for answer in answers] == [410, 410]
-    assert [announced(answer) for answer in answers] == [{"deprecation": "@1742947200", "link": LINK}] * 2
+    assert [response.status_code for response in responses] == [410, 410]
+    assert [announced(response) for response in responses] == [{"deprecation": "@1742947200", "link": LINK}] * 2
     assert "not served here any more" in page.text
 
 
 async def test_the_new_wire_is_unknown_where_only_the_old_one_is_served() -> None:
     async with served(wires={"sse"}) as at, sse_session(at.url, ME) as client:
-        answers = [await at.http.post("/mcp", json=PING), await at.http.get("/migration")]
+        responses = [await at.http.post("/mcp", json=PING), await at.http.get("/migration")]
         pong = await client.request("ping")
         wires = at.transport.wires
 
-    assert [answer.status_code for answer in answers] == [404, 404], "nobody was told these addresses yet"
+    assert [response.status_code for response in responses] == [404, 404], "nobody was told these addresses yet"
     assert pong["result"] == {}
     assert wires == {"sse"}
 

@@ -6,8 +6,8 @@ from typing import Any
 from tests.kills import kills
 from tests.transport.brokers import opened
 from tests.transport.serving import a_place
-from transport.http.event_stream import Opened, Stream
-from transport.sessions.broker import Call
+from transport.http.event_stream import EventStreamResponse, StreamSource
+from transport.sessions.broker import RequestClaim
 from transport.sessions.memory import InMemoryBroker
 from transport.sessions.session import Limits
 
@@ -16,18 +16,18 @@ async def never(*_: Any) -> Any:
     await asyncio.Event().wait()
 
 
-@kills("transport/http/event_stream.py", "opening.attachment if isinstance(opening, Opened) else None", "None")
-async def test_a_stream_whose_first_byte_nobody_takes_lets_go_of_what_it_holds() -> None:
+@kills("transport/http/event_stream.py", "opening.reader if isinstance(opening, StreamSource) else None", "None")
+async def test_a_stream_whose_first_byte_no_one_takes_lets_go_of_what_it_holds() -> None:
     broker = InMemoryBroker()
     session = await opened(broker)
-    admitted = await broker.admit(session.id, session.owner, session.wire, [Call(1, b"one", stream="s1")])
-    assert admitted.stream is not None
-    stream = Stream(
-        Opened(admitted.stream, session.id, "s1"),
+    claimed = await broker.claim(session.id, session.owner, session.wire, [RequestClaim(1, b"one", stream="s1")])
+    assert claimed.reader is not None
+    stream = EventStreamResponse(
+        StreamSource(claimed.reader, session.id, "s1"),
         limits=Limits(write_s=0.01),
         draining=asyncio.Event(),
-        place=a_place(),
+        slot=a_place(),
     )
     async with asyncio.timeout(5):
         await stream({}, never, never)
-    assert broker.figures()["streams"] == 0
+    assert broker.stats()["streams"] == 0

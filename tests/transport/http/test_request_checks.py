@@ -3,7 +3,7 @@
 import pytest
 from starlette.requests import Request
 
-from transport.http.request_checks import Guard, RefusedError
+from transport.http.request_checks import HTTPRefusalError, RequestChecks
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
@@ -13,10 +13,10 @@ def request_with(**headers: str) -> Request:
     return Request({"type": "http", "method": "GET", "path": "/", "headers": raw})
 
 
-def passes(guard: Guard, **headers: str) -> int:
+def passes(checks: RequestChecks, **headers: str) -> int:
     try:
-        guard.check(request_with(**headers))
-    except RefusedError as error:
+        checks.check(request_with(**headers))
+    except HTTPRefusalError as error:
         return error.status
     return 200
 
@@ -38,12 +38,12 @@ def passes(guard: Guard, **headers: str) -> int:
     ],
 )
 def test_a_host_is_known_by_its_name_whatever_its_port(host: str, status: int) -> None:
-    guard = Guard(hosts=LOOPBACK, origins=(), max_body_bytes=1, body_s=1)
-    assert passes(guard, host=host) == status
+    checks = RequestChecks(hosts=LOOPBACK, origins=(), max_body_bytes=1, body_s=1)
+    assert passes(checks, host=host) == status
 
 
 def test_a_request_without_a_host_is_refused() -> None:
-    assert passes(Guard(hosts=LOOPBACK, origins=(), max_body_bytes=1, body_s=1)) == 421
+    assert passes(RequestChecks(hosts=LOOPBACK, origins=(), max_body_bytes=1, body_s=1)) == 421
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_a_request_without_a_host_is_refused() -> None:
 )
 def test_a_star_stands_for_any_beginning(host: str, status: int) -> None:
     hosts = ("tickets-abc.a.run.app", "*---tickets-abc.a.run.app", "*.example.com")
-    assert passes(Guard(hosts=hosts, origins=(), max_body_bytes=1, body_s=1), host=host) == status
+    assert passes(RequestChecks(hosts=hosts, origins=(), max_body_bytes=1, body_s=1), host=host) == status
 
 
 @pytest.mark.parametrize(
@@ -80,9 +80,11 @@ def test_a_star_stands_for_any_beginning(host: str, status: int) -> None:
     ],
 )
 def test_an_origin_is_known_with_its_scheme_and_unless_said_otherwise_its_port(origin: str, status: int) -> None:
-    guard = Guard(hosts=LOOPBACK, origins=("http://localhost:*", "https://app.example.com"), max_body_bytes=1, body_s=1)
-    assert passes(guard, host="localhost", origin=origin) == status
+    checks = RequestChecks(
+        hosts=LOOPBACK, origins=("http://localhost:*", "https://app.example.com"), max_body_bytes=1, body_s=1
+    )
+    assert passes(checks, host="localhost", origin=origin) == status
 
 
 def test_what_is_no_web_page_sends_no_origin_and_passes() -> None:
-    assert passes(Guard(hosts=LOOPBACK, origins=(), max_body_bytes=1, body_s=1), host="localhost") == 200
+    assert passes(RequestChecks(hosts=LOOPBACK, origins=(), max_body_bytes=1, body_s=1), host="localhost") == 200

@@ -33,14 +33,14 @@ async def test_a_session_goes_on_from_one_spelling_to_the_other() -> None:
         plain = await http.post(f"{url}/mcp", json=PING, headers=session)
         slashed = await http.post(f"{url}/mcp/", json=PING | {"id": 3}, headers=session)
         ended = await http.delete(f"{url}/mcp/", headers=session)
-    assert [answer.status_code for answer in (opened, plain, slashed, ended)] == [200, 200, 200, 204]
+    assert [response.status_code for response in (opened, plain, slashed, ended)] == [200, 200, 200, 204]
 
 
 async def test_messages_with_a_slash_reach_the_session_of_the_plain_spelling() -> None:
     async with bench() as at, sse_session(at.url, {"x-api-key": "key-me"}) as client:
         client.endpoint = client.endpoint.replace("/messages?", "/messages/?")
-        answer = await client.call("echo", text="hello")
-    assert "hello" in str(answer)
+        response = await client.call("echo", text="hello")
+    assert "hello" in str(response)
 
 
 @pytest.mark.parametrize("path", ["/sse", "/messages", "/mcp"])
@@ -63,23 +63,23 @@ async def test_an_end_of_the_wire_is_told_at_both_spellings() -> None:
 
 async def test_other_spellings_are_not_found_and_not_redirected() -> None:
     async with sdk_app() as url, httpx2.AsyncClient(headers=ME | {"host": "evil.example"}) as http:
-        answers = [await http.get(url + path) for path in ("/mcp//", "//mcp", "/mcp/x/", "/sse/mcp/", "/")]
-    assert [answer.status_code for answer in answers] == [404] * 5
-    assert not [answer for answer in answers if "location" in answer.headers]
+        responses = [await http.get(url + path) for path in ("/mcp//", "//mcp", "/mcp/x/", "/sse/mcp/", "/")]
+    assert [response.status_code for response in responses] == [404] * 5
+    assert not [response for response in responses if "location" in response.headers]
 
 
 def test_what_operators_ask_is_served_with_a_slash_too(tmp_path: Path) -> None:
     with http_door(tmp_path) as (address, _), httpx2.Client(base_url=address) as http:
         health, ready = http.get("/health/"), http.get("/ready/")
-        figures = http.get("/metrics/", headers={"x-api-key": OPERATOR_KEY})
+        stats = http.get("/metrics/", headers={"x-api-key": OPERATOR_KEY})
         refused = http.get("/metrics/")
         unknown = http.get("/docs/", headers={"host": "evil.example"})
-    assert [one.status_code for one in (health, ready, figures, refused, unknown)] == [200, 200, 200, 401, 404]
+    assert [one.status_code for one in (health, ready, stats, refused, unknown)] == [200, 200, 200, 401, 404]
 
 
 async def test_the_ticket_api_never_redirects(tmp_path: Path) -> None:
     app = create_app(database_url=sqlite(tmp_path))
     async with serve(app) as url, httpx2.AsyncClient(headers={"host": "evil.example"}) as http:
-        answers = [await http.get(url + path) for path in ("/health/", "/tickets/", "/docs/", "/openapi.json/")]
-    assert [answer.status_code for answer in answers] == [404] * 4
-    assert not [answer for answer in answers if "location" in answer.headers]
+        responses = [await http.get(url + path) for path in ("/health/", "/tickets/", "/docs/", "/openapi.json/")]
+    assert [response.status_code for response in responses] == [404] * 4
+    assert not [response for response in responses if "location" in response.headers]

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from shared.identity import AuthProvider, Principal, Scope
 from tests.kills import kills
-from tests.transport.http_client import Answer, HttpClient, http_client
+from tests.transport.http_client import HttpClient, HTTPResponse, http_client
 from tests.transport.http_client import call as calling
 from tests.transport.people import People, Trail, key, person
 from tests.transport.serving import bench, until
@@ -21,8 +21,8 @@ from tests.transport.sse_client import SseClient, open_stream, sse_session
 from tests.transport.test_many_instances import instances
 from tests.transport.test_streamable_http_stateless import LISTEN, PROGRESS, routing, said, tool
 from transport.http import stream_slots
-from transport.http.stream_slots import OpenAnswers
-from transport.sessions.stream_counts import CountsHere
+from transport.http.stream_slots import OpenStreams
+from transport.sessions.stream_counts import LocalStreamCounts
 
 FIRST, SECOND, OTHER = key("first"), key("second"), key("other")
 AGAIN = {"last-event-id": f"{'x' * 43}::0"}
@@ -38,19 +38,19 @@ async def refusal(url: str, headers: dict[str, str]) -> tuple[int, str, str | No
     """Open an SSE stream that has to be refused; return status, kind and when to come back."""
     async with (
         httpx2.AsyncClient(base_url=url, timeout=20) as http,
-        http.stream("GET", "/sse", headers=headers) as answer,
+        http.stream("GET", "/sse", headers=headers) as response,
     ):
-        said = {} if answer.status_code == 200 else json.loads(await answer.aread())["error"]["data"]
-        return answer.status_code, said.get("kind", ""), answer.headers.get("retry-after")
+        said = {} if response.status_code == 200 else json.loads(await response.aread())["error"]["data"]
+        return response.status_code, said.get("kind", ""), response.headers.get("retry-after")
 
 
 @asynccontextmanager
-async def standing(client: HttpClient) -> AsyncGenerator[Answer]:
+async def standing(client: HttpClient) -> AsyncGenerator[HTTPResponse]:
     """Read the standalone stream of a session."""
-    async with client.listen() as answer:
-        assert answer.status == 200, answer.body
-        await answer.until(lambda: answer.retry_ms)
-        yield answer
+    async with client.listen() as response:
+        assert response.status == 200, response.body
+        await response.until(lambda: response.retry_ms)
+        yield response
 
 
 # --------------------------------------------------------------------- how many
@@ -67,7 +67,7 @@ class TestHowMany:
         async with bench(max_streams_per_principal=2, more=offered) as at, http_client(at.url, FIRST) as client:
             async with sse_session(at.url, FIRST), standing(client):
                 assert await refusal(at.url, SECOND) == (429, "too_many_streams", "5")
-                assert at.transport.figures()["sessions"] == 2, "no session is opened for who is refused"
+                assert at.transport.stats()["sessions"] == 2, "no session is opened for who is refused"
                 async with http_client(at.url, SECOND) as more:
                     refused = await more.get()
                     assert (refused.status, refused.kind) == (429, "too_many_streams")
@@ -78,7 +78,7 @@ class TestHowMany:
                 assert await client.call(1, "echo", text="calls are never refused") == "calls are never refused"
                 async with sse_session(at.url, OTHER):
                     pass
-            await until(lambda: not at.transport.figures()["streams"])
+            await until(lambda: not at.transport.stats()["streams"])
             async with sse_session(at.url, SECOND):
                 pass
         first = trail.events[0]
@@ -124,7 +124,7 @@ class TestHowMany:
         async with bench(more={"auth_provider": people()}) as at, http_client(at.url, FIRST) as client:
             assert (await client.who({"mcp-session-id": "x" * 43}).get()).status == 404
             assert (await client.get(f"{client.session}:unknown:0")).status == 400
-            await until(lambda: not at.transport._answers._open)
+            await until(lambda: not at.transport._streams._open)
             assert not at.transport._broker.streams.of  # type: ignore[attr-defined]
 
 
@@ -170,13 +170,13 @@ class TestForHowLong:
     async def test_calls_of_its_sessions_go_on_for_whoever_holds_another_credential(self) -> None:
         keys = people()
         async with bench(more=QUICK | {"auth_provider": keys}) as at, http_client(at.url, FIRST) as client:
-            async with client.stream(calling(1, "write", gate="g")) as answer:
+            async with client.stream(calling(1, "write", gate="g")) as response:
                 await at.gates.reached["g"].wait()
                 keys.revoked.add("first")
-                await answer.end()
+                await response.end()
             at.gates.open["g"].set()
-            rest = await client.who(SECOND).get(answer.last_event_id)
-            assert rest.answers(1)[0]["result"]["isError"] is False
+            rest = await client.who(SECOND).get(response.last_event_id)
+            assert rest.responses(1)[0]["result"]["isError"] is False
         assert at.gates.ran["g"] == 1
 
     async def test_requests_of_no_session_are_cancelled_and_told_why(self) -> None:
@@ -192,11 +192,11 @@ class TestForHowLong:
                 await listening.said("notifications/subscriptions/acknowledged")
                 await at.gates.reached["silent"].wait()
                 keys.revoked.add("first")
-                answer = await silent
-                assert (answer.status, answer.kind, answer.received[0]["id"]) == (401, "unauthenticated", 1)
+                response = await silent
+                assert (response.status, response.kind, response.received[0]["id"]) == (401, "unauthenticated", 1)
                 await talking.end()
                 await listening.end()
-                assert not talking.answers(1)
+                assert not talking.responses(1)
                 async with asyncio.timeout(5):
                     await at.gates.cancelled["silent"].wait()
                     await at.gates.cancelled["talking"].wait()
@@ -221,7 +221,7 @@ class TestForHowLong:
         assert "the store is away" not in str(logs)
 
 
-@kills("transport/http/event_stream.py", "if self._is_cut or attachment.ended or", "if attachment.ended or")
+@kills("transport/http/event_stream.py", "if self._is_cut or reader.ended or", "if reader.ended or")
 async def test_a_key_revoked_on_one_instance_ends_its_stream_on_another_soon(broker_url: str) -> None:
     keys = people()
     async with (
@@ -236,10 +236,10 @@ async def test_a_key_revoked_on_one_instance_ends_its_stream_on_another_soon(bro
 
 async def test_a_credential_is_asked_for_once_however_many_answers_it_has_open() -> None:
     keys = people()
-    answers = OpenAnswers(CountsHere(), keys, most=100)
+    streams = OpenStreams(LocalStreamCounts(), keys, most=100)
     for who in ("first", "first", "second"):
-        answers.enter(keys.keys[who])
-    await answers.look()
+        streams.new_slot(keys.keys[who])
+    await streams.recheck()
     assert sorted(keys.asked) == ["first", "second"]
 
 
@@ -249,11 +249,11 @@ async def test_a_role_that_changed_ends_what_was_opened_before_and_nothing_since
             return principal == self.keys["first"]
 
     before, since = person("first"), person("first", scopes={Scope.TICKETS_READ})
-    answers, cut = OpenAnswers(CountsHere(), Changed(first=since), most=100), list[Principal]()
+    streams, cut = OpenStreams(LocalStreamCounts(), Changed(first=since), most=100), list[Principal]()
     for one in [since, *[before] * 8, *[since] * 8]:
-        answer = answers.enter(one)
-        answer.cut = partial(cut.append, one)
-    await answers.look()
+        slot = streams.new_slot(one)
+        slot.cut = partial(cut.append, one)
+    await streams.recheck()
     assert cut == [before] * 8
 
 
@@ -267,7 +267,7 @@ async def test_a_provider_that_hangs_is_not_waited_for(monkeypatch: pytest.Monke
             return False
 
     monkeypatch.setattr(stream_slots, "ASK_S", 0.01)
-    answers = OpenAnswers(CountsHere(), Hangs(), most=100)
-    answers.enter(person("first")).cut = lambda: pytest.fail("nobody knows that it was revoked")
+    streams = OpenStreams(LocalStreamCounts(), Hangs(), most=100)
+    streams.new_slot(person("first")).cut = lambda: pytest.fail("nobody knows that it was revoked")
     async with asyncio.timeout(5):
-        await answers.look()
+        await streams.recheck()

@@ -8,9 +8,9 @@ import pytest
 from tests.kills import kills
 from tests.transport.brokers import PING, YOU, MakeBroker, admit, attached, news, opened, texts
 from transport.sessions.broker import (
-    Admission,
-    Call,
     CapReachedError,
+    ClaimStatus,
+    RequestClaim,
     SessionGoneError,
 )
 from transport.sessions.event_log import Kind
@@ -25,7 +25,7 @@ async def test_an_opened_session_is_found_until_it_ends(make_broker: MakeBroker)
     assert await broker.attach(session.id) is None
     with pytest.raises(SessionGoneError):
         await admit(broker, session, [PING])
-    assert broker.figures() == {"sessions": 0, "streams": 0, "log_bytes": 0}
+    assert broker.stats() == {"sessions": 0, "streams": 0, "log_bytes": 0}
 
 
 async def test_messages_reach_the_stream_in_order_with_rising_numbers(make_broker: MakeBroker) -> None:
@@ -54,17 +54,17 @@ async def test_wake_all_makes_streams_look_around(make_broker: MakeBroker) -> No
     session = await opened(broker)
     waiting = asyncio.create_task(texts(await attached(broker, session.id)))
     await asyncio.sleep(0)
-    broker.wake_all()
+    broker.wake_streams()
     assert await waiting == []
 
 
 async def test_a_request_is_new_once_then_running_then_answered(make_broker: MakeBroker) -> None:
     broker = await make_broker()
     session = await opened(broker)
-    assert await admit(broker, session, [PING]) == [Admission.NEW]
-    assert await admit(broker, session, [PING]) == [Admission.RUNNING]
+    assert await admit(broker, session, [PING]) == [ClaimStatus.NEW]
+    assert await admit(broker, session, [PING]) == [ClaimStatus.RUNNING]
     assert await broker.finish(session.id, 0, 1, b"answer")
-    assert await admit(broker, session, [PING]) == [Admission.ANSWERED]
+    assert await admit(broker, session, [PING]) == [ClaimStatus.ANSWERED]
     assert await texts(await attached(broker, session.id)) == [b"answer", b"answer"]
 
 
@@ -72,12 +72,12 @@ async def test_a_used_id_with_another_body_is_refused_and_takes_the_whole_post_w
     broker = await make_broker()
     session = await opened(broker)
     await admit(broker, session, [PING])
-    other = Call(2, b"other")
+    other = RequestClaim(2, b"other")
     assert await admit(broker, session, [other, replace(PING, digest=b"changed")]) == [
-        Admission.NEW,
-        Admission.REFUSED,
+        ClaimStatus.NEW,
+        ClaimStatus.REFUSED,
     ]
-    assert await admit(broker, session, [other]) == [Admission.NEW]
+    assert await admit(broker, session, [other]) == [ClaimStatus.NEW]
 
 
 @kills("transport/sessions/memory.py", "if claim is None or not claim.running:", "if claim is None:")
@@ -96,7 +96,7 @@ async def test_a_cancelled_request_has_no_answer_and_is_never_run_again(make_bro
     session = await opened(broker)
     await admit(broker, session, [PING])
     assert await broker.finish(session.id, 0, 1, None)
-    assert await admit(broker, session, [PING]) == [Admission.REFUSED]
+    assert await admit(broker, session, [PING]) == [ClaimStatus.REFUSED]
 
 
 @kills("transport/sessions/memory.py", "if known is None or known.record.epoch != epoch:", "if known is None:")
@@ -104,10 +104,10 @@ async def test_initialize_forgets_ids_and_drops_late_answers(make_broker: MakeBr
     broker = await make_broker()
     session = await opened(broker)
     await admit(broker, session, [PING])
-    initialize = Call(0, b"init", opens_epoch=True)
-    assert await admit(broker, session, [initialize]) == [Admission.NEW]
-    assert await admit(broker, session, [initialize]) == [Admission.RUNNING]
-    assert await admit(broker, session, [replace(PING, digest=b"another")]) == [Admission.NEW]
+    initialize = RequestClaim(0, b"init", opens_epoch=True)
+    assert await admit(broker, session, [initialize]) == [ClaimStatus.NEW]
+    assert await admit(broker, session, [initialize]) == [ClaimStatus.RUNNING]
+    assert await admit(broker, session, [replace(PING, digest=b"another")]) == [ClaimStatus.NEW]
     assert not await broker.finish(session.id, 0, 1, b"late")
     assert await broker.finish(session.id, 1, 1, b"current")
     assert await texts(await attached(broker, session.id)) == [b"current"]
@@ -118,10 +118,10 @@ async def test_only_so_many_ids_are_remembered_and_running_ones_are_never_forgot
     session = await opened(broker)
     await admit(broker, session, [PING])
     for number in range(2, 10):
-        await admit(broker, session, [Call(number, b"x")])
+        await admit(broker, session, [RequestClaim(number, b"x")])
         await broker.finish(session.id, 0, number, b"a")
-    assert await admit(broker, session, [PING]) == [Admission.RUNNING]
-    assert await admit(broker, session, [Call(2, b"not the first")]) == [Admission.NEW]
+    assert await admit(broker, session, [PING]) == [ClaimStatus.RUNNING]
+    assert await admit(broker, session, [RequestClaim(2, b"not the first")]) == [ClaimStatus.NEW]
 
 
 async def test_a_new_stream_replaces_the_old_one(make_broker: MakeBroker) -> None:
@@ -133,7 +133,7 @@ async def test_a_new_stream_replaces_the_old_one(make_broker: MakeBroker) -> Non
     await first.close()
     await broker.append(session.id, Kind.NOTIFICATION, b"x")
     assert await texts(second) == [b"x"]
-    assert broker.figures()["streams"] == 1
+    assert broker.stats()["streams"] == 1
 
 
 async def test_the_end_of_a_session_ends_its_stream(make_broker: MakeBroker) -> None:
@@ -182,7 +182,7 @@ async def test_caps_count_per_principal_and_per_instance(make_broker: MakeBroker
 
 
 @kills("transport/sessions/valkey/broker.py", "most or not has_room(mine, len(readers), most)", "most")
-async def test_an_organisation_that_fills_an_instance_leaves_places_to_the_next(make_broker: MakeBroker) -> None:
+async def test_an_organisation_that_fills_an_instance_leaves_slots_to_the_next(make_broker: MakeBroker) -> None:
     broker = await make_broker(max_sessions=9, max_sessions_per_principal=9)
     for number in range(8):
         await attached(broker, (await opened(broker, ("ours", f"{number}"))).id)

@@ -5,24 +5,24 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tests.transport.brokers import PING, MakeBroker, admit, opened, texts
-from transport.sessions.broker import Admission, Attachment, Call, SessionBroker
+from transport.sessions.broker import ClaimStatus, RequestClaim, SessionBroker, StreamReader
 from transport.sessions.event_log import Kind
 from transport.sessions.session import SessionRecord
 
-ONE, TWO = Call(1, b"one", stream="s1"), Call(2, b"two", stream="s2")
+ONE, TWO = RequestClaim(1, b"one", stream="s1"), RequestClaim(2, b"two", stream="s2")
 
 
-async def posted(broker: SessionBroker, session: SessionRecord, calls: Sequence[Call]) -> Attachment:
+async def posted(broker: SessionBroker, session: SessionRecord, calls: Sequence[RequestClaim]) -> StreamReader:
     """Admit new requests and return the stream of their POST."""
-    admitted = await broker.admit(session.id, session.owner, session.wire, calls)
-    assert admitted.stream is not None
-    return admitted.stream
+    claimed = await broker.claim(session.id, session.owner, session.wire, calls)
+    assert claimed.reader is not None
+    return claimed.reader
 
 
-async def resumed(broker: SessionBroker, session: SessionRecord, stream: str, after: int) -> Attachment:
-    attachment = await broker.attach(session.id, stream=stream, after=after)
-    assert attachment is not None
-    return attachment
+async def resumed(broker: SessionBroker, session: SessionRecord, stream: str, after: int) -> StreamReader:
+    reader = await broker.attach(session.id, stream=stream, after=after)
+    assert reader is not None
+    return reader
 
 
 async def test_answers_and_notifications_come_on_the_stream_they_belong_to(make_broker: MakeBroker) -> None:
@@ -44,7 +44,7 @@ async def test_the_stream_of_a_post_is_settled_with_its_last_answer(make_broker:
     broker = await make_broker()
     session = await opened(broker)
     other = await posted(broker, session, [TWO])
-    stream = await posted(broker, session, [ONE, Call(3, b"three", stream="s1")])
+    stream = await posted(broker, session, [ONE, RequestClaim(3, b"three", stream="s1")])
     await broker.finish(session.id, 0, 1, b"one")
     assert await texts(stream) == [b"one"]
     assert not await stream.is_settled()
@@ -86,7 +86,7 @@ async def test_a_stream_that_was_cut_is_resumed_alone_and_exactly(make_broker: M
     assert await texts(await resumed(broker, session, "s1", 0)) == [b"seen", b"missed", b"answer"]
 
 
-async def test_nobody_resumes_a_stream_that_never_was(make_broker: MakeBroker) -> None:
+async def test_no_one_resumes_a_stream_that_never_was(make_broker: MakeBroker) -> None:
     broker = await make_broker()
     session = await opened(broker)
     await posted(broker, session, [ONE])
@@ -113,7 +113,7 @@ async def test_a_repeat_in_another_post_gets_the_answer_there(make_broker: MakeB
     broker = await make_broker()
     session = await opened(broker)
     await posted(broker, session, [ONE])
-    batch = await posted(broker, session, [replace(ONE, stream="s9"), Call(9, b"nine", stream="s9")])
+    batch = await posted(broker, session, [replace(ONE, stream="s9"), RequestClaim(9, b"nine", stream="s9")])
     for request in (1, 9):
         await broker.finish(session.id, 0, request, b"answer %d" % request)
     received: list[bytes] = []
@@ -126,8 +126,8 @@ async def test_a_refused_post_leaves_the_stream_to_whoever_had_it(make_broker: M
     broker = await make_broker()
     session = await opened(broker)
     first = await posted(broker, session, [ONE])
-    refused = await broker.admit(session.id, session.owner, session.wire, [replace(ONE, digest=b"changed")])
-    assert (refused.admissions, refused.stream) == ([Admission.REFUSED], None)
+    refused = await broker.claim(session.id, session.owner, session.wire, [replace(ONE, digest=b"changed")])
+    assert (refused.statuses, refused.reader) == ([ClaimStatus.REFUSED], None)
     await broker.finish(session.id, 0, 1, b"answer")
     assert await texts(first) == [b"answer"]
 
@@ -136,8 +136,8 @@ async def test_a_stream_that_is_hung_up_ends_and_can_be_resumed(make_broker: Mak
     broker = await make_broker()
     session = await opened(broker)
     stream = await posted(broker, session, [ONE])
-    broker.hang_up(session.id, "s1")
-    broker.hang_up(session.id, "nobody reads this")
+    broker.close_stream(session.id, "s1")
+    broker.close_stream(session.id, "nobody reads this")
     assert stream.ended
     await stream.close()
     await broker.finish(session.id, 0, 1, b"answer")
@@ -149,14 +149,14 @@ async def test_a_new_epoch_and_the_end_of_the_session_end_the_streams_of_posts(m
     session = await opened(broker)
     earlier = await posted(broker, session, [ONE])
     looking_around = asyncio.create_task(texts(earlier))
-    latest = await posted(broker, session, [Call(5, b"init", opens_epoch=True, stream="s5")])
+    latest = await posted(broker, session, [RequestClaim(5, b"init", opens_epoch=True, stream="s5")])
     assert not await broker.finish(session.id, 0, 1, b"late")
     assert await looking_around == []
     while not await earlier.is_settled():
         await texts(earlier)
     await broker.end(session.id)
     assert latest.ended
-    assert broker.figures() == {"sessions": 0, "streams": 0, "log_bytes": 0}
+    assert broker.stats() == {"sessions": 0, "streams": 0, "log_bytes": 0}
 
 
 async def test_what_was_delivered_makes_room_on_whatever_stream(make_broker: MakeBroker) -> None:
@@ -180,7 +180,7 @@ async def test_what_a_reader_saw_stays_seen_though_the_next_one_reads_nothing(ma
     for expected in ([b"once"], [], []):
         stream = await broker.attach(session.id)
         assert stream is not None
-        broker.wake_all()
+        broker.wake_streams()
         events = await stream.events()
         assert [event.text() for event in events] == expected
         stream.delivered(events)
@@ -190,5 +190,5 @@ async def test_what_a_reader_saw_stays_seen_though_the_next_one_reads_nothing(ma
 async def test_requests_without_a_stream_belong_to_the_standalone_one(make_broker: MakeBroker) -> None:
     broker = await make_broker()
     session = await opened(broker)
-    assert await admit(broker, session, [PING]) == [Admission.NEW]
-    assert (await broker.admit(session.id, session.owner, session.wire, [PING])).stream is None
+    assert await admit(broker, session, [PING]) == [ClaimStatus.NEW]
+    assert (await broker.claim(session.id, session.owner, session.wire, [PING])).reader is None

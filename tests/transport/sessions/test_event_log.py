@@ -29,7 +29,7 @@ def test_events_are_numbered_from_one_and_read_in_order() -> None:
 
 def test_delivered_events_go_first() -> None:
     log = a_log()
-    log.append(Kind.ANSWER, b"seen", 0, request=1)
+    log.append(Kind.RESPONSE, b"seen", 0, request=1)
     log.delivered(log.newer_than(0)[:1], 0.0)
     for text in (b"n1", b"n2", b"n3", b"n4"):
         log.append(Kind.NOTIFICATION, text, 0)
@@ -38,22 +38,22 @@ def test_delivered_events_go_first() -> None:
 
 def test_then_notifications_then_requests_and_answers_last() -> None:
     log = a_log(max_events=3)
-    log.append(Kind.ANSWER, b"answer", 0, request=1)
+    log.append(Kind.RESPONSE, b"answer", 0, request=1)
     log.append(Kind.REQUEST, b"request", 0)
     log.append(Kind.NOTIFICATION, b"note", 0)
-    log.append(Kind.ANSWER, b"answer 2", 0, request=2)
+    log.append(Kind.RESPONSE, b"answer 2", 0, request=2)
     assert texts(log) == [b"answer", b"request", b"answer 2"]
-    log.append(Kind.ANSWER, b"answer 3", 0, request=3)
+    log.append(Kind.RESPONSE, b"answer 3", 0, request=3)
     assert texts(log) == [b"answer", b"answer 2", b"answer 3"]
 
 
 @kills(
-    "transport/sessions/event_log.py", "if event.kind is not Kind.ANSWER or event.written_at is not None:", "if True:"
+    "transport/sessions/event_log.py", "if event.kind is not Kind.RESPONSE or event.written_at is not None:", "if True:"
 )
 def test_an_answer_that_is_given_up_leaves_a_word_in_its_place() -> None:
     log = a_log(max_events=1)
-    log.append(Kind.ANSWER, b"first", 0, request="x", writes=True)
-    log.append(Kind.ANSWER, b"second", 0, request=2)
+    log.append(Kind.RESPONSE, b"first", 0, request="x", writes=True)
+    log.append(Kind.RESPONSE, b"second", 0, request=2)
     lost, kept = texts(log)
     assert kept == b"second"
     assert json.loads(lost)["id"] == "x"
@@ -72,14 +72,14 @@ def test_bytes_are_bounded_as_well() -> None:
 def test_lost_answers_are_bounded() -> None:
     log = a_log(max_events=2, max_bytes=100_000, max_lost=5)
     for number in range(50):
-        log.append(Kind.ANSWER, b"x", 0, request=number)
+        log.append(Kind.RESPONSE, b"x", 0, request=number)
     assert len(log.newer_than(0)) == 7
     assert log.bytes == 2 + 5 * 100
 
 
 def test_an_emptied_log_counts_no_bytes() -> None:
     log = a_log()
-    log.append(Kind.ANSWER, b"12345", 0, request=1)
+    log.append(Kind.RESPONSE, b"12345", 0, request=1)
     log.append(Kind.NOTIFICATION, b"12345", 0)
     log.delivered(log.newer_than(0), 0.0)
     log.expire(before=1)
@@ -89,9 +89,9 @@ def test_an_emptied_log_counts_no_bytes() -> None:
 
 def test_what_is_old_and_undelivered_loses_its_content_but_not_its_id() -> None:
     log = a_log()
-    log.append(Kind.ANSWER, b"old", 0, request=1)
+    log.append(Kind.RESPONSE, b"old", 0, request=1)
     log.append(Kind.NOTIFICATION, b"old note", 0)
-    log.append(Kind.ANSWER, b"new", 10, request=2)
+    log.append(Kind.RESPONSE, b"new", 10, request=2)
     log.expire(before=5)
     lost, kept = texts(log)
     assert kind_of(lost) == "result_lost"
@@ -101,7 +101,7 @@ def test_what_is_old_and_undelivered_loses_its_content_but_not_its_id() -> None:
 def test_a_client_that_comes_again_gets_exactly_what_is_newer() -> None:
     log = a_log()
     for number in (1, 2, 3):
-        log.append(Kind.ANSWER, f"answer {number}".encode(), 0, request=number)
+        log.append(Kind.RESPONSE, f"answer {number}".encode(), 0, request=number)
     log.delivered(log.newer_than(0), 0.0)
     log.rewind(1, [(1, 1, False), (2, 2, False), (3, 3, False)], 0)
     assert texts(log, after=1) == [b"answer 2", b"answer 3"]
@@ -109,9 +109,9 @@ def test_a_client_that_comes_again_gets_exactly_what_is_newer() -> None:
 
 def test_a_delivered_answer_that_was_forgotten_is_named_when_its_client_never_saw_it() -> None:
     log = a_log(max_events=1)
-    log.append(Kind.ANSWER, b"written into a dying socket", 0, request=1, writes=True)
+    log.append(Kind.RESPONSE, b"written into a dying socket", 0, request=1, writes=True)
     log.delivered(log.newer_than(0)[:1], 0.0)
-    log.append(Kind.ANSWER, b"later", 0, request=2)
+    log.append(Kind.RESPONSE, b"later", 0, request=2)
     assert texts(log) == [b"later"]
     log.rewind(0, [(1, 1, True), (2, 2, False)], 0)
     lost, later = texts(log)
@@ -121,7 +121,7 @@ def test_a_delivered_answer_that_was_forgotten_is_named_when_its_client_never_sa
 
 def test_what_was_rewound_is_protected_again() -> None:
     log = a_log(max_events=2)
-    log.append(Kind.ANSWER, b"one", 0, request=1)
+    log.append(Kind.RESPONSE, b"one", 0, request=1)
     log.append(Kind.NOTIFICATION, b"note", 0)
     log.delivered(log.newer_than(0), 0.0)
     log.rewind(0, [(1, 1, False)], 0)
@@ -132,23 +132,23 @@ def test_what_was_rewound_is_protected_again() -> None:
 def test_a_client_that_does_not_say_what_it_saw_is_owed_what_was_not_written_and_recent_answers() -> None:
     log = a_log(max_events=20)
     for kind, text in (
-        (Kind.ANSWER, b"old"),
-        (Kind.ANSWER, b"recent"),
+        (Kind.RESPONSE, b"old"),
+        (Kind.RESPONSE, b"recent"),
         (Kind.REQUEST, b"asked"),
         (Kind.NOTIFICATION, b"n"),
     ):
-        log.append(kind, text, 0, request=text.decode() if kind is Kind.ANSWER else None)
+        log.append(kind, text, 0, request=text.decode() if kind is Kind.RESPONSE else None)
     old, *recent = log.newer_than(0)
     log.delivered([old], 10)
     log.delivered(recent, 40)
     log.append(Kind.REQUEST, b"question", 50)
     log.append(Kind.NOTIFICATION, b"note", 50)
-    assert [event.text() for event in log.owed(written_since=40)] == [b"recent", b"question", b"note"]
+    assert [event.text() for event in log.pending(written_since=40)] == [b"recent", b"question", b"note"]
 
 
 def test_an_answer_that_is_written_again_is_owed_for_as_long_again() -> None:
     log = a_log()
-    log.append(Kind.ANSWER, b"answer", 0, request=1)
+    log.append(Kind.RESPONSE, b"answer", 0, request=1)
     for now in (10, 60):
         log.delivered(log.newer_than(0), now)
-    assert [event.text() for event in log.owed(written_since=50)] == [b"answer"]
+    assert [event.text() for event in log.pending(written_since=50)] == [b"answer"]

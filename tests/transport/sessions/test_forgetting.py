@@ -21,7 +21,7 @@ from tests.transport.observed_server import living_objects
 from tests.transport.serving import KeyPerPerson, a_place, bench, until
 from transport.app import Transport
 from transport.dispatch import sdk_kernel
-from transport.http.event_stream import Stream
+from transport.http.event_stream import EventStreamResponse
 from transport.server import DrainingServer
 from transport.sessions.session import Limits
 from transport.sessions.valkey import instance
@@ -40,13 +40,13 @@ def since(before: Counter[str]) -> Counter[str]:
     return living_objects() - before
 
 
-@kills("transport/http/event_stream.py", "await self._attachment.close()", "pass")
+@kills("transport/http/event_stream.py", "await self._reader.close()", "pass")
 @pytest.mark.usefixtures("any_broker")
 async def test_a_stream_whose_client_left_is_let_go() -> None:
     async with bench() as at, light_server(at.url, ME) as server:
         before = living_objects()
         await opened_and_dropped(server)
-        await until(lambda: at.transport.figures()["streams"] == 0)
+        await until(lambda: at.transport.stats()["streams"] == 0)
         await until(lambda: since(before)["Stream"] == 0)
 
 
@@ -54,7 +54,7 @@ async def test_a_session_that_expired_is_forgotten_everywhere() -> None:
     async with bench(idle_s=0.5) as at, light_server(at.url, ME) as server:
         before = living_objects()
         await opened_and_dropped(server)
-        await until(lambda: at.transport.figures()["sessions"] == 0)
+        await until(lambda: at.transport.stats()["sessions"] == 0)
         await until(lambda: not since(before))
 
 
@@ -79,7 +79,7 @@ async def test_records_of_sessions_that_others_may_have_are_kept_in_bounds(
     async with bench(broker=broker) as at, light_server(at.url, ME) as server:
         before = living_objects()
         await opened_and_dropped(server)
-        await until(lambda: at.transport.figures()["streams"] == 0)
+        await until(lambda: at.transport.stats()["streams"] == 0)
         await until(lambda: since(before)["SessionRecord"] <= 3)
 
 
@@ -94,11 +94,11 @@ async def test_the_end_of_a_stream_waits_for_its_reader_no_longer_than_any_write
         await never.wait()
         raise AssertionError
 
-    async def nothing(_: Stream) -> None:
+    async def nothing(_: EventStreamResponse) -> None:
         return None
 
     limits = Limits(write_s=0.01)
-    stream = Stream(nothing, limits=limits, draining=asyncio.Event(), place=a_place())
+    stream = EventStreamResponse(nothing, limits=limits, draining=asyncio.Event(), slot=a_place())
     async with asyncio.timeout(10):
         await stream({"type": "http"}, receive, send)
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.kills import kills
 from tests.transport.brokers import PING, admit, attached, opened, texts
-from transport.sessions.broker import Admission, CapReachedError
+from transport.sessions.broker import CapReachedError, ClaimStatus
 from transport.sessions.event_log import Kind
 from transport.sessions.memory import InMemoryBroker
 from transport.sessions.session import Limits
@@ -25,7 +25,7 @@ class Clock:
 
 async def test_at_a_cap_the_session_left_longest_makes_room() -> None:
     clock = Clock()
-    broker = InMemoryBroker(Limits(max_sessions_per_principal=2, answer_kept_s=300), clock=clock)
+    broker = InMemoryBroker(Limits(max_sessions_per_principal=2, response_kept_s=300), clock=clock)
     left, kept = await opened(broker), await opened(broker)
     await (await attached(broker, left.id)).close()
     await attached(broker, kept.id)
@@ -38,9 +38,9 @@ async def test_at_a_cap_the_session_left_longest_makes_room() -> None:
     assert await broker.find(kept.id) is not None
 
 
-async def test_an_organisation_that_fills_an_instance_leaves_room_and_takes_nobody_elses() -> None:
+async def test_an_organisation_that_fills_an_instance_leaves_room_and_takes_no_one_elses() -> None:
     clock = Clock()
-    broker = InMemoryBroker(Limits(max_sessions=20, max_sessions_per_principal=20, answer_kept_s=300), clock=clock)
+    broker = InMemoryBroker(Limits(max_sessions=20, max_sessions_per_principal=20, response_kept_s=300), clock=clock)
     theirs, first = await opened(broker, ("theirs", "them")), await opened(broker, ("ours", "first"))
     clock.now += 301
     for number in range(40):
@@ -66,7 +66,7 @@ async def test_only_sessions_without_a_stream_and_without_messages_expire() -> N
 
 async def test_old_answers_are_named_but_no_longer_kept() -> None:
     clock = Clock()
-    broker = InMemoryBroker(Limits(answer_kept_s=300), clock=clock)
+    broker = InMemoryBroker(Limits(response_kept_s=300), clock=clock)
     session = await opened(broker)
     await admit(broker, session, [replace(PING, writes=True)])
     await broker.finish(session.id, 0, 1, b"answer")
@@ -75,7 +75,7 @@ async def test_old_answers_are_named_but_no_longer_kept() -> None:
     (lost,) = await texts(await attached(broker, session.id))
     assert b"result_lost" in lost
     assert b"carried out" in lost
-    assert await admit(broker, session, [replace(PING, writes=True)]) == [Admission.REFUSED]
+    assert await admit(broker, session, [replace(PING, writes=True)]) == [ClaimStatus.REFUSED]
 
 
 @kills("transport/sessions/memory.py", "return self._log_bytes >= self._limits.max_total_log_bytes", "return False")
@@ -85,5 +85,5 @@ async def test_all_logs_together_are_bounded_and_a_full_instance_takes_no_new_se
     sessions = [await opened(broker) for _ in range(4)]
     for number in range(200):
         await broker.append(sessions[number % 4].id, Kind.NOTIFICATION, b"x" * 1000)
-        assert broker.figures()["log_bytes"] <= 20_000
+        assert broker.stats()["log_bytes"] <= 20_000
     assert all([await broker.find(session.id) for session in sessions])

@@ -25,34 +25,34 @@ async def two(url: str, prefix: str) -> AsyncGenerator[tuple[ValkeyBroker, Valke
 
 async def test_no_more_fit_than_may_and_what_ends_makes_room(make_broker: MakeBroker) -> None:
     streams = (await make_broker()).streams
-    assert [await streams.take(ME, 2) for _ in range(3)] == [True, True, False]
-    assert await streams.take(YOU, 2)
-    assert await streams.take(ME, 4), "who comes again has more room"
+    assert [await streams.try_add(ME, 2) for _ in range(3)] == [True, True, False]
+    assert await streams.try_add(YOU, 2)
+    assert await streams.try_add(ME, 4), "who comes again has more room"
     streams.drop(ME)
-    assert not await streams.take(ME, 2)
+    assert not await streams.try_add(ME, 2)
     streams.drop(ME)
-    assert await streams.take(ME, 2)
+    assert await streams.try_add(ME, 2)
 
 
 async def test_what_is_counted_in_any_case_leaves_less_room(make_broker: MakeBroker) -> None:
     streams = (await make_broker()).streams
     for _ in range(3):
         streams.add(ME)
-    assert not await streams.take(ME, 3)
+    assert not await streams.try_add(ME, 3)
     streams.drop(ME)
-    assert await streams.take(ME, 3)
+    assert await streams.try_add(ME, 3)
 
 
 async def test_all_instances_together_have_one_cap(broker_url: str) -> None:
     async with two(broker_url, f"{{{secrets.token_hex(4)}}}:") as (one, other):
-        assert [await at.streams.take(ME, 3) for at in (one, other, one, other)] == [True, True, True, False]
+        assert [await at.streams.try_add(ME, 3) for at in (one, other, one, other)] == [True, True, True, False]
         one.streams.drop(ME)
-        await one.streams.tell_all()
-        assert await other.streams.take(ME, 3)
+        await one.streams.publish_all()
+        assert await other.streams.try_add(ME, 3)
         other.streams.add(ME)
-        await other.streams.tell_all()
-        assert not await one.streams.take(ME, 3)
-        assert await one.streams.take(YOU, 1)
+        await other.streams.publish_all()
+        assert not await one.streams.try_add(ME, 3)
+        assert await one.streams.try_add(YOU, 1)
 
 
 async def test_the_streams_of_an_instance_that_is_gone_are_forgotten(
@@ -60,12 +60,12 @@ async def test_the_streams_of_an_instance_that_is_gone_are_forgotten(
 ) -> None:
     prefix = f"{{{secrets.token_hex(4)}}}:"
     async with two(broker_url, prefix) as (one, other):
-        assert await other.streams.take(ME, 1)
-        assert not await one.streams.take(ME, 1)
-        monkeypatch.setattr(other._hub.lease, "renew", asyncio.Event().wait)
+        assert await other.streams.try_add(ME, 1)
+        assert not await one.streams.try_add(ME, 1)
+        monkeypatch.setattr(other._instance.lease, "renew", asyncio.Event().wait)
         with redis.from_url(broker_url) as raw:
             raw.zadd(f"{prefix}i", {other.instance: 0}, xx=True)  # as if its lease were over
-        assert await one.streams.take(ME, 1)
+        assert await one.streams.try_add(ME, 1)
 
 
 async def test_a_note_that_was_overtaken_changes_nothing(broker_url: str) -> None:
@@ -73,44 +73,44 @@ async def test_a_note_that_was_overtaken_changes_nothing(broker_url: str) -> Non
     async with two(broker_url, prefix) as (one, other):
         owner = encode_owner(ME)
         for note, streams in ((7, 2), (6, 1)):
-            await one._hub.call(scripts.COUNT, owner, note, streams, "")
-        assert not await other.streams.take(ME, 2)
-        await one._hub.call(scripts.COUNT, owner, 8, 0, "")
+            await one._instance.call(scripts.COUNT, owner, note, streams, "")
+        assert not await other.streams.try_add(ME, 2)
+        await one._instance.call(scripts.COUNT, owner, 8, 0, "")
         with redis.from_url(broker_url) as raw:
             assert 0 < raw.pttl(f"{prefix}h:{owner}") <= 1000, "nothing stays of who has no stream"
-        assert await other.streams.take(ME, 2)
+        assert await other.streams.try_add(ME, 2)
 
 
 async def test_calls_cost_nothing_and_what_is_open_is_told_again(
     broker_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with two(broker_url, f"{{{secrets.token_hex(4)}}}:") as (one, _):
-        told: list[object] = []
-        call = one._hub.call
+        received: list[object] = []
+        call = one._instance.call
 
         async def spied(script: object, *args: object, **more: object) -> object:
-            told.extend([args[2]] if script is scripts.COUNT else [])
+            received.extend([args[2]] if script is scripts.COUNT else [])
             return await call(script, *args, **more)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(one._hub, "call", spied)
+        monkeypatch.setattr(one._instance, "call", spied)
         for _ in range(50):
             one.streams.add(ME)
             one.streams.drop(ME)
-        await one.streams.tell_all()
+        await one.streams.publish_all()
         one.streams.add(ME)
-        await one.streams.tell_all()
-        await one.streams.tell_all()
-        assert told == [1]
-        monkeypatch.setattr(stream_counts, "TELL_AGAIN_S", 0)
-        await one.streams.tell_all()
-        assert told == [1, 1]
+        await one.streams.publish_all()
+        await one.streams.publish_all()
+        assert received == [1]
+        monkeypatch.setattr(stream_counts, "PUBLISH_AGAIN_S", 0)
+        await one.streams.publish_all()
+        assert received == [1, 1]
         one.streams.drop(ME)
-        await one.streams.tell_all()
-        await one.streams.tell_all()
-        assert told == [1, 1, 0]
+        await one.streams.publish_all()
+        await one.streams.publish_all()
+        assert received == [1, 1, 0]
         assert one.streams._told == {}, "nobody is kept who has none"
 
 
 async def test_without_valkey_an_instance_counts_alone(broker_url: str) -> None:
     away = ValkeyBroker(broker_url)
-    assert [await away.streams.take(ME, 1) for _ in range(2)] == [True, False]
+    assert [await away.streams.try_add(ME, 1) for _ in range(2)] == [True, False]

@@ -23,34 +23,34 @@ from shared.identity import PrincipalKey
 from shared.telemetry import get_logger
 from transport.last_words import last_words
 from transport.sessions.broker import (
-    Admission,
-    Admitted,
     BrokerUnavailableError,
-    Call,
     CapReachedError,
+    ClaimResult,
+    ClaimStatus,
+    InstanceMessage,
     Listener,
-    Note,
+    RequestClaim,
 )
 from transport.sessions.event_log import Event, Kind
 from transport.sessions.session import Limits, SessionRecord, has_room
 from transport.sessions.valkey import codec, scripts
 from transport.sessions.valkey.calls import FINISH_S, Calls, Post
 from transport.sessions.valkey.client import Script
-from transport.sessions.valkey.instance import Hub
-from transport.sessions.valkey.local_stream import HeldStream
-from transport.sessions.valkey.local_streams import Readers
+from transport.sessions.valkey.instance import ValkeyInstance
+from transport.sessions.valkey.local_stream import LocalStream
+from transport.sessions.valkey.local_streams import LocalStreams
 from transport.sessions.valkey.rate_limit import SharedBuckets
 from transport.sessions.valkey.recent_writes import SharedRecentWrites
-from transport.sessions.valkey.stream_counts import SharedCounts
+from transport.sessions.valkey.stream_counts import SharedStreamCounts
 
 log = get_logger(__name__)
 
 PREFIX: Final = "{mcp}:"
 """In front of every key. The braces keep them together on one node of a cluster."""
-ADMIT_S: Final = 4.0
+CLAIM_S: Final = 4.0
 """How long a request may wait for Valkey; the Python client gives a POST 5 s."""
-TELL_S: Final = 4.0
-NOTE_EVERY_S: Final = 1.0
+PUBLISH_S: Final = 4.0
+SAVE_EVERY_S: Final = 1.0
 SETTLE_S: Final = 1.0
 """After an outage: how long instances have to record what they did meanwhile, before others take over."""
 
@@ -71,14 +71,19 @@ class ValkeyBroker:
 
     def __init__(self, url: str, *, limits: Limits | None = None, prefix: str = PREFIX) -> None:
         self._limits = limits if limits is not None else Limits()
-        self._hub = Hub(
-            url, limits=self._limits, prefix=prefix, heard=self._heard, came_up=self._came_up, bury=self._bury
+        self._instance = ValkeyInstance(
+            url,
+            limits=self._limits,
+            prefix=prefix,
+            heard=self._heard,
+            came_up=self._came_up,
+            take_over_dead=self._take_over_dead,
         )
-        self._calls = Calls(self._hub, dropped=self._dropped)
-        self._readers = Readers(self._hub, ended=self._ended)
-        self.buckets = SharedBuckets(self._hub)
-        self.streams = SharedCounts(self._hub)
-        self.recent_writes = SharedRecentWrites(self._hub)
+        self._calls = Calls(self._instance, dropped=self._dropped)
+        self._local_streams = LocalStreams(self._instance, ended=self._ended)
+        self.buckets = SharedBuckets(self._instance)
+        self.streams = SharedStreamCounts(self._instance)
+        self.recent_writes = SharedRecentWrites(self._instance)
         self._listener: Listener | None = None
         self._settled_at = 0.0
 
@@ -90,30 +95,30 @@ class ValkeyBroker:
     @property
     def instance(self) -> str:
         """Name of this instance."""
-        return self._hub.instance
+        return self._instance.instance
 
     @property
     def is_up(self) -> bool:
         """Whether sessions can be reached now."""
-        return self._hub.link.is_up
+        return self._instance.client.is_up
 
     @asynccontextmanager
     async def run(self, listener: Listener) -> AsyncGenerator[None]:
         """Work until left; what could not be recorded by then has one more second."""
         self._listener = listener
-        async with self._hub.link.run():
+        async with self._instance.client.run():
             try:
-                async with anyio.create_task_group() as self._tasks, self._readers.run():
-                    self._tasks.start_soon(self._hub.lease.keep)
-                    self._tasks.start_soon(self._keep_noting)
+                async with anyio.create_task_group() as self._tasks, self._local_streams.run():
+                    self._tasks.start_soon(self._instance.lease.keep)
+                    self._tasks.start_soon(self._keep_saving)
                     try:
                         yield
                     finally:
                         self._tasks.cancel_scope.cancel()
             finally:
                 with last_words(FINISH_S), suppress(BrokerUnavailableError):
-                    await self._hub.late.work_off()
-                    await self._hub.call(scripts.LEAVE)
+                    await self._instance.outbox.flush()
+                    await self._instance.call(scripts.LEAVE)
 
     # ---- sessions
 
@@ -123,74 +128,76 @@ class ValkeyBroker:
         An organisation that holds so many that others would find no place has to wait.
         """
         factor = 2 if reconnect else 1
-        readers, most = self._hub.readers(), self._limits.max_sessions * factor
+        readers, most = self._instance.all_streams(), self._limits.max_sessions * factor
         mine = sum(one.record is not None and one.record.owner[0] == record.owner[0] for one in readers)
         if len(readers) >= most or not has_room(mine, len(readers), most):
             raise CapReachedError(whole_instance=True)
         cap = self._limits.max_sessions_per_principal * factor
         owner = codec.encode_owner(record.owner)
-        if not await self._hub.call(scripts.OPEN, record.id, owner, record.wire, *codec.record_fields(record), cap):
+        if not await self._instance.call(
+            scripts.OPEN, record.id, owner, record.wire, *codec.record_fields(record), cap
+        ):
             raise CapReachedError(whole_instance=False)
 
     async def find(self, session: str) -> SessionRecord | None:
         """Return the record of a living session."""
-        fields = await self._hub.ask(scripts.FIND, session)
-        return self._hub.learn(session, fields) if fields else None
+        fields = await self._instance.ask(scripts.FIND, session)
+        return self._instance.learn(session, fields) if fields else None
 
     async def save(self, record: SessionRecord) -> None:
         """Keep what `initialize` and `initialized` changed: now, or once Valkey is back."""
         what = (record.id, record.epoch, *codec.record_fields(record))
         try:
-            stamp = await self._hub.call(scripts.SAVE, *what, wait_s=FINISH_S)
+            stamp = await self._instance.call(scripts.SAVE, *what, wait_s=FINISH_S)
         except BrokerUnavailableError:
-            self._hub.late.add(partial(self._late, scripts.SAVE, *what))
+            self._instance.outbox.add(partial(self._deferred, scripts.SAVE, *what))
         else:
             record.stamp = stamp or record.stamp
 
-    async def _late(self, script: Script, *args: str | bytes | int) -> bool:
-        await self._hub.call(script, *args)
+    async def _deferred(self, script: Script, *args: str | bytes | int) -> bool:
+        await self._instance.call(script, *args)
         return True
 
     async def end(self, session: str) -> None:
         """End a session."""
-        await self._hub.call(scripts.END, session)
+        await self._instance.call(scripts.END, session)
         self._ended(session)
 
     def _dropped(self) -> None:
         if self._listener is not None:
-            self._listener.dropped()
+            self._listener.on_response_dropped()
 
     def _ended(self, session: str) -> None:
-        self._hub.forget(session)
+        self._instance.forget(session)
         if self._listener is not None:
-            self._listener.ended(session)
+            self._listener.on_session_ended(session)
 
     # ---- calls and messages
 
-    async def admit(self, session: str, owner: PrincipalKey, wire: str, calls: Sequence[Call]) -> Admitted:
+    async def claim(self, session: str, owner: PrincipalKey, wire: str, calls: Sequence[RequestClaim]) -> ClaimResult:
         """Record requests before they run."""
-        deadline = asyncio.get_running_loop().time() + ADMIT_S
-        if session not in self._hub.held:
+        deadline = asyncio.get_running_loop().time() + CLAIM_S
+        if session not in self._instance.streams:
             await self._settle(deadline)
         wait_s = max(FINISH_S, deadline - asyncio.get_running_loop().time())
         if not calls or not calls[0].stream:
-            record, admissions, waits = await self._calls.admit(Post(session, owner, wire, calls), wait_s=wait_s)
-            return Admitted(record, admissions, None, waits=waits)
-        reader = self._readers.new(session, calls[0].stream)
-        earlier = self._hub.hold(reader)  # before anything can be published for it
+            record, statuses, waits = await self._calls.claim(Post(session, owner, wire, calls), wait_s=wait_s)
+            return ClaimResult(record, statuses, None, waits=waits)
+        reader = self._local_streams.new(session, calls[0].stream)
+        earlier = self._instance.add_stream(reader)  # before anything can be published for it
         try:
             post = Post(session, owner, wire, calls, reader)
-            record, admissions, waits = await self._calls.admit(post, wait_s=wait_s)
-            is_taken = Admission.REFUSED not in admissions
+            record, statuses, waits = await self._calls.claim(post, wait_s=wait_s)
+            is_taken = ClaimStatus.REFUSED not in statuses
         except BaseException:
             is_taken = False
             raise
         finally:
             if not is_taken:
-                self._hub.let_go(reader)
+                self._instance.remove_stream(reader)
             if earlier is not None:
-                earlier.end() if is_taken else self._hub.hold(earlier)
-        return Admitted(record, admissions, reader if is_taken else None, reader.last, waits)
+                earlier.end() if is_taken else self._instance.add_stream(earlier)
+        return ClaimResult(record, statuses, reader if is_taken else None, reader.last, waits)
 
     async def _settle(self, deadline: float) -> None:
         """Wait until whoever ran calls from memory has had time to record them: else a repeat would run as well."""
@@ -201,49 +208,51 @@ class ValkeyBroker:
             await anyio.sleep(SETTLE_S / 20)
         await anyio.sleep(max(0.0, self._settled_at - clock()))
 
-    async def finish(self, session: str, epoch: int, request: RequestId, answer: bytes | None) -> bool:
+    async def finish(self, session: str, epoch: int, request: RequestId, response: bytes | None) -> bool:
         """Close a running request."""
-        return await self._calls.finish(session, epoch, request, answer)
+        return await self._calls.finish(session, epoch, request, response)
 
     async def append(self, session: str, kind: Kind, message: bytes, *, stream: str = "") -> None:
         """Send a notification or a request to the client; while Valkey is away, only where the stream is held here."""
-        reader, what = self._hub.reader(session, stream), (session, int(kind), message, stream)
+        reader, what = self._instance.stream(session, stream), (session, int(kind), message, stream)
         try:
             if reader is not None and not self.is_up:
                 raise BrokerUnavailableError
-            number, *before = await self._hub.call(scripts.APPEND, *what, wait_s=FINISH_S)
+            number, *before = await self._instance.call(scripts.APPEND, *what, wait_s=FINISH_S)
         except BrokerUnavailableError:
             if reader is not None:
                 reader.offer_unnumbered(Event(0, kind, 0.0, message))
-            elif kind is Kind.REQUEST and not self._hub.late.is_full(len(message)):  # somebody waits for its answer
-                self._hub.late.add(partial(self._late, scripts.APPEND, *what), len(message))
+            elif kind is Kind.REQUEST and not self._instance.outbox.is_full(
+                len(message)
+            ):  # somebody waits for its answer
+                self._instance.outbox.add(partial(self._deferred, scripts.APPEND, *what), len(message))
         else:
-            reader = self._hub.reader(session, stream)
+            reader = self._instance.stream(session, stream)
             if reader is not None and number > 0:
                 reader.offer(Event(number, kind, 0.0, message), before[0])
 
     # ---- streams
 
-    async def attach(self, session: str, *, stream: str = "", after: int | None = None) -> HeldStream | None:
+    async def attach(self, session: str, *, stream: str = "", after: int | None = None) -> LocalStream | None:
         """Take over a stream of the session, wherever it is held."""
-        return await self._readers.attach(session, stream, after)
+        return await self._local_streams.attach(session, stream, after)
 
-    def hang_up(self, session: str, stream: str) -> None:
+    def close_stream(self, session: str, stream: str) -> None:
         """End whoever reads a stream."""
-        reader = self._hub.reader(session, stream)
+        reader = self._instance.stream(session, stream)
         if reader is not None:
             reader.end()
 
     # ---- word from and to other instances
 
-    async def tell(self, note: Note, *, instance: str | None = None) -> None:
+    async def publish(self, message: InstanceMessage, *, instance: str | None = None) -> None:
         """Pass word on; to one instance as soon as it listens, unless it died."""
-        text = codec.encode_note(note, self.instance)
-        deadline = asyncio.get_running_loop().time() + TELL_S
-        while not await self._hub.call(scripts.TELL, instance or "", text):
+        text = codec.encode_message(message, self.instance)
+        deadline = asyncio.get_running_loop().time() + PUBLISH_S
+        while not await self._instance.call(scripts.PUBLISH, instance or "", text):
             if asyncio.get_running_loop().time() > deadline:
                 raise BrokerUnavailableError
-            await anyio.sleep(TELL_S / 40)
+            await anyio.sleep(PUBLISH_S / 40)
 
     def _heard(self, message: bytes) -> None:
         head, _, body = message.partition(b"\n")
@@ -251,12 +260,12 @@ class ValkeyBroker:
         match kind:
             case b"event":
                 session, name, *about = rest.split(b" ", 6)
-                reader = self._hub.reader(session.decode(), name.decode())
+                reader = self._instance.stream(session.decode(), name.decode())
                 if reader is not None:
                     reader.offer(*codec.decode_published(about, body))
             case b"replaced":
                 session_id, stream, token = rest.decode().split(" ")
-                reader = self._hub.reader(session_id, stream)
+                reader = self._instance.stream(session_id, stream)
                 if reader is not None and reader.token == token:
                     reader.end()
             case b"ended":
@@ -264,60 +273,60 @@ class ValkeyBroker:
             case b"stale":
                 self._tasks.start_soon(self._refresh, rest.decode())
             case b"note":
-                note, sender = codec.decode_note(rest)
+                word, sender = codec.decode_message(rest)
                 if sender != self.instance and self._listener is not None:  # what is for all comes back as well
-                    self._tasks.start_soon(self._hand_on, self._listener, note)
+                    self._tasks.start_soon(self._hand_on, self._listener, word)
 
-    async def _hand_on(self, listener: Listener, note: Note) -> None:
+    async def _hand_on(self, listener: Listener, message: InstanceMessage) -> None:
         try:
-            await listener.told(note)
+            await listener.on_message(message)
         except Exception:  # one bad note must not cost all sessions
-            log.exception("note_failed", note=note.kind)
+            log.exception("note_failed", note=message.kind)
 
     async def _refresh(self, session: str) -> None:
         with suppress(BrokerUnavailableError):
             await self.find(session)
 
-    def wake_all(self) -> None:
+    def wake_streams(self) -> None:
         """Make every stream look around."""
-        for held in self._hub.readers():
-            held.wake()
+        for local in self._instance.all_streams():
+            local.wake()
 
-    def figures(self) -> Mapping[str, int]:
+    def stats(self) -> Mapping[str, int]:
         """Return how many sessions have a stream here, and how many bytes wait to be written."""
-        readers = self._hub.readers()
-        sessions = len({held.session for held in readers})
+        readers = self._instance.all_streams()
+        sessions = len({local.session for local in readers})
         return {
             "sessions": sessions,
             "streams": len(readers),
-            "log_bytes": sum(held.queued_bytes for held in readers),
+            "log_bytes": sum(local.queued_bytes for local in readers),
         }
 
     # ---- upkeep
 
-    async def _keep_noting(self) -> None:
+    async def _keep_saving(self) -> None:
         """Keep how far streams were written and how many there are, and what could not be recorded in time."""
         while True:
-            await anyio.sleep(min(NOTE_EVERY_S, self._limits.idle_s / 8))
+            await anyio.sleep(min(SAVE_EVERY_S, self._limits.idle_s / 8))
             if not self.is_up:
                 continue
-            await self._readers.note_all()
-            await self.streams.tell_all()
+            await self._local_streams.save_all()
+            await self.streams.publish_all()
             with suppress(BrokerUnavailableError):
                 await self._calls.record_again()
-                await self._hub.late.work_off()
+                await self._instance.outbox.flush()
 
     async def _came_up(self) -> None:
         """Bring everything up to date: what was published meanwhile was missed."""
-        is_return = self._hub.lease.store is not None
+        is_return = self._instance.lease.store is not None
         log.info("broker_connected", instance=self.instance)  # by this name others say that it died
-        must_restore = await self._hub.lease.came_up()
-        await self._readers.bring_back(must_restore=must_restore)
-        self._hub.lease.restored()
+        must_restore = await self._instance.lease.came_up()
+        await self._local_streams.bring_back(must_restore=must_restore)
+        self._instance.lease.restored()
         await self._calls.record_again()
-        await self._hub.late.work_off()
+        await self._instance.outbox.flush()
         if is_return:
             self._settled_at = asyncio.get_running_loop().time() + SETTLE_S
 
-    async def _bury(self, instance: str) -> None:
-        await self._calls.bury(instance)
+    async def _take_over_dead(self, instance: str) -> None:
+        await self._calls.take_over_dead(instance)

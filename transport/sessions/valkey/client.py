@@ -22,7 +22,7 @@ from redis.exceptions import ResponseError
 
 from shared.telemetry import get_logger
 from transport.sessions.broker import BrokerUnavailableError
-from transport.sessions.valkey.connection import Wire, pack, pause_s
+from transport.sessions.valkey.connection import ValkeyConnection, pack, pause_s
 from transport.sessions.valkey.subscription import Subscription
 
 log = get_logger(__name__)
@@ -48,14 +48,14 @@ class Script:
 
 
 class _Call:
-    __slots__ = ("answer", "args", "in_full", "packed", "script")
+    __slots__ = ("args", "in_full", "packed", "response", "script")
 
     def __init__(self, script: Script, args: Sequence[str | bytes | float]) -> None:
         self.script = script
         self.args = args
         self.packed = pack(b"EVALSHA", script.sha, 0, *args)
         self.in_full = False
-        self.answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self.response: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
     def send_in_full(self) -> None:
         self.packed = pack(b"EVAL", self.script.text, 0, *self.args)
@@ -63,11 +63,11 @@ class _Call:
 
     def settle(self, outcome: object) -> None:
         """Give the caller its answer; an exception is raised there."""
-        if not self.answer.done():
-            self.answer.set_result(outcome)
+        if not self.response.done():
+            self.response.set_result(outcome)
 
 
-class ValkeyLink:
+class ValkeyClient:
     """Calls scripts and hears messages; use it inside `run`.
 
     Args:
@@ -94,8 +94,8 @@ class ValkeyLink:
         wait_s: float = 4.0,
     ) -> None:
         try:
-            self._wires = [Wire(url) for _ in range(connections)]
-            self._subscription = Subscription(Wire(url), channels=channels, heard=heard, came_up=came_up)
+            self._connections = [ValkeyConnection(url) for _ in range(connections)]
+            self._subscription = Subscription(ValkeyConnection(url), channels=channels, heard=heard, came_up=came_up)
         except (ValueError, TypeError):  # their text has parts of the URL
             raise ValueError("The address of the session broker cannot be read.") from None
         self._wait_s = wait_s
@@ -146,7 +146,7 @@ class ValkeyLink:
         wait = self._wait_s if wait_s is None else wait_s
         timer = asyncio.get_running_loop().call_later(wait, lambda: call.settle(BrokerUnavailableError()))
         try:
-            outcome = await call.answer
+            outcome = await call.response
         finally:
             timer.cancel()
         if isinstance(outcome, Exception):
@@ -158,26 +158,26 @@ class ValkeyLink:
     async def _work(self, scope: anyio.CancelScope) -> None:
         with scope:
             async with anyio.create_task_group() as workers:
-                for wire in self._wires:
-                    workers.start_soon(self._work_on, wire)
+                for connection in self._connections:
+                    workers.start_soon(self._work_on, connection)
 
-    async def _work_on(self, wire: Wire) -> None:
+    async def _work_on(self, connection: ValkeyConnection) -> None:
         failures = 0
         try:
             while True:
                 batch = await self._next_batch()
                 try:
-                    is_well = await self._deliver(wire, batch)
+                    is_well = await self._deliver(connection, batch)
                 finally:
-                    self._waiting.extendleft(call for call in reversed(batch) if not call.answer.done())
+                    self._waiting.extendleft(call for call in reversed(batch) if not call.response.done())
                 if is_well:
                     failures = 0
                 else:
-                    await wire.cut()
+                    await connection.cut()
                     failures += 1
                     await anyio.sleep(pause_s(failures))
         finally:
-            await wire.cut()
+            await connection.cut()
 
     def _wake_one(self) -> None:
         if self._idle and not self._one_is_woken:
@@ -198,7 +198,7 @@ class ValkeyLink:
         batch, size = list[_Call](), 0
         while self._waiting and len(batch) < MAX_CALLS:
             call = self._waiting[0]
-            if not call.answer.done():
+            if not call.response.done():
                 size += len(call.packed)
                 if batch and size > MAX_BYTES:
                     break
@@ -206,13 +206,13 @@ class ValkeyLink:
             self._waiting.popleft()
         return batch
 
-    async def _deliver(self, wire: Wire, batch: Sequence[_Call]) -> bool:
+    async def _deliver(self, connection: ValkeyConnection, batch: Sequence[_Call]) -> bool:
         """Send `batch` and hand out the answers; False when something is wrong with the connection or the server."""
         replies: list[Any] = []
         is_well = True
         try:
-            await wire.open()
-            await wire.exchange([call.packed for call in batch], replies)
+            await connection.open()
+            await connection.exchange([call.packed for call in batch], replies)
         except Exception as error:  # noqa: BLE001 - redis-py, TLS and the event loop each have their own; all mean this
             log.debug("broker_connection_lost", error=type(error).__name__)
             is_well = False

@@ -8,8 +8,8 @@ from typing import Any
 from mcp_types import RequestId
 
 from shared.identity import PrincipalKey
-from transport.rate_limit import Charge, Wait
-from transport.sessions.broker import Note
+from transport.rate_limit import Cost, Wait
+from transport.sessions.broker import InstanceMessage
 from transport.sessions.event_log import Event, Kind
 from transport.sessions.session import SessionRecord
 
@@ -59,18 +59,18 @@ def decode_record(session: str, fields: Sequence[bytes]) -> SessionRecord:
     return record
 
 
-def charge_arguments(charges: Sequence[Charge]) -> list[str | int]:
+def cost_arguments(costs: Sequence[Cost]) -> list[str | int]:
     """Return charges as the scripts take them: their number, then the bucket, interval in ms and burst of each."""
-    arguments: list[str | int] = [len(charges)]
-    for one in charges:
+    arguments: list[str | int] = [len(costs)]
+    for one in costs:
         arguments += (one.bucket, f"{one.rate.interval_s * 1000:.6f}", one.rate.burst)
     return arguments
 
 
-def decode_wait(charges: Sequence[Charge], reply: Sequence[int]) -> Wait | None:
-    """Return which of `charges` could not be paid, from the place and the milliseconds that a script returned."""
+def decode_wait(costs: Sequence[Cost], reply: Sequence[int]) -> Wait | None:
+    """Return which of `costs` could not be paid, from the place and the milliseconds that a script returned."""
     place, wait_ms = reply
-    return Wait(charges[place - 1], wait_ms / 1000) if place else None
+    return Wait(costs[place - 1], wait_ms / 1000) if place else None
 
 
 def decode_events(rows: Sequence[Sequence[Any]]) -> list[Event]:
@@ -93,13 +93,13 @@ def _event(number: int, kind: bytes | int, writes: bytes, request: bytes, messag
     return Event(number, Kind(int(kind)), 0.0, message, decode_request(request), writes == b"1")
 
 
-def encode_note(note: Note, sender: str) -> bytes:
+def encode_message(message: InstanceMessage, sender: str) -> bytes:
     """Return a note as the instance `sender` publishes it."""
-    return f"note {sender} {json.dumps(asdict(note))}".encode()
+    return f"note {sender} {json.dumps(asdict(message))}".encode()
 
 
-def decode_note(text: bytes) -> tuple[Note, str]:
+def decode_message(text: bytes) -> tuple[InstanceMessage, str]:
     """Return the note that `encode_note` made, and who published it."""
     sender, _, body = text.partition(b" ")
     told = json.loads(body)
-    return Note(**told | {"owner": tuple(told["owner"])}), sender.decode()
+    return InstanceMessage(**told | {"owner": tuple(told["owner"])}), sender.decode()

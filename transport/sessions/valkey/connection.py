@@ -45,7 +45,7 @@ def pause_s(failures: int) -> float:
     return random.uniform(longest / 2, longest)  # noqa: S311 - not a secret
 
 
-class Wire:
+class ValkeyConnection:
     """A connection that can be opened again; one task at a time may use it.
 
     Raises (from `open`, `exchange`, `send`, `read`): any exception means that the connection is of no use any more;

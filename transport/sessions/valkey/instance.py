@@ -13,18 +13,18 @@ from transport.sessions.broker import BrokerUnavailableError
 from transport.sessions.memory_rate_limit import MemoryBuckets
 from transport.sessions.session import Limits, SessionRecord
 from transport.sessions.valkey import codec, scripts
-from transport.sessions.valkey.client import Script, ValkeyLink
+from transport.sessions.valkey.client import Script, ValkeyClient
 from transport.sessions.valkey.lease import LEASE_S, RECOVERY_S, Lease
-from transport.sessions.valkey.outbox import Late
+from transport.sessions.valkey.outbox import Outbox
 from transport.sessions.valkey.scripts import ScriptFailedError
 
 if TYPE_CHECKING:
-    from transport.sessions.valkey.local_stream import HeldStream
+    from transport.sessions.valkey.local_stream import LocalStream
 
 KEPT_RECORDS: Final = 2048
 
 
-class Hub:
+class ValkeyInstance:
     """One instance on one server.
 
     Args:
@@ -33,7 +33,7 @@ class Hub:
         prefix: in front of every key and channel.
         heard: is handed what other instances publish.
         came_up: brings everything up to date after each subscription.
-        bury: answers the calls of an instance that died.
+        take_over_dead: answers the calls of an instance that died.
     """
 
     def __init__(
@@ -44,27 +44,27 @@ class Hub:
         prefix: str,
         heard: Callable[[bytes], None],
         came_up: Callable[[], Awaitable[None]],
-        bury: Callable[[str], Awaitable[None]],
+        take_over_dead: Callable[[str], Awaitable[None]],
     ) -> None:
         self.instance = secrets.token_hex(4)
         self.limits = limits
-        self.link = ValkeyLink(
+        self.client = ValkeyClient(
             url, channels=[f"{prefix}n:{self.instance}", f"{prefix}n:"], heard=heard, came_up=came_up
         )
-        self.lease = Lease(self.call, bury=bury, emptied=self.link.subscribe_again)
-        self.late = Late(limits.max_total_log_bytes)
+        self.lease = Lease(self.call, take_over_dead=take_over_dead, emptied=self.client.subscribe_again)
+        self.outbox = Outbox(limits.max_total_log_bytes)
         self.buckets = MemoryBuckets()
         """What counts while the server is away."""
-        self.held: dict[str, HeldStream] = {}
+        self.streams: dict[str, LocalStream] = {}
         """Sessions whose standalone stream is held here."""
-        self._posts: dict[str, dict[str, HeldStream]] = {}
+        self._posts: dict[str, dict[str, LocalStream]] = {}
         self._common = scripts.common_arguments(prefix, self.instance, limits, LEASE_S)
         self._records: LRUCache[str, SessionRecord] = LRUCache(KEPT_RECORDS)
 
     async def call(self, script: Script, *args: str | bytes | float, wait_s: float | None = None) -> Any:
         """Run a script. Raises: BrokerUnavailableError."""
         try:
-            return await self.link.call(script, *self._common, *args, wait_s=wait_s)
+            return await self.client.call(script, *self._common, *args, wait_s=wait_s)
         except ResponseError:
             raise ScriptFailedError from None
 
@@ -97,42 +97,42 @@ class Hub:
 
     # ---- streams that are held here
 
-    def reader(self, session: str, stream: str) -> "HeldStream | None":
+    def stream(self, session: str, stream: str) -> "LocalStream | None":
         """Return whoever reads a stream here."""
-        return self._posts.get(session, {}).get(stream) if stream else self.held.get(session)
+        return self._posts.get(session, {}).get(stream) if stream else self.streams.get(session)
 
-    def readers(self) -> "list[HeldStream]":
+    def all_streams(self) -> "list[LocalStream]":
         """Return whoever reads any stream here."""
-        return [*self.held.values(), *(held for posts in self._posts.values() for held in posts.values())]
+        return [*self.streams.values(), *(local for posts in self._posts.values() for local in posts.values())]
 
-    def hold(self, held: "HeldStream") -> "HeldStream | None":
-        """Have published events go to `held`; return who had them before."""
-        of_session = self._posts.setdefault(held.session, {}) if held.name else self.held
-        key = held.name or held.session
-        earlier, of_session[key] = of_session.get(key), held
+    def add_stream(self, local: "LocalStream") -> "LocalStream | None":
+        """Have published events go to `local`; return who had them before."""
+        of_session = self._posts.setdefault(local.session, {}) if local.name else self.streams
+        key = local.name or local.session
+        earlier, of_session[key] = of_session.get(key), local
         return earlier
 
-    def let_go(self, held: "HeldStream") -> None:
-        """Have nothing go to `held` any more, unless another one took its place already."""
-        if self.reader(held.session, held.name) is not held:
+    def remove_stream(self, local: "LocalStream") -> None:
+        """Have nothing go to `local` any more, unless another one took its place already."""
+        if self.stream(local.session, local.name) is not local:
             return
-        if not held.name:
-            del self.held[held.session]
+        if not local.name:
+            del self.streams[local.session]
             return
-        del self._posts[held.session][held.name]
-        if not self._posts[held.session]:
-            del self._posts[held.session]
+        del self._posts[local.session][local.name]
+        if not self._posts[local.session]:
+            del self._posts[local.session]
 
     # ---- records
 
-    def record(self, session: str) -> SessionRecord | None:
+    def find_record(self, session: str) -> SessionRecord | None:
         """Return what is known here of a session; it may have changed elsewhere."""
-        held = self.held.get(session)
-        return held.record if held is not None else self._records.get(session)
+        local = self.streams.get(session)
+        return local.record if local is not None else self._records.get(session)
 
     def learn(self, session: str, fields: Sequence[bytes]) -> SessionRecord:
         """Return the one object that stands for the session here, brought up to date."""
-        record = self.record(session)
+        record = self.find_record(session)
         if record is None:
             record = codec.decode_record(session, fields)
         else:
@@ -144,7 +144,7 @@ class Hub:
         """Let go of a session that ended; its streams, as far as they are here, end."""
         self._records.discard(session)
         ended = [*self._posts.pop(session, {}).values()]
-        if session in self.held:
-            ended.append(self.held.pop(session))
-        for held in ended:
-            held.end()
+        if session in self.streams:
+            ended.append(self.streams.pop(session))
+        for local in ended:
+            local.end()

@@ -30,7 +30,7 @@ class Lease:
 
     Args:
         call: runs a script.
-        bury: answers the calls of an instance that died.
+        take_over_dead: answers the calls of an instance that died.
         emptied: is called when all data was lost though the connection was not.
     """
 
@@ -38,14 +38,14 @@ class Lease:
         self,
         call: Callable[..., Awaitable[Any]],
         *,
-        bury: Callable[[str], Awaitable[None]],
+        take_over_dead: Callable[[str], Awaitable[None]],
         emptied: Callable[[], None],
     ) -> None:
         self.store: str | None = None
         """Name of the store; another one after all its data was lost. None before the first contact. Only `came_up`
         changes it, so that no loss is overlooked."""
         self._call = call
-        self._bury = bury
+        self._take_over_dead = take_over_dead
         self._emptied = emptied
         self._is_restored = True
         self._judge_from = 0.0
@@ -100,6 +100,6 @@ class Lease:
                 await self.renew()
                 if asyncio.get_running_loop().time() >= self._judge_from:
                     for instance in self._dead:
-                        await self._bury(instance)
+                        await self._take_over_dead(instance)
             except BrokerUnavailableError:
                 self._judge_later()

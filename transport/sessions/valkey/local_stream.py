@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 from mcp_types import RequestId
 
-from transport.sessions.broker import BrokerUnavailableError, Call
+from transport.sessions.broker import BrokerUnavailableError, RequestClaim
 from transport.sessions.event_log import Event, Kind
 from transport.sessions.session import Limits, SessionRecord
 
@@ -26,39 +26,39 @@ _CERTAIN_S: Final = 10.0
 class LocalClaim:
     """A request that was admitted here while Valkey was away."""
 
-    call: Call
-    answer: bytes | None = None
+    call: RequestClaim
+    response: bytes | None = None
 
 
-class Home(Protocol):
-    """What a stream asks for: its way to the log. `valkey_readers.Readers` is it."""
+class StreamLog(Protocol):
+    """What a stream asks for: its way to the log. `local_streams.LocalStreams` is it."""
 
     @property
     def limits(self) -> Limits:
         """Bounds of this instance."""
         ...
 
-    async def read(self, held: "HeldStream") -> tuple[int, list[Event]] | None:
+    async def read(self, local: "LocalStream") -> tuple[int, list[Event]] | None:
         """Return the number of the newest event and what was not queued. Raises: BrokerUnavailableError."""
         ...
 
-    async def owes(self, session: str, after: int) -> tuple[int, int]:
+    async def pending(self, session: str, after: int) -> tuple[int, int]:
         """Return how many calls run and how many events are newer. Raises: BrokerUnavailableError."""
         ...
 
-    def note_soon(self, held: "HeldStream") -> None:
+    def save_soon(self, local: "LocalStream") -> None:
         """Keep at once how far a stream was written."""
         ...
 
-    async def release(self, held: "HeldStream") -> None:
+    async def release(self, local: "LocalStream") -> None:
         """Give up a stream that was closed."""
         ...
 
 
-class HeldStream:
+class LocalStream:
     """One attachment. It asks its home to read and to note; the broker offers it what arrives."""
 
-    def __init__(self, home: Home, session: str, name: str, token: str) -> None:
+    def __init__(self, log: StreamLog, session: str, name: str, token: str) -> None:
         self.session = session
         self.name = name
         """Empty for the standalone stream."""
@@ -72,8 +72,8 @@ class HeldStream:
         self.claims: dict[RequestId, LocalClaim] = {}
         self.delivered_to = 0
         self.asked_to = 0
-        self._home = home
-        self._limits = home.limits
+        self._log = log
+        self._limits = log.limits
         self._clock = asyncio.get_running_loop().time
         self._queue = deque[Event]()
         self._bytes = 0
@@ -83,8 +83,8 @@ class HeldStream:
         self._met: OrderedDict[tuple[int, RequestId], None] = OrderedDict()
         self._wake = asyncio.Event()
         self._written: deque[tuple[float, int]] = deque()
-        self._noted: tuple[int, int, int] = (0, 0, 0)
-        self._noted_at = self._clock()
+        self._saved: tuple[int, int, int] = (0, 0, 0)
+        self._saved_at = self._clock()
         self.ended = False
 
     def begin(
@@ -92,7 +92,7 @@ class HeldStream:
         record: SessionRecord,
         *,
         last: int,
-        owed: Sequence[Event] = (),
+        pending: Sequence[Event] = (),
         expected: Iterable[RequestId] = (),
         has_missed: bool = False,
     ) -> None:
@@ -101,14 +101,14 @@ class HeldStream:
         Args:
             record: of the session.
             last: number of the stream's newest event.
-            owed: what is to be handed out first.
+            pending: what is to be handed out first.
             expected: requests whose answers are still to come; a stream that has a name ends with the last of them.
             has_missed: whether more may have been published before it could be offered here.
         """
         self._is_behind = self._is_behind or has_missed
         self.record = record
         self.last = last
-        for event in owed:
+        for event in pending:
             self._take(event)
         self._expected.update(expected)
 
@@ -132,7 +132,7 @@ class HeldStream:
     async def _catch_up(self) -> None:
         self._is_behind = False  # it may become true again before the log is read
         try:
-            read = await self._home.read(self)
+            read = await self._log.read(self)
         except BrokerUnavailableError:
             self._has_missed = True
             return
@@ -158,7 +158,7 @@ class HeldStream:
         asked = [event.number for event in events if event.number and event.kind is Kind.REQUEST]
         if asked:
             self.asked_to = max(self.asked_to, *asked)
-            self._home.note_soon(self)  # else whoever takes over would ask a person twice
+            self._log.save_soon(self)  # else whoever takes over would ask a person twice
 
     def wake(self) -> None:
         """Make `events` return."""
@@ -167,7 +167,7 @@ class HeldStream:
     async def close(self) -> None:
         """Let the stream go."""
         self.end()
-        await self._home.release(self)
+        await self._log.release(self)
 
     @property
     def has_news(self) -> bool:
@@ -181,10 +181,10 @@ class HeldStream:
         if self.name:
             return not self._expected
         try:
-            owed = await self._home.owes(self.session, self.last)
+            pending = await self._log.pending(self.session, self.last)
         except BrokerUnavailableError:
             return False
-        return owed == (0, 0) and not self.has_news  # an answer may be on its way, or have come while we asked
+        return pending == (0, 0) and not self.has_news  # an answer may be on its way, or have come while we asked
 
     # ---- what the broker uses
 
@@ -201,7 +201,7 @@ class HeldStream:
     def offer_unnumbered(self, event: Event) -> None:
         """Take what could not be stored yet; of an answer that finds no room only its id is left, of others nothing."""
         if not self._has_room(event):
-            if event.kind is not Kind.ANSWER:
+            if event.kind is not Kind.RESPONSE:
                 return
             event.message = None
         self._take(event)
@@ -243,30 +243,30 @@ class HeldStream:
         """Bytes that wait to be written."""
         return self._bytes
 
-    def marks(self) -> tuple[int, int, int]:
+    def offsets(self) -> tuple[int, int, int]:
         """Return up to which event was written, up to which it certainly arrived, and the last question written."""
         while self._written and self._written[0][0] < self._clock() - self._limits.repeat_s:
             self._written.popleft()
         recent = min((number for _, number in self._written), default=self.delivered_to + 1)
         return self.delivered_to, recent - 1, self.asked_to
 
-    def needs_noting(self, patience_s: float) -> bool:
+    def needs_saving(self, patience_s: float) -> bool:
         """Whether somebody who took over now would repeat too much, or the session would soon seem idle."""
-        marks, age = self.marks(), self._clock() - self._noted_at
-        return marks[0] != self._noted[0] or (marks != self._noted and age > _CERTAIN_S) or age > patience_s
+        offsets, age = self.offsets(), self._clock() - self._saved_at
+        return offsets[0] != self._saved[0] or (offsets != self._saved and age > _CERTAIN_S) or age > patience_s
 
-    def noted(self, marks: tuple[int, int, int]) -> None:
+    def offsets_saved(self, offsets: tuple[int, int, int]) -> None:
         """Remember that these marks are kept."""
-        self._noted, self._noted_at = marks, self._clock()
+        self._saved, self._saved_at = offsets, self._clock()
 
     # ---- while Valkey is away
 
-    def finish(self, call: Call, answer: bytes | None) -> None:
+    def finish(self, call: RequestClaim, response: bytes | None) -> None:
         """Remember the answer to a call that cannot be stored now, for repeats."""
         self.meet(call.request)
         claim = self.claims.get(call.request)
         if claim is not None:
-            claim.answer = answer
+            claim.response = response
 
     def meet(self, request: RequestId) -> None:
         """Remember that a request was answered or cancelled."""
@@ -283,9 +283,9 @@ class HeldStream:
         return self.record.epoch if self.record is not None else 0
 
 
-def unnumbered(call: Call, answer: bytes | None) -> Event:
+def unnumbered(call: RequestClaim, response: bytes | None) -> Event:
     """Return an answer as an event that has no place in a log yet."""
-    return Event(0, Kind.ANSWER, 0.0, answer, call.request, call.writes)
+    return Event(0, Kind.RESPONSE, 0.0, response, call.request, call.writes)
 
 
 _tokens = itertools.count(1)

@@ -12,7 +12,7 @@ Step = Callable[[], Awaitable[bool]]
 """Records something; False when it has to be tried again. May raise BrokerUnavailableError."""
 
 
-class Late:
+class Outbox:
     """Steps in the order in which they came.
 
     Args:
@@ -35,7 +35,7 @@ class Late:
         self._steps.append((step, size))
         self._bytes += size
 
-    async def work_off(self) -> None:
+    async def flush(self) -> None:
         """Take each step once; those that are not done stay. May be called while it runs.
 
         Raises:

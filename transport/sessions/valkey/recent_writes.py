@@ -13,7 +13,7 @@ from shared.writes.recent_writes import LEASE_S, MAX_WRITES, Earlier, MemoryRece
 from transport.sessions.broker import BrokerUnavailableError
 from transport.sessions.valkey import codec, scripts
 from transport.sessions.valkey.client import Script
-from transport.sessions.valkey.instance import Hub
+from transport.sessions.valkey.instance import ValkeyInstance
 
 log = get_logger(__name__)
 
@@ -24,8 +24,8 @@ ASK_S: Final = 1.0
 class SharedRecentWrites:
     """Recognises writes of all instances; while Valkey is away, those of this one."""
 
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
+    def __init__(self, instance: ValkeyInstance) -> None:
+        self._instance = instance
         self._here = MemoryRecentWrites()
         self._is_alone = False
 
@@ -58,10 +58,10 @@ class SharedRecentWrites:
     async def _ask(self, script: Script, owner: PrincipalKey, *args: str | int) -> Any:
         """Run a script about the writes of `owner`. Raises: BrokerUnavailableError."""
         try:
-            if not self._hub.link.is_up:
+            if not self._instance.client.is_up:
                 raise BrokerUnavailableError
             common = (codec.encode_owner(owner), MAX_WRITES, _ms(LEASE_S))
-            reply = await self._hub.call(script, *common, *args, wait_s=ASK_S)
+            reply = await self._instance.call(script, *common, *args, wait_s=ASK_S)
         except BrokerUnavailableError:
             if not self._is_alone:
                 self._is_alone = True

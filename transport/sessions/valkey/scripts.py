@@ -32,16 +32,16 @@ FIND: Final = _script("find")
 FINISH: Final = _script("finish")
 LEASE: Final = _script("lease")
 LEAVE: Final = _script("leave")
-MARK: Final = _script("mark")
+OFFSETS: Final = _script("offsets")
 OPEN: Final = _script("open")
 ORPHANS: Final = _script("orphans")
-OWES: Final = _script("owes")
+PENDING: Final = _script("pending")
 READ: Final = _script("read")
 RESTORE: Final = _script("restore")
 SAVE: Final = _script("save")
 SETTLE_WRITE: Final = _script("recent_writes", "settle_write")
-SPEND: Final = _script("rates", "spend")
-TELL: Final = _script("tell")
+CONSUME: Final = _script("rates", "consume")
+PUBLISH: Final = _script("publish")
 WITHDRAW: Final = _script("withdraw")
 
 
@@ -51,7 +51,7 @@ def common_arguments(prefix: str, instance: str, limits: Limits, lease_s: float)
         prefix,
         instance,
         round(limits.idle_s * 1000),
-        round(limits.answer_kept_s * 1000),
+        round(limits.response_kept_s * 1000),
         limits.max_events,
         limits.max_log_bytes,
         limits.max_request_ids,

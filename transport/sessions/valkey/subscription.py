@@ -11,7 +11,7 @@ from typing import Final
 import anyio
 
 from shared.telemetry import get_logger
-from transport.sessions.valkey.connection import Wire, pack, pause_s
+from transport.sessions.valkey.connection import ValkeyConnection, pack, pause_s
 
 log = get_logger(__name__)
 
@@ -21,11 +21,11 @@ _PING: Final = pack(b"PING")
 
 
 class Subscription:
-    """Hands each message of `channels` to `heard`; the rest as `ValkeyLink` promises."""
+    """Hands each message of `channels` to `heard`; the rest as `ValkeyClient` promises."""
 
     def __init__(
         self,
-        wire: Wire,
+        connection: ValkeyConnection,
         *,
         channels: Sequence[str],
         heard: Callable[[bytes], None],
@@ -33,7 +33,7 @@ class Subscription:
     ) -> None:
         self.is_up = False
         """Whether messages are heard, and `came_up` has returned since they were last not."""
-        self._wire = wire
+        self._connection = connection
         self._channels = channels
         self._heard = heard
         self._came_up = came_up
@@ -50,7 +50,7 @@ class Subscription:
     def again(self) -> None:
         """Subscribe anew, as after a loss, unless that is under way already."""
         if self.is_up:
-            self._wire.abort()
+            self._connection.abort()
 
     async def _follow(self) -> bool:
         """Subscribe and hear messages until that is lost; return whether it came up in between."""
@@ -73,26 +73,26 @@ class Subscription:
         try:
             async with anyio.create_task_group() as tasks:
                 try:
-                    await self._wire.open()
+                    await self._connection.open()
                     await self._hear(subscribed)
                 except Exception as error:  # noqa: BLE001 - redis-py, TLS and the event loop each have their own
                     self._lost(error)
                     tasks.cancel_scope.cancel()
         finally:
             self.is_up = False
-            await self._wire.cut()
+            await self._connection.cut()
         return was_up
 
     async def _hear(self, subscribed: Callable[[], None]) -> None:
         """Call `subscribed` once, then hear messages until the connection fails, which raises."""
-        await self._wire.send(pack(b"SUBSCRIBE", *self._channels))
+        await self._connection.send(pack(b"SUBSCRIBE", *self._channels))
         missing, is_asked = len(self._channels), False
         while True:
-            said = await self._wire.read(within=QUIET_S)
+            said = await self._connection.read(within=QUIET_S)
             if said is None:
                 if is_asked:
                     raise TimeoutError
-                await self._wire.send(_PING)
+                await self._connection.send(_PING)
             is_asked = said is None
             match said:
                 case Exception():

@@ -42,17 +42,17 @@ async def test_a_call_at_the_holder_runs_from_memory_and_is_recorded_later(valke
         assert (await client.post(call("x", "write", gate="g"))).status_code == 202
         assert (await client.post(call("x", "write", gate="g"))).status_code == 202
         a.gates.open["g"].set()
-        await client.answer("x")
+        await client.response("x")
         assert client.last_event_id == seen, "it has no number yet"
         await back(valkey, a, b)
         await client.until(lambda: client.last_event_id != seen)
-        before = len(client.answers("x"))
+        before = len(client.responses("x"))
         assert await post_to(b, client, call("x", "write", gate="g")) == 202
-        await client.until(lambda: len(client.answers("x")) > before)
+        await client.until(lambda: len(client.responses("x")) > before)
     assert (a.gates.ran["g"], b.gates.ran["g"]) == (1, 0)
 
 
-@kills("transport/sessions/valkey/calls.py", "if self._hub.late.is_full(0) or", "if True or")
+@kills("transport/sessions/valkey/calls.py", "if self._instance.outbox.is_full(0) or", "if True or")
 async def test_a_call_that_began_in_the_outage_does_not_run_again_elsewhere_after_it(valkey: ValkeyServer) -> None:
     async with instances(valkey.url) as (a, b), working(a) as client:
         await away(valkey, a, b)
@@ -61,7 +61,7 @@ async def test_a_call_that_began_in_the_outage_does_not_run_again_elsewhere_afte
         await back(valkey, a, b)
         assert await post_to(b, client, call("x", "write", gate="g")) == 202
         a.gates.open["g"].set()
-        await client.answer("x")
+        await client.response("x")
     assert (a.gates.ran["g"], b.gates.ran["g"]) == (1, 0)
 
 
@@ -80,8 +80,8 @@ async def test_a_call_elsewhere_waits_for_a_short_while_and_is_refused_unrun(val
         assert (a.gates.ran["g"], b.gates.ran["g"]) == (0, 0)
         assert await post_to(b, client, call("x", "write", gate="g")) == 202
         b.gates.open["g"].set()
-        answer = await client.answer("x")  # it ran now, or it met the claim of the one that was given up
-        assert answer.get("error", {"data": {"kind": "interrupted"}})["data"]["kind"] == "interrupted"
+        response = await client.response("x")  # it ran now, or it met the claim of the one that was given up
+        assert response.get("error", {"data": {"kind": "interrupted"}})["data"]["kind"] == "interrupted"
     assert a.gates.ran["g"] + b.gates.ran["g"] <= 1
 
 
@@ -91,12 +91,12 @@ async def test_a_short_outage_is_waited_out(valkey: ValkeyServer) -> None:
         waiting = asyncio.create_task(post_to(b, client, call("x", "echo", text="x")))
         await back(valkey, a, b)
         assert await waiting == 202
-        assert (await client.answer("x"))["result"]["isError"] is False
+        assert (await client.response("x"))["result"]["isError"] is False
 
 
 @kills(
     "transport/sessions/valkey/calls.py",
-    "self._hub.late.add(partial(self._finish_late",
+    "self._instance.outbox.add(partial(self._finish_late",
     "repr(partial(self._finish_late",
 )
 async def test_an_answer_from_elsewhere_comes_once_the_broker_is_back(valkey: ValkeyServer) -> None:
@@ -107,7 +107,7 @@ async def test_an_answer_from_elsewhere_comes_once_the_broker_is_back(valkey: Va
         b.gates.open["g"].set()
         await until(lambda: b.counter.total("mcp_requests"))  # it has its answer, and nowhere to put it
         await back(valkey, a, b)
-        assert (await client.answer("x"))["result"]["isError"] is False
+        assert (await client.response("x"))["result"]["isError"] is False
         assert not client.ended.is_set()
 
 
@@ -141,7 +141,7 @@ async def test_who_comes_again_is_asked_who_it_is_only_when_the_answer_can_be_he
 
         async def come_again() -> None:
             async with open_stream(client, AGAIN):
-                await client.answer("x")
+                await client.response("x")
 
         waiting = asyncio.create_task(come_again())
         await client.until(lambda: client.comments >= 4)  # as long as it may take to recognise a client
@@ -157,12 +157,12 @@ async def test_an_answer_is_written_although_valkey_stands_still(valkey: ValkeyS
         await a.gates.reached["g"].wait()
         await asyncio.to_thread(valkey.pause)
         a.gates.open["g"].set()
-        assert (await client.answer("x"))["result"]["isError"] is False
+        assert (await client.response("x"))["result"]["isError"] is False
         await asyncio.to_thread(valkey.resume)
         await until(lambda: a.transport.is_up and b.transport.is_up)
-        before = len(client.answers("x"))
+        before = len(client.responses("x"))
         assert await post_to(b, client, call("x", "write", gate="g")) == 202
-        await client.until(lambda: len(client.answers("x")) > before)
+        await client.until(lambda: len(client.responses("x")) > before)
     assert (a.gates.ran["g"], b.gates.ran["g"]) == (1, 0)
 
 
@@ -178,7 +178,7 @@ async def test_an_empty_broker_costs_attached_sessions_nothing_and_detached_ones
         await away(valkey, a, b)
         await back(valkey, a, b, empty=True)
         assert await post_to(b, client, call("x", "which_client")) == 202
-        assert (await client.answer("x"))["result"]["content"][0]["text"] == "test"
+        assert (await client.response("x"))["result"]["content"][0]["text"] == "test"
         assert not client.ended.is_set()
         assert number(client.last_event_id) > number(before)
         assert await post_to(a, left, call("x", "echo", text="x")) == 404

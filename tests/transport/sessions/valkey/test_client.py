@@ -18,7 +18,7 @@ from tests.transport.relay import relay
 from tests.transport.serving import until
 from tests.valkey import ValkeyServer, valkey_server
 from transport.sessions.broker import BrokerUnavailableError
-from transport.sessions.valkey.client import MAX_BYTES, MAX_CALLS, Script, ValkeyLink
+from transport.sessions.valkey.client import MAX_BYTES, MAX_CALLS, Script, ValkeyClient
 
 ECHO: Final = Script("return ARGV[1]")
 COUNT: Final = Script("return redis.call('INCR', ARGV[1] or 'counted')")
@@ -49,17 +49,17 @@ class Owner:
             raise self.failure
 
 
-def link_to(url: str, owner: Owner, **options: Any) -> ValkeyLink:
-    return ValkeyLink(url, channels=["news", "gossip"], heard=owner.hear, came_up=owner.came_up, **options)
+def link_to(url: str, owner: Owner, **options: Any) -> ValkeyClient:
+    return ValkeyClient(url, channels=["news", "gossip"], heard=owner.hear, came_up=owner.came_up, **options)
 
 
 @asynccontextmanager
-async def linked(server: ValkeyServer, **options: Any) -> AsyncGenerator[tuple[ValkeyLink, Owner]]:
+async def linked(server: ValkeyServer, **options: Any) -> AsyncGenerator[tuple[ValkeyClient, Owner]]:
     """Yield a link that is up."""
-    link = link_to(server.url, owner := Owner(), **options)
-    async with link.run():
-        await until(lambda: link.is_up)
-        yield link, owner
+    client = link_to(server.url, owner := Owner(), **options)
+    async with client.run():
+        await until(lambda: client.is_up)
+        yield client, owner
 
 
 @asynccontextmanager
@@ -82,53 +82,53 @@ async def start(server: ValkeyServer) -> None:
 
 
 async def test_each_caller_gets_the_answer_to_its_own_call(broker_url: str) -> None:
-    link = link_to(broker_url, Owner())
+    client = link_to(broker_url, Owner())
     calls = 3 * MAX_CALLS
-    async with link.run():
-        answers = await asyncio.gather(*(link.call(ECHO, number) for number in range(calls)))
-    assert answers == [str(number).encode() for number in range(calls)]
+    async with client.run():
+        responses = await asyncio.gather(*(client.call(ECHO, number) for number in range(calls)))
+    assert responses == [str(number).encode() for number in range(calls)]
 
 
 @pytest.mark.parametrize(
     "argument", [b"\x00\xff\r\n", "日本", 7, 0.1, "x" * (MAX_BYTES + 1)], ids=lambda a: type(a).__name__
 )
 async def test_arguments_arrive_as_they_are(broker_url: str, argument: bytes | str | float) -> None:
-    link = link_to(broker_url, Owner())
-    async with link.run():
-        answer = await link.call(ECHO, argument)
-    assert answer == (argument if isinstance(argument, bytes) else str(argument).encode())
+    client = link_to(broker_url, Owner())
+    async with client.run():
+        response = await client.call(ECHO, argument)
+    assert response == (argument if isinstance(argument, bytes) else str(argument).encode())
 
 
 async def test_calls_of_one_turn_travel_together(valkey: ValkeyServer) -> None:
-    async with linked(valkey) as (link, _):
-        await link.call(ECHO, "warm")
+    async with linked(valkey) as (client, _):
+        await client.call(ECHO, "warm")
         before = [await figure(valkey, name) for name in ("total_reads_processed", "total_connections_received")]
-        await asyncio.gather(*(link.call(ECHO, number) for number in range(200)))
+        await asyncio.gather(*(client.call(ECHO, number) for number in range(200)))
         after = [await figure(valkey, name) for name in ("total_reads_processed", "total_connections_received")]
     assert after[0] - before[0] < 30, "200 calls, and what the operator and the health check said"
     assert after[1] - before[1] == 2, "the operator's"
 
 
 async def test_many_calls_need_a_few_connections(valkey: ValkeyServer) -> None:
-    async def caller(link: ValkeyLink, turns: int) -> None:
+    async def caller(client: ValkeyClient, turns: int) -> None:
         for _ in range(turns):
             await asyncio.sleep(0)
-        assert await link.call(ECHO, turns) == str(turns).encode()
+        assert await client.call(ECHO, turns) == str(turns).encode()
 
-    async with linked(valkey, connections=3) as (link, _):
-        await asyncio.gather(*(caller(link, turns) for turns in range(200)))
+    async with linked(valkey, connections=3) as (client, _):
+        await asyncio.gather(*(caller(client, turns) for turns in range(200)))
         assert 2 < await figure(valkey, "connected_clients") <= 3 + 1 + 1, "calls, subscription, operator"
 
 
 async def test_a_cancelled_caller_breaks_nothing_for_the_others(valkey: ValkeyServer) -> None:
-    async with linked(valkey) as (link, _):
-        await link.call(ECHO, "warm")
+    async with linked(valkey) as (client, _):
+        await client.call(ECHO, "warm")
         connections = await figure(valkey, "total_connections_received")
         valkey.pause()
-        cancelled = asyncio.create_task(link.call(ECHO, "a"))
-        stays = asyncio.create_task(link.call(ECHO, "b"))
+        cancelled = asyncio.create_task(client.call(ECHO, "a"))
+        stays = asyncio.create_task(client.call(ECHO, "b"))
         with anyio.move_on_after(0.05):
-            await link.call(ECHO, "c")
+            await client.call(ECHO, "c")
         cancelled.cancel()
         await asyncio.wait({cancelled}, timeout=1)
         valkey.resume()
@@ -139,12 +139,12 @@ async def test_a_cancelled_caller_breaks_nothing_for_the_others(valkey: ValkeySe
 
 @kills("transport/sessions/valkey/client.py", "error=code, line=", "error=code, said=str(reply), line=")
 async def test_a_mistake_in_a_script_is_its_callers_alone_and_logged_without_arguments(broker_url: str) -> None:
-    link = link_to(broker_url, Owner())
-    async with link.run():
+    client = link_to(broker_url, Owner())
+    async with client.run():
         with capture_logs() as logs:
-            good = asyncio.create_task(link.call(ECHO, 1))
+            good = asyncio.create_task(client.call(ECHO, 1))
             with pytest.raises(ResponseError):
-                await link.call(WRONG, SECRET)
+                await client.call(WRONG, SECRET)
             assert await good == b"1"
         (failed,) = [entry for entry in logs if entry["event"] == "script_failed"]
         assert (failed["script"], failed["error"], failed["line"]) == (WRONG.sha, "ERR", 2)
@@ -152,18 +152,18 @@ async def test_a_mistake_in_a_script_is_its_callers_alone_and_logged_without_arg
 
 
 async def test_a_script_that_does_not_compile_fails_at_once(broker_url: str) -> None:
-    link = link_to(broker_url, Owner())
-    async with link.run():
+    client = link_to(broker_url, Owner())
+    async with client.run():
         with pytest.raises(ResponseError):
-            await link.call(Script("return return"))
+            await client.call(Script("return return"))
 
 
 async def test_a_server_that_forgot_the_scripts_is_told_them_again_once(valkey: ValkeyServer) -> None:
-    async with linked(valkey) as (link, _):
-        await link.call(COUNT)
+    async with linked(valkey) as (client, _):
+        await client.call(COUNT)
         async with operator(valkey) as say:
             await say("SCRIPT FLUSH")
-            await asyncio.gather(*(link.call(COUNT) for _ in range(50)))
+            await asyncio.gather(*(client.call(COUNT) for _ in range(50)))
             assert int(await say("GET counted")) == 51
             assert (await say("INFO", "commandstats"))["cmdstat_eval"]["calls"] == 2
 
@@ -181,23 +181,23 @@ async def test_a_server_that_forgot_the_scripts_is_told_them_again_once(valkey: 
     ids=["replica", "memory", "replicas"],
 )
 async def test_a_server_that_takes_no_writes_is_waited_for(valkey: ValkeyServer, worse: list[str], better: str) -> None:
-    async with linked(valkey) as (link, _), operator(valkey) as say:
+    async with linked(valkey) as (client, _), operator(valkey) as say:
         for command in worse:
             await say(*command.split(" "))
         with pytest.raises(BrokerUnavailableError):
-            await link.call(COUNT, "given up, and perhaps done later", wait_s=0.2)
-        waiting = asyncio.create_task(link.call(COUNT))
+            await client.call(COUNT, "given up, and perhaps done later", wait_s=0.2)
+        waiting = asyncio.create_task(client.call(COUNT))
         await say(*better.split(" "))
         assert await waiting == 1
 
 
 async def test_a_busy_server_is_waited_for() -> None:
     with valkey_server("--busy-reply-threshold", "20") as server:
-        async with linked(server) as (link, _), operator(server) as say, operator(server) as spinner:
+        async with linked(server) as (client, _), operator(server) as say, operator(server) as spinner:
             spinning = asyncio.create_task(spinner("EVAL", SPIN, 0))
             with pytest.raises(BrokerUnavailableError):
-                await link.call(COUNT, "given up, and perhaps done later", wait_s=0.3)
-            waiting = asyncio.create_task(link.call(COUNT))
+                await client.call(COUNT, "given up, and perhaps done later", wait_s=0.3)
+            waiting = asyncio.create_task(client.call(COUNT))
             await say("SCRIPT", "KILL")
             assert await waiting == 1
             with pytest.raises(ResponseError):
@@ -205,96 +205,96 @@ async def test_a_busy_server_is_waited_for() -> None:
 
 
 async def test_cut_connections_are_replaced_unnoticed(valkey: ValkeyServer) -> None:
-    async with linked(valkey) as (link, owner), operator(valkey) as say:
-        await link.call(COUNT)
+    async with linked(valkey) as (client, owner), operator(valkey) as say:
+        await client.call(COUNT)
         for kind in ("normal", "pubsub"):
             await say("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
-            assert await link.call(ECHO, kind) == kind.encode()
-        await until(lambda: link.is_up and owner.times_up == 2)
+            assert await client.call(ECHO, kind) == kind.encode()
+        await until(lambda: client.is_up and owner.times_up == 2)
 
 
 @pytest.mark.parametrize("is_emptied", [False, True], ids=["with its data", "empty"])
 async def test_a_call_made_while_the_server_restarts_is_answered(valkey: ValkeyServer, is_emptied: bool) -> None:
-    async with linked(valkey) as (link, owner):
-        assert await link.call(COUNT) == 1
+    async with linked(valkey) as (client, owner):
+        assert await client.call(COUNT) == 1
         valkey.stop()
-        await until(lambda: not link.is_up)
-        waiting = asyncio.create_task(link.call(COUNT, wait_s=20))
+        await until(lambda: not client.is_up)
+        waiting = asyncio.create_task(client.call(COUNT, wait_s=20))
         if is_emptied:
             valkey.wipe()
         await start(valkey)
         assert await waiting == (1 if is_emptied else 2)
-        await until(lambda: link.is_up and owner.times_up == 2)
+        await until(lambda: client.is_up and owner.times_up == 2)
 
 
 @kills("transport/sessions/valkey/client.py", "reversed(batch)", "()")
 async def test_a_call_under_way_survives_that_the_server_is_killed(valkey: ValkeyServer) -> None:
-    async with linked(valkey) as (link, owner):
-        assert await link.call(COUNT) == 1
+    async with linked(valkey) as (client, owner):
+        assert await client.call(COUNT) == 1
         valkey.pause()
-        waiting = [asyncio.create_task(link.call(COUNT, wait_s=20)) for _ in range(3)]
+        waiting = [asyncio.create_task(client.call(COUNT, wait_s=20)) for _ in range(3)]
         await asyncio.sleep(0)
         valkey.kill()
         await start(valkey)
         assert await asyncio.gather(*waiting) == [2, 3, 4]
-        await until(lambda: link.is_up and owner.times_up == 2)
+        await until(lambda: client.is_up and owner.times_up == 2)
 
 
 @kills("transport/sessions/valkey/client.py", "call_later(wait, ", "call_later(wait + 2, ")
 async def test_a_server_that_stands_still_is_unavailable_in_time_and_found_again(valkey: ValkeyServer) -> None:
-    async with linked(valkey) as (link, owner):
-        await link.call(COUNT)
+    async with linked(valkey) as (client, owner):
+        await client.call(COUNT)
         valkey.pause()
         paused = monotonic()
         with pytest.raises(BrokerUnavailableError) as unavailable:
-            await link.call(ECHO, SECRET, wait_s=1)
+            await client.call(ECHO, SECRET, wait_s=1)
         assert monotonic() - paused < 2.5
         assert unavailable.value.kind == "broker_unavailable"
         assert SECRET not in str(unavailable.value)
-        await until(lambda: not link.is_up, seconds=3.5 - (monotonic() - paused))
-        waiting = asyncio.create_task(link.call(ECHO, "again", wait_s=10))
+        await until(lambda: not client.is_up, seconds=3.5 - (monotonic() - paused))
+        waiting = asyncio.create_task(client.call(ECHO, "again", wait_s=10))
         valkey.resume()
         assert await waiting == b"again"
-        await until(lambda: link.is_up and owner.times_up == 2)
+        await until(lambda: client.is_up and owner.times_up == 2)
 
 
 async def test_connections_that_fall_silent_are_replaced(valkey: ValkeyServer) -> None:
     async with relay(valkey.url) as relaying:
-        link = link_to(f"redis://127.0.0.1:{relaying.port}", owner := Owner())
-        async with link.run():
-            await until(lambda: link.is_up)
-            await link.call(COUNT)
+        client = link_to(f"redis://127.0.0.1:{relaying.port}", owner := Owner())
+        async with client.run():
+            await until(lambda: client.is_up)
+            await client.call(COUNT)
             relaying.fall_silent()
-            assert await link.call(ECHO, "again") == b"again"
-            await until(lambda: link.is_up and owner.times_up == 2)
+            assert await client.call(ECHO, "again") == b"again"
+            await until(lambda: client.is_up and owner.times_up == 2)
 
 
 async def test_it_starts_before_its_server_does(valkey: ValkeyServer) -> None:
     valkey.stop()
-    link = link_to(valkey.url, owner := Owner())
-    async with link.run():
+    client = link_to(valkey.url, owner := Owner())
+    async with client.run():
         with pytest.raises(BrokerUnavailableError):
-            await link.call(ECHO, 1, wait_s=0.2)
-        assert not link.is_up
+            await client.call(ECHO, 1, wait_s=0.2)
+        assert not client.is_up
         await start(valkey)
-        await until(lambda: link.is_up and owner.times_up == 1)
+        await until(lambda: client.is_up and owner.times_up == 1)
 
 
 @pytest.mark.parametrize("is_paused", [False, True], ids=["running", "paused"])
 async def test_leaving_takes_no_second_whatever_is_under_way(valkey: ValkeyServer, is_paused: bool) -> None:
-    async with linked(valkey) as (link, _):
+    async with linked(valkey) as (client, _):
         if is_paused:
             valkey.pause()
-        calls = [asyncio.create_task(link.call(ECHO, "x" * MAX_BYTES)) for _ in range(4)]
+        calls = [asyncio.create_task(client.call(ECHO, "x" * MAX_BYTES)) for _ in range(4)]
         await asyncio.sleep(0.05)
         left = monotonic()
     assert monotonic() - left < 1
-    assert not link.is_up
+    assert not client.is_up
     async with asyncio.timeout(1):
         outcomes = await asyncio.gather(*calls, return_exceptions=True)
     assert all(isinstance(one, bytes | BrokerUnavailableError) for one in outcomes)
     with pytest.raises(BrokerUnavailableError):
-        await link.call(ECHO, 1)
+        await client.call(ECHO, 1)
 
 
 async def test_what_the_block_raises_comes_out_as_it_is(broker_url: str) -> None:
@@ -323,18 +323,18 @@ async def test_messages_are_heard_before_and_after_a_restart(valkey: ValkeyServe
 
 
 async def test_a_message_that_cannot_be_read_costs_only_itself(valkey: ValkeyServer) -> None:
-    async with linked(valkey) as (link, owner), operator(valkey) as say:
+    async with linked(valkey) as (client, owner), operator(valkey) as say:
         with capture_logs() as logs:
             for message in ("poison", "next"):
                 await say("PUBLISH", "news", message)
             await until(lambda: b"next" in owner.heard)
         assert [entry["event"] for entry in logs] == ["broker_message_failed"]
-        assert link.is_up
+        assert client.is_up
         assert owner.times_up == 1
 
 
 async def test_a_quiet_subscription_stays(valkey: ValkeyServer) -> None:
-    async with linked(valkey) as (link, owner):
+    async with linked(valkey) as (client, owner):
         async with operator(valkey) as say:
 
             async def pings() -> int:
@@ -344,38 +344,38 @@ async def test_a_quiet_subscription_stays(valkey: ValkeyServer) -> None:
             async with asyncio.timeout(15):
                 while await pings() < before + 2:  # noqa: ASYNC110 - the server has no event for it
                     await asyncio.sleep(0.05)
-        assert link.is_up
+        assert client.is_up
         assert owner.times_up == 1
 
 
 @kills("transport/sessions/valkey/subscription.py", "await self._came_up()", "self._found(); await self._came_up()")
 async def test_it_is_up_only_when_its_owner_is_up_to_date_again(valkey: ValkeyServer) -> None:
-    async with linked(valkey) as (link, owner):
+    async with linked(valkey) as (client, owner):
         owner.may_come_up.clear()
         valkey.kill()
-        await until(lambda: not link.is_up)
+        await until(lambda: not client.is_up)
         await start(valkey)
         await until(lambda: owner.times_up == 2)
-        assert not link.is_up
+        assert not client.is_up
         async with operator(valkey) as say:
             await say("PUBLISH", "news", "meanwhile")
         await until(lambda: owner.heard == [b"meanwhile"])
         valkey.kill()
         await start(valkey)
         await until(lambda: owner.times_up == 3)
-        assert not link.is_up
+        assert not client.is_up
         owner.may_come_up.set()
-        await until(lambda: link.is_up)
+        await until(lambda: client.is_up)
 
 
 async def test_an_owner_that_could_not_catch_up_is_asked_again(valkey: ValkeyServer) -> None:
-    link = link_to(valkey.url, owner := Owner())
+    client = link_to(valkey.url, owner := Owner())
     owner.failure = BrokerUnavailableError()
-    async with link.run():
+    async with client.run():
         await until(lambda: owner.times_up >= 2)
-        assert not link.is_up
+        assert not client.is_up
         owner.failure = None
-        await until(lambda: link.is_up)
+        await until(lambda: client.is_up)
 
 
 # Secrets and logs
@@ -384,26 +384,26 @@ async def test_an_owner_that_could_not_catch_up_is_asked_again(valkey: ValkeySer
 async def test_a_loss_is_logged_once_and_so_is_the_return_and_no_password(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     with valkey_server(password=SECRET) as server, capture_logs() as logs:
-        async with linked(server) as (link, _):
-            assert await link.call(COUNT) == 1
+        async with linked(server) as (client, _):
+            assert await client.call(COUNT) == 1
             server.kill()
             with pytest.raises(BrokerUnavailableError) as unavailable:
-                await link.call(COUNT, wait_s=0.5)
+                await client.call(COUNT, wait_s=0.5)
             await start(server)
-            await until(lambda: link.is_up)
-    told = [entry for entry in logs if entry["log_level"] != "debug"]
-    assert [entry["event"] for entry in told] == ["broker_lost", "broker_back"]
-    assert told[1]["seconds_down"] >= 0.3
-    shown: Sequence[object] = (logs, caplog.text, str(unavailable.value), unavailable.getrepr(), vars(link))
+            await until(lambda: client.is_up)
+    received = [entry for entry in logs if entry["log_level"] != "debug"]
+    assert [entry["event"] for entry in received] == ["broker_lost", "broker_back"]
+    assert received[1]["seconds_down"] >= 0.3
+    shown: Sequence[object] = (logs, caplog.text, str(unavailable.value), unavailable.getrepr(), vars(client))
     assert SECRET not in str(shown)
 
 
 async def test_a_wrong_password_is_unavailable_and_says_why_in_the_log() -> None:
     with valkey_server(password=SECRET) as server, capture_logs() as logs:
-        link = link_to(server.url.replace(SECRET, "wrong-guess"), Owner())
-        async with link.run():
+        client = link_to(server.url.replace(SECRET, "wrong-guess"), Owner())
+        async with client.run():
             with pytest.raises(BrokerUnavailableError):
-                await link.call(COUNT, wait_s=0.2)
+                await client.call(COUNT, wait_s=0.2)
             await until(lambda: any(entry["event"] == "broker_lost" for entry in logs))
     (lost,) = [entry for entry in logs if entry["event"] == "broker_lost"]
     assert lost["error"] == "AuthenticationError"
@@ -412,13 +412,13 @@ async def test_a_wrong_password_is_unavailable_and_says_why_in_the_log() -> None
 
 async def test_a_subscription_that_is_refused_is_asked_for_again(valkey: ValkeyServer) -> None:
     with capture_logs() as logs:
-        async with linked(valkey) as (link, _), operator(valkey) as say:
+        async with linked(valkey) as (client, _), operator(valkey) as say:
             await say("ACL", "SETUSER", "default", "resetchannels")
             await until(lambda: any(entry["event"] == "broker_lost" for entry in logs))
-            assert not link.is_up
-            assert await link.call(COUNT) == 1
+            assert not client.is_up
+            assert await client.call(COUNT) == 1
             await say("ACL", "SETUSER", "default", "allchannels")
-            await until(lambda: link.is_up)
+            await until(lambda: client.is_up)
 
 
 @pytest.mark.parametrize(
@@ -429,5 +429,5 @@ def test_an_address_that_cannot_be_read_is_not_shown(url: str) -> None:
     async def never() -> None: ...
 
     with pytest.raises(ValueError, match="cannot be read") as unreadable:
-        ValkeyLink(url, channels=["news"], heard=print, came_up=never)
+        ValkeyClient(url, channels=["news"], heard=print, came_up=never)
     assert SECRET not in str(unreadable.getrepr(style="native"))

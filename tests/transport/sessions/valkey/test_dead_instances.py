@@ -13,7 +13,7 @@ from tests.transport.serving import Bench, until
 from tests.transport.sse_client import open_stream
 from tests.transport.test_many_instances import client_of, instances, post_to
 from tests.valkey import ValkeyServer
-from transport.sessions.broker import Call
+from transport.sessions.broker import RequestClaim
 from transport.sessions.event_log import Event
 from transport.sessions.session import SessionRecord, new_session_id
 from transport.sessions.valkey import lease
@@ -41,7 +41,7 @@ async def stand_still(at: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
         await asyncio.Event().wait()
         return ""
 
-    monkeypatch.setattr(broker_of(at)._hub.lease, "renew", never)
+    monkeypatch.setattr(broker_of(at)._instance.lease, "renew", never)
 
 
 @kills("transport/sessions/valkey/lua/finish.lua", "if token == '' then claim.token = '-' end", "")
@@ -55,14 +55,14 @@ async def test_calls_of_a_dead_instance_are_answered_once_and_its_late_answer_is
         assert await post_to(b, client, call("x", tool, gate="g")) == 202
         await b.gates.reached["g"].wait()
         await stand_still(b, monkeypatch)
-        assert (await client.answer("x"))["error"]["data"]["kind"] == kind
+        assert (await client.response("x"))["error"]["data"]["kind"] == kind
         b.gates.open["g"].set()
         await until(lambda: b.counter.total("mcp_answers_dropped") == 1)
-        assert len(client.answers("x")) == 1
+        assert len(client.responses("x")) == 1
 
 
 @pytest.mark.usefixtures("short_leases")
-async def test_nobody_is_judged_before_one_lease_after_the_broker_came_back(
+async def test_no_one_is_judged_before_one_lease_after_the_broker_came_back(
     valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     judged = asyncio.Event()
@@ -73,14 +73,14 @@ async def test_nobody_is_judged_before_one_lease_after_the_broker_came_back(
         await until(lambda: not a.transport.is_up)
         lost = asyncio.get_running_loop().time()
 
-        async def bury(instance: str) -> None:
+        async def take_over_dead(instance: str) -> None:
             assert instance == "deadbeef"
             judged.set()
 
-        monkeypatch.setattr(broker_of(a)._hub.lease, "_bury", bury)
+        monkeypatch.setattr(broker_of(a)._instance.lease, "_take_over_dead", take_over_dead)
         await asyncio.to_thread(valkey.start)
         await until(lambda: a.transport.is_up)
-        judges_from = broker_of(a)._hub.lease._judge_from
+        judges_from = broker_of(a)._instance.lease._judge_from
         with redis.Redis.from_url(valkey.url) as server:
             server.zadd(leases, {"deadbeef": 1})  # its lease was over long ago
         async with asyncio.timeout(5):
@@ -116,8 +116,8 @@ async def test_any_request_id_finds_its_way_through_the_broker(broker_url: str, 
     async with instances(broker_url) as (a, b), client_of(a) as client, open_stream(client):
         await client.initialize()
         assert await post_to(b, client, call(request_id, "echo", text="x")) == 202
-        answer = await client.answer(request_id)
-        assert json.dumps(answer["id"]) == json.dumps(request_id)
+        response = await client.response(request_id)
+        assert json.dumps(response["id"]) == json.dumps(request_id)
 
 
 @kills("transport/sessions/valkey/local_stream.py", "or before != self.last or", "or")
@@ -126,20 +126,20 @@ async def test_an_event_that_was_not_heard_is_read_from_the_log(
 ) -> None:
     async with instances(broker_url) as (a, b), client_of(a) as client, open_stream(client):
         await client.initialize()
-        held = broker_of(a)._hub.held[client.endpoint.partition("=")[2]]
-        offer, heard = held.offer, []
+        local = broker_of(a)._instance.streams[client.endpoint.partition("=")[2]]
+        offer, heard = local.offer, []
 
         def deaf_once(event: Event, before: int) -> None:
             heard.append(event)
             if len(heard) > 1:
                 offer(event, before)
 
-        monkeypatch.setattr(held, "offer", deaf_once)
+        monkeypatch.setattr(local, "offer", deaf_once)
         await post_to(b, client, call("first", "echo", text="x"))
         await until(lambda: heard)
         await post_to(b, client, call("second", "echo", text="x"))
-        await client.answer("first")
-        await client.answer("second")
+        await client.response("first")
+        await client.response("second")
         assert [one["id"] for one in client.received if one.get("id") in {"first", "second"}] == ["first", "second"]
 
 
@@ -149,7 +149,7 @@ async def test_a_script_that_is_sent_again_stores_nothing_twice(broker_url: str)
         broker = broker_of(a)
         session = SessionRecord(id=new_session_id(), owner=("default", "me"), wire="sse")
         await broker.open(session)
-        await broker.admit(session.id, session.owner, session.wire, [Call(1, b"digest")])
+        await broker.claim(session.id, session.owner, session.wire, [RequestClaim(1, b"digest")])
         (running,) = broker._calls._running.values()
         for _ in range(2):
             assert await broker._calls._finish(session.id, 0, running, b"answer") == 1

@@ -12,7 +12,7 @@ from transport.sessions.valkey import lease as valkey_lease
 from transport.sessions.valkey import outbox
 from transport.sessions.valkey.client import Script
 from transport.sessions.valkey.lease import Lease
-from transport.sessions.valkey.outbox import Late, Step
+from transport.sessions.valkey.outbox import Outbox, Step
 from transport.sessions.valkey.scripts import ScriptFailedError
 
 
@@ -37,76 +37,76 @@ class Steps:
         return take
 
 
-async def test_late_steps_are_taken_once_in_their_order() -> None:
-    late, steps = Late(100), Steps()
+async def test_deferred_steps_are_taken_once_in_their_order() -> None:
+    outbox, steps = Outbox(100), Steps()
     for name in "abc":
-        late.add(steps.step(name), 10)
-    await late.work_off()
-    await late.work_off()
+        outbox.add(steps.step(name), 10)
+    await outbox.flush()
+    await outbox.flush()
     assert steps.taken == ["a", "b", "c"]
 
 
 async def test_a_step_for_which_the_server_is_away_stays_first_and_one_that_is_not_done_comes_again_last() -> None:
-    late, steps = Late(100), Steps()
-    late.add(steps.step("not done", False))
-    late.add(steps.step("away", BrokerUnavailableError()))
-    late.add(steps.step("next"))
+    outbox, steps = Outbox(100), Steps()
+    outbox.add(steps.step("not done", False))
+    outbox.add(steps.step("away", BrokerUnavailableError()))
+    outbox.add(steps.step("next"))
     with pytest.raises(BrokerUnavailableError):
-        await late.work_off()
-    await late.work_off()
+        await outbox.flush()
+    await outbox.flush()
     assert steps.taken == ["not done", "away", "away", "next", "not done"]
 
 
 async def test_a_step_that_can_never_be_done_is_given_up() -> None:
-    late, steps = Late(100), Steps()
-    late.add(steps.step("broken", ScriptFailedError(), ScriptFailedError()))
-    late.add(steps.step("next"))
-    await late.work_off()
-    await late.work_off()
+    outbox, steps = Outbox(100), Steps()
+    outbox.add(steps.step("broken", ScriptFailedError(), ScriptFailedError()))
+    outbox.add(steps.step("next"))
+    await outbox.flush()
+    await outbox.flush()
     assert steps.taken == ["broken", "next"]
 
 
 async def test_a_step_that_is_cancelled_half_way_is_taken_again() -> None:
-    late, entered = Late(100), asyncio.Event()
+    outbox, entered = Outbox(100), asyncio.Event()
 
     async def endless() -> bool:
         entered.set()
         await asyncio.Event().wait()
         return True
 
-    late.add(endless, 60)
-    working = asyncio.create_task(late.work_off())
+    outbox.add(endless, 60)
+    working = asyncio.create_task(outbox.flush())
     await entered.wait()
     working.cancel()
     await asyncio.gather(working, return_exceptions=True)
-    assert late.is_full(41)
-    assert not late.is_full(40)
+    assert outbox.is_full(41)
+    assert not outbox.is_full(40)
 
 
-async def test_late_steps_may_be_worked_off_by_two_at_once() -> None:
-    late, steps = Late(100), Steps()
+async def test_deferred_steps_may_be_worked_off_by_two_at_once() -> None:
+    outbox, steps = Outbox(100), Steps()
     for number in range(7):
-        late.add(steps.step(str(number)))
-    await asyncio.gather(late.work_off(), late.work_off())
+        outbox.add(steps.step(str(number)))
+    await asyncio.gather(outbox.flush(), outbox.flush())
     assert sorted(steps.taken) == sorted("0123456")
 
 
-async def test_late_steps_are_bounded_in_bytes_and_number(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_deferred_steps_are_bounded_in_bytes_and_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outbox, "MAX_STEPS", 3)
-    late, steps = Late(100), Steps()
-    late.add(steps.step("oldest"), 90)
-    assert late.is_full(11)
-    late.add(steps.step("second"))
-    late.add(steps.step("third"))
-    assert late.is_full(0)
-    late.add(steps.step("newest"))
-    await late.work_off()
+    bounded, steps = Outbox(100), Steps()
+    bounded.add(steps.step("oldest"), 90)
+    assert bounded.is_full(11)
+    bounded.add(steps.step("second"))
+    bounded.add(steps.step("third"))
+    assert bounded.is_full(0)
+    bounded.add(steps.step("newest"))
+    await bounded.flush()
     assert steps.taken == ["second", "third", "newest"]
-    assert not late.is_full(100)
+    assert not bounded.is_full(100)
 
 
 @kills("transport/sessions/valkey/lease.py", "if clock() - started > STANDSTILL_S:", "if False:")
-async def test_a_server_that_stood_still_makes_nobody_seem_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_server_that_stood_still_makes_no_one_seem_dead(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, seconds in (("RENEW_S", 0.01), ("STANDSTILL_S", 0.1), ("LEASE_S", 60.0)):
         monkeypatch.setattr(valkey_lease, name, seconds)
     renewals, buried = list[int](), list[str]()
@@ -117,17 +117,17 @@ async def test_a_server_that_stood_still_makes_nobody_seem_dead(monkeypatch: pyt
             await asyncio.sleep(0.3)  # meanwhile all leases ran out
         return [b"store", [b"somebody"] if len(renewals) >= 3 else []]
 
-    async def bury(instance: str) -> None:
+    async def take_over_dead(instance: str) -> None:
         buried.append(instance)
 
-    keeping = asyncio.create_task(Lease(call, bury=bury, emptied=lambda: None).keep())
+    keeping = asyncio.create_task(Lease(call, take_over_dead=take_over_dead, emptied=lambda: None).keep())
     await until(lambda: len(renewals) >= 6)
     keeping.cancel()
     assert buried == []
 
 
 @kills("transport/sessions/valkey/lease.py", "if asyncio.get_running_loop().time() >= self._judge_from:", "if True:")
-async def test_nobody_is_judged_right_after_the_broker_came_back(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_one_is_judged_right_after_the_broker_came_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """They may all have been cut off; they have one lease to come back."""
     monkeypatch.setattr(valkey_lease, "RENEW_S", 0.01)
     monkeypatch.setattr(valkey_lease, "LEASE_S", 60.0)
@@ -137,10 +137,10 @@ async def test_nobody_is_judged_right_after_the_broker_came_back(monkeypatch: py
         renewals.append(1)
         return [b"store", [b"somebody"]]
 
-    async def bury(instance: str) -> None:
+    async def take_over_dead(instance: str) -> None:
         buried.append(instance)
 
-    lease = Lease(call, bury=bury, emptied=lambda: None)
+    lease = Lease(call, take_over_dead=take_over_dead, emptied=lambda: None)
     await lease.came_up()
     keeping = asyncio.create_task(lease.keep())
     await until(lambda: len(renewals) >= 6)

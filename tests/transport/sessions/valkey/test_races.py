@@ -15,16 +15,16 @@ from tests.kills import kills
 from tests.transport.brokers import ME, PING, Quiet, admit, attached, news, opened, texts
 from tests.transport.serving import until
 from tests.valkey import ValkeyServer
-from transport.sessions.broker import Admission, BrokerUnavailableError, Call, Listener, Note
+from transport.sessions.broker import BrokerUnavailableError, ClaimStatus, InstanceMessage, Listener, RequestClaim
 from transport.sessions.event_log import Kind
 from transport.sessions.session import Limits
 from transport.sessions.valkey import broker as broker_valkey
 from transport.sessions.valkey import lease, scripts
 from transport.sessions.valkey.broker import ValkeyBroker
 from transport.sessions.valkey.client import Script
-from transport.sessions.valkey.local_stream import HeldStream
+from transport.sessions.valkey.local_stream import LocalStream
 
-INITIALIZE = Call(0, b"init", opens_epoch=True)
+INITIALIZE = RequestClaim(0, b"init", opens_epoch=True)
 
 
 @asynccontextmanager
@@ -44,7 +44,7 @@ async def brokers(
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make what is done each second come sooner."""
-    monkeypatch.setattr(broker_valkey, "NOTE_EVERY_S", 0.05)
+    monkeypatch.setattr(broker_valkey, "SAVE_EVERY_S", 0.05)
 
 
 class Gate:
@@ -57,21 +57,21 @@ class Gate:
         self.reached, self.open = asyncio.Event(), asyncio.Event()
         if fails:
             self.open.set()
-        real, link, is_taken = broker._hub.link.call, broker._hub.link, False
+        real, client, is_taken = broker._instance.client.call, broker._instance.client, False
 
         async def call(what: Script, *args: Any, wait_s: float | None = None) -> Any:
             nonlocal is_taken
             if what is not script or is_taken:
                 return await real(what, *args, wait_s=wait_s)
             is_taken = True
-            answer = await real(what, *args, wait_s=wait_s) if sent else None
+            response = await real(what, *args, wait_s=wait_s) if sent else None
             self.reached.set()
             await self.open.wait()
             if fails:
                 raise BrokerUnavailableError
-            return answer if sent else await real(what, *args, wait_s=wait_s)
+            return response if sent else await real(what, *args, wait_s=wait_s)
 
-        link.call = call  # type: ignore[assignment, method-assign]  # its own broker goes with the test
+        client.call = call  # type: ignore[assignment, method-assign]  # its own broker goes with the test
 
 
 class Hearing(Quiet):
@@ -80,16 +80,16 @@ class Hearing(Quiet):
     def __init__(self) -> None:
         self._heard = asyncio.Event()
 
-    async def told(self, note: Note) -> None:
+    async def on_message(self, message: InstanceMessage) -> None:
         self._heard.set()
 
     async def all_that(self, sender: ValkeyBroker, receiver: ValkeyBroker) -> None:
         """Wait until all is there that `sender` has published: this note comes after it."""
-        await sender.tell(Note("cancelled", "a session", ME, 1), instance=receiver.instance)
+        await sender.publish(InstanceMessage("cancelled", "a session", ME, 1), instance=receiver.instance)
         await asyncio.wait_for(self._heard.wait(), 5)
 
 
-async def repeated_until(wanted: Admission, broker: ValkeyBroker, session: Any, call: Call = PING) -> None:
+async def repeated_until(wanted: ClaimStatus, broker: ValkeyBroker, session: Any, call: RequestClaim = PING) -> None:
     """Repeat a call until it is judged as it should be."""
     async with asyncio.timeout(5):
         while await admit(broker, session, [call]) != [wanted]:
@@ -116,9 +116,9 @@ async def test_an_answer_is_stored_though_whoever_stores_it_is_cancelled(broker_
     async with brokers(broker_url) as (a, b):
         session = await opened(a)
         await admit(a, session, [PING])
-        gate = Gate(a, scripts.FINISH, sent=False)
+        policy = Gate(a, scripts.FINISH, sent=False)
         finishing = asyncio.create_task(a.finish(session.id, 0, 1, b"answer"))
-        await gate.reached.wait()
+        await policy.reached.wait()
         finishing.cancel()
         assert await news(await attached(b, session.id)) == [b"answer"]
 
@@ -127,28 +127,28 @@ async def test_an_answer_is_stored_though_whoever_stores_it_is_cancelled(broker_
 async def test_a_request_whose_sender_left_while_it_was_recorded_is_taken_back(broker_url: str) -> None:
     async with brokers(broker_url) as (a, b):
         session = await opened(a)
-        gate = Gate(a, scripts.ADMIT, sent=True)
+        policy = Gate(a, scripts.ADMIT, sent=True)
         admitting = asyncio.create_task(admit(a, session, [PING]))
-        await gate.reached.wait()
+        await policy.reached.wait()
         admitting.cancel()
         async with asyncio.timeout(5):
-            while (await b._readers.owes(session.id, 0))[0]:
+            while (await b._local_streams.pending(session.id, 0))[0]:
                 pass
-        assert await admit(b, session, [PING]) == [Admission.NEW]
+        assert await admit(b, session, [PING]) == [ClaimStatus.NEW]
 
 
 async def test_who_waits_for_a_request_that_is_taken_back_is_told(broker_url: str) -> None:
     async with brokers(broker_url) as (a, b):
         session = await opened(a)
-        gate = Gate(b, scripts.ADMIT, sent=True)
+        policy = Gate(b, scripts.ADMIT, sent=True)
         admitting = asyncio.create_task(admit(b, session, [PING]))
-        await gate.reached.wait()
-        assert await admit(a, session, [PING]) == [Admission.RUNNING]
+        await policy.reached.wait()
+        assert await admit(a, session, [PING]) == [ClaimStatus.RUNNING]
         admitting.cancel()
         stream = await attached(a, session.id)
-        answer = await texts(stream) or await texts(stream)
-        assert b"interrupted" in answer[0]
-        assert await admit(a, session, [PING]) == [Admission.ANSWERED]
+        response = await texts(stream) or await texts(stream)
+        assert b"interrupted" in response[0]
+        assert await admit(a, session, [PING]) == [ClaimStatus.ANSWERED]
 
 
 async def test_a_stream_that_is_interrupted_while_it_reads_the_log_misses_nothing(broker_url: str) -> None:
@@ -156,11 +156,11 @@ async def test_a_stream_that_is_interrupted_while_it_reads_the_log_misses_nothin
         session = await opened(a)
         await a.append(session.id, Kind.NOTIFICATION, b"first")
         stream = await attached(a, session.id, after=1)
-        gate = Gate(a, scripts.READ, sent=False)
+        policy = Gate(a, scripts.READ, sent=False)
         await a.append(session.id, Kind.NOTIFICATION, b"second")
         with anyio.move_on_after(0.1):  # as a heartbeat does
             await stream.events()
-        assert gate.reached.is_set()
+        assert policy.reached.is_set()
         assert await texts(stream) == [b"second"]
 
 
@@ -168,13 +168,13 @@ async def test_a_log_that_could_not_be_read_is_read_later(broker_url: str) -> No
     async with brokers(broker_url, 1) as (a,):
         session = await opened(a)
         stream = await attached(a, session.id)
-        gate = Gate(a, scripts.READ, sent=False, fails=True)
+        policy = Gate(a, scripts.READ, sent=False, fails=True)
         await a.append(session.id, Kind.NOTIFICATION, b"news")
         received: list[bytes] = []
         async with asyncio.timeout(5):
             while not received:
                 received += await texts(stream)
-        assert gate.reached.is_set()
+        assert policy.reached.is_set()
         assert received == [b"news"]
 
 
@@ -187,12 +187,12 @@ async def test_an_answer_that_comes_while_a_stream_is_attached_reaches_it(broker
     async with brokers(broker_url, listener=hearing) as (a, b):
         session = await opened(a)
         await admit(b, session, [PING])
-        gate = Gate(a, scripts.ATTACH, sent=True)
+        policy = Gate(a, scripts.ATTACH, sent=True)
         attaching = asyncio.create_task(attached(a, session.id))
-        await gate.reached.wait()
+        await policy.reached.wait()
         await b.finish(session.id, 0, 1, b"answer")
         await hearing.all_that(b, a)  # where nobody is yet
-        gate.open.set()
+        policy.open.set()
         assert await texts(await attaching) == [b"answer"]
 
 
@@ -201,12 +201,12 @@ async def test_of_two_streams_attached_at_once_the_one_that_lost_ends(broker_url
     hearing = Hearing()
     async with brokers(broker_url, listener=hearing) as (a, b):
         session = await opened(a)
-        gate = Gate(a, scripts.ATTACH, sent=True)
+        policy = Gate(a, scripts.ATTACH, sent=True)
         attaching = asyncio.create_task(attached(a, session.id))
-        await gate.reached.wait()
+        await policy.reached.wait()
         winner = await attached(b, session.id)  # tells a, which has no stream yet
         await hearing.all_that(b, a)
-        gate.open.set()
+        policy.open.set()
         loser = await attaching
         async with asyncio.timeout(5):
             await loser.events()
@@ -217,8 +217,8 @@ async def test_a_slow_reader_gets_all_in_order_and_is_told_what_was_lost(broker_
     async with brokers(broker_url, max_events=3) as (a, b):
         session = await opened(a)
         stream = await attached(a, session.id)
-        assert isinstance(stream, HeldStream)
-        calls = [Call(number, b"x") for number in range(1, 10)]
+        assert isinstance(stream, LocalStream)
+        calls = [RequestClaim(number, b"x") for number in range(1, 10)]
         await admit(b, session, calls)
         for call in calls:
             await b.finish(session.id, 0, call.request, str(call.request).encode())
@@ -241,10 +241,10 @@ async def test_a_slow_reader_costs_a_bounded_amount(broker_url: str) -> None:
         assert await texts(stream) == [b"before"]
         for _ in range(50):
             await a.append(session.id, Kind.NOTIFICATION, b"x" * 100)
-        assert a.figures()["log_bytes"] <= 1000
+        assert a.stats()["log_bytes"] <= 1000
 
 
-@kills("transport/sessions/valkey/lua/owes.lua", "tonumber(known[2] or 0) - tonumber(ARGV[ARGS + 1])", "0")
+@kills("transport/sessions/valkey/lua/pending.lua", "tonumber(known[2] or 0) - tonumber(ARGV[ARGS + 1])", "0")
 async def test_a_stream_is_not_settled_while_an_answer_is_on_its_way_to_it(broker_url: str) -> None:
     async with brokers(broker_url, 1) as (a,):
         session = await opened(a)
@@ -252,11 +252,11 @@ async def test_a_stream_is_not_settled_while_an_answer_is_on_its_way_to_it(broke
         await a.append(session.id, Kind.NOTIFICATION, b"before")
         assert await texts(stream) == [b"before"]
         await admit(a, session, [PING])
-        gate = Gate(a, scripts.FINISH, sent=True)
+        policy = Gate(a, scripts.FINISH, sent=True)
         finishing = asyncio.create_task(a.finish(session.id, 0, 1, b"answer"))
-        await gate.reached.wait()
+        await policy.reached.wait()
         assert not await stream.is_settled()
-        gate.open.set()
+        policy.open.set()
         await finishing
         assert await texts(stream) == [b"answer"]
         assert await stream.is_settled()
@@ -277,14 +277,14 @@ async def test_an_answer_reaches_its_stream_though_its_step_was_sent_again(broke
         await a.append(session.id, Kind.NOTIFICATION, b"before")
         assert await texts(stream) == [b"before"]
         await admit(a, session, [PING])
-        link, real = a._hub.link, a._hub.link.call
+        client, real = a._instance.client, a._instance.client.call
 
         async def twice(what: Script, *args: Any, wait_s: float | None = None) -> Any:
             if what is scripts.FINISH:
                 await real(what, *args, wait_s=wait_s)  # its answer is lost with the connection
             return await real(what, *args, wait_s=wait_s)
 
-        link.call = twice  # type: ignore[assignment, method-assign]  # its own broker goes with the test
+        client.call = twice  # type: ignore[assignment, method-assign]  # its own broker goes with the test
         assert await a.finish(session.id, 0, 1, b"answer")
         assert await texts(stream) == [b"answer"]
         assert stream.has_news is False
@@ -297,34 +297,34 @@ async def test_a_session_whose_keys_are_broken_costs_only_itself(broker_url: str
             broken, other = await opened(a), await opened(a)
             for session in (broken, other):
                 await admit(a, session, [PING])
-            server.set(f"{a._hub._common[0]}c:{broken.id}", "no hash")
+            server.set(f"{a._instance._common[0]}c:{broken.id}", "no hash")
             assert await a.finish(broken.id, 0, 1, b"answer")
             with pytest.raises(BrokerUnavailableError):
                 await admit(a, broken, [replace(PING, request=2)])
             assert await a.finish(other.id, 0, 1, b"answer")
             assert await texts(await attached(a, other.id)) == [b"answer"]
-            await until(lambda: not a._hub.late._steps)  # what can never be done stands in nobody's way
+            await until(lambda: not a._instance.outbox._steps)  # what can never be done stands in nobody's way
             assert a.is_up
-            server.delete(f"{a._hub._common[0]}c:{broken.id}")
+            server.delete(f"{a._instance._common[0]}c:{broken.id}")
     finally:
         server.close()
 
 
 async def test_a_note_that_cannot_be_handled_costs_only_itself(broker_url: str) -> None:
     class Clumsy(Quiet):
-        told_of = 0
+        received_of = 0
 
-        async def told(self, note: Note) -> None:
-            self.told_of += 1
+        async def on_message(self, message: InstanceMessage) -> None:
+            self.received_of += 1
             raise RuntimeError
 
     listener = Clumsy()
     async with brokers(broker_url, listener=listener) as (a, b):
         session = await opened(a)
         for _ in range(2):
-            await b.tell(Note("cancelled", session.id, ME, 1), instance=a.instance)
-        await until(lambda: listener.told_of == 2)
-        assert await admit(a, session, [PING]) == [Admission.NEW]
+            await b.publish(InstanceMessage("cancelled", session.id, ME, 1), instance=a.instance)
+        await until(lambda: listener.received_of == 2)
+        assert await admit(a, session, [PING]) == [ClaimStatus.NEW]
 
 
 async def test_a_request_taken_back_after_its_session_is_gone_leaves_no_key(broker_url: str) -> None:
@@ -334,7 +334,7 @@ async def test_a_request_taken_back_after_its_session_is_gone_leaves_no_key(brok
             session = await opened(a)
             await admit(a, session, [PING])
             ((_, running),) = a._calls._running.items()
-            prefix = a._hub._common[0]
+            prefix = a._instance._common[0]
             server.delete(f"{prefix}s:{session.id}")  # as a server does that is short of memory
             assert await a._calls._withdraw(session.id, PING, running.token)
             assert server.exists(f"{prefix}s:{session.id}") == 0
@@ -347,9 +347,9 @@ async def test_keys_go_with_their_session_and_their_number_does_not_grow_with_it
     server = redis.Redis.from_url(broker_url)
     try:
         async with brokers(broker_url, 1, idle_s=2.0) as (a,):
-            prefix, session = a._hub._common[0], await opened(a)
+            prefix, session = a._instance._common[0], await opened(a)
             for number in range(40):
-                await admit(a, session, [Call(number, b"x")])
+                await admit(a, session, [RequestClaim(number, b"x")])
                 await a.finish(session.id, 0, number, b"answer")
             keys: Any = server.keys(f"{prefix}*")
             assert len(keys) <= 3 + len("oig")
@@ -367,18 +367,18 @@ async def test_a_repeat_in_an_outage_does_not_run_what_was_recorded_before_it(va
     async with brokers(valkey.url, 1) as (a,):
         session = await opened(a)
         stream = await attached(a, session.id)
-        running, answered = Call(1, b"one"), Call(2, b"two")
-        await admit(a, session, [running, answered])
+        running, responded = RequestClaim(1, b"one"), RequestClaim(2, b"two")
+        await admit(a, session, [running, responded])
         await a.finish(session.id, 0, 2, b"answer")
         assert await texts(stream) == [b"answer"]
         await away(valkey, a)
-        assert await admit(a, session, [running]) == [Admission.RUNNING]
-        assert await admit(a, session, [replace(running, digest=b"another")]) == [Admission.REFUSED]
+        assert await admit(a, session, [running]) == [ClaimStatus.RUNNING]
+        assert await admit(a, session, [replace(running, digest=b"another")]) == [ClaimStatus.REFUSED]
         with pytest.raises(BrokerUnavailableError):
-            await admit(a, session, [answered])
+            await admit(a, session, [responded])
         with pytest.raises(BrokerUnavailableError):
             await admit(a, session, [INITIALIZE])
-        assert await admit(a, session, [Call(3, b"three")]) == [Admission.NEW]
+        assert await admit(a, session, [RequestClaim(3, b"three")]) == [ClaimStatus.NEW]
 
 
 async def test_a_request_that_could_not_be_recorded_though_valkey_is_there_is_recorded_soon(broker_url: str) -> None:
@@ -386,16 +386,16 @@ async def test_a_request_that_could_not_be_recorded_though_valkey_is_there_is_re
         session = await opened(a)
         stream = await attached(a, session.id)
         Gate(a, scripts.ADMIT, sent=False, fails=True)
-        assert await admit(a, session, [PING]) == [Admission.NEW]
-        await until(lambda: not a._hub.held[session.id].claims)
-        assert await admit(b, session, [PING]) == [Admission.RUNNING]
+        assert await admit(a, session, [PING]) == [ClaimStatus.NEW]
+        await until(lambda: not a._instance.streams[session.id].claims)
+        assert await admit(b, session, [PING]) == [ClaimStatus.RUNNING]
         assert await a.finish(session.id, 0, 1, b"answer")
         assert await texts(stream) == [b"answer"]
-        assert await admit(a, session, [PING]) == [Admission.ANSWERED]
-        assert (await b._readers.owes(session.id, 0))[0] == 0
+        assert await admit(a, session, [PING]) == [ClaimStatus.ANSWERED]
+        assert (await b._local_streams.pending(session.id, 0))[0] == 0
 
 
-@kills("transport/sessions/valkey/calls.py", "held.finish(call, kept)", "held.finish(call, answer)")
+@kills("transport/sessions/valkey/calls.py", "local.finish(call, kept)", "local.finish(call, response)")
 async def test_answers_that_wait_to_be_recorded_are_bounded_and_written_all_the_same(valkey: ValkeyServer) -> None:
     async with brokers(valkey.url, 1, max_total_log_bytes=1000) as (a,):
         session = await opened(a)
@@ -404,7 +404,7 @@ async def test_answers_that_wait_to_be_recorded_are_bounded_and_written_all_the_
         await admit(a, session, [PING])
         assert await a.finish(session.id, 0, 1, b"x" * 2000)
         assert await texts(stream) == [b"x" * 2000]
-        assert await admit(a, session, [PING]) == [Admission.ANSWERED]
+        assert await admit(a, session, [PING]) == [ClaimStatus.ANSWERED]
         (again,) = await texts(stream)
         assert b"result_lost" in again
 
@@ -428,7 +428,7 @@ async def test_initialize_that_ran_while_all_data_was_lost_is_answered(valkey: V
     async with brokers(valkey.url, 1) as (a,):
         session = await opened(a)
         stream = await attached(a, session.id)
-        assert await admit(a, session, [INITIALIZE]) == [Admission.NEW]
+        assert await admit(a, session, [INITIALIZE]) == [ClaimStatus.NEW]
         await away(valkey, a)
         await back(valkey, a, empty=True)
         assert await a.finish(session.id, 1, 0, b"welcome")
@@ -444,14 +444,14 @@ async def test_what_changed_before_a_loss_of_data_is_known_to_others_after_it(va
         session = await opened(a)
         assert await b.find(session.id) is not None
         stream = await attached(a, session.id)
-        assert isinstance(stream, HeldStream)
+        assert isinstance(stream, LocalStream)
         assert stream.record is not None
         stream.record.initialized = True
         await a.save(stream.record)
         await away(valkey, a, b)
         await back(valkey, a, b, empty=True)
-        admitted = await b.admit(session.id, ME, "sse", ())
-        assert admitted.record.initialized
+        claimed = await b.claim(session.id, ME, "sse", ())
+        assert claimed.record.initialized
 
 
 @kills("transport/sessions/valkey/lease.py", "self._emptied()", "pass")
@@ -466,11 +466,11 @@ async def test_an_emptied_server_that_kept_its_connections_is_noticed(
             stream = await attached(a, session.id)
             await admit(b, session, [PING])
             server.flushall()
-            admitting = asyncio.create_task(admit(b, session, [Call(2, b"two")]))
-            await until(lambda: admitting.done() or b._hub.lease.is_recovering)
+            admitting = asyncio.create_task(admit(b, session, [RequestClaim(2, b"two")]))
+            await until(lambda: admitting.done() or b._instance.lease.is_recovering)
             assert not admitting.done(), "a may have it still"
-            await a._hub.lease.renew()  # as it does each second
-            assert await admitting == [Admission.NEW]
+            await a._instance.lease.renew()  # as it does each second
+            assert await admitting == [ClaimStatus.NEW]
             assert await b.finish(session.id, 0, 1, b"answer")
             received: Sequence[bytes] = ()
             async with asyncio.timeout(5):
@@ -494,6 +494,6 @@ async def test_large_answers_and_every_alphabet_travel_unchanged(broker_url: str
         assert (found.version, found.client_params) == (session.version, session.client_params)
         stream = await attached(a, session.id)
         await admit(b, session, [PING])
-        answer = bytes(range(256)) * 4096
-        assert await b.finish(session.id, 0, 1, answer)
-        assert await texts(stream) == [answer]
+        response = bytes(range(256)) * 4096
+        assert await b.finish(session.id, 0, 1, response)
+        assert await texts(stream) == [response]

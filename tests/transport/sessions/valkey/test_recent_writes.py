@@ -403,14 +403,14 @@ async def test_a_script_that_is_carried_out_late_or_twice_makes_no_second_claim(
     twice = set[Script]()
 
     async with instance(broker_url, f"{{{secrets.token_hex(4)}}}:") as broker:
-        call = broker._hub.call
+        call = broker._instance.call
 
         async def repeated(script: Script, *args: Any, wait_s: float | None = None) -> Any:
             twice.add(script)
             await call(script, *args, wait_s=wait_s)
             return await call(script, *args, wait_s=wait_s)
 
-        monkeypatch.setattr(broker._hub, "call", repeated)
+        monkeypatch.setattr(broker._instance, "call", repeated)
         bench = Bench(broker.recent_writes)
         await bench.done(WRITE, "t1")
         assert (await earlier(bench, WRITE, "t2")).state is State.DONE

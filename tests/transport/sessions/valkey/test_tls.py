@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 from tests.transport.relay import relay
 from tests.transport.serving import until
 from transport.sessions.broker import BrokerUnavailableError
-from transport.sessions.valkey.client import Script, ValkeyLink
+from transport.sessions.valkey.client import Script, ValkeyClient
 
 ECHO: Final = Script("return ARGV[1]")
 
@@ -53,12 +53,12 @@ async def test_tls_is_spoken_with_a_server_whose_certificate_is_known_and_no_oth
     tls.load_cert_chain(certificate)
     async with relay(broker_url, tls) as relaying:
         url = f"rediss://127.0.0.1:{relaying.port}/0{options}"
-        link = ValkeyLink(url, channels=["news"], heard=print, came_up=came_up)
-        async with link.run():
+        client = ValkeyClient(url, channels=["news"], heard=print, came_up=came_up)
+        async with client.run():
             if is_trusted:
-                await until(lambda: link.is_up)
-                assert await link.call(ECHO, "x" * 1_000_000) == b"x" * 1_000_000
+                await until(lambda: client.is_up)
+                assert await client.call(ECHO, "x" * 1_000_000) == b"x" * 1_000_000
             else:
                 with pytest.raises(BrokerUnavailableError):
-                    await link.call(ECHO, 1, wait_s=0.3)
-                assert not link.is_up
+                    await client.call(ECHO, 1, wait_s=0.3)
+                assert not client.is_up

@@ -1,6 +1,6 @@
 -- Token buckets, as transport/rate_limit.py describes them. Keys, which expire when their bucket is full again:
 --   b:<bucket>    string  the time at which it will be full, in ms of this server's clock
--- Takes one token of each of `charges`, {bucket, interval in ms, burst}, or none at all. Returns the place of the one
+-- Takes one token of each of `costs`, {bucket, interval in ms, burst}, or none at all. Returns the place of the one
 -- that is to be waited for longest and how long, in ms; 0, 0 when all are paid.
 local function spend(charges)
   local after, longest, which = {}, 0.001, 0 -- sums of intervals are not exact

@@ -6,8 +6,8 @@ from mcp_types.methods import SPEC_CLIENT_METHODS
 from shared.identity import Principal
 from shared.telemetry import OTHER, BoundedLabels, Counter, get_logger
 from transport import jsonrpc
-from transport.dispatch.context import Caller, Exchange
-from transport.dispatch.sdk_kernel import Kernel, error_of
+from transport.dispatch.context import Caller, DispatchContext
+from transport.dispatch.sdk_kernel import SDKKernel, error_of
 from transport.dispatch.usage import Usage
 from transport.sessions.broker import SessionBroker
 from transport.sessions.session import SessionRecord
@@ -15,7 +15,7 @@ from transport.sessions.session import SessionRecord
 log = get_logger(__name__)
 
 
-class Answering:
+class Responder:
     """Answers requests.
 
     Args:
@@ -27,7 +27,7 @@ class Answering:
     """
 
     def __init__(
-        self, kernel: Kernel, broker: SessionBroker, usage: Usage, *, tenants: BoundedLabels, counter: Counter | None
+        self, kernel: SDKKernel, broker: SessionBroker, usage: Usage, *, tenants: BoundedLabels, counter: Counter | None
     ) -> None:
         self._kernel = kernel
         self._broker = broker
@@ -35,30 +35,30 @@ class Answering:
         self._tenants = tenants
         self._counter = counter
 
-    async def answer(
-        self, session: SessionRecord | None, request: JSONRPCRequest, exchange: Exchange
+    async def respond(
+        self, session: SessionRecord | None, request: JSONRPCRequest, context: DispatchContext
     ) -> tuple[bytes, int | None]:
         """Return the answer to a request, and the code of the error that it is."""
         outcome, code = "ok", None
         try:
-            result = await self._kernel.request(session, exchange, request)
+            result = await self._kernel.respond(session, context, request)
             if request.method == "initialize" and session is not None:
                 await self._broker.save(session)
-            self._usage.served(request, session, wire=exchange.transport.kind)
-            answer = jsonrpc.result(request.id, result)
+            self._usage.served(request, session, wire=context.transport.kind)
+            response = jsonrpc.result(request.id, result)
         except Exception as exc:
             problem = error_of(exc)
             outcome, code = str(problem.code), problem.code
             if problem.code == INTERNAL_ERROR:
                 log.exception("request_handler_failed", method=request.method)
-            answer = jsonrpc.error(request.id, problem.code, problem.message, problem.data)
-        if len(answer) > jsonrpc.MAX_ANSWER_BYTES:
+            response = jsonrpc.error(request.id, problem.code, problem.message, problem.data)
+        if len(response) > jsonrpc.MAX_RESPONSE_BYTES:
             outcome = "too_large"
-            log.warning("answer_too_large", method=request.method, bytes=len(answer))
-            answer = jsonrpc.too_large(request.id, request.method, len(answer))
-        caller: Caller = exchange.message_metadata.request_context
+            log.warning("answer_too_large", method=request.method, bytes=len(response))
+            response = jsonrpc.too_large(request.id, request.method, len(response))
+        caller: Caller = context.message_metadata.request_context
         self.count(request, outcome, caller.principal)
-        return answer, code
+        return response, code
 
     def count(self, request: JSONRPCRequest, outcome: str, principal: Principal) -> None:
         """Count a request that has its answer."""
