@@ -32,7 +32,7 @@ import pytest
 ROOT: Final = Path(__file__).resolve().parent.parent
 WORKERS: Final = 3
 """Three on two cores: a failing test often first waits for something that does not come."""
-TEST_TIMEOUT_S: Final = 90
+TEST_TIMEOUT_S: Final = 120
 """A mutation that makes its test hang counts as killed: a test run would show it too."""
 if sys.platform == "win32":
     FORKED = multiprocessing.get_context("spawn")

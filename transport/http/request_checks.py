@@ -46,8 +46,8 @@ class RequestChecks:
         """Pass, or refuse by host (421), origin or site (403).
 
         Raises:
-            HTTPRefusalError: the `Host` is not a name of this server, the `Origin` is not accepted, or the request comes
-                from a page of another site without an `Origin`.
+            HTTPRefusalError: the `Host` is not a name of this server, the `Origin` is not accepted, or the request
+                comes from a page of another site without an `Origin`.
         """
         host = head.host.removesuffix(f":{_port_of(head.host)}")  # brackets of IPv6 stay
         if host not in self._hosts and not (self._suffixes and host.endswith(self._suffixes)):
