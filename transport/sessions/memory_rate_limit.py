@@ -1,4 +1,4 @@
-"""The buckets of a single instance."""
+"""Token buckets in this process: for one instance, and for limits that each instance keeps alone."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -8,11 +8,11 @@ from shared.lru import LRUCache
 from transport.rate_limit import Cost, Wait
 
 KEPT_BUCKETS: Final = 10_000
-"""Those that were used last. One that is forgotten is full again, so this has to be more than are ever empty."""
+"""The most recently used buckets are kept. A forgotten one is full again, so more are kept than are ever empty."""
 
 
 class MemoryBuckets:
-    """Buckets in this process.
+    """Buckets of this process.
 
     Args:
         clock: seconds, monotonic.
@@ -27,7 +27,7 @@ class MemoryBuckets:
         return self.try_consume(costs)
 
     def try_consume(self, costs: Sequence[Cost]) -> Wait | None:
-        """Do what `consume` does, for whoever has no time to wait."""
+        """Do what `consume` does, without awaiting."""
         now = self._clock()
         taken = [cost.rate.take(self._full_at.get(cost.bucket) or now, now) for cost in costs]
         waits = [Wait(cost, wait) for cost, (_, wait) in zip(costs, taken, strict=True) if wait]
