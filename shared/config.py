@@ -217,7 +217,7 @@ class CloudSettings(IdentitySettings, ToolSettings):  # the README lists them in
     max_streams_per_principal: int = Field(
         default=500,
         ge=1,
-        description="Maximum open streams of one principal: per instance, or across instances with `MCP_BROKER_URL`.",
+        description="Maximum open streams of one principal on each instance.",
     )
     reads_per_minute: int = Field(default=1200, ge=1, description="Read requests per minute for one principal.")
     writes_per_minute: int = Field(default=240, ge=1, description="Write requests per minute for one principal.")

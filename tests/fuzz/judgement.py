@@ -1,4 +1,4 @@
-"""What may come back, and to whom. Raises AssertionError with a sentence as soon as something else does."""
+"""Which responses may come back, and to which client. Anything else is a fault, which `check` raises as a sentence."""
 
 import json
 import re
@@ -17,7 +17,7 @@ _OF_THE_REVISION: Final = {-32601: 404, -32602: 400, -32600: 400, -32020: 400, -
 
 @dataclass(eq=False)
 class Session:
-    """A session that the server gave to somebody."""
+    """A session that the server gave to a client."""
 
     id: str
     wire: str
@@ -27,22 +27,22 @@ class Session:
     calls: dict[str, list[str]] = field(default_factory=dict)
     """The marks of the calls under each request id, as they were accepted, by the id as JSON."""
     has_failed: bool = False
-    """Its initialize was answered with an error: nobody may be left with it."""
+    """Its initialize was answered with an error: no client may keep it."""
     is_over: bool = False
-    """As far as was seen: it may be over without that."""
+    """As far as the test knows: it may be over without this."""
     is_disturbed: bool = False
-    """It ended, began anew or may have lost something: what its streams owe cannot be said any more."""
+    """It ended, was initialized again or may have lost events: its streams need not be complete any more."""
 
 
 @dataclass(eq=False)
 class Mark:
-    """The text of one call: who may see it, and how often it may have run."""
+    """The text of one call: which clients may see it, and how often it may have run."""
 
     text: str
     places: set[tuple[int, object]] = field(default_factory=set)
     """Person and session, or person and exchange for a call of no session."""
     is_reply: bool = False
-    """It is no call's but what a question was answered with."""
+    """It belongs to no call, but to the client's response to a server request."""
     may_run: int = 0
 
 
@@ -76,7 +76,7 @@ class Line:
 
 
 class Judge:
-    """Knows everything that was given to anybody.
+    """Knows everything that was given to any client.
 
     Args:
         number: of the sequence, since a server may have seen others before.
@@ -115,9 +115,9 @@ class Judge:
         text = json.dumps(message)
         for mark in _MARK.findall(text):
             self._expect((line.person, line.session or line.context) in self.marks[mark].places,
-                         f"{mark} was for somebody else: {text[:300]}")  # fmt: skip
+                         f"{mark} was for another client: {text[:300]}")  # fmt: skip
         if "method" in message:
-            self.kinds["told"] += 1
+            self.kinds["message"] += 1
             if "id" in message:
                 self._question(line, message["id"])
             return
@@ -172,7 +172,7 @@ class Judge:
         if known is None:
             known = Session(session_id, "sse", line.person, "")
             self.sessions.append(known)
-        self._expect(known.person == line.person, "somebody else's session was handed out")
+        self._expect(known.person == line.person, "the session of another client was handed out")
         line.session, line.stream = known, ""
         line.calls = {request: len(marks) for request, marks in known.calls.items()}
         if line.resumes is not None and line.resumes.session == session_id:

@@ -51,7 +51,7 @@ class BrokerUnavailableError(TicketServerError):
 
 @dataclass(frozen=True, slots=True)
 class InstanceMessage:
-    """What one instance tells others about a session."""
+    """A message from one instance to others about a session."""
 
     kind: Literal["answered", "progressed", "cancelled", "epoch", "published"]
     """A client answered `request`, reports progress on it or cancels it; its session began a new epoch; or, of no

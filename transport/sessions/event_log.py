@@ -1,9 +1,9 @@
-"""The events of one session, bounded. Pure: the clock is handed in.
+"""The bounded event log of one session. Pure: the caller passes the time.
 
-A log is kept for clients that come again: what they have not seen is still there. Each event belongs to one stream of
-the session; numbers and bounds are those of the session. When the log is full, delivered events go first, then
-notifications, then requests to the client, then answers. An answer leaves its id behind, so that its reader is told
-`result_lost` instead of waiting in silence.
+The log serves clients that reconnect: it still has what they have not seen. Each event belongs to one stream of the
+session; event numbers and bounds are per session. When the log is full, delivered events are evicted first, then
+notifications, then requests to the client, then responses. An evicted response leaves its request id, so that its
+reader gets `result_lost` instead of waiting.
 """
 
 from collections import deque
@@ -15,11 +15,11 @@ from mcp_types import RequestId
 
 from transport.jsonrpc import result_lost
 
-_LOST_BYTES = 100  # what an evicted answer still costs: its number, id and place in the log
+_LOST_BYTES = 100  # what an evicted response still takes: its number, request id and place in the log
 
 
 class Kind(IntEnum):
-    """What an event carries, in the order in which undelivered ones are given up."""
+    """What an event carries, in the order in which undelivered events are evicted."""
 
     NOTIFICATION = 1
     REQUEST = 2
@@ -28,30 +28,30 @@ class Kind(IntEnum):
 
 @dataclass(slots=True, eq=False)
 class Event:
-    """One message on its way to a client; `None` once an answer was given up."""
+    """One message to a client. `message` is None once a response was evicted."""
 
     number: int
     kind: Kind
     stored_at: float
     message: bytes | None
     request: RequestId | None = None
-    """For an answer: what it answers."""
+    """For a response: the id of its request."""
     writes: bool = False
-    """For an answer: whether the call may have changed something."""
+    """For a response: whether the call may have changed something."""
     written_at: float | None = None
     """When it was last written to the client."""
     stream: str = ""
-    """Which stream it belongs to; empty for the standalone one."""
+    """Name of its stream; empty for the standalone one."""
 
     def text(self) -> bytes:
-        """Return the message, or what a client is told instead."""
+        """Return the message, or the error that replaces an evicted response."""
         if self.message is not None:
             return self.message
         return result_lost(self.request, writes=self.writes)
 
     @property
     def cost(self) -> int:
-        """Bytes that this event counts for."""
+        """Bytes that this event counts as."""
         return len(self.message) if self.message is not None else _LOST_BYTES
 
 
@@ -59,9 +59,9 @@ class EventLog:
     """Numbers events from 1 and keeps the newest of them.
 
     Args:
-        max_events: whole events kept.
-        max_bytes: bytes kept.
-        max_lost: answers given up whose ids are kept.
+        max_events: how many complete events are kept.
+        max_bytes: how many bytes are kept.
+        max_lost: of how many evicted responses the request id is kept.
     """
 
     def __init__(self, *, max_events: int, max_bytes: int, max_lost: int) -> None:
@@ -73,7 +73,7 @@ class EventLog:
         self.last = 0
         """Number of the newest event; 0 before the first."""
         self.bytes = 0
-        """Bytes this log holds."""
+        """Size of the log in bytes."""
 
     def append(
         self,
@@ -85,7 +85,7 @@ class EventLog:
         writes: bool = False,
         stream: str = "",
     ) -> int:
-        """Store `message` and return its number; what no longer fits is given up."""
+        """Store `message` and return its number; events that no longer fit are evicted."""
         self.last += 1
         self._events.append(Event(self.last, kind, now, message, request, writes, stream=stream))
         self.bytes += len(message)
@@ -104,14 +104,15 @@ class EventLog:
         return newer
 
     def delivered(self, events: Iterable[Event], now: float) -> None:
-        """Note that `events` were written to the client."""
+        """Record that `events` were written to the client."""
         for event in events:
             event.written_at = now
 
     def pending(self, written_since: float, stream: str = "") -> list[Event]:
-        """Return what a client may not have of a stream that does not say what it has seen, oldest first.
+        """Return the events of a stream that its client may not have, if it does not name the last one; oldest first.
 
-        That is what was never written, and the answers written since that time: they may have been lost on the way.
+        These are the events that were never written, and the responses written since `written_since`: bytes may have
+        been lost on the way.
         """
         return [
             event
@@ -126,11 +127,11 @@ class EventLog:
         """Record that a client has seen everything of a stream up to `number` and nothing later.
 
         Args:
-            number: what the client saw last.
+            number: the last event that the client saw.
             responses: number, request id and `writes` of the responses on that stream; those no longer kept are marked
                 lost.
             now: the time.
-            stream: which one.
+            stream: name of the stream.
         """
         kept = set[int]()
         for event in self._events:
@@ -150,20 +151,20 @@ class EventLog:
             self._remove(event)
 
     def expire(self, before: float) -> None:
-        """Forget what was stored before that time; an undelivered answer only loses its content."""
+        """Remove events stored before that time; of an undelivered response only the message is removed."""
         for event in list(self._events):
             if event.stored_at >= before:
                 break
-            self._give_up(event)
+            self._evict(event)
 
     def shrink(self, max_bytes: int) -> None:
-        """Give up events, the least needed first, until the log is within its bounds and `max_bytes`."""
+        """Evict events, the least needed first, until the log is within its bounds and `max_bytes`."""
         while self._is_over(max_bytes) and self._events[0].written_at is not None:
-            self._remove(self._events[0])  # in a log of one stream that is all, and it is quick
+            self._remove(self._events[0])  # in a log of one stream this is enough, and it is quick
         if not self._is_over(max_bytes):
             return
-        for event in sorted(self._events, key=_worth):  # stable: oldest first among equals
-            self._give_up(event)
+        for event in sorted(self._events, key=_eviction_order):  # stable: oldest first among equals
+            self._evict(event)
             if not self._is_over(max_bytes):
                 break
         while self._lost > self._max_lost:
@@ -178,7 +179,7 @@ class EventLog:
         self.bytes -= event.cost
         self._lost -= event.message is None
 
-    def _give_up(self, event: Event) -> None:
+    def _evict(self, event: Event) -> None:
         if event.kind is not Kind.RESPONSE or event.written_at is not None:
             self._remove(event)
         elif event.message is not None:
@@ -187,6 +188,6 @@ class EventLog:
             self._lost += 1
 
 
-def _worth(event: Event) -> int:
-    """Return what is given up first when a log is full: what was delivered, then by kind."""
+def _eviction_order(event: Event) -> int:
+    """Return the order of eviction: delivered events first, then by kind."""
     return 0 if event.written_at is not None else event.kind

@@ -1,7 +1,7 @@
-"""What a session is: its record, its ids, and how much of everything one may have.
+"""A session's record, its ids, and the limits of one instance.
 
-The id of a session stands in URLs, and so in the platform's request log: it grants nothing without the credential of
-the principal that opened it.
+The id of a session is part of URLs, and so of the platform's request log: it grants nothing without the credential of
+the principal that opened the session.
 """
 
 import re
@@ -17,7 +17,7 @@ SESSION_ID: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 def new_session_id() -> str:
-    """Return 256 random bits in visible ASCII."""
+    """Return 256 random bits as visible ASCII."""
     return secrets.token_urlsafe(32)
 
 
@@ -31,24 +31,24 @@ def has_room(mine: int, taken: int, most: int) -> bool:
 
 @dataclass(slots=True)
 class SessionRecord:
-    """What must be known to go on with a session, on this instance or on another.
+    """What an instance must know to continue a session.
 
-    `client_params` are the raw parameters of `initialize`: a dump of the SDK's model would drop what a newer client
-    sent and this SDK does not know.
+    `client_params` are the raw parameters of `initialize`: a dump of the SDK's model would drop fields that a newer
+    client sent and this SDK does not know.
     """
 
     id: str
     owner: PrincipalKey
-    """Whoever opened it."""
+    """The principal that opened it."""
     wire: str
     version: str | None = None
     """Negotiated revision; None before `initialize`."""
     client_params: dict[str, Any] | None = None
     initialized: bool = False
     epoch: int = 0
-    """Counts `initialize`: request ids of an earlier epoch are forgotten, its late answers dropped."""
+    """Number of `initialize` requests: attempts of an earlier epoch are forgotten, and their late responses dropped."""
     stamp: int = 0
-    """For a broker that keeps the record elsewhere: which version of it this is."""
+    """Version of the record, for a broker that stores it elsewhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,31 +58,31 @@ class Limits:
     max_sessions: int = 1000
     max_sessions_per_principal: int = 500
     max_streams_per_principal: int = 500
-    """Streams of one principal at once, on all instances that share sessions; more are refused."""
+    """Open streams of one principal on this instance; further ones are refused."""
     max_events: int = 256
     max_log_bytes: int = 1024 * 1024
     max_total_log_bytes: int = 64 * 1024 * 1024
     max_request_ids: int = 4096
     max_running_calls: int = 256
-    """Calls of one session at once; a further one is answered with an error at once."""
+    """Concurrent calls of one session; a further one gets an error immediately."""
     max_exchanges: int = 1024
-    """Requests of no session (2026-07-28) at once, which no organisation can take all; a further one is refused."""
+    """Concurrent requests without a session (2026-07-28); a further one is refused. No organisation can take all."""
     max_body_bytes: int = 4 * 1024 * 1024
     body_s: float = 30.0
-    """How long the body of one message may take to arrive."""
+    """Time limit for receiving the body of one message."""
     idle_s: float = 1800.0
-    """A session without a stream and without a message for this long ends."""
+    """A session that has had no stream and no message for this long ends."""
     response_kept_s: float = 300.0
     repeat_s: float = 60.0
-    """How long after it was written an answer is repeated to a client that does not say what it has seen."""
+    """How long after it was written a response is sent again to a client that reconnects without `Last-Event-ID`."""
     heartbeat_s: float = 15.0
     stream_s: float = 840.0
-    """Age at which a stream ends (± 10 %) so that the platform does not cut it."""
+    """Age at which a stream ends (± 10 %), so that the platform does not cut it."""
     overtime_s: float = 60.0
-    """How much longer it may stay for calls in flight."""
+    """How much longer it stays open for calls in flight."""
     write_s: float = 60.0
-    """How long one write to a reader that does not read may take before its stream is cut."""
+    """Time limit for one write to a stream; then the stream is cut, because its client does not read it."""
     drain_s: float = 7.0
-    """How long calls in flight may go on after SIGTERM."""
+    """How long calls in flight continue after SIGTERM."""
     retry_ms: tuple[int, int] = field(default=(500, 3000))
-    """Bounds of the random time after which a client is told to come again."""
+    """Bounds of the random `retry:` time, after which clients reconnect."""

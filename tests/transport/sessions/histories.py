@@ -91,7 +91,12 @@ class Read:
 Step = Claim | Initialize | Finish | FinishAgain | ClaimAgain | Withdraw | Die | Lapse | Read
 
 END_LEASE: Final = Script("redis.call('ZADD', ARGV[9], 1, ARGV[2]) return 1")
-_IDS, _BODIES, _PLACES, _ATTEMPTS = st.integers(1, 2), st.integers(0, 1), st.integers(0, 1), st.integers(0, 30)
+_IDS, _BODIES, _PLACES, _ATTEMPTS = (
+    st.sampled_from([1, 1, 1, 2]),
+    st.integers(0, 1),
+    st.integers(0, 1),
+    st.integers(0, 7),
+)
 _POSTS = st.lists(st.tuples(_IDS, _BODIES), min_size=1, max_size=2, unique_by=lambda request: request[0]).map(tuple)
 STEPS: Final = st.lists(
     st.one_of(
@@ -107,8 +112,8 @@ STEPS: Final = st.lists(
         st.builds(Lapse, _PLACES, _ATTEMPTS),
         st.just(Read()),
     ),
-    min_size=1,
-    max_size=20,
+    min_size=5,
+    max_size=30,
 )
 
 

@@ -7,7 +7,16 @@ import pytest
 
 from tests.kills import kills
 from tests.transport.brokers import PING, YOU, MakeBroker, attached, claim, news, opened, started, texts
-from transport.sessions.broker import CapReachedError, SessionGoneError
+from transport.sessions.broker import (
+    CapReachedError,
+    ClaimStore,
+    InstanceHub,
+    Listener,
+    SessionGoneError,
+    SessionStore,
+    StreamReader,
+    StreamStore,
+)
 from transport.sessions.claims import Attempt, ClaimStatus, RequestClaim
 from transport.sessions.event_log import Kind
 
@@ -63,6 +72,8 @@ async def test_a_request_is_joined_while_it_runs_and_new_again_afterwards(make_b
     assert await claim(broker, session, [PING]) == [ClaimStatus.NEW]
 
 
+@kills("transport/sessions/memory.py", "known.withdraw(numbers)", "pass")
+@kills("transport/sessions/valkey/lua/claim.lua", "call('XDEL', log_of(session), entry[1])", "")
 async def test_the_response_to_an_id_that_was_claimed_again_is_withdrawn(make_broker: MakeBroker) -> None:
     broker = await make_broker()
     session = await opened(broker)
@@ -246,3 +257,8 @@ async def test_what_happens_to_a_session_that_is_gone_is_swallowed(make_broker: 
     assert list(await broker.running("gone", 1)) == []
     await broker.end("gone")
     assert await broker.find("gone") is None
+
+
+@pytest.mark.parametrize("part", [SessionStore, ClaimStore, StreamStore, InstanceHub, StreamReader, Listener])
+def test_a_part_of_the_contract_has_few_members(part: type) -> None:
+    assert len([name for name in vars(part) if not name.startswith("_")]) <= 8

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from tests.kills import kills
 from tests.transport.brokers import PING, MakeBroker, claim, claimed, news, opened, texts
 from transport.sessions.broker import SessionBroker, StreamReader
 from transport.sessions.claims import Attempt, ClaimStatus, RequestClaim
@@ -119,6 +120,12 @@ async def test_a_repeated_post_takes_its_stream_over_while_it_runs(make_broker: 
     assert len(third.attempts) == 1
 
 
+@kills("transport/sessions/claims.py", 'claim.digest if stream else b""', 'b""')
+@kills(
+    "transport/sessions/valkey/lua/common.lua",
+    "return stream == '' and request or digest .. ' ' .. request end",
+    "return request end",
+)
 async def test_requests_with_one_id_and_different_bodies_run_beside_each_other(make_broker: MakeBroker) -> None:
     broker = await make_broker()
     session = await opened(broker)
@@ -199,6 +206,7 @@ async def test_the_response_on_the_stream_of_a_post_stays_when_its_id_is_claimed
     assert await texts(await resumed(broker, session, second.stream, 0)) == [b"second"]
 
 
+@kills("transport/sessions/valkey/lua/claim.lua", "call('HDEL', responses, request.id)", "")
 async def test_a_lost_response_is_reported_for_the_newest_attempt_on_the_standalone_stream(
     make_broker: MakeBroker,
 ) -> None:

@@ -48,7 +48,7 @@ async def test_an_organisation_that_fills_an_instance_leaves_room_and_takes_no_o
             await opened(broker, ("ours", f"{number % 4}"))
     assert await broker.find(theirs.id) is not None
     assert await broker.find(first.id) is None, "of its own the one left longest made room"
-    await opened(broker, ("theirs", "somebody else"))
+    await opened(broker, ("theirs", "another one"))
 
 
 async def test_only_sessions_without_a_stream_and_without_messages_expire() -> None:

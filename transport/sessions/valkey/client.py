@@ -1,12 +1,12 @@
-"""The way to a Valkey or Redis server that many calls share: scripts one way, published messages the other.
+"""A client of one Valkey or Redis server: it runs scripts and receives published messages.
 
-- Calls made in one turn of the event loop travel together, on a few connections that stay: with a server that answers
-  in microseconds, it is the round trips that cost. Between calls that nobody waited for, no order is promised.
-- A call is sent again until it is answered or its time is up, so a script must bear being repeated. One that was given
-  up may still be *done later*: a server that was stopped reads on where it left off.
-- Who waits for a call may be cancelled at any time: connections belong to tasks of the link.
+- Calls of one iteration of the event loop are pipelined on a few persistent connections: with a server that replies in
+  microseconds, round trips are what costs. No order is promised between calls that are not awaited one after another.
+- A call is sent again until it is answered or its time is up, so a script must tolerate repetition. One that timed out
+  may still be *carried out later*: a server that was paused continues where it stopped.
+- The caller of a call may be cancelled at any time: connections belong to tasks of the client.
 
-The number of calls that wait is bounded by who makes them; each waits no longer than its own time.
+Callers bound the number of waiting calls; each waits no longer than its own time limit.
 """
 
 import asyncio

@@ -48,8 +48,8 @@ def pause_s(failures: int) -> float:
 class ValkeyConnection:
     """A connection that can be opened again; one task at a time may use it.
 
-    Raises (from `open`, `exchange`, `send`, `read`): any exception means that the connection is of no use any more;
-    whoever sees one calls `cut`.
+    Raises (from `open`, `exchange`, `send`, `read`): any exception means that the connection is unusable; the caller
+    then calls `cut`.
     """
 
     def __init__(self, url: str) -> None:

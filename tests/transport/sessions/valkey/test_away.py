@@ -38,6 +38,9 @@ async def working(at: Bench) -> AsyncGenerator[SseClient]:
         yield client
 
 
+@kills(
+    "transport/sessions/valkey/broker.py", "wait_s = OWN_STREAM_S if own_stream else SHARED_STREAM_S", "wait_s = 60.0"
+)
 @pytest.mark.parametrize("at_the_reader", [True, False])
 async def test_a_call_waits_and_is_refused_without_running(
     valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch, *, at_the_reader: bool

@@ -28,7 +28,7 @@ SECRET: Final = "hunter2-is-secret"
 
 
 class Owner:
-    """What a broker is to its link: hears, and is told when it came up."""
+    """What a broker is to its client: it receives messages, and learns when the client came up."""
 
     def __init__(self) -> None:
         self.heard: list[bytes] = []

@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 
 from tests.kills import kills
+from tests.transport.brokers import Quiet, opened
 from tests.transport.serving import until
 from transport.sessions.broker import BrokerUnavailableError
+from transport.sessions.valkey import broker, outbox, scripts
 from transport.sessions.valkey import lease as valkey_lease
-from transport.sessions.valkey import outbox
+from transport.sessions.valkey.broker import ValkeyBroker
 from transport.sessions.valkey.client import Script
 from transport.sessions.valkey.lease import Lease
 from transport.sessions.valkey.outbox import Outbox, Step
@@ -115,7 +117,7 @@ async def test_a_server_that_stood_still_makes_no_one_seem_dead(monkeypatch: pyt
         renewals.append(1)
         if len(renewals) == 3:
             await asyncio.sleep(0.3)  # meanwhile all leases ran out
-        return [b"store", [b"somebody"] if len(renewals) >= 3 else []]
+        return [b"store", [b"another"] if len(renewals) >= 3 else []]
 
     async def take_over_dead(instance: str) -> None:
         buried.append(instance)
@@ -135,7 +137,7 @@ async def test_no_one_is_judged_right_after_the_broker_came_back(monkeypatch: py
 
     async def call(script: Script, name: str) -> Any:
         renewals.append(1)
-        return [b"store", [b"somebody"]]
+        return [b"store", [b"another"]]
 
     async def take_over_dead(instance: str) -> None:
         buried.append(instance)
@@ -146,3 +148,22 @@ async def test_no_one_is_judged_right_after_the_broker_came_back(monkeypatch: py
     await until(lambda: len(renewals) >= 6)
     keeping.cancel()
     assert buried == []
+
+
+@kills(
+    "transport/sessions/valkey/broker.py",
+    'PREFIX: Final = f"{{mcp}}:{scripts.LAYOUT}:"',
+    'PREFIX: Final = f"{{mcp}}:1:"',
+)
+async def test_instances_of_another_layout_have_sessions_of_their_own(
+    broker_url: str,
+) -> None:
+    ours = ValkeyBroker(broker_url)
+    assert broker.PREFIX.endswith(f":{scripts.LAYOUT}:")
+    theirs = ValkeyBroker(broker_url, prefix=broker.PREFIX.replace(f":{scripts.LAYOUT}:", ":1:"))
+    async with ours.run(Quiet()), theirs.run(Quiet()):
+        await until(lambda: ours.is_up and theirs.is_up)
+        session = await opened(ours)
+        assert await ours.find(session.id) is not None
+        assert await theirs.find(session.id) is None
+        await ours.end(session.id)

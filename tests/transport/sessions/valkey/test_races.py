@@ -103,7 +103,7 @@ async def back(valkey: ValkeyServer, *seen_by: ValkeyBroker, empty: bool = False
     await until(lambda: all(broker.is_up for broker in seen_by))
 
 
-# ---- whoever waits is cancelled
+# ---- the caller is cancelled
 
 
 @kills("transport/sessions/valkey/calls.py", "if not is_settled:  #", "if False:  #")
@@ -200,7 +200,7 @@ async def test_of_two_streams_attached_at_once_the_one_that_lost_ends(broker_url
         policy = Gate(a, scripts.ATTACH, sent=True)
         attaching = asyncio.create_task(attached(a, session.id))
         await policy.reached.wait()
-        winner = await attached(b, session.id)  # tells a, which has no stream yet
+        winner = await attached(b, session.id)  # publishes to a, which has no stream yet
         await hearing.all_that(b, a)
         policy.open.set()
         loser = await attaching
@@ -298,7 +298,7 @@ async def test_a_session_whose_keys_are_broken_costs_only_itself(broker_url: str
                 await claim(a, broken, [replace(PING, request=2)])
             assert await a.finish(kept, b"answer")
             assert await texts(await attached(a, other.id)) == [b"answer"]
-            await until(lambda: not a._instance.outbox._steps)  # what can never be done stands in nobody's way
+            await until(lambda: not a._instance.outbox._steps)  # a step that can never be done does not block others
             assert a.is_up
             server.delete(f"{a._instance._common[0]}c:{broken.id}")
     finally:
@@ -437,7 +437,7 @@ async def test_what_changed_before_a_loss_of_data_is_known_to_others_after_it(va
 async def test_an_emptied_server_that_kept_its_connections_is_noticed(
     valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lease, "RENEW_S", 60)  # nobody looks by itself
+    monkeypatch.setattr(lease, "RENEW_S", 60)  # no instance checks by itself
     server = redis.Redis.from_url(valkey.url)
     try:
         async with brokers(valkey.url) as (a, b):

@@ -1,6 +1,6 @@
 -- Recent writes of principals, as shared/writes/recent_writes.py describes them. Key:
 --   w:<owner>     hash    token of the claim -> "state began-or-ended until life words key upstream seen subject"
--- Times in ms. `key` is '-' where there is none; `subject` may be empty. Expires with the last of them.
+-- Times in ms. `key` is '-' for a call without one; `subject` may be empty. Expires with the last of them.
 local owner, most, lease_for = ARGV[ARGS], tonumber(ARGV[ARGS + 1]), tonumber(ARGV[ARGS + 2])
 local writes = prefix .. 'w:' .. owner
 

@@ -1,6 +1,6 @@
--- Writes the record of a session again after all data was lost, and the place of a stream that is held here. ARGV:
+-- Writes the record of a session again after all data was lost, and the state of a stream that is read here. ARGV:
 -- session, token of the reader, owner, wire, version, params, initialized, epoch, the stream's newest event, delivered,
--- certain, asked, stream. The stamp of the record is one that nobody knows.
+-- certain, asked, stream. The stamp of the record is new, so that every instance reads the record again.
 local session, reader, owner, stream = ARGV[ARGS], ARGV[ARGS + 1], ARGV[ARGS + 2], ARGV[ARGS + 12]
 local tail = tonumber(ARGV[ARGS + 8])
 local record, place = record_of(session), place_of(session, stream)
