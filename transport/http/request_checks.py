@@ -46,8 +46,8 @@ class RequestChecks:
         """Pass, or refuse by host (421), origin or site (403).
 
         Raises:
-            HTTPRefusalError: this server is not known by that name, or that origin may not call it, or a page of another
-                site that names no origin.
+            HTTPRefusalError: this server is not known by that name, that origin may not call it, or it is a page of
+                another site that names no origin.
         """
         host = head.host.removesuffix(f":{_port_of(head.host)}")  # brackets of IPv6 stay
         if host not in self._hosts and not (self._suffixes and host.endswith(self._suffixes)):

@@ -39,7 +39,7 @@ class SessionRecord:
 
     id: str
     owner: PrincipalKey
-    """Whoever opened it."""
+    """The principal that opened it."""
     wire: str
     version: str | None = None
     """Negotiated revision; None before `initialize`."""
@@ -85,4 +85,4 @@ class Limits:
     drain_s: float = 7.0
     """How long calls in flight may go on after SIGTERM."""
     retry_ms: tuple[int, int] = field(default=(500, 3000))
-    """Bounds of the random time after which a client is told to come again."""
+    """Bounds of the random time that a client is asked to wait before it reconnects."""
