@@ -118,7 +118,7 @@ class CloudMCPServer:
             yield
 
     def health(self) -> Mapping[str, Any]:
-        """Return what is told of a process that lives."""
+        """Return what `GET /health` says of a running process."""
         wires = self.transport.wires
         transport = "all" if len(wires) > 1 else "".join(wires)  # the words of MCP_TRANSPORT_TYPE
         return {"status": "healthy", "transport": transport, "auth_enabled": self._asks_for_keys}
@@ -222,7 +222,7 @@ def who_may_call(settings: CloudSettings) -> str:
     """Return every way in, in one line."""
     ways = (
         "people and programs, each with a key of their own (auth key list)" if settings.identity_keys else "",
-        "whoever has MCP_MCP_API_KEY, all as one" if settings.mcp_api_key is not None else "",
+        "clients with the key MCP_MCP_API_KEY, all as one principal" if settings.mcp_api_key is not None else "",
     )
     return "; ".join(filter(None, ways)) or "every program on this machine, without a key"
 

@@ -323,9 +323,8 @@ def test_the_operator_reads_its_address_and_how_to_connect(tmp_path: Path) -> No
         code = process.end()
 
     assert code == 0
-    assert (
-        f"Ticket server ready: {address}/mcp\n  Who may call: whoever has MCP_MCP_API_KEY, all as one\n" in process.said
-    )
+    ready = f"Ticket server ready: {address}/mcp\n"
+    assert f"{ready}  Who may call: clients with the key MCP_MCP_API_KEY, all as one principal\n" in process.said
     assert f"claude mcp add --transport http tickets {address}/mcp" in process.said
     assert f"Older clients: {address}/sse" in process.said
     assert KEY not in process.said

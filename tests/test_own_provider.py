@@ -25,7 +25,7 @@ SETTINGS: Final = ("MCP_MCP_API_KEY", "MCP_IDENTITY_KEYS", "MCP_ALLOW_ANONYMOUS"
 
 
 class Badges(AuthProvider):
-    """Whoever shows a badge is that person, of the organisation behind the `@`."""
+    """A badge names a person, and the organisation behind the `@`."""
 
     async def authenticate(self, request: HTTPConnection) -> Principal:
         """Return the person."""

@@ -72,8 +72,8 @@ class TransportOptions:
     unless it is `ping`, `initialize` or `server/discover`, or a repeat of one that was recorded. Of HTTP requests,
     whatever they carry, three times as many are let in as all reads and writes together."""
     required_scope: RequiredScope | None = None
-    """Tells from the method and the parameters of a request, malformed ones included, which scope it needs; None of
-    none. Without it every principal may ask for everything, and handlers decide."""
+    """Returns the scope that a request needs, by its method and parameters, malformed ones included; None for no
+    scope. Without it every principal may ask for everything, and handlers decide."""
     recheck_s: float = RECHECK_S
     """Seconds between two checks of the credential of an open stream. A revoked one ends its streams within this and
     what the provider may remember."""
@@ -86,11 +86,11 @@ class TransportOptions:
     stay on the instance where they happen."""
     wires: Collection[str] = WIRES
     """Which of `WIRES` are served. HTTP+SSE that is not answers 410 and says where to go, while a 404 would look like a
-    wrong address. Streamable HTTP that is not is a 404: no client was told its address yet."""
+    wrong address. Streamable HTTP that is not is a 404: no client knows its address yet."""
     sse_sunset: date | None = None
     """The first day, in UTC, on which HTTP+SSE is not served any more."""
     public_url: str = ""
-    """Address that clients use, told to those that have to move; they are told paths without one."""
+    """Address that clients use, named to those that have to move; without it they get paths."""
     clock: Callable[[], float] = time.time
     """Returns the time in seconds since 1970."""
 

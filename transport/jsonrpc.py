@@ -1,7 +1,7 @@
 """JSON-RPC messages as bytes: what may come in, and the errors that transports themselves send. Pure.
 
 Source: JSON-RPC 2.0; MCP base protocol, whose request ids are strings or integers and never null. The SDK's parser
-reads any other id as "no id", which would turn a request into a notification that nobody answers, so ids are checked
+reads any other id as "no id", which would turn a request into a notification without a response, so ids are checked
 here first.
 """
 
@@ -37,7 +37,7 @@ MAX_VALUES: Final = 200_000
 MAX_VALUES_BESIDE_ARGUMENTS: Final = 10_000
 """Values in one message, the arguments of a call left out: these are for the tool to judge."""
 MAX_NAME: Final = 200
-"""Signs of an id or a method: both are kept, logged and told to other instances, and no limit of bytes counts them."""
+"""Characters of an id or a method: both are kept, logged and sent to other instances, without a limit of bytes."""
 
 
 ClientMessage = JSONRPCNotification | JSONRPCResponse | JSONRPCError
@@ -92,9 +92,11 @@ def _inbound(value: object) -> Inbound:
     if not isinstance(value, dict):
         raise MalformedMessageError("A JSON-RPC message is a JSON object.")
     if "id" in value and not is_id(value["id"]) and not _responds_to_the_unreadable(value):
-        raise MalformedMessageError(f"The id of a request must be a string or an integer, of {MAX_NAME} signs at most.")
+        raise MalformedMessageError(
+            f"The id of a request must be a string or an integer, of at most {MAX_NAME} characters."
+        )
     if len(str(value.get("method", ""))) > MAX_NAME:
-        raise MalformedMessageError(f"The name of a method has {MAX_NAME} signs at most.")
+        raise MalformedMessageError(f"The name of a method has at most {MAX_NAME} characters.")
     if holds_more_values(_beside_arguments(value), MAX_VALUES_BESIDE_ARGUMENTS):
         raise MalformedMessageError(
             f"A message holds at most {MAX_VALUES_BESIDE_ARGUMENTS:,} JSON values beside the arguments of a call."
@@ -129,14 +131,14 @@ def is_id(value: object) -> bool:
 
 
 def _responds_to_the_unreadable(value: Mapping[str, Any]) -> bool:
-    """An error answer to a message without a readable id is the one place where JSON-RPC allows null."""
+    """An error response to a message without a readable id is the one place where JSON-RPC allows null."""
     return value["id"] is None and "error" in value
 
 
 def encode(message: Mapping[str, Any]) -> bytes:
     """Return `message` as one line of JSON.
 
-    What the fast encoder refuses (lone surrogates) goes through the slow one: an answer must never be lost here.
+    What the fast encoder refuses (lone surrogates) goes through the slow one: a response must never be lost here.
     """
     try:
         return to_json(message, inf_nan_mode="null")
@@ -157,12 +159,12 @@ def request(request_id: RequestId, method: str, params: Mapping[str, Any] | None
 
 
 def result(request_id: RequestId, value: Mapping[str, Any]) -> bytes:
-    """Return the answer to a request."""
+    """Return the response to a request."""
     return encode({"jsonrpc": "2.0", "id": request_id, "result": value})
 
 
 def error(request_id: RequestId | None, code: int, text: str, data: object = None) -> bytes:
-    """Return an error answer; `data` is left out when there is none."""
+    """Return an error response; `data` is left out when it is None."""
     body = {"code": code, "message": text, **({} if data is None else {"data": data})}
     return encode({"jsonrpc": "2.0", "id": request_id, "error": body})
 
@@ -170,7 +172,7 @@ def error(request_id: RequestId | None, code: int, text: str, data: object = Non
 def refusal(
     kind: str, text: str, *, code: int = INVALID_REQUEST, request_id: RequestId | None = None, **about: object
 ) -> bytes:
-    """Return a refusal: an error answer whose `data.kind` programs can act on; `about` stands beside it."""
+    """Return a refusal: an error response whose `data.kind` programs can act on; `about` stands beside it."""
     return error(request_id, code, text, {"kind": kind, **about})
 
 
@@ -186,7 +188,7 @@ LOOK_FIRST: Final = (
 
 
 def interrupted(request_id: RequestId | None, *, writes: bool) -> bytes:
-    """Return the answer to a call that the server could not finish."""
+    """Return the response to a call that the server could not finish."""
     if writes:
         text = f"The server stopped while it worked on this: it may have been done. {LOOK_FIRST}"
         return error(request_id, INTERNAL_ERROR, text, {"kind": "outcome_unknown"})
@@ -203,12 +205,12 @@ def busy(request_id: RequestId, *, is_stopping: bool) -> bytes:
 
 
 def cancelled(request_id: RequestId | None) -> bytes:
-    """Return the answer to a call that its client cancelled, where a stream has to end with one."""
+    """Return the response to a call that its client cancelled, where a stream has to end with one."""
     return error(request_id, REQUEST_CANCELLED, "Request cancelled", {"kind": "cancelled"})
 
 
 def result_lost(request_id: RequestId | None, *, writes: bool) -> bytes:
-    """Return what stands in for an answer that waited too long for its reader and was given up."""
+    """Return what replaces a response that waited too long for its reader and was evicted."""
     if writes:
         text = f"This was carried out, but its answer was not read in time and is gone. {LOOK_FIRST}"
     else:
@@ -217,7 +219,7 @@ def result_lost(request_id: RequestId | None, *, writes: bool) -> bytes:
 
 
 def too_large(request_id: RequestId, method: str, size: int) -> bytes:
-    """Return what is sent instead of an answer over `MAX_ANSWER_BYTES`."""
+    """Return what is sent instead of a response over `MAX_ANSWER_BYTES`."""
     text = (
         f"The answer has {size:,} bytes; {MAX_RESPONSE_BYTES:,} are the most that is sent. "
         "Ask for less: a smaller limit, a narrower filter, or one item instead of many."

@@ -1,7 +1,7 @@
 """How often a principal, and its organisation as a whole, may ask: token buckets. Pure.
 
 A bucket is one number: the time at which it will be full again. Each token taken moves that time by the interval in
-which one flows in; a bucket that is full is the same as one that nobody knows. Source: the generic cell rate
+which one flows in; a full bucket is the same as an unknown one. Source: the generic cell rate
 algorithm (ITU-T I.371), which is a token bucket without a clock of its own.
 """
 
@@ -19,9 +19,9 @@ from shared.lru import LRUCache
 _TOLERANCE_S: Final = 1e-6
 """Sums of intervals are not exact."""
 KEPT_BUCKETS: Final = 10_000
-"""Those that were used last. One that is forgotten is full again, so this has to be more than are ever empty."""
+"""Buckets kept, the most recently used. An evicted one is full again, so this has to be more than are ever empty."""
 PER_CALL: Final = 3
-"""HTTP requests that clients need for a call on average, at most: its POST, coming for its answer, and the pings,
+"""HTTP requests that clients need for a call on average, at most: its POST, a GET for its response, and the pings,
 notifications and handshakes around it."""
 
 
@@ -105,7 +105,7 @@ def _pair(
     kind: str, owner: PrincipalKey, what: Literal["read", "write", "HTTP request"], rate: Rate, of_tenant: Rate
 ) -> tuple[Cost, Cost]:
     tenant, principal = owner
-    # The length in front keeps every two apart, whatever signs their names have.
+    # The length in front keeps every two apart, whatever characters their names have.
     return (
         Cost(f"{kind}{len(tenant)}:{tenant}:{principal}", rate, what, False),
         Cost(f"{kind}t:{tenant}", of_tenant, what, True),
@@ -125,7 +125,7 @@ class RateLimitedError(TicketServerError):
         self.retry_after_s = max(1, math.ceil(wait.seconds))
         """Whole seconds after which it would pass, if nothing else came meanwhile."""
         self.limit = f"{'tenant' if wait.cost.is_tenants else 'principal'} {wait.cost.what}"
-        """Which limit it was, for whoever looks into it."""
+        """Which limit it was, for the audit trail."""
         whose = "your organisation's" if wait.cost.is_tenants else "your"
         super().__init__(
             f"Too many {wait.cost.what}s: {whose} limit is {wait.cost.rate.per_minute:g} a minute. "
@@ -160,7 +160,7 @@ class MemoryBuckets:
         return self.try_consume(costs)
 
     def try_consume(self, costs: Sequence[Cost]) -> Wait | None:
-        """Do what `consume` does, for whoever has no time to wait."""
+        """Do what `consume` does, without waiting."""
         now = self._clock()
         taken = [cost.rate.take(self._full_at.get(cost.bucket) or now, now) for cost in costs]
         waits = [Wait(cost, wait) for cost, (_, wait) in zip(costs, taken, strict=True) if wait]

@@ -64,8 +64,8 @@ class SSETransportHandler(TransportHandler):
     async def handle_request(self, request: HTTPRequest, auth_info: Principal) -> ASGIApp:
         """Return the stream.
 
-        A client that connects for the first time may be refused. One that reconnects is told everything inside of a
-        200: the TypeScript client gives up for good on any other status.
+        A client that connects for the first time may be refused. One that reconnects always gets a 200, and the rest
+        inside of it: the TypeScript client gives up for good on any other status.
         """
         connect = ConnectRequest(request.head, auth_info)
         with self._streams.slot(auth_info) as slot:
@@ -201,7 +201,7 @@ class MessageHandler(TransportHandler):
         if not SESSION_ID.fullmatch(session):
             raise SessionGoneError
         if self._draining.is_set() and not (self._broker.is_shared or self._dispatcher.is_busy(session)):
-            raise DrainingError  # its stream has ended: nobody would read the response
+            raise DrainingError  # its stream has ended: no client would read the response
         messages, is_batch = jsonrpc.parse(await self._checks.read_json_body(request))
         if is_batch:
             check_batching(await self._dispatcher.session(session, auth_info, WIRE))

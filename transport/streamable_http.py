@@ -149,7 +149,7 @@ class StreamableHTTPTransportHandler(TransportHandler):
     def _responses(
         self, claimed: ClaimResult, principal: Principal, headers: Mapping[str, str] | None = None
     ) -> ASGIApp:
-        """Return the stream of a POST, which ends when each request of it has its response; 202 where there is none."""
+        """Return the stream of a POST, which ends when each request of it has its response; 202 without requests."""
         record, name = claimed.record, claimed.stream
         if claimed.reader is None:
             return HTTPResponse(202)

@@ -76,7 +76,7 @@ def with_prompts() -> MCPServer[Any]:
 
     @server.prompt()
     async def greet(name: str) -> str:
-        """Greet somebody."""
+        """Greet a person."""
         return f"Hello, {name}."
 
     return server

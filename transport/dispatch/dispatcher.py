@@ -1,6 +1,6 @@
 """The straight line of a request: submitted once, run at most once, answered exactly once.
 
-A request is recorded before it runs and has one response: its result, its error, or the reason why there is none.
+A request is recorded before it runs and has one response: its result, its error, or the reason why it has neither.
 Cancellation uses cancel scopes, never `task.cancel()`, which libraries below have been seen to swallow.
 """
 

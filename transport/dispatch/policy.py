@@ -1,7 +1,6 @@
 """What a known principal may ask for: which requests by its scopes, and how many by its rates."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from mcp_types import JSONRPCRequest
@@ -16,7 +15,7 @@ from transport.dispatch.refusal_audit import record_refusal
 from transport.rate_limit import Cost, MemoryBuckets, RateLimitedError, Rates, Wait
 
 RequiredScope = Callable[[str, Mapping[str, Any] | None], Scope | None]
-"""Tells from the method and the parameters of a request, which may be malformed, which scope it needs."""
+"""Returns the scope that a request needs, by its method and its parameters, which may be malformed."""
 FREE: Final = frozenset({"ping", "initialize", "server/discover"})
 """Methods that cost nothing: a client that is refused one of them learns nothing from it, and takes the connection for
 dead. A client that sends nothing else meets the limit of HTTP requests."""
@@ -33,8 +32,7 @@ class _Costs(NamedTuple):
     write: tuple[Cost, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
+class Access(NamedTuple):
     """What was decided about one request, before it is recorded."""
 
     writes: bool

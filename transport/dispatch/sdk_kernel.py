@@ -79,7 +79,7 @@ _State = tuple[int, str | None]
 
 
 def _state(session: SessionRecord) -> _State:
-    """Return what tells whether a runner still fits its session: another instance may have initialized it again."""
+    """Return what differs when a runner no longer fits its session: another instance may have initialized it again."""
     return session.epoch, session.version
 
 
@@ -185,7 +185,7 @@ class SDKKernel:
         return response
 
     async def _error_response(self, request: JSONRPCRequest, exc: Exception) -> RequestOutcome:
-        """Return what the client is told of an exception: the SDK's own errors as they are, nothing of any other."""
+        """Return the response for an exception: the SDK's own errors as they are, nothing of any other."""
         problem = handler_exception_to_error_data(exc)
         if problem is None and request.method == "prompts/get" and self._high_level is not None:
             problem = await prompt_problem(self._high_level, request.params or {})  # the SDK raises what any fault is

@@ -1,7 +1,7 @@
-"""Events of a server for whoever subscribed to them, on whatever instance that is.
+"""Events of a server for the clients that subscribed to them, on every instance.
 
-A server publishes once, `await bus.publish(ToolsListChanged())` or by its context, and every instance tells its own
-subscribers. Nothing is kept: who is away meanwhile asks again when it comes back, as 2026-07-28 has it.
+A server publishes once, `await bus.publish(ToolsListChanged())` or by its context, and every instance sends them to its
+own subscribers. Nothing is kept: a client that was away asks again when it is back, as 2026-07-28 has it.
 """
 
 from collections.abc import Awaitable, Callable
@@ -20,11 +20,11 @@ class SharedBus:
         self._spread: Callable[[InstanceMessage], Awaitable[None]] | None = None
 
     def connect(self, spread: Callable[[InstanceMessage], Awaitable[None]]) -> None:
-        """Have `spread` pass word to all other instances; it must not raise."""
+        """Have `spread` send events to all other instances; it must not raise."""
         self._spread = spread
 
     async def publish(self, event: ServerEvent) -> None:
-        """Tell the subscribers of this instance, then those of others as far as they can be reached."""
+        """Send an event to the subscribers of this instance, then to those of others as far as they can be reached."""
         await self._here.publish(event)
         if self._spread is not None:
             notification = event_to_notification(event, {})
@@ -32,7 +32,7 @@ class SharedBus:
             await self._spread(InstanceMessage("published", "", ("", ""), body=said))
 
     async def on_message(self, message: InstanceMessage) -> None:
-        """Tell the subscribers of this instance what another one published."""
+        """Send the subscribers of this instance what another one published."""
         event = event_from_wire(str(message.body.get("method")), message.body.get("params"))
         if event is not None:
             await self._here.publish(event)

@@ -52,7 +52,7 @@ class Usage:
         self._tallies: dict[_Labels, ClientTally] = {}
 
     def client_of(self, session: SessionRecord) -> ClientTally:
-        """Return the tally of the client of a session; whoever serves one of its requests adds it there."""
+        """Return the tally of the client of a session, to which each request that is served is added."""
         return self._tally(self._labels(session))
 
     def initialized(self, session: SessionRecord) -> ClientTally:

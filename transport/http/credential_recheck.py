@@ -31,7 +31,7 @@ class CredentialRecheck:
 
     Args:
         streams: those that are open here.
-        auth_provider: tells whether a credential is still valid.
+        auth_provider: checks whether a credential is still valid.
         recheck_s: seconds between two checks of the same credential.
     """
 

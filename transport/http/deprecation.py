@@ -1,6 +1,6 @@
-"""How a wire ends: what its answers announce before that day, and what they say from then on.
+"""How a wire ends: what its responses announce before that day, and what they say from then on.
 
-Headers are for programs, the sentence of the refusal is for whoever reads it in a client's log.
+Headers are for programs, the sentence of the refusal is for the person who reads a client's log.
 Sources: RFC 9745 (`Deprecation`), RFC 8594 (`Sunset`), RFC 8288 and RFC 5829 (`Link`, `successor-version`).
 """
 
@@ -32,7 +32,7 @@ class Sunset:
     day: date | None
     """The first day, in UTC, on which the wire is not served; None when it is not served at all."""
     public_url: str = ""
-    """Address that clients use, without a slash at the end; when it is empty they are told paths."""
+    """Address that clients use, without a slash at the end; when it is empty they get paths."""
     clock: Callable[[], float] = time.time
     """Returns the time in seconds since 1970."""
 
@@ -58,7 +58,7 @@ class Sunset:
         )
 
     def headers(self, root: str) -> dict[str, str]:
-        """Return what every answer of the wire carries. `root` is where the application is mounted."""
+        """Return the headers of every response of the wire. `root` is where the application is mounted."""
         base = self.public_url or root
         links = (
             f'<{base}{GUIDE_PATH}>; rel="deprecation"; type="text/plain"',
@@ -76,7 +76,7 @@ def _midnight(day: date) -> datetime:
 
 
 def announcing(send: Send, headers: Mapping[str, str]) -> Send:
-    """Return a `send` that adds `headers` to the answer, whatever kind of answer it is."""
+    """Return a `send` that adds `headers` to the response, whatever kind of response it is."""
     more = [(name.encode(), value.encode()) for name, value in headers.items()]
 
     async def announce(message: Message) -> None:

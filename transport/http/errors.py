@@ -27,7 +27,7 @@ class HTTPRefusalError(TicketServerError):
 
 
 class DrainingError(TicketServerError):
-    """Whoever asks would have to be served for longer than this instance lives."""
+    """The client would have to be served for longer than this instance lives."""
 
     kind = "draining"
 

@@ -274,7 +274,7 @@ class EventStreamResponse:
         return may_end and await reader.is_settled()
 
     async def _next(self, reader: StreamReader, now: float, rotation: float) -> Sequence[Event] | None:
-        """Wait for events. There is none when the stream is to check its state, None when a heartbeat is due."""
+        """Wait for events. Empty when the stream has to check its state, None when a heartbeat is due."""
         limit = rotation if now < rotation else rotation + self._limits.overtime_s
         until_limit = max(0.0, limit - now)
         try:

@@ -1,6 +1,6 @@
-"""The page that tells the author of a client how to leave HTTP+SSE. Pure.
+"""The page for authors of clients: how to leave HTTP+SSE. Pure.
 
-It is read by whoever followed the `Link` of an answer, so it says everything in one place and links to nothing of this
+Its reader followed the `Link` of a response, so it says everything in one place and links to nothing of this
 repository. docs/migration.md has the same changes, and tests/test_docs.py compares the two.
 """
 

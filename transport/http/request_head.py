@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope
 from shared.identity import Principal
 
 _ONLY_SESSION: Final = re.compile(rb"session_id=([A-Za-z0-9_-]*)")
-"""The query that clients are told to use, which needs no decoding."""
+"""The query of the endpoint that clients are sent, which needs no decoding."""
 CREDENTIALS: Final = frozenset({b"authorization", b"cookie", b"proxy-authorization", b"x-api-key"})
 
 

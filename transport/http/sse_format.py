@@ -55,7 +55,7 @@ def event(data: bytes, *, name: str = "message", event_id: EventId | None = None
 
 
 def retry(milliseconds: int) -> bytes:
-    """Return the field that tells a client how long to wait before it comes again."""
+    """Return the field that sets how long a client waits before it reconnects."""
     return b"retry: %d\n\n" % milliseconds
 
 
