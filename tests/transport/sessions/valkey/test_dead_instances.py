@@ -45,9 +45,9 @@ async def stand_still(at: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @kills(
-    "transport/sessions/valkey/lua/common.lua",
-    "if claim.instance == me then note_end(claim.token) end",
-    "note_end(claim.token)",
+    "transport/sessions/valkey/lua/finish.lua",
+    "if has_ended(token) then return { 1, 0, -1 } end",
+    "do return { 1, 0, -1 } end",
 )
 @pytest.mark.usefixtures("short_leases")
 @pytest.mark.parametrize(("tool", "kind"), [("read", "interrupted"), ("write", "outcome_unknown")])

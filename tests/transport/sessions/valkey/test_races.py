@@ -111,9 +111,9 @@ async def test_an_answer_is_stored_though_whoever_stores_it_is_cancelled(broker_
     async with brokers(broker_url) as (a, b):
         session = await opened(a)
         attempt = await started(a, session, PING)
-        policy = Gate(a, scripts.FINISH, sent=False)
+        gate = Gate(a, scripts.FINISH, sent=False)
         finishing = asyncio.create_task(a.finish(attempt, b"answer"))
-        await policy.reached.wait()
+        await gate.reached.wait()
         finishing.cancel()
         assert await news(await attached(b, session.id)) == [b"answer"]
 
@@ -122,9 +122,9 @@ async def test_an_answer_is_stored_though_whoever_stores_it_is_cancelled(broker_
 async def test_a_request_whose_sender_left_while_it_was_recorded_is_taken_back(broker_url: str) -> None:
     async with brokers(broker_url) as (a, b):
         session = await opened(a)
-        policy = Gate(a, scripts.CLAIM, sent=True)
+        gate = Gate(a, scripts.CLAIM, sent=True)
         admitting = asyncio.create_task(claim(a, session, [PING]))
-        await policy.reached.wait()
+        await gate.reached.wait()
         admitting.cancel()
         async with asyncio.timeout(5):
             while (await b._streams.pending(session.id, 0))[0]:
@@ -135,9 +135,9 @@ async def test_a_request_whose_sender_left_while_it_was_recorded_is_taken_back(b
 async def test_who_waits_for_a_request_that_is_taken_back_is_told(broker_url: str) -> None:
     async with brokers(broker_url) as (a, b):
         session = await opened(a)
-        policy = Gate(b, scripts.CLAIM, sent=True)
+        gate = Gate(b, scripts.CLAIM, sent=True)
         admitting = asyncio.create_task(claim(b, session, [PING]))
-        await policy.reached.wait()
+        await gate.reached.wait()
         assert await claim(a, session, [PING]) == [ClaimStatus.JOINED]
         admitting.cancel()
         stream = await attached(a, session.id)
@@ -155,10 +155,10 @@ async def test_a_stream_that_is_interrupted_while_it_reads_the_log_misses_nothin
         stream._queue.clear()
         stream.last = 0  # as if it had not been published
         stream.fall_behind()
-        policy = Gate(a, scripts.READ, sent=False)
+        gate = Gate(a, scripts.READ, sent=False)
         with anyio.move_on_after(0.1):  # as a heartbeat does
             await stream.events()
-        assert policy.reached.is_set()
+        assert gate.reached.is_set()
         assert await texts(stream) == [b"second"]
 
 
@@ -167,11 +167,11 @@ async def test_a_log_that_could_not_be_read_is_read_later(broker_url: str) -> No
         session = await opened(a)
         stream = await attached(a, session.id)
         assert isinstance(stream, LocalStream)
-        policy = Gate(a, scripts.READ, sent=False, fails=True)
+        gate = Gate(a, scripts.READ, sent=False, fails=True)
         stream.fall_behind()
         await a.append(session.id, Kind.NOTIFICATION, b"news")
         assert await news(stream) == [b"news"]
-        assert policy.reached.is_set()
+        assert gate.reached.is_set()
 
 
 # ---- streams
@@ -183,26 +183,44 @@ async def test_an_answer_that_comes_while_a_stream_is_attached_reaches_it(broker
     async with brokers(broker_url, listener=hearing) as (a, b):
         session = await opened(a)
         attempt = await started(b, session, PING)
-        policy = Gate(a, scripts.ATTACH, sent=True)
+        gate = Gate(a, scripts.ATTACH, sent=True)
         attaching = asyncio.create_task(attached(a, session.id))
-        await policy.reached.wait()
+        await gate.reached.wait()
         await b.finish(attempt, b"answer")
         await hearing.all_that(b, a)  # where the stream has not begun
-        policy.open.set()
-        assert await news(await attaching) == [b"answer"]
+        gate.open.set()
+        stream = await attaching
+        assert await news(stream) == [b"answer"]
+        await a.append(session.id, Kind.NOTIFICATION, b"next")
+        assert await news(stream) == [b"next"], "the answer comes once"
 
 
 @kills("transport/sessions/valkey/lua/read.lua", "if known[2] ~= ARGV[ARGS + 1] then", "if false then")
+async def test_a_stream_that_was_taken_over_unheard_ends_when_it_reads_the_log(
+    broker_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with brokers(broker_url) as (a, b):
+        session = await opened(a)
+        stream = await attached(a, session.id)
+        assert isinstance(stream, LocalStream)
+        monkeypatch.setattr(a._streams, "on_published", lambda *_: None)  # it is deaf
+        winner = await attached(b, session.id)
+        stream.fall_behind()
+        async with asyncio.timeout(5):
+            await stream.events()
+        assert (stream.ended, winner.ended) == (True, False)
+
+
 async def test_of_two_streams_attached_at_once_the_one_that_lost_ends(broker_url: str) -> None:
     hearing = Hearing()
     async with brokers(broker_url, listener=hearing) as (a, b):
         session = await opened(a)
-        policy = Gate(a, scripts.ATTACH, sent=True)
+        gate = Gate(a, scripts.ATTACH, sent=True)
         attaching = asyncio.create_task(attached(a, session.id))
-        await policy.reached.wait()
+        await gate.reached.wait()
         winner = await attached(b, session.id)  # publishes to a, which has no stream yet
         await hearing.all_that(b, a)
-        policy.open.set()
+        gate.open.set()
         loser = await attaching
         async with asyncio.timeout(5):
             await loser.events()
@@ -248,11 +266,11 @@ async def test_a_stream_is_not_settled_while_an_answer_is_on_its_way_to_it(broke
         await a.append(session.id, Kind.NOTIFICATION, b"before")
         assert await texts(stream) == [b"before"]
         attempt = await started(a, session, PING)
-        policy = Gate(a, scripts.FINISH, sent=True)
+        gate = Gate(a, scripts.FINISH, sent=True)
         finishing = asyncio.create_task(a.finish(attempt, b"answer"))
-        await policy.reached.wait()
+        await gate.reached.wait()
         assert not await stream.is_settled()
-        policy.open.set()
+        gate.open.set()
         await finishing
         assert await texts(stream) == [b"answer"]
         assert await stream.is_settled()
@@ -344,6 +362,7 @@ async def test_keys_go_with_their_session_and_their_number_does_not_grow_with_it
             prefix, session = a._instance._common[0], await opened(a)
             for number in range(40):
                 await a.finish(await started(a, session, RequestClaim(number, b"x")), b"answer")
+            await started(a, session, PING)
             keys: Any = server.keys(f"{prefix}*")
             assert len(keys) <= len("scde") + len("oigrx")
             await until(lambda: not server.keys(f"*{session.id}*"))

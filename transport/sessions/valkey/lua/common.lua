@@ -9,7 +9,7 @@
 --   e:<session>   stream  its log, of all streams; the id of an entry is <number>-0
 --   o:<owner>     zset    sessions of a principal, by when they were opened
 --   r:<instance>  set     "<session> <token> <slot>" of every attempt that runs there
---   x:<instance>  zset    tokens of its attempts that ended lately, by when
+--   x:<instance>  zset    tokens of attempts that it ended lately, by when
 --   i             zset    instances, by when their lease ends
 --   g             string  which store this is: another one after all data was lost
 -- Channels: n:<instance> for one instance, n: for all.
@@ -94,7 +94,7 @@ local function forget_claim(session, slot, claim)
   call('SREM', running_on(claim.instance), table.concat({ session, claim.token, slot }, ' '))
 end
 
--- An attempt of this instance ended: the script that claimed it may still come, and must not record it once more.
+-- This instance ended an attempt: the script that claimed it may still come, and must not record it once more.
 local function note_end(token)
   call('ZADD', ended_on(me), int(now), token)
   call('ZREMRANGEBYSCORE', ended_on(me), '-inf', int(now - REPEATED_MS))
@@ -196,7 +196,7 @@ local function end_claim(session, slot, claim, response, tells_me)
     call('HSET', responses_of(session, claim.stream), claim.request, int(number) .. ' ' .. claim.writes)
   end
   forget_claim(session, slot, claim)
-  if claim.instance == me then note_end(claim.token) end
+  note_end(claim.token)
   return number, is_here, before
 end
 
