@@ -9,8 +9,8 @@ import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
-const options = JSON.parse((await lines.next()).value);
-const load = createRequire(`${options.nodeModules}/`);
+const config = JSON.parse((await lines.next()).value);
+const load = createRequire(`${config.nodeModules}/`);
 const { Client } = load("@modelcontextprotocol/sdk/client/index.js");
 const { SSEClientTransport } = load("@modelcontextprotocol/sdk/client/sse.js");
 const TIMED_OUT = -32001;
@@ -31,14 +31,14 @@ const say = (report) => process.stdout.write(`${JSON.stringify(report)}\n`);
 let posted = 0;
 function fetchSometimesTwice(url, init) {
   const isCall = init?.method === "POST" && init.body.includes('"tools/call"');
-  if (!isCall || ++posted % options.twice !== 0) return fetch(url, init);
+  if (!isCall || ++posted % config.twice !== 0) return fetch(url, init);
   return Promise.any([fetch(url, init), fetch(url, init)]);
 }
 
 async function connect(caller) {
   const client = new Client({ name: caller, version: "0" });
-  const transport = new SSEClientTransport(new URL(options.url), {
-    requestInit: { headers: options.headers },
+  const transport = new SSEClientTransport(new URL(config.url), {
+    requestInit: { headers: config.headers },
     fetch: fetchSometimesTwice,
   });
   const answered = new Map();
@@ -56,7 +56,7 @@ async function connect(caller) {
 async function attempt(client, call, args) {
   const started = performance.now();
   const outcome = await client
-    .callTool({ name: call.tool, arguments: args }, undefined, { timeout: options.patience })
+    .callTool({ name: call.tool, arguments: args }, undefined, { timeout: config.patience })
     .then((result) => ({ result }))
     .catch((thrown) => {
       const error = thrown.errors?.[0] ?? thrown; // of the two that were posted at the same moment
@@ -86,5 +86,5 @@ async function run({ caller, calls }) {
 }
 
 void listen();
-await Promise.all(options.scripts.map(run));
+await Promise.all(config.scripts.map(run));
 process.exit(0);

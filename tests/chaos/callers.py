@@ -126,7 +126,7 @@ class Access:
         return report.ok or report.unresolved or report.attempt == 2
 
     async def _run_node(self, scripts: Sequence[Script], address: str, node_modules: Path) -> None:
-        options = {
+        config = {
             "nodeModules": node_modules.as_posix(),
             "url": f"{address}/sse",
             "headers": HEADERS,
@@ -134,7 +134,7 @@ class Access:
             "patience": PATIENCE_S * 1000,
             "scripts": [asdict(script) for script in scripts],
         }
-        async with node_program(ROOT / "tests" / "chaos" / "callers.mjs", options) as node:
+        async with node_program(ROOT / "tests" / "chaos" / "callers.mjs", config) as node:
             assert node.stdin is not None
             assert node.stdout is not None
             self._node = node.stdin
@@ -149,8 +149,8 @@ class Access:
 
 
 @asynccontextmanager
-async def node_program(program: Path, options: dict[str, Any]) -> AsyncGenerator[asyncio.subprocess.Process]:
-    """Run a program with Node and write `options` to it, one line of JSON; it is ended on leaving."""
+async def node_program(program: Path, config: dict[str, Any]) -> AsyncGenerator[asyncio.subprocess.Process]:
+    """Run a program with Node and write `config` to it, one line of JSON; it is ended on leaving."""
     node = await asyncio.create_subprocess_exec(
         NODE,
         program,
@@ -160,7 +160,7 @@ async def node_program(program: Path, options: dict[str, Any]) -> AsyncGenerator
         limit=_LONGEST_LINE,
     )
     assert node.stdin is not None
-    node.stdin.write(f"{json.dumps(options)}\n".encode())
+    node.stdin.write(f"{json.dumps(config)}\n".encode())
     try:
         yield node
     finally:

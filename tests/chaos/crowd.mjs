@@ -8,23 +8,23 @@ import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
-const options = JSON.parse((await lines.next()).value);
-const load = createRequire(`${options.nodeModules}/`);
+const config = JSON.parse((await lines.next()).value);
+const load = createRequire(`${config.nodeModules}/`);
 const { Client } = load("@modelcontextprotocol/sdk/client/index.js");
 const { SSEClientTransport } = load("@modelcontextprotocol/sdk/client/sse.js");
 const say = (report) => process.stdout.write(`${JSON.stringify(report)}\n`);
-const options = { timeout: options.patience };
+const options = { timeout: config.patience };
 
 class Member {
   constructor(mark) {
     this.mark = mark;
     this.client = new Client({ name: "same", version: "0" });
-    this.transport = new SSEClientTransport(new URL(options.url), { requestInit: { headers: options.headers } });
+    this.transport = new SSEClientTransport(new URL(config.url), { requestInit: { headers: config.headers } });
   }
 
   async join() {
     await this.client.connect(this.transport);
-    const ticket = { ...options.ticket, summary: this.mark };
+    const ticket = { ...config.ticket, summary: this.mark };
     await this.client.callTool({ name: "create_ticket", arguments: ticket }, undefined, options);
     const send = this.transport.send.bind(this.transport);
     this.transport.send = async (message) => {
@@ -49,7 +49,7 @@ class Member {
   }
 }
 
-const members = options.marks.map((mark) => new Member(mark));
+const members = config.marks.map((mark) => new Member(mark));
 await Promise.all(members.map((member) => member.join()));
 say("joined");
 for (let line = await lines.next(); !line.done; line = await lines.next()) {

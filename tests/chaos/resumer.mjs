@@ -7,13 +7,13 @@ import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
-const options = JSON.parse((await lines.next()).value);
-const load = createRequire(`${options.nodeModules}/`);
+const config = JSON.parse((await lines.next()).value);
+const load = createRequire(`${config.nodeModules}/`);
 const { Client } = load("@modelcontextprotocol/sdk/client/index.js");
 const { StreamableHTTPClientTransport } = load("@modelcontextprotocol/sdk/client/streamableHttp.js");
 const say = (report) => process.stdout.write(`${JSON.stringify(report)}\n`);
 
-const transport = new StreamableHTTPClientTransport(new URL(options.url), { requestInit: { headers: options.headers } });
+const transport = new StreamableHTTPClientTransport(new URL(config.url), { requestInit: { headers: config.headers } });
 const client = new Client({ name: "resumer", version: "0" });
 await client.connect(transport);
 const answers = [];
@@ -31,7 +31,7 @@ const onresumptiontoken = () => {
   isPrimed = true;
 };
 const outcome = await client
-  .callTool({ name: options.tool, arguments: options.arguments }, undefined, { timeout: options.patience, onresumptiontoken })
+  .callTool({ name: config.tool, arguments: config.arguments }, undefined, { timeout: config.patience, onresumptiontoken })
   .then((result) => ({ result }))
   .catch((error) => ({ error: { code: error.code, kind: error.data?.kind, text: String(error) } }));
 await client.listTools(); // the session goes on, and what else would have come has come

@@ -52,7 +52,7 @@ async def cut_in_the_middle(
     servers: Fleet, node_modules: Path, call: tuple[str, dict[str, Any]], patience_s: float = PATIENCE_S
 ) -> AsyncGenerator[tuple[Resumer, Instance, Instance]]:
     """Cut a client off while its call runs; yield it with the instance that runs the call and the other one."""
-    options = {
+    config = {
         "nodeModules": node_modules.as_posix(),
         "url": f"{servers.address}/mcp",
         "headers": HEADERS,
@@ -60,7 +60,7 @@ async def cut_in_the_middle(
         "arguments": call[1],
         "patience": patience_s * 1000,
     }
-    async with node_program(ROOT / "tests" / "chaos" / "resumer.mjs", options) as node:
+    async with node_program(ROOT / "tests" / "chaos" / "resumer.mjs", config) as node:
         client = Resumer(node)
         assert await client.said() == {"connected": "2025-11-25"}
         servers.policy.close()
