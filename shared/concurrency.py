@@ -12,7 +12,7 @@ CLOSE_S: Final = 2.0
 
 
 async def gather_all(*calls: Coroutine[Any, Any, Any]) -> list[Any]:
-    """Return the results of `calls` in their order; the first failure cancels the others and is raised itself."""
+    """Return the results of `calls` in order; the first failure cancels the others and is raised."""
     results: list[Any] = [None] * len(calls)
 
     async def keep(place: int, call: Coroutine[Any, Any, Any]) -> None:

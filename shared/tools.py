@@ -274,7 +274,7 @@ class TicketTools:
         return results.master_page(USERS, users)
 
     async def get_category_details(self, query: inputs.CategoryDetailsInput) -> results.MasterPage:
-        """Return the details of one category, or of all."""
+        """Return the details of one category or of all."""
         checked = await check(self._master, query.given())
         details = await self._list(CATEGORY_DETAILS)
         category = checked.values.get("categoryId")
@@ -282,7 +282,7 @@ class TicketTools:
         return results.master_page(CATEGORY_DETAILS, items, checked.notes)
 
     async def get_master_list(self, _: inputs.ToolInput, *, source: MasterList[Any]) -> results.MasterPage:
-        """Return the whole of a list."""
+        """Return a complete list of master data."""
         return results.master_page(source, await self._list(source))
 
     async def further_problems(

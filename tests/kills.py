@@ -1,15 +1,15 @@
-"""`@kills(file, old, new)` above a test: the test has to fail once `old` has become `new` in `file`.
+"""`@kills(file, old, new)` above a test: the test must fail once `old` is replaced by `new` in `file`.
 
-Such a one-line change is a mutation: it breaks what the test promises, and `python3 run.py mutants` makes each one in
-a copy of the tree and runs the test. The arguments are plain strings, because that program reads them without
+A change of one line is called a mutation: it breaks what the test promises. `python3 run.py mutants` applies each one
+to a copy of the tree and runs the test. The arguments are plain strings, because that program reads them without
 importing the tests:
 
-- `file`: the file to change, from the root of the checkout; of any kind, not only Python;
+- `file`: the file to change, relative to the root of the checkout; any kind, not only Python;
 - `old`: a short fragment that occurs exactly once in it;
-- `new`: what stands there instead, so that the code is wrong but still runs.
+- `new`: its replacement, with which the code is wrong but still runs.
 
-At most two above one test, and in all at most as many as tests/test_mutants.py allows: for promises of docs/, bounds,
-security, the separation of organisations, and what happens exactly once.
+At most two per test, and no more in total than tests/test_mutants.py allows: for promises of docs/, bounds, security,
+isolation of organisations, and what happens exactly once.
 """
 
 from collections.abc import Callable
@@ -19,5 +19,5 @@ Test = TypeVar("Test", bound=Callable[..., object])
 
 
 def kills(file: str, old: str, new: str) -> Callable[[Test], Test]:
-    """Say which change the test notices; the test itself stays as it is."""
+    """Declare a change that the test detects; the test itself is unchanged."""
     return lambda test: test

@@ -1,7 +1,7 @@
-"""Counts the words of tests/language.toml in the running text of code and documents.
+"""Count the words of tests/language.toml in the prose of code and documents.
 
-`python -m tests.language [PATH…]` prints where each of them stands, in the files below the paths or of the checkout.
-Of Python it reads docstrings, comments and string literals, of Lua the comments, of documents everything.
+`python -m tests.language [PATH…]` prints each occurrence, in the files below the paths or in the whole checkout.
+In Python it reads docstrings, comments and string literals, in Lua comments, in documents everything.
 """
 
 import io
@@ -17,7 +17,7 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 MOST: Final = 5
-"""Words of the list in 10,000 lines."""
+"""Words of the list per 10,000 lines."""
 
 WORDS: Final[list[dict[str, str]]] = tomllib.loads((ROOT / "tests" / "language.toml").read_text("utf-8"))["word"]
 SPACED: Final = [word["pattern"].replace(" ", r"\s+") for word in WORDS]
@@ -31,12 +31,12 @@ TEXT_TOKENS: Final = frozenset(
     if hasattr(tokenize, name)
 )
 MARKS: Final = str.maketrans("\"'#*", "    ")
-"""Stand between the words of a phrase that goes over the end of a line."""
+"""Characters that may stand between the words of a phrase that continues on the next line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A word of the list at its place."""
+    """A word of the list and where it occurs."""
 
     file: Path
     line: int
@@ -44,12 +44,12 @@ class Finding:
     plain: str
 
     def __str__(self) -> str:
-        """Return it as a compiler would."""
+        """Return it in the format of a compiler message."""
         return f"{self.file}:{self.line}: {self.text} → {self.plain}"
 
 
 def files(suffixes: Collection[str], root: Path = ROOT) -> Iterator[Path]:
-    """Yield the files below `root` with one of the suffixes, environments and data left out; or `root`, if a file."""
+    """Yield the files below `root`, or `root` itself, with one of the suffixes; skip environments and data."""
     if root.is_file() and root.suffix in suffixes:
         yield root
     for folder, folders, names in os.walk(root):
@@ -58,7 +58,7 @@ def files(suffixes: Collection[str], root: Path = ROOT) -> Iterator[Path]:
 
 
 def python_text(source: str) -> str:
-    """Return docstrings, comments and string literals where they stand, and blanks for everything else."""
+    """Return docstrings, comments and string literals in place, with blanks for everything else."""
     lines = source.splitlines(keepends=True)
     kept = [[" "] * len(line.rstrip("\n")) for line in lines]
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
@@ -72,19 +72,19 @@ def python_text(source: str) -> str:
 
 
 def lua_text(source: str) -> str:
-    """Return the comments where they stand, and blanks for everything else."""
+    """Return the comments in place, with blanks for everything else."""
     lines = (line.partition("--") for line in source.split("\n"))
     return "\n".join(" " * len(code + mark) + comment for code, mark, comment in lines)
 
 
 def running_text(file: Path) -> str:
-    """Return what is written for people in a file, each word in its line."""
+    """Return the prose of a file, each word on its line."""
     source = file.read_text("utf-8")
     return {".py": python_text, ".lua": lua_text}.get(file.suffix, str)(source)
 
 
 def words_in(text: str) -> Iterator[tuple[int, str, str]]:
-    """Yield line, text and plain replacement of each word of the list, phrases over the end of a line too."""
+    """Yield line, text and plain replacement of each word of the list, including phrases that span lines."""
     for found in PATTERN.finditer(text.translate(MARKS)):
         word = WORDS[int((found.lastgroup or "")[1:])]
         yield text.count("\n", 0, found.start()) + 1, " ".join(found[0].split()), word["plain"]
@@ -96,12 +96,12 @@ def findings(some: Iterable[Path]) -> list[Finding]:
 
 
 def rate(some: Iterable[Path], found: Collection[Finding]) -> float:
-    """Return the words of the list in 10,000 lines."""
+    """Return the words of the list per 10,000 lines."""
     return len(found) * 10_000 / sum(len(file.read_text("utf-8").splitlines()) for file in some)
 
 
 def main(paths: Iterable[str]) -> None:
-    """Print the words and how many there are in code and in documents."""
+    """Print the words and their number in code and in documents."""
     roots = [Path(path) for path in paths] or [ROOT]
     for name, suffixes in (("code", CODE), ("documents", DOCUMENTS)):
         some = [file for root in roots for file in files(suffixes, root)]
@@ -109,7 +109,8 @@ def main(paths: Iterable[str]) -> None:
         for one in found:
             print(one)
         if some:
-            print(f"{name}: {len(found)} words in {len(some)} files, {rate(some, found):.1f} in 10,000 lines of {MOST}")
+            count = f"{len(found)} words in {len(some)} files, {rate(some, found):.1f} per 10,000 lines"
+            print(f"{name}: {count} (at most {MOST})")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""What a session and a call cost: `python -m tests.measure`. Linux; nothing else should run meanwhile.
+"""Cost of a session and of a call: `python -m tests.measure`. Linux; nothing else should run meanwhile.
 
-Each server is a process of its own with the same tools and the same uvicorn; the MCP SDK's SSE server is one of them,
-so that a figure of this machine has something to be compared with. Figures are the processor time of the server
-processes alone, clients and Valkey not included, in turns, of which the median counts: that holds on a machine with
-other work, where rates do not.
+Each server is a process with the same tools and the same uvicorn; one of them is the MCP SDK's SSE server, so that
+numbers from this machine can be compared with something. They are processor time of the server processes only, without
+clients and Valkey, taken in turns; the median counts. That is reliable on a machine with other work, where rates are
+not.
 """
 
 import argparse
@@ -39,7 +39,7 @@ IDLE: Final = (200, 1000)
 
 
 def serve_sdk(app: Starlette) -> None:
-    """Serve an application of the SDK, which has the same tools, with the same uvicorn."""
+    """Serve an application of the SDK, with the same tools, on the same uvicorn."""
 
     async def health(_: Request) -> JSONResponse:
         return JSONResponse({"status": "healthy"})
@@ -54,7 +54,7 @@ def serve_sdk(app: Starlette) -> None:
 
 
 def cpu_s(processes: Sequence[Process]) -> float:
-    """Return the processor time that processes have used, in seconds."""
+    """Return the processor time used by the processes, in seconds."""
     ticks = 0
     for process in processes:
         fields = Path(f"/proc/{process.pid}/stat").read_text("ascii").rpartition(")")[2].split()
@@ -63,20 +63,20 @@ def cpu_s(processes: Sequence[Process]) -> float:
 
 
 def resident_kb(process: Process) -> float:
-    """Return the memory that a process takes, in 1,000 bytes."""
+    """Return the resident memory of a process, in 1,000 bytes."""
     rollup = Path(f"/proc/{process.pid}/smaps_rollup").read_text("ascii")
     return 1.024 * next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Rss:"))
 
 
 async def calls_in_turn(session: LightSession, first: int) -> None:
-    """Make calls, each after the answer to the one before."""
+    """Make calls, each after the response to the previous one."""
     for number in range(first, first + CALLS):
         await session.post(call(number, "echo", text="hello"))
         await session.read_until(rb'"id":%d[^\n]*\n\r?\n' % number)
 
 
 class Measured:
-    """A started server, one process or two, with sessions on the first that send their messages to the last."""
+    """A started server of one or two processes, with sessions on the first that send their messages to the last."""
 
     def __init__(self, name: str, processes: Sequence[Process], servers: Sequence[Server]) -> None:
         self.name = name
@@ -87,20 +87,20 @@ class Measured:
         self._next = 1
 
     async def open(self) -> None:
-        """Open its sessions, and make the calls that nobody counts."""
+        """Open its sessions, and make warm-up calls that are not counted."""
         await asyncio.gather(*(session.open() for session in self._sessions))
         await self.turn()
         self.us_per_call.clear()
 
     async def turn(self) -> None:
-        """Make calls on all sessions at once."""
+        """Make calls on all sessions concurrently."""
         before = cpu_s(self._processes)
         await asyncio.gather(*(calls_in_turn(session, self._next) for session in self._sessions))
         self.us_per_call.append((cpu_s(self._processes) - before) / CALLERS / CALLS * 1e6)
         self._next += CALLS
 
     async def kb_per_session(self) -> float:
-        """Return how much an idle session takes, in 1,000 bytes."""
+        """Return the memory of an idle session, in 1,000 bytes."""
         few, many = IDLE
         await open_sessions(self._servers[0], few - CALLERS)
         before = resident_kb(self._processes[0])
@@ -138,7 +138,7 @@ async def measure(turns: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m tests.measure", description=__doc__)
-    parser.add_argument("--turns", type=int, default=9, help="how often each server gets its calls")
+    parser.add_argument("--turns", type=int, default=9, help="number of turns for each server")
     parser.add_argument("--serve-sdk", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.serve_sdk:

@@ -1,7 +1,7 @@
-"""What a call over Streamable HTTP costs: `python -m tests.measure_http`. Linux; nothing else should run meanwhile.
+"""Cost of a call over Streamable HTTP: `python -m tests.measure_http`. Linux; nothing else should run meanwhile.
 
-Measured as in `tests.measure`: processor time of the server processes for one `tools/call`, in turns, with the MCP
-SDK's own Streamable HTTP server, which has the same tools, in the same run. Each caller keeps one connection.
+Measured as in `tests.measure`: processor time of the server processes per `tools/call`, in turns, next to the MCP SDK's
+own Streamable HTTP server with the same tools in the same run. Each caller keeps one connection.
 """
 
 import argparse
@@ -31,12 +31,12 @@ ENVELOPE: Final = {
 }
 ROUTING: Final = {"MCP-Protocol-Version": STATELESS, "Mcp-Method": "tools/call", "Mcp-Name": "echo"}
 LIMITS: Final = ("--per-minute", "10000000")
-"""They cost the same, however many they let through."""
+"""Limits cost the same however high they are."""
 LIMIT_S: Final = 30.0
 
 
 class Caller:
-    """One connection, and with a handshake one session."""
+    """One connection and, with a handshake, one session."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str) -> None:
         self._reader = reader
@@ -45,7 +45,7 @@ class Caller:
         self._headers: dict[str, str] = {}
 
     async def post(self, message: Any, headers: dict[str, str]) -> str:
-        """Send one message; return the head of the answer, which is read to its end."""
+        """Send one message; return the head of the response, which is read to its end."""
         body = json.dumps(message)
         about = {
             "Host": self._host,
@@ -75,7 +75,7 @@ class Caller:
         await self.post({"jsonrpc": "2.0", "method": "notifications/initialized"}, self._headers)
 
     async def calls(self, first: int, revision: str) -> None:
-        """Make calls, each after the answer to the one before."""
+        """Make calls, each after the response to the previous one."""
         for number in range(first, first + CALLS):
             message = call(number, "echo", text="hello")
             if revision == STATELESS:
@@ -85,7 +85,7 @@ class Caller:
 
 @asynccontextmanager
 async def callers(address: str) -> AsyncGenerator[list[Caller]]:
-    """Yield callers that are connected and have shaken hands."""
+    """Yield callers that are connected and initialized."""
     url = urlsplit(address)
     connections = [await asyncio.open_connection(url.hostname, url.port) for _ in range(CALLERS)]
     made = [Caller(reader, writer, url.netloc) for reader, writer in connections]
@@ -100,7 +100,7 @@ async def callers(address: str) -> AsyncGenerator[list[Caller]]:
 
 
 async def turn(process: Process, made: Sequence[Caller], first: int, revision: str) -> float:
-    """Make calls with all callers at once; return what one cost, in µs."""
+    """Make calls with all callers concurrently; return the cost of one, in µs."""
     before = cpu_s([process])
     await asyncio.gather(*(caller.calls(first, revision) for caller in made))
     return (cpu_s([process]) - before) / CALLERS / CALLS * 1e6
@@ -121,7 +121,7 @@ async def measure(turns: int) -> None:
         running = {name: stack.enter_context(started(program)) for name, program in programs.items()}
         made = {name: await stack.enter_async_context(callers(address)) for name, (address, _) in running.items()}
         cost: dict[tuple[str, str], list[float]] = {}
-        for number in range(turns + 1):  # nobody counts the first
+        for number in range(turns + 1):  # the first turn is a warm-up
             for revision in (HANDSHAKE, STATELESS):
                 for name, (_, process) in running.items():
                     us = await turn(process, made[name], 1 + number * CALLS, revision)
@@ -134,7 +134,7 @@ async def measure(turns: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m tests.measure_http", description=__doc__)
-    parser.add_argument("--turns", type=int, default=9, help="how often each server gets its calls")
+    parser.add_argument("--turns", type=int, default=9, help="number of turns for each server")
     parser.add_argument("--serve-sdk", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.serve_sdk:

@@ -1,14 +1,15 @@
-"""Breaks the code on purpose, one small change at a time, and checks that the test beside the change fails.
+"""Break the code on purpose, one small change at a time, and check that the test beside the change fails.
 
-The guard against tests that assert nothing. The changes stand above their tests (tests/kills.py). They are made in
-copies: the checkout is never changed. `python3 run.py mutants [--only NAME]` runs it, NAME being a part of a test's
-name or of a changed file's. A mutation is killed (good), survived (the test is blind) or broken (it does not fit the
-code, or its test fails anyway or cannot run). The last line counts killed as passed, the others as failed.
+This guards against tests that assert nothing. The changes are declared above their tests (tests/kills.py) and made in
+copies; the checkout never changes. `python3 run.py mutants [--only NAME]` runs it, where NAME is part of the name of a
+test or of a changed file. A mutation is killed (good), survived (the test does not detect it) or broken (it does not
+fit the code, or its test fails anyway or cannot run). The last line counts killed as passed and the others as failed.
 """
 
 import argparse
 import ast
 import compileall
+import gc
 import json
 import multiprocessing
 import os
@@ -29,24 +30,26 @@ from typing import Final, NamedTuple
 import pytest
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-WORKERS: Final = 2
-TEST_TIMEOUT_S: Final = 60
-"""A mutation that makes its test hang is killed by it: that is what the test run would show, too."""
+WORKERS: Final = 3
+"""Three on two cores: a failing test often first waits for something that does not come."""
+TEST_TIMEOUT_S: Final = 90
+"""A mutation that makes its test hang counts as killed: a test run would show it too."""
 if sys.platform == "win32":
     FORKED = multiprocessing.get_context("spawn")
 else:
     FORKED = multiprocessing.get_context("forkserver")
 PRELOADED: Final = [
     *(plugin.module for plugin in entry_points(group="pytest11")),
-    *("alembic", "fastapi", "httpx2", "mcp.server", "pydantic_settings", "sqlalchemy.ext.asyncio", "structlog"),
+    *("alembic", "asyncpg", "fastapi", "httpcore2", "httpx2", "mcp.server", "pydantic_settings", "redis.asyncio"),
+    *("sqlalchemy.dialects.sqlite.aiosqlite", "sqlalchemy.ext.asyncio", "structlog", "uvicorn"),
 ]
-"""Third-party modules that cost every test run seconds to import; where processes fork, once is enough."""
+"""Third-party modules that take every test run seconds to import; where processes fork, once is enough."""
 NOT_SOURCE: Final = (".git", ".venv", "data", "node_modules", "__pycache__", ".*_cache", ".hypothesis", ".coverage*")
 
 
 @dataclass(frozen=True)
 class Mutation:
-    """One change: in `file`, `old` (which occurs there once) becomes `new`, and `test` has to fail."""
+    """One change: replace `old`, which occurs once in `file`, by `new`; then `test` must fail."""
 
     test: str
     file: str
@@ -54,12 +57,12 @@ class Mutation:
     new: str
 
     def __str__(self) -> str:
-        """Return one line that finds it with the eye and by `--only`."""
+        """Return one line by which it can be recognised and selected with `--only`."""
         return f"{self.test}  {self.file}: {self.old!r} -> {self.new!r}"
 
 
 class Outcome(IntEnum):
-    """How a test ended; of its parameters the highest counts."""
+    """How a test ended; of its parametrizations the highest value counts."""
 
     SKIPPED = 0
     PASSED = 1
@@ -68,7 +71,7 @@ class Outcome(IntEnum):
 
 
 class Run(NamedTuple):
-    """What a test run left behind: its tests' outcomes and seconds by name, and what it wrote."""
+    """Result of a test run: outcome and seconds of each test by name, and the output."""
 
     outcomes: Mapping[str, Outcome]
     seconds: Mapping[str, float]
@@ -77,7 +80,7 @@ class Run(NamedTuple):
 
 
 class Verdict(StrEnum):
-    """What became of a mutation."""
+    """Result of a mutation."""
 
     KILLED = "killed"
     SURVIVED = "survived"
@@ -85,7 +88,7 @@ class Verdict(StrEnum):
 
 
 def load(root: Path) -> list[Mutation]:
-    """Return all mutations of the tests below `root`. Raises: TypeError, ValueError for one that is not three texts."""
+    """Return all mutations of the tests below `root`. Raises: TypeError, ValueError if one is not three strings."""
     sources = {file: file.read_text("utf-8") for file in sorted((root / "tests").rglob("test_*.py"))}
     return [
         mutation
@@ -106,18 +109,23 @@ def in_body(body: Sequence[ast.stmt], name: str) -> Iterator[Mutation]:
                     yield Mutation(f"{name}::{node.name}", *map(ast.literal_eval, decorator.args))
 
 
+def of_name(mutations: Sequence[Mutation], name: str) -> list[Mutation]:
+    """Return those with `name` in the name of the test or of the changed file."""
+    return [mutation for mutation in mutations if name in mutation.test or name in mutation.file]
+
+
 def mutated(text: str, mutation: Mutation) -> str:
-    """Return `text` with the change made. Raises: ValueError when there is not exactly one place for it."""
+    """Return `text` with the change made. Raises: ValueError unless `old` occurs exactly once."""
     places = text.count(mutation.old)
     if places != 1:
-        raise ValueError(f"`old` occurs {places} times in {mutation.file}, it has to occur once")
+        raise ValueError(f"`old` occurs {places} times in {mutation.file}, it must occur once")
     if mutation.new == mutation.old:
         raise ValueError("`new` equals `old`")
     return text.replace(mutation.old, mutation.new)
 
 
 class Report:
-    """A plugin of pytest that writes each test's outcome to a file at once: the process may end in any way later."""
+    """A pytest plugin that writes each outcome to a file immediately, because the process may then end in any way."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -125,12 +133,12 @@ class Report:
         self._began = 0.0
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        """A test begins."""
+        """Record that a test begins."""
         self._outcome, self._began = Outcome.UNFINISHED, time.monotonic()
         self._write(nodeid)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Its set-up, call or clean-up has ended."""
+        """Record that set-up, call or teardown has ended."""
         if report.failed:
             self._outcome = Outcome.FAILED
             self._write(report.nodeid)
@@ -138,7 +146,7 @@ class Report:
             self._outcome = Outcome.SKIPPED
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
-        """All of it has ended."""
+        """Record that the whole test has ended."""
         if self._outcome is Outcome.UNFINISHED:
             self._outcome = Outcome.PASSED
         self._write(nodeid)
@@ -149,7 +157,7 @@ class Report:
 
 
 def read_report(file: Path) -> tuple[dict[str, Outcome], dict[str, float]]:
-    """Return the outcome and the seconds of each test in the file that `Report` wrote, all its parameters together."""
+    """Return the outcome and the seconds of each test in a file of `Report`, all parametrizations combined."""
     lines = file.read_text("utf-8").splitlines() if file.exists() else []
     last = {nodeid: (Outcome(outcome), took) for nodeid, outcome, took in map(json.loads, lines)}
     outcomes: dict[str, Outcome] = {}
@@ -162,10 +170,10 @@ def read_report(file: Path) -> tuple[dict[str, Outcome], dict[str, float]]:
 
 
 def run_tests(tree: Path, tests: Sequence[str], *options: str) -> Run:
-    """Run `tests` in `tree`, and end them as a whole when they take too long together.
+    """Run `tests` in `tree`, and end the whole run if it takes too long.
 
-    Nothing follows from how the process ends: several threads start processes here, each start looks after all of
-    them, and the thread that comes second to an exit code finds 255 instead (`multiprocessing.popen_forkserver`).
+    The exit code is ignored: several threads start processes here, each start reaps all of them, and a thread that
+    finds its child already reaped reads 255 instead (`multiprocessing.popen_forkserver`).
     """
     log, report = tree / "mutants.log", tree / "mutants.report"
     report.unlink(missing_ok=True)
@@ -179,19 +187,20 @@ def run_tests(tree: Path, tests: Sequence[str], *options: str) -> Run:
 
 
 def be_pytest(tree: Path, tests: Sequence[str], options: Sequence[str], log: Path, report: Path) -> None:
-    """Become a test run in `tree`; happens in a process of its own, which has loaded no code of ours."""
-    with log.open("wb") as output:  # not a pipe, which a server that outlives its test would keep open
+    """Become a test run in `tree`, in a process that has not loaded any code of this project."""
+    gc.freeze()  # pytest collects garbage several times, and the preloaded modules contain none
+    with log.open("wb") as output:  # not a pipe: a server that outlives its test would keep it open
         for stream in (1, 2):
             os.dup2(output.fileno(), stream)
     os.chdir(tree)
     sys.path[:] = [folder for folder in sys.path if Path(folder) != Path(__file__).parent]
-    # No rewriting of assertions: the plugins are loaded already, and nobody reads why a mutant died.
+    # No assertion rewriting: the plugins are already loaded, and the reason a mutant failed is never read.
     always = ("-q", "-p", "no:cacheprovider", "--assert=plain", "-m", "not long", f"--timeout={TEST_TIMEOUT_S}")
     pytest.main([*always, *options, *tests], plugins=[Report(report)])
 
 
 def try_one(tree: Path, mutation: Mutation) -> tuple[Verdict, str]:
-    """Make the change in `tree`, run its test, undo the change; return the verdict and what explains it."""
+    """Make the change in `tree`, run its test, undo the change; return the verdict and its explanation."""
     path = tree / mutation.file
     try:
         original = path.read_bytes()
@@ -208,13 +217,13 @@ def try_one(tree: Path, mutation: Mutation) -> tuple[Verdict, str]:
         case Outcome.UNFINISHED if run.timed_out:
             return Verdict.KILLED, ""
         case Outcome.PASSED:
-            return Verdict.SURVIVED, "the test passes all the same"
+            return Verdict.SURVIVED, "the test still passes"
         case _:
             return Verdict.BROKEN, f"the test did not run to its end:\n{run.output}"
 
 
 def try_all(mutations: Sequence[Mutation], trees: Sequence[Path]) -> list[tuple[Verdict, str]]:
-    """Try every mutation, as many at once as there are `trees`; print how each ended, and return what was printed."""
+    """Try every mutation, one at a time in each of `trees`; print and return how each ended."""
     unmutated = run_unmutated(mutations, trees)
     longest_first = sorted(mutations, key=lambda mutation: -unmutated.seconds.get(mutation.test, 0.0))
     free: queue.SimpleQueue[Path] = queue.SimpleQueue()
@@ -239,8 +248,8 @@ def try_all(mutations: Sequence[Mutation], trees: Sequence[Path]) -> list[tuple[
 
 
 def run_unmutated(mutations: Sequence[Mutation], trees: Sequence[Path]) -> Run:
-    """Run all named tests on the code as it is; one that fails there would seem to kill everything."""
-    # Sorted, because pytest forgets the fixtures of a folder that it comes back to.
+    """Run all named tests on the unchanged code; a test that fails there would appear to kill everything."""
+    # Sorted, because pytest forgets the fixtures of a folder that it returns to.
     tests = sorted({mutation.test for mutation in mutations})
     shares = [tests[start :: len(trees)] for start in range(min(len(trees), len(tests)))]
     with ThreadPoolExecutor(len(trees)) as pool:
@@ -254,28 +263,28 @@ def run_unmutated(mutations: Sequence[Mutation], trees: Sequence[Path]) -> Run:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Return 0 when every mutation was killed, else 1."""
-    parser = argparse.ArgumentParser(prog="run.py mutants", description="Break the code, see the tests fail.")
-    parser.add_argument("--only", metavar="NAME", help="try those whose test or changed file has this in its name")
+    """Return 0 if every mutation was killed, else 1."""
+    parser = argparse.ArgumentParser(prog="run.py mutants", description="Break the code and check that the tests fail.")
+    parser.add_argument("--only", metavar="NAME", help="try only tests or changed files with this in their name")
     only = parser.parse_args(arguments).only or ""
-    mutations = [mutation for mutation in load(ROOT) if only in mutation.test or only in mutation.file]
+    mutations = of_name(load(ROOT), only)
     if not mutations:
-        parser.error(f"no test and no changed file has {only!r} in its name")
+        parser.error(f"{only!r} is not in the name of any test or changed file")
 
     with tempfile.TemporaryDirectory(prefix="mutants-") as scratch:
         os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
-        os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(Path(scratch, "hypothesis"))  # its finds in broken code
+        os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(Path(scratch, "hypothesis"))  # examples found in broken code
         FORKED.set_forkserver_preload(PRELOADED)
         trees = [Path(scratch, f"tree{number}") for number in range(WORKERS)]
         for tree in trees:
             shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(*NOT_SOURCE))
-            # Compiled files are matched by content: by second and size, as usual, is too coarse here.
+            # Compiled files are matched by content: by time and size, the default, is too coarse here.
             compileall.compile_dir(tree, quiet=2, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
         ends = try_all(mutations, trees)
 
     verdicts = [verdict for verdict, _ in ends]
     for line in (line for verdict, line in ends if verdict is not Verdict.KILLED):
-        print(line)  # once more, where it is found: a log of hundreds of lines may be cut in the middle
+        print(line)  # repeated at the end: a log of hundreds of lines may be cut in the middle
     killed, survived, broken = (verdicts.count(verdict) for verdict in Verdict)
     print(f"{len(verdicts)} mutations: {killed} killed, {survived} survived, {broken} broken")
     print(f"{killed} passed, {survived + broken} failed")

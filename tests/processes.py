@@ -1,7 +1,7 @@
-"""Our programs as real processes: started on free ports, their output kept, ended by a signal.
+"""Programs of this project as real processes: on free ports, their output kept, ended by a signal.
 
-Everything is blocking and bounded: a process that does not come up or does not end in time is killed, and the test
-fails with what it said. They inherit nothing of this machine's settings, and their coverage counts (pyproject.toml).
+All calls block and are bounded: a process that does not start or end in time is killed, and the test fails with its
+output. Processes inherit none of this machine's settings, and their coverage counts (pyproject.toml).
 """
 
 import os
@@ -27,11 +27,11 @@ STDIO_DOOR: Final = ("mcp_server.py",)
 TICKET_API: Final = ("-m", "ticket_api")
 STAND_IN: Final = ("-m", "tests.standin")
 KEY: Final = "only-for-tests-0123456789-abcdefghij"
-OPERATOR_KEY: Final = "the-key-of-whoever-watches-the-door"
+OPERATOR_KEY: Final = "the-key-of-the-operator-in-the-tests"
 IDENTITY_KEY: Final = "hashes-and-seals-in-the-tests-0123456789"
 API_KEY: Final = "only-for-the-ticket-api-of-the-tests"
 said_lately: Final = deque[str](maxlen=100)
-"""What programs that have ended wrote, until tests/hidden.py has looked at it."""
+"""Output of programs that have ended, until tests/hidden.py has checked it."""
 START_S: Final = 30.0
 END_S: Final = 15.0
 _OURS: Final = re.compile(r"(MCP_|API_|PORT$|K_SERVICE$)")
@@ -45,17 +45,17 @@ else:
 
 
 def environment(**settings: str) -> dict[str, str]:
-    """Return this process's environment without any of our settings, and with these."""
+    """Return this process's environment without any settings of ours, plus the given ones."""
     return {name: value for name, value in os.environ.items() if not _OURS.match(name)} | settings
 
 
 def sqlite(folder: Path) -> str:
-    """Return the URL of a database of its own for one test."""
+    """Return the URL of a database for one test."""
     return f"sqlite:///{(folder / 'tickets.sqlite3').as_posix()}"
 
 
 def free_port() -> int:
-    """Return a loopback port that nobody listens on now."""
+    """Return a loopback port that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -63,9 +63,9 @@ def free_port() -> int:
 
 
 class Process:
-    """One of our programs. Leaving the block ends it; what it said can still be read afterwards.
+    """One of our programs. Leaving the block ends it; its output can still be read afterwards.
 
-    `program` is what follows `python`. Its output goes to files: a pipe that nobody reads would stop it.
+    `program` is what follows `python`. Its output goes to files, because a full pipe would block it.
     """
 
     def __init__(self, program: Sequence[str], **settings: str) -> None:
@@ -80,10 +80,10 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=stderr,
-                creationflags=_NEW_GROUP,  # else the end we ask for would reach the tests, too
+                creationflags=_NEW_GROUP,  # otherwise the signal would reach the tests, too
             )
         self.said = ""
-        """What it wrote to stdout and stderr, once it has ended."""
+        """Its stdout and stderr, once it has ended."""
 
     def __enter__(self) -> Self:
         return self
@@ -110,11 +110,11 @@ class Process:
         return self._popen.pid
 
     def said_so_far(self) -> str:
-        """Return what it wrote to stdout and stderr until now."""
+        """Return its stdout and stderr so far."""
         return "".join(file.read_text("utf-8", errors="replace") for file in self._files)
 
     def wait_until_ready(self) -> str:
-        """Wait until it says its address and answers there; return the address."""
+        """Wait until it prints its address and responds there; return the address."""
         deadline = time.monotonic() + START_S
         while self._popen.poll() is None and time.monotonic() < deadline:
             address = _ADDRESS.search(self.said_so_far())
@@ -124,7 +124,7 @@ class Process:
         raise AssertionError(f"{self._program} did not come up ({self._popen.poll()})")
 
     def ask_to_end(self) -> None:
-        """Ask for a graceful end, as a platform or a person does."""
+        """Request a graceful end, as a platform or a user does."""
         self.send(_ASK_TO_END)
 
     def send(self, number: int) -> None:
@@ -136,7 +136,7 @@ class Process:
         return self._popen.wait(timeout_s)
 
     def end(self) -> int:
-        """Ask for the end and return the exit code."""
+        """Request the end and return the exit code."""
         self.ask_to_end()
         return self.wait()
 
@@ -151,14 +151,14 @@ def _is_healthy(address: str) -> bool:
 
 @contextmanager
 def started(program: Sequence[str], **settings: str) -> Iterator[tuple[str, Process]]:
-    """Start a program that listens, and yield its address once it answers there."""
+    """Start a program that listens, and yield its address once it responds there."""
     with Process(program, **settings) as process:
         yield process.wait_until_ready(), process
 
 
 @contextmanager
 def http_door(folder: Path, **settings: str) -> Iterator[tuple[str, Process]]:
-    """Start the HTTP door with a key, over the embedded API unless the settings name another."""
+    """Start the HTTP server with a key, over the embedded API unless the settings name another one."""
     keys = {"MCP_MCP_API_KEY": KEY, "MCP_OPERATOR_KEY": OPERATOR_KEY}
     given = {"PORT": "0", "MCP_DATABASE_URL": sqlite(folder)} | keys | settings
     with started(HTTP_DOOR, **given) as door:

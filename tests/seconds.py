@@ -1,4 +1,4 @@
-"""Says at the end of a run where its time went, and which tests were left out of it."""
+"""Report at the end of a run where its time went, and which tests it left out."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -7,7 +7,7 @@ import pytest
 
 
 def by_folder(reports: Iterable[object]) -> Mapping[str, float]:
-    """Return the seconds of all set-ups, calls and clean-ups, by the folder of the test; the longest first."""
+    """Return the seconds of all set-ups, calls and teardowns by folder of the test, longest first."""
     seconds: defaultdict[str, float] = defaultdict(float)
     for report in reports:
         if isinstance(report, pytest.TestReport):
@@ -17,7 +17,7 @@ def by_folder(reports: Iterable[object]) -> Mapping[str, float]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print it above the last line."""
+    """Print the report above the last line."""
     terminalreporter.section("seconds by folder, all workers together")
     for folder, seconds in by_folder(one for some in terminalreporter.stats.values() for one in some).items():
         terminalreporter.line(f"{seconds:7.1f}  {folder}")

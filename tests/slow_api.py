@@ -1,6 +1,6 @@
-"""A ticket API that holds back what a test wants held back: the stand-in, behind a gate, on a loopback port.
+"""A ticket API that holds requests back: the stand-in behind a gate, on a loopback port.
 
-Runs in the event loop of the test, which opens the gate, or does not. It knows who left while being held.
+It runs in the event loop of the test, which opens the gate or does not. It records which clients leave while held.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ WAIT_S: Final = 20.0
 
 
 class Gate:
-    """Lets requests through to `app`, except those it `holds`, which wait until it is `opened`."""
+    """Pass requests to `app`, except those it `holds`, which wait until `opened`."""
 
     def __init__(self, app: ASGIApp, holds: Callable[[str, str], bool]) -> None:
         self.address = ""
@@ -33,17 +33,17 @@ class Gate:
         self._news = asyncio.Condition()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, sooner or later."""
+        """Serve one request, now or once opened."""
         if self._holds(scope["method"], scope["path"]):
             async with self._news:
                 self._held.append(scope["path"])
                 self._news.notify_all()
             receive = await self._hold(scope["path"], receive)
-        with contextlib.suppress(ClientDisconnect):  # who waited too long has gone
+        with contextlib.suppress(ClientDisconnect):  # the client has left
             await self._app(scope, receive, send)
 
     async def _hold(self, path: str, receive: Receive) -> Receive:
-        """Wait until opened, and take note when whoever asks leaves before; return how the request is read later."""
+        """Wait until opened, recording a client that leaves first; return how to read the request later."""
         taken: list[Message] = []
 
         async def watch() -> None:
@@ -64,16 +64,16 @@ class Gate:
 
     @property
     def left(self) -> list[str]:
-        """The paths of requests whose senders left while they were held."""
+        """The paths of requests whose clients left while they were held."""
         return list(self._left)
 
     async def until_left(self, requests: int, seconds: float) -> None:
-        """Wait until that many were left by their senders. Raises: TimeoutError after so many seconds."""
+        """Wait until that many clients have left. Raises: TimeoutError after so many seconds."""
         async with asyncio.timeout(seconds), self._news:
             await self._news.wait_for(lambda: len(self._left) >= requests)
 
     async def until_held(self, requests: int) -> None:
-        """Wait until that many requests have come that it holds."""
+        """Wait until that many requests are held."""
         async with asyncio.timeout(WAIT_S), self._news:
             await self._news.wait_for(lambda: len(self._held) >= requests)
 

@@ -1,4 +1,4 @@
-"""Work in a transaction that takes long, and shows when it has begun: for tests about callers that give up."""
+"""Long work in a transaction that signals when it has begun: for tests of callers that are cancelled."""
 
 import asyncio
 import threading
@@ -17,13 +17,13 @@ SLOW: Final = {
 }
 SLEEPING: Final = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
 AT_ONCE_S: Final = 2.0
-"""Far below what a statement may take, and far above what a busy machine makes of "at once"."""
+"""Far below the statement timeout, and far above what "immediately" means on a busy machine."""
 
 
 class Slow:
-    """A statement that takes a minute or longer; `begun` says that it runs.
+    """A statement that takes a minute or longer; `begun` is set once it runs.
 
-    PostgreSQL ignores the cancellation of a statement that has not reached it yet, so there it has to be seen running.
+    PostgreSQL ignores a cancellation that arrives before the statement, so there it must be seen running.
     """
 
     def __init__(self) -> None:
@@ -43,14 +43,14 @@ class Slow:
         watcher = await asyncpg.connect(url)
         try:
             while not await watcher.fetchval(SLEEPING):
-                pass  # each turn waits for an answer
+                pass  # each iteration awaits a response
         finally:
             await watcher.close()
         self.begun.set()
 
 
 class Gate:
-    """Work that waits in its transaction until the gate is opened."""
+    """Work that waits inside its transaction until the gate is opened."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -60,13 +60,13 @@ class Gate:
         self.begun = asyncio.Event()
 
     async def close(self) -> None:
-        """Close it, before anything passes; PostgreSQL's work must not block the event loop."""
+        """Close it before any work arrives; PostgreSQL's work must not block the event loop."""
         if not self._url.startswith("sqlite"):
             self._lock = await asyncpg.connect(self._url)
             await self._lock.execute("SELECT pg_advisory_lock(1)")
 
     async def open(self) -> None:
-        """Let all pass."""
+        """Let all work continue."""
         self._open.set()
         if self._lock is not None:
             await self._lock.close()
@@ -86,7 +86,7 @@ class Gate:
 
 
 async def idle(pool: Transactions) -> None:
-    """Wait until nothing runs; it has to be at once."""
+    """Wait until nothing runs, which must be immediately."""
     if pool._running:
         _, late = await asyncio.wait(pool._running, timeout=AT_ONCE_S)
         assert not late

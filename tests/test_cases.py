@@ -1,4 +1,4 @@
-"""tests/cases.toml says which tests stand for which case of use: they have to exist, and no case may be forgotten."""
+"""tests/cases.toml lists the tests for each case found in use: they must exist, and no case may be missing."""
 
 import re
 import tomllib
@@ -16,7 +16,7 @@ CASES: Final = frozenset({
 })  # fmt: skip
 SERIOUS: Final = frozenset({*(f"A{number}" for number in range(1, 9)), "T1", "T2", "T3", "T4", "T9", "U7", "U8"})
 AT_LEAST: Final = 4
-"""A serious case and three neighbours: other fields, wires, tools, databases, code points."""
+"""A serious case and three related ones: other fields, transports, tools, databases, code points."""
 NAMED: Final = sorted({test for row in TABLE.values() for test in row["tests"]})
 
 

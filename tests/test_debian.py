@@ -1,4 +1,4 @@
-"""A test that needs a program which is not there is named at the end of the run, and fails in CI."""
+"""A test whose program is not installed is named at the end of the run, and fails in CI."""
 
 import subprocess
 import sys
@@ -23,7 +23,7 @@ def test_needs_none():
 
 
 def run(folder: Path, **variables: str) -> str:
-    """Run two tests where no program can be found, and return what the run says."""
+    """Run two tests where no program can be found, and return the output."""
     file = folder / "test_needing.py"
     file.write_text(NEEDING.replace("nginx", "no-such-program"), "utf-8")
     plugin = folder / "with_one_more.py"

@@ -1,4 +1,4 @@
-"""The documents say what is true: the settings table, the twin READMEs, and every link."""
+"""The documents are correct: the settings table, the README translations, and every link."""
 
 import re
 from pathlib import Path

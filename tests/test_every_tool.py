@@ -1,7 +1,7 @@
-"""Every tool, called by a real client over both wires, against every ticket API there is.
+"""Every tool, called by a real client over both transports, against every kind of ticket API.
 
-Both wires meet equal, fresh backends and make the same calls; what comes back must be equal, apart from the time of
-day. The calls include the mistakes that models make.
+Both transports get equal, fresh backends and make the same calls, including mistakes that models make; the results
+must be equal, apart from the time of day.
 """
 
 import re
@@ -58,7 +58,7 @@ MISTAKES: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
 TIME_OF_DAY: Final = re.compile(r"(?<=\d\d\d\d-\d\d-\d\d)[T ]\d\d:\d\d(:\d\d(\.\d+)?)?( UTC|Z|\+00:00)?")
 
 Settings = dict[str, str]
-"""What a door needs to reach one ticket API."""
+"""What a server needs to reach one ticket API."""
 MakeBackend = Callable[[], Settings]
 Said = list[Any]
 
@@ -104,9 +104,9 @@ async def over_sse(folder: Path, settings: Settings, talk: Callable[[Client], Aw
 
 
 async def call_everything(client: Client) -> Said:
-    """Make all calls and all mistakes; return what is in the results, without the time of day."""
+    """Make all calls and all mistakes; return the contents of the results, without the time of day."""
     listed = {tool.name for tool in (await client.list_tools()).tools}
-    assert {tool for tool, _ in CALLS} == listed, "every tool is called"
+    assert {tool for tool, _ in CALLS} == listed, "a tool is not called"
     said: Said = []
     ticket_id = ""
     for tool, given in (*CALLS, *MISTAKES):
@@ -125,7 +125,7 @@ async def call_everything(client: Client) -> Said:
 
 
 def timeless(value: Any) -> Any:
-    """Return JSON with every time of day left out; the two backends did not do the same at the same second."""
+    """Return JSON without any time of day; the two backends did not do the same in the same second."""
     if isinstance(value, dict):
         return {name: timeless(one) for name, one in value.items()}
     if isinstance(value, list):

@@ -1,6 +1,6 @@
-"""One organisation floods a server that another one works with: it is held to its limit, the other notices nothing.
+"""One organisation floods a server that another one uses: it is held to its limit, and the other is unaffected.
 
-Figures are of one machine; what counts is the ratio of two medians that were taken in turns.
+Times depend on the machine; what counts is the ratio of two medians taken in turns.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ PER_SECOND: Final = PER_MINUTE / 60
 ROUNDS: Final = 5
 CALLS: Final = 300
 COLLEAGUES: Final = 6
-"""How many people of the other organisation share its calls, so that none of them is at a limit."""
+"""Users of the other organisation who share its calls, so that none of them reaches a limit."""
 HEADERS: Final = {
     "accept": "application/json, text/event-stream",
     "mcp-protocol-version": "2026-07-28",
@@ -47,7 +47,7 @@ def message(number: int) -> dict[str, Any]:
 
 
 class CountingApi:
-    """The stand-in of the existing API, which counts what reaches it by key."""
+    """The stand-in of the existing API, counting requests by key."""
 
     def __init__(self) -> None:
         self.reached: Counter[str] = Counter()
@@ -61,7 +61,7 @@ class CountingApi:
 
 
 class Flood:
-    """Calls at ten times its limit, whatever comes back."""
+    """Calls at ten times the limit, whatever the responses."""
 
     def __init__(self, http: httpx2.AsyncClient, key: str) -> None:
         self._http = http
@@ -71,7 +71,7 @@ class Flood:
         self.done: list[float] = []
 
     async def use_up(self) -> None:
-        """Spend what may be spent at once; without a limit that would be no end of it."""
+        """Use up the burst; without a limit this would never end."""
         while len(self.responses) < 2 * PER_MINUTE and (not self.responses or self.responses[-1].status_code == 200):
             async with asyncio.TaskGroup() as calls:
                 for _ in range(20):
@@ -90,13 +90,13 @@ class Flood:
         self.responses.append(response)
 
     def allowed(self) -> tuple[float, float]:
-        """Return how many calls its limit lets through at least and at most: when each arrived is not known exactly."""
+        """Return the fewest and the most calls that its limit allows: the arrival times are not known exactly."""
         at_least = PER_MINUTE + PER_SECOND * (max(self.sent) - min(self.done))
         return at_least, PER_MINUTE + PER_SECOND * (max(self.done) - min(self.sent))
 
 
 async def median_of(http: httpx2.AsyncClient, keys: list[str]) -> tuple[float, set[int]]:
-    """Make a round of calls one after the other; return the median of their seconds, and their statuses."""
+    """Make a round of sequential calls; return the median of their seconds, and their statuses."""
     took, statuses = [], set()
     for number in range(CALLS):
         headers = HEADERS | {"x-api-key": keys[number % len(keys)]}
@@ -109,7 +109,7 @@ async def median_of(http: httpx2.AsyncClient, keys: list[str]) -> tuple[float, s
 
 @pytest.fixture
 async def keys(tmp_path: Path) -> AsyncIterator[dict[str, list[str]]]:
-    """The keys of both organisations, each of a program of its own."""
+    """The keys of both organisations, each of its own service account."""
     url = sqlite(tmp_path).replace("tickets.", "tickets-identity.")
     async with open_store(url, Secrets([IDENTITY_KEY])) as store:
         made: dict[str, list[str]] = {"flood": [], "work": []}
@@ -155,11 +155,11 @@ async def test_a_flood_is_held_to_its_limit_and_the_other_organisation_notices_n
                     ratios.append(loud / quiet)
 
     print(f"reached {api.reached['key-of-flood']}, sent {len(flood.responses)}, ratios {ratios}")
-    assert statuses == {200}, "no refusal for who keeps to the limit"
+    assert statuses == {200}, "a caller within its limit was refused"
     assert statistics.median(ratios) <= 2
     at_least, at_most = flood.allowed()
     assert len(flood.responses) - before > 3 * (at_most - PER_MINUTE), (
-        "it was a flood, although for half of the time only"
+        "too few calls for a flood, even one for half of the time"
     )
     assert at_least - 1 <= api.reached["key-of-flood"] <= at_most + 1
     refused = [response for response in flood.responses if response.status_code != 200]

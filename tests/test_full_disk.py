@@ -1,4 +1,4 @@
-"""A full disk under the ticket API: what a probe of the door and a caller of its tools read."""
+"""A full disk under the ticket API: what the readiness probe and the tools report."""
 
 import sqlite3
 from collections.abc import AsyncIterator
@@ -25,13 +25,13 @@ WRITES: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
 
 @pytest.fixture
 async def full_api(tmp_path: Path) -> AsyncIterator[str]:
-    """The address of a ticket API whose SQLite file can have no more pages than it has."""
+    """The address of a ticket API whose SQLite file cannot grow."""
     app = create_app(database_url=sqlite(tmp_path), api_key=API_KEY)
     async with serve(app) as address:
 
         @event.listens_for(app.state.tenants.transactions.engine, "connect")
         def no_more_pages(connection: sqlite3.Connection, _: object) -> None:
-            connection.execute("PRAGMA max_page_count = 1").close()  # below what there is: that is the limit then
+            connection.execute("PRAGMA max_page_count = 1").close()  # so its size now is the limit
 
         yield address
 

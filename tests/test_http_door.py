@@ -1,7 +1,7 @@
-"""The HTTP door as a process: whatever bad comes in over HTTP, or from the ticket API, is answered with what was wrong.
+"""The HTTP server as a process: bad input over HTTP, or from the ticket API, gets a response that says what was wrong.
 
-The transport's own promises are in tests/transport, where keys of several people exist; here it is the settings, the
-key, the tools and the ticket API together. Nothing of the inside is ever shown.
+Promises of the transport itself are in tests/transport, with keys of several users; here settings, key, tools and
+ticket API are tested together. No response shows internals.
 """
 
 import asyncio
@@ -33,20 +33,20 @@ PAGE: Final = '<html><pre>Traceback (most recent call last): File "/srv/api/app.
 INSIDE: Final = re.compile(
     rf'Traceback|File "|\.py\b|<html|sqlite|pydantic|127\.0\.0\.1|{re.escape(KEY)}|{API_KEY}', re.IGNORECASE
 )
-"""What no answer may show."""
+"""What no response may show."""
 NO_PASSWORD: Final = "hidden-in-the-tests"
 EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - a value to be refused; nothing binds to it
 
 
 @pytest.fixture(scope="module")
 def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a door over the embedded API."""
+    """The address of a server over the embedded API."""
     with http_door(tmp_path_factory.mktemp("door")) as (address, _):
         yield address
 
 
 def error_of(response: httpx2.Response) -> dict[str, Any]:
-    """Return the JSON-RPC error of an HTTP refusal, which shows nothing of the inside."""
+    """Return the JSON-RPC error of an HTTP refusal, which shows no internals."""
     assert not INSIDE.search(response.text)
     assert response.headers["content-type"] == "application/json"
     said = response.json()
@@ -57,7 +57,7 @@ def error_of(response: httpx2.Response) -> dict[str, Any]:
 
 
 async def failed(client: SseClient, tool: str, arguments: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Make a call that fails; return its text, which shows nothing of the inside, and the structured error."""
+    """Make a call that fails; return its text, which shows no internals, and the structured error."""
     response = await client.request("tools/call", {"name": tool, "arguments": arguments})
     assert not INSIDE.search(json.dumps(response))
     result = response["result"]
@@ -68,7 +68,7 @@ async def failed(client: SseClient, tool: str, arguments: Mapping[str, Any]) -> 
     return content["text"], error
 
 
-# --------------------------------------------------------------------- who is let in
+# --------------------------------------------------------------------- authentication
 
 STRANGERS: Final[dict[str, tuple[dict[str, str], int, str]]] = {
     "no key": ({}, 401, "unauthenticated"),
@@ -95,7 +95,7 @@ async def test_a_stranger_is_refused_before_anything_else(
 
     assert response.status_code == status
     assert error_of(response)["data"] == {"kind": kind}
-    assert "www-authenticate" not in response.headers, "there is no authorization server to look for"
+    assert "www-authenticate" not in response.headers, "there is no authorization server to discover"
 
 
 async def test_the_key_is_good_in_either_header(door: str) -> None:
@@ -104,7 +104,7 @@ async def test_the_key_is_good_in_either_header(door: str) -> None:
             assert (await client.request("ping"))["result"] == {}
 
 
-# --------------------------------------------------------------------- what is sent
+# --------------------------------------------------------------------- messages
 
 MESSAGES: Final[dict[str, tuple[bytes, dict[str, str], int, str]]] = {
     "nothing": (b"", AS_JSON, 400, "malformed"),
@@ -183,13 +183,13 @@ MISTAKES: Final[dict[str, tuple[str, dict[str, Any], str, str]]] = {
     ),
     "hour 24": ("create_ticket", TICKET | {"receptionDateTime": "2026-11-20 24:00"}, "invalid_input", "HH:MM"),
     "no change": ("update_ticket", {"ticketId": "TCK-0001", "updatedById": "user2"}, "invalid_input", "comment"),
-    "a comment of nobody": (
+    "a comment by an unknown user": (
         "add_ticket_history",
         {"ticketId": "TCK-0001", "userId": "user-none", "comment": "Hello."},
         "invalid_input",
         "user1",
     ),
-    "a comment on nothing": (
+    "a comment on an unknown ticket": (
         "add_ticket_history",
         {"ticketId": "TCK-none", "userId": "user2", "comment": "Hello."},
         "not_found",
@@ -207,7 +207,7 @@ async def test_a_mistake_in_a_call_changes_nothing_and_says_so(
 
     assert (error["kind"], error["effect"]) == (kind, "nothing_changed")
     assert "nothing was changed" in text.lower()
-    assert hint in text, "what was wrong, or what would be right"
+    assert hint in text, "the text says neither what was wrong nor what is valid"
 
 
 # --------------------------------------------------------------------- a ticket API that fails
@@ -218,7 +218,7 @@ CREATE: Final = ("create_ticket", TICKET)
 
 
 async def ready(client: SseClient) -> tuple[int, dict[str, Any]]:
-    """Return status and body of `/ready`, once `/health` has said that the process itself is well."""
+    """Return status and body of `/ready`, after checking that `/health` is good."""
     assert (await client.http.get("/health")).json()["status"] == "healthy"
     response = await client.http.get("/ready", headers={"x-api-key": OPERATOR_KEY})
     return response.status_code, response.json()
@@ -226,7 +226,7 @@ async def ready(client: SseClient) -> tuple[int, dict[str, Any]]:
 
 @kills("cloud_mcp_server.py", "return error.kind", "return None")
 async def test_while_the_api_is_down_the_door_is_up_and_nothing_is_changed(tmp_path: Path) -> None:
-    with socket.socket() as taken:  # bound, so that nobody else listens there either
+    with socket.socket() as taken:  # bound, so that no other program listens there
         taken.bind(("127.0.0.1", 0))
         closed = f"http://127.0.0.1:{taken.getsockname()[1]}"
         with http_door(tmp_path, MCP_API_BASE_URL=closed, MCP_API_KEY=API_KEY) as (address, process):
@@ -257,7 +257,7 @@ async def test_a_silent_api_is_given_up_and_only_a_write_may_have_been_done(tmp_
                 read, write = await asyncio.gather(*calls)
 
     assert is_ready == (503, {"status": "unavailable", "reason": "upstream_unavailable"})
-    assert took < API_DEADLINE_S, "a probe does not wait as long as a call"
+    assert took < API_DEADLINE_S, "a probe waits less long than a call"
     assert read[1] == {"kind": "upstream_unavailable", "effect": "nothing_changed"}
     assert f"did not answer within {API_DEADLINE_S} s. Nothing was changed" in read[0]
     assert write[1] == {"kind": "outcome_unknown", "effect": "unknown"}
@@ -265,7 +265,7 @@ async def test_a_silent_api_is_given_up_and_only_a_write_may_have_been_done(tmp_
 
 
 def html_for(methods: Collection[str], status: int) -> ASGIApp:
-    """Return a ticket API that answers requests by these `methods` with a page about itself."""
+    """Return a ticket API that responds to these `methods` with an HTML page."""
     page, tickets = HTMLResponse(PAGE, status), standin.create_app(api_key=API_KEY)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -299,10 +299,10 @@ async def test_a_page_instead_of_a_receipt_may_hide_a_change(tmp_path: Path) -> 
     assert error == {"kind": "outcome_unknown", "effect": "unknown"}
 
 
-# --------------------------------------------------------------------- the door itself
+# --------------------------------------------------------------------- the server itself
 
 
-async def test_health_and_readiness_are_told_to_everyone_and_nothing_else_is(door: str) -> None:
+async def test_only_health_and_readiness_are_open_to_everyone(door: str) -> None:
     async with httpx2.AsyncClient(base_url=door) as http:
         health, readiness = await http.get("/health"), await http.get("/ready")
         others = [await http.get(path) for path in ("/", "/docs", "/redoc", "/openapi.json", "/sse/x", "/tickets")]
@@ -318,7 +318,7 @@ async def test_health_and_readiness_are_told_to_everyone_and_nothing_else_is(doo
     "' --header \"x-api-key: YOUR-KEY\"'",
     "f' --header \"x-api-key: {settings.mcp_api_key.get_secret_value()}\"'",
 )
-def test_whoever_starts_it_reads_where_it_is_and_how_to_connect(tmp_path: Path) -> None:
+def test_the_operator_reads_its_address_and_how_to_connect(tmp_path: Path) -> None:
     with http_door(tmp_path) as (address, process):
         code = process.end()
 
@@ -342,7 +342,7 @@ def test_on_loopback_it_may_be_open_and_says_so(tmp_path: Path) -> None:
     )
 
 
-def test_uvicorn_can_start_it_too_and_is_told_what_it_misses(tmp_path: Path) -> None:
+def test_uvicorn_can_start_it_too_and_the_missing_drain_is_logged(tmp_path: Path) -> None:
     uvicorn = ("-m", "uvicorn", "cloud_mcp_server:app", "--port", "0")
     with started(uvicorn, MCP_MCP_API_KEY=KEY, MCP_DATABASE_URL=sqlite(tmp_path)) as (address, process):
         readiness = httpx2.get(f"{address}/ready")

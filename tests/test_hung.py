@@ -1,6 +1,6 @@
-"""SIGTERM while what stands behind hangs: PostgreSQL stands still in the middle of calls, then Valkey as well.
+"""SIGTERM while a dependency hangs: PostgreSQL is stopped in the middle of calls, then Valkey as well.
 
-A process that stands still is what a hung network looks like: connections stay and are even accepted, nothing answers.
+A stopped process looks like a hung network: connections stay open and are even accepted, but nothing responds.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ CALLS: Final = 3
 
 @pytest.fixture(scope="module")
 def own_postgres() -> Iterator[Postgres]:
-    """A PostgreSQL of this file alone."""
+    """A PostgreSQL server for this file only."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MCP_TEST_DATABASE_URL", raising=False)
         with running_postgres() as server:
@@ -43,7 +43,7 @@ def own_postgres() -> Iterator[Postgres]:
 
 @pytest.fixture
 async def database(own_postgres: Postgres) -> AsyncIterator[PostgresDatabase]:
-    """Tickets and an identity store."""
+    """A database with tickets and an identity store."""
     made = await own_postgres.create(may_use_tables=False)
     await make_ticket_tables(made)
     async with open_engine(resolve_url(made.owner_url)) as owner:
@@ -55,7 +55,7 @@ async def database(own_postgres: Postgres) -> AsyncIterator[PostgresDatabase]:
 
 @asynccontextmanager
 async def standing_still(server: Postgres) -> AsyncIterator[None]:
-    """Stop every process of a server, and let them go on at the end."""
+    """Stop every process of a server, and continue them at the end."""
     admin = await asyncpg.connect(dsn(server.admin), timeout=10)
     data = Path(await admin.fetchval("SHOW data_directory"))
     others = "SELECT pid FROM pg_stat_activity WHERE pid != pg_backend_pid()"
@@ -106,7 +106,7 @@ async def test_a_door_whose_servers_hang_is_gone_in_time(
     assert code == 0
     assert took < GONE_S
     assert "Traceback" not in process.said
-    assert "audit_failed" not in process.said, "it is in the queue, and said to be lost when it is"
+    assert "audit_failed" not in process.said, "the event is still queued; its loss would be logged"
     assert "audit_events_lost" in process.said
 
 
@@ -119,7 +119,7 @@ async def test_a_ticket_api_whose_database_hangs_is_gone_in_time(
             assert (await http.get("/tickets")).status_code == 200
             async with standing_still(own_postgres):
                 calls = [asyncio.create_task(http.get("/tickets")) for _ in range(CALLS)]
-                assert (await http.get("/health")).status_code == 200  # so those before it have arrived
+                assert (await http.get("/health")).status_code == 200  # so the previous requests have arrived
                 asked_at = time.monotonic()
                 process.ask_to_end()
                 code = await asyncio.to_thread(process.wait)

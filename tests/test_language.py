@@ -1,4 +1,4 @@
-"""Code and documents are written in plain technical English: few of the words that tests/language.toml lists."""
+"""Code and documents are in plain technical English: few of the words that tests/language.toml lists."""
 
 from pathlib import Path
 
@@ -54,4 +54,4 @@ def test_the_program_names_every_place_and_counts(tmp_path: Path, capsys: pytest
 
     place, count = capsys.readouterr().out.splitlines()
     assert place.startswith(f"{file}:2: mends → fix")
-    assert count.startswith("code: 1 words in 1 files, 5000.0 in 10,000 lines")
+    assert count.startswith("code: 1 words in 1 files, 5000.0 per 10,000 lines")

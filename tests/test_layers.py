@@ -1,7 +1,7 @@
-"""Imports only point down: the layers drawn in CONTRIBUTING.md, checked on the import statements themselves.
+"""Imports only point down: the layers drawn in CONTRIBUTING.md, checked on the import statements.
 
-Imports inside functions and under TYPE_CHECKING count as well; what is fetched by name at run time does not.
-Inside a layer there may be no circle.
+Imports inside functions and under TYPE_CHECKING count as well; names resolved at run time do not. Inside a layer there
+may be no cycle.
 """
 
 import ast
@@ -30,31 +30,31 @@ LAYER_1: Final = (
     *("shared.audit", "shared.bounds", "shared.concurrency", "shared.errors", "shared.failed_attempts"),
     *("shared.http.address", "shared.identity", "shared.lru", "shared.periodic"),
     *("shared.telemetry", "shared.throttled_audit"),
-    "shared.writes.recent_writes",  # the tools claim them, and the transport shares them between instances
+    "shared.writes.recent_writes",  # the tools claim them, and transport shares them between instances
 )
 STORAGE: Final = (
     *("shared.storage.database", "shared.storage.migrations"),
     *("shared.storage.transactions", "shared.storage.write_check"),
 )
-HTTP: Final = ("shared.http.protocol", "shared.http.server")  # both programs that listen have one server
+HTTP: Final = ("shared.http.protocol", "shared.http.server")  # both programs that listen use one server
 SESSIONS: Final = ("transport.jsonrpc", "transport.last_words", "transport.rate_limit", "transport.sessions")
 
-# What of ours a module may import; the longest matching name decides. A module without a line may import
-# nothing of ours: where it belongs is a decision to be written down here.
+# Which of our modules a module may import; the longest matching name decides. A module without a line may import none
+# of ours: where it belongs is a decision to be recorded here.
 MAY_IMPORT: Final = MappingProxyType({
     # layer 4
     "cloud_mcp_server": ("ticket_service", "operations", "shared", *EDGES),
     "operations": ("auth.throttle", "auth.providers", "shared.audit", "shared.telemetry"),
     "mcp_server": ("ticket_service", "shared", "ticket_api"),
-    "ticket_service": ("shared", "ticket_api"),  # what both entry points open, so it knows no more than the smaller one
+    "ticket_service": ("shared", "ticket_api"),  # opened by both entry points, so it knows no more than the smaller one
     "auth.__main__": ("auth", "shared.config", *STORAGE, *LAYER_1),
     "ticket_api.__main__": ("ticket_api", "shared.config", "shared.http.server", "shared.telemetry", *STORAGE),
-    # layer 3, the edges: none knows another
+    # layer 3, the edges: they do not know each other
     "auth": ("auth", *STORAGE, *LAYER_1),
     "ticket_api": (
         *("ticket_api", *STORAGE, "shared.audit", "shared.failed_attempts", "shared.http.address", "shared.lru"),
     ),
-    # inside transport: wires and http → dispatch → sessions → jsonrpc, rate_limit
+    # inside transport: transports and http → dispatch → sessions → jsonrpc, rate_limit
     "transport": ("transport", *LAYER_1),
     "transport.http": ("transport.http", "transport.dispatch", *SESSIONS, *LAYER_1),
     "transport.dispatch": ("transport.dispatch", "transport.http.errors", *SESSIONS, *LAYER_1),
@@ -75,7 +75,7 @@ MAY_IMPORT: Final = MappingProxyType({
     "shared.periodic": ("shared.concurrency", "shared.telemetry"),
     "shared.throttled_audit": ("shared.audit", "shared.periodic"),
     "shared.writes.recent_writes": ("shared.errors", "shared.identity"),
-    "shared.storage.database": ("shared.errors",),  # how a database is opened, for the two edges that have one each
+    "shared.storage.database": ("shared.errors",),  # how to open a database, for the two edges that each have one
     "shared.storage.write_check": ("shared.storage.database",),
     "shared.storage.migrations": ("shared.storage.database",),
     "shared.storage.transactions": ("shared.storage.database",),
@@ -83,17 +83,17 @@ MAY_IMPORT: Final = MappingProxyType({
     "shared.http.server": ("shared.http.protocol", "shared.telemetry"),
     # outside the layers
     "run": (),
-    "sse_conformance": ("sse_conformance",),  # a black box for any server, so it knows nothing of ours
+    "sse_conformance": ("sse_conformance",),  # a black-box test of any server, so it uses nothing of ours
     "tests": ("tests", "run", "ticket_service", "mcp_server", "cloud_mcp_server", "shared", "sse_conformance", *EDGES),
 })  # fmt: skip
 
-# Modules, ours and others', that only some may import.
+# Modules, ours and third-party, that only some may import.
 RESERVED: Final = MappingProxyType({
-    "shared.config": LAYER_4,  # everybody else is handed plain values
+    "shared.config": LAYER_4,  # all other code receives plain values
     "shared.server": LAYER_4,
     "shared.tools": (*LAYER_4, "shared.mcp_tools.tenant_tools", "shared.mcp_tools.tool", "shared.mcp_tools.catalog"),
     "transport.sessions.valkey": ("transport.sessions.valkey", "transport.broker_valkey", "cloud_mcp_server"),
-    # The SDK's kernel changes with its minor releases: what touches it is in one file, but for types.
+    # The SDK's kernel changes with its minor releases: only one file touches it, except for types.
     "mcp.server.connection": ("transport.dispatch.sdk_kernel",),
     "mcp.server.runner": ("transport.dispatch.sdk_kernel",),
     "mcp.shared.inbound": ("transport.dispatch.sdk_kernel",),
@@ -111,7 +111,7 @@ RESERVED: Final = MappingProxyType({
 
 
 def sources(root: Path) -> Iterator[Path]:
-    """Yield every Python file of the checkout, environments and data left out."""
+    """Yield every Python file of the checkout; skip environments and data."""
     for folder, folders, files in os.walk(root):
         folders[:] = [f for f in folders if not f.startswith(".") and f not in {"data", "node_modules", "__pycache__"}]
         yield from (Path(folder, file) for file in files if file.endswith(".py"))
@@ -124,7 +124,7 @@ def module_name(root: Path, path: Path) -> str:
 
 
 def imports(path: Path, importer: str) -> Iterator[str]:
-    """Yield the dotted name of everything `path` imports; what is taken from a module carries its name."""
+    """Yield the dotted name of everything `path` imports; a name imported from a module includes the module's name."""
     anchors = importer.split(".") if path.name == "__init__.py" else importer.split(".")[:-1]
     for node in ast.walk(ast.parse(path.read_text("utf-8"), filename=str(path))):
         if isinstance(node, ast.Import):
@@ -136,7 +136,7 @@ def imports(path: Path, importer: str) -> Iterator[str]:
 
 
 def closest(name: str, parents: Iterable[str]) -> str | None:
-    """Return the longest of `parents` that the dotted `name` equals or lies below, if any."""
+    """Return the longest of `parents` that equals the dotted `name` or contains it, if any."""
     return max((p for p in parents if name == p or name.startswith(f"{p}.")), key=len, default=None)
 
 
@@ -147,14 +147,14 @@ def refusal(importer: str, imported: str, ours: Collection[str]) -> str | None:
         return f"{reserved} is for {', '.join(RESERVED[reserved])}"
     if module := closest(imported, ours):
         allowed = MAY_IMPORT.get(closest(importer, MAY_IMPORT) or "", ())
-        return None if closest(module, allowed) else f"it may import {', '.join(allowed) or 'nothing of ours'}"
+        return None if closest(module, allowed) else f"it may import {', '.join(allowed) or 'none of our modules'}"
     if importer == "run" and imported.partition(".")[0] not in sys.stdlib_module_names:
-        return "run.py has nothing but the standard library"
+        return "run.py uses only the standard library"
     return None
 
 
 def violations(root: Path) -> list[str]:
-    """Return one sentence for each import below `root` that the tables above do not allow, and for a circle."""
+    """Return one sentence for each import below `root` that the tables above forbid, and for a cycle."""
     modules = {module_name(root, path): path for path in sources(root)}
     imported_by = {importer: set(imports(path, importer)) for importer, path in modules.items()}
     found = [
@@ -167,7 +167,7 @@ def violations(root: Path) -> list[str]:
     try:
         TopologicalSorter(ours).prepare()
     except CycleError as circle:
-        found.append(f"{' imports '.join(reversed(circle.args[1]))}: a circle")
+        found.append(f"{' imports '.join(reversed(circle.args[1]))}: a cycle")
     return found
 
 
@@ -222,14 +222,14 @@ def test_a_forbidden_import_is_found(tmp_path: Path, file: str, statement: str) 
     assert [sentence.partition(" imports ")[0] for sentence in found] == [module_name(tmp_path, planted)]
 
 
-def test_no_file_is_longer_than_a_reader_bears() -> None:
+def test_no_file_is_too_long() -> None:
     lengths = {path.relative_to(ROOT): len(path.read_text("utf-8").splitlines()) for path in sources(ROOT)}
     limits = {path: LONGEST_TEST_FILE if path.parts[0] == "tests" else LONGEST_FILE for path in lengths}
 
     assert [(str(path), length) for path, length in lengths.items() if length > limits[path]] == []
 
 
-def test_no_folder_of_the_product_has_more_files_than_a_reader_bears() -> None:
+def test_no_folder_of_the_product_has_too_many_files() -> None:
     product = [path for path in sources(ROOT) if path.relative_to(ROOT).parts[0] not in {"tests", "run.py"}]
     sizes = Counter(path.parent for path in product if path.name != "__init__.py")
     flat = [

@@ -1,6 +1,6 @@
-"""Who leaves in the middle of a call over Streamable HTTP: 2026-07-28 cancels it, the revisions before go on with it.
+"""Clients that leave during a call over Streamable HTTP: 2026-07-28 cancels it, earlier revisions continue it.
 
-Seen where it matters: at the ticket API, whose request of that call is dropped, or is not.
+Observed where it matters: at the ticket API, whose request is dropped or continues.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from tests.slow_api import Gate, gated_api
 from tests.transport.sse_client import initialize_params, parse_events
 
 SEEN_S: Final = 1.0
-"""In which the API sees that a client of the door has left."""
+"""Seconds until the API sees that a client of the server has left."""
 MODERN: Final = "2026-07-28"
 AS_CLIENT: Final = {
     "x-api-key": KEY,
@@ -40,7 +40,7 @@ def holds_history_and_creation(method: str, path: str) -> bool:
 
 @asynccontextmanager
 async def door_over_a_slow_api(folder: Path) -> AsyncGenerator[tuple[Gate, str]]:
-    """The door and the API behind it, which holds the calls of these tests."""
+    """Start the server and, behind it, an API that holds the calls of these tests."""
     async with gated_api(holds_history_and_creation) as api:
         with http_door(folder, MCP_API_BASE_URL=api.address, MCP_API_KEY=API_KEY) as (address, _):
             yield api, address
@@ -52,7 +52,7 @@ def request(call: tuple[str, dict[str, Any]], **meta: Any) -> dict[str, Any]:
 
 
 async def leave(task: "asyncio.Task[Any]") -> None:
-    """Have a client give up what it does; it closes its connection."""
+    """Have a client abandon its call, which closes its connection."""
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
@@ -75,7 +75,7 @@ async def test_a_client_of_2026_07_28_that_leaves_has_its_call_cancelled_at_the_
         await api.until_left(1, SEEN_S)
 
 
-async def test_the_sdks_client_of_2026_07_28_that_gives_up_has_its_call_cancelled_at_the_api(tmp_path: Path) -> None:
+async def test_the_sdks_client_of_2026_07_28_that_times_out_has_its_call_cancelled_at_the_api(tmp_path: Path) -> None:
     async with (
         door_over_a_slow_api(tmp_path) as (api, address),
         httpx2.AsyncClient(headers={"x-api-key": KEY}, timeout=30) as http,
@@ -89,7 +89,7 @@ async def test_the_sdks_client_of_2026_07_28_that_gives_up_has_its_call_cancelle
 
 @kills("transport/streamable_http.py", 'if record.reconnects else b""', 'if False else b""')
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-async def test_a_client_of_2025_11_25_that_leaves_finds_its_answer_when_it_comes_again(
+async def test_a_client_of_2025_11_25_that_leaves_gets_its_response_when_it_reconnects(
     tmp_path: Path, call: tuple[str, dict[str, Any]]
 ) -> None:
     async with door_over_a_slow_api(tmp_path) as (api, address), httpx2.AsyncClient(timeout=30) as http:

@@ -1,7 +1,7 @@
-"""Two hundred sessions at once on one process: every call is answered once, in its own session.
+"""Two hundred sessions at once on one process: every call gets one response, in its own session.
 
-All sessions use the same request ids, so an answer that went astray would be found twice or with a stranger's value.
-The clients are as light as they can be: they share the machine with the server.
+All sessions use the same request ids, so a misdirected response would be found twice or with another session's value.
+The clients are as light as possible, because they share the machine with the server.
 """
 
 import asyncio
@@ -20,15 +20,15 @@ from tests.transport.sse_client import initialize_params
 SESSIONS: Final = 200
 LIMITS: Final = ("READS", "WRITES", "TENANT_READS", "TENANT_WRITES")
 ROOM: Final = {f"MCP_{limit}_PER_MINUTE": "1000000" for limit in LIMITS}
-"""All sessions have one key, and call more often than a person may."""
+"""All sessions use one key, and call more often than one principal may."""
 CALLS: Final = 20
 WAVE: Final = 20
-"""Sessions that do at the same moment what takes long: two processors and a file are behind them."""
+"""Sessions that do slow work at the same time; the server has two processors and one file."""
 LIMIT_S: Final = 100.0
 
 
 class Session:
-    """One session: a connection that is read all the time, and one for messages. Both plain HTTP/1.1."""
+    """One session: one connection that is read all the time, one for messages. Both plain HTTP/1.1."""
 
     def __init__(self, name: str, address: httpx2.URL) -> None:
         self.name = name
@@ -39,7 +39,7 @@ class Session:
         self._endpoint = ""
 
     async def open(self) -> None:
-        """Connect, and do the handshake."""
+        """Connect and initialize."""
         self._stream, self._stream_writer = await asyncio.open_connection(*self._where)
         self._posts, self._post_writer = await asyncio.open_connection(*self._where)
         self._stream_writer.write(f"GET /sse HTTP/1.1\r\n{self._head}\r\n".encode())
@@ -60,7 +60,7 @@ class Session:
             await writer.wait_closed()
 
     async def _read(self) -> None:
-        """Take in chunks, and in them whole events."""
+        """Read chunks, and from them whole events."""
         while size := int(await self._stream.readline(), 16):
             chunk = await self._stream.readexactly(size + 2)
             async with self._arrived:
@@ -85,25 +85,25 @@ class Session:
         await self._posts.readexactly(len("Accepted"))
 
     async def request(self, number: int, method: str, params: dict[str, Any]) -> None:
-        """Send a request and wait for its answer."""
+        """Send a request and wait for its response."""
         await self.post({"jsonrpc": "2.0", "id": number, "method": method, "params": params})
         async with self._arrived:
             await self._arrived.wait_for(lambda: number in self.responses)
 
     async def call_lightly(self) -> None:
-        """Make all calls but one as fast as they are answered; they are wrong, so that the ticket API is left alone."""
+        """Make all calls but one at full speed; they are invalid, so that they do not reach the ticket API."""
         for number in range(1, CALLS):
             await self._call(number, "get_accounts", {self.value(number): 0})
 
     async def call_through(self) -> None:
-        """Make the last call, one that the ticket API answers."""
+        """Make the last call, to which the ticket API responds."""
         await self._call(CALLS, "get_ticket_detail", {"ticketId": self.value(CALLS)})
 
     async def _call(self, number: int, tool: str, arguments: dict[str, Any]) -> None:
         await self.request(number, "tools/call", {"name": tool, "arguments": arguments})
 
     def value(self, number: int) -> str:
-        """Return what no other call sends."""
+        """Return an argument that no other call sends."""
         return f"{self.name}-{number}-"
 
 

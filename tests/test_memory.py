@@ -1,7 +1,7 @@
-"""What sessions cost a real process, and that nothing of them stays: idle ones, dropped ones, unread ones.
+"""Memory of sessions in a real process, and that idle, dropped and unread sessions leave nothing behind.
 
-The clients are sockets and little else (tests/transport/light_client.py). Each test runs over both brokers, the one
-with a Valkey of its own. The long test run drops 10,000 sessions instead of 500.
+The clients are little more than sockets (tests/transport/light_client.py). Each test runs over both brokers, with its
+own Valkey server. The long test run drops 10,000 sessions instead of 500.
 """
 
 import asyncio
@@ -37,9 +37,9 @@ BATCH: Final = 100
 RESPONSES: Final = 150
 TEXT_BYTES: Final = 125 * KB
 RESPONSE_BYTES: Final = 2 * TEXT_BYTES
-"""The SDK sends a text twice: as content, and as structured content."""
+"""The SDK sends a text twice: as content and as structured content."""
 UNREAD_MB: Final = 10
-"""What an unread stream may cost: its log of 1 MiB, as much again on its way out, and copies of both for a moment."""
+"""Most an unread stream may cost: its log of 1 MiB, as much again in transit, and for a moment copies of both."""
 MAX_LOG_BYTES: Final = Limits().max_log_bytes
 ECHOES_BYTES: Final = 10 * KB
 BROKER_CONNECTIONS: Final = 9
@@ -56,21 +56,21 @@ OF_A_SESSION: Final = (
 LIMIT_S: Final = 60.0
 OBSERVED: Final = ("-m", "tests.transport.observed_server")
 UNCOVERED: Final = {"COVERAGE_PROCESS_CONFIG": ""}
-"""Some kilobytes of each session would be those of measuring coverage."""
+"""Measuring coverage would add some kilobytes to each session."""
 ME: Final = {"x-api-key": "key-me"}
 YOU: Final = {"x-api-key": "key-you"}
 
 
 @pytest.fixture(params=["memory", "valkey"])
 def broker(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The address of a Valkey of the test's own, or nothing for the broker in memory."""
+    """The address of the test's own Valkey server, or nothing for the broker in memory."""
     with ExitStack() as stack:
         in_memory = request.param == "memory"
         yield "" if in_memory else stack.enter_context(valkey_server("--appendonly", "no")).url
 
 
 def resident_bytes(process: Process) -> int:
-    """Return how much memory of the machine a process takes now."""
+    """Return the resident memory of a process."""
     if sys.platform == "linux":
         rollup = Path(f"/proc/{process.pid}/smaps_rollup").read_text("ascii")
         return 1024 * next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Rss:"))
@@ -80,7 +80,7 @@ def resident_bytes(process: Process) -> int:
 
 @dataclass
 class Observed:
-    """A started server that tells what it holds."""
+    """A started server that reports what it holds."""
 
     address: str
     process: Process
@@ -88,18 +88,18 @@ class Observed:
     broker: str
 
     async def until(self, done: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """Ask until what the server and its broker hold is so, and return it."""
+        """Poll what the server and its broker hold until `done` accepts it, and return it."""
         held: dict[str, Any] = {}
         try:
             async with asyncio.timeout(LIMIT_S):
                 while not done(held := await self.holds()):
-                    pass  # each turn waits for an answer
+                    pass  # each iteration awaits a response
         except TimeoutError:
             raise AssertionError(f"it still holds {held}") from None
         return held
 
     async def holds(self) -> dict[str, Any]:
-        """Return what the server holds, its `broker_connections`, and the `broker_keys` that are about sessions."""
+        """Return what the server holds, its `broker_connections`, and the number of `broker_keys` of sessions."""
         held: dict[str, Any] = await self.server.ask("/holds") | {"broker_connections": 0, "broker_keys": 0}
         if self.broker:
             with redis.Redis.from_url(self.broker, decode_responses=True) as asking:
@@ -148,16 +148,16 @@ async def test_nothing_stays_of_sessions_that_were_dropped(broker: str, dropped:
     assert resident[1] <= resident[0] * 1.05 + 4 * MB
     assert after["broker_connections"] <= BROKER_CONNECTIONS
     left = {name: after["objects"].get(name, 0) for name in OF_A_SESSION}
-    # What another instance may go on with leaves something behind here that saves a look-up: not for all of them.
+    # Sessions that another instance may continue leave bounded cache entries here, which save look-ups.
     most = {"ServerRunner": KEPT_RUNNERS, "SessionRecord": KEPT_RECORDS} if broker else {}
     assert {name: count for name, count in left.items() if count > most.get(name, 0)} == {}
 
 
-async def test_a_stopped_reader_costs_only_itself_and_a_bounded_amount(broker: str) -> None:
+async def test_a_stopped_reader_affects_only_itself_and_costs_a_bounded_amount(broker: str) -> None:
     async with observed(broker, write_s=2) as at, light_server(at.address, YOU) as elsewhere:
         other = LightSession(elsewhere)
         await other.open()
-        await other.post(call(-1, "fill", size=TEXT_BYTES))  # so that such an answer is nothing new
+        await other.post(call(-1, "fill", size=TEXT_BYTES))  # so that such a response is nothing new
         await other.read_until(response_to(-1))
         stopped = LightSession(at.server, receive_bytes=4096)
         before, resident = await at.holds(), resident_bytes(at.process)
@@ -173,19 +173,19 @@ async def test_a_stopped_reader_costs_only_itself_and_a_bounded_amount(broker: s
         held = await at.holds()
         await at.until(lambda held: is_cut(held, before))
 
-        print(f"{RESPONSES * RESPONSE_BYTES / MB:.0f} MB of answers took {most / MB:.1f} MB")
+        print(f"{RESPONSES * RESPONSE_BYTES / MB:.0f} MB of responses took {most / MB:.1f} MB")
         assert held["log_bytes"] - before["log_bytes"] <= MAX_LOG_BYTES + ECHOES_BYTES
         assert most <= UNREAD_MB * MB
         await notified_of_every_call(at.address, stopped)
 
 
 def is_cut(held: dict[str, Any], before: dict[str, Any]) -> bool:
-    """Whether the stream of the reader that stopped is gone, and its connection, too."""
+    """Whether the stopped reader's stream and its connection are gone."""
     return bool(held["streams"] == before["streams"] and held["connections"] == before["connections"])
 
 
 async def notified_of_every_call(address: str, stopped: LightSession) -> None:
-    """Come again as the reader that stopped, and see what becomes of its calls."""
+    """Reconnect as the stopped reader, and check that each of its calls gets exactly one response or error."""
     async with httpx2.AsyncClient(base_url=address, timeout=20) as http:
         client = SseClient(http, ME)
         async with open_stream(client, {"last-event-id": str(EventId(stopped.id, 1))}):

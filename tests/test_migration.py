@@ -1,4 +1,4 @@
-"""The way from HTTP+SSE to Streamable HTTP, walked with really started doors; and the figures operators read."""
+"""The migration from HTTP+SSE to Streamable HTTP on real server processes, and the usage counts that operators read."""
 
 import asyncio
 import json
@@ -38,12 +38,12 @@ def lines(said: str, event: str) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def ended(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a door whose day has passed."""
+    """The address of a server whose sunset has passed."""
     with http_door(tmp_path_factory.mktemp("door"), **PAST) as (address, _):
         yield address
 
 
-async def test_before_the_day_a_client_works_and_is_told(tmp_path: Path) -> None:
+async def test_before_the_sunset_a_client_works_and_is_warned(tmp_path: Path) -> None:
     with http_door(tmp_path, **AHEAD) as (address, _):
         async with httpx2.AsyncClient(base_url=address, timeout=20) as http:
             client = SseClient(http, AS_CLIENT)
@@ -65,7 +65,7 @@ async def test_before_the_day_a_client_works_and_is_told(tmp_path: Path) -> None
     assert f"\n    {PUBLIC}/mcp\n" in page.text
 
 
-async def test_from_the_day_on_it_says_where_to_go_to_whoever_asks(ended: str) -> None:
+async def test_after_the_sunset_every_request_gets_the_new_address(ended: str) -> None:
     async with httpx2.AsyncClient(base_url=ended) as http:
         responses = [
             await http.get("/sse", headers=AS_CLIENT),
@@ -85,7 +85,7 @@ async def test_from_the_day_on_it_says_where_to_go_to_whoever_asks(ended: str) -
     assert "not served here any more" in page.text
 
 
-async def test_other_peoples_clients_stop_and_show_at_least_the_status(ended: str, node_modules: Path) -> None:
+async def test_third_party_clients_stop_and_show_at_least_the_status(ended: str, node_modules: Path) -> None:
     with pytest.raises(httpx2.HTTPStatusError, match="410 Gone"):
         async with Client(sse_client(f"{ended}/sse", headers=AS_CLIENT)):
             pass
@@ -155,7 +155,7 @@ async def test_the_operators_stats_are_in_the_log_and_the_guides_command_adds_th
     assert code == 0
     assert labels.items() <= session.items()
     assert (labels | {"sessions": 1, "requests": 3}).items() <= used.items()
-    assert opened["session"] == session["session"], "by which a stream leads to its client's name"
+    assert opened["session"] == session["session"], "a stream leads to its client's name"
 
     log = tmp_path / "server.log"
     log.write_text(process.said * 2, encoding="utf-8")

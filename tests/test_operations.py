@@ -1,4 +1,4 @@
-"""What platforms and operators ask of the HTTP door, and that strangers learn nothing from it."""
+"""The HTTP server's routes for platforms and operators, which reveal nothing to unauthenticated clients."""
 
 import json
 from collections.abc import AsyncIterator, Iterator
@@ -24,7 +24,7 @@ AS_OPERATOR: Final = {"x-api-key": OPERATOR_KEY}
 
 
 class Inside:
-    """What stands behind the routes: why it is not ready, and how often that was asked."""
+    """What the routes report on: why the server is not ready, and how often that was probed."""
 
     def __init__(self) -> None:
         self.counter = TallyCounter()
@@ -109,7 +109,7 @@ async def test_wrong_operator_keys_are_throttled_audited_and_counted(inside: Ins
             other = await http.get("/ready" if path == "/metrics" else "/metrics", headers={"x-api-key": "wrong"})
 
     assert [response.status_code for response in responses] == [responded] * AT_ONCE + [429] * 40
-    assert right.status_code == other.status_code == 429, "one address has one number of attempts for both paths"
+    assert right.status_code == other.status_code == 429, "attempts are counted per address over both paths"
     assert all("reason" not in response.json() for response in responses)
     assert 1 <= int(responses[-1].headers["retry-after"]) <= 6
     assert inside.counter.total("http_refusals", status="401", kind="unauthenticated", tenant="unknown") == AT_ONCE
@@ -186,7 +186,7 @@ async def test_however_often_strangers_ask_what_stands_behind_is_probed_once_a_s
     assert inside.probes == 2
 
 
-async def test_that_it_drains_is_told_at_once(inside: Inside, http: httpx2.AsyncClient) -> None:
+async def test_a_drain_is_reported_immediately(inside: Inside, http: httpx2.AsyncClient) -> None:
     await http.get("/ready")
     inside.is_draining = True
 
@@ -235,7 +235,7 @@ def test_the_door_serves_them(door: str) -> None:
 
     assert "ticket_server_sessions 0.0" in metrics.text
     assert ready.json() == {"status": "ready", "reason": None}
-    assert as_client.status_code == 401, "whoever may see tickets need not see how much others do"
+    assert as_client.status_code == 401, "a key for tickets must not show the usage of others"
 
 
 def test_the_door_audits_wrong_operator_keys(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""docs/sessions.md says where each promise is tested: these tests have to exist, and a mutation above one of them."""
+"""docs/sessions.md lists the tests of each promise: they must exist, and one of them must have a mutation."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""The README's own snippets, run as a newcomer would paste them: only addresses and program paths are changed."""
+"""The README's snippets, run as a new user would paste them: only addresses and program paths are changed."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ SNIPPET_S: Final = 60.0
 
 
 def snippet(language: str, containing: str) -> str:
-    """Return the one code block of that language with that text in it."""
+    """Return the only code block in that language that contains that text."""
     blocks = re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
     (found,) = [block for block in blocks if containing in block]
     return str(found)
@@ -33,7 +33,7 @@ def snippet(language: str, containing: str) -> str:
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a door that needs no key, as `python3 run.py` starts it."""
+    """The address of a server without authentication, as `python3 run.py` starts it."""
     settings = {"PORT": "0", "MCP_ALLOW_ANONYMOUS": "true"}
     database = processes.sqlite(tmp_path_factory.mktemp("readme"))
     with processes.started(processes.HTTP_DOOR, MCP_DATABASE_URL=database, **settings) as (where, _):
@@ -41,7 +41,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 async def run(*command: str, cwd: Path, **settings: str) -> str:
-    """Run a program to its end and return what it wrote to stdout; it must succeed."""
+    """Run a program to its end and return its stdout; it must succeed."""
     done = await asyncio.to_thread(
         subprocess.run,
         command,
@@ -102,7 +102,7 @@ def test_the_versions_named_are_the_ones_tested(pinned: str) -> None:
 
 
 def test_the_bridge_to_a_team_server_is_named_as_it_was_driven() -> None:
-    """The interop tests drive it with the same arguments, and a wrong key, too."""
+    """The interop tests drive the bridge with the same arguments, also with a wrong key."""
     written = json.loads(snippet("json", "mcp-remote"))["mcpServers"]["tickets"]
     _, package, url, *arguments = written["args"]
     (row,) = [one for one in ROWS if (one.client.driver, one.wire) == ("mcp_remote", "http")]
@@ -110,6 +110,6 @@ def test_the_bridge_to_a_team_server_is_named_as_it_was_driven() -> None:
     assert written["command"] == "npx"
     assert package == f"mcp-remote@{version(row.client.package, row.client.home)}"
     assert url.endswith(PATHS[row.wire])
-    assert [url, *arguments] == bridge(row, url, "${KEY}")[2:-2], "without --transport it finds the wire by itself"
-    assert list(written["env"]) == ["KEY"], "mcp-remote puts it in the place of ${KEY}"
-    assert "connectors of **claude.ai**, **ChatGPT**" in README, "what cannot connect yet is not left out"
+    assert [url, *arguments] == bridge(row, url, "${KEY}")[2:-2], "without --transport it detects the transport"
+    assert list(written["env"]) == ["KEY"], "mcp-remote replaces ${KEY} by it"
+    assert "connectors of **claude.ai**, **ChatGPT**" in README, "clients that cannot connect yet are named"

@@ -1,4 +1,4 @@
-"""Writes that are repeated at another instance: two started doors, one Valkey, one ticket API with faults."""
+"""Writes repeated at another instance: two server processes, one Valkey, one ticket API with faults."""
 
 import asyncio
 import itertools
@@ -34,13 +34,13 @@ PATIENCE_S: Final = 30.0
 
 
 def new_ticket() -> dict[str, Any]:
-    """Return a ticket that no other test writes."""
-    return TICKET | {"summary": f"Two doors: ticket {next(_numbers)}."}
+    """Return a ticket that no other test creates."""
+    return TICKET | {"summary": f"Two instances: ticket {next(_numbers)}."}
 
 
 @dataclass
 class Api:
-    """A ticket API whose next writes meet the faults that a test has listed; one may be held for a while."""
+    """A ticket API that applies the test's list of faults to its next writes; one write may be held for a while."""
 
     app: ASGIApp
     address: str = ""
@@ -68,13 +68,13 @@ class Api:
             await _fail(send, fault)
 
     def hold(self, fault: Fault) -> asyncio.Event:
-        """Hold the next write, which meets `fault`, until the event is set."""
+        """Hold the next write, to which `fault` applies, until the event is set."""
         self.came.clear()
         self.faults, self.gates = [fault], [asyncio.Event()]
         return self.gates[0]
 
     async def tickets(self, summary: str) -> int:
-        """Return how many tickets of `summary` there are."""
+        """Return the number of tickets with this summary."""
         async with httpx2.AsyncClient(base_url=self.address, headers={"x-api-key": API_KEY}, timeout=20) as http:
             found = await http.get("/tickets", params={"searchQuery": summary, "showCompleted": "true"})
         return sum(row["summary"] == summary for row in found.json())
@@ -88,14 +88,14 @@ def _again(body: Any) -> Receive:
 
 
 async def _nowhere(_: Any) -> None:
-    """Take an answer that is to be lost."""
+    """Discard a response that is to be lost."""
 
 
 async def _fail(send: Send, fault: Fault) -> None:
     body = b'{"error": "An error occurred while creating ticket"}'
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": 400 if fault == "refuses" else 500, "headers": headers})
-    if not fault.endswith("drops"):  # else the connection ends in the middle of the answer
+    if not fault.endswith("drops"):  # otherwise the connection ends in the middle of the response
         await send({"type": "http.response.body", "body": body})
 
 

@@ -1,7 +1,7 @@
-"""The compiled requirements fit the short lists they come from. Offline: nothing is resolved here.
+"""The compiled requirements match the short lists they are compiled from. Offline: nothing is resolved here.
 
-Each requirements*.txt pins, with hashes, everything its requirements*.in asks for, nothing that no list asks
-for any more, and the same versions as the other sets. How to compile them: CONTRIBUTING.md.
+Each requirements*.txt pins, with hashes, everything its requirements*.in lists, nothing that no list needs any more,
+and the same versions as the other sets. How to compile them: CONTRIBUTING.md.
 """
 
 import json
@@ -43,11 +43,11 @@ class Pin:
     marker: Marker | None
     hashes: tuple[str, ...]
     asked_by: frozenset[str]
-    """The requirements*.in files that ask for it by name; empty when only other packages do."""
+    """The requirements*.in files that list it by name; empty if only other packages need it."""
 
 
 def wishes(path: Path) -> Iterator[Wish]:
-    """Yield the lines of `path` and of the files that it includes."""
+    """Yield the requirements of `path` and of the files it includes."""
     for line in path.read_text("utf-8").splitlines():
         text, _, reason = line.partition("#")
         if included := re.fullmatch(r"-r (\S+)\s*", text):
@@ -59,11 +59,11 @@ def wishes(path: Path) -> Iterator[Wish]:
 def pins(path: Path) -> dict[str, Pin]:
     """Return the entries of a compiled file by normalized name."""
     entries = re.split(r"\n(?=[A-Za-z0-9])", "\n" + path.read_text("utf-8"))[1:]
-    return dict(map(parse_pin, entries))  # a name never stands twice: one set of versions fits all Pythons
+    return dict(map(parse_pin, entries))  # a name never occurs twice: one set of versions fits all Pythons
 
 
 def parse_pin(entry: str) -> tuple[str, Pin]:
-    """Return name and pin of one entry: the pinned requirement, its hashes, and comments that say who asks."""
+    """Return name and pin of one entry: the pinned requirement, its hashes, and comments that name its dependants."""
     requirement = Requirement(re.split(r"\s\\\n|\n", entry, maxsplit=1)[0])
     (specifier,) = requirement.specifier
     assert specifier.operator == "==", entry
@@ -76,7 +76,7 @@ def parse_pin(entry: str) -> tuple[str, Pin]:
 
 
 def complaints(folder: Path, stem: str) -> list[str]:
-    """Return one sentence for each way in which `stem`.txt does not fit `stem`.in, or either is careless."""
+    """Return one sentence for each mismatch of `stem`.txt and `stem`.in, and for each missing bound, hash or reason."""
     asked, pinned = list(wishes(folder / f"{stem}.in")), pins(folder / f"{stem}.txt")
     known = {(canonicalize_name(wish.requirement.name), wish.source) for wish in asked}
     return [
@@ -94,7 +94,7 @@ def complaints(folder: Path, stem: str) -> list[str]:
 
 
 def unmet(wish: Wish, pinned: Mapping[str, Pin]) -> Iterator[str]:
-    """Yield how `pinned` falls short of `wish`."""
+    """Yield how `pinned` fails to satisfy `wish`."""
     name = canonicalize_name(wish.requirement.name)
     pin = pinned.get(name)
     if pin is None:
@@ -106,12 +106,12 @@ def unmet(wish: Wish, pinned: Mapping[str, Pin]) -> Iterator[str]:
 
 
 def is_bounded(requirement: Requirement) -> bool:
-    """Say whether the next major release is kept out until somebody decides."""
+    """Return whether the next major release is excluded until it is allowed explicitly."""
     return any(specifier.operator in {"<", "=="} for specifier in requirement.specifier)
 
 
 def holds(marker: Marker | None, system: str) -> bool:
-    """Say whether a requirement with `marker` is for `system`."""
+    """Return whether a requirement with `marker` applies to `system`."""
     return marker is None or marker.evaluate({"sys_platform": system})
 
 

@@ -1,4 +1,4 @@
-"""What a run says at its end, by a real one over two small folders."""
+"""The report at the end of a test run, from a real run over two small folders."""
 
 import re
 import subprocess
@@ -32,5 +32,5 @@ def test_a_run_says_where_its_time_went_and_what_it_left_out(tmp_path: Path, onl
     assert done.returncode == 0, done.stdout
     lines = re.findall(r"^ +(\d+\.\d)  (\w+)$", done.stdout, re.MULTILINE)
     assert [folder for _, folder in lines] == ["slow", "quick"]
-    assert float(lines[0][0]) >= 1, "a fixture's time counts, too"
+    assert float(lines[0][0]) >= 1, "the time of a fixture counts, too"
     assert ("not run: the tests marked `long`" in done.stdout) is (only == "not long")

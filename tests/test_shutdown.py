@@ -1,7 +1,6 @@
-"""SIGTERM in the middle of calls: every call is answered, the process ends with 0 in time.
+"""SIGTERM in the middle of calls: every call gets a response, and the process exits with 0 in time.
 
-Cloud Run sends SIGTERM and kills ten seconds later. The calls run against a slow ticket API, so that it is certain
-that they are in flight.
+Cloud Run sends SIGTERM and kills ten seconds later. The ticket API is slow, so that the calls are certainly in flight.
 """
 
 import asyncio
@@ -36,14 +35,14 @@ def holds_history_and_creation(method: str, path: str) -> bool:
 
 @asynccontextmanager
 async def door_over(api: Gate, folder: Path) -> AsyncGenerator[tuple[Process, SseClient]]:
-    """The HTTP door over a slow API, and a session with it."""
+    """The HTTP server over a slow API, and a session with it."""
     with http_door(folder, MCP_API_BASE_URL=api.address, MCP_API_KEY=API_KEY) as (address, process):
         async with sse_session(address, AS_CLIENT) as client:
             yield process, client
 
 
 async def post_call(client: SseClient, request_id: str, call: tuple[str, dict[str, Any]]) -> None:
-    """Post a call without waiting for its answer."""
+    """Post a call without waiting for its response."""
     tool, arguments = call
     params = {"name": tool, "arguments": arguments}
     message = {"jsonrpc": "2.0", "id": request_id, "method": "tools/call", "params": params}
@@ -51,10 +50,10 @@ async def post_call(client: SseClient, request_id: str, call: tuple[str, dict[st
 
 
 async def until_draining(client: SseClient) -> None:
-    """Wait until the door says that it is draining."""
+    """Wait until the server reports that it is draining."""
     async with asyncio.timeout(END_S):
         while (response := await client.http.get("/ready", headers=AS_OPERATOR)).status_code != 503:
-            pass  # each turn waits for an answer
+            pass  # each iteration awaits a response
     assert response.json() == {"status": "unavailable", "reason": "draining"}
 
 
@@ -78,13 +77,13 @@ async def test_calls_that_finish_during_the_drain_are_answered(tmp_path: Path) -
 
     assert read["result"]["structuredContent"]["ticket"]["id"] == "TCK-0001"
     assert write["result"]["structuredContent"]["ticketId"] == "TCK-0029"
-    assert late["result"]["isError"] is False, "a session that exists goes on during the drain"
+    assert late["result"]["isError"] is False, "existing sessions continue during the drain"
     assert [len(client.responses(one)) for one in ("read", "write", "late")] == [1, 1, 1]
     assert refused.status_code == 503
     assert refused.headers["retry-after"] == "1"
     assert refused.json()["error"]["data"]["kind"] == "draining"
     assert code == 0
-    assert took < API_DEADLINE_S, "nothing waits once the calls are answered"
+    assert took < API_DEADLINE_S, "the drain ends once all calls have responses"
 
 
 async def test_calls_that_never_finish_are_answered_with_what_is_known(tmp_path: Path) -> None:
@@ -95,7 +94,7 @@ async def test_calls_that_never_finish_are_answered_with_what_is_known(tmp_path:
         asked_at = time.monotonic()
         process.ask_to_end()
         await until_draining(client)
-        await asyncio.sleep(DRAIN_S - API_DEADLINE_S + 0.5)  # else the API client's own deadline would come first
+        await asyncio.sleep(DRAIN_S - API_DEADLINE_S + 0.5)  # else the API client's own deadline would expire first
         await post_call(client, "read", READ)
         await post_call(client, "write", WRITE)
         await client.until(client.ended.is_set)
@@ -128,7 +127,7 @@ async def test_idle_streams_do_not_hold_up_the_end(tmp_path: Path) -> None:
 
 async def test_a_client_that_does_not_read_does_not_hold_up_the_end(tmp_path: Path) -> None:
     with http_door(tmp_path) as (address, process), socket.socket() as stream:
-        stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # soon full
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # fills up soon
         url = httpx2.URL(address)
         stream.connect((url.host, url.port))
         stream.sendall(f"GET /sse HTTP/1.1\r\nHost: {url.host}\r\nx-api-key: {KEY}\r\n\r\n".encode())
@@ -139,7 +138,7 @@ async def test_a_client_that_does_not_read_does_not_hold_up_the_end(tmp_path: Pa
             client = SseClient(http, {})
             client.endpoint = found[1].decode()
             await client.post({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": initialize_params()})
-            for number in range(1, 100):  # 1.5 MB of answers
+            for number in range(1, 100):  # 1.5 MB of responses
                 await client.post({"jsonrpc": "2.0", "id": number, "method": "tools/list"})
         asked_at = time.monotonic()
         process.ask_to_end()

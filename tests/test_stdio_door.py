@@ -1,4 +1,4 @@
-"""The STDIO door as a process, spoken to line by line: what is on stdout, what ends it, what does not."""
+"""The STDIO server as a process, line by line: what it writes to stdout, what ends it, what does not."""
 
 import asyncio
 import itertools
@@ -31,7 +31,7 @@ SAMPLES: Final = "Ünïcödé, 文字化け, 🎫"
 
 
 class StdioDoor:
-    """The door and its one client. Every line it writes to stdout has to be a message."""
+    """The server and its one client. Every line on stdout must be a message."""
 
     def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
         assert process.stdin is not None
@@ -42,11 +42,11 @@ class StdioDoor:
         self._ids = itertools.count(1)
 
     def log(self) -> str:
-        """Return what it wrote to stderr until now."""
+        """Return its stderr so far."""
         return self._log.read_text("utf-8")
 
     async def send(self, *lines: bytes) -> None:
-        """Send lines as they are."""
+        """Send lines unchanged."""
         self._stdin.writelines(line + b"\n" for line in lines)
         await self._stdin.drain()
 
@@ -59,7 +59,7 @@ class StdioDoor:
         return message
 
     async def request(self, method: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Send a request; return its answer, which is the next message."""
+        """Send a request; return its response, which is the next message."""
         request_id = next(self._ids)
         await self.send(encoded({"jsonrpc": "2.0", "id": request_id, "method": method, "params": params or {}}))
         response = await self.message()
@@ -72,13 +72,13 @@ class StdioDoor:
         return result
 
     async def initialize(self, version: str = "2025-11-25") -> Self:
-        """Shake hands."""
+        """Initialize the connection."""
         await self.request("initialize", initialize_params(version))
         await self.send(encoded({"jsonrpc": "2.0", "method": "notifications/initialized"}))
         return self
 
     async def end_of_input(self) -> tuple[int, float, list[dict[str, Any]]]:
-        """Close stdin; return the exit code, the seconds that took, and the messages that still came."""
+        """Close stdin; return the exit code, how many seconds that took, and the remaining messages."""
         closed_at = time.monotonic()
         self._stdin.close()
         code = await asyncio.wait_for(self.process.wait(), WAIT_S)
@@ -92,7 +92,7 @@ def encoded(message: Any) -> bytes:
 
 @asynccontextmanager
 async def stdio_door(folder: Path, **settings: str) -> AsyncGenerator[StdioDoor]:
-    """Start the door over the embedded API, unless the settings name another; end it if the test has not."""
+    """Start the server over the embedded API, unless the settings name another one; end it if the test has not."""
     pipe, log = asyncio.subprocess.PIPE, folder / "log"
     given = environment(**({"MCP_DATABASE_URL": sqlite(folder)} | settings))
     with log.open("wb") as stderr:
@@ -253,11 +253,11 @@ async def test_ctrl_c_ends_it_at_once(tmp_path: Path) -> None:
     assert "Traceback" not in door.log()
 
 
-# --------------------------------------------------------------------- settings, and an API that is not there
+# --------------------------------------------------------------------- settings, and an unavailable API
 
 
 async def test_without_its_api_it_starts_and_works_as_soon_as_there_is_one(tmp_path: Path) -> None:
-    with socket.socket() as place:  # bound, so that nobody else listens there
+    with socket.socket() as place:  # bound, so that no other program listens there
         place.bind(("127.0.0.1", 0))
         port = place.getsockname()[1]
         settings = {"MCP_API_BASE_URL": f"http://127.0.0.1:{port}", "MCP_API_KEY": API_KEY, "MCP_LOG_LEVEL": "DEBUG"}

@@ -1,4 +1,4 @@
-"""What strangers without a key can do to the started programs, the door and the ticket API alone, with few files."""
+"""What clients without a key can do to the server and to the ticket API alone, with few file descriptors."""
 
 import json
 import socket
@@ -12,10 +12,9 @@ from typing import Final
 import httpx2
 import pytest
 
-from tests.kills import kills
 from tests.processes import API_KEY, HTTP_DOOR, KEY, TICKET_API, sqlite, started
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit of files")
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit of open files")
 FILES: Final = 64
 SILENT: Final = 120
 LIMITED: Final = """
@@ -27,13 +26,13 @@ run = runpy.run_path if name.endswith(".py") else runpy.run_module
 sys.argv = [name]
 run(name, run_name="__main__")
 """
-PROGRAMS: Final = {"the door": HTTP_DOOR, "the ticket API": TICKET_API}
+PROGRAMS: Final = {"the server": HTTP_DOOR, "the ticket API": TICKET_API}
 GET: Final = b"GET /health HTTP/1.1\r\nhost: 127.0.0.1\r\n"
 
 
 @pytest.fixture(scope="module", params=list(PROGRAMS))
 def address(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A program with few files, which are as many as it may have."""
+    """A program that may open only a few files."""
     folder: Path = tmp_path_factory.mktemp("strangers")
     program = ("-c", LIMITED % (FILES, FILES), *PROGRAMS[request.param])
     keys = {"MCP_MCP_API_KEY": KEY, "MCP_API_KEY": API_KEY}
@@ -47,7 +46,7 @@ def connect(address: str) -> socket.socket:
 
 
 def all_of(connection: socket.socket) -> bytes:
-    """Return what comes until the server closes."""
+    """Return everything received until the server closes."""
     read = bytearray()
     try:
         while part := connection.recv(65_536):
@@ -86,7 +85,6 @@ def test_pipelined_requests_beyond_two_close_the_connection(address: str) -> Non
         assert all_of(stranger) == b""
 
 
-@kills("ticket_api/http/api_key_middleware.py", 'b"" if scope["path"] in OPEN_PATHS else await', "await")
 @pytest.mark.parametrize("path", ["/health", "/tickets", "/mcp"])
 def test_a_body_without_end_is_not_waited_for(address: str, path: str) -> None:
     with connect(address) as stranger:

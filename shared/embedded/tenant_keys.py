@@ -14,7 +14,7 @@ class TenantKeys:
         self._secret = secrets.token_bytes(32)
 
     def key_of(self, tenant: str) -> str:
-        """Return the key of `tenant`, whose id must be valid in a header."""
+        """Return the key of `tenant`, which must be valid in a header."""
         return f"{tenant}.{self._seal(tenant)}"
 
     def tenant_of(self, key: str) -> str | None:

@@ -127,7 +127,7 @@ class Connections(ServerState):
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """One connection of a server whose state is `Connections`."""
+    """One connection of a server with `Connections` as its state."""
 
     server_state: Connections
 

@@ -23,11 +23,13 @@ class ToolSpec:
     """One tool.
 
     `run` is called with the caller's `TicketTools` and an `input_model`, and returns a `result_model`, which `render`
-    turns into text. A tool that is not `read_only` also gets the `Call`, which says who calls.
+    turns into text. A tool that is not `read_only` also gets the `Call`, which has the caller.
     """
 
     name: str
     title: str
+    purpose: str
+    """What it is for, in a few words: `docs://overview` says "to …, use" this tool."""
     input_model: type[inputs.ToolInput]
     result_model: type[results.Result]
     run: Callable[..., Awaitable[results.Result]]
@@ -73,6 +75,7 @@ def _list_tool(
     return ToolSpec(
         name=source.tool,
         title=title,
+        purpose="look up ids",
         input_model=inputs.no_arguments(arguments) if isinstance(arguments, str) else arguments,
         result_model=results.page_model(source),
         run=run or partial(TicketTools.get_master_list, source=source),
@@ -84,6 +87,7 @@ TOOLS: Final = (
     ToolSpec(
         name="get_ticket_list",
         title="List tickets",
+        purpose="find tickets",
         input_model=inputs.TicketListInput,
         result_model=results.TicketPage,
         run=TicketTools.get_ticket_list,
@@ -92,6 +96,7 @@ TOOLS: Final = (
     ToolSpec(
         name="get_ticket_detail",
         title="Show a ticket",
+        purpose="read one, with its history",
         input_model=inputs.TicketDetailInput,
         result_model=results.TicketDetail,
         run=TicketTools.get_ticket_detail,
@@ -100,6 +105,7 @@ TOOLS: Final = (
     ToolSpec(
         name="create_ticket",
         title="Create a ticket",
+        purpose="open one",
         input_model=inputs.CreateTicketInput,
         result_model=results.TicketCreated,
         run=TicketTools.create_ticket,
@@ -109,6 +115,7 @@ TOOLS: Final = (
     ToolSpec(
         name="update_ticket",
         title="Update a ticket",
+        purpose="change one",
         input_model=inputs.UpdateTicketInput,
         result_model=results.TicketUpdated,
         run=TicketTools.update_ticket,
@@ -119,6 +126,7 @@ TOOLS: Final = (
     ToolSpec(
         name="add_ticket_history",
         title="Comment on a ticket",
+        purpose="comment on one",
         input_model=inputs.AddHistoryInput,
         result_model=results.CommentAdded,
         run=TicketTools.add_ticket_history,
@@ -145,7 +153,7 @@ TOOLS: Final = (
     _list_tool(
         master_lists.REQUEST_CHANNELS,
         "List request channels",
-        "Lists the ways in which requests come in: id and name.",
+        "Lists the channels through which requests come in: id and name.",
     ),
     _list_tool(
         master_lists.RESPONSE_CATEGORIES,

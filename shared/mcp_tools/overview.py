@@ -2,7 +2,18 @@
 
 from typing import Final
 
-OVERVIEW: Final = """\
+from shared.mcp_tools.catalog import TOOLS
+
+
+def _uses() -> str:
+    """Return the rows of the table of tools; tools with one purpose share a row."""
+    tools: dict[str, list[str]] = {}
+    for spec in TOOLS:
+        tools.setdefault(spec.purpose, []).append(spec.name)
+    return "\n".join(f"| {purpose} | {', '.join(names)} |" for purpose, names in tools.items())
+
+
+OVERVIEW: Final = f"""\
 # Ticket server
 
 Support tickets of one organisation: list, read, create, update and comment on them.
@@ -11,13 +22,7 @@ Support tickets of one organisation: list, read, create, update and comment on t
 
 | To | Use |
 | --- | --- |
-| find tickets | get_ticket_list |
-| read one, with its history | get_ticket_detail |
-| open one | create_ticket |
-| change one | update_ticket |
-| comment on one | add_ticket_history |
-| look up ids | get_users, get_accounts, get_categories, get_category_details, get_statuses, get_request_channels, \
-get_response_categories |
+{_uses()}
 
 If a tool is missing from your list, you lack the permission for it; an administrator of your organisation can grant it.
 

@@ -9,8 +9,8 @@ from typing import Final
 
 from shared.errors import Effect, TicketServerError
 from shared.markdown import block, clean, inline, table
+from shared.tickets import results
 from shared.tickets.models import Attachment, HistoryEntry, MasterItem, Ticket
-from shared.tickets.results import CommentAdded, MasterPage, TicketCreated, TicketDetail, TicketPage, TicketUpdated
 
 EFFECTS: Final = {
     Effect.NOTHING_CHANGED: "Nothing was changed.",
@@ -39,7 +39,7 @@ def _named(name: str | None, identifier: str | None) -> str | None:
     return f"{inline(name)} ({inline(identifier)})"
 
 
-def ticket_page(page: TicketPage) -> str:
+def ticket_page(page: results.TicketPage) -> str:
     """Render a page of tickets as one table."""
     if not page.tickets:
         return _document("No tickets match." if page.offset == 0 else "No tickets at this offset.", notes=page.notes)
@@ -68,7 +68,7 @@ def ticket_page(page: TicketPage) -> str:
     return _document(f"Tickets {page.offset + 1} to {last}. {more}", rows, notes=page.notes)
 
 
-def ticket_detail(detail: TicketDetail) -> str:
+def ticket_detail(detail: results.TicketDetail) -> str:
     """Render a ticket as a report: reception, response, history."""
     return _document(ticket_report(detail.ticket), _history(detail.history, detail.history_total), notes=detail.notes)
 
@@ -105,13 +105,13 @@ def ticket_report(ticket: Ticket) -> str:
     )
 
 
-def ticket_created(created: TicketCreated) -> str:
+def ticket_created(created: results.TicketCreated) -> str:
     """Render a new ticket, as read back."""
     head = inline(created.already or f"Created ticket {created.ticket_id}.")
     return _document(head, ticket_report(created.ticket), notes=created.notes)
 
 
-def ticket_updated(updated: TicketUpdated) -> str:
+def ticket_updated(updated: results.TicketUpdated) -> str:
     """Render the changes of an update."""
     changes = "\n".join(
         f"- {inline(one.field)}: {one.length}" if one.length else _change(one.field, one.old, one.new)
@@ -122,7 +122,7 @@ def ticket_updated(updated: TicketUpdated) -> str:
     return _document(head, changes, comment, notes=updated.notes)
 
 
-def comment_added(added: CommentAdded) -> str:
+def comment_added(added: results.CommentAdded) -> str:
     """Render a comment, as stored."""
     said = inline(added.already or f"Added a comment to ticket {added.ticket_id}.")
     head = f"{said} {_recorded(added.recorded_as)}"
@@ -133,7 +133,7 @@ def _recorded(user: MasterItem) -> str:
     return f"Recorded as {_named(user.name, user.id)}."
 
 
-def master_page(page: MasterPage, *, columns: Mapping[str, str]) -> str:
+def master_page(page: results.MasterPage, *, columns: Mapping[str, str]) -> str:
     """Render a list of master data: id, name, and `columns` (heading to attribute of an item)."""
     if not page.items:
         return _document("No entries.", notes=page.notes)

@@ -1,7 +1,7 @@
-"""Attacks as a program of their own: `python -m tests.attacks.attacker NAME ADDRESS --key KEY --seconds S`.
+"""Attacks as a separate program: `python -m tests.attacks.attacker NAME ADDRESS --key KEY --seconds S`.
 
 Standard library only, niced to 19, on loopback. Each attack is bounded in connections, bytes and time, and ends by
-itself; its last line is a JSON object that counts what was sent and what came back.
+itself; its last line is a JSON object with the numbers of what was sent and received.
 """
 
 import argparse
@@ -21,9 +21,9 @@ from urllib.parse import urlsplit
 
 CHUNK: Final = 64 * 1024
 MOST_BYTES: Final = 160 * 1024 * 1024
-"""What one connection sends at most."""
+"""Most bytes sent on one connection."""
 PIPELINED: Final = 200_000
-"""Requests that one connection pipelines at most."""
+"""Most requests pipelined on one connection."""
 MOST_CALLS: Final = 20_000
 WAIT_S: Final = 10.0
 NO_RESPONSE: Final = "no answer"
@@ -50,13 +50,13 @@ def tool_call(name: str, arguments: Mapping[str, Any]) -> tuple[dict[str, str], 
 
 @dataclass
 class Attack:
-    """Its target, its key, and when it ends."""
+    """Target, key and end time of an attack."""
 
     address: str
     key: str
     seconds: float
     seen: Counter[str] = field(default_factory=Counter)
-    """What was sent, and which statuses came back."""
+    """What was sent, and which statuses were received."""
 
     def __post_init__(self) -> None:
         url = urlsplit(self.address)
@@ -69,7 +69,7 @@ class Attack:
         return time.monotonic() < self.until
 
     def connect(self, receive_bytes: int | None = None) -> socket.socket:
-        """Open a connection that waits at most `WAIT_S` for anything. Raises: OSError."""
+        """Open a connection on which every operation waits at most `WAIT_S`. Raises: OSError."""
         connection = socket.socket()
         connection.settimeout(WAIT_S)
         if receive_bytes is not None:
@@ -95,7 +95,7 @@ class Attack:
             thread.join()
 
     def flood(self, start: bytes, more: Iterable[bytes]) -> None:
-        """Send `start` and then `more` until the server closes, the bytes are used up or the time is over."""
+        """Send `start`, then `more` until the server closes, the bytes are used up or the time is over."""
         with self.connect() as connection:
             self.seen["connections"] += 1
             try:
@@ -106,12 +106,12 @@ class Attack:
                     connection.sendall(chunk)
                     self.seen["bytes"] += len(chunk)
             except OSError:
-                pass  # closed; what it said before may still be read
+                pass  # closed; what it sent before may still be read
             self.seen[status_of(connection)] += 1
             time.sleep(0.05)
 
     def call(self, calls: Sequence[tuple[dict[str, str], bytes]], *, threads: int) -> None:
-        """Make at most `MOST_CALLS`, the given ones in turn, as many at once as there are threads."""
+        """Make at most `MOST_CALLS`, the given ones in turn, one at a time in each thread."""
         left: Iterator[tuple[dict[str, str], bytes]] = islice(cycle(calls), MOST_CALLS)
         taking = threading.Lock()
 
@@ -133,7 +133,7 @@ class Attack:
 
 
 def status_of(connection: socket.socket) -> str:
-    """Return the status that a connection says, or that it says none."""
+    """Return the status received on a connection, or `NO_ANSWER`."""
     connection.settimeout(1)
     try:
         words = connection.recv(256).split()
@@ -166,7 +166,7 @@ def address_line(attack: Attack) -> None:
 
 
 def pipeline(attack: Attack) -> None:
-    """A5: requests one after the other on three connections that read nothing."""
+    """A5: pipelined requests on three connections that read nothing."""
     request = b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n"
     many = CHUNK // len(request)
 
@@ -185,7 +185,7 @@ def pipeline(attack: Attack) -> None:
 
 
 def silent(attack: Attack) -> None:
-    """A6: 120 connections that send nothing, or half a head; those that the server closes come again."""
+    """A6: 120 connections that send nothing, or half a head; those that the server closes are reopened."""
     beginnings = cycle(
         [b"", b"GET /health HTTP/1.1\r\nHost:", b"POST /mcp HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n"]
     )
@@ -206,7 +206,7 @@ def silent(attack: Attack) -> None:
 
 
 def is_open(connection: socket.socket) -> bool:
-    """Whether the other side has neither closed nor answered; closes ours otherwise."""
+    """Return whether the server has neither closed nor responded; otherwise close our side."""
     connection.setblocking(False)
     try:
         connection.recv(1024)
@@ -219,32 +219,32 @@ def is_open(connection: socket.socket) -> bool:
 
 
 def unknown_names(attack: Attack) -> None:
-    """A2: arguments that no tool has, in one object or one level down; one call after the other."""
+    """A2: arguments that no tool has, in one object or one level down; sequential calls."""
     names = {f"n{number}": 0 for number in range(60_000)}  # 0.7 MB
     calls = [tool_call("get_statuses", names), tool_call("get_ticket_list", {"searchQuery": names})]
     attack.call(calls, threads=1)
 
 
 def attachments(attack: Attack) -> None:
-    """A3: a list too long, an object with too many keys, and both as text; one call after the other."""
+    """A3: a list too long, an object with too many keys, and both as text; sequential calls."""
     keys = [{f"key{number}": number for number in range(80_000)}]
     values: list[Any] = [[0] * 150_000, keys, json.dumps([0] * 150_000), json.dumps(keys), [[]] * 150_000]
     attack.call([tool_call("create_ticket", {"attachments": one}) for one in values], threads=1)
 
 
 def searches(attack: Attack) -> None:
-    """A7: 30 searches at once by one viewer."""
+    """A7: 30 concurrent searches by one viewer."""
     calls = [tool_call("get_ticket_list", {"searchQuery": f"report {number}", "limit": 100}) for number in range(50)]
     attack.call(calls, threads=30)
 
 
 def wildcards(attack: Attack) -> None:
-    """A7: 20 searches at once for what is slow to look for."""
+    """A7: 20 concurrent searches for slow patterns."""
     attack.call([tool_call("get_ticket_list", {"searchQuery": "%_" * 99})], threads=20)
 
 
 def cross_site(attack: Attack) -> None:
-    """A8: what a page with 500 images does, each of them an event stream of a server on this machine."""
+    """A8: a page with 500 images, each of them an event stream of a server on this machine."""
     head = f"GET /sse HTTP/1.1\r\nHost: {attack.where[0]}:{attack.where[1]}\r\nSec-Fetch-Site: cross-site\r\n"
     request = f"{head}Sec-Fetch-Mode: no-cors\r\nSec-Fetch-Dest: image\r\nAccept: image/*\r\n\r\n".encode()
     held: list[socket.socket] = []

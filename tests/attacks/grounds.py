@@ -1,4 +1,4 @@
-"""Servers to attack, started as an operator starts them, and the probes of the others who use them."""
+"""Servers to attack, started as an operator starts them, and probes for other users of them."""
 
 import json
 import os
@@ -24,12 +24,12 @@ from ticket_api.times import utc_now
 
 UNCOVERED: Final = {"COVERAGE_PROCESS_CONFIG": ""}
 QUIET: Final = UNCOVERED | {"MCP_LOG_LEVEL": "WARNING"}
-"""Neither coverage nor a log line for each probe takes time and memory."""
+"""Neither coverage nor a log line per probe costs time or memory."""
 MARKS: Final = [
     pytest.mark.long,
     pytest.mark.skipif(sys.platform != "linux", reason="reads memory and sockets of the server in /proc"),
 ]
-"""What is true of every test that attacks a server."""
+"""Markers of every test that attacks a server."""
 ATTACKER: Final = "default"
 NEIGHBOUR: Final = "acme"
 LIMITED: Final = (
@@ -39,16 +39,16 @@ LIMITED: Final = (
 
 
 def with_few_files(program: Sequence[str], most: int) -> Sequence[str]:
-    """Return the program, started with a hard limit of file descriptors."""
+    """Return the program, to be started with a hard limit of file descriptors."""
     return ("-c", LIMITED, str(most), *program)
 
 
 @asynccontextmanager
 async def door(folder: Path, program: Sequence[str] = HTTP_DOOR, *, tickets: int = 0) -> AsyncGenerator[Ground]:
-    """Start the HTTP door for two organisations with keys of their own, over the embedded API on SQLite.
+    """Start the HTTP server for two organisations with separate keys, over the embedded API on SQLite.
 
-    They may make more requests a minute than by default, so that no rate limit stands in for another bound. The
-    attacker's organisation has `tickets` beside the sample data.
+    Their limits of requests per minute are above the defaults, so that no rate limit hides another bound. The
+    attacker's organisation has `tickets` besides the sample data.
     """
     if tickets:
         async with open_engine(resolve_url(sqlite(folder))) as engine:
@@ -69,7 +69,7 @@ async def door(folder: Path, program: Sequence[str] = HTTP_DOOR, *, tickets: int
 
 @asynccontextmanager
 async def open_door(folder: Path) -> AsyncGenerator[Ground]:
-    """Start the HTTP door without a key, as on one's own machine; the neighbour is the person there.
+    """Start the HTTP server without a key, as on a developer's machine; the neighbour is the local user.
 
     The neighbour's call opens a session.
     """
@@ -80,7 +80,7 @@ async def open_door(folder: Path) -> AsyncGenerator[Ground]:
 
 @asynccontextmanager
 async def shared_door(database_url: str) -> AsyncGenerator[Ground]:
-    """Start the HTTP door with one key over the embedded API on a database that was made before."""
+    """Start the HTTP server with one key over the embedded API, on a database that was prepared before."""
     with http_door(Path(), MCP_DATABASE_URL=database_url, **QUIET) as (address, process):
         neighbour = call_probe(address, KEY, "get_ticket_list", {"limit": 10})
         yield Ground(address, process.pid, probe(address, "/health"), neighbour, KEY)
@@ -88,7 +88,7 @@ async def shared_door(database_url: str) -> AsyncGenerator[Ground]:
 
 @asynccontextmanager
 async def api_alone(folder: Path, program: Sequence[str] = TICKET_API) -> AsyncGenerator[Ground]:
-    """Start the ticket API by itself; the neighbour is a door that lists tickets."""
+    """Start the ticket API alone; the neighbour is an MCP server that lists tickets."""
     settings = {"PORT": "0", "MCP_API_KEY": API_KEY, "MCP_DATABASE_URL": sqlite(folder)}
     with started(program, **UNCOVERED, **settings) as (address, process):
         neighbour = probe(address, "/tickets?limit=10", {"x-api-key": API_KEY}, has=b"TCK-")

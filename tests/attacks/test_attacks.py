@@ -1,4 +1,4 @@
-"""Cases A2 to A8 as bounded attacks: the server answers all others in time, and nothing of the attack stays."""
+"""Cases A2 to A8 as bounded attacks: all other clients get responses in time, and no state of the attack remains."""
 
 from pathlib import Path
 from typing import Final

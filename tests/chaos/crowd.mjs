@@ -1,8 +1,8 @@
-// Many clients of the TypeScript SDK in one process that nothing tells apart: one key, one host, the same request ids.
+// Many indistinguishable clients of the TypeScript SDK in one process: one key, one host, the same request ids.
 //
-// The first line on stdin is JSON: `nodeModules`, `url`, `headers`, `marks` (one text for each client), `ticket` (what
-// each creates first, with its mark as summary) and `patience` (ms). Each later line is a round: every client asks for
-// what has its mark. On stdout one JSON line once all have been accepted, and one with what came of it.
+// The first line on stdin is JSON: `nodeModules`, `url`, `headers`, `marks` (one text for each client), `ticket`
+// (created first by each client, with its mark as summary) and `patience` (ms). Each later line is a round: every
+// client requests the ticket with its mark. On stdout one JSON line once all are accepted, and one with the results.
 
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
@@ -33,7 +33,7 @@ class Member {
     };
   }
 
-  // Return two promises: the call was accepted, and what came of it: nothing to say, or what is wrong.
+  // Return two promises: the call was accepted, and the result: nothing, or what is wrong.
   ask() {
     const accepted = new Promise((go) => (this.accepted = go));
     const ended = this.client

@@ -1,4 +1,4 @@
-"""Twenty clients of the TypeScript SDK that nothing tells apart, driven in rounds (crowd.mjs)."""
+"""Twenty indistinguishable clients of the TypeScript SDK, driven in rounds (crowd.mjs)."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ _JOIN_S: Final = 30.0
 
 
 class Crowd:
-    """The clients. A round is one call of each, all with the same request id."""
+    """The clients. In a round each makes one call, all with the same request id."""
 
     def __init__(self, node: asyncio.subprocess.Process) -> None:
         self._node = node
@@ -28,7 +28,7 @@ class Crowd:
         assert await self._line() == "accepted"
 
     async def wrong(self) -> list[dict[str, Any]]:
-        """Wait for the end of the round; return each client that has no answer, or not its own, with what it has."""
+        """Wait for the end of the round; return each client without its own response, with what it received."""
         found: list[dict[str, Any]] = await self._line()
         return found
 
@@ -40,7 +40,7 @@ class Crowd:
 
 @asynccontextmanager
 async def crowd(address: str, node_modules: Path) -> AsyncGenerator[Crowd]:
-    """Connect them; each creates a ticket that it asks for from then on."""
+    """Connect them; each creates a ticket that it requests from then on."""
     config = {
         "nodeModules": node_modules.as_posix(),
         "url": f"{address}/sse",

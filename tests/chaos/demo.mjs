@@ -1,8 +1,8 @@
-// The client of the demonstration: creates tickets, some at a time, and says what it sees. See demo.py.
+// The client of the demonstration: creates tickets, some concurrently, and reports what it sees. See demo.py.
 //
-// One argument, JSON: `nodeModules`, `url`, `headers`, `tickets` (how many), `atOnce` and `ticket` (what all have in common).
-// On stdout one JSON line for whatever happens. A ticket whose outcome is not known is asked for once more with the
-// same idempotencyKey, as a model would.
+// One argument, JSON: `nodeModules`, `url`, `headers`, `tickets` (how many), `atOnce` and `ticket` (common to all).
+// On stdout one JSON line for each event. A ticket with an unknown outcome is requested once more with the
+// same idempotencyKey, as a model would do.
 
 import { createRequire } from "node:module";
 import { setTimeout as pause } from "node:timers/promises";
@@ -27,7 +27,7 @@ const transport = new SSEClientTransport(new URL(config.url), {
   requestInit: { headers: config.headers },
   eventSourceInit: { fetch: fetchAndWatch },
 });
-transport.onerror = (error) => error.event && say("lost"); // else it is a POST that failed
+transport.onerror = (error) => error.event && say("lost"); // without `event` a POST failed
 await client.connect(transport);
 
 async function create(number) {

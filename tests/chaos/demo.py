@@ -1,7 +1,7 @@
-"""`python3 run.py demo-outage`: two instances, each killed once while a real client works; what the client saw.
+"""`python3 run.py demo-outage`: two instances, each killed once while a real client works; prints what the client saw.
 
-About half a minute. A client of the TypeScript SDK creates tickets through a load balancer in front of two servers
-that share a Valkey and one ticket database. Ends with 1 when a ticket is missing or was made twice.
+Takes about half a minute. A client of the TypeScript SDK creates tickets through a load balancer in front of two
+servers that share a Valkey and one ticket database. Exits with 1 if a ticket is missing or was created twice.
 """
 
 import asyncio
@@ -32,12 +32,12 @@ TICKETS: Final = 400
 AT_ONCE: Final = 8
 NAMES: Final = "AB"
 KILLS: Final = {100: 0, 300: 1}
-"""After so many tickets which instance is killed."""
+"""Which instance is killed after how many tickets."""
 LONGEST_S: Final = 120.0
 
 
 class Story:
-    """Lines with the time at which they happened."""
+    """Prints lines with the time since the start."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()
@@ -49,11 +49,11 @@ class Story:
         print(f"{time.monotonic() - self._began:6.1f} s  {sentence}", flush=True)
 
     def saw(self, event: dict[str, Any]) -> None:
-        """Tell what the client saw; of tickets that were simply created, only some."""
+        """Print what the client saw; of tickets created at the first attempt, only some."""
         match event["what"]:
             case "stream":
                 self._streams += 1
-                self.tell("client: connected" if self._streams == 1 else "client: connected again, and goes on")
+                self.tell("client: connected" if self._streams == 1 else "client: reconnected")
             case "lost":
                 self.tell("client: lost its stream")
             case "created":
@@ -63,11 +63,11 @@ class Story:
                 elif self.created % 50 == 0:
                     self.tell(f"client: {self.created} tickets created")
             case _:
-                self.tell(f"client: ticket {event['number']}: {event.get('text', 'given up')}")
+                self.tell(f"client: ticket {event['number']}: {event.get('text', 'failed')}")
 
 
 async def events(process: asyncio.subprocess.Process) -> AsyncIterator[dict[str, Any]]:
-    """Yield what the client says."""
+    """Yield the client's messages."""
     assert process.stdout is not None
     async for line in process.stdout:
         yield json.loads(line)
@@ -92,7 +92,7 @@ async def play(database: str, story: Story) -> None:
 
 
 async def watch(address: str, instances: list[Instance], story: Story) -> None:
-    """Let the client work, and kill an instance now and then."""
+    """Run the client, and kill instances at the planned times."""
     config = {
         "nodeModules": installed().as_posix(),
         "url": f"{address}/sse",
@@ -122,7 +122,7 @@ async def watch(address: str, instances: list[Instance], story: Story) -> None:
 
 
 async def restart(victim: Instance, story: Story) -> None:
-    """Do what a platform does with an instance that died."""
+    """Restart an instance that died, as a platform does."""
     await victim.start()
     story.tell(f"instance {NAMES[victim.number]} runs again")
 
@@ -135,7 +135,7 @@ def made(file: Path) -> Counter[str]:
 
 
 def main() -> int:
-    """Run it; return the exit code."""
+    """Run the demonstration; return the exit code."""
     logging.getLogger("mcp").setLevel(logging.CRITICAL)
     story = Story()
     with tempfile.TemporaryDirectory() as folder:

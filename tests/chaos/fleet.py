@@ -1,7 +1,7 @@
-"""The real thing in small: server processes behind the proxy, one Valkey, one ticket API on PostgreSQL behind the gate.
+"""A small deployment: server processes behind the proxy, one Valkey, one ticket API on PostgreSQL behind the gate.
 
-Every instance keeps its port, so that one that was killed can be started again. What blocks runs in threads; everything
-is ended in reverse order, by its own process id.
+Every instance keeps its port, so that it can be restarted after a kill. Blocking work runs in threads; everything is
+ended in reverse order, by process id.
 """
 
 import asyncio
@@ -23,14 +23,14 @@ from tests.processes import API_KEY, HTTP_DOOR, KEY, Process, ticket_api
 from tests.valkey import ValkeyServer, valkey_server
 
 END_S: Final = 9.0
-"""In which an instance has to be gone after SIGTERM; platforms kill after ten."""
+"""Seconds within which an instance must exit after SIGTERM; platforms kill after ten."""
 _DROPPED: Final = frozenset({"answer_dropped", "late_answer_dropped"})
 _LISTENERS: Final = range(15_000, 32_000)
-"""Below the ports that systems give to outgoing connections, which could else take the port of a dead instance."""
+"""Below the system's ports for outgoing connections, which could otherwise take the port of a dead instance."""
 
 
 class Instance:
-    """One server process, again and again on the same port."""
+    """One server process, started repeatedly on the same port."""
 
     def __init__(self, number: int, settings: dict[str, str]) -> None:
         self.number = number
@@ -42,41 +42,41 @@ class Instance:
 
     @property
     def runs(self) -> bool:
-        """Whether it was started and not ended since."""
+        """Whether it was started and has not ended since."""
         return self._process is not None
 
     @property
     def process(self) -> Process:
-        """The process that runs now."""
-        assert self._process is not None, "it was not started"
+        """The current process."""
+        assert self._process is not None, "the instance is not started"
         return self._process
 
     async def start(self) -> None:
-        """Start it, after its earlier process has ended; return once it answers."""
+        """Start it after its previous process has ended; return once it responds."""
         await self.close()
         self._process = self._running.enter_context(Process(HTTP_DOOR, **self._settings))
         await asyncio.to_thread(self._process.wait_until_ready)
 
     async def until_draining(self) -> None:
-        """Wait until it knows that it is to end, or has ended."""
+        """Wait until it drains or has ended."""
         async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=2) as http:
             with contextlib.suppress(httpx2.TransportError):
                 while (await http.get("/ready")).status_code != 503:
-                    pass  # each turn waits for an answer
+                    pass  # each iteration awaits a response
 
     async def close(self) -> None:
-        """End it, if it runs."""
+        """End it if it is running."""
         await asyncio.to_thread(self._running.close)
         if self._process is not None:
             self._said, self._process = self._said + self._process.said, None
 
     def complaints(self) -> list[str]:
-        """Return what its processes logged as errors until now."""
+        """Return everything its processes have logged as errors."""
         said = self._said + (self._process.said_so_far() if self._process is not None else "")
         return [line for line in said.splitlines() if '"severity": "ERROR"' in line]
 
     def logged(self) -> list[dict[str, Any]]:
-        """Return what the process that runs now logged until now."""
+        """Return everything the current process has logged."""
         lines = (
             line for line in self.process.said_so_far().splitlines() if line.startswith("{") and line.endswith("}")
         )
@@ -84,7 +84,7 @@ class Instance:
 
 
 class Fleet:
-    """Everything that a fault can happen to."""
+    """Everything that a fault can hit."""
 
     def __init__(self, instances: list[Instance], proxy: Proxy, policy: Gate, valkey: ValkeyServer) -> None:
         self.instances = instances
@@ -92,17 +92,17 @@ class Fleet:
         self.policy = policy
         self.valkey = valkey
         self.broken: list[str] = []
-        """What an instance did wrong: when it was asked to end, or when it came too late."""
+        """What an instance did wrong: on SIGTERM, or with responses that came too late."""
         self._restarts: set[asyncio.Task[None]] = set()
 
     @property
     def address(self) -> str:
-        """Where clients find it."""
+        """The address for clients."""
         return self.proxy.address
 
     async def end(self, victim: Instance) -> None:
-        """Ask an instance to end, as a platform does before it starts another; return once it knows. See `whole`."""
-        if len(self.instances) > 1:  # else there is nobody else to send clients to
+        """Send an instance SIGTERM, as a platform does before it starts another; return once it drains. See `whole`."""
+        if len(self.instances) > 1:  # otherwise there is no other instance for clients
             self.proxy.retire(victim.port)
         asked_at = time.monotonic()
         victim.process.ask_to_end()
@@ -119,13 +119,13 @@ class Fleet:
         self._restarts.add(asyncio.create_task(replace()))
 
     async def kill(self, victim: Instance) -> None:
-        """Kill an instance and have it started again; return once it is dead. See `whole`."""
+        """Kill an instance and restart it; return once it is dead. See `whole`."""
         victim.process.send(signal.SIGKILL)
         await asyncio.to_thread(victim.process.wait)
         self._restarts.add(asyncio.create_task(victim.start()))
 
     def too_late(self, victim: Instance) -> tuple[int, int]:
-        """Return how many calls of an instance others answered in its place, and how many answers it had to drop."""
+        """Return how many calls of an instance others answered instead, and how many late responses it dropped."""
         everything = {one: one.logged() for one in self.instances if one.runs}
         mine = everything.pop(victim)
         names = {line["instance"] for line in mine if line["event"] == "broker_connected"}
@@ -138,7 +138,7 @@ class Fleet:
         return len(buried), sum(line["event"] in _DROPPED for line in mine)
 
     async def whole(self) -> None:
-        """Wait until every instance runs."""
+        """Wait until every instance is running."""
         while self._restarts:
             await self._restarts.pop()
 
@@ -147,12 +147,12 @@ class Fleet:
 async def fleet(
     database_url: str, *, instances: int = 3, retry_ms: int | None = None, **settings: str
 ) -> AsyncGenerator[Fleet]:
-    """Start it all; `settings` are those of the server processes.
+    """Start everything; `settings` are those of the server processes.
 
     Args:
-        database_url: a PostgreSQL database with the tables of the ticket API, as it will use it.
-        instances: how many server processes.
-        retry_ms: how long clients wait before they reconnect, instead of what the server says.
+        database_url: a PostgreSQL database with the tables of the ticket API, as the application role.
+        instances: number of server processes.
+        retry_ms: how long clients wait before they reconnect, replacing the server's `retry:`.
         settings: further environment variables of the server processes.
     """
     async with AsyncExitStack() as stack:
@@ -164,7 +164,7 @@ async def fleet(
         policy = Gate(api)
         await stack.enter_async_context(policy.run())
         doors: dict[str, str] = {"MCP_MCP_API_KEY": KEY, "MCP_API_KEY": API_KEY, "MCP_BROKER_URL": valkey.url}
-        doors["MCP_API_CONCURRENCY"] = "64"  # the gate holds every call of a crowd at once
+        doors["MCP_API_CONCURRENCY"] = "64"  # the gate holds all calls of a crowd at the same time
         run = [
             Instance(number, doors | {"MCP_API_BASE_URL": policy.address(number)} | settings)
             for number in range(instances)
@@ -183,8 +183,8 @@ async def _all(do: Callable[[Instance], Any], instances: list[Instance]) -> None
 
 
 def steady_port() -> int:
-    """Return a loopback port that nobody listens on, and that no outgoing connection will be given."""
-    for port in random.sample(_LISTENERS, 100):  # differs between test processes that run at the same time
+    """Return a free loopback port that no outgoing connection will use."""
+    for port in random.sample(_LISTENERS, 100):  # differs between concurrent test processes
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))

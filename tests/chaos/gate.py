@@ -1,7 +1,7 @@
-"""The ticket API behind a gate: requests wait there while it is closed, and it knows whose and how many.
+"""The ticket API behind a gate: requests wait while it is closed, and are counted by instance.
 
-An HTTP forwarder in the event loop of the test. Each instance of the server has an address of its own here, so that a
-fault can be aimed at one whose call is certainly running.
+An HTTP forwarder in the event loop of the test. It has a separate address for each instance of the server, so that a
+fault can hit an instance whose call is certainly running.
 """
 
 import asyncio
@@ -25,11 +25,11 @@ _LONGEST_WAIT_S: Final = 60.0
 
 
 class Gate:
-    """Forwards to the ticket API at `api`; while closed it holds all but master data and health."""
+    """Forwards to the ticket API at `api`; while closed it holds everything but master data and health checks."""
 
     def __init__(self, api: str) -> None:
         self.writes: Counter[str] = Counter()
-        """How often each `Idempotency-Key` came: what was really carried out by some instance."""
+        """How often each `Idempotency-Key` arrived: the writes that instances really carried out."""
         self._api = api
         self._address = ""
         self._opened = asyncio.Event()
@@ -39,7 +39,7 @@ class Gate:
 
     @asynccontextmanager
     async def run(self) -> AsyncGenerator[None]:
-        """Listen until left."""
+        """Listen inside the block."""
         route = Route("/{instance:int}/{path:path}", self._forward, methods=_METHODS)
         limits = httpx2.Limits(max_connections=None, max_keepalive_connections=32)
         client = httpx2.AsyncClient(base_url=self._api, timeout=20, limits=limits)
@@ -54,20 +54,20 @@ class Gate:
         return f"{self._address}/{instance}"
 
     def close(self) -> None:
-        """Hold what comes from now on."""
+        """Hold new requests from now on."""
         self._opened.clear()
         self._held.clear()
 
     def open(self) -> None:
-        """Let go of what is held, and of what comes."""
+        """Release all held requests, and forward new ones."""
         self._opened.set()
 
     def held(self) -> dict[int, int]:
-        """Return how many requests are held since the gate was closed, for each instance that sent any."""
+        """Return how many requests each instance has had held since the gate closed."""
         return dict(self._held)
 
     async def until_held(self, requests: int) -> None:
-        """Wait until so many requests are held at the same time."""
+        """Wait until that many requests are held at the same time."""
         async with asyncio.timeout(WAIT_S), self._news:
             await self._news.wait_for(lambda: self._held.total() >= requests)
 
@@ -75,7 +75,7 @@ class Gate:
         path = request.path_params["path"]
         try:
             body = await request.body()
-        except ClientDisconnect:  # its sender was killed
+        except ClientDisconnect:  # the sending instance was killed
             return Response(status_code=400)
         if not self._opened.is_set() and path.startswith("tickets") and not path.startswith("tickets/master"):
             await self._hold(request.path_params["instance"])
@@ -91,7 +91,7 @@ class Gate:
         return Response(response.content, response.status_code, {"content-type": response.headers["content-type"]})
 
     async def _hold(self, instance: int) -> None:
-        """Wait for the gate to open. What waited is forwarded even when its sender is dead by then: it was sent."""
+        """Wait for the gate to open. A held request is forwarded even if its sender is dead by then: it was sent."""
         async with self._news:
             self._held[instance] += 1
             self._news.notify_all()

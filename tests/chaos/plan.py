@@ -1,4 +1,4 @@
-"""Which faults come, in which order and how hard: pure data from a seed."""
+"""Which faults happen, in which order and how severely: pure data from a seed."""
 
 import random
 from collections.abc import Sequence
@@ -17,15 +17,15 @@ class Fault(StrEnum):
     END = "sigterm"
     """The platform ends an instance and starts another one."""
     KILL = "kill -9"
-    """An instance dies and is started again."""
+    """An instance dies and is restarted."""
     FREEZE = "freeze"
-    """An instance stands still for longer than its lease, then goes on as if nothing had happened."""
+    """An instance is stopped for longer than its lease, then continues as if nothing had happened."""
     BROKER = "valkey restart"
-    """The broker dies and comes back with its data."""
+    """The broker dies and returns with its data."""
 
 
 FROZEN_S: Final = 15.0
-"""Longest standstill. The lease is 5 s; it ends earlier once another instance has answered for the frozen one."""
+"""Longest stop. The lease is 5 s; the stop ends earlier once another instance has answered calls of the frozen one."""
 
 LONGEST_OUTAGE_S: Final = 2.0
 """Of the broker; a message waits 4 s for it."""
@@ -33,21 +33,21 @@ LONGEST_OUTAGE_S: Final = 2.0
 
 @dataclass(frozen=True, kw_only=True)
 class Strike:
-    """One fault: it comes once `after` calls of its wave are done and `held` requests wait at the gate.
+    """One fault: it happens once `after` calls of its wave are done and `held` requests wait at the gate.
 
-    One that has a single victim hits the instance with the most of them.
+    A fault with a single victim hits the instance with the most held requests.
     """
 
     fault: Fault
     after: int
     held: int
     swallows: int
-    """Bytes that each connection loses."""
+    """Bytes lost on each connection."""
     outage_s: float
 
 
 def plan(seed: int, faults: Sequence[Fault] = tuple(Fault)) -> list[Strike]:
-    """Return each of `faults`, in an order of the seed's."""
+    """Return each of `faults` once, in an order that depends on the seed."""
     rng = random.Random(f"plan {seed}")  # noqa: S311 - to be repeated, not to be secret
     return [
         Strike(

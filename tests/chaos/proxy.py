@@ -1,7 +1,7 @@
-"""A TCP proxy on loopback, as a load balancer is: each new connection goes to the next backend that accepts it.
+"""A TCP proxy on loopback, like a load balancer: each new connection goes to the next backend that accepts it.
 
-It breaks connections on command: cuts them, or first swallows the last bytes of the server, as a network does that
-is already dead while the server still writes. Knows bytes and ports, and of HTTP+SSE how messages begin, and `retry:`.
+It breaks connections on command: cuts them, or first swallows the server's last bytes, like a network that is already
+dead while the server still writes. It knows bytes and ports, and of HTTP+SSE how messages begin, and `retry:`.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ _RETRY: Final = re.compile(rb"^retry: (\d+)$", re.MULTILINE)
 
 
 class _Link:
-    """One client's connection and the backend's behind it."""
+    """A client's connection and the backend's connection behind it."""
 
     def __init__(self, client: asyncio.StreamWriter, backend: asyncio.StreamWriter) -> None:
         self.client = client
@@ -31,14 +31,14 @@ class _Link:
         self.swallows: int | None = None
 
     def cut(self) -> None:
-        """Reset both connections: what was not read yet is lost."""
+        """Reset both connections: unread data is lost."""
         for writer in (self.client, self.backend):
-            with contextlib.suppress(OSError, AttributeError):  # closed already
+            with contextlib.suppress(OSError, AttributeError):  # already closed
                 writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             writer.transport.abort()
 
     def kept(self, data: bytes) -> bytes:
-        """Return what is left of `data` once some of it was swallowed."""
+        """Return what remains of `data` after swallowing."""
         if self.swallows is None:
             return data
         self.swallows -= len(data)
@@ -49,16 +49,16 @@ class Proxy:
     """Forwards to `ports` of loopback, round-robin.
 
     Args:
-        ports: where the backends listen; one that refuses is passed over.
-        retry_ms: rewrites the server's `retry:` to so many milliseconds, for tests that reconnect very often.
+        ports: of the backends; one that refuses is skipped.
+        retry_ms: replaces the server's `retry:`, for tests that reconnect very often.
     """
 
     def __init__(self, ports: Sequence[int], *, retry_ms: int | None = None) -> None:
         self.address = ""
         self.streams_opened = 0
-        """Streams of events that began so far."""
+        """Event streams that have begun so far."""
         self.resumed_at: list[int] = []
-        """For each GET with `Last-Event-ID` over Streamable HTTP: the port of the backend that got it."""
+        """For each GET with `Last-Event-ID` over Streamable HTTP: the port of the backend that received it."""
         self._ring = list(ports)
         self._retired: set[int] = set()
         self._retry_ms = retry_ms
@@ -69,7 +69,7 @@ class Proxy:
 
     @asynccontextmanager
     async def run(self) -> AsyncGenerator[None]:
-        """Listen until left; then everything is cut."""
+        """Listen inside the block; leaving it cuts everything."""
         server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         try:
@@ -77,16 +77,16 @@ class Proxy:
         finally:
             server.close()
             self.cut()
-            while self._tasks:  # they end by themselves; asyncio would complain about cancelled ones
+            while self._tasks:  # they end by themselves; asyncio would report cancelled ones
                 await asyncio.wait(tuple(self._tasks))
                 self.cut()
 
     def retire(self, port: int) -> None:
-        """Send nobody new to this backend, as a platform does that is about to end it."""
+        """Send this backend no new connections, as a platform does before ending it."""
         self._retired.add(port)
 
     def readmit(self, port: int) -> None:
-        """Send clients to it again."""
+        """Send connections to it again."""
         self._retired.discard(port)
 
     def cut(self) -> int:
@@ -97,27 +97,27 @@ class Proxy:
         return len(links)
 
     def swallow(self, limit: int) -> None:
-        """From now on lose what backends send to the clients of today; cut each after `limit` bytes."""
+        """From now on lose what backends send over existing connections; cut each after `limit` bytes."""
         self._swallowed = 0
         for link in self._links:
             link.swallows = limit
 
     async def until_swallowed(self, events: int) -> None:
-        """Wait until so many chunks with messages were lost."""
+        """Wait until that many chunks with messages were lost."""
         async with asyncio.timeout(WAIT_S), self._news:
             await self._news.wait_for(lambda: self._swallowed >= events)
 
     async def until_resumed(self) -> None:
-        """Wait until a client has come for the rest of a stream."""
+        """Wait until a client has resumed a stream."""
         async with asyncio.timeout(WAIT_S), self._news:
             await self._news.wait_for(lambda: self.resumed_at)
 
     async def opening(self, client: asyncio.StreamReader) -> bytes:
-        """Return what the backend is to get first of a new connection; others may read from `client` for it."""
+        """Return what the backend receives first on a new connection; subclasses may read from `client` for it."""
         return b""
 
     async def until_streaming(self, streams: int) -> None:
-        """Wait until so many streams of events are open at the same time."""
+        """Wait until that many event streams are open at the same time."""
         async with asyncio.timeout(WAIT_S), self._news:
             await self._news.wait_for(lambda: sum(link.streams for link in self._links) >= streams)
 
@@ -140,7 +140,7 @@ class Proxy:
             client.close()
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
-        """Return a connection to the next backend that accepts one; None when nobody does."""
+        """Return a connection to the next backend that accepts one; None if none does."""
         for _ in range(len(self._ring)):
             self._ring.append(port := self._ring.pop(0))
             if port not in self._retired:

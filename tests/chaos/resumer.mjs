@@ -1,7 +1,7 @@
-// One client of the TypeScript SDK over Streamable HTTP that makes one call, and is cut off in the middle of it.
+// One client of the TypeScript SDK over Streamable HTTP that makes one call and is cut off during it.
 //
 // The first line on stdin is JSON: `nodeModules`, `url`, `headers`, `tool`, `arguments` and `patience` (ms). The second
-// lets the call go. On stdout one JSON line once it is connected, one once it could resume, and one with what came of it.
+// starts the call. On stdout one JSON line once it is connected, one once it could resume, and one with the result.
 
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
@@ -34,6 +34,6 @@ const outcome = await client
   .callTool({ name: config.tool, arguments: config.arguments }, undefined, { timeout: config.patience, onresumptiontoken })
   .then((result) => ({ result }))
   .catch((error) => ({ error: { code: error.code, kind: error.data?.kind, text: String(error) } }));
-await client.listTools(); // the session goes on, and what else would have come has come
+await client.listTools(); // the session works, and a second response would have arrived
 say({ ...outcome, answers: answers.length - 1 });
 process.exit(0);

@@ -1,7 +1,7 @@
-"""What the callers do: 300 tool calls, 100 of them creations, as pure data from a seed.
+"""What the callers do: 300 tool calls, 100 of which create tickets, as pure data from a seed.
 
-Every caller has a mark that stands in all it writes and asks for, so that an answer shows whose it is. Its calls come
-in waves, one for each fault, so that none is spent before its fault; wave 0 is one creation, before all faults.
+Every caller has a mark, contained in all it writes and requests, so that a response shows whose it is. Its calls come
+in waves, one for each fault, so that each fault has calls left to hit; wave 0 is one creation, before all faults.
 """
 
 import random
@@ -18,12 +18,12 @@ CREATIONS: Final = 100
 _CALLERS: Final = ("default", "service-account")
 """Tenant and principal of all callers, who share one key."""
 OWN_TICKET: Final = "$ticketId"
-"""Stands in arguments for the ticket that the caller created last."""
+"""Placeholder in arguments for the ticket that the caller created last."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One tool call. `expects` is a text that only the right answer has."""
+    """One tool call. `expects` is a text that only the correct result contains."""
 
     number: int
     wave: int
@@ -33,7 +33,7 @@ class Call:
 
     @property
     def key(self) -> str:
-        """What the ticket API knows a write of the callers by, however often it is sent; empty for a read."""
+        """The key of a callers' write at the ticket API, the same for every repeat; empty for a read."""
         key = self.arguments.get("idempotencyKey")
         return upstream_key(_CALLERS, key) if key else ""
 

@@ -1,4 +1,4 @@
-"""One run: access at work, faults in the middle, and what came of it."""
+"""One run: access at work, faults during their calls, and the outcome."""
 
 import asyncio
 import signal
@@ -16,17 +16,17 @@ from tests.chaos.script import scripts
 
 RUN_S: Final = 100.0
 STREAMING_S: Final = 3.5
-"""How long a client that lost its stream may need to come again: `retry:` is 3 s at most."""
+"""Seconds a client may need to reconnect after losing its stream: `retry:` is at most 3 s."""
 LOSING_S: Final = 2.0
 LATE_S: Final = 8.0
-"""How long an instance that goes on may need to find out that its answers are not wanted any more."""
+"""Seconds a continued instance may need to find out that its responses are no longer accepted."""
 POLL_S: Final = 0.2
 NEEDS_THE_OTHERS: Final = frozenset({Fault.END, Fault.KILL, Fault.FREEZE})
 
 
 @dataclass
 class Outcome:
-    """What a run left: the callers with their reports, and how many calls were running at each fault."""
+    """Result of a run: the callers with their reports, and how many calls were running at each fault."""
 
     seed: int
     access: Access
@@ -36,7 +36,7 @@ class Outcome:
 
 
 async def storm(fleet: Fleet, strikes: Sequence[Strike], seed: int, node_modules: Path) -> Outcome:
-    """Let the callers work through their scripts, one wave for each strike, which comes in the middle of its wave.
+    """Let the callers work through their scripts, one wave for each strike, which happens in the middle of its wave.
 
     `seed` chooses the scripts. Afterwards all instances run again.
     """
@@ -65,7 +65,7 @@ async def storm(fleet: Fleet, strikes: Sequence[Strike], seed: int, node_modules
 
 
 async def _strike(fleet: Fleet, strike: Strike, access: Access) -> None:
-    """Do it. It returns when calls may go on: usually at once, with the gate still closed."""
+    """Apply the fault. Returns when calls may continue: usually immediately, with the gate still closed."""
     held = fleet.policy.held()
     victim = fleet.instances[max(held, key=lambda number: held[number])]
     match strike.fault:
@@ -82,32 +82,32 @@ async def _strike(fleet: Fleet, strike: Strike, access: Access) -> None:
         case Fault.BROKER:
             await asyncio.to_thread(fleet.valkey.kill)
             fleet.policy.open()
-            await asyncio.sleep(strike.outage_s)  # as long as a restart takes, with answers that cannot be stored
+            await asyncio.sleep(strike.outage_s)  # as long as a restart takes, with responses that cannot be stored
             await asyncio.to_thread(fleet.valkey.start)
 
 
 async def _swallow(fleet: Fleet, limit: int, *, responses: int) -> None:
-    """Lose answers that are on their way, one for each caller, then cut.
+    """Lose responses in transit, one for each caller, then cut.
 
-    Where nothing is written into a dying stream, nothing would have to be written again: so all callers have a stream
-    before, and the cut does not come with the first answer.
+    Without a write into a dying stream, there would be nothing to write again: so all callers have a stream before, and
+    the cut does not come with the first response.
     """
-    with suppress(TimeoutError):  # some callers are through with their calls
+    with suppress(TimeoutError):  # some callers have finished their calls
         async with asyncio.timeout(STREAMING_S):
             await fleet.proxy.until_streaming(responses)
     fleet.proxy.swallow(limit)
     fleet.policy.open()
-    with suppress(TimeoutError):  # some callers have no call under way
+    with suppress(TimeoutError):  # some callers have no call in flight
         async with asyncio.timeout(LOSING_S):
             await fleet.proxy.until_swallowed(responses)
     fleet.proxy.cut()
 
 
 async def _freeze(fleet: Fleet, victim: Instance) -> None:
-    """Stop an instance in the middle of its calls until another one has answered for it; then it goes on.
+    """Stop an instance in the middle of its calls until another one has answered for it; then continue it.
 
-    It has to find out that its own answers are not wanted any more: few clients would notice a second one. All of them
-    need not be heard of, as a call that its client has cancelled meanwhile has none.
+    It must find out that its own responses are no longer accepted: few clients would notice a second one. Not every
+    response is counted, because a call that its client has cancelled has none.
     """
     victim.process.send(signal.SIGSTOP)
     try:
@@ -118,11 +118,11 @@ async def _freeze(fleet: Fleet, victim: Instance) -> None:
     await _until(lambda: fleet.too_late(victim)[1], LATE_S)
     responded, dropped = fleet.too_late(victim)
     if responded > 1 and not dropped:
-        fleet.broken.append(f"instance {victim.number} dropped none of {responded} answers that came too late")
+        fleet.broken.append(f"instance {victim.number} dropped none of {responded} late responses")
 
 
 async def _until(done: Callable[[], object], seconds: float) -> None:
-    """Wait until something is so, or for so long."""
+    """Wait until `done()` is true, at most that long."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             while not await asyncio.to_thread(done):  # noqa: ASYNC110 - it is read from the log of other processes

@@ -1,6 +1,6 @@
-"""Clients that nothing tells apart reconnect all at once, again and again: each gets its own answers, and only those.
+"""Indistinguishable clients reconnect at the same time, repeatedly: each gets exactly its own responses.
 
-One key, one host, one name, the same request ids. What identifies a client is the ping that it answers (S3).
+They share one key, host, name and the same request ids. A client is identified by its response to a ping (S3).
 """
 
 from pathlib import Path
@@ -16,13 +16,13 @@ pytestmark = pytest.mark.xdist_group("chaos")
 
 CUTS: Final = (10, pytest.param(50, marks=pytest.mark.long))
 RETRY_MS: Final = 20
-"""How soon the clients come again: the server's own waits would make fifty rounds last for minutes."""
+"""How soon the clients reconnect: with the server's own `retry:` fifty rounds would take minutes."""
 EVERYTHING: Final = 1_000_000
 
 
 @pytest.fixture
 async def database(empty_postgres: PostgresDatabase) -> str:
-    """The address of a new database of the ticket API."""
+    """The address of a new database for the ticket API."""
     return await make_ticket_tables(empty_postgres)
 
 
@@ -30,7 +30,7 @@ async def database(empty_postgres: PostgresDatabase) -> str:
 async def test_each_of_twenty_equal_clients_gets_its_own_answers_after_each_cut(
     database: str, node_modules: Path, cuts: int
 ) -> None:
-    """In every other round the answers are written into connections that are dead already."""
+    """In every other round the responses are written into connections that are already dead."""
     async with fleet(database, retry_ms=RETRY_MS) as servers, crowd(servers.address, node_modules) as clients:
         for cut in range(cuts):
             servers.policy.close()

@@ -1,4 +1,4 @@
-"""Valkey comes back without its data: nothing crosses sessions, attached ones go on, new calls work within 5 s (S8)."""
+"""Valkey returns without its data: nothing crosses sessions, attached ones continue, new calls work within 5 s (S8)."""
 
 import asyncio
 import json
@@ -25,13 +25,13 @@ def mark(number: int) -> str:
 
 
 def ask(number: int, request_id: str) -> dict[str, Any]:
-    """Return a call that only this session's ticket answers; all sessions use the same ids."""
+    """Return a call that only this session's ticket satisfies; all sessions use the same ids."""
     params = {"name": "get_ticket_list", "arguments": {"searchQuery": mark(number)}}
     return {"jsonrpc": "2.0", "id": request_id, "method": "tools/call", "params": params}
 
 
 async def until_it_works(client: SseClient, number: int, by: float) -> None:
-    """Call until a call is answered with its result, which has to be before `by`."""
+    """Repeat a call until it succeeds, at the latest at `by`."""
     attempt = 0
     async with asyncio.timeout_at(by):
         while True:
@@ -47,13 +47,13 @@ async def until_it_works(client: SseClient, number: int, by: float) -> None:
 
 
 async def empty(servers: Fleet) -> None:
-    """Lose every key."""
+    """Delete every key."""
     await asyncio.to_thread(servers.valkey.kill)
     await asyncio.to_thread(servers.valkey.wipe)
     await asyncio.to_thread(servers.valkey.start)
 
 
-async def test_a_broker_that_comes_back_empty_costs_no_attached_session_and_mixes_up_none(
+async def test_a_broker_that_returns_empty_ends_no_attached_session_and_mixes_up_none(
     empty_postgres: PostgresDatabase,
 ) -> None:
     url = await make_ticket_tables(empty_postgres)
@@ -79,7 +79,7 @@ async def test_a_broker_that_comes_back_empty_costs_no_attached_session_and_mixe
         async with sse_session(servers.address, HEADERS) as other:
             other.endpoint = detached.endpoint
             gone = await other.post(ask(0, "late"))
-        assert not any(client.ended.is_set() for client in clients), "attached sessions go on"
+        assert not any(client.ended.is_set() for client in clients), "attached sessions continue"
 
     assert gone.status_code == 404
     for number, client in enumerate(clients):

@@ -1,4 +1,4 @@
-"""The harness itself: faults do what they are named after, and the verdict sees what it has to see."""
+"""The harness itself: each fault does what its name says, and the verdict detects every broken promise."""
 
 import asyncio
 import logging
@@ -28,7 +28,7 @@ SAID = b'data: {"id": 1}\n'
 
 @asynccontextmanager
 async def backend(name: bytes) -> AsyncIterator[int]:
-    """A server that says its name, and then whatever it is told."""
+    """A server that sends its name, and then echoes every line."""
 
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(name)
@@ -51,7 +51,7 @@ async def through(proxy: Proxy) -> AsyncIterator[tuple[asyncio.StreamReader, asy
         writer.transport.abort()
 
 
-async def test_connections_go_round_and_pass_over_who_refuses_or_was_retired() -> None:
+async def test_connections_go_round_and_skip_backends_that_refuse_or_were_retired() -> None:
     async with backend(b"one") as one, backend(b"two") as two, backend(b"old") as old:
         proxy = Proxy([one, free_port(), two, old])
         proxy.retire(old)
@@ -129,7 +129,7 @@ def test_a_seed_makes_the_promised_calls_and_every_fault(seed: int) -> None:
 
 
 class Run:
-    """A run without faults in which everything went well; tests change what they want to be noticed."""
+    """A successful run without faults; tests change what the verdict should detect."""
 
     def __init__(self) -> None:
         self.access = Access(scripts(1, 1))
@@ -143,7 +143,7 @@ class Run:
         return Report(caller=caller, number=call.number, attempt=1, seconds=0.1, result={"text": call.expects})
 
     def problems(self) -> list[str]:
-        """Return the promises that were broken."""
+        """Return the broken promises."""
         verdict = Verdict(Outcome(1, self.access), Written(self.texts, self.texts), self.carried_out)
         return [problem.partition(":")[0] for problem in verdict.problems()]
 
@@ -167,7 +167,7 @@ def test_the_verdict_sees_a_call_that_ran_twice_for_one_request() -> None:
     assert run.problems() == ["carried out more often than asked"]
 
 
-def test_the_verdict_sees_an_answer_of_someone_else() -> None:
+def test_the_verdict_sees_a_response_of_another_caller() -> None:
     run = Run()
     run.access.reports[0] = replace(run.access.reports[0], result=run.access.reports[-1].result)
 

@@ -1,7 +1,7 @@
-"""A TypeScript client whose POST is cut in the middle of a call gets the rest of it from another instance (2025-11-25).
+"""A TypeScript client whose POST is cut during a call gets the rest of it from another instance (2025-11-25).
 
-The call is held at the ticket API until the stream was cut and the client has come again, so that it is certain that
-one instance runs the call and another one answers it.
+The call is held at the ticket API until the stream was cut and the client has reconnected, so that certainly one
+instance runs the call and another one sends the response.
 """
 
 import asyncio
@@ -22,15 +22,15 @@ from tests.shared.given import TICKET
 pytestmark = pytest.mark.xdist_group("chaos")
 
 BURIED_S: Final = 10.0
-"""In which a call of an instance that died is answered (S7)."""
+"""Seconds within which a call of a dead instance gets a response (S7)."""
 RESUMED_S: Final = 8.0
-"""A client comes again within 3 s."""
+"""A client reconnects within 3 s."""
 READ: Final[tuple[str, dict[str, Any]]] = ("get_ticket_detail", {"ticketId": "TCK-0001"})
 WRITE: Final[tuple[str, dict[str, Any]]] = ("create_ticket", TICKET)
 
 
 class Resumer:
-    """The client, in the middle of its call."""
+    """A client in the middle of its call."""
 
     def __init__(self, node: asyncio.subprocess.Process) -> None:
         self._node = node
@@ -41,7 +41,7 @@ class Resumer:
         self._node.stdin.write(b"go\n")
 
     async def said(self) -> Any:
-        """Return what it says next."""
+        """Return its next message."""
         assert self._node.stdout is not None
         async with asyncio.timeout(2 * PATIENCE_S):
             return json.loads(await self._node.stdout.readline())
@@ -51,7 +51,7 @@ class Resumer:
 async def cut_in_the_middle(
     servers: Fleet, node_modules: Path, call: tuple[str, dict[str, Any]], patience_s: float = PATIENCE_S
 ) -> AsyncGenerator[tuple[Resumer, Instance, Instance]]:
-    """Cut a client off while its call runs; yield it with the instance that runs the call and the other one."""
+    """Cut a client off while its call runs; yield it, the instance that runs the call, and the other one."""
     config = {
         "nodeModules": node_modules.as_posix(),
         "url": f"{servers.address}/mcp",
@@ -95,7 +95,7 @@ async def test_the_rest_of_a_cut_post_comes_from_another_instance_once(tmp_path:
     [pytest.param(READ, "interrupted", marks=pytest.mark.long), (WRITE, "outcome_unknown")],
     ids=["read", "write"],
 )
-async def test_who_was_cut_off_learns_from_another_instance_that_the_one_with_the_call_died(
+async def test_a_client_that_was_cut_off_learns_from_another_instance_that_its_call_was_interrupted(
     tmp_path: Path, node_modules: Path, call: tuple[str, dict[str, Any]], kind: str
 ) -> None:
     async with (

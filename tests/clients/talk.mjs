@@ -1,9 +1,9 @@
-// Connects a client of the TypeScript SDK to a door, makes the calls it is told to, and prints what came back.
+// Connects a client of the TypeScript SDK to a server, makes the given calls, and prints the results.
 //
-// One argument, JSON: `nodeModules` (where the SDKs lie), `sdk` (v1 or v2), `mode` (how v2 negotiates),
+// One argument, JSON: `nodeModules` (the folder of the SDKs), `sdk` (v1 or v2), `mode` (how v2 negotiates),
 // `sse` or `http` ({url, headers}) or `stdio` ({command, args, env}), and `calls` ([[tool, arguments], …]). The
 // argument "$ticketId" stands for the ticket that an earlier call returned. Prints the `revision`, the `tools` and the
-// `results`; ends with 3 and the reason when it is refused.
+// `results`; exits with 3 and the reason if it is refused.
 
 import { createRequire } from "node:module";
 
@@ -42,6 +42,6 @@ for (const [name, given] of told.calls) {
   ticketId = result.structuredContent?.ticketId ?? ticketId;
   results.push(result);
 }
-const revision = client.getNegotiatedProtocolVersion?.() ?? transport._protocolVersion; // v1 tells only its transport
+const revision = client.getNegotiatedProtocolVersion?.() ?? transport._protocolVersion; // v1: only in its transport
 await client.close();
 console.log(JSON.stringify({ revision, tools: tools.map((tool) => tool.name), results }));

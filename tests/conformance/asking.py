@@ -1,6 +1,6 @@
-"""Tools of the suite that ask the client in the middle of a call, as revisions with a handshake do.
+"""Tools of the suite that send requests to the client during a call, as revisions with a handshake do.
 
-The requests belong to the call, so they go out on its own stream. What 2026-07-28 has instead is in rounds.py.
+The requests belong to the call, so they are sent on its stream. The equivalent in 2026-07-28 is in rounds.py.
 """
 
 from typing import Any, Final, Literal
@@ -40,7 +40,7 @@ ENUMS: Final[dict[str, Any]] = {
         },
     },
 }
-"""Every kind of choice there is in a form (SEP-1330)."""
+"""Every kind of choice in a form (SEP-1330)."""
 
 
 class Reply(BaseModel):
@@ -49,7 +49,7 @@ class Reply(BaseModel):
 
 
 class Defaults(BaseModel):
-    """A form that is filled in already (SEP-1034)."""
+    """A form with defaults (SEP-1034)."""
 
     name: str = "John Doe"
     age: int = 30
@@ -59,18 +59,18 @@ class Defaults(BaseModel):
 
 
 def add_asking(server: MCPServer[Any]) -> None:
-    """Register them."""
+    """Register the tools."""
 
     @server.tool()
     async def test_sampling(ctx: Context, prompt: str) -> str:
-        """Have the client's model answer."""
+        """Ask the client's model."""
         question = SamplingMessage(role="user", content=TextContent(text=prompt))
         response = await ctx.session.create_message([question], max_tokens=100, related_request_id=ctx.request_id)
         return f"LLM response: {response.content}"
 
     @server.tool()
     async def test_elicitation(ctx: Context, message: str) -> str:
-        """Ask the person at the client."""
+        """Ask the user of the client."""
         response = await ctx.elicit(message, Reply)
         return f"User response: {response.model_dump_json()}"
 

@@ -1,7 +1,7 @@
-"""Tools of the suite that give answers of every kind: text, pictures, sound, resources, errors, progress, logs.
+"""Tools of the suite that return every kind of content: text, images, audio, resources, errors, progress, logs.
 
-Names, texts and pauses are those that the suite's scenarios describe. The first tool has to be one that can be called
-without arguments: `http-header-validation` calls whichever is listed first.
+Names, texts and pauses are those in the descriptions of the suite's scenarios. The first tool must be callable without
+arguments: `http-header-validation` calls the first one listed.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ PNG: Final = (
 WAV: Final = "UklGRiYAAABXQVZFZm10IBAAAAABAAEAQB8AAIA+AAACABAAZGF0YQIAAAAAAA=="  # one silent sample
 PNG_BYTES: Final = b64decode(PNG)
 STEP_S: Final = 0.05
-"""The suite wants to see that what is sent during a call arrives during the call."""
+"""The suite checks that what is sent during a call arrives during the call."""
 IMAGE: Final = ImageContent(data=PNG, mime_type="image/png")
 
 SCHEMA: Final[dict[str, Any]] = {
@@ -47,35 +47,35 @@ SCHEMA: Final[dict[str, Any]] = {
     "else": {"required": ["email"]},
     "additionalProperties": False,
 }
-"""Has to be listed as it stands (SEP-1613, SEP-2106)."""
+"""Must be listed unchanged (SEP-1613, SEP-2106)."""
 
 
 def embedded(uri: str, mime_type: str, text: str) -> EmbeddedResource:
-    """Return a resource inside an answer."""
+    """Return a resource embedded in a result."""
     return EmbeddedResource(resource=TextResourceContents(uri=uri, mime_type=mime_type, text=text))
 
 
 def add_content(server: MCPServer[Any]) -> None:
-    """Register the tools that only answer, but for `first_tools`."""
+    """Register the tools that only return content, except `first_tools`."""
 
     @server.tool(structured_output=False)
     async def test_image_content() -> list[ContentBlock]:
-        """Answer with a picture."""
+        """Return an image."""
         return [IMAGE]
 
     @server.tool(structured_output=False)
     async def test_audio_content() -> list[ContentBlock]:
-        """Answer with sound."""
+        """Return audio."""
         return [AudioContent(data=WAV, mime_type="audio/wav")]
 
     @server.tool(structured_output=False)
     async def test_embedded_resource() -> list[ContentBlock]:
-        """Answer with a resource."""
+        """Return a resource."""
         return [embedded("test://embedded-resource", "text/plain", "This is an embedded resource content.")]
 
     @server.tool(structured_output=False)
     async def test_multiple_content_types() -> list[ContentBlock]:
-        """Answer with text, a picture and a resource."""
+        """Return text, an image and a resource."""
         data = embedded("test://mixed-content-resource", "application/json", '{"test":"data","value":123}')
         return [TextContent(text="Multiple content types test:"), IMAGE, data]
 
@@ -93,7 +93,7 @@ def add_content(server: MCPServer[Any]) -> None:
 
 
 def add_running_commentary(server: MCPServer[Any]) -> None:
-    """Register the tools that say something while they run."""
+    """Register the tools that send notifications while they run."""
 
     @server.tool()
     async def test_tool_with_progress(ctx: Context) -> str:
@@ -113,18 +113,18 @@ def add_running_commentary(server: MCPServer[Any]) -> None:
 
     @server.tool()
     async def test_logging_tool(ctx: Context) -> str:
-        """Log one message, which no client may get that did not ask for logs."""
+        """Log one message, which only clients that asked for logs may receive."""
         await ctx.log("info", "A message for clients that asked for logs")
         return "Logged."
 
 
 async def test_simple_text() -> str:
-    """Answer with text."""
+    """Return a text."""
     return "This is a simple text response for testing."
 
 
 async def json_schema_2020_12_tool(phone: str = "", email: str = "") -> str:
-    """Take what a schema describes that no signature could."""
+    """Accept arguments with a schema that no signature could express."""
     return f"{phone} {email}"
 
 

@@ -18,7 +18,7 @@ def add_resources(server: MCPServer[Any]) -> None:
     async def static_text() -> str:
         return "This is the content of the static text resource."
 
-    @server.resource("test://static-binary", mime_type="image/png", description="A picture that never changes.")
+    @server.resource("test://static-binary", mime_type="image/png", description="An image that never changes.")
     async def static_binary() -> bytes:
         return PNG_BYTES
 
@@ -32,7 +32,7 @@ def add_resources(server: MCPServer[Any]) -> None:
 
 
 def add_prompts(server: MCPServer[Any]) -> None:
-    """Register the prompts, and what their arguments are completed to."""
+    """Register the prompts, and the completions of their arguments."""
 
     @server.prompt()
     async def test_simple_prompt() -> str:
@@ -52,7 +52,7 @@ def add_prompts(server: MCPServer[Any]) -> None:
 
     @server.prompt()
     async def test_prompt_with_image() -> list[Message]:
-        """Return a picture and a request."""
+        """Return an image and a request."""
         return [UserMessage(IMAGE), UserMessage("Please analyze the image above.")]
 
     lowlevel(server).add_request_handler("completion/complete", CompleteRequestParams, _complete)

@@ -1,4 +1,4 @@
-"""The server that the suite wants to see: all its fixtures, and the errors that the protocol asks for."""
+"""The server that the suite expects: all its fixtures, and the errors that the protocol requires."""
 
 from typing import Any, Final
 
@@ -53,7 +53,7 @@ def fixture_server(bus: SubscriptionBus | None = None) -> MCPServer[Any]:
 
 
 def _principal(ctx: ServerRequestContext[Any, Any]) -> str | None:
-    """Return who may go on with a request state: the SDK would look at its own authentication, which is not ours."""
+    """Return who may continue a request state: the SDK would use its own authentication, which is not ours."""
     caller: Any = ctx.request
     return "/".join(caller.principal.key)
 
@@ -63,7 +63,7 @@ async def _done(_: ServerRequestContext[Any, Any], __: Any) -> EmptyResult:
 
 
 def _add_handshake_methods(server: MCPServer[Any]) -> None:
-    """Answer what `MCPServer` itself does not: methods that 2026-07-28 has no more."""
+    """Add methods that `MCPServer` itself does not implement, because 2026-07-28 no longer has them."""
     handlers = lowlevel(server)
     handlers.add_request_handler("logging/setLevel", SetLevelRequestParams, _done)
     handlers.add_request_handler("resources/subscribe", SubscribeRequestParams, _done)
@@ -71,7 +71,7 @@ def _add_handshake_methods(server: MCPServer[Any]) -> None:
 
 
 class _ProtocolErrors:
-    """Middleware: an unknown tool or prompt, or a prompt without an argument, is a JSON-RPC error and no result."""
+    """Middleware: an unknown tool or prompt, or a prompt without an argument, is a JSON-RPC error, not a result."""
 
     def __init__(self, server: MCPServer[Any]) -> None:
         self._server = server

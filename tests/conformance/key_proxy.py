@@ -1,7 +1,7 @@
-"""A proxy that gives its clients a key, since the suite has no way to send one.
+"""A proxy that adds a key to each request, since the suite cannot send one.
 
-Every connection carries one request: so each request goes to the next backend, and its head alone has to be read.
-`Host` and `Origin` stay as they come, bytes are handed on as they come, and a client that goes takes its request along.
+Every connection carries one request, so each request goes to the next backend, and only its head must be parsed.
+`Host` and `Origin` stay unchanged, bytes are forwarded as they arrive, and a client's disconnect reaches the backend.
 """
 
 import asyncio
@@ -23,6 +23,6 @@ class KeyProxy(Proxy):
         self._added = f"\r\nx-api-key: {key}\r\nconnection: close\r\n\r\n".encode()
 
     async def opening(self, client: asyncio.StreamReader) -> bytes:
-        """Return the head of the request with the key, and as the last one of its connection."""
+        """Return the head of the request with the key, and marked as the last one of its connection."""
         head = await client.readuntil(_END_OF_HEAD)
         return _CONNECTION.sub(b"", head.removesuffix(_END_OF_HEAD)) + self._added

@@ -1,7 +1,7 @@
-"""Tools and a prompt of the suite that need input, as 2026-07-28 asks for it: round by round (SEP-2322).
+"""Tools and a prompt of the suite that need input, in the way of 2026-07-28: round by round (SEP-2322).
 
-A script is a table of what is asked in each round. Whatever was answered travels in the request state, which the SDK
-seals, so each round may reach another instance. Only what the client can answer is asked.
+A script is a table of the requests in each round. Earlier responses travel in the request state, which the SDK seals,
+so each round may reach another instance. Only requests that the client supports are sent.
 """
 
 import json
@@ -31,13 +31,13 @@ from mcp_types import (
 
 
 def form(message: str, field: str, kind: str = "string") -> ElicitRequest:
-    """Return a form with one field, which has to be filled in."""
+    """Return a form with one required field."""
     schema = {"type": "object", "properties": {field: {"type": kind}}, "required": [field]}
     return ElicitRequest(params=ElicitRequestFormParams(message=message, requested_schema=schema))
 
 
 def sample(text: str, max_tokens: int) -> CreateMessageRequest:
-    """Return a question to the client's model."""
+    """Return a request to the client's model."""
     question = SamplingMessage(role="user", content=TextContent(text=text))
     return CreateMessageRequest(params=CreateMessageRequestParams(messages=[question], max_tokens=max_tokens))
 
@@ -48,12 +48,12 @@ NAME: Final = form("What is your name?", "name")
 
 @dataclass(frozen=True)
 class Script:
-    """What is asked, round by round, and the first word of the answer."""
+    """The requests of each round, and the first word of the result."""
 
     rounds: tuple[InputRequests, ...]
     says: str = "answered"
     sealed: bool = True
-    """Whether there is a request state; without one everything has to be answered in one round."""
+    """Whether there is a request state; without one, one round must get all responses."""
 
 
 TOOLS: Final = {
@@ -86,7 +86,7 @@ def _can_respond(client: ClientCapabilities | None, request: InputRequest) -> bo
 
 
 def _response_to(request: InputRequest, response: InputResponse | None) -> Any:
-    """Return what was answered, as JSON can hold it; None when that is no answer to this."""
+    """Return the response in a form that JSON can hold; None if it does not fit the request."""
     match request, response:
         case ElicitRequest(), ElicitResult(action="accept", content=content):
             return content
@@ -98,7 +98,7 @@ def _response_to(request: InputRequest, response: InputResponse | None) -> Any:
 
 
 def advance(script: Script, ctx: Context) -> str | InputRequiredResult:
-    """Take what was answered, and ask what is missing in the first round that is not complete."""
+    """Record the responses, and send what is missing in the first round that is not complete."""
     known = json.loads(ctx.request_state or "{}")
     takes_responses = ctx.request_state is not None or not script.sealed
     for requests in script.rounds:

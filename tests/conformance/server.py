@@ -1,7 +1,7 @@
 """The fixture server as a process: `python -m tests.conformance.server [--port N] [--broker-url URL]`.
 
-Served by `transport.asgi_app` with a key, as anybody would serve a server of their own. Says its address, and ends
-with 0 on SIGTERM.
+Served by `transport.asgi_app` with a key, like any third-party server. Prints its address, and exits with 0 on
+SIGTERM.
 """
 
 import argparse
@@ -22,22 +22,22 @@ from transport.sessions.valkey.broker import ValkeyBroker
 
 
 async def health(_: Request) -> JSONResponse:
-    """Say that the process lives."""
+    """Report that the process is alive."""
     return JSONResponse({"status": "healthy"})
 
 
 def main() -> None:
     """Serve until a signal ends it."""
     parser = argparse.ArgumentParser(prog="python -m tests.conformance.server", description=__doc__)
-    parser.add_argument("--port", type=int, default=0, help="on loopback; 0 is a free one")
-    parser.add_argument("--broker-url", help="of a Valkey; without it sessions are in memory")
+    parser.add_argument("--port", type=int, default=0, help="on loopback; 0 chooses a free one")
+    parser.add_argument("--broker-url", help="of a Valkey server; without it sessions are in memory")
     given = parser.parse_args()
     configure_logging(level="WARNING")
     broker = None if given.broker_url is None else ValkeyBroker(given.broker_url)
     bus = SharedBus()
     app = asgi_app(fixture_server(bus), auth_provider=APIKeyAuthProvider(KEY), broker=broker, bus=bus)
     app.routes.append(Route("/health", health))
-    # uvicorn stops gracefully, then raises the signal again, which would end the process before it has cleaned up.
+    # uvicorn stops gracefully, then raises the signal again, which would end the process before its clean-up.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     uvicorn.run(app, host="127.0.0.1", port=given.port, access_log=False, ws="none", timeout_graceful_shutdown=1)
 

@@ -1,4 +1,4 @@
-"""Tools of the suite about what a transport owes: capabilities, closed streams, changes, no stray requests."""
+"""Tools of the suite about duties of a transport: capabilities, closed streams, changes, no stray requests."""
 
 import asyncio
 from typing import Any, Final
@@ -17,15 +17,15 @@ from mcp_types import (
 from tests.conformance.rounds import TOOLS, advance
 
 AWAY_S: Final = 0.1
-"""How long `test_reconnection` goes on once its stream is closed: long enough for a client to wait elsewhere."""
+"""Seconds that `test_reconnection` continues once its stream is closed: enough for a client to wait elsewhere."""
 
 
 def add_stateless(server: MCPServer[Any]) -> None:
-    """Register them."""
+    """Register the tools."""
 
     @server.tool()
     async def test_missing_capability(ctx: Context) -> str:
-        """Refuse clients that cannot sample."""
+        """Refuse clients that do not support sampling."""
         if ctx.client_capabilities is None or ctx.client_capabilities.sampling is None:
             needed = ClientCapabilities(sampling=SamplingCapability())
             data = MissingRequiredClientCapabilityErrorData(required_capabilities=needed)
@@ -38,25 +38,25 @@ def add_stateless(server: MCPServer[Any]) -> None:
 
     @server.tool(structured_output=False)
     async def test_streaming_elicitation(ctx: Context) -> str | InputRequiredResult:
-        """Report progress, then ask: the stream may carry notifications and the result, but no request."""
+        """Report progress, then request input: the stream may carry notifications and the result, but no request."""
         await ctx.report_progress(1, 2)
         return advance(TOOLS["elicitation"], ctx)
 
     @server.tool()
     async def test_reconnection(ctx: Context) -> str:
-        """Close the stream of this call; the answer waits for a client that comes again (SEP-1699)."""
+        """Close the stream of this call; the result waits for the client to reconnect (SEP-1699)."""
         await ctx.close_sse_stream()
         await asyncio.sleep(AWAY_S)
         return "Reconnection test completed."
 
     @server.tool()
     async def test_trigger_tool_change(ctx: Context) -> str:
-        """Tell subscribers that the tools changed."""
+        """Notify subscribers that the tools changed."""
         await ctx.notify_tools_changed()
-        return "Told."
+        return "Notified."
 
     @server.tool()
     async def test_trigger_prompt_change(ctx: Context) -> str:
-        """Tell subscribers that the prompts changed."""
+        """Notify subscribers that the prompts changed."""
         await ctx.notify_prompts_changed()
-        return "Told."
+        return "Notified."

@@ -1,7 +1,7 @@
-"""Runs a release of the official conformance suite, and reads what it found.
+"""Runs a release of the official conformance suite, and reads its results.
 
-The suite prints a summary and writes the checks of each scenario to a file; its exit code counts failed checks of
-scored scenarios only. `Report.complaints` is stricter: what is only recommended, or was skipped, counts as well.
+The suite prints a summary and writes the checks of each scenario to a file; its exit code counts only failed checks of
+scored scenarios. `Report.complaints` is stricter: it includes recommendations and skipped checks.
 """
 
 import json
@@ -17,7 +17,7 @@ from tests.javascript import node
 
 ALPHA: Final = "conformance-0.2"
 STABLE: Final = "conformance-0.1"
-"""The names that tests/clients/package.json gives to the two releases."""
+"""The names of the two releases in tests/clients/package.json."""
 _FOLDER: Final = re.compile(r"server-(.+)-\d{4}-\d\d-\d\dT[\d-]+Z")
 _UNSCORED: Final = re.compile(r"^  [✓✗] (\S+) \(", re.MULTILINE)
 _FINE: Final = frozenset({"SUCCESS", "INFO"})
@@ -25,20 +25,20 @@ _FINE: Final = frozenset({"SUCCESS", "INFO"})
 
 @dataclass(frozen=True)
 class Report:
-    """What one run found."""
+    """Results of one run."""
 
     code: int
     said: str
     checks: Mapping[str, Sequence[Mapping[str, Any]]]
-    """The checks of each scenario, by its name; none when it broke off."""
+    """The checks of each scenario by name; empty if it was aborted."""
 
     @property
     def scored(self) -> set[str]:
-        """The scenarios that count for a revision; all of them when the run was for a suite."""
+        """The scenarios that count for a revision; all of them if a whole suite was run."""
         return self.checks.keys() - set(_UNSCORED.findall(self.said))
 
     def summary(self) -> str:
-        """Return the figures that docs/conformance.md has."""
+        """Return the numbers that docs/conformance.md shows."""
         found = Counter(check["status"] for name in self.scored for check in self.checks[name])
         return (
             f"{len(self.scored)} of {len(self.checks)} scenarios scored, with {found['SUCCESS']} checks passed, "
@@ -46,7 +46,7 @@ class Report:
         )
 
     def complaints(self, scenarios: Collection[str]) -> str:
-        """Return a line for each check of `scenarios` that is not fine, and for each scenario that has none."""
+        """Return a line for each check of `scenarios` that did not succeed, and for each scenario without checks."""
         lines = [
             *(f"{scenario}: was not completed" for scenario in scenarios if not self.checks.get(scenario)),
             *(
@@ -61,7 +61,7 @@ class Report:
 
 def _reason(check: Mapping[str, Any]) -> str:
     said = check.get("errorMessage") or check["description"]
-    violations = check.get("details", {}).get("violations")  # of the protocol's schema, which has no other text
+    violations = check.get("details", {}).get("violations")  # violations of the protocol's schema have no other text
     return f"{said} {json.dumps(violations)}" if violations else said
 
 
@@ -71,7 +71,7 @@ async def run_suite(node_modules: Path, release: str, url: str, *arguments: str)
     with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
         done = await node(str(program), "server", "--url", url, *arguments, "-o", folder)
         report = Report(done.returncode, done.stdout + done.stderr, _read(Path(folder)))
-    print(release, *arguments, "-", report.summary())  # `pytest -rP` shows it
+    print(release, *arguments, "-", report.summary())  # shown by `pytest -rP`
     return report
 
 

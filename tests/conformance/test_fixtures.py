@@ -1,4 +1,4 @@
-"""What the suite would not notice: the fixture server refuses what is unknown, as the protocol says."""
+"""What the suite does not check: the fixture server refuses unknown names as the protocol requires."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The proxy changes nothing but the key, and tells the server when a client goes."""
+"""The proxy changes nothing but the key, and passes a client's disconnect on to the server."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -15,7 +15,7 @@ WAIT_S = 10.0
 
 
 class Backend:
-    """Answers the head of each request with an event of a stream, and knows what it got."""
+    """Answers the head of each request with one event of a stream, and records what it received."""
 
     def __init__(self) -> None:
         self.heard: list[bytes] = []
@@ -42,7 +42,7 @@ async def proxied(*backends: Backend) -> AsyncGenerator[int]:
 
 
 async def ask(port: int) -> asyncio.StreamWriter:
-    """Send the request, and return once an event came back while the stream stays open."""
+    """Send the request, and return once an event has arrived while the stream is open."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(REQUEST)
     async with asyncio.timeout(WAIT_S):

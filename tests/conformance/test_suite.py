@@ -1,7 +1,7 @@
-"""The official suite against the transport, with a key: one instance, and two that share a Valkey.
+"""The official suite against the transport, with a key: on one instance, and on two that share a Valkey.
 
-docs/conformance.md has the results. Not looked at are scenarios of the tasks extension, which this server does not
-have, and what the suite has no scenario for.
+docs/conformance.md has the results. Not covered are scenarios of the tasks extension, which this server does not
+implement, and behaviour without a scenario in the suite.
 """
 
 from collections.abc import AsyncGenerator, Iterator, Sequence
@@ -26,7 +26,7 @@ EXTENSION: Final = "tasks-"
 
 @pytest.fixture(scope="module")
 def alone() -> Iterator[list[int]]:
-    """The port of one instance, with its sessions in memory."""
+    """The port of one instance, with sessions in memory."""
     with ExitStack() as stack:
         yield [start(stack)]
 
@@ -47,14 +47,14 @@ def start(stack: ExitStack, *arguments: str) -> int:
 
 @asynccontextmanager
 async def behind_a_proxy(ports: Sequence[int], key: str = KEY) -> AsyncGenerator[str]:
-    """Yield the URL of the endpoint for a client that has no key of its own."""
+    """Yield the URL of the endpoint for a client without a key."""
     proxy = KeyProxy(ports, key)
     async with proxy.run():
         yield f"{proxy.address}/mcp"
 
 
 async def requirements(node_modules: Path, ports: Sequence[int], arguments: tuple[str, str]) -> Report:
-    """Run what a revision requires, and check all of it but the extension."""
+    """Run the requirements of a revision, and check everything except the extension."""
     async with behind_a_proxy(ports) as url:
         report = await run_suite(node_modules, ALPHA, url, *arguments)
 

@@ -1,7 +1,7 @@
-"""HTTP by hand, one connection for each request: for what a decent client would never send, or never stop sending.
+"""HTTP by hand, one connection per request: for requests that no ordinary client would send, or stop sending.
 
-An answer with a length is read at once; one that streams is read in the background, event by event, until it ends or
-is cut.
+A response with a length is read immediately; a stream is read in the background, event by event, until it ends or is
+cut.
 """
 
 import asyncio
@@ -13,28 +13,28 @@ from urllib.parse import urlsplit
 from tests.transport.sse_client import Parsed, parse_events
 
 RESPONSE_S: Final = 15.0
-"""In which every request has the head of its answer, whatever the server is busy with."""
+"""Seconds within which every request gets the head of its response, however busy the server is."""
 Headers = Sequence[tuple[str, str]]
 
 
 class Exchange:
-    """One request, and what came back."""
+    """One request and its response."""
 
     def __init__(self, heard: Callable[["Exchange", Parsed], None]) -> None:
         self.status = 0
         self.headers: dict[str, str] = {}
         self.body = b""
         self.is_complete = False
-        """Whether the server ended its answer, instead of being cut off or cutting."""
+        """Whether the server completed its response, and neither side cut it."""
         self.is_left = False
-        """Whether this side left."""
+        """Whether this side disconnected."""
         self.ended = asyncio.Event()
         self._heard = heard
         self._reading: asyncio.Task[None] | None = None
 
     @property
     def is_stream(self) -> bool:
-        """Whether the answer is a stream of events."""
+        """Whether the response is an event stream."""
         return self.headers.get("content-type", "").startswith("text/event-stream")
 
     def json(self) -> Any:
@@ -42,7 +42,7 @@ class Exchange:
         return json.loads(self.body)
 
     async def send(self, url: str, method: str, target: str, headers: Headers, body: bytes | None) -> None:
-        """Send a request and read its answer, of a stream the head."""
+        """Send a request and read its response; of a stream, only the head."""
         await self._connect(url)
         lengths = [("Content-Length", str(len(body)))] if body is not None else []
         self._writer.write(head(method, target, [*headers, *lengths]) + (body or b""))
@@ -57,7 +57,7 @@ class Exchange:
             self._close()
 
     async def send_half(self, url: str, method: str, target: str, headers: Headers, body: bytes) -> None:
-        """Promise a body, send half of it, and leave."""
+        """Announce a body, send half of it, and disconnect."""
         await self._connect(url)
         self._writer.write(head(method, target, [*headers, ("Content-Length", str(len(body)))]))
         self._writer.write(body[: len(body) // 2])
@@ -65,7 +65,7 @@ class Exchange:
         self._close()
 
     async def leave(self) -> None:
-        """Cut the connection, as a client does that crashed."""
+        """Cut the connection, like a client that crashes."""
         self.is_left = True
         self._writer.transport.abort()
         if self._reading is not None:
@@ -90,7 +90,7 @@ class Exchange:
                     self._heard(self, event)
             self.is_complete = True
         except (OSError, ValueError, asyncio.IncompleteReadError):
-            pass  # cut, by either side
+            pass  # cut by either side
         finally:
             self._close()
             self.ended.set()
@@ -100,6 +100,6 @@ class Exchange:
 
 
 def head(method: str, target: str, headers: Headers) -> bytes:
-    """Return the head of a request, with its values as they are given."""
+    """Return the head of a request, with the values unchanged."""
     fields = "".join(f"{name}: {value}\r\n" for name, value in headers)
     return f"{method} {target} HTTP/1.1\r\n{fields}\r\n".encode("latin-1")

@@ -1,7 +1,7 @@
-"""What hypothesis makes sequences of: requests of two people, decent and odd. Plain data.
+"""The steps that hypothesis combines into sequences: valid and odd requests of two principals. Plain data.
 
-Nothing here depends on what a server said before. Where a step needs something of it (a session, an event id, a
-question) it has a number, which counts around whatever there is by then.
+No step depends on earlier responses. Where it needs something from them (a session, an event id, a server request), it
+has a number, taken modulo however many exist by then.
 """
 
 import json
@@ -78,15 +78,15 @@ BROKEN: Final = (
 
 @dataclass(frozen=True)
 class Odd:
-    """What of a request is not as it should be. A value of None leaves a header out."""
+    """What is wrong with a request. A value of None omits a header."""
 
     headers: dict[str, str | None] = field(default_factory=dict)
     repeated: dict[str, str] = field(default_factory=dict)
-    """Headers that are sent once more."""
+    """Headers that are sent a second time."""
     method: str | None = None
     body: bytes | None = None
     is_half: bool = False
-    """The client leaves in the middle of its body."""
+    """The client disconnects in the middle of its body."""
 
 
 DECENT: Final = Odd()
@@ -94,7 +94,7 @@ DECENT: Final = Odd()
 
 @dataclass(frozen=True)
 class Message:
-    """One message; `nth` is the question that is answered or the call that is cancelled, and more of that kind."""
+    """One message; `nth` selects the server request to respond to, the call to cancel, and the like."""
 
     kind: str
     nth: int = 0
@@ -104,7 +104,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Who:
-    """Who does it (0 or 1), at which instance."""
+    """Which principal (0 or 1) sends it, to which instance."""
 
     person: int
     at: int
@@ -112,7 +112,7 @@ class Who:
 
 @dataclass(frozen=True)
 class Open:
-    """Begin a session. With `again` an SSE client says that it had one before."""
+    """Begin a session. With `again` an SSE client indicates that it is reconnecting."""
 
     who: Who
     wire: Wire
@@ -123,7 +123,7 @@ class Open:
 
 @dataclass(frozen=True)
 class Post:
-    """Send messages to a session, in a batch when there are several; `is_foreign` to one of the other person."""
+    """Send messages to a session, several as a batch; `is_foreign`: to a session of the other principal."""
 
     who: Who
     wire: Wire
@@ -131,14 +131,14 @@ class Post:
     session: int = 0
     is_foreign: bool = False
     is_misled: bool = False
-    """Over the other wire than its session is of."""
+    """Sent over another transport than that of its session."""
     is_batch: bool = False
     odd: Odd = DECENT
 
 
 @dataclass(frozen=True)
 class PostModern:
-    """Send one message of 2026-07-28, with headers that say what it says."""
+    """Send one message of 2026-07-28, with headers that match its body."""
 
     who: Who
     message: Message
@@ -147,7 +147,7 @@ class PostModern:
 
 @dataclass(frozen=True)
 class Repeat:
-    """Send an earlier POST once more, word for word, perhaps as the other person."""
+    """Send an earlier POST again unchanged, possibly as the other principal."""
 
     who: Who
     nth: int
@@ -156,7 +156,7 @@ class Repeat:
 
 @dataclass(frozen=True)
 class Get:
-    """Take up a stream of a session, where an event id stands or what is owed; `is_foreign` of the other person."""
+    """Open a stream of a session, at an event id or without one; `is_foreign`: of the other principal."""
 
     who: Who
     wire: Wire
@@ -164,9 +164,9 @@ class Get:
     event: int | None = None
     is_foreign: bool = False
     text: str | None = None
-    """Sent as the event id in place of one."""
+    """Sent instead of an event id."""
     again: bool = False
-    """Over HTTP+SSE: it says which revision it speaks, as who comes again does."""
+    """Over HTTP+SSE: it sends its protocol revision, as only reconnecting clients do."""
     odd: Odd = DECENT
 
 
@@ -181,19 +181,19 @@ class Delete:
 
 @dataclass(frozen=True)
 class Cut:
-    """Leave an answer that is still coming."""
+    """Disconnect from a stream that has not ended."""
 
     nth: int
 
 
 @dataclass(frozen=True)
 class OpenGates:
-    """Let everything that waits in tools go on."""
+    """Let all tools that wait at gates continue."""
 
 
 @dataclass(frozen=True)
 class TimePasses:
-    """Let so many seconds pass, where the clock is ours."""
+    """Advance the clock by that many seconds, if the test controls it."""
 
     seconds: int
 
@@ -268,7 +268,7 @@ openings: st.SearchStrategy[list[Step]] = st.tuples(*(
         st.just(Post(who, "sse", (Message("initialize"),))),
     )
 )).map(list)  # fmt: skip
-"""Sessions for those steps that come after."""
+"""Opens sessions for the steps that follow."""
 _STEPS: Final[tuple[tuple[int, st.SearchStrategy[Any]], ...]] = (
     (8, st.builds(Post, _who, _wire, st.tuples(_message), _nth, _rarely, _rarely, _rarely, _mostly_decent_post)),
     (1, st.builds(Post, _who, _wire, _messages, _nth, _rarely, _rarely, st.just(True))),

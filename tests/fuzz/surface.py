@@ -1,7 +1,7 @@
-"""Carries out a sequence of steps against a served transport; `judgement` holds every answer against what was asked.
+"""Carries out a sequence of steps against a served transport; `judgement` checks every response.
 
-Each call has a text of its own, a mark, which its answer and its progress repeat: whoever receives a mark has to be who
-sent it, on a stream of the session that it was sent to.
+Each call contains a unique text, its mark, which its response and its progress repeat: a mark may only reach the
+principal that sent it, on a stream of the session that it was sent to.
 """
 
 import asyncio
@@ -36,12 +36,12 @@ from transport.sessions.memory import InMemoryBroker
 from transport.sessions.session import EventId, Limits
 
 END_S: Final = 5.0
-"""In which what ends by itself has ended."""
+"""Seconds within which everything that ends by itself has ended."""
 _UNKNOWN: Final = "x" * 43
 
 
 class Clock:
-    """Seconds of the broker in memory, which a step may let pass."""
+    """Clock of the broker in memory, which a step may advance."""
 
     def __init__(self) -> None:
         self.passed = 0.0
@@ -53,7 +53,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class _Sent:
-    """A POST, for one that repeats it."""
+    """A POST, kept so that a later step can repeat it."""
 
     wire: str
     session: Session | None
@@ -67,12 +67,12 @@ class _Sent:
 
 
 class Surface:
-    """Two people and one or two instances.
+    """Two principals and one or two instances.
 
     Args:
         instances: where requests go.
-        clock: of the broker, where it is ours.
-        number: of the sequence: its people are others than those that the same server has seen before.
+        clock: of the broker, if the test controls it.
+        number: of the sequence; its principals differ from those that the same server has seen before.
     """
 
     def __init__(self, instances: Sequence[Bench], number: int, clock: Clock | None = None) -> None:
@@ -106,7 +106,7 @@ class Surface:
                 self._open_gates()
             case TimePasses():
                 self._let_pass(step.seconds)
-        await self._until("calls go on or wait for us", self._is_calm)
+        await self._until("calls continue or wait for the test", self._is_calm)
         self._check()
 
     # ---- steps
@@ -149,8 +149,10 @@ class Surface:
             body=body, asks=asks, marks=marks, session=session,
         )  # fmt: skip
         if step.is_foreign or step.is_misled:
-            # 400 for what is wrong whatever the session, such as two requests with one id.
-            assert step.odd is not DECENT or line.context.status in {400, 404}, "it was let in where it does not belong"
+            # 400 for a request that is wrong whatever its session, such as two requests with one id.
+            assert step.odd is not DECENT or line.context.status in {400, 404}, (
+                "a request to a foreign session was accepted"
+            )
         elif session is not None and line.context.status in {0, 200, 202}:
             self._taken(session, received)
 
@@ -172,7 +174,7 @@ class Surface:
         person = 1 - sent.person if step.is_foreign else sent.person
         who = Who(person, step.who.at)
         if sent.session is not None:
-            sent.session.is_disturbed = True  # the stream of the earlier POST may end without an answer
+            sent.session.is_disturbed = True  # the stream of the earlier POST may end without a response
         await self._send(
             who, sent.wire, f"POST {sent.target}", dict(sent.headers),
             body=sent.body, asks=sent.asks, marks=sent.marks, session=sent.session, is_stateless=sent.is_stateless,
@@ -191,10 +193,10 @@ class Surface:
             headers["Last-Event-ID"] = f"{session.id}{step.text}" if session is not None else step.text
         elif seen is not None:
             headers["Last-Event-ID"] = seen[1]
-        # What stands in place of an event id may be ahead of what there is.
+        # A text instead of an event id may be ahead of the last event.
         resumes = EventId.parse(seen[1]) if seen is not None and step.text is None else None
         if step.wire == "sse":
-            self._opened += 1  # whoever is not recognised gets a new session
+            self._opened += 1  # a client that is not recognised gets a new session
             await self._send(step.who, "sse", "GET /sse", headers, odd=step.odd, resumes=resumes)
             return
         headers |= {"Mcp-Session-Id": session.id if session is not None else _UNKNOWN}
@@ -206,7 +208,7 @@ class Surface:
             resumes=resumes,
         )  # fmt: skip
         if step.odd is DECENT and line.context.status == 200:
-            assert not step.is_foreign, "it was let in where it does not belong"
+            assert not step.is_foreign, "a foreign stream was opened"
             if is_standalone:
                 self.judge.replaces(line)
 
@@ -247,7 +249,7 @@ class Surface:
     # ---- requests
 
     def _session(self, wire: str, owner: int, number: int) -> Session | None:
-        """Return a session of somebody, one that is not known to be over as long as there is one."""
+        """Return a session of `owner`, preferably one that is not known to have ended."""
         all_of_them = [one for one in self.judge.sessions if (one.wire, one.person) == (wire, owner)]
         return _nth([one for one in all_of_them if not one.is_over] or all_of_them, number)
 
@@ -256,9 +258,9 @@ class Surface:
         if message.kind not in texts.NOTIFICATIONS:
             return self._request(message, session, session.version if session is not None else "2025-11-25")
         if message.kind in {"answer", "refuse", "progress"}:
-            question = _nth(self.judge.questions[::-1], message.nth % 4)  # later ones are still to be answered
+            question = _nth(self.judge.questions[::-1], message.nth % 4)  # later ones still wait for a response
             mark = self.judge.new_mark(is_reply=True)
-            received = texts.notification(message.kind, question[1] if question is not None else "nobody:1", mark.text)
+            received = texts.notification(message.kind, question[1] if question is not None else "unknown:1", mark.text)
             return received, mark, None
         earlier = _nth(session.requests, message.nth) if session is not None else None
         return texts.notification(message.kind, earlier if earlier is not None else message.nth, ""), None, None
@@ -287,7 +289,7 @@ class Surface:
         is_standalone: bool = False,
         resumes: EventId | None = None,
     ) -> Line:
-        """Send one request, odd where it is told to be, and look at its answer, of a stream at the head."""
+        """Send one request, possibly odd, and check its response; of a stream, the head."""
         method, target = what.split(" ", 1)
         url = self._instances[who.at % len(self._instances)].url
         given: dict[str, str | None] = {"Host": url[7:], "x-api-key": f"key-{self._people[who.person]}", **headers}
@@ -303,7 +305,7 @@ class Surface:
         self.judge.lines[context] = line
         self._lines.append(line)
         if odd is not DECENT:
-            # What it asks is not what was meant; that is judged by its status, and by whom its answers reach.
+            # What it asks is not what was meant; it is judged by its status, and by who receives its responses.
             line.asks, line.is_standalone, line.is_odd = {}, False, True
         for mark in marks:
             if not mark.places and session is not None:
@@ -324,7 +326,7 @@ class Surface:
             )
         await context.send(url, odd.method or method, target, pairs, body)
         if context.status < 400:
-            for mark in marks:  # in a session once, unless it began anew and forgot its request ids
+            for mark in marks:  # once per session, unless it was initialized again and forgot its request ids
                 mark.may_run = mark.may_run + 1 if session is None or is_stateless else session.epochs - mark.epoch + 1
         self._look_at(line)
         return line
@@ -339,7 +341,7 @@ class Surface:
             self.judge.message(line, context.json())
 
     def _taken(self, session: Session, received: Sequence[tuple[dict[str, Any], Mark | None, str | None]]) -> None:
-        """Note what a session was given."""
+        """Record the messages that a session accepted."""
         for message, mark, request in received:
             if message.get("method") == "initialize":
                 session.is_disturbed = True
@@ -351,7 +353,7 @@ class Surface:
     # ---- after each step, and at the end
 
     def _is_calm(self) -> bool:
-        """Whether every call that runs waits for us: at a gate, or for an answer."""
+        """Whether every running call waits for the test: at a gate, or for a client response."""
         running = waiting = 0
         for at in self._instances:
             dispatcher = at.transport._dispatcher
@@ -370,7 +372,7 @@ class Surface:
             assert ran <= mark.may_run, f"{mark.text} ran {ran} times, and was accepted {mark.may_run} times"
 
     async def end(self) -> None:
-        """Let everything finish, close and delete everything, and see that nothing is left."""
+        """Let everything finish, close and delete everything, and check that nothing is left."""
         self._open_gates()
         await self._until("calls end", self._is_calm)
         await self._until("streams of POSTs end", lambda: not self._unended())
@@ -382,7 +384,7 @@ class Surface:
         await self._until(
             "streams are let go", lambda: not any(at.transport.stats()["streams"] for at in self._instances)
         )
-        await self._until("nobody is being recognised", lambda: not any(map(self._recognised, self._instances)))
+        await self._until("no client is being recognised", lambda: not any(map(self._recognised, self._instances)))
         await self._end_the_rest()
         await self._until("nothing is left", lambda: not any(self._left_over(at) for at in self._instances))
         self._check()
@@ -395,7 +397,7 @@ class Surface:
             raise AssertionError(f"not within {END_S:g} s: {what}; {left}; {self._unended()}") from None
 
     def _unended(self) -> list[dict[str, Any]]:
-        """Return what was asked with each stream that has an end of its own, and has not ended."""
+        """Return the requests of each stream that should have ended and has not."""
         return [line.asks for line in self._lines if self._must_end(line) and not line.context.ended.is_set()]
 
     async def leave(self) -> None:
@@ -405,7 +407,7 @@ class Surface:
                 await line.context.leave()
 
     def _must_end(self, line: Line) -> bool:
-        """Whether a stream has an end of its own: that of a POST whose calls do not wait for anything."""
+        """Whether a stream ends by itself, like that of a POST whose calls wait for nothing."""
         methods = {message["method"] for message in line.asks.values()}
         tools = {(message.get("params") or {}).get("name") for message in line.asks.values()}
         waits = "ask" in tools or "subscriptions/listen" in methods
@@ -421,7 +423,7 @@ class Surface:
         assert again.context.status == 404
 
     async def _end_the_rest(self) -> None:
-        """End the sessions of HTTP+SSE, which no client can: by time, or by hand."""
+        """End the sessions of HTTP+SSE, which clients cannot end: by the clock, or directly."""
         if self._clock is not None:
             self._clock.passed += 10_000
             self._sweep()

@@ -1,9 +1,9 @@
-"""Sequences of requests that nobody would think of, over every wire and both eras: what the server never does.
+"""Random sequences of requests, over all transports and both eras: what the server never does.
 
-It never answers 5xx without a reason, never fails with a traceback, never gives anything to the wrong person or
-session, refuses in the promised form, runs nothing twice, and holds nothing once everything was closed. The sequences
-are the same in every run; a failing one is printed with what repeats it: a line to put above `@given`. To have it made
-as short as it can be, add `Phase.shrink`; that takes minutes.
+It never sends 5xx without a reason, never fails with a traceback, never sends anything to the wrong principal or
+session, refuses only in the promised form, runs nothing twice, and holds nothing once everything is closed. The
+sequences are the same in every run; a failure prints a line to put above `@given` that repeats it. To shrink it, add
+`Phase.shrink`; that takes minutes.
 """
 
 import asyncio
@@ -42,12 +42,12 @@ LIMITS: Final[dict[str, Any]] = {
     "heartbeat_s": 0.05,
 }
 EXPECTED: Final = frozenset({"answer_too_large"})
-"""What may be logged as a warning."""
+"""Events that may be logged as warnings."""
 
 
 @dataclass(frozen=True)
 class Served:
-    """What sequences are carried out against."""
+    """The instances that sequences run against."""
 
     instances: Sequence[Bench]
     clock: Clock | None = None
@@ -58,7 +58,7 @@ sequences = st.builds(list.__add__, openings, st.lists(step, min_size=18, max_si
 
 
 def repeatable(examples: int) -> settings:
-    """Return the settings of a run whose sequences are always the same."""
+    """Return settings with which all runs use the same sequences."""
     return settings(
         max_examples=examples,
         derandomize=True,
@@ -71,7 +71,7 @@ def repeatable(examples: int) -> settings:
 
 
 class Complaints(logging.Handler):
-    """What was logged, by us or by others, that nobody should have to read."""
+    """Log records, ours and third-party, that should not exist."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
@@ -79,20 +79,20 @@ class Complaints(logging.Handler):
         self.ours: list[EventDict] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Take in a record."""
+        """Record it."""
         self.records.append(record)
 
     def check(self) -> None:
-        """Raise what came since the last time. Raises: AssertionError."""
+        """Raise what was logged since the last check. Raises: AssertionError."""
         said = self.take()
         assert not said, "\n".join(said)
 
     def take(self) -> list[str]:
-        """Return what came since the last time."""
+        """Return what was logged since the last time."""
         ours = [
             str(one) for one in self.ours if one["log_level"] not in {"debug", "info"} and one["event"] not in EXPECTED
         ]
-        others = [f"{one.name}: {self.format(one)}" for one in self.records]  # warnings are about what clients do
+        others = [f"{one.name}: {self.format(one)}" for one in self.records]  # our warnings report client errors
         self.ours.clear()
         self.records.clear()
         return ours + others
@@ -100,7 +100,7 @@ class Complaints(logging.Handler):
 
 @pytest.fixture(scope="module")
 def complaints() -> Iterator[Complaints]:
-    """Listen to every logger there is."""
+    """Listen to all loggers."""
     handler = Complaints()
     logging.getLogger().addHandler(handler)
     with capture_logs() as handler.ours:
@@ -115,14 +115,14 @@ def _short_recognition(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def in_memory() -> AsyncGenerator[Served]:
-    """Serve on one instance, with a clock that steps may move."""
+    """Serve on one instance, with a clock that steps may advance."""
     clock = Clock()
     async with bench(broker=InMemoryBroker(Limits(**LIMITS), clock=clock), **LIMITS) as at:
         yield Served([at], clock)
 
 
 def on_two_instances(url: str) -> Serve:
-    """Return what serves on two instances that share a Valkey, with keys of their own."""
+    """Return a function that serves on two instances that share a Valkey, with a key prefix of their own."""
 
     @asynccontextmanager
     async def serve() -> AsyncGenerator[Served]:
@@ -135,11 +135,11 @@ def on_two_instances(url: str) -> Serve:
 
 
 class Runs:
-    """Carries out sequences one after the other, each by people of its own, on one server until one fails.
+    """Carries out sequences one after the other, each with new principals, on one server until a sequence fails.
 
     Args:
         serve: starts a server.
-        complaints: what it logs.
+        complaints: records what it logs.
     """
 
     def __init__(self, serve: Serve, complaints: Complaints) -> None:
@@ -157,11 +157,11 @@ class Runs:
         try:
             self._runner.run(self._carry_out(steps))
         except BaseException:
-            self._runner.run(self._stop())  # the next one needs a server that is as new
+            self._runner.run(self._stop())  # the next sequence needs a new server
             raise
 
     def close(self) -> None:
-        """End it; nothing is left."""
+        """End the server, and check that nothing is left."""
         self._runner.run(self._stop())
         self._runner.run(self._is_alone())
         self._runner.close()
@@ -195,7 +195,7 @@ class Runs:
 
 
 def run(examples: int, runs: Runs) -> None:
-    """Carry out so many sequences."""
+    """Carry out that many sequences."""
 
     @repeatable(examples)
     @given(steps=sequences)

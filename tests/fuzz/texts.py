@@ -1,4 +1,4 @@
-"""The messages that steps name, written out. Pure."""
+"""Builds the messages that steps name. Pure."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -38,12 +38,12 @@ _REQUESTS: Final[dict[str, tuple[str, Json | None]]] = {
     "no method": ("no/such\nmethod", {"x": [None, 1.5]}),
 }
 WAITS: Final = frozenset({"ask", "listen"})
-"""What has no end of its own."""
+"""Requests that do not end by themselves."""
 NOTIFICATIONS: Final = frozenset({"initialized", "cancel", "progress", "roots", "answer", "refuse", "forged answer"})
 
 
 def request(kind: str, request_id: Any, mark: str, *, version: str) -> Json:
-    """Return the request that `kind` names, with `mark` wherever it comes back."""
+    """Return the request named `kind`, with `mark` in everything it repeats."""
     message: Json = {"jsonrpc": "2.0", "id": request_id}
     if kind == "initialize":
         capabilities: Json = {"capabilities": {"elicitation": {}}}
@@ -57,7 +57,7 @@ def request(kind: str, request_id: Any, mark: str, *, version: str) -> Json:
 
 
 def notification(kind: str, target: Any, mark: str) -> Json:
-    """Return what needs no answer; `target` is the id of what it is about."""
+    """Return the message named `kind` that expects no response; `target` is the id it refers to."""
     about: dict[str, Json] = {
         "initialized": {"method": "notifications/initialized"},
         "cancel": {"method": "notifications/cancelled", "params": {"requestId": target}},
@@ -77,7 +77,7 @@ def modern(message: Json) -> Json:
 
 
 def modern_headers(message: Json) -> dict[str, str]:
-    """Return the headers that say what `message` says."""
+    """Return the headers that repeat parts of `message`."""
     if "method" not in message:
         return {"MCP-Protocol-Version": MODERN}
     params = message.get("params") or {}

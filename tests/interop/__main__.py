@@ -1,6 +1,6 @@
-"""Drives every client and writes what came of it into docs/interop.md: `python -m tests.interop`.
+"""Drive every client and write the results into docs/interop.md: `python -m tests.interop`.
 
-`python -m tests.interop set-up` only makes the environments. The Python is that of the tests (CONTRIBUTING.md).
+`python -m tests.interop set-up` only makes the environments. It runs on the Python of the tests (CONTRIBUTING.md).
 """
 
 import sys
@@ -21,22 +21,22 @@ AT_ONCE: Final = 2
 
 
 def outcome(row: Row, door: str) -> str:
-    """Drive a client with the right key and with a wrong one; return what stands in the table, say what was wrong."""
+    """Drive a client with the right key and with a wrong one; return its cell of the table, and print what failed."""
     started = time.monotonic()
     wrong: list[str] = []
     with tempfile.TemporaryDirectory(prefix="interop-", ignore_cleanup_errors=True) as home:
         try:
             wrong += complaints(row, drive(row, door, processes.KEY, Path(home)))
-            with processes.http_door(Path(home)) as (fresh, _):  # all clients together would seem to guess keys
+            with processes.http_door(Path(home)) as (fresh, _):  # else throttled for wrong keys
                 wrong += complaints_when_refused(row, drive(row, fresh, "wrong", Path(home)))
         except AssertionError as error:
             wrong.append(str(error))
-    print(f"{time.monotonic() - started:5.1f} s  {row}: {'; '.join(wrong) or 'well'}", flush=True)
+    print(f"{time.monotonic() - started:5.1f} s  {row}: {'; '.join(wrong) or 'passed'}", flush=True)
     return "✗" if wrong else passed(row)
 
 
 def main() -> int:
-    """Return 0 when all went well."""
+    """Return 0 if every client passed."""
     environments.make()
     if sys.argv[1:] == ["set-up"]:
         return 0

@@ -1,7 +1,7 @@
-"""Lets one client talk to a door, in a process of its own, and judges what it saw.
+"""Runs one client against a server, in a separate process, and judges what it saw.
 
-The words between a driver and this are in `drivers/common.py`. Nothing of this machine's settings reaches a client
-but what a process needs to start; its home is a folder of the test. No model is ever called.
+The protocol between a driver and this module is in `drivers/common.py`. A client gets only the environment variables
+that a process needs to start; its home is a folder of the test. No model is ever called.
 """
 
 import json
@@ -22,7 +22,7 @@ from tests.processes import ROOT
 from tests.shared.given import TICKET
 
 TALK_S: Final = 30.0
-"""How long a talk may take, and a refusal: a client that hangs is one that fails."""
+"""Most seconds for a run, and for a refusal: a client that hangs has failed."""
 NEEDED: Final = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "LANG")
 NODE: Final = str(Path(NODE_FOLDER) / ("node.exe" if sys.platform == "win32" else "bin/node"))
 INSPECTOR: Final = "@modelcontextprotocol/inspector/clients/launcher/build/index.js"
@@ -37,16 +37,16 @@ class Seen:
     results: Sequence[dict[str, Any]] = ()
     refused: dict[str, Any] | None = None
     said: str = field(default="", repr=False)
-    """What it wrote to stderr."""
+    """Its stderr."""
 
 
 def ticket(row: Row) -> dict[str, str]:
-    """Return the ticket that a row creates: with a summary of its own, else it would be a repeat of another row's."""
+    """Return the ticket that a row creates: with a unique summary, else it would repeat another row's ticket."""
     return TICKET | {"summary": f"{TICKET['summary']}, says {row}"}
 
 
 def calls(row: Row) -> list[tuple[str, dict[str, Any]]]:
-    """Return what a row calls."""
+    """Return the calls of a row."""
     return [
         ("get_statuses", {}),
         ("create_ticket", ticket(row)),
@@ -56,7 +56,7 @@ def calls(row: Row) -> list[tuple[str, dict[str, Any]]]:
 
 
 def drive(row: Row, door: str, key: str, home: Path) -> Seen:
-    """Let a client talk to `door`. Raises: AssertionError when it hangs, or ends without a word that is understood."""
+    """Run a client against the server at `door`. Raises: AssertionError if it hangs, or ends without a valid report."""
     url = f"{door}{PATHS[row.wire]}"
     homes = {name: str(home) for name in ("HOME", "USERPROFILE", "LOCALAPPDATA", "APPDATA")}
     kept = {name: os.environ[name] for name in NEEDED if name in os.environ}
@@ -81,7 +81,7 @@ def drive(row: Row, door: str, key: str, home: Path) -> Seen:
 
 
 def command(row: Row, url: str, key: str) -> list[str]:
-    """Return the program that is the driver of a row, with what it is told."""
+    """Return the command line of a row's driver, including its argument."""
     client = row.client
     headers = {"x-api-key": key}
     received: dict[str, Any] = {
@@ -112,7 +112,7 @@ def command(row: Row, url: str, key: str) -> list[str]:
 
 
 def bridge(row: Row, url: str, key: str) -> list[str]:
-    """Return the program that carries a client's STDIO to `url`."""
+    """Return the command line that bridges a client's STDIO to `url`."""
     modules = node_modules("node")
     return {
         "mcp_proxy": [
@@ -131,14 +131,14 @@ def bridge(row: Row, url: str, key: str) -> list[str]:
 
 
 def inspector(row: Row, url: str, key: str) -> list[str]:
-    """Return the Inspector's command line without what it is to do."""
+    """Return the Inspector's command line without the operation."""
     where = ("--cli", "--server-url", url, "--transport", row.wire, "--header", f"x-api-key: {key}")
     how = ("--protocol-era", str(row.client.mode), "--format", "json", "-q")
     return [NODE, str(node_modules(row.client.home) / INSPECTOR), *where, *how]
 
 
 def complaints(row: Row, seen: Seen) -> Iterator[str]:
-    """Yield what is wrong with what a client with the right key saw."""
+    """Yield what is wrong with the report of a client with the right key."""
     if seen.refused is not None:
         yield f"it was refused: {seen.refused}"
         return
@@ -164,7 +164,7 @@ def complaints(row: Row, seen: Seen) -> Iterator[str]:
 
 
 def complaints_when_refused(row: Row, seen: Seen) -> Iterator[str]:
-    """Yield what is wrong with what a client with a wrong key saw and said."""
+    """Yield what is wrong with the report and the output of a client with a wrong key."""
     if seen.refused is None:
         yield f"it was let in: {seen}"
     elif row.refusal not in f"{seen.refused} {seen.said}":

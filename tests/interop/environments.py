@@ -1,8 +1,9 @@
-"""Where the clients are installed: environments in the user's cache folder, made by run.py's functions when needed.
+"""The environments of the clients, in the user's cache folder, made by run.py's functions when needed.
 
-Every one has exactly what its pins in `environments` say. Clients of one family share one: those on the Python SDK
-before 2.0, those on 2.0 and later, and the bridges for Node. The TypeScript SDK and the Inspector are in the tests'
-own folder. `python3 run.py test --long` makes them before the tests start; tests that are run by name, on their way.
+Each has exactly the pins of its file in `environments`. Clients of one family share an environment: those on the Python
+SDK before 2.0, those on 2.0 and later, and the bridges for Node. The TypeScript SDK and the Inspector are in the tests'
+own folder. `python3 run.py test --long` makes the environments before the tests start; tests run by name make them
+when they need them.
 """
 
 import json
@@ -36,7 +37,7 @@ def node_modules(home: StreamLog) -> Path:
 
 
 def make() -> None:
-    """Make every environment that is not there yet."""
+    """Make every environment that does not exist yet."""
     python("python-v1")
     python("python-v2")
     node_modules("node")
@@ -44,7 +45,7 @@ def make() -> None:
 
 
 def version(package: str, home: StreamLog) -> str:
-    """Return the one version of a client that is installed there, by its pins."""
+    """Return the version of a client that is installed there, from its pins."""
     if home in {"python-v1", "python-v2"}:
         pins = (PINS / f"{home}.txt").read_text("utf-8")
         (pinned,) = re.findall(rf"^{re.escape(package)}==(\S+)", pins, re.MULTILINE)

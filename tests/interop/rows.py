@@ -1,7 +1,7 @@
-"""Which clients are driven over which wire, and the revision that each has to negotiate: the whole plan, as data.
+"""Which clients are driven over which transport, and the revision that each must negotiate: the whole plan, as data.
 
-One row is one client of one version, on one wire, in one of its modes of negotiation. Drivers are in `drivers`, the
-pins in `environments`. A new client is a pin, a line here and, when it is a library, a driver.
+One row is one version of a client, on one transport, in one of its modes of negotiation. Drivers are in `drivers`, pins
+in `environments`. A new client is a pin, a line here and, for a library, a driver.
 """
 
 from dataclasses import dataclass
@@ -29,19 +29,19 @@ class Client:
 
 @dataclass(frozen=True)
 class Row:
-    """One client on one wire."""
+    """One client on one transport."""
 
     client: Client
     wire: Wire
 
     @property
     def revision(self) -> str:
-        """The revision that has to be negotiated."""
+        """The revision that must be negotiated."""
         return {"sse": self.client.over_sse, "http": self.client.over_http}[self.wire]
 
     @property
     def refusal(self) -> str:
-        """Words that a client says when its key is wrong."""
+        """Text that a client shows when its key is wrong."""
         return REFUSALS.get((self.client.driver, self.wire), "401")
 
     def __str__(self) -> str:
@@ -79,11 +79,11 @@ ROWS: Final = tuple(Row(client, wire) for client in CLIENTS for wire in WIRES)
 
 _OURS: Final = "This API key is not valid."
 REFUSALS: Final = MappingProxyType({
-    # The Python SDK from 2.0 on keeps the status of a refused POST to itself, but passes on what the door says.
+    # The Python SDK since 2.0 does not show the status of a refused POST, but passes on the server's message.
     ("mcp_v2", "http"): _OURS,
     ("fastmcp", "http"): _OURS,
     ("google_adk", "http"): _OURS,
-    # These take every 401 for a wish to sign in, and there is nowhere to.
+    # These treat every 401 as a request to sign in, and there is no authorization server.
     ("mcp_remote", "sse"): "Dynamic Client Registration rejected",
     ("mcp_remote", "http"): "Dynamic Client Registration rejected",
     ("inspector", "sse"): "auth_required",

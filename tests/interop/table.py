@@ -1,4 +1,4 @@
-"""The table of docs/interop.md: what was driven, and what came of it."""
+"""The table of docs/interop.md: clients, and their results."""
 
 from collections.abc import Callable
 from typing import Final
@@ -14,7 +14,7 @@ HEAD: Final = "| client | from | version | mode | SSE | Streamable HTTP |\n|---|
 
 
 def table(outcome: Callable[[Row], str]) -> str:
-    """Return the table; `outcome` says what stands beside the revision of a row."""
+    """Return the table; `outcome` returns what follows the revision of a row."""
 
     def line(client: Client) -> str:
         sse, http = (f"{row.revision} {outcome(row)}" for row in (Row(client, "sse"), Row(client, "http")))
@@ -26,19 +26,19 @@ def table(outcome: Callable[[Row], str]) -> str:
 
 
 def passed(_: Row) -> str:
-    """Return what stands beside the revision of a row that passed."""
+    """Return what follows the revision of a row that passed."""
     return "✓"
 
 
 def written() -> tuple[str, str]:
-    """Return what stands between the markers of the document: the line with the date, and the table."""
+    """Return what is between the markers of the document: the line with the date, and the table."""
     _, _, rest = DOCUMENT.read_text("utf-8").partition(BEGIN)
     date, _, rows = rest.partition(END)[0].partition("\n\n")
     return date, rows
 
 
 def write(date: str, rows: str) -> None:
-    """Replace what stands between the markers."""
+    """Replace what is between the markers."""
     before, _, rest = DOCUMENT.read_text("utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
     DOCUMENT.write_text(f"{before}{BEGIN}Driven on {date}.\n\n{rows}{END}{after}", "utf-8")

@@ -1,4 +1,4 @@
-"""Every ready-made client of `rows` against a really started HTTP door, with the right key and with a wrong one."""
+"""Every client of `rows` against a real HTTP server process, with the right key and with a wrong one."""
 
 import json
 import re
@@ -22,7 +22,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of the HTTP door, once the clients are there."""
+    """The address of the HTTP server, once the clients are installed."""
     environments.make()
     with processes.http_door(tmp_path_factory.mktemp("door")) as (address, _):
         yield address
@@ -36,9 +36,9 @@ def test_a_client_lists_reads_creates_and_learns_of_its_mistake(row: Row, door: 
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
-@pytest.mark.usefixtures("door")  # the clients are there
+@pytest.mark.usefixtures("door")  # the clients are installed
 def test_a_client_with_a_wrong_key_says_so_and_ends(row: Row, tmp_path: Path) -> None:
-    with processes.http_door(tmp_path) as (address, _):  # a fresh one: all clients together would seem to guess keys
+    with processes.http_door(tmp_path) as (address, _):  # fresh: failed keys of all clients together would be throttled
         seen = drive(row, address, "wrong", tmp_path)
 
     assert list(complaints_when_refused(row, seen)) == []

@@ -1,4 +1,4 @@
-"""The judge of the interop tests finds what it is there for."""
+"""The judge of the interop tests detects every failure."""
 
 import sys
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""docs/interop.md says what the rows say."""
+"""docs/interop.md matches the rows."""
 
 import re
 

@@ -1,6 +1,6 @@
-"""The stand-in as a process of its own: `python -m tests.standin --port 0 --api-key K`.
+"""The stand-in as a process: `python -m tests.standin --port 0 --api-key K`.
 
-Prints `listening on http://127.0.0.1:PORT` once connections are taken, and ends on SIGTERM.
+Prints `listening on http://127.0.0.1:PORT` once it accepts connections, and exits on SIGTERM.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from tests.standin.app import create_app
 def main() -> None:
     """Serve until a signal ends it."""
     parser = argparse.ArgumentParser(prog="python -m tests.standin", description=__doc__)
-    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--port", type=int, default=0, help="0 chooses a free one")
     parser.add_argument("--api-key", default="standin-key")
     arguments = parser.parse_args()
     app = create_app(api_key=arguments.api_key)

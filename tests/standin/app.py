@@ -1,7 +1,7 @@
-"""What Express does in the existing API: body, key, routes, and the page it answers when it has none.
+"""What Express does in the existing API: body, key, routes, and its page for unknown paths.
 
-One ASGI endpoint in place of a routing table of Starlette's, because the two differ where clients can tell:
-Express matches the undecoded path, forgives a trailing slash and has no 405.
+One ASGI endpoint instead of Starlette's routing, because the two differ visibly: Express matches the undecoded path,
+ignores a trailing slash and has no 405.
 """
 
 import html
@@ -45,7 +45,7 @@ def master_handler(table: str) -> Handler:
 
 # fmt: off
 ROUTES: Final[tuple[tuple[str, str, int, str, Handler], ...]] = (
-    # method, path, success, what a 500 says was going on, handler
+    # method, path, success, the action that a 500 names, handler
     *(("GET", f"/tickets/master/{table}", 200, f"fetching {table.replace('-', ' ')}", master_handler(table))
       for table in MASTER_TABLES),
     ("GET",  "/tickets", 200, "fetching tickets",
@@ -63,7 +63,7 @@ ROUTES: Final[tuple[tuple[str, str, int, str, Handler], ...]] = (
 
 
 class ExpressResponse(JSONResponse):
-    """JSON as `res.json` sends it, with the charset that a strict comparison of content types stumbles over."""
+    """JSON as `res.json` sends it, with the charset that breaks a strict comparison of content types."""
 
     media_type = "application/json; charset=utf-8"
 
@@ -101,7 +101,7 @@ class Express:
         return self.route(request.method, path, request.query_params, body, now)
 
     def route(self, method: str, path: str, query: Query, body: Row, now: datetime) -> Response:
-        """Run the first route that matches, or answer the page that names the path."""
+        """Run the first matching route, or return the page that names the path."""
         for allowed, pattern, success, doing, handler in ROUTES:
             found = re.fullmatch(f"{pattern}/?", path)
             if method != allowed or not found:
@@ -118,24 +118,24 @@ class Express:
 
 
 def parse_body(content_type: str, raw: bytes) -> Row:
-    """Return the JSON object of a request; anything that is not declared as JSON counts as empty.
+    """Return the JSON object of a request; a body that is not declared as JSON counts as empty.
 
     Raises:
-        ValueError: it is declared as JSON and is not, or is a bare value.
+        ValueError: it is declared as JSON and is not JSON, or is a bare value.
     """
     if not raw or content_type.partition(";")[0].strip().lower() != "application/json":
         return {}
     body = json.loads(raw)
     if not isinstance(body, dict | list):
-        raise ValueError("a bare value")  # to Express it is broken JSON like any other
+        raise ValueError("a bare value")  # Express treats it like any other broken JSON
     return body if isinstance(body, dict) else {}
 
 
 def create_app(*, api_key: str = "standin-key", now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Starlette:
-    """Return the stand-in with data of its own; `now` must be aware, and dates the sample data too.
+    """Return the stand-in with fresh data; `now` must be aware, and also dates the sample data.
 
     `app.state.api` is the model: `tickets` by id, `history` by ticket id, and `requests`, a list of
-    (method, path without query, JSON body or None) of everything that arrived, refused or not.
+    (method, path without query, JSON body or None) of every request received, refused or not.
     """
     api = Api(master_data())
     fill(api, now().astimezone(UTC))

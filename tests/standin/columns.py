@@ -1,6 +1,6 @@
-"""The columns of the existing API's tables: what each makes of a value that JSON brought.
+"""The columns of the existing API's tables: how each stores a value from JSON.
 
-Every value is stored the way the API answers it, so rows need no second form.
+Every value is stored in the form in which the API returns it, so rows need no second form.
 """
 
 import json
@@ -13,7 +13,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
-# An id column: the table it points into, and the column that holds a copy of the name found there.
+# An id column: the table it references, and the column with a copy of the name found there.
 REFERENCES: Final = MappingProxyType({
     "requestorId": ("users", "requestorName"),
     "accountId": ("accounts", "accountName"),
@@ -28,7 +28,7 @@ DATES: Final = ("scheduledCompletionDate", "completionDate")
 
 
 class DatabaseError(Exception):
-    """PostgreSQL refused a value. The API answers every one of them with the same 500."""
+    """PostgreSQL refused a value. The API returns the same 500 for all of these."""
 
 
 def as_text(value: object, longest: float = math.inf) -> str:
@@ -48,7 +48,7 @@ def as_date(value: object) -> str:
 
 
 def as_minute(value: object) -> str:
-    """Return a timestamp column's `YYYY-MM-DD HH:MM`; this server's zone is UTC. Raises: DatabaseError."""
+    """Return a timestamp column's `YYYY-MM-DD HH:MM`; the time zone of this server is UTC. Raises: DatabaseError."""
     try:
         moment = datetime.fromisoformat(as_text(value))
     except ValueError as error:
@@ -57,7 +57,7 @@ def as_minute(value: object) -> str:
 
 
 def as_hours(value: object) -> str:
-    """Return a `numeric(5,1)` the way the driver hands it out: as a string. Raises: DatabaseError."""
+    """Return a `numeric(5,1)` as the driver returns it: a string. Raises: DatabaseError."""
     try:
         hours = Decimal(as_text(value)).quantize(Decimal("0.1"), rounding=ROUND_HALF_UP)
         fits = abs(hours) <= Decimal("9999.9")
@@ -76,7 +76,7 @@ def as_boolean(value: object) -> bool:
     return text == "true"
 
 
-# What a column that is not an id makes of a value; WRITABLE is the order in which changes are recorded.
+# How a column that is not an id stores a value; WRITABLE is the order in which changes are recorded.
 COLUMNS: Final[Mapping[str, Callable[[object], Any]]] = MappingProxyType({
     "summary": partial(as_text, longest=200),
     "externalTicketId": partial(as_text, longest=50),
@@ -89,12 +89,12 @@ WRITABLE: Final = (*REFERENCES, *COLUMNS)
 
 
 def javascript_date(day: str) -> str:
-    """Return `YYYY-MM-DD` as `String(new Date(day))` reads on a server in UTC."""
+    """Return `YYYY-MM-DD` in the form of `String(new Date(day))` on a server in UTC."""
     return f"{date.fromisoformat(day):%a %b %d %Y} 00:00:00 GMT+0000 (Coordinated Universal Time)"
 
 
 def recorded(field: str, value: Any) -> str | None:
-    """Return how the history tells an old value: it is text there, and a date went through a JavaScript `Date`."""
+    """Return an old value as the history shows it: as text, with dates converted by a JavaScript `Date`."""
     if value is None:
         return None
     return javascript_date(value) if field in DATES else as_text(value)

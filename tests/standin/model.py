@@ -1,8 +1,8 @@
 """The existing API's handlers and database in memory: where most of its traps are.
 
-Rows have the shape in which the API answers them, so a test may read `Api.tickets` and `Api.history` directly.
-Knows no HTTP and no clock: every write is told the moment at which it happens (aware, UTC).
-What the observations leave open follows PostgreSQL: lengths are enforced, descending order puts null first.
+Rows have the shape in which the API returns them, so tests may read `Api.tickets` and `Api.history` directly.
+It has no HTTP and no clock: every write gets the time at which it happens (aware, UTC).
+Where observations are missing it follows PostgreSQL: lengths are enforced, descending order puts null first.
 """
 
 import fnmatch
@@ -48,13 +48,13 @@ class HTTPRefusalError(Exception):
 
 
 def parse_int(text: str | None, default: int) -> int:
-    """Return JavaScript's `parseInt(text) || default`: this is how `limit=0` becomes 20."""
+    """Return JavaScript's `parseInt(text) || default`; this is why `limit=0` means 20."""
     found = re.match(r"\s*[+-]?\d+", text or "", re.ASCII)
     return (int(found[0]) if found else 0) or default
 
 
 def ilike(text: str) -> re.Pattern[str]:
-    """Return the pattern of `ILIKE '%text%'`, in which `%` and `_` of the text itself are wildcards too."""
+    """Return the pattern of `ILIKE '%text%'`, where `%` and `_` in the text are wildcards too."""
     glob = re.sub(r"[*?[]", r"[\g<0>]", text).replace("%", "*").replace("_", "?")
     return re.compile(fnmatch.translate(f"*{as_text(glob)}*"), re.IGNORECASE)
 
@@ -69,8 +69,8 @@ class Api:
         self.requests: list[tuple[str, str, Any]] = []
         self._history_id = 0
         self._listings = 0
-        # The pool hands out the connection that was released last, so one flag says all there is to know:
-        # whether the next statement lands on a connection whose transaction nobody will ever commit.
+        # The pool hands out the most recently released connection, so one flag is enough: whether the next statement
+        # runs on a connection with an open transaction that will never be committed.
         self._transaction_left_open = False
 
     def rows(self, table: str, query: Mapping[str, str]) -> list[Row]:
@@ -81,7 +81,7 @@ class Api:
         return sorted(rows, key=lambda row: row["name"] if table == "users" else row["orderNo"])
 
     def list_tickets(self, query: Mapping[str, str], today: date) -> list[Row]:
-        """Return list rows, always descending, equal dates in another order each time. Raises: DatabaseError."""
+        """Return list rows, always descending, equal dates in a different order each time. Raises: DatabaseError."""
         limit, offset = parse_int(query.get("limit"), 20), parse_int(query.get("offset"), 0)
         if limit < 0 or offset < 0:
             raise DatabaseError("LIMIT or OFFSET must not be negative")
@@ -113,7 +113,7 @@ class Api:
         return self.tickets[ticket_id]
 
     def create(self, body: Row, at: datetime) -> Row:
-        """Insert a ticket; attachments in `body` are not looked at. Raises: DatabaseError."""
+        """Insert a ticket; attachments in `body` are ignored. Raises: DatabaseError."""
         if any(body.get(name) is None for name in REQUIRED):
             raise DatabaseError("null value violates not-null constraint")
         received = body.get("receptionDateTime")
@@ -149,11 +149,11 @@ class Api:
         return {"id": ticket_id, "message": "Ticket updated successfully"}
 
     def entries(self, ticket_id: str) -> list[Row]:
-        """Return a ticket's history, newest first; nobody asks whether there is such a ticket."""
+        """Return a ticket's history, newest first; whether the ticket exists is not checked."""
         return sorted(self.history.get(ticket_id, []), key=lambda row: (row["timestamp"], row["id"]), reverse=True)
 
     def comment(self, ticket_id: str, body: Row, at: datetime) -> Row:
-        """Add a comment, or lose it on a connection that was left in a transaction. Raises: HTTPRefusalError."""
+        """Add a comment, or lose it on a connection with an open transaction. Raises: HTTPRefusalError."""
         author, comment = body.get("userId"), body.get("comment")
         if not author or not comment:
             raise HTTPRefusalError(400, "User ID and comment are required")
@@ -187,7 +187,7 @@ class Api:
         raise DatabaseError("insert or update violates foreign key constraint")
 
     def _columns(self, body: Row) -> Row:
-        """Return the columns that `body` sets. An id is looked up alone: no detail is held against its category."""
+        """Return the columns that `body` sets. Each id is checked alone: a detail need not belong to its category."""
         columns: Row = {}
         for field in WRITABLE:
             value = body.get(field)

@@ -1,7 +1,7 @@
-"""The stand-in's data: master tables and 28 tickets, the same for the same moment.
+"""The stand-in's data: master tables and 28 tickets, the same for the same time.
 
-TCK-0001 has a history with date changes and hours, TCK-0002 is the one completed ticket, TCK-0003 is in Japanese,
-TCK-0004 holds what breaks Markdown tables, TCK-0005 has attachments. TCK-0028 was received last.
+TCK-0001 has a history with date changes and hours, TCK-0002 is the only completed ticket, TCK-0003 is in Japanese,
+TCK-0004 contains text that breaks Markdown tables, TCK-0005 has attachments. TCK-0028 was received last.
 """
 
 from datetime import datetime, timedelta

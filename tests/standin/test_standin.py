@@ -1,6 +1,6 @@
-"""The stand-in has every trap of the existing API: one test per trap, then the success shapes.
+"""The stand-in has every trap of the existing API: one test per trap, then the successful responses.
 
-When the running service is seen to do something else, the test is changed first.
+If the running service is observed to do something else, change the test first.
 """
 
 import asyncio
@@ -419,7 +419,7 @@ async def test_master_table_has_the_promised_rows(
 
 
 async def test_paths_are_matched_like_express_does(client: httpx2.AsyncClient) -> None:
-    """The undecoded path decides, and a trailing slash is forgiven: an empty id is the list."""
+    """The undecoded path counts, and a trailing slash is ignored: an empty id is the list."""
     escaped = await client.get("/tickets/a%2Fb")
     trailing = await client.get("/tickets/")
 
@@ -452,7 +452,7 @@ async def test_two_apps_share_nothing_and_remember_what_they_were_asked(client: 
     assert other.state.api.tickets == create_app(now=lambda: NOW).state.api.tickets
 
 
-async def test_process_prints_its_address_serves_and_ends_when_told() -> None:
+async def test_process_prints_its_address_serves_and_ends_on_sigterm() -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.standin", "--port", "0", "--api-key", "other"),
         cwd=Path(__file__).parents[2],

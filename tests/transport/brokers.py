@@ -1,4 +1,4 @@
-"""What tests of brokers have in common: sessions, requests, streams, and a listener that wants to know nothing."""
+"""Helpers for broker tests: sessions, requests, streams, and a listener that ignores everything."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,7 +12,7 @@ MakeBroker = Callable[..., Awaitable[SessionBroker]]
 
 
 class Quiet:
-    """Wants to know nothing."""
+    """A listener that ignores everything."""
 
     def on_session_ended(self, session: str) -> None:
         pass
@@ -49,7 +49,7 @@ PING = RequestClaim(1, b"digest")
 
 
 async def news(reader: StreamReader) -> list[bytes]:
-    """Return what comes next, however often the stream is to look around before."""
+    """Return the next events, however many empty wake-ups come before them."""
     while not (received := await texts(reader)):
         pass
     return received

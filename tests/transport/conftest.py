@@ -1,4 +1,4 @@
-"""Runs what a broker must not change over each broker."""
+"""Runs tests of what all brokers have in common over each broker."""
 
 import asyncio
 import secrets
@@ -18,7 +18,7 @@ from transport.sessions.valkey.broker import ValkeyBroker
 
 @pytest.fixture(params=["memory", "valkey"])
 def any_broker(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Have `bench` use one kind of broker."""
+    """Make `bench` use one kind of broker."""
     kind = str(request.param)
     if kind == "valkey":
         url = request.getfixturevalue("broker_url")
@@ -32,7 +32,7 @@ def any_broker(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.fixture(params=["memory", "valkey"])
 async def make_broker(request: pytest.FixtureRequest) -> AsyncGenerator[MakeBroker]:
-    """Make brokers of one kind, with bounds as given; they work until the test ends."""
+    """Make brokers of one kind, with the given bounds, which run until the test ends."""
     leave = asyncio.Event()
     running: list[asyncio.Task[None]] = []
 

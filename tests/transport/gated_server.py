@@ -1,4 +1,4 @@
-"""A server of the MCP SDK whose tools do what tests need: wait on gates, ask back, fail, answer too much."""
+"""A server of the MCP SDK with tools for tests: they wait at gates, send requests, fail, or return too much."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ class Colour(BaseModel):
 
 
 class Gates:
-    """Gates that tools wait at, and how often each tool ran."""
+    """Gates at which tools wait, and how often each tool ran."""
 
     def __init__(self) -> None:
         self.open: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
@@ -27,7 +27,7 @@ class Gates:
         self.ran: Counter[str] = Counter()
 
     async def wait(self, name: str) -> None:
-        """Say that `name` was reached, and wait until it is opened."""
+        """Record that `name` was reached, and wait until it is opened."""
         self.ran[name] += 1
         self.reached[name].set()
         try:
@@ -38,7 +38,7 @@ class Gates:
 
 
 def gated_server() -> tuple[MCPServer[Any], Gates]:
-    """Return a server and the gates of its tools."""
+    """Return a server, and the gates of its tools."""
     gates = Gates()
     server = MCPServer("gated", log_level="CRITICAL")
 
@@ -50,7 +50,7 @@ def gated_server() -> tuple[MCPServer[Any], Gates]:
 
     @server.tool(annotations=READS)
     async def read(gate: str) -> str:
-        """Wait at a gate; only reads."""
+        """Wait at a gate; read-only."""
         await gates.wait(gate)
         return gate
 
@@ -62,14 +62,14 @@ def gated_server() -> tuple[MCPServer[Any], Gates]:
 
     @server.tool()
     async def stubborn(gate: str) -> str:
-        """Wait at a gate, and answer even when cancelled."""
+        """Wait at a gate, and respond even when cancelled."""
         with contextlib.suppress(asyncio.CancelledError):
             await gates.wait(gate)
         return gate
 
     @server.tool(annotations=READS)
     async def fill(size: int) -> str:
-        """Return much."""
+        """Return a text of this size."""
         return "x" * size
 
     @server.tool(annotations=READS)
@@ -86,7 +86,7 @@ def gated_server() -> tuple[MCPServer[Any], Gates]:
 def _offer_what_talks_back(server: MCPServer[Any]) -> None:
     @server.tool()
     async def ask(ctx: Context) -> str:
-        """Ask the person at the other end."""
+        """Ask the user of the client."""
         response = await ctx.elicit("Which colour?", Colour)
         return response.model_dump_json()
 
@@ -99,13 +99,13 @@ def _offer_what_talks_back(server: MCPServer[Any]) -> None:
 
     @server.tool(annotations=READS)
     async def whoami(ctx: Context) -> str:
-        """Return what a handler knows of its caller."""
+        """Return what a handler knows about its caller."""
         caller: Any = ctx.request_context.request
         return f"{caller.principal.id} {sorted(caller.headers)}"
 
     @server.tool(annotations=READS)
     async def which_client(ctx: Context) -> str:
-        """Return the name that the client gave itself."""
+        """Return the name that the client sent."""
         known = ctx.session.client_params
         return "" if known is None or known.client_info is None else known.client_info.name
 
@@ -128,26 +128,26 @@ def _offer_what_uses_streams(server: MCPServer[Any], gates: Gates) -> None:
 
     @server.tool(annotations=READS)
     async def hang_up(ctx: Context, gate: str) -> str:
-        """End the stream of this very call, then wait at a gate."""
+        """Close the stream of this call, then wait at a gate."""
         await ctx.close_sse_stream()
         await gates.wait(gate)
         return gate
 
     @server.tool(annotations=READS)
     async def announce(ctx: Context) -> str:
-        """Say something that belongs to no call."""
+        """Send a notification that belongs to no call."""
         await ctx.session.send_tool_list_changed()
         return "announced"
 
     @server.tool(annotations=READS)
     async def tell_subscribers(ctx: Context) -> str:
-        """Say to whoever subscribed that the tools changed."""
+        """Notify subscribers that the tools changed."""
         await ctx.notify_tools_changed()
-        return "told"
+        return "notified"
 
     @server.tool(annotations=READS)
     async def talk(ctx: Context, times: int, size: int) -> str:
-        """Say very much while it runs."""
+        """Send much progress."""
         try:
             for time in range(times):
                 await ctx.report_progress(time, times, "x" * size)

@@ -1,4 +1,4 @@
-"""A small client for tests of Streamable HTTP: any revision, streams that are read as they come, cut and resumed."""
+"""A small client for tests of Streamable HTTP: any revision; streams are read as they arrive, cut and resumed."""
 
 import asyncio
 import copy
@@ -23,29 +23,29 @@ Message = dict[str, Any]
 
 
 class HTTPResponse:
-    """One HTTP answer, read as it comes: a stream of events, or JSON, or nothing."""
+    """One HTTP response, read as it arrives: a stream of events, or JSON, or nothing."""
 
     def __init__(self, response: httpx2.Response) -> None:
         self.status = response.status_code
         self.headers = response.headers
         self.is_stream = self.headers.get("content-type", "").startswith("text/event-stream")
         self.body = b""
-        """What is no stream, as it came."""
+        """The body as received, unless it is a stream."""
         self.received: list[Message] = []
         self.ids: list[str | None] = []
-        """The id of each event; the one of an event without data is in `primed` instead."""
+        """The id of each event; that of an event without data is in `primed` instead."""
         self.primed: list[str] = []
         self.last_event_id = ""
         self.retry_ms = 0
         self.comments = 0
         self.ended = asyncio.Event()
-        """The whole of it is here."""
+        """It has arrived completely."""
         self.broke = False
-        """It ended before it was whole."""
+        """It was cut before it was complete."""
         self._news = asyncio.Condition()
 
     async def read(self, response: httpx2.Response) -> None:
-        """Take it in until it ends."""
+        """Read it until it ends."""
         try:
             if self.is_stream:
                 await self._read_events(response)
@@ -88,23 +88,23 @@ class HTTPResponse:
             await self._news.wait_for(done)
 
     async def end(self) -> None:
-        """Wait for its clean end."""
+        """Wait until it ends cleanly."""
         async with asyncio.timeout(10):
             await self.ended.wait()
         assert not self.broke, "the connection was cut"
 
     def responses(self, request: Any) -> list[Message]:
-        """Return every answer to a request that came."""
+        """Return every response to a request that has arrived."""
         return [one for one in self.received if one.get("id") == request and "method" not in one]
 
     async def response(self, request: Any) -> Message:
-        """Wait for the answer to a request."""
+        """Wait for the response to a request."""
         await self.until(lambda: self.responses(request) or self.ended.is_set())
-        assert self.responses(request), f"no answer to {request!r} among {self.received}"
+        assert self.responses(request), f"no response to {request!r} among {self.received}"
         return self.responses(request)[0]
 
     async def said(self, method: str) -> Message:
-        """Wait for a notification or a question of the server."""
+        """Wait for a notification or a request of the server."""
 
         def found() -> list[Message]:
             return [one for one in self.received if one.get("method") == method]
@@ -114,12 +114,12 @@ class HTTPResponse:
 
     @property
     def kind(self) -> str:
-        """Why it was refused, as programs read it."""
+        """Why it was refused, in machine-readable form."""
         return str(self.received[0]["error"]["data"]["kind"])
 
 
 class HttpClient:
-    """One session, or none as in 2026-07-28."""
+    """A client with one session, or none as in 2026-07-28."""
 
     def __init__(self, http: httpx2.AsyncClient, url: str, headers: Mapping[str, str]) -> None:
         self._http = http
@@ -128,11 +128,11 @@ class HttpClient:
         self.session = ""
 
     def at(self, url: str) -> "HttpClient":
-        """Return the same client, with the same session, as it speaks to another instance."""
+        """Return the same client, with the same session, addressing another instance."""
         return self._but(url=url)
 
     def who(self, headers: Mapping[str, str]) -> "HttpClient":
-        """Return the same client as somebody who sends these headers as well, or instead."""
+        """Return the same client with these headers added or replaced, for example another caller's key."""
         return self._but(headers={**self.headers, **headers})
 
     def _but(self, **changed: Any) -> "HttpClient":
@@ -142,11 +142,11 @@ class HttpClient:
 
     @asynccontextmanager
     async def send(self, method: str, headers: Mapping[str, str], content: bytes = b"") -> AsyncGenerator[HTTPResponse]:
-        """Send anything, and read its answer in the background while inside; leaving cuts it.
+        """Send any request, and read its response in the background inside the block; leaving the block cuts it.
 
         Args:
             method: of HTTP.
-            headers: beside those of every request, or instead; empty ones are left out altogether.
+            headers: added to those of every request, or replacing them; empty ones are left out.
             content: the body.
         """
         sent = {name: value for name, value in {**ACCEPT, **self.headers, **headers}.items() if value}
@@ -160,22 +160,22 @@ class HttpClient:
                 await asyncio.gather(reader, return_exceptions=True)
 
     def stream(self, message: Any, **headers: str) -> AbstractAsyncContextManager[HTTPResponse]:
-        """Post a message, or several as a batch, and read the answer as it comes."""
+        """Post a message, or several as a batch, and read the response as it arrives."""
         body = json.dumps(message).encode()
         return self.send("POST", JSON | headers, body)
 
     def listen(self, last_event_id: str = "", **headers: str) -> AbstractAsyncContextManager[HTTPResponse]:
-        """Read the standalone stream, or what is left of the one that an event belongs to."""
+        """Open the standalone stream, or resume the stream to which an event belongs."""
         return self.send("GET", {"last-event-id": last_event_id} | headers)
 
     async def post(self, message: Any, **headers: str) -> HTTPResponse:
-        """Post a message and read the whole answer."""
+        """Post a message and read the whole response."""
         async with self.stream(message, **headers) as response:
             await response.end()
             return response
 
     async def get(self, last_event_id: str = "", **headers: str) -> HTTPResponse:
-        """Read the whole of a stream that ends, or why there is none."""
+        """Read a stream to its end, or the reason for its refusal."""
         async with self.listen(last_event_id, **headers) as response:
             await response.end()
             return response
@@ -187,7 +187,7 @@ class HttpClient:
             return response
 
     async def initialize(self, version: str = "2025-11-25", **capabilities: Any) -> HTTPResponse:
-        """Do the handshake; return the answer to its first half."""
+        """Do the handshake; return the response to its first half."""
         response = await self.post(opening(version, **capabilities))
         assert response.status == 200, response.received
         self.belong_to(response.headers["mcp-session-id"], version)
@@ -198,7 +198,7 @@ class HttpClient:
         """Send the headers of a session from now on."""
         self.session = session
         self.headers |= {"mcp-session-id": session}
-        if version != "2025-03-26":  # it knows no such header
+        if version != "2025-03-26":  # it has no such header
             self.headers |= {"mcp-protocol-version": version}
 
     async def call(self, request: Any, tool: str, **arguments: Any) -> str:
@@ -208,7 +208,7 @@ class HttpClient:
 
 
 def opening(version: str = "2025-11-25", **capabilities: Any) -> Message:
-    """Return `initialize`."""
+    """Return an `initialize` request."""
     params = initialize_params(version) | {"capabilities": capabilities}
     return {"jsonrpc": "2.0", "id": "opening", "method": "initialize", "params": params}
 
@@ -220,12 +220,12 @@ def call(request: Any, tool: str, meta: dict[str, Any] | None = None, **argument
 
 
 def cancelled(request: Any) -> Message:
-    """Return what cancels a call."""
+    """Return the notification that cancels a call."""
     return {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": request}}
 
 
 def text_of(response: Message) -> str:
-    """Return the text that a tool answered."""
+    """Return the text of a tool's result."""
     return str(response["result"]["content"][0]["text"])
 
 

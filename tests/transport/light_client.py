@@ -1,7 +1,7 @@
-"""Clients that cost next to nothing: a socket for the stream of a session, and a few that all share for messages.
+"""Clients that cost very little: a socket for the stream of each session, and a few sockets for all messages.
 
-For tests with a thousand sessions, whose clients share the machine with the server, and for readers that stop reading:
-what arrives on a stream is taken only when a test asks for it. Who wants events parsed takes `sse_client`.
+For tests with a thousand sessions whose clients share the machine with the server, and for readers that stop reading:
+a stream is read only when a test asks for it. `sse_client` parses events.
 """
 
 import asyncio
@@ -17,15 +17,15 @@ from urllib.parse import urlsplit
 from tests.transport.sse_client import initialize_params
 
 AT_ONCE: Final = 20
-"""How many messages may be on their way at the same moment."""
+"""Most messages in flight at the same time."""
 LIMIT_S: Final = 30.0
 _UNREAD_BYTES: Final = 1024
-"""Twice as many may wait in this process; then asyncio leaves the rest to the system."""
+"""Twice as many may wait in this process; the rest stays in the buffers of the system."""
 _OPENED: Final = rb"HTTP/1\.1 [345]\d\d|data: (/messages\S+)\r?\n\r?\n"
 _INITIALIZED: Final = rb'"id":0[^\n]*\n\r?\n'
 
 _FILES: Final = 4096
-"""What a process may have open, at least: often only 1,024, on macOS 256. Servers that are started later inherit it."""
+"""Fewest files a process may open: often only 1,024, on macOS 256. Servers started later inherit the limit."""
 
 if sys.platform != "win32":
     import resource
@@ -37,7 +37,7 @@ if sys.platform != "win32":
 
 
 class Server:
-    """Where a server is, as whom it is asked, and the connections for messages. `light_server` opens them."""
+    """Address of a server, headers of the caller, and the connections for messages. `light_server` opens them."""
 
     def __init__(self, address: str, headers: Mapping[str, str]) -> None:
         url = urlsplit(address)
@@ -48,7 +48,7 @@ class Server:
         """Sessions that were opened and not dropped."""
 
     async def post(self, endpoint: str, message: Any) -> None:
-        """Send one message, which has to be accepted."""
+        """Send one message, which must be accepted."""
         body = json.dumps(message)
         about = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
         reader, writer = connection = await self.free.get()
@@ -60,7 +60,7 @@ class Server:
         self.free.put_nowait(connection)
 
     async def ask(self, path: str) -> Any:
-        """Return the JSON that a route answers, on a connection that ends with it."""
+        """Return the JSON of a route, over a connection used only for it."""
         reader, writer = await asyncio.open_connection(*self.where)
         writer.write(f"GET {path} HTTP/1.1\r\n{self.head}Connection: close\r\n\r\n".encode())
         async with asyncio.timeout(LIMIT_S):
@@ -72,7 +72,7 @@ class Server:
 
 @asynccontextmanager
 async def light_server(address: str, headers: Mapping[str, str]) -> AsyncGenerator[Server]:
-    """Connect to a server; sessions that are still open at the end are dropped."""
+    """Connect to a server; drop the sessions that are still open at the end."""
     server = Server(address, headers)
     connections = [await asyncio.open_connection(*server.where) for _ in range(AT_ONCE)]
     for connection in connections:
@@ -87,11 +87,11 @@ async def light_server(address: str, headers: Mapping[str, str]) -> AsyncGenerat
 
 
 class LightSession:
-    """One session; `open` it.
+    """One session; call `open` first.
 
     Args:
         server: where it is.
-        receive_bytes: what the system may keep of its stream unread; by default as much as it likes.
+        receive_bytes: receive buffer of its stream in the system; by default the system's choice.
         messages_to: another instance, which gets its messages.
     """
 
@@ -102,7 +102,7 @@ class LightSession:
         self._receive_bytes = receive_bytes
 
     async def open(self) -> None:
-        """Open its stream and do the handshake. Afterwards nothing is read but by `read_until`."""
+        """Open its stream and do the handshake. Afterwards only `read_until` reads."""
         connection = socket.socket()
         connection.setblocking(False)
         if self._receive_bytes is not None:
@@ -128,7 +128,7 @@ class LightSession:
         await self._messages_to.post(self.endpoint, message)
 
     async def read_until(self, pattern: bytes) -> re.Match[bytes]:
-        """Read on until this was seen, across what was read."""
+        """Read until the pattern has arrived, possibly across several reads."""
         seen = b""
         async with asyncio.timeout(LIMIT_S):
             while (found := re.search(pattern, seen)) is None:
@@ -138,14 +138,14 @@ class LightSession:
         return found
 
     async def drop(self) -> None:
-        """Leave without a word, as a client does that crashed."""
+        """Close the sockets without ending the session, like a client that crashes."""
         self._server.open.discard(self)
         self._writer.transport.abort()
         await asyncio.gather(self._writer.wait_closed(), return_exceptions=True)
 
 
 async def open_sessions(server: Server, count: int) -> list[LightSession]:
-    """Open so many sessions, a few at a time."""
+    """Open that many sessions, a few at a time."""
     sessions = [LightSession(server) for _ in range(count)]
     for start in range(0, count, AT_ONCE):
         await asyncio.gather(*(session.open() for session in sessions[start : start + AT_ONCE]))
@@ -153,5 +153,5 @@ async def open_sessions(server: Server, count: int) -> list[LightSession]:
 
 
 async def drop_all(sessions: list[LightSession]) -> None:
-    """Drop these sessions, all at once."""
+    """Drop all these sessions concurrently."""
     await asyncio.gather(*(session.drop() for session in sessions))

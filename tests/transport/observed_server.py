@@ -1,9 +1,9 @@
-"""The tools of `gated_server` over SSE as a process of its own, which says what it holds.
+"""The tools of `gated_server` over SSE in a process that reports what it holds.
 
 `python -m tests.transport.observed_server --limits '{"idle_s": 1}' [--broker-url URL] [--per-minute N]` prints its
-address and ends on SIGTERM. Served like the real door, with any limit, for `KeyPerPerson`. `/holds` answers, after a
-garbage collection: `sessions`, `streams`, `log_bytes`, `tasks`, `connections` (the asking one included), and
-`objects`, the living instances of classes of `transport/` and of the SDK's runner, by class.
+address and ends on SIGTERM. It is served like the real server, with any limit, for `KeyPerPerson`. After a garbage
+collection, `/holds` returns `sessions`, `streams`, `log_bytes`, `tasks`, `connections` (including the one of this
+request), and `objects`: the living instances of classes of `transport/` and of the SDK's runner, by class.
 """
 
 import argparse
@@ -34,7 +34,7 @@ _MODULES: Final = ("transport.", "mcp.server.runner")
 
 
 def living_objects() -> Counter[str]:
-    """Return how many instances there are of each class that serves sessions, after a garbage collection."""
+    """Return the number of instances of each class that serves sessions, after a garbage collection."""
     gc.collect()
     kinds = (type(one) for one in gc.get_objects())
     return Counter(kind.__name__ for kind in kinds if str(kind.__module__).startswith(_MODULES))
@@ -44,8 +44,8 @@ def main() -> None:
     """Serve until a signal ends it."""
     parser = argparse.ArgumentParser(prog="python -m tests.transport.observed_server", description=__doc__)
     parser.add_argument("--limits", type=json.loads, default={}, help="fields of Limits, as JSON")
-    parser.add_argument("--broker-url", help="of a Valkey; without it sessions are in memory")
-    parser.add_argument("--per-minute", type=int, help="requests of a principal, and as many of its organisation")
+    parser.add_argument("--broker-url", help="of a Valkey server; without it sessions are in memory")
+    parser.add_argument("--per-minute", type=int, help="requests per principal and per organisation")
     given = parser.parse_args()
     configure_logging(level="WARNING")
     limits = Limits(**given.limits)

@@ -1,4 +1,4 @@
-"""People with keys that a test makes, changes and revokes; and what was recorded about them."""
+"""Users with keys that a test creates, changes and revokes; and an audit trail."""
 
 from collections.abc import Iterable
 
@@ -9,24 +9,24 @@ from shared.identity import AuthenticationError, AuthProvider, Principal, Scope,
 
 
 class People(AuthProvider):
-    """Knows keys by name; each is a credential of its own. Nothing is remembered: what is revoked is so at once."""
+    """Maps key names to principals; each key is a credential. Nothing is cached: revoking takes effect at once."""
 
     def __init__(self, **keys: Principal) -> None:
         self.keys = keys
         self.revoked = set[str]()
         self.is_broken = False
         self.asked: list[str] = []
-        """Credentials that were asked for while their answers were open."""
+        """Credentials that were rechecked while their responses were open."""
 
     async def authenticate(self, request: HTTPConnection) -> Principal:
-        """Return whose key it is."""
+        """Return the principal of the key."""
         key = request.headers.get("x-api-key", "")
         if key not in self.keys or key in self.revoked:
             raise AuthenticationError("This API key is not valid.")
         return self.keys[key]
 
     async def is_still_valid(self, principal: Principal) -> bool:
-        """Tell whether the key was revoked."""
+        """Return whether the key has not been revoked."""
         self.asked.append(principal.credential)
         if self.is_broken:
             raise OSError("the store is away")
@@ -36,7 +36,7 @@ class People(AuthProvider):
 def person(
     key: str, name: str = "me", tenant: str = "default", *, proof: str = "api_key", scopes: Iterable[Scope] = Scope
 ) -> Principal:
-    """Return whom `key` proves."""
+    """Return the principal that `key` proves."""
     return Principal(id=name, tenant=Tenant(tenant), scopes=frozenset(scopes), proof=proof, credential=key)
 
 
@@ -47,7 +47,7 @@ class Trail:
         self.events: list[AuditEvent] = []
 
     async def record(self, event: AuditEvent) -> None:
-        """Keep it."""
+        """Keep the event."""
         self.events.append(event)
 
 

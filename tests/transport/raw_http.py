@@ -1,4 +1,4 @@
-"""Requests over a plain socket: what an HTTP library would not send, and clients that stop reading."""
+"""Requests over a plain socket: those an HTTP library would not send, and clients that stop reading."""
 
 import asyncio
 import json
@@ -18,13 +18,13 @@ LIMIT_S = 10.0
 async def posted(
     client: HttpClient, message: Any, headers: Mapping[str, str], receive_bytes: int | None = None
 ) -> AsyncGenerator[asyncio.StreamReader]:
-    """Post something, with headers just as they are given; yields what its answer is read from.
+    """Post a message with exactly these headers; yield the reader of its response.
 
     Args:
-        client: as whom, and where.
-        message: it.
-        headers: beside those of the client, or instead.
-        receive_bytes: what the system may keep of the answer unread; by default as much as it likes.
+        client: caller and address.
+        message: what to post.
+        headers: added to those of the client, or replacing them.
+        receive_bytes: receive buffer of the response in the system; by default the system's choice.
     """
     url = urlsplit(client.url)
     connection = socket.socket()
@@ -46,7 +46,7 @@ async def posted(
 
 @asynccontextmanager
 async def unread(client: HttpClient, message: Any, **headers: str) -> AsyncGenerator[str]:
-    """Post something and take no more of its answer than its first event; yields the id of that, if it has one."""
+    """Post a message and read only the first event of the response; yield the id of that event, if it has one."""
     async with posted(client, message, headers, receive_bytes=4096) as reader:
         seen = b""
         while b"data: " not in seen:
@@ -56,6 +56,6 @@ async def unread(client: HttpClient, message: Any, **headers: str) -> AsyncGener
 
 
 async def status_of(client: HttpClient, message: Any, **headers: str) -> int:
-    """Post something and return the status of its answer."""
+    """Post a message and return the status of its response."""
     async with posted(client, message, headers) as reader:
         return int((await reader.readline()).split()[1])

@@ -1,4 +1,4 @@
-"""A relay in front of a server: for what the server cannot do itself, TLS and falling silent without a word."""
+"""A relay in front of a server: for TLS, and for connections that become silent, which the server cannot do itself."""
 
 import asyncio
 import ssl
@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 
 class Relay:
-    """Hands bytes on, between whoever connects to `port` and the server."""
+    """Forwards bytes between clients of `port` and the server."""
 
     def __init__(self, url: str) -> None:
         self.port = 0
@@ -17,7 +17,7 @@ class Relay:
         self._heard.set()
 
     def fall_silent(self) -> None:
-        """Hand on nothing more for the connections there are, nor end them; later ones are served as before."""
+        """Stop forwarding on all existing connections without closing them; later ones are served as before."""
         self._heard.clear()
         self._heard = asyncio.Event()
         self._heard.set()
@@ -35,14 +35,14 @@ class Relay:
                     target.write(data)
                     await target.drain()
         except OSError:
-            pass  # one side went; so does the other
+            pass  # one side closed; the other follows
         finally:
             target.close()
 
 
 @asynccontextmanager
 async def relay(url: str, tls: ssl.SSLContext | None = None) -> AsyncGenerator[Relay]:
-    """Start a relay on a free loopback port, in front of the server that `url` names."""
+    """Start a relay on a free loopback port, in front of the server at `url`."""
     relaying = Relay(url)
     async with await asyncio.start_server(relaying.serve, "127.0.0.1", 0, ssl=tls) as server:
         relaying.port = server.sockets[0].getsockname()[1]

@@ -23,7 +23,7 @@ from transport.sessions.stream_counts import LocalStreamCounts
 
 
 async def until(done: Callable[[], object], seconds: float = 10) -> None:
-    """Wait for something outside of this test's own events; fail when it takes longer than `seconds`."""
+    """Wait for something outside of this test's own events; fail if it takes longer than `seconds`."""
     async with asyncio.timeout(seconds):
         while not done():  # noqa: ASYNC110 - what is waited for here has no event of its own
             await asyncio.sleep(0.005)
@@ -32,7 +32,7 @@ async def until(done: Callable[[], object], seconds: float = 10) -> None:
 class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
-        """Leave the signals to the test runner."""
+        """Leave signals to the test runner."""
         yield
 
 
@@ -51,10 +51,10 @@ async def serve(app: Any) -> AsyncGenerator[str]:
 
 
 class KeyPerPerson(AuthProvider):
-    """Every key that starts with `key-` is a person of its own: `key-me`, or `key-me@acme` in another organisation."""
+    """Every key that starts with `key-` is a principal: `key-me`, or `key-me@acme` in another organisation."""
 
     async def authenticate(self, request: HTTPConnection) -> Principal:
-        """Return that person."""
+        """Return the principal of the key."""
         key = request.headers.get("x-api-key", "")
         if not key.startswith("key-"):
             raise AuthenticationError("Send the server's API key in the header x-api-key.")
@@ -63,13 +63,13 @@ class KeyPerPerson(AuthProvider):
 
 
 def a_place() -> StreamSlot:
-    """Return the place of a stream that is served by hand."""
+    """Return the slot of a stream that the test serves itself."""
     return OpenStreams(LocalStreamCounts(), KeyPerPerson(), most=100).new_slot(Principal("me"))
 
 
 @dataclass
 class Bench:
-    """A served transport with everything a test wants to look at."""
+    """A served transport with everything a test inspects."""
 
     url: str
     transport: Transport
@@ -78,12 +78,12 @@ class Bench:
 
 
 def in_memory(limits: Limits) -> SessionBroker:
-    """Return the broker of one instance."""
+    """Return the broker of a single instance."""
     return InMemoryBroker(limits)
 
 
 make_broker: Callable[[Limits], SessionBroker] = in_memory
-"""What `bench` gives to a transport; the fixture `any_broker` changes it."""
+"""The broker that `bench` uses; the fixture `any_broker` changes it."""
 
 
 @asynccontextmanager
@@ -95,9 +95,9 @@ async def bench(
     is_up: bool = True,
     **limits: Any,
 ) -> AsyncGenerator[Bench]:
-    """Serve the gated server, for `KeyPerPerson` unless `more`, which is of `Transport`, has another provider.
+    """Serve the gated server, for `KeyPerPerson` unless `more` (arguments of `Transport`) has another provider.
 
-    Waits for the broker, unless it is not expected to be up.
+    Waits for the broker, unless it is expected to be down.
     """
     server, gates = gated_server()
     counter = TallyCounter()

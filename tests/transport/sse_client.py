@@ -1,4 +1,4 @@
-"""A small client for tests: parses events as a browser does, and speaks HTTP+SSE over real sockets."""
+"""A small client for tests: parses events like a browser, and uses HTTP+SSE over real sockets."""
 
 import asyncio
 import contextlib
@@ -37,9 +37,9 @@ def parse_events(stream: bytes) -> list[Parsed]:
 
 
 class SseClient:
-    """One session over HTTP+SSE. `answers` has every answer by id, as often as it came.
+    """One session over HTTP+SSE. `answers` returns every response to an id that has arrived.
 
-    Like the TypeScript client it answers a ping that comes before `endpoint` at the endpoint it had before, unless
+    Like the TypeScript client, it responds to a ping that comes before `endpoint` at its previous endpoint, unless
     `answers_pings` is False.
     """
 
@@ -60,7 +60,7 @@ class SseClient:
         self._pongs: list[asyncio.Task[None]] = []
 
     async def read(self, response: httpx2.Response) -> None:
-        """Take in events until the stream ends."""
+        """Read events until the stream ends."""
         name = ""
         try:
             async for line in response.aiter_lines():
@@ -94,7 +94,7 @@ class SseClient:
             await self._tell()
 
     async def _respond_to_ping(self, ping: str) -> None:
-        """Answer at the endpoint it had; whether that succeeds is not looked at."""
+        """Respond at the previous endpoint; the outcome is ignored."""
         address = self.http.base_url.join(self.endpoints[-1])
         said = {"jsonrpc": "2.0", "id": ping, "result": {}}
         with contextlib.suppress(httpx2.TransportError):
@@ -111,21 +111,21 @@ class SseClient:
             await self._news.wait_for(done)
 
     def responses(self, request_id: Any) -> list[dict[str, Any]]:
-        """Return every answer to `request_id` that came."""
+        """Return every response to `request_id` that has arrived."""
         return [one for one in self.received if one.get("id") == request_id and "method" not in one]
 
     async def response(self, request_id: Any) -> dict[str, Any]:
-        """Wait for the answer to `request_id`."""
+        """Wait for the response to `request_id`."""
         await self.until(lambda: self.responses(request_id))
         return self.responses(request_id)[0]
 
     async def post(self, message: Any, **headers: str) -> httpx2.Response:
-        """Send one message (or batch) as it is."""
+        """Send one message (or batch) unchanged."""
         address = self.http.base_url.join(self.endpoint)
         return await self.http.post(address, json=message, headers={**self.headers, **headers})
 
     async def request(self, method: str, params: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
-        """Send a request and wait for its answer."""
+        """Send a request and wait for its response."""
         message = {"jsonrpc": "2.0", "id": next(self._ids), "method": method, **more}
         if params is not None:
             message["params"] = params
@@ -155,7 +155,7 @@ def initialize_params(version: str = "2025-11-25") -> dict[str, Any]:
 async def sse_session(
     base_url: str, headers: Mapping[str, str], *, initialize: bool = True
 ) -> AsyncGenerator[SseClient]:
-    """Open a stream and, unless told otherwise, initialize."""
+    """Open a stream and, by default, initialize."""
     async with httpx2.AsyncClient(base_url=base_url, timeout=20) as http:
         client = SseClient(http, headers)
         async with open_stream(client):
@@ -166,7 +166,7 @@ async def sse_session(
 
 @asynccontextmanager
 async def open_stream(client: SseClient, headers: Mapping[str, str] | None = None) -> AsyncGenerator[httpx2.Response]:
-    """Open one more GET for `client` and read it in the background while inside."""
+    """Open one more GET for `client` and read it in the background inside the block."""
     client.endpoint = ""
     client.ended.clear()
     async with client.http.stream("GET", "/sse", headers={**client.headers, **(headers or {})}) as response:

@@ -1,4 +1,4 @@
-"""Any server of the SDK, mounted; and a session's record rebuilt by another instance."""
+"""Any server of the SDK, mounted; and sessions that another instance rebuilds from their records."""
 
 from typing import Any
 
@@ -40,9 +40,9 @@ async def test_a_low_level_server_without_tools_is_served_too() -> None:
         assert (await client.request("tools/list"))["error"]["code"] == -32601
 
 
-async def test_a_server_that_lists_its_tools_to_no_one_in_particular_fails_in_peace() -> None:
+async def test_a_server_that_fails_to_list_its_tools_without_a_caller_is_served() -> None:
     async def refuse(ctx: Any, params: Any) -> ListToolsResult:
-        raise RuntimeError("not to strangers")
+        raise RuntimeError("not without a caller")
 
     server: Server[Any] = Server("shy", on_list_tools=refuse)
     async with serve(asgi_app(server, auth_provider=AnonymousAuthProvider())) as url, sse_session(url, {}) as client:

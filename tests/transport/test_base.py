@@ -1,4 +1,4 @@
-"""The edge of every wire: refusals of authentication, whose line of a log it is, and labels that stay few."""
+"""The edge of every transport: authentication failures, the principal in log lines, and bounded labels."""
 
 import asyncio
 import io
@@ -20,19 +20,19 @@ from tests.transport.test_streamable_http_stateless import said, tool
 
 
 class Refuses(AuthProvider):
-    """Refuses everybody in one way."""
+    """Fails authentication of every caller in one way."""
 
     def __init__(self, error: AuthenticationError) -> None:
         self._error = error
 
     async def authenticate(self, request: HTTPConnection) -> Principal:
-        """Raise it."""
+        """Raise the error."""
         raise self._error
 
 
 @pytest.fixture
 def lines() -> Iterator[io.StringIO]:
-    """Yield what is logged, as the doors log it."""
+    """Yield the log, in the format of the server."""
     root = logging.getLogger()
     handlers, level, out = root.handlers[:], root.level, io.StringIO()
     configure_logging(stream=out)
@@ -45,7 +45,9 @@ def lines() -> Iterator[io.StringIO]:
 @pytest.mark.parametrize(
     ("status", "after_s", "header"), [(429, 17, "17"), (503, 2, "2"), (401, None, None), (400, None, None)]
 )
-async def test_who_may_try_again_later_is_told_when(status: int, after_s: int | None, header: str | None) -> None:
+async def test_a_retryable_authentication_error_has_retry_after(
+    status: int, after_s: int | None, header: str | None
+) -> None:
     error = AuthenticationError("Not now.", status=status, retry_after_s=after_s)
     async with bench(more={"auth_provider": Refuses(error)}) as at, http_client(at.url, {}, None) as client:
         refused = await client.post({"jsonrpc": "2.0", "id": 1, "method": "ping"})

@@ -1,4 +1,4 @@
-"""S6 on one instance: streams stay until their calls are answered."""
+"""S6 on one instance: streams stay open until their calls have responses."""
 
 import asyncio
 

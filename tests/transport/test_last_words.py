@@ -1,4 +1,4 @@
-"""What a part still does while it is closed: shielded, and within the time of the whole."""
+"""Clean-up work of a part while it closes: shielded, and within the deadline of the whole."""
 
 import anyio
 
@@ -6,7 +6,7 @@ from transport.last_words import AT_LEAST_S, last_words
 
 
 async def spent(whole_s: float, seconds: float) -> float:
-    """Return how long last words of `seconds` took where the whole had `whole_s`."""
+    """Return how long clean-up work of `seconds` took when the whole had `whole_s`."""
     began = anyio.current_time()
     with anyio.move_on_after(whole_s):
         with last_words(seconds):

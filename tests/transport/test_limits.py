@@ -1,4 +1,4 @@
-"""Who asks too often is told when to come back, in the form that its wire has for that, and nothing of it is run."""
+"""Callers over a rate limit get the time of their next attempt, in the form of their transport; nothing is run."""
 
 import asyncio
 import secrets
@@ -26,12 +26,12 @@ from transport.sessions.valkey.broker import ValkeyBroker
 ME, YOU, THEM = {"x-api-key": "key-me"}, {"x-api-key": "key-you"}, {"x-api-key": "key-me@acme"}
 MANY = Rate(60, 1000)
 ONE = {"rates": Rates(read=Rate(1, 1), write=MANY, tenant_read=MANY, tenant_write=MANY)}
-"""One read for everybody, and as many writes as they like."""
+"""One read for each principal, and unlimited writes."""
 SAYS = {"kind": "rate_limited", "effect": "nothing_changed"}
 
 
 def refused_call(result: Message) -> int:
-    """Return when a call that was refused may come again, having looked at the rest of its result."""
+    """Return the `retryAfter` of a refused call, after checking the rest of its result."""
     assert result["isError"] is True
     error = dict(result["structuredContent"]["error"])
     again = error.pop("retryAfter")
@@ -47,7 +47,7 @@ class TestEveryWire:
     """What is refused, and in which form."""
 
     @kills("transport/dispatch/dispatcher.py", "await self._policy.check_rate(caller, request, wait)", "pass")
-    async def test_a_call_of_an_sse_session_is_answered_with_when_to_come_back(self) -> None:
+    async def test_a_refused_call_of_an_sse_session_says_when_to_retry(self) -> None:
         async with bench(more=ONE) as at, sse_session(at.url, ME) as client:
             assert (await client.call("echo", text="x"))["isError"] is False
             assert 50 <= refused_call(await client.call("echo", text="x")) <= 60
@@ -60,7 +60,7 @@ class TestEveryWire:
             assert response["result"]["resultType"] == "complete"
             refused_call(response["result"])
             at.gates.open["g"].set()
-            assert (await client.call("write", gate="g"))["isError"] is False, "writes have a limit of their own"
+            assert (await client.call("write", gate="g"))["isError"] is False, "writes have a separate limit"
             async with sse_session(at.url, YOU) as other:
                 assert (await other.call("echo", text="x"))["isError"] is False
         assert at.gates.ran["echo"] == 2
@@ -117,8 +117,8 @@ class TestEveryWire:
 
 @kills("transport/base.py", "await self._policy.check_http_rate(principal, request.headers)", "pass")
 @pytest.mark.parametrize("path", ["/mcp", "/messages?session_id=x"])
-async def test_who_sends_far_more_than_calls_need_is_not_listened_to(path: str) -> None:
-    """What a message carries is not looked at: a flood of pings would cost the time of everybody."""
+async def test_a_client_that_sends_far_more_requests_than_calls_need_is_refused(path: str) -> None:
+    """The message is not parsed: a flood of pings would cost the time of all clients."""
     trail, few = Trail(), Rates(read=Rate(1, 1), write=Rate(1, 1), tenant_read=MANY, tenant_write=MANY)
     async with bench(more={"rates": few, "audit": trail}) as at, httpx2.AsyncClient(base_url=at.url) as http:
 
@@ -128,7 +128,7 @@ async def test_who_sends_far_more_than_calls_need_is_not_listened_to(path: str) 
         assert {(await post(ME)).status_code for _ in range(6)}.isdisjoint({429})
         with capture_logs() as logs:
             refused = await post(ME)
-        assert logs == [], "a flood of lines would be the next one"
+        assert logs == [], "refusals of a flood must not flood the log"
         assert refused.status_code == 429
         assert 5 <= int(refused.headers["retry-after"]) <= 10
         error = refused.json()["error"]
@@ -163,7 +163,7 @@ TENANTS = {"rates": Rates(read=MANY, write=MANY, tenant_read=PER_MINUTE, tenant_
 
 
 async def flood(*clients: HttpClient) -> None:
-    """Send ten times the limit, in turns; whoever is refused is told when to come back."""
+    """Send ten times the limit, in turns; each refusal must have a `Retry-After`."""
     assert clients
 
     async def send(number: int) -> None:

@@ -1,4 +1,4 @@
-"""Sessions on several instances that share a Valkey: any instance takes a stream, a request, an answer, a cancel."""
+"""Sessions on several instances that share a Valkey: any takes streams, requests, responses, cancellations."""
 
 import asyncio
 import secrets
@@ -27,7 +27,7 @@ AGAIN = {"mcp-protocol-version": "2025-11-25"}
 async def instances(
     url: str, number: int = 2, more: Mapping[str, Any] | None = None, **limits: Any
 ) -> AsyncGenerator[list[Bench]]:
-    """Serve on several instances with sessions of their own, which know of each other."""
+    """Serve on several instances that share the sessions of this test."""
     prefix = f"{{{secrets.token_hex(4)}}}:"
     async with AsyncExitStack() as stack:
         served = [
@@ -46,7 +46,7 @@ async def client_of(at: Bench, headers: dict[str, str] = ME) -> AsyncGenerator[S
 
 
 async def post_to(at: Bench, client: SseClient, message: Any) -> int:
-    """Post one message to another instance than the one that the client knows."""
+    """Post one message to another instance than the client's."""
     async with httpx2.AsyncClient(base_url=at.url, timeout=20) as http:
         return (await http.post(client.endpoint, json=message, headers=client.headers)).status_code
 
@@ -124,7 +124,7 @@ async def test_a_question_and_its_answer_cross_instances(broker_url: str) -> Non
         assert '"blue"' in (await client.response("x"))["result"]["content"][0]["text"]
 
 
-async def test_a_request_next_to_an_answer_that_finds_no_one_runs_all_the_same(
+async def test_a_request_next_to_a_response_without_a_waiter_still_runs(
     broker_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(broker, "PUBLISH_S", 0.1)
@@ -132,7 +132,7 @@ async def test_a_request_next_to_an_answer_that_finds_no_one_runs_all_the_same(
     try:
         async with instances(broker_url, 1) as (a,), client_of(a) as client, open_stream(client):
             await client.initialize("2025-03-26")
-            deaf = "deadbeef"  # an instance that lives, and does not listen at the moment
+            deaf = "deadbeef"  # an instance that is alive but does not listen now
             (leases,) = [key for key in server.keys("*:i") if server.zscore(key, own_name(a)) is not None]
             server.zadd(leases, {deaf: (time.time() + 60) * 1000})
             response = {"jsonrpc": "2.0", "id": f"{deaf}:1", "result": {}}
@@ -181,7 +181,7 @@ async def test_a_client_is_recognised_by_another_instance_than_the_one_it_answer
             lines = response.aiter_lines()
             ping = await until_line(lines, "ping")
             said = {"jsonrpc": "2.0", "id": ping.split('"id":"')[1].split('"')[0], "result": {}}
-            assert (await client.post(said)).status_code == 202  # at the instance it knew
+            assert (await client.post(said)).status_code == 202  # at its previous instance
             assert client.endpoint in await until_line(lines, "session_id")
 
 

@@ -1,7 +1,7 @@
-"""The same message scripts through the SDK's own loop and through our engine: the alarm at each SDK upgrade.
+"""The same message scripts through the SDK's own loop and through our dispatch: detects changes in an SDK upgrade.
 
-Differences on purpose, and only these: a handler's crash is -32603 without its text here (code 0 with the text there),
-and the two eras may be mixed on one session here (the SDK locks a connection to the first).
+Only these differences are intended: a crash of a handler is -32603 without its text here (code 0 with the text in the
+SDK), and one session may mix the two eras here (the SDK locks a connection to the first one).
 """
 
 import json
@@ -76,7 +76,7 @@ REQUESTS: list[Message] = [
 
 @asynccontextmanager
 async def sdk_loop() -> AsyncGenerator[Ask]:
-    """Ask the SDK's own dual-era loop."""
+    """Use the SDK's own dual-era loop."""
     server = lowlevel(gated_server()[0])
     to_server, from_client = anyio.create_memory_object_stream[SessionMessage | Exception](10)
     to_client, from_server = anyio.create_memory_object_stream[SessionMessage](10)
@@ -108,7 +108,7 @@ async def sdk_loop() -> AsyncGenerator[Ask]:
 
 @asynccontextmanager
 async def our_engine(*, forgetful: bool) -> AsyncGenerator[Ask]:
-    """Ask our engine; a forgetful one has to rebuild its kernel from the session's record for every message."""
+    """Use our dispatch; a forgetful one rebuilds its kernel from the session's record for every message."""
     limits = Limits()
     broker = InMemoryBroker(limits)
     dispatcher = Dispatcher(gated_server()[0], broker, limits=limits)
@@ -137,7 +137,7 @@ async def our_engine(*, forgetful: bool) -> AsyncGenerator[Ask]:
 
 
 async def both(script: list[Message], *, forgetful: bool) -> tuple[list[Message | None], list[Message | None]]:
-    """Return what each says to every message of `script`, with ids made unique."""
+    """Return the responses of each to every message of `script`, with ids made unique."""
     numbered = [
         message | {"id": f"{n}-{message['id']}" if isinstance(message["id"], str) else n}
         if "id" in message

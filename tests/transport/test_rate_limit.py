@@ -20,7 +20,7 @@ from transport.sessions.memory_rate_limit import MemoryBuckets
 from transport.sessions.valkey.broker import ValkeyBroker
 
 SLOW = Rate(1, 3)
-"""A bucket of three that nothing flows into while a test runs."""
+"""A bucket of three tokens that is not refilled during a test."""
 RATES = Rates(read=SLOW, write=Rate(1, 1), tenant_read=Rate(1, 5), tenant_write=Rate(1, 2))
 YOU = ("default", "you")
 
@@ -70,12 +70,12 @@ def test_no_two_owners_share_a_bucket() -> None:
 
 
 def test_three_times_as_many_http_requests_are_let_in_as_calls() -> None:
-    """A minute's worth of calls never meets this limit, however a client sends them."""
+    """A minute's worth of calls never reaches this limit, however a client sends them."""
     rates = Rates(read=Rate(20, 30), write=Rate(1, 2), tenant_read=Rate(100, 1000), tenant_write=Rate(10, 20))
     assert [one.rate for one in rates.http_costs(ME)] == [Rate(63, 96), Rate(330, 3060)]
 
 
-def test_a_refusal_says_whose_limit_it_was_and_when_to_come_back() -> None:
+def test_a_refusal_says_whose_limit_it_was_and_when_to_retry() -> None:
     mine, ours = RATES.costs(ME, writes=True)
     assert str(RateLimitedError(Wait(mine, 11.2))) == (
         "Too many writes: your limit is 1 a minute. Nothing was changed; try again in 12 s."
@@ -137,8 +137,8 @@ async def test_a_new_request_is_paid_for_and_a_repeat_is_not(make_broker: MakeBr
     assert await admit(first) == ([ClaimStatus.ANSWERED], [])
     assert await admit(RequestClaim(1, b"other", costs=paid)) == ([ClaimStatus.REFUSED], [])
     batch = [RequestClaim(number, b"batch", costs=paid) for number in ("a", "b", "c")]
-    assert await admit(*batch) == ([ClaimStatus.NEW] * 3, ["c"]), "three are the burst of one principal"
-    assert await broker.finish(session.id, 0, "c", b"not now"), "what cannot be paid for is recorded, for its answer"
+    assert await admit(*batch) == ([ClaimStatus.NEW] * 3, ["c"]), "the burst of one principal is three"
+    assert await broker.finish(session.id, 0, "c", b"not now"), "a refused request is recorded, for its response"
     assert await admit(RequestClaim("w", b"write", writes=True, costs=RATES.costs(ME, writes=True))) == (
         [ClaimStatus.NEW],
         [],
@@ -160,7 +160,7 @@ async def test_principals_share_the_limit_of_their_organisation_alone(make_broke
     assert await buckets.consume(RATES.costs(("acme", "me"), writes=False)) is None
 
 
-# --------------------------------------------------------------------- of one instance, of many
+# --------------------------------------------------------------------- on one instance, on many
 
 
 async def test_buckets_in_memory_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,7 +181,7 @@ async def test_instances_share_buckets_and_go_on_alone_without_valkey(broker_url
         assert [wait is None for wait in spent] == [True, True, True, False]
         key = f"{prefix}b:x"
         with redis.from_url(broker_url) as raw:
-            assert 0 < raw.pttl(key) <= 180_000, "a bucket is forgotten when it is full"
+            assert 0 < raw.pttl(key) <= 180_000, "a full bucket expires"
     started = time.monotonic()
     assert [await one.buckets.consume([cost("x")]) is None for _ in range(4)] == [True, True, True, False]
-    assert time.monotonic() - started < 1, "who cannot be asked is not waited for"
+    assert time.monotonic() - started < 1, "an unavailable Valkey must not delay requests"

@@ -1,4 +1,4 @@
-"""S3: a client that comes again without `Last-Event-ID` is known by the ping it answers at its old endpoint."""
+"""S3: a reconnecting client without `Last-Event-ID` is recognised by its response to a ping, at its old endpoint."""
 
 import asyncio
 from collections.abc import Iterable
@@ -40,7 +40,7 @@ async def test_a_client_gets_its_session_back_with_what_it_missed() -> None:
 
 @kills("transport/sessions/event_log.py", "or (event.kind is Kind.RESPONSE and event.written_at >= written_since)", "")
 @kills("transport/sessions/valkey/lua/common.lua", "[ANSWER] = after or certain,", "[ANSWER] = after or delivered,")
-async def test_what_was_written_may_have_been_lost_so_answers_come_again_and_notifications_do_not() -> None:
+async def test_written_events_may_be_lost_so_responses_are_sent_again_and_notifications_are_not() -> None:
     async with bench() as at, httpx2.AsyncClient(base_url=at.url, timeout=20) as http:
         client = SseClient(http, ME)
         async with open_stream(client):
@@ -54,7 +54,7 @@ async def test_what_was_written_may_have_been_lost_so_answers_come_again_and_not
     assert set(methods(client.received[seen:])) == {"ping"}
 
 
-async def test_an_answer_that_was_written_long_ago_does_not_come_again() -> None:
+async def test_a_response_that_was_written_long_ago_is_not_sent_again() -> None:
     async with bench(repeat_s=0) as at, httpx2.AsyncClient(base_url=at.url, timeout=20) as http:
         client = SseClient(http, ME)
         async with open_stream(client):
@@ -66,7 +66,7 @@ async def test_an_answer_that_was_written_long_ago_does_not_come_again() -> None
     assert [message["id"] for message in client.received[seen:] if "method" not in message] == [3]
 
 
-async def test_two_clients_of_one_key_with_the_same_ids_are_told_apart() -> None:
+async def test_two_clients_of_one_key_with_the_same_ids_are_distinguished() -> None:
     async with bench() as at, httpx2.AsyncClient(base_url=at.url, timeout=20) as http:
         clients = [SseClient(http, ME) for _ in range(5)]
 
@@ -111,13 +111,13 @@ async def test_a_client_that_is_not_recognised_gets_a_new_initialized_session(
 
 
 async def new_session(client: SseClient) -> str:
-    """Come again and make a call; return the endpoint of the session."""
+    """Reconnect and make a call; return the endpoint of the session."""
     async with open_stream(client, AGAIN):
         assert (await client.call("echo", text="x"))["isError"] is False
         return client.endpoint
 
 
-async def test_who_leaves_while_being_asked_gets_no_session(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_leaves_while_being_recognised_gets_no_session(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("transport.dispatch.context.RECOGNISE_S", 0.2)
     async with bench(max_sessions_per_principal=1) as at, httpx2.AsyncClient(base_url=at.url, timeout=20) as http:
         async with http.stream("GET", "/sse", headers=ME | AGAIN) as response:
@@ -129,7 +129,7 @@ async def test_who_leaves_while_being_asked_gets_no_session(monkeypatch: pytest.
             assert first.status_code == 200
 
 
-async def test_a_client_that_comes_again_during_a_drain_is_sent_away_cleanly() -> None:
+async def test_a_client_that_reconnects_during_a_drain_is_sent_away_cleanly() -> None:
     async with bench() as at, sse_session(at.url, ME) as client:
         await at.transport.drain()
         async with client.http.stream("GET", "/sse", headers=ME | AGAIN) as response:

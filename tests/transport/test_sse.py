@@ -1,4 +1,4 @@
-"""The SSE wire over real sockets: what a 202 means, one endpoint, heartbeats, rotation, resume, caps, the end."""
+"""HTTP+SSE over real sockets: what 202 means, one endpoint, heartbeats, rotation, resume, caps, end of sessions."""
 
 import asyncio
 import json
@@ -48,7 +48,7 @@ async def test_a_repeat_while_the_call_runs_shares_its_one_answer() -> None:
         again = await client.post(call(7, "write", gate="g"))
         at.gates.open["g"].set()
         await client.response(7)
-        await client.call("echo", text="a later answer, so that a second one to 7 would be here")
+        await client.call("echo", text="a later response: a second one to 7 would have arrived")
         assert (first.status_code, again.status_code) == (202, 202)
         assert at.gates.ran["g"] == 1
         assert len(client.responses(7)) == 1
@@ -206,7 +206,7 @@ async def test_wrong_methods_are_405_with_what_is_allowed() -> None:
             assert (response.status_code, response.headers["allow"]) == (405, allowed)
 
 
-# --------------------------------------------------------------------- who, and from where
+# --------------------------------------------------------------------- callers and origins
 
 
 async def test_without_a_key_nothing_is_served_and_no_bearer_is_asked_for() -> None:
@@ -265,7 +265,7 @@ async def test_a_stream_ends_cleanly_at_its_age_once_its_calls_are_answered() ->
     async with bench(stream_s=0.3) as at, sse_session(at.url, ME) as client:
         await client.post(call(7, "write", gate="g"))
         await at.gates.reached["g"].wait()
-        again = SseClient(client.http, ME)  # its stream is as old as this
+        again = SseClient(client.http, ME)  # its stream is as old as this one
         async with open_stream(again, {"last-event-id": str(client.last_event_id)}):
             with pytest.raises(TimeoutError):
                 await again.until(again.ended.is_set, seconds=0.6)
@@ -300,7 +300,7 @@ async def test_last_event_id_replays_exactly_what_was_missed() -> None:
             await client.initialize()
             await client.call("echo", text="seen")
         endpoint, seen = client.endpoint, client.last_event_id
-        await http.post(endpoint, json=call("missed", "echo", text="while nobody listened"), headers=ME)
+        await http.post(endpoint, json=call("missed", "echo", text="while no stream was open"), headers=ME)
         received = len(client.received)
         async with open_stream(client, {"last-event-id": str(seen)}):
             response = await client.response("missed")
@@ -333,7 +333,7 @@ async def test_another_principals_last_event_id_opens_a_new_session() -> None:
         assert [one["id"] for one in yours.received] == [1]
 
 
-async def test_a_client_that_comes_again_without_an_event_id_need_not_initialize() -> None:
+async def test_a_client_that_reconnects_without_an_event_id_need_not_initialize() -> None:
     async with (
         bench() as at,
         sse_session(at.url, (ME | {"mcp-protocol-version": "2025-06-18"}), initialize=False) as c,
@@ -361,7 +361,7 @@ async def test_caps_refuse_new_sessions_only() -> None:
 
 
 @kills("transport/sessions/memory.py", "factor = 2 if reconnect else 1", "factor = 1")
-async def test_a_client_that_comes_again_is_not_refused_for_a_cap() -> None:
+async def test_a_client_that_reconnects_is_not_refused_for_a_cap() -> None:
     async with (
         bench(max_sessions=1) as at,
         sse_session(at.url, ME),
@@ -375,9 +375,9 @@ async def test_an_idle_session_without_a_stream_expires() -> None:
         client = SseClient(http, ME)
         async with open_stream(client):
             await client.initialize()
-            await asyncio.sleep(0.3)  # not a wait for anything: an open stream must outlive the idle time
+            await asyncio.sleep(0.3)  # not synchronisation: an open stream must outlive the idle time
             assert (await client.call("echo", text="x"))["isError"] is False
-        await asyncio.sleep(0.3)  # nor is this: nothing happens for longer than the idle time
+        await asyncio.sleep(0.3)  # not synchronisation: nothing happens for longer than the idle time
         assert not at.transport.stats()["sessions"]
         assert (await client.post(call(99, "echo", text="x"))).status_code == 404
 
@@ -387,9 +387,9 @@ async def test_an_idle_session_without_a_stream_expires() -> None:
 
 @asynccontextmanager
 async def unread_stream(client: SseClient) -> AsyncGenerator[None]:
-    """Open a stream of which only the endpoint is read."""
+    """Open a stream and read only its endpoint."""
     async with client.http.stream("GET", "/sse", headers=client.headers) as response:
-        lines = response.aiter_lines()  # kept: letting go of it would close the connection
+        lines = response.aiter_lines()  # kept: without a reference the connection would be closed
         async for line in lines:
             if line.startswith("data: /messages"):
                 client.endpoint = line[6:]
@@ -398,7 +398,7 @@ async def unread_stream(client: SseClient) -> AsyncGenerator[None]:
 
 
 @kills("transport/sessions/valkey/lua/common.lua", "bytes > max_bytes or call('XLEN', log) > max_events", "false")
-async def test_a_stopped_reader_costs_only_itself_and_is_told_what_it_lost() -> None:
+async def test_a_stopped_reader_affects_only_itself_and_learns_what_it_lost() -> None:
     async with (
         bench(max_log_bytes=900_000, max_events=8) as at,
         sse_session(at.url, YOU) as other,
@@ -407,7 +407,7 @@ async def test_a_stopped_reader_costs_only_itself_and_is_told_what_it_lost() -> 
         client = SseClient(http, ME)
         async with unread_stream(client):
             await client.post({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": initialize_params()})
-            for number in range(1, 101):  # 20 MB, far more than sockets buffer; nobody reads on
+            for number in range(1, 101):  # 20 MB, far more than sockets buffer; no one reads on
                 assert (await client.post(call(number, "fill", size=200_000))).status_code == 202
             assert (await other.call("echo", text="unharmed"))["content"][0]["text"] == "unharmed"
             assert at.transport.stats()["log_bytes"] < 950_000
@@ -433,7 +433,7 @@ async def test_a_stream_that_is_not_read_is_cut_after_a_while() -> None:
             await until(lambda: not at.transport.stats()["streams"])
 
 
-async def test_a_tool_answer_over_a_mebibyte_says_how_to_ask_for_less() -> None:
+async def test_a_tool_result_over_a_mebibyte_says_how_to_ask_for_less() -> None:
     async with bench() as at, sse_session(at.url, ME) as client:
         result = await client.call("fill", size=1_100_000)
         assert result["isError"] is True

@@ -1,4 +1,4 @@
-"""Streamable HTTP while Valkey is away, and when it is back: with its data, or empty."""
+"""Streamable HTTP while Valkey is away, and after it returns, with its data or empty."""
 
 import asyncio
 
@@ -17,7 +17,7 @@ from transport.sessions.valkey import broker, instance, lease
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have everybody wait for a shorter while than clients would."""
+    """Shorten all waits of the server below the patience of clients."""
     monkeypatch.setattr(broker, "CLAIM_S", 0.5)
     monkeypatch.setattr(broker, "SETTLE_S", 0.3)
     monkeypatch.setattr(event_stream, "_TRY_AGAIN_S", 0.1)
@@ -34,7 +34,7 @@ async def test_a_call_where_the_standalone_stream_is_held_runs_from_memory(valke
             a.gates.open["g"].set()
             await response.end()
         assert text_of(response.responses("x")[0]) == "g"
-        assert response.ids == [None], "it has no number yet"
+        assert response.ids == [None], "its id has no number yet"
         await back(valkey, a, b)
         again = await client.at(b.url).post(call("x", "write", gate="g"))
         assert again.received == response.received
@@ -100,7 +100,7 @@ async def test_an_answer_that_found_no_broker_comes_on_its_stream_all_the_same(v
 
 
 @kills("transport/streamable_http.py", "if seen is None:", "if True:")
-async def test_who_resumes_is_kept_waiting_and_served_when_the_broker_is_back(valkey: ValkeyServer) -> None:
+async def test_a_client_that_resumes_waits_and_is_served_when_the_broker_is_back(valkey: ValkeyServer) -> None:
     async with instances(valkey.url) as (a, b), http_client(a.url, ME) as client:
         async with client.stream(call("x", "read", gate="g")) as cut:
             await cut.until(lambda: cut.primed)

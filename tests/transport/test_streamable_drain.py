@@ -1,4 +1,4 @@
-"""Streamable HTTP on one instance: the end of the server, readers that do not read, streams nobody came for."""
+"""Streamable HTTP on one instance: shutdown of the server, readers that stop reading, streams without a reader."""
 
 import asyncio
 
@@ -58,7 +58,7 @@ async def test_too_many_calls_at_once_are_answered_with_an_error_on_their_own_st
 
 
 @pytest.mark.usefixtures("any_broker")
-async def test_a_stopped_reader_costs_only_itself_and_its_answers_are_kept_or_said_to_be_lost() -> None:
+async def test_a_stopped_reader_affects_only_itself_and_its_responses_are_kept_or_reported_lost() -> None:
     async with (
         bench(max_log_bytes=900_000, max_events=8) as at,
         http_client(at.url, ME, "2025-03-26") as client,

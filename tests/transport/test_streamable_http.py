@@ -41,7 +41,7 @@ async def test_a_call_is_answered_on_the_stream_of_its_post_which_then_ends() ->
 
 
 @kills("transport/streamable_http.py", ' if record.reconnects else b""', "")
-async def test_only_clients_that_come_again_get_an_event_without_data_first() -> None:
+async def test_only_clients_that_reconnect_get_an_event_without_data_first() -> None:
     async with bench() as at:
         for version in HANDSHAKE:
             async with http_client(at.url, ME, None) as client:
@@ -117,7 +117,7 @@ async def test_handlers_know_the_caller_but_not_the_credential() -> None:
         assert "x-api-key" not in known
 
 
-# --------------------------------------------------------------------- leaving and coming again
+# --------------------------------------------------------------------- disconnecting and reconnecting
 
 
 @kills("transport/sessions/valkey/lua/common.lua", "fields[12] == stream and number", "number")
@@ -171,7 +171,7 @@ async def test_the_stream_of_an_earlier_epoch_is_not_mixed_up_with_one_of_the_sa
         assert [text_of(one) for one in rest.received] == ["g"]
 
 
-async def test_a_handler_may_end_its_stream_and_the_client_comes_again() -> None:
+async def test_a_handler_may_end_its_stream_and_the_client_reconnects() -> None:
     async with bench() as at, http_client(at.url, ME) as client:
         ended = await client.post(call("a", "hang_up", gate="g"))
         assert (ended.received, len(ended.primed)) == ([], 1)
@@ -184,7 +184,7 @@ async def test_a_handler_may_end_its_stream_and_the_client_comes_again() -> None
 
 
 @pytest.mark.parametrize("version", ["2025-03-26", "2025-06-18"])
-async def test_clients_that_would_not_come_again_keep_their_stream(version: str) -> None:
+async def test_clients_that_would_not_reconnect_keep_their_stream(version: str) -> None:
     async with bench() as at, http_client(at.url, ME, version) as client:
         async with client.stream(call("a", "hang_up", gate="g")) as response:
             await at.gates.reached["g"].wait()

@@ -1,4 +1,4 @@
-"""2026-07-28 over Streamable HTTP: each POST is a whole exchange, and leaving cancels it."""
+"""2026-07-28 over Streamable HTTP: each POST is a complete exchange, and disconnecting cancels it."""
 
 import asyncio
 from base64 import b64encode
@@ -37,7 +37,7 @@ def tool(name: str, meta: Message = ENVELOPE, **arguments: Any) -> Message:
 
 
 def routing(message: Message) -> dict[str, str]:
-    """Return the headers that go with a request."""
+    """Return the headers that a request requires."""
     params = message.get("params", {})
     name = params.get("name") or params.get("uri")
     headers = {"mcp-protocol-version": MODERN, "mcp-method": message["method"]}
@@ -45,7 +45,7 @@ def routing(message: Message) -> dict[str, str]:
 
 
 async def said(client: HttpClient, message: Message, **headers: str) -> HTTPResponse:
-    """Send a request with its headers and read the whole answer."""
+    """Send a request with its headers and read the whole response."""
     return await client.post(message, **(routing(message) | headers))
 
 
@@ -74,7 +74,7 @@ async def test_progress_makes_the_answer_a_stream_whose_last_event_is_the_result
         assert [one["params"]["progress"] for one in response.received[:-1]] == [0, 1, 2]
         assert text_of(response.received[-1]) == "done"
         assert "mcp-session-id" not in response.headers
-        assert (response.ids, response.primed, response.retry_ms) == ([None] * 4, [], 0), "there is nothing to resume"
+        assert (response.ids, response.primed, response.retry_ms) == ([None] * 4, [], 0), "the stream cannot be resumed"
 
 
 async def test_a_silent_call_gets_comments_and_is_a_stream_then() -> None:
@@ -206,7 +206,7 @@ async def test_arguments_that_headers_repeat_have_to_agree() -> None:
         assert at.gates.ran["route"] == len(accepted)
 
 
-async def test_what_a_tool_wants_in_headers_is_asked_of_its_calls_alone() -> None:
+async def test_headers_of_a_tools_arguments_are_required_only_of_its_calls() -> None:
     async with bench() as at, http_client(at.url, ME, None) as client:
         namesake = modern("prompts/get", {"name": "route", "arguments": {"region": "eu"}})
         response = await said(client, namesake)
@@ -228,7 +228,7 @@ async def test_only_one_request_or_one_notification_may_be_posted() -> None:
         assert not at.gates.ran["echo"]
 
 
-# --------------------------------------------------------------------- leaving, and the end of the server
+# --------------------------------------------------------------------- disconnecting, and shutdown of the server
 
 
 @kills("transport/streamable_http_stateless.py", "tasks.start_soon(self._watch, receive)", "pass")
@@ -296,7 +296,7 @@ async def test_a_drain_lets_calls_finish() -> None:
         await drain
 
 
-async def test_a_subscription_is_acknowledged_told_and_ended_with_its_result() -> None:
+async def test_a_subscription_is_acknowledged_notified_and_ended_with_its_result() -> None:
     async with (
         bench() as at,
         http_client(at.url, ME, None) as client,

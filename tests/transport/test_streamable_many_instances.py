@@ -138,7 +138,7 @@ async def test_another_principal_meets_the_same_404_on_every_instance(broker_url
 # --------------------------------------------------------------------- instances that stop or die
 
 
-async def test_a_drain_ends_a_stream_at_once_whose_client_comes_again(broker_url: str) -> None:
+async def test_a_drain_ends_a_stream_at_once_if_its_client_reconnects(broker_url: str) -> None:
     async with instances(broker_url) as (a, b), http_client(a.url, ME) as client, client.listen() as standalone:
         async with client.stream(call("x", "read", gate="g")) as cut:
             await a.gates.reached["g"].wait()
@@ -160,7 +160,7 @@ async def test_a_stream_that_begins_in_a_drain_is_over_at_once(broker_url: str) 
 
 
 @kills("transport/streamable_http.py", "(not name or record.reconnects)", "True")
-async def test_a_drain_lets_a_stream_stay_whose_client_would_not_come_again(broker_url: str) -> None:
+async def test_a_drain_keeps_a_stream_if_its_client_would_not_reconnect(broker_url: str) -> None:
     async with instances(broker_url) as (a, _), http_client(a.url, ME, "2025-06-18") as client:
         async with client.listen() as standalone, client.stream(call("x", "read", gate="g")) as response:
             await a.gates.reached["g"].wait()
@@ -174,7 +174,7 @@ async def test_a_drain_lets_a_stream_stay_whose_client_would_not_come_again(brok
 
 
 @pytest.mark.parametrize(("tool", "kind"), [("read", "interrupted"), ("write", "outcome_unknown")])
-async def test_what_a_drain_interrupts_is_answered_to_who_resumed_elsewhere(
+async def test_a_client_that_resumed_elsewhere_gets_the_response_to_a_call_interrupted_by_a_drain(
     broker_url: str, tool: str, kind: str
 ) -> None:
     async with instances(broker_url, drain_s=0.1) as (a, b), http_client(a.url, ME) as client:
@@ -188,7 +188,7 @@ async def test_what_a_drain_interrupts_is_answered_to_who_resumed_elsewhere(
 
 @pytest.mark.usefixtures("short_leases")
 @pytest.mark.parametrize(("tool", "kind"), [("read", "interrupted"), ("write", "outcome_unknown")])
-async def test_the_call_of_a_dead_instance_is_answered_to_who_resumes_elsewhere(
+async def test_a_client_that_resumes_elsewhere_gets_the_response_to_the_call_of_a_dead_instance(
     broker_url: str, monkeypatch: pytest.MonkeyPatch, tool: str, kind: str
 ) -> None:
     async with instances(broker_url) as (a, b), http_client(a.url, ME) as client:

@@ -1,4 +1,4 @@
-"""Streamable HTTP with a handshake: what is refused, with which status and word, and what that leaves behind."""
+"""Streamable HTTP with a handshake: what is refused, with which status and `kind`, and what state that leaves."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
 
 
 async def every_way_in(client: HttpClient, last_event_id: str) -> list[HTTPResponse]:
-    """Use the session of a client in each way there is."""
+    """Use a client's session in every possible way."""
     return [
         await client.post(call("x", "echo", text="x")),
         await client.post({"jsonrpc": "2.0", "method": "notifications/initialized"}),
@@ -114,7 +114,7 @@ async def test_a_get_that_takes_no_stream_is_406() -> None:
             assert response.status == 200
 
 
-async def test_a_revision_no_one_knows_is_refused_with_those_that_are_served() -> None:
+async def test_an_unknown_revision_is_refused_with_the_list_of_served_ones() -> None:
     async with bench() as at, http_client(at.url, ME) as client:
         strange = client.who({"mcp-protocol-version": "1999-01-01"})
         responses = [await strange.post(PING), await strange.post({"jsonrpc": "2.0", "method": "notifications/x"})]
@@ -149,7 +149,7 @@ async def test_without_a_key_or_from_a_foreign_page_nothing_is_served() -> None:
         assert (await client.who({"host": "evil.example.com"}).post(PING)).status == 421
 
 
-# --------------------------------------------------------------------- sessions that are not opened, or end
+# --------------------------------------------------------------------- sessions that are refused, or end
 
 
 async def test_a_failed_initialize_leaves_no_session() -> None:
@@ -163,7 +163,7 @@ async def test_a_failed_initialize_leaves_no_session() -> None:
                 assert "mcp-session-id" not in failed.headers
                 async with asyncio.timeout(10):
                     while (await client.post(opening())).status == 429:
-                        pass  # it is gone as soon as its one answer is out
+                        pass  # it is gone as soon as its only response is sent
 
 
 async def test_a_failed_initialize_leaves_a_session_as_it_was() -> None:
@@ -204,10 +204,10 @@ async def test_a_full_server_refuses_initialize_only() -> None:
 async def test_a_session_that_is_neither_read_nor_written_expires() -> None:
     async with bench(idle_s=0.3) as at, http_client(at.url, ME) as client:
         async with client.stream(call(1, "read", gate="g")) as response:
-            await asyncio.sleep(0.45)  # not a wait for anything: an open stream must outlive the idle time
+            await asyncio.sleep(0.45)  # not synchronisation: an open stream must outlive the idle time
             at.gates.open["g"].set()
             await response.end()
         assert response.responses(1)
         await until(lambda: not at.transport.stats()["streams"])
-        await asyncio.sleep(0.45)  # nor is this: nothing happens for longer than the idle time
+        await asyncio.sleep(0.45)  # not synchronisation: nothing happens for longer than the idle time
         assert (await client.post(PING)).status == 404

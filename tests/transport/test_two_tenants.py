@@ -1,7 +1,7 @@
-"""Two organisations, each with somebody of the same name: neither reaches, reads, answers, cancels or crowds the other.
+"""Two organisations, each with a user of the same name: neither reaches, reads, cancels or crowds out the other.
 
-Who a session belongs to is the organisation and the person; a name alone opens nothing, and a session of somebody else
-is answered as one that never was.
+A session belongs to an organisation and a user; a name alone gives no access, and another principal's session is
+reported like one that never existed.
 """
 
 import asyncio
@@ -53,7 +53,7 @@ class TestOverSse:
             async with sse_session(at.url, again) as theirs:
                 assert theirs.endpoint != ours.endpoint
                 assert "secret" not in str(theirs.received)
-                assert not ours.ended.is_set(), "nobody took its stream"
+                assert not ours.ended.is_set(), "its stream was taken over"
                 assert (await ours.call("echo", text="still here"))["isError"] is False
 
     async def test_an_answer_of_the_other_to_the_ping_of_a_reconnect_finds_nothing(
@@ -83,7 +83,7 @@ class TestOverSse:
             assert (await ours.response("x"))["result"]["isError"] is False
             assert not at.gates.cancelled["ours"].is_set()
 
-    async def test_an_answer_of_the_other_to_a_question_is_none(self) -> None:
+    async def test_a_response_of_the_other_to_a_server_request_is_ignored(self) -> None:
         async with (
             bench() as at,
             sse_session(at.url, THEIRS) as theirs,
@@ -117,7 +117,7 @@ class TestOverStreamableHttp:
             last = (await ours.post(calling(1, "echo", text="secret"))).last_event_id
             refused = await theirs.get(last)
             assert (refused.status, refused.kind) == (400, "unknown_event")
-            # The names of streams are made from request ids, which anybody may guess.
+            # The names of streams are made from request ids, which any client can guess.
             assert (await theirs.get(last.replace(ours.session, theirs.session))).status == 400
 
     async def test_a_cancel_or_an_answer_of_the_other_finds_nothing(self) -> None:
@@ -178,7 +178,7 @@ class TestOverStreamableHttp:
                     assert await theirs.call(1, "echo", text="x") == "x"
 
 
-# --------------------------------------------------------------------- across instances, and in the parts
+# --------------------------------------------------------------------- across instances, and in single parts
 
 
 async def test_across_instances_the_other_finds_nothing_either(broker_url: str) -> None:
@@ -193,7 +193,7 @@ async def test_across_instances_the_other_finds_nothing_either(broker_url: str) 
             assert await post_to(at, intruder, call("y", "echo", text="x")) == 404
         async with sse_session(b.url, THEIRS) as theirs:
             await theirs.post(cancelled("x"))
-            await theirs.call("echo", text="the cancel was passed on by now")
+            await theirs.call("echo", text="by now the cancellation has been forwarded")
         a.gates.open["g"].set()
         assert (await ours.response("x"))["result"]["isError"] is False
 

@@ -1,9 +1,10 @@
-"""What the drivers share: what they are told, what they say, and how they end.
+"""What the drivers share: their argument, their report, and how they end.
 
 A driver is one small program that runs in its client's environment (`python -m tests.interop.drivers.NAME JSON`).
-It is told an address, a wire, a mode, headers and calls; it connects, lists the tools, makes the calls, and prints
-one line of JSON: `revision`, `tools` (names) and `results`, each as MCP words them. The argument "$ticketId" stands
-for the ticket that the latest result names. Who is refused prints `refused` and ends with 3. Standard library only.
+Its argument has an address, a transport, a mode, headers and calls; it connects, lists the tools, makes the calls, and
+prints one line of JSON: `revision`, `tools` (names) and `results`, each as in MCP. The argument "$ticketId" stands for
+the ticket named by the latest result. A driver that is refused prints `refused` and exits with 3. Standard library
+only.
 """
 
 import asyncio
@@ -18,12 +19,12 @@ from typing import Any, Final
 TICKET_ID: Final = re.compile(r"TCK-[0-9]+")
 REFUSED: Final = 3
 Call = Callable[[str, dict[str, Any]], Awaitable[tuple[str, bool]]]
-"""Calls a tool; returns the text of its result and whether that is an error."""
+"""Calls a tool; returns the text of its result and whether it is an error."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reported:
-    """The one argument of a driver. `wire` is sse or http, `mode` is the client's own word."""
+    """The argument of a driver. `wire` is sse or http, `mode` is the client's own term."""
 
     url: str
     wire: str
@@ -36,7 +37,7 @@ class Reported:
 
 @dataclass(frozen=True)
 class Connection:
-    """A client that is connected: the revision it negotiated, the tools it sees, and how it calls one."""
+    """A connected client: the revision it negotiated, the tools it sees, and how it calls one."""
 
     revision: str
     tools: Sequence[str]
@@ -61,7 +62,7 @@ async def talk(connect: Connect, received: Reported) -> dict[str, Any]:
 
 
 def reasons(error: BaseException) -> Iterator[str]:
-    """Yield what the errors in a group, in a group of it and so on, say."""
+    """Yield the messages of all errors in a group, including nested groups."""
     if isinstance(error, BaseExceptionGroup):
         for inner in error.exceptions:
             yield from reasons(inner)
@@ -70,7 +71,7 @@ def reasons(error: BaseException) -> Iterator[str]:
 
 
 def run(connect: Connect) -> None:
-    """Be a driver."""
+    """Run a driver."""
     received = Reported(**json.loads(sys.argv[1]))
     try:
         seen = asyncio.run(talk(connect, received))

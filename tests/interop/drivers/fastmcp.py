@@ -1,4 +1,4 @@
-"""FastMCP's client; the mode says how it negotiates."""
+"""FastMCP's client; the mode selects how it negotiates."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""Google's Agent Development Kit: its toolset, without an agent that runs and so without a model."""
+"""Google's Agent Development Kit: its toolset, without a running agent and so without a model."""
 
 import os
 from collections.abc import AsyncIterator
@@ -34,7 +34,7 @@ async def connect(received: Reported) -> AsyncIterator[Connection]:
             result = await tools[tool].run_async(args=arguments, tool_context=tool_context)
             return result["content"][0]["text"], result.get("isError", False)
 
-        session = await toolset._mcp_session_manager.create_session()  # the one in use: it is kept
+        session = await toolset._mcp_session_manager.create_session()  # returns the session in use
         yield Connection(session.protocol_version, list(tools), call)
     finally:
         await toolset.close()

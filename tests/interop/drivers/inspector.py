@@ -1,6 +1,6 @@
-"""The Inspector's command line: one program for each step, as in a person's shell. Runs in the tests' own environment.
+"""The Inspector's command line: one process for each step, as in a shell. Runs in the tests' own environment.
 
-Its exit codes: 0, 5 for a tool's error, and others for failures, which it explains on stderr.
+Its exit codes: 0, 5 for an error of a tool, and others for failures, which it explains on stderr.
 """
 
 import asyncio

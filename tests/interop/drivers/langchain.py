@@ -1,4 +1,4 @@
-"""LangChain's adapters: MCP tools as LangChain tools, which raise what a tool calls an error."""
+"""LangChain's adapters: MCP tools as LangChain tools, which raise if the result is an error."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

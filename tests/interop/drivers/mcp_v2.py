@@ -1,4 +1,4 @@
-"""The Python SDK from 2.0 on; the mode says how it negotiates."""
+"""The Python SDK since 2.0; the mode selects how it negotiates."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -222,7 +222,7 @@ async def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(tmp_path:
     file.write_text("a letter to a friend\n" * 100, "utf-8")
     before = file.read_bytes()
 
-    with pytest.raises(DatabaseNotReadyError, match="holds something else"):
+    with pytest.raises(DatabaseNotReadyError, match="is not an SQLite database"):
         await start(f"sqlite:///{file.as_posix()}")
 
     assert file.read_bytes() == before

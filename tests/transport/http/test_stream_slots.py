@@ -179,7 +179,6 @@ class TestForHowLong:
             assert rest.responses(1)[0]["result"]["isError"] is False
         assert at.gates.ran["g"] == 1
 
-    @kills("transport/streamable_http_stateless.py", "self._is_cut = True", "return")
     async def test_requests_of_no_session_are_cancelled_and_told_why(self) -> None:
         keys = people()
         async with bench(more=QUICK | {"auth_provider": keys}) as at, http_client(at.url, FIRST, None) as client:

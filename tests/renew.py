@@ -1,0 +1,76 @@
+"""Rewrites the files that repeat the catalog of tools: `python3 run.py renew`, then read the diff.
+
+`tests/shared/snapshots/tools.json` is the list of tools as clients receive it. The tables of tools in `README.md` and
+`README.ja.md` keep the words of their rows. A new tool joins the row of the tools with the same purpose, or gets a row
+that says its purpose: reword it, and translate it in `README.ja.md`.
+"""
+
+import asyncio
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from mcp import Client
+from mcp_types import Tool
+
+from shared.api_client import APIClient
+from shared.mcp_tools.catalog import TOOLS, ToolSpec
+from shared.mcp_tools.tenant_tools import SingleToolsProvider
+from shared.server import build_server
+from shared.tools import TicketTools
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+SNAPSHOT: Final = ROOT / "tests" / "shared" / "snapshots" / "tools.json"
+SEPARATORS: Final = {ROOT / "README.md": ", ", ROOT / "README.ja.md": "、"}
+"""The READMEs, and what stands between two names in a cell of each."""
+HINT: Final = "it does not fit the catalog of tools: run `python3 run.py renew`, then read the diff"
+_TABLE: Final = re.compile(r"(?<=<!-- tools: python3 run.py renew -->\n).*?(?=<!-- /tools -->)", re.DOTALL)
+
+
+def wire_form(tools: Sequence[Tool]) -> list[dict[str, Any]]:
+    """Return `tools` as they are sent to clients."""
+    return [tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in tools]
+
+
+def tool_table(table: str, separator: str, tools: Sequence[ToolSpec]) -> str:
+    """Return the Markdown table `table` with exactly `tools`, in their order."""
+    order = {spec.name: place for place, spec in enumerate(tools)}
+    purposes = {spec.name: spec.purpose for spec in tools}
+    head, rule, *lines = table.splitlines()
+    rows: list[tuple[list[str], str]] = []
+    for line in lines:
+        _, cell, words, _ = line.split("|")
+        if names := [name for name in re.findall(r"`(\w+)`", cell) if name in order]:
+            rows.append((names, words.strip()))
+    named = {name for names, _ in rows for name in names}
+    for spec in tools:
+        if spec.name not in named:
+            of_purpose = [names for names, _ in rows if {purposes[name] for name in names} == {spec.purpose}]
+            if of_purpose:
+                of_purpose[0].append(spec.name)
+            else:
+                rows.append(([spec.name], spec.purpose))
+    rows = [(sorted(names, key=order.__getitem__), words) for names, words in rows]
+    rows.sort(key=lambda row: order[row[0][0]])
+    said = [f"| {separator.join(f'`{name}`' for name in names)} | {words} |" for names, words in rows]
+    return "\n".join([head, rule, *said, ""])
+
+
+async def renewed() -> dict[Path, str]:
+    """Return what the files should contain."""
+    server = build_server(SingleToolsProvider(TicketTools(APIClient("http://unused", api_key="unused"))))
+    async with Client(server) as client:
+        listed = wire_form((await client.list_tools()).tools)
+    texts = {SNAPSHOT: json.dumps(listed, indent=1, ensure_ascii=False) + "\n"}
+    for readme, separator in SEPARATORS.items():
+        text = readme.read_text("utf-8")
+        (table,) = _TABLE.findall(text)
+        texts[readme] = text.replace(table, tool_table(table, separator, TOOLS))
+    return texts
+
+
+if __name__ == "__main__":
+    for path, text in asyncio.run(renewed()).items():
+        path.write_text(text, "utf-8")

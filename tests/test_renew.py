@@ -1,0 +1,116 @@
+"""What repeats the catalog of tools fits it, and docs/extending.md says all that a new tool takes."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from textwrap import indent
+from typing import Final
+
+import pytest
+
+from shared.mcp_tools.catalog import TOOLS, ToolSpec
+from tests import renew
+from tests.renew import HINT, ROOT, renewed, tool_table
+
+TABLE: Final = """\
+| tool | does |
+|---|---|
+| `get_ticket_list` | finds them |
+| `get_users`, `get_accounts` | list ids |
+"""
+CHECKS: Final = (
+    *("tests/test_renew.py::test_what_repeats_the_catalog_fits_it", "tests/test_docs.py"),
+    *(
+        f"tests/shared/test_server.py::test_{name}"
+        for name in (
+            "todays_tools_come_first_and_in_order",
+            "no_schema_mentions_null_or_leaves_its_root_open",
+            "every_tool_has_a_title_a_description_and_all_hints",
+            "the_overview_is_a_markdown_resource_that_names_every_tool",
+        )
+    ),
+    "tests/shared/test_tools.py::test_the_last_comment_is_shown",
+)
+CHECK_S: Final = 120
+
+
+async def test_what_repeats_the_catalog_fits_it() -> None:
+    for path, text in (await renewed()).items():
+        assert path.read_text("utf-8") == text, f"{path.relative_to(ROOT)}: {HINT}"
+
+
+async def test_what_does_not_fit_fails_with_the_command_to_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(renew, "TOOLS", some("get_users"))
+
+    with pytest.raises(AssertionError, match=r"README.md: .* run `python3 run.py renew`"):
+        await test_what_repeats_the_catalog_fits_it()
+
+
+def some(*names: str) -> list[ToolSpec]:
+    return [spec for spec in TOOLS if spec.name in names]
+
+
+def test_rows_of_tools_that_are_there_keep_their_words() -> None:
+    assert tool_table(TABLE, ", ", some("get_ticket_list", "get_users", "get_accounts")) == TABLE
+
+
+def test_a_new_tool_joins_those_with_its_purpose_or_gets_a_row_in_its_place() -> None:
+    tools = some("get_ticket_list", "create_ticket", "get_users", "get_accounts", "get_statuses")
+
+    assert tool_table(TABLE, "、", tools).splitlines()[2:] == [
+        "| `get_ticket_list` | finds them |",
+        "| `create_ticket` | open one |",
+        "| `get_users`、`get_accounts`、`get_statuses` | list ids |",
+    ]
+
+
+def test_a_tool_that_is_gone_leaves_the_table() -> None:
+    assert tool_table(TABLE, ", ", some("get_accounts")).splitlines()[2:] == ["| `get_accounts` | list ids |"]
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A copy of this checkout, to be changed."""
+    left_out = shutil.ignore_patterns(".*", "data", "node_modules", "__pycache__")
+    return shutil.copytree(ROOT, tmp_path / "copy", ignore=left_out)
+
+
+def python(copy: Path, *arguments: str) -> tuple[int, str]:
+    """Run Python in the copy; return its exit code and what it wrote."""
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=copy,
+        env=os.environ | {"PYTHONPATH": str(copy)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        timeout=CHECK_S,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+def with_part(name: str, text: str, code: str) -> str:
+    """Return the text of a file with its part of a new tool."""
+    if name == "shared/mcp_tools/catalog.py":
+        return text.removesuffix(")\n") + indent(code.rstrip() + ",\n", "    ") + ")\n"
+    if name == "shared/tools.py":
+        place = "    async def further_problems("
+        return text.replace(place, f"{indent(code, '    ')}\n{place}")
+    return f"{text}\n\n{code}"
+
+
+def test_the_parts_in_the_guide_and_one_command_are_all_that_a_new_tool_takes(copy: Path) -> None:
+    guide = (ROOT / "docs" / "extending.md").read_text("utf-8")
+    parts = re.findall(r"`((?:shared|tests)/[\w/]+\.py)`:\n\n```python\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
+    assert len(parts) == 6
+    for name, code in parts:
+        text = (copy / name).read_text("utf-8")
+        (copy / name).write_text(with_part(name, text, code), "utf-8")
+
+    assert python(copy, "-m", "tests.renew") == (0, "")
+    code, said = python(copy, "-m", "pytest", "-q", "-p", "no:cacheprovider", *CHECKS)
+    assert code == 0, said
