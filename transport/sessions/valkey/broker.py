@@ -2,8 +2,8 @@
 
 Any instance may take a POST or a stream of any session. A call costs two round trips: `admit`, which records and
 claims, and `finish`, which stores the answer, gives up the claim and tells the instance that holds the stream. What is
-kept, and every step that two instances may race for, is in lua/; calls are in `valkey_calls`, streams in
-`valkey_stream`, dead instances in `valkey_lease`, and how everything travels in `valkey_link`.
+kept, and every step that two instances may race for, is in lua/; calls are in `calls`, streams in
+`local_stream`, dead instances in `lease`, and how everything travels in `client`.
 
 While Valkey is away, streams stay open, and calls whose session's stream is held here run from memory; everything else
 waits for a short while and is then refused.
