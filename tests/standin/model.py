@@ -43,7 +43,7 @@ LIST_ROW: Final = (
 SORTABLE: Final = ("receptionDateTime", *DATES)
 
 
-class HTTPRefusalError(Exception):
+class RefusedError(Exception):
     """The API itself refused, with the arguments (status, sentence)."""
 
 
@@ -109,7 +109,7 @@ class Api:
     def ticket(self, ticket_id: str) -> Row:
         """Return one ticket. Raises: HTTPRefusalError (404)."""
         if ticket_id not in self.tickets:
-            raise HTTPRefusalError(404, "Ticket not found")
+            raise RefusedError(404, "Ticket not found")
         return self.tickets[ticket_id]
 
     def create(self, body: Row, at: datetime) -> Row:
@@ -156,10 +156,10 @@ class Api:
         """Add a comment, or lose it on a connection with an open transaction. Raises: HTTPRefusalError."""
         author, comment = body.get("userId"), body.get("comment")
         if not author or not comment:
-            raise HTTPRefusalError(400, "User ID and comment are required")
+            raise RefusedError(400, "User ID and comment are required")
         self.ticket(ticket_id)
         if all(user["id"] != author for user in self.master["users"]):
-            raise HTTPRefusalError(400, "User not found")
+            raise RefusedError(400, "User not found")
         if self._transaction_left_open:
             self._transaction_left_open = False
             self._history_id += 1

@@ -116,9 +116,9 @@ async def test_an_answer_is_stored_though_whoever_stores_it_is_cancelled(broker_
     async with brokers(broker_url) as (a, b):
         session = await opened(a)
         await admit(a, session, [PING])
-        policy = Gate(a, scripts.FINISH, sent=False)
+        gate = Gate(a, scripts.FINISH, sent=False)
         finishing = asyncio.create_task(a.finish(session.id, 0, 1, b"answer"))
-        await policy.reached.wait()
+        await gate.reached.wait()
         finishing.cancel()
         assert await news(await attached(b, session.id)) == [b"answer"]
 
@@ -127,9 +127,9 @@ async def test_an_answer_is_stored_though_whoever_stores_it_is_cancelled(broker_
 async def test_a_request_whose_sender_left_while_it_was_recorded_is_taken_back(broker_url: str) -> None:
     async with brokers(broker_url) as (a, b):
         session = await opened(a)
-        policy = Gate(a, scripts.ADMIT, sent=True)
+        gate = Gate(a, scripts.ADMIT, sent=True)
         admitting = asyncio.create_task(admit(a, session, [PING]))
-        await policy.reached.wait()
+        await gate.reached.wait()
         admitting.cancel()
         async with asyncio.timeout(5):
             while (await b._local_streams.pending(session.id, 0))[0]:
@@ -140,9 +140,9 @@ async def test_a_request_whose_sender_left_while_it_was_recorded_is_taken_back(b
 async def test_who_waits_for_a_request_that_is_taken_back_is_told(broker_url: str) -> None:
     async with brokers(broker_url) as (a, b):
         session = await opened(a)
-        policy = Gate(b, scripts.ADMIT, sent=True)
+        gate = Gate(b, scripts.ADMIT, sent=True)
         admitting = asyncio.create_task(admit(b, session, [PING]))
-        await policy.reached.wait()
+        await gate.reached.wait()
         assert await admit(a, session, [PING]) == [ClaimStatus.RUNNING]
         admitting.cancel()
         stream = await attached(a, session.id)
@@ -156,11 +156,11 @@ async def test_a_stream_that_is_interrupted_while_it_reads_the_log_misses_nothin
         session = await opened(a)
         await a.append(session.id, Kind.NOTIFICATION, b"first")
         stream = await attached(a, session.id, after=1)
-        policy = Gate(a, scripts.READ, sent=False)
+        gate = Gate(a, scripts.READ, sent=False)
         await a.append(session.id, Kind.NOTIFICATION, b"second")
         with anyio.move_on_after(0.1):  # as a heartbeat does
             await stream.events()
-        assert policy.reached.is_set()
+        assert gate.reached.is_set()
         assert await texts(stream) == [b"second"]
 
 
@@ -168,13 +168,13 @@ async def test_a_log_that_could_not_be_read_is_read_later(broker_url: str) -> No
     async with brokers(broker_url, 1) as (a,):
         session = await opened(a)
         stream = await attached(a, session.id)
-        policy = Gate(a, scripts.READ, sent=False, fails=True)
+        gate = Gate(a, scripts.READ, sent=False, fails=True)
         await a.append(session.id, Kind.NOTIFICATION, b"news")
         received: list[bytes] = []
         async with asyncio.timeout(5):
             while not received:
                 received += await texts(stream)
-        assert policy.reached.is_set()
+        assert gate.reached.is_set()
         assert received == [b"news"]
 
 
@@ -187,12 +187,12 @@ async def test_an_answer_that_comes_while_a_stream_is_attached_reaches_it(broker
     async with brokers(broker_url, listener=hearing) as (a, b):
         session = await opened(a)
         await admit(b, session, [PING])
-        policy = Gate(a, scripts.ATTACH, sent=True)
+        gate = Gate(a, scripts.ATTACH, sent=True)
         attaching = asyncio.create_task(attached(a, session.id))
-        await policy.reached.wait()
+        await gate.reached.wait()
         await b.finish(session.id, 0, 1, b"answer")
         await hearing.all_that(b, a)  # where nobody is yet
-        policy.open.set()
+        gate.open.set()
         assert await texts(await attaching) == [b"answer"]
 
 
@@ -201,12 +201,12 @@ async def test_of_two_streams_attached_at_once_the_one_that_lost_ends(broker_url
     hearing = Hearing()
     async with brokers(broker_url, listener=hearing) as (a, b):
         session = await opened(a)
-        policy = Gate(a, scripts.ATTACH, sent=True)
+        gate = Gate(a, scripts.ATTACH, sent=True)
         attaching = asyncio.create_task(attached(a, session.id))
-        await policy.reached.wait()
+        await gate.reached.wait()
         winner = await attached(b, session.id)  # tells a, which has no stream yet
         await hearing.all_that(b, a)
-        policy.open.set()
+        gate.open.set()
         loser = await attaching
         async with asyncio.timeout(5):
             await loser.events()
@@ -252,11 +252,11 @@ async def test_a_stream_is_not_settled_while_an_answer_is_on_its_way_to_it(broke
         await a.append(session.id, Kind.NOTIFICATION, b"before")
         assert await texts(stream) == [b"before"]
         await admit(a, session, [PING])
-        policy = Gate(a, scripts.FINISH, sent=True)
+        gate = Gate(a, scripts.FINISH, sent=True)
         finishing = asyncio.create_task(a.finish(session.id, 0, 1, b"answer"))
-        await policy.reached.wait()
+        await gate.reached.wait()
         assert not await stream.is_settled()
-        policy.open.set()
+        gate.open.set()
         await finishing
         assert await texts(stream) == [b"answer"]
         assert await stream.is_settled()
