@@ -81,15 +81,15 @@ class Gate:
 @asynccontextmanager
 async def gated_api(holds: Callable[[str, str], bool]) -> AsyncGenerator[Gate]:
     """Serve the stand-in behind a gate that holds requests for which `holds(method, path)` is true."""
-    policy = Gate(standin.create_app(api_key=API_KEY), holds)
+    gate = Gate(standin.create_app(api_key=API_KEY), holds)
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        policy.address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        config = uvicorn.Config(policy, log_config=None, lifespan="off", ws="none", timeout_graceful_shutdown=2)
+        gate.address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        config = uvicorn.Config(gate, log_config=None, lifespan="off", ws="none", timeout_graceful_shutdown=2)
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         try:
-            yield policy
+            yield gate
         finally:
-            policy.opened.set()
+            gate.opened.set()
             server.should_exit = True
             await serving

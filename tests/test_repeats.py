@@ -151,9 +151,9 @@ async def fleet(kind: str, folder: Any) -> AsyncGenerator[Fleet]:
         api.address = await stack.enter_async_context(serve(api))
         valkey = stack.enter_context(valkey_server())
         doors = [Door(api, valkey) for _ in range(2)]
-        for application in doors:
-            stack.push_async_callback(application.end)
-        await asyncio.gather(*(application.start() for application in doors))
+        for door in doors:
+            stack.push_async_callback(door.end)
+        await asyncio.gather(*(door.start() for door in doors))
         yield Fleet(api, valkey, *doors)
 
 
@@ -172,7 +172,7 @@ def said(result: CallToolResult) -> str:
 async def test_what_one_instance_did_is_not_done_again_by_another(here: Fleet) -> None:
     ticket = new_ticket()
     first = await here.one.create(ticket)
-    again = [await application.create(ticket) for application in (here.other, here.one)]
+    again = [await door.create(ticket) for door in (here.other, here.one)]
 
     made = re.fullmatch(r"Created ticket (TCK-\d+)\.", said(first))
     assert made is not None
@@ -233,7 +233,7 @@ async def test_after_a_doubt_another_instance_looks_first(here: Fleet, fault: Fa
 async def test_of_equal_calls_at_once_at_two_instances_one_is_done(here: Fleet) -> None:
     ticket, before = new_ticket(), here.api.posts
 
-    done = await asyncio.gather(*(application.create(ticket) for application in (here.one, here.other, here.one)))
+    done = await asyncio.gather(*(door.create(ticket) for door in (here.one, here.other, here.one)))
 
     assert sorted(said(one).partition(" ")[0] for one in done) == ["Already", "Already", "Created"]
     assert here.api.posts == before + 1

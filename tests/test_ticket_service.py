@@ -139,9 +139,9 @@ class Gate:
 
 
 @asynccontextmanager
-async def crowded(policy: Gate, own_address: bool) -> AsyncIterator[tuple[TicketService, APIClient]]:
+async def crowded(gate: Gate, own_address: bool) -> AsyncIterator[tuple[TicketService, APIClient]]:
     """Serve one organisation whose 30 calls fill its share of four places; yield the client of another one."""
-    async with listening(policy) as port, AsyncExitStack() as stack:
+    async with listening(gate) as port, AsyncExitStack() as stack:
         settings = ToolSettings(api_base_url=f"http://127.0.0.1:{port}/own", api_concurrency=4)
         service = TicketService(settings)
         await stack.enter_async_context(service.run())
@@ -152,12 +152,12 @@ async def crowded(policy: Gate, own_address: bool) -> AsyncIterator[tuple[Ticket
             await other.get("/")  # so that both are active
         calls = [asyncio.create_task(crowd.get("/")) for _ in range(30)]
         async with asyncio.timeout(GUARD_S):
-            while policy.arrived.count("crowd") < (4 if own_address else 2):  # noqa: ASYNC110 - a server has no event
+            while gate.arrived.count("crowd") < (4 if own_address else 2):  # noqa: ASYNC110 - a server has no event
                 await asyncio.sleep(0.005)
         try:
             yield service, other
         finally:
-            policy.opened.set()
+            gate.opened.set()
             responses = await asyncio.gather(*calls)
         assert responses == [[]] * 30
 
@@ -165,29 +165,27 @@ async def crowded(policy: Gate, own_address: bool) -> AsyncIterator[tuple[Ticket
 @kills("ticket_service.py", "self._queues.setdefault(", "{}.setdefault(")
 @pytest.mark.parametrize("own_address", [False, True], ids=["one address", "an address of its own"])
 async def test_an_organisation_that_sends_thirty_calls_at_once_delays_no_other(own_address: bool) -> None:
-    policy = Gate()
-    async with crowded(policy, own_address) as (_, other):
+    gate = Gate()
+    async with crowded(gate, own_address) as (_, other):
         for _ in range(5):
             async with asyncio.timeout(1):
                 assert await other.get("/") == []
 
-        assert policy.arrived.count("crowd") == (4 if own_address else 2), (
-            "it does not use its full share of the places"
-        )
+        assert gate.arrived.count("crowd") == (4 if own_address else 2), "it does not use its full share of the places"
 
 
 async def test_readiness_does_not_wait_behind_calls() -> None:
-    policy = Gate()
-    async with crowded(policy, own_address=False) as (service, _):
+    gate = Gate()
+    async with crowded(gate, own_address=False) as (service, _):
         busy = service._api
         calls = [asyncio.create_task(busy.get("/")) for _ in range(4)]
         await asyncio.sleep(0)
         probing = asyncio.create_task(service.probe.get("/health"))
         async with asyncio.timeout(GUARD_S / 5):
-            while len(policy.arrived) < 6:  # noqa: ASYNC110 - likewise
+            while len(gate.arrived) < 6:  # noqa: ASYNC110 - likewise
                 await asyncio.sleep(0.005)
 
-        policy.opened.set()
+        gate.opened.set()
         assert await probing == []
         await asyncio.gather(*calls)
 

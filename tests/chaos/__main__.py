@@ -25,7 +25,7 @@ async def run(postgres: Postgres, seed: int, faults: Sequence[Fault]) -> list[st
     try:
         async with fleet(await make_ticket_tables(database)) as servers:
             outcome = await storm(servers, plan(seed, faults), seed, installed())
-            verdict = Verdict(outcome, await written(database.application_url), servers.policy.writes)
+            verdict = Verdict(outcome, await written(database.application_url), servers.gate.writes)
             logged = [line for instance in servers.instances for line in instance.complaints()]
     finally:
         await postgres.drop(database)

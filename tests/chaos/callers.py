@@ -61,7 +61,7 @@ class Report:
         return "unresolved"
 
 
-class Access:
+class Callers:
     """All callers while they run: their reports, and the last wave that is released."""
 
     def __init__(self, scripts: Sequence[Script]) -> None:
@@ -173,9 +173,9 @@ async def node_program(program: Path, config: dict[str, Any]) -> AsyncGenerator[
 class PythonCaller:
     """A caller on the Python SDK, which opens a new session whenever it has lost one."""
 
-    def __init__(self, script: Script, access: Access, address: str) -> None:
+    def __init__(self, script: Script, callers: Callers, address: str) -> None:
         self._script = script
-        self._access = access
+        self._callers = callers
         self._url = f"{address}/sse"
         self._stack = AsyncExitStack()
         self._client: Client | None = None
@@ -186,10 +186,10 @@ class PythonCaller:
         """Make every call."""
         try:
             for call in self._script.calls:
-                await self._access.until_released(call.wave)
+                await self._callers.until_released(call.wave)
                 for attempt in (1, 2):
                     report = await self._attempt(call, attempt)
-                    await self._access.report(report)
+                    await self._callers.report(report)
                     if report.unresolved:
                         return
                     if report.ok:

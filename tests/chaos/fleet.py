@@ -86,10 +86,10 @@ class Instance:
 class Fleet:
     """Everything that a fault can hit."""
 
-    def __init__(self, instances: list[Instance], proxy: Proxy, policy: Gate, valkey: ValkeyServer) -> None:
+    def __init__(self, instances: list[Instance], proxy: Proxy, gate: Gate, valkey: ValkeyServer) -> None:
         self.instances = instances
         self.proxy = proxy
-        self.policy = policy
+        self.gate = gate
         self.valkey = valkey
         self.broken: list[str] = []
         """What an instance did wrong: on SIGTERM, or with responses that came too late."""
@@ -161,16 +161,16 @@ async def fleet(
             asyncio.to_thread(blocking.enter_context, ticket_api(database_url, MCP_SAMPLE_DATA="en")),
             asyncio.to_thread(blocking.enter_context, valkey_server()),
         )
-        policy = Gate(api)
-        await stack.enter_async_context(policy.run())
+        gate = Gate(api)
+        await stack.enter_async_context(gate.run())
         doors: dict[str, str] = {"MCP_MCP_API_KEY": KEY, "MCP_API_KEY": API_KEY, "MCP_BROKER_URL": valkey.url}
         doors["MCP_API_CONCURRENCY"] = "64"  # the gate holds all calls of a crowd at the same time
         run = [
-            Instance(number, doors | {"MCP_API_BASE_URL": policy.address(number)} | settings)
+            Instance(number, doors | {"MCP_API_BASE_URL": gate.address(number)} | settings)
             for number in range(instances)
         ]
         proxy = Proxy([instance.port for instance in run], retry_ms=retry_ms)
-        everything = Fleet(run, proxy, policy, valkey)
+        everything = Fleet(run, proxy, gate, valkey)
         stack.push_async_callback(_all, Instance.close, run)
         await _all(Instance.start, run)
         await stack.enter_async_context(proxy.run())

@@ -1,4 +1,4 @@
-"""One run: access at work, faults during their calls, and the outcome."""
+"""One run: callers at work, faults during their calls, and the outcome."""
 
 import asyncio
 import signal
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from tests.chaos.callers import Access
+from tests.chaos.callers import Callers
 from tests.chaos.fleet import Fleet, Instance
 from tests.chaos.plan import FROZEN_S, Fault, Strike
 from tests.chaos.script import scripts
@@ -29,7 +29,7 @@ class Outcome:
     """Result of a run: the callers with their reports, and how many calls were running at each fault."""
 
     seed: int
-    access: Access
+    callers: Callers
     running: list[tuple[Fault, int]] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
     seconds: float = 0.0
@@ -40,39 +40,39 @@ async def storm(fleet: Fleet, strikes: Sequence[Strike], seed: int, node_modules
 
     `seed` chooses the scripts. Afterwards all instances run again.
     """
-    outcome = Outcome(seed, Access(scripts(seed, waves=len(strikes))))
+    outcome = Outcome(seed, Callers(scripts(seed, waves=len(strikes))))
     started = time.monotonic()
-    async with asyncio.timeout(RUN_S), outcome.access.run(fleet.address, node_modules):
-        await outcome.access.release(0)
-        await outcome.access.until(lambda: outcome.access.settled(0) == len(outcome.access.scripts))
+    async with asyncio.timeout(RUN_S), outcome.callers.run(fleet.address, node_modules):
+        await outcome.callers.release(0)
+        await outcome.callers.until(lambda: outcome.callers.settled(0) == len(outcome.callers.scripts))
         for wave, strike in enumerate(strikes, start=1):
             if strike.fault in NEEDS_THE_OTHERS:
                 await fleet.whole()
-            await outcome.access.release(wave)
-            await outcome.access.until(lambda: outcome.access.settled(wave) >= strike.after)  # noqa: B023 - awaited here
-            fleet.policy.close()
-            await fleet.policy.until_held(strike.held)
-            outcome.running.append((strike.fault, sum(fleet.policy.held().values())))
+            await outcome.callers.release(wave)
+            await outcome.callers.until(lambda: outcome.callers.settled(wave) >= strike.after)  # noqa: B023 - awaited here
+            fleet.gate.close()
+            await fleet.gate.until_held(strike.held)
+            outcome.running.append((strike.fault, sum(fleet.gate.held().values())))
             try:
-                await _strike(fleet, strike, outcome.access)
+                await _strike(fleet, strike, outcome.callers)
             finally:
-                fleet.policy.open()
-        await outcome.access.until(outcome.access.finished)
+                fleet.gate.open()
+        await outcome.callers.until(outcome.callers.finished)
     await fleet.whole()
     outcome.broken, fleet.broken = fleet.broken, []
     outcome.seconds = time.monotonic() - started
     return outcome
 
 
-async def _strike(fleet: Fleet, strike: Strike, access: Access) -> None:
+async def _strike(fleet: Fleet, strike: Strike, callers: Callers) -> None:
     """Apply the fault. Returns when calls may continue: usually immediately, with the gate still closed."""
-    held = fleet.policy.held()
+    held = fleet.gate.held()
     victim = fleet.instances[max(held, key=lambda number: held[number])]
     match strike.fault:
         case Fault.CUT:
             fleet.proxy.cut()
         case Fault.SWALLOW:
-            await _swallow(fleet, strike.swallows, responses=len(access.scripts))
+            await _swallow(fleet, strike.swallows, responses=len(callers.scripts))
         case Fault.END:
             await fleet.end(victim)
         case Fault.KILL:
@@ -81,7 +81,7 @@ async def _strike(fleet: Fleet, strike: Strike, access: Access) -> None:
             await _freeze(fleet, victim)
         case Fault.BROKER:
             await asyncio.to_thread(fleet.valkey.kill)
-            fleet.policy.open()
+            fleet.gate.open()
             await asyncio.sleep(strike.outage_s)  # as long as a restart takes, with responses that cannot be stored
             await asyncio.to_thread(fleet.valkey.start)
 
@@ -96,7 +96,7 @@ async def _swallow(fleet: Fleet, limit: int, *, responses: int) -> None:
         async with asyncio.timeout(STREAMING_S):
             await fleet.proxy.until_streaming(responses)
     fleet.proxy.swallow(limit)
-    fleet.policy.open()
+    fleet.gate.open()
     with suppress(TimeoutError):  # some callers have no call in flight
         async with asyncio.timeout(LOSING_S):
             await fleet.proxy.until_swallowed(responses)
@@ -111,7 +111,7 @@ async def _freeze(fleet: Fleet, victim: Instance) -> None:
     """
     victim.process.send(signal.SIGSTOP)
     try:
-        fleet.policy.open()
+        fleet.gate.open()
         await _until(lambda: fleet.too_late(victim)[0], FROZEN_S)
     finally:
         victim.process.send(signal.SIGCONT)

@@ -46,7 +46,7 @@ async def test_every_promise_is_kept_while_everything_breaks(
 ) -> None:
     caplog.set_level(logging.CRITICAL, "mcp")  # lost streams are expected here
     outcome = await storm(servers, plan(seed), seed, node_modules)
-    verdict = Verdict(outcome, await written(database.application_url), servers.policy.writes)
+    verdict = Verdict(outcome, await written(database.application_url), servers.gate.writes)
 
     print(f"{TABLE}\n{verdict.row()}")
     print(*(line for instance in servers.instances for line in instance.complaints()), sep="\n")

@@ -33,15 +33,15 @@ async def test_each_of_twenty_equal_clients_gets_its_own_answers_after_each_cut(
     """In every other round the responses are written into connections that are already dead."""
     async with fleet(database, retry_ms=RETRY_MS) as servers, crowd(servers.address, node_modules) as clients:
         for cut in range(cuts):
-            servers.policy.close()
+            servers.gate.close()
             await clients.ask()
-            await servers.policy.until_held(CLIENTS)
+            await servers.gate.until_held(CLIENTS)
             if cut % 2:
                 servers.proxy.swallow(EVERYTHING)
-                servers.policy.open()
+                servers.gate.open()
                 await servers.proxy.until_swallowed(CLIENTS // 2)
             servers.proxy.cut()
-            servers.policy.open()
+            servers.gate.open()
             assert await clients.wrong() == [], f"after cut {cut}"
 
         await clients.ask()
@@ -72,11 +72,11 @@ async def test_each_of_twenty_equal_clients_gets_its_own_answer_across_a_restart
     ):
         (only,) = servers.instances
         for _ in range(2):
-            servers.policy.close()
+            servers.gate.close()
             await clients.ask()
-            await servers.policy.until_held(CLIENTS)
+            await servers.gate.until_held(CLIENTS)
             await servers.end(only)
-            servers.policy.open()
+            servers.gate.open()
             assert await clients.wrong() == []
             await servers.whole()
 
@@ -94,11 +94,11 @@ async def test_calls_of_the_only_instance_are_answered_by_the_next_one_when_it_i
         crowd(servers.address, node_modules) as clients,
     ):
         (only,) = servers.instances
-        servers.policy.close()
+        servers.gate.close()
         await clients.ask()
-        await servers.policy.until_held(CLIENTS)
+        await servers.gate.until_held(CLIENTS)
         await servers.kill(only)
-        servers.policy.open()
+        servers.gate.open()
         wrong = await clients.wrong()
 
         assert [(one["client"], one.get("kind")) for one in wrong] == [(n, "interrupted") for n in range(CLIENTS)]

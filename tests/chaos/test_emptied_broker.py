@@ -63,13 +63,13 @@ async def test_a_broker_that_returns_empty_ends_no_attached_session_and_mixes_up
             assert not (await client.call("create_ticket", **TICKET | {"summary": mark(number)}))["isError"]
         async with sse_session(servers.address, HEADERS) as detached:
             pass
-        servers.policy.close()
+        servers.gate.close()
         for number, client in enumerate(clients):
             assert (await client.post(ask(number, DURING))).status_code == 202
-        await servers.policy.until_held(SESSIONS)
+        await servers.gate.until_held(SESSIONS)
 
         await empty(servers)
-        servers.policy.open()
+        servers.gate.open()
         by = asyncio.get_running_loop().time() + WORKS_AGAIN_S
         await asyncio.gather(*(until_it_works(client, number, by) for number, client in enumerate(clients)))
         async with sse_session(servers.address, HEADERS) as new:

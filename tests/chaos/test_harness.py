@@ -11,7 +11,7 @@ import pytest
 
 from auth.providers import AnonymousAuthProvider
 from tests.chaos import callers
-from tests.chaos.callers import Access, PythonCaller, Report
+from tests.chaos.callers import Callers, PythonCaller, Report
 from tests.chaos.plan import Fault, plan
 from tests.chaos.proxy import Proxy
 from tests.chaos.script import CALLS, CREATIONS, Call, Script, scripts
@@ -107,7 +107,7 @@ async def test_a_python_caller_whose_stream_is_cut_before_its_endpoint_opens_ano
         call = Call(number=0, wave=0, tool="echo", arguments={"text": "here I am"}, expects="here I am")
         script = Script("python-0", "mark", (call,))
         async with proxy.run():
-            working = Access([script])
+            working = Callers([script])
             await working.release(0)
             await PythonCaller(script, working, proxy.address).run()
 
@@ -132,9 +132,9 @@ class Run:
     """A successful run without faults; tests change what the verdict should detect."""
 
     def __init__(self) -> None:
-        self.access = Access(scripts(1, 1))
-        calls = [(script.caller, call) for script in self.access.scripts for call in script.calls]
-        self.access.reports = [self.good(caller, call) for caller, call in calls]
+        self.callers = Callers(scripts(1, 1))
+        calls = [(script.caller, call) for script in self.callers.scripts for call in script.calls]
+        self.callers.reports = [self.good(caller, call) for caller, call in calls]
         self.texts = Counter(call.expects for _, call in calls if call.key)
         self.carried_out = Counter(call.key for _, call in calls if call.key)
         self.caller, self.call = calls[0]
@@ -144,7 +144,7 @@ class Run:
 
     def problems(self) -> list[str]:
         """Return the broken promises."""
-        verdict = Verdict(Outcome(1, self.access), Written(self.texts, self.texts), self.carried_out)
+        verdict = Verdict(Outcome(1, self.callers), Written(self.texts, self.texts), self.carried_out)
         return [problem.partition(":")[0] for problem in verdict.problems()]
 
 
@@ -169,22 +169,22 @@ def test_the_verdict_sees_a_call_that_ran_twice_for_one_request() -> None:
 
 def test_the_verdict_sees_a_response_of_another_caller() -> None:
     run = Run()
-    run.access.reports[0] = replace(run.access.reports[0], result=run.access.reports[-1].result)
+    run.callers.reports[0] = replace(run.callers.reports[0], result=run.callers.reports[-1].result)
 
     assert run.problems() == ["a foreign or wrong answer"]
 
 
 def test_the_verdict_sees_a_call_without_an_answer() -> None:
     run = Run()
-    run.access.reports[0] = replace(run.access.reports[0], result=None, unresolved=True)
+    run.callers.reports[0] = replace(run.callers.reports[0], result=None, unresolved=True)
 
     assert run.problems() == ["unresolved after 20 s"]
 
 
 def test_the_verdict_sees_too_many_errors_and_calls_that_were_never_made() -> None:
     run = Run()
-    run.access.reports[:8] = [replace(one, result={"isError": True}) for one in run.access.reports[:8]]
+    run.callers.reports[:8] = [replace(one, result={"isError": True}) for one in run.callers.reports[:8]]
     fewer = Run()
-    del fewer.access.reports[:8]
+    del fewer.callers.reports[:8]
 
     assert run.problems() == fewer.problems() == ["less than 95% of the TypeScript calls"]

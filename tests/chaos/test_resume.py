@@ -63,11 +63,11 @@ async def cut_in_the_middle(
     async with node_program(ROOT / "tests" / "chaos" / "resumer.mjs", config) as node:
         client = Resumer(node)
         assert await client.said() == {"connected": "2025-11-25"}
-        servers.policy.close()
+        servers.gate.close()
         await client.go()
         assert await client.said() == "could resume"
-        await servers.policy.until_held(1)
-        (number,) = servers.policy.held()
+        await servers.gate.until_held(1)
+        (number,) = servers.gate.held()
         runs, other = servers.instances[number], servers.instances[1 - number]
         servers.proxy.retire(runs.port)
         servers.proxy.cut()
@@ -81,12 +81,12 @@ async def test_the_rest_of_a_cut_post_comes_from_another_instance_once(tmp_path:
     ):
         await servers.proxy.until_resumed()
         assert servers.proxy.resumed_at == [other.port]
-        servers.policy.open()
+        servers.gate.open()
         outcome = await client.said()
 
         assert not outcome["result"]["isError"]
         assert outcome["answers"] == 1
-        assert list(servers.policy.writes.values()) == [1]
+        assert list(servers.gate.writes.values()) == [1]
         assert not [line for instance in servers.instances for line in instance.complaints()]
 
 
@@ -106,7 +106,7 @@ async def test_a_client_that_was_cut_off_learns_from_another_instance_that_its_c
         died_at = time.monotonic()
         outcome = await client.said()
         took = time.monotonic() - died_at
-        servers.policy.open()
+        servers.gate.open()
         await servers.whole()
 
         assert outcome["error"]["kind"] == kind

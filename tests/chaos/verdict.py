@@ -43,9 +43,9 @@ class Verdict:
 
     def __init__(self, outcome: Outcome, database: Written, carried_out: Counter[str]) -> None:
         self._outcome = outcome
-        self._calls = {(s.caller, call.number): call for s in outcome.access.scripts for call in s.calls}
-        self._marks = {script.caller: script.mark for script in outcome.access.scripts}
-        reports = outcome.access.reports
+        self._calls = {(s.caller, call.number): call for s in outcome.callers.scripts for call in s.calls}
+        self._marks = {script.caller: script.mark for script in outcome.callers.scripts}
+        reports = outcome.callers.reports
         theirs = [caller for caller, _ in self._calls if caller.startswith("typescript")]
         first = [one for one in reports if one.attempt == 1 and one.caller.startswith("typescript")]
         self.failed = Counter(one.kind for one in first if not one.ok)
@@ -62,7 +62,7 @@ class Verdict:
             "carried out more often than asked": self._done_too_often(carried_out),
             f"unresolved after {PATIENCE_S:g} s": [_name(one) for one in reports if one.unresolved],
             "a foreign or wrong answer": [_name(one) for one in reports if self._is_foreign(one)],
-            "two different answers": outcome.access.contradictions,
+            "two different answers": outcome.callers.contradictions,
             "an instance did not do as promised": outcome.broken,
             f"less than {LEAST_RESOLVED:.0%} of the TypeScript calls": (
                 [] if self.resolved >= LEAST_RESOLVED else [f"{self.resolved:.1%}: {dict(self.failed)}"]
@@ -80,7 +80,7 @@ class Verdict:
         """Return what is there twice, and what is not there although it was not refused twice."""
         refused = {
             self._calls[one.caller, one.number].expects
-            for one in self._outcome.access.reports
+            for one in self._outcome.callers.reports
             if one.attempt == 2 and not one.ok and not one.unresolved
         }
         wrong = {
@@ -89,7 +89,7 @@ class Verdict:
         return [f"“{text}” {times}×" for text, times in wrong.items()]
 
     def _done_too_often(self, carried_out: Counter[str]) -> list[str]:
-        asked = Counter(self._calls[one.caller, one.number].key for one in self._outcome.access.reports)
+        asked = Counter(self._calls[one.caller, one.number].key for one in self._outcome.callers.reports)
         return [f"{key} {carried_out[key]}×, asked {n}×" for key, n in asked.items() if key and carried_out[key] > n]
 
     def _is_foreign(self, report: Report) -> bool:

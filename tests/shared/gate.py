@@ -114,14 +114,14 @@ class Gate:
 class GateTransport(httpx2.AsyncBaseTransport):
     """One writer's transport to the API, through the gate."""
 
-    def __init__(self, policy: Gate, writer: str, inner: httpx2.AsyncBaseTransport) -> None:
-        self._policy, self._writer, self._inner = policy, writer, inner
+    def __init__(self, gate: Gate, writer: str, inner: httpx2.AsyncBaseTransport) -> None:
+        self._gate, self._writer, self._inner = gate, writer, inner
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Wait for the turn, then send; a write may meet a fault."""
         if request.url.path.startswith(OPEN):
             return await self._inner.handle_async_request(request)
-        done = await self._policy.enter(self._writer)
+        done = await self._gate.enter(self._writer)
         try:
             return await (self._write(request) if request.method != "GET" else self._read(request))
         finally:
@@ -130,22 +130,22 @@ class GateTransport(httpx2.AsyncBaseTransport):
     async def _read(self, request: httpx2.Request) -> httpx2.Response:
         response = await self._inner.handle_async_request(request)
         if request.url.path.endswith("/history"):
-            newest = max((entry["id"] for entry in await self._policy.history()), default=0)
-            self._policy.first_read.setdefault(self._writer, newest)
+            newest = max((entry["id"] for entry in await self._gate.history()), default=0)
+            self._gate.first_read.setdefault(self._writer, newest)
         else:
-            self._policy.seen[self._writer] = await self._policy.ticket()
+            self._gate.seen[self._writer] = await self._gate.ticket()
         return response
 
     async def _write(self, request: httpx2.Request) -> httpx2.Response:
-        policy = self._policy
-        write = Write(self._writer, policy.rng.choice(FAULTS), await policy.ticket())
-        policy.writes.append(write)
+        gate = self._gate
+        write = Write(self._writer, gate.rng.choice(FAULTS), await gate.ticket())
+        gate.writes.append(write)
 
         async def carry_out() -> httpx2.Response:
-            before = {entry["id"] for entry in await policy.history()}
+            before = {entry["id"] for entry in await gate.history()}
             response = await self._inner.handle_async_request(request)
             await response.aread()
-            write.made = [entry for entry in await policy.history() if entry["id"] not in before]
+            write.made = [entry for entry in await gate.history() if entry["id"] not in before]
             return response
 
         async def later() -> None:
@@ -157,7 +157,7 @@ class GateTransport(httpx2.AsyncBaseTransport):
             case "done_but_500" | "done_but_lost":
                 await carry_out()
             case "late":
-                policy.late.append(later)
+                gate.late.append(later)
             case "only_500" | "lost":
                 pass
         if write.fault in UNSETTLED:

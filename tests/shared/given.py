@@ -152,7 +152,7 @@ class World:
     """One ticket API and the tools over it."""
 
     api: APIClient
-    connection: Wire
+    wire: Wire
     tools: TicketTools
     counter: TallyCounter
     trail: AuditTrail = field(default_factory=Recorder)
@@ -209,8 +209,8 @@ async def world(
         else:
             app = ticket_api.create_app(database_url=f"sqlite+aiosqlite:///{folder / 'tickets.sqlite3'}")
             await stack.enter_async_context(app.router.lifespan_context(app))
-        connection = Wire(InProcessTransport(app))
-        api = APIClient("http://api", api_key="standin-key", transport=connection, deadline_s=deadline_s)
+        wire = Wire(InProcessTransport(app))
+        api = APIClient("http://api", api_key="standin-key", transport=wire, deadline_s=deadline_s)
         await stack.enter_async_context(api)
         counter = TallyCounter()
-        yield World(api, connection, TicketTools(api, counter=counter), counter)
+        yield World(api, wire, TicketTools(api, counter=counter), counter)

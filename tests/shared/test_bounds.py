@@ -149,7 +149,7 @@ async def test_every_tool_refuses_too_much_before_it_looks_at_it(existing: World
             assert result.structured_content is not None
             assert result.structured_content["error"].items() >= REFUSED.items()
 
-    assert existing.connection.sent == []
+    assert existing.wire.sent == []
     counted = existing.counter.total("tool_calls", tool=tool.name, outcome="invalid_input", tenant="default")
     assert counted == len(calls), "refused calls are counted, and those that write are in the audit"
     assert len(existing.trail.events) == (0 if tool.read_only else len(calls))  # type: ignore[attr-defined]

@@ -250,7 +250,7 @@ async def test_a_write_whose_read_back_found_no_slot_may_have_been_done(existing
         await settled()
         return await inner.handle_async_request(request)
 
-    existing.connection.when("POST", "/tickets/TCK-0002/history", is_followed_by_another_call)
+    existing.wire.when("POST", "/tickets/TCK-0002/history", is_followed_by_another_call)
     text, error = await existing.refused("add_ticket_history", ticketId="TCK-0002", userId="user3", comment="Hello")
 
     assert error["kind"] == "outcome_unknown"
@@ -267,4 +267,4 @@ async def test_a_write_that_found_no_slot_changed_nothing(existing: World) -> No
 
     assert (error["kind"], error["effect"]) == ("busy", "nothing_changed")
     assert text == "Too many calls wait for the ticket API. Nothing was changed; try again in a moment."
-    assert existing.connection.sent == []
+    assert existing.wire.sent == []

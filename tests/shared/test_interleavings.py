@@ -46,25 +46,25 @@ def plain_html(text: str) -> str:
 class Writer:
     """One writer: a tool server of its own over the shared ticket API."""
 
-    def __init__(self, name: str, user: str, policy: Gate, inner: Any) -> None:
-        self.name, self.user, self._policy = name, user, policy
-        wire: Any = GateTransport(policy, name, inner)
+    def __init__(self, name: str, user: str, gate: Gate, inner: Any) -> None:
+        self.name, self.user, self._gate = name, user, gate
+        wire: Any = GateTransport(gate, name, inner)
         self.api = APIClient("http://api", api_key="standin-key", transport=wire)
         self._world = World(self.api, wire, TicketTools(self.api), TallyCounter())
         self.calls: list[Call] = []
 
     async def call(self, tool: str, given: dict[str, Any]) -> None:
         """Make one call and record its result."""
-        known = frozenset(entry["id"] for entry in await self._policy.history())
-        first = len(self._policy.writes)
-        self._policy.first_read.pop(self.name, None)
+        known = frozenset(entry["id"] for entry in await self._gate.history())
+        first = len(self._gate.writes)
+        self._gate.first_read.pop(self.name, None)
         result = await self._world.call(tool, **given)
-        last_known = max((entry["id"] for entry in await self._policy.history()), default=0)
-        own = [write for write in self._policy.writes[first:] if write.writer == self.name]
-        seen = own[0].state if own else self._policy.seen[self.name]
+        last_known = max((entry["id"] for entry in await self._gate.history()), default=0)
+        own = [write for write in self._gate.writes[first:] if write.writer == self.name]
+        seen = own[0].state if own else self._gate.seen[self.name]
         self.calls.append(
             Call(tool, given, self.user, plain_html(text_of(result)), result.structured_content or {}, result.is_error,
-                 own, known, seen, self._policy.first_read.get(self.name, 0), last_known)
+                 own, known, seen, self._gate.first_read.get(self.name, 0), last_known)
         )  # fmt: skip
 
 
@@ -73,8 +73,8 @@ async def play(here: World, inner: Any, seed: int) -> list[str]:
     rng = random.Random(seed)  # noqa: S311 - the same for the same seed, no secret
     start: Json = TICKET | rng.choice(({}, {"remarks": "a"}, {"remarks": "a", "actualEffortHours": 1}))
     ticket_id = (await here.api.post("/tickets", start))["id"]
-    policy = Gate(here.api, ticket_id, rng)
-    writers = [Writer("A", "user1", policy, inner), Writer("B", rng.choice(("user1", "user2", "user2")), policy, inner)]
+    gate = Gate(here.api, ticket_id, rng)
+    writers = [Writer("A", "user1", gate, inner), Writer("B", rng.choice(("user1", "user2", "user2")), gate, inner)]
     plans = {
         writer.name: [rng.choice(("update_ticket",) * 4 + ("add_ticket_history",)) for _ in range(rng.choice((1, 2)))]
         for writer in writers
@@ -87,21 +87,21 @@ async def play(here: World, inner: Any, seed: int) -> list[str]:
 
         return every_call
 
-    await policy.run(**{writer.name: act(writer) for writer in writers})
-    history, ticket = await policy.history(), await policy.ticket()
+    await gate.run(**{writer.name: act(writer) for writer in writers})
+    history, ticket = await gate.history(), await gate.ticket()
     false = [
         f"{writer.name} ({call.user}) {call.tool} {dict(call.arguments)}: {verdict}\n   said: {call.text}"
         for writer in writers
         for call in writer.calls
         for verdict in verdicts(call, history, ticket)
     ]
-    story = [f"   {write.writer} {write.fault} {write.made}" for write in policy.writes]
+    story = [f"   {write.writer} {write.fault} {write.made}" for write in gate.writes]
     return [f"seed {seed}: {one}\n" + "\n".join(story) for one in false]
 
 
 async def false_sentences(kind: Kind, folder: Path, seeds: range) -> list[str]:
     async with world(kind, folder) as here:
-        inner = here.connection.inner
+        inner = here.wire.inner
         assert isinstance(inner, InProcessTransport)
         return [one for seed in seeds for one in await play(here, inner, seed)]
 

@@ -64,7 +64,7 @@ async def test_a_tool_without_its_scope_is_refused_with_the_name_of_the_scope(
     assert caught.value.error.code == INVALID_REQUEST
     assert caught.value.error.data == {"kind": "insufficient_scope", "scope": spec.scope.value}
     assert f"{spec.name} needs the scope {spec.scope.value}" in caught.value.error.message
-    assert existing.connection.sent == []
+    assert existing.wire.sent == []
 
 
 async def test_a_refusal_for_want_of_a_scope_is_recorded_and_counted(existing: World) -> None:

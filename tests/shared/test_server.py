@@ -242,7 +242,7 @@ async def test_a_call_that_is_given_up_is_counted_as_cancelled(here: World) -> N
             scope.cancel()
             return await hangs(inner, request)
 
-        here.connection.when("GET", "/tickets", hangs_and_is_given_up)
+        here.wire.when("GET", "/tickets", hangs_and_is_given_up)
         await here.call("get_ticket_list")
 
     assert scope.cancelled_caught

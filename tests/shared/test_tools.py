@@ -173,7 +173,7 @@ async def test_hours_and_defects_are_shown_as_people_write_them(here: World) -> 
 
 async def test_an_update_that_changes_nothing_is_refused_before_it_is_sent(here: World) -> None:
     made = await here.done("create_ticket", **TICKET)
-    here.connection.sent.clear()
+    here.wire.sent.clear()
 
     text, error = await here.refused(
         "update_ticket", ticketId=made["ticketId"], updatedById="user2", statusId="stat1", summary=TICKET["summary"]
@@ -182,7 +182,7 @@ async def test_an_update_that_changes_nothing_is_refused_before_it_is_sent(here:
     assert "already holds every given value" in text
     assert text.endswith("Nothing was changed.")
     assert error["kind"] == "invalid_input"
-    assert here.connection.writes() == []
+    assert here.wire.writes() == []
 
 
 async def test_a_comment_alone_is_a_change(here: World) -> None:
@@ -213,7 +213,7 @@ async def test_nothing_is_written_to_a_ticket_that_does_not_exist(
     _, error = await here.refused(tool, ticketId="TCK-9999", **arguments)
 
     assert error["kind"] == "not_found"
-    assert here.connection.writes() == []
+    assert here.wire.writes() == []
 
 
 async def test_all_wrong_references_are_named_at_once_with_what_is_allowed(here: World) -> None:
@@ -224,7 +224,7 @@ async def test_all_wrong_references_are_named_at_once_with_what_is_allowed(here:
     assert [problem["field"] for problem in error["problems"]] == ["requestorId", "accountId", "statusId"]
     assert "stat4 (Completed)" in text
     assert text.endswith("Nothing was changed.")
-    assert here.connection.writes() == []
+    assert here.wire.writes() == []
 
 
 async def test_form_and_references_are_refused_together(here: World) -> None:

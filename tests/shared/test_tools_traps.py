@@ -44,7 +44,7 @@ async def test_a_wrong_query_is_refused_before_it_is_sent(existing: World, wrong
 
     assert error["kind"] == "invalid_input"
     assert text.endswith("Nothing was changed.")
-    assert ("GET", "/tickets") not in existing.connection.sent
+    assert ("GET", "/tickets") not in existing.wire.sent
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ async def test_a_wrong_field_is_refused_before_it_is_sent(existing: World, field
     assert error["kind"] == "invalid_input"
     assert error["field"].startswith(field)
     assert text.endswith("Nothing was changed.")
-    assert existing.connection.writes() == []
+    assert existing.wire.writes() == []
 
 
 # Reads
@@ -98,7 +98,7 @@ async def test_a_wrong_field_is_refused_before_it_is_sent(existing: World, field
     ],
 )
 async def test_a_failing_api_is_never_the_callers_fault_nor_a_success(existing: World, act: Act, kind: str) -> None:
-    existing.connection.when("GET", TICKET_PATH, act, always=True)
+    existing.wire.when("GET", TICKET_PATH, act, always=True)
 
     text, error = await existing.refused("get_ticket_detail", ticketId="TCK-0001")
 
@@ -109,7 +109,7 @@ async def test_a_failing_api_is_never_the_callers_fault_nor_a_success(existing: 
 
 async def test_a_silent_api_is_given_up_in_time(tmp_path: Path) -> None:
     async with world("existing", tmp_path, deadline_s=0.05) as here:
-        here.connection.when("GET", "/tickets", hangs)
+        here.wire.when("GET", "/tickets", hangs)
 
         _, error = await here.refused("get_ticket_list")
 
@@ -117,7 +117,7 @@ async def test_a_silent_api_is_given_up_in_time(tmp_path: Path) -> None:
 
 
 async def test_wrong_form_is_told_even_when_the_api_is_down(existing: World) -> None:
-    existing.connection.when("GET", ".*", refuses, always=True)
+    existing.wire.when("GET", ".*", refuses, always=True)
 
     _, error = await existing.refused("get_ticket_list", limit=0, statusId="stat1")
 
@@ -128,7 +128,7 @@ async def test_an_id_that_was_added_a_moment_ago_is_known(reference: World, tmp_
     await reference.done("get_ticket_list", statusId="stat1")
     users = await reference.api.get("/tickets/master/users")
     new = {"id": "user99", "name": "New Colleague", "email": "n@example.com", "role": "support"}
-    reference.connection.when("GET", "/tickets/master/users", responses(200, [*users, new]))
+    reference.wire.when("GET", "/tickets/master/users", responses(200, [*users, new]))
 
     page = await reference.done("get_ticket_list", personInChargeId="user99")
 
@@ -139,7 +139,7 @@ async def test_an_id_that_was_added_a_moment_ago_is_known(reference: World, tmp_
 @kills("shared/tickets/references.py", "if len(named) == 1:", "if named:")
 async def test_a_name_of_several_is_answered_with_the_candidates(existing: World) -> None:
     twins = [{"id": "u1", "name": "Kim Lee"}, {"id": "u2", "name": "kim lee"}, {"id": "u3", "name": "Other"}]
-    existing.connection.when("GET", "/tickets/master/users", responses(200, twins), always=True)
+    existing.wire.when("GET", "/tickets/master/users", responses(200, twins), always=True)
 
     text, error = await existing.refused("get_ticket_list", personInChargeId="Kim Lee")
 
@@ -152,12 +152,12 @@ async def test_a_detail_name_that_two_categories_share_means_the_one_of_the_give
         {"id": "d1", "name": "Other", "categoryId": "cat1", "categoryName": "Incident"},
         {"id": "d2", "name": "Other", "categoryId": "cat2", "categoryName": "Request"},
     ]
-    existing.connection.when("GET", "/tickets/master/category-details", responses(200, details), always=True)
+    existing.wire.when("GET", "/tickets/master/category-details", responses(200, details), always=True)
 
     _, error = await existing.refused(
         "update_ticket", ticketId="TCK-0001", updatedById="user1", categoryDetailId="Other"
     )
-    existing.connection.when("PUT", TICKET_PATH, responses(200, {"id": "TCK-0001"}))
+    existing.wire.when("PUT", TICKET_PATH, responses(200, {"id": "TCK-0001"}))
     text, _ = await existing.refused(
         "update_ticket", ticketId="TCK-0001", updatedById="user1", categoryId="cat2", categoryDetailId="Other"
     )
@@ -168,7 +168,7 @@ async def test_a_detail_name_that_two_categories_share_means_the_one_of_the_give
 
 async def test_a_long_list_of_allowed_ids_is_cut_and_says_where_the_rest_is(existing: World) -> None:
     users = [{"id": f"u{n}", "name": f"Name {n}"} for n in range(30)]
-    existing.connection.when("GET", "/tickets/master/users", responses(200, users), always=True)
+    existing.wire.when("GET", "/tickets/master/users", responses(200, users), always=True)
 
     _, error = await existing.refused("get_ticket_list", personInChargeId="user99")
 

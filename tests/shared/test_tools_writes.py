@@ -85,7 +85,7 @@ async def test_history_shows_dates_as_dates(existing: World) -> None:
 
 @pytest.mark.parametrize("act", [does_it_but_responds(500, {"error": "An error occurred"}), does_it_but_drops])
 async def test_an_update_that_was_done_without_an_answer_is_a_result(existing: World, act: Act) -> None:
-    existing.connection.when("PUT", TICKET_PATH, act)
+    existing.wire.when("PUT", TICKET_PATH, act)
 
     updated = await existing.done(
         "update_ticket", ticketId="TCK-0002", updatedById="user1", summary="New words", comment="Why"
@@ -97,13 +97,13 @@ async def test_an_update_that_was_done_without_an_answer_is_a_result(existing: W
 
 @pytest.mark.parametrize("act", [does_it_but_responds(500, {"error": "An error occurred"}), does_it_but_drops])
 async def test_a_comment_that_was_stored_without_an_answer_is_a_result(existing: World, act: Act) -> None:
-    existing.connection.when("POST", HISTORY_PATH, act)
+    existing.wire.when("POST", HISTORY_PATH, act)
 
     added = await existing.done("add_ticket_history", ticketId="TCK-0002", userId="user1", comment="Once only")
 
     assert "did not confirm" in added["notes"][0]
     assert (await comments(existing, "TCK-0002")).count("Once only") == 1
-    assert len(existing.connection.writes()) == 1
+    assert len(existing.wire.writes()) == 1
 
 
 WRITES = [
@@ -116,7 +116,7 @@ WRITES = [
 async def test_a_write_that_the_api_failed_at_and_did_not_do_changed_nothing(
     existing: World, method: str, path: str, tool: str, arguments: dict[str, Any]
 ) -> None:
-    existing.connection.when(method, path, responses(500, {"error": "An error occurred while writing SELECT 1"}))
+    existing.wire.when(method, path, responses(500, {"error": "An error occurred while writing SELECT 1"}))
 
     text, error = await existing.refused(tool, **arguments)
 
@@ -133,7 +133,7 @@ async def test_someone_elses_comment_is_not_taken_for_the_lost_one(existing: Wor
         await existing.api.post("/tickets/TCK-0002/history", {"userId": "user1", "comment": "Something else"})
         return await responses(201, {"message": "ok"})(inner, request)
 
-    existing.connection.when("POST", HISTORY_PATH, only_the_other_is_stored)
+    existing.wire.when("POST", HISTORY_PATH, only_the_other_is_stored)
 
     _, error = await existing.refused("add_ticket_history", ticketId="TCK-0002", userId="user1", comment="Hello")
 
@@ -157,7 +157,7 @@ async def test_a_write_that_may_still_be_under_way_is_not_called_undone(
     existing: World, write: tuple[str, str, str, dict[str, Any]], act: Act
 ) -> None:
     method, path, tool, arguments = write
-    existing.connection.when(method, path, act)
+    existing.wire.when(method, path, act)
 
     text, error = await existing.refused(tool, **arguments)
 
@@ -171,7 +171,7 @@ async def test_a_write_that_may_still_be_under_way_is_not_called_undone(
 async def test_a_write_that_no_one_listened_to_changed_nothing(
     existing: World, method: str, path: str, tool: str, arguments: dict[str, Any]
 ) -> None:
-    existing.connection.when(method, path, refuses)
+    existing.wire.when(method, path, refuses)
 
     text, error = await existing.refused(tool, **arguments)
 
@@ -185,10 +185,10 @@ async def test_a_write_that_cannot_be_read_back_may_have_been_done(
     existing: World, method: str, path: str, tool: str, arguments: dict[str, Any]
 ) -> None:
     async def does_it_and_goes_down(inner: Any, request: Any) -> Any:
-        existing.connection.when("GET", ".*", refuses, always=True)
+        existing.wire.when("GET", ".*", refuses, always=True)
         return await inner.handle_async_request(request)
 
-    existing.connection.when(method, path, does_it_and_goes_down)
+    existing.wire.when(method, path, does_it_and_goes_down)
 
     text, error = await existing.refused(tool, **arguments)
 
@@ -202,7 +202,7 @@ async def test_an_update_that_lost_its_comment_says_what_was_changed_and_what_wa
         await existing.api.put("/tickets/TCK-0002", {"summary": "New words", "updatedById": "user1"})
         return await responses(200, {"id": "TCK-0002", "message": "ok"})(inner, request)
 
-    existing.connection.when("PUT", TICKET_PATH, forgets_the_comment)
+    existing.wire.when("PUT", TICKET_PATH, forgets_the_comment)
 
     text, error = await existing.refused(
         "update_ticket", ticketId="TCK-0002", updatedById="user1", summary="New words", comment="Gone"
@@ -214,7 +214,7 @@ async def test_an_update_that_lost_its_comment_says_what_was_changed_and_what_wa
 
 
 async def test_an_acknowledged_update_that_does_not_read_back_is_not_a_success(existing: World) -> None:
-    existing.connection.when("PUT", TICKET_PATH, responses(200, {"id": "TCK-0002", "message": "updated"}))
+    existing.wire.when("PUT", TICKET_PATH, responses(200, {"id": "TCK-0002", "message": "updated"}))
 
     text, error = await existing.refused("update_ticket", ticketId="TCK-0002", updatedById="user1", statusId="stat1")
 
@@ -226,7 +226,7 @@ async def test_an_acknowledged_update_that_does_not_read_back_is_not_a_success(e
     "act", [does_it_but_drops, does_it_but_responds(500, {"error": "x"}), does_it_but_responds(201, {"message": "ok"})]
 )
 async def test_a_ticket_that_was_created_without_an_answer_is_pointed_at(existing: World, act: Act) -> None:
-    existing.connection.when("POST", "/tickets", act)
+    existing.wire.when("POST", "/tickets", act)
 
     text, error = await existing.refused("create_ticket", **TICKET)
 
@@ -239,15 +239,15 @@ async def test_a_ticket_that_was_created_without_an_answer_is_pointed_at(existin
 
 @pytest.mark.parametrize("lists_too", [False, True])
 async def test_a_ticket_that_is_not_found_may_still_have_been_created(existing: World, lists_too: bool) -> None:
-    existing.connection.when("POST", "/tickets", drops)
+    existing.wire.when("POST", "/tickets", drops)
     if lists_too:
-        existing.connection.when("GET", "/tickets", refuses, always=True)
+        existing.wire.when("GET", "/tickets", refuses, always=True)
 
     text, error = await existing.refused("create_ticket", **TICKET)
 
     assert error["effect"] == "unknown"
     assert "No such ticket was found" in text
-    assert len(existing.connection.writes()) == 1
+    assert len(existing.wire.writes()) == 1
 
 
 async def test_a_ticket_that_is_stored_otherwise_is_not_to_be_created_again(existing: World) -> None:
@@ -255,7 +255,7 @@ async def test_a_ticket_that_is_stored_otherwise_is_not_to_be_created_again(exis
         response = await existing.api.post("/tickets", TICKET | {"summary": "Other words"})
         return await responses(201, response)(inner, request)
 
-    existing.connection.when("POST", "/tickets", stores_other_words)
+    existing.wire.when("POST", "/tickets", stores_other_words)
 
     text, error = await existing.refused("create_ticket", **TICKET)
 
@@ -294,7 +294,7 @@ async def test_line_breaks_that_the_api_changes_are_no_loss(existing: World) -> 
         response = await existing.api.put("/tickets/TCK-0002", {"remarks": "a\r\nb ", "updatedById": "user1"})
         return await responses(200, response)(inner, request)
 
-    existing.connection.when("PUT", TICKET_PATH, as_windows_would)
+    existing.wire.when("PUT", TICKET_PATH, as_windows_would)
 
     updated = await existing.done("update_ticket", ticketId="TCK-0002", updatedById="user1", remarks="a\nb")
 

@@ -90,7 +90,7 @@ async def test_a_change_that_a_colleague_overwrote_was_stored_and_is_not_to_be_r
     here: World, mine: dict[str, Any], theirs: dict[str, Any], shown: str
 ) -> None:
     one = await ticket(here)
-    here.connection.when("PUT", ONE, then(here, one, **theirs))
+    here.wire.when("PUT", ONE, then(here, one, **theirs))
 
     result = await here.call("update_ticket", ticketId=one, updatedById=ME, **mine)
 
@@ -116,7 +116,7 @@ async def test_without_a_response_the_history_is_the_proof(here: World, act: Act
         finally:
             await here.api.put(f"/tickets/{one}", {"updatedById": THEM, "remarks": "theirs"})
 
-    here.connection.when("PUT", ONE, overtaken)
+    here.wire.when("PUT", ONE, overtaken)
 
     done = await here.done("update_ticket", ticketId=one, updatedById=ME, remarks="mine", comment="Why")
 
@@ -131,7 +131,7 @@ async def test_without_a_response_the_history_is_the_proof(here: World, act: Act
 
 async def test_what_a_colleague_changed_at_the_same_time_is_not_called_mine(here: World) -> None:
     one = await ticket(here, actualEffortHours=1)
-    here.connection.when("PUT", ONE, first(here, one, actualEffortHours=3))
+    here.wire.when("PUT", ONE, first(here, one, actualEffortHours=3))
 
     done = await here.done("update_ticket", ticketId=one, updatedById=ME, personInChargeId="user3")
 
@@ -141,7 +141,7 @@ async def test_what_a_colleague_changed_at_the_same_time_is_not_called_mine(here
 
 async def test_the_old_value_is_the_one_that_was_really_replaced(here: World) -> None:
     one = await ticket(here, remarks="old")
-    here.connection.when("PUT", ONE, first(here, one, remarks="theirs"))
+    here.wire.when("PUT", ONE, first(here, one, remarks="theirs"))
 
     done = await here.done("update_ticket", ticketId=one, updatedById=ME, remarks="mine")
 
@@ -151,7 +151,7 @@ async def test_the_old_value_is_the_one_that_was_really_replaced(here: World) ->
 
 async def test_a_comment_of_a_colleague_is_said_apart(here: World) -> None:
     one = await ticket(here)
-    here.connection.when("PUT", ONE, first(here, one, comment="I am at it"))
+    here.wire.when("PUT", ONE, first(here, one, comment="I am at it"))
 
     done = await here.done("update_ticket", ticketId=one, updatedById=ME, remarks="mine", comment="Me too")
 
@@ -161,7 +161,7 @@ async def test_a_comment_of_a_colleague_is_said_apart(here: World) -> None:
 
 async def test_a_value_that_was_there_and_was_changed_meanwhile_is_said_not_to_have_been_sent(here: World) -> None:
     one = await ticket(here, remarks="as wished")
-    here.connection.when("PUT", ONE, first(here, one, remarks="otherwise"))
+    here.wire.when("PUT", ONE, first(here, one, remarks="otherwise"))
 
     done = await here.done("update_ticket", ticketId=one, updatedById=ME, remarks="as wished", actualEffortHours=2)
 
@@ -176,7 +176,7 @@ async def test_a_value_that_was_there_and_was_changed_meanwhile_is_said_not_to_h
 
 async def test_a_value_that_a_colleague_set_first_is_not_claimed(here: World) -> None:
     one = await ticket(here)
-    here.connection.when("PUT", ONE, first(here, one, remarks="both"))
+    here.wire.when("PUT", ONE, first(here, one, remarks="both"))
 
     done = await here.done("update_ticket", ticketId=one, updatedById=ME, remarks="both", actualEffortHours=2)
 
@@ -187,7 +187,7 @@ async def test_a_value_that_a_colleague_set_first_is_not_claimed(here: World) ->
 @kills("shared/writes/verification.py", "entry.user_id not in {None, sent.user_id} or ", "")
 async def test_a_change_that_a_colleague_made_first_changes_nothing_and_says_so(here: World) -> None:
     one = await ticket(here)
-    here.connection.when("PUT", ONE, first(here, one, remarks="both"))
+    here.wire.when("PUT", ONE, first(here, one, remarks="both"))
 
     text, error = await here.refused("update_ticket", ticketId=one, updatedById=ME, remarks="both")
 
@@ -207,7 +207,7 @@ async def test_equal_changes_of_one_user_are_said_not_to_be_told_apart(here: Wor
         await here.api.put(f"/tickets/{one}", {"updatedById": THEM, "remarks": "y"})
         return await inner.handle_async_request(request)
 
-    here.connection.when("PUT", ONE, twice)
+    here.wire.when("PUT", ONE, twice)
 
     done = await here.done("update_ticket", ticketId=one, updatedById=ME, remarks="x")
 
@@ -222,7 +222,7 @@ async def test_equal_changes_of_one_user_are_said_not_to_be_told_apart(here: Wor
 @pytest.mark.parametrize("act", [responses(500, {"error": "x"}), responses(200, {"id": "TCK-0001", "message": "ok"})])
 async def test_a_failed_change_does_not_advise_to_overwrite_a_colleague(here: World, act: Act) -> None:
     one = await ticket(here)
-    here.connection.when("PUT", ONE, first(here, one, act, remarks="theirs"))
+    here.wire.when("PUT", ONE, first(here, one, act, remarks="theirs"))
 
     text, error = await here.refused("update_ticket", ticketId=one, updatedById=ME, remarks="mine")
 
@@ -234,7 +234,7 @@ async def test_a_failed_change_does_not_advise_to_overwrite_a_colleague(here: Wo
 
 async def test_a_change_that_may_still_come_is_not_called_undone_nor_done(here: World) -> None:
     one = await ticket(here)
-    here.connection.when("PUT", ONE, first(here, one, drops, remarks="mine"))
+    here.wire.when("PUT", ONE, first(here, one, drops, remarks="mine"))
 
     text, error = await here.refused("update_ticket", ticketId=one, updatedById=ME, remarks="mine")
 
@@ -259,10 +259,10 @@ async def test_a_colleague_who_writes_while_it_is_read_back_is_no_contradiction(
     one = await ticket(here)
 
     async def arm(inner: Any, request: Any) -> Any:
-        here.connection.when("GET", f"{ONE}(/history)?", once_read(here, one, remarks="theirs"))
+        here.wire.when("GET", f"{ONE}(/history)?", once_read(here, one, remarks="theirs"))
         return await inner.handle_async_request(request)
 
-    here.connection.when("PUT", ONE, arm)
+    here.wire.when("PUT", ONE, arm)
 
     done = await here.done("update_ticket", ticketId=one, updatedById=ME, remarks="mine")
 
@@ -278,7 +278,7 @@ async def test_a_late_write_that_arrives_while_it_is_read_back_is_found(here: Wo
 
     async def not_yet(inner: Any, request: Any) -> Any:
         late.append(request)
-        here.connection.when("GET", ONE, then_arrive)
+        here.wire.when("GET", ONE, then_arrive)
         return await drops(inner, request)
 
     async def then_arrive(inner: Any, request: Any) -> Any:
@@ -286,7 +286,7 @@ async def test_a_late_write_that_arrives_while_it_is_read_back_is_found(here: Wo
         await inner.handle_async_request(late.pop())
         return response
 
-    here.connection.when("PUT", ONE, not_yet)
+    here.wire.when("PUT", ONE, not_yet)
 
     done = await here.done("update_ticket", ticketId=one, updatedById=ME, remarks="mine")
 
@@ -304,10 +304,10 @@ async def test_a_colleague_who_writes_while_the_ticket_is_read_first_is_not_over
 
     async def then_fail(inner: Any, request: Any) -> Any:
         response = await once_read(here, one, remarks="theirs")(inner, request)
-        here.connection.when("PUT", ONE, responses(500, {"error": "x"}))
+        here.wire.when("PUT", ONE, responses(500, {"error": "x"}))
         return response
 
-    here.connection.when("GET", f"{ONE}(/history)?", then_fail)
+    here.wire.when("GET", f"{ONE}(/history)?", then_fail)
 
     text, _ = await here.refused("update_ticket", ticketId=one, updatedById=ME, remarks="mine")
 
@@ -316,10 +316,10 @@ async def test_a_colleague_who_writes_while_the_ticket_is_read_first_is_not_over
 
 async def test_a_refused_change_that_cannot_be_read_back_is_still_a_refused_one(here: World) -> None:
     async def refused_and_down(_: Any, request: Any) -> Any:
-        here.connection.when("GET", ".*", refuses, always=True)
+        here.wire.when("GET", ".*", refuses, always=True)
         return await responses(400, {"error": "x", "field": "remarks"})(_, request)
 
-    here.connection.when("PUT", ONE, refused_and_down)
+    here.wire.when("PUT", ONE, refused_and_down)
 
     text, error = await here.refused("update_ticket", ticketId="TCK-0001", updatedById=ME, remarks="mine")
 
@@ -334,7 +334,7 @@ async def test_a_comment_alone_is_not_taken_for_a_change(here: World) -> None:
         await here.api.post(f"/tickets/{one}/history", {"userId": ME, "comment": "c"})
         return await responses(500, {"error": "x"})(inner, request)
 
-    here.connection.when("PUT", ONE, only_the_comment)
+    here.wire.when("PUT", ONE, only_the_comment)
 
     text, error = await here.refused("update_ticket", ticketId=one, updatedById=ME, remarks="mine", comment="c")
 
@@ -352,7 +352,7 @@ async def test_a_new_ticket_that_a_colleague_changed_at_once_was_created_as_sent
         await here.api.put(f"/tickets/{response.json()['id']}", {"updatedById": THEM, "summary": "Renamed"})
         return response
 
-    here.connection.when("POST", "/tickets", renames)
+    here.wire.when("POST", "/tickets", renames)
 
     done = await here.done("create_ticket", **TICKET)
 
@@ -367,7 +367,7 @@ async def test_an_equal_comment_of_the_same_user_is_not_taken_for_certain(here: 
         await here.api.post(f"/tickets/{one}/history", {"userId": ME, "comment": "Same words"})
         return await drops(inner, request)
 
-    here.connection.when("POST", f"{ONE}/history", only_the_other_is_stored)
+    here.wire.when("POST", f"{ONE}/history", only_the_other_is_stored)
 
     done = await here.done("add_ticket_history", ticketId=one, userId=ME, comment="Same words")
 

@@ -19,7 +19,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from tests.standin.columns import DatabaseError
-from tests.standin.model import MASTER_TABLES, Api, HTTPRefusalError, Row
+from tests.standin.model import MASTER_TABLES, Api, RefusedError, Row
 from tests.standin.sample import fill, master_data
 
 PAGE: Final = """<!DOCTYPE html>
@@ -109,7 +109,7 @@ class Express:
             try:
                 ticket_id = unquote(found[1]) if found.groups() else ""
                 return ExpressResponse(handler(self.api, ticket_id, query, body, now), success)
-            except HTTPRefusalError as error:
+            except RefusedError as error:
                 status, sentence = error.args
                 return ExpressResponse({"error": sentence}, status)
             except DatabaseError:

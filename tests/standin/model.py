@@ -43,7 +43,7 @@ LIST_ROW: Final = (
 SORTABLE: Final = ("receptionDateTime", *DATES)
 
 
-class HTTPRefusalError(Exception):
+class RefusedError(Exception):
     """The API itself refused, with the arguments (status, sentence)."""
 
 
@@ -107,9 +107,9 @@ class Api:
         return {"ticketId": ticket["id"], **{name: ticket[name] for name in LIST_ROW}, "remainingDays": remaining}
 
     def ticket(self, ticket_id: str) -> Row:
-        """Return one ticket. Raises: HTTPRefusalError (404)."""
+        """Return one ticket. Raises: RefusedError (404)."""
         if ticket_id not in self.tickets:
-            raise HTTPRefusalError(404, "Ticket not found")
+            raise RefusedError(404, "Ticket not found")
         return self.tickets[ticket_id]
 
     def create(self, body: Row, at: datetime) -> Row:
@@ -130,7 +130,7 @@ class Api:
         return {"id": ticket_id, "message": "Ticket created successfully"}
 
     def update(self, ticket_id: str, body: Row, at: datetime) -> Row:
-        """Change a ticket and record it, even when nothing was sent. Raises: DatabaseError, HTTPRefusalError (404)."""
+        """Change a ticket and record it, even when nothing was sent. Raises: DatabaseError, RefusedError (404)."""
         if ticket_id not in self.tickets:
             self._transaction_left_open = True  # BEGIN has run; the early return forgets ROLLBACK
         ticket = self.ticket(ticket_id)
@@ -153,13 +153,13 @@ class Api:
         return sorted(self.history.get(ticket_id, []), key=lambda row: (row["timestamp"], row["id"]), reverse=True)
 
     def comment(self, ticket_id: str, body: Row, at: datetime) -> Row:
-        """Add a comment, or lose it on a connection with an open transaction. Raises: HTTPRefusalError."""
+        """Add a comment, or lose it on a connection with an open transaction. Raises: RefusedError."""
         author, comment = body.get("userId"), body.get("comment")
         if not author or not comment:
-            raise HTTPRefusalError(400, "User ID and comment are required")
+            raise RefusedError(400, "User ID and comment are required")
         self.ticket(ticket_id)
         if all(user["id"] != author for user in self.master["users"]):
-            raise HTTPRefusalError(400, "User not found")
+            raise RefusedError(400, "User not found")
         if self._transaction_left_open:
             self._transaction_left_open = False
             self._history_id += 1

@@ -77,7 +77,7 @@ async def test_a_read_is_not_recorded(here: World, tool: str) -> None:
 
 
 async def test_a_write_whose_outcome_is_unknown_is_recorded_as_that(here: World) -> None:
-    here.connection.when("POST", "/tickets/TCK-0001/history", drops)
+    here.wire.when("POST", "/tickets/TCK-0001/history", drops)
 
     await here.refused("add_ticket_history", **ARGUMENTS["add_ticket_history"])
 
@@ -86,7 +86,7 @@ async def test_a_write_whose_outcome_is_unknown_is_recorded_as_that(here: World)
 
 
 async def test_a_ticket_that_was_created_is_recorded_though_it_cannot_be_read_back(here: World) -> None:
-    here.connection.when("GET", "/tickets/TCK-[0-9]+", drops, always=True)
+    here.wire.when("GET", "/tickets/TCK-[0-9]+", drops, always=True)
 
     await here.refused("create_ticket", **TICKET)
 
@@ -107,7 +107,7 @@ async def test_a_write_that_is_given_up_is_recorded_as_cancelled(here: World) ->
             scope.cancel()
             return await hangs(inner, request)
 
-        here.connection.when("POST", "/tickets/TCK-0001/history", hangs_and_is_given_up)
+        here.wire.when("POST", "/tickets/TCK-0001/history", hangs_and_is_given_up)
         await here.call("add_ticket_history", **ARGUMENTS["add_ticket_history"])
 
     assert recorded(here).outcome == "cancelled"

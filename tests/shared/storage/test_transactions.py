@@ -87,43 +87,43 @@ async def test_a_cancelled_reader_stops_its_statement_and_its_connection_goes_ba
 
 @kills("shared/storage/transactions.py", "writes=True)", "writes=True); await future")
 async def test_a_cancelled_writer_goes_on_to_its_end(pool: Pool, url: str) -> None:
-    policy = Gate(url)
-    await policy.close()
-    writer = asyncio.create_task(pool.write(policy.then(note("kept"))))
-    await policy.begun.wait()
+    gate = Gate(url)
+    await gate.close()
+    writer = asyncio.create_task(pool.write(gate.then(note("kept"))))
+    await gate.begun.wait()
 
     writer.cancel()
     await asyncio.wait([writer])
     assert writer.cancelled()
-    await policy.open()
+    await gate.open()
     await idle(pool)
 
     assert await pool.read(notes) == ["kept"]
 
 
 async def test_a_writer_that_is_cancelled_before_it_began_writes_nothing(pool: Pool, url: str) -> None:
-    policy = Gate(url)
-    await policy.close()
-    holders = [asyncio.create_task(pool.read(policy.then(notes))) for _ in range(places(pool))]
-    await policy.begun.wait()
+    gate = Gate(url)
+    await gate.close()
+    holders = [asyncio.create_task(pool.read(gate.then(notes))) for _ in range(places(pool))]
+    await gate.begun.wait()
     writer = asyncio.create_task(pool.write(note("unwanted")))
     await asyncio.sleep(0)  # it is in the queue
 
     writer.cancel()
     await asyncio.wait([writer])
-    await policy.open()
+    await gate.open()
 
     assert await asyncio.gather(*holders, pool.read(notes)) == [[]] * (places(pool) + 1)
 
 
 @kills("shared/storage/transactions.py", 'isolation_level="REPEATABLE READ", ', "")
 async def test_what_a_reader_sees_is_one_state(pool: Pool, url: str) -> None:
-    policy = Gate(url)
-    await policy.close()
-    reader = asyncio.create_task(pool.read(lambda c: (notes(c), policy.then(notes)(c))))
-    await policy.begun.wait()
+    gate = Gate(url)
+    await gate.close()
+    reader = asyncio.create_task(pool.read(lambda c: (notes(c), gate.then(notes)(c))))
+    await gate.begun.wait()
     await pool.write(note("meanwhile"))
-    await policy.open()
+    await gate.open()
 
     assert await reader == ([], [])
     assert await pool.read(notes) == ["meanwhile"]
@@ -162,13 +162,13 @@ async def test_statements_have_a_time_limit_on_sqlite_as_well(
 
 @kills("shared/storage/transactions.py", "loop.call_later(INTERRUPTED_AGAIN_S, stop)", "pass")
 async def test_an_interrupt_between_two_statements_is_not_lost(sqlite_pool: Pool) -> None:
-    policy = Gate("sqlite")
-    reader = asyncio.create_task(sqlite_pool.read(policy.then(Slow())))
-    await policy.begun.wait()
+    gate = Gate("sqlite")
+    reader = asyncio.create_task(sqlite_pool.read(gate.then(Slow())))
+    await gate.begun.wait()
     reader.cancel()
     await asyncio.wait([reader])  # the first interrupt met no statement
 
-    await policy.open()
+    await gate.open()
 
     await idle(sqlite_pool)
 
@@ -186,10 +186,10 @@ def test_an_interrupt_never_meets_the_next_transaction_of_a_connection() -> None
 
 async def test_connections_are_given_out_in_the_order_in_which_they_were_asked_for(pool: Pool, url: str) -> None:
     """One slot circulates; a served caller asks again before the next waiter has resumed."""
-    policy = Gate(url)
-    await policy.close()
-    holders = [asyncio.create_task(pool.read(policy.then(notes))) for _ in range(places(pool) - 1)]
-    await policy.begun.wait()
+    gate = Gate(url)
+    await gate.close()
+    holders = [asyncio.create_task(pool.read(gate.then(notes))) for _ in range(places(pool) - 1)]
+    await gate.begun.wait()
     served: list[int] = []
 
     async def reads(number: int) -> None:
@@ -197,7 +197,7 @@ async def test_connections_are_given_out_in_the_order_in_which_they_were_asked_f
             await pool.read(lambda _: served.append(number))
 
     await asyncio.gather(*(reads(number) for number in range(30)))
-    await policy.open()
+    await gate.open()
     await asyncio.gather(*holders)
 
     assert served == [*range(30)] * 3
@@ -226,30 +226,30 @@ async def test_waiting_for_a_connection_has_an_end_and_costs_no_place(
     pool: Pool, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.02)
-    policy = Gate(url)
-    await policy.close()
-    holders = [asyncio.create_task(pool.read(policy.then(notes))) for _ in range(places(pool))]
-    await policy.begun.wait()
+    gate = Gate(url)
+    await gate.close()
+    holders = [asyncio.create_task(pool.read(gate.then(notes))) for _ in range(places(pool))]
+    await gate.begun.wait()
 
     late = await asyncio.gather(*(pool.read(notes) for _ in range(20)), return_exceptions=True)
 
     assert [type(one) for one in late] == [DatabaseBusyError] * 20
-    await policy.open()
+    await gate.open()
     await asyncio.gather(*holders)
     assert await asyncio.gather(*(pool.read(notes) for _ in range(places(pool)))) == [[]] * places(pool)
 
 
 async def test_closing_waits_for_a_write_that_no_one_waits_for(pool: Pool, url: str) -> None:
-    policy = Gate(url)
-    await policy.close()
-    writer = asyncio.create_task(pool.write(policy.then(note("kept"))))
-    await policy.begun.wait()
+    gate = Gate(url)
+    await gate.close()
+    writer = asyncio.create_task(pool.write(gate.then(note("kept"))))
+    await gate.begun.wait()
     writer.cancel()
 
     closing = asyncio.create_task(pool.close())
     await asyncio.wait([closing], timeout=0.3)  # longer than it takes without waiting
     assert not closing.done()
-    await policy.open()
+    await gate.open()
     await closing
 
     async with open_transactions(resolve_url(url)) as again:

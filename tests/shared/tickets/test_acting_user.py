@@ -27,7 +27,7 @@ LINK: Final = "an administrator can link your account to one (python -m auth mem
 
 @pytest.fixture
 def here(existing: World) -> World:
-    existing.connection.when("GET", "/tickets/master/users", responses(json=USERS), always=True)
+    existing.wire.when("GET", "/tickets/master/users", responses(json=USERS), always=True)
     return existing
 
 
@@ -68,7 +68,7 @@ async def test_the_user_that_an_administrator_set_comes_before_the_address(here:
 
 async def test_who_was_added_to_the_ticket_system_a_moment_ago_is_known(existing: World) -> None:
     await existing.done("add_ticket_history", ticketId="TCK-0001", userId="user1", comment="First")
-    existing.connection.when("GET", "/tickets/master/users", responses(json=USERS), always=True)
+    existing.wire.when("GET", "/tickets/master/users", responses(json=USERS), always=True)
     existing.principal = MARY
 
     done = await existing.done("add_ticket_history", ticketId="TCK-0001", comment="Second")
@@ -95,7 +95,7 @@ async def test_acting_as_someone_else_is_refused_with_the_scope_and_whom_one_may
         f"Mary Major (user3): leave {argument} out. Nothing was changed; an administrator of your organisation can "
         "grant it."
     )
-    assert here.connection.writes() == []
+    assert here.wire.writes() == []
 
 
 @pytest.mark.parametrize(("tool", "argument", "arguments"), WRITES)
@@ -134,7 +134,7 @@ async def test_who_stands_for_no_one_may_act_as_no_one(
     assert error == {"kind": "invalid_input", "effect": "nothing_changed", "field": argument}
     assert f"Your user in the ticket system is not known: {LINK}." in named
     assert named_error["scope"] == "tickets:admin"
-    assert here.connection.writes() == []
+    assert here.wire.writes() == []
 
 
 ALL_USERS: Final = {
@@ -171,11 +171,11 @@ async def test_a_link_to_a_user_who_does_not_exist_is_for_an_administrator(here:
     assert error == {"kind": "ticket_user_unknown", "effect": "nothing_changed"}
     assert "is linked to the user user99 of the ticket system, which does not exist there" in text
     assert LINK in text
-    assert here.connection.writes() == []
+    assert here.wire.writes() == []
 
 
 async def test_no_one_is_known_by_having_no_address(existing: World) -> None:
-    existing.connection.when("GET", "/tickets/master/users", responses(json=[{"id": "user1", "name": "Ann Other"}]))
+    existing.wire.when("GET", "/tickets/master/users", responses(json=[{"id": "user1", "name": "Ann Other"}]))
     existing.principal = replace(AGENT, email=" ")
 
     _, error = await existing.refused("add_ticket_history", ticketId="TCK-0001", comment="Hello")

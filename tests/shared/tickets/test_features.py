@@ -26,13 +26,13 @@ async def test_it_is_asked_once_a_minute(existing: World) -> None:
     reader = FeatureReader(existing.api, clock=lambda: now)
     for now in (0.0, 1.0, 59.9):  # noqa: B007 - the clock reads it
         assert not await reader.has(TOTAL_ORDER)
-    assert existing.connection.sent == [("GET", "/health")]
+    assert existing.wire.sent == [("GET", "/health")]
 
-    existing.connection.when("GET", "/health", responses(200, {"status": "OK", "features": [TOTAL_ORDER]}))
+    existing.wire.when("GET", "/health", responses(200, {"status": "OK", "features": [TOTAL_ORDER]}))
     now = 60.0
 
     assert await reader.has(TOTAL_ORDER)
-    assert len(existing.connection.sent) == 2
+    assert len(existing.wire.sent) == 2
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ async def test_while_it_does_not_answer_what_it_said_last_counts(
     reader = FeatureReader(reference.api, clock=lambda: now)
     assert await reader.has(TOTAL_ORDER)
     monkeypatch.setattr(features, "ASK_S", 0.05)
-    reference.connection.when("GET", "/health", failure, always=True)
+    reference.wire.when("GET", "/health", failure, always=True)
     now = 60.0
 
     assert await reader.has(TOTAL_ORDER)
@@ -65,7 +65,7 @@ async def test_while_it_does_not_answer_what_it_said_last_counts(
     ],
 )
 async def test_what_is_no_list_of_words_lists_nothing(existing: World, said: Any) -> None:
-    existing.connection.when("GET", "/health", responses(200, said))
+    existing.wire.when("GET", "/health", responses(200, said))
 
     assert not await FeatureReader(existing.api).has(TOTAL_ORDER)
 
@@ -74,7 +74,7 @@ async def test_an_api_without_the_path_lists_nothing_any_more(reference: World) 
     now = 0.0
     reader = FeatureReader(reference.api, clock=lambda: now)
     assert await reader.has(TOTAL_ORDER)
-    reference.connection.when("GET", "/health", responses(404, {"error": "not found"}), always=True)
+    reference.wire.when("GET", "/health", responses(404, {"error": "not found"}), always=True)
     now = 60.0
 
     assert not await reader.has(TOTAL_ORDER)

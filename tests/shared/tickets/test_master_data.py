@@ -23,7 +23,7 @@ class Clock:
 
 
 def fetched(here: World) -> int:
-    return here.connection.sent.count(("GET", "/tickets/master/users"))
+    return here.wire.sent.count(("GET", "/tickets/master/users"))
 
 
 async def test_many_callers_at_once_share_one_fetch(tmp_path: Path) -> None:
@@ -32,7 +32,7 @@ async def test_many_callers_at_once_share_one_fetch(tmp_path: Path) -> None:
         for _ in range(5):
             group.start_soon(master.lists)
     assert fetched(here) == 1
-    assert len(here.connection.sent) == 7
+    assert len(here.wire.sent) == 7
 
 
 async def test_lists_are_kept_for_a_minute_and_then_fetched_again(tmp_path: Path) -> None:
@@ -69,4 +69,4 @@ async def test_values_without_references_need_no_master_data(tmp_path: Path) -> 
     async with world("existing", tmp_path) as here:
         checked = await check(MasterData(here.api), {"limit": 5})
         assert checked.values == {"limit": 5}
-        assert here.connection.sent == []
+        assert here.wire.sent == []

@@ -96,7 +96,7 @@ async def test_filters_hold_for_the_window(existing: World) -> None:
 async def test_a_window_is_fetched_once_for_its_pages_and_again_after_a_write(existing: World) -> None:
     await existing.done("get_ticket_list", limit=5)
     await existing.done("get_ticket_list", limit=5, offset=5, sortOrder="asc")
-    assert existing.connection.sent.count(("GET", "/tickets")) == 1
+    assert existing.wire.sent.count(("GET", "/tickets")) == 1
 
     created = await existing.done("create_ticket", **TICKET | {"receptionDateTime": "2031-01-01 09:00"})
     first = await existing.done("get_ticket_list", limit=1)
@@ -155,7 +155,7 @@ def capped(most: int) -> Act:
 
 
 async def test_an_api_that_caps_the_limit_in_silence_is_noticed(existing: World) -> None:
-    existing.connection.when("GET", "/tickets", capped(20), always=True)
+    existing.wire.when("GET", "/tickets", capped(20), always=True)
 
     page = await existing.done("get_ticket_list", sortOrder="asc", limit=5)
 
@@ -168,7 +168,7 @@ async def test_without_a_window_the_apis_own_page_comes_with_a_warning(
     existing: World, monkeypatch: pytest.MonkeyPatch, act: Act
 ) -> None:
     monkeypatch.setattr(windows, "FETCH_S", 0.05)
-    existing.connection.when("GET", "/tickets", act)
+    existing.wire.when("GET", "/tickets", act)
 
     page = await existing.done("get_ticket_list", limit=5)
 
@@ -192,7 +192,7 @@ async def test_completion_dates_that_take_too_long_leave_the_apis_order(
     existing: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(completion_order, "READ_S", 0.05)
-    existing.connection.when("GET", "/tickets/TCK-[0-9]+", hangs, always=True)
+    existing.wire.when("GET", "/tickets/TCK-[0-9]+", hangs, always=True)
 
     page = await existing.done("get_ticket_list", sortBy="completionDate", limit=3)
 
@@ -216,15 +216,15 @@ async def test_a_page_of_completion_dates_reads_few_tickets(existing: World) -> 
     for number in range(120):
         done = f"2026-{number % 11 + 1:02}-{number % 28 + 1:02}"
         await existing.api.post("/tickets", TICKET | {"statusId": "stat4", "completionDate": done})
-    existing.connection.sent.clear()
+    existing.wire.sent.clear()
 
     await existing.done("get_ticket_list", sortBy="completionDate", limit=10, offset=40)
 
-    assert len(existing.connection.sent) <= 60
+    assert len(existing.wire.sent) <= 60
 
 
 async def test_what_is_no_list_of_tickets_is_a_fault_of_the_api(existing: World) -> None:
-    existing.connection.when("GET", "/tickets", responses(200, [{"unexpected": True}]), always=True)
+    existing.wire.when("GET", "/tickets", responses(200, [{"unexpected": True}]), always=True)
 
     _, error = await existing.refused("get_ticket_list")
 
@@ -235,4 +235,4 @@ async def test_an_api_with_a_total_order_is_asked_for_the_page_alone(reference: 
     page = await reference.done("get_ticket_list", sortBy="completionDate", sortOrder="asc", limit=3)
 
     assert page["returned"] == 3
-    assert reference.connection.sent == [("GET", "/health"), ("GET", "/tickets")]
+    assert reference.wire.sent == [("GET", "/health"), ("GET", "/tickets")]

@@ -76,7 +76,7 @@ async def test_what_an_api_cannot_empty_is_said_and_nothing_is_sent(existing: Wo
     assert error["effect"] == "nothing_changed"
     assert f"{name}: not cleared, because this ticket API cannot clear this." in text
     assert "already holds every given value" not in text
-    assert [method for method, _ in existing.connection.writes()] == ["POST"]
+    assert [method for method, _ in existing.wire.writes()] == ["POST"]
 
 
 async def test_what_an_api_cannot_empty_is_said_beside_what_was_done(existing: World) -> None:
@@ -131,7 +131,7 @@ async def test_only_fields_that_may_be_empty_can_be_named(here: World, clear: An
     _, error = await here.refused("update_ticket", ticketId=one, updatedById="user1", clear=clear)
 
     assert error["field"].startswith("clear")
-    assert here.connection.writes() == [("POST", "/tickets")]
+    assert here.wire.writes() == [("POST", "/tickets")]
 
 
 async def test_a_list_that_comes_as_text_is_read(reference: World) -> None:
@@ -152,7 +152,7 @@ async def test_an_emptied_field_that_a_colleague_fills_again_was_emptied(referen
         await reference.api.put(f"/tickets/{one}", {"updatedById": "user2", "remarks": "theirs"})
         return response
 
-    reference.connection.when("PUT", "/tickets/TCK-[0-9]+", filled_again)
+    reference.wire.when("PUT", "/tickets/TCK-[0-9]+", filled_again)
 
     done = await reference.done("update_ticket", ticketId=one, updatedById="user1", remarks=None)
 
@@ -170,7 +170,7 @@ async def test_a_text_with_the_mark_of_a_cut_is_refused(here: World, mark: str) 
 
         assert error["field"] == name
         assert "Send the whole text without the mark" in text
-    assert here.connection.writes() == []
+    assert here.wire.writes() == []
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ async def test_no_tool_writes_the_mark_of_a_cut(here: World, tool: str, argument
     _, error = await here.refused(tool, **arguments)
 
     assert error["kind"] == "invalid_input"
-    assert here.connection.writes() == []
+    assert here.wire.writes() == []
 
 
 @kills("shared/tickets/references.py", "if (mark := CUT_MARK.search(_all_text(value))) and", "if (mark := None) and")

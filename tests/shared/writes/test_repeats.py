@@ -43,7 +43,7 @@ async def test_a_ticket_that_is_created_three_times_is_one_and_the_result_says_s
         assert result.structured_content["ticket"] == first["ticket"]
 
     assert await tickets(here) == 1
-    assert len(here.connection.writes()) == 1
+    assert len(here.wire.writes()) == 1
 
 
 async def test_a_comment_that_is_added_twice_is_one_entry_and_the_result_says_so(here: World, clock: Clock) -> None:
@@ -168,10 +168,10 @@ async def test_a_repeat_shows_the_ticket_as_it_is_now(here: World) -> None:
 
 async def test_a_repeat_whose_ticket_cannot_be_read_says_both(here: World) -> None:
     first = await here.done("create_ticket", **TICKET)
-    here.connection.when("GET", f"/tickets/{first['ticketId']}", responses(404, {"error": "Ticket not found"}))
+    here.wire.when("GET", f"/tickets/{first['ticketId']}", responses(404, {"error": "Ticket not found"}))
     gone, error = await here.refused("create_ticket", **TICKET)
     assert error == {"kind": "not_found", "effect": "nothing_changed"}
-    here.connection.when("GET", f"/tickets/{first['ticketId']}.*", refuses, always=True)
+    here.wire.when("GET", f"/tickets/{first['ticketId']}.*", refuses, always=True)
     unread, error = await here.refused("create_ticket", **TICKET)
 
     assert error == {"kind": "upstream_unavailable", "effect": "nothing_changed"}
@@ -184,10 +184,10 @@ async def test_a_repeated_comment_that_cannot_be_read_says_both(here: World) -> 
     await here.done("add_ticket_history", **COMMENT)
 
     async def goes_down(inner: Any, request: Any) -> Any:
-        here.connection.when("GET", HISTORY_PATH, refuses, always=True)
+        here.wire.when("GET", HISTORY_PATH, refuses, always=True)
         return await inner.handle_async_request(request)
 
-    here.connection.when("GET", HISTORY_PATH, goes_down)
+    here.wire.when("GET", HISTORY_PATH, goes_down)
     text, error = await here.refused("add_ticket_history", **COMMENT)
 
     assert error == {"kind": "upstream_unavailable", "effect": "nothing_changed"}
@@ -209,7 +209,7 @@ async def test_a_key_does_a_thing_once_a_day_and_a_repeat_says_that_it_is_one(
         assert again["already"].startswith(("Already created 3 h ago as TCK-", "Already added 3 h ago to TCK-0001"))
         assert ", with this idempotencyKey; another key and allowDuplicate: true " in again["already"]
 
-    assert len(here.connection.writes()) == 1
+    assert len(here.wire.writes()) == 1
 
 
 @pytest.mark.parametrize("other", [("create_ticket", TICKET | {"summary": "Other"}), ("add_ticket_history", COMMENT)])
@@ -221,7 +221,7 @@ async def test_a_key_with_other_arguments_is_a_conflict(here: World, other: tupl
 
     assert error == {"kind": "conflict", "effect": "nothing_changed"}
     assert text == "This idempotencyKey was already used with other arguments. Nothing was changed; use a new key."
-    assert len(here.connection.writes()) == 1
+    assert len(here.wire.writes()) == 1
 
 
 async def test_two_keys_mean_two_tickets_and_one_key_beside_none_does_not(here: World) -> None:
@@ -236,7 +236,7 @@ async def test_two_keys_mean_two_tickets_and_one_key_beside_none_does_not(here: 
 
 
 async def test_a_key_whose_call_changed_nothing_is_free(here: World) -> None:
-    here.connection.when("POST", "/tickets", refuses)
+    here.wire.when("POST", "/tickets", refuses)
     await here.refused("create_ticket", **TICKET, idempotencyKey="k-1")
 
     assert "already" not in await here.done("create_ticket", **TICKET | {"summary": "Other"}, idempotencyKey="k-1")

@@ -60,7 +60,7 @@ class Held:
             await self.go.wait()
             return await (act(inner, request) if act else inner.handle_async_request(request))
 
-        here.connection.when("POST", path, hold)
+        here.wire.when("POST", path, hold)
 
 
 async def test_the_second_waits_for_the_first_and_runs_when_that_changed_nothing(here: World) -> None:
@@ -69,7 +69,7 @@ async def test_the_second_waits_for_the_first_and_runs_when_that_changed_nothing
     await held.came.wait()
     second = asyncio.create_task(here.done("create_ticket", **TICKET))
     await asyncio.wait([second], timeout=0.2)
-    assert len(here.connection.writes()) == 1
+    assert len(here.wire.writes()) == 1
     held.go.set()
 
     _, error = await first
@@ -106,7 +106,7 @@ async def test_a_repeat_waits_longer_than_any_first_can_run() -> None:
 @pytest.mark.parametrize("act", [does_it_but_drops, does_it_but_responds(500, FAILED), does_it_but_responds(201, {})])
 async def test_a_ticket_whose_creation_was_not_confirmed_is_found_and_not_made_again(here: World, act: Act) -> None:
     for call in (TICKET, FULL, TICKET | {"summary": "%"}, TICKET | {"summary": "画面がつかない"}):
-        here.connection.when("POST", "/tickets", act)
+        here.wire.when("POST", "/tickets", act)
         _, error = await here.refused("create_ticket", **call)
         assert error["effect"] == "unknown"
 
@@ -124,7 +124,7 @@ async def test_a_ticket_whose_creation_was_not_confirmed_is_found_and_not_made_a
     [(drops, True), (responses(500, FAILED), False), (responses(504, {"error": "gateway"}), True)],
 )
 async def test_a_ticket_that_was_not_made_is_made_by_the_repeat(here: World, act: Act, may_come_late: bool) -> None:
-    here.connection.when("POST", "/tickets", act)
+    here.wire.when("POST", "/tickets", act)
     await here.refused("create_ticket", **TICKET)
 
     again = await here.done("create_ticket", **TICKET)
@@ -140,7 +140,7 @@ async def test_a_ticket_that_looks_alike_is_not_taken_for_the_doubtful_one(here:
     others = ({"description": "Another."}, {"requestorId": "user5"}, {"accountId": "acc2"}, {"remarks": "More"})
     for other in others:
         await here.done("create_ticket", **TICKET | other)
-    here.connection.when("POST", "/tickets", responses(500, FAILED))
+    here.wire.when("POST", "/tickets", responses(500, FAILED))
     await here.refused("create_ticket", **TICKET)
 
     assert "already" not in await here.done("create_ticket", **TICKET)
@@ -148,9 +148,9 @@ async def test_a_ticket_that_looks_alike_is_not_taken_for_the_doubtful_one(here:
 
 @kills("shared/writes/repeats.py", "found = await trace.find(earlier)", 'found = ""')
 async def test_a_ticket_that_cannot_be_looked_for_is_not_made(here: World) -> None:
-    here.connection.when("POST", "/tickets", does_it_but_drops)
+    here.wire.when("POST", "/tickets", does_it_but_drops)
     await here.refused("create_ticket", **TICKET)
-    here.connection.when("GET", "/tickets", responses(500, FAILED))
+    here.wire.when("GET", "/tickets", responses(500, FAILED))
 
     text, error = await here.refused("create_ticket", **TICKET)
 
@@ -160,7 +160,7 @@ async def test_a_ticket_that_cannot_be_looked_for_is_not_made(here: World) -> No
         r"changed by this one; repeat it in a moment.",
         text,
     )
-    assert len(here.connection.writes()) == 1
+    assert len(here.wire.writes()) == 1
     assert "already" in await here.done("create_ticket", **TICKET)
     assert await tickets(here) == 1
 
@@ -168,7 +168,7 @@ async def test_a_ticket_that_cannot_be_looked_for_is_not_made(here: World) -> No
 @kills("shared/writes/repeats.py", "earlier.state is State.UNPROVED or age_s() >= self._quiet_s", "True")
 async def test_what_comes_in_late_is_found_before_the_quiet_is_over(here: World, clock: Clock) -> None:
     here.tools = tools_of(here, MemoryRecentWrites(clock), quiet_s=3)
-    here.connection.when("POST", "/tickets", drops)
+    here.wire.when("POST", "/tickets", drops)
     await here.refused("create_ticket", **TICKET)
 
     async def comes_in_after(inner: Any, request: Any) -> Any:
@@ -176,7 +176,7 @@ async def test_what_comes_in_late_is_found_before_the_quiet_is_over(here: World,
         await here.api.post("/tickets", TICKET)
         return response
 
-    here.connection.when("GET", "/tickets", comes_in_after)
+    here.wire.when("GET", "/tickets", comes_in_after)
     again = await here.done("create_ticket", **TICKET)
 
     assert "already" in again
@@ -188,7 +188,7 @@ async def test_a_comment_that_was_not_confirmed_is_found_in_the_history_and_an_o
 ) -> None:
     await here.done("add_ticket_history", **COMMENT)
     clock.now += 3600  # the same comment was also made an hour ago
-    here.connection.when("POST", HISTORY_PATH, drops)
+    here.wire.when("POST", HISTORY_PATH, drops)
     await here.refused("add_ticket_history", **COMMENT)
     assert await comments(here) == 1
     assert "already" not in await here.done("add_ticket_history", **COMMENT)
@@ -197,12 +197,12 @@ async def test_a_comment_that_was_not_confirmed_is_found_in_the_history_and_an_o
     clock.now += 3600
 
     async def does_it_and_goes_down(inner: Any, request: Any) -> Any:
-        here.connection.when("GET", HISTORY_PATH, refuses)
-        here.connection.when("GET", HISTORY_PATH, refuses)
-        here.connection.when("GET", HISTORY_PATH, refuses)
+        here.wire.when("GET", HISTORY_PATH, refuses)
+        here.wire.when("GET", HISTORY_PATH, refuses)
+        here.wire.when("GET", HISTORY_PATH, refuses)
         return await does_it_but_drops(inner, request)
 
-    here.connection.when("POST", HISTORY_PATH, does_it_and_goes_down)
+    here.wire.when("POST", HISTORY_PATH, does_it_and_goes_down)
     await here.refused("add_ticket_history", **COMMENT)
     again = await here.done("add_ticket_history", **COMMENT)
 
@@ -219,7 +219,7 @@ async def test_a_call_that_was_cancelled_is_looked_at_before_it_is_repeated(here
         stored.set()
         return await hangs(inner, request)
 
-    here.connection.when("POST", "/tickets", does_it_and_hangs)
+    here.wire.when("POST", "/tickets", does_it_and_hangs)
     async with Client(here.server) as client:
         first = asyncio.create_task(client.call_tool("create_ticket", TICKET))
         await stored.wait()
@@ -260,7 +260,7 @@ async def test_a_ticket_stored_otherwise_is_not_made_again(here: World) -> None:
         response = await here.api.post("/tickets", TICKET | {"description": "Other words"})
         return await responses(201, response)(_, request)
 
-    here.connection.when("POST", "/tickets", stores_other_words)
+    here.wire.when("POST", "/tickets", stores_other_words)
     _, error = await here.refused("create_ticket", **TICKET)
     assert error["effect"] == "changed"
 
@@ -281,7 +281,7 @@ async def test_the_reference_api_does_a_doubtful_write_once_even_when_both_arriv
             late.append((inner, request))
             return await drops(inner, request)
 
-        here.connection.when("POST", "/tickets", is_slow)
+        here.wire.when("POST", "/tickets", is_slow)
         await here.refused("create_ticket", **TICKET)
         await here.done("create_ticket", **TICKET)
         await late[0][0].handle_async_request(late[0][1])

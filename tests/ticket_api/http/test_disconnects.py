@@ -76,19 +76,19 @@ async def test_what_a_client_that_has_gone_writes_is_written(
     wire: str, database_url: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = create_app(database_url=database_url, clock=clock)
-    policy = Gate(database_url)
-    await policy.close()
+    gate = Gate(database_url)
+    await gate.close()
     create = writes.create
 
     def behind_the_gate(db: TenantConnection, *arguments: Any) -> str:
         work: Callable[[Connection], str] = lambda _: create(db, *arguments)  # noqa: E731 - typed
-        return policy.then(work)(db.connection)
+        return gate.then(work)(db.connection)
 
     async with app.router.lifespan_context(app), reaching(app, wire) as api:
         assert (await api.get("/tickets")).status_code == 200
         monkeypatch.setattr(writes, "create", behind_the_gate)
-        await give_up(api.post("/tickets", json=new_ticket(summary="Kept")), policy.begun)
-        await policy.open()
+        await give_up(api.post("/tickets", json=new_ticket(summary="Kept")), gate.begun)
+        await gate.open()
         await stopped(app)
 
         assert [row["summary"] for row in (await api.get("/tickets?limit=1")).json()] == ["Kept"]
