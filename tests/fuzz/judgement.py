@@ -52,7 +52,7 @@ class Line:
 
     person: int
     wire: str
-    exchange: Exchange
+    context: Exchange
     session: Session | None = None
     asks: dict[str, Any] = field(default_factory=dict)
     """The requests that were posted with it, by their ids as JSON."""
@@ -99,10 +99,10 @@ class Judge:
         self.marks[mark.text] = mark
         return mark
 
-    def heard(self, exchange: Exchange, event: Parsed) -> None:
+    def heard(self, context: Exchange, event: Parsed) -> None:
         """Take in one event of a stream."""
         name, event_id, data = event
-        line = self.lines[exchange]
+        line = self.lines[context]
         if name == "endpoint":
             self._endpoint(line, data.decode())
         if event_id is not None:
@@ -125,7 +125,7 @@ class Judge:
 
     def refusal(self, line: Line, *, may_be_full: bool, may_be_busy: bool) -> None:
         """Hold a refusal against what is promised of refusals."""
-        status, body = line.exchange.status, line.exchange.body
+        status, body = line.context.status, line.context.body
         try:
             error = json.loads(body)["error"]
         except (ValueError, KeyError, TypeError):
@@ -145,7 +145,7 @@ class Judge:
     def must_be_complete(self, line: Line) -> None:
         """Hold a stream that the server ended against what was posted with it."""
         is_judged = line.session is None or not line.session.is_disturbed
-        if line.asks and is_judged and not line.exchange.is_left:
+        if line.asks and is_judged and not line.context.is_left:
             missing = set(line.asks) - line.responded
             self._expect(not missing, f"the stream of {line.asks} ended without answers to {missing}")
 
@@ -154,7 +154,7 @@ class Judge:
         for earlier in self.lines.values():
             if earlier is not line and earlier.session is line.session and earlier.wire == line.wire:
                 earlier.is_replaced = earlier.is_replaced or (
-                    earlier.exchange.status == 200 and (line.wire == "sse" or earlier.is_standalone)
+                    earlier.context.status == 200 and (line.wire == "sse" or earlier.is_standalone)
                 )
 
     def check(self) -> None:

@@ -123,7 +123,7 @@ class Surface:
         line = await self._send(
             step.who, "mcp", "POST /mcp", _POSTS, odd=step.odd, body=_encoded(message), asks={request: message}
         )
-        session = line.exchange.headers.get("mcp-session-id")
+        session = line.context.headers.get("mcp-session-id")
         if session is not None:
             line.opens = True
             line.session = Session(
@@ -152,10 +152,10 @@ class Surface:
         )  # fmt: skip
         if step.is_foreign or step.is_misled:
             # 400 for a request that is wrong whatever its session, such as two requests with one id.
-            assert step.odd is not DECENT or line.exchange.status in {400, 404}, (
+            assert step.odd is not DECENT or line.context.status in {400, 404}, (
                 "a request to a foreign session was accepted"
             )
-        elif session is not None and line.exchange.status in {0, 200, 202}:
+        elif session is not None and line.context.status in {0, 200, 202}:
             self._taken(session, received)
 
     async def _post_modern(self, step: PostModern) -> None:
@@ -211,7 +211,7 @@ class Surface:
             step.who, "mcp", "GET /mcp", headers, odd=step.odd, session=session, is_standalone=is_standalone,
             resumes=resumes,
         )  # fmt: skip
-        if step.odd is DECENT and line.exchange.status == 200:
+        if step.odd is DECENT and line.context.status == 200:
             assert not step.is_foreign, "a foreign stream was opened"
             if is_standalone:
                 self.judge.replaces(line)
@@ -223,12 +223,12 @@ class Surface:
             session.is_disturbed = session.is_over = True
         name = session.id if session is not None else _UNKNOWN
         line = await self._send(step.who, "mcp", "DELETE /mcp", {"Mcp-Session-Id": name})
-        assert line.exchange.status in ({404} if step.is_foreign else {204, 404})
+        assert line.context.status in ({404} if step.is_foreign else {204, 404})
 
     async def _cut(self, nth: int) -> None:
-        line = _nth([one for one in self._lines if not (one.exchange.ended.is_set() or one.exchange.is_left)], nth)
+        line = _nth([one for one in self._lines if not (one.context.ended.is_set() or one.context.is_left)], nth)
         if line is not None:
-            await line.exchange.leave()
+            await line.context.leave()
 
     def _open_gates(self) -> None:
         for at in self._instances:
@@ -299,14 +299,14 @@ class Surface:
         given: dict[str, str | None] = {"Host": url[7:], "x-api-key": f"key-{self._people[who.person]}", **headers}
         given |= odd.headers
         pairs = [(name, value) for name, value in given.items() if value is not None] + list(odd.repeated.items())
-        exchange = Exchange(self.judge.heard)
+        context = Exchange(self.judge.heard)
         line = Line(
             who.person, wire, context, session=session, asks=dict(asks or {}), is_standalone=is_standalone,
             is_stateless=is_stateless, resumes=resumes, marks={request: mark.text for request, mark in marks.items()},
         )  # fmt: skip
         if resumes is not None and wire == "mcp":
             line.stream, line.last = resumes.stream, resumes.number
-        self.judge.lines[exchange] = line
+        self.judge.lines[context] = line
         self._lines.append(line)
         if odd is not DECENT:
             # What it asks is not what was meant; it is judged by its status, and by who receives its responses.
@@ -317,7 +317,7 @@ class Surface:
         if odd.body is not None:
             body = odd.body
         if odd.is_half and body is not None:
-            await exchange.send_half(url, method, target, pairs, body)
+            await context.send_half(url, method, target, pairs, body)
             return line
         if marks and odd is DECENT and body is not None:
             asked = dict(asks or {})
@@ -333,13 +333,13 @@ class Surface:
         return line
 
     def _look_at(self, line: Line) -> None:
-        exchange = line.exchange
-        if exchange.status >= 400:
+        context = line.context
+        if context.status >= 400:
             is_full = self._opened >= 6
             is_busy = sum(one.is_stateless for one in self._lines) > 3
             self.judge.refusal(line, may_be_full=is_full, may_be_busy=is_busy)
-        elif exchange.is_complete and exchange.headers.get("content-type") == "application/json" and exchange.body:
-            self.judge.message(line, exchange.json())
+        elif context.is_complete and context.headers.get("content-type") == "application/json" and context.body:
+            self.judge.message(line, context.json())
 
     def _taken(self, session: Session, received: Sequence[tuple[dict[str, Any], Mark | None, str | None]]) -> None:
         """Record the messages that a session accepted."""
@@ -374,7 +374,7 @@ class Surface:
 
     def _check(self) -> None:
         for line in self._lines:
-            if line.exchange.is_complete and line.exchange.is_stream:
+            if line.context.is_complete and line.context.is_stream:
                 self.judge.must_be_complete(line)
         self.judge.check()
         for mark in self.judge.marks.values():
@@ -408,29 +408,29 @@ class Surface:
 
     def _unended(self) -> list[dict[str, Any]]:
         """Return the requests of each stream that should have ended and has not."""
-        return [line.asks for line in self._lines if self._must_end(line) and not line.exchange.ended.is_set()]
+        return [line.asks for line in self._lines if self._must_end(line) and not line.context.ended.is_set()]
 
     async def leave(self) -> None:
         """Cut every stream that is still open."""
         for line in self._lines:
-            if line.exchange.is_stream and not (line.exchange.ended.is_set() or line.exchange.is_left):
-                await line.exchange.leave()
+            if line.context.is_stream and not (line.context.ended.is_set() or line.context.is_left):
+                await line.context.leave()
 
     def _must_end(self, line: Line) -> bool:
         """Whether a stream ends by itself, like that of a POST whose calls wait for nothing."""
         methods = {message["method"] for message in line.asks.values()}
         tools = {(message.get("params") or {}).get("name") for message in line.asks.values()}
         waits = "ask" in tools or "subscriptions/listen" in methods
-        is_post = bool(line.asks) and line.wire == "mcp" and line.exchange.is_stream
+        is_post = bool(line.asks) and line.wire == "mcp" and line.context.is_stream
         return line.is_replaced or (is_post and not waits)
 
     async def _delete_as_owner(self, session: Session) -> None:
         expected = {404} if session.has_failed else {204, 404}
         session.is_disturbed = True
         line = await self._send(Who(session.person, 1), "mcp", "DELETE /mcp", {"Mcp-Session-Id": session.id})
-        assert line.exchange.status in expected
+        assert line.context.status in expected
         again = await self._send(Who(session.person, 0), "mcp", "DELETE /mcp", {"Mcp-Session-Id": session.id})
-        assert again.exchange.status == 404
+        assert again.context.status == 404
 
     async def _end_the_rest(self) -> None:
         """End the sessions of HTTP+SSE, which clients cannot end: by the clock, or directly."""
