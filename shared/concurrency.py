@@ -79,7 +79,7 @@ class _Rest(Generic[T]):
             while True:
                 try:
                     sent = yield awaited
-                except BaseException as error:  # noqa: BLE001 - a cancellation goes to whoever waits
+                except BaseException as error:  # noqa: BLE001 - a cancellation goes to the awaited step
                     awaited = self._steps.throw(error)
                 else:
                     awaited = self._steps.send(sent)

@@ -7,10 +7,9 @@ import pytest
 from tests import language
 
 
-@pytest.mark.xfail(strict=False, reason="the prose is being rewritten; until then there are many")
 @pytest.mark.parametrize("suffixes", [language.CODE, language.DOCUMENTS], ids=["code", "documents"])
 def test_words_of_the_list_are_rare(suffixes: frozenset[str]) -> None:
-    files = list(language.files(suffixes))
+    files = [file for file in language.files(suffixes) if file != Path(__file__)]  # it has the words as examples
 
     found = language.findings(files)
 

@@ -265,7 +265,7 @@ def calls(values: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
         everything = {name: values[name] for name in schema["properties"]}
         references = REFERENCES.keys() & everything
         more = [needed | {name: values[name]} for name in sorted(references - needed.keys())]
-        unowned = everything | dict.fromkeys(references, "nobody")
+        unowned = everything | dict.fromkeys(references, "absent")
         made += [(spec.name, arguments) for arguments in (needed, *more, everything, unowned)]
     return made
 

@@ -62,7 +62,7 @@ class TransportOptions:
     """
 
     allowed_hosts: Sequence[str] = LOOPBACK_HOSTS
-    """BoundedLabels accepted in `Host`."""
+    """Names accepted in `Host`."""
     allowed_origins: Sequence[str] = LOOPBACK_ORIGINS
     """Origins accepted from browsers."""
     limits: Limits = field(default_factory=Limits)
@@ -251,7 +251,7 @@ class Transport:
 
     @property
     def wires(self) -> frozenset[str]:
-        """BoundedLabels of the wires that are served now."""
+        """Names of the wires that are served now."""
         is_over = self._sunset is not None and self._sunset.is_over
         return frozenset(self._options.wires) - ({sse.WIRE.name} if is_over else set())
 

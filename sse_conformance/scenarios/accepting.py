@@ -124,7 +124,7 @@ async def a_probe_for_2026_07_28_is_answered(client: Client) -> None:
 
 
 @scenario(Level.PROMISE, "S1, S10")
-async def every_202_is_answered_though_nobody_reads(client: Client) -> None:
+async def every_202_gets_a_response_without_a_reader(client: Client) -> None:
     """More answers than a log holds, waiting for a client that is away: each comes, or an error in its place."""
     session = await open_session(client, None)
     method = list_method(await session.handshake())
@@ -145,7 +145,7 @@ async def every_202_is_answered_though_nobody_reads(client: Client) -> None:
 
 
 @scenario(Level.PROMISE, "S10")
-async def a_reader_that_stops_costs_nobody_else(client: Client) -> None:
+async def a_stopped_reader_costs_no_other_session(client: Client) -> None:
     """While one client takes nothing, its POSTs are answered and another client is served."""
     stopped, other = [await open_session(client) for _ in range(2)]
     stopped.stream.may_read.clear()

@@ -167,7 +167,7 @@ async def what_is_owed_comes_after_a_ping(client: Client) -> None:
 
 
 @scenario(Level.PROMISE, "S3 b")
-async def somebody_elses_pong_finds_nothing(client: Client) -> None:
+async def another_clients_pong_finds_nothing(client: Client) -> None:
     """A response to another user's ping does not hand over a session."""
     other = await open_session(client, _REVISION, credentials=other_client(client))
     session = await open_session(client, _REVISION)

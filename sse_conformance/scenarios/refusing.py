@@ -37,18 +37,18 @@ async def an_unknown_session_is_404(client: Client) -> None:
 
 @scenario(Level.PROMISE, "S1")
 async def a_foreign_session_is_the_same_404(client: Client) -> None:
-    """Somebody else's session cannot be told from one that never was."""
+    """Another user's session cannot be distinguished from one that never existed."""
     other = other_client(client)
     session = await open_session(client)
     ping = session.next_request("ping")
     foreign = await session.post(ping, credentials=other)
     unknown = await session.post(ping, url=another_session(session.url), credentials=other)
     await session.settle()
-    expect_refusal(foreign, "A message for somebody else's session", 404)
+    expect_refusal(foreign, "A message for another user's session", 404)
     if session.responses(ping["id"]):
-        raise NotConformingError("A message for somebody else's session was served.")
+        raise NotConformingError("A message for another user's session was served.")
     if _shown(foreign) != _shown(unknown):
-        raise NotConformingError("Somebody else's session is refused otherwise than an unknown one.")
+        raise NotConformingError("Another user's session is refused differently from an unknown one.")
 
 
 def _shown(reply: HTTPResponse) -> tuple[int, bytes, str | None]:
@@ -56,9 +56,9 @@ def _shown(reply: HTTPResponse) -> tuple[int, bytes, str | None]:
 
 
 def other_client(client: Client) -> Mapping[str, str]:
-    """Return the credentials of somebody else. Raises: NotApplicableError when none were given."""
+    """Return the credentials of another user. Raises: NotApplicableError when none were given."""
     if client.target.other_headers is None:
-        raise NotApplicableError("It needs credentials of somebody else: add --other-header.")
+        raise NotApplicableError("It needs credentials of another user: add --other-header.")
     return client.target.other_headers
 
 
@@ -168,7 +168,7 @@ async def a_foreign_host_is_421_or_403(client: Client) -> None:
 
 
 @scenario(Level.PROMISE, _REFUSALS)
-async def nobody_without_a_key_gets_401(client: Client) -> None:
+async def a_request_without_a_key_gets_401(client: Client) -> None:
     """Without the credential, both endpoints answer 401 and show nothing inside."""
     if not client.target.headers:
         raise NotApplicableError("It needs a credential to leave out: add --header.")

@@ -62,6 +62,7 @@ async def test_each_of_twenty_equal_clients_gets_its_own_answers_while_streams_r
             assert await clients.wrong() == [], f"after {servers.proxy.streams_opened} streams"
 
 
+@pytest.mark.long
 async def test_each_of_twenty_equal_clients_gets_its_own_answer_across_a_restart_of_the_only_instance(
     database: str, node_modules: Path
 ) -> None:
@@ -84,6 +85,7 @@ async def test_each_of_twenty_equal_clients_gets_its_own_answer_across_a_restart
         assert not servers.broken
 
 
+@pytest.mark.long
 async def test_calls_of_the_only_instance_are_answered_by_the_next_one_when_it_is_killed(
     database: str, node_modules: Path
 ) -> None:

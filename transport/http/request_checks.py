@@ -46,7 +46,7 @@ class RequestChecks:
         """Pass, or refuse by host (421), origin or site (403).
 
         Raises:
-                    HTTPRefusalError: the `Host` is not a name of this server, the `Origin` is not accepted, or the request
+            HTTPRefusalError: the `Host` is not a name of this server, the `Origin` is not accepted, or the request
                 comes from a page of another site without an `Origin`.
         """
         host = head.host.removesuffix(f":{_port_of(head.host)}")  # brackets of IPv6 stay

@@ -112,7 +112,7 @@ async def test_an_administrator_acts_as_anyone_and_as_themselves_when_no_one_is_
 
 UNKNOWN_USERS: Final = {
     "no address": AGENT,
-    "an address that nobody has": replace(AGENT, email="unknown@example.com"),
+    "an unknown address": replace(AGENT, email="unknown@example.com"),
     "an address that two have": replace(AGENT, email="twins@example.com"),
 }
 

@@ -1,4 +1,4 @@
-"""Questions of the server to a client: who may answer, and what happens when nobody does."""
+"""Questions of the server to a client: who may answer, and what happens when no client does."""
 
 import asyncio
 import json

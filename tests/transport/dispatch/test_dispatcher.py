@@ -215,7 +215,7 @@ async def progress_for(client: SseClient, token: str) -> None:
 
 async def test_progress_for_no_one_is_ignored(caplog: pytest.LogCaptureFixture) -> None:
     async with bench() as at, sse_session(at.url, ME) as client:
-        await progress_for(client, "nobody")
+        await progress_for(client, "no-such-session")
         await served(at, client)
 
 

@@ -45,7 +45,7 @@ async def test_over_streamable_http_it_is_403_and_the_session_goes_on(version: s
         assert (refused.status, refused.received[0]["id"]) == (403, 7)
         assert refused.received[0]["error"]["data"] == LACKS
         assert "write needs the scope tickets:write" in refused.received[0]["error"]["message"]
-        assert "www-authenticate" not in refused.headers, "nobody can be asked for more with a key"
+        assert "www-authenticate" not in refused.headers, "a key cannot be exchanged for more scopes"
         assert await client.call(7, "echo", text="the id is free") == "the id is free"
         assert not at.gates.ran["g"]
         assert at.counter.total("http_refusals", status="403", kind="insufficient_scope", tenant="default") == 1

@@ -203,7 +203,7 @@ async def test_the_new_wire_is_unknown_where_only_the_old_one_is_served() -> Non
         pong = await client.request("ping")
         wires = at.transport.wires
 
-    assert [response.status_code for response in responses] == [404, 404], "nobody was told these addresses yet"
+    assert [response.status_code for response in responses] == [404, 404], "no client knows these addresses yet"
     assert pong["result"] == {}
     assert wires == {"sse"}
 

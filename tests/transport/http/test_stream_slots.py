@@ -96,7 +96,7 @@ class TestHowMany:
             assert client.endpoint
             async with open_stream(third, AGAIN):
                 await third.until(third.ended.is_set)
-                assert (third.endpoint, third.retry_ms > 0) == ("", True), "it is told to come again, inside of a 200"
+                assert (third.endpoint, third.retry_ms > 0) == ("", True), "a 200 asks the client to reconnect"
 
     async def test_streams_that_answer_calls_count_but_are_not_refused(self) -> None:
         async with bench(max_streams_per_principal=1, more={"auth_provider": people()}) as at:
