@@ -103,14 +103,25 @@ def with_part(name: str, text: str, code: str) -> str:
     return f"{text}\n\n{code}"
 
 
-def test_the_parts_in_the_guide_and_one_command_are_all_that_a_new_tool_takes(copy: Path) -> None:
+@pytest.fixture
+def guided(copy: Path) -> Path:
+    """A copy with the parts of the guide in their files."""
     guide = (ROOT / "docs" / "extending.md").read_text("utf-8")
     parts = re.findall(r"`((?:shared|tests)/[\w/]+\.py)`:\n\n```python\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
     assert len(parts) == 6
     for name, code in parts:
         text = (copy / name).read_text("utf-8")
         (copy / name).write_text(with_part(name, text, code), "utf-8")
+    return copy
 
-    assert python(copy, "-m", "tests.renew") == (0, "")
-    code, said = python(copy, "-m", "pytest", "-q", "-p", "no:cacheprovider", *CHECKS)
+
+def test_the_parts_in_the_guide_make_a_tool(guided: Path) -> None:
+    code, said = python(guided, "-c", "from shared.mcp_tools.catalog import TOOLS; print(TOOLS[-1].name)")
+    assert (code, said.strip()) == (0, "get_last_comment"), said
+
+
+@pytest.mark.long
+def test_the_parts_in_the_guide_and_one_command_are_all_that_a_new_tool_takes(guided: Path) -> None:
+    assert python(guided, "-m", "tests.renew") == (0, "")
+    code, said = python(guided, "-m", "pytest", "-q", "-p", "no:cacheprovider", *CHECKS)
     assert code == 0, said

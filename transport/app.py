@@ -116,6 +116,10 @@ class Transport:
         auth_provider: proves who is calling.
         broker: keeps the sessions; by default in memory, for one instance.
         options: everything else.
+
+    Attributes:
+        checks: checks requests and reads their bodies, for every handler.
+        stateless: runs requests that belong to no session, for every handler.
     """
 
     def __init__(
@@ -130,12 +134,13 @@ class Transport:
         limits, counter = options.limits, options.counter
         self._broker = broker = broker if broker is not None else InMemoryBroker(limits)
         self._draining = draining = asyncio.Event()
+        self._app: Starlette | None = None
 
         # Who may ask for what, and what is refused.
         tenants = BoundedLabels(MAX_TENANTS)
         self._trail = ThrottledAuditTrail(options.audit)
         policy = AccessPolicy(rates=options.rates, required_scope=options.required_scope, trail=self._trail)
-        checks = RequestChecks(
+        self.checks = checks = RequestChecks(
             hosts=options.allowed_hosts,
             origins=options.allowed_origins,
             max_body_bytes=limits.max_body_bytes,
@@ -152,7 +157,9 @@ class Transport:
         self._dispatcher = dispatcher = Dispatcher(
             kernel, broker, back_channel, inbox, policy=policy, running=running, limits=limits
         )
-        stateless = StatelessDispatcher(kernel, broker.buckets, policy=policy, running=running, limits=limits)
+        self.stateless = stateless = StatelessDispatcher(
+            kernel, broker.buckets, policy=policy, running=running, limits=limits
+        )
 
         # Streams that stay open.
         self._streams = streams = OpenStreams(most=limits.max_streams_per_principal)
@@ -190,12 +197,19 @@ class Transport:
             self.routes.append(Route(GUIDE_PATH, self._guide, methods=["GET"]))
 
     def add_route(self, path: str, handler: TransportHandler, *, sunset: Sunset | None = None) -> None:
-        """Serve `handler` at `path`, behind the same checks, authentication and limits as every other one."""
+        """Serve `handler` at `path`, behind the same checks, authentication and limits as every other one.
+
+        It may be called until the application starts, also after `add_to`.
+        """
         endpoint = Endpoint(handler, self._edge, sunset=sunset)
-        self.routes += [Route(path, endpoint), Route(f"{path}/", endpoint)]  # no redirect: it would name a Host
+        routes = [Route(path, endpoint), Route(f"{path}/", endpoint)]  # no redirect: it would name a Host
+        self.routes += routes
+        if self._app is not None:
+            self._app.router.routes.extend(routes)
 
     def add_to(self, app: Starlette) -> None:
         """Give all routes to `app`, which owns them, and put the table of endpoints in front of its routing."""
+        self._app = app
         app.router.routes.extend(self.routes)
         app.add_middleware(EndpointTable, routes=self.routes)
 

@@ -60,7 +60,13 @@ async def test_the_endpoint_respects_where_the_application_is_mounted() -> None:
         assert client.endpoint.startswith("/tickets/messages?session_id=")
 
 
-@pytest.mark.parametrize("name", ["asgi_app", "Limits", "Transport", "TransportHandler"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("asgi_app", "Limits", "Transport", "TransportHandler"),
+        *("Caller", "HTTPRefusalError", "HTTPRequest", "HTTPResponse"),
+    ],
+)
 def test_what_other_programs_use_is_exported(name: str) -> None:
     import transport
 
