@@ -47,7 +47,7 @@ from shared.writes.notes import (
 )
 from shared.writes.outcome import created_otherwise, perhaps_created, read_back, write_error
 from shared.writes.recent_writes import MemoryRecentWrites, RecentWrites
-from shared.writes.repeats import Attempt, Repeats, write_of
+from shared.writes.repeats import Repeats, WriteAttempt, write_of
 from shared.writes.updates import Update, store
 from shared.writes.verification import SentWrite, changed_since
 
@@ -149,7 +149,12 @@ class TicketTools:
         return created
 
     async def _create(
-        self, new: inputs.CreateTicketInput, call: ToolCall, checked: Checked, body: Mapping[str, Any], attempt: Attempt
+        self,
+        new: inputs.CreateTicketInput,
+        call: ToolCall,
+        checked: Checked,
+        body: Mapping[str, Any],
+        attempt: WriteAttempt,
     ) -> results.TicketCreated:
         try:
             ticket_id = _id_of(await self._api.post("/tickets", body, idempotency_key=attempt.upstream))
@@ -234,7 +239,7 @@ class TicketTools:
         checked: Checked,
         before: tuple[Ticket, tuple[HistoryEntry, ...]],
         author: MasterItem,
-        attempt: Attempt,
+        attempt: WriteAttempt,
     ) -> results.CommentAdded:
         ticket, history = before
         doubt: OutcomeUnknownError | None = None

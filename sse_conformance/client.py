@@ -38,7 +38,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class HTTPResponse:
+class HTTPReply:
     """An HTTP response. The body is read only of a refusal: that of a stream would never end."""
 
     status: int
@@ -166,7 +166,7 @@ class Client:
         content: bytes | AsyncIterator[bytes] | None = None,
         headers: Mapping[str, str] | None = None,
         credentials: Mapping[str, str] | None = None,
-    ) -> HTTPResponse:
+    ) -> HTTPReply:
         """Send one request and return the response; `credentials` replace the target's own headers."""
         sent = {**(self.target.headers if credentials is None else credentials), **(headers or {})}
         try:
@@ -178,11 +178,11 @@ class Client:
                 if response.status_code >= 400:
                     async for chunk in response.aiter_bytes():
                         body += chunk[: MOST_BODY - len(body)]
-                return HTTPResponse(response.status_code, response.headers, body)
+                return HTTPReply(response.status_code, response.headers, body)
         except TimeoutError:
             raise NotConformingError(f"A {method} was not answered within {self.target.timeout_s:g} s.") from None
 
-    async def get(self, *, headers: Mapping[str, str] | None = None) -> HTTPResponse:
+    async def get(self, *, headers: Mapping[str, str] | None = None) -> HTTPReply:
         """Send a GET to the SSE endpoint and close it as soon as its status is known."""
         return await self.exchange("GET", self.target.url, headers={"accept": "text/event-stream", **(headers or {})})
 

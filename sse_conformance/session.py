@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from typing import Any, Final
 
-from sse_conformance.client import Client, ClientStream, HTTPResponse, Message, NotConformingError
+from sse_conformance.client import Client, ClientStream, HTTPReply, Message, NotConformingError
 
 REVISION: Final = "2024-11-05"
 PINGS_TO_SETTLE: Final = 2
@@ -46,7 +46,7 @@ class Session:
         *,
         url: str | None = None,
         credentials: Mapping[str, str] | None = None,
-    ) -> HTTPResponse:
+    ) -> HTTPReply:
         """Send a body unchanged, as JSON unless `headers` say otherwise; to another `url`, or as another user."""
         return await self._client.exchange(
             "POST",
@@ -56,7 +56,7 @@ class Session:
             credentials=self._credentials if credentials is None else credentials,
         )
 
-    async def post(self, message: object, headers: Mapping[str, str] | None = None, **where: Any) -> HTTPResponse:
+    async def post(self, message: object, headers: Mapping[str, str] | None = None, **where: Any) -> HTTPReply:
         """Send anything as JSON. `where`: see `post_bytes`."""
         return await self.post_bytes(json.dumps(message).encode(), headers, **where)
 

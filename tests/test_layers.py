@@ -241,6 +241,19 @@ def test_no_folder_of_the_product_has_too_many_files() -> None:
     assert [(str(folder.relative_to(ROOT)), sizes[folder]) for folder in flat if sizes[folder] > LARGEST_FOLDER] == []
 
 
+def test_no_two_public_classes_of_the_product_have_one_name() -> None:
+    """Both ends of the ticket API name its shapes alike: `ticket_api` is a program of its own."""
+    places = Counter(
+        node.name
+        for path in sources(ROOT)
+        if path.relative_to(ROOT).parts[0] not in {"tests", "ticket_api"}
+        for node in ast.parse(path.read_text("utf-8")).body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    )
+
+    assert [name for name, count in places.items() if count > 1] == []
+
+
 def test_the_drawing_in_contributing_has_every_place_of_the_tables() -> None:
     drawing = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("```\n4  ")[2].partition("```")[0]
 

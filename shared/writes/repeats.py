@@ -46,7 +46,7 @@ _LOCAL: Final = (DEFAULT_TENANT.id, "")
 
 
 @dataclass(slots=True)
-class Attempt:
+class WriteAttempt:
     """One attempt to send: the idempotency key for the ticket API, and the id of what it created, once known."""
 
     upstream: str
@@ -147,7 +147,9 @@ class Repeats:
         self._quiet_s = quiet_s
         self._wait_s = wait_s
 
-    async def once(self, write: Write, trace: Trace[ResultT], send: Callable[[Attempt], Awaitable[ResultT]]) -> ResultT:
+    async def once(
+        self, write: Write, trace: Trace[ResultT], send: Callable[[WriteAttempt], Awaitable[ResultT]]
+    ) -> ResultT:
         """Return the result of `send`, or the result of an equal earlier call.
 
         Raises:
@@ -159,7 +161,7 @@ class Repeats:
         token = secrets.token_hex(8)
         earlier = await self._first(write, token)
         if earlier is None:
-            return await self._send(write, token, Attempt(write.upstream), send)
+            return await self._send(write, token, WriteAttempt(write.upstream), send)
         if earlier.state is State.CONFLICT:
             raise ConflictError(
                 "This idempotencyKey was already used with other arguments. Nothing was changed; use a new key."
@@ -190,8 +192,8 @@ class Repeats:
         self,
         write: Write,
         token: str,
-        attempt: Attempt,
-        send: Callable[[Attempt], Awaitable[ResultT]],
+        attempt: WriteAttempt,
+        send: Callable[[WriteAttempt], Awaitable[ResultT]],
         *,
         unchanged: State | None = None,
     ) -> ResultT:
@@ -219,7 +221,7 @@ class Repeats:
         write: Write,
         token: str,
         trace: Trace[ResultT],
-        send: Callable[[Attempt], Awaitable[ResultT]],
+        send: Callable[[WriteAttempt], Awaitable[ResultT]],
         earlier: Earlier,
     ) -> ResultT:
         """Find what the earlier call left; only if nothing is found, send the write, with the earlier call's key."""
@@ -237,7 +239,7 @@ class Repeats:
             await self._settle(write, token, State.DONE, found, age_s=age_s())
             return await trace.show(found, _said(trace, earlier, found, age_s()))
         await self._writes.claim(write, token)  # renews it: searching took time
-        attempt = Attempt(earlier.upstream)
+        attempt = WriteAttempt(earlier.upstream)
         result = await self._send(write, token, attempt, send, unchanged=earlier.state)
         if earlier.state is State.UNPROVED:
             return result

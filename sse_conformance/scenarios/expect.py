@@ -3,7 +3,7 @@
 import re
 from typing import Any, Final
 
-from sse_conformance.client import HTTPResponse, NotConformingError
+from sse_conformance.client import HTTPReply, NotConformingError
 from sse_conformance.session import Session
 from sse_conformance.verdict import NotApplicableError
 
@@ -28,7 +28,7 @@ def served(status: int) -> bool:
     return status < 400
 
 
-def expect_refusal(reply: HTTPResponse, what: str, *statuses: int) -> None:
+def expect_refusal(reply: HTTPReply, what: str, *statuses: int) -> None:
     """Expect one of `statuses` and a body without a stack trace. Raises: NotConformingError."""
     if reply.status not in statuses:
         wanted = " or ".join(map(str, statuses))
@@ -37,7 +37,7 @@ def expect_refusal(reply: HTTPResponse, what: str, *statuses: int) -> None:
         raise NotConformingError(f"{what} was refused with a stack trace.")
 
 
-def expect_202(reply: HTTPResponse, what: str) -> None:
+def expect_202(reply: HTTPReply, what: str) -> None:
     """Expect 202. Raises: NotConformingError."""
     if reply.status != 202:
         raise NotConformingError(f"{what} was answered {reply.status}, not 202.")

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from sse_conformance.client import Client, HTTPResponse, NotConformingError
+from sse_conformance.client import Client, HTTPReply, NotConformingError
 from sse_conformance.scenarios.expect import expect_refusal
 from sse_conformance.scenarios.transport import FOREIGN_ORIGIN
 from sse_conformance.session import open_session
@@ -51,7 +51,7 @@ async def a_foreign_session_is_the_same_404(client: Client) -> None:
         raise NotConformingError("Another user's session is refused differently from an unknown one.")
 
 
-def _shown(reply: HTTPResponse) -> tuple[int, bytes, str | None]:
+def _shown(reply: HTTPReply) -> tuple[int, bytes, str | None]:
     return reply.status, reply.body, reply.headers.get("content-type")
 
 
@@ -193,7 +193,7 @@ async def refusals_say_their_kind(client: Client) -> None:
             raise NotConformingError(f"The refusal {reply.status} is not a JSON-RPC error with the kind {kind}.")
 
 
-def _kind(reply: HTTPResponse) -> object:
+def _kind(reply: HTTPReply) -> object:
     try:
         return json.loads(reply.body)["error"]["data"]["kind"]
     except (ValueError, LookupError, TypeError):

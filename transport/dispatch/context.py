@@ -1,7 +1,7 @@
 """The way from the server to the client, as handlers and the SDK's kernel see it.
 
 `DispatchContext` is that of one message, `SessionOutbound` that of a session outside of any request. Both send through
-a `Channel`: for sessions that is `transport.dispatch.client_requests.BackChannel`.
+a `Channel`: for sessions that is `transport.dispatch.client_requests.ClientRequests`.
 """
 
 from collections.abc import Mapping

@@ -24,7 +24,7 @@ from transport import jsonrpc
 from transport.dispatch.client_requests import ClientRequests
 from transport.dispatch.context import Address, Caller, DispatchContext
 from transport.dispatch.inbox import Inbox
-from transport.dispatch.policy import Access, AccessPolicy, refusal_response
+from transport.dispatch.policy import AccessDecision, AccessPolicy, refusal_response
 from transport.dispatch.sdk_kernel import SDKKernel, progress_token_from_params
 from transport.jsonrpc import Inbound
 from transport.last_words import last_words
@@ -243,9 +243,9 @@ class Dispatcher:
 
     async def _claims(
         self, messages: Sequence[Inbound], caller: Caller, wire: Wire
-    ) -> tuple[list[Access], list[RequestClaim]]:
+    ) -> tuple[list[AccessDecision], list[RequestClaim]]:
         """Return what was decided about each request, and its claim. Raises: InsufficientScopeError."""
-        accesses, claims = list[Access](), list[RequestClaim]()
+        accesses, claims = list[AccessDecision](), list[RequestClaim]()
         for message, digest, _ in messages:
             if not isinstance(message, JSONRPCRequest):
                 continue
@@ -325,7 +325,7 @@ class Dispatcher:
                 raise
             log.warning("answer_lost")  # the requests next to it are recorded, and have to run
 
-    async def _is_refused(self, call: SessionCall, access: Access, wait: Wait | None, caller: Caller) -> bool:
+    async def _is_refused(self, call: SessionCall, access: AccessDecision, wait: Wait | None, caller: Caller) -> bool:
         """Answer a recorded request that may not run, and return whether it is one."""
         error: RateLimitedError | InsufficientScopeError
         if wait is not None:

@@ -20,7 +20,7 @@ from transport.sessions.session import SessionRecord
 log = get_logger(__name__)
 
 
-class Calls(Protocol):
+class CancellableCalls(Protocol):
     """The calls that run on this instance."""
 
     def cancel(self, session: str, token: str) -> bool:
@@ -54,7 +54,7 @@ class Inbox:
         broker: SessionBroker,
         back_channel: ClientRequests,
         *,
-        calls: Calls,
+        calls: CancellableCalls,
         bus: SharedBus | None,
         counter: Counter | None,
     ) -> None:

@@ -32,7 +32,7 @@ class _Costs(NamedTuple):
     write: tuple[Cost, ...]
 
 
-class Access(NamedTuple):
+class AccessDecision(NamedTuple):
     """What was decided about one request, before it is recorded."""
 
     writes: bool
@@ -77,14 +77,14 @@ class AccessPolicy:
             await self.audit(principal, error.kind, headers, detail=error.limit)
             raise error
 
-    def access(self, principal: Principal, request: JSONRPCRequest, *, writes: bool) -> Access:
+    def access(self, principal: Principal, request: JSONRPCRequest, *, writes: bool) -> AccessDecision:
         """Decide what a request costs, and whether its principal lacks a scope for it."""
         scope = None if self._required_scope is None else self._required_scope(request.method, request.params)
         costs: tuple[Cost, ...] = ()
         if self._rates is not None and request.method not in FREE:
             known = self._costs_of(self._rates, principal.key)
             costs = known.write if writes else known.read
-        return Access(writes, costs, None if scope is None or scope in principal.scopes else scope)
+        return AccessDecision(writes, costs, None if scope is None or scope in principal.scopes else scope)
 
     def _costs_of(self, rates: Rates, owner: PrincipalKey) -> _Costs:
         known = self._costs.get(owner)

@@ -270,7 +270,7 @@ async def test_a_ticket_stored_otherwise_is_not_made_again(here: World) -> None:
     assert await tickets(here) == 1
 
 
-@kills("shared/writes/repeats.py", "attempt = Attempt(earlier.upstream)", "attempt = Attempt(write.upstream)")
+@kills("shared/writes/repeats.py", "attempt = WriteAttempt(earlier.upstream)", "attempt = WriteAttempt(write.upstream)")
 async def test_the_reference_api_does_a_doubtful_write_once_even_when_both_arrive(tmp_path: Path, clock: Clock) -> None:
     """The repeat uses the key of the first, so that a late first one is the same request."""
     async with world("reference", tmp_path) as here:
