@@ -26,6 +26,7 @@ from tests.valkey import valkey_server
 from transport.dispatch.sdk_kernel import KEPT_RUNNERS
 from transport.http.sse_format import EventId
 from transport.sessions.session import Limits
+from transport.sessions.valkey.broker import PREFIX
 from transport.sessions.valkey.instance import KEPT_RECORDS
 
 KB: Final = 1000
@@ -44,6 +45,8 @@ UNREAD_MB: Final = 10
 MAX_LOG_BYTES: Final = Limits().max_log_bytes
 ECHOES_BYTES: Final = 10 * KB
 BROKER_CONNECTIONS: Final = 9
+KEYS_OF_SESSIONS: Final = frozenset({"s:", "t:", "c:", "d:", "e:", "o:", "r:"})
+"""What lua/common.lua names; the rest is of instances."""
 FIGURES: Final = ("sessions", "streams", "log_bytes", "tasks", "connections", "broker_keys")
 OF_A_SESSION: Final = (
     "Stream",
@@ -105,7 +108,8 @@ class Observed:
         if self.broker:
             with redis.Redis.from_url(self.broker, decode_responses=True) as asking:
                 held["broker_connections"] = len(asking.client_list()) - 1
-                held["broker_keys"] = sum(not key.endswith(("}:i", "}:g")) for key in asking.scan_iter(count=1000))
+                kinds = [key.removeprefix(PREFIX)[:2] for key in asking.scan_iter(count=1000)]
+                held["broker_keys"] = sum(kind in KEYS_OF_SESSIONS for kind in kinds)
         return held
 
 
