@@ -342,9 +342,7 @@ class Player:
         )
 
     async def _claim_again(self, started: Started) -> None:
-        """Send the script of a claim once more; only one that ended by itself, or runs, may come again."""
-        if not (started.ended_by_itself or self._is_running(started)):
-            return
+        """Send the script of a claim once more, however the attempt ended."""
         valkey, attempt = self._shared[started.at]._instance, started.attempt
         about = (self._session.id, encode_owner(ME), self._session.wire, 0, attempt.stream, "")
         reply = await valkey.call(scripts.CLAIM, *about, *_arguments([started.claim], [attempt.token]))

@@ -67,6 +67,10 @@ DEAD: Final[dict[str, list[Step]]] = {
     ],
     "an instance dies with a joined call": [ONE, ONE_ELSEWHERE, Die(0), ONE_ELSEWHERE, Finish(1), Finish(0)],
 }
+SENT_AGAIN: Final[dict[str, list[Step]]] = {
+    "after another instance answered it": [ONE, Die(0), ClaimAgain(0), Finish(0), ONE, Finish(1)],
+    "after initialize forgot it": [ONE, Initialize(1), ClaimAgain(0), ONE, Finish(0), Finish(2)],
+}
 
 
 def shared(url: str) -> Sequence[SessionBroker]:
@@ -95,7 +99,7 @@ async def test_instances_that_share_a_store_keep_the_rule(broker_url: str, name:
 
 @kills("transport/sessions/valkey/lua/withdraw.lua", "if claim and claim.token == token and", "if claim and")
 @kills(
-    "transport/sessions/valkey/lua/claim.lua", "request.was_sent = has_ended(request.token) or", "request.was_sent ="
+    "transport/sessions/valkey/lua/claim.lua", "request.was_sent = was_claimed(request.token) or", "request.was_sent ="
 )
 @BOTH_WIRES
 @pytest.mark.parametrize("name", LATE)
@@ -109,6 +113,14 @@ async def test_a_step_that_comes_late_or_twice_changes_nothing(broker_url: str, 
 @pytest.mark.parametrize("name", DEAD)
 async def test_an_instance_that_seemed_dead_changes_nothing(broker_url: str, name: str, *, own_stream: bool) -> None:
     await play(shared(broker_url), DEAD[name], own_stream=own_stream)
+
+
+@kills("transport/sessions/valkey/lua/common.lua", "if claim.instance ~= me then note_end_elsewhere(claim) end", "")
+@kills("transport/sessions/valkey/lua/claim.lua", "    note_end_elsewhere(claim)", "")
+@BOTH_WIRES
+@pytest.mark.parametrize("name", SENT_AGAIN)
+async def test_a_claim_sent_again_is_not_recorded_twice(broker_url: str, name: str, *, own_stream: bool) -> None:
+    await play(shared(broker_url), SENT_AGAIN[name], own_stream=own_stream)
 
 
 @BOTH_WIRES

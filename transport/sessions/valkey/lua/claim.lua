@@ -26,7 +26,7 @@ for index = first, #ARGV, 6 do
   request.slot = slot_of(request.id, request.digest, stream)
   request.running = read_claim(session, request.slot)
   request.is_repeat = request.running and request.running.digest == request.digest
-  request.was_sent = has_ended(request.token) or (request.running and request.running.token == request.token)
+  request.was_sent = was_claimed(request.token) or (request.running and request.running.token == request.token)
   opens = opens or (request.opens and not request.is_repeat and not request.was_sent)
   requests[#requests + 1] = request
 end
@@ -56,6 +56,7 @@ end
 local function begin_epoch()
   for slot, claim in pairs(running_in(session)) do
     forget_claim(session, slot, claim)
+    note_end_elsewhere(claim)
     if claim.stream ~= '' then dismiss(session, claim.stream) end -- no response will come there
   end
   known[4] = int(call('HINCRBY', record, 'epoch', 1))

@@ -9,7 +9,8 @@
 --   e:<session>   stream  its log, of all streams; the id of an entry is <number>-0
 --   o:<owner>     zset    sessions of a principal, by when they were opened
 --   r:<instance>  set     "<session> <token> <slot>" of every attempt that runs there
---   x:<instance>  zset    tokens of attempts that it ended lately, by when
+--   x:<instance>  zset    tokens of attempts that it ended lately, by when; "claimed <token>" of those that it claimed
+--                         and another instance, or a new epoch, ended
 --   i             zset    instances, by when their lease ends
 --   g             string  which store this is: another one after all data was lost
 -- Channels: n:<instance> for one instance, n: for all.
@@ -94,13 +95,20 @@ local function forget_claim(session, slot, claim)
   call('SREM', running_on(claim.instance), table.concat({ session, claim.token, slot }, ' '))
 end
 
--- This instance ended an attempt: the script that claimed it may still come, and must not record it once more.
-local function note_end(token)
-  call('ZADD', ended_on(me), int(now), token)
-  call('ZREMRANGEBYSCORE', ended_on(me), '-inf', int(now - REPEATED_MS))
-  call('PEXPIRE', ended_on(me), int(REPEATED_MS))
+local function remember(instance, what)
+  call('ZADD', ended_on(instance), int(now), what)
+  call('ZREMRANGEBYSCORE', ended_on(instance), '-inf', int(now - REPEATED_MS))
+  call('PEXPIRE', ended_on(instance), int(REPEATED_MS))
 end
+
+-- This instance ended an attempt. Its own script may come again; so may the one that claimed the attempt, on whatever
+-- instance, and it must not record it once more.
+local function note_end(token) remember(me, token) end
+local function note_end_elsewhere(claim) remember(claim.instance, 'claimed ' .. claim.token) end
 local function has_ended(token) return call('ZSCORE', ended_on(me), token) end
+local function was_claimed(token)
+  return has_ended(token) or call('ZSCORE', ended_on(me), 'claimed ' .. token)
+end
 
 local function number_of(entry) return tonumber(string.match(entry[1], '^%d+')) end
 
@@ -197,6 +205,7 @@ local function end_claim(session, slot, claim, response, tells_me)
   end
   forget_claim(session, slot, claim)
   note_end(claim.token)
+  if claim.instance ~= me then note_end_elsewhere(claim) end
   return number, is_here, before
 end
 
