@@ -114,6 +114,7 @@ class _StatelessResponse:
                 await self._end_cut_off(scope, receive)
         finally:
             self._slot.release()
+            del self._call  # the two keep each other, and a request may have megabytes
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._send = send

@@ -1,12 +1,14 @@
 """2026-07-28 over Streamable HTTP: each POST is a complete exchange, and disconnecting cancels it."""
 
 import asyncio
+import gc
 from base64 import b64encode
 from contextlib import suppress
 from typing import Any
 
 import httpx2
 import pytest
+from mcp_types import JSONRPCRequest
 
 from tests.kills import kills
 from tests.transport.http_client import (
@@ -65,6 +67,24 @@ async def test_a_call_that_says_nothing_is_answered_with_json() -> None:
         found = await said(client, modern("server/discover"))
         assert found.received[0]["result"]["supportedVersions"] == [MODERN]
         assert not at.transport.stats()["sessions"]
+
+
+@kills("transport/streamable_http_stateless.py", "            del self._call", "            pass")
+async def test_a_request_is_freed_with_its_response_and_not_by_the_garbage_collector() -> None:
+    def kept() -> int:
+        return sum(isinstance(one, JSONRPCRequest) for one in gc.get_objects())
+
+    async with bench() as at, http_client(at.url, ME, None) as client:
+        await said(client, tool("echo", text="first"))
+        gc.collect()
+        gc.disable()
+        try:
+            before = kept()
+            for _ in range(5):
+                await said(client, tool("echo", text="large"))
+            await until(lambda: kept() <= before)
+        finally:
+            gc.enable()
 
 
 async def test_progress_makes_the_answer_a_stream_whose_last_event_is_the_result() -> None:
