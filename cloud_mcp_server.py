@@ -15,7 +15,9 @@ from fastapi import FastAPI
 
 from auth.access import Access, AnonymousAccess, IdentityService, SharedKeyAccess
 from operations import Operations
-from shared.config import CloudSettings, SettingsError, SettingsWithoutKeys, load
+from shared.client_habits import ClientHabits
+from shared.config import CloudSettings, SettingsWithoutKeys
+from shared.environment import SettingsError, load
 from shared.errors import TicketServerError, UpstreamUnavailableError
 from shared.http.server import CannotListenError
 from shared.identity import AuthProvider
@@ -55,6 +57,7 @@ class CloudMCPServer:
         self._asks_for_keys = auth_provider is not None or settings.asks_for_keys
         self._access = access = access_of(settings)
         counter = TallyCounter()
+        habits = ClientHabits(off=settings.client_habits_off, counter=counter)
         limits = Limits(
             max_sessions=settings.max_sessions,
             max_sessions_per_principal=settings.max_sessions_per_principal,
@@ -69,6 +72,7 @@ class CloudMCPServer:
             directory=access.directory,
             trail=access.trail,
             counter=counter,
+            habits=habits,
             recent_writes=sessions.recent_writes if isinstance(sessions, ValkeyBroker) else None,
             request_state_keys=[key.get_secret_value() for key in settings.request_state_keys],
         )
@@ -85,6 +89,7 @@ class CloudMCPServer:
                 required_scope=required_scope,
                 audit=access.trail,
                 recheck_s=settings.revoke_within * RECHECKED,
+                habits=habits,
                 counter=counter,
                 wires=settings.wires,
                 sse_sunset=settings.sse_sunset,

@@ -15,7 +15,9 @@ from typing import Any, cast
 import anyio
 from mcp.server.stdio import stdio_server
 
-from shared.config import SettingsError, StdioSettings, load
+from shared.client_habits import ClientHabits
+from shared.config import StdioSettings
+from shared.environment import SettingsError, load
 from shared.telemetry import configure_logging, get_logger
 from ticket_service import TicketService
 
@@ -44,7 +46,7 @@ def taken_apart(line: str) -> Iterable[str]:
 
 async def serve(settings: StdioSettings) -> None:
     """Serve one client over stdin and stdout until it closes stdin. Raises: SettingsError."""
-    service = TicketService(settings)
+    service = TicketService(settings, habits=ClientHabits(off=settings.client_habits_off))
     service.server.streamable_http_app()  # in SDK 2.3 the only public way to the low-level server
     server = service.server.session_manager.app
     async with AsyncExitStack() as stack:

@@ -38,6 +38,7 @@ PREFIX: Final = "ticket_server_"
 HELP: Final = MappingProxyType({
     "api_requests": "Requests to ticket APIs by method and outcome.",
     "audit_events_lost": "Audit events that the identity store did not accept in time; they are in the log.",
+    "client_habits": "Requests and calls served although they bend the protocol, by habit.",
     "http_refusals": "Requests refused before reaching a handler, and wrong operator keys, by status and kind.",
     "mcp_answers_dropped": "Responses dropped because they came too late.",
     "mcp_clients": "Sessions initialized, and requests of 2026-07-28, by wire, revision and client.",

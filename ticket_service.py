@@ -10,9 +10,11 @@ from mcp.server import MCPServer
 
 from shared.api_client import APIClient
 from shared.audit import AuditTrail
-from shared.config import SettingsError, ToolSettings
+from shared.client_habits import ClientHabits
+from shared.config import ToolSettings
 from shared.embedded.in_process import InProcessTransport
 from shared.embedded.tenant_keys import TenantKeys
+from shared.environment import SettingsError
 from shared.errors import UpstreamNotSetError
 from shared.fair_queue import FairQueue
 from shared.identity import DEFAULT_TENANT, AuthProvider, Tenant, TenantDirectory, Upstream
@@ -52,6 +54,7 @@ class TicketService:
             the default tenant.
         trail: records writes and refusals; see `build_server`.
         counter: counts the outcomes of calls and requests.
+        habits: what is served of clients that bend the protocol; by default all that is known.
         recent_writes: recognises repeated writes of all tenants; by default those of this process.
         request_state_keys: see `build_server`.
 
@@ -67,6 +70,7 @@ class TicketService:
         directory: TenantDirectory | None = None,
         trail: AuditTrail | None = None,
         counter: Counter | None = None,
+        habits: ClientHabits | None = None,
         recent_writes: RecentWrites | None = None,
         request_state_keys: Sequence[str] = (),
     ) -> None:
@@ -96,6 +100,7 @@ class TicketService:
             self._tenants or SingleToolsProvider(tools(self._api)),
             trail=trail,
             counter=counter,
+            habits=habits,
             request_state_keys=request_state_keys,
         )
 

@@ -20,7 +20,8 @@ from auth.cli.context import Operator
 from auth.store import IdentityStore, open_store
 from auth.store.migrate import grant, prepare
 from auth.store.peppers import Secrets
-from shared.config import IdentitySettings, SettingsError, load
+from shared.config import IdentitySettings
+from shared.environment import SettingsError, load
 from shared.errors import TicketServerError
 from shared.storage.database import open_engine, resolve_url
 from shared.storage.migrations import DatabaseNotReadyError

@@ -14,18 +14,16 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shared.environment import SHORTEST_KEY, Address, BrokerUrl, Day, Key, Keys, Names, SettingsError, load, variables
+from shared.environment import SHORTEST_KEY, Address, BrokerUrl, Day, Habits, Key, Keys, Names, variables
 
 __all__ = (
     "CloudSettings",
     "IdentitySettings",
     "Settings",
-    "SettingsError",
     "StdioSettings",
     "TicketApiSettings",
     "ToolSettings",
     "is_loopback",
-    "load",
     "on_cloud_run",
     "settings_table",
 )
@@ -94,6 +92,10 @@ class ToolSettings(Settings):
         le=64,
         description="Concurrent requests to one ticket API; waiting organisations take turns. The embedded API allows "
         "as many as it has database connections.",
+    )
+    client_habits_off: Habits = Field(
+        default=(),
+        description="Client habits to refuse, comma-separated: names in docs/interop.md.",
     )
     completed_status_id: str = Field(
         default="stat4", min_length=1, max_length=50, description="Id of the status that means completed."

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, AliasChoices, AnyHttpUrl, BeforeValidator, 
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode
 
+from shared.client_habits import ClientHabits
 from shared.errors import TicketServerError
 
 
@@ -26,6 +27,14 @@ def _split(value: object) -> object:
 
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 """Several values in one variable, separated by commas."""
+
+
+def _known_habits(names: tuple[str, ...]) -> tuple[str, ...]:
+    ClientHabits(off=names)
+    return names
+
+
+Habits = Annotated[Names, AfterValidator(_known_habits)]
 
 
 def _sendable(key: SecretStr) -> SecretStr:

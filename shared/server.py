@@ -17,6 +17,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, INVALID_REQUEST
 
 from shared.audit import AuditTrail, LoggedAuditTrail
+from shared.client_habits import ClientHabits
 from shared.identity import InsufficientScopeError, Principal, Scope, principal_of
 from shared.mcp_tools import request_state
 from shared.mcp_tools.call_log import CallLog, call_of
@@ -44,6 +45,7 @@ def build_server(
     *,
     trail: AuditTrail | None = None,
     counter: Counter | None = None,
+    habits: ClientHabits | None = None,
     version: str = VERSION,
     request_state_keys: Sequence[str] = (),
 ) -> MCPServer[Any]:
@@ -53,18 +55,20 @@ def build_server(
         tools_provider: provides the tools of each caller's tenant.
         trail: records writes and refusals; by default in log lines.
         counter: counts `tool_calls` by tool, outcome and tenant.
+        habits: what is served of clients that bend the protocol; by default all that is known.
         version: the version in `serverInfo`.
         request_state_keys: seal the state that clients carry between the rounds of a request; see
             `request_state.security`.
     """
     call_log = CallLog(trail or LoggedAuditTrail(), counter)
+    habits = habits or ClientHabits(counter=counter)
     server: MCPServer[Any] = MCPServer(
         NAME,
         title="Ticket server",
         version=version,
         instructions=_INSTRUCTIONS,
         request_state_security=request_state.security(request_state_keys),
-        tools=[TicketTool.of(spec, tools_provider, call_log) for spec in TOOLS],
+        tools=[TicketTool.of(spec, tools_provider, call_log, habits) for spec in TOOLS],
         resources=[
             TextResource(
                 uri="docs://overview",

@@ -27,7 +27,14 @@ LAYER_4: Final = (
     *("cloud_mcp_server", "mcp_server", "ticket_service", "operations", "auth.__main__", "ticket_api.__main__"),
 )
 LAYER_1: Final = (
-    *("shared.audit", "shared.bounds", "shared.concurrency", "shared.errors", "shared.failed_attempts"),
+    *(
+        "shared.audit",
+        "shared.bounds",
+        "shared.client_habits",
+        "shared.concurrency",
+        "shared.errors",
+        "shared.failed_attempts",
+    ),
     *("shared.http.address", "shared.identity", "shared.lru", "shared.periodic", "shared.prompts"),
     *("shared.telemetry", "shared.throttled_audit"),
     "shared.writes.recent_writes",  # the tools claim them, and transport shares them between instances
@@ -47,8 +54,10 @@ MAY_IMPORT: Final = MappingProxyType({
     "operations": ("auth.throttle", "auth.providers", "shared.audit", "shared.telemetry"),
     "mcp_server": ("ticket_service", "shared", "ticket_api"),
     "ticket_service": ("shared", "ticket_api"),  # opened by both entry points, so it knows no more than the smaller one
-    "auth.__main__": ("auth", "shared.config", *STORAGE, *LAYER_1),
-    "ticket_api.__main__": ("ticket_api", "shared.config", "shared.http.server", "shared.telemetry", *STORAGE),
+    "auth.__main__": ("auth", "shared.config", "shared.environment", *STORAGE, *LAYER_1),
+    "ticket_api.__main__": (
+        *("ticket_api", "shared.config", "shared.environment", "shared.http.server", "shared.telemetry", *STORAGE),
+    ),
     # layer 3, the edges: they do not know each other
     "auth": ("auth", *STORAGE, *LAYER_1),
     "ticket_api": (

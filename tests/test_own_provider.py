@@ -13,7 +13,8 @@ from starlette.routing import Route
 
 import cloud_mcp_server
 from cloud_mcp_server import CloudMCPServer
-from shared.config import CloudSettings, SettingsError
+from shared.config import CloudSettings
+from shared.environment import SettingsError
 from shared.identity import AuthenticationError, AuthProvider, Principal, Tenant
 from tests.kills import kills
 from tests.processes import KEY, sqlite

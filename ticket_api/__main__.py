@@ -12,7 +12,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from shared.config import Settings, SettingsError, TicketApiSettings, load
+from shared.config import Settings, TicketApiSettings
+from shared.environment import SettingsError, load
 from shared.http.server import CannotListenError, Server
 from shared.storage.database import DatabaseBusyError, open_engine, resolve_url
 from shared.storage.migrations import DatabaseNotReadyError

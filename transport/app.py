@@ -20,6 +20,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Route
 
 from shared.audit import AuditTrail
+from shared.client_habits import ClientHabits
 from shared.identity import AuthProvider
 from shared.telemetry import MAX_TENANTS, BoundedLabels, Counter, get_logger
 from shared.throttled_audit import ThrottledAuditTrail
@@ -79,6 +80,8 @@ class TransportOptions:
     what the provider may remember."""
     audit: AuditTrail | None = None
     """Takes what is refused to known principals."""
+    habits: ClientHabits = field(default_factory=ClientHabits)
+    """What is served of clients that bend the protocol."""
     counter: Counter | None = None
     """Counts streams, refusals, requests and clients."""
     bus: SharedBus | None = None

@@ -10,6 +10,7 @@ from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetad
 from mcp_types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import PrivateAttr
 
+from shared.client_habits import ClientHabits
 from shared.errors import Effect, InvalidInputError, TicketServerError
 from shared.identity import InsufficientScopeError
 from shared.mcp_tools import render
@@ -30,9 +31,10 @@ class TicketTool(Tool):
     _spec: ToolSpec = PrivateAttr()
     _tools_provider: ToolsProvider = PrivateAttr()
     _call_log: CallLog = PrivateAttr()
+    _habits: ClientHabits = PrivateAttr()
 
     @classmethod
-    def of(cls, spec: ToolSpec, tools_provider: ToolsProvider, call_log: CallLog) -> "TicketTool":
+    def of(cls, spec: ToolSpec, tools_provider: ToolsProvider, call_log: CallLog, habits: ClientHabits) -> "TicketTool":
         """Return the tool that `spec` describes, over the tools of `tools_provider`; `call_log` records its calls."""
         tool = cls(
             fn=spec.run,
@@ -50,7 +52,7 @@ class TicketTool(Tool):
                 open_world_hint=False,
             ),
         )
-        tool._spec, tool._tools_provider, tool._call_log = spec, tools_provider, call_log
+        tool._spec, tool._tools_provider, tool._call_log, tool._habits = spec, tools_provider, call_log, habits
         return tool
 
     async def run(

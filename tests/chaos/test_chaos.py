@@ -16,7 +16,6 @@ from tests.chaos.plan import plan
 from tests.chaos.storm import storm
 from tests.chaos.verdict import TABLE, Verdict, written
 from tests.databases import Postgres, PostgresDatabase, make_ticket_tables
-from tests.kills import kills
 
 pytestmark = [pytest.mark.xdist_group("chaos"), pytest.mark.asyncio(loop_scope="module")]
 
@@ -39,7 +38,6 @@ async def servers(database: PostgresDatabase) -> AsyncIterator[Fleet]:
         yield running
 
 
-@kills("transport/sessions/valkey/lua/claim.lua", "statuses[index] = JOINED", "statuses[index] = NEW")
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_every_promise_is_kept_while_everything_breaks(
     servers: Fleet, database: PostgresDatabase, node_modules: Path, seed: int, caplog: pytest.LogCaptureFixture

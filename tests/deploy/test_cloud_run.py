@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from auth.__main__ import cli
-from shared.config import CloudSettings, Settings, TicketApiSettings, load
+from shared.config import CloudSettings, Settings, TicketApiSettings
+from shared.environment import load
 from shared.storage.database import resolve_url
 from tests.deploy.cloud_run_lint import RULES, complaints, container, env, settings
 from tests.kills import kills

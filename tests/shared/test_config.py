@@ -12,14 +12,13 @@ from shared.config import (
     CloudSettings,
     IdentitySettings,
     Settings,
-    SettingsError,
     StdioSettings,
     TicketApiSettings,
     ToolSettings,
     is_loopback,
-    load,
     settings_table,
 )
+from shared.environment import SettingsError, load
 from tests.kills import kills
 
 KEY = "k" * 32
