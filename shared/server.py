@@ -18,6 +18,7 @@ from mcp_types import INVALID_PARAMS, INVALID_REQUEST
 
 from shared.audit import AuditTrail, LoggedAuditTrail
 from shared.client_habits import ClientHabits
+from shared.cursors import refuse_cursors
 from shared.identity import InsufficientScopeError, Principal, Scope, principal_of
 from shared.mcp_tools import request_state
 from shared.mcp_tools.call_log import CallLog, call_of
@@ -83,6 +84,7 @@ def build_server(
     # The SDK traces every message by default, at a third of a call's cost; no collector reads the traces here.
     server.middleware[:] = [one for one in server.middleware if type(one).__name__ != "OpenTelemetryMiddleware"]
     server.middleware.extend([_ProtocolErrors(server), _Scopes(call_log)])
+    server.middleware.append(refuse_cursors)
     return server
 
 

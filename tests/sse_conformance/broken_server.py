@@ -15,6 +15,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.routing import Mount, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared.cursors import refuse_cursors
 from tests.transport.gated_server import gated_server
 from tests.transport.serving import KeyPerPerson, serve
 from transport.app import Transport, TransportOptions
@@ -144,6 +145,7 @@ def _replayed(body: bytes) -> Receive:
 async def broken_servers(faults: dict[str, Fault]) -> AsyncGenerator[str]:
     """Serve every fault below its name, to any client with a key; yield their common address."""
     server, _ = gated_server()
+    server.middleware.append(refuse_cursors)
     many = 10_000
     limits = Limits(
         heartbeat_s=HEARTBEAT_S,

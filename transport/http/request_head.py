@@ -1,7 +1,7 @@
 """What a request says in its headers and its query, read once.
 
 Values are decoded as Latin-1, which keeps every byte, and have no white space around them: not every HTTP parser
-removes it. When a header was sent more than once, the first one counts; of `Sec-Fetch-Site` all count.
+removes it. When a header was sent more than once, the first one counts; of those that are lists all count.
 """
 
 import re
@@ -17,6 +17,8 @@ from shared.identity import Principal
 _ONLY_SESSION: Final = re.compile(rb"session_id=([A-Za-z0-9_-]*)")
 """The query of the endpoint that clients are sent, which needs no decoding."""
 CREDENTIALS: Final = frozenset({b"authorization", b"cookie", b"proxy-authorization", b"x-api-key"})
+_LISTS: Final = frozenset({"origin"})
+"""Headers whose lines are one list (RFC 9110, 5.3). An origin is no list, and two of them are no accepted origin."""
 
 
 class RequestHead:
@@ -48,7 +50,10 @@ class RequestHead:
                 continue
             name, value = name_bytes.decode("latin-1"), value_bytes.decode("latin-1")
             public[name] = value
-            first.setdefault(name, value.strip())
+            if name not in first:
+                first[name] = value.strip()
+            elif name in _LISTS:
+                first[name] += f", {value.strip()}"
             if name == "sec-fetch-site":
                 sites.append(value.strip().lower())
         self.method: str = scope["method"]
