@@ -18,7 +18,7 @@ _RESPONSES: Final = "messages, Responses"
 _RPC: Final = "messages: JSON-RPC 2.0, section 5"
 _LATER: Final = "2025-06-18"
 _IDS: Final[tuple[Id, ...]] = (7_001, "7002", "a-b_c.d", 0, 9_007_199_254_740_991, "ü — 七")
-_ROUNDS: Final = (1,) * 40 + (16,) * 4
+_ROUNDS: Final = (1,) * 32 + (16,) * 2
 """How many requests are sent at once, one round after the other."""
 _SHOWN: Final = 5
 
