@@ -40,6 +40,8 @@ class Target:
     """Another user's credentials, if given."""
     timeout_s: float = 10.0
     """How long each step may take."""
+    origins: tuple[str, ...] = ()
+    """Origins that the server accepts, besides its own: those that resemble them are tried."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Final
 
 import httpx2
 
-from sse_conformance.client import Client, Headers, NotConformingError, lines_of
+from sse_conformance.client import Client, Headers, NotConformingError, Target, lines_of
 from sse_conformance.scenarios.expect import served
 from sse_conformance.session import open_session
 from sse_conformance.verdict import Level, scenario
@@ -45,14 +45,14 @@ async def origin_is_validated_on_post(client: Client) -> None:
 @scenario(Level.MUST, _SECURITY)
 async def a_longer_name_is_foreign(client: Client) -> None:
     """Servers MUST validate the Origin header: an origin that contains the server's own name is another origin."""
-    found = [one for base in _bases(client.target.url) for one in _containing(*base)]
+    found = [one for base in _bases(client.target) for one in _containing(*base)]
     await _expect_refused(client, found, "Origin is compared by substring, prefix or pattern")
 
 
 @scenario(Level.MUST, _SECURITY)
 async def a_name_with_the_same_end_is_foreign(client: Client) -> None:
     """Servers MUST validate the Origin header: an origin that ends with the server's own name is another origin."""
-    found = [one for base in _bases(client.target.url) for one in _ending(*base)]
+    found = [one for base in _bases(client.target) for one in _ending(*base)]
     await _expect_refused(client, found, "Origin is compared by suffix")
 
 
@@ -65,7 +65,7 @@ async def an_opaque_origin_is_foreign(client: Client) -> None:
 @scenario(Level.MUST, _SECURITY)
 async def a_rebound_name_is_foreign(client: Client) -> None:
     """Servers MUST validate the Origin header, against DNS rebinding, in which `Host` and `Origin` agree."""
-    scheme, _, port = _bases(client.target.url)[0]
+    scheme, _, port = _bases(client.target)[0]
     wrong: Headers = {"origin": f"{scheme}://{_ATTACKER}{port}", "host": f"{_ATTACKER}{port}"}
     await _expect_all_refused(client, [wrong], "Origin is compared with Host, which a rebound name controls")
 
@@ -73,7 +73,7 @@ async def a_rebound_name_is_foreign(client: Client) -> None:
 @scenario(Level.PROMISE, _REFUSALS)
 async def an_origin_is_compared_as_a_whole(client: Client) -> None:
     """Scheme and host decide as a whole, and what is no origin in the sense of RFC 6454 is refused."""
-    found = [one for base in _bases(client.target.url) for one in _almost(*base)]
+    found = [one for base in _bases(client.target) for one in _almost(*base)]
     await _expect_refused(client, found, "Origin is not compared as a whole")
 
 
@@ -81,9 +81,7 @@ async def an_origin_is_compared_as_a_whole(client: Client) -> None:
 async def several_origins_are_refused(client: Client) -> None:
     """A request with several origins, in one `Origin` header or in two, is refused if one of them is foreign."""
     foreign = FOREIGN_ORIGIN["origin"]
-    pairs = [
-        pair for base in _bases(client.target.url) for pair in ((_origin(*base), foreign), (foreign, _origin(*base)))
-    ]
+    pairs = [pair for base in _bases(client.target) for pair in ((_origin(*base), foreign), (foreign, _origin(*base)))]
     values = [value for pair in pairs for value in (pair, ", ".join(pair), " ".join(pair))]
     await _expect_all_refused(client, [{"origin": value} for value in values], "one of several decides")
 
@@ -114,12 +112,14 @@ Base = tuple[str, str, str]
 """Scheme, host, and port with its colon (empty if it is the scheme's own) of an origin that a server may accept."""
 
 
-def _bases(url: str) -> list[Base]:
-    """Return the server's own origin and, on loopback, its other names."""
-    own = httpx2.URL(url)
-    port = "" if own.port is None else f":{own.port}"
-    names = (own.host, "localhost", "127.0.0.1") if is_loopback(own.host) else (own.host,)
-    return [(own.scheme, f"[{name}]" if ":" in name else name, port) for name in dict.fromkeys(names)]
+def _bases(target: Target) -> list[Base]:
+    """Return the origins that the server may accept: its own, on loopback with its other names, and the given ones."""
+    bases = []
+    for url in map(httpx2.URL, (target.url, *target.origins)):
+        port = "" if url.port is None else f":{url.port}"
+        names = (url.host, "localhost", "127.0.0.1") if is_loopback(url.host) else (url.host,)
+        bases += [(url.scheme, f"[{name}]" if ":" in name else name, port) for name in names]
+    return list(dict.fromkeys(bases))
 
 
 def _origin(scheme: str, host: str, port: str) -> str:

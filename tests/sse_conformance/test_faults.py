@@ -1,6 +1,8 @@
 """The suite can fail: every scenario is failed by a server with the fault it detects, for that very reason."""
 
 import asyncio
+import re
+from collections import Counter
 from collections.abc import AsyncGenerator, Iterable
 from typing import Final
 
@@ -10,6 +12,7 @@ import pytest_asyncio
 from sse_conformance.client import Target
 from sse_conformance.scenarios import SCENARIOS, lists, paging, streams, transport
 from sse_conformance.verdict import Outcome, Scenario, ScenarioResult, outcomes
+from tests.processes import ROOT
 from tests.sse_conformance.broken_server import Fault, broken_servers
 from tests.sse_conformance.cases import CASES
 
@@ -24,6 +27,18 @@ MOST_PAGES: Final = 12
 LOADED_MACHINE_S: Final = 20.0
 NO_FAULT: Final = "none"
 LOCAL: Final = "local-server-is-local"
+KINDS: Final = (
+    "an-answer-is-one-object",
+    "tools-have-a-name-and-a-schema",
+    "lists-have-an-end",
+    "notifications-have-no-answer",
+    "every-request-is-answered",
+    "a-longer-name-is-foreign",
+    "a-name-with-the-same-end-is-foreign",
+    "an-opaque-origin-is-foreign",
+)
+"""The scenarios that find the kinds of case D21."""
+DOCUMENT: Final = (ROOT / "docs" / "sessions.md").read_text("utf-8")
 CANNOT_FAIL: Final = {"sigterm", "several-instances", "loss-of-the-broker"}
 
 
@@ -83,6 +98,20 @@ async def test_a_list_that_is_too_slow_has_no_end(address: str, monkeypatch: pyt
 
 async def test_every_scenario_says_its_rule() -> None:
     assert [one.name for one in SCENARIOS if not one.rule.endswith(".")] == []
+
+
+async def test_each_kind_of_broken_server_has_three_neighbours() -> None:
+    found = Counter(case.scenario for case in CASES.values())
+
+    assert {name for name in KINDS if found[name] < 1 + 3} == set()
+
+
+async def test_the_document_lists_every_scenario_and_the_number_of_servers() -> None:
+    rows = [f"| `{one.name}` | {one.level} | {one.source} |" for one in SCENARIOS]
+    listed = [line for line in DOCUMENT.splitlines() if re.match(r"\| `[a-z0-9-]+` \| (MUST|SHOULD|promise) ", line)]
+
+    assert [line[: len(row)] for row, line in zip(rows, listed, strict=True)] == rows
+    assert f"{len(CASES)} servers with one fault each" in DOCUMENT
 
 
 async def test_every_scenario_has_a_fault_that_fails_it() -> None:
