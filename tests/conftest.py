@@ -1,6 +1,7 @@
 """Fixtures and settings for every test."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -25,6 +26,12 @@ pytest_plugins = [
 
 
 _LONGEST_ID = 100
+_SLOW_TO_COLLECT = "test_openapi_fuzz.py"
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out a file of long tests that takes seconds to collect, in every worker, in a run without long tests."""
+    return True if collection_path.name == _SLOW_TO_COLLECT and config.getoption("markexpr") == "not long" else None
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
