@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from shared.bounds import excess
 from shared.errors import InvalidInputError, Problem
 from shared.markdown import one_line
+from shared.mcp_tools.argument_habits import Reading, named
 from shared.mcp_tools.inputs import ToolInput
 
 InputT = TypeVar("InputT", bound=ToolInput)
@@ -63,10 +64,12 @@ def refuse_excess(arguments: Mapping[str, Any]) -> None:
         raise InvalidInputError(f"The arguments are too large: {found}.")
 
 
-def read_arguments(model: type[InputT], arguments: Mapping[str, Any]) -> tuple[InputT | None, list[Problem]]:
+def read_arguments(
+    model: type[InputT], arguments: Mapping[str, Any], reading: Reading
+) -> tuple[InputT | None, list[Problem]]:
     """Return the arguments as `model`, or all problems with their form."""
     try:
-        return model.model_validate(dict(arguments)), []
+        return model.read(arguments, reading), []
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
     fields = {str(info.alias): info for info in model.model_fields.values()}
@@ -84,7 +87,7 @@ def _names_listed_once(problems: Iterable[Problem], names: tuple[str, ...]) -> I
 
 def _problem(fields: Mapping[str, FieldInfo], found: Mapping[str, Any]) -> Problem:
     """Describe a problem without repeating the value, which may be long or confidential."""
-    path = one_line(".".join(str(part)[:50] for part in found["loc"]))
+    path = one_line(".".join(named(str(part)[:50]) for part in found["loc"]))
     described = fields[path].description if path in fields else None
     hint = f" ({described.rstrip('.')})" if described else ""
     match found["type"]:
