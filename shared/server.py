@@ -7,6 +7,7 @@ An internal fault is logged with its stack trace and returned as a fixed sentenc
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -18,8 +19,10 @@ from mcp_types import INVALID_PARAMS, INVALID_REQUEST
 
 from shared.audit import AuditTrail, LoggedAuditTrail
 from shared.client_habits import ClientHabits
+from shared.errors import InvalidInputError
 from shared.identity import InsufficientScopeError, Principal, Scope, principal_of
 from shared.mcp_tools import request_state
+from shared.mcp_tools.argument_habits import arguments_object
 from shared.mcp_tools.call_log import CallLog, call_of
 from shared.mcp_tools.catalog import TOOLS
 from shared.mcp_tools.overview import OVERVIEW
@@ -82,7 +85,7 @@ def build_server(
     )
     # The SDK traces every message by default, at a third of a call's cost; no collector reads the traces here.
     server.middleware[:] = [one for one in server.middleware if type(one).__name__ != "OpenTelemetryMiddleware"]
-    server.middleware.extend([_ProtocolErrors(server), _Scopes(call_log)])
+    server.middleware.extend([_ProtocolErrors(server), _ArgumentsObject(habits), _Scopes(call_log)])
     return server
 
 
@@ -118,6 +121,24 @@ class _ProtocolErrors:
         problem = await prompt_problem(self._server, params)
         if problem is not None:
             raise MCPError.from_error_data(problem)
+
+
+class _ArgumentsObject:
+    """Middleware: reads arguments that came as JSON text; says what is wrong with others that are no object."""
+
+    def __init__(self, habits: ClientHabits) -> None:
+        self._habits = habits
+
+    async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        params = ctx.params or {}
+        given = params.get("arguments") if ctx.method == "tools/call" else None
+        if given is None or isinstance(given, dict):
+            return await call_next(ctx)
+        try:
+            arguments = arguments_object(given, self._habits)
+        except ValueError as error:
+            raise MCPError(INVALID_PARAMS, str(error), {"kind": InvalidInputError.kind}) from None
+        return await call_next(replace(ctx, params={**params, "arguments": arguments}))
 
 
 class _Scopes:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 Wire = Literal["sse", "http"]
-StreamLog = Literal["python-v1", "python-v2", "node", "clients"]
+StreamLog = Literal["python-v1", "python-v2", "converters", "node", "clients"]
 """Where a client is installed: a file of pins in `environments`, or `tests/clients`."""
 WIRES: Final[tuple[Wire, ...]] = ("sse", "http")
 PATHS: Final = MappingProxyType({"sse": "/sse", "http": "/mcp"})

@@ -2,7 +2,7 @@
 
 import errno
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -19,6 +19,7 @@ from mcp_types import CallToolResult, TextContent
 import ticket_api
 from shared.api_client import APIClient
 from shared.audit import AuditEvent, AuditTrail
+from shared.client_habits import ClientHabits
 from shared.embedded.in_process import InProcessTransport
 from shared.identity import Principal
 from shared.markdown import inline
@@ -159,11 +160,13 @@ class World:
     principal: Principal | None = None
     """The principal of the calls; None, as over STDIO."""
     headers: Mapping[str, str] = field(default_factory=dict)
+    habits_off: Collection[str] = ()
 
     @cached_property
     def server(self) -> MCPServer[Any]:
         """The server over the tools, built once because building it costs more than most calls."""
-        server = build_server(SingleToolsProvider(self.tools), counter=self.counter, trail=self.trail)
+        habits = ClientHabits(off=self.habits_off, counter=self.counter)
+        server = build_server(SingleToolsProvider(self.tools), counter=self.counter, trail=self.trail, habits=habits)
         on_behalf(server, lambda: None if self.principal is None else Sender(self.principal, self.headers))
         return server
 
