@@ -194,6 +194,7 @@ class Transport:
                 streams=streams,
                 limits=limits,
                 draining=draining,
+                habits=options.habits,
                 counter=counter,
             )
             self.add_route("/mcp", handler)

@@ -2,7 +2,8 @@
 
 Revisions with a handshake (2025-03-26 to 2025-11-25) have sessions, on the same broker as HTTP+SSE: any instance takes
 any request, and a stream that was cut is resumed on any instance by `Last-Event-ID`. A client that leaves cancels
-nothing. Requests of 2026-07-28 belong to no session; `transport/streamable_http_stateless.py` serves them.
+nothing. Requests of 2026-07-28 belong to no session; `transport/streamable_http_stateless.py` serves them, and
+`transport/streamable_http_no_session.py` those of earlier revisions whose client never sends the id of its session.
 Source: modelcontextprotocol.io/specification/<revision>/basic/transports; SEP-1699 for streams that end early.
 """
 
@@ -15,6 +16,7 @@ from mcp_types import JSONRPCRequest
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from shared.client_habits import ClientHabits
 from shared.errors import TicketServerError
 from shared.identity import Principal
 from shared.telemetry import Counter, get_logger
@@ -44,6 +46,7 @@ from transport.sessions.session import (
     SessionRecord,
     new_session_id,
 )
+from transport.streamable_http_no_session import NoSessionHandler
 from transport.streamable_http_stateless import StatelessHandler
 
 log = get_logger(__name__)
@@ -68,6 +71,7 @@ class StreamableHTTPTransportHandler(TransportHandler):
         streams: OpenStreams,
         limits: Limits,
         draining: asyncio.Event,
+        habits: ClientHabits,
         counter: Counter | None = None,
     ) -> None:
         self._dispatcher = dispatcher
@@ -76,8 +80,10 @@ class StreamableHTTPTransportHandler(TransportHandler):
         self._checks = checks
         self._limits = limits
         self._draining = draining
+        self._habits = habits
         self._counter = counter
         self._stateless = StatelessHandler(stateless, streams, limits=limits, wire=WIRE.name)
+        self._no_session = NoSessionHandler(stateless, streams, limits=limits, wire=WIRE.name, counter=counter)
 
     async def handle_request(self, request: HTTPRequest, auth_info: Principal) -> ASGIApp:
         """Return the response."""
@@ -105,9 +111,11 @@ class StreamableHTTPTransportHandler(TransportHandler):
             raise HTTPRefusalError(400, "batch", "Send initialize alone, not in a batch.")
         if opens and head.session_id is None:
             return await self._initialize(messages, caller)
+        if head.session_id is None and self._habits.admits("no_session_id"):
+            return await self._no_session.respond(head, messages, caller, is_batch=is_batch)
         session = _session_of(head)
         if is_batch:
-            check_batching(await self._dispatcher.session(session, principal, WIRE))
+            check_batching((await self._dispatcher.session(session, principal, WIRE)).version)
         claimed, _ = await self._dispatcher.submit(session, messages, caller, WIRE)
         return self._responses(claimed, principal)
 
@@ -166,8 +174,11 @@ class StreamableHTTPTransportHandler(TransportHandler):
         """Return the standalone stream, or the rest of the stream that `Last-Event-ID` names.
 
         Raises:
-            SessionGoneError, BrokerUnavailableError.
+            HTTPRefusalError, SessionGoneError, BrokerUnavailableError.
         """
+        if head.session_id is None and self._habits.admits("no_session_id"):
+            text = "A stream belongs to a session: send Mcp-Session-Id, or do without a stream and use POST."
+            raise HTTPRefusalError(405, "method", text, headers={"allow": "POST"})  # clients go on without a stream
         if not head.accepts("text/event-stream"):
             raise HTTPRefusalError(406, "accept", "Send Accept: text/event-stream.")
         session, seen = _session_of(head), _seen_by(head)

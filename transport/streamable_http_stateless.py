@@ -16,11 +16,13 @@ from mcp_types import ErrorData, JSONRPCNotification, JSONRPCRequest, RequestId
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from shared.concurrency import gather_all
 from shared.identity import AuthenticationError
 from shared.telemetry import get_logger
 from transport import jsonrpc
 from transport.dispatch.context import Address, Caller
-from transport.dispatch.sdk_kernel import ERROR_CODE_HTTP_STATUS, unserved_version
+from transport.dispatch.dispatcher import RunningCall
+from transport.dispatch.sdk_kernel import ERROR_CODE_HTTP_STATUS, RequestOutcome, unserved_version
 from transport.dispatch.stateless import StatelessDispatcher
 from transport.http import sse_format
 from transport.http.endpoint import HTTPResponse
@@ -72,8 +74,8 @@ class StatelessHandler:
         with self._streams.slot(caller.principal) as slot:
             if message.method == "subscriptions/listen":  # the only one that is a stream for certain
                 self._acquire(slot, message.id)
-            exchange = _StatelessResponse(self._dispatcher, slot, limits=self._limits)
-            await exchange.submit(message, caller, wire=self._wire)
+            exchange = ExchangeResponse(self._dispatcher, slot, limits=self._limits)
+            await exchange.submit([message], caller, wire=self._wire)
             return exchange
 
     @staticmethod
@@ -90,31 +92,51 @@ def _error(request: RequestId | None, problem: ErrorData) -> HTTPResponse:
     return HTTPResponse(ERROR_CODE_HTTP_STATUS[problem.code], body)
 
 
-class _StatelessResponse:
-    """One request and its response. It is also the channel of its handler."""
+class ExchangeResponse:
+    """The requests of one POST and their responses. It is also the channel of their handlers.
 
-    def __init__(self, dispatcher: StatelessDispatcher, slot: StreamSlot, *, limits: Limits) -> None:
+    Args:
+        dispatcher: runs them.
+        slot: of the stream that this may become.
+        limits: heartbeat and time for one write.
+        revision: theirs; None for 2026-07-28, where a client that leaves cancels, and errors have an HTTP status.
+        is_batch: whether they came as a batch, so that their responses are one.
+    """
+
+    def __init__(
+        self,
+        dispatcher: StatelessDispatcher,
+        slot: StreamSlot,
+        *,
+        limits: Limits,
+        revision: str | None = None,
+        is_batch: bool = False,
+    ) -> None:
         self._dispatcher = dispatcher
         self._slot = slot
         self._limits = limits
+        self._revision = revision
+        self._is_batch = is_batch
+        self._kept_bytes = 0
         self._turn = anyio.Lock()  # each writer writes the whole of what it has
         self._is_stream = False
         self._is_over = False
         self._is_cut = False
 
-    async def submit(self, request: JSONRPCRequest, caller: Caller, *, wire: str) -> None:
-        """Have it admitted; see `StatelessDispatcher.submit`."""
-        self._call = await self._dispatcher.submit(request, caller, self, wire=wire)
+    async def submit(self, requests: Sequence[JSONRPCRequest], caller: Caller, *, wire: str) -> None:
+        """Have them admitted; see `StatelessDispatcher.submit`."""
+        self._requests = requests
+        self._calls = await self._dispatcher.submit(requests, caller, self, wire=wire, revision=self._revision)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve it. It is cancelled when its client leaves, does not read, or may not read any more."""
+        """Serve them. They are cancelled when their client may not read any more; in 2026-07-28 also when it leaves."""
         try:
             await self._serve(scope, receive, send)
             if self._is_cut and not self._is_over:
                 await self._end_cut_off(scope, receive)
         finally:
             self._slot.release()
-            del self._call  # the two keep each other, and a request may have megabytes
+            del self._calls  # they and this keep each other, and a request may have megabytes
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._send = send
@@ -127,8 +149,7 @@ class _StatelessResponse:
                 self._limits.heartbeat_s, tasks.start_soon, self._keep_alive
             )
             try:
-                body, code = await self._dispatcher.respond(self._call)
-                await self._finish(body, code, scope, receive)
+                await self._finish(await self._outcomes(), scope, receive)
             finally:
                 silence.cancel()
             tasks.cancel_scope.cancel()
@@ -144,17 +165,41 @@ class _StatelessResponse:
         params: Mapping[str, Any] | None,  # noqa: ARG002 - likewise
         opts: CallOptions | None,  # noqa: ARG002 - likewise
     ) -> dict[str, Any]:
-        """Refuse: in this revision a server asks by its result. Raises: NoBackChannelError."""
+        """Refuse: 2026-07-28 has servers ask by their result, and others need a session. Raises: NoBackChannelError."""
         raise NoBackChannelError(method)
 
-    async def _finish(self, body: bytes, code: int | None, scope: Scope, receive: Receive) -> None:
+    async def _outcomes(self) -> list[RequestOutcome]:
+        if len(self._calls) == 1:
+            return [await self._outcome(self._calls[0])]
+        return await gather_all(*map(self._outcome, self._calls))
+
+    async def _outcome(self, call: RunningCall | RequestOutcome) -> RequestOutcome:
+        if isinstance(call, RequestOutcome):
+            return call
+        outcome = await self._dispatcher.respond(call)
+        self._kept_bytes += len(outcome.body)
+        if self._kept_bytes > jsonrpc.MAX_RESPONSE_BYTES:  # of a batch, whose responses wait for each other
+            return RequestOutcome(jsonrpc.result_lost(call.request.id, writes=call.writes))
+        return outcome
+
+    async def _finish(self, outcomes: Sequence[RequestOutcome], scope: Scope, receive: Receive) -> None:
         async with self._turn:
-            is_stream, self._is_over = self._is_stream, not self._is_stream
+            was_over, is_stream = self._is_over, self._is_stream
+            self._is_over = was_over or not is_stream
         if is_stream:
-            await self._write(sse_format.event(body), is_last=True)
-        else:
-            status = 200 if code is None else ERROR_CODE_HTTP_STATUS.get(code, 200)
+            await self._write(b"".join(sse_format.event(one.body) for one in outcomes), is_last=True)
+        elif not was_over:
+            body, code = outcomes[0]
+            if self._is_batch:
+                body = b"[%b]" % b",".join(one.body for one in outcomes)
+            status = 200 if code is None or self._revision is not None else ERROR_CODE_HTTP_STATUS.get(code, 200)
             await HTTPResponse(status, body)(scope, receive, self._send)
+
+    def _left(self) -> None:
+        """Take note that nothing more reaches the client: in 2026-07-28 that cancels, before it never did."""
+        if self._revision is None:
+            self._scope.cancel()
+        self._is_over = True
 
     def _cut(self) -> None:
         self._is_cut = True
@@ -166,7 +211,7 @@ class _StatelessResponse:
             await self._write(b"", is_last=True)
             return
         error = AuthenticationError("What this request was sent with is not valid any more. Its call was cancelled.")
-        error.request_id = self._call.request.id
+        error.request_id = None if self._is_batch else self._requests[0].id
         status, headers, body = http_error(error)
         await HTTPResponse(status, body, headers)(scope, receive, self._send)
 
@@ -174,8 +219,8 @@ class _StatelessResponse:
         while (await receive())["type"] != "http.disconnect":
             pass
         if not self._is_over:  # else the server says by this that the response is out
-            log.info("exchange_left", method=self._call.request.method)
-        self._scope.cancel()
+            log.info("exchange_left", method=self._requests[0].method)
+        self._left()
 
     async def _keep_alive(self) -> None:
         while True:
@@ -196,4 +241,4 @@ class _StatelessResponse:
                 await self._send({"type": "http.response.body", "body": chunk, "more_body": not is_last})
         if patience.cancelled_caught:
             log.warning("stream_not_read", after_s=self._limits.write_s)
-            self._scope.cancel()
+            self._left()

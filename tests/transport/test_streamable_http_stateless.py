@@ -69,7 +69,7 @@ async def test_a_call_that_says_nothing_is_answered_with_json() -> None:
         assert not at.transport.stats()["sessions"]
 
 
-@kills("transport/streamable_http_stateless.py", "            del self._call", "            pass")
+@kills("transport/streamable_http_stateless.py", "            del self._calls", "            pass")
 async def test_a_request_is_freed_with_its_response_and_not_by_the_garbage_collector() -> None:
     def kept() -> int:
         return sum(isinstance(one, JSONRPCRequest) for one in gc.get_objects())

@@ -1,7 +1,11 @@
-"""Requests of 2026-07-28, which belong to no session: admitted, run here, and answered on their own POST."""
+"""Requests that belong to no session: admitted, run here, and answered on their own POST.
+
+Those of 2026-07-28, which has no sessions, and those of other revisions that name none.
+"""
 
 import itertools
 from collections import Counter as Tally
+from collections.abc import Sequence
 
 from mcp.shared.message import ServerMessageMetadata
 from mcp.shared.transport_context import TransportContext
@@ -13,7 +17,7 @@ from shared.telemetry import LogContext
 from transport import jsonrpc
 from transport.dispatch.context import Address, Caller, Channel, DispatchContext
 from transport.dispatch.dispatcher import RunningCall, RunningCalls
-from transport.dispatch.policy import AccessPolicy
+from transport.dispatch.policy import AccessDecision, AccessPolicy, refusal_response
 from transport.dispatch.sdk_kernel import RequestOutcome, SDKKernel, progress_token_from_params
 from transport.rate_limit import Buckets
 from transport.sessions.session import Limits, has_room
@@ -57,31 +61,75 @@ class StatelessDispatcher:
         """Return why a request may not be served; see `SDKKernel.rejection`."""
         return await self._kernel.rejection(request, headers, caller, wire=wire)
 
-    async def submit(self, request: JSONRPCRequest, caller: Caller, channel: Channel, *, wire: str) -> RunningCall:
-        """Admit a request; it has to be given to `respond`.
+    async def submit(
+        self,
+        requests: Sequence[JSONRPCRequest],
+        caller: Caller,
+        channel: Channel,
+        *,
+        wire: str,
+        revision: str | None = None,
+    ) -> "list[RunningCall | RequestOutcome]":
+        """Admit the requests of one POST.
 
         Args:
-            request: it.
-            caller: who sent it.
-            channel: takes what its handler sends while it runs.
+            requests: they; several only where a revision has batches.
+            caller: who sent them.
+            channel: takes what their handlers send while they run.
             wire: name of the wire.
+            revision: theirs; None for 2026-07-28.
+
+        Returns:
+            For each the call, which has to be given to `respond`; or, where the revision has no HTTP status for it, the
+            response to one that is over its rate.
 
         Raises:
-            InsufficientScopeError, RateLimitedError: it is refused to this caller.
+            InsufficientScopeError, RateLimitedError: one is refused to this caller, and none runs.
             TooBusyError: too many run.
         """
-        access = self._policy.access(caller.principal, request, writes=self._kernel.writes(request))
-        if access.missing_scope is not None:
-            raise await self._policy.scope_error(caller, request, access.missing_scope)
-        if access.costs and (wait := await self._buckets.consume(access.costs)) is not None:
-            raise await self._policy.rate_error(caller, request, wait)
-        tenant = caller.principal.tenant.id
-        has_place = has_room(self._places[tenant], self._places.total(), self._limits.max_exchanges)
+        accesses = [self._policy.access(caller.principal, one, writes=self._kernel.writes(one)) for one in requests]
+        for request, access in zip(requests, accesses, strict=True):
+            if access.missing_scope is not None:
+                raise await self._policy.scope_error(caller, request, access.missing_scope)
+        refused = [
+            await self._over_rate(request, access, caller, has_status=revision is None)
+            for request, access in zip(requests, accesses, strict=True)
+        ]
+        tenant, more = caller.principal.tenant.id, refused.count(None) - 1
+        has_place = has_room(self._places[tenant] + more, self._places.total() + more, self._limits.max_exchanges)
         if self._running.is_stopping or not has_place:
             error = TooBusyError()
-            error.request_id = request.id
+            error.request_id = requests[0].id if len(requests) == 1 else None
             raise error
-        self._places[tenant] += 1
+        return [
+            response or self._begin(request, caller, channel, writes=access.writes, wire=wire, revision=revision)
+            for request, access, response in zip(requests, accesses, refused, strict=True)
+        ]
+
+    async def _over_rate(
+        self, request: JSONRPCRequest, access: AccessDecision, caller: Caller, *, has_status: bool
+    ) -> RequestOutcome | None:
+        """Return the response to a request that cannot be paid for. Raises: RateLimitedError, which `has_status`."""
+        wait = await self._buckets.consume(access.costs) if access.costs else None
+        if wait is None:
+            return None
+        error = await self._policy.rate_error(caller, request, wait)
+        if has_status:
+            raise error
+        self._kernel.count(request, error.kind, caller.principal)
+        return RequestOutcome(refusal_response(error, request, is_modern=False))
+
+    def _begin(
+        self,
+        request: JSONRPCRequest,
+        caller: Caller,
+        channel: Channel,
+        *,
+        writes: bool,
+        wire: str,
+        revision: str | None,
+    ) -> RunningCall:
+        self._places[caller.principal.tenant.id] += 1
         name = f"{wire} {next(self._numbers)}"
         context = DispatchContext(
             channel,
@@ -90,9 +138,10 @@ class StatelessDispatcher:
             ServerMessageMetadata(request_context=caller),
             request.id,
             progress_token_from_params(request.params),
-            is_modern=True,
+            is_modern=revision is None,
+            revision=revision,
         )
-        call = RunningCall(name, name, 0, access.writes, request, context)
+        call = RunningCall(name, name, 0, writes, request, context)
         self._running.add(call)
         return call
 
