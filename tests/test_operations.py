@@ -98,7 +98,7 @@ async def test_without_an_operators_key_there_are_no_metrics_and_no_key_is_the_k
     assert responses[1].json() == {"status": "ready"}
 
 
-@kills("operations.py", "if error.status == 429:", "if False:")
+@kills("operations.py", "if error.status == 429 or", "if False or")
 @pytest.mark.parametrize(("path", "responded"), [("/metrics", 401), ("/ready", 503)])
 async def test_wrong_operator_keys_are_throttled_audited_and_counted(inside: Inside, path: str, responded: int) -> None:
     inside.reason = "upstream_refused"
@@ -146,7 +146,7 @@ async def test_a_probe_without_a_key_is_answered_however_often_it_comes(
 
 @pytest.mark.parametrize("headers", [
     [("x-api-key", OPERATOR_KEY), ("x-api-key", OPERATOR_KEY)],
-    [("x-api-key", OPERATOR_KEY), ("authorization", f"Bearer {OPERATOR_KEY}")],
+    [("x-api-key", OPERATOR_KEY), ("authorization", "Basic x")],
     [("x-api-key", ""), ("x-api-key", OPERATOR_KEY)],
     [("authorization", "Basic x"), ("authorization", f"Bearer {OPERATOR_KEY}")],
 ])  # fmt: skip

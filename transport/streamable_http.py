@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Final
 
 from mcp_types import JSONRPCRequest
-from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.client_habits import ClientHabits
@@ -25,6 +25,7 @@ from transport.base import TransportHandler
 from transport.dispatch.context import Caller
 from transport.dispatch.dispatcher import Dispatcher, Wire
 from transport.dispatch.stateless import StatelessDispatcher
+from transport.http.collected_response import CollectedResponse
 from transport.http.endpoint import HTTPResponse
 from transport.http.errors import DrainingError, HTTPRefusalError
 from transport.http.event_stream import EventStreamResponse, OpenStreams, StreamSlot, StreamSource
@@ -82,16 +83,17 @@ class StreamableHTTPTransportHandler(TransportHandler):
         self._draining = draining
         self._habits = habits
         self._counter = counter
-        self._stateless = StatelessHandler(stateless, streams, limits=limits, wire=WIRE.name)
+        self._stateless = StatelessHandler(stateless, streams, limits=limits, habits=habits, wire=WIRE.name)
         self._no_session = NoSessionHandler(stateless, streams, limits=limits, wire=WIRE.name, counter=counter)
 
     async def handle_request(self, request: HTTPRequest, auth_info: Principal) -> ASGIApp:
         """Return the response."""
         head = request.head
+        head.join_versions(self._habits)
         is_handshake = not head.protocol_version or head.protocol_version in HANDSHAKE_PROTOCOL_VERSIONS
         if head.method == "POST":
             return await self._post(request, auth_info, is_handshake=is_handshake)
-        if not is_handshake:
+        if not is_handshake and not self._is_of_session(head):
             text = "Sessions and their streams are of revisions before 2026-07-28: use POST here."
             raise HTTPRefusalError(405, "method", text, headers={"allow": "POST"})
         return await (self._get if head.method == "GET" else self._delete)(head, auth_info)
@@ -100,11 +102,11 @@ class StreamableHTTPTransportHandler(TransportHandler):
 
     async def _post(self, request: HTTPRequest, principal: Principal, *, is_handshake: bool) -> ASGIApp:
         head = request.head
-        if not head.accepts("application/json", "text/event-stream"):
-            raise HTTPRefusalError(406, "accept", "Send Accept: application/json, text/event-stream.")
+        self._check_accept(head)
         messages, is_batch = jsonrpc.parse(await self._checks.read_json_body(request))
-        caller = Caller(principal, head.public)
-        if not is_handshake or any(one.is_modern for one in messages):
+        caller = Caller(principal, head.public, head.takes_json, head.takes_events)
+        is_modern = any(one.is_modern for one in messages)
+        if is_modern or not (is_handshake or self._is_of_session(head)):
             return await self._stateless.respond(request, messages, caller, is_batch=is_batch)
         opens = any(isinstance(one.message, JSONRPCRequest) and one.message.method == "initialize" for one in messages)
         if opens and is_batch:
@@ -117,7 +119,22 @@ class StreamableHTTPTransportHandler(TransportHandler):
         if is_batch:
             check_batching((await self._dispatcher.session(session, principal, WIRE)).version)
         claimed, _ = await self._dispatcher.submit(session, messages, caller, WIRE)
-        return self._responses(claimed, principal)
+        return self._responses(claimed, messages, caller, is_batch=is_batch)
+
+    def _check_accept(self, head: RequestHead) -> None:
+        """Pass a POST whose client takes JSON, a stream, or both. Raises: HTTPRefusalError."""
+        if head.takes_json and head.takes_events:
+            return
+        if not (head.takes_json or head.takes_events) or not self._habits.admits("one_accept"):
+            raise HTTPRefusalError(406, "accept", "Send Accept: application/json, text/event-stream.")
+
+    def _is_of_session(self, head: RequestHead) -> bool:
+        """Whether a request without an envelope belongs to a session, although it names a revision that has none."""
+        return (
+            head.protocol_version in MODERN_PROTOCOL_VERSIONS
+            and SESSION_ID.fullmatch(head.session_id or "") is not None
+            and self._habits.admits("later_version")
+        )
 
     async def _initialize(self, messages: Sequence[Inbound], caller: Caller) -> ASGIApp:
         session = await self._open(caller.principal)
@@ -127,8 +144,8 @@ class StreamableHTTPTransportHandler(TransportHandler):
             await self._end(session)
             raise
         if claimed.record.version is None:
-            return self._then_end(self._responses(claimed, caller.principal), session)
-        return self._responses(claimed, caller.principal, {SESSION_HEADER: session})
+            return self._then_end(self._responses(claimed, messages, caller), session)
+        return self._responses(claimed, messages, caller, headers={SESSION_HEADER: session})
 
     def _then_end(self, response: ASGIApp, session: str) -> ASGIApp:
         """Return an application that ends a session after `response`: to an `initialize` that failed."""
@@ -155,16 +172,36 @@ class StreamableHTTPTransportHandler(TransportHandler):
         return record.id
 
     def _responses(
-        self, claimed: ClaimResult, principal: Principal, headers: Mapping[str, str] | None = None
+        self,
+        claimed: ClaimResult,
+        messages: Sequence[Inbound],
+        caller: Caller,
+        *,
+        is_batch: bool = False,
+        headers: Mapping[str, str] | None = None,
     ) -> ASGIApp:
-        """Return the stream of a POST, which ends when each request of it has its response; 202 without requests."""
+        """Return the stream of a POST, which ends when each request of it has its response; 202 without requests.
+
+        A client that takes no stream gets the responses at once, as JSON.
+        """
         record, name = claimed.record, claimed.stream
         if claimed.reader is None:
             return HTTPResponse(202)
+        if not caller.takes_events:
+            ids = [one.message.id for one in messages if isinstance(one.message, JSONRPCRequest)]
+            writes = [attempt is None or attempt.writes for attempt in claimed.attempts]
+            return CollectedResponse(
+                claimed.reader,
+                list(zip(ids, writes, strict=True)),
+                is_batch=is_batch,
+                limits=self._limits,
+                slot=self._streams.slot(caller.principal),
+                headers=headers,
+            )
         # Clients of earlier revisions take an event without data for a broken message.
         is_primed = record.version in RESUMES_POST_STREAMS
         begins_at = EventId(record.id, claimed.after, name) if is_primed else None
-        with self._streams.slot(principal) as slot:
+        with self._streams.slot(caller.principal) as slot:
             slot.occupy()
             return self._stream(self._source(claimed.reader, record, name, begins_at=begins_at), slot, headers)
 
@@ -179,7 +216,7 @@ class StreamableHTTPTransportHandler(TransportHandler):
         if head.session_id is None and self._habits.admits("no_session_id"):
             text = "A stream belongs to a session: send Mcp-Session-Id, or do without a stream and use POST."
             raise HTTPRefusalError(405, "method", text, headers={"allow": "POST"})  # clients go on without a stream
-        if not head.accepts("text/event-stream"):
+        if not head.takes_events:
             raise HTTPRefusalError(406, "accept", "Send Accept: text/event-stream.")
         session, seen = _session_of(head), _seen_by(head)
         with self._streams.slot(principal) as slot:

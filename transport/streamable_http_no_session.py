@@ -17,11 +17,11 @@ from transport.dispatch.stateless import StatelessDispatcher
 from transport.http.endpoint import HTTPResponse
 from transport.http.errors import HTTPRefusalError
 from transport.http.event_stream import OpenStreams
+from transport.http.exchange_response import ExchangeResponse
 from transport.http.request_checks import check_batching
 from transport.http.request_head import RequestHead
 from transport.jsonrpc import Inbound
 from transport.sessions.session import Limits
-from transport.streamable_http_stateless import ExchangeResponse
 
 log = get_logger(__name__)
 

@@ -79,8 +79,8 @@ BAD: list[tuple[bytes, dict[str, str], int, str]] = [
     (json.dumps([PING]).encode(), {}, 400, "batch"),
     (json.dumps([opening()]).encode(), {}, 400, "batch"),
     (json.dumps(PING).encode(), {"content-type": "text/plain"}, 415, "content_type"),
-    (json.dumps(PING).encode(), {"accept": "application/json"}, 406, "accept"),
-    (json.dumps(PING).encode(), {"accept": "text/event-stream, text/html"}, 406, "accept"),
+    (json.dumps(PING).encode(), {"accept": "text/html"}, 406, "accept"),
+    (json.dumps(PING).encode(), {"accept": "text/event-stream;q=0, text/html"}, 406, "accept"),
     (b" " * (4 * 1024 * 1024 + 1), {}, 413, "too_large"),
 ]
 
@@ -119,7 +119,7 @@ async def test_an_unknown_revision_is_refused_with_the_list_of_served_ones() -> 
 
 async def test_wrong_methods_are_405_with_what_is_allowed() -> None:
     async with bench() as at, http_client(at.url, ME) as client:
-        modern = {"mcp-protocol-version": "2026-07-28"}
+        modern = {"mcp-protocol-version": "2026-07-28", "mcp-session-id": ""}
         wrong: dict[tuple[str, str], dict[str, str]] = {
             ("PUT", "DELETE, GET, POST"): {},
             ("OPTIONS", "DELETE, GET, POST"): {},

@@ -25,6 +25,10 @@ class Caller:
     principal: Principal
     headers: Mapping[str, str]
     """Lower-case names, without credentials."""
+    takes_json: bool = True
+    """Whether the response may be JSON."""
+    takes_events: bool = True
+    """Whether the response may be a stream: without one, nothing reaches the client before it."""
 
 
 class Address(NamedTuple):
