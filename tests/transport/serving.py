@@ -11,6 +11,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 
+from shared.client_habits import ClientHabits
 from shared.identity import AuthenticationError, AuthProvider, Principal, Tenant
 from shared.telemetry import TallyCounter
 from tests.transport.gated_server import Gates, gated_server
@@ -115,7 +116,7 @@ async def bench(
     server, gates = gated_server()
     counter = TallyCounter()
     given = {"limits": Limits(**limits), "counter": counter, "allowed_hosts": hosts, "allowed_origins": origins}
-    chosen: dict[str, Any] = {**given, **(more or {})}
+    chosen: dict[str, Any] = {**given, "habits": ClientHabits(counter=counter), **(more or {})}
     transport = Transport(
         server,
         auth_provider=chosen.pop("auth_provider", KeyPerPerson()),
