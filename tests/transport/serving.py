@@ -117,14 +117,8 @@ async def bench(
     """
     server, gates = gated_server()
     counter = TallyCounter()
-    given = {
-        "limits": Limits(**limits),
-        "habits": ClientHabits(counter=counter),
-        "counter": counter,
-        "allowed_hosts": hosts,
-        "allowed_origins": origins,
-    }
-    chosen: dict[str, Any] = {**given, **(more or {})}
+    given = {"limits": Limits(**limits), "counter": counter, "allowed_hosts": hosts, "allowed_origins": origins}
+    chosen: dict[str, Any] = {**given, "habits": ClientHabits(counter=counter), **(more or {})}
     transport = Transport(
         server,
         auth_provider=chosen.pop("auth_provider", KeyPerPerson()),

@@ -114,6 +114,21 @@ async def test_what_a_tool_sends_before_its_response_makes_it_a_stream() -> None
         assert (response.is_stream, text_of(response.received[-1])) == (True, "g")
 
 
+async def test_a_client_that_takes_one_media_type_gets_that() -> None:
+    async with bench(heartbeat_s=0.02) as at, http_client(at.url, ME, None) as client:
+        as_json, as_events = client.who({"accept": "application/json"}), client.who({"accept": "text/event-stream"})
+        calling = asyncio.create_task(as_json.post(call(1, "start_and_wait", {"progressToken": 7}, gate="g")))
+        await at.gates.reached["g"].wait()
+        await asyncio.sleep(0.05)  # not synchronisation: comments would be due
+        at.gates.open["g"].set()
+        assert text_of(body_of(await calling)) == "g"
+        batch = [call(1, "report", {"progressToken": 7}, steps=2), call(2, "echo", text="x")]
+        assert [text_of(one) for one in body_of(await as_json.post(batch))] == ["done", "x"]
+        for message in (call(1, "echo", text="x"), ask("no/such/method"), batch):
+            assert (await as_events.post(message)).is_stream
+        assert (await client.who({"accept": "text/html"}).post(ask("ping"))).status == 406
+
+
 # --------------------------------------------------------------------- what is no request
 
 
