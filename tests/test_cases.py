@@ -12,10 +12,10 @@ from tests.test_promises import names_in
 TABLE: Final[dict[str, dict[str, Any]]] = tomllib.loads((ROOT / "tests" / "cases.toml").read_text(encoding="utf-8"))
 CASES: Final = frozenset({
     *(f"A{number}" for number in range(1, 16)),
-    *("T1", "T2", "T3", "T4", "T5", "T9", "U7", "U8", "U12", "U13", "C1", "C2", "C8", "D18", "D26", "D28", "D29"),
+    *("T1", "T2", "T3", "T4", "T5", "T9", "U7", "U8", "U12", "U13", "C1", "C2", "C3", "C8", "D18", "D26", "D28", "D29"),
 })  # fmt: skip
 SERIOUS: Final = frozenset(
-    {*(f"A{number}" for number in range(1, 9)), "T1", "T2", "T3", "T4", "T9", "U7", "U8", "C1", "C2"}
+    {*(f"A{number}" for number in range(1, 9)), "T1", "T2", "T3", "T4", "T9", "U7", "U8", "C1", "C2", "C3"}
 )
 AT_LEAST: Final = 4
 """A serious case and three related ones: other fields, transports, tools, databases, code points."""

@@ -18,7 +18,6 @@ from shared.concurrency import within
 from transport.http.errors import REVISIONS, HTTPRefusalError, UnsupportedVersionError
 from transport.http.request_head import HTTPRequest, RequestHead
 from transport.jsonrpc import Inbound
-from transport.sessions.session import SessionRecord
 
 BATCHING_REVISION: Final = "2025-03-26"
 OWN_SITES: Final = frozenset({"same-origin", "none"})
@@ -118,9 +117,9 @@ def check_version(version: str, messages: Sequence[Inbound] = ()) -> None:
     raise error
 
 
-def check_batching(session: SessionRecord) -> None:
-    """Pass a batch if the session is of the one revision that has batches. Raises: HTTPRefusalError."""
-    if session.version != BATCHING_REVISION:
+def check_batching(revision: str | None) -> None:
+    """Pass a batch of the one revision that has batches. Raises: HTTPRefusalError."""
+    if revision != BATCHING_REVISION:
         text = f"Only revision {BATCHING_REVISION} has batches; send one message at a time."
         raise HTTPRefusalError(400, "batch", text)
 
