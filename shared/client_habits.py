@@ -31,8 +31,9 @@ HABITS: Final[tuple[Habit, ...]] = (
     Habit(
         "no_session_id",
         "claude.ai connector",
-        "a POST to `/mcp` of a revision with sessions that is no `initialize` and has no `Mcp-Session-Id`",
-        "each request is served by itself, in the revision of `MCP-Protocol-Version` (2025-03-26 without one)",
+        "a POST or GET to `/mcp` of a revision with sessions that is no `initialize` and has no `Mcp-Session-Id`",
+        "each request is served by itself, in the revision of `MCP-Protocol-Version` (2025-03-26 without one); a GET "
+        "is answered 405, after which clients go on without a stream",
         "400 `no_session`",
     ),
     Habit(

@@ -16,14 +16,13 @@ from tests.transport.http_client import ACCEPT, opening
 from transport.streamable_http_stateless import CONNECTORS
 
 NAMES: Final = [habit.name for habit in HABITS]
-PENDING: Final = {"no_session_id": pytest.mark.xfail(reason="its code is on another branch", strict=False)}
 
 
 def test_every_row_has_a_scenario_and_every_scenario_a_row() -> None:
     assert list(SCENARIOS) == NAMES
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=PENDING.get(name, ())) for name in NAMES])
+@pytest.mark.parametrize("name", NAMES)
 async def test_a_habit_is_served_and_counted_and_switched_off_it_is_neither(name: str) -> None:
     served, refused = TallyCounter(), TallyCounter()
 

@@ -208,7 +208,7 @@ class MessageHandler(TransportHandler):
             raise DrainingError  # its stream has ended: no client would read the response
         messages, is_batch = jsonrpc.parse(await self._checks.read_json_body(request))
         if is_batch:
-            check_batching(await self._dispatcher.session(session, auth_info, WIRE))
+            check_batching((await self._dispatcher.session(session, auth_info, WIRE)).version)
         caller = Caller(auth_info, request.head.public)
         _, call = await self._dispatcher.submit(session, messages, caller, WIRE)
         return ACCEPTED if call is None else ACCEPTED.before(partial(self._dispatcher.respond, call))

@@ -2,7 +2,8 @@
 
 Revisions with a handshake (2025-03-26 to 2025-11-25) have sessions, on the same broker as HTTP+SSE: any instance takes
 any request, and a stream that was cut is resumed on any instance by `Last-Event-ID`. A client that leaves cancels
-nothing. Requests of 2026-07-28 belong to no session; `transport/streamable_http_stateless.py` serves them.
+nothing. Requests of 2026-07-28 belong to no session; `transport/streamable_http_stateless.py` serves them, and
+`transport/streamable_http_no_session.py` those of earlier revisions whose client never sends the id of its session.
 Source: modelcontextprotocol.io/specification/<revision>/basic/transports; SEP-1699 for streams that end early.
 """
 
@@ -46,6 +47,7 @@ from transport.sessions.session import (
     SessionRecord,
     new_session_id,
 )
+from transport.streamable_http_no_session import NoSessionHandler
 from transport.streamable_http_stateless import StatelessHandler
 
 log = get_logger(__name__)
@@ -82,6 +84,7 @@ class StreamableHTTPTransportHandler(TransportHandler):
         self._habits = habits
         self._counter = counter
         self._stateless = StatelessHandler(stateless, streams, limits=limits, habits=habits, wire=WIRE.name)
+        self._no_session = NoSessionHandler(stateless, streams, limits=limits, wire=WIRE.name, counter=counter)
 
     async def handle_request(self, request: HTTPRequest, auth_info: Principal) -> ASGIApp:
         """Return the response."""
@@ -110,9 +113,11 @@ class StreamableHTTPTransportHandler(TransportHandler):
             raise HTTPRefusalError(400, "batch", "Send initialize alone, not in a batch.")
         if opens and head.session_id is None:
             return await self._initialize(messages, caller)
+        if head.session_id is None and self._habits.admits("no_session_id"):
+            return await self._no_session.respond(head, messages, caller, is_batch=is_batch)
         session = _session_of(head)
         if is_batch:
-            check_batching(await self._dispatcher.session(session, principal, WIRE))
+            check_batching((await self._dispatcher.session(session, principal, WIRE)).version)
         claimed, _ = await self._dispatcher.submit(session, messages, caller, WIRE)
         return self._responses(claimed, messages, caller, is_batch=is_batch)
 
@@ -206,8 +211,11 @@ class StreamableHTTPTransportHandler(TransportHandler):
         """Return the standalone stream, or the rest of the stream that `Last-Event-ID` names.
 
         Raises:
-            SessionGoneError, BrokerUnavailableError.
+            HTTPRefusalError, SessionGoneError, BrokerUnavailableError.
         """
+        if head.session_id is None and self._habits.admits("no_session_id"):
+            text = "A stream belongs to a session: send Mcp-Session-Id, or do without a stream and use POST."
+            raise HTTPRefusalError(405, "method", text, headers={"allow": "POST"})  # clients go on without a stream
         if not head.takes_events:
             raise HTTPRefusalError(406, "accept", "Send Accept: text/event-stream.")
         session, seen = _session_of(head), _seen_by(head)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
+from mcp.server import MCPServer
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 
@@ -86,6 +87,7 @@ class Bench:
     """A served transport with everything a test inspects."""
 
     url: str
+    server: MCPServer[Any]
     transport: Transport
     gates: Gates
     counter: TallyCounter
@@ -125,4 +127,4 @@ async def bench(
     )
     async with serve(application_of(transport)) as url:
         await until(lambda: transport.is_up or not is_up)
-        yield Bench(url, transport, gates, counter)
+        yield Bench(url, server, transport, gates, counter)

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from shared.client_habits import ClientHabits
 from tests.kills import kills
 from tests.transport.http_client import JSON, HttpClient, HTTPResponse, call, http_client, opening
 from tests.transport.serving import bench, until
@@ -28,8 +29,9 @@ async def every_way_in(client: HttpClient, last_event_id: str) -> list[HTTPRespo
     ]
 
 
-async def test_without_a_session_id_nothing_but_initialize_is_served() -> None:
-    async with bench() as at, http_client(at.url, ME, None) as client:
+async def test_without_a_session_id_nothing_but_initialize_is_served_once_that_habit_is_off() -> None:
+    strict = {"habits": ClientHabits(off=["no_session_id"])}
+    async with bench(more=strict) as at, http_client(at.url, ME, None) as client:
         responses = await every_way_in(client, f"{UNKNOWN}::0")
         assert {(one.status, one.kind) for one in responses} == {(400, "no_session")}
 
