@@ -27,23 +27,10 @@ LAYER_4: Final = (
     *("cloud_mcp_server", "mcp_server", "ticket_service", "operations", "auth.__main__", "ticket_api.__main__"),
 )
 LAYER_1: Final = (
-    *(
-        "shared.audit",
-        "shared.bounds",
-        "shared.client_habits",
-        "shared.concurrency",
-        "shared.errors",
-        "shared.failed_attempts",
-    ),
-    *(
-        "shared.http.address",
-        "shared.identity",
-        "shared.lru",
-        "shared.params_problem",
-        "shared.periodic",
-        "shared.prompts",
-    ),
-    *("shared.telemetry", "shared.throttled_audit", "shared.wire_json"),
+    *("shared.audit", "shared.bounds", "shared.client_habits", "shared.concurrency", "shared.errors"),
+    *("shared.failed_attempts", "shared.http.address", "shared.identity", "shared.json_body", "shared.lru"),
+    *("shared.params_problem", "shared.periodic", "shared.prompts", "shared.telemetry", "shared.throttled_audit"),
+    "shared.wire_json",
     "shared.writes.recent_writes",  # the tools claim them, and transport shares them between instances
 )
 STORAGE: Final = (
@@ -51,13 +38,7 @@ STORAGE: Final = (
     *("shared.storage.transactions", "shared.storage.write_check"),
 )
 HTTP: Final = ("shared.http.protocol", "shared.http.server")  # both programs that listen use one server
-SESSIONS: Final = (
-    "transport.json_body",
-    "transport.jsonrpc",
-    "transport.last_words",
-    "transport.rate_limit",
-    "transport.sessions",
-)
+SESSIONS: Final = ("transport.jsonrpc", "transport.last_words", "transport.rate_limit", "transport.sessions")
 
 # Which of our modules a module may import; the longest matching name decides. A module without a line may import none
 # of ours: where it belongs is a decision to be recorded here.
@@ -83,8 +64,7 @@ MAY_IMPORT: Final = MappingProxyType({
     "transport.http.endpoint": ("transport.base", "transport.http", "transport.dispatch", *SESSIONS, *LAYER_1),
     "transport.dispatch": ("transport.dispatch", *SESSIONS, *LAYER_1),
     "transport.sessions": (*SESSIONS, *LAYER_1),
-    "transport.json_body": LAYER_1,
-    "transport.jsonrpc": ("transport.json_body", *LAYER_1),
+    "transport.jsonrpc": LAYER_1,
     "transport.rate_limit": LAYER_1,
     "transport.last_words": (),
     "transport.server": ("transport.app", "shared.http.server"),

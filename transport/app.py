@@ -192,7 +192,6 @@ class Transport:
                 draining=draining,
                 message_path="/messages",
                 public_url=options.public_url,
-                habits=options.habits,
                 counter=counter,
             )
             self.add_route("/sse", connect, sunset=sunset)

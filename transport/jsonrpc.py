@@ -27,10 +27,10 @@ from mcp_types import (
 from pydantic import ValidationError
 from pydantic_core import to_json
 
+from shared import json_body
 from shared.bounds import has_more_values, holds_more_values
+from shared.json_body import MAX_NAME, MalformedMessageError, is_id
 from shared.wire_json import encode
-from transport import json_body
-from transport.json_body import MAX_NAME, MalformedMessageError, is_id
 
 REQUEST_CANCELLED: Final = -32800  # as the SDK's Streamable HTTP server says it; the number is LSP's
 MAX_RESPONSE_BYTES: Final = 1024 * 1024

@@ -13,10 +13,8 @@ from typing import Final
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from starlette.types import ASGIApp
 
-from shared.client_habits import ClientHabits
 from shared.identity import Principal
 from shared.telemetry import Counter, get_logger
-from transport import jsonrpc
 from transport.base import TransportHandler
 from transport.dispatch.client_requests import ClientRequests
 from transport.dispatch.context import Caller
@@ -53,7 +51,6 @@ class SSETransportHandler(TransportHandler):
         draining: asyncio.Event,
         message_path: str,
         public_url: str,
-        habits: ClientHabits,
         counter: Counter | None = None,
     ) -> None:
         self._dispatcher = dispatcher
@@ -64,7 +61,6 @@ class SSETransportHandler(TransportHandler):
         self._draining = draining
         self._message_path = message_path
         self._public_url = public_url
-        self._habits = habits
         self._counter = counter
 
     async def handle_request(self, request: HTTPRequest, auth_info: Principal) -> ASGIApp:
@@ -73,7 +69,6 @@ class SSETransportHandler(TransportHandler):
         A client that connects for the first time may be refused. One that reconnects always gets a 200, and the rest
         inside of it: the TypeScript client gives up for good on any other status.
         """
-        request.head.join_versions(self._habits)
         connect = ConnectRequest(request.head, auth_info)
         with self._streams.slot(auth_info) as slot:
             session = None if connect.is_reconnect else await self._open_first(connect, slot)
@@ -211,8 +206,7 @@ class MessageHandler(TransportHandler):
             raise SessionGoneError
         if self._draining.is_set() and not (self._broker.is_shared or self._dispatcher.is_busy(session)):
             raise DrainingError  # its stream has ended: no client would read the response
-        messages, is_batch = jsonrpc.parse(await self._checks.read_json_body(request))
-        check_version(request.head.protocol_version, messages)
+        messages, is_batch = await self._checks.read_messages(request)
         if is_batch:
             check_batching((await self._dispatcher.session(session, auth_info, WIRE)).version)
         caller = Caller(auth_info, request.head.public)

@@ -20,7 +20,6 @@ from shared.client_habits import ClientHabits
 from shared.errors import TicketServerError
 from shared.identity import Principal
 from shared.telemetry import Counter, get_logger
-from transport import jsonrpc
 from transport.base import TransportHandler
 from transport.dispatch.context import Caller
 from transport.dispatch.dispatcher import Dispatcher, Wire
@@ -89,7 +88,6 @@ class StreamableHTTPTransportHandler(TransportHandler):
     async def handle_request(self, request: HTTPRequest, auth_info: Principal) -> ASGIApp:
         """Return the response."""
         head = request.head
-        head.join_versions(self._habits)
         is_handshake = not head.protocol_version or head.protocol_version in HANDSHAKE_PROTOCOL_VERSIONS
         if head.method == "POST":
             return await self._post(request, auth_info, is_handshake=is_handshake)
@@ -104,8 +102,7 @@ class StreamableHTTPTransportHandler(TransportHandler):
     async def _post(self, request: HTTPRequest, principal: Principal, *, is_handshake: bool) -> ASGIApp:
         head = request.head
         self._check_accept(head)
-        messages, is_batch = jsonrpc.parse(await self._checks.read_json_body(request))
-        check_version(head.protocol_version, messages)
+        messages, is_batch = await self._checks.read_messages(request)
         caller = Caller(principal, head.public, head.takes_json, head.takes_events)
         is_modern = any(one.is_modern for one in messages)
         if is_modern or not (is_handshake or self._is_of_session(head)):

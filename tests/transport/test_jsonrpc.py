@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from mcp_types import JSONRPCNotification, JSONRPCRequest, JSONRPCResponse
 
+from shared import json_body
+from shared.json_body import MalformedMessageError
 from tests.kills import kills
-from transport import json_body, jsonrpc
-from transport.json_body import MalformedMessageError
+from transport import jsonrpc
 from transport.jsonrpc import parse
 
 PING: dict[str, Any] = {"jsonrpc": "2.0", "id": 1, "method": "ping"}

@@ -8,13 +8,13 @@ import anyio
 import anyio.abc
 from mcp_types import JSONRPCError, JSONRPCNotification, JSONRPCResponse, RequestId
 
+from shared.json_body import is_id
 from shared.telemetry import Counter, get_logger
 from transport import jsonrpc
 from transport.dispatch.client_requests import ClientRequests
 from transport.dispatch.context import Caller
 from transport.dispatch.sdk_kernel import SDKKernel, cancelled_request_id_from_params, coerce_request_id
 from transport.dispatch.subscriptions import SharedBus
-from transport.json_body import is_id
 from transport.sessions.broker import BrokerUnavailableError, InstanceMessage, SessionBroker
 from transport.sessions.session import SessionRecord
 

@@ -154,6 +154,8 @@ class Endpoint:
         await edge.policy.check_http_rate(principal, head.public)
         if self._habit is not None:
             edge.habits.admits(self._habit)
+        if "," in head.protocol_version:
+            head.join_versions(edge.habits)
         return await self._handler.handle_request(request, principal)
 
     async def _refuse(self, error: TicketServerError, request: HTTPRequest) -> HTTPResponse:

@@ -9,11 +9,11 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSI
 
 from shared.errors import TicketServerError
 from shared.identity import AuthenticationError, InsufficientScopeError, Principal
+from shared.json_body import MalformedMessageError
 from transport import jsonrpc
 from transport.dispatch.dispatcher import RequestIdReusedError
 from transport.dispatch.stateless import TooBusyError
 from transport.http.event_stream import TooManyStreamsError
-from transport.json_body import MalformedMessageError
 from transport.rate_limit import RateLimitedError
 from transport.sessions.broker import BrokerUnavailableError, CapReachedError, SessionGoneError
 

@@ -15,6 +15,7 @@ from mcp_types import JSONRPCRequest
 from starlette.requests import ClientDisconnect
 
 from shared.concurrency import within
+from transport import jsonrpc
 from transport.http.errors import REVISIONS, HTTPRefusalError, UnsupportedVersionError
 from transport.http.request_head import HTTPRequest, RequestHead
 from transport.jsonrpc import Inbound
@@ -67,13 +68,20 @@ class RequestChecks:
         elif not self.origins.fullmatch(head.origin):
             raise HTTPRefusalError(403, "origin", "That Origin may not call here. Set MCP_ALLOWED_ORIGINS to add it.")
 
-    async def read_json_body(self, request: HTTPRequest) -> bytes:
-        """Return the JSON body of `request`, read no further than its limit.
+    async def read_messages(self, request: HTTPRequest) -> tuple[list[Inbound], bool]:
+        """Return the messages in the body of `request`, read no further than its limit; and whether they are a batch.
 
         Raises:
             HTTPRefusalError: compressed or not declared as JSON (415), too large (413), too slow (408), or the client
                 left (400).
+            MalformedMessageError: see `jsonrpc.parse`.
+            UnsupportedVersionError: see `check_version`.
         """
+        messages, is_batch = jsonrpc.parse(await self._read_json_body(request))
+        check_version(request.head.protocol_version, messages)
+        return messages, is_batch
+
+    async def _read_json_body(self, request: HTTPRequest) -> bytes:
         head = request.head
         if head.content_encoding not in UNENCODED:
             text = (

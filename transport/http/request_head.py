@@ -30,7 +30,6 @@ class RequestHead:
     """Headers and query of one request. An attribute is None when its header is missing and that makes a difference."""
 
     __slots__ = (
-        "accept",
         "content_encoding",
         "content_length",
         "content_type",
@@ -46,6 +45,8 @@ class RequestHead:
         "root_path",
         "session_id",
         "sites",
+        "takes_events",
+        "takes_json",
     )
 
     def __init__(self, scope: Scope) -> None:
@@ -77,7 +78,11 @@ class RequestHead:
         self.content_type = first.get("content-type", "").partition(";")[0].rstrip().lower()
         self.content_encoding = first.get("content-encoding", "").lower()
         self.content_length = first.get("content-length", "")
-        self.accept = first.get("accept", "*/*").lower()
+        accept = first.get("accept", "*/*").lower()
+        self.takes_json = _takes(accept, "application/json")
+        """Whether the client takes JSON as a response."""
+        self.takes_events = _takes(accept, "text/event-stream")
+        """Whether the client takes a stream of events as a response."""
         self.protocol_version = first.get("mcp-protocol-version", "")
         self.is_version_joined = False
         """Whether `protocol_version` stood there more than once; see `join_versions`."""
@@ -89,32 +94,21 @@ class RequestHead:
 
     def join_versions(self, habits: ClientHabits) -> None:
         """Let identical copies of the revision count as one, if that is served."""
-        if "," not in self.protocol_version:
-            return
         copies = {copy.strip() for copy in self.protocol_version.split(",")}
         if len(copies) == 1 and habits.admits("joined_version"):
             self.protocol_version, self.is_version_joined = copies.pop(), True
 
-    @property
-    def takes_json(self) -> bool:
-        """Whether the client takes JSON as a response."""
-        return self._takes("application/json")
 
-    @property
-    def takes_events(self) -> bool:
-        """Whether the client takes a stream of events as a response."""
-        return self._takes("text/event-stream")
+def _takes(accept: str, media_type: str) -> bool:
+    """Return whether a client with this `Accept` takes a response of this type.
 
-    def _takes(self, media_type: str) -> bool:
-        """Whether the client takes a response of this type; one that sends no `Accept` takes any.
-
-        The most specific range that matches the type decides (RFC 9110, 12.5.1).
-        """
-        if self.accept in _TAKES_BOTH:
-            return True
-        ranges = _ranges(self.accept)
-        matching = (media_type, f"{media_type.partition('/')[0]}/*", "*/*")
-        return next((ranges[name] for name in matching if name in ranges), False)
+    The most specific range that matches the type decides (RFC 9110, 12.5.1).
+    """
+    if accept in _TAKES_BOTH:
+        return True
+    ranges = _ranges(accept)
+    matching = (media_type, f"{media_type.partition('/')[0]}/*", "*/*")
+    return next((ranges[name] for name in matching if name in ranges), False)
 
 
 def _ranges(accept: str) -> Mapping[str, bool]:

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mcp_types import JSONRPCRequest
 
+from shared.json_body import MAX_DEPTH, MAX_DIGITS, MalformedMessageError, read
 from tests.kills import kills
-from transport.json_body import MAX_DEPTH, MAX_DIGITS, MalformedMessageError, read
 from transport.jsonrpc import parse
 
 PING: Final = b'{"jsonrpc":"2.0","id":7,"method":"ping"}'
@@ -31,7 +31,7 @@ def nested(depth: int) -> str:
     return "[" * depth + "]" * depth
 
 
-@kills("transport/json_body.py", "error.request_id = _id_in(body)", "pass")
+@kills("shared/json_body.py", "error.request_id = _id_in(body)", "pass")
 @pytest.mark.parametrize("write", [call, call_of_typescript])
 @pytest.mark.parametrize(
     ("arguments", "reason"),
