@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from mcp_types import JSONRPCRequest
 
 from shared.json_body import MAX_DEPTH, MAX_DIGITS, MalformedMessageError, read
-from tests.kills import kills
 from transport.jsonrpc import parse
 
 PING: Final = b'{"jsonrpc":"2.0","id":7,"method":"ping"}'
@@ -31,7 +30,6 @@ def nested(depth: int) -> str:
     return "[" * depth + "]" * depth
 
 
-@kills("shared/json_body.py", "error.request_id = _id_in(body)", "pass")
 @pytest.mark.parametrize("write", [call, call_of_typescript])
 @pytest.mark.parametrize(
     ("arguments", "reason"),
