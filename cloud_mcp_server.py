@@ -55,9 +55,9 @@ class CloudMCPServer:
         if settings is None:
             settings = load(CloudSettings if auth_provider is None else SettingsWithoutKeys)
         self._asks_for_keys = auth_provider is not None or settings.asks_for_keys
-        self._access = access = access_of(settings)
         counter = TallyCounter()
         habits = ClientHabits(off=settings.client_habits_off, counter=counter)
+        self._access = access = access_of(settings, habits)
         limits = Limits(
             max_sessions=settings.max_sessions,
             max_sessions_per_principal=settings.max_sessions_per_principal,
@@ -105,6 +105,7 @@ class CloudMCPServer:
             operator_key=settings.operator_key.get_secret_value() if settings.operator_key is not None else None,
             trail=access.trail,
             trusted_proxies=settings.trusted_proxies,
+            habits=habits,
         )
         self.app = FastAPI(title="Ticket server", lifespan=self._lifespan, openapi_url=None, redirect_slashes=False)
         self.app.router.routes.extend(self._operations.routes)
@@ -154,7 +155,7 @@ class CloudMCPServer:
             await self._service.probe.get("/ready")
 
 
-def access_of(settings: CloudSettings) -> Access:
+def access_of(settings: CloudSettings, habits: ClientHabits) -> Access:
     """Return who may call. The settings have refused what would be open by accident.
 
     Raises:
@@ -162,7 +163,9 @@ def access_of(settings: CloudSettings) -> Access:
     """
     key = settings.mcp_api_key.get_secret_value() if settings.mcp_api_key is not None else None
     if not settings.identity_keys:
-        return AnonymousAccess() if key is None else SharedKeyAccess(key, trusted_proxies=settings.trusted_proxies)
+        if key is None:
+            return AnonymousAccess()
+        return SharedKeyAccess(key, trusted_proxies=settings.trusted_proxies, habits=habits)
     try:
         return IdentityService(
             settings.identity_database_url,
@@ -170,6 +173,7 @@ def access_of(settings: CloudSettings) -> Access:
             shared_key=key,
             trusted_proxies=settings.trusted_proxies,
             cache_s=settings.revoke_within * (1 - RECHECKED),
+            habits=habits,
         )
     except ValueError as error:
         raise SettingsError(f"MCP_DATABASE_URL: {error}") from None

@@ -18,6 +18,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
 
 from shared.audit import AuditTrail
 from shared.client_habits import ClientHabits
@@ -37,7 +38,7 @@ from transport.dispatch.usage import Usage
 from transport.http import migration_guide
 from transport.http.credential_recheck import RECHECK_S, CredentialRecheck
 from transport.http.deprecation import GUIDE_PATH, Sunset
-from transport.http.endpoint import Edge, Endpoint, EndpointTable
+from transport.http.endpoint import NOT_FOUND, Edge, Endpoint, EndpointTable
 from transport.http.event_stream import OpenStreams
 from transport.http.request_checks import RequestChecks
 from transport.rate_limit import Rates
@@ -51,6 +52,7 @@ log = get_logger(__name__)
 
 LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1", "[::1]")
 LOOPBACK_ORIGINS: Final = tuple(f"http://{host}:*" for host in LOOPBACK_HOSTS)
+FINAL_SLASH: Final = "final_slash"
 WIRES: Final = frozenset({sse.WIRE.name, streamable_http.WIRE.name})
 
 
@@ -149,7 +151,14 @@ class Transport:
             max_body_bytes=limits.max_body_bytes,
             body_s=limits.body_s,
         )
-        self._edge = Edge(checks=checks, auth_provider=auth_provider, policy=policy, tenants=tenants, counter=counter)
+        self._edge = Edge(
+            checks=checks,
+            auth_provider=auth_provider,
+            policy=policy,
+            habits=options.habits,
+            tenants=tenants,
+            counter=counter,
+        )
 
         # From a message to its response.
         back_channel = ClientRequests(broker)
@@ -180,6 +189,7 @@ class Transport:
                 limits=limits,
                 draining=draining,
                 message_path="/messages",
+                habits=options.habits,
                 counter=counter,
             )
             self.add_route("/sse", connect, sunset=sunset)
@@ -194,6 +204,7 @@ class Transport:
                 streams=streams,
                 limits=limits,
                 draining=draining,
+                habits=options.habits,
                 counter=counter,
             )
             self.add_route("/mcp", handler)
@@ -205,7 +216,10 @@ class Transport:
         It may be called until the application starts, also after `add_to`.
         """
         endpoint = Endpoint(handler, self._edge, sunset=sunset)
-        routes = [Route(path, endpoint), Route(f"{path}/", endpoint)]  # no redirect: it would name a Host
+        slashed: ASGIApp = NOT_FOUND
+        if self._options.habits.serves(FINAL_SLASH):
+            slashed = Endpoint(handler, self._edge, sunset=sunset, habit=FINAL_SLASH)
+        routes = [Route(path, endpoint), Route(f"{path}/", slashed)]  # no redirect: it would name a Host
         self.routes += routes
         if self._app is not None:
             self._app.router.routes.extend(routes)

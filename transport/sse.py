@@ -13,6 +13,7 @@ from typing import Final
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from starlette.types import ASGIApp
 
+from shared.client_habits import ClientHabits
 from shared.identity import Principal
 from shared.telemetry import Counter, get_logger
 from transport import jsonrpc
@@ -50,6 +51,7 @@ class SSETransportHandler(TransportHandler):
         limits: Limits,
         draining: asyncio.Event,
         message_path: str,
+        habits: ClientHabits,
         counter: Counter | None = None,
     ) -> None:
         self._dispatcher = dispatcher
@@ -59,6 +61,7 @@ class SSETransportHandler(TransportHandler):
         self._limits = limits
         self._draining = draining
         self._message_path = message_path
+        self._habits = habits
         self._counter = counter
 
     async def handle_request(self, request: HTTPRequest, auth_info: Principal) -> ASGIApp:
@@ -67,6 +70,7 @@ class SSETransportHandler(TransportHandler):
         A client that connects for the first time may be refused. One that reconnects always gets a 200, and the rest
         inside of it: the TypeScript client gives up for good on any other status.
         """
+        request.head.join_versions(self._habits)
         connect = ConnectRequest(request.head, auth_info)
         with self._streams.slot(auth_info) as slot:
             session = None if connect.is_reconnect else await self._open_first(connect, slot)
@@ -204,7 +208,7 @@ class MessageHandler(TransportHandler):
             raise DrainingError  # its stream has ended: no client would read the response
         messages, is_batch = jsonrpc.parse(await self._checks.read_json_body(request))
         if is_batch:
-            check_batching(await self._dispatcher.session(session, auth_info, WIRE))
+            check_batching((await self._dispatcher.session(session, auth_info, WIRE)).version)
         caller = Caller(auth_info, request.head.public)
         _, call = await self._dispatcher.submit(session, messages, caller, WIRE)
         return ACCEPTED if call is None else ACCEPTED.before(partial(self._dispatcher.respond, call))

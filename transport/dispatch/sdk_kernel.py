@@ -6,6 +6,7 @@ scripts through the SDK's own loop and through ours, and is the alarm.
 
 Two eras share a session's wire, decided per message: a request that carries the 2026-07-28 envelope is served on its
 own; everything else by the session's handshake-era runner, which can be rebuilt from the session's record at any time.
+A request of a handshake revision without a session is served on its own as well.
 """
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -39,6 +40,7 @@ from mcp_types import (
     HEADER_MISMATCH,
     INTERNAL_ERROR,
     INVALID_PARAMS,
+    INVALID_REQUEST,
     ErrorData,
     InitializeRequestParams,
     JSONRPCNotification,
@@ -73,6 +75,8 @@ KEPT_TOOLS: Final = 10_000
 MAX_LIST_PAGES: Final = 100
 """Pages of one list of tools that are read: a server may make a mistake with its cursors."""
 _MIRRORED: Final = MCP_PARAM_HEADER_PREFIX.lower()
+_OF_SESSIONS: Final = frozenset({"logging/setLevel", "resources/subscribe", "resources/unsubscribe"})
+"""Methods that change a session and nothing else: alone they would have no effect."""
 
 
 _State = tuple[int, str | None]
@@ -155,15 +159,15 @@ class SDKKernel:
         `initialize` also fills in the session's record.
 
         Args:
-            session: whose request it is; None for one of 2026-07-28 that belongs to no session.
+            session: whose request it is; None for one that belongs to no session.
             context: its context.
             request: it.
         """
         outcome = "ok"
         try:
             if session is None or context.is_modern:
-                result = await self._serve_modern(session, context, request)
-                self._usage.stands_alone(request, wire=context.transport.kind)
+                result = await self._serve_alone(session, context, request)
+                self._usage.stands_alone(request, wire=context.transport.kind, revision=context.revision)
             elif request.method == "initialize":
                 result = await self._initialize(session, context, request)
             else:
@@ -273,7 +277,7 @@ class SDKKernel:
             try:
                 for _ in range(MAX_LIST_PAGES):
                     listed = JSONRPCRequest(jsonrpc="2.0", id=request.id, method="tools/list", params=params)
-                    result = await self._serve_modern(None, context, listed)
+                    result = await self._serve_alone(None, context, listed)
                     self._learn(result["tools"])
                     if "nextCursor" not in result:
                         break
@@ -312,20 +316,31 @@ class SDKKernel:
         self._runners.put(session.id, _SessionRunner(_state(session), runner, client))
         return result
 
-    async def _serve_modern(
+    async def _serve_alone(
         self, session: SessionRecord | None, context: DispatchContext, request: JSONRPCRequest
     ) -> dict[str, Any]:
+        """Serve a request with nothing but what it says itself."""
+        if context.revision is None:
+            connection = self._modern_connection(session, request)
+        else:
+            if request.method in _OF_SESSIONS and self._server.get_request_handler(request.method) is not None:
+                text = f"{request.method} changes a session, and this request names none: send Mcp-Session-Id."
+                raise MCPError(INVALID_REQUEST, text, {"kind": "no_session"})
+            connection = Connection.from_envelope(context.revision, None, None)  # as the SDK's stateless mode does
+        return await serve_one(
+            self._server, context, request.method, request.params, connection=connection, lifespan_state=self._state
+        )
+
+    def _modern_connection(self, session: SessionRecord | None, request: JSONRPCRequest) -> Connection:
+        """Return the connection that the envelope of a request describes. Raises: MCPError."""
         route = classify_inbound_request({"method": request.method, "params": request.params})
         if isinstance(route, InboundLadderRejection):
             raise MCPError(route.code, route.message, route.data)
-        connection = Connection.from_envelope(
+        return Connection.from_envelope(
             route.protocol_version,
             route.client_info,
             route.client_capabilities,
             **({} if session is None else {"outbound": NotifyOnlyOutbound(self._outbound(session))}),
-        )
-        return await serve_one(
-            self._server, context, request.method, request.params, connection=connection, lifespan_state=self._state
         )
 
     def _runner(self, session: SessionRecord) -> _SessionRunner:

@@ -13,6 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from shared.client_habits import ClientHabits
 from shared.errors import TicketServerError
 from shared.identity import AuthProvider
 from shared.telemetry import BoundedLabels, Counter, LogContext, get_logger
@@ -66,6 +67,7 @@ class HTTPResponse:
 
 TEXT: Final = {"content-type": "text/plain; charset=utf-8"}
 ACCEPTED: Final = HTTPResponse(202, b"Accepted", TEXT)
+NOT_FOUND: Final = HTTPResponse(404, b"Not Found", TEXT)
 _FOR_BROWSERS: Final = HTTPResponse(
     200,
     b"This is an address of an MCP server: add it to an MCP client. There is nothing to see in a browser.\n",
@@ -80,6 +82,7 @@ class Edge:
     checks: RequestChecks
     auth_provider: AuthProvider
     policy: AccessPolicy
+    habits: ClientHabits
     tenants: BoundedLabels
     """Organisations that counters tell apart."""
     counter: Counter | None
@@ -93,12 +96,16 @@ class Endpoint:
         handler: answers what is not refused.
         edge: what refuses.
         sunset: the end of the wire, if it has one.
+        habit: the habit of clients that come by this route.
     """
 
-    def __init__(self, handler: TransportHandler, edge: Edge, *, sunset: Sunset | None = None) -> None:
+    def __init__(
+        self, handler: TransportHandler, edge: Edge, *, sunset: Sunset | None = None, habit: str | None = None
+    ) -> None:
         self._handler = handler
         self._edge = edge
         self._sunset = sunset
+        self._habit = habit
         # A browser asks before it sends a key, so that question needs none. No cookies either: a key is a header.
         self._for_pages = CORSMiddleware(
             self._serve_page,
@@ -145,6 +152,8 @@ class Endpoint:
         # Also in the lines of a call that goes on without this request, as its task takes the context with it.
         context.add(tenant=principal.tenant.id, principal=principal.id)
         await edge.policy.check_http_rate(principal, head.public)
+        if self._habit is not None:
+            edge.habits.admits(self._habit)
         return await self._handler.handle_request(request, principal)
 
     async def _refuse(self, error: TicketServerError, request: HTTPRequest) -> HTTPResponse:

@@ -16,7 +16,6 @@ from starlette.requests import ClientDisconnect
 from shared.concurrency import within
 from transport.http.errors import HTTPRefusalError
 from transport.http.request_head import HTTPRequest, RequestHead
-from transport.sessions.session import SessionRecord
 
 BATCHING_REVISION: Final = "2025-03-26"
 OWN_SITES: Final = frozenset({"same-origin", "none"})
@@ -91,9 +90,9 @@ class RequestChecks:
         return HTTPRefusalError(413, "too_large", f"A message may have {self._max_body_bytes:,} bytes at most.")
 
 
-def check_batching(session: SessionRecord) -> None:
-    """Pass a batch if the session is of the one revision that has batches. Raises: HTTPRefusalError."""
-    if session.version != BATCHING_REVISION:
+def check_batching(revision: str | None) -> None:
+    """Pass a batch of the one revision that has batches. Raises: HTTPRefusalError."""
+    if revision != BATCHING_REVISION:
         text = f"Only revision {BATCHING_REVISION} has batches; send one message at a time."
         raise HTTPRefusalError(400, "batch", text)
 

@@ -1,7 +1,7 @@
 """What a request says in its headers and its query, read once.
 
 Values are decoded as Latin-1, which keeps every byte, and have no white space around them: not every HTTP parser
-removes it. When a header was sent more than once, the first one counts; of `Sec-Fetch-Site` all count.
+removes it. When a header was sent more than once, the first one counts; of those that are lists all count.
 """
 
 import re
@@ -12,11 +12,18 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 from starlette.types import Receive, Scope
 
+from shared.client_habits import ClientHabits
 from shared.identity import Principal
 
 _ONLY_SESSION: Final = re.compile(rb"session_id=([A-Za-z0-9_-]*)")
 """The query of the endpoint that clients are sent, which needs no decoding."""
 CREDENTIALS: Final = frozenset({b"authorization", b"cookie", b"proxy-authorization", b"x-api-key"})
+_LISTS: Final = frozenset({"accept", "mcp-protocol-version"})
+"""Headers whose lines are one list (RFC 9110, 5.3). A revision is no list, but copies of it come in both spellings."""
+_TAKES_BOTH: Final = frozenset({"application/json, text/event-stream", "application/json,text/event-stream", "*/*"})
+"""What nearly every client sends as `Accept`, so that it need not be parsed."""
+_REFUSED: Final = re.compile(r"q *= *0(\.0*)?")
+"""The weight that means "not acceptable" (RFC 9110, 12.4.2)."""
 
 
 class RequestHead:
@@ -28,6 +35,7 @@ class RequestHead:
         "content_type",
         "host",
         "is_navigation",
+        "is_version_joined",
         "last_event_id",
         "method",
         "origin",
@@ -48,7 +56,10 @@ class RequestHead:
                 continue
             name, value = name_bytes.decode("latin-1"), value_bytes.decode("latin-1")
             public[name] = value
-            first.setdefault(name, value.strip())
+            if name not in first:
+                first[name] = value.strip()
+            elif name in _LISTS:
+                first[name] += f", {value.strip()}"
             if name == "sec-fetch-site":
                 sites.append(value.strip().lower())
         self.method: str = scope["method"]
@@ -66,16 +77,52 @@ class RequestHead:
         self.content_length = first.get("content-length", "")
         self.accept = first.get("accept", "*/*").lower()
         self.protocol_version = first.get("mcp-protocol-version", "")
+        self.is_version_joined = False
+        """Whether `protocol_version` stood there more than once; see `join_versions`."""
         self.session_id = first.get("mcp-session-id")
         self.last_event_id = first.get("last-event-id")
         query: bytes = scope.get("query_string", b"")
         plain = _ONLY_SESSION.fullmatch(query)
         self.query_session_id = plain[1].decode() if plain else _session_in(query)
 
-    def accepts(self, *types: str) -> bool:
-        """Whether the client takes a response of each of these types; one that sends no `Accept` takes any."""
-        ranges = {one.partition(";")[0].strip() for one in self.accept.split(",")}
-        return all(not ranges.isdisjoint({"*/*", one, f"{one.partition('/')[0]}/*"}) for one in types)
+    def join_versions(self, habits: ClientHabits) -> None:
+        """Let identical copies of the revision count as one, if that is served."""
+        if "," not in self.protocol_version:
+            return
+        copies = {copy.strip() for copy in self.protocol_version.split(",")}
+        if len(copies) == 1 and habits.admits("joined_version"):
+            self.protocol_version, self.is_version_joined = copies.pop(), True
+
+    @property
+    def takes_json(self) -> bool:
+        """Whether the client takes JSON as a response."""
+        return self._takes("application/json")
+
+    @property
+    def takes_events(self) -> bool:
+        """Whether the client takes a stream of events as a response."""
+        return self._takes("text/event-stream")
+
+    def _takes(self, media_type: str) -> bool:
+        """Whether the client takes a response of this type; one that sends no `Accept` takes any.
+
+        The most specific range that matches the type decides (RFC 9110, 12.5.1).
+        """
+        if self.accept in _TAKES_BOTH:
+            return True
+        ranges = _ranges(self.accept)
+        matching = (media_type, f"{media_type.partition('/')[0]}/*", "*/*")
+        return next((ranges[name] for name in matching if name in ranges), False)
+
+
+def _ranges(accept: str) -> Mapping[str, bool]:
+    """Return the media ranges in the value of an `Accept`, and whether each is acceptable."""
+    ranges: dict[str, bool] = {}
+    for one in accept.split(","):
+        name, *parameters = (part.strip() for part in one.split(";"))
+        is_refused = any(map(_REFUSED.fullmatch, parameters))
+        ranges[name] = ranges.get(name, False) or not is_refused
+    return ranges
 
 
 def _session_in(query: bytes) -> str:
