@@ -75,20 +75,20 @@ HABITS: Final[tuple[Habit, ...]] = (
         "404",
     ),
     Habit(
+        "foreign_arguments",
+        "n8n, old versions of Cursor",
+        'an argument `toolCallId`, `sessionId`, `action`, `chatInput`, `random_string`, `_meta` or `""` that the tool '
+        "does not have",
+        "it is ignored, with a note in the result",
+        "`invalid_input`: not an argument of this tool",
+    ),
+    Habit(
         "foreign_credential",
         "Cloud Run with an invoker check, gateways",
         "`x-api-key` together with `Authorization: Bearer`, where one of the two values is a credential of this "
         "server, or both are the same one",
         "the one that is valid here counts, the other one is ignored",
         "400 `unauthenticated`",
-    ),
-    Habit(
-        "foreign_arguments",
-        "n8n, old versions of Cursor",
-        "an argument `toolCallId`, `sessionId`, `action`, `chatInput`, `random_string`, `_meta` or one with an empty "
-        "name, which the tool does not have",
-        "it is ignored, with a note in the result",
-        "`invalid_input`: not an argument of this tool",
     ),
     Habit(
         "empty_arguments",

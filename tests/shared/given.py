@@ -2,7 +2,7 @@
 
 import errno
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -160,13 +160,13 @@ class World:
     principal: Principal | None = None
     """The principal of the calls; None, as over STDIO."""
     headers: Mapping[str, str] = field(default_factory=dict)
-    habits_off: Collection[str] = ()
+    habits: ClientHabits | None = None
 
     @cached_property
     def server(self) -> MCPServer[Any]:
         """The server over the tools, built once because building it costs more than most calls."""
-        habits = ClientHabits(off=self.habits_off, counter=self.counter)
-        server = build_server(SingleToolsProvider(self.tools), counter=self.counter, trail=self.trail, habits=habits)
+        tools = SingleToolsProvider(self.tools)
+        server = build_server(tools, counter=self.counter, trail=self.trail, habits=self.habits)
         on_behalf(server, lambda: None if self.principal is None else Sender(self.principal, self.headers))
         return server
 

@@ -85,7 +85,7 @@ def test_an_argument_of_the_tool_itself_wins() -> None:
 
 
 async def test_foreign_names_are_refused_when_their_row_is_off(existing: World) -> None:
-    existing.habits_off = ("foreign_arguments",)
+    existing.habits = ClientHabits(off=["foreign_arguments"], counter=existing.counter)
 
     text, error = await existing.refused("get_users", **{"": "x", "sessionId": "x"})
 
@@ -204,6 +204,7 @@ async def test_an_empty_value_of_a_field_that_cannot_be_cleared_is_said_to_be_ig
         done = await existing.done("update_ticket", **UPDATE, remarks=f"New {name}", **{name: ""})
 
         assert done["notes"] == [f"Empty values were ignored; unchanged: {name}."]
+    assert "notes" not in await existing.done("update_ticket", **UPDATE, remarks="Newest", comment="")
 
 
 async def test_an_update_with_nothing_but_empty_values_says_that_they_were_ignored(existing: World) -> None:
@@ -228,7 +229,7 @@ async def test_an_empty_text_still_clears_a_text(existing: World, name: str) -> 
 
 
 async def test_empty_values_are_refused_when_their_row_is_off(existing: World) -> None:
-    existing.habits_off = ("empty_arguments",)
+    existing.habits = ClientHabits(off=["empty_arguments"], counter=existing.counter)
 
     _, error = await existing.refused("get_ticket_list", limit="", sortBy="null", searchQuery=" ", accountId="")
 

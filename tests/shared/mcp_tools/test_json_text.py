@@ -109,7 +109,7 @@ async def test_what_cannot_be_read_is_answered_by_a_sentence(existing: World) ->
 
 
 async def test_json_text_inside_is_refused_when_the_row_is_off(existing: World) -> None:
-    existing.habits_off = ("stringified",)
+    existing.habits = ClientHabits(off=["stringified"], counter=existing.counter)
 
     text, error = await existing.refused("create_ticket", **TICKET, attachments=[json.dumps(FILE)])
     clear, _ = await existing.refused("update_ticket", **UPDATE, clear='["remarks"]')
