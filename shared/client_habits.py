@@ -77,9 +77,9 @@ HABITS: Final[tuple[Habit, ...]] = (
     Habit(
         "foreign_credential",
         "Cloud Run with an invoker check, gateways",
-        "`x-api-key` together with `Authorization: Bearer`, where at most one of the two values is a credential of "
-        "this server",
-        "the one that is valid here counts, the other one is ignored; if neither is, the request is one failed attempt",
+        "`x-api-key` together with `Authorization: Bearer`, where one of the two values is a credential of this "
+        "server, or both are the same one",
+        "the one that is valid here counts, the other one is ignored",
         "400 `unauthenticated`",
     ),
 )

@@ -11,7 +11,9 @@ from shared.client_habits import HABITS, ClientHabits
 from shared.telemetry import TallyCounter
 from tests.client_habits import FOREIGN, JOINED, JSON_ALONE, LATER, LIST, SCENARIOS, from_connector
 from tests.processes import KEY, OPERATOR_KEY, http_door
+from tests.renew import INTEROP
 from tests.transport.http_client import ACCEPT, opening
+from transport.streamable_http_stateless import CONNECTORS
 
 NAMES: Final = [habit.name for habit in HABITS]
 
@@ -37,6 +39,12 @@ async def test_a_habit_is_served_and_counted_and_switched_off_it_is_neither(name
 def test_there_is_no_other_row_to_switch_off() -> None:
     with pytest.raises(ValueError, match="there is no client habit final_slashes; choose from"):
         ClientHabits(off=["final_slashes"])
+
+
+def test_the_document_names_every_client_behind_a_connector() -> None:
+    document = INTEROP.read_text("utf-8")
+
+    assert [name for name in CONNECTORS if f"`{name}`" not in document] == []
 
 
 def statuses(address: str) -> dict[str, int]:

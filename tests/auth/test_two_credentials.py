@@ -206,12 +206,12 @@ async def test_while_the_store_is_away_a_foreign_token_changes_nothing(
     assert late[0] == 503
 
 
-async def test_neither_credential_is_logged_audited_or_told(
+async def test_neither_credential_is_logged_audited_or_shown(
     provider: ThrottledAuthProvider, key: NewKey, trail: Trail
 ) -> None:
     pairs = (key.text, FOREIGN), (WRONG, FOREIGN), (key.text, SHARED_KEY)
     with capture_logs() as logged:
-        told = [await outcome(provider, both(*pair)) for pair in pairs]
+        shown = [await outcome(provider, both(*pair)) for pair in pairs]
 
-    everything = f"{logged} {trail.events} {told}"
+    everything = f"{logged} {trail.events} {shown}"
     assert not [secret for secret in (key.text, FOREIGN, WRONG, SHARED_KEY) if secret in everything]
