@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 Wire = Literal["sse", "http"]
-StreamLog = Literal["python-v1", "python-v2", "node", "clients"]
+StreamLog = Literal["python-v1", "python-v2", "python-v2.1", "node", "clients"]
 """Where a client is installed: a file of pins in `environments`, or `tests/clients`."""
 WIRES: Final[tuple[Wire, ...]] = ("sse", "http")
 PATHS: Final = MappingProxyType({"sse": "/sse", "http": "/mcp"})
@@ -71,10 +71,18 @@ CLIENTS: Final = (
     Client("langchain-mcp-adapters",           "python-v1", "langchain",     None,     OLD, OLD),
     Client("openai-agents",                    "python-v1", "openai_agents", None,     OLD, OLD),
     Client("pydantic-ai-slim",                 "python-v1", "pydantic_ai",   None,     OLD, OLD),
-    Client("google-adk",                       "python-v2", "google_adk",    None,     OLD, OLD),
-    Client("google-adk",                       "python-v2", "google_adk",    "modern", NEW, NEW),
+    Client("google-adk",                       "python-v2.1", "google_adk",  None,     OLD, OLD),
+    Client("google-adk",                       "python-v2.1", "google_adk",  "modern", NEW, NEW),
+    Client("smolagents",                       "python-v1", "smolagents",    None,     OLD, OLD),
+    Client("autogen-ext",                      "python-v1", "autogen",       None,     OLD, OLD),
+    Client("autogen-ext",                      "python-v1", "autogen",       "tools",  OLD, OLD),
+    Client("mcp-use",                          "python-v1", "mcp_use",       None,     OLD, OLD),
+    Client("llama-index-tools-mcp",            "python-v2", "llama_index",   None,     OLD, OLD),
+    Client("strands-agents",                   "python-v2.1", "strands",     None,     NEW, NEW),
 )
 # fmt: on
+UNMARKED: Final = frozenset({"smolagents"})
+"""Drivers of clients that pass on the text of an error as if it were that of a result."""
 ROWS: Final = tuple(Row(client, wire) for client in CLIENTS for wire in WIRES)
 
 _OURS: Final = "This API key is not valid."
@@ -83,6 +91,8 @@ REFUSALS: Final = MappingProxyType({
     ("mcp_v2", "http"): _OURS,
     ("fastmcp", "http"): _OURS,
     ("google_adk", "http"): _OURS,
+    ("llama_index", "http"): _OURS,
+    ("strands", "http"): _OURS,
     # These treat every 401 as a request to sign in, and there is no authorization server.
     ("mcp_remote", "sse"): "Dynamic Client Registration rejected",
     ("mcp_remote", "http"): "Dynamic Client Registration rejected",
