@@ -44,6 +44,16 @@ class Row:
         """Text that a client shows when its key is wrong."""
         return REFUSALS.get((self.client.driver, self.wire), "401")
 
+    @property
+    def after_restart(self) -> str:
+        """Pattern of the text that a client shows for its next call when the server was restarted."""
+        return AFTER_RESTART.get((self.client.driver, self.revision, self.wire), STATUSES)
+
+    @property
+    def recovers(self) -> bool:
+        """Whether a client is served again after a restart without connecting anew."""
+        return self.after_restart == STATUSES
+
     def __str__(self) -> str:
         mode = f"-{self.client.mode}" if self.client.mode else ""
         return f"{self.client.package.rpartition('/')[2]}-{self.client.home}{mode}-{self.wire}"
@@ -85,6 +95,8 @@ UNMARKED: Final = frozenset({"smolagents"})
 """Drivers of clients that pass on the text of an error as if it were that of a result."""
 ROWS: Final = tuple(Row(client, wire) for client in CLIENTS for wire in WIRES)
 
+STATUSES: Final = "stat1"
+"""What the result of `get_statuses` contains."""
 _OURS: Final = "This API key is not valid."
 REFUSALS: Final = MappingProxyType({
     # The Python SDK since 2.0 does not show the status of a refused POST, but passes on the server's message.
@@ -98,4 +110,30 @@ REFUSALS: Final = MappingProxyType({
     ("mcp_remote", "http"): "Dynamic Client Registration rejected",
     ("inspector", "sse"): "auth_required",
     ("inspector", "http"): "auth_required",
+})  # fmt: skip
+
+_CLOSED: Final = "Connection closed|ClosedResourceError"
+_GONE: Final = "There is no such session|Session terminated"
+AFTER_RESTART: Final = MappingProxyType[tuple[str, str, Wire], str]({
+    # driver          revision transport
+    ("mcp_v1",        OLD, "sse"): _CLOSED,
+    ("mcp_v1",        OLD, "http"): _GONE,
+    ("mcp_v2",        OLD, "sse"): _CLOSED,
+    ("mcp_v2",        NEW, "sse"): _CLOSED,
+    ("mcp_v2",        OLD, "http"): _GONE,
+    ("fastmcp",       OLD, "sse"): _CLOSED,
+    ("fastmcp",       OLD, "http"): _GONE,
+    ("langchain",     OLD, "sse"): _CLOSED,
+    ("langchain",     OLD, "http"): _GONE,
+    ("openai_agents", OLD, "sse"): _CLOSED,
+    ("openai_agents", OLD, "http"): _GONE,
+    ("pydantic_ai",   OLD, "sse"): _CLOSED,
+    ("pydantic_ai",   OLD, "http"): _GONE,
+    ("google_adk",    OLD, "http"): _GONE,
+    ("mcp_proxy",     OLD, "sse"): "^$",
+    ("mcp_proxy",     OLD, "http"): _GONE,
+    ("typescript_v1", OLD, "http"): _GONE,
+    ("typescript_v2", OLD, "http"): _GONE,
+    ("supergateway",  OLD, "sse"): f"{_GONE}|Invalid request parameters",  # of the session, or of its reopened stream
+    ("supergateway",  OLD, "http"): _GONE,
 })  # fmt: skip
