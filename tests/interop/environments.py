@@ -1,9 +1,9 @@
 """The environments of the clients, in the user's cache folder, made by run.py's functions when needed.
 
 Each has exactly the pins of its file in `environments`. Clients of one family share an environment: those on the Python
-SDK before 2.0, those on 2.0 and later, the converters of schemas, and the bridges for Node. The TypeScript SDK and the
-Inspector are in the tests' own folder. `python3 run.py test --long` makes the environments before the tests start;
-tests run by name make them when they need them.
+SDK before 2.0, those on its newest version, those that cannot be installed with that, the converters of schemas, and
+the bridges for Node. The TypeScript SDK and the Inspector are in the tests' own folder. `python3 run.py test --long`
+makes the environments before the tests start; tests run by name make them when they need them.
 """
 
 import json
@@ -40,6 +40,7 @@ def make() -> None:
     """Make every environment that does not exist yet."""
     python("python-v1")
     python("python-v2")
+    python("python-v2.1")
     python("converters")
     node_modules("node")
     node_modules("clients")
@@ -47,7 +48,7 @@ def make() -> None:
 
 def version(package: str, home: StreamLog) -> str:
     """Return the version of a client that is installed there, from its pins."""
-    if home in {"python-v1", "python-v2", "converters"}:
+    if home.startswith("python-") or home == "converters":
         pins = (PINS / f"{home}.txt").read_text("utf-8")
         (pinned,) = re.findall(rf"^{re.escape(package)}==(\S+)", pins, re.MULTILINE)
         return str(pinned)

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 Wire = Literal["sse", "http"]
-StreamLog = Literal["python-v1", "python-v2", "converters", "node", "clients"]
+StreamLog = Literal["python-v1", "python-v2", "python-v2.1", "converters", "node", "clients"]
 """Where a client is installed: a file of pins in `environments`, or `tests/clients`."""
 WIRES: Final[tuple[Wire, ...]] = ("sse", "http")
 PATHS: Final = MappingProxyType({"sse": "/sse", "http": "/mcp"})
@@ -44,6 +44,16 @@ class Row:
         """Text that a client shows when its key is wrong."""
         return REFUSALS.get((self.client.driver, self.wire), "401")
 
+    @property
+    def after_restart(self) -> str:
+        """Pattern of the text that a client shows for its next call when the server was restarted."""
+        return AFTER_RESTART.get((self.client.driver, self.revision, self.wire), STATUSES)
+
+    @property
+    def recovers(self) -> bool:
+        """Whether a client is served again after a restart without connecting anew."""
+        return self.after_restart == STATUSES
+
     def __str__(self) -> str:
         mode = f"-{self.client.mode}" if self.client.mode else ""
         return f"{self.client.package.rpartition('/')[2]}-{self.client.home}{mode}-{self.wire}"
@@ -71,21 +81,68 @@ CLIENTS: Final = (
     Client("langchain-mcp-adapters",           "python-v1", "langchain",     None,     OLD, OLD),
     Client("openai-agents",                    "python-v1", "openai_agents", None,     OLD, OLD),
     Client("pydantic-ai-slim",                 "python-v1", "pydantic_ai",   None,     OLD, OLD),
-    Client("google-adk",                       "python-v2", "google_adk",    None,     OLD, OLD),
-    Client("google-adk",                       "python-v2", "google_adk",    "modern", NEW, NEW),
+    Client("google-adk",                       "python-v2.1", "google_adk",  None,     OLD, OLD),
+    Client("google-adk",                       "python-v2.1", "google_adk",  "modern", NEW, NEW),
+    Client("smolagents",                       "python-v1", "smolagents",    None,     OLD, OLD),
+    Client("autogen-ext",                      "python-v1", "autogen",       None,     OLD, OLD),
+    Client("autogen-ext",                      "python-v1", "autogen_tools", "tools",  OLD, OLD),
+    Client("mcp-use",                          "python-v1", "mcp_use",       None,     OLD, OLD),
+    Client("llama-index-tools-mcp",            "python-v2", "llama_index",   None,     OLD, OLD),
+    Client("strands-agents",                   "python-v2.1", "strands",     None,     NEW, NEW),
 )
 # fmt: on
 ROWS: Final = tuple(Row(client, wire) for client in CLIENTS for wire in WIRES)
 
+UNMARKED: Final = frozenset({"smolagents"})
+"""Drivers of clients that pass on the text of an error as if it were that of a result."""
+STATUSES: Final = "stat1"
+"""What the result of `get_statuses` contains."""
 _OURS: Final = "This API key is not valid."
 REFUSALS: Final = MappingProxyType({
     # The Python SDK since 2.0 does not show the status of a refused POST, but passes on the server's message.
     ("mcp_v2", "http"): _OURS,
     ("fastmcp", "http"): _OURS,
     ("google_adk", "http"): _OURS,
+    ("llama_index", "http"): _OURS,
+    ("strands", "http"): _OURS,
     # These treat every 401 as a request to sign in, and there is no authorization server.
     ("mcp_remote", "sse"): "Dynamic Client Registration rejected",
     ("mcp_remote", "http"): "Dynamic Client Registration rejected",
     ("inspector", "sse"): "auth_required",
     ("inspector", "http"): "auth_required",
+})  # fmt: skip
+
+_CLOSED: Final = "Connection closed|ClosedResourceError"
+_GONE: Final = "There is no such session|Session terminated"
+_UNINITIALIZED: Final = "Invalid request parameters"
+"""These open the stream again, but send no `initialize` over it."""
+AFTER_RESTART: Final = MappingProxyType[tuple[str, str, Wire], str]({
+    # driver          revision transport
+    ("mcp_v1",        OLD, "sse"): _CLOSED,
+    ("mcp_v1",        OLD, "http"): _GONE,
+    ("mcp_v2",        OLD, "sse"): _CLOSED,
+    ("mcp_v2",        NEW, "sse"): _CLOSED,
+    ("mcp_v2",        OLD, "http"): _GONE,
+    ("fastmcp",       OLD, "sse"): _CLOSED,
+    ("fastmcp",       OLD, "http"): _GONE,
+    ("langchain",     OLD, "sse"): _CLOSED,
+    ("langchain",     OLD, "http"): _GONE,
+    ("openai_agents", OLD, "sse"): _CLOSED,
+    ("openai_agents", OLD, "http"): _GONE,
+    ("pydantic_ai",   OLD, "sse"): _CLOSED,
+    ("pydantic_ai",   OLD, "http"): _GONE,
+    ("google_adk",    OLD, "http"): _GONE,
+    ("smolagents",    OLD, "sse"): _CLOSED,
+    ("smolagents",    OLD, "http"): _GONE,
+    ("autogen",       OLD, "sse"): r"^\s*$",  # the text of a ClosedResourceError
+    ("autogen",       OLD, "http"): _GONE,
+    ("mcp_use",       OLD, "sse"): _UNINITIALIZED,
+    ("mcp_use",       OLD, "http"): _GONE,
+    ("strands",       NEW, "sse"): _CLOSED,
+    ("mcp_proxy",     OLD, "sse"): "^$",
+    ("mcp_proxy",     OLD, "http"): _GONE,
+    ("typescript_v1", OLD, "http"): _GONE,
+    ("typescript_v2", OLD, "http"): _GONE,
+    ("supergateway",  OLD, "sse"): f"{_GONE}|{_UNINITIALIZED}",  # of the session, or of its reopened stream
+    ("supergateway",  OLD, "http"): _GONE,
 })  # fmt: skip

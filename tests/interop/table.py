@@ -9,7 +9,7 @@ from tests.processes import ROOT
 
 DOCUMENT: Final = ROOT / "docs" / "interop.md"
 BEGIN, END = "<!-- interop: python -m tests.interop -->\n", "<!-- /interop -->"
-REGISTRIES: Final = {"python-v1": "PyPI", "python-v2": "PyPI", "node": "npm", "clients": "npm"}
+REGISTRIES: Final = {"python-v1": "PyPI", "python-v2": "PyPI", "python-v2.1": "PyPI", "node": "npm", "clients": "npm"}
 HEAD: Final = "| client | from | version | mode | SSE | Streamable HTTP |\n|---|---|---|---|---|---|\n"
 
 
