@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from shared.audit import AuditTrail, LoggedAuditTrail
 from shared.client_habits import ClientHabits
+from shared.cursors import refuse_cursors
 from shared.errors import InvalidInputError
 from shared.identity import InsufficientScopeError, Principal, Scope, principal_of
 from shared.mcp_tools import request_state
@@ -87,7 +88,7 @@ def build_server(
     )
     # The SDK traces every message by default, at a third of a call's cost; no collector reads the traces here.
     server.middleware[:] = [one for one in server.middleware if type(one).__name__ != "OpenTelemetryMiddleware"]
-    server.middleware.extend([_ProtocolErrors(server), _ArgumentsObject(habits), _Scopes(call_log)])
+    server.middleware.extend([_ProtocolErrors(server), _ArgumentsObject(habits), _Scopes(call_log), refuse_cursors])
     return server
 
 

@@ -167,6 +167,18 @@ async def test_an_unknown_resource_is_an_error_with_the_code_of_its_era(
     assert caught.value.error.code == code
 
 
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_cursor_is_refused_as_this_server_issues_none(here: World, era: Literal["auto", "legacy"]) -> None:
+    async with Client(here.server, mode=era) as client:
+        lists = (client.list_tools, client.list_resources, client.list_resource_templates, client.list_prompts)
+        for read in lists:
+            with pytest.raises(MCPError) as caught:
+                await read(cursor="page-2")
+            assert caught.value.error.code == -32602
+
+        assert (await client.list_tools(cursor="")).tools  # some clients send this for the first page
+
+
 async def test_the_overview_is_a_markdown_resource_that_names_every_tool(here: World) -> None:
     async with Client(here.server) as client:
         (resource,) = (await client.list_resources()).resources

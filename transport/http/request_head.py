@@ -18,8 +18,9 @@ from shared.identity import Principal
 _ONLY_SESSION: Final = re.compile(rb"session_id=([A-Za-z0-9_-]*)")
 """The query of the endpoint that clients are sent, which needs no decoding."""
 CREDENTIALS: Final = frozenset({b"authorization", b"cookie", b"proxy-authorization", b"x-api-key"})
-_LISTS: Final = frozenset({"accept", "mcp-protocol-version"})
-"""Headers whose lines are one list (RFC 9110, 5.3). A revision is no list, but copies of it come in both spellings."""
+_LISTS: Final = frozenset({"accept", "mcp-protocol-version", "origin"})
+"""Headers whose lines are one list (RFC 9110, 5.3). A revision is no list, but copies of it come in both spellings; an
+origin is no list either, and two of them are no accepted origin."""
 _TAKES_BOTH: Final = frozenset({"application/json, text/event-stream", "application/json,text/event-stream", "*/*"})
 """What nearly every client sends as `Accept`, so that it need not be parsed."""
 _REFUSED: Final = re.compile(r"q *= *0(\.0*)?")

@@ -14,11 +14,15 @@ def head(*headers: Header, method: str = "GET", query: bytes = b"", root_path: s
 
 
 def test_of_a_header_that_was_sent_twice_the_first_counts() -> None:
-    twice = [(name, value) for value in (b"first", b"second") for name in (b"host", b"mcp-session-id", b"origin")]
+    twice = [(name, value) for value in (b"first", b"second") for name in (b"host", b"mcp-session-id")]
 
     read = head(*twice)
 
-    assert (read.host, read.session_id, read.origin) == ("first", "first", "first")
+    assert (read.host, read.session_id) == ("first", "first")
+
+
+def test_two_origins_are_a_list_which_is_no_origin() -> None:
+    assert head((b"origin", b"http://localhost"), (b"origin", b" null ")).origin == "http://localhost, null"
 
 
 def test_every_word_of_the_browser_about_the_site_counts() -> None:
