@@ -4,12 +4,11 @@ from collections.abc import Callable
 from typing import Final
 
 from tests.interop.environments import version
-from tests.interop.rows import CLIENTS, Client, Row
+from tests.interop.rows import CLIENTS, ROWS, WIRES, Client, Row
 from tests.processes import ROOT
 
 DOCUMENT: Final = ROOT / "docs" / "interop.md"
 BEGIN, END = "<!-- interop: python -m tests.interop -->\n", "<!-- /interop -->"
-REGISTRIES: Final = {"python-v1": "PyPI", "python-v2": "PyPI", "python-v2.1": "PyPI", "node": "npm", "clients": "npm"}
 HEAD: Final = "| client | from | version | mode | SSE | Streamable HTTP |\n|---|---|---|---|---|---|\n"
 
 
@@ -17,10 +16,12 @@ def table(outcome: Callable[[Row], str]) -> str:
     """Return the table; `outcome` returns what follows the revision of a row."""
 
     def line(client: Client) -> str:
-        sse, http = (f"{row.revision} {outcome(row)}" for row in (Row(client, "sse"), Row(client, "http")))
+        rows = (Row(client, wire) for wire in WIRES)
+        sse, http = (f"{row.revision} {outcome(row)}" if row in ROWS else "–" for row in rows)
+        registry = "PyPI" if client.home.startswith("python-") else "npm"
         pinned = version(client.package, client.home)
         mode = f"`{client.mode}`" if client.mode else "–"
-        return f"| `{client.package}` | {REGISTRIES[client.home]} | {pinned} | {mode} | {sse} | {http} |\n"
+        return f"| `{client.package}` | {registry} | {pinned} | {mode} | {sse} | {http} |\n"
 
     return HEAD + "".join(map(line, CLIENTS))
 
