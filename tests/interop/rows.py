@@ -102,7 +102,7 @@ CLIENTS: Final = (
     Client("google-adk",                       "python-v2.1", "google_adk",  "modern", NEW, NEW),
     Client("smolagents",                       "python-v1", "smolagents",    None,     OLD, OLD),
     Client("autogen-ext",                      "python-v1", "autogen",       None,     OLD, OLD),
-    Client("autogen-ext",                      "python-v1", "autogen",       "tools",  OLD, OLD),
+    Client("autogen-ext",                      "python-v1", "autogen_tools", "tools",  OLD, OLD),
     Client("mcp-use",                          "python-v1", "mcp_use",       None,     OLD, OLD),
     Client("llama-index-tools-mcp",            "python-v2", "llama_index",   None,     OLD, OLD),
     Client("strands-agents",                   "python-v2.1", "strands",     None,     NEW, NEW),
@@ -146,6 +146,8 @@ REFUSALS: Final = MappingProxyType({
 
 _CLOSED: Final = "Connection closed|ClosedResourceError"
 _GONE: Final = "There is no such session|Session terminated"
+_UNINITIALIZED: Final = "Invalid request parameters"
+"""These open the stream again, but send no `initialize` over it."""
 AFTER_RESTART: Final = MappingProxyType[tuple[str, str, Wire], str]({
     # driver          revision transport
     ("mcp_v1",        OLD, "sse"): _CLOSED,
@@ -162,6 +164,13 @@ AFTER_RESTART: Final = MappingProxyType[tuple[str, str, Wire], str]({
     ("pydantic_ai",   OLD, "sse"): _CLOSED,
     ("pydantic_ai",   OLD, "http"): _GONE,
     ("google_adk",    OLD, "http"): _GONE,
+    ("smolagents",    OLD, "sse"): _CLOSED,
+    ("smolagents",    OLD, "http"): _GONE,
+    ("autogen",       OLD, "sse"): r"^\s*$",  # the text of a ClosedResourceError
+    ("autogen",       OLD, "http"): _GONE,
+    ("mcp_use",       OLD, "sse"): _UNINITIALIZED,
+    ("mcp_use",       OLD, "http"): _GONE,
+    ("strands",       NEW, "sse"): _CLOSED,
     ("mcp_proxy",     OLD, "sse"): "^$",
     ("mcp_proxy",     OLD, "http"): _GONE,
     ("ai_sdk.mjs",    OLD, "sse"): "Not connected",
@@ -169,6 +178,6 @@ AFTER_RESTART: Final = MappingProxyType[tuple[str, str, Wire], str]({
     ("mastra.mjs",    OLD, "http"): _GONE,
     ("typescript_v1", OLD, "http"): _GONE,
     ("typescript_v2", OLD, "http"): _GONE,
-    ("supergateway",  OLD, "sse"): f"{_GONE}|Invalid request parameters",  # of the session, or of its reopened stream
+    ("supergateway",  OLD, "sse"): f"{_GONE}|{_UNINITIALIZED}",  # of the session, or of its reopened stream
     ("supergateway",  OLD, "http"): _GONE,
 })  # fmt: skip
