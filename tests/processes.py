@@ -181,13 +181,15 @@ class RestartableDoor:
     def __exit__(self, *_: object) -> None:
         self._running.close()
 
-    def restart(self) -> None:
-        """End the server gracefully and start it again; what it kept in memory is lost."""
+    def restart(self) -> str:
+        """End the server gracefully and start it again; what it kept in memory is lost. Returns its output."""
+        ended = self._process
         self._running.close()
         self._start(self.address.rpartition(":")[2])
+        return ended.said
 
     def _start(self, port: str) -> None:
-        self.address, _ = self._running.enter_context(http_door(self._folder, PORT=port, **self._settings))
+        self.address, self._process = self._running.enter_context(http_door(self._folder, PORT=port, **self._settings))
 
 
 @contextmanager

@@ -27,6 +27,7 @@ export async function run(connect) {
     await new Promise((resolve) => createInterface(process.stdin).once("line", resolve));
     const deadline = told.recovers ? Date.now() + RECOVERY_MS : 0;
     while ((seen.after = await repeated(client)).isError && Date.now() < deadline) await setTimeout(BETWEEN_MS);
+    await client.close().catch(() => {}); // its connection may have ended
     client = await connect();
     seen.again = await repeated(client);
   }

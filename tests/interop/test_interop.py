@@ -11,7 +11,8 @@ from mcp.client.stdio import stdio_client
 
 from tests import processes
 from tests.interop import environments
-from tests.interop.drive import NODE, judge
+from tests.interop.commands import NODE
+from tests.interop.drive import judge
 from tests.interop.rows import ROWS, Row
 from tests.processes import RestartableDoor
 

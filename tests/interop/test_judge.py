@@ -9,7 +9,8 @@ import pytest
 
 from shared.mcp_tools.catalog import TOOLS
 from tests.interop import drive as module
-from tests.interop.drive import Seen, complaints, complaints_after_restart, complaints_when_refused, drive, ticket
+from tests.interop.commands import ticket
+from tests.interop.drive import Seen, complaints, complaints_after_restart, complaints_when_refused, drive
 from tests.interop.rows import CLIENTS, ROWS, Row
 from tests.processes import RestartableDoor
 
@@ -114,5 +115,5 @@ def driven(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, program: str) -> See
     monkeypatch.setattr(module, "TALK_S", 1.0)
     monkeypatch.setattr(module, "command", lambda *_: [sys.executable, "-S", "-c", program])
     server = RestartableDoor(tmp_path)
-    monkeypatch.setattr(server, "restart", lambda: None)
+    monkeypatch.setattr(server, "restart", lambda: "")
     return drive(ROW, server, "wrong", tmp_path)
