@@ -49,7 +49,7 @@ ROOT = Path(__file__).resolve().parent
 LONG_PARTS = {  # the parts that `test --long` can run alone
     "attacks": ["tests/attacks"],
     "chaos": ["tests/chaos"],
-    "clients": ["tests/interop", "tests/sse_conformance"],
+    "clients": ["tests/interop", "tests/sse_conformance", "tests/test_same_id.py"],
     "data": ["tests/ticket_api"],
     "fuzz": ["tests/fuzz", "tests/ticket_api/http/test_openapi_fuzz.py"],
 }
