@@ -1,7 +1,8 @@
 """Habits of clients in the arguments of a call: foreign names, empty values, JSON text.
 
 Recognised here, and served as far as `shared.client_habits` says. `Reading` goes with one call: it is the context of
-the input model's validation, so a habit is counted once however often the arguments show it.
+the input model's validation, so a habit is counted once however often it shows inside the arguments object. An object
+that is itself JSON text is read before, by `arguments_object`.
 """
 
 import json
@@ -82,9 +83,11 @@ def _is_empty(field: FieldInfo, value: object) -> bool:
     """Whether a value of an optional argument stands for no value, because the argument cannot be that."""
     if field.is_required() or not isinstance(value, str):
         return False
-    text = _free_text([*field.metadata, field.annotation])
     word = value.strip()
-    return word in EMPTY_WORDS and text is None if word else text is None or not text.may_be_blank
+    if word and word not in EMPTY_WORDS:
+        return False
+    text = _free_text([*field.metadata, field.annotation])
+    return text is None or not (word or text.may_be_blank)
 
 
 def _free_text(annotations: Sequence[Any]) -> FreeText | None:

@@ -286,7 +286,7 @@ class UpdateTicketInput(ToolInput):
     @property
     def kept(self) -> tuple[str, ...]:
         """The fields of the ticket that were sent with an empty value, which neither changes nor clears them."""
-        return tuple(name for name in self._left_empty if name not in _NOT_OF_TICKETS)
+        return tuple(name for name in self._left_empty if name not in {*_NOT_OF_TICKETS, *self.emptied})
 
 
 class AddHistoryInput(ToolInput):

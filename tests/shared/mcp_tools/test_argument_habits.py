@@ -218,6 +218,22 @@ async def test_an_update_with_nothing_but_empty_values_says_that_they_were_ignor
     assert existing.wire.writes() == []
 
 
+async def test_clear_clears_a_field_that_is_also_sent_empty(reference: World) -> None:
+    one = (await reference.api.post("/tickets", TICKET | {"scheduledCompletionDate": "2026-12-24"}))["id"]
+
+    done = await reference.done(
+        "update_ticket",
+        ticketId=one,
+        updatedById="user1",
+        scheduledCompletionDate="",
+        statusId="",
+        clear=["scheduledCompletionDate"],
+    )
+
+    assert done["changed"] == [{"field": "scheduledCompletionDate", "old": "2026-12-24"}]
+    assert done["notes"] == ["Empty values were ignored; unchanged: statusId."]
+
+
 @pytest.mark.parametrize("name", sorted(MAY_BE_BLANK))
 async def test_an_empty_text_still_clears_a_text(existing: World, name: str) -> None:
     await existing.done("update_ticket", **UPDATE, **{name: "Old"})
