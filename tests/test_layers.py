@@ -36,7 +36,7 @@ LAYER_1: Final = (
         "shared.failed_attempts",
     ),
     *("shared.http.address", "shared.identity", "shared.lru", "shared.periodic", "shared.prompts"),
-    *("shared.telemetry", "shared.throttled_audit"),
+    *("shared.telemetry", "shared.throttled_audit", "shared.wire_json"),
     "shared.writes.recent_writes",  # the tools claim them, and transport shares them between instances
 )
 STORAGE: Final = (
@@ -44,7 +44,13 @@ STORAGE: Final = (
     *("shared.storage.transactions", "shared.storage.write_check"),
 )
 HTTP: Final = ("shared.http.protocol", "shared.http.server")  # both programs that listen use one server
-SESSIONS: Final = ("transport.jsonrpc", "transport.last_words", "transport.rate_limit", "transport.sessions")
+SESSIONS: Final = (
+    "transport.json_body",
+    "transport.jsonrpc",
+    "transport.last_words",
+    "transport.rate_limit",
+    "transport.sessions",
+)
 
 # Which of our modules a module may import; the longest matching name decides. A module without a line may import none
 # of ours: where it belongs is a decision to be recorded here.
@@ -70,7 +76,8 @@ MAY_IMPORT: Final = MappingProxyType({
     "transport.http.endpoint": ("transport.base", "transport.http", "transport.dispatch", *SESSIONS, *LAYER_1),
     "transport.dispatch": ("transport.dispatch", *SESSIONS, *LAYER_1),
     "transport.sessions": (*SESSIONS, *LAYER_1),
-    "transport.jsonrpc": LAYER_1,
+    "transport.json_body": LAYER_1,
+    "transport.jsonrpc": ("transport.json_body", *LAYER_1),
     "transport.rate_limit": LAYER_1,
     "transport.last_words": (),
     "transport.server": ("transport.app", "shared.http.server"),

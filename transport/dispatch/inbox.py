@@ -14,6 +14,7 @@ from transport.dispatch.client_requests import ClientRequests
 from transport.dispatch.context import Caller
 from transport.dispatch.sdk_kernel import SDKKernel, cancelled_request_id_from_params, coerce_request_id
 from transport.dispatch.subscriptions import SharedBus
+from transport.json_body import is_id
 from transport.sessions.broker import BrokerUnavailableError, InstanceMessage, SessionBroker
 from transport.sessions.session import SessionRecord
 
@@ -106,7 +107,7 @@ class Inbox:
 
         Clients exist that turn an id into a string, so the number that it spells counts where nothing runs with it.
         """
-        if request is None or not jsonrpc.is_id(request):
+        if request is None or not is_id(request):
             return
         running = await self._broker.running(session.id, request)
         if not running and (number := coerce_request_id(request)) != request:

@@ -51,6 +51,7 @@ from shared.identity import Principal
 from shared.lru import LRUCache
 from shared.prompts import prompt_problem
 from shared.telemetry import OTHER, BoundedLabels, Counter, get_logger
+from shared.wire_json import encode
 from transport import jsonrpc
 from transport.dispatch.context import Address, Caller, Channel, DispatchContext, SessionOutbound
 from transport.dispatch.usage import ClientTally, Usage
@@ -297,7 +298,7 @@ class SDKKernel:
         self, session: SessionRecord, context: DispatchContext, request: JSONRPCRequest
     ) -> dict[str, Any]:
         params = {name: value for name, value in (request.params or {}).items() if name != "_meta"}
-        if len(jsonrpc.encode(params)) > MAX_INITIALIZE_BYTES:
+        if len(encode(params)) > MAX_INITIALIZE_BYTES:
             raise MCPError(INVALID_PARAMS, f"The parameters of initialize are over {MAX_INITIALIZE_BYTES:,} bytes.")
         self.forget(session.id)
         runner = self._runner(replace(session, version=None, client_params=None, initialized=False)).runner

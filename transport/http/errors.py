@@ -12,6 +12,7 @@ from transport import jsonrpc
 from transport.dispatch.dispatcher import RequestIdReusedError
 from transport.dispatch.stateless import TooBusyError
 from transport.http.event_stream import TooManyStreamsError
+from transport.json_body import MalformedMessageError
 from transport.rate_limit import RateLimitedError
 from transport.sessions.broker import BrokerUnavailableError, CapReachedError, SessionGoneError
 
@@ -48,6 +49,7 @@ class _Row(NamedTuple):
     headers: Mapping[str, str] = MappingProxyType({})
     about: Mapping[str, object] = MappingProxyType({})
     """What stands beside `kind` in the body, for programs."""
+    code: int = INVALID_REQUEST
 
 
 def _later(seconds: int | None) -> dict[str, str]:
@@ -77,7 +79,7 @@ _TABLE: Final[Mapping[type[TicketServerError], Callable[[Any, Principal | None],
     TooBusyError: lambda *_: _Row(503, _later(1)),
     SessionGoneError: lambda *_: _Row(404),
     RequestIdReusedError: lambda *_: _Row(400),
-    jsonrpc.MalformedMessageError: lambda *_: _Row(400),
+    MalformedMessageError: lambda error, _: _Row(400, code=error.code),
     TicketServerError: lambda *_: _Row(500),
 })  # fmt: skip
 
@@ -93,6 +95,5 @@ def http_error(error: TicketServerError, *, principal: Principal | None = None, 
     """
     row = next(_TABLE[kind](error, principal) for kind in type(error).__mro__ if kind in _TABLE)
     text = f"There is no such session. {how_to_open}" if isinstance(error, SessionGoneError) else str(error)
-    code = error.code if isinstance(error, jsonrpc.MalformedMessageError) else INVALID_REQUEST
-    body = jsonrpc.refusal(error.kind, text, code=code, request_id=error.request_id, **row.about)
+    body = jsonrpc.refusal(error.kind, text, code=row.code, request_id=error.request_id, **row.about)
     return HTTPError(row.status, row.headers, body)
