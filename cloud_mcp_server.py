@@ -26,6 +26,7 @@ from shared.storage.migrations import DatabaseNotReadyError
 from shared.telemetry import TallyCounter, configure_logging, get_logger
 from ticket_service import TicketService
 from transport import Limits, Transport, TransportOptions
+from transport.http.public_address import base_of
 from transport.rate_limit import Rate, Rates
 from transport.server import DrainingServer
 from transport.sessions.broker import BrokerUnavailableError, SessionBroker
@@ -93,7 +94,7 @@ class CloudMCPServer:
                 counter=counter,
                 wires=settings.wires,
                 sse_sunset=settings.sse_sunset,
-                public_url=str(settings.public_url or "").rstrip("/"),
+                public_url=str(settings.public_url or ""),
             ),
         )
         self._operations = Operations(
@@ -211,7 +212,7 @@ def __getattr__(name: str) -> Any:
 
 def greeting(settings: CloudSettings, port: int, wires: Collection[str]) -> str:
     """Return what the person who started the server needs: where it is, and how to connect."""
-    address = str(settings.public_url).rstrip("/") if settings.public_url else f"http://{settings.host}:{port}"
+    address = base_of(str(settings.public_url or f"http://{settings.host}:{port}"), "")
     header = "" if not settings.asks_for_keys else ' --header "x-api-key: YOUR-KEY"'
     path, kind = ("/mcp", "http") if "streamable_http" in wires else ("/sse", "sse")
     older = f"\n  Older clients: {address}/sse" if {"streamable_http", "sse"} <= set(wires) else ""

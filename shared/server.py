@@ -15,6 +15,7 @@ from mcp.server.context import CallNext, HandlerResult
 from mcp.server.mcpserver.resources import TextResource
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, INVALID_REQUEST
+from pydantic import ValidationError
 
 from shared.audit import AuditTrail, LoggedAuditTrail
 from shared.client_habits import ClientHabits
@@ -25,6 +26,7 @@ from shared.mcp_tools.catalog import TOOLS
 from shared.mcp_tools.overview import OVERVIEW
 from shared.mcp_tools.tenant_tools import ToolsProvider
 from shared.mcp_tools.tool import TicketTool
+from shared.params_problem import params_problem
 from shared.prompts import prompt_problem
 from shared.telemetry import Counter
 
@@ -93,12 +95,24 @@ def required_scope(method: str, params: Mapping[str, Any] | None) -> Scope | Non
 
 
 class _ProtocolErrors:
-    """Middleware: unknown tools, prompts and resources become JSON-RPC errors, as the protocol requires."""
+    """Middleware: unknown tools, prompts and resources, and parameters of a wrong shape, become JSON-RPC errors.
+
+    The protocol requires the errors; that they say what was wrong is ours.
+    """
 
     def __init__(self, server: MCPServer[Any]) -> None:
         self._server = server
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        try:
+            return await self._checked(ctx, call_next)
+        except ValidationError as error:
+            problem = params_problem(error, ctx.params)
+            if problem is None:
+                raise
+            raise MCPError.from_error_data(problem) from None
+
+    async def _checked(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         params = ctx.params or {}
         if ctx.method == "tools/call":
             await self._check_tool(params.get("name"))

@@ -35,7 +35,14 @@ LAYER_1: Final = (
         "shared.errors",
         "shared.failed_attempts",
     ),
-    *("shared.http.address", "shared.identity", "shared.lru", "shared.periodic", "shared.prompts"),
+    *(
+        "shared.http.address",
+        "shared.identity",
+        "shared.lru",
+        "shared.params_problem",
+        "shared.periodic",
+        "shared.prompts",
+    ),
     *("shared.telemetry", "shared.throttled_audit", "shared.wire_json"),
     "shared.writes.recent_writes",  # the tools claim them, and transport shares them between instances
 )

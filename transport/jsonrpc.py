@@ -126,9 +126,17 @@ def _message(value: Mapping[str, Any]) -> JSONRPCMessage:
     try:
         return jsonrpc_message_adapter.validate_python(value)
     except ValidationError:
-        raise MalformedMessageError(
-            'Not a JSON-RPC 2.0 message: it needs "jsonrpc": "2.0" and a "method" (or a "result" or an "error").'
-        ) from None
+        raise MalformedMessageError(_why_no_message(value)) from None
+
+
+def _why_no_message(value: Mapping[str, Any]) -> str:
+    if value.get("jsonrpc") != "2.0":
+        return 'Not a JSON-RPC 2.0 message: it needs "jsonrpc": "2.0".'
+    if "method" in value and not isinstance(value["method"], str):
+        return 'Not a JSON-RPC 2.0 message: its "method" must be a string.'
+    if "method" in value and not isinstance(value.get("params", {}), dict):
+        return 'Not a JSON-RPC 2.0 message: its "params" must be an object.'
+    return 'Not a JSON-RPC 2.0 message: it needs a "method" (or a "result" or an "error").'
 
 
 def _is_modern(message: Mapping[str, Any]) -> bool:

@@ -26,7 +26,7 @@ from transport.dispatch.stateless import StatelessDispatcher
 from transport.http.endpoint import HTTPResponse
 from transport.http.errors import DrainingError, HTTPRefusalError
 from transport.http.event_stream import EventStreamResponse, OpenStreams, StreamSlot, StreamSource
-from transport.http.request_checks import RequestChecks, check_batching
+from transport.http.request_checks import RequestChecks, check_batching, check_version
 from transport.http.request_head import HTTPRequest, RequestHead
 from transport.http.sse_format import EventId
 from transport.jsonrpc import Inbound
@@ -85,6 +85,7 @@ class StreamableHTTPTransportHandler(TransportHandler):
         is_handshake = not head.protocol_version or head.protocol_version in HANDSHAKE_PROTOCOL_VERSIONS
         if head.method == "POST":
             return await self._post(request, auth_info, is_handshake=is_handshake)
+        check_version(head.protocol_version)
         if not is_handshake:
             text = "Sessions and their streams are of revisions before 2026-07-28: use POST here."
             raise HTTPRefusalError(405, "method", text, headers={"allow": "POST"})
@@ -97,6 +98,7 @@ class StreamableHTTPTransportHandler(TransportHandler):
         if not head.accepts("application/json", "text/event-stream"):
             raise HTTPRefusalError(406, "accept", "Send Accept: application/json, text/event-stream.")
         messages, is_batch = jsonrpc.parse(await self._checks.read_json_body(request))
+        check_version(head.protocol_version, messages)
         caller = Caller(principal, head.public)
         if not is_handshake or any(one.is_modern for one in messages):
             return await self._stateless.respond(request, messages, caller, is_batch=is_batch)

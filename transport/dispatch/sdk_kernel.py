@@ -45,10 +45,12 @@ from mcp_types import (
     JSONRPCRequest,
 )
 from mcp_types.methods import SPEC_CLIENT_METHODS
+from pydantic import ValidationError
 from starlette.datastructures import Headers
 
 from shared.identity import Principal
 from shared.lru import LRUCache
+from shared.params_problem import params_problem
 from shared.prompts import prompt_problem
 from shared.telemetry import OTHER, BoundedLabels, Counter, get_logger
 from shared.wire_json import encode
@@ -186,8 +188,10 @@ class SDKKernel:
         return response
 
     async def _error_response(self, request: JSONRPCRequest, exc: Exception) -> RequestOutcome:
-        """Return the response for an exception: the SDK's own errors as they are, nothing of any other."""
-        problem = handler_exception_to_error_data(exc)
+        """Return the response for an exception: the SDK's own errors in full, nothing of any other."""
+        problem = params_problem(exc, request.params) if isinstance(exc, ValidationError) else None
+        if problem is None:
+            problem = handler_exception_to_error_data(exc)
         if problem is None and request.method == "prompts/get" and self._high_level is not None:
             problem = await prompt_problem(self._high_level, request.params or {})  # the SDK raises what any fault is
         if problem is None:

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from mcp_types import INVALID_REQUEST
+from mcp_types import INVALID_REQUEST, UNSUPPORTED_PROTOCOL_VERSION
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 
 from shared.errors import TicketServerError
 from shared.identity import AuthenticationError, InsufficientScopeError, Principal
@@ -16,6 +17,9 @@ from transport.json_body import MalformedMessageError
 from transport.rate_limit import RateLimitedError
 from transport.sessions.broker import BrokerUnavailableError, CapReachedError, SessionGoneError
 
+REVISIONS: Final = (*HANDSHAKE_PROTOCOL_VERSIONS, *MODERN_PROTOCOL_VERSIONS)
+"""Revisions of the protocol that are served."""
+
 
 class HTTPRefusalError(TicketServerError):
     """A request that HTTP itself has a status for; the text says what was wrong and what would be right."""
@@ -25,6 +29,16 @@ class HTTPRefusalError(TicketServerError):
         self.status = status
         self.kind = kind
         self.headers = headers or {}
+
+
+class UnsupportedVersionError(TicketServerError):
+    """`MCP-Protocol-Version` is no revision that is served."""
+
+    kind = "protocol_version"
+
+    def __init__(self, requested: str) -> None:
+        super().__init__(f"MCP-Protocol-Version must be a revision that is served here: {', '.join(REVISIONS)}.")
+        self.requested = requested
 
 
 class DrainingError(TicketServerError):
@@ -74,6 +88,9 @@ _TABLE: Final[Mapping[type[TicketServerError], Callable[[Any, Principal | None],
     RateLimitedError: lambda error, _: _Row(429, _later(error.retry_after_s), {"retryAfter": error.retry_after_s}),
     TooManyStreamsError: lambda *_: _Row(429, _later(5)),
     CapReachedError: lambda error, _: _Row(503 if error.whole_instance else 429, _later(30)),
+    UnsupportedVersionError: lambda error, _: _Row(
+        400, about={"supported": REVISIONS, "requested": error.requested}, code=UNSUPPORTED_PROTOCOL_VERSION
+    ),
     DrainingError: lambda *_: _Row(503, _later(1)),
     BrokerUnavailableError: lambda *_: _Row(503, _later(1)),
     TooBusyError: lambda *_: _Row(503, _later(1)),

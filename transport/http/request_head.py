@@ -24,6 +24,7 @@ class RequestHead:
 
     __slots__ = (
         "accept",
+        "content_encoding",
         "content_length",
         "content_type",
         "host",
@@ -63,6 +64,7 @@ class RequestHead:
         self.is_navigation = scope["method"] == "GET" and first.get("sec-fetch-mode", "").lower() == "navigate"
         """Whether a browser would show the response to a person, who followed a link or typed the address."""
         self.content_type = first.get("content-type", "").partition(";")[0].rstrip().lower()
+        self.content_encoding = first.get("content-encoding", "").lower()
         self.content_length = first.get("content-length", "")
         self.accept = first.get("accept", "*/*").lower()
         self.protocol_version = first.get("mcp-protocol-version", "")
