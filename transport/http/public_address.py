@@ -39,9 +39,9 @@ def prefix_of(public_url: str) -> str:
 def _split(public_url: str) -> tuple[str, str]:
     parts = urlsplit(public_url)
     origin = f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
-    return origin, _encoded(unquote(parts.path))
+    return origin, _encoded(parts.path, also="%")
 
 
-def _encoded(path: str) -> str:
+def _encoded(path: str, *, also: str = "") -> str:
     names = path.strip("/")
-    return f"/{quote(names, safe=_PATH)}" if names else ""
+    return f"/{quote(names, safe=_PATH + also)}" if names else ""
