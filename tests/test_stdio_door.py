@@ -50,11 +50,14 @@ class StdioDoor:
         self._stdin.writelines(line + b"\n" for line in lines)
         await self._stdin.drain()
 
+    async def line(self) -> bytes:
+        """Return the next line as it is."""
+        async with asyncio.timeout(WAIT_S):
+            return await self._stdout.readline()
+
     async def message(self) -> dict[str, Any]:
         """Return the next message."""
-        async with asyncio.timeout(WAIT_S):
-            line = await self._stdout.readline()
-        message: dict[str, Any] = json.loads(line)
+        message: dict[str, Any] = json.loads(await self.line())
         assert message["jsonrpc"] == "2.0"
         return message
 
