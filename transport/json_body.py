@@ -28,6 +28,7 @@ _TEXT: Final = rb'"(?:[^"\\]++|\\.)*+"'
 _TEXTS: Final = re.compile(_TEXT, re.DOTALL)
 _TOKEN: Final = re.compile(rb"[\[{]|[\]}]|" + _TEXT, re.DOTALL)
 _ID: Final = re.compile(rb"\s*:\s*(-?[0-9]{1,%d}|%b)\s*[,}]" % (MAX_NAME, _TEXT), re.DOTALL)
+_HALF: Final = re.compile("[\ud800-\udfff]")
 _MAX_TOKENS: Final = 20_000
 """How far an id is looked for in a body that cannot be parsed."""
 _MAX_BRACKETS: Final = 400_000
@@ -66,6 +67,13 @@ def read(body: bytes) -> object:
 def is_id(value: object) -> TypeGuard[int | str]:
     """Tell whether `value` may be the id of a request."""
     return isinstance(value, int | str) and not isinstance(value, bool) and len(str(value)) <= MAX_NAME
+
+
+def readable_id(value: object) -> str | int | None:
+    """Return the id that an error can repeat: half a surrogate pair would not come back as it was."""
+    if not is_id(value):
+        return None
+    return None if isinstance(value, str) and _HALF.search(value) else value
 
 
 def _read_slowly(body: bytes, reason: str) -> object:
@@ -119,7 +127,6 @@ def _id_in(body: bytes) -> str | int | None:
 
 def _id_of(text: bytes) -> str | int | None:
     try:
-        value = from_json(text)
+        return readable_id(from_json(text))
     except ValueError:
         return None
-    return value if is_id(value) else None

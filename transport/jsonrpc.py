@@ -83,8 +83,7 @@ def _inbound(value: object) -> Inbound:
         digest = sha256(_distinct(value)).digest()
         message = _message(value)
     except MalformedMessageError as error:
-        found = value.get("id")
-        error.request_id = found if is_id(found) else None
+        error.request_id = json_body.readable_id(value.get("id"))
         raise
     return Inbound(message, digest, _is_modern(value))
 

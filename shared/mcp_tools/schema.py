@@ -82,6 +82,8 @@ def _problem(fields: Mapping[str, FieldInfo], found: Mapping[str, Any]) -> Probl
     match found["type"]:
         case "extra_forbidden" if len(found["loc"]) == 1:
             return Problem(path, "is not an argument of this tool", tuple(fields))
+        case "string_unicode" if not path:
+            return Problem(path, "The name of an argument must not contain half a surrogate pair")
         case "missing":
             return Problem(path, f"is missing{hint}")
         case "literal_error":

@@ -39,12 +39,14 @@ from mcp_types import (
     HEADER_MISMATCH,
     INTERNAL_ERROR,
     INVALID_PARAMS,
+    UNSUPPORTED_PROTOCOL_VERSION,
     ErrorData,
     InitializeRequestParams,
     JSONRPCNotification,
     JSONRPCRequest,
 )
 from mcp_types.methods import SPEC_CLIENT_METHODS
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 from starlette.datastructures import Headers
 
@@ -361,4 +363,7 @@ def unserved_version(version: str) -> ErrorData | None:
 def _problem(rejection: InboundLadderRejection | None) -> ErrorData | None:
     if rejection is None:
         return None
-    return ErrorData(code=rejection.code, message=rejection.message, data=rejection.data)
+    message = rejection.message
+    if rejection.code == UNSUPPORTED_PROTOCOL_VERSION:
+        message = f"{message}. Served with this envelope: {', '.join(MODERN_PROTOCOL_VERSIONS)}."
+    return ErrorData(code=rejection.code, message=message, data=rejection.data)
