@@ -119,6 +119,44 @@ async def test_an_id_comes_back_as_it_was(door: str, request_id: str | int) -> N
     assert (answered, type(answered)) == (request_id, type(request_id))
 
 
+# --------------------------------------------------------------------- half a surrogate pair
+
+
+HALF: Final = "\ud83d"
+SENTENCE: Final = "must not contain U+0000 or half a surrogate pair"
+HALVES: Final = (
+    (call(7, "get_ticket_list", searchQuery=HALF), f"searchQuery: {SENTENCE}"),
+    (call(7, "get_ticket_detail", ticketId=f"a{HALF}"), f"ticketId: {SENTENCE}"),
+    (call(7, "add_ticket_history", ticketId="TCK-0001", userId="user1", comment=HALF), f"comment: {SENTENCE}"),
+    (call(7, "create_ticket", **(TICKET | {"remarks": HALF})), f"remarks: {SENTENCE}"),
+    (call(7, "create_ticket", **(TICKET | {"attachments": [{"fileName": HALF, "fileUrl": "https://x"}]})), SENTENCE),
+    (call(7, "get_users", **{HALF: "x"}), "name of an argument must not contain half a surrogate pair"),
+)
+
+
+async def test_half_a_pair_in_an_argument_is_named_by_the_tool_on_every_wire(door: str) -> None:
+    envelope = {"mcp-protocol-version": "2026-07-28", "mcp-method": "tools/call"}
+    async with streamable(door) as (http, session), sse_session(door, AS_CLIENT) as sse:
+        for number, (message, sentence) in enumerate(HALVES, 100):
+            alone = message | {"params": message["params"] | {"_meta": ENVELOPE}}
+            of_this_one = envelope | {"mcp-name": message["params"]["name"]}
+            over_sse = json.dumps(message | {"id": number})
+            await sse.http.post(
+                sse.endpoint, content=over_sse, headers=AS_CLIENT | {"content-type": "application/json"}
+            )
+            texts = [
+                (await http.post(f"{door}/mcp", content=json.dumps(message), headers=session)).text,
+                (await http.post(f"{door}/mcp", content=json.dumps(alone), headers=of_this_one)).text,
+                json.dumps(await sse.response(number)),
+            ]
+            for text in texts:
+                response = json.loads(text.rpartition("data: ")[2])
+                assert response["id"] in {7, number}
+                assert response["result"]["isError"] is True
+                assert sentence in response["result"]["content"][0]["text"]
+                assert response["result"]["structuredContent"]["error"]["effect"] == "nothing_changed"
+
+
 # --------------------------------------------------------------------- STDIO
 
 
