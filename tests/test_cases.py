@@ -13,9 +13,10 @@ TABLE: Final[dict[str, dict[str, Any]]] = tomllib.loads((ROOT / "tests" / "cases
 CASES: Final = frozenset({
     *(f"A{number}" for number in range(1, 16)),
     *("T1", "T2", "T3", "T4", "T5", "T9", "U7", "U8", "U12", "U13", "C1", "C2", "C8", "D18", "D26", "D28", "D29"),
+    *("W1", "W2", "W3"),
 })  # fmt: skip
 SERIOUS: Final = frozenset(
-    {*(f"A{number}" for number in range(1, 9)), "T1", "T2", "T3", "T4", "T9", "U7", "U8", "C1", "C2"}
+    {*(f"A{number}" for number in range(1, 9)), "T1", "T2", "T3", "T4", "T9", "U7", "U8", "C1", "C2", "W1", "W2", "W3"}
 )
 AT_LEAST: Final = 4
 """A serious case and three related ones: other fields, transports, tools, databases, code points."""
