@@ -1,6 +1,6 @@
 """What is wrong with the parameters of a protocol method, as a sentence. Pure.
 
-The SDK answers them with "Invalid request parameters" alone, which leaves the author of a client to guess. The sentence
+The SDK answers with "Invalid request parameters" alone, which leaves the author of a client to guess. The sentence
 names fields and what they must be; it repeats no value, since a value may be a secret.
 """
 
@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
+from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, ErrorData
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -26,16 +27,20 @@ _MUST_BE: Final[Mapping[str, str]] = MappingProxyType({
     "list_type": "a list",
 })  # fmt: skip
 _MISSING: Final = ""
+_NOT_INITIALIZED: Final = ErrorData(code=INVALID_PARAMS, message="Invalid request parameters", data="")
+"""What the SDK raises itself, and only for a session that is not initialized; for others it raises why."""
 
 
-def params_problem(error: ValidationError, params: Mapping[str, Any] | None) -> ErrorData | None:
-    """Return the error for parameters that the SDK refused; None when `error` is not about them.
+def params_problem(error: Exception, params: Mapping[str, Any] | None) -> ErrorData | None:
+    """Return the error for a request whose parameters the SDK refused; None when `error` is not about them.
 
     Args:
         error: what the SDK raised.
         params: as they came.
     """
-    if not error.title.endswith(_TITLES):
+    if isinstance(error, MCPError) and error.error == _NOT_INITIALIZED:
+        return _problem("the session is not initialized. Send initialize first, then notifications/initialized")
+    if not isinstance(error, ValidationError) or not error.title.endswith(_TITLES):
         return None
     wanted: dict[str, list[str]] = {}
     for one in error.errors(include_url=False, include_input=False):
@@ -47,8 +52,11 @@ def params_problem(error: ValidationError, params: Mapping[str, Any] | None) -> 
         for path, must_be in wanted.items()
     ]
     more = "; and more" if len(problems) > MAX_SHOWN else ""
-    text = f"Invalid request parameters: {'; '.join(problems[:MAX_SHOWN])}{more}."
-    return ErrorData(code=INVALID_PARAMS, message=text, data="")  # the data is the SDK's
+    return _problem("; ".join(problems[:MAX_SHOWN]) + more)
+
+
+def _problem(text: str) -> ErrorData:
+    return _NOT_INITIALIZED.model_copy(update={"message": f"{_NOT_INITIALIZED.message}: {text}."})
 
 
 def _path(one: ErrorDetails, params: Mapping[str, Any] | None) -> str:

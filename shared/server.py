@@ -106,7 +106,7 @@ class _ProtocolErrors:
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         try:
             return await self._checked(ctx, call_next)
-        except ValidationError as error:
+        except (ValidationError, MCPError) as error:
             problem = params_problem(error, ctx.params)
             if problem is None:
                 raise

@@ -143,6 +143,19 @@ async def test_text_arrives_whole_both_ways_whatever_the_locale(tmp_path: Path) 
     assert SAMPLES in found["content"][0]["text"]
 
 
+async def test_wrong_parameters_are_named(tmp_path: Path) -> None:
+    async with stdio_door(tmp_path) as door:
+        early = await door.request("tools/list")
+        without = await door.request("initialize", {"protocolVersion": "2025-11-25", "capabilities": {}})
+        await door.initialize()
+        token = await door.request("tools/call", {"name": "get_users", "_meta": {"progressToken": None}})
+
+    assert [one["error"]["code"] for one in (early, without, token)] == [-32602] * 3
+    assert "Send initialize first" in early["error"]["message"]
+    assert "params.clientInfo is missing" in without["error"]["message"]
+    assert "params._meta.progressToken must be a string or an integer" in token["error"]["message"]
+
+
 async def test_a_batch_is_taken_apart(tmp_path: Path) -> None:
     batch = [
         {"jsonrpc": "2.0", "id": "a", "method": "ping"},

@@ -1,8 +1,8 @@
 """The same message scripts through the SDK's own loop and through our dispatcher: the alarm at each SDK upgrade.
 
 Only these differences are intended: a crash of a handler is -32603 without its text here (code 0 with the text in the
-SDK), one session may mix the two eras here (the SDK locks a connection to the first one), and the error for invalid
-parameters names them here.
+SDK), one session may mix the two eras here (the SDK locks a connection to the first one), and "Invalid request
+parameters" has the reason here.
 """
 
 import json
@@ -170,8 +170,8 @@ async def both(script: list[Message], *, forgetful: bool) -> tuple[list[Message 
 
 
 def as_the_sdk(response: Message | None) -> Message | None:
-    """Return a response of ours without what is said of invalid parameters beyond the SDK's three words."""
-    text, colon, problems = ((response or {}).get("error") or {}).get("message", "").partition(": params")
+    """Return a response of ours without what it says beyond the SDK's three words of invalid parameters."""
+    text, colon, problems = ((response or {}).get("error") or {}).get("message", "").partition(": ")
     if response is None or not colon or text != "Invalid request parameters":
         return response
     assert problems

@@ -188,6 +188,14 @@ async def test_wrong_parameters_are_named_with_what_is_right(http: HttpClient, s
             assert "secret" not in one["error"]["message"]
 
 
+async def test_a_session_that_is_not_initialized_is_told_so(server: Bench) -> None:
+    async with sse_session(server.url, ME, initialize=False) as client:
+        said = [(await client.request(method))["error"] for method in ("tools/list", "prompts/list")]
+
+    assert {one["code"] for one in said} == {-32602}
+    assert all("Send initialize first" in one["message"] for one in said)
+
+
 async def test_wrong_parameters_of_requests_without_a_session_are_named(http: HttpClient) -> None:
     params = {"cursor": 5, "_meta": ENVELOPE}
     headers = {"mcp-protocol-version": "2026-07-28", "mcp-method": "tools/list", "mcp-session-id": ""}

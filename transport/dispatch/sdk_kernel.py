@@ -47,7 +47,6 @@ from mcp_types import (
 )
 from mcp_types.methods import SPEC_CLIENT_METHODS
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
-from pydantic import ValidationError
 from starlette.datastructures import Headers
 
 from shared.identity import Principal
@@ -191,9 +190,7 @@ class SDKKernel:
 
     async def _error_response(self, request: JSONRPCRequest, exc: Exception) -> RequestOutcome:
         """Return the response for an exception: the SDK's own errors in full, nothing of any other."""
-        problem = params_problem(exc, request.params) if isinstance(exc, ValidationError) else None
-        if problem is None:
-            problem = handler_exception_to_error_data(exc)
+        problem = params_problem(exc, request.params) or handler_exception_to_error_data(exc)
         if problem is None and request.method == "prompts/get" and self._high_level is not None:
             problem = await prompt_problem(self._high_level, request.params or {})  # the SDK raises what any fault is
         if problem is None:
