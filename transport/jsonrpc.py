@@ -8,9 +8,10 @@ here first.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeGuard
 
 from mcp_types import (
     INTERNAL_ERROR,
@@ -25,12 +26,12 @@ from mcp_types import (
     jsonrpc_message_adapter,
 )
 from pydantic import ValidationError
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from shared.bounds import has_more_values, holds_more_values
 from shared.wire_json import encode
 from transport import json_body
-from transport.json_body import MAX_NAME, MalformedMessageError, is_id
+from transport.json_body import MalformedMessageError
 
 REQUEST_CANCELLED: Final = -32800  # as the SDK's Streamable HTTP server says it; the number is LSP's
 MAX_RESPONSE_BYTES: Final = 1024 * 1024
@@ -39,6 +40,11 @@ MAX_VALUES: Final = 200_000
 """Values in one body: a list of empty lists takes 25 times its bytes in memory."""
 MAX_VALUES_BESIDE_ARGUMENTS: Final = 10_000
 """Values in one message, the arguments of a call left out: these are for the tool to judge."""
+MAX_NAME: Final = 200
+"""Characters of an id or a method: both are kept, logged and sent to other instances, without a limit of bytes."""
+_MARK: Final = b"\xef\xbb\xbf"
+_HALF: Final = re.compile("[\ud800-\udfff]")
+
 
 ClientMessage = JSONRPCNotification | JSONRPCResponse | JSONRPCError
 """What a client sends that is no request."""
@@ -63,7 +69,7 @@ def parse(body: bytes) -> tuple[list[Inbound], bool]:
     """
     if has_more_values(body, MAX_VALUES):
         raise MalformedMessageError(f"The body holds more than {MAX_VALUES:,} JSON values, which is the most.")
-    value = json_body.read(body)
+    value = read(body)
     if not isinstance(value, list):
         return [_inbound(value)], False
     if not 1 <= len(value) <= MAX_BATCH:
@@ -75,6 +81,24 @@ def parse(body: bytes) -> tuple[list[Inbound], bool]:
     return messages, True
 
 
+def read(body: bytes) -> object:
+    """Return the JSON value of `body`; a byte order mark before it is ignored.
+
+    Raises:
+        MalformedMessageError: it has none, with the id of its request where it can be read.
+    """
+    body = body.removeprefix(_MARK)
+    try:
+        return from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        reason = str(error)
+    try:
+        return json_body.read_slowly(body, reason)
+    except MalformedMessageError as error:
+        error.request_id = _readable_id(json_body.id_in(body))
+        raise
+
+
 def _inbound(value: object) -> Inbound:
     if not isinstance(value, dict):
         raise MalformedMessageError("A JSON-RPC message is a JSON object.")
@@ -83,7 +107,7 @@ def _inbound(value: object) -> Inbound:
         digest = sha256(_distinct(value)).digest()
         message = _message(value)
     except MalformedMessageError as error:
-        error.request_id = json_body.readable_id(value.get("id"))
+        error.request_id = _readable_id(value.get("id"))
         raise
     return Inbound(message, digest, _is_modern(value))
 
@@ -150,6 +174,18 @@ def _without_arguments(message: Mapping[str, Any]) -> Mapping[str, Any]:
     if not isinstance(params, dict):
         return message
     return {**message, "params": {name: value for name, value in params.items() if name != "arguments"}}
+
+
+def is_id(value: object) -> TypeGuard[int | str]:
+    """Tell whether `value` may be the id of a request."""
+    return isinstance(value, int | str) and not isinstance(value, bool) and len(str(value)) <= MAX_NAME
+
+
+def _readable_id(value: object) -> RequestId | None:
+    """Return the id that an error can repeat: half a surrogate pair would not come back as it was."""
+    if not is_id(value):
+        return None
+    return None if isinstance(value, str) and _HALF.search(value) else value
 
 
 def _responds_to_the_unreadable(value: Mapping[str, Any]) -> bool:

@@ -208,7 +208,8 @@ class MessageHandler(TransportHandler):
         if self._draining.is_set() and not (self._broker.is_shared or self._dispatcher.is_busy(session)):
             raise DrainingError  # its stream has ended: no client would read the response
         messages, is_batch = jsonrpc.parse(await self._checks.read_json_body(request))
-        check_version(request.head.protocol_version, messages)
+        if not request.head.is_handshake:
+            check_version(request.head.protocol_version, messages)
         if is_batch:
             check_batching(await self._dispatcher.session(session, auth_info, WIRE))
         caller = Caller(auth_info, request.head.public)

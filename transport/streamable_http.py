@@ -12,7 +12,6 @@ from contextlib import suppress
 from typing import Final
 
 from mcp_types import JSONRPCRequest
-from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.errors import TicketServerError
@@ -82,25 +81,23 @@ class StreamableHTTPTransportHandler(TransportHandler):
     async def handle_request(self, request: HTTPRequest, auth_info: Principal) -> ASGIApp:
         """Return the response."""
         head = request.head
-        is_handshake = not head.protocol_version or head.protocol_version in HANDSHAKE_PROTOCOL_VERSIONS
         if head.method == "POST":
-            return await self._post(request, auth_info, is_handshake=is_handshake)
-        check_version(head.protocol_version)
-        if not is_handshake:
+            return await self._post(request, auth_info)
+        if not head.is_handshake:
+            check_version(head.protocol_version)
             text = "Sessions and their streams are of revisions before 2026-07-28: use POST here."
             raise HTTPRefusalError(405, "method", text, headers={"allow": "POST"})
         return await (self._get if head.method == "GET" else self._delete)(head, auth_info)
 
     # ---- POST
 
-    async def _post(self, request: HTTPRequest, principal: Principal, *, is_handshake: bool) -> ASGIApp:
+    async def _post(self, request: HTTPRequest, principal: Principal) -> ASGIApp:
         head = request.head
         if not head.accepts("application/json", "text/event-stream"):
             raise HTTPRefusalError(406, "accept", "Send Accept: application/json, text/event-stream.")
         messages, is_batch = jsonrpc.parse(await self._checks.read_json_body(request))
-        check_version(head.protocol_version, messages)
         caller = Caller(principal, head.public)
-        if not is_handshake or any(one.is_modern for one in messages):
+        if not head.is_handshake or any(one.is_modern for one in messages):
             return await self._stateless.respond(request, messages, caller, is_batch=is_batch)
         opens = any(isinstance(one.message, JSONRPCRequest) and one.message.method == "initialize" for one in messages)
         if opens and is_batch:

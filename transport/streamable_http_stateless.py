@@ -26,6 +26,7 @@ from transport.http import sse_format
 from transport.http.endpoint import HTTPResponse
 from transport.http.errors import HTTPRefusalError, http_error
 from transport.http.event_stream import EVENT_STREAM, OpenStreams, StreamSlot, TooManyStreamsError
+from transport.http.request_checks import check_version
 from transport.http.request_head import HTTPRequest
 from transport.jsonrpc import Inbound
 from transport.sessions.session import Limits
@@ -55,9 +56,11 @@ class StatelessHandler:
         """Return the response to one POST.
 
         Raises:
+            UnsupportedVersionError: its version is not served.
             HTTPRefusalError: it is neither one request nor one notification.
             InsufficientScopeError, RateLimitedError, TooManyStreamsError, TooBusyError: it is refused.
         """
+        check_version(request.head.protocol_version, messages)
         message = messages[0].message
         if is_batch or not isinstance(message, JSONRPCRequest | JSONRPCNotification):
             raise HTTPRefusalError(400, "malformed", "Send one request or one notification.")

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mcp_types import JSONRPCRequest
 
-from transport.json_body import MAX_DEPTH, MAX_DIGITS, MalformedMessageError, read
-from transport.jsonrpc import parse
+from transport.json_body import MAX_DEPTH, MAX_DIGITS, MalformedMessageError
+from transport.jsonrpc import parse, read
 
 PING: Final = b'{"jsonrpc":"2.0","id":7,"method":"ping"}'
 

@@ -7,7 +7,7 @@ import pytest
 from mcp_types import JSONRPCNotification, JSONRPCRequest, JSONRPCResponse
 
 from tests.kills import kills
-from transport import json_body, jsonrpc
+from transport import jsonrpc
 from transport.json_body import MalformedMessageError
 from transport.jsonrpc import parse
 
@@ -125,7 +125,7 @@ def filled(values: int) -> dict[str, int]:
     ids=["arguments", "a batch", "not even JSON"],
 )
 def test_a_body_with_very_many_values_is_not_parsed(body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(json_body, "from_json", None)
+    monkeypatch.setattr(jsonrpc, "from_json", None)
 
     with pytest.raises(MalformedMessageError, match=f"more than {jsonrpc.MAX_VALUES:,} JSON values"):
         parse(body)

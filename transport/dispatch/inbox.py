@@ -14,7 +14,7 @@ from transport.dispatch.client_requests import ClientRequests
 from transport.dispatch.context import Caller
 from transport.dispatch.sdk_kernel import SDKKernel, cancelled_request_id_from_params, coerce_request_id
 from transport.dispatch.subscriptions import SharedBus
-from transport.json_body import is_id
+from transport.jsonrpc import is_id
 from transport.sessions.broker import BrokerUnavailableError, InstanceMessage, SessionBroker
 from transport.sessions.session import SessionRecord
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import parse_qsl
 
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from starlette.requests import Request
 from starlette.types import Receive, Scope
 
@@ -28,6 +29,7 @@ class RequestHead:
         "content_length",
         "content_type",
         "host",
+        "is_handshake",
         "is_navigation",
         "last_event_id",
         "method",
@@ -67,7 +69,9 @@ class RequestHead:
         self.content_encoding = first.get("content-encoding", "").lower()
         self.content_length = first.get("content-length", "")
         self.accept = first.get("accept", "*/*").lower()
-        self.protocol_version = first.get("mcp-protocol-version", "")
+        self.protocol_version = version = first.get("mcp-protocol-version", "")
+        self.is_handshake = not version or version in HANDSHAKE_PROTOCOL_VERSIONS
+        """Whether the revision that it names has sessions; without one, it is of a revision that names none."""
         self.session_id = first.get("mcp-session-id")
         self.last_event_id = first.get("last-event-id")
         query: bytes = scope.get("query_string", b"")
