@@ -30,7 +30,6 @@ class RequestHead:
     """Headers and query of one request. An attribute is None when its header is missing and that makes a difference."""
 
     __slots__ = (
-        "accept",
         "content_length",
         "content_type",
         "host",
@@ -45,6 +44,8 @@ class RequestHead:
         "root_path",
         "session_id",
         "sites",
+        "takes_events",
+        "takes_json",
     )
 
     def __init__(self, scope: Scope) -> None:
@@ -75,7 +76,11 @@ class RequestHead:
         """Whether a browser would show the response to a person, who followed a link or typed the address."""
         self.content_type = first.get("content-type", "").partition(";")[0].rstrip().lower()
         self.content_length = first.get("content-length", "")
-        self.accept = first.get("accept", "*/*").lower()
+        accept = first.get("accept", "*/*").lower()
+        self.takes_json = accept in _TAKES_BOTH or _takes(accept, "application/json")
+        """Whether the client takes JSON as a response; one that sends no `Accept` takes anything."""
+        self.takes_events = accept in _TAKES_BOTH or _takes(accept, "text/event-stream")
+        """Whether the client takes a stream of events as a response."""
         self.protocol_version = first.get("mcp-protocol-version", "")
         self.is_version_joined = False
         """Whether `protocol_version` stood there more than once; see `join_versions`."""
@@ -93,26 +98,12 @@ class RequestHead:
         if len(copies) == 1 and habits.admits("joined_version"):
             self.protocol_version, self.is_version_joined = copies.pop(), True
 
-    @property
-    def takes_json(self) -> bool:
-        """Whether the client takes JSON as a response."""
-        return self._takes("application/json")
 
-    @property
-    def takes_events(self) -> bool:
-        """Whether the client takes a stream of events as a response."""
-        return self._takes("text/event-stream")
-
-    def _takes(self, media_type: str) -> bool:
-        """Whether the client takes a response of this type; one that sends no `Accept` takes any.
-
-        The most specific range that matches the type decides (RFC 9110, 12.5.1).
-        """
-        if self.accept in _TAKES_BOTH:
-            return True
-        ranges = _ranges(self.accept)
-        matching = (media_type, f"{media_type.partition('/')[0]}/*", "*/*")
-        return next((ranges[name] for name in matching if name in ranges), False)
+def _takes(accept: str, media_type: str) -> bool:
+    """Whether `accept` allows this type: the most specific range that matches it decides (RFC 9110, 12.5.1)."""
+    ranges = _ranges(accept)
+    matching = (media_type, f"{media_type.partition('/')[0]}/*", "*/*")
+    return next((ranges[name] for name in matching if name in ranges), False)
 
 
 def _ranges(accept: str) -> Mapping[str, bool]:
