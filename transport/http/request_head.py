@@ -80,9 +80,9 @@ class RequestHead:
         self.content_encoding = first.get("content-encoding", "").lower()
         self.content_length = first.get("content-length", "")
         accept = first.get("accept", "*/*").lower()
-        self.takes_json = _takes(accept, "application/json")
-        """Whether the client takes JSON as a response."""
-        self.takes_events = _takes(accept, "text/event-stream")
+        self.takes_json = accept in _TAKES_BOTH or _takes(accept, "application/json")
+        """Whether the client takes JSON as a response; one that sends no `Accept` takes anything."""
+        self.takes_events = accept in _TAKES_BOTH or _takes(accept, "text/event-stream")
         """Whether the client takes a stream of events as a response."""
         self.protocol_version = first.get("mcp-protocol-version", "")
         self.is_version_joined = False
@@ -101,12 +101,7 @@ class RequestHead:
 
 
 def _takes(accept: str, media_type: str) -> bool:
-    """Return whether a client with this `Accept` takes a response of this type.
-
-    The most specific range that matches the type decides (RFC 9110, 12.5.1).
-    """
-    if accept in _TAKES_BOTH:
-        return True
+    """Return whether `accept` allows this type: the most specific range that matches it decides (RFC 9110, 12.5.1)."""
     ranges = _ranges(accept)
     matching = (media_type, f"{media_type.partition('/')[0]}/*", "*/*")
     return next((ranges[name] for name in matching if name in ranges), False)
