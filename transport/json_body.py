@@ -1,4 +1,4 @@
-"""The body of a POST that the fast parser refuses: as a JSON value, or the real reason why it is none. Pure.
+"""The body of a POST that the fast parser refuses: its JSON value, or the real reason why it has no value. Pure.
 
 Sources: RFC 8259 (UTF-8; a byte order mark may be ignored; a parser may limit nesting and numbers); JSON-RPC 2.0, which
 answers a parse error with the id of its request where that could be detected.
@@ -88,7 +88,7 @@ def _depth(body: bytes) -> int:
 
 
 def id_in(body: bytes) -> object:
-    """Return the id of the message that `body` begins to be; None if there is none in its first tokens."""
+    """Return the id of the message that `body` begins to be; None if its first tokens have no id."""
     depth = 0
     for token in islice(_TOKEN.finditer(body), _MAX_TOKENS):
         depth += _STEP.get(token[0][0], 0)
