@@ -1,7 +1,7 @@
 """Where clients reach this application: the address that its operator names, else the path it is mounted at. Pure.
 
 A proxy may serve the application below a path of its own (`MCP_PUBLIC_URL=https://example.com/tickets`) and pass
-requests on without that path, which only the operator knows; an ASGI server or another application tells its own path
+requests on without that path, which only the operator knows; an ASGI server or another application gives its own path
 in `root_path`. Paths are percent-encoded and have one slash in front, as two would begin the name of another host.
 Sources: RFC 3986, sections 3.3 and 4.2; ASGI HTTP connection scope.
 """
