@@ -70,7 +70,8 @@ class SSETransportHandler(TransportHandler):
         A client that connects for the first time may be refused. One that reconnects always gets a 200, and the rest
         inside of it: the TypeScript client gives up for good on any other status.
         """
-        request.head.join_versions(self._habits)
+        if request.head.is_version_joined:
+            request.head.join_versions(self._habits)
         connect = ConnectRequest(request.head, auth_info)
         with self._streams.slot(auth_info) as slot:
             session = None if connect.is_reconnect else await self._open_first(connect, slot)

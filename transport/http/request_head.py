@@ -6,7 +6,7 @@ removes it. When a header was sent more than once, the first one counts; of thos
 
 import re
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
@@ -20,10 +20,21 @@ _ONLY_SESSION: Final = re.compile(rb"session_id=([A-Za-z0-9_-]*)")
 CREDENTIALS: Final = frozenset({b"authorization", b"cookie", b"proxy-authorization", b"x-api-key"})
 _LISTS: Final = frozenset({"accept", "mcp-protocol-version"})
 """Headers whose lines are one list (RFC 9110, 5.3). A revision is no list, but copies of it come in both spellings."""
-_TAKES_BOTH: Final = frozenset({"application/json, text/event-stream", "application/json,text/event-stream", "*/*"})
+_USUAL: Final = frozenset({"application/json, text/event-stream", "application/json,text/event-stream", "*/*"})
 """What nearly every client sends as `Accept`, so that it need not be parsed."""
 _REFUSED: Final = re.compile(r"q *= *0(\.0*)?")
 """The weight that means "not acceptable" (RFC 9110, 12.4.2)."""
+
+
+class Accepted(NamedTuple):
+    """What a client takes as the response to a POST."""
+
+    json: bool
+    events: bool
+    """A stream of events."""
+
+
+_BOTH: Final = Accepted(json=True, events=True)
 
 
 class RequestHead:
@@ -77,8 +88,8 @@ class RequestHead:
         self.content_length = first.get("content-length", "")
         self.accept = first.get("accept", "*/*").lower()
         self.protocol_version = first.get("mcp-protocol-version", "")
-        self.is_version_joined = False
-        """Whether `protocol_version` stood there more than once; see `join_versions`."""
+        self.is_version_joined = "," in self.protocol_version
+        """Whether `protocol_version` is not one value, for example copies of one; see `join_versions`."""
         self.session_id = first.get("mcp-session-id")
         self.last_event_id = first.get("last-event-id")
         query: bytes = scope.get("query_string", b"")
@@ -87,32 +98,22 @@ class RequestHead:
 
     def join_versions(self, habits: ClientHabits) -> None:
         """Let identical copies of the revision count as one, if that is served."""
-        if "," not in self.protocol_version:
-            return
         copies = {copy.strip() for copy in self.protocol_version.split(",")}
         if len(copies) == 1 and habits.admits("joined_version"):
-            self.protocol_version, self.is_version_joined = copies.pop(), True
+            self.protocol_version = copies.pop()
 
-    @property
-    def takes_json(self) -> bool:
-        """Whether the client takes JSON as a response."""
-        return self._takes("application/json")
-
-    @property
-    def takes_events(self) -> bool:
-        """Whether the client takes a stream of events as a response."""
-        return self._takes("text/event-stream")
-
-    def _takes(self, media_type: str) -> bool:
-        """Whether the client takes a response of this type; one that sends no `Accept` takes any.
-
-        The most specific range that matches the type decides (RFC 9110, 12.5.1).
-        """
-        if self.accept in _TAKES_BOTH:
-            return True
+    def accepted(self) -> Accepted:
+        """Return what the client takes as a response; one that sends no `Accept` takes anything."""
+        if self.accept in _USUAL:
+            return _BOTH
         ranges = _ranges(self.accept)
-        matching = (media_type, f"{media_type.partition('/')[0]}/*", "*/*")
-        return next((ranges[name] for name in matching if name in ranges), False)
+        return Accepted(_takes(ranges, "application/json"), _takes(ranges, "text/event-stream"))
+
+
+def _takes(ranges: Mapping[str, bool], media_type: str) -> bool:
+    """Whether a type is acceptable: the most specific range that matches it decides (RFC 9110, 12.5.1)."""
+    matching = (media_type, f"{media_type.partition('/')[0]}/*", "*/*")
+    return next((ranges[name] for name in matching if name in ranges), False)
 
 
 def _ranges(accept: str) -> Mapping[str, bool]:
