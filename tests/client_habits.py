@@ -5,6 +5,8 @@ A row without one fails tests/test_client_habits.py.
 A scenario does what the clients of its row do, against a server with the given habits, and returns whether that was
 served. It must be quick, and show no other habit. A new row needs a function here, or in a module of its own, and a
 line in `SCENARIOS`.
+
+`replayed` does all of them in one session with a started server.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
@@ -13,11 +15,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
+import httpx2
+
 from auth.providers import APIKeyAuthProvider
 from shared.client_habits import ClientHabits
 from tests.processes import KEY
 from tests.shared.given import world
-from tests.transport.http_client import ENVELOPE, MODERN, HttpClient, call, http_client
+from tests.transport.http_client import ACCEPT, ENVELOPE, MODERN, HttpClient, call, http_client, opening
 from tests.transport.serving import bench
 
 Scenario = Callable[[ClientHabits], Awaitable[bool]]
@@ -116,3 +120,39 @@ SCENARIOS: Final[Mapping[str, Scenario]] = MappingProxyType({
     "empty_arguments": empty_arguments,
     "stringified": stringified,
 })  # fmt: skip
+
+
+def replayed(http: httpx2.Client) -> dict[str, int]:
+    """Do what every row is about, in turn, in one session on `/mcp` of the ticket server below the client's base URL.
+
+    Returns:
+        By row, the HTTP status; 0 for a call that was served and whose tool refused its arguments.
+    """
+    opened = http.post("/mcp", json=opening(), headers=ACCEPT)
+    alone = ACCEPT | {"mcp-protocol-version": "2025-11-25"}
+    session = alone | {"mcp-session-id": opened.headers["mcp-session-id"]}
+    message, routing = from_connector("claude-code")
+    message["params"] |= {"name": "get_statuses", "arguments": {}}
+
+    def listed(path: str = "/mcp", /, **replaced: str) -> int:
+        return http.post(path, json=LIST, headers=session | replaced).status_code
+
+    def tool(name: str, arguments: object) -> int:
+        params = {"name": name, "arguments": arguments}
+        response = http.post("/mcp", json=LIST | {"method": "tools/call", "params": params}, headers=session)
+        return response.status_code if '"isError":false' in response.text else 0
+
+    return {
+        "no_session_id": http.post("/mcp", json=LIST, headers=alone).status_code,
+        "connector_envelope": http.post(
+            "/mcp", json=message, headers=ACCEPT | routing | {"mcp-name": "get_statuses"}
+        ).status_code,
+        "joined_version": listed(**JOINED),
+        "later_version": listed(**LATER),
+        "one_accept": listed(**JSON_ALONE),
+        "final_slash": listed("/mcp/"),
+        "foreign_arguments": tool("get_statuses", {"sessionId": "x", "toolCallId": "y"}),
+        "foreign_credential": listed(authorization=f"Bearer {FOREIGN}"),
+        "empty_arguments": tool("get_ticket_list", {"limit": "", "accountId": "None"}),
+        "stringified": tool("get_ticket_list", '{"limit":1}'),
+    }

@@ -9,10 +9,9 @@ import pytest
 
 from shared.client_habits import HABITS, ClientHabits
 from shared.telemetry import TallyCounter
-from tests.client_habits import FOREIGN, JOINED, JSON_ALONE, LATER, LIST, SCENARIOS, from_connector
+from tests.client_habits import SCENARIOS, replayed
 from tests.processes import KEY, OPERATOR_KEY, http_door
 from tests.renew import INTEROP
-from tests.transport.http_client import ACCEPT, opening
 from transport.streamable_http_stateless import CONNECTORS
 
 NAMES: Final = [habit.name for habit in HABITS]
@@ -47,40 +46,17 @@ def test_the_document_names_every_client_behind_a_connector() -> None:
     assert [name for name in CONNECTORS if f"`{name}`" not in document] == []
 
 
-def statuses(address: str) -> dict[str, int]:
-    """Do what the rows of HTTP are about, each in turn; return the status of each."""
-    mine = ACCEPT | {"x-api-key": KEY}
-    message, headers = from_connector("claude-code")
-    message["params"] |= {"name": "get_statuses", "arguments": {}}
-    with httpx2.Client(base_url=address, headers=mine) as http:
-        opened = http.post("/mcp", json=opening())
-        session = {"mcp-session-id": opened.headers["mcp-session-id"], "mcp-protocol-version": "2025-11-25"}
-
-        def post(path: str = "/mcp", **replaced: str) -> int:
-            return http.post(path, json=LIST, headers=session | replaced).status_code
-
-        return {
-            "connector_envelope": http.post(
-                "/mcp", json=message, headers=headers | {"mcp-name": "get_statuses"}
-            ).status_code,
-            "joined_version": post(**JOINED),
-            "later_version": post(**LATER),
-            "one_accept": post(**JSON_ALONE),
-            "final_slash": post("/mcp/"),
-            "foreign_credential": post(authorization=f"Bearer {FOREIGN}"),
-        }
-
-
 @pytest.mark.parametrize(
     ("off", "expected"),
-    [("", [200] * 6), (",".join(NAMES), [400, 400, 400, 406, 404, 400])],
+    [("", [200] * 10), (",".join(NAMES), [400, 400, 400, 400, 406, 404, 0, 400, 0, 0])],
     ids=["served", "switched off"],
 )
 def test_the_server_serves_them_unless_its_settings_say_otherwise_and_shows_the_counts(
     tmp_path: Path, off: str, expected: list[int]
 ) -> None:
     with http_door(tmp_path, MCP_CLIENT_HABITS_OFF=off) as (address, _):
-        seen = statuses(address)
+        with httpx2.Client(base_url=address, headers={"x-api-key": KEY}) as http:
+            seen = replayed(http)
         metrics = httpx2.get(f"{address}/metrics", headers={"x-api-key": OPERATOR_KEY}).text
 
     assert list(seen.values()) == expected, seen

@@ -22,9 +22,11 @@ from mcp import Client
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 
+from tests.client_habits import JOINED, SCENARIOS, replayed
 from tests.debian import program
 from tests.deploy.proxies import NAME, PROXIES, Certificate, running, text_of
 from tests.processes import KEY, ROOT, START_S, free_port, http_door, sqlite
+from tests.transport.http_client import opening
 from tests.transport.serving import until
 
 PATH: Final = "/tickets"
@@ -145,6 +147,26 @@ async def test_every_path_that_is_sent_to_a_client_has_the_path(front: Front) ->
     assert set(links) == {f"https://{NAME}{PATH}/mcp", f"https://{NAME}{PATH}/migration"}
     assert f"    https://{NAME}{PATH}/mcp\n" in guide
     assert ready.status_code == 200
+
+
+async def test_a_session_of_every_habit_is_served_below_the_path(front: Front) -> None:
+    def in_one_session() -> dict[str, int]:
+        with httpx2.Client(base_url=front.address, verify=front.trusted, headers=AS_CLIENT) as http:
+            return replayed(http)
+
+    statuses = await asyncio.to_thread(in_one_session)
+    async with (
+        httpx2.AsyncClient(verify=front.trusted, headers=AS_CLIENT) as http,
+        http.stream("GET", f"{front.address}/sse/") as stream,
+    ):
+        data = (line.removeprefix("data: ") async for line in stream.aiter_lines() if line.startswith("data: "))
+        messages = front.address.removesuffix(PATH) + await anext(data)
+        posted = await http.post(messages, json=opening(), headers=JOINED)
+        answered = await anext(data)
+
+    assert statuses == dict.fromkeys(SCENARIOS, 200)
+    assert posted.status_code == 202
+    assert json.loads(answered)["result"]["protocolVersion"] == "2025-11-25"
 
 
 @pytest.mark.debian("curl")
