@@ -75,12 +75,34 @@ HABITS: Final[tuple[Habit, ...]] = (
         "404",
     ),
     Habit(
+        "foreign_arguments",
+        "n8n, old versions of Cursor",
+        'an argument `toolCallId`, `sessionId`, `action`, `chatInput`, `random_string`, `_meta` or `""` that the tool '
+        "does not have",
+        "it is ignored, with a note in the result",
+        "`invalid_input`: not an argument of this tool",
+    ),
+    Habit(
         "foreign_credential",
         "Cloud Run with an invoker check, gateways",
         "`x-api-key` together with `Authorization: Bearer`, where one of the two values is a credential of this "
         "server, or both are the same one",
         "the one that is valid here counts, the other one is ignored",
         "400 `unauthenticated`",
+    ),
+    Habit(
+        "empty_arguments",
+        "models of several vendors",
+        'an optional argument that cannot be empty as `""`, `"null"`, `"None"`, `"undefined"`; free text only as `""`',
+        "it counts as absent; `update_ticket` says so in a note",
+        "`invalid_input`",
+    ),
+    Habit(
+        "stringified",
+        "models of several vendors",
+        "JSON text instead of the arguments object, of a list argument, or of an item of `attachments`",
+        "the text is read, within the bounds of the value that it stands for",
+        "-32602 for the arguments object, `invalid_input` inside it; both say what is expected",
     ),
 )
 """All rows, in the order of the document."""

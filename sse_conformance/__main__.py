@@ -27,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _headers(options.header),
             _headers(options.other_header) if options.other_header else None,
             options.timeout,
+            _origins(options.origin),
         )
         chosen = _chosen(options.only)
         found = asyncio.run(_run(target, chosen, slow=options.slow))
@@ -48,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("url", help="the SSE endpoint, for example http://127.0.0.1:8080/sse")
     parser.add_argument("--header", action="append", default=[], help="your credential: 'x-api-key: …'; repeatable")
     parser.add_argument("--other-header", action="append", default=[], help="a credential of another user; repeatable")
+    parser.add_argument("--origin", action="append", default=[], help="an origin the server accepts; repeatable")
     parser.add_argument("--only", action="append", default=[], metavar="NAME", help="only these; accepts *, repeatable")
     parser.add_argument("--promises", action="store_true", help="count promises for the exit code")
     parser.add_argument("--slow", action="store_true", help="also run what takes about 20 s")
@@ -61,6 +63,16 @@ def _headers(given: Sequence[str]) -> Mapping[str, str]:
     if not all(colon and name.strip() for name, colon, _ in pairs):
         raise _CannotStartError("A header must be written 'name: value'.")
     return {name.strip().lower(): value.strip() for name, _, value in pairs}
+
+
+def _origins(given: Sequence[str]) -> tuple[str, ...]:
+    try:
+        are_origins = all("://" in origin and httpx2.URL(origin).host for origin in given)
+    except httpx2.InvalidURL:
+        are_origins = False
+    if not are_origins:
+        raise _CannotStartError("An origin must be written like https://app.example.com.")
+    return tuple(given)
 
 
 def _chosen(patterns: Sequence[str]) -> list[Scenario]:

@@ -18,6 +18,11 @@ import httpx2
 from sse_conformance.parser import Parser, ServerSentEvent
 
 MOST_BODY: Final = 100_000
+MOST_EVENTS: Final = 20_000
+MOST_BYTES: Final = 64 * 1024 * 1024
+"""No more is read from one stream: a server that never stops must not fill the memory."""
+Headers = Mapping[str, str | tuple[str, ...]]
+"""Header values by name; a tuple is sent as several lines."""
 T = TypeVar("T")
 
 
@@ -35,11 +40,13 @@ class Target:
     """Another user's credentials, if given."""
     timeout_s: float = 10.0
     """How long each step may take."""
+    origins: tuple[str, ...] = ()
+    """Origins that the server accepts, besides its own: those that resemble them are tried."""
 
 
 @dataclass(frozen=True, slots=True)
 class HTTPReply:
-    """An HTTP response. The body is read only of a refusal: that of a stream would never end."""
+    """An HTTP response. The body is read of a refusal and of a POST: that of a stream would never end."""
 
     status: int
     headers: httpx2.Headers
@@ -72,7 +79,8 @@ class ClientStream:
         self._problem = ""
 
     async def read(self) -> None:
-        """Read until the stream ends."""
+        """Read until the stream ends, or has brought more than any client could want."""
+        taken = 0
         try:
             async for chunk in self._response.aiter_bytes():
                 await self.may_read.wait()
@@ -80,6 +88,10 @@ class ClientStream:
                 self.parser.feed(chunk)
                 for event in self.parser.events[known:]:
                     self._take(event)
+                taken += len(chunk)
+                if taken > MOST_BYTES or len(self.parser.events) > MOST_EVENTS:
+                    self._problem = f"The stream is endless: {len(self.parser.events):,} events in {taken:,} bytes."
+                    break
                 await self._signal()
         except httpx2.TransportError:
             pass  # the connection was cut, which also ends the stream
@@ -164,25 +176,23 @@ class Client:
         url: str,
         *,
         content: bytes | AsyncIterator[bytes] | None = None,
-        headers: Mapping[str, str] | None = None,
+        headers: Headers | None = None,
         credentials: Mapping[str, str] | None = None,
     ) -> HTTPReply:
         """Send one request and return the response; `credentials` replace the target's own headers."""
         sent = {**(self.target.headers if credentials is None else credentials), **(headers or {})}
+        lines = [(name, line) for name, value in sent.items() for line in lines_of(value)]
         try:
             async with (
                 asyncio.timeout(self.target.timeout_s),
-                self._http.stream(method, url, content=content, headers=sent) as response,
+                self._http.stream(method, url, content=content, headers=lines) as response,
             ):
-                body = b""
-                if response.status_code >= 400:
-                    async for chunk in response.aiter_bytes():
-                        body += chunk[: MOST_BODY - len(body)]
-                return HTTPReply(response.status_code, response.headers, body)
+                has_end = response.status_code >= 400 or (method == "POST" and not _is_stream(response))
+                return HTTPReply(response.status_code, response.headers, await _body(response) if has_end else b"")
         except TimeoutError:
             raise NotConformingError(f"A {method} was not answered within {self.target.timeout_s:g} s.") from None
 
-    async def get(self, *, headers: Mapping[str, str] | None = None) -> HTTPReply:
+    async def get(self, *, headers: Headers | None = None) -> HTTPReply:
         """Send a GET to the SSE endpoint and close it as soon as its status is known."""
         return await self.exchange("GET", self.target.url, headers={"accept": "text/event-stream", **(headers or {})})
 
@@ -221,3 +231,22 @@ class Client:
         if (url.scheme, url.host, url.port) != (ours.scheme, ours.host, ours.port):
             raise NotConformingError("The endpoint has another origin: clients refuse it, and so does this suite.")
         return str(url)
+
+
+def lines_of(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    """Return the lines in which a header value is sent."""
+    return (value,) if isinstance(value, str) else value
+
+
+def _is_stream(response: httpx2.Response) -> bool:
+    media: str = response.headers.get("content-type", "")
+    return media.lower().startswith("text/event-stream")
+
+
+async def _body(response: httpx2.Response) -> bytes:
+    body = b""
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) >= MOST_BODY:
+            break
+    return body[:MOST_BODY]

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from typing import Any, Final
 
-from sse_conformance.client import Client, ClientStream, HTTPReply, Message, NotConformingError
+from sse_conformance.client import Client, ClientStream, Headers, HTTPReply, Message, NotConformingError
 
 REVISION: Final = "2024-11-05"
 PINGS_TO_SETTLE: Final = 2
@@ -19,6 +19,8 @@ class Session:
     def __init__(self, client: Client, credentials: Mapping[str, str]) -> None:
         self.url = ""
         self.stream: ClientStream
+        self.sent: list[Id] = []
+        """The ids of the requests that were sent, oldest first."""
         self._client = client
         self._credentials = credentials
         self._ids = itertools.count(1)
@@ -42,7 +44,7 @@ class Session:
     async def post_bytes(
         self,
         content: bytes | AsyncIterator[bytes],
-        headers: Mapping[str, str] | None = None,
+        headers: Headers | None = None,
         *,
         url: str | None = None,
         credentials: Mapping[str, str] | None = None,
@@ -56,8 +58,11 @@ class Session:
             credentials=self._credentials if credentials is None else credentials,
         )
 
-    async def post(self, message: object, headers: Mapping[str, str] | None = None, **where: Any) -> HTTPReply:
+    async def post(self, message: object, headers: Headers | None = None, **where: Any) -> HTTPReply:
         """Send anything as JSON. `where`: see `post_bytes`."""
+        for one in message if isinstance(message, list) else [message]:
+            if isinstance(one, dict) and "method" in one and "id" in one:
+                self.sent.append(one["id"])
         return await self.post_bytes(json.dumps(message).encode(), headers, **where)
 
     async def send(self, message: object) -> None:
@@ -90,9 +95,36 @@ class Session:
         ]
 
     async def respond(self, request_id: Id, what: str) -> dict[str, Any]:
-        """Wait for a response to `request_id` on the open stream."""
-        found = await self.stream.until(lambda: self.responses(request_id), f"the response to {what}")
+        """Wait for a response to `request_id`. Raises: NotConformingError, also if the type of its id changed."""
+        try:
+            found = await self.stream.until(
+                lambda: self.responses(request_id) or self._with_another_type(request_id), f"the response to {what}"
+            )
+        except NotConformingError as reason:
+            if not (others := self.unasked()):
+                raise
+            raise NotConformingError(f"{reason} One to no request came: {json.dumps(others[0].value)[:80]}") from None
+        if not same_id(got := found[0].value["id"], request_id):
+            raise NotConformingError(f"The response to {what} has the id {json.dumps(got)}.")
         return found[0].value
+
+    def _with_another_type(self, request_id: Id) -> list[Message]:
+        answers = (one for one in self.stream.messages if "method" not in one.value and "id" in one.value)
+        return [one for one in answers if one.value["id"] == request_id or str(one.value["id"]) == str(request_id)]
+
+    def unasked(self) -> list[Message]:
+        """Return the responses on the open stream to which no request belongs."""
+        waiting = list(self.sent)
+        found = []
+        for one in self.stream.messages:
+            if "method" in one.value:
+                continue
+            asked = [at for at, sent in enumerate(waiting) if same_id(sent, one.value.get("id"))]
+            if asked:
+                del waiting[asked[0]]
+            else:
+                found.append(one)
+        return found
 
     async def result(self, method: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Send a request and return its result. Raises: NotConformingError if it has no result."""

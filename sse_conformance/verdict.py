@@ -44,6 +44,8 @@ class Scenario:
     name: str
     level: Level
     source: str
+    rule: str
+    """What `source` asks, in one or two sentences."""
     check: Check
     """Raises NotConformingError or NotApplicableError."""
     slow: bool = False
@@ -60,10 +62,11 @@ class Outcome:
 
 
 def scenario(level: Level, source: str, *, slow: bool = False) -> Callable[[Check], Scenario]:
-    """Make a scenario from a function; its name is that of the function, with hyphens."""
+    """Make a scenario from a function; its name is that of the function, with hyphens, and its rule the docstring."""
 
     def make(check: Check) -> Scenario:
-        return Scenario(check.__name__.replace("_", "-"), level, source, check, slow)
+        rule = " ".join((check.__doc__ or "").split())
+        return Scenario(check.__name__.replace("_", "-"), level, source, rule, check, slow)
 
     return make
 
@@ -83,15 +86,18 @@ async def outcomes(target: Target, scenarios: Iterable[Scenario], *, slow: bool)
 
 
 async def _outcome(target: Target, one: Scenario) -> Outcome:
+    def failed(reason: str) -> Outcome:
+        return Outcome(one, ScenarioResult.FAILED, f"{reason} Rule ({one.source}): {one.rule}")
+
     try:
         async with asyncio.timeout(30 + 6 * target.timeout_s), Client(target) as client:
             await one.check(client)
     except NotApplicableError as reason:
         return Outcome(one, ScenarioResult.NOT_APPLICABLE, str(reason))
     except NotConformingError as reason:
-        return Outcome(one, ScenarioResult.FAILED, str(reason))
+        return failed(str(reason))
     except httpx2.HTTPError as error:
-        return Outcome(one, ScenarioResult.FAILED, f"The connection failed ({type(error).__name__}).")
+        return failed(f"The connection failed ({type(error).__name__}).")
     except TimeoutError:
-        return Outcome(one, ScenarioResult.FAILED, "It took too long in total.")
+        return failed("It took too long in total.")
     return Outcome(one, ScenarioResult.PASSED)

@@ -9,12 +9,14 @@ line in `SCENARIOS`.
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
 from auth.providers import APIKeyAuthProvider
 from shared.client_habits import ClientHabits
 from tests.processes import KEY
+from tests.shared.given import world
 from tests.transport.http_client import ENVELOPE, MODERN, HttpClient, call, http_client
 from tests.transport.serving import bench
 
@@ -81,6 +83,27 @@ async def foreign_credential(habits: ClientHabits) -> bool:
         return (await client.post(LIST, authorization=f"Bearer {FOREIGN}")).status == 200
 
 
+async def foreign_arguments(habits: ClientHabits) -> bool:
+    return await called(habits, "get_statuses", {"sessionId": "x", "toolCallId": "y"})
+
+
+async def empty_arguments(habits: ClientHabits) -> bool:
+    return await called(habits, "get_ticket_list", {"limit": "", "accountId": "None"})
+
+
+async def stringified(habits: ClientHabits) -> bool:
+    return await called(
+        habits, "update_ticket", {"ticketId": "TCK-0001", "updatedById": "user1", "clear": "[]", "remarks": "x"}
+    )
+
+
+async def called(habits: ClientHabits, tool: str, arguments: dict[str, Any]) -> bool:
+    """Call a tool over the stand-in of the existing ticket API."""
+    async with world("existing", Path()) as here:
+        here.habits = habits
+        return not (await here.call(tool, **arguments)).is_error
+
+
 SCENARIOS: Final[Mapping[str, Scenario]] = MappingProxyType({
     "no_session_id": no_session_id,
     "connector_envelope": connector_envelope,
@@ -88,5 +111,8 @@ SCENARIOS: Final[Mapping[str, Scenario]] = MappingProxyType({
     "later_version": later_version,
     "one_accept": one_accept,
     "final_slash": final_slash,
+    "foreign_arguments": foreign_arguments,
     "foreign_credential": foreign_credential,
+    "empty_arguments": empty_arguments,
+    "stringified": stringified,
 })  # fmt: skip

@@ -99,6 +99,15 @@ async def test_a_stranger_is_refused_before_anything_else(
     assert "www-authenticate" not in response.headers, "there is no authorization server to discover"
 
 
+@pytest.mark.parametrize("path", ["/register", "/token", "/.well-known/oauth-authorization-server", "/mcp/else"])
+async def test_a_client_that_looks_for_a_sign_in_reads_that_its_key_is_what_to_check(door: str, path: str) -> None:
+    async with httpx2.AsyncClient(base_url=door) as http:
+        response = await http.post(path, json={})
+
+    assert response.status_code == 404
+    assert "no OAuth sign-in: check the API key" in response.json()["detail"]
+
+
 async def test_the_key_is_good_in_either_header(door: str) -> None:
     for headers in (AS_CLIENT, {"authorization": f"Bearer {KEY}"}, AS_CLIENT | {"origin": "http://localhost:6274"}):
         async with sse_session(door, headers) as client:

@@ -195,6 +195,7 @@ def test_a_pin_without_a_hash_is_refused(checkout: Checkout) -> None:
     assert "Hashes are required" in result.stderr
 
 
+@pytest.mark.long  # makes an environment, which takes seconds
 def test_nothing_is_looked_for_beyond_the_pins(checkout: Checkout) -> None:
     """Seen with pip 23.2: a new release of a package that another one requires with an extra broke every set-up."""
     digest = checkout.add_wheel(requires="coverage[toml]")
@@ -203,6 +204,7 @@ def test_nothing_is_looked_for_beyond_the_pins(checkout: Checkout) -> None:
     assert received(checkout.run("stdio", PIP_FIND_LINKS=str(checkout.home)))["prefix"] == str(checkout.root / ".venv")
 
 
+@pytest.mark.long  # makes an environment, which takes seconds
 def test_an_interrupted_set_up_is_done_again_from_an_empty_folder(checkout: Checkout) -> None:
     with checkout.start("stdio") as interrupted:
         lines_until(interrupted.stderr, "setting up")
@@ -215,6 +217,7 @@ def test_an_interrupted_set_up_is_done_again_from_an_empty_folder(checkout: Chec
     assert interrupted.returncode != 0
 
 
+@pytest.mark.long  # makes an environment, which takes seconds
 def test_two_starts_at_once_set_up_once(checkout: Checkout) -> None:
     with checkout.start("stdio") as one, checkout.start("stdio") as two:
         outputs = [process.communicate(timeout=TIMEOUT_S) for process in (one, two)]

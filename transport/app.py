@@ -40,6 +40,7 @@ from transport.http.credential_recheck import RECHECK_S, CredentialRecheck
 from transport.http.deprecation import GUIDE_PATH, Sunset
 from transport.http.endpoint import NOT_FOUND, Edge, Endpoint, EndpointTable
 from transport.http.event_stream import OpenStreams
+from transport.http.public_address import base_of, prefix_of
 from transport.http.request_checks import RequestChecks
 from transport.rate_limit import Rates
 from transport.sessions.broker import SessionBroker
@@ -95,7 +96,8 @@ class TransportOptions:
     sse_sunset: date | None = None
     """The first day, in UTC, on which HTTP+SSE is not served any more."""
     public_url: str = ""
-    """Address that clients use, named to those that have to move; without it they get paths."""
+    """Address that clients use. Its path, or without one the ASGI `root_path`, stands before every path that is sent to
+    a client. Requests are served with and without it."""
     clock: Callable[[], float] = time.time
     """Returns the time in seconds since 1970."""
 
@@ -189,7 +191,7 @@ class Transport:
                 limits=limits,
                 draining=draining,
                 message_path="/messages",
-                habits=options.habits,
+                public_url=options.public_url,
                 counter=counter,
             )
             self.add_route("/sse", connect, sunset=sunset)
@@ -228,11 +230,11 @@ class Transport:
         """Give all routes to `app`, which owns them, and put the table of endpoints in front of its routing."""
         self._app = app
         app.router.routes.extend(self.routes)
-        app.add_middleware(EndpointTable, routes=self.routes)
+        app.add_middleware(EndpointTable, routes=self.routes, prefix=prefix_of(self._options.public_url))
 
     async def _guide(self, request: Request) -> PlainTextResponse:
         """Tell the author of a client how to move. No key is needed: nothing here is secret."""
-        base = self._options.public_url or request.scope.get("root_path", "")
+        base = base_of(self._options.public_url, request.scope.get("root_path", ""))
         return PlainTextResponse(migration_guide.page(base, self._sunset))
 
     @asynccontextmanager

@@ -20,7 +20,6 @@ from shared.client_habits import ClientHabits
 from shared.errors import TicketServerError
 from shared.identity import Principal
 from shared.telemetry import Counter, get_logger
-from transport import jsonrpc
 from transport.base import TransportHandler
 from transport.dispatch.context import Caller
 from transport.dispatch.dispatcher import Dispatcher, Wire
@@ -29,8 +28,8 @@ from transport.http.collected_response import CollectedResponse
 from transport.http.endpoint import HTTPResponse
 from transport.http.errors import DrainingError, HTTPRefusalError
 from transport.http.event_stream import EventStreamResponse, OpenStreams, StreamSlot, StreamSource
-from transport.http.request_checks import RequestChecks, check_batching
-from transport.http.request_head import Accepted, HTTPRequest, RequestHead
+from transport.http.request_checks import RequestChecks, check_batching, check_version
+from transport.http.request_head import HTTPRequest, RequestHead
 from transport.http.sse_format import EventId
 from transport.jsonrpc import Inbound
 from transport.sessions.broker import (
@@ -89,11 +88,10 @@ class StreamableHTTPTransportHandler(TransportHandler):
     async def handle_request(self, request: HTTPRequest, auth_info: Principal) -> ASGIApp:
         """Return the response."""
         head = request.head
-        if head.is_version_joined:
-            head.join_versions(self._habits)
         is_handshake = not head.protocol_version or head.protocol_version in HANDSHAKE_PROTOCOL_VERSIONS
         if head.method == "POST":
             return await self._post(request, auth_info, is_handshake=is_handshake)
+        check_version(head.protocol_version)
         if not is_handshake and not self._is_of_session(head):
             text = "Sessions and their streams are of revisions before 2026-07-28: use POST here."
             raise HTTPRefusalError(405, "method", text, headers={"allow": "POST"})
@@ -103,9 +101,9 @@ class StreamableHTTPTransportHandler(TransportHandler):
 
     async def _post(self, request: HTTPRequest, principal: Principal, *, is_handshake: bool) -> ASGIApp:
         head = request.head
-        accepted = self._accepted(head)
-        messages, is_batch = jsonrpc.parse(await self._checks.read_json_body(request))
-        caller = Caller(principal, head.public, accepted.json, accepted.events)
+        self._check_accept(head)
+        messages, is_batch = await self._checks.read_messages(request)
+        caller = Caller(principal, head.public, head.takes_json, head.takes_events)
         is_modern = any(one.is_modern for one in messages)
         if is_modern or not (is_handshake or self._is_of_session(head)):
             return await self._stateless.respond(request, messages, caller, is_batch=is_batch)
@@ -122,12 +120,12 @@ class StreamableHTTPTransportHandler(TransportHandler):
         claimed, _ = await self._dispatcher.submit(session, messages, caller, WIRE)
         return self._responses(claimed, messages, caller, is_batch=is_batch)
 
-    def _accepted(self, head: RequestHead) -> Accepted:
-        """Return what the client of a POST takes: JSON, a stream, or both. Raises: HTTPRefusalError."""
-        accepted = head.accepted()
-        if not all(accepted) and not (any(accepted) and self._habits.admits("one_accept")):
+    def _check_accept(self, head: RequestHead) -> None:
+        """Pass a POST whose client takes JSON, a stream, or both. Raises: HTTPRefusalError."""
+        if head.takes_json and head.takes_events:
+            return
+        if not (head.takes_json or head.takes_events) or not self._habits.admits("one_accept"):
             raise HTTPRefusalError(406, "accept", "Send Accept: application/json, text/event-stream.")
-        return accepted
 
     def _is_of_session(self, head: RequestHead) -> bool:
         """Whether a request without an envelope belongs to a session, although it names a revision that has none."""
@@ -217,7 +215,7 @@ class StreamableHTTPTransportHandler(TransportHandler):
         if head.session_id is None and self._habits.admits("no_session_id"):
             text = "A stream belongs to a session: send Mcp-Session-Id, or do without a stream and use POST."
             raise HTTPRefusalError(405, "method", text, headers={"allow": "POST"})  # clients go on without a stream
-        if not head.accepted().events:
+        if not head.takes_events:
             raise HTTPRefusalError(406, "accept", "Send Accept: text/event-stream.")
         session, seen = _session_of(head), _seen_by(head)
         with self._streams.slot(principal) as slot:

@@ -2,11 +2,30 @@
 
 from typing import Final
 
-from sse_conformance.scenarios import accepting, lifecycle, messages, reconnecting, refusing, streams, transport
+from sse_conformance.scenarios import (
+    accepting,
+    lifecycle,
+    lists,
+    notifications,
+    origins,
+    reconnecting,
+    refusing,
+    responses,
+    streams,
+    transport,
+)
 from sse_conformance.verdict import Scenario, collect
 
-SCENARIOS: Final[tuple[Scenario, ...]] = tuple(
-    scenario
-    for module in (transport, lifecycle, messages, accepting, refusing, streams, reconnecting)
-    for scenario in collect(vars(module))
+_SUBJECTS: Final = (
+    transport,
+    origins,
+    lifecycle,
+    lists,
+    responses,
+    notifications,
+    accepting,
+    refusing,
+    streams,
+    reconnecting,
 )
+SCENARIOS: Final[tuple[Scenario, ...]] = tuple(one for subject in _SUBJECTS for one in collect(vars(subject)))

@@ -1,5 +1,6 @@
 """Expectations shared by several scenarios."""
 
+import asyncio
 import re
 from typing import Any, Final
 
@@ -17,6 +18,8 @@ MODERN: Final = {
 """Parameters of a request in the 2026-07-28 era, which clients of that era also send over this wire."""
 
 METHOD_NOT_FOUND: Final = -32601
+INVALID_PARAMS: Final = -32602
+UNKNOWN_METHOD: Final = "conformance/no-such-method"
 _TRACE: Final = re.compile(
     rb"""Traceback \(most recent|File (?:"|&quot;)[^"\n]+(?:"|&quot;), line"""  # Python
     rb"""|(?:\s|&nbsp;)at [^\n<]+:[0-9]+:[0-9]+"""  # JavaScript; frameworks show both as HTML, too
@@ -49,13 +52,27 @@ def error_code(response: dict[str, Any]) -> object:
     return error.get("code") if isinstance(error, dict) else None
 
 
-def list_method(initialized: dict[str, Any]) -> str:
-    """Return a list method that the server declares in this `initialize` result. Raises: NotApplicableError."""
+def declared_lists(initialized: dict[str, Any]) -> list[str]:
+    """Return the list methods that the server declares in this `initialize` result."""
     capabilities = initialized.get("capabilities")
-    for name in ("tools", "resources", "prompts"):
-        if isinstance(capabilities, dict) and name in capabilities:
-            return f"{name}/list"
-    raise NotApplicableError("The server declares nothing that can be listed.")
+    declared = capabilities if isinstance(capabilities, dict) else {}
+    return [f"{name}/list" for name in ("tools", "resources", "prompts") if name in declared]
+
+
+def list_method(initialized: dict[str, Any]) -> str:
+    """Return the first of `declared_lists`. Raises: NotApplicableError."""
+    methods = declared_lists(initialized)
+    if not methods:
+        raise NotApplicableError("The server declares nothing that can be listed.")
+    return methods[0]
+
+
+async def talk(session: Session) -> None:
+    """Send requests of several kinds, one by one and two at once, and wait for their responses."""
+    for method in ("ping", "tools/list", "resources/list", "prompts/list", UNKNOWN_METHOD):
+        await session.request(method)
+    await session.request("tools/call", {"name": "conformance-no-such-tool", "arguments": {}})
+    await asyncio.gather(session.request("ping"), session.request(UNKNOWN_METHOD))
 
 
 async def harmless_request(session: Session) -> dict[str, Any]:

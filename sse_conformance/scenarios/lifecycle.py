@@ -6,7 +6,7 @@ Source: modelcontextprotocol.io/specification/2024-11-05/basic/lifecycle, and â€
 from typing import Final
 
 from sse_conformance.client import Client, NotConformingError
-from sse_conformance.scenarios.expect import METHOD_NOT_FOUND, error_code, tools
+from sse_conformance.scenarios.expect import INVALID_PARAMS, METHOD_NOT_FOUND, error_code, tools
 from sse_conformance.session import initialize_params, open_session
 from sse_conformance.verdict import Level, scenario
 
@@ -14,7 +14,6 @@ HANDSHAKE_REVISIONS: Final = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11
 _INITIALIZATION: Final = "lifecycle, Initialization"
 _NEGOTIATION: Final = "lifecycle, Version Negotiation"
 _UNKNOWN: Final = "1999-12-31"
-_INVALID_PARAMS: Final = -32602
 
 
 @scenario(Level.MUST, _INITIALIZATION)
@@ -67,7 +66,7 @@ async def _negotiated(client: Client, revision: str) -> str | None:
     version = result.get("protocolVersion") if isinstance(result, dict) else None
     if isinstance(version, str):
         return version
-    if error_code(response) != _INVALID_PARAMS:
+    if error_code(response) != INVALID_PARAMS:
         raise NotConformingError(f"initialize with {revision} was answered with neither a revision nor error -32602.")
     return None
 

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from sse_conformance.client import Client, HTTPReply, NotConformingError
 from sse_conformance.scenarios.expect import expect_refusal
-from sse_conformance.scenarios.transport import FOREIGN_ORIGIN
+from sse_conformance.scenarios.origins import FOREIGN_ORIGIN
 from sse_conformance.session import open_session
 from sse_conformance.verdict import Level, NotApplicableError, scenario
 

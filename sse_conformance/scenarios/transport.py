@@ -1,10 +1,9 @@
-"""The transport chapter of 2024-11-05: two endpoints, the `endpoint` event, `Origin`, authentication.
+"""The transport chapter of 2024-11-05: two endpoints, the `endpoint` event, authentication.
 
 Source: modelcontextprotocol.io/specification/2024-11-05/basic/transports
 """
 
 import asyncio
-import ipaddress
 import socket
 from typing import Final
 
@@ -12,12 +11,12 @@ import httpx2
 
 from sse_conformance.client import Client, NotConformingError
 from sse_conformance.scenarios.expect import served
+from sse_conformance.scenarios.origins import is_loopback
 from sse_conformance.session import PINGS_TO_SETTLE, REVISION, initialize_params, open_session
 from sse_conformance.verdict import Level, NotApplicableError, scenario
 
 _WIRE: Final = "transports, HTTP with SSE"
 _SECURITY: Final = "transports, Security Warning"
-FOREIGN_ORIGIN: Final = {"origin": "https://attacker.example"}
 
 
 @scenario(Level.MUST, _WIRE)
@@ -74,24 +73,6 @@ async def many_clients(client: Client) -> None:
     await other.settle()
 
 
-@scenario(Level.MUST, _SECURITY)
-async def origin_is_validated_on_get(client: Client) -> None:
-    """A page of a foreign origin cannot open a stream."""
-    if served((await client.get(headers=FOREIGN_ORIGIN)).status):
-        raise NotConformingError("A GET with a foreign Origin was served.")
-
-
-@scenario(Level.MUST, _SECURITY)
-async def origin_is_validated_on_post(client: Client) -> None:
-    """A page of a foreign origin cannot send a message."""
-    session = await open_session(client)
-    ping = session.next_request("ping")
-    reply = await session.post(ping, FOREIGN_ORIGIN)
-    await session.settle()
-    if served(reply.status) or session.responses(ping["id"]):
-        raise NotConformingError("A POST with a foreign Origin was served.")
-
-
 @scenario(Level.SHOULD, _SECURITY)
 async def authentication(client: Client) -> None:
     """No request is served without a credential, on either endpoint."""
@@ -106,7 +87,7 @@ async def authentication(client: Client) -> None:
 async def local_server_is_local(client: Client) -> None:
     """A server on loopback cannot be reached at another address of this machine."""
     url = httpx2.URL(client.target.url)
-    if not _is_loopback(url.host):
+    if not is_loopback(url.host):
         raise NotApplicableError("The URL of the server is not a loopback address.")
     address = own_address()
     if address is None:
@@ -120,13 +101,6 @@ async def local_server_is_local(client: Client) -> None:
     raise NotConformingError("Its port is open on an address of this machine that is not loopback.")
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def own_address() -> str | None:
     """Return a non-loopback IPv4 address of this machine, or None. Nothing is sent."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
@@ -135,4 +109,4 @@ def own_address() -> str | None:
             address: str = probe.getsockname()[0]
         except OSError:
             return None
-    return None if _is_loopback(address) else address
+    return None if is_loopback(address) else address

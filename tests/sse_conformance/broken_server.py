@@ -12,9 +12,11 @@ from typing import Any, Final
 
 from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared.cursors import refuse_cursors
 from tests.transport.gated_server import gated_server
 from tests.transport.serving import KeyPerPerson, serve
 from transport.app import Transport, TransportOptions
@@ -144,6 +146,7 @@ def _replayed(body: bytes) -> Receive:
 async def broken_servers(faults: dict[str, Fault]) -> AsyncGenerator[str]:
     """Serve every fault below its name, to any client with a key; yield their common address."""
     server, _ = gated_server()
+    server.middleware.append(refuse_cursors)
     many = 10_000
     limits = Limits(
         heartbeat_s=HEARTBEAT_S,
@@ -156,12 +159,18 @@ async def broken_servers(faults: dict[str, Fault]) -> AsyncGenerator[str]:
         auth_provider=KeyPerPerson(),
         options=TransportOptions(limits=limits, allowed_hosts=("127.0.0.1",)),
     )
-    routes = [Mount(f"/{name}", Broken(Router(transport.routes), fault)) for name, fault in faults.items()]
+    servers = {name: Broken(Router(transport.routes), fault) for name, fault in faults.items()}
+
+    async def select(scope: Scope, receive: Receive, send: Send) -> None:
+        if server := servers.get(scope["path_params"]["fault"]):
+            await server(scope, receive, send)
+        else:
+            await PlainTextResponse(status_code=404)(scope, receive, send)
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncGenerator[None]:
         async with transport.run():
             yield
 
-    async with serve(Starlette(routes=routes, lifespan=lifespan)) as address:
+    async with serve(Starlette(routes=[Mount("/{fault}", select)], lifespan=lifespan)) as address:
         yield address

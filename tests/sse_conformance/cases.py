@@ -15,7 +15,6 @@ from tests.sse_conformance.faults import (
     answers_what_was_cancelled,
     as_html,
     asked,
-    error,
     everybody_is_alice,
     first_404_differs,
     header,
@@ -38,6 +37,9 @@ from tests.sse_conformance.faults import (
     with_another_revision,
     without,
 )
+from tests.sse_conformance.list_cases import LIST_CASES
+from tests.sse_conformance.origin_cases import ORIGIN_CASES
+from tests.sse_conformance.response_cases import RESPONSE_CASES
 
 TRACE: Final = b'Traceback (most recent call last):\n  File "/srv/app.py", line 7'
 PAGE: Final = b"<pre>SyntaxError: no JSON<br> &nbsp; &nbsp;at parse (/srv/json.js:92:19)<br></pre>"
@@ -57,6 +59,9 @@ def first_of_batch(sent: object) -> object:
 
 # fmt: off
 CASES: Final = MappingProxyType({
+    **ORIGIN_CASES,
+    **LIST_CASES,
+    **RESPONSE_CASES,
     # scenarios/transport.py
     "a-page-instead-of-a-stream": Case("sse-endpoint", "text/html",
         Fault(opened=as_html)),
@@ -76,10 +81,6 @@ CASES: Final = MappingProxyType({
         replaced(b"data: {", b"data: <")),
     "all-get-everything": Case("many-clients", "another's",
         Fault(to_everybody=True)),
-    "any-Origin-opens-a-stream": Case("origin-is-validated-on-get", "foreign Origin",
-        header("GET", "origin", None)),
-    "any-Origin-sends-messages": Case("origin-is-validated-on-post", "foreign Origin",
-        header("POST", "origin", None)),
     "no-key-is-needed-to-listen": Case("authentication", "GET without any",
         header("GET", "x-api-key", "key-alice")),
     "no-key-is-needed-to-send": Case("authentication", "POST without any",
@@ -107,23 +108,7 @@ CASES: Final = MappingProxyType({
         result(lambda one: {**one, "tools": {}} if "tools" in one else one)),
     "a-ping-says-pong": Case("ping", "before initialize",
         result(lambda one: one or {"pong": True})),
-    # scenarios/messages.py
-    "ids-are-all-numbers": Case("answers-have-the-id-of-their-request", "'7002' did not come",
-        responses(lambda one: [{**one, "id": 7002}] if one["id"] == "7002" else [one])),
-    "answers-are-results-and-errors": Case("an-answer-is-a-result-or-an-error", "both a result and",
-        responses(lambda one: [{"error": {"code": 1, "message": ""}, "result": {}, **one}])),
-    "no-jsonrpc": Case("an-answer-is-a-result-or-an-error", "JSON-RPC 2.0",
-        responses(lambda one: [without("jsonrpc")(one)])),
-    "error-codes-are-strings": Case("error-codes-are-integers", "no integer",
-        error(code="-32601")),
-    "errors-have-no-message": Case("error-codes-are-integers", "no message",
-        error(message=None)),
-    "unknown-methods-are-bad-params": Case("unknown-method", "-32602, not -32601",
-        error(code=-32602)),
-    "unknown-methods-succeed": Case("unknown-method", "not answered with an error",
-        asked("conformance/no-such-method", renamed("ping"))),
-    "notifications-are-answered": Case("notifications-have-no-answer", "was answered",
-        asked("notifications/conformance/no-such-notification", lambda sent: {**sent, "id": 900})),
+    # scenarios/notifications.py
     "a-late-cancellation-repeats": Case("a-late-cancellation-disturbs-nothing", "second answer",
         asked("notifications/cancelled", ping_again)),
     "a-cancellation-is-unknown": Case("invalid-cancellations-are-ignored", "with an error",

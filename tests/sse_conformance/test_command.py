@@ -14,6 +14,7 @@ from sse_conformance.scenarios.transport import own_address
 from tests.processes import free_port
 from tests.sse_conformance.broken_server import Fault, broken_servers
 from tests.sse_conformance.faults import header, status
+from tests.sse_conformance.origin_cases import accepting
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -24,6 +25,7 @@ FAULTS: Final = {
     "must": header("GET", "origin", None),
     "should": header("GET", "x-api-key", KEY),
     "promise": status({202: 200}),
+    "domain": accepting(lambda origin, _: origin.endswith("example.com")),
 }
 LOOKED_AT: Final = ("origin-is-validated-on-get", "authentication", "accepted-means-one-answer")
 
@@ -78,6 +80,14 @@ async def test_the_table_has_a_line_for_each_scenario_and_the_reason(
     assert KEY not in said
 
 
+async def test_origins_that_resemble_a_given_one_are_tried(address: str, capsys: pytest.CaptureFixture[str]) -> None:
+    run = (f"{address}/domain/sse", "--header", f"x-api-key: {KEY}", "--only", "a-*-is-foreign")
+
+    assert await command(*run) == 0
+    assert await command(*run, "--origin", "https://app.example.com") == 1
+    assert "A GET with the Origin https://attackerexample.com was served" in capsys.readouterr().out
+
+
 async def test_json_has_an_object_for_each_scenario(address: str, capsys: pytest.CaptureFixture[str]) -> None:
     await command(f"{address}/none/sse", "--header", f"x-api-key: {KEY}", "--only", "a-comment-*", "--json")
 
@@ -98,6 +108,8 @@ async def test_json_has_an_object_for_each_scenario(address: str, capsys: pytest
         ("none/sse", (), "(401). Add --header"),
         ("no/such/endpoint", (), "nothing at that URL (404)"),
         ("none/sse", ("--header", "x-api-key"), "written 'name: value'"),
+        ("none/sse", ("--origin", "app.example.com"), "written like https://app.example.com"),
+        ("none/sse", ("--origin", "https://[::"), "written like https://app.example.com"),
         ("none/sse", ("--only", "no-such-*"), "No scenario has that name"),
     ],
 )

@@ -30,6 +30,9 @@ NEEDS_ANOTHER_PERSON: Final = {
 NOT_TO_BE_SEEN: Final = {"sigterm", "several-instances", "loss-of-the-broker"}
 NO_SDK_HAS: Final = {
     "authentication",
+    "an-origin-is-compared-as-a-whole",
+    "several-origins-are-refused",
+    "invented-cursors-are-refused",
     "a-batch-is-served-where-agreed",
     "every-202-gets-a-response-without-a-reader",
     "a-wrong-content-type-is-415",
@@ -50,6 +53,9 @@ PYTHON_FAILS: Final = NO_SDK_HAS | {
 }
 TYPESCRIPT_FAILS: Final = NO_SDK_HAS | {
     "origin-is-validated-on-get",
+    "a-longer-name-is-foreign",
+    "a-name-with-the-same-end-is-foreign",
+    "an-opaque-origin-is-foreign",
     "bad-json-is-400",
     "too-much-is-413",
     "wrong-methods-are-405",

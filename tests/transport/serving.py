@@ -38,9 +38,10 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serve(app: Any) -> AsyncGenerator[str]:
-    """Serve `app` and yield its address."""
-    config = uvicorn.Config(app, port=0, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=1)
+async def serve(app: Any, **options: Any) -> AsyncGenerator[str]:
+    """Serve `app` and yield its address; `options` are those of uvicorn."""
+    options = {"log_config": None, "access_log": False, "ws": "none", "timeout_graceful_shutdown": 1} | options
+    config = uvicorn.Config(app, port=0, **options)
     server = _Server(config)
     task = asyncio.create_task(server.serve())
     await until(lambda: server.started or task.done())

@@ -206,7 +206,7 @@ async def test_an_envelope_or_no_session_or_another_revision_is_what_it_was() ->
             assert (await client.get(**headers)).status == 405
         for version in ("2027-01-01", "1999-01-01", "x"):
             assert (await client.post(PING, **{"mcp-protocol-version": version})).status == 400
-            assert (await client.get(**{"mcp-protocol-version": version})).status == 405
+            assert (await client.get(**{"mcp-protocol-version": version})).status == 400
         assert at.counter.total("client_habits") == 0
 
         you = client.who({"x-api-key": "key-you"} | LATER)

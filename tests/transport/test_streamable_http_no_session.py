@@ -305,7 +305,11 @@ async def test_too_many_at_once_are_503_and_a_batch_has_room_as_a_whole() -> Non
 # --------------------------------------------------------------------- clients that leave, and the end
 
 
-@kills("transport/http/exchange_response.py", "if self._revision is None:", "if True:")
+@kills(
+    "transport/http/exchange_response.py",
+    "if self._revision is None:\n            self._scope.cancel()",
+    "if True:\n            self._scope.cancel()",
+)
 @pytest.mark.parametrize("tool", ["read", "write", "start_and_wait"])
 async def test_a_client_that_leaves_cancels_nothing(tool: str) -> None:
     async with bench() as at, http_client(at.url, ME, None) as client:

@@ -41,18 +41,22 @@ from mcp_types import (
     INTERNAL_ERROR,
     INVALID_PARAMS,
     INVALID_REQUEST,
+    UNSUPPORTED_PROTOCOL_VERSION,
     ErrorData,
     InitializeRequestParams,
     JSONRPCNotification,
     JSONRPCRequest,
 )
 from mcp_types.methods import SPEC_CLIENT_METHODS
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from starlette.datastructures import Headers
 
 from shared.identity import Principal
 from shared.lru import LRUCache
+from shared.params_problem import params_problem
 from shared.prompts import prompt_problem
 from shared.telemetry import OTHER, BoundedLabels, Counter, get_logger
+from shared.wire_json import encode
 from transport import jsonrpc
 from transport.dispatch.context import Address, Caller, Channel, DispatchContext, SessionOutbound
 from transport.dispatch.usage import ClientTally, Usage
@@ -189,8 +193,8 @@ class SDKKernel:
         return response
 
     async def _error_response(self, request: JSONRPCRequest, exc: Exception) -> RequestOutcome:
-        """Return the response for an exception: the SDK's own errors as they are, nothing of any other."""
-        problem = handler_exception_to_error_data(exc)
+        """Return the response for an exception: the SDK's own errors in full, nothing of any other."""
+        problem = params_problem(exc, request.params) or handler_exception_to_error_data(exc)
         if problem is None and request.method == "prompts/get" and self._high_level is not None:
             problem = await prompt_problem(self._high_level, request.params or {})  # the SDK raises what any fault is
         if problem is None:
@@ -301,7 +305,7 @@ class SDKKernel:
         self, session: SessionRecord, context: DispatchContext, request: JSONRPCRequest
     ) -> dict[str, Any]:
         params = {name: value for name, value in (request.params or {}).items() if name != "_meta"}
-        if len(jsonrpc.encode(params)) > MAX_INITIALIZE_BYTES:
+        if len(encode(params)) > MAX_INITIALIZE_BYTES:
             raise MCPError(INVALID_PARAMS, f"The parameters of initialize are over {MAX_INITIALIZE_BYTES:,} bytes.")
         self.forget(session.id)
         runner = self._runner(replace(session, version=None, client_params=None, initialized=False)).runner
@@ -371,4 +375,7 @@ def unserved_version(version: str) -> ErrorData | None:
 def _problem(rejection: InboundLadderRejection | None) -> ErrorData | None:
     if rejection is None:
         return None
-    return ErrorData(code=rejection.code, message=rejection.message, data=rejection.data)
+    message = rejection.message
+    if rejection.code == UNSUPPORTED_PROTOCOL_VERSION:
+        message = f"{message}. Served with this envelope: {', '.join(MODERN_PROTOCOL_VERSIONS)}."
+    return ErrorData(code=rejection.code, message=message, data=rejection.data)

@@ -154,6 +154,8 @@ class Endpoint:
         await edge.policy.check_http_rate(principal, head.public)
         if self._habit is not None:
             edge.habits.admits(self._habit)
+        if "," in head.protocol_version:
+            head.join_versions(edge.habits)
         return await self._handler.handle_request(request, principal)
 
     async def _refuse(self, error: TicketServerError, request: HTTPRequest) -> HTTPResponse:
@@ -173,12 +175,17 @@ class Endpoint:
 class EndpointTable:
     """Middleware in front of an application's routing: a path of a transport leads straight to its endpoint.
 
-    The routes stay those of the application; this saves the walk through them. Where the application is mounted below
-    another one, paths have a prefix, and the routes decide.
+    The routes stay those of the application; this saves the walk through them.
+
+    Args:
+        app: the application.
+        routes: those of the transport.
+        prefix: path that a proxy in front may or may not remove from requests; empty for none.
     """
 
-    def __init__(self, app: ASGIApp, *, routes: Sequence[BaseRoute]) -> None:
+    def __init__(self, app: ASGIApp, *, routes: Sequence[BaseRoute], prefix: str = "") -> None:
         self._app = app
+        self._prefix = prefix
         self._endpoints = {
             route.path: route.endpoint
             for route in routes
@@ -187,5 +194,17 @@ class EndpointTable:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        is_ours = scope["type"] == "http" and not scope.get("root_path")
-        await ((self._endpoints.get(scope["path"]) if is_ours else None) or self._app)(scope, receive, send)
+        app = self._app
+        if scope["type"] == "http":
+            root, path = _mounted(scope)
+            if self._prefix and path not in self._endpoints and path.startswith(f"{self._prefix}/"):
+                root, path = root + self._prefix, path.removeprefix(self._prefix)
+                scope = {**scope, "root_path": root}
+            app = self._endpoints.get(path, app)
+        await app(scope, receive, send)
+
+
+def _mounted(scope: Scope) -> tuple[str, str]:
+    """Return where the application is mounted, and the path below; not every server has the first in `path` too."""
+    root, path = scope.get("root_path", "").rstrip("/"), scope["path"]
+    return root, path.removeprefix(root) if path.startswith(f"{root}/") else path

@@ -67,10 +67,10 @@ class ExchangeResponse:
         self._requests = requests
         self._takes_json, self._takes_events = caller.takes_json, caller.takes_events
         self._calls: list[RunningCall | RequestOutcome]
-        if self._revision is None:
-            self._calls = [await self._dispatcher.submit(requests[0], caller, self, wire=wire)]
-        else:
+        if self._revision is not None:
             self._calls = await self._dispatcher.submit_all(requests, caller, self, wire=wire, revision=self._revision)
+        else:
+            self._calls = [await self._dispatcher.submit(requests[0], caller, self, wire=wire)]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve them. They are cancelled when their client may not read any more; in 2026-07-28 also when it leaves."""

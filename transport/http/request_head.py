@@ -6,7 +6,7 @@ removes it. When a header was sent more than once, the first one counts; of thos
 
 import re
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
@@ -18,30 +18,20 @@ from shared.identity import Principal
 _ONLY_SESSION: Final = re.compile(rb"session_id=([A-Za-z0-9_-]*)")
 """The query of the endpoint that clients are sent, which needs no decoding."""
 CREDENTIALS: Final = frozenset({b"authorization", b"cookie", b"proxy-authorization", b"x-api-key"})
-_LISTS: Final = frozenset({"accept", "mcp-protocol-version"})
-"""Headers whose lines are one list (RFC 9110, 5.3). A revision is no list, but copies of it come in both spellings."""
-_USUAL: Final = frozenset({"application/json, text/event-stream", "application/json,text/event-stream", "*/*"})
+_LISTS: Final = frozenset({"accept", "mcp-protocol-version", "origin"})
+"""Headers whose lines are one list (RFC 9110, 5.3). A revision is no list, but copies of it come in both spellings; an
+origin is no list either, and two of them are no accepted origin."""
+_TAKES_BOTH: Final = frozenset({"application/json, text/event-stream", "application/json,text/event-stream", "*/*"})
 """What nearly every client sends as `Accept`, so that it need not be parsed."""
 _REFUSED: Final = re.compile(r"q *= *0(\.0*)?")
 """The weight that means "not acceptable" (RFC 9110, 12.4.2)."""
-
-
-class Accepted(NamedTuple):
-    """What a client takes as the response to a POST."""
-
-    json: bool
-    events: bool
-    """A stream of events."""
-
-
-_BOTH: Final = Accepted(json=True, events=True)
 
 
 class RequestHead:
     """Headers and query of one request. An attribute is None when its header is missing and that makes a difference."""
 
     __slots__ = (
-        "accept",
+        "content_encoding",
         "content_length",
         "content_type",
         "host",
@@ -56,6 +46,8 @@ class RequestHead:
         "root_path",
         "session_id",
         "sites",
+        "takes_events",
+        "takes_json",
     )
 
     def __init__(self, scope: Scope) -> None:
@@ -85,11 +77,16 @@ class RequestHead:
         self.is_navigation = scope["method"] == "GET" and first.get("sec-fetch-mode", "").lower() == "navigate"
         """Whether a browser would show the response to a person, who followed a link or typed the address."""
         self.content_type = first.get("content-type", "").partition(";")[0].rstrip().lower()
+        self.content_encoding = first.get("content-encoding", "").lower()
         self.content_length = first.get("content-length", "")
-        self.accept = first.get("accept", "*/*").lower()
+        accept = first.get("accept", "*/*").lower()
+        self.takes_json = accept in _TAKES_BOTH or _takes(accept, "application/json")
+        """Whether the client takes JSON as a response; one that sends no `Accept` takes anything."""
+        self.takes_events = accept in _TAKES_BOTH or _takes(accept, "text/event-stream")
+        """Whether the client takes a stream of events as a response."""
         self.protocol_version = first.get("mcp-protocol-version", "")
-        self.is_version_joined = "," in self.protocol_version
-        """Whether `protocol_version` is not one value, for example copies of one; see `join_versions`."""
+        self.is_version_joined = False
+        """Whether `protocol_version` stood there more than once; see `join_versions`."""
         self.session_id = first.get("mcp-session-id")
         self.last_event_id = first.get("last-event-id")
         query: bytes = scope.get("query_string", b"")
@@ -100,18 +97,12 @@ class RequestHead:
         """Let identical copies of the revision count as one, if that is served."""
         copies = {copy.strip() for copy in self.protocol_version.split(",")}
         if len(copies) == 1 and habits.admits("joined_version"):
-            self.protocol_version = copies.pop()
-
-    def accepted(self) -> Accepted:
-        """Return what the client takes as a response; one that sends no `Accept` takes anything."""
-        if self.accept in _USUAL:
-            return _BOTH
-        ranges = _ranges(self.accept)
-        return Accepted(_takes(ranges, "application/json"), _takes(ranges, "text/event-stream"))
+            self.protocol_version, self.is_version_joined = copies.pop(), True
 
 
-def _takes(ranges: Mapping[str, bool], media_type: str) -> bool:
-    """Whether a type is acceptable: the most specific range that matches it decides (RFC 9110, 12.5.1)."""
+def _takes(accept: str, media_type: str) -> bool:
+    """Return whether `accept` allows this type: the most specific range that matches it decides (RFC 9110, 12.5.1)."""
+    ranges = _ranges(accept)
     matching = (media_type, f"{media_type.partition('/')[0]}/*", "*/*")
     return next((ranges[name] for name in matching if name in ranges), False)
 

@@ -253,27 +253,50 @@ def start(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
 
 def test_as_a_program_it_makes_its_store_and_ends_with_a_code(program: dict[str, str]) -> None:
     first = start("first-key", MAIL, "--json", **program)
-    unknown = start("key", "list", "--tenant", "nope", "--json", **program)
-    without = start("key", "list", **(program | {"MCP_IDENTITY_KEYS": ""}))
-    mistyped = start("key", "lost", **program)
-    elsewhere = start("key", "list", **(program | {"MCP_DATABASE_URL": "mysql://root:their-password@host/x"}))
 
     assert (first.returncode, parse(json.loads(first.stdout)["key"]) is not None) == (0, True)
     assert json.loads(first.stdout)["key"].split("_")[3] not in first.stderr
     assert '"audit": "true"' in first.stderr, "the log of a job has the audit"
-    assert unknown.returncode == 1
-    assert json.loads(unknown.stderr)["error"]["kind"] == "unknown_tenant"
-    assert (without.returncode, without.stdout) == (2, "")
-    assert without.stderr.startswith("Error: set MCP_IDENTITY_KEYS")
-    assert mistyped.returncode == 2
-    assert "No such command 'lost'" in mistyped.stderr
-    assert (elsewhere.returncode, elsewhere.stdout) == (2, "")
-    assert elsewhere.stderr.startswith("Error: MCP_DATABASE_URL: The database URL must begin with")
-    assert "their-password" not in elsewhere.stderr
 
 
 def leave_logging_alone(*, level: str) -> None:
     """Replace the function that configures logging for the whole process, which other tests rely on."""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "code", "sentence"),
+    [
+        (("key", "list", "--tenant", "nope", "--json"), {}, 1, '{"error": {"kind": "unknown_tenant"'),
+        (("key", "list"), {"MCP_IDENTITY_KEYS": ""}, 2, "Error: set MCP_IDENTITY_KEYS"),
+        (("key", "lost"), {}, 2, "No such command 'lost'"),
+        (
+            ("key", "list"),
+            {"MCP_DATABASE_URL": "mysql://root:their-password@host/x"},
+            2,
+            "Error: MCP_DATABASE_URL: The database URL must begin with",
+        ),
+    ],
+)
+def test_what_cannot_be_done_is_said_on_stderr_with_a_code(
+    *,
+    terminal: Terminal,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    settings: dict[str, str],
+    code: int,
+    sentence: str,
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["auth", *arguments])
+    monkeypatch.setattr("auth.__main__.configure_logging", leave_logging_alone)
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+
+    assert main() == code
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert sentence in said.err
+    assert "their-password" not in said.err
 
 
 class CtrlC(io.StringIO):

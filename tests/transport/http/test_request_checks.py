@@ -75,6 +75,8 @@ def test_a_star_stands_for_any_beginning(host: str, status: int) -> None:
         ("https://app.example.com.evil.example", 403),
         ("http://localhost:6274@evil.example", 403),
         ("http://localhost.evil.example:80", 403),
+        ("http://localhost, https://evil.example", 403),
+        ("https://evil.example, http://localhost", 403),
         ("null", 403),
         ("http://[", 403),
         ("", 403),
