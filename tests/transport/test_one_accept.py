@@ -74,6 +74,30 @@ async def test_a_batch_is_answered_with_an_array_of_all_responses() -> None:
 
 
 @any_broker
+async def test_the_responses_of_a_batch_together_are_bounded() -> None:
+    async with bench() as at, http_client(at.url, ME | JSON, "2025-03-26") as client:
+        answered = await client.post([call(n, "fill", size=150_000) for n in range(8)])
+        alone = await client.post([call(9, "fill", size=450_000)])
+
+    responses = json.loads(answered.body)
+    kinds = [one.get("error", {}).get("data", {}).get("kind") for one in responses]
+    assert {one["id"] for one in responses} == set(range(8))
+    assert set(kinds) == {None, "result_lost"}
+    assert len(answered.body) <= 1024 * 1024 + 8 * 1_000
+    assert len(text_of(json.loads(alone.body)[0])) == 450_000
+
+
+async def test_a_failed_initialize_is_an_error_and_leaves_no_session() -> None:
+    failing = opening()
+    failing["params"]["protocolVersion"] = 5
+    async with bench() as at, http_client(at.url, ME | JSON, None) as client:
+        failed = await client.post(failing)
+        assert (kind_of(failed), failed.received[0]["error"]["code"]) == ((200, "application/json"), -32602)
+        assert "mcp-session-id" not in failed.headers
+        await until(lambda: not at.transport.stats()["sessions"])
+
+
+@any_broker
 async def test_what_comes_before_the_response_is_left_out_and_a_question_has_no_way_to_the_client() -> None:
     async with bench() as at, http_client(at.url, ME | JSON, elicitation={}) as client:
         reported = await client.post(call(1, "report", {"progressToken": "p"}, steps=3))

@@ -7,6 +7,7 @@ else the calls send is dropped. A client that leaves cancels nothing, as with a 
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from mcp_types import INTERNAL_ERROR, RequestId
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -53,6 +54,7 @@ class CollectedResponse:
         self._limits = limits
         self._slot = slot
         self._headers = headers
+        self._kept_bytes = 0
         self._is_cut = False
         self._is_gone = False
 
@@ -65,7 +67,6 @@ class CollectedResponse:
             if self._is_gone:
                 return
             await within(self._limits.write_s, self._response(responses)(scope, receive, send))
-            self._reader.delivered(responses)
         except TimeoutError:
             # Returning with the response unfinished makes the server cut the connection.
             log.warning("stream_not_read", after_s=self._limits.write_s)
@@ -80,10 +81,15 @@ class CollectedResponse:
             async with asyncio.timeout(self._limits.stream_s):
                 while not await self._is_over():
                     events = await self._reader.events()
-                    others = [event for event in events if event.kind is not Kind.RESPONSE]
-                    self._reader.delivered(others)  # so that they are evicted first
-                    responses += [event for event in events if event.kind is Kind.RESPONSE]
+                    self._reader.delivered(events)  # no client can come back for them, so others may take their place
+                    responses += [self._kept(event) for event in events if event.kind is Kind.RESPONSE]
         return responses
+
+    def _kept(self, response: Event) -> Event:
+        """Return a response, without its message if those of its batch together become too large."""
+        self._kept_bytes += response.cost
+        is_too_much = self._is_batch and self._kept_bytes > jsonrpc.MAX_RESPONSE_BYTES
+        return replace(response, message=None) if is_too_much else response
 
     async def _is_over(self) -> bool:
         if self._is_gone or self._is_cut or self._reader.ended:
