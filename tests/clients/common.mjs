@@ -2,7 +2,6 @@
 // wait for a restart of the server only if their argument has `restart`.
 
 import { createRequire } from "node:module";
-import { createInterface } from "node:readline";
 import { setTimeout } from "node:timers/promises";
 
 const AFTER_MS = 4000; // a client may take this long for a call after the restart before it counts as hung
@@ -24,7 +23,7 @@ export async function run(connect) {
   const seen = { revision, tools, results: await results(client, told.calls) };
   if (told.restart) {
     console.log(JSON.stringify(seen));
-    await new Promise((resolve) => createInterface(process.stdin).once("line", resolve));
+    await new Promise((resolve) => process.stdin.resume().once("end", resolve));
     const deadline = told.recovers ? Date.now() + RECOVERY_MS : 0;
     while ((seen.after = await repeated(client)).isError && Date.now() < deadline) await setTimeout(BETWEEN_MS);
     await client.close().catch(() => {}); // its connection may have ended

@@ -94,7 +94,7 @@ REPORT = "print('{\"results\": []}', flush=True); "
         ("import time; time.sleep(60)", "hung for"),
         (f"{REPORT}import time; time.sleep(60)", "hung for"),
         ("print('hello')", "ended with 0: hello"),
-        (f"{REPORT}input(); print('hello')", "ended with 0: hello"),
+        (f"{REPORT}import sys; sys.stdin.read(); print('hello')", "ended with 0: hello"),
     ],
 )
 def test_a_driver_that_hangs_or_babbles_fails(

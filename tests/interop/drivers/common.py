@@ -3,9 +3,9 @@
 A driver is one small program that runs in its client's environment (`python -m tests.interop.drivers.NAME JSON`).
 Its argument has an address, a transport, a mode, headers and calls; it connects, lists the tools, makes the calls, and
 prints one line of JSON: `revision`, `tools` (names) and `results`, each as in MCP. The argument "$ticketId" stands for
-the ticket named by the latest result. It then waits for a line on stdin, which says that the server was restarted,
-repeats the first call, connects again and repeats it once more, and prints the report with `after` and `again`: the
-two results. A driver that is refused prints `refused` and exits with 3. Standard library only.
+the ticket named by the latest result. It then waits for the end of stdin, which says that the server was restarted,
+repeats the first call, connects again and repeats it once more, and prints the report with `after` and `again`: the two
+results. A driver that is refused prints `refused` and exits with 3. Standard library only.
 """
 
 import asyncio
@@ -64,7 +64,7 @@ async def talk(connect: Connect, received: Reported) -> None:
             seen |= {"revision": client.revision, "tools": list(client.tools)}
             seen["results"] = await results(client, received.calls)
             print(json.dumps(seen), flush=True)
-            restarted = asyncio.ensure_future(asyncio.to_thread(sys.stdin.readline))
+            restarted = asyncio.ensure_future(asyncio.to_thread(sys.stdin.read))
             await asyncio.shield(restarted)  # a client that notices the restart may cancel what runs in its connection
             seen["after"] = await recovered(client, received)
     except Exception as error:
