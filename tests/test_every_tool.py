@@ -63,7 +63,7 @@ MakeBackend = Callable[[], Settings]
 Said = list[Any]
 
 
-@pytest.fixture(params=["embedded", "postgresql", "existing"])
+@pytest.fixture(params=["embedded", "existing", pytest.param("postgresql", marks=pytest.mark.long)])
 def make_backend(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeBackend]:
     """Makes equal ticket APIs: embedded, the reference API on PostgreSQL as a process, the existing one's stand-in."""
     with ExitStack() as stack:

@@ -21,7 +21,7 @@ SESSIONS: Final = 200
 LIMITS: Final = ("READS", "WRITES", "TENANT_READS", "TENANT_WRITES")
 ROOM: Final = {f"MCP_{limit}_PER_MINUTE": "1000000" for limit in LIMITS}
 """All sessions use one key, and call more often than one principal may."""
-CALLS: Final = 20
+CALLS: Final = 10
 WAVE: Final = 20
 """Sessions that do slow work at the same time; the server has two processors and one file."""
 LIMIT_S: Final = 100.0

@@ -17,6 +17,7 @@ from typing import Any, Final, Self
 
 import pytest
 
+import mcp_server
 from tests.kills import kills
 from tests.processes import API_KEY, ROOT, STDIO_DOOR, environment, sqlite, ticket_api
 from tests.shared.given import TICKET
@@ -295,7 +296,7 @@ async def test_without_its_api_it_starts_and_works_as_soon_as_there_is_one(tmp_p
     assert API_KEY not in door.log()
 
 
-REFUSALS: Final[dict[str, tuple[dict[str, str], str]]] = {
+WRONG_ADDRESSES: Final[dict[str, tuple[dict[str, str], str]]] = {
     "a word for an address": (
         {"API_BASE_URL": NO_PASSWORD},
         "MCP_API_BASE_URL or API_BASE_URL must be an address that begins with http:// or https://, or embedded",
@@ -304,6 +305,8 @@ REFUSALS: Final[dict[str, tuple[dict[str, str], str]]] = {
         {"MCP_API_BASE_URL": f"http://me:{NO_PASSWORD}@tickets.example"},
         "MCP_API_BASE_URL or API_BASE_URL must be an address without user, password",
     ),
+}
+WRONG_DATABASES: Final[dict[str, tuple[dict[str, str], str]]] = {
     "a database of another kind": (
         {"MCP_DATABASE_URL": f"oracle://me:{NO_PASSWORD}@127.0.0.1/tickets"},
         "MCP_DATABASE_URL: The database URL must begin with sqlite:// or postgresql://.",
@@ -315,7 +318,33 @@ REFUSALS: Final[dict[str, tuple[dict[str, str], str]]] = {
 }
 
 
-@pytest.mark.parametrize(("settings", "sentence"), REFUSALS.values(), ids=REFUSALS)
+def expect_one_sentence(said: str, sentence: str) -> None:
+    first, why = said.splitlines()
+    assert first == "The ticket server cannot start."
+    assert sentence in why
+    assert not re.search(rf"Traceback|{NO_PASSWORD}", said)
+
+
+@pytest.mark.parametrize(("settings", "sentence"), WRONG_ADDRESSES.values(), ids=WRONG_ADDRESSES)
+def test_wrong_addresses_are_refused_before_anything_is_opened(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    settings: dict[str, str],
+    sentence: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+
+    assert mcp_server.main() == 2
+
+    said = capsys.readouterr()
+    assert said.out == ""
+    expect_one_sentence(said.err, sentence)
+
+
+@pytest.mark.parametrize(("settings", "sentence"), WRONG_DATABASES.values(), ids=WRONG_DATABASES)
 async def test_wrong_settings_end_it_at_once_with_one_sentence(
     tmp_path: Path, settings: dict[str, str], sentence: str
 ) -> None:
@@ -324,7 +353,4 @@ async def test_wrong_settings_end_it_at_once_with_one_sentence(
         out, _ = await door.process.communicate()
 
     assert (code, out) == (2, b"")
-    said, why = door.log().splitlines()
-    assert said == "The ticket server cannot start."
-    assert sentence in why
-    assert not re.search(rf"Traceback|{NO_PASSWORD}", door.log())
+    expect_one_sentence(door.log(), sentence)

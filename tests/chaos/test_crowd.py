@@ -14,7 +14,7 @@ from tests.databases import PostgresDatabase, make_ticket_tables
 
 pytestmark = pytest.mark.xdist_group("chaos")
 
-CUTS: Final = (10, pytest.param(50, marks=pytest.mark.long))
+CUTS: Final = (4, pytest.param(50, marks=pytest.mark.long))
 RETRY_MS: Final = 20
 """How soon the clients reconnect: with the server's own `retry:` fifty rounds would take minutes."""
 EVERYTHING: Final = 1_000_000
