@@ -196,12 +196,12 @@ async def test_a_full_server_refuses_initialize_only() -> None:
 
 
 async def test_a_session_that_is_neither_read_nor_written_expires() -> None:
-    async with bench(idle_s=0.3) as at, http_client(at.url, ME) as client:
+    async with bench(idle_s=0.8) as at, http_client(at.url, ME) as client:
         async with client.stream(call(1, "read", gate="g")) as response:
-            await asyncio.sleep(0.45)  # not synchronisation: an open stream must outlive the idle time
+            await asyncio.sleep(1.0)  # not synchronisation: an open stream must outlive the idle time
             at.gates.open["g"].set()
             await response.end()
         assert response.responses(1)
         await until(lambda: not at.transport.stats()["streams"])
-        await asyncio.sleep(0.45)  # not synchronisation: nothing happens for longer than the idle time
+        await asyncio.sleep(1.0)  # not synchronisation: nothing happens for longer than the idle time
         assert (await client.post(PING)).status == 404
