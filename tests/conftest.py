@@ -24,6 +24,16 @@ pytest_plugins = [
 ]
 
 
+_LONGEST_ID = 100
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name long values by their length: workers send the ids of all tests to each other, and a body may have 4 MiB."""
+    if isinstance(val, str | bytes) and len(val) > _LONGEST_ID:
+        return f"{argname} of {len(val)}"
+    return None
+
+
 @pytest.fixture(autouse=True)
 def _logs_as_they_were() -> Iterator[None]:
     """Restore the logging configuration after a test that changes it."""
