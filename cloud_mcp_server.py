@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.responses import JSONResponse
 
 from auth.access import Access, AnonymousAccess, IdentityService, SharedKeyAccess
 from operations import Operations
@@ -26,6 +27,7 @@ from shared.storage.migrations import DatabaseNotReadyError
 from shared.telemetry import TallyCounter, configure_logging, get_logger
 from ticket_service import TicketService
 from transport import Limits, Transport, TransportOptions
+from transport.http.public_address import base_of
 from transport.rate_limit import Rate, Rates
 from transport.server import DrainingServer
 from transport.sessions.broker import BrokerUnavailableError, SessionBroker
@@ -34,6 +36,7 @@ from transport.sessions.valkey.broker import ValkeyBroker
 
 log = get_logger(__name__)
 
+NO_SIGN_IN = "Nothing is at this path. This server has no OAuth sign-in: check the API key that your client sends."
 READY_S = 2.0
 RECHECKED = 1 / 6
 """The part of the time within which a revoked key is refused that goes by between two looks at open streams; for the
@@ -55,9 +58,9 @@ class CloudMCPServer:
         if settings is None:
             settings = load(CloudSettings if auth_provider is None else SettingsWithoutKeys)
         self._asks_for_keys = auth_provider is not None or settings.asks_for_keys
-        self._access = access = access_of(settings)
         counter = TallyCounter()
         habits = ClientHabits(off=settings.client_habits_off, counter=counter)
+        self._access = access = access_of(settings, habits)
         limits = Limits(
             max_sessions=settings.max_sessions,
             max_sessions_per_principal=settings.max_sessions_per_principal,
@@ -93,7 +96,7 @@ class CloudMCPServer:
                 counter=counter,
                 wires=settings.wires,
                 sse_sunset=settings.sse_sunset,
-                public_url=str(settings.public_url or "").rstrip("/"),
+                public_url=str(settings.public_url or ""),
             ),
         )
         self._operations = Operations(
@@ -105,8 +108,11 @@ class CloudMCPServer:
             operator_key=settings.operator_key.get_secret_value() if settings.operator_key is not None else None,
             trail=access.trail,
             trusted_proxies=settings.trusted_proxies,
+            habits=habits,
         )
         self.app = FastAPI(title="Ticket server", lifespan=self._lifespan, openapi_url=None, redirect_slashes=False)
+        if auth_provider is None and self._asks_for_keys:
+            self.app.add_exception_handler(404, no_sign_in)
         self.app.router.routes.extend(self._operations.routes)
         self.transport.add_to(self.app)
 
@@ -154,7 +160,16 @@ class CloudMCPServer:
             await self._service.probe.get("/ready")
 
 
-def access_of(settings: CloudSettings) -> Access:
+async def no_sign_in(*_: object) -> JSONResponse:
+    """Respond to a request for a path that does not exist.
+
+    Claude Code and mcp-remote take the 401 for a wrong key as a request to sign in, look for an authorization server,
+    and show this response to their `POST /register` as the reason why they failed.
+    """
+    return JSONResponse({"detail": NO_SIGN_IN}, status_code=404)
+
+
+def access_of(settings: CloudSettings, habits: ClientHabits) -> Access:
     """Return who may call. The settings have refused what would be open by accident.
 
     Raises:
@@ -162,7 +177,9 @@ def access_of(settings: CloudSettings) -> Access:
     """
     key = settings.mcp_api_key.get_secret_value() if settings.mcp_api_key is not None else None
     if not settings.identity_keys:
-        return AnonymousAccess() if key is None else SharedKeyAccess(key, trusted_proxies=settings.trusted_proxies)
+        if key is None:
+            return AnonymousAccess()
+        return SharedKeyAccess(key, trusted_proxies=settings.trusted_proxies, habits=habits)
     try:
         return IdentityService(
             settings.identity_database_url,
@@ -170,6 +187,7 @@ def access_of(settings: CloudSettings) -> Access:
             shared_key=key,
             trusted_proxies=settings.trusted_proxies,
             cache_s=settings.revoke_within * (1 - RECHECKED),
+            habits=habits,
         )
     except ValueError as error:
         raise SettingsError(f"MCP_DATABASE_URL: {error}") from None
@@ -211,7 +229,7 @@ def __getattr__(name: str) -> Any:
 
 def greeting(settings: CloudSettings, port: int, wires: Collection[str]) -> str:
     """Return what the person who started the server needs: where it is, and how to connect."""
-    address = str(settings.public_url).rstrip("/") if settings.public_url else f"http://{settings.host}:{port}"
+    address = base_of(str(settings.public_url or f"http://{settings.host}:{port}"), "")
     header = "" if not settings.asks_for_keys else ' --header "x-api-key: YOUR-KEY"'
     path, kind = ("/mcp", "http") if "streamable_http" in wires else ("/sse", "sse")
     older = f"\n  Older clients: {address}/sse" if {"streamable_http", "sse"} <= set(wires) else ""

@@ -13,12 +13,16 @@ from contextlib import AsyncExitStack
 from typing import Any, cast
 
 import anyio
+from anyio.abc import AsyncResource
 from mcp.server.stdio import stdio_server
+from mcp.shared.message import SessionMessage
+from mcp_types import JSONRPCMessage
 
 from shared.client_habits import ClientHabits
 from shared.config import StdioSettings
 from shared.environment import SettingsError, load
 from shared.telemetry import configure_logging, get_logger
+from shared.wire_json import encode
 from ticket_service import TicketService
 
 log = get_logger(__name__)
@@ -44,6 +48,35 @@ def taken_apart(line: str) -> Iterable[str]:
         return (line,)
 
 
+class WireLine:
+    """A message as the SDK's writer takes it: what it writes is this, and nothing else of a message."""
+
+    def __init__(self, message: JSONRPCMessage) -> None:
+        self._message = message
+
+    def model_dump_json(self, **chosen: Any) -> str:
+        """Return the message as one line for any reader; `chosen` is which fields the SDK sends."""
+        return encode(self._message.model_dump(**chosen)).decode()
+
+
+class WireLines(AsyncResource):
+    """The stream of messages to the SDK's writer, whose own JSON has line ends for some readers (U+2028).
+
+    The writer stays in use: it keeps everything else that is printed off stdout.
+    """
+
+    def __init__(self, writer: Any) -> None:
+        self._writer = writer
+
+    async def send(self, item: SessionMessage, /) -> None:
+        """Send one message."""
+        await self._writer.send(SessionMessage(cast("JSONRPCMessage", WireLine(item.message))))
+
+    async def aclose(self) -> None:
+        """Close the stream."""
+        await self._writer.aclose()
+
+
 async def serve(settings: StdioSettings) -> None:
     """Serve one client over stdin and stdout until it closes stdin. Raises: SettingsError."""
     service = TicketService(settings, habits=ClientHabits(off=settings.client_habits_off))
@@ -58,7 +91,7 @@ async def serve(settings: StdioSettings) -> None:
         log.info("stdio_started", api="embedded" if settings.is_embedded else "remote")
         try:
             async with stdio_server(stdin=cast("Any", message_lines(stdin))) as (read, write):
-                await server.run(read, write, server.create_initialization_options())
+                await server.run(read, WireLines(write), server.create_initialization_options())
         except* OSError:
             log.warning("stdio_broken", hint="the client is gone: stdout is closed")
     log.info("stdio_ended")

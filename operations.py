@@ -23,9 +23,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from auth.providers import APIKeyAuthProvider, AuthenticationError, only_credential
+from auth.providers import (
+    APIKeyAuthProvider,
+    AuthenticationError,
+    ContradictingCredentialsError,
+    is_presented,
+)
 from auth.throttle import ThrottledAuthProvider
 from shared.audit import AuditTrail
+from shared.client_habits import ClientHabits
 from shared.telemetry import TallyCounter, get_logger
 
 log = get_logger(__name__)
@@ -61,6 +67,7 @@ class Operations:
         operator_key: grants access to the protected part; without it, that part is not served at all.
         trail: records wrong operator keys.
         trusted_proxies: how many reverse proxies of this deployment are in front (`X-Forwarded-For`).
+        habits: what is served of clients that bend the protocol; by default all that is known.
     """
 
     def __init__(
@@ -74,6 +81,7 @@ class Operations:
         operator_key: str | None,
         trail: AuditTrail,
         trusted_proxies: int = 0,
+        habits: ClientHabits | None = None,
     ) -> None:
         self._health = health
         self._is_draining = is_draining
@@ -82,7 +90,10 @@ class Operations:
         self._operators: ThrottledAuthProvider | None = None
         if operator_key is not None:
             self._operators = ThrottledAuthProvider(
-                APIKeyAuthProvider(operator_key), trail=trail, trusted_proxies=trusted_proxies, what="operator key"
+                APIKeyAuthProvider(operator_key, habits=habits),
+                trail=trail,
+                trusted_proxies=trusted_proxies,
+                what="operator key",
             )
         self._probe = asyncio.Lock()
         self._probed_at = float("-inf")
@@ -133,14 +144,14 @@ class Operations:
         """Return whether the request is from the operator; a wrong key counts as a failed attempt.
 
         Raises:
-            AuthenticationError: (400) two credentials at once; (429) too many wrong keys came from this address.
+            AuthenticationError: (400) contradicting credentials; (429) too many wrong keys came from this address.
         """
-        if self._operators is None or only_credential(request) is None:
+        if self._operators is None or not is_presented(request):
             return False
         try:
             await self._operators.authenticate(request)
         except AuthenticationError as error:
-            if error.status == 429:
+            if error.status == 429 or isinstance(error, ContradictingCredentialsError):
                 raise
             self._count(error)  # the request itself may still be served
             return False

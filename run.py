@@ -7,7 +7,7 @@
     python3 run.py test --long [PART]                  the long tests: attacks, third-party clients, fuzzing
     python3 run.py mutants [--only NAME]               break the code on purpose and watch the tests fail
     python3 run.py chaos [--repeat N] [--seed N]       break servers in the middle of calls and check every promise
-    python3 run.py renew                               rewrite what repeats the catalog of tools
+    python3 run.py renew                               rewrite tables that repeat code: tools, client habits
     python3 run.py demo-outage                         two instances, killed while a client works: half a minute
 
 The first start creates an environment and installs the pinned requirements; later ones use neither
@@ -49,7 +49,7 @@ ROOT = Path(__file__).resolve().parent
 LONG_PARTS = {  # the parts that `test --long` can run alone
     "attacks": ["tests/attacks"],
     "chaos": ["tests/chaos"],
-    "clients": ["tests/interop", "tests/sse_conformance"],
+    "clients": ["tests/interop", "tests/sse_conformance", "tests/test_same_id.py"],
     "data": ["tests/ticket_api"],
     "fuzz": ["tests/fuzz", "tests/ticket_api/http/test_openapi_fuzz.py"],
 }

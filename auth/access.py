@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from typing import Protocol
 
 from auth.provider_chain import ChainedAuthProvider
-from auth.providers import AnonymousAuthProvider, APIKeyAuthProvider
+from auth.providers import AnonymousAuthProvider, APIKeyAuthProvider, KeyAuthProvider
 from auth.store import IdentityStore
 from auth.store.migrate import prepare
 from auth.store.peppers import Secrets
@@ -18,6 +18,7 @@ from auth.stored_keys import StoredKeyAuthProvider
 from auth.tenant_directory import StoredTenantDirectory
 from auth.throttle import ThrottledAuthProvider
 from shared.audit import AuditTrail, LoggedAuditTrail
+from shared.client_habits import ClientHabits
 from shared.identity import AuthProvider, TenantDirectory
 from shared.storage.database import make_engine, resolve_url
 
@@ -72,10 +73,10 @@ class SharedKeyAccess:
 
     directory = None
 
-    def __init__(self, key: str, *, trusted_proxies: int = 0) -> None:
+    def __init__(self, key: str, *, trusted_proxies: int = 0, habits: ClientHabits | None = None) -> None:
         self.trail = LoggedAuditTrail()
         self.provider = ThrottledAuthProvider(
-            APIKeyAuthProvider(key), trail=self.trail, trusted_proxies=trusted_proxies
+            APIKeyAuthProvider(key, habits=habits), trail=self.trail, trusted_proxies=trusted_proxies
         )
 
     @asynccontextmanager
@@ -97,6 +98,7 @@ class IdentityService:
         shared_key: an additional key that authenticates one service account of the default tenant.
         trusted_proxies: how many reverse proxies of this deployment are in front.
         cache_s: how long what is known of a key or tenant is cached, in seconds.
+        habits: what is served of clients that bend the protocol; by default all that is known.
 
     Raises:
         ValueError: the URL does not name an SQLite or PostgreSQL database, or a secret is too short.
@@ -110,15 +112,19 @@ class IdentityService:
         shared_key: str | None = None,
         trusted_proxies: int = 0,
         cache_s: float,
+        habits: ClientHabits | None = None,
     ) -> None:
         derived = Secrets(secrets)
         self._engine = make_engine(resolve_url(database_url))
         self._store = IdentityStore(self._engine, derived, actor="server")
-        self._keys = StoredKeyAuthProvider(self._store, derived, cache_s=cache_s)
+        self._keys = StoredKeyAuthProvider(self._store, derived, cache_s=cache_s, habits=habits)
         self.trail = StoredAuditTrail(self._store.audit)
         self.directory = StoredTenantDirectory(self._store, derived, cache_s=cache_s)
+        keys: KeyAuthProvider = self._keys
+        if shared_key is not None:
+            keys = ChainedAuthProvider(self._keys, APIKeyAuthProvider(shared_key), habits=habits)
         self.provider = ThrottledAuthProvider(
-            self._keys if shared_key is None else ChainedAuthProvider(self._keys, APIKeyAuthProvider(shared_key)),
+            keys,
             trail=self.trail,
             trusted_proxies=trusted_proxies,
         )

@@ -6,22 +6,43 @@ exist (MCP authorization, 2026-07-28).
 """
 
 import hmac
+from abc import abstractmethod
+from collections.abc import Iterable
 from hashlib import sha256
 from typing import Final
 
 from starlette.requests import HTTPConnection
 
+from shared.client_habits import ClientHabits
 from shared.identity import AuthenticationError, AuthProvider, Principal
 
-__all__ = ("APIKeyAuthProvider", "AnonymousAuthProvider", "AuthProvider", "AuthenticationError", "presented_key")
+__all__ = (
+    "APIKeyAuthProvider",
+    "AnonymousAuthProvider",
+    "AuthProvider",
+    "AuthenticationError",
+    "KeyAuthProvider",
+    "presented_key",
+)
 
 NO_KEY: Final = "Send the server's API key in the header x-api-key."
 WRONG_KEY: Final = "This API key is not valid."
 """The one refusal of every invalid key, whatever the reason."""
+FOREIGN_CREDENTIAL: Final = "foreign_credential"
+"""The habit of clients behind a gateway that asks for a credential of its own."""
 SHARED: Final = "shared"
 """`Principal.credential` of the shared key."""
 _BLANKS: Final = " \t"
 """The padding allowed around a header value (RFC 9110, 5.5); other Unicode white space may be bytes of a key."""
+
+
+class ContradictingCredentialsError(AuthenticationError):
+    """Several credentials came at once, and it is not clear which one counts (400)."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Send one credential: either the header x-api-key or Authorization: Bearer, not both.", status=400
+        )
 
 
 def presented_key(request: HTTPConnection) -> str | None:
@@ -30,30 +51,87 @@ def presented_key(request: HTTPConnection) -> str | None:
     Raises:
         AuthenticationError: (400) two credentials at once, or an `Authorization` header of another scheme.
     """
-    credential = only_credential(request)
-    if credential is None:
-        return None
-    header, value = credential
-    if header == "x-api-key":
-        return value
-    scheme, _, key = value.partition(" ")
-    if scheme.lower() != "bearer":
-        raise AuthenticationError("Authorization must be of the form 'Bearer <key>'.", status=400)
-    return key.strip(_BLANKS)
+    keys = presented_keys(request)
+    if len(keys) > 1:
+        raise ContradictingCredentialsError
+    return keys[0] if keys else None
 
 
-def only_credential(request: HTTPConnection) -> tuple[str, str] | None:
-    """Return name and value of the one header with a credential of any kind, or None.
+def presented_keys(request: HTTPConnection) -> tuple[str, ...]:
+    """Return the keys presented in `x-api-key` and in `Authorization: Bearer`: none, one, or one of each.
 
     Raises:
-        AuthenticationError: (400) two credentials at once.
+        AuthenticationError: (400) one of the headers came twice, or an `Authorization` header is of another scheme.
     """
-    found = [(name, value) for name in ("x-api-key", "authorization") for value in request.headers.getlist(name)]
-    if len(found) > 1:
-        raise AuthenticationError(
-            "Send one credential: either the header x-api-key or Authorization: Bearer, not both.", status=400
-        )
-    return (found[0][0], found[0][1].strip(_BLANKS)) if found else None
+    keys, bearers = request.headers.getlist("x-api-key"), request.headers.getlist("authorization")
+    if len(keys) > 1 or len(bearers) > 1:
+        raise ContradictingCredentialsError
+    presented = [key.strip(_BLANKS) for key in keys]
+    for bearer in bearers:
+        scheme, _, key = bearer.strip(_BLANKS).partition(" ")
+        if scheme.lower() != "bearer":
+            if presented:
+                raise ContradictingCredentialsError
+            raise AuthenticationError("Authorization must be of the form 'Bearer <key>'.", status=400)
+        presented.append(key.strip(_BLANKS))
+    return tuple(presented)
+
+
+def is_presented(request: HTTPConnection) -> bool:
+    """Return whether a request has a credential of any kind, valid or not."""
+    return "x-api-key" in request.headers or "authorization" in request.headers
+
+
+class KeyAuthProvider(AuthProvider):
+    """Authenticates by keys. Of two that came at once, one may be for a gateway in front of this server.
+
+    Args:
+        habits: what is served of clients that bend the protocol; by default all that is known.
+    """
+
+    def __init__(self, habits: ClientHabits | None = None) -> None:
+        self._habits = habits or ClientHabits()
+
+    async def authenticate(self, request: HTTPConnection) -> Principal:
+        """Return the owner of the presented key; of two keys, of the one that is valid here.
+
+        Raises:
+            AuthenticationError: (401) no key or a wrong one; (400) contradicting credentials, for example two
+                different keys that are both valid; (503) it cannot be checked at the moment.
+        """
+        keys = presented_keys(request)
+        if not keys:
+            raise AuthenticationError(NO_KEY)
+        if len(keys) == 1:
+            return await self.owner_of(keys[0])
+        if not self._habits.serves(FOREIGN_CREDENTIAL):
+            raise ContradictingCredentialsError
+        principal = await self._owner_of_any(dict.fromkeys(keys))
+        self._habits.admits(FOREIGN_CREDENTIAL)
+        return principal
+
+    async def _owner_of_any(self, keys: Iterable[str]) -> Principal:
+        """Return the owner of the one key that is valid. Each is checked, whatever the others are."""
+        owners = list[Principal]()
+        for key in keys:
+            try:
+                owners.append(await self.owner_of(key))
+            except AuthenticationError as error:
+                if error.status != 401:
+                    raise
+        if not owners:
+            raise AuthenticationError(WRONG_KEY)
+        if len(owners) > 1:
+            raise ContradictingCredentialsError
+        return owners[0]
+
+    @abstractmethod
+    async def owner_of(self, key: str) -> Principal:
+        """Return the owner of `key`.
+
+        Raises:
+            AuthenticationError: (401) it is not valid; (503) it cannot be checked at the moment.
+        """
 
 
 class AnonymousAuthProvider(AuthProvider):
@@ -64,29 +142,27 @@ class AnonymousAuthProvider(AuthProvider):
         return Principal(id="anonymous")
 
 
-class APIKeyAuthProvider(AuthProvider):
+class APIKeyAuthProvider(KeyAuthProvider):
     """One shared key, sent as `x-api-key` or `Authorization: Bearer`; all its holders are one service account.
 
     The minimum length of the key is a rule of the settings, not of this class.
+
+    Args:
+        api_key: the key.
+        habits: see `KeyAuthProvider`.
 
     Raises:
         ValueError: the key is empty, which would accept an empty header.
     """
 
-    def __init__(self, api_key: str) -> None:
+    def __init__(self, api_key: str, *, habits: ClientHabits | None = None) -> None:
+        super().__init__(habits)
         if not api_key.strip():
             raise ValueError("an empty API key protects nothing")
         self._digest = sha256(api_key.strip().encode()).digest()
 
-    async def authenticate(self, request: HTTPConnection) -> Principal:
-        """Return the service account.
-
-        Raises:
-            AuthenticationError: (401) no key or a wrong one; (400) contradicting credentials.
-        """
-        key = presented_key(request)
-        if key is None:
-            raise AuthenticationError(NO_KEY)
+    async def owner_of(self, key: str) -> Principal:
+        """Return the service account. Raises: AuthenticationError: (401) the key is wrong."""
         # Digests have equal lengths, so the time of the comparison reveals nothing about the key, not even its length.
         # Starlette decodes headers as Latin-1; encoding them again gives the exact bytes that were sent.
         if not hmac.compare_digest(sha256(key.encode("latin-1")).digest(), self._digest):

@@ -14,18 +14,18 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
-from starlette.requests import HTTPConnection
 
 from auth.cache import CACHE_S, SingleFlightCache
-from auth.providers import NO_KEY, WRONG_KEY, presented_key
+from auth.providers import WRONG_KEY, KeyAuthProvider
 from auth.store import IdentityStore
 from auth.store.credentials import Use
 from auth.store.errors import StoreUnavailableError
 from auth.store.key_format import parse
 from auth.store.peppers import Secrets
 from auth.store.records import StoredKey
+from shared.client_habits import ClientHabits
 from shared.errors import TicketServerError
-from shared.identity import SCOPES_OF, AuthenticationError, AuthProvider, Principal, Tenant
+from shared.identity import SCOPES_OF, AuthenticationError, Principal, Tenant
 from shared.periodic import periodic_task
 from shared.telemetry import get_logger
 
@@ -37,13 +37,14 @@ NOTED_EVERY_S: Final = 60.0
 MOST_USES: Final = 5_000
 
 
-class StoredKeyAuthProvider(AuthProvider):
+class StoredKeyAuthProvider(KeyAuthProvider):
     """Authenticates holders of valid keys of the identity store. Use inside `run()`, else key uses are not recorded.
 
     Args:
         store: an open store; its owner closes it after this provider has stopped.
         secrets: the same as those of the store.
         cache_s: how long a key lookup is cached, in seconds.
+        habits: see `KeyAuthProvider`.
         seconds: a monotonic clock.
     """
 
@@ -53,8 +54,10 @@ class StoredKeyAuthProvider(AuthProvider):
         secrets: Secrets,
         *,
         cache_s: float = CACHE_S,
+        habits: ClientHabits | None = None,
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
+        super().__init__(habits)
         self._store = store
         self._secrets = secrets
         self._keys = SingleFlightCache(store.credentials.key, life_s=cache_s, seconds=seconds)
@@ -69,21 +72,17 @@ class StoredKeyAuthProvider(AuthProvider):
             finally:
                 await self._keys.join()
 
-    async def authenticate(self, request: HTTPConnection) -> Principal:
-        """Return the user or service account that owns the presented key.
+    async def owner_of(self, key: str) -> Principal:
+        """Return the user or service account that owns the key.
 
         There is one comparison, of digests of equal length, and one refusal, whatever is wrong with the key.
 
         Raises:
-            AuthenticationError: (401) no key, or not a valid one; (400) contradicting credentials; (503) the identity
-                store does not respond.
+            AuthenticationError: (401) it is not valid; (503) the identity store does not respond.
         """
-        text = presented_key(request)
-        if text is None:
-            raise AuthenticationError(NO_KEY)
-        key = parse(text)
-        stored = None if key is None else await self._stored(key.public_id)
-        secret = text if key is None else key.secret
+        parsed = parse(key)
+        stored = None if parsed is None else await self._stored(parsed.public_id)
+        secret = key if parsed is None else parsed.secret
         if not self._secrets.matches(secret, None if stored is None else stored.digest) or stored is None:
             raise AuthenticationError(WRONG_KEY)
         principal = self._principal(stored)

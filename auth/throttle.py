@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from starlette.requests import HTTPConnection
 
-from auth.providers import presented_key
+from auth.providers import presented_keys
 from auth.store.key_format import parse
 from shared.audit import AuditTrail
 from shared.failed_attempts import FailedAttempts, TooManyFailuresError
@@ -53,12 +53,13 @@ class ThrottledAuthProvider(AuthProvider):
             AuthenticationError: what the inner provider raises; (429) too many wrong keys came from this address, so
                 the key was not checked.
         """
-        text = presented_key(request)
-        if text is None:
+        keys = presented_keys(request)
+        if not keys:
             return await self._inner.authenticate(request)
-        address, key = client_address(request, self._trusted_proxies), parse(text)
+        address = client_address(request, self._trusted_proxies)
+        credential = next((key.public_id for key in map(parse, keys) if key is not None), "")
         try:
-            async with self._attempts.attempt(address, text, credential=key.public_id if key is not None else ""):
+            async with self._attempts.attempt(address, *keys, credential=credential):
                 return await self._inner.authenticate(request)
         except TooManyFailuresError as error:
             raise AuthenticationError(str(error), status=429, retry_after_s=error.retry_after_s) from error

@@ -182,7 +182,9 @@ class CloudSettings(IdentitySettings, ToolSettings):  # the README lists them in
         "right. Failed authentications are throttled per client address.",
     )
     public_url: Address | None = Field(
-        default=None, description="URL that clients use, for example `https://tickets.example.com`."
+        default=None,
+        description="URL that clients use, for example `https://tickets.example.com`; with the path if a proxy serves "
+        "it below one: `https://example.com/tickets`.",
     )
     allowed_hosts: Names = Field(
         default=(),

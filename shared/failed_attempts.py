@@ -88,19 +88,20 @@ class FailedAttempts:
             yield
 
     @asynccontextmanager
-    async def attempt(self, address: str, key: str, *, credential: str = "") -> AsyncIterator[None]:
-        """Let the block check `key`, which came from the IP address `address`; the block's error says if it is wrong.
+    async def attempt(self, address: str, *keys: str, credential: str = "") -> AsyncIterator[None]:
+        """Let the block check `keys`, which came from the IP address `address`; its error says if all are wrong.
 
         An attempt is reserved before the check, so that concurrent checks cannot exceed the remaining attempts, and
-        returned if the key is valid. `credential` is the public part of the key, for the audit log.
+        returned if a key is valid. Keys of one request are one attempt. `credential` is the public part of a key, for
+        the audit log.
 
         Raises:
-            TooManyFailuresError: no attempt is left; the key was not checked.
+            TooManyFailuresError: no attempt is left; nothing was checked.
         """
         # Looked up by a digest that no client can compute, so the time it takes reveals nothing about any key.
-        mark = hmac.digest(self._blind, key.encode(), sha256)
+        marks = [hmac.digest(self._blind, key.encode(), sha256) for key in keys]
         turn: AbstractAsyncContextManager[None] = self._turn(network_of(address))
-        if self._was_right(mark):
+        if any(map(self._was_right, marks)):
             turn = nullcontext()
         try:
             async with turn:
@@ -110,10 +111,12 @@ class FailedAttempts:
             raise
         except Exception as error:
             if self._is_wrong(error):
-                self._right.discard(mark)
+                for mark in marks:
+                    self._right.discard(mark)
                 await self._record(f"wrong {self._what}", address, credential)
             raise
-        self._right.put(mark, self._seconds())
+        for mark in marks:
+            self._right.put(mark, self._seconds())
 
     async def _record(self, refused: str, address: str, credential: str) -> None:
         detail = f"{refused} from {address}"

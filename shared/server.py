@@ -7,6 +7,7 @@ An internal fault is logged with its stack trace and returned as a fixed sentenc
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -15,17 +16,21 @@ from mcp.server.context import CallNext, HandlerResult
 from mcp.server.mcpserver.resources import TextResource
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, INVALID_REQUEST
+from pydantic import ValidationError
 
 from shared.audit import AuditTrail, LoggedAuditTrail
 from shared.client_habits import ClientHabits
 from shared.cursors import refuse_cursors
+from shared.errors import InvalidInputError
 from shared.identity import InsufficientScopeError, Principal, Scope, principal_of
 from shared.mcp_tools import request_state
+from shared.mcp_tools.argument_habits import arguments_object
 from shared.mcp_tools.call_log import CallLog, call_of
 from shared.mcp_tools.catalog import TOOLS
 from shared.mcp_tools.overview import OVERVIEW
 from shared.mcp_tools.tenant_tools import ToolsProvider
 from shared.mcp_tools.tool import TicketTool
+from shared.params_problem import params_problem
 from shared.prompts import prompt_problem
 from shared.telemetry import Counter
 
@@ -83,8 +88,7 @@ def build_server(
     )
     # The SDK traces every message by default, at a third of a call's cost; no collector reads the traces here.
     server.middleware[:] = [one for one in server.middleware if type(one).__name__ != "OpenTelemetryMiddleware"]
-    server.middleware.extend([_ProtocolErrors(server), _Scopes(call_log)])
-    server.middleware.append(refuse_cursors)
+    server.middleware.extend([_ProtocolErrors(server), _ArgumentsObject(habits), _Scopes(call_log), refuse_cursors])
     return server
 
 
@@ -95,12 +99,24 @@ def required_scope(method: str, params: Mapping[str, Any] | None) -> Scope | Non
 
 
 class _ProtocolErrors:
-    """Middleware: unknown tools, prompts and resources become JSON-RPC errors, as the protocol requires."""
+    """Middleware: unknown tools, prompts and resources, and parameters of a wrong shape, become JSON-RPC errors.
+
+    The protocol requires the errors; that they say what was wrong is ours.
+    """
 
     def __init__(self, server: MCPServer[Any]) -> None:
         self._server = server
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        try:
+            return await self._checked(ctx, call_next)
+        except (ValidationError, MCPError) as error:
+            problem = params_problem(error, ctx.params)
+            if problem is None:
+                raise
+            raise MCPError.from_error_data(problem) from None
+
+    async def _checked(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         params = ctx.params or {}
         if ctx.method == "tools/call":
             await self._check_tool(params.get("name"))
@@ -120,6 +136,24 @@ class _ProtocolErrors:
         problem = await prompt_problem(self._server, params)
         if problem is not None:
             raise MCPError.from_error_data(problem)
+
+
+class _ArgumentsObject:
+    """Middleware: reads arguments that came as JSON text; says what is wrong with others that are no object."""
+
+    def __init__(self, habits: ClientHabits) -> None:
+        self._habits = habits
+
+    async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        params = ctx.params or {}
+        given = params.get("arguments") if ctx.method == "tools/call" else None
+        if given is None or isinstance(given, dict):
+            return await call_next(ctx)
+        try:
+            arguments = arguments_object(given, self._habits)
+        except ValueError as error:
+            raise MCPError(INVALID_PARAMS, str(error), {"kind": InvalidInputError.kind}) from None
+        return await call_next(replace(ctx, params={**params, "arguments": arguments}))
 
 
 class _Scopes:

@@ -41,6 +41,7 @@ from shared.writes.notes import (
     attachments_lost,
     author_note,
     cannot_be_empty,
+    kept,
     nothing_to_do,
     proof_of_comment,
     stored_otherwise,
@@ -188,7 +189,7 @@ class TicketTools:
         )
         empty = emptied(before, change.emptied, can_clear=await self._features.has(CLEAR))
         wanted = differing(before, checked.values)
-        notes = (*checked.notes, *map(cannot_be_empty, change.cannot_be_empty), *empty.notes)
+        notes = (*checked.notes, *map(cannot_be_empty, change.cannot_be_empty), *kept(change.kept), *empty.notes)
         if not wanted and not empty.values and change.comment is None:
             raise InvalidInputError(nothing_to_do(before, change, notes))
         said = {} if change.comment is None else {"comment": change.comment}

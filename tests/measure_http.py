@@ -25,6 +25,8 @@ from tests.valkey import valkey_server
 
 SDK: Final = ("-m", "tests.measure_http", "--serve-sdk")
 HANDSHAKE, STATELESS = "2025-11-25", "2026-07-28"
+NO_SESSION: Final = f"{HANDSHAKE}, no session id"
+ALONE: Final = {"MCP-Protocol-Version": HANDSHAKE}
 ENVELOPE: Final = {
     "io.modelcontextprotocol/protocolVersion": STATELESS,
     "io.modelcontextprotocol/clientCapabilities": {},
@@ -80,7 +82,7 @@ class Caller:
             message = call(number, "echo", text="hello")
             if revision == STATELESS:
                 message["params"]["_meta"] = ENVELOPE
-            await self.post(message, ROUTING if revision == STATELESS else self._headers)
+            await self.post(message, {STATELESS: ROUTING, NO_SESSION: ALONE}.get(revision, self._headers))
 
 
 @asynccontextmanager
@@ -122,13 +124,16 @@ async def measure(turns: int) -> None:
         made = {name: await stack.enter_async_context(callers(address)) for name, (address, _) in running.items()}
         cost: dict[tuple[str, str], list[float]] = {}
         for number in range(turns + 1):  # the first turn is a warm-up
-            for revision in (HANDSHAKE, STATELESS):
+            for revision in (HANDSHAKE, NO_SESSION, STATELESS):
                 for name, (_, process) in running.items():
+                    if (name, revision) == ("MCP SDK", NO_SESSION):  # it serves none
+                        continue
                     us = await turn(process, made[name], 1 + number * CALLS, revision)
                     cost.setdefault((name, revision), []).append(us)
         print("| server | revision | CPU a call | of the SDK's |\n|---|---|---|---|")
         for (name, revision), all_us in cost.items():
-            us, sdk = (statistics.median(one[1:]) for one in (all_us, cost["MCP SDK", revision]))
+            of_sdk = cost["MCP SDK", HANDSHAKE if revision == NO_SESSION else revision]
+            us, sdk = (statistics.median(one[1:]) for one in (all_us, of_sdk))
             print(f"| {name} | {revision} | {us:.0f} µs | {us / sdk:.2f} |")
 
 

@@ -240,7 +240,7 @@ def try_all(mutations: Sequence[Mutation], trees: Sequence[Path]) -> list[tuple[
         finally:
             free.put(tree)
         line = f"{verdict:9}{time.monotonic() - started:5.1f} s  {mutation}{why and f': {why}'}"
-        print(line, flush=True)
+        print(f"{line}\n", end="", flush=True)  # one write: another thread prints as well
         return verdict, line
 
     with ThreadPoolExecutor(len(trees)) as pool:

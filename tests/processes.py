@@ -16,7 +16,7 @@ import urllib.error
 import urllib.request
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -163,6 +163,33 @@ def http_door(folder: Path, **settings: str) -> Iterator[tuple[str, Process]]:
     given = {"PORT": "0", "MCP_DATABASE_URL": sqlite(folder)} | keys | settings
     with started(HTTP_DOOR, **given) as door:
         yield door
+
+
+class RestartableDoor:
+    """The HTTP server of `http_door`, which can be replaced by a new process on the same port and database."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self._folder = folder
+        self._settings = settings
+        self._running = ExitStack()
+        self.address = ""
+
+    def __enter__(self) -> Self:
+        self._start("0")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._running.close()
+
+    def restart(self) -> str:
+        """End the server gracefully and start it again; what it kept in memory is lost. Returns its output."""
+        ended = self._process
+        self._running.close()
+        self._start(self.address.rpartition(":")[2])
+        return ended.said
+
+    def _start(self, port: str) -> None:
+        self.address, self._process = self._running.enter_context(http_door(self._folder, PORT=port, **self._settings))
 
 
 @contextmanager

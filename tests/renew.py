@@ -1,8 +1,12 @@
-"""Rewrites the files that repeat the catalog of tools: `python3 run.py renew`, then read the diff.
+"""Rewrites the files that repeat the catalog of tools or the table of client habits: `python3 run.py renew`.
+
+Then read the diff.
 
 `tests/shared/snapshots/tools.json` is the list of tools as clients receive it. The tables of tools in `README.md` and
 `README.ja.md` keep the words of their rows. A new tool joins the row of the tools with the same purpose, or gets a row
 that says its purpose: reword it, and translate it in `README.ja.md`.
+
+The table of client habits in `docs/interop.md` is `shared.client_habits.HABITS` as it is.
 """
 
 import asyncio
@@ -16,6 +20,7 @@ from mcp import Client
 from mcp_types import Tool
 
 from shared.api_client import APIClient
+from shared.client_habits import HABITS, Habit
 from shared.mcp_tools.catalog import TOOLS, ToolSpec
 from shared.mcp_tools.tenant_tools import SingleToolsProvider
 from shared.server import build_server
@@ -25,8 +30,10 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 SNAPSHOT: Final = ROOT / "tests" / "shared" / "snapshots" / "tools.json"
 SEPARATORS: Final = {ROOT / "README.md": ", ", ROOT / "README.ja.md": "、"}
 """The READMEs, and what stands between two names in a cell of each."""
-HINT: Final = "it does not fit the catalog of tools: run `python3 run.py renew`, then read the diff"
+INTEROP: Final = ROOT / "docs" / "interop.md"
+HINT: Final = "it does not fit the code that it repeats: run `python3 run.py renew`, then read the diff"
 _TABLE: Final = re.compile(r"(?<=<!-- tools: python3 run.py renew -->\n).*?(?=<!-- /tools -->)", re.DOTALL)
+_HABITS: Final = re.compile(r"(?<=<!-- habits: python3 run.py renew -->\n).*?(?=<!-- /habits -->)", re.DOTALL)
 
 
 def wire_form(tools: Sequence[Tool]) -> list[dict[str, Any]]:
@@ -58,6 +65,13 @@ def tool_table(table: str, separator: str, tools: Sequence[ToolSpec]) -> str:
     return "\n".join([head, rule, *said, ""])
 
 
+def habit_table(habits: Sequence[Habit]) -> str:
+    """Return the Markdown table of `habits`."""
+    head = "| name | reported of | a client sends | the server | switched off |\n|---|---|---|---|---|\n"
+    rows = (f"| `{one.name}` | {one.clients} | {one.shape} | {one.done} | {one.off} |\n" for one in habits)
+    return head + "".join(rows)
+
+
 async def renewed() -> dict[Path, str]:
     """Return what the files should contain."""
     server = build_server(SingleToolsProvider(TicketTools(APIClient("http://unused", api_key="unused"))))
@@ -68,6 +82,7 @@ async def renewed() -> dict[Path, str]:
         text = readme.read_text("utf-8")
         (table,) = _TABLE.findall(text)
         texts[readme] = text.replace(table, tool_table(table, separator, TOOLS))
+    texts[INTEROP] = _HABITS.sub(lambda _: habit_table(HABITS), INTEROP.read_text("utf-8"))
     return texts
 
 

@@ -10,14 +10,15 @@ from tests.processes import ROOT
 from tests.test_promises import names_in
 
 TABLE: Final[dict[str, dict[str, Any]]] = tomllib.loads((ROOT / "tests" / "cases.toml").read_text(encoding="utf-8"))
+CLIENTS: Final = (*(f"C{number}" for number in range(1, 14)), "W1", "W2", "W3")
 CASES: Final = frozenset({
     *(f"A{number}" for number in range(1, 16)),
-    *("T1", "T2", "T3", "T4", "T5", "T9", "U7", "U8", "U12", "U13", "C1", "C2", "C8"),
-    *("D18", "D21", "D26", "D28", "D29"),
+    *("T1", "T2", "T3", "T4", "T5", "T9", "U7", "U8", "U12", "U13", *CLIENTS, "D18", "D21", "D26", "D28", "D29"),
 })  # fmt: skip
-SERIOUS: Final = frozenset(
-    {*(f"A{number}" for number in range(1, 9)), "T1", "T2", "T3", "T4", "T9", "U7", "U8", "C1", "C2", "D21"}
-)
+SERIOUS: Final = frozenset({
+    *(f"A{number}" for number in range(1, 9)),
+    *("T1", "T2", "T3", "T4", "T9", "U7", "U8", "D21", *CLIENTS),
+})  # fmt: skip
 AT_LEAST: Final = 4
 """A serious case and three related ones: other fields, transports, tools, databases, code points."""
 NAMED: Final = sorted({test for row in TABLE.values() for test in row["tests"]})

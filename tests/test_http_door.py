@@ -76,14 +76,15 @@ STRANGERS: Final[dict[str, tuple[dict[str, str], int, str]]] = {
     "a wrong key": ({"x-api-key": f"{KEY}x"}, 401, "unauthenticated"),
     "a wrong bearer": ({"authorization": "Bearer wrong"}, 401, "unauthenticated"),
     "another scheme": ({"authorization": f"Basic {KEY}"}, 400, "unauthenticated"),
-    "two credentials": (AS_CLIENT | {"authorization": "Bearer wrong"}, 400, "unauthenticated"),
+    "two wrong credentials": ({"x-api-key": "wrong", "authorization": "Bearer foreign"}, 401, "unauthenticated"),
+    "two credentials": (AS_CLIENT | {"authorization": "Basic eDp5"}, 400, "unauthenticated"),
     "a foreign page": (AS_CLIENT | {"origin": "https://evil.example"}, 403, "origin"),
     "a page without an origin": (AS_CLIENT | {"origin": "null"}, 403, "origin"),
     "a foreign name": (AS_CLIENT | {"host": "evil.example"}, 421, "host"),
 }
 
 
-@kills("cloud_mcp_server.py", "return AnonymousAccess() if key is None else", "return AnonymousAccess() if key else")
+@kills("cloud_mcp_server.py", "if key is None:", "if key:")
 @kills("cloud_mcp_server.py", "allowed_hosts=settings.accepted_hosts,", 'allowed_hosts=("*",),')
 @pytest.mark.parametrize("wire", [("GET", "/sse"), ("POST", "/messages")])
 @pytest.mark.parametrize(("headers", "status", "kind"), STRANGERS.values(), ids=STRANGERS)
@@ -96,6 +97,15 @@ async def test_a_stranger_is_refused_before_anything_else(
     assert response.status_code == status
     assert error_of(response)["data"] == {"kind": kind}
     assert "www-authenticate" not in response.headers, "there is no authorization server to discover"
+
+
+@pytest.mark.parametrize("path", ["/register", "/token", "/.well-known/oauth-authorization-server", "/mcp/else"])
+async def test_a_client_that_looks_for_a_sign_in_reads_that_its_key_is_what_to_check(door: str, path: str) -> None:
+    async with httpx2.AsyncClient(base_url=door) as http:
+        response = await http.post(path, json={})
+
+    assert response.status_code == 404
+    assert "no OAuth sign-in: check the API key" in response.json()["detail"]
 
 
 async def test_the_key_is_good_in_either_header(door: str) -> None:

@@ -27,16 +27,10 @@ LAYER_4: Final = (
     *("cloud_mcp_server", "mcp_server", "ticket_service", "operations", "auth.__main__", "ticket_api.__main__"),
 )
 LAYER_1: Final = (
-    *(
-        "shared.audit",
-        "shared.bounds",
-        "shared.client_habits",
-        "shared.concurrency",
-        "shared.errors",
-        "shared.failed_attempts",
-    ),
-    *("shared.http.address", "shared.identity", "shared.lru", "shared.periodic", "shared.prompts"),
-    *("shared.telemetry", "shared.throttled_audit"),
+    *("shared.audit", "shared.bounds", "shared.client_habits", "shared.concurrency", "shared.errors"),
+    *("shared.failed_attempts", "shared.http.address", "shared.identity", "shared.json_body", "shared.lru"),
+    *("shared.params_problem", "shared.periodic", "shared.prompts", "shared.telemetry", "shared.throttled_audit"),
+    "shared.wire_json",
     "shared.writes.recent_writes",  # the tools claim them, and transport shares them between instances
 )
 STORAGE: Final = (

@@ -15,8 +15,10 @@ from structlog.testing import capture_logs
 import operations
 from operations import Operations
 from shared.audit import LoggedAuditTrail
+from shared.client_habits import ClientHabits
 from shared.failed_attempts import AT_ONCE
 from shared.telemetry import TallyCounter
+from tests.client_habits import FOREIGN
 from tests.kills import kills
 from tests.processes import KEY, OPERATOR_KEY, http_door
 
@@ -38,7 +40,11 @@ class Inside:
 
     @asynccontextmanager
     async def client(
-        self, operator_key: str | None = OPERATOR_KEY, *, trusted_proxies: int = 0
+        self,
+        operator_key: str | None = OPERATOR_KEY,
+        *,
+        trusted_proxies: int = 0,
+        habits: ClientHabits | None = None,
     ) -> AsyncIterator[httpx2.AsyncClient]:
         operations = Operations(
             health=lambda: {"status": "healthy"},
@@ -49,6 +55,7 @@ class Inside:
             operator_key=operator_key,
             trail=LoggedAuditTrail(),
             trusted_proxies=trusted_proxies,
+            habits=habits,
         )
         transport = httpx2.ASGITransport(app=Starlette(routes=operations.routes))
         async with operations.run(), httpx2.AsyncClient(transport=transport, base_url="http://door.test") as client:
@@ -98,7 +105,7 @@ async def test_without_an_operators_key_there_are_no_metrics_and_no_key_is_the_k
     assert responses[1].json() == {"status": "ready"}
 
 
-@kills("operations.py", "if error.status == 429:", "if False:")
+@kills("operations.py", "if error.status == 429 or", "if False or")
 @pytest.mark.parametrize(("path", "responded"), [("/metrics", 401), ("/ready", 503)])
 async def test_wrong_operator_keys_are_throttled_audited_and_counted(inside: Inside, path: str, responded: int) -> None:
     inside.reason = "upstream_refused"
@@ -146,7 +153,7 @@ async def test_a_probe_without_a_key_is_answered_however_often_it_comes(
 
 @pytest.mark.parametrize("headers", [
     [("x-api-key", OPERATOR_KEY), ("x-api-key", OPERATOR_KEY)],
-    [("x-api-key", OPERATOR_KEY), ("authorization", f"Bearer {OPERATOR_KEY}")],
+    [("x-api-key", OPERATOR_KEY), ("authorization", "Basic x")],
     [("x-api-key", ""), ("x-api-key", OPERATOR_KEY)],
     [("authorization", "Basic x"), ("authorization", f"Bearer {OPERATOR_KEY}")],
 ])  # fmt: skip
@@ -158,6 +165,25 @@ async def test_two_credentials_at_once_are_refused(
     assert [response.status_code for response in responses] == [400, 400]
     assert all(response.json()["error"].startswith("Send one credential") for response in responses)
     assert inside.counter.total("http_refusals", status="400") == 2
+
+
+@pytest.mark.parametrize("headers", [
+    [("x-api-key", OPERATOR_KEY), ("authorization", f"Bearer {FOREIGN}")],
+    [("x-api-key", KEY), ("authorization", f"Bearer {OPERATOR_KEY}")],
+    [("x-api-key", OPERATOR_KEY), ("authorization", f"Bearer {OPERATOR_KEY}")],
+])  # fmt: skip
+async def test_the_operators_key_counts_beside_a_credential_of_the_platform_unless_that_is_switched_off(
+    inside: Inside, headers: list[tuple[str, str]]
+) -> None:
+    for off, status in ((), 200), (["foreign_credential"], 400):
+        async with inside.client(habits=ClientHabits(off=off, counter=inside.counter)) as http:
+            responses = [await http.get(path, headers=headers) for path in ("/ready", "/metrics")]
+        assert [response.status_code for response in responses] == [status] * 2
+    assert inside.counter.total("client_habits", habit="foreign_credential") == 2
+
+
+async def test_a_probe_with_a_credential_of_the_platform_alone_is_answered(http: httpx2.AsyncClient) -> None:
+    assert (await http.get("/ready", headers={"authorization": f"Bearer {FOREIGN}"})).json() == {"status": "ready"}
 
 
 async def test_wrong_operator_keys_are_counted_for_the_address_behind_the_proxy(inside: Inside) -> None:

@@ -13,7 +13,7 @@ from typing import Final
 import pytest
 
 from tests import processes
-from tests.interop.drive import bridge
+from tests.interop.commands import bridge
 from tests.interop.environments import version
 from tests.interop.rows import PATHS, ROWS
 from tests.javascript import node

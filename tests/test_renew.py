@@ -1,4 +1,4 @@
-"""What repeats the catalog of tools fits it, and docs/extending.md says all that a new tool takes."""
+"""What repeats the catalog of tools or of client habits fits it; docs/extending.md says all that a new tool takes."""
 
 import os
 import re
@@ -11,9 +11,10 @@ from typing import Final
 
 import pytest
 
+from shared.client_habits import HABITS, Habit
 from shared.mcp_tools.catalog import TOOLS, ToolSpec
 from tests import renew
-from tests.renew import HINT, ROOT, renewed, tool_table
+from tests.renew import HINT, INTEROP, ROOT, renewed, tool_table
 
 TABLE: Final = """\
 | tool | does |
@@ -27,11 +28,11 @@ CHECKS: Final = (
         f"tests/shared/test_server.py::test_{name}"
         for name in (
             "todays_tools_come_first_and_in_order",
-            "no_schema_mentions_null_or_leaves_its_root_open",
             "every_tool_has_a_title_a_description_and_all_hints",
             "the_overview_is_a_markdown_resource_that_names_every_tool",
         )
     ),
+    "tests/shared/mcp_tools/test_schema_lint.py::test_every_tool_passes",
     "tests/shared/test_tools.py::test_the_last_comment_is_shown",
 )
 CHECK_S: Final = 120
@@ -40,6 +41,14 @@ CHECK_S: Final = 120
 async def test_what_repeats_the_catalog_fits_it() -> None:
     for path, text in (await renewed()).items():
         assert path.read_text("utf-8") == text, f"{path.relative_to(ROOT)}: {HINT}"
+
+
+async def test_a_row_of_habits_that_is_not_in_its_document_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(renew, "HABITS", [*HABITS, Habit("shouting", "a client", "CAPITALS", "whisper", "400")])
+
+    with pytest.raises(AssertionError, match=r"docs/interop.md: .* run `python3 run.py renew`"):
+        await test_what_repeats_the_catalog_fits_it()
+    assert (await renewed())[INTEROP].count("| `shouting` | a client | CAPITALS | whisper | 400 |\n") == 1
 
 
 async def test_what_does_not_fit_fails_with_the_command_to_run(monkeypatch: pytest.MonkeyPatch) -> None:

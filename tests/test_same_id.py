@@ -1,11 +1,13 @@
 """Clients that send `"id": 1` with every request (claude.ai's connector does): started servers, one or two instances.
 
-Case C1 and C2: each request has its own response, reads are fresh, and each write is carried out.
+Cases C1 and C2: each request has its own response, reads are fresh, and each write is carried out. At the end, all
+reported habits of the connector at once: also no session id (C3), a joined version (C5), a one-sided `Accept` (C7) and
+a slash at the end (C8).
 """
 
 import asyncio
 import itertools
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 
@@ -16,7 +18,7 @@ import pytest_asyncio
 import ticket_api
 from tests.processes import API_KEY, HTTP_DOOR, KEY, Process
 from tests.shared.given import TICKET
-from tests.transport.http_client import HttpClient, HTTPResponse, call, http_client, text_of
+from tests.transport.http_client import HttpClient, HTTPResponse, Message, call, http_client, opening, text_of
 from tests.transport.serving import serve
 from tests.transport.sse_client import SseClient, sse_session
 from tests.valkey import valkey_server
@@ -27,6 +29,11 @@ ME: Final = {"x-api-key": KEY}
 TICKETS: Final = 20
 MANY = pytest.mark.parametrize("pairs", [50, pytest.param(500, marks=pytest.mark.long)])
 """Pairs of a write and a read."""
+ROUNDS: Final = pytest.mark.parametrize("rounds", [2, pytest.param(50, marks=pytest.mark.long)])
+CONNECTOR: Final = ME | {"mcp-protocol-version": "2025-11-25, 2025-11-25"}
+ONE_SIDED: Final = ("application/json", "text/event-stream")
+Ask = Callable[[Message], Awaitable[Message]]
+"""Sends a request and returns its response."""
 
 
 class Api:
@@ -34,6 +41,7 @@ class Api:
 
     def __init__(self, app: Any) -> None:
         self.address = ""
+        self.http = httpx2.AsyncClient(headers={"x-api-key": API_KEY}, timeout=20)
         self.held: dict[str, asyncio.Event] = {}
         self.waiting: dict[str, asyncio.Event] = {}
         self._app = app
@@ -53,9 +61,14 @@ class Api:
 
     async def comments(self, ticket: str) -> list[str]:
         """Return the comments of a ticket."""
-        async with httpx2.AsyncClient(base_url=self.address, headers={"x-api-key": API_KEY}, timeout=20) as http:
-            history = await http.get(f"/tickets/{ticket}/history")
-        return [row["comment"] for row in history.json()]
+        return [row["comment"] for row in await self._get(f"/tickets/{ticket}/history")]
+
+    async def summaries(self, words: str) -> list[str]:
+        """Return the summaries of all tickets that contain `words`."""
+        return [row["summary"] for row in await self._get("/tickets", searchQuery=words)]
+
+    async def _get(self, path: str, **query: Any) -> Any:
+        return (await self.http.get(f"{self.address}{path}", params=query)).raise_for_status().json()
 
 
 class Here:
@@ -84,6 +97,7 @@ async def started(folder: Any, instances: int) -> AsyncGenerator[Here]:
         app = ticket_api.create_app(database_url=f"sqlite+aiosqlite:///{folder / 'tickets.sqlite3'}")
         await stack.enter_async_context(app.router.lifespan_context(app))
         api = Api(app)
+        await stack.enter_async_context(api.http)
         api.address = await stack.enter_async_context(serve(api))
         settings = {"PORT": "0", "MCP_API_BASE_URL": api.address, "MCP_API_KEY": API_KEY, "MCP_MCP_API_KEY": KEY}
         settings |= {
@@ -168,7 +182,7 @@ async def test_requests_one_after_the_other_over_sse_read_fresh_and_write_once(h
         await everything_is_stored_once(here.api, tickets, pairs)
 
 
-async def responded(client: SseClient, http: httpx2.AsyncClient, message: dict[str, Any]) -> dict[str, Any]:
+async def responded(client: SseClient, http: httpx2.AsyncClient, message: Message) -> Message:
     """Post a request to one of the instances, and return its response on the stream."""
     client.received.clear()
     assert (await http.post(client.endpoint, json=message)).status_code == 202
@@ -179,3 +193,67 @@ async def everything_is_stored_once(api: Api, tickets: Sequence[str], pairs: int
     for position, ticket in enumerate(tickets):
         words = [f"Words {number}." for number in range(position, pairs, TICKETS)]
         assert sorted(await api.comments(ticket)) == sorted(words)
+
+
+# --------------------------------------------------------------------- all habits of the connector
+
+
+@ROUNDS
+async def test_the_connector_on_mcp_three_at_once_reads_fresh_and_writes_once(here: Here, rounds: int) -> None:
+    addresses = itertools.cycle(here.instances)
+
+    async def work(who: str) -> None:
+        async with http_client(here.instances[0], CONNECTOR, None) as client:
+            accepted = itertools.cycle(ONE_SIDED)
+
+            async def ask(message: Message) -> Message:
+                response = await client.at(next(addresses)).post(message, "/mcp/", accept=next(accepted))
+                assert response.status == 200, response.received
+                (answer,) = response.received
+                return answer
+
+            opened = await ask(opening() | {"id": 1})
+            assert opened["result"]["protocolVersion"] == "2025-11-25"
+            started = await client.post({"jsonrpc": "2.0", "method": "notifications/initialized"}, "/mcp/")
+            assert started.status == 202
+            for number in range(rounds):
+                await read_and_write(ask, here.api, f"{who} {next(_numbers)} in {number} of {rounds}")
+
+    async with asyncio.TaskGroup() as tasks:
+        for who in ("Anna", "Bela", "Cleo"):
+            tasks.create_task(work(who))
+
+
+@ROUNDS
+async def test_the_connector_over_sse_one_at_a_time_reads_fresh_and_writes_once(here: Here, rounds: int) -> None:
+    async with httpx2.AsyncClient(base_url=here.instances[0], headers=ME, timeout=20) as http:
+        client = SseClient(http, ME)
+        async with http.stream("GET", "/sse/", headers={"accept": ONE_SIDED[1]}) as stream:
+            reading = asyncio.create_task(client.read(stream))
+            await client.until(lambda: client.endpoint)
+            client.endpoint = client.endpoint.replace("?", "/?")
+            http.headers.update(CONNECTOR | {"accept": ONE_SIDED[0]})  # only now it has negotiated a revision
+
+            async def ask(message: Message) -> Message:
+                return await responded(client, http, message)
+
+            await ask(opening() | {"id": 1})
+            for number in range(rounds):
+                await read_and_write(ask, here.api, f"Dora {next(_numbers)} in {number} of {rounds}")
+            reading.cancel()
+
+
+async def read_and_write(ask: Ask, api: Api, words: str) -> None:
+    """List, create, list again, comment and read back: each read is fresh, and each write is stored once."""
+    tools = await ask({"jsonrpc": "2.0", "id": 1, "method": "tools/list"})
+    assert len(tools["result"]["tools"]) == 12
+    search = one("get_ticket_list", searchQuery=words)
+    assert "No tickets match" in text_of(await ask(search))
+    made = await ask(one("create_ticket", **TICKET | {"summary": words}))
+    ticket = made["result"]["structuredContent"]["ticketId"]
+    assert ticket in text_of(await ask(search))
+    comment = f"Words on {words}."
+    added = await ask(one("add_ticket_history", ticketId=ticket, userId="user2", comment=comment))
+    assert text_of(added).startswith("Added a comment")
+    assert comment in text_of(await ask(one("get_ticket_detail", ticketId=ticket)))
+    assert (await api.summaries(words), await api.comments(ticket)) == ([words], [comment])

@@ -51,11 +51,14 @@ class StdioDoor:
         self._stdin.writelines(line + b"\n" for line in lines)
         await self._stdin.drain()
 
+    async def line(self) -> bytes:
+        """Return the next line as it is."""
+        async with asyncio.timeout(WAIT_S):
+            return await self._stdout.readline()
+
     async def message(self) -> dict[str, Any]:
         """Return the next message."""
-        async with asyncio.timeout(WAIT_S):
-            line = await self._stdout.readline()
-        message: dict[str, Any] = json.loads(line)
+        message: dict[str, Any] = json.loads(await self.line())
         assert message["jsonrpc"] == "2.0"
         return message
 
@@ -139,6 +142,19 @@ async def test_text_arrives_whole_both_ways_whatever_the_locale(tmp_path: Path) 
     assert created["isError"] is False
     assert [ticket["summary"] for ticket in found["structuredContent"]["tickets"]] == [SAMPLES]
     assert SAMPLES in found["content"][0]["text"]
+
+
+async def test_wrong_parameters_are_named(tmp_path: Path) -> None:
+    async with stdio_door(tmp_path) as door:
+        early = await door.request("tools/list")
+        without = await door.request("initialize", {"protocolVersion": "2025-11-25", "capabilities": {}})
+        await door.initialize()
+        token = await door.request("tools/call", {"name": "get_users", "_meta": {"progressToken": None}})
+
+    assert [one["error"]["code"] for one in (early, without, token)] == [-32602] * 3
+    assert "Send initialize first" in early["error"]["message"]
+    assert "params.clientInfo is missing" in without["error"]["message"]
+    assert "params._meta.progressToken must be a string or an integer" in token["error"]["message"]
 
 
 async def test_a_batch_is_taken_apart(tmp_path: Path) -> None:

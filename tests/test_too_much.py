@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -13,9 +13,8 @@ import pytest
 
 from tests.processes import KEY, http_door
 from tests.shared.given import TICKET
-from tests.test_stdio_door import stdio_door
-from tests.transport.http_client import ENVELOPE, MODERN, call, http_client
-from tests.transport.sse_client import sse_session
+from tests.transport.http_client import MODERN, http_client
+from tests.wires import asking
 
 ME: Final = {"x-api-key": KEY}
 QUICK_S: Final = 3.0
@@ -44,25 +43,12 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @asynccontextmanager
 async def over(wire: str, door: str, folder: Path) -> AsyncGenerator[Caller]:
     """Connect over one transport."""
-    async with AsyncExitStack() as stack:
-        if wire == "sse":
-            yield (await stack.enter_async_context(sse_session(door, ME))).call
-            return
-        if wire == "stdio":
-            yield (await (await stack.enter_async_context(stdio_door(folder))).initialize()).call
-            return
-        is_modern = wire == MODERN
-        client = await stack.enter_async_context(http_client(door, ME, None if is_modern else wire))
-        ids = iter(range(1000))
+    async with asking(wire, door, ME, folder) as ask:
 
-        async def over_http(tool: str, **arguments: Any) -> dict[str, Any]:
-            headers = {"mcp-protocol-version": MODERN, "mcp-method": "tools/call", "mcp-name": tool}
-            number = next(ids)
-            message = call(number, tool, ENVELOPE if is_modern else None, **arguments)
-            response = await client.post(message, **(headers if is_modern else {}))
-            return dict(response.responses(number)[0]["result"])
+        async def called(tool: str, **arguments: Any) -> dict[str, Any]:
+            return dict((await ask("tools/call", {"name": tool, "arguments": arguments}))["result"])
 
-        yield over_http
+        yield called
 
 
 async def slowest_probe(http: httpx2.AsyncClient, until: asyncio.Event) -> float:

@@ -18,6 +18,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
 
 from shared.audit import AuditTrail
 from shared.client_habits import ClientHabits
@@ -37,8 +38,9 @@ from transport.dispatch.usage import Usage
 from transport.http import migration_guide
 from transport.http.credential_recheck import RECHECK_S, CredentialRecheck
 from transport.http.deprecation import GUIDE_PATH, Sunset
-from transport.http.endpoint import Edge, Endpoint, EndpointTable
+from transport.http.endpoint import NOT_FOUND, Edge, Endpoint, EndpointTable
 from transport.http.event_stream import OpenStreams
+from transport.http.public_address import base_of, prefix_of
 from transport.http.request_checks import RequestChecks
 from transport.rate_limit import Rates
 from transport.sessions.broker import SessionBroker
@@ -51,6 +53,7 @@ log = get_logger(__name__)
 
 LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1", "[::1]")
 LOOPBACK_ORIGINS: Final = tuple(f"http://{host}:*" for host in LOOPBACK_HOSTS)
+FINAL_SLASH: Final = "final_slash"
 WIRES: Final = frozenset({sse.WIRE.name, streamable_http.WIRE.name})
 
 
@@ -93,7 +96,8 @@ class TransportOptions:
     sse_sunset: date | None = None
     """The first day, in UTC, on which HTTP+SSE is not served any more."""
     public_url: str = ""
-    """Address that clients use, named to those that have to move; without it they get paths."""
+    """Address that clients use. Its path, or without one the ASGI `root_path`, stands before every path that is sent to
+    a client. Requests are served with and without it."""
     clock: Callable[[], float] = time.time
     """Returns the time in seconds since 1970."""
 
@@ -149,7 +153,14 @@ class Transport:
             max_body_bytes=limits.max_body_bytes,
             body_s=limits.body_s,
         )
-        self._edge = Edge(checks=checks, auth_provider=auth_provider, policy=policy, tenants=tenants, counter=counter)
+        self._edge = Edge(
+            checks=checks,
+            auth_provider=auth_provider,
+            policy=policy,
+            habits=options.habits,
+            tenants=tenants,
+            counter=counter,
+        )
 
         # From a message to its response.
         back_channel = ClientRequests(broker)
@@ -180,6 +191,7 @@ class Transport:
                 limits=limits,
                 draining=draining,
                 message_path="/messages",
+                public_url=options.public_url,
                 counter=counter,
             )
             self.add_route("/sse", connect, sunset=sunset)
@@ -194,6 +206,7 @@ class Transport:
                 streams=streams,
                 limits=limits,
                 draining=draining,
+                habits=options.habits,
                 counter=counter,
             )
             self.add_route("/mcp", handler)
@@ -205,7 +218,10 @@ class Transport:
         It may be called until the application starts, also after `add_to`.
         """
         endpoint = Endpoint(handler, self._edge, sunset=sunset)
-        routes = [Route(path, endpoint), Route(f"{path}/", endpoint)]  # no redirect: it would name a Host
+        slashed: ASGIApp = NOT_FOUND
+        if self._options.habits.serves(FINAL_SLASH):
+            slashed = Endpoint(handler, self._edge, sunset=sunset, habit=FINAL_SLASH)
+        routes = [Route(path, endpoint), Route(f"{path}/", slashed)]  # no redirect: it would name a Host
         self.routes += routes
         if self._app is not None:
             self._app.router.routes.extend(routes)
@@ -214,11 +230,11 @@ class Transport:
         """Give all routes to `app`, which owns them, and put the table of endpoints in front of its routing."""
         self._app = app
         app.router.routes.extend(self.routes)
-        app.add_middleware(EndpointTable, routes=self.routes)
+        app.add_middleware(EndpointTable, routes=self.routes, prefix=prefix_of(self._options.public_url))
 
     async def _guide(self, request: Request) -> PlainTextResponse:
         """Tell the author of a client how to move. No key is needed: nothing here is secret."""
-        base = self._options.public_url or request.scope.get("root_path", "")
+        base = base_of(self._options.public_url, request.scope.get("root_path", ""))
         return PlainTextResponse(migration_guide.page(base, self._sunset))
 
     @asynccontextmanager

@@ -1,5 +1,7 @@
 """JSON-RPC messages as bytes: what may come in, and the errors that transports themselves send. Pure.
 
+Every JSON-RPC message that leaves over HTTP is made by `encode`.
+
 Source: JSON-RPC 2.0; MCP base protocol, whose request ids are strings or integers and never null. The SDK's parser
 reads any other id as "no id", which would turn a request into a notification without a response, so ids are checked
 here first.
@@ -13,7 +15,6 @@ from typing import Any, Final, NamedTuple
 from mcp_types import (
     INTERNAL_ERROR,
     INVALID_REQUEST,
-    PARSE_ERROR,
     PROTOCOL_VERSION_META_KEY,
     JSONRPCError,
     JSONRPCMessage,
@@ -24,10 +25,12 @@ from mcp_types import (
     jsonrpc_message_adapter,
 )
 from pydantic import ValidationError
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
+from shared import json_body
 from shared.bounds import has_more_values, holds_more_values
-from shared.errors import TicketServerError
+from shared.json_body import MAX_NAME, MalformedMessageError, is_id
+from shared.wire_json import encode
 
 REQUEST_CANCELLED: Final = -32800  # as the SDK's Streamable HTTP server says it; the number is LSP's
 MAX_RESPONSE_BYTES: Final = 1024 * 1024
@@ -36,22 +39,9 @@ MAX_VALUES: Final = 200_000
 """Values in one body: a list of empty lists takes 25 times its bytes in memory."""
 MAX_VALUES_BESIDE_ARGUMENTS: Final = 10_000
 """Values in one message, the arguments of a call left out: these are for the tool to judge."""
-MAX_NAME: Final = 200
-"""Characters of an id or a method: both are kept, logged and sent to other instances, without a limit of bytes."""
-
 
 ClientMessage = JSONRPCNotification | JSONRPCResponse | JSONRPCError
 """What a client sends that is no request."""
-
-
-class MalformedMessageError(TicketServerError):
-    """The body is no JSON-RPC message; the text says what is wrong and what would be right."""
-
-    kind = "malformed"
-
-    def __init__(self, text: str, *, code: int = INVALID_REQUEST) -> None:
-        super().__init__(text)
-        self.code = code
 
 
 class Inbound(NamedTuple):
@@ -73,10 +63,7 @@ def parse(body: bytes) -> tuple[list[Inbound], bool]:
     """
     if has_more_values(body, MAX_VALUES):
         raise MalformedMessageError(f"The body holds more than {MAX_VALUES:,} JSON values, which is the most.")
-    try:
-        value = from_json(body)
-    except ValueError:
-        raise MalformedMessageError("The body is not valid JSON.", code=PARSE_ERROR) from None
+    value = json_body.read(body)
     if not isinstance(value, list):
         return [_inbound(value)], False
     if not 1 <= len(value) <= MAX_BATCH:
@@ -91,23 +78,64 @@ def parse(body: bytes) -> tuple[list[Inbound], bool]:
 def _inbound(value: object) -> Inbound:
     if not isinstance(value, dict):
         raise MalformedMessageError("A JSON-RPC message is a JSON object.")
+    try:
+        _check(value)
+        digest = sha256(_distinct(value)).digest()
+        message = _message(value)
+    except MalformedMessageError as error:
+        error.request_id = json_body.readable_id(value.get("id"))
+        raise
+    return Inbound(message, digest, _is_modern(value))
+
+
+def _check(value: Mapping[str, Any]) -> None:
+    """Pass a message of sizes that are accepted, with an id that can be kept. Raises: MalformedMessageError."""
     if "id" in value and not is_id(value["id"]) and not _responds_to_the_unreadable(value):
         raise MalformedMessageError(
             f"The id of a request must be a string or an integer, of at most {MAX_NAME} characters."
         )
     if len(str(value.get("method", ""))) > MAX_NAME:
         raise MalformedMessageError(f"The name of a method has at most {MAX_NAME} characters.")
-    if holds_more_values(_beside_arguments(value), MAX_VALUES_BESIDE_ARGUMENTS):
+    if holds_more_values(_without_arguments(value), MAX_VALUES_BESIDE_ARGUMENTS):
         raise MalformedMessageError(
             f"A message holds at most {MAX_VALUES_BESIDE_ARGUMENTS:,} JSON values beside the arguments of a call."
         )
+
+
+def _distinct(value: Mapping[str, Any]) -> bytes:
+    """Return a message as bytes that no other message has.
+
+    Raises:
+        MalformedMessageError: text has half a surrogate pair, and not in the arguments, which are for a tool to judge.
+    """
     try:
-        message = jsonrpc_message_adapter.validate_python(value)
-    except ValidationError:
+        return to_json(value)
+    except ValueError:
+        pass
+    try:
+        to_json(_without_arguments(value))
+    except ValueError:
         raise MalformedMessageError(
-            'Not a JSON-RPC 2.0 message: it needs "jsonrpc": "2.0" and a "method" (or a "result" or an "error").'
+            "Text of the message holds half a surrogate pair (one of \\ud800 to \\udfff alone). Send whole characters."
         ) from None
-    return Inbound(message, sha256(encode(value)).digest(), _is_modern(value))
+    return json.dumps(value).encode()
+
+
+def _message(value: Mapping[str, Any]) -> JSONRPCMessage:
+    try:
+        return jsonrpc_message_adapter.validate_python(value)
+    except ValidationError:
+        raise MalformedMessageError(_why_no_message(value)) from None
+
+
+def _why_no_message(value: Mapping[str, Any]) -> str:
+    if value.get("jsonrpc") != "2.0":
+        return 'Not a JSON-RPC 2.0 message: it needs "jsonrpc": "2.0".'
+    if "method" in value and not isinstance(value["method"], str):
+        return 'Not a JSON-RPC 2.0 message: its "method" must be a string.'
+    if "method" in value and not isinstance(value.get("params", {}), dict):
+        return 'Not a JSON-RPC 2.0 message: its "params" must be an object.'
+    return 'Not a JSON-RPC 2.0 message: it needs a "method" (or a "result" or an "error").'
 
 
 def _is_modern(message: Mapping[str, Any]) -> bool:
@@ -116,34 +144,17 @@ def _is_modern(message: Mapping[str, Any]) -> bool:
     return isinstance(meta, dict) and PROTOCOL_VERSION_META_KEY in meta and message.get("method") != "initialize"
 
 
-def _beside_arguments(message: Mapping[str, Any]) -> list[object]:
-    """Return all parts of a message but the arguments of a call."""
+def _without_arguments(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a message without the arguments of its call."""
     params = message.get("params")
     if not isinstance(params, dict):
-        return list(message.values())
-    inside = [value for name, value in params.items() if name != "arguments"]
-    return [*(value for name, value in message.items() if name != "params"), inside]
-
-
-def is_id(value: object) -> bool:
-    """Tell whether `value` may be the id of a request."""
-    return isinstance(value, int | str) and not isinstance(value, bool) and len(str(value)) <= MAX_NAME
+        return message
+    return {**message, "params": {name: value for name, value in params.items() if name != "arguments"}}
 
 
 def _responds_to_the_unreadable(value: Mapping[str, Any]) -> bool:
     """An error response to a message without a readable id is the one place where JSON-RPC allows null."""
     return value["id"] is None and "error" in value
-
-
-def encode(message: Mapping[str, Any]) -> bytes:
-    """Return `message` as one line of JSON.
-
-    What the fast encoder refuses (lone surrogates) goes through the slow one: a response must never be lost here.
-    """
-    try:
-        return to_json(message, inf_nan_mode="null")
-    except ValueError:
-        return json.dumps(message, separators=(",", ":"), default=str).encode()
 
 
 def notification(method: str, params: Mapping[str, Any] | None) -> bytes:

@@ -15,7 +15,6 @@ from starlette.types import ASGIApp
 
 from shared.identity import Principal
 from shared.telemetry import Counter, get_logger
-from transport import jsonrpc
 from transport.base import TransportHandler
 from transport.dispatch.client_requests import ClientRequests
 from transport.dispatch.context import Caller
@@ -24,7 +23,8 @@ from transport.http import sse_format
 from transport.http.endpoint import ACCEPTED
 from transport.http.errors import DrainingError
 from transport.http.event_stream import EventStreamResponse, OpenStreams, StreamSlot, StreamSource, TooManyStreamsError
-from transport.http.request_checks import RequestChecks, check_batching
+from transport.http.public_address import path_of
+from transport.http.request_checks import RequestChecks, check_batching, check_version
 from transport.http.request_head import HTTPRequest, RequestHead
 from transport.http.sse_format import EventId
 from transport.sessions.broker import BrokerUnavailableError, CapReachedError, SessionBroker, SessionGoneError
@@ -50,6 +50,7 @@ class SSETransportHandler(TransportHandler):
         limits: Limits,
         draining: asyncio.Event,
         message_path: str,
+        public_url: str,
         counter: Counter | None = None,
     ) -> None:
         self._dispatcher = dispatcher
@@ -59,6 +60,7 @@ class SSETransportHandler(TransportHandler):
         self._limits = limits
         self._draining = draining
         self._message_path = message_path
+        self._public_url = public_url
         self._counter = counter
 
     async def handle_request(self, request: HTTPRequest, auth_info: Principal) -> ASGIApp:
@@ -88,8 +90,9 @@ class SSETransportHandler(TransportHandler):
         """Open a session for a new client.
 
         Raises:
-            DrainingError, TooManyStreamsError, CapReachedError, BrokerUnavailableError.
+            UnsupportedVersionError, DrainingError, TooManyStreamsError, CapReachedError, BrokerUnavailableError.
         """
+        check_version(connect.version)
         if self._draining.is_set():
             raise DrainingError
         slot.acquire()
@@ -140,7 +143,8 @@ class SSETransportHandler(TransportHandler):
         if reader is None:
             return None
         log.info("stream_opened", session=session[:8], wire=WIRE.name)
-        endpoint = f"{connect.root_path}{self._message_path}?session_id={session}"
+        # A path, not an address: clients refuse another origin, and this server may be known by several.
+        endpoint = f"{path_of(self._public_url, connect.root_path)}{self._message_path}?session_id={session}"
         return StreamSource(
             reader,
             session,
@@ -194,17 +198,17 @@ class MessageHandler(TransportHandler):
         """Return 202; a single request then runs in the task of its POST.
 
         Raises:
-            SessionGoneError, DrainingError, MalformedMessageError, HTTPRefusalError, RequestIdReusedError,
-            BrokerUnavailableError.
+            SessionGoneError, DrainingError, MalformedMessageError, UnsupportedVersionError, HTTPRefusalError,
+            RequestIdReusedError, BrokerUnavailableError.
         """
         session = request.head.query_session_id
         if not SESSION_ID.fullmatch(session):
             raise SessionGoneError
         if self._draining.is_set() and not (self._broker.is_shared or self._dispatcher.is_busy(session)):
             raise DrainingError  # its stream has ended: no client would read the response
-        messages, is_batch = jsonrpc.parse(await self._checks.read_json_body(request))
+        messages, is_batch = await self._checks.read_messages(request)
         if is_batch:
-            check_batching(await self._dispatcher.session(session, auth_info, WIRE))
+            check_batching((await self._dispatcher.session(session, auth_info, WIRE)).version)
         caller = Caller(auth_info, request.head.public)
         _, call = await self._dispatcher.submit(session, messages, caller, WIRE)
         return ACCEPTED if call is None else ACCEPTED.before(partial(self._dispatcher.respond, call))

@@ -2,7 +2,8 @@
 
 Revisions with a handshake (2025-03-26 to 2025-11-25) have sessions, on the same broker as HTTP+SSE: any instance takes
 any request, and a stream that was cut is resumed on any instance by `Last-Event-ID`. A client that leaves cancels
-nothing. Requests of 2026-07-28 belong to no session; `transport/streamable_http_stateless.py` serves them.
+nothing. Requests of 2026-07-28 belong to no session; `transport/streamable_http_stateless.py` serves them, and
+`transport/streamable_http_no_session.py` those of earlier revisions whose client never sends the id of its session.
 Source: modelcontextprotocol.io/specification/<revision>/basic/transports; SEP-1699 for streams that end early.
 """
 
@@ -12,21 +13,22 @@ from contextlib import suppress
 from typing import Final
 
 from mcp_types import JSONRPCRequest
-from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from shared.client_habits import ClientHabits
 from shared.errors import TicketServerError
 from shared.identity import Principal
 from shared.telemetry import Counter, get_logger
-from transport import jsonrpc
 from transport.base import TransportHandler
 from transport.dispatch.context import Caller
 from transport.dispatch.dispatcher import Dispatcher, Wire
 from transport.dispatch.stateless import StatelessDispatcher
+from transport.http.collected_response import CollectedResponse
 from transport.http.endpoint import HTTPResponse
 from transport.http.errors import DrainingError, HTTPRefusalError
 from transport.http.event_stream import EventStreamResponse, OpenStreams, StreamSlot, StreamSource
-from transport.http.request_checks import RequestChecks, check_batching
+from transport.http.request_checks import RequestChecks, check_batching, check_version
 from transport.http.request_head import HTTPRequest, RequestHead
 from transport.http.sse_format import EventId
 from transport.jsonrpc import Inbound
@@ -44,6 +46,7 @@ from transport.sessions.session import (
     SessionRecord,
     new_session_id,
 )
+from transport.streamable_http_no_session import NoSessionHandler
 from transport.streamable_http_stateless import StatelessHandler
 
 log = get_logger(__name__)
@@ -68,6 +71,7 @@ class StreamableHTTPTransportHandler(TransportHandler):
         streams: OpenStreams,
         limits: Limits,
         draining: asyncio.Event,
+        habits: ClientHabits,
         counter: Counter | None = None,
     ) -> None:
         self._dispatcher = dispatcher
@@ -76,8 +80,10 @@ class StreamableHTTPTransportHandler(TransportHandler):
         self._checks = checks
         self._limits = limits
         self._draining = draining
+        self._habits = habits
         self._counter = counter
-        self._stateless = StatelessHandler(stateless, streams, limits=limits, wire=WIRE.name)
+        self._stateless = StatelessHandler(stateless, streams, limits=limits, habits=habits, wire=WIRE.name)
+        self._no_session = NoSessionHandler(stateless, streams, limits=limits, wire=WIRE.name, counter=counter)
 
     async def handle_request(self, request: HTTPRequest, auth_info: Principal) -> ASGIApp:
         """Return the response."""
@@ -85,7 +91,8 @@ class StreamableHTTPTransportHandler(TransportHandler):
         is_handshake = not head.protocol_version or head.protocol_version in HANDSHAKE_PROTOCOL_VERSIONS
         if head.method == "POST":
             return await self._post(request, auth_info, is_handshake=is_handshake)
-        if not is_handshake:
+        check_version(head.protocol_version)
+        if not is_handshake and not self._is_of_session(head):
             text = "Sessions and their streams are of revisions before 2026-07-28: use POST here."
             raise HTTPRefusalError(405, "method", text, headers={"allow": "POST"})
         return await (self._get if head.method == "GET" else self._delete)(head, auth_info)
@@ -94,22 +101,39 @@ class StreamableHTTPTransportHandler(TransportHandler):
 
     async def _post(self, request: HTTPRequest, principal: Principal, *, is_handshake: bool) -> ASGIApp:
         head = request.head
-        if not head.accepts("application/json", "text/event-stream"):
-            raise HTTPRefusalError(406, "accept", "Send Accept: application/json, text/event-stream.")
-        messages, is_batch = jsonrpc.parse(await self._checks.read_json_body(request))
-        caller = Caller(principal, head.public)
-        if not is_handshake or any(one.is_modern for one in messages):
+        self._check_accept(head)
+        messages, is_batch = await self._checks.read_messages(request)
+        caller = Caller(principal, head.public, head.takes_json, head.takes_events)
+        is_modern = any(one.is_modern for one in messages)
+        if is_modern or not (is_handshake or self._is_of_session(head)):
             return await self._stateless.respond(request, messages, caller, is_batch=is_batch)
         opens = any(isinstance(one.message, JSONRPCRequest) and one.message.method == "initialize" for one in messages)
         if opens and is_batch:
             raise HTTPRefusalError(400, "batch", "Send initialize alone, not in a batch.")
         if opens and head.session_id is None:
             return await self._initialize(messages, caller)
+        if head.session_id is None and self._habits.admits("no_session_id"):
+            return await self._no_session.respond(head, messages, caller, is_batch=is_batch)
         session = _session_of(head)
         if is_batch:
-            check_batching(await self._dispatcher.session(session, principal, WIRE))
+            check_batching((await self._dispatcher.session(session, principal, WIRE)).version)
         claimed, _ = await self._dispatcher.submit(session, messages, caller, WIRE)
-        return self._responses(claimed, principal)
+        return self._responses(claimed, messages, caller, is_batch=is_batch)
+
+    def _check_accept(self, head: RequestHead) -> None:
+        """Pass a POST whose client takes JSON, a stream, or both. Raises: HTTPRefusalError."""
+        if head.takes_json and head.takes_events:
+            return
+        if not (head.takes_json or head.takes_events) or not self._habits.admits("one_accept"):
+            raise HTTPRefusalError(406, "accept", "Send Accept: application/json, text/event-stream.")
+
+    def _is_of_session(self, head: RequestHead) -> bool:
+        """Whether a request without an envelope belongs to a session, although it names a revision that has none."""
+        return (
+            head.protocol_version in MODERN_PROTOCOL_VERSIONS
+            and SESSION_ID.fullmatch(head.session_id or "") is not None
+            and self._habits.admits("later_version")
+        )
 
     async def _initialize(self, messages: Sequence[Inbound], caller: Caller) -> ASGIApp:
         session = await self._open(caller.principal)
@@ -119,8 +143,8 @@ class StreamableHTTPTransportHandler(TransportHandler):
             await self._end(session)
             raise
         if claimed.record.version is None:
-            return self._then_end(self._responses(claimed, caller.principal), session)
-        return self._responses(claimed, caller.principal, {SESSION_HEADER: session})
+            return self._then_end(self._responses(claimed, messages, caller), session)
+        return self._responses(claimed, messages, caller, headers={SESSION_HEADER: session})
 
     def _then_end(self, response: ASGIApp, session: str) -> ASGIApp:
         """Return an application that ends a session after `response`: to an `initialize` that failed."""
@@ -147,16 +171,36 @@ class StreamableHTTPTransportHandler(TransportHandler):
         return record.id
 
     def _responses(
-        self, claimed: ClaimResult, principal: Principal, headers: Mapping[str, str] | None = None
+        self,
+        claimed: ClaimResult,
+        messages: Sequence[Inbound],
+        caller: Caller,
+        *,
+        is_batch: bool = False,
+        headers: Mapping[str, str] | None = None,
     ) -> ASGIApp:
-        """Return the stream of a POST, which ends when each request of it has its response; 202 without requests."""
+        """Return the stream of a POST, which ends when each request of it has its response; 202 without requests.
+
+        A client that takes no stream gets the responses at once, as JSON.
+        """
         record, name = claimed.record, claimed.stream
         if claimed.reader is None:
             return HTTPResponse(202)
+        if not caller.takes_events:
+            ids = [one.message.id for one in messages if isinstance(one.message, JSONRPCRequest)]
+            writes = [attempt is None or attempt.writes for attempt in claimed.attempts]
+            return CollectedResponse(
+                claimed.reader,
+                list(zip(ids, writes, strict=True)),
+                is_batch=is_batch,
+                limits=self._limits,
+                slot=self._streams.slot(caller.principal),
+                headers=headers,
+            )
         # Clients of earlier revisions take an event without data for a broken message.
         is_primed = record.version in RESUMES_POST_STREAMS
         begins_at = EventId(record.id, claimed.after, name) if is_primed else None
-        with self._streams.slot(principal) as slot:
+        with self._streams.slot(caller.principal) as slot:
             slot.occupy()
             return self._stream(self._source(claimed.reader, record, name, begins_at=begins_at), slot, headers)
 
@@ -166,9 +210,12 @@ class StreamableHTTPTransportHandler(TransportHandler):
         """Return the standalone stream, or the rest of the stream that `Last-Event-ID` names.
 
         Raises:
-            SessionGoneError, BrokerUnavailableError.
+            HTTPRefusalError, SessionGoneError, BrokerUnavailableError.
         """
-        if not head.accepts("text/event-stream"):
+        if head.session_id is None and self._habits.admits("no_session_id"):
+            text = "A stream belongs to a session: send Mcp-Session-Id, or do without a stream and use POST."
+            raise HTTPRefusalError(405, "method", text, headers={"allow": "POST"})  # clients go on without a stream
+        if not head.takes_events:
             raise HTTPRefusalError(406, "accept", "Send Accept: text/event-stream.")
         session, seen = _session_of(head), _seen_by(head)
         with self._streams.slot(principal) as slot:

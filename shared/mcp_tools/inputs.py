@@ -5,8 +5,8 @@ because models send it; numbers sent as text, and text sent as numbers, are conv
 because some model APIs refuse `anyOf`. Whether an id exists is checked later, against master data.
 """
 
-import json
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal, Self, get_args
 
@@ -18,18 +18,18 @@ from pydantic import (
     Field,
     ModelWrapValidatorHandler,
     PrivateAttr,
+    ValidationInfo,
     create_model,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
 
-from shared.bounds import MAX_VALUES, excess, has_more_values
+from shared.bounds import excess
 from shared.markdown import encodable
+from shared.mcp_tools.argument_habits import MAX_LIST_TEXT, FreeText, Reading, from_text
 
 MAX_LIMIT: Final = 100
 MAX_TEXT: Final = 50_000
-MAX_LIST_TEXT: Final = 300_000
-"""Characters of a list sent as JSON text: 20 attachments of maximum length, each character escaped as `\\u3042`."""
 _CALLER: Final = "Defaults to the calling user, where that is known."
 _KEY_HINT: Final = "Your own key for this one request: it is done once in 24 hours, however often you repeat it."
 _DUPLICATE_HINT: Final = "true: do it again, even if an equal call did it in the last {} minutes."
@@ -79,26 +79,27 @@ def _no_truth_as_number(value: object) -> object:
     return value
 
 
-def _unpacked(value: object) -> object:
-    """Parse a list that a client sent as JSON text, within the bounds of a list sent as an array."""
-    if not isinstance(value, str):
+def _unpacked(kind: type[list[Any] | dict[str, Any]], expected: str) -> BeforeValidator:
+    """Return a validator that takes a value of `kind` as such or as JSON text, within the same bounds."""
+
+    def unpack(value: object, info: ValidationInfo) -> object:
+        if isinstance(value, str) and isinstance(info.context, Reading):
+            value = from_text(value, kind, info.context, expected=expected, most=MAX_LIST_TEXT)
+            if (found := excess(value)) is not None:
+                raise ValueError(f"is too large: {found}")
+        if not isinstance(value, kind):
+            raise ValueError(expected)
         return value
-    if len(value) > MAX_LIST_TEXT or has_more_values(encodable(value).encode(), MAX_VALUES):
-        raise ValueError(f"must be a list; as text, at most {MAX_LIST_TEXT:,} characters and {MAX_VALUES:,} values")
-    try:
-        unpacked = json.loads(value)
-    except (ValueError, RecursionError):
-        raise ValueError("must be a list") from None
-    if (found := excess(unpacked)) is not None:
-        raise ValueError(f"is too large: {found}")
-    return unpacked
+
+    return BeforeValidator(unpack)
 
 
-Text = Annotated[str, AfterValidator(_storable)]
-Prose = Annotated[Text, AfterValidator(_not_blank)]
+Word = Annotated[str, AfterValidator(_storable)]
+Text = Annotated[Word, FreeText(may_be_blank=True)]
+Prose = Annotated[Word, AfterValidator(_not_blank), FreeText(may_be_blank=False)]
 LongText = Annotated[Text, Field(max_length=MAX_TEXT)]
 LongProse = Annotated[Prose, Field(max_length=MAX_TEXT)]
-Id = Annotated[Prose, AfterValidator(str.strip), Field(max_length=50)]
+Id = Annotated[Word, AfterValidator(_not_blank), AfterValidator(str.strip), Field(max_length=50)]
 Reference = Annotated[Text, Field(max_length=50)]
 Date = Annotated[str, AfterValidator(_date)]
 Minute = Annotated[str, AfterValidator(_minute)]
@@ -109,6 +110,7 @@ Hours = Annotated[
     AfterValidator(_one_decimal),
 ]
 Key = Annotated[str, Field(max_length=200, pattern=r"^[!-~]+$")]
+_A_LIST: Final = _unpacked(list, "must be a list")
 
 
 Clearable = Literal[
@@ -130,12 +132,22 @@ class ToolInput(BaseModel):
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
+    _left_empty: tuple[str, ...] = PrivateAttr(())
+    """Arguments that were sent with an empty value and count as absent."""
+
     @model_validator(mode="before")
     @classmethod
     def _drop_nulls(cls, arguments: Any) -> Any:
         if not isinstance(arguments, dict):
             return arguments
         return {name: value for name, value in arguments.items() if value is not None}
+
+    @classmethod
+    def read(cls, arguments: Mapping[str, Any], reading: Reading) -> Self:
+        """Return `arguments` as this input. Raises: ValidationError."""
+        given = cls.model_validate(dict(arguments), context=reading)
+        given._left_empty = reading.empty  # noqa: SLF001 - its own
+        return given
 
     def given(self) -> dict[str, Any]:
         """Return the arguments that were given or have a default, keyed by the API's field names."""
@@ -151,7 +163,7 @@ class TicketListInput(ToolInput):
     scheduled_completion_date_from: Date | None = Field(None, description="Due on or after, YYYY-MM-DD.")
     scheduled_completion_date_to: Date | None = Field(None, description="Due on or before, YYYY-MM-DD.")
     show_completed: bool = Field(True, description="Include completed tickets.")
-    search_query: Annotated[Text, Field(max_length=200)] | None = Field(
+    search_query: Annotated[Prose, Field(max_length=200)] | None = Field(
         None, description="Part of the summary, account name or requestor name; case is ignored."
     )
     sort_by: Literal["receptionDateTime", "scheduledCompletionDate", "completionDate"] = "receptionDateTime"
@@ -186,6 +198,9 @@ class NewAttachment(ToolInput):
     file_url: Annotated[Prose, Field(max_length=2000)]
 
 
+Attachment = Annotated[NewAttachment, _unpacked(dict, "must be an object with fileName and fileUrl")]
+
+
 class CreateTicketInput(ToolInput):
     """Creates a ticket and reads it back. Ids are checked first. Never guess who asks or who works on it: ask."""
 
@@ -207,7 +222,7 @@ class CreateTicketInput(ToolInput):
     has_defect: bool = False
     external_ticket_id: Reference | None = None
     remarks: LongText | None = None
-    attachments: Annotated[list[NewAttachment], BeforeValidator(_unpacked), Field(max_length=20)] | None = Field(
+    attachments: Annotated[list[Attachment], _A_LIST, Field(max_length=20)] | None = Field(
         None, description="Not every ticket system stores them; the result says so."
     )
     idempotency_key: Key | None = Field(None, description=_KEY_HINT)
@@ -241,7 +256,7 @@ class UpdateTicketInput(ToolInput):
     has_defect: bool | None = None
     external_ticket_id: Reference | None = None
     remarks: LongText | None = None
-    clear: Annotated[list[Clearable], BeforeValidator(_unpacked), Field(max_length=20)] | None = Field(
+    clear: Annotated[list[Clearable], _A_LIST, Field(max_length=20)] | None = Field(
         None, description="Fields to empty."
     )
     _nulls: tuple[str, ...] = PrivateAttr(())
@@ -268,6 +283,11 @@ class UpdateTicketInput(ToolInput):
         """The required fields that were sent as null."""
         return tuple(name for name in self._nulls if name not in CLEARABLE)
 
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """The fields of the ticket that were sent with an empty value, which neither changes nor clears them."""
+        return tuple(name for name in self._left_empty if name not in {*_NOT_OF_TICKETS, *self.emptied})
+
 
 class AddHistoryInput(ToolInput):
     """Adds a comment to a ticket's history and checks that it was stored."""
@@ -282,7 +302,7 @@ class AddHistoryInput(ToolInput):
 class UsersInput(ToolInput):
     """Lists people: id, name, e-mail, role."""
 
-    role: Annotated[Text, Field(max_length=50)] | None = Field(None, description="Only this role.")
+    role: Annotated[Word, Field(max_length=50)] | None = Field(None, description="Only this role.")
 
 
 class CategoryDetailsInput(ToolInput):

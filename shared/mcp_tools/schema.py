@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from shared.bounds import excess
 from shared.errors import InvalidInputError, Problem
 from shared.markdown import one_line
+from shared.mcp_tools.argument_habits import Reading, named
 from shared.mcp_tools.inputs import ToolInput
 
 InputT = TypeVar("InputT", bound=ToolInput)
@@ -19,30 +20,38 @@ _QUOTED: Final = re.compile(r"'([^']*)'")
 
 @cache  # an entry point builds one server, the tests build many
 def schema_of(model: type[BaseModel]) -> dict[str, Any]:
-    """Return a minimal JSON Schema of `model`, without titles and `null`. It is cached: do not change it."""
-    schema: dict[str, Any] = _lean(model.model_json_schema())
-    schema.pop("description", None)  # the tool's own description has the same text
-    return schema
+    """Return a JSON Schema of `model` that every model API takes. It is cached: do not change it.
 
-
-def _lean(node: Any, *, names: bool = False) -> Any:
-    """Drop titles, null alternatives and null defaults; with `names`, the keys are field names, not schema keywords."""
-    if isinstance(node, list):
-        return [_lean(item) for item in node]
-    if not isinstance(node, dict):
-        return node
-    if names:
-        return {key: _lean(value) for key, value in node.items()}
-    lean = {
-        key: _lean(value, names=key in {"properties", "$defs"})
-        for key, value in node.items()
-        if key != "title" and not (key == "default" and value is None)
-    }
-    solid = [kind for kind in lean.get("anyOf", []) if kind != {"type": "null"}]
-    if len(solid) == 1:
-        del lean["anyOf"]
-        lean = {**solid[0], **lean}
+    It has no titles, `null`, references, unions or `additionalProperties`: converters of model APIs refuse them.
+    Unknown names are refused when arguments are read.
+    """
+    schema = model.model_json_schema()
+    lean: dict[str, Any] = _lean(schema, schema.pop("$defs", {}))
+    lean.pop("description", None)  # the tool's own description has the same text
     return lean
+
+
+def _lean(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a schema with what it refers to in its place, and without what model APIs refuse."""
+    lean: dict[str, Any] = {}
+    meant: dict[str, Any] = {}
+    for key, value in node.items():
+        match key:
+            case "title" | "additionalProperties":
+                pass
+            case "default" if value is None:
+                pass
+            case "$ref":
+                meant = _lean(definitions[value.rpartition("/")[2]], definitions)
+            case "anyOf" if len(solid := [kind for kind in value if kind != {"type": "null"}]) == 1:
+                meant = _lean(solid[0], definitions)
+            case "properties":
+                lean[key] = {name: _lean(field, definitions) for name, field in value.items()}
+            case "items":
+                lean[key] = _lean(value, definitions)
+            case _:
+                lean[key] = value
+    return {**meant, **lean}
 
 
 def refuse_excess(arguments: Mapping[str, Any]) -> None:
@@ -55,10 +64,12 @@ def refuse_excess(arguments: Mapping[str, Any]) -> None:
         raise InvalidInputError(f"The arguments are too large: {found}.")
 
 
-def read_arguments(model: type[InputT], arguments: Mapping[str, Any]) -> tuple[InputT | None, list[Problem]]:
+def read_arguments(
+    model: type[InputT], arguments: Mapping[str, Any], reading: Reading
+) -> tuple[InputT | None, list[Problem]]:
     """Return the arguments as `model`, or all problems with their form."""
     try:
-        return model.model_validate(dict(arguments)), []
+        return model.read(arguments, reading), []
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
     fields = {str(info.alias): info for info in model.model_fields.values()}
@@ -76,12 +87,14 @@ def _names_listed_once(problems: Iterable[Problem], names: tuple[str, ...]) -> I
 
 def _problem(fields: Mapping[str, FieldInfo], found: Mapping[str, Any]) -> Problem:
     """Describe a problem without repeating the value, which may be long or confidential."""
-    path = one_line(".".join(str(part)[:50] for part in found["loc"]))
+    path = one_line(".".join(named(str(part)[:50]) for part in found["loc"]))
     described = fields[path].description if path in fields else None
     hint = f" ({described.rstrip('.')})" if described else ""
     match found["type"]:
         case "extra_forbidden" if len(found["loc"]) == 1:
             return Problem(path, "is not an argument of this tool", tuple(fields))
+        case "string_unicode" if not path:
+            return Problem(path, "The name of an argument must not contain half a surrogate pair")
         case "missing":
             return Problem(path, f"is missing{hint}")
         case "literal_error":

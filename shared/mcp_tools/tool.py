@@ -14,6 +14,7 @@ from shared.client_habits import ClientHabits
 from shared.errors import Effect, InvalidInputError, TicketServerError
 from shared.identity import InsufficientScopeError
 from shared.mcp_tools import render
+from shared.mcp_tools.argument_habits import Reading
 from shared.mcp_tools.call_log import CallLog, call_of
 from shared.mcp_tools.catalog import ToolSpec
 from shared.mcp_tools.schema import read_arguments, refuse_excess, schema_of
@@ -81,11 +82,14 @@ class TicketTool(Tool):
         return result
 
     async def _call_tool(self, tools: TicketTools, call: ToolCall, arguments: Mapping[str, Any]) -> CallToolResult:
-        given, problems = read_arguments(self._spec.input_model, arguments)
+        reading = Reading(self._habits)
+        arguments = reading.straightened(self._spec.input_model, arguments)
+        given, problems = read_arguments(self._spec.input_model, arguments, reading)
         if given is None:
             raise InvalidInputError.of([*problems, *await tools.further_problems(self.name, arguments, call, problems)])
         run = self._spec.run
         result = await (run(tools, given) if self._spec.read_only else run(tools, given, call))
+        result = result.model_copy(update={"notes": (*reading.notes, *result.notes)})
         return CallToolResult(
             content=[TextContent(text=self._spec.render(result))], structured_content=result.structured()
         )

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from shared.errors import OutcomeUnknownError
-from shared.mcp_tools.inputs import CreateTicketInput, UpdateTicketInput
+from shared.mcp_tools.inputs import CLEARABLE, CreateTicketInput, UpdateTicketInput
 from shared.tickets.acting_user import ToolCall
 from shared.tickets.changes import differing, holds
 from shared.tickets.models import HistoryEntry, Ticket
@@ -30,9 +30,18 @@ def cannot_be_empty(name: str) -> str:
     return f"{name}: null was ignored, because this field cannot be empty."
 
 
+def kept(names: Sequence[str]) -> tuple[str, ...]:
+    """Say that empty values were ignored for fields, and how to clear those that can be cleared."""
+    if not names:
+        return ()
+    said = f"Empty values were ignored; unchanged: {', '.join(names)}."
+    can_be_cleared = [name for name in names if name in CLEARABLE]
+    return (f"{said} To clear {' or '.join(can_be_cleared)}, name it in clear." if can_be_cleared else said,)
+
+
 def nothing_to_do(before: Ticket, change: UpdateTicketInput, notes: Sequence[str]) -> str:
     """Say why an update would change nothing; if a field could not be cleared, do not claim that all values hold."""
-    left_out = [*change.emptied, *change.cannot_be_empty]
+    left_out = [*change.emptied, *change.cannot_be_empty, *change.kept]
     said = [] if notes and left_out else [f"Ticket {before.id} already holds every given value."]
     return " ".join([*said, *notes, "Give a field that changes, or a comment."])
 

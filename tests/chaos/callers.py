@@ -145,7 +145,8 @@ class Callers:
                     self.contradictions.append(f"{said['caller']}: {said['contradiction']}")
                 else:
                     await self.report(Report(**said))
-            assert await node.wait() == 0, "the TypeScript callers failed"
+            code = await node.wait()
+            assert code == 0, f"the TypeScript callers ended with {code}"
 
 
 @asynccontextmanager

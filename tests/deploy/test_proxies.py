@@ -5,11 +5,7 @@ compared with lists of documented keys (systemd.exec, systemd.service; the Compo
 """
 
 import configparser
-import os
 import re
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,60 +17,15 @@ from mcp.client.streamable_http import streamable_http_client
 
 from shared.config import CloudSettings
 from shared.http.server import FILES_KEPT, MAX_CONNECTIONS
-from tests.debian import program
+from tests.deploy.proxies import FOLDER, NAME, PROXIES, running, text_of
 from tests.processes import KEY, ROOT, START_S, free_port, http_door, sqlite
 from tests.transport.serving import until
 from tests.transport.sse_client import sse_session
 from transport.sessions.session import Limits
 
-FOLDER: Final = ROOT / "deploy"
-NAME: Final = "tickets.example.com"
 AS_CLIENT: Final = {"x-api-key": KEY, "host": NAME}
 GONE_S: Final = 9
 BEHIND_A_PROXY: Final = {"MCP_PUBLIC_URL": f"https://{NAME}", "MCP_TRUSTED_PROXIES": "1"}
-
-
-def text_of(file: str) -> str:
-    return (FOLDER / file).read_text("utf-8")
-
-
-def nginx(folder: Path, port: int, door: str) -> list[str]:
-    """Write the configuration of an nginx that listens on `port` without TLS, and return its command line."""
-    server = re.sub(r"(?m)^\s*ssl_.*\n", "", text_of("nginx.conf"))
-    server = server.replace("listen 443 ssl;", f"listen 127.0.0.1:{port};").replace("127.0.0.1:8080", door)
-    bodies = "".join(
-        f"{what}_temp_path {folder}/{what};\n" for what in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    user = "user root;\n" if os.geteuid() == 0 else ""  # otherwise its workers cannot write to the folder of the test
-    top = f"{user}daemon off;\npid {folder}/pid;\nerror_log {folder}/log;\nevents {{}}\n"
-    (folder / "nginx.conf").write_text(f"{top}http {{\naccess_log off;\n{bodies}\n{server}\n}}\n", "utf-8")
-    return [program("nginx"), "-p", str(folder), "-e", f"{folder}/log", "-c", str(folder / "nginx.conf")]
-
-
-def caddy(folder: Path, port: int, door: str) -> list[str]:
-    """Write the configuration of a Caddy that listens on `port` without TLS, and return its command line."""
-    options = f"{{\nadmin off\nauto_https off\ngrace_period 1s\nstorage file_system {folder}\n}}\n"
-    site = text_of("Caddyfile").replace(f"{NAME} {{", f"http://{NAME}:{port} {{\nbind 127.0.0.1")
-    (folder / "Caddyfile").write_text(options + site.replace("{$TICKETS:127.0.0.1:8080}", door), "utf-8")
-    return [program("caddy"), "run", "--adapter", "caddyfile", "--config", str(folder / "Caddyfile")]
-
-
-PROXIES: Final = {"nginx": nginx, "caddy": caddy}
-
-
-@contextmanager
-def running(command: list[str], folder: Path) -> Iterator[None]:
-    """Run a proxy; its output goes to a file, which is shown if the test fails."""
-    with (
-        (folder / "said").open("wb") as said,
-        subprocess.Popen(command, stdout=said, stderr=said, cwd=folder) as process,
-    ):
-        try:
-            yield
-        finally:
-            process.terminate()
-            process.wait(START_S)
-            print((folder / "said").read_text("utf-8"))
 
 
 @pytest.fixture(params=[pytest.param(name, marks=pytest.mark.debian(name)) for name in PROXIES])
@@ -82,7 +33,8 @@ async def front(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     """The address of a proxy in front of a server."""
     with http_door(tmp_path, **BEHIND_A_PROXY, MCP_DATABASE_URL=sqlite(tmp_path)) as (door, _):
         port = free_port()
-        with running(PROXIES[request.param](tmp_path, port, httpx2.URL(door).netloc.decode()), tmp_path):
+        proxy = PROXIES[request.param]
+        with running(proxy(tmp_path, port, httpx2.URL(door).netloc.decode()), tmp_path):
             address = f"http://127.0.0.1:{port}"
             await until(lambda: is_up(address), START_S)
             yield address

@@ -7,30 +7,28 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Final
 
-from tests import processes
 from tests.interop import environments
-from tests.interop.drive import complaints, complaints_when_refused, drive
+from tests.interop.drive import judge
 from tests.interop.rows import ROWS, Row
 from tests.interop.table import passed, table, write
+from tests.processes import RestartableDoor
 
 AT_ONCE: Final = 2
 
 
-def outcome(row: Row, door: str) -> str:
-    """Drive a client with the right key and with a wrong one; return its cell of the table, and print what failed."""
+def outcome(row: Row, servers: SimpleQueue[RestartableDoor]) -> str:
+    """Drive a client against a free server; return its cell of the table, and print what failed."""
     started = time.monotonic()
-    wrong: list[str] = []
+    server = servers.get()
     with tempfile.TemporaryDirectory(prefix="interop-", ignore_cleanup_errors=True) as home:
-        try:
-            wrong += complaints(row, drive(row, door, processes.KEY, Path(home)))
-            with processes.http_door(Path(home)) as (fresh, _):  # else throttled for wrong keys
-                wrong += complaints_when_refused(row, drive(row, fresh, "wrong", Path(home)))
-        except AssertionError as error:
-            wrong.append(str(error))
+        wrong = judge(row, server, Path(home))
+    servers.put(server)
     print(f"{time.monotonic() - started:5.1f} s  {row}: {'; '.join(wrong) or 'passed'}", flush=True)
     return "✗" if wrong else passed(row)
 
@@ -40,12 +38,13 @@ def main() -> int:
     environments.make()
     if sys.argv[1:] == ["set-up"]:
         return 0
-    with (
-        tempfile.TemporaryDirectory(prefix="interop-") as folder,
-        processes.http_door(Path(folder)) as (door, _),
-        ThreadPoolExecutor(AT_ONCE) as pool,
-    ):
-        outcomes = dict(zip(ROWS, pool.map(lambda row: outcome(row, door), ROWS), strict=True))
+    servers = SimpleQueue[RestartableDoor]()
+    with ExitStack() as stack:
+        for _ in range(AT_ONCE):
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="interop-"))
+            servers.put(stack.enter_context(RestartableDoor(Path(folder))))
+        pool = stack.enter_context(ThreadPoolExecutor(AT_ONCE))
+        outcomes = dict(zip(ROWS, pool.map(lambda row: outcome(row, servers), ROWS), strict=True))
     write(datetime.now(UTC).date().isoformat(), table(outcomes.__getitem__))
     return int(any(came != passed(row) for row, came in outcomes.items()))
 

@@ -1,9 +1,10 @@
 """The environments of the clients, in the user's cache folder, made by run.py's functions when needed.
 
 Each has exactly the pins of its file in `environments`. Clients of one family share an environment: those on the Python
-SDK before 2.0, those on 2.0 and later, and the bridges for Node. The TypeScript SDK and the Inspector are in the tests'
-own folder. `python3 run.py test --long` makes the environments before the tests start; tests run by name make them
-when they need them.
+SDK before 2.0, those on its newest version, those that cannot be installed with that, the converters of schemas, the
+bridges for Node, and the agents for Node. The TypeScript SDK and the Inspector are in the tests' own folder.
+`python3 run.py test --long` makes the environments before the tests start; tests run by name make them when they need
+them.
 """
 
 import json
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 import run
-from tests.interop.rows import StreamLog
+from tests.interop.rows import Home
 from tests.javascript import installed
 from tests.processes import ROOT
 
@@ -23,13 +24,13 @@ CLIENTS: Final = ROOT / "tests" / "clients"
 
 
 @cache
-def python(home: StreamLog) -> str:
+def python(home: Home) -> str:
     """Return the Python that has the clients of a family."""
     return run.cached_environment(PINS / f"{home}.txt", name=f"clients-{home}")
 
 
 @cache
-def node_modules(home: StreamLog) -> Path:
+def node_modules(home: Home) -> Path:
     """Return the folder that has the clients for Node."""
     if home == "clients":
         return installed()
@@ -40,13 +41,16 @@ def make() -> None:
     """Make every environment that does not exist yet."""
     python("python-v1")
     python("python-v2")
+    python("python-v2.1")
+    python("converters")
     node_modules("node")
+    node_modules("node-agents")
     node_modules("clients")
 
 
-def version(package: str, home: StreamLog) -> str:
+def version(package: str, home: Home) -> str:
     """Return the version of a client that is installed there, from its pins."""
-    if home in {"python-v1", "python-v2"}:
+    if home.startswith("python-") or home == "converters":
         pins = (PINS / f"{home}.txt").read_text("utf-8")
         (pinned,) = re.findall(rf"^{re.escape(package)}==(\S+)", pins, re.MULTILINE)
         return str(pinned)

@@ -9,10 +9,13 @@ import pytest
 
 from shared.mcp_tools.catalog import TOOLS
 from tests.interop import drive as module
-from tests.interop.drive import Seen, complaints, complaints_when_refused, drive, ticket
+from tests.interop.commands import ticket
+from tests.interop.drive import Seen, complaints, complaints_after_restart, complaints_when_refused, drive
 from tests.interop.rows import CLIENTS, ROWS, Row
+from tests.processes import RestartableDoor
 
 ROW = Row(CLIENTS[0], "sse")
+RECOVERS = next(row for row in ROWS if row.recovers)
 REFUSED = Seen(refused={"text": "HTTPStatusError: 401 Unauthorized"})
 
 
@@ -29,6 +32,8 @@ GOOD = Seen(
         result("# Ticket TCK-0051\n" + "\n".join(ticket(ROW).values())),
         result("There is no ticket TCK-none", is_error=True),
     ],
+    after=result("MCPError: Connection closed", is_error=True),
+    again=result("| stat1 | New |"),
 )
 
 
@@ -38,6 +43,7 @@ def test_no_row_repeats_what_another_one_creates() -> None:
 
 def test_a_good_talk_is_good_and_a_clear_refusal_is_clear() -> None:
     assert list(complaints(ROW, GOOD)) == []
+    assert list(complaints_after_restart(ROW, GOOD)) == []
     assert list(complaints_when_refused(ROW, REFUSED)) == []
 
 
@@ -59,20 +65,55 @@ def test_a_bad_talk_is_found(seen: Seen, complaint: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("row", "seen", "complaint"),
+    [
+        (RECOVERS, GOOD, "after the restart it does not say 'stat1'"),
+        (ROW, replace(GOOD, after=GOOD.again), "after the restart it does not say 'Connection closed"),
+        (ROW, replace(GOOD, after={}), "after the restart it does not say"),
+        (ROW, replace(GOOD, again=GOOD.after), "on a new connection it says 'MCPError"),
+        (ROW, replace(GOOD, again={}), "on a new connection it says 'nothing'"),
+    ],
+)
+def test_a_restart_that_goes_otherwise_is_found(row: Row, seen: Seen, complaint: str) -> None:
+    assert complaint in next(complaints_after_restart(row, seen))
+
+
+@pytest.mark.parametrize(
     ("seen", "complaint"), [(GOOD, "it was let in"), (Seen(refused={"text": "closed"}), "it does not say '401'")]
 )
 def test_a_bad_refusal_is_found(seen: Seen, complaint: str) -> None:
     assert complaint in next(complaints_when_refused(ROW, seen))
 
 
+REPORT = "print('{\"results\": []}', flush=True); "
+
+
 @pytest.mark.parametrize(
-    ("program", "complaint"), [("import time; time.sleep(60)", "hung for"), ("print('hello')", "ended with 0: hello")]
+    ("program", "complaint"),
+    [
+        ("import time; time.sleep(60)", "hung for"),
+        (f"{REPORT}import time; time.sleep(60)", "hung for"),
+        ("print('hello')", "ended with 0: hello"),
+        (f"{REPORT}import sys; sys.stdin.read(); print('hello')", "ended with 0: hello"),
+    ],
 )
 def test_a_driver_that_hangs_or_babbles_fails(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, program: str, complaint: str
 ) -> None:
+    with pytest.raises(AssertionError, match=complaint):
+        driven(monkeypatch, tmp_path, program)
+
+
+def test_a_driver_that_ends_before_the_restart_is_judged_by_its_first_report(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert driven(monkeypatch, tmp_path, f"import sys; sys.stdin.close(); {REPORT}").after == {}
+
+
+def driven(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, program: str) -> Seen:
+    """Run a program as the driver of a row, without a server."""
     monkeypatch.setattr(module, "TALK_S", 1.0)
     monkeypatch.setattr(module, "command", lambda *_: [sys.executable, "-S", "-c", program])
-
-    with pytest.raises(AssertionError, match=complaint):
-        drive(ROW, "http://127.0.0.1:1", "wrong", tmp_path)
+    server = RestartableDoor(tmp_path)
+    monkeypatch.setattr(server, "restart", lambda: "")
+    return drive(ROW, server, "wrong", tmp_path)

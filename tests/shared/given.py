@@ -19,6 +19,7 @@ from mcp_types import CallToolResult, TextContent
 import ticket_api
 from shared.api_client import APIClient
 from shared.audit import AuditEvent, AuditTrail
+from shared.client_habits import ClientHabits
 from shared.embedded.in_process import InProcessTransport
 from shared.identity import Principal
 from shared.markdown import inline
@@ -159,11 +160,13 @@ class World:
     principal: Principal | None = None
     """The principal of the calls; None, as over STDIO."""
     headers: Mapping[str, str] = field(default_factory=dict)
+    habits: ClientHabits | None = None
 
     @cached_property
     def server(self) -> MCPServer[Any]:
         """The server over the tools, built once because building it costs more than most calls."""
-        server = build_server(SingleToolsProvider(self.tools), counter=self.counter, trail=self.trail)
+        tools = SingleToolsProvider(self.tools)
+        server = build_server(tools, counter=self.counter, trail=self.trail, habits=self.habits)
         on_behalf(server, lambda: None if self.principal is None else Sender(self.principal, self.headers))
         return server
 

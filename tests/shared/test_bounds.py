@@ -21,9 +21,11 @@ from shared.bounds import (
     has_more_values,
     holds_more_values,
 )
+from shared.client_habits import ClientHabits
 from shared.errors import MAX_PROBLEMS
+from shared.mcp_tools.argument_habits import MAX_LIST_TEXT, Reading
 from shared.mcp_tools.catalog import TOOLS, ToolSpec
-from shared.mcp_tools.inputs import MAX_LIST_TEXT, CreateTicketInput
+from shared.mcp_tools.inputs import CreateTicketInput
 from shared.mcp_tools.schema import read_arguments
 from tests.kills import kills
 from tests.shared.given import TICKET, World, text_of
@@ -212,11 +214,11 @@ TEXTS: Final = {
 }
 
 
-@kills("shared/mcp_tools/inputs.py", "if (found := excess(unpacked)) is not None:", "if (found := None) is not None:")
+@kills("shared/mcp_tools/inputs.py", "if (found := excess(value)) is not None:", "if (found := None) is not None:")
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS.keys())
 def test_bounds_hold_for_a_list_that_is_sent_as_text(text: str) -> None:
     began = time.process_time()
-    _, problems = read_arguments(CreateTicketInput, TICKET | {"attachments": text})
+    _, problems = read_arguments(CreateTicketInput, TICKET | {"attachments": text}, Reading(ClientHabits()))
 
     assert time.process_time() - began < QUICK_S
     assert [problem.field for problem in problems] == ["attachments"]
@@ -225,7 +227,7 @@ def test_bounds_hold_for_a_list_that_is_sent_as_text(text: str) -> None:
 
 def test_the_longest_list_that_is_allowed_may_be_sent_as_text() -> None:
     text = json.dumps([ATTACHMENT] * 20)  # each character as \\u3042
-    new, problems = read_arguments(CreateTicketInput, TICKET | {"attachments": text})
+    new, problems = read_arguments(CreateTicketInput, TICKET | {"attachments": text}, Reading(ClientHabits()))
 
     assert problems == []
     assert new is not None

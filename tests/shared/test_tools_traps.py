@@ -55,7 +55,7 @@ async def test_a_wrong_query_is_refused_before_it_is_sent(existing: World, wrong
         ("receptionDateTime", "2026-11-20 24:00"),
         ("receptionDateTime", "2026-11-31 09:30"),
         ("completionDate", "2026-13-01"),
-        ("completionDate", ""),
+        ("completionDate", "none"),
         ("actualEffortHours", 1.25),
         ("actualEffortHours", 10_000),
         ("actualEffortHours", -1),

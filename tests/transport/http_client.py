@@ -141,16 +141,19 @@ class HttpClient:
         return other
 
     @asynccontextmanager
-    async def send(self, method: str, headers: Mapping[str, str], content: bytes = b"") -> AsyncGenerator[HTTPResponse]:
+    async def send(
+        self, method: str, headers: Mapping[str, str], content: bytes = b"", path: str = "/mcp"
+    ) -> AsyncGenerator[HTTPResponse]:
         """Send any request, and read its response in the background inside the block; leaving the block cuts it.
 
         Args:
             method: of HTTP.
             headers: added to those of every request, or replacing them; empty ones are left out.
             content: the body.
+            path: of the endpoint.
         """
         sent = {name: value for name, value in {**ACCEPT, **self.headers, **headers}.items() if value}
-        async with self._http.stream(method, f"{self.url}/mcp", content=content, headers=sent) as response:
+        async with self._http.stream(method, f"{self.url}{path}", content=content, headers=sent) as response:
             received = HTTPResponse(response)
             reader = asyncio.create_task(received.read(response))
             try:
@@ -159,18 +162,18 @@ class HttpClient:
                 reader.cancel()
                 await asyncio.gather(reader, return_exceptions=True)
 
-    def stream(self, message: Any, **headers: str) -> AbstractAsyncContextManager[HTTPResponse]:
+    def stream(self, message: Any, path: str = "/mcp", **headers: str) -> AbstractAsyncContextManager[HTTPResponse]:
         """Post a message, or several as a batch, and read the response as it arrives."""
         body = json.dumps(message).encode()
-        return self.send("POST", JSON | headers, body)
+        return self.send("POST", JSON | headers, body, path)
 
     def listen(self, last_event_id: str = "", **headers: str) -> AbstractAsyncContextManager[HTTPResponse]:
         """Open the standalone stream, or resume the stream to which an event belongs."""
         return self.send("GET", {"last-event-id": last_event_id} | headers)
 
-    async def post(self, message: Any, **headers: str) -> HTTPResponse:
+    async def post(self, message: Any, path: str = "/mcp", **headers: str) -> HTTPResponse:
         """Post a message and read the whole response."""
-        async with self.stream(message, **headers) as response:
+        async with self.stream(message, path, **headers) as response:
             await response.end()
             return response
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
+from mcp.server import MCPServer
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 
+from shared.client_habits import ClientHabits
 from shared.identity import AuthenticationError, AuthProvider, Principal, Tenant
 from shared.telemetry import TallyCounter
 from tests.transport.gated_server import Gates, gated_server
@@ -36,9 +38,10 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serve(app: Any) -> AsyncGenerator[str]:
-    """Serve `app` and yield its address."""
-    config = uvicorn.Config(app, port=0, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=1)
+async def serve(app: Any, **options: Any) -> AsyncGenerator[str]:
+    """Serve `app` and yield its address; `options` are those of uvicorn."""
+    options = {"log_config": None, "access_log": False, "ws": "none", "timeout_graceful_shutdown": 1} | options
+    config = uvicorn.Config(app, port=0, **options)
     server = _Server(config)
     task = asyncio.create_task(server.serve())
     await until(lambda: server.started or task.done())
@@ -85,6 +88,7 @@ class Bench:
     """A served transport with everything a test inspects."""
 
     url: str
+    server: MCPServer[Any]
     transport: Transport
     gates: Gates
     counter: TallyCounter
@@ -115,7 +119,7 @@ async def bench(
     server, gates = gated_server()
     counter = TallyCounter()
     given = {"limits": Limits(**limits), "counter": counter, "allowed_hosts": hosts, "allowed_origins": origins}
-    chosen: dict[str, Any] = {**given, **(more or {})}
+    chosen: dict[str, Any] = {**given, "habits": ClientHabits(counter=counter), **(more or {})}
     transport = Transport(
         server,
         auth_provider=chosen.pop("auth_provider", KeyPerPerson()),
@@ -124,4 +128,4 @@ async def bench(
     )
     async with serve(application_of(transport)) as url:
         await until(lambda: transport.is_up or not is_up)
-        yield Bench(url, transport, gates, counter)
+        yield Bench(url, server, transport, gates, counter)

@@ -271,7 +271,6 @@ async def test_a_stream_has_one_endpoint_and_a_random_retry() -> None:
         assert 500 <= client.retry_ms <= 3000
 
 
-@kills("transport/http/event_stream.py", "return None if until_limit > self._limits.heartbeat_s else ()", "return ()")
 async def test_an_idle_stream_gets_heartbeats() -> None:
     async with bench(heartbeat_s=0.02) as at, sse_session(at.url, ME) as client:
         await client.until(lambda: client.comments >= 3)

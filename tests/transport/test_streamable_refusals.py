@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from shared.client_habits import ClientHabits
 from tests.kills import kills
 from tests.transport.http_client import JSON, HttpClient, HTTPResponse, call, http_client, opening
 from tests.transport.serving import bench, until
@@ -28,8 +29,9 @@ async def every_way_in(client: HttpClient, last_event_id: str) -> list[HTTPRespo
     ]
 
 
-async def test_without_a_session_id_nothing_but_initialize_is_served() -> None:
-    async with bench() as at, http_client(at.url, ME, None) as client:
+async def test_without_a_session_id_nothing_but_initialize_is_served_once_that_habit_is_off() -> None:
+    strict = {"habits": ClientHabits(off=["no_session_id"])}
+    async with bench(more=strict) as at, http_client(at.url, ME, None) as client:
         responses = await every_way_in(client, f"{UNKNOWN}::0")
         assert {(one.status, one.kind) for one in responses} == {(400, "no_session")}
 
@@ -77,8 +79,8 @@ BAD: list[tuple[bytes, dict[str, str], int, str]] = [
     (json.dumps([PING]).encode(), {}, 400, "batch"),
     (json.dumps([opening()]).encode(), {}, 400, "batch"),
     (json.dumps(PING).encode(), {"content-type": "text/plain"}, 415, "content_type"),
-    (json.dumps(PING).encode(), {"accept": "application/json"}, 406, "accept"),
-    (json.dumps(PING).encode(), {"accept": "text/event-stream, text/html"}, 406, "accept"),
+    (json.dumps(PING).encode(), {"accept": "text/html"}, 406, "accept"),
+    (json.dumps(PING).encode(), {"accept": "text/event-stream;q=0, text/html"}, 406, "accept"),
     (b" " * (4 * 1024 * 1024 + 1), {}, 413, "too_large"),
 ]
 
@@ -112,12 +114,12 @@ async def test_an_unknown_revision_is_refused_with_the_list_of_served_ones() -> 
         responses = [await strange.post(PING), await strange.post({"jsonrpc": "2.0", "method": "notifications/x"})]
         assert [one.status for one in responses] == [400, 400]
         assert responses[0].received[0]["id"] == 1
-        assert {(await strange.get()).status, (await strange.delete()).status} == {405}
+        assert {(await strange.get()).status, (await strange.delete()).status} == {400}
 
 
 async def test_wrong_methods_are_405_with_what_is_allowed() -> None:
     async with bench() as at, http_client(at.url, ME) as client:
-        modern = {"mcp-protocol-version": "2026-07-28"}
+        modern = {"mcp-protocol-version": "2026-07-28", "mcp-session-id": ""}
         wrong: dict[tuple[str, str], dict[str, str]] = {
             ("PUT", "DELETE, GET, POST"): {},
             ("OPTIONS", "DELETE, GET, POST"): {},
@@ -194,12 +196,12 @@ async def test_a_full_server_refuses_initialize_only() -> None:
 
 
 async def test_a_session_that_is_neither_read_nor_written_expires() -> None:
-    async with bench(idle_s=0.3) as at, http_client(at.url, ME) as client:
+    async with bench(idle_s=0.8) as at, http_client(at.url, ME) as client:
         async with client.stream(call(1, "read", gate="g")) as response:
-            await asyncio.sleep(0.45)  # not synchronisation: an open stream must outlive the idle time
+            await asyncio.sleep(1.0)  # not synchronisation: an open stream must outlive the idle time
             at.gates.open["g"].set()
             await response.end()
         assert response.responses(1)
         await until(lambda: not at.transport.stats()["streams"])
-        await asyncio.sleep(0.45)  # not synchronisation: nothing happens for longer than the idle time
+        await asyncio.sleep(1.0)  # not synchronisation: nothing happens for longer than the idle time
         assert (await client.post(PING)).status == 404

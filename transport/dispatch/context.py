@@ -25,6 +25,10 @@ class Caller:
     principal: Principal
     headers: Mapping[str, str]
     """Lower-case names, without credentials."""
+    takes_json: bool = True
+    """Whether the response may be JSON."""
+    takes_events: bool = True
+    """Whether the response may be a stream: without one, nothing reaches the client before it."""
 
 
 class Address(NamedTuple):
@@ -61,6 +65,8 @@ class DispatchContext:
     progress_token: RequestId | None = None
     is_modern: bool = False
     """Whether it carries the envelope of 2026-07-28."""
+    revision: str | None = None
+    """The revision of a request that belongs to no session, though its revision has sessions."""
     cancel_requested: anyio.Event = field(default_factory=anyio.Event)
     closed: bool = False
 

@@ -260,16 +260,17 @@ class Dispatcher:
     def _call(
         self, session: SessionRecord, attempt: Attempt, request: JSONRPCRequest, caller: Caller, *, is_modern: bool
     ) -> SessionCall:
+        can_ask = caller.takes_events and not is_modern
         context = DispatchContext(
             self._back_channel,
             Address(session.id, attempt.stream),
-            TransportContext(kind=session.wire, can_send_request=not is_modern, headers=caller.headers),
+            TransportContext(kind=session.wire, can_send_request=can_ask, headers=caller.headers),
             ServerMessageMetadata(request_context=caller),
             request.id,
-            progress_token_from_params(request.params),
+            progress_token_from_params(request.params) if caller.takes_events else None,
             is_modern,
         )
-        if attempt.stream and session.version in RESUMES_POST_STREAMS:
+        if attempt.stream and caller.takes_events and session.version in RESUMES_POST_STREAMS:
             context.message_metadata.close_sse_stream = partial(self._close_stream, session.id, attempt.stream)
             context.message_metadata.close_standalone_sse_stream = partial(self._close_stream, session.id, "")
         return SessionCall(

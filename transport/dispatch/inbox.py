@@ -8,6 +8,7 @@ import anyio
 import anyio.abc
 from mcp_types import JSONRPCError, JSONRPCNotification, JSONRPCResponse, RequestId
 
+from shared.json_body import is_id
 from shared.telemetry import Counter, get_logger
 from transport import jsonrpc
 from transport.dispatch.client_requests import ClientRequests
@@ -106,7 +107,7 @@ class Inbox:
 
         Clients exist that turn an id into a string, so the number that it spells counts where nothing runs with it.
         """
-        if request is None or not jsonrpc.is_id(request):
+        if request is None or not is_id(request):
             return
         running = await self._broker.running(session.id, request)
         if not running and (number := coerce_request_id(request)) != request:

@@ -6,6 +6,7 @@ scripts through the SDK's own loop and through ours, and is the alarm.
 
 Two eras share a session's wire, decided per message: a request that carries the 2026-07-28 envelope is served on its
 own; everything else by the session's handshake-era runner, which can be rebuilt from the session's record at any time.
+A request of a handshake revision without a session is served on its own as well.
 """
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -39,18 +40,23 @@ from mcp_types import (
     HEADER_MISMATCH,
     INTERNAL_ERROR,
     INVALID_PARAMS,
+    INVALID_REQUEST,
+    UNSUPPORTED_PROTOCOL_VERSION,
     ErrorData,
     InitializeRequestParams,
     JSONRPCNotification,
     JSONRPCRequest,
 )
 from mcp_types.methods import SPEC_CLIENT_METHODS
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from starlette.datastructures import Headers
 
 from shared.identity import Principal
 from shared.lru import LRUCache
+from shared.params_problem import params_problem
 from shared.prompts import prompt_problem
 from shared.telemetry import OTHER, BoundedLabels, Counter, get_logger
+from shared.wire_json import encode
 from transport import jsonrpc
 from transport.dispatch.context import Address, Caller, Channel, DispatchContext, SessionOutbound
 from transport.dispatch.usage import ClientTally, Usage
@@ -73,6 +79,8 @@ KEPT_TOOLS: Final = 10_000
 MAX_LIST_PAGES: Final = 100
 """Pages of one list of tools that are read: a server may make a mistake with its cursors."""
 _MIRRORED: Final = MCP_PARAM_HEADER_PREFIX.lower()
+_OF_SESSIONS: Final = frozenset({"logging/setLevel", "resources/subscribe", "resources/unsubscribe"})
+"""Methods that change a session and nothing else: alone they would have no effect."""
 
 
 _State = tuple[int, str | None]
@@ -155,15 +163,15 @@ class SDKKernel:
         `initialize` also fills in the session's record.
 
         Args:
-            session: whose request it is; None for one of 2026-07-28 that belongs to no session.
+            session: whose request it is; None for one that belongs to no session.
             context: its context.
             request: it.
         """
         outcome = "ok"
         try:
             if session is None or context.is_modern:
-                result = await self._serve_modern(session, context, request)
-                self._usage.stands_alone(request, wire=context.transport.kind)
+                result = await self._serve_alone(session, context, request)
+                self._usage.stands_alone(request, wire=context.transport.kind, revision=context.revision)
             elif request.method == "initialize":
                 result = await self._initialize(session, context, request)
             else:
@@ -185,8 +193,8 @@ class SDKKernel:
         return response
 
     async def _error_response(self, request: JSONRPCRequest, exc: Exception) -> RequestOutcome:
-        """Return the response for an exception: the SDK's own errors as they are, nothing of any other."""
-        problem = handler_exception_to_error_data(exc)
+        """Return the response for an exception: the SDK's own errors in full, nothing of any other."""
+        problem = params_problem(exc, request.params) or handler_exception_to_error_data(exc)
         if problem is None and request.method == "prompts/get" and self._high_level is not None:
             problem = await prompt_problem(self._high_level, request.params or {})  # the SDK raises what any fault is
         if problem is None:
@@ -273,7 +281,7 @@ class SDKKernel:
             try:
                 for _ in range(MAX_LIST_PAGES):
                     listed = JSONRPCRequest(jsonrpc="2.0", id=request.id, method="tools/list", params=params)
-                    result = await self._serve_modern(None, context, listed)
+                    result = await self._serve_alone(None, context, listed)
                     self._learn(result["tools"])
                     if "nextCursor" not in result:
                         break
@@ -297,7 +305,7 @@ class SDKKernel:
         self, session: SessionRecord, context: DispatchContext, request: JSONRPCRequest
     ) -> dict[str, Any]:
         params = {name: value for name, value in (request.params or {}).items() if name != "_meta"}
-        if len(jsonrpc.encode(params)) > MAX_INITIALIZE_BYTES:
+        if len(encode(params)) > MAX_INITIALIZE_BYTES:
             raise MCPError(INVALID_PARAMS, f"The parameters of initialize are over {MAX_INITIALIZE_BYTES:,} bytes.")
         self.forget(session.id)
         runner = self._runner(replace(session, version=None, client_params=None, initialized=False)).runner
@@ -312,20 +320,31 @@ class SDKKernel:
         self._runners.put(session.id, _SessionRunner(_state(session), runner, client))
         return result
 
-    async def _serve_modern(
+    async def _serve_alone(
         self, session: SessionRecord | None, context: DispatchContext, request: JSONRPCRequest
     ) -> dict[str, Any]:
+        """Serve a request with nothing but what it says itself."""
+        if context.revision is None:
+            connection = self._modern_connection(session, request)
+        else:
+            if request.method in _OF_SESSIONS and self._server.get_request_handler(request.method) is not None:
+                text = f"{request.method} changes a session, and this request names none: send Mcp-Session-Id."
+                raise MCPError(INVALID_REQUEST, text, {"kind": "no_session"})
+            connection = Connection.from_envelope(context.revision, None, None)  # as the SDK's stateless mode does
+        return await serve_one(
+            self._server, context, request.method, request.params, connection=connection, lifespan_state=self._state
+        )
+
+    def _modern_connection(self, session: SessionRecord | None, request: JSONRPCRequest) -> Connection:
+        """Return the connection that the envelope of a request describes. Raises: MCPError."""
         route = classify_inbound_request({"method": request.method, "params": request.params})
         if isinstance(route, InboundLadderRejection):
             raise MCPError(route.code, route.message, route.data)
-        connection = Connection.from_envelope(
+        return Connection.from_envelope(
             route.protocol_version,
             route.client_info,
             route.client_capabilities,
             **({} if session is None else {"outbound": NotifyOnlyOutbound(self._outbound(session))}),
-        )
-        return await serve_one(
-            self._server, context, request.method, request.params, connection=connection, lifespan_state=self._state
         )
 
     def _runner(self, session: SessionRecord) -> _SessionRunner:
@@ -356,4 +375,7 @@ def unserved_version(version: str) -> ErrorData | None:
 def _problem(rejection: InboundLadderRejection | None) -> ErrorData | None:
     if rejection is None:
         return None
-    return ErrorData(code=rejection.code, message=rejection.message, data=rejection.data)
+    message = rejection.message
+    if rejection.code == UNSUPPORTED_PROTOCOL_VERSION:
+        message = f"{message}. Served with this envelope: {', '.join(MODERN_PROTOCOL_VERSIONS)}."
+    return ErrorData(code=rejection.code, message=message, data=rejection.data)

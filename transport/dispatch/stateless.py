@@ -1,7 +1,11 @@
-"""Requests of 2026-07-28, which belong to no session: admitted, run here, and answered on their own POST."""
+"""Requests that belong to no session: admitted, run here, and answered on their own POST.
+
+Those of 2026-07-28, which has no sessions, and those of other revisions that name none.
+"""
 
 import itertools
 from collections import Counter as Tally
+from collections.abc import Sequence
 
 from mcp.shared.message import ServerMessageMetadata
 from mcp.shared.transport_context import TransportContext
@@ -13,9 +17,9 @@ from shared.telemetry import LogContext
 from transport import jsonrpc
 from transport.dispatch.context import Address, Caller, Channel, DispatchContext
 from transport.dispatch.dispatcher import RunningCall, RunningCalls
-from transport.dispatch.policy import AccessPolicy
+from transport.dispatch.policy import AccessDecision, AccessPolicy, refusal_response
 from transport.dispatch.sdk_kernel import RequestOutcome, SDKKernel, progress_token_from_params
-from transport.rate_limit import Buckets
+from transport.rate_limit import Buckets, RateLimitedError
 from transport.sessions.session import Limits, has_room
 
 
@@ -58,7 +62,7 @@ class StatelessDispatcher:
         return await self._kernel.rejection(request, headers, caller, wire=wire)
 
     async def submit(self, request: JSONRPCRequest, caller: Caller, channel: Channel, *, wire: str) -> RunningCall:
-        """Admit a request; it has to be given to `respond`.
+        """Admit a request of 2026-07-28; it has to be given to `respond`.
 
         Args:
             request: it.
@@ -70,18 +74,74 @@ class StatelessDispatcher:
             InsufficientScopeError, RateLimitedError: it is refused to this caller.
             TooBusyError: too many run.
         """
+        access = await self._access(request, caller)
+        error = await self._rate_error(request, access, caller)
+        if error is not None:
+            raise error
+        self._require_room([request], caller)
+        return self._begin(request, access, caller, channel, wire=wire)
+
+    async def submit_all(
+        self, requests: Sequence[JSONRPCRequest], caller: Caller, channel: Channel, *, wire: str, revision: str
+    ) -> "list[RunningCall | RequestOutcome]":
+        """Admit the requests of one POST of another revision, as `submit` does.
+
+        Returns:
+            For each the call, which has to be given to `respond`; or the response to one that is over its rate, which
+            in these revisions is no matter of the POST.
+
+        Raises:
+            InsufficientScopeError: one is refused to this caller, and none runs.
+            TooBusyError: too many run.
+        """
+        accesses = [await self._access(one, caller) for one in requests]
+        refused = list[RequestOutcome | None]()
+        for request, access in zip(requests, accesses, strict=True):
+            error = await self._rate_error(request, access, caller)
+            if error is not None:
+                self._kernel.count(request, error.kind, caller.principal)
+            body = None if error is None else refusal_response(error, request, is_modern=False)
+            refused.append(None if body is None else RequestOutcome(body))
+        self._require_room([one for one, response in zip(requests, refused, strict=True) if response is None], caller)
+        return [
+            response or self._begin(request, access, caller, channel, wire=wire, revision=revision)
+            for request, access, response in zip(requests, accesses, refused, strict=True)
+        ]
+
+    async def _access(self, request: JSONRPCRequest, caller: Caller) -> AccessDecision:
+        """Return what was decided about a request. Raises: InsufficientScopeError."""
         access = self._policy.access(caller.principal, request, writes=self._kernel.writes(request))
         if access.missing_scope is not None:
             raise await self._policy.scope_error(caller, request, access.missing_scope)
-        if access.costs and (wait := await self._buckets.consume(access.costs)) is not None:
-            raise await self._policy.rate_error(caller, request, wait)
-        tenant = caller.principal.tenant.id
-        has_place = has_room(self._places[tenant], self._places.total(), self._limits.max_exchanges)
-        if self._running.is_stopping or not has_place:
+        return access
+
+    async def _rate_error(
+        self, request: JSONRPCRequest, access: AccessDecision, caller: Caller
+    ) -> RateLimitedError | None:
+        """Return why a request came too soon; None when it was paid for."""
+        wait = await self._buckets.consume(access.costs) if access.costs else None
+        return None if wait is None else await self._policy.rate_error(caller, request, wait)
+
+    def _require_room(self, requests: Sequence[JSONRPCRequest], caller: Caller) -> None:
+        """Pass if all of `requests` may begin now. Raises: TooBusyError."""
+        tenant, more = caller.principal.tenant.id, len(requests) - 1
+        has_places = has_room(self._places[tenant] + more, self._places.total() + more, self._limits.max_exchanges)
+        if self._running.is_stopping or not has_places:
             error = TooBusyError()
-            error.request_id = request.id
+            error.request_id = requests[0].id if len(requests) == 1 else None
             raise error
-        self._places[tenant] += 1
+
+    def _begin(
+        self,
+        request: JSONRPCRequest,
+        access: AccessDecision,
+        caller: Caller,
+        channel: Channel,
+        *,
+        wire: str,
+        revision: str | None = None,
+    ) -> RunningCall:
+        self._places[caller.principal.tenant.id] += 1
         name = f"{wire} {next(self._numbers)}"
         context = DispatchContext(
             channel,
@@ -90,7 +150,8 @@ class StatelessDispatcher:
             ServerMessageMetadata(request_context=caller),
             request.id,
             progress_token_from_params(request.params),
-            is_modern=True,
+            is_modern=revision is None,
+            revision=revision,
         )
         call = RunningCall(name, name, 0, access.writes, request, context)
         self._running.add(call)

@@ -43,7 +43,7 @@ class Usage:
     """Counts sessions and requests by wire, revision and client.
 
     Args:
-        counter: counts `mcp_clients`: sessions as they are initialized, and requests of 2026-07-28, which has none.
+        counter: counts `mcp_clients`: sessions as they are initialized, and requests that belong to none.
     """
 
     def __init__(self, counter: Counter | None = None) -> None:
@@ -66,9 +66,9 @@ class Usage:
             self._counter.count("mcp_clients", **_named(labels))
         return client
 
-    def stands_alone(self, request: JSONRPCRequest, *, wire: str) -> None:
-        """Count a request of 2026-07-28, which says itself who sent it."""
-        meta = (request.params or {})["_meta"]
+    def stands_alone(self, request: JSONRPCRequest, *, wire: str, revision: str | None = None) -> None:
+        """Count a request of no session: one of 2026-07-28 says who sent it, of another `revision` nothing is known."""
+        meta = (request.params or {})["_meta"] if revision is None else {PROTOCOL_VERSION_META_KEY: revision}
         name = self._names.label(name_of(meta.get(CLIENT_INFO_META_KEY)))
         labels = wire, revision_of(meta[PROTOCOL_VERSION_META_KEY]), name
         self._tally(labels).requests += 1

@@ -15,6 +15,7 @@ from typing import Final
 from starlette.types import Message, Send
 
 from transport.http.errors import HTTPRefusalError
+from transport.http.public_address import base_of
 
 DEPRECATED_ON: Final = date(2025, 3, 26)
 """When the protocol itself replaced HTTP+SSE: revision 2025-03-26. No sunset may be earlier (RFC 9745, section 4)."""
@@ -32,7 +33,7 @@ class Sunset:
     day: date | None
     """The first day, in UTC, on which the wire is not served; None when it is not served at all."""
     public_url: str = ""
-    """Address that clients use, without a slash at the end; when it is empty they get paths."""
+    """Address that clients use; when it is empty they get paths."""
     clock: Callable[[], float] = time.time
     """Returns the time in seconds since 1970."""
 
@@ -49,7 +50,7 @@ class Sunset:
         """
         if not self.is_over:
             return
-        base = self.public_url or root
+        base = base_of(self.public_url, root)
         raise HTTPRefusalError(
             410,
             "gone",
@@ -59,7 +60,7 @@ class Sunset:
 
     def headers(self, root: str) -> dict[str, str]:
         """Return the headers of every response of the wire. `root` is where the application is mounted."""
-        base = self.public_url or root
+        base = base_of(self.public_url, root)
         links = (
             f'<{base}{GUIDE_PATH}>; rel="deprecation"; type="text/plain"',
             f'<{base}{GUIDE_PATH}>; rel="sunset"; type="text/plain"',

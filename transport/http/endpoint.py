@@ -13,6 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from shared.client_habits import ClientHabits
 from shared.errors import TicketServerError
 from shared.identity import AuthProvider
 from shared.telemetry import BoundedLabels, Counter, LogContext, get_logger
@@ -66,6 +67,7 @@ class HTTPResponse:
 
 TEXT: Final = {"content-type": "text/plain; charset=utf-8"}
 ACCEPTED: Final = HTTPResponse(202, b"Accepted", TEXT)
+NOT_FOUND: Final = HTTPResponse(404, b"Not Found", TEXT)
 _FOR_BROWSERS: Final = HTTPResponse(
     200,
     b"This is an address of an MCP server: add it to an MCP client. There is nothing to see in a browser.\n",
@@ -80,6 +82,7 @@ class Edge:
     checks: RequestChecks
     auth_provider: AuthProvider
     policy: AccessPolicy
+    habits: ClientHabits
     tenants: BoundedLabels
     """Organisations that counters tell apart."""
     counter: Counter | None
@@ -93,12 +96,16 @@ class Endpoint:
         handler: answers what is not refused.
         edge: what refuses.
         sunset: the end of the wire, if it has one.
+        habit: the habit of clients that come by this route.
     """
 
-    def __init__(self, handler: TransportHandler, edge: Edge, *, sunset: Sunset | None = None) -> None:
+    def __init__(
+        self, handler: TransportHandler, edge: Edge, *, sunset: Sunset | None = None, habit: str | None = None
+    ) -> None:
         self._handler = handler
         self._edge = edge
         self._sunset = sunset
+        self._habit = habit
         # A browser asks before it sends a key, so that question needs none. No cookies either: a key is a header.
         self._for_pages = CORSMiddleware(
             self._serve_page,
@@ -145,6 +152,10 @@ class Endpoint:
         # Also in the lines of a call that goes on without this request, as its task takes the context with it.
         context.add(tenant=principal.tenant.id, principal=principal.id)
         await edge.policy.check_http_rate(principal, head.public)
+        if self._habit is not None:
+            edge.habits.admits(self._habit)
+        if "," in head.protocol_version:
+            head.join_versions(edge.habits)
         return await self._handler.handle_request(request, principal)
 
     async def _refuse(self, error: TicketServerError, request: HTTPRequest) -> HTTPResponse:
@@ -164,12 +175,17 @@ class Endpoint:
 class EndpointTable:
     """Middleware in front of an application's routing: a path of a transport leads straight to its endpoint.
 
-    The routes stay those of the application; this saves the walk through them. Where the application is mounted below
-    another one, paths have a prefix, and the routes decide.
+    The routes stay those of the application; this saves the walk through them.
+
+    Args:
+        app: the application.
+        routes: those of the transport.
+        prefix: path that a proxy in front may or may not remove from requests; empty for none.
     """
 
-    def __init__(self, app: ASGIApp, *, routes: Sequence[BaseRoute]) -> None:
+    def __init__(self, app: ASGIApp, *, routes: Sequence[BaseRoute], prefix: str = "") -> None:
         self._app = app
+        self._prefix = prefix
         self._endpoints = {
             route.path: route.endpoint
             for route in routes
@@ -178,5 +194,17 @@ class EndpointTable:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        is_ours = scope["type"] == "http" and not scope.get("root_path")
-        await ((self._endpoints.get(scope["path"]) if is_ours else None) or self._app)(scope, receive, send)
+        app = self._app
+        if scope["type"] == "http":
+            root, path = _mounted(scope)
+            if self._prefix and path not in self._endpoints and path.startswith(f"{self._prefix}/"):
+                root, path = root + self._prefix, path.removeprefix(self._prefix)
+                scope = {**scope, "root_path": root}
+            app = self._endpoints.get(path, app)
+        await app(scope, receive, send)
+
+
+def _mounted(scope: Scope) -> tuple[str, str]:
+    """Return where the application is mounted, and the path below; not every server has the first in `path` too."""
+    root, path = scope.get("root_path", "").rstrip("/"), scope["path"]
+    return root, path.removeprefix(root) if path.startswith(f"{root}/") else path

@@ -4,16 +4,21 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from mcp_types import INVALID_REQUEST
+from mcp_types import INVALID_REQUEST, UNSUPPORTED_PROTOCOL_VERSION
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 
 from shared.errors import TicketServerError
 from shared.identity import AuthenticationError, InsufficientScopeError, Principal
+from shared.json_body import MalformedMessageError
 from transport import jsonrpc
 from transport.dispatch.dispatcher import RequestIdReusedError
 from transport.dispatch.stateless import TooBusyError
 from transport.http.event_stream import TooManyStreamsError
 from transport.rate_limit import RateLimitedError
 from transport.sessions.broker import BrokerUnavailableError, CapReachedError, SessionGoneError
+
+REVISIONS: Final = (*HANDSHAKE_PROTOCOL_VERSIONS, *MODERN_PROTOCOL_VERSIONS)
+"""Revisions of the protocol that are served."""
 
 
 class HTTPRefusalError(TicketServerError):
@@ -24,6 +29,16 @@ class HTTPRefusalError(TicketServerError):
         self.status = status
         self.kind = kind
         self.headers = headers or {}
+
+
+class UnsupportedVersionError(TicketServerError):
+    """`MCP-Protocol-Version` is no revision that is served."""
+
+    kind = "protocol_version"
+
+    def __init__(self, requested: str) -> None:
+        super().__init__(f"MCP-Protocol-Version must be a revision that is served here: {', '.join(REVISIONS)}.")
+        self.requested = requested
 
 
 class DrainingError(TicketServerError):
@@ -48,6 +63,7 @@ class _Row(NamedTuple):
     headers: Mapping[str, str] = MappingProxyType({})
     about: Mapping[str, object] = MappingProxyType({})
     """What stands beside `kind` in the body, for programs."""
+    code: int = INVALID_REQUEST
 
 
 def _later(seconds: int | None) -> dict[str, str]:
@@ -72,12 +88,15 @@ _TABLE: Final[Mapping[type[TicketServerError], Callable[[Any, Principal | None],
     RateLimitedError: lambda error, _: _Row(429, _later(error.retry_after_s), {"retryAfter": error.retry_after_s}),
     TooManyStreamsError: lambda *_: _Row(429, _later(5)),
     CapReachedError: lambda error, _: _Row(503 if error.whole_instance else 429, _later(30)),
+    UnsupportedVersionError: lambda error, _: _Row(
+        400, about={"supported": REVISIONS, "requested": error.requested}, code=UNSUPPORTED_PROTOCOL_VERSION
+    ),
     DrainingError: lambda *_: _Row(503, _later(1)),
     BrokerUnavailableError: lambda *_: _Row(503, _later(1)),
     TooBusyError: lambda *_: _Row(503, _later(1)),
     SessionGoneError: lambda *_: _Row(404),
     RequestIdReusedError: lambda *_: _Row(400),
-    jsonrpc.MalformedMessageError: lambda *_: _Row(400),
+    MalformedMessageError: lambda error, _: _Row(400, code=error.code),
     TicketServerError: lambda *_: _Row(500),
 })  # fmt: skip
 
@@ -93,6 +112,5 @@ def http_error(error: TicketServerError, *, principal: Principal | None = None, 
     """
     row = next(_TABLE[kind](error, principal) for kind in type(error).__mro__ if kind in _TABLE)
     text = f"There is no such session. {how_to_open}" if isinstance(error, SessionGoneError) else str(error)
-    code = error.code if isinstance(error, jsonrpc.MalformedMessageError) else INVALID_REQUEST
-    body = jsonrpc.refusal(error.kind, text, code=code, request_id=error.request_id, **row.about)
+    body = jsonrpc.refusal(error.kind, text, code=row.code, request_id=error.request_id, **row.about)
     return HTTPError(row.status, row.headers, body)

@@ -11,16 +11,23 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from mcp_types import JSONRPCRequest
 from starlette.requests import ClientDisconnect
 
 from shared.concurrency import within
-from transport.http.errors import HTTPRefusalError
+from transport import jsonrpc
+from transport.http.errors import REVISIONS, HTTPRefusalError, UnsupportedVersionError
 from transport.http.request_head import HTTPRequest, RequestHead
-from transport.sessions.session import SessionRecord
+from transport.jsonrpc import Inbound
 
 BATCHING_REVISION: Final = "2025-03-26"
 OWN_SITES: Final = frozenset({"same-origin", "none"})
 """Values of `Sec-Fetch-Site` of this server's own pages, and of what a person typed or chose."""
+
+UNENCODED: Final = frozenset({"", "identity"})
+"""Values of `Content-Encoding` of a body as it was written. Any other is refused: a small one may have no end."""
+_MAX_SHOWN: Final = 50
+"""Characters of a header that an error repeats."""
 
 
 class RequestChecks:
@@ -61,13 +68,26 @@ class RequestChecks:
         elif not self.origins.fullmatch(head.origin):
             raise HTTPRefusalError(403, "origin", "That Origin may not call here. Set MCP_ALLOWED_ORIGINS to add it.")
 
-    async def read_json_body(self, request: HTTPRequest) -> bytes:
-        """Return the JSON body of `request`, read no further than its limit.
+    async def read_messages(self, request: HTTPRequest) -> tuple[list[Inbound], bool]:
+        """Return the messages in the body of `request`, read no further than its limit; and whether they are a batch.
 
         Raises:
-            HTTPRefusalError: not declared as JSON (415), too large (413), too slow (408), or the client left (400).
+            HTTPRefusalError: compressed or not declared as JSON (415), too large (413), too slow (408), or the client
+                left (400).
+            MalformedMessageError: see `jsonrpc.parse`.
+            UnsupportedVersionError: see `check_version`.
         """
+        messages, is_batch = jsonrpc.parse(await self._read_json_body(request))
+        check_version(request.head.protocol_version, messages)
+        return messages, is_batch
+
+    async def _read_json_body(self, request: HTTPRequest) -> bytes:
         head = request.head
+        if head.content_encoding not in UNENCODED:
+            text = (
+                f"Send the body without Content-Encoding: {head.content_encoding[:_MAX_SHOWN]}. It is not decoded here."
+            )
+            raise HTTPRefusalError(415, "content_encoding", text, headers={"accept-encoding": "identity"})
         if head.content_type != "application/json":
             raise HTTPRefusalError(415, "content_type", "Send the message as Content-Type: application/json.")
         if head.content_length.isdecimal() and int(head.content_length) > self._max_body_bytes:
@@ -91,9 +111,23 @@ class RequestChecks:
         return HTTPRefusalError(413, "too_large", f"A message may have {self._max_body_bytes:,} bytes at most.")
 
 
-def check_batching(session: SessionRecord) -> None:
-    """Pass a batch if the session is of the one revision that has batches. Raises: HTTPRefusalError."""
-    if session.version != BATCHING_REVISION:
+def check_version(version: str, messages: Sequence[Inbound] = ()) -> None:
+    """Pass a request whose `MCP-Protocol-Version` is that of a revision, or is left to the envelope of its message.
+
+    Raises:
+        UnsupportedVersionError: it is not.
+    """
+    if not version or version in REVISIONS or any(one.is_modern for one in messages):
+        return
+    error = UnsupportedVersionError(version[:_MAX_SHOWN])
+    if len(messages) == 1 and isinstance(messages[0].message, JSONRPCRequest):
+        error.request_id = messages[0].message.id
+    raise error
+
+
+def check_batching(revision: str | None) -> None:
+    """Pass a batch of the one revision that has batches. Raises: HTTPRefusalError."""
+    if revision != BATCHING_REVISION:
         text = f"Only revision {BATCHING_REVISION} has batches; send one message at a time."
         raise HTTPRefusalError(400, "batch", text)
 

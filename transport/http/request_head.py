@@ -12,24 +12,31 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 from starlette.types import Receive, Scope
 
+from shared.client_habits import ClientHabits
 from shared.identity import Principal
 
 _ONLY_SESSION: Final = re.compile(rb"session_id=([A-Za-z0-9_-]*)")
 """The query of the endpoint that clients are sent, which needs no decoding."""
 CREDENTIALS: Final = frozenset({b"authorization", b"cookie", b"proxy-authorization", b"x-api-key"})
-_LISTS: Final = frozenset({"origin"})
-"""Headers whose lines are one list (RFC 9110, 5.3). An origin is no list, and two of them are no accepted origin."""
+_LISTS: Final = frozenset({"accept", "mcp-protocol-version", "origin"})
+"""Headers whose lines are one list (RFC 9110, 5.3). A revision is no list, but copies of it come in both spellings; an
+origin is no list either, and two of them are no accepted origin."""
+_TAKES_BOTH: Final = frozenset({"application/json, text/event-stream", "application/json,text/event-stream", "*/*"})
+"""What nearly every client sends as `Accept`, so that it need not be parsed."""
+_REFUSED: Final = re.compile(r"q *= *0(\.0*)?")
+"""The weight that means "not acceptable" (RFC 9110, 12.4.2)."""
 
 
 class RequestHead:
     """Headers and query of one request. An attribute is None when its header is missing and that makes a difference."""
 
     __slots__ = (
-        "accept",
+        "content_encoding",
         "content_length",
         "content_type",
         "host",
         "is_navigation",
+        "is_version_joined",
         "last_event_id",
         "method",
         "origin",
@@ -39,6 +46,8 @@ class RequestHead:
         "root_path",
         "session_id",
         "sites",
+        "takes_events",
+        "takes_json",
     )
 
     def __init__(self, scope: Scope) -> None:
@@ -68,19 +77,44 @@ class RequestHead:
         self.is_navigation = scope["method"] == "GET" and first.get("sec-fetch-mode", "").lower() == "navigate"
         """Whether a browser would show the response to a person, who followed a link or typed the address."""
         self.content_type = first.get("content-type", "").partition(";")[0].rstrip().lower()
+        self.content_encoding = first.get("content-encoding", "").lower()
         self.content_length = first.get("content-length", "")
-        self.accept = first.get("accept", "*/*").lower()
+        accept = first.get("accept", "*/*").lower()
+        self.takes_json = accept in _TAKES_BOTH or _takes(accept, "application/json")
+        """Whether the client takes JSON as a response; one that sends no `Accept` takes anything."""
+        self.takes_events = accept in _TAKES_BOTH or _takes(accept, "text/event-stream")
+        """Whether the client takes a stream of events as a response."""
         self.protocol_version = first.get("mcp-protocol-version", "")
+        self.is_version_joined = False
+        """Whether `protocol_version` stood there more than once; see `join_versions`."""
         self.session_id = first.get("mcp-session-id")
         self.last_event_id = first.get("last-event-id")
         query: bytes = scope.get("query_string", b"")
         plain = _ONLY_SESSION.fullmatch(query)
         self.query_session_id = plain[1].decode() if plain else _session_in(query)
 
-    def accepts(self, *types: str) -> bool:
-        """Whether the client takes a response of each of these types; one that sends no `Accept` takes any."""
-        ranges = {one.partition(";")[0].strip() for one in self.accept.split(",")}
-        return all(not ranges.isdisjoint({"*/*", one, f"{one.partition('/')[0]}/*"}) for one in types)
+    def join_versions(self, habits: ClientHabits) -> None:
+        """Let identical copies of the revision count as one, if that is served."""
+        copies = {copy.strip() for copy in self.protocol_version.split(",")}
+        if len(copies) == 1 and habits.admits("joined_version"):
+            self.protocol_version, self.is_version_joined = copies.pop(), True
+
+
+def _takes(accept: str, media_type: str) -> bool:
+    """Return whether `accept` allows this type: the most specific range that matches it decides (RFC 9110, 12.5.1)."""
+    ranges = _ranges(accept)
+    matching = (media_type, f"{media_type.partition('/')[0]}/*", "*/*")
+    return next((ranges[name] for name in matching if name in ranges), False)
+
+
+def _ranges(accept: str) -> Mapping[str, bool]:
+    """Return the media ranges in the value of an `Accept`, and whether each is acceptable."""
+    ranges: dict[str, bool] = {}
+    for one in accept.split(","):
+        name, *parameters = (part.strip() for part in one.split(";"))
+        is_refused = any(map(_REFUSED.fullmatch, parameters))
+        ranges[name] = ranges.get(name, False) or not is_refused
+    return ranges
 
 
 def _session_in(query: bytes) -> str:

@@ -34,7 +34,7 @@ _SWEEPS_PER_IDLE_TIME: Final = 60
 class MemorySession:
     """What is kept of one session."""
 
-    __slots__ = ("claims", "detached_at", "log", "record", "seen_at", "streams")
+    __slots__ = ("claims", "detached_at", "is_used", "log", "record", "seen_at", "streams")
 
     def __init__(self, record: SessionRecord, limits: Limits, now: float) -> None:
         self.record = record
@@ -44,6 +44,8 @@ class MemorySession:
         self.claims = Claims(limits.max_request_ids)
         self.streams: dict[str, MemoryStream] = {}
         self.seen_at = self.detached_at = now
+        self.is_used = False
+        """Whether its client asked for anything in it after `initialize`."""
 
     def wake(self) -> None:
         """Make the readers of all streams check for news."""
@@ -60,6 +62,13 @@ class MemorySession:
     def left_at(self) -> float | None:
         """When the client was last heard of; None while it reads a stream."""
         return None if self.streams else max(self.detached_at, self.seen_at)
+
+    def may_make_room(self, left_before: float) -> bool:
+        """Whether it may end at a cap: its client left before then, or has its id and never sent it back."""
+        if self.left_at is None:
+            return False
+        was_ignored = self.record.version is not None and not (self.is_used or self.record.initialized)
+        return was_ignored or self.left_at < left_before
 
 
 class MemoryStream:
@@ -158,7 +167,7 @@ class InMemoryBroker:
     # ---- sessions
 
     async def open(self, record: SessionRecord, *, reconnect: bool = False) -> None:
-        """Begin a session; at a cap the one that was left longest makes room, once its responses need not be kept.
+        """Begin a session; at a cap another one makes room, see `_make_room`.
 
         An organisation that has its share of the sessions makes room among its own.
         """
@@ -180,7 +189,9 @@ class InMemoryBroker:
         return self._log_bytes >= self._limits.max_total_log_bytes
 
     def _make_room(self, of: tuple[str, ...] = ()) -> bool:
-        """End the session that has had no stream for longest, provided its responses were kept as long as promised.
+        """End a session that was never used, else the one that has had no stream for longest.
+
+        Its responses were kept as long as promised, unless its client never sent its id back: it has none to come for.
 
         `of`: only sessions of an organisation or of an owner; empty for all.
         """
@@ -188,11 +199,11 @@ class InMemoryBroker:
         left = [
             session
             for session in self._sessions.values()
-            if session.left_at is not None and session.left_at < before and session.record.owner[: len(of)] == of
+            if session.may_make_room(before) and session.record.owner[: len(of)] == of
         ]
         if not left:
             return False
-        self._end(min(left, key=lambda session: session.detached_at).record.id)
+        self._end(min(left, key=lambda session: (session.is_used, session.detached_at)).record.id)
         return True
 
     async def find(self, session: str) -> SessionRecord | None:
@@ -247,6 +258,7 @@ class InMemoryBroker:
         if known is None or known.record.owner != owner or known.record.wire != wire:
             raise SessionGoneError
         known.seen_at = self._clock()
+        known.is_used = known.is_used or not all(claim.opens_epoch for claim in claims)
         tokens, name = [token_hex(8) for _ in claims], token_hex(8) if own_stream and claims else ""
         decision = known.claims.claim(claims, tokens, name, session=session, epoch=known.record.epoch)
         if decision.opens_epoch:
@@ -322,6 +334,7 @@ class InMemoryBroker:
         if known is None or (stream and not known.claims.knows(stream)):
             return None
         known.seen_at = now = self._clock()
+        known.is_used = True
         if after is None:
             pending = known.log.pending(now - self._limits.repeat_s, stream)
             return self._take_over(known, stream, known.log.last, pending)

@@ -32,6 +32,8 @@ async def connect(received: Reported) -> AsyncIterator[Connection]:
 
         async def call(tool: str, arguments: dict[str, Any]) -> tuple[str, bool]:
             result = await tools[tool].run_async(args=arguments, tool_context=tool_context)
+            if "error" in result:  # of the connection: the toolset does not raise it
+                return result["error"], True
             return result["content"][0]["text"], result.get("isError", False)
 
         session = await toolset._mcp_session_manager.create_session()  # returns the session in use

@@ -1,14 +1,14 @@
-"""The Inspector's command line: one process for each step, as in a shell. Runs in the tests' own environment.
+"""The Inspector's command line.
 
 Its exit codes: 0, 5 for an error of a tool, and others for failures, which it explains on stderr.
 """
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+from tests.interop.drivers.command_line import execute, refusal
 from tests.interop.drivers.common import Connection, Reported, run
 
 TOOL_ERROR: Final = 5
@@ -17,13 +17,10 @@ TOOL_ERROR: Final = 5
 @asynccontextmanager
 async def connect(received: Reported) -> AsyncIterator[Connection]:
     async def inspect(*arguments: str) -> Any:
-        program = await asyncio.create_subprocess_exec(
-            *received.command, *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-        )
-        stdout, stderr = await program.communicate()
-        if program.returncode not in {0, TOOL_ERROR}:
-            raise RuntimeError(f"exit code {program.returncode}: {stderr.decode()}")
-        return json.loads(stdout)["result"]
+        ended = await execute(*received.command, *arguments)
+        if ended.code not in {0, TOOL_ERROR}:
+            raise refusal(ended)
+        return json.loads(ended.stdout)["result"]
 
     async def call(tool: str, arguments: dict[str, Any]) -> tuple[str, bool]:
         given = ("--tool-name", tool, "--tool-args-json", json.dumps(arguments))

@@ -1,11 +1,21 @@
 """The form of arguments: what is converted, what is refused, and that no surprising value gets through."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 import pytest
 
-from shared.mcp_tools.inputs import AddHistoryInput, TicketDetailInput, TicketListInput, UpdateTicketInput
+from shared.client_habits import ClientHabits
+from shared.errors import Problem
+from shared.mcp_tools.argument_habits import Reading
+from shared.mcp_tools.inputs import AddHistoryInput, TicketDetailInput, TicketListInput, ToolInput, UpdateTicketInput
 from shared.mcp_tools.schema import read_arguments, schema_of
+
+InputT = TypeVar("InputT", bound=ToolInput)
+
+
+def read(model: type[InputT], arguments: Mapping[str, Any]) -> tuple[InputT | None, list[Problem]]:
+    return read_arguments(model, arguments, Reading(ClientHabits()))
 
 
 @pytest.mark.parametrize(
@@ -13,7 +23,7 @@ from shared.mcp_tools.schema import read_arguments, schema_of
     [({"limit": "5"}, 5), ({"limit": 5.0}, 5), ({"limit": None}, 20), ({}, 20)],
 )
 def test_a_number_is_taken_as_meant(given: dict[str, Any], kept: int) -> None:
-    query, problems = read_arguments(TicketListInput, given)
+    query, problems = read(TicketListInput, given)
 
     assert problems == []
     assert query is not None
@@ -22,13 +32,13 @@ def test_a_number_is_taken_as_meant(given: dict[str, Any], kept: int) -> None:
 
 def test_a_number_for_an_id_is_taken_as_text_and_space_around_an_id_is_dropped() -> None:
     for given, kept in ((7, "7"), (" TCK-0001\n", "TCK-0001")):
-        query, _ = read_arguments(TicketDetailInput, {"ticketId": given})
+        query, _ = read(TicketDetailInput, {"ticketId": given})
         assert query is not None
         assert query.ticket_id == kept
 
 
 def test_hours_that_arithmetic_made_are_rounded() -> None:
-    change, _ = read_arguments(UpdateTicketInput, {"ticketId": "T", "updatedById": "u", "actualEffortHours": 0.1 + 0.2})
+    change, _ = read(UpdateTicketInput, {"ticketId": "T", "updatedById": "u", "actualEffortHours": 0.1 + 0.2})
 
     assert change is not None
     assert change.actual_effort_hours == 0.3
@@ -36,7 +46,7 @@ def test_hours_that_arithmetic_made_are_rounded() -> None:
 
 @pytest.mark.parametrize("value", ["\ud800", "\0", "x" * 50_001, " \n", True, {"a": 1}, ["x"]])
 def test_text_that_cannot_be_stored_is_refused(value: Any) -> None:
-    _, problems = read_arguments(AddHistoryInput, {"ticketId": "T", "userId": "u", "comment": value})
+    _, problems = read(AddHistoryInput, {"ticketId": "T", "userId": "u", "comment": value})
 
     assert [problem.field for problem in problems] == ["comment"]
 
@@ -44,20 +54,20 @@ def test_text_that_cannot_be_stored_is_refused(value: Any) -> None:
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), "nan", 1e300])
 def test_hours_are_finite(value: Any) -> None:
     given = {"ticketId": "T", "updatedById": "u", "actualEffortHours": value}
-    _, problems = read_arguments(UpdateTicketInput, given)
+    _, problems = read(UpdateTicketInput, given)
 
     assert [problem.field for problem in problems] == ["actualEffortHours"]
 
 
 def test_only_the_names_of_the_schema_are_arguments() -> None:
-    _, problems = read_arguments(TicketDetailInput, {"ticket_id": "TCK-0001"})
+    _, problems = read(TicketDetailInput, {"ticket_id": "TCK-0001"})
 
     assert [problem.field for problem in problems] == ["ticketId", "ticket_id"]
     assert problems[1].allowed == ("ticketId",)
 
 
 def test_what_several_arguments_get_wrong_together_is_said_without_a_field() -> None:
-    _, problems = read_arguments(
+    _, problems = read(
         TicketListInput, {"scheduledCompletionDateFrom": "2026-12-02", "scheduledCompletionDateTo": "2026-12-01"}
     )
 

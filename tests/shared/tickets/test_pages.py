@@ -62,7 +62,6 @@ async def test_pages_to_the_end_bring_every_ticket_once_in_the_order_asked_for(
         assert [row["ticketId"] for row in rows] == await expected(here, sort_by, sort_order)
 
 
-@kills("shared/tickets/sorting.py", "key=lambda row: (str(row[field]), id_key(row))", "key=lambda row: str(row[field])")
 async def test_pages_are_whole_when_each_is_cut_from_another_window(
     existing: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

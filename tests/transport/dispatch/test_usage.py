@@ -47,7 +47,6 @@ def logged(logs: list[EventDict], event: str) -> list[EventDict]:
 # --------------------------------------------------------------------- what is counted
 
 
-@kills("transport/dispatch/sdk_kernel.py", "kept.client.requests += 1", "pass")
 async def test_a_session_is_counted_once_by_wire_revision_and_client() -> None:
     with capture_logs() as logs:
         async with bench() as at, sse_session(at.url, ME, initialize=False) as client:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from shared.client_habits import ClientHabits
 from transport.http.request_head import RequestHead
 
 Header = tuple[bytes, bytes]
@@ -69,20 +70,61 @@ def test_the_session_of_the_query_is_the_last_one_named(query: bytes, session: s
 
 
 @pytest.mark.parametrize(
-    ("sent", "accepted"),
+    ("sent", "taken"),
     [
-        ((), True),
-        (((b"accept", b"*/*"),), True),
-        (((b"accept", b"APPLICATION/json;q=0.5, text/*"),), True),
-        (((b"accept", b"application/json"),), False),
-        (((b"accept", b""),), False),
-        (((b"accept", b"text/event-stream"), (b"accept", b"application/json")), False),
+        ((), "both"),
+        (("*/*",), "both"),
+        (("APPLICATION/json;q=0.5, text/*",), "both"),
+        (("application/json,text/event-stream",), "both"),
+        (("text/event-stream ,\tapplication/json;charset=utf-8",), "both"),
+        (("text/event-stream", "application/json"), "both"),
+        (("text/html", "*/*;q=0.1"), "both"),
+        (("application/json",), "json"),
+        (("application/*",), "json"),
+        (("application/json, text/event-stream;q=0",), "json"),
+        (("*/*", "text/event-stream; Q=0.000"), "json"),
+        (("*/*, text/*;q=0",), "json"),
+        (("text/event-stream",), "events"),
+        (("*/*;q=0, text/event-stream;q=0.001",), "events"),
+        (("text/event-stream;q=0, text/event-stream",), "events"),
+        (("",), "neither"),
+        (("text/html, application/xml;q=0.9",), "neither"),
+        (("*/*;q=0",), "neither"),
+        (("application/jsonp", "text/event-stream;q=0"), "neither"),
     ],
 )
-def test_a_client_accepts_what_it_names_and_anything_when_it_names_nothing(
-    sent: tuple[Header, ...], accepted: bool
+def test_a_client_takes_what_it_names_and_anything_when_it_names_nothing(sent: tuple[str, ...], taken: str) -> None:
+    """RFC 9110: several lines are one list (5.3), the most specific range counts (12.5.1), and 0 is "not" (12.4.2)."""
+    read = head(*((b"accept", line.encode()) for line in sent))
+
+    names = {(True, True): "both", (True, False): "json", (False, True): "events", (False, False): "neither"}
+    assert names[read.takes_json, read.takes_events] == taken
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        (("2025-11-25",), "2025-11-25"),
+        (("2025-11-25, 2025-11-25",), "2025-11-25"),
+        (("2025-11-25,2025-11-25 ,\t2025-11-25",), "2025-11-25"),
+        (("2025-11-25", " 2025-11-25 "), "2025-11-25"),
+        (("2026-07-28, 2026-07-28", "2026-07-28"), "2026-07-28"),
+        (("2025-11-25, 2025-06-18",), "2025-11-25, 2025-06-18"),
+        (("2025-11-25", "2025-06-18"), "2025-11-25, 2025-06-18"),
+        (("2025-11-25,",), "2025-11-25,"),
+        (("2025-11-25 2025-11-25",), "2025-11-25 2025-11-25"),
+        (("2025-11-25; 2025-11-25",), "2025-11-25; 2025-11-25"),
+        ((), ""),
+    ],
+)
+def test_identical_copies_of_a_revision_count_as_one_and_different_ones_do_not(
+    sent: tuple[str, ...], read: str
 ) -> None:
-    assert head(*sent).accepts("application/json", "text/event-stream") is accepted
+    named = head(*((b"mcp-protocol-version", line.encode()) for line in sent))
+
+    named.join_versions(ClientHabits())
+
+    assert named.protocol_version == read
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,19 @@
-"""`/mcp/` is `/mcp`: served, guarded and counted alike, and never by a redirect, which would be built from `Host`."""
+"""`/mcp/` is `/mcp`: served and guarded alike, and never by a redirect, which would be built from `Host`.
 
-from collections.abc import AsyncGenerator
+Each request that is served so is counted as a habit of clients, which an operator can switch off.
+"""
+
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import date
 from pathlib import Path
 
 import httpx2
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
+from shared.client_habits import ClientHabits
 from tests.processes import OPERATOR_KEY, http_door, sqlite
 from tests.transport.gated_server import gated_server
 from tests.transport.serving import KeyPerPerson, bench, serve
@@ -54,6 +60,49 @@ async def test_both_spellings_refuse_alike(path: str) -> None:
             ]
             assert (plain.status_code, plain.json()) == (slashed.status_code, slashed.json())
             assert plain.status_code == status
+
+
+async def test_what_is_served_with_a_slash_is_counted_and_what_is_refused_is_not() -> None:
+    async with bench() as at, sse_session(at.url, {"x-api-key": "key-me"}) as client, httpx2.AsyncClient() as http:
+
+        def counted() -> int:
+            return at.counter.total("client_habits", habit="final_slash")
+
+        assert (await http.post(f"{at.url}/mcp/", json=INITIALIZE, headers=ME | {"x-api-key": "wrong"})).is_error
+        assert (await http.post(f"{at.url}/mcp", json=INITIALIZE, headers=ME)).is_success
+        assert counted() == 0
+        assert (await http.post(f"{at.url}/mcp/", json=INITIALIZE, headers=ME)).is_success
+        client.endpoint = client.endpoint.replace("/messages?", "/messages/?")
+        await client.call("echo", text="x")
+        async with http.stream("GET", f"{at.url}/sse/", headers=ME):
+            assert counted() == 3
+        assert at.counter.total("client_habits") == 3
+
+
+def alone(app: Starlette) -> Starlette:
+    return app
+
+
+def mounted(app: Starlette) -> Starlette:
+    return Starlette(routes=[Mount("/tickets", app)], lifespan=app.router.lifespan_context)
+
+
+@pytest.mark.parametrize(("place", "prefix"), [(alone, ""), (mounted, "/tickets")])
+@pytest.mark.parametrize("redirects", [False, True])
+async def test_switched_off_it_is_not_found_wherever_the_application_is_and_never_redirected(
+    place: Callable[[Starlette], Starlette], prefix: str, redirects: bool
+) -> None:
+    """Also where the application around it would redirect by itself, as Starlette does."""
+    for off, status in (["final_slash"], 404), ([], 200):
+        app = asgi_app(gated_server()[0], auth_provider=KeyPerPerson(), habits=ClientHabits(off=off))
+        app.router.redirect_slashes = redirects
+        async with serve(place(app)) as url, httpx2.AsyncClient(headers=ME) as http:
+            plain = await http.post(f"{url}{prefix}/mcp", json=INITIALIZE)
+            slashed = await http.post(f"{url}{prefix}/mcp/", json=INITIALIZE)
+            others = [await http.get(f"{url}{prefix}{path}") for path in ("/messages/", "/sse/")] if off else []
+        assert (plain.status_code, slashed.status_code) == (200, status)
+        assert [response.status_code for response in others] == [404] * len(others)
+        assert not [response for response in (slashed, *others) if "location" in response.headers]
 
 
 async def test_an_end_of_the_wire_is_told_at_both_spellings() -> None:

@@ -4,13 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.kills import kills
 from tests.transport.sse_client import parse_events
 from transport.http import sse_format
 from transport.http.sse_format import EventId
 
 
-@kills("transport/http/sse_format.py", 'for line in lines) + b"\\n"', "for line in lines)")
 def test_an_event_ends_with_an_empty_line() -> None:
     assert sse_format.event(b'{"a":1}') == b'event: message\ndata: {"a":1}\n\n'
 

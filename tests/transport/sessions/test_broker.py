@@ -241,7 +241,6 @@ async def test_an_organisation_that_fills_an_instance_leaves_slots_to_the_next(m
     await opened(broker, ("theirs", "first"))
 
 
-@kills("transport/sessions/valkey/lua/open.lua", "if not longest then return 0 end", "")
 async def test_a_reconnect_may_exceed_the_caps_twofold(make_broker: MakeBroker) -> None:
     broker = await make_broker(max_sessions=2, max_sessions_per_principal=2)
     for _ in range(4):

@@ -10,7 +10,7 @@ local events, running, is_known = pending(session, stream, after)
 if stream ~= '' and not is_known then return {} end
 take_over(session, stream, reader)
 if after then call('HSET', place, 'delivered', int(after), 'certain', int(after), 'asked', int(after)) end
-call('HSET', record, 'seen', int(now))
+call('HSET', record, 'seen', int(now), 'used', '1')
 keep(session)
 local fields = call('HMGET', record, 'owner', 'wire', 'version', 'params', 'initialized', 'epoch', 'stamp')
 return { tonumber(call('HGET', place, 'tail') or 0), fields, events, running }

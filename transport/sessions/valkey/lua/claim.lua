@@ -15,7 +15,7 @@ local known = call('HMGET', record, 'owner', 'wire', 'stamp', 'epoch')
 if known[1] ~= owner or known[2] ~= wire then return {} end
 
 local costs, first = read_costs(ARGS + 6)
-local requests, opens = {}, false
+local requests, opens, uses = {}, false, false
 for index = first, #ARGV, 6 do
   local pays = {}
   for place in string.gmatch(ARGV[index + 5], '%d') do pays[#pays + 1] = costs[tonumber(place)] end
@@ -28,6 +28,7 @@ for index = first, #ARGV, 6 do
   request.is_repeat = request.running and request.running.digest == request.digest
   request.was_sent = was_claimed(request.token) or (request.running and request.running.token == request.token)
   opens = opens or (request.opens and not request.is_repeat and not request.was_sent)
+  uses = uses or not request.opens
   requests[#requests + 1] = request
 end
 
@@ -59,6 +60,7 @@ local function begin_epoch()
     note_end_elsewhere(claim)
     if claim.stream ~= '' then dismiss(session, claim.stream) end -- no response will come there
   end
+  call('HSET', record, 'opening', stream)
   known[4] = int(call('HINCRBY', record, 'epoch', 1))
   known[3] = int(call('HINCRBY', record, 'stamp', 1))
 end
@@ -129,6 +131,7 @@ if not has_refused then
   end
 end
 call('HSET', record, 'seen', int(now))
+if uses then call('HSET', record, 'used', '1') end
 keep(session)
 local fields = {}
 if known[3] ~= stamp then

@@ -5,24 +5,34 @@ local mine = sessions_of(owner)
 
 if call('EXISTS', record_of(session)) == 1 then return 1 end -- this very script, sent again
 
-local function left_longest()
-  local longest, since = nil, now - kept_ms -- responses are kept for that long
+local function is_read(one, stream)
+  local holder = call('HGET', place_of(one, stream), 'holder')
+  return holder and holder ~= '' and is_alive(holder)
+end
+
+-- Returns a session that was never used, else the one that was left longest. Responses are kept for as long as promised,
+-- unless the client has the id of the session and never sent it back.
+local function to_make_room()
+  local best, best_used, since
   for _, one in ipairs(call('ZRANGE', mine, 0, -1)) do
-    local known = call('HMGET', record_of(one), 'holder', 'seen')
-    if not known[2] then
+    local known = call('HMGET', record_of(one), 'seen', 'used', 'version', 'initialized', 'opening')
+    local seen, used = tonumber(known[1]), known[2] and 1 or 0
+    if not seen then
       call('ZREM', mine, one) -- it expired
-    elseif (not known[1] or known[1] == '' or not is_alive(known[1])) and tonumber(known[2]) < since then
-      longest, since = one, tonumber(known[2])
+    elseif not is_read(one, '') and not is_read(one, known[5] or '') then
+      local was_ignored = known[3] ~= '' and known[4] ~= '1' and used == 0
+      local is_better = not best or used < best_used or (used == best_used and seen < since)
+      if (was_ignored or seen < now - kept_ms) and is_better then best, best_used, since = one, used, seen end
     end
   end
-  return longest
+  return best
 end
 
 if call('ZCARD', mine) >= cap then
-  local longest = left_longest()
+  local best = to_make_room()
   if call('ZCARD', mine) >= cap then
-    if not longest then return 0 end
-    end_session(longest)
+    if not best then return 0 end
+    end_session(best)
   end
 end
 call('HSET', record_of(session), 'owner', owner, 'wire', wire, 'version', ARGV[ARGS + 3], 'params', ARGV[ARGS + 4],

@@ -7,7 +7,7 @@ local record, place = record_of(session), place_of(session, stream)
 if call('EXISTS', record) == 0 then
   call('HSET', record, 'owner', owner, 'wire', ARGV[ARGS + 3], 'version', ARGV[ARGS + 4], 'params', ARGV[ARGS + 5],
     'initialized', ARGV[ARGS + 6], 'epoch', ARGV[ARGS + 7], 'last', 0, 'stamp', int(now), 'bytes', 0,
-    'holder', '')
+    'holder', '', 'used', '1')
   call('ZADD', sessions_of(owner), int(now), session)
 end
 if tonumber(call('HGET', record, 'last')) < tail then call('HSET', record, 'last', int(tail)) end

@@ -1,0 +1,140 @@
+"""Habits of clients in the arguments of a call: foreign names, empty values, JSON text.
+
+Recognised here, and served as far as `shared.client_habits` says. `Reading` goes with one call: it is the context of
+the input model's validation, so a habit is counted once however often it shows inside the arguments object. An object
+that is itself JSON text is read before, by `arguments_object`.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar, get_args
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from shared.bounds import MAX_VALUES, has_more_values
+from shared.client_habits import ClientHabits
+from shared.markdown import encodable
+
+ValueT = TypeVar("ValueT")
+
+FOREIGN: Final = frozenset({"toolCallId", "sessionId", "action", "chatInput", "random_string", "_meta", ""})
+"""Names that clients add of their own accord; at the top level only, and a tool's own argument comes first."""
+EMPTY_WORDS: Final = frozenset({"null", "None", "undefined"})
+"""What JSON, Python and JavaScript print for no value; in other spellings the words may be meant ("none", "NIL")."""
+MAX_LIST_TEXT: Final = 300_000
+"""Characters of a list sent as JSON text: 20 attachments of maximum length, each character escaped as `\\u3042`."""
+MAX_ARGUMENTS_TEXT: Final = 1_500_000
+"""Characters of arguments sent as JSON text: the largest create_ticket, likewise escaped."""
+_OBJECT: Final = 'The arguments of a call must be a JSON object, for example {"limit": 3}'
+_NO_ARGUMENTS: Final = frozenset({"", "null"})
+
+
+@dataclass(frozen=True, slots=True)
+class FreeText:
+    """Marks an argument whose value may be any words, "None" too."""
+
+    may_be_blank: bool
+
+
+class Reading:
+    """The reading of one call's arguments."""
+
+    def __init__(self, habits: ClientHabits) -> None:
+        self._habits = habits
+        self._admitted: dict[str, bool] = {}
+        self.foreign: tuple[str, ...] = ()
+        """Names that were ignored."""
+        self.empty: tuple[str, ...] = ()
+        """Arguments that counted as absent because of their empty values."""
+
+    def admits(self, habit: str) -> bool:
+        """Return whether `habit`, which was just recognised, is served; count it once in a call."""
+        if habit not in self._admitted:
+            self._admitted[habit] = self._habits.admits(habit)
+        return self._admitted[habit]
+
+    def straightened(self, model: type[BaseModel], arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Return `arguments` for `model` without foreign names and empty values, as far as these habits are served."""
+        fields = {str(info.alias): info for info in model.model_fields.values()}
+        foreign = [name for name in arguments if name in FOREIGN and name not in fields]
+        if foreign and self.admits("foreign_arguments"):
+            self.foreign = tuple(foreign)
+        empty = [name for name, value in arguments.items() if name in fields and _is_empty(fields[name], value)]
+        if empty and self.admits("empty_arguments"):
+            self.empty = tuple(empty)
+        return {name: value for name, value in arguments.items() if name not in {*self.foreign, *self.empty}}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the result must know."""
+        if not self.foreign:
+            return ()
+        return (f"Ignored, because this tool has no such argument: {', '.join(map(named, self.foreign))}.",)
+
+
+def named(argument: str) -> str:
+    """Return the name of an argument as it is shown; the empty one, too, can be seen."""
+    return argument or '""'
+
+
+def _is_empty(field: FieldInfo, value: object) -> bool:
+    """Whether a value of an optional argument stands for no value, because the argument cannot be that."""
+    if field.is_required() or not isinstance(value, str):
+        return False
+    word = value.strip()
+    if word and word not in EMPTY_WORDS:
+        return False
+    text = _free_text([*field.metadata, field.annotation])
+    return text is None or not (word or text.may_be_blank)
+
+
+def _free_text(annotations: Sequence[Any]) -> FreeText | None:
+    for one in annotations:
+        if isinstance(one, FreeText):
+            return one
+        if (inside := _free_text(get_args(one))) is not None:
+            return inside
+    return None
+
+
+def arguments_object(given: object, habits: ClientHabits) -> dict[str, Any]:
+    """Return the arguments of a call that came as something else than an object.
+
+    Raises:
+        ValueError: they cannot be read; the message is a sentence.
+    """
+    if not isinstance(given, str):
+        raise ValueError(f"{_OBJECT}.")
+    text = "{}" if given.strip() in _NO_ARGUMENTS else given
+    try:
+        return from_text(text, dict, Reading(habits), expected=_OBJECT, most=MAX_ARGUMENTS_TEXT)
+    except ValueError as error:
+        raise ValueError(f"{error}.") from None
+
+
+def from_text(text: str, kind: type[ValueT], reading: Reading, *, expected: str, most: int) -> ValueT:
+    """Return the value of type `kind` that JSON text holds.
+
+    Args:
+        text: the text.
+        kind: `dict` or `list`.
+        reading: of the call.
+        expected: the beginning of each error's message: what is right instead.
+        most: characters that the text may have.
+
+    Raises:
+        ValueError: the text has too many characters or values, holds no such value, or the habit is not served.
+    """
+    if len(text) > most or has_more_values(encodable(text).encode(), MAX_VALUES):
+        raise ValueError(f"{expected}; as text, at most {most:,} characters and {MAX_VALUES:,} values")
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ValueError(f"{expected}, and this text is not JSON") from None
+    if not isinstance(value, kind):
+        raise ValueError(f"{expected}, and this text holds something else")
+    if not reading.admits("stringified"):
+        raise ValueError(f"{expected}, not text that holds one")
+    return value

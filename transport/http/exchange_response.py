@@ -1,0 +1,189 @@
+"""The response to a POST whose requests belong to no session: JSON, or a stream once a handler sends something before.
+
+In 2026-07-28 a client that leaves cancels, and errors have an HTTP status. In earlier revisions neither is so: a call
+goes on, and its response is dropped.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import anyio
+from mcp.shared.dispatcher import CallOptions
+from mcp.shared.exceptions import NoBackChannelError
+from mcp_types import JSONRPCRequest
+from starlette.types import Receive, Scope, Send
+
+from shared.concurrency import gather_all
+from shared.identity import AuthenticationError
+from shared.telemetry import get_logger
+from transport import jsonrpc
+from transport.dispatch.context import Address, Caller
+from transport.dispatch.dispatcher import RunningCall
+from transport.dispatch.sdk_kernel import ERROR_CODE_HTTP_STATUS, RequestOutcome
+from transport.dispatch.stateless import StatelessDispatcher
+from transport.http import sse_format
+from transport.http.endpoint import HTTPResponse
+from transport.http.errors import http_error
+from transport.http.event_stream import EVENT_STREAM, StreamSlot
+from transport.sessions.session import Limits
+
+log = get_logger(__name__)
+
+
+class ExchangeResponse:
+    """The requests of one POST and their responses. It is also the channel of their handlers.
+
+    Args:
+        dispatcher: runs them.
+        slot: of the stream that this may become.
+        limits: heartbeat and time for one write.
+        revision: theirs; None for 2026-07-28.
+        is_batch: whether they came as a batch, so that their responses are one.
+    """
+
+    def __init__(
+        self,
+        dispatcher: StatelessDispatcher,
+        slot: StreamSlot,
+        *,
+        limits: Limits,
+        revision: str | None = None,
+        is_batch: bool = False,
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._slot = slot
+        self._limits = limits
+        self._revision = revision
+        self._is_batch = is_batch
+        self._kept_bytes = 0
+        self._turn = anyio.Lock()  # each writer writes the whole of what it has
+        self._is_stream = False
+        self._is_over = False
+        self._is_cut = False
+
+    async def submit(self, requests: Sequence[JSONRPCRequest], caller: Caller, *, wire: str) -> None:
+        """Have them admitted; see `StatelessDispatcher.submit`."""
+        self._requests = requests
+        self._takes_json, self._takes_events = caller.takes_json, caller.takes_events
+        self._calls: list[RunningCall | RequestOutcome]
+        if self._revision is not None:
+            self._calls = await self._dispatcher.submit_all(requests, caller, self, wire=wire, revision=self._revision)
+        else:
+            self._calls = [await self._dispatcher.submit(requests[0], caller, self, wire=wire)]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve them. They are cancelled when their client may not read any more; in 2026-07-28 also when it leaves."""
+        try:
+            await self._serve(scope, receive, send)
+            if self._is_cut and not self._is_over:
+                await self._end_cut_off(scope, receive)
+        finally:
+            self._slot.release()
+            del self._calls  # they and this keep each other, and a request may have megabytes
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._send = send
+        async with anyio.create_task_group() as tasks:
+            self._scope = tasks.cancel_scope
+            self._slot.cut = self._cut
+            tasks.start_soon(self._watch, receive)
+            # Few requests take so long that they need a task to be kept alive.
+            silence = asyncio.get_running_loop().call_later(
+                self._limits.heartbeat_s, tasks.start_soon, self._keep_alive
+            )
+            try:
+                await self._finish(await self._outcomes(), scope, receive)
+            finally:
+                silence.cancel()
+            tasks.cancel_scope.cancel()
+
+    async def notify(self, to: Address, method: str, params: Mapping[str, Any] | None) -> None:  # noqa: ARG002 - there is one place
+        """Send a notification, which makes the response a stream; none to a client that takes no stream."""
+        if self._takes_events:
+            await self._write(sse_format.event(jsonrpc.notification(method, params)))
+
+    async def send_request(
+        self,
+        to: Address,  # noqa: ARG002 - the channel's signature
+        method: str,
+        params: Mapping[str, Any] | None,  # noqa: ARG002 - likewise
+        opts: CallOptions | None,  # noqa: ARG002 - likewise
+    ) -> dict[str, Any]:
+        """Refuse: 2026-07-28 has servers ask by their result, and others need a session. Raises: NoBackChannelError."""
+        raise NoBackChannelError(method)
+
+    async def _outcomes(self) -> list[RequestOutcome]:
+        if len(self._calls) == 1:
+            return [await self._outcome(self._calls[0])]
+        return await gather_all(*map(self._outcome, self._calls))
+
+    async def _outcome(self, call: RunningCall | RequestOutcome) -> RequestOutcome:
+        if isinstance(call, RequestOutcome):
+            return call
+        outcome = await self._dispatcher.respond(call)
+        self._kept_bytes += len(outcome.body)
+        if self._kept_bytes > jsonrpc.MAX_RESPONSE_BYTES:  # of a batch, whose responses wait for each other
+            return RequestOutcome(jsonrpc.result_lost(call.request.id, writes=call.writes))
+        return outcome
+
+    async def _finish(self, outcomes: Sequence[RequestOutcome], scope: Scope, receive: Receive) -> None:
+        body, code = outcomes[0]
+        status = 200 if code is None or self._revision is not None else ERROR_CODE_HTTP_STATUS.get(code, 200)
+        async with self._turn:
+            was_over, is_stream = self._is_over, self._is_stream or not (self._takes_json or status != 200)
+            self._is_over = was_over or not is_stream
+        if is_stream:
+            await self._write(b"".join(sse_format.event(one.body) for one in outcomes), is_last=True)
+        elif not was_over:
+            if self._is_batch:
+                body = b"[%b]" % b",".join(one.body for one in outcomes)
+            await HTTPResponse(status, body)(scope, receive, self._send)
+
+    def _left(self) -> None:
+        """Take note that nothing more reaches the client: in 2026-07-28 that cancels, before it never did."""
+        if self._revision is None:
+            self._scope.cancel()
+        self._is_over = True
+
+    def _cut(self) -> None:
+        self._is_cut = True
+        self._scope.cancel()
+
+    async def _end_cut_off(self, scope: Scope, receive: Receive) -> None:
+        """Say, in the way that is left, that the credential of this request is not valid any more."""
+        if self._is_stream:
+            await self._write(b"", is_last=True)
+            return
+        error = AuthenticationError("What this request was sent with is not valid any more. Its call was cancelled.")
+        error.request_id = None if self._is_batch else self._requests[0].id
+        status, headers, body = http_error(error)
+        await HTTPResponse(status, body, headers)(scope, receive, self._send)
+
+    async def _watch(self, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        if not self._is_over:  # else the server says by this that the response is out
+            log.info("exchange_left", method=self._requests[0].method)
+        self._left()
+
+    async def _keep_alive(self) -> None:
+        while self._takes_events:
+            await self._write(sse_format.HEARTBEAT)
+            await anyio.sleep(self._limits.heartbeat_s)
+
+    async def _write(self, chunk: bytes, *, is_last: bool = False) -> None:
+        """Send some bytes; a client that does not take them in time counts as gone."""
+        with anyio.move_on_after(self._limits.write_s) as patience:
+            async with self._turn:
+                if self._is_over:
+                    return
+                self._is_over = is_last
+                if not self._is_stream:
+                    self._is_stream = True
+                    self._slot.occupy()
+                    await self._send({"type": "http.response.start", "status": 200, "headers": EVENT_STREAM})
+                await self._send({"type": "http.response.body", "body": chunk, "more_body": not is_last})
+        if patience.cancelled_caught:
+            log.warning("stream_not_read", after_s=self._limits.write_s)
+            self._left()
