@@ -79,7 +79,11 @@ def provider(make: Make, counter: TallyCounter) -> ThrottledAuthProvider:
     return make(ClientHabits(counter=counter))
 
 
-@pytest.mark.parametrize("foreign", [FOREIGN, "opaque", "", WRONG, new_key().text, "tkt_live_x", "キー"])
+@pytest.mark.parametrize(
+    "foreign",
+    [FOREIGN, "opaque", "", WRONG, new_key().text, "tkt_live_x", "キー"],
+    ids=["a token", "opaque", "empty", "a wrong key", "an unknown key", "half a key", "not ASCII"],
+)
 async def test_the_key_counts_in_whichever_header_it_is_and_what_stands_beside_it_is_ignored(
     provider: ThrottledAuthProvider, key: NewKey, counter: TallyCounter, trail: Trail, foreign: str
 ) -> None:
