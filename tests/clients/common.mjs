@@ -4,8 +4,8 @@
 import { createRequire } from "node:module";
 import { setTimeout } from "node:timers/promises";
 
-const AFTER_MS = 4000; // a client may take this long for a call after the restart before it counts as hung
-const RECOVERY_MS = 12000; // likewise to recover, if it must: `recovers` in the argument
+const AFTER_MS = 20000; // a client may take this long for a call after the restart before it counts as hung
+const RECOVERY_MS = 20000; // likewise to recover, if it must: `recovers` in the argument
 const BETWEEN_MS = 200;
 
 export const told = JSON.parse(process.argv[2]);

@@ -19,9 +19,9 @@ from typing import Any, Final
 
 TICKET_ID: Final = re.compile(r"TCK-[0-9]+")
 REFUSED: Final = 3
-AFTER_S: Final = 4.0
+AFTER_S: Final = 20.0
 """Seconds that a client may take for a call after the restart before it counts as hung."""
-RECOVERY_S: Final = 12.0
+RECOVERY_S: Final = 20.0
 """Seconds that a client may take to recover: one over SSE opens its stream again after some seconds."""
 BETWEEN_S: Final = 0.2
 Calls = Sequence[tuple[str, Mapping[str, Any]]]
