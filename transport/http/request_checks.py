@@ -69,19 +69,24 @@ class RequestChecks:
             raise HTTPRefusalError(403, "origin", "That Origin may not call here. Set MCP_ALLOWED_ORIGINS to add it.")
 
     async def read_messages(self, request: HTTPRequest) -> tuple[list[Inbound], bool]:
-        """Return the messages in the body of `request`, read no further than its limit; and whether they are a batch.
+        """Return the messages in the body of `request`, and whether they are a batch.
+
+        Raises:
+            HTTPRefusalError: see `read_json_body`.
+            MalformedMessageError: see `jsonrpc.parse`.
+            UnsupportedVersionError: see `check_version`.
+        """
+        messages, is_batch = jsonrpc.parse(await self.read_json_body(request))
+        check_version(request.head.protocol_version, messages)
+        return messages, is_batch
+
+    async def read_json_body(self, request: HTTPRequest) -> bytes:
+        """Return the JSON body of `request`, read no further than its limit.
 
         Raises:
             HTTPRefusalError: compressed or not declared as JSON (415), too large (413), too slow (408), or the client
                 left (400).
-            MalformedMessageError: see `jsonrpc.parse`.
-            UnsupportedVersionError: see `check_version`.
         """
-        messages, is_batch = jsonrpc.parse(await self._read_json_body(request))
-        check_version(request.head.protocol_version, messages)
-        return messages, is_batch
-
-    async def _read_json_body(self, request: HTTPRequest) -> bytes:
         head = request.head
         if head.content_encoding not in UNENCODED:
             text = (
