@@ -170,6 +170,7 @@ def test_a_python_without_ensurepip_gets_the_name_of_the_missing_package(checkou
     assert result.stdout == ""
 
 
+@pytest.mark.long  # makes two environments
 def test_without_a_network_pip_is_quoted_and_the_next_start_repairs(checkout: Checkout) -> None:
     digest = checkout.add_wheel()
     checkout.write("requirements-cloud.txt", f"tiny==1.0 --hash=sha256:{digest}\n")

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ME: Final = {"x-api-key": KEY}
 TICKETS: Final = 20
-MANY = pytest.mark.parametrize("pairs", [50, pytest.param(500, marks=pytest.mark.long)])
+MANY = pytest.mark.parametrize("pairs", [10, pytest.param(500, marks=pytest.mark.long)])
 """Pairs of a write and a read."""
 ROUNDS: Final = pytest.mark.parametrize("rounds", [2, pytest.param(50, marks=pytest.mark.long)])
 CONNECTOR: Final = ME | {"mcp-protocol-version": "2025-11-25, 2025-11-25"}

@@ -19,7 +19,7 @@ from tests.databases import Postgres, PostgresDatabase, make_ticket_tables
 
 pytestmark = [pytest.mark.xdist_group("chaos"), pytest.mark.asyncio(loop_scope="module")]
 
-SEEDS: Final = (1, *(pytest.param(seed, marks=pytest.mark.long) for seed in (2, 3)))
+SEEDS: Final = (1, 2, 3)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -38,6 +38,7 @@ async def servers(database: PostgresDatabase) -> AsyncIterator[Fleet]:
         yield running
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_every_promise_is_kept_while_everything_breaks(
     servers: Fleet, database: PostgresDatabase, node_modules: Path, seed: int, caplog: pytest.LogCaptureFixture

@@ -14,7 +14,7 @@ from tests.databases import PostgresDatabase, make_ticket_tables
 
 pytestmark = pytest.mark.xdist_group("chaos")
 
-CUTS: Final = (4, pytest.param(50, marks=pytest.mark.long))
+CUTS: Final = 50
 RETRY_MS: Final = 20
 """How soon the clients reconnect: with the server's own `retry:` fifty rounds would take minutes."""
 EVERYTHING: Final = 1_000_000
@@ -26,13 +26,13 @@ async def database(empty_postgres: PostgresDatabase) -> str:
     return await make_ticket_tables(empty_postgres)
 
 
-@pytest.mark.parametrize("cuts", CUTS)
+@pytest.mark.long
 async def test_each_of_twenty_equal_clients_gets_its_own_answers_after_each_cut(
-    database: str, node_modules: Path, cuts: int
+    database: str, node_modules: Path
 ) -> None:
     """In every other round the responses are written into connections that are already dead."""
     async with fleet(database, retry_ms=RETRY_MS) as servers, crowd(servers.address, node_modules) as clients:
-        for cut in range(cuts):
+        for cut in range(CUTS):
             servers.gate.close()
             await clients.ask()
             await servers.gate.until_held(CLIENTS)

@@ -107,6 +107,7 @@ async def sdk_server(*program: Path | str) -> AsyncGenerator[str]:
             await process.wait()
 
 
+@pytest.mark.long
 async def test_our_door_passes_and_the_sdks_fail_what_is_known_of_them(tmp_path: Path, node_modules: Path) -> None:
     script = ROOT / "tests" / "sse_conformance" / "sdk_server.mjs"
     with processes.http_door(tmp_path) as (door, _):
