@@ -59,8 +59,6 @@ OF_A_SESSION: Final = (
 )
 LIMIT_S: Final = 60.0
 OBSERVED: Final = ("-m", "tests.transport.observed_server")
-UNCOVERED: Final = {"COVERAGE_PROCESS_CONFIG": ""}
-"""Measuring coverage would add some kilobytes to each session."""
 ME: Final = {"x-api-key": "key-me"}
 YOU: Final = {"x-api-key": "key-you"}
 
@@ -117,14 +115,14 @@ class Observed:
 async def observed(broker: str, **limits: Any) -> AsyncGenerator[Observed]:
     """Start the observed server with these limits."""
     where = ("--broker-url", broker) if broker else ()
-    with started((*OBSERVED, "--limits", dumps(limits), *where), **UNCOVERED) as (address, process):
+    with started((*OBSERVED, "--limits", dumps(limits), *where)) as (address, process):
         async with light_server(address, ME) as server:
             yield Observed(address, process, server, broker)
 
 
 async def test_an_idle_session_costs_at_most_40_kb(tmp_path: Path, broker: str) -> None:
     caps = ("MCP_MAX_SESSIONS", "MCP_MAX_SESSIONS_PER_PRINCIPAL", "MCP_MAX_STREAMS_PER_PRINCIPAL")
-    settings = UNCOVERED | dict.fromkeys(caps, str(2 * MANY))
+    settings = dict.fromkeys(caps, str(2 * MANY))
     if broker:
         settings["MCP_BROKER_URL"] = broker
     with http_door(tmp_path, **settings) as (address, process):

@@ -22,9 +22,8 @@ from ticket_api.migrate import migrate
 from ticket_api.sample import filler
 from ticket_api.times import utc_now
 
-UNCOVERED: Final = {"COVERAGE_PROCESS_CONFIG": ""}
-QUIET: Final = UNCOVERED | {"MCP_LOG_LEVEL": "WARNING"}
-"""Neither coverage nor a log line per probe costs time or memory."""
+QUIET: Final = {"MCP_LOG_LEVEL": "WARNING"}
+"""No log line per probe costs time or memory."""
 MARKS: Final = [
     pytest.mark.long,
     pytest.mark.skipif(sys.platform != "linux", reason="reads memory and sockets of the server in /proc"),
@@ -90,7 +89,7 @@ async def shared_door(database_url: str) -> AsyncGenerator[Ground]:
 async def api_alone(folder: Path, program: Sequence[str] = TICKET_API) -> AsyncGenerator[Ground]:
     """Start the ticket API alone; the neighbour is an MCP server that lists tickets."""
     settings = {"PORT": "0", "MCP_API_KEY": API_KEY, "MCP_DATABASE_URL": sqlite(folder)}
-    with started(program, **UNCOVERED, **settings) as (address, process):
+    with started(program, **settings) as (address, process):
         neighbour = probe(address, "/tickets?limit=10", {"x-api-key": API_KEY}, has=b"TCK-")
         yield Ground(address, process.pid, probe(address, "/health"), neighbour)
 

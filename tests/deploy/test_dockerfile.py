@@ -134,10 +134,7 @@ def test_everything_that_is_imported_is_copied() -> None:
     assert needed == copied() - {"requirements-cloud.txt"}
 
 
-def test_the_copied_files_alone_serve_and_end_with_0(
-    image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)  # the copies are gone when coverage is reported
+def test_the_copied_files_alone_serve_and_end_with_0(image: Path, tmp_path: Path) -> None:
     database = f"sqlite:///{(tmp_path / 'tickets.sqlite3').as_posix()}"
     program = str(image / "cloud_mcp_server.py")
 
@@ -148,10 +145,7 @@ def test_the_copied_files_alone_serve_and_end_with_0(
     assert (ready.status_code, code) == (200, 0)
 
 
-def test_the_copied_files_alone_serve_the_ticket_api_as_its_service_file_says(
-    image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+def test_the_copied_files_alone_serve_the_ticket_api_as_its_service_file_says(image: Path, tmp_path: Path) -> None:
     service = yaml.safe_load((ROOT / "gcp-deploy" / "ticket-api-service.yaml").read_text("utf-8"))
     container = service["spec"]["template"]["spec"]["containers"][0]
     database = f"sqlite:///{(tmp_path / 'tickets.sqlite3').as_posix()}"
