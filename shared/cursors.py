@@ -14,7 +14,7 @@ _LISTS: Final = frozenset({"prompts/list", "resources/list", "resources/template
 
 
 async def refuse_cursors(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-    """Middleware: refuses a cursor. An empty one is none, as some clients send it for the first page."""
+    """Middleware: refuses a cursor. An empty cursor is ignored: some clients send it for the first page."""
     if ctx.method in _LISTS and (ctx.params or {}).get("cursor"):
         raise MCPError(INVALID_PARAMS, "That cursor is not one of this server: its lists have one page.")
     return await call_next(ctx)

@@ -1,4 +1,4 @@
-"""The body of a POST as a JSON value, or the real reason why it is none. Pure.
+"""Parses the body of a POST as JSON, or says why it cannot be parsed. Pure.
 
 Sources: RFC 8259 (UTF-8; a byte order mark may be ignored; a parser may limit nesting and numbers); JSON-RPC 2.0, which
 answers a parse error with the id of its request where that could be detected.
@@ -116,7 +116,7 @@ def _depth(body: bytes) -> int:
 
 
 def _id_in(body: bytes) -> str | int | None:
-    """Return the id of the request that `body` begins to be; None if there is none in its first tokens."""
+    """Return the id of the request that `body` begins with; None if its first tokens have no id."""
     depth = 0
     for token in islice(_TOKEN.finditer(body), _MAX_TOKENS):
         depth += _STEP.get(token[0][0], 0)

@@ -80,7 +80,7 @@ def named(argument: str) -> str:
 
 
 def _is_empty(field: FieldInfo, value: object) -> bool:
-    """Whether a value of an optional argument stands for no value, because the argument cannot be that."""
+    """Return whether a value means that an optional argument is absent: it is no valid value of that argument."""
     if field.is_required() or not isinstance(value, str):
         return False
     word = value.strip()
