@@ -20,6 +20,7 @@ COPY auth ./auth
 COPY shared ./shared
 COPY ticket_api ./ticket_api
 COPY transport ./transport
+COPY web ./web
 RUN python -m compileall -q --invalidation-mode unchecked-hash .
 
 

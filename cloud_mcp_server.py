@@ -9,10 +9,13 @@ import gc
 import sys
 from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
+from starlette.requests import Request
+from starlette.routing import Route
 
 from auth.access import Access, AnonymousAccess, IdentityService, SharedKeyAccess
 from operations import Operations
@@ -33,6 +36,7 @@ from transport.server import DrainingServer
 from transport.sessions.broker import BrokerUnavailableError, SessionBroker
 from transport.sessions.memory import InMemoryBroker
 from transport.sessions.valkey.broker import ValkeyBroker
+from web.page import PeoplePage, Situation
 
 log = get_logger(__name__)
 
@@ -79,6 +83,7 @@ class CloudMCPServer:
             recent_writes=sessions.recent_writes if isinstance(sessions, ValkeyBroker) else None,
             request_state_keys=[key.get_secret_value() for key in settings.request_state_keys],
         )
+        page = PeoplePage(partial(self._situation, settings), is_ready=self._is_ready)
         self.transport = Transport(
             self._service.server,
             auth_provider=auth_provider or access.provider,
@@ -97,6 +102,7 @@ class CloudMCPServer:
                 wires=settings.wires,
                 sse_sunset=settings.sse_sunset,
                 public_url=str(settings.public_url or ""),
+                page=page,
             ),
         )
         self._operations = Operations(
@@ -104,6 +110,7 @@ class CloudMCPServer:
             is_draining=lambda: self.transport.is_draining,
             why_not=self.why_not,
             stats=self.transport.stats,
+            sessions=self.transport.sessions,
             counter=counter,
             operator_key=settings.operator_key.get_secret_value() if settings.operator_key is not None else None,
             trail=access.trail,
@@ -113,6 +120,7 @@ class CloudMCPServer:
         self.app = FastAPI(title="Ticket server", lifespan=self._lifespan, openapi_url=None, redirect_slashes=False)
         if auth_provider is None and self._asks_for_keys:
             self.app.add_exception_handler(404, no_sign_in)
+        self.app.router.routes.append(Route("/", page))
         self.app.router.routes.extend(self._operations.routes)
         self.transport.add_to(self.app)
 
@@ -133,6 +141,22 @@ class CloudMCPServer:
         wires = self.transport.wires
         transport = "all" if len(wires) > 1 else "".join(wires)  # the words of MCP_TRANSPORT_TYPE
         return {"status": "healthy", "transport": transport, "auth_enabled": self._asks_for_keys}
+
+    def _situation(self, settings: CloudSettings, request: Request) -> Situation:
+        """Return what the page for people says."""
+        host = request.headers.get("host", "").lower()
+        forwarded = request.headers.get("x-forwarded-proto") if settings.trusted_proxies else None
+        scheme = forwarded if forwarded in {"http", "https"} else request.url.scheme
+        reached = str(settings.public_url or f"{scheme}://{host}")
+        return Situation(
+            base=base_of(reached, request.scope.get("root_path", "")),
+            is_known=settings.public_url is not None or self.transport.checks.is_known(host),
+            asks_for_keys=self._asks_for_keys,
+            wires=self.transport.wires,
+        )
+
+    async def _is_ready(self) -> bool:
+        return await self._operations.is_ready()
 
     async def why_not(self) -> str | None:
         """Return why calls would fail now: without the session broker, the ticket API or the identity store."""

@@ -1,7 +1,7 @@
-"""Endpoints for platforms and operators: liveness, readiness and metrics of the HTTP server.
+"""Endpoints for platforms and operators: liveness, readiness, metrics and sessions of the HTTP server.
 
-Liveness and readiness are public, since probes have no key. The reason for not being ready, and all metrics, require
-the operator key: they reveal information about tenants and about the systems behind this server.
+Liveness and readiness are public, since probes have no key. The reason for not being ready, metrics and sessions
+require the operator key: they reveal information about tenants and about the systems behind this server.
 
 Wrong operator keys are throttled and audited like wrong client keys. A probe without a key always gets a response; one
 with a wrong key gets the same response as without it, until its address has no attempts left (429).
@@ -10,8 +10,9 @@ with a wrong key gets the same response as without it, until its address has no 
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -32,12 +33,19 @@ from auth.providers import (
 from auth.throttle import ThrottledAuthProvider
 from shared.audit import AuditTrail
 from shared.client_habits import ClientHabits
+from shared.errors import TicketServerError
 from shared.telemetry import TallyCounter, get_logger
+from transport.dispatch.usage import name_of
+from transport.sessions.session import SessionView
 
 log = get_logger(__name__)
 
 PROBED_AGAIN_S: Final = 1.0
 """Minimum time between probes, in seconds: this endpoint is public, and the systems behind it have other work."""
+MOST_SESSIONS: Final = 1000
+"""Sessions that are listed."""
+NO_OPERATOR: Final = JSONResponse({"error": "Send the operator's key (MCP_OPERATOR_KEY)."}, status_code=401)
+_Handler = Callable[[Request], Awaitable[Response]]
 UNKNOWN_TENANT: Final = "unknown"
 """The tenant label of a request without a principal, as the transports use it."""
 PREFIX: Final = "ticket_server_"
@@ -63,6 +71,7 @@ class Operations:
         is_draining: returns whether this process is about to stop.
         why_not: returns why calls would fail now, as one word; None if they would succeed.
         stats: returns the numbers of `sessions`, `streams` and `log_bytes`.
+        sessions: returns at most so many sessions, newest first.
         counter: has the counts.
         operator_key: grants access to the protected part; without it, that part is not served at all.
         trail: records wrong operator keys.
@@ -77,6 +86,7 @@ class Operations:
         is_draining: Callable[[], bool],
         why_not: Callable[[], Awaitable[str | None]],
         stats: Callable[[], Mapping[str, int]],
+        sessions: Callable[[int], Awaitable[Sequence[SessionView]]],
         counter: TallyCounter,
         operator_key: str | None,
         trail: AuditTrail,
@@ -86,6 +96,7 @@ class Operations:
         self._health = health
         self._is_draining = is_draining
         self._why_not = why_not
+        self._sessions = sessions
         self._counter = counter
         self._operators: ThrottledAuthProvider | None = None
         if operator_key is not None:
@@ -100,9 +111,10 @@ class Operations:
         self._reason: str | None = None
         self._registry = CollectorRegistry()
         self._registry.register(_Figures(stats, counter))
-        served: dict[str, Callable[[Request], Awaitable[Response]]] = {"/health": self.health, "/ready": self.ready}
+        served: dict[str, _Handler] = {"/health": self.health, "/ready": self.ready}
+        protected = {"/metrics": self.metrics, "/sessions": self.sessions}
         if self._operators is not None:
-            served["/metrics"] = self.metrics
+            served |= {path: self._guarded(one) for path, one in protected.items()}
         self.routes = [Route(f"{path}{end}", response) for path, response in served.items() for end in ("", "/")]
 
     @asynccontextmanager
@@ -113,6 +125,10 @@ class Operations:
             return
         async with self._operators.run():
             yield
+
+    async def is_ready(self) -> bool:
+        """Return whether calls would succeed."""
+        return not self._is_draining() and await self._reason_now() is None
 
     async def health(self, _: Request) -> JSONResponse:
         """Return that the process is alive; uses nothing else."""
@@ -130,15 +146,30 @@ class Operations:
             said["reason"] = reason
         return JSONResponse(said, status_code=200 if reason is None else 503)
 
-    async def metrics(self, request: Request) -> Response:
-        """Return all metrics in the Prometheus text format."""
+    async def sessions(self, _: Request) -> Response:
+        """Return who is connected, on all instances; never a key, and never a session id, which is a part of one."""
         try:
-            is_operator = await self._is_operator(request)
-        except AuthenticationError as error:
-            return self._refused(error)
-        if not is_operator:
-            return JSONResponse({"error": "Send the operator's key (MCP_OPERATOR_KEY)."}, status_code=401)
+            views = await self._sessions(MOST_SESSIONS + 1)
+        except TicketServerError as error:
+            return JSONResponse({"error": str(error), "kind": error.kind}, status_code=503)
+        rows = [_row(view) for view in views[:MOST_SESSIONS]]
+        return JSONResponse({"sessions": rows, "isComplete": len(views) <= MOST_SESSIONS})
+
+    async def metrics(self, _: Request) -> Response:
+        """Return all metrics in the Prometheus text format."""
         return Response(generate_latest(self._registry), headers={"content-type": CONTENT_TYPE_LATEST})
+
+    def _guarded(self, respond: _Handler) -> _Handler:
+        """Return `respond` for the operator alone."""
+
+        async def guarded(request: Request) -> Response:
+            try:
+                is_operator = await self._is_operator(request)
+            except AuthenticationError as error:
+                return self._refused(error)
+            return await respond(request) if is_operator else NO_OPERATOR
+
+        return guarded
 
     async def _is_operator(self, request: Request) -> bool:
         """Return whether the request is from the operator; a wrong key counts as a failed attempt.
@@ -173,6 +204,23 @@ class Operations:
                 if self._reason != before:
                     log.info("readiness_changed", reason=self._reason)
             return self._reason
+
+
+def _row(view: SessionView) -> dict[str, str | None]:
+    tenant, principal = view.owner
+    return {
+        "wire": view.wire,
+        "revision": view.version,
+        "client": name_of((view.client_params or {}).get("clientInfo")),
+        "tenant": tenant,
+        "principal": principal,
+        "opened": _utc(view.opened_at),
+        "lastCall": None if view.called_at is None else _utc(view.called_at),
+    }
+
+
+def _utc(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class _Figures(Collector):

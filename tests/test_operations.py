@@ -1,7 +1,7 @@
 """The HTTP server's routes for platforms and operators, which reveal nothing to unauthenticated clients."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -21,6 +21,8 @@ from shared.telemetry import TallyCounter
 from tests.client_habits import FOREIGN
 from tests.kills import kills
 from tests.processes import KEY, OPERATOR_KEY, http_door
+from transport.sessions.broker import BrokerUnavailableError
+from transport.sessions.session import SessionView
 
 AS_OPERATOR: Final = {"x-api-key": OPERATOR_KEY}
 
@@ -33,10 +35,17 @@ class Inside:
         self.reason: str | None = None
         self.is_draining = False
         self.probes = 0
+        self.views: list[SessionView] = []
+        self.is_broker_away = False
 
     async def why_not(self) -> str | None:
         self.probes += 1
         return self.reason
+
+    async def sessions(self, most: int) -> Sequence[SessionView]:
+        if self.is_broker_away:
+            raise BrokerUnavailableError
+        return self.views[:most]
 
     @asynccontextmanager
     async def client(
@@ -51,6 +60,7 @@ class Inside:
             is_draining=lambda: self.is_draining,
             why_not=self.why_not,
             stats=lambda: {"sessions": 3},
+            sessions=self.sessions,
             counter=self.counter,
             operator_key=operator_key,
             trail=LoggedAuditTrail(),
@@ -73,7 +83,7 @@ async def http(inside: Inside) -> AsyncIterator[httpx2.AsyncClient]:
         yield client
 
 
-@kills("operations.py", "if not is_operator:", "if False:")
+@kills("operations.py", "if is_operator else NO_OPERATOR", "if True else NO_OPERATOR")
 @pytest.mark.parametrize("headers", [{}, {"x-api-key": KEY}, {"authorization": "Basic x"}, {"x-api-key": "a\xff"}])
 async def test_a_stranger_learns_that_it_is_not_ready_but_not_why(
     inside: Inside, http: httpx2.AsyncClient, headers: dict[str, str]
@@ -184,6 +194,69 @@ async def test_the_operators_key_counts_beside_a_credential_of_the_platform_unle
 
 async def test_a_probe_with_a_credential_of_the_platform_alone_is_answered(http: httpx2.AsyncClient) -> None:
     assert (await http.get("/ready", headers={"authorization": f"Bearer {FOREIGN}"})).json() == {"status": "ready"}
+
+
+VIEW: Final = SessionView(
+    owner=("acme", "usr_1"),
+    wire="sse",
+    version="2025-06-18",
+    client_params={"clientInfo": {"name": "Claude\x1b[31m Code", "version": "2"}},
+    opened_at=1_790_000_000.4,
+    called_at=None,
+)
+
+
+async def test_the_operator_sees_who_is_connected(inside: Inside, http: httpx2.AsyncClient) -> None:
+    inside.views = [VIEW]
+
+    response = await http.get("/sessions", headers=AS_OPERATOR)
+
+    assert response.json() == {
+        "sessions": [
+            {
+                "wire": "sse",
+                "revision": "2025-06-18",
+                "client": "Claude?[31m Code",
+                "tenant": "acme",
+                "principal": "usr_1",
+                "opened": "2026-09-21T14:13:20Z",
+                "lastCall": None,
+            }
+        ],
+        "isComplete": True,
+    }
+
+
+@pytest.mark.parametrize("headers", [{}, {"x-api-key": KEY}, {"x-api-key": "wrong"}])
+async def test_nobody_else_sees_who_is_connected(
+    inside: Inside, http: httpx2.AsyncClient, headers: dict[str, str]
+) -> None:
+    inside.views = [VIEW]
+    response = await http.get("/sessions", headers=headers)
+    assert response.status_code == 401
+    assert "acme" not in response.text
+
+
+async def test_without_an_operators_key_no_sessions_are_listed(inside: Inside) -> None:
+    async with inside.client(operator_key=None) as http:
+        assert (await http.get("/sessions", headers=AS_OPERATOR)).status_code == 404
+
+
+async def test_a_list_of_sessions_that_was_cut_says_so(
+    inside: Inside, http: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operations, "MOST_SESSIONS", 2)
+    inside.views = [VIEW] * 3
+    listed = (await http.get("/sessions", headers=AS_OPERATOR)).json()
+    assert (len(listed["sessions"]), listed["isComplete"]) == (2, False)
+
+
+async def test_sessions_that_cannot_be_read_now_are_not_said_to_be_none(
+    inside: Inside, http: httpx2.AsyncClient
+) -> None:
+    inside.is_broker_away = True
+    response = await http.get("/sessions", headers=AS_OPERATOR)
+    assert (response.status_code, response.json()["kind"]) == (503, "broker_unavailable")
 
 
 async def test_wrong_operator_keys_are_counted_for_the_address_behind_the_proxy(inside: Inside) -> None:

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Seque
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date
+from operator import attrgetter
 from typing import Any, Final
 
 from mcp.server import MCPServer
@@ -38,14 +39,14 @@ from transport.dispatch.usage import Usage
 from transport.http import migration_guide
 from transport.http.credential_recheck import RECHECK_S, CredentialRecheck
 from transport.http.deprecation import GUIDE_PATH, Sunset
-from transport.http.endpoint import NOT_FOUND, Edge, Endpoint, EndpointTable
+from transport.http.endpoint import NOT_FOUND, PLAIN_PAGE, Edge, Endpoint, EndpointTable
 from transport.http.event_stream import OpenStreams
 from transport.http.public_address import base_of, prefix_of
 from transport.http.request_checks import RequestChecks
 from transport.rate_limit import Rates
 from transport.sessions.broker import SessionBroker
 from transport.sessions.memory import InMemoryBroker
-from transport.sessions.session import Limits
+from transport.sessions.session import Limits, SessionView
 from transport.sse import MessageHandler, SSETransportHandler
 from transport.streamable_http import StreamableHTTPTransportHandler
 
@@ -98,6 +99,8 @@ class TransportOptions:
     public_url: str = ""
     """Address that clients use. Its path, or without one the ASGI `root_path`, stands before every path that is sent to
     a client. Requests are served with and without it."""
+    page: ASGIApp = PLAIN_PAGE
+    """Serves a person whose browser opens the address of a wire."""
     clock: Callable[[], float] = time.time
     """Returns the time in seconds since 1970."""
 
@@ -160,6 +163,7 @@ class Transport:
             habits=options.habits,
             tenants=tenants,
             counter=counter,
+            page=options.page,
         )
 
         # From a message to its response.
@@ -283,6 +287,14 @@ class Transport:
     def is_up(self) -> bool:
         """Whether sessions can be reached now."""
         return self._broker.is_up
+
+    async def sessions(self, most: int) -> list[SessionView]:
+        """Return who has a session, on whatever instance: at most `most`, the one that was opened last first.
+
+        Raises:
+            BrokerUnavailableError.
+        """
+        return sorted(await self._broker.view(most), key=attrgetter("opened_at"), reverse=True)
 
     def stats(self) -> Mapping[str, int]:
         """Return how many `sessions`, `streams` and `log_bytes` there are."""

@@ -1,8 +1,8 @@
 """One route of a transport: refuses what must be refused, in one order, before its handler sees anything.
 
-Whether the wire has ended, whether a browser navigates here, method, then host and origin, then who is calling and how
-often: a page of a foreign site learns nothing, not even whether a key is right. The end comes first because it is the
-same for all, and a client that has to move must learn it with an expired key or the wrong method as well.
+Whether the wire has ended, whether a person opened it in a browser, method, then host and origin, then who is calling
+and how often: a page of a foreign site learns nothing, not even whether a key is right. The end comes first because it
+is the same for all, and a client that has to move must learn it with an expired key or the wrong method as well.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -68,7 +68,7 @@ class HTTPResponse:
 TEXT: Final = {"content-type": "text/plain; charset=utf-8"}
 ACCEPTED: Final = HTTPResponse(202, b"Accepted", TEXT)
 NOT_FOUND: Final = HTTPResponse(404, b"Not Found", TEXT)
-_FOR_BROWSERS: Final = HTTPResponse(
+PLAIN_PAGE: Final = HTTPResponse(
     200,
     b"This is an address of an MCP server: add it to an MCP client. There is nothing to see in a browser.\n",
     TEXT,
@@ -87,6 +87,8 @@ class Edge:
     """Organisations that counters tell apart."""
     counter: Counter | None
     """Counts `http_refusals`."""
+    page: ASGIApp
+    """What a person gets whose browser opens an endpoint."""
 
 
 class Endpoint:
@@ -142,8 +144,8 @@ class Endpoint:
         head, edge = request.head, self._edge
         if self._sunset is not None:
             self._sunset.require_open(head.root_path)
-        if head.is_navigation:
-            return _FOR_BROWSERS
+        if head.is_for_person:
+            return edge.page
         if head.method not in self._handler.methods:
             allowed = ", ".join(sorted(self._handler.methods))
             raise HTTPRefusalError(405, "method", f"Use {allowed} here.", headers={"allow": allowed})

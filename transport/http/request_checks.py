@@ -49,6 +49,11 @@ class RequestChecks:
         self._max_body_bytes = max_body_bytes
         self._body_s = body_s
 
+    def is_known(self, host: str) -> bool:
+        """Return whether the value of a `Host` header, in lower case, is a name of this server."""
+        name = host.removesuffix(f":{_port_of(host)}")  # brackets of IPv6 stay
+        return name in self._hosts or bool(self._suffixes and name.endswith(self._suffixes))
+
     def check(self, head: RequestHead) -> None:
         """Pass, or refuse by host (421), origin or site (403).
 
@@ -56,8 +61,7 @@ class RequestChecks:
             HTTPRefusalError: the `Host` is not a name of this server, the `Origin` is not accepted, or the request
                 comes from a page of another site without an `Origin`.
         """
-        host = head.host.removesuffix(f":{_port_of(head.host)}")  # brackets of IPv6 stay
-        if host not in self._hosts and not (self._suffixes and host.endswith(self._suffixes)):
+        if not self.is_known(head.host):
             raise HTTPRefusalError(
                 421, "host", "This server is not known by that Host. Set MCP_ALLOWED_HOSTS to add it."
             )

@@ -35,7 +35,7 @@ class RequestHead:
         "content_length",
         "content_type",
         "host",
-        "is_navigation",
+        "is_for_person",
         "is_version_joined",
         "last_event_id",
         "method",
@@ -74,8 +74,6 @@ class RequestHead:
         self.origin = first.get("origin")
         self.sites = sites
         """What the browser says of the page's site, if it is a browser."""
-        self.is_navigation = scope["method"] == "GET" and first.get("sec-fetch-mode", "").lower() == "navigate"
-        """Whether a browser would show the response to a person, who followed a link or typed the address."""
         self.content_type = first.get("content-type", "").partition(";")[0].rstrip().lower()
         self.content_encoding = first.get("content-encoding", "").lower()
         self.content_length = first.get("content-length", "")
@@ -84,6 +82,11 @@ class RequestHead:
         """Whether the client takes JSON as a response; one that sends no `Accept` takes anything."""
         self.takes_events = accept in _TAKES_BOTH or _takes(accept, "text/event-stream")
         """Whether the client takes a stream of events as a response."""
+        self.is_for_person = scope["method"] == "GET" and (
+            first.get("sec-fetch-mode", "").lower() == "navigate"
+            or ("text/html" in accept and "text/event-stream" not in accept)
+        )
+        """Whether a browser would show the response to a person, who followed a link or typed the address."""
         self.protocol_version = first.get("mcp-protocol-version", "")
         self.is_version_joined = False
         """Whether `protocol_version` stood there more than once; see `join_versions`."""

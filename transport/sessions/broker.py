@@ -17,7 +17,7 @@ from shared.identity import PrincipalKey
 from transport.rate_limit import Buckets, Wait
 from transport.sessions.claims import Attempt, ClaimStatus, RequestClaim
 from transport.sessions.event_log import Event, Kind
-from transport.sessions.session import SessionRecord
+from transport.sessions.session import SessionRecord, SessionView
 
 
 class CapReachedError(TicketServerError):
@@ -150,6 +150,10 @@ class SessionStore(Protocol):
 
     async def save(self, record: SessionRecord) -> None:
         """Keep what `initialize` and `initialized` changed."""
+        ...
+
+    async def view(self, most: int) -> Sequence[SessionView]:
+        """Return the living sessions of all instances, at most `most`, in no order."""
         ...
 
     async def end(self, session: str) -> None:

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
+from itertools import islice
 from secrets import token_hex
 from typing import Any, Final
 
@@ -24,7 +25,7 @@ from transport.sessions.broker import (
 )
 from transport.sessions.claims import Attempt, Claims, ClaimStatus, RequestClaim
 from transport.sessions.event_log import Event, EventLog, Kind
-from transport.sessions.session import Limits, SessionRecord, has_room
+from transport.sessions.session import Limits, SessionRecord, SessionView, has_room
 
 log = get_logger(__name__)
 
@@ -34,7 +35,7 @@ _SWEEPS_PER_IDLE_TIME: Final = 60
 class MemorySession:
     """What is kept of one session."""
 
-    __slots__ = ("claims", "detached_at", "is_used", "log", "record", "seen_at", "streams")
+    __slots__ = ("called_at", "claims", "detached_at", "is_used", "log", "opened_at", "record", "seen_at", "streams")
 
     def __init__(self, record: SessionRecord, limits: Limits, now: float) -> None:
         self.record = record
@@ -43,7 +44,8 @@ class MemorySession:
         )
         self.claims = Claims(limits.max_request_ids)
         self.streams: dict[str, MemoryStream] = {}
-        self.seen_at = self.detached_at = now
+        self.opened_at = self.seen_at = self.detached_at = now
+        self.called_at: float | None = None
         self.is_used = False
         """Whether its client asked for anything in it after `initialize`."""
 
@@ -217,6 +219,21 @@ class InMemoryBroker:
     async def save(self, record: SessionRecord) -> None:
         """Do nothing: `find` returns the record itself."""
 
+    async def view(self, most: int) -> Sequence[SessionView]:
+        """Return the living sessions."""
+        since_1970 = time.time() - self._clock()
+        return [
+            SessionView(
+                owner=known.record.owner,
+                wire=known.record.wire,
+                version=known.record.version,
+                client_params=known.record.client_params,
+                opened_at=since_1970 + known.opened_at,
+                called_at=None if known.called_at is None else since_1970 + known.called_at,
+            )
+            for known in islice(self._sessions.values(), most)
+        ]
+
     async def end(self, session: str) -> None:
         """End a session."""
         self._end(session)
@@ -258,7 +275,8 @@ class InMemoryBroker:
         if known is None or known.record.owner != owner or known.record.wire != wire:
             raise SessionGoneError
         known.seen_at = self._clock()
-        known.is_used = known.is_used or not all(claim.opens_epoch for claim in claims)
+        if not all(claim.opens_epoch for claim in claims):
+            known.is_used, known.called_at = True, known.seen_at
         tokens, name = [token_hex(8) for _ in claims], token_hex(8) if own_stream and claims else ""
         decision = known.claims.claim(claims, tokens, name, session=session, epoch=known.record.epoch)
         if decision.opens_epoch:

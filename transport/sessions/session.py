@@ -52,6 +52,19 @@ class SessionRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SessionView:
+    """What an operator may see of a session; its id is half of the way into it. Times: seconds since 1970."""
+
+    owner: PrincipalKey
+    wire: str
+    version: str | None
+    client_params: dict[str, Any] | None
+    opened_at: float
+    called_at: float | None
+    """When its client last asked for anything after `initialize`; None if it never did."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """Bounds of one instance. Times are seconds, sizes bytes."""
 

@@ -128,11 +128,20 @@ def test_identical_copies_of_a_revision_count_as_one_and_different_ones_do_not(
 
 
 @pytest.mark.parametrize(
-    ("method", "mode", "is_navigation"),
-    [("GET", b"Navigate", True), ("POST", b"navigate", False), ("GET", b"cors", False)],
+    ("method", "header", "is_for_person"),
+    [
+        ("GET", (b"sec-fetch-mode", b"Navigate"), True),
+        ("POST", (b"sec-fetch-mode", b"navigate"), False),
+        ("GET", (b"sec-fetch-mode", b"cors"), False),
+        ("GET", (b"accept", b"text/html,application/xhtml+xml,*/*;q=0.8"), True),
+        ("GET", (b"accept", b"text/html, text/event-stream"), False),
+        ("GET", (b"accept", b"*/*"), False),
+        ("POST", (b"accept", b"text/html"), False),
+        ("DELETE", (b"accept", b"text/html"), False),
+    ],
 )
-def test_only_a_get_shows_a_person_its_response(method: str, mode: bytes, is_navigation: bool) -> None:
-    assert head((b"sec-fetch-mode", mode), method=method).is_navigation is is_navigation
+def test_only_a_get_shows_a_person_its_response(method: str, header: tuple[bytes, bytes], is_for_person: bool) -> None:
+    assert head(header, method=method).is_for_person is is_for_person
 
 
 def test_the_type_of_a_body_is_known_whatever_its_parameters() -> None:

@@ -1,6 +1,7 @@
 """The contract of the session broker: every implementation passes the same tests."""
 
 import asyncio
+import time
 from dataclasses import replace
 
 import pytest
@@ -31,6 +32,24 @@ async def test_an_opened_session_is_found_until_it_ends(make_broker: MakeBroker)
     with pytest.raises(SessionGoneError):
         await claim(broker, session, [PING])
     assert broker.stats() == {"sessions": 0, "streams": 0, "log_bytes": 0}
+
+
+async def test_the_view_has_every_living_session_and_when_its_client_called(make_broker: MakeBroker) -> None:
+    broker = await make_broker()
+    mine, yours, over = await opened(broker), await opened(broker, YOU), await opened(broker)
+    await broker.end(over.id)
+    began = time.time()
+    await claim(broker, mine, [PING])
+
+    views = {view.owner: view for view in await broker.view(10)}
+
+    assert len(await broker.view(10)) == 2
+    assert views[yours.owner].called_at is None
+    called_at = views[mine.owner].called_at
+    assert called_at is not None
+    assert began - 1 <= called_at <= time.time() + 1
+    assert began - 60 <= views[mine.owner].opened_at <= called_at + 1
+    assert len(await broker.view(1)) == 1
 
 
 async def test_messages_reach_the_stream_in_order_with_rising_numbers(make_broker: MakeBroker) -> None:

@@ -13,7 +13,9 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from typing import Final, Self
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, Final, Self
 
 import anyio
 import anyio.abc
@@ -31,7 +33,7 @@ from transport.sessions.broker import (
 )
 from transport.sessions.claims import Attempt, RequestClaim, new_token
 from transport.sessions.event_log import Event, Kind
-from transport.sessions.session import Limits, SessionRecord, has_room
+from transport.sessions.session import Limits, SessionRecord, SessionView, has_room
 from transport.sessions.valkey import codec, scripts
 from transport.sessions.valkey.calls import FINISH_S, Calls, Post
 from transport.sessions.valkey.client import Script
@@ -146,6 +148,15 @@ class ValkeyBroker:
             self._instance.outbox.add(partial(self._later, scripts.SAVE, *what))
         else:
             record.stamp = stamp or record.stamp
+
+    async def view(self, most: int) -> Sequence[SessionView]:
+        """Return the living sessions of all instances."""
+        found: dict[bytes, list[Sequence[Any]]] = {}  # the server may return an owner more than once
+        cursor: str | bytes = "0"
+        while cursor != b"0" and sum(map(len, found.values())) < most:
+            cursor, rows = await self._instance.call(scripts.VIEW, cursor, most)
+            found |= {owner: [*group] for owner, group in groupby(rows, key=itemgetter(0))}
+        return [codec.decode_view(row) for group in found.values() for row in group][:most]
 
     async def _later(self, script: Script, *args: str | bytes | int) -> bool:
         await self._instance.call(script, *args)

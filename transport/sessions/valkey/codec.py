@@ -12,7 +12,7 @@ from transport.rate_limit import Cost, Wait
 from transport.sessions.broker import InstanceMessage
 from transport.sessions.claims import RequestClaim
 from transport.sessions.event_log import Event, Kind
-from transport.sessions.session import SessionRecord
+from transport.sessions.session import SessionRecord, SessionView
 
 
 def encode_request(request: RequestId) -> str:
@@ -64,6 +64,20 @@ def decode_record(session: str, fields: Sequence[bytes]) -> SessionRecord:
     record = SessionRecord(id=session, owner=(tenant, principal), wire=fields[1].decode())
     update_record(record, fields)
     return record
+
+
+def decode_view(fields: Sequence[Any]) -> SessionView:
+    """Return the session that a row of the view is."""
+    owner, wire, version, params, opened_ms, called_ms = fields
+    tenant, principal = json.loads(owner)
+    return SessionView(
+        owner=(tenant, principal),
+        wire=wire.decode(),
+        version=version.decode() or None,
+        client_params=json.loads(params) if params else None,
+        opened_at=float(opened_ms) / 1000,
+        called_at=None if called_ms is None else float(called_ms) / 1000,
+    )
 
 
 def cost_arguments(costs: Sequence[Cost]) -> list[str | int]:

@@ -44,6 +44,7 @@ RUNNING: Final = _script("running")
 SAVE: Final = _script("save")
 SAVE_OFFSETS: Final = _script("save_offsets")
 SETTLE_WRITE: Final = _script("recent_writes", "settle_write")
+VIEW: Final = _script("view")
 WITHDRAW: Final = _script("withdraw")
 
 

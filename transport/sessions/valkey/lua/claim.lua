@@ -131,7 +131,7 @@ if not has_refused then
   end
 end
 call('HSET', record, 'seen', int(now))
-if uses then call('HSET', record, 'used', '1') end
+if uses then call('HSET', record, 'used', '1', 'called', int(now)) end
 keep(session)
 local fields = {}
 if known[3] ~= stamp then

@@ -1,0 +1,1 @@
+"""What a person sees who opens this server in a browser."""
