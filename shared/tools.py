@@ -17,6 +17,7 @@ from shared.telemetry import Counter, get_logger
 from shared.tickets import results
 from shared.tickets.acting_user import ToolCall, acting_user
 from shared.tickets.changes import FIELDS, added, differing, find_entries
+from shared.tickets.columns import DEFAULT_COLUMNS
 from shared.tickets.features import CLEAR, TOTAL_ORDER, FeatureReader
 from shared.tickets.master_data import MasterData
 from shared.tickets.master_lists import CATEGORY_DETAILS, USERS, ItemT, MasterList
@@ -98,9 +99,11 @@ class TicketTools:
         """Return one page: the API's own if it has a total order, else one cut from a window sorted here."""
         checked = await check(self._master, query.given())
         page = await self._page(checked.values, query)
-        rows = tuple(shortened_row(row) for row in parse_many(TicketRow, page.rows))
+        rows = [shortened_row(row) for row in parse_many(TicketRow, page.rows)]
+        columns = tuple(dict.fromkeys(query.fields)) if query.fields else DEFAULT_COLUMNS
         return results.TicketPage(
-            tickets=rows,
+            columns=columns,
+            rows=results.cells(rows, columns),
             offset=query.offset,
             returned=len(rows),
             has_more=page.has_more,

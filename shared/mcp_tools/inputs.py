@@ -27,6 +27,7 @@ from pydantic.alias_generators import to_camel
 from shared.bounds import excess
 from shared.markdown import encodable
 from shared.mcp_tools.argument_habits import MAX_LIST_TEXT, FreeText, Reading, from_text
+from shared.tickets.columns import DEFAULT_COLUMNS, TICKET_COLUMNS, TicketColumn
 
 MAX_LIMIT: Final = 100
 MAX_TEXT: Final = 50_000
@@ -155,7 +156,7 @@ class ToolInput(BaseModel):
 
 
 class TicketListInput(ToolInput):
-    """Lists tickets, one table row each; about 60 tokens a row. Says whether there are more and the next offset."""
+    """Lists tickets, one table row each; about 40 tokens a row. Says whether there are more and the next offset."""
 
     person_in_charge_id: Id | None = Field(None, description="Only of this person: id from get_users.")
     account_id: Id | None = Field(None, description="Only of this account: id from get_accounts.")
@@ -175,6 +176,9 @@ class TicketListInput(ToolInput):
     )
     offset: Annotated[int, Field(ge=0, le=1_000_000), BeforeValidator(_no_truth_as_number)] = Field(
         0, description="Rows to skip: nextOffset of the page before."
+    )
+    fields: Annotated[list[TicketColumn], _A_LIST, Field(max_length=len(TICKET_COLUMNS))] | None = Field(
+        None, exclude=True, description=f"Columns, in this order; by default {', '.join(DEFAULT_COLUMNS)}."
     )
 
     @model_validator(mode="after")

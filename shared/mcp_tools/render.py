@@ -4,12 +4,13 @@ Ticket text is data: short text is escaped in place, longer text goes into a fen
 the next call needs. Absent values take no line.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from shared.errors import Effect, TicketServerError
 from shared.markdown import block, clean, inline, table
 from shared.tickets import results
+from shared.tickets.columns import HEADINGS
 from shared.tickets.models import Attachment, HistoryEntry, MasterItem, Ticket
 
 EFFECTS: Final = {
@@ -41,31 +42,16 @@ def _named(name: str | None, identifier: str | None) -> str | None:
 
 def ticket_page(page: results.TicketPage) -> str:
     """Render a page of tickets as one table."""
-    if not page.tickets:
+    if not page.rows:
         return _document("No tickets match." if page.offset == 0 else "No tickets at this offset.", notes=page.notes)
     last = page.offset + page.returned
     more = f"There are more: next offset {page.next_offset}." if page.has_more else "There are no more."
-    rows = table(
-        ("Ticket", "Received", "Summary", "Requestor", "Account", "Category", "In charge", "Status", "Due", "Days left",
-         "External id"),
-        [
-            (
-                row.ticket_id,
-                row.reception_date_time,
-                row.summary,
-                row.requestor_name,
-                row.account_name,
-                " / ".join(name for name in (row.category_name, row.category_detail_name) if name),
-                row.person_in_charge_name,
-                row.status_name,
-                row.scheduled_completion_date,
-                None if row.remaining_days is None else str(row.remaining_days),
-                row.external_ticket_id,
-            )
-            for row in page.tickets
-        ],
-    )  # fmt: skip
-    return _document(f"Tickets {page.offset + 1} to {last}. {more}", rows, notes=page.notes)
+    return _document(f"Tickets {page.offset + 1} to {last}. {more}", _table(page), notes=page.notes)
+
+
+def _table(page: results.Table) -> str:
+    cells = ([None if cell is None else str(cell) for cell in row] for row in page.rows)
+    return table([HEADINGS[name] for name in page.columns], cells)
 
 
 def ticket_detail(detail: results.TicketDetail) -> str:
@@ -133,13 +119,12 @@ def _recorded(user: MasterItem) -> str:
     return f"Recorded as {_named(user.name, user.id)}."
 
 
-def master_page(page: results.MasterPage, *, columns: Mapping[str, str]) -> str:
-    """Render a list of master data: id, name, and `columns` (heading to attribute of an item)."""
-    if not page.items:
+def master_page(page: results.MasterPage) -> str:
+    """Render a list of master data."""
+    if not page.rows:
         return _document("No entries.", notes=page.notes)
-    cut = f"The first {len(page.items)} of {page.total}." if page.total > len(page.items) else ""
-    rows = [(one.id, one.name, *(getattr(one, field) for field in columns.values())) for one in page.items]
-    return _document(cut, table(("Id", "Name", *columns), rows), notes=page.notes)
+    cut = f"The first {len(page.rows)} of {page.total}." if page.total > len(page.rows) else ""
+    return _document(cut, _table(page), notes=page.notes)
 
 
 def _section(heading: str, body: str) -> str:

@@ -5,12 +5,8 @@ an id, or an attachment was not stored.
 """
 
 import re
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
-
-from pydantic import Field, create_model
-from pydantic.alias_generators import to_camel
 
 from shared.markdown import one_line
 from shared.tickets.master_lists import ItemT, MasterList
@@ -29,6 +25,10 @@ CUT_MARK: Final = re.compile(r"\[\s*cut\s+at\s+[\d.,\s]+\s+of\s+[\d.,\s]+\s+char
 """The mark of `cut` at the end of an incomplete text, also with altered blanks or commas."""
 
 
+Cell = str | int | None
+"""One value of a list."""
+
+
 class Result(Shape):
     """Base of every result."""
 
@@ -42,10 +42,16 @@ class Result(Shape):
         return dumped
 
 
-class TicketPage(Result):
+class Table(Result):
+    """Base of lists: the names of the columns once, then their values row by row; None is an empty cell."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+
+class TicketPage(Table):
     """One page of tickets. There is no total count; `next_offset` is present exactly when there are more."""
 
-    tickets: tuple[TicketRow, ...]
     offset: int
     returned: int
     has_more: bool
@@ -108,24 +114,23 @@ class CommentAdded(Result):
     entry: HistoryEntry
 
 
-class MasterPage(Result):
-    """A list of master data, cut after `MAX_MASTER` items; on the wire, `items` has the name of the list."""
+class MasterPage(Table):
+    """A list of master data, cut after `MAX_MASTER` items."""
 
     total: int
-    items: tuple[MasterItem, ...]
-
-
-@cache
-def page_model(source: MasterList[Any]) -> type[MasterPage]:
-    """Return the result of the tool that shows `source`."""
-    items: Any = (tuple[source.item, ...], Field(alias=to_camel(source.name)))  # type: ignore[name-defined]
-    return create_model(f"{source.name}_page", __base__=MasterPage, items=items)
 
 
 def master_page(source: MasterList[ItemT], items: Sequence[ItemT], notes: Sequence[str] = ()) -> MasterPage:
     """Return the first `items` of `source` with their texts cut."""
-    shown = tuple(shortened(one, MAX_CELL) for one in items[:MAX_MASTER])
-    return page_model(source)(items=shown, total=len(items), notes=tuple(notes))
+    columns = tuple(str(info.alias) for info in source.item.model_fields.values())
+    shown = [shortened(one, MAX_CELL) for one in items[:MAX_MASTER]]
+    return MasterPage(columns=columns, rows=cells(shown, columns), total=len(items), notes=tuple(notes))
+
+
+def cells(shapes: Iterable[Shape], columns: Sequence[str]) -> tuple[tuple[Cell, ...], ...]:
+    """Return the values of `columns` (the API's names) of each shape."""
+    dumped = (one.model_dump(by_alias=True) for one in shapes)
+    return tuple(tuple(one[name] for name in columns) for one in dumped)
 
 
 def cut(text: str, limit: int) -> str:

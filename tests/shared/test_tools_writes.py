@@ -15,6 +15,7 @@ from tests.shared.given import (
     drops,
     refuses,
     responses,
+    rows_of,
     text_of,
 )
 
@@ -231,7 +232,7 @@ async def test_a_ticket_that_was_created_without_an_answer_is_pointed_at(existin
     text, error = await existing.refused("create_ticket", **TICKET)
 
     assert error == {"kind": "outcome_unknown", "effect": "unknown"}
-    newest = (await existing.done("get_ticket_list", searchQuery=TICKET["summary"]))["tickets"][0]["ticketId"]
+    newest = rows_of(await existing.done("get_ticket_list", searchQuery=TICKET["summary"]))[0]["ticketId"]
     assert f"Such a ticket exists: {newest}." in text
     assert "may have been created: check with get_ticket_list" in text
     assert "same idempotencyKey" in text
