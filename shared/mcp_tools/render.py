@@ -1,17 +1,19 @@
 """Renders results as Markdown for people and models: pure functions, one per result.
 
-Ticket text is data: short text is escaped in place, longer text goes into a fenced block. Names come with the ids that
-the next call needs. Absent values take no line.
+Ticket text is data: short text is escaped in place, longer text is quoted. Names come with the ids that the next call
+needs. Absent values take no line.
 """
 
 from collections.abc import Iterable, Sequence
 from typing import Final
 
 from shared.errors import Effect, TicketServerError
-from shared.markdown import block, clean, inline, table
+from shared.markdown import clean, inline, quote, table
+from shared.mcp_tools.cleaning import not_shown
 from shared.tickets import results
 from shared.tickets.columns import HEADINGS
 from shared.tickets.models import Attachment, HistoryEntry, MasterItem, Ticket
+from shared.visible_text import hidden_characters
 
 EFFECTS: Final = {
     Effect.NOTHING_CHANGED: "Nothing was changed.",
@@ -103,7 +105,7 @@ def ticket_updated(updated: results.TicketUpdated) -> str:
         f"- {inline(one.field)}: {one.length}" if one.length else _change(one.field, one.old, one.new)
         for one in updated.changed
     )
-    comment = f"Comment added:\n\n{block(updated.comment)}" if updated.comment else ""
+    comment = f"Comment added:\n\n{quote(updated.comment)}" if updated.comment else ""
     head = f"Updated ticket {inline(updated.ticket_id)}. {_recorded(updated.recorded_as)}"
     return _document(head, changes, comment, notes=updated.notes)
 
@@ -132,7 +134,7 @@ def _section(heading: str, body: str) -> str:
 
 
 def _long(heading: str, text: str | None) -> str:
-    return f"### {heading}\n\n{block(text)}" if text and text.strip() else ""
+    return f"### {heading}\n\n{quote(text)}" if text and text.strip() else ""
 
 
 def _attachments(attachments: Iterable[Attachment]) -> str:
@@ -146,7 +148,8 @@ def _attachments(attachments: Iterable[Attachment]) -> str:
 def _history(entries: Sequence[HistoryEntry], total: int) -> str:
     if not entries:
         return "## History\n\nNo entries."
-    shown = f"{total} entries" if total == len(entries) else f"the newest {len(entries)} of {total} entries"
+    count = f"{total} {'entry' if total == 1 else 'entries'}"
+    shown = count if total == len(entries) else f"the newest {len(entries)} of {count}"
     return _document(f"## History ({shown}, newest first)", *(history_entry(entry) for entry in entries))
 
 
@@ -154,8 +157,9 @@ def history_entry(entry: HistoryEntry) -> str:
     """Render one entry: time and user, changes, comment."""
     who = _named(entry.user_name, entry.user_id) or "an unnamed user"
     changes = [_change(one.field_name, one.old_value, one.new_value) for one in entry.changed_fields or ()]
-    comment = block(entry.comment) if entry.comment and entry.comment.strip() else ""
-    return _document(f"### {_text(entry.timestamp) or 'Undated'}, {who}", "\n".join(changes), comment)
+    comment = quote(entry.comment) if entry.comment and entry.comment.strip() else ""
+    head = f"### {_text(entry.timestamp) or 'Undated'}, {who}, entry {inline(entry.id)}"
+    return _document(head, "\n".join(changes), comment)
 
 
 def failure(error: TicketServerError) -> str:
@@ -166,10 +170,13 @@ def failure(error: TicketServerError) -> str:
 def sentence(error: TicketServerError) -> str:
     """Return what went wrong and what is allowed, with exactly one statement of the effect on the tickets."""
     said = clean(str(error)).strip()
+    parts = [said]
     effect = EFFECTS[error.effect]
-    if effect.rstrip(".").casefold() in said.casefold():
-        return said
-    return f"{said}\n{effect}" if "\n" in said else f"{said} {effect}"
+    if effect.rstrip(".").casefold() not in said.casefold():
+        parts.append(effect)
+    if dropped := hidden_characters(str(error)):
+        parts.append(not_shown(dropped))
+    return ("\n" if "\n" in said else " ").join(parts)
 
 
 def _change(field: str, old: str | None, new: str | None) -> str:

@@ -17,6 +17,7 @@ from shared.mcp_tools import render
 from shared.mcp_tools.argument_habits import Reading
 from shared.mcp_tools.call_log import CallLog, call_of
 from shared.mcp_tools.catalog import ToolSpec
+from shared.mcp_tools.cleaning import Cleaning, cleaned
 from shared.mcp_tools.schema import read_arguments, refuse_excess, schema_of
 from shared.mcp_tools.tenant_tools import ToolsProvider
 from shared.telemetry import get_logger
@@ -89,9 +90,9 @@ class TicketTool(Tool):
             raise InvalidInputError.of([*problems, *await tools.further_problems(self.name, arguments, call, problems)])
         run = self._spec.run
         result = await (run(tools, given) if self._spec.read_only else run(tools, given, call))
-        result = result.model_copy(update={"notes": (*reading.notes, *result.notes)})
+        shown = cleaned(result.model_copy(update={"notes": (*reading.notes, *result.notes)}))
         return CallToolResult(
-            content=[TextContent(text=self._spec.render(result))], structured_content=result.structured()
+            content=[TextContent(text=self._spec.render(shown))], structured_content=shown.structured()
         )
 
     def _fault(self) -> TicketServerError:
@@ -114,5 +115,7 @@ def _failed(error: TicketServerError) -> CallToolResult:
         if len(error.problems) > 1:
             said["problems"] = [one._asdict() for one in error.problems]
     return CallToolResult(
-        content=[TextContent(text=render.failure(error))], structured_content={"error": said}, is_error=True
+        content=[TextContent(text=render.failure(error))],
+        structured_content={"error": Cleaning().of(said)},
+        is_error=True,
     )

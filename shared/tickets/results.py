@@ -154,13 +154,14 @@ def shortened_ticket(ticket: Ticket) -> Ticket:
     """Return `ticket` with its texts cut; the description may be the longest."""
     description = None if ticket.description is None else cut(ticket.description, MAX_TEXT)
     attachments = tuple(shortened(one, 2 * MAX_CELL) for one in (ticket.attachments or ())[:MAX_ENTRIES])
-    return shortened(ticket, MAX_DETAILS).model_copy(update={"description": description, "attachments": attachments})
+    update = {"description": description, "attachments": attachments or None}
+    return shortened(ticket, MAX_DETAILS).model_copy(update=update)
 
 
 def shortened_entry(entry: HistoryEntry) -> HistoryEntry:
     """Return `entry` with its own texts and those of its changes cut."""
     changed = tuple(shortened(one, MAX_CELL) for one in (entry.changed_fields or ())[:MAX_ENTRIES])
-    return shortened(entry, MAX_COMMENT).model_copy(update={"changed_fields": changed})
+    return shortened(entry, MAX_COMMENT).model_copy(update={"changed_fields": changed or None})
 
 
 def shortened_history(entries: Sequence[HistoryEntry]) -> tuple[HistoryEntry, ...]:
