@@ -24,7 +24,7 @@ from shared.tickets.master_lists import CATEGORY_DETAILS, USERS, ItemT, MasterLi
 from shared.tickets.models import HistoryEntry, MasterItem, Ticket, TicketRow, parse_many
 from shared.tickets.pages import TicketWindows
 from shared.tickets.reading import read_before_write, read_ticket
-from shared.tickets.references import Checked, check, cut_problems, resolve
+from shared.tickets.references import REFERENCES, Checked, check, cut_problems, resolve
 from shared.tickets.results import (
     MAX_CELL,
     MAX_COMMENT,
@@ -46,6 +46,7 @@ from shared.writes.notes import (
     nothing_to_do,
     proof_of_comment,
     stored_otherwise,
+    unsaid,
 )
 from shared.writes.outcome import created_otherwise, perhaps_created, read_back, write_error
 from shared.writes.recent_writes import MemoryRecentWrites, RecentWrites
@@ -171,7 +172,7 @@ class TicketTools:
         attempt.subject = ticket_id
         self._windows.forget()
         ticket, history = await read_back(self._api, ticket_id, said=f"The ticket API acknowledged ticket {ticket_id}")
-        notes = [*checked.notes, *attachments_lost(ticket, new), *self._missing_date(ticket, body)]
+        notes = [*unsaid(checked.notes, REFERENCES), *attachments_lost(ticket, new), *self._missing_date(ticket, body)]
         notes += changed_since(history, differing(ticket, body))
         if lost := stored_otherwise(ticket, body, history):
             if new.idempotency_key is None:
@@ -192,9 +193,9 @@ class TicketTools:
         )
         empty = emptied(before, change.emptied, can_clear=await self._features.has(CLEAR))
         wanted = differing(before, checked.values)
-        notes = (*checked.notes, *map(cannot_be_empty, change.cannot_be_empty), *kept(change.kept), *empty.notes)
+        notes = (*map(cannot_be_empty, change.cannot_be_empty), *kept(change.kept), *empty.notes)
         if not wanted and not empty.values and change.comment is None:
-            raise InvalidInputError(nothing_to_do(before, change, notes))
+            raise InvalidInputError(nothing_to_do(before, change, (*checked.notes, *notes)))
         said = {} if change.comment is None else {"comment": change.comment}
         names = {name: item.name for name, item in checked.items.items()}
         update = Update(
@@ -215,7 +216,12 @@ class TicketTools:
             recorded_as=shortened(author, MAX_CELL),
             changed=stored.changed,
             comment=change.comment and cut(change.comment, MAX_COMMENT),
-            notes=(*notes, *stored.notes, *self._missing_date(stored.ticket, wanted)),
+            notes=(
+                *unsaid(checked.notes, {"updatedById", *(one.field for one in stored.changed)}),
+                *notes,
+                *stored.notes,
+                *self._missing_date(stored.ticket, wanted),
+            ),
         )
 
     async def add_ticket_history(self, new: inputs.AddHistoryInput, call: ToolCall) -> results.CommentAdded:
@@ -268,7 +274,7 @@ class TicketTools:
             ticket_id=ticket.id,
             recorded_as=shortened(author, MAX_CELL),
             entry=shortened_entry(entry),
-            notes=(*checked.notes, *proof_of_comment(entry, acknowledged, doubt)),
+            notes=(*unsaid(checked.notes, {"userId"}), *proof_of_comment(entry, acknowledged, doubt)),
         )
 
     async def get_users(self, query: inputs.UsersInput) -> results.MasterPage:
