@@ -31,7 +31,7 @@ _LEGAL_FORMS: Final = MappingProxyType({
     **{form: form for form in ("ltd", "inc", "corp", "co", "gmbh", "ag", "kg", "ohg", "ug", "se", "sa", "sas", "sarl")},
     **{form: form for form in ("srl", "sro", "spa", "bv", "nv", "ab", "oy", "aps", "plc", "llc", "llp", "lp", "pty")},
     **{form: form for form in ("pte", "pvt", "bhd", "sdn", "kk", "yk", "gk", "kgaa")},
-    **{"limited": "ltd", "incorporated": "inc", "corporation": "corp", "company": "co", "private": "pvt"},
+    "limited": "ltd", "incorporated": "inc", "corporation": "corp", "company": "co", "private": "pvt",
 })  # fmt: skip
 _JAPANESE_FORMS: Final = MappingProxyType({
     "株式会社": "kk", "(株)": "kk", "有限会社": "yk", "(有)": "yk", "合同会社": "gk", "(同)": "gk",
@@ -52,12 +52,19 @@ class Company(NamedTuple):
 
     def may_be(self, other: "Company") -> bool:
         """Whether both have one stem and no contradicting forms: one of them may leave its forms out."""
-        return self.stem == other.stem and (self.forms <= other.forms or self.forms >= other.forms)
+        return self.stem == other.stem and self._agrees(other)
+
+    def may_begin_with(self, other: "Company") -> bool:
+        """Do as `may_be`, but `other` may be the beginning of this name alone."""
+        return self.stem.startswith(other.stem) and self._agrees(other)
+
+    def _agrees(self, other: "Company") -> bool:
+        return self.forms <= other.forms or self.forms >= other.forms
 
 
 def fold(text: str) -> str:
     """Return `text` without differences of width, case, kinds of blanks and invisible characters."""
-    visible = "".join(c for c in text if unicodedata.category(c) not in {"Cf", "Cs", "Co"})
+    visible = "".join(c for c in text if unicodedata.category(c) != "Cf")
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", visible).casefold())
     return " ".join(_IGNORABLE.sub("", folded).split())
 
