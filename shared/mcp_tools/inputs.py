@@ -27,6 +27,7 @@ from pydantic.alias_generators import to_camel
 from shared.bounds import excess
 from shared.markdown import encodable
 from shared.mcp_tools.argument_habits import MAX_LIST_TEXT, FreeText, Reading, from_text
+from shared.tickets.master_pages import MAX_MASTER, Selection
 
 MAX_LIMIT: Final = 100
 MAX_TEXT: Final = 50_000
@@ -303,13 +304,34 @@ class AddHistoryInput(ToolInput):
     allow_duplicate: bool = Field(False, description=_DUPLICATE_HINT.format(2))
 
 
-class UsersInput(ToolInput):
+class PagedListInput(ToolInput):
+    """Base of the inputs of lists that may be long."""
+
+    query: Named | None = Field(None, description="Only those with these words in name, id or e-mail, in any order.")
+    limit: Annotated[int, Field(ge=1, le=MAX_MASTER), BeforeValidator(_no_truth_as_number)] = Field(
+        MAX_MASTER, description=f"Rows of one page, 1 to {MAX_MASTER}."
+    )
+    offset: Annotated[int, Field(ge=0, le=1_000_000), BeforeValidator(_no_truth_as_number)] = Field(
+        0, description="Rows to skip: nextOffset of the page before."
+    )
+
+    @property
+    def selection(self) -> Selection:
+        """What of the list is wanted."""
+        return Selection(self.query, self.limit, self.offset)
+
+
+class AccountsInput(PagedListInput):
+    """Lists accounts (customers): id and name."""
+
+
+class UsersInput(PagedListInput):
     """Lists people: id, name, e-mail, role."""
 
     role: Annotated[Word, Field(max_length=50)] | None = Field(None, description="Only this role.")
 
 
-class CategoryDetailsInput(ToolInput):
+class CategoryDetailsInput(PagedListInput):
     """Lists category details with the category that each belongs to."""
 
     category_id: Named | None = Field(None, description="Only of this category.")
