@@ -20,7 +20,8 @@ from shared.tickets.changes import FIELDS, added, differing, find_entries
 from shared.tickets.columns import DEFAULT_COLUMNS
 from shared.tickets.features import CLEAR, TOTAL_ORDER, FeatureReader
 from shared.tickets.master_data import MasterData
-from shared.tickets.master_lists import CATEGORY_DETAILS, USERS, ItemT, MasterList
+from shared.tickets.master_lists import ACCOUNTS, CATEGORY_DETAILS, USERS, ItemT, MasterList
+from shared.tickets.master_pages import master_page
 from shared.tickets.models import HistoryEntry, MasterItem, Ticket, TicketRow, parse_many
 from shared.tickets.pages import TicketWindows
 from shared.tickets.reading import read_before_write, read_ticket
@@ -71,7 +72,7 @@ class TicketTools:
         counter: counts `writes_unconfirmed` by kind: acknowledged but not stored, or outcome unknown.
         recent_writes: recognises repeats; by default only those made through this object.
 
-    Writes take the call that they belong to and record their findings in it, whatever their outcome.
+    Every tool takes its call; writes record their findings in it, whatever their outcome.
 
     Every method raises:
         InvalidInputError: the call has problems; the error names all of them.
@@ -96,9 +97,9 @@ class TicketTools:
         self._features = FeatureReader(api)
         self._windows = TicketWindows(api)
 
-    async def get_ticket_list(self, query: inputs.TicketListInput) -> results.TicketPage:
+    async def get_ticket_list(self, query: inputs.TicketListInput, call: ToolCall) -> results.TicketPage:
         """Return one page: the API's own if it has a total order, else one cut from a window sorted here."""
-        checked = await check(self._master, query.given())
+        checked = await check(self._master, query.given(), call)
         page = await self._page(checked.values, query)
         rows = [shortened_row(row) for row in parse_many(TicketRow, page.rows)]
         columns = tuple(dict.fromkeys(query.fields)) if query.fields else DEFAULT_COLUMNS
@@ -122,7 +123,7 @@ class TicketTools:
             filters, sort_by=query.sort_by, sort_order=query.sort_order, limit=query.limit, offset=query.offset
         )
 
-    async def get_ticket_detail(self, query: inputs.TicketDetailInput) -> results.TicketDetail:
+    async def get_ticket_detail(self, query: inputs.TicketDetailInput, _: ToolCall) -> results.TicketDetail:
         """Return the ticket with its newest history."""
         ticket, history = await read_ticket(self._api, query.ticket_id)
         return results.TicketDetail(
@@ -136,7 +137,7 @@ class TicketTools:
 
         Attachments are sent too; only reading back shows whether the API stored them.
         """
-        checked = await resolve(self._master, new.given())
+        checked = await resolve(self._master, new.given(), call)
         if problems := [*checked.problems, *cut_problems(checked.values)]:
             raise InvalidInputError.of(problems)
         body = {name: value for name, value in checked.values.items() if name not in _NOT_SENT}
@@ -277,7 +278,7 @@ class TicketTools:
             notes=(*unsaid(checked.notes, {"userId"}), *proof_of_comment(entry, acknowledged, doubt)),
         )
 
-    async def get_users(self, query: inputs.UsersInput) -> results.MasterPage:
+    async def get_users(self, query: inputs.UsersInput, _: ToolCall) -> results.MasterPage:
         """Return users; the role is filtered here, because the existing API ignores it."""
         users = await self._list(USERS)
         if query.role is not None:
@@ -286,19 +287,25 @@ class TicketTools:
             users = tuple(user for user in users if user.role and user.role.casefold() == wanted)
             if not users:
                 raise InvalidInputError.of([Problem("role", "no user has this role", tuple(sorted(roles)[:50]))])
-        return results.master_page(USERS, users)
+        return master_page(USERS, users, query.selection)
 
-    async def get_category_details(self, query: inputs.CategoryDetailsInput) -> results.MasterPage:
+    async def get_accounts(self, query: inputs.AccountsInput, _: ToolCall) -> results.MasterPage:
+        """Return accounts."""
+        return master_page(ACCOUNTS, await self._list(ACCOUNTS), query.selection)
+
+    async def get_category_details(self, query: inputs.CategoryDetailsInput, call: ToolCall) -> results.MasterPage:
         """Return the details of one category or of all."""
-        checked = await check(self._master, query.given())
+        checked = await check(self._master, query.given(), call)
         details = await self._list(CATEGORY_DETAILS)
         category = checked.values.get("categoryId")
         items = [one for one in details if category is None or one.category_id == category]
-        return results.master_page(CATEGORY_DETAILS, items, checked.notes)
+        return master_page(CATEGORY_DETAILS, items, query.selection, checked.notes)
 
-    async def get_master_list(self, _: inputs.ToolInput, *, source: MasterList[Any]) -> results.MasterPage:
+    async def get_master_list(
+        self, _: inputs.ToolInput, __: ToolCall, *, source: MasterList[Any]
+    ) -> results.MasterPage:
         """Return a complete list of master data."""
-        return results.master_page(source, await self._list(source))
+        return master_page(source, await self._list(source))
 
     async def further_problems(
         self, tool: str, arguments: Mapping[str, Any], call: ToolCall, wrong: Sequence[Problem]
@@ -320,7 +327,7 @@ class TicketTools:
             if acting is not None and acting not in fields:
                 await self._checked(values, call, acting, ticket=ticket)
             else:
-                await check(self._master, values, ticket=ticket)
+                await check(self._master, values, call, is_write=tool == "create_ticket", ticket=ticket)
         except InvalidInputError as error:
             return list(error.problems)
         except TicketServerError as error:
@@ -341,7 +348,7 @@ class TicketTools:
         Raises:
             InvalidInputError: it names all problems at once.
         """
-        checked = await resolve(self._master, values, ticket=ticket)
+        checked = await resolve(self._master, values, call, ticket=ticket)
         problems = [*checked.problems, *cut_problems(checked.values, ticket)]
         problems += [Problem(name, "is given a value and is also to be cleared") for name in emptied if name in values]
         author: MasterItem | None = None

@@ -28,9 +28,12 @@ from shared.bounds import excess
 from shared.markdown import encodable
 from shared.mcp_tools.argument_habits import MAX_LIST_TEXT, FreeText, Reading, from_text
 from shared.tickets.columns import DEFAULT_COLUMNS, TICKET_COLUMNS, TicketColumn
+from shared.tickets.master_pages import MAX_MASTER, Selection
 
 MAX_LIMIT: Final = 100
 MAX_TEXT: Final = 50_000
+MAX_NAMED: Final = 200
+"""Characters of an id or name, for example `user4 (Hana Whitfield, hana.whitfield@example.com, support)`."""
 _CALLER: Final = "Defaults to the calling user, where that is known."
 _KEY_HINT: Final = "Your own key for this one request: it is done once in 24 hours, however often you repeat it."
 _DUPLICATE_HINT: Final = "true: do it again, even if an equal call did it in the last {} minutes."
@@ -101,6 +104,8 @@ Prose = Annotated[Word, AfterValidator(_not_blank), FreeText(may_be_blank=False)
 LongText = Annotated[Text, Field(max_length=MAX_TEXT)]
 LongProse = Annotated[Prose, Field(max_length=MAX_TEXT)]
 Id = Annotated[Word, AfterValidator(_not_blank), AfterValidator(str.strip), Field(max_length=50)]
+Named = Annotated[Word, AfterValidator(_not_blank), AfterValidator(str.strip), Field(max_length=MAX_NAMED)]
+"""An id of master data, or a name, which is resolved to one later."""
 Reference = Annotated[Text, Field(max_length=50)]
 Date = Annotated[str, AfterValidator(_date)]
 Minute = Annotated[str, AfterValidator(_minute)]
@@ -158,9 +163,9 @@ class ToolInput(BaseModel):
 class TicketListInput(ToolInput):
     """Lists tickets, one table row each; about 40 tokens a row. Says whether there are more and the next offset."""
 
-    person_in_charge_id: Id | None = Field(None, description="Only of this person: id from get_users.")
-    account_id: Id | None = Field(None, description="Only of this account: id from get_accounts.")
-    status_id: Id | None = Field(None, description="Only in this status: id from get_statuses.")
+    person_in_charge_id: Named | None = Field(None, description="Only of this person: id from get_users.")
+    account_id: Named | None = Field(None, description="Only of this account: id from get_accounts.")
+    status_id: Named | None = Field(None, description="Only in this status: id from get_statuses.")
     scheduled_completion_date_from: Date | None = Field(None, description="Due on or after, YYYY-MM-DD.")
     scheduled_completion_date_to: Date | None = Field(None, description="Due on or before, YYYY-MM-DD.")
     show_completed: bool = Field(True, description="Include completed tickets.")
@@ -209,19 +214,19 @@ class CreateTicketInput(ToolInput):
     """Creates a ticket and reads it back. Ids are checked first. Never guess who asks or who works on it: ask."""
 
     reception_date_time: Minute = Field(description="When it came in, YYYY-MM-DD HH:MM in the ticket system's zone.")
-    requestor_id: Id = Field(description="Who asks, from get_users.")
-    account_id: Id = Field(description="From get_accounts.")
-    category_id: Id = Field(description="From get_categories.")
-    category_detail_id: Id = Field(description="One of this category, from get_category_details.")
-    request_channel_id: Id = Field(description="From get_request_channels.")
+    requestor_id: Named = Field(description="Who asks, from get_users.")
+    account_id: Named = Field(description="From get_accounts.")
+    category_id: Named = Field(description="From get_categories.")
+    category_detail_id: Named = Field(description="One of this category, from get_category_details.")
+    request_channel_id: Named = Field(description="From get_request_channels.")
     summary: Prose = Field(max_length=200)
     description: LongProse
-    person_in_charge_id: Id = Field(description="Who works on it, from get_users.")
-    status_id: Id = Field(description="From get_statuses.")
+    person_in_charge_id: Named = Field(description="Who works on it, from get_users.")
+    status_id: Named = Field(description="From get_statuses.")
     scheduled_completion_date: Date | None = Field(None, description="YYYY-MM-DD.")
     completion_date: Date | None = Field(None, description="YYYY-MM-DD; give it with a completed status.")
     actual_effort_hours: Hours | None = Field(None, description="0 to 9999.9, one decimal.")
-    response_category_id: Id | None = Field(None, description="From get_response_categories.")
+    response_category_id: Named | None = Field(None, description="From get_response_categories.")
     response_details: LongText | None = None
     has_defect: bool = False
     external_ticket_id: Reference | None = None
@@ -241,21 +246,21 @@ class UpdateTicketInput(ToolInput):
     """
 
     ticket_id: Id
-    updated_by_id: Id | None = Field(None, description=f"Who makes the change, from get_users. {_CALLER}")
+    updated_by_id: Named | None = Field(None, description=f"Who makes the change, from get_users. {_CALLER}")
     comment: LongProse | None = Field(None, description="Goes to the history.")
-    requestor_id: Id | None = None
-    account_id: Id | None = None
-    category_id: Id | None = Field(None, description="Give a categoryDetailId that fits.")
-    category_detail_id: Id | None = None
-    request_channel_id: Id | None = None
+    requestor_id: Named | None = None
+    account_id: Named | None = None
+    category_id: Named | None = Field(None, description="Give a categoryDetailId that fits.")
+    category_detail_id: Named | None = None
+    request_channel_id: Named | None = None
     summary: Annotated[Prose, Field(max_length=200)] | None = None
     description: LongProse | None = None
-    person_in_charge_id: Id | None = None
-    status_id: Id | None = None
+    person_in_charge_id: Named | None = None
+    status_id: Named | None = None
     scheduled_completion_date: Date | None = None
     completion_date: Date | None = None
     actual_effort_hours: Hours | None = None
-    response_category_id: Id | None = None
+    response_category_id: Named | None = None
     response_details: LongText | None = None
     has_defect: bool | None = None
     external_ticket_id: Reference | None = None
@@ -297,22 +302,43 @@ class AddHistoryInput(ToolInput):
     """Adds a comment to a ticket's history and checks that it was stored."""
 
     ticket_id: Id
-    user_id: Id | None = Field(None, description=f"Who comments, from get_users. {_CALLER}")
+    user_id: Named | None = Field(None, description=f"Who comments, from get_users. {_CALLER}")
     comment: LongProse
     idempotency_key: Key | None = Field(None, description=_KEY_HINT)
     allow_duplicate: bool = Field(False, description=_DUPLICATE_HINT.format(2))
 
 
-class UsersInput(ToolInput):
+class PagedListInput(ToolInput):
+    """Base of the inputs of lists that may be long."""
+
+    query: Named | None = Field(None, description="Only those with these words in name, id or e-mail, in any order.")
+    limit: Annotated[int, Field(ge=1, le=MAX_MASTER), BeforeValidator(_no_truth_as_number)] = Field(
+        MAX_MASTER, description=f"Rows of one page, 1 to {MAX_MASTER}."
+    )
+    offset: Annotated[int, Field(ge=0, le=1_000_000), BeforeValidator(_no_truth_as_number)] = Field(
+        0, description="Rows to skip: nextOffset of the page before."
+    )
+
+    @property
+    def selection(self) -> Selection:
+        """What of the list is wanted."""
+        return Selection(self.query, self.limit, self.offset)
+
+
+class AccountsInput(PagedListInput):
+    """Lists accounts (customers): id and name."""
+
+
+class UsersInput(PagedListInput):
     """Lists people: id, name, e-mail, role."""
 
     role: Annotated[Word, Field(max_length=50)] | None = Field(None, description="Only this role.")
 
 
-class CategoryDetailsInput(ToolInput):
+class CategoryDetailsInput(PagedListInput):
     """Lists category details with the category that each belongs to."""
 
-    category_id: Id | None = Field(None, description="Only of this category.")
+    category_id: Named | None = Field(None, description="Only of this category.")
 
 
 def no_arguments(description: str) -> type[ToolInput]:

@@ -122,10 +122,14 @@ def _recorded(user: MasterItem) -> str:
 
 
 def master_page(page: results.MasterPage) -> str:
-    """Render a list of master data."""
+    """Render a page of a list of master data."""
+    first = page.offset or 0
     if not page.rows:
-        return _document("No entries.", notes=page.notes)
-    cut = f"The first {len(page.rows)} of {page.total}." if page.total > len(page.rows) else ""
+        none = f"No entries at this offset; there are {page.total}." if first else "No entries."
+        return _document(none, notes=page.notes)
+    more = "" if page.next_offset is None else f" Next offset {page.next_offset}."
+    is_part = page.total > len(page.rows)
+    cut = f"Entries {first + 1} to {first + len(page.rows)} of {page.total}.{more}" if is_part else ""
     return _document(cut, _table(page), notes=page.notes)
 
 

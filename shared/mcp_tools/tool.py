@@ -88,8 +88,7 @@ class TicketTool(Tool):
         given, problems = read_arguments(self._spec.input_model, arguments, reading)
         if given is None:
             raise InvalidInputError.of([*problems, *await tools.further_problems(self.name, arguments, call, problems)])
-        run = self._spec.run
-        result = await (run(tools, given) if self._spec.read_only else run(tools, given, call))
+        result = await self._spec.run(tools, given, call)
         shown = cleaned(result.model_copy(update={"notes": (*reading.notes, *result.notes)}))
         return CallToolResult(
             content=[TextContent(text=self._spec.render(shown))], structured_content=shown.structured()

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from shared.markdown import one_line
-from shared.tickets.master_lists import ItemT, MasterList
 from shared.tickets.models import HistoryEntry, MasterItem, Shape, ShapeT, Ticket, TicketRow
 
 MAX_TEXT: Final = 12_000
@@ -20,7 +19,6 @@ MAX_HISTORY_TEXT: Final = 10_000
 MAX_ENTRIES: Final = 20
 MAX_CELL: Final = 200
 MAX_NAME: Final = 50  # no id is longer, so no id is cut
-MAX_MASTER: Final = 200
 CUT_MARK: Final = re.compile(r"\[\s*cut\s+at\s+[\d.,\s]+\s+of\s+[\d.,\s]+\s+characters\s*\]", re.IGNORECASE)
 """The mark of `cut` at the end of an incomplete text, also with altered blanks or commas."""
 
@@ -115,16 +113,11 @@ class CommentAdded(Result):
 
 
 class MasterPage(Table):
-    """A list of master data, cut after `MAX_MASTER` items."""
+    """One page of a list of master data. `next_offset` is present exactly when there are more; `offset` if not 0."""
 
     total: int
-
-
-def master_page(source: MasterList[ItemT], items: Sequence[ItemT], notes: Sequence[str] = ()) -> MasterPage:
-    """Return the first `items` of `source` with their texts cut."""
-    columns = tuple(str(info.alias) for info in source.item.model_fields.values())
-    shown = [shortened(one, MAX_CELL) for one in items[:MAX_MASTER]]
-    return MasterPage(columns=columns, rows=cells(shown, columns), total=len(items), notes=tuple(notes))
+    offset: int | None = None
+    next_offset: int | None = None
 
 
 def cells(shapes: Iterable[Shape], columns: Sequence[str]) -> tuple[tuple[Cell, ...], ...]:
