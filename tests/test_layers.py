@@ -94,7 +94,7 @@ MAY_IMPORT: Final = MappingProxyType({
 
 # Modules, ours and third-party, that only some may import.
 RESERVED: Final = MappingProxyType({
-    "shared.config": LAYER_4,  # all other code receives plain values
+    "shared.config": ("shared.config", *LAYER_4),  # all other code receives plain values
     "shared.server": LAYER_4,
     "shared.tools": (*LAYER_4, "shared.mcp_tools.tenant_tools", "shared.mcp_tools.tool", "shared.mcp_tools.catalog"),
     "transport.sessions.valkey": ("transport.sessions.valkey", "transport.broker_valkey", "cloud_mcp_server"),
