@@ -6,7 +6,7 @@ from typing import ClassVar, Final, Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shared.environment import Address, Habits, Key, Keys
+from shared.environment import Address, Habits, Key, Keys, TimeZone
 
 CHECKOUT: Final = Path(__file__).resolve().parent.parent.parent
 EMBEDDED: Final = "embedded"
@@ -37,6 +37,11 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Minimum level of the logs on stderr: `DEBUG`, `INFO`, `WARNING` or `ERROR`."
     )
+    time_zone: TimeZone | None = Field(
+        default=None,
+        description="Time zone of dates and times in arguments and results, and of the embedded ticket API: an IANA "
+        "name, for example `Asia/Tokyo`. Default: the zone that the ticket API names, or else that of this machine.",
+    )
 
     shown_default: ClassVar[dict[str, str]] = {"database_url": "`sqlite:///…/data/tickets.sqlite3` of the checkout"}
 
@@ -64,13 +69,6 @@ class ToolSettings(Settings):
     )
     read_only: bool = Field(
         default=False, description="Serve no tools that write: they are neither listed nor run, whatever the key."
-    )
-    time_zone: str | None = Field(
-        default=None,
-        min_length=1,
-        max_length=50,
-        description="Time zone of dates in arguments and results, for example `Asia/Tokyo`. Default: the zone that the "
-        "ticket API names, or else that of this machine.",
     )
 
     @property

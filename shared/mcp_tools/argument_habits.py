@@ -16,6 +16,8 @@ from pydantic.fields import FieldInfo
 from shared.bounds import MAX_VALUES, has_more_values
 from shared.client_habits import ClientHabits
 from shared.markdown import encodable
+from shared.tickets.moments import DateValue
+from shared.tickets.ticket_time import TicketTime
 
 ValueT = TypeVar("ValueT")
 
@@ -39,10 +41,13 @@ class FreeText:
 
 
 class Reading:
-    """The reading of one call's arguments."""
+    """The reading of one call's arguments, at one time; by default at the time of this machine."""
 
-    def __init__(self, habits: ClientHabits) -> None:
+    def __init__(self, habits: ClientHabits, at: TicketTime | None = None) -> None:
         self._habits = habits
+        self.at = at or TicketTime.of_machine()
+        self.dates: dict[str, DateValue] = {}
+        """How each date and moment was read, by argument."""
         self._admitted: dict[str, bool] = {}
         self.foreign: tuple[str, ...] = ()
         """Names that were ignored."""
@@ -69,9 +74,10 @@ class Reading:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the result must know."""
+        dates = tuple(f"{name}: {one.note}." for name, one in self.dates.items() if one.note)
         if not self.foreign:
-            return ()
-        return (f"Ignored, because this tool has no such argument: {', '.join(map(named, self.foreign))}.",)
+            return dates
+        return (f"Ignored, because this tool has no such argument: {', '.join(map(named, self.foreign))}.", *dates)
 
 
 def named(argument: str) -> str:

@@ -5,9 +5,9 @@ because models send it; numbers sent as text, and text sent as numbers, are conv
 because some model APIs refuse `anyOf`. Whether an id exists is checked later, against master data.
 """
 
-import re
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, Self, get_args
 
 from pydantic import (
@@ -27,32 +27,28 @@ from pydantic.alias_generators import to_camel
 from shared.bounds import excess
 from shared.markdown import encodable
 from shared.mcp_tools.argument_habits import MAX_LIST_TEXT, FreeText, Reading, from_text
+from shared.tickets.moments import DateValue, read_day, read_minute
+from shared.tickets.ticket_time import TicketTime
 
 MAX_LIMIT: Final = 100
 MAX_TEXT: Final = 50_000
 _CALLER: Final = "Defaults to the calling user, where that is known."
+_DAY: Final = "YYYY-MM-DD, today or +3d"
 _KEY_HINT: Final = "Your own key for this one request: it is done once in 24 hours, however often you repeat it."
 _DUPLICATE_HINT: Final = "true: do it again, even if an equal call did it in the last {} minutes."
 
 
-def _date(text: str) -> str:
-    return _moment(text, "%Y-%m-%d", r"\d{4}-\d\d-\d\d", "a calendar date as YYYY-MM-DD, for example 2026-12-01")
+def _read_by(read: Callable[[str, TicketTime], DateValue]) -> AfterValidator:
+    """Return a validator that replaces a text by the day or moment that it names at the time of the call."""
 
+    def validate(text: str, info: ValidationInfo) -> str:
+        reading = info.context if isinstance(info.context, Reading) else None
+        value = read(text, TicketTime.of_machine() if reading is None else reading.at)
+        if reading is not None:
+            reading.dates[to_camel(info.field_name or "")] = value
+        return value.text
 
-def _minute(text: str) -> str:
-    return _moment(
-        text, "%Y-%m-%d %H:%M", r"\d{4}-\d\d-\d\d \d\d:\d\d", "YYYY-MM-DD HH:MM, for example 2026-12-01 09:30"
-    )
-
-
-def _moment(text: str, form: str, pattern: str, expected: str) -> str:
-    try:
-        if re.fullmatch(pattern, text, re.ASCII):
-            datetime.strptime(text, form)  # noqa: DTZ007 - only checks the calendar; the time zone is the API server's
-            return text
-    except ValueError:
-        pass
-    raise ValueError(f"must be {expected}")
+    return AfterValidator(validate)
 
 
 def _one_decimal(hours: float) -> float:
@@ -101,8 +97,9 @@ LongText = Annotated[Text, Field(max_length=MAX_TEXT)]
 LongProse = Annotated[Prose, Field(max_length=MAX_TEXT)]
 Id = Annotated[Word, AfterValidator(_not_blank), AfterValidator(str.strip), Field(max_length=50)]
 Reference = Annotated[Text, Field(max_length=50)]
-Date = Annotated[str, AfterValidator(_date)]
-Minute = Annotated[str, AfterValidator(_minute)]
+Date = Annotated[str, _read_by(read_day)]
+PastDate = Annotated[str, _read_by(partial(read_day, past=True))]
+Minute = Annotated[str, _read_by(read_minute)]
 Hours = Annotated[
     float,
     Field(ge=0, le=9999.9, allow_inf_nan=False),
@@ -134,6 +131,8 @@ class ToolInput(BaseModel):
 
     _left_empty: tuple[str, ...] = PrivateAttr(())
     """Arguments that were sent with an empty value and count as absent."""
+    _moving: Mapping[str, str] = PrivateAttr(MappingProxyType({}))
+    """The words of moments that mean another minute soon, by argument."""
 
     @model_validator(mode="before")
     @classmethod
@@ -147,6 +146,7 @@ class ToolInput(BaseModel):
         """Return `arguments` as this input. Raises: ValidationError."""
         given = cls.model_validate(dict(arguments), context=reading)
         given._left_empty = reading.empty  # noqa: SLF001 - its own
+        given._moving = {name: one.moving for name, one in reading.dates.items() if one.moving}  # noqa: SLF001
         return given
 
     def given(self) -> dict[str, Any]:
@@ -160,8 +160,8 @@ class TicketListInput(ToolInput):
     person_in_charge_id: Id | None = Field(None, description="Only of this person: id from get_users.")
     account_id: Id | None = Field(None, description="Only of this account: id from get_accounts.")
     status_id: Id | None = Field(None, description="Only in this status: id from get_statuses.")
-    scheduled_completion_date_from: Date | None = Field(None, description="Due on or after, YYYY-MM-DD.")
-    scheduled_completion_date_to: Date | None = Field(None, description="Due on or before, YYYY-MM-DD.")
+    scheduled_completion_date_from: Date | None = Field(None, description=f"Due on or after: {_DAY}.")
+    scheduled_completion_date_to: Date | None = Field(None, description="Due on or before.")
     show_completed: bool = Field(True, description="Include completed tickets.")
     search_query: Annotated[Prose, Field(max_length=200)] | None = Field(
         None, description="Part of the summary, account name or requestor name; case is ignored."
@@ -204,7 +204,9 @@ Attachment = Annotated[NewAttachment, _unpacked(dict, "must be an object with fi
 class CreateTicketInput(ToolInput):
     """Creates a ticket and reads it back. Ids are checked first. Never guess who asks or who works on it: ask."""
 
-    reception_date_time: Minute = Field(description="When it came in, YYYY-MM-DD HH:MM in the ticket system's zone.")
+    reception_date_time: Minute | None = Field(
+        None, description="When it came in, for example 2026-12-01 09:30 or 2026-12-01T09:30+09:00. Default: now."
+    )
     requestor_id: Id = Field(description="Who asks, from get_users.")
     account_id: Id = Field(description="From get_accounts.")
     category_id: Id = Field(description="From get_categories.")
@@ -214,8 +216,8 @@ class CreateTicketInput(ToolInput):
     description: LongProse
     person_in_charge_id: Id = Field(description="Who works on it, from get_users.")
     status_id: Id = Field(description="From get_statuses.")
-    scheduled_completion_date: Date | None = Field(None, description="YYYY-MM-DD.")
-    completion_date: Date | None = Field(None, description="YYYY-MM-DD; give it with a completed status.")
+    scheduled_completion_date: Date | None = Field(None, description=f"{_DAY}.")
+    completion_date: PastDate | None = Field(None, description="Give it with a completed status.")
     actual_effort_hours: Hours | None = Field(None, description="0 to 9999.9, one decimal.")
     response_category_id: Id | None = Field(None, description="From get_response_categories.")
     response_details: LongText | None = None
@@ -227,6 +229,11 @@ class CreateTicketInput(ToolInput):
     )
     idempotency_key: Key | None = Field(None, description=_KEY_HINT)
     allow_duplicate: bool = Field(False, description=_DUPLICATE_HINT.format(10))
+
+    @property
+    def moving_reception(self) -> str:
+        """The words of a reception time that mean another minute soon, such as `2 hours ago`; else empty."""
+        return self._moving.get("receptionDateTime", "")
 
 
 class UpdateTicketInput(ToolInput):
@@ -249,7 +256,7 @@ class UpdateTicketInput(ToolInput):
     person_in_charge_id: Id | None = None
     status_id: Id | None = None
     scheduled_completion_date: Date | None = None
-    completion_date: Date | None = None
+    completion_date: PastDate | None = None
     actual_effort_hours: Hours | None = None
     response_category_id: Id | None = None
     response_details: LongText | None = None

@@ -100,6 +100,7 @@ def _problem(fields: Mapping[str, FieldInfo], found: Mapping[str, Any]) -> Probl
         case "literal_error":
             return Problem(path, "must be one of the allowed values", tuple(_QUOTED.findall(found["ctx"]["expected"])))
         case "value_error":
-            return Problem(path, str(found["ctx"]["error"]))
+            wrong = found["ctx"]["error"]
+            return Problem(path, str(wrong), getattr(wrong, "allowed", ()))
         case _:
             return Problem(path, str(found["msg"]).replace("Input should", "should").replace("String", "text") + hint)

@@ -21,6 +21,7 @@ from shared.mcp_tools.schema import read_arguments, refuse_excess, schema_of
 from shared.mcp_tools.tenant_tools import ToolsProvider
 from shared.telemetry import get_logger
 from shared.tickets.acting_user import ToolCall
+from shared.tickets.dated import dated
 from shared.tools import TicketTools
 
 log = get_logger(__name__)
@@ -82,17 +83,19 @@ class TicketTool(Tool):
         return result
 
     async def _call_tool(self, tools: TicketTools, call: ToolCall, arguments: Mapping[str, Any]) -> CallToolResult:
-        reading = Reading(self._habits)
+        at = await tools.calendar.time()
+        reading = Reading(self._habits, at)
         arguments = reading.straightened(self._spec.input_model, arguments)
         given, problems = read_arguments(self._spec.input_model, arguments, reading)
         if given is None:
             raise InvalidInputError.of([*problems, *await tools.further_problems(self.name, arguments, call, problems)])
         run = self._spec.run
         result = await (run(tools, given) if self._spec.read_only else run(tools, given, call))
+        caller = await tools.user_of(call)
+        result = dated(result, at, caller or call.acting_as)
         result = result.model_copy(update={"notes": (*reading.notes, *result.notes)})
-        return CallToolResult(
-            content=[TextContent(text=self._spec.render(result))], structured_content=result.structured()
-        )
+        text = f"{self._spec.render(result)}\n\n{render.stamp(result, is_caller=caller is not None)}"
+        return CallToolResult(content=[TextContent(text=text)], structured_content=result.structured())
 
     def _fault(self) -> TicketServerError:
         fault = TicketServerError("This server failed; the operator finds the reason in its log.")
