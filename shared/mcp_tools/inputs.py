@@ -7,7 +7,6 @@ because some model APIs refuse `anyOf`. Whether an id exists is checked later, a
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, Self, get_args
 
 from pydantic import (
@@ -131,7 +130,7 @@ class ToolInput(BaseModel):
 
     _left_empty: tuple[str, ...] = PrivateAttr(())
     """Arguments that were sent with an empty value and count as absent."""
-    _moving: Mapping[str, str] = PrivateAttr(MappingProxyType({}))
+    _moving: dict[str, str] = PrivateAttr(default_factory=dict)
     """The words of moments that mean another minute soon, by argument."""
 
     @model_validator(mode="before")
