@@ -70,7 +70,7 @@ class TicketTools:
         counter: counts `writes_unconfirmed` by kind: acknowledged but not stored, or outcome unknown.
         recent_writes: recognises repeats; by default only those made through this object.
 
-    Writes take the call that they belong to and record their findings in it, whatever their outcome.
+    Every tool takes its call; writes record their findings in it, whatever their outcome.
 
     Every method raises:
         InvalidInputError: the call has problems; the error names all of them.
@@ -95,9 +95,9 @@ class TicketTools:
         self._features = FeatureReader(api)
         self._windows = TicketWindows(api)
 
-    async def get_ticket_list(self, query: inputs.TicketListInput) -> results.TicketPage:
+    async def get_ticket_list(self, query: inputs.TicketListInput, call: ToolCall) -> results.TicketPage:
         """Return one page: the API's own if it has a total order, else one cut from a window sorted here."""
-        checked = await check(self._master, query.given())
+        checked = await check(self._master, query.given(), call)
         page = await self._page(checked.values, query)
         rows = tuple(shortened_row(row) for row in parse_many(TicketRow, page.rows))
         return results.TicketPage(
@@ -119,7 +119,7 @@ class TicketTools:
             filters, sort_by=query.sort_by, sort_order=query.sort_order, limit=query.limit, offset=query.offset
         )
 
-    async def get_ticket_detail(self, query: inputs.TicketDetailInput) -> results.TicketDetail:
+    async def get_ticket_detail(self, query: inputs.TicketDetailInput, _: ToolCall) -> results.TicketDetail:
         """Return the ticket with its newest history."""
         ticket, history = await read_named(read_ticket, self._api, query.ticket_id)
         return results.TicketDetail(
@@ -133,7 +133,7 @@ class TicketTools:
 
         Attachments are sent too; only reading back shows whether the API stored them.
         """
-        checked = await resolve(self._master, new.given())
+        checked = await resolve(self._master, new.given(), call)
         if problems := [*checked.problems, *cut_problems(checked.values)]:
             raise InvalidInputError.of(problems)
         body = {name: value for name, value in checked.values.items() if name not in _NOT_SENT}
@@ -271,7 +271,7 @@ class TicketTools:
             notes=(*checked.notes, *proof_of_comment(entry, acknowledged, doubt)),
         )
 
-    async def get_users(self, query: inputs.UsersInput) -> results.MasterPage:
+    async def get_users(self, query: inputs.UsersInput, _: ToolCall) -> results.MasterPage:
         """Return users; the role is filtered here, because the existing API ignores it."""
         users = await self._list(USERS)
         if query.role is not None:
@@ -282,15 +282,17 @@ class TicketTools:
                 raise InvalidInputError.of([Problem("role", "no user has this role", tuple(sorted(roles)[:50]))])
         return results.master_page(USERS, users)
 
-    async def get_category_details(self, query: inputs.CategoryDetailsInput) -> results.MasterPage:
+    async def get_category_details(self, query: inputs.CategoryDetailsInput, call: ToolCall) -> results.MasterPage:
         """Return the details of one category or of all."""
-        checked = await check(self._master, query.given())
+        checked = await check(self._master, query.given(), call)
         details = await self._list(CATEGORY_DETAILS)
         category = checked.values.get("categoryId")
         items = [one for one in details if category is None or one.category_id == category]
         return results.master_page(CATEGORY_DETAILS, items, checked.notes)
 
-    async def get_master_list(self, _: inputs.ToolInput, *, source: MasterList[Any]) -> results.MasterPage:
+    async def get_master_list(
+        self, _: inputs.ToolInput, __: ToolCall, *, source: MasterList[Any]
+    ) -> results.MasterPage:
         """Return a complete list of master data."""
         return results.master_page(source, await self._list(source))
 
@@ -314,7 +316,7 @@ class TicketTools:
             if acting is not None and acting not in fields:
                 await self._checked(values, call, acting, ticket=ticket)
             else:
-                await check(self._master, values, ticket=ticket)
+                await check(self._master, values, call, is_write=tool == "create_ticket", ticket=ticket)
         except InvalidInputError as error:
             return list(error.problems)
         except TicketServerError as error:
@@ -335,7 +337,7 @@ class TicketTools:
         Raises:
             InvalidInputError: it names all problems at once.
         """
-        checked = await resolve(self._master, values, ticket=ticket)
+        checked = await resolve(self._master, values, call, ticket=ticket)
         problems = [*checked.problems, *cut_problems(checked.values, ticket)]
         problems += [Problem(name, "is given a value and is also to be cleared") for name in emptied if name in values]
         author: MasterItem | None = None

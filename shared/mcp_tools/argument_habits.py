@@ -15,8 +15,9 @@ from pydantic.fields import FieldInfo
 
 from shared.bounds import MAX_VALUES, has_more_values
 from shared.client_habits import ClientHabits
-from shared.markdown import clean, encodable
+from shared.markdown import encodable
 from shared.mcp_tools.argument_names import spelled_right, unwrapped
+from shared.visible_text import visible
 
 ValueT = TypeVar("ValueT")
 
@@ -29,8 +30,6 @@ MAX_LIST_TEXT: Final = 300_000
 MAX_ARGUMENTS_TEXT: Final = 1_500_000
 """Characters of arguments sent as JSON text: the largest create_ticket, likewise escaped."""
 _OBJECT: Final = 'The arguments of a call must be a JSON object, for example {"limit": 3}'
-_BLANK_GLYPHS: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
-"""Characters that show nothing, although Unicode counts them as letters, marks or symbols."""
 _NO_ARGUMENTS: Final = frozenset({"", "null"})
 
 
@@ -93,11 +92,6 @@ class Reading:
 def named(argument: str) -> str:
     """Return the name of an argument as it is shown; the empty one, too, can be seen."""
     return argument or '""'
-
-
-def visible(text: str) -> str:
-    """Return `text` without the characters that show nothing, blanks excepted."""
-    return "".join(sign for sign in clean(text) if sign not in _BLANK_GLYPHS)
 
 
 def _is_empty(field: FieldInfo, value: object) -> bool:

@@ -18,7 +18,8 @@ from urllib.parse import quote
 from pydantic import ValidationInfo
 
 from shared.markdown import encodable
-from shared.mcp_tools.argument_habits import Reading, visible
+from shared.mcp_tools.argument_habits import Reading
+from shared.visible_text import visible
 
 Reader = Callable[[Any, ValidationInfo], Any]
 

@@ -22,8 +22,8 @@ from shared.tools import TicketTools
 class ToolSpec:
     """One tool.
 
-    `run` is called with the caller's `TicketTools` and an `input_model`, and returns a `result_model`, which `render`
-    turns into text. A tool that is not `read_only` also gets the `Call`, which has the caller.
+    `run` is called with the caller's `TicketTools`, an `input_model` and the `ToolCall`, which has the caller, and
+    returns a `result_model`, which `render` turns into text.
     """
 
     name: str

@@ -25,14 +25,17 @@ from pydantic.alias_generators import to_camel
 
 from shared.markdown import encodable
 from shared.mcp_tools import argument_values as values
-from shared.mcp_tools.argument_habits import FreeText, Reading, visible
+from shared.mcp_tools.argument_habits import FreeText, Reading
 from shared.mcp_tools.argument_lists import OBJECTS, WORDS, attachment
 from shared.mcp_tools.choices import CLEARABLE, Clearable, SortBy, SortOrder
 from shared.tickets.ticket_ids import MAX_ID, within_limit
+from shared.visible_text import visible
 
 MAX_LIMIT: Final = 100
 MAX_OFFSET: Final = 1_000_000
 MAX_TEXT: Final = 50_000
+MAX_NAMED: Final = 200
+"""Characters of an id or name, for example `user4 (Hana Whitfield, hana.whitfield@example.com, support)`."""
 _CALLER: Final = "Defaults to the calling user, where that is known."
 _KEY_HINT: Final = "Your own key for this one request: it is done once in 24 hours, however often you repeat it."
 _DUPLICATE_HINT: Final = "true: do it again, even if an equal call did it in the last {} minutes."
@@ -75,7 +78,6 @@ Text = Annotated[Word, FreeText(may_be_blank=True)]
 Prose = Annotated[Word, AfterValidator(_not_blank), FreeText(may_be_blank=False)]
 LongText = Annotated[Text, Field(max_length=MAX_TEXT)]
 LongProse = Annotated[Prose, Field(max_length=MAX_TEXT)]
-Id = Annotated[Word, AfterValidator(_not_blank), Field(max_length=MAX_ID), BeforeValidator(values.identifier)]
 TicketId = Annotated[
     Word,
     AfterValidator(_not_blank),
@@ -83,6 +85,8 @@ TicketId = Annotated[
     BeforeValidator(within_limit),
     BeforeValidator(values.identifier),
 ]
+Named = Annotated[Word, AfterValidator(_not_blank), Field(max_length=MAX_NAMED), BeforeValidator(values.identifier)]
+"""An id of master data, or a name, which is resolved to one later."""
 Reference = Annotated[Text, Field(max_length=50)]
 Date = Annotated[str, AfterValidator(_date)]
 Minute = Annotated[str, AfterValidator(_minute)]
@@ -123,9 +127,9 @@ class ToolInput(BaseModel):
 class TicketListInput(ToolInput):
     """Lists tickets, one table row each; about 60 tokens a row. Says whether there are more and the next offset."""
 
-    person_in_charge_id: Id | None = Field(None, description="Only of this person: id from get_users.")
-    account_id: Id | None = Field(None, description="Only of this account: id from get_accounts.")
-    status_id: Id | None = Field(None, description="Only in this status: id from get_statuses.")
+    person_in_charge_id: Named | None = Field(None, description="Only of this person: id from get_users.")
+    account_id: Named | None = Field(None, description="Only of this account: id from get_accounts.")
+    status_id: Named | None = Field(None, description="Only in this status: id from get_statuses.")
     scheduled_completion_date_from: Date | None = Field(None, description="Due on or after, YYYY-MM-DD.")
     scheduled_completion_date_to: Date | None = Field(None, description="Due on or before, YYYY-MM-DD.")
     show_completed: Flag = Field(True, description="Include completed tickets.")
@@ -174,19 +178,19 @@ class CreateTicketInput(ToolInput):
     """Creates a ticket and reads it back. Ids are checked first. Never guess who asks or who works on it: ask."""
 
     reception_date_time: Minute = Field(description="When it came in, YYYY-MM-DD HH:MM in the ticket system's zone.")
-    requestor_id: Id = Field(description="Who asks, from get_users.")
-    account_id: Id = Field(description="From get_accounts.")
-    category_id: Id = Field(description="From get_categories.")
-    category_detail_id: Id = Field(description="One of this category, from get_category_details.")
-    request_channel_id: Id = Field(description="From get_request_channels.")
+    requestor_id: Named = Field(description="Who asks, from get_users.")
+    account_id: Named = Field(description="From get_accounts.")
+    category_id: Named = Field(description="From get_categories.")
+    category_detail_id: Named = Field(description="One of this category, from get_category_details.")
+    request_channel_id: Named = Field(description="From get_request_channels.")
     summary: Prose = Field(max_length=200)
     description: LongProse
-    person_in_charge_id: Id = Field(description="Who works on it, from get_users.")
-    status_id: Id = Field(description="From get_statuses.")
+    person_in_charge_id: Named = Field(description="Who works on it, from get_users.")
+    status_id: Named = Field(description="From get_statuses.")
     scheduled_completion_date: Date | None = Field(None, description="YYYY-MM-DD.")
     completion_date: Date | None = Field(None, description="YYYY-MM-DD; give it with a completed status.")
     actual_effort_hours: Hours | None = Field(None, description="0 to 9999.9, one decimal.")
-    response_category_id: Id | None = Field(None, description="From get_response_categories.")
+    response_category_id: Named | None = Field(None, description="From get_response_categories.")
     response_details: LongText | None = None
     has_defect: Flag = False
     external_ticket_id: Reference | None = None
@@ -206,21 +210,21 @@ class UpdateTicketInput(ToolInput):
     """
 
     ticket_id: TicketId
-    updated_by_id: Id | None = Field(None, description=f"Who makes the change, from get_users. {_CALLER}")
+    updated_by_id: Named | None = Field(None, description=f"Who makes the change, from get_users. {_CALLER}")
     comment: LongProse | None = Field(None, description="Goes to the history.")
-    requestor_id: Id | None = None
-    account_id: Id | None = None
-    category_id: Id | None = Field(None, description="Give a categoryDetailId that fits.")
-    category_detail_id: Id | None = None
-    request_channel_id: Id | None = None
+    requestor_id: Named | None = None
+    account_id: Named | None = None
+    category_id: Named | None = Field(None, description="Give a categoryDetailId that fits.")
+    category_detail_id: Named | None = None
+    request_channel_id: Named | None = None
     summary: Annotated[Prose, Field(max_length=200)] | None = None
     description: LongProse | None = None
-    person_in_charge_id: Id | None = None
-    status_id: Id | None = None
+    person_in_charge_id: Named | None = None
+    status_id: Named | None = None
     scheduled_completion_date: Date | None = None
     completion_date: Date | None = None
     actual_effort_hours: Hours | None = None
-    response_category_id: Id | None = None
+    response_category_id: Named | None = None
     response_details: LongText | None = None
     has_defect: Flag | None = None
     external_ticket_id: Reference | None = None
@@ -260,7 +264,7 @@ class AddHistoryInput(ToolInput):
     """Adds a comment to a ticket's history and checks that it was stored."""
 
     ticket_id: TicketId
-    user_id: Id | None = Field(None, description=f"Who comments, from get_users. {_CALLER}")
+    user_id: Named | None = Field(None, description=f"Who comments, from get_users. {_CALLER}")
     comment: LongProse
     idempotency_key: Key | None = Field(None, description=_KEY_HINT)
     allow_duplicate: Flag = Field(False, description=_DUPLICATE_HINT.format(2))
@@ -275,7 +279,7 @@ class UsersInput(ToolInput):
 class CategoryDetailsInput(ToolInput):
     """Lists category details with the category that each belongs to."""
 
-    category_id: Id | None = Field(None, description="Only of this category.")
+    category_id: Named | None = Field(None, description="Only of this category.")
 
 
 def no_arguments(description: str) -> type[ToolInput]:

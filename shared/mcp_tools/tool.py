@@ -92,8 +92,7 @@ class TicketTool(Tool):
         if given is None or misnamed:
             further = await tools.further_problems(self.name, arguments, call, problems)
             raise InvalidInputError.of([*misnamed, *problems, *further])
-        run = self._spec.run
-        result = await (run(tools, given) if self._spec.read_only else run(tools, given, call))
+        result = await self._spec.run(tools, given, call)
         result = result.model_copy(update={"notes": (*reading.notes, *result.notes)})
         return CallToolResult(
             content=[TextContent(text=self._spec.render(result))], structured_content=result.structured()

@@ -61,6 +61,16 @@ async def acting_user(master: MasterData, call: ToolCall, argument: str, given: 
     return user
 
 
+async def known_user(master: MasterData, call: ToolCall) -> MasterItem | None:
+    """Return the user that the caller is in the ticket system, if that is known.
+
+    Raises:
+        UnknownTicketUserError: an administrator linked the caller to a user that does not exist.
+        UpstreamError: master data could not be fetched.
+    """
+    return await _stands_for(master, call.principal)
+
+
 async def _own(master: MasterData, call: ToolCall, argument: str, given: MasterItem | None) -> MasterItem:
     own = await _stands_for(master, call.principal)
     if given is not None and (own is None or own.id != given.id):

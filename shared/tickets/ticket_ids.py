@@ -13,8 +13,9 @@ from typing import Final, TypeAlias
 from shared.api_client import APIClient
 from shared.concurrency import gather_all
 from shared.errors import InvalidInputError, NotFoundError, Problem
-from shared.markdown import clean, one_line
+from shared.markdown import one_line
 from shared.tickets.models import HistoryEntry, Ticket
+from shared.visible_text import visible
 
 MAX_ID: Final = 50
 MAX_AROUND: Final = 2_000
@@ -111,4 +112,4 @@ def _canonical(number: int) -> str:
 
 
 def _simple(text: str) -> str:
-    return _DASHES.sub("-", unicodedata.normalize("NFKC", clean(text))).strip()
+    return _DASHES.sub("-", unicodedata.normalize("NFKC", visible(text))).strip()
