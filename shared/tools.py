@@ -36,6 +36,7 @@ from shared.tickets.results import (
     shortened_ticket,
 )
 from shared.tickets.sorting import Page
+from shared.tickets.ticket_ids import read_named
 from shared.writes.cleared_fields import emptied
 from shared.writes.earlier_writes import COMMENT_S, CREATE_S, EarlierComment, EarlierTicket
 from shared.writes.notes import (
@@ -121,7 +122,7 @@ class TicketTools:
 
     async def get_ticket_detail(self, query: inputs.TicketDetailInput, _: ToolCall) -> results.TicketDetail:
         """Return the ticket with its newest history."""
-        ticket, history = await read_ticket(self._api, query.ticket_id)
+        ticket, history = await read_named(read_ticket, self._api, query.ticket_id)
         return results.TicketDetail(
             ticket=shortened_ticket(ticket),
             history=shortened_history(history),
@@ -184,7 +185,8 @@ class TicketTools:
 
     async def update_ticket(self, change: inputs.UpdateTicketInput, call: ToolCall) -> results.TicketUpdated:
         """Send the values that differ from the ticket as read; report this call's changes apart from others'."""
-        before, history = await read_before_write(self._api, change.ticket_id)
+        before, history = await read_named(read_before_write, self._api, change.ticket_id, writes=True)
+        call.ticket_id = before.id
         checked, author = await self._checked(
             change.given(), call, "updatedById", ticket=before, emptied=change.emptied
         )
@@ -221,8 +223,9 @@ class TicketTools:
 
         An acknowledgement alone is no proof.
         """
-        before = await read_before_write(self._api, new.ticket_id)
+        before = await read_named(read_before_write, self._api, new.ticket_id, writes=True)
         ticket, history = before
+        call.ticket_id = ticket.id
         checked, author = await self._checked(new.given(), call, "userId")
         trace = EarlierComment(self._api, ticket.id, author, new.comment)
         write = write_of(
@@ -314,7 +317,7 @@ class TicketTools:
         acting = _ACTING.get(tool)
         try:
             is_update = tool == "update_ticket" and "ticketId" in values
-            ticket = (await read_ticket(self._api, values["ticketId"]))[0] if is_update else None
+            ticket = (await read_named(read_ticket, self._api, values["ticketId"]))[0] if is_update else None
             if acting is not None and acting not in fields:
                 await self._checked(values, call, acting, ticket=ticket)
             else:

@@ -8,7 +8,7 @@ because some model APIs refuse `anyOf`. Whether an id exists is checked later, a
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal, Self, get_args
+from typing import Annotated, Any, Final, Self
 
 from pydantic import (
     AfterValidator,
@@ -18,18 +18,22 @@ from pydantic import (
     Field,
     ModelWrapValidatorHandler,
     PrivateAttr,
-    ValidationInfo,
     create_model,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
 
-from shared.bounds import excess
 from shared.markdown import encodable
-from shared.mcp_tools.argument_habits import MAX_LIST_TEXT, FreeText, Reading, from_text
+from shared.mcp_tools import argument_values as values
+from shared.mcp_tools.argument_habits import FreeText, Reading
+from shared.mcp_tools.argument_lists import OBJECTS, WORDS, attachment
+from shared.mcp_tools.choices import CLEARABLE, Clearable, SortBy, SortOrder
 from shared.tickets.master_pages import MAX_MASTER, Selection
+from shared.tickets.ticket_ids import MAX_ID, within_limit
+from shared.visible_text import visible
 
 MAX_LIMIT: Final = 100
+MAX_OFFSET: Final = 1_000_000
 MAX_TEXT: Final = 50_000
 MAX_NAMED: Final = 200
 """Characters of an id or name, for example `user4 (Hana Whitfield, hana.whitfield@example.com, support)`."""
@@ -58,12 +62,6 @@ def _moment(text: str, form: str, pattern: str, expected: str) -> str:
     raise ValueError(f"must be {expected}")
 
 
-def _one_decimal(hours: float) -> float:
-    if abs(round(hours, 1) - hours) > 1e-6:  # accepts 0.1 + 0.2 as 0.3
-        raise ValueError("must have at most one decimal, for example 1.5")
-    return round(hours, 1)
-
-
 def _storable(text: str) -> str:
     if "\0" in text or text != encodable(text):
         raise ValueError("must not contain U+0000 or half a surrogate pair")
@@ -71,64 +69,33 @@ def _storable(text: str) -> str:
 
 
 def _not_blank(text: str) -> str:
-    if not text.strip():
+    if not visible(text).strip():
         raise ValueError("must not be empty")
     return text
 
 
-def _no_truth_as_number(value: object) -> object:
-    if isinstance(value, bool):
-        raise ValueError("must be a number")
-    return value
-
-
-def _unpacked(kind: type[list[Any] | dict[str, Any]], expected: str) -> BeforeValidator:
-    """Return a validator that takes a value of `kind` as such or as JSON text, within the same bounds."""
-
-    def unpack(value: object, info: ValidationInfo) -> object:
-        if isinstance(value, str) and isinstance(info.context, Reading):
-            value = from_text(value, kind, info.context, expected=expected, most=MAX_LIST_TEXT)
-            if (found := excess(value)) is not None:
-                raise ValueError(f"is too large: {found}")
-        if not isinstance(value, kind):
-            raise ValueError(expected)
-        return value
-
-    return BeforeValidator(unpack)
-
-
-Word = Annotated[str, AfterValidator(_storable)]
+Word = Annotated[str, AfterValidator(_storable), BeforeValidator(values.text)]
 Text = Annotated[Word, FreeText(may_be_blank=True)]
 Prose = Annotated[Word, AfterValidator(_not_blank), FreeText(may_be_blank=False)]
 LongText = Annotated[Text, Field(max_length=MAX_TEXT)]
 LongProse = Annotated[Prose, Field(max_length=MAX_TEXT)]
-Id = Annotated[Word, AfterValidator(_not_blank), AfterValidator(str.strip), Field(max_length=50)]
-Named = Annotated[Word, AfterValidator(_not_blank), AfterValidator(str.strip), Field(max_length=MAX_NAMED)]
+TicketId = Annotated[
+    Word,
+    AfterValidator(_not_blank),
+    Field(max_length=MAX_ID),
+    BeforeValidator(within_limit),
+    BeforeValidator(values.identifier),
+]
+Named = Annotated[Word, AfterValidator(_not_blank), Field(max_length=MAX_NAMED), BeforeValidator(values.identifier)]
 """An id of master data, or a name, which is resolved to one later."""
 Reference = Annotated[Text, Field(max_length=50)]
 Date = Annotated[str, AfterValidator(_date)]
 Minute = Annotated[str, AfterValidator(_minute)]
-Hours = Annotated[
-    float,
-    Field(ge=0, le=9999.9, allow_inf_nan=False),
-    BeforeValidator(_no_truth_as_number),
-    AfterValidator(_one_decimal),
-]
-Key = Annotated[str, Field(max_length=200, pattern=r"^[!-~]+$")]
-_A_LIST: Final = _unpacked(list, "must be a list")
-
-
-Clearable = Literal[
-    "scheduledCompletionDate",
-    "completionDate",
-    "actualEffortHours",
-    "responseCategoryId",
-    "responseDetails",
-    "externalTicketId",
-    "remarks",
-]
-CLEARABLE: Final = frozenset(get_args(Clearable))
-"""Optional fields of a ticket, which can be cleared."""
+Hours = Annotated[float, Field(ge=0, le=values.MAX_HOURS), BeforeValidator(values.hours)]
+Flag = Annotated[bool, BeforeValidator(values.flag)]
+Key = Annotated[str, Field(max_length=values.MAX_KEY, pattern=r"^[!-~]+$"), BeforeValidator(values.key)]
+_LIMIT: Final = values.whole(1, MAX_LIMIT, cut=f"limit: a page has at most {MAX_LIMIT} rows.")
+_MASTER_LIMIT: Final = values.whole(1, MAX_MASTER, cut=f"limit: a page has at most {MAX_MASTER} entries.")
 _NOT_OF_TICKETS: Final = frozenset({"ticketId", "updatedById", "comment", "clear"})
 
 
@@ -167,18 +134,18 @@ class TicketListInput(ToolInput):
     status_id: Named | None = Field(None, description="Only in this status: id from get_statuses.")
     scheduled_completion_date_from: Date | None = Field(None, description="Due on or after, YYYY-MM-DD.")
     scheduled_completion_date_to: Date | None = Field(None, description="Due on or before, YYYY-MM-DD.")
-    show_completed: bool = Field(True, description="Include completed tickets.")
+    show_completed: Flag = Field(True, description="Include completed tickets.")
     search_query: Annotated[Prose, Field(max_length=200)] | None = Field(
         None, description="Part of the summary, account name or requestor name; case is ignored."
     )
-    sort_by: Literal["receptionDateTime", "scheduledCompletionDate", "completionDate"] = "receptionDateTime"
-    sort_order: Literal["asc", "desc"] = Field(
+    sort_by: SortBy = "receptionDateTime"
+    sort_order: SortOrder = Field(
         "desc", description="desc: latest first; asc: earliest first. Tickets without the date come last."
     )
-    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT), BeforeValidator(_no_truth_as_number)] = Field(
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT), BeforeValidator(_LIMIT)] = Field(
         20, description=f"Rows of one page, 1 to {MAX_LIMIT}."
     )
-    offset: Annotated[int, Field(ge=0, le=1_000_000), BeforeValidator(_no_truth_as_number)] = Field(
+    offset: Annotated[int, Field(ge=0, le=MAX_OFFSET), BeforeValidator(values.whole(0, MAX_OFFSET))] = Field(
         0, description="Rows to skip: nextOffset of the page before."
     )
 
@@ -186,14 +153,17 @@ class TicketListInput(ToolInput):
     def _range_runs_forward(self) -> Self:
         first, last = self.scheduled_completion_date_from, self.scheduled_completion_date_to
         if first and last and first > last:
-            raise ValueError("scheduledCompletionDateFrom must not be after scheduledCompletionDateTo")
+            raise values.WrongValueError(
+                "scheduledCompletionDateFrom must not be after scheduledCompletionDateTo",
+                right={"scheduledCompletionDateFrom": last, "scheduledCompletionDateTo": first},
+            )
         return self
 
 
 class TicketDetailInput(ToolInput):
     """Shows one ticket: all fields, names with ids, and its newest history entries. Usually 500 to 3,000 tokens."""
 
-    ticket_id: Id = Field(description="From get_ticket_list, for example TCK-0001.")
+    ticket_id: TicketId = Field(description="From get_ticket_list, for example TCK-0001.")
 
 
 class NewAttachment(ToolInput):
@@ -203,7 +173,7 @@ class NewAttachment(ToolInput):
     file_url: Annotated[Prose, Field(max_length=2000)]
 
 
-Attachment = Annotated[NewAttachment, _unpacked(dict, "must be an object with fileName and fileUrl")]
+Attachment = Annotated[NewAttachment, attachment("fileName", "fileUrl")]
 
 
 class CreateTicketInput(ToolInput):
@@ -224,14 +194,14 @@ class CreateTicketInput(ToolInput):
     actual_effort_hours: Hours | None = Field(None, description="0 to 9999.9, one decimal.")
     response_category_id: Named | None = Field(None, description="From get_response_categories.")
     response_details: LongText | None = None
-    has_defect: bool = False
+    has_defect: Flag = False
     external_ticket_id: Reference | None = None
     remarks: LongText | None = None
-    attachments: Annotated[list[Attachment], _A_LIST, Field(max_length=20)] | None = Field(
+    attachments: Annotated[list[Attachment], OBJECTS, Field(max_length=20)] | None = Field(
         None, description="Not every ticket system stores them; the result says so."
     )
     idempotency_key: Key | None = Field(None, description=_KEY_HINT)
-    allow_duplicate: bool = Field(False, description=_DUPLICATE_HINT.format(10))
+    allow_duplicate: Flag = Field(False, description=_DUPLICATE_HINT.format(10))
 
 
 class UpdateTicketInput(ToolInput):
@@ -241,7 +211,7 @@ class UpdateTicketInput(ToolInput):
     clear, or null as a value, empties a field.
     """
 
-    ticket_id: Id
+    ticket_id: TicketId
     updated_by_id: Named | None = Field(None, description=f"Who makes the change, from get_users. {_CALLER}")
     comment: LongProse | None = Field(None, description="Goes to the history.")
     requestor_id: Named | None = None
@@ -258,12 +228,10 @@ class UpdateTicketInput(ToolInput):
     actual_effort_hours: Hours | None = None
     response_category_id: Named | None = None
     response_details: LongText | None = None
-    has_defect: bool | None = None
+    has_defect: Flag | None = None
     external_ticket_id: Reference | None = None
     remarks: LongText | None = None
-    clear: Annotated[list[Clearable], _A_LIST, Field(max_length=20)] | None = Field(
-        None, description="Fields to empty."
-    )
+    clear: Annotated[list[Clearable], WORDS, Field(max_length=20)] | None = Field(None, description="Fields to empty.")
     _nulls: tuple[str, ...] = PrivateAttr(())
 
     @model_validator(mode="wrap")
@@ -297,21 +265,21 @@ class UpdateTicketInput(ToolInput):
 class AddHistoryInput(ToolInput):
     """Adds a comment to a ticket's history and checks that it was stored."""
 
-    ticket_id: Id
+    ticket_id: TicketId
     user_id: Named | None = Field(None, description=f"Who comments, from get_users. {_CALLER}")
     comment: LongProse
     idempotency_key: Key | None = Field(None, description=_KEY_HINT)
-    allow_duplicate: bool = Field(False, description=_DUPLICATE_HINT.format(2))
+    allow_duplicate: Flag = Field(False, description=_DUPLICATE_HINT.format(2))
 
 
 class PagedListInput(ToolInput):
     """Base of the inputs of lists that may be long."""
 
     query: Named | None = Field(None, description="Only those with these words in name, id or e-mail, in any order.")
-    limit: Annotated[int, Field(ge=1, le=MAX_MASTER), BeforeValidator(_no_truth_as_number)] = Field(
+    limit: Annotated[int, Field(ge=1, le=MAX_MASTER), BeforeValidator(_MASTER_LIMIT)] = Field(
         MAX_MASTER, description=f"Rows of one page, 1 to {MAX_MASTER}."
     )
-    offset: Annotated[int, Field(ge=0, le=1_000_000), BeforeValidator(_no_truth_as_number)] = Field(
+    offset: Annotated[int, Field(ge=0, le=MAX_OFFSET), BeforeValidator(values.whole(0, MAX_OFFSET))] = Field(
         0, description="Rows to skip: nextOffset of the page before."
     )
 

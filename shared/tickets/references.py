@@ -174,7 +174,8 @@ def _resolve(
         _take(checked, name, partial[0], f"“{one_line(given)}” was taken for {partial[0].name} ({partial[0].id})")
     elif partial:
         text = "no such id or whole name; give the id of the one that is meant"
-        checked.problems.append(Problem(name, text, labels(nearest(given, partial), source.tool)))
+        right = {name: partial[0].id} if len(partial) == 1 else None
+        checked.problems.append(Problem(name, text, labels(nearest(given, partial), source.tool), right))
     else:
         checked.problems.append(Problem(name, "no such id or name", labels(nearest(given, choices), source.tool)))
 
