@@ -16,11 +16,12 @@ from shared.errors import InvalidInputError, NotStoredError, OutcomeUnknownError
 from shared.mcp_tools import inputs
 from shared.telemetry import Counter, get_logger
 from shared.tickets import results
-from shared.tickets.acting_user import ToolCall, acting_user, known_user
+from shared.tickets.acting_user import ToolCall, acting_user, shown_user
 from shared.tickets.changes import FIELDS, added, differing, find_entries
 from shared.tickets.features import CLEAR, TOTAL_ORDER, FeatureReader
 from shared.tickets.master_data import MasterData
-from shared.tickets.master_lists import CATEGORY_DETAILS, USERS, ItemT, MasterList
+from shared.tickets.master_lists import ACCOUNTS, CATEGORY_DETAILS, USERS, ItemT, MasterList
+from shared.tickets.master_pages import master_page
 from shared.tickets.models import HistoryEntry, MasterItem, Ticket, TicketRow, parse_many
 from shared.tickets.pages import TicketWindows
 from shared.tickets.reading import read_before_write, read_ticket
@@ -37,6 +38,7 @@ from shared.tickets.results import (
 )
 from shared.tickets.sorting import Page
 from shared.tickets.ticket_calendar import TicketCalendar
+from shared.tickets.ticket_ids import read_named
 from shared.time_zones import utc_now
 from shared.writes.cleared_fields import emptied
 from shared.writes.earlier_writes import COMMENT_S, CREATE_S, EarlierComment, EarlierTicket
@@ -76,7 +78,7 @@ class TicketTools:
         zone: zone of dates in arguments and results; by default the one that the API names, or else the machine's.
         clock: returns the current time, timezone-aware.
 
-    Writes take the call that they belong to and record their findings in it, whatever their outcome.
+    Every tool takes its call; writes record their findings in it, whatever their outcome.
 
     Every method raises:
         InvalidInputError: the call has problems; the error names all of them.
@@ -108,11 +110,11 @@ class TicketTools:
 
     async def user_of(self, call: ToolCall) -> MasterItem | None:
         """Return the caller's user in the ticket system, if known. Never raises."""
-        return await known_user(self._master, call.principal)
+        return await shown_user(self._master, call)
 
-    async def get_ticket_list(self, query: inputs.TicketListInput) -> results.TicketPage:
+    async def get_ticket_list(self, query: inputs.TicketListInput, call: ToolCall) -> results.TicketPage:
         """Return one page: the API's own if it has a total order, else one cut from a window sorted here."""
-        checked = await check(self._master, query.given())
+        checked = await check(self._master, query.given(), call)
         page = await self._page(checked.values, query)
         rows = await self.calendar.with_days_left(parse_many(TicketRow, page.rows))
         return results.TicketPage(
@@ -134,9 +136,9 @@ class TicketTools:
             filters, sort_by=query.sort_by, sort_order=query.sort_order, limit=query.limit, offset=query.offset
         )
 
-    async def get_ticket_detail(self, query: inputs.TicketDetailInput) -> results.TicketDetail:
+    async def get_ticket_detail(self, query: inputs.TicketDetailInput, _: ToolCall) -> results.TicketDetail:
         """Return the ticket with its newest history."""
-        ticket, history = await read_ticket(self._api, query.ticket_id)
+        ticket, history = await read_named(read_ticket, self._api, query.ticket_id)
         return results.TicketDetail(
             ticket=shortened_ticket(ticket),
             history=shortened_history(history),
@@ -148,7 +150,7 @@ class TicketTools:
 
         Attachments are sent too; only reading back shows whether the API stored them.
         """
-        checked = await resolve(self._master, new.given())
+        checked = await resolve(self._master, new.given(), call)
         if problems := [*checked.problems, *cut_problems(checked.values)]:
             raise InvalidInputError.of(problems)
         body = {name: value for name, value in checked.values.items() if name not in _NOT_SENT}
@@ -201,7 +203,8 @@ class TicketTools:
 
     async def update_ticket(self, change: inputs.UpdateTicketInput, call: ToolCall) -> results.TicketUpdated:
         """Send the values that differ from the ticket as read; report this call's changes apart from others'."""
-        before, history = await read_before_write(self._api, change.ticket_id)
+        before, history = await read_named(read_before_write, self._api, change.ticket_id, writes=True)
+        call.ticket_id = before.id
         checked, author = await self._checked(
             change.given(), call, "updatedById", ticket=before, emptied=change.emptied
         )
@@ -239,8 +242,9 @@ class TicketTools:
 
         An acknowledgement alone is no proof.
         """
-        before = await read_before_write(self._api, new.ticket_id)
+        before = await read_named(read_before_write, self._api, new.ticket_id, writes=True)
         ticket, history = before
+        call.ticket_id = ticket.id
         checked, author = await self._checked(new.given(), call, "userId")
         trace = EarlierComment(self._api, ticket.id, author, new.comment)
         write = write_of(
@@ -291,7 +295,7 @@ class TicketTools:
             ),
         )
 
-    async def get_users(self, query: inputs.UsersInput) -> results.MasterPage:
+    async def get_users(self, query: inputs.UsersInput, _: ToolCall) -> results.MasterPage:
         """Return users; the role is filtered here, because the existing API ignores it."""
         users = await self._list(USERS)
         if query.role is not None:
@@ -300,19 +304,25 @@ class TicketTools:
             users = tuple(user for user in users if user.role and user.role.casefold() == wanted)
             if not users:
                 raise InvalidInputError.of([Problem("role", "no user has this role", tuple(sorted(roles)[:50]))])
-        return results.master_page(USERS, users)
+        return master_page(USERS, users, query.selection)
 
-    async def get_category_details(self, query: inputs.CategoryDetailsInput) -> results.MasterPage:
+    async def get_accounts(self, query: inputs.AccountsInput, _: ToolCall) -> results.MasterPage:
+        """Return accounts."""
+        return master_page(ACCOUNTS, await self._list(ACCOUNTS), query.selection)
+
+    async def get_category_details(self, query: inputs.CategoryDetailsInput, call: ToolCall) -> results.MasterPage:
         """Return the details of one category or of all."""
-        checked = await check(self._master, query.given())
+        checked = await check(self._master, query.given(), call)
         details = await self._list(CATEGORY_DETAILS)
         category = checked.values.get("categoryId")
         items = [one for one in details if category is None or one.category_id == category]
-        return results.master_page(CATEGORY_DETAILS, items, checked.notes)
+        return master_page(CATEGORY_DETAILS, items, query.selection, checked.notes)
 
-    async def get_master_list(self, _: inputs.ToolInput, *, source: MasterList[Any]) -> results.MasterPage:
+    async def get_master_list(
+        self, _: inputs.ToolInput, __: ToolCall, *, source: MasterList[Any]
+    ) -> results.MasterPage:
         """Return a complete list of master data."""
-        return results.master_page(source, await self._list(source))
+        return master_page(source, await self._list(source))
 
     async def further_problems(
         self, tool: str, arguments: Mapping[str, Any], call: ToolCall, wrong: Sequence[Problem]
@@ -330,11 +340,11 @@ class TicketTools:
         acting = _ACTING.get(tool)
         try:
             is_update = tool == "update_ticket" and "ticketId" in values
-            ticket = (await read_ticket(self._api, values["ticketId"]))[0] if is_update else None
+            ticket = (await read_named(read_ticket, self._api, values["ticketId"]))[0] if is_update else None
             if acting is not None and acting not in fields:
                 await self._checked(values, call, acting, ticket=ticket)
             else:
-                await check(self._master, values, ticket=ticket)
+                await check(self._master, values, call, is_write=tool == "create_ticket", ticket=ticket)
         except InvalidInputError as error:
             return list(error.problems)
         except TicketServerError as error:
@@ -355,7 +365,7 @@ class TicketTools:
         Raises:
             InvalidInputError: it names all problems at once.
         """
-        checked = await resolve(self._master, values, ticket=ticket)
+        checked = await resolve(self._master, values, call, ticket=ticket)
         problems = [*checked.problems, *cut_problems(checked.values, ticket)]
         problems += [Problem(name, "is given a value and is also to be cleared") for name in emptied if name in values]
         author: MasterItem | None = None

@@ -22,8 +22,8 @@ from shared.tools import TicketTools
 class ToolSpec:
     """One tool.
 
-    `run` is called with the caller's `TicketTools` and an `input_model`, and returns a `result_model`, which `render`
-    turns into text. A tool that is not `read_only` also gets the `Call`, which has the caller.
+    `run` is called with the caller's `TicketTools`, an `input_model` and the `ToolCall`, which has the caller, and
+    returns a `result_model`, which `render` turns into text.
     """
 
     name: str
@@ -140,7 +140,7 @@ TOOLS: Final = (
         run=TicketTools.get_users,
         columns={"E-mail": "email", "Role": "role"},
     ),
-    _list_tool(master_lists.ACCOUNTS, "List accounts", "Lists accounts (customers): id and name."),
+    _list_tool(master_lists.ACCOUNTS, "List accounts", inputs.AccountsInput, run=TicketTools.get_accounts),
     _list_tool(master_lists.CATEGORIES, "List categories", "Lists categories: id and name."),
     _list_tool(
         master_lists.CATEGORY_DETAILS,

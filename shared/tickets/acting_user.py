@@ -65,11 +65,21 @@ async def acting_user(master: MasterData, call: ToolCall, argument: str, given: 
     return user
 
 
-async def known_user(master: MasterData, principal: Principal | None) -> MasterItem | None:
-    """Return the ticket-system user of `principal`, as far as it can be determined quickly. Never raises."""
+async def known_user(master: MasterData, call: ToolCall) -> MasterItem | None:
+    """Return the user that the caller is in the ticket system, if that is known.
+
+    Raises:
+        UnknownTicketUserError: an administrator linked the caller to a user that does not exist.
+        UpstreamError: master data could not be fetched.
+    """
+    return await _stands_for(master, call.principal)
+
+
+async def shown_user(master: MasterData, call: ToolCall) -> MasterItem | None:
+    """Return the user that the caller is, as far as it can be determined quickly, for a result. Never raises."""
     try:
         with anyio.fail_after(LOOK_S):
-            return await _stands_for(master, principal, look_again=False)
+            return await _stands_for(master, call.principal, look_again=False)
     except (UnknownTicketUserError, UpstreamError, TimeoutError):
         return None
 
