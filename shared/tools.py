@@ -5,7 +5,8 @@ existing API loses an acknowledged comment when another user's update named an u
 Source: the observed behaviour of the existing API, trap by trap in tests/shared/test_tools_traps.py.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, tzinfo
 from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
@@ -15,7 +16,7 @@ from shared.errors import InvalidInputError, NotStoredError, OutcomeUnknownError
 from shared.mcp_tools import inputs
 from shared.telemetry import Counter, get_logger
 from shared.tickets import results
-from shared.tickets.acting_user import ToolCall, acting_user
+from shared.tickets.acting_user import ToolCall, acting_user, known_user
 from shared.tickets.changes import FIELDS, added, differing, find_entries
 from shared.tickets.features import CLEAR, TOTAL_ORDER, FeatureReader
 from shared.tickets.master_data import MasterData
@@ -35,7 +36,9 @@ from shared.tickets.results import (
     shortened_ticket,
 )
 from shared.tickets.sorting import Page
+from shared.tickets.ticket_calendar import TicketCalendar
 from shared.tickets.ticket_ids import read_named
+from shared.time_zones import utc_now
 from shared.writes.cleared_fields import emptied
 from shared.writes.earlier_writes import COMMENT_S, CREATE_S, EarlierComment, EarlierTicket
 from shared.writes.notes import (
@@ -47,8 +50,10 @@ from shared.writes.notes import (
     proof_of_comment,
     stored_otherwise,
 )
+from shared.writes.odd_values import odd_values
 from shared.writes.outcome import created_otherwise, perhaps_created, read_back, write_error
 from shared.writes.recent_writes import MemoryRecentWrites, RecentWrites
+from shared.writes.reception import reception_of
 from shared.writes.repeats import Repeats, WriteAttempt, write_of
 from shared.writes.updates import Update, store
 from shared.writes.verification import SentWrite, changed_since
@@ -58,7 +63,7 @@ log = get_logger(__name__)
 _PAGING: Final = frozenset({"sortBy", "sortOrder", "limit", "offset"})
 _ACTING: Final = MappingProxyType({"update_ticket": "updatedById", "add_ticket_history": "userId"})
 """The argument of a tool that names the acting user."""
-_NOT_SENT: Final = frozenset({"idempotencyKey", "allowDuplicate"})
+_NOT_SENT: Final = frozenset({"idempotencyKey", "allowDuplicate", "receptionDateTime"})
 
 
 class TicketTools:
@@ -69,6 +74,8 @@ class TicketTools:
         completed_status_id: id of the status that means completed; the API does not mark it.
         counter: counts `writes_unconfirmed` by kind: acknowledged but not stored, or outcome unknown.
         recent_writes: recognises repeats; by default only those made through this object.
+        zone: zone of dates in arguments and results; by default the one that the API names, or else the machine's.
+        clock: returns the current time, timezone-aware.
 
     Every tool takes its call; writes record their findings in it, whatever their outcome.
 
@@ -86,6 +93,8 @@ class TicketTools:
         completed_status_id: str = "stat4",
         counter: Counter | None = None,
         recent_writes: RecentWrites | None = None,
+        zone: tzinfo | None = None,
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._api = api
         self._completed = completed_status_id
@@ -94,14 +103,21 @@ class TicketTools:
         self._master = MasterData(api)
         self._features = FeatureReader(api)
         self._windows = TicketWindows(api)
+        self.calendar = TicketCalendar(
+            self._features, self._master, completed=completed_status_id, zone=zone, clock=clock
+        )
+
+    async def user_of(self, call: ToolCall) -> MasterItem | None:
+        """Return the caller's user in the ticket system, if known. Never raises."""
+        return await known_user(self._master, call.principal)
 
     async def get_ticket_list(self, query: inputs.TicketListInput, call: ToolCall) -> results.TicketPage:
         """Return one page: the API's own if it has a total order, else one cut from a window sorted here."""
         checked = await check(self._master, query.given(), call)
         page = await self._page(checked.values, query)
-        rows = tuple(shortened_row(row) for row in parse_many(TicketRow, page.rows))
+        rows = await self.calendar.with_days_left(parse_many(TicketRow, page.rows))
         return results.TicketPage(
-            tickets=rows,
+            tickets=tuple(map(shortened_row, rows)),
             offset=query.offset,
             returned=len(rows),
             has_more=page.has_more,
@@ -137,16 +153,17 @@ class TicketTools:
         if problems := [*checked.problems, *cut_problems(checked.values)]:
             raise InvalidInputError.of(problems)
         body = {name: value for name, value in checked.values.items() if name not in _NOT_SENT}
+        reception = reception_of(new, await self.calendar.time())
+        body |= reception.body
         write = write_of(
             call,
-            {"tool": "create_ticket", **body},
+            {"tool": "create_ticket", **body, "receptionDateTime": reception.words},
             key=new.idempotency_key,
             window_s=CREATE_S,
             duplicate=new.allow_duplicate,
         )
-        created = await self._repeats.once(
-            write, EarlierTicket(self._api, body), partial(self._create, new, call, checked, body)
-        )
+        trace = EarlierTicket(self._api, body, received_by=reception.latest)
+        created = await self._repeats.once(write, trace, partial(self._create, new, call, checked, body))
         call.ticket_id = created.ticket_id
         return created
 
@@ -170,6 +187,7 @@ class TicketTools:
         self._windows.forget()
         ticket, history = await read_back(self._api, ticket_id, said=f"The ticket API acknowledged ticket {ticket_id}")
         notes = [*checked.notes, *attachments_lost(ticket, new), *self._missing_date(ticket, body)]
+        notes += odd_values(body, ticket, await self.calendar.time(), completed=self._completed)
         notes += changed_since(history, differing(ticket, body))
         if lost := stored_otherwise(ticket, body, history):
             if new.idempotency_key is None:
@@ -209,12 +227,13 @@ class TicketTools:
             raise self._counted(error) from error.__cause__
         finally:
             self._windows.forget()
+        odd = odd_values({**said, **wanted}, stored.ticket, await self.calendar.time(), completed=self._completed)
         return results.TicketUpdated(
             ticket_id=before.id,
             recorded_as=shortened(author, MAX_CELL),
             changed=stored.changed,
             comment=change.comment and cut(change.comment, MAX_COMMENT),
-            notes=(*notes, *stored.notes, *self._missing_date(stored.ticket, wanted)),
+            notes=(*notes, *stored.notes, *self._missing_date(stored.ticket, wanted), *odd),
         )
 
     async def add_ticket_history(self, new: inputs.AddHistoryInput, call: ToolCall) -> results.CommentAdded:
@@ -268,7 +287,11 @@ class TicketTools:
             ticket_id=ticket.id,
             recorded_as=shortened(author, MAX_CELL),
             entry=shortened_entry(entry),
-            notes=(*checked.notes, *proof_of_comment(entry, acknowledged, doubt)),
+            notes=(
+                *checked.notes,
+                *proof_of_comment(entry, acknowledged, doubt),
+                *odd_values({"comment": new.comment}, ticket, await self.calendar.time(), completed=self._completed),
+            ),
         )
 
     async def get_users(self, query: inputs.UsersInput, _: ToolCall) -> results.MasterPage:

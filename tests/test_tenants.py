@@ -27,6 +27,7 @@ from shared.identity import AuthProvider, Principal, Tenant, TenantDirectory, Up
 from shared.mcp_tools.catalog import TOOLS
 from shared.mcp_tools.schema import schema_of
 from shared.storage.database import open_engine, resolve_url
+from shared.time_zones import utc_now
 from tests import standin
 from tests.databases import Postgres, PostgresDatabase, copy_sqlite, run_aside
 from tests.kills import kills
@@ -37,7 +38,6 @@ from ticket_api.sample import filler
 from ticket_api.store import tables
 from ticket_api.store.connection import TenantConnection
 from ticket_api.tenancy import make_tenant
-from ticket_api.times import utc_now
 from ticket_service import TicketService
 from transport import Transport, TransportOptions
 

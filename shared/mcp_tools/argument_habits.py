@@ -17,6 +17,8 @@ from shared.bounds import MAX_VALUES, has_more_values
 from shared.client_habits import ClientHabits
 from shared.markdown import encodable
 from shared.mcp_tools.argument_names import spelled_right, unwrapped
+from shared.tickets.moments import DateValue
+from shared.tickets.ticket_time import TicketTime
 from shared.visible_text import visible
 
 ValueT = TypeVar("ValueT")
@@ -41,10 +43,13 @@ class FreeText:
 
 
 class Reading:
-    """The reading of one call's arguments."""
+    """The reading of one call's arguments, at one time; by default at the time of this machine."""
 
-    def __init__(self, habits: ClientHabits) -> None:
+    def __init__(self, habits: ClientHabits, at: TicketTime | None = None) -> None:
         self._habits = habits
+        self.at = at or TicketTime.of_machine()
+        self.dates: dict[str, DateValue] = {}
+        """How each date and moment was read, by argument."""
         self._admitted: dict[str, bool] = {}
         self.foreign: tuple[str, ...] = ()
         """Names that were ignored."""
@@ -85,8 +90,9 @@ class Reading:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the result must know."""
+        dates = [f"{name}: {one.note}." for name, one in self.dates.items() if one.note]
         ignored = f"Ignored, because this tool has no such argument: {', '.join(map(named, self.foreign))}."
-        return (ignored, *self._said) if self.foreign else tuple(self._said)
+        return (*((ignored,) if self.foreign else ()), *self._said, *dates)
 
 
 def named(argument: str) -> str:

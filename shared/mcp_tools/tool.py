@@ -22,6 +22,7 @@ from shared.mcp_tools.schema import read_arguments, refuse_excess, schema_of, un
 from shared.mcp_tools.tenant_tools import ToolsProvider
 from shared.telemetry import get_logger
 from shared.tickets.acting_user import ToolCall
+from shared.tickets.dated import dated
 from shared.tools import TicketTools
 
 log = get_logger(__name__)
@@ -86,6 +87,7 @@ class TicketTool(Tool):
     async def _call_tool(
         self, tools: TicketTools, call: ToolCall, arguments: Mapping[str, Any], reading: Reading
     ) -> CallToolResult:
+        reading.at = await tools.calendar.time()
         arguments = reading.straightened(self._spec.input_model, arguments)
         arguments, misnamed = under_right_names(self._spec.input_model, arguments)
         given, problems = read_arguments(self._spec.input_model, arguments, reading)
@@ -93,10 +95,11 @@ class TicketTool(Tool):
             further = await tools.further_problems(self.name, arguments, call, problems)
             raise InvalidInputError.of([*misnamed, *problems, *further])
         result = await self._spec.run(tools, given, call)
+        caller = await tools.user_of(call)
+        result = dated(result, reading.at, caller or call.acting_as)
         result = result.model_copy(update={"notes": (*reading.notes, *result.notes)})
-        return CallToolResult(
-            content=[TextContent(text=self._spec.render(result))], structured_content=result.structured()
-        )
+        text = f"{self._spec.render(result)}\n\n{render.stamp(result, is_caller=caller is not None)}"
+        return CallToolResult(content=[TextContent(text=text)], structured_content=result.structured())
 
     def _fault(self) -> TicketServerError:
         fault = TicketServerError("This server failed; the operator finds the reason in its log.")
