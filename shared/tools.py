@@ -20,7 +20,8 @@ from shared.tickets.acting_user import ToolCall, acting_user, known_user
 from shared.tickets.changes import FIELDS, added, differing, find_entries
 from shared.tickets.features import CLEAR, TOTAL_ORDER, FeatureReader
 from shared.tickets.master_data import MasterData
-from shared.tickets.master_lists import CATEGORY_DETAILS, USERS, ItemT, MasterList
+from shared.tickets.master_lists import ACCOUNTS, CATEGORY_DETAILS, USERS, ItemT, MasterList
+from shared.tickets.master_pages import master_page, with_role
 from shared.tickets.models import HistoryEntry, MasterItem, Ticket, TicketRow, parse_many
 from shared.tickets.pages import TicketWindows
 from shared.tickets.reading import read_before_write, read_ticket
@@ -296,14 +297,12 @@ class TicketTools:
 
     async def get_users(self, query: inputs.UsersInput, _: ToolCall) -> results.MasterPage:
         """Return users; the role is filtered here, because the existing API ignores it."""
-        users = await self._list(USERS)
-        if query.role is not None:
-            wanted = query.role.strip().casefold()
-            roles = {user.role for user in users if user.role}
-            users = tuple(user for user in users if user.role and user.role.casefold() == wanted)
-            if not users:
-                raise InvalidInputError.of([Problem("role", "no user has this role", tuple(sorted(roles)[:50]))])
-        return results.master_page(USERS, users)
+        users, notes = with_role(await self._list(USERS), query.role)
+        return master_page(USERS, users, query.selection, notes)
+
+    async def get_accounts(self, query: inputs.AccountsInput, _: ToolCall) -> results.MasterPage:
+        """Return accounts."""
+        return master_page(ACCOUNTS, await self._list(ACCOUNTS), query.selection)
 
     async def get_category_details(self, query: inputs.CategoryDetailsInput, call: ToolCall) -> results.MasterPage:
         """Return the details of one category or of all."""
@@ -311,13 +310,13 @@ class TicketTools:
         details = await self._list(CATEGORY_DETAILS)
         category = checked.values.get("categoryId")
         items = [one for one in details if category is None or one.category_id == category]
-        return results.master_page(CATEGORY_DETAILS, items, checked.notes)
+        return master_page(CATEGORY_DETAILS, items, query.selection, checked.notes)
 
     async def get_master_list(
         self, _: inputs.ToolInput, __: ToolCall, *, source: MasterList[Any]
     ) -> results.MasterPage:
         """Return a complete list of master data."""
-        return results.master_page(source, await self._list(source))
+        return master_page(source, await self._list(source))
 
     async def further_problems(
         self, tool: str, arguments: Mapping[str, Any], call: ToolCall, wrong: Sequence[Problem]

@@ -140,7 +140,7 @@ TOOLS: Final = (
         run=TicketTools.get_users,
         columns={"E-mail": "email", "Role": "role"},
     ),
-    _list_tool(master_lists.ACCOUNTS, "List accounts", "Lists accounts (customers): id and name."),
+    _list_tool(master_lists.ACCOUNTS, "List accounts", inputs.AccountsInput, run=TicketTools.get_accounts),
     _list_tool(master_lists.CATEGORIES, "List categories", "Lists categories: id and name."),
     _list_tool(
         master_lists.CATEGORY_DETAILS,

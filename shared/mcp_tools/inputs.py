@@ -28,6 +28,7 @@ from shared.mcp_tools import argument_values as values
 from shared.mcp_tools.argument_habits import FreeText, Reading
 from shared.mcp_tools.argument_lists import OBJECTS, WORDS, attachment
 from shared.mcp_tools.choices import CLEARABLE, Clearable, SortBy, SortOrder
+from shared.tickets.master_pages import MAX_MASTER, Selection
 from shared.tickets.moments import AmbiguousError, DateValue, read_day, read_minute
 from shared.tickets.ticket_ids import MAX_ID, within_limit
 from shared.tickets.ticket_time import TicketTime
@@ -102,6 +103,7 @@ Hours = Annotated[float, Field(ge=0, le=values.MAX_HOURS), BeforeValidator(value
 Flag = Annotated[bool, BeforeValidator(values.flag)]
 Key = Annotated[str, Field(max_length=values.MAX_KEY, pattern=r"^[!-~]+$"), BeforeValidator(values.key)]
 _LIMIT: Final = values.whole(1, MAX_LIMIT, cut=f"limit: a page has at most {MAX_LIMIT} rows.")
+_MASTER_LIMIT: Final = values.whole(1, MAX_MASTER, cut=f"limit: a page has at most {MAX_MASTER} entries.")
 _NOT_OF_TICKETS: Final = frozenset({"ticketId", "updatedById", "comment", "clear"})
 
 
@@ -288,13 +290,34 @@ class AddHistoryInput(ToolInput):
     allow_duplicate: Flag = Field(False, description=_DUPLICATE_HINT.format(2))
 
 
-class UsersInput(ToolInput):
+class PagedListInput(ToolInput):
+    """Base of the inputs of lists that may be long."""
+
+    query: Named | None = Field(None, description="Only those with these words in name, id or e-mail, in any order.")
+    limit: Annotated[int, Field(ge=1, le=MAX_MASTER), BeforeValidator(_MASTER_LIMIT)] = Field(
+        MAX_MASTER, description=f"Rows of one page, 1 to {MAX_MASTER}."
+    )
+    offset: Annotated[int, Field(ge=0, le=MAX_OFFSET), BeforeValidator(values.whole(0, MAX_OFFSET))] = Field(
+        0, description="Rows to skip: nextOffset of the page before."
+    )
+
+    @property
+    def selection(self) -> Selection:
+        """What of the list is wanted."""
+        return Selection(self.query, self.limit, self.offset)
+
+
+class AccountsInput(PagedListInput):
+    """Lists accounts (customers): id and name."""
+
+
+class UsersInput(PagedListInput):
     """Lists people: id, name, e-mail, role."""
 
     role: Annotated[Word, Field(max_length=50)] | None = Field(None, description="Only this role.")
 
 
-class CategoryDetailsInput(ToolInput):
+class CategoryDetailsInput(PagedListInput):
     """Lists category details with the category that each belongs to."""
 
     category_id: Named | None = Field(None, description="Only of this category.")

@@ -145,8 +145,11 @@ def _recorded(user: MasterItem) -> str:
 def master_page(page: results.MasterPage, *, columns: Mapping[str, str]) -> str:
     """Render a list of master data: id, name, and `columns` (heading to attribute of an item)."""
     if not page.items:
-        return _document("No entries.", notes=page.notes)
-    cut = f"The first {len(page.items)} of {page.total}." if page.total > len(page.items) else ""
+        none = "No entries." if page.offset == 0 else f"No entries at this offset; there are {page.total}."
+        return _document(none, notes=page.notes)
+    more = "" if page.next_offset is None else f" Next offset {page.next_offset}."
+    is_part = page.total > len(page.items)
+    cut = f"Entries {page.offset + 1} to {page.offset + len(page.items)} of {page.total}.{more}" if is_part else ""
     rows = [(one.id, one.name, *(getattr(one, field) for field in columns.values())) for one in page.items]
     return _document(cut, table(("Id", "Name", *columns), rows), notes=page.notes)
 

@@ -104,12 +104,15 @@ def unaccented(key: str) -> str:
     return unicodedata.normalize("NFC", "".join(kept)).translate(_STROKES)
 
 
-def without_titles(text: str) -> str:
-    """Return a name, folded, without forms of address around it: `Mr`, `Dr`, `-san`, さん, 様, 御中."""
-    name = fold(text)
-    while (shorter := _TITLE_AFTER.sub("", _TITLE_BEFORE.sub("", name))) != name:
-        name = shorter
-    return name
+def without_titles(text: str) -> tuple[str, ...]:
+    """Return a name, folded, and then with one form of address less each time: `Mr`, `Dr`, `-san`, さん, 様, 御中.
+
+    The shortest comes last. What looks like a form of address may be part of the name.
+    """
+    names = [fold(text)]
+    while (shorter := _TITLE_AFTER.sub("", _TITLE_BEFORE.sub("", names[-1]))) != names[-1]:
+        names.append(shorter)
+    return tuple(names)
 
 
 def company(text: str) -> Company:

@@ -6,7 +6,7 @@ address (`Mr`, 様) or a company's form (`Ltd`, 株式会社) adds is ignored un
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -22,6 +22,7 @@ from shared.tickets.folding import (
     unaccented,
     without_titles,
 )
+from shared.tickets.master_lists import ItemT
 from shared.tickets.models import CategoryDetail, MasterItem, ResponseCategory, User
 
 MAX_CANDIDATES: Final = 5
@@ -87,29 +88,29 @@ def _named(given: str, items: Sequence[MasterItem]) -> tuple[MasterItem, ...]:
     """Return the items with the name `given`: those at the first of several levels of equality that has any."""
     if exact := [item for item in items if item.name.casefold() == given.strip().casefold()]:
         return tuple(exact)
-    bare = without_titles(given)
-    for one, other in ((given, bare), (bare, bare)):
-        if equal := _equal(one, other, items, plain=False):
+    forms = without_titles(given)
+    for form in forms:
+        if equal := _equal(form, items, _keys):
             return equal
-    is_plain = unaccented(bare) == bare  # an accent that was written is meant
-    return _equal(bare, bare, items, plain=True) if is_plain else ()
+    bare = forms[-1]
+    return _equal(bare, items, _plain_keys) if unaccented(bare) == bare else ()  # an accent that was written is meant
 
 
-def _equal(given: str, bare: str, items: Sequence[MasterItem], *, plain: bool) -> tuple[MasterItem, ...]:
-    keys_of = _plain_keys if plain else _keys
-    wanted, untitled = keys_of(given), keys_of(bare)
+def _equal(name: str, items: Sequence[MasterItem], keys_of: Callable[[str], _Keys]) -> tuple[MasterItem, ...]:
+    """Return the items with this name: as it is, family name first, or with other signs of a company's form."""
+    wanted = keys_of(name)
     if not wanted.key:
         return ()
     if same := [item for item in items if keys_of(item.name).key == wanted.key]:
         return tuple(same)
-    if len(untitled.words) > 1 and (
-        turned := [item for item in items if isinstance(item, User) and keys_of(item.name).words == untitled.words]
+    if len(wanted.words) > 1 and (
+        turned := [item for item in items if isinstance(item, User) and keys_of(item.name).words == wanted.words]
     ):
         return tuple(turned)
     others = [item for item in items if type(item) is MasterItem]
-    if same := [item for item in others if keys_of(item.name).company == untitled.company]:
+    if same := [item for item in others if keys_of(item.name).company == wanted.company]:
         return tuple(same)
-    return tuple(item for item in others if keys_of(item.name).company.may_be(untitled.company))
+    return tuple(item for item in others if keys_of(item.name).company.may_be(wanted.company))
 
 
 def _labelled(folded: str, items: Sequence[MasterItem]) -> Found | None:
@@ -135,7 +136,7 @@ def _address_of(item: MasterItem) -> tuple[str, ...]:
 
 def _in_part(given: str, items: Sequence[MasterItem]) -> tuple[MasterItem, ...]:
     """Return the items whose name has all words of `given`, or begins with it in a script without blanks."""
-    wanted = _keys(without_titles(given))
+    wanted = _keys(without_titles(given)[-1])
     if not wanted.loose:
         return ()
     begins = not wanted.loose.isascii() and len(wanted.loose) > 1
@@ -149,9 +150,24 @@ def _in_part(given: str, items: Sequence[MasterItem]) -> tuple[MasterItem, ...]:
     return tuple(item for item in items if fits(item.name))
 
 
+def matching(query: str, items: Sequence[ItemT]) -> list[ItemT]:
+    """Return the items that a query finds: those that `find` returns, then all that have its words in any order."""
+    equal = find(query, items).equal
+    words, key = unaccented(search_form(query)).split(), _keys(query).loose
+
+    def has_all(item: ItemT) -> bool:
+        text = unaccented(search_form(f"{item.id} {_details(item)}"))
+        return all(word in text for word in words) or (key != "" and key in _keys(item.name).loose)
+
+    return [
+        *(item for item in items if item in equal),
+        *(item for item in items if item not in equal and has_all(item)),
+    ]
+
+
 def nearest(given: str, items: Iterable[MasterItem], *, first: Iterable[MasterItem] = ()) -> list[MasterItem]:
     """Return all items, `first` and then those most like `given` first."""
-    pieces = _pieces(_keys(without_titles(given)).loose)
+    pieces = _pieces(_keys(without_titles(given)[-1]).loose)
     named_id = any(c.isdigit() for c in given)
     ahead = {item.id for item in first}
 

@@ -13,7 +13,7 @@ from pydantic import Field, create_model
 from pydantic.alias_generators import to_camel
 
 from shared.markdown import one_line
-from shared.tickets.master_lists import ItemT, MasterList
+from shared.tickets.master_lists import MasterList
 from shared.tickets.models import HistoryEntry, MasterItem, Shape, ShapeT, Ticket, TicketRow
 
 MAX_TEXT: Final = 12_000
@@ -24,7 +24,6 @@ MAX_HISTORY_TEXT: Final = 10_000
 MAX_ENTRIES: Final = 20
 MAX_CELL: Final = 200
 MAX_NAME: Final = 50  # no id is longer, so no id is cut
-MAX_MASTER: Final = 200
 CUT_MARK: Final = re.compile(r"\[\s*cut\s+at\s+[\d.,\s]+\s+of\s+[\d.,\s]+\s+characters\s*\]", re.IGNORECASE)
 """The mark of `cut` at the end of an incomplete text, also with altered blanks or commas."""
 
@@ -113,10 +112,16 @@ class CommentAdded(Result):
 
 
 class MasterPage(Result):
-    """A list of master data, cut after `MAX_MASTER` items; on the wire, `items` has the name of the list."""
+    """One page of a list of master data; on the wire, `items` has the name of the list.
+
+    `next_offset` is present exactly when there are more.
+    """
 
     total: int
     items: tuple[MasterItem, ...]
+    next_offset: int | None = None
+
+    offset: int = Field(0, exclude=True)
 
 
 @cache
@@ -124,12 +129,6 @@ def page_model(source: MasterList[Any]) -> type[MasterPage]:
     """Return the result of the tool that shows `source`."""
     items: Any = (tuple[source.item, ...], Field(alias=to_camel(source.name)))  # type: ignore[name-defined]
     return create_model(f"{source.name}_page", __base__=MasterPage, items=items)
-
-
-def master_page(source: MasterList[ItemT], items: Sequence[ItemT], notes: Sequence[str] = ()) -> MasterPage:
-    """Return the first `items` of `source` with their texts cut."""
-    shown = tuple(shortened(one, MAX_CELL) for one in items[:MAX_MASTER])
-    return page_model(source)(items=shown, total=len(items), notes=tuple(notes))
 
 
 def cut(text: str, limit: int) -> str:

@@ -10,6 +10,7 @@ from shared.errors import Effect, InvalidInputError, NotStoredError, OutcomeUnkn
 from shared.mcp_tools import render
 from shared.tickets import results
 from shared.tickets.master_lists import USERS
+from shared.tickets.master_pages import MAX_MASTER, master_page
 from shared.tickets.models import Attachment, ChangedField, HistoryEntry, Ticket, TicketRow, User
 from tests.kills import kills
 
@@ -118,11 +119,11 @@ def test_attachments_show_their_addresses_without_becoming_links() -> None:
 def test_a_long_master_list_says_how_much_of_it_is_shown() -> None:
     people = [User(id=f"user{number}", name="Ada | Co", role="support") for number in range(500)]
 
-    text = render.master_page(results.master_page(USERS, people), columns={"E-mail": "email", "Role": "role"})
-    assert text.startswith("The first 200 of 500.\n\n| Id | Name | E-mail | Role |")
+    text = render.master_page(master_page(USERS, people), columns={"E-mail": "email", "Role": "role"})
+    assert text.startswith("Entries 1 to 200 of 500. Next offset 200.\n\n| Id | Name | E-mail | Role |")
     assert r"| user1 | Ada \| Co |  | support |" in text
-    assert len(text.splitlines()) == 4 + results.MAX_MASTER
-    assert render.master_page(results.master_page(USERS, []), columns={}) == "No entries."
+    assert len(text.splitlines()) == 4 + MAX_MASTER
+    assert render.master_page(master_page(USERS, []), columns={}) == "No entries."
 
 
 @pytest.mark.parametrize(

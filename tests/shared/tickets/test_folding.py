@@ -47,17 +47,17 @@ def test_different_names_have_different_keys(one: str, other: str) -> None:
     ids=["sama", "san", "dono", "sensei", "bucho"],
 )
 def test_japanese_titles_are_dropped(addressed: str) -> None:
-    assert name_key(without_titles(addressed)) == "大久保悠"
+    assert name_key(without_titles(addressed)[-1]) == "大久保悠"
 
 
 @pytest.mark.parametrize("addressed", ["Mr. Tomas Okoro", "DR TOMAS OKORO", "Tomas Okoro-san", "Prof. Dr. Tomas Okoro"])
 def test_titles_are_dropped(addressed: str) -> None:
-    assert without_titles(addressed) == "tomas okoro"
+    assert without_titles(addressed)[-1] == "tomas okoro"
 
 
 @pytest.mark.parametrize("name", ["Ms", "様", "Drew Mrazek", "San Marino"])
 def test_a_name_that_only_looks_like_a_title_stays(name: str) -> None:
-    assert without_titles(name) == name.casefold()
+    assert without_titles(name) == (name.casefold(),)
 
 
 @pytest.mark.parametrize(
