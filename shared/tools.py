@@ -16,12 +16,12 @@ from shared.errors import InvalidInputError, NotStoredError, OutcomeUnknownError
 from shared.mcp_tools import inputs
 from shared.telemetry import Counter, get_logger
 from shared.tickets import results
-from shared.tickets.acting_user import ToolCall, acting_user, shown_user
+from shared.tickets.acting_user import ToolCall, acting_user, known_user
 from shared.tickets.changes import FIELDS, added, differing, find_entries
 from shared.tickets.features import CLEAR, TOTAL_ORDER, FeatureReader
 from shared.tickets.master_data import MasterData
 from shared.tickets.master_lists import ACCOUNTS, CATEGORY_DETAILS, USERS, ItemT, MasterList
-from shared.tickets.master_pages import master_page
+from shared.tickets.master_pages import master_page, with_role
 from shared.tickets.models import HistoryEntry, MasterItem, Ticket, TicketRow, parse_many
 from shared.tickets.pages import TicketWindows
 from shared.tickets.reading import read_before_write, read_ticket
@@ -110,7 +110,7 @@ class TicketTools:
 
     async def user_of(self, call: ToolCall) -> MasterItem | None:
         """Return the caller's user in the ticket system, if known. Never raises."""
-        return await shown_user(self._master, call)
+        return await known_user(self._master, call.principal)
 
     async def get_ticket_list(self, query: inputs.TicketListInput, call: ToolCall) -> results.TicketPage:
         """Return one page: the API's own if it has a total order, else one cut from a window sorted here."""
@@ -298,14 +298,8 @@ class TicketTools:
 
     async def get_users(self, query: inputs.UsersInput, _: ToolCall) -> results.MasterPage:
         """Return users; the role is filtered here, because the existing API ignores it."""
-        users = await self._list(USERS)
-        if query.role is not None:
-            wanted = query.role.strip().casefold()
-            roles = {user.role for user in users if user.role}
-            users = tuple(user for user in users if user.role and user.role.casefold() == wanted)
-            if not users:
-                raise InvalidInputError.of([Problem("role", "no user has this role", tuple(sorted(roles)[:50]))])
-        return master_page(USERS, users, query.selection)
+        users, notes = with_role(await self._list(USERS), query.role)
+        return master_page(USERS, users, query.selection, notes)
 
     async def get_accounts(self, query: inputs.AccountsInput, _: ToolCall) -> results.MasterPage:
         """Return accounts."""

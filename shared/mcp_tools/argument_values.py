@@ -27,7 +27,7 @@ MAX_HOURS: Final = 9999.9
 MAX_KEY: Final = 200
 _MAX_WRAPPED: Final = 2_000
 """Characters of JSON text that is read as a wrapped value; an id, a date or a number is shorter."""
-_VALUE: Final = ("value",)
+_VALUE: Final = ("value", "date", "dateTime")
 _OF_ID: Final = ("id", "value", "name")
 _OF_TEXT: Final = ("value", "text", "content")
 _BESIDE: Final = frozenset({"type"})

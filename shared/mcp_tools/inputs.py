@@ -68,25 +68,30 @@ def _storable(text: str) -> str:
     return text
 
 
-def _not_blank(text: str) -> str:
-    if not visible(text).strip():
-        raise ValueError("must not be empty")
-    return text
+def _not_blank(example: str) -> Callable[[str], str]:
+    def checked(text: str) -> str:
+        if not visible(text).strip():
+            raise ValueError(f"must not be empty{example}")
+        return text
+
+    return checked
 
 
 Word = Annotated[str, AfterValidator(_storable), BeforeValidator(values.text)]
 Text = Annotated[Word, FreeText(may_be_blank=True)]
-Prose = Annotated[Word, AfterValidator(_not_blank), FreeText(may_be_blank=False)]
+Prose = Annotated[
+    Word, AfterValidator(_not_blank(", for example “The printer is offline”")), FreeText(may_be_blank=False)
+]
 LongText = Annotated[Text, Field(max_length=MAX_TEXT)]
 LongProse = Annotated[Prose, Field(max_length=MAX_TEXT)]
 TicketId = Annotated[
     Word,
-    AfterValidator(_not_blank),
+    AfterValidator(_not_blank(", for example TCK-0001")),
     Field(max_length=MAX_ID),
     BeforeValidator(within_limit),
     BeforeValidator(values.identifier),
 ]
-Named = Annotated[Word, AfterValidator(_not_blank), Field(max_length=MAX_NAMED), BeforeValidator(values.identifier)]
+Named = Annotated[Word, AfterValidator(_not_blank("")), Field(max_length=MAX_NAMED), BeforeValidator(values.identifier)]
 """An id of master data, or a name, which is resolved to one later."""
 Reference = Annotated[Text, Field(max_length=50)]
 Date = Annotated[str, _read_by(read_day), BeforeValidator(values.single)]

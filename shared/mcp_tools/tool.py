@@ -87,7 +87,7 @@ class TicketTool(Tool):
     async def _call_tool(
         self, tools: TicketTools, call: ToolCall, arguments: Mapping[str, Any], reading: Reading
     ) -> CallToolResult:
-        reading.at = at = await tools.calendar.time()
+        reading.at = await tools.calendar.time()
         arguments = reading.straightened(self._spec.input_model, arguments)
         arguments, misnamed = under_right_names(self._spec.input_model, arguments)
         given, problems = read_arguments(self._spec.input_model, arguments, reading)
@@ -96,7 +96,7 @@ class TicketTool(Tool):
             raise InvalidInputError.of([*misnamed, *problems, *further])
         result = await self._spec.run(tools, given, call)
         caller = await tools.user_of(call)
-        result = dated(result, at, caller or call.acting_as)
+        result = dated(result, reading.at, caller or call.acting_as)
         result = result.model_copy(update={"notes": (*reading.notes, *result.notes)})
         text = f"{self._spec.render(result)}\n\n{render.stamp(result, is_caller=caller is not None)}"
         return CallToolResult(content=[TextContent(text=text)], structured_content=result.structured())

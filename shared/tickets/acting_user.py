@@ -65,7 +65,7 @@ async def acting_user(master: MasterData, call: ToolCall, argument: str, given: 
     return user
 
 
-async def known_user(master: MasterData, call: ToolCall) -> MasterItem | None:
+async def callers_user(master: MasterData, call: ToolCall) -> MasterItem | None:
     """Return the user that the caller is in the ticket system, if that is known.
 
     Raises:
@@ -75,11 +75,11 @@ async def known_user(master: MasterData, call: ToolCall) -> MasterItem | None:
     return await _stands_for(master, call.principal)
 
 
-async def shown_user(master: MasterData, call: ToolCall) -> MasterItem | None:
-    """Return the user that the caller is, as far as it can be determined quickly, for a result. Never raises."""
+async def known_user(master: MasterData, principal: Principal | None) -> MasterItem | None:
+    """Return the ticket-system user of `principal`, as far as it can be determined quickly. Never raises."""
     try:
         with anyio.fail_after(LOOK_S):
-            return await _stands_for(master, call.principal, look_again=False)
+            return await _stands_for(master, principal, look_again=False)
     except (UnknownTicketUserError, UpstreamError, TimeoutError):
         return None
 

@@ -207,7 +207,9 @@ def _moments(day: date, spelled: _Spelled, at: TicketTime) -> tuple[datetime, ..
         if exists.replace(tzinfo=None, fold=0) != wall:
             raise ValueError(f"names a time that the clocks skip; one that exists is {_minute(exists)}")
         if spelled.zone and first.astimezone(spelled.zone).utcoffset() != first.utcoffset():
-            raise ValueError("has an offset that its time zone does not have then; leave one of them out")
+            raise ValueError(
+                "has an offset that its time zone does not have then; write it as in 2026-12-01 09:30+09:00"
+            )
         return (first, second) if _occurs_twice(first) else (first,)
     except OverflowError:
         raise ValueError(_OUTSIDE) from None

@@ -1,6 +1,6 @@
 """Corrects the arguments of a refused call from its error alone; it knows nothing of the tools. Pure.
 
-It does what any reader can do without thinking: it takes the arguments of the line "Call again", else, for each problem,
+It does what a reader can do without thinking: it takes the arguments of the line "Call again", else, for each problem,
 the first allowed value, the nearest bound, the example, or it leaves the argument out.
 """
 
@@ -12,7 +12,6 @@ from typing import Any, Final
 _WITH: Final = re.compile(r"^Call again with: `(.*)`$", re.MULTILINE)
 _CHANGING: Final = re.compile(r"^Call again((?: without [^,]+,)*) changing only: `(.*)`$", re.MULTILINE)
 _LABEL: Final = re.compile(r"(\S+) \(.*\)")
-_DAY: Final = re.compile(r"\b\d{4}-\d\d-\d\d(?: \d\d:\d\d)?\b")
 
 
 def repaired(arguments: Mapping[str, Any], text: str, error: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -45,7 +44,7 @@ def _solved(arguments: dict[str, Any], problem: Mapping[str, Any]) -> bool:
         return True
     key: Any = int(last) if isinstance(place, list) else last
     given = place[key] if isinstance(place, list) else place.get(key)
-    for found in (_allowed, _cut, _bound, _example, _day):
+    for found in (_allowed, _cut, _example, _bound):
         if (value := found(given, problem)) is not None:
             place[key] = value
             return True
@@ -81,8 +80,3 @@ def _bound(given: object, problem: Mapping[str, Any]) -> object:
 def _example(_: object, problem: Mapping[str, Any]) -> object:
     example = re.search(r"for example “?([^”;()]+?)”?(?:[;,)]| or |\.(?:\s|$)|$)", problem["text"])
     return example[1].strip() if example else None
-
-
-def _day(_: object, problem: Mapping[str, Any]) -> object:
-    day = _DAY.search(problem["text"])
-    return day.group() if day else None

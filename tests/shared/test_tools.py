@@ -290,10 +290,12 @@ async def test_people_are_filtered_by_role(here: World) -> None:
     role = all_users[0]["role"]
 
     some = (await here.done("get_users", role=role.upper()))["users"]
-    _, error = await here.refused("get_users", role="astronaut")
+    all_of_them = await here.done("get_users", role="Person in Charge")
 
     assert some == [user for user in all_users if user["role"] == role]
-    assert role in error["allowed"]
+    assert all_of_them["users"] == all_users
+    assert all_of_them["notes"][0].startswith("role: nobody has the role “Person in Charge”, so all are shown. Roles: ")
+    assert role in all_of_them["notes"][0]
 
 
 async def test_an_unknown_category_is_refused_instead_of_shown_as_empty(here: World) -> None:
