@@ -28,6 +28,7 @@ from shared.mcp_tools.catalog import TOOLS
 from shared.mcp_tools.schema import schema_of
 from shared.storage.database import open_engine, resolve_url
 from shared.tickets.columns import TICKET_COLUMNS
+from shared.time_zones import utc_now
 from tests import standin
 from tests.databases import Postgres, PostgresDatabase, copy_sqlite, run_aside
 from tests.kills import kills
@@ -38,7 +39,6 @@ from ticket_api.sample import filler
 from ticket_api.store import tables
 from ticket_api.store.connection import TenantConnection
 from ticket_api.tenancy import make_tenant
-from ticket_api.times import utc_now
 from ticket_service import TicketService
 from transport import Transport, TransportOptions
 

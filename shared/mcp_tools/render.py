@@ -12,6 +12,7 @@ from shared.markdown import clean, inline, quote, table
 from shared.mcp_tools.cleaning import not_shown
 from shared.tickets import results
 from shared.tickets.columns import HEADINGS
+from shared.tickets.dated import UNKNOWN
 from shared.tickets.models import Attachment, HistoryEntry, MasterItem, Ticket
 from shared.visible_text import hidden_characters
 
@@ -40,6 +41,14 @@ def _named(name: str | None, identifier: str | None) -> str | None:
     if not name or not identifier:
         return _text(name or identifier)
     return f"{inline(name)} ({inline(identifier)})"
+
+
+def stamp(result: results.Result, *, is_caller: bool) -> str:
+    """Render the minute of a result and who called; `is_caller`: its user is the caller, not one that a write named."""
+    said = f"As of {result.as_of}."
+    if is_caller:
+        return f"{said} You are {inline(str(result.acting_user))}."
+    return f"{said} Your user in the ticket system is not known." if result.acting_user == UNKNOWN else said
 
 
 def ticket_page(page: results.TicketPage) -> str:

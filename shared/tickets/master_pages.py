@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from shared.markdown import one_line
+from shared.tickets.folding import fold
 from shared.tickets.master_lists import ItemT, MasterList
+from shared.tickets.models import User
 from shared.tickets.names import MAX_CANDIDATES, labels, matching, nearest
 from shared.tickets.results import MAX_CELL, MasterPage, cells, shortened
 
@@ -19,6 +22,7 @@ class Selection(NamedTuple):
     offset: int = 0
 
 
+MAX_ROLES: Final = 20
 FIRST_PAGE: Final = Selection()
 
 
@@ -40,3 +44,16 @@ def master_page(
         notes=tuple(notes),
         offset=wanted.offset or None,
     )
+
+
+def with_role(users: tuple[User, ...], role: str | None) -> tuple[tuple[User, ...], tuple[str, ...]]:
+    """Return the users with a role; if there are none, all of them and a note that says so.
+
+    The tools of before took any role and showed everybody, as their API does.
+    """
+    if role is None:
+        return users, ()
+    if found := tuple(user for user in users if user.role and fold(user.role) == fold(role)):
+        return found, ()
+    roles = sorted({user.role for user in users if user.role})[:MAX_ROLES]
+    return users, (f"role: nobody has the role “{one_line(role)}”, so all are shown. Roles: {', '.join(roles)}.",)

@@ -13,7 +13,7 @@ from typing import Any, Final
 from shared.errors import InvalidInputError, Problem
 from shared.markdown import one_line
 from shared.tickets import master_lists
-from shared.tickets.acting_user import ToolCall, known_user
+from shared.tickets.acting_user import ToolCall, callers_user
 from shared.tickets.changes import FIELDS
 from shared.tickets.folding import fold
 from shared.tickets.master_data import MasterData, MasterLists
@@ -102,7 +102,7 @@ async def resolve(
     named = REFERENCES.keys() & values.keys()
     if not named:
         return Checked(dict(values))
-    me = await known_user(master, call) if any(fold(values[name]) in ME for name in named) else None
+    me = await callers_user(master, call) if any(fold(values[name]) in ME for name in named) else None
     rules = _Rules(is_write, me, ticket)
     lists = await master.lists()
     checked = _check(lists, values, rules)
@@ -174,7 +174,8 @@ def _resolve(
         _take(checked, name, partial[0], f"“{one_line(given)}” was taken for {partial[0].name} ({partial[0].id})")
     elif partial:
         text = "no such id or whole name; give the id of the one that is meant"
-        checked.problems.append(Problem(name, text, labels(nearest(given, partial), source.tool)))
+        right = {name: partial[0].id} if len(partial) == 1 else None
+        checked.problems.append(Problem(name, text, labels(nearest(given, partial), source.tool), right))
     else:
         checked.problems.append(Problem(name, "no such id or name", labels(nearest(given, choices), source.tool)))
 

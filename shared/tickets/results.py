@@ -31,6 +31,10 @@ class Result(Shape):
     """Base of every result."""
 
     notes: tuple[str, ...] = ()
+    as_of: str | None = None
+    """The minute of this result and the zone of its moments, for example `2026-11-28 22:35 JST`."""
+    acting_user: str | None = None
+    """The user of the ticket system for whom the call was made, as name (id), or `unknown`."""
 
     def structured(self) -> dict[str, Any]:
         """Return the result as JSON, without absent values."""

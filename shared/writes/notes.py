@@ -4,7 +4,8 @@ from collections.abc import Container, Mapping, Sequence
 from typing import Any, Final
 
 from shared.errors import OutcomeUnknownError
-from shared.mcp_tools.inputs import CLEARABLE, CreateTicketInput, UpdateTicketInput
+from shared.mcp_tools.choices import CLEARABLE
+from shared.mcp_tools.inputs import CreateTicketInput, UpdateTicketInput
 from shared.tickets.acting_user import ToolCall
 from shared.tickets.changes import differing, holds
 from shared.tickets.models import HistoryEntry, Ticket

@@ -189,8 +189,10 @@ class World:
         assert isinstance(result.structured_content, dict)
         error: dict[str, Any] = result.structured_content["error"]
         said = error.pop("message")
-        assert text_of(result) == "\n".join(inline(line) for line in said.split("\n"))
-        return text_of(result), error
+        text, line, again = text_of(result).partition("\nCall again")
+        assert text == "\n".join(inline(line) for line in said.split("\n"))
+        assert (line + again).lstrip().replace("`", "") == error.pop("callAgain", "")
+        return text, error
 
 
 def rows_of(structured: Mapping[str, Any]) -> list[dict[str, Any]]:

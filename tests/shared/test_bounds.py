@@ -214,7 +214,9 @@ TEXTS: Final = {
 }
 
 
-@kills("shared/mcp_tools/inputs.py", "if (found := excess(value)) is not None:", "if (found := None) is not None:")
+@kills(
+    "shared/mcp_tools/argument_lists.py", "if (found := excess(value)) is not None:", "if (found := None) is not None:"
+)
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS.keys())
 def test_bounds_hold_for_a_list_that_is_sent_as_text(text: str) -> None:
     began = time.process_time()

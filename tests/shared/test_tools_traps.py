@@ -27,11 +27,10 @@ HISTORY_PATH = f"{TICKET_PATH}/history"
     "wrong",
     [
         {"limit": 0},
-        {"limit": 101},
         {"limit": -1},
         {"limit": True},
         {"offset": -1},
-        {"sortBy": "summary"},
+        {"sortBy": "weight"},
         {"scheduledCompletionDateFrom": "2026-02-30"},
         {"scheduledCompletionDateFrom": "01.12.2026"},
         {"scheduledCompletionDateFrom": "2026-12-02", "scheduledCompletionDateTo": "2026-12-01"},

@@ -11,7 +11,8 @@ from shared.mcp_tools.argument_habits import (
     named,
 )
 from shared.mcp_tools.catalog import TOOLS, ToolSpec
-from shared.mcp_tools.inputs import CLEARABLE, ToolInput
+from shared.mcp_tools.choices import CLEARABLE
+from shared.mcp_tools.inputs import ToolInput
 from shared.mcp_tools.schema import read_arguments
 from tests.shared.given import TICKET, World, text_of
 
