@@ -43,12 +43,12 @@ def _named(name: str | None, identifier: str | None) -> str | None:
     return f"{inline(name)} ({inline(identifier)})"
 
 
-def stamp(result: results.Result, *, is_caller: bool) -> str:
-    """Render the minute of a result and who called; `is_caller`: its user is the caller, not one that a write named."""
+def stamp(result: results.Result) -> str:
+    """Render the minute of a result and who called."""
     said = f"As of {result.as_of}."
-    if is_caller:
-        return f"{said} You are {inline(str(result.acting_user))}."
-    return f"{said} Your user in the ticket system is not known." if result.acting_user == UNKNOWN else said
+    if result.acting_user == UNKNOWN:
+        return f"{said} Your user in the ticket system is not known."
+    return f"{said} You are {inline(result.acting_user)}." if result.acting_user else said
 
 
 def ticket_page(page: results.TicketPage) -> str:

@@ -97,9 +97,9 @@ class TicketTool(Tool):
             raise InvalidInputError.of([*misnamed, *problems, *further])
         result = await self._spec.run(tools, given, call)
         caller = await tools.user_of(call)
-        result = dated(result, reading.at, caller or call.acting_as)
+        result = dated(result, reading.at, caller, is_named=call.acting_as is not None)
         shown = cleaned(result.model_copy(update={"notes": (*reading.notes, *result.notes)}))
-        text = f"{self._spec.render(shown)}\n\n{render.stamp(shown, is_caller=caller is not None)}"
+        text = f"{self._spec.render(shown)}\n\n{render.stamp(shown)}"
         return CallToolResult(content=[TextContent(text=text)], structured_content=shown.structured())
 
     def _fault(self) -> TicketServerError:

@@ -34,7 +34,7 @@ class Result(Shape):
     as_of: str | None = None
     """The minute of this result and the zone of its moments, for example `2026-11-28 22:35 JST`."""
     acting_user: str | None = None
-    """The user of the ticket system for whom the call was made, as name (id), or `unknown`."""
+    """The caller's user in the ticket system, as name (id), or `unknown`; None if a write named another."""
 
     def structured(self) -> dict[str, Any]:
         """Return the result as JSON, without absent values."""
