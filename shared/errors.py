@@ -21,9 +21,9 @@
 `effect` says what happened to the tickets, so that a model knows whether repeating the call is safe.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 
 MAX_PROBLEMS: Final = 20
 
@@ -43,6 +43,8 @@ class Problem(NamedTuple):
     """Name of the argument; empty if the problem concerns several together."""
     text: str
     allowed: tuple[str, ...] = ()
+    right: Mapping[str, Any] | None = None
+    """The arguments to give instead of `field`, as JSON; empty: leave it out. None: the right ones are not known."""
 
     def __str__(self) -> str:
         said = f"{self.field}: {self.text}." if self.field else f"{self.text}."

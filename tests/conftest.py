@@ -18,6 +18,7 @@ hypothesis.settings.load_profile("repeatable")
 pytest_plugins = [
     "tests.databases",
     "tests.debian",
+    "tests.figures",
     "tests.hidden",
     "tests.javascript",
     "tests.seconds",

@@ -18,7 +18,7 @@ CASES: Final = frozenset({
 })  # fmt: skip
 SERIOUS: Final = frozenset({
     *(f"A{number}" for number in range(1, 9)),
-    *("T1", "T2", "T3", "T4", "T9", "U7", "U8", "D21", *CLIENTS),
+    *("T1", "T2", "T3", "T4", "T9", "T21", "T22", "T25", "U7", "U8", "D21", *CLIENTS),
 })  # fmt: skip
 AT_LEAST: Final = 4
 """A serious case and three related ones: other fields, transports, tools, databases, code points."""

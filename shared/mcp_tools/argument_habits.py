@@ -8,7 +8,7 @@ that is itself JSON text is read before, by `arguments_object`.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar, get_args
+from typing import Any, Final, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -16,6 +16,9 @@ from pydantic.fields import FieldInfo
 from shared.bounds import MAX_VALUES, has_more_values
 from shared.client_habits import ClientHabits
 from shared.markdown import encodable
+from shared.mcp_tools.argument_names import spelled_right, unwrapped
+from shared.tickets.ticket_time import TicketTime
+from shared.visible_text import visible
 
 ValueT = TypeVar("ValueT")
 
@@ -43,11 +46,23 @@ class Reading:
 
     def __init__(self, habits: ClientHabits) -> None:
         self._habits = habits
+        self.at = TicketTime.of_machine()
+        """The time of the call."""
+        self.moving: dict[str, str] = {}
+        """The words of moments that mean another minute soon, by argument."""
         self._admitted: dict[str, bool] = {}
         self.foreign: tuple[str, ...] = ()
         """Names that were ignored."""
         self.empty: tuple[str, ...] = ()
         """Arguments that counted as absent because of their empty values."""
+        self.arguments: dict[str, Any] = {}
+        """The arguments that count, under their own names."""
+        self._said: list[str] = []
+
+    def say(self, note: str) -> None:
+        """Add a note for the reader of the result: how a value was understood."""
+        if note not in self._said:
+            self._said.append(note)
 
     def admits(self, habit: str) -> bool:
         """Return whether `habit`, which was just recognised, is served; count it once in a call."""
@@ -56,22 +71,27 @@ class Reading:
         return self._admitted[habit]
 
     def straightened(self, model: type[BaseModel], arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Return `arguments` for `model` without foreign names and empty values, as far as these habits are served."""
+        """Return `arguments` for `model` under its own names, without foreign names and empty values.
+
+        Foreign names and empty values stay as far as these habits are not served.
+        """
         fields = {str(info.alias): info for info in model.model_fields.values()}
+        arguments = spelled_right(fields, unwrapped(tuple(fields), arguments))
         foreign = [name for name in arguments if name in FOREIGN and name not in fields]
         if foreign and self.admits("foreign_arguments"):
             self.foreign = tuple(foreign)
         empty = [name for name, value in arguments.items() if name in fields and _is_empty(fields[name], value)]
         if empty and self.admits("empty_arguments"):
             self.empty = tuple(empty)
-        return {name: value for name, value in arguments.items() if name not in {*self.foreign, *self.empty}}
+        left_out = {*self.foreign, *self.empty}
+        self.arguments = {name: value for name, value in arguments.items() if name not in left_out}
+        return self.arguments
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the result must know."""
-        if not self.foreign:
-            return ()
-        return (f"Ignored, because this tool has no such argument: {', '.join(map(named, self.foreign))}.",)
+        ignored = f"Ignored, because this tool has no such argument: {', '.join(map(named, self.foreign))}."
+        return (ignored, *self._said) if self.foreign else tuple(self._said)
 
 
 def named(argument: str) -> str:
@@ -81,13 +101,21 @@ def named(argument: str) -> str:
 
 def _is_empty(field: FieldInfo, value: object) -> bool:
     """Return whether a value means that an optional argument is absent: it is no valid value of that argument."""
-    if field.is_required() or not isinstance(value, str):
+    if field.is_required():
         return False
-    word = value.strip()
+    if value in ([], {}):
+        return not _takes_list(field.annotation)
+    if not isinstance(value, str):
+        return False
+    word = visible(value).strip()
     if word and word not in EMPTY_WORDS:
         return False
     text = _free_text([*field.metadata, field.annotation])
     return text is None or not (word or text.may_be_blank)
+
+
+def _takes_list(annotation: Any) -> bool:
+    return get_origin(annotation) is list or any(map(_takes_list, get_args(annotation)))
 
 
 def _free_text(annotations: Sequence[Any]) -> FreeText | None:

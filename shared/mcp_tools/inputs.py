@@ -5,10 +5,9 @@ because models send it; numbers sent as text, and text sent as numbers, are conv
 because some model APIs refuse `anyOf`. Whether an id exists is checked later, against master data.
 """
 
-import re
-from collections.abc import Mapping
-from datetime import datetime
-from typing import Annotated, Any, Final, Literal, Self, get_args
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Annotated, Any, Final, Self
 
 from pydantic import (
     AfterValidator,
@@ -24,41 +23,44 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from shared.bounds import excess
 from shared.markdown import encodable
-from shared.mcp_tools.argument_habits import MAX_LIST_TEXT, FreeText, Reading, from_text
+from shared.mcp_tools import argument_values as values
+from shared.mcp_tools.argument_habits import FreeText, Reading
+from shared.mcp_tools.argument_lists import OBJECTS, WORDS, attachment
+from shared.mcp_tools.choices import CLEARABLE, Clearable, Column, SortBy, SortOrder
+from shared.tickets.columns import DEFAULT_COLUMNS, TICKET_COLUMNS
+from shared.tickets.master_pages import MAX_MASTER, Selection
+from shared.tickets.moments import DateValue, read_day, read_minute
+from shared.tickets.ticket_ids import MAX_ID, within_limit
+from shared.tickets.ticket_time import TicketTime
+from shared.visible_text import visible
 
 MAX_LIMIT: Final = 100
+MAX_OFFSET: Final = 1_000_000
 MAX_TEXT: Final = 50_000
+MAX_NAMED: Final = 200
+"""Characters of an id or name, for example `user4 (Hana Whitfield, hana.whitfield@example.com, support)`."""
 _CALLER: Final = "Defaults to the calling user, where that is known."
+_DAY: Final = "YYYY-MM-DD, today or +3d"
 _KEY_HINT: Final = "Your own key for this one request: it is done once in 24 hours, however often you repeat it."
 _DUPLICATE_HINT: Final = "true: do it again, even if an equal call did it in the last {} minutes."
 
 
-def _date(text: str) -> str:
-    return _moment(text, "%Y-%m-%d", r"\d{4}-\d\d-\d\d", "a calendar date as YYYY-MM-DD, for example 2026-12-01")
+def _read_by(read: Callable[[str, TicketTime], DateValue]) -> AfterValidator:
+    """Return a validator that replaces a text by the day or moment that it names at the time of the call."""
 
+    def validate(text: str, info: ValidationInfo) -> str:
+        reading = info.context if isinstance(info.context, Reading) else None
+        value = read(text, TicketTime.of_machine() if reading is None else reading.at)
+        if reading is not None:
+            name = to_camel(info.field_name or "")
+            if value.note:
+                reading.say(f"{name}: {value.note}.")
+            if value.moving:
+                reading.moving[name] = value.moving
+        return value.text
 
-def _minute(text: str) -> str:
-    return _moment(
-        text, "%Y-%m-%d %H:%M", r"\d{4}-\d\d-\d\d \d\d:\d\d", "YYYY-MM-DD HH:MM, for example 2026-12-01 09:30"
-    )
-
-
-def _moment(text: str, form: str, pattern: str, expected: str) -> str:
-    try:
-        if re.fullmatch(pattern, text, re.ASCII):
-            datetime.strptime(text, form)  # noqa: DTZ007 - only checks the calendar; the time zone is the API server's
-            return text
-    except ValueError:
-        pass
-    raise ValueError(f"must be {expected}")
-
-
-def _one_decimal(hours: float) -> float:
-    if abs(round(hours, 1) - hours) > 1e-6:  # accepts 0.1 + 0.2 as 0.3
-        raise ValueError("must have at most one decimal, for example 1.5")
-    return round(hours, 1)
+    return AfterValidator(validate)
 
 
 def _storable(text: str) -> str:
@@ -67,63 +69,40 @@ def _storable(text: str) -> str:
     return text
 
 
-def _not_blank(text: str) -> str:
-    if not text.strip():
-        raise ValueError("must not be empty")
-    return text
+def _not_blank(example: str) -> Callable[[str], str]:
+    def checked(text: str) -> str:
+        if not visible(text).strip():
+            raise ValueError(f"must not be empty{example}")
+        return text
+
+    return checked
 
 
-def _no_truth_as_number(value: object) -> object:
-    if isinstance(value, bool):
-        raise ValueError("must be a number")
-    return value
-
-
-def _unpacked(kind: type[list[Any] | dict[str, Any]], expected: str) -> BeforeValidator:
-    """Return a validator that takes a value of `kind` as such or as JSON text, within the same bounds."""
-
-    def unpack(value: object, info: ValidationInfo) -> object:
-        if isinstance(value, str) and isinstance(info.context, Reading):
-            value = from_text(value, kind, info.context, expected=expected, most=MAX_LIST_TEXT)
-            if (found := excess(value)) is not None:
-                raise ValueError(f"is too large: {found}")
-        if not isinstance(value, kind):
-            raise ValueError(expected)
-        return value
-
-    return BeforeValidator(unpack)
-
-
-Word = Annotated[str, AfterValidator(_storable)]
+Word = Annotated[str, AfterValidator(_storable), BeforeValidator(values.text)]
 Text = Annotated[Word, FreeText(may_be_blank=True)]
-Prose = Annotated[Word, AfterValidator(_not_blank), FreeText(may_be_blank=False)]
+Prose = Annotated[
+    Word, AfterValidator(_not_blank(", for example “The printer is offline”")), FreeText(may_be_blank=False)
+]
 LongText = Annotated[Text, Field(max_length=MAX_TEXT)]
 LongProse = Annotated[Prose, Field(max_length=MAX_TEXT)]
-Id = Annotated[Word, AfterValidator(_not_blank), AfterValidator(str.strip), Field(max_length=50)]
+TicketId = Annotated[
+    Word,
+    AfterValidator(_not_blank(", for example TCK-0001")),
+    Field(max_length=MAX_ID),
+    BeforeValidator(within_limit),
+    BeforeValidator(values.identifier),
+]
+Named = Annotated[Word, AfterValidator(_not_blank("")), Field(max_length=MAX_NAMED), BeforeValidator(values.identifier)]
+"""An id of master data, or a name, which is resolved to one later."""
 Reference = Annotated[Text, Field(max_length=50)]
-Date = Annotated[str, AfterValidator(_date)]
-Minute = Annotated[str, AfterValidator(_minute)]
-Hours = Annotated[
-    float,
-    Field(ge=0, le=9999.9, allow_inf_nan=False),
-    BeforeValidator(_no_truth_as_number),
-    AfterValidator(_one_decimal),
-]
-Key = Annotated[str, Field(max_length=200, pattern=r"^[!-~]+$")]
-_A_LIST: Final = _unpacked(list, "must be a list")
-
-
-Clearable = Literal[
-    "scheduledCompletionDate",
-    "completionDate",
-    "actualEffortHours",
-    "responseCategoryId",
-    "responseDetails",
-    "externalTicketId",
-    "remarks",
-]
-CLEARABLE: Final = frozenset(get_args(Clearable))
-"""Optional fields of a ticket, which can be cleared."""
+Date = Annotated[str, _read_by(read_day), BeforeValidator(values.single)]
+PastDate = Annotated[str, _read_by(partial(read_day, past=True)), BeforeValidator(values.single)]
+Minute = Annotated[str, _read_by(read_minute), BeforeValidator(values.single)]
+Hours = Annotated[float, Field(ge=0, le=values.MAX_HOURS), BeforeValidator(values.hours)]
+Flag = Annotated[bool, BeforeValidator(values.flag)]
+Key = Annotated[str, Field(max_length=values.MAX_KEY, pattern=r"^[!-~]+$"), BeforeValidator(values.key)]
+_LIMIT: Final = values.whole(1, MAX_LIMIT, cut=f"limit: a page has at most {MAX_LIMIT} rows.")
+_MASTER_LIMIT: Final = values.whole(1, MAX_MASTER, cut=f"limit: a page has at most {MAX_MASTER} entries.")
 _NOT_OF_TICKETS: Final = frozenset({"ticketId", "updatedById", "comment", "clear"})
 
 
@@ -134,6 +113,8 @@ class ToolInput(BaseModel):
 
     _left_empty: tuple[str, ...] = PrivateAttr(())
     """Arguments that were sent with an empty value and count as absent."""
+    _moving: dict[str, str] = PrivateAttr(default_factory=dict)
+    """The words of moments that mean another minute soon, by argument."""
 
     @model_validator(mode="before")
     @classmethod
@@ -147,6 +128,7 @@ class ToolInput(BaseModel):
         """Return `arguments` as this input. Raises: ValidationError."""
         given = cls.model_validate(dict(arguments), context=reading)
         given._left_empty = reading.empty  # noqa: SLF001 - its own
+        given._moving = reading.moving  # noqa: SLF001
         return given
 
     def given(self) -> dict[str, Any]:
@@ -155,40 +137,46 @@ class ToolInput(BaseModel):
 
 
 class TicketListInput(ToolInput):
-    """Lists tickets, one table row each; about 60 tokens a row. Says whether there are more and the next offset."""
+    """Lists tickets, one table row each; about 40 tokens a row. Says whether there are more and the next offset."""
 
-    person_in_charge_id: Id | None = Field(None, description="Only of this person: id from get_users.")
-    account_id: Id | None = Field(None, description="Only of this account: id from get_accounts.")
-    status_id: Id | None = Field(None, description="Only in this status: id from get_statuses.")
-    scheduled_completion_date_from: Date | None = Field(None, description="Due on or after, YYYY-MM-DD.")
-    scheduled_completion_date_to: Date | None = Field(None, description="Due on or before, YYYY-MM-DD.")
-    show_completed: bool = Field(True, description="Include completed tickets.")
+    person_in_charge_id: Named | None = Field(None, description="Only of this person: id from get_users.")
+    account_id: Named | None = Field(None, description="Only of this account: id from get_accounts.")
+    status_id: Named | None = Field(None, description="Only in this status: id from get_statuses.")
+    scheduled_completion_date_from: Date | None = Field(None, description=f"Due on or after: {_DAY}.")
+    scheduled_completion_date_to: Date | None = Field(None, description="Due on or before.")
+    show_completed: Flag = Field(True, description="Include completed tickets.")
     search_query: Annotated[Prose, Field(max_length=200)] | None = Field(
         None, description="Part of the summary, account name or requestor name; case is ignored."
     )
-    sort_by: Literal["receptionDateTime", "scheduledCompletionDate", "completionDate"] = "receptionDateTime"
-    sort_order: Literal["asc", "desc"] = Field(
+    sort_by: SortBy = "receptionDateTime"
+    sort_order: SortOrder = Field(
         "desc", description="desc: latest first; asc: earliest first. Tickets without the date come last."
     )
-    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT), BeforeValidator(_no_truth_as_number)] = Field(
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT), BeforeValidator(_LIMIT)] = Field(
         20, description=f"Rows of one page, 1 to {MAX_LIMIT}."
     )
-    offset: Annotated[int, Field(ge=0, le=1_000_000), BeforeValidator(_no_truth_as_number)] = Field(
+    offset: Annotated[int, Field(ge=0, le=MAX_OFFSET), BeforeValidator(values.whole(0, MAX_OFFSET))] = Field(
         0, description="Rows to skip: nextOffset of the page before."
+    )
+    fields: Annotated[list[Column], WORDS, Field(max_length=len(TICKET_COLUMNS))] | None = Field(
+        None, exclude=True, description=f"Columns, in this order; by default {', '.join(DEFAULT_COLUMNS)}."
     )
 
     @model_validator(mode="after")
     def _range_runs_forward(self) -> Self:
         first, last = self.scheduled_completion_date_from, self.scheduled_completion_date_to
         if first and last and first > last:
-            raise ValueError("scheduledCompletionDateFrom must not be after scheduledCompletionDateTo")
+            raise values.WrongValueError(
+                "scheduledCompletionDateFrom must not be after scheduledCompletionDateTo",
+                right={"scheduledCompletionDateFrom": last, "scheduledCompletionDateTo": first},
+            )
         return self
 
 
 class TicketDetailInput(ToolInput):
     """Shows one ticket: all fields, names with ids, and its newest history entries. Usually 500 to 3,000 tokens."""
 
-    ticket_id: Id = Field(description="From get_ticket_list, for example TCK-0001.")
+    ticket_id: TicketId = Field(description="From get_ticket_list, for example TCK-0001.")
 
 
 class NewAttachment(ToolInput):
@@ -198,35 +186,42 @@ class NewAttachment(ToolInput):
     file_url: Annotated[Prose, Field(max_length=2000)]
 
 
-Attachment = Annotated[NewAttachment, _unpacked(dict, "must be an object with fileName and fileUrl")]
+Attachment = Annotated[NewAttachment, attachment("fileName", "fileUrl")]
 
 
 class CreateTicketInput(ToolInput):
     """Creates a ticket and reads it back. Ids are checked first. Never guess who asks or who works on it: ask."""
 
-    reception_date_time: Minute = Field(description="When it came in, YYYY-MM-DD HH:MM in the ticket system's zone.")
-    requestor_id: Id = Field(description="Who asks, from get_users.")
-    account_id: Id = Field(description="From get_accounts.")
-    category_id: Id = Field(description="From get_categories.")
-    category_detail_id: Id = Field(description="One of this category, from get_category_details.")
-    request_channel_id: Id = Field(description="From get_request_channels.")
+    reception_date_time: Minute | None = Field(
+        None, description="When it came in, for example 2026-12-01 09:30 or 2026-12-01T09:30+09:00. Default: now."
+    )
+    requestor_id: Named = Field(description="Who asks, from get_users.")
+    account_id: Named = Field(description="From get_accounts.")
+    category_id: Named = Field(description="From get_categories.")
+    category_detail_id: Named = Field(description="One of this category, from get_category_details.")
+    request_channel_id: Named = Field(description="From get_request_channels.")
     summary: Prose = Field(max_length=200)
     description: LongProse
-    person_in_charge_id: Id = Field(description="Who works on it, from get_users.")
-    status_id: Id = Field(description="From get_statuses.")
-    scheduled_completion_date: Date | None = Field(None, description="YYYY-MM-DD.")
-    completion_date: Date | None = Field(None, description="YYYY-MM-DD; give it with a completed status.")
+    person_in_charge_id: Named = Field(description="Who works on it, from get_users.")
+    status_id: Named = Field(description="From get_statuses.")
+    scheduled_completion_date: Date | None = Field(None, description=f"{_DAY}.")
+    completion_date: PastDate | None = Field(None, description="Give it with a completed status.")
     actual_effort_hours: Hours | None = Field(None, description="0 to 9999.9, one decimal.")
-    response_category_id: Id | None = Field(None, description="From get_response_categories.")
+    response_category_id: Named | None = Field(None, description="From get_response_categories.")
     response_details: LongText | None = None
-    has_defect: bool = False
+    has_defect: Flag = False
     external_ticket_id: Reference | None = None
     remarks: LongText | None = None
-    attachments: Annotated[list[Attachment], _A_LIST, Field(max_length=20)] | None = Field(
+    attachments: Annotated[list[Attachment], OBJECTS, Field(max_length=20)] | None = Field(
         None, description="Not every ticket system stores them; the result says so."
     )
     idempotency_key: Key | None = Field(None, description=_KEY_HINT)
-    allow_duplicate: bool = Field(False, description=_DUPLICATE_HINT.format(10))
+    allow_duplicate: Flag = Field(False, description=_DUPLICATE_HINT.format(10))
+
+    @property
+    def moving_reception(self) -> str:
+        """The words of a reception time that mean another minute soon, such as `2 hours ago`; else empty."""
+        return self._moving.get("receptionDateTime", "")
 
 
 class UpdateTicketInput(ToolInput):
@@ -236,29 +231,27 @@ class UpdateTicketInput(ToolInput):
     clear, or null as a value, empties a field.
     """
 
-    ticket_id: Id
-    updated_by_id: Id | None = Field(None, description=f"Who makes the change, from get_users. {_CALLER}")
+    ticket_id: TicketId
+    updated_by_id: Named | None = Field(None, description=f"Who makes the change, from get_users. {_CALLER}")
     comment: LongProse | None = Field(None, description="Goes to the history.")
-    requestor_id: Id | None = None
-    account_id: Id | None = None
-    category_id: Id | None = Field(None, description="Give a categoryDetailId that fits.")
-    category_detail_id: Id | None = None
-    request_channel_id: Id | None = None
+    requestor_id: Named | None = None
+    account_id: Named | None = None
+    category_id: Named | None = Field(None, description="Give a categoryDetailId that fits.")
+    category_detail_id: Named | None = None
+    request_channel_id: Named | None = None
     summary: Annotated[Prose, Field(max_length=200)] | None = None
     description: LongProse | None = None
-    person_in_charge_id: Id | None = None
-    status_id: Id | None = None
+    person_in_charge_id: Named | None = None
+    status_id: Named | None = None
     scheduled_completion_date: Date | None = None
-    completion_date: Date | None = None
+    completion_date: PastDate | None = None
     actual_effort_hours: Hours | None = None
-    response_category_id: Id | None = None
+    response_category_id: Named | None = None
     response_details: LongText | None = None
-    has_defect: bool | None = None
+    has_defect: Flag | None = None
     external_ticket_id: Reference | None = None
     remarks: LongText | None = None
-    clear: Annotated[list[Clearable], _A_LIST, Field(max_length=20)] | None = Field(
-        None, description="Fields to empty."
-    )
+    clear: Annotated[list[Clearable], WORDS, Field(max_length=20)] | None = Field(None, description="Fields to empty.")
     _nulls: tuple[str, ...] = PrivateAttr(())
 
     @model_validator(mode="wrap")
@@ -292,23 +285,44 @@ class UpdateTicketInput(ToolInput):
 class AddHistoryInput(ToolInput):
     """Adds a comment to a ticket's history and checks that it was stored."""
 
-    ticket_id: Id
-    user_id: Id | None = Field(None, description=f"Who comments, from get_users. {_CALLER}")
+    ticket_id: TicketId
+    user_id: Named | None = Field(None, description=f"Who comments, from get_users. {_CALLER}")
     comment: LongProse
     idempotency_key: Key | None = Field(None, description=_KEY_HINT)
-    allow_duplicate: bool = Field(False, description=_DUPLICATE_HINT.format(2))
+    allow_duplicate: Flag = Field(False, description=_DUPLICATE_HINT.format(2))
 
 
-class UsersInput(ToolInput):
+class PagedListInput(ToolInput):
+    """Base of the inputs of lists that may be long."""
+
+    query: Named | None = Field(None, description="Only those with these words in name, id or e-mail, in any order.")
+    limit: Annotated[int, Field(ge=1, le=MAX_MASTER), BeforeValidator(_MASTER_LIMIT)] = Field(
+        MAX_MASTER, description=f"Rows of one page, 1 to {MAX_MASTER}."
+    )
+    offset: Annotated[int, Field(ge=0, le=MAX_OFFSET), BeforeValidator(values.whole(0, MAX_OFFSET))] = Field(
+        0, description="Rows to skip: nextOffset of the page before."
+    )
+
+    @property
+    def selection(self) -> Selection:
+        """What of the list is wanted."""
+        return Selection(self.query, self.limit, self.offset)
+
+
+class AccountsInput(PagedListInput):
+    """Lists accounts (customers): id and name."""
+
+
+class UsersInput(PagedListInput):
     """Lists people: id, name, e-mail, role."""
 
     role: Annotated[Word, Field(max_length=50)] | None = Field(None, description="Only this role.")
 
 
-class CategoryDetailsInput(ToolInput):
+class CategoryDetailsInput(PagedListInput):
     """Lists category details with the category that each belongs to."""
 
-    category_id: Id | None = Field(None, description="Only of this category.")
+    category_id: Named | None = Field(None, description="Only of this category.")
 
 
 def no_arguments(description: str) -> type[ToolInput]:

@@ -1,21 +1,27 @@
 """Between a call's JSON and its input model: the published schema, and validation that reports all problems at once."""
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
-from typing import Any, Final, TypeVar
+from types import MappingProxyType
+from typing import Any, Final, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
 
 from shared.bounds import excess
 from shared.errors import InvalidInputError, Problem
 from shared.markdown import one_line
 from shared.mcp_tools.argument_habits import Reading, named
+from shared.mcp_tools.argument_names import misnamed
+from shared.mcp_tools.argument_values import WrongValueError
 from shared.mcp_tools.inputs import ToolInput
 
 InputT = TypeVar("InputT", bound=ToolInput)
-_QUOTED: Final = re.compile(r"'([^']*)'")
+_MUST_BE: Final[Mapping[str, str]] = MappingProxyType({
+    **dict.fromkeys(("string_type", "string_unicode"), "text"),
+    **dict.fromkeys(("model_type", "dict_type"), "an object"),
+    "list_type": "a list",
+})  # fmt: skip
+"""What an argument must be, for the kinds of errors that no reader of a value answers."""
 
 
 @cache  # an entry point builds one server, the tests build many
@@ -71,35 +77,79 @@ def read_arguments(
     try:
         return model.read(arguments, reading), []
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False)
-    fields = {str(info.alias): info for info in model.model_fields.values()}
-    return None, list(_names_listed_once([_problem(fields, dict(one)) for one in found], tuple(fields)))
+        found = error.errors(include_url=False)
+    absent = {_shown(one["loc"]) for one in found if one["type"] == "missing"}
+    problems = [_problem(model, dict(one), absent) for one in found]
+    given = {_beside(problem.field, name) for problem in problems for name in problem.right or ()}
+    return None, [one for one in problems if one.field not in absent & given]
 
 
-def _names_listed_once(problems: Iterable[Problem], names: tuple[str, ...]) -> Iterator[Problem]:
-    """Yield `problems`, listing all argument names only with the first unknown argument; a caller needs them once."""
-    are_listed = False
-    for problem in problems:
-        is_unknown = problem.allowed == names
-        yield problem._replace(allowed=()) if is_unknown and are_listed else problem
-        are_listed |= is_unknown
+def under_right_names(model: type[ToolInput], arguments: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[Problem]]:
+    """Return the arguments that `model` has, also those given by another word, and a problem for each wrong name.
+
+    All names are listed only with the first one that is unknown; a caller needs them once.
+    """
+    fields = tuple(str(info.alias) for info in model.model_fields.values())
+    known = {name: value for name, value in arguments.items() if name in fields}
+    problems: list[Problem] = []
+    for name, value in arguments.items():
+        if name not in fields:
+            problem = misnamed(_shown([name]), name, value, fields, known)
+            known.update(problem.right or {})
+            is_listed = any(one.allowed for one in problems)
+            problems.append(problem._replace(allowed=()) if is_listed else problem)
+    return known, problems
 
 
-def _problem(fields: Mapping[str, FieldInfo], found: Mapping[str, Any]) -> Problem:
+def _shown(place: Iterable[str | int]) -> str:
+    return one_line(".".join(named(str(part)[:50]) for part in place))
+
+
+def _beside(field: str, name: str) -> str:
+    return ".".join([*field.split(".")[:-1], name])
+
+
+def _problem(model: type[ToolInput], found: Mapping[str, Any], absent: Collection[str]) -> Problem:
     """Describe a problem without repeating the value, which may be long or confidential."""
-    path = one_line(".".join(named(str(part)[:50]) for part in found["loc"]))
+    path = _shown(found["loc"])
+    fields = {str(info.alias): info for info in model.model_fields.values()}
     described = fields[path].description if path in fields else None
     hint = f" ({described.rstrip('.')})" if described else ""
     match found["type"]:
-        case "extra_forbidden" if len(found["loc"]) == 1:
-            return Problem(path, "is not an argument of this tool", tuple(fields))
+        case "extra_forbidden":
+            names = _names_beside(model, found["loc"])
+            given = [name for name in names if _beside(path, name) not in absent]
+            return misnamed(path, str(found["loc"][-1]), found["input"], names, given)
         case "string_unicode" if not path:
             return Problem(path, "The name of an argument must not contain half a surrogate pair")
         case "missing":
             return Problem(path, f"is missing{hint}")
-        case "literal_error":
-            return Problem(path, "must be one of the allowed values", tuple(_QUOTED.findall(found["ctx"]["expected"])))
         case "value_error":
-            return Problem(path, str(found["ctx"]["error"]))
-        case _:
-            return Problem(path, str(found["msg"]).replace("Input should", "should").replace("String", "text") + hint)
+            return _wrong_value(path, found)
+        case "string_too_long" | "too_long":
+            of = "items" if found["ctx"].get("field_type") == "List" else "characters"
+            return Problem(path, f"must have at most {found['ctx']['max_length']:,} {of}")
+        case kind:
+            return Problem(path, f"must be {_MUST_BE.get(kind, 'another value')}{hint}")
+
+
+def _names_beside(model: type[BaseModel], place: Sequence[str | int]) -> tuple[str, ...]:
+    """Return the names of the object that holds the last step of `place`."""
+    fields = {str(info.alias): info for info in model.model_fields.values()}
+    inner = _model_in(fields[str(place[0])].annotation) if len(place) > 1 else None
+    return tuple(fields) if inner is None else _names_beside(inner, place[-1:])
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for one in get_args(annotation) if (found := _model_in(one)) is not None), None)
+
+
+def _wrong_value(path: str, found: Mapping[str, Any]) -> Problem:
+    error = found["ctx"]["error"]
+    if not isinstance(error, WrongValueError) or error.right is None:
+        return Problem(path, str(error), getattr(error, "allowed", ()))
+    last = path.rpartition(".")[2]
+    right = error.right if not path and isinstance(error.right, Mapping) else {last: error.right}
+    return Problem(path, str(error), error.allowed, right=right)

@@ -17,10 +17,13 @@ from shared.mcp_tools import render
 from shared.mcp_tools.argument_habits import Reading
 from shared.mcp_tools.call_log import CallLog, call_of
 from shared.mcp_tools.catalog import ToolSpec
-from shared.mcp_tools.schema import read_arguments, refuse_excess, schema_of
+from shared.mcp_tools.cleaning import Cleaning, cleaned
+from shared.mcp_tools.right_arguments import call_again, in_code
+from shared.mcp_tools.schema import read_arguments, refuse_excess, schema_of, under_right_names
 from shared.mcp_tools.tenant_tools import ToolsProvider
 from shared.telemetry import get_logger
 from shared.tickets.acting_user import ToolCall
+from shared.tickets.dated import dated
 from shared.tools import TicketTools
 
 log = get_logger(__name__)
@@ -64,35 +67,40 @@ class TicketTool(Tool):
     ) -> CallToolResult:
         """Run one call and return its result; errors become results with `isError`."""
         started = time.monotonic()
+        reading = Reading(self._habits)
         call = call_of(context.request_context, arguments)
         outcome, lacks = "cancelled", None
         try:
             refuse_excess(arguments)
             async with self._tools_provider.acquire(call.principal) as tools:
-                result = await self._call_tool(tools, call, arguments)
+                result = await self._call_tool(tools, call, arguments, reading)
             outcome = "ok"
         except TicketServerError as error:
-            outcome, result = error.kind, _failed(error)
+            outcome, result = error.kind, _failed(error, reading.arguments)
             lacks = error.scope if isinstance(error, InsufficientScopeError) else None
         except Exception:
             log.exception("tool_call_fault", tool=self.name)
-            outcome, result = TicketServerError.kind, _failed(self._fault())
+            outcome, result = TicketServerError.kind, _failed(self._fault(), {})
         finally:
             await self._call_log.record(self._spec, call, outcome, started=started, lacks=lacks)
         return result
 
-    async def _call_tool(self, tools: TicketTools, call: ToolCall, arguments: Mapping[str, Any]) -> CallToolResult:
-        reading = Reading(self._habits)
+    async def _call_tool(
+        self, tools: TicketTools, call: ToolCall, arguments: Mapping[str, Any], reading: Reading
+    ) -> CallToolResult:
+        reading.at = await tools.calendar.time()
         arguments = reading.straightened(self._spec.input_model, arguments)
+        arguments, misnamed = under_right_names(self._spec.input_model, arguments)
         given, problems = read_arguments(self._spec.input_model, arguments, reading)
-        if given is None:
-            raise InvalidInputError.of([*problems, *await tools.further_problems(self.name, arguments, call, problems)])
-        run = self._spec.run
-        result = await (run(tools, given) if self._spec.read_only else run(tools, given, call))
-        result = result.model_copy(update={"notes": (*reading.notes, *result.notes)})
-        return CallToolResult(
-            content=[TextContent(text=self._spec.render(result))], structured_content=result.structured()
-        )
+        if given is None or misnamed:
+            further = await tools.further_problems(self.name, arguments, call, problems)
+            raise InvalidInputError.of([*misnamed, *problems, *further])
+        result = await self._spec.run(tools, given, call)
+        caller = await tools.user_of(call)
+        result = dated(result, reading.at, caller, is_named=call.acting_as is not None)
+        shown = cleaned(result.model_copy(update={"notes": (*reading.notes, *result.notes)}))
+        text = f"{self._spec.render(shown)}\n\n{render.stamp(shown)}"
+        return CallToolResult(content=[TextContent(text=text)], structured_content=shown.structured())
 
     def _fault(self) -> TicketServerError:
         fault = TicketServerError("This server failed; the operator finds the reason in its log.")
@@ -101,18 +109,33 @@ class TicketTool(Tool):
         return fault
 
 
-def _failed(error: TicketServerError) -> CallToolResult:
-    """Return `error` as a result; its `structuredContent` fits every tool's output schema."""
+def _failed(error: TicketServerError, arguments: Mapping[str, Any]) -> CallToolResult:
+    """Return `error` as a result; its `structuredContent` fits every tool's output schema.
+
+    Args:
+        error: what happened.
+        arguments: those that count; they are repeated where all problems have known corrections.
+    """
     said: dict[str, Any] = {"kind": error.kind, "effect": error.effect.value, "message": render.sentence(error)}
+    text = render.failure(error)
     if isinstance(error, InsufficientScopeError):
         said["scope"] = error.scope.value
     if isinstance(error, InvalidInputError):
-        if error.field is not None:
-            said["field"] = error.field
-        if error.allowed:
-            said["allowed"] = list(error.allowed)
-        if len(error.problems) > 1:
-            said["problems"] = [one._asdict() for one in error.problems]
+        said |= _what_is_wrong(error)
+        if again := call_again(arguments, error.problems):
+            said["callAgain"] = again
+            text += f"\n{in_code(again)}"
     return CallToolResult(
-        content=[TextContent(text=render.failure(error))], structured_content={"error": said}, is_error=True
+        content=[TextContent(text=text)], structured_content={"error": Cleaning().of(said)}, is_error=True
     )
+
+
+def _what_is_wrong(error: InvalidInputError) -> dict[str, Any]:
+    said: dict[str, Any] = {}
+    if error.field is not None:
+        said["field"] = error.field
+    if error.allowed:
+        said["allowed"] = list(error.allowed)
+    if len(error.problems) > 1:
+        said["problems"] = [{"field": one.field, "text": one.text, "allowed": one.allowed} for one in error.problems]
+    return said

@@ -1,7 +1,8 @@
 """Checks the ids of a call against master data before anything is sent; the existing API answers a wrong id with 500.
 
-People use names, so an exact name is resolved to its id if it is unique; for an ambiguous name the error lists the
-candidates, and the first match is never assumed. The result notes each resolved name.
+People use names, so a name is resolved to its id if exactly one item equals it (`shared.tickets.names`); for an
+ambiguous name the error lists the candidates, and the first match is never assumed. Reads also take the only item that
+has a given word in its name; a write proposes it. The result notes each resolved name. `me` is the acting user.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,24 +13,28 @@ from typing import Any, Final
 from shared.errors import InvalidInputError, Problem
 from shared.markdown import one_line
 from shared.tickets import master_lists
+from shared.tickets.acting_user import ToolCall, callers_user
 from shared.tickets.changes import FIELDS
+from shared.tickets.folding import fold
 from shared.tickets.master_data import MasterData, MasterLists
 from shared.tickets.master_lists import MasterList
 from shared.tickets.models import CategoryDetail, MasterItem, Ticket
+from shared.tickets.names import find, labels, nearest
 from shared.tickets.results import CUT_MARK
 
-MAX_ALLOWED: Final = 20
+ME: Final = frozenset({"me", "myself", "@me", "自分", "私"})
+_ACTING: Final = ("updatedById", "userId")
 _CUT: Final = (
     "contains the mark [cut at … of … characters], which this server leaves where it shortens a text. Send the whole "
     "text without the mark, or leave the field out"
 )
 
 # fmt: off
-REFERENCES: Final[Mapping[str, MasterList[Any]]] = MappingProxyType({  # resolved in this order: a category, its detail
-    "requestorId":        master_lists.USERS,
-    "personInChargeId":   master_lists.USERS,
+REFERENCES: Final[Mapping[str, MasterList[Any]]] = MappingProxyType({  # in the order of resolution
     "updatedById":        master_lists.USERS,
     "userId":             master_lists.USERS,
+    "requestorId":        master_lists.USERS,
+    "personInChargeId":   master_lists.USERS,
     "accountId":          master_lists.ACCOUNTS,
     "categoryId":         master_lists.CATEGORIES,
     "categoryDetailId":   master_lists.CATEGORY_DETAILS,
@@ -50,30 +55,58 @@ class Checked:
     problems: list[Problem] = field(default_factory=list)
 
 
-async def check(master: MasterData, values: Mapping[str, Any], *, ticket: Ticket | None = None) -> Checked:
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """How the references of one call are resolved."""
+
+    is_write: bool
+    me: MasterItem | None = None
+    """The caller's own user, where it is known."""
+    ticket: Ticket | None = None
+    """The ticket before an update."""
+
+
+async def check(
+    master: MasterData,
+    values: Mapping[str, Any],
+    call: ToolCall,
+    *,
+    is_write: bool = False,
+    ticket: Ticket | None = None,
+) -> Checked:
     """Resolve every reference in `values`; `ticket` is the ticket before an update.
 
     Raises:
         InvalidInputError: a reference does not exist, is ambiguous or does not fit another.
         UpstreamError: master data could not be fetched.
     """
-    checked = await resolve(master, values, ticket=ticket)
+    checked = await resolve(master, values, call, is_write=is_write, ticket=ticket)
     if checked.problems:
         raise InvalidInputError.of(checked.problems)
     return checked
 
 
-async def resolve(master: MasterData, values: Mapping[str, Any], *, ticket: Ticket | None = None) -> Checked:
+async def resolve(
+    master: MasterData,
+    values: Mapping[str, Any],
+    call: ToolCall,
+    *,
+    is_write: bool = True,
+    ticket: Ticket | None = None,
+) -> Checked:
     """Do as `check`, but return the problems with the rest, so that a caller can add to them.
 
     Raises:
         UpstreamError: master data could not be fetched.
     """
-    if not REFERENCES.keys() & values.keys():
+    named = REFERENCES.keys() & values.keys()
+    if not named:
         return Checked(dict(values))
+    me = await callers_user(master, call) if any(fold(values[name]) in ME for name in named) else None
+    rules = _Rules(is_write, me, ticket)
     lists = await master.lists()
-    checked = _check(lists, values, ticket)
-    return _check(await master.lists(newer_than=lists), values, ticket) if checked.problems else checked
+    checked = _check(lists, values, rules)
+    return _check(await master.lists(newer_than=lists), values, rules) if checked.problems else checked
 
 
 def cut_problems(values: Mapping[str, Any], ticket: Ticket | None = None) -> list[Problem]:
@@ -102,12 +135,12 @@ def _stored(ticket: Ticket | None, name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _check(lists: MasterLists, values: Mapping[str, Any], ticket: Ticket | None) -> Checked:
+def _check(lists: MasterLists, values: Mapping[str, Any], rules: _Rules) -> Checked:
     checked = Checked(dict(values))
     for name, source in REFERENCES.items():
         if name in values:
-            _resolve(checked, name, _choices(lists, source, checked.values), source.tool)
-    _check_pair(checked, lists, ticket)
+            _resolve(checked, name, _choices(lists, source, checked.values), source, rules)
+    _check_pair(checked, lists, rules.ticket)
     return checked
 
 
@@ -118,22 +151,51 @@ def _choices(lists: MasterLists, source: MasterList[Any], values: Mapping[str, A
     return sorted(lists[master_lists.CATEGORY_DETAILS], key=lambda detail: detail.category_id != values["categoryId"])
 
 
-def _resolve(checked: Checked, name: str, choices: Sequence[MasterItem], tool: str) -> None:
+def _resolve(
+    checked: Checked, name: str, choices: Sequence[MasterItem], source: MasterList[Any], rules: _Rules
+) -> None:
     given = checked.values[name]
-    if item := next((item for item in choices if item.id == given), None):
-        checked.items[name] = item
-        return
-    named = [item for item in choices if item.name.casefold() == given.strip().casefold()]
-    category = checked.values.get("categoryId")
-    if len(named) > 1:  # details of different categories may share a name
-        named = [item for item in named if isinstance(item, CategoryDetail) and item.category_id == category] or named
-    if len(named) == 1:
-        checked.values[name], checked.items[name] = named[0].id, named[0]
-        checked.notes.append(f"{name}: “{named[0].name}” is {named[0].id}.")
-    elif named:
-        checked.problems.append(Problem(name, "several have this name; give the id", labels(named, tool)))
+    found = find(given, choices)
+    equal, partial = _of_category(found.equal, checked), found.partial
+    if not equal and source == master_lists.USERS and fold(given) in ME:
+        equal = _me(checked, rules)
+        if not equal:
+            checked.problems.append(
+                Problem(name, "your user in the ticket system is not known; give an id from get_users")
+            )
+            return
+    if len(equal) == 1:
+        _take(checked, name, equal[0], f"“{equal[0].name}” is {equal[0].id}")
+    elif equal:
+        checked.problems.append(Problem(name, "several have this name; give the id", labels(equal, source.tool)))
+    elif found.contradicts:
+        checked.problems.append(Problem(name, "its id and its name do not fit", labels(partial, source.tool)))
+    elif len(partial) == 1 and not rules.is_write:
+        _take(checked, name, partial[0], f"“{one_line(given)}” was taken for {partial[0].name} ({partial[0].id})")
+    elif partial:
+        text = "no such id or whole name; give the id of the one that is meant"
+        right = {name: partial[0].id} if len(partial) == 1 else None
+        checked.problems.append(Problem(name, text, labels(nearest(given, partial), source.tool), right))
     else:
-        checked.problems.append(Problem(name, "no such id or name", labels(choices, tool)))
+        checked.problems.append(Problem(name, "no such id or name", labels(nearest(given, choices), source.tool)))
+
+
+def _take(checked: Checked, name: str, item: MasterItem, note: str) -> None:
+    if checked.values[name] != item.id:
+        checked.notes.append(f"{name}: {note}.")
+    checked.values[name], checked.items[name] = item.id, item
+
+
+def _me(checked: Checked, rules: _Rules) -> tuple[MasterItem, ...]:
+    """Return the user that the call names as the acting user, or else the caller's own."""
+    named = [checked.items[name] for name in _ACTING if name in checked.items]
+    return tuple(named[:1]) or ((rules.me,) if rules.me is not None else ())
+
+
+def _of_category(items: tuple[MasterItem, ...], checked: Checked) -> tuple[MasterItem, ...]:
+    """Return those of several details with one name that belong to the given category, or all."""
+    category = checked.values.get("categoryId")
+    return tuple(one for one in items if isinstance(one, CategoryDetail) and one.category_id == category) or items
 
 
 def _check_pair(checked: Checked, lists: MasterLists, ticket: Ticket | None) -> None:
@@ -149,10 +211,3 @@ def _check_pair(checked: Checked, lists: MasterLists, ticket: Ticket | None) -> 
         return
     text = f"{detail} does not belong to category {category}; give a categoryId and a categoryDetailId that fit"
     checked.problems.append(Problem("categoryDetailId", text, labels(fitting, master_lists.CATEGORY_DETAILS.tool)))
-
-
-def labels(items: Sequence[MasterItem], tool: str) -> tuple[str, ...]:
-    """Return `id (name)` of the first items, and the tool that lists the rest."""
-    shown = tuple(one_line(f"{item.id} ({item.name[:60]})") for item in items[:MAX_ALLOWED])
-    rest = len(items) - len(shown)
-    return (*shown, f"and {rest} more, see {tool}") if rest > 0 else shown

@@ -11,7 +11,8 @@ from shared.mcp_tools.argument_habits import (
     named,
 )
 from shared.mcp_tools.catalog import TOOLS, ToolSpec
-from shared.mcp_tools.inputs import CLEARABLE, ToolInput
+from shared.mcp_tools.choices import CLEARABLE
+from shared.mcp_tools.inputs import ToolInput
 from shared.mcp_tools.schema import read_arguments
 from tests.shared.given import TICKET, World, text_of
 
@@ -54,7 +55,7 @@ async def test_any_other_name_is_an_error_with_the_allowed_names_once(existing: 
         text, error = await existing.refused("get_users", **{name: "x", "sessionId": "x", "colour": "x"})
 
         assert len(error["problems"]) == 2
-        assert text.count("Allowed: role") == 1
+        assert text.count("Allowed: query, limit, offset, role") == 1
         assert "sessionId" not in text
 
 
@@ -90,7 +91,7 @@ async def test_foreign_names_are_refused_when_their_row_is_off(existing: World) 
     text, error = await existing.refused("get_users", **{"": "x", "sessionId": "x"})
 
     assert [problem["field"] for problem in error["problems"]] == ['""', "sessionId"]
-    assert text.count("Allowed: role") == 1
+    assert text.count("Allowed: query, limit, offset, role") == 1
     assert served(existing, "foreign_arguments") == 0
 
 
@@ -177,7 +178,7 @@ async def test_a_ticket_is_created_with_seven_empty_arguments(reference: World) 
 
 
 async def test_free_text_is_searched_and_stored_as_it_is(existing: World) -> None:
-    assert (await existing.done("get_ticket_list", searchQuery="None"))["tickets"] == []
+    assert (await existing.done("get_ticket_list", searchQuery="None"))["rows"] == []
     done = await existing.done("update_ticket", **UPDATE, summary="None", comment="null")
     assert done["changed"][0]["new"] == "None"
     assert done["comment"] == "null"

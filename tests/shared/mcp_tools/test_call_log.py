@@ -113,7 +113,7 @@ async def test_a_write_that_is_given_up_is_recorded_as_cancelled(here: World) ->
     assert recorded(here).outcome == "cancelled"
 
 
-@pytest.mark.parametrize("given", ["confidential prose", "x" * 51, ["TCK-0001"], "TCK\n1", None])
+@pytest.mark.parametrize("given", ["confidential prose", "x" * 51, ["TCK-0001", "TCK-0002"], "TCK\n", None])
 async def test_only_what_looks_like_an_id_is_recorded_as_one(here: World, given: object) -> None:
     await here.refused("update_ticket", ticketId=given)
 

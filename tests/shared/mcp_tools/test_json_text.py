@@ -70,8 +70,9 @@ def test_arguments_as_json_text_are_refused_when_their_row_is_off() -> None:
         [json.dumps(FILE), FILE | {"fileName": "b.txt"}],
         json.dumps([FILE, FILE | {"fileName": "b.txt"}]),
         json.dumps([json.dumps(FILE), json.dumps(FILE | {"fileName": "b.txt"})]),
+        [json.dumps({"file_name": "a.txt", "FileURL": FILE["fileUrl"]}), FILE | {"fileName": "b.txt"}],
     ],
-    ids=["items", "one item", "list", "both"],
+    ids=["items", "one item", "list", "both", "other spellings of names"],
 )
 async def test_json_text_inside_the_arguments_is_read_and_counted_once(reference: World, attachments: Any) -> None:
     done = await reference.done("create_ticket", **TICKET, attachments=attachments)
@@ -95,8 +96,9 @@ UNREADABLE: Final[tuple[tuple[Any, str, str], ...]] = (
     ([json.dumps({"x": [0] * 101})], "attachments.0", "is too large: 101 items"),
     ([json.dumps(FILE | {"fileUrl": "a" * MAX_LIST_TEXT})], "attachments.0", "as text, at most 300,000 characters"),
     ("a.txt", "attachments", "must be a list, and this text is not JSON"),
-    (json.dumps(FILE), "attachments", "must be a list, and this text holds something else"),
-    (FILE, "attachments", "must be a list"),
+    ("3", "attachments", "must be a list, and this text holds something else"),
+    (5, "attachments", "must be a list"),
+    (["https://files.example.com/a.txt"], "attachments.0", "fileName and fileUrl, not a URL alone"),
 )
 
 

@@ -9,7 +9,7 @@ from shared.client_habits import ClientHabits
 from shared.errors import Problem
 from shared.mcp_tools.argument_habits import Reading
 from shared.mcp_tools.inputs import AddHistoryInput, TicketDetailInput, TicketListInput, ToolInput, UpdateTicketInput
-from shared.mcp_tools.schema import read_arguments, schema_of
+from shared.mcp_tools.schema import read_arguments, schema_of, under_right_names
 
 InputT = TypeVar("InputT", bound=ToolInput)
 
@@ -44,7 +44,7 @@ def test_hours_that_arithmetic_made_are_rounded() -> None:
     assert change.actual_effort_hours == 0.3
 
 
-@pytest.mark.parametrize("value", ["\ud800", "\0", "x" * 50_001, " \n", True, {"a": 1}, ["x"]])
+@pytest.mark.parametrize("value", ["\ud800", "\0", "x" * 50_001, " \n", True, {"a": 1}, ["x", "y"]])
 def test_text_that_cannot_be_stored_is_refused(value: Any) -> None:
     _, problems = read(AddHistoryInput, {"ticketId": "T", "userId": "u", "comment": value})
 
@@ -59,11 +59,13 @@ def test_hours_are_finite(value: Any) -> None:
     assert [problem.field for problem in problems] == ["actualEffortHours"]
 
 
-def test_only_the_names_of_the_schema_are_arguments() -> None:
-    _, problems = read(TicketDetailInput, {"ticket_id": "TCK-0001"})
-
-    assert [problem.field for problem in problems] == ["ticketId", "ticket_id"]
-    assert problems[1].allowed == ("ticketId",)
+def test_another_spelling_of_a_name_is_taken_and_another_word_is_answered_with_the_right_name() -> None:
+    for name in ("ticket_id", "TicketId", "ticketid", "TICKET-ID", "ticket id", "ｔｉｃｋｅｔＩｄ"):
+        assert Reading(ClientHabits()).straightened(TicketDetailInput, {name: "T"}) == {"ticketId": "T"}
+    for name in ("id", "ticket", "tiketId"):
+        known, (problem,) = under_right_names(TicketDetailInput, {name: "T"})
+        assert known == {"ticketId": "T"}
+        assert str(problem) == f"{name}: is not an argument of this tool; ticketId is."
 
 
 def test_what_several_arguments_get_wrong_together_is_said_without_a_field() -> None:

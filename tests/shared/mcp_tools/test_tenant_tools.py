@@ -15,6 +15,7 @@ from shared.errors import NotFoundError, UpstreamNotSetError, UpstreamUnavailabl
 from shared.identity import Principal, Tenant, Upstream
 from shared.mcp_tools import inputs, tenant_tools
 from shared.mcp_tools.tenant_tools import ASK_AGAIN_S, SingleToolsProvider, TenantToolsProvider, ToolsProvider
+from shared.tickets.acting_user import ToolCall
 from shared.tools import TicketTools
 from tests.kills import kills
 
@@ -83,7 +84,7 @@ async def office() -> Office:
 async def served(here: ToolsProvider, caller: Principal | None = A) -> str:
     """Make one call; return the name of the API that served it."""
     async with here.acquire(caller) as tools:
-        return (await tools.get_users(inputs.UsersInput())).items[0].name
+        return str((await tools.get_users(inputs.UsersInput(), ToolCall())).rows[0][1])
 
 
 @pytest.fixture(params=["one", "tenants"])

@@ -6,6 +6,7 @@ import anyio
 import pytest
 
 from shared.errors import InvalidInputError
+from shared.tickets.acting_user import ToolCall
 from shared.tickets.master_data import KEEP_S, MasterData
 from shared.tickets.references import check
 from tests.shared.given import World, world
@@ -51,7 +52,7 @@ async def test_a_miss_is_looked_up_once_more_and_not_again(tmp_path: Path) -> No
         master = MasterData(here.api)
         await master.lists()
         with pytest.raises(InvalidInputError, match="no such id or name"):
-            await check(master, {"statusId": "stat99"})
+            await check(master, {"statusId": "stat99"}, ToolCall())
         assert fetched(here) == 2
 
 
@@ -67,6 +68,6 @@ async def test_callers_that_miss_together_share_the_newer_lists(tmp_path: Path) 
 
 async def test_values_without_references_need_no_master_data(tmp_path: Path) -> None:
     async with world("existing", tmp_path) as here:
-        checked = await check(MasterData(here.api), {"limit": 5})
+        checked = await check(MasterData(here.api), {"limit": 5}, ToolCall())
         assert checked.values == {"limit": 5}
         assert here.wire.sent == []

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.mcp_tools.inputs import CLEARABLE
+from shared.mcp_tools.choices import CLEARABLE
 from shared.tickets.results import MAX_COMMENT, MAX_TEXT
 from tests.kills import kills
 from tests.shared.given import TICKET, World, text_of, world
@@ -123,7 +123,8 @@ async def test_what_is_empty_needs_no_emptying(here: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "clear", [["summary"], ["statusId"], ["nothing"], [None], "remarks", {"remarks": True}, [["remarks"]], ["Remarks"]]
+    "clear",
+    [["summary"], ["statusId"], ["nothing"], [None], "nothing", {"remarks": True}, [["remarks", "x"]], ["memo"]],
 )
 async def test_only_fields_that_may_be_empty_can_be_named(here: World, clear: Any) -> None:
     one = await ticket(here, **FULL)

@@ -1,0 +1,75 @@
+"""Lists and objects in the arguments of a call: as such, as JSON text, or as the only item without its list."""
+
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+from pydantic import BeforeValidator, ValidationInfo
+
+from shared.bounds import excess
+from shared.mcp_tools.argument_habits import MAX_LIST_TEXT, Reading, from_text
+from shared.mcp_tools.argument_names import spelled_right
+from shared.mcp_tools.argument_values import WrongValueError, bare
+
+_LIST: Final = "must be a list"
+_MAX_FILE_NAME: Final = 255
+
+
+def _from_text(value: object, kind: type[list[Any] | dict[str, Any]], info: ValidationInfo, expected: str) -> object:
+    """Return the list or object in JSON text, within the same bounds; else `value`."""
+    if isinstance(value, str) and isinstance(info.context, Reading):
+        value = from_text(value, kind, info.context, expected=expected, most=MAX_LIST_TEXT)
+        if (found := excess(value)) is not None:
+            raise ValueError(f"is too large: {found}")
+    return value
+
+
+def _checked(value: object, kind: type[list[Any] | dict[str, Any]], expected: str) -> object:
+    if not isinstance(value, kind):
+        raise ValueError(expected)
+    return value
+
+
+def _starts_with(value: object, bracket: str) -> bool:
+    return isinstance(value, str) and value.lstrip().startswith(bracket)
+
+
+def _objects(value: object, info: ValidationInfo) -> object:
+    if _starts_with(value, "{"):
+        value = _from_text(value, dict, info, _LIST)
+    return [value] if isinstance(value, dict) else _checked(_from_text(value, list, info, _LIST), list, _LIST)
+
+
+def _words(value: object, info: ValidationInfo) -> object:
+    if isinstance(value, str) and isinstance(info.context, Reading) and not _starts_with(value, "["):
+        return [one for one in (bare(part) for part in value.replace("、", ",").split(",")) if one]
+    return _checked(_from_text(value, list, info, _LIST), list, _LIST)
+
+
+OBJECTS: Final = BeforeValidator(_objects)
+"""A list of objects."""
+WORDS: Final = BeforeValidator(_words)
+"""A list of words; as text, with commas between them."""
+
+
+def attachment(*names: str) -> BeforeValidator:
+    """Return a reader of an object with these two names: of a file, and of its URL."""
+    expected = f"must be an object with {' and '.join(names)}"
+
+    def read(value: object, info: ValidationInfo) -> object:
+        if isinstance(value, str) and (file := _file_at(value.strip())):
+            raise WrongValueError(f"{expected}, not a URL alone", right=dict(zip(names, file, strict=True)))
+        value = _checked(_from_text(value, dict, info, expected), dict, expected)
+        return spelled_right(names, value) if isinstance(value, dict) else value
+
+    return BeforeValidator(read)
+
+
+def _file_at(url: str) -> tuple[str, str] | None:
+    """Return the name of the file that a URL ends with, and the URL."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
+    name = unquote(parts.path.rpartition("/")[2])
+    is_file = parts.scheme in {"http", "https"} and bool(parts.netloc) and 0 < len(name) <= _MAX_FILE_NAME
+    return (name, url) if is_file else None

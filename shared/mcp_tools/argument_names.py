@@ -1,0 +1,112 @@
+"""Names of arguments as models write them: in another case, wrapped in one object, or by another word. Pure.
+
+Another spelling of a name (`ticket_id`, `TicketID`) is taken for it. Another word (`assignee`) is answered with the
+right name and never taken, because it may mean something else.
+"""
+
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from types import MappingProxyType
+from typing import Any, Final
+
+from shared.errors import Problem
+
+WRAPPERS: Final = frozenset({"arguments", "args", "input", "inputs", "params", "parameters", "kwargs", "toolInput"})
+"""Names of an only argument that holds all others."""
+_NEAR: Final = 0.78
+_WORDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
+    "ticketId": ("id", "ticket", "ticketnumber", "ticketno", "ticketkey", "key", "number", "issue", "issueid"),
+    "personInChargeId": ("assignee", "assigneeid", "assignedto", "assignedtoid", "owner", "ownerid", "pic", "incharge"),
+    "updatedById": ("updatedby", "user", "userid", "author", "authorid", "actor", "modifiedby", "changedby"),
+    "userId": ("user", "author", "authorid", "commentedby", "createdby", "updatedbyid", "updatedby"),
+    "requestorId": ("requester", "requesterid", "reporter", "reporterid", "requestedby", "from", "contact"),
+    "accountId": ("customer", "customerid", "client", "clientid", "company", "companyid", "organization"),
+    "statusId": ("state", "stateid", "newstatus", "newstatusid"),
+    "categoryId": ("type", "typeid", "categoryname"),
+    "categoryDetailId": ("subcategory", "subcategoryid", "detailid", "detail", "categorydetails"),
+    "requestChannelId": ("channel", "channelid", "source", "via"),
+    "responseCategoryId": ("responsecategories", "resolutionid", "resolutioncategory"),
+    "summary": ("title", "subject", "name", "headline"),
+    "description": ("body", "text", "content", "details", "message"),
+    "comment": ("note", "notes", "message", "text", "body", "content", "commenttext", "history", "description"),
+    "responseDetails": ("response", "resolution", "answer", "solution"),
+    "remarks": ("remark", "notes", "note", "memo"),
+    "searchQuery": ("query", "q", "search", "keyword", "keywords", "text", "searchtext", "term", "filter"),
+    "scheduledCompletionDateFrom": ("duefrom", "dueafter", "from", "fromdate", "startdate", "datefrom"),
+    "scheduledCompletionDateTo": ("dueto", "duebefore", "to", "todate", "enddate", "dateto", "dueby", "until"),
+    "scheduledCompletionDate": ("due", "duedate", "deadline", "scheduleddate", "dueon"),
+    "completionDate": ("completed", "completedat", "completedon", "closedat", "completeddate", "resolvedat"),
+    "receptionDateTime": ("received", "receivedat", "receptiondate", "createdat", "date", "datetime", "reportedat"),
+    "actualEffortHours": ("effort", "hours", "efforthours", "actualhours", "timespent", "actualeffort"),
+    "hasDefect": ("defect", "isdefect", "bug", "isbug"),
+    "externalTicketId": ("externalid", "reference", "referenceid", "externalreference", "externalticket"),
+    "attachments": ("files", "attachment", "file"),
+    "showCompleted": ("includecompleted", "completed", "includeclosed", "showclosed", "all"),
+    "sortBy": ("sort", "orderby", "sortfield", "sortkey", "sortcolumn"),
+    "sortOrder": ("order", "direction", "sortdirection", "sortdir", "dir"),
+    "limit": ("count", "max", "maxresults", "pagesize", "size", "top", "first", "rows", "perpage"),
+    "offset": ("skip", "start", "from", "startat"),
+    "clear": ("clearfields", "unset", "remove", "empty", "delete"),
+    "fileName": ("name", "filename", "title"),
+    "fileUrl": ("url", "link", "href", "uri", "address"),
+    "role": ("rolename", "userrole", "position"),
+    "idempotencyKey": ("requestid", "idempotency", "dedupekey"),
+})  # fmt: skip
+"""Other words for an argument, folded. Several arguments may share a word; a tool has at most one that counts."""
+
+
+def name_folded(name: str) -> str:
+    """Return a name without case, width and separators."""
+    return "".join(sign for sign in unicodedata.normalize("NFKC", name).casefold() if sign.isalnum())
+
+
+def spelled_right(fields: Iterable[str], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `arguments` with each other spelling of a name in `fields` replaced, unless that name is also given."""
+    own = {name_folded(field): field for field in fields}
+    known = set(own.values())
+    right: dict[str, Any] = {}
+    for name, value in arguments.items():
+        field = name if name in known else own.get(name_folded(name), name)
+        taken = field != name and (field in arguments or field in right)
+        right[name if taken else field] = value
+    return right
+
+
+def unwrapped(fields: Sequence[str], arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the arguments inside an only argument that holds them all, such as `{"input": {…}}`; else `arguments`."""
+    if len(arguments) != 1:
+        return arguments
+    ((name, value),) = arguments.items()
+    if name in fields or name not in WRAPPERS:
+        return arguments
+    return value if isinstance(value, dict) and all(isinstance(one, str) for one in value) else arguments
+
+
+def meant(name: str, fields: Sequence[str]) -> str | None:
+    """Return the one of `fields` that another word or a slip means; None if there is none or it is not certain."""
+    word = name_folded(name)
+    found = [field for field in fields if word in _WORDS.get(field, ())]
+    if not found:
+        own = {name_folded(field): field for field in fields}
+        found = [own[one] for one in (f"{word}id", f"{word}s") if one in own]
+        found = found or [own[one] for one in get_close_matches(word, own, n=1, cutoff=_NEAR)]
+    return found[0] if len(found) == 1 else None
+
+
+def misnamed(path: str, name: str, value: object, fields: Sequence[str], given: Iterable[str]) -> Problem:
+    """Return the problem that `name` is not one of `fields`; it says which is meant, if that is certain.
+
+    Args:
+        path: where the name is, for the problem's field.
+        name: as it came.
+        value: its value.
+        fields: the names that are possible there.
+        given: the names that came.
+    """
+    field = meant(name, fields)
+    if field is None:
+        return Problem(path, "is not an argument of this tool", tuple(fields), right={})
+    if field in given:
+        return Problem(path, f"is not an argument of this tool, and {field} is given", right={})
+    return Problem(path, f"is not an argument of this tool; {field} is", right={field: value})

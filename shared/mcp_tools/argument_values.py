@@ -1,0 +1,251 @@
+"""Single values as people and models write them: wrapped, in other types, widths and words. Pure.
+
+Each reader runs before an argument's own validation: it returns what the value means, or the value as it came if it
+means nothing here, which validation then refuses. What has only one sensible correction is refused with it (`right`).
+"""
+
+import json
+import math
+import re
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from decimal import ROUND_HALF_UP, Decimal
+from difflib import SequenceMatcher
+from types import MappingProxyType
+from typing import Any, Final
+from urllib.parse import quote
+
+from pydantic import ValidationInfo
+
+from shared.markdown import encodable
+from shared.mcp_tools.argument_habits import Reading
+from shared.visible_text import visible
+
+Reader = Callable[[Any, ValidationInfo], Any]
+
+MAX_HOURS: Final = 9999.9
+MAX_KEY: Final = 200
+_MAX_WRAPPED: Final = 2_000
+"""Characters of JSON text that is read as a wrapped value; an id, a date or a number is shorter."""
+_VALUE: Final = ("value", "date", "dateTime")
+_OF_ID: Final = ("id", "value", "name")
+_OF_TEXT: Final = ("value", "text", "content")
+_BESIDE: Final = frozenset({"type"})
+"""Names beside a wrapped value that do not change its meaning; beside an id, any other name is a description of it."""
+_QUOTES: Final = MappingProxyType({'"': '"', "'": "'", "`": "`", "“": "”", "‘": "’", "「": "」", "『": "』", "<": ">"})
+_DASHES: Final = re.compile("[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]")
+_YES: Final = frozenset(("true", "t", "yes", "y", "on", "1", "1.0", "ok", "はい", "真", "有", "有り", "あり", "する"))
+_NO: Final = frozenset(("false", "f", "no", "n", "off", "0", "0.0", "いいえ", "偽", "無", "無し", "なし", "しない"))
+_THOUSANDS: Final = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?", re.ASCII)
+_DECIMAL_COMMA: Final = re.compile(r"[+-]?\d+,\d{1,2}", re.ASCII)
+_NUMBER: Final = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d{1,3})?", re.ASCII | re.IGNORECASE)
+_ROWS: Final = re.compile(r"\s*(?:rows?|tickets?|items?|results?|件|行)", re.IGNORECASE)
+_CLOCK: Final = re.compile(r"(\d{1,4}):([0-5]\d)", re.ASCII)
+_DURATION: Final = re.compile(
+    r"(?=.)(?:([\d.,]+)\s*(?:hours?|hrs?|h|時間))?\s*(?:([\d.,]+)\s*(?:minutes?|mins?|m|分))?", re.ASCII | re.IGNORECASE
+)
+_KEY: Final = re.compile(rf"[!-~]{{1,{MAX_KEY}}}")
+
+
+class WrongValueError(ValueError):
+    """A value that means nothing here, in words for the caller.
+
+    Args:
+        text: what it must be.
+        allowed: the values to choose from, nearest first.
+        right: the only sensible correction; None if there is none.
+    """
+
+    def __init__(self, text: str, *, allowed: Sequence[str] = (), right: object = None) -> None:
+        super().__init__(text)
+        self.allowed = tuple(allowed)
+        self.right = right
+
+
+def bare(text: str) -> str:
+    """Return `text` without invisible characters, outer blanks and quotes."""
+    text = visible(text).strip()
+    while len(text) > 1 and _QUOTES.get(text[0]) == text[-1]:
+        text = text[1:-1].strip()
+    return text
+
+
+def plain(text: str) -> str:
+    """Return `text` as `bare` does, in its simplest width."""
+    return bare(_DASHES.sub("-", unicodedata.normalize("NFKC", text)))
+
+
+def folded(text: str) -> str:
+    """Return `text` as it is compared: without case, width, blanks, hyphens and underscores."""
+    return "".join(sign for sign in plain(text).casefold() if sign.isalnum())
+
+
+def single(value: object, info: ValidationInfo) -> object:
+    """Return the value inside `{"value": …}`, a list of one, or JSON text of them; else `value`."""
+    return _unwrapped(value, info, _VALUE, _BESIDE)
+
+
+def _unwrapped(value: object, info: ValidationInfo, names: Sequence[str], beside: frozenset[str] | None) -> object:
+    if isinstance(value, str) and isinstance(info.context, Reading):
+        value = _parsed(value, info.context)
+    match value:
+        case [one]:
+            return _unwrapped(one, info, names, beside)
+        case dict():
+            name = next((name for name in names if name in value), None)
+            if name is not None and (beside is None or value.keys() - {name} <= beside):
+                return _unwrapped(value[name], info, names, beside)
+    return value
+
+
+def _parsed(text: str, reading: Reading) -> object:
+    """Return the list or object in JSON text; else the text."""
+    if len(text) > _MAX_WRAPPED or text.strip()[:1] + text.strip()[-1:] not in {"{}", "[]"}:
+        return text
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return value if reading.admits("stringified") else text
+
+
+def text(value: object, info: ValidationInfo) -> object:
+    """Return a text; numbers stay, for validation converts them."""
+    if isinstance(value, str):
+        return value if visible(value).strip() or value.isspace() else ""
+    value = _unwrapped(value, info, _OF_TEXT, _BESIDE)
+    match value:
+        case bool():
+            raise WrongValueError("must be text", right=str(value).lower())
+        case [_, *_]:
+            lines = [one for one in value if isinstance(one, str)]
+            joined = "\n".join(lines) if len(lines) == len(value) else None
+            raise WrongValueError("must be one text, not a list", right=joined)
+    return value
+
+
+def identifier(value: object, info: ValidationInfo) -> object:
+    """Return an id or a name without what stands around it."""
+    value = _unwrapped(value, info, _OF_ID, None)
+    match value:
+        case str():
+            return bare(value)
+        case bool() | dict():
+            raise WrongValueError("must be an id as text")
+        case float() if value.is_integer():
+            return str(int(value))
+        case list():
+            raise WrongValueError("must be one id, not a list; call once for each")
+    return value
+
+
+def flag(value: object, info: ValidationInfo) -> object:
+    """Return the truth value that a word or number means."""
+    value = single(value, info)
+    if isinstance(value, str | int | float):
+        word = plain(str(value)).casefold()
+        if word in _YES or word in _NO:
+            return word in _YES
+    raise WrongValueError("must be true or false", allowed=("true", "false"))
+
+
+def choice(
+    options: Sequence[str],
+    words: Mapping[str, str],
+    *,
+    instead: Mapping[str, str] = MappingProxyType({}),
+    suggest: Callable[[str], str | None] = lambda _: None,
+) -> Reader:
+    """Return a reader of one of `options`, in any case and width.
+
+    Args:
+        options: the values.
+        words: other words for them, folded.
+        instead: folded words that are taken for the first option, each with its note.
+        suggest: returns the option that a word means, but for which it is not taken.
+    """
+    meant = {**{folded(one): one for one in options}, **words}
+
+    def read(value: object, info: ValidationInfo) -> object:
+        value = single(value, info)
+        word = folded(value) if isinstance(value, str) else ""
+        if word in meant:
+            return meant[word]
+        if word in instead and isinstance(info.context, Reading):
+            info.context.say(instead[word])
+            return options[0]
+        nearest = sorted(options, key=lambda one: -SequenceMatcher(None, word, folded(one)).ratio())
+        raise WrongValueError("must be one of the allowed values", allowed=nearest, right=suggest(word))
+
+    return read
+
+
+def number(value: object) -> float | None:
+    """Return the number that a value means; None if it is none."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str):
+        digits = plain(value)
+        if _THOUSANDS.fullmatch(digits):
+            digits = digits.replace(",", "")
+        elif _DECIMAL_COMMA.fullmatch(digits):
+            digits = digits.replace(",", ".")
+        value = float(digits) if _NUMBER.fullmatch(digits) else None
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def whole(lowest: int, highest: int, *, cut: str = "") -> Reader:
+    """Return a reader of a whole number; one above `highest` is taken for it, with the note `cut`, if there is one."""
+
+    def read(value: object, info: ValidationInfo) -> object:
+        value = single(value, info)
+        found = number(_ROWS.sub("", value) if isinstance(value, str) else value)
+        if found is None or found != int(found):
+            raise WrongValueError(f"must be a whole number, {lowest} to {highest:,}")
+        if found > highest and cut and isinstance(info.context, Reading):
+            info.context.say(cut)
+            return highest
+        if not lowest <= found <= highest:
+            raise WrongValueError(f"must be {lowest} to {highest:,}")
+        return int(found)
+
+    return read
+
+
+def hours(value: object, info: ValidationInfo) -> float:
+    """Return hours with one decimal from a number, or from text such as `1.5 h`, `1h30m`, `90 min` or `1:30`."""
+    value = single(value, info)
+    found = _duration(value) if isinstance(value, str) else None
+    found = number(value) if found is None else found
+    if found is None or not 0 <= found <= MAX_HOURS:
+        raise WrongValueError(f"must be a number of hours, 0 to {MAX_HOURS}, for example 1.5")
+    if abs(round(found, 1) - found) > 1e-6:  # accepts 0.1 + 0.2 as 0.3
+        nearest = float(Decimal(str(found)).quantize(Decimal("0.1"), ROUND_HALF_UP))
+        raise WrongValueError("must be hours with at most one decimal, for example 1.5", right=nearest)
+    return round(found, 1)
+
+
+def _duration(text: str) -> float | None:
+    said = plain(text)
+    if clock := _CLOCK.fullmatch(said):
+        return int(clock[1]) + int(clock[2]) / 60
+    parts = _DURATION.fullmatch(said)
+    if parts is None or parts.lastindex is None:
+        return None
+    own, minutes = (0.0 if part is None else number(part) for part in parts.groups())
+    return None if own is None or minutes is None else own + minutes / 60
+
+
+def key(value: object, info: ValidationInfo) -> object:
+    """Return an idempotency key."""
+    value = single(value, info)
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise WrongValueError("must be text")
+    given = str(value).strip()
+    if _KEY.fullmatch(given):
+        return given
+    ascii_only = quote(encodable(given), safe="")
+    raise WrongValueError(
+        f"must be 1 to {MAX_KEY} visible ASCII characters without blanks, for example order-4711",
+        right=ascii_only if _KEY.fullmatch(ascii_only) else None,
+    )

@@ -1,0 +1,88 @@
+"""Arguments with a few allowed values: other words for each, and what is taken with a note. Data and their types."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Final, Literal, get_args
+
+from pydantic import BeforeValidator, WithJsonSchema
+
+from shared.mcp_tools.argument_names import meant
+from shared.mcp_tools.argument_values import choice, folded
+from shared.tickets.columns import TICKET_COLUMNS, TICKET_HEADINGS
+
+_SortBy = Literal["receptionDateTime", "scheduledCompletionDate", "completionDate"]
+_SortOrder = Literal["asc", "desc"]
+_Clearable = Literal[
+    "scheduledCompletionDate",
+    "completionDate",
+    "actualEffortHours",
+    "responseCategoryId",
+    "responseDetails",
+    "externalTicketId",
+    "remarks",
+]
+CLEARABLE: Final = frozenset(get_args(_Clearable))
+"""Optional fields of a ticket, which can be cleared."""
+
+
+def _words(words: Mapping[str, str]) -> Mapping[str, str]:
+    """Return each word of a table, folded, with the value it stands for."""
+    return MappingProxyType({folded(word): value for value, some in words.items() for word in some.split()})
+
+
+_SORTS: Final = _words({
+    "receptionDateTime": "received receivedAt reception receptionDate created createdAt createdDate date time "
+                         "newest latest recent 受付日時 受付日 作成日",
+    "scheduledCompletionDate": "due dueDate dueOn deadline scheduled scheduledDate remainingDays daysLeft 期限 "
+                               "納期 完了予定日",
+    "completionDate": "completed completedAt completedOn completion closed closedAt resolved resolvedAt 完了日",
+})  # fmt: skip
+_ORDERS: Final = _words({
+    "asc": "ascending ascend up oldest oldestFirst earliest earliestFirst increasing 昇順 古い順",
+    "desc": "descending descend down newest newestFirst latest latestFirst decreasing 降順 新しい順",
+})  # fmt: skip
+_UNSORTABLE: Final = (
+    "summary description ticketId id externalTicketId status statusId statusName account accountId accountName "
+    "category categoryId categoryName categoryDetailName requestor requestorId requestorName personInCharge "
+    "personInChargeId personInChargeName priority updated updatedAt lastUpdated modified modifiedAt title"
+)
+"""What callers have sorted by, and no ticket API can."""
+_SORTED_ANYWAY: Final = MappingProxyType({
+    folded(word): f"sortBy: tickets cannot be sorted by {word}, so they are sorted by receptionDateTime."
+    for word in _UNSORTABLE.split()
+})  # fmt: skip
+_COLUMNS: Final = MappingProxyType({
+    **_words({
+        "ticketId": "id key number",
+        "summary": "title subject",
+        "statusName": "statusId state",
+        "personInChargeName": "personInChargeId personInCharge assignee owner 担当者",
+        "scheduledCompletionDate": "dueDate deadline 期限",
+        "receptionDateTime": "receivedAt receptionDate createdAt created date 受付日時",
+        "requestorName": "requestorId requester reporter",
+        "accountName": "accountId customer company client",
+        "categoryName": "categoryId",
+        "categoryDetailName": "categoryDetailId subcategory",
+        "externalTicketId": "externalId reference",
+    }),
+    **{folded(heading): column for column, heading in TICKET_HEADINGS.items()},
+})  # fmt: skip
+"""The result shows which column was taken; a client may show its model only the headings."""
+
+
+def _column(word: str) -> str | None:
+    return meant(word, TICKET_COLUMNS)
+
+
+def _clearable(word: str) -> str | None:
+    return meant(word, tuple(sorted(CLEARABLE)))
+
+
+Column = Annotated[
+    str,
+    BeforeValidator(choice(TICKET_COLUMNS, _COLUMNS, suggest=_column)),
+    WithJsonSchema({"type": "string", "enum": list(TICKET_COLUMNS)}),
+]
+SortBy = Annotated[_SortBy, BeforeValidator(choice(get_args(_SortBy), _SORTS, instead=_SORTED_ANYWAY))]
+SortOrder = Annotated[_SortOrder, BeforeValidator(choice(get_args(_SortOrder), _ORDERS))]
+Clearable = Annotated[_Clearable, BeforeValidator(choice(get_args(_Clearable), {}, suggest=_clearable))]
