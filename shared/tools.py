@@ -20,7 +20,7 @@ from shared.tickets.changes import FIELDS, added, differing, find_entries
 from shared.tickets.features import CLEAR, TOTAL_ORDER, FeatureReader
 from shared.tickets.master_data import MasterData
 from shared.tickets.master_lists import CATEGORY_DETAILS, USERS, ItemT, MasterList
-from shared.tickets.models import HistoryEntry, MasterItem, Ticket, TicketRow, parse_many
+from shared.tickets.models import HistoryEntry, MasterItem, Rows, Ticket, TicketRow, User, parse_many
 from shared.tickets.pages import TicketWindows
 from shared.tickets.reading import read_before_write, read_ticket
 from shared.tickets.references import Checked, check, cut_problems, resolve
@@ -35,6 +35,7 @@ from shared.tickets.results import (
     shortened_ticket,
 )
 from shared.tickets.sorting import Page
+from shared.tickets.unreadable import left_out_notes
 from shared.writes.cleared_fields import emptied
 from shared.writes.earlier_writes import COMMENT_S, CREATE_S, EarlierComment, EarlierTicket
 from shared.writes.notes import (
@@ -42,15 +43,16 @@ from shared.writes.notes import (
     author_note,
     cannot_be_empty,
     kept,
+    not_verified,
     nothing_to_do,
     proof_of_comment,
     stored_otherwise,
 )
-from shared.writes.outcome import created_otherwise, perhaps_created, read_back, write_error
+from shared.writes.outcome import created_otherwise, perhaps_created, read_back, unclear, write_error
 from shared.writes.recent_writes import MemoryRecentWrites, RecentWrites
 from shared.writes.repeats import Repeats, WriteAttempt, write_of
 from shared.writes.updates import Update, store
-from shared.writes.verification import SentWrite, changed_since
+from shared.writes.verification import SentWrite, changed_since, is_unclear
 
 log = get_logger(__name__)
 
@@ -98,14 +100,15 @@ class TicketTools:
         """Return one page: the API's own if it has a total order, else one cut from a window sorted here."""
         checked = await check(self._master, query.given())
         page = await self._page(checked.values, query)
-        rows = tuple(shortened_row(row) for row in parse_many(TicketRow, page.rows))
+        read = parse_many(TicketRow, page.rows)
+        rows = tuple(shortened_row(row) for row in read)
         return results.TicketPage(
             tickets=rows,
             offset=query.offset,
             returned=len(rows),
             has_more=page.has_more,
             next_offset=query.offset + query.limit if page.has_more else None,
-            notes=(*checked.notes, *page.notes),
+            notes=(*checked.notes, *page.notes, *left_out_notes(read.left_out)),
         )
 
     async def _page(self, values: Mapping[str, Any], query: inputs.TicketListInput) -> Page:
@@ -125,6 +128,7 @@ class TicketTools:
             ticket=shortened_ticket(ticket),
             history=shortened_history(history),
             history_total=len(history),
+            notes=left_out_notes(history.left_out),
         )
 
     async def create_ticket(self, new: inputs.CreateTicketInput, call: ToolCall) -> results.TicketCreated:
@@ -169,7 +173,7 @@ class TicketTools:
         self._windows.forget()
         ticket, history = await read_back(self._api, ticket_id, said=f"The ticket API acknowledged ticket {ticket_id}")
         notes = [*checked.notes, *attachments_lost(ticket, new), *self._missing_date(ticket, body)]
-        notes += changed_since(history, differing(ticket, body))
+        notes += [*changed_since(history, differing(ticket, body)), *not_verified(ticket, body)]
         if lost := stored_otherwise(ticket, body, history):
             if new.idempotency_key is None:
                 raise self._counted(created_otherwise(ticket.id, lost))
@@ -253,11 +257,14 @@ class TicketTools:
             )
         except OutcomeUnknownError as error:
             doubt = error
-        _, entries = await read_back(self._api, ticket.id, said=str(doubt or "The comment was acknowledged"))
+        said = str(doubt or "The comment was acknowledged")
+        _, entries = await read_back(self._api, ticket.id, said=said)
         # For a repeated idempotency key the API returns the entry of the first request, which is not new.
         acknowledged = [entry for entry in entries if entry.id == _id_of(response)]
         equal = find_entries([*acknowledged, *added(history, entries)], user_id=author.id, comment=new.comment)
         entry = equal[0] if equal else None
+        if entry is None and any(map(is_unclear, added(history, entries))):
+            raise self._counted(unclear(ticket.id, "a new entry of the history", said))
         if entry is None:
             raise self._counted(write_error(ticket.id, ["the comment is not in the history"], doubt, partly=False))
         attempt.subject = entry.id
@@ -270,14 +277,15 @@ class TicketTools:
 
     async def get_users(self, query: inputs.UsersInput) -> results.MasterPage:
         """Return users; the role is filtered here, because the existing API ignores it."""
-        users = await self._list(USERS)
+        listed = await self._list(USERS)
+        users: Sequence[User] = listed
         if query.role is not None:
             wanted = query.role.strip().casefold()
-            roles = {user.role for user in users if user.role}
-            users = tuple(user for user in users if user.role and user.role.casefold() == wanted)
+            roles = {user.role for user in listed if user.role}
+            users = tuple(user for user in listed if user.role and user.role.casefold() == wanted)
             if not users:
                 raise InvalidInputError.of([Problem("role", "no user has this role", tuple(sorted(roles)[:50]))])
-        return results.master_page(USERS, users)
+        return results.master_page(USERS, users, left_out_notes(listed.left_out))
 
     async def get_category_details(self, query: inputs.CategoryDetailsInput) -> results.MasterPage:
         """Return the details of one category or of all."""
@@ -285,11 +293,12 @@ class TicketTools:
         details = await self._list(CATEGORY_DETAILS)
         category = checked.values.get("categoryId")
         items = [one for one in details if category is None or one.category_id == category]
-        return results.master_page(CATEGORY_DETAILS, items, checked.notes)
+        return results.master_page(CATEGORY_DETAILS, items, (*checked.notes, *left_out_notes(details.left_out)))
 
     async def get_master_list(self, _: inputs.ToolInput, *, source: MasterList[Any]) -> results.MasterPage:
         """Return a complete list of master data."""
-        return results.master_page(source, await self._list(source))
+        items = await self._list(source)
+        return results.master_page(source, items, left_out_notes(items.left_out))
 
     async def further_problems(
         self, tool: str, arguments: Mapping[str, Any], call: ToolCall, wrong: Sequence[Problem]
@@ -345,12 +354,13 @@ class TicketTools:
             raise InvalidInputError.of(problems)
         return checked, author
 
-    async def _list(self, source: MasterList[ItemT]) -> tuple[ItemT, ...]:
+    async def _list(self, source: MasterList[ItemT]) -> Rows[ItemT]:
         return parse_many(source.item, await self._api.get(source.path))
 
     def _missing_date(self, ticket: Ticket, sent: Mapping[str, Any]) -> tuple[str, ...]:
         """Suggest setting the completion date, which the existing API does not set when a ticket is completed."""
-        if sent.get("statusId") != self._completed or ticket.completion_date:
+        has_date = ticket.completion_date or "completionDate" in ticket.unreadable
+        if sent.get("statusId") != self._completed or has_date:
             return ()
         return (
             "The ticket is completed but has no completion date; update_ticket(completionDate=YYYY-MM-DD) sets it.",

@@ -21,6 +21,7 @@ from shared.mcp_tools.schema import read_arguments, refuse_excess, schema_of
 from shared.mcp_tools.tenant_tools import ToolsProvider
 from shared.telemetry import get_logger
 from shared.tickets.acting_user import ToolCall
+from shared.tickets.unreadable import unreadable_notes
 from shared.tools import TicketTools
 
 log = get_logger(__name__)
@@ -89,7 +90,7 @@ class TicketTool(Tool):
             raise InvalidInputError.of([*problems, *await tools.further_problems(self.name, arguments, call, problems)])
         run = self._spec.run
         result = await (run(tools, given) if self._spec.read_only else run(tools, given, call))
-        result = result.model_copy(update={"notes": (*reading.notes, *result.notes)})
+        result = result.model_copy(update={"notes": (*reading.notes, *result.notes, *unreadable_notes(result))})
         return CallToolResult(
             content=[TextContent(text=self._spec.render(result))], structured_content=result.structured()
         )

@@ -12,7 +12,7 @@ from shared.tickets.changes import FIELDS, differing
 from shared.tickets.models import HistoryEntry, MasterItem, Ticket, TicketRow, parse_many, parse_one
 from shared.tickets.reading import read_after_write, read_ticket
 from shared.tickets.results import MAX_CELL, CommentAdded, TicketCreated, shortened, shortened_entry, shortened_ticket
-from shared.writes.notes import stored_otherwise
+from shared.writes.notes import not_verified, stored_otherwise
 from shared.writes.recent_writes import Earlier
 from shared.writes.repeats import meaning
 from shared.writes.verification import changed_since
@@ -58,7 +58,7 @@ class EarlierTicket:
             raise NotFoundError(f"{said} That ticket no longer exists. {_NOW}.") from None
         except UpstreamError:
             raise UpstreamUnavailableError(f"{said} It cannot be read at the moment. {_NOW}.") from None
-        notes = changed_since(history, differing(ticket, self._body))
+        notes = [*changed_since(history, differing(ticket, self._body)), *not_verified(ticket, self._body)]
         if lost := stored_otherwise(ticket, self._body, history):
             notes.append(f"Not as given: {'; '.join(lost)}.")
         return TicketCreated(
@@ -88,8 +88,12 @@ class EarlierTicket:
             return None
 
     def _is_equal(self, ticket: Ticket) -> bool:
-        held = {name: getattr(ticket, own) for name, own in self._fields.items()}
-        return bool(meaning(held) == self._meaning)
+        """Compare what can be read; an unreadable value may equal any that was given, but not an absent one."""
+        unreadable = {name for name in self._fields if name in ticket.unreadable}
+        if any(self._body.get(name) is None for name in unreadable):
+            return False
+        held = {name: getattr(ticket, own) for name, own in self._fields.items() if name not in unreadable}
+        return bool(meaning(held) == meaning({name: self._body.get(name) for name in held}))
 
 
 class EarlierComment:
