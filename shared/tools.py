@@ -36,7 +36,9 @@ from shared.tickets.results import (
 )
 from shared.tickets.sorting import Page
 from shared.tickets.unreadable import left_out_notes
+from shared.upstream.meaning import id_in
 from shared.writes.cleared_fields import emptied
+from shared.writes.creation import create
 from shared.writes.earlier_writes import COMMENT_S, CREATE_S, EarlierComment, EarlierTicket
 from shared.writes.notes import (
     attachments_lost,
@@ -48,7 +50,7 @@ from shared.writes.notes import (
     proof_of_comment,
     stored_otherwise,
 )
-from shared.writes.outcome import created_otherwise, perhaps_created, read_back, unclear, write_error
+from shared.writes.outcome import created_otherwise, read_back, unclear, write_error
 from shared.writes.recent_writes import MemoryRecentWrites, RecentWrites
 from shared.writes.repeats import Repeats, WriteAttempt, write_of
 from shared.writes.updates import Update, store
@@ -162,17 +164,14 @@ class TicketTools:
         attempt: WriteAttempt,
     ) -> results.TicketCreated:
         try:
-            ticket_id = _id_of(await self._api.post("/tickets", body, idempotency_key=attempt.upstream))
+            ticket_id, how = await create(self._api, body, idempotency_key=attempt.upstream)
         except OutcomeUnknownError as doubt:
-            raise self._counted(await perhaps_created(self._api, body, doubt)) from doubt
-        if ticket_id is None:
-            silent = OutcomeUnknownError("The ticket API did not say what it created.", settled=True)
-            raise self._counted(await perhaps_created(self._api, body, silent))
+            raise self._counted(doubt) from doubt.__cause__
         call.ticket_id = ticket_id
         attempt.subject = ticket_id
         self._windows.forget()
         ticket, history = await read_back(self._api, ticket_id, said=f"The ticket API acknowledged ticket {ticket_id}")
-        notes = [*checked.notes, *attachments_lost(ticket, new), *self._missing_date(ticket, body)]
+        notes = [*how, *checked.notes, *attachments_lost(ticket, new), *self._missing_date(ticket, body)]
         notes += [*changed_since(history, differing(ticket, body)), *not_verified(ticket, body)]
         if lost := stored_otherwise(ticket, body, history):
             if new.idempotency_key is None:
@@ -260,7 +259,8 @@ class TicketTools:
         said = str(doubt or "The comment was acknowledged")
         _, entries = await read_back(self._api, ticket.id, said=said)
         # For a repeated idempotency key the API returns the entry of the first request, which is not new.
-        acknowledged = [entry for entry in entries if entry.id == _id_of(response)]
+        named = id_in(response) or (doubt and doubt.named)
+        acknowledged = [entry for entry in entries if entry.id == named]
         equal = find_entries([*acknowledged, *added(history, entries)], user_id=author.id, comment=new.comment)
         entry = equal[0] if equal else None
         if entry is None and any(map(is_unclear, added(history, entries))):
@@ -370,8 +370,3 @@ class TicketTools:
         if self._counter is not None:
             self._counter.count("writes_unconfirmed", kind=error.kind)
         return error
-
-
-def _id_of(response: object) -> str | None:
-    """Return the id in the response to a write, if it has one."""
-    return str(response["id"]) if isinstance(response, dict) and response.get("id") else None

@@ -12,7 +12,7 @@ from typing import Any, Final
 import anyio
 
 from shared.api_client import APIClient
-from shared.errors import InvalidInputError, NotFoundError, UpstreamError
+from shared.errors import InvalidInputError, NotFoundError, UpstreamError, UpstreamPathError
 from shared.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -60,7 +60,7 @@ class FeatureReader:
         try:
             with anyio.fail_after(ASK_S):
                 self._known = _words(await self._api.get("/health"))
-        except (NotFoundError, InvalidInputError):  # there is no such path, so no features
+        except (NotFoundError, InvalidInputError, UpstreamPathError):  # there is no such path, so no features
             self._known = frozenset()
         except (UpstreamError, TimeoutError) as error:
             log.info("features_not_read", error=type(error).__name__)

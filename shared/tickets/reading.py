@@ -56,5 +56,6 @@ def _named(ticket_id: str) -> Iterator[None]:
     """Name the ticket in the error if the API does not have it."""
     try:
         yield
-    except NotFoundError:
-        raise NotFoundError(f"There is no ticket {one_line(ticket_id)}; get_ticket_list finds ids.") from None
+    except NotFoundError as error:
+        said = f"There is no ticket {one_line(ticket_id)}; get_ticket_list finds ids."
+        raise NotFoundError(said, hint=error.hint) from None

@@ -47,6 +47,10 @@ class EarlierTicket:
         """Return the id of the acknowledged ticket, or of the newest equal ticket; read each candidate to compare."""
         if earlier.subject:
             return earlier.subject if await self._read(earlier.subject) else ""
+        return await self.newest()
+
+    async def newest(self) -> str:
+        """Return the id of the newest equal ticket, or an empty text."""
         tickets = await gather_all(*(self._read(ticket_id) for ticket_id in await self._candidates()))
         return next((ticket.id for ticket in tickets if ticket is not None and self._is_equal(ticket)), "")
 
