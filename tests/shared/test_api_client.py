@@ -184,7 +184,7 @@ async def test_what_is_not_json_is_a_fault_for_a_read(
 @pytest.mark.parametrize("method", WRITES)
 @senseless
 async def test_what_is_not_json_leaves_a_write_unknown(
-    api: APIClient, httpx2_mock: respx.Router, method: str, status: int, body: bytes, what: str
+    api: APIClient, httpx2_mock: respx.Router, *, method: str, status: int, body: bytes, what: str
 ) -> None:
     httpx2_mock.request(method, f"{BASE}/tickets/T1").respond(status, content=body)
 
