@@ -87,7 +87,7 @@ MAY_IMPORT: Final = MappingProxyType({
     "shared.http.protocol": ("shared.http.address",),
     "shared.http.server": ("shared.errors", "shared.http.protocol", "shared.telemetry"),
     # outside the layers
-    "run": (),
+    "run": ("shared.dotenv",),  # which uses the standard library alone, too
     "sse_conformance": ("sse_conformance",),  # a black-box test of any server, so it uses nothing of ours
     "tests": ("tests", "run", "ticket_service", "mcp_server", "cloud_mcp_server", "shared", "sse_conformance", *EDGES),
 })  # fmt: skip
@@ -153,8 +153,8 @@ def refusal(importer: str, imported: str, ours: Collection[str]) -> str | None:
     if module := closest(imported, ours):
         allowed = MAY_IMPORT.get(closest(importer, MAY_IMPORT) or "", ())
         return None if closest(module, allowed) else f"it may import {', '.join(allowed) or 'none of our modules'}"
-    if importer == "run" and imported.partition(".")[0] not in sys.stdlib_module_names:
-        return "run.py uses only the standard library"
+    if importer in {"run", "shared.dotenv"} and imported.partition(".")[0] not in sys.stdlib_module_names:
+        return f"{importer} uses only the standard library"
     return None
 
 
@@ -213,6 +213,7 @@ SMALL_TREE: Final = (
         ("brand_new.py", "import shared.tools"),
         ("run.py", "import httpx2"),
         ("run.py", "import shared.config"),
+        ("shared/dotenv.py", "import httpx2"),
     ],
 )
 def test_a_forbidden_import_is_found(tmp_path: Path, file: str, statement: str) -> None:

@@ -12,8 +12,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from shared.config import Settings, TicketApiSettings
-from shared.environment import SettingsError, load
+from shared.config import Settings, TicketApiSettings, ignored, load
+from shared.environment import SettingsError
 from shared.http.server import CannotListenError, Server
 from shared.storage.database import DatabaseBusyError, open_engine, resolve_url
 from shared.storage.migrations import DatabaseNotReadyError
@@ -138,6 +138,8 @@ def main() -> int:
     try:
         settings = load(TicketApiSettings if options.command == "serve" else Settings)
         configure_logging(level=settings.log_level)
+        for sentence in ignored(settings):
+            tell(f"Note: {sentence}")
         if isinstance(settings, TicketApiSettings):
             serve(settings)
         elif options.command == "migrate":

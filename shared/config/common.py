@@ -1,11 +1,13 @@
 """Settings that several programs read: the database, the ticket API, the identity store."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Final, Literal
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from shared import dotenv
 from shared.environment import Address, Habits, Key, Keys
 
 CHECKOUT: Final = Path(__file__).resolve().parent.parent.parent
@@ -13,12 +15,20 @@ EMBEDDED: Final = "embedded"
 _DEFAULT_DATABASE: Final = f"sqlite:///{(CHECKOUT / 'data' / 'tickets.sqlite3').as_posix()}"
 
 
+class _DotenvFile(EnvSettingsSource):
+    """The values of `.env`, by the reader that run.py uses too."""
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return {name.lower(): entry.value or None for name, entry in dotenv.read(Settings.dotenv_path).items()}
+
+
 class Settings(BaseSettings):
     """Settings of every program."""
 
+    dotenv_path: ClassVar[Path] = CHECKOUT / ".env"
+
     model_config = SettingsConfigDict(
         env_prefix="MCP_",
-        env_file=CHECKOUT / ".env",
         env_ignore_empty=True,
         str_strip_whitespace=True,  # secret stores and files often add a final newline
         extra="ignore",
@@ -37,6 +47,18 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Minimum level of the logs on stderr: `DEBUG`, `INFO`, `WARNING` or `ERROR`."
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - run.py could not use it
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - not used
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return where values come from, in order of precedence."""
+        return init_settings, env_settings, _DotenvFile(settings_cls)
 
     shown_default: ClassVar[dict[str, str]] = {"database_url": "`sqlite:///…/data/tickets.sqlite3` of the checkout"}
 
