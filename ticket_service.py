@@ -133,7 +133,7 @@ class TicketService:
             return
         why = await embedded.state.tenants.read(DEFAULT_TENANT.id, partial(why_unused, self._settings.sample_data))
         if why is not None:
-            log.warning("setting_ignored", hint=f"MCP_SAMPLE_DATA has no effect: {why}.")
+            log.warning("settings_note", hint=f"MCP_SAMPLE_DATA has no effect: {why}.")
 
     def _connect(self, tenant: Tenant, upstream: Upstream) -> APIClient:
         """Return the client for the tickets of `tenant`; all clients of one address share its request slots.

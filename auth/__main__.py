@@ -20,7 +20,7 @@ from auth.cli.context import Operator
 from auth.store import IdentityStore, open_store
 from auth.store.migrate import grant, prepare
 from auth.store.peppers import Secrets
-from shared.config import IdentitySettings, ignored, load
+from shared.config import IdentitySettings, load, notes
 from shared.environment import SettingsError
 from shared.errors import TicketServerError
 from shared.storage.database import open_engine, resolve_url
@@ -69,7 +69,7 @@ async def _migrate(role: str | None) -> None:
 
 def _settings() -> IdentitySettings:
     settings = load(IdentitySettings)
-    for sentence in ignored(settings):
+    for sentence in notes(settings):
         click.echo(f"Note: {sentence}", err=True)
     return settings
 

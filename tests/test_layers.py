@@ -29,8 +29,8 @@ LAYER_4: Final = (
 LAYER_1: Final = (
     *("shared.audit", "shared.bounds", "shared.client_habits", "shared.concurrency", "shared.errors"),
     *("shared.failed_attempts", "shared.http.address", "shared.identity", "shared.json_body", "shared.lru"),
-    *("shared.params_problem", "shared.periodic", "shared.prompts", "shared.telemetry", "shared.throttled_audit"),
-    "shared.wire_json",
+    *("shared.params_problem", "shared.periodic", "shared.private_files", "shared.prompts", "shared.telemetry"),
+    *("shared.throttled_audit", "shared.wire_json"),
     "shared.writes.recent_writes",  # the tools claim them, and transport shares them between instances
 )
 STORAGE: Final = (
@@ -82,7 +82,9 @@ MAY_IMPORT: Final = MappingProxyType({
     "shared.writes.recent_writes": ("shared.errors", "shared.identity"),
     "shared.storage.database": ("shared.errors",),  # how a database is opened, for the two edges that have one each
     "shared.storage.write_check": ("shared.errors", "shared.storage.database"),
-    "shared.storage.migrations": ("shared.errors", "shared.storage.database"),
+    "shared.storage.migrations": (
+        *("shared.errors", "shared.private_files", "shared.storage.database", "shared.telemetry"),
+    ),
     "shared.storage.transactions": ("shared.storage.database",),
     "shared.http.protocol": ("shared.http.address",),
     "shared.http.server": ("shared.errors", "shared.http.protocol", "shared.telemetry"),

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final
 
-from shared.config import Settings, TicketApiSettings, ignored, load
+from shared.config import Settings, TicketApiSettings, load, notes
 from shared.environment import SettingsError
 from shared.http.server import CannotListenError, Server
 from shared.storage.database import DatabaseBusyError, open_engine, resolve_url
@@ -151,7 +151,7 @@ def main() -> int:
     try:
         settings = load(TicketApiSettings if options.command == "serve" else Settings)
         configure_logging(level=settings.log_level)
-        for sentence in ignored(settings):
+        for sentence in notes(settings):
             tell(f"Note: {sentence}")
         if isinstance(settings, TicketApiSettings):
             serve(settings)

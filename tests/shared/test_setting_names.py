@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.config import CloudSettings, IdentitySettings, Settings, StdioSettings, TicketApiSettings, ignored, load
+from shared.config import CloudSettings, IdentitySettings, Settings, StdioSettings, TicketApiSettings, load, notes
 from shared.config.names import edits, known
 from shared.environment import SettingsError
 from tests.kills import kills
@@ -87,7 +87,7 @@ def test_variables_of_clients_and_of_other_programs_are_ignored(
     for name in (*OF_CLIENTS, *OF_OTHERS):
         env.setenv(name, "30000")
 
-    assert not [said for said in ignored(load(program)) if "ALLOW_ANONYMOUS" not in said]
+    assert not [said for said in notes(load(program)) if "ALLOW_ANONYMOUS" not in said]
 
 
 def test_every_setting_is_distinguished_from_every_variable_of_a_client() -> None:
@@ -102,7 +102,7 @@ def test_any_other_name_with_the_prefix_is_one_line_and_refused_in_the_file(
 ) -> None:
     env.setenv(name, "1")
 
-    assert list(ignored(load(IdentitySettings))) == [f"{name.upper()} is not a setting of this program and is ignored."]
+    assert list(notes(load(IdentitySettings))) == [f"{name.upper()} is not a setting of this program and is ignored."]
 
     (tmp_path / ".env").write_text(f"{name}=1\nSOMETHING=1\n", "utf-8")
     assert refusal_of(StdioSettings) == (
@@ -132,14 +132,14 @@ def test_common_names_and_all_that_a_client_hands_on_are_reported_only(env: pyte
     """A client starts a STDIO server with the environment of a developer's shell."""
     for name in ("HOST", "LOG_LEVEL"):
         env.setenv(name, "1")
-    assert [said for said in ignored(load(CloudSettings)) if said.startswith(("HOST", "LOG"))] == [
+    assert [said for said in notes(load(CloudSettings)) if said.startswith(("HOST", "LOG"))] == [
         "HOST is ignored; the setting is MCP_HOST.",
         "LOG_LEVEL is ignored; the setting is MCP_LOG_LEVEL.",
     ]
 
     env.setenv("DATABASE_URL", "postgresql://another/program")
     env.delenv("MCP_ALLOW_ANONYMOUS")
-    assert list(ignored(load(StdioSettings))) == [
+    assert list(notes(load(StdioSettings))) == [
         "DATABASE_URL is ignored; the setting is MCP_DATABASE_URL.",
         "LOG_LEVEL is ignored; the setting is MCP_LOG_LEVEL.",
     ]
@@ -173,7 +173,7 @@ def test_a_setting_without_effect_is_reported(
     for name, value in given.items():
         env.setenv(name, value)
 
-    said = [one for one in ignored(load(program)) if program is CloudSettings or "ANONYMOUS" not in one]
+    said = [one for one in notes(load(program)) if program is CloudSettings or "ANONYMOUS" not in one]
 
     assert [one for one in said if one.startswith(sentence)] == said
 
@@ -183,4 +183,4 @@ def test_nothing_is_reported_of_settings_that_have_an_effect(env: pytest.MonkeyP
         env.setenv(name, value)
     env.delenv("MCP_ALLOW_ANONYMOUS")
 
-    assert list(ignored(load(CloudSettings))) == []
+    assert list(notes(load(CloudSettings))) == []

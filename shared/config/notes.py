@@ -1,4 +1,4 @@
-"""What is set and has no effect, in one sentence each, for the log: a wrong idea of the program, or a leftover."""
+"""What an operator should know of the settings, one sentence each: a file that others can read, what has no effect."""
 
 import os
 from collections.abc import Iterator
@@ -9,10 +9,13 @@ from shared.config.cloud import CloudSettings
 from shared.config.common import Settings, ToolSettings
 from shared.config.machine import on_cloud_run
 from shared.environment import variables
+from shared.private_files import made_private
 
 
-def ignored(settings: Settings) -> Iterator[str]:
-    """Yield a sentence for each variable that is set and has no effect on the program with these settings."""
+def notes(settings: Settings) -> Iterator[str]:
+    """Yield a sentence for a `.env` that others can read, and for each variable that is set and has no effect."""
+    if exposed := made_private(Settings.dotenv_path):
+        yield exposed
     kind = type(settings)
     for name in names.unknown(os.environ):
         yield f"{name} is not a setting of this program and is ignored."
