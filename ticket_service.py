@@ -1,5 +1,6 @@
 """The common part of both servers: clients of ticket APIs, in this process or remote, behind one MCP server."""
 
+import os
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -24,6 +25,7 @@ from shared.storage.database import CONNECTIONS, resolve_url
 from shared.storage.migrations import DatabaseNotReadyError
 from shared.telemetry import Counter, get_logger
 from shared.tools import TicketTools
+from shared.upstream.proxies import Proxies
 from shared.writes.recent_writes import MemoryRecentWrites, RecentWrites
 from ticket_api import create_app as create_ticket_api
 from ticket_api.sample import why_unused
@@ -62,7 +64,8 @@ class TicketService:
         request_state_keys: see `build_server`.
 
     Raises:
-        SettingsError: the database URL does not name a supported database.
+        SettingsError: the database URL does not name a supported database, or the environment names a proxy that cannot
+            be used.
     """
 
     def __init__(
@@ -85,8 +88,12 @@ class TicketService:
         self._settings = settings
         self._queues: WeakValueDictionary[str, FairQueue] = WeakValueDictionary()
         """The request slots of each address, kept as long as a client for it exists."""
-        self._api = self._connect(DEFAULT_TENANT, Upstream())
-        self.probe = self._reach(DEFAULT_TENANT, Upstream(), FairQueue(1))
+        self._proxies = Proxies(os.environ)
+        try:
+            self._api = self._connect(DEFAULT_TENANT, Upstream())
+            self.probe = self._reach(DEFAULT_TENANT, Upstream(), FairQueue(1))
+        except UpstreamNotSetError as error:
+            raise SettingsError(str(error)) from None
         """A client of the default tenant's ticket API that does not wait behind calls."""
         tools = partial(
             TicketTools,
@@ -149,7 +156,8 @@ class TicketService:
         """Return a client for the tickets of `tenant` whose calls take slots of `queue`.
 
         Raises:
-            UpstreamNotSetError: it would reach the default tenant's tickets, since the key identifies the tenant.
+            UpstreamNotSetError: it would reach the default tenant's tickets, since the key identifies the tenant; or
+                the environment names a proxy that cannot be used.
         """
         shares = upstream.address is None
         client = partial(APIClient, counter=self._counter, queue=queue, organisation=tenant.id)
@@ -164,7 +172,7 @@ class TicketService:
                 "Your organisation has no ticket system of its own here. Nothing was changed; the operator must set "
                 "its address, or its own key for the ticket system of this server."
             )
-        return client(address, api_key=key)
+        return client(address, api_key=key, proxy=self._proxies.of(address))
 
 
 def _places(settings: ToolSettings, address: str) -> int:

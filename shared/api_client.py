@@ -105,6 +105,7 @@ class APIClient:
             timeout=deadline_s,  # the deadline below decides; this only closes forgotten sockets
             follow_redirects=False,
         )
+        self._through = {} if proxy is None else {"proxy": proxy.url.host}
         self._deadline_s = deadline_s
         self._counter = counter
         self._queue = queue if queue is not None else FairQueue(MAX_PLACES)
@@ -174,7 +175,9 @@ class APIClient:
                 response = await self._send(method, path, request)
             except httpx2.TransportError as error:
                 facts = self._facts(method, path)
-                log.warning("api_connection_failed", attempt=attempt, error=type(error).__name__, **facts)
+                log.warning(
+                    "api_connection_failed", attempt=attempt, error=type(error).__name__, **facts, **self._through
+                )
                 if last:
                     raise _lost(method, error) from error
             else:

@@ -28,7 +28,14 @@ LAYER_4: Final = (
 )
 LAYER_1: Final = (
     *("shared.audit", "shared.bounds", "shared.client_habits", "shared.concurrency", "shared.errors"),
-    *("shared.failed_attempts", "shared.http.address", "shared.identity", "shared.json_body", "shared.lru"),
+    *(
+        "shared.failed_attempts",
+        "shared.http.address",
+        "shared.http.hosts",
+        "shared.identity",
+        "shared.json_body",
+        "shared.lru",
+    ),
     *("shared.params_problem", "shared.periodic", "shared.private_files", "shared.prompts", "shared.telemetry"),
     *("shared.throttled_audit", "shared.wire_json"),
     "shared.writes.recent_writes",  # the tools claim them, and transport shares them between instances

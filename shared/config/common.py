@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar, Final, Literal
+from typing import ClassVar, Final, Literal, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from shared import dotenv
 from shared.environment import Address, Habits, Key, Keys
+from shared.http.hosts import is_link_local, is_loopback, is_private
 
 CHECKOUT: Final = Path(__file__).resolve().parent.parent.parent
 EMBEDDED: Final = "embedded"
@@ -94,6 +95,26 @@ class ToolSettings(Settings):
         description="Time zone of dates in arguments and results, for example `Asia/Tokyo`. Default: the zone that the "
         "ticket API names, or else that of this machine.",
     )
+
+    allow_private: bool = Field(
+        default=False,
+        description="Allow `http://` to a private address of the ticket API together with `MCP_API_KEY`. This machine "
+        "needs no permission; any other address must be `https://`.",
+    )
+
+    @model_validator(mode="after")
+    def _refuse_to_send_a_key_that_others_could_read(self) -> Self:
+        address = self.api_base_url
+        if self.api_key is None or isinstance(address, str) or address.scheme == "https" or address.host is None:
+            return self
+        may_be_http = self.allow_private and is_private(address.host) and not is_link_local(address.host)
+        if not is_loopback(address.host) and not may_be_http:
+            raise ValueError(
+                "MCP_API_BASE_URL is not valid, since MCP_API_KEY is sent to it: it must begin with https:// (http:// "
+                "only for a loopback or private address, if an operator explicitly allows it). For a private address, "
+                "set MCP_ALLOW_PRIVATE=true"
+            )
+        return self
 
     @property
     def is_embedded(self) -> bool:

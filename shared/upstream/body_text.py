@@ -49,10 +49,11 @@ def read_json(body: bytes, content_type: str = "") -> Any:
     try:
         return json.loads(_text(body, content_type), strict=False, parse_int=_whole)
     except (json.JSONDecodeError, RecursionError):  # or nested a thousand levels deep
-        raise UnreadableBodyError("a web page" if _is_page(body, content_type) else "another text") from None
+        raise UnreadableBodyError("a web page" if is_page(body, content_type) else "another text") from None
 
 
-def _is_page(body: bytes, content_type: str) -> bool:
+def is_page(body: bytes, content_type: str) -> bool:
+    """Return whether a body is a page for people: of a proxy, a login form, or a server's own for an unknown path."""
     return "html" in content_type.partition(";")[0].lower() or body.lstrip()[:1] == b"<"
 
 

@@ -84,7 +84,7 @@ def _senseless(response: Response, what: str) -> UpstreamError:
     """Return the error for a success whose body, `what` in a few words, cannot be read."""
     log.error("api_answer_not_json", reason=what, **response.facts)
     how = f"The ticket API answered with something that is not JSON ({what}; {response.asked})."
-    if what == "a web page":
+    if response.is_page:
         how += f" Something else may answer at this address: {CHECK_ADDRESS}."
     if response.is_read:
         return UpstreamFaultError(f"{how} This is a fault of the ticket API, not of the request.")

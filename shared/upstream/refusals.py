@@ -89,7 +89,8 @@ def _refused_by_proxy(response: Response, _: Says) -> TicketServerError:
 def _not_there(response: Response, says: Says) -> TicketServerError:
     """Return the error for a 404, which may also come from what stands before the ticket API, or beside it."""
     is_own = "error" in says
-    if not _OF_A_TICKET.fullmatch(response.resource) and (response.is_read or not is_own):
+    may_be_a_ticket = _OF_A_TICKET.fullmatch(response.resource) or (is_own and not response.is_read)
+    if response.is_page or not may_be_a_ticket:
         log.error("api_path_missing", **response.facts)
         return UpstreamPathError(
             f"The ticket API does not know this path ({response.asked}). Nothing was changed; {CHECK_ADDRESS}."

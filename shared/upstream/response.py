@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from shared.upstream.body_text import UnreadableBodyError, read_json
+from shared.upstream.body_text import UnreadableBodyError, is_page, read_json
 from shared.upstream.retry_after import retry_after_s
 
 _MAX_PATH: Final = 200
@@ -35,6 +35,11 @@ class Response:
     def has_body(self) -> bool:
         """Whether anything was sent, even if it could not be received."""
         return bool(self.cut_off or self.body.strip())
+
+    @property
+    def is_page(self) -> bool:
+        """Whether the body is a page for people."""
+        return is_page(self.body, self.headers.get("content-type", ""))
 
     @property
     def asked(self) -> str:

@@ -216,13 +216,13 @@ def test_the_variables_of_todays_script_are_read_by_stdio(env: pytest.MonkeyPatc
 
 
 def test_the_variables_with_prefix_win_over_those_of_todays_script(env: pytest.MonkeyPatch) -> None:
-    for name, value in {"API_BASE_URL": "http://old", "API_KEY": "old"}.items():
+    for name, value in {"API_BASE_URL": "https://old", "API_KEY": "old"}.items():
         env.setenv(name, value)
         env.setenv(f"MCP_{name}", value.replace("old", "new"))
 
     settings = load(StdioSettings)
 
-    assert str(settings.api_base_url) == "http://new/"
+    assert str(settings.api_base_url) == "https://new/"
     assert settings.api_key is not None
     assert settings.api_key.get_secret_value() == "new"
 

@@ -129,15 +129,19 @@ def test_a_path_that_is_not_there_is_said_so_that_a_forgotten_prefix_shows(body:
 @methods
 @pytest.mark.parametrize("resource", ["/tickets/TCK-1", "/tickets/TCK-1/history"])
 @bodies
-def test_a_ticket_that_is_not_there_is_not_found_with_a_hint_unless_the_api_itself_says_so(
+def test_a_ticket_is_not_found_but_a_page_for_people_is_of_something_else(
     body: bytes, resource: str, method: str
 ) -> None:
     error = error_of(response(404, body, method, resource))
 
-    assert type(error) is NotFoundError
-    assert str(error).startswith("The ticket API has nothing with that id. Nothing was changed.")
-    hint = f"If no ticket can be read, {ADDRESS} (HTTP 404, {method} /v2{resource})."
-    assert error.hint == ("" if body.startswith(b"{") else hint)
+    if body == PAGE:
+        assert type(error) is UpstreamPathError
+        assert f"does not know this path (HTTP 404, {method} /v2{resource})" in str(error)
+    else:
+        assert isinstance(error, NotFoundError)
+        assert str(error).startswith("The ticket API has nothing with that id. Nothing was changed.")
+        hint = f"If no ticket can be read, {ADDRESS} (HTTP 404, {method} /v2{resource})."
+        assert error.hint == ("" if body.startswith(b"{") else hint)
 
 
 def test_a_proxy_that_wants_a_password_is_named() -> None:
