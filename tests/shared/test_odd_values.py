@@ -82,7 +82,7 @@ async def test_the_notes_on_odd_rows_are_bounded(here: World) -> None:
     assert odd[-1] == "There are values that could not be read in these and 12 more."
 
 
-NO_IDS = (None, "TCK-0001", [], {"summary": "no id"}, {"ticketId": ""}, {"ticketId": ["T"]})
+NO_IDS: tuple[Any, ...] = (None, "TCK-0001", [], {"summary": "no id"}, {"ticketId": ""}, {"ticketId": ["T"]})
 
 
 @pytest.mark.parametrize("order", ["receptionDateTime", "scheduledCompletionDate", "completionDate"])
@@ -183,7 +183,7 @@ async def test_a_ticket_without_an_id_cannot_be_read(here: World, odd: Any) -> N
 
 
 async def test_a_history_with_odd_entries_is_shown(here: World) -> None:
-    odd = [
+    odd: list[Any] = [
         None,
         {"id": 901, "timestamp": 5, "comment": {"a": 1}},
         {"timestamp": "2026-11-20T10:00:00.000Z", "comment": "no id"},
