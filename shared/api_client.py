@@ -36,7 +36,7 @@ from shared.fair_queue import FairQueue, QueueFullError
 from shared.telemetry import Counter, get_logger
 from shared.upstream.meaning import value_of
 from shared.upstream.refusals import PASSING
-from shared.upstream.response import Response
+from shared.upstream.response import ApiResponse
 
 log = get_logger(__name__)
 
@@ -186,7 +186,7 @@ class APIClient:
             await anyio.sleep(random.uniform(0, 0.1 * 2**attempt))  # noqa: S311 - jitter, not a secret
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    async def _send(self, method: str, path: str, request: Mapping[str, Any]) -> Response:
+    async def _send(self, method: str, path: str, request: Mapping[str, Any]) -> ApiResponse:
         """Send one request once it has a slot. Raises: UpstreamBusyError."""
         await self._take_place()
         try:
@@ -203,11 +203,11 @@ class APIClient:
                 "Too many calls wait for the ticket API. Nothing was changed; try again in a moment."
             ) from None
 
-    async def _exchange(self, method: str, path: str, request: Mapping[str, Any]) -> Response:
+    async def _exchange(self, method: str, path: str, request: Mapping[str, Any]) -> ApiResponse:
         async with self._client.stream(method, path.lstrip("/"), **request) as received:
             self._client.cookies.clear()  # the API needs none; keeping them would mix up callers
             body, cut_off = await self._received(received)
-            return Response(
+            return ApiResponse(
                 status=received.status_code,
                 headers=received.headers,
                 body=body,

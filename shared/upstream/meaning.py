@@ -13,7 +13,7 @@ from shared.errors import OutcomeUnknownError, UpstreamError, UpstreamFaultError
 from shared.telemetry import get_logger
 from shared.upstream.body_text import UnreadableBodyError
 from shared.upstream.refusals import error_of
-from shared.upstream.response import CHECK_ADDRESS, Response
+from shared.upstream.response import CHECK_ADDRESS, ApiResponse
 
 log = get_logger(__name__)
 
@@ -23,7 +23,7 @@ _SAY_IT_ALONE: Final = frozenset({201, 204, 205})
 _LONGEST_ID: Final = 100
 
 
-def value_of(response: Response) -> Any:
+def value_of(response: ApiResponse) -> Any:
     """Return the JSON of a success, or raise what another response means.
 
     For a write it has the `id` that `Location` names, if the body has none; without either, it may be None.
@@ -62,7 +62,7 @@ def id_in(value: object) -> str | None:
     return next(filter(None, (id_in(value.get(name)) for name in ("ticket", "data", "result"))), None)
 
 
-def named_by_location(response: Response) -> str | None:
+def named_by_location(response: ApiResponse) -> str | None:
     """Return the id that `Location` names: after the name of the collection, alone, or in the query."""
     try:
         parts = urlsplit(response.headers.get("location", "").strip())
@@ -80,7 +80,7 @@ def named_by_location(response: Response) -> str | None:
     return named if 0 < len(named) <= _LONGEST_ID and named.isprintable() else None
 
 
-def _senseless(response: Response, what: str) -> UpstreamError:
+def _senseless(response: ApiResponse, what: str) -> UpstreamError:
     """Return the error for a success whose body, `what` in a few words, cannot be read."""
     log.error("api_answer_not_json", reason=what, **response.facts)
     how = f"The ticket API answered with something that is not JSON ({what}; {response.asked})."

@@ -29,7 +29,7 @@ from shared.errors import (
 )
 from shared.telemetry import get_logger
 from shared.upstream.body_text import UnreadableBodyError
-from shared.upstream.response import CHECK_ADDRESS, Response
+from shared.upstream.response import CHECK_ADDRESS, ApiResponse
 from shared.upstream.retry_after import in_a_while
 
 log = get_logger(__name__)
@@ -56,7 +56,7 @@ _UNUSABLE: Final[Mapping[str, Callable[[], UpstreamError]]] = MappingProxyType({
 """The reference API returns these `kind`s for a request it rolled back, which proves that nothing was changed."""
 
 
-def error_of(response: Response) -> TicketServerError:
+def error_of(response: ApiResponse) -> TicketServerError:
     """Return the error that a response other than 2xx means."""
     says: Says = {}
     try:
@@ -70,7 +70,7 @@ def error_of(response: Response) -> TicketServerError:
     return _ERRORS.get(response.status, _fault)(response, says)
 
 
-def _refused_key(response: Response, _: Says) -> TicketServerError:
+def _refused_key(response: ApiResponse, _: Says) -> TicketServerError:
     log.error("api_refused_our_key", **response.facts)
     return UpstreamRefusedError(
         "The ticket API does not accept this server's own key. Nothing was changed; "
@@ -78,7 +78,7 @@ def _refused_key(response: Response, _: Says) -> TicketServerError:
     )
 
 
-def _refused_by_proxy(response: Response, _: Says) -> TicketServerError:
+def _refused_by_proxy(response: ApiResponse, _: Says) -> TicketServerError:
     log.error("api_refused_our_key", **response.facts)
     return UpstreamUnavailableError(
         "The proxy on the way to the ticket API asks for a user and a password (HTTP 407). Nothing was changed; the "
@@ -86,7 +86,7 @@ def _refused_by_proxy(response: Response, _: Says) -> TicketServerError:
     )
 
 
-def _not_there(response: Response, says: Says) -> TicketServerError:
+def _not_there(response: ApiResponse, says: Says) -> TicketServerError:
     """Return the error for a 404, which may also come from what stands before the ticket API, or beside it."""
     is_own = "error" in says
     may_be_a_ticket = _OF_A_TICKET.fullmatch(response.resource) or (is_own and not response.is_read)
@@ -102,13 +102,13 @@ def _not_there(response: Response, says: Says) -> TicketServerError:
     return NotFoundError(said, hint=f"If no ticket can be read, {CHECK_ADDRESS} ({response.asked}).")
 
 
-def _used_key(_response: Response, _: Says) -> TicketServerError:
+def _used_key(_response: ApiResponse, _: Says) -> TicketServerError:
     return ConflictError(
         "This idempotency key was already used for a different request. Nothing was changed; use a new key."
     )
 
 
-def _overloaded(response: Response, says: Says) -> TicketServerError:
+def _overloaded(response: ApiResponse, says: Says) -> TicketServerError:
     if says.get("kind") == "too_many_wrong_keys":
         return _refused_key(response, says)
     log.warning("api_overloaded", wait_s=response.wait_s, **response.facts)
@@ -117,11 +117,11 @@ def _overloaded(response: Response, says: Says) -> TicketServerError:
     )
 
 
-def _passing(response: Response, says: Says) -> TicketServerError:
+def _passing(response: ApiResponse, says: Says) -> TicketServerError:
     return _overloaded(response, says) if response.is_read else _fault(response, says)
 
 
-def _moved(response: Response, _: Says) -> TicketServerError:
+def _moved(response: ApiResponse, _: Says) -> TicketServerError:
     log.error("api_moved", moved_to=_without_secrets(response.headers.get("location", "")), **response.facts)
     return UpstreamPathError(
         f"The ticket API has moved: it answered with a redirect ({response.asked}), which is not followed. Nothing was "
@@ -138,12 +138,12 @@ def _without_secrets(location: str) -> str:
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()[:_LONGEST_ADDRESS]
 
 
-def _see_other(response: Response, says: Says) -> TicketServerError:
+def _see_other(response: ApiResponse, says: Says) -> TicketServerError:
     """Return the error for a 303, which answers a write that was done; but a login form is reached in this way too."""
     return _moved(response, says) if response.is_read else _fault(response, says)
 
 
-def _refused_input(_: Response, says: Says) -> TicketServerError:
+def _refused_input(_: ApiResponse, says: Says) -> TicketServerError:
     """Return the error for a refusal by the API, with its field names and ids but never its prose."""
     field = says.get("field")
     allowed = says.get("allowed")
@@ -161,7 +161,7 @@ def _is_name(value: object) -> bool:
     return isinstance(value, str) and _NAME.fullmatch(value) is not None
 
 
-def _fault(response: Response, _: Says) -> TicketServerError:
+def _fault(response: ApiResponse, _: Says) -> TicketServerError:
     log.error("api_fault", **response.facts)
     status = response.status
     how = f"The ticket API answered with an error of its own ({response.asked})."
@@ -177,7 +177,7 @@ def _fault(response: Response, _: Says) -> TicketServerError:
     )
 
 
-_ERRORS: Final[Mapping[int, Callable[[Response, Says], TicketServerError]]] = MappingProxyType({
+_ERRORS: Final[Mapping[int, Callable[[ApiResponse, Says], TicketServerError]]] = MappingProxyType({
     **dict.fromkeys((300, 301, 302, 307, 308), _moved),
     303: _see_other,
     **dict.fromkeys((400, 413, 422), _refused_input),

@@ -13,7 +13,7 @@ CHECK_ADDRESS: Final = "the operator must check MCP_API_BASE_URL, or the address
 
 
 @dataclass(frozen=True, slots=True)
-class Response:
+class ApiResponse:
     """One response. `resource` is the path below the address of the API, `path` is as it was sent."""
 
     method: str

@@ -129,7 +129,6 @@ async def test_a_fault_of_the_api_is_its_fault_for_a_read(
     assert route.call_count == 1
 
 
-@kills("shared/upstream/refusals.py", "and status != _UNFINISHED", "")
 @pytest.mark.parametrize("method", WRITES)
 @pytest.mark.parametrize(
     ("status", "settled"),
@@ -199,7 +198,6 @@ async def test_what_is_not_json_leaves_a_write_unknown(
     assert error.settled
 
 
-@kills("shared/upstream/refusals.py", "frozenset({503, 507})", "frozenset({503})")
 @pytest.mark.parametrize(("status", "kind"), [(507, "disk_full"), (503, "read_only"), (503, "disk_failed")])
 @pytest.mark.parametrize("method", ["GET", *WRITES])
 async def test_a_database_that_takes_no_writes_is_told_and_nothing_was_changed(

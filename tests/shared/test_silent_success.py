@@ -8,7 +8,6 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.kills import kills
 from tests.shared.given import TICKET, Act, World, responses, world
 
 ONE = "/tickets/TCK-[0-9]+"
@@ -65,7 +64,6 @@ async def test_a_created_ticket_that_is_named_is_shown(here: World, answer: Answ
     assert "did not say" not in str(created["notes"])
 
 
-@kills("shared/writes/creation.py", "if found := await", "if found := None and await")
 @pytest.mark.parametrize("answer", SILENT.values(), ids=SILENT.keys())
 async def test_a_created_ticket_that_is_not_named_is_found(here: World, answer: Answer) -> None:
     here.wire.when("POST", "/tickets", does_it_and(answer))

@@ -6,13 +6,11 @@ from typing import Any
 import pytest
 
 from shared.upstream.body_text import UnreadableBodyError, read_json
-from tests.kills import kills
 
 TEXT = "日本語の件名、①と髙"
 JSON = f'{{"summary": "{TEXT}"}}'
 
 
-@kills("shared/upstream/body_text.py", '("cp932", "shift_jis")', '("shift_jis",)')
 @pytest.mark.parametrize(
     ("declared", "sent"),
     [

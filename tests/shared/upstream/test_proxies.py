@@ -20,7 +20,6 @@ from shared.errors import Effect, TicketServerError, UpstreamNotSetError, Upstre
 from shared.identity import Tenant, Upstream
 from shared.upstream.proxies import Proxies
 from tests.certificates import certify
-from tests.kills import kills
 from tests.shared.faulty_server import response, sends, serving
 from tests.shared.upstream.forward_proxy import proxying
 from ticket_service import TicketService
@@ -50,7 +49,6 @@ async def error_of(api: APIClient, method: str = "GET") -> TicketServerError:
 # --- through a real proxy
 
 
-@kills("ticket_service.py", "proxy=self._proxies.of(address)", "proxy=None")
 async def test_tools_reach_a_remote_ticket_api_through_the_proxy(env: pytest.MonkeyPatch) -> None:
     async with serving(WELL) as server, proxying(int(server.url.rpartition(":")[2])) as (proxy, address):
         env.setenv("HTTP_PROXY", f"http://{USER}@{address}")
