@@ -186,11 +186,14 @@ def is_loopback(host: str) -> bool:
 
 def settings() -> Mapping[str, str]:
     """Return the settings in the checkout's `.env`, which the servers read too, and in the environment, which wins."""
-    dotenv = ROOT / ".env"
-    lines = dotenv.read_text("utf-8").splitlines() if dotenv.exists() else []
-    pairs = [line.removeprefix("export ").partition("=") for line in lines if not line.lstrip().startswith("#")]
-    written = {name.strip(): value.partition(" #")[0].strip().strip("'\"") for name, _, value in pairs}
-    return {name: value for name, value in {**written, **os.environ}.items() if value}
+    if str(ROOT) not in sys.path:  # where PYTHONSAFEPATH is set
+        sys.path.insert(0, str(ROOT))
+    from shared import dotenv  # not at the top: an older Python must get as far as the message about it
+
+    try:
+        return dotenv.settings_of(ROOT / ".env", os.environ)
+    except dotenv.DotenvError as error:
+        stop(str(error))
 
 
 def refuse_a_taken_port(host: str, port: int) -> None:

@@ -1,5 +1,6 @@
 """The common part of both servers: clients of ticket APIs, in this process or remote, behind one MCP server."""
 
+import os
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -22,11 +23,15 @@ from shared.mcp_tools.tenant_tools import SingleToolsProvider, TenantToolsProvid
 from shared.server import build_server
 from shared.storage.database import CONNECTIONS, resolve_url
 from shared.storage.migrations import DatabaseNotReadyError
-from shared.telemetry import Counter
+from shared.telemetry import Counter, get_logger
 from shared.time_zones import zone_named
 from shared.tools import TicketTools
+from shared.upstream.proxies import Proxies
 from shared.writes.recent_writes import MemoryRecentWrites, RecentWrites
 from ticket_api import create_app as create_ticket_api
+from ticket_api.sample import why_unused
+
+log = get_logger(__name__)
 
 _EMBEDDED_URL = "http://embedded.invalid"
 
@@ -60,7 +65,8 @@ class TicketService:
         request_state_keys: see `build_server`.
 
     Raises:
-        SettingsError: the database URL does not name a supported database.
+        SettingsError: the database URL does not name a supported database, or the environment names a proxy that cannot
+            be used.
     """
 
     def __init__(
@@ -83,8 +89,12 @@ class TicketService:
         self._settings = settings
         self._queues: WeakValueDictionary[str, FairQueue] = WeakValueDictionary()
         """The request slots of each address, kept as long as a client for it exists."""
-        self._api = self._connect(DEFAULT_TENANT, Upstream())
-        self.probe = self._reach(DEFAULT_TENANT, Upstream(), FairQueue(1))
+        self._proxies = Proxies(os.environ)
+        try:
+            self._api = self._connect(DEFAULT_TENANT, Upstream())
+            self.probe = self._reach(DEFAULT_TENANT, Upstream(), FairQueue(1))
+        except UpstreamNotSetError as error:
+            raise SettingsError(str(error)) from None
         """A client of the default tenant's ticket API that does not wait behind calls."""
         tools = partial(
             TicketTools,
@@ -120,11 +130,19 @@ class TicketService:
                     await stack.enter_async_context(self._embedded.router.lifespan_context(self._embedded))
                 except DatabaseNotReadyError as error:
                     raise SettingsError(str(error)) from error
+                await self._report_unused_samples(self._embedded)
             await stack.enter_async_context(self._api)
             await stack.enter_async_context(self.probe)
             if self._tenants is not None:
                 await stack.enter_async_context(self._tenants.run())
             yield
+
+    async def _report_unused_samples(self, embedded: FastAPI) -> None:
+        if "sample_data" not in self._settings.model_fields_set:
+            return
+        why = await embedded.state.tenants.read(DEFAULT_TENANT.id, partial(why_unused, self._settings.sample_data))
+        if why is not None:
+            log.warning("settings_note", hint=f"MCP_SAMPLE_DATA has no effect: {why}.")
 
     def _connect(self, tenant: Tenant, upstream: Upstream) -> APIClient:
         """Return the client for the tickets of `tenant`; all clients of one address share its request slots.
@@ -140,7 +158,8 @@ class TicketService:
         """Return a client for the tickets of `tenant` whose calls take slots of `queue`.
 
         Raises:
-            UpstreamNotSetError: it would reach the default tenant's tickets, since the key identifies the tenant.
+            UpstreamNotSetError: it would reach the default tenant's tickets, since the key identifies the tenant; or
+                the environment names a proxy that cannot be used.
         """
         shares = upstream.address is None
         client = partial(APIClient, counter=self._counter, queue=queue, organisation=tenant.id)
@@ -155,7 +174,7 @@ class TicketService:
                 "Your organisation has no ticket system of its own here. Nothing was changed; the operator must set "
                 "its address, or its own key for the ticket system of this server."
             )
-        return client(address, api_key=key)
+        return client(address, api_key=key, proxy=self._proxies.of(address))
 
 
 def _places(settings: ToolSettings, address: str) -> int:

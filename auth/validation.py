@@ -3,15 +3,14 @@
 Every function returns the value to store, or raises InvalidInputError, with a message that says what is valid.
 """
 
-import ipaddress
 import re
-import socket
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
 from shared.errors import InvalidInputError
+from shared.http.hosts import is_link_local, is_private
 from shared.identity import SCOPES_OF, Role, Scope
 
 _SLUG: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}", re.ASCII)
@@ -112,14 +111,14 @@ def upstream_address(text: str, *, allow_private: bool = False) -> str:
         raise _not_an_address("it cannot be parsed as a URL")
     if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
         raise _not_an_address("it must not contain a user, password, query or fragment")
-    if parts.scheme != "https" and not (parts.scheme == "http" and allow_private and _is_private(host)):
+    if parts.scheme != "https" and not (parts.scheme == "http" and allow_private and is_private(host)):
         raise _not_an_address(
             "it must begin with https:// (http:// only for a loopback or private address, if an operator explicitly "
             "allows it)"
         )
-    if _is_link_local(host):
+    if is_link_local(host):
         raise _not_an_address("it is a link-local address, where clouds serve the credentials of their machines")
-    if _is_private(host) and not allow_private:
+    if is_private(host) and not allow_private:
         raise _not_an_address("it is a loopback or private address, which an operator must explicitly allow")
     return address
 
@@ -130,30 +129,6 @@ def _not_an_address(why: str) -> InvalidInputError:
         f"The address of the ticket API is not valid: {why}. Example: https://tickets.acme.example",
         field="upstream_address",
     )
-
-
-def _is_private(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    address = _ip(host)
-    return address is not None and not address.is_global
-
-
-def _is_link_local(host: str) -> bool:
-    address = _ip(host)
-    return address is not None and address.is_link_local
-
-
-def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Return the IP address that a connection to `host` would use, also if it is spelled `127.1` or `0x7f000001`."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        try:
-            return ipaddress.IPv4Address(socket.inet_aton(host))
-        except OSError:
-            return None
-    return getattr(address, "ipv4_mapped", None) or address
 
 
 def upstream_reference(text: str) -> str:

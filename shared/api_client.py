@@ -3,22 +3,20 @@
 - Every call, retries included, ends within one deadline (6 s): a support agent waits no longer for an assistant.
 - Each request needs a slot in the queue of its API (`shared.fair_queue`); without a slot nothing is sent.
 - A read is retried with jitter on a lost connection or a temporary 502, 503 or 504. A write is always sent only once.
-- For a write, anything but a clear response means *outcome unknown*, unless the cause proves that nothing was sent.
-- No prose of the API reaches a caller: it may be HTML, a stack trace or an instruction to the model.
+- For a write, a lost connection means *outcome unknown*, unless the cause proves that nothing was sent.
+- What a response means is decided in `shared.upstream.meaning`.
 
 The embedded API is reached through `shared.embedded.in_process.InProcessTransport`: same client, same code path.
 """
 
 import errno
-import json
 import random
-import re
 import socket
 import ssl
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
-from types import MappingProxyType, TracebackType
+from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import quote
 
@@ -31,29 +29,27 @@ from shared.errors import (
     NotFoundError,
     OutcomeUnknownError,
     UpstreamBusyError,
-    UpstreamDiskFullError,
     UpstreamError,
-    UpstreamFaultError,
-    UpstreamNotWritableError,
-    UpstreamRefusedError,
     UpstreamUnavailableError,
 )
 from shared.fair_queue import FairQueue, QueueFullError
 from shared.telemetry import Counter, get_logger
+from shared.upstream.meaning import value_of
+from shared.upstream.refusals import PASSING
+from shared.upstream.response import ApiResponse
 
 log = get_logger(__name__)
 
 DEADLINE_S: Final = 6.0
 MAX_BODY_BYTES: Final = 8 * 1024 * 1024
 _ATTEMPTS: Final = 3
-_PASSING: Final = frozenset({502, 503, 504})
+_WAITS_S: Final = 1.0
+"""A read that is asked to wait longer than this, in seconds, is not retried."""
 MAX_PLACES: Final = 64
 """Maximum requests in flight for one client."""
 _LIMITS: Final = httpx2.Limits(max_connections=MAX_PLACES, max_keepalive_connections=32, keepalive_expiry=3.0)
 """Node closes an idle connection after 5 s; the client must close it first."""
 _NEVER_CONNECTED: Final = frozenset({errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH})
-_NAME: Final = re.compile(r"[A-Za-z0-9_.:-]{1,50}")
-"""Matches field names and ids, but no prose."""
 
 
 @cache
@@ -79,6 +75,7 @@ class APIClient:
     Args:
         base_url: address of the API, with or without a path.
         api_key: sent as `x-api-key`.
+        proxy: the proxy to connect through, if any.
         transport: carries the requests; the default opens real connections.
         deadline_s: seconds for one call, including all its attempts.
         counter: counts `api_requests` by method and outcome.
@@ -91,6 +88,7 @@ class APIClient:
         base_url: str,
         *,
         api_key: str | None = None,
+        proxy: httpx2.Proxy | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
         deadline_s: float = DEADLINE_S,
         counter: Counter | None = None,
@@ -103,10 +101,11 @@ class APIClient:
         self._client = httpx2.AsyncClient(
             base_url=base_url.rstrip("/") + "/",
             headers=headers,
-            transport=transport or httpx2.AsyncHTTPTransport(verify=_trusted(), limits=_LIMITS),
+            transport=transport or httpx2.AsyncHTTPTransport(verify=_trusted(), limits=_LIMITS, proxy=proxy),
             timeout=deadline_s,  # the deadline below decides; this only closes forgotten sockets
             follow_redirects=False,
         )
+        self._through = {} if proxy is None else {"proxy": proxy.url.host}
         self._deadline_s = deadline_s
         self._counter = counter
         self._queue = queue if queue is not None else FairQueue(MAX_PLACES)
@@ -132,7 +131,7 @@ class APIClient:
         return await self._call("GET", path, params=query)
 
     async def post(self, path: str, body: Mapping[str, Any], *, idempotency_key: str | None = None) -> Any:
-        """Send `body` once and return the JSON of the response.
+        """Send `body` once and return the JSON of the response: with the `id` that it names, None if there is nothing.
 
         Raises:
             OutcomeUnknownError: it may have been done.
@@ -156,7 +155,7 @@ class APIClient:
             return response
         except TimeoutError:
             outcome = "deadline"
-            log.warning("api_deadline_passed", method=method, deadline_s=self._deadline_s)
+            log.warning("api_deadline_passed", deadline_s=self._deadline_s, **self._facts(method, path))
             raise _unanswered(method, f"did not answer within {self._deadline_s:g} s") from None
         except UnicodeEncodeError:  # JSON can encode half a surrogate pair, UTF-8 cannot
             outcome = InvalidInputError.kind
@@ -173,19 +172,22 @@ class APIClient:
         for attempt in range(1, attempts + 1):
             last = attempt == attempts
             try:
-                status, body = await self._send(method, path, request)
+                response = await self._send(method, path, request)
             except httpx2.TransportError as error:
-                log.warning("api_connection_failed", method=method, attempt=attempt, error=type(error).__name__)
+                facts = self._facts(method, path)
+                log.warning(
+                    "api_connection_failed", attempt=attempt, error=type(error).__name__, **facts, **self._through
+                )
                 if last:
                     raise _lost(method, error) from error
             else:
-                if last or status not in _PASSING:
-                    return _decode_response(method, status, body)
+                if last or response.status not in PASSING or (response.wait_s or 0) > _WAITS_S:
+                    return value_of(response)
             await anyio.sleep(random.uniform(0, 0.1 * 2**attempt))  # noqa: S311 - jitter, not a secret
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    async def _send(self, method: str, path: str, request: Mapping[str, Any]) -> tuple[int, bytes]:
-        """Send one request once it has a slot, and return status and body. Raises: UpstreamBusyError."""
+    async def _send(self, method: str, path: str, request: Mapping[str, Any]) -> ApiResponse:
+        """Send one request once it has a slot. Raises: UpstreamBusyError."""
         await self._take_place()
         try:
             return await self._exchange(method, path, request)
@@ -201,20 +203,36 @@ class APIClient:
                 "Too many calls wait for the ticket API. Nothing was changed; try again in a moment."
             ) from None
 
-    async def _exchange(self, method: str, path: str, request: Mapping[str, Any]) -> tuple[int, bytes]:
-        """Return status and body; the body is empty, which counts as a fault, if it is too large or not decodable."""
-        async with self._client.stream(method, path.lstrip("/"), **request) as response:
+    async def _exchange(self, method: str, path: str, request: Mapping[str, Any]) -> ApiResponse:
+        async with self._client.stream(method, path.lstrip("/"), **request) as received:
             self._client.cookies.clear()  # the API needs none; keeping them would mix up callers
-            body = bytearray()
-            try:
-                async for chunk in response.aiter_bytes():
-                    body += chunk
-                    if len(body) > MAX_BODY_BYTES:
-                        log.error("api_answer_too_large", method=method, limit_bytes=MAX_BODY_BYTES)
-                        return response.status_code, b""
-            except httpx2.DecodingError:
-                return response.status_code, b""
-            return response.status_code, bytes(body)
+            body, cut_off = await self._received(received)
+            return ApiResponse(
+                status=received.status_code,
+                headers=received.headers,
+                body=body,
+                cut_off=cut_off,
+                resource=path,
+                **self._facts(method, path),
+            )
+
+    async def _received(self, received: httpx2.Response) -> tuple[bytes, str]:
+        """Return the body, or nothing and why it could not be received."""
+        body = bytearray()
+        try:
+            async for chunk in received.aiter_bytes():
+                body += chunk
+                if len(body) > MAX_BODY_BYTES:
+                    log.error("api_answer_too_large", method=received.request.method, limit_bytes=MAX_BODY_BYTES)
+                    return b"", f"larger than {MAX_BODY_BYTES >> 20} MiB"
+        except httpx2.DecodingError:
+            return b"", "not compressed as declared"
+        return bytes(body), ""
+
+    def _facts(self, method: str, path: str) -> dict[str, str]:
+        """Return the fields of a request for a log line: where it goes, without the query."""
+        url = self._client.base_url.join(path.lstrip("/"))
+        return {"method": method, "host": url.host, "path": url.raw_path.decode("ascii").partition("?")[0]}
 
 
 def _query_value(value: str | int | bool) -> str:
@@ -228,6 +246,11 @@ def _unanswered(method: str, what: str) -> UpstreamError:
 
 
 def _lost(method: str, error: httpx2.TransportError) -> UpstreamError:
+    if isinstance(error, httpx2.ProxyError):
+        return UpstreamUnavailableError(
+            "The proxy did not connect to the ticket API. Nothing was changed; the operator must check HTTPS_PROXY, "
+            "HTTP_PROXY and NO_PROXY."
+        )
     if _proves_nothing_was_sent(error):
         return UpstreamUnavailableError("The ticket API cannot be reached. Nothing was changed; try again in a moment.")
     return _unanswered(method, "dropped the connection before it answered")
@@ -247,76 +270,3 @@ def _proves_nothing_was_sent(error: httpx2.TransportError) -> bool:
             return all(isinstance(one, OSError) and one.errno in _NEVER_CONNECTED for one in cause.exceptions)
         cause = cause.__cause__ or cause.__context__
     return False
-
-
-def _decode_response(method: str, status: int, body: bytes) -> Any:
-    """Return the JSON of an HTTP response, or raise the error that it means."""
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):  # or nested a thousand levels deep
-        log.error("api_answer_not_json", method=method, status=status)
-        raise _senseless(method, status, "with something that is not JSON") from None
-    if 200 <= status < 300:
-        return value
-    says = value if isinstance(value, dict) else {}
-    if status in {401, 403} or (status == 429 and says.get("kind") == "too_many_wrong_keys"):
-        log.error("api_refused_our_key", status=status)
-        raise UpstreamRefusedError(
-            "The ticket API does not accept this server's own key. Nothing was changed; "
-            "the operator must set a valid key: MCP_API_KEY, or that of your organisation."
-        )
-    if status == 404:
-        raise NotFoundError("The ticket API has nothing with that id. Nothing was changed.")
-    if status == 409:
-        raise ConflictError(
-            "This idempotency key was already used for a different request. Nothing was changed; use a new key."
-        )
-    if status in {400, 413, 422}:
-        raise _refused_input(says)
-    if status in {503, 507} and (unusable := _UNUSABLE.get(str(says.get("kind")))) is not None:
-        log.error("api_database_unusable", method=method, kind=says["kind"])
-        raise unusable()
-    if status == 429 or (status in _PASSING and method == "GET"):
-        raise UpstreamUnavailableError("The ticket API is overloaded. Nothing was changed; try again in a moment.")
-    log.error("api_fault", method=method, status=status)
-    raise _senseless(method, status, f"with an error of its own (HTTP {status})")
-
-
-_NOT_WRITABLE: Final = "The ticket database cannot be written. Nothing was changed; the operator must check it."
-_UNUSABLE: Final[Mapping[str, Callable[[], UpstreamError]]] = MappingProxyType({
-    "disk_full": lambda: UpstreamDiskFullError(
-        "The disk of the ticket database is full. Nothing was changed; the operator must make room there."
-    ),
-    "read_only": lambda: UpstreamNotWritableError(_NOT_WRITABLE),
-    "disk_failed": lambda: UpstreamNotWritableError(_NOT_WRITABLE),
-})  # fmt: skip
-"""The reference API returns these `kind`s for a request it rolled back, which proves that nothing was changed."""
-
-
-def _senseless(method: str, status: int, how: str) -> UpstreamError:
-    if method == "GET":
-        return UpstreamFaultError(
-            f"The ticket API answered {how}. This is a fault of the ticket API, not of the request."
-        )
-    return OutcomeUnknownError(
-        f"The ticket API answered {how}. This is a fault of the ticket API, and it is not known whether this was done.",
-        settled=status not in _PASSING,  # a proxy sends those, while the API may still be executing the request
-    )
-
-
-def _is_name(value: object) -> bool:
-    return isinstance(value, str) and _NAME.fullmatch(value) is not None
-
-
-def _refused_input(says: Mapping[str, Any]) -> InvalidInputError:
-    """Return the error for a refusal by the API, with its field names and ids but never its prose."""
-    field = says.get("field")
-    allowed = says.get("allowed")
-    named = _is_name(field)
-    values = [value for value in allowed if _is_name(value)][:50] if isinstance(allowed, list) else []
-    text = (
-        f"The ticket API refused the value of {field}." if named else "The ticket API refused the request as invalid."
-    )
-    if values:
-        text += f" Allowed: {', '.join(values)}."
-    return InvalidInputError(f"{text} Nothing was changed.", field=str(field) if named else None, allowed=values)

@@ -14,6 +14,7 @@
         ├── UpstreamRefusedError       it refused this server's key           nothing was changed
         ├── UpstreamNotSetError        the organisation has no usable API     nothing was changed
         ├── UpstreamFaultError         its response is an error or invalid    nothing was changed
+        │   └── UpstreamPathError      it is not at the address that is set   nothing was changed
         ├── NotStoredError             a write does not read back as sent     each instance says
         └── OutcomeUnknownError        a write may have been done             may have been changed
 
@@ -95,9 +96,16 @@ class InvalidInputError(TicketServerError):
 
 
 class NotFoundError(TicketServerError):
-    """The object that the caller named does not exist."""
+    """The object that the caller named does not exist.
+
+    `hint` is a sentence to add when the response may have come from something else than the ticket API.
+    """
 
     kind = "not_found"
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(f"{message} {hint}" if hint else message)
+        self.hint = hint
 
 
 class ConflictError(TicketServerError):
@@ -166,6 +174,10 @@ class UpstreamFaultError(UpstreamError):
     kind = "upstream_fault"
 
 
+class UpstreamPathError(UpstreamFaultError):
+    """Something answers at the address that is set for the ticket API, but not the ticket API: check the address."""
+
+
 class NotStoredError(UpstreamError):
     """A write got a response, but does not read back as sent."""
 
@@ -179,12 +191,14 @@ class NotStoredError(UpstreamError):
 class OutcomeUnknownError(UpstreamError):
     """A write was sent and got no usable response: it may or may not have been done.
 
-    `settled` means that the API has finished with it, so that reading back is conclusive.
+    `settled` means that the API has finished with it, so that reading back is conclusive. `named` is the id that the
+    response named, if it did.
     """
 
     kind = "outcome_unknown"
     effect = Effect.UNKNOWN
 
-    def __init__(self, message: str, *, settled: bool = False) -> None:
+    def __init__(self, message: str, *, settled: bool = False, named: str | None = None) -> None:
         super().__init__(message)
         self.settled = settled
+        self.named = named

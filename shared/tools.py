@@ -23,7 +23,7 @@ from shared.tickets.features import CLEAR, TOTAL_ORDER, FeatureReader
 from shared.tickets.master_data import MasterData
 from shared.tickets.master_lists import ACCOUNTS, CATEGORY_DETAILS, USERS, ItemT, MasterList
 from shared.tickets.master_pages import master_page, with_role
-from shared.tickets.models import HistoryEntry, MasterItem, Ticket, TicketRow, parse_many
+from shared.tickets.models import HistoryEntry, MasterItem, Rows, Ticket, TicketRow, parse_many
 from shared.tickets.pages import TicketWindows
 from shared.tickets.reading import read_before_write, read_ticket
 from shared.tickets.references import REFERENCES, Checked, check, cut_problems, resolve
@@ -40,26 +40,30 @@ from shared.tickets.results import (
 from shared.tickets.sorting import Page
 from shared.tickets.ticket_calendar import TicketCalendar
 from shared.tickets.ticket_ids import read_named
+from shared.tickets.unreadable import left_out_notes, row_notes
 from shared.time_zones import utc_now
+from shared.upstream.meaning import id_in
 from shared.writes.cleared_fields import emptied
+from shared.writes.creation import create
 from shared.writes.earlier_writes import COMMENT_S, CREATE_S, EarlierComment, EarlierTicket
 from shared.writes.notes import (
     attachments_lost,
     author_note,
     cannot_be_empty,
     kept,
+    not_verified,
     nothing_to_do,
     proof_of_comment,
     stored_otherwise,
     unsaid,
 )
 from shared.writes.odd_values import odd_values
-from shared.writes.outcome import created_otherwise, perhaps_created, read_back, write_error
+from shared.writes.outcome import created_otherwise, read_back, unclear, write_error
 from shared.writes.recent_writes import MemoryRecentWrites, RecentWrites
 from shared.writes.reception import reception_of
 from shared.writes.repeats import Repeats, WriteAttempt, write_of
 from shared.writes.updates import Update, store
-from shared.writes.verification import SentWrite, changed_since
+from shared.writes.verification import SentWrite, changed_since, is_unclear
 
 log = get_logger(__name__)
 
@@ -118,7 +122,8 @@ class TicketTools:
         """Return one page: the API's own if it has a total order, else one cut from a window sorted here."""
         checked = await check(self._master, query.given(), call)
         page = await self._page(checked.values, query)
-        rows = await self.calendar.dated_rows(parse_many(TicketRow, page.rows))
+        read = parse_many(TicketRow, page.rows)
+        rows = await self.calendar.dated_rows(read)
         columns = tuple(dict.fromkeys(query.fields)) if query.fields else DEFAULT_COLUMNS
         return results.TicketPage(
             columns=columns,
@@ -127,7 +132,7 @@ class TicketTools:
             returned=len(rows),
             has_more=page.has_more,
             next_offset=query.offset + query.limit if page.has_more else None,
-            notes=(*checked.notes, *page.notes),
+            notes=(*checked.notes, *page.notes, *row_notes(read)),
         )
 
     async def _page(self, values: Mapping[str, Any], query: inputs.TicketListInput) -> Page:
@@ -147,6 +152,7 @@ class TicketTools:
             ticket=shortened_ticket(ticket),
             history=shortened_history(history),
             history_total=len(history),
+            notes=left_out_notes(history.left_out),
         )
 
     async def create_ticket(self, new: inputs.CreateTicketInput, call: ToolCall) -> results.TicketCreated:
@@ -168,7 +174,7 @@ class TicketTools:
             duplicate=new.allow_duplicate,
         )
         trace = EarlierTicket(self._api, body, received_by=reception.latest)
-        created = await self._repeats.once(write, trace, partial(self._create, new, call, checked, body))
+        created = await self._repeats.once(write, trace, partial(self._create, new, call, checked, body, trace=trace))
         call.ticket_id = created.ticket_id
         return created
 
@@ -179,21 +185,20 @@ class TicketTools:
         checked: Checked,
         body: Mapping[str, Any],
         attempt: WriteAttempt,
+        *,
+        trace: EarlierTicket,
     ) -> results.TicketCreated:
         try:
-            ticket_id = _id_of(await self._api.post("/tickets", body, idempotency_key=attempt.upstream))
+            ticket_id, how = await create(self._api, body, trace, idempotency_key=attempt.upstream)
         except OutcomeUnknownError as doubt:
-            raise self._counted(await perhaps_created(self._api, body, doubt)) from doubt
-        if ticket_id is None:
-            silent = OutcomeUnknownError("The ticket API did not say what it created.", settled=True)
-            raise self._counted(await perhaps_created(self._api, body, silent))
+            raise self._counted(doubt) from doubt.__cause__
         call.ticket_id = ticket_id
         attempt.subject = ticket_id
         self._windows.forget()
         ticket, history = await read_back(self._api, ticket_id, said=f"The ticket API acknowledged ticket {ticket_id}")
-        notes = [*unsaid(checked.notes, REFERENCES), *attachments_lost(ticket, new)]
+        notes = [*how, *unsaid(checked.notes, REFERENCES), *attachments_lost(ticket, new)]
         notes += odd_values(body, ticket, await self.calendar.time(), completed=self._completed)
-        notes += changed_since(history, differing(ticket, body))
+        notes += [*changed_since(history, differing(ticket, body)), *not_verified(ticket, body)]
         if lost := stored_otherwise(ticket, body, history):
             if new.idempotency_key is None:
                 raise self._counted(created_otherwise(ticket.id, lost))
@@ -286,11 +291,15 @@ class TicketTools:
             )
         except OutcomeUnknownError as error:
             doubt = error
-        _, entries = await read_back(self._api, ticket.id, said=str(doubt or "The comment was acknowledged"))
+        said = str(doubt or "The comment was acknowledged")
+        _, entries = await read_back(self._api, ticket.id, said=said)
         # For a repeated idempotency key the API returns the entry of the first request, which is not new.
-        acknowledged = [entry for entry in entries if entry.id == _id_of(response)]
+        named = id_in(response) or (doubt and doubt.named)
+        acknowledged = [entry for entry in entries if entry.id == named]
         equal = find_entries([*acknowledged, *added(history, entries)], user_id=author.id, comment=new.comment)
         entry = equal[0] if equal else None
+        if entry is None and any(map(is_unclear, added(history, entries))):
+            raise self._counted(unclear(ticket.id, "a new entry of the history", said))
         if entry is None:
             raise self._counted(write_error(ticket.id, ["the comment is not in the history"], doubt, partly=False))
         attempt.subject = entry.id
@@ -307,12 +316,14 @@ class TicketTools:
 
     async def get_users(self, query: inputs.UsersInput, _: ToolCall) -> results.MasterPage:
         """Return users; the role is filtered here, because the existing API ignores it."""
-        users, notes = with_role(await self._list(USERS), query.role)
-        return master_page(USERS, users, query.selection, notes)
+        listed = await self._list(USERS)
+        users, notes = with_role(listed, query.role)
+        return master_page(USERS, users, query.selection, [*notes, *row_notes(listed)])
 
     async def get_accounts(self, query: inputs.AccountsInput, _: ToolCall) -> results.MasterPage:
         """Return accounts."""
-        return master_page(ACCOUNTS, await self._list(ACCOUNTS), query.selection)
+        accounts = await self._list(ACCOUNTS)
+        return master_page(ACCOUNTS, accounts, query.selection, row_notes(accounts))
 
     async def get_category_details(self, query: inputs.CategoryDetailsInput, call: ToolCall) -> results.MasterPage:
         """Return the details of one category or of all."""
@@ -320,13 +331,14 @@ class TicketTools:
         details = await self._list(CATEGORY_DETAILS)
         category = checked.values.get("categoryId")
         items = [one for one in details if category is None or one.category_id == category]
-        return master_page(CATEGORY_DETAILS, items, query.selection, checked.notes)
+        return master_page(CATEGORY_DETAILS, items, query.selection, [*checked.notes, *row_notes(details)])
 
     async def get_master_list(
         self, _: inputs.ToolInput, __: ToolCall, *, source: MasterList[Any]
     ) -> results.MasterPage:
         """Return a complete list of master data."""
-        return master_page(source, await self._list(source))
+        items = await self._list(source)
+        return master_page(source, items, notes=row_notes(items))
 
     async def further_problems(
         self, tool: str, arguments: Mapping[str, Any], call: ToolCall, wrong: Sequence[Problem]
@@ -382,15 +394,10 @@ class TicketTools:
             raise InvalidInputError.of(problems)
         return checked, author
 
-    async def _list(self, source: MasterList[ItemT]) -> tuple[ItemT, ...]:
+    async def _list(self, source: MasterList[ItemT]) -> Rows[ItemT]:
         return parse_many(source.item, await self._api.get(source.path))
 
     def _counted(self, error: TicketServerError) -> TicketServerError:
         if self._counter is not None:
             self._counter.count("writes_unconfirmed", kind=error.kind)
         return error
-
-
-def _id_of(response: object) -> str | None:
-    """Return the id in the response to a write, if it has one."""
-    return str(response["id"]) if isinstance(response, dict) and response.get("id") else None

@@ -59,6 +59,8 @@ class Checkout:
         self.write("requirements-dev.txt", "# nothing to download\n")
         for door in ("cloud_mcp_server.py", "mcp_server.py", "auth/__main__.py"):
             self.write(door, DOOR)
+        for module in ("shared/__init__.py", "shared/dotenv.py"):
+            self.write(module, (RUN_PY.parent / module).read_text("utf-8"))
         for tool in ("ruff", "mypy", "pytest"):
             self.write(f"{tool}.py", TOOL.format(name=tool))
         self.write("tests/mutants.py", TOOL.format(name="mutants"))

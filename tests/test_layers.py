@@ -28,9 +28,9 @@ LAYER_4: Final = (
 )
 LAYER_1: Final = (
     *("shared.audit", "shared.bounds", "shared.client_habits", "shared.concurrency", "shared.errors"),
-    *("shared.failed_attempts", "shared.http.address", "shared.identity", "shared.json_body", "shared.lru"),
-    *("shared.params_problem", "shared.periodic", "shared.prompts", "shared.telemetry", "shared.throttled_audit"),
-    *("shared.time_zones", "shared.wire_json"),
+    *("shared.failed_attempts", "shared.http.address", "shared.http.hosts", "shared.identity", "shared.json_body"),
+    *("shared.lru", "shared.params_problem", "shared.periodic", "shared.private_files", "shared.prompts"),
+    *("shared.telemetry", "shared.throttled_audit", "shared.time_zones", "shared.wire_json"),
     "shared.writes.recent_writes",  # the tools claim them, and transport shares them between instances
 )
 STORAGE: Final = (
@@ -86,13 +86,15 @@ MAY_IMPORT: Final = MappingProxyType({
     "shared.writes.recent_writes": ("shared.errors", "shared.identity"),
     "shared.storage.database": ("shared.errors",),  # how a database is opened, for the two edges that have one each
     "shared.storage.write_check": ("shared.errors", "shared.storage.database"),
-    "shared.storage.migrations": ("shared.errors", "shared.storage.database"),
+    "shared.storage.migrations": (
+        *("shared.errors", "shared.private_files", "shared.storage.database", "shared.telemetry"),
+    ),
     "shared.storage.transactions": ("shared.storage.database",),
     "shared.http.protocol": ("shared.http.address",),
     "shared.http.server": ("shared.errors", "shared.http.protocol", "shared.telemetry"),
     "web": ("web",),
     # outside the layers
-    "run": (),
+    "run": ("shared.dotenv",),  # which uses the standard library alone, too
     "sse_conformance": ("sse_conformance",),  # a black-box test of any server, so it uses nothing of ours
     "tests": (
         *("tests", "run", "ticket_service", "mcp_server", "cloud_mcp_server", "shared", "sse_conformance", "web"),
@@ -161,8 +163,8 @@ def refusal(importer: str, imported: str, ours: Collection[str]) -> str | None:
     if module := closest(imported, ours):
         allowed = MAY_IMPORT.get(closest(importer, MAY_IMPORT) or "", ())
         return None if closest(module, allowed) else f"it may import {', '.join(allowed) or 'none of our modules'}"
-    if importer == "run" and imported.partition(".")[0] not in sys.stdlib_module_names:
-        return "run.py uses only the standard library"
+    if importer in {"run", "shared.dotenv"} and imported.partition(".")[0] not in sys.stdlib_module_names:
+        return f"{importer} uses only the standard library"
     return None
 
 
@@ -221,6 +223,7 @@ SMALL_TREE: Final = (
         ("brand_new.py", "import shared.tools"),
         ("run.py", "import httpx2"),
         ("run.py", "import shared.config"),
+        ("shared/dotenv.py", "import httpx2"),
     ],
 )
 def test_a_forbidden_import_is_found(tmp_path: Path, file: str, statement: str) -> None:

@@ -305,6 +305,14 @@ WRONG_ADDRESSES: Final[dict[str, tuple[dict[str, str], str]]] = {
         {"MCP_API_BASE_URL": f"http://me:{NO_PASSWORD}@tickets.example"},
         "MCP_API_BASE_URL or API_BASE_URL must be an address without user, password",
     ),
+    "a key for another machine over http": (
+        {"API_BASE_URL": "http://tickets.example", "API_KEY": NO_PASSWORD},
+        "it must begin with https:// (http:// only for a loopback or private address, if an operator explicitly allows",
+    ),
+    "a SOCKS proxy": (
+        {"API_BASE_URL": "https://tickets.example", "ALL_PROXY": f"socks5://me:{NO_PASSWORD}@proxy.example"},
+        "ALL_PROXY names a SOCKS proxy, which this server cannot use.",
+    ),
 }
 WRONG_DATABASES: Final[dict[str, tuple[dict[str, str], str]]] = {
     "a database of another kind": (

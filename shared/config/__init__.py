@@ -6,7 +6,9 @@ is refused at startup, and the message names the variable to set. `python -m sha
 
 from shared.config.cloud import CloudSettings, SettingsWithoutKeys
 from shared.config.common import IdentitySettings, Settings, ToolSettings
+from shared.config.loading import load
 from shared.config.machine import is_loopback, on_cloud_run
+from shared.config.notes import notes
 from shared.config.stdio import StdioSettings
 from shared.config.table import settings_table
 from shared.config.ticket_api import TicketApiSettings
@@ -20,6 +22,8 @@ __all__ = (
     "TicketApiSettings",
     "ToolSettings",
     "is_loopback",
+    "load",
+    "notes",
     "on_cloud_run",
     "settings_table",
 )

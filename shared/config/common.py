@@ -1,24 +1,35 @@
 """Settings that several programs read: the database, the ticket API, the identity store."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar, Final, Literal
+from typing import ClassVar, Final, Literal, Self
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from shared import dotenv
 from shared.environment import Address, Habits, Key, Keys, TimeZone
+from shared.http.hosts import is_link_local, is_loopback, is_private
 
 CHECKOUT: Final = Path(__file__).resolve().parent.parent.parent
 EMBEDDED: Final = "embedded"
 _DEFAULT_DATABASE: Final = f"sqlite:///{(CHECKOUT / 'data' / 'tickets.sqlite3').as_posix()}"
 
 
+class _DotenvFile(EnvSettingsSource):
+    """The values of `.env`, by the reader that run.py uses too."""
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return {name.lower(): entry.value or None for name, entry in dotenv.read(Settings.dotenv_path).items()}
+
+
 class Settings(BaseSettings):
     """Settings of every program."""
 
+    dotenv_path: ClassVar[Path] = CHECKOUT / ".env"
+
     model_config = SettingsConfigDict(
         env_prefix="MCP_",
-        env_file=CHECKOUT / ".env",
         env_ignore_empty=True,
         str_strip_whitespace=True,  # secret stores and files often add a final newline
         extra="ignore",
@@ -42,6 +53,18 @@ class Settings(BaseSettings):
         description="Time zone of dates and times in arguments and results, and of the embedded ticket API: an IANA "
         "name, for example `Asia/Tokyo`. Default: the zone that the ticket API names, or else that of this machine.",
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - run.py could not use it
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - not used
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return where values come from, in order of precedence."""
+        return init_settings, env_settings, _DotenvFile(settings_cls)
 
     shown_default: ClassVar[dict[str, str]] = {"database_url": "`sqlite:///…/data/tickets.sqlite3` of the checkout"}
 
@@ -70,6 +93,26 @@ class ToolSettings(Settings):
     read_only: bool = Field(
         default=False, description="Serve no tools that write: they are neither listed nor run, whatever the key."
     )
+
+    allow_private: bool = Field(
+        default=False,
+        description="Allow `http://` to a private address of the ticket API together with `MCP_API_KEY`. This machine "
+        "needs no permission; any other address must be `https://`.",
+    )
+
+    @model_validator(mode="after")
+    def _refuse_to_send_a_key_that_others_could_read(self) -> Self:
+        address = self.api_base_url
+        if self.api_key is None or isinstance(address, str) or address.scheme == "https" or address.host is None:
+            return self
+        may_be_http = self.allow_private and is_private(address.host) and not is_link_local(address.host)
+        if not is_loopback(address.host) and not may_be_http:
+            raise ValueError(
+                "MCP_API_BASE_URL is not valid, since MCP_API_KEY is sent to it: it must begin with https:// (http:// "
+                "only for a loopback or private address, if an operator explicitly allows it). For a private address, "
+                "set MCP_ALLOW_PRIVATE=true"
+            )
+        return self
 
     @property
     def is_embedded(self) -> bool:

@@ -24,6 +24,7 @@ from shared.mcp_tools.tenant_tools import ToolsProvider
 from shared.telemetry import get_logger
 from shared.tickets.acting_user import ToolCall
 from shared.tickets.dated import dated
+from shared.tickets.unreadable import unreadable_notes
 from shared.tools import TicketTools
 
 log = get_logger(__name__)
@@ -98,7 +99,8 @@ class TicketTool(Tool):
         result = await self._spec.run(tools, given, call)
         caller = await tools.user_of(call)
         result = dated(result, reading.at, caller, is_named=call.acting_as is not None)
-        shown = cleaned(result.model_copy(update={"notes": (*reading.notes, *result.notes)}))
+        notes = (*reading.notes, *result.notes, *unreadable_notes(result))
+        shown = cleaned(result.model_copy(update={"notes": notes}))
         text = f"{self._spec.render(shown)}\n\n{render.stamp(shown)}"
         return CallToolResult(content=[TextContent(text=text)], structured_content=shown.structured())
 

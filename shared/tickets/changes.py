@@ -16,12 +16,17 @@ FIELDS: Final = {
 
 
 def differing(ticket: Ticket, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the entries of `values` that `ticket` does not hold."""
+    """Return the entries of `values` that `ticket` does not hold, or whose values there cannot be read."""
     return {
         name: value
         for name, value in values.items()
-        if name in FIELDS and not _holds(getattr(ticket, FIELDS[name]), value)
+        if name in FIELDS and (name in ticket.unreadable or not _holds(getattr(ticket, FIELDS[name]), value))
     }
+
+
+def readably_differing(ticket: Ticket, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entries of `values` that `ticket` certainly does not hold."""
+    return {name: value for name, value in differing(ticket, values).items() if name not in ticket.unreadable}
 
 
 def _holds(stored: object, value: object) -> bool:
@@ -61,6 +66,8 @@ def holds(ticket: Ticket, name: str) -> str:
 
 def _shown(ticket: Ticket, own: str) -> str | None:
     value = getattr(ticket, own)
+    if Ticket.model_fields[own].alias in ticket.unreadable:
+        return "(could not be read)"
     if value is None or value == "":
         return None
     if isinstance(value, bool):

@@ -14,7 +14,7 @@ from typing import Any, Final
 import anyio
 
 from shared.api_client import APIClient
-from shared.errors import InvalidInputError, NotFoundError, UpstreamError
+from shared.errors import InvalidInputError, NotFoundError, UpstreamError, UpstreamPathError
 from shared.telemetry import get_logger
 from shared.time_zones import zone_named
 
@@ -78,7 +78,7 @@ class FeatureReader:
             with anyio.fail_after(ASK_S):
                 response = await self._api.get("/health")
             self._known, self._zone, self._has_responded = _words(response), _zone(response), True
-        except (NotFoundError, InvalidInputError):  # there is no such path, so no features
+        except (NotFoundError, InvalidInputError, UpstreamPathError):  # there is no such path, so no features
             self._known, self._zone, self._has_responded = frozenset(), None, True
         except (UpstreamError, TimeoutError) as error:
             log.info("features_not_read", error=type(error).__name__)

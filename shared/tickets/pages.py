@@ -19,6 +19,7 @@ from shared.lru import LRUCache
 from shared.tickets.completion_order import CompletionOrder
 from shared.tickets.models import TicketRow, parse_many
 from shared.tickets.sorting import Page, Row, in_order
+from shared.tickets.unreadable import left_out_notes
 
 WINDOW: Final = 2_000
 """Maximum tickets in one window."""
@@ -36,8 +37,9 @@ _NOT_SORTABLE: Final = (
 class Window:
     """All matching tickets, or the first `WINDOW` in the API's own order, and their order by completion date."""
 
-    def __init__(self, api: APIClient, rows: list[Row], *, is_cut: bool, fetched_at: float) -> None:
+    def __init__(self, api: APIClient, rows: list[Row], *, is_cut: bool, fetched_at: float, left_out: int) -> None:
         self.rows = rows
+        self.left_out = left_out
         self.is_cut = is_cut
         self.fetched_at = fetched_at
         self.by_completion = CompletionOrder(api, rows)
@@ -75,6 +77,7 @@ class TicketWindows:
             rows, notes = await window.by_completion.slice(offset, end, descends=descends)
         else:
             rows = in_order(window.rows, sort_by, descends=descends)[offset:end]
+        notes = (*notes, *left_out_notes(window.left_out))
         if window.is_cut and not (descends and sort_by == "receptionDateTime"):
             notes = (*notes, _sorted_among(len(window.rows), sort_by))
         return Page(rows, window.is_cut or end < len(window.rows), notes)
@@ -104,12 +107,19 @@ class TicketWindows:
     async def _fetch(self, query: Mapping[str, Any]) -> Window:
         asked_at = self._clock()
         response = await self._api.get("/tickets", params={**query, "limit": WINDOW + 1})
-        if not isinstance(response, list) or not all(isinstance(row, dict) and row.get("ticketId") for row in response):
-            parse_many(TicketRow, response)  # raises
+        rows = [row for row in response if _has_id(row)] if isinstance(response, list) else []
+        if not rows:
+            parse_many(TicketRow, response)  # raises, unless there are no tickets
         is_cut = len(response) > WINDOW
         if response and not is_cut and len(response) % _ROUND == 0:
             is_cut = bool(await self._api.get("/tickets", params={**query, "limit": 1, "offset": len(response)}))
-        return Window(self._api, response[:WINDOW], is_cut=is_cut, fetched_at=asked_at)
+        left_out = len(response) - len(rows)
+        return Window(self._api, rows[:WINDOW], is_cut=is_cut, fetched_at=asked_at, left_out=left_out)
+
+
+def _has_id(row: object) -> bool:
+    ticket_id = row.get("ticketId") if isinstance(row, dict) else None
+    return isinstance(ticket_id, str | int) and not isinstance(ticket_id, bool) and bool(str(ticket_id).strip())
 
 
 def _beyond(held: int) -> str:

@@ -7,10 +7,10 @@ from shared.api_client import APIClient, segment
 from shared.concurrency import gather_all
 from shared.errors import NotFoundError
 from shared.markdown import one_line
-from shared.tickets.models import HistoryEntry, Ticket, parse_many, parse_one
+from shared.tickets.models import HistoryEntry, Rows, Ticket, parse_many, parse_one
 
 
-async def read_ticket(api: APIClient, ticket_id: str) -> tuple[Ticket, tuple[HistoryEntry, ...]]:
+async def read_ticket(api: APIClient, ticket_id: str) -> tuple[Ticket, Rows[HistoryEntry]]:
     """Return a ticket and its history, newest entry first.
 
     Only the request for the ticket decides whether it exists: the existing API returns an empty history for any id.
@@ -25,7 +25,7 @@ async def read_ticket(api: APIClient, ticket_id: str) -> tuple[Ticket, tuple[His
     return parse_one(Ticket, ticket), parse_many(HistoryEntry, history)
 
 
-async def read_before_write(api: APIClient, ticket_id: str) -> tuple[Ticket, tuple[HistoryEntry, ...]]:
+async def read_before_write(api: APIClient, ticket_id: str) -> tuple[Ticket, Rows[HistoryEntry]]:
     """Do as `read_ticket`, reading the history first, so that a change by others in between counts as new.
 
     Raises:
@@ -39,7 +39,7 @@ async def read_before_write(api: APIClient, ticket_id: str) -> tuple[Ticket, tup
     return parse_one(Ticket, ticket), parse_many(HistoryEntry, history)
 
 
-async def read_after_write(api: APIClient, ticket_id: str) -> tuple[Ticket, tuple[HistoryEntry, ...]]:
+async def read_after_write(api: APIClient, ticket_id: str) -> tuple[Ticket, Rows[HistoryEntry]]:
     """Do as `read_ticket`, reading the ticket first, so that the history explains every value of the ticket.
 
     Raises:
@@ -56,5 +56,6 @@ def _named(ticket_id: str) -> Iterator[None]:
     """Name the ticket in the error if the API does not have it."""
     try:
         yield
-    except NotFoundError:
-        raise NotFoundError(f"There is no ticket {one_line(ticket_id)}; get_ticket_list finds ids.") from None
+    except NotFoundError as error:
+        said = f"There is no ticket {one_line(ticket_id)}; get_ticket_list finds ids."
+        raise NotFoundError(said, hint=error.hint) from None

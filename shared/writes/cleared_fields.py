@@ -31,7 +31,7 @@ def emptied(ticket: Ticket, names: tuple[str, ...], *, can_clear: bool) -> Empti
         names: the API's field names.
         can_clear: whether the ticket API has the feature `clear`.
     """
-    full = [name for name in names if not same(getattr(ticket, FIELDS[name]), None)]
+    full = [name for name in names if name in ticket.unreadable or not same(getattr(ticket, FIELDS[name]), None)]
     if can_clear:
         return Emptied({"clear": full} if full else {}, dict.fromkeys(full))
     texts = [name for name in full if name in EMPTY_TEXTS]

@@ -13,7 +13,7 @@ from shared.tickets.changes import FIELDS, differing
 from shared.tickets.models import HistoryEntry, MasterItem, Ticket, TicketRow, parse_many, parse_one
 from shared.tickets.reading import read_after_write, read_ticket
 from shared.tickets.results import MAX_CELL, CommentAdded, TicketCreated, shortened, shortened_entry, shortened_ticket
-from shared.writes.notes import stored_otherwise
+from shared.writes.notes import not_verified, stored_otherwise
 from shared.writes.recent_writes import LEASE_S, Earlier
 from shared.writes.repeats import meaning
 from shared.writes.verification import changed_since
@@ -58,7 +58,11 @@ class EarlierTicket:
         """Return the id of the acknowledged ticket, or of the newest equal ticket; read each candidate to compare."""
         if earlier.subject:
             return earlier.subject if await self._read(earlier.subject) else ""
-        tickets = await gather_all(*(self._read(ticket_id) for ticket_id in await self._candidates(earlier)))
+        return await self.newest(earlier.age_s)
+
+    async def newest(self, age_s: float) -> str:
+        """Return the id of the newest equal ticket that is at most `age_s` old, in seconds, or an empty text."""
+        tickets = await gather_all(*(self._read(ticket_id) for ticket_id in await self._candidates(age_s)))
         return next((ticket.id for ticket in tickets if ticket is not None and self._is_equal(ticket)), "")
 
     async def show(self, subject: str, said: str) -> TicketCreated:
@@ -69,7 +73,7 @@ class EarlierTicket:
             raise NotFoundError(f"{said} That ticket no longer exists. {_NOW}.") from None
         except UpstreamError:
             raise UpstreamUnavailableError(f"{said} It cannot be read at the moment. {_NOW}.") from None
-        notes = changed_since(history, differing(ticket, self._body))
+        notes = [*changed_since(history, differing(ticket, self._body)), *not_verified(ticket, self._body)]
         if lost := stored_otherwise(ticket, self._body, history):
             notes.append(f"Not as given: {'; '.join(lost)}.")
         return TicketCreated(
@@ -79,7 +83,7 @@ class EarlierTicket:
             notes=tuple(notes),
         )
 
-    async def _candidates(self, earlier: Earlier) -> list[str]:
+    async def _candidates(self, age_s: float) -> list[str]:
         """Return the ids of listed tickets with this summary and reception time, newest first.
 
         The list is searched by a part of the summary that every ticket API finds.
@@ -91,18 +95,18 @@ class EarlierTicket:
         found = [
             row.ticket_id
             for row in rows
-            if meaning(row.summary) == self._meaning["summary"] and self._fits(row.reception_date_time or "", earlier)
+            if meaning(row.summary) == self._meaning["summary"] and self._fits(row.reception_date_time or "", age_s)
         ]
         return sorted(found, key=lambda one: (len(one), one), reverse=True)[:_MAX_READ]
 
-    def _fits(self, received: str, earlier: Earlier) -> bool:
+    def _fits(self, received: str, age_s: float) -> bool:
         if self._received_by is None:
             return bool(meaning(received) == self._meaning["receptionDateTime"])
         try:
             age = datetime.fromisoformat(self._received_by) - datetime.fromisoformat(received)
         except (ValueError, TypeError):  # no such minute, or one with an offset
             return False
-        return -_SKEW <= age <= timedelta(seconds=earlier.age_s + LEASE_S) + _SKEW
+        return -_SKEW <= age <= timedelta(seconds=age_s + LEASE_S) + _SKEW
 
     async def _read(self, ticket_id: str) -> Ticket | None:
         try:
@@ -111,8 +115,12 @@ class EarlierTicket:
             return None
 
     def _is_equal(self, ticket: Ticket) -> bool:
-        held = {name: getattr(ticket, own) for name, own in self._fields.items()}
-        return bool(meaning(held) == self._meaning)
+        """Compare what can be read; an unreadable value may equal any that was given, but not an absent one."""
+        unreadable = {name for name in self._fields if name in ticket.unreadable}
+        if any(self._body.get(name) is None for name in unreadable):
+            return False
+        held = {name: getattr(ticket, own) for name, own in self._fields.items() if name not in unreadable}
+        return bool(meaning(held) == meaning({name: self._body.get(name) for name in held}))
 
 
 class EarlierComment:

@@ -1,13 +1,13 @@
 """Sentences in the result of a write, beside what was stored. Pure."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from shared.errors import OutcomeUnknownError
 from shared.mcp_tools.choices import CLEARABLE
 from shared.mcp_tools.inputs import CreateTicketInput, UpdateTicketInput
 from shared.tickets.acting_user import ToolCall
-from shared.tickets.changes import differing, holds
+from shared.tickets.changes import holds, readably_differing
 from shared.tickets.models import HistoryEntry, Ticket
 from shared.writes.verification import author, last_change
 
@@ -28,7 +28,19 @@ def unsaid(notes: Sequence[str], shown: Container[str]) -> tuple[str, ...]:
 
 def stored_otherwise(ticket: Ticket, wanted: Mapping[str, Any], history: Sequence[HistoryEntry]) -> list[str]:
     """Return the fields of a new ticket that differ from what was sent and were not changed since by its history."""
-    return [f"{name} is {holds(ticket, name)}" for name in differing(ticket, wanted) if not last_change(history, name)]
+    return [
+        f"{name} is {holds(ticket, name)}"
+        for name in readably_differing(ticket, wanted)
+        if not last_change(history, name)
+    ]
+
+
+def not_verified(ticket: Ticket, wanted: Iterable[str]) -> tuple[str, ...]:
+    """Say which of the fields `wanted`, which were sent, could not be read back."""
+    names = [name for name in wanted if name in ticket.unreadable]
+    if not names:
+        return ()
+    return (f"{', '.join(names)}: could not be read back, so it is not known whether this was stored as given.",)
 
 
 def cannot_be_empty(name: str) -> str:
@@ -71,4 +83,6 @@ def attachments_lost(ticket: Ticket, new: CreateTicketInput) -> tuple[str, ...]:
     lost = [one.file_name for one in new.attachments or () if (one.file_name, one.file_url) not in stored]
     if not lost:
         return ()
+    if any(name.startswith("attachments") for name in ticket.unreadable):
+        return (f"The ticket was created; whether its attachments were stored could not be read: {', '.join(lost)}.",)
     return (f"The ticket was created, but this ticket API did not store its attachments: {', '.join(lost)}.",)

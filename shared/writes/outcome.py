@@ -79,6 +79,21 @@ def write_error(
     )
 
 
+def unclear(ticket_id: str, what: str, said: str) -> OutcomeUnknownError:
+    """Return the error for a write that could have been done, but `what` shows it could not be read.
+
+    Args:
+        ticket_id: the ticket.
+        what: a few words for what could not be read.
+        said: a sentence on the API's response to the write.
+    """
+    return OutcomeUnknownError(
+        f"{said.rstrip('.')}. Read back from ticket {ticket_id}, {what} could not be read, so it is not known whether "
+        f"this was done. It may have been changed: check with get_ticket_detail(ticketId={ticket_id}) before you "
+        "repeat this."
+    )
+
+
 def created_otherwise(ticket_id: str, lost: Sequence[str]) -> NotStoredError:
     """Return the error for a ticket that was created but does not read back as sent."""
     return NotStoredError(

@@ -4,16 +4,17 @@ The history decides (`shared.writes.verification`); the ticket's values afterwar
 entry of this change. A ticket and its history are read by two requests, in the order that reveals a change in between.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from shared.api_client import APIClient, segment
 from shared.errors import Effect, InvalidInputError, NotStoredError, OutcomeUnknownError
-from shared.tickets.changes import changes, differing, holds
+from shared.tickets.changes import changes, holds, readably_differing
 from shared.tickets.models import HistoryEntry, Ticket
 from shared.tickets.results import FieldChange
-from shared.writes.outcome import read_back, write_error
+from shared.tickets.unreadable import unreadable_note
+from shared.writes.outcome import read_back, unclear, write_error
 from shared.writes.verification import Evidence, SentWrite, author, examine, holds_value
 
 READINGS: Final = 3
@@ -70,7 +71,15 @@ async def store(api: APIClient, update: Update) -> Stored:
     if lost:
         raise write_error(before.id, lost, doubt, partly=True, meanwhile=[*found.changed_again, *found.meanwhile])
     return Stored(
-        after, found.changed, (*_proof(found, doubt), *found.changed_again, *_overtaken(update, after), *_rest(found))
+        after,
+        found.changed,
+        (
+            *_proof(found, doubt),
+            *found.changed_again,
+            *_overtaken(update, after),
+            *_rest(found),
+            *_unreadable(after, found.own),
+        ),
     )
 
 
@@ -117,7 +126,7 @@ def _overtaken(update: Update, after: Ticket) -> tuple[str, ...]:
     return tuple(
         f"{name} was as given when the ticket was read, so it was not sent; it was changed meanwhile and is now "
         f"{holds(after, name)}."
-        for name in differing(after, unsent)
+        for name in readably_differing(after, unsent)
     )
 
 
@@ -136,6 +145,20 @@ def _missing(after: Ticket, sent: SentWrite) -> list[str]:
     return [name for name, value in sent.values.items() if not holds_value(after, name, value)]
 
 
+def _unreadable(after: Ticket, own: HistoryEntry) -> Iterator[str]:
+    """Yield notes on what could not be read back after an update that was stored."""
+    if after.unreadable:
+        yield unreadable_note(after.id, after.unreadable)
+    if own.unreadable:
+        yield unreadable_note(f"history entry {own.id}", own.unreadable)
+
+
+def _not_readable(after: Ticket, sent: SentWrite, found: Evidence) -> str:
+    """Return in a few words what could have proved a write, and could not be read."""
+    names = [name for name in sent.values if name in after.unreadable]
+    return ", ".join([*names, *(["a new entry of the history"] if found.has_unreadable else [])])
+
+
 def _held(after: Ticket, found: Evidence) -> str:
     """Say that a ticket holds the sent values, set by other changes than this call's."""
     whose = ", ".join(f"{name} (set by {who})" for name, who in found.set_by_others.items())
@@ -147,6 +170,8 @@ def _held(after: Ticket, found: Evidence) -> str:
 def _without_entry(update: Update, after: Ticket, found: Evidence, doubt: OutcomeUnknownError | None) -> Stored:
     """Return the outcome of an update without an entry in the history, or raise it as an error."""
     sent, before = update.sent, update.before
+    if what := _not_readable(after, sent, found):
+        raise unclear(before.id, what, str(doubt or "The ticket API acknowledged this"))
     missing = _missing(after, sent)
     lost = [f"{name} is {holds(after, name)}" for name in missing]
     if found.comment_alone:

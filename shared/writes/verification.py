@@ -67,6 +67,8 @@ class Evidence:
     """Sentences on what other entries did since the ticket was read."""
     touched: set[str] = field(default_factory=set)
     """Fields that those entries changed."""
+    has_unreadable: bool = False
+    """Whether a new entry besides `own` could be this write's, but cannot be read in full."""
     set_by_others: dict[str, str] = field(default_factory=dict)
     """Fields that another entry last set to the sent value, with that entry's author."""
 
@@ -94,7 +96,7 @@ def examine(
     if not own and sent.comment is not None and sent.values:
         without_comment = SentWrite(sent.user_id, sent.values, None, sent.names)
         own = [entry for entry in new if _is_own(entry, without_comment)]
-        found.comment_missing = bool(own)
+        found.comment_missing = bool(own) and not is_unclear(own[-1])
     if own:
         found.own, found.twins = own[-1], len(own) - 1
         _describe_own(found, own[-1], sent, timeline, before=before, after=after)
@@ -103,6 +105,7 @@ def examine(
         if last is not None and last[0] not in own and sent.wrote(name, last[1].new_value):
             found.set_by_others[name] = author(last[0])
     others = [entry for entry in new if entry not in own]
+    found.has_unreadable = any(is_unclear(entry) for entry in others)
     for entry in others:
         found.touched.update(one.field_name for one in entry.changed_fields or ())
         found.meanwhile += _said_of(entry)
@@ -132,6 +135,11 @@ def last_change(entries: Iterable[HistoryEntry], name: str) -> tuple[HistoryEntr
             if change.field_name == name:
                 found = entry, change
     return found
+
+
+def is_unclear(entry: HistoryEntry) -> bool:
+    """Whether what an entry says was done cannot be read in full."""
+    return any(name.startswith(("comment", "changedFields")) for name in entry.unreadable)
 
 
 def changed_since(history: Sequence[HistoryEntry], names: Iterable[str]) -> list[str]:
@@ -190,7 +198,7 @@ def _describe_own(
         again = last_change(later, name)
         if again is not None:
             found.changed_again.append(_changed_again(name, *again, sent, tickets))
-        elif name in sent.values and name in FIELDS and not holds_value(after, name, sent.values[name]):
+        elif name in sent.values and name in FIELDS and _lacks_value(after, name, sent.values[name]):
             found.unexplained.append(name)
     for name in sent.values.keys() - own_changes.keys():
         set_before = last_change(earlier, name)
@@ -198,8 +206,12 @@ def _describe_own(
             found.already.append(
                 f"{name} already held this value when the change arrived, set by {author(set_before[0])}."
             )
-        else:
+        elif not is_unclear(own) or _lacks_value(after, name, sent.values[name]):
             found.missing.append(name)
+
+
+def _lacks_value(ticket: Ticket, name: str, value: object) -> bool:
+    return name not in ticket.unreadable and not holds_value(ticket, name, value)
 
 
 def holds_value(ticket: Ticket, name: str, value: object) -> bool:

@@ -15,14 +15,14 @@ from shared.config import (
     TicketApiSettings,
     ToolSettings,
     is_loopback,
+    load,
     settings_table,
 )
-from shared.environment import SettingsError, load
+from shared.environment import SettingsError
 from tests.kills import kills
 
 KEY = "k" * 32
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - nothing listens in these tests
-ALL = (Settings, ToolSettings, StdioSettings, CloudSettings, TicketApiSettings)
 
 
 @pytest.fixture(autouse=True)
@@ -31,8 +31,7 @@ def env(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
     for name in os.environ:
         if name.upper().startswith(("MCP_", "API_", "K_SERVICE")) or name.upper() == "PORT":
             monkeypatch.delenv(name)
-    for settings in ALL:
-        monkeypatch.setitem(settings.model_config, "env_file", tmp_path / ".env")
+    monkeypatch.setattr(Settings, "dotenv_path", tmp_path / ".env")
     return monkeypatch
 
 
@@ -89,7 +88,7 @@ def test_every_variable_has_the_prefix(env: pytest.MonkeyPatch) -> None:
 def test_what_is_given_wins_over_the_environment_and_that_over_the_file(
     env: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    (tmp_path / ".env").write_text("MCP_SAMPLE_DATA=ja\nMCP_LOG_LEVEL=ERROR\nMCP_SOMETHING_ELSE=1\n", "utf-8")
+    (tmp_path / ".env").write_text("MCP_SAMPLE_DATA=ja\nMCP_LOG_LEVEL=ERROR\n", "utf-8")
     env.setenv("MCP_LOG_LEVEL", "DEBUG")
 
     assert load(Settings).sample_data == "ja"
@@ -217,19 +216,20 @@ def test_the_variables_of_todays_script_are_read_by_stdio(env: pytest.MonkeyPatc
 
 
 def test_the_variables_with_prefix_win_over_those_of_todays_script(env: pytest.MonkeyPatch) -> None:
-    for name, value in {"API_BASE_URL": "http://old", "API_KEY": "old"}.items():
+    for name, value in {"API_BASE_URL": "https://old", "API_KEY": "old"}.items():
         env.setenv(name, value)
         env.setenv(f"MCP_{name}", value.replace("old", "new"))
 
     settings = load(StdioSettings)
 
-    assert str(settings.api_base_url) == "http://new/"
+    assert str(settings.api_base_url) == "https://new/"
     assert settings.api_key is not None
     assert settings.api_key.get_secret_value() == "new"
 
 
 def test_the_http_door_does_not_read_the_variables_of_todays_script(env: pytest.MonkeyPatch) -> None:
     env.setenv("API_BASE_URL", "http://localhost:3000")
+    env.setenv("MCP_API_BASE_URL", "embedded")  # alone, the variable without prefix is refused
     env.setenv("API_KEY", "old")
 
     settings = load(CloudSettings, mcp_api_key=KEY)

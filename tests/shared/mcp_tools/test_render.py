@@ -30,7 +30,10 @@ def page(*rows: TicketRow, offset: int = 0, has_more: bool = False) -> results.T
 
 
 @given(
-    st.lists(st.builds(TicketRow, ticket_id=st.text(), summary=ANY, requestor_name=ANY, category_name=ANY), min_size=1)
+    st.lists(
+        st.builds(TicketRow, ticketId=st.text().filter(str.strip), summary=ANY, requestor_name=ANY, category_name=ANY),
+        min_size=1,
+    )
 )
 def test_every_ticket_is_exactly_one_row_of_the_table(rows: list[TicketRow]) -> None:
     lines = [line for line in render.ticket_page(page(*rows)).split("\n") if line.startswith("|")]

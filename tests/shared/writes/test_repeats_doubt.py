@@ -103,7 +103,7 @@ async def test_a_repeat_waits_longer_than_any_first_can_run() -> None:
 
 
 @kills("shared/writes/repeats.py", "found = await self._find(trace, earlier, age_s)", 'found = ""')
-@pytest.mark.parametrize("act", [does_it_but_drops, does_it_but_responds(500, FAILED), does_it_but_responds(201, {})])
+@pytest.mark.parametrize("act", [does_it_but_drops, does_it_but_responds(500, FAILED)])
 async def test_a_ticket_whose_creation_was_not_confirmed_is_found_and_not_made_again(here: World, act: Act) -> None:
     for call in (TICKET, FULL, TICKET | {"summary": "%"}, TICKET | {"summary": "画面がつかない"}):
         here.wire.when("POST", "/tickets", act)
@@ -135,7 +135,7 @@ async def test_a_ticket_that_was_not_made_is_made_by_the_repeat(here: World, act
     assert await tickets(here) == 1
 
 
-@kills("shared/writes/earlier_writes.py", "return bool(meaning(held) == self._meaning)", "return bool(held)")
+@kills("shared/writes/earlier_writes.py", "return bool(meaning(held) == meaning(", "return bool(held or meaning(")
 async def test_a_ticket_that_looks_alike_is_not_taken_for_the_doubtful_one(here: World) -> None:
     others = ({"description": "Another."}, {"requestorId": "user5"}, {"accountId": "acc2"}, {"remarks": "More"})
     for other in others:

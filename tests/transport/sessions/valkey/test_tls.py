@@ -1,44 +1,19 @@
 """The way to Valkey through TLS, as managed servers want it: a certificate that is not known is not accepted."""
 
-import datetime as dt
 import ssl
-from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlencode
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from tests.certificates import certify
 from tests.transport.relay import relay
 from tests.transport.serving import until
 from transport.sessions.broker import BrokerUnavailableError
 from transport.sessions.valkey.client import Script, ValkeyClient
 
 ECHO: Final = Script("return ARGV[1]")
-
-
-def certify(folder: Path) -> Path:
-    """Write a certificate for 127.0.0.1 that signed itself, and its key, into one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "valkey")])
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(hours=1))
-        .not_valid_after(now + dt.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    file = folder / "certificate.pem"
-    secret = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    file.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, *secret) + certificate.public_bytes(serialization.Encoding.PEM)
-    )
-    return file
 
 
 @pytest.mark.parametrize("is_trusted", [True, False], ids=["known", "unknown"])

@@ -1,0 +1,52 @@
+"""Tells loopback and private hosts from public ones by their names and addresses, without looking them up. Pure.
+
+A name counts as private if no public one can be like it: without a dot (of a container, of the local network), or below
+a domain that is reserved for private use. Sources: RFC 6761 (.localhost), RFC 6762 (.local), RFC 8375 (.home.arpa),
+ICANN resolution 2024.07.29.06 (.internal).
+"""
+
+import ipaddress
+import socket
+from typing import Final
+
+_PRIVATE_DOMAINS: Final = (".internal", ".local", ".home.arpa")
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a connection to `host` stays on this machine."""
+    host = _plain(host)
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    address = _ip(host)
+    return address is not None and (address.is_loopback or address.is_unspecified)
+
+
+def is_private(host: str) -> bool:
+    """Return whether `host` is this machine, or can only be in a private network."""
+    host = _plain(host)
+    address = _ip(host)
+    if address is not None:
+        return not address.is_global
+    return is_loopback(host) or "." not in host or host.endswith(_PRIVATE_DOMAINS)
+
+
+def is_link_local(host: str) -> bool:
+    """Return whether `host` is a link-local address, where clouds serve the credentials of their machines."""
+    address = _ip(_plain(host))
+    return address is not None and address.is_link_local
+
+
+def _plain(host: str) -> str:
+    return host.lower().removesuffix(".").removeprefix("[").removesuffix("]")
+
+
+def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return the IP address that a connection to `host` would use, also if it is spelled `127.1` or `0x7f000001`."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        try:
+            return ipaddress.IPv4Address(socket.inet_aton(host))
+        except OSError:
+            return None
+    return getattr(address, "ipv4_mapped", None) or address

@@ -1,0 +1,56 @@
+"""Says which values of the ticket API could not be read: one note per ticket, person or history entry. Pure."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from shared.markdown import one_line
+from shared.tickets.models import HistoryEntry, MasterItem, Rows, Shape, ShapeT, Ticket, TicketRow
+from shared.tickets.results import Result
+
+MAX_NOTES: Final = 5
+MAX_NAMES: Final = 5
+
+
+def unreadable_notes(result: Result) -> tuple[str, ...]:
+    """Return a note for each shape in `result` with an unreadable value, at most `MAX_NOTES`, and how many more."""
+    rows = (row for _, value in result for row in (value if isinstance(value, tuple) else (value,)))
+    return _notes(rows)
+
+
+def row_notes(rows: Rows[ShapeT]) -> tuple[str, ...]:
+    """Return the notes on a list that was read: its unreadable values, and how many rows were left out."""
+    return (*_notes(rows), *left_out_notes(rows.left_out))
+
+
+def _notes(rows: Iterable[object]) -> tuple[str, ...]:
+    odd = [(_label(row), row.unreadable) for row in rows if isinstance(row, Shape) and row.unreadable]
+    notes = [unreadable_note(label, names) for label, names in odd[:MAX_NOTES]]
+    if (rest := len(odd) - MAX_NOTES) > 0:
+        notes.append(f"There are values that could not be read in these and {rest} more.")
+    return tuple(notes)
+
+
+def unreadable_note(label: str, names: Sequence[str]) -> str:
+    """Return a note that the fields `names` of `label` could not be read."""
+    rest = len(names) - MAX_NAMES
+    more = f" and {rest} more" if rest > 0 else ""
+    return f"{one_line(label[:60])}: {', '.join(names[:MAX_NAMES])}{more} could not be read."
+
+
+def left_out_notes(count: int) -> tuple[str, ...]:
+    """Say how many rows were left out of a list, if any."""
+    if not count:
+        return ()
+    rows = "1 row was" if count == 1 else f"{count:,} rows were"
+    return (f"{rows} left out, because the ticket API sent no id with {'it' if count == 1 else 'them'}.",)
+
+
+def _label(row: Shape) -> str:
+    match row:
+        case TicketRow():
+            return row.ticket_id
+        case HistoryEntry():
+            return f"history entry {row.timestamp if 'id' in row.unreadable else row.id}"
+        case Ticket() | MasterItem():
+            return row.id
+    return type(row).__name__

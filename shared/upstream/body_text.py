@@ -1,0 +1,90 @@
+"""Reads the body of a response as JSON, in the charset that it declares. Pure.
+
+JSON is UTF-8 (RFC 8259), but older ticket APIs send it in the charset of their database, and name that in Content-Type.
+A byte order mark is ignored, and UTF-16 and UTF-32 are recognised without one. What JSON has no word for (NaN, a number
+of thousands of digits, a bare line end in a text) is read, so that it costs its field and not the whole response.
+Source of the wider charsets: WHATWG Encoding, in which Shift_JIS is Windows-31J.
+"""
+
+import codecs
+import json
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+_CHARSET: Final = re.compile(r""";\s*charset\s*=\s*["']?([^\s;"']*)""", re.IGNORECASE)
+_UNICODE: Final = re.compile(r"utf-(8|16|32)(-sig|-le|-be)?|ascii")
+_NO_CHARSETS: Final = frozenset(
+    {"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "mbcs", "oem"}
+)
+"""Codecs of Python that are no charset of a text."""
+# fmt: off
+_WIDER: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({  # what is sent under a narrower name, first fit first
+    "shift_jis":  ("cp932", "shift_jis"),
+    "euc_jp":     ("euc_jp", "euc_jis_2004"),
+    "iso2022_jp": ("iso2022_jp", "iso2022_jp_ext"),
+    "gb2312":     ("gb18030",),
+})
+_OTHER_NAMES: Final[Mapping[str, str]] = MappingProxyType({
+    "windows-31j": "cp932", "eucjp-ms": "euc_jp", "cp51932": "euc_jp", "utf8mb4": "utf-8",
+})
+# fmt: on
+_NAME: Final = re.compile(r"[A-Za-z0-9_.:-]{1,40}")
+_MAX_DIGITS: Final = 40
+
+
+class UnreadableBodyError(ValueError):
+    """The body is no JSON; the text says in a few words what it is."""
+
+
+def read_json(body: bytes, content_type: str = "") -> Any:
+    """Return the JSON value of `body`, whose header `content-type` is given.
+
+    Raises:
+        UnreadableBodyError: it has none.
+    """
+    if not body.strip():
+        raise UnreadableBodyError("an empty body")
+    try:
+        return json.loads(_text(body, content_type), strict=False, parse_int=_whole)
+    except (json.JSONDecodeError, RecursionError):  # or nested a thousand levels deep
+        raise UnreadableBodyError("a web page" if is_page(body, content_type) else "another text") from None
+
+
+def is_page(body: bytes, content_type: str) -> bool:
+    """Return whether a body is a page for people: of a proxy, a login form, or a server's own for an unknown path."""
+    return "html" in content_type.partition(";")[0].lower() or body.lstrip()[:1] == b"<"
+
+
+def _text(body: bytes, content_type: str) -> str:
+    declared = _CHARSET.search(content_type)
+    name = declared[1].lower() if declared and declared[1] else "utf-8"
+    charsets = _charsets(name, body)
+    for charset in charsets:
+        try:
+            return body.decode(charset).removeprefix("\ufeff")
+        except UnicodeError:
+            continue
+    raise UnreadableBodyError(f"not valid {charsets[0]}" + ("" if declared else ", and no other charset is declared"))
+
+
+def _charsets(name: str, body: bytes) -> tuple[str, ...]:
+    """Return the charsets to try for a body that is declared as `name`."""
+    plain = name.removeprefix("x-")
+    try:
+        known = codecs.lookup(_OTHER_NAMES.get(plain, plain)).name.replace("-", "_")
+        "".encode(known)  # refuses a codec that is not for texts, such as base64
+    except (LookupError, ValueError):
+        known = "undefined"
+    if known in _NO_CHARSETS:
+        raise UnreadableBodyError(
+            f"in the unknown charset {name}" if _NAME.fullmatch(name) else "in an unknown charset"
+        )
+    if _UNICODE.fullmatch(known.replace("_", "-")):
+        return (json.detect_encoding(body),)
+    return _WIDER.get(known, (known,))
+
+
+def _whole(digits: str) -> int | float:
+    return int(digits) if len(digits) <= _MAX_DIGITS else float(digits)
