@@ -14,14 +14,14 @@ from shared.api_client import APIClient
 from shared.concurrency import gather_all
 from shared.errors import InvalidInputError, NotFoundError, Problem
 from shared.markdown import one_line
-from shared.tickets.models import HistoryEntry, Ticket
+from shared.tickets.models import HistoryEntry, Rows, Ticket
 from shared.visible_text import visible
 
 MAX_ID: Final = 50
 MAX_AROUND: Final = 2_000
 """Characters of a text, such as a URL, in which an id is looked for."""
 
-TicketRead: TypeAlias = tuple[Ticket, tuple[HistoryEntry, ...]]
+TicketRead: TypeAlias = tuple[Ticket, Rows[HistoryEntry]]
 Read: TypeAlias = Callable[[APIClient, str], Awaitable[TicketRead]]
 
 _DASHES: Final = re.compile("[\u2010-\u2015\u2212\u30fc\ufe58\ufe63\uff0d]")
