@@ -23,7 +23,7 @@ from shared.config import StdioSettings, load, notes
 from shared.environment import SettingsError
 from shared.telemetry import configure_logging, get_logger
 from shared.wire_json import encode
-from ticket_service import TicketService, whose_tickets
+from ticket_service import TicketService
 
 log = get_logger(__name__)
 
@@ -80,7 +80,7 @@ class WireLines(AsyncResource):
 async def serve(settings: StdioSettings) -> None:
     """Serve one client over stdin and stdout until it closes stdin. Raises: SettingsError."""
     habits = ClientHabits(off=settings.client_habits_off)
-    service = TicketService(settings, habits=habits, whose_tickets=whose_tickets(settings))
+    service = TicketService(settings, habits=habits, says_whose_tickets=True)
     service.server.streamable_http_app()  # in SDK 2.3 the only public way to the low-level server
     server = service.server.session_manager.app
     async with AsyncExitStack() as stack:

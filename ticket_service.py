@@ -62,7 +62,7 @@ class TicketService:
         habits: what is served of clients that bend the protocol; by default all that is known.
         recent_writes: recognises repeated writes of all tenants; by default those of this process.
         request_state_keys: see `build_server`.
-        whose_tickets: see `build_server`.
+        says_whose_tickets: whether to say whose tickets these are; see `build_server`.
 
     Raises:
         SettingsError: the database URL does not name a supported database.
@@ -79,7 +79,7 @@ class TicketService:
         habits: ClientHabits | None = None,
         recent_writes: RecentWrites | None = None,
         request_state_keys: Sequence[str] = (),
-        whose_tickets: str = "",
+        says_whose_tickets: bool = False,
     ) -> None:
         self._counter = counter
         self._keys = TenantKeys()
@@ -110,7 +110,7 @@ class TicketService:
             habits=habits,
             request_state_keys=request_state_keys,
             read_only=settings.read_only,
-            whose_tickets=whose_tickets,
+            whose_tickets=whose_tickets(settings) if says_whose_tickets else "",
         )
 
     @asynccontextmanager
@@ -174,7 +174,7 @@ class TicketService:
 
 
 def whose_tickets(settings: ToolSettings) -> str:
-    """Return a sentence that says where the tickets are, without secrets."""
+    """Return a sentence that says where the tickets are, without secrets. Raises: ValueError: as `resolve_url`."""
     if not settings.is_embedded:
         address = urlsplit(str(settings.api_base_url))
         return f"These tickets are those of the ticket API at {address.netloc}."

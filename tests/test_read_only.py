@@ -1,4 +1,4 @@
-"""`MCP_READ_ONLY`: on every wire, tools that write are neither listed nor run. And STDIO says whose tickets these are."""
+"""`MCP_READ_ONLY`: on every wire, tools that write are neither listed nor run. STDIO says whose tickets these are."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
