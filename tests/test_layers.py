@@ -28,7 +28,8 @@ LAYER_4: Final = (
 )
 LAYER_1: Final = (
     *("shared.audit", "shared.bounds", "shared.client_habits", "shared.concurrency", "shared.errors"),
-    *("shared.failed_attempts", "shared.http.address", "shared.identity", "shared.json_body", "shared.lru"),
+    *("shared.failed_attempts", "shared.http.address", "shared.identity", "shared.json_body"),
+    *("shared.json_lines", "shared.json_rpc", "shared.lru"),
     *("shared.params_problem", "shared.periodic", "shared.prompts", "shared.telemetry", "shared.throttled_audit"),
     "shared.wire_json",
     "shared.writes.recent_writes",  # the tools claim them, and transport shares them between instances
@@ -73,6 +74,8 @@ MAY_IMPORT: Final = MappingProxyType({
     # layer 1
     **dict.fromkeys(LAYER_1, ("shared.errors",)),
     "shared.audit": ("shared.identity", "shared.telemetry"),
+    "shared.json_rpc": ("shared.bounds", "shared.json_body"),
+    "shared.json_lines": ("shared.json_body", "shared.json_rpc"),
     "shared.failed_attempts": (
         *("shared.audit", "shared.concurrency", "shared.errors", "shared.http.address", "shared.lru"),
         "shared.throttled_audit",
