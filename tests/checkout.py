@@ -10,12 +10,17 @@ import shutil
 import socket
 import subprocess
 import sys
+import venv
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Final
 
+from bootstrap.environments import PACKAGES_NAME, VirtualEnvironment
+from bootstrap.locks import only_one_process
+from bootstrap.made_once import STAMP_NAME
+from bootstrap.progress import Progress
 from tests.processes import ROOT
 
 RUN_PY: Final = ROOT / "run.py"
@@ -76,6 +81,20 @@ class Checkout:
         path = self.root / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, "utf-8")
+
+    def make_ready(self) -> None:
+        """Put an environment in place that looks as if it had been set up, without pip."""
+        made = VirtualEnvironment(self.root / ".venv", self.root / "requirements-cloud.txt")
+        venv.create(made.folder, symlinks=os.name == "posix")
+        (made.folder / PACKAGES_NAME).touch()
+        (made.folder / STAMP_NAME).write_text(made.key(), "utf-8")
+
+    @contextmanager
+    def set_up_by_another(self) -> Iterator[None]:
+        """Be the process that sets up this checkout; with the end of the block it is done."""
+        with only_one_process(self.root / ".venv.lock", self.root / ".venv", Progress()):
+            yield
+            self.make_ready()
 
     def add_wheel(self, *, requires: str = "") -> str:
         """Put a package named tiny into the home folder and return its hash."""
