@@ -39,7 +39,7 @@ def test(arguments: Sequence[str]) -> NoReturn:
         checks = {
             "set-up of the clients": [python, "-m", "tests.interop", "set-up"],
             "pytest": [*at_once, "2", "-m", "long", *paths],
-            "attacks": [*pytest, "-m", "long", "-rP", *LONG_PARTS["attacks"]],  # alone, since they measure latency
+            "attacks": [*pytest, "-m", "long", "-rPfE", *LONG_PARTS["attacks"]],  # alone, since they measure latency
         }
         needed = {"attacks": {"attacks"}, "clients": {"set-up of the clients", "pytest"}, "": checks.keys()}
         checks = {name: check for name, check in checks.items() if name in needed.get(part, {"pytest"})}

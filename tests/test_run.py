@@ -215,7 +215,7 @@ def test_what_takes_long_runs_alone_after_its_set_up(developed: Checkout) -> Non
         "only the other run measures coverage"
     )
     assert lines[2].startswith("pytest -o cache_dir=")
-    assert lines[2].endswith(" -m long -rP tests/attacks")
+    assert lines[2].endswith(" -m long -rPfE tests/attacks")
     assert " -n " not in lines[2], "attacks measure latency, so nothing may run meanwhile"
     assert lines[3:] == []
     assert result.returncode == 0
