@@ -17,8 +17,8 @@ from fastapi.responses import JSONResponse
 from auth.access import Access, AnonymousAccess, IdentityService, SharedKeyAccess
 from operations import Operations
 from shared.client_habits import ClientHabits
-from shared.config import CloudSettings, SettingsWithoutKeys
-from shared.environment import SettingsError, load
+from shared.config import CloudSettings, SettingsWithoutKeys, load, notes
+from shared.environment import SettingsError
 from shared.errors import TicketServerError, UpstreamUnavailableError
 from shared.http.server import CannotListenError
 from shared.identity import AuthProvider
@@ -260,6 +260,8 @@ def main() -> int:
     try:
         settings = load(CloudSettings)
         configure_logging(level=settings.log_level)
+        for sentence in notes(settings):
+            log.warning("settings_note", hint=sentence)
         server = CloudMCPServer(settings)
         listener = DrainingServer(
             server.app,

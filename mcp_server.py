@@ -28,8 +28,8 @@ from mcp_types import JSONRPCRequest
 
 from shared import stdio_wire
 from shared.client_habits import ClientHabits
-from shared.config import StdioSettings
-from shared.environment import SettingsError, load
+from shared.config import StdioSettings, load, notes
+from shared.environment import SettingsError
 from shared.identity import Scope
 from shared.server import required_scope
 from shared.telemetry import configure_logging, get_logger
@@ -64,6 +64,8 @@ def main() -> int:
     try:
         settings = load(StdioSettings)
         configure_logging(level=settings.log_level)
+        for sentence in notes(settings):
+            log.warning("settings_note", hint=sentence)
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python's own handler would wait for another line of stdin
         anyio.run(serve, settings)
     except SettingsError as error:

@@ -22,10 +22,13 @@ from shared.mcp_tools.tenant_tools import SingleToolsProvider, TenantToolsProvid
 from shared.server import build_server
 from shared.storage.database import CONNECTIONS, resolve_url
 from shared.storage.migrations import DatabaseNotReadyError
-from shared.telemetry import Counter
+from shared.telemetry import Counter, get_logger
 from shared.tools import TicketTools
 from shared.writes.recent_writes import MemoryRecentWrites, RecentWrites
 from ticket_api import create_app as create_ticket_api
+from ticket_api.sample import why_unused
+
+log = get_logger(__name__)
 
 _EMBEDDED_URL = "http://embedded.invalid"
 
@@ -118,11 +121,19 @@ class TicketService:
                     await stack.enter_async_context(self._embedded.router.lifespan_context(self._embedded))
                 except DatabaseNotReadyError as error:
                     raise SettingsError(str(error)) from error
+                await self._report_unused_samples(self._embedded)
             await stack.enter_async_context(self._api)
             await stack.enter_async_context(self.probe)
             if self._tenants is not None:
                 await stack.enter_async_context(self._tenants.run())
             yield
+
+    async def _report_unused_samples(self, embedded: FastAPI) -> None:
+        if "sample_data" not in self._settings.model_fields_set:
+            return
+        why = await embedded.state.tenants.read(DEFAULT_TENANT.id, partial(why_unused, self._settings.sample_data))
+        if why is not None:
+            log.warning("settings_note", hint=f"MCP_SAMPLE_DATA has no effect: {why}.")
 
     def _connect(self, tenant: Tenant, upstream: Upstream) -> APIClient:
         """Return the client for the tickets of `tenant`; all clients of one address share its request slots.

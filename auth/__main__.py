@@ -20,8 +20,8 @@ from auth.cli.context import Operator
 from auth.store import IdentityStore, open_store
 from auth.store.migrate import grant, prepare
 from auth.store.peppers import Secrets
-from shared.config import IdentitySettings
-from shared.environment import SettingsError, load
+from shared.config import IdentitySettings, load, notes
+from shared.environment import SettingsError
 from shared.errors import TicketServerError
 from shared.storage.database import open_engine, resolve_url
 from shared.storage.migrations import DatabaseNotReadyError
@@ -52,7 +52,7 @@ def migrate(role: str | None) -> None:
 
 @asynccontextmanager
 async def _store() -> AsyncIterator[IdentityStore]:
-    settings = load(IdentitySettings)
+    settings = _settings()
     if not settings.identity_keys:
         raise SettingsError("set MCP_IDENTITY_KEYS to the secrets of the server (32 characters or more)")
     secrets = Secrets([key.get_secret_value() for key in settings.identity_keys])
@@ -61,10 +61,17 @@ async def _store() -> AsyncIterator[IdentityStore]:
 
 
 async def _migrate(role: str | None) -> None:
-    async with open_engine(resolve_url(_database_url(load(IdentitySettings)))) as engine:
+    async with open_engine(resolve_url(_database_url(_settings()))) as engine:
         await prepare(engine)
         if role is not None:
             await grant(engine, role)
+
+
+def _settings() -> IdentitySettings:
+    settings = load(IdentitySettings)
+    for sentence in notes(settings):
+        click.echo(f"Note: {sentence}", err=True)
+    return settings
 
 
 def _database_url(settings: IdentitySettings) -> str:

@@ -6,7 +6,7 @@ Changes nothing and sets nothing up. What needs packages is in `bootstrap.servic
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, NoReturn
 
 from bootstrap.environments import server_environment
@@ -27,18 +27,18 @@ def run(arguments: Sequence[str]) -> NoReturn:
     """Print every finding; exit with 1 if something is wrong."""
     if arguments:
         stop("`doctor` takes no arguments.")
-    checks = (python, environment_file, port, environment)
-    has_wrong = [show(finding) for check in checks for finding in check()]
+    given = settings()  # ends here if `.env` cannot be read
+    findings = (*python(), *environment_file(given), *port(given), *environment())
+    has_wrong = any([show(finding) for finding in findings])
     ready = server_environment()
     if not ready.is_ready():
         print("        The settings, ticket API, database and broker are checked once the environment is there.")
         sys.exit(1)
-    given = settings()
-    env = dict(inherited_environment())
+    env = inherited_environment()
     if not given.keys() & {"MCP_MCP_API_KEY", "MCP_IDENTITY_KEYS"}:
         env.setdefault("MCP_ALLOW_ANONYMOUS", "true")  # as run.py starts the server
     inside = subprocess.run([str(ready.python), "-m", "bootstrap.services"], cwd=ROOT, env=env, check=False)
-    sys.exit(1 if any(has_wrong) or inside.returncode else 0)
+    sys.exit(1 if has_wrong or inside.returncode else 0)
 
 
 def show(finding: Finding) -> bool:
@@ -65,18 +65,12 @@ def environment() -> Iterator[Finding]:
         yield Finding(False, f"environment: {made.folder}")
 
 
-def environment_file() -> Iterator[Finding]:
+def environment_file(given: Mapping[str, str]) -> Iterator[Finding]:
     """The file of settings, if there is one."""
     file = ROOT / ".env"
-    if not file.exists():
+    if not file.is_file():
         yield Finding(False, "no .env: the settings are those of the environment")
-        return
-    try:
-        given = settings()
-    except (OSError, ValueError) as error:
-        yield Finding(True, f".env cannot be read: {error}")
-        return
-    if os.name == "posix" and file.stat().st_mode & 0o077 and any(_is_secret(name) for name in given):
+    elif os.name == "posix" and file.stat().st_mode & 0o077 and any(_is_secret(name) for name in given):
         yield Finding(True, f".env can be read by other users of this machine. To keep it private: chmod 600 {file}")
     else:
         yield Finding(False, f".env ({file})")
@@ -86,9 +80,8 @@ def _is_secret(name: str) -> bool:
     return name.startswith("MCP_") and name.endswith(_SECRET)
 
 
-def port() -> Iterator[Finding]:
+def port(given: Mapping[str, str]) -> Iterator[Finding]:
     """The port that the HTTP server would take."""
-    given = settings()
     host, number = given.get("MCP_HOST", "127.0.0.1"), given.get("PORT", given.get("MCP_PORT", "8080"))
     if not number.isdecimal():
         yield Finding(True, f"port: PORT is {number!r}. Set it to a number from 1024 to 65535.")

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, NoReturn
 
+from shared import dotenv
+
 ROOT: Final = Path(__file__).resolve().parent.parent
 NEWEST: Final = (3, 14)
 """The newest version of Python that was tested."""
@@ -28,11 +30,10 @@ def stop(sentence: str) -> NoReturn:
 
 def settings() -> Mapping[str, str]:
     """Return the settings in the checkout's `.env`, which the servers read too, and in the environment, which wins."""
-    dotenv = ROOT / ".env"
-    lines = dotenv.read_text("utf-8").splitlines() if dotenv.exists() else []
-    pairs = [line.removeprefix("export ").partition("=") for line in lines if not line.lstrip().startswith("#")]
-    written = {name.strip(): value.partition(" #")[0].strip().strip("'\"") for name, _, value in pairs}
-    return {name: value for name, value in {**written, **os.environ}.items() if value}
+    try:
+        return dotenv.settings_of(ROOT / ".env", os.environ)
+    except dotenv.DotenvError as error:
+        stop(str(error))
 
 
 def inherited_environment() -> dict[str, str]:

@@ -20,8 +20,8 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from bootstrap.doctor import Finding, show
-from shared.config import CloudSettings, StdioSettings, ToolSettings
-from shared.environment import SettingsError, load
+from shared.config import CloudSettings, StdioSettings, load
+from shared.environment import SettingsError
 from shared.storage.database import open_engine, resolve_url
 from shared.tickets.master_lists import STATUSES
 
@@ -32,7 +32,7 @@ _CLOCK_TO_DO: Final = "Set the clock of this machine (turn on time synchronisati
 Check = Callable[[CloudSettings], AsyncIterator[Finding]]
 
 
-async def api(settings: ToolSettings) -> AsyncIterator[Finding]:
+async def api(settings: CloudSettings) -> AsyncIterator[Finding]:
     """The ticket API: whether it answers, takes the key, and has the same time."""
     if settings.is_embedded:
         yield Finding(False, "ticket API: the embedded one (MCP_API_BASE_URL is not set)")

@@ -1,16 +1,14 @@
-"""Reads a settings class from the environment, and reports what each invalid variable should be.
+"""The types that settings share, and the error of every setting that is missing or invalid.
 
-It also defines the types that settings share. No message shows a value, because a secret may have been put into the
-wrong variable.
+No message shows a value, because a secret may have been put into the wrong variable.
 """
 
 import re
 from datetime import date
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Final
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, AliasChoices, AnyHttpUrl, BeforeValidator, SecretStr, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import AfterValidator, AliasChoices, AnyHttpUrl, BeforeValidator, SecretStr
 from pydantic_settings import BaseSettings, NoDecode
 
 from shared.client_habits import ClientHabits
@@ -94,59 +92,6 @@ def _day(value: object) -> object:
 
 Day = Annotated[date, BeforeValidator(_day)]
 """A day in UTC, in one form only: pydantic itself would also accept seconds since 1970."""
-
-
-SettingsT = TypeVar("SettingsT", bound=BaseSettings)
-
-
-def load(settings: type[SettingsT], **given: Any) -> SettingsT:
-    """Read `settings` from the environment; values in `given` take precedence.
-
-    Raises:
-        SettingsError: it names each invalid variable and what it should be, without values.
-    """
-    try:
-        return settings(**given)
-    except ValidationError as error:
-        problems: dict[tuple[int | str, ...], str] = {}
-        for one in error.errors(include_input=False):
-            problems.setdefault(one["loc"][:1], _problem(settings, one))  # a union has an error for each member
-        raise SettingsError("\n".join(problems.values())) from None
-
-
-def _problem(settings: type[BaseSettings], error: ErrorDetails) -> str:
-    said = error["msg"].removeprefix("Value error, ")
-    if not error["loc"]:
-        return said
-    place = str(error["loc"][0])  # the field, or the first of its aliases
-    if error["type"] != "value_error":
-        said = f"must be {_right(settings.model_json_schema()['properties'][place])}"
-    names = next(names for field in settings.model_fields if place in {field, *(names := variables(settings, field))})
-    return f"{' or '.join(names)} {said}"
-
-
-def _right(schema: dict[str, Any]) -> str:
-    """Describe the valid values of `schema`."""
-    match schema:
-        case {"anyOf": choices}:
-            right = ", or ".join(_right(choice) for choice in choices if choice["type"] != "null")
-        case {"enum": values}:
-            right = f"one of {', '.join(values)}"
-        case {"const": value}:
-            right = value
-        case {"type": "boolean"}:
-            right = "true or false"
-        case {"minimum": least, "maximum": most}:
-            right = f"a whole number from {least} to {most}"
-        case {"minimum": least}:
-            right = f"a whole number, {least} or more"
-        case {"format": "uri"}:
-            right = "an address that begins with http:// or https://"
-        case {"minLength": least, "maxLength": most}:
-            right = f"{least} to {most} characters long"
-        case _:
-            right = f"{schema['minLength']} characters long or more"
-    return right
 
 
 def variables(settings: type[BaseSettings], field: str) -> list[str]:

@@ -25,7 +25,7 @@ from tests.processes import ROOT
 
 RUN_PY: Final = ROOT / "run.py"
 BEFORE_SET_UP: Final = tuple(
-    f"shared/{name}.py" for name in ("__init__", "json_lines", "json_rpc", "json_body", "bounds", "errors")
+    f"shared/{name}.py" for name in ("__init__", "dotenv", "json_lines", "json_rpc", "json_body", "bounds", "errors")
 )
 TIMEOUT_S: Final = 60
 NO_SET_UP: Final = "sys.modules['ensurepip'] = None"  # set-up would fail

@@ -29,9 +29,8 @@ LAYER_4: Final = (
 LAYER_1: Final = (
     *("shared.audit", "shared.bounds", "shared.client_habits", "shared.concurrency", "shared.errors"),
     *("shared.failed_attempts", "shared.http.address", "shared.identity", "shared.json_body"),
-    *("shared.json_lines", "shared.json_rpc", "shared.lru"),
-    *("shared.params_problem", "shared.periodic", "shared.prompts", "shared.telemetry", "shared.throttled_audit"),
-    "shared.wire_json",
+    *("shared.json_lines", "shared.json_rpc", "shared.lru", "shared.params_problem", "shared.periodic"),
+    *("shared.private_files", "shared.prompts", "shared.telemetry", "shared.throttled_audit", "shared.wire_json"),
     "shared.writes.recent_writes",  # the tools claim them, and transport shares them between instances
 )
 STORAGE: Final = (
@@ -39,7 +38,7 @@ STORAGE: Final = (
     *("shared.storage.transactions", "shared.storage.write_check"),
 )
 HTTP: Final = ("shared.http.protocol", "shared.http.server")  # both programs that listen use one server
-BEFORE_SET_UP: Final = ("shared.json_lines", "shared.json_rpc", "shared.json_body")  # one reader of STDIN
+BEFORE_SET_UP: Final = ("shared.dotenv", "shared.json_lines", "shared.json_rpc", "shared.json_body")
 NEEDS_NO_PACKAGES: Final = (
     "run",
     "bootstrap",
@@ -98,7 +97,9 @@ MAY_IMPORT: Final = MappingProxyType({
     "shared.writes.recent_writes": ("shared.errors", "shared.identity"),
     "shared.storage.database": ("shared.errors",),  # how a database is opened, for the two edges that have one each
     "shared.storage.write_check": ("shared.errors", "shared.storage.database"),
-    "shared.storage.migrations": ("shared.errors", "shared.storage.database"),
+    "shared.storage.migrations": (
+        *("shared.errors", "shared.private_files", "shared.storage.database", "shared.telemetry"),
+    ),
     "shared.storage.transactions": ("shared.storage.database",),
     "shared.http.protocol": ("shared.http.address",),
     "shared.http.server": ("shared.errors", "shared.http.protocol", "shared.telemetry"),
@@ -115,7 +116,7 @@ MAY_IMPORT: Final = MappingProxyType({
 
 # Modules, ours and third-party, that only some may import.
 RESERVED: Final = MappingProxyType({
-    "shared.config": LAYER_4,  # all other code receives plain values
+    "shared.config": ("shared.config", *LAYER_4),  # all other code receives plain values
     "shared.server": LAYER_4,
     "shared.tools": (*LAYER_4, "shared.mcp_tools.tenant_tools", "shared.mcp_tools.tool", "shared.mcp_tools.catalog"),
     "transport.sessions.valkey": ("transport.sessions.valkey", "transport.broker_valkey", "cloud_mcp_server"),
@@ -238,6 +239,7 @@ SMALL_TREE: Final = (
         ("bootstrap/environments.py", "import httpx2"),
         ("bootstrap/first_start.py", "import shared.config"),
         ("shared/json_lines.py", "import pydantic"),
+        ("shared/dotenv.py", "import httpx2"),
     ],
 )
 def test_a_forbidden_import_is_found(tmp_path: Path, file: str, statement: str) -> None:

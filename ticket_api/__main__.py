@@ -10,10 +10,11 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final
 
-from shared.config import Settings, TicketApiSettings
-from shared.environment import SettingsError, load
+from shared.config import Settings, TicketApiSettings, load, notes
+from shared.environment import SettingsError
 from shared.http.server import CannotListenError, Server
 from shared.storage.database import DatabaseBusyError, open_engine, resolve_url
 from shared.storage.migrations import DatabaseNotReadyError
@@ -21,7 +22,8 @@ from shared.storage.transactions import Transactions, open_transactions
 from shared.telemetry import configure_logging
 from ticket_api import commands, create_app
 from ticket_api.migrate import migrate, prepare
-from ticket_api.sample import filler
+from ticket_api.sample import filler, why_unused
+from ticket_api.tenancy import DEFAULT, TenantDatabase
 from ticket_api.times import show_moment, utc_now
 
 REFUSALS: Final = (
@@ -33,6 +35,8 @@ FINISH_S: Final = 6
 
 def serve(settings: TicketApiSettings) -> None:
     """Serve until a signal. Raises: DatabaseNotReadyError, CannotListenError."""
+    if "sample_data" in settings.model_fields_set:
+        asyncio.run(report_unused_samples(settings))
     app = create_app(
         database_url=settings.database_url.get_secret_value(),
         api_key=settings.api_key.get_secret_value() if settings.api_key else None,
@@ -41,6 +45,15 @@ def serve(settings: TicketApiSettings) -> None:
     )
     is_behind_proxy = settings.trusted_proxies > 0
     Server(app, host=settings.host, port=settings.port, finish_s=FINISH_S, is_behind_proxy=is_behind_proxy).run()
+
+
+async def report_unused_samples(settings: TicketApiSettings) -> None:
+    """Tell the operator if the database has other samples than the ones that are set. Raises: DatabaseNotReadyError."""
+    async with opened(settings) as transactions:
+        tenants = TenantDatabase(transactions, clock=utc_now)
+        why = await tenants.read(DEFAULT, partial(why_unused, settings.sample_data))
+    if why is not None:
+        tell(f"Note: MCP_SAMPLE_DATA has no effect: {why}.")
 
 
 async def make_tables(settings: Settings, grant_to: str | None) -> None:
@@ -138,6 +151,8 @@ def main() -> int:
     try:
         settings = load(TicketApiSettings if options.command == "serve" else Settings)
         configure_logging(level=settings.log_level)
+        for sentence in notes(settings):
+            tell(f"Note: {sentence}")
         if isinstance(settings, TicketApiSettings):
             serve(settings)
         elif options.command == "migrate":

@@ -45,9 +45,9 @@ def create_app(
       Keys in the database are then ignored.
     - Without either, no key is required and every request belongs to the tenant `default`: in process and on loopback.
 
-    `sample_data` fills each new tenant, dated relative to `clock()`, which must be timezone-aware. The tenant `default`
-    is created at startup (PostgreSQL: by `python -m ticket_api migrate`), a tenant named by `tenant_of` at its first
-    request; each is created once, however many processes there are.
+    The tenant `default` is created at startup (PostgreSQL: by `python -m ticket_api migrate`) and filled with
+    `sample_data`, dated relative to `clock()`, which must be timezone-aware. A tenant named by `tenant_of` is created
+    at its first request and begins empty. Each is created once, however many processes there are.
 
     Raises:
         ValueError: the URL does not name an SQLite or PostgreSQL database, or both `api_key` and `tenant_of` are given.
@@ -66,7 +66,7 @@ def create_app(
             await prepare(engine, fill=fill, clock=clock)
             await refuse_what_policies_do_not_bind(engine)
         async with open_transactions(url) as transactions:
-            app.state.tenants = TenantDatabase(transactions, fill=fill, clock=clock)
+            app.state.tenants = TenantDatabase(transactions, clock=clock)
             app.state.write_check = check = WriteCheck(partial(app.state.tenants.write, DEFAULT, take_back))
             async with nullcontext() if attempts is None else attempts.run():
                 yield

@@ -1,7 +1,7 @@
 """Tenants: the organisations that share this API; their creation, and transactions that are limited to one of them.
 
-A tenant is created once, with its sample data, in one transaction: by a request, at startup or by an operator,
-whichever is first. It is never filled later.
+A tenant is created once, in one transaction: by a request, at startup or by an operator, whichever is first. Sample
+data is for the first tenant of a database, or for one that an operator asks it for; all others begin empty.
 """
 
 import re
@@ -44,11 +44,10 @@ def make_tenant(
 
 
 class TenantDatabase:
-    """Transactions by tenant; an unknown tenant is created before its first transaction."""
+    """Transactions by tenant; an unknown tenant is created, empty, before its first transaction."""
 
-    def __init__(self, transactions: Transactions, *, fill: Fill | None, clock: Callable[[], datetime]) -> None:
+    def __init__(self, transactions: Transactions, *, clock: Callable[[], datetime]) -> None:
         self.transactions = transactions
-        self._fill = fill
         self._clock = clock
         self._there: set[str] = set()
 
@@ -67,7 +66,7 @@ class TenantDatabase:
             return
         if not await self.transactions.read(lambda connection: tenants.exists(connection, tenant)):
             now = self._clock()
-            await self.transactions.write(lambda connection: make_tenant(connection, tenant, fill=self._fill, now=now))
+            await self.transactions.write(lambda connection: make_tenant(connection, tenant, fill=None, now=now))
         if len(self._there) >= MOST_REMEMBERED:
             self._there.clear()
         self._there.add(tenant)

@@ -18,7 +18,11 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.errors import TicketServerError
+from shared.private_files import create_private, made_private
 from shared.storage.database import DatabaseFullError, DatabaseReadOnlyError, is_temporary, unusable_as
+from shared.telemetry import get_logger
+
+log = get_logger(__name__)
 
 LOCK_WAIT_S: Final = 60
 NOT_ALLOWED: Final = "42501"  # PostgreSQL: insufficient_privilege
@@ -57,7 +61,7 @@ class Migrations:
         """
         with self._explained():
             if engine.dialect.name == "sqlite":
-                Path(str(engine.url.database)).parent.mkdir(parents=True, exist_ok=True)
+                _keep_private(Path(str(engine.url.database)))
             if not await self._is_ready(engine, is_filled):
                 await self._make_ready(engine, is_filled, fill)
 
@@ -154,6 +158,15 @@ class Migrations:
         config = Config()
         config.set_main_option("script_location", str(self.folder).replace("%", "%%"))  # the parser interpolates
         return config
+
+
+def _keep_private(database: Path) -> None:
+    """Create the file for its owner only, and take away the rights of others; SQLite gives -wal and -shm the same."""
+    database.parent.mkdir(parents=True, exist_ok=True)
+    create_private(database)
+    for suffix in ("", "-wal", "-shm"):
+        if exposed := made_private(Path(f"{database}{suffix}")):
+            log.warning("file_exposed", hint=exposed)
 
 
 async def _turn_on_wal(engine: AsyncEngine) -> None:

@@ -9,8 +9,7 @@ import pytest
 import yaml
 
 from auth.__main__ import cli
-from shared.config import CloudSettings, Settings, TicketApiSettings
-from shared.environment import load
+from shared.config import CloudSettings, Settings, TicketApiSettings, load
 from shared.storage.database import resolve_url
 from tests.deploy.cloud_run_lint import RULES, complaints, container, env, settings
 from tests.kills import kills
@@ -45,6 +44,7 @@ def on_cloud_run(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     for name in os.environ:
         if name.startswith("MCP_"):
             monkeypatch.delenv(name)
+    monkeypatch.setattr(Settings, "dotenv_path", Path("no such file"))
     monkeypatch.setenv("K_SERVICE", "any")
     monkeypatch.setenv("PORT", "8080")
     return monkeypatch
@@ -57,7 +57,7 @@ def as_cloud_run_starts_it(file: str, environment: pytest.MonkeyPatch) -> Settin
     for name, entry in env(service).items():
         value = entry["value"] if "value" in entry else secrets[entry["valueFrom"]["secretKeyRef"]["name"]]
         environment.setenv(name, value.replace("PROJECT_NUMBER", "123456789"))
-    return load(settings(service), _env_file=None)
+    return load(settings(service))
 
 
 @kills("gcp-deploy/cloud-run-service.yaml", "timeoutSeconds: 1000", "timeoutSeconds: 900")

@@ -4,8 +4,7 @@ from datetime import date
 
 import pytest
 
-from shared.config import CloudSettings
-from shared.environment import load
+from shared.config import CloudSettings, load
 from tests.shared.test_config import KEY, env, refusal_of
 
 __all__ = ("env",)  # a fixture for every test: no test reads this machine's environment

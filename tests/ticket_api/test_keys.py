@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 
 import pytest
@@ -13,11 +14,13 @@ from shared.storage.database import resolve_url
 from shared.storage.transactions import Transactions, open_transactions
 from tests.databases import PostgresDatabase
 from tests.kills import kills
-from tests.ticket_api.conftest import KEY, NOW, Clock, client_of, new_ticket
+from tests.ticket_api.conftest import KEY, NOW, Clock, client_of
 from ticket_api import commands, create_app, keys
 from ticket_api.__main__ import main
 from ticket_api.keys import CACHED_S, MOST_CACHED, KeyRing, digest_of, new_key
+from ticket_api.sample import why_unused
 from ticket_api.store import tenants
+from ticket_api.tenancy import DEFAULT
 
 FORM: Final = re.compile(r"tapi_[A-Za-z0-9_-]{43}")
 
@@ -119,7 +122,7 @@ async def test_a_database_that_is_away_is_a_503_and_lets_no_one_in(
     assert (response.status_code, response.headers["retry-after"]) == (503, "1")
 
 
-async def test_a_new_tenant_is_made_once_with_its_sample_data_by_whoever_comes_first(database_url: str) -> None:
+async def test_a_new_tenant_is_made_once_by_whoever_comes_first_and_begins_empty(database_url: str) -> None:
     apps = [create_app(database_url=database_url, tenant_of={"k": "acme"}.get, clock=Clock()) for _ in range(2)]
     async with (
         apps[0].router.lifespan_context(apps[0]), apps[1].router.lifespan_context(apps[1]),
@@ -128,10 +131,13 @@ async def test_a_new_tenant_is_made_once_with_its_sample_data_by_whoever_comes_f
         responses = await asyncio.gather(
             *(api.get("/tickets?limit=200&showCompleted=true") for _ in range(3) for api in (one, two))
         )
-        made = await one.post("/tickets", json=new_ticket())
+        lists = [await two.get(f"/tickets/master/{name}") for name in ("users", "accounts", "categories", "statuses")]
+    async with apps[1].router.lifespan_context(apps[1]):
+        default = await apps[1].state.tenants.read(DEFAULT, partial(why_unused, "en"))
 
-    assert {(response.status_code, len(response.json())) for response in responses} == {(200, 50)}
-    assert made.json()["id"] == "TCK-0051"
+    assert {(response.status_code, len(response.json())) for response in responses} == {(200, 0)}
+    assert [made.json() for made in lists] == [[]] * 4
+    assert default is None
 
 
 def test_a_key_of_its_own_and_a_program_that_knows_the_keys_exclude_each_other() -> None:

@@ -20,11 +20,12 @@ from tests.databases import Postgres, PostgresDatabase, copy_sqlite
 from tests.kills import kills
 from tests.ticket_api.conftest import Clock, client_of, new_ticket
 from ticket_api import create_app
+from ticket_api.sample import filler
 from ticket_api.store import connection, tables
 from ticket_api.store.connection import TenantConnection
 from ticket_api.store.master import REFERENCES
 from ticket_api.store.text_search import fold
-from ticket_api.tenancy import TenantDatabase
+from ticket_api.tenancy import TenantDatabase, make_tenant
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -122,7 +123,10 @@ async def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
 
 
 async def settle(tenants: TenantDatabase, other: AsyncClient) -> None:
-    """Create `other`, add rows that `default` does not have, and change its rows with the same ids."""
+    """Create `other` with sample data, add rows that `default` does not have, and change its rows with the same ids."""
+    clock = Clock()
+    fill = filler("ja", clock)
+    await tenants.transactions.write(lambda connection: make_tenant(connection, "other", fill=fill, now=clock()))
 
     def own(db: TenantConnection) -> None:
         row: dict[str, Any] = dict.fromkeys(("id", "name", "email", "role", "category_id"), FOREIGN)

@@ -37,7 +37,7 @@ def filler(
         return None
 
     def fill(db: TenantConnection) -> None:
-        text = tomllib.loads(Path(__file__).with_name(f"{language}.toml").read_text(encoding="utf-8"))
+        text = _text(language)
         now = clock()
         tickets, files = _tickets(text["tickets"], now)
         numbers.take(db, "last", len(tickets))
@@ -47,6 +47,20 @@ def filler(
         _write_history(db, _history(text, now))
 
     return fill
+
+
+def why_unused(language: str, db: TenantConnection) -> str | None:
+    """Return why the sample data in `language`, or "none", is not what the tenant has; None if it is."""
+    there = set(db.scalars(db.select(tables.statuses, tables.statuses.c.name)))
+    has = {"en": "the English samples", "ja": "the Japanese samples"}
+    begun = next((one for one in has if there == set(_text(one)["statuses"])), None)
+    if language == (begun or "none"):
+        return None
+    return f"only a new database is filled, and this one has {has[begun] if begun else 'none of the samples'}"
+
+
+def _text(language: str) -> dict[str, Any]:
+    return tomllib.loads(Path(__file__).with_name(f"{language}.toml").read_text(encoding="utf-8"))
 
 
 def _master(text: dict[str, Any]) -> list[tuple[Table, Rows]]:

@@ -18,7 +18,7 @@ from structlog.testing import capture_logs
 from auth.__main__ import cli, main
 from auth.cli.table import table
 from auth.store.key_format import parse
-from shared.config import IdentitySettings
+from shared.config import Settings
 from shared.errors import TicketServerError
 from tests.databases import Postgres, PostgresDatabase
 from tests.kills import kills
@@ -55,7 +55,7 @@ def url(sqlite_identity_template: Path, tmp_path: Path) -> str:
 def terminal(url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Terminal]:
     monkeypatch.setenv("MCP_DATABASE_URL", url)
     monkeypatch.setenv("MCP_IDENTITY_KEYS", IDENTITY_KEY)
-    monkeypatch.setitem(IdentitySettings.model_config, "env_file", tmp_path / ".env")
+    monkeypatch.setattr(Settings, "dotenv_path", tmp_path / ".env")
     with capture_logs():  # otherwise they go to stdout: nothing has configured logging
         yield Terminal()
 

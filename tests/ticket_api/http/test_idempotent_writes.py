@@ -27,7 +27,7 @@ from ticket_api.tenancy import DEFAULT, TenantDatabase
 async def store(database_url: str) -> AsyncIterator[TenantDatabase]:
     """The same database through another pool, as of another instance."""
     async with open_transactions(resolve_url(database_url)) as transactions:
-        yield TenantDatabase(transactions, fill=None, clock=Clock())
+        yield TenantDatabase(transactions, clock=Clock())
 
 
 async def create(api: AsyncClient, key: str, **more: Any) -> Response:

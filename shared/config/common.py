@@ -1,0 +1,122 @@
+"""Settings that several programs read: the database, the ticket API, the identity store."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar, Final, Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from shared import dotenv
+from shared.environment import Address, Habits, Key, Keys
+
+CHECKOUT: Final = Path(__file__).resolve().parent.parent.parent
+EMBEDDED: Final = "embedded"
+_DEFAULT_DATABASE: Final = f"sqlite:///{(CHECKOUT / 'data' / 'tickets.sqlite3').as_posix()}"
+
+
+class _DotenvFile(EnvSettingsSource):
+    """The values of `.env`, by the reader that run.py uses too."""
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return {name.lower(): entry.value or None for name, entry in dotenv.read(Settings.dotenv_path).items()}
+
+
+class Settings(BaseSettings):
+    """Settings of every program."""
+
+    dotenv_path: ClassVar[Path] = CHECKOUT / ".env"
+
+    model_config = SettingsConfigDict(
+        env_prefix="MCP_",
+        env_ignore_empty=True,
+        str_strip_whitespace=True,  # secret stores and files often add a final newline
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        hide_input_in_errors=True,
+    )
+
+    database_url: SecretStr = Field(
+        default=SecretStr(_DEFAULT_DATABASE),
+        description="Database of the embedded ticket API: `sqlite:///path` or `postgresql://user:password@host/name`.",
+    )
+    sample_data: Literal["en", "ja", "none"] = Field(
+        default="en", description="Sample data for a new database of the embedded ticket API: `en`, `ja` or `none`."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="Minimum level of the logs on stderr: `DEBUG`, `INFO`, `WARNING` or `ERROR`."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - run.py could not use it
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - not used
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return where values come from, in order of precedence."""
+        return init_settings, env_settings, _DotenvFile(settings_cls)
+
+    shown_default: ClassVar[dict[str, str]] = {"database_url": "`sqlite:///…/data/tickets.sqlite3` of the checkout"}
+
+
+class ToolSettings(Settings):
+    """Settings for reaching the ticket API."""
+
+    api_base_url: Address | Literal["embedded"] = Field(
+        default="embedded", description="URL of the ticket API, or `embedded` for the one in this repository."
+    )
+    api_key: Key | None = Field(default=None, description="Key sent to the ticket API (`x-api-key`).")
+    api_concurrency: int = Field(
+        default=16,
+        ge=1,
+        le=64,
+        description="Concurrent requests to one ticket API; waiting organisations take turns. The embedded API allows "
+        "as many as it has database connections.",
+    )
+    client_habits_off: Habits = Field(
+        default=(),
+        description="Client habits to refuse, comma-separated: names in docs/interop.md.",
+    )
+    completed_status_id: str = Field(
+        default="stat4", min_length=1, max_length=50, description="Id of the status that means completed."
+    )
+    read_only: bool = Field(
+        default=False, description="Serve no tools that write: they are neither listed nor run, whatever the key."
+    )
+    time_zone: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=50,
+        description="Time zone of dates in arguments and results, for example `Asia/Tokyo`. Default: the zone that the "
+        "ticket API names, or else that of this machine.",
+    )
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the ticket API runs inside this process."""
+        return self.api_base_url == EMBEDDED
+
+
+class IdentitySettings(Settings):
+    """Settings of the identity store: organisations, users, service accounts and their keys."""
+
+    identity_keys: Keys = Field(
+        default=(),
+        description="Comma-separated secrets that hash API keys and encrypt the credentials of organisations' ticket "
+        "APIs. New values use the first; all are tried. The same on every instance. Turns on a key for each user "
+        "and service account: docs/identity.md.",
+    )
+
+    @property
+    def identity_database_url(self) -> str:
+        """URL of the identity store: a schema of the same PostgreSQL database, or an SQLite file beside the tickets."""
+        url = self.database_url.get_secret_value()
+        if not url.startswith("sqlite"):
+            return url
+        folder, slash, name = url.rpartition("/")
+        stem, dot, ending = name.rpartition(".")
+        return f"{folder}{slash}{stem}-identity{dot}{ending}" if dot else f"{url}-identity"
