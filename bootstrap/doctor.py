@@ -29,7 +29,7 @@ def run(arguments: Sequence[str]) -> NoReturn:
         stop("`doctor` takes no arguments.")
     given = settings()  # ends here if `.env` cannot be read
     findings = (*python(), *environment_file(given), *port(given), *environment())
-    has_wrong = any([show(finding) for finding in findings])
+    wrong = sum(map(show, findings))
     ready = server_environment()
     if not ready.is_ready():
         print("        The settings, ticket API, database and broker are checked once the environment is there.")
@@ -38,7 +38,7 @@ def run(arguments: Sequence[str]) -> NoReturn:
     if not given.keys() & {"MCP_MCP_API_KEY", "MCP_IDENTITY_KEYS"}:
         env.setdefault("MCP_ALLOW_ANONYMOUS", "true")  # as run.py starts the server
     inside = subprocess.run([str(ready.python), "-m", "bootstrap.services"], cwd=ROOT, env=env, check=False)
-    sys.exit(1 if has_wrong or inside.returncode else 0)
+    sys.exit(1 if wrong or inside.returncode else 0)
 
 
 def show(finding: Finding) -> bool:

@@ -40,12 +40,7 @@ STORAGE: Final = (
 HTTP: Final = ("shared.http.protocol", "shared.http.server")  # both programs that listen use one server
 BEFORE_SET_UP: Final = ("shared.dotenv", "shared.json_lines", "shared.json_rpc", "shared.json_body")
 NEEDS_NO_PACKAGES: Final = (
-    "run",
-    "bootstrap",
-    "shared.json_lines",
-    "shared.json_rpc",
-    "shared.bounds",
-    "shared.errors",
+    *("run", "bootstrap", "shared.dotenv", "shared.json_lines", "shared.json_rpc", "shared.bounds", "shared.errors"),
 )
 MAY_NEED_PACKAGES: Final = (
     "bootstrap.services",  # runs in the environment that the rest makes
