@@ -8,8 +8,9 @@ import asyncio
 import math
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -22,6 +23,8 @@ from tests.processes import ROOT
 MB: Final = 1024 * 1024
 HEALTH_S: Final = 0.25
 CALL_S: Final = 1.0
+STALL_S: Final = 0.1
+"""A bystander that takes longer shows that the machine stood still."""
 SHARE: Final = 0.95
 """Share of the probes that must get their response in time."""
 PROBES: Final = 100
@@ -98,67 +101,103 @@ def call_probe(address: str, key: str, name: str, arguments: Mapping[str, Any]) 
     return probe(address, "/mcp", headers | ({"x-api-key": key} if key else {}), body, has=b'"isError":false')
 
 
-@dataclass
+@dataclass(eq=False)
 class Taken:
     """How long the requests of one probe took, in seconds; infinite if the response was late, wrong or missing."""
 
     name: str
     limit_s: float
     seconds: list[float] = field(default_factory=list)
+    """In the order in which they were sent."""
 
-    async def run(self, ask: Probe, until: asyncio.Event) -> None:
-        """Send a request every `EVERY_S` until the event, then wait for those in flight."""
-        async with asyncio.TaskGroup() as asking:
-            while not until.is_set():
-                asking.create_task(self._one(ask))
-                await asyncio.sleep(EVERY_S)
-
-    async def _one(self, ask: Probe) -> None:
-        began, is_right = time.perf_counter(), False
+    async def take(self, ask: Probe) -> None:
+        """Send one request."""
+        began, index = time.perf_counter(), len(self.seconds)
+        self.seconds.append(math.inf)
         with suppress(TimeoutError, OSError):
             async with asyncio.timeout(PROBE_TIMEOUT_S):
-                is_right = await ask()
-        self.seconds.append(time.perf_counter() - began if is_right else math.inf)
+                if await ask():
+                    self.seconds[index] = time.perf_counter() - began
 
-    def __str__(self) -> str:
-        late = sum(one > self.limit_s for one in self.seconds)
-        middle, most = (sorted(self.seconds)[int(share * len(self.seconds))] for share in (0.5, SHARE))
-        return f"{self.name}: {len(self.seconds)} probes, {late} late, p50 {middle:.3f} s, p95 {most:.3f} s"
+    def without(self, indexes: Collection[int]) -> "Taken":
+        """Return those that were not sent in the moments `indexes`."""
+        kept = [one for index, one in enumerate(self.seconds) if index not in indexes]
+        return Taken(self.name, self.limit_s, kept)
+
+    @property
+    def late(self) -> list[int]:
+        """The moments, as indexes, in which the response was late."""
+        return [index for index, one in enumerate(self.seconds) if one > self.limit_s]
 
     @property
     def is_kept(self) -> bool:
         """Whether enough of them were in time."""
-        return sum(one <= self.limit_s for one in self.seconds) >= SHARE * len(self.seconds)
+        return len(self.late) <= (1 - SHARE) * len(self.seconds)
+
+    def __str__(self) -> str:
+        middle, most = (sorted(self.seconds)[int(share * len(self.seconds))] for share in (0.5, SHARE))
+        return f"{self.name}: {len(self.seconds)} probes, {len(self.late)} late, p50 {middle:.3f} s, p95 {most:.3f} s"
 
 
-async def watched(ground: Ground, attack: Awaitable[Any]) -> list[str]:
-    """Probe during `attack`; return the broken promises, and print the measurements."""
-    kept = [Taken("health", HEALTH_S), Taken("neighbour", CALL_S)]
-    asked = (ground.health, ground.neighbour)
-    for ask in asked * 10:  # warm-up, so that nothing runs for the first time under attack
-        assert await ask()
-    rest = ground.memory()
-    ground.forget_peak()
+@asynccontextmanager
+async def bystander() -> AsyncGenerator[Probe]:
+    """Start a server that nobody attacks, and yield a probe of it: it is late only when the whole machine is."""
+    command = (sys.executable, "-m", "tests.attacks.bystander")
+    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdin=PIPE, stdout=PIPE)
+    assert process.stdout is not None
+    try:
+        port = int(await asyncio.wait_for(process.stdout.readline(), PROBE_TIMEOUT_S))
+        yield probe(f"http://127.0.0.1:{port}", "/")
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def probed(asked: Mapping[Taken, Probe], attack: Awaitable[Any]) -> None:
+    """Send a request of each kind every `EVERY_S` until the attack is over, then wait for those in flight."""
     over = asyncio.Event()
+
+    async def send() -> None:
+        async with asyncio.TaskGroup() as sending:
+            while not over.is_set():
+                for one, ask in asked.items():
+                    sending.create_task(one.take(ask))
+                await asyncio.sleep(EVERY_S)
+
     async with asyncio.TaskGroup() as probing:
-        for one, ask in zip(kept, asked, strict=True):
-            probing.create_task(one.run(ask, over))
+        probing.create_task(send())
         try:
             print(await attack)
         finally:
             over.set()
+
+
+async def watched(ground: Ground, attack: Awaitable[Any]) -> list[str]:
+    """Probe during `attack`; return the broken promises, and print the measurements.
+
+    Moments in which the bystander was late too are left out: the machine stood still then.
+    """
+    machine, health, neighbour = Taken("bystander", STALL_S), Taken("health", HEALTH_S), Taken("neighbour", CALL_S)
+    for ask in (ground.health, ground.neighbour) * 10:  # warm-up, so that nothing runs for the first time under attack
+        assert await ask()
+    rest = ground.memory()
+    ground.forget_peak()
+    async with bystander() as idle:
+        await probed({machine: idle, health: ground.health, neighbour: ground.neighbour}, attack)
     peak = ground.memory("VmHWM") - rest
     open_still = await recovered(ground)
-    kept.append(Taken("health afterwards", HEALTH_S))
+    afterwards = Taken("health afterwards", HEALTH_S)
     for _ in range(20):
-        await kept[-1]._one(ground.health)
+        await afterwards.take(ground.health)
     left = ground.memory() - rest
+    kept = [health.without(machine.late), neighbour.without(machine.late), afterwards]
     print(
+        machine,
         *kept,
         f"peak {peak:.1f} MB over rest ({rest:.1f} MB), {left:.1f} MB left; {open_still} connections left",
         sep="\n",
     )
-    assert min(len(one.seconds) for one in kept[:2]) >= PROBES, "the attack was too short to see what others notice"
+    assert len(kept[0].seconds) >= PROBES, "too short an attack, or too busy a machine, to see what others notice"
     broken = [str(one) for one in kept if not one.is_kept]
     broken += [f"peak {peak:.1f} MB over rest"] * (peak > PEAK_MB) + [f"{left:.1f} MB stay"] * (left > LEFT_MB)
     broken += [f"{open_still} connections stay"] * (open_still > 0)
@@ -182,7 +221,7 @@ async def attacked(ground: Ground, name: str, *, seconds: float = ATTACK_S) -> l
 
 async def run_to_its_end(*command: str, within_s: float) -> str:
     """Run a program and return its output; it must end by itself and in time."""
-    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=PIPE)
     try:
         async with asyncio.timeout(within_s):
             written, _ = await process.communicate()
