@@ -20,6 +20,7 @@ from shared.embedded.tenant_keys import TenantKeys
 from shared.environment import SettingsError
 from shared.errors import UpstreamNotSetError
 from shared.fair_queue import FairQueue
+from shared.http.hosts import may_carry_key
 from shared.identity import DEFAULT_TENANT, AuthProvider, Tenant, TenantDirectory, Upstream
 from shared.mcp_tools.tenant_tools import SingleToolsProvider, TenantToolsProvider
 from shared.server import build_server
@@ -162,8 +163,8 @@ class TicketService:
         """Return a client for the tickets of `tenant` whose calls take slots of `queue`.
 
         Raises:
-            UpstreamNotSetError: it would reach the default tenant's tickets, since the key identifies the tenant; or
-                the environment names a proxy that cannot be used.
+            UpstreamNotSetError: it would reach the default tenant's tickets, since the key identifies the tenant; its
+                key would be sent in clear; or the environment names a proxy that cannot be used.
         """
         shares = upstream.address is None
         client = partial(APIClient, counter=self._counter, queue=queue, organisation=tenant.id)
@@ -177,6 +178,11 @@ class TicketService:
             raise UpstreamNotSetError(
                 "Your organisation has no ticket system of its own here. Nothing was changed; the operator must set "
                 "its address, or its own key for the ticket system of this server."
+            )
+        if shares and key is not None and not may_carry_key(address, allow_private=self._settings.allow_private):
+            raise UpstreamNotSetError(
+                "The key of your organisation is not sent by http:// to another machine. Nothing was changed; the "
+                "operator must set an https:// address, or MCP_ALLOW_PRIVATE=true for a private one."
             )
         return client(address, api_key=key, proxy=self._proxies.of(address))
 
