@@ -1,100 +1,63 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = []
+# ///
 """The STDIO server: tickets for an assistant on the user's own machine.
 
 Settings, API client, tools, and the MCP server over stdin and stdout. Only MCP goes to stdout; logs go to stderr.
 Starts without contacting the ticket API, so tools return a clear error until the API is up.
+
+Started by a Python without the packages (`python mcp_server.py`, `uv run mcp_server.py`), it starts again in the
+environment that run.py makes. The first lines tell uv that it needs to bring no packages.
 """
 
+if __name__ == "__main__":
+    import run  # noqa: F401 - refuses a Python that is too old
+    from bootstrap.first_start import require_packages
+
+    require_packages()
+
 import gc
-import json
+import os
 import signal
 import sys
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
-from contextlib import AsyncExitStack
-from typing import Any, cast
+from typing import Final
 
 import anyio
-from anyio.abc import AsyncResource
-from mcp.server.stdio import stdio_server
-from mcp.shared.message import SessionMessage
-from mcp_types import JSONRPCMessage
+from mcp_types import JSONRPCRequest
 
+from shared import stdio_wire
 from shared.client_habits import ClientHabits
 from shared.config import StdioSettings, load, notes
 from shared.environment import SettingsError
+from shared.identity import Scope
+from shared.server import required_scope
 from shared.telemetry import configure_logging, get_logger
-from shared.wire_json import encode
 from ticket_service import TicketService
 
 log = get_logger(__name__)
 
-
-async def message_lines(lines: AsyncIterable[str]) -> AsyncIterator[str]:
-    """Yield `lines`, with batches split: the SDK reads one message per line and drops anything else.
-
-    Revision 2025-03-26 requires servers to accept batches; their responses may be sent one by one.
-    """
-    async for line in lines:
-        for message in taken_apart(line):
-            yield message
-
-
-def taken_apart(line: str) -> Iterable[str]:
-    """Return the messages of a batch; any other line unchanged."""
-    if not line.lstrip().startswith("["):
-        return (line,)
-    try:
-        return [json.dumps(message) for message in json.loads(line)]
-    except (ValueError, RecursionError):
-        return (line,)
-
-
-class WireLine:
-    """A message as the SDK's writer takes it: what it writes is this, and nothing else of a message."""
-
-    def __init__(self, message: JSONRPCMessage) -> None:
-        self._message = message
-
-    def model_dump_json(self, **chosen: Any) -> str:
-        """Return the message as one line for any reader; `chosen` is which fields the SDK sends."""
-        return encode(self._message.model_dump(**chosen)).decode()
-
-
-class WireLines(AsyncResource):
-    """The stream of messages to the SDK's writer, whose own JSON has line ends for some readers (U+2028).
-
-    The writer stays in use: it keeps everything else that is printed off stdout.
-    """
-
-    def __init__(self, writer: Any) -> None:
-        self._writer = writer
-
-    async def send(self, item: SessionMessage, /) -> None:
-        """Send one message."""
-        await self._writer.send(SessionMessage(cast("JSONRPCMessage", WireLine(item.message))))
-
-    async def aclose(self) -> None:
-        """Close the stream."""
-        await self._writer.aclose()
+WAITS: Final = (
+    "The ticket server waits for an MCP client on its standard input; what you type here is read as MCP messages.\n"
+    "Usually a client starts it: README.md has the lines for each. Ctrl-C or Ctrl-D (Windows: Ctrl-Z, Enter) ends it."
+)
 
 
 async def serve(settings: StdioSettings) -> None:
     """Serve one client over stdin and stdout until it closes stdin. Raises: SettingsError."""
-    service = TicketService(settings, habits=ClientHabits(off=settings.client_habits_off))
+    habits = ClientHabits(off=settings.client_habits_off)
+    service = TicketService(settings, habits=habits, says_whose_tickets=True)
     service.server.streamable_http_app()  # in SDK 2.3 the only public way to the low-level server
-    server = service.server.session_manager.app
-    async with AsyncExitStack() as stack:
-        await stack.enter_async_context(service.run())
-        # Opened again, because the platform's default encoding may differ.
-        stdin = await stack.enter_async_context(
-            await anyio.open_file(0, encoding="utf-8", errors="replace", closefd=False)
-        )
+    async with service.run():
         log.info("stdio_started", api="embedded" if settings.is_embedded else "remote")
-        try:
-            async with stdio_server(stdin=cast("Any", message_lines(stdin))) as (read, write):
-                await server.run(read, WireLines(write), server.create_initialization_options())
-        except* OSError:
-            log.warning("stdio_broken", hint="the client is gone: stdout is closed")
+        if os.isatty(0):
+            print(WAITS, file=sys.stderr, flush=True)  # noqa: T201 - for the user who started it
+        await stdio_wire.serve(service.server.session_manager.app, writes=_writes)
     log.info("stdio_ended")
+
+
+def _writes(request: JSONRPCRequest) -> bool:
+    return required_scope(request.method, request.params) is Scope.TICKETS_WRITE
 
 
 def main() -> int:

@@ -4,6 +4,8 @@ import os
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
 from fastapi import FastAPI
@@ -12,12 +14,13 @@ from mcp.server import MCPServer
 from shared.api_client import APIClient
 from shared.audit import AuditTrail
 from shared.client_habits import ClientHabits
-from shared.config import ToolSettings
+from shared.config import CHECKOUT, ToolSettings
 from shared.embedded.in_process import InProcessTransport
 from shared.embedded.tenant_keys import TenantKeys
 from shared.environment import SettingsError
 from shared.errors import UpstreamNotSetError
 from shared.fair_queue import FairQueue
+from shared.http.hosts import may_carry_key
 from shared.identity import DEFAULT_TENANT, AuthProvider, Tenant, TenantDirectory, Upstream
 from shared.mcp_tools.tenant_tools import SingleToolsProvider, TenantToolsProvider
 from shared.server import build_server
@@ -63,6 +66,7 @@ class TicketService:
         habits: what is served of clients that bend the protocol; by default all that is known.
         recent_writes: recognises repeated writes of all tenants; by default those of this process.
         request_state_keys: see `build_server`.
+        says_whose_tickets: whether to say whose tickets these are; see `build_server`.
 
     Raises:
         SettingsError: the database URL does not name a supported database, or the environment names a proxy that cannot
@@ -80,6 +84,7 @@ class TicketService:
         habits: ClientHabits | None = None,
         recent_writes: RecentWrites | None = None,
         request_state_keys: Sequence[str] = (),
+        says_whose_tickets: bool = False,
     ) -> None:
         self._counter = counter
         self._keys = TenantKeys()
@@ -114,6 +119,8 @@ class TicketService:
             counter=counter,
             habits=habits,
             request_state_keys=request_state_keys,
+            read_only=settings.read_only,
+            whose_tickets=whose_tickets(settings) if says_whose_tickets else "",
         )
 
     @asynccontextmanager
@@ -158,8 +165,8 @@ class TicketService:
         """Return a client for the tickets of `tenant` whose calls take slots of `queue`.
 
         Raises:
-            UpstreamNotSetError: it would reach the default tenant's tickets, since the key identifies the tenant; or
-                the environment names a proxy that cannot be used.
+            UpstreamNotSetError: it would reach the default tenant's tickets, since the key identifies the tenant; its
+                key would be sent in clear; or the environment names a proxy that cannot be used.
         """
         shares = upstream.address is None
         client = partial(APIClient, counter=self._counter, queue=queue, organisation=tenant.id)
@@ -174,7 +181,29 @@ class TicketService:
                 "Your organisation has no ticket system of its own here. Nothing was changed; the operator must set "
                 "its address, or its own key for the ticket system of this server."
             )
+        if shares and key is not None and not may_carry_key(address, allow_private=self._settings.allow_private):
+            raise UpstreamNotSetError(
+                "The key of your organisation is not sent by http:// to another machine. Nothing was changed; the "
+                "operator must set an https:// address, or MCP_ALLOW_PRIVATE=true for a private one."
+            )
         return client(address, api_key=key, proxy=self._proxies.of(address))
+
+
+def whose_tickets(settings: ToolSettings) -> str:
+    """Return a sentence that says where the tickets are, without secrets. Raises: ValueError: as `resolve_url`."""
+    if not settings.is_embedded:
+        address = urlsplit(str(settings.api_base_url))
+        return f"These tickets are those of the ticket API at {address.netloc}."
+    url = resolve_url(settings.database_url.get_secret_value())
+    where = Path(str(url.database)) if url.host is None else f"{url.database} at {url.host}"
+    if isinstance(where, Path) and where.is_relative_to(CHECKOUT):
+        where = where.relative_to(CHECKOUT).as_posix()
+    if settings.sample_data == "none":
+        return f"These tickets are in the database of this server itself ({where})."
+    return (
+        f"These tickets are the sample data of this checkout ({where}) and what was added to it, not those of another "
+        "ticket system; MCP_API_BASE_URL connects one."
+    )
 
 
 def _places(settings: ToolSettings, address: str) -> int:

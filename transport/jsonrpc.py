@@ -1,10 +1,6 @@
 """JSON-RPC messages as bytes: what may come in, and the errors that transports themselves send. Pure.
 
 Every JSON-RPC message that leaves over HTTP is made by `encode`.
-
-Source: JSON-RPC 2.0; MCP base protocol, whose request ids are strings or integers and never null. The SDK's parser
-reads any other id as "no id", which would turn a request into a notification without a response, so ids are checked
-here first.
 """
 
 import json
@@ -24,21 +20,15 @@ from mcp_types import (
     RequestId,
     jsonrpc_message_adapter,
 )
-from pydantic import ValidationError
 from pydantic_core import to_json
 
-from shared import json_body
-from shared.bounds import has_more_values, holds_more_values
-from shared.json_body import MAX_NAME, MalformedMessageError, is_id
+from shared import json_rpc
+from shared.json_body import MalformedMessageError
+from shared.json_rpc import LOOK_FIRST, Message
 from shared.wire_json import encode
 
 REQUEST_CANCELLED: Final = -32800  # as the SDK's Streamable HTTP server says it; the number is LSP's
 MAX_RESPONSE_BYTES: Final = 1024 * 1024
-MAX_BATCH: Final = 100
-MAX_VALUES: Final = 200_000
-"""Values in one body: a list of empty lists takes 25 times its bytes in memory."""
-MAX_VALUES_BESIDE_ARGUMENTS: Final = 10_000
-"""Values in one message, the arguments of a call left out: these are for the tool to judge."""
 
 ClientMessage = JSONRPCNotification | JSONRPCResponse | JSONRPCError
 """What a client sends that is no request."""
@@ -58,103 +48,34 @@ def parse(body: bytes) -> tuple[list[Inbound], bool]:
     """Return the messages in `body`, and whether they came as a batch.
 
     Raises:
-        MalformedMessageError: not JSON, more values than `MAX_VALUES`, not JSON-RPC 2.0, an unusable id, an empty or
-            oversized batch.
+        MalformedMessageError: see `json_rpc.read`; one of its messages may not be served, or two have the same id.
     """
-    if has_more_values(body, MAX_VALUES):
-        raise MalformedMessageError(f"The body holds more than {MAX_VALUES:,} JSON values, which is the most.")
-    value = json_body.read(body)
-    if not isinstance(value, list):
-        return [_inbound(value)], False
-    if not 1 <= len(value) <= MAX_BATCH:
-        raise MalformedMessageError(f"A batch holds 1 to {MAX_BATCH} messages, not {len(value)}.")
-    messages = [_inbound(one) for one in value]
+    values, is_batch = json_rpc.read(body)
+    messages = [_inbound(one) for one in values]
     ids = [one.message.id for one in messages if isinstance(one.message, JSONRPCRequest)]
     if len({(type(one), one) for one in ids}) < len(ids):
         raise MalformedMessageError("Two requests of one batch have the same id.")
-    return messages, True
+    return messages, is_batch
 
 
-def _inbound(value: object) -> Inbound:
-    if not isinstance(value, dict):
-        raise MalformedMessageError("A JSON-RPC message is a JSON object.")
-    try:
-        _check(value)
-        digest = sha256(_distinct(value)).digest()
-        message = _message(value)
-    except MalformedMessageError as error:
-        error.request_id = json_body.readable_id(value.get("id"))
-        raise
-    return Inbound(message, digest, _is_modern(value))
+def _inbound(value: Message | MalformedMessageError) -> Inbound:
+    if isinstance(value, MalformedMessageError):
+        raise value
+    return Inbound(jsonrpc_message_adapter.validate_python(value), sha256(_distinct(value)).digest(), _is_modern(value))
 
 
-def _check(value: Mapping[str, Any]) -> None:
-    """Pass a message of sizes that are accepted, with an id that can be kept. Raises: MalformedMessageError."""
-    if "id" in value and not is_id(value["id"]) and not _responds_to_the_unreadable(value):
-        raise MalformedMessageError(
-            f"The id of a request must be a string or an integer, of at most {MAX_NAME} characters."
-        )
-    if len(str(value.get("method", ""))) > MAX_NAME:
-        raise MalformedMessageError(f"The name of a method has at most {MAX_NAME} characters.")
-    if holds_more_values(_without_arguments(value), MAX_VALUES_BESIDE_ARGUMENTS):
-        raise MalformedMessageError(
-            f"A message holds at most {MAX_VALUES_BESIDE_ARGUMENTS:,} JSON values beside the arguments of a call."
-        )
-
-
-def _distinct(value: Mapping[str, Any]) -> bytes:
-    """Return a message as bytes that no other message has.
-
-    Raises:
-        MalformedMessageError: text has half a surrogate pair, and not in the arguments, which are for a tool to judge.
-    """
+def _distinct(value: Message) -> bytes:
+    """Return a message as bytes that no other message has; its arguments may hold half a surrogate pair."""
     try:
         return to_json(value)
     except ValueError:
-        pass
-    try:
-        to_json(_without_arguments(value))
-    except ValueError:
-        raise MalformedMessageError(
-            "Text of the message holds half a surrogate pair (one of \\ud800 to \\udfff alone). Send whole characters."
-        ) from None
-    return json.dumps(value).encode()
-
-
-def _message(value: Mapping[str, Any]) -> JSONRPCMessage:
-    try:
-        return jsonrpc_message_adapter.validate_python(value)
-    except ValidationError:
-        raise MalformedMessageError(_why_no_message(value)) from None
-
-
-def _why_no_message(value: Mapping[str, Any]) -> str:
-    if value.get("jsonrpc") != "2.0":
-        return 'Not a JSON-RPC 2.0 message: it needs "jsonrpc": "2.0".'
-    if "method" in value and not isinstance(value["method"], str):
-        return 'Not a JSON-RPC 2.0 message: its "method" must be a string.'
-    if "method" in value and not isinstance(value.get("params", {}), dict):
-        return 'Not a JSON-RPC 2.0 message: its "params" must be an object.'
-    return 'Not a JSON-RPC 2.0 message: it needs a "method" (or a "result" or an "error").'
+        return json.dumps(value).encode()
 
 
 def _is_modern(message: Mapping[str, Any]) -> bool:
     params = message.get("params")
     meta = params.get("_meta") if isinstance(params, dict) else None
     return isinstance(meta, dict) and PROTOCOL_VERSION_META_KEY in meta and message.get("method") != "initialize"
-
-
-def _without_arguments(message: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a message without the arguments of its call."""
-    params = message.get("params")
-    if not isinstance(params, dict):
-        return message
-    return {**message, "params": {name: value for name, value in params.items() if name != "arguments"}}
-
-
-def _responds_to_the_unreadable(value: Mapping[str, Any]) -> bool:
-    """An error response to a message without a readable id is the one place where JSON-RPC allows null."""
-    return value["id"] is None and "error" in value
 
 
 def notification(method: str, params: Mapping[str, Any] | None) -> bytes:
@@ -193,18 +114,9 @@ def failed_call(request_id: RequestId, text: str, said: Mapping[str, Any], *, is
     return result(request_id, value | ({"resultType": "complete"} if is_modern else {}))
 
 
-LOOK_FIRST: Final = (
-    "Look at what it would have changed before you repeat it, and repeat it with the same idempotencyKey."
-)
-
-
 def interrupted(request_id: RequestId | None, *, writes: bool) -> bytes:
     """Return the response to a call that the server could not finish."""
-    if writes:
-        text = f"The server stopped while it worked on this: it may have been done. {LOOK_FIRST}"
-        return error(request_id, INTERNAL_ERROR, text, {"kind": "outcome_unknown"})
-    text = "The server stopped while it worked on this. Nothing was changed; ask again."
-    return error(request_id, INTERNAL_ERROR, text, {"kind": "interrupted"})
+    return encode({"jsonrpc": "2.0", "id": request_id, "error": json_rpc.interruption(writes=writes)})
 
 
 def busy(request_id: RequestId, *, is_stopping: bool) -> bytes:

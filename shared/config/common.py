@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 
 from shared import dotenv
 from shared.environment import Address, Habits, Key, Keys, TimeZone
-from shared.http.hosts import is_link_local, is_loopback, is_private
+from shared.http.hosts import may_carry_key
 
 CHECKOUT: Final = Path(__file__).resolve().parent.parent.parent
 EMBEDDED: Final = "embedded"
@@ -102,11 +102,9 @@ class ToolSettings(Settings):
 
     @model_validator(mode="after")
     def _refuse_to_send_a_key_that_others_could_read(self) -> Self:
-        address = self.api_base_url
-        if self.api_key is None or isinstance(address, str) or address.scheme == "https" or address.host is None:
+        if self.api_key is None or self.is_embedded:
             return self
-        may_be_http = self.allow_private and is_private(address.host) and not is_link_local(address.host)
-        if not is_loopback(address.host) and not may_be_http:
+        if not may_carry_key(str(self.api_base_url), allow_private=self.allow_private):
             raise ValueError(
                 "MCP_API_BASE_URL is not valid, since MCP_API_KEY is sent to it: it must begin with https:// (http:// "
                 "only for a loopback or private address, if an operator explicitly allows it). For a private address, "

@@ -8,6 +8,7 @@ ICANN resolution 2024.07.29.06 (.internal).
 import ipaddress
 import socket
 from typing import Final
+from urllib.parse import urlsplit
 
 _PRIVATE_DOMAINS: Final = (".internal", ".local", ".home.arpa")
 
@@ -34,6 +35,14 @@ def is_link_local(host: str) -> bool:
     """Return whether `host` is a link-local address, where clouds serve the credentials of their machines."""
     address = _ip(_plain(host))
     return address is not None and address.is_link_local
+
+
+def may_carry_key(address: str, *, allow_private: bool) -> bool:
+    """Return whether a key may be sent to `address`: by https, to this machine, or to a private host if allowed."""
+    parts = urlsplit(address)
+    host = parts.hostname or ""
+    may_be_clear = allow_private and is_private(host) and not is_link_local(host)
+    return parts.scheme == "https" or is_loopback(host) or may_be_clear
 
 
 def _plain(host: str) -> str:

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from shared.errors import UpstreamFaultError
+
 _CHARSET: Final = re.compile(r""";\s*charset\s*=\s*["']?([^\s;"']*)""", re.IGNORECASE)
 _UNICODE: Final = re.compile(r"utf-(8|16|32)(-sig|-le|-be)?|ascii")
 _NO_CHARSETS: Final = frozenset(
@@ -34,7 +36,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_.:-]{1,40}")
 _MAX_DIGITS: Final = 40
 
 
-class UnreadableBodyError(ValueError):
+class UnreadableBodyError(UpstreamFaultError):
     """The body is no JSON; the text says in a few words what it is."""
 
 

@@ -89,7 +89,7 @@ def _senseless(response: ApiResponse, what: str) -> UpstreamError:
     if response.is_read:
         return UpstreamFaultError(f"{how} This is a fault of the ticket API, not of the request.")
     return OutcomeUnknownError(
-        f"{how} This is a fault of the ticket API, and it is not known whether this was done.",
+        f"{how} This is a fault of the ticket API.",
         settled=True,
         named=named_by_location(response),
     )

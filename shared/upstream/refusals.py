@@ -172,7 +172,7 @@ def _fault(response: ApiResponse, _: Says) -> TicketServerError:
         return UpstreamFaultError(f"{fault} Nothing was changed; {CHECK_ADDRESS}.")
     wait = f" It asks to come again {in_a_while(response.wait_s)}." if response.wait_s else ""
     return OutcomeUnknownError(
-        f"{how} This is a fault of the ticket API, and it is not known whether this was done.{wait}",
+        f"{how} This is a fault of the ticket API.{wait}",
         settled=status not in PASSING,  # a proxy sends those, while the API may still be executing the request
     )
 

@@ -88,9 +88,8 @@ def unclear(ticket_id: str, what: str, said: str) -> OutcomeUnknownError:
         said: a sentence on the API's response to the write.
     """
     return OutcomeUnknownError(
-        f"{said.rstrip('.')}. Read back from ticket {ticket_id}, {what} could not be read, so it is not known whether "
-        f"this was done. It may have been changed: check with get_ticket_detail(ticketId={ticket_id}) before you "
-        "repeat this."
+        f"{said.rstrip('.')}. Read back from ticket {ticket_id}, {what} could not be read. It may have been "
+        f"changed: check with get_ticket_detail(ticketId={ticket_id}) before you repeat this."
     )
 
 

@@ -1,4 +1,4 @@
-"""The environments of the clients, in the user's cache folder, made by run.py's functions when needed.
+"""The environments of the clients, in the user's cache folder, made as run.py makes its own, when needed.
 
 Each has exactly the pins of its file in `environments`. Clients of one family share an environment: those on the Python
 SDK before 2.0, those on its newest version, those that cannot be installed with that, the converters of schemas, the
@@ -14,7 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-import run
+from bootstrap.environments import cached_environment
+from bootstrap.environments import node_modules as made_node_modules
 from tests.interop.rows import Home
 from tests.javascript import installed
 from tests.processes import ROOT
@@ -26,7 +27,7 @@ CLIENTS: Final = ROOT / "tests" / "clients"
 @cache
 def python(home: Home) -> str:
     """Return the Python that has the clients of a family."""
-    return run.cached_environment(PINS / f"{home}.txt", name=f"clients-{home}")
+    return cached_environment(PINS / f"{home}.txt", name=f"clients-{home}")
 
 
 @cache
@@ -34,7 +35,7 @@ def node_modules(home: Home) -> Path:
     """Return the folder that has the clients for Node."""
     if home == "clients":
         return installed()
-    return run.node_modules(sys.executable, PINS / home, name=f"clients-{home}")
+    return made_node_modules(sys.executable, PINS / home, name=f"clients-{home}")
 
 
 def make() -> None:

@@ -144,7 +144,7 @@ async def test_a_fault_of_the_api_leaves_a_write_unknown(
     assert isinstance(error, OutcomeUnknownError)
     assert str(error) == (
         f"The ticket API answered with an error of its own (HTTP {status}, {method} /tickets/T1). "
-        "This is a fault of the ticket API, and it is not known whether this was done."
+        "This is a fault of the ticket API."
     )
     assert error.effect == Effect.UNKNOWN
     assert error.settled is settled
@@ -192,8 +192,7 @@ async def test_what_is_not_json_leaves_a_write_unknown(
     assert isinstance(error, OutcomeUnknownError)
     assert str(error) == (
         f"The ticket API answered with something that is not JSON ({what}; HTTP {status}, {method} /tickets/T1)."
-        f"{ELSEWHERE if body == HTML else ''} This is a fault of the ticket API, and it is not known whether this was "
-        "done."
+        f"{ELSEWHERE if body == HTML else ''} This is a fault of the ticket API."
     )
     assert error.settled
 
@@ -332,9 +331,7 @@ async def test_a_write_is_never_repeated_and_the_class_of_an_error_proves_nothin
     error = await error_of(api, method)
 
     assert isinstance(error, OutcomeUnknownError)
-    assert str(error) == (
-        "The ticket API dropped the connection before it answered, so it is not known whether this was done."
-    )
+    assert str(error) == ("The ticket API dropped the connection before it answered.")
     assert not error.settled
     assert route.call_count == 1
 

@@ -61,14 +61,14 @@ def test_the_reason_is_named_with_the_id(write: Any, arguments: str, reason: str
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (b"", "The body is empty"),
-        (b" \r\n", "The body is empty"),
-        (b"\xef\xbb\xbf", "The body is empty"),
+        (b"", "The message is empty"),
+        (b" \r\n", "The message is empty"),
+        (b"\xef\xbb\xbf", "The message is empty"),
         (PING.decode().encode("utf-16"), "UTF-16"),
         (PING.decode().encode("utf-16-le"), "UTF-16"),
         (PING.decode().encode("utf-16-be"), "UTF-16"),
         (PING.decode().encode("utf-32"), "UTF-32"),
-        (gzip.compress(PING, mtime=0), "The body is compressed"),
+        (gzip.compress(PING, mtime=0), "The message is compressed"),
         (b"jsonrpc=2.0&id=7&method=ping", "not valid JSON: expected value at line 1 column 1"),
         (b"id: 7", "not valid JSON"),
         (b'{"id":' + b"1" * 5_000 + b',"method":"x"}', "5,000 digits"),

@@ -7,8 +7,10 @@ import pytest
 from auth.validation import upstream_address
 from shared.config import CloudSettings, SettingsWithoutKeys, StdioSettings, ToolSettings, load
 from shared.environment import SettingsError
-from shared.errors import InvalidInputError
+from shared.errors import InvalidInputError, UpstreamNotSetError
+from shared.identity import Tenant, Upstream
 from tests.kills import kills
+from ticket_service import TicketService
 
 DOORS: Final = (StdioSettings, CloudSettings, SettingsWithoutKeys)
 RULE: Final = (
@@ -33,7 +35,7 @@ def start(door: type[ToolSettings], address: str, **given: Any) -> ToolSettings:
     return load(door, **{"api_key": "our-key", "allow_anonymous": True, **given, "api_base_url": address})
 
 
-@kills("shared/config/common.py", "if not is_loopback(address.host) and not may_be_http:", "if False:")
+@kills("shared/config/common.py", "if not may_carry_key(", "if not str(")
 @doors
 @pytest.mark.parametrize("address", [*PUBLIC, *PRIVATE, *LINK_LOCAL])
 def test_a_key_is_not_sent_in_clear_to_another_machine(door: type[ToolSettings], address: str) -> None:
@@ -78,3 +80,18 @@ def test_the_command_for_organisations_judges_and_says_the_same(address: str) ->
     assert RULE in str(refused.value)
     if address in PRIVATE:
         assert upstream_address(address, allow_private=True) == address
+
+
+@pytest.mark.parametrize(("address", "allow_private"), [(PUBLIC[0], True), (PRIVATE[0], False)])
+def test_nor_is_the_key_of_an_organisation_sent_to_the_shared_ticket_api(address: str, allow_private: bool) -> None:
+    service = TicketService(load(StdioSettings, api_base_url=address, allow_private=allow_private))
+
+    with pytest.raises(UpstreamNotSetError, match="MCP_ALLOW_PRIVATE=true for a private one"):
+        service._connect(Tenant("acme"), Upstream(api_key="key"))
+
+
+@pytest.mark.parametrize("address", [PRIVATE[0], "http://127.0.0.1:8081", "https://tickets.example"])
+def test_other_keys_of_organisations_are_sent(address: str) -> None:
+    service = TicketService(load(StdioSettings, api_base_url=address, allow_private=True))
+
+    service._connect(Tenant("acme"), Upstream(api_key="key"))

@@ -237,7 +237,7 @@ async def test_an_update_without_proof_whose_value_cannot_be_read_back_is_unknow
     said, error = await here.refused("update_ticket", ticketId="TCK-0001", updatedById="user1", actualEffortHours=1.5)
 
     assert (error["kind"], error["effect"]) == ("outcome_unknown", "unknown")
-    assert "actualEffortHours could not be read, so it is not known whether this was done" in said
+    assert "actualEffortHours could not be read. It may have been changed: check" in said
 
 
 async def test_a_field_that_cannot_be_read_is_cleared_all_the_same(here: World) -> None:

@@ -150,7 +150,7 @@ def test_common_names_and_all_that_a_client_hands_on_are_reported_only(env: pyte
     [
         (StdioSettings, {"MCP_PORT": "1"}, "MCP_PORT has no effect here: another program"),
         (StdioSettings, {"API_KEY": "k"}, "API_KEY has no effect: the ticket API is embedded"),
-        (StdioSettings, {"MCP_API_KEY": "k", "API_KEY": "j", "API_BASE_URL": "http://h"}, "API_KEY has no effect"),
+        (StdioSettings, {"MCP_API_KEY": "k", "API_KEY": "j", "API_BASE_URL": "https://h"}, "API_KEY has no effect"),
         (StdioSettings, {"API_BASE_URL": "http://h", "MCP_SAMPLE_DATA": "ja"}, "MCP_SAMPLE_DATA has no effect: the"),
         (StdioSettings, {"API_BASE_URL": "http://h", "MCP_DATABASE_URL": "sqlite:///x"}, "MCP_DATABASE_URL has no"),
         (CloudSettings, {"MCP_API_BASE_URL": "http://h", "MCP_DATABASE_URL": "sqlite:///x"}, "MCP_DATABASE_URL has no"),
@@ -179,7 +179,7 @@ def test_a_setting_without_effect_is_reported(
 
 
 def test_nothing_is_reported_of_settings_that_have_an_effect(env: pytest.MonkeyPatch) -> None:
-    for name, value in {"MCP_API_BASE_URL": "http://h", "MCP_API_KEY": "k", "MCP_MCP_API_KEY": KEY}.items():
+    for name, value in {"MCP_API_BASE_URL": "https://h", "MCP_API_KEY": "k", "MCP_MCP_API_KEY": KEY}.items():
         env.setenv(name, value)
     env.delenv("MCP_ALLOW_ANONYMOUS")
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from mcp_types import JSONRPCNotification, JSONRPCRequest, JSONRPCResponse
 
-from shared import json_body
+from shared import json_body, json_rpc
 from shared.json_body import MalformedMessageError
 from tests.kills import kills
 from transport import jsonrpc
@@ -28,7 +28,7 @@ def test_a_string_or_an_integer_is_an_id(request_id: object) -> None:
     assert not batch
 
 
-@kills("transport/jsonrpc.py", '"id" in value and not is_id', "False and not is_id")
+@kills("shared/json_rpc.py", '"id" in value and not is_id', "False and not is_id")
 @pytest.mark.parametrize("request_id", [None, True, False, 1.5, {}, [], 1.0])
 def test_any_other_id_is_refused_instead_of_taken_for_a_notification(request_id: object) -> None:
     with pytest.raises(MalformedMessageError, match="string or an integer"):
@@ -71,7 +71,7 @@ def test_a_batch_keeps_its_order() -> None:
 
 
 def test_an_empty_or_oversized_batch_is_refused() -> None:
-    for batch in ([], [PING | {"id": n} for n in range(jsonrpc.MAX_BATCH + 1)]):
+    for batch in ([], [PING | {"id": n} for n in range(json_rpc.MAX_BATCH + 1)]):
         with pytest.raises(MalformedMessageError, match="A batch holds"):
             parse(as_body(batch))
 
@@ -115,30 +115,30 @@ def filled(values: int) -> dict[str, int]:
     return {f"name,[{number}": number for number in range(values)}
 
 
-@kills("transport/jsonrpc.py", "if has_more_values(body, MAX_VALUES):", "if False:")
+@kills("shared/json_rpc.py", "if has_more_values(body, MAX_VALUES):", "if False:")
 @pytest.mark.parametrize(
     "body",
     [
-        as_body(PING | {"params": {"arguments": [0] * jsonrpc.MAX_VALUES}}),
-        b"[" + b"[]," * jsonrpc.MAX_VALUES + b"[]]",
-        b'{"a":' * (jsonrpc.MAX_VALUES + 1),
+        as_body(PING | {"params": {"arguments": [0] * json_rpc.MAX_VALUES}}),
+        b"[" + b"[]," * json_rpc.MAX_VALUES + b"[]]",
+        b'{"a":' * (json_rpc.MAX_VALUES + 1),
     ],
     ids=["arguments", "a batch", "not even JSON"],
 )
 def test_a_body_with_very_many_values_is_not_parsed(body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(json_body, "from_json", None)
+    monkeypatch.setattr(json_body, "read", None)
 
-    with pytest.raises(MalformedMessageError, match=f"more than {jsonrpc.MAX_VALUES:,} JSON values"):
+    with pytest.raises(MalformedMessageError, match=f"more than {json_rpc.MAX_VALUES:,} JSON values"):
         parse(body)
 
 
 def test_commas_and_brackets_inside_texts_are_not_counted() -> None:
-    (one,), _ = parse(as_body(PING | {"params": {"arguments": {"text": ',[{"' * jsonrpc.MAX_VALUES}}}))
+    (one,), _ = parse(as_body(PING | {"params": {"arguments": {"text": ',[{"' * json_rpc.MAX_VALUES}}}))
 
     assert isinstance(one.message, JSONRPCRequest)
 
 
-MANY = filled(jsonrpc.MAX_VALUES_BESIDE_ARGUMENTS + 1)
+MANY = filled(json_rpc.MAX_VALUES_BESIDE_ARGUMENTS + 1)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.concurrency import within
 from shared.identity import AuthenticationError
+from shared.json_rpc import LOOK_FIRST
 from shared.telemetry import get_logger
 from transport import jsonrpc
 from transport.http.endpoint import HTTPResponse
@@ -127,6 +128,6 @@ def _no_response(request: RequestId, *, writes: bool) -> bytes:
     )
     if writes:
         return jsonrpc.error(
-            request, INTERNAL_ERROR, f"{text} It may have been done. {jsonrpc.LOOK_FIRST}", {"kind": "outcome_unknown"}
+            request, INTERNAL_ERROR, f"{text} It may have been done. {LOOK_FIRST}", {"kind": "outcome_unknown"}
         )
     return jsonrpc.error(request, INTERNAL_ERROR, f"{text} Nothing was changed; ask again.", {"kind": "interrupted"})

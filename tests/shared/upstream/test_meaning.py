@@ -164,6 +164,14 @@ def test_the_log_says_which_host_and_path_were_asked(status: int) -> None:
     assert SECRET not in str(line)
 
 
+@pytest.mark.parametrize("location", ["", "http://[", "/elsewhere?key=hunter2"])
+def test_an_odd_location_of_a_redirect_is_no_fault_of_ours(location: str) -> None:
+    with capture_logs() as logs:
+        assert isinstance(error_of(response(301, location=location)), UpstreamPathError)
+
+    assert SECRET not in str(logs)
+
+
 # --- a write that was done, with little or nothing to say of it
 
 

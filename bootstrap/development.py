@@ -1,0 +1,97 @@
+"""What developers run: the checks and the tools of the tests, in an environment outside the checkout."""
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final, NoReturn
+
+from bootstrap.environments import cached_environment, node_modules
+from bootstrap.machine import ROOT, cache_folder, inherited_environment, say, stop
+
+LONG_PARTS: Final[Mapping[str, Sequence[str]]] = MappingProxyType({
+    "attacks": ["tests/attacks"],
+    "chaos": ["tests/chaos"],
+    "clients": ["tests/interop", "tests/sse_conformance", "tests/test_same_id.py"],
+    "data": ["tests/ticket_api"],
+    "fuzz": ["tests/fuzz", "tests/ticket_api/http/test_openapi_fuzz.py"],
+    "set-up": ["tests/bootstrap"],
+})  # fmt: skip
+"""The parts that `test --long` can run alone."""
+
+
+def test(arguments: Sequence[str]) -> NoReturn:
+    """Run all checks and exit with 1 if one failed; with `arguments`, run only pytest with them.
+
+    Long tests are a run of their own, selected by their marker, without the coverage that the other run requires.
+    """
+    is_long, part = list(arguments[:1]) == ["--long"], " ".join(arguments[1:])
+    if is_long and part not in {"", *LONG_PARTS}:
+        stop(f"`test --long` takes one part or none, not `{part}`. The parts are: {', '.join(LONG_PARTS)}.")
+    python, env = test_environment()
+    pytest = [python, "-m", "pytest", "-o", f"cache_dir={cache_folder() / 'pytest'}"]
+    at_once = [*pytest, "--dist=loadgroup", "-n"]
+    if is_long:
+        paths = LONG_PARTS.get(part, ["--ignore=tests/attacks"])
+        checks = {
+            "set-up of the clients": [python, "-m", "tests.interop", "set-up"],
+            "pytest": [*at_once, "2", "-m", "long", *paths],
+            "attacks": [*pytest, "-m", "long", "-rPfE", *LONG_PARTS["attacks"]],  # alone, since they measure latency
+        }
+        needed = {"attacks": {"attacks"}, "clients": {"set-up of the clients", "pytest"}, "": checks.keys()}
+        checks = {name: check for name, check in checks.items() if name in needed.get(part, {"pytest"})}
+    elif arguments:
+        sys.exit(subprocess.run([*pytest, *arguments], cwd=ROOT, env=env, check=False).returncode)
+    else:
+        checks = {
+            "ruff check": [python, "-m", "ruff", "check", "."],
+            "ruff format": [python, "-m", "ruff", "format", "--check", "."],
+            "mypy": [python, "-m", "mypy", "."],
+            # These tests wait for a third of their time. Long tests get the two processors to themselves.
+            "pytest": [*at_once, "3", "-m", "not long", "--cov", "--cov-report=term"],
+        }
+    with tempfile.TemporaryDirectory() as scratch:
+        env["COVERAGE_FILE"] = str(Path(scratch, "coverage"))
+        failed = [name for name, command in checks.items() if not passes(name, command, env)]
+    if failed:
+        stop(f"failed: {', '.join(failed)}")
+    sys.exit(0)
+
+
+def passes(name: str, command: Sequence[str], env: Mapping[str, str]) -> bool:
+    """Run one check in the checkout, and report its result and duration."""
+    started = time.monotonic()
+    code = subprocess.run(command, cwd=ROOT, env=env, check=False).returncode
+    say(f"{name} {'passed' if code == 0 else 'FAILED'} in {time.monotonic() - started:.1f} s")
+    return code == 0
+
+
+def run_tool(tool: Sequence[str], arguments: Sequence[str]) -> NoReturn:
+    """Run a program of the tests and exit with its code."""
+    python, env = test_environment()
+    sys.exit(subprocess.run([python, *tool, *arguments], cwd=ROOT, env=env, check=False).returncode)
+
+
+def demo_outage(arguments: Sequence[str]) -> NoReturn:
+    """Run the demonstration, after saying how long that takes."""
+    say("this takes half a minute, and three minutes more when the environment of the tests is not there yet")
+    run_tool(["-m", "tests.chaos.demo"], arguments)
+
+
+def test_environment() -> tuple[str, dict[str, str]]:
+    """Return the Python with requirements-dev.txt, and an environment that keeps caches out of the checkout."""
+    cache = cache_folder()
+    python = cached_environment(ROOT / "requirements-dev.txt", name="python")
+    env = dict(
+        inherited_environment(),
+        RUFF_CACHE_DIR=str(cache / "ruff"),
+        MYPY_CACHE_DIR=str(cache / "mypy"),
+        HYPOTHESIS_STORAGE_DIRECTORY=str(cache / "hypothesis"),
+    )
+    clients = ROOT / "tests" / "clients"
+    if (clients / "package-lock.json").exists():
+        env["MCP_TEST_NODE_MODULES"] = str(node_modules(python, clients, name="node"))
+    return python, env

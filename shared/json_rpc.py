@@ -1,0 +1,141 @@
+"""JSON-RPC messages as they come in over any wire: which may be served, and why another one may not. Pure.
+
+Needs the standard library alone, as `shared.json_body` does. What passes here passes the SDK's own models of messages.
+
+Source: JSON-RPC 2.0; MCP base protocol, whose request ids are strings or integers and never null. The SDK's parser
+reads any other id as "no id", which would turn a request into a notification without a response, so ids are checked
+here first.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from shared import json_body
+from shared.bounds import has_more_values, holds_more_values
+from shared.json_body import MAX_NAME, MalformedMessageError, is_id
+
+INTERNAL_ERROR: Final = -32603
+MAX_BATCH: Final = 100
+MAX_VALUES: Final = 200_000
+"""Values in one text: a list of empty lists takes 25 times its bytes in memory."""
+MAX_VALUES_BESIDE_ARGUMENTS: Final = 10_000
+"""Values in one message, the arguments of a call left out: these are for the tool to judge."""
+LOOK_FIRST: Final = (
+    "Look at what it would have changed before you repeat it, and repeat it with the same idempotencyKey."
+)
+_HALF: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+"""How half a surrogate pair, or a whole one, is written in JSON: in UTF-8 itself there is none."""
+
+Message = dict[str, Any]
+"""A message that may be served: a request, a notification or a response."""
+
+
+def read(body: bytes) -> tuple[Sequence[Message | MalformedMessageError], bool]:
+    """Return the messages in `body`, each or why it may not be served, and whether they came as a batch.
+
+    Raises:
+        MalformedMessageError: not JSON, more values than `MAX_VALUES`, an empty or oversized batch.
+    """
+    if has_more_values(body, MAX_VALUES):
+        raise MalformedMessageError(f"The message holds more than {MAX_VALUES:,} JSON values, which is the most.")
+    value = json_body.read(body)
+    may_have_halves = _HALF.search(body) is not None
+    if not isinstance(value, list):
+        return [_checked(value, may_have_halves)], False
+    if not 1 <= len(value) <= MAX_BATCH:
+        raise MalformedMessageError(f"A batch holds 1 to {MAX_BATCH} messages, not {len(value)}.")
+    return [_checked(one, may_have_halves) for one in value], True
+
+
+def refusals(error: MalformedMessageError) -> list[Message]:
+    """Return the responses to a text that may not be served: one for each id in it, or one without an id."""
+    body = {"code": error.code, "message": str(error), "data": {"kind": error.kind}}
+    return [{"jsonrpc": "2.0", "id": one, "error": body} for one in (error.request_id, *error.further_ids)]
+
+
+def interruption(*, writes: bool) -> Message:
+    """Return the error for a call that the server could not finish."""
+    if writes:
+        text = f"The server stopped while it worked on this: it may have been done. {LOOK_FIRST}"
+        return {"code": INTERNAL_ERROR, "message": text, "data": {"kind": "outcome_unknown"}}
+    text = "The server stopped while it worked on this. Nothing was changed; ask again."
+    return {"code": INTERNAL_ERROR, "message": text, "data": {"kind": "interrupted"}}
+
+
+def without_arguments(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a message without the arguments of its call."""
+    params = message.get("params")
+    if not isinstance(params, dict):
+        return message
+    return {**message, "params": {name: value for name, value in params.items() if name != "arguments"}}
+
+
+def _checked(value: object, may_have_halves: bool) -> Message | MalformedMessageError:
+    if not isinstance(value, dict):
+        return MalformedMessageError("A JSON-RPC message is a JSON object.")
+    problem = _problem_of_size(value) or (_problem_of_halves(value) if may_have_halves else None) or _problem(value)
+    if problem is None:
+        return value
+    error = MalformedMessageError(problem)
+    error.request_id = json_body.readable_id(value.get("id"))
+    return error
+
+
+def _problem_of_size(value: Mapping[str, Any]) -> str | None:
+    """Return why a message is not of a size that is accepted, or has no id that can be kept."""
+    if "id" in value and not is_id(value["id"]) and not _responds_to_the_unreadable(value):
+        return f"The id of a request must be a string or an integer, of at most {MAX_NAME} characters."
+    if len(str(value.get("method", ""))) > MAX_NAME:
+        return f"The name of a method has at most {MAX_NAME} characters."
+    if holds_more_values(without_arguments(value), MAX_VALUES_BESIDE_ARGUMENTS):
+        return f"A message holds at most {MAX_VALUES_BESIDE_ARGUMENTS:,} JSON values beside the arguments of a call."
+    return None
+
+
+def _problem_of_halves(value: Mapping[str, Any]) -> str | None:
+    """Return that text has half a surrogate pair; in the arguments of a call, that is for a tool to judge."""
+    try:
+        json.dumps(without_arguments(value), ensure_ascii=False).encode()
+    except ValueError:
+        return (
+            "Text of the message holds half a surrogate pair (one of \\ud800 to \\udfff alone). Send whole characters."
+        )
+    return None
+
+
+def _problem(value: Mapping[str, Any]) -> str | None:
+    """Return why an object is no request, no notification and no response."""
+    wanted: str | None
+    if value.get("jsonrpc") != "2.0":
+        wanted = 'it needs "jsonrpc": "2.0"'
+    elif "method" in value:
+        wanted = _wanted_of_request(value)
+    elif "id" not in value or not ("result" in value or "error" in value):
+        wanted = 'it needs a "method" (or an "id" and a "result" or an "error")'
+    else:
+        wanted = _wanted_of_response(value)
+    return f"Not a JSON-RPC 2.0 message: {wanted}." if wanted else None
+
+
+def _wanted_of_request(value: Mapping[str, Any]) -> str | None:
+    if not isinstance(value["method"], str):
+        return 'its "method" must be a string'
+    return None if isinstance(value.get("params"), dict | None) else 'its "params" must be an object'
+
+
+def _wanted_of_response(value: Mapping[str, Any]) -> str | None:
+    if "result" in value:
+        return None if isinstance(value["result"], dict) else 'its "result" must be an object'
+    match value["error"]:
+        case {"code": bool()}:
+            pass
+        case {"code": int(), "message": str()}:
+            return None
+    return 'its "error" must be an object with an integer "code" and a text "message"'
+
+
+def _responds_to_the_unreadable(value: Mapping[str, Any]) -> bool:
+    """An error response to a message without a readable id is the one place where JSON-RPC allows null."""
+    return value["id"] is None and "error" in value and "method" not in value

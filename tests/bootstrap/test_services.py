@@ -1,0 +1,103 @@
+"""The part of the doctor that needs packages: against real ticket APIs, databases and brokers."""
+
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bootstrap import services
+from bootstrap.doctor import Finding
+from shared.config import CloudSettings
+from tests.kills import kills
+from tests.processes import API_KEY, free_port, sqlite, ticket_api
+
+
+def settings(**given: Any) -> CloudSettings:
+    return CloudSettings(allow_anonymous=True, **given)
+
+
+async def found(findings: AsyncIterator[Finding]) -> list[tuple[bool, str]]:
+    """Return every finding as whether it is wrong, and its text."""
+    return [tuple(finding) async for finding in findings]
+
+
+async def test_a_ticket_api_that_works_is_right_and_so_is_its_clock(tmp_path: Path) -> None:
+    with ticket_api(sqlite(tmp_path)) as address:
+        right = await found(services.api(settings(api_base_url=address, api_key=API_KEY)))
+        wrong = await found(services.api(settings(api_base_url=address, api_key="another-key")))
+        keyless = await found(services.api(settings(api_base_url=address)))
+        prefixed = await found(services.api(settings(api_base_url=f"{address}/api", api_key=API_KEY)))
+
+    assert right == [
+        (False, f"ticket API: {address} answers and accepts the key"),
+        (False, "clock: as that of the ticket API"),
+    ]
+    assert wrong[0] == (True, f"ticket API: {address} refuses the key (401). Correct MCP_API_KEY.")
+    assert keyless[0][1].endswith("(401). Set MCP_API_KEY to a key that it accepts.")
+    assert prefixed[0][0]
+    assert "/api/tickets/master/statuses answers 404" in prefixed[0][1]
+    assert "another-key" not in str(wrong)
+
+
+async def test_what_does_not_answer_is_named_with_what_to_do() -> None:
+    nowhere = f"127.0.0.1:{free_port()}"
+
+    (api,) = await found(services.api(settings(api_base_url=f"http://{nowhere}")))
+    (broker,) = await found(services.broker(settings(broker_url=f"redis://:hidden@{nowhere}")))
+    (database,) = await found(services.database(settings(database_url=f"postgresql://u:hidden@{nowhere}/tickets")))
+
+    for finding, variable in ((api, "MCP_API_BASE_URL"), (broker, "MCP_BROKER_URL"), (database, "MCP_DATABASE_URL")):
+        assert finding[0]
+        assert f"Start it, or correct {variable}" in finding[1]
+        assert "hidden" not in finding[1]
+
+
+async def test_a_broker_that_answers_is_right(broker_url: str) -> None:
+    assert await found(services.broker(settings(broker_url=broker_url))) == [
+        (False, "broker: it answers"),
+        (False, "clock: as that of the broker"),
+    ]
+    assert await found(services.broker(settings())) == []
+
+
+@kills("bootstrap/services.py", "if skew > _SKEW:", "if not skew:")
+@pytest.mark.parametrize(("hours", "is_wrong"), [(-9, True), (1, True), (0, False)])
+def test_clocks_that_differ_are_noticed(hours: int, is_wrong: bool) -> None:
+    finding = services.clock("the ticket API", datetime.now(UTC) + timedelta(hours=hours))
+
+    assert finding.is_wrong is is_wrong
+    assert ("Set the clock" in finding.what) is is_wrong
+
+
+async def test_a_database_file_is_looked_at_and_not_made(tmp_path: Path) -> None:
+    file = tmp_path / "tickets.sqlite3"
+    given = settings(database_url=sqlite(tmp_path))
+
+    (missing,) = await found(services.database(given))
+    assert not file.exists()
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("CREATE TABLE t (x)")
+    (right,) = await found(services.database(given))
+    file.write_bytes(b"no database " * 100)
+    (damaged,) = await found(services.database(given))
+
+    assert missing == (False, f"database: {file} does not exist yet; the first start makes it")
+    assert right == (False, f"database: {file}")
+    assert damaged[0]
+    assert "cannot be used: file is not a database" in damaged[1]
+
+
+async def test_a_remote_ticket_api_has_its_database_elsewhere() -> None:
+    assert await found(services.database(settings(api_base_url="http://127.0.0.1:1"))) == []
+
+
+async def test_wrong_settings_are_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("MCP_ALLOW_ANONYMOUS", "true")
+    monkeypatch.setenv("MCP_LOG_LEVEL", "LOUD")
+
+    assert await services.examine() == 1
+    assert "MCP_LOG_LEVEL must be one of DEBUG" in capsys.readouterr().out
