@@ -16,8 +16,6 @@ OPENING: Final = Path(__file__).with_name("opening.json")
 LONGEST_WAIT_S: Final = 20.0
 """How long a request waits for the server; clients give up after 30 s or more."""
 MOST_WAITING: Final = 100
-SETTING_UP: Final = "setting_up"
-"""`kind` of the error for a request that came too early."""
 _INTERNAL_ERROR: Final = -32603
 _META: Final = "io.modelcontextprotocol/"
 
@@ -129,11 +127,15 @@ def still(step: str) -> str:
 
 
 def _refused(message: Message, text: str) -> Message:
-    said = {"kind": SETTING_UP, "message": text}
+    said = {"kind": "setting_up"}
     response = {"jsonrpc": "2.0", "id": message["id"]}
     if message["method"] != "tools/call":
-        return {**response, "error": {"code": _INTERNAL_ERROR, "message": text, "data": {"kind": SETTING_UP}}}
-    result = {"content": [{"type": "text", "text": text}], "structuredContent": {"error": said}, "isError": True}
+        return {**response, "error": {"code": _INTERNAL_ERROR, "message": text, "data": said}}
+    result = {
+        "content": [{"type": "text", "text": text}],
+        "structuredContent": {"error": {**said, "message": text}},
+        "isError": True,
+    }
     modern = {"resultType": "complete"} if _is_whole_envelope(message.get("params") or {}) else {}
     return {**response, "result": {**result, **modern}}
 

@@ -14,7 +14,6 @@ import pytest
 
 from bootstrap.waiting_room import read_opening
 from tests.checkout import NO_SET_UP, TIMEOUT_S, Checkout
-from tests.kills import kills
 from tests.opening import initialize
 from tests.stdio_lines import LINES
 
@@ -145,7 +144,6 @@ def test_a_call_that_comes_too_early_is_answered_and_never_reaches_the_server(ch
     assert "server received tools/call 1" not in log
 
 
-@kills("bootstrap/first_start.py", "self._write(self._room.refuse_all(still", "(self._room.refuse_all(still")
 def test_the_set_up_ends_with_its_client_whose_calls_are_answered(checkout: Checkout) -> None:
     with ExitStack() as other, waiting(checkout, other) as client:
         client.send("tools/call", 1, name="get_users")
