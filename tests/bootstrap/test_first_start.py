@@ -7,8 +7,9 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import pytest
 
@@ -58,7 +59,7 @@ class Client:
 
     def responses_to(self, line: bytes, count: int) -> list[tuple[int | str | None, int | None]]:
         """Send a line, then a ping; return the id and the error code of each response to the line."""
-        self._stdin.buffer.write(line + b"\n")
+        cast("TextIOWrapper", self._stdin).buffer.write(line + b"\n")
         self.send("ping", "mark")
         found: list[tuple[int | str | None, int | None]] = []
         while len(found) < count or ("mark", None) not in found:

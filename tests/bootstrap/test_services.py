@@ -21,7 +21,7 @@ def settings(**given: Any) -> CloudSettings:
 
 async def found(findings: AsyncIterator[Finding]) -> list[tuple[bool, str]]:
     """Return every finding as whether it is wrong, and its text."""
-    return [tuple(finding) async for finding in findings]
+    return [(finding.is_wrong, finding.what) async for finding in findings]
 
 
 async def test_a_ticket_api_that_works_is_right_and_so_is_its_clock(tmp_path: Path) -> None:
