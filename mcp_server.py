@@ -45,7 +45,8 @@ WAITS: Final = (
 
 async def serve(settings: StdioSettings) -> None:
     """Serve one client over stdin and stdout until it closes stdin. Raises: SettingsError."""
-    service = TicketService(settings, habits=ClientHabits(off=settings.client_habits_off))
+    habits = ClientHabits(off=settings.client_habits_off)
+    service = TicketService(settings, habits=habits, says_whose_tickets=True)
     service.server.streamable_http_app()  # in SDK 2.3 the only public way to the low-level server
     async with service.run():
         log.info("stdio_started", api="embedded" if settings.is_embedded else "remote")

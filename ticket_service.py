@@ -3,6 +3,8 @@
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
 from fastapi import FastAPI
@@ -11,7 +13,7 @@ from mcp.server import MCPServer
 from shared.api_client import APIClient
 from shared.audit import AuditTrail
 from shared.client_habits import ClientHabits
-from shared.config import ToolSettings
+from shared.config import CHECKOUT, ToolSettings
 from shared.embedded.in_process import InProcessTransport
 from shared.embedded.tenant_keys import TenantKeys
 from shared.environment import SettingsError
@@ -60,6 +62,7 @@ class TicketService:
         habits: what is served of clients that bend the protocol; by default all that is known.
         recent_writes: recognises repeated writes of all tenants; by default those of this process.
         request_state_keys: see `build_server`.
+        says_whose_tickets: whether to say whose tickets these are; see `build_server`.
 
     Raises:
         SettingsError: the database URL does not name a supported database.
@@ -76,6 +79,7 @@ class TicketService:
         habits: ClientHabits | None = None,
         recent_writes: RecentWrites | None = None,
         request_state_keys: Sequence[str] = (),
+        says_whose_tickets: bool = False,
     ) -> None:
         self._counter = counter
         self._keys = TenantKeys()
@@ -105,6 +109,8 @@ class TicketService:
             counter=counter,
             habits=habits,
             request_state_keys=request_state_keys,
+            read_only=settings.read_only,
+            whose_tickets=whose_tickets(settings) if says_whose_tickets else "",
         )
 
     @asynccontextmanager
@@ -165,6 +171,23 @@ class TicketService:
                 "its address, or its own key for the ticket system of this server."
             )
         return client(address, api_key=key)
+
+
+def whose_tickets(settings: ToolSettings) -> str:
+    """Return a sentence that says where the tickets are, without secrets. Raises: ValueError: as `resolve_url`."""
+    if not settings.is_embedded:
+        address = urlsplit(str(settings.api_base_url))
+        return f"These tickets are those of the ticket API at {address.netloc}."
+    url = resolve_url(settings.database_url.get_secret_value())
+    where = Path(str(url.database)) if url.host is None else f"{url.database} at {url.host}"
+    if isinstance(where, Path) and where.is_relative_to(CHECKOUT):
+        where = where.relative_to(CHECKOUT).as_posix()
+    if settings.sample_data == "none":
+        return f"These tickets are in the database of this server itself ({where})."
+    return (
+        f"These tickets are the sample data of this checkout ({where}) and what was added to it, not those of another "
+        "ticket system; MCP_API_BASE_URL connects one."
+    )
 
 
 def _places(settings: ToolSettings, address: str) -> int:

@@ -5,7 +5,7 @@ is refused at startup, and the message names the variable to set. `python -m sha
 """
 
 from shared.config.cloud import CloudSettings, SettingsWithoutKeys
-from shared.config.common import IdentitySettings, Settings, ToolSettings
+from shared.config.common import CHECKOUT, IdentitySettings, Settings, ToolSettings
 from shared.config.loading import load
 from shared.config.machine import is_loopback, on_cloud_run
 from shared.config.notes import notes
@@ -14,6 +14,7 @@ from shared.config.table import settings_table
 from shared.config.ticket_api import TicketApiSettings
 
 __all__ = (
+    "CHECKOUT",
     "CloudSettings",
     "IdentitySettings",
     "Settings",
