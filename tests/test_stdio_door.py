@@ -193,6 +193,10 @@ WRONG_DATABASES: Final[dict[str, tuple[dict[str, str], str]]] = {
         {"MCP_DATABASE_URL": f"oracle://me:{NO_PASSWORD}@127.0.0.1/tickets"},
         "MCP_DATABASE_URL: The database URL must begin with sqlite:// or postgresql://.",
     ),
+    "a folder for a database": (
+        {"MCP_DATABASE_URL": "sqlite:////tmp"},
+        "The file of the database cannot be opened, read or written. Nothing was changed; the operator must check",
+    ),
     "a database that is not there": (
         {"MCP_DATABASE_URL": f"postgresql://me:{NO_PASSWORD}@127.0.0.1:1/tickets"},
         "The ticket database cannot be opened. Check the database URL (MCP_DATABASE_URL)",
