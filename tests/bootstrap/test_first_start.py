@@ -105,7 +105,7 @@ def waiting(checkout: Checkout, other: ExitStack, **how: str) -> Iterator[Client
 def test_a_client_is_received_at_once_and_handed_over_unnoticed(checkout: Checkout) -> None:
     with ExitStack() as other, waiting(checkout, other) as client:
         assert client.ask("ping", 1)["result"] == {}
-        assert client.ask("tools/list", 2)["result"]["tools"] == read_opening()["tools"]
+        assert client.ask("tools/list", 2)["result"]["tools"] == read_opening()["tools/list"]["tools"]
         client.send("tools/call", 3, name="get_users")
         client.send("tools/call", "given up", name="create_ticket")
         client.send("notifications/cancelled", requestId="given up")
