@@ -209,7 +209,7 @@ async def test_a_write_that_stalls_ends_at_the_deadline_and_is_unknown(fault: Be
 
         assert 0.5 <= time.monotonic() - started < 3
         assert isinstance(error, OutcomeUnknownError)
-        assert str(error) == ("The ticket API did not answer within 0.5 s.")
+        assert str(error) == "The ticket API did not answer within 0.5 s."
         assert not error.settled
         assert server.requests == [method]
 
