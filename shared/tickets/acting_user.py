@@ -9,13 +9,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from shared.command_lines import command_line
 from shared.errors import InvalidInputError, Problem, UnknownTicketUserError
 from shared.identity import InsufficientScopeError, Principal, Scope
 from shared.tickets.master_data import MasterData
 from shared.tickets.master_lists import USERS
 from shared.tickets.models import MasterItem, User
 
-_LINK: Final = "an administrator can link your account to one (python -m auth membership set … --ticket-user ID)"
+_LINK: Final = (
+    f"an administrator can link your account to one ({command_line('auth')} membership set … --ticket-user ID)"
+)
 
 
 @dataclass(slots=True)

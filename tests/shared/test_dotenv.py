@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-import run
+from bootstrap import machine
 from shared import dotenv
 from shared.config import IdentitySettings, Settings, StdioSettings, load
 from shared.dotenv import DotenvError
@@ -18,7 +18,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in os.environ:
         if name.upper().startswith(("MCP_", "API_")) or name.upper() == "PORT":
             monkeypatch.delenv(name)
-    monkeypatch.setattr(run, "ROOT", tmp_path)
+    monkeypatch.setattr(machine, "ROOT", tmp_path)
     monkeypatch.setattr(Settings, "dotenv_path", tmp_path / ".env")
     return tmp_path / ".env"
 
@@ -74,7 +74,7 @@ def test_every_encoding_and_line_end_is_read(file: Path, encoding: str, end: str
     assert read == {"MCP_SAMPLE_DATA": "ja", "MCP_LOG_LEVEL": "DEBUG"}
     settings = load(StdioSettings)
     assert (settings.sample_data, settings.log_level) == ("ja", "DEBUG")
-    assert {**run.settings(), **read} == dict(run.settings())
+    assert {**machine.settings(), **read} == dict(machine.settings())
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_the_servers_and_run_py_refuse_a_file_in_the_same_words(file: Path, caps
     with pytest.raises(SettingsError, match=r"^Line 2 of .*\.env is not NAME=value\.$") as servers:
         load(IdentitySettings)
     with pytest.raises(SystemExit) as runs:
-        run.settings()
+        machine.settings()
 
     assert str(runs.value.code).endswith(str(servers.value))
     assert "hush" not in capsys.readouterr().err
@@ -149,7 +149,7 @@ def test_run_py_and_the_servers_agree_on_what_wins(
     for name, one in given.items():
         monkeypatch.setenv(name, one)
 
-    assert run.settings()["MCP_PORT"] == value
+    assert machine.settings()["MCP_PORT"] == value
 
 
 def test_a_file_that_this_user_may_not_read_is_said(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
