@@ -10,7 +10,8 @@ import sys
 from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
@@ -20,6 +21,7 @@ from starlette.routing import Route
 from auth.access import Access, AnonymousAccess, IdentityService, SharedKeyAccess
 from operations import Operations
 from shared.client_habits import ClientHabits
+from shared.command_lines import command_line
 from shared.config import CloudSettings, SettingsWithoutKeys, load, notes
 from shared.environment import SettingsError
 from shared.errors import TicketServerError, UpstreamUnavailableError
@@ -47,6 +49,13 @@ RECHECKED = 1 / 6
 rest of it what is known of a key is remembered."""
 
 
+class Failing(NamedTuple):
+    """What calls fail without."""
+
+    what: str
+    kind: str
+
+
 class CloudMCPServer:
     """The HTTP entry point. Making one opens nothing; the lifespan of `app` does.
 
@@ -61,6 +70,7 @@ class CloudMCPServer:
     def __init__(self, settings: CloudSettings | None = None, *, auth_provider: AuthProvider | None = None) -> None:
         if settings is None:
             settings = load(CloudSettings if auth_provider is None else SettingsWithoutKeys)
+        self._settings = settings
         self._asks_for_keys = auth_provider is not None or settings.asks_for_keys
         counter = TallyCounter()
         habits = ClientHabits(off=settings.client_habits_off, counter=counter)
@@ -159,21 +169,26 @@ class CloudMCPServer:
         return await self._operations.is_ready()
 
     async def why_not(self) -> str | None:
-        """Return why calls would fail now: without the session broker, the ticket API or the identity store."""
+        """Return why calls would fail now, in one word."""
+        failing = await self.failing()
+        return None if failing is None else failing.kind
+
+    async def failing(self) -> Failing | None:
+        """Return what calls would fail without now: the session broker, the ticket API or the identity store."""
         if not self.transport.is_up:
-            return BrokerUnavailableError.kind
+            return Failing("the session broker (MCP_BROKER_URL)", BrokerUnavailableError.kind)
         probes = (
-            (UpstreamUnavailableError.kind, self._check_api),
-            ("identity_unavailable", self._access.check),
+            (ticket_api_of(self._settings), UpstreamUnavailableError.kind, self._check_api),
+            ("the identity store (MCP_DATABASE_URL)", "identity_unavailable", self._access.check),
         )
-        for late, probe in probes:
+        for what, late, probe in probes:
             try:
                 async with asyncio.timeout(READY_S):
                     await probe()
             except TicketServerError as error:
-                return error.kind
+                return Failing(what, error.kind)
             except TimeoutError:
-                return late
+                return Failing(what, late)
         return None
 
     async def _check_api(self) -> None:
@@ -251,24 +266,48 @@ def __getattr__(name: str) -> Any:
     return app
 
 
-def greeting(settings: CloudSettings, port: int, wires: Collection[str]) -> str:
-    """Return what the person who started the server needs: where it is, and how to connect."""
+def greeting(settings: CloudSettings, port: int, wires: Collection[str], failing: Failing | None) -> str:
+    """Return what the person who started the server needs: where it is, what was checked, and how to connect."""
     address = base_of(str(settings.public_url or f"http://{settings.host}:{port}"), "")
     header = "" if not settings.asks_for_keys else ' --header "x-api-key: YOUR-KEY"'
     path, kind = ("/mcp", "http") if "streamable_http" in wires else ("/sse", "sse")
     older = f"\n  Older clients: {address}/sse" if {"streamable_http", "sse"} <= set(wires) else ""
+    state = "ready" if failing is None else "started, but NOT ready"
     return (
-        f"\n  Ticket server ready: {address}{path}"
+        f"\n  Ticket server {state}: {address}{path}"
         f"\n  Who may call: {who_may_call(settings)}"
+        f"\n  Checked:      {checked(settings, failing)}"
         f"\n  Claude Code:  claude mcp add --transport {kind} tickets {address}{path}{header}{older}"
         f"\n  More clients: README.md, 'Connect your assistant'. Ctrl-C stops it.\n"
     )
 
 
+def checked(settings: CloudSettings, failing: Failing | None) -> str:
+    """Return the result of the check that `GET /ready` makes, in one line."""
+    if failing is not None:
+        return f"calls fail, because of {failing.what}: {failing.kind}. GET /ready is 200 once they would succeed."
+    parts = (
+        f"{ticket_api_of(settings)} answers",
+        "the session broker answers" if settings.broker_url is not None else "",
+        "the identity store takes writes" if settings.identity_keys else "",
+        "nothing can be written (MCP_READ_ONLY)" if settings.read_only else "",
+    )
+    return "; ".join(filter(None, parts))
+
+
+def ticket_api_of(settings: CloudSettings) -> str:
+    """Return the name of the ticket API for the operator."""
+    if settings.is_embedded:
+        return "the embedded ticket API (MCP_DATABASE_URL)"
+    return f"the ticket API at {urlsplit(str(settings.api_base_url)).netloc} (MCP_API_BASE_URL)"
+
+
 def who_may_call(settings: CloudSettings) -> str:
     """Return every way in, in one line."""
     ways = (
-        "people and programs, each with a key of their own (auth key list)" if settings.identity_keys else "",
+        f"people and programs, each with a key of their own ({command_line('auth')} key list)"
+        if settings.identity_keys
+        else "",
         "clients with the key MCP_MCP_API_KEY, all as one principal" if settings.mcp_api_key is not None else "",
     )
     return "; ".join(filter(None, ways)) or "every program on this machine, without a key"
@@ -277,9 +316,15 @@ def who_may_call(settings: CloudSettings) -> str:
 def main() -> int:
     """Run the server until SIGTERM or Ctrl-C; return the exit code."""
 
+    announcements: list[asyncio.Task[None]] = []
+
     def started(port: int) -> None:
-        print(greeting(settings, port, server.transport.wires), file=sys.stderr, flush=True)  # noqa: T201 - for the person who started it
         log.info("http_started", host=settings.host, port=port)
+        announcements.append(asyncio.get_running_loop().create_task(announce(port)))
+
+    async def announce(port: int) -> None:
+        said = greeting(settings, port, server.transport.wires, await server.failing())
+        print(said, file=sys.stderr, flush=True)  # noqa: T201 - for the person who started it
 
     try:
         settings = load(CloudSettings)

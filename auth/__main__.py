@@ -20,6 +20,7 @@ from auth.cli.context import Operator
 from auth.store import IdentityStore, open_store
 from auth.store.migrate import grant, prepare
 from auth.store.peppers import Secrets
+from shared.command_lines import command_line, is_of_run_py
 from shared.config import IdentitySettings, load, notes
 from shared.environment import SettingsError
 from shared.errors import TicketServerError
@@ -92,10 +93,11 @@ def _actor() -> str:
 
 def main() -> int:
     """Run a command; return the exit code."""
-    # On a terminal the result says what was done; the log of a job needs the audit lines too.
-    configure_logging(level="WARNING" if sys.stderr.isatty() else "INFO")
+    # To a person the result says what was done; the log of a job needs the audit lines too.
+    is_for_a_person = sys.stderr.isatty() or is_of_run_py()
+    configure_logging(level="WARNING" if is_for_a_person else "INFO")
     try:
-        cli.main(prog_name="python -m auth", standalone_mode=False)
+        cli.main(prog_name=command_line("auth"), standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return 2

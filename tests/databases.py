@@ -155,4 +155,5 @@ async def make_ticket_tables(database: PostgresDatabase) -> str:
 def copy_sqlite(template: Path, to: Path) -> str:
     """Copy a closed database file and return the URL of the copy."""
     shutil.copyfile(template, to)
+    to.chmod(0o600)  # as this program makes it: otherwise it would report the file
     return f"sqlite:///{to.as_posix()}"

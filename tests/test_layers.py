@@ -27,8 +27,9 @@ LAYER_4: Final = (
     *("cloud_mcp_server", "mcp_server", "ticket_service", "operations", "auth.__main__", "ticket_api.__main__"),
 )
 LAYER_1: Final = (
-    *("shared.audit", "shared.bounds", "shared.client_habits", "shared.concurrency", "shared.errors"),
-    *("shared.failed_attempts", "shared.http.address", "shared.http.hosts", "shared.identity", "shared.json_body"),
+    *("shared.audit", "shared.bounds", "shared.client_habits", "shared.command_lines", "shared.concurrency"),
+    *("shared.errors", "shared.failed_attempts", "shared.http.address", "shared.http.hosts", "shared.identity"),
+    "shared.json_body",
     *("shared.json_lines", "shared.json_rpc", "shared.lru", "shared.params_problem", "shared.periodic"),
     *("shared.private_files", "shared.prompts", "shared.telemetry", "shared.throttled_audit", "shared.time_zones"),
     "shared.wire_json",
@@ -62,13 +63,14 @@ MAY_IMPORT: Final = MappingProxyType({
     "ticket_service": ("shared", "ticket_api"),  # opened by both entry points, so it knows no more than the smaller one
     "auth.__main__": ("auth", "shared.config", "shared.environment", *STORAGE, *LAYER_1),
     "ticket_api.__main__": (
-        *("ticket_api", "shared.config", "shared.environment", "shared.http.server", "shared.telemetry", *STORAGE),
+        *("ticket_api", "shared.command_lines", "shared.config", "shared.environment", "shared.http.server"),
+        *("shared.telemetry", *STORAGE),
     ),
     # layer 3, the edges: they do not know each other
     "auth": ("auth", *STORAGE, *LAYER_1),
     "ticket_api": (
-        *("ticket_api", *STORAGE, "shared.audit", "shared.failed_attempts", "shared.http.address", "shared.lru"),
-        "shared.time_zones",
+        *("ticket_api", *STORAGE, "shared.audit", "shared.command_lines", "shared.failed_attempts"),
+        *("shared.http.address", "shared.lru", "shared.time_zones"),
     ),
     # inside transport: transports and http → dispatch → sessions → jsonrpc, rate_limit
     "transport": ("transport", *LAYER_1),

@@ -14,6 +14,7 @@ from datetime import tzinfo
 from functools import partial
 from typing import Final
 
+from shared.command_lines import command_line
 from shared.config import Settings, TicketApiSettings, load, notes
 from shared.environment import SettingsError
 from shared.http.server import CannotListenError, Server
@@ -133,9 +134,9 @@ def tell(sentence: str) -> None:
     print(sentence, file=sys.stderr)  # noqa: T201 - a program on the command line
 
 
-def command_line() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    parser = argparse.ArgumentParser(prog="python -m ticket_api", description=__doc__)
+    parser = argparse.ArgumentParser(prog=command_line("ticket_api"), description=__doc__)
     parts = parser.add_subparsers(dest="command")
     parser.set_defaults(command="serve")
     parts.add_parser("serve", help="serve until a signal (the default)")
@@ -158,7 +159,7 @@ def command_line() -> argparse.ArgumentParser:
 
 def main() -> int:
     """Run the command that the command line and the environment specify; return the exit code."""
-    options = command_line().parse_args()
+    options = parser().parse_args()
     try:
         settings = load(TicketApiSettings if options.command == "serve" else Settings)
         configure_logging(level=settings.log_level)

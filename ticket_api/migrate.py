@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from shared.command_lines import command_line
 from shared.storage.migrations import DatabaseNotReadyError, Migrations
 from ticket_api.store import roles, tenants
 from ticket_api.tenancy import DEFAULT, Fill, make_tenant
@@ -16,7 +17,7 @@ MIGRATIONS: Final = Migrations(
     folder=Path(__file__).with_name("migrations"),
     lock=7_402_118_533,
     what="ticket database",
-    make_ready="Run `python -m ticket_api migrate --grant-to ROLE` with the URL of the tables' owner; ROLE is the "
+    make_ready=f"Run `{command_line('ticket_api')} migrate --grant-to ROLE` with the URL of the tables' owner; ROLE is the "
     "plain role that serves (docs/ticket-api.md).",
 )
 
@@ -77,6 +78,6 @@ async def refuse_what_policies_do_not_bind(engine: AsyncEngine) -> None:
     if reasons:
         raise DatabaseNotReadyError(
             f"The role of the database URL is or can become {reasons}, and row-level security does not restrict it to "
-            "one tenant. Serve with a plain role that owns nothing, after `python -m ticket_api migrate --grant-to "
-            "ROLE` with the URL of the tables' owner (docs/ticket-api.md)."
+            f"one tenant. Serve with a plain role that owns nothing, after `{command_line('ticket_api')} migrate "
+            "--grant-to ROLE` with the URL of the tables' owner (docs/ticket-api.md)."
         )

@@ -7,9 +7,14 @@ import click
 from auth.cli.context import LOSES, confirm, with_store
 from auth.store import IdentityStore
 from auth.store.records import TenantRecord
+from shared.command_lines import command_line
 from shared.errors import InvalidInputError
 
 TENANT = click.argument("tenant", metavar="TENANT")
+BEGINS_EMPTY = (
+    "It begins without tickets, people and lists. If it has a ticket API of its own, set it with `tenant api`; for the "
+    "one of this repository, `{sample} {tenant} --sample en` fills it with sample data before it is first used."
+)
 
 
 @click.group()
@@ -23,7 +28,9 @@ def tenant() -> None:
 @with_store
 async def add(store: IdentityStore, *, tenant: str, name: str | None) -> TenantRecord:
     """Add a tenant. TENANT is its id: 1 to 40 characters of a-z, 0-9 and '-'."""
-    return await store.tenants.add(tenant, name=name)
+    added = await store.tenants.add(tenant, name=name)
+    click.echo(BEGINS_EMPTY.format(tenant=tenant, sample=f"{command_line('ticket_api')} tenant add"), err=True)
+    return added
 
 
 @tenant.command(name="list")

@@ -5,18 +5,28 @@ import click
 from auth.cli.context import LOSES, confirm, with_store
 from auth.store import IdentityStore
 from auth.store.records import MembershipRecord, ServiceAccountRecord, UserRecord
+from shared.errors import InvalidInputError
 from shared.identity import Role
 
 WHO = click.argument("who", metavar="EMAIL-OR-ID")
 TENANT = click.option("--tenant", required=True, metavar="TENANT", help="Id of the tenant.")
 ONE_TENANT = click.option("--tenant", metavar="TENANT", help="Only this tenant.")
 ROLE = click.option("--role", required=True, type=click.Choice([role.value for role in Role]))
+NEW_ROLE = click.option(
+    "--role", type=click.Choice([role.value for role in Role]), help="Omit to keep the current one."
+)
 TICKET_USER = click.option(
     "--ticket-user",
     metavar="ID",
     help="User of the ticket system to write as. Omit to keep the current value; '' removes it (a user is then matched "
     "by e-mail address).",
 )
+
+
+def _refuse_nothing(role: str | None, ticket_user: str | None) -> None:
+    """Raises: InvalidInputError."""
+    if role is None and ticket_user is None:
+        raise InvalidInputError("Give --role, --ticket-user or both.")
 
 
 @click.group()
@@ -66,11 +76,14 @@ def membership() -> None:
 @membership.command(name="set")
 @WHO
 @TENANT
-@ROLE
+@NEW_ROLE
 @TICKET_USER
 @with_store
-async def set_(store: IdentityStore, *, who: str, tenant: str, role: str, ticket_user: str | None) -> MembershipRecord:
-    """Make a user a member of a tenant, or change their role."""
+async def set_(
+    store: IdentityStore, *, who: str, tenant: str, role: str | None, ticket_user: str | None
+) -> MembershipRecord:
+    """Make a user a member of a tenant, or change their role or ticket user."""
+    _refuse_nothing(role, ticket_user)
     return await store.memberships.set(who, tenant, role=role, ticket_user=ticket_user)
 
 
@@ -115,13 +128,14 @@ async def add_service(
 @service.command(name="set")
 @click.argument("name")
 @TENANT
-@ROLE
+@NEW_ROLE
 @TICKET_USER
 @with_store
 async def set_service(
-    store: IdentityStore, *, name: str, tenant: str, role: str, ticket_user: str | None
+    store: IdentityStore, *, name: str, tenant: str, role: str | None, ticket_user: str | None
 ) -> ServiceAccountRecord:
-    """Change the role of a service account."""
+    """Change the role of a service account, or the user of the ticket system that it writes as."""
+    _refuse_nothing(role, ticket_user)
     return await store.service_accounts.set(tenant, name, role=role, ticket_user=ticket_user)
 
 

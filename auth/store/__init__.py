@@ -27,6 +27,7 @@ from auth.store.service_accounts import ServiceAccounts
 from auth.store.tenants import Tenants, insert_tenant
 from auth.store.transactions import AuditedChange, AuditedTransactions
 from auth.store.users import Memberships, Users, insert_user, put_membership
+from shared.command_lines import command_line
 from shared.identity import DEFAULT_TENANT, Role
 from shared.storage.database import Database, open_engine, resolve_url
 from shared.storage.write_check import WriteCheck
@@ -117,11 +118,11 @@ async def _refuse_a_second_administrator(change: AuditedChange, tenant: str, ema
     """Raises: AlreadyExistsError."""
     there = await queries.administrator(change.connection, tenant, change.now)
     if there is not None:
+        run = command_line("auth")
         raise AlreadyExistsError(
             f"The organisation {tenant!r} already has an administrator with a valid key: {there}. Nothing was changed. "
-            f"To create another key for them, run `python3 run.py auth key add --tenant {tenant} --user {there}`; "
-            f"to create another administrator with a key, run `python3 run.py auth first-key {email} --tenant {tenant} "
-            "--another`."
+            f"To create another key for them, run `{run} key add --tenant {tenant} --user {there}`; "
+            f"to create another administrator with a key, run `{run} first-key {email} --tenant {tenant} --another`."
         )
 
 

@@ -1,6 +1,5 @@
 """Migrates the identity store to head."""
 
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -8,6 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from auth.store.tables import SCHEMA
+from shared.command_lines import command_line
 from shared.errors import InvalidInputError
 from shared.storage.migrations import Migrations
 
@@ -15,7 +15,8 @@ MIGRATIONS: Final = Migrations(
     folder=Path(__file__).with_name("migrations"),
     lock=7_402_118_534,
     what="identity store",
-    make_ready="Run `python -m auth migrate --grant-to ROLE` once, with the owner's URL and the name of this role.",
+    make_ready=f"Run `{command_line('auth')} migrate --grant-to ROLE` once, with the owner's URL and the name of this "
+    "role.",
     schema=SCHEMA,
 )
 
@@ -28,17 +29,8 @@ def in_schema(engine: AsyncEngine) -> AsyncEngine:
 
 
 async def prepare(engine: AsyncEngine) -> None:
-    """Migrate to head; only the current user can read a new SQLite file. Raises: DatabaseNotReadyError."""
-    if engine.dialect.name == "sqlite":
-        _keep_to_ourselves(Path(str(engine.url.database)))
+    """Migrate to head. Raises: DatabaseNotReadyError."""
     await MIGRATIONS.apply(in_schema(engine))
-
-
-def _keep_to_ourselves(file: Path) -> None:
-    """Create a file that no other user can read; SQLite gives the files it creates beside it the same mode."""
-    with suppress(OSError):  # if this fails, opening the database reports it
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.touch(mode=0o600)
 
 
 async def grant(engine: AsyncEngine, role: str) -> None:

@@ -56,22 +56,28 @@ class ServiceAccounts:
             return _record(await queries.service_account(change.connection, tenant, account_id))
 
     async def set(
-        self, tenant: str, account: str, *, role: str, ticket_user: str | None = None
+        self, tenant: str, account: str, *, role: str | None = None, ticket_user: str | None = None
     ) -> ServiceAccountRecord:
-        """Change a service account; an empty `ticket_user` removes the user it writes as, None keeps it.
+        """Change a service account; an empty `ticket_user` removes the user it writes as, None keeps role or user.
 
         Raises:
             InvalidInputError: there is no such role.
             UnknownTenantError, UnknownServiceAccountError: there is no such tenant or account.
         """
-        values: dict[str, str | None] = {"role": validation.role(role).value}
+        values: dict[str, str | None] = {}
+        if role is not None:
+            values["role"] = validation.role(role).value
         if ticket_user is not None:
             values["ticket_user"] = validation.ticket_user(ticket_user)
         async with self._transactions.changing() as change:
             row = await queries.service_account(change.connection, tenant, account)
             mine = service_accounts.c.id == row["id"]
-            await change.connection.execute(update(service_accounts).where(mine).values(**values))
-            change.record("service_account_set", tenant=tenant, what=row["id"], detail=values["role"] or "")
+            await change.connection.execute(
+                update(service_accounts).where(mine).values(**{"role": row["role"], **values})
+            )
+            change.record(
+                "service_account_set", tenant=tenant, what=row["id"], detail=values.get("role") or row["role"]
+            )
             return _record(await queries.service_account(change.connection, tenant, row["id"]))
 
     async def all(self, *, tenant: str | None = None) -> list[ServiceAccountRecord]:

@@ -81,8 +81,10 @@ class Memberships:
     def __init__(self, transactions: AuditedTransactions) -> None:
         self._transactions = transactions
 
-    async def set(self, who: str, tenant: str, *, role: str, ticket_user: str | None = None) -> MembershipRecord:
-        """Make a user a member of a tenant, or change their membership.
+    async def set(
+        self, who: str, tenant: str, *, role: str | None = None, ticket_user: str | None = None
+    ) -> MembershipRecord:
+        """Make a user a member of a tenant, or change their membership; without a role, they keep theirs.
 
         `ticket_user` is the id of the user of the ticket system they write as; None keeps the current one, an empty
         text removes it: they are then matched by e-mail address.
@@ -90,13 +92,15 @@ class Memberships:
         Raises:
             InvalidInputError: there is no such role.
             UnknownUserError, UnknownTenantError: there is no such user or tenant.
+            UnknownMembershipError: no role is given, and they are not a member.
         """
-        as_role, given = validation.role(role), {}
+        as_role, given = None if role is None else validation.role(role), {}
         if ticket_user is not None:
             given["ticket_user"] = validation.ticket_user(ticket_user)
         async with self._transactions.changing() as change:
             row = await queries.user(change.connection, who)
             await queries.tenant(change.connection, tenant)
+            as_role = as_role or await queries.role_of_member(change.connection, row, tenant)
             await put_membership(change, row, tenant, as_role, **given)
             [member] = await _members(
                 change.connection, memberships.c.user_id == row["id"], memberships.c.tenant_id == tenant

@@ -11,6 +11,7 @@ from typing import Final
 
 import anyio
 
+from shared.command_lines import command_line
 from shared.errors import InvalidInputError, Problem, UnknownTicketUserError, UpstreamError
 from shared.identity import InsufficientScopeError, Principal, Scope
 from shared.tickets.master_data import MasterData
@@ -19,7 +20,9 @@ from shared.tickets.models import MasterItem, User
 
 LOOK_S: Final = 2.0
 """How long a result waits for the name of its caller, in seconds."""
-_LINK: Final = "an administrator can link your account to one (python -m auth membership set … --ticket-user ID)"
+_LINK: Final = (
+    f"an administrator can link your account to one ({command_line('auth')} membership set … --ticket-user ID)"
+)
 
 
 @dataclass(slots=True)

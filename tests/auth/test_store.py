@@ -60,7 +60,7 @@ async def test_a_second_first_key_is_refused_and_says_how_to_get_a_further_key(s
     for email in ("mary@example.com", "mika@example.com", "Mika@Example.com"):
         with pytest.raises(AlreadyExistsError) as refused:
             await store.first_key(email)
-        assert "`python3 run.py auth key add --tenant default --user mika@example.com`" in str(refused.value)
+        assert "`python -m auth key add --tenant default --user mika@example.com`" in str(refused.value)
         assert f"auth first-key {email} --tenant default --another" in str(refused.value)
         assert "Nothing was changed" in str(refused.value)
 

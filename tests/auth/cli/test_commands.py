@@ -85,7 +85,7 @@ def test_a_second_first_key_is_refused_unless_another_administrator_is_meant(ter
     terminal.run("first-key", MAIL)
 
     refused = terminal.error("first-key", "else@example.com")
-    assert f"python3 run.py auth key add --tenant default --user {MAIL}" in str(refused)
+    assert f"python -m auth key add --tenant default --user {MAIL}" in str(refused)
     assert len(terminal.json("key", "list")) == 1
     terminal.run("key", "add", "--tenant", "default", "--user", MAIL)  # as the message says
     terminal.run("first-key", "else@example.com", "--another")

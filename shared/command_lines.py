@@ -1,0 +1,20 @@
+"""How the person who started this program runs another one of this repository: by run.py, or as a module of Python."""
+
+import sys
+from pathlib import Path
+from typing import Final
+
+CHECKOUT: Final = Path(__file__).resolve().parent.parent
+
+
+def command_line(module: str) -> str:
+    """Return the command that runs `module`. Only the environment that run.py made can be used by it alone.
+
+    Outside of that environment, for example in the container image, this Python has the packages.
+    """
+    return f"python3 run.py {module.replace('_', '-')}" if is_of_run_py() else f"python -m {module}"
+
+
+def is_of_run_py() -> bool:
+    """Whether this Python is that of the environment which run.py makes and starts every program in."""
+    return Path(sys.prefix) == CHECKOUT / ".venv"
