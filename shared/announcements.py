@@ -1,7 +1,7 @@
 """What the server says of itself: nothing that it does not do, and nothing twice.
 
-The SDK declares prompts even if there are none. `prompts/list` goes on answering with an empty list, since clients ask
-for it whatever is declared.
+The SDK declares prompts even if a server has no prompt. `prompts/list` goes on answering with an empty list, since
+clients ask for it whatever is declared.
 """
 
 from collections.abc import Mapping

@@ -26,7 +26,7 @@ LOOK_FIRST: Final = (
     "Look at what it would have changed before you repeat it, and if it had an idempotencyKey, use it again."
 )
 _HALF: Final = re.compile(rb"\\u[dD][89a-fA-F]")
-"""How half a surrogate pair, or a whole one, is written in JSON: in UTF-8 itself there is none."""
+"""How half a surrogate pair, or a whole one, is written in JSON: UTF-8 itself has no such bytes."""
 
 Message = dict[str, Any]
 """A message that may be served: a request, a notification or a response."""

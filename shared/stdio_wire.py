@@ -43,16 +43,16 @@ async def serve(
 
     Args:
         server: what is served.
-        writes: tells whether a request may change something.
+        writes: returns whether a request may change something.
         stdin: descriptor that is read.
         stdout: descriptor that gets the messages; whatever else is printed there goes to stderr, for good.
         end_s: how long what was read may take after the end of input.
     """
     to_server, from_client = anyio.create_memory_object_stream[SessionMessage | Exception](0)
-    with _messages_alone(stdout) as descriptor:
+    with _messages_alone(stdout) as descriptor, _chunks(stdin) as chunks:
         async with anyio.create_task_group() as tasks:
             client = _Client(descriptor, writes, on_gone=tasks.cancel_scope.cancel)
-            tasks.start_soon(_read, _chunks(stdin), to_server, client, end_s)
+            tasks.start_soon(_read, chunks, to_server, client, end_s)
             await server.run(from_client, client, server.create_initialization_options())
             tasks.cancel_scope.cancel()
 
@@ -67,11 +67,12 @@ class _Client(AsyncResource):
         self._writes = writes
         self._on_gone = on_gone
         self._line = anyio.Lock()
+        self._is_gone = False
         self._waiting: list[JSONRPCRequest] = []
         self._none_waits = anyio.Event()
 
     async def send(self, item: SessionMessage, /) -> None:
-        """Send a message of the server, unless it is the response to a request that nobody waits for.
+        """Send a message of the server, unless it is a response that the client does not wait for.
 
         Raises:
             BrokenResourceError: the client is gone.
@@ -111,7 +112,7 @@ class _Client(AsyncResource):
             await self._write({"jsonrpc": "2.0", "id": request.id, "error": interruption(writes=self._writes(request))})
 
     async def aclose(self) -> None:
-        """Do nothing: the descriptor belongs to whoever opened it."""
+        """Do nothing: the descriptor belongs to `serve`."""
 
     def _forget(self, request: JSONRPCRequest | None) -> None:
         self._waiting = [one for one in self._waiting if one is not request]
@@ -124,7 +125,9 @@ class _Client(AsyncResource):
             try:
                 await to_thread.run_sync(_write_all, self._descriptor, line)
             except OSError:
-                log.warning("stdio_broken", hint="the client is gone: stdout is closed")
+                if not self._is_gone:
+                    log.warning("stdio_broken", hint="the client is gone: stdout is closed")
+                self._is_gone = True
                 self._on_gone()
                 raise anyio.BrokenResourceError from None
 
@@ -135,17 +138,18 @@ async def _read(
     client: _Client,
     end_s: float,
 ) -> None:
-    """Pass the client's messages to the server and refuse what is none; keep the server up until all is answered."""
+    """Pass the client's messages to the server, refuse the rest, and keep the server up until all is answered."""
     lines = JsonLines()
-    async with to_server, chunks:
-        with suppress(anyio.EndOfStream):
-            while True:
-                chunk = None
-                with anyio.move_on_after(QUIET_S if lines.is_waiting else None):
-                    chunk = await chunks.receive()
-                await _take(lines.quiet() if chunk is None else lines.feed(chunk), to_server, client)
-        await _take(lines.end(), to_server, client)
-        await client.settle(end_s)
+    with suppress(anyio.BrokenResourceError):  # the client reads no more
+        async with to_server:
+            with suppress(anyio.EndOfStream):
+                while True:
+                    chunk = None
+                    with anyio.move_on_after(QUIET_S if lines.is_waiting else None):
+                        chunk = await chunks.receive()
+                    await _take(lines.quiet() if chunk is None else lines.feed(chunk), to_server, client)
+            await _take(lines.end(), to_server, client)
+            await client.settle(end_s)
 
 
 async def _take(
@@ -165,8 +169,9 @@ async def _take(
             client.cancels(message.params or {})
 
 
-def _chunks(descriptor: int) -> ObjectReceiveStream[bytes]:
-    """Return what is read from `descriptor`.
+@contextmanager
+def _chunks(descriptor: int) -> Iterator[ObjectReceiveStream[bytes]]:
+    """Give what is read from `descriptor`.
 
     The thread is a daemon: nothing can end a read, and the process must not wait for one.
     """
@@ -174,14 +179,15 @@ def _chunks(descriptor: int) -> ObjectReceiveStream[bytes]:
     token = lowlevel.current_token()
 
     def read() -> None:
-        with suppress(anyio.BrokenResourceError, anyio.RunFinishedError):  # served no more
+        with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.RunFinishedError):  # served no more
             with suppress(OSError):  # a terminal that is gone
                 while chunk := os.read(descriptor, _CHUNK_BYTES):
                     from_thread.run(chunks.send, chunk, token=token)
             from_thread.run_sync(chunks.close, token=token)
 
     Thread(target=read, daemon=True).start()
-    return received
+    with chunks, received:
+        yield received
 
 
 def _write_all(descriptor: int, line: bytes) -> None:

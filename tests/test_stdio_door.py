@@ -61,12 +61,14 @@ async def test_text_arrives_whole_both_ways_whatever_the_locale(tmp_path: Path) 
 async def test_wrong_parameters_are_named(tmp_path: Path) -> None:
     async with stdio_door(tmp_path) as door:
         early = await door.request("tools/list")
+        early_call = await door.request("tools/call", {"name": "get_users", "arguments": {}})
         without = await door.request("initialize", {"protocolVersion": "2025-11-25", "capabilities": {}})
         await door.initialize()
         token = await door.request("tools/call", {"name": "get_users", "_meta": {"progressToken": None}})
 
-    assert [one["error"]["code"] for one in (early, without, token)] == [-32602] * 3
+    assert [one["error"]["code"] for one in (early, early_call, without, token)] == [-32602] * 4
     assert "Send initialize first" in early["error"]["message"]
+    assert "Send initialize first" in early_call["error"]["message"]
     assert "params.clientInfo is missing" in without["error"]["message"]
     assert "params._meta.progressToken must be a string or an integer" in token["error"]["message"]
 

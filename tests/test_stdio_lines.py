@@ -13,6 +13,7 @@ from typing import Any, Final
 import pytest
 from mcp.server.lowlevel import Server
 from mcp_types import CallToolResult
+from structlog.testing import capture_logs
 
 from shared import stdio_wire
 from tests.javascript import node
@@ -159,6 +160,15 @@ class Wire:
         """Send lines."""
         os.write(self._to, b"".join(line + b"\n" for line in lines))
 
+    def leave(self) -> None:
+        """Read no more."""
+        os.close(self._from)
+
+    async def ended(self) -> None:
+        """Wait until it has ended."""
+        await asyncio.wait_for(self._served, WAIT_S)
+        os.close(self._to)
+
     async def end(self) -> list[dict[str, Any]]:
         """End the input; return all that was sent."""
         os.close(self._to)
@@ -187,6 +197,17 @@ async def test_the_end_does_not_wait_for_what_the_client_cancelled() -> None:
     )
 
     assert [response["id"] for response in await wire.end()] == [0]
+
+
+@pytest.mark.parametrize("sent", [b"nonsense", PING, FIRST[0]], ids=["nonsense", "a request", "initialize"])
+async def test_whatever_is_sent_a_client_that_reads_no_more_ends_it(sent: bytes) -> None:
+    wire = Wire(end_s=10 * WAIT_S)
+    wire.leave()
+    with capture_logs() as logs:
+        wire.send(sent)
+        await wire.ended()
+
+    assert [line["event"] for line in logs if line["event"] == "stdio_broken"] == ["stdio_broken"]
 
 
 # --------------------------------------------------------------------- by hand

@@ -188,9 +188,12 @@ async def test_wrong_parameters_are_named_with_what_is_right(http: HttpClient, s
             assert "secret" not in one["error"]["message"]
 
 
+EARLY: Final = {"tools/list": {}, "prompts/list": {}, "tools/call": {"name": "read"}, "resources/list": {}}
+
+
 async def test_a_session_that_is_not_initialized_is_told_so(server: Bench) -> None:
     async with sse_session(server.url, ME, initialize=False) as client:
-        said = [(await client.request(method))["error"] for method in ("tools/list", "prompts/list")]
+        said = [(await client.request(method, params))["error"] for method, params in EARLY.items()]
 
     assert {one["code"] for one in said} == {-32602}
     assert all("Send initialize first" in one["message"] for one in said)
