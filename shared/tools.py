@@ -210,7 +210,7 @@ class TicketTools:
         )
         empty = emptied(before, change.emptied, can_clear=await self._features.has(CLEAR))
         wanted = differing(before, checked.values)
-        wanted |= await self.calendar.completion_day(wanted, before.completion_date)
+        wanted |= await self.calendar.completion_day(wanted | dict.fromkeys(change.emptied), before.completion_date)
         notes = (*checked.notes, *map(cannot_be_empty, change.cannot_be_empty), *kept(change.kept), *empty.notes)
         if not wanted and not empty.values and change.comment is None:
             raise InvalidInputError(nothing_to_do(before, change, notes))
