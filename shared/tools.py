@@ -54,7 +54,7 @@ from shared.writes.notes import (
     unsaid,
 )
 from shared.writes.odd_values import odd_values
-from shared.writes.outcome import created_otherwise, perhaps_created, read_back, write_error
+from shared.writes.outcome import created_otherwise, id_in, perhaps_created, read_back, write_error
 from shared.writes.recent_writes import MemoryRecentWrites, RecentWrites
 from shared.writes.reception import reception_of
 from shared.writes.repeats import Repeats, WriteAttempt, write_of
@@ -181,7 +181,7 @@ class TicketTools:
         attempt: WriteAttempt,
     ) -> results.TicketCreated:
         try:
-            ticket_id = _id_of(await self._api.post("/tickets", body, idempotency_key=attempt.upstream))
+            ticket_id = id_in(await self._api.post("/tickets", body, idempotency_key=attempt.upstream))
         except OutcomeUnknownError as doubt:
             raise self._counted(await perhaps_created(self._api, body, doubt)) from doubt
         if ticket_id is None:
@@ -288,7 +288,7 @@ class TicketTools:
             doubt = error
         _, entries = await read_back(self._api, ticket.id, said=str(doubt or "The comment was acknowledged"))
         # For a repeated idempotency key the API returns the entry of the first request, which is not new.
-        acknowledged = [entry for entry in entries if entry.id == _id_of(response)]
+        acknowledged = [entry for entry in entries if entry.id == id_in(response)]
         equal = find_entries([*acknowledged, *added(history, entries)], user_id=author.id, comment=new.comment)
         entry = equal[0] if equal else None
         if entry is None:
@@ -389,8 +389,3 @@ class TicketTools:
         if self._counter is not None:
             self._counter.count("writes_unconfirmed", kind=error.kind)
         return error
-
-
-def _id_of(response: object) -> str | None:
-    """Return the id in the response to a write, if it has one."""
-    return str(response["id"]) if isinstance(response, dict) and response.get("id") else None

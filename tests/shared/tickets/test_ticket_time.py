@@ -53,7 +53,7 @@ def test_every_moment_of_a_result_is_in_the_one_zone() -> None:
         history_total=2,
     )
 
-    shown = dated(detail, FROM_UTC, MasterItem(id="user4", name="Hana Whitfield"))
+    shown = dated(detail, FROM_UTC, MasterItem(id="user4", name="Hana Whitfield"), is_named=False)
 
     assert shown.structured() == {
         "asOf": "2026-11-29 01:30 JST",
