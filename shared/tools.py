@@ -19,6 +19,7 @@ from shared.tickets import results
 from shared.tickets.acting_user import ToolCall, acting_user, known_user
 from shared.tickets.changes import FIELDS, added, differing, find_entries
 from shared.tickets.columns import DEFAULT_COLUMNS
+from shared.tickets.dates.ticket_calendar import TicketCalendar
 from shared.tickets.features import CLEAR, TOTAL_ORDER, FeatureReader
 from shared.tickets.master_data import MasterData
 from shared.tickets.master_lists import ACCOUNTS, CATEGORY_DETAILS, USERS, ItemT, MasterList
@@ -38,7 +39,6 @@ from shared.tickets.results import (
     shortened_ticket,
 )
 from shared.tickets.sorting import Page
-from shared.tickets.ticket_calendar import TicketCalendar
 from shared.tickets.ticket_ids import read_named
 from shared.time_zones import utc_now
 from shared.writes.cleared_fields import emptied

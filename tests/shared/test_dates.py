@@ -129,7 +129,6 @@ async def test_who_is_unknown_is_not_looked_up_again_by_each_read(existing: Worl
     assert existing.wire.sent[before:] == [("GET", "/tickets/master/statuses")]
 
 
-@kills("shared/tickets/features.py", "zone_named(name) if isinstance(name, str) else None", "None")
 async def test_the_zone_is_the_one_that_the_ticket_api_names(existing: World) -> None:
     existing.wire.when("GET", "/health", responses(200, {"status": "OK", "timeZone": "Asia/Tokyo"}), always=True)
 
@@ -180,7 +179,7 @@ async def test_a_row_is_shown_in_the_one_zone_too(reference: World) -> None:
 # T11: the completion date
 
 
-@kills("shared/tickets/ticket_calendar.py", 'return {"completionDate": str(at.today)}', "return {}")
+@kills("shared/tickets/dates/ticket_calendar.py", 'return {"completionDate": str(at.today)}', "return {}")
 async def test_a_completion_date_that_is_filled_in_is_a_day_of_the_one_zone(reference: World) -> None:
     """At 16:30 UTC it is tomorrow in Japan."""
     evening = at(reference, datetime(2026, 11, 28, 16, 30, tzinfo=UTC))

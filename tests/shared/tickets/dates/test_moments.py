@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.tickets.moments import A_DAY, A_MOMENT, MAX_LENGTH, AmbiguousError, read_day, read_minute
-from shared.tickets.relative_days import relative_days
-from shared.tickets.ticket_time import TicketTime
-from shared.tickets.written_days import WEEKDAYS
+from shared.tickets.dates.moments import A_DAY, A_MOMENT, MAX_LENGTH, AmbiguousError, read_day, read_minute
+from shared.tickets.dates.relative_days import relative_days
+from shared.tickets.dates.ticket_time import TicketTime
+from shared.tickets.dates.written_days import WEEKDAYS
 from tests.kills import kills
 
 TOKYO: Final = ZoneInfo("Asia/Tokyo")
@@ -115,7 +115,7 @@ def test_a_weekday_alone_lies_ahead_of_a_due_date_and_behind_what_is_done() -> N
     assert read_minute("月曜 9:00", AT).text == "2026-11-23 09:00"
 
 
-@kills("shared/tickets/moments.py", "if len(set(days)) > 1:", "if False:")
+@kills("shared/tickets/dates/moments.py", "if len(set(days)) > 1:", "if False:")
 @pytest.mark.parametrize(("text", "readings"), [
     ("03/04/2026", ("2026-03-04", "2026-04-03")), ("3-4-2026", ("2026-03-04", "2026-04-03")),
     ("03.04.2026", ("2026-03-04", "2026-04-03")), ("26/11/22", ("2026-11-22", "2022-11-26", "1922-11-26")),
@@ -227,7 +227,11 @@ def test_a_minute_that_occurs_twice_is_refused_where_it_makes_a_difference() -> 
     assert [read_minute(one, in_utc).text for one in refusal.value.allowed] == ["2026-11-01 05:30", "2026-11-01 06:30"]
 
 
-@kills("shared/tickets/ticket_time.py", "moment.astimezone(self.api_zone or self.zone)", "moment.astimezone(self.zone)")
+@kills(
+    "shared/tickets/dates/ticket_time.py",
+    "moment.astimezone(self.api_zone or self.zone)",
+    "moment.astimezone(self.zone)",
+)
 def test_a_moment_is_stored_on_the_clock_of_the_ticket_system() -> None:
     at = TicketTime(AT.now, api_zone=UTC)
 
