@@ -19,6 +19,7 @@ from shared.tickets import results
 from shared.tickets.acting_user import ToolCall, acting_user, known_user
 from shared.tickets.changes import FIELDS, added, differing, find_entries
 from shared.tickets.columns import DEFAULT_COLUMNS
+from shared.tickets.dates.ticket_calendar import TicketCalendar
 from shared.tickets.features import CLEAR, TOTAL_ORDER, FeatureReader
 from shared.tickets.master_data import MasterData
 from shared.tickets.master_lists import ACCOUNTS, CATEGORY_DETAILS, USERS, ItemT, MasterList
@@ -38,7 +39,6 @@ from shared.tickets.results import (
     shortened_ticket,
 )
 from shared.tickets.sorting import Page
-from shared.tickets.ticket_calendar import TicketCalendar
 from shared.tickets.ticket_ids import read_named
 from shared.tickets.unreadable import left_out_notes, row_notes
 from shared.time_zones import utc_now
@@ -219,7 +219,7 @@ class TicketTools:
         )
         empty = emptied(before, change.emptied, can_clear=await self._features.has(CLEAR))
         wanted = differing(before, checked.values)
-        wanted |= await self.calendar.completion_day(wanted, before.completion_date)
+        wanted |= await self.calendar.completion_day(wanted | dict.fromkeys(change.emptied), before.completion_date)
         notes = (*map(cannot_be_empty, change.cannot_be_empty), *kept(change.kept), *empty.notes)
         if not wanted and not empty.values and change.comment is None:
             raise InvalidInputError(nothing_to_do(before, change, (*checked.notes, *notes)))

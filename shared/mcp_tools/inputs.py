@@ -29,10 +29,10 @@ from shared.mcp_tools.argument_habits import FreeText, Reading
 from shared.mcp_tools.argument_lists import OBJECTS, WORDS, attachment
 from shared.mcp_tools.choices import CLEARABLE, Clearable, Column, SortBy, SortOrder
 from shared.tickets.columns import DEFAULT_COLUMNS, TICKET_COLUMNS
+from shared.tickets.dates.moments import DateValue, read_day, read_minute
+from shared.tickets.dates.ticket_time import TicketTime
 from shared.tickets.master_pages import MAX_MASTER, Selection
-from shared.tickets.moments import DateValue, read_day, read_minute
 from shared.tickets.ticket_ids import MAX_ID, within_limit
-from shared.tickets.ticket_time import TicketTime
 from shared.visible_text import visible
 
 MAX_LIMIT: Final = 100

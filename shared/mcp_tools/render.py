@@ -12,7 +12,7 @@ from shared.markdown import clean, inline, quote, table
 from shared.mcp_tools.cleaning import not_shown
 from shared.tickets import results
 from shared.tickets.columns import HEADINGS
-from shared.tickets.dated import UNKNOWN
+from shared.tickets.dates.dated import UNKNOWN
 from shared.tickets.models import Attachment, HistoryEntry, MasterItem, Ticket
 from shared.visible_text import hidden_characters
 

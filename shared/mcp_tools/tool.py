@@ -23,7 +23,7 @@ from shared.mcp_tools.schema import read_arguments, refuse_excess, schema_of, un
 from shared.mcp_tools.tenant_tools import ToolsProvider
 from shared.telemetry import get_logger
 from shared.tickets.acting_user import ToolCall
-from shared.tickets.dated import dated
+from shared.tickets.dates.dated import dated
 from shared.tickets.unreadable import unreadable_notes
 from shared.tools import TicketTools
 

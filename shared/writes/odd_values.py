@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
+from shared.tickets.dates.ticket_time import TicketTime
 from shared.tickets.models import Ticket
-from shared.tickets.ticket_time import TicketTime
 
 _TEXTS: Final = ("summary", "description", "comment", "responseDetails", "remarks")
 _WINDOWS_PATH: Final = re.compile(r"(?:[A-Za-z]:|\\)\\\S*")

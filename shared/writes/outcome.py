@@ -18,6 +18,11 @@ LOOK_S: Final = 4.0
 """Seconds for reading back the outcome of a write, after the time the write itself took."""
 
 
+def id_in(response: object) -> str | None:
+    """Return the id in the response to a write, if it has one."""
+    return str(response["id"]) if isinstance(response, dict) and response.get("id") else None
+
+
 async def read_back(api: APIClient, ticket_id: str, *, said: str) -> tuple[Ticket, tuple[HistoryEntry, ...]]:
     """Return the ticket after a write; `said` is a sentence on the API's response to the write.
 

@@ -3,7 +3,7 @@
 from typing import Final, NamedTuple
 
 from shared.mcp_tools.inputs import CreateTicketInput
-from shared.tickets.ticket_time import TicketTime
+from shared.tickets.dates.ticket_time import TicketTime
 
 _NOW: Final = "now"
 

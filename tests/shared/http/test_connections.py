@@ -49,7 +49,6 @@ async def test_idle_connections_make_room_when_there_are_too_many() -> None:
         assert not await idle[0].is_closed()
 
 
-@kills("shared/http/protocol.py", "new.serve_health_only()", "new.cut()")
 async def test_requests_in_flight_go_on_and_health_is_still_answered_when_all_slots_are_taken() -> None:
     async with served(most_connections=MOST) as bench, asking(bench, "/slow", MOST - 1) as busy:
         for _ in range(3):

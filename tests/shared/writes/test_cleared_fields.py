@@ -48,7 +48,6 @@ def test_every_field_that_may_be_empty_is_tried() -> None:
     assert set(FULL) == CLEARABLE
 
 
-@kills("shared/mcp_tools/inputs.py", "*(name for name in self._nulls if name in CLEARABLE)", "*()")
 @pytest.mark.parametrize("by_null", [True, False])
 @pytest.mark.parametrize("name", FULL)
 async def test_a_field_is_emptied_where_the_api_can(reference: World, name: str, by_null: bool) -> None:

@@ -139,7 +139,6 @@ async def test_an_update_of_an_unknown_ticket_leaves_nothing_behind(api: AsyncCl
     assert (await api.get("/tickets/TCK-0001/history")).json()[0]["comment"] == "Still here"
 
 
-@kills("ticket_api/writes.py", "if not new and body.comment is None:", "if False:")
 @pytest.mark.parametrize("fields", [{}, {"summary": "Keyboard types the wrong letters"}, {"remarks": None}])
 async def test_an_update_that_changes_nothing_is_refused_and_not_recorded(
     api: AsyncClient, fields: dict[str, Any]
@@ -225,7 +224,6 @@ async def test_completed_is_a_flag_and_not_an_id(api: AsyncClient) -> None:
     assert any(row["scheduledCompletionDate"] for row in rows)
 
 
-@kills("ticket_api/writes.py", "show(column, before[column], old_meaning)", "show(column, None, {})")
 async def test_history_names_ids_and_shows_values_as_a_ticket_does(api: AsyncClient) -> None:
     ticket_id = await create(api, scheduledCompletionDate="2026-12-01")
 

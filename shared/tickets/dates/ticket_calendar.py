@@ -5,12 +5,12 @@ from datetime import datetime, tzinfo
 from typing import Any
 
 from shared.errors import UpstreamError
-from shared.tickets.dated import dated_row
+from shared.tickets.dates.dated import dated_row
+from shared.tickets.dates.ticket_time import TicketTime
 from shared.tickets.features import COMPLETION_DATE, FeatureReader
 from shared.tickets.master_data import MasterData
 from shared.tickets.master_lists import STATUSES
 from shared.tickets.models import TicketRow
-from shared.tickets.ticket_time import TicketTime
 from shared.time_zones import machine_zone, utc_now
 
 

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 
-from shared.tickets.written_days import KANJI_WEEKDAYS, WEEKDAY, existing_day, weekday_number
+from shared.tickets.dates.written_days import KANJI_WEEKDAYS, WEEKDAY, existing_day, weekday_number
 
 _DAYS: Final = MappingProxyType({
     name: number

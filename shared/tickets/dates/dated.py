@@ -5,9 +5,9 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
+from shared.tickets.dates.ticket_time import TicketTime
 from shared.tickets.models import MasterItem, Shape, ShapeT, TicketRow
 from shared.tickets.results import Result
-from shared.tickets.ticket_time import TicketTime
 
 ResultT = TypeVar("ResultT", bound=Result)
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from typing import Final
 
-from shared.tickets.relative_days import NOW, moved_by_clock, relative_days
-from shared.tickets.ticket_time import TicketTime
-from shared.tickets.written_days import WEEKDAYS, written_days
+from shared.tickets.dates.relative_days import NOW, moved_by_clock, relative_days
+from shared.tickets.dates.ticket_time import TicketTime
+from shared.tickets.dates.written_days import WEEKDAYS, written_days
 from shared.time_zones import zone_named
 
 MAX_LENGTH: Final = 100

@@ -1,0 +1,1 @@
+"""Dates and moments: what arguments mean, what results show, and the one zone of both."""
