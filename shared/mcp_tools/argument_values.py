@@ -33,6 +33,7 @@ _OF_TEXT: Final = ("value", "text", "content")
 _BESIDE: Final = frozenset({"type"})
 """Names beside a wrapped value that do not change its meaning; beside an id, any other name is a description of it."""
 _QUOTES: Final = MappingProxyType({'"': '"', "'": "'", "`": "`", "“": "”", "‘": "’", "「": "」", "『": "』", "<": ">"})
+_MOST_QUOTES: Final = 3
 _DASHES: Final = re.compile("[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]")
 _YES: Final = frozenset(("true", "t", "yes", "y", "on", "1", "1.0", "ok", "はい", "真", "有", "有り", "あり", "する"))
 _NO: Final = frozenset(("false", "f", "no", "n", "off", "0", "0.0", "いいえ", "偽", "無", "無し", "なし", "しない"))
@@ -65,8 +66,9 @@ class WrongValueError(ValueError):
 def bare(text: str) -> str:
     """Return `text` without invisible characters, outer blanks and quotes."""
     text = visible(text).strip()
-    while len(text) > 1 and _QUOTES.get(text[0]) == text[-1]:
-        text = text[1:-1].strip()
+    for _ in range(_MOST_QUOTES):
+        if len(text) > 1 and _QUOTES.get(text[0]) == text[-1]:
+            text = text[1:-1].strip()
     return text
 
 
@@ -107,6 +109,12 @@ def _parsed(text: str, reading: Reading) -> object:
     except (ValueError, RecursionError):
         return text
     return value if reading.admits("stringified") else text
+
+
+def words(value: object, info: ValidationInfo) -> str:
+    """Return a value as text: a word, or a number such as 20261201; empty if it is neither."""
+    value = single(value, info)
+    return str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
 
 
 def text(value: object, info: ValidationInfo) -> object:

@@ -25,8 +25,8 @@ from pydantic.alias_generators import to_camel
 
 from shared.markdown import encodable
 from shared.mcp_tools import argument_values as values
-from shared.mcp_tools.argument_habits import FreeText, Reading
-from shared.mcp_tools.argument_lists import OBJECTS, WORDS, attachment
+from shared.mcp_tools.argument_habits import A_TEXT, FreeText, Reading
+from shared.mcp_tools.argument_lists import FILE, OBJECTS, WORDS
 from shared.mcp_tools.choices import CLEARABLE, Clearable, SortBy, SortOrder
 from shared.tickets.master_pages import MAX_MASTER, Selection
 from shared.tickets.moments import AmbiguousError, DateValue, read_day, read_minute
@@ -45,10 +45,11 @@ _KEY_HINT: Final = "Your own key for this one request: it is done once in 24 hou
 _DUPLICATE_HINT: Final = "true: do it again, even if an equal call did it in the last {} minutes."
 
 
-def _read_by(read: Callable[[str, TicketTime], DateValue], example: str) -> AfterValidator:
+def _read_by(read: Callable[[str, TicketTime], DateValue], example: str) -> BeforeValidator:
     """Return a validator that replaces a text by the day or moment that it names at the time of the call."""
 
-    def validate(text: str, info: ValidationInfo) -> str:
+    def validate(given: object, info: ValidationInfo) -> str:
+        text = values.words(given, info)
         reading = info.context if isinstance(info.context, Reading) else None
         try:
             value = read(text, TicketTime.of_machine() if reading is None else reading.at)
@@ -61,7 +62,7 @@ def _read_by(read: Callable[[str, TicketTime], DateValue], example: str) -> Afte
             reading.dates[to_camel(info.field_name or "")] = value
         return value.text
 
-    return AfterValidator(validate)
+    return BeforeValidator(validate)
 
 
 def _storable(text: str) -> str:
@@ -81,9 +82,7 @@ def _not_blank(example: str) -> Callable[[str], str]:
 
 Word = Annotated[str, AfterValidator(_storable), BeforeValidator(values.text)]
 Text = Annotated[Word, FreeText(may_be_blank=True)]
-Prose = Annotated[
-    Word, AfterValidator(_not_blank(", for example “The printer is offline”")), FreeText(may_be_blank=False)
-]
+Prose = Annotated[Word, AfterValidator(_not_blank(f", for example {A_TEXT}")), FreeText(may_be_blank=False)]
 LongText = Annotated[Text, Field(max_length=MAX_TEXT)]
 LongProse = Annotated[Prose, Field(max_length=MAX_TEXT)]
 TicketId = Annotated[
@@ -96,9 +95,9 @@ TicketId = Annotated[
 Named = Annotated[Word, AfterValidator(_not_blank("")), Field(max_length=MAX_NAMED), BeforeValidator(values.identifier)]
 """An id of master data, or a name, which is resolved to one later."""
 Reference = Annotated[Text, Field(max_length=50)]
-Date = Annotated[str, _read_by(read_day, "2026-12-01"), BeforeValidator(values.single)]
-PastDate = Annotated[str, _read_by(partial(read_day, past=True), "2026-12-01"), BeforeValidator(values.single)]
-Minute = Annotated[str, _read_by(read_minute, "2026-12-01 09:30"), BeforeValidator(values.single)]
+Date = Annotated[str, _read_by(read_day, "2026-12-01")]
+PastDate = Annotated[str, _read_by(partial(read_day, past=True), "2026-12-01")]
+Minute = Annotated[str, _read_by(read_minute, "2026-12-01 09:30")]
 Hours = Annotated[float, Field(ge=0, le=values.MAX_HOURS), BeforeValidator(values.hours)]
 Flag = Annotated[bool, BeforeValidator(values.flag)]
 Key = Annotated[str, Field(max_length=values.MAX_KEY, pattern=r"^[!-~]+$"), BeforeValidator(values.key)]
@@ -184,7 +183,7 @@ class NewAttachment(ToolInput):
     file_url: Annotated[Prose, Field(max_length=2000)]
 
 
-Attachment = Annotated[NewAttachment, attachment("fileName", "fileUrl")]
+Attachment = Annotated[NewAttachment, FILE]
 
 
 class CreateTicketInput(ToolInput):

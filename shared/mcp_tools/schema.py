@@ -6,11 +6,12 @@ from types import MappingProxyType
 from typing import Any, Final, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from shared.bounds import excess
 from shared.errors import InvalidInputError, Problem
 from shared.markdown import one_line
-from shared.mcp_tools.argument_habits import Reading, named
+from shared.mcp_tools.argument_habits import A_TEXT, Reading, free_text, named
 from shared.mcp_tools.argument_names import misnamed
 from shared.mcp_tools.argument_values import WrongValueError
 from shared.mcp_tools.inputs import ToolInput
@@ -113,8 +114,7 @@ def _problem(model: type[ToolInput], found: Mapping[str, Any], absent: Collectio
     """Describe a problem without repeating the value, which may be long or confidential."""
     path = _shown(found["loc"])
     fields = {str(info.alias): info for info in model.model_fields.values()}
-    described = fields[path].description if path in fields else None
-    hint = f" ({described.rstrip('.')})" if described else ""
+    hint = _hint(fields[path]) if path in fields else ""
     match found["type"]:
         case "extra_forbidden":
             names = _names_beside(model, found["loc"])
@@ -131,6 +131,13 @@ def _problem(model: type[ToolInput], found: Mapping[str, Any], absent: Collectio
             return Problem(path, f"must have at most {found['ctx']['max_length']:,} {of}")
         case kind:
             return Problem(path, f"must be {_MUST_BE.get(kind, 'another value')}{hint}")
+
+
+def _hint(field: FieldInfo) -> str:
+    """Return what helps to choose a value, for the end of a sentence."""
+    if field.description:
+        return f" ({field.description.rstrip('.')})"
+    return f", for example {A_TEXT}" if free_text([*field.metadata, field.annotation]) else ""
 
 
 def _names_beside(model: type[BaseModel], place: Sequence[str | int]) -> tuple[str, ...]:

@@ -26,6 +26,8 @@ Read: TypeAlias = Callable[[APIClient, str], Awaitable[TicketRead]]
 
 _DASHES: Final = re.compile("[\u2010-\u2015\u2212\u30fc\ufe58\ufe63\uff0d]")
 _OUTER: Final = " \t\n\"'`“”‘’「」『』()[]<>{}.,;:!?。、"
+_LINK: Final = re.compile(r"\[([^\[\]]+)\]\([^()\s]*\)")
+"""A link in Markdown."""
 _ID: Final = re.compile(r"(?<![A-Za-z0-9])TCK[\s_#:-]*(\d{1,12})(?!\d)", re.IGNORECASE)
 _NUMBER: Final = re.compile(
     r"(?:(?:ticket|チケット|id|no|nr|番号|第)[\s#.:]*)*#?\s*(\d{1,12})\s*(?:番|号)?", re.IGNORECASE
@@ -112,4 +114,5 @@ def _canonical(number: int) -> str:
 
 
 def _simple(text: str) -> str:
-    return _DASHES.sub("-", unicodedata.normalize("NFKC", visible(text))).strip()
+    plain = _DASHES.sub("-", unicodedata.normalize("NFKC", visible(text))).strip()
+    return _LINK.sub(r"\1", plain)
