@@ -1,6 +1,6 @@
 """Lists and objects in the arguments of a call: as such, as JSON text, or as the only item without its list."""
 
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from pydantic import BeforeValidator, ValidationInfo
@@ -9,6 +9,8 @@ from shared.bounds import excess
 from shared.mcp_tools.argument_habits import MAX_LIST_TEXT, Reading, from_text
 from shared.mcp_tools.argument_names import spelled_right
 from shared.mcp_tools.argument_values import WrongValueError, bare
+
+ValueT = TypeVar("ValueT")
 
 _LIST: Final = "must be a list"
 _NAMES: Final = f"{_LIST} of names, for example remarks"
@@ -26,7 +28,7 @@ def _from_text(value: object, kind: type[list[Any] | dict[str, Any]], info: Vali
     return value
 
 
-def _checked(value: object, kind: type[list[Any] | dict[str, Any]], expected: str) -> object:
+def _checked(value: object, kind: type[ValueT], expected: str) -> ValueT:
     if not isinstance(value, kind):
         raise ValueError(expected)
     return value
@@ -54,7 +56,10 @@ def _attachment(value: object, info: ValidationInfo) -> object:
     if isinstance(value, str) and (file := _file_at(value.strip())):
         raise WrongValueError(f"{_FILE_OBJECT}, not a URL alone", right=dict(zip(_FILE, file, strict=True)))
     value = _checked(_from_text(value, dict, info, _FILE_OBJECT), dict, _FILE_OBJECT)
-    return spelled_right(_FILE, value) if isinstance(value, dict) else value
+    given = spelled_right(_FILE, value)
+    if given.keys() == {"fileUrl"} and (file := _file_at(str(given["fileUrl"]))):
+        raise WrongValueError(f"{_FILE_OBJECT}; fileName is missing", right=dict(zip(_FILE, file, strict=True)))
+    return given
 
 
 def _file_at(url: str) -> tuple[str, str] | None:

@@ -19,6 +19,7 @@ from pydantic import ValidationInfo
 
 from shared.markdown import encodable
 from shared.mcp_tools.argument_habits import Reading
+from shared.mcp_tools.argument_names import name_folded
 from shared.visible_text import visible
 
 Reader = Callable[[Any, ValidationInfo], Any]
@@ -94,7 +95,9 @@ def _unwrapped(value: object, info: ValidationInfo, names: Sequence[str], beside
         case [one]:
             return _unwrapped(one, info, names, beside)
         case dict():
-            name = next((name for name in names if name in value), None)
+            own_name = name_folded(info.field_name or "")
+            own = [name for name in value if isinstance(name, str) and name_folded(name) == own_name]
+            name = next((name for name in (*names, *own) if name in value), None)
             if name is not None and (beside is None or value.keys() - {name} <= beside):
                 return _unwrapped(value[name], info, names, beside)
     return value
@@ -126,7 +129,7 @@ def text(value: object, info: ValidationInfo) -> object:
         case bool():
             raise WrongValueError("must be text", right=str(value).lower())
         case [_, *_]:
-            lines = [one for one in value if isinstance(one, str)]
+            lines = [str(one) for one in value if isinstance(one, str | int | float)]
             joined = "\n".join(lines) if len(lines) == len(value) else None
             raise WrongValueError("must be one text, not a list", right=joined)
     return value
@@ -139,11 +142,11 @@ def identifier(value: object, info: ValidationInfo) -> object:
         case str():
             return bare(value)
         case bool() | dict():
-            raise WrongValueError("must be an id as text")
+            raise ValueError("must be an id as text")
         case float() if value.is_integer():
             return str(int(value))
         case list():
-            raise WrongValueError("must be one id, not a list; call once for each")
+            raise WrongValueError("must be one id; call once for each", allowed=[str(one)[:50] for one in value[:5]])
     return value
 
 
@@ -234,7 +237,7 @@ def hours(value: object, info: ValidationInfo) -> float:
 
 
 def _duration(text: str) -> float | None:
-    said = plain(text)
+    said = plain(text).rstrip(".")
     if clock := _CLOCK.fullmatch(said):
         return int(clock[1]) + int(clock[2]) / 60
     parts = _DURATION.fullmatch(said)
@@ -247,9 +250,7 @@ def _duration(text: str) -> float | None:
 def key(value: object, info: ValidationInfo) -> object:
     """Return an idempotency key."""
     value = single(value, info)
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise WrongValueError("must be text")
-    given = str(value).strip()
+    given = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
     if _KEY.fullmatch(given):
         return given
     ascii_only = quote(encodable(given), safe="")

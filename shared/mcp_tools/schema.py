@@ -1,5 +1,6 @@
 """Between a call's JSON and its input model: the published schema, and validation that reports all problems at once."""
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 from types import MappingProxyType
@@ -23,6 +24,7 @@ _MUST_BE: Final[Mapping[str, str]] = MappingProxyType({
     "list_type": "a list",
 })  # fmt: skip
 """What an argument must be, for the kinds of errors that no reader of a value answers."""
+_HAS_HELP: Final = re.compile("for example|at most|too large| to ")
 
 
 @cache  # an entry point builds one server, the tests build many
@@ -125,7 +127,7 @@ def _problem(model: type[ToolInput], found: Mapping[str, Any], absent: Collectio
         case "missing":
             return Problem(path, f"is missing{hint}")
         case "value_error":
-            return _wrong_value(path, found)
+            return _wrong_value(path, found, hint)
         case "string_too_long" | "too_long":
             of = "items" if found["ctx"].get("field_type") == "List" else "characters"
             return Problem(path, f"must have at most {found['ctx']['max_length']:,} {of}")
@@ -135,9 +137,11 @@ def _problem(model: type[ToolInput], found: Mapping[str, Any], absent: Collectio
 
 def _hint(field: FieldInfo) -> str:
     """Return what helps to choose a value, for the end of a sentence."""
-    if field.description:
-        return f" ({field.description.rstrip('.')})"
-    return f", for example {A_TEXT}" if free_text([*field.metadata, field.annotation]) else ""
+    described = f" ({field.description.rstrip('.')})" if field.description else ""
+    if not field.is_required():
+        return f"{described}; or leave it out"
+    has_example = described or not free_text([*field.metadata, field.annotation])
+    return described if has_example else f", for example {A_TEXT}"
 
 
 def _names_beside(model: type[BaseModel], place: Sequence[str | int]) -> tuple[str, ...]:
@@ -153,10 +157,12 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     return next((found for one in get_args(annotation) if (found := _model_in(one)) is not None), None)
 
 
-def _wrong_value(path: str, found: Mapping[str, Any]) -> Problem:
+def _wrong_value(path: str, found: Mapping[str, Any], hint: str) -> Problem:
     error = found["ctx"]["error"]
+    if not hasattr(error, "allowed"):
+        return Problem(path, str(error) if _HAS_HELP.search(str(error)) else f"{error}{hint}")
     if not isinstance(error, WrongValueError) or error.right is None:
-        return Problem(path, str(error), getattr(error, "allowed", ()))
+        return Problem(path, str(error), error.allowed)
     last = path.rpartition(".")[2]
     right = error.right if not path and isinstance(error.right, Mapping) else {last: error.right}
     return Problem(path, str(error), error.allowed, right=right)

@@ -38,8 +38,10 @@ def _solved(arguments: dict[str, Any], problem: Mapping[str, Any]) -> bool:
     *outer, last = problem["field"].split(".")
     place: Any = arguments
     for step in outer:
+        if isinstance(place.get(step) if isinstance(place, dict) else None, str):
+            place[step] = [place[step]]  # the error counts items of what came as text
         place = place[int(step)] if isinstance(place, list) else place[step]
-    if "not an argument" in problem["text"]:
+    if "not an argument" in problem["text"] or "or leave it out" in problem["text"]:
         place.pop(last)
         return True
     key: Any = int(last) if isinstance(place, list) else last
