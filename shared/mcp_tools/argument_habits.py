@@ -121,8 +121,8 @@ def _is_empty(field: FieldInfo, value: object) -> bool:
     """Return whether a value means that an optional argument is absent: it is no valid value of that argument."""
     if field.is_required():
         return False
-    if value in ([], {}):
-        return not _takes_list(field.annotation)
+    if isinstance(value, list | dict):
+        return not _takes_list(field.annotation) and (not value or value in ([None], [""], [[]], [{}]))
     if not isinstance(value, str):
         return False
     word = visible(value).strip()

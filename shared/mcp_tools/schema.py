@@ -159,10 +159,10 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
 
 def _wrong_value(path: str, found: Mapping[str, Any], hint: str) -> Problem:
     error = found["ctx"]["error"]
-    if not hasattr(error, "allowed"):
-        return Problem(path, str(error) if _HAS_HELP.search(str(error)) else f"{error}{hint}")
     if not isinstance(error, WrongValueError) or error.right is None:
-        return Problem(path, str(error), error.allowed)
+        allowed = getattr(error, "allowed", ())
+        has_help = allowed or _HAS_HELP.search(str(error))
+        return Problem(path, str(error) if has_help else f"{error}{hint}", allowed)
     last = path.rpartition(".")[2]
     right = error.right if not path and isinstance(error.right, Mapping) else {last: error.right}
     return Problem(path, str(error), error.allowed, right=right)

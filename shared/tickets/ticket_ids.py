@@ -33,7 +33,7 @@ _LINK: Final = re.compile(r"\[([^\[\]]+)\]\([^()\s]*\)")
 """A link in Markdown."""
 _ID: Final = re.compile(r"(?<![A-Za-z0-9])TCK[\s_#:=-]*(\d{1,12})(?!\d)", re.IGNORECASE)
 _NUMBER: Final = re.compile(
-    r"(?:(?:tickets?|チケット|t[ck]{1,2}|tkt|tick|t|id|no|nr|番号|第)[\s#.:=_-]*)*#?\s*(\d{1,12})\s*(?:番|号)?",
+    r"(?:(?:tickets?|チケット|t[ck]{1,2}|tkt|tick|t|issue|case|id|number|no|nr|番号|第)[\s#.:=_-]*)*#?\s*(\d{1,12})\s*(?:番|号)?",
     re.IGNORECASE,
 )
 _URL: Final = re.compile(r"\S*[/=](TCK-\d{1,12})/?(?:[?#&]\S*)?", re.ASCII | re.IGNORECASE)
@@ -113,8 +113,9 @@ def is_number_alone(given: str) -> bool:
 
 def _numbers(simple: str) -> set[int]:
     """Return the numbers of the ids in a text; of a text with a slash, only of the id that a URL ends with."""
+    simple = simple.strip(_OUTER).rstrip("/")
     if "/" in simple:
-        url = _URL.fullmatch(simple.strip(_OUTER))
+        url = _URL.fullmatch(simple)
         return _numbers(url[1]) if url else set()
     return {int(number) for number in _ID.findall(simple)}
 
