@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import cache
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -38,8 +39,9 @@ def zone_named(name: str) -> ZoneInfo:
         raise ValueError("must be a time zone by its IANA name, for example Asia/Tokyo or UTC") from None
 
 
+@cache
 def machine_zone() -> tzinfo:
-    """Return the zone of this machine's clock, with its IANA name if it can be determined."""
+    """Return the zone of this machine's clock, with its IANA name if it can be determined; looked up once."""
     for name in _candidates():
         try:
             zone = zone_named(name)

@@ -116,7 +116,7 @@ class TicketTools:
         """Return one page: the API's own if it has a total order, else one cut from a window sorted here."""
         checked = await check(self._master, query.given(), call)
         page = await self._page(checked.values, query)
-        rows = await self.calendar.with_days_left(parse_many(TicketRow, page.rows))
+        rows = await self.calendar.dated_rows(parse_many(TicketRow, page.rows))
         return results.TicketPage(
             tickets=tuple(map(shortened_row, rows)),
             offset=query.offset,
@@ -155,7 +155,7 @@ class TicketTools:
             raise InvalidInputError.of(problems)
         body = {name: value for name, value in checked.values.items() if name not in _NOT_SENT}
         reception = reception_of(new, await self.calendar.time())
-        body |= reception.body
+        body |= reception.body | await self.calendar.completion_day(body, None)
         write = write_of(
             call,
             {"tool": "create_ticket", **body, "receptionDateTime": reception.words},
@@ -187,7 +187,7 @@ class TicketTools:
         attempt.subject = ticket_id
         self._windows.forget()
         ticket, history = await read_back(self._api, ticket_id, said=f"The ticket API acknowledged ticket {ticket_id}")
-        notes = [*checked.notes, *attachments_lost(ticket, new), *self._missing_date(ticket, body)]
+        notes = [*checked.notes, *attachments_lost(ticket, new)]
         notes += odd_values(body, ticket, await self.calendar.time(), completed=self._completed)
         notes += changed_since(history, differing(ticket, body))
         if lost := stored_otherwise(ticket, body, history):
@@ -210,6 +210,7 @@ class TicketTools:
         )
         empty = emptied(before, change.emptied, can_clear=await self._features.has(CLEAR))
         wanted = differing(before, checked.values)
+        wanted |= await self.calendar.completion_day(wanted, before.completion_date)
         notes = (*checked.notes, *map(cannot_be_empty, change.cannot_be_empty), *kept(change.kept), *empty.notes)
         if not wanted and not empty.values and change.comment is None:
             raise InvalidInputError(nothing_to_do(before, change, notes))
@@ -234,7 +235,7 @@ class TicketTools:
             recorded_as=shortened(author, MAX_CELL),
             changed=stored.changed,
             comment=change.comment and cut(change.comment, MAX_COMMENT),
-            notes=(*notes, *stored.notes, *self._missing_date(stored.ticket, wanted), *odd),
+            notes=(*notes, *stored.notes, *odd),
         )
 
     async def add_ticket_history(self, new: inputs.AddHistoryInput, call: ToolCall) -> results.CommentAdded:
@@ -376,14 +377,6 @@ class TicketTools:
 
     async def _list(self, source: MasterList[ItemT]) -> tuple[ItemT, ...]:
         return parse_many(source.item, await self._api.get(source.path))
-
-    def _missing_date(self, ticket: Ticket, sent: Mapping[str, Any]) -> tuple[str, ...]:
-        """Suggest setting the completion date, which the existing API does not set when a ticket is completed."""
-        if sent.get("statusId") != self._completed or ticket.completion_date:
-            return ()
-        return (
-            "The ticket is completed but has no completion date; update_ticket(completionDate=YYYY-MM-DD) sets it.",
-        )
 
     def _counted(self, error: TicketServerError) -> TicketServerError:
         if self._counter is not None:

@@ -18,7 +18,6 @@ from shared.bounds import MAX_VALUES, excess, has_more_values
 from shared.client_habits import ClientHabits
 from shared.markdown import encodable
 from shared.mcp_tools.argument_names import spelled_right
-from shared.tickets.moments import DateValue
 from shared.tickets.ticket_time import TicketTime
 from shared.visible_text import visible
 
@@ -48,13 +47,14 @@ class FreeText:
 
 
 class Reading:
-    """The reading of one call's arguments, at one time; by default at the time of this machine."""
+    """The reading of one call's arguments."""
 
-    def __init__(self, habits: ClientHabits, at: TicketTime | None = None) -> None:
+    def __init__(self, habits: ClientHabits) -> None:
         self._habits = habits
-        self.at = at or TicketTime.of_machine()
-        self.dates: dict[str, DateValue] = {}
-        """How each date and moment was read, by argument."""
+        self.at = TicketTime.of_machine()
+        """The time of the call."""
+        self.moving: dict[str, str] = {}
+        """The words of moments that mean another minute soon, by argument."""
         self._admitted: dict[str, bool] = {}
         self.foreign: tuple[str, ...] = ()
         """Names that were ignored."""
@@ -107,9 +107,8 @@ class Reading:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the result must know."""
-        dates = [f"{name}: {one.note}." for name, one in self.dates.items() if one.note]
         ignored = f"Ignored, because this tool has no such argument: {', '.join(map(named, self.foreign))}."
-        return (*((ignored,) if self.foreign else ()), *self._said, *dates)
+        return (ignored, *self._said) if self.foreign else tuple(self._said)
 
 
 def named(argument: str) -> str:

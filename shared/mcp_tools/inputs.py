@@ -59,7 +59,11 @@ def _read_by(read: Callable[[str, TicketTime], DateValue], example: str) -> Befo
             said = str(error)
             raise ValueError(said if "for example" in said else f"{said}; for example {example}") from None
         if reading is not None:
-            reading.dates[to_camel(info.field_name or "")] = value
+            name = to_camel(info.field_name or "")
+            if value.note:
+                reading.say(f"{name}: {value.note}.")
+            if value.moving:
+                reading.moving[name] = value.moving
         return value.text
 
     return BeforeValidator(validate)
@@ -128,7 +132,7 @@ class ToolInput(BaseModel):
         """Return `arguments` as this input. Raises: ValidationError."""
         given = cls.model_validate(dict(arguments), context=reading)
         given._left_empty = reading.empty  # noqa: SLF001 - its own
-        given._moving = {name: one.moving for name, one in reading.dates.items() if one.moving}  # noqa: SLF001
+        given._moving = reading.moving  # noqa: SLF001
         return given
 
     def given(self) -> dict[str, Any]:

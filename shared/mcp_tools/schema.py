@@ -129,7 +129,7 @@ def _problem(model: type[ToolInput], found: Mapping[str, Any], absent: Collectio
         case "value_error":
             return _wrong_value(path, found, hint)
         case "string_too_long" | "too_long":
-            of = "items" if found["ctx"].get("field_type") == "List" else "characters"
+            of = "items" if isinstance(found["input"], list) else "characters"
             return Problem(path, f"must have at most {found['ctx']['max_length']:,} {of}")
         case kind:
             return Problem(path, f"must be {_MUST_BE.get(kind, 'another value')}{hint}")

@@ -26,8 +26,8 @@ def dated(result: ResultT, at: TicketTime, user: MasterItem | None) -> ResultT:
     return _in_zone(result, at).model_copy(update={"as_of": at.as_of, "acting_user": who})
 
 
-def with_days_left(row: TicketRow, at: TicketTime, completed: str | None) -> TicketRow:
-    """Return `row` with the calendar days until it is due, counted in the zone of `at`; none once it is completed.
+def dated_row(row: TicketRow, at: TicketTime, completed: str | None) -> TicketRow:
+    """Return `row` with its moments in the zone of `at`, and the calendar days until it is due, none once completed.
 
     Args:
         row: the row as the ticket API sent it; the reference API sends no days for completed tickets.
@@ -36,7 +36,7 @@ def with_days_left(row: TicketRow, at: TicketTime, completed: str | None) -> Tic
     """
     is_open = row.remaining_days is not None and (completed is None or row.status_name != completed)
     due = row.scheduled_completion_date
-    return row.model_copy(update={"remaining_days": at.days_left(due) if is_open and due else None})
+    return _in_zone(row, at).model_copy(update={"remaining_days": at.days_left(due) if is_open and due else None})
 
 
 def _in_zone(shape: ShapeT, at: TicketTime) -> ShapeT:
@@ -47,7 +47,7 @@ def _in_zone(shape: ShapeT, at: TicketTime) -> ShapeT:
 def _converted(name: str, value: Any, at: TicketTime) -> Any:
     if isinstance(value, str):
         return _SHOWN[name](at, value) if name in _SHOWN else value
-    if isinstance(value, Shape):
+    if isinstance(value, Shape) and not isinstance(value, TicketRow):  # rows are dated already
         return _in_zone(value, at)
     if isinstance(value, tuple):
         new = tuple(map(partial(_converted, name, at=at), value))

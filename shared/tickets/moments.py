@@ -19,7 +19,8 @@ from shared.time_zones import zone_named
 MAX_LENGTH: Final = 100
 A_DAY: Final = "must be a day, for example 2026-12-01, today or +3d"
 A_MOMENT: Final = "must be a moment, for example 2026-12-01 09:30, 2026-12-01T09:30+09:00 or now"
-_OUTSIDE: Final = "is outside the calendar"
+_OUTSIDE: Final = "is outside the calendar; write a day such as 2026-12-01"
+_NO_SUCH_TIME: Final = "names a time that does not exist; write one such as 2026-12-01 09:30"
 _HYPHENS: Final = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-"))
 _QUOTES: Final = "\"'`“”‘’「」『』 "
 _SECONDS: Final = r"(?P<s>\d\d)(?:[.,]\d{1,12})?"
@@ -155,7 +156,7 @@ def _with_time(spelled: _Spelled, found: re.Match[str]) -> _Spelled:
     second = int(parts.get("s", "0"))
     ends_day = (hour, minute, second) == (24, 0, 0)
     if (hour > 23 and not ends_day) or minute > 59 or second > 60:
-        raise ValueError("names a time that does not exist: hours go from 0 to 23, minutes to 59")
+        raise ValueError(_NO_SUCH_TIME)
     clock = time(0 if ends_day else hour, minute)
     return _Spelled(spelled.days, spelled.is_relative, clock, _offset(parts), _zone(parts), ends_day)
 
@@ -165,9 +166,9 @@ def _hour(hour: int, half: str) -> int:
     if not half:
         return hour
     if half in {"午前", "午後"} and hour == 12:
-        raise ValueError("can mean 00:00 or 12:00: write the hour from 0 to 23")
+        raise ValueError("can mean 00:00 or 12:00; write the time as in 2026-12-01 12:00")
     if hour > 12:
-        raise ValueError("names a time that does not exist: write the hour from 0 to 23")
+        raise ValueError(_NO_SUCH_TIME)
     return hour % 12 + (12 if half in {"pm", "p.", "午後"} else 0)
 
 
@@ -176,14 +177,17 @@ def _offset(parts: Mapping[str, str]) -> tzinfo | None:
         return _KNOWN.get(parts.get("known", "").lower())
     hours, minutes = int(parts["oh"]), int(parts.get("om", "0"))
     if hours > 23 or minutes > 59:
-        raise ValueError("has an offset that does not exist")
+        raise ValueError("has an offset that does not exist; write it as in 2026-12-01 09:30+09:00")
     size = timedelta(hours=hours, minutes=minutes)
     return timezone(size if parts["sign"] == "+" else -size)
 
 
 def _zone(parts: Mapping[str, str]) -> tzinfo | None:
     name = parts.get("zone", parts.get("city"))
-    return None if name is None else zone_named(name)
+    try:
+        return None if name is None else zone_named(name)
+    except ValueError:
+        raise ValueError("names an unknown time zone; write an offset as in 2026-12-01 09:30+09:00") from None
 
 
 def _day_of(day: date, spelled: _Spelled, at: TicketTime) -> date:
@@ -199,10 +203,13 @@ def _moments(day: date, spelled: _Spelled, at: TicketTime) -> tuple[datetime, ..
     try:
         wall += timedelta(days=1 if spelled.ends_day else 0)
         first, second = wall.replace(tzinfo=zone), wall.replace(tzinfo=zone, fold=1)
-        if first.astimezone(UTC).astimezone(zone).replace(tzinfo=None, fold=0) != wall:
-            raise ValueError("names a time that does not exist there: the clocks go forward over it")
+        exists = first.astimezone(UTC).astimezone(zone)
+        if exists.replace(tzinfo=None, fold=0) != wall:
+            raise ValueError(f"names a time that the clocks skip; one that exists is {_minute(exists)}")
         if spelled.zone and first.astimezone(spelled.zone).utcoffset() != first.utcoffset():
-            raise ValueError("has an offset that its time zone does not have then")
+            raise ValueError(
+                "has an offset that its time zone does not have then; write it as in 2026-12-01 09:30+09:00"
+            )
         return (first, second) if _occurs_twice(first) else (first,)
     except OverflowError:
         raise ValueError(_OUTSIDE) from None
@@ -211,6 +218,10 @@ def _moments(day: date, spelled: _Spelled, at: TicketTime) -> tuple[datetime, ..
 def _occurs_twice(moment: datetime) -> bool:
     earlier, later = moment.replace(fold=0).utcoffset(), moment.replace(fold=1).utcoffset()
     return earlier is not None and later is not None and earlier > later
+
+
+def _minute(moment: datetime) -> str:
+    return moment.replace(tzinfo=None).isoformat(" ", "minutes")
 
 
 def _with_offset(moment: datetime) -> str:

@@ -27,7 +27,7 @@ _DAYS: Final = MappingProxyType({
     for name in names.split("|")
 })  # fmt: skip
 NOW: Final = frozenset({"now", "今", "いま", "現在", "ただいま", "只今"})
-_OUTSIDE: Final = "is outside the calendar"
+_OUTSIDE: Final = "is outside the calendar; write a day such as 2026-12-01"
 _CONTESTED: Final = MappingProxyType({"しあさって": (3, 4), "弥の明後日": (3, 4), "やのあさって": (3, 4)})
 _NUMBERS: Final = MappingProxyType(
     {

@@ -1,11 +1,12 @@
 """The calendar of one ticket API: the time of a call in the one zone, and the days left of listed tickets."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, tzinfo
+from typing import Any
 
 from shared.errors import UpstreamError
-from shared.tickets.dated import with_days_left
-from shared.tickets.features import FeatureReader
+from shared.tickets.dated import dated_row
+from shared.tickets.features import COMPLETION_DATE, FeatureReader
 from shared.tickets.master_data import MasterData
 from shared.tickets.master_lists import STATUSES
 from shared.tickets.models import TicketRow
@@ -45,7 +46,7 @@ class TicketCalendar:
         api_zone = await self._features.time_zone()
         return TicketTime(self._clock().astimezone(self._zone or api_zone or self._machine_zone), api_zone)
 
-    async def with_days_left(self, rows: Sequence[TicketRow]) -> list[TicketRow]:
+    async def dated_rows(self, rows: Sequence[TicketRow]) -> list[TicketRow]:
         """Return `rows` with the days left as counted here; the existing API counts on its own clock, completed or not.
 
         Never raises.
@@ -53,7 +54,21 @@ class TicketCalendar:
         are_counted = any(row.remaining_days is not None for row in rows)
         completed = await self._completed_name() if are_counted else None
         at = await self.time()
-        return [with_days_left(row, at, completed) for row in rows]
+        return [dated_row(row, at, completed) for row in rows]
+
+    async def completion_day(self, values: Mapping[str, Any], held: str | None) -> dict[str, str]:
+        """Return the completion date of a ticket that becomes completed, if the API would fill in another day.
+
+        Args:
+            values: the values to write, by the API's field names.
+            held: the completion date that the ticket has.
+        """
+        if held or values.get("statusId") != self._completed or "completionDate" in values:
+            return {}
+        at = await self.time()
+        if not at.api_is_on_another_day or not await self._features.has(COMPLETION_DATE):
+            return {}
+        return {"completionDate": str(at.today)}
 
     async def _completed_name(self) -> str | None:
         try:

@@ -39,6 +39,11 @@ class TicketTime:
         return self.now.date()
 
     @property
+    def api_is_on_another_day(self) -> bool:
+        """Whether the ticket API, in its own zone, is on another day than the zone shown."""
+        return self.now.astimezone(self.api_zone or self.zone).date() != self.today
+
+    @property
     def as_of(self) -> str:
         """The current minute and its zone, for example `2026-11-28 22:35 JST`."""
         return f"{self._minute(self.now)} {abbreviation(self.now)}"

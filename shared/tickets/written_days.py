@@ -61,7 +61,7 @@ def written_days(text: str, today: date, *, past: bool) -> tuple[date, ...]:
     if weekday and days:
         fitting = tuple(day for day in days if day.weekday() == weekday_number(weekday))
         if not fitting:
-            raise ValueError(f"names the wrong weekday: {days[0]} is a {WEEKDAYS[days[0].weekday()].capitalize()}")
+            raise ValueError(f"names the wrong weekday; {days[0]} is a {WEEKDAYS[days[0].weekday()].capitalize()}")
         return fitting
     return days
 
@@ -76,12 +76,12 @@ def weekday_number(name: str) -> int:
 def existing_day(year: int, month: int, day: int) -> date:
     """Return a day. Raises: ValueError: it does not exist; the message says why."""
     if not 1 <= month <= 12:
-        raise ValueError(f"names a month that does not exist: {month}")
+        raise ValueError(f"names a month that does not exist, {month}; write a day such as 2026-12-01")
     if year < 1:
-        raise ValueError("names a year that does not exist: 0")
+        raise ValueError("names a year that does not exist; write a day such as 2026-12-01")
     last = calendar.monthrange(year, month)[1]
     if not 1 <= day <= last:
-        raise ValueError(f"names a day that does not exist: {_MONTHS[month - 1].capitalize()} {year} has {last} days")
+        raise ValueError(f"names a day that does not exist; the last one of that month is {date(year, month, last)}")
     return date(year, month, day)
 
 
@@ -119,13 +119,20 @@ def _month_of(found: re.Match[str]) -> int:
 def _day_of(found: re.Match[str], year: int) -> date:
     parts = found.groupdict()
     if "week" in parts:
-        return date.fromisocalendar(year, int(parts["week"]), int(parts["weekday"]))
+        return _day_of_week(year, int(parts["week"]), int(parts["weekday"]))
     if "of_year" in parts:
         number = int(parts["of_year"])
         if not 1 <= number <= 365 + calendar.isleap(year):
-            raise ValueError(f"names a day that does not exist: {year} has no day {number}")
+            raise ValueError(f"names a day that does not exist; the last one of the year is {year:04}-12-31")
         return date.fromordinal(existing_day(year, 1, 1).toordinal() + number - 1)
     return existing_day(year, _month_of(found), int(parts["d"]))
+
+
+def _day_of_week(year: int, week: int, weekday: int) -> date:
+    try:
+        return date.fromisocalendar(year, week, weekday)
+    except ValueError:
+        raise ValueError("names a week or day that does not exist; write a day such as 2026-12-01") from None
 
 
 def _orders(one: int, two: int, last: str) -> Iterator[tuple[int, int, int]]:

@@ -27,6 +27,8 @@ def odd_values(given: Mapping[str, Any], ticket: Ticket, at: TicketTime, *, comp
         completed: id of the status that means completed.
     """
     yield from _odd_dates(given, ticket, at)
+    if given.get("statusId") == completed and not ticket.completion_date:  # the existing API does not set it
+        yield "The ticket is completed but has no completion date; update_ticket(completionDate=YYYY-MM-DD) sets it."
     if "completionDate" in given and ticket.completion_date and ticket.status_id != completed:
         yield f"completionDate is set, but the status is {ticket.status_name or ticket.status_id}."
     for name in _TEXTS:

@@ -200,7 +200,7 @@ def bug(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(here.api, "get", fails)
 
 
-@kills("shared/mcp_tools/tool.py", "outcome, result = TicketServerError.kind, _failed(self._fault())", "raise")
+@kills("shared/mcp_tools/tool.py", "outcome, result = TicketServerError.kind, _failed(self._fault(), {})", "raise")
 @pytest.mark.usefixtures("bug")
 async def test_a_fault_of_ours_is_logged_with_its_stack_and_never_told(here: World) -> None:
     with capture_logs() as logs:
