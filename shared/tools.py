@@ -18,6 +18,7 @@ from shared.telemetry import Counter, get_logger
 from shared.tickets import results
 from shared.tickets.acting_user import ToolCall, acting_user, known_user
 from shared.tickets.changes import FIELDS, added, differing, find_entries
+from shared.tickets.columns import DEFAULT_COLUMNS
 from shared.tickets.features import CLEAR, TOTAL_ORDER, FeatureReader
 from shared.tickets.master_data import MasterData
 from shared.tickets.master_lists import ACCOUNTS, CATEGORY_DETAILS, USERS, ItemT, MasterList
@@ -25,7 +26,7 @@ from shared.tickets.master_pages import master_page, with_role
 from shared.tickets.models import HistoryEntry, MasterItem, Ticket, TicketRow, parse_many
 from shared.tickets.pages import TicketWindows
 from shared.tickets.reading import read_before_write, read_ticket
-from shared.tickets.references import Checked, check, cut_problems, resolve, with_choices
+from shared.tickets.references import REFERENCES, Checked, check, cut_problems, resolve, with_choices
 from shared.tickets.results import (
     MAX_CELL,
     MAX_COMMENT,
@@ -50,6 +51,7 @@ from shared.writes.notes import (
     nothing_to_do,
     proof_of_comment,
     stored_otherwise,
+    unsaid,
 )
 from shared.writes.odd_values import odd_values
 from shared.writes.outcome import created_otherwise, perhaps_created, read_back, write_error
@@ -117,8 +119,10 @@ class TicketTools:
         checked = await check(self._master, query.given(), call)
         page = await self._page(checked.values, query)
         rows = await self.calendar.dated_rows(parse_many(TicketRow, page.rows))
+        columns = tuple(dict.fromkeys(query.fields)) if query.fields else DEFAULT_COLUMNS
         return results.TicketPage(
-            tickets=tuple(map(shortened_row, rows)),
+            columns=columns,
+            rows=results.cells(map(shortened_row, rows), columns),
             offset=query.offset,
             returned=len(rows),
             has_more=page.has_more,
@@ -187,7 +191,7 @@ class TicketTools:
         attempt.subject = ticket_id
         self._windows.forget()
         ticket, history = await read_back(self._api, ticket_id, said=f"The ticket API acknowledged ticket {ticket_id}")
-        notes = [*checked.notes, *attachments_lost(ticket, new)]
+        notes = [*unsaid(checked.notes, REFERENCES), *attachments_lost(ticket, new)]
         notes += odd_values(body, ticket, await self.calendar.time(), completed=self._completed)
         notes += changed_since(history, differing(ticket, body))
         if lost := stored_otherwise(ticket, body, history):
@@ -210,10 +214,10 @@ class TicketTools:
         )
         empty = emptied(before, change.emptied, can_clear=await self._features.has(CLEAR))
         wanted = differing(before, checked.values)
-        wanted |= await self.calendar.completion_day(wanted, before.completion_date)
-        notes = (*checked.notes, *map(cannot_be_empty, change.cannot_be_empty), *kept(change.kept), *empty.notes)
+        wanted |= await self.calendar.completion_day(wanted | dict.fromkeys(change.emptied), before.completion_date)
+        notes = (*map(cannot_be_empty, change.cannot_be_empty), *kept(change.kept), *empty.notes)
         if not wanted and not empty.values and change.comment is None:
-            raise InvalidInputError(nothing_to_do(before, change, notes))
+            raise InvalidInputError(nothing_to_do(before, change, (*checked.notes, *notes)))
         said = {} if change.comment is None else {"comment": change.comment}
         names = {name: item.name for name, item in checked.items.items()}
         update = Update(
@@ -235,7 +239,12 @@ class TicketTools:
             recorded_as=shortened(author, MAX_CELL),
             changed=stored.changed,
             comment=change.comment and cut(change.comment, MAX_COMMENT),
-            notes=(*notes, *stored.notes, *odd),
+            notes=(
+                *unsaid(checked.notes, {"updatedById", *(one.field for one in stored.changed)}),
+                *notes,
+                *stored.notes,
+                *odd,
+            ),
         )
 
     async def add_ticket_history(self, new: inputs.AddHistoryInput, call: ToolCall) -> results.CommentAdded:
@@ -290,7 +299,7 @@ class TicketTools:
             recorded_as=shortened(author, MAX_CELL),
             entry=shortened_entry(entry),
             notes=(
-                *checked.notes,
+                *unsaid(checked.notes, {"userId"}),
                 *proof_of_comment(entry, acknowledged, doubt),
                 *odd_values({"comment": new.comment}, ticket, await self.calendar.time(), completed=self._completed),
             ),

@@ -27,7 +27,8 @@ from shared.markdown import encodable
 from shared.mcp_tools import argument_values as values
 from shared.mcp_tools.argument_habits import A_TEXT, FreeText, Reading
 from shared.mcp_tools.argument_lists import FILE, OBJECTS, WORDS
-from shared.mcp_tools.choices import CLEARABLE, Clearable, SortBy, SortOrder
+from shared.mcp_tools.choices import CLEARABLE, Clearable, Column, SortBy, SortOrder
+from shared.tickets.columns import DEFAULT_COLUMNS, TICKET_COLUMNS
 from shared.tickets.master_pages import MAX_MASTER, Selection
 from shared.tickets.moments import AmbiguousError, DateValue, read_day, read_minute
 from shared.tickets.ticket_ids import MAX_ID, within_limit
@@ -141,7 +142,7 @@ class ToolInput(BaseModel):
 
 
 class TicketListInput(ToolInput):
-    """Lists tickets, one table row each; about 60 tokens a row. Says whether there are more and the next offset."""
+    """Lists tickets, one table row each; about 40 tokens a row. Says whether there are more and the next offset."""
 
     person_in_charge_id: Named | None = Field(None, description="Only of this person: id from get_users.")
     account_id: Named | None = Field(None, description="Only of this account: id from get_accounts.")
@@ -161,6 +162,9 @@ class TicketListInput(ToolInput):
     )
     offset: Annotated[int, Field(ge=0, le=MAX_OFFSET), BeforeValidator(values.whole(0, MAX_OFFSET))] = Field(
         0, description="Rows to skip: nextOffset of the page before."
+    )
+    fields: Annotated[list[Column], WORDS, Field(max_length=len(TICKET_COLUMNS))] | None = Field(
+        None, exclude=True, description=f"Columns, in this order; by default {', '.join(DEFAULT_COLUMNS)}."
     )
 
     @model_validator(mode="after")

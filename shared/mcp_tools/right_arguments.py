@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from shared.errors import Problem
+from shared.visible_text import visible
 
 MOST_BYTES: Final = 600
 """Of the line's JSON in UTF-8: at most 200 tokens."""
@@ -71,7 +72,7 @@ def in_code(line: str) -> str:
 def _json(value: object) -> str:
     """Return JSON on one line in which every character can be seen, and none ends a code span."""
     text = json.dumps(value, ensure_ascii=False)
-    return "".join(sign if sign.isprintable() and sign != "`" else _escaped(sign) for sign in text)
+    return "".join(sign if sign.isprintable() and visible(sign) and sign != "`" else _escaped(sign) for sign in text)
 
 
 def _escaped(sign: str) -> str:

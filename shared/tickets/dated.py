@@ -20,9 +20,12 @@ _SHOWN: Final[Mapping[str, Callable[[TicketTime, str], str]]] = MappingProxyType
 UNKNOWN: Final = "unknown"
 
 
-def dated(result: ResultT, at: TicketTime, user: MasterItem | None) -> ResultT:
-    """Return `result` as of `at`, with its moments in the zone of `at`; `user` is the one it is done for."""
-    who = UNKNOWN if user is None else f"{user.name} ({user.id})"
+def dated(result: ResultT, at: TicketTime, caller: MasterItem | None, *, is_named: bool) -> ResultT:
+    """Return `result` as of `at`, with its moments in the zone of `at` and the caller's user.
+
+    If that user is not known, it says so, unless `is_named`: a write named a user, and says as whom it is recorded.
+    """
+    who = f"{caller.name} ({caller.id})" if caller is not None else None if is_named else UNKNOWN
     return _in_zone(result, at).model_copy(update={"as_of": at.as_of, "acting_user": who})
 
 

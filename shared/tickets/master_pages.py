@@ -8,7 +8,7 @@ from shared.tickets.folding import fold
 from shared.tickets.master_lists import ItemT, MasterList
 from shared.tickets.models import User
 from shared.tickets.names import MAX_CANDIDATES, labels, matching, nearest
-from shared.tickets.results import MAX_CELL, MasterPage, page_model, shortened
+from shared.tickets.results import MAX_CELL, MasterPage, cells, shortened
 
 MAX_MASTER: Final = 200
 """Entries of one page."""
@@ -35,12 +35,14 @@ def master_page(
         near = ", ".join(labels(nearest(wanted.query, items)[:MAX_CANDIDATES], source.tool))
         notes = (*notes, f"None of {len(items):,} has all words of “{wanted.query}”. Nearest: {near}.")
     end = wanted.offset + wanted.limit
-    return page_model(source)(
-        items=tuple(shortened(one, MAX_CELL) for one in found[wanted.offset : end]),
+    columns = tuple(str(info.alias) for info in source.item.model_fields.values())
+    return MasterPage(
+        columns=columns,
+        rows=cells([shortened(one, MAX_CELL) for one in found[wanted.offset : end]], columns),
         total=len(found),
         next_offset=end if end < len(found) else None,
         notes=tuple(notes),
-        offset=wanted.offset,
+        offset=wanted.offset or None,
     )
 
 

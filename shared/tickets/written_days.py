@@ -148,7 +148,7 @@ def _existing(orders: list[tuple[int, int, int]]) -> tuple[date, ...]:
     """Return the days that exist. Raises: ValueError: none of them does."""
     days: dict[date, None] = {}
     wrong: ValueError | None = None
-    for order in orders:
+    for order in [one for one in orders if 1 <= one[1] <= 12] or orders:
         try:
             days[existing_day(*order)] = None
         except ValueError as error:

@@ -205,6 +205,13 @@ class World:
         return text, error
 
 
+def rows_of(structured: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows of a list with the names of its columns; an empty cell is left out."""
+    columns = structured["columns"]
+    rows = [dict(zip(columns, row, strict=True)) for row in structured["rows"]]
+    return [{name: cell for name, cell in row.items() if cell is not None} for row in rows]
+
+
 def text_of(result: CallToolResult) -> str:
     """Return the only text of a result."""
     (content,) = result.content

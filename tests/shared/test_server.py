@@ -20,7 +20,7 @@ from shared.mcp_tools.tenant_tools import SingleToolsProvider
 from shared.server import build_server
 from tests.kills import kills
 from tests.renew import wire_form
-from tests.shared.given import TICKET, World, hangs, text_of, world
+from tests.shared.given import TICKET, World, hangs, rows_of, text_of, world
 
 TODAY = [
     "get_ticket_list",
@@ -253,7 +253,7 @@ async def test_structured_content_says_the_same_as_the_text(here: World) -> None
     result: CallToolResult = await here.call("get_accounts")
 
     assert isinstance(result.structured_content, dict)
-    for account in result.structured_content["accounts"]:
+    for account in rows_of(result.structured_content):
         assert f"| {account['id']} | {account['name']} |" in text_of(result)
 
 

@@ -130,7 +130,7 @@ async def test_an_id_that_was_added_a_moment_ago_is_known(reference: World, tmp_
 
     page = await reference.done("get_ticket_list", personInChargeId="user99")
 
-    assert page["tickets"] == []
+    assert page["rows"] == []
     assert (await reference.done("get_ticket_list", personInChargeId="new colleague"))["notes"]
 
 

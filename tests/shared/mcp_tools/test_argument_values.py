@@ -88,7 +88,7 @@ async def test_what_the_tools_of_before_took_is_honoured_with_a_note(existing: W
     assert sorted_anyway["notes"] == [
         "sortBy: tickets cannot be sorted by summary, so they are sorted by receptionDateTime."
     ]
-    assert sorted_anyway["tickets"] == plain["tickets"]
+    assert sorted_anyway["rows"] == plain["rows"]
 
 
 # T15: text that cannot be seen
@@ -108,7 +108,7 @@ async def test_an_optional_text_that_cannot_be_seen_is_absent(existing: World, t
     listed = await existing.done("get_ticket_list", searchQuery=text, accountId=text, limit=text)
     done = await existing.done("update_ticket", **UPDATE, summary=text, comment=text, remarks=f"Seen {text!a}")
 
-    assert listed["tickets"] == plain["tickets"]
+    assert listed["rows"] == plain["rows"]
     assert [change["field"] for change in done["changed"]] == ["remarks"]
 
 
