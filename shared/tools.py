@@ -27,7 +27,7 @@ from shared.tickets.master_pages import master_page, with_role
 from shared.tickets.models import HistoryEntry, MasterItem, Rows, Ticket, TicketRow, parse_many
 from shared.tickets.pages import TicketWindows
 from shared.tickets.reading import read_before_write, read_ticket
-from shared.tickets.references import REFERENCES, Checked, check, cut_problems, resolve
+from shared.tickets.references import REFERENCES, Checked, check, cut_problems, resolve, with_choices
 from shared.tickets.results import (
     MAX_CELL,
     MAX_COMMENT,
@@ -340,10 +340,10 @@ class TicketTools:
         items = await self._list(source)
         return master_page(source, items, notes=row_notes(items))
 
-    async def further_problems(
+    async def all_problems(
         self, tool: str, arguments: Mapping[str, Any], call: ToolCall, wrong: Sequence[Problem]
     ) -> list[Problem]:
-        """Return the further problems of a call whose form is invalid, as far as they can be determined.
+        """Return all problems of a call whose form is invalid, as far as they can be determined.
 
         Args:
             tool: name of the tool.
@@ -354,7 +354,9 @@ class TicketTools:
         fields = {problem.field.partition(".")[0] for problem in wrong}
         values = {name: one for name, one in arguments.items() if isinstance(one, str) and name not in fields}
         acting = _ACTING.get(tool)
+        further: Sequence[Problem] = ()
         try:
+            wrong = await with_choices(self._master, wrong)
             is_update = tool == "update_ticket" and "ticketId" in values
             ticket = (await read_named(read_ticket, self._api, values["ticketId"]))[0] if is_update else None
             if acting is not None and acting not in fields:
@@ -362,10 +364,10 @@ class TicketTools:
             else:
                 await check(self._master, values, call, is_write=tool == "create_ticket", ticket=ticket)
         except InvalidInputError as error:
-            return list(error.problems)
+            further = error.problems
         except TicketServerError as error:
             log.info("references_not_checked", outcome=error.kind)
-        return []
+        return [*wrong, *further]
 
     async def _checked(
         self,

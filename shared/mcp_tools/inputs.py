@@ -25,11 +25,11 @@ from pydantic.alias_generators import to_camel
 
 from shared.markdown import encodable
 from shared.mcp_tools import argument_values as values
-from shared.mcp_tools.argument_habits import FreeText, Reading
-from shared.mcp_tools.argument_lists import OBJECTS, WORDS, attachment
+from shared.mcp_tools.argument_habits import A_TEXT, FreeText, Reading
+from shared.mcp_tools.argument_lists import FILE, OBJECTS, WORDS
 from shared.mcp_tools.choices import CLEARABLE, Clearable, Column, SortBy, SortOrder
 from shared.tickets.columns import DEFAULT_COLUMNS, TICKET_COLUMNS
-from shared.tickets.dates.moments import DateValue, read_day, read_minute
+from shared.tickets.dates.moments import AmbiguousError, DateValue, read_day, read_minute
 from shared.tickets.dates.ticket_time import TicketTime
 from shared.tickets.master_pages import MAX_MASTER, Selection
 from shared.tickets.ticket_ids import MAX_ID, within_limit
@@ -46,12 +46,19 @@ _KEY_HINT: Final = "Your own key for this one request: it is done once in 24 hou
 _DUPLICATE_HINT: Final = "true: do it again, even if an equal call did it in the last {} minutes."
 
 
-def _read_by(read: Callable[[str, TicketTime], DateValue]) -> AfterValidator:
+def _read_by(read: Callable[[str, TicketTime], DateValue], example: str) -> BeforeValidator:
     """Return a validator that replaces a text by the day or moment that it names at the time of the call."""
 
-    def validate(text: str, info: ValidationInfo) -> str:
+    def validate(given: object, info: ValidationInfo) -> str:
+        text = values.words(given, info)
         reading = info.context if isinstance(info.context, Reading) else None
-        value = read(text, TicketTime.of_machine() if reading is None else reading.at)
+        try:
+            value = read(text, TicketTime.of_machine() if reading is None else reading.at)
+        except AmbiguousError:
+            raise
+        except ValueError as error:
+            said = str(error)
+            raise ValueError(said if "for example" in said else f"{said}; for example {example}") from None
         if reading is not None:
             name = to_camel(info.field_name or "")
             if value.note:
@@ -60,7 +67,7 @@ def _read_by(read: Callable[[str, TicketTime], DateValue]) -> AfterValidator:
                 reading.moving[name] = value.moving
         return value.text
 
-    return AfterValidator(validate)
+    return BeforeValidator(validate)
 
 
 def _storable(text: str) -> str:
@@ -80,9 +87,7 @@ def _not_blank(example: str) -> Callable[[str], str]:
 
 Word = Annotated[str, AfterValidator(_storable), BeforeValidator(values.text)]
 Text = Annotated[Word, FreeText(may_be_blank=True)]
-Prose = Annotated[
-    Word, AfterValidator(_not_blank(", for example “The printer is offline”")), FreeText(may_be_blank=False)
-]
+Prose = Annotated[Word, AfterValidator(_not_blank(f", for example {A_TEXT}")), FreeText(may_be_blank=False)]
 LongText = Annotated[Text, Field(max_length=MAX_TEXT)]
 LongProse = Annotated[Prose, Field(max_length=MAX_TEXT)]
 TicketId = Annotated[
@@ -95,9 +100,9 @@ TicketId = Annotated[
 Named = Annotated[Word, AfterValidator(_not_blank("")), Field(max_length=MAX_NAMED), BeforeValidator(values.identifier)]
 """An id of master data, or a name, which is resolved to one later."""
 Reference = Annotated[Text, Field(max_length=50)]
-Date = Annotated[str, _read_by(read_day), BeforeValidator(values.single)]
-PastDate = Annotated[str, _read_by(partial(read_day, past=True)), BeforeValidator(values.single)]
-Minute = Annotated[str, _read_by(read_minute), BeforeValidator(values.single)]
+Date = Annotated[str, _read_by(read_day, "2026-12-01")]
+PastDate = Annotated[str, _read_by(partial(read_day, past=True), "2026-12-01")]
+Minute = Annotated[str, _read_by(read_minute, "2026-12-01 09:30")]
 Hours = Annotated[float, Field(ge=0, le=values.MAX_HOURS), BeforeValidator(values.hours)]
 Flag = Annotated[bool, BeforeValidator(values.flag)]
 Key = Annotated[str, Field(max_length=values.MAX_KEY, pattern=r"^[!-~]+$"), BeforeValidator(values.key)]
@@ -186,7 +191,7 @@ class NewAttachment(ToolInput):
     file_url: Annotated[Prose, Field(max_length=2000)]
 
 
-Attachment = Annotated[NewAttachment, attachment("fileName", "fileUrl")]
+Attachment = Annotated[NewAttachment, FILE]
 
 
 class CreateTicketInput(ToolInput):
