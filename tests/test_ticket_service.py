@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -197,3 +198,15 @@ def test_the_embedded_api_has_as_many_slots_as_its_pool_has_connections(url: str
 
     assert service._api._queue._free == places
     assert engine.pool.size() + engine.pool._max_overflow == places  # type: ignore[attr-defined]
+
+
+async def test_the_zone_that_is_set_is_that_of_the_tools_and_of_the_embedded_api(tmp_path: Path) -> None:
+    database = SecretStr(f"sqlite:///{(tmp_path / 'tickets.sqlite3').as_posix()}")
+    service = TicketService(ToolSettings(database_url=database, time_zone="Asia/Tokyo"))
+
+    async with service.run(), Client(service.server) as client:
+        result = await client.call_tool("get_statuses", {})
+        health = await service.probe.get("/health")
+
+    assert health["timeZone"] == "Asia/Tokyo"
+    assert re.search(r"As of \d{4}-\d\d-\d\d \d\d:\d\d JST\.", text_of(result))

@@ -246,6 +246,14 @@ def test_a_wrong_value_names_both_variables_it_may_have_come_from() -> None:
     )
 
 
+@pytest.mark.parametrize("settings", [StdioSettings, CloudSettings, TicketApiSettings])
+@pytest.mark.parametrize("zone", ["JST", "UTC+9", "Tokyo", "Asia", "+09:00", "../etc/passwd"])
+def test_a_time_zone_is_an_iana_name(settings: type[Settings], zone: str) -> None:
+    said = refusal_of(settings, MCP_TIME_ZONE=zone)
+
+    assert "MCP_TIME_ZONE must be a time zone by its IANA name, for example Asia/Tokyo or UTC" in said.split("\n")
+
+
 # --- the HTTP server
 
 
