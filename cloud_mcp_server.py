@@ -291,7 +291,6 @@ def who_may_call(settings: CloudSettings) -> str:
 
 def main() -> int:
     """Run the server until SIGTERM or Ctrl-C; return the exit code."""
-
     announcements: list[asyncio.Task[None]] = []
 
     def started(port: int) -> None:

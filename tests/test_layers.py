@@ -65,7 +65,8 @@ MAY_IMPORT: Final = MappingProxyType({
     # layer 3, the edges: they do not know each other
     "auth": ("auth", *STORAGE, *LAYER_1),
     "ticket_api": (
-        *("ticket_api", *STORAGE, "shared.audit", "shared.command_lines", "shared.failed_attempts", "shared.http.address", "shared.lru"),
+        *("ticket_api", *STORAGE, "shared.audit", "shared.command_lines", "shared.failed_attempts"),
+        *("shared.http.address", "shared.lru"),
     ),
     # inside transport: transports and http → dispatch → sessions → jsonrpc, rate_limit
     "transport": ("transport", *LAYER_1),
