@@ -36,7 +36,21 @@ def _known_habits(names: tuple[str, ...]) -> tuple[str, ...]:
 Habits = Annotated[Names, AfterValidator(_known_habits)]
 
 
+PLACEHOLDER: Final = re.compile(
+    r"[.…*_-]+|x{3,}|<.*>|\[.*\]|\$?\{.*\}|\$\(.*"
+    r"|your[-_ ].*|.*[-_ ]here|(change|replace)[-_ ]?(me|this|it).*|place[-_ ]?holder",
+    re.IGNORECASE | re.DOTALL,
+)
+"""What documents and templates have where a value belongs."""
+
+
+def _no_placeholder(value: str) -> None:
+    if PLACEHOLDER.fullmatch(value.strip()):
+        raise ValueError("is the placeholder of an example; set the value itself")
+
+
 def _sendable(key: SecretStr) -> SecretStr:
+    _no_placeholder(key.get_secret_value())
     if not re.fullmatch(r"[!-~]+", key.get_secret_value()):
         raise ValueError("must be ASCII letters, digits and symbols without spaces, as it is sent in a header")
     return key
@@ -50,6 +64,8 @@ SHORTEST_KEY: Final = 32
 
 
 def _long(keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    for key in keys:
+        _no_placeholder(key.get_secret_value())
     if any(len(key) < SHORTEST_KEY for key in keys):
         raise ValueError(f"must be keys of {SHORTEST_KEY} characters or more each, separated by commas")
     return keys
@@ -62,6 +78,7 @@ Keys = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split), After
 def _plain(address: AnyHttpUrl) -> AnyHttpUrl:
     if address.username or address.password or address.query or address.fragment:
         raise ValueError("must be an address without user, password, ? and #; secrets have their own variables")
+    _no_placeholder(address.host or "")
     return address
 
 
@@ -73,6 +90,7 @@ def _broker(url: SecretStr) -> SecretStr:
     parts = urlsplit(url.get_secret_value())
     if parts.scheme not in {"redis", "rediss"} or not parts.hostname:
         raise ValueError("must be an address that begins with redis:// or rediss://")
+    _no_placeholder(parts.hostname)
     return url
 
 

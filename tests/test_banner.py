@@ -34,8 +34,8 @@ def test_without_its_ticket_api_it_is_not_called_ready(tmp_path: Path) -> None:
     ("given", "what"),
     [
         ({"broker_url": "redis://127.0.0.1:9"}, "the session broker (MCP_BROKER_URL): broker_unavailable"),
-        ({"api_base_url": "http://127.0.0.1:9"}, "the ticket API at 127.0.0.1:9 (MCP_API_BASE_URL): upstream_unavailable"),
-        ({"api_base_url": "http://no-such-host.invalid"}, "the ticket API at no-such-host.invalid (MCP_API_BASE_URL): up"),
+        ({"api_base_url": "http://127.0.0.1:9"}, "the ticket API at 127.0.0.1:9 (MCP_API_BASE_URL): upstream_"),
+        ({"api_base_url": "http://no-host.invalid"}, "the ticket API at no-host.invalid (MCP_API_BASE_URL): upstream_"),
     ],
     ids=["broker", "ticket API", "name"],
 )  # fmt: skip
@@ -68,8 +68,8 @@ async def test_it_says_what_was_checked(tmp_path: Path) -> None:
     said = greeting(settings, 8080, WIRES, failing)
     assert "Ticket server ready: http://127.0.0.1:8080/mcp\n" in said
     assert (
-        "Checked:      the embedded ticket API (MCP_DATABASE_URL) answers; the identity store takes writes; nothing can "
-        "be written (MCP_READ_ONLY)\n" in said
+        "Checked:      the embedded ticket API (MCP_DATABASE_URL) answers; the identity store takes writes; nothing "
+        "can be written (MCP_READ_ONLY)\n" in said
     )
 
 

@@ -64,12 +64,13 @@ async def test_the_python_snippet_prints_tickets(address: str, tmp_path: Path) -
 
 async def test_the_stdio_snippet_prints_statuses(tmp_path: Path) -> None:
     code = snippet("python", "stdio_client(")
-    shown = 'command="python3", args=["run.py", "stdio"]'  # run.py itself is tested in test_run.py
+    path = "/full/path/to/ticket-server/run.py"  # run.py itself is tested in test_run.py
+    shown = f'command="python3", args=["{path}", "stdio"]'
     assert shown in code
     variables = {name: value for name, value in processes.environment().items() if name.startswith(("PATH", "SYSTEM"))}
     settings = variables | {"MCP_DATABASE_URL": processes.sqlite(tmp_path)}
-    code = code.replace(shown, f"command={sys.executable!r}, args=['mcp_server.py'], env={settings!r}")
-    said = await run(sys.executable, "-W", "ignore", "-c", code, cwd=ROOT)
+    code = code.replace(shown, f"command={sys.executable!r}, args=[{str(ROOT / 'mcp_server.py')!r}], env={settings!r}")
+    said = await run(sys.executable, "-W", "ignore", "-c", code, cwd=tmp_path)
     assert "| stat1 | New |" in said
 
 

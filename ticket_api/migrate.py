@@ -17,8 +17,8 @@ MIGRATIONS: Final = Migrations(
     folder=Path(__file__).with_name("migrations"),
     lock=7_402_118_533,
     what="ticket database",
-    make_ready=f"Run `{command_line('ticket_api')} migrate --grant-to ROLE` with the URL of the tables' owner; ROLE is the "
-    "plain role that serves (docs/ticket-api.md).",
+    make_ready=f"Run `{command_line('ticket_api')} migrate --grant-to ROLE` with the URL of the tables' owner; ROLE is "
+    "the plain role that serves (docs/ticket-api.md).",
 )
 
 

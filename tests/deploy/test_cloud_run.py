@@ -12,7 +12,8 @@ from auth.__main__ import cli
 from shared.config import CloudSettings, Settings, TicketApiSettings, load
 from shared.storage.database import resolve_url
 from tests.deploy.cloud_run_lint import RULES, complaints, container, env, settings
-from ticket_api.__main__ import command_line
+from tests.kills import kills
+from ticket_api.__main__ import parser
 
 FOLDER: Final = Path(__file__).resolve().parents[2] / "gcp-deploy"
 DOOR: Final = "cloud-run-service.yaml"
@@ -183,7 +184,7 @@ def test_the_job_of_the_readme_makes_the_tables_as_their_owner_for_the_role_that
         "--grant-to",
         str(resolve_url(database_url()).username),
     ]
-    assert command_line().parse_args(arguments.split(",")[2:]).command == "migrate"
+    assert parser().parse_args(arguments.split(",")[2:]).command == "migrate"
     assert f'database_url ticket_owner "$OWNER_PASSWORD" | gcloud secrets create {secret} ' in readme
     assert f"may_read ticket-api-migrate {secret}\n" in readme
 

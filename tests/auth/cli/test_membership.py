@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from auth.__main__ import main
 from auth.store.errors import UnknownMembershipError
 from shared.command_lines import CHECKOUT, command_line
 from shared.errors import InvalidInputError
@@ -72,3 +73,19 @@ def test_a_command_is_named_as_the_user_can_run_it(
     monkeypatch.setattr(sys, "prefix", str(prefix))
 
     assert command_line(module) == command
+
+
+@pytest.mark.parametrize(
+    ("prefix", "level"), [(CHECKOUT / ".venv", "WARNING"), (Path("/venv"), "INFO")], ids=["run.py", "a job"]
+)
+def test_to_a_person_no_audit_line_stands_before_an_answer(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, prefix: Path, level: str
+) -> None:
+    """In the log of a job, started as a module, audit lines stay."""
+    levels: list[str] = []
+    monkeypatch.setattr(sys, "prefix", str(prefix))
+    monkeypatch.setattr(sys, "argv", ["auth", "tenant", "list"])
+    monkeypatch.setattr("auth.__main__.configure_logging", lambda *, level: levels.append(level))
+
+    assert main() == 0
+    assert levels == [level]
