@@ -11,18 +11,25 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from shared.api_client import APIClient, segment
-from shared.errors import InvalidInputError, NotStoredError, OutcomeUnknownError, Problem, TicketServerError
+from shared.errors import (
+    InvalidInputError,
+    NotStoredError,
+    OutcomeUnknownError,
+    Problem,
+    TicketServerError,
+    UpstreamError,
+)
 from shared.mcp_tools import inputs
 from shared.telemetry import Counter, get_logger
 from shared.tickets import results
 from shared.tickets.acting_user import ToolCall, acting_user
 from shared.tickets.changes import FIELDS, added, differing, find_entries
-from shared.tickets.features import CLEAR, TOTAL_ORDER, FeatureReader
+from shared.tickets.features import CLEAR, FeatureReader
 from shared.tickets.master_data import MasterData
 from shared.tickets.master_lists import ACCOUNTS, CATEGORY_DETAILS, USERS, ItemT, MasterList
 from shared.tickets.master_pages import master_page
 from shared.tickets.models import HistoryEntry, MasterItem, Ticket, TicketRow, parse_many
-from shared.tickets.pages import TicketWindows
+from shared.tickets.namesakes import told_apart
 from shared.tickets.reading import read_before_write, read_ticket
 from shared.tickets.references import Checked, check, cut_problems, resolve
 from shared.tickets.results import (
@@ -35,8 +42,8 @@ from shared.tickets.results import (
     shortened_row,
     shortened_ticket,
 )
-from shared.tickets.sorting import Page
 from shared.tickets.ticket_ids import read_named
+from shared.tickets.ticket_pages import TicketPages
 from shared.writes.cleared_fields import emptied
 from shared.writes.earlier_writes import COMMENT_S, CREATE_S, EarlierComment, EarlierTicket
 from shared.writes.notes import (
@@ -56,7 +63,6 @@ from shared.writes.verification import SentWrite, changed_since
 
 log = get_logger(__name__)
 
-_PAGING: Final = frozenset({"sortBy", "sortOrder", "limit", "offset"})
 _ACTING: Final = MappingProxyType({"update_ticket": "updatedById", "add_ticket_history": "userId"})
 """The argument of a tool that names the acting user."""
 _NOT_SENT: Final = frozenset({"idempotencyKey", "allowDuplicate"})
@@ -94,31 +100,29 @@ class TicketTools:
         self._repeats = Repeats(recent_writes or MemoryRecentWrites())
         self._master = MasterData(api)
         self._features = FeatureReader(api)
-        self._windows = TicketWindows(api)
+        self._pages = TicketPages(api, self._features)
 
     async def get_ticket_list(self, query: inputs.TicketListInput, call: ToolCall) -> results.TicketPage:
         """Return one page: the API's own if it has a total order, else one cut from a window sorted here."""
         checked = await check(self._master, query.given(), call)
-        page = await self._page(checked.values, query)
-        rows = tuple(shortened_row(row) for row in parse_many(TicketRow, page.rows))
+        page = await self._pages.page(checked.values)
+        named, apart = await self._told_apart(parse_many(TicketRow, page.rows))
+        rows = tuple(map(shortened_row, named))
         return results.TicketPage(
             tickets=rows,
             offset=query.offset,
             returned=len(rows),
             has_more=page.has_more,
             next_offset=query.offset + query.limit if page.has_more else None,
-            notes=(*checked.notes, *page.notes),
+            notes=(*checked.notes, *page.notes, *apart),
         )
 
-    async def _page(self, values: Mapping[str, Any], query: inputs.TicketListInput) -> Page:
-        """Return a page of the API's rows; one more row is requested, so that `has_more` is certain."""
-        if await self._features.has(TOTAL_ORDER):
-            rows = await self._api.get("/tickets", params={**values, "limit": query.limit + 1})
-            return Page(rows[: query.limit], len(rows) > query.limit) if isinstance(rows, list) else Page(rows, False)
-        filters = {name: value for name, value in values.items() if name not in _PAGING}
-        return await self._windows.page(
-            filters, sort_by=query.sort_by, sort_order=query.sort_order, limit=query.limit, offset=query.offset
-        )
+    async def _told_apart(self, rows: Sequence[TicketRow]) -> tuple[Sequence[TicketRow], tuple[str, ...]]:
+        try:
+            users = (await self._master.lists())[USERS] if rows else ()
+        except UpstreamError:  # a list needs no master data
+            return rows, ()
+        return await told_apart(self._api, rows, users)
 
     async def get_ticket_detail(self, query: inputs.TicketDetailInput, _: ToolCall) -> results.TicketDetail:
         """Return the ticket with its newest history."""
@@ -168,7 +172,7 @@ class TicketTools:
             raise self._counted(await perhaps_created(self._api, body, silent))
         call.ticket_id = ticket_id
         attempt.subject = ticket_id
-        self._windows.forget()
+        self._pages.forget()
         ticket, history = await read_back(self._api, ticket_id, said=f"The ticket API acknowledged ticket {ticket_id}")
         notes = [*checked.notes, *attachments_lost(ticket, new), *self._missing_date(ticket, body)]
         notes += changed_since(history, differing(ticket, body))
@@ -209,7 +213,7 @@ class TicketTools:
         except (NotStoredError, OutcomeUnknownError) as error:
             raise self._counted(error) from error.__cause__
         finally:
-            self._windows.forget()
+            self._pages.forget()
         return results.TicketUpdated(
             ticket_id=before.id,
             recorded_as=shortened(author, MAX_CELL),
