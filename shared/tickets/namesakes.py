@@ -1,4 +1,4 @@
-"""Tells people of one name apart in the rows of a list, which show names without ids.
+"""Distinguishes people of one name in the rows of a list, which show names without ids.
 
 Only rows with a name that several users have are looked up, in the tickets themselves.
 """

@@ -1,6 +1,6 @@
 """Pages of tickets: those of the ticket API where it has an order and searches words, else cut from a window here.
 
-A search that finds nothing says what was searched, and names the nearest tickets, so that nobody takes it as proof that
+A search that finds nothing says what was searched, and names the nearest tickets, so that it is not taken as proof that
 there is no such ticket.
 """
 

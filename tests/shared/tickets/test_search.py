@@ -11,7 +11,6 @@ import pytest
 
 from shared.tickets import pages
 from shared.tickets.search.terms import SearchTerms
-from tests.kills import kills
 from tests.shared.given import TICKET, World, responses, world
 
 SUMMARIES: Final = (
@@ -96,7 +95,6 @@ async def test_pages_of_a_search_cover_it_once(filled: World) -> None:
     assert not second["hasMore"]
 
 
-@kills("shared/tickets/ticket_pages.py", "shown(near)", "shown([])")
 @pytest.mark.parametrize(
     "query", ["vpn paswword laptop", "VPN login succeeds", "プリンターが壊れた"], ids=["typo", "word", "kana"]
 )
