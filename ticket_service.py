@@ -23,6 +23,7 @@ from shared.server import build_server
 from shared.storage.database import CONNECTIONS, resolve_url
 from shared.storage.migrations import DatabaseNotReadyError
 from shared.telemetry import Counter
+from shared.time_zones import zone_named
 from shared.tools import TicketTools
 from shared.writes.recent_writes import MemoryRecentWrites, RecentWrites
 from ticket_api import create_app as create_ticket_api
@@ -90,6 +91,7 @@ class TicketService:
             completed_status_id=settings.completed_status_id,
             counter=counter,
             recent_writes=recent_writes or MemoryRecentWrites(),
+            zone=None if settings.time_zone is None else zone_named(settings.time_zone),
         )
         if directory is None and auth_provider is not None:
             directory = _OneUpstream()
@@ -169,6 +171,7 @@ def _embedded_api(settings: ToolSettings, keys: TenantKeys) -> FastAPI:
             database_url=settings.database_url.get_secret_value(),
             tenant_of=keys.tenant_of,
             sample_data=settings.sample_data,
+            zone=None if settings.time_zone is None else zone_named(settings.time_zone),
         )
     except ValueError as error:
         raise SettingsError(f"MCP_DATABASE_URL: {error}") from None

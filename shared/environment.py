@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode
 
 from shared.client_habits import ClientHabits
 from shared.errors import TicketServerError
+from shared.time_zones import zone_named
 
 
 class SettingsError(TicketServerError):
@@ -94,6 +95,15 @@ def _day(value: object) -> object:
 
 Day = Annotated[date, BeforeValidator(_day)]
 """A day in UTC, in one form only: pydantic itself would also accept seconds since 1970."""
+
+
+def _zone(name: str) -> str:
+    zone_named(name)
+    return name
+
+
+TimeZone = Annotated[str, AfterValidator(_zone)]
+"""The IANA name of a time zone."""
 
 
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)

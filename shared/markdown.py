@@ -1,21 +1,31 @@
-"""Embeds ticket text in Markdown so that no text can break out of its place or hide in it.
+"""Embeds ticket text in Markdown so that no text can break out of its place, become a link or hide in it. Pure.
 
-Pure functions. Characters without a glyph (control, bidi, zero-width and tag characters, lone surrogates) are dropped:
-they can only disguise text, though joined emoji lose their joiners. Markup in a table cell is escaped; longer text goes
-into a fenced block with a longer fence than any inside it, so that a reader sees where data begins and ends.
-Source: CommonMark 0.31 (backslash escapes, code spans, fenced blocks); GFM 0.29 (tables).
+Markup is escaped. Longer text becomes a block quote, which wraps where a fenced block scrolls sideways; its line ends
+are hard breaks. Addresses stand in code spans, the one form that no renderer turns into links and that can be copied:
+renderers decode escapes and entities before they look for addresses.
+Source: CommonMark 0.31 (backslash escapes, code spans, block quotes); GFM 0.29 (tables, autolinks).
 """
 
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Final
 
-_LINE_BREAKS: Final = re.compile("\r\n|[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
-_INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs"})
-_MARKUP: Final = re.compile(r"[\\`*~|\[\]]|(?<!\w)_|_(?!\w)")  # an underscore inside a word is not markup
+from shared.visible_text import visible
+
+_LINE_ENDS: Final = re.compile("\r\n|[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+_MARKUP: Final = re.compile(r"[\\`*~|\[\]]|(?<![^\W_])_|_(?![^\W_])")  # an underscore inside a word is not markup
 _ENTITY: Final = re.compile(r"&(?=#?\w+;)")
-_BACKTICKS: Final = re.compile("`+")
+_IN_URL: Final = r"[!#-;=?-\[\]^_a-{}~]*"
+"""Printable ASCII without what ends a URL, a table cell or a code span."""
+_ADDRESS: Final = re.compile(
+    rf"(?<![A-Za-z0-9+.\-])[A-Za-z0-9+.\-]+://{_IN_URL}|(?<![A-Za-z0-9])[Ww][Ww][Ww]\.{_IN_URL}"
+    r"|(?<![\w.+\-])[\w.+\-]+@[\w\-]+(?:\.[\w\-]+)+"
+)
+_AFTER_ADDRESS: Final = re.compile(r"[.,;:!?'*_~)]*$")
+_BLOCK_START: Final = re.compile(r"^(\d{1,9}(?=[.)](?:\s|$))|(?=[-+](?:\s|$)|:?-+:?\s*$|=+\s*$|#{1,6}(?:\s|$)))")
+"""Where a backslash keeps a line from being a list item, a heading or a rule."""
+_NO_BREAK_SPACE: Final = "\u00a0"
 
 
 def encodable(text: str) -> str:
@@ -24,22 +34,18 @@ def encodable(text: str) -> str:
 
 
 def clean(text: str) -> str:
-    """Return `text` with every kind of newline as a line feed, and without invisible characters."""
-    if text.isprintable():
-        return text
-    unified = _LINE_BREAKS.sub("\n", text)
-    return "".join(c for c in unified if c in "\n\t" or unicodedata.category(c) not in _INVISIBLE)
+    """Return `text` with every kind of line end as a line feed, and without invisible characters."""
+    return _LINE_ENDS.sub("\n", visible(text))
 
 
 def one_line(text: str) -> str:
-    """Return `text` cleaned and on one line."""
-    return " ".join(clean(text).split())
+    """Return `text` on one line."""
+    return " ".join(text.split())
 
 
 def inline(text: str) -> str:
     """Return `text` on one line, escaped so that every Markdown renderer shows it literally, even in a table cell."""
-    escaped = _MARKUP.sub(lambda found: "\\" + found.group(), _ENTITY.sub("&amp;", one_line(text)))
-    return escaped.replace("<", "&lt;").replace(">", "&gt;")
+    return _escaped(one_line(visible(text)))
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str | None]]) -> str:
@@ -48,9 +54,39 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str | None]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def block(text: str) -> str:
-    """Return `text` as a fenced block that no fence inside it can close."""
-    cleaned = clean(text)
-    longest = max((len(run) for run in _BACKTICKS.findall(cleaned)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}text\n{cleaned}\n{fence}"
+def quote(text: str) -> str:
+    """Return `text` as a block quote that shows each line literally."""
+    lines = [_quoted_line(line) for line in clean(text).strip("\n").split("\n")]
+    breaks = ["  " if line and following else "" for line, following in pairwise([*lines, ""])]
+    return "\n".join(f"> {line}{end}" if line else ">" for line, end in zip(lines, breaks, strict=True))
+
+
+def _quoted_line(line: str) -> str:
+    """Return a line escaped; blanks before it are no-break spaces, because four spaces would begin a code block."""
+    text = line.strip(" \t")
+    indent = line[: line.index(text)].expandtabs(4)
+    return _NO_BREAK_SPACE * len(indent) + _BLOCK_START.sub(r"\1\\", _escaped(text))
+
+
+def _escaped(text: str) -> str:
+    """Return a line with markup escaped and each address in a code span."""
+    parts: list[str] = []
+    end = 0
+    for found in _ADDRESS.finditer(text):
+        address = _address(found[0])
+        parts += [_without_markup(text[end : found.start()]), f"`{address}`"]
+        end = found.start() + len(address)
+    return "".join([*parts, _without_markup(text[end:])])
+
+
+def _address(found: str) -> str:
+    """Return an address without the punctuation after it; a closing bracket belongs to it if one was opened in it."""
+    trimmed = _AFTER_ADDRESS.sub("", found)
+    if "(" in trimmed and found.startswith(f"{trimmed})"):
+        return f"{trimmed})"
+    return trimmed or found
+
+
+def _without_markup(text: str) -> str:
+    escaped = _MARKUP.sub(lambda found: "\\" + found.group(), _ENTITY.sub("&amp;", text))
+    return escaped.replace("<", "&lt;").replace(">", "&gt;")

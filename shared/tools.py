@@ -5,7 +5,8 @@ existing API loses an acknowledged comment when another user's update named an u
 Source: the observed behaviour of the existing API, trap by trap in tests/shared/test_tools_traps.py.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, tzinfo
 from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
@@ -17,21 +18,21 @@ from shared.errors import (
     OutcomeUnknownError,
     Problem,
     TicketServerError,
-    UpstreamError,
 )
 from shared.mcp_tools import inputs
 from shared.telemetry import Counter, get_logger
 from shared.tickets import results
-from shared.tickets.acting_user import ToolCall, acting_user
+from shared.tickets.acting_user import ToolCall, acting_user, known_user
 from shared.tickets.changes import FIELDS, added, differing, find_entries
+from shared.tickets.columns import DEFAULT_COLUMNS
 from shared.tickets.features import CLEAR, FeatureReader
 from shared.tickets.master_data import MasterData
 from shared.tickets.master_lists import ACCOUNTS, CATEGORY_DETAILS, USERS, ItemT, MasterList
-from shared.tickets.master_pages import master_page
+from shared.tickets.master_pages import master_page, with_role
 from shared.tickets.models import HistoryEntry, MasterItem, Ticket, TicketRow, parse_many
 from shared.tickets.namesakes import told_apart
 from shared.tickets.reading import read_before_write, read_ticket
-from shared.tickets.references import Checked, check, cut_problems, resolve
+from shared.tickets.references import REFERENCES, Checked, check, cut_problems, resolve, with_choices
 from shared.tickets.results import (
     MAX_CELL,
     MAX_COMMENT,
@@ -42,8 +43,10 @@ from shared.tickets.results import (
     shortened_row,
     shortened_ticket,
 )
+from shared.tickets.ticket_calendar import TicketCalendar
 from shared.tickets.ticket_ids import read_named
 from shared.tickets.ticket_pages import TicketPages
+from shared.time_zones import utc_now
 from shared.writes.cleared_fields import emptied
 from shared.writes.earlier_writes import COMMENT_S, CREATE_S, EarlierComment, EarlierTicket
 from shared.writes.notes import (
@@ -54,9 +57,12 @@ from shared.writes.notes import (
     nothing_to_do,
     proof_of_comment,
     stored_otherwise,
+    unsaid,
 )
+from shared.writes.odd_values import odd_values
 from shared.writes.outcome import created_otherwise, perhaps_created, read_back, write_error
 from shared.writes.recent_writes import MemoryRecentWrites, RecentWrites
+from shared.writes.reception import reception_of
 from shared.writes.repeats import Repeats, WriteAttempt, write_of
 from shared.writes.updates import Update, store
 from shared.writes.verification import SentWrite, changed_since
@@ -65,7 +71,7 @@ log = get_logger(__name__)
 
 _ACTING: Final = MappingProxyType({"update_ticket": "updatedById", "add_ticket_history": "userId"})
 """The argument of a tool that names the acting user."""
-_NOT_SENT: Final = frozenset({"idempotencyKey", "allowDuplicate"})
+_NOT_SENT: Final = frozenset({"idempotencyKey", "allowDuplicate", "receptionDateTime"})
 
 
 class TicketTools:
@@ -76,6 +82,8 @@ class TicketTools:
         completed_status_id: id of the status that means completed; the API does not mark it.
         counter: counts `writes_unconfirmed` by kind: acknowledged but not stored, or outcome unknown.
         recent_writes: recognises repeats; by default only those made through this object.
+        zone: zone of dates in arguments and results; by default the one that the API names, or else the machine's.
+        clock: returns the current time, timezone-aware.
 
     Every tool takes its call; writes record their findings in it, whatever their outcome.
 
@@ -93,6 +101,8 @@ class TicketTools:
         completed_status_id: str = "stat4",
         counter: Counter | None = None,
         recent_writes: RecentWrites | None = None,
+        zone: tzinfo | None = None,
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._api = api
         self._completed = completed_status_id
@@ -101,28 +111,30 @@ class TicketTools:
         self._master = MasterData(api)
         self._features = FeatureReader(api)
         self._pages = TicketPages(api, self._features)
+        self.calendar = TicketCalendar(
+            self._features, self._master, completed=completed_status_id, zone=zone, clock=clock
+        )
+
+    async def user_of(self, call: ToolCall) -> MasterItem | None:
+        """Return the caller's user in the ticket system, if known. Never raises."""
+        return await known_user(self._master, call.principal)
 
     async def get_ticket_list(self, query: inputs.TicketListInput, call: ToolCall) -> results.TicketPage:
         """Return one page: the API's own if it has a total order, else one cut from a window sorted here."""
         checked = await check(self._master, query.given(), call)
         page = await self._pages.page(checked.values)
-        named, apart = await self._told_apart(parse_many(TicketRow, page.rows))
-        rows = tuple(map(shortened_row, named))
+        named, apart = await told_apart(self._api, self._master, parse_many(TicketRow, page.rows))
+        rows = await self.calendar.dated_rows(named)
+        columns = tuple(dict.fromkeys(query.fields)) if query.fields else DEFAULT_COLUMNS
         return results.TicketPage(
-            tickets=rows,
+            columns=columns,
+            rows=results.cells(map(shortened_row, rows), columns),
             offset=query.offset,
             returned=len(rows),
             has_more=page.has_more,
             next_offset=query.offset + query.limit if page.has_more else None,
             notes=(*checked.notes, *page.notes, *apart),
         )
-
-    async def _told_apart(self, rows: Sequence[TicketRow]) -> tuple[Sequence[TicketRow], tuple[str, ...]]:
-        try:
-            users = (await self._master.lists())[USERS] if rows else ()
-        except UpstreamError:  # a list needs no master data
-            return rows, ()
-        return await told_apart(self._api, rows, users)
 
     async def get_ticket_detail(self, query: inputs.TicketDetailInput, _: ToolCall) -> results.TicketDetail:
         """Return the ticket with its newest history."""
@@ -142,16 +154,17 @@ class TicketTools:
         if problems := [*checked.problems, *cut_problems(checked.values)]:
             raise InvalidInputError.of(problems)
         body = {name: value for name, value in checked.values.items() if name not in _NOT_SENT}
+        reception = reception_of(new, await self.calendar.time())
+        body |= reception.body | await self.calendar.completion_day(body, None)
         write = write_of(
             call,
-            {"tool": "create_ticket", **body},
+            {"tool": "create_ticket", **body, "receptionDateTime": reception.words},
             key=new.idempotency_key,
             window_s=CREATE_S,
             duplicate=new.allow_duplicate,
         )
-        created = await self._repeats.once(
-            write, EarlierTicket(self._api, body), partial(self._create, new, call, checked, body)
-        )
+        trace = EarlierTicket(self._api, body, received_by=reception.latest)
+        created = await self._repeats.once(write, trace, partial(self._create, new, call, checked, body))
         call.ticket_id = created.ticket_id
         return created
 
@@ -174,7 +187,8 @@ class TicketTools:
         attempt.subject = ticket_id
         self._pages.forget()
         ticket, history = await read_back(self._api, ticket_id, said=f"The ticket API acknowledged ticket {ticket_id}")
-        notes = [*checked.notes, *attachments_lost(ticket, new), *self._missing_date(ticket, body)]
+        notes = [*unsaid(checked.notes, REFERENCES), *attachments_lost(ticket, new)]
+        notes += odd_values(body, ticket, await self.calendar.time(), completed=self._completed)
         notes += changed_since(history, differing(ticket, body))
         if lost := stored_otherwise(ticket, body, history):
             if new.idempotency_key is None:
@@ -196,9 +210,10 @@ class TicketTools:
         )
         empty = emptied(before, change.emptied, can_clear=await self._features.has(CLEAR))
         wanted = differing(before, checked.values)
-        notes = (*checked.notes, *map(cannot_be_empty, change.cannot_be_empty), *kept(change.kept), *empty.notes)
+        wanted |= await self.calendar.completion_day(wanted | dict.fromkeys(change.emptied), before.completion_date)
+        notes = (*map(cannot_be_empty, change.cannot_be_empty), *kept(change.kept), *empty.notes)
         if not wanted and not empty.values and change.comment is None:
-            raise InvalidInputError(nothing_to_do(before, change, notes))
+            raise InvalidInputError(nothing_to_do(before, change, (*checked.notes, *notes)))
         said = {} if change.comment is None else {"comment": change.comment}
         names = {name: item.name for name, item in checked.items.items()}
         update = Update(
@@ -214,12 +229,18 @@ class TicketTools:
             raise self._counted(error) from error.__cause__
         finally:
             self._pages.forget()
+        odd = odd_values({**said, **wanted}, stored.ticket, await self.calendar.time(), completed=self._completed)
         return results.TicketUpdated(
             ticket_id=before.id,
             recorded_as=shortened(author, MAX_CELL),
             changed=stored.changed,
             comment=change.comment and cut(change.comment, MAX_COMMENT),
-            notes=(*notes, *stored.notes, *self._missing_date(stored.ticket, wanted)),
+            notes=(
+                *unsaid(checked.notes, {"updatedById", *(one.field for one in stored.changed)}),
+                *notes,
+                *stored.notes,
+                *odd,
+            ),
         )
 
     async def add_ticket_history(self, new: inputs.AddHistoryInput, call: ToolCall) -> results.CommentAdded:
@@ -273,19 +294,17 @@ class TicketTools:
             ticket_id=ticket.id,
             recorded_as=shortened(author, MAX_CELL),
             entry=shortened_entry(entry),
-            notes=(*checked.notes, *proof_of_comment(entry, acknowledged, doubt)),
+            notes=(
+                *unsaid(checked.notes, {"userId"}),
+                *proof_of_comment(entry, acknowledged, doubt),
+                *odd_values({"comment": new.comment}, ticket, await self.calendar.time(), completed=self._completed),
+            ),
         )
 
     async def get_users(self, query: inputs.UsersInput, _: ToolCall) -> results.MasterPage:
         """Return users; the role is filtered here, because the existing API ignores it."""
-        users = await self._list(USERS)
-        if query.role is not None:
-            wanted = query.role.strip().casefold()
-            roles = {user.role for user in users if user.role}
-            users = tuple(user for user in users if user.role and user.role.casefold() == wanted)
-            if not users:
-                raise InvalidInputError.of([Problem("role", "no user has this role", tuple(sorted(roles)[:50]))])
-        return master_page(USERS, users, query.selection)
+        users, notes = with_role(await self._list(USERS), query.role)
+        return master_page(USERS, users, query.selection, notes)
 
     async def get_accounts(self, query: inputs.AccountsInput, _: ToolCall) -> results.MasterPage:
         """Return accounts."""
@@ -305,10 +324,10 @@ class TicketTools:
         """Return a complete list of master data."""
         return master_page(source, await self._list(source))
 
-    async def further_problems(
+    async def all_problems(
         self, tool: str, arguments: Mapping[str, Any], call: ToolCall, wrong: Sequence[Problem]
     ) -> list[Problem]:
-        """Return the further problems of a call whose form is invalid, as far as they can be determined.
+        """Return all problems of a call whose form is invalid, as far as they can be determined.
 
         Args:
             tool: name of the tool.
@@ -319,7 +338,9 @@ class TicketTools:
         fields = {problem.field.partition(".")[0] for problem in wrong}
         values = {name: one for name, one in arguments.items() if isinstance(one, str) and name not in fields}
         acting = _ACTING.get(tool)
+        further: Sequence[Problem] = ()
         try:
+            wrong = await with_choices(self._master, wrong)
             is_update = tool == "update_ticket" and "ticketId" in values
             ticket = (await read_named(read_ticket, self._api, values["ticketId"]))[0] if is_update else None
             if acting is not None and acting not in fields:
@@ -327,10 +348,10 @@ class TicketTools:
             else:
                 await check(self._master, values, call, is_write=tool == "create_ticket", ticket=ticket)
         except InvalidInputError as error:
-            return list(error.problems)
+            further = error.problems
         except TicketServerError as error:
             log.info("references_not_checked", outcome=error.kind)
-        return []
+        return [*wrong, *further]
 
     async def _checked(
         self,
@@ -361,14 +382,6 @@ class TicketTools:
 
     async def _list(self, source: MasterList[ItemT]) -> tuple[ItemT, ...]:
         return parse_many(source.item, await self._api.get(source.path))
-
-    def _missing_date(self, ticket: Ticket, sent: Mapping[str, Any]) -> tuple[str, ...]:
-        """Suggest setting the completion date, which the existing API does not set when a ticket is completed."""
-        if sent.get("statusId") != self._completed or ticket.completion_date:
-            return ()
-        return (
-            "The ticket is completed but has no completion date; update_ticket(completionDate=YYYY-MM-DD) sets it.",
-        )
 
     def _counted(self, error: TicketServerError) -> TicketServerError:
         if self._counter is not None:

@@ -4,7 +4,7 @@ Dropped are control characters, every character that Unicode lets a renderer ign
 characters, fillers, the soft hyphen …), other format characters without a glyph, noncharacters and lone surrogates.
 Kept are line ends and tabs, and what writing needs: joiners between letters of the scripts that join (Persian, Indic),
 joined emoji, the flags of England, Scotland and Wales, and one variation selector after a character that has variants.
-Braille's blank cell stays beside other cells; signs that Unicode calls formats though they are seen (U+0600) stay too.
+Braille's blank cell stays beside other cells; number marks (U+0600) stay too, as they are seen.
 Source: Unicode 16, `Default_Ignorable_Code_Point`, chapters 9, 12 and 23; UTS 37 and 51; RFC 5892, appendix A.
 """
 

@@ -26,9 +26,9 @@ import pytest
 from sqlalchemy import URL, make_url
 
 from shared.storage.database import open_engine, resolve_url
+from shared.time_zones import utc_now
 from ticket_api.migrate import migrate
 from ticket_api.sample import filler
-from ticket_api.times import utc_now
 
 T = TypeVar("T")
 PASSWORD: Final = "not-a-secret"

@@ -22,7 +22,7 @@ from shared.mcp_tools.catalog import TOOLS
 from tests import processes
 from tests.javascript import node
 from tests.processes import KEY, ROOT
-from tests.shared.given import TICKET
+from tests.shared.given import TICKET, rows_of
 
 TALK: Final = ROOT / "tests" / "clients" / "talk.mjs"
 INSPECTOR: Final = "@modelcontextprotocol/inspector/clients/launcher/build/index.js"
@@ -46,7 +46,7 @@ class Talk:
         statuses, created, read_back, mistake = self.results
         assert self.tools == [spec.name for spec in TOOLS]
         assert "| stat1 |" in statuses["content"][0]["text"]
-        assert [one["id"] for one in statuses["structuredContent"]["statuses"]] == ["stat1", "stat2", "stat3", "stat4"]
+        assert [one["id"] for one in rows_of(statuses["structuredContent"])] == ["stat1", "stat2", "stat3", "stat4"]
         assert created["structuredContent"]["ticketId"] == read_back["structuredContent"]["ticket"]["id"]
         assert TICKET.items() <= read_back["structuredContent"]["ticket"].items()
         assert not any(result.get("isError") for result in (statuses, created, read_back))

@@ -27,13 +27,13 @@ from auth.store.migrate import grant, prepare
 from auth.store.peppers import Secrets
 from shared.config import CloudSettings
 from shared.storage.database import open_engine, resolve_url
+from shared.time_zones import utc_now
 from tests.databases import Postgres
 from tests.kills import kills
 from tests.processes import IDENTITY_KEY, KEY, ROOT, environment, http_door, sqlite
 from tests.transport.sse_client import sse_session
 from ticket_api.migrate import migrate as migrate_tickets
 from ticket_api.sample import filler
-from ticket_api.times import utc_now
 from transport import Rate, Rates, TransportOptions
 
 SECRETS: Final = Secrets([IDENTITY_KEY])

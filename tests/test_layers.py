@@ -30,7 +30,7 @@ LAYER_1: Final = (
     *("shared.audit", "shared.bounds", "shared.client_habits", "shared.concurrency", "shared.errors"),
     *("shared.failed_attempts", "shared.http.address", "shared.identity", "shared.json_body", "shared.lru"),
     *("shared.params_problem", "shared.periodic", "shared.prompts", "shared.telemetry", "shared.throttled_audit"),
-    "shared.wire_json",
+    *("shared.time_zones", "shared.wire_json"),
     "shared.writes.recent_writes",  # the tools claim them, and transport shares them between instances
 )
 STORAGE: Final = (
@@ -56,6 +56,7 @@ MAY_IMPORT: Final = MappingProxyType({
     "auth": ("auth", *STORAGE, *LAYER_1),
     "ticket_api": (
         *("ticket_api", *STORAGE, "shared.audit", "shared.failed_attempts", "shared.http.address", "shared.lru"),
+        "shared.time_zones",
     ),
     # inside transport: transports and http → dispatch → sessions → jsonrpc, rate_limit
     "transport": ("transport", *LAYER_1),
@@ -94,7 +95,7 @@ MAY_IMPORT: Final = MappingProxyType({
 
 # Modules, ours and third-party, that only some may import.
 RESERVED: Final = MappingProxyType({
-    "shared.config": LAYER_4,  # all other code receives plain values
+    "shared.config": ("shared.config", *LAYER_4),  # all other code receives plain values
     "shared.server": LAYER_4,
     "shared.tools": (*LAYER_4, "shared.mcp_tools.tenant_tools", "shared.mcp_tools.tool", "shared.mcp_tools.catalog"),
     "transport.sessions.valkey": ("transport.sessions.valkey", "transport.broker_valkey", "cloud_mcp_server"),

@@ -20,7 +20,7 @@ import pytest
 import mcp_server
 from tests.kills import kills
 from tests.processes import API_KEY, ROOT, STDIO_DOOR, environment, sqlite, ticket_api
-from tests.shared.given import TICKET
+from tests.shared.given import TICKET, rows_of
 from tests.slow_api import gated_api
 from tests.transport.sse_client import initialize_params
 
@@ -140,7 +140,7 @@ async def test_text_arrives_whole_both_ways_whatever_the_locale(tmp_path: Path) 
         found = await door.call("get_ticket_list", searchQuery="文字化け")
 
     assert created["isError"] is False
-    assert [ticket["summary"] for ticket in found["structuredContent"]["tickets"]] == [SAMPLES]
+    assert [ticket["summary"] for ticket in rows_of(found["structuredContent"])] == [SAMPLES]
     assert SAMPLES in found["content"][0]["text"]
 
 

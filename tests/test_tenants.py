@@ -27,33 +27,34 @@ from shared.identity import AuthProvider, Principal, Tenant, TenantDirectory, Up
 from shared.mcp_tools.catalog import TOOLS
 from shared.mcp_tools.schema import schema_of
 from shared.storage.database import open_engine, resolve_url
+from shared.tickets.columns import TICKET_COLUMNS
+from shared.time_zones import utc_now
 from tests import standin
 from tests.databases import Postgres, PostgresDatabase, copy_sqlite, run_aside
 from tests.kills import kills
-from tests.shared.given import TICKET
+from tests.shared.given import TICKET, rows_of
 from tests.transport.serving import serve
 from ticket_api.migrate import migrate
 from ticket_api.sample import filler
 from ticket_api.store import tables
 from ticket_api.store.connection import TenantConnection
 from ticket_api.tenancy import make_tenant
-from ticket_api.times import utc_now
 from ticket_service import TicketService
 from transport import Transport, TransportOptions
 
 MARKS: Final = {"a": "okapi", "b": "quagga"}
 """Stands in every writable text of an organisation."""
-REFERENCES: Final = {  # arguments: the tool that lists their values, and where in its result
-    "requestorId": ("get_users", "users"),
-    "personInChargeId": ("get_users", "users"),
-    "updatedById": ("get_users", "users"),
-    "userId": ("get_users", "users"),
-    "accountId": ("get_accounts", "accounts"),
-    "categoryId": ("get_categories", "categories"),
-    "categoryDetailId": ("get_category_details", "categoryDetails"),
-    "statusId": ("get_statuses", "statuses"),
-    "requestChannelId": ("get_request_channels", "requestChannels"),
-    "responseCategoryId": ("get_response_categories", "responseCategories"),
+REFERENCES: Final = {  # arguments: the tool that lists their values
+    "requestorId": "get_users",
+    "personInChargeId": "get_users",
+    "updatedById": "get_users",
+    "userId": "get_users",
+    "accountId": "get_accounts",
+    "categoryId": "get_categories",
+    "categoryDetailId": "get_category_details",
+    "statusId": "get_statuses",
+    "requestChannelId": "get_request_channels",
+    "responseCategoryId": "get_response_categories",
 }
 KEY: Final = "the-same-key"
 CHOICES: Final = (
@@ -224,10 +225,10 @@ async def done(client: Client, tool: str, arguments: Mapping[str, Any]) -> dict[
 async def values_of(client: Client) -> dict[str, Any]:
     """Return a value for every argument of every tool: ids that only the organisation of `client` has."""
     ids = {
-        name: next(one["id"] for one in (await done(client, tool, {}))[listed] if one["id"].startswith("only-"))
-        for name, (tool, listed) in REFERENCES.items()
+        name: next(one["id"] for one in rows_of(await done(client, tool, {})) if one["id"].startswith("only-"))
+        for name, tool in REFERENCES.items()
     }
-    marked = (await done(client, "get_ticket_list", {"searchQuery": f"summary {MARKS['a']}"}))["tickets"]
+    marked = rows_of(await done(client, "get_ticket_list", {"searchQuery": f"summary {MARKS['a']}"}))
     return {
         **new_ticket("b"),  # what a caller writes belongs to the caller
         **ids,
@@ -253,6 +254,7 @@ async def values_of(client: Client) -> dict[str, Any]:
         "limit": 100,
         "offset": 0,
         "role": "support",
+        "fields": list(TICKET_COLUMNS),
     }
 
 
@@ -273,7 +275,7 @@ def calls(values: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 async def everything_of(client: Client) -> str:
     """Return everything of an organisation as text: all lists, and in full those of its tickets that have a mark."""
     lists = [await done(client, spec.name, {}) for spec in TOOLS if spec.name.startswith("get_") and not needs(spec)]
-    rows = (await done(client, "get_ticket_list", {"limit": 100}))["tickets"]
+    rows = rows_of(await done(client, "get_ticket_list", {"limit": 100, "fields": list(TICKET_COLUMNS)}))
     marked = [row["ticketId"] for row in rows if any(mark in row["summary"] for mark in MARKS.values())]
     tickets = [await done(client, "get_ticket_detail", {"ticketId": one}) for one in ("TCK-0001", *marked)]
     return json.dumps([lists, rows, tickets], ensure_ascii=False)

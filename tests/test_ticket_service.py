@@ -19,7 +19,7 @@ from shared.identity import DEFAULT_TENANT, Principal, Tenant, Upstream
 from shared.storage.database import make_engine, resolve_url
 from tests.kills import kills
 from tests.shared.faulty_server import GUARD_S, listening, response
-from tests.shared.given import Sender, on_behalf, text_of
+from tests.shared.given import Sender, on_behalf, rows_of, text_of
 from ticket_service import TicketService
 
 DEPLOYMENT_KEY: Final = "key-of-the-deployment"
@@ -66,7 +66,7 @@ async def asked(tenant: Tenant, upstream: Upstream | None, key: str | None = DEP
 def account(result: CallToolResult) -> str:
     assert not result.is_error, text_of(result)
     assert result.structured_content is not None
-    return str(result.structured_content["accounts"][0]["name"])
+    return str(rows_of(result.structured_content)[0]["name"])
 
 
 def error_of(result: CallToolResult) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import tzinfo
 from typing import Final
 
 from shared.config import Settings, TicketApiSettings
@@ -19,16 +20,22 @@ from shared.storage.database import DatabaseBusyError, open_engine, resolve_url
 from shared.storage.migrations import DatabaseNotReadyError
 from shared.storage.transactions import Transactions, open_transactions
 from shared.telemetry import configure_logging
+from shared.time_zones import in_zone, machine_zone, zone_named
 from ticket_api import commands, create_app
 from ticket_api.migrate import migrate, prepare
 from ticket_api.sample import filler
-from ticket_api.times import show_moment, utc_now
+from ticket_api.times import show_moment
 
 REFUSALS: Final = (
     *(SettingsError, CannotListenError, DatabaseNotReadyError, DatabaseBusyError, commands.CommandError, ValueError),
 )
 FINISH_S: Final = 6
 """How long requests in flight may take after a signal, in seconds."""
+
+
+def zone_of(settings: Settings) -> tzinfo:
+    """Return the zone of `settings`, by default that of this machine."""
+    return machine_zone() if settings.time_zone is None else zone_named(settings.time_zone)
 
 
 def serve(settings: TicketApiSettings) -> None:
@@ -38,6 +45,7 @@ def serve(settings: TicketApiSettings) -> None:
         api_key=settings.api_key.get_secret_value() if settings.api_key else None,
         sample_data=settings.sample_data,
         trusted_proxies=settings.trusted_proxies,
+        zone=zone_of(settings),
     )
     is_behind_proxy = settings.trusted_proxies > 0
     Server(app, host=settings.host, port=settings.port, finish_s=FINISH_S, is_behind_proxy=is_behind_proxy).run()
@@ -51,8 +59,9 @@ async def make_tables(settings: Settings, grant_to: str | None) -> None:
     url = resolve_url(settings.database_url.get_secret_value())
     if grant_to is not None and url.get_backend_name() == "sqlite":
         raise commands.CommandError("SQLite has no roles: leave --grant-to out.")
+    clock = in_zone(zone_of(settings))
     async with open_engine(url) as engine:
-        await migrate(engine, fill=filler(settings.sample_data, utc_now), clock=utc_now, grant_to=grant_to)
+        await migrate(engine, fill=filler(settings.sample_data, clock), clock=clock, grant_to=grant_to)
     tell("The ticket database is up to date.")
 
 
@@ -60,27 +69,29 @@ async def make_tables(settings: Settings, grant_to: str | None) -> None:
 async def opened(settings: Settings) -> AsyncIterator[Transactions]:
     """Open the database for an operator. Raises: DatabaseNotReadyError."""
     url = resolve_url(settings.database_url.get_secret_value())
+    clock = in_zone(zone_of(settings))
     async with open_engine(url) as engine:
-        await prepare(engine, fill=filler(settings.sample_data, utc_now), clock=utc_now)
+        await prepare(engine, fill=filler(settings.sample_data, clock), clock=clock)
     async with open_transactions(url) as transactions:
         yield transactions
 
 
 async def tenant(settings: Settings, options: argparse.Namespace) -> None:
     """Run a `tenant` command. Raises: CommandError, DatabaseNotReadyError, DatabaseBusyError."""
+    clock = in_zone(zone_of(settings))
     async with opened(settings) as transactions:
         if options.action == "list":
             await show_tenants(transactions)
         elif options.action == "add":
-            fill = filler(options.sample, utc_now)
-            show_key(await commands.add_tenant(transactions, options.id, name=options.name, fill=fill, now=utc_now()))
+            fill = filler(options.sample, clock)
+            show_key(await commands.add_tenant(transactions, options.id, name=options.name, fill=fill, now=clock()))
         elif options.action == "new-key":
-            show_key(await commands.add_key(transactions, options.id, now=utc_now()))
+            show_key(await commands.add_key(transactions, options.id, now=clock()))
         else:
             whose = await commands.owner_of_key(transactions, options.key_id)
             if not options.yes and not confirmed(f"Revoke the key {options.key_id} of the tenant {whose}?"):
                 raise commands.CommandError("Nothing was changed: answer y, or pass --yes to run without a prompt.")
-            await commands.revoke_key(transactions, whose, options.key_id, now=utc_now())
+            await commands.revoke_key(transactions, whose, options.key_id, now=clock())
             tell(f"The key {options.key_id} of {whose} is revoked. Every server refuses it within 30 s.")
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
-from datetime import datetime
+from datetime import datetime, tzinfo
 from functools import partial
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ from shared.failed_attempts import FailedAttempts
 from shared.storage.database import open_engine, resolve_url
 from shared.storage.transactions import open_transactions
 from shared.storage.write_check import WriteCheck
+from shared.time_zones import in_zone, machine_zone, utc_now, zone_name
 from ticket_api.http import openapi, refusals
 from ticket_api.http.api_key_middleware import ApiKeyMiddleware, WrongKeyError
 from ticket_api.http.disconnects import Departures
@@ -23,7 +24,6 @@ from ticket_api.sample import filler
 from ticket_api.store import idempotency
 from ticket_api.store.connection import TenantConnection
 from ticket_api.tenancy import DEFAULT, TenantDatabase
-from ticket_api.times import utc_now
 
 
 def create_app(
@@ -33,6 +33,7 @@ def create_app(
     tenant_of: Callable[[str], str | None] | None = None,
     sample_data: Literal["en", "ja", "none"] = "en",
     trusted_proxies: int = 0,
+    zone: tzinfo | None = None,
     clock: Callable[[], datetime] = utc_now,
 ) -> FastAPI:
     """Return the API over `database_url` (SQLite file or PostgreSQL); nothing is opened before its lifespan runs.
@@ -44,6 +45,8 @@ def create_app(
     - `tenant_of` is for a program that embeds this app: it returns the tenant of a key, or None for an unknown key.
       Keys in the database are then ignored.
     - Without either, no key is required and every request belongs to the tenant `default`: in process and on loopback.
+
+    Dates and `receptionDateTime` are in `zone`, by default that of this machine; `/health` names it.
 
     `sample_data` fills each new tenant, dated relative to `clock()`, which must be timezone-aware. The tenant `default`
     is created at startup (PostgreSQL: by `python -m ticket_api migrate`), a tenant named by `tenant_of` at its first
@@ -57,6 +60,8 @@ def create_app(
     if api_key is not None and tenant_of is not None:
         raise ValueError("Give either api_key or tenant_of, not both.")
     url = resolve_url(database_url)
+    zone = zone or machine_zone()
+    clock = in_zone(zone, clock)
     fill = filler(sample_data, clock)
     attempts = None if api_key is None else FailedAttempts(_is_wrong_key, trail=LoggedAuditTrail())
 
@@ -89,6 +94,7 @@ def create_app(
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.clock = clock
+    app.state.zone_name = zone_name(zone)
     for router in (open_routes, ticket_routes, master_routes):
         app.include_router(router)
     refusals.install(app)

@@ -34,7 +34,8 @@ def create(db: TenantConnection, body: NewTicket, now: datetime) -> str:
     meaning = _check_ids(db, _ids(values))
     _check_pair(db, values["category_id"], values["category_detail_id"], meaning)
     today = wall_clock(now)
-    values.setdefault("reception_date_time", today)
+    received = values.get("reception_date_time", today)
+    values["reception_date_time"] = wall_clock(received.astimezone(now.tzinfo)) if received.tzinfo else received
     values.setdefault("has_defect", False)
     if meaning["status_id"].completed:
         values.setdefault("completion_date", today.date())

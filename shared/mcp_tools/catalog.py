@@ -4,10 +4,9 @@ The order is part of the contract, because clients cache the list. Output schema
 for every word of them; they require no property, because some clients validate a failed call's `{"error": …}` too.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
-from types import MappingProxyType
 from typing import Any, Final
 
 from shared.identity import Scope
@@ -61,7 +60,6 @@ def _list_tool(
     arguments: type[inputs.ToolInput] | str,
     *,
     run: Callable[..., Awaitable[results.Result]] | None = None,
-    columns: Mapping[str, str] = MappingProxyType({}),
 ) -> ToolSpec:
     """Return the tool that shows a list of master data.
 
@@ -70,16 +68,15 @@ def _list_tool(
         title: of the tool.
         arguments: its input model, or the description of a tool without arguments.
         run: the method that applies the arguments; without one, the tool shows the whole list.
-        columns: of the table, after id and name: heading to attribute of an item.
     """
     return ToolSpec(
         name=source.tool,
         title=title,
         purpose="look up ids",
         input_model=inputs.no_arguments(arguments) if isinstance(arguments, str) else arguments,
-        result_model=results.page_model(source),
+        result_model=results.MasterPage,
         run=run or partial(TicketTools.get_master_list, source=source),
-        render=partial(render.master_page, columns=columns),
+        render=render.master_page,
     )
 
 
@@ -138,7 +135,6 @@ TOOLS: Final = (
         "List people",
         inputs.UsersInput,
         run=TicketTools.get_users,
-        columns={"E-mail": "email", "Role": "role"},
     ),
     _list_tool(master_lists.ACCOUNTS, "List accounts", inputs.AccountsInput, run=TicketTools.get_accounts),
     _list_tool(master_lists.CATEGORIES, "List categories", "Lists categories: id and name."),
@@ -147,7 +143,6 @@ TOOLS: Final = (
         "List category details",
         inputs.CategoryDetailsInput,
         run=TicketTools.get_category_details,
-        columns={"Category id": "category_id", "Category": "category_name"},
     ),
     _list_tool(master_lists.STATUSES, "List statuses", "Lists statuses in their order: id and name."),
     _list_tool(
@@ -159,6 +154,5 @@ TOOLS: Final = (
         master_lists.RESPONSE_CATEGORIES,
         "List response categories",
         "Lists kinds of responses: id, name, parent category.",
-        columns={"Parent category": "parent_category"},
     ),
 )

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Final, Literal, get_args
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, WithJsonSchema
 
 from shared.mcp_tools.argument_names import meant
 from shared.mcp_tools.argument_values import choice, folded
+from shared.tickets.columns import TICKET_COLUMNS, TICKET_HEADINGS
 
 _SortBy = Literal["receptionDateTime", "scheduledCompletionDate", "completionDate"]
 _SortOrder = Literal["asc", "desc"]
@@ -50,12 +51,38 @@ _SORTED_ANYWAY: Final = MappingProxyType({
     folded(word): f"sortBy: tickets cannot be sorted by {word}, so they are sorted by receptionDateTime."
     for word in _UNSORTABLE.split()
 })  # fmt: skip
+_COLUMNS: Final = MappingProxyType({
+    **_words({
+        "ticketId": "id key number",
+        "summary": "title subject",
+        "statusName": "statusId state",
+        "personInChargeName": "personInChargeId personInCharge assignee owner 担当者",
+        "scheduledCompletionDate": "dueDate deadline 期限",
+        "receptionDateTime": "receivedAt receptionDate createdAt created date 受付日時",
+        "requestorName": "requestorId requester reporter",
+        "accountName": "accountId customer company client",
+        "categoryName": "categoryId",
+        "categoryDetailName": "categoryDetailId subcategory",
+        "externalTicketId": "externalId reference",
+    }),
+    **{folded(heading): column for column, heading in TICKET_HEADINGS.items()},
+})  # fmt: skip
+"""The result shows which column was taken; a client may show its model only the headings."""
+
+
+def _column(word: str) -> str | None:
+    return meant(word, TICKET_COLUMNS)
 
 
 def _clearable(word: str) -> str | None:
     return meant(word, tuple(sorted(CLEARABLE)))
 
 
+Column = Annotated[
+    str,
+    BeforeValidator(choice(TICKET_COLUMNS, _COLUMNS, suggest=_column)),
+    WithJsonSchema({"type": "string", "enum": list(TICKET_COLUMNS)}),
+]
 SortBy = Annotated[_SortBy, BeforeValidator(choice(get_args(_SortBy), _SORTS, instead=_SORTED_ANYWAY))]
 SortOrder = Annotated[_SortOrder, BeforeValidator(choice(get_args(_SortOrder), _ORDERS))]
 Clearable = Annotated[_Clearable, BeforeValidator(choice(get_args(_Clearable), {}, suggest=_clearable))]

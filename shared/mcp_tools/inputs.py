@@ -5,9 +5,8 @@ because models send it; numbers sent as text, and text sent as numbers, are conv
 because some model APIs refuse `anyOf`. Whether an id exists is checked later, against master data.
 """
 
-import re
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Annotated, Any, Final, Self
 
 from pydantic import (
@@ -18,6 +17,7 @@ from pydantic import (
     Field,
     ModelWrapValidatorHandler,
     PrivateAttr,
+    ValidationInfo,
     create_model,
     model_validator,
 )
@@ -25,11 +25,14 @@ from pydantic.alias_generators import to_camel
 
 from shared.markdown import encodable
 from shared.mcp_tools import argument_values as values
-from shared.mcp_tools.argument_habits import FreeText, Reading
-from shared.mcp_tools.argument_lists import OBJECTS, WORDS, attachment
-from shared.mcp_tools.choices import CLEARABLE, Clearable, SortBy, SortOrder
+from shared.mcp_tools.argument_habits import A_TEXT, FreeText, Reading
+from shared.mcp_tools.argument_lists import FILE, OBJECTS, WORDS
+from shared.mcp_tools.choices import CLEARABLE, Clearable, Column, SortBy, SortOrder
+from shared.tickets.columns import DEFAULT_COLUMNS, TICKET_COLUMNS
 from shared.tickets.master_pages import MAX_MASTER, Selection
+from shared.tickets.moments import AmbiguousError, DateValue, read_day, read_minute
 from shared.tickets.ticket_ids import MAX_ID, within_limit
+from shared.tickets.ticket_time import TicketTime
 from shared.visible_text import visible
 
 MAX_LIMIT: Final = 100
@@ -38,28 +41,33 @@ MAX_TEXT: Final = 50_000
 MAX_NAMED: Final = 200
 """Characters of an id or name, for example `user4 (Hana Whitfield, hana.whitfield@example.com, support)`."""
 _CALLER: Final = "Defaults to the calling user, where that is known."
+_DAY: Final = "YYYY-MM-DD, today or +3d"
 _KEY_HINT: Final = "Your own key for this one request: it is done once in 24 hours, however often you repeat it."
 _DUPLICATE_HINT: Final = "true: do it again, even if an equal call did it in the last {} minutes."
 
 
-def _date(text: str) -> str:
-    return _moment(text, "%Y-%m-%d", r"\d{4}-\d\d-\d\d", "a calendar date as YYYY-MM-DD, for example 2026-12-01")
+def _read_by(read: Callable[[str, TicketTime], DateValue], example: str) -> BeforeValidator:
+    """Return a validator that replaces a text by the day or moment that it names at the time of the call."""
 
+    def validate(given: object, info: ValidationInfo) -> str:
+        text = values.words(given, info)
+        reading = info.context if isinstance(info.context, Reading) else None
+        try:
+            value = read(text, TicketTime.of_machine() if reading is None else reading.at)
+        except AmbiguousError:
+            raise
+        except ValueError as error:
+            said = str(error)
+            raise ValueError(said if "for example" in said else f"{said}; for example {example}") from None
+        if reading is not None:
+            name = to_camel(info.field_name or "")
+            if value.note:
+                reading.say(f"{name}: {value.note}.")
+            if value.moving:
+                reading.moving[name] = value.moving
+        return value.text
 
-def _minute(text: str) -> str:
-    return _moment(
-        text, "%Y-%m-%d %H:%M", r"\d{4}-\d\d-\d\d \d\d:\d\d", "YYYY-MM-DD HH:MM, for example 2026-12-01 09:30"
-    )
-
-
-def _moment(text: str, form: str, pattern: str, expected: str) -> str:
-    try:
-        if re.fullmatch(pattern, text, re.ASCII):
-            datetime.strptime(text, form)  # noqa: DTZ007 - only checks the calendar; the time zone is the API server's
-            return text
-    except ValueError:
-        pass
-    raise ValueError(f"must be {expected}")
+    return BeforeValidator(validate)
 
 
 def _storable(text: str) -> str:
@@ -68,29 +76,33 @@ def _storable(text: str) -> str:
     return text
 
 
-def _not_blank(text: str) -> str:
-    if not visible(text).strip():
-        raise ValueError("must not be empty")
-    return text
+def _not_blank(example: str) -> Callable[[str], str]:
+    def checked(text: str) -> str:
+        if not visible(text).strip():
+            raise ValueError(f"must not be empty{example}")
+        return text
+
+    return checked
 
 
 Word = Annotated[str, AfterValidator(_storable), BeforeValidator(values.text)]
 Text = Annotated[Word, FreeText(may_be_blank=True)]
-Prose = Annotated[Word, AfterValidator(_not_blank), FreeText(may_be_blank=False)]
+Prose = Annotated[Word, AfterValidator(_not_blank(f", for example {A_TEXT}")), FreeText(may_be_blank=False)]
 LongText = Annotated[Text, Field(max_length=MAX_TEXT)]
 LongProse = Annotated[Prose, Field(max_length=MAX_TEXT)]
 TicketId = Annotated[
     Word,
-    AfterValidator(_not_blank),
+    AfterValidator(_not_blank(", for example TCK-0001")),
     Field(max_length=MAX_ID),
     BeforeValidator(within_limit),
     BeforeValidator(values.identifier),
 ]
-Named = Annotated[Word, AfterValidator(_not_blank), Field(max_length=MAX_NAMED), BeforeValidator(values.identifier)]
+Named = Annotated[Word, AfterValidator(_not_blank("")), Field(max_length=MAX_NAMED), BeforeValidator(values.identifier)]
 """An id of master data, or a name, which is resolved to one later."""
 Reference = Annotated[Text, Field(max_length=50)]
-Date = Annotated[str, AfterValidator(_date)]
-Minute = Annotated[str, AfterValidator(_minute)]
+Date = Annotated[str, _read_by(read_day, "2026-12-01")]
+PastDate = Annotated[str, _read_by(partial(read_day, past=True), "2026-12-01")]
+Minute = Annotated[str, _read_by(read_minute, "2026-12-01 09:30")]
 Hours = Annotated[float, Field(ge=0, le=values.MAX_HOURS), BeforeValidator(values.hours)]
 Flag = Annotated[bool, BeforeValidator(values.flag)]
 Key = Annotated[str, Field(max_length=values.MAX_KEY, pattern=r"^[!-~]+$"), BeforeValidator(values.key)]
@@ -106,6 +118,8 @@ class ToolInput(BaseModel):
 
     _left_empty: tuple[str, ...] = PrivateAttr(())
     """Arguments that were sent with an empty value and count as absent."""
+    _moving: dict[str, str] = PrivateAttr(default_factory=dict)
+    """The words of moments that mean another minute soon, by argument."""
 
     @model_validator(mode="before")
     @classmethod
@@ -119,6 +133,7 @@ class ToolInput(BaseModel):
         """Return `arguments` as this input. Raises: ValidationError."""
         given = cls.model_validate(dict(arguments), context=reading)
         given._left_empty = reading.empty  # noqa: SLF001 - its own
+        given._moving = reading.moving  # noqa: SLF001
         return given
 
     def given(self) -> dict[str, Any]:
@@ -127,13 +142,13 @@ class ToolInput(BaseModel):
 
 
 class TicketListInput(ToolInput):
-    """Lists tickets, one table row each; about 60 tokens a row. Says whether there are more and the next offset."""
+    """Lists tickets, one table row each; about 40 tokens a row. Says whether there are more and the next offset."""
 
     person_in_charge_id: Named | None = Field(None, description="Only of this person: id from get_users.")
     account_id: Named | None = Field(None, description="Only of this account: id from get_accounts.")
     status_id: Named | None = Field(None, description="Only in this status: id from get_statuses.")
-    scheduled_completion_date_from: Date | None = Field(None, description="Due on or after, YYYY-MM-DD.")
-    scheduled_completion_date_to: Date | None = Field(None, description="Due on or before, YYYY-MM-DD.")
+    scheduled_completion_date_from: Date | None = Field(None, description=f"Due on or after: {_DAY}.")
+    scheduled_completion_date_to: Date | None = Field(None, description="Due on or before.")
     show_completed: Flag = Field(True, description="Include completed tickets.")
     search_query: Annotated[Prose, Field(max_length=200)] | None = Field(
         None, description="Words in any order, each in summary, account, requestor, person in charge or an id."
@@ -147,6 +162,9 @@ class TicketListInput(ToolInput):
     )
     offset: Annotated[int, Field(ge=0, le=MAX_OFFSET), BeforeValidator(values.whole(0, MAX_OFFSET))] = Field(
         0, description="Rows to skip: nextOffset of the page before."
+    )
+    fields: Annotated[list[Column], WORDS, Field(max_length=len(TICKET_COLUMNS))] | None = Field(
+        None, exclude=True, description=f"Columns, in this order; by default {', '.join(DEFAULT_COLUMNS)}."
     )
 
     @model_validator(mode="after")
@@ -173,13 +191,15 @@ class NewAttachment(ToolInput):
     file_url: Annotated[Prose, Field(max_length=2000)]
 
 
-Attachment = Annotated[NewAttachment, attachment("fileName", "fileUrl")]
+Attachment = Annotated[NewAttachment, FILE]
 
 
 class CreateTicketInput(ToolInput):
     """Creates a ticket and reads it back. Ids are checked first. Never guess who asks or who works on it: ask."""
 
-    reception_date_time: Minute = Field(description="When it came in, YYYY-MM-DD HH:MM in the ticket system's zone.")
+    reception_date_time: Minute | None = Field(
+        None, description="When it came in, for example 2026-12-01 09:30 or 2026-12-01T09:30+09:00. Default: now."
+    )
     requestor_id: Named = Field(description="Who asks, from get_users.")
     account_id: Named = Field(description="From get_accounts.")
     category_id: Named = Field(description="From get_categories.")
@@ -189,8 +209,8 @@ class CreateTicketInput(ToolInput):
     description: LongProse
     person_in_charge_id: Named = Field(description="Who works on it, from get_users.")
     status_id: Named = Field(description="From get_statuses.")
-    scheduled_completion_date: Date | None = Field(None, description="YYYY-MM-DD.")
-    completion_date: Date | None = Field(None, description="YYYY-MM-DD; give it with a completed status.")
+    scheduled_completion_date: Date | None = Field(None, description=f"{_DAY}.")
+    completion_date: PastDate | None = Field(None, description="Give it with a completed status.")
     actual_effort_hours: Hours | None = Field(None, description="0 to 9999.9, one decimal.")
     response_category_id: Named | None = Field(None, description="From get_response_categories.")
     response_details: LongText | None = None
@@ -202,6 +222,11 @@ class CreateTicketInput(ToolInput):
     )
     idempotency_key: Key | None = Field(None, description=_KEY_HINT)
     allow_duplicate: Flag = Field(False, description=_DUPLICATE_HINT.format(10))
+
+    @property
+    def moving_reception(self) -> str:
+        """The words of a reception time that mean another minute soon, such as `2 hours ago`; else empty."""
+        return self._moving.get("receptionDateTime", "")
 
 
 class UpdateTicketInput(ToolInput):
@@ -224,7 +249,7 @@ class UpdateTicketInput(ToolInput):
     person_in_charge_id: Named | None = None
     status_id: Named | None = None
     scheduled_completion_date: Date | None = None
-    completion_date: Date | None = None
+    completion_date: PastDate | None = None
     actual_effort_hours: Hours | None = None
     response_category_id: Named | None = None
     response_details: LongText | None = None

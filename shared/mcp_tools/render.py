@@ -1,16 +1,20 @@
 """Renders results as Markdown for people and models: pure functions, one per result.
 
-Ticket text is data: short text is escaped in place, longer text goes into a fenced block. Names come with the ids that
-the next call needs. Absent values take no line.
+Ticket text is data: short text is escaped in place, longer text is quoted. Names come with the ids that the next call
+needs. Absent values take no line.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from shared.errors import Effect, TicketServerError
-from shared.markdown import block, clean, inline, table
+from shared.markdown import clean, inline, quote, table
+from shared.mcp_tools.cleaning import not_shown
 from shared.tickets import results
+from shared.tickets.columns import HEADINGS
+from shared.tickets.dated import UNKNOWN
 from shared.tickets.models import Attachment, HistoryEntry, MasterItem, Ticket
+from shared.visible_text import hidden_characters
 
 EFFECTS: Final = {
     Effect.NOTHING_CHANGED: "Nothing was changed.",
@@ -39,33 +43,26 @@ def _named(name: str | None, identifier: str | None) -> str | None:
     return f"{inline(name)} ({inline(identifier)})"
 
 
+def stamp(result: results.Result) -> str:
+    """Render the minute of a result and who called."""
+    said = f"As of {result.as_of}."
+    if result.acting_user == UNKNOWN:
+        return f"{said} Your user in the ticket system is not known."
+    return f"{said} You are {inline(result.acting_user)}." if result.acting_user else said
+
+
 def ticket_page(page: results.TicketPage) -> str:
     """Render a page of tickets as one table."""
-    if not page.tickets:
+    if not page.rows:
         return _document("No tickets match." if page.offset == 0 else "No tickets at this offset.", notes=page.notes)
     last = page.offset + page.returned
     more = f"There are more: next offset {page.next_offset}." if page.has_more else "There are no more."
-    rows = table(
-        ("Ticket", "Received", "Summary", "Requestor", "Account", "Category", "In charge", "Status", "Due", "Days left",
-         "External id"),
-        [
-            (
-                row.ticket_id,
-                row.reception_date_time,
-                row.summary,
-                row.requestor_name,
-                row.account_name,
-                " / ".join(name for name in (row.category_name, row.category_detail_name) if name),
-                row.person_in_charge_name,
-                row.status_name,
-                row.scheduled_completion_date,
-                None if row.remaining_days is None else str(row.remaining_days),
-                row.external_ticket_id,
-            )
-            for row in page.tickets
-        ],
-    )  # fmt: skip
-    return _document(f"Tickets {page.offset + 1} to {last}. {more}", rows, notes=page.notes)
+    return _document(f"Tickets {page.offset + 1} to {last}. {more}", _table(page), notes=page.notes)
+
+
+def _table(page: results.Table) -> str:
+    cells = ([None if cell is None else str(cell) for cell in row] for row in page.rows)
+    return table([HEADINGS[name] for name in page.columns], cells)
 
 
 def ticket_detail(detail: results.TicketDetail) -> str:
@@ -117,7 +114,7 @@ def ticket_updated(updated: results.TicketUpdated) -> str:
         f"- {inline(one.field)}: {one.length}" if one.length else _change(one.field, one.old, one.new)
         for one in updated.changed
     )
-    comment = f"Comment added:\n\n{block(updated.comment)}" if updated.comment else ""
+    comment = f"Comment added:\n\n{quote(updated.comment)}" if updated.comment else ""
     head = f"Updated ticket {inline(updated.ticket_id)}. {_recorded(updated.recorded_as)}"
     return _document(head, changes, comment, notes=updated.notes)
 
@@ -133,16 +130,16 @@ def _recorded(user: MasterItem) -> str:
     return f"Recorded as {_named(user.name, user.id)}."
 
 
-def master_page(page: results.MasterPage, *, columns: Mapping[str, str]) -> str:
-    """Render a list of master data: id, name, and `columns` (heading to attribute of an item)."""
-    if not page.items:
-        none = "No entries." if page.offset == 0 else f"No entries at this offset; there are {page.total}."
+def master_page(page: results.MasterPage) -> str:
+    """Render a page of a list of master data."""
+    first = page.offset or 0
+    if not page.rows:
+        none = f"No entries at this offset; there are {page.total}." if first else "No entries."
         return _document(none, notes=page.notes)
     more = "" if page.next_offset is None else f" Next offset {page.next_offset}."
-    is_part = page.total > len(page.items)
-    cut = f"Entries {page.offset + 1} to {page.offset + len(page.items)} of {page.total}.{more}" if is_part else ""
-    rows = [(one.id, one.name, *(getattr(one, field) for field in columns.values())) for one in page.items]
-    return _document(cut, table(("Id", "Name", *columns), rows), notes=page.notes)
+    is_part = page.total > len(page.rows)
+    cut = f"Entries {first + 1} to {first + len(page.rows)} of {page.total}.{more}" if is_part else ""
+    return _document(cut, _table(page), notes=page.notes)
 
 
 def _section(heading: str, body: str) -> str:
@@ -150,7 +147,7 @@ def _section(heading: str, body: str) -> str:
 
 
 def _long(heading: str, text: str | None) -> str:
-    return f"### {heading}\n\n{block(text)}" if text and text.strip() else ""
+    return f"### {heading}\n\n{quote(text)}" if text and text.strip() else ""
 
 
 def _attachments(attachments: Iterable[Attachment]) -> str:
@@ -164,7 +161,8 @@ def _attachments(attachments: Iterable[Attachment]) -> str:
 def _history(entries: Sequence[HistoryEntry], total: int) -> str:
     if not entries:
         return "## History\n\nNo entries."
-    shown = f"{total} entries" if total == len(entries) else f"the newest {len(entries)} of {total} entries"
+    count = f"{total} {'entry' if total == 1 else 'entries'}"
+    shown = count if total == len(entries) else f"the newest {len(entries)} of {count}"
     return _document(f"## History ({shown}, newest first)", *(history_entry(entry) for entry in entries))
 
 
@@ -172,8 +170,9 @@ def history_entry(entry: HistoryEntry) -> str:
     """Render one entry: time and user, changes, comment."""
     who = _named(entry.user_name, entry.user_id) or "an unnamed user"
     changes = [_change(one.field_name, one.old_value, one.new_value) for one in entry.changed_fields or ()]
-    comment = block(entry.comment) if entry.comment and entry.comment.strip() else ""
-    return _document(f"### {_text(entry.timestamp) or 'Undated'}, {who}", "\n".join(changes), comment)
+    comment = quote(entry.comment) if entry.comment and entry.comment.strip() else ""
+    head = f"### {_text(entry.timestamp) or 'Undated'}, {who}, entry {inline(entry.id)}"
+    return _document(head, "\n".join(changes), comment)
 
 
 def failure(error: TicketServerError) -> str:
@@ -184,10 +183,13 @@ def failure(error: TicketServerError) -> str:
 def sentence(error: TicketServerError) -> str:
     """Return what went wrong and what is allowed, with exactly one statement of the effect on the tickets."""
     said = clean(str(error)).strip()
+    parts = [said]
     effect = EFFECTS[error.effect]
-    if effect.rstrip(".").casefold() in said.casefold():
-        return said
-    return f"{said}\n{effect}" if "\n" in said else f"{said} {effect}"
+    if effect.rstrip(".").casefold() not in said.casefold():
+        parts.append(effect)
+    if dropped := hidden_characters(str(error)):
+        parts.append(not_shown(dropped))
+    return ("\n" if "\n" in said else " ").join(parts)
 
 
 def _change(field: str, old: str | None, new: str | None) -> str:

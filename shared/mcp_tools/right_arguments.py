@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from shared.errors import Problem
+from shared.visible_text import visible
 
 MOST_BYTES: Final = 600
 """Of the line's JSON in UTF-8: at most 200 tokens."""
@@ -25,6 +26,8 @@ def _correct(arguments: dict[str, Any], field: str, right: Mapping[str, Any]) ->
     *outer, last = _path(arguments, field)
     place: Any = arguments
     for step in outer:
+        if step == "0" and isinstance(place, dict) and step not in place:  # the only item came without its list
+            continue
         try:
             place = place[int(step) if isinstance(place, list) else step]
         except (LookupError, TypeError, ValueError):
@@ -69,7 +72,7 @@ def in_code(line: str) -> str:
 def _json(value: object) -> str:
     """Return JSON on one line in which every character can be seen, and none ends a code span."""
     text = json.dumps(value, ensure_ascii=False)
-    return "".join(sign if sign.isprintable() and sign != "`" else _escaped(sign) for sign in text)
+    return "".join(sign if sign.isprintable() and visible(sign) and sign != "`" else _escaped(sign) for sign in text)
 
 
 def _escaped(sign: str) -> str:

@@ -17,11 +17,13 @@ from shared.mcp_tools import render
 from shared.mcp_tools.argument_habits import Reading
 from shared.mcp_tools.call_log import CallLog, call_of
 from shared.mcp_tools.catalog import ToolSpec
+from shared.mcp_tools.cleaning import Cleaning, cleaned
 from shared.mcp_tools.right_arguments import call_again, in_code
 from shared.mcp_tools.schema import read_arguments, refuse_excess, schema_of, under_right_names
 from shared.mcp_tools.tenant_tools import ToolsProvider
 from shared.telemetry import get_logger
 from shared.tickets.acting_user import ToolCall
+from shared.tickets.dated import dated
 from shared.tools import TicketTools
 
 log = get_logger(__name__)
@@ -86,17 +88,19 @@ class TicketTool(Tool):
     async def _call_tool(
         self, tools: TicketTools, call: ToolCall, arguments: Mapping[str, Any], reading: Reading
     ) -> CallToolResult:
+        reading.at = await tools.calendar.time()
         arguments = reading.straightened(self._spec.input_model, arguments)
         arguments, misnamed = under_right_names(self._spec.input_model, arguments)
         given, problems = read_arguments(self._spec.input_model, arguments, reading)
         if given is None or misnamed:
-            further = await tools.further_problems(self.name, arguments, call, problems)
-            raise InvalidInputError.of([*misnamed, *problems, *further])
+            problems = await tools.all_problems(self.name, arguments, call, problems)
+            raise InvalidInputError.of([*misnamed, *problems])
         result = await self._spec.run(tools, given, call)
-        result = result.model_copy(update={"notes": (*reading.notes, *result.notes)})
-        return CallToolResult(
-            content=[TextContent(text=self._spec.render(result))], structured_content=result.structured()
-        )
+        caller = await tools.user_of(call)
+        result = dated(result, reading.at, caller, is_named=call.acting_as is not None)
+        shown = cleaned(result.model_copy(update={"notes": (*reading.notes, *result.notes)}))
+        text = f"{self._spec.render(shown)}\n\n{render.stamp(shown)}"
+        return CallToolResult(content=[TextContent(text=text)], structured_content=shown.structured())
 
     def _fault(self) -> TicketServerError:
         fault = TicketServerError("This server failed; the operator finds the reason in its log.")
@@ -121,7 +125,9 @@ def _failed(error: TicketServerError, arguments: Mapping[str, Any]) -> CallToolR
         if again := call_again(arguments, error.problems):
             said["callAgain"] = again
             text += f"\n{in_code(again)}"
-    return CallToolResult(content=[TextContent(text=text)], structured_content={"error": said}, is_error=True)
+    return CallToolResult(
+        content=[TextContent(text=text)], structured_content={"error": Cleaning().of(said)}, is_error=True
+    )
 
 
 def _what_is_wrong(error: InvalidInputError) -> dict[str, Any]:

@@ -9,12 +9,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from shared.errors import InvalidInputError, Problem, UnknownTicketUserError
+import anyio
+
+from shared.errors import InvalidInputError, Problem, UnknownTicketUserError, UpstreamError
 from shared.identity import InsufficientScopeError, Principal, Scope
 from shared.tickets.master_data import MasterData
 from shared.tickets.master_lists import USERS
 from shared.tickets.models import MasterItem, User
 
+LOOK_S: Final = 2.0
+"""How long a result waits for the name of its caller, in seconds."""
 _LINK: Final = "an administrator can link your account to one (python -m auth membership set … --ticket-user ID)"
 
 
@@ -61,7 +65,7 @@ async def acting_user(master: MasterData, call: ToolCall, argument: str, given: 
     return user
 
 
-async def known_user(master: MasterData, call: ToolCall) -> MasterItem | None:
+async def callers_user(master: MasterData, call: ToolCall) -> MasterItem | None:
     """Return the user that the caller is in the ticket system, if that is known.
 
     Raises:
@@ -69,6 +73,15 @@ async def known_user(master: MasterData, call: ToolCall) -> MasterItem | None:
         UpstreamError: master data could not be fetched.
     """
     return await _stands_for(master, call.principal)
+
+
+async def known_user(master: MasterData, principal: Principal | None) -> MasterItem | None:
+    """Return the ticket-system user of `principal`, as far as it can be determined quickly. Never raises."""
+    try:
+        with anyio.fail_after(LOOK_S):
+            return await _stands_for(master, principal, look_again=False)
+    except (UnknownTicketUserError, UpstreamError, TimeoutError):
+        return None
 
 
 async def _own(master: MasterData, call: ToolCall, argument: str, given: MasterItem | None) -> MasterItem:
@@ -82,12 +95,12 @@ async def _own(master: MasterData, call: ToolCall, argument: str, given: MasterI
     return own
 
 
-async def _stands_for(master: MasterData, principal: Principal | None) -> MasterItem | None:
+async def _stands_for(master: MasterData, principal: Principal | None, *, look_again: bool = True) -> MasterItem | None:
     """Return the ticket-system user of `principal`, if known."""
     if principal is None:
         return None
     if (linked := principal.ticket_user) is not None:
-        user = await _only(master, lambda user: user.id == linked)
+        user = await _only(master, lambda user: user.id == linked, look_again=look_again)
         if user is None:
             raise UnknownTicketUserError(
                 f"Your account is linked to the user {linked} of the ticket system, which does not exist there. "
@@ -97,14 +110,14 @@ async def _stands_for(master: MasterData, principal: Principal | None) -> Master
     email = (principal.email or "").strip().casefold()
     if not email:
         return None
-    return await _only(master, lambda user: (user.email or "").strip().casefold() == email)
+    return await _only(master, lambda user: (user.email or "").strip().casefold() == email, look_again=look_again)
 
 
-async def _only(master: MasterData, fits: Callable[[User], bool]) -> User | None:
-    """Return the only user that fits, or None; a user who is missing is looked up in newer lists."""
+async def _only(master: MasterData, fits: Callable[[User], bool], *, look_again: bool) -> User | None:
+    """Return the only user that fits, or None; with `look_again`, a missing user is looked up in newer lists."""
     lists = await master.lists()
     found = [user for user in lists[USERS] if fits(user)]
-    if not found:
+    if not found and look_again:
         found = [user for user in (await master.lists(newer_than=lists))[USERS] if fits(user)]
     return found[0] if len(found) == 1 else None
 

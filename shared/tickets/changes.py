@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from shared.markdown import one_line
+from shared.markdown import clean, one_line, quote
 from shared.tickets.models import HistoryEntry, Ticket
 from shared.tickets.results import MAX_CELL, FieldChange, cut, field_change
 
@@ -20,18 +20,28 @@ def differing(ticket: Ticket, values: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: value
         for name, value in values.items()
-        if name in FIELDS and not same(getattr(ticket, FIELDS[name]), value)
+        if name in FIELDS and not _holds(getattr(ticket, FIELDS[name]), value)
     }
 
 
+def _holds(stored: object, value: object) -> bool:
+    """Whether a field that holds `stored` needs no change to hold `value`, which may be copied from a result."""
+    if same(stored, value):
+        return True
+    if not isinstance(stored, str) or not isinstance(value, str):
+        return False
+    lines = (line[2:].removesuffix("  ") for line in quote(stored).split("\n"))
+    return "\n".join(lines) == value
+
+
 def same(a: object, b: object) -> bool:
-    """Whether two field values are equivalent: empty and absent text are equal, and so are CRLF and LF."""
+    """Whether two field values are equivalent: empty and absent text are equal, and so are texts that look the same."""
     return _meaning(a) == _meaning(b)
 
 
 def _meaning(value: object) -> object:
     if isinstance(value, str):
-        return value.replace("\r\n", "\n").strip() or None
+        return clean(value).strip() or None
     return None if value is False else value  # an absent `hasDefect` equals false
 
 

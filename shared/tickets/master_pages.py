@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from shared.markdown import one_line
+from shared.tickets.folding import fold
 from shared.tickets.master_lists import ItemT, MasterList
+from shared.tickets.models import User
 from shared.tickets.names import MAX_CANDIDATES, labels, matching, nearest
-from shared.tickets.results import MAX_CELL, MasterPage, page_model, shortened
+from shared.tickets.results import MAX_CELL, MasterPage, cells, shortened
 
 MAX_MASTER: Final = 200
 """Entries of one page."""
@@ -19,6 +22,7 @@ class Selection(NamedTuple):
     offset: int = 0
 
 
+MAX_ROLES: Final = 20
 FIRST_PAGE: Final = Selection()
 
 
@@ -31,10 +35,25 @@ def master_page(
         near = ", ".join(labels(nearest(wanted.query, items)[:MAX_CANDIDATES], source.tool))
         notes = (*notes, f"None of {len(items):,} has all words of “{wanted.query}”. Nearest: {near}.")
     end = wanted.offset + wanted.limit
-    return page_model(source)(
-        items=tuple(shortened(one, MAX_CELL) for one in found[wanted.offset : end]),
+    columns = tuple(str(info.alias) for info in source.item.model_fields.values())
+    return MasterPage(
+        columns=columns,
+        rows=cells([shortened(one, MAX_CELL) for one in found[wanted.offset : end]], columns),
         total=len(found),
         next_offset=end if end < len(found) else None,
         notes=tuple(notes),
-        offset=wanted.offset,
+        offset=wanted.offset or None,
     )
+
+
+def with_role(users: tuple[User, ...], role: str | None) -> tuple[tuple[User, ...], tuple[str, ...]]:
+    """Return the users with a role; if there are none, all of them and a note that says so.
+
+    The tools of before took any role and showed everybody, as their API does.
+    """
+    if role is None:
+        return users, ()
+    if found := tuple(user for user in users if user.role and fold(user.role) == fold(role)):
+        return found, ()
+    roles = sorted({user.role for user in users if user.role})[:MAX_ROLES]
+    return users, (f"role: nobody has the role “{one_line(role)}”, so all are shown. Roles: {', '.join(roles)}.",)

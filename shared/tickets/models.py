@@ -99,7 +99,6 @@ class TicketRow(Shape):
 class Attachment(Shape):
     """A file of a ticket, stored at its URL."""
 
-    id: str | None = None
     file_name: str | None = None
     file_url: str | None = None
     uploaded_at: str | None = None

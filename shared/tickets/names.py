@@ -187,7 +187,7 @@ def _dice(one: frozenset[str], other: frozenset[str]) -> float:
 
 
 def labels(items: Sequence[MasterItem], tool: str) -> tuple[str, ...]:
-    """Return `id (name)` of the first items, with the details that distinguish namesakes, and the tool that lists the rest."""
+    """Return `id (name)` of the first items, with more of each namesake, and the tool that lists the rest."""
     shown = items[:MAX_CANDIDATES]
     keys = [name_key(item.name) for item in shown]
     named = [

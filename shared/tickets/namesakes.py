@@ -4,14 +4,16 @@ Only rows with a name that several users have are looked up, in the tickets them
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from shared.api_client import APIClient, segment
 from shared.concurrency import gather_all
 from shared.errors import NotFoundError, UpstreamError
 from shared.tickets.folding import name_key
-from shared.tickets.models import Ticket, TicketRow, User, parse_one
+from shared.tickets.master_data import MasterData
+from shared.tickets.master_lists import USERS
+from shared.tickets.models import Ticket, TicketRow, parse_one
 
 MOST_READ: Final = 20
 """Tickets that are read for one page."""
@@ -19,9 +21,13 @@ _UNREAD: Final = "Several people have one of these names: get_ticket_detail show
 
 
 async def told_apart(
-    api: APIClient, rows: Sequence[TicketRow], users: Iterable[User]
-) -> tuple[list[TicketRow], tuple[str, ...]]:
-    """Return `rows` with the id behind each name that several `users` have; and a note if some could not be read."""
+    api: APIClient, master: MasterData, rows: Sequence[TicketRow]
+) -> tuple[Sequence[TicketRow], tuple[str, ...]]:
+    """Return `rows` with the id behind each name that several users have; and a note if some could not be read."""
+    try:
+        users = (await master.lists())[USERS] if rows else ()
+    except UpstreamError:  # a list needs no master data
+        return rows, ()
     times = Counter(name_key(user.name) for user in users)
     shared = {key for key, number in times.items() if number > 1}
     meant = [row for row in rows if {name_key(name) for name in _names(row)} & shared] if shared else []

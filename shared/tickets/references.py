@@ -13,7 +13,7 @@ from typing import Any, Final
 from shared.errors import InvalidInputError, Problem
 from shared.markdown import one_line
 from shared.tickets import master_lists
-from shared.tickets.acting_user import ToolCall, known_user
+from shared.tickets.acting_user import ToolCall, callers_user
 from shared.tickets.changes import FIELDS
 from shared.tickets.folding import fold
 from shared.tickets.master_data import MasterData, MasterLists
@@ -102,11 +102,27 @@ async def resolve(
     named = REFERENCES.keys() & values.keys()
     if not named:
         return Checked(dict(values))
-    me = await known_user(master, call) if any(fold(values[name]) in ME for name in named) else None
+    me = await callers_user(master, call) if any(fold(values[name]) in ME for name in named) else None
     rules = _Rules(is_write, me, ticket)
     lists = await master.lists()
     checked = _check(lists, values, rules)
     return _check(await master.lists(newer_than=lists), values, rules) if checked.problems else checked
+
+
+async def with_choices(master: MasterData, problems: Sequence[Problem]) -> Sequence[Problem]:
+    """Return `problems`, each of a reference with the first items to choose from.
+
+    Raises:
+        UpstreamError: master data could not be fetched.
+    """
+    if not any(problem.field in REFERENCES for problem in problems):
+        return problems
+    lists = await master.lists()
+    sources = [REFERENCES.get(problem.field) for problem in problems]
+    return [
+        problem if source is None else problem._replace(allowed=labels(lists[source], source.tool))
+        for problem, source in zip(problems, sources, strict=True)
+    ]
 
 
 def cut_problems(values: Mapping[str, Any], ticket: Ticket | None = None) -> list[Problem]:
@@ -200,8 +216,9 @@ def _of_category(items: tuple[MasterItem, ...], checked: Checked) -> tuple[Maste
 
 def _check_pair(checked: Checked, lists: MasterLists, ticket: Ticket | None) -> None:
     """Check that the detail belongs to the category; an update may give either one and keep the other."""
-    values = checked.values
-    wrong = {problem.field for problem in checked.problems}
+    proposed = {name: value for problem in checked.problems for name, value in (problem.right or {}).items()}
+    values = checked.values | proposed
+    wrong = {problem.field for problem in checked.problems} - proposed.keys()
     if wrong & {"categoryId", "categoryDetailId"} or not {"categoryId", "categoryDetailId"} & values.keys():
         return
     category = values.get("categoryId", ticket.category_id if ticket else None)

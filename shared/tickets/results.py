@@ -5,15 +5,10 @@ an id, or an attachment was not stored.
 """
 
 import re
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from pydantic import Field, create_model
-from pydantic.alias_generators import to_camel
-
 from shared.markdown import one_line
-from shared.tickets.master_lists import MasterList
 from shared.tickets.models import HistoryEntry, MasterItem, Shape, ShapeT, Ticket, TicketRow
 
 MAX_TEXT: Final = 12_000
@@ -28,10 +23,18 @@ CUT_MARK: Final = re.compile(r"\[\s*cut\s+at\s+[\d.,\s]+\s+of\s+[\d.,\s]+\s+char
 """The mark of `cut` at the end of an incomplete text, also with altered blanks or commas."""
 
 
+Cell = str | int | None
+"""One value of a list."""
+
+
 class Result(Shape):
     """Base of every result."""
 
     notes: tuple[str, ...] = ()
+    as_of: str | None = None
+    """The minute of this result and the zone of its moments, for example `2026-11-28 22:35 JST`."""
+    acting_user: str | None = None
+    """The caller's user in the ticket system, as name (id), or `unknown`; None if a write named another."""
 
     def structured(self) -> dict[str, Any]:
         """Return the result as JSON, without absent values."""
@@ -41,10 +44,16 @@ class Result(Shape):
         return dumped
 
 
-class TicketPage(Result):
+class Table(Result):
+    """Base of lists: the names of the columns once, then their values row by row; None is an empty cell."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+
+class TicketPage(Table):
     """One page of tickets. There is no total count; `next_offset` is present exactly when there are more."""
 
-    tickets: tuple[TicketRow, ...]
     offset: int
     returned: int
     has_more: bool
@@ -107,24 +116,18 @@ class CommentAdded(Result):
     entry: HistoryEntry
 
 
-class MasterPage(Result):
-    """One page of a list of master data; on the wire, `items` has the name of the list.
-
-    `next_offset` is present exactly when there are more.
-    """
+class MasterPage(Table):
+    """One page of a list of master data. `next_offset` is present exactly when there are more; `offset` if not 0."""
 
     total: int
-    items: tuple[MasterItem, ...]
+    offset: int | None = None
     next_offset: int | None = None
 
-    offset: int = Field(0, exclude=True)
 
-
-@cache
-def page_model(source: MasterList[Any]) -> type[MasterPage]:
-    """Return the result of the tool that shows `source`."""
-    items: Any = (tuple[source.item, ...], Field(alias=to_camel(source.name)))  # type: ignore[name-defined]
-    return create_model(f"{source.name}_page", __base__=MasterPage, items=items)
+def cells(shapes: Iterable[Shape], columns: Sequence[str]) -> tuple[tuple[Cell, ...], ...]:
+    """Return the values of `columns` (the API's names) of each shape."""
+    dumped = (one.model_dump(by_alias=True) for one in shapes)
+    return tuple(tuple(one[name] for name in columns) for one in dumped)
 
 
 def cut(text: str, limit: int) -> str:
@@ -148,13 +151,14 @@ def shortened_ticket(ticket: Ticket) -> Ticket:
     """Return `ticket` with its texts cut; the description may be the longest."""
     description = None if ticket.description is None else cut(ticket.description, MAX_TEXT)
     attachments = tuple(shortened(one, 2 * MAX_CELL) for one in (ticket.attachments or ())[:MAX_ENTRIES])
-    return shortened(ticket, MAX_DETAILS).model_copy(update={"description": description, "attachments": attachments})
+    update = {"description": description, "attachments": attachments or None}
+    return shortened(ticket, MAX_DETAILS).model_copy(update=update)
 
 
 def shortened_entry(entry: HistoryEntry) -> HistoryEntry:
     """Return `entry` with its own texts and those of its changes cut."""
     changed = tuple(shortened(one, MAX_CELL) for one in (entry.changed_fields or ())[:MAX_ENTRIES])
-    return shortened(entry, MAX_COMMENT).model_copy(update={"changed_fields": changed})
+    return shortened(entry, MAX_COMMENT).model_copy(update={"changed_fields": changed or None})
 
 
 def shortened_history(entries: Sequence[HistoryEntry]) -> tuple[HistoryEntry, ...]:

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from shared.api_client import APIClient, segment
@@ -13,7 +14,7 @@ from shared.tickets.models import HistoryEntry, MasterItem, Ticket, TicketRow, p
 from shared.tickets.reading import read_after_write, read_ticket
 from shared.tickets.results import MAX_CELL, CommentAdded, TicketCreated, shortened, shortened_entry, shortened_ticket
 from shared.writes.notes import stored_otherwise
-from shared.writes.recent_writes import Earlier
+from shared.writes.recent_writes import LEASE_S, Earlier
 from shared.writes.repeats import meaning
 from shared.writes.verification import changed_since
 
@@ -21,21 +22,31 @@ CREATE_S: Final = 600.0
 """Seconds during which an equal create_ticket counts as a repeat."""
 COMMENT_S: Final = 120.0
 """Seconds during which an equal add_ticket_history counts as a repeat."""
+_SKEW: Final = timedelta(minutes=2)
+"""How far the clocks of this server and of the ticket API may differ."""
 _MAX_ROWS: Final = 100
 _MAX_READ: Final = 5
 _NOW: Final = "Nothing was changed by this call"
 
 
 class EarlierTicket:
-    """The trace of a new ticket: a ticket that holds the given values and no others."""
+    """The trace of a new ticket: a ticket that holds the given values and no others.
+
+    Args:
+        api: the client for the ticket API.
+        body: the values, by the API's field names.
+        received_by: if the reception time was not given, or relative to the call, what it is for this call; an equal
+            ticket was received before.
+    """
 
     another = "makes another"
 
-    def __init__(self, api: APIClient, body: Mapping[str, Any]) -> None:
+    def __init__(self, api: APIClient, body: Mapping[str, Any], *, received_by: str | None = None) -> None:
         self._api = api
-        self._body = body
+        self._received_by = received_by
+        self._body = {name: value for name, value in body.items() if not (received_by and name == "receptionDateTime")}
         # Some ticket APIs fill in a completion date, and some keep no attachments.
-        skipped = {"id"} | ({"completionDate"} - body.keys())
+        skipped = {"id"} | ({"completionDate"} - body.keys()) | ({"receptionDateTime"} if received_by else set())
         self._fields = {str(name): own for name, own in FIELDS.items() if name not in skipped}
         self._meaning = meaning({name: body.get(name) for name in self._fields})
 
@@ -47,7 +58,7 @@ class EarlierTicket:
         """Return the id of the acknowledged ticket, or of the newest equal ticket; read each candidate to compare."""
         if earlier.subject:
             return earlier.subject if await self._read(earlier.subject) else ""
-        tickets = await gather_all(*(self._read(ticket_id) for ticket_id in await self._candidates()))
+        tickets = await gather_all(*(self._read(ticket_id) for ticket_id in await self._candidates(earlier)))
         return next((ticket.id for ticket in tickets if ticket is not None and self._is_equal(ticket)), "")
 
     async def show(self, subject: str, said: str) -> TicketCreated:
@@ -68,7 +79,7 @@ class EarlierTicket:
             notes=tuple(notes),
         )
 
-    async def _candidates(self) -> list[str]:
+    async def _candidates(self, earlier: Earlier) -> list[str]:
         """Return the ids of listed tickets with this summary and reception time, newest first.
 
         The list is searched by a part of the summary that every ticket API finds.
@@ -77,9 +88,21 @@ class EarlierTicket:
         if piece := searchable(str(self._body["summary"])):
             query["searchQuery"] = piece
         rows = parse_many(TicketRow, await self._api.get("/tickets", params=query))
-        wanted = (self._meaning["summary"], self._meaning["receptionDateTime"])
-        found = [row.ticket_id for row in rows if (meaning(row.summary), meaning(row.reception_date_time)) == wanted]
+        found = [
+            row.ticket_id
+            for row in rows
+            if meaning(row.summary) == self._meaning["summary"] and self._fits(row.reception_date_time or "", earlier)
+        ]
         return sorted(found, key=lambda one: (len(one), one), reverse=True)[:_MAX_READ]
+
+    def _fits(self, received: str, earlier: Earlier) -> bool:
+        if self._received_by is None:
+            return bool(meaning(received) == self._meaning["receptionDateTime"])
+        try:
+            age = datetime.fromisoformat(self._received_by) - datetime.fromisoformat(received)
+        except (ValueError, TypeError):  # no such minute, or one with an offset
+            return False
+        return -_SKEW <= age <= timedelta(seconds=earlier.age_s + LEASE_S) + _SKEW
 
     async def _read(self, ticket_id: str) -> Ticket | None:
         try:

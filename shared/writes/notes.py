@@ -1,6 +1,6 @@
 """Sentences in the result of a write, beside what was stored. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any, Final
 
 from shared.errors import OutcomeUnknownError
@@ -19,6 +19,11 @@ def author_note(call: ToolCall) -> str:
     if call.principal is None or not call.is_by_member:
         return f"{_NO_AUTHOR}."
     return f"{_NO_AUTHOR}; the audit log of this server names {call.principal.id}."
+
+
+def unsaid(notes: Sequence[str], shown: Container[str]) -> tuple[str, ...]:
+    """Return the notes on resolved names, except those of `shown`: fields that the result shows with name and id."""
+    return tuple(note for note in notes if note.partition(":")[0] not in shown)
 
 
 def stored_otherwise(ticket: Ticket, wanted: Mapping[str, Any], history: Sequence[HistoryEntry]) -> list[str]:

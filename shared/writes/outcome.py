@@ -90,7 +90,7 @@ def created_otherwise(ticket_id: str, lost: Sequence[str]) -> NotStoredError:
 
 async def perhaps_created(api: APIClient, body: Mapping[str, Any], doubt: OutcomeUnknownError) -> OutcomeUnknownError:
     """Return the error for a ticket that may have been created; it names tickets that look like it, if any."""
-    found = await _look_alikes(api, str(body["summary"]), str(body["receptionDateTime"]))
+    found = await _look_alikes(api, str(body["summary"]), body.get("receptionDateTime"))
     seen = (
         f"Such a ticket exists: {', '.join(found)}. It may be this one or an older one; check with get_ticket_detail."
         if found
@@ -103,11 +103,11 @@ async def perhaps_created(api: APIClient, body: Mapping[str, Any], doubt: Outcom
     )
 
 
-async def _look_alikes(api: APIClient, summary: str, received: str) -> list[str]:
+async def _look_alikes(api: APIClient, summary: str, received: str | None) -> list[str]:
     try:
         with anyio.fail_after(LOOK_S):
             response = await api.get("/tickets", params={"searchQuery": summary, "showCompleted": True, "limit": 20})
             rows = parse_many(TicketRow, response)
     except (UpstreamError, TimeoutError):
         return []
-    return [row.ticket_id for row in rows if (row.summary, row.reception_date_time) == (summary, received)]
+    return [row.ticket_id for row in rows if row.summary == summary and received in {None, row.reception_date_time}]

@@ -14,13 +14,13 @@ import pytest
 from auth.store import open_store
 from auth.store.peppers import Secrets
 from shared.storage.database import open_engine, resolve_url
+from shared.time_zones import utc_now
 from tests.attacks.watch import Ground, Probe, call_probe, probe
 from tests.databases import PostgresDatabase
 from tests.processes import API_KEY, HTTP_DOOR, IDENTITY_KEY, KEY, TICKET_API, http_door, sqlite, started
 from tests.ticket_api.bulk import fill_tickets
 from ticket_api.migrate import migrate
 from ticket_api.sample import filler
-from ticket_api.times import utc_now
 
 QUIET: Final = {"MCP_LOG_LEVEL": "WARNING"}
 """No log line per probe costs time or memory."""

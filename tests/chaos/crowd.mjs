@@ -44,7 +44,8 @@ class Member {
   }
 
   judge(result) {
-    const found = (result.structuredContent?.tickets ?? []).map((ticket) => ticket.summary);
+    const { columns = [], rows = [] } = result.structuredContent ?? {};
+    const found = rows.map((row) => row[columns.indexOf("summary")]);
     return found.length === 1 && found[0] === this.mark ? null : { foreign: found, text: result.content?.[0]?.text };
   }
 }

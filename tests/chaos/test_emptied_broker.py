@@ -10,7 +10,7 @@ import pytest
 from tests.chaos.callers import HEADERS, PATIENCE_S
 from tests.chaos.fleet import Fleet, fleet
 from tests.databases import PostgresDatabase, make_ticket_tables
-from tests.shared.given import TICKET
+from tests.shared.given import TICKET, rows_of
 from tests.transport.sse_client import SseClient, sse_session
 
 pytestmark = pytest.mark.xdist_group("chaos")
@@ -40,9 +40,8 @@ async def until_it_works(client: SseClient, number: int, by: float) -> None:
             if (await client.post(ask(number, request_id))).status_code == 202:
                 response = await client.response(request_id)
                 if "result" in response:
-                    assert [one["summary"] for one in response["result"]["structuredContent"]["tickets"]] == [
-                        mark(number)
-                    ]
+                    found = rows_of(response["result"]["structuredContent"])
+                    assert [one["summary"] for one in found] == [mark(number)]
                     return
 
 

@@ -1,18 +1,18 @@
 """Corrects the arguments of a refused call from its error alone; it knows nothing of the tools. Pure.
 
-It does what any reader can do without thinking: it takes the arguments of the line "Call again", else, for each problem,
+It does what a reader can do without thinking: it takes the arguments of the line "Call again", else, for each problem,
 the first allowed value, the nearest bound, the example, or it leaves the argument out.
 """
 
 import json
 import re
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any, Final
 
 _WITH: Final = re.compile(r"^Call again with: `(.*)`$", re.MULTILINE)
 _CHANGING: Final = re.compile(r"^Call again((?: without [^,]+,)*) changing only: `(.*)`$", re.MULTILINE)
 _LABEL: Final = re.compile(r"(\S+) \(.*\)")
-_DAY: Final = re.compile(r"\b\d{4}-\d\d-\d\d(?: \d\d:\d\d)?\b")
 
 
 def repaired(arguments: Mapping[str, Any], text: str, error: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -38,14 +38,16 @@ def _solved(arguments: dict[str, Any], problem: Mapping[str, Any]) -> bool:
     """Correct one problem in place; return whether it could be done."""
     *outer, last = problem["field"].split(".")
     place: Any = arguments
-    for step in outer:
+    for step, inner in pairwise([*outer, last]):
+        if inner.isdigit() and isinstance(place, dict) and not isinstance(place[step], list):
+            place[step] = [place[step]]  # the error counts items of what came without its list
         place = place[int(step)] if isinstance(place, list) else place[step]
-    if "not an argument" in problem["text"]:
+    if "not an argument" in problem["text"] or "or leave it out" in problem["text"]:
         place.pop(last)
         return True
     key: Any = int(last) if isinstance(place, list) else last
     given = place[key] if isinstance(place, list) else place.get(key)
-    for found in (_allowed, _cut, _bound, _example, _day):
+    for found in (_allowed, _cut, _example, _bound):
         if (value := found(given, problem)) is not None:
             place[key] = value
             return True
@@ -81,8 +83,3 @@ def _bound(given: object, problem: Mapping[str, Any]) -> object:
 def _example(_: object, problem: Mapping[str, Any]) -> object:
     example = re.search(r"for example “?([^”;()]+?)”?(?:[;,)]| or |\.(?:\s|$)|$)", problem["text"])
     return example[1].strip() if example else None
-
-
-def _day(_: object, problem: Mapping[str, Any]) -> object:
-    day = _DAY.search(problem["text"])
-    return day.group() if day else None

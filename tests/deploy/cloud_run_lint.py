@@ -2,7 +2,7 @@
 
 The schema is Google's own description of the API (discovery document run.v1, shipped in the package
 google-api-python-client), made strict: unknown fields, and fields that Cloud Run does not support, are errors.
-The rules after it are this project's; the names of settings come from shared/config.py.
+The rules after it are this project's; the names of settings come from shared/config.
 """
 
 import json

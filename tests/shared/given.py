@@ -5,9 +5,10 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import anyio
 import httpx2
@@ -30,6 +31,15 @@ from shared.tools import TicketTools
 from tests import standin
 
 Act = Callable[[httpx2.AsyncBaseTransport, httpx2.Request], Awaitable[httpx2.Response]]
+
+NOW: Final = datetime(2026, 11, 29, 2, 30, tzinfo=UTC)
+"""The time of both ticket APIs and of the tools, a Sunday, so that notes about dates are the same on every day."""
+
+
+def at_now() -> datetime:
+    """Return `NOW`: a clock that stands still."""
+    return NOW
+
 
 TICKET = {
     "receptionDateTime": "2026-11-20 09:30",
@@ -195,6 +205,13 @@ class World:
         return text, error
 
 
+def rows_of(structured: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows of a list with the names of its columns; an empty cell is left out."""
+    columns = structured["columns"]
+    rows = [dict(zip(columns, row, strict=True)) for row in structured["rows"]]
+    return [{name: cell for name, cell in row.items() if cell is not None} for row in rows]
+
+
 def text_of(result: CallToolResult) -> str:
     """Return the only text of a result."""
     (content,) = result.content
@@ -210,12 +227,13 @@ async def world(
     async with AsyncExitStack() as stack:
         app: Any
         if kind == "existing":
-            app = standin.create_app()
+            app = standin.create_app(now=at_now)
         else:
-            app = ticket_api.create_app(database_url=f"sqlite+aiosqlite:///{folder / 'tickets.sqlite3'}")
+            url = f"sqlite+aiosqlite:///{folder / 'tickets.sqlite3'}"
+            app = ticket_api.create_app(database_url=url, clock=at_now)
             await stack.enter_async_context(app.router.lifespan_context(app))
         wire = Wire(InProcessTransport(app))
         api = APIClient("http://api", api_key="standin-key", transport=wire, deadline_s=deadline_s)
         await stack.enter_async_context(api)
         counter = TallyCounter()
-        yield World(api, wire, TicketTools(api, counter=counter), counter)
+        yield World(api, wire, TicketTools(api, counter=counter, clock=at_now), counter)

@@ -2,7 +2,6 @@
 
 import os
 import runpy
-import sys
 from pathlib import Path
 
 import pytest
@@ -142,7 +141,7 @@ def test_no_refusal_shows_a_value() -> None:
     assert "hush" not in said
 
 
-@kills("shared/config.py", "hide_input_in_errors=True,", "")
+@kills("shared/config/common.py", "hide_input_in_errors=True,", "")
 def test_pydantic_itself_shows_no_value_either() -> None:
     with pytest.raises(ValidationError) as caught:
         CloudSettings(mcp_api_key="hush", port="hush")
@@ -250,7 +249,7 @@ def test_a_wrong_value_names_both_variables_it_may_have_come_from() -> None:
 # --- the HTTP server
 
 
-@kills("shared/config.py", "if not self.allow_anonymous:", "if False:")
+@kills("shared/config/cloud.py", "if not self.allow_anonymous:", "if False:")
 def test_without_a_key_nothing_is_served() -> None:
     assert refusal_of(CloudSettings) == (
         "set MCP_MCP_API_KEY (32 characters or more), MCP_IDENTITY_KEYS for a key for each user, or "
@@ -283,7 +282,7 @@ def test_anonymous_is_served_on_loopback(host: str) -> None:
     assert load(CloudSettings, allow_anonymous=True, host=host).mcp_api_key is None
 
 
-@kills("shared/config.py", "if not is_loopback(self.host):", "if False:")
+@kills("shared/config/cloud.py", "if not is_loopback(self.host):", "if False:")
 @pytest.mark.parametrize("host", [EVERYWHERE, "::", "192.168.1.5", "tickets.example.com", "localhost.example.com", ""])
 def test_anonymous_is_served_nowhere_else(host: str) -> None:
     assert not is_loopback(host)
@@ -373,7 +372,7 @@ def test_on_cloud_run_loopback_is_refused(host: str) -> None:
     assert refusal_of(CloudSettings, MCP_HOST=host) == (f"on Cloud Run {host} cannot be reached: set MCP_HOST=0.0.0.0")
 
 
-@kills("shared/config.py", "if self.is_embedded and not self.allow_ephemeral:", "if False:")
+@kills("shared/config/cloud.py", "if self.is_embedded and not self.allow_ephemeral:", "if False:")
 @pytest.mark.usefixtures("cloud_run")
 def test_on_cloud_run_the_embedded_api_is_refused_unless_the_loss_is_accepted() -> None:
     assert refusal_of(CloudSettings, MCP_API_BASE_URL="embedded") == (
@@ -383,7 +382,7 @@ def test_on_cloud_run_the_embedded_api_is_refused_unless_the_loss_is_accepted() 
     assert load(CloudSettings, api_base_url="embedded", allow_ephemeral=True).is_embedded
 
 
-@kills("shared/config.py", "if self.identity_keys", "if False")
+@kills("shared/config/cloud.py", "if self.identity_keys", "if False")
 @pytest.mark.usefixtures("cloud_run")
 def test_on_cloud_run_keys_in_a_file_are_refused() -> None:
     assert "keys in an SQLite file would be lost" in refusal_of(CloudSettings, MCP_IDENTITY_KEYS=KEY)
@@ -400,7 +399,7 @@ def test_on_cloud_run_anonymous_is_refused() -> None:
 # --- the ticket API as a service
 
 
-@kills("shared/config.py", "not (self.allow_anonymous and is_loopback(self.host))", "not self.allow_anonymous")
+@kills("shared/config/ticket_api.py", "not (self.allow_anonymous and is_loopback(self.host))", "False")
 def test_the_ticket_api_asks_for_a_key_unless_it_is_on_loopback() -> None:
     sentence = "set MCP_API_KEY, or MCP_ALLOW_ANONYMOUS=true on a loopback address"
 
@@ -467,8 +466,7 @@ def test_the_table_names_what_people_set_and_no_path_of_this_machine() -> None:
     assert "None" not in table
 
 
-def test_the_table_is_printed_by_the_module(env: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    env.delitem(sys.modules, "shared.config")
+def test_the_table_is_printed_by_the_module(capsys: pytest.CaptureFixture[str]) -> None:
     runpy.run_module("shared.config", run_name="__main__")
 
     assert capsys.readouterr().out == settings_table()

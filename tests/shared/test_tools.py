@@ -2,11 +2,11 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
-from tests.shared.given import TICKET, World, text_of, world
+from tests.shared.given import TICKET, World, rows_of, text_of, world
 
 KINDS: tuple[Literal["existing", "reference"], ...] = ("existing", "reference")
 
@@ -24,9 +24,7 @@ async def test_pages_follow_each_other_without_gap_or_overlap(here: World) -> No
 
     assert first["returned"] == 7
     assert first["hasMore"]
-    assert [row["ticketId"] for row in first["tickets"] + second["tickets"]] == [
-        row["ticketId"] for row in both["tickets"]
-    ]
+    assert first["rows"] + second["rows"] == both["rows"]
 
 
 async def test_the_last_page_knows_that_it_is_the_last(here: World) -> None:
@@ -37,15 +35,15 @@ async def test_the_last_page_knows_that_it_is_the_last(here: World) -> None:
     for page in (everything, exactly):
         assert not page["hasMore"]
         assert "nextOffset" not in page
-    assert text_of(beyond) == "No tickets at this offset."
+    assert text_of(beyond).startswith("No tickets at this offset.\n")
 
 
 async def test_completed_tickets_are_listed_by_default_and_left_out_on_request(here: World) -> None:
     everything = await here.done("get_ticket_list", limit=100)
     open_ones = await here.done("get_ticket_list", limit=100, showCompleted=False)
 
-    statuses = {row["statusName"] for row in everything["tickets"]}
-    assert statuses - {row["statusName"] for row in open_ones["tickets"]} == {"Completed"}
+    statuses = {row["statusName"] for row in rows_of(everything)}
+    assert statuses - {row["statusName"] for row in rows_of(open_ones)} == {"Completed"}
 
 
 async def test_filters_narrow_the_list(here: World) -> None:
@@ -62,18 +60,60 @@ async def test_filters_narrow_the_list(here: World) -> None:
         limit=100,
     )
 
-    assert "TCK-0002" in [row["ticketId"] for row in page["tickets"]]
-    assert {row["personInChargeName"] for row in page["tickets"]} == {ticket["personInChargeName"]}
+    assert "TCK-0002" in [row["ticketId"] for row in rows_of(page)]
+    assert {row["personInChargeName"] for row in rows_of(page)} == {ticket["personInChargeName"]}
+
+
+async def test_a_list_has_six_columns_or_those_that_were_asked_for_in_their_order(here: World) -> None:
+    plain = await here.call("get_ticket_list", limit=2)
+    wide = await here.call("get_ticket_list", limit=2, fields=["externalTicketId", "Due", "ticket_id", "dueDate"])
+
+    shown = plain.structured_content or {}
+    assert shown["columns"] == [
+        *("ticketId", "summary", "statusName", "personInChargeName", "scheduledCompletionDate", "remainingDays"),
+    ]
+    assert [len(row) for row in shown["rows"]] == [6, 6]
+    assert "| Ticket | Summary | Status | In charge | Due | Days left |" in text_of(plain)
+    assert (wide.structured_content or {})["columns"] == ["externalTicketId", "scheduledCompletionDate", "ticketId"]
+    assert "| External id | Due | Ticket |" in text_of(wide)
+
+
+@pytest.mark.parametrize("given", ["[]", [], None, '["ticketId", "summary"]', "Ticket, title"])
+async def test_fields_may_be_empty_or_text(here: World, given: Any) -> None:
+    columns = (await here.done("get_ticket_list", limit=1, fields=given))["columns"]
+
+    assert columns[:2] == ["ticketId", "summary"]
+    assert len(columns) == (2 if given and given != "[]" else 6)
+
+
+@pytest.mark.parametrize(
+    ("given", "proposed"),
+    [
+        ("statusNames", "statusName"),
+        ("priority", "ticketId"),
+        ("categry", "categoryName"),
+        ("ｓｕｍｍａｒｙx", "summary"),
+        ("scheduledCompletion", "scheduledCompletionDate"),
+    ],
+)
+async def test_a_field_that_no_list_has_is_answered_with_those_that_look_like_it(
+    here: World, given: str, proposed: str
+) -> None:
+    text, error = await here.refused("get_ticket_list", fields=["ticketId", given])
+
+    assert error["field"] == "fields.1"
+    assert proposed in error["allowed"]
+    assert proposed in text
 
 
 async def test_a_person_is_found_by_exact_name_and_the_result_says_which_id_that_is(here: World) -> None:
-    users = (await here.done("get_users"))["users"]
+    users = rows_of(await here.done("get_users"))
     name, identifier = users[0]["name"], users[0]["id"]
 
     by_name = await here.done("get_ticket_list", personInChargeId=f" {name.upper()} ")
     by_id = await here.done("get_ticket_list", personInChargeId=identifier)
 
-    assert by_name["tickets"] == by_id["tickets"]
+    assert by_name["rows"] == by_id["rows"]
     assert by_name["notes"] == [f"personInChargeId: “{name}” is {identifier}."]
     assert "notes" not in by_id
 
@@ -131,7 +171,7 @@ async def test_difficult_text_comes_back_as_it_was_sent(here: World) -> None:
 
 async def test_an_update_says_what_changed_from_old_to_new(here: World) -> None:
     made = await here.done("create_ticket", **TICKET)
-    names = {status["id"]: status["name"] for status in (await here.done("get_statuses"))["statuses"]}
+    names = {status["id"]: status["name"] for status in rows_of(await here.done("get_statuses"))}
 
     updated = await here.done(
         "update_ticket",
@@ -237,7 +277,7 @@ async def test_form_and_references_are_refused_together(here: World) -> None:
 
 
 async def test_a_detail_of_another_category_is_refused_with_those_that_fit(here: World) -> None:
-    details = (await here.done("get_category_details"))["categoryDetails"]
+    details = rows_of(await here.done("get_category_details"))
     foreign = next(one["id"] for one in details if one["categoryId"] != "cat1")
     fitting = [one["id"] for one in details if one["categoryId"] == "cat1"]
 
@@ -255,7 +295,7 @@ async def test_a_detail_of_another_category_is_refused_with_those_that_fit(here:
 
 async def test_category_and_detail_move_together(here: World) -> None:
     made = await here.done("create_ticket", **TICKET)
-    details = (await here.done("get_category_details", categoryId="cat2"))["categoryDetails"]
+    details = rows_of(await here.done("get_category_details", categoryId="cat2"))
 
     updated = await here.done(
         "update_ticket",
@@ -267,33 +307,36 @@ async def test_category_and_detail_move_together(here: World) -> None:
 
     assert {one["categoryId"] for one in details} == {"cat2"}
     assert [change["field"] for change in updated["changed"]] == ["categoryId", "categoryDetailId"]
-    assert updated["notes"] == [f"categoryDetailId: “{details[0]['name']}” is {details[0]['id']}."]
+    assert updated["changed"][1]["new"] == f"{details[0]['name']} ({details[0]['id']})"
+    assert "notes" not in updated  # the body says which detail was meant
 
 
 async def test_every_master_list_has_ids_and_names(here: World) -> None:
-    for tool, field in (
-        ("get_users", "users"),
-        ("get_accounts", "accounts"),
-        ("get_categories", "categories"),
-        ("get_category_details", "categoryDetails"),
-        ("get_statuses", "statuses"),
-        ("get_request_channels", "requestChannels"),
-        ("get_response_categories", "responseCategories"),
+    for tool in (
+        "get_users",
+        "get_accounts",
+        "get_categories",
+        "get_category_details",
+        "get_statuses",
+        "get_request_channels",
+        "get_response_categories",
     ):
         result = await here.done(tool)
-        assert result["total"] == len(result[field]) > 0
-        assert all(item["id"] and item["name"] for item in result[field])
+        assert result["total"] == len(result["rows"]) > 0
+        assert all(item["id"] and item["name"] for item in rows_of(result))
 
 
 async def test_people_are_filtered_by_role(here: World) -> None:
-    all_users = (await here.done("get_users"))["users"]
+    all_users = rows_of(await here.done("get_users"))
     role = all_users[0]["role"]
 
-    some = (await here.done("get_users", role=role.upper()))["users"]
-    _, error = await here.refused("get_users", role="astronaut")
+    some = rows_of(await here.done("get_users", role=role.upper()))
+    all_of_them = await here.done("get_users", role="Person in Charge")
 
     assert some == [user for user in all_users if user["role"] == role]
-    assert role in error["allowed"]
+    assert rows_of(all_of_them) == all_users
+    assert all_of_them["notes"][0].startswith("role: nobody has the role “Person in Charge”, so all are shown. Roles: ")
+    assert role in all_of_them["notes"][0]
 
 
 async def test_an_unknown_category_is_refused_instead_of_shown_as_empty(here: World) -> None:

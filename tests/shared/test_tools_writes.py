@@ -15,6 +15,7 @@ from tests.shared.given import (
     drops,
     refuses,
     responses,
+    rows_of,
     text_of,
 )
 
@@ -222,6 +223,29 @@ async def test_an_acknowledged_update_that_does_not_read_back_is_not_a_success(e
     assert "statusId is " in text
 
 
+async def test_a_note_on_a_name_is_left_out_where_the_result_shows_its_id(existing: World) -> None:
+    names = await existing.done("get_statuses")
+    status = dict(names["rows"])["stat1"]
+    people = {one["id"]: one["name"] for one in rows_of(await existing.done("get_users"))}
+    by_name = {"statusId": status, "requestorId": people["user6"], "personInChargeId": people["user2"]}
+
+    created = await existing.done("create_ticket", **TICKET | by_name)
+    unchanged = {
+        "ticketId": created["ticketId"],
+        "updatedById": people["user3"],
+        "statusId": status,
+        "comment": "Seen.",
+    }
+    updated = await existing.done("update_ticket", **unchanged)
+    commented = await existing.done(
+        "add_ticket_history", ticketId=created["ticketId"], userId=people["user3"], comment="Again."
+    )
+
+    assert created["notes"] == [NO_AUTHOR]
+    assert updated["notes"] == [f"statusId: “{status}” is stat1."]  # not among the changes
+    assert "notes" not in commented
+
+
 @pytest.mark.parametrize(
     "act", [does_it_but_drops, does_it_but_responds(500, {"error": "x"}), does_it_but_responds(201, {"message": "ok"})]
 )
@@ -231,7 +255,7 @@ async def test_a_ticket_that_was_created_without_an_answer_is_pointed_at(existin
     text, error = await existing.refused("create_ticket", **TICKET)
 
     assert error == {"kind": "outcome_unknown", "effect": "unknown"}
-    newest = (await existing.done("get_ticket_list", searchQuery=TICKET["summary"]))["tickets"][0]["ticketId"]
+    newest = rows_of(await existing.done("get_ticket_list", searchQuery=TICKET["summary"]))[0]["ticketId"]
     assert f"Such a ticket exists: {newest}." in text
     assert "may have been created: check with get_ticket_list" in text
     assert "same idempotencyKey" in text

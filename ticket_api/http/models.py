@@ -231,6 +231,10 @@ class Health(ResponseModel):
 
     status: Literal["OK"] = "OK"
     timestamp: str
+    time_zone: str | None = Field(
+        description="Time zone of dates and of `receptionDateTime`, by its IANA name; null if this machine has none.",
+        examples=["Asia/Tokyo"],
+    )
     features: list[str] = Field(
         default=list(FEATURES),
         description="What clients may rely on here. `attachments`: a new ticket's attachments are stored and shown. "

@@ -12,10 +12,10 @@ from ticket_api.http.models import Failure
 VERSION: Final = "1.0.0"
 DESCRIPTION: Final = """Tickets of a support desk, their history, and the master data they refer to.
 
-Dates are `YYYY-MM-DD` and `receptionDateTime` is `YYYY-MM-DD HH:MM`, both in the server's time zone; all other times
-are ISO 8601 in UTC. Failures are `{"error"}`, with `field` if one is at fault and `allowed` if there is a list of
-accepted values. Unknown fields and parameters are refused. Each key belongs to one organisation and gives access to
-its tickets and master data only."""
+Dates are `YYYY-MM-DD` and `receptionDateTime` is `YYYY-MM-DD HH:MM`, both in the time zone that
+`/health` names; all other times are ISO 8601 in UTC. Failures are `{"error"}`, with `field` if one is at fault and
+`allowed` if there is a list of accepted values. Unknown fields and parameters are refused. Each key belongs to one
+organisation and gives access to its tickets and master data only."""
 FAILURES: Final[Mapping[int, tuple[str, dict[str, Any]]]] = {
     400: (
         "The input is invalid; nothing was changed.",

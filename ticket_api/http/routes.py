@@ -40,7 +40,7 @@ from ticket_api.http.serializers import shape_entry, shape_row, shape_ticket
 from ticket_api.store import history, master, tables, tickets
 from ticket_api.store.connection import TenantConnection
 from ticket_api.tenancy import TenantDatabase
-from ticket_api.times import show_moment, utc_now, wall_clock
+from ticket_api.times import show_moment, wall_clock
 
 MAX_PARAMETERS: Final = 50
 NoQuery = Annotated[Nothing, Query()]
@@ -79,9 +79,9 @@ writing: dict[str, Any] = {"dependencies": [Depends(_json_only)]}
 
 
 @open_routes.get("/health", operation_id="health", responses=failures(400))
-async def health(_: NoQuery) -> Health:
+async def health(request: Request, _: NoQuery) -> Health:
     """Return that the service is running. Requires no key and does not use the database."""
-    return Health(timestamp=show_moment(utc_now()))
+    return Health(timestamp=show_moment(request.app.state.clock()), time_zone=request.app.state.zone_name)
 
 
 @open_routes.get("/ready", operation_id="ready", responses=failures(400, 503, 507))

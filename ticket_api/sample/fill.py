@@ -86,7 +86,7 @@ def _tickets(texts: Sequence[dict[str, Any]], now: datetime) -> tuple[Rows, Rows
                 "ticket_id": f"TCK-{number:04}",
                 "file_name": name,
                 "file_url": f"{FILES}/{number}/{position}",
-                "uploaded_at": _received(plan, now).astimezone(),
+                "uploaded_at": _received(plan, now).replace(tzinfo=now.tzinfo),
             }
             for position, name in enumerate(words.get("files", ()), 1)
         ]
@@ -136,7 +136,7 @@ def _history(text: dict[str, Any], now: datetime) -> list[Entry]:
     entries = []
     for number, (plan, words) in enumerate(zip(PLAN, text["tickets"], strict=True), 1):
         comments = words["comments"]
-        start = _received(plan, now).astimezone() + FIRST_REACTION
+        start = _received(plan, now).replace(tzinfo=now.tzinfo) + FIRST_REACTION
         end = start + (0.6 * (now - start) if plan.done is None else timedelta(days=plan.done, hours=2))
         for position, comment in enumerate(comments):
             first, last = position == 0, position == len(comments) - 1

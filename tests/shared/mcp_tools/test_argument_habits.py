@@ -178,7 +178,7 @@ async def test_a_ticket_is_created_with_seven_empty_arguments(reference: World) 
 
 
 async def test_free_text_is_searched_and_stored_as_it_is(existing: World) -> None:
-    assert (await existing.done("get_ticket_list", searchQuery="None"))["tickets"] == []
+    assert (await existing.done("get_ticket_list", searchQuery="None"))["rows"] == []
     done = await existing.done("update_ticket", **UPDATE, summary="None", comment="null")
     assert done["changed"][0]["new"] == "None"
     assert done["comment"] == "null"

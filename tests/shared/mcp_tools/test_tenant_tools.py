@@ -84,7 +84,7 @@ async def office() -> Office:
 async def served(here: ToolsProvider, caller: Principal | None = A) -> str:
     """Make one call; return the name of the API that served it."""
     async with here.acquire(caller) as tools:
-        return (await tools.get_users(inputs.UsersInput(), ToolCall())).items[0].name
+        return str((await tools.get_users(inputs.UsersInput(), ToolCall())).rows[0][1])
 
 
 @pytest.fixture(params=["one", "tenants"])

@@ -203,4 +203,4 @@ async def test_a_new_ticket_says_that_it_has_no_author(existing: World, principa
     assert result.structured_content is not None
     assert result.structured_content["notes"] == [note]
     assert "recordedAs" not in result.structured_content
-    assert text_of(result).endswith(f"Note: {note}")
+    assert f"Note: {note}\n" in text_of(result)

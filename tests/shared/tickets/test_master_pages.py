@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.shared.given import World, responses, text_of, world
+from tests.shared.given import World, responses, rows_of, text_of, world
 
 MANY: Final[list[dict[str, Any]]] = [{"id": f"acc{n}", "name": f"Customer {n:03}", "orderNo": n} for n in range(1, 307)]
 ACCOUNTS: Final[list[dict[str, Any]]] = [
@@ -30,8 +30,8 @@ async def many(tmp_path: Path) -> AsyncIterator[World]:
         yield here
 
 
-def ids(page: dict[str, Any], name: str = "accounts") -> list[str]:
-    return [one["id"] for one in page[name]]
+def ids(page: dict[str, Any]) -> list[str]:
+    return [one["id"] for one in rows_of(page)]
 
 
 async def test_all_of_a_long_list_are_reached_by_the_next_offset(many: World) -> None:
@@ -86,19 +86,19 @@ async def test_a_query_finds_words_as_people_write_them(many: World, query: str,
     ids=["word", "turned", "title", "address", "role", "parts"],
 )
 async def test_people_are_found_by_name_address_and_role(many: World, query: str, found: list[str]) -> None:
-    assert ids(await many.done("get_users", query=query), "users") == found
+    assert ids(await many.done("get_users", query=query)) == found
 
 
 async def test_a_query_and_a_role_are_both_applied(many: World) -> None:
     page = await many.done("get_users", query="example.com", role="support")
 
-    assert ids(page, "users") == ["user1"]
+    assert ids(page) == ["user1"]
 
 
 async def test_a_query_that_finds_nothing_names_the_nearest(many: World) -> None:
     page = await many.done("get_users", query="Tomas Okora")
 
-    assert (page["users"], page["total"]) == ([], 0)
+    assert (page["rows"], page["total"]) == ([], 0)
     assert page["notes"][0].startswith("None of 3 has all words of “Tomas Okora”. Nearest: user3 (Tomas Okoro), ")
 
 

@@ -9,7 +9,7 @@ from shared.identity import Principal, Tenant
 from shared.tickets.acting_user import ToolCall
 from shared.tickets.master_data import MasterData
 from shared.tickets.references import check
-from tests.shared.given import TICKET, World, world
+from tests.shared.given import TICKET, World, rows_of, world
 
 KNOWN = Principal("a", Tenant("default"), ticket_user="user3")
 
@@ -18,11 +18,11 @@ KNOWN = Principal("a", Tenant("default"), ticket_user="user3")
 async def test_me_is_the_caller(existing: World, me: str) -> None:
     existing.principal = KNOWN
 
-    page = await existing.done("get_ticket_list", personInChargeId=me)
-    name = next(user["name"] for user in (await existing.done("get_users"))["users"] if user["id"] == "user3")
+    page = await existing.done("get_ticket_list", personInChargeId=me, fields=["personInChargeName"])
+    name = next(user["name"] for user in rows_of(await existing.done("get_users")) if user["id"] == "user3")
 
-    assert page["tickets"]
-    assert {row["personInChargeName"] for row in page["tickets"]} == {name}
+    assert page["rows"]
+    assert {row["personInChargeName"] for row in rows_of(page)} == {name}
 
 
 async def test_me_is_the_acting_user_of_the_call(existing: World) -> None:

@@ -14,6 +14,7 @@ from tests.kills import kills
 from tests.shared.given import (
     TICKET,
     World,
+    at_now,
     refuses,
     responses,
     text_of,
@@ -246,7 +247,7 @@ async def test_a_key_that_only_the_reference_api_remembers_does_a_thing_once(ref
     """Without a broker, a restart forgets what was written; the ticket API still gets the same keys."""
     for tool, call in (("create_ticket", TICKET), ("add_ticket_history", COMMENT)):
         first = await reference.done(tool, **call, idempotencyKey=f"k-{tool}")
-        restarted = replace(reference, tools=TicketTools(reference.api), counter=TallyCounter())
+        restarted = replace(reference, tools=TicketTools(reference.api, clock=at_now), counter=TallyCounter())
         assert await restarted.done(tool, **call, idempotencyKey=f"k-{tool}") == first
 
     assert (await tickets(reference), await comments(reference)) == (1, 1)

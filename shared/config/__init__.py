@@ -1,0 +1,25 @@
+"""All settings, read once from the environment (prefix `MCP_`), and only by the entry points.
+
+Frozen, with secrets masked, and closed by default: a combination that would serve without authentication or lose data
+is refused at startup, and the message names the variable to set. `python -m shared.config` prints the README's table.
+"""
+
+from shared.config.cloud import CloudSettings, SettingsWithoutKeys
+from shared.config.common import IdentitySettings, Settings, ToolSettings
+from shared.config.machine import is_loopback, on_cloud_run
+from shared.config.stdio import StdioSettings
+from shared.config.table import settings_table
+from shared.config.ticket_api import TicketApiSettings
+
+__all__ = (
+    "CloudSettings",
+    "IdentitySettings",
+    "Settings",
+    "SettingsWithoutKeys",
+    "StdioSettings",
+    "TicketApiSettings",
+    "ToolSettings",
+    "is_loopback",
+    "on_cloud_run",
+    "settings_table",
+)

@@ -1,0 +1,52 @@
+"""Cleans what a call returns, before any form of it is made: both forms of a result show the same characters."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from shared.tickets.results import Result
+from shared.visible_text import visible
+
+ResultT = TypeVar("ResultT", bound=Result)
+
+
+def cleaned(result: ResultT) -> ResultT:
+    """Return `result` without characters that show nothing; if there were any, a note says how many."""
+    cleaning = Cleaning()
+    shown: ResultT = cleaning.of(result)
+    if not cleaning.dropped:
+        return shown
+    return shown.model_copy(update={"notes": (*shown.notes, not_shown(cleaning.dropped))})
+
+
+def not_shown(dropped: int) -> str:
+    """Say that characters were dropped."""
+    return "1 invisible character not shown." if dropped == 1 else f"{dropped:,} invisible characters not shown."
+
+
+class Cleaning:
+    """Cleans every text in a value, and counts what it drops."""
+
+    def __init__(self) -> None:
+        self.dropped = 0
+
+    def of(self, value: Any) -> Any:
+        """Return `value`, a model or JSON, cleaned; what is clean already is returned as it is."""
+        match value:
+            case str():
+                text = visible(value)
+                self.dropped += len(value) - len(text)
+                return text
+            case BaseModel():
+                changed = {name: new for name, old in value if (new := self.of(old)) is not old}
+                return value.model_copy(update=changed) if changed else value
+            case Mapping():
+                return {name: self.of(one) for name, one in value.items()}
+            case list():
+                return [self.of(one) for one in value]
+            case tuple():
+                items = tuple(map(self.of, value))
+                return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
+            case _:
+                return value

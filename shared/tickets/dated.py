@@ -1,0 +1,58 @@
+"""Dates a result: every moment in one zone, and as of when and for which user it is. Pure."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import MappingProxyType
+from typing import Any, Final, TypeVar
+
+from shared.tickets.models import MasterItem, Shape, ShapeT, TicketRow
+from shared.tickets.results import Result
+from shared.tickets.ticket_time import TicketTime
+
+ResultT = TypeVar("ResultT", bound=Result)
+
+_SHOWN: Final[Mapping[str, Callable[[TicketTime, str], str]]] = MappingProxyType({
+    "reception_date_time": TicketTime.shown_minute,
+    "timestamp": TicketTime.shown_moment,
+    "uploaded_at": TicketTime.shown_moment,
+})  # fmt: skip
+"""How each field that holds a moment is converted."""
+UNKNOWN: Final = "unknown"
+
+
+def dated(result: ResultT, at: TicketTime, caller: MasterItem | None, *, is_named: bool) -> ResultT:
+    """Return `result` as of `at`, with its moments in the zone of `at` and the caller's user.
+
+    If that user is not known, it says so, unless `is_named`: a write named a user, and says as whom it is recorded.
+    """
+    who = f"{caller.name} ({caller.id})" if caller is not None else None if is_named else UNKNOWN
+    return _in_zone(result, at).model_copy(update={"as_of": at.as_of, "acting_user": who})
+
+
+def dated_row(row: TicketRow, at: TicketTime, completed: str | None) -> TicketRow:
+    """Return `row` with its moments in the zone of `at`, and the calendar days until it is due, none once completed.
+
+    Args:
+        row: the row as the ticket API sent it; the reference API sends no days for completed tickets.
+        at: the time of the call.
+        completed: name of the status that means completed, if known.
+    """
+    is_open = row.remaining_days is not None and (completed is None or row.status_name != completed)
+    due = row.scheduled_completion_date
+    return _in_zone(row, at).model_copy(update={"remaining_days": at.days_left(due) if is_open and due else None})
+
+
+def _in_zone(shape: ShapeT, at: TicketTime) -> ShapeT:
+    changed = {name: new for name, value in shape if (new := _converted(name, value, at)) is not value}
+    return shape.model_copy(update=changed) if changed else shape
+
+
+def _converted(name: str, value: Any, at: TicketTime) -> Any:
+    if isinstance(value, str):
+        return _SHOWN[name](at, value) if name in _SHOWN else value
+    if isinstance(value, Shape) and not isinstance(value, TicketRow):  # rows are dated already
+        return _in_zone(value, at)
+    if isinstance(value, tuple):
+        new = tuple(map(partial(_converted, name, at=at), value))
+        return new if any(one is not old for one, old in zip(new, value, strict=True)) else value
+    return value

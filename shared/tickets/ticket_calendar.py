@@ -1,0 +1,78 @@
+"""The calendar of one ticket API: the time of a call in the one zone, and the days left of listed tickets."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, tzinfo
+from typing import Any
+
+from shared.errors import UpstreamError
+from shared.tickets.dated import dated_row
+from shared.tickets.features import COMPLETION_DATE, FeatureReader
+from shared.tickets.master_data import MasterData
+from shared.tickets.master_lists import STATUSES
+from shared.tickets.models import TicketRow
+from shared.tickets.ticket_time import TicketTime
+from shared.time_zones import machine_zone, utc_now
+
+
+class TicketCalendar:
+    """Gives the time in `zone`, or else in the zone that the ticket API names, or else in that of this machine.
+
+    Args:
+        features: what the ticket API says about itself.
+        master: its master data.
+        completed: id of the status that means completed.
+        zone: the zone of arguments and results, if it is set.
+        clock: returns the current time, timezone-aware.
+    """
+
+    def __init__(
+        self,
+        features: FeatureReader,
+        master: MasterData,
+        *,
+        completed: str,
+        zone: tzinfo | None = None,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._features = features
+        self._master = master
+        self._completed = completed
+        self._zone = zone
+        self._machine_zone = machine_zone()
+        self._clock = clock
+
+    async def time(self) -> TicketTime:
+        """Return the time of a call. Never raises."""
+        api_zone = await self._features.time_zone()
+        return TicketTime(self._clock().astimezone(self._zone or api_zone or self._machine_zone), api_zone)
+
+    async def dated_rows(self, rows: Sequence[TicketRow]) -> list[TicketRow]:
+        """Return `rows` with the days left as counted here; the existing API counts on its own clock, completed or not.
+
+        Never raises.
+        """
+        are_counted = any(row.remaining_days is not None for row in rows)
+        completed = await self._completed_name() if are_counted else None
+        at = await self.time()
+        return [dated_row(row, at, completed) for row in rows]
+
+    async def completion_day(self, values: Mapping[str, Any], held: str | None) -> dict[str, str]:
+        """Return the completion date of a ticket that becomes completed, if the API would fill in another day.
+
+        Args:
+            values: the values to write, by the API's field names.
+            held: the completion date that the ticket has.
+        """
+        if held or values.get("statusId") != self._completed or "completionDate" in values:
+            return {}
+        at = await self.time()
+        if not at.api_is_on_another_day or not await self._features.has(COMPLETION_DATE):
+            return {}
+        return {"completionDate": str(at.today)}
+
+    async def _completed_name(self) -> str | None:
+        try:
+            statuses = (await self._master.lists())[STATUSES]
+        except UpstreamError:
+            return None
+        return next((one.name for one in statuses if one.id == self._completed), None)

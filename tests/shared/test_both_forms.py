@@ -1,0 +1,142 @@
+"""Both forms of a result hold every fact (case T21): some clients show their model only one of them."""
+
+import re
+from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from mcp_types import CallToolResult
+
+from shared.mcp_tools.catalog import TOOLS
+from shared.tickets.columns import TICKET_COLUMNS
+from shared.wire_json import encode
+from tests.shared.given import TICKET, World, responses, text_of, world
+from tests.tokens import tokens
+
+FULL: Final = TICKET | {
+    "id": "TCK-0777",
+    **{f"{name}Name": f"{name} | named" for name in ("requestor", "account", "category", "categoryDetail")},
+    **{f"{name}Name": f"{name} *named*" for name in ("requestChannel", "personInCharge", "status", "responseCategory")},
+    "summary": "Drucker: 10_000 Seiten <b>& mehr</b>",
+    "description": "- first\n\n    indented\n# third, see https://files.example/a_b and a.b@mail.example\r\n日本語",
+    "scheduledCompletionDate": "2026-12-24",
+    "completionDate": "2026-12-23",
+    "actualEffortHours": 3.5,
+    "responseCategoryId": "resp3",
+    "responseDetails": "Restarted the spooler.",
+    "hasDefect": True,
+    "externalTicketId": "EXT-0815",
+    "remarks": "Call back at noon.",
+    "attachments": [{"fileName": "log.txt", "fileUrl": "https://files.example/1", "uploadedAt": "x"}],
+}
+CHANGE: Final = {"fieldName": "summary", "oldValue": "Printer", "newValue": "Drucker"}
+HISTORY: Final = [
+    {"id": "h2", "timestamp": "2026-11-22T09:00:00Z", "userId": "user4", "userName": "Hana", "changedFields": [CHANGE]},
+    {"id": "h1", "timestamp": "2026-11-21T09:00:00Z", "userId": "user2", "comment": "Looking | into it.\nLater."},
+]
+CALLS: Final[tuple[tuple[str, Mapping[str, Any]], ...]] = (
+    *((spec.name, {}) for spec in TOOLS if spec.name.startswith("get_") and spec.name != "get_ticket_detail"),
+    ("get_ticket_list", {"limit": 1}),
+    ("get_ticket_list", {"limit": 3, "offset": 4, "fields": list(TICKET_COLUMNS), "accountId": "acc1"}),
+    ("get_users", {"limit": 2, "offset": 1}),
+    ("get_ticket_detail", {"ticketId": "TCK-0001"}),
+    ("get_ticket_detail", {"ticketId": "TCK-0777"}),
+    ("create_ticket", TICKET | {"attachments": [{"fileName": "a b.txt", "fileUrl": "https://files.example/a"}]}),
+    ("update_ticket", {"ticketId": "TCK-0002", "updatedById": "user2", "statusId": "stat2", "comment": "Taken."}),
+    ("update_ticket", {"ticketId": "TCK-0002", "updatedById": "user3", "summary": "Screen | dark"}),
+    ("add_ticket_history", {"ticketId": "TCK-0002", "userId": "user3", "comment": "A | pipe\nand a line."}),
+)
+LIST_RATIO: Final = 1.25
+OBJECT_RATIO: Final = 1.5
+
+
+def keys(value: Any) -> Iterator[str]:
+    """Yield the names in JSON, and of the columns of a list."""
+    if isinstance(value, list):
+        yield from (name for one in value for name in keys(one))
+    if isinstance(value, dict):
+        yield from (*value, *value.get("columns", ()))
+        yield from (name for one in value.values() for name in keys(one))
+
+
+def words(text: str) -> set[str]:
+    return {word.casefold() for word in re.findall(r"\w+", text)}
+
+
+OURS: Final = words(
+    "as of your user in the ticket system is not known you are note there more no next offset tickets to entries first "
+    "match newest named unnamed undated empty yes author does record recorded by added a comment updated created new "
+    "reception response category detail details request channel external id person in charge scheduled completion "
+    "completed effort h defect received requestor account status description remarks attachments history entry days "
+    "left due parent name e mail role summary"
+)
+"""Words of headings, labels and sentences that the text has, and JSON has as names or as truth values."""
+
+
+@pytest.fixture
+async def here(tmp_path: Path) -> AsyncIterator[World]:
+    async with world("reference", tmp_path) as opened:
+        opened.wire.when("GET", "/tickets/TCK-0777", responses(200, FULL), always=True)
+        opened.wire.when("GET", "/tickets/TCK-0777/history", responses(200, HISTORY), always=True)
+        yield opened
+
+
+def plain(text: str) -> str:
+    """Return what a reader sees of our Markdown, with single blanks."""
+    shown = re.sub(r"^> ?", "", text, flags=re.MULTILINE).replace("`", "").replace("\u00a0", " ")
+    for written, meant in (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")):
+        shown = shown.replace(written, meant)
+    return " ".join(re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", shown).split())
+
+
+def facts(value: Any) -> Iterator[str]:
+    """Yield every text and number in JSON, as the text form writes it."""
+    match value:
+        case dict():
+            for name, one in value.items():
+                if name not in {"columns", "offset", "returned", "total"}:  # headings, and what counts rows
+                    yield from facts(one)
+        case list():
+            for one in value:
+                yield from facts(one)
+        case bool() | None:
+            pass
+        case float():
+            yield f"{value:g}"
+        case _:
+            yield " ".join(str(value).split())
+
+
+async def every_result(here: World) -> list[tuple[str, CallToolResult]]:
+    assert {tool for tool, _ in CALLS} == {spec.name for spec in TOOLS}
+    results = [(tool, await here.call(tool, **given)) for tool, given in CALLS]
+    assert [tool for tool, result in results if result.is_error] == []
+    return results
+
+
+async def test_every_fact_of_each_form_is_in_the_other(here: World) -> None:
+    for tool, result in await every_result(here):
+        text, structured = plain(text_of(result)), result.structured_content or {}
+
+        assert [fact for fact in facts(structured) if fact not in text and fact != "unknown"] == [], tool
+        first, rows = structured.get("offset", 0) + 1, len(structured.get("rows", ()))
+        counted = {str(first), str(first + rows - 1), str(structured.get("total"))}  # “Entries 1 to 20 of 50”
+        assert words(text) - words(" ".join([*facts(structured), *keys(structured)])) - OURS - counted == set(), tool
+
+
+async def test_json_costs_little_more_than_the_text(here: World) -> None:
+    ratios = {}
+    for tool, result in await every_result(here):
+        structured = result.structured_content or {}
+        ratio = tokens(encode(structured).decode()) / tokens(text_of(result))
+        assert ratio <= (LIST_RATIO if "rows" in structured else OBJECT_RATIO), (tool, ratio)
+        ratios[tool] = round(ratio, 2)
+    print(f"tokens of structuredContent in proportion to the text, estimated: {ratios}")
+
+
+async def test_a_list_of_ten_takes_few_tokens(here: World) -> None:
+    result = await here.call("get_ticket_list", limit=10)
+
+    assert tokens(text_of(result)) < 450
+    assert tokens(encode(result.structured_content).decode()) < 500
