@@ -151,7 +151,7 @@ class TicketListInput(ToolInput):
     scheduled_completion_date_to: Date | None = Field(None, description="Due on or before.")
     show_completed: Flag = Field(True, description="Include completed tickets.")
     search_query: Annotated[Prose, Field(max_length=200)] | None = Field(
-        None, description="Part of the summary, account name or requestor name; case is ignored."
+        None, description="Words in any order, each in summary, account, requestor, person in charge or an id."
     )
     sort_by: SortBy = "receptionDateTime"
     sort_order: SortOrder = Field(

@@ -7,7 +7,7 @@ import pytest
 
 from shared.api_client import APIClient
 from shared.errors import InvalidInputError, NotFoundError
-from shared.tickets.models import Ticket
+from shared.tickets.models import Rows, Ticket
 from shared.tickets.ticket_ids import MAX_AROUND, TicketRead, read_named, within_limit
 from tests.kills import kills
 from tests.shared.given import World
@@ -47,7 +47,7 @@ def reading(*ids: str) -> Callable[[APIClient, str], Awaitable[TicketRead]]:
     async def read(_: APIClient, ticket_id: str) -> TicketRead:
         if ticket_id not in ids:
             raise NotFoundError(f"There is no ticket {ticket_id}.")
-        return Ticket.model_validate({"id": ticket_id, "summary": f"Of {ticket_id}"}), ()
+        return Ticket.model_validate({"id": ticket_id, "summary": f"Of {ticket_id}"}), Rows()
 
     return read
 
