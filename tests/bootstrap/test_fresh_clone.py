@@ -24,12 +24,12 @@ from tests.opening import initialize
 from tests.processes import ROOT, environment
 from tests.shared.given import TICKET
 
-pytestmark = [pytest.mark.long, pytest.mark.xdist_group("set-up")]
-
 PRODUCT: Final = ("auth", "bootstrap", "shared", "ticket_api", "transport")
 SET_UP_S: Final = 400
 CLIENT_S: Final = 30
 ENDED_S: Final = 5
+
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("set-up"), pytest.mark.timeout(SET_UP_S)]
 
 
 @dataclass(frozen=True)
