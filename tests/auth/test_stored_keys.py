@@ -349,7 +349,6 @@ async def test_a_question_under_way_ends_before_the_store_is_closed(
     assert provider._keys._asking == {}
 
 
-@kills("auth/cache.py", "if len(self._asking) >= MOST_QUESTIONS:", "if False:")
 async def test_more_questions_than_the_store_can_bear_are_refused(
     provider: StoredKeyAuthProvider, key: NewKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,7 +13,6 @@ from bootstrap import pip_settings
 from bootstrap.environments import CHECK, VirtualEnvironment, python_of, site_packages, version_of
 from bootstrap.made_once import move_scripts
 from tests.checkout import NO_SET_UP, Checkout, lines_until
-from tests.kills import kills
 
 
 @pytest.fixture
@@ -24,7 +23,6 @@ def checkout(tmp_path: Path) -> Checkout:
 # --------------------------------------------------------------------- pip's settings
 
 
-@kills("bootstrap/pip_settings.py", "if name in KEPT and", "if")
 def test_settings_of_pip_count_if_they_say_where_packages_come_from() -> None:
     listed = (
         ":env:.cert='/etc/ssl/ours.pem'\n"

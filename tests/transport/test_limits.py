@@ -45,7 +45,6 @@ def refused_call(result: Message) -> int:
 class TestEveryWire:
     """What is refused, and in which form."""
 
-    @kills("transport/dispatch/dispatcher.py", "if wait is not None:", "if False:")
     async def test_a_refused_call_of_an_sse_session_says_when_to_retry(self) -> None:
         async with bench(more=ONE) as at, sse_session(at.url, ME) as client:
             assert (await client.call("echo", text="x"))["isError"] is False

@@ -140,7 +140,6 @@ async def test_a_write_that_raises_leaves_nothing_behind(pool: Pool) -> None:
     assert (await pool.read(notes), checked_out(pool)) == ([], 0)
 
 
-@kills("shared/storage/transactions.py", "limit, stop", "60 * limit, stop")
 @pytest.mark.parametrize("kind", ["read", "write"])
 async def test_statements_have_a_time_limit_on_sqlite_as_well(
     kind: str, sqlite_pool: Pool, monkeypatch: pytest.MonkeyPatch

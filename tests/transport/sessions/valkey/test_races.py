@@ -246,7 +246,6 @@ async def test_a_slow_reader_gets_all_in_order_and_is_told_what_was_lost(broker_
         assert all(b"result_lost" in event.text() for event in events if event.message is None)
 
 
-@kills("transport/sessions/valkey/local_stream.py", "or not self._has_room(event):", "or False:")
 async def test_a_slow_reader_costs_a_bounded_amount(broker_url: str) -> None:
     async with brokers(broker_url, 1, max_log_bytes=1000) as (a,):
         session = await opened(a)

@@ -280,7 +280,6 @@ async def test_of_too_many_writes_what_would_be_over_first_is_forgotten_and_no_r
     assert await state_of(replace(WRITE, words="w0")) is None
 
 
-@kills("shared/writes/recent_writes.py", "LRUCache(MAX_OWNERS)", "LRUCache(10**9)")
 async def test_principals_in_memory_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recent_writes, "MAX_OWNERS", 2)
     writes = MemoryRecentWrites()
