@@ -50,7 +50,6 @@ def right(spelling: dict[str, Any], *, is_write: bool) -> dict[str, Any]:
     return {"is": fits[0]} if len(fits) == 1 and not is_write else {"fits": fits}
 
 
-@kills("shared/tickets/references.py", "if len(equal) == 1:", "if equal:")
 @kills("shared/tickets/references.py", "len(partial) == 1 and not rules.is_write", "len(partial) == 1")
 async def test_spellings_are_taken_proposed_or_refused(
     tmp_path: Path, record_property: Callable[[str, object], None]
