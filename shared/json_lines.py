@@ -6,7 +6,7 @@ are closed, when another message begins, or when nothing more comes. Blank lines
 """
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from shared import json_rpc
 from shared.json_body import MalformedMessageError, ids_in, open_brackets, read
@@ -60,7 +60,7 @@ class JsonLines:
         """Yield what is complete but for its line end; give up on an unfinished message, unless a line has begun."""
         if not self._line:
             yield from self._end_text()
-        elif self._open + open_brackets(bytes(self._line)) == 0:
+        elif self._open + open_brackets(bytes(self._line)) == 0 and _value(bytes(self._text + self._line)):
             yield from self._end_line()
 
     def end(self) -> Iterator[Message | MalformedMessageError]:
@@ -73,7 +73,7 @@ class JsonLines:
         self._line.clear()
         if not line.strip():
             return
-        if self._text and _is_message(line):
+        if self._text and b'"jsonrpc"' in line and isinstance(whole := _value(line), dict) and "jsonrpc" in whole:
             yield from self._end_text()
         self._open += open_brackets(line)
         self._add(self._text, line + b"\n")
@@ -93,13 +93,13 @@ class JsonLines:
         kept += more[: MAX_BYTES + 2 - len(kept)]
 
 
-def _is_message(line: bytes) -> bool:
-    """Whether a line is a message, good or bad, and no part of one."""
+def _value(text: bytes) -> dict[str, Any] | list[Any]:
+    """Return the object or list that `text` is; an empty list if it is something else."""
     try:
-        value = read(line) if b'"jsonrpc"' in line else None
+        value = read(text)
     except MalformedMessageError:
-        return False
-    return isinstance(value, dict) and "jsonrpc" in value
+        return []
+    return value if isinstance(value, dict | list) else []
 
 
 def _read(text: bytes) -> Iterator[Message | MalformedMessageError]:

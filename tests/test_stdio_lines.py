@@ -234,6 +234,7 @@ async def test_on_a_terminal_it_says_what_it_waits_for_and_how_to_end_it(tmp_pat
         os.close(keyboard)
         if process.returncode is None:
             process.kill()
+        await process.wait()
 
     assert b"waits for an MCP client" in said
     assert b"Ctrl-C or Ctrl-D" in said

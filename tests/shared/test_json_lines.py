@@ -61,11 +61,12 @@ def test_what_is_complete_needs_no_line_end(end: bytes) -> None:
 
 
 def test_a_pause_in_the_middle_of_a_line_costs_nothing() -> None:
-    for at in range(1, len(PING)):
-        lines = JsonLines()
-        assert responses(lines.feed(PING[:at])) == []
-        assert responses(lines.quiet()) == []
-        assert responses(lines.feed(PING[at:] + b"\n")) == [(7, None)]
+    for sent, answer in ((PING, (7, None)), (b"\xef\xbb\xbf " + PING, (7, None)), (b"neither", (None, -32700))):
+        for at in range(1, len(sent)):
+            lines = JsonLines()
+            assert responses(lines.feed(sent[:at])) == []
+            assert responses(lines.quiet()) == []
+            assert responses(lines.feed(sent[at:] + b"\n")) == [answer]
 
 
 def test_a_message_that_does_not_go_on_is_refused_once_and_the_next_one_is_served() -> None:
