@@ -25,7 +25,7 @@ from shared.cursors import refuse_cursors
 from shared.errors import InvalidInputError
 from shared.identity import InsufficientScopeError, Principal, Scope, principal_of
 from shared.mcp_tools import request_state
-from shared.mcp_tools.argument_habits import arguments_object
+from shared.mcp_tools.arguments.habits import arguments_object
 from shared.mcp_tools.call_log import CallLog, call_of
 from shared.mcp_tools.catalog import TOOLS
 from shared.mcp_tools.overview import OVERVIEW, READ_ONLY

@@ -12,13 +12,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from shared.api_client import APIClient, segment
-from shared.errors import (
-    InvalidInputError,
-    NotStoredError,
-    OutcomeUnknownError,
-    Problem,
-    TicketServerError,
-)
+from shared.errors import InvalidInputError, NotStoredError, OutcomeUnknownError, Problem, TicketServerError
 from shared.mcp_tools import inputs
 from shared.telemetry import Counter, get_logger
 from shared.tickets import results

@@ -24,10 +24,10 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from shared.markdown import encodable
-from shared.mcp_tools import argument_values as values
-from shared.mcp_tools.argument_habits import A_TEXT, FreeText, Reading
-from shared.mcp_tools.argument_lists import FILE, OBJECTS, WORDS
-from shared.mcp_tools.choices import CLEARABLE, Clearable, Column, SortBy, SortOrder
+from shared.mcp_tools.arguments import values
+from shared.mcp_tools.arguments.choices import CLEARABLE, Clearable, Column, SortBy, SortOrder
+from shared.mcp_tools.arguments.habits import A_TEXT, FreeText, Reading
+from shared.mcp_tools.arguments.lists import FILE, OBJECTS, WORDS
 from shared.tickets.columns import DEFAULT_COLUMNS, TICKET_COLUMNS
 from shared.tickets.dates.moments import AmbiguousError, DateValue, read_day, read_minute
 from shared.tickets.dates.ticket_time import TicketTime

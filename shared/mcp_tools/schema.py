@@ -12,9 +12,9 @@ from pydantic.fields import FieldInfo
 from shared.bounds import excess
 from shared.errors import InvalidInputError, Problem
 from shared.markdown import one_line
-from shared.mcp_tools.argument_habits import A_TEXT, Reading, free_text, named
-from shared.mcp_tools.argument_names import misnamed
-from shared.mcp_tools.argument_values import WrongValueError
+from shared.mcp_tools.arguments.habits import A_TEXT, Reading, free_text, named
+from shared.mcp_tools.arguments.names import misnamed
+from shared.mcp_tools.arguments.values import WrongValueError
 from shared.mcp_tools.inputs import ToolInput
 
 InputT = TypeVar("InputT", bound=ToolInput)

@@ -14,11 +14,11 @@ from shared.client_habits import ClientHabits
 from shared.errors import Effect, InvalidInputError, TicketServerError
 from shared.identity import InsufficientScopeError
 from shared.mcp_tools import render
-from shared.mcp_tools.argument_habits import Reading
+from shared.mcp_tools.arguments.habits import Reading
+from shared.mcp_tools.arguments.right_arguments import call_again, in_code
 from shared.mcp_tools.call_log import CallLog, call_of
 from shared.mcp_tools.catalog import ToolSpec
 from shared.mcp_tools.cleaning import Cleaning, cleaned
-from shared.mcp_tools.right_arguments import call_again, in_code
 from shared.mcp_tools.schema import read_arguments, refuse_excess, schema_of, under_right_names
 from shared.mcp_tools.tenant_tools import ToolsProvider
 from shared.telemetry import get_logger

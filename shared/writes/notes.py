@@ -4,7 +4,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from shared.errors import OutcomeUnknownError
-from shared.mcp_tools.choices import CLEARABLE
+from shared.mcp_tools.arguments.choices import CLEARABLE
 from shared.mcp_tools.inputs import CreateTicketInput, UpdateTicketInput
 from shared.tickets.acting_user import ToolCall
 from shared.tickets.changes import holds, readably_differing

@@ -23,7 +23,7 @@ from shared.bounds import (
 )
 from shared.client_habits import ClientHabits
 from shared.errors import MAX_PROBLEMS
-from shared.mcp_tools.argument_habits import MAX_LIST_TEXT, Reading
+from shared.mcp_tools.arguments.habits import MAX_LIST_TEXT, Reading
 from shared.mcp_tools.catalog import TOOLS, ToolSpec
 from shared.mcp_tools.inputs import CreateTicketInput
 from shared.mcp_tools.schema import read_arguments
@@ -215,7 +215,7 @@ TEXTS: Final = {
 
 
 @kills(
-    "shared/mcp_tools/argument_lists.py", "if (found := excess(value)) is not None:", "if (found := None) is not None:"
+    "shared/mcp_tools/arguments/lists.py", "if (found := excess(value)) is not None:", "if (found := None) is not None:"
 )
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS.keys())
 def test_bounds_hold_for_a_list_that_is_sent_as_text(text: str) -> None:

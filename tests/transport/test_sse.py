@@ -255,6 +255,11 @@ async def test_handlers_know_the_caller_but_not_the_credential() -> None:
 # --------------------------------------------------------------------- S4, S5: the stream itself
 
 
+@kills(
+    "transport/http/event_stream.py",
+    "self._pump(source)\n        if",
+    "self.write(source.preamble); await self._pump(source)\n        if",
+)
 async def test_a_stream_has_one_endpoint_and_a_random_retry() -> None:
     async with bench() as at, sse_session(at.url, ME) as client:
         await client.call("echo", text="x")

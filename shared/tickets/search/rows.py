@@ -21,7 +21,7 @@ _NOT_LITERAL: Final = (
 )
 
 
-class Rows(Protocol):
+class WindowRows(Protocol):
     """A window: its rows, the text of each, and whether there are more."""
 
     rows: list[Row]
@@ -32,7 +32,9 @@ class Rows(Protocol):
         """The texts of the rows."""
 
 
-def found_rows(window: Rows, own: Rows | None, terms: SearchTerms, piece: str) -> tuple[list[Row], tuple[str, ...]]:
+def found_rows(
+    window: WindowRows, own: WindowRows | None, terms: SearchTerms, piece: str
+) -> tuple[list[Row], tuple[str, ...]]:
     """Return the rows with all terms, in the API's order, and notes.
 
     Args:
@@ -68,7 +70,7 @@ def literal_rows(page: Page, phrase: str) -> Page:
     return Page(rows, page.has_more, (*page.notes, *notes))
 
 
-def _is_literal(rows: Sequence[Row], own: Rows, piece: str) -> bool:
+def _is_literal(rows: Sequence[Row], own: WindowRows, piece: str) -> bool:
     """Return whether the API found exactly the rows that have `piece`, as far as can be seen."""
     ids = {row["ticketId"] for row in own.rows}
     missed = not own.is_cut and any(row["ticketId"] not in ids for row in rows if has_literally(row, piece))

@@ -5,13 +5,13 @@ from typing import Any, Final
 import pytest
 
 from shared.client_habits import ClientHabits
-from shared.mcp_tools.argument_habits import (
+from shared.mcp_tools.arguments.choices import CLEARABLE
+from shared.mcp_tools.arguments.habits import (
     FOREIGN,
     Reading,
     named,
 )
 from shared.mcp_tools.catalog import TOOLS, ToolSpec
-from shared.mcp_tools.choices import CLEARABLE
 from shared.mcp_tools.inputs import ToolInput
 from shared.mcp_tools.schema import read_arguments
 from tests.shared.given import TICKET, World, text_of

@@ -5,7 +5,7 @@ from typing import Any, Final
 import pytest
 
 from shared.client_habits import ClientHabits
-from shared.mcp_tools.argument_habits import Reading
+from shared.mcp_tools.arguments.habits import Reading
 from shared.mcp_tools.inputs import CreateTicketInput, TicketListInput, UpdateTicketInput
 from shared.mcp_tools.schema import read_arguments
 from tests.shared.given import TICKET, World, text_of

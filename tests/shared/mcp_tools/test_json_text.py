@@ -6,7 +6,7 @@ from typing import Any, Final
 import pytest
 
 from shared.client_habits import ClientHabits
-from shared.mcp_tools.argument_habits import MAX_ARGUMENTS_TEXT, MAX_LIST_TEXT, arguments_object
+from shared.mcp_tools.arguments.habits import MAX_ARGUMENTS_TEXT, MAX_LIST_TEXT, arguments_object
 from shared.mcp_tools.inputs import CreateTicketInput, ToolInput, UpdateTicketInput
 from tests.shared.given import TICKET, World
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 import pytest
 
 from shared.errors import Problem
-from shared.mcp_tools.right_arguments import MOST_BYTES, call_again, in_code, right_arguments
+from shared.mcp_tools.arguments.right_arguments import MOST_BYTES, call_again, in_code, right_arguments
 from tests.corpus.repairer import repaired
 from tests.shared.given import TICKET, World, text_of
 

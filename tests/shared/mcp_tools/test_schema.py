@@ -7,7 +7,7 @@ import pytest
 
 from shared.client_habits import ClientHabits
 from shared.errors import Problem
-from shared.mcp_tools.argument_habits import Reading
+from shared.mcp_tools.arguments.habits import Reading
 from shared.mcp_tools.inputs import AddHistoryInput, TicketDetailInput, TicketListInput, ToolInput, UpdateTicketInput
 from shared.mcp_tools.schema import read_arguments, schema_of, under_right_names
 

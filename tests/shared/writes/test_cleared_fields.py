@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.mcp_tools.choices import CLEARABLE
+from shared.mcp_tools.arguments.choices import CLEARABLE
 from shared.tickets.results import MAX_COMMENT, MAX_TEXT
 from tests.kills import kills
 from tests.shared.given import TICKET, World, text_of, world

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from httpx2 import AsyncClient
 
+from tests.kills import kills
 from tests.ticket_api.conftest import Clock, new_ticket
 
 

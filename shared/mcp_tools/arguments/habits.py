@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 from shared.bounds import MAX_VALUES, excess, has_more_values
 from shared.client_habits import ClientHabits
 from shared.markdown import encodable
-from shared.mcp_tools.argument_names import spelled_right
+from shared.mcp_tools.arguments.names import spelled_right
 from shared.tickets.dates.ticket_time import TicketTime
 from shared.visible_text import visible
 

@@ -6,8 +6,8 @@ from typing import Annotated, Final, Literal, get_args
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from shared.mcp_tools.argument_names import meant
-from shared.mcp_tools.argument_values import choice, folded
+from shared.mcp_tools.arguments.names import meant
+from shared.mcp_tools.arguments.values import choice, folded
 from shared.tickets.columns import TICKET_COLUMNS, TICKET_HEADINGS
 
 _SortBy = Literal["receptionDateTime", "scheduledCompletionDate", "completionDate"]

@@ -6,9 +6,9 @@ from urllib.parse import unquote, urlsplit
 from pydantic import BeforeValidator, ValidationInfo
 
 from shared.bounds import excess
-from shared.mcp_tools.argument_habits import MAX_LIST_TEXT, Reading, from_text
-from shared.mcp_tools.argument_names import spelled_right
-from shared.mcp_tools.argument_values import WrongValueError, bare
+from shared.mcp_tools.arguments.habits import MAX_LIST_TEXT, Reading, from_text
+from shared.mcp_tools.arguments.names import spelled_right
+from shared.mcp_tools.arguments.values import WrongValueError, bare
 
 ValueT = TypeVar("ValueT")
 

@@ -18,8 +18,8 @@ from urllib.parse import quote
 from pydantic import ValidationInfo
 
 from shared.markdown import encodable
-from shared.mcp_tools.argument_habits import Reading
-from shared.mcp_tools.argument_names import name_folded
+from shared.mcp_tools.arguments.habits import Reading
+from shared.mcp_tools.arguments.names import name_folded
 from shared.visible_text import visible
 
 Reader = Callable[[Any, ValidationInfo], Any]
