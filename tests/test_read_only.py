@@ -43,7 +43,6 @@ async def ask(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[A
 
 
 @kills("shared/mcp_tools/read_only.py", "if spec is None:", "if True:")
-@kills("shared/server.py", "if spec.read_only or not read_only", "if True")
 @pytest.mark.parametrize("ask", WIRES, indirect=True)
 async def test_writes_are_neither_listed_nor_run(ask: Ask) -> None:
     listed = await ask("tools/list", {})
@@ -88,7 +87,6 @@ async def test_a_refused_write_is_audited(tmp_path: Path) -> None:
     assert (audited["tool"], audited["object"], audited["outcome"]) == ("update_ticket", "TCK-0001", "server_read_only")
 
 
-@kills("shared/mcp_tools/whose_tickets.py", "self._is_said = True", "return result")
 async def test_over_stdio_instructions_and_the_first_result_say_whose_tickets_these_are(tmp_path: Path) -> None:
     said = (
         f"These tickets are the sample data of this checkout ({tmp_path}/tickets.sqlite3) and what was added to it, "

@@ -11,7 +11,7 @@ from auth.store import open_store
 from shared.audit import AuditEvent
 from shared.identity import AuthenticationError
 from tests.auth.conftest import SECRET, SECRETS
-from tests.kills import kills
+
 
 KEY = "a-key-of-thirty-two-characters-!"
 
@@ -64,7 +64,6 @@ def test_without_secrets_there_is_no_store(sqlite_identity_url: str, secrets: li
         IdentityService(sqlite_identity_url, secrets, cache_s=30)
 
 
-@kills("auth/store/migrate.py", "file.touch(mode=0o600)", "file.touch(mode=0o644)")
 async def test_a_new_store_in_a_file_is_for_its_user_alone(tmp_path: Path) -> None:
     callers = IdentityService(f"sqlite:///{tmp_path.as_posix()}/new/identity.sqlite3", [SECRET], cache_s=30)
     before = os.umask(0o022)  # what most machines have

@@ -9,7 +9,6 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from shared.config import StdioSettings, TicketApiSettings
-from tests.kills import kills
 from tests.processes import sqlite
 from ticket_api.__main__ import report_unused_samples
 from ticket_service import TicketService
@@ -26,7 +25,6 @@ async def notes_of_a_start(folder: Path, **given: Any) -> list[str]:
     return [line["hint"] for line in logs if line["event"] == "settings_note"]
 
 
-@kills("ticket_api/sample/fill.py", 'if language == (begun or "none"):', "if True:")
 @pytest.mark.parametrize(
     ("begun", "then", "has"),
     [

@@ -10,12 +10,10 @@ from auth.store.errors import UnknownMembershipError
 from shared.command_lines import CHECKOUT, command_line
 from shared.errors import InvalidInputError
 from tests.auth.cli.test_commands import MAIL, Terminal, mary, terminal, url
-from tests.kills import kills
 
 __all__ = ("mary", "terminal", "url")
 
 
-@kills("auth/store/users.py", "as_role or await queries.role_of_member(change.connection, row, tenant)", "Role.VIEWER")
 def test_a_ticket_user_is_set_without_the_role(mary: Terminal) -> None:
     changed = mary.json("membership", "set", MAIL, "--tenant", "acme", "--ticket-user", "user5")
     assert (changed["role"], changed["ticket_user"]) == ("agent", "user5")
