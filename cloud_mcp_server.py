@@ -7,6 +7,7 @@ Wiring only: settings, ticket service, who may call, transport, what operators a
 import asyncio
 import gc
 import sys
+import time
 from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -44,6 +45,7 @@ log = get_logger(__name__)
 
 NO_SIGN_IN = "Nothing is at this path. This server has no OAuth sign-in: check the API key that your client sends."
 READY_S = 2.0
+CONNECTING_S = 0.05
 RECHECKED = 1 / 6
 """The part of the time within which a revoked key is refused that goes by between two looks at open streams; for the
 rest of it what is known of a key is remembered."""
@@ -172,6 +174,13 @@ class CloudMCPServer:
         """Return why calls would fail now, in one word."""
         failing = await self.failing()
         return None if failing is None else failing.kind
+
+    async def failing_at_start(self) -> Failing | None:
+        """Return `failing`, once the connection to the session broker has had time to come up."""
+        until = time.monotonic() + READY_S
+        while not self.transport.is_up and time.monotonic() < until:
+            await asyncio.sleep(CONNECTING_S)
+        return await self.failing()
 
     async def failing(self) -> Failing | None:
         """Return what calls would fail without now: the session broker, the ticket API or the identity store."""
@@ -322,7 +331,7 @@ def main() -> int:
         announcements.append(asyncio.get_running_loop().create_task(announce(port)))
 
     async def announce(port: int) -> None:
-        said = greeting(settings, port, server.transport.wires, await server.failing())
+        said = greeting(settings, port, server.transport.wires, await server.failing_at_start())
         print(said, file=sys.stderr, flush=True)  # noqa: T201 - for the person who started it
 
     try:

@@ -123,6 +123,13 @@ class Process:
             time.sleep(0.02)
         raise AssertionError(f"{self._program} did not come up ({self._popen.poll()})")
 
+    def wait_until_said(self, words: str) -> None:
+        """Wait until its output contains `words`."""
+        deadline = time.monotonic() + START_S
+        while words not in self.said_so_far():
+            assert time.monotonic() < deadline, f"{self._program} did not say {words!r}"
+            time.sleep(0.02)
+
     def ask_to_end(self) -> None:
         """Request a graceful end, as a platform or a user does."""
         self.send(_ASK_TO_END)
@@ -161,8 +168,9 @@ def http_door(folder: Path, **settings: str) -> Iterator[tuple[str, Process]]:
     """Start the HTTP server with a key, over the embedded API unless the settings name another one."""
     keys = {"MCP_MCP_API_KEY": KEY, "MCP_OPERATOR_KEY": OPERATOR_KEY}
     given = {"PORT": "0", "MCP_DATABASE_URL": sqlite(folder)} | keys | settings
-    with started(HTTP_DOOR, **given) as door:
-        yield door
+    with started(HTTP_DOOR, **given) as (address, process):
+        process.wait_until_said("Ticket server ")
+        yield address, process
 
 
 class RestartableDoor:

@@ -43,7 +43,6 @@ async def ask(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[A
 
 
 @kills("shared/mcp_tools/read_only.py", "if spec is None:", "if True:")
-@kills("shared/server.py", "if spec.read_only or not read_only", "if True")
 @pytest.mark.parametrize("ask", WIRES, indirect=True)
 async def test_writes_are_neither_listed_nor_run(ask: Ask) -> None:
     listed = await ask("tools/list", {})
