@@ -93,14 +93,15 @@ HABITS: Final[tuple[Habit, ...]] = (
     Habit(
         "empty_arguments",
         "models of several vendors",
-        'an optional argument that cannot be empty as `""`, `"null"`, `"None"`, `"undefined"`; free text only as `""`',
+        'an optional argument that cannot be empty as `""`, `"null"`, `"None"`, `"undefined"`, `[]` or `{}`; free text '
+        'only as `""`, `[]` or `{}`. Characters that cannot be seen do not count',
         "it counts as absent; `update_ticket` says so in a note",
         "`invalid_input`",
     ),
     Habit(
         "stringified",
         "models of several vendors",
-        "JSON text instead of the arguments object, of a list argument, or of an item of `attachments`",
+        "JSON text instead of the arguments object, of a list argument, of an item of `attachments`, or around a value",
         "the text is read, within the bounds of the value that it stands for",
         "-32602 for the arguments object, `invalid_input` inside it; both say what is expected",
     ),

@@ -12,7 +12,13 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from shared.api_client import APIClient, segment
-from shared.errors import InvalidInputError, NotStoredError, OutcomeUnknownError, Problem, TicketServerError
+from shared.errors import (
+    InvalidInputError,
+    NotStoredError,
+    OutcomeUnknownError,
+    Problem,
+    TicketServerError,
+)
 from shared.mcp_tools import inputs
 from shared.telemetry import Counter, get_logger
 from shared.tickets import results
@@ -20,14 +26,14 @@ from shared.tickets.acting_user import ToolCall, acting_user, known_user
 from shared.tickets.changes import FIELDS, added, differing, find_entries
 from shared.tickets.columns import DEFAULT_COLUMNS
 from shared.tickets.dates.ticket_calendar import TicketCalendar
-from shared.tickets.features import CLEAR, TOTAL_ORDER, FeatureReader
+from shared.tickets.features import CLEAR, FeatureReader
 from shared.tickets.master_data import MasterData
 from shared.tickets.master_lists import ACCOUNTS, CATEGORY_DETAILS, USERS, ItemT, MasterList
 from shared.tickets.master_pages import master_page, with_role
 from shared.tickets.models import HistoryEntry, MasterItem, Ticket, TicketRow, parse_many
-from shared.tickets.pages import TicketWindows
+from shared.tickets.namesakes import told_apart
 from shared.tickets.reading import read_before_write, read_ticket
-from shared.tickets.references import REFERENCES, Checked, check, cut_problems, resolve
+from shared.tickets.references import REFERENCES, Checked, check, cut_problems, resolve, with_choices
 from shared.tickets.results import (
     MAX_CELL,
     MAX_COMMENT,
@@ -38,8 +44,8 @@ from shared.tickets.results import (
     shortened_row,
     shortened_ticket,
 )
-from shared.tickets.sorting import Page
 from shared.tickets.ticket_ids import read_named
+from shared.tickets.ticket_pages import TicketPages
 from shared.time_zones import utc_now
 from shared.writes.cleared_fields import emptied
 from shared.writes.earlier_writes import COMMENT_S, CREATE_S, EarlierComment, EarlierTicket
@@ -63,7 +69,6 @@ from shared.writes.verification import SentWrite, changed_since
 
 log = get_logger(__name__)
 
-_PAGING: Final = frozenset({"sortBy", "sortOrder", "limit", "offset"})
 _ACTING: Final = MappingProxyType({"update_ticket": "updatedById", "add_ticket_history": "userId"})
 """The argument of a tool that names the acting user."""
 _NOT_SENT: Final = frozenset({"idempotencyKey", "allowDuplicate", "receptionDateTime"})
@@ -105,7 +110,7 @@ class TicketTools:
         self._repeats = Repeats(recent_writes or MemoryRecentWrites())
         self._master = MasterData(api)
         self._features = FeatureReader(api)
-        self._windows = TicketWindows(api)
+        self._pages = TicketPages(api, self._features)
         self.calendar = TicketCalendar(
             self._features, self._master, completed=completed_status_id, zone=zone, clock=clock
         )
@@ -117,8 +122,9 @@ class TicketTools:
     async def get_ticket_list(self, query: inputs.TicketListInput, call: ToolCall) -> results.TicketPage:
         """Return one page: the API's own if it has a total order, else one cut from a window sorted here."""
         checked = await check(self._master, query.given(), call)
-        page = await self._page(checked.values, query)
-        rows = await self.calendar.dated_rows(parse_many(TicketRow, page.rows))
+        page = await self._pages.page(checked.values)
+        named, apart = await told_apart(self._api, self._master, parse_many(TicketRow, page.rows))
+        rows = await self.calendar.dated_rows(named)
         columns = tuple(dict.fromkeys(query.fields)) if query.fields else DEFAULT_COLUMNS
         return results.TicketPage(
             columns=columns,
@@ -127,17 +133,7 @@ class TicketTools:
             returned=len(rows),
             has_more=page.has_more,
             next_offset=query.offset + query.limit if page.has_more else None,
-            notes=(*checked.notes, *page.notes),
-        )
-
-    async def _page(self, values: Mapping[str, Any], query: inputs.TicketListInput) -> Page:
-        """Return a page of the API's rows; one more row is requested, so that `has_more` is certain."""
-        if await self._features.has(TOTAL_ORDER):
-            rows = await self._api.get("/tickets", params={**values, "limit": query.limit + 1})
-            return Page(rows[: query.limit], len(rows) > query.limit) if isinstance(rows, list) else Page(rows, False)
-        filters = {name: value for name, value in values.items() if name not in _PAGING}
-        return await self._windows.page(
-            filters, sort_by=query.sort_by, sort_order=query.sort_order, limit=query.limit, offset=query.offset
+            notes=(*checked.notes, *page.notes, *apart),
         )
 
     async def get_ticket_detail(self, query: inputs.TicketDetailInput, _: ToolCall) -> results.TicketDetail:
@@ -189,7 +185,7 @@ class TicketTools:
             raise self._counted(await perhaps_created(self._api, body, silent))
         call.ticket_id = ticket_id
         attempt.subject = ticket_id
-        self._windows.forget()
+        self._pages.forget()
         ticket, history = await read_back(self._api, ticket_id, said=f"The ticket API acknowledged ticket {ticket_id}")
         notes = [*unsaid(checked.notes, REFERENCES), *attachments_lost(ticket, new)]
         notes += odd_values(body, ticket, await self.calendar.time(), completed=self._completed)
@@ -232,7 +228,7 @@ class TicketTools:
         except (NotStoredError, OutcomeUnknownError) as error:
             raise self._counted(error) from error.__cause__
         finally:
-            self._windows.forget()
+            self._pages.forget()
         odd = odd_values({**said, **wanted}, stored.ticket, await self.calendar.time(), completed=self._completed)
         return results.TicketUpdated(
             ticket_id=before.id,
@@ -328,10 +324,10 @@ class TicketTools:
         """Return a complete list of master data."""
         return master_page(source, await self._list(source))
 
-    async def further_problems(
+    async def all_problems(
         self, tool: str, arguments: Mapping[str, Any], call: ToolCall, wrong: Sequence[Problem]
     ) -> list[Problem]:
-        """Return the further problems of a call whose form is invalid, as far as they can be determined.
+        """Return all problems of a call whose form is invalid, as far as they can be determined.
 
         Args:
             tool: name of the tool.
@@ -342,7 +338,9 @@ class TicketTools:
         fields = {problem.field.partition(".")[0] for problem in wrong}
         values = {name: one for name, one in arguments.items() if isinstance(one, str) and name not in fields}
         acting = _ACTING.get(tool)
+        further: Sequence[Problem] = ()
         try:
+            wrong = await with_choices(self._master, wrong)
             is_update = tool == "update_ticket" and "ticketId" in values
             ticket = (await read_named(read_ticket, self._api, values["ticketId"]))[0] if is_update else None
             if acting is not None and acting not in fields:
@@ -350,10 +348,10 @@ class TicketTools:
             else:
                 await check(self._master, values, call, is_write=tool == "create_ticket", ticket=ticket)
         except InvalidInputError as error:
-            return list(error.problems)
+            further = error.problems
         except TicketServerError as error:
             log.info("references_not_checked", outcome=error.kind)
-        return []
+        return [*wrong, *further]
 
     async def _checked(
         self,

@@ -48,7 +48,7 @@ CALLS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
 MISTAKES: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
     ("get_ticket_detail", {}),
     ("get_ticket_detail", {"ticketId": "TCK-none"}),
-    ("get_ticket_detail", {"ticketId": ["TCK-0001"]}),
+    ("get_ticket_detail", {"ticketId": ["TCK-0001", "TCK-0002"]}),
     ("get_accounts", {"page": 2}),
     ("get_ticket_list", {"scheduledCompletionDateFrom": "2026-02-30"}),
     ("create_ticket", NEW_TICKET | {"accountId": "acc-none"}),

@@ -107,7 +107,7 @@ def with_part(name: str, text: str, code: str) -> str:
     if name == "shared/mcp_tools/catalog.py":
         return text.removesuffix(")\n") + indent(code.rstrip() + ",\n", "    ") + ")\n"
     if name == "shared/tools.py":
-        place = "    async def further_problems("
+        place = "    async def all_problems("
         return text.replace(place, f"{indent(code, '    ')}\n{place}")
     return f"{text}\n\n{code}"
 

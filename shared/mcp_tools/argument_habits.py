@@ -6,17 +6,18 @@ that is itself JSON text is read before, by `arguments_object`.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from shared.bounds import MAX_VALUES, has_more_values
+from shared.bounds import MAX_VALUES, excess, has_more_values
 from shared.client_habits import ClientHabits
 from shared.markdown import encodable
-from shared.mcp_tools.argument_names import spelled_right, unwrapped
+from shared.mcp_tools.argument_names import spelled_right
 from shared.tickets.dates.ticket_time import TicketTime
 from shared.visible_text import visible
 
@@ -24,6 +25,10 @@ ValueT = TypeVar("ValueT")
 
 FOREIGN: Final = frozenset({"toolCallId", "sessionId", "action", "chatInput", "random_string", "_meta", ""})
 """Names that clients add of their own accord; at the top level only, and a tool's own argument comes first."""
+WRAPPERS: Final = frozenset({"arguments", "args", "input", "inputs", "params", "parameters", "kwargs", "toolInput"})
+"""Names of an only argument that holds all others."""
+A_TEXT: Final = "“The printer is offline”"
+"""An example of free text."""
 EMPTY_WORDS: Final = frozenset({"null", "None", "undefined"})
 """What JSON, Python and JavaScript print for no value; in other spellings the words may be meant ("none", "NIL")."""
 MAX_LIST_TEXT: Final = 300_000
@@ -76,7 +81,7 @@ class Reading:
         Foreign names and empty values stay as far as these habits are not served.
         """
         fields = {str(info.alias): info for info in model.model_fields.values()}
-        arguments = spelled_right(fields, unwrapped(tuple(fields), arguments))
+        arguments = spelled_right(fields, self._unwrapped(fields, arguments))
         foreign = [name for name in arguments if name in FOREIGN and name not in fields]
         if foreign and self.admits("foreign_arguments"):
             self.foreign = tuple(foreign)
@@ -86,6 +91,18 @@ class Reading:
         left_out = {*self.foreign, *self.empty}
         self.arguments = {name: value for name, value in arguments.items() if name not in left_out}
         return self.arguments
+
+    def _unwrapped(self, fields: Collection[str], arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the arguments inside an only argument that holds them all, such as `{"input": {…}}`."""
+        if len(arguments) != 1:
+            return arguments
+        ((name, value),) = arguments.items()
+        if name in fields or name not in WRAPPERS:
+            return arguments
+        if isinstance(value, str):
+            with suppress(ValueError):
+                value = from_text(value, dict, self, expected=_OBJECT, most=MAX_ARGUMENTS_TEXT)
+        return value if isinstance(value, dict) and excess(value) is None else arguments
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -103,14 +120,14 @@ def _is_empty(field: FieldInfo, value: object) -> bool:
     """Return whether a value means that an optional argument is absent: it is no valid value of that argument."""
     if field.is_required():
         return False
-    if value in ([], {}):
-        return not _takes_list(field.annotation)
+    if isinstance(value, list | dict):
+        return not _takes_list(field.annotation) and (not value or value in ([None], [""], [[]], [{}]))
     if not isinstance(value, str):
         return False
     word = visible(value).strip()
     if word and word not in EMPTY_WORDS:
         return False
-    text = _free_text([*field.metadata, field.annotation])
+    text = free_text([*field.metadata, field.annotation])
     return text is None or not (word or text.may_be_blank)
 
 
@@ -118,11 +135,12 @@ def _takes_list(annotation: Any) -> bool:
     return get_origin(annotation) is list or any(map(_takes_list, get_args(annotation)))
 
 
-def _free_text(annotations: Sequence[Any]) -> FreeText | None:
+def free_text(annotations: Sequence[Any]) -> FreeText | None:
+    """Return the mark of an argument whose value may be any words; `annotations` are its type and metadata."""
     for one in annotations:
         if isinstance(one, FreeText):
             return one
-        if (inside := _free_text(get_args(one))) is not None:
+        if (inside := free_text(get_args(one))) is not None:
             return inside
     return None
 

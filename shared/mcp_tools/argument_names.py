@@ -1,4 +1,4 @@
-"""Names of arguments as models write them: in another case, wrapped in one object, or by another word. Pure.
+"""Names of arguments as models write them: in another case, or by another word. Pure.
 
 Another spelling of a name (`ticket_id`, `TicketID`) is taken for it. Another word (`assignee`) is answered with the
 right name and never taken, because it may mean something else.
@@ -12,8 +12,6 @@ from typing import Any, Final
 
 from shared.errors import Problem
 
-WRAPPERS: Final = frozenset({"arguments", "args", "input", "inputs", "params", "parameters", "kwargs", "toolInput"})
-"""Names of an only argument that holds all others."""
 _NEAR: Final = 0.78
 _WORDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
     "ticketId": ("id", "ticket", "ticketnumber", "ticketno", "ticketkey", "key", "number", "issue", "issueid"),
@@ -73,23 +71,13 @@ def spelled_right(fields: Iterable[str], arguments: Mapping[str, Any]) -> dict[s
     return right
 
 
-def unwrapped(fields: Sequence[str], arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the arguments inside an only argument that holds them all, such as `{"input": {…}}`; else `arguments`."""
-    if len(arguments) != 1:
-        return arguments
-    ((name, value),) = arguments.items()
-    if name in fields or name not in WRAPPERS:
-        return arguments
-    return value if isinstance(value, dict) and all(isinstance(one, str) for one in value) else arguments
-
-
 def meant(name: str, fields: Sequence[str]) -> str | None:
     """Return the one of `fields` that another word or a slip means; None if there is none or it is not certain."""
     word = name_folded(name)
     found = [field for field in fields if word in _WORDS.get(field, ())]
     if not found:
         own = {name_folded(field): field for field in fields}
-        found = [own[one] for one in (f"{word}id", f"{word}s") if one in own]
+        found = [own[one] for one in (f"{word}id", f"{word}s", f"{word.removesuffix('name')}id") if one in own][:1]
         found = found or [own[one] for one in get_close_matches(word, own, n=1, cutoff=_NEAR)]
     return found[0] if len(found) == 1 else None
 
@@ -104,6 +92,8 @@ def misnamed(path: str, name: str, value: object, fields: Sequence[str], given: 
         fields: the names that are possible there.
         given: the names that came.
     """
+    if isinstance(value, dict) and value and value.keys() <= set(fields) - set(given):
+        return Problem(path, "is not an argument of this tool; what it holds are arguments", right=value)
     field = meant(name, fields)
     if field is None:
         return Problem(path, "is not an argument of this tool", tuple(fields), right={})

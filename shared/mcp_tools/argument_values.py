@@ -19,6 +19,7 @@ from pydantic import ValidationInfo
 
 from shared.markdown import encodable
 from shared.mcp_tools.argument_habits import Reading
+from shared.mcp_tools.argument_names import name_folded
 from shared.visible_text import visible
 
 Reader = Callable[[Any, ValidationInfo], Any]
@@ -33,6 +34,7 @@ _OF_TEXT: Final = ("value", "text", "content")
 _BESIDE: Final = frozenset({"type"})
 """Names beside a wrapped value that do not change its meaning; beside an id, any other name is a description of it."""
 _QUOTES: Final = MappingProxyType({'"': '"', "'": "'", "`": "`", "“": "”", "‘": "’", "「": "」", "『": "』", "<": ">"})
+_MOST_QUOTES: Final = 3
 _DASHES: Final = re.compile("[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]")
 _YES: Final = frozenset(("true", "t", "yes", "y", "on", "1", "1.0", "ok", "はい", "真", "有", "有り", "あり", "する"))
 _NO: Final = frozenset(("false", "f", "no", "n", "off", "0", "0.0", "いいえ", "偽", "無", "無し", "なし", "しない"))
@@ -65,8 +67,9 @@ class WrongValueError(ValueError):
 def bare(text: str) -> str:
     """Return `text` without invisible characters, outer blanks and quotes."""
     text = visible(text).strip()
-    while len(text) > 1 and _QUOTES.get(text[0]) == text[-1]:
-        text = text[1:-1].strip()
+    for _ in range(_MOST_QUOTES):
+        if len(text) > 1 and _QUOTES.get(text[0]) == text[-1]:
+            text = text[1:-1].strip()
     return text
 
 
@@ -92,7 +95,9 @@ def _unwrapped(value: object, info: ValidationInfo, names: Sequence[str], beside
         case [one]:
             return _unwrapped(one, info, names, beside)
         case dict():
-            name = next((name for name in names if name in value), None)
+            own_name = name_folded(info.field_name or "")
+            own = [name for name in value if isinstance(name, str) and name_folded(name) == own_name]
+            name = next((name for name in (*names, *own) if name in value), None)
             if name is not None and (beside is None or value.keys() - {name} <= beside):
                 return _unwrapped(value[name], info, names, beside)
     return value
@@ -109,6 +114,12 @@ def _parsed(text: str, reading: Reading) -> object:
     return value if reading.admits("stringified") else text
 
 
+def words(value: object, info: ValidationInfo) -> str:
+    """Return a value as text: a word, or a number such as 20261201; empty if it is neither."""
+    value = single(value, info)
+    return str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
+
+
 def text(value: object, info: ValidationInfo) -> object:
     """Return a text; numbers stay, for validation converts them."""
     if isinstance(value, str):
@@ -118,7 +129,7 @@ def text(value: object, info: ValidationInfo) -> object:
         case bool():
             raise WrongValueError("must be text", right=str(value).lower())
         case [_, *_]:
-            lines = [one for one in value if isinstance(one, str)]
+            lines = [str(one) for one in value if isinstance(one, str | int | float)]
             joined = "\n".join(lines) if len(lines) == len(value) else None
             raise WrongValueError("must be one text, not a list", right=joined)
     return value
@@ -131,11 +142,11 @@ def identifier(value: object, info: ValidationInfo) -> object:
         case str():
             return bare(value)
         case bool() | dict():
-            raise WrongValueError("must be an id as text")
+            raise ValueError("must be an id as text")
         case float() if value.is_integer():
             return str(int(value))
         case list():
-            raise WrongValueError("must be one id, not a list; call once for each")
+            raise WrongValueError("must be one id; call once for each", allowed=[str(one)[:50] for one in value[:5]])
     return value
 
 
@@ -226,7 +237,7 @@ def hours(value: object, info: ValidationInfo) -> float:
 
 
 def _duration(text: str) -> float | None:
-    said = plain(text)
+    said = plain(text).rstrip(".")
     if clock := _CLOCK.fullmatch(said):
         return int(clock[1]) + int(clock[2]) / 60
     parts = _DURATION.fullmatch(said)
@@ -239,9 +250,7 @@ def _duration(text: str) -> float | None:
 def key(value: object, info: ValidationInfo) -> object:
     """Return an idempotency key."""
     value = single(value, info)
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise WrongValueError("must be text")
-    given = str(value).strip()
+    given = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
     if _KEY.fullmatch(given):
         return given
     ascii_only = quote(encodable(given), safe="")

@@ -25,8 +25,8 @@ from pydantic.alias_generators import to_camel
 
 from shared.markdown import encodable
 from shared.mcp_tools import argument_values as values
-from shared.mcp_tools.argument_habits import FreeText, Reading
-from shared.mcp_tools.argument_lists import OBJECTS, WORDS, attachment
+from shared.mcp_tools.argument_habits import A_TEXT, FreeText, Reading
+from shared.mcp_tools.argument_lists import FILE, OBJECTS, WORDS
 from shared.mcp_tools.choices import CLEARABLE, Clearable, Column, SortBy, SortOrder
 from shared.tickets.columns import DEFAULT_COLUMNS, TICKET_COLUMNS
 from shared.tickets.dates.moments import DateValue, read_day, read_minute
@@ -46,10 +46,11 @@ _KEY_HINT: Final = "Your own key for this one request: it is done once in 24 hou
 _DUPLICATE_HINT: Final = "true: do it again, even if an equal call did it in the last {} minutes."
 
 
-def _read_by(read: Callable[[str, TicketTime], DateValue]) -> AfterValidator:
+def _read_by(read: Callable[[str, TicketTime], DateValue]) -> BeforeValidator:
     """Return a validator that replaces a text by the day or moment that it names at the time of the call."""
 
-    def validate(text: str, info: ValidationInfo) -> str:
+    def validate(given: object, info: ValidationInfo) -> str:
+        text = values.words(given, info)
         reading = info.context if isinstance(info.context, Reading) else None
         value = read(text, TicketTime.of_machine() if reading is None else reading.at)
         if reading is not None:
@@ -60,7 +61,7 @@ def _read_by(read: Callable[[str, TicketTime], DateValue]) -> AfterValidator:
                 reading.moving[name] = value.moving
         return value.text
 
-    return AfterValidator(validate)
+    return BeforeValidator(validate)
 
 
 def _storable(text: str) -> str:
@@ -80,9 +81,7 @@ def _not_blank(example: str) -> Callable[[str], str]:
 
 Word = Annotated[str, AfterValidator(_storable), BeforeValidator(values.text)]
 Text = Annotated[Word, FreeText(may_be_blank=True)]
-Prose = Annotated[
-    Word, AfterValidator(_not_blank(", for example “The printer is offline”")), FreeText(may_be_blank=False)
-]
+Prose = Annotated[Word, AfterValidator(_not_blank(f", for example {A_TEXT}")), FreeText(may_be_blank=False)]
 LongText = Annotated[Text, Field(max_length=MAX_TEXT)]
 LongProse = Annotated[Prose, Field(max_length=MAX_TEXT)]
 TicketId = Annotated[
@@ -95,9 +94,9 @@ TicketId = Annotated[
 Named = Annotated[Word, AfterValidator(_not_blank("")), Field(max_length=MAX_NAMED), BeforeValidator(values.identifier)]
 """An id of master data, or a name, which is resolved to one later."""
 Reference = Annotated[Text, Field(max_length=50)]
-Date = Annotated[str, _read_by(read_day), BeforeValidator(values.single)]
-PastDate = Annotated[str, _read_by(partial(read_day, past=True)), BeforeValidator(values.single)]
-Minute = Annotated[str, _read_by(read_minute), BeforeValidator(values.single)]
+Date = Annotated[str, _read_by(read_day)]
+PastDate = Annotated[str, _read_by(partial(read_day, past=True))]
+Minute = Annotated[str, _read_by(read_minute)]
 Hours = Annotated[float, Field(ge=0, le=values.MAX_HOURS), BeforeValidator(values.hours)]
 Flag = Annotated[bool, BeforeValidator(values.flag)]
 Key = Annotated[str, Field(max_length=values.MAX_KEY, pattern=r"^[!-~]+$"), BeforeValidator(values.key)]
@@ -146,7 +145,7 @@ class TicketListInput(ToolInput):
     scheduled_completion_date_to: Date | None = Field(None, description="Due on or before.")
     show_completed: Flag = Field(True, description="Include completed tickets.")
     search_query: Annotated[Prose, Field(max_length=200)] | None = Field(
-        None, description="Part of the summary, account name or requestor name; case is ignored."
+        None, description="Words in any order, each in summary, account, requestor, person in charge or an id."
     )
     sort_by: SortBy = "receptionDateTime"
     sort_order: SortOrder = Field(
@@ -186,7 +185,7 @@ class NewAttachment(ToolInput):
     file_url: Annotated[Prose, Field(max_length=2000)]
 
 
-Attachment = Annotated[NewAttachment, attachment("fileName", "fileUrl")]
+Attachment = Annotated[NewAttachment, FILE]
 
 
 class CreateTicketInput(ToolInput):

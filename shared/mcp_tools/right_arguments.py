@@ -26,6 +26,8 @@ def _correct(arguments: dict[str, Any], field: str, right: Mapping[str, Any]) ->
     *outer, last = _path(arguments, field)
     place: Any = arguments
     for step in outer:
+        if step == "0" and isinstance(place, dict) and step not in place:  # the only item came without its list
+            continue
         try:
             place = place[int(step) if isinstance(place, list) else step]
         except (LookupError, TypeError, ValueError):

@@ -1,16 +1,18 @@
 """Between a call's JSON and its input model: the published schema, and validation that reports all problems at once."""
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 from types import MappingProxyType
 from typing import Any, Final, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from shared.bounds import excess
 from shared.errors import InvalidInputError, Problem
 from shared.markdown import one_line
-from shared.mcp_tools.argument_habits import Reading, named
+from shared.mcp_tools.argument_habits import A_TEXT, Reading, free_text, named
 from shared.mcp_tools.argument_names import misnamed
 from shared.mcp_tools.argument_values import WrongValueError
 from shared.mcp_tools.inputs import ToolInput
@@ -22,6 +24,7 @@ _MUST_BE: Final[Mapping[str, str]] = MappingProxyType({
     "list_type": "a list",
 })  # fmt: skip
 """What an argument must be, for the kinds of errors that no reader of a value answers."""
+_HAS_HELP: Final = re.compile("for example|at most|too large| to ")
 
 
 @cache  # an entry point builds one server, the tests build many
@@ -113,8 +116,7 @@ def _problem(model: type[ToolInput], found: Mapping[str, Any], absent: Collectio
     """Describe a problem without repeating the value, which may be long or confidential."""
     path = _shown(found["loc"])
     fields = {str(info.alias): info for info in model.model_fields.values()}
-    described = fields[path].description if path in fields else None
-    hint = f" ({described.rstrip('.')})" if described else ""
+    hint = _hint(fields[path]) if path in fields else ""
     match found["type"]:
         case "extra_forbidden":
             names = _names_beside(model, found["loc"])
@@ -125,12 +127,21 @@ def _problem(model: type[ToolInput], found: Mapping[str, Any], absent: Collectio
         case "missing":
             return Problem(path, f"is missing{hint}")
         case "value_error":
-            return _wrong_value(path, found)
+            return _wrong_value(path, found, hint)
         case "string_too_long" | "too_long":
-            of = "items" if found["ctx"].get("field_type") == "List" else "characters"
+            of = "items" if isinstance(found["input"], list) else "characters"
             return Problem(path, f"must have at most {found['ctx']['max_length']:,} {of}")
         case kind:
             return Problem(path, f"must be {_MUST_BE.get(kind, 'another value')}{hint}")
+
+
+def _hint(field: FieldInfo) -> str:
+    """Return what helps to choose a value, for the end of a sentence."""
+    described = f" ({field.description.rstrip('.')})" if field.description else ""
+    if not field.is_required():
+        return f"{described}; or leave it out"
+    has_example = described or not free_text([*field.metadata, field.annotation])
+    return described if has_example else f", for example {A_TEXT}"
 
 
 def _names_beside(model: type[BaseModel], place: Sequence[str | int]) -> tuple[str, ...]:
@@ -146,10 +157,12 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     return next((found for one in get_args(annotation) if (found := _model_in(one)) is not None), None)
 
 
-def _wrong_value(path: str, found: Mapping[str, Any]) -> Problem:
+def _wrong_value(path: str, found: Mapping[str, Any], hint: str) -> Problem:
     error = found["ctx"]["error"]
     if not isinstance(error, WrongValueError) or error.right is None:
-        return Problem(path, str(error), getattr(error, "allowed", ()))
+        allowed = getattr(error, "allowed", ())
+        has_help = allowed or _HAS_HELP.search(str(error))
+        return Problem(path, str(error) if has_help else f"{error}{hint}", allowed)
     last = path.rpartition(".")[2]
     right = error.right if not path and isinstance(error.right, Mapping) else {last: error.right}
     return Problem(path, str(error), error.allowed, right=right)

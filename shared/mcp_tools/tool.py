@@ -93,8 +93,8 @@ class TicketTool(Tool):
         arguments, misnamed = under_right_names(self._spec.input_model, arguments)
         given, problems = read_arguments(self._spec.input_model, arguments, reading)
         if given is None or misnamed:
-            further = await tools.further_problems(self.name, arguments, call, problems)
-            raise InvalidInputError.of([*misnamed, *problems, *further])
+            problems = await tools.all_problems(self.name, arguments, call, problems)
+            raise InvalidInputError.of([*misnamed, *problems])
         result = await self._spec.run(tools, given, call)
         caller = await tools.user_of(call)
         result = dated(result, reading.at, caller, is_named=call.acting_as is not None)

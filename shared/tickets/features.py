@@ -30,8 +30,10 @@ MAX_WORDS: Final = 100
 TOTAL_ORDER: Final = "total-order"
 CLEAR: Final = "clear"
 COMPLETION_DATE: Final = "completion-date"
+SEARCH_WORDS: Final = "search-words"
 FEATURES: Final[Mapping[str, str]] = MappingProxyType({
     TOTAL_ORDER: "Pages are fetched as requested: sortOrder is honoured, ties have a fixed order. Else see pages.py.",
+    SEARCH_WORDS: "A search is sent as searchWords. Else it is done here, see search/rows.py.",
     COMPLETION_DATE: "A completed ticket gets a date; if the API is on another day than the zone shown, ours is sent.",
     CLEAR: "update_ticket clears fields by `clear` in the PUT. Else only texts can be cleared; the result says so.",
 })  # fmt: skip

@@ -12,13 +12,16 @@ import unicodedata
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-_IGNORABLE: Final = re.compile("[\u034f\u115f\u1160\u180b-\u180f\u2800\u3164\uffa0\ufe00-\ufe0f\U000e0100-\U000e01ef]")
-"""Invisible characters that Unicode counts as letters, marks or symbols; variants of one kanji end in the last ones."""
+_INVISIBLE: Final = re.compile(
+    "[\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u180b-\u180f\u200b-\u200f\u202a-\u202e"
+    "\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e0fff]"
+)
+"""Format characters, fillers and variation selectors; variants of one kanji end in the last ones."""
 _APOSTROPHES: Final = re.compile("['\u2018\u2019\u02bc`\u00b4]")
 _INITIALS: Final = re.compile(r"(?<!\w)((?:[^\W\d_]\.){2,}(?:[^\W\d_](?!\w))?)")
 _SEPARATOR: Final = re.compile('[\\s.,:;/_"“”・·‧•|()\\[\\]{}<>「」『』【】、。-]+|[\u2010-\u2015\u2212\u301c~]+')
 _TO_HIRAGANA: Final = MappingProxyType({code: code - 0x60 for code in (*range(0x30A1, 0x30F7), 0x30FD, 0x30FE)})
-_TO_KATAKANA: Final = MappingProxyType({code: kana for kana, code in _TO_HIRAGANA.items()})
 _STROKES: Final = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ð": "d", "ħ": "h", "æ": "ae", "œ": "oe", "ı": "i"})
 
 _TITLES: Final = "mr|mrs|ms|miss|mx|dr|prof|professor|sir|madam|herr|frau|monsieur|madame|mme|mlle|sr|sra|srta"
@@ -64,19 +67,15 @@ class Company(NamedTuple):
 
 def fold(text: str) -> str:
     """Return `text` without differences of width, case, kinds of blanks and invisible characters."""
-    visible = "".join(c for c in text if unicodedata.category(c) != "Cf")
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", visible).casefold())
-    return " ".join(_IGNORABLE.sub("", folded).split())
+    if text.isascii():
+        return " ".join(text.lower().split())
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", _INVISIBLE.sub("", text)).casefold())
+    return " ".join(folded.split())
 
 
 def search_form(text: str) -> str:
     """Return `text` folded, and with hiragana for katakana."""
     return fold(text).translate(_TO_HIRAGANA)
-
-
-def kana_forms(folded: str) -> tuple[str, ...]:
-    """Return a folded text as it is, all in hiragana and all in katakana, as far as these differ."""
-    return tuple(dict.fromkeys((folded, folded.translate(_TO_HIRAGANA), folded.translate(_TO_KATAKANA))))
 
 
 def name_words(text: str) -> tuple[str, ...]:

@@ -97,7 +97,7 @@ def _named(given: str, items: Sequence[MasterItem]) -> tuple[MasterItem, ...]:
 
 
 def _equal(name: str, items: Sequence[MasterItem], keys_of: Callable[[str], _Keys]) -> tuple[MasterItem, ...]:
-    """Return the items with this name: as it is, family name first, or with other signs of a company's form."""
+    """Return the items with this name: as it is, family name first, or with another spelling of its legal form."""
     wanted = keys_of(name)
     if not wanted.key:
         return ()
@@ -187,7 +187,7 @@ def _dice(one: frozenset[str], other: frozenset[str]) -> float:
 
 
 def labels(items: Sequence[MasterItem], tool: str) -> tuple[str, ...]:
-    """Return `id (name)` of the first items, with what tells namesakes apart, and the tool that lists the rest."""
+    """Return `id (name)` of the first items, with more of each namesake, and the tool that lists the rest."""
     shown = items[:MAX_CANDIDATES]
     keys = [name_key(item.name) for item in shown]
     named = [

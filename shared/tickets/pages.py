@@ -8,8 +8,9 @@ Source: the observed behaviour of the existing API; cases U7 and U8.
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, Final, NamedTuple
 
 import anyio
 
@@ -18,6 +19,8 @@ from shared.errors import InvalidInputError
 from shared.lru import LRUCache
 from shared.tickets.completion_order import CompletionOrder
 from shared.tickets.models import TicketRow, parse_many
+from shared.tickets.search.rows import AS_ONE_PIECE, found_rows, literal_rows
+from shared.tickets.search.terms import SearchTerms, escaped, has_wildcard, text_of
 from shared.tickets.sorting import Page, Row, in_order
 
 WINDOW: Final = 2_000
@@ -33,6 +36,15 @@ _NOT_SORTABLE: Final = (
 )
 
 
+class _Wanted(NamedTuple):
+    """Which page is wanted, in which order."""
+
+    sort_by: str
+    descends: bool
+    offset: int
+    limit: int
+
+
 class Window:
     """All matching tickets, or the first `WINDOW` in the API's own order, and their order by completion date."""
 
@@ -41,6 +53,11 @@ class Window:
         self.is_cut = is_cut
         self.fetched_at = fetched_at
         self.by_completion = CompletionOrder(api, rows)
+
+    @cached_property
+    def texts(self) -> list[str]:
+        """The texts of the rows in which a search looks."""
+        return [text_of(row) for row in self.rows]
 
 
 class TicketWindows:
@@ -56,28 +73,66 @@ class TicketWindows:
         """Drop all windows after a write, so that the next page is fetched anew."""
         self._windows.clear()
 
-    async def page(self, filters: Mapping[str, Any], *, sort_by: str, sort_order: str, limit: int, offset: int) -> Page:
-        """Return one page of the tickets selected by `filters` (the API's own names).
+    async def page(
+        self,
+        filters: Mapping[str, Any],
+        *,
+        sort_by: str,
+        sort_order: str,
+        limit: int,
+        offset: int,
+        terms: SearchTerms | None = None,
+    ) -> Page:
+        """Return one page of the tickets selected by `filters` (the API's own names) that have all `terms`.
 
         Raises:
             UpstreamError: the API failed.
         """
         query = {**filters, "sortBy": sort_by}
+        wanted = _Wanted(sort_by, sort_order == "desc", offset, limit)
         window = await self._window(query)
+        if terms is not None:
+            return await self._found(window, query, terms, wanted)
         if window is None or (window.is_cut and offset + limit > len(window.rows)):
-            response = await self._api.get("/tickets", params={**query, "limit": limit + 1, "offset": offset})
-            rows = list(response) if isinstance(response, list) else response
-            note = _NOT_SORTABLE if window is None else _beyond(len(window.rows))
-            return Page(rows[:limit], len(rows) > limit, (note,))
-        descends, end = sort_order == "desc", offset + limit
+            return await self._own_page(query, wanted, _NOT_SORTABLE if window is None else _beyond(len(window.rows)))
+        return await self._cut(window, wanted)
+
+    async def all_rows(self) -> Sequence[Row]:
+        """Return the newest tickets that one window holds, completed ones too."""
+        window = await self._window({"showCompleted": True, "sortBy": "receptionDateTime"})
+        return window.rows if window is not None else ()
+
+    async def _own_page(self, query: Mapping[str, Any], wanted: _Wanted, note: str) -> Page:
+        """Return a page as the API itself cuts it."""
+        limit = wanted.limit
+        response = await self._api.get("/tickets", params={**query, "limit": limit + 1, "offset": wanted.offset})
+        rows = list(response) if isinstance(response, list) else response
+        return Page(rows[:limit], len(rows) > limit, (note,))
+
+    async def _cut(self, window: Window, wanted: _Wanted) -> Page:
+        descends, end = wanted.descends, wanted.offset + wanted.limit
         notes: tuple[str, ...] = ()
-        if sort_by == "completionDate":
-            rows, notes = await window.by_completion.slice(offset, end, descends=descends)
+        if wanted.sort_by == "completionDate":
+            rows, notes = await window.by_completion.slice(wanted.offset, end, descends=descends)
         else:
-            rows = in_order(window.rows, sort_by, descends=descends)[offset:end]
-        if window.is_cut and not (descends and sort_by == "receptionDateTime"):
-            notes = (*notes, _sorted_among(len(window.rows), sort_by))
+            rows = in_order(window.rows, wanted.sort_by, descends=descends)[wanted.offset : end]
+        if window.is_cut and not (descends and wanted.sort_by == "receptionDateTime"):
+            notes = (*notes, _sorted_among(len(window.rows), wanted.sort_by))
         return Page(rows, window.is_cut or end < len(window.rows), notes)
+
+    async def _found(
+        self, window: Window | None, query: Mapping[str, Any], terms: SearchTerms, wanted: _Wanted
+    ) -> Page:
+        """Return a page of the tickets with all terms: those of the window, and what the API itself finds."""
+        if window is None:
+            page = await self._own_page({**query, "searchQuery": escaped(terms.phrase)}, wanted, AS_ONE_PIECE)
+            return literal_rows(page, terms.phrase) if has_wildcard(terms.phrase) else page
+        piece = terms.longest if window.is_cut else terms.phrase
+        own = await self._window({**query, "searchQuery": escaped(piece)})
+        rows, notes = found_rows(window, own, terms, piece)
+        found = Window(self._api, rows, is_cut=False, fetched_at=window.fetched_at)
+        page = await self._cut(found, wanted)
+        return page._replace(notes=(*page.notes, *notes))
 
     async def _window(self, query: Mapping[str, Any]) -> Window | None:
         """Return a window that is at most `KEEP_S` old; None if the API does not return one in time."""

@@ -109,6 +109,22 @@ async def resolve(
     return _check(await master.lists(newer_than=lists), values, rules) if checked.problems else checked
 
 
+async def with_choices(master: MasterData, problems: Sequence[Problem]) -> Sequence[Problem]:
+    """Return `problems`, each of a reference with the first items to choose from.
+
+    Raises:
+        UpstreamError: master data could not be fetched.
+    """
+    if not any(problem.field in REFERENCES for problem in problems):
+        return problems
+    lists = await master.lists()
+    sources = [REFERENCES.get(problem.field) for problem in problems]
+    return [
+        problem if source is None else problem._replace(allowed=labels(lists[source], source.tool))
+        for problem, source in zip(problems, sources, strict=True)
+    ]
+
+
 def cut_problems(values: Mapping[str, Any], ticket: Ticket | None = None) -> list[Problem]:
     """Return a problem for each text in `values` that was copied from a result in which it was cut.
 
@@ -200,8 +216,9 @@ def _of_category(items: tuple[MasterItem, ...], checked: Checked) -> tuple[Maste
 
 def _check_pair(checked: Checked, lists: MasterLists, ticket: Ticket | None) -> None:
     """Check that the detail belongs to the category; an update may give either one and keep the other."""
-    values = checked.values
-    wrong = {problem.field for problem in checked.problems}
+    proposed = {name: value for problem in checked.problems for name, value in (problem.right or {}).items()}
+    values = checked.values | proposed
+    wrong = {problem.field for problem in checked.problems} - proposed.keys()
     if wrong & {"categoryId", "categoryDetailId"} or not {"categoryId", "categoryDetailId"} & values.keys():
         return
     category = values.get("categoryId", ticket.category_id if ticket else None)

@@ -21,16 +21,22 @@ MAX_ID: Final = 50
 MAX_AROUND: Final = 2_000
 """Characters of a text, such as a URL, in which an id is looked for."""
 
+MAX_SEVERAL: Final = 5
+SEVERAL: Final = "must be one id; call once for each"
+
 TicketRead: TypeAlias = tuple[Ticket, tuple[HistoryEntry, ...]]
 Read: TypeAlias = Callable[[APIClient, str], Awaitable[TicketRead]]
 
 _DASHES: Final = re.compile("[\u2010-\u2015\u2212\u30fc\ufe58\ufe63\uff0d]")
 _OUTER: Final = " \t\n\"'`“”‘’「」『』()[]<>{}.,;:!?。、"
-_ID: Final = re.compile(r"(?<![A-Za-z0-9])TCK[\s_#:-]*(\d{1,12})(?!\d)", re.IGNORECASE)
+_LINK: Final = re.compile(r"\[([^\[\]]+)\]\([^()\s]*\)")
+"""A link in Markdown."""
+_ID: Final = re.compile(r"(?<![A-Za-z0-9])TCK[\s_#:=-]*(\d{1,12})(?!\d)", re.IGNORECASE)
 _NUMBER: Final = re.compile(
-    r"(?:(?:ticket|チケット|id|no|nr|番号|第)[\s#.:]*)*#?\s*(\d{1,12})\s*(?:番|号)?", re.IGNORECASE
+    r"(?:(?:tickets?|チケット|t[ck]{1,2}|tkt|tick|t|issue|case|id|number|no|nr|番号|第)[\s#.:=_-]*)*#?\s*(\d{1,12})\s*(?:番|号)?",
+    re.IGNORECASE,
 )
-_URL: Final = re.compile(r"https?://\S*[/=](TCK-\d{1,12})/?(?:[?#&]\S*)?", re.ASCII | re.IGNORECASE)
+_URL: Final = re.compile(r"\S*[/=](TCK-\d{1,12})/?(?:[?#&]\S*)?", re.ASCII | re.IGNORECASE)
 """A URL whose path or first query ends with an id."""
 
 
@@ -62,10 +68,16 @@ async def read_named(read: Read, api: APIClient, given: str, *, writes: bool = F
         others = await gather_all(*(_or_none(read, api, one) for one in spellings(given)))
         found: list[TicketRead] = [one for one in others if one is not None]
         if not found:
-            raise error from None
+            raise _several(given) or error from None
     if len(found) > 1 or (writes and is_number_alone(given)):
         raise InvalidInputError.of([_which(found)])
     return found[0]
+
+
+def _several(given: str) -> InvalidInputError | None:
+    """Return the error for a text that names several tickets; None if it does not."""
+    ids = tuple(_canonical(number) for number in sorted(_numbers(_simple(given))))
+    return InvalidInputError.of([Problem("ticketId", SEVERAL, ids[:MAX_SEVERAL])]) if len(ids) > 1 else None
 
 
 def _which(found: list[TicketRead]) -> Problem:
@@ -95,14 +107,15 @@ def spellings(given: str) -> tuple[str, ...]:
 
 
 def is_number_alone(given: str) -> bool:
-    """Whether `given` is a number without `TCK`."""
+    """Whether `given` is a number without `TCK`, or with a word that is only like it."""
     return not _numbers(_simple(given)) and _NUMBER.fullmatch(_simple(given).strip(_OUTER)) is not None
 
 
 def _numbers(simple: str) -> set[int]:
     """Return the numbers of the ids in a text; of a text with a slash, only of the id that a URL ends with."""
+    simple = simple.strip(_OUTER).rstrip("/")
     if "/" in simple:
-        url = _URL.fullmatch(simple.strip(_OUTER))
+        url = _URL.fullmatch(simple)
         return _numbers(url[1]) if url else set()
     return {int(number) for number in _ID.findall(simple)}
 
@@ -112,4 +125,5 @@ def _canonical(number: int) -> str:
 
 
 def _simple(text: str) -> str:
-    return _DASHES.sub("-", unicodedata.normalize("NFKC", visible(text))).strip()
+    plain = _DASHES.sub("-", unicodedata.normalize("NFKC", visible(text))).strip()
+    return _LINK.sub(r"\1", plain)

@@ -7,6 +7,7 @@ the first allowed value, the nearest bound, the example, or it leaves the argume
 import json
 import re
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any, Final
 
 _WITH: Final = re.compile(r"^Call again with: `(.*)`$", re.MULTILINE)
@@ -37,9 +38,11 @@ def _solved(arguments: dict[str, Any], problem: Mapping[str, Any]) -> bool:
     """Correct one problem in place; return whether it could be done."""
     *outer, last = problem["field"].split(".")
     place: Any = arguments
-    for step in outer:
+    for step, inner in pairwise([*outer, last]):
+        if inner.isdigit() and isinstance(place, dict) and not isinstance(place[step], list):
+            place[step] = [place[step]]  # the error counts items of what came without its list
         place = place[int(step)] if isinstance(place, list) else place[step]
-    if "not an argument" in problem["text"]:
+    if "not an argument" in problem["text"] or "or leave it out" in problem["text"]:
         place.pop(last)
         return True
     key: Any = int(last) if isinstance(place, list) else last

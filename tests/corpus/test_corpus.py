@@ -20,7 +20,7 @@ LEAST: Final[Mapping[str, int]] = MappingProxyType({
 MOST_MISSES: Final = 0.05
 
 
-@pytest.mark.parametrize("file", ["arguments.toml", "further.toml"])
+@pytest.mark.parametrize("file", ["arguments.toml", pytest.param("further.toml", marks=pytest.mark.long)])
 async def test_wrong_arguments_work_or_are_corrected_in_one_call(
     file: str, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:

@@ -13,7 +13,6 @@ from shared.config import CloudSettings, Settings, TicketApiSettings
 from shared.environment import load
 from shared.storage.database import resolve_url
 from tests.deploy.cloud_run_lint import RULES, complaints, container, env, settings
-from tests.kills import kills
 from ticket_api.__main__ import command_line
 
 FOLDER: Final = Path(__file__).resolve().parents[2] / "gcp-deploy"
@@ -60,7 +59,6 @@ def as_cloud_run_starts_it(file: str, environment: pytest.MonkeyPatch) -> Settin
     return load(settings(service), _env_file=None)
 
 
-@kills("gcp-deploy/cloud-run-service.yaml", "timeoutSeconds: 1000", "timeoutSeconds: 900")
 @pytest.mark.parametrize("file", FILES)
 def test_cloud_run_takes_the_file_and_so_do_our_rules(file: str) -> None:
     assert complaints(text_of(file)) == []

@@ -98,7 +98,7 @@ async def test_null_for_what_is_needed_is_missing(here: World) -> None:
 
 async def test_all_that_is_wrong_with_a_call_is_said_at_once_and_without_the_values(here: World) -> None:
     text, error = await here.refused(
-        "get_ticket_list", limit="secret-value", sortBy="secret-value", colour="secret-value", showCompleted=[1]
+        "get_ticket_list", limit="secret-value", sortBy="secret-value", colour="secret-value", showCompleted=[2]
     )
 
     fields = [problem["field"] for problem in error["problems"]]
@@ -200,7 +200,7 @@ def bug(here: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(here.api, "get", fails)
 
 
-@kills("shared/mcp_tools/tool.py", "outcome, result = TicketServerError.kind, _failed(self._fault())", "raise")
+@kills("shared/mcp_tools/tool.py", "outcome, result = TicketServerError.kind, _failed(self._fault(), {})", "raise")
 @pytest.mark.usefixtures("bug")
 async def test_a_fault_of_ours_is_logged_with_its_stack_and_never_told(here: World) -> None:
     with capture_logs() as logs:

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from tests.kills import kills
 from tests.shared.given import (
     TICKET,
     Act,
@@ -134,7 +133,6 @@ async def test_an_id_that_was_added_a_moment_ago_is_known(reference: World, tmp_
     assert (await reference.done("get_ticket_list", personInChargeId="new colleague"))["notes"]
 
 
-@kills("shared/tickets/references.py", "if len(equal) == 1:", "if equal:")
 async def test_a_name_of_several_is_answered_with_the_candidates(existing: World) -> None:
     twins = [{"id": "u1", "name": "Kim Lee"}, {"id": "u2", "name": "kim lee"}, {"id": "u3", "name": "Other"}]
     existing.wire.when("GET", "/tickets/master/users", responses(200, twins), always=True)

@@ -5,7 +5,6 @@ It has no HTTP and no clock: every write gets the time at which it happens (awar
 Where observations are missing it follows PostgreSQL: lengths are enforced, descending order puts null first.
 """
 
-import fnmatch
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -54,9 +53,12 @@ def parse_int(text: str | None, default: int) -> int:
 
 
 def ilike(text: str) -> re.Pattern[str]:
-    """Return the pattern of `ILIKE '%text%'`, where `%` and `_` in the text are wildcards too."""
-    glob = re.sub(r"[*?[]", r"[\g<0>]", text).replace("%", "*").replace("_", "?")
-    return re.compile(fnmatch.translate(f"*{as_text(glob)}*"), re.IGNORECASE)
+    """Return the pattern of `ILIKE '%text%'`: `%` and `_` in the text are wildcards too, unless after a backslash."""
+    wildcards = {"%": ".*", "_": "."}
+    parts = re.findall(r"\\.|.", as_text(text), re.DOTALL)
+    return re.compile(
+        "".join(wildcards.get(part) or re.escape(part[-1]) for part in ["%", *parts, "%"]), re.IGNORECASE | re.DOTALL
+    )
 
 
 class Api:
@@ -215,4 +217,4 @@ def _filters(query: Mapping[str, str]) -> Iterator[Callable[[Row], bool]]:
     if query.get("showCompleted") != "true":
         yield lambda ticket: ticket["statusId"] != COMPLETED
     searched = ilike(query.get("searchQuery", ""))
-    yield lambda ticket: any(searched.match(ticket[name]) for name in ("summary", "accountName", "requestorName"))
+    yield lambda ticket: any(searched.fullmatch(ticket[name]) for name in ("summary", "accountName", "requestorName"))

@@ -182,7 +182,7 @@ async def test_health_lists_what_clients_may_rely_on(sqlite_api: AsyncClient) ->
     features = (await sqlite_api.get("/health")).json()["features"]
 
     assert {
-        "attachments", "clear", "completion-date", "idempotency-key", "search-literal", "total-order",
+        "attachments", "clear", "completion-date", "idempotency-key", "search-literal", "search-words", "total-order",
     } <= set(features)  # fmt: skip
     assert features == sorted(set(features))
 

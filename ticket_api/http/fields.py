@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final
 from pydantic import BeforeValidator, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from ticket_api.store.text_search import MAX_WORDS
 from ticket_api.times import parse_minute
 
 _NO_NUL: Final = r"^[^\x00]*$"  # PostgreSQL cannot store U+0000
@@ -71,6 +72,10 @@ Text = Annotated[str, StringConstraints(max_length=50_000, pattern=_NOT_BLANK)]
 Reference = Annotated[str, StringConstraints(max_length=50, pattern=_NO_NUL)]
 Remark = Annotated[str, StringConstraints(max_length=50_000, pattern=_NO_NUL)]
 SearchText = Annotated[str, StringConstraints(max_length=200, pattern=_NO_NUL)]
+SearchWords = Annotated[
+    str,
+    StringConstraints(max_length=200, pattern=rf"^[{_BLANK}]*(?:[^{_BLANK}\x00]+(?:[{_BLANK}]+|$)){{0,{MAX_WORDS}}}$"),
+]
 FileName = Annotated[str, StringConstraints(max_length=255, pattern=_NOT_BLANK)]
 FileUrl = Annotated[
     str,

@@ -22,6 +22,7 @@ from ticket_api.http.fields import (
     Reference,
     Remark,
     SearchText,
+    SearchWords,
     Summary,
     Text,
     refuse,
@@ -70,6 +71,12 @@ class TicketQuery(RequestModel):
         default=None,
         description="Part of the summary, the account's name or the requestor's name. Case and full or half width "
         "are ignored; `%` and `_` are ordinary characters.",
+    )
+    search_words: SearchWords | None = Field(
+        default=None,
+        description="Up to 10 words in any order, each in the summary, the description, the id, the external id, or "
+        "the name of the account, the requestor or the person in charge. Case, width and kind of kana are ignored.",
+        examples=["login vpn"],
     )
     sort_by: Literal["receptionDateTime", "scheduledCompletionDate", "completionDate"] = Field(
         default="receptionDateTime", description="Tickets without this date come last in both directions."
@@ -213,7 +220,8 @@ class NewComment(RequestModel):
 
 
 FEATURES: Final = (
-    "attachments", "clear", "completion-date", "idempotency-key", "readiness", "search-literal", "total-order",
+    "attachments", "clear", "completion-date", "idempotency-key", "readiness", "search-literal", "search-words",
+    "total-order",
 )  # fmt: skip
 """What this API offers and others of the same shape may not, one word each; docs/ticket-api.md has their promises."""
 
@@ -234,7 +242,8 @@ class Health(ResponseModel):
         "completion date to today, leaving it clears the date. `idempotency-key`: a write that is repeated "
         "with its `Idempotency-Key` is done once. `readiness`: `GET /ready` shows whether the database accepts "
         "writes. `search-literal`: `%` and `_` are ordinary characters in "
-        "`searchQuery`. `total-order`: `sortOrder` is honoured, ties are broken by the ticket's number, tickets "
+        "`searchQuery`. `search-words`: `searchWords` finds words in any order. `total-order`: `sortOrder` is "
+        "honoured, ties are broken by the ticket's number, tickets "
         "without the date come last. More words may be added.",
     )
 

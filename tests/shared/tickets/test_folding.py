@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.tickets.folding import company, fold, kana_forms, name_key, search_form, unaccented, without_titles
+from shared.tickets.folding import company, fold, name_key, search_form, unaccented, without_titles
 
 
 @pytest.mark.parametrize(
@@ -90,5 +90,3 @@ def test_accents_of_latin_letters_alone_are_dropped() -> None:
 
 def test_search_compares_kana_as_hiragana() -> None:
     assert search_form("ｻｰﾊﾞ ヴ") == search_form("さーば ゔ")
-    assert kana_forms(fold("印刷サービス")) == ("印刷サービス", "印刷さーびす")
-    assert kana_forms("vpn") == ("vpn",)

@@ -1,0 +1,63 @@
+"""Distinguishes people of one name in the rows of a list, which show names without ids.
+
+Only rows with a name that several users have are looked up, in the tickets themselves.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+from shared.api_client import APIClient, segment
+from shared.concurrency import gather_all
+from shared.errors import NotFoundError, UpstreamError
+from shared.tickets.folding import name_key
+from shared.tickets.master_data import MasterData
+from shared.tickets.master_lists import USERS
+from shared.tickets.models import Ticket, TicketRow, parse_one
+
+MOST_READ: Final = 20
+"""Tickets that are read for one page."""
+_UNREAD: Final = "Several people have one of these names: get_ticket_detail shows which of them a row means."
+
+
+async def told_apart(
+    api: APIClient, master: MasterData, rows: Sequence[TicketRow]
+) -> tuple[Sequence[TicketRow], tuple[str, ...]]:
+    """Return `rows` with the id behind each name that several users have; and a note if some could not be read."""
+    try:
+        users = (await master.lists())[USERS] if rows else ()
+    except UpstreamError:  # a list needs no master data
+        return rows, ()
+    times = Counter(name_key(user.name) for user in users)
+    shared = {key for key, number in times.items() if number > 1}
+    meant = [row for row in rows if {name_key(name) for name in _names(row)} & shared] if shared else []
+    try:
+        tickets = await gather_all(*(_read(api, row.ticket_id) for row in meant[:MOST_READ]))
+    except UpstreamError:
+        tickets = []
+    by_id = {ticket.id: ticket for ticket in tickets if ticket is not None}
+    shown = [_with_ids(row, by_id[row.ticket_id], shared) if row.ticket_id in by_id else row for row in rows]
+    return shown, () if all(row.ticket_id in by_id for row in meant) else (_UNREAD,)
+
+
+def _names(row: TicketRow) -> tuple[str, ...]:
+    return tuple(name for name in (row.requestor_name, row.person_in_charge_name) if name)
+
+
+async def _read(api: APIClient, ticket_id: str) -> Ticket | None:
+    try:
+        return parse_one(Ticket, await api.get(f"/tickets/{segment(ticket_id)}"))
+    except NotFoundError:  # deleted a moment ago
+        return None
+
+
+def _with_ids(row: TicketRow, ticket: Ticket, shared: set[str]) -> TicketRow:
+    def named(name: str | None, user_id: str | None) -> str | None:
+        return f"{name} ({user_id})" if name and user_id and name_key(name) in shared else name
+
+    return row.model_copy(
+        update={
+            "requestor_name": named(row.requestor_name, ticket.requestor_id),
+            "person_in_charge_name": named(row.person_in_charge_name, ticket.person_in_charge_id),
+        }
+    )
