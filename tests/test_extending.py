@@ -20,6 +20,7 @@ from starlette.routing import Mount, Route
 
 from auth.providers import APIKeyAuthProvider
 from shared.storage.database import open_engine, resolve_url
+from shared.time_zones import utc_now
 from tests.kills import kills
 from tests.processes import KEY, ROOT, sqlite
 from tests.transport.http_client import http_client
@@ -27,7 +28,6 @@ from tests.transport.serving import application_of, serve
 from ticket_api.migrate import migrate
 from ticket_api.sample import filler
 from ticket_api.tenancy import make_tenant
-from ticket_api.times import utc_now
 from transport import Transport
 
 GUIDE: Final = (ROOT / "docs" / "extending.md").read_text("utf-8")

@@ -29,7 +29,7 @@ from shared.mcp_tools.arguments.choices import CLEARABLE, Clearable, Column, Sor
 from shared.mcp_tools.arguments.habits import A_TEXT, FreeText, Reading
 from shared.mcp_tools.arguments.lists import FILE, OBJECTS, WORDS
 from shared.tickets.columns import DEFAULT_COLUMNS, TICKET_COLUMNS
-from shared.tickets.dates.moments import AmbiguousError, DateValue, read_day, read_minute
+from shared.tickets.dates.moments import DateValue, read_day, read_minute
 from shared.tickets.dates.ticket_time import TicketTime
 from shared.tickets.master_pages import MAX_MASTER, Selection
 from shared.tickets.ticket_ids import MAX_ID, within_limit
@@ -46,19 +46,13 @@ _KEY_HINT: Final = "Your own key for this one request: it is done once in 24 hou
 _DUPLICATE_HINT: Final = "true: do it again, even if an equal call did it in the last {} minutes."
 
 
-def _read_by(read: Callable[[str, TicketTime], DateValue], example: str) -> BeforeValidator:
+def _read_by(read: Callable[[str, TicketTime], DateValue]) -> BeforeValidator:
     """Return a validator that replaces a text by the day or moment that it names at the time of the call."""
 
     def validate(given: object, info: ValidationInfo) -> str:
         text = values.words(given, info)
         reading = info.context if isinstance(info.context, Reading) else None
-        try:
-            value = read(text, TicketTime.of_machine() if reading is None else reading.at)
-        except AmbiguousError:
-            raise
-        except ValueError as error:
-            said = str(error)
-            raise ValueError(said if "for example" in said else f"{said}; for example {example}") from None
+        value = read(text, TicketTime.of_machine() if reading is None else reading.at)
         if reading is not None:
             name = to_camel(info.field_name or "")
             if value.note:
@@ -100,9 +94,9 @@ TicketId = Annotated[
 Named = Annotated[Word, AfterValidator(_not_blank("")), Field(max_length=MAX_NAMED), BeforeValidator(values.identifier)]
 """An id of master data, or a name, which is resolved to one later."""
 Reference = Annotated[Text, Field(max_length=50)]
-Date = Annotated[str, _read_by(read_day, "2026-12-01")]
-PastDate = Annotated[str, _read_by(partial(read_day, past=True), "2026-12-01")]
-Minute = Annotated[str, _read_by(read_minute, "2026-12-01 09:30")]
+Date = Annotated[str, _read_by(read_day)]
+PastDate = Annotated[str, _read_by(partial(read_day, past=True))]
+Minute = Annotated[str, _read_by(read_minute)]
 Hours = Annotated[float, Field(ge=0, le=values.MAX_HOURS), BeforeValidator(values.hours)]
 Flag = Annotated[bool, BeforeValidator(values.flag)]
 Key = Annotated[str, Field(max_length=values.MAX_KEY, pattern=r"^[!-~]+$"), BeforeValidator(values.key)]

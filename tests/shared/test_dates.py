@@ -182,12 +182,12 @@ async def test_a_row_is_shown_in_the_one_zone_too(reference: World) -> None:
 @kills("shared/tickets/dates/ticket_calendar.py", 'return {"completionDate": str(at.today)}', "return {}")
 async def test_a_completion_date_that_is_filled_in_is_a_day_of_the_one_zone(reference: World) -> None:
     """At 16:30 UTC it is tomorrow in Japan."""
-    evening = at(reference, datetime(2026, 11, 28, 16, 30, tzinfo=UTC))
+    evening = at(reference, datetime(2026, 11, 29, 16, 30, tzinfo=UTC))
     created = await evening.done("create_ticket", **TICKET | {"statusId": "stat4"})
     updated = await evening.done("update_ticket", ticketId=TO_COMPLETE, updatedById="user2", statusId="stat4")
 
-    assert created["ticket"]["completionDate"] == "2026-11-29"
-    assert {"field": "completionDate", "new": "2026-11-29"} in updated["changed"]
+    assert created["ticket"]["completionDate"] == "2026-11-30"
+    assert {"field": "completionDate", "new": "2026-11-30"} in updated["changed"]
 
 
 async def test_a_completion_date_is_left_to_an_api_that_sets_none_and_to_a_call_that_clears_it(here: World) -> None:
