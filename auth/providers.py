@@ -6,8 +6,9 @@ exist (MCP authorization, 2026-07-28).
 """
 
 import hmac
+import re
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Collection
 from hashlib import sha256
 from typing import Final
 
@@ -27,7 +28,14 @@ __all__ = (
 
 NO_KEY: Final = "Send the server's API key in the header x-api-key."
 WRONG_KEY: Final = "This API key is not valid."
-"""The one refusal of every invalid key, whatever the reason."""
+"""The one refusal of every invalid key, whatever the reason; a hint may follow on how it is written."""
+_FORMS: Final = (
+    (re.compile(r"(?i)bearer\b"), "Send the key alone, without the word Bearer."),
+    (re.compile(r"(?i)(?:x-api-key|authorization)\s*[:=]"), "Send the key alone, without the name of a header."),
+    (re.compile(r"([\"'`]).*\1$"), "Send the key without quotation marks."),
+    (re.compile(r"\$\{|\$\(|\$\w|%\w+%$|<.*>$|\{\{"), "It looks like a placeholder for a key that was not filled in."),
+)
+"""How a value begins that was meant otherwise, and what is said then."""
 FOREIGN_CREDENTIAL: Final = "foreign_credential"
 """The habit of clients behind a gateway that asks for a credential of its own."""
 SHARED: Final = "shared"
@@ -43,6 +51,12 @@ class ContradictingCredentialsError(AuthenticationError):
         super().__init__(
             "Send one credential: either the header x-api-key or Authorization: Bearer, not both.", status=400
         )
+
+
+def wrong_key(key: str) -> AuthenticationError:
+    """Return the refusal of a key that is not valid; it depends on what was sent alone."""
+    hint = next((f" {hint}" for form, hint in _FORMS if form.match(key)), "")
+    return AuthenticationError(WRONG_KEY + hint)
 
 
 def presented_key(request: HTTPConnection) -> str | None:
@@ -110,7 +124,7 @@ class KeyAuthProvider(AuthProvider):
         self._habits.admits(FOREIGN_CREDENTIAL)
         return principal
 
-    async def _owner_of_any(self, keys: Iterable[str]) -> Principal:
+    async def _owner_of_any(self, keys: Collection[str]) -> Principal:
         """Return the owner of the one key that is valid. Each is checked, whatever the others are."""
         owners = list[Principal]()
         for key in keys:
@@ -120,7 +134,7 @@ class KeyAuthProvider(AuthProvider):
                 if error.status != 401:
                     raise
         if not owners:
-            raise AuthenticationError(WRONG_KEY)
+            raise wrong_key(next(iter(keys)))
         if len(owners) > 1:
             raise ContradictingCredentialsError
         return owners[0]
@@ -166,5 +180,5 @@ class APIKeyAuthProvider(KeyAuthProvider):
         # Digests have equal lengths, so the time of the comparison reveals nothing about the key, not even its length.
         # Starlette decodes headers as Latin-1; encoding them again gives the exact bytes that were sent.
         if not hmac.compare_digest(sha256(key.encode("latin-1")).digest(), self._digest):
-            raise AuthenticationError(WRONG_KEY)
+            raise wrong_key(key)
         return Principal(id="service-account", proof="api_key", credential=SHARED)

@@ -16,7 +16,7 @@ from typing import Final
 from sqlalchemy.exc import SQLAlchemyError
 
 from auth.cache import CACHE_S, SingleFlightCache
-from auth.providers import WRONG_KEY, KeyAuthProvider
+from auth.providers import KeyAuthProvider, wrong_key
 from auth.store import IdentityStore
 from auth.store.credentials import Use
 from auth.store.errors import StoreUnavailableError
@@ -84,10 +84,10 @@ class StoredKeyAuthProvider(KeyAuthProvider):
         stored = None if parsed is None else await self._stored(parsed.public_id)
         secret = key if parsed is None else parsed.secret
         if not self._secrets.matches(secret, None if stored is None else stored.digest) or stored is None:
-            raise AuthenticationError(WRONG_KEY)
+            raise wrong_key(key)
         principal = self._principal(stored)
         if principal is None:
-            raise AuthenticationError(WRONG_KEY)
+            raise wrong_key(key)
         self._note_use(stored, secret)
         return principal
 

@@ -2,8 +2,8 @@
 
 What can be answered without the server is answered at once, exactly as the server would: `initialize`, `ping`,
 `server/discover` and the list of tools, from the file `opening.json`, which `python3 run.py renew` writes and a test
-compares with the server. Everything else waits for the server, but not longer than a client does: then it is answered
-that nothing was done, and it never runs.
+compares with the server. Only whose tickets these are is said later, in the first result. Everything else waits for the
+server, but not longer than a client does: then it is answered that nothing was done, and it never runs.
 """
 
 import json
@@ -16,8 +16,6 @@ OPENING: Final = Path(__file__).with_name("opening.json")
 LONGEST_WAIT_S: Final = 20.0
 """How long a request waits for the server; clients give up after 30 s or more."""
 MOST_WAITING: Final = 100
-SETTING_UP: Final = "setting_up"
-"""`kind` of the error for a request that came too early."""
 _INTERNAL_ERROR: Final = -32603
 _META: Final = "io.modelcontextprotocol/"
 
@@ -99,22 +97,26 @@ class WaitingRoom:
         if method == "initialize" and not self._handshake and _is_whole_handshake(params):
             self._handshake.append(message)
             wanted, served = params["protocolVersion"], self._opening["revisions"]
-            return {**self._opening["initialize"], "protocolVersion": wanted if wanted in served else served[-1]}
+            return self._presented(self._opening["initialize"]) | {
+                "protocolVersion": wanted if wanted in served else served[-1]
+            }
         if method == "tools/list" and self._handshake and params.get("cursor") is None:
-            return self._tools()
+            return self._listed(self._opening[method])
         return None
 
     def _modern_result(self, method: str, params: Message) -> Message | None:
         if not _is_whole_envelope(params):
             return None
         if method == "tools/list" and params.get("cursor") is None:
-            return {**self._opening["modern"][method], **self._tools()}
-        discovered: Message | None = self._opening["modern"].get(method) if method == "server/discover" else None
-        return discovered
+            return self._listed(self._opening["modern"][method])
+        return self._presented(self._opening["modern"][method]) if method == "server/discover" else None
 
-    def _tools(self) -> Message:
-        tools = self._opening["tools"]
-        return {"tools": [tool for tool in tools if tool["annotations"]["readOnlyHint"] or not self._read_only]}
+    def _presented(self, server: Message) -> Message:
+        return {**server, **(self._opening["read only"] if self._read_only else {})}
+
+    def _listed(self, result: Message) -> Message:
+        tools = (tool for tool in result["tools"] if tool["annotations"]["readOnlyHint"] or not self._read_only)
+        return {**result, "tools": list(tools)}
 
 
 def read_opening() -> dict[str, Any]:
@@ -129,11 +131,15 @@ def still(step: str) -> str:
 
 
 def _refused(message: Message, text: str) -> Message:
-    said = {"kind": SETTING_UP, "message": text}
+    said = {"kind": "setting_up"}
     response = {"jsonrpc": "2.0", "id": message["id"]}
     if message["method"] != "tools/call":
-        return {**response, "error": {"code": _INTERNAL_ERROR, "message": text, "data": {"kind": SETTING_UP}}}
-    result = {"content": [{"type": "text", "text": text}], "structuredContent": {"error": said}, "isError": True}
+        return {**response, "error": {"code": _INTERNAL_ERROR, "message": text, "data": said}}
+    result = {
+        "content": [{"type": "text", "text": text}],
+        "structuredContent": {"error": {**said, "message": text}},
+        "isError": True,
+    }
     modern = {"resultType": "complete"} if _is_whole_envelope(message.get("params") or {}) else {}
     return {**response, "result": {**result, **modern}}
 

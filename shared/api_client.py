@@ -224,7 +224,7 @@ def _query_value(value: str | int | bool) -> str:
 def _unanswered(method: str, what: str) -> UpstreamError:
     if method == "GET":
         return UpstreamUnavailableError(f"The ticket API {what}. Nothing was changed; try again in a moment.")
-    return OutcomeUnknownError(f"The ticket API {what}, so it is not known whether this was done.")
+    return OutcomeUnknownError(f"The ticket API {what}.")
 
 
 def _lost(method: str, error: httpx2.TransportError) -> UpstreamError:
@@ -299,7 +299,7 @@ def _senseless(method: str, status: int, how: str) -> UpstreamError:
             f"The ticket API answered {how}. This is a fault of the ticket API, not of the request."
         )
     return OutcomeUnknownError(
-        f"The ticket API answered {how}. This is a fault of the ticket API, and it is not known whether this was done.",
+        f"The ticket API answered {how}. This is a fault of the ticket API.",
         settled=status not in _PASSING,  # a proxy sends those, while the API may still be executing the request
     )
 

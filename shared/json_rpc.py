@@ -23,7 +23,7 @@ MAX_VALUES: Final = 200_000
 MAX_VALUES_BESIDE_ARGUMENTS: Final = 10_000
 """Values in one message, the arguments of a call left out: these are for the tool to judge."""
 LOOK_FIRST: Final = (
-    "Look at what it would have changed before you repeat it, and repeat it with the same idempotencyKey."
+    "Look at what it would have changed before you repeat it, and if it had an idempotencyKey, use it again."
 )
 _HALF: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 """How half a surrogate pair, or a whole one, is written in JSON: in UTF-8 itself there is none."""

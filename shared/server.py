@@ -18,6 +18,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, INVALID_REQUEST
 from pydantic import ValidationError
 
+from shared.announcements import CACHE_HINTS, Announcements
 from shared.audit import AuditTrail, LoggedAuditTrail
 from shared.client_habits import ClientHabits
 from shared.cursors import refuse_cursors
@@ -80,6 +81,8 @@ def build_server(
         version=version,
         instructions=_instructions(read_only=read_only, whose_tickets=whose_tickets),
         request_state_security=request_state.security(request_state_keys),
+        cache_hints=CACHE_HINTS,
+        subscriptions=False,  # nothing that is offered changes while it runs
         tools=[
             TicketTool.of(spec, tools_provider, call_log, habits) for spec in TOOLS if spec.read_only or not read_only
         ],
@@ -96,7 +99,10 @@ def build_server(
     )
     # The SDK traces every message by default, at a third of a call's cost; no collector reads the traces here.
     server.middleware[:] = [one for one in server.middleware if type(one).__name__ != "OpenTelemetryMiddleware"]
-    server.middleware.extend([_ProtocolErrors(server), _ArgumentsObject(habits), _Scopes(call_log), refuse_cursors])
+    server.middleware.extend([
+        *(_ProtocolErrors(server), _ArgumentsObject(habits), _Scopes(call_log)),
+        *(Announcements(server), refuse_cursors),
+    ])  # fmt: skip
     if read_only:
         server.middleware.append(RefuseWrites(call_log))
     if whose_tickets:

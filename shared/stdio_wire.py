@@ -137,33 +137,36 @@ async def _read(
 ) -> None:
     """Pass the client's messages to the server and refuse what is none; keep the server up until all is answered."""
     lines = JsonLines()
-    async with to_server:
-        chunk: bytes | None = None
-        while chunk != b"":
-            chunk = None
-            with anyio.move_on_after(QUIET_S if lines.is_waiting else None):
-                chunk = await chunks.receive()
-            for one in lines.quiet() if chunk is None else lines.feed(chunk) if chunk else lines.end():
-                await _take(one, to_server, client)
+    async with to_server, chunks:
+        with suppress(anyio.EndOfStream):
+            while True:
+                chunk = None
+                with anyio.move_on_after(QUIET_S if lines.is_waiting else None):
+                    chunk = await chunks.receive()
+                await _take(lines.quiet() if chunk is None else lines.feed(chunk), to_server, client)
+        await _take(lines.end(), to_server, client)
         await client.settle(end_s)
 
 
 async def _take(
-    one: Message | MalformedMessageError, to_server: ObjectSendStream[SessionMessage | Exception], client: _Client
+    received: Iterator[Message | MalformedMessageError],
+    to_server: ObjectSendStream[SessionMessage | Exception],
+    client: _Client,
 ) -> None:
-    if isinstance(one, MalformedMessageError):
-        await client.refuse(one)
-        return
-    message = jsonrpc_message_adapter.validate_python(one)
-    if isinstance(message, JSONRPCRequest):
-        client.waits_for(message)
-    await to_server.send(SessionMessage(message))
-    if isinstance(message, JSONRPCNotification) and message.method == "notifications/cancelled":
-        client.cancels(message.params or {})
+    for one in received:
+        if isinstance(one, MalformedMessageError):
+            await client.refuse(one)
+            continue
+        message = jsonrpc_message_adapter.validate_python(one)
+        if isinstance(message, JSONRPCRequest):
+            client.waits_for(message)
+        await to_server.send(SessionMessage(message))
+        if isinstance(message, JSONRPCNotification) and message.method == "notifications/cancelled":
+            client.cancels(message.params or {})
 
 
 def _chunks(descriptor: int) -> ObjectReceiveStream[bytes]:
-    """Return what is read from `descriptor`; empty bytes are the end.
+    """Return what is read from `descriptor`.
 
     The thread is a daemon: nothing can end a read, and the process must not wait for one.
     """
@@ -171,16 +174,11 @@ def _chunks(descriptor: int) -> ObjectReceiveStream[bytes]:
     token = lowlevel.current_token()
 
     def read() -> None:
-        chunk = b"?"
-        while chunk:
-            try:
-                chunk = os.read(descriptor, _CHUNK_BYTES)
-            except OSError:  # a terminal that is gone
-                chunk = b""
-            try:
-                from_thread.run(chunks.send, chunk, token=token)
-            except (anyio.BrokenResourceError, anyio.RunFinishedError):  # served no more
-                return
+        with suppress(anyio.BrokenResourceError, anyio.RunFinishedError):  # served no more
+            with suppress(OSError):  # a terminal that is gone
+                while chunk := os.read(descriptor, _CHUNK_BYTES):
+                    from_thread.run(chunks.send, chunk, token=token)
+            from_thread.run_sync(chunks.close, token=token)
 
     Thread(target=read, daemon=True).start()
     return received

@@ -96,12 +96,13 @@ class Checkout:
             yield
             self.make_ready()
 
-    def add_wheel(self, *, requires: str = "") -> str:
+    def add_wheel(self, *, requires: str = "", code: str = "") -> str:
         """Put a package named tiny into the home folder and return its hash."""
         metadata = "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n"
         metadata += f"Requires-Dist: {requires}\n" if requires else ""
         path = self.home / "tiny-1.0-py3-none-any.whl"
         with zipfile.ZipFile(path, "w") as wheel:
+            wheel.writestr("tiny.py", code)
             wheel.writestr("tiny-1.0.dist-info/METADATA", metadata)
             wheel.writestr("tiny-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
             wheel.writestr("tiny-1.0.dist-info/RECORD", "")

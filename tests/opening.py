@@ -44,9 +44,10 @@ class Conversation:
 
 
 @asynccontextmanager
-async def conversation() -> AsyncGenerator[Conversation]:
+async def conversation(*, read_only: bool = False) -> AsyncGenerator[Conversation]:
     """Start a conversation with the server, as over STDIO."""
-    server = build_server(SingleToolsProvider(TicketTools(APIClient("http://unused", api_key="unused"))))
+    tools = SingleToolsProvider(TicketTools(APIClient("http://unused", api_key="unused")))
+    server = build_server(tools, read_only=read_only)
     server.streamable_http_app()
     low = server.session_manager.app
     to_server, read = anyio.create_memory_object_stream[SessionMessage | Exception](1)
@@ -68,14 +69,17 @@ async def opening() -> dict[str, Any]:
     """Return what `bootstrap/opening.json` should contain."""
     async with conversation() as one:
         handshake = await one.result("initialize", initialize(REVISIONS[-1]))
-        tools = (await one.result("tools/list"))["tools"]
+        tools = await one.result("tools/list")
     async with conversation() as one:
         discovered = await one.result("server/discover", ENVELOPE)
         listed = await one.result("tools/list", ENVELOPE)
-    del handshake["protocolVersion"], listed["tools"]
+    async with conversation(read_only=True) as one:
+        reads = await one.result("initialize", initialize(REVISIONS[-1]))
+    del handshake["protocolVersion"]
     return {
         "revisions": REVISIONS,
         "initialize": handshake,
+        "read only": {"instructions": reads["instructions"]},
+        "tools/list": tools,
         "modern": {"server/discover": discovered, "tools/list": listed},
-        "tools": tools,
     }

@@ -9,7 +9,7 @@ INVALID: Final = -32600
 
 
 class Line(NamedTuple):
-    """What is sent, a line end added, and its responses in any order: each an id, and the code of an error or RESULT."""
+    """What is sent before a line end, and its responses in any order: an id, and the code of an error or RESULT."""
 
     sent: bytes
     responses: tuple[tuple[str | int | None, int | None], ...]

@@ -14,12 +14,12 @@ CLIENTS: Final = (*(f"C{number}" for number in range(1, 14)), "W1", "W2", "W3")
 CASES: Final = frozenset({
     *(f"A{number}" for number in range(1, 16)),
     *("T1", "T2", "T3", "T4", "T5", "T9", "U7", "U8", "U12", "U13", *CLIENTS, "D18", "D20", "D21", "D26", "D28", "D29"),
-    *("D9", "D11", "D12", "D13", "D14", "D15", "D19", "D24", "U11"),
+    *("D5", "D6", "D7", "D8", "D9", "D10", "D11", "D12", "D13", "D14", "D15", "D19", "D23", "D24", "U11"),
 })  # fmt: skip
 SERIOUS: Final = frozenset({
     *(f"A{number}" for number in range(1, 9)),
     *("T1", "T2", "T3", "T4", "T9", "U7", "U8", "D21", *CLIENTS),
-    *("D9", "D11", "D12", "D13", "D14", "D15"),
+    *("D5", "D6", "D9", "D11", "D12", "D13", "D14", "D15", "U11"),
 })  # fmt: skip
 AT_LEAST: Final = 4
 """A serious case and three related ones: other fields, transports, tools, databases, code points."""

@@ -18,7 +18,7 @@ from tests import processes
 from tests.javascript import node
 from tests.processes import KEY, ROOT, STDIO_DOOR, environment, sqlite
 from tests.shared.given import TICKET
-from tests.test_stdio_door import stdio_door
+from tests.stdio_door import stdio_door
 from tests.transport.sse_client import initialize_params, sse_session
 
 LINE_ENDS: Final = "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"

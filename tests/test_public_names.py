@@ -24,7 +24,7 @@ from shared.mcp_tools.catalog import TOOLS
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 SNAPSHOT: Final = ROOT / "tests" / "public_names.json"
-PRODUCT: Final = ("auth", "shared", "ticket_api", "transport")
+PRODUCT: Final = ("auth", "bootstrap", "shared", "ticket_api", "transport")
 LEVELS: Final = frozenset({"debug", "info", "warning", "error", "exception", "critical"})
 KIND_ARGUMENT: Final = {"HTTPRefusalError": 1, "refusal": 0}
 """Which positional argument of a call is a `kind`."""

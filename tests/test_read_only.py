@@ -14,7 +14,7 @@ from shared.config import CHECKOUT, CloudSettings, StdioSettings
 from shared.mcp_tools.catalog import TOOLS
 from tests.kills import kills
 from tests.processes import KEY, sqlite
-from tests.test_stdio_door import stdio_door
+from tests.stdio_door import stdio_door
 from tests.transport.serving import serve
 from tests.wires import WIRES, Ask, asking
 from ticket_service import whose_tickets

@@ -93,6 +93,21 @@ async def test_the_inspector_command_prints_tickets(address: str, node_modules: 
     assert "TCK-" in done.stdout, done.stderr
 
 
+@pytest.mark.parametrize("readme", ["README.md", "README.ja.md"])
+def test_every_entry_that_starts_a_program_can_be_pasted(readme: str) -> None:
+    """On macOS `python3` may be 3.9 for desktop programs, and Windows has none: there are other forms."""
+    text = (ROOT / readme).read_text(encoding="utf-8")
+    blocks = [json.loads(block) for block in re.findall(r"^```json\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)]
+    entries = [block["mcpServers"]["tickets"] for block in blocks if "mcpServers" in block]
+    ours = {entry["command"]: entry["args"] for entry in entries if entry["command"] != "npx"}
+
+    assert ours == {
+        "python3": ["/full/path/to/ticket-server/run.py", "stdio"],
+        "py": ["C:\\full\\path\\to\\ticket-server\\run.py", "stdio"],
+        "uv": ["run", "/full/path/to/ticket-server/run.py", "stdio"],
+    }
+
+
 @pytest.mark.parametrize("pinned", ["mcp==2.3.0", "@modelcontextprotocol/sdk@1.32.2"])
 def test_the_versions_named_are_the_ones_tested(pinned: str) -> None:
     name, version = re.split(r"==|(?<=.)@", pinned)

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib import metadata
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -138,6 +139,29 @@ def test_a_set_contains_the_smaller_one_at_the_same_versions(smaller: str, large
     assert {name: pin.version for name, pin in below.items()} == {
         name: pin.version for name, pin in above.items() if name in below
     }
+
+
+@pytest.mark.parametrize("stem", SETS)
+def test_extras_that_packages_ask_for_are_in_the_pins(stem: str) -> None:
+    """In hash mode, pip before 24 refuses an extra that only another package asks for, such as `coverage[toml]`."""
+    lines = re.findall(r"^([\w.-]+(?:\[.*?\])?)==", (ROOT / f"{stem}.txt").read_text("utf-8"), re.MULTILINE)
+    extras = {canonicalize_name(one.name): one.extras for one in map(Requirement, lines)}
+    asked = (
+        wish
+        for name in extras
+        for wish in map(Requirement, installed_requires(name))
+        if wish.marker is None or any(wish.marker.evaluate({"extra": extra}) for extra in ("", *extras[name]))
+    )
+
+    assert [str(wish) for wish in asked if not wish.extras <= extras.get(canonicalize_name(wish.name), set())] == []
+
+
+def installed_requires(name: str) -> list[str]:
+    """Return what a package requires; nothing if it is for another system."""
+    try:
+        return metadata.requires(name) or []
+    except metadata.PackageNotFoundError:
+        return []
 
 
 LIST: Final = "one>=1,<2 # needed\ntwo==2.5; sys_platform != 'win32' # needed\n"

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from tests.test_stdio_door import stdio_door
+from tests.stdio_door import stdio_door
 from tests.transport.http_client import ENVELOPE, MODERN, http_client
 from tests.transport.sse_client import sse_session
 

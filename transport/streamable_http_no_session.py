@@ -69,7 +69,9 @@ class NoSessionHandler:
             if isinstance(message, JSONRPCRequest):
                 requests.append(message)
             elif not isinstance(message, JSONRPCNotification):
-                text = "A response belongs to the session of its request: send that Mcp-Session-Id. Nothing was done."
+                text = (
+                    "A response belongs to the session of its request: send that Mcp-Session-Id. Nothing was changed."
+                )
                 raise HTTPRefusalError(400, "no_session", text)
             elif message.method == "notifications/cancelled":
                 log.info("cancellation_ignored")

@@ -94,4 +94,4 @@ class StoreUnavailableError(TicketServerError):
     kind = "identity_unavailable"
 
     def __init__(self) -> None:
-        super().__init__("The identity store is not answering. Nothing was done; try again in a moment.")
+        super().__init__("The identity store is not answering. Nothing was changed; try again in a moment.")

@@ -254,7 +254,7 @@ async def _health_only(app: ASGIApp, scope: Scope, receive: Receive, send: Send)
     if scope["path"] in HEALTH_PATHS:
         await app(scope, receive, send)
         return
-    said = {"kind": "too_many_connections", "error": "There are too many connections. Nothing was done; try again."}
+    said = {"kind": "too_many_connections", "error": "There are too many connections. Nothing was changed; try again."}
     body = json.dumps(said).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     headers += [(b"retry-after", b"5"), (b"connection", b"close")]

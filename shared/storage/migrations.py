@@ -4,6 +4,7 @@ Everything happens in one transaction under one lock: SQLite's write lock, or an
 A database at head is only read, so the application may connect as a role that must not create tables.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.errors import TicketServerError
 from shared.private_files import create_private, made_private
-from shared.storage.database import DatabaseFullError, DatabaseReadOnlyError, is_temporary, unusable_as
+from shared.storage.database import DatabaseFailedError, is_temporary, unusable_as
 from shared.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -28,6 +29,8 @@ LOCK_WAIT_S: Final = 60
 NOT_ALLOWED: Final = "42501"  # PostgreSQL: insufficient_privilege
 NO_ENTRY: Final = {"28000", "28P01", "3D000"}  # PostgreSQL: wrong role, wrong password, no such database
 NO_DATABASE: Final = {"SQLITE_NOTADB", "SQLITE_CORRUPT"}
+_IN_USE: Final = "Another program uses its file (MCP_DATABASE_URL) and did not let go of it in time; try again."
+_CHECK: Final = "Check the database URL (MCP_DATABASE_URL), its user and password, and that the server is running."
 
 Work = Callable[[Connection], None]
 Question = Callable[[Connection], bool]
@@ -59,21 +62,23 @@ class Migrations:
             DatabaseNotReadyError: the database cannot be opened, or its tables are newer than this program, or they
                 are older and the role may not change them.
         """
-        with self._explained():
+        with self._explained(engine):
             if engine.dialect.name == "sqlite":
+                _make_folder_of(Path(str(engine.url.database)))
                 _keep_private(Path(str(engine.url.database)))
             if not await self._is_ready(engine, is_filled):
                 await self._make_ready(engine, is_filled, fill)
 
     async def require_head(self, engine: AsyncEngine) -> None:
         """Check that the tables are those of this version, changing nothing. Raises: DatabaseNotReadyError."""
-        with self._explained():
+        with self._explained(engine):
             if not await self._is_ready(engine, None):
                 raise DatabaseNotReadyError(f"The {self.what} is not ready for this version. {self.make_ready}")
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _explained(self, engine: AsyncEngine) -> Iterator[None]:
         """Translate database errors into DatabaseNotReadyError with a sentence for the operator."""
+        is_file = engine.dialect.name == "sqlite"
         try:
             yield
         except (DBAPIError, OSError) as error:
@@ -88,12 +93,12 @@ class Migrations:
                     f"The {self.what} is damaged, or the file in the database URL (MCP_DATABASE_URL) is not an SQLite "
                     "database. Nothing was changed; set another file, or restore a backup."
                 ) from error
-            if (unusable := unusable_as(error)) in {DatabaseFullError, DatabaseReadOnlyError}:
+            unusable = DatabaseFailedError if is_file and isinstance(error, OSError) else unusable_as(error)
+            if unusable is not None:
                 raise DatabaseNotReadyError(f"The {self.what} cannot be made ready. {unusable.sentence}") from error
             if state in NO_ENTRY or is_temporary(error):
                 raise DatabaseNotReadyError(
-                    f"The {self.what} cannot be opened. Check the database URL (MCP_DATABASE_URL), its user and "
-                    "password, and that the server is running."
+                    f"The {self.what} cannot be opened. {_IN_USE if is_file else _CHECK}"
                 ) from error
             raise
 
@@ -162,11 +167,23 @@ class Migrations:
 
 def _keep_private(database: Path) -> None:
     """Create the file for its owner only, and take away the rights of others; SQLite gives -wal and -shm the same."""
-    database.parent.mkdir(parents=True, exist_ok=True)
     create_private(database)
     for suffix in ("", "-wal", "-shm"):
         if exposed := made_private(Path(f"{database}{suffix}")):
             log.warning("file_exposed", hint=exposed)
+
+
+def _make_folder_of(file: Path) -> None:
+    """Make the folder of an SQLite file that can be opened or made there; aiosqlite leaves a thread where it cannot.
+
+    Raises:
+        OSError: it cannot.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if file.exists():
+        file.open("rb").close()
+    elif not os.access(file.parent, os.W_OK | os.X_OK):
+        raise PermissionError(file.parent)
 
 
 async def _turn_on_wal(engine: AsyncEngine) -> None:

@@ -98,7 +98,8 @@ async def perhaps_created(api: APIClient, body: Mapping[str, Any], doubt: Outcom
     )
     return OutcomeUnknownError(
         f"{doubt} {seen} It may have been changed, that is, the ticket may have been created: check with "
-        "get_ticket_list, its summary as searchQuery, before you repeat this; repeat it with the same idempotencyKey.",
+        "get_ticket_list, its summary as searchQuery, before you repeat this; if it had an idempotencyKey, use it "
+        "again.",
         settled=doubt.settled,
     )
 

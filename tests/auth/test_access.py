@@ -12,7 +12,6 @@ from shared.audit import AuditEvent
 from shared.identity import AuthenticationError
 from tests.auth.conftest import SECRET, SECRETS
 
-
 KEY = "a-key-of-thirty-two-characters-!"
 
 

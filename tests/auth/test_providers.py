@@ -53,6 +53,34 @@ async def test_no_key_is_401_and_told_where_to_put_one() -> None:
     assert str(refusal) == "Send the server's API key in the header x-api-key."
 
 
+HINTS = {
+    f"Bearer {KEY}": "without the word Bearer",
+    f"bearer\t{KEY}": "without the word Bearer",
+    "Bearer": "without the word Bearer",
+    f"x-api-key: {KEY}": "without the name of a header",
+    f"Authorization: Bearer {KEY}": "without the name of a header",
+    f'"{KEY}"': "without quotation marks",
+    f"'{KEY}'": "without quotation marks",
+    "${KEY}": "placeholder",
+    "$MCP_API_KEY": "placeholder",
+    "%KEY%": "placeholder",
+    "<your key>": "placeholder",
+    "{{ key }}": "placeholder",
+}
+
+
+@pytest.mark.parametrize("sent", HINTS)
+async def test_a_key_that_is_written_in_another_way_is_refused_with_a_hint(sent: str) -> None:
+    for header in (("x-api-key", sent), ("authorization", f"Bearer {sent}")):
+        refusal = await refusal_of(APIKeyAuthProvider(KEY), header)
+        assert refusal.status == 401
+        assert str(refusal).startswith("This API key is not valid. ")
+        assert HINTS[sent] in str(refusal)
+        assert KEY not in str(refusal)
+
+    assert (await APIKeyAuthProvider(sent).authenticate(request(("x-api-key", sent)))).proof == "api_key"
+
+
 @kills("auth/providers.py", "if not hmac", "if not key and not hmac")
 @pytest.mark.parametrize(
     "wrong",

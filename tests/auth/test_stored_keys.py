@@ -289,7 +289,7 @@ async def test_without_the_store_known_keys_go_on_for_thirty_seconds(
     for presented in (key.text, new_key().text):
         refusal = await refusal_of(provider, ("x-api-key", presented))
         assert (refusal.status, refusal.retry_after_s) == (503, 1)
-        assert str(refusal) == "The identity store is not answering. Nothing was done; try again in a moment."
+        assert str(refusal) == "The identity store is not answering. Nothing was changed; try again in a moment."
 
 
 async def test_a_database_that_is_not_there_lets_no_one_in(clock: Clock) -> None:

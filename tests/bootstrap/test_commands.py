@@ -16,7 +16,6 @@ from bootstrap.commands import DEVELOPERS, USERS
 from cloud_mcp_server import CloudMCPServer
 from shared.config import CloudSettings
 from tests.checkout import NO_SET_UP, Checkout, a_port
-from tests.kills import kills
 from tests.processes import ROOT
 
 
@@ -97,7 +96,6 @@ def answering(body: bytes) -> Iterator[int]:
         thread.join()
 
 
-@kills("bootstrap/ports.py", 'health.get("status") == "healthy"', "not health")
 def test_a_port_that_this_server_has_taken_is_said_so(checkout: Checkout) -> None:
     health = CloudMCPServer(CloudSettings(allow_anonymous=True)).health()
     with answering(json.dumps(health).encode()) as port:

@@ -77,7 +77,12 @@ async def play(database: str, story: Story) -> None:
     """Run the whole demonstration on an empty database."""
     with ExitStack() as blocking:
         valkey = blocking.enter_context(valkey_server())
-        settings = {"MCP_MCP_API_KEY": KEY, "MCP_DATABASE_URL": database, "MCP_BROKER_URL": valkey.url}
+        settings = {
+            "MCP_MCP_API_KEY": KEY,
+            "MCP_DATABASE_URL": database,
+            "MCP_BROKER_URL": valkey.url,
+            "MCP_WRITES_PER_MINUTE": "6000",  # the client is faster than people are
+        }
         instances = [Instance(number, settings) for number in range(2)]
         try:
             for instance in instances:

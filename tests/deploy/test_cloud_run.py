@@ -12,7 +12,6 @@ from auth.__main__ import cli
 from shared.config import CloudSettings, Settings, TicketApiSettings, load
 from shared.storage.database import resolve_url
 from tests.deploy.cloud_run_lint import RULES, complaints, container, env, settings
-
 from ticket_api.__main__ import parser
 
 FOLDER: Final = Path(__file__).resolve().parents[2] / "gcp-deploy"

@@ -45,7 +45,7 @@ class RequestIdReusedError(TicketServerError):
 
     def __init__(self, request: RequestId) -> None:
         super().__init__(
-            "Another request with this id is still running in this session. Nothing was done; send it with a new id."
+            "Another request with this id is still running in this session. Nothing was changed; send it with a new id."
         )
         self.request_id = request
 

@@ -29,7 +29,7 @@ class TooBusyError(TicketServerError):
     kind = "busy"
 
     def __init__(self) -> None:
-        super().__init__("This server is busy or about to stop. Nothing was done; try again in a moment.")
+        super().__init__("This server is busy or about to stop. Nothing was changed; try again in a moment.")
 
 
 class StatelessDispatcher:

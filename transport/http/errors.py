@@ -47,7 +47,7 @@ class DrainingError(TicketServerError):
     kind = "draining"
 
     def __init__(self) -> None:
-        super().__init__("This instance is stopping. Nothing was done; try again in a moment.")
+        super().__init__("This instance is stopping. Nothing was changed; try again in a moment.")
 
 
 class HTTPError(NamedTuple):

@@ -26,8 +26,10 @@ class CapReachedError(TicketServerError):
     kind = "too_many_sessions"
 
     def __init__(self, *, whole_instance: bool) -> None:
-        whose = "This server" if whole_instance else "This key"
-        super().__init__(f"{whose} has as many sessions as it may have. Try again later.")
+        text = "You have as many sessions open as one caller may have. End one of them, or try again later."
+        if whole_instance:
+            text = "This server has as many sessions as it may have. Try again later."
+        super().__init__(text)
         self.whole_instance = whole_instance
 
 
@@ -46,7 +48,7 @@ class BrokerUnavailableError(TicketServerError):
     kind = "broker_unavailable"
 
     def __init__(self) -> None:
-        super().__init__("Sessions cannot be reached at the moment. Nothing was done; try again in a moment.")
+        super().__init__("Sessions cannot be reached at the moment. Nothing was changed; try again in a moment.")
 
 
 @dataclass(frozen=True, slots=True)

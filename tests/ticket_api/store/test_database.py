@@ -3,6 +3,7 @@
 import asyncio
 import multiprocessing
 import sqlite3
+from contextlib import closing
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any, Final
@@ -215,6 +216,26 @@ async def test_a_database_that_cannot_be_opened_is_refused_without_its_password(
         await start(url)
 
     assert "secret" not in str(refused.value)
+
+
+async def test_a_file_that_cannot_be_opened_is_no_matter_of_user_and_password(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder.sqlite3").mkdir()
+    for name in ("file/t.sqlite3", "file/deeper/t.sqlite3", "folder.sqlite3"):
+        with pytest.raises(DatabaseNotReadyError, match="permissions of the file and its folder") as refused:
+            await start(f"sqlite:///{(tmp_path / name).as_posix()}")
+        assert "password" not in str(refused.value)
+
+
+async def test_a_file_that_another_program_holds_is_named_as_such(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.storage.database.BUSY_TIMEOUT_S", 0.05)
+    file = tmp_path / "t.sqlite3"
+    with closing(sqlite3.connect(file)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(DatabaseNotReadyError, match="Another program uses its file"):
+            await start(f"sqlite:///{file.as_posix()}")
 
 
 async def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
