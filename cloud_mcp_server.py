@@ -178,7 +178,7 @@ class CloudMCPServer:
     async def failing_at_start(self) -> Failing | None:
         """Return `failing`, once the connection to the session broker has had time to come up."""
         until = time.monotonic() + READY_S
-        while not self.transport.is_up and time.monotonic() < until:  # noqa: ASYNC110 - looked at once, at the start
+        while not self.transport.is_up and time.monotonic() < until:  # noqa: ASYNC110 - brokers announce nothing
             await asyncio.sleep(CONNECTING_S)
         return await self.failing()
 

@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -29,6 +30,7 @@ from shared.storage.database import open_engine, resolve_url
 from shared.time_zones import utc_now
 from ticket_api.migrate import migrate
 from ticket_api.sample import filler
+from ticket_api.tenancy import make_tenant
 
 T = TypeVar("T")
 PASSWORD: Final = "not-a-secret"
@@ -157,3 +159,11 @@ def copy_sqlite(template: Path, to: Path) -> str:
     shutil.copyfile(template, to)
     to.chmod(0o600)  # as this program makes it: otherwise it would report the file
     return f"sqlite:///{to.as_posix()}"
+
+
+async def add_filled_tenant(sqlite_url: str, tenant: str) -> None:
+    """Create a tenant with sample data in an SQLite database, new or not: one that begins by itself begins empty."""
+    async with open_engine(resolve_url(sqlite_url)) as engine:
+        await migrate(engine, fill=None, clock=utc_now)
+        async with engine.begin() as connection:
+            await connection.run_sync(partial(make_tenant, tenant=tenant, fill=filler("en", utc_now), now=utc_now()))

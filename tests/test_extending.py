@@ -4,7 +4,6 @@ import json
 import re
 import runpy
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,15 +18,11 @@ from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
 from auth.providers import APIKeyAuthProvider
-from shared.storage.database import open_engine, resolve_url
-from shared.time_zones import utc_now
+from tests.databases import add_filled_tenant
 from tests.kills import kills
 from tests.processes import KEY, ROOT, sqlite
 from tests.transport.http_client import http_client
 from tests.transport.serving import application_of, serve
-from ticket_api.migrate import migrate
-from ticket_api.sample import filler
-from ticket_api.tenancy import make_tenant
 from transport import Transport
 
 GUIDE: Final = (ROOT / "docs" / "extending.md").read_text("utf-8")
@@ -84,11 +79,7 @@ async def test_a_server_of_your_own_is_mounted_as_the_guide_says(
 async def test_an_auth_provider_of_your_own_says_who_calls_and_what_they_may_do(
     program: Program, tmp_path: Path
 ) -> None:
-    fill = filler("en", utc_now)
-    async with open_engine(resolve_url(sqlite(tmp_path))) as engine:
-        await migrate(engine, fill=None, clock=utc_now)
-        async with engine.begin() as connection:
-            await connection.run_sync(partial(make_tenant, tenant="acme", fill=fill, now=utc_now()))
+    await add_filled_tenant(sqlite(tmp_path), "acme")
     names = program("staff_server.py")
     async with serve(names["app"]) as url:
         async with http_client(url, MARY) as mary:

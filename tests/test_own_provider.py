@@ -16,6 +16,7 @@ from cloud_mcp_server import CloudMCPServer
 from shared.config import CloudSettings
 from shared.environment import SettingsError
 from shared.identity import AuthenticationError, AuthProvider, Principal, Tenant
+from tests.databases import add_filled_tenant
 from tests.kills import kills
 from tests.processes import KEY, sqlite
 from tests.transport.http_client import http_client
@@ -93,7 +94,10 @@ async def test_the_application_owns_the_routes_and_the_table_is_filled_from_them
 
 
 @kills("ticket_service.py", "directory = _OneUpstream()", "pass")
-async def test_the_principals_of_your_own_provider_see_the_tickets_of_their_organisation_alone() -> None:
+async def test_the_principals_of_your_own_provider_see_the_tickets_of_their_organisation_alone(
+    tmp_path: Path,
+) -> None:
+    await add_filled_tenant(sqlite(tmp_path), "acme")
     async with serve(CloudMCPServer(auth_provider=Badges()).app) as url:
         async with http_client(url, {"x-badge": "mary@acme"}) as client:
             await client.call(1, "update_ticket", ticketId="TCK-0050", summary="Of acme alone", updatedById="user1")
