@@ -28,7 +28,7 @@ ESCAPE_OR_REFERENCE: Final = re.compile(r'\\(["\\$`])|\$\{(\w+)(?::-([^}]*))?\}'
 REFERENCE: Final = re.compile(r"()\$\{(\w+)(?::-([^}]*))?\}")
 
 
-class DotenvError(Exception):
+class DotenvError(ValueError):
     """The file cannot be read; the message has one sentence for each problem, and no values."""
 
 

@@ -37,7 +37,7 @@ Habits = Annotated[Names, AfterValidator(_known_habits)]
 
 
 PLACEHOLDER: Final = re.compile(
-    r"[.…*_-]+|x{3,}|<.*>|\[.*\]|\$?\{.*\}|\$\(.*"
+    r"[.…*_-]+|x{3,}|<.*>|\[[^:]*\]|\$?\{.*\}|\$\(.*"
     r"|your[-_ ].*|.*[-_ ]here|(change|replace)[-_ ]?(me|this|it).*|place[-_ ]?holder",
     re.IGNORECASE | re.DOTALL,
 )

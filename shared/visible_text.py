@@ -60,6 +60,11 @@ def visible(text: str) -> str:
     return _PARTS.sub(lambda found: found[0] if _is_needed(text, found) else "", text)
 
 
+def is_whole(text: str) -> bool:
+    """Whether `text` can be stored everywhere: it has no U+0000 and no half of a surrogate pair."""
+    return "\0" not in text and not any("\ud800" <= c <= "\udfff" for c in text)
+
+
 def hidden_characters(text: str) -> int:
     """Return how many characters `visible` drops from `text`."""
     return len(text) - len(visible(text))

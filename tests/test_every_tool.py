@@ -94,6 +94,7 @@ async def over_stdio(folder: Path, settings: Settings, talk: Callable[[Client], 
     )
     with (folder / "log").open("w") as log:
         async with Client(stdio_client(door, errlog=log)) as client:
+            await client.call_tool("get_statuses", {})  # the first result also says whose tickets these are
             return await talk(client)
 
 

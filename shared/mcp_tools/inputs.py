@@ -23,7 +23,6 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from shared.markdown import encodable
 from shared.mcp_tools.arguments import values
 from shared.mcp_tools.arguments.choices import CLEARABLE, Clearable, Column, SortBy, SortOrder
 from shared.mcp_tools.arguments.habits import A_TEXT, FreeText, Reading
@@ -33,7 +32,7 @@ from shared.tickets.dates.moments import DateValue, read_day, read_minute
 from shared.tickets.dates.ticket_time import TicketTime
 from shared.tickets.master_pages import MAX_MASTER, Selection
 from shared.tickets.ticket_ids import MAX_ID, within_limit
-from shared.visible_text import visible
+from shared.visible_text import is_whole, visible
 
 MAX_LIMIT: Final = 100
 MAX_OFFSET: Final = 1_000_000
@@ -65,7 +64,7 @@ def _read_by(read: Callable[[str, TicketTime], DateValue]) -> BeforeValidator:
 
 
 def _storable(text: str) -> str:
-    if "\0" in text or text != encodable(text):
+    if not is_whole(text):
         raise ValueError("must not contain U+0000 or half a surrogate pair")
     return text
 

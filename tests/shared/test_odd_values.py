@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from tests.kills import kills
-from tests.shared.given import TICKET, Act, World, text_of, world
+from tests.shared.given import TICKET, Act, World, rows_of, text_of, world
 
 NAN = float("nan")
 ONE = "/tickets/TCK-[0-9]+"
@@ -64,7 +64,7 @@ async def test_an_odd_row_stays_in_the_list_without_its_odd_value(here: World, o
 
     said = str(result.structured_content)
     assert not result.is_error
-    assert len((result.structured_content or {})["tickets"]) == 2
+    assert len((result.structured_content or {})["rows"]) == 2
     assert "remainingDays could not be read" in said
     assert text_of(result).count("remainingDays could not be read.") == 1
 
@@ -74,7 +74,7 @@ async def test_the_notes_on_odd_rows_are_bounded(here: World) -> None:
 
     page = await here.done("get_ticket_list", limit=17)
 
-    assert len(page["tickets"]) == 17
+    assert len(page["rows"]) == 17
     odd = [note for note in page["notes"] if "could not be read" in note]
     assert len(odd) == 6
     assert odd[0].endswith(": statusName, remainingDays could not be read.")
@@ -91,7 +91,7 @@ async def test_rows_without_an_id_are_left_out_of_a_list_with_a_note(here: World
 
     page = await here.done("get_ticket_list", limit=3, sortBy=order)
 
-    assert len(page["tickets"]) == 3
+    assert len(page["rows"]) == 3
     assert page["notes"][-1] == "6 rows were left out, because the ticket API sent no id with them."
 
 
@@ -100,7 +100,7 @@ async def test_a_row_without_an_id_is_left_out_of_a_page_as_the_api_cut_it(refer
 
     page = await reference.done("get_ticket_list", limit=3)
 
-    assert (len(page["tickets"]), page["hasMore"]) == (2, True)
+    assert (len(page["rows"]), page["hasMore"]) == (2, True)
     assert page["notes"] == ["1 row was left out, because the ticket API sent no id with it."]
 
 
@@ -120,7 +120,7 @@ async def test_a_master_row_without_a_readable_name_goes_by_its_id(here: World, 
 
     shown = await here.done(f"get_{name.replace('-', '_')}")
 
-    item = shown[next(key for key in shown if key not in {"total", "notes"})][0]
+    item = rows_of(shown)[0]
     assert item["name"] == item["id"]
     assert shown["notes"] == [f"{item['id']}: name could not be read."]
 
@@ -132,7 +132,7 @@ async def test_one_user_without_a_name_stops_neither_creates_nor_updates_nor_fil
     await here.done("update_ticket", ticketId=created["ticketId"], updatedById="user2", remarks="new")
     await here.done("add_ticket_history", ticketId=created["ticketId"], userId="user2", comment="Called back.")
     statuses = await here.done("get_statuses")
-    await here.done("get_ticket_list", statusId=statuses["statuses"][0]["name"])
+    await here.done("get_ticket_list", statusId=rows_of(statuses)[0]["name"])
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ async def test_extra_and_missing_fields_need_no_note(here: World) -> None:
 
     shown = await here.done("get_ticket_detail", ticketId="TCK-0001")
 
-    assert shown["ticket"] == {"id": "TCK-0001", "attachments": []}
+    assert shown["ticket"] == {"id": "TCK-0001"}
     assert "notes" not in shown
 
 
@@ -196,7 +196,7 @@ async def test_a_history_with_odd_entries_is_shown(here: World) -> None:
     assert shown["notes"] == [
         "1 row was left out, because the ticket API sent no id with it.",
         "history entry 901: timestamp, comment could not be read.",
-        "history entry 2026-11-20T10:00:00.000Z: id could not be read.",
+        "history entry 2026-11-20 10:00: id could not be read.",
         "history entry 902: changedFields[0], changedFields[1].oldValue could not be read.",
     ]
 

@@ -19,7 +19,7 @@ from shared.client_habits import ClientHabits
 from shared.markdown import encodable
 from shared.mcp_tools.arguments.names import spelled_right
 from shared.tickets.dates.ticket_time import TicketTime
-from shared.visible_text import visible
+from shared.visible_text import is_whole, visible
 
 ValueT = TypeVar("ValueT")
 
@@ -122,7 +122,7 @@ def _is_empty(field: FieldInfo, value: object) -> bool:
         return False
     if isinstance(value, list | dict):
         return not _takes_list(field.annotation) and (not value or value in ([None], [""], [[]], [{}]))
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not is_whole(value):
         return False
     word = visible(value).strip()
     if word and word not in EMPTY_WORDS:

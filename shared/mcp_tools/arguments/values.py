@@ -20,7 +20,7 @@ from pydantic import ValidationInfo
 from shared.markdown import encodable
 from shared.mcp_tools.arguments.habits import Reading
 from shared.mcp_tools.arguments.names import name_folded
-from shared.visible_text import visible
+from shared.visible_text import is_whole, visible
 
 Reader = Callable[[Any, ValidationInfo], Any]
 
@@ -65,7 +65,9 @@ class WrongValueError(ValueError):
 
 
 def bare(text: str) -> str:
-    """Return `text` without invisible characters, outer blanks and quotes."""
+    """Return `text` without invisible characters, outer blanks and quotes; one that cannot be stored stays as it is."""
+    if not is_whole(text):
+        return text
     text = visible(text).strip()
     for _ in range(_MOST_QUOTES):
         if len(text) > 1 and _QUOTES.get(text[0]) == text[-1]:
@@ -123,7 +125,7 @@ def words(value: object, info: ValidationInfo) -> str:
 def text(value: object, info: ValidationInfo) -> object:
     """Return a text; numbers stay, for validation converts them."""
     if isinstance(value, str):
-        return value if visible(value).strip() or value.isspace() else ""
+        return value if not is_whole(value) or visible(value).strip() or value.isspace() else ""
     value = _unwrapped(value, info, _OF_TEXT, _BESIDE)
     match value:
         case bool():
