@@ -1,7 +1,7 @@
 """Manage tenants, users, service accounts, API keys and the audit trail.
 
-Run as `python -m auth`, or in a checkout as `python3 run.py auth`. Reads `MCP_DATABASE_URL` and `MCP_IDENTITY_KEYS`, as
-the server does. Results go to stdout, everything else to stderr.
+Run as `python -m auth`, in a checkout as `python3 run.py auth`, installed as `ticket-server auth`. Reads
+`MCP_DATABASE_URL` and `MCP_IDENTITY_KEYS`, as the server does. Results go to stdout, everything else to stderr.
 
 Exit codes: 0 success; 1 the command failed, with one sentence why; 2 wrong option or setting; 130 Ctrl-C.
 """
@@ -90,12 +90,12 @@ def _actor() -> str:
         return "cli"
 
 
-def main() -> int:
-    """Run a command; return the exit code."""
+def main(program: str = "python -m auth") -> int:
+    """Run a command; return the exit code. `program` is what the user typed to get here."""
     # On a terminal the result says what was done; the log of a job needs the audit lines too.
     configure_logging(level="WARNING" if sys.stderr.isatty() else "INFO")
     try:
-        cli.main(prog_name="python -m auth", standalone_mode=False)
+        cli.main(prog_name=program, standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return 2

@@ -29,6 +29,8 @@ from ticket_api.times import show_moment, utc_now
 REFUSALS: Final = (
     *(SettingsError, CannotListenError, DatabaseNotReadyError, DatabaseBusyError, commands.CommandError, ValueError),
 )
+PROGRAM: Final = "python -m ticket_api"
+"""What an operator types to get here, unless something else leads here."""
 FINISH_S: Final = 6
 """How long requests in flight may take after a signal, in seconds."""
 
@@ -122,9 +124,9 @@ def tell(sentence: str) -> None:
     print(sentence, file=sys.stderr)  # noqa: T201 - a program on the command line
 
 
-def command_line() -> argparse.ArgumentParser:
+def command_line(program: str = PROGRAM) -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    parser = argparse.ArgumentParser(prog="python -m ticket_api", description=__doc__)
+    parser = argparse.ArgumentParser(prog=program, description=__doc__)
     parts = parser.add_subparsers(dest="command")
     parser.set_defaults(command="serve")
     parts.add_parser("serve", help="serve until a signal (the default)")
@@ -145,9 +147,13 @@ def command_line() -> argparse.ArgumentParser:
     return parser
 
 
-def main() -> int:
-    """Run the command that the command line and the environment specify; return the exit code."""
-    options = command_line().parse_args()
+def main(program: str = PROGRAM) -> int:
+    """Run the command that the command line and the environment specify; return the exit code.
+
+    Args:
+        program: what the user typed to get here.
+    """
+    options = command_line(program).parse_args()
     try:
         settings = load(TicketApiSettings if options.command == "serve" else Settings)
         configure_logging(level=settings.log_level)

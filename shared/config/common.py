@@ -8,11 +8,15 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from shared import dotenv
+from shared.config.machine import data_folder, is_installed
 from shared.environment import Address, Habits, Key, Keys
 
 CHECKOUT: Final = Path(__file__).resolve().parent.parent.parent
+IS_INSTALLED: Final = is_installed(CHECKOUT)
+FOLDER: Final = data_folder() if IS_INSTALLED else CHECKOUT
+"""Of `.env` and the folder `data`. An installed package is replaced with the next version, so nothing is kept in it."""
 EMBEDDED: Final = "embedded"
-_DEFAULT_DATABASE: Final = f"sqlite:///{(CHECKOUT / 'data' / 'tickets.sqlite3').as_posix()}"
+_DEFAULT_DATABASE: Final = f"sqlite:///{(FOLDER / 'data' / 'tickets.sqlite3').as_posix()}"
 
 
 class _DotenvFile(EnvSettingsSource):
@@ -25,7 +29,7 @@ class _DotenvFile(EnvSettingsSource):
 class Settings(BaseSettings):
     """Settings of every program."""
 
-    dotenv_path: ClassVar[Path] = CHECKOUT / ".env"
+    dotenv_path: ClassVar[Path] = FOLDER / ".env"
 
     model_config = SettingsConfigDict(
         env_prefix="MCP_",

@@ -1,7 +1,9 @@
-"""What the machine says before any setting is read: whether an address is loopback, and whether this is Cloud Run."""
+"""What the machine says before any setting is read: loopback, Cloud Run, and where files of the user belong."""
 
 import ipaddress
 import os
+import sys
+from pathlib import Path
 
 
 def is_loopback(host: str) -> bool:
@@ -27,3 +29,19 @@ def default_host() -> str:
 def default_proxies() -> int:
     """Return how many proxies are in front unless it is set."""
     return 1 if on_cloud_run() else 0  # its front end adds one address: the caller's
+
+
+def is_installed(code: Path) -> bool:
+    """Return whether the modules in the folder `code` were installed there as a package, and are no checkout."""
+    return any(code.glob("mcp_ticket_server-*.dist-info"))
+
+
+def data_folder() -> Path:
+    """Return the user's folder for the data of this program. It may not exist yet."""
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Application Support"
+    else:
+        base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    return base / "mcp-ticket-server"
