@@ -4,7 +4,6 @@ The copy that is built has what a checkout gathers: settings with secrets, a dat
 """
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -35,13 +34,15 @@ TOP_LEVEL: Final = {
     *("auth", "shared", "ticket_api", "transport", "web"),
     *("cloud_mcp_server.py", "mcp_server.py", "operations.py", "ticket_server.py", "ticket_service.py"),
 }
+TICKETS: Final = "mcp-ticket-server/data/tickets.sqlite3"
 BUILD_S: Final = 300
 CONFIGURED: Final = """\
 import { getMcpConfigForManifest } from %s;
 import { readFileSync } from "node:fs";
 const [folder] = process.argv.slice(-1);
 const manifest = JSON.parse(readFileSync(`${folder}/manifest.json`, "utf8"));
-const options = { manifest, extensionPath: folder, systemDirs: {}, userConfig: { read_only: true }, pathSeparator: "/" };
+const userConfig = { read_only: true };
+const options = { manifest, extensionPath: folder, systemDirs: {}, userConfig, pathSeparator: "/" };
 console.log(JSON.stringify(await getMcpConfigForManifest(options)));
 """
 
@@ -92,6 +93,12 @@ def uvx(where: Path | str, *arguments: str) -> list[str]:
     return [*UV, "tool", "run", "--python", sys.executable, "--from", str(where), "ticket-server", *arguments]
 
 
+def databases(folder: Path) -> list[str]:
+    """Return the databases below `folder` that are not part of an installation."""
+    found = (path.relative_to(folder) for path in folder.rglob("*.sqlite3"))
+    return [path.as_posix() for path in found if ".venv" not in path.parts]
+
+
 async def talk(parameters: StdioServerParameters) -> tuple[list[str], str]:
     """Return the tools that a server over STDIO lists, and what it says of one ticket."""
     async with Client(stdio_client(parameters)) as client:
@@ -140,8 +147,7 @@ async def test_uvx_serves_over_stdio_and_keeps_tickets_in_the_data_folder(built:
 
     assert tools == [tool.name for tool in TOOLS]
     assert "TCK-0001" in said
-    assert [path.name for path in tmp_path.rglob("*.sqlite3")] == ["tickets.sqlite3"]
-    assert (tmp_path / "mcp-ticket-server" / "data" / "tickets.sqlite3").exists()
+    assert databases(tmp_path) == [TICKETS]
 
 
 async def test_a_database_that_is_set_wins_over_the_data_folder(built: Built, tmp_path: Path) -> None:
@@ -151,12 +157,12 @@ async def test_a_database_that_is_set_wins_over_the_data_folder(built: Built, tm
 
     await talk(StdioServerParameters(command=command, args=arguments, env=env, cwd=tmp_path))
 
-    assert [path for path in tmp_path.rglob("*.sqlite3")] == [elsewhere]
+    assert databases(tmp_path) == ["elsewhere.sqlite3"]
 
 
 async def test_uvx_serves_over_http_without_a_key_on_loopback(built: Built, tmp_path: Path) -> None:
     settings = {"XDG_DATA_HOME": str(tmp_path), "PORT": str(free_port())}
-    with started(uvx(built.wheel, "http"), **settings) as (address, _):
+    with started(uvx(built.wheel, "http")[1:], **settings) as (address, _):
         health = httpx2.get(f"{address}/health").json()
         async with Client(streamable_http_client(f"{address}/mcp")) as client:
             said = text_of(await client.call_tool("get_ticket_detail", {"ticketId": "TCK-0001"}))
@@ -183,8 +189,8 @@ def test_uvx_runs_the_commands_from_the_address_of_a_repository(
 
 
 async def test_the_bundle_is_valid_and_its_server_runs_as_it_is_configured(node_modules: Path, tmp_path: Path) -> None:
-    extension, home = tmp_path / "ext", tmp_path / "home"
-    zipfile.ZipFile(bundle.write(tmp_path)).extractall(extension)
+    extension = tmp_path / "extension"
+    shutil.unpack_archive(bundle.write(tmp_path), extension, "zip")
     mcpb = node_modules / "@anthropic-ai" / "mcpb" / "dist"
     program = tmp_path / "configured.mjs"
     program.write_text(CONFIGURED % json.dumps((mcpb / "shared" / "config.js").as_uri()), "utf-8")
@@ -194,7 +200,7 @@ async def test_the_bundle_is_valid_and_its_server_runs_as_it_is_configured(node_
     configured: Mapping[str, Any] = json.loads((await node(str(program), str(extension))).stdout)
 
     assert configured["command"] == "uv"
-    env = environment(**configured["env"], XDG_DATA_HOME=str(home), UV_PYTHON=sys.executable)
+    env = environment(**configured["env"], XDG_DATA_HOME=str(tmp_path / "home"), UV_PYTHON=sys.executable)
     env.pop("VIRTUAL_ENV", None)
     parameters = StdioServerParameters(command=UV[0], args=[*UV[1:], *configured["args"]], env=env, cwd=tmp_path)
     tools, _ = await talk(parameters)
@@ -202,5 +208,4 @@ async def test_the_bundle_is_valid_and_its_server_runs_as_it_is_configured(node_
     listed = json.loads((extension / "manifest.json").read_text("utf-8"))["tools"]
     assert [tool["name"] for tool in listed] == [tool.name for tool in TOOLS]
     assert tools == [tool.name for tool in TOOLS if tool.read_only], "as the user has chosen"
-    assert [path.relative_to(home).parts[0] for path in home.rglob("*.sqlite3")] == ["mcp-ticket-server"]
-    assert [path for path in extension.rglob("*.sqlite3") if os.sep + ".venv" + os.sep not in str(path)] == []
+    assert databases(tmp_path) == [f"home/{TICKETS}"], "an update replaces the folder of the bundle"
