@@ -14,7 +14,7 @@ CLIENTS: Final = (*(f"C{number}" for number in range(1, 14)), "W1", "W2", "W3")
 CASES: Final = frozenset({
     *(f"A{number}" for number in range(1, 16)),
     *("T1", "T2", "T3", "T4", "T5", "T9", "U7", "U8", "U12", "U13", *CLIENTS, "D18", "D20", "D21", "D26", "D28", "D29"),
-    *("D5", "D6", "D7", "D8", "D10", "D23", "U11"),
+    *("D5", "D6", "D7", "D8", "D10", "D23", "D27", "U11"),
 })  # fmt: skip
 SERIOUS: Final = frozenset({
     *(f"A{number}" for number in range(1, 9)),

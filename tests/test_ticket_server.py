@@ -10,8 +10,8 @@ import pytest
 
 import ticket_server
 from shared.config import machine
+from shared.server import VERSION
 from tests import bundle
-from tests.kills import kills
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -71,7 +71,6 @@ def test_http_without_a_key_is_refused_where_others_reach_it(
     assert "MCP_MCP_API_KEY" in capsys.readouterr().err
 
 
-@kills("shared/config/machine.py", 'code.glob("mcp_ticket_server-*.dist-info")', "[]")
 @pytest.mark.parametrize(
     ("beside", "is_installed"),
     [("mcp_ticket_server-0.1.0.dist-info", True), ("pyproject.toml", False), ("mcp-2.3.0.dist-info", False)],
@@ -108,6 +107,10 @@ def test_the_bundle_has_what_runs_and_nothing_else(tmp_path: Path) -> None:
 
     assert {"manifest.json", "pyproject.toml", "ticket_server.py", "ticket_api/sample/ja.toml"} <= set(names)
     assert [name for name in names if name.startswith(("tests/", "data/")) or ".env" in name or ".pyc" in name] == []
+
+
+def test_the_package_has_the_version_that_the_server_says() -> None:
+    assert bundle.project()["project"]["version"] == VERSION
 
 
 def test_the_bundle_asks_for_the_address_the_key_and_read_only() -> None:
