@@ -3,6 +3,7 @@
 What is installed is tested in tests/bootstrap/test_installed.py.
 """
 
+import os
 import zipfile
 from pathlib import Path
 
@@ -100,6 +101,18 @@ def test_data_of_an_installed_package_are_in_the_user_s_folder(
     monkeypatch.setenv(variable, str(tmp_path))
 
     assert machine.data_folder() == Path(folder.format(given=tmp_path), "mcp-ticket-server")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no users without a home")
+def test_a_user_without_a_home_can_start_with_a_database_that_is_set(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for variable in ("HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr("os.getuid", lambda: 4_000_000_000)
+    monkeypatch.chdir(tmp_path)
+
+    assert machine.data_folder().is_relative_to(tmp_path)
 
 
 def test_the_bundle_has_what_runs_and_nothing_else(tmp_path: Path) -> None:

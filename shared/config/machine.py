@@ -39,9 +39,16 @@ def is_installed(code: Path) -> bool:
 def data_folder() -> Path:
     """Return the user's folder for the data of this program. It may not exist yet."""
     if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+        base = Path(os.environ.get("LOCALAPPDATA") or _home() / "AppData" / "Local")
     elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
+        base = _home() / "Library" / "Application Support"
     else:
-        base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+        base = Path(os.environ.get("XDG_DATA_HOME") or _home() / ".local" / "share")
     return base / "mcp-ticket-server"
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:  # the user of a container may have none
+        return Path.cwd()

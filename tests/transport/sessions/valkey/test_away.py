@@ -9,8 +9,8 @@ import pytest
 from tests.kills import kills
 from tests.transport.dispatch.test_dispatcher import call
 from tests.transport.serving import Bench, until
-from tests.transport.sessions.valkey.test_dead_instances import broker_of
 from tests.transport.sessions.valkey.test_client import operator
+from tests.transport.sessions.valkey.test_dead_instances import broker_of
 from tests.transport.sse_client import SseClient, open_stream
 from tests.transport.test_many_instances import AGAIN, ME, client_of, instances, post_to
 from tests.valkey import ValkeyServer
