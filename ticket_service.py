@@ -14,7 +14,7 @@ from mcp.server import MCPServer
 from shared.api_client import APIClient
 from shared.audit import AuditTrail
 from shared.client_habits import ClientHabits
-from shared.config import CHECKOUT, ToolSettings
+from shared.config import CHECKOUT, IS_INSTALLED, ToolSettings
 from shared.embedded.in_process import InProcessTransport
 from shared.embedded.tenant_keys import TenantKeys
 from shared.environment import SettingsError
@@ -200,8 +200,9 @@ def whose_tickets(settings: ToolSettings) -> str:
         where = where.relative_to(CHECKOUT).as_posix()
     if settings.sample_data == "none":
         return f"These tickets are in the database of this server itself ({where})."
+    here = "installation" if IS_INSTALLED else "checkout"
     return (
-        f"These tickets are the sample data of this checkout ({where}) and what was added to it, not those of another "
+        f"These tickets are the sample data of this {here} ({where}) and what was added to it, not those of another "
         "ticket system; MCP_API_BASE_URL connects one."
     )
 

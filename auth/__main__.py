@@ -1,7 +1,7 @@
 """Manage tenants, users, service accounts, API keys and the audit trail.
 
-Run as `python -m auth`, or in a checkout as `python3 run.py auth`. Reads `MCP_DATABASE_URL` and `MCP_IDENTITY_KEYS`, as
-the server does. Results go to stdout, everything else to stderr.
+Run as `python -m auth`, in a checkout as `python3 run.py auth`, installed as `ticket-server auth`. Reads
+`MCP_DATABASE_URL` and `MCP_IDENTITY_KEYS`, as the server does. Results go to stdout, everything else to stderr.
 
 Exit codes: 0 success; 1 the command failed, with one sentence why; 2 wrong option or setting; 130 Ctrl-C.
 """

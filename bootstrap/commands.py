@@ -111,6 +111,7 @@ DEVELOPERS: Final = MappingProxyType({
     "mutants": Command(partial(development.run_tool, ["tests/mutants.py"]), "break the code and watch the tests fail"),
     "chaos": Command(partial(development.run_tool, ["-m", "tests.chaos"]), "break servers in the middle of calls"),
     "renew": Command(partial(development.run_tool, ["-m", "tests.renew"]), "rewrite tables that repeat code"),
+    "bundle": Command(partial(development.run_tool, ["-m", "tests.bundle"]), "pack the extension for Claude Desktop"),
     "demo-outage": Command(development.demo_outage, "two instances, killed while a client works: half a minute"),
 })  # fmt: skip
 COMMANDS: Final = MappingProxyType({**USERS, **DEVELOPERS})

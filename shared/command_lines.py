@@ -1,10 +1,14 @@
-"""How the person who started this program runs another one of this repository: by run.py, or as a module of Python."""
+"""How the person who started this program runs another one of this repository: by run.py, by the installed command, or
+as a module of Python.
+"""
 
 import sys
 from pathlib import Path
 from typing import Final
 
 CHECKOUT: Final = Path(__file__).resolve().parent.parent
+IS_INSTALLED: Final = any(CHECKOUT.glob("mcp_ticket_server-*.dist-info"))
+"""Whether these modules were installed as a package, and are no checkout."""
 
 
 def command_line(module: str) -> str:
@@ -12,7 +16,10 @@ def command_line(module: str) -> str:
 
     Outside of that environment, for example in the container image, this Python has the packages.
     """
-    return f"python3 run.py {module.replace('_', '-')}" if is_of_run_py() else f"python -m {module}"
+    name = module.replace("_", "-")
+    if is_of_run_py():
+        return f"python3 run.py {name}"
+    return f"ticket-server {name}" if IS_INSTALLED else f"python -m {module}"
 
 
 def is_of_run_py() -> bool:

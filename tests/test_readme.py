@@ -105,6 +105,7 @@ def test_every_entry_that_starts_a_program_can_be_pasted(readme: str) -> None:
         "python3": ["/full/path/to/ticket-server/run.py", "stdio"],
         "py": ["C:\\full\\path\\to\\ticket-server\\run.py", "stdio"],
         "uv": ["run", "/full/path/to/ticket-server/run.py", "stdio"],
+        "uvx": ["--from", "git+<address of this repository>", "ticket-server", "stdio"],
     }
 
 

@@ -6,6 +6,7 @@ and the same versions as the other sets. How to compile them: CONTRIBUTING.md.
 
 import json
 import re
+import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
@@ -130,6 +131,13 @@ def test_a_lock_file_fits_its_list_and_names_no_registry(folder: Path) -> None:
     exact = {name: wish.rpartition("@")[2] for name, wish in asked.items()}  # an alias is npm:NAME@VERSION
     assert {name: packages[f"node_modules/{name}"]["version"] for name in asked} == exact
     assert [name for name, package in packages.items() if "resolved" in package or "integrity" not in package] == []
+
+
+def test_the_package_requires_what_the_lists_do() -> None:
+    """`uvx` and `pip install` read pyproject.toml: without a bound there, a release of others could break a start."""
+    stated = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]
+
+    assert [*map(Requirement, stated)] == [wish.requirement for wish in wishes(ROOT / "requirements-cloud.in")]
 
 
 @pytest.mark.parametrize(("smaller", "larger"), list(pairwise(SETS)))

@@ -32,6 +32,7 @@ from ticket_api.times import show_moment
 REFUSALS: Final = (
     *(SettingsError, CannotListenError, DatabaseNotReadyError, DatabaseBusyError, commands.CommandError, ValueError),
 )
+"""What an operator types to get here, unless something else leads here."""
 FINISH_S: Final = 6
 """How long requests in flight may take after a signal, in seconds."""
 

@@ -5,9 +5,9 @@ is refused at startup, and the message names the variable to set. `python -m sha
 """
 
 from shared.config.cloud import CloudSettings, SettingsWithoutKeys
-from shared.config.common import CHECKOUT, IdentitySettings, Settings, ToolSettings
+from shared.config.common import CHECKOUT, IS_INSTALLED, IdentitySettings, Settings, ToolSettings
 from shared.config.loading import load
-from shared.config.machine import is_loopback, on_cloud_run
+from shared.config.machine import default_host, is_loopback, on_cloud_run
 from shared.config.notes import notes
 from shared.config.stdio import StdioSettings
 from shared.config.table import settings_table
@@ -15,6 +15,7 @@ from shared.config.ticket_api import TicketApiSettings
 
 __all__ = (
     "CHECKOUT",
+    "IS_INSTALLED",
     "CloudSettings",
     "IdentitySettings",
     "Settings",
@@ -22,6 +23,7 @@ __all__ = (
     "StdioSettings",
     "TicketApiSettings",
     "ToolSettings",
+    "default_host",
     "is_loopback",
     "load",
     "notes",

@@ -8,12 +8,15 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from shared import dotenv
+from shared.command_lines import CHECKOUT, IS_INSTALLED
+from shared.config.machine import data_folder
 from shared.environment import Address, Habits, Key, Keys, TimeZone
 from shared.http.hosts import may_carry_key
 
-CHECKOUT: Final = Path(__file__).resolve().parent.parent.parent
+FOLDER: Final = data_folder() if IS_INSTALLED else CHECKOUT
+"""Of `.env` and the folder `data`. An installed package is replaced with the next version, so nothing is kept in it."""
 EMBEDDED: Final = "embedded"
-_DEFAULT_DATABASE: Final = f"sqlite:///{(CHECKOUT / 'data' / 'tickets.sqlite3').as_posix()}"
+_DEFAULT_DATABASE: Final = f"sqlite:///{(FOLDER / 'data' / 'tickets.sqlite3').as_posix()}"
 
 
 class _DotenvFile(EnvSettingsSource):
@@ -26,7 +29,7 @@ class _DotenvFile(EnvSettingsSource):
 class Settings(BaseSettings):
     """Settings of every program."""
 
-    dotenv_path: ClassVar[Path] = CHECKOUT / ".env"
+    dotenv_path: ClassVar[Path] = FOLDER / ".env"
 
     model_config = SettingsConfigDict(
         env_prefix="MCP_",

@@ -1,7 +1,9 @@
-"""What the machine says before any setting is read: whether an address is loopback, and whether this is Cloud Run."""
+"""What the machine says before any setting is read: loopback, Cloud Run, and where files of the user belong."""
 
 import ipaddress
 import os
+import sys
+from pathlib import Path
 
 
 def is_loopback(host: str) -> bool:
@@ -27,3 +29,21 @@ def default_host() -> str:
 def default_proxies() -> int:
     """Return how many proxies are in front unless it is set."""
     return 1 if on_cloud_run() else 0  # its front end adds one address: the caller's
+
+
+def data_folder() -> Path:
+    """Return the user's folder for the data of this program. It may not exist yet."""
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or _home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = _home() / "Library" / "Application Support"
+    else:
+        base = Path(os.environ.get("XDG_DATA_HOME") or _home() / ".local" / "share")
+    return base / "mcp-ticket-server"
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:  # the user of a container may have none
+        return Path.cwd()

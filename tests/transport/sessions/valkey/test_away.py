@@ -9,6 +9,7 @@ import pytest
 from tests.kills import kills
 from tests.transport.dispatch.test_dispatcher import call
 from tests.transport.serving import Bench, until
+from tests.transport.sessions.valkey.test_client import operator
 from tests.transport.sessions.valkey.test_dead_instances import broker_of
 from tests.transport.sse_client import SseClient, open_stream
 from tests.transport.test_many_instances import AGAIN, ME, client_of, instances, post_to
@@ -70,6 +71,27 @@ async def test_a_short_outage_is_waited_out(valkey: ValkeyServer) -> None:
         await back(valkey, a, b)
         assert await waiting == 202
         assert (await client.response("x"))["result"]["isError"] is False
+
+
+@pytest.mark.parametrize("kinds", [["normal"], ["pubsub"], ["normal", "pubsub"]], ids=["calls", "messages", "all"])
+async def test_calls_go_on_over_connections_that_the_server_closed(valkey: ValkeyServer, kinds: list[str]) -> None:
+    """Closed under a call, then while idle: redis-py would hand out a connection that is closed (case D27)."""
+
+    async def close() -> None:
+        for kind in kinds:
+            await say("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
+
+    async with instances(valkey.url) as (a, b), working(a) as client, operator(valkey) as say:
+        await post_to(b, client, call("x", "write", gate="g"))
+        await b.gates.reached["g"].wait()
+        await close()
+        b.gates.open["g"].set()
+        assert (await client.response("x"))["result"]["isError"] is False
+        await close()
+        assert await post_to(b, client, call("y", "echo", text="y")) == 202
+        assert (await client.response("y"))["result"]["isError"] is False
+        assert not client.ended.is_set()
+    assert (a.gates.ran["g"], b.gates.ran["g"]) == (0, 1)
 
 
 @kills(
