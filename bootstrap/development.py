@@ -18,7 +18,7 @@ LONG_PARTS: Final[Mapping[str, Sequence[str]]] = MappingProxyType({
     "clients": ["tests/interop", "tests/sse_conformance", "tests/test_same_id.py"],
     "data": ["tests/ticket_api"],
     "fuzz": ["tests/fuzz", "tests/ticket_api/http/test_openapi_fuzz.py"],
-    "set-up": ["tests/bootstrap"],
+    "set-up": ["tests/bootstrap", "tests/test_walk.py"],
 })  # fmt: skip
 """The parts that `test --long` can run alone."""
 
