@@ -1,14 +1,18 @@
-"""How the person who started this program runs another one of this repository: by run.py, by the installed command, or
-as a module of Python.
-"""
+"""How whoever started this program runs another one of this repository: by run.py, as installed, or as a module."""
 
 import sys
 from pathlib import Path
 from typing import Final
 
 CHECKOUT: Final = Path(__file__).resolve().parent.parent
-IS_INSTALLED: Final = any(CHECKOUT.glob("mcp_ticket_server-*.dist-info"))
-"""Whether these modules were installed as a package, and are no checkout."""
+
+
+def is_installed(code: Path) -> bool:
+    """Return whether the modules in the folder `code` were installed there as a package, and are no checkout."""
+    return any(code.glob("mcp_ticket_server-*.dist-info"))
+
+
+IS_INSTALLED: Final = is_installed(CHECKOUT)
 
 
 def command_line(module: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import ticket_server
+from shared.command_lines import is_installed as is_installed_in
 from shared.config import machine
 from shared.server import VERSION
 from tests import bundle
@@ -80,7 +81,7 @@ def test_http_without_a_key_is_refused_where_others_reach_it(
 def test_an_installed_package_is_told_from_a_checkout(tmp_path: Path, beside: str, *, is_installed: bool) -> None:
     (tmp_path / beside).mkdir()
 
-    assert machine.is_installed(tmp_path) is is_installed
+    assert is_installed_in(tmp_path) is is_installed
 
 
 @pytest.mark.parametrize(
