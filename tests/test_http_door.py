@@ -191,7 +191,7 @@ MISTAKES: Final[dict[str, tuple[str, dict[str, Any], str, str]]] = {
         "invalid_input",
         "YYYY-MM-DD",
     ),
-    "hour 25": ("create_ticket", TICKET | {"receptionDateTime": "2026-11-20 25:00"}, "invalid_input", "HH:MM"),
+    "hour 25": ("create_ticket", TICKET | {"receptionDateTime": "2026-11-20 25:00"}, "invalid_input", "09:30"),
     "no change": ("update_ticket", {"ticketId": "TCK-0001", "updatedById": "user2"}, "invalid_input", "comment"),
     "a comment by an unknown user": (
         "add_ticket_history",

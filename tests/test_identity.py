@@ -56,6 +56,7 @@ def headers(key: str) -> dict[str, str]:
     return {"x-api-key": key, "accept": "application/json, text/event-stream"}
 
 
+@pytest.mark.long
 async def test_the_first_key_of_a_new_deployment_opens_every_wire(tmp_path: Path) -> None:
     settings = IDENTITY | {"MCP_DATABASE_URL": sqlite(tmp_path)}
     command = [sys.executable, "-m", "auth", "first-key", MARY, "--json"]

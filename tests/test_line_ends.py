@@ -58,6 +58,7 @@ async def test_a_client_that_splits_lines_reads_what_it_wrote_over_sse(door: str
 
 
 @pytest.mark.parametrize("wire", ["sse", "streamable_http"])
+@pytest.mark.long
 async def test_the_python_client_reads_what_it_wrote(door: str, wire: str) -> None:
     async with httpx2.AsyncClient(headers=AS_CLIENT) as http:
         transport: Any = (

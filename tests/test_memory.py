@@ -136,6 +136,7 @@ async def test_an_idle_session_costs_at_most_40_kb(tmp_path: Path, broker: str) 
 
 
 @pytest.mark.parametrize("dropped", DROPPED)
+@pytest.mark.long
 async def test_nothing_stays_of_sessions_that_were_dropped(broker: str, dropped: int) -> None:
     caps = dict.fromkeys(("max_sessions", "max_sessions_per_principal", "max_streams_per_principal"), dropped)
     limits = {"idle_s": 1, **caps}
@@ -156,6 +157,7 @@ async def test_nothing_stays_of_sessions_that_were_dropped(broker: str, dropped:
     assert {name: count for name, count in left.items() if count > most.get(name, 0)} == {}
 
 
+@pytest.mark.long
 async def test_a_stopped_reader_affects_only_itself_and_costs_a_bounded_amount(broker: str) -> None:
     async with observed(broker, write_s=2) as at, light_server(at.address, YOU) as elsewhere:
         other = LightSession(elsewhere)

@@ -118,6 +118,7 @@ def test_the_versions_named_are_the_ones_tested(pinned: str) -> None:
     assert f'"{name}": "{version}"' in lock or f"{name}=={version} " in pins
 
 
+@pytest.mark.long
 def test_the_bridge_to_a_team_server_is_named_as_it_was_driven() -> None:
     """The interop tests drive the bridge with the same arguments, also with a wrong key."""
     written = json.loads(snippet("json", "mcp-remote"))["mcpServers"]["tickets"]

@@ -254,6 +254,7 @@ async def values_of(client: Client) -> dict[str, Any]:
         "limit": 100,
         "offset": 0,
         "role": "support",
+        "query": "only",
         "fields": list(TICKET_COLUMNS),
     }
 

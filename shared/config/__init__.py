@@ -4,8 +4,9 @@ Frozen, with secrets masked, and closed by default: a combination that would ser
 is refused at startup, and the message names the variable to set. `python -m shared.config` prints the README's table.
 """
 
+from shared.command_lines import CHECKOUT, IS_INSTALLED
 from shared.config.cloud import CloudSettings, SettingsWithoutKeys
-from shared.config.common import CHECKOUT, IS_INSTALLED, IdentitySettings, Settings, ToolSettings
+from shared.config.common import IdentitySettings, Settings, ToolSettings
 from shared.config.loading import load
 from shared.config.machine import default_host, is_loopback, on_cloud_run
 from shared.config.notes import notes

@@ -74,6 +74,7 @@ async def cut_in_the_middle(
         yield client, runs, other
 
 
+@pytest.mark.long
 async def test_the_rest_of_a_cut_post_comes_from_another_instance_once(tmp_path: Path, node_modules: Path) -> None:
     async with (
         fleet(sqlite(tmp_path), instances=2) as servers,

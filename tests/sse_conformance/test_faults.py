@@ -67,6 +67,7 @@ async def look(address: str, looks: Iterable[tuple[str, Scenario]], timeout_s: f
     return await asyncio.gather(*(one(fault, scenario) for fault, scenario in looks))
 
 
+@pytest.mark.long
 async def test_every_fault_fails_its_scenario_and_is_named(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "_HEARTBEAT_S", SILENCE_S)
     monkeypatch.setattr(paging, "_MOST_PAGES", MOST_PAGES)

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from shared.errors import Problem
+from shared.visible_text import is_whole
 
 _NEAR: Final = 0.78
 _WORDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
@@ -92,6 +93,8 @@ def misnamed(path: str, name: str, value: object, fields: Sequence[str], given: 
         fields: the names that are possible there.
         given: the names that came.
     """
+    if not is_whole(name):
+        return Problem("", "The name of an argument must not contain half a surrogate pair")
     if isinstance(value, dict) and value and value.keys() <= set(fields) - set(given):
         return Problem(path, "is not an argument of this tool; what it holds are arguments", right=value)
     field = meant(name, fields)

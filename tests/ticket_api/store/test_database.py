@@ -106,6 +106,7 @@ def start_in_a_process(url: str, together: Barrier, outcome: "multiprocessing.Qu
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+@pytest.mark.long
 def test_processes_that_start_at_once_fill_a_new_database_once(
     kind: str, tmp_path: Path, postgres: Postgres, request: pytest.FixtureRequest
 ) -> None:
