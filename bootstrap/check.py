@@ -20,6 +20,8 @@ from pip._vendor.packaging.markers import Marker
 _PIN: Final = re.compile(
     r"^(?P<name>[\w.-]+)(?:\[[^]]*\])?==(?P<version>[^\s;\\]+)(?: *; *(?P<marker>[^\\\n]+))?", re.MULTILINE
 )
+_NOT_IMPORTED: Final = frozenset({"setuptools"})
+"""It cannot be imported once anything has imported the `distutils` of Python, and nothing here imports it."""
 _NOT_MODULES: Final = re.compile(r"\W|^_|^tests?$|^docs?$|^examples?$|^scripts?$|^bin$")
 
 
@@ -41,6 +43,8 @@ def problems(found: Distribution, version: str) -> Iterator[str]:
         if not _is_whole(Path(str(file.locate())), file.size):
             yield f"{name} lacks {file}, or a part of it"
             return
+    if name in _NOT_IMPORTED:
+        return
     yield from _import_problems(name, {file.parts[0].removesuffix(".py") for file in files if file.suffix == ".py"})
 
 

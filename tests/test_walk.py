@@ -337,6 +337,7 @@ def programs(folder: Path) -> Path:
     needed = {
         "python3": [getattr(sys, "_base_executable", sys.executable)],
         "uv": [sys.executable, "-m", "uv"],
+        "uvx": [sys.executable, "-m", "uv", "tool", "run"],
         "node": [NODE],
         "npm": [NODE, npm / "npm-cli.js"],
         "npx": [NODE, npm / "npx-cli.js"],

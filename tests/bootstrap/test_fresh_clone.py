@@ -22,7 +22,7 @@ from tests.interop.environments import node_modules as modules_of
 from tests.javascript import installed
 from tests.opening import initialize
 from tests.processes import ROOT, environment
-from tests.shared.given import TICKET
+from tests.shared.given import TICKET, rows_of
 
 PRODUCT: Final = ("auth", "bootstrap", "shared", "ticket_api", "transport")
 SET_UP_S: Final = 400
@@ -190,7 +190,7 @@ def test_asking_again_makes_no_second_ticket(first_start: FirstStart) -> None:
 
     assert "setting up" not in done.stderr
     result = json.loads(done.stdout)["result"]["structuredContent"]
-    assert [ticket["summary"] for ticket in result["tickets"]] == [TICKET["summary"]]
+    assert [ticket["summary"] for ticket in rows_of(result)] == [TICKET["summary"]]
 
 
 @pytest.mark.parametrize("how", ["python", "uv", "uv run.py"])

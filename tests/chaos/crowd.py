@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Any, Final
 
 from tests.chaos.callers import HEADERS, PATIENCE_S, node_program
@@ -45,7 +46,7 @@ async def crowd(address: str, node_modules: Path) -> AsyncGenerator[Crowd]:
         "nodeModules": node_modules.as_posix(),
         "url": f"{address}/sse",
         "headers": HEADERS,
-        "marks": [f"client {number:02} of a crowd" for number in range(CLIENTS)],
+        "marks": [f"client {letter * 3} of a crowd" for letter in ascii_lowercase[:CLIENTS]],
         "ticket": TICKET,
         "patience": PATIENCE_S * 1000,
     }
