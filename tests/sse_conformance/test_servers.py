@@ -27,6 +27,12 @@ NEEDS_ANOTHER_PERSON: Final = {
     "a-foreign-last-event-id-gets-a-new-session",
     "another-clients-pong-finds-nothing",
 }
+NEEDS_SUBSCRIPTIONS: Final = {
+    "a-cancelled-request-has-no-answer",
+    "a-repeat-while-it-runs-runs-once",
+    "a-reused-id-is-refused",
+}
+"""They need a request that runs until it is cancelled; this server has none, as nothing it offers changes."""
 NOT_TO_BE_SEEN: Final = {"sigterm", "several-instances", "loss-of-the-broker"}
 NO_SDK_HAS: Final = {
     "authentication",
@@ -122,7 +128,7 @@ async def test_our_door_passes_and_the_sdks_fail_what_is_known_of_them(tmp_path:
             )
 
     assert [row for row in ours.rows if row["result"] == "failed"] == []
-    assert ours.named("not applicable") == NOT_TO_BE_SEEN | NEEDS_ANOTHER_PERSON | {HEARTBEAT}
+    assert ours.named("not applicable") == NOT_TO_BE_SEEN | NEEDS_ANOTHER_PERSON | NEEDS_SUBSCRIPTIONS | {HEARTBEAT}
     assert python.named("failed") == PYTHON_FAILS
     assert typescript.named("failed") == TYPESCRIPT_FAILS
     assert [run.code for run in (ours, python, typescript)] == [0, 0, 1]
