@@ -189,7 +189,7 @@ class Walk:
     def fill(self, text: str) -> str:
         """Replace what the text says to replace."""
         filled = {
-            "<address of this repository>": str(ROOT),
+            "<address of this repository>": ROOT.as_uri(),
             "/full/path/to/ticket-server": str(self.clone),
             f"http://127.0.0.1:{SHOWN_PORT}": self._address,
             TEAM: self._address,
