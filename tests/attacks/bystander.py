@@ -1,7 +1,7 @@
 """A server that does nothing but respond: `python -m tests.attacks.bystander`, until its standard input ends.
 
-Its responses are late only when the whole machine is: what the attacked server did not do in such a moment says
-nothing about it. Standard library only; the first line of the output is its port.
+If its responses are late, the machine is stalled, and the delays of an attacked server at that time prove nothing.
+Standard library only; the first line of the output is its port.
 """
 
 import asyncio

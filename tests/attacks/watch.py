@@ -24,7 +24,7 @@ MB: Final = 1024 * 1024
 HEALTH_S: Final = 0.25
 CALL_S: Final = 1.0
 STALL_S: Final = 0.1
-"""A bystander that takes longer shows that the machine stood still."""
+"""If the bystander takes longer, the machine was stalled."""
 SHARE: Final = 0.95
 """Share of the probes that must get their response in time."""
 PROBES: Final = 100
@@ -120,13 +120,13 @@ class Taken:
                     self.seconds[index] = time.perf_counter() - began
 
     def without(self, indexes: Collection[int]) -> "Taken":
-        """Return those that were not sent in the moments `indexes`."""
+        """Return these times without those at `indexes`."""
         kept = [one for index, one in enumerate(self.seconds) if index not in indexes]
         return Taken(self.name, self.limit_s, kept)
 
     @property
     def late(self) -> list[int]:
-        """The moments, as indexes, in which the response was late."""
+        """Indexes of the requests whose response was late."""
         return [index for index, one in enumerate(self.seconds) if one > self.limit_s]
 
     @property
@@ -141,7 +141,7 @@ class Taken:
 
 @asynccontextmanager
 async def bystander() -> AsyncGenerator[Probe]:
-    """Start a server that nobody attacks, and yield a probe of it: it is late only when the whole machine is."""
+    """Start a server that is not attacked, and yield a probe of it, which measures the delays of the machine."""
     command = (sys.executable, "-m", "tests.attacks.bystander")
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdin=PIPE, stdout=PIPE)
     assert process.stdout is not None
@@ -175,7 +175,7 @@ async def probed(asked: Mapping[Taken, Probe], attack: Awaitable[Any]) -> None:
 async def watched(ground: Ground, attack: Awaitable[Any]) -> list[str]:
     """Probe during `attack`; return the broken promises, and print the measurements.
 
-    Moments in which the bystander was late too are left out: the machine stood still then.
+    Probes sent while the bystander was late are not counted: the machine was stalled then.
     """
     machine, health, neighbour = Taken("bystander", STALL_S), Taken("health", HEALTH_S), Taken("neighbour", CALL_S)
     for ask in (ground.health, ground.neighbour) * 10:  # warm-up, so that nothing runs for the first time under attack
