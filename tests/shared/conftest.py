@@ -1,14 +1,43 @@
-"""Fixtures: both ticket APIs for one test, or each in turn, with a memory of writes on a clock that the test sets."""
+"""Fixtures: both ticket APIs for one test, or each in turn, with a memory of writes on a clock that the test sets.
+
+No limit of time ends what goes as it should, however slow the machine is; a test that is about a limit sets its own.
+"""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Final, Literal
 
 import pytest
 
+from shared import api_client, audit
+from shared.embedded import in_process
+from shared.mcp_tools import tenant_tools
+from shared.tickets import acting_user, completion_order, features, pages
+from shared.writes import creation, outcome, repeats
 from shared.writes.recent_writes import MemoryRecentWrites
 from tests.shared.given import World, world
 from tests.shared.repeated import Clock, tools_of
+
+PATIENCE_S: Final = 30.0
+LIMITS: Final[tuple[tuple[Any, str], ...]] = (
+    (acting_user, "LOOK_S"),
+    (api_client._LIMITS, "keepalive_expiry"),
+    (audit, "PATIENCE_S"),
+    (completion_order, "READ_S"),
+    (creation, "LOOK_S"),
+    (features, "ASK_S"),
+    (in_process, "CLOSE_S"),
+    (outcome, "LOOK_S"),
+    (pages, "FETCH_S"),
+    (repeats, "LOOK_S"),
+    (tenant_tools, "ASK_S"),
+)
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    for place, limit in LIMITS:
+        monkeypatch.setattr(place, limit, PATIENCE_S)
 
 
 @pytest.fixture

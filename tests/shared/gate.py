@@ -23,6 +23,8 @@ UNSETTLED: Final = frozenset({"done_but_lost", "lost", "late"})
 OPEN: Final = ("/health", "/tickets/master/")
 """Paths that bypass the gate, as they reveal nothing about the ticket."""
 SOONER_LATE: Final = 0.3
+LIMIT_S: Final = 60.0
+"""Seconds; no interleaving takes this long unless it hangs."""
 
 Json = dict[str, Any]
 
@@ -83,7 +85,7 @@ class Gate:
                 self._changed.notify_all()
 
         self._running = set(calls)
-        with anyio.fail_after(60):
+        with anyio.fail_after(LIMIT_S):
             async with anyio.create_task_group() as tasks:
                 for writer, call in calls.items():
                     tasks.start_soon(run_one, writer, call)

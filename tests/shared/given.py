@@ -221,7 +221,7 @@ def text_of(result: CallToolResult) -> str:
 
 @asynccontextmanager
 async def world(
-    kind: Literal["existing", "reference"], folder: Path, *, deadline_s: float = 6.0
+    kind: Literal["existing", "reference"], folder: Path, *, deadline_s: float = 30.0
 ) -> AsyncIterator[World]:
     """Open one of the two APIs, in process."""
     async with AsyncExitStack() as stack:

@@ -32,7 +32,7 @@ class Clock:
         return self.now
 
 
-def tools_of(here: World, writes: RecentWrites, *, quiet_s: float = 0.0, wait_s: float = 5.0) -> TicketTools:
+def tools_of(here: World, writes: RecentWrites, *, quiet_s: float = 0.0, wait_s: float = 30.0) -> TicketTools:
     """Return the tools of another instance, which shares the memory of writes."""
     tools = TicketTools(here.api, counter=here.counter, recent_writes=writes, clock=at_now)
     tools._repeats = Repeats(writes, quiet_s=quiet_s, wait_s=wait_s)

@@ -5,18 +5,22 @@ import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Generator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from shared.http import protocol
 from shared.http.protocol import BoundedProtocol
 from shared.http.server import Server
 
-LIMIT_S = 10.0
+LIMIT_S = 15.0
+"""Seconds; no test takes this long unless it hangs."""
 
 
 class QuietServer(Server):
@@ -38,6 +42,8 @@ class Bench:
     accepted: int = 0
     """Number of accepted connections."""
     port: int = 0
+    now: float = 1000.0
+    """The clock of the server for heads, in seconds; it stands still until the test sets it."""
     server: QuietServer = field(init=False)
 
     async def health(self, _: Request) -> JSONResponse:
@@ -87,6 +93,7 @@ class Bench:
 async def served(**options: Any) -> AsyncGenerator[Bench]:
     """Serve the application; `options` are the server's."""
     bench = Bench()
+    frozen = SimpleNamespace(monotonic=lambda: bench.now)
     started = asyncio.get_running_loop().create_future()
     around = Starlette()
     around.mount("/", bench.app)
@@ -98,15 +105,17 @@ async def served(**options: Any) -> AsyncGenerator[Bench]:
         enter(new)
 
     bench.server.server_state.add = counted  # type: ignore[method-assign]  # to know when it was accepted
-    serving = asyncio.create_task(bench.server.serve())
-    bench.port = await asyncio.wait_for(started, LIMIT_S)
-    try:
-        async with asyncio.timeout(LIMIT_S):
-            yield bench
-    finally:
-        bench.opened.set()
-        bench.server.should_exit = True
-        await serving
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(protocol, "time", frozen)
+        serving = asyncio.create_task(bench.server.serve())
+        bench.port = await asyncio.wait_for(started, LIMIT_S)
+        try:
+            async with asyncio.timeout(LIMIT_S):
+                yield bench
+        finally:
+            bench.opened.set()
+            bench.server.should_exit = True
+            await serving
 
 
 class Connection:
@@ -129,6 +138,12 @@ class Connection:
             pass
         return bytes(self._read)
 
+    async def receives(self, what: bytes) -> bool:
+        """Wait for `what`; return whether it came before the server closed."""
+        while what not in self._read and await self._more():
+            pass
+        return what in self._read
+
     async def response(self) -> int:
         """Read one complete response with a content length; return its status."""
         while b"\r\n\r\n" not in self._read:
@@ -142,7 +157,7 @@ class Connection:
         return int(head.split()[1])
 
     async def is_closed(self, within_s: float = 0.15) -> bool:
-        """Wait until the server closes, or return that it does not for a while."""
+        """Whether the server closes within a while; to wait until it does, use `rest`."""
         with suppress(TimeoutError):
             async with asyncio.timeout(within_s):
                 await self.rest()

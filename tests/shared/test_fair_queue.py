@@ -51,6 +51,16 @@ class Calls:
         await settled()
 
 
+class ImpatientQueue(FairQueue):
+    """A queue in which no call waits; it keeps how long the last one would have waited."""
+
+    patience_s = 0.0
+
+    async def acquire(self, organisation: str, *, patience_s: float) -> None:
+        self.patience_s = patience_s
+        await super().acquire(organisation, patience_s=0)
+
+
 async def settled() -> None:
     """Let every ready task run."""
     for _ in range(5):
@@ -242,12 +252,12 @@ async def test_nothing_is_kept_of_an_organisation_without_calls(calls: Calls) ->
 
 async def test_a_write_whose_read_back_found_no_slot_may_have_been_done(existing: World) -> None:
     queue = existing.api._queue = FairQueue(1)
-    existing.api._deadline_s = 1.0
     others: list[asyncio.Task[None]] = []
 
     async def is_followed_by_another_call(inner: httpx2.AsyncBaseTransport, request: httpx2.Request) -> httpx2.Response:
         others.append(asyncio.create_task(queue.acquire("other", patience_s=GUARD_S)))
         await settled()
+        existing.api._deadline_s = 0.2  # of the requests after this one
         return await inner.handle_async_request(request)
 
     existing.wire.when("POST", "/tickets/TCK-0002/history", is_followed_by_another_call)
@@ -259,9 +269,8 @@ async def test_a_write_whose_read_back_found_no_slot_may_have_been_done(existing
 
 
 async def test_a_write_that_found_no_slot_changed_nothing(existing: World) -> None:
-    queue = existing.api._queue = FairQueue(1)
-    existing.api._deadline_s = 0.2
-    await queue.acquire("other", patience_s=GUARD_S)
+    existing.api._queue = ImpatientQueue(1)
+    await existing.api._queue.acquire("other", patience_s=GUARD_S)
 
     text, error = await existing.refused("add_ticket_history", ticketId="TCK-0002", userId="user3", comment="Hello")
 

@@ -10,7 +10,7 @@ from shared.api_client import APIClient
 from shared.embedded.in_process import InProcessTransport
 from shared.telemetry import TallyCounter
 from shared.tools import TicketTools
-from tests.shared.gate import Gate, GateTransport, Json
+from tests.shared.gate import LIMIT_S, Gate, GateTransport, Json
 from tests.shared.given import TICKET, World, text_of, world
 from tests.shared.judge import Call, verdicts
 
@@ -49,7 +49,7 @@ class Writer:
     def __init__(self, name: str, user: str, gate: Gate, inner: Any) -> None:
         self.name, self.user, self._gate = name, user, gate
         wire: Any = GateTransport(gate, name, inner)
-        self.api = APIClient("http://api", api_key="standin-key", transport=wire)
+        self.api = APIClient("http://api", api_key="standin-key", transport=wire, deadline_s=LIMIT_S)
         self._world = World(self.api, wire, TicketTools(self.api), TallyCounter())
         self.calls: list[Call] = []
 

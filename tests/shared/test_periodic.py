@@ -12,6 +12,7 @@ from tests.transport.serving import until
 
 SOON: float = 0.001
 NEVER: float = 3600
+PATIENCE_S: float = 30
 
 
 class Runs:
@@ -55,7 +56,8 @@ async def test_an_error_is_logged_and_does_not_end_the_task() -> None:
     }
 
 
-async def test_a_run_in_progress_ends_before_the_last_one() -> None:
+async def test_a_run_in_progress_ends_before_the_last_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(periodic, "CLOSE_S", PATIENCE_S)
     work, last = Runs(), Runs()
     work.go_on.clear()
     loop = asyncio.get_running_loop()

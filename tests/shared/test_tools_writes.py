@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from shared.errors import Effect
+from shared.writes.recent_writes import MemoryRecentWrites
 from tests.kills import kills
 from tests.shared.given import (
     TICKET,
@@ -18,6 +19,7 @@ from tests.shared.given import (
     rows_of,
     text_of,
 )
+from tests.shared.repeated import Clock, tools_of
 
 TICKET_PATH = "/tickets/TCK-[0-9]+"
 HISTORY_PATH = f"{TICKET_PATH}/history"
@@ -296,7 +298,8 @@ async def test_a_repeated_key_creates_one_ticket_even_after_it_was_changed(refer
     assert "summary was stored, and changed since by" in again["notes"][0]
 
 
-async def test_a_repeated_key_adds_one_comment(reference: World) -> None:
+async def test_a_repeated_key_adds_one_comment(reference: World, clock: Clock) -> None:
+    reference.tools = tools_of(reference, MemoryRecentWrites(clock))
     call = {"ticketId": "TCK-0001", "userId": "user1", "comment": "Once", "idempotencyKey": "k-2"}
 
     first = await reference.done("add_ticket_history", **call)

@@ -83,6 +83,6 @@ async def test_an_app_is_told_when_its_caller_has_gone() -> None:
         await asyncio.sleep(0)
         assert heard == []
         request.cancel()
-        await asyncio.wait_for(gone.wait(), 2)
+        await asyncio.wait_for(gone.wait(), 30)
 
     assert heard == ["http.disconnect"]

@@ -3,14 +3,14 @@
 import asyncio
 import socket
 import struct
-import time
 
 import pytest
 
 from shared.http import protocol as http_protocol
-from shared.http.protocol import MAX_HEAD_BYTES
+from shared.http.protocol import HEAD_S, MAX_HEAD_BYTES
 from tests.kills import kills
-from tests.shared.served import CHUNKED, Bench, Connection, connections, get, served
+from tests.shared.served import CHUNKED, Bench, connections, get, served
+from tests.transport.serving import until
 
 MOST_SENT = 200
 """Pieces of 64 kB: 13 MB, far more than sockets buffer."""
@@ -87,16 +87,15 @@ async def test_all_unfinished_heads_together_are_bounded(monkeypatch: pytest.Mon
         for number, connection in enumerate((first, second, third)):
             await connection.send(get()[:-2] + b"a: " + b"b" * (40_000 + number))
             await until_held(bench, 40_000 + number)
-        assert await first.is_closed()
+        await first.rest()  # it is closed
         for connection in (second, third):
             await connection.send(b"\r\n\r\n")
             assert await connection.response() == 200
 
 
 async def until_held(bench: Bench, size: int) -> None:
-    async with asyncio.timeout(5):
-        while not any(one.held > size for one in bench.server.server_state.connections):  # noqa: ASYNC110 - no event
-            await asyncio.sleep(0.001)
+    """Wait until a connection holds more than `size` bytes of a head."""
+    await until(lambda: any(one.held > size for one in bench.server.server_state.connections))
 
 
 async def test_a_third_request_while_two_are_unanswered_closes_the_connection() -> None:
@@ -104,7 +103,7 @@ async def test_a_third_request_while_two_are_unanswered_closes_the_connection() 
         await stranger.send(get("/slow") * 2)
         assert not await stranger.is_closed()
         await stranger.send(get("/slow"))
-        assert await stranger.is_closed()
+        await stranger.rest()  # it is closed
     assert bench.called == 1
 
 
@@ -135,9 +134,7 @@ async def test_a_client_that_leaves_while_it_pipelines_is_noticed() -> None:
 
 
 async def until_connections(bench: Bench, count: int) -> None:
-    async with asyncio.timeout(5):
-        while len(bench.server.server_state.connections) != count:  # noqa: ASYNC110 - no event
-            await asyncio.sleep(0.001)
+    await until(lambda: len(bench.server.server_state.connections) == count)
 
 
 @pytest.mark.parametrize("count", [3, 100_000])
@@ -150,80 +147,78 @@ async def test_more_requests_than_two_in_one_read_close_the_connection(count: in
 
 
 @kills("shared/http/server.py", "self.server_state.close_late()", "pass")
-async def test_a_client_that_is_silent_is_closed_and_one_with_half_a_head_is_told_why(quick: float) -> None:
-    async with served() as bench:
-        began = time.monotonic()  # before there is a connection, whose time counts from its beginning
-        async with connections(bench, 3) as (silent, half, dripping):
-            await half.send(get()[:-2])
-            drips = asyncio.create_task(drip(dripping))
-            assert await silent.rest() == b""
-            took = time.monotonic() - began
-            said = await half.rest()
-            assert await dripping.is_closed()
-            await drips
-    assert quick <= took < quick + 1
-    assert said.startswith(b"HTTP/1.1 408 ")
-    assert b'"kind": "head_too_slow"' in said
-
-
-async def drip(connection: Connection) -> None:
-    for letter in get()[:10]:
-        await connection.send(bytes([letter]))
-        await asyncio.sleep(0.02)
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> float:
-    """Make heads due within a fraction of a second."""
-    monkeypatch.setattr(http_protocol, "HEAD_S", 0.2)
-    return 0.2
+async def test_a_client_that_is_silent_is_closed_and_one_with_half_a_head_is_told_why() -> None:
+    async with served() as bench, connections(bench, 3) as (silent, half, dripping):
+        await half.send(get()[:-2])
+        await until_held(bench, len(get()) - 3)
+        for letter in get()[:9]:
+            await dripping.send(bytes([letter]))
+            bench.now += HEAD_S / 10
+        assert not any([await one.is_closed() for one in (silent, half, dripping)])
+        bench.now += HEAD_S / 10
+        said = [await one.rest() for one in (silent, half, dripping)]
+    assert said[0] == b""
+    assert said[1].startswith(b"HTTP/1.1 408 ")
+    assert b'"kind": "head_too_slow"' in said[1]
 
 
 @pytest.mark.parametrize("begun", [b"G", b"\r\n", get()[:-1]])
-async def test_a_later_request_has_as_long_from_its_first_byte(begun: bytes, quick: float) -> None:
+async def test_a_later_request_has_as_long_from_its_first_byte(begun: bytes) -> None:
     async with served() as bench, connections(bench, 2) as (client, idle):
         for connection in (client, idle):
             await connection.send(get())
             assert await connection.response() == 200
-        assert not await client.is_closed(2 * quick), "nothing is owed between two requests"
+        bench.now += 2 * HEAD_S
+        assert not await client.is_closed(), "nothing is owed between two requests"
         await client.send(begun)
-        assert await client.is_closed(2 * quick)
+        await until_held(bench, len(begun) - 1)
+        bench.now += HEAD_S - 1
+        assert not await client.is_closed()
+        bench.now += 1
+        await client.rest()  # it is closed
         await idle.send(get())
         assert await idle.response() == 200
 
 
-async def test_a_request_begun_before_the_response_has_as_long_from_its_end(quick: float) -> None:
+async def test_a_request_begun_before_the_response_has_as_long_from_its_end() -> None:
     async with served() as bench, connections(bench) as (client,):
         await client.send(get("/slow") + get()[:-1])
-        assert not await client.is_closed(2 * quick), "the response is not complete"
+        await until(lambda: bench.called == 1)
+        bench.now += 2 * HEAD_S
+        assert not await client.is_closed(), "the response is not complete"
         bench.opened.set()
         assert await client.response() == 200
-        assert await client.is_closed(2 * quick)
+        assert not await client.is_closed()
+        bench.now += HEAD_S
+        await client.rest()  # it is closed
 
 
-async def test_a_body_that_is_not_read_any_more_has_an_end(quick: float) -> None:
+async def test_a_body_that_is_not_read_any_more_has_an_end() -> None:
     head = b"POST /health HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 1000000000\r\n\r\n"
     async with served() as bench, connections(bench) as (stranger,):
         await stranger.send(head + b"b" * 1000)
         assert await stranger.response() == 200
-        began = time.monotonic()
-        while time.monotonic() < began + 3 and bench.server.server_state.connections:
+        for _ in range(9):
             await stranger.send(b"b" * 1000)
-            await asyncio.sleep(0.01)
-        assert time.monotonic() - began < 1
+            bench.now += HEAD_S / 10
+        assert not await stranger.is_closed()
+        bench.now += HEAD_S / 10
+        await stranger.send(b"b" * 1000)
+        await until_connections(bench, 0)
 
 
-async def test_bodies_and_responses_take_longer_than_heads(quick: float) -> None:
+async def test_bodies_and_responses_take_longer_than_heads() -> None:
     head = b"POST /body HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 2\r\n\r\n"
     async with served() as bench, connections(bench, 2) as (body, stream):
         await stream.send(get("/stream"))
         await body.send(head + b"a")
-        assert not await body.is_closed(2 * quick)
+        await until(lambda: bench.called == 2)
+        bench.now += 2 * HEAD_S
+        assert not await body.is_closed()
         await body.send(b"b")
         assert await body.response() == 200
         bench.opened.set()
-        assert not await stream.is_closed(quick)
-        assert b"last" in bytes(stream._read)
+        assert await stream.receives(b"last")
 
 
 async def test_a_client_that_closed_its_side_is_closed() -> None:

@@ -175,7 +175,7 @@ async def test_a_call_in_flight_ends_where_it_began_when_address_or_key_is_chang
 
 async def until_closed(api: Api) -> None:
     """Wait for the task that closes it."""
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         while not api.is_closed:
             await anyio.lowlevel.checkpoint()
 
@@ -211,15 +211,16 @@ async def test_who_is_being_served_does_not_have_to_make_room(office: Office) ->
 async def test_without_the_word_of_the_directory_no_one_is_served(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tenant_tools, "ASK_S", 0.01)
     here = office.provider()
     async with here.run():
         await served(here)
         office.now = ASK_AGAIN_S
         office.may_answer_now.clear()
 
-        async with asyncio.timeout(5):
-            results: list[Any] = await asyncio.gather(*(served(here) for _ in range(3)), return_exceptions=True)
+        with monkeypatch.context() as patch:
+            patch.setattr(tenant_tools, "ASK_S", 0.01)
+            async with asyncio.timeout(30):
+                results: list[Any] = await asyncio.gather(*(served(here) for _ in range(3)), return_exceptions=True)
 
         assert [type(one) for one in results] == [UpstreamUnavailableError] * 3
         assert "cannot be looked up at the moment. Nothing was changed; try again" in str(results[0])

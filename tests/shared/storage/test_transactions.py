@@ -13,11 +13,21 @@ from sqlalchemy import Connection, QueuePool, text
 from shared.storage import database, transactions
 from shared.storage.database import CONNECTIONS, ConnectionSlots, DatabaseBusyError, resolve_url
 from shared.storage.transactions import PostgresTransactions, SqliteTransactions, _Statements, open_transactions
+from tests import slow_work
 from tests.databases import PostgresDatabase
 from tests.kills import kills
-from tests.slow_work import AT_ONCE_S, SLOW, Gate, Slow, idle
+from tests.slow_work import SLOW, Gate, Slow, idle
 
 Pool = SqliteTransactions | PostgresTransactions
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a pause of the machine end nothing: what must end at once has less time than the time limit of statements."""
+    monkeypatch.setattr(slow_work, "AT_ONCE_S", 6.0)
+    monkeypatch.setattr(transactions, "SQLITE_LIMIT_S", 9.0)
+    for limit in ("statement_timeout", "lock_timeout"):
+        monkeypatch.setitem(database.POSTGRESQL_LIMITS, limit, "9000")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -144,17 +154,17 @@ async def test_a_write_that_raises_leaves_nothing_behind(pool: Pool) -> None:
 async def test_statements_have_a_time_limit_on_sqlite_as_well(
     kind: str, sqlite_pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transactions, "SQLITE_LIMIT_S", 0.05)
-    monkeypatch.setattr(transactions, "BUSY_TIMEOUT_S", 0.05)
-
     def slow(connection: Connection) -> None:
         if kind == "write":
             note("half")(connection)
         connection.execute(text(SLOW["sqlite"]))
 
-    async with asyncio.timeout(AT_ONCE_S):
-        with pytest.raises(DatabaseBusyError):
-            await getattr(sqlite_pool, kind)(slow)
+    with monkeypatch.context() as patch:
+        patch.setattr(transactions, "SQLITE_LIMIT_S", 0.05)
+        patch.setattr(transactions, "BUSY_TIMEOUT_S", 0.05)
+        async with asyncio.timeout(slow_work.AT_ONCE_S):
+            with pytest.raises(DatabaseBusyError):
+                await getattr(sqlite_pool, kind)(slow)
 
     assert await sqlite_pool.read(notes) == []
 

@@ -167,7 +167,7 @@ async def test_a_ticket_that_cannot_be_looked_for_is_not_made(here: World) -> No
 
 @kills("shared/writes/repeats.py", "earlier.state is State.UNPROVED or age_s() >= self._quiet_s", "True")
 async def test_what_comes_in_late_is_found_before_the_quiet_is_over(here: World, clock: Clock) -> None:
-    here.tools = tools_of(here, MemoryRecentWrites(clock), quiet_s=3)
+    here.tools = tools_of(here, MemoryRecentWrites(clock), quiet_s=30)
     here.wire.when("POST", "/tickets", drops)
     await here.refused("create_ticket", **TICKET)
 
