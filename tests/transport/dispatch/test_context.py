@@ -36,7 +36,7 @@ async def a_channel() -> tuple[ClientRequests, str, StreamReader]:
 
 
 async def sent(stream: StreamReader) -> list[dict[str, Any]]:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         return [json.loads(event.text()) for event in await stream.events()]
 
 

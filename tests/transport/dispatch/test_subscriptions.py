@@ -77,6 +77,7 @@ async def listening(url: str) -> AsyncGenerator[AsyncIterator[dict[str, Any]]]:
         yield messages
 
 
+@pytest.mark.usefixtures("patience")
 @kills("transport/dispatch/subscriptions.py", "await self._spread(InstanceMessage(", "_ = (InstanceMessage(")
 @pytest.mark.parametrize("publishes", [0, 1], ids=["here", "there"])
 async def test_a_subscriber_hears_each_event_once_wherever_it_happens(broker_url: str, publishes: int) -> None:

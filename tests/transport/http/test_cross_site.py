@@ -111,7 +111,7 @@ async def test_a_preflight_of_an_accepted_page_is_answered_as_before() -> None:
 async def test_a_person_who_navigates_here_reads_a_sentence_and_opens_no_session() -> None:
     browser = {"sec-fetch-mode": "navigate", "accept": "text/html,*/*;q=0.8"}
     paths, sites = ("/sse", "/messages", "/mcp", "/mcp/"), ("cross-site", "same-site", "none", "same-origin")
-    async with bench(origins=[PAGE]) as at, httpx2.AsyncClient() as http, asyncio.timeout(10):
+    async with bench(origins=[PAGE]) as at, httpx2.AsyncClient() as http, asyncio.timeout(30):
         for path, site in product(paths, sites):
             page = await http.get(at.url + path, headers=ME | browser | {"sec-fetch-site": site})
             assert (page.status_code, page.headers["content-type"]) == (200, "text/plain; charset=utf-8")

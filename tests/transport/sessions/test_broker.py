@@ -47,8 +47,8 @@ async def test_the_view_has_every_living_session_and_when_its_client_called(make
     assert views[yours.owner].called_at is None
     called_at = views[mine.owner].called_at
     assert called_at is not None
-    assert began - 1 <= called_at <= time.time() + 1
-    assert began - 60 <= views[mine.owner].opened_at <= called_at + 1
+    assert began - 30 <= called_at <= time.time() + 30
+    assert began - 60 <= views[mine.owner].opened_at <= called_at + 30
     assert len(await broker.view(1)) == 1
 
 

@@ -28,6 +28,7 @@ from transport.sessions.memory import InMemoryBroker
 from transport.sessions.session import Limits
 from transport.sessions.valkey.broker import ValkeyBroker
 
+pytestmark = pytest.mark.usefixtures("patience")
 ONE: Final = Claim(((1, 0),))
 ONE_ELSEWHERE: Final = Claim(((1, 0),), at=1)
 CHANGED: Final = Claim(((1, 1),))
@@ -71,6 +72,12 @@ SENT_AGAIN: Final[dict[str, list[Step]]] = {
     "after another instance answered it": [ONE, Die(0), ClaimAgain(0), Finish(0), ONE, Finish(1)],
     "after initialize forgot it": [ONE, Initialize(1), ClaimAgain(0), ONE, Finish(0), Finish(2)],
 }
+
+
+@pytest.fixture(autouse=True)
+def _leases_end_by_steps_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transport.sessions.valkey.lease.RENEW_S", 3600.0)
+    monkeypatch.setattr("transport.sessions.valkey.instance.LEASE_S", 600.0)
 
 
 def shared(url: str) -> Sequence[SessionBroker]:

@@ -18,10 +18,12 @@ from tests.transport.gated_server import gated_server
 from tests.transport.light_client import AT_ONCE, LightSession, Server, drop_all, light_server, open_sessions
 from tests.transport.observed_server import living_objects
 from tests.transport.serving import KeyPerPerson, a_slot, application_of, bench, until
+from tests.transport.sessions.test_memory import Clock
 from transport.app import Transport, TransportOptions
 from transport.dispatch import sdk_kernel
 from transport.http.event_stream import EventStreamResponse
 from transport.server import DrainingServer
+from transport.sessions.memory import InMemoryBroker
 from transport.sessions.session import Limits
 from transport.sessions.valkey import instance
 from transport.sessions.valkey.broker import ValkeyBroker
@@ -50,9 +52,14 @@ async def test_a_stream_whose_client_left_is_let_go() -> None:
 
 
 async def test_a_session_that_expired_is_forgotten_everywhere() -> None:
-    async with bench(idle_s=0.5) as at, light_server(at.url, ME) as server:
+    clock = Clock()
+    broker = InMemoryBroker(Limits(idle_s=0.5), clock=clock)
+    async with bench(broker=broker) as at, light_server(at.url, ME) as server:
         before = living_objects()
         await opened_and_dropped(server)
+        await until(lambda: at.transport.stats()["streams"] == 0)
+        assert at.transport.stats()["sessions"] == SESSIONS
+        clock.now += 1
         await until(lambda: at.transport.stats()["sessions"] == 0)
         await until(lambda: since(before).keys() <= {"ClientTally"})  # counts of clients stay, in bounds
 

@@ -16,7 +16,9 @@ from transport.sessions.valkey.connection import ValkeyConnection, pack, pause_s
 log = get_logger(__name__)
 
 QUIET_S: Final = 1.0
-"""A server that was silent for so long is asked for a sign of life, and given up after as long again."""
+"""A server that was silent for so long is asked for a sign of life."""
+ANSWER_S: Final = 1.0
+"""How long it may take to give one; then it is given up."""
 _PING: Final = pack(b"PING")
 
 
@@ -88,7 +90,7 @@ class Subscription:
         await self._connection.send(pack(b"SUBSCRIBE", *self._channels))
         missing, is_asked = len(self._channels), False
         while True:
-            said = await self._connection.read(within=QUIET_S)
+            said = await self._connection.read(within=ANSWER_S if is_asked else QUIET_S)
             if said is None:
                 if is_asked:
                     raise TimeoutError

@@ -16,6 +16,8 @@ from tests.transport.test_many_instances import AGAIN, ME, client_of, instances,
 from tests.valkey import ValkeyServer
 from transport.sessions.valkey import broker
 
+pytestmark = pytest.mark.usefixtures("patience", "many_pings")
+
 
 async def away(valkey: ValkeyServer, *seen_by: Bench) -> None:
     """End the server; return once every instance has noticed."""
@@ -47,11 +49,12 @@ async def test_a_call_waits_and_is_refused_without_running(
     valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch, *, at_the_reader: bool
 ) -> None:
     """A paused server accepts connections, and may carry out later what it was sent."""
-    monkeypatch.setattr(broker, "SHARED_STREAM_S", 1.0)
     async with instances(valkey.url) as (a, b), working(a) as client:
         await asyncio.to_thread(valkey.pause)
         async with client_of(a if at_the_reader else b) as other:
-            refused = await other.http.post(client.endpoint, json=call("x", "write", gate="g"), headers=ME)
+            with monkeypatch.context() as soon:
+                soon.setattr(broker, "SHARED_STREAM_S", 1.0)
+                refused = await other.http.post(client.endpoint, json=call("x", "write", gate="g"), headers=ME)
         await asyncio.to_thread(valkey.resume)
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
         assert refused.json()["error"]["data"]["kind"] == "broker_unavailable"

@@ -3,6 +3,7 @@
 import re
 from typing import Any, Final
 
+import pytest
 import redis
 
 from tests.processes import ROOT
@@ -13,6 +14,7 @@ from tests.valkey import ValkeyServer
 from transport.sessions.session import Limits
 from transport.sessions.valkey.broker import ValkeyBroker
 
+pytestmark = pytest.mark.usefixtures("patience")
 DOCUMENT: Final = (ROOT / "docs" / "sessions.md").read_text("utf-8")
 ME: Final = {"x-api-key": "key-me"}
 YOU: Final = {"x-api-key": "key-you"}

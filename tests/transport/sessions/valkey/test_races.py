@@ -20,12 +20,13 @@ from transport.sessions.claims import ClaimStatus, RequestClaim
 from transport.sessions.event_log import Kind
 from transport.sessions.session import Limits
 from transport.sessions.valkey import broker as broker_valkey
-from transport.sessions.valkey import lease, scripts
+from transport.sessions.valkey import instance, lease, scripts
 from transport.sessions.valkey.broker import ValkeyBroker
 from transport.sessions.valkey.calls import Post
 from transport.sessions.valkey.client import Script
 from transport.sessions.valkey.local_stream import LocalStream
 
+pytestmark = pytest.mark.usefixtures("patience")
 INITIALIZE = RequestClaim(0, b"init", opens_epoch=True)
 
 
@@ -88,7 +89,7 @@ class Hearing(Quiet):
     async def all_that(self, sender: ValkeyBroker, receiver: ValkeyBroker) -> None:
         """Wait until all is there that `sender` has published: this note comes after it."""
         await sender.publish(InstanceMessage("cancelled", "a session", ME, 1), instance=receiver.instance)
-        await asyncio.wait_for(self._heard.wait(), 5)
+        await asyncio.wait_for(self._heard.wait(), 30)
 
 
 async def away(valkey: ValkeyServer, *seen_by: ValkeyBroker) -> None:
@@ -126,7 +127,7 @@ async def test_a_request_whose_sender_left_while_it_was_recorded_is_taken_back(b
         admitting = asyncio.create_task(claim(a, session, [PING]))
         await gate.reached.wait()
         admitting.cancel()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while (await b._streams.pending(session.id, 0))[0]:
                 pass
         assert await claim(b, session, [PING]) == [ClaimStatus.NEW]
@@ -206,7 +207,7 @@ async def test_a_stream_that_was_taken_over_unheard_ends_when_it_reads_the_log(
         monkeypatch.setattr(a._streams, "on_published", lambda *_: None)  # it is deaf
         winner = await attached(b, session.id)
         stream.fall_behind()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await stream.events()
         assert (stream.ended, winner.ended) == (True, False)
 
@@ -222,7 +223,7 @@ async def test_of_two_streams_attached_at_once_the_one_that_lost_ends(broker_url
         await hearing.all_that(b, a)
         gate.open.set()
         loser = await attaching
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await loser.events()
         assert (loser.ended, winner.ended) == (True, False)
 
@@ -237,7 +238,7 @@ async def test_a_slow_reader_gets_all_in_order_and_is_told_what_was_lost(broker_
             assert attempt is not None
             await b.finish(attempt, str(attempt.request).encode())
         events: list[Any] = []
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while len(events) < len(calls):
                 events += await stream.events()
         assert [event.request for event in events] == list(range(1, 10))
@@ -357,13 +358,17 @@ async def test_a_request_taken_back_after_its_session_is_gone_leaves_no_key(brok
 async def test_keys_go_with_their_session_and_their_number_does_not_grow_with_its_calls(broker_url: str) -> None:
     server = redis.Redis.from_url(broker_url)
     try:
-        async with brokers(broker_url, 1, idle_s=2.0) as (a,):
+        async with brokers(broker_url, 1, idle_s=60.0) as (a,):
             prefix, session = a._instance._common[0], await opened(a)
             for number in range(40):
                 await a.finish(await started(a, session, RequestClaim(number, b"x")), b"answer")
             await started(a, session, PING)
             keys: Any = server.keys(f"{prefix}*")
             assert len(keys) <= len("scde") + len("oigrx")
+            of_session: Any = server.keys(f"*{session.id}*")
+            assert {0 < int(server.pttl(key)) <= 60_000 for key in of_session} == {True}
+            for key in of_session:
+                server.pexpire(key, 1)
             await until(lambda: not server.keys(f"*{session.id}*"))
             assert await a.find(session.id) is None
     finally:
@@ -456,6 +461,8 @@ async def test_an_emptied_server_that_kept_its_connections_is_noticed(
     valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lease, "RENEW_S", 60)  # no instance checks by itself
+    for module in (lease, instance):
+        monkeypatch.setattr(module, "RECOVERY_S", 10.0)
     server = redis.Redis.from_url(valkey.url)
     try:
         async with brokers(valkey.url) as (a, b):

@@ -3,7 +3,6 @@
 import asyncio
 import random
 import secrets
-import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -29,27 +28,33 @@ from tests.kills import kills
 from tests.transport.brokers import Quiet
 from tests.transport.serving import until
 from tests.valkey import ValkeyServer
-from transport.sessions.valkey import recent_writes as valkey_recent_writes
 from transport.sessions.valkey import scripts
 from transport.sessions.valkey.broker import ValkeyBroker
 from transport.sessions.valkey.client import Script
+from transport.sessions.valkey.recent_writes import ASK_S
 
+pytestmark = pytest.mark.usefixtures("patience")
 ME, YOU, THEM = ("default", "me"), ("default", "you"), ("other", "me")
 WINDOW_S: Final = 600.0
 WRITE: Final = Write(ME, words="w1", window_s=WINDOW_S, upstream="up1")
 KEYED: Final = replace(WRITE, key="k1")
 
 
+@pytest.fixture(autouse=True)
+def _valkey_may_be_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transport.sessions.valkey.recent_writes.ASK_S", 30.0)
+
+
 @dataclass
 class Bench:
-    """One kind of recent writes, and a way to let time pass."""
+    """One kind of recent writes, and a way to let time pass, which stands still otherwise."""
 
     writes: RecentWrites
     seconds: float = 0.0
 
     def clock(self) -> float:
-        """Return the time, which passes also by itself, as Valkey's does."""
-        return self.seconds + time.monotonic()
+        """Return the time."""
+        return self.seconds
 
     async def later(self, seconds: float) -> None:
         self.seconds += seconds
@@ -60,7 +65,7 @@ class Bench:
 
 
 class SharedBench(Bench):
-    """Valkey, whose clock is moved by moving all that it keeps into the past."""
+    """Valkey, whose scripts have the time of the test: see `timed_by_tests`."""
 
     def __init__(self, broker: ValkeyBroker, url: str, prefix: str) -> None:
         super().__init__(broker.recent_writes)
@@ -68,13 +73,21 @@ class SharedBench(Bench):
 
     async def later(self, seconds: float) -> None:
         """Only Valkey knows from then on, as it would of writes of another instance."""
-        self.writes._here = MemoryRecentWrites()  # type: ignore[attr-defined]  # its own memory has a clock of its own
-        with redis.from_url(self._url, decode_responses=True) as raw:
-            for name in raw.keys(f"{self._prefix}w:*"):
-                for token, value in raw.hgetall(name).items():
-                    state, at, until_ms, rest = value.split(" ", 3)
-                    past = [str(int(one) - round(seconds * 1000)) for one in (at, until_ms)]
-                    raw.hset(name, token, " ".join([state, *past, rest]))
+        self.seconds += seconds
+        self.writes._here = MemoryRecentWrites(self.clock)  # type: ignore[attr-defined]  # that of the instance alone
+        with redis.from_url(self._url) as raw:
+            raw.incrby(f"{self._prefix}ms", round(seconds * 1000))
+
+
+@pytest.fixture
+def timed_by_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the scripts take the time from a key instead of the server's clock."""
+    clock = "local now = time[1] * 1000 + math.floor(time[2] / 1000)"
+    for name in ("CLAIM_WRITE", "SETTLE_WRITE"):
+        text = getattr(scripts, name).text
+        assert clock in text
+        timed = text.replace(clock, "local now = tonumber(call('GET', prefix .. 'ms'))")
+        monkeypatch.setattr(scripts, name, Script(timed))
 
 
 @asynccontextmanager
@@ -92,6 +105,7 @@ async def bench(request: pytest.FixtureRequest) -> AsyncGenerator[Bench]:
         made.writes = MemoryRecentWrites(made.clock)
         yield made
         return
+    request.getfixturevalue("timed_by_tests")
     url, prefix = request.getfixturevalue("broker_url"), f"{{{secrets.token_hex(4)}}}:"
     broker, leave = ValkeyBroker(url, prefix=prefix), asyncio.Event()
 
@@ -101,7 +115,9 @@ async def bench(request: pytest.FixtureRequest) -> AsyncGenerator[Bench]:
 
     working = asyncio.create_task(work())  # a fixture is left in another task than it was entered in
     await until(lambda: broker.is_up)
-    yield SharedBench(broker, url, prefix)
+    shared = SharedBench(broker, url, prefix)
+    await shared.later(0)
+    yield shared
     leave.set()
     await working
 
@@ -215,7 +231,7 @@ async def test_a_doubt_is_handed_to_one_caller_with_what_is_known_of_it(bench: B
     found = await earlier(bench, replace(write, upstream="up2", seen=4))
 
     assert (found.state, found.subject, found.upstream, found.seen) == (state, "TCK-1", "up1", 3)
-    assert found.age_s == pytest.approx(7, abs=2)
+    assert found.age_s == pytest.approx(7)
     assert (await earlier(bench, WRITE, "t3")).state is State.RUNNING
     await bench.writes.settle(write, "t2", found.state, subject="TCK-1", age_s=found.age_s)
     again = await earlier(bench, WRITE, "t4")
@@ -243,7 +259,7 @@ async def test_a_claim_of_who_died_is_a_doubt_after_its_lease(bench: Bench) -> N
     found = await earlier(bench)
 
     assert found.state is State.UNANSWERED
-    assert found.age_s == pytest.approx(LEASE_S + 1, abs=2)
+    assert found.age_s == pytest.approx(LEASE_S + 1)
 
 
 async def test_a_claim_can_be_renewed_and_a_late_outcome_counts(bench: Bench) -> None:
@@ -268,6 +284,7 @@ async def test_of_too_many_writes_what_would_be_over_first_is_forgotten_and_no_r
     assert await bench.writes.claim(replace(WRITE, words="running"), "running") is None
     await bench.done(replace(WRITE, words="keyed", key="k"), "keyed")
     for number in range(MAX_WRITES):
+        await bench.later(0.001)
         await bench.done(replace(WRITE, words=f"w{number}"), f"t{number}")
 
     async def state_of(write: Write) -> State | None:
@@ -315,6 +332,7 @@ _WRITES: Final = [
 _STATES: Final = (None, State.DONE, State.UNANSWERED, State.UNPROVED)
 
 
+@pytest.mark.usefixtures("timed_by_tests")
 @pytest.mark.parametrize("seed", range(8))
 async def test_both_kinds_say_the_same_in_every_history(broker_url: str, seed: int) -> None:
     """Forty steps of four callers: claims that are settled, given up or forgotten, and time that passes."""
@@ -339,7 +357,7 @@ async def test_both_kinds_say_the_same_in_every_history(broker_url: str, seed: i
                 found = await bench.writes.claim(replace(write, upstream=f"up{step}"), f"t{step}")
                 said.append(found)
             ages = [found.age_s if found is not None else 0 for found in said]
-            assert ages[0] == pytest.approx(ages[1], abs=0.5)
+            assert ages[0] == pytest.approx(ages[1])
             assert said[0] == (said[1] and replace(said[1], age_s=ages[0])), f"step {step}: {write}"
             if said[0] is None or said[0].is_doubt:
                 claimed.append((write, f"t{step}"))
@@ -419,4 +437,4 @@ async def test_a_script_that_is_carried_out_late_or_twice_makes_no_second_claim(
         assert await broker.recent_writes.claim(other, "t4") is None
 
     assert twice >= {scripts.CLAIM_WRITE, scripts.SETTLE_WRITE}
-    assert valkey_recent_writes.ASK_S < LEASE_S
+    assert ASK_S < LEASE_S

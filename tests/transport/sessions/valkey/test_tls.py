@@ -13,6 +13,7 @@ from tests.transport.serving import until
 from transport.sessions.broker import BrokerUnavailableError
 from transport.sessions.valkey.client import Script, ValkeyClient
 
+pytestmark = pytest.mark.usefixtures("patience")
 ECHO: Final = Script("return ARGV[1]")
 
 
