@@ -55,7 +55,7 @@ async def attached(broker: SessionBroker, session: str, after: int | None = None
 
 
 async def texts(reader: StreamReader) -> list[bytes]:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(10):
         return [event.text() for event in await reader.events()]
 
 

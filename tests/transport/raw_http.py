@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from tests.transport.http_client import ACCEPT, JSON, HttpClient
 
-LIMIT_S = 10.0
+LIMIT_S = 30.0
 
 
 @asynccontextmanager

@@ -41,6 +41,7 @@ class _Server(uvicorn.Server):
 async def serve(app: Any, **options: Any) -> AsyncGenerator[str]:
     """Serve `app` and yield its address; `options` are those of uvicorn."""
     options = {"log_config": None, "access_log": False, "ws": "none", "timeout_graceful_shutdown": 1} | options
+    options.setdefault("timeout_keep_alive", 65)  # a client may pause for longer than uvicorn's 5 s
     config = uvicorn.Config(app, port=0, **options)
     server = _Server(config)
     task = asyncio.create_task(server.serve())
@@ -92,6 +93,11 @@ class Bench:
     transport: Transport
     gates: Gates
     counter: TallyCounter
+
+    def limit(self, **changed: float) -> None:
+        """Change limits from now on: a time-out is short only while it is meant to end something."""
+        for name, value in changed.items():
+            object.__setattr__(self.transport.limits, name, value)
 
 
 def in_memory(limits: Limits) -> SessionBroker:

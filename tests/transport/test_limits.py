@@ -134,7 +134,7 @@ async def test_a_client_that_sends_far_more_requests_than_calls_need_is_refused(
             refused = await post(ME)
         assert logs == [], "refusals of a flood must not flood the log"
         assert refused.status_code == 429
-        assert 5 <= int(refused.headers["retry-after"]) <= 10
+        assert 1 <= int(refused.headers["retry-after"]) <= 10
         error = refused.json()["error"]
         assert error["data"] == {"kind": "rate_limited", "retryAfter": int(refused.headers["retry-after"])}
         assert error["message"].startswith("Too many HTTP requests: your limit is 6 a minute. Nothing was changed")
@@ -191,6 +191,7 @@ async def test_of_a_flood_the_limit_passes_and_then_what_flows_in() -> None:
         assert (await said(client.who(THEM), tool("echo", text="x"))).status == 200
 
 
+@pytest.mark.usefixtures("patience")
 @kills("transport/sessions/valkey/lua/rates.lua", "if which > 0 then return which, math.ceil(longest) end", "")
 async def test_of_a_flood_over_two_instances_the_limit_passes(broker_url: str) -> None:
     async with (

@@ -22,6 +22,8 @@ from transport.sessions.valkey.broker import ValkeyBroker
 ME, YOU = {"x-api-key": "key-me"}, {"x-api-key": "key-you"}
 AGAIN = {"mcp-protocol-version": "2025-11-25"}
 
+pytestmark = pytest.mark.usefixtures("patience")
+
 
 @asynccontextmanager
 async def instances(
@@ -174,6 +176,7 @@ async def test_a_client_goes_on_at_another_instance_with_its_event_id(broker_url
             assert len(again.received) == 1
 
 
+@pytest.mark.usefixtures("many_pings")
 async def test_a_client_is_recognised_by_another_instance_than_the_one_it_answers(broker_url: str) -> None:
     async with instances(broker_url) as (a, b), client_of(a) as client:
         async with open_stream(client):
@@ -216,13 +219,13 @@ async def test_another_principal_meets_the_same_404_on_every_instance(broker_url
 
 
 async def test_a_drain_ends_streams_at_once_and_the_answer_waits_at_another_instance(broker_url: str) -> None:
-    async with instances(broker_url) as (a, b), client_of(a) as client:
+    async with instances(broker_url, drain_s=30.0) as (a, b), client_of(a) as client:
         async with open_stream(client):
             await client.initialize()
             await client.post(call("x", "read", gate="g"))
             await a.gates.reached["g"].wait()
             drain = asyncio.create_task(a.transport.drain())
-            await asyncio.wait_for(client.ended.wait(), 5)
+            await asyncio.wait_for(client.ended.wait(), 10)
         seen = client.last_event_id
         assert seen is not None
         async with client_of(b) as again, open_stream(again, {"last-event-id": seen}):

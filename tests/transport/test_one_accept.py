@@ -142,7 +142,7 @@ async def test_a_repeat_takes_the_response_over_and_the_first_one_is_told_so() -
 
 @any_broker
 async def test_calls_that_do_not_end_by_themselves_are_answered_too() -> None:
-    rates = Rates(*[Rate(60, 4)] * 4)
+    rates = Rates(*[Rate(1, 4)] * 4)
     async with bench(more={"rates": rates}, drain_s=0.1) as at, http_client(at.url, ME | JSON) as client:
         running = [asyncio.create_task(client.post(call(n, "write", gate=f"g{n}"))) for n in (1, 2)]
         await asyncio.gather(*(at.gates.reached[f"g{n}"].wait() for n in (1, 2)))
@@ -164,9 +164,11 @@ async def test_the_end_of_the_session_and_the_longest_wait_are_told() -> None:
         await at.gates.reached["g"].wait()
         assert (await client.delete()).status == 204
         assert (await running).kind == "outcome_unknown"
-    async with bench(stream_s=0.05) as at, http_client(at.url, ME | JSON) as client:
+    async with bench() as at, http_client(at.url, ME | JSON) as client:
+        at.limit(stream_s=0.05)
         late = await client.post(call(1, "read", gate="g"))
         assert (late.kind, late.received[0]["id"]) == ("interrupted", 1)
+        at.limit(stream_s=60.0)
         at.gates.open["g"].set()
         assert await client.call(1, "echo", text="x") == "x"
 

@@ -16,6 +16,7 @@ from tests.transport.serving import until
 from transport import rate_limit
 from transport.rate_limit import Cost, MemoryBuckets, Rate, RateLimitedError, Rates, Wait
 from transport.sessions.claims import Attempt, ClaimStatus, RequestClaim
+from transport.sessions.valkey import rate_limit as shared
 from transport.sessions.valkey.broker import ValkeyBroker
 
 SLOW = Rate(1, 3)
@@ -169,6 +170,7 @@ async def test_buckets_in_memory_are_bounded(monkeypatch: pytest.MonkeyPatch) ->
     assert [bucket for bucket in "abcd" if buckets._full_at.get(bucket)] == ["a", "c", "d"]
 
 
+@pytest.mark.usefixtures("patience")
 async def test_instances_share_buckets_and_go_on_alone_without_valkey(broker_url: str) -> None:
     prefix = f"{{{secrets.token_hex(4)}}}:"
     one, other = (ValkeyBroker(broker_url, prefix=prefix) for _ in range(2))
@@ -181,4 +183,4 @@ async def test_instances_share_buckets_and_go_on_alone_without_valkey(broker_url
             assert 0 < raw.pttl(key) <= 180_000, "a full bucket expires"
     started = time.monotonic()
     assert [await one.buckets.consume([cost("x")]) is None for _ in range(4)] == [True, True, True, False]
-    assert time.monotonic() - started < 1, "an unavailable Valkey must not delay requests"
+    assert time.monotonic() - started < shared.CONSUME_S / 2, "an unavailable Valkey must not delay requests"

@@ -12,7 +12,7 @@ from tests.transport.dispatch.test_dispatcher import call
 from tests.transport.serving import bench, until
 from tests.transport.sse_client import SseClient, open_stream, sse_session
 
-pytestmark = pytest.mark.usefixtures("any_broker")
+pytestmark = pytest.mark.usefixtures("any_broker", "many_pings")
 
 ME, YOU = {"x-api-key": "key-me"}, {"x-api-key": "key-you"}
 AGAIN = {"mcp-protocol-version": "2025-11-25"}

@@ -27,7 +27,8 @@ MAX_FILES: Final = 12
 MAX_ENTRIES: Final = 2
 MAX_WRITER_FILES: Final = 4
 ME: Final = {"x-api-key": "key-me"}
-PLENTY: Final = Rates(*[Rate(1e6, 10**6)] * 4)
+ALONE: Final = {"rates": Rates(*[Rate(1e6, 10**6)] * 4), "recheck_s": 3600.0}
+"""Any number of requests, and no other work of the server beside them."""
 
 
 class Rooms:
@@ -85,7 +86,7 @@ def watched() -> Iterator[Rooms]:
 
 
 async def of_sse() -> Rooms:
-    async with bench(more={"rates": PLENTY}) as at, sse_session(at.url, ME) as client:
+    async with bench(more=ALONE) as at, sse_session(at.url, ME) as client:
         await client.call("echo", text="warm")
         with watched() as rooms:
             await client.call("echo", text="x")
@@ -93,7 +94,7 @@ async def of_sse() -> Rooms:
 
 
 async def of_streamable_http() -> Rooms:
-    async with bench(more={"rates": PLENTY}) as at, http_client(at.url, ME, "2025-11-25") as client:
+    async with bench(more=ALONE) as at, http_client(at.url, ME, "2025-11-25") as client:
         await client.post(call("warm", "echo", text="warm"))
         with watched() as rooms:
             await client.post(call(1, "echo", text="x"))

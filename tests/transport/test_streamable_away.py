@@ -1,12 +1,14 @@
 """Streamable HTTP while Valkey is away, and after it returns, with its data or empty."""
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
 from tests.kills import kills
 from tests.transport.http_client import ENVELOPE, call, http_client, opening, text_of
-from tests.transport.serving import until
+from tests.transport.serving import Bench, until
 from tests.transport.sessions.valkey.test_away import away, back
 from tests.transport.sessions.valkey.test_dead_instances import broker_of
 from tests.transport.test_many_instances import ME, instances
@@ -18,36 +20,45 @@ from transport.sessions.valkey import broker, instance, lease
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shorten all waits of the server below the patience of clients."""
-    monkeypatch.setattr(broker, "OWN_STREAM_S", 0.5)
+    """Shorten what the server waits between its attempts, and for sessions that may be restored."""
     monkeypatch.setattr(event_stream, "_TRY_AGAIN_S", 0.1)
     for module in (instance, lease):
         monkeypatch.setattr(module, "RECOVERY_S", 1.0)
 
 
+@asynccontextmanager
+async def outage(valkey: ValkeyServer, *seen_by: Bench, empty: bool = False) -> AsyncGenerator[None]:
+    """End Valkey for the time of the block. Only inside of it requests are given up after less than a client waits."""
+    await away(valkey, *seen_by)
+    with pytest.MonkeyPatch.context() as inside:
+        inside.setattr(broker, "OWN_STREAM_S", 0.5)
+        for at in seen_by:
+            inside.setattr(broker_of(at)._instance.client, "_wait_s", 0.5)
+        yield
+    await back(valkey, *seen_by, empty=empty)
+
+
 async def test_what_cannot_be_recorded_waits_and_is_refused_without_running(valkey: ValkeyServer) -> None:
     async with instances(valkey.url) as (a, b), http_client(a.url, ME) as client, client.listen() as standalone:
         await standalone.until(lambda: standalone.retry_ms)
-        await away(valkey, a, b)
-        broker_of(b)._instance.client._wait_s = 0.5
-        refused = [
-            await client.post(call("x", "write", gate="g")),
-            await client.at(b.url).post(call("x", "write", gate="g")),
-            await client.at(b.url).get(),
-            await client.at(b.url).delete(),
-            await client.at(b.url).who({"mcp-session-id": ""}).post(opening()),
-        ]
-        assert {(one.status, one.kind, one.headers["retry-after"]) for one in refused} == {
-            (503, "broker_unavailable", "1")
-        }
-        await back(valkey, a, b)
+        async with outage(valkey, a, b):
+            refused = [
+                await client.post(call("x", "write", gate="g")),
+                await client.at(b.url).post(call("x", "write", gate="g")),
+                await client.at(b.url).get(),
+                await client.at(b.url).delete(),
+                await client.at(b.url).who({"mcp-session-id": ""}).post(opening()),
+            ]
+            assert {(one.status, one.kind, one.headers["retry-after"]) for one in refused} == {
+                (503, "broker_unavailable", "1")
+            }
         a.gates.open["g"].set()
         assert await client.call("x", "write", gate="g") == "g"
     assert (a.gates.ran["g"], b.gates.ran["g"]) == (1, 0)
 
 
 async def test_a_short_outage_is_waited_out(valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(broker, "OWN_STREAM_S", 4.0)
+    monkeypatch.setattr(broker, "OWN_STREAM_S", 30.0)
     async with instances(valkey.url, 1) as (a,), http_client(a.url, ME) as client:
         await away(valkey, a)
         waiting = asyncio.create_task(client.call("x", "echo", text="x"))
@@ -59,10 +70,9 @@ async def test_a_response_that_finds_no_broker_comes_on_its_stream_once_it_is_ba
     async with instances(valkey.url) as (a, b), http_client(a.url, ME) as client:
         async with client.stream(call("x", "write", gate="g")) as response:
             await a.gates.reached["g"].wait()
-            await away(valkey, a, b)
-            a.gates.open["g"].set()
-            await until(lambda: a.counter.total("mcp_requests", method="tools/call"))
-            await back(valkey, a, b)
+            async with outage(valkey, a, b):
+                a.gates.open["g"].set()
+                await until(lambda: a.counter.total("mcp_requests", method="tools/call"))
             await response.end()
         assert text_of(response.responses("x")[0]) == "g"
         assert (await client.at(b.url).get(response.primed[0])).received == response.received
@@ -70,17 +80,16 @@ async def test_a_response_that_finds_no_broker_comes_on_its_stream_once_it_is_ba
 
 @kills("transport/streamable_http.py", "if seen is None:", "if True:")
 async def test_a_client_that_resumes_waits_and_is_served_when_the_broker_is_back(valkey: ValkeyServer) -> None:
-    async with instances(valkey.url) as (a, b), http_client(a.url, ME) as client:
+    async with instances(valkey.url) as (a, b), http_client(a.url, ME) as client, AsyncExitStack() as stack:
         async with client.stream(call("x", "read", gate="g")) as cut:
             await cut.until(lambda: cut.primed)
             await a.gates.reached["g"].wait()
-        await away(valkey, a, b)
-        a.gates.open["g"].set()
-        async with client.at(b.url).listen(cut.last_event_id) as rest:
+        async with outage(valkey, a, b):
+            a.gates.open["g"].set()
+            rest = await stack.enter_async_context(client.at(b.url).listen(cut.last_event_id))
             assert rest.status == 200
             await rest.until(lambda: rest.comments)
-            await back(valkey, a, b)
-            await rest.end()
+        await rest.end()
         assert text_of(rest.responses("x")[0]) == "g"
 
 
@@ -91,14 +100,14 @@ async def test_a_broker_that_comes_back_empty_costs_a_held_session_nothing(valke
         http_client(a.url, ME) as left,
         held.listen() as standalone,
         held.stream(call("x", "write", gate="g")) as response,
+        AsyncExitStack() as stack,
     ):
         await a.gates.reached["g"].wait()
         lost = await left.post(call("y", "echo", text="y"))
-        await away(valkey, a, b)
-        async with left.at(b.url).listen(lost.last_event_id) as waiting:
+        async with outage(valkey, a, b, empty=True):
+            waiting = await stack.enter_async_context(left.at(b.url).listen(lost.last_event_id))
             await waiting.until(lambda: waiting.comments)
-            await back(valkey, a, b, empty=True)
-            await waiting.end()
+        await waiting.end()
         assert waiting.received == []
         assert (await left.at(b.url).get(lost.last_event_id)).status == 404
         a.gates.open["g"].set()

@@ -196,10 +196,12 @@ async def test_clients_that_would_not_reconnect_keep_their_stream(version: str) 
 
 
 async def test_a_stream_ends_at_its_age_and_goes_on_where_it_was() -> None:
-    async with bench(stream_s=0.05, overtime_s=0.05) as at, http_client(at.url, ME) as client:
+    async with bench() as at, http_client(at.url, ME) as client:
+        at.limit(stream_s=0.05, overtime_s=0.05)
         first = await client.post(call("a", "read", gate="g"))
         second = await client.get(first.last_event_id)
         assert (first.received, second.received, second.retry_ms > 0) == ([], [], True)
+        at.limit(stream_s=60.0)
         at.gates.open["g"].set()
         third = await client.get(first.last_event_id)
         assert text_of(third.responses("a")[0]) == "g"

@@ -263,7 +263,7 @@ async def test_a_client_that_leaves_before_anything_was_said_cancels_its_call() 
         leaving.cancel()
         with suppress(asyncio.CancelledError):
             await leaving
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(10):
             await at.gates.cancelled["g"].wait()
 
 
@@ -273,7 +273,7 @@ async def test_a_client_that_leaves_a_stream_cancels_its_call() -> None:
         async with client.stream(message, **routing(message)) as response:
             await response.said("notifications/progress")
             await at.gates.reached["g"].wait()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(10):
             await at.gates.cancelled["g"].wait()
 
 

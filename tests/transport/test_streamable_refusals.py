@@ -8,7 +8,7 @@ import pytest
 from shared.client_habits import ClientHabits
 from tests.kills import kills
 from tests.transport.http_client import JSON, HttpClient, HTTPResponse, call, http_client, opening
-from tests.transport.serving import bench, until
+from tests.transport.serving import bench
 from tests.transport.sse_client import sse_session
 
 pytestmark = pytest.mark.usefixtures("any_broker")
@@ -193,15 +193,3 @@ async def test_a_full_server_refuses_initialize_only() -> None:
             refused = await other.post(opening())
         assert (refused.status, refused.kind, refused.headers["retry-after"]) == (503, "too_many_sessions", "30")
         assert await mine.call(1, "echo", text="still here") == "still here"
-
-
-async def test_a_session_that_is_neither_read_nor_written_expires() -> None:
-    async with bench(idle_s=0.8) as at, http_client(at.url, ME) as client:
-        async with client.stream(call(1, "read", gate="g")) as response:
-            await asyncio.sleep(1.0)  # not synchronisation: an open stream must outlive the idle time
-            at.gates.open["g"].set()
-            await response.end()
-        assert response.responses(1)
-        await until(lambda: not at.transport.stats()["streams"])
-        await asyncio.sleep(1.0)  # not synchronisation: nothing happens for longer than the idle time
-        assert (await client.post(PING)).status == 404

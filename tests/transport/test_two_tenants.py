@@ -182,6 +182,7 @@ class TestOverStreamableHttp:
 # --------------------------------------------------------------------- across instances, and in single parts
 
 
+@pytest.mark.usefixtures("patience")
 async def test_across_instances_the_other_finds_nothing_either(broker_url: str) -> None:
     async with instances(broker_url) as (a, b), client_of(a, OURS) as ours, open_stream(ours):
         await ours.initialize()
@@ -199,6 +200,7 @@ async def test_across_instances_the_other_finds_nothing_either(broker_url: str) 
         assert (await ours.response("x"))["result"]["isError"] is False
 
 
+@pytest.mark.usefixtures("patience")
 async def test_a_broker_knows_no_session_by_a_name_alone(broker_url: str) -> None:
     broker = ValkeyBroker(broker_url)
     async with broker.run(Quiet()):
