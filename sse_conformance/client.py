@@ -155,9 +155,10 @@ class Client:
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=8)
-        timeout = httpx2.Timeout(self.target.timeout_s, read=None)
-        http = httpx2.AsyncClient(timeout=timeout, limits=limits, verify=_tls())
+        # No connection is kept: a server may close one after any response, and a request on its way then fails.
+        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=0)
+        # No timeout besides that of each step: which of two is reached first, and named, would be chance.
+        http = httpx2.AsyncClient(timeout=None, limits=limits, verify=_tls())
         self._http = await self._stack.enter_async_context(http)
         return self
 

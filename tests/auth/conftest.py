@@ -38,6 +38,13 @@ class Clock:
         self.now += timedelta(**time)
 
 
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the store answer as slowly as the machine is; a test of a limit sets it itself."""
+    monkeypatch.setattr("auth.cache.ASK_S", 30.0)
+    monkeypatch.setattr("shared.storage.write_check.LIMIT_S", 30.0)
+
+
 @pytest.fixture
 def compared(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     """The lengths of the values that `hmac.compare_digest` compared, in order."""

@@ -18,6 +18,7 @@ from tests.javascript import node
 ALPHA: Final = "conformance-0.2"
 STABLE: Final = "conformance-0.1"
 """The names of the two releases in tests/clients/package.json."""
+_PATIENCE: Final = Path(__file__).with_name("patience.cjs")
 _FOLDER: Final = re.compile(r"server-(.+)-\d{4}-\d\d-\d\dT[\d-]+Z")
 _UNSCORED: Final = re.compile(r"^  [✓✗] (\S+) \(", re.MULTILINE)
 _FINE: Final = frozenset({"SUCCESS", "INFO"})
@@ -66,10 +67,10 @@ def _reason(check: Mapping[str, Any]) -> str:
 
 
 async def run_suite(node_modules: Path, release: str, url: str, *arguments: str) -> Report:
-    """Run `release` against the server at `url`, as its users do."""
+    """Run `release` against the server at `url`, as its users do, but with more patience."""
     program = node_modules / release / "dist" / "index.js"
     with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
-        done = await node(str(program), "server", "--url", url, *arguments, "-o", folder)
+        done = await node("--require", str(_PATIENCE), str(program), "server", "--url", url, *arguments, "-o", folder)
         report = Report(done.returncode, done.stdout + done.stderr, _read(Path(folder)))
     print(release, *arguments, "-", report.summary())  # shown by `pytest -rP`
     return report

@@ -2,16 +2,17 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncGenerator
 from typing import Final
 
 import pytest
 import pytest_asyncio
+from starlette.types import Scope
 from structlog.testing import capture_logs
 
 from sse_conformance.__main__ import main
 from sse_conformance.scenarios.transport import own_address
-from tests.processes import free_port
 from tests.sse_conformance.broken_server import Fault, broken_servers
 from tests.sse_conformance.faults import header, status
 from tests.sse_conformance.origin_cases import accepting
@@ -20,8 +21,17 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 KEY: Final = "key-alice"
 """A credential, which must not appear in the output."""
+clients: Final[list[object]] = []
+"""The address and port of the client of each request to the server `noted`."""
+
+
+async def note(scope: Scope) -> None:
+    clients.append(scope["client"])
+
+
 FAULTS: Final = {
     "none": Fault(),
+    "noted": Fault(before=note),
     "must": header("GET", "origin", None),
     "should": header("GET", "x-api-key", KEY),
     "promise": status({202: 200}),
@@ -121,9 +131,19 @@ async def test_what_cannot_start_ends_with_2(
     assert reason in capsys.readouterr().err
 
 
+async def test_no_request_comes_on_the_connection_of_another(address: str) -> None:
+    """A server may close a connection after any response: a request on its way then would count as a fault."""
+    await command(f"{address}/noted/sse", "--header", f"x-api-key: {KEY}", "--only", "a-foreign-origin-is-403")
+
+    assert len(clients) > 4
+    assert len(set(clients)) == len(clients)
+
+
 @pytest.mark.parametrize("url", ["http://127.0.0.1:{port}/sse", "file:///etc/hosts", "http://[::"])
 async def test_a_server_that_cannot_be_reached_ends_with_2(url: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert await command(url.format(port=free_port())) == 2
+    with socket.socket() as held:  # bound and not listening: no other program can have the port
+        held.bind(("127.0.0.1", 0))
+        assert await command(url.format(port=held.getsockname()[1])) == 2
 
     assert "The server cannot be reached" in capsys.readouterr().err
 

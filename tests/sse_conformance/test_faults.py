@@ -15,6 +15,7 @@ from sse_conformance.verdict import Outcome, Scenario, ScenarioResult, outcomes
 from tests.processes import ROOT
 from tests.sse_conformance.broken_server import Fault, broken_servers
 from tests.sse_conformance.cases import CASES
+from transport.dispatch import client_requests
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -25,6 +26,7 @@ SILENCE_S: Final = 6.0
 MOST_PAGES: Final = 12
 """Pages after which a list counts as endless."""
 LOADED_MACHINE_S: Final = 20.0
+LAPSES_S: Final = 0.2
 NO_FAULT: Final = "none"
 LOCAL: Final = "local-server-is-local"
 KINDS: Final = (
@@ -40,6 +42,12 @@ KINDS: Final = (
 """The scenarios that find the kinds of case D21."""
 DOCUMENT: Final = (ROOT / "docs" / "sessions.md").read_text("utf-8")
 CANNOT_FAIL: Final = {"sigterm", "several-instances", "loss-of-the-broker"}
+ANSWERS_NO_PING: Final = {
+    "a-client-that-answers-no-ping-can-go-on",
+    "a-client-of-a-lost-session-can-go-on",
+    "another-clients-pong-finds-nothing",
+}
+"""The scenarios whose client lets the time for its answer to a ping lapse; others need that time."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -82,9 +90,14 @@ async def test_every_fault_fails_its_scenario_and_is_named(address: str, monkeyp
     assert missed == {}
 
 
-async def test_a_server_without_a_fault_passes(address: str) -> None:
-    seen = await look(address, [(NO_FAULT, one) for one in SCENARIOS], LOADED_MACHINE_S)
+async def test_a_server_without_a_fault_passes(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    for answers, recognise_s in ((True, LOADED_MACHINE_S), (False, LAPSES_S)):
+        monkeypatch.setattr(client_requests, "RECOGNISE_S", recognise_s)
+        some = [one for one in SCENARIOS if (one.name not in ANSWERS_NO_PING) is answers]
+        seen += await look(address, [(NO_FAULT, one) for one in some], LOADED_MACHINE_S)
 
+    assert len(seen) == len(SCENARIOS)
     assert {one.scenario.name: one.why for one in seen if one.result is ScenarioResult.FAILED} == {}
     assert {one.scenario.name for one in seen if one.result is ScenarioResult.NOT_APPLICABLE} == CANNOT_FAIL
 

@@ -467,4 +467,4 @@ async def test_process_prints_its_address_serves_and_ends_on_sigterm() -> None:
             assert len((await client.get("/tickets/master/users")).json()) == 8
     finally:
         process.terminate()
-        await asyncio.wait_for(process.communicate(), 10)
+        await asyncio.wait_for(process.communicate(), 30)

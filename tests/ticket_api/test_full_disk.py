@@ -50,6 +50,12 @@ def on_every_connection(app: FastAPI, statement: str) -> None:
         connection.execute(statement).close()
 
 
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the database answer `/ready` as slowly as the machine is."""
+    monkeypatch.setattr(write_check, "LIMIT_S", 30.0)
+
+
 @pytest.fixture
 async def full(sqlite_url: str) -> AsyncIterator[AsyncClient]:
     """An API with an SQLite file that cannot get more pages."""

@@ -99,6 +99,7 @@ async def test_keys_are_remembered_for_a_while_and_a_bounded_number_of_them(
 
     async with open_transactions(resolve_url(sqlite_url)) as opened:
         monkeypatch.setattr(tenants, "of_digest", of_digest)
+        monkeypatch.setattr(keys, "monotonic", lambda: 0.0)
         ring = KeyRing(KEY, lambda: opened)
         known = [new_key() for _ in range(MOST_CACHED + 1)]
         valid = {digest_of(key) for key in known}

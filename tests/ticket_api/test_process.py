@@ -67,7 +67,7 @@ def address(log: IO[str]) -> str:
 def test_it_serves_with_its_key_until_sigterm_and_ends_with_0(tmp_path: Path) -> None:
     url = f"sqlite:///{(tmp_path / 't.sqlite3').as_posix()}"
     with serving(tmp_path, MCP_DATABASE_URL=url, MCP_API_KEY=KEY, MCP_SAMPLE_DATA="ja") as (process, base):
-        with httpx2.Client(base_url=base) as client:
+        with httpx2.Client(base_url=base, timeout=30) as client:
             assert client.get("/health").json()["status"] == "OK"
             assert client.get("/tickets").status_code == 401
             assert client.get("/tickets", headers={"x-api-key": KEY}).status_code == 200
@@ -113,5 +113,5 @@ def test_the_owner_migrates_and_the_application_serves(tmp_path: Path, empty_pos
     assert (too_early.returncode, migrated.returncode) == (2, 0)
     assert "python -m ticket_api migrate" in too_early.stderr
     with serving(tmp_path, **settings) as (_, base):
-        tickets = httpx2.get(f"{base}/tickets", headers={"x-api-key": KEY})
+        tickets = httpx2.get(f"{base}/tickets", headers={"x-api-key": KEY}, timeout=30)
         assert len(tickets.json()) == 20

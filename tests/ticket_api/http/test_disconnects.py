@@ -14,6 +14,7 @@ from httpx2 import AsyncClient
 from sqlalchemy import Connection
 
 from shared.embedded.in_process import InProcessTransport
+from shared.storage import database, transactions
 from tests.slow_work import Gate, Slow, idle
 from tests.ticket_api.conftest import Clock, new_ticket
 from ticket_api import create_app, writes
@@ -29,6 +30,18 @@ READING: Final = {
 }
 
 
+STATEMENT_S: Final = 60
+LOADED_MACHINE_S: Final = 20.0
+
+
+@pytest.fixture(autouse=True)
+def _long_statements(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let statements run for long, so that one that was stopped on a slow machine is told from one that was not."""
+    monkeypatch.setattr(transactions, "SQLITE_LIMIT_S", STATEMENT_S)
+    for limit in ("statement_timeout", "lock_timeout"):
+        monkeypatch.setitem(database.POSTGRESQL_LIMITS, limit, f"{STATEMENT_S}s")
+
+
 @asynccontextmanager
 async def reaching(app: FastAPI, wire: str) -> AsyncIterator[AsyncClient]:
     """Yield a client of `app`, which is already running."""
@@ -39,7 +52,8 @@ async def reaching(app: FastAPI, wire: str) -> AsyncIterator[AsyncClient]:
     server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None, access_log=False))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         serving = asyncio.create_task(server.serve(sockets=[listener]))
-        async with AsyncClient(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}") as client:
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        async with AsyncClient(base_url=address, timeout=LOADED_MACHINE_S) as client:
             yield client
         server.should_exit = True
         await serving
@@ -95,7 +109,7 @@ async def test_what_a_client_that_has_gone_writes_is_written(
 
 
 async def stopped(app: FastAPI) -> None:
-    """Wait until no transaction runs; this must happen at once."""
+    """Wait until no transaction runs; this must happen long before its statements reach their limit."""
     pool = app.state.tenants.transactions
-    await idle(pool)
+    await idle(pool, within_s=LOADED_MACHINE_S)
     assert pool.engine.pool.checkedout() == 0

@@ -96,7 +96,7 @@ async def start_or_migrate(url: str) -> None:
 
 
 def start_in_a_process(url: str, together: Barrier, outcome: "multiprocessing.Queue[str]") -> None:
-    together.wait(30)
+    together.wait(90)
     try:
         asyncio.run(start_or_migrate(url))
     except Exception as error:  # noqa: BLE001 - the test shows any error
@@ -119,7 +119,7 @@ def test_processes_that_start_at_once_fill_a_new_database_once(
     for process in processes:
         process.start()
 
-    outcomes = [outcome.get(timeout=60) for _ in processes]
+    outcomes = [outcome.get(timeout=100) for _ in processes]
 
     for process in processes:
         process.join(30)
