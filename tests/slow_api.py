@@ -84,7 +84,9 @@ async def gated_api(holds: Callable[[str, str], bool]) -> AsyncGenerator[Gate]:
     gate = Gate(standin.create_app(api_key=API_KEY), holds)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         gate.address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        config = uvicorn.Config(gate, log_config=None, lifespan="off", ws="none", timeout_graceful_shutdown=2)
+        config = uvicorn.Config(
+            gate, log_config=None, lifespan="off", ws="none", timeout_graceful_shutdown=2, timeout_keep_alive=65
+        )
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         try:

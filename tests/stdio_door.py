@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 from tests.processes import ROOT, STDIO_DOOR, environment, sqlite
 from tests.transport.sse_client import initialize_params
 
-WAIT_S: Final = 15.0
+WAIT_S: Final = 30.0
 LONGEST_LINE: Final = 1024 * 1024
 
 

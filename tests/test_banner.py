@@ -1,5 +1,6 @@
 """What the person who starts the HTTP server reads: what was checked, and never "ready" while `/ready` is 503."""
 
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -7,18 +8,22 @@ import httpx2
 import pytest
 from pydantic import AnyHttpUrl, SecretStr
 
+import cloud_mcp_server
 from cloud_mcp_server import CloudMCPServer, Failing, greeting
 from shared.config import CloudSettings
 from tests.kills import kills
-from tests.processes import IDENTITY_KEY, KEY, free_port, http_door, sqlite
+from tests.processes import IDENTITY_KEY, KEY, http_door, sqlite
 from tests.transport.serving import serve
 
 WIRES = {"sse", "streamable_http"}
 
 
 def test_without_its_ticket_api_it_is_not_called_ready(tmp_path: Path) -> None:
-    with http_door(tmp_path, MCP_API_BASE_URL=f"http://127.0.0.1:{(port := free_port())}") as (address, process):
-        readiness = httpx2.get(f"{address}/ready")
+    with socket.socket() as taken:  # bound, so that no other program listens there
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        with http_door(tmp_path, MCP_API_BASE_URL=f"http://127.0.0.1:{port}") as (address, process):
+            readiness = httpx2.get(f"{address}/ready")
 
     assert readiness.status_code == 503
     assert f"Ticket server started, but NOT ready: {address}/mcp\n" in process.said
@@ -53,7 +58,8 @@ async def test_it_names_what_is_missing_exactly_while_ready_is_503(
     assert "server ready" not in said
 
 
-async def test_it_says_what_was_checked(tmp_path: Path) -> None:
+async def test_it_says_what_was_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cloud_mcp_server, "READY_S", 30.0)
     settings = CloudSettings(
         mcp_api_key=SecretStr(KEY),
         identity_keys=(SecretStr(IDENTITY_KEY),),

@@ -68,6 +68,8 @@ class Flood:
         self._headers = HEADERS | {"x-api-key": key}
         self.responses: list[httpx2.Response] = []
         self.sent: list[float] = []
+        self.refused: list[float] = []
+        """When the calls were sent that found nothing left of the limit."""
         self.done: list[float] = []
 
     async def use_up(self) -> None:
@@ -84,14 +86,17 @@ class Flood:
                 await asyncio.sleep(1 / (10 * PER_SECOND))
 
     async def _call(self) -> None:
-        self.sent.append(time.monotonic())
+        sent_at = time.monotonic()
+        self.sent.append(sent_at)
         response = await self._http.post("/mcp", json=message(len(self.sent)), headers=self._headers)
         self.done.append(time.monotonic())
         self.responses.append(response)
+        if response.status_code == 429:
+            self.refused.append(sent_at)
 
     def allowed(self) -> tuple[float, float]:
         """Return the fewest and the most calls that its limit allows: the arrival times are not known exactly."""
-        at_least = PER_MINUTE + PER_SECOND * (max(self.sent) - min(self.done))
+        at_least = PER_MINUTE + PER_SECOND * (max(self.refused) - min(self.done))
         return at_least, PER_MINUTE + PER_SECOND * (max(self.done) - min(self.sent))
 
 

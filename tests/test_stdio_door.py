@@ -20,7 +20,8 @@ from tests.shared.given import TICKET, rows_of
 from tests.slow_api import gated_api
 from tests.stdio_door import WAIT_S, encoded, stdio_door
 
-END_S: Final = 1.0
+END_S: Final = 5.0
+"""Half of what a call may still take after the end of input."""
 NO_PASSWORD: Final = "hidden-in-the-tests"
 SAMPLES: Final = "Ünïcödé, 文字化け, 🎫"
 

@@ -3,15 +3,15 @@
 import json
 import socket
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final
 
 import httpx2
 import pytest
 
+from shared.http.protocol import HEAD_S
 from tests.processes import API_KEY, HTTP_DOOR, KEY, TICKET_API, sqlite, started
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit of open files")
@@ -63,16 +63,15 @@ def test_more_silent_connections_than_files_lock_no_client_out(address: str) -> 
             if number % 2:
                 silent.sendall(GET)
         for path, status in (("/health", 200), ("/tickets", None)):
-            began = time.monotonic()
-            responded = httpx2.get(f"{address}{path}", timeout=5)
+            responded = httpx2.get(f"{address}{path}", timeout=HEAD_S / 2)  # before a silent one is given up
             assert status is None or responded.status_code == status
-            assert time.monotonic() - began < 1
 
 
 @pytest.mark.parametrize("start", [GET, GET + b"a: ", b"GET /"])
 def test_a_head_without_end_is_answered_431(address: str, start: bytes) -> None:
     with connect(address) as stranger:
-        stranger.sendall(start + (b"a: b\r\n" * 20_000 if start == GET else b"a" * 120_000))
+        with suppress(ConnectionError):  # the server may have closed before the last byte
+            stranger.sendall(start + (b"a: b\r\n" * 20_000 if start == GET else b"a" * 120_000))
         said = all_of(stranger)
     head, _, body = said.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 431 ")

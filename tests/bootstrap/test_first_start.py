@@ -13,8 +13,8 @@ from typing import Any, Final, cast
 
 import pytest
 
-from bootstrap.waiting_room import read_opening
-from tests.checkout import NO_SET_UP, TIMEOUT_S, Checkout
+from bootstrap.waiting_room import LONGEST_WAIT_S, read_opening
+from tests.checkout import NO_SET_UP, TIMEOUT_S, Checkout, lines_until
 from tests.opening import initialize
 from tests.stdio_lines import LINES
 
@@ -30,7 +30,8 @@ for line in sys.stdin:
 print("server ended", file=sys.stderr, flush=True)
 sys.exit(5)
 """
-ENDS_WITHIN_S: Final = 2.0
+ENDS_WITHIN_S: Final = LONGEST_WAIT_S / 2
+"""Long before the calls that wait would be answered."""
 
 
 class Client:
@@ -127,14 +128,15 @@ def test_a_client_is_received_at_once_and_handed_over_unnoticed(checkout: Checko
     assert "server ended" in log
 
 
-def impatient(checkout: Checkout) -> str:
-    """Return a prelude that makes requests wait for a moment only."""
+def waits(checkout: Checkout, seconds: float) -> str:
+    """Return a prelude that makes requests wait so long at most."""
     root = str(checkout.root)
-    return f"sys.path.insert(0, {root!r}); import bootstrap.waiting_room as room; room.LONGEST_WAIT_S = 0.3"
+    return f"sys.path.insert(0, {root!r}); import bootstrap.waiting_room as room; room.LONGEST_WAIT_S = {seconds}"
 
 
 def test_a_call_that_comes_too_early_is_answered_and_never_reaches_the_server(checkout: Checkout) -> None:
-    with ExitStack() as other, waiting(checkout, other, prelude=impatient(checkout)) as client:
+    with ExitStack() as other, waiting(checkout, other, prelude=waits(checkout, 0.3)) as client:
+        lines_until(client.process.stderr, "waiting for process")
         response = client.ask("tools/call", 1, name="create_ticket")
         text = "Still being set up (waiting for another set-up). Nothing was changed; ask again in a minute."
         assert response["result"]["content"][0]["text"] == text
@@ -203,8 +205,8 @@ LEFT_TO_THE_SERVER: Final = {"half a surrogate pair in an argument", "an unknown
 
 @pytest.mark.parametrize("parser", ["pydantic's", "the standard library's"])
 def test_every_line_is_answered_as_by_the_server(checkout: Checkout, parser: str) -> None:
-    prelude = "" if parser == "pydantic's" else "sys.modules['pydantic_core'] = None"
-    with ExitStack() as other, waiting(checkout, other, prelude=prelude) as client:
+    prelude = "" if parser == "pydantic's" else "; sys.modules['pydantic_core'] = None"
+    with ExitStack() as other, waiting(checkout, other, prelude=waits(checkout, TIMEOUT_S) + prelude) as client:
         for name, line in LINES.items():
             expected = [] if name in LEFT_TO_THE_SERVER else list(line.responses)
             assert Counter(client.responses_to(line.sent, len(expected))) == Counter(expected), name

@@ -146,4 +146,4 @@ def test_two_starts_at_once_set_up_once(checkout: Checkout) -> None:
 
     assert (one.returncode, two.returncode) == (0, 0), outputs
     assert "".join(outputs).count("run.py: setting up") == 1
-    assert "".join(outputs).count("waiting for process") == 1
+    assert "".join(outputs).count("run.py: waiting for ") == 1

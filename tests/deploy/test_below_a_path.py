@@ -171,7 +171,7 @@ async def test_a_session_of_every_habit_is_served_below_the_path(front: Front) -
 
 @pytest.mark.debian("curl")
 async def test_curl_reads_a_stream_and_posts_where_it_says(front: Front) -> None:
-    curl = [program("curl"), "-sN", "--max-time", "10", "--cacert", str(front.certificate.chain)]
+    curl = [program("curl"), "-sN", "--max-time", str(2 * START_S), "--cacert", str(front.certificate.chain)]
     curl += [part for name, value in AS_CLIENT.items() for part in ("-H", f"{name}: {value}")]
     origin = front.address.removesuffix(PATH)
     stream = await asyncio.create_subprocess_exec(*curl, f"{front.address}/sse", stdout=asyncio.subprocess.PIPE)

@@ -105,7 +105,7 @@ class SseClient:
             self.comments += comments
             self._news.notify_all()
 
-    async def until(self, done: Any, seconds: float = 10) -> None:
+    async def until(self, done: Any, seconds: float = 30) -> None:
         """Wait until `done()` is true."""
         async with asyncio.timeout(seconds), self._news:
             await self._news.wait_for(done)
