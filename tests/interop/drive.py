@@ -60,15 +60,20 @@ def drive(row: Row, server: RestartableDoor, key: str, home: Path) -> Seen:
             errors="replace",
         ) as driver,
     ):
-        limit = threading.Timer(TALK_S, driver.kill)
+        hung = threading.Event()
+
+        def end() -> None:
+            hung.set()  # first: the report ends with the driver
+            driver.kill()
+
+        limit = threading.Timer(TALK_S, end)
         limit.start()
         reported, log = report(driver, server)
-        hung = limit.finished.is_set()
         limit.cancel()
         driver.wait()
         stderr.seek(0)
         said = stderr.read()
-    if hung:
+    if hung.is_set():
         raise AssertionError(f"{row} hung for {TALK_S:.0f} s. It said: {reported} {said}")
     try:
         seen = Seen(**json.loads(reported), said=said)
