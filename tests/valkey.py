@@ -21,7 +21,7 @@ import pytest
 
 from tests.processes import free_port
 
-START_S: Final = 15.0
+START_S: Final = 30.0
 END_S: Final = 10.0
 
 

@@ -14,7 +14,7 @@ from tests.chaos.fleet import Fleet, Instance
 from tests.chaos.plan import FROZEN_S, Fault, Strike
 from tests.chaos.script import scripts
 
-RUN_S: Final = 100.0
+RUN_S: Final = 250.0
 STREAMING_S: Final = 3.5
 """Seconds a client may need to reconnect after losing its stream: `retry:` is at most 3 s."""
 LOSING_S: Final = 2.0

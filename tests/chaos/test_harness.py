@@ -191,7 +191,7 @@ def test_the_verdict_sees_a_call_without_an_answer() -> None:
     run = Run()
     run.callers.reports[0] = replace(run.callers.reports[0], result=None, unresolved=True)
 
-    assert run.problems() == ["unresolved after 30 s"]
+    assert run.problems() == ["unresolved after 60 s"]
 
 
 def test_the_verdict_sees_too_many_errors_and_calls_that_were_never_made() -> None:

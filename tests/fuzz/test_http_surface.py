@@ -29,7 +29,7 @@ from transport.sessions.memory import InMemoryBroker
 from transport.sessions.session import Limits
 from transport.sessions.valkey.broker import ValkeyBroker
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]  # a slow machine needs minutes
 
 LIMITS: Final[dict[str, Any]] = {
     "max_sessions": 10,
