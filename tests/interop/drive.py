@@ -19,7 +19,7 @@ from tests.interop.commands import calls, command, ticket
 from tests.interop.rows import ANNOUNCED, PATHS, UNMARKED, Row
 from tests.processes import KEY, ROOT, RestartableDoor
 
-TALK_S: Final = 60.0
+TALK_S: Final = 120.0
 """Most seconds for a run with its restart, and for a refusal: a client that hangs has failed."""
 NEEDED: Final = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "LANG")
 
