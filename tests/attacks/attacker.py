@@ -1,7 +1,7 @@
-"""Attacks as a separate program: `python -m tests.attacks.attacker NAME ADDRESS --key KEY --seconds S`.
+"""Attacks as a separate program: `python -m tests.attacks.attacker NAME ADDRESS --key KEY`.
 
-Standard library only, niced to 19, on loopback. Each attack is bounded in connections, bytes and time, and ends by
-itself; its last line is a JSON object with the numbers of what was sent and received.
+Standard library only, niced to 19, on loopback. Each attack is bounded in connections, bytes and time, and ends with
+its standard input; its last line is a JSON object with the numbers of what was sent and received.
 """
 
 import argparse
@@ -26,6 +26,7 @@ PIPELINED: Final = 200_000
 """Most requests pipelined on one connection."""
 MOST_CALLS: Final = 20_000
 WAIT_S: Final = 10.0
+LONGEST_S: Final = 90.0
 NO_RESPONSE: Final = "no answer"
 
 
@@ -50,11 +51,10 @@ def tool_call(name: str, arguments: Mapping[str, Any]) -> tuple[dict[str, str], 
 
 @dataclass
 class Attack:
-    """Target, key and end time of an attack."""
+    """Target and key of an attack."""
 
     address: str
     key: str
-    seconds: float
     seen: Counter[str] = field(default_factory=Counter)
     """What was sent, and which statuses were received."""
 
@@ -62,11 +62,19 @@ class Attack:
         url = urlsplit(self.address)
         assert url.hostname == "127.0.0.1", "attacks stay on this machine"
         self.where = (url.hostname, url.port)
-        self.until = time.monotonic() + self.seconds
+        self.over = threading.Event()
 
     def goes_on(self) -> bool:
         """Whether there is time left."""
-        return time.monotonic() < self.until
+        return not self.over.is_set()
+
+    def end_with_input(self) -> None:
+        """End with the standard input, at the latest after `LONGEST_S`."""
+        limit = threading.Timer(LONGEST_S, self.over.set)
+        limit.daemon = True
+        limit.start()
+        os.read(sys.stdin.fileno(), 1)
+        self.over.set()
 
     def connect(self, receive_bytes: int | None = None) -> socket.socket:
         """Open a connection on which every operation waits at most `WAIT_S`. Raises: OSError."""
@@ -119,7 +127,7 @@ class Attack:
             with taking:
                 headers, body = next(left, ({}, b""))
             if not body:
-                self.until = 0
+                self.over.set()
                 return
             connection = http.client.HTTPConnection(*self.where, timeout=WAIT_S)
             try:
@@ -179,7 +187,7 @@ def pipeline(attack: Attack) -> None:
                 connection.settimeout(1)
                 connection.sendall(request * many)
                 attack.seen["requests"] += many
-            time.sleep(max(0, attack.until - time.monotonic()))
+            attack.over.wait()
 
     attack.at_once(one, 3)
 
@@ -250,6 +258,8 @@ def cross_site(attack: Attack) -> None:
     held: list[socket.socket] = []
     while attack.goes_on():
         for _ in range(500 - len(held)):
+            if not attack.goes_on():
+                break
             connection = attack.connect()
             connection.sendall(request)
             status = status_of(connection)
@@ -275,11 +285,11 @@ def main() -> None:
     parser.add_argument("name", choices=ATTACKS)
     parser.add_argument("address")
     parser.add_argument("--key", default="")
-    parser.add_argument("--seconds", type=float, default=10)
     given = parser.parse_args()
     if sys.platform != "win32":
         os.nice(19)
-    attack = Attack(given.address, given.key, given.seconds)
+    attack = Attack(given.address, given.key)
+    threading.Thread(target=attack.end_with_input, daemon=True).start()
     ATTACKS[given.name](attack)
     print(json.dumps(attack.seen))
 

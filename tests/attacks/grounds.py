@@ -15,7 +15,8 @@ from auth.store import open_store
 from auth.store.peppers import Secrets
 from shared.storage.database import open_engine, resolve_url
 from shared.time_zones import utc_now
-from tests.attacks.watch import Ground, Probe, call_probe, probe
+from tests.attacks.stalls import Probe
+from tests.attacks.watch import Ground, call_probe, probe
 from tests.databases import PostgresDatabase
 from tests.processes import API_KEY, HTTP_DOOR, IDENTITY_KEY, KEY, TICKET_API, http_door, sqlite, started
 from tests.ticket_api.bulk import fill_tickets
@@ -24,6 +25,8 @@ from ticket_api.sample import filler
 
 QUIET: Final = {"MCP_LOG_LEVEL": "WARNING"}
 """No log line per probe costs time or memory."""
+NO_RATES: Final = {f"MCP_{rate}_PER_MINUTE": "1000000" for rate in ("READS", "WRITES", "TENANT_READS", "TENANT_WRITES")}
+"""Above what any attack sends, so that no rate limit hides another bound."""
 MARKS: Final = [
     pytest.mark.long,
     pytest.mark.skipif(sys.platform != "linux", reason="reads memory and sockets of the server in /proc"),
@@ -46,8 +49,7 @@ def with_few_files(program: Sequence[str], most: int) -> Sequence[str]:
 async def door(folder: Path, program: Sequence[str] = HTTP_DOOR, *, tickets: int = 0) -> AsyncGenerator[Ground]:
     """Start the HTTP server for two organisations with separate keys, over the embedded API on SQLite.
 
-    Their limits of requests per minute are above the defaults, so that no rate limit hides another bound. The
-    attacker's organisation has `tickets` besides the sample data.
+    The attacker's organisation has `tickets` besides the sample data.
     """
     if tickets:
         async with open_engine(resolve_url(sqlite(folder))) as engine:
@@ -59,8 +61,7 @@ async def door(folder: Path, program: Sequence[str] = HTTP_DOOR, *, tickets: int
         for tenant in (ATTACKER, NEIGHBOUR):
             await store.service_accounts.add(tenant, "program", role="agent")
             keys[tenant] = (await store.keys.create(tenant, service_account="program", name="program")).text
-    settings = {f"MCP_{rate}_PER_MINUTE": "1000000" for rate in ("READS", "WRITES", "TENANT_READS", "TENANT_WRITES")}
-    settings |= {"PORT": "0", "MCP_IDENTITY_KEYS": IDENTITY_KEY, "MCP_DATABASE_URL": sqlite(folder)}
+    settings = NO_RATES | {"PORT": "0", "MCP_IDENTITY_KEYS": IDENTITY_KEY, "MCP_DATABASE_URL": sqlite(folder)}
     with started(program, **QUIET, **settings) as (address, process):
         neighbour = call_probe(address, keys[NEIGHBOUR], "get_ticket_list", {"limit": 10})
         yield Ground(address, process.pid, probe(address, "/health"), neighbour, keys[ATTACKER])
@@ -80,7 +81,7 @@ async def open_door(folder: Path) -> AsyncGenerator[Ground]:
 @asynccontextmanager
 async def shared_door(database_url: str) -> AsyncGenerator[Ground]:
     """Start the HTTP server with one key over the embedded API, on a database that was prepared before."""
-    with http_door(Path(), MCP_DATABASE_URL=database_url, **QUIET) as (address, process):
+    with http_door(Path(), MCP_DATABASE_URL=database_url, **QUIET, **NO_RATES) as (address, process):
         neighbour = call_probe(address, KEY, "get_ticket_list", {"limit": 10})
         yield Ground(address, process.pid, probe(address, "/health"), neighbour, KEY)
 

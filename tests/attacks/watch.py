@@ -5,43 +5,44 @@ hangs for seconds fails many of them, not one. Linux only: memory and connection
 """
 
 import asyncio
-import math
 import sys
 import time
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from tests.attacks.attacker import tool_call
-from tests.processes import ROOT
+from tests.attacks.stalls import STALL_S, Probe, Stalls, Taken
+from tests.processes import ROOT, START_S
 
 MB: Final = 1024 * 1024
 HEALTH_S: Final = 0.25
 CALL_S: Final = 1.0
-STALL_S: Final = 0.1
-"""If the bystander takes longer, the machine was stalled."""
-SHARE: Final = 0.95
-"""Share of the probes that must get their response in time."""
 PROBES: Final = 100
-"""Fewest probes of each kind during an attack."""
+"""Fewest probes of each kind that count during an attack."""
+AFTERWARDS: Final = 20
+"""Likewise afterwards."""
 PEAK_MB: Final = 96
 LEFT_MB: Final = 48
 """Memory above that at rest, during an attack and after it."""
 ATTACK_S: Final = 10.0
-RECOVERY_S: Final = 15.0
+LONGEST_S: Final = 60.0
+"""Seconds that an attack lasts, and most seconds on a machine with many stalls."""
+END_S: Final = 30.0
+RECOVERY_S: Final = 30.0
 """Seconds the server may take to close what an attack left: an unfinished head has 10 s."""
 LISTENING: Final = "0A"
 """A state in /proc/net/tcp."""
-PROBE_TIMEOUT_S: Final = 5.0
 EVERY_S: Final = 0.08
+AFTERWARDS_EVERY_S: Final = 0.02
 
-Probe = Callable[[], Awaitable[bool]]
-"""Sends a request; returns whether the response was correct."""
+Attack = Callable[[asyncio.Event], Awaitable[str]]
+"""Goes on until the event; returns what it did."""
 
 
 @dataclass(frozen=True)
@@ -101,44 +102,6 @@ def call_probe(address: str, key: str, name: str, arguments: Mapping[str, Any]) 
     return probe(address, "/mcp", headers | ({"x-api-key": key} if key else {}), body, has=b'"isError":false')
 
 
-@dataclass(eq=False)
-class Taken:
-    """How long the requests of one probe took, in seconds; infinite if the response was late, wrong or missing."""
-
-    name: str
-    limit_s: float
-    seconds: list[float] = field(default_factory=list)
-    """In the order in which they were sent."""
-
-    async def take(self, ask: Probe) -> None:
-        """Send one request."""
-        began, index = time.perf_counter(), len(self.seconds)
-        self.seconds.append(math.inf)
-        with suppress(TimeoutError, OSError):
-            async with asyncio.timeout(PROBE_TIMEOUT_S):
-                if await ask():
-                    self.seconds[index] = time.perf_counter() - began
-
-    def without(self, indexes: Collection[int]) -> "Taken":
-        """Return these times without those at `indexes`."""
-        kept = [one for index, one in enumerate(self.seconds) if index not in indexes]
-        return Taken(self.name, self.limit_s, kept)
-
-    @property
-    def late(self) -> list[int]:
-        """Indexes of the requests whose response was late."""
-        return [index for index, one in enumerate(self.seconds) if one > self.limit_s]
-
-    @property
-    def is_kept(self) -> bool:
-        """Whether enough of them were in time."""
-        return len(self.late) <= (1 - SHARE) * len(self.seconds)
-
-    def __str__(self) -> str:
-        middle, most = (sorted(self.seconds)[int(share * len(self.seconds))] for share in (0.5, SHARE))
-        return f"{self.name}: {len(self.seconds)} probes, {len(self.late)} late, p50 {middle:.3f} s, p95 {most:.3f} s"
-
-
 @asynccontextmanager
 async def bystander() -> AsyncGenerator[Probe]:
     """Start a server that is not attacked, and yield a probe of it, which measures the delays of the machine."""
@@ -146,58 +109,65 @@ async def bystander() -> AsyncGenerator[Probe]:
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdin=PIPE, stdout=PIPE)
     assert process.stdout is not None
     try:
-        port = int(await asyncio.wait_for(process.stdout.readline(), PROBE_TIMEOUT_S))
+        port = int(await asyncio.wait_for(process.stdout.readline(), START_S))
         yield probe(f"http://127.0.0.1:{port}", "/")
     finally:
         process.kill()
         await process.wait()
 
 
-async def probed(asked: Mapping[Taken, Probe], attack: Awaitable[Any]) -> None:
-    """Send a request of each kind every `EVERY_S` until the attack is over, then wait for those in flight."""
-    over = asyncio.Event()
-
-    async def send() -> None:
-        async with asyncio.TaskGroup() as sending:
-            while not over.is_set():
-                for one, ask in asked.items():
-                    sending.create_task(one.take(ask))
-                await asyncio.sleep(EVERY_S)
-
-    async with asyncio.TaskGroup() as probing:
-        probing.create_task(send())
-        try:
-            print(await attack)
-        finally:
-            over.set()
+async def probed(
+    asked: Mapping[Taken, Probe], stalls: Stalls, enough: Callable[[], bool], *, every_s: float = EVERY_S
+) -> None:
+    """Send a request of each kind every `every_s` until there are enough, then wait for those in flight."""
+    async with asyncio.TaskGroup() as sending:
+        while not enough():
+            for one, ask in asked.items():
+                sending.create_task(one.take(ask))
+            await stalls.sleep(every_s)
 
 
-async def watched(ground: Ground, attack: Awaitable[Any]) -> list[str]:
+async def watched(ground: Ground, attack: Attack) -> list[str]:
     """Probe during `attack`; return the broken promises, and print the measurements.
 
-    Probes sent while the bystander was late are not counted: the machine was stalled then.
+    The attack goes on until there are enough probes that count: not those during a stall of the machine.
     """
     machine, health, neighbour = Taken("bystander", STALL_S), Taken("health", HEALTH_S), Taken("neighbour", CALL_S)
+    afterwards = Taken("health afterwards", HEALTH_S)
     for ask in (ground.health, ground.neighbour) * 10:  # warm-up, so that nothing runs for the first time under attack
         assert await ask()
     rest = ground.memory()
     ground.forget_peak()
+    stalls, over = Stalls(ground.pid, machine), asyncio.Event()
+
+    def counts(*probes: Taken, most: int) -> bool:
+        return all(len(one.without(stalls).seconds) >= most for one in probes)
+
     async with bystander() as idle:
-        await probed({machine: idle, health: ground.health, neighbour: ground.neighbour}, attack)
-    peak = ground.memory("VmHWM") - rest
-    open_still = await recovered(ground)
-    afterwards = Taken("health afterwards", HEALTH_S)
-    for _ in range(20):
-        await afterwards.take(ground.health)
+        attacking = asyncio.ensure_future(attack(over))
+        ends = stalls.sampled_at + ATTACK_S
+
+        def enough() -> bool:
+            return attacking.done() or (stalls.sampled_at > ends and counts(health, neighbour, most=PROBES))
+
+        try:
+            async with asyncio.timeout(LONGEST_S):
+                await probed({machine: idle, health: ground.health, neighbour: ground.neighbour}, stalls, enough)
+        finally:
+            over.set()
+            print(await attacking)
+        peak = ground.memory("VmHWM") - rest
+        open_still = await recovered(ground)
+        asked = {machine: idle, afterwards: ground.health}
+        await probed(asked, stalls, lambda: counts(afterwards, most=AFTERWARDS), every_s=AFTERWARDS_EVERY_S)
     left = ground.memory() - rest
-    kept = [health.without(machine.late), neighbour.without(machine.late), afterwards]
+    kept = [one.without(stalls) for one in (health, neighbour, afterwards)]
     print(
         machine,
         *kept,
         f"peak {peak:.1f} MB over rest ({rest:.1f} MB), {left:.1f} MB left; {open_still} connections left",
         sep="\n",
     )
-    assert len(kept[0].seconds) >= PROBES, "too short an attack, or too busy a machine, to see what others notice"
     broken = [str(one) for one in kept if not one.is_kept]
     broken += [f"peak {peak:.1f} MB over rest"] * (peak > PEAK_MB) + [f"{left:.1f} MB stay"] * (left > LEFT_MB)
     broken += [f"{open_still} connections stay"] * (open_still > 0)
@@ -212,22 +182,25 @@ async def recovered(ground: Ground) -> int:
     return still
 
 
-async def attacked(ground: Ground, name: str, *, seconds: float = ATTACK_S) -> list[str]:
+async def attacked(ground: Ground, name: str) -> list[str]:
     """Run an attack as a separate process; return the broken promises."""
-    command = (sys.executable, "-m", "tests.attacks.attacker", name, ground.address)
-    options = ("--key", ground.key, "--seconds", str(seconds))
-    return await watched(ground, run_to_its_end(*command, *options, within_s=seconds + 30))
+    command = (sys.executable, "-m", "tests.attacks.attacker", name, ground.address, "--key", ground.key)
+    return await watched(ground, lambda over: run_until(over, *command))
 
 
-async def run_to_its_end(*command: str, within_s: float) -> str:
-    """Run a program and return its output; it must end by itself and in time."""
-    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=PIPE)
+async def run_until(over: asyncio.Event, *command: str) -> str:
+    """Run a program until `over`, when its input ends, and return its output; it must end by itself, and not before."""
+    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdin=PIPE, stdout=PIPE)
+    ended, told = asyncio.ensure_future(process.wait()), asyncio.ensure_future(over.wait())
     try:
-        async with asyncio.timeout(within_s):
-            written, _ = await process.communicate()
+        await asyncio.wait((ended, told), return_when=asyncio.FIRST_COMPLETED)
+        assert over.is_set(), f"the attack ended early, with {process.returncode}"
+        async with asyncio.timeout(END_S):
+            written, _ = await process.communicate(b"")
     finally:
         if process.returncode is None:
             process.kill()
-            await process.wait()
+        await process.wait()
+        told.cancel()
     assert process.returncode == 0
     return written.decode()

@@ -22,7 +22,7 @@ from mcp.client.sse import sse_client
 from tests.chaos.script import OWN_TICKET, Call, Script
 from tests.processes import KEY, ROOT, environment
 
-PATIENCE_S: Final = 20.0
+PATIENCE_S: Final = 60.0
 CONNECT_S: Final = 6.0
 """Seconds a Python caller waits for a session before it opens another: the SDK's SSE client waits forever for the
 `endpoint` of a stream that was cut, and for a lost response to `initialize`."""

@@ -33,7 +33,7 @@ AT_ONCE: Final = 8
 NAMES: Final = "AB"
 KILLS: Final = {100: 0, 300: 1}
 """Which instance is killed after how many tickets."""
-LONGEST_S: Final = 120.0
+LONGEST_S: Final = 250.0
 
 
 class Story:

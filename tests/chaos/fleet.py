@@ -19,9 +19,10 @@ import httpx2
 
 from tests.chaos.gate import Gate
 from tests.chaos.proxy import Proxy
-from tests.processes import API_KEY, HTTP_DOOR, KEY, Process, ticket_api
+from tests.processes import API_KEY, KEY, Process, ticket_api
 from tests.valkey import ValkeyServer, valkey_server
 
+DOOR: Final = ("-m", "tests.chaos.door")
 END_S: Final = 9.0
 """Seconds within which an instance must exit after SIGTERM; platforms kill after ten."""
 _DROPPED: Final = frozenset({"answer_dropped", "late_answer_dropped"})
@@ -54,12 +55,12 @@ class Instance:
     async def start(self) -> None:
         """Start it after its previous process has ended; return once it responds."""
         await self.close()
-        self._process = self._running.enter_context(Process(HTTP_DOOR, **self._settings))
+        self._process = self._running.enter_context(Process(DOOR, **self._settings))
         await asyncio.to_thread(self._process.wait_until_ready)
 
     async def until_draining(self) -> None:
         """Wait until it drains or has ended."""
-        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=2) as http:
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=30) as http:
             with contextlib.suppress(httpx2.TransportError):
                 while (await http.get("/ready")).status_code != 503:
                     pass  # each iteration awaits a response

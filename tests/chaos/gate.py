@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from tests.transport.serving import serve
 
-WAIT_S: Final = 15.0
+WAIT_S: Final = 30.0
 _DROPPED: Final = frozenset({"connection", "content-length", "host", "transfer-encoding"})
 _METHODS: Final = ["GET", "POST", "PUT"]
 _LONGEST_WAIT_S: Final = 60.0

@@ -15,7 +15,7 @@ from typing import Final
 
 CHUNK: Final = 64 * 1024
 CONNECT_S: Final = 5.0
-WAIT_S: Final = 15.0
+WAIT_S: Final = 30.0
 MESSAGE: Final = b"data: {"
 _RESET: Final = struct.pack("ii", 1, 0)
 _RETRY: Final = re.compile(rb"^retry: (\d+)$", re.MULTILINE)
@@ -172,7 +172,7 @@ class Proxy:
 
     async def _down(self, link: _Link, backend: asyncio.StreamReader) -> None:
         while data := await backend.read(CHUNK):
-            if self._retry_ms is not None and link.streams:
+            if self._retry_ms is not None:
                 data = _RETRY.sub(self._hurried, data)
             if link.swallows is not None and link.streams and MESSAGE in data:
                 await self._note(swallowed=1)

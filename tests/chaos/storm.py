@@ -9,17 +9,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from tests.chaos.callers import Callers
+from tests.chaos.callers import PATIENCE_S, Callers
 from tests.chaos.fleet import Fleet, Instance
 from tests.chaos.plan import FROZEN_S, Fault, Strike
 from tests.chaos.script import scripts
 
-RUN_S: Final = 100.0
+RUN_S: Final = 250.0
 STREAMING_S: Final = 3.5
 """Seconds a client may need to reconnect after losing its stream: `retry:` is at most 3 s."""
 LOSING_S: Final = 2.0
 LATE_S: Final = 8.0
-"""Seconds a continued instance may need to find out that its responses are no longer accepted."""
+"""Seconds in which a continued instance usually finds out that its responses are no longer accepted."""
 POLL_S: Final = 0.2
 NEEDS_THE_OTHERS: Final = frozenset({Fault.END, Fault.KILL, Fault.FREEZE})
 
@@ -115,15 +115,18 @@ async def _freeze(fleet: Fleet, victim: Instance) -> None:
         await _until(lambda: fleet.too_late(victim)[0], FROZEN_S)
     finally:
         victim.process.send(signal.SIGCONT)
-    await _until(lambda: fleet.too_late(victim)[1], LATE_S)
-    responded, dropped = fleet.too_late(victim)
-    if responded > 1 and not dropped:
+    if await _until(lambda: fleet.too_late(victim)[1], LATE_S):
+        return
+    responded, _ = fleet.too_late(victim)
+    if responded > 1 and not await _until(lambda: fleet.too_late(victim)[1], PATIENCE_S):
         fleet.broken.append(f"instance {victim.number} dropped none of {responded} late responses")
 
 
-async def _until(done: Callable[[], object], seconds: float) -> None:
-    """Wait until `done()` is true, at most that long."""
+async def _until(done: Callable[[], object], seconds: float) -> bool:
+    """Wait until `done()` is true, at most that long; return whether it is."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             while not await asyncio.to_thread(done):  # noqa: ASYNC110 - it is read from the log of other processes
                 await asyncio.sleep(POLL_S)
+            return True
+    return False

@@ -17,7 +17,11 @@ from tests.chaos.storm import storm
 from tests.chaos.verdict import TABLE, Verdict, written
 from tests.databases import Postgres, PostgresDatabase, make_ticket_tables
 
-pytestmark = [pytest.mark.xdist_group("chaos"), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [
+    pytest.mark.xdist_group("chaos"),
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.timeout(300),  # a slow machine needs minutes
+]
 
 SEEDS: Final = (1, 2, 3)
 

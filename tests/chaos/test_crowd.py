@@ -12,7 +12,7 @@ from tests.chaos.crowd import CLIENTS, crowd
 from tests.chaos.fleet import fleet
 from tests.databases import PostgresDatabase, make_ticket_tables
 
-pytestmark = pytest.mark.xdist_group("chaos")
+pytestmark = [pytest.mark.xdist_group("chaos"), pytest.mark.timeout(300)]  # a slow machine needs minutes
 
 CUTS: Final = 50
 RETRY_MS: Final = 20

@@ -9,11 +9,12 @@ import pytest
 
 from tests.processes import ROOT, environment
 
-LONGEST_S: Final = 115  # it stops by itself after 120, on a machine that is too busy
+LONGEST_S: Final = 280  # it stops by itself after 250, on a machine that is too busy
 
 
 @pytest.mark.long
 @pytest.mark.xdist_group("chaos")
+@pytest.mark.timeout(300)
 def test_the_demonstration_loses_no_ticket() -> None:
     began = time.monotonic()
     command = [sys.executable, "-m", "tests.chaos.demo"]

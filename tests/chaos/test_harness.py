@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
+import socket
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -14,10 +15,9 @@ from tests.chaos import callers
 from tests.chaos.callers import Callers, PythonCaller, Report
 from tests.chaos.plan import Fault, plan
 from tests.chaos.proxy import Proxy
-from tests.chaos.script import CALLS, CREATIONS, Call, Script, scripts
+from tests.chaos.script import CALLS, CREATIONS, TYPESCRIPT, Call, Script, scripts
 from tests.chaos.storm import Outcome
 from tests.chaos.verdict import Verdict, Written
-from tests.processes import free_port
 from tests.transport.gated_server import gated_server
 from tests.transport.serving import serve
 from transport import asgi_app
@@ -51,9 +51,17 @@ async def through(proxy: Proxy) -> AsyncIterator[tuple[asyncio.StreamReader, asy
         writer.transport.abort()
 
 
-async def test_connections_go_round_and_skip_backends_that_refuse_or_were_retired() -> None:
+@pytest.fixture
+def refuses() -> Iterator[socket.socket]:
+    """A socket for a port that nobody else can take meanwhile."""
+    with socket.socket() as held:
+        yield held
+
+
+async def test_connections_go_round_and_skip_backends_that_refuse_or_were_retired(refuses: socket.socket) -> None:
     async with backend(b"one") as one, backend(b"two") as two, backend(b"old") as old:
-        proxy = Proxy([one, free_port(), two, old])
+        refuses.bind(("127.0.0.1", 0))  # but nobody listens there
+        proxy = Proxy([one, refuses.getsockname()[1], two, old])
         proxy.retire(old)
         async with proxy.run():
             met = []
@@ -138,13 +146,18 @@ class Run:
         self.texts = Counter(call.expects for _, call in calls if call.key)
         self.carried_out = Counter(call.key for _, call in calls if call.key)
         self.caller, self.call = calls[0]
+        self.faults = [(Fault.CUT, 3), (Fault.KILL, 3)]
 
     def good(self, caller: str, call: Call) -> Report:
         return Report(caller=caller, number=call.number, attempt=1, seconds=0.1, result={"text": call.expects})
 
+    def fail(self, calls: int) -> None:
+        """Let the first calls end with an error."""
+        self.callers.reports[:calls] = [replace(one, result={"isError": True}) for one in self.callers.reports[:calls]]
+
     def problems(self) -> list[str]:
         """Return the broken promises."""
-        verdict = Verdict(Outcome(1, self.callers), Written(self.texts, self.texts), self.carried_out)
+        verdict = Verdict(Outcome(1, self.callers, self.faults), Written(self.texts, self.texts), self.carried_out)
         return [problem.partition(":")[0] for problem in verdict.problems()]
 
 
@@ -178,13 +191,16 @@ def test_the_verdict_sees_a_call_without_an_answer() -> None:
     run = Run()
     run.callers.reports[0] = replace(run.callers.reports[0], result=None, unresolved=True)
 
-    assert run.problems() == ["unresolved after 20 s"]
+    assert run.problems() == ["unresolved after 60 s"]
 
 
 def test_the_verdict_sees_too_many_errors_and_calls_that_were_never_made() -> None:
     run = Run()
-    run.callers.reports[:8] = [replace(one, result={"isError": True}) for one in run.callers.reports[:8]]
+    hit = TYPESCRIPT * len(run.faults)
+    run.fail(hit)
+    assert run.problems() == []
+    run.fail(hit + 1)
     fewer = Run()
-    del fewer.callers.reports[:8]
+    del fewer.callers.reports[: hit + 1]
 
-    assert run.problems() == fewer.problems() == ["less than 95% of the TypeScript calls"]
+    assert run.problems() == fewer.problems() == ["more TypeScript calls failed than faults can hit"]

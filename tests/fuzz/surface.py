@@ -37,8 +37,8 @@ from transport.http.sse_format import EventId
 from transport.sessions.memory import InMemoryBroker
 from transport.sessions.session import Limits
 
-END_S: Final = 5.0
-"""Seconds within which everything that ends by itself has ended."""
+END_S: Final = 30.0
+"""Most seconds until everything that ends by itself has ended."""
 _UNKNOWN: Final = "x" * 43
 
 

@@ -10,9 +10,10 @@ import asyncio
 import logging
 import secrets
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from types import MappingProxyType, ModuleType
 from typing import Any, Final
 
 import pytest
@@ -27,9 +28,10 @@ from tests.transport.serving import Bench, bench, until
 from transport.dispatch import client_requests
 from transport.sessions.memory import InMemoryBroker
 from transport.sessions.session import Limits
+from transport.sessions.valkey import broker, calls, connection, subscription
 from transport.sessions.valkey.broker import ValkeyBroker
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]  # a slow machine needs minutes
 
 LIMITS: Final[dict[str, Any]] = {
     "max_sessions": 10,
@@ -41,6 +43,14 @@ LIMITS: Final[dict[str, Any]] = {
     "max_body_bytes": 20_000,
     "heartbeat_s": 0.05,
 }
+PATIENCE_S: Final = 30.0
+PATIENT: Final[Mapping[ModuleType, Sequence[str]]] = MappingProxyType({
+    subscription: ["QUIET_S"],
+    connection: ["CONNECT_S", "OPERATION_S"],
+    calls: ["FINISH_S"],
+    broker: ["FINISH_S", "OWN_STREAM_S", "SHARED_STREAM_S"],
+})  # fmt: skip
+"""Time limits after which an instance considers Valkey lost."""
 EXPECTED: Final = frozenset({"answer_too_large"})
 """Events that may be logged as warnings."""
 
@@ -109,8 +119,12 @@ def complaints() -> Iterator[Complaints]:
 
 
 @pytest.fixture(autouse=True)
-def _short_recognition(monkeypatch: pytest.MonkeyPatch) -> None:
+def _times(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give clients that do not say who they are little time, and a Valkey that stands still a lot."""
     monkeypatch.setattr(client_requests, "RECOGNISE_S", 0.1)
+    for module, names in PATIENT.items():
+        for name in names:
+            monkeypatch.setattr(module, name, PATIENCE_S)
 
 
 @asynccontextmanager

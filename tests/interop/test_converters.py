@@ -14,7 +14,7 @@ from tests.interop import environments
 from tests.processes import ROOT
 from tests.renew import SNAPSHOT, renewed
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(func_only=True)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300, func_only=True)]
 
 CONVERTERS: Final = ("gemini", "openai", "openai_strict", "claude", "claude_strict")
 NEVER_STRICT: Final = frozenset(spec.name for spec in TOOLS if not spec.input_model.model_fields)
@@ -28,7 +28,7 @@ def converted() -> Mapping[str, Mapping[str, Any]]:
     command = [environments.python("converters"), "-m", "tests.interop.drivers.converters"]
     listed = json.dumps({"tools": json.loads(asyncio.run(renewed())[SNAPSHOT])})
     done = subprocess.run(
-        command, cwd=ROOT, input=listed, capture_output=True, encoding="utf-8", timeout=60, check=True
+        command, cwd=ROOT, input=listed, capture_output=True, encoding="utf-8", timeout=200, check=True
     )
     made: Mapping[str, Mapping[str, Any]] = json.loads(done.stdout)
     return made

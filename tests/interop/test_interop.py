@@ -18,7 +18,7 @@ from tests.processes import RestartableDoor
 
 pytestmark = [
     pytest.mark.long,
-    pytest.mark.timeout(func_only=True),  # a set-up may have to install the clients first
+    pytest.mark.timeout(300, func_only=True),  # a set-up may have to install the clients first
 ]
 
 
