@@ -246,7 +246,7 @@ async def test_a_call_under_way_survives_that_the_server_is_killed(valkey: Valke
     async with linked(valkey) as (client, owner):
         assert await client.call(COUNT) == 1
         valkey.pause()
-        waiting = [asyncio.create_task(client.call(COUNT)) for _ in range(3)]
+        waiting = [asyncio.create_task(client.call(COUNT, wait_s=15)) for _ in range(3)]
         await asyncio.sleep(0)
         valkey.kill()
         await start(valkey)
