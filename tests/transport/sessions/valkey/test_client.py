@@ -53,6 +53,7 @@ class Owner:
 
 
 def link_to(url: str, owner: Owner, **options: Any) -> ValkeyClient:
+    options = {"wait_s": 30.0} | options
     return ValkeyClient(url, channels=["news", "gossip"], heard=owner.hear, came_up=owner.came_up, **options)
 
 
@@ -132,7 +133,7 @@ async def test_many_calls_need_a_few_connections(valkey: ValkeyServer) -> None:
 
 
 async def test_a_cancelled_caller_breaks_nothing_for_the_others(valkey: ValkeyServer) -> None:
-    async with linked(valkey, wait_s=30) as (client, _):
+    async with linked(valkey) as (client, _):
         await client.call(ECHO, "warm")
         connections = await figure(valkey, "total_connections_received")
         valkey.pause()
@@ -232,7 +233,7 @@ async def test_a_call_made_while_the_server_restarts_is_answered(valkey: ValkeyS
         assert await client.call(COUNT) == 1
         valkey.stop()
         await until(lambda: not client.is_up)
-        waiting = asyncio.create_task(client.call(COUNT, wait_s=20))
+        waiting = asyncio.create_task(client.call(COUNT))
         if is_emptied:
             valkey.wipe()
         await start(valkey)
@@ -245,7 +246,7 @@ async def test_a_call_under_way_survives_that_the_server_is_killed(valkey: Valke
     async with linked(valkey) as (client, owner):
         assert await client.call(COUNT) == 1
         valkey.pause()
-        waiting = [asyncio.create_task(client.call(COUNT, wait_s=20)) for _ in range(3)]
+        waiting = [asyncio.create_task(client.call(COUNT, wait_s=15)) for _ in range(3)]
         await asyncio.sleep(0)
         valkey.kill()
         await start(valkey)
@@ -271,7 +272,7 @@ async def test_a_server_that_stands_still_is_unavailable_in_time_and_found_again
         assert unavailable.value.kind == "broker_unavailable"
         assert SECRET not in str(unavailable.value)
         await until(lambda: not client.is_up)
-        waiting = asyncio.create_task(client.call(ECHO, "again", wait_s=30))
+        waiting = asyncio.create_task(client.call(ECHO, "again"))
         valkey.resume()
         assert await waiting == b"again"
         await until(lambda: client.is_up and owner.times_up >= 2)
@@ -292,7 +293,7 @@ async def test_connections_that_fall_silent_are_replaced(valkey: ValkeyServer, m
             await until(lambda: client.is_up)
             await client.call(COUNT)
             relaying.fall_silent()
-            assert await client.call(ECHO, "again", wait_s=30) == b"again"
+            assert await client.call(ECHO, "again") == b"again"
             await until(lambda: client.is_up and owner.times_up >= 2)
 
 
@@ -309,7 +310,7 @@ async def test_it_starts_before_its_server_does(valkey: ValkeyServer) -> None:
 
 @pytest.mark.parametrize("is_paused", [False, True], ids=["running", "paused"])
 async def test_leaving_waits_for_nothing_that_is_under_way(valkey: ValkeyServer, is_paused: bool) -> None:
-    async with linked(valkey, wait_s=30) as (client, _):
+    async with linked(valkey) as (client, _):
         if is_paused:
             valkey.pause()
         calls = [asyncio.create_task(client.call(ECHO, "x" * MAX_BYTES)) for _ in range(4)]

@@ -24,8 +24,8 @@ pytestmark = pytest.mark.usefixtures("patience")
 
 
 @pytest.fixture
-def soon_judged(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the wait for a judgement of dead instances short; leases last as long as ever."""
+def short_leases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the wait for a dead instance short; a lease that is renewed lasts as long as ever."""
     monkeypatch.setattr(lease, "RENEW_S", 0.1)
     monkeypatch.setattr(lease, "LEASE_S", 1.0)
 
@@ -53,7 +53,7 @@ async def stand_still(at: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     "if has_ended(token) then return { 1, 0, -1 } end",
     "do return { 1, 0, -1 } end",
 )
-@pytest.mark.usefixtures("soon_judged")
+@pytest.mark.usefixtures("short_leases")
 @pytest.mark.parametrize(("tool", "kind"), [("read", "interrupted"), ("write", "outcome_unknown")])
 async def test_calls_of_a_dead_instance_are_answered_once_and_its_late_answer_is_dropped(
     broker_url: str, monkeypatch: pytest.MonkeyPatch, tool: str, kind: str
@@ -69,7 +69,7 @@ async def test_calls_of_a_dead_instance_are_answered_once_and_its_late_answer_is
         assert len(client.responses("x")) == 1
 
 
-@pytest.mark.usefixtures("soon_judged")
+@pytest.mark.usefixtures("short_leases")
 async def test_no_one_is_judged_before_one_lease_after_the_broker_came_back(
     valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -127,7 +127,7 @@ async def test_a_request_whose_sender_left_while_it_was_recorded_is_taken_back(b
         admitting = asyncio.create_task(claim(a, session, [PING]))
         await gate.reached.wait()
         admitting.cancel()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(10):
             while (await b._streams.pending(session.id, 0))[0]:
                 pass
         assert await claim(b, session, [PING]) == [ClaimStatus.NEW]
@@ -207,7 +207,7 @@ async def test_a_stream_that_was_taken_over_unheard_ends_when_it_reads_the_log(
         monkeypatch.setattr(a._streams, "on_published", lambda *_: None)  # it is deaf
         winner = await attached(b, session.id)
         stream.fall_behind()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(10):
             await stream.events()
         assert (stream.ended, winner.ended) == (True, False)
 
@@ -223,7 +223,7 @@ async def test_of_two_streams_attached_at_once_the_one_that_lost_ends(broker_url
         await hearing.all_that(b, a)
         gate.open.set()
         loser = await attaching
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(10):
             await loser.events()
         assert (loser.ended, winner.ended) == (True, False)
 
@@ -238,7 +238,7 @@ async def test_a_slow_reader_gets_all_in_order_and_is_told_what_was_lost(broker_
             assert attempt is not None
             await b.finish(attempt, str(attempt.request).encode())
         events: list[Any] = []
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(10):
             while len(events) < len(calls):
                 events += await stream.events()
         assert [event.request for event in events] == list(range(1, 10))

@@ -29,7 +29,7 @@ async def test_tls_is_spoken_with_a_server_whose_certificate_is_known_and_no_oth
     tls.load_cert_chain(certificate)
     async with relay(broker_url, tls) as relaying:
         url = f"rediss://127.0.0.1:{relaying.port}/0{options}"
-        client = ValkeyClient(url, channels=["news"], heard=print, came_up=came_up)
+        client = ValkeyClient(url, channels=["news"], heard=print, came_up=came_up, wait_s=30)
         async with client.run():
             if is_trusted:
                 await until(lambda: client.is_up)
