@@ -5,6 +5,7 @@ output. Processes inherit none of this machine's settings, and their coverage co
 """
 
 import os
+import random
 import re
 import signal
 import socket
@@ -33,7 +34,13 @@ API_KEY: Final = "only-for-the-ticket-api-of-the-tests"
 said_lately: Final = deque[str](maxlen=100)
 """Output of programs that have ended, until tests/hidden.py has checked it."""
 START_S: Final = 30.0
+<<<<<<< HEAD
 END_S: Final = 30.0
+=======
+END_S: Final = 15.0
+_LISTENERS: Final = range(15_000, 32_000)
+"""Below the system's ports for outgoing connections, which could otherwise take the port of a process that ended."""
+>>>>>>> fl-long
 _OURS: Final = re.compile(r"(MCP_|API_|PORT$|K_SERVICE$)")
 _ADDRESS: Final = re.compile(r"http://127\.0\.0\.1:[1-9][0-9]*")
 if sys.platform == "win32":
@@ -60,6 +67,18 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def steady_port() -> int:
+    """Return a free loopback port that no outgoing connection will use: for what ends and comes back there."""
+    for port in random.sample(_LISTENERS, 100):  # differs between concurrent test processes
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("no free port")
 
 
 class Process:
@@ -183,7 +202,7 @@ class RestartableDoor:
         self.address = ""
 
     def __enter__(self) -> Self:
-        self._start("0")
+        self._start(str(steady_port()))
         return self
 
     def __exit__(self, *_: object) -> None:

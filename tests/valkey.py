@@ -19,7 +19,7 @@ from typing import Final
 
 import pytest
 
-from tests.processes import free_port
+from tests.processes import steady_port
 
 START_S: Final = 30.0
 END_S: Final = 30.0
@@ -38,7 +38,7 @@ class ValkeyServer:
     """
 
     def __init__(self, folder: Path, *options: str, password: str = "") -> None:
-        self.port = free_port()
+        self.port = steady_port()
         self.url = f"redis://{f':{password}@' if password else ''}127.0.0.1:{self.port}/0"
         self._data = folder / f"valkey-{self.port}"
         self._data.mkdir()

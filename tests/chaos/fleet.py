@@ -7,9 +7,7 @@ ended in reverse order, by process id.
 import asyncio
 import contextlib
 import json
-import random
 import signal
-import socket
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
@@ -19,15 +17,13 @@ import httpx2
 
 from tests.chaos.gate import Gate
 from tests.chaos.proxy import Proxy
-from tests.processes import API_KEY, KEY, Process, ticket_api
+from tests.processes import API_KEY, KEY, Process, steady_port, ticket_api
 from tests.valkey import ValkeyServer, valkey_server
 
 DOOR: Final = ("-m", "tests.chaos.door")
 END_S: Final = 9.0
 """Seconds within which an instance must exit after SIGTERM; platforms kill after ten."""
 _DROPPED: Final = frozenset({"answer_dropped", "late_answer_dropped"})
-_LISTENERS: Final = range(15_000, 32_000)
-"""Below the system's ports for outgoing connections, which could otherwise take the port of a dead instance."""
 
 
 class Instance:
@@ -181,15 +177,3 @@ async def fleet(
 
 async def _all(do: Callable[[Instance], Any], instances: list[Instance]) -> None:
     await asyncio.gather(*map(do, instances))
-
-
-def steady_port() -> int:
-    """Return a free loopback port that no outgoing connection will use."""
-    for port in random.sample(_LISTENERS, 100):  # differs between concurrent test processes
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise AssertionError("no free port")
