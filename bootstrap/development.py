@@ -2,10 +2,8 @@
 
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from types import MappingProxyType
 from typing import Final, NoReturn
 
@@ -16,6 +14,7 @@ LONG_PARTS: Final[Mapping[str, Sequence[str]]] = MappingProxyType({
     "attacks": ["tests/attacks"],
     "chaos": ["tests/chaos"],
     "clients": ["tests/interop", "tests/sse_conformance", "tests/test_same_id.py"],
+    "coverage": ["tests/test_covered.py"],
     "data": ["tests/ticket_api"],
     "fuzz": ["tests/fuzz", "tests/ticket_api/http/test_openapi_fuzz.py"],
     "set-up": ["tests/bootstrap", "tests/test_walk.py"],
@@ -26,7 +25,7 @@ LONG_PARTS: Final[Mapping[str, Sequence[str]]] = MappingProxyType({
 def test(arguments: Sequence[str]) -> NoReturn:
     """Run all checks and exit with 1 if one failed; with `arguments`, run only pytest with them.
 
-    Long tests are a run of their own, selected by their marker, without the coverage that the other run requires.
+    Long tests are a run of their own, selected by their marker.
     """
     is_long, part = list(arguments[:1]) == ["--long"], " ".join(arguments[1:])
     if is_long and part not in {"", *LONG_PARTS}:
@@ -40,8 +39,14 @@ def test(arguments: Sequence[str]) -> NoReturn:
             "set-up of the clients": [python, "-m", "tests.interop", "set-up"],
             "pytest": [*at_once, "2", "-m", "long", *paths],
             "attacks": [*pytest, "-m", "long", "-rPfE", *LONG_PARTS["attacks"]],  # alone, since they measure latency
+            "coverage": [python, "-m", "tests.covered"],
         }
-        needed = {"attacks": {"attacks"}, "clients": {"set-up of the clients", "pytest"}, "": checks.keys()}
+        needed = {
+            "": checks.keys(),
+            "attacks": {"attacks"},
+            "clients": {"set-up of the clients", "pytest"},
+            "coverage": {"pytest", "coverage"},
+        }
         checks = {name: check for name, check in checks.items() if name in needed.get(part, {"pytest"})}
     elif arguments:
         sys.exit(subprocess.run([*pytest, *arguments], cwd=ROOT, env=env, check=False).returncode)
@@ -51,11 +56,9 @@ def test(arguments: Sequence[str]) -> NoReturn:
             "ruff format": [python, "-m", "ruff", "format", "--check", "."],
             "mypy": [python, "-m", "mypy", "."],
             # These tests wait for a third of their time. Long tests get the two processors to themselves.
-            "pytest": [*at_once, "3", "-m", "not long", "--cov", "--cov-report=term"],
+            "pytest": [*at_once, "3", "-m", "not long"],
         }
-    with tempfile.TemporaryDirectory() as scratch:
-        env["COVERAGE_FILE"] = str(Path(scratch, "coverage"))
-        failed = [name for name, command in checks.items() if not passes(name, command, env)]
+    failed = [name for name, command in checks.items() if not passes(name, command, env)]
     if failed:
         stop(f"failed: {', '.join(failed)}")
     sys.exit(0)

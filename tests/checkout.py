@@ -41,7 +41,7 @@ print(json.dumps({
 TOOL: Final = """\
 import os, sys
 print("{name}", *sys.argv[1:])
-print("caches", os.environ["RUFF_CACHE_DIR"], os.environ["MYPY_CACHE_DIR"], os.environ.get("COVERAGE_FILE"))
+print("caches", os.environ["RUFF_CACHE_DIR"], os.environ["MYPY_CACHE_DIR"])
 print("clients", os.environ.get("MCP_TEST_NODE_MODULES"))
 sys.exit("{name}" in os.environ.get("FAILING", ""))
 """
@@ -72,10 +72,8 @@ class Checkout:
             self.write(door, DOOR)
         for tool in ("ruff", "mypy", "pytest"):
             self.write(f"{tool}.py", TOOL.format(name=tool))
-        self.write("tests/mutants.py", TOOL.format(name="mutants"))
-        self.write("tests/chaos.py", TOOL.format(name="chaos"))
-        self.write("tests/renew.py", TOOL.format(name="renew"))
-        self.write("tests/interop.py", TOOL.format(name="interop"))
+        for tool in ("mutants", "chaos", "renew", "interop", "covered"):
+            self.write(f"tests/{tool}.py", TOOL.format(name=tool))
 
     def write(self, name: str, text: str) -> None:
         path = self.root / name

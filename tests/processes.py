@@ -34,13 +34,9 @@ API_KEY: Final = "only-for-the-ticket-api-of-the-tests"
 said_lately: Final = deque[str](maxlen=100)
 """Output of programs that have ended, until tests/hidden.py has checked it."""
 START_S: Final = 30.0
-<<<<<<< HEAD
 END_S: Final = 30.0
-=======
-END_S: Final = 15.0
 _LISTENERS: Final = range(15_000, 32_000)
 """Below the system's ports for outgoing connections, which could otherwise take the port of a process that ended."""
->>>>>>> fl-long
 _OURS: Final = re.compile(r"(MCP_|API_|PORT$|K_SERVICE$)")
 _ADDRESS: Final = re.compile(r"http://127\.0\.0\.1:[1-9][0-9]*")
 if sys.platform == "win32":

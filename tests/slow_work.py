@@ -85,8 +85,8 @@ class Gate:
         return wait
 
 
-async def idle(pool: Transactions, *, within_s: float = AT_ONCE_S) -> None:
+async def idle(pool: Transactions, *, within_s: float | None = None) -> None:
     """Wait until nothing runs, which must be immediately: far below the statement timeout."""
     if pool._running:
-        _, late = await asyncio.wait(pool._running, timeout=within_s)
+        _, late = await asyncio.wait(pool._running, timeout=AT_ONCE_S if within_s is None else within_s)
         assert not late

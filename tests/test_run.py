@@ -189,7 +189,7 @@ def test_every_check_runs_even_after_one_failed(developed: Checkout) -> None:
     lines = [line for line in result.stdout.splitlines() if line.startswith(("ruff", "mypy", "pytest"))]
     assert lines[:3] == ["ruff check .", "ruff format --check .", "mypy ."]
     assert lines[3].startswith("pytest -o cache_dir=")
-    assert lines[3].endswith("--dist=loadgroup -n 3 -m not long --cov --cov-report=term")
+    assert lines[3].endswith("--dist=loadgroup -n 3 -m not long")
     assert result.returncode == 1
     assert re.search(r"ruff check FAILED in \d+\.\d s", result.stderr)
     assert re.search(r"pytest passed in \d+\.\d s", result.stderr)
@@ -211,13 +211,11 @@ def test_what_takes_long_runs_alone_after_its_set_up(developed: Checkout) -> Non
     lines = [line for line in result.stdout.splitlines() if not line.startswith(("caches", "clients"))]
     assert lines[0] == "interop set-up"
     assert lines[1].startswith("pytest -o cache_dir=")
-    assert lines[1].endswith("--dist=loadgroup -n 2 -m long --ignore=tests/attacks"), (
-        "only the other run measures coverage"
-    )
+    assert lines[1].endswith("--dist=loadgroup -n 2 -m long --ignore=tests/attacks")
     assert lines[2].startswith("pytest -o cache_dir=")
     assert lines[2].endswith(" -m long -rPfE tests/attacks")
     assert " -n " not in lines[2], "attacks measure latency, so nothing may run meanwhile"
-    assert lines[3:] == []
+    assert lines[3:] == ["covered"]
     assert result.returncode == 0
 
 
@@ -225,8 +223,10 @@ def test_what_takes_long_runs_alone_after_its_set_up(developed: Checkout) -> Non
 def test_a_part_of_what_takes_long_runs_alone(developed: Checkout, part: str) -> None:
     result = developed.run("test", "--long", part, prelude=NO_SET_UP)
 
-    *set_up, pytest_line = [line for line in result.stdout.splitlines() if not line.startswith(("caches", "clients"))]
-    assert set_up == (["interop set-up"] if part == "clients" else [])
+    lines = [line for line in result.stdout.splitlines() if not line.startswith(("caches", "clients"))]
+    pytest_line = next(line for line in lines if line.startswith("pytest"))
+    rest = {"clients": ["interop set-up"], "coverage": ["covered"]}.get(part, [])
+    assert [line for line in lines if line != pytest_line] == rest
     assert pytest_line.endswith(" ".join(LONG_PARTS[part]))
     assert " -m long " in pytest_line
     assert result.returncode == 0
@@ -244,7 +244,7 @@ def test_an_unknown_part_of_the_long_tests_is_refused_with_the_list_of_parts(
 
     assert result.returncode == 1
     assert result.stdout == ""
-    assert result.stderr.endswith("The parts are: attacks, chaos, clients, data, fuzz, set-up.\n")
+    assert result.stderr.endswith("The parts are: attacks, chaos, clients, coverage, data, fuzz, set-up.\n")
 
 
 @pytest.mark.parametrize(("failing", "named"), [("interop", "set-up of the clients"), ("pytest", "pytest, attacks")])
@@ -276,17 +276,9 @@ def test_environments_and_caches_lie_in_the_users_cache_folder(developed: Checko
     result = developed.run("test", prelude=NO_SET_UP)
 
     (environment,) = developed.home.rglob("mcp-ticket-server/python-*/")
-    caches = {cache for line in result.stdout.splitlines() if line.startswith("caches") for cache in line.split()[1:3]}
+    caches = {cache for line in result.stdout.splitlines() if line.startswith("caches") for cache in line.split()[1:]}
     assert caches == {str(environment.parent / "ruff"), str(environment.parent / "mypy")}
     assert not (developed.root / ".venv").exists()
-
-
-def test_coverage_data_goes_to_a_folder_that_is_gone_afterwards(developed: Checkout) -> None:
-    result = developed.run("test", prelude=NO_SET_UP)
-
-    data = Path(result.stdout.splitlines()[-2].split()[-1])
-    assert data.name == "coverage"
-    assert not data.parent.exists()
 
 
 def test_the_javascript_clients_are_installed_and_passed_on(developed: Checkout) -> None:

@@ -9,10 +9,10 @@ import pytest
 from tests.kills import kills
 from tests.transport.http_client import call, cancelled, http_client, opening, text_of
 from tests.transport.serving import until
-from tests.transport.sessions.valkey.test_dead_instances import soon_judged, stand_still
+from tests.transport.sessions.valkey.test_dead_instances import short_leases, stand_still
 from tests.transport.test_many_instances import ME, YOU, instances
 
-__all__ = ("soon_judged",)  # a fixture
+__all__ = ("short_leases",)  # a fixture
 pytestmark = pytest.mark.usefixtures("patience")
 
 
@@ -221,7 +221,7 @@ async def test_a_client_that_resumed_elsewhere_gets_the_response_to_a_call_inter
         assert [one["error"]["data"]["kind"] for one in [*cut.received, *rest.received]] == [kind]
 
 
-@pytest.mark.usefixtures("soon_judged")
+@pytest.mark.usefixtures("short_leases")
 @pytest.mark.parametrize(("tool", "kind"), [("read", "interrupted"), ("write", "outcome_unknown")])
 async def test_a_client_that_resumes_elsewhere_gets_the_response_to_the_call_of_a_dead_instance(
     broker_url: str, monkeypatch: pytest.MonkeyPatch, tool: str, kind: str
