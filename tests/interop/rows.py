@@ -144,7 +144,8 @@ REFUSALS: Final = MappingProxyType({
     ("inspector", "http"): "auth_required",
 })  # fmt: skip
 
-_CLOSED: Final = "Connection closed|ClosedResourceError"
+_LOST: Final = "Connection closed"
+_CLOSED: Final = f"{_LOST}|ClosedResourceError"
 _GONE: Final = "There is no such session|Session terminated"
 _UNINITIALIZED: Final = "Invalid request parameters"
 """These open the stream again, but send no `initialize` over it."""
@@ -166,9 +167,9 @@ AFTER_RESTART: Final = MappingProxyType[tuple[str, str, Wire], str]({
     ("google_adk",    OLD, "http"): _GONE,
     ("smolagents",    OLD, "sse"): _CLOSED,
     ("smolagents",    OLD, "http"): _GONE,
-    ("autogen",       OLD, "sse"): r"^\s*$",  # the text of a ClosedResourceError
+    ("autogen",       OLD, "sse"): rf"^\s*$|{_LOST}",  # the text of a ClosedResourceError, or it noticed only now
     ("autogen",       OLD, "http"): _GONE,
-    ("mcp_use",       OLD, "sse"): _UNINITIALIZED,
+    ("mcp_use",       OLD, "sse"): f"{_UNINITIALIZED}|{_LOST}",  # of the reopened stream, or it noticed only now
     ("mcp_use",       OLD, "http"): _GONE,
     ("strands",       NEW, "sse"): _CLOSED,
     ("mcp_proxy",     OLD, "sse"): "^$",
