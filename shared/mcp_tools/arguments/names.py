@@ -32,8 +32,14 @@ _WORDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
     "responseDetails": ("response", "resolution", "answer", "solution"),
     "remarks": ("remark", "notes", "note", "memo"),
     "searchQuery": ("query", "q", "search", "keyword", "keywords", "text", "searchtext", "term", "filter"),
-    "scheduledCompletionDateFrom": ("duefrom", "dueafter", "from", "fromdate", "startdate", "datefrom"),
-    "scheduledCompletionDateTo": ("dueto", "duebefore", "to", "todate", "enddate", "dateto", "dueby", "until"),
+    "scheduledCompletionDateFrom": (
+        *("duefrom", "dueafter", "duedatefrom", "duedateafter", "duesince", "deadlinefrom", "scheduledfrom", "from"),
+        *("fromdate", "startdate", "datefrom"),
+    ),
+    "scheduledCompletionDateTo": (
+        *("dueto", "duebefore", "duedateto", "duedatebefore", "dueuntil", "deadlineto", "scheduledto", "to", "todate"),
+        *("enddate", "dateto", "dueby", "duedateby", "until"),
+    ),
     "scheduledCompletionDate": ("due", "duedate", "deadline", "scheduleddate", "dueon"),
     "completionDate": ("completed", "completedat", "completedon", "closedat", "completeddate", "resolvedat"),
     "receptionDateTime": ("received", "receivedat", "receptiondate", "createdat", "date", "datetime", "reportedat"),
