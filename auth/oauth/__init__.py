@@ -1,0 +1,1 @@
+"""Sign-in with the access tokens of an organisation's own OpenID provider: this server as an OAuth resource server."""
