@@ -28,7 +28,11 @@ MAX_BYTES: Final = 256 * 1024
 FETCH_S: Final = 5.0
 _URL: Final = re.compile(r"https?://[!-~]{1,2000}", re.IGNORECASE)
 _JSON: Final = re.compile(r"application/(?:[\w.-]+\+)?json\s*(?:;|$)", re.IGNORECASE)
-_HEADERS: Final = {"accept": "application/json", "accept-encoding": "identity", "user-agent": "mcp-ticket-server"}
+_HEADERS: Final = (
+    ("accept", "application/json"),
+    ("accept-encoding", "identity"),
+    ("user-agent", "mcp-ticket-server"),
+)
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """Returns the IP addresses of a host for a port. Raises: OSError."""
@@ -39,8 +43,6 @@ class FetchError(TicketServerError):
 
     `status` is that of the response, None if there was no complete one.
     """
-
-    kind = "not_fetched"
 
     def __init__(self, message: str, *, status: int | None = None) -> None:
         super().__init__(message)
@@ -83,15 +85,15 @@ class GuardedFetcher:
         target = self._checked(url)
         try:
             async with asyncio.timeout(self._within_s):
-                body = await self._body(target, max_bytes)
+                return read(await self._body(target, max_bytes))
         except TimeoutError as error:
             raise FetchError(f"{url} did not answer within {self._within_s:g} seconds") from error
         except (httpcore2.NetworkError, httpcore2.ProtocolError, OSError) as error:
             raise FetchError(f"{url} cannot be reached: {error}") from error
-        try:
-            return read(body)
         except MalformedMessageError as error:
             raise FetchError(f"{url} is not valid JSON") from error
+        except FetchError as error:
+            raise FetchError(f"{url} is not accepted: {error}", status=error.status) from error
 
     def _checked(self, url: str) -> httpcore2.URL:
         """Return `url` if it may be asked at all; the address of its host is checked when the connection is made."""
@@ -110,7 +112,7 @@ class GuardedFetcher:
     async def _body(self, url: httpcore2.URL, max_bytes: int) -> bytes:
         async with (
             httpcore2.AsyncConnectionPool(self._ssl_context, network_backend=self._network) as pool,
-            pool.stream("GET", url, headers=_HEADERS) as response,
+            pool.stream("GET", url, headers=[("host", _host(url)), *_HEADERS]) as response,
         ):
             _check_head(response)
             body = bytearray()
@@ -153,6 +155,12 @@ class _CheckedNetwork(httpcore2.AsyncNetworkBackend):
         if self._allow_loopback and is_loopback(host):
             return is_loopback(address)
         return is_public_address(address)
+
+
+def _host(url: httpcore2.URL) -> str:
+    host = url.host.decode()
+    host = f"[{host}]" if ":" in host else host
+    return host if url.port is None else f"{host}:{url.port}"
 
 
 def _check_head(response: httpcore2.Response) -> None:

@@ -2,8 +2,8 @@
 
 A name counts as private if no public one can be like it: without a dot (of a container, of the local network), or below
 a domain that is reserved for private use. Sources: RFC 6761 (.localhost), RFC 6762 (.local), RFC 8375 (.home.arpa),
-ICANN resolution 2024.07.29.06 (.internal); IANA's registries of special-purpose addresses, RFC 6052 (NAT64) and RFC 4291
-(global unicast is 2000::/3) for addresses that are not public.
+ICANN resolution 2024.07.29.06 (.internal); which addresses are public: IANA's registries of special-purpose addresses,
+RFC 6052 (NAT64) and RFC 4291 (global unicast is 2000::/3).
 """
 
 import ipaddress
