@@ -24,9 +24,7 @@ async def add(
     store: IdentityStore, *, issuer: str, subject: str, user: str | None, service: str | None, tenant: str | None
 ) -> IdentityRecord:
     """Link the subject of an identity provider to a user or a service account."""
-    return await store.identities.add(
-        issuer=issuer, subject=subject, user=user, tenant=tenant, service_account=service
-    )
+    return await store.identities.add(issuer=issuer, subject=subject, user=user, tenant=tenant, service_account=service)
 
 
 @identity.command(name="list")
