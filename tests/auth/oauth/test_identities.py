@@ -193,14 +193,18 @@ async def test_a_program_is_a_service_account_and_never_a_person(
     account = await store.service_accounts.add("acme", "importer", role="viewer", ticket_user="user2")
     await store.identities.add(issuer=ACME, subject="app", tenant="acme", service_account="importer")
     await store.identities.add(issuer=ACME, subject="mika", user=MIKA)
-    as_itself = {"email": None, "is_program": True}
+    as_itself: dict[str, Any] = {"email": None, "is_program": True}
 
     program = await owners.principal_of(replace(TOKEN, subject="app", **as_itself))
     unsaid = await owners.principal_of(replace(TOKEN, subject="app", email=None))
 
     assert program == unsaid, "not every provider says that it is a program"
     assert (program.id, program.tenant, program.email) == (account.id, Tenant("acme"), None)
-    assert (program.role, program.scopes, program.ticket_user) == (Role.VIEWER, {Scope.TICKETS_READ}, "user2")
+    assert (program.role, program.scopes, program.ticket_user) == (
+        Role.VIEWER,
+        frozenset({Scope.TICKETS_READ}),
+        "user2",
+    )
     assert (await refusal_of(owners, subject="mika", **as_itself)).reason == "program"
     await store.identities.add(issuer=GLOBEX, subject="app", tenant="acme", service_account="importer")
     assert (await refusal_of(owners, issuer=GLOBEX, subject="app", **as_itself)).reason == "no_tenant"
