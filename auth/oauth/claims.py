@@ -114,7 +114,7 @@ def _texts(value: object) -> list[str]:
     values = [value] if isinstance(value, str) else value
     if not isinstance(values, list) or not all(isinstance(each, str) for each in values):
         return []
-    return values
+    return [each for each in values if each]
 
 
 def _scopes(claims: Mapping[str, Any], *, is_program: bool) -> frozenset[Scope]:
@@ -133,9 +133,9 @@ def _scopes(claims: Mapping[str, Any], *, is_program: bool) -> frozenset[Scope]:
 
 def _is_program(claims: Mapping[str, Any], subject: str, client_id: str | None) -> bool:
     """Return whether a program signed in as itself, as far as its provider says it."""
-    return (
-        subject in (client_id, f"{client_id}@clients")  # most providers; Auth0
-        or claims.get("idtyp") == "app"  # Entra
-        or claims.get("gty") == "client-credentials"  # Auth0
-        or (client_id is not None and claims.get("preferred_username") == f"service-account-{client_id}")  # Keycloak
-    )
+    if claims.get("idtyp") == "app" or claims.get("gty") == "client-credentials":  # Entra; Auth0
+        return True
+    if client_id is None:
+        return False
+    is_account = claims.get("preferred_username") == f"service-account-{client_id}"  # Keycloak
+    return is_account or subject in (client_id, f"{client_id}@clients")  # the latter: Auth0

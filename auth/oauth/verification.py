@@ -8,6 +8,7 @@ again then.
 Sources: RFC 9068, section 4; RFC 8725 (algorithms are a list of this server, never of the token or its keys).
 """
 
+import re
 import time
 from collections.abc import Callable, Collection, Mapping
 from hashlib import sha256
@@ -27,6 +28,8 @@ ALGORITHMS: Final = frozenset({"RS256", "PS256", "ES256", "ES384", "EdDSA", "Ed2
 MAX_CHARACTERS: Final = 8 * 1024
 MAX_REMEMBERED: Final = 10_000
 REMEMBERED_S: Final = 300.0
+_FORM: Final = re.compile(r"[\w-]+\.[\w-]+\.[\w-]*", re.ASCII)
+"""Three parts in base64url (RFC 7515, section 7.1); the third is empty for `none`."""
 
 
 class TokenVerifier:
@@ -102,6 +105,8 @@ _REGISTRY: Final = _Registry(strict_check_header=False)  # unknown header parame
 
 def _opened(token: str) -> tuple[jws.CompactSignature, Mapping[str, Any]]:
     """Return the parts of `token` and its header, whose algorithm and key may be looked for."""
+    if not _FORM.fullmatch(token):
+        raise InvalidTokenError(TokenFault.MALFORMED)
     try:
         signed = jws.extract_compact(token.encode(), registry=_REGISTRY)
     except (JoseError, ValueError, RecursionError) as error:
