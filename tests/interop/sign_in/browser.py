@@ -1,7 +1,7 @@
 """A person at a browser, who signs in at the provider of the tests and consents: its pages are forms without scripts.
 
-As a program (`python -m tests.interop.sign_in.browser FILE URL`) it stands for the browser that clients open: it goes on
-to where the provider sends it, the client.
+As a program (`python -m tests.interop.sign_in.browser FILE URL`) it stands for the browser that clients open: it goes
+on to the client that the provider sends it to.
 """
 
 import html
