@@ -13,7 +13,7 @@ PUBLIC: Final = "https://tickets.example"
 
 
 class Signer:
-    """An identity provider that signs whatever claims a test asks for."""
+    """An identity provider; its tokens have the claims that a test asks for."""
 
     def __init__(self, url: str) -> None:
         self.url = url
