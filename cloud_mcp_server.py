@@ -19,7 +19,10 @@ from fastapi.responses import JSONResponse
 from starlette.requests import Request
 from starlette.routing import Route
 
-from auth.access import Access, AnonymousAccess, IdentityService, SharedKeyAccess
+from auth.access import Access, AnonymousAccess, IdentityService, SharedKeyAccess, SignIn
+from auth.oauth.challenge import Challenge
+from auth.oauth.fetcher import GuardedFetcher
+from auth.oauth.metadata import metadata_routes
 from operations import Operations
 from shared.client_habits import ClientHabits
 from shared.command_lines import command_line
@@ -76,7 +79,8 @@ class CloudMCPServer:
         self._asks_for_keys = auth_provider is not None or settings.asks_for_keys
         counter = TallyCounter()
         habits = ClientHabits(off=settings.client_habits_off, counter=counter)
-        self._access = access = access_of(settings, habits)
+        sign_in = sign_in_of(settings)
+        self._access = access = access_of(settings, habits, sign_in)
         limits = Limits(
             max_sessions=settings.max_sessions,
             max_sessions_per_principal=settings.max_sessions_per_principal,
@@ -114,6 +118,7 @@ class CloudMCPServer:
                 wires=settings.wires,
                 sse_sunset=settings.sse_sunset,
                 public_url=str(settings.public_url or ""),
+                challenge=None if sign_in is None else Challenge(sign_in.public_url),
                 page=page,
             ),
         )
@@ -130,7 +135,9 @@ class CloudMCPServer:
             habits=habits,
         )
         self.app = FastAPI(title="Ticket server", lifespan=self._lifespan, openapi_url=None, redirect_slashes=False)
-        if auth_provider is None and self._asks_for_keys:
+        if sign_in is not None:
+            self.app.router.routes.extend(metadata_routes(sign_in.public_url, sign_in.issuers))
+        elif auth_provider is None and self._asks_for_keys:
             self.app.add_exception_handler(404, no_sign_in)
         self.app.router.routes.append(Route("/", page))
         self.app.router.routes.extend(self._operations.routes)
@@ -217,7 +224,19 @@ async def no_sign_in(*_: object) -> JSONResponse:
     return JSONResponse({"detail": NO_SIGN_IN}, status_code=404)
 
 
-def access_of(settings: CloudSettings, habits: ClientHabits) -> Access:
+def sign_in_of(settings: CloudSettings) -> SignIn | None:
+    """Return whose access tokens are accepted; None for those of nobody."""
+    if not settings.signs_in:
+        return None
+    return SignIn(
+        issuers=settings.oauth_issuer,
+        public_url=base_of(str(settings.public_url), ""),
+        audiences=frozenset(settings.oauth_audience),
+        fetcher=GuardedFetcher(allow_loopback=settings.has_loopback_issuer),
+    )
+
+
+def access_of(settings: CloudSettings, habits: ClientHabits, sign_in: SignIn | None) -> Access:
     """Return who may call. The settings have refused what would be open by accident.
 
     Raises:
@@ -236,6 +255,7 @@ def access_of(settings: CloudSettings, habits: ClientHabits) -> Access:
             trusted_proxies=settings.trusted_proxies,
             cache_s=settings.revoke_within * (1 - RECHECKED),
             habits=habits,
+            sign_in=sign_in,
         )
     except ValueError as error:
         raise SettingsError(f"MCP_DATABASE_URL: {error}") from None

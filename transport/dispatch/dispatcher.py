@@ -209,7 +209,7 @@ class Dispatcher:
             waiting.
 
         Raises:
-            InsufficientScopeError: the caller lacks a scope for a request, and the wire can say so on its POST.
+            InsufficientScopeError: the caller lacks a scope for a request, and its POST can say so.
             RequestIdReusedError: another request with such an id runs.
             SessionGoneError: the caller has no such session on this wire.
             BrokerUnavailableError: it could not be recorded.
@@ -250,8 +250,10 @@ class Dispatcher:
             if not isinstance(message, JSONRPCRequest):
                 continue
             access = self._policy.access(caller.principal, message, writes=self._kernel.writes(message))
-            if access.missing_scope is not None and wire.own_streams:
-                raise await self._policy.scope_error(caller, message, access.missing_scope)
+            lacks = access.missing_scope
+            # Clients of HTTP+SSE do not survive a refused POST, unless it makes them sign in for more.
+            if lacks is not None and (wire.own_streams or caller.principal.may_ask_for(lacks)):
+                raise await self._policy.scope_error(caller, message, lacks)
             accesses.append(access)
             opens_epoch = message.method == "initialize"
             claims.append(RequestClaim(message.id, digest, access.writes, opens_epoch, access.costs))

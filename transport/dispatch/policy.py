@@ -98,7 +98,7 @@ class AccessPolicy:
         name = request.method
         if request.method == "tools/call":
             name = str((request.params or {}).get("name", ""))[:_MAX_NAME]
-        error = InsufficientScopeError(name, scope)
+        error = InsufficientScopeError(name, scope, may_ask=caller.principal.may_ask_for(scope))
         error.request_id = request.id
         await self.audit(caller.principal, error.kind, caller.headers, request=request, detail=scope.value)
         return error
