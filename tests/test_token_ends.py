@@ -1,6 +1,7 @@
 """People who signed in meet on every wire what an operator changes, open streams included; tokens end by themselves."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -12,15 +13,25 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 from auth.oauth.verification import TokenVerifier
 from auth.store import IdentityStore, open_store
+from auth.store.migrate import grant, prepare
+from auth.store.peppers import Secrets
 from shared.config import ToolSettings
+from shared.storage.database import open_engine, resolve_url
+from shared.time_zones import utc_now
 from tests.auth.conftest import SECRET, SECRETS, Clock
 from tests.auth.oauth.signing import PUBLIC, Signer, signing_in
-from tests.databases import add_filled_tenant
+from tests.databases import Postgres, add_filled_tenant
+from tests.processes import IDENTITY_KEY, http_door
 from tests.transport.serving import serve
 from tests.transport.sse_client import SseClient, sse_session
+from ticket_api.migrate import migrate as migrate_tickets
+from ticket_api.sample import filler
 from ticket_service import TicketService
 from transport import Transport, TransportOptions
 
@@ -57,9 +68,16 @@ class Deployment:
             "authorization": f"Bearer {self.issuer.token('mary', self.clock().timestamp(), **(person | claims))}"
         }
 
-    async def status(self, headers: dict[str, str]) -> int:
-        async with httpx2.AsyncClient(base_url=self.door, headers=headers) as http:
-            return (await http.post("/mcp", json=INITIALIZE)).status_code
+
+async def status_of(door: str, headers: dict[str, str]) -> int:
+    async with httpx2.AsyncClient(base_url=door, headers=headers) as http:
+        return (await http.post("/mcp", json=INITIALIZE)).status_code
+
+
+async def add_mary(store: IdentityStore) -> None:
+    await store.tenants.add("acme")
+    await store.users.add(MARY)
+    await store.memberships.set(MARY, "acme", role="agent")
 
 
 @pytest.fixture
@@ -81,9 +99,7 @@ async def deployment(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPat
     async with AsyncExitStack() as stack:
         door = await stack.enter_async_context(serve(Starlette(routes=transport.routes, lifespan=lifespan)))
         store = await stack.enter_async_context(open_store(url, SECRETS))
-        await store.tenants.add("acme")
-        await store.users.add(MARY)
-        await store.memberships.set(MARY, "acme", role="agent")
+        await add_mary(store)
         yield Deployment(door, store, issuer, clock)
 
 
@@ -142,7 +158,7 @@ async def test_a_change_ends_the_streams_of_every_wire_and_counts_for_the_next_r
         async with asyncio.timeout(5):
             await asyncio.gather(sse.ended.wait(), ended.wait())
 
-    assert await deployment.status(headers) == then
+    assert await status_of(deployment.door, headers) == then
     if then == 200:
         async with sse_session(deployment.door, headers) as again:
             assert "update_ticket" not in await tools_of(again)
@@ -158,10 +174,65 @@ async def test_a_stream_outlives_its_token_and_a_request_does_not(deployment: De
     async with both_streams(deployment, first) as (sse, ended):
         deployment.clock.go_on(hours=2)
 
-        assert await deployment.status(first) == 401
+        assert await status_of(deployment.door, first) == 401
         sse.headers |= deployment.headers()
         response = await sse.call("get_statuses")
 
         assert not response.get("isError")
         assert not sse.ended.is_set()
         assert not ended.is_set()
+
+
+@asynccontextmanager
+async def issuer_over_http() -> AsyncGenerator[Signer]:
+    """Serve the documents of an identity provider on this machine."""
+    documents: dict[str, Any] = {}
+
+    async def respond(request: Request) -> JSONResponse:
+        return JSONResponse(documents[str(request.url)])
+
+    async with serve(Starlette(routes=[Route("/{path:path}", respond)])) as url:
+        issuer = Signer(url)
+        documents |= issuer.documents
+        yield issuer
+
+
+@pytest.mark.long
+async def test_every_instance_refuses_a_removed_member_within_its_time_and_ends_their_streams(
+    postgres: Postgres, broker_url: str
+) -> None:
+    database = await postgres.create(may_use_tables=False)
+    async with open_engine(resolve_url(database.owner_url)) as owner:
+        await migrate_tickets(owner, fill=filler("en", utc_now), clock=utc_now, grant_to=database.application)
+        await prepare(owner)
+        await grant(owner, database.application)
+    async with AsyncExitStack() as stack:
+        issuer = await stack.enter_async_context(issuer_over_http())
+        settings = {
+            "MCP_DATABASE_URL": database.application_url,
+            "MCP_BROKER_URL": broker_url,
+            "MCP_IDENTITY_KEYS": IDENTITY_KEY,
+            "MCP_MCP_API_KEY": "",
+            "MCP_OAUTH_ENABLED": "true",
+            "MCP_OAUTH_ISSUER": f"{issuer.url}=acme",
+            "MCP_PUBLIC_URL": "http://127.0.0.1:8080",
+            "MCP_REVOKE_WITHIN": "1",
+        }
+        doors = [stack.enter_context(http_door(Path(), **settings))[0] for _ in range(2)]
+        store = await stack.enter_async_context(open_store(database.application_url, Secrets([IDENTITY_KEY])))
+        await add_mary(store)
+        person = {"email": MARY, "email_verified": True, "aud": settings["MCP_PUBLIC_URL"]}
+        token = {"authorization": f"Bearer {issuer.token('mary', time.time(), **person)}"} | STREAMS
+        streams = [await stack.enter_async_context(sse_session(door, token)) for door in doors]
+        assert not [answer for stream in streams if (answer := await stream.call("get_statuses")).get("isError")]
+
+        await store.memberships.remove(MARY, "acme")
+        removed_at = time.monotonic()
+        async with asyncio.timeout(10):
+            await asyncio.gather(*(stream.ended.wait() for stream in streams))
+        took = time.monotonic() - removed_at
+        statuses = [await status_of(door, token) for door in doors]
+    await postgres.drop(database)
+
+    assert took < 3, "a second, plus what a busy machine takes"
+    assert statuses == [403, 403]
