@@ -69,7 +69,7 @@ class Principal:
     proof: str = "none"
     """How the principal was authenticated: `none`, `api_key`, `oauth`, …"""
     credential: str = ""
-    """Public name of the credential, for example a key's id; one principal may have several."""
+    """Public name of the credential, for example the id of a key or an identity; one principal may have several."""
     role: Role | None = None
     """None if the principal is not a member: with a shared key, or without authentication."""
     email: str | None = None
@@ -97,8 +97,9 @@ def principal_of(request: object) -> Principal | None:
 class AuthenticationError(TicketServerError):
     """The caller is not authenticated, or sent credentials in a form that is refused.
 
-    `status` is the HTTP status of the response: 401 for missing or wrong credentials, 400 for contradictory ones, 429
-    for an address with too many failed attempts (`retry_after_s` says when to retry), 503 if lookups are unavailable.
+    `status` is the HTTP status of the response: 401 for missing or wrong credentials, 400 for contradictory ones, 403
+    for valid ones of a caller who is not admitted, 429 for an address with too many failed attempts (`retry_after_s`
+    says when to retry), 503 if lookups are unavailable.
     """
 
     kind = "unauthenticated"
