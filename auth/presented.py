@@ -27,7 +27,7 @@ class ContradictingCredentialsError(AuthenticationError):
 
 
 class Presented(NamedTuple):
-    """The credentials of one request; None where there is none."""
+    """The credentials of one request; None if it is not sent."""
 
     key: str | None
     """From `x-api-key`."""

@@ -14,6 +14,7 @@ import re
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -26,6 +27,8 @@ from shared.json_body import MalformedMessageError, read
 
 MAX_BYTES: Final = 256 * 1024
 FETCH_S: Final = 5.0
+CONNECT_S: Final = 2.0
+"""How long one address of a host may keep the next one waiting, in seconds."""
 _URL: Final = re.compile(r"https?://[!-~]{1,2000}", re.IGNORECASE)
 _JSON: Final = re.compile(r"application/(?:[\w.-]+\+)?json\s*(?:;|$)", re.IGNORECASE)
 _HEADERS: Final = (
@@ -88,7 +91,7 @@ class GuardedFetcher:
                 return read(await self._body(target, max_bytes))
         except TimeoutError as error:
             raise FetchError(f"{url} did not answer within {self._within_s:g} seconds") from error
-        except (httpcore2.NetworkError, httpcore2.ProtocolError, OSError) as error:
+        except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException, OSError) as error:
             raise FetchError(f"{url} cannot be reached: {error}") from error
         except MalformedMessageError as error:
             raise FetchError(f"{url} is not valid JSON") from error
@@ -143,10 +146,8 @@ class _CheckedNetwork(httpcore2.AsyncNetworkBackend):
         if refused := next((address for address in addresses if not self._may_reach(host, address)), None):
             raise FetchError(f"{host} has the address {refused}, which is not public")
         for address in addresses[:-1]:
-            try:
-                return await self._network.connect_tcp(address, port, timeout, local_address, socket_options)
-            except httpcore2.NetworkError:
-                continue
+            with suppress(httpcore2.NetworkError, httpcore2.TimeoutException):
+                return await self._network.connect_tcp(address, port, CONNECT_S, local_address, socket_options)
         if not addresses:
             raise FetchError(f"{host} has no address")
         return await self._network.connect_tcp(addresses[-1], port, timeout, local_address, socket_options)

@@ -60,7 +60,7 @@ class Identities:
     async def link(self, *, issuer: str, subject: str, email: str, tenants: Collection[str]) -> str | None:
         """Link the subject to the user who has the address, and return the identity's id.
 
-        Only to a member of one of `tenants`, or of any if there are none, who has no identity of this issuer yet;
+        Only to a member of one of `tenants`, or of any if `tenants` is empty, who has no identity of this issuer yet;
         otherwise nothing is changed and None returned. The caller vouches for the address.
         """
         async with self._transactions.changing() as change:

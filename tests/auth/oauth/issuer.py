@@ -70,13 +70,14 @@ class Network(httpcore2.AsyncNetworkBackend):
     def __init__(self, port: int) -> None:
         self.connected: list[str] = []
         self.unreachable: set[str] = set()
+        self.failure: type[Exception] = httpcore2.ConnectError
         self._port = port
         self._real = httpcore2.AnyIOBackend()
 
     async def connect_tcp(self, host: str, port: int, *args: Any, **kwargs: Any) -> httpcore2.AsyncNetworkStream:
         self.connected.append(host)
         if host in self.unreachable:
-            raise httpcore2.ConnectError(host)
+            raise self.failure(host)
         return await self._real.connect_tcp("127.0.0.1", self._port, *args, **kwargs)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import httpcore2
 import pytest
 
 from auth.oauth.fetcher import FetchError, GuardedFetcher, system_addresses
@@ -65,7 +66,9 @@ async def test_an_address_in_the_url_is_checked_as_one_of_dns(issuer: Issuer, ho
     assert issuer.network.connected == []
 
 
-async def test_the_next_address_is_tried_when_one_does_not_answer(issuer: Issuer) -> None:
+@pytest.mark.parametrize("failure", [httpcore2.ConnectError, httpcore2.ConnectTimeout])
+async def test_the_next_address_is_tried_when_one_does_not_answer(issuer: Issuer, failure: type[Exception]) -> None:
+    issuer.network.failure = failure
     issuer.names.answers = [["2606:4700::1111", PUBLIC]]
     issuer.network.unreachable = {"2606:4700::1111"}
 

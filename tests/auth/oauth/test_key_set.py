@@ -8,6 +8,7 @@ import pytest
 from joserfc.jwk import OctKey
 from structlog.testing import capture_logs
 
+from auth.oauth import key_set
 from auth.oauth.fetcher import FetchError
 from auth.oauth.issuer_metadata import jwks_uri_of, metadata_addresses
 from auth.oauth.key_set import FRESH_S, MAX_AGE_S, MAX_KEYS, REFETCH_S, IssuerKeys, signing_keys
@@ -121,6 +122,30 @@ async def test_old_keys_are_fetched_again_beside_the_requests(issuer: Issuer, ke
     assert await waiting == "rsa-2"
     clock.go_on(seconds=REFETCH_S)
     assert await kid_of(keys, "rsa") is None  # the issuer withdrew it
+
+
+async def test_keys_that_come_slowly_are_not_waited_for(
+    issuer: Issuer, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer, served = asyncio.Event(), issuer.site.pages[KEYS]
+
+    async def gated(writer: asyncio.StreamWriter) -> None:
+        await answer.wait()
+        await served(writer)
+
+    issuer.site.pages[KEYS] = gated
+    hasty = IssuerKeys(ISSUER, issuer.fetcher(within_s=0.1), seconds=clock.seconds)
+    with capture_logs() as logs, pytest.raises(IssuerUnavailableError):
+        await hasty.key("rsa")
+    assert logs[0]["reason"] == f"{ISSUER}{KEYS} did not answer within 0.1 seconds"
+
+    patient = IssuerKeys(ISSUER, issuer.fetcher(), seconds=clock.seconds)
+    monkeypatch.setattr(key_set, "WAIT_S", 0.1)
+    with pytest.raises(IssuerUnavailableError):
+        await patient.key("rsa")
+    answer.set()
+    monkeypatch.undo()
+    assert await kid_of(patient, "rsa") == "rsa"  # the same fetch, which went on
 
 
 async def test_a_caller_that_leaves_does_not_end_the_fetch_of_others(issuer: Issuer, keys: IssuerKeys) -> None:

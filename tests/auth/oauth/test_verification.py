@@ -37,7 +37,7 @@ from tests.auth.oauth.issuer import (
 from tests.kills import kills
 
 OTHER_RSA = named(RSA_2, "rsa")
-"""Another key under the name of the issuer's."""
+"""Another key with the name of the issuer's key."""
 
 
 class Moment:
@@ -85,7 +85,7 @@ def unsigned(header: object, payload: object = None, signature: bytes = b"") -> 
     [(RSA, "RS256"), (RSA, "PS256"), (EC, "ES256"), (EC_384, "ES384"), (ED, "EdDSA"), (ED, "Ed25519")],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-@pytest.mark.filterwarnings("ignore:EdDSA is deprecated")  # where the test signs
+@pytest.mark.filterwarnings("ignore:EdDSA is deprecated")  # here, in the test
 async def test_tokens_of_each_algorithm_are_accepted(
     issuer: Issuer, verifier: TokenVerifier, key: Key, algorithm: str
 ) -> None:
@@ -116,9 +116,9 @@ async def test_a_public_key_is_not_accepted_as_a_shared_secret(verifier: TokenVe
     spki = [public.public_bytes(one, PublicFormat.SubjectPublicKeyInfo) for one in (Encoding.PEM, Encoding.DER)]
     for secret in (*spki, public.public_bytes(Encoding.PEM, PublicFormat.PKCS1), document):
         header = {"alg": f"HS{algorithm[3:]}", "typ": "at+jwt", "kid": "rsa"}
-        signing = unsigned(header).rpartition(".")[0]
-        signature = encoded(hmac.digest(secret, signing.encode(), algorithm))
-        assert await fault(verifier, f"{signing}.{signature}") is TokenFault.SIGNATURE
+        signed = unsigned(header).rpartition(".")[0]
+        signature = encoded(hmac.digest(secret, signed.encode(), algorithm))
+        assert await fault(verifier, f"{signed}.{signature}") is TokenFault.SIGNATURE
 
 
 @kills("auth/oauth/verification.py", "not jws.validate_compact(signed, key, registry=_REGISTRY)", "False")
