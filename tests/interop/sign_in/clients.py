@@ -1,9 +1,14 @@
 """The clients that sign in, each connected to a server as its users connect it; all are then called in the same way."""
 
 import asyncio
+import contextlib
 import json
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import pty
+import re
+import subprocess
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,11 +27,13 @@ from pydantic import AnyUrl
 from tests.interop.commands import NODE
 from tests.interop.environments import node_modules
 from tests.interop.sign_in.browser import Person, program
-from tests.processes import ROOT, free_port
+from tests.processes import ROOT, environment, free_port
 
 CALLBACK: Final = "http://127.0.0.1:3334/callback"
 """Where nothing has to listen: the client in this process reads the address itself."""
-REMOTE: Final = "mcp-remote"
+COMMAND_S: Final = 40.0
+MOVES: Final = re.compile(r"\x1b\[[0-9;?<>]*[A-Za-z]")
+"""What moves the cursor of a terminal, often in place of a space."""
 
 Call = Callable[[str, Mapping[str, Any]], Awaitable[tuple[str, bool]]]
 """Calls a tool; returns the text of its result and whether it is an error."""
@@ -91,7 +98,7 @@ async def python(url: str, person: Person, folder: Path) -> AsyncIterator[Call]:
 @asynccontextmanager
 async def mcp_remote(url: str, person: Person, folder: Path) -> AsyncIterator[Call]:
     """mcp-remote, which a client starts over STDIO."""
-    proxy = node_modules("node") / REMOTE / "dist" / "proxy.js"
+    proxy = node_modules("node") / "mcp-remote" / "dist" / "proxy.js"
     wire = "sse-only" if url.endswith("/sse") else "http-only"
     bridge = StdioServerParameters(
         command=NODE,
@@ -119,19 +126,21 @@ def typescript(sdk: str) -> Connect:
             *(NODE, str(ROOT / "tests" / "interop" / "sign_in" / "typescript.mjs"), json.dumps(told)),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
+            env=environment(),
         )
-        assert driver.stdin
-        assert driver.stdout
+        calls, results = driver.stdin, driver.stdout
+        assert calls
+        assert results
 
         async def call(tool: str, arguments: Mapping[str, Any]) -> tuple[str, bool]:
-            driver.stdin.write(f"{json.dumps([tool, arguments])}\n".encode())
-            result = json.loads(await driver.stdout.readline())
+            calls.write(f"{json.dumps([tool, arguments])}\n".encode())
+            result = json.loads(await results.readline())
             return result["content"][0]["text"], bool(result.get("isError"))
 
         try:
             yield call
         finally:
-            driver.stdin.close()
+            calls.close()
             try:
                 await asyncio.wait_for(driver.wait(), 10)
             finally:
@@ -139,3 +148,36 @@ def typescript(sdk: str) -> Connect:
                     driver.kill()
 
     return connect
+
+
+def claude_code(folder: Path, *arguments: str, person: Person) -> str:
+    """Run Claude Code's command line at a terminal, with its home in `folder`; return what it shows."""
+    package = node_modules("node-agents") / "@anthropic-ai" / "claude-code"
+    variables = {
+        "HOME": str(folder),
+        "BROWSER": str(program(person, folder)),
+        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+    }
+    terminal, its_end = pty.openpty()  # it opens the browser only at a terminal
+    with subprocess.Popen(
+        [NODE, str(package / "cli-wrapper.cjs"), "mcp", *arguments],
+        cwd=folder,
+        env=environment(**variables),
+        stdin=its_end,
+        stdout=its_end,
+        stderr=its_end,
+    ) as running:
+        os.close(its_end)
+        limit = threading.Timer(COMMAND_S, running.kill)
+        limit.start()
+        drawn = b"".join(_parts(terminal)).decode("utf-8", errors="replace")
+        limit.cancel()
+    os.close(terminal)
+    return re.sub(r"\s+", " ", MOVES.sub(" ", drawn))
+
+
+def _parts(terminal: int) -> Iterator[bytes]:
+    """Yield what appears at a terminal until its program ends."""
+    with contextlib.suppress(OSError):  # how Linux says that it ended
+        while part := os.read(terminal, 4096):
+            yield part

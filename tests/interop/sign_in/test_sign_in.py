@@ -12,9 +12,11 @@ import httpx2
 import pytest
 
 from auth.oauth.claims import LEEWAY_S
+from tests.interop import environments
 from tests.interop.drivers.common import reasons
-from tests.interop.environments import node_modules
+from tests.interop.rows import PATHS, WIRES, Wire
 from tests.interop.sign_in.browser import Person
+from tests.interop.sign_in.clients import claude_code
 from tests.interop.sign_in.deployment import JOHN, MARY, Deployment, deployment
 from tests.interop.sign_in.provider import ROBOT
 from tests.interop.sign_in.rows import ROWS, SignIn
@@ -40,7 +42,7 @@ INITIALIZE: Final = {
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """A server and its provider. The tokens say that they expire earlier, by what the server tolerates."""
-    node_modules("node")
+    environments.make()
     with deployment(tmp_path_factory.mktemp("server"), life_s=LIFE_S, early_s=LEEWAY_S) as running:
         yield running
 
@@ -98,6 +100,19 @@ async def test_a_client_that_cannot_ask_for_more_writes_if_the_person_allows_it_
 
     assert not created[1]
     assert "Created ticket TCK-" in created[0]
+
+
+@pytest.mark.parametrize("wire", WIRES)
+async def test_claude_code_signs_in_and_connects(wire: Wire, deployed: Deployment, tmp_path: Path) -> None:
+    person = Person(MARY, [[READ, WRITE]])
+
+    for arguments, shown in [
+        (("add", "--transport", wire, "tickets", f"{deployed.address}{PATHS[wire]}"), "Added"),
+        (("list",), "Needs authentication"),
+        (("login", "tickets"), 'Authenticated with "tickets"'),
+        (("list",), "Connected"),
+    ]:
+        assert shown in await asyncio.to_thread(claude_code, tmp_path, *arguments, person=person)
 
 
 async def test_a_person_whose_address_the_provider_has_not_verified_is_linked_by_a_command(

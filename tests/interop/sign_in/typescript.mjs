@@ -29,7 +29,12 @@ const redirectUrl = `http://127.0.0.1:${callback.address().port}/callback`;
 const saved = {};
 const authProvider = {
   redirectUrl,
-  clientMetadata: { client_name: told.sdk, redirect_uris: [redirectUrl], grant_types: ["authorization_code", "refresh_token"], token_endpoint_auth_method: "none" },
+  clientMetadata: {
+    client_name: told.sdk,
+    redirect_uris: [redirectUrl],
+    grant_types: ["authorization_code", "refresh_token"],
+    token_endpoint_auth_method: "none",
+  },
   clientInformation: () => saved.client,
   saveClientInformation: (client) => (saved.client = client),
   tokens: () => saved.tokens,
@@ -47,7 +52,11 @@ const authProvider = {
 };
 
 let transport = new Transport(new URL(told.url), { authProvider });
-let client = new sdk.Client({ name: "test", version: "0" });
+let client = made();
+
+function made() {
+  return new sdk.Client({ name: "test", version: "0" }, { versionNegotiation: { mode: "auto" } }); // v1 has no such option
+}
 
 async function connected() {
   try {
@@ -56,7 +65,7 @@ async function connected() {
     if (!(error instanceof sdk.UnauthorizedError)) throw error;
   }
   await signedIn();
-  client = new sdk.Client({ name: "test", version: "0" });
+  client = made();
   transport = new Transport(new URL(told.url), { authProvider });
   await client.connect(transport);
 }
