@@ -20,7 +20,6 @@ from cloud_mcp_server import CloudMCPServer, greeting, who_may_call
 from shared.config import CloudSettings
 from tests.auth.oauth.signing import Signer
 from tests.databases import add_filled_tenant
-from tests.kills import kills
 from tests.processes import HTTP_DOOR, IDENTITY_KEY, KEY, Process, http_door, sqlite
 from tests.test_identity import beside
 from tests.test_token_ends import issuer_over_http
@@ -106,7 +105,6 @@ async def test_a_client_that_sends_nothing_learns_where_to_sign_in(door: Door, p
     assert described.json()["authorization_servers"] == [door.issuer.url]
 
 
-@kills("auth/oauth/challenge.py", "AuthenticationError(status=401)", "AuthenticationError(status=402)")
 @pytest.mark.parametrize(
     ("headers", "reason"),
     [
