@@ -16,7 +16,7 @@ from pydantic import AnyHttpUrl, SecretStr
 from auth.oauth.metadata import WELL_KNOWN
 from auth.store import open_store
 from auth.store.peppers import Secrets
-from cloud_mcp_server import CloudMCPServer, greeting, who_may_call
+from cloud_mcp_server import SIGN_IN_ELSEWHERE, CloudMCPServer, greeting, who_may_call
 from shared.config import CloudSettings
 from tests.auth.oauth.signing import Signer
 from tests.databases import add_filled_tenant
@@ -205,7 +205,7 @@ async def test_health_the_banner_and_the_page_name_sign_in(door: Door) -> None:
     )
     banner = greeting(door.settings, 1, {"streamable_http"}, None)
     assert f"claude mcp add --transport http tickets {PUBLIC}/mcp\n" in banner
-    assert (missing.status_code, "sign-in" in missing.text) == (404, False)
+    assert (missing.status_code, missing.json()) == (404, {"detail": SIGN_IN_ELSEWHERE})
 
 
 async def test_a_server_without_sign_in_sends_nobody_looking_for_it(tmp_path: Path) -> None:

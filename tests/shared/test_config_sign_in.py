@@ -93,7 +93,7 @@ def test_issuers_are_read_byte_for_byte_with_their_organisations(
         ("https://<your-provider>/", FORM),
         ("https://login.例え.jp", FORM),
         (f"https://login.example.com/{'x' * 300}", FORM),
-        ("http://login.example.com", f"{FORM}: https:// (http:// only on this machine)"),
+        ("http://login.example.com", "MCP_OAUTH_ISSUER must begin with https:// (http:// only on this machine)"),
         ("https://keycloak:8443", "MCP_OAUTH_ISSUER must be a public address: "),
         ("https://169.254.169.254", "MCP_OAUTH_ISSUER must be a public address: "),
         ("https://id.corp.internal", "MCP_OAUTH_ISSUER must be a public address: "),
