@@ -159,7 +159,8 @@ class CloudMCPServer:
         """Return what `GET /health` says of a running process."""
         wires = self.transport.wires
         transport = "all" if len(wires) > 1 else "".join(wires)  # the words of MCP_TRANSPORT_TYPE
-        return {"status": "healthy", "transport": transport, "auth_enabled": self._asks_for_keys}
+        said = {"status": "healthy", "transport": transport, "auth_enabled": self._asks_for_keys}
+        return {**said, "oauth_enabled": True} if self._settings.signs_in else said
 
     def _situation(self, settings: CloudSettings, request: Request) -> Situation:
         """Return what the page for people says."""
@@ -171,6 +172,7 @@ class CloudMCPServer:
             base=base_of(reached, request.scope.get("root_path", "")),
             is_known=settings.public_url is not None or self.transport.checks.is_known(host),
             asks_for_keys=self._asks_for_keys,
+            signs_in=settings.signs_in,
             wires=self.transport.wires,
         )
 
@@ -298,7 +300,7 @@ def __getattr__(name: str) -> Any:
 def greeting(settings: CloudSettings, port: int, wires: Collection[str], failing: Failing | None) -> str:
     """Return what the person who started the server needs: where it is, what was checked, and how to connect."""
     address = base_of(str(settings.public_url or f"http://{settings.host}:{port}"), "")
-    header = "" if not settings.asks_for_keys else ' --header "x-api-key: YOUR-KEY"'
+    header = ' --header "x-api-key: YOUR-KEY"' if settings.asks_for_keys and not settings.signs_in else ""
     path, kind = ("/mcp", "http") if "streamable_http" in wires else ("/sse", "sse")
     older = f"\n  Older clients: {address}/sse" if {"streamable_http", "sse"} <= set(wires) else ""
     state = "ready" if failing is None else "started, but NOT ready"
@@ -333,7 +335,9 @@ def ticket_api_of(settings: CloudSettings) -> str:
 
 def who_may_call(settings: CloudSettings) -> str:
     """Return every way in, in one line."""
+    providers = ", ".join(urlsplit(issuer).netloc for issuer in settings.oauth_issuer)
     ways = (
+        f"people and programs that sign in at {providers} (MCP_OAUTH_ISSUER)" if settings.signs_in else "",
         f"people and programs, each with a key of their own ({command_line('auth')} key list)"
         if settings.identity_keys
         else "",

@@ -250,10 +250,8 @@ class Dispatcher:
             if not isinstance(message, JSONRPCRequest):
                 continue
             access = self._policy.access(caller.principal, message, writes=self._kernel.writes(message))
-            lacks = access.missing_scope
-            # Clients of HTTP+SSE do not survive a refused POST, unless it makes them sign in for more.
-            if lacks is not None and (wire.own_streams or caller.principal.may_ask_for(lacks)):
-                raise await self._policy.scope_error(caller, message, lacks)
+            if access.missing_scope is not None and (wire.own_streams or access.may_ask):
+                raise await self._policy.scope_error(caller, message, access.missing_scope)
             accesses.append(access)
             opens_epoch = message.method == "initialize"
             claims.append(RequestClaim(message.id, digest, access.writes, opens_epoch, access.costs))
