@@ -13,7 +13,6 @@ from typing import Final
 from starlette.requests import HTTPConnection
 
 from auth.oauth.errors import NotAdmittedError
-from auth.oauth.identities import PROOF
 from auth.oauth.provider import OAuthProvider
 from auth.oauth.tokens import InvalidTokenError, TokenFault
 from auth.presented import ContradictingCredentialsError, NoCredentialError, presented, without_bearer
@@ -23,7 +22,7 @@ from shared.audit import AuditEvent, AuditTrail
 from shared.client_habits import ClientHabits
 from shared.failed_attempts import MOST_ADDRESSES
 from shared.http.address import client_address
-from shared.identity import AuthenticationError, AuthProvider, Principal
+from shared.identity import OAUTH, AuthenticationError, AuthProvider, Principal
 from shared.throttled_audit import ThrottledAuditTrail
 
 NO_CREDENTIAL: Final = "Sign in, or send an API key in the header x-api-key."
@@ -95,7 +94,7 @@ class TokenOrKeyAuthProvider(AuthProvider):
 
     async def is_still_valid(self, principal: Principal) -> bool:
         """Ask the provider that authenticated `principal`."""
-        provider = self._tokens if principal.proof == PROOF else self._throttled
+        provider = self._tokens if principal.proof == OAUTH else self._throttled
         return await provider.is_still_valid(principal)
 
     async def _of_either(self, request: HTTPConnection, key: str) -> Principal:

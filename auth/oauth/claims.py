@@ -18,7 +18,9 @@ MAX_TEXT: Final = 255
 _LAST_TIME: Final = 253_402_300_799  # the end of the year 9999
 _CLIENT: Final = ("client_id", "azp", "cid", "appid")
 _OF_ID_TOKENS: Final = ("nonce", "at_hash", "c_hash", "s_hash", "events")
-"""Claims of ID tokens and logout tokens. An access token that says by its `typ` what it is may have them."""
+"""Claims of ID tokens and logout tokens; an access token that says what it is may have them."""
+_OF_ACCESS_TOKENS: Final = ("scope", "scp", "idtyp")
+"""Claims that no ID token has. The smallest one has `iss`, `sub`, `aud`, `exp` and `iat`, and nothing that marks it."""
 _KINDS: Final[Mapping[str, Collection[str]]] = MappingProxyType({
     "typ": ("bearer", "at+jwt"),  # Keycloak: Bearer, ID, Refresh, Offline, Logout
     "token_use": ("access",),  # Cognito: access, id
@@ -31,9 +33,12 @@ def check_type(header: Mapping[str, Any], claims: Mapping[str, Any]) -> None:
     kind = _kind(header["typ"]) if "typ" in header else "jwt"
     if kind == "at+jwt":
         return
-    said = [(name, _kind(claims[name])) for name in _KINDS if name in claims]
-    is_other = any(value not in _KINDS[name] for name, value in said)
-    if kind != "jwt" or is_other or (not said and any(name in claims for name in _OF_ID_TOKENS)):
+    said = [name for name in _KINDS if name in claims]
+    if said:
+        is_access = all(_kind(claims[name]) in _KINDS[name] for name in said)
+    else:
+        is_access = _has_any(claims, _OF_ACCESS_TOKENS) and not _has_any(claims, _OF_ID_TOKENS)
+    if kind != "jwt" or not is_access:
         raise InvalidTokenError(TokenFault.TYPE)
 
 
@@ -87,6 +92,10 @@ def read_claims(
         expires_at=expires_at,
         is_program=is_program,
     )
+
+
+def _has_any(claims: Mapping[str, Any], names: Collection[str]) -> bool:
+    return any(name in claims for name in names)
 
 
 def _kind(value: object) -> str:

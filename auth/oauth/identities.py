@@ -22,10 +22,7 @@ from auth.oauth.tokens import VerifiedToken
 from auth.store import IdentityStore
 from auth.store.errors import StoreUnavailableError
 from auth.store.records import StoredIdentity
-from shared.identity import SCOPES_OF, AuthenticationError, Principal, Scope, Tenant
-
-PROOF = "oauth"
-"""`Principal.proof` of a principal with an access token."""
+from shared.identity import OAUTH, SCOPES_OF, AuthenticationError, Principal, Scope, Tenant
 
 
 class Claimed(NamedTuple):
@@ -137,7 +134,7 @@ class StoredIdentities:
             id=identity.owner,
             tenant=Tenant(tenant),
             scopes=SCOPES_OF[member.role] & scopes,
-            proof=PROOF,
+            proof=OAUTH,
             credential=identity.id,
             role=member.role,
             email=identity.email,

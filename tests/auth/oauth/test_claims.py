@@ -117,7 +117,7 @@ def test_tokens_of_other_types_are_refused(typ: object) -> None:
     [
         *({"nonce": "n"}, {"at_hash": "h"}, {"c_hash": "h"}, {"s_hash": "h"}, {"events": {}}),
         *({"typ": "ID"}, {"typ": "Refresh"}, {"typ": "Offline"}, {"typ": "Logout"}, {"typ": None}),
-        *({"token_use": "id"}, {"token_use": "access", "typ": "ID"}),
+        *({"token_use": "id"}, {"token_use": "access", "typ": "ID"}, {"scope": ...}, {"scope": ..., "roles": ["a"]}),
     ],
     ids=str,
 )
@@ -128,8 +128,16 @@ def test_an_id_token_is_refused_even_with_an_audience_that_is_accepted(mark: dic
 
 @pytest.mark.parametrize(
     ("header", "mark"),
-    [(JWT, {"typ": "Bearer", "nonce": "n"}), (JWT, {"token_use": "access"}), (AT, {"nonce": "n"}), (AT, {"typ": "x"})],
-    ids=["keycloak", "cognito", "at-nonce", "at-typ"],
+    [
+        *((JWT, {"typ": "Bearer", "nonce": "n"}), (JWT, {"token_use": "access", "scope": ...}), (AT, {"nonce": "n"})),
+        *(
+            (AT, {"typ": "x"}),
+            (AT, {"scope": ...}),
+            (JWT, {"scope": ..., "scp": "a"}),
+            (JWT, {"scope": ..., "idtyp": "app"}),
+        ),
+    ],
+    ids=["keycloak", "cognito", "at-nonce", "at-typ", "at-without-scope", "okta", "entra"],
 )
 def test_a_token_that_says_that_it_is_an_access_token_may_have_such_claims(
     header: dict[str, Any], mark: dict[str, Any]

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
+from itertools import combinations
 from typing import Any, Final
 
 import pytest
@@ -21,6 +22,7 @@ GLOBEX: Final = "https://login.globex.example"
 ANYWHERE: Final = "https://login.example"
 ISSUERS: Final = {ACME: frozenset({"acme"}), GLOBEX: frozenset({"globex"}), ANYWHERE: frozenset[str]()}
 MIKA: Final = "mika@example.com"
+ALL: Final = ("acme", "default", "globex")
 BOTH: Final = frozenset({Scope.TICKETS_READ, Scope.TICKETS_WRITE})
 TOKEN: Final = VerifiedToken(
     issuer=ACME,
@@ -187,6 +189,30 @@ async def test_a_member_of_several_organisations_says_in_which_they_act(owners: 
         principal = await owners.principal_of(replace(TOKEN, issuer=ANYWHERE, tenant=tenant))
         assert principal.tenant == Tenant(tenant)
         assert await owners.is_still_valid(principal)
+
+
+@pytest.mark.parametrize("member_of", [subset for n in range(4) for subset in combinations(ALL, n)], ids=" ".join)
+async def test_in_no_combination_does_a_token_open_what_its_issuer_does_not_serve(
+    member_of: tuple[str, ...], owners: StoredIdentities, store: IdentityStore
+) -> None:
+    """Of every issuer, for a member of each set of organisations, whatever the token claims."""
+    for tenant in ALL:
+        if tenant in member_of:
+            await store.memberships.set(MIKA, tenant, role="agent")
+        elif tenant != "default":
+            await store.memberships.remove(MIKA, tenant)
+    for issuer, serves in ISSUERS.items():
+        await store.identities.add(issuer=issuer, subject="1", user=MIKA)
+        open_to_her = {tenant for tenant in member_of if not serves or tenant in serves}
+        for claimed in (None, *ALL, "else"):
+            expected = open_to_her if len(open_to_her) == 1 else open_to_her & {claimed}
+
+            try:
+                opened = {(await owners.principal_of(replace(TOKEN, issuer=issuer, tenant=claimed))).tenant.id}
+            except NotAdmittedError:
+                opened = set()
+
+            assert opened == expected, (issuer, claimed)
 
 
 async def test_a_program_is_a_service_account_and_never_a_person(

@@ -8,6 +8,8 @@ import pytest
 from starlette.requests import HTTPConnection
 from structlog.testing import capture_logs
 
+import auth.oauth
+import auth.providers
 from auth.oauth.identities import StoredIdentities
 from auth.oauth.provider import OAuthProvider
 from auth.oauth.resources import ProtectedResources
@@ -294,6 +296,17 @@ async def test_what_cannot_be_checked_does_not_keep_out_who_has_something_else(
     assert await outcome(provider, key_header(new_key().text), bearer(token)) == "oauth"
 
 
+@pytest.mark.parametrize("sent", ["a.b.c", "a.b.", "a..", "a.b.c.d.e", "a..c.d.e"])
+async def test_whatever_has_the_form_of_a_token_is_no_wrong_key(
+    sent: str, provider: TokenOrKeyAuthProvider, trail: Trail
+) -> None:
+    """Some providers encrypt their tokens, in five parts, for clients that do not say for whom they are."""
+    unreadable = (401, "This is not a readable access token. Sign in again.")
+
+    assert [await outcome(provider, bearer(sent)) for _ in range(AT_ONCE + 1)] == [unreadable] * (AT_ONCE + 1)
+    assert trail.details == [f"malformed from {OFFICE}"]
+
+
 async def test_what_could_not_be_checked_is_not_audited_as_refused(
     provider: TokenOrKeyAuthProvider, token: str, trail: Trail, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -322,6 +335,10 @@ async def test_neither_credential_is_logged_audited_or_shown(
     everything = f"{logged} {trail.events} {shown}"
     assert not [secret for secret in (key.text, token, stale, "y" * 32) if secret in everything]
     assert not [part for secret in (token, stale) for part in secret.split(".")[1:] if part in everything]
+
+
+def test_the_provider_is_where_readers_look_for_it() -> None:
+    assert auth.oauth.OAuthProvider is auth.providers.OAuthProvider is OAuthProvider
 
 
 async def test_the_provider_alone_refuses_what_is_no_token(make: Make, token: str) -> None:
