@@ -19,7 +19,10 @@ from fastapi.responses import JSONResponse
 from starlette.requests import Request
 from starlette.routing import Route
 
-from auth.access import Access, AnonymousAccess, IdentityService, SharedKeyAccess
+from auth.access import Access, AnonymousAccess, IdentityService, SharedKeyAccess, SignIn
+from auth.oauth.challenge import Challenge
+from auth.oauth.fetcher import GuardedFetcher
+from auth.oauth.metadata import metadata_routes
 from operations import Operations
 from shared.client_habits import ClientHabits
 from shared.command_lines import command_line
@@ -76,7 +79,8 @@ class CloudMCPServer:
         self._asks_for_keys = auth_provider is not None or settings.asks_for_keys
         counter = TallyCounter()
         habits = ClientHabits(off=settings.client_habits_off, counter=counter)
-        self._access = access = access_of(settings, habits)
+        sign_in = sign_in_of(settings)
+        self._access = access = access_of(settings, habits, sign_in)
         limits = Limits(
             max_sessions=settings.max_sessions,
             max_sessions_per_principal=settings.max_sessions_per_principal,
@@ -114,6 +118,7 @@ class CloudMCPServer:
                 wires=settings.wires,
                 sse_sunset=settings.sse_sunset,
                 public_url=str(settings.public_url or ""),
+                challenge=None if sign_in is None else Challenge(sign_in.public_url),
                 page=page,
             ),
         )
@@ -130,7 +135,9 @@ class CloudMCPServer:
             habits=habits,
         )
         self.app = FastAPI(title="Ticket server", lifespan=self._lifespan, openapi_url=None, redirect_slashes=False)
-        if auth_provider is None and self._asks_for_keys:
+        if sign_in is not None:
+            self.app.router.routes.extend(metadata_routes(sign_in.public_url, sign_in.issuers))
+        elif auth_provider is None and self._asks_for_keys:
             self.app.add_exception_handler(404, no_sign_in)
         self.app.router.routes.append(Route("/", page))
         self.app.router.routes.extend(self._operations.routes)
@@ -152,7 +159,8 @@ class CloudMCPServer:
         """Return what `GET /health` says of a running process."""
         wires = self.transport.wires
         transport = "all" if len(wires) > 1 else "".join(wires)  # the words of MCP_TRANSPORT_TYPE
-        return {"status": "healthy", "transport": transport, "auth_enabled": self._asks_for_keys}
+        said = {"status": "healthy", "transport": transport, "auth_enabled": self._asks_for_keys}
+        return {**said, "oauth_enabled": True} if self._settings.signs_in else said
 
     def _situation(self, settings: CloudSettings, request: Request) -> Situation:
         """Return what the page for people says."""
@@ -164,6 +172,7 @@ class CloudMCPServer:
             base=base_of(reached, request.scope.get("root_path", "")),
             is_known=settings.public_url is not None or self.transport.checks.is_known(host),
             asks_for_keys=self._asks_for_keys,
+            signs_in=settings.signs_in,
             wires=self.transport.wires,
         )
 
@@ -217,7 +226,19 @@ async def no_sign_in(*_: object) -> JSONResponse:
     return JSONResponse({"detail": NO_SIGN_IN}, status_code=404)
 
 
-def access_of(settings: CloudSettings, habits: ClientHabits) -> Access:
+def sign_in_of(settings: CloudSettings) -> SignIn | None:
+    """Return whose access tokens are accepted; None for those of nobody."""
+    if not settings.signs_in:
+        return None
+    return SignIn(
+        issuers=settings.oauth_issuer,
+        public_url=base_of(str(settings.public_url), ""),
+        audiences=frozenset(settings.oauth_audience),
+        fetcher=GuardedFetcher(allow_loopback=settings.has_loopback_issuer),
+    )
+
+
+def access_of(settings: CloudSettings, habits: ClientHabits, sign_in: SignIn | None) -> Access:
     """Return who may call. The settings have refused what would be open by accident.
 
     Raises:
@@ -236,6 +257,7 @@ def access_of(settings: CloudSettings, habits: ClientHabits) -> Access:
             trusted_proxies=settings.trusted_proxies,
             cache_s=settings.revoke_within * (1 - RECHECKED),
             habits=habits,
+            sign_in=sign_in,
         )
     except ValueError as error:
         raise SettingsError(f"MCP_DATABASE_URL: {error}") from None
@@ -278,7 +300,7 @@ def __getattr__(name: str) -> Any:
 def greeting(settings: CloudSettings, port: int, wires: Collection[str], failing: Failing | None) -> str:
     """Return what the person who started the server needs: where it is, what was checked, and how to connect."""
     address = base_of(str(settings.public_url or f"http://{settings.host}:{port}"), "")
-    header = "" if not settings.asks_for_keys else ' --header "x-api-key: YOUR-KEY"'
+    header = ' --header "x-api-key: YOUR-KEY"' if settings.asks_for_keys and not settings.signs_in else ""
     path, kind = ("/mcp", "http") if "streamable_http" in wires else ("/sse", "sse")
     older = f"\n  Older clients: {address}/sse" if {"streamable_http", "sse"} <= set(wires) else ""
     state = "ready" if failing is None else "started, but NOT ready"
@@ -313,7 +335,9 @@ def ticket_api_of(settings: CloudSettings) -> str:
 
 def who_may_call(settings: CloudSettings) -> str:
     """Return every way in, in one line."""
+    providers = ", ".join(urlsplit(issuer).netloc for issuer in settings.oauth_issuer)
     ways = (
+        f"people and programs that sign in at {providers} (MCP_OAUTH_ISSUER)" if settings.signs_in else "",
         f"people and programs, each with a key of their own ({command_line('auth')} key list)"
         if settings.identity_keys
         else "",

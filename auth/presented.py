@@ -9,8 +9,8 @@ from shared.identity import AuthenticationError
 
 _BLANKS: Final = " \t"
 """The padding allowed around a header value (RFC 9110, 5.5); other Unicode white space may be bytes of a key."""
-_TOKEN: Final = re.compile(r"[\w-]+\.[\w-]+\.[\w-]*", re.ASCII)
-"""A signed JWT in its compact form (RFC 7515, section 3.1); without a signature it has that form too."""
+_TOKEN: Final = re.compile(r"[\w-]+(?:(?:\.[\w-]*){2}|(?:\.[\w-]*){4})", re.ASCII)
+"""A JWT in compact form: signed (RFC 7515, section 3.1), or encrypted (RFC 7516), which cannot be read here."""
 
 
 class NoCredentialError(AuthenticationError):
@@ -27,7 +27,7 @@ class ContradictingCredentialsError(AuthenticationError):
 
 
 class Presented(NamedTuple):
-    """The credentials of one request; None where there is none."""
+    """The credentials of one request; None if it is not sent."""
 
     key: str | None
     """From `x-api-key`."""

@@ -1,7 +1,7 @@
 """Access tokens beside keys: the form of a credential decides which provider checks it.
 
 A value in `Authorization: Bearer` that has the form of a JWT is a token, everything else a key. Tokens never pass the
-throttle of wrong keys: a signature is not guessed, and whoever sends stale ones must not delay others at the address.
+throttle of wrong keys: a signature is not guessed, and a client with a stale one must not delay others at its address.
 Refused tokens are audited as `token_refused`, at once and then once a minute for each address and reason.
 """
 

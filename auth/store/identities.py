@@ -60,8 +60,9 @@ class Identities:
     async def link(self, *, issuer: str, subject: str, email: str, tenants: Collection[str]) -> str | None:
         """Link the subject to the user who has the address, and return the identity's id.
 
-        Only to a member of one of `tenants`, or of any if there are none, who has no identity of this issuer yet;
-        otherwise nothing is changed and None returned. The caller vouches for the address.
+        Only to a member of one of `tenants`, or of any if `tenants` is empty, who has no identity of this issuer yet;
+        otherwise nothing is changed and None returned. The caller vouches for the address. To call this at once for
+        the same subject links it once.
         """
         async with self._transactions.changing() as change:
             # Locked, so that two subjects with one address are not both linked.
@@ -71,9 +72,11 @@ class Identities:
                 return None
             memberships_of_user = select(memberships.c.tenant_id).where(memberships.c.user_id == user["id"])
             member_of = set(await change.connection.scalars(memberships_of_user))
-            known = select(identities.c.id).where(identities.c.issuer == issuer, identities.c.user_id == user["id"])
-            if not (member_of & set(tenants) if tenants else member_of) or await change.connection.scalar(known):
-                return None
+            theirs = (identities.c.issuer == issuer) & (identities.c.user_id == user["id"])
+            rows = await change.connection.execute(select(identities.c.subject, identities.c.id).where(theirs))
+            known = {row.subject: str(row.id) for row in rows}
+            if known or not (member_of & set(tenants) if tenants else member_of):
+                return known.get(subject)  # it may have been linked on another instance meanwhile
             return await _insert(change, issuer, subject, {"user_id": user["id"]}, how=", by e-mail address")
 
     async def all(self, *, tenant: str | None = None, user: str | None = None) -> list[IdentityRecord]:

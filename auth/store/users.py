@@ -88,7 +88,7 @@ class Memberships:
             return member
 
     async def remove(self, who: str, tenant: str) -> None:
-        """End a membership; the user's keys for the tenant are refused from now on. Raises: UnknownError."""
+        """End a membership; the user's credentials for the tenant are refused from now on. Raises: UnknownError."""
         async with self._transactions.changing() as change:
             row = await queries.user(change.connection, who)
             await queries.tenant(change.connection, tenant)

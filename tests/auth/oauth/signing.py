@@ -1,17 +1,19 @@
 """Identity providers for tests: their keys are real, and so is what verifies them; their documents are in memory."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from joserfc import jwt
 from joserfc.jwk import OKPKey
 
+from auth.access import IdentityService, SignIn
 from auth.oauth.fetcher import MAX_BYTES, FetchError, GuardedFetcher
 
 PUBLIC: Final = "https://tickets.example"
 
 
-class Issuer:
-    """An identity provider that signs whatever claims a test asks for."""
+class Signer:
+    """An identity provider; its tokens have the claims that a test asks for."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -45,7 +47,7 @@ class Issuer:
 class Documents(GuardedFetcher):
     """Fetches the documents of `issuers` without a network."""
 
-    def __init__(self, *issuers: Issuer) -> None:
+    def __init__(self, *issuers: Signer) -> None:
         self._documents = {url: document for issuer in issuers for url, document in issuer.documents.items()}
 
     async def json(self, url: str, *, max_bytes: int = MAX_BYTES) -> object:
@@ -53,3 +55,12 @@ class Documents(GuardedFetcher):
         if url not in self._documents:
             raise FetchError("not found", status=404)
         return self._documents[url]
+
+
+def signing_in(
+    url: str, secret: str, issuers: Mapping[Signer, frozenset[str]], *, cache_s: float = 30
+) -> IdentityService:
+    """Return what authenticates people of the identity store at `url`, who sign in at `issuers`."""
+    served = {issuer.url: tenants for issuer, tenants in issuers.items()}
+    sign_in = SignIn(issuers=served, public_url=PUBLIC, fetcher=Documents(*issuers))
+    return IdentityService(url, [secret], cache_s=cache_s, sign_in=sign_in)

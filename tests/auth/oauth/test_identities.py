@@ -14,6 +14,7 @@ from auth.store import IdentityStore
 from shared.identity import AuthenticationError, Principal, Role, Scope, Tenant
 from shared.storage.database import DatabaseBusyError
 from tests.auth.conftest import Clock
+from tests.kills import kills
 
 ACME: Final = "https://login.acme.example"
 GLOBEX: Final = "https://login.globex.example"
@@ -158,6 +159,7 @@ async def test_a_subject_does_not_get_into_the_shell_of_an_administrator(owners:
     assert "--subject '1; rm -rf ~' --user" in str(refusal)
 
 
+@kills("auth/oauth/identities.py", "if not served or tenant in served", "")
 async def test_the_issuer_of_one_organisation_opens_no_other(owners: StoredIdentities, store: IdentityStore) -> None:
     """The same person is a member of both; the issuer decides, whatever its tokens say."""
     tenants = {

@@ -8,6 +8,8 @@ import pytest
 from starlette.requests import HTTPConnection
 from structlog.testing import capture_logs
 
+import auth.oauth
+import auth.providers
 from auth.oauth.identities import StoredIdentities
 from auth.oauth.provider import OAuthProvider
 from auth.oauth.resources import ProtectedResources
@@ -25,7 +27,7 @@ from shared.failed_attempts import AT_ONCE
 from shared.identity import AuthenticationError, Principal
 from shared.telemetry import TallyCounter
 from tests.auth.conftest import NOW, SECRETS, Clock
-from tests.auth.oauth.signing import PUBLIC, Documents, Issuer
+from tests.auth.oauth.signing import PUBLIC, Documents, Signer
 from tests.auth.test_throttle import OFFICE, SHARED_KEY, Trail
 from tests.client_habits import FOREIGN
 from tests.kills import kills
@@ -68,18 +70,18 @@ def store(sqlite_store: IdentityStore) -> IdentityStore:
 
 
 @pytest.fixture
-def acme() -> Issuer:
-    return Issuer("https://login.acme.example")
+def acme() -> Signer:
+    return Signer("https://login.acme.example")
 
 
 @pytest.fixture
-def token(acme: Issuer, key: NewKey, clock: Clock) -> str:
+def token(acme: Signer, key: NewKey, clock: Clock) -> str:
     """A fresh token of Mika, who also has a key."""
     return acme.token("1", clock().timestamp(), email=MIKA, email_verified=True)
 
 
 @pytest.fixture
-def stale(acme: Issuer, clock: Clock) -> str:
+def stale(acme: Signer, clock: Clock) -> str:
     return acme.token("1", (clock() - timedelta(hours=2)).timestamp())
 
 
@@ -97,7 +99,7 @@ Make = Callable[[ClientHabits], TokenOrKeyAuthProvider]
 
 
 @pytest.fixture
-def make(store: IdentityStore, acme: Issuer, clock: Clock, trail: Trail) -> Make:
+def make(store: IdentityStore, acme: Signer, clock: Clock, trail: Trail) -> Make:
     """Make what stands in front of the identity store, the shared key and the identity provider of acme."""
 
     def provider(habits: ClientHabits) -> TokenOrKeyAuthProvider:
@@ -159,7 +161,7 @@ async def test_stale_tokens_and_wrong_keys_from_one_address_delay_no_one_there(
 
 
 async def test_refused_tokens_are_audited_once_and_then_counted(
-    make: Make, acme: Issuer, stale: str, clock: Clock, trail: Trail
+    make: Make, acme: Signer, stale: str, clock: Clock, trail: Trail
 ) -> None:
     stranger = acme.token("stranger", clock().timestamp())
     provider = make(ClientHabits())
@@ -206,7 +208,7 @@ async def test_a_token_is_read_from_one_header_alone(provider: TokenOrKeyAuthPro
 
 @pytest.mark.parametrize("path", ["/mcp", "/mcp/", "/sse", "/messages"])
 async def test_a_token_opens_the_resource_that_it_was_issued_for(
-    path: str, provider: TokenOrKeyAuthProvider, acme: Issuer, key: NewKey, clock: Clock
+    path: str, provider: TokenOrKeyAuthProvider, acme: Signer, key: NewKey, clock: Clock
 ) -> None:
     mine, other = ("/mcp", "/sse") if path.startswith("/mcp") else ("/sse", "/mcp")
 
@@ -234,12 +236,12 @@ async def test_a_token_beside_a_credential_of_a_gateway_counts_and_is_no_attempt
 
 
 async def test_a_key_beside_a_token_that_is_not_accepted_counts(
-    provider: TokenOrKeyAuthProvider, key: NewKey, stale: str, acme: Issuer, trail: Trail
+    provider: TokenOrKeyAuthProvider, key: NewKey, stale: str, acme: Signer, trail: Trail
 ) -> None:
     now = NOW.timestamp()
     elsewhere = acme.token("1", now, aud="https://gateway.example")
     for ours in (key.text, SHARED_KEY):
-        for theirs in (FOREIGN, stale, elsewhere, Issuer("https://else.example").token("1", now)):
+        for theirs in (FOREIGN, stale, elsewhere, Signer("https://else.example").token("1", now)):
             assert await outcome(provider, key_header(ours), bearer(theirs)) == "api_key"
 
     assert trail.events == []
@@ -248,7 +250,7 @@ async def test_a_key_beside_a_token_that_is_not_accepted_counts(
 async def test_of_two_that_are_refused_the_one_that_was_meant_for_this_server_is_told(
     provider: TokenOrKeyAuthProvider, stale: str, clock: Clock, trail: Trail
 ) -> None:
-    gateway = Issuer("https://gateway.example").token("1", clock().timestamp())
+    gateway = Signer("https://gateway.example").token("1", clock().timestamp())
 
     assert await outcome(provider, key_header("x"), bearer(stale)) == (401, EXPIRED)
     assert await outcome(provider, key_header("x"), bearer(gateway)) == (401, WRONG)
@@ -294,6 +296,17 @@ async def test_what_cannot_be_checked_does_not_keep_out_who_has_something_else(
     assert await outcome(provider, key_header(new_key().text), bearer(token)) == "oauth"
 
 
+@pytest.mark.parametrize("sent", ["a.b.c", "a.b.", "a..", "a.b.c.d.e", "a..c.d.e"])
+async def test_whatever_has_the_form_of_a_token_is_no_wrong_key(
+    sent: str, provider: TokenOrKeyAuthProvider, trail: Trail
+) -> None:
+    """Some providers encrypt their tokens, in five parts, for clients that do not say for whom they are."""
+    unreadable = (401, "This is not a readable access token. Sign in again.")
+
+    assert [await outcome(provider, bearer(sent)) for _ in range(AT_ONCE + 1)] == [unreadable] * (AT_ONCE + 1)
+    assert trail.details == [f"malformed from {OFFICE}"]
+
+
 async def test_what_could_not_be_checked_is_not_audited_as_refused(
     provider: TokenOrKeyAuthProvider, token: str, trail: Trail, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -322,6 +335,10 @@ async def test_neither_credential_is_logged_audited_or_shown(
     everything = f"{logged} {trail.events} {shown}"
     assert not [secret for secret in (key.text, token, stale, "y" * 32) if secret in everything]
     assert not [part for secret in (token, stale) for part in secret.split(".")[1:] if part in everything]
+
+
+def test_the_provider_is_where_readers_look_for_it() -> None:
+    assert auth.oauth.OAuthProvider is auth.providers.OAuthProvider is OAuthProvider
 
 
 async def test_the_provider_alone_refuses_what_is_no_token(make: Make, token: str) -> None:
