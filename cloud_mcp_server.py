@@ -8,7 +8,7 @@ import asyncio
 import gc
 import sys
 import time
-from collections.abc import AsyncGenerator, Collection, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any, NamedTuple
@@ -22,7 +22,7 @@ from starlette.routing import Route
 from auth.access import Access, AnonymousAccess, IdentityService, SharedKeyAccess, SignIn
 from auth.oauth.challenge import Challenge
 from auth.oauth.fetcher import GuardedFetcher
-from auth.oauth.metadata import metadata_routes
+from auth.oauth.metadata import WELL_KNOWN, metadata_routes
 from operations import Operations
 from shared.client_habits import ClientHabits
 from shared.command_lines import command_line
@@ -47,6 +47,7 @@ from web.page import PeoplePage, Situation
 log = get_logger(__name__)
 
 NO_SIGN_IN = "Nothing is at this path. This server has no OAuth sign-in: check the API key that your client sends."
+SIGN_IN_ELSEWHERE = f"Nothing is at this path. Sign in at the identity provider that {WELL_KNOWN} names."
 READY_S = 2.0
 CONNECTING_S = 0.05
 RECHECKED = 1 / 6
@@ -136,9 +137,10 @@ class CloudMCPServer:
         )
         self.app = FastAPI(title="Ticket server", lifespan=self._lifespan, openapi_url=None, redirect_slashes=False)
         if sign_in is not None:
+            self.app.add_exception_handler(404, nothing_here(SIGN_IN_ELSEWHERE))
             self.app.router.routes.extend(metadata_routes(sign_in.public_url, sign_in.issuers))
         elif auth_provider is None and self._asks_for_keys:
-            self.app.add_exception_handler(404, no_sign_in)
+            self.app.add_exception_handler(404, nothing_here(NO_SIGN_IN))
         self.app.router.routes.append(Route("/", page))
         self.app.router.routes.extend(self._operations.routes)
         self.transport.add_to(self.app)
@@ -217,13 +219,18 @@ class CloudMCPServer:
             await self._service.probe.get("/ready")
 
 
-async def no_sign_in(*_: object) -> JSONResponse:
-    """Respond to a request for a path that does not exist.
+def nothing_here(detail: str) -> Callable[..., Awaitable[JSONResponse]]:
+    """Return what responds to a request for a path that does not exist.
 
     Claude Code and mcp-remote take the 401 for a wrong key as a request to sign in, look for an authorization server,
-    and show this response to their `POST /register` as the reason why they failed.
+    and show the response to their `POST /register` as the reason why they failed. So do older clients where there is
+    sign-in, which look for the authorization server on the resource server itself (2025-03-26).
     """
-    return JSONResponse({"detail": NO_SIGN_IN}, status_code=404)
+
+    async def respond(*_: object) -> JSONResponse:
+        return JSONResponse({"detail": detail}, status_code=404)
+
+    return respond
 
 
 def sign_in_of(settings: CloudSettings) -> SignIn | None:

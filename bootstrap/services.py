@@ -152,7 +152,7 @@ async def sign_in(settings: CloudSettings) -> AsyncIterator[Finding]:
         try:
             keys = signing_keys(await fetcher.json(await jwks_uri_of(issuer, fetcher)))
         except FetchError as error:
-            yield Finding(True, f"sign-in: the keys of {issuer} cannot be fetched: {error}. Correct MCP_OAUTH_ISSUER.")
+            yield Finding(True, f"sign-in: the keys of {issuer} cannot be fetched: {error}. Check MCP_OAUTH_ISSUER.")
         else:
             yield Finding(False, f"sign-in: {issuer} answers; its keys: {len(keys)}")
 

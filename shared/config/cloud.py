@@ -137,7 +137,8 @@ class CloudSettings(SignInSettings, ToolSettings):  # the README lists them in t
         }
         missing = [name for name, value in needed.items() if not value]
         if missing:
-            raise ValueError(f"MCP_OAUTH_ENABLED needs {' and '.join(missing)} as well: see docs/oauth.md")
+            named = " and ".join(filter(None, (", ".join(missing[:-1]), missing[-1])))
+            raise ValueError(f"MCP_OAUTH_ENABLED needs {named} as well: see docs/oauth.md")
         if self.has_loopback_issuer and not is_loopback(self.host):
             raise ValueError(
                 f"MCP_OAUTH_ISSUER must not be on this machine while the server listens on {self.host}, which others "

@@ -54,7 +54,7 @@ def _check_url(url: str) -> None:
     if not _URL.fullmatch(url) or not host or PLACEHOLDER.fullmatch(host) or any(sign in url for sign in "@?#"):
         raise ValueError(_FORM)
     if parts.scheme != "https" and not is_loopback(host):
-        raise ValueError(f"{_FORM}: https:// (http:// only on this machine)")
+        raise ValueError("must begin with https:// (http:// only on this machine)")
     if is_private(host) and not is_loopback(host):
         raise ValueError("must be a public address: the keys of an identity provider in a private network are not read")
 

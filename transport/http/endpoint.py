@@ -170,7 +170,7 @@ class Endpoint:
         principal = request.principal
         status, headers, body = http_error(error, how_to_open=self._handler.how_to_open)
         if status in {401, 403} and self._edge.challenge is not None:
-            challenge = self._edge.challenge(request.url.path, error, principal)
+            challenge = self._edge.challenge(request.scope["path"], error, principal)
             headers = {**headers, "www-authenticate": challenge} if challenge is not None else headers
         if not isinstance(error, RateLimitedError):  # the audit trail says so, once a minute
             log.info("request_refused", status=status, kind=error.kind)

@@ -43,7 +43,7 @@ def provider(
     told = {
         "nodeModules": installed().as_posix(),
         "resources": resources,
-        "people": people,
+        "people": dict(people),
         "programs": [dict(zip(("id", "secret"), ROBOT, strict=True))],
         "lifeS": life_s,
         "earlyS": early_s,

@@ -12,6 +12,7 @@ import httpx2
 import pytest
 
 from auth.oauth.claims import LEEWAY_S
+from tests.interop.drivers.common import reasons
 from tests.interop.environments import node_modules
 from tests.interop.sign_in.browser import Person
 from tests.interop.sign_in.deployment import JOHN, MARY, Deployment, deployment
@@ -70,7 +71,7 @@ async def test_a_client_signs_in_renews_its_token_and_asks_for_more_if_it_can(
     happened = events(deployed, seen)
     kinds = [event["event"] for event in happened]
     assert "stat1" in statuses[0]
-    assert again == statuses
+    assert "stat1" in again[0]
     assert "refresh_token" in [event["event"] for event in events(deployed, renewed)]
     assert kinds.count("registered") == 1
     assert {event["resource"] for event in happened if event["event"] == "signed_in"} == {
@@ -107,10 +108,10 @@ async def test_a_person_whose_address_the_provider_has_not_verified_is_linked_by
         assert "stat1" in (await call("get_statuses", {}))[0]
 
     stranger = Person("nobody-here", [[READ, WRITE]])
-    with pytest.raises(BaseException) as refused:
+    with pytest.raises(ExceptionGroup) as refused:
         async with row.connect(f"{deployed.address}{row.path}", stranger, tmp_path):
             pass
-    assert "python3 run.py auth identity add" in str(refused.value.__cause__ or refused.value)
+    assert "identity add --issuer" in "".join(reasons(refused.value))
 
 
 @pytest.mark.parametrize(
