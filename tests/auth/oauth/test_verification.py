@@ -184,6 +184,15 @@ async def test_what_is_not_a_token_is_refused_whatever_it_is(
     assert issuer.site.asked == []
 
 
+async def test_a_token_of_8_kib_is_accepted_and_a_longer_one_is_not(verifier: TokenVerifier) -> None:
+    spare = MAX_CHARACTERS - len(token(x=""))
+    fits, too_long = (token(x="x" * (spare * 3 // 4 - 4 + more)) for more in (0, 8))
+    assert len(fits) <= MAX_CHARACTERS < len(too_long)
+
+    assert (await verifier.verify(fits)).subject == "alice"
+    assert await fault(verifier, too_long) is TokenFault.MALFORMED
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
