@@ -8,7 +8,7 @@ import asyncio
 import gc
 import sys
 import time
-from collections.abc import AsyncGenerator, Collection, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any, NamedTuple
@@ -19,7 +19,10 @@ from fastapi.responses import JSONResponse
 from starlette.requests import Request
 from starlette.routing import Route
 
-from auth.access import Access, AnonymousAccess, IdentityService, SharedKeyAccess
+from auth.access import Access, AnonymousAccess, IdentityService, SharedKeyAccess, SignIn
+from auth.oauth.challenge import Challenge
+from auth.oauth.fetcher import GuardedFetcher
+from auth.oauth.metadata import WELL_KNOWN, metadata_routes
 from operations import Operations
 from shared.client_habits import ClientHabits
 from shared.command_lines import command_line
@@ -44,6 +47,7 @@ from web.page import PeoplePage, Situation
 log = get_logger(__name__)
 
 NO_SIGN_IN = "Nothing is at this path. This server has no OAuth sign-in: check the API key that your client sends."
+SIGN_IN_ELSEWHERE = f"Nothing is at this path. Sign in at the identity provider that {WELL_KNOWN} names."
 READY_S = 2.0
 CONNECTING_S = 0.05
 RECHECKED = 1 / 6
@@ -76,7 +80,8 @@ class CloudMCPServer:
         self._asks_for_keys = auth_provider is not None or settings.asks_for_keys
         counter = TallyCounter()
         habits = ClientHabits(off=settings.client_habits_off, counter=counter)
-        self._access = access = access_of(settings, habits)
+        sign_in = sign_in_of(settings)
+        self._access = access = access_of(settings, habits, sign_in)
         limits = Limits(
             max_sessions=settings.max_sessions,
             max_sessions_per_principal=settings.max_sessions_per_principal,
@@ -114,6 +119,7 @@ class CloudMCPServer:
                 wires=settings.wires,
                 sse_sunset=settings.sse_sunset,
                 public_url=str(settings.public_url or ""),
+                challenge=None if sign_in is None else Challenge(sign_in.public_url),
                 page=page,
             ),
         )
@@ -130,8 +136,11 @@ class CloudMCPServer:
             habits=habits,
         )
         self.app = FastAPI(title="Ticket server", lifespan=self._lifespan, openapi_url=None, redirect_slashes=False)
-        if auth_provider is None and self._asks_for_keys:
-            self.app.add_exception_handler(404, no_sign_in)
+        if sign_in is not None:
+            self.app.add_exception_handler(404, nothing_here(SIGN_IN_ELSEWHERE))
+            self.app.router.routes.extend(metadata_routes(sign_in.public_url, sign_in.issuers))
+        elif auth_provider is None and self._asks_for_keys:
+            self.app.add_exception_handler(404, nothing_here(NO_SIGN_IN))
         self.app.router.routes.append(Route("/", page))
         self.app.router.routes.extend(self._operations.routes)
         self.transport.add_to(self.app)
@@ -152,7 +161,8 @@ class CloudMCPServer:
         """Return what `GET /health` says of a running process."""
         wires = self.transport.wires
         transport = "all" if len(wires) > 1 else "".join(wires)  # the words of MCP_TRANSPORT_TYPE
-        return {"status": "healthy", "transport": transport, "auth_enabled": self._asks_for_keys}
+        said = {"status": "healthy", "transport": transport, "auth_enabled": self._asks_for_keys}
+        return {**said, "oauth_enabled": True} if self._settings.signs_in else said
 
     def _situation(self, settings: CloudSettings, request: Request) -> Situation:
         """Return what the page for people says."""
@@ -164,6 +174,7 @@ class CloudMCPServer:
             base=base_of(reached, request.scope.get("root_path", "")),
             is_known=settings.public_url is not None or self.transport.checks.is_known(host),
             asks_for_keys=self._asks_for_keys,
+            signs_in=settings.signs_in,
             wires=self.transport.wires,
         )
 
@@ -208,16 +219,33 @@ class CloudMCPServer:
             await self._service.probe.get("/ready")
 
 
-async def no_sign_in(*_: object) -> JSONResponse:
-    """Respond to a request for a path that does not exist.
+def nothing_here(detail: str) -> Callable[..., Awaitable[JSONResponse]]:
+    """Return what responds to a request for a path that does not exist.
 
     Claude Code and mcp-remote take the 401 for a wrong key as a request to sign in, look for an authorization server,
-    and show this response to their `POST /register` as the reason why they failed.
+    and show the response to their `POST /register` as the reason why they failed. So do older clients where there is
+    sign-in, which look for the authorization server on the resource server itself (2025-03-26).
     """
-    return JSONResponse({"detail": NO_SIGN_IN}, status_code=404)
+
+    async def respond(*_: object) -> JSONResponse:
+        return JSONResponse({"detail": detail}, status_code=404)
+
+    return respond
 
 
-def access_of(settings: CloudSettings, habits: ClientHabits) -> Access:
+def sign_in_of(settings: CloudSettings) -> SignIn | None:
+    """Return whose access tokens are accepted; None for those of nobody."""
+    if not settings.signs_in:
+        return None
+    return SignIn(
+        issuers=settings.oauth_issuer,
+        public_url=base_of(str(settings.public_url), ""),
+        audiences=frozenset(settings.oauth_audience),
+        fetcher=GuardedFetcher(allow_loopback=settings.has_loopback_issuer),
+    )
+
+
+def access_of(settings: CloudSettings, habits: ClientHabits, sign_in: SignIn | None) -> Access:
     """Return who may call. The settings have refused what would be open by accident.
 
     Raises:
@@ -236,6 +264,7 @@ def access_of(settings: CloudSettings, habits: ClientHabits) -> Access:
             trusted_proxies=settings.trusted_proxies,
             cache_s=settings.revoke_within * (1 - RECHECKED),
             habits=habits,
+            sign_in=sign_in,
         )
     except ValueError as error:
         raise SettingsError(f"MCP_DATABASE_URL: {error}") from None
@@ -278,7 +307,7 @@ def __getattr__(name: str) -> Any:
 def greeting(settings: CloudSettings, port: int, wires: Collection[str], failing: Failing | None) -> str:
     """Return what the person who started the server needs: where it is, what was checked, and how to connect."""
     address = base_of(str(settings.public_url or f"http://{settings.host}:{port}"), "")
-    header = "" if not settings.asks_for_keys else ' --header "x-api-key: YOUR-KEY"'
+    header = ' --header "x-api-key: YOUR-KEY"' if settings.asks_for_keys and not settings.signs_in else ""
     path, kind = ("/mcp", "http") if "streamable_http" in wires else ("/sse", "sse")
     older = f"\n  Older clients: {address}/sse" if {"streamable_http", "sse"} <= set(wires) else ""
     state = "ready" if failing is None else "started, but NOT ready"
@@ -313,7 +342,9 @@ def ticket_api_of(settings: CloudSettings) -> str:
 
 def who_may_call(settings: CloudSettings) -> str:
     """Return every way in, in one line."""
+    providers = ", ".join(urlsplit(issuer).netloc for issuer in settings.oauth_issuer)
     ways = (
+        f"people and programs that sign in at {providers} (MCP_OAUTH_ISSUER)" if settings.signs_in else "",
         f"people and programs, each with a key of their own ({command_line('auth')} key list)"
         if settings.identity_keys
         else "",

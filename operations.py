@@ -24,12 +24,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from auth.providers import (
-    APIKeyAuthProvider,
-    AuthenticationError,
-    ContradictingCredentialsError,
-    is_presented,
-)
+from auth.presented import ContradictingCredentialsError, is_presented
+from auth.providers import APIKeyAuthProvider, AuthenticationError
 from auth.throttle import ThrottledAuthProvider
 from shared.audit import AuditTrail
 from shared.client_habits import ClientHabits

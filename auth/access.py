@@ -4,10 +4,16 @@ Each has a `provider` (who is calling), a `trail` (the audit) and a `directory` 
 Constructing one opens nothing; `run()` does.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from auth.oauth.fetcher import GuardedFetcher
+from auth.oauth.identities import StoredIdentities
+from auth.oauth.provider import OAuthProvider
+from auth.oauth.resources import ProtectedResources
+from auth.oauth.verification import TokenVerifier
 from auth.provider_chain import ChainedAuthProvider
 from auth.providers import AnonymousAuthProvider, APIKeyAuthProvider, KeyAuthProvider
 from auth.store import IdentityStore
@@ -17,6 +23,7 @@ from auth.stored_audit import StoredAuditTrail
 from auth.stored_keys import StoredKeyAuthProvider
 from auth.tenant_directory import StoredTenantDirectory
 from auth.throttle import ThrottledAuthProvider
+from auth.token_or_key import TokenOrKeyAuthProvider
 from shared.audit import AuditTrail, LoggedAuditTrail
 from shared.client_habits import ClientHabits
 from shared.identity import AuthProvider, TenantDirectory
@@ -89,6 +96,20 @@ class SharedKeyAccess:
         """Do nothing."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignIn:
+    """How people sign in with identity providers of their own, beside keys."""
+
+    issuers: Mapping[str, frozenset[str]]
+    """The tenants that each issuer serves, by its URL exactly as tokens spell it; none for all tenants."""
+    public_url: str
+    """Address that clients use; tokens are for resources below it."""
+    audiences: frozenset[str] = frozenset()
+    """Further names under which the providers know this server."""
+    fetcher: GuardedFetcher = field(default_factory=GuardedFetcher)
+    """Fetches the metadata and keys of the issuers."""
+
+
 class IdentityService:
     """Users, service accounts and tenants from the identity store.
 
@@ -99,6 +120,7 @@ class IdentityService:
         trusted_proxies: how many reverse proxies of this deployment are in front.
         cache_s: how long what is known of a key or tenant is cached, in seconds.
         habits: what is served of clients that bend the protocol; by default all that is known.
+        sign_in: which access tokens are accepted; None for none.
 
     Raises:
         ValueError: the URL does not name an SQLite or PostgreSQL database, or a secret is too short.
@@ -113,6 +135,7 @@ class IdentityService:
         trusted_proxies: int = 0,
         cache_s: float,
         habits: ClientHabits | None = None,
+        sign_in: SignIn | None = None,
     ) -> None:
         derived = Secrets(secrets)
         self._engine = make_engine(resolve_url(database_url))
@@ -123,11 +146,18 @@ class IdentityService:
         keys: KeyAuthProvider = self._keys
         if shared_key is not None:
             keys = ChainedAuthProvider(self._keys, APIKeyAuthProvider(shared_key), habits=habits)
-        self.provider = ThrottledAuthProvider(
-            keys,
-            trail=self.trail,
-            trusted_proxies=trusted_proxies,
-        )
+        self.provider: ThrottledAuthProvider | TokenOrKeyAuthProvider
+        if sign_in is None:
+            self.provider = ThrottledAuthProvider(keys, trail=self.trail, trusted_proxies=trusted_proxies)
+        else:
+            tokens = OAuthProvider(
+                TokenVerifier(sign_in.issuers, sign_in.fetcher),
+                StoredIdentities(self._store, sign_in.issuers, cache_s=cache_s),
+                ProtectedResources(sign_in.public_url, sign_in.audiences),
+            )
+            self.provider = TokenOrKeyAuthProvider(
+                tokens, keys, trail=self.trail, trusted_proxies=trusted_proxies, habits=habits
+            )
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
@@ -15,10 +15,13 @@ from shared.telemetry import get_logger
 
 log = get_logger(__name__)
 
+K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 CACHE_S: Final = 30.0
 """Maximum age of a cached result: a revocation takes effect everywhere within this many seconds."""
+STREAM_OUTAGE_S: Final = 300.0
+"""How long an open stream outlives the store's last response about its credential, in seconds."""
 ASK_S: Final = 3.0
 """How long a caller waits for the store, in seconds."""
 MOST_ANSWERS: Final = 10_000
@@ -34,7 +37,7 @@ class CachedAnswer(Generic[V]):
     asked_at: float
 
 
-class SingleFlightCache(Generic[V]):
+class SingleFlightCache(Generic[K, V]):
     """Results of store lookups, none older than `life_s` seconds; "not found" is cached too.
 
     Concurrent lookups of the same id share one query. It runs in a task of its own, so that a caller that is cancelled
@@ -48,7 +51,7 @@ class SingleFlightCache(Generic[V]):
 
     def __init__(
         self,
-        ask: Callable[[str], Awaitable[V]],
+        ask: Callable[[K], Awaitable[V]],
         *,
         life_s: float = CACHE_S,
         seconds: Callable[[], float] = time.monotonic,
@@ -56,10 +59,10 @@ class SingleFlightCache(Generic[V]):
         self._ask = ask
         self._life_s = life_s
         self._seconds = seconds
-        self._values: LRUCache[str, CachedAnswer[V]] = LRUCache(MOST_ANSWERS)
-        self._asking: dict[str, asyncio.Task[CachedAnswer[V] | None]] = {}
+        self._values: LRUCache[K, CachedAnswer[V]] = LRUCache(MOST_ANSWERS)
+        self._asking: dict[K, asyncio.Task[CachedAnswer[V] | None]] = {}
 
-    async def get(self, question: str) -> V:
+    async def get(self, question: K) -> V:
         """Return the result, from the cache if it is recent enough. Raises: StoreUnavailableError."""
         known = self._values.get(question)
         if known is not None and self._seconds() - known.asked_at < self._life_s:
@@ -71,7 +74,7 @@ class SingleFlightCache(Generic[V]):
             raise StoreUnavailableError
         return answer.value
 
-    def latest(self, question: str, *, within_s: float) -> V | None:
+    def latest(self, question: K, *, within_s: float) -> V | None:
         """Return the latest cached result if its query started within the last `within_s` seconds."""
         known = self._values.get(question)
         return known.value if known is not None and self._seconds() - known.asked_at < within_s else None
@@ -81,7 +84,7 @@ class SingleFlightCache(Generic[V]):
         if self._asking:
             await asyncio.wait(set(self._asking.values()), timeout=ASK_S)
 
-    def _begin(self, question: str) -> asyncio.Task[CachedAnswer[V] | None]:
+    def _begin(self, question: K) -> asyncio.Task[CachedAnswer[V] | None]:
         if len(self._asking) >= MOST_QUESTIONS:
             raise StoreUnavailableError
         task = asyncio.create_task(self._answer(question))
@@ -89,7 +92,7 @@ class SingleFlightCache(Generic[V]):
         task.add_done_callback(lambda _: self._asking.pop(question, None))
         return task
 
-    async def _answer(self, question: str) -> CachedAnswer[V] | None:
+    async def _answer(self, question: K) -> CachedAnswer[V] | None:
         asked_at = self._seconds()
         try:
             answer = CachedAnswer(await self._ask(question), asked_at)

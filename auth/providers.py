@@ -1,8 +1,6 @@
 """AuthProvider and its implementations: from the headers of one request to a Principal, or a refusal.
 
-Every provider fails closed, compares secrets in constant time and never reveals the presented credential. Refusals
-carry no `WWW-Authenticate: Bearer` while OAuth is off: it would send clients to an authorization server that does not
-exist (MCP authorization, 2026-07-28).
+Every provider fails closed, compares secrets in constant time and never reveals the presented credential.
 """
 
 import hmac
@@ -14,6 +12,8 @@ from typing import Final
 
 from starlette.requests import HTTPConnection
 
+from auth.oauth.provider import OAuthProvider
+from auth.presented import ContradictingCredentialsError, NoCredentialError, presented_key, presented_keys
 from shared.client_habits import ClientHabits
 from shared.identity import AuthenticationError, AuthProvider, Principal
 
@@ -23,6 +23,7 @@ __all__ = (
     "AuthProvider",
     "AuthenticationError",
     "KeyAuthProvider",
+    "OAuthProvider",
     "presented_key",
 )
 
@@ -40,60 +41,12 @@ FOREIGN_CREDENTIAL: Final = "foreign_credential"
 """The habit of clients behind a gateway that asks for a credential of its own."""
 SHARED: Final = "shared"
 """`Principal.credential` of the shared key."""
-_BLANKS: Final = " \t"
-"""The padding allowed around a header value (RFC 9110, 5.5); other Unicode white space may be bytes of a key."""
-
-
-class ContradictingCredentialsError(AuthenticationError):
-    """Several credentials came at once, and it is not clear which one counts (400)."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "Send one credential: either the header x-api-key or Authorization: Bearer, not both.", status=400
-        )
 
 
 def wrong_key(key: str) -> AuthenticationError:
     """Return the refusal of a key that is not valid; it depends on what was sent alone."""
     hint = next((f" {hint}" for form, hint in _FORMS if form.match(key)), "")
     return AuthenticationError(WRONG_KEY + hint)
-
-
-def presented_key(request: HTTPConnection) -> str | None:
-    """Return the one key presented in `x-api-key` or `Authorization: Bearer`, or None.
-
-    Raises:
-        AuthenticationError: (400) two credentials at once, or an `Authorization` header of another scheme.
-    """
-    keys = presented_keys(request)
-    if len(keys) > 1:
-        raise ContradictingCredentialsError
-    return keys[0] if keys else None
-
-
-def presented_keys(request: HTTPConnection) -> tuple[str, ...]:
-    """Return the keys presented in `x-api-key` and in `Authorization: Bearer`: none, one, or one of each.
-
-    Raises:
-        AuthenticationError: (400) one of the headers came twice, or an `Authorization` header is of another scheme.
-    """
-    keys, bearers = request.headers.getlist("x-api-key"), request.headers.getlist("authorization")
-    if len(keys) > 1 or len(bearers) > 1:
-        raise ContradictingCredentialsError
-    presented = [key.strip(_BLANKS) for key in keys]
-    for bearer in bearers:
-        scheme, _, key = bearer.strip(_BLANKS).partition(" ")
-        if scheme.lower() != "bearer":
-            if presented:
-                raise ContradictingCredentialsError
-            raise AuthenticationError("Authorization must be of the form 'Bearer <key>'.", status=400)
-        presented.append(key.strip(_BLANKS))
-    return tuple(presented)
-
-
-def is_presented(request: HTTPConnection) -> bool:
-    """Return whether a request has a credential of any kind, valid or not."""
-    return "x-api-key" in request.headers or "authorization" in request.headers
 
 
 class KeyAuthProvider(AuthProvider):
@@ -115,7 +68,7 @@ class KeyAuthProvider(AuthProvider):
         """
         keys = presented_keys(request)
         if not keys:
-            raise AuthenticationError(NO_KEY)
+            raise NoCredentialError(NO_KEY)
         if len(keys) == 1:
             return await self.owner_of(keys[0])
         if not self._habits.serves(FOREIGN_CREDENTIAL):

@@ -15,7 +15,7 @@ from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from auth.cache import CACHE_S, SingleFlightCache
+from auth.cache import CACHE_S, STREAM_OUTAGE_S, SingleFlightCache
 from auth.providers import KeyAuthProvider, wrong_key
 from auth.store import IdentityStore
 from auth.store.credentials import Use
@@ -31,8 +31,6 @@ from shared.telemetry import get_logger
 
 log = get_logger(__name__)
 
-STREAM_OUTAGE_S: Final = 300.0
-"""How long an open stream outlives the store's last response about its key, in seconds."""
 NOTED_EVERY_S: Final = 60.0
 MOST_USES: Final = 5_000
 

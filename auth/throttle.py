@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from starlette.requests import HTTPConnection
 
-from auth.providers import presented_keys
+from auth.presented import presented_keys
 from auth.store.key_format import parse
 from shared.audit import AuditTrail
 from shared.failed_attempts import FailedAttempts, TooManyFailuresError

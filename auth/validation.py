@@ -17,6 +17,10 @@ _SLUG: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}", re.ASCII)
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+")
 _LONGEST_EMAIL: Final = 254
 _LONGEST_ADDRESS: Final = 2000
+_ISSUER: Final = re.compile(r"https?://[^\s?#]+")
+_LONGEST_ISSUER: Final = 300
+_LONGEST_SUBJECT: Final = 255
+"""OpenID Connect Core 1.0, section 2."""
 _ENVIRONMENT: Final = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]{0,199}", re.ASCII)
 _FILE: Final = re.compile(r"file:/[^\0]{1,490}")
 LONGEST_LIFE: Final = timedelta(days=366)
@@ -46,6 +50,32 @@ def label(text: str, field: str = "name", longest: int = 200) -> str:
     if not stripped or len(stripped) > longest or not stripped.isprintable():
         raise InvalidInputError(f"{field} must be 1 to {longest} visible characters on one line.", field=field)
     return stripped
+
+
+def issuer(text: str) -> str:
+    """Return the address of an identity provider, unchanged: tokens name it byte for byte."""
+    if not _ISSUER.fullmatch(text) or len(text) > _LONGEST_ISSUER or not text.isprintable():
+        raise InvalidInputError(
+            f"{text!r} is not the address of an identity provider. Write it as MCP_OAUTH_ISSUER does. "
+            "Example: https://login.acme.example",
+            field="issuer",
+        )
+    return text
+
+
+def subject(text: str) -> str:
+    """Return the subject of an identity provider, unchanged."""
+    if not is_subject(text):
+        raise InvalidInputError(
+            f"subject must be 1 to {_LONGEST_SUBJECT} visible characters, as in the claim `sub` of a token.",
+            field="subject",
+        )
+    return text
+
+
+def is_subject(text: str) -> bool:
+    """Return whether a subject can be stored."""
+    return 0 < len(text) <= _LONGEST_SUBJECT and text.isprintable() and text == text.strip()
 
 
 def ticket_user(text: str) -> str | None:

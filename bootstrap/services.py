@@ -1,4 +1,4 @@
-"""The part of `run.py doctor` that runs in the environment: settings, ticket API, key, clock, database and broker.
+"""The part of `run.py doctor` that runs in the environment: settings, and every service that the server depends on.
 
 Each check ends within seconds, changes nothing, and shows no secret.
 """
@@ -19,6 +19,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
+from auth.oauth.fetcher import FetchError, GuardedFetcher
+from auth.oauth.issuer_metadata import jwks_uri_of
+from auth.oauth.key_set import signing_keys
 from bootstrap.doctor import Finding, show
 from shared.config import CloudSettings, StdioSettings, load
 from shared.environment import SettingsError
@@ -140,7 +143,21 @@ async def broker(settings: CloudSettings) -> AsyncIterator[Finding]:
     yield clock("the broker", datetime.fromtimestamp(int(seconds), UTC))
 
 
-CHECKS: Final[tuple[Check, ...]] = (api, database, broker)
+async def sign_in(settings: CloudSettings) -> AsyncIterator[Finding]:
+    """The identity providers: whether their keys can be fetched, as the server fetches them."""
+    if not settings.signs_in:
+        return
+    fetcher = GuardedFetcher(allow_loopback=settings.has_loopback_issuer)
+    for issuer in settings.oauth_issuer:
+        try:
+            keys = signing_keys(await fetcher.json(await jwks_uri_of(issuer, fetcher)))
+        except FetchError as error:
+            yield Finding(True, f"sign-in: the keys of {issuer} cannot be fetched: {error}. Check MCP_OAUTH_ISSUER.")
+        else:
+            yield Finding(False, f"sign-in: {issuer} answers; its keys: {len(keys)}")
+
+
+CHECKS: Final[tuple[Check, ...]] = (api, database, broker, sign_in)
 
 
 async def examine() -> int:

@@ -50,6 +50,8 @@ class Tenant:
 DEFAULT_TENANT = Tenant("default")
 
 
+OAUTH: Final = "oauth"
+"""`Principal.proof` of a principal with an access token, which can be exchanged for one with more scopes."""
 PrincipalKey = tuple[str, str]
 """Tenant id and principal id, which identify the owner of a session."""
 
@@ -65,9 +67,9 @@ class Principal:
     tenant: Tenant = DEFAULT_TENANT
     scopes: frozenset[Scope] = frozenset(Scope)
     proof: str = "none"
-    """How the principal was authenticated: `none`, `api_key`, …"""
+    """How the principal was authenticated: `none`, `api_key`, `oauth`, …"""
     credential: str = ""
-    """Public name of the credential, for example a key's id; one principal may have several."""
+    """Public name of the credential, for example the id of a key or an identity; one principal may have several."""
     role: Role | None = None
     """None if the principal is not a member: with a shared key, or without authentication."""
     email: str | None = None
@@ -80,6 +82,11 @@ class Principal:
         """The owner of a session: two principals are the same exactly if their keys are equal."""
         return (self.tenant.id, self.id)
 
+    def may_ask_for(self, scope: Scope) -> bool:
+        """Return whether a further access token can have `scope`, which this one lacks: the role permits it."""
+        role_has = self.role is not None and scope in SCOPES_OF[self.role]
+        return self.proof == OAUTH and role_has and scope not in self.scopes
+
 
 def principal_of(request: object) -> Principal | None:
     """Return the principal that the transport attached to a request; None over STDIO."""
@@ -90,8 +97,9 @@ def principal_of(request: object) -> Principal | None:
 class AuthenticationError(TicketServerError):
     """The caller is not authenticated, or sent credentials in a form that is refused.
 
-    `status` is the HTTP status of the response: 401 for missing or wrong credentials, 400 for contradictory ones, 429
-    for an address with too many failed attempts (`retry_after_s` says when to retry), 503 if lookups are unavailable.
+    `status` is the HTTP status of the response: 401 for missing or wrong credentials, 400 for contradictory ones, 403
+    for valid ones of a caller who is not admitted, 429 for an address with too many failed attempts (`retry_after_s`
+    says when to retry), 503 if lookups are unavailable.
     """
 
     kind = "unauthenticated"
@@ -103,15 +111,21 @@ class AuthenticationError(TicketServerError):
 
 
 class InsufficientScopeError(TicketServerError):
-    """The principal is known but may not do this; `scope` is what it lacks, `advice` a sentence on what it may do."""
+    """The principal is known but may not do this; `scope` is what it lacks, `advice` a sentence on what it may do.
+
+    `may_ask` is what `Principal.may_ask_for` says of the scope.
+    """
 
     kind = "insufficient_scope"
 
-    def __init__(self, what: str, scope: Scope, *, advice: str = "") -> None:
+    def __init__(self, what: str, scope: Scope, *, advice: str = "", may_ask: bool = False) -> None:
+        lacks, way = "key or role", "an administrator of your organisation can grant it"
+        if may_ask:
+            lacks, way = "access token", "sign in again and allow it"
         said = (
-            f"{what} needs the scope {scope.value}, which this key or role does not have.",
+            f"{what} needs the scope {scope.value}, which this {lacks} does not have.",
             advice,
-            "Nothing was changed; an administrator of your organisation can grant it.",
+            f"Nothing was changed; {way}.",
         )
         super().__init__(" ".join(filter(None, said)))
         self.scope = scope

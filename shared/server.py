@@ -191,25 +191,25 @@ class _Scopes:
             return await call_next(ctx)
         scope = required_scope(ctx.method, ctx.params)
         if scope is not None and scope not in principal.scopes:
-            await self._refuse(ctx, scope)
+            await self._refuse(ctx, scope, may_ask=principal.may_ask_for(scope))
         result = await call_next(ctx)
         return _seen_by(principal, result) if ctx.method == "tools/list" and isinstance(result, dict) else result
 
-    async def _refuse(self, ctx: ServerRequestContext[Any, Any], scope: Scope) -> None:
+    async def _refuse(self, ctx: ServerRequestContext[Any, Any], scope: Scope, *, may_ask: bool) -> None:
         params = ctx.params or {}
         spec = _OWN_TOOLS[params["name"]]
-        error = InsufficientScopeError(spec.name, scope)
+        error = InsufficientScopeError(spec.name, scope, may_ask=may_ask)
         call = call_of(ctx, params.get("arguments"))
         await self._call_log.record(spec, call, error.kind, started=time.monotonic(), lacks=scope)
         raise MCPError(INVALID_REQUEST, str(error), {"kind": error.kind, "scope": scope.value})
 
 
 def _seen_by(principal: Principal, listed: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the tool list without the tools that `principal` may not call."""
+    """Return the tool list without the tools that `principal` may not call, nor ask for with another access token."""
 
     def may_call(tool: Mapping[str, Any]) -> bool:
         scope = required_scope("tools/call", tool)
-        return scope is None or scope in principal.scopes
+        return scope is None or scope in principal.scopes or principal.may_ask_for(scope)
 
     return {**listed, "tools": [tool for tool in listed["tools"] if may_call(tool)]}
 

@@ -80,16 +80,17 @@ def steady_port() -> int:
 class Process:
     """One of our programs. Leaving the block ends it; its output can still be read afterwards.
 
-    `program` is what follows `python`. Its output goes to files, because a full pipe would block it.
+    `program` is what follows `python`, or another `executable`. Its output goes to files, because a full pipe would
+    block it.
     """
 
-    def __init__(self, program: Sequence[str], **settings: str) -> None:
+    def __init__(self, program: Sequence[str], *, executable: str = sys.executable, **settings: str) -> None:
         self._program = " ".join(program)
         self._folder = tempfile.TemporaryDirectory(prefix="process-")
         self._files = [Path(self._folder.name, name) for name in ("stdout", "stderr")]
         with self._files[0].open("wb") as stdout, self._files[1].open("wb") as stderr:
             self._popen = subprocess.Popen(
-                [sys.executable, *program],
+                [executable, *program],
                 cwd=ROOT,
                 env=environment(**settings),
                 stdin=subprocess.DEVNULL,

@@ -10,6 +10,7 @@ from transport.http import migration_guide
 
 ROOT = Path(__file__).resolve().parent.parent
 READMES = ["README.md", "README.ja.md"]
+TRANSLATED = [READMES, ["docs/oauth.md", "docs/oauth.ja.md"]]
 DOCUMENTS = sorted(
     path.relative_to(ROOT).as_posix()
     for path in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "gcp-deploy").glob("*.md")]
@@ -48,16 +49,21 @@ def test_the_translated_settings_table_has_the_same_rows() -> None:
     assert japanese == english
 
 
+@pytest.mark.parametrize("documents", TRANSLATED, ids=["readme", "oauth"])
 @pytest.mark.parametrize("pattern", [r"^#+ ", r"^\*\*", r"^- \[[^\]]*\]\([^)]*\)", r"^\|"])
-def test_both_readmes_have_the_same_shape(pattern: str) -> None:
-    english, japanese = (re.findall(pattern, prose(readme), re.MULTILINE) for readme in READMES)
+def test_both_languages_have_the_same_shape(pattern: str, documents: list[str]) -> None:
+    english, japanese = (
+        [found.replace(".ja.md", ".md") for found in re.findall(pattern, prose(document), re.MULTILINE)]
+        for document in documents
+    )
     assert japanese == english
 
 
-def test_both_readmes_have_the_same_code_and_name_the_same_things() -> None:
-    english, japanese = READMES
+@pytest.mark.parametrize("documents", TRANSLATED, ids=["readme", "oauth"])
+def test_both_languages_have_the_same_code_and_name_the_same_things(documents: list[str]) -> None:
+    english, japanese = documents
     assert CODE.findall(text(japanese)) == CODE.findall(text(english))
-    named = [sorted(set(re.findall(r"`([^`\n]+)`", prose(readme)))) for readme in READMES]
+    named = [sorted(set(re.findall(r"`([^`\n]+)`", prose(document)))) for document in documents]
     assert named[1] == named[0]
 
 

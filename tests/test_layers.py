@@ -58,7 +58,7 @@ MAY_IMPORT: Final = MappingProxyType({
     "cloud_mcp_server": ("ticket_service", "operations", "web", "shared", *EDGES),
     "ticket_server": ("cloud_mcp_server", "mcp_server", "auth.__main__", "ticket_api.__main__", "shared"),
     "operations": (
-        *("auth.throttle", "auth.providers", "shared.audit", "shared.client_habits", "shared.errors"),
+        *("auth.throttle", "auth.presented", "auth.providers", "shared.audit", "shared.client_habits", "shared.errors"),
         *("shared.telemetry", "transport.dispatch.usage", "transport.sessions.session"),
     ),
     "mcp_server": ("ticket_service", "shared", "ticket_api", "run", "bootstrap.first_start"),
@@ -111,7 +111,7 @@ MAY_IMPORT: Final = MappingProxyType({
     # outside the layers
     "run": ("bootstrap",),
     "bootstrap": ("bootstrap", *BEFORE_SET_UP),
-    "bootstrap.services": ("bootstrap.doctor", "shared"),
+    "bootstrap.services": ("bootstrap.doctor", "auth.oauth", "shared"),  # fetches keys as the server does
     "sse_conformance": ("sse_conformance",),  # a black-box test of any server, so it uses nothing of ours
     "tests": (
         *("tests", "run", "bootstrap", "ticket_service", "mcp_server", "cloud_mcp_server"),

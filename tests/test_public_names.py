@@ -14,7 +14,7 @@ from typing import Final, cast
 
 import httpx2
 from fastapi import FastAPI
-from pydantic import SecretStr
+from pydantic import AnyHttpUrl, SecretStr
 from starlette.routing import Route
 
 import cloud_mcp_server
@@ -107,8 +107,15 @@ def settings() -> set[str]:
 
 
 def application() -> FastAPI:
-    """Return the application that serves everything: every wire, and what an operator's key opens."""
-    return cloud_mcp_server.create_app(CloudSettings(mcp_api_key=SecretStr("k" * 32), operator_key=SecretStr("o" * 32)))
+    """Return the application that serves everything: every wire, sign-in, and what an operator's key opens."""
+    settings = CloudSettings(
+        identity_keys=(SecretStr("i" * 32),),
+        operator_key=SecretStr("o" * 32),
+        public_url=AnyHttpUrl("https://tickets.example.com"),
+        oauth_enabled=True,
+        oauth_issuer={"https://login.example.com": frozenset()},
+    )
+    return cloud_mcp_server.create_app(settings)
 
 
 async def routes(app: FastAPI) -> set[str]:

@@ -5,9 +5,10 @@ The calls are generated from the table of tools, and the reads from what the ser
 """
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -22,14 +23,19 @@ from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
 
+from auth.store import open_store
+from auth.store.peppers import Secrets
 from shared.config import ToolSettings
 from shared.identity import AuthProvider, Principal, Tenant, TenantDirectory, Upstream
+from shared.identity import Scope as IdentityScope
 from shared.mcp_tools.catalog import TOOLS
 from shared.mcp_tools.schema import schema_of
 from shared.storage.database import open_engine, resolve_url
 from shared.tickets.columns import TICKET_COLUMNS
 from shared.time_zones import utc_now
 from tests import standin
+from tests.auth.conftest import SECRET
+from tests.auth.oauth.signing import Signer, signing_in
 from tests.databases import Postgres, PostgresDatabase, copy_sqlite, run_aside
 from tests.kills import kills
 from tests.shared.given import TICKET, rows_of
@@ -57,6 +63,7 @@ REFERENCES: Final = {  # arguments: the tool that lists their values
     "responseCategoryId": "get_response_categories",
 }
 KEY: Final = "the-same-key"
+MARY: Final = "mary@example.com"
 CHOICES: Final = (
     tables.categories,
     tables.category_details,
@@ -66,19 +73,22 @@ CHOICES: Final = (
 )
 
 
-@dataclass(frozen=True)
-class Backend:
-    """Where the tickets of `a` and `b` are."""
-
-    settings: ToolSettings
-    directory: TenantDirectory
-
-
 class KeyPerTenant(AuthProvider):
     """The key is the organisation; the user has the same id in both."""
 
     async def authenticate(self, request: HTTPConnection) -> Principal:
         return Principal("mary", Tenant(request.headers["x-api-key"]), proof="api_key")
+
+
+@dataclass(frozen=True)
+class Backend:
+    """Where the tickets of `a` and `b` are, and how their users prove who they are."""
+
+    settings: ToolSettings
+    directory: TenantDirectory
+    provider: AuthProvider = field(default_factory=KeyPerTenant)
+    headers: Callable[[str], dict[str, str]] = lambda tenant: {"x-api-key": tenant}
+    """What a client of a tenant sends."""
 
 
 class KeysOfTheirOwn:
@@ -172,8 +182,34 @@ async def on_postgresql(request: pytest.FixtureRequest) -> AsyncGenerator[Backen
     await server.drop(database)
 
 
+@asynccontextmanager
+async def signed_in(request: pytest.FixtureRequest) -> AsyncGenerator[Backend]:
+    """Give each organisation an identity provider of its own, and one person who is a member of both.
+
+    Both providers know her by the same subject and address, and each claims that she acts for the other organisation.
+    """
+    folder: Path = request.getfixturevalue("tmp_path")
+    url = f"sqlite:///{(folder / 'identity.sqlite3').as_posix()}"
+    issuers = {tenant: Signer(f"https://login.{tenant}.example") for tenant in MARKS}
+    async with open_store(url, Secrets([SECRET])) as store:
+        await store.users.add(MARY)
+        for tenant in MARKS:
+            await store.tenants.add(tenant)
+            await store.memberships.set(MARY, tenant, role="admin")
+    people = signing_in(url, SECRET, {issuer: frozenset({tenant}) for tenant, issuer in issuers.items()})
+
+    def headers(tenant: str) -> dict[str, str]:
+        [other] = MARKS.keys() - {tenant}
+        claims = {"email": MARY, "email_verified": True, "scope": " ".join(IdentityScope), "tenant": other}
+        return {"authorization": f"Bearer {issuers[tenant].token('mary', time.time(), **claims)}"}
+
+    async with people.run(), on_sqlite(request) as backend:
+        yield replace(backend, provider=people.provider, headers=headers)
+
+
 @pytest.fixture(
-    params=[own_apis, on_sqlite, pytest.param(on_postgresql, marks=pytest.mark.long)], ids=lambda made: made.__name__
+    params=[own_apis, on_sqlite, signed_in, pytest.param(on_postgresql, marks=pytest.mark.long)],
+    ids=lambda made: made.__name__,
 )
 async def backend(request: pytest.FixtureRequest) -> AsyncIterator[Backend]:
     async with request.param(request) as made:
@@ -185,7 +221,7 @@ async def organisations(backend: Backend) -> AsyncGenerator[tuple[Client, Client
     """Serve both; yield a client of each. `b` has none of the tickets of `a`."""
     service = TicketService(backend.settings, directory=backend.directory)
     transport = Transport(
-        service.server, auth_provider=KeyPerTenant(), options=TransportOptions(allowed_hosts=["127.0.0.1"])
+        service.server, auth_provider=backend.provider, options=TransportOptions(allowed_hosts=["127.0.0.1"])
     )
 
     @asynccontextmanager
@@ -195,7 +231,7 @@ async def organisations(backend: Backend) -> AsyncGenerator[tuple[Client, Client
 
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(serve(Starlette(routes=transport.routes, lifespan=lifespan)))
-        a, b = [await stack.enter_async_context(client_of(url, tenant)) for tenant in MARKS]
+        a, b = [await stack.enter_async_context(client_of(url, backend.headers(tenant))) for tenant in MARKS]
         for number in range(2):
             await done(a, "create_ticket", new_ticket("a") | {"idempotencyKey": f"{KEY}-{number}"})
         await done(a, "update_ticket", {"ticketId": "TCK-0001", "updatedById": "user1", "comment": MARKS["a"]})
@@ -203,9 +239,9 @@ async def organisations(backend: Backend) -> AsyncGenerator[tuple[Client, Client
 
 
 @asynccontextmanager
-async def client_of(url: str, tenant: str) -> AsyncGenerator[Client]:
+async def client_of(url: str, headers: dict[str, str]) -> AsyncGenerator[Client]:
     async with (
-        httpx2.AsyncClient(headers={"x-api-key": tenant}, timeout=20) as http,
+        httpx2.AsyncClient(headers=headers, timeout=20) as http,
         Client(streamable_http_client(f"{url}/mcp", http_client=http)) as client,
     ):
         yield client

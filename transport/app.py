@@ -39,7 +39,7 @@ from transport.dispatch.usage import Usage
 from transport.http import migration_guide
 from transport.http.credential_recheck import RECHECK_S, CredentialRecheck
 from transport.http.deprecation import GUIDE_PATH, Sunset
-from transport.http.endpoint import NOT_FOUND, PLAIN_PAGE, Edge, Endpoint, EndpointTable
+from transport.http.endpoint import NOT_FOUND, PLAIN_PAGE, Challenge, Edge, Endpoint, EndpointTable
 from transport.http.event_stream import OpenStreams
 from transport.http.public_address import base_of, prefix_of
 from transport.http.request_checks import RequestChecks
@@ -99,6 +99,8 @@ class TransportOptions:
     public_url: str = ""
     """Address that clients use. Its path, or without one the ASGI `root_path`, stands before every path that is sent to
     a client. Requests are served with and without it."""
+    challenge: Challenge | None = None
+    """Returns the `WWW-Authenticate` of a 401 or 403; None where no client can sign in."""
     page: ASGIApp = PLAIN_PAGE
     """Serves a person whose browser opens the address of a wire."""
     clock: Callable[[], float] = time.time
@@ -163,6 +165,7 @@ class Transport:
             habits=options.habits,
             tenants=tenants,
             counter=counter,
+            challenge=options.challenge,
             page=options.page,
         )
 

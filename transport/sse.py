@@ -199,7 +199,7 @@ class MessageHandler(TransportHandler):
 
         Raises:
             SessionGoneError, DrainingError, MalformedMessageError, UnsupportedVersionError, HTTPRefusalError,
-            RequestIdReusedError, BrokerUnavailableError.
+            InsufficientScopeError, RequestIdReusedError, BrokerUnavailableError.
         """
         session = request.head.query_session_id
         if not SESSION_ID.fullmatch(session):

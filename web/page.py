@@ -35,6 +35,8 @@ TEXTS: Final = MappingProxyType({
         "Its operator can add the name to MCP_ALLOWED_HOSTS.",
         "older": "Older clients, by HTTP+SSE:",
         "key": "You need an API key. Ask whoever runs this server for one, and put it in place of YOUR-KEY.",
+        "sign_in": "You sign in with the account of your organisation: your assistant opens the browser for it. "
+        "Clients and programs that cannot sign in send an API key in the header x-api-key instead.",
         "no_key": "No key is needed: every program on this machine may call.",
         "health": "For monitoring: /health (alive) and /ready (calls work).",
     },
@@ -47,6 +49,9 @@ TEXTS: Final = MappingProxyType({
         "older": "HTTP+SSE を使う古いクライアント:",
         "key": "API キーが必要です。このサーバーの運用者に発行を依頼し、"
         "YOUR-KEY の部分をそのキーに置き換えてください。",
+        "sign_in": "組織のアカウントでサインインします。アシスタントがブラウザーを開きます。"
+        "サインインに対応していないクライアントやプログラムでは、"
+        "代わりに x-api-key ヘッダーで API キーを送信してください。",
         "no_key": "キーは不要です。このマシン上のどのプログラムからも呼び出せます。",
         "health": "監視用: /health(稼働)と /ready(呼び出し可否)。",
     },
@@ -76,6 +81,8 @@ class Situation:
     is_known: bool
     """Whether calls to that address are served."""
     asks_for_keys: bool
+    signs_in: bool
+    """Whether clients can sign in, so that people need no key."""
     wires: frozenset[str]
     """The names of the wires that are served."""
 
@@ -92,7 +99,7 @@ def render(language: str, about: Situation, *, is_ready: bool) -> str:
         state=f'<p class="state{"" if state == "ready" else " bad"}">{escape(say[state])}</p>',
         address=escape(address),
         older=f"<p>{escape(say['older'])} <code>{escape(older)}</code></p>" if older else "",
-        key=f"<p>{escape(say['key' if about.asks_for_keys else 'no_key'])}</p>",
+        key=f"<p>{escape(say['sign_in' if about.signs_in else 'key' if about.asks_for_keys else 'no_key'])}</p>",
         transport="Streamable HTTP" if is_current else "SSE",
         health=escape(say["health"]),
         **{name: escape(text) for name, text in lines(address, about).items()},
@@ -108,16 +115,17 @@ def lines(address: str, about: Situation) -> Mapping[str, str]:
     """Return what to run or to write for each client."""
     kind = "http" if address.endswith("/mcp") else "sse"
     origin = urlsplit(address)
-    headers = {"headers": {"x-api-key": KEY}} if about.asks_for_keys else {}
+    has_key = about.asks_for_keys and not about.signs_in
+    headers = {"headers": {"x-api-key": KEY}} if has_key else {}
     bridge: dict[str, Any] = {"command": "npx", "args": ["-y", "mcp-remote@0.15.1", address]}
     if kind == "sse":
         bridge["args"] += ["--transport", "sse-only"]
     if origin.scheme == "http" and origin.hostname not in LOCAL:
         bridge["args"] += ["--allow-http"]
-    if about.asks_for_keys:
+    if has_key:
         bridge["args"] += ["--header", "x-api-key:${KEY}"]
         bridge["env"] = {"KEY": KEY}
-    flag = f' --header "x-api-key: {KEY}"' if about.asks_for_keys else ""
+    flag = f' --header "x-api-key: {KEY}"' if has_key else ""
     return {
         "claude_code": f"claude mcp add --transport {kind} tickets {address}{flag}",
         "claude_desktop": _json({"mcpServers": {"tickets": bridge}}),

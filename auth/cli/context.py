@@ -14,7 +14,7 @@ import click
 
 from auth.cli.table import table
 from auth.store import IdentityStore
-from auth.store.records import AuditRecord, KeyRecord, NewKey
+from auth.store.records import AuditRecord, IdentityRecord, KeyRecord, NewKey
 
 Work = Callable[..., Awaitable[object]]
 LOSES: Final = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
@@ -22,6 +22,7 @@ LOSES: Final = click.option("--yes", is_flag=True, help="Do not ask for confirma
 IN_TABLES: Final[Mapping[type, tuple[str, ...]]] = MappingProxyType(
     {
         KeyRecord: ("public_id", "tenant", "owner_name", "name", "scopes", "expires_at", "last_used_at", "state"),
+        IdentityRecord: ("id", "issuer", "subject", "owner_name", "tenant", "removed_at"),
         AuditRecord: ("at", "action", "tenant", "actor", "object", "outcome"),
     }
 )

@@ -56,7 +56,7 @@ async def list_users(store: IdentityStore) -> list[UserRecord]:
 @with_store
 async def disable(store: IdentityStore, *, who: str, yes: bool) -> UserRecord:
     """Disable a user in every tenant."""
-    confirm(f"All keys of {who} will be refused, in every tenant. Continue?", yes=yes)
+    confirm(f"All keys and access tokens of {who} will be refused, in every tenant. Continue?", yes=yes)
     return await store.users.disable(who)
 
 
@@ -93,8 +93,8 @@ async def set_(
 @LOSES
 @with_store
 async def remove(store: IdentityStore, *, who: str, tenant: str, yes: bool) -> str:
-    """End a membership. The user's keys for that tenant are refused from then on."""
-    confirm(f"All keys of {who} for {tenant} will be refused. Continue?", yes=yes)
+    """End a membership. The user's keys and access tokens for that tenant are refused from then on."""
+    confirm(f"All keys and access tokens of {who} for {tenant} will be refused. Continue?", yes=yes)
     await store.memberships.remove(who, tenant)
     return f"{who} is no longer a member of {tenant}."
 
@@ -154,7 +154,7 @@ async def list_services(store: IdentityStore, *, tenant: str | None) -> list[Ser
 @with_store
 async def disable_service(store: IdentityStore, *, name: str, tenant: str, yes: bool) -> ServiceAccountRecord:
     """Disable a service account."""
-    confirm(f"All keys of {name} will be refused. Continue?", yes=yes)
+    confirm(f"All keys and access tokens of {name} will be refused. Continue?", yes=yes)
     return await store.service_accounts.disable(tenant, name)
 
 

@@ -1,4 +1,4 @@
-"""The identity store: tenants, users, service accounts, their keys and the audit trail, in one database.
+"""The identity store: tenants, users, service accounts, identities, keys and the audit trail, in one database.
 
     async with open_store(url, secrets) as store:
         await store.tenants.add("acme", name="ACME")
@@ -20,6 +20,7 @@ from auth.store.api_keys import LIFE, ApiKeys, KeyOwner, insert_key
 from auth.store.audit import AuditTable
 from auth.store.credentials import CredentialLookup
 from auth.store.errors import AlreadyExistsError, NotUsableError, UnknownError
+from auth.store.identities import Identities
 from auth.store.migrate import in_schema, prepare
 from auth.store.peppers import Secrets
 from auth.store.records import NewKey
@@ -58,6 +59,7 @@ class IdentityStore:
         self.users = Users(self._transactions)
         self.memberships = Memberships(self._transactions)
         self.service_accounts = ServiceAccounts(self._transactions)
+        self.identities = Identities(self._transactions)
         self.keys = ApiKeys(self._transactions, secrets)
         self.audit = AuditTable(self._transactions)
         self.credentials = CredentialLookup(self._transactions)

@@ -1,4 +1,4 @@
-"""Lookups at run time: a presented key, in one statement, and the upstream of a tenant; and records uses of keys."""
+"""Lookups at run time, each in one statement: keys, identities, the upstream of a tenant; and records uses of keys."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from typing import Final
 from sqlalchemy import bindparam, func, or_, select, update
 
 from auth.store.peppers import Digest, Sealed
-from auth.store.records import StoredKey
-from auth.store.tables import api_keys, memberships, service_accounts, tenants, users
+from auth.store.records import StoredIdentity, StoredKey, StoredMembership
+from auth.store.tables import api_keys, identities, memberships, service_accounts, tenants, users
 from auth.store.transactions import AuditedTransactions
 from shared.identity import Role, Scope
 
@@ -94,6 +94,56 @@ class CredentialLookup:
             ticket_user=row["ticket_user"],
             expires_at=row["expires_at"],
             is_on=bool(row["is_on"]),
+        )
+
+    async def identity_id(self, issuer: str, subject: str) -> str | None:
+        """Return the id of the identity with that subject, also if it is removed, or None."""
+        mine = (identities.c.issuer == issuer) & (identities.c.subject == subject)
+        async with self._transactions.reading() as connection:
+            identity: str | None = await connection.scalar(select(identities.c.id).where(mine))
+        return identity
+
+    async def identity(self, identity_id: str) -> StoredIdentity | None:
+        """Return an identity with what its owner may do in each tenant, or None."""
+        account = service_accounts.c
+        query = (
+            select(
+                identities,
+                users.c.email,
+                func.coalesce(memberships.c.role, account.role).label("role"),
+                func.coalesce(memberships.c.ticket_user, account.ticket_user).label("ticket_user"),
+                tenants.c.id.label("tenant_id"),
+                (
+                    identities.c.removed_at.is_(None) & users.c.disabled_at.is_(None) & account.disabled_at.is_(None)
+                ).label("is_on"),
+            )
+            .select_from(identities)
+            .outerjoin(users, users.c.id == identities.c.user_id)
+            .outerjoin(service_accounts, account.id == identities.c.service_account_id)
+            .outerjoin(memberships, memberships.c.user_id == identities.c.user_id)
+            .outerjoin(
+                tenants,
+                (tenants.c.id == func.coalesce(memberships.c.tenant_id, account.tenant_id))
+                & tenants.c.disabled_at.is_(None),
+            )
+            .where(identities.c.id == identity_id)
+        )
+        async with self._transactions.reading() as connection:
+            rows = (await connection.execute(query)).mappings().all()
+        if not rows:
+            return None
+        one = rows[0]
+        return StoredIdentity(
+            id=one["id"],
+            issuer=one["issuer"],
+            owner=one["user_id"] or one["service_account_id"],
+            email=one["email"],
+            memberships={
+                row["tenant_id"]: StoredMembership(Role(row["role"]), row["ticket_user"])
+                for row in rows
+                if row["tenant_id"] is not None
+            },
+            is_on=bool(one["is_on"]),
         )
 
     async def note_uses(self, uses: Mapping[str, Use]) -> None:

@@ -1,8 +1,9 @@
 """Errors of the identity store, part of the error tree of `shared.errors`.
 
     NotFoundError
-    └── UnknownError               no such tenant, user, service account, membership or key
-        └── UnknownTenantError, UnknownUserError, UnknownServiceAccountError, UnknownMembershipError, UnknownKeyError
+    └── UnknownError               no such tenant, user, service account, membership, key or identity
+        └── UnknownTenantError, UnknownUserError, UnknownServiceAccountError, UnknownMembershipError, UnknownKeyError,
+            UnknownIdentityError
     TicketServerError
     ├── AlreadyExistsError         the name, address or identity is taken
     ├── NotUsableError             it exists, but is disabled, revoked or expired
@@ -68,6 +69,15 @@ class UnknownKeyError(UnknownError):
             f"There is no key with the public id {public_id!r}. The public id is the eight characters after tkt_live_, "
             "as shown in the list of keys."
         )
+
+
+class UnknownIdentityError(UnknownError):
+    """There is no such identity."""
+
+    kind = "unknown_identity"
+
+    def __init__(self, identity: str) -> None:
+        super().__init__(f"There is no identity {identity!r}. Use an id (idn_…) from the list of identities.")
 
 
 class AlreadyExistsError(TicketServerError):

@@ -8,17 +8,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from auth.store.errors import (
     NotUsableError,
+    UnknownIdentityError,
     UnknownKeyError,
     UnknownMembershipError,
     UnknownServiceAccountError,
     UnknownTenantError,
     UnknownUserError,
 )
-from auth.store.tables import api_keys, memberships, service_accounts, tenants, users
+from auth.store.tables import api_keys, identities, memberships, service_accounts, tenants, users
 from shared.identity import Role
 
 USER_ID: Final = "usr_"
 SERVICE_ACCOUNT_ID: Final = "svc_"
+IDENTITY_ID: Final = "idn_"
 
 
 async def tenant(connection: AsyncConnection, tenant_id: str) -> RowMapping:
@@ -96,6 +98,14 @@ async def key(connection: AsyncConnection, public_id: str) -> RowMapping:
     row = await _row(connection, select(api_keys).where(api_keys.c.public_id == public_id).with_for_update())
     if row is None:
         raise UnknownKeyError(public_id)
+    return row
+
+
+async def identity(connection: AsyncConnection, identity_id: str) -> RowMapping:
+    """Return the row of an identity. Raises: UnknownIdentityError."""
+    row = await _row(connection, select(identities).where(identities.c.id == identity_id))
+    if row is None:
+        raise UnknownIdentityError(identity_id)
     return row
 
 

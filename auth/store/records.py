@@ -1,5 +1,6 @@
 """Records of the identity store as plain values, without secrets."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -67,6 +68,23 @@ class ServiceAccountRecord:
     disabled_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityRecord:
+    """A user or a service account, as an identity provider knows it."""
+
+    id: str
+    issuer: str
+    subject: str
+    owner: str
+    """Id of the user or the service account."""
+    owner_name: str
+    """E-mail address of the user, or name of the service account."""
+    tenant: str | None
+    """Of the service account; None for a user, who may be a member of several."""
+    created_at: datetime
+    removed_at: datetime | None
+
+
 class KeyState(StrEnum):
     """The state of the key itself; its owner or tenant may be disabled independently."""
 
@@ -118,6 +136,29 @@ class StoredKey:
     expires_at: datetime
     is_on: bool
     """Neither the key is revoked, nor its owner or tenant disabled."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMembership:
+    """What the owner of an identity may do in one tenant."""
+
+    role: Role
+    ticket_user: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredIdentity:
+    """Everything needed to authenticate the owner of an identity."""
+
+    id: str
+    issuer: str
+    owner: str
+    email: str | None
+    """None for a service account."""
+    memberships: Mapping[str, StoredMembership]
+    """By tenant; disabled tenants are left out."""
+    is_on: bool
+    """Neither the identity is removed, nor its owner disabled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,15 +72,6 @@ users: Final = Table(
     _moment("created_at", nullable=False),
     _moment("disabled_at"),
 )
-identities: Final = Table(  # as identity providers assert them: issuer and subject, never the e-mail address
-    "identities",
-    metadata,
-    Column("issuer", String(300), primary_key=True),
-    Column("subject", String(300), primary_key=True),
-    _to("users", "user_id"),
-    _moment("created_at", nullable=False),
-    Index("identities_of_user", "user_id"),
-)
 memberships: Final = Table(
     "memberships",
     metadata,
@@ -102,6 +93,21 @@ service_accounts: Final = Table(
     _moment("created_at", nullable=False),
     _moment("disabled_at"),
     UniqueConstraint("tenant_id", "name", name="service_accounts_by_name"),
+)
+identities: Final = Table(  # as identity providers assert them: issuer and subject, never the e-mail address
+    "identities",
+    metadata,
+    Column("issuer", String(300), primary_key=True),
+    Column("subject", String(300), primary_key=True),
+    _text("id", 40),
+    _to("users", "user_id", nullable=True),
+    _to("service_accounts", "service_account_id", nullable=True),
+    _moment("created_at", nullable=False),
+    _moment("removed_at"),
+    UniqueConstraint("id", name="identities_by_id"),
+    CheckConstraint("(user_id IS NULL) <> (service_account_id IS NULL)", name="identities_have_one_owner"),
+    Index("identities_of_user", "user_id"),
+    Index("identities_of_service_account", "service_account_id"),
 )
 api_keys: Final = Table(
     "api_keys",

@@ -1,4 +1,4 @@
-"""Users, their identities at identity providers, and their roles in tenants."""
+"""Users, and their roles in tenants."""
 
 import secrets
 
@@ -11,7 +11,7 @@ from auth import validation
 from auth.store import queries
 from auth.store.errors import AlreadyExistsError
 from auth.store.records import MembershipRecord, UserRecord
-from auth.store.tables import identities, memberships, users
+from auth.store.tables import memberships, users
 from auth.store.transactions import AuditedChange, AuditedTransactions, switch
 from shared.identity import Role
 
@@ -47,26 +47,6 @@ class Users:
     async def enable(self, who: str) -> UserRecord:
         """Enable the user again. Raises: UnknownUserError."""
         return await self._switch(who, on=True)
-
-    async def add_identity(self, who: str, *, issuer: str, subject: str) -> None:
-        """Link the user to the `subject` of an identity provider.
-
-        Raises:
-            InvalidInputError: the issuer or the subject is invalid.
-            UnknownUserError: there is no such user.
-            AlreadyExistsError: the identity already belongs to a user.
-        """
-        issuer, subject = validation.label(issuer, "issuer", 300), validation.label(subject, "subject", 300)
-        async with self._transactions.changing() as change:
-            row = await queries.user(change.connection, who)
-            identity = {"issuer": issuer, "subject": subject, "user_id": row["id"], "created_at": change.now}
-            try:
-                await change.connection.execute(insert(identities).values(**identity))
-            except IntegrityError as error:
-                raise AlreadyExistsError(
-                    f"The subject {subject!r} of {issuer} already belongs to a user. Each belongs to one."
-                ) from error
-            change.record("identity_added", what=row["id"], detail=issuer)
 
     async def _switch(self, who: str, *, on: bool) -> UserRecord:
         async with self._transactions.changing() as change:
@@ -108,7 +88,7 @@ class Memberships:
             return member
 
     async def remove(self, who: str, tenant: str) -> None:
-        """End a membership; the user's keys for the tenant are refused from now on. Raises: UnknownError."""
+        """End a membership; the user's credentials for the tenant are refused from now on. Raises: UnknownError."""
         async with self._transactions.changing() as change:
             row = await queries.user(change.connection, who)
             await queries.tenant(change.connection, tenant)

@@ -6,8 +6,9 @@ from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, model_validator
 
-from shared.config.common import IdentitySettings, Settings, ToolSettings
+from shared.config.common import Settings, ToolSettings
 from shared.config.machine import default_host, default_proxies, is_loopback, on_cloud_run
+from shared.config.sign_in import SignInSettings
 from shared.environment import SHORTEST_KEY, Address, BrokerUrl, Day, Key, Keys, Names
 
 LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1", "[::1]")
@@ -15,7 +16,7 @@ SSE_DEPRECATED_ON: Final = date(2025, 3, 26)
 """A sunset must not be earlier than the deprecation: RFC 9745, section 4."""
 
 
-class CloudSettings(IdentitySettings, ToolSettings):  # the README lists them in this order, those of STDIO first
+class CloudSettings(SignInSettings, ToolSettings):  # the README lists them in this order, those of STDIO first
     """The HTTP server."""
 
     host: str = Field(default_factory=default_host, description="Address to listen on.")
@@ -121,8 +122,35 @@ class CloudSettings(IdentitySettings, ToolSettings):  # the README lists them in
     shown_default: ClassVar[dict[str, str]] = {
         **Settings.shown_default,
         "host": "`127.0.0.1`; on Cloud Run `0.0.0.0`",
+        "oauth_issuer": "–",
         "trusted_proxies": "`0`; on Cloud Run `1`",
     }
+
+    @model_validator(mode="after")
+    def _refuse_a_sign_in_that_cannot_work(self) -> Self:
+        if not self.signs_in:
+            return self
+        needed = {
+            "MCP_OAUTH_ISSUER": self.oauth_issuer,
+            "MCP_PUBLIC_URL": self.public_url,
+            "MCP_IDENTITY_KEYS": self.identity_keys,
+        }
+        missing = [name for name, value in needed.items() if not value]
+        if missing:
+            named = " and ".join(filter(None, (", ".join(missing[:-1]), missing[-1])))
+            raise ValueError(f"MCP_OAUTH_ENABLED needs {named} as well: see docs/oauth.md")
+        if self.has_loopback_issuer and not is_loopback(self.host):
+            raise ValueError(
+                f"MCP_OAUTH_ISSUER must not be on this machine while the server listens on {self.host}, which others "
+                "can reach"
+            )
+        address = urlsplit(str(self.public_url))
+        if address.scheme != "https" and not is_loopback(address.hostname or ""):
+            raise ValueError(
+                "MCP_PUBLIC_URL must begin with https:// when MCP_OAUTH_ENABLED is set, since access tokens are sent "
+                "there (http:// only on this machine)"
+            )
+        return self
 
     @model_validator(mode="after")
     def _refuse_an_accidentally_open_server(self) -> Self:
@@ -182,6 +210,11 @@ class CloudSettings(IdentitySettings, ToolSettings):  # the README lists them in
     def asks_for_keys(self) -> bool:
         """Whether callers must authenticate."""
         return self.mcp_api_key is not None or bool(self.identity_keys)
+
+    @property
+    def signs_in(self) -> bool:
+        """Whether access tokens are accepted; a program's own provider decides itself what it accepts."""
+        return self.oauth_enabled and not self.has_own_provider
 
     @property
     def wires(self) -> frozenset[str]:

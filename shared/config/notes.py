@@ -53,8 +53,12 @@ def _without_effect_over_http(settings: CloudSettings) -> Iterator[tuple[tuple[s
         yield ("allow_ephemeral",), "this is not Cloud Run"
     if "sse" not in settings.wires:
         yield ("sse_sunset",), "MCP_TRANSPORT_TYPE leaves HTTP+SSE out"
+    sign_in = ("oauth_issuer", "oauth_audience")
     if settings.has_own_provider:
+        yield ("oauth_enabled", *sign_in), "this program has an authentication of its own"
         return
+    if not settings.oauth_enabled:
+        yield sign_in, "MCP_OAUTH_ENABLED is not set to true"
     if not settings.identity_keys:
         yield ("revoke_within",), "only keys of MCP_IDENTITY_KEYS can be revoked"
     if not settings.asks_for_keys:

@@ -2,7 +2,8 @@
 
 A name counts as private if no public one can be like it: without a dot (of a container, of the local network), or below
 a domain that is reserved for private use. Sources: RFC 6761 (.localhost), RFC 6762 (.local), RFC 8375 (.home.arpa),
-ICANN resolution 2024.07.29.06 (.internal).
+ICANN resolution 2024.07.29.06 (.internal); which addresses are public: IANA's registries of special-purpose addresses,
+RFC 6052 (NAT64) and RFC 4291 (global unicast is 2000::/3).
 """
 
 import ipaddress
@@ -11,6 +12,13 @@ from typing import Final
 from urllib.parse import urlsplit
 
 _PRIVATE_DOMAINS: Final = (".internal", ".local", ".home.arpa")
+_GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
+_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+_NOT_PUBLIC: Final = tuple(
+    ipaddress.ip_network(network)
+    # Some versions of Python count these as global; the fourth is where Azure serves its machines.
+    for network in ("192.0.0.0/24", "192.88.99.0/24", "224.0.0.0/4", "168.63.129.16/32", "2002::/16", "3fff::/20")
+)
 
 
 def is_loopback(host: str) -> bool:
@@ -35,6 +43,16 @@ def is_link_local(host: str) -> bool:
     """Return whether `host` is a link-local address, where clouds serve the credentials of their machines."""
     address = _ip(_plain(host))
     return address is not None and address.is_link_local
+
+
+def is_public_address(address: str) -> bool:
+    """Return whether `address` is an IP address that any host of the internet may have, also behind NAT64."""
+    ip = _ip(_plain(address))
+    if isinstance(ip, ipaddress.IPv6Address) and ip in _NAT64:
+        ip = ipaddress.IPv4Address(ip.packed[-4:])
+    if ip is None or not ip.is_global or any(ip in network for network in _NOT_PUBLIC):
+        return False
+    return isinstance(ip, ipaddress.IPv4Address) or ip in _GLOBAL_UNICAST
 
 
 def may_carry_key(address: str, *, allow_private: bool) -> bool:

@@ -227,13 +227,13 @@ async def test_the_same_thing_is_not_added_twice(store: IdentityStore) -> None:
     await store.tenants.add("acme")
     await store.users.add("mika@example.com")
     await store.users.add("ken@example.com")
-    await store.users.add_identity("mika@example.com", issuer="https://idp.example", subject="1")
+    await store.identities.add(user="mika@example.com", issuer="https://idp.example", subject="1")
     await store.service_accounts.add("acme", "importer", role="viewer")
     before = await actions(store)
     twice: list[Callable[[], Awaitable[object]]] = [
         lambda: store.tenants.add("acme"),
         lambda: store.users.add("MIKA@example.com "),
-        lambda: store.users.add_identity("ken@example.com", issuer="https://idp.example", subject="1"),
+        lambda: store.identities.add(user="ken@example.com", issuer="https://idp.example", subject="1"),
         lambda: store.service_accounts.add("acme", "importer", role="agent"),
     ]
 

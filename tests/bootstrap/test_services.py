@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from bootstrap import services
 from bootstrap.doctor import Finding
 from shared.config import CloudSettings
-from tests.processes import API_KEY, free_port, sqlite, ticket_api
+from tests.processes import API_KEY, IDENTITY_KEY, free_port, sqlite, ticket_api
+from tests.test_token_ends import issuer_over_http
 
 
 def settings(**given: Any) -> CloudSettings:
@@ -53,6 +55,19 @@ async def test_what_does_not_answer_is_named_with_what_to_do() -> None:
         assert finding[0]
         assert f"Start it, or correct {variable}" in finding[1]
         assert "hidden" not in finding[1]
+
+
+async def test_an_identity_provider_is_asked_for_its_keys_as_the_server_asks() -> None:
+    async with issuer_over_http() as issuer:
+        given = {"identity_keys": [SecretStr(IDENTITY_KEY)], "public_url": "http://127.0.0.1:8080"}
+        (right,) = await found(services.sign_in(settings(**given, oauth_enabled=True, oauth_issuer=issuer.url)))
+        (wrong,) = await found(services.sign_in(settings(**given, oauth_enabled=True, oauth_issuer=f"{issuer.url}/")))
+        off = await found(services.sign_in(settings(**given, oauth_issuer=issuer.url)))
+
+    assert right == (False, f"sign-in: {issuer.url} answers; its keys: 1")
+    assert wrong[0]
+    assert "set MCP_OAUTH_ISSUER as it is spelled there. Check MCP_OAUTH_ISSUER." in wrong[1]
+    assert off == []
 
 
 async def test_a_broker_that_answers_is_right(broker_url: str) -> None:

@@ -3,7 +3,8 @@
 import re
 
 from tests.interop.rows import ROWS
-from tests.interop.table import passed, table, written
+from tests.interop.sign_in import rows as sign_in
+from tests.interop.table import DOCUMENT, passed, table, written
 
 
 def test_the_committed_table_is_the_one_of_the_rows() -> None:
@@ -18,3 +19,9 @@ def test_a_row_that_failed_is_seen_in_the_table() -> None:
 
     assert failed.count("✗") == 1
     assert failed.splitlines()[3].endswith(f"| {ROWS[2].revision} ✓ | {ROWS[3].revision} ✗ |")
+
+
+def test_the_committed_table_of_sign_in_is_the_one_of_its_rows() -> None:
+    _, _, rest = DOCUMENT.read_text("utf-8").partition("<!-- sign-in: python -m tests.interop.sign_in.rows -->\n")
+
+    assert rest.partition("<!-- /sign-in -->")[0] == sign_in.table(), "paste what the command prints"

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from starlette.requests import HTTPConnection
 
 from shared.audit import AuditEvent
-from shared.identity import AuthenticationError, AuthProvider, Principal, Scope, Tenant
+from shared.identity import AuthenticationError, AuthProvider, Principal, Role, Scope, Tenant
 
 
 class People(AuthProvider):
@@ -34,10 +34,16 @@ class People(AuthProvider):
 
 
 def person(
-    key: str, name: str = "me", tenant: str = "default", *, proof: str = "api_key", scopes: Iterable[Scope] = Scope
+    key: str,
+    name: str = "me",
+    tenant: str = "default",
+    *,
+    proof: str = "api_key",
+    scopes: Iterable[Scope] = Scope,
+    role: Role | None = None,
 ) -> Principal:
     """Return the principal that `key` proves."""
-    return Principal(id=name, tenant=Tenant(tenant), scopes=frozenset(scopes), proof=proof, credential=key)
+    return Principal(name, Tenant(tenant), frozenset(scopes), proof, credential=key, role=role)
 
 
 class Trail:

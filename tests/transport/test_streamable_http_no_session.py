@@ -10,7 +10,7 @@ from mcp_types import EmptyResult, SetLevelRequestParams, SubscribeRequestParams
 
 from shared.client_habits import ClientHabits
 from tests.kills import kills
-from tests.transport.dispatch.test_scopes import LACKS, READS, required
+from tests.transport.dispatch.test_scopes import LACKS, offered
 from tests.transport.http_client import (
     HttpClient,
     HTTPResponse,
@@ -21,7 +21,7 @@ from tests.transport.http_client import (
     opening,
     text_of,
 )
-from tests.transport.people import People, Trail, key, person
+from tests.transport.people import Trail, key
 from tests.transport.raw_http import unread
 from tests.transport.serving import Bench, bench, until
 from tests.transport.test_limits import ONE, refused_call
@@ -269,16 +269,14 @@ async def test_without_the_broker_each_instance_serves_and_limits_them() -> None
 @pytest.mark.parametrize("revision", REVISIONS)
 async def test_one_without_the_scope_is_403_and_audited_and_a_batch_as_a_whole(revision: str) -> None:
     trail = Trail()
-    people = People(viewer=person("viewer", scopes=READS), signed_in=person("signed_in", scopes=READS, proof="oauth"))
-    more = {"auth_provider": people, "required_scope": required, "audit": trail}
-    async with bench(more=more) as at, http_client(at.url, key("viewer"), None) as client:
+    async with bench(more=offered(audit=trail)) as at, http_client(at.url, key("viewer"), None) as client:
         refused = await alone(client, revision).post(call(7, "write", gate="g"))
         assert (refused.status, refused.received[0]["id"]) == (403, 7)
         assert refused.received[0]["error"]["data"] == LACKS
         refused = await alone(client, "2025-03-26").post([call(1, "echo", text="x"), call(2, "write", gate="g")])
         assert (refused.status, refused.received[0]["id"]) == (403, 2)
         refused = await alone(client, revision).who(key("signed_in")).post(call(7, "write", gate="g"))
-        assert "insufficient_scope" in refused.headers["www-authenticate"]
+        assert refused.headers["www-authenticate"] == "Bearer /mcp tickets:write"
         assert not at.gates.ran
         assert {(one.outcome, one.tool) for one in trail.events} == {("insufficient_scope", "write")}
 

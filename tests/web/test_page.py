@@ -25,7 +25,7 @@ LANGUAGES: Final = pytest.mark.parametrize("language", PAGES)
 
 def about(**changes: Any) -> Situation:
     """Return the situation of a server that a team uses, with changes."""
-    usual: dict[str, Any] = {"base": BASE, "is_known": True, "asks_for_keys": True, "wires": BOTH}
+    usual: dict[str, Any] = {"base": BASE, "is_known": True, "asks_for_keys": True, "signs_in": False, "wires": BOTH}
     return Situation(**usual | changes)
 
 
@@ -119,6 +119,14 @@ def test_it_says_when_calls_would_fail(language: str) -> None:
 def test_a_server_with_keys_shows_where_the_key_goes_in_every_client(language: str) -> None:
     assert unescape(render(language, about(), is_ready=True)).count(KEY) >= 5
     assert KEY not in render(language, about(asks_for_keys=False), is_ready=True)
+
+
+@LANGUAGES
+def test_where_people_sign_in_no_line_has_a_key(language: str) -> None:
+    text = unescape(render(language, about(signs_in=True), is_ready=True))
+    assert TEXTS[language]["sign_in"] in text
+    assert KEY not in text
+    assert f"claude mcp add --transport http tickets {BASE}/mcp\n" in text.replace("</pre>", "\n")
 
 
 @LANGUAGES

@@ -209,7 +209,7 @@ class Dispatcher:
             waiting.
 
         Raises:
-            InsufficientScopeError: the caller lacks a scope for a request, and the wire can say so on its POST.
+            InsufficientScopeError: the caller lacks a scope for a request, and its POST can say so.
             RequestIdReusedError: another request with such an id runs.
             SessionGoneError: the caller has no such session on this wire.
             BrokerUnavailableError: it could not be recorded.
@@ -250,7 +250,7 @@ class Dispatcher:
             if not isinstance(message, JSONRPCRequest):
                 continue
             access = self._policy.access(caller.principal, message, writes=self._kernel.writes(message))
-            if access.missing_scope is not None and wire.own_streams:
+            if access.missing_scope is not None and (wire.own_streams or access.may_ask):
                 raise await self._policy.scope_error(caller, message, access.missing_scope)
             accesses.append(access)
             opens_epoch = message.method == "initialize"

@@ -40,6 +40,9 @@ class AccessDecision(NamedTuple):
     costs: tuple[Cost, ...]
     missing_scope: Scope | None
     """The scope that its caller lacks."""
+    may_ask: bool = False
+    """Whether another access token of its caller can have that scope. The client learns so from a 403 alone; one of
+    HTTP+SSE that cannot ask would not survive it."""
 
 
 class AccessPolicy:
@@ -84,7 +87,9 @@ class AccessPolicy:
         if self._rates is not None and request.method not in FREE:
             known = self._costs_of(self._rates, principal.key)
             costs = known.write if writes else known.read
-        return AccessDecision(writes, costs, None if scope is None or scope in principal.scopes else scope)
+        if scope is None or scope in principal.scopes:
+            return AccessDecision(writes, costs, None)
+        return AccessDecision(writes, costs, scope, principal.may_ask_for(scope))
 
     def _costs_of(self, rates: Rates, owner: PrincipalKey) -> _Costs:
         known = self._costs.get(owner)
@@ -98,7 +103,7 @@ class AccessPolicy:
         name = request.method
         if request.method == "tools/call":
             name = str((request.params or {}).get("name", ""))[:_MAX_NAME]
-        error = InsufficientScopeError(name, scope)
+        error = InsufficientScopeError(name, scope, may_ask=caller.principal.may_ask_for(scope))
         error.request_id = request.id
         await self.audit(caller.principal, error.kind, caller.headers, request=request, detail=scope.value)
         return error

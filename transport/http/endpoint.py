@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.client_habits import ClientHabits
 from shared.errors import TicketServerError
-from shared.identity import AuthProvider
+from shared.identity import AuthProvider, Principal
 from shared.telemetry import BoundedLabels, Counter, LogContext, get_logger
 from transport.base import TransportHandler
 from transport.dispatch.policy import AccessPolicy
@@ -27,6 +27,10 @@ from transport.rate_limit import RateLimitedError
 
 log = get_logger(__name__)
 
+Challenge = Callable[[str, TicketServerError, Principal | None], str | None]
+"""Returns the `WWW-Authenticate` of a 401 or 403, by the path of the request, what refused it, and who sent it if that
+is known; None for no such header. It makes clients look for an authorization server, so it is for what a sign-in can
+change (RFC 9110, 11.6.1; MCP authorization, 2026-07-28)."""
 CAPS: Final = frozenset({"too_many_sessions", "too_many_streams"})
 """Refusals that are audited here. Those of a single request are audited where it is known what was asked for."""
 UNKNOWN: Final = "unknown"
@@ -87,6 +91,7 @@ class Edge:
     """Organisations that counters tell apart."""
     counter: Counter | None
     """Counts `http_refusals`."""
+    challenge: Challenge | None
     page: ASGIApp
     """What a person gets whose browser opens an endpoint."""
 
@@ -163,7 +168,10 @@ class Endpoint:
     async def _refuse(self, error: TicketServerError, request: HTTPRequest) -> HTTPResponse:
         """Return the response to a request that failed; log, audit and count it."""
         principal = request.principal
-        status, headers, body = http_error(error, principal=principal, how_to_open=self._handler.how_to_open)
+        status, headers, body = http_error(error, how_to_open=self._handler.how_to_open)
+        if status in {401, 403} and self._edge.challenge is not None:
+            challenge = self._edge.challenge(request.scope["path"], error, principal)
+            headers = {**headers, "www-authenticate": challenge} if challenge is not None else headers
         if not isinstance(error, RateLimitedError):  # the audit trail says so, once a minute
             log.info("request_refused", status=status, kind=error.kind)
         if principal is not None and error.kind in CAPS:

@@ -8,7 +8,7 @@ from mcp_types import INVALID_REQUEST, UNSUPPORTED_PROTOCOL_VERSION
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 
 from shared.errors import TicketServerError
-from shared.identity import AuthenticationError, InsufficientScopeError, Principal
+from shared.identity import AuthenticationError, InsufficientScopeError
 from shared.json_body import MalformedMessageError
 from transport import jsonrpc
 from transport.dispatch.dispatcher import RequestIdReusedError
@@ -70,47 +70,35 @@ def _later(seconds: int | None) -> dict[str, str]:
     return {} if seconds is None else {"retry-after": str(seconds)}
 
 
-def _challenge(error: InsufficientScopeError, principal: Principal | None) -> dict[str, str]:
-    """Return the header that makes a client ask for a scope.
-
-    It is for a caller who can ask an authorization server for more. It would send any other one looking for a server
-    that is not there (MCP authorization, 2026-07-28).
-    """
-    if principal is None or principal.proof != "oauth":
-        return {}
-    return {"www-authenticate": f'Bearer error="insufficient_scope", scope="{error.scope.value}"'}
-
-
-_TABLE: Final[Mapping[type[TicketServerError], Callable[[Any, Principal | None], _Row]]] = MappingProxyType({
-    HTTPRefusalError: lambda error, _: _Row(error.status, error.headers),
-    AuthenticationError: lambda error, _: _Row(error.status, _later(error.retry_after_s)),
-    InsufficientScopeError: lambda error, who: _Row(403, _challenge(error, who), {"scope": error.scope.value}),
-    RateLimitedError: lambda error, _: _Row(429, _later(error.retry_after_s), {"retryAfter": error.retry_after_s}),
-    TooManyStreamsError: lambda *_: _Row(429, _later(5)),
-    CapReachedError: lambda error, _: _Row(503 if error.whole_instance else 429, _later(30)),
-    UnsupportedVersionError: lambda error, _: _Row(
+_TABLE: Final[Mapping[type[TicketServerError], Callable[[Any], _Row]]] = MappingProxyType({
+    HTTPRefusalError: lambda error: _Row(error.status, error.headers),
+    AuthenticationError: lambda error: _Row(error.status, _later(error.retry_after_s)),
+    InsufficientScopeError: lambda error: _Row(403, about={"scope": error.scope.value}),
+    RateLimitedError: lambda error: _Row(429, _later(error.retry_after_s), {"retryAfter": error.retry_after_s}),
+    TooManyStreamsError: lambda _: _Row(429, _later(5)),
+    CapReachedError: lambda error: _Row(503 if error.whole_instance else 429, _later(30)),
+    UnsupportedVersionError: lambda error: _Row(
         400, about={"supported": REVISIONS, "requested": error.requested}, code=UNSUPPORTED_PROTOCOL_VERSION
     ),
-    DrainingError: lambda *_: _Row(503, _later(1)),
-    BrokerUnavailableError: lambda *_: _Row(503, _later(1)),
-    TooBusyError: lambda *_: _Row(503, _later(1)),
-    SessionGoneError: lambda *_: _Row(404),
-    RequestIdReusedError: lambda *_: _Row(400),
-    MalformedMessageError: lambda error, _: _Row(400, code=error.code),
-    TicketServerError: lambda *_: _Row(500),
+    DrainingError: lambda _: _Row(503, _later(1)),
+    BrokerUnavailableError: lambda _: _Row(503, _later(1)),
+    TooBusyError: lambda _: _Row(503, _later(1)),
+    SessionGoneError: lambda _: _Row(404),
+    RequestIdReusedError: lambda _: _Row(400),
+    MalformedMessageError: lambda error: _Row(400, code=error.code),
+    TicketServerError: lambda _: _Row(500),
 })  # fmt: skip
 
 
-def http_error(error: TicketServerError, *, principal: Principal | None = None, how_to_open: str = "") -> HTTPError:
+def http_error(error: TicketServerError, *, how_to_open: str = "") -> HTTPError:
     """Return the response to the request that raised `error`.
 
     Args:
         error: it.
-        principal: who sent the request, if that was proved.
         how_to_open: what a client does that has no session, as a sentence. There is one response for sessions that
             ended, expired, never were, or are another principal's.
     """
-    row = next(_TABLE[kind](error, principal) for kind in type(error).__mro__ if kind in _TABLE)
+    row = next(_TABLE[kind](error) for kind in type(error).__mro__ if kind in _TABLE)
     text = f"There is no such session. {how_to_open}" if isinstance(error, SessionGoneError) else str(error)
     body = jsonrpc.refusal(error.kind, text, code=row.code, request_id=error.request_id, **row.about)
     return HTTPError(row.status, row.headers, body)

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from shared.identity import Scope
+from shared.errors import TicketServerError
+from shared.identity import InsufficientScopeError, Principal, Role, Scope
 from tests.kills import kills
 from tests.transport.dispatch.test_dispatcher import call
 from tests.transport.http_client import call as calling
@@ -28,16 +29,24 @@ def required(method: str, params: Mapping[str, Any] | None) -> Scope | None:
 
 
 def offered(**more: Any) -> dict[str, Any]:
-    """Return what a transport needs for a viewer, an agent, and a viewer who signed in."""
+    """Return what a transport needs for a viewer, an agent, and two who signed in with a token that only reads."""
     people = People(
         viewer=person("viewer", scopes=READS),
         agent=person("agent", "agent"),
-        signed_in=person("signed_in", scopes=READS, proof="oauth"),
+        signed_in=person("signed_in", scopes=READS, proof="oauth", role=Role.AGENT),
+        signed_in_viewer=person("signed_in_viewer", scopes=READS, proof="oauth", role=Role.VIEWER),
     )
-    return {"auth_provider": people, "required_scope": required, **more}
+    return {"auth_provider": people, "required_scope": required, "challenge": challenge, **more}
 
 
-@kills("transport/dispatch/dispatcher.py", "is not None and wire.own_streams:", "is None and wire.own_streams:")
+def challenge(path: str, error: TicketServerError, principal: Principal | None) -> str | None:
+    """Ask for a scope where a further token can have it."""
+    if isinstance(error, InsufficientScopeError) and principal is not None and principal.may_ask_for(error.scope):
+        return f"Bearer {path} {error.scope.value}"
+    return None
+
+
+@kills("transport/dispatch/dispatcher.py", "(wire.own_streams or", "(False or")
 @pytest.mark.parametrize("version", ["2025-03-26", "2025-06-18", "2025-11-25"])
 async def test_over_streamable_http_it_is_403_and_the_session_goes_on(version: str) -> None:
     async with bench(more=offered()) as at, http_client(at.url, VIEWER, version) as client:
@@ -61,11 +70,42 @@ async def test_in_2026_07_28_it_is_403_as_well() -> None:
         assert at.gates.ran["g"] == 1
 
 
-async def test_who_signed_in_is_challenged_to_ask_for_more() -> None:
+async def test_who_signed_in_is_challenged_to_ask_for_what_the_role_permits() -> None:
     async with bench(more=offered()) as at, http_client(at.url, key("signed_in")) as client:
         refused = await client.post(calling(1, "write", gate="g"))
-        challenge = 'Bearer error="insufficient_scope", scope="tickets:write"'
-        assert (refused.status, refused.headers["www-authenticate"]) == (403, challenge)
+        assert (refused.status, refused.headers["www-authenticate"]) == (403, "Bearer /mcp tickets:write")
+        assert "this access token does not have. Nothing was changed; sign in again" in str(refused.received)
+    async with bench(more=offered()) as at, http_client(at.url, key("signed_in_viewer")) as client:
+        refused = await client.post(calling(1, "write", gate="g"))
+        assert (refused.status, refused.received[0]["error"]["data"]) == (403, LACKS)
+        assert "www-authenticate" not in refused.headers
+
+
+@kills("transport/dispatch/dispatcher.py", "or access.may_ask)", "or False)")
+async def test_over_sse_the_post_of_who_may_ask_for_more_is_403_and_the_id_stays_free() -> None:
+    async with bench(more=offered()) as at, sse_session(at.url, key("signed_in")) as client:
+        refused = await client.post(call("x", "write", gate="g"))
+        assert (refused.status_code, refused.headers["www-authenticate"]) == (403, "Bearer /messages tickets:write")
+        assert (refused.json()["id"], refused.json()["error"]["data"]) == ("x", LACKS)
+        assert (await client.post(call("x", "echo", text="free"))).status_code == 202
+        assert (await client.response("x"))["result"]["isError"] is False
+        assert not at.gates.ran["g"]
+        assert at.counter.total("http_refusals", status="403", kind="insufficient_scope", tenant="default") == 1
+
+
+async def test_over_sse_a_batch_of_who_may_ask_for_more_is_refused_whole() -> None:
+    async with bench(more=offered()) as at, sse_session(at.url, key("signed_in"), initialize=False) as client:
+        await client.initialize("2025-03-26")
+        refused = await client.post([call("x", "echo", text="x"), call("y", "write", gate="g")])
+        assert (refused.status_code, refused.json()["id"]) == (403, "y")
+        assert (await client.post(call("x", "echo", text="free"))).status_code == 202
+        assert (await client.response("x"))["result"]["isError"] is False
+
+
+async def test_over_sse_the_role_of_who_signed_in_is_no_matter_of_the_post() -> None:
+    async with bench(more=offered()) as at, sse_session(at.url, key("signed_in_viewer")) as client:
+        assert (await client.post(call("x", "write", gate="g"))).status_code == 202
+        assert (await client.response("x"))["error"]["data"] == LACKS
 
 
 async def test_a_batch_with_one_such_request_is_refused_whole() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shared.errors import TicketServerError
-from shared.identity import AuthenticationError, InsufficientScopeError, Principal, Scope
+from shared.identity import AuthenticationError, InsufficientScopeError, Scope
 from shared.json_body import MalformedMessageError
 from transport.dispatch.dispatcher import RequestIdReusedError
 from transport.dispatch.stateless import TooBusyError
@@ -55,14 +55,6 @@ def test_each_error_has_its_response(
     assert (response.status, response.headers) == (status, headers)
     assert (said["error"]["code"], said["error"]["data"]) == (code, data)
     assert said["id"] == error.request_id
-
-
-def test_only_a_caller_who_signed_in_is_challenged_to_ask_for_more() -> None:
-    error = InsufficientScopeError("write", Scope.TICKETS_WRITE)
-
-    challenged = [http_error(error, principal=Principal("me", proof=proof)).headers for proof in ("api_key", "oauth")]
-
-    assert challenged == [{}, {"www-authenticate": 'Bearer error="insufficient_scope", scope="tickets:write"'}]
 
 
 def test_an_unknown_session_is_answered_with_how_to_open_one() -> None:

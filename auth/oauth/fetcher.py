@@ -1,0 +1,175 @@
+"""Fetches JSON documents from addresses that others named: discovery and keys of identity providers.
+
+Such a request must reach neither this network nor the credentials that clouds serve to their machines (SSRF):
+
+- https alone, to public addresses alone. Every answer of DNS is checked, and the connection goes to exactly an address
+  that was checked; TLS and `Host` keep the name, so a second answer of DNS (rebinding) changes nothing.
+- No redirects, no proxies, no cookies, no compression, and limits of size and of time for the whole document.
+
+Sources: OAuth 2.0 Client ID Metadata Document (draft), section 6; OWASP SSRF Prevention Cheat Sheet.
+"""
+
+import asyncio
+import re
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import Final
+from urllib.parse import urlsplit
+
+import httpcore2
+import httpx2
+
+from shared.errors import TicketServerError
+from shared.http.hosts import is_loopback, is_public_address
+from shared.json_body import MalformedMessageError, read
+
+MAX_BYTES: Final = 256 * 1024
+FETCH_S: Final = 5.0
+CONNECT_S: Final = 2.0
+"""How long one address of a host may keep the next one waiting, in seconds."""
+_URL: Final = re.compile(r"https?://[!-~]{1,2000}", re.IGNORECASE)
+_JSON: Final = re.compile(r"application/(?:[\w.-]+\+)?json\s*(?:;|$)", re.IGNORECASE)
+_HEADERS: Final = (
+    ("accept", "application/json"),
+    ("accept-encoding", "identity"),
+    ("user-agent", "mcp-ticket-server"),
+)
+
+Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+"""Returns the IP addresses of a host for a port. Raises: OSError."""
+
+
+class FetchError(TicketServerError):
+    """A document was not fetched; the text says why, for the log of the operator.
+
+    `status` is that of the response, None if there was no complete one.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+async def system_addresses(host: str, port: int) -> Sequence[str]:
+    """Return the addresses that the system knows for `host`. Raises: OSError."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(address[0]) for *_, address in found]
+
+
+class GuardedFetcher:
+    """Fetches JSON by https from public addresses alone.
+
+    Args:
+        resolve: looks up a host.
+        network: opens connections to addresses that were checked; by default those of the system.
+        ssl_context: the authorities to trust; by default those of the system.
+        allow_loopback: permit hosts on this machine as well, also by http. For development and tests.
+        within_s: time limit of one document, in seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        resolve: Resolve = system_addresses,
+        network: httpcore2.AsyncNetworkBackend | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        allow_loopback: bool = False,
+        within_s: float = FETCH_S,
+    ) -> None:
+        self._network = _CheckedNetwork(resolve, network or httpcore2.AnyIOBackend(), allow_loopback=allow_loopback)
+        self._ssl_context = ssl_context or httpx2.create_ssl_context()
+        self._allow_loopback = allow_loopback
+        self._within_s = within_s
+
+    async def json(self, url: str, *, max_bytes: int = MAX_BYTES) -> object:
+        """Return the JSON document at `url`. Raises: FetchError."""
+        target = self._checked(url)
+        try:
+            async with asyncio.timeout(self._within_s):
+                return read(await self._body(target, max_bytes))
+        except TimeoutError as error:
+            raise FetchError(f"{url} did not answer within {self._within_s:g} seconds") from error
+        except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException, OSError) as error:
+            raise FetchError(f"{url} cannot be reached: {error}") from error
+        except MalformedMessageError as error:
+            raise FetchError(f"{url} is not valid JSON") from error
+        except FetchError as error:
+            raise FetchError(f"{url} is not accepted: {error}", status=error.status) from error
+
+    def _checked(self, url: str) -> httpcore2.URL:
+        """Return `url` if it may be asked at all; the address of its host is checked when the connection is made."""
+        try:
+            parts = urlsplit(url) if _URL.fullmatch(url) else None
+            port = parts and parts.port
+        except ValueError:
+            parts = None
+        if parts is None or not parts.hostname or "@" in parts.netloc or parts.fragment:
+            raise FetchError(f"{url!r} is not a plain https URL")
+        if parts.scheme != "https" and not (self._allow_loopback and is_loopback(parts.hostname)):
+            raise FetchError(f"{url} is not https")
+        target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+        return httpcore2.URL(scheme=parts.scheme, host=parts.hostname, port=port, target=target)
+
+    async def _body(self, url: httpcore2.URL, max_bytes: int) -> bytes:
+        async with (
+            httpcore2.AsyncConnectionPool(self._ssl_context, network_backend=self._network) as pool,
+            pool.stream("GET", url, headers=[("host", _host(url)), *_HEADERS]) as response,
+        ):
+            _check_head(response)
+            body = bytearray()
+            async for part in response.aiter_stream():
+                body += part
+                if len(body) > max_bytes:
+                    raise FetchError(f"the document is larger than {max_bytes:,} bytes", status=response.status)
+            return bytes(body)
+
+
+class _CheckedNetwork(httpcore2.AsyncNetworkBackend):
+    """Looks up each host once, checks every answer, and connects to the checked addresses alone."""
+
+    def __init__(self, resolve: Resolve, network: httpcore2.AsyncNetworkBackend, *, allow_loopback: bool) -> None:
+        self._resolve = resolve
+        self._network = network
+        self._allow_loopback = allow_loopback
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        addresses = list(dict.fromkeys(await self._resolve(host, port)))
+        if refused := next((address for address in addresses if not self._may_reach(host, address)), None):
+            raise FetchError(f"{host} has the address {refused}, which is not public")
+        for address in addresses[:-1]:
+            with suppress(httpcore2.NetworkError, httpcore2.TimeoutException):
+                return await self._network.connect_tcp(address, port, CONNECT_S, local_address, socket_options)
+        if not addresses:
+            raise FetchError(f"{host} has no address")
+        return await self._network.connect_tcp(addresses[-1], port, timeout, local_address, socket_options)
+
+    def _may_reach(self, host: str, address: str) -> bool:
+        if self._allow_loopback and is_loopback(host):
+            return is_loopback(address)
+        return is_public_address(address)
+
+
+def _host(url: httpcore2.URL) -> str:
+    host = url.host.decode()
+    host = f"[{host}]" if ":" in host else host
+    return host if url.port is None else f"{host}:{url.port}"
+
+
+def _check_head(response: httpcore2.Response) -> None:
+    """Raise FetchError unless the response carries a JSON document as it is."""
+    headers = {name.lower(): value.decode("latin-1") for name, value in response.headers}
+    if response.status != 200:
+        raise FetchError(f"it answers with status {response.status}", status=response.status)
+    if headers.get(b"content-encoding", "identity").lower() != "identity":
+        raise FetchError("the document is compressed", status=response.status)
+    if not _JSON.match(headers.get(b"content-type", "")):
+        raise FetchError("the document is not JSON by its Content-Type", status=response.status)

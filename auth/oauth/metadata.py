@@ -1,0 +1,69 @@
+"""Resource metadata: where clients find out at which identity provider to sign in, and for which resource.
+
+There is a document for each resource, and one for the public address itself, which is for both. They are the same for
+everyone, so every page may read them. If the public address has a path, each document is served below it and at the
+place that RFC 9728 names, as proxies differ in what they pass on.
+Sources: RFC 9728, sections 2 and 3; MCP authorization (2026-07-28); SEP-2207 (no `offline_access` here).
+"""
+
+from collections.abc import Iterable
+from types import MappingProxyType
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from auth.oauth.resources import PATHS, ProtectedResources
+from shared.identity import Scope
+
+WELL_KNOWN: Final = "/.well-known/oauth-protected-resource"
+SCOPES: Final = (Scope.TICKETS_READ.value, Scope.TICKETS_WRITE.value)
+"""What a client asks for at first: all that people usually need. What a role does not permit has no effect."""
+NAME: Final = "Ticket server"
+_HEADERS: Final = MappingProxyType({"access-control-allow-origin": "*", "cache-control": "public, max-age=300"})
+_PREFLIGHT: Final = MappingProxyType({
+    **_HEADERS,
+    "access-control-allow-methods": "GET, OPTIONS",
+    "access-control-allow-headers": "*",
+    "access-control-allow-private-network": "true",
+    "access-control-max-age": "600",
+})  # fmt: skip
+
+
+def metadata_url(resources: ProtectedResources, path: str) -> str:
+    """Return the address of the document about the resource that a request for `path` is about."""
+    return resources.base + WELL_KNOWN + resources.path_of(path)
+
+
+def metadata_routes(public_url: str, issuers: Iterable[str]) -> list[Route]:
+    """Return the routes of all documents.
+
+    Args:
+        public_url: address that clients use.
+        issuers: where to sign in, the usual one first.
+    """
+    resources, servers = ProtectedResources(public_url), list(issuers)
+    prefix = unquote(urlsplit(resources.base).path)
+    routes = []
+    for path in ("", *PATHS):
+        document = {
+            "resource": resources.url_of(path),
+            "authorization_servers": servers,
+            "scopes_supported": SCOPES,
+            "bearer_methods_supported": ["header"],
+            "resource_name": NAME,
+        }
+        places = dict.fromkeys((WELL_KNOWN + path, prefix + WELL_KNOWN + path, WELL_KNOWN + prefix + path))
+        routes += [_route(place + end, document) for place in places for end in ("", "/")]
+    return routes
+
+
+def _route(path: str, document: object) -> Route:
+    async def respond(request: Request) -> Response:
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers=_PREFLIGHT)
+        return JSONResponse(document, headers=_HEADERS)
+
+    return Route(path, respond, methods=["GET", "OPTIONS"])

@@ -1,0 +1,131 @@
+"""Verifies access tokens (JWT) of the configured issuers.
+
+What costs least is checked first: size, form, claims, then the key and the signature. Nothing of a token is used, and
+no address is asked for, before all of it was accepted. A verified token is remembered by its digest, so that its next
+uses cost no signature check, until it expires and at most for `REMEMBERED_S`: a key that its issuer withdrew is checked
+again then.
+
+Sources: RFC 9068, section 4; RFC 8725 (algorithms are a list of this server, never of the token or its keys).
+"""
+
+import re
+import time
+from collections.abc import Callable, Collection, Mapping
+from hashlib import sha256
+from typing import Any, Final
+
+from joserfc import jws
+from joserfc.errors import JoseError, UnsupportedAlgorithmError
+
+from auth.oauth.claims import LEEWAY_S, read_claims
+from auth.oauth.fetcher import GuardedFetcher
+from auth.oauth.key_set import IssuerKeys
+from auth.oauth.tokens import InvalidTokenError, TokenFault, VerifiedToken
+from shared.json_body import MalformedMessageError, read
+from shared.lru import LRUCache
+
+ALGORITHMS: Final = frozenset({"RS256", "PS256", "ES256", "ES384", "EdDSA", "Ed25519"})
+MAX_CHARACTERS: Final = 8 * 1024
+MAX_REMEMBERED: Final = 10_000
+REMEMBERED_S: Final = 300.0
+_FORM: Final = re.compile(r"[\w-]+\.[\w-]+\.[\w-]*", re.ASCII)
+"""Three parts in base64url (RFC 7515, section 7.1); the third is empty for `none`."""
+
+
+class TokenVerifier:
+    """Verifies tokens of `issuers`. Close it with `aclose`.
+
+    Args:
+        issuers: their URLs, exactly as the claim `iss` spells them.
+        fetcher: fetches the metadata and the keys of the issuers.
+        clock: Unix time.
+        seconds: a monotonic clock.
+    """
+
+    def __init__(
+        self,
+        issuers: Collection[str],
+        fetcher: GuardedFetcher,
+        *,
+        clock: Callable[[], float] = time.time,
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._issuers = {issuer: IssuerKeys(issuer, fetcher, seconds=seconds) for issuer in issuers}
+        self._clock = clock
+        self._verified: LRUCache[bytes, tuple[VerifiedToken, float]] = LRUCache(MAX_REMEMBERED)
+        """Tokens by their digests, and until when each counts, in Unix time."""
+
+    async def verify(self, token: str) -> VerifiedToken:
+        """Return what `token` says.
+
+        Raises:
+            InvalidTokenError: (401) it is not valid.
+            IssuerUnavailableError: (503) the keys of its issuer cannot be fetched.
+        """
+        if len(token) > MAX_CHARACTERS or not token.isascii():
+            raise InvalidTokenError(TokenFault.MALFORMED)
+        digest = sha256(token.encode()).digest()
+        remembered = self._verified.get(digest)
+        if remembered is not None and self._clock() < remembered[1]:
+            return remembered[0]
+        verified = await self._checked(token)
+        self._verified.put(digest, (verified, min(verified.expires_at + LEEWAY_S, self._clock() + REMEMBERED_S)))
+        return verified
+
+    async def aclose(self) -> None:
+        """End the fetches in flight."""
+        for keys in self._issuers.values():
+            await keys.aclose()
+
+    async def _checked(self, token: str) -> VerifiedToken:
+        signed, header = _opened(token)
+        verified = read_claims(header, _json_object(signed.payload), self._issuers, self._clock())
+        key = await self._issuers[verified.issuer].key(header.get("kid"))
+        try:
+            if key is None or not jws.validate_compact(signed, key, registry=_REGISTRY):
+                raise InvalidTokenError(TokenFault.SIGNATURE)
+        except (JoseError, ValueError) as error:  # a key of another kind than the algorithm needs
+            raise InvalidTokenError(TokenFault.SIGNATURE) from error
+        return verified
+
+
+class _Registry(jws.JWSRegistry):
+    """The algorithms that are accepted, EdDSA without the warning that its name is deprecated (RFC 9864)."""
+
+    max_header_length = MAX_CHARACTERS
+
+    def get_alg(self, name: str) -> Any:
+        if name not in ALGORITHMS:
+            raise UnsupportedAlgorithmError(name)
+        return self.algorithms[name]
+
+
+_REGISTRY: Final = _Registry(strict_check_header=False)  # unknown header parameters are ignored (RFC 7515, section 4)
+
+
+def _opened(token: str) -> tuple[jws.CompactSignature, Mapping[str, Any]]:
+    """Return the parts of `token` and its header, whose algorithm and key may be looked for."""
+    if not _FORM.fullmatch(token):
+        raise InvalidTokenError(TokenFault.MALFORMED)
+    try:
+        signed = jws.extract_compact(token.encode(), registry=_REGISTRY)
+    except (JoseError, ValueError, RecursionError) as error:
+        raise InvalidTokenError(TokenFault.MALFORMED) from error
+    header: object = signed.headers()
+    if not isinstance(header, dict) or not isinstance(header.get("kid", ""), str):
+        raise InvalidTokenError(TokenFault.MALFORMED)
+    algorithm = header.get("alg")
+    # No extension that `crit` could name is understood.
+    if not isinstance(algorithm, str) or algorithm not in ALGORITHMS or "crit" in header:
+        raise InvalidTokenError(TokenFault.SIGNATURE)
+    return signed, header
+
+
+def _json_object(payload: bytes) -> Mapping[str, Any]:
+    try:
+        claims = read(payload)
+    except MalformedMessageError as error:
+        raise InvalidTokenError(TokenFault.MALFORMED) from error
+    if not isinstance(claims, dict):
+        raise InvalidTokenError(TokenFault.MALFORMED)
+    return claims

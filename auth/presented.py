@@ -1,0 +1,92 @@
+"""The credentials that a request presents, as they are: read from its headers, checked by the providers. Pure."""
+
+import re
+from typing import Final, NamedTuple
+
+from starlette.requests import HTTPConnection
+
+from shared.identity import AuthenticationError
+
+_BLANKS: Final = " \t"
+"""The padding allowed around a header value (RFC 9110, 5.5); other Unicode white space may be bytes of a key."""
+_TOKEN: Final = re.compile(r"[\w-]+(?:(?:\.[\w-]*){2}|(?:\.[\w-]*){4})", re.ASCII)
+"""A JWT in compact form: signed (RFC 7515, section 3.1), or encrypted (RFC 7516), which cannot be read here."""
+
+
+class NoCredentialError(AuthenticationError):
+    """The request presents no credential at all (401)."""
+
+
+class ContradictingCredentialsError(AuthenticationError):
+    """Several credentials came at once, and it is not clear which one counts (400)."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Send one credential: either the header x-api-key or Authorization: Bearer, not both.", status=400
+        )
+
+
+class Presented(NamedTuple):
+    """The credentials of one request; None if it is not sent."""
+
+    key: str | None
+    """From `x-api-key`."""
+    bearer: str | None
+    """From `Authorization: Bearer`: a key as well, or a token."""
+
+    @property
+    def token(self) -> str | None:
+        """The access token, if the form of `bearer` is that of one."""
+        return self.bearer if self.bearer is not None and _TOKEN.fullmatch(self.bearer) else None
+
+
+def presented(request: HTTPConnection) -> Presented:
+    """Return what `request` presents.
+
+    Raises:
+        AuthenticationError: (400) one of the headers came twice, or an `Authorization` header is of another scheme.
+    """
+    keys, bearers = request.headers.getlist("x-api-key"), request.headers.getlist("authorization")
+    if len(keys) > 1 or len(bearers) > 1:
+        raise ContradictingCredentialsError
+    key = keys[0].strip(_BLANKS) if keys else None
+    if not bearers:
+        return Presented(key, None)
+    scheme, _, bearer = bearers[0].strip(_BLANKS).partition(" ")
+    if scheme.lower() != "bearer":
+        if keys:
+            raise ContradictingCredentialsError
+        raise AuthenticationError("Authorization must be of the form 'Bearer <key>'.", status=400)
+    return Presented(key, bearer.strip(_BLANKS))
+
+
+def presented_keys(request: HTTPConnection) -> tuple[str, ...]:
+    """Return the keys presented in `x-api-key` and in `Authorization: Bearer`: none, one, or one of each.
+
+    Raises:
+        AuthenticationError: as `presented` does.
+    """
+    return tuple(key for key in presented(request) if key is not None)
+
+
+def presented_key(request: HTTPConnection) -> str | None:
+    """Return the one key presented in `x-api-key` or `Authorization: Bearer`, or None.
+
+    Raises:
+        AuthenticationError: (400) two credentials at once, or an `Authorization` header of another scheme.
+    """
+    keys = presented_keys(request)
+    if len(keys) > 1:
+        raise ContradictingCredentialsError
+    return keys[0] if keys else None
+
+
+def is_presented(request: HTTPConnection) -> bool:
+    """Return whether a request has a credential of any kind, valid or not."""
+    return "x-api-key" in request.headers or "authorization" in request.headers
+
+
+def without_bearer(request: HTTPConnection) -> HTTPConnection:
+    """Return `request` without its `Authorization` header."""
+    headers = [header for header in request.scope["headers"] if header[0] != b"authorization"]
+    return HTTPConnection({**request.scope, "headers": headers})

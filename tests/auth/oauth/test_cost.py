@@ -1,0 +1,111 @@
+"""A call with an access token costs at most a tenth more than the same call with a key."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from starlette.applications import Starlette
+
+from auth.oauth.identities import StoredIdentities
+from auth.oauth.provider import OAuthProvider
+from auth.oauth.resources import ProtectedResources
+from auth.oauth.verification import TokenVerifier
+from auth.store import IdentityStore
+from auth.stored_audit import StoredAuditTrail
+from auth.stored_keys import StoredKeyAuthProvider
+from auth.token_or_key import TokenOrKeyAuthProvider
+from tests.auth.conftest import SECRETS
+from tests.auth.oauth.issuer import ED, ISSUER, NOW, Issuer, token
+from tests.measure_http import ENVELOPE, ROUTING
+from tests.transport.dispatch.test_dispatcher import call
+from tests.transport.gated_server import gated_server
+from transport import asgi_app
+
+PUBLIC_URL: Final = "https://tickets.example"
+CALLS: Final = 20
+ROUNDS: Final = 15
+MOST: Final = 1.1
+MESSAGE: Final = call(1, "echo", text="hello")
+BODY: Final = json.dumps(MESSAGE | {"params": MESSAGE["params"] | {"_meta": ENVELOPE}}).encode()
+
+
+class Caller:
+    """Calls a tool of `app` without a client, whose cost would hide that of the server."""
+
+    def __init__(self, app: Starlette, credential: Mapping[str, str]) -> None:
+        headers = {
+            "host": "tickets.example",
+            "accept": "application/json, text/event-stream",
+            "content-type": "application/json",
+            "content-length": str(len(BODY)),
+            **ROUTING,
+            **credential,
+        }
+        self._app = app
+        self._headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+
+    async def call(self) -> int:
+        """Make a call; return its status."""
+        statuses = list[int]()
+        bodies, never = [BODY], asyncio.Event()
+
+        async def receive() -> dict[str, Any]:
+            if not bodies:
+                await never.wait()  # the client stays
+            return {"type": "http.request", "body": bodies.pop(), "more_body": False}
+
+        async def send(message: Mapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                statuses.append(message["status"])
+
+        scope = {
+            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http",
+            "path": "/mcp", "raw_path": b"/mcp", "query_string": b"", "root_path": "", "headers": self._headers,
+            "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80), "state": {},
+        }  # fmt: skip
+        await self._app(scope, receive, send)
+        return statuses[0]
+
+    async def cost_s(self) -> float:
+        """Return the processor time of a round of calls, in seconds."""
+        began = time.process_time()
+        for _ in range(CALLS):
+            assert await self.call() == 200
+        return time.process_time() - began
+
+
+@asynccontextmanager
+async def calling(issuer: Issuer, store: IdentityStore) -> AsyncIterator[tuple[Caller, Caller]]:
+    """Yield a caller with a key, and one with a token of the same user, whose signature takes longest to check."""
+    issuer.rotate(ED)
+    await store.tenants.add("acme")
+    await store.users.add("alice@example.com")
+    await store.memberships.set("alice@example.com", "acme", role="agent")
+    key = await store.keys.create("acme", user="alice@example.com", name="key")
+    verifier = TokenVerifier([ISSUER], issuer.fetcher(), clock=lambda: NOW)
+    identities = StoredIdentities(store, {ISSUER: frozenset({"acme"})})
+    provider = TokenOrKeyAuthProvider(
+        OAuthProvider(verifier, identities, ProtectedResources(PUBLIC_URL)),
+        StoredKeyAuthProvider(store, SECRETS),
+        trail=StoredAuditTrail(store.audit),
+    )
+    app = asgi_app(gated_server()[0], auth_provider=provider, allowed_hosts=["tickets.example"])
+    said = token(
+        ED, "Ed25519", email="alice@example.com", email_verified=True, groups=["a-group-of-a-typical-length"] * 10
+    )
+    async with provider.run(), app.router.lifespan_context(app):
+        yield Caller(app, {"x-api-key": key.text}), Caller(app, {"authorization": f"Bearer {said}"})
+
+
+async def test_a_call_with_a_token_costs_hardly_more_than_one_with_a_key(
+    issuer: Issuer, sqlite_store: IdentityStore
+) -> None:
+    async with calling(issuer, sqlite_store) as (by_key, by_token):
+        costs = [(await by_key.cost_s(), await by_token.cost_s()) for _ in range(ROUNDS)]
+
+    key, with_token = (min(one) for one in zip(*costs, strict=True))  # the least disturbed round of each
+    print(f"a call: {key / CALLS * 1e6:.0f} µs with a key, {with_token / CALLS * 1e6:.0f} µs with a token")
+    assert with_token / key <= MOST
