@@ -170,9 +170,7 @@ async def test_a_flood_is_held_to_its_limit_and_the_other_organisation_notices_n
     assert statuses == {200}, "a caller within its limit was refused"
     assert statistics.median(ratios) <= 1
     at_least, at_most = flood.allowed()
-    assert len(flood.responses) - before > 3 * (at_most - PER_MINUTE), (
-        "too few calls for a flood, even one for half of the time"
-    )
+    assert len(flood.responses) - before > 1.5 * (at_most - PER_MINUTE), "too few calls for a flood"
     assert at_least - 1 <= api.reached["key-of-flood"] <= at_most + 1
     refused = [response for response in flood.responses if response.status_code != 200]
     assert {response.status_code for response in refused} == {429}
