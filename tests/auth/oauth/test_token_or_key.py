@@ -236,13 +236,22 @@ async def test_a_token_beside_a_credential_of_a_gateway_counts_and_is_no_attempt
 
 
 async def test_a_key_beside_a_token_that_is_not_accepted_counts(
-    provider: TokenOrKeyAuthProvider, key: NewKey, stale: str, acme: Signer, trail: Trail
+    provider: TokenOrKeyAuthProvider, key: NewKey, stale: str, acme: Signer, counter: TallyCounter
 ) -> None:
     now = NOW.timestamp()
     elsewhere = acme.token("1", now, aud="https://gateway.example")
     for ours in (key.text, SHARED_KEY):
         for theirs in (FOREIGN, stale, elsewhere, Signer("https://else.example").token("1", now)):
             assert await outcome(provider, key_header(ours), bearer(theirs)) == "api_key"
+
+    assert counter.total("client_habits", habit=HABIT) == 8, "each is counted once"
+
+
+async def test_a_token_that_is_refused_beside_a_right_key_is_not_audited(
+    provider: TokenOrKeyAuthProvider, key: NewKey, stale: str, trail: Trail
+) -> None:
+    for theirs in (FOREIGN, stale):
+        assert await outcome(provider, key_header(key.text), bearer(theirs)) == "api_key"
 
     assert trail.events == []
 
