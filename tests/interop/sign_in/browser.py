@@ -28,12 +28,12 @@ LISTENING_S: Final = 10.0
 
 @dataclass
 class Person:
-    """Someone with a browser, in which nobody is signed in yet."""
+    """A person with an account at the provider, whose browser is new at each sign-in."""
 
     subject: str
     """As the provider calls the person."""
     consents: list[Sequence[str]]
-    """The scopes that the person allows when asked next, and so on; nobody asks more often."""
+    """The scopes that the person allows, a list for each sign-in; there must be no further one."""
 
     def sign_in(self, url: str) -> str:
         """Sign in and consent at `url`; return the address of the client that the provider sends the browser to."""

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from auth.__main__ import cli
 from tests.interop.sign_in.provider import Provider, provider
-from tests.processes import IDENTITY_KEY, ROOT, Process, free_port, http_door, sqlite
+from tests.processes import IDENTITY_KEY, ROOT, free_port, http_door, sqlite
 
 DOCUMENT: Final = ROOT / "docs" / "oauth.md"
 SERVER, ISSUER = "https://tickets.example.com", "https://login.example.com"
@@ -32,7 +32,6 @@ class Deployment:
 
     address: str
     provider: Provider
-    process: Process
 
 
 def blocks(language: str) -> list[str]:
@@ -56,5 +55,5 @@ def deployment(folder: Path, *, life_s: float, early_s: float) -> Iterator[Deplo
         for command in re.findall(r"^python3 run\.py auth (.+)$", filled("".join(blocks("sh"))), re.MULTILINE):
             done = CliRunner().invoke(cli, shlex.split(command), env=settings)
             assert done.exit_code == 0, done.output
-        with http_door(folder, PORT=str(port), **settings) as (_, process):
-            yield Deployment(address, issuer, process)
+        with http_door(folder, PORT=str(port), **settings):
+            yield Deployment(address, issuer)

@@ -122,7 +122,7 @@ async def test_a_person_whose_address_the_provider_has_not_verified_is_linked_by
     async with row.connect(f"{deployed.address}{row.path}", Person(JOHN, [[READ, WRITE]]), tmp_path) as call:
         assert "stat1" in (await call("get_statuses", {}))[0]
 
-    stranger = Person("nobody-here", [[READ, WRITE]])
+    stranger = Person("unknown", [[READ, WRITE]])
     with pytest.raises(ExceptionGroup) as refused:
         async with row.connect(f"{deployed.address}{row.path}", stranger, tmp_path):
             pass
