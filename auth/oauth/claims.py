@@ -88,7 +88,7 @@ def read_claims(
         scopes=_scopes(claims, is_program=is_program),
         audiences=frozenset(audiences),
         email=_text(claims.get("email")) if claims.get("email_verified") is True else None,
-        tenant=_text(claims.get("tenant")),
+        tenant=None if claims.get("tenant") is None else _text(claims["tenant"]) or "",
         expires_at=expires_at,
         is_program=is_program,
     )

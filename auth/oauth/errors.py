@@ -20,6 +20,8 @@ class AdmissionFault(StrEnum):
     """The identity was removed, or its owner disabled."""
     NO_TENANT = "no_tenant"
     SEVERAL_TENANTS = "several_tenants"
+    OTHER_TENANT = "other_tenant"
+    """The token is for a tenant in which its owner cannot act."""
     PROGRAM = "program"
     """A program signed in as itself, but its subject belongs to a user."""
 
@@ -31,6 +33,7 @@ _SENTENCES: Final[Mapping[AdmissionFault, str]] = MappingProxyType({
     "administrator of your organisation.",
     AdmissionFault.SEVERAL_TENANTS: "You are a member of several organisations, and your access token does not say in "
     "which you act.",
+    AdmissionFault.OTHER_TENANT: "Your access token is for an organisation in which you cannot act here.",
     AdmissionFault.PROGRAM: "This is the access token of a program, but the account belongs to a person. An "
     "administrator can link it to a service account instead.",
 })  # fmt: skip
@@ -59,7 +62,14 @@ def unknown_subject(token: VerifiedToken) -> NotAdmittedError:
     return NotAdmittedError(AdmissionFault.UNKNOWN, token, advice=f"An administrator can add it: `{command}`.")
 
 
-def several_tenants(token: VerifiedToken, identity: str, tenants: Sequence[str]) -> NotAdmittedError:
-    """Return the refusal of a member of several tenants whose token chooses none of them."""
+def tenant_not_chosen(token: VerifiedToken, identity: str, tenants: Sequence[str]) -> NotAdmittedError:
+    """Return the refusal of a member of `tenants` whose token names none of them, or another one."""
     advice = f"Its claim `tenant` must name one of: {', '.join(tenants)}."
-    return NotAdmittedError(AdmissionFault.SEVERAL_TENANTS, token, identity, advice=advice)
+    if token.tenant is None:
+        return NotAdmittedError(AdmissionFault.SEVERAL_TENANTS, token, identity, advice=advice)
+    named = repr(token.tenant) if token.tenant else "nothing that can be read"
+    advice += (
+        f" It names {named}. If your identity provider means something else by this claim, an administrator can leave "
+        "it out of the access tokens for this server."
+    )
+    return NotAdmittedError(AdmissionFault.OTHER_TENANT, token, identity, advice=advice)

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from auth import validation
 from auth.cache import CACHE_S, STREAM_OUTAGE_S, SingleFlightCache
-from auth.oauth.errors import AdmissionFault, NotAdmittedError, several_tenants, unknown_subject
+from auth.oauth.errors import AdmissionFault, NotAdmittedError, tenant_not_chosen, unknown_subject
 from auth.oauth.tokens import VerifiedToken
 from auth.store import IdentityStore
 from auth.store.errors import StoreUnavailableError
@@ -119,14 +119,18 @@ class StoredIdentities:
         return sorted(tenant for tenant in identity.memberships if not served or tenant in served)
 
     def _tenant_of(self, token: VerifiedToken, identity: StoredIdentity) -> str:
+        """Return the tenant that the token names, or the only one there is if it names none.
+
+        The claim is never ignored: a token for one tenant must not open another when its owner has left the first.
+        """
         tenants = self._tenants_of(identity)
-        if len(tenants) == 1:
-            return tenants[0]
-        if token.tenant in tenants:
-            return token.tenant
         if not tenants:
             raise NotAdmittedError(AdmissionFault.NO_TENANT, token, identity.id)
-        raise several_tenants(token, identity.id, tenants)
+        if token.tenant in tenants:
+            return token.tenant
+        if token.tenant is None and len(tenants) == 1:
+            return tenants[0]
+        raise tenant_not_chosen(token, identity.id, tenants)
 
     def _principal(self, identity: StoredIdentity, tenant: str, scopes: frozenset[Scope]) -> Principal:
         member = identity.memberships[tenant]

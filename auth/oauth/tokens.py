@@ -72,7 +72,7 @@ class VerifiedToken:
     email: str | None
     """Only if the issuer says that it verified the address."""
     tenant: str | None
-    """The claim `tenant`, which chooses between several memberships."""
+    """The claim `tenant`: in which one its owner acts. Empty if it is no text that can be read, None without it."""
     expires_at: float
     """Unix time."""
     is_program: bool

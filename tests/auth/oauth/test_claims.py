@@ -181,12 +181,18 @@ def test_an_address_counts_only_if_its_issuer_verified_it(verified: object) -> N
     assert read(email="a@example.com", email_verified=verified).email is None
 
 
-@pytest.mark.parametrize("value", [..., None, "", 5, ["a"], "a" * 256, "a\nb"], ids=str)
-def test_an_address_or_a_tenant_that_is_no_text_is_not_there(value: object) -> None:
-    odd = read(email=value, email_verified=True, tenant=value)
+ODD = ["", 5, ["acme"], {"id": "acme"}, False, "a" * 256, "a\nb"]
 
-    assert (odd.email, odd.tenant) == (None, None)
-    assert read(tenant="acme").tenant == "acme"
+
+@pytest.mark.parametrize("value", [..., None, *ODD], ids=str)
+def test_an_address_that_is_no_text_is_not_there(value: object) -> None:
+    assert read(email=value, email_verified=True).email is None
+
+
+@pytest.mark.parametrize("value", ODD, ids=str)
+def test_a_tenant_that_is_no_text_is_not_ignored(value: object) -> None:
+    assert read(tenant=value).tenant == ""
+    assert [read(tenant=said).tenant for said in ("acme", ..., None)] == ["acme", None, None]
 
 
 @pytest.mark.parametrize(

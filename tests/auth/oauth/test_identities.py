@@ -163,11 +163,11 @@ async def test_a_subject_does_not_get_into_the_shell_of_an_administrator(owners:
 
 @kills("auth/oauth/identities.py", "if not served or tenant in served", "")
 async def test_the_issuer_of_one_organisation_opens_no_other(owners: StoredIdentities, store: IdentityStore) -> None:
-    """The same person is a member of both; the issuer decides, whatever its tokens say."""
-    tenants = {
-        issuer: (await owners.principal_of(replace(TOKEN, issuer=issuer, tenant=other))).tenant.id
-        for issuer, other in ((ACME, "globex"), (GLOBEX, "acme"))
-    }
+    """The same person is a member of both; the issuer decides, and its tokens open nothing else."""
+    tenants = {}
+    for issuer, other in ((ACME, "globex"), (GLOBEX, "acme")):
+        tenants[issuer] = (await owners.principal_of(replace(TOKEN, issuer=issuer))).tenant.id
+        assert (await refusal_of(owners, issuer=issuer, tenant=other)).reason == "other_tenant"
     await store.memberships.remove(MIKA, "globex")
     await store.users.add("ken@example.com")
     await store.memberships.set("ken@example.com", "acme", role="admin")
@@ -183,12 +183,56 @@ async def test_a_member_of_several_organisations_says_in_which_they_act(owners: 
     refusal = await refusal_of(owners, issuer=ANYWHERE)
     assert refusal.reason == "several_tenants"
     assert "`tenant` must name one of: acme, globex." in str(refusal)
-    assert (await refusal_of(owners, issuer=ANYWHERE, tenant="default")).reason == "several_tenants"
 
     for tenant in ("acme", "globex"):
         principal = await owners.principal_of(replace(TOKEN, issuer=ANYWHERE, tenant=tenant))
         assert principal.tenant == Tenant(tenant)
         assert await owners.is_still_valid(principal)
+
+
+@pytest.mark.parametrize("claimed", ["default", "globex", "Acme", "acme ", "realm", ""])
+async def test_a_token_for_an_organisation_in_which_its_owner_cannot_act_opens_no_other(
+    claimed: str, owners: StoredIdentities
+) -> None:
+    """The issuer serves only acme, and she is a member of it."""
+    refusal = await refusal_of(owners, tenant=claimed)
+
+    assert refusal.reason == "other_tenant"
+    named = repr(claimed) if claimed else "nothing that can be read"
+    assert f"`tenant` must name one of: acme. It names {named}. If your identity provider means" in str(refusal)
+
+
+LEAVES: Final[dict[str, Callable[[IdentityStore], Awaitable[object]]]] = {
+    "membership ended": lambda store: store.memberships.remove(MIKA, "acme"),
+    "organisation disabled": lambda store: store.tenants.disable("acme"),
+}
+
+
+@pytest.mark.parametrize("leave", LEAVES.values(), ids=LEAVES)
+async def test_a_token_for_an_organisation_that_its_owner_left_does_not_open_the_one_that_remains(
+    leave: Callable[[IdentityStore], Awaitable[object]],
+    owners: StoredIdentities,
+    store: IdentityStore,
+    clock: Clock,
+) -> None:
+    principal = await owners.principal_of(replace(TOKEN, issuer=ANYWHERE, tenant="acme"))
+    await leave(store)
+    clock.go_on(seconds=30)
+
+    assert (await refusal_of(owners, issuer=ANYWHERE, tenant="acme")).reason == "other_tenant"
+    assert not await owners.is_still_valid(principal)
+    assert (await owners.principal_of(replace(TOKEN, issuer=ANYWHERE))).tenant == Tenant("globex")
+
+
+async def test_a_program_acts_in_no_other_organisation_than_its_token_names(
+    owners: StoredIdentities, store: IdentityStore
+) -> None:
+    await store.service_accounts.add("acme", "importer", role="viewer")
+    await store.identities.add(issuer=ANYWHERE, subject="app", tenant="acme", service_account="importer")
+    program: dict[str, Any] = {"issuer": ANYWHERE, "subject": "app", "email": None, "is_program": True}
+
+    assert (await owners.principal_of(replace(TOKEN, tenant="acme", **program))).tenant == Tenant("acme")
+    assert (await refusal_of(owners, tenant="globex", **program)).reason == "other_tenant"
 
 
 @pytest.mark.parametrize("member_of", [subset for n in range(4) for subset in combinations(ALL, n)], ids=" ".join)
@@ -205,7 +249,9 @@ async def test_in_no_combination_does_a_token_open_what_its_issuer_does_not_serv
         await store.identities.add(issuer=issuer, subject="1", user=MIKA)
         open_to_her = {tenant for tenant in member_of if not serves or tenant in serves}
         for claimed in (None, *ALL, "else"):
-            expected = open_to_her if len(open_to_her) == 1 else open_to_her & {claimed}
+            expected = open_to_her & {claimed}
+            if claimed is None and len(open_to_her) == 1:
+                expected = open_to_her
 
             try:
                 opened = {(await owners.principal_of(replace(TOKEN, issuer=issuer, tenant=claimed))).tenant.id}
