@@ -1,15 +1,19 @@
 """The credentials that a request presents, as they are: read from its headers, checked by the providers. Pure."""
 
 import re
+from base64 import urlsafe_b64decode
 from typing import Final, NamedTuple
 
 from starlette.requests import HTTPConnection
 
 from shared.identity import AuthenticationError
+from shared.json_body import MalformedMessageError, read
 
 _BLANKS: Final = " \t"
 """The padding allowed around a header value (RFC 9110, 5.5); other Unicode white space may be bytes of a key."""
-_TOKEN: Final = re.compile(r"[\w-]+(?:(?:\.[\w-]*){2}|(?:\.[\w-]*){4})", re.ASCII)
+_MAX_HEADER: Final = 8 * 1024
+"""Characters of the first part of a token, as it is sent."""
+_TOKEN: Final = re.compile(rf"([\w-]{{1,{_MAX_HEADER}}})(?:(?:\.[\w-]*){{2}}|(?:\.[\w-]*){{4}})", re.ASCII)
 """A JWT in compact form: signed (RFC 7515, section 3.1), or encrypted (RFC 7516), which cannot be read here."""
 
 
@@ -36,8 +40,18 @@ class Presented(NamedTuple):
 
     @property
     def token(self) -> str | None:
-        """The access token, if the form of `bearer` is that of one."""
-        return self.bearer if self.bearer is not None and _TOKEN.fullmatch(self.bearer) else None
+        """The access token, if `bearer` has the form and the header of one."""
+        form = None if self.bearer is None else _TOKEN.fullmatch(self.bearer)
+        return self.bearer if form is not None and _is_header(form[1]) else None
+
+
+def _is_header(part: str) -> bool:
+    """Return whether the first part of a token is a header (RFC 7515, section 4): a key may have dots as well."""
+    try:
+        header = read(urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    except (ValueError, MalformedMessageError):
+        return False
+    return isinstance(header, dict) and "alg" in header
 
 
 def presented(request: HTTPConnection) -> Presented:

@@ -1,8 +1,9 @@
 """Access tokens beside keys: the form of a credential decides which provider checks it.
 
-A value in `Authorization: Bearer` that has the form of a JWT is a token, everything else a key. Tokens never pass the
-throttle of wrong keys: a signature is not guessed, and a client with a stale one must not delay others at its address.
-Refused tokens are audited as `token_refused`, at once and then once a minute for each address and reason.
+A value in `Authorization: Bearer` that has the form and the header of a JWT is a token, everything else a key. Tokens
+never pass the throttle of wrong keys: a signature is not guessed, and a client with a stale one must not delay others
+at its address. Refused tokens are audited as `token_refused`, at once and then once a minute for each address and
+reason.
 """
 
 import time

@@ -1,5 +1,6 @@
 """Tokens beside keys: each is checked by its own provider, and stale tokens delay no one and are audited sparingly."""
 
+from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import Final
@@ -34,6 +35,8 @@ from tests.kills import kills
 
 MIKA: Final = "mika@example.com"
 HABIT: Final = "foreign_credential"
+HEADER: Final = "eyJhbGciOiJSUzI1NiJ9"
+"""`{"alg":"RS256"}`"""
 CONTRADICTION: Final = "Send one credential: either the header x-api-key or Authorization: Bearer, not both."
 EXPIRED: Final = "The access token has expired. Refresh it, or sign in again."
 WRONG: Final = "This API key is not valid."
@@ -95,19 +98,19 @@ def counter() -> TallyCounter:
     return TallyCounter()
 
 
-Make = Callable[[ClientHabits], TokenOrKeyAuthProvider]
+Make = Callable[..., TokenOrKeyAuthProvider]
 
 
 @pytest.fixture
 def make(store: IdentityStore, acme: Signer, clock: Clock, trail: Trail) -> Make:
     """Make what stands in front of the identity store, the shared key and the identity provider of acme."""
 
-    def provider(habits: ClientHabits) -> TokenOrKeyAuthProvider:
+    def provider(habits: ClientHabits | None = None, shared_key: str = SHARED_KEY) -> TokenOrKeyAuthProvider:
         verifier = TokenVerifier([acme.url], Documents(acme), clock=lambda: clock().timestamp(), seconds=clock.seconds)
         owners = StoredIdentities(store, {acme.url: frozenset({"acme"})}, seconds=clock.seconds)
         tokens = OAuthProvider(verifier, owners, ProtectedResources(PUBLIC))
         stored = StoredKeyAuthProvider(store, SECRETS, seconds=clock.seconds)
-        keys = ChainedAuthProvider(stored, APIKeyAuthProvider(SHARED_KEY), habits=habits)
+        keys = ChainedAuthProvider(stored, APIKeyAuthProvider(shared_key), habits=habits)
         return TokenOrKeyAuthProvider(tokens, keys, trail=trail, habits=habits, seconds=clock.seconds)
 
     return provider
@@ -305,14 +308,16 @@ async def test_what_cannot_be_checked_does_not_keep_out_who_has_something_else(
     assert await outcome(provider, key_header(new_key().text), bearer(token)) == "oauth"
 
 
-@pytest.mark.parametrize("sent", ["a.b.c", "a.b.", "a..", "a.b.c.d.e", "a..c.d.e"])
+@pytest.mark.parametrize("rest", ["b.c", "b.", ".", "b.c.d.e", ".c.d.e"])
 async def test_whatever_has_the_form_of_a_token_is_no_wrong_key(
-    sent: str, provider: TokenOrKeyAuthProvider, trail: Trail
+    rest: str, provider: TokenOrKeyAuthProvider, trail: Trail
 ) -> None:
     """Some providers encrypt their tokens, in five parts, for clients that do not say for whom they are."""
     unreadable = (401, "This is not a readable access token. Sign in again.")
 
-    assert [await outcome(provider, bearer(sent)) for _ in range(AT_ONCE + 1)] == [unreadable] * (AT_ONCE + 1)
+    assert [await outcome(provider, bearer(f"{HEADER}.{rest}")) for _ in range(AT_ONCE + 1)] == [unreadable] * (
+        AT_ONCE + 1
+    )
     assert trail.details == [f"malformed from {OFFICE}"]
 
 
@@ -330,8 +335,34 @@ async def test_what_could_not_be_checked_is_not_audited_as_refused(
 async def test_other_forms_in_the_header_are_keys_as_before(provider: TokenOrKeyAuthProvider, key: NewKey) -> None:
     for ours in (key.text, SHARED_KEY):
         assert await outcome(provider, bearer(ours)) == "api_key"
-    for wrong in ("", "x", "a.b", "a.b.c.d", "a b.c.d", "a.b.c+d", "ä.b.c"):
+    for wrong in ("x", "a.b", f"{HEADER}.b.c.d", f"{HEADER} b.c.d", f"{HEADER}.b.c+d", "ä.b.c"):
         assert await outcome(provider, bearer(wrong)) == (401, WRONG)
+
+
+def encoded(header: bytes) -> str:
+    return urlsafe_b64encode(header).decode().rstrip("=")
+
+
+NOT_HEADERS: Final = {
+    "letters": "abcdefgh",
+    "one letter": "a",
+    "no JSON": encoded(b"alg"),
+    "a list": encoded(b'["alg"]'),
+    "a text": encoded(b'"alg"'),
+    "no alg": encoded(b'{"typ":"JWT"}'),
+    "not UTF-8": encoded(b'{"alg":"\xff"}'),
+    "nested": encoded(b'{"alg":' + b"[" * 5000),
+    "too long": encoded(b'{"alg":"' + b"x" * 8192 + b'"}'),
+}
+
+
+@pytest.mark.parametrize("first", NOT_HEADERS.values(), ids=NOT_HEADERS)
+async def test_a_shared_key_with_dots_is_a_key(first: str, make: Make) -> None:
+    key = f"{first}.the-rest-of-the-key.0123456789"
+    provider = make(shared_key=key)
+
+    assert await outcome(provider, bearer(key)) == await outcome(provider, key_header(key)) == "api_key"
+    assert await outcome(provider, bearer(f"{key}x")) == (401, WRONG)
 
 
 async def test_neither_credential_is_logged_audited_or_shown(
