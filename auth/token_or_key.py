@@ -137,4 +137,4 @@ class TokenOrKeyAuthProvider(AuthProvider):
             object=subject,
             detail=f"{refused.reason} from {address}",
         )
-        await self._refusals.record((address, refused.reason, subject), event)
+        await self._refusals.record((address, refused.reason), event)

@@ -188,6 +188,27 @@ async def test_refused_tokens_are_audited_once_and_then_counted(
     ]
 
 
+async def test_many_subjects_from_one_address_are_one_kind_of_refusal(
+    make: Make, acme: Signer, clock: Clock, trail: Trail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They neither fill the audit trail nor hide the refusals of others."""
+    monkeypatch.setattr("auth.token_or_key.MOST_ADDRESSES", 3)
+    now = clock().timestamp()
+    provider = make()
+    async with provider.run():
+        for number in range(20):
+            await outcome(provider, bearer(acme.token(f"stranger-{number}", now)))
+        assert [event.object for event in trail.events] == ["stranger-0"]
+        with pytest.raises(AuthenticationError):
+            await provider.authenticate(request(bearer(acme.token("ken", now)), address="198.51.100.1"))
+
+    assert [(event.object, event.detail.partition(" from ")[2].split(",")[0]) for event in trail.events] == [
+        ("stranger-0", OFFICE),
+        ("ken", "198.51.100.1"),
+        ("stranger-19", OFFICE),
+    ]
+
+
 async def test_a_token_in_the_query_is_no_credential(
     provider: TokenOrKeyAuthProvider, token: str, trail: Trail
 ) -> None:
