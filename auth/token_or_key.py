@@ -78,10 +78,10 @@ class TokenOrKeyAuthProvider(AuthProvider):
         """
         sent = presented(request)
         if sent.token is None:
-            if sent.key is None and sent.bearer is None:
+            if not sent.key and not sent.bearer:  # a client may send the header without a value
                 raise NoCredentialError(NO_CREDENTIAL)
             return await self._throttled.authenticate(request)
-        if sent.key is None:
+        if not sent.key:
             try:
                 return await self._tokens.authenticate(request)
             except AuthenticationError as refused:

@@ -217,6 +217,29 @@ async def test_a_token_in_the_query_is_no_credential(
     assert trail.events == []
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [[bearer("")], [bearer(" \t")], [("authorization", "bearer")], [key_header("")], [key_header(" "), bearer("")]],
+    ids=["a bearer", "blanks", "the scheme", "a key", "both"],
+)
+async def test_an_empty_credential_is_none_at_all(
+    headers: list[Header], provider: TokenOrKeyAuthProvider, trail: Trail
+) -> None:
+    for _ in range(AT_ONCE + 1):
+        with pytest.raises(NoCredentialError, match=r"^Sign in, or"):
+            await provider.authenticate(request(*headers))
+    assert trail.events == []
+
+
+async def test_an_empty_key_beside_a_token_is_not_there(
+    provider: TokenOrKeyAuthProvider, token: str, stale: str, counter: TallyCounter, trail: Trail
+) -> None:
+    assert await outcome(provider, key_header(""), bearer(token)) == "oauth"
+    assert await outcome(provider, key_header(""), bearer(stale)) == (401, EXPIRED)
+    assert counter.total("client_habits") == 0
+    assert [event.action for event in trail.events] == ["token_refused"]
+
+
 async def test_a_token_is_read_from_one_header_alone(provider: TokenOrKeyAuthProvider, token: str) -> None:
     assert await outcome(provider, key_header(token)) == (401, WRONG)
     assert await outcome(provider, ("authorization", f"Basic {token}")) == (
