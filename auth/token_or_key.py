@@ -124,9 +124,9 @@ class TokenOrKeyAuthProvider(AuthProvider):
     async def _record(self, refused: AuthenticationError, request: HTTPConnection) -> None:
         match refused:
             case InvalidTokenError():
-                subject = identity = ""
+                subject = identity = issuer = ""  # what it says of them is not certain
             case NotAdmittedError():
-                subject, identity = refused.subject, refused.identity
+                subject, identity, issuer = refused.subject, refused.identity, f" at {refused.issuer}"
             case _:  # it could not be checked
                 return
         address = client_address(request, self._trusted_proxies)
@@ -135,6 +135,6 @@ class TokenOrKeyAuthProvider(AuthProvider):
             outcome=refused.kind,
             credential=identity,
             object=subject,
-            detail=f"{refused.reason} from {address}",
+            detail=f"{refused.reason} from {address}{issuer}",
         )
         await self._refusals.record((address, refused.reason), event)

@@ -47,6 +47,8 @@ class NotAdmittedError(AuthenticationError):
     def __init__(self, reason: AdmissionFault, token: VerifiedToken, identity: str = "", *, advice: str = "") -> None:
         super().__init__(" ".join(filter(None, (_SENTENCES[reason], advice))), status=403)
         self.reason = reason
+        self.issuer = token.issuer
+        """One of those in the settings."""
         self.subject = token.subject
         """As the issuer names it."""
         self.identity = identity
