@@ -18,6 +18,7 @@ from auth.oauth.provider import OAuthProvider
 from auth.oauth.tokens import InvalidTokenError, TokenFault
 from auth.presented import ContradictingCredentialsError, NoCredentialError, presented, without_bearer
 from auth.providers import FOREIGN_CREDENTIAL, KeyAuthProvider
+from auth.store.key_format import parse
 from auth.throttle import ThrottledAuthProvider
 from shared.audit import AuditEvent, AuditTrail
 from shared.client_habits import ClientHabits
@@ -105,7 +106,8 @@ class TokenOrKeyAuthProvider(AuthProvider):
             return await self._of_key(request, refused)
         try:  # no attempt: this caller is known
             owner = await self._keys.owner_of(key)
-        except AuthenticationError:
+        except AuthenticationError as error:
+            await self._record_key(error, key, principal, request)
             return principal
         if owner.key != principal.key:
             raise ContradictingCredentialsError
@@ -120,6 +122,20 @@ class TokenOrKeyAuthProvider(AuthProvider):
                 raise  # a token of a gateway: the key was meant for this server
             await self._record(refused, request)
             raise refused from None
+
+    async def _record_key(
+        self, error: AuthenticationError, key: str, principal: Principal, request: HTTPConnection
+    ) -> None:
+        """Audit a wrong key beside the valid token of `principal`, if the key has our form: others are a gateway's."""
+        ours = parse(key)
+        if ours is None or error.status != 401:
+            return
+        address = client_address(request, self._trusted_proxies)
+        detail = f"wrong key beside a valid token from {address}"
+        event = AuditEvent.by(
+            principal, action="authenticate", outcome=error.kind, object=ours.public_id, detail=detail
+        )
+        await self._refusals.record((address, detail), event)
 
     async def _record(self, refused: AuthenticationError, request: HTTPConnection) -> None:
         match refused:

@@ -282,6 +282,32 @@ async def test_a_token_beside_a_credential_of_a_gateway_counts_and_is_no_attempt
     assert [event.action for event in trail.events] == ["authenticate"]
 
 
+async def test_a_wrong_key_of_our_form_beside_a_valid_token_is_audited_and_no_attempt(
+    provider: TokenOrKeyAuthProvider, token: str, key: NewKey, store: IdentityStore, trail: Trail
+) -> None:
+    """Guesses, or a key that was revoked; a gateway has keys of another form."""
+    await store.keys.revoke(key.record.public_id)
+    for sent in (key.text, *(new_key().text for _ in range(2 * AT_ONCE)), "of a gateway"):
+        assert await outcome(provider, bearer(token), key_header(sent)) == "oauth"
+
+    [event] = trail.events
+    assert (event.action, event.outcome, event.object) == ("authenticate", "unauthenticated", key.record.public_id)
+    assert event.detail == f"wrong key beside a valid token from {OFFICE}"
+    principal = await provider.authenticate(request(bearer(token)))
+    assert (event.tenant, event.actor, event.credential) == ("acme", principal.id, principal.credential)
+    assert await outcome(provider, key_header(new_key().text)) == (401, WRONG)
+
+
+async def test_what_cannot_be_checked_beside_a_valid_token_is_not_audited(
+    provider: TokenOrKeyAuthProvider, token: str, trail: Trail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await outcome(provider, bearer(token)) == "oauth"
+    monkeypatch.setattr("auth.cache.MOST_QUESTIONS", 0)
+
+    assert await outcome(provider, bearer(token), key_header(new_key().text)) == "oauth"
+    assert trail.events == []
+
+
 async def test_a_key_beside_a_token_that_is_not_accepted_counts(
     provider: TokenOrKeyAuthProvider, key: NewKey, stale: str, acme: Signer, counter: TallyCounter
 ) -> None:
