@@ -146,5 +146,6 @@ def _is_program(claims: Mapping[str, Any], subject: str, client_id: str | None) 
         return True
     if client_id is None:
         return False
-    is_account = claims.get("preferred_username") == f"service-account-{client_id}"  # Keycloak
+    username = _text(claims.get("preferred_username")) or ""
+    is_account = username.casefold() == f"service-account-{client_id}".casefold()  # Keycloak has it in lower case
     return is_account or subject in (client_id, f"{client_id}@clients")  # the latter: Auth0

@@ -212,12 +212,19 @@ def test_a_program_is_known_by_what_its_provider_says(said: dict[str, Any]) -> N
     assert read(**said).client_id == "client"
 
 
+@pytest.mark.parametrize("client", ["myApp", "MYAPP", "myapp"])
+def test_the_name_of_a_service_account_has_any_case(client: str) -> None:
+    """Keycloak writes its user names in lower case, and client ids as they are."""
+    assert read(client_id=..., azp=client, preferred_username="service-account-myapp").is_program
+
+
 @pytest.mark.parametrize(
     "said",
     [
         {},
         {"client_id": ...},
         {"preferred_username": "service-account-other"},
+        {"preferred_username": ["service-account-client"]},
         {"sub": "None@clients", "client_id": ...},
     ],
 )
