@@ -6,9 +6,11 @@ A verified address only links a subject the first time. A removed identity is ke
 
 import secrets
 from collections.abc import Collection, Mapping
+from functools import partial
 
 from sqlalchemy import RowMapping, Select, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from auth import validation
 from auth.store import queries
@@ -62,22 +64,19 @@ class Identities:
 
         Only to a member of one of `tenants`, or of any if `tenants` is empty, who has no identity of this issuer yet;
         otherwise nothing is changed and None returned. The caller vouches for the address. To call this at once for
-        the same subject links it once.
+        the same subject links it once. Only a subject that can be linked opens a transaction that writes, for which
+        others would wait.
         """
+        user_to_link = partial(_user_to_link, issuer=issuer, subject=subject, email=email, tenants=tenants)
+        async with self._transactions.reading() as connection:
+            user, known = await user_to_link(connection)
+        if user is None:
+            return known
         async with self._transactions.changing() as change:
-            # Locked, so that two subjects with one address are not both linked.
-            mine = select(users).where(users.c.email == email.casefold(), users.c.disabled_at.is_(None))
-            user = (await change.connection.execute(mine.with_for_update())).mappings().one_or_none()
+            user, known = await user_to_link(change.connection, lock=True)
             if user is None:
-                return None
-            memberships_of_user = select(memberships.c.tenant_id).where(memberships.c.user_id == user["id"])
-            member_of = set(await change.connection.scalars(memberships_of_user))
-            theirs = (identities.c.issuer == issuer) & (identities.c.user_id == user["id"])
-            rows = await change.connection.execute(select(identities.c.subject, identities.c.id).where(theirs))
-            known = {row.subject: str(row.id) for row in rows}
-            if known or not (member_of & set(tenants) if tenants else member_of):
-                return known.get(subject)  # it may have been linked on another instance meanwhile
-            return await _insert(change, issuer, subject, {"user_id": user["id"]}, how=", by e-mail address")
+                return known
+            return await _insert(change, issuer, subject, {"user_id": user}, how=", by e-mail address")
 
     async def all(self, *, tenant: str | None = None, user: str | None = None) -> list[IdentityRecord]:
         """Return the identities of a tenant's members and service accounts, of a user, or all; by issuer and owner.
@@ -104,6 +103,24 @@ class Identities:
                 await change.connection.execute(update(identities).where(mine).values(removed_at=change.now))
                 change.record("identity_removed", what=row["user_id"] or row["service_account_id"], detail=identity)
             return await _one(change, identity)
+
+
+async def _user_to_link(
+    connection: AsyncConnection, *, issuer: str, subject: str, email: str, tenants: Collection[str], lock: bool = False
+) -> tuple[str | None, str | None]:
+    """Return the user to whom the address links the subject; or None, and the subject's identity if it has one."""
+    query = select(users.c.id).where(users.c.email == email.casefold(), users.c.disabled_at.is_(None))
+    # Locked, so that two subjects with one address are not both linked.
+    user: str | None = await connection.scalar(query.with_for_update() if lock else query)
+    if user is None:
+        return None, None
+    member_of = set(await connection.scalars(select(memberships.c.tenant_id).where(memberships.c.user_id == user)))
+    theirs = (identities.c.issuer == issuer) & (identities.c.user_id == user)
+    rows = await connection.execute(select(identities.c.subject, identities.c.id).where(theirs))
+    known = {row.subject: str(row.id) for row in rows}
+    if known or not (member_of & set(tenants) if tenants else member_of):
+        return None, known.get(subject)  # it may have been linked on another instance meanwhile
+    return user, None
 
 
 async def _insert(

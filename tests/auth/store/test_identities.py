@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from auth.store.errors import AlreadyExistsError, UnknownIdentityError, UnknownU
 from auth.store.migrate import MIGRATIONS, in_schema
 from auth.store.records import StoredMembership
 from auth.store.tables import users
+from auth.store.transactions import AuditedChange, AuditedTransactions
 from shared.errors import InvalidInputError
 from shared.identity import Role
 from shared.storage.database import UTCDateTime, open_engine, resolve_url
@@ -163,6 +165,26 @@ async def test_any_other_address_links_nothing(stranger: dict[str, Any], mika: I
 
     assert await link(mika, **stranger) is None
     assert await mika.identities.all() == []
+
+
+async def test_what_is_not_linked_does_not_write(mika: IdentityStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every sign-in of a stranger would otherwise keep writes of others waiting."""
+    linked = await link(mika)
+    written = 0
+    changing = AuditedTransactions.changing
+
+    def counting(self: AuditedTransactions) -> AbstractAsyncContextManager[AuditedChange]:
+        nonlocal written
+        written += 1
+        return changing(self)
+
+    monkeypatch.setattr(AuditedTransactions, "changing", counting)
+    for stranger in ({"email": "ken@example.com"}, {"tenants": {"globex"}, "issuer": OTHER}, {"subject": "2"}):
+        assert await link(mika, **stranger) is None
+    assert await link(mika) == linked, "it was linked on another instance meanwhile"
+    assert written == 0
+    assert await link(mika, issuer=OTHER) is not None
+    assert written == 1
 
 
 @kills("auth/store/identities.py", "if known or not (", "if not (")
