@@ -16,8 +16,9 @@ from pydantic import AnyHttpUrl, SecretStr
 from auth.oauth.metadata import WELL_KNOWN
 from auth.store import open_store
 from auth.store.peppers import Secrets
-from cloud_mcp_server import SIGN_IN_ELSEWHERE, CloudMCPServer, greeting, who_may_call
+from cloud_mcp_server import SIGN_IN_ELSEWHERE, CloudMCPServer
 from shared.config import CloudSettings
+from shared.config.greeting import greeting, who_may_call
 from tests.auth.oauth.signing import Signer
 from tests.databases import add_filled_tenant
 from tests.processes import HTTP_DOOR, IDENTITY_KEY, KEY, Process, http_door, sqlite
