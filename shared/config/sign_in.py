@@ -49,6 +49,7 @@ def _check_url(url: str) -> None:
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port
+        host.encode("idna")  # as the lookup does: an empty or a long label
     except ValueError:
         raise ValueError(_FORM) from None
     if not _URL.fullmatch(url) or not host or PLACEHOLDER.fullmatch(host) or any(sign in url for sign in "@?#"):

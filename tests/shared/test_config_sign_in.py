@@ -92,6 +92,8 @@ def test_issuers_are_read_byte_for_byte_with_their_organisations(
         ("https://[::1", FORM),
         ("https://<your-provider>/", FORM),
         ("https://login.例え.jp", FORM),
+        ("https://login..example.com", FORM),
+        (f"https://{'x' * 64}.example.com", FORM),
         (f"https://login.example.com/{'x' * 300}", FORM),
         ("http://login.example.com", "MCP_OAUTH_ISSUER must begin with https:// (http:// only on this machine)"),
         ("https://keycloak:8443", "MCP_OAUTH_ISSUER must be a public address: "),

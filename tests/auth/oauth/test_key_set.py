@@ -305,7 +305,32 @@ async def test_metadata_of_another_issuer_is_refused(issuer: Issuer, named_issue
         await jwks_uri_of(ISSUER, issuer.fetcher())
 
 
-@pytest.mark.parametrize("uri", ["http://issuer.example/keys", "https://169.254.169.254/keys", "keys", None, 5])
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"issuer": "x" * 200_000},
+        {"issuer": ["x" * 200_000]},
+        {"issuer": ISSUER, "jwks_uri": "https://" + "x" * 200_000},
+    ],
+    ids=["issuer", "list", "jwks_uri"],
+)
+async def test_what_a_document_says_is_not_logged_at_length(
+    issuer: Issuer, keys: IssuerKeys, metadata: dict[str, object]
+) -> None:
+    issuer.site.pages[METADATA] = page(metadata)
+    with capture_logs() as logs, pytest.raises(IssuerUnavailableError):
+        await kid_of(keys, "rsa")
+
+    assert [len(line["reason"]) < 500 for line in logs] == [True]
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        *("http://issuer.example/keys", "https://169.254.169.254/keys", "https://issuer..example/keys"),
+        *("keys", None, 5),
+    ],
+)
 async def test_keys_are_not_fetched_from_a_forbidden_address(issuer: Issuer, keys: IssuerKeys, uri: object) -> None:
     issuer.site.pages[METADATA] = page({"issuer": ISSUER, "jwks_uri": uri})
 
