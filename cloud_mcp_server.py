@@ -20,7 +20,6 @@ from starlette.routing import Route
 
 from auth.access import Access, AnonymousAccess, IdentityService, SharedKeyAccess, SignIn
 from auth.oauth.challenge import Challenge
-from auth.oauth.fetcher import GuardedFetcher
 from auth.oauth.metadata import WELL_KNOWN, metadata_routes
 from operations import Operations
 from shared.client_habits import ClientHabits
@@ -233,7 +232,6 @@ def sign_in_of(settings: CloudSettings) -> SignIn | None:
         issuers=settings.oauth_issuer,
         public_url=base_of(str(settings.public_url), ""),
         audiences=frozenset(settings.oauth_audience),
-        fetcher=GuardedFetcher(allow_loopback=settings.has_loopback_issuer),
     )
 
 

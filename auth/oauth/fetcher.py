@@ -134,6 +134,11 @@ class GuardedFetcher:
             return bytes(body)
 
 
+def fetcher_for(issuer: str) -> GuardedFetcher:
+    """Return what fetches the documents of `issuer`: from this machine only if the issuer itself is on it."""
+    return GuardedFetcher(allow_loopback=is_loopback(urlsplit(issuer).hostname or ""))
+
+
 class _CheckedNetwork(httpcore2.AsyncNetworkBackend):
     """Looks up each host once, checks every answer, and connects to the checked addresses alone."""
 

@@ -10,7 +10,7 @@ Sources: RFC 9068, section 4; RFC 8725 (algorithms are a list of this server, ne
 
 import re
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from hashlib import sha256
 from typing import Any, Final
@@ -35,24 +35,22 @@ _FORM: Final = re.compile(r"[\w-]+\.[\w-]+\.[\w-]*", re.ASCII)
 
 
 class TokenVerifier:
-    """Verifies tokens of `issuers`. Close it with `aclose`.
+    """Verifies tokens of some issuers. Close it with `aclose`.
 
     Args:
-        issuers: their URLs, exactly as the claim `iss` spells them.
-        fetcher: fetches the metadata and the keys of the issuers.
+        fetchers: what fetches the metadata and keys of each issuer, by its URL, exactly as the claim `iss` spells it.
         clock: Unix time.
         seconds: a monotonic clock.
     """
 
     def __init__(
         self,
-        issuers: Collection[str],
-        fetcher: GuardedFetcher,
+        fetchers: Mapping[str, GuardedFetcher],
         *,
         clock: Callable[[], float] = time.time,
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._issuers = {issuer: IssuerKeys(issuer, fetcher, seconds=seconds) for issuer in issuers}
+        self._issuers = {issuer: IssuerKeys(issuer, fetcher, seconds=seconds) for issuer, fetcher in fetchers.items()}
         self._clock = clock
         self._verified: LRUCache[bytes, tuple[VerifiedToken, float]] = LRUCache(MAX_REMEMBERED)
         """Tokens by their digests, and until when each counts, in Unix time."""

@@ -5,7 +5,7 @@ import asyncio
 import httpcore2
 import pytest
 
-from auth.oauth.fetcher import FetchError, GuardedFetcher, system_addresses
+from auth.oauth.fetcher import FetchError, GuardedFetcher, fetcher_for, system_addresses
 from tests.auth.oauth.issuer import HOST, ISSUER, PUBLIC, Issuer, Page, page
 from tests.kills import kills
 
@@ -203,8 +203,8 @@ async def test_this_machine_is_reached_by_http_only_where_that_is_allowed(host: 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         url = f"http://{host}:{server.sockets[0].getsockname()[1]}/a"
 
-        assert await GuardedFetcher(allow_loopback=True).json(url) == DOCUMENT
-        assert "is not https" in await refusal_of(GuardedFetcher(), url)
+        assert await fetcher_for(f"http://{host}:1/realm").json(url) == DOCUMENT
+        assert "is not https" in await refusal_of(fetcher_for(ISSUER), url)
 
 
 async def test_what_is_allowed_for_this_machine_is_for_its_own_names_alone(issuer: Issuer) -> None:

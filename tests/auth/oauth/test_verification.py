@@ -14,6 +14,7 @@ from joserfc.jwk import Key, RSAKey
 
 from auth.oauth import verification
 from auth.oauth.claims import LEEWAY_S
+from auth.oauth.fetcher import fetcher_for
 from auth.oauth.key_set import FRESH_S, REFETCH_S, STALE_S
 from auth.oauth.tokens import InvalidTokenError, IssuerUnavailableError, TokenFault
 from auth.oauth.verification import MAX_CHARACTERS, REMEMBERED_S, TokenVerifier
@@ -29,6 +30,7 @@ from tests.auth.oauth.issuer import (
     RSA,
     RSA_2,
     Issuer,
+    Site,
     claims,
     named,
     page,
@@ -60,7 +62,7 @@ def moment() -> Moment:
 
 @pytest.fixture
 async def verifier(issuer: Issuer, moment: Moment) -> AsyncIterator[TokenVerifier]:
-    verifier = TokenVerifier([ISSUER], issuer.fetcher(), clock=moment.unix, seconds=moment.seconds)
+    verifier = TokenVerifier({ISSUER: issuer.fetcher()}, clock=moment.unix, seconds=moment.seconds)
     yield verifier
     await verifier.aclose()
 
@@ -215,7 +217,8 @@ async def test_keys_of_one_issuer_do_not_sign_for_another(issuer: Issuer, moment
     second = f"{ISSUER}/second"
     issuer.site.pages[f"/second{METADATA}"] = page({"issuer": second, "jwks_uri": f"{ISSUER}/second-keys"})
     issuer.site.pages["/second-keys"] = page({"keys": [named(RSA_2, "rsa").as_dict(private=False)]})
-    verifier = TokenVerifier([ISSUER, second], issuer.fetcher(), clock=moment.unix, seconds=moment.seconds)
+    fetchers = dict.fromkeys([ISSUER, second], issuer.fetcher())
+    verifier = TokenVerifier(fetchers, clock=moment.unix, seconds=moment.seconds)
 
     assert (await verifier.verify(token(OTHER_RSA, iss=second))).issuer == second
     assert (await verifier.verify(token(RSA))).issuer == ISSUER
@@ -363,6 +366,21 @@ async def test_a_jwks_that_resolves_to_an_inner_address_at_the_second_look_gives
         await verifier.verify(token())
     assert issuer.site.asked == [METADATA]
     assert "169.254.169.254" not in issuer.network.connected
+
+
+async def test_an_issuer_on_this_machine_lets_no_other_one_name_this_machine(issuer: Issuer, moment: Moment) -> None:
+    inner = Site()
+    async with await asyncio.start_server(inner.serve, "127.0.0.1", 0) as server:
+        local = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        inner.pages |= {KEYS: issuer.site.pages[KEYS], METADATA: page({"issuer": local, "jwks_uri": local + KEYS})}
+        issuer.site.pages[METADATA] = page({"issuer": ISSUER, "jwks_uri": local + KEYS})
+        fetchers = {local: fetcher_for(local), ISSUER: issuer.fetcher()}
+        verifier = TokenVerifier(fetchers, clock=moment.unix, seconds=moment.seconds)
+
+        with pytest.raises(IssuerUnavailableError):
+            await verifier.verify(token())
+        assert inner.asked == []
+        assert (await verifier.verify(token(iss=local))).issuer == local
 
 
 async def test_a_flood_of_unknown_keys_asks_the_issuer_once(issuer: Issuer, verifier: TokenVerifier) -> None:
