@@ -374,7 +374,7 @@ async def test_an_issuer_on_this_machine_lets_no_other_one_name_this_machine(iss
         local = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         inner.pages |= {KEYS: issuer.site.pages[KEYS], METADATA: page({"issuer": local, "jwks_uri": local + KEYS})}
         issuer.site.pages[METADATA] = page({"issuer": ISSUER, "jwks_uri": local + KEYS})
-        fetchers = {local: fetcher_for(local), ISSUER: issuer.fetcher()}
+        fetchers = {ISSUER: issuer.fetcher(), local: fetcher_for(local)}
         verifier = TokenVerifier(fetchers, clock=moment.unix, seconds=moment.seconds)
 
         with pytest.raises(IssuerUnavailableError):
