@@ -46,6 +46,8 @@ log = get_logger(__name__)
 
 NO_SIGN_IN = "Nothing is at this path. This server has no OAuth sign-in: check the API key that your client sends."
 SIGN_IN_ELSEWHERE = f"Nothing is at this path. Sign in at the identity provider that {WELL_KNOWN} names."
+PATHS = {"streamable_http": "/mcp", "sse": "/sse"}
+"""Where each wire is: a resource of its own for access tokens."""
 READY_S = 2.0
 CONNECTING_S = 0.05
 RECHECKED = 1 / 6
@@ -129,7 +131,9 @@ class CloudMCPServer:
         self.app = FastAPI(title="Ticket server", lifespan=self._lifespan, openapi_url=None, redirect_slashes=False)
         if sign_in is not None:
             self.app.add_exception_handler(404, nothing_here(SIGN_IN_ELSEWHERE))
-            self.app.router.routes.extend(metadata_routes(sign_in.public_url, sign_in.issuers))
+            self.app.router.routes.extend(
+                metadata_routes(sign_in.public_url, sign_in.issuers, map(PATHS.__getitem__, settings.wires))
+            )
         elif auth_provider is None and self._asks_for_keys:
             self.app.add_exception_handler(404, nothing_here(NO_SIGN_IN))
         self.app.router.routes.append(Route("/", page))

@@ -209,6 +209,17 @@ async def test_health_the_banner_and_the_page_name_sign_in(door: Door) -> None:
     assert (missing.status_code, missing.json()) == (404, {"detail": SIGN_IN_ELSEWHERE})
 
 
+@pytest.mark.parametrize(("wire", "statuses"), [("streamable_http", [200, 200, 404]), ("sse", [200, 404, 200])])
+async def test_a_wire_that_is_not_served_has_no_document(door: Door, wire: str, statuses: list[int]) -> None:
+    server = CloudMCPServer(door.settings.model_copy(update={"transport_type": wire}))
+    transport = httpx2.ASGITransport(server.app)  # the documents depend on settings alone: nothing is opened
+    async with httpx2.AsyncClient(transport=transport, base_url=PUBLIC) as http:
+        documents = [await http.get(WELL_KNOWN + path) for path in ("", "/mcp", "/sse")]
+
+    assert [one.status_code for one in documents] == statuses
+    assert documents[0].json()["resource"] == PUBLIC
+
+
 async def test_a_server_without_sign_in_sends_nobody_looking_for_it(tmp_path: Path) -> None:
     settings = CloudSettings(mcp_api_key=SecretStr(KEY), database_url=SecretStr(sqlite(tmp_path)))
     async with serve(CloudMCPServer(settings).app) as url, httpx2.AsyncClient(base_url=url) as http:
