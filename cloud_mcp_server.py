@@ -8,11 +8,10 @@ import asyncio
 import gc
 import sys
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
@@ -21,12 +20,11 @@ from starlette.routing import Route
 
 from auth.access import Access, AnonymousAccess, IdentityService, SharedKeyAccess, SignIn
 from auth.oauth.challenge import Challenge
-from auth.oauth.fetcher import GuardedFetcher
 from auth.oauth.metadata import WELL_KNOWN, metadata_routes
 from operations import Operations
 from shared.client_habits import ClientHabits
-from shared.command_lines import command_line
 from shared.config import CloudSettings, SettingsWithoutKeys, load, notes
+from shared.config.greeting import Failing, greeting, ticket_api_of
 from shared.environment import SettingsError
 from shared.errors import TicketServerError, UpstreamUnavailableError
 from shared.http.server import CannotListenError
@@ -48,18 +46,13 @@ log = get_logger(__name__)
 
 NO_SIGN_IN = "Nothing is at this path. This server has no OAuth sign-in: check the API key that your client sends."
 SIGN_IN_ELSEWHERE = f"Nothing is at this path. Sign in at the identity provider that {WELL_KNOWN} names."
+PATHS = {"streamable_http": "/mcp", "sse": "/sse"}
+"""Where each wire is: a resource of its own for access tokens."""
 READY_S = 2.0
 CONNECTING_S = 0.05
 RECHECKED = 1 / 6
 """The part of the time within which a revoked key is refused that goes by between two looks at open streams; for the
 rest of it what is known of a key is remembered."""
-
-
-class Failing(NamedTuple):
-    """What calls fail without."""
-
-    what: str
-    kind: str
 
 
 class CloudMCPServer:
@@ -138,7 +131,9 @@ class CloudMCPServer:
         self.app = FastAPI(title="Ticket server", lifespan=self._lifespan, openapi_url=None, redirect_slashes=False)
         if sign_in is not None:
             self.app.add_exception_handler(404, nothing_here(SIGN_IN_ELSEWHERE))
-            self.app.router.routes.extend(metadata_routes(sign_in.public_url, sign_in.issuers))
+            self.app.router.routes.extend(
+                metadata_routes(sign_in.public_url, sign_in.issuers, map(PATHS.__getitem__, settings.wires))
+            )
         elif auth_provider is None and self._asks_for_keys:
             self.app.add_exception_handler(404, nothing_here(NO_SIGN_IN))
         self.app.router.routes.append(Route("/", page))
@@ -241,7 +236,6 @@ def sign_in_of(settings: CloudSettings) -> SignIn | None:
         issuers=settings.oauth_issuer,
         public_url=base_of(str(settings.public_url), ""),
         audiences=frozenset(settings.oauth_audience),
-        fetcher=GuardedFetcher(allow_loopback=settings.has_loopback_issuer),
     )
 
 
@@ -302,55 +296,6 @@ def __getattr__(name: str) -> Any:
     log.warning("no_drain", hint="start python cloud_mcp_server.py instead: uvicorn alone cuts calls when it stops")
     globals()["app"] = app = create_app(settings)
     return app
-
-
-def greeting(settings: CloudSettings, port: int, wires: Collection[str], failing: Failing | None) -> str:
-    """Return what the person who started the server needs: where it is, what was checked, and how to connect."""
-    address = base_of(str(settings.public_url or f"http://{settings.host}:{port}"), "")
-    header = ' --header "x-api-key: YOUR-KEY"' if settings.asks_for_keys and not settings.signs_in else ""
-    path, kind = ("/mcp", "http") if "streamable_http" in wires else ("/sse", "sse")
-    older = f"\n  Older clients: {address}/sse" if {"streamable_http", "sse"} <= set(wires) else ""
-    state = "ready" if failing is None else "started, but NOT ready"
-    return (
-        f"\n  Ticket server {state}: {address}{path}"
-        f"\n  Who may call: {who_may_call(settings)}"
-        f"\n  Checked:      {checked(settings, failing)}"
-        f"\n  Claude Code:  claude mcp add --transport {kind} tickets {address}{path}{header}{older}"
-        f"\n  More clients: README.md, 'Connect your assistant'. Ctrl-C stops it.\n"
-    )
-
-
-def checked(settings: CloudSettings, failing: Failing | None) -> str:
-    """Return the result of the check that `GET /ready` makes, in one line."""
-    if failing is not None:
-        return f"calls fail, because of {failing.what}: {failing.kind}. GET /ready is 200 once they would succeed."
-    parts = (
-        f"{ticket_api_of(settings)} answers",
-        "the session broker answers" if settings.broker_url is not None else "",
-        "the identity store takes writes" if settings.identity_keys else "",
-        "nothing can be written (MCP_READ_ONLY)" if settings.read_only else "",
-    )
-    return "; ".join(filter(None, parts))
-
-
-def ticket_api_of(settings: CloudSettings) -> str:
-    """Return the name of the ticket API for the operator."""
-    if settings.is_embedded:
-        return "the embedded ticket API (MCP_DATABASE_URL)"
-    return f"the ticket API at {urlsplit(str(settings.api_base_url)).netloc} (MCP_API_BASE_URL)"
-
-
-def who_may_call(settings: CloudSettings) -> str:
-    """Return every way in, in one line."""
-    providers = ", ".join(urlsplit(issuer).netloc for issuer in settings.oauth_issuer)
-    ways = (
-        f"people and programs that sign in at {providers} (MCP_OAUTH_ISSUER)" if settings.signs_in else "",
-        f"people and programs, each with a key of their own ({command_line('auth')} key list)"
-        if settings.identity_keys
-        else "",
-        "clients with the key MCP_MCP_API_KEY, all as one principal" if settings.mcp_api_key is not None else "",
-    )
-    return "; ".join(filter(None, ways)) or "every program on this machine, without a key"
 
 
 def main() -> int:

@@ -4,12 +4,12 @@ Each has a `provider` (who is calling), a `trail` (the audit) and a `directory` 
 Constructing one opens nothing; `run()` does.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
-from auth.oauth.fetcher import GuardedFetcher
+from auth.oauth.fetcher import GuardedFetcher, fetcher_for
 from auth.oauth.identities import StoredIdentities
 from auth.oauth.provider import OAuthProvider
 from auth.oauth.resources import ProtectedResources
@@ -106,8 +106,8 @@ class SignIn:
     """Address that clients use; tokens are for resources below it."""
     audiences: frozenset[str] = frozenset()
     """Further names under which the providers know this server."""
-    fetcher: GuardedFetcher = field(default_factory=GuardedFetcher)
-    """Fetches the metadata and keys of the issuers."""
+    fetcher_for: Callable[[str], GuardedFetcher] = fetcher_for
+    """Returns what fetches the metadata and keys of an issuer."""
 
 
 class IdentityService:
@@ -151,7 +151,7 @@ class IdentityService:
             self.provider = ThrottledAuthProvider(keys, trail=self.trail, trusted_proxies=trusted_proxies)
         else:
             tokens = OAuthProvider(
-                TokenVerifier(sign_in.issuers, sign_in.fetcher),
+                TokenVerifier({issuer: sign_in.fetcher_for(issuer) for issuer in sign_in.issuers}),
                 StoredIdentities(self._store, sign_in.issuers, cache_s=cache_s),
                 ProtectedResources(sign_in.public_url, sign_in.audiences),
             )

@@ -19,7 +19,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from auth.oauth.fetcher import FetchError, GuardedFetcher
+from auth.oauth.fetcher import FetchError, fetcher_for
 from auth.oauth.issuer_metadata import jwks_uri_of
 from auth.oauth.key_set import signing_keys
 from bootstrap.doctor import Finding, show
@@ -147,8 +147,8 @@ async def sign_in(settings: CloudSettings) -> AsyncIterator[Finding]:
     """The identity providers: whether their keys can be fetched, as the server fetches them."""
     if not settings.signs_in:
         return
-    fetcher = GuardedFetcher(allow_loopback=settings.has_loopback_issuer)
     for issuer in settings.oauth_issuer:
+        fetcher = fetcher_for(issuer)
         try:
             keys = signing_keys(await fetcher.json(await jwks_uri_of(issuer, fetcher)))
         except FetchError as error:

@@ -16,8 +16,9 @@ from pydantic import AnyHttpUrl, SecretStr
 from auth.oauth.metadata import WELL_KNOWN
 from auth.store import open_store
 from auth.store.peppers import Secrets
-from cloud_mcp_server import SIGN_IN_ELSEWHERE, CloudMCPServer, greeting, who_may_call
+from cloud_mcp_server import SIGN_IN_ELSEWHERE, CloudMCPServer
 from shared.config import CloudSettings
+from shared.config.greeting import greeting, who_may_call
 from tests.auth.oauth.signing import Signer
 from tests.databases import add_filled_tenant
 from tests.processes import HTTP_DOOR, IDENTITY_KEY, KEY, Process, http_door, sqlite
@@ -206,6 +207,17 @@ async def test_health_the_banner_and_the_page_name_sign_in(door: Door) -> None:
     banner = greeting(door.settings, 1, {"streamable_http"}, None)
     assert f"claude mcp add --transport http tickets {PUBLIC}/mcp\n" in banner
     assert (missing.status_code, missing.json()) == (404, {"detail": SIGN_IN_ELSEWHERE})
+
+
+@pytest.mark.parametrize(("wire", "statuses"), [("streamable_http", [200, 200, 404]), ("sse", [200, 404, 200])])
+async def test_a_wire_that_is_not_served_has_no_document(door: Door, wire: str, statuses: list[int]) -> None:
+    server = CloudMCPServer(door.settings.model_copy(update={"transport_type": wire}))
+    transport = httpx2.ASGITransport(server.app)  # the documents depend on settings alone: nothing is opened
+    async with httpx2.AsyncClient(transport=transport, base_url=PUBLIC) as http:
+        documents = [await http.get(WELL_KNOWN + path) for path in ("", "/mcp", "/sse")]
+
+    assert [one.status_code for one in documents] == statuses
+    assert documents[0].json()["resource"] == PUBLIC
 
 
 async def test_a_server_without_sign_in_sends_nobody_looking_for_it(tmp_path: Path) -> None:

@@ -29,6 +29,8 @@ MAX_BYTES: Final = 256 * 1024
 FETCH_S: Final = 5.0
 CONNECT_S: Final = 2.0
 """How long one address of a host may keep the next one waiting, in seconds."""
+MAX_SHOWN: Final = 300
+"""Characters of a text of others in a message."""
 _URL: Final = re.compile(r"https?://[!-~]{1,2000}", re.IGNORECASE)
 _JSON: Final = re.compile(r"application/(?:[\w.-]+\+)?json\s*(?:;|$)", re.IGNORECASE)
 _HEADERS: Final = (
@@ -50,6 +52,11 @@ class FetchError(TicketServerError):
     def __init__(self, message: str, *, status: int | None = None) -> None:
         super().__init__(message)
         self.status = status
+
+
+def short(text: str) -> str:
+    """Return a text of others for a message: its first characters, and how many there are."""
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}… ({len(text):,} characters)"
 
 
 async def system_addresses(host: str, port: int) -> Sequence[str]:
@@ -85,30 +92,31 @@ class GuardedFetcher:
 
     async def json(self, url: str, *, max_bytes: int = MAX_BYTES) -> object:
         """Return the JSON document at `url`. Raises: FetchError."""
-        target = self._checked(url)
+        target, shown = self._checked(url), short(url)
         try:
             async with asyncio.timeout(self._within_s):
                 return read(await self._body(target, max_bytes))
         except TimeoutError as error:
-            raise FetchError(f"{url} did not answer within {self._within_s:g} seconds") from error
+            raise FetchError(f"{shown} did not answer within {self._within_s:g} seconds") from error
         except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException, OSError) as error:
-            raise FetchError(f"{url} cannot be reached: {error}") from error
+            raise FetchError(f"{shown} cannot be reached: {short(str(error))}") from error
         except MalformedMessageError as error:
-            raise FetchError(f"{url} is not valid JSON") from error
+            raise FetchError(f"{shown} is not valid JSON") from error
         except FetchError as error:
-            raise FetchError(f"{url} is not accepted: {error}", status=error.status) from error
+            raise FetchError(f"{shown} is not accepted: {error}", status=error.status) from error
 
     def _checked(self, url: str) -> httpcore2.URL:
         """Return `url` if it may be asked at all; the address of its host is checked when the connection is made."""
         try:
             parts = urlsplit(url) if _URL.fullmatch(url) else None
             port = parts and parts.port
+            _ = parts and (parts.hostname or "").encode("idna")  # as the lookup does: an empty or a long label
         except ValueError:
             parts = None
         if parts is None or not parts.hostname or "@" in parts.netloc or parts.fragment:
-            raise FetchError(f"{url!r} is not a plain https URL")
+            raise FetchError(f"{short(url)!r} is not a plain https URL")
         if parts.scheme != "https" and not (self._allow_loopback and is_loopback(parts.hostname)):
-            raise FetchError(f"{url} is not https")
+            raise FetchError(f"{short(url)} is not https")
         target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
         return httpcore2.URL(scheme=parts.scheme, host=parts.hostname, port=port, target=target)
 
@@ -124,6 +132,11 @@ class GuardedFetcher:
                 if len(body) > max_bytes:
                     raise FetchError(f"the document is larger than {max_bytes:,} bytes", status=response.status)
             return bytes(body)
+
+
+def fetcher_for(issuer: str) -> GuardedFetcher:
+    """Return what fetches the documents of `issuer`: from this machine only if the issuer itself is on it."""
+    return GuardedFetcher(allow_loopback=is_loopback(urlsplit(issuer).hostname or ""))
 
 
 class _CheckedNetwork(httpcore2.AsyncNetworkBackend):

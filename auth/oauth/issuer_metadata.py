@@ -6,7 +6,7 @@ Sources: OpenID Connect Discovery 1.0, section 4; RFC 8414, sections 3 and 5 (fo
 from typing import Final
 from urllib.parse import urlsplit
 
-from auth.oauth.fetcher import FetchError, GuardedFetcher
+from auth.oauth.fetcher import FetchError, GuardedFetcher, short
 
 _OPENID: Final = "/.well-known/openid-configuration"
 _OAUTH: Final = "/.well-known/oauth-authorization-server"
@@ -29,7 +29,8 @@ async def jwks_uri_of(issuer: str, fetcher: GuardedFetcher) -> str:
     if not isinstance(metadata, dict) or metadata.get("issuer") != issuer:
         # Mix-up and impersonation: what a document says counts for the issuer that it names alone (RFC 8414, 3.3).
         named = metadata.get("issuer") if isinstance(metadata, dict) else None
-        raise FetchError(f"the metadata is that of the issuer {named!r}; set MCP_OAUTH_ISSUER as it is spelled there")
+        said = short(repr(named))
+        raise FetchError(f"the metadata is that of the issuer {said}; set MCP_OAUTH_ISSUER as it is spelled there")
     jwks_uri = metadata.get("jwks_uri")
     if not isinstance(jwks_uri, str):
         raise FetchError("the metadata has no jwks_uri")

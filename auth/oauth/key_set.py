@@ -1,10 +1,13 @@
-"""The signing keys of one issuer (JWKS), fetched again when they are old or when a token names an unknown key.
+"""The signing keys of one issuer (JWKS), fetched again when they are old or when none of them signed a token.
 
-- Keys are looked for again `FRESH_S` after they were fetched, beside the requests. While the issuer does not answer,
-  the keys that are known go on working, until they are `MAX_AGE_S` old.
-- A token names its key freely, so unknown names cause at most one fetch in `REFETCH_S`; all who wait share it.
+- Keys are looked for again `FRESH_S` after they were fetched, beside the requests. From `STALE_S` on, after a time
+  without tokens, requests wait for that: a key that was withdrawn meanwhile is not used. While the issuer does not
+  answer, the keys that are known go on working, until they are `MAX_AGE_S` old, and requests wait once in `AWAY_S`.
+- A new key may have a name of its own, none, or that of its predecessor. A token names its key freely, so tokens that
+  no known key signed cause at most one fetch in `REFETCH_S`; all who wait share it.
 
-Sources: RFC 7517, sections 4 and 5; OpenID Connect Core 1.0, section 10.1.1 (rotation).
+Sources: RFC 7517, sections 4 (4.5: keys of several kinds may share a name) and 5; OpenID Connect Core 1.0, section
+10.1.1 (rotation).
 """
 
 import asyncio
@@ -27,8 +30,11 @@ from shared.telemetry import get_logger
 log = get_logger(__name__)
 
 FRESH_S: Final = 600.0
+STALE_S: Final = 2 * FRESH_S
 MAX_AGE_S: Final = 24 * 3600.0
 REFETCH_S: Final = 5.0
+AWAY_S: Final = 60.0
+"""How long an issuer that did not answer is not waited for where known keys do, in seconds."""
 WAIT_S: Final = 6.0
 """How long a request waits for keys, in seconds; a fetch may take longer and helps those after it."""
 MAX_KEYS: Final = 100
@@ -52,24 +58,24 @@ class IssuerKeys:
         self._keys: Sequence[Key] = ()
         self._fetched_at = -math.inf
         self._tried_at = -math.inf
+        self._failed_at = -math.inf
         self._task: asyncio.Task[None] | None = None
 
-    async def key(self, name: str | None) -> Key | None:
-        """Return the key that the header `kid` of a token names, or None; without a name, the only key there is.
+    async def signer(self, name: str | None, has_signed: Callable[[Key], bool]) -> Key | None:
+        """Return the key that signed a token, or None.
+
+        Args:
+            name: what the header `kid` of the token names; without it, the only key there is is meant.
+            has_signed: whether the token has the signature of a key.
 
         Raises:
-            IssuerUnavailableError: there are no keys, or this one is not known, and the issuer does not answer.
+            IssuerUnavailableError: there are no keys, or none that is meant, and the issuer does not answer.
         """
-        age = self._seconds() - self._fetched_at
-        if age >= MAX_AGE_S:
-            await self._refetched()
-        elif age >= FRESH_S:
-            self._begin()
-        if name is None:
-            return self._keys[0] if len(self._keys) == 1 else None
-        if (key := self._named(name)) is None:
-            await self._refetched()
-            key = self._named(name)
+        await self._renewed()
+        known = self._meant(name)
+        if (key := next(filter(has_signed, known), None)) is None:
+            await self._refetched(must_answer=not known)
+            key = next((key for key in self._meant(name) if key not in known and has_signed(key)), None)
         return key
 
     async def aclose(self) -> None:
@@ -77,14 +83,27 @@ class IssuerKeys:
         if self._task is not None:
             await finish(self._task, within_s=0)
 
-    def _named(self, name: str) -> Key | None:
-        return next((key for key in self._keys if key.kid == name), None)
+    def _meant(self, name: str | None) -> Sequence[Key]:
+        if name is None:
+            return self._keys if len(self._keys) == 1 else ()
+        return [key for key in self._keys if key.kid == name]
 
-    async def _refetched(self) -> None:
+    async def _renewed(self) -> None:
+        """See that the keys are not too old. Raises: IssuerUnavailableError."""
+        now = self._seconds()
+        age = now - self._fetched_at
+        if age >= MAX_AGE_S:
+            await self._refetched()
+        elif age >= STALE_S and now - self._failed_at >= AWAY_S:
+            await self._refetched(must_answer=False)
+        elif age >= FRESH_S:
+            self._begin()
+
+    async def _refetched(self, *, must_answer: bool = True) -> None:
         """Wait until the keys are as new as they may be asked for. Raises: IssuerUnavailableError."""
         if (task := self._begin()) is not None:
             await asyncio.wait({task}, timeout=WAIT_S)
-        if self._fetched_at < self._tried_at:
+        if must_answer and self._fetched_at < self._tried_at:
             raise IssuerUnavailableError
 
     def _begin(self) -> asyncio.Task[None] | None:
@@ -102,9 +121,10 @@ class IssuerKeys:
             document = await self._fetcher.json(await jwks_uri_of(self._issuer, self._fetcher))
             keys = signing_keys(document)
         except FetchError as error:
+            self._failed_at = self._seconds()
             log.warning("issuer_keys_unavailable", issuer=self._issuer, reason=str(error))
             return
-        if [key.kid for key in keys] != [key.kid for key in self._keys]:
+        if keys != self._keys:
             log.info("issuer_keys_changed", issuer=self._issuer, keys=len(keys))
         self._keys, self._fetched_at = keys, began_at
 

@@ -1,8 +1,8 @@
 """Resource metadata: where clients find out at which identity provider to sign in, and for which resource.
 
-There is a document for each resource, and one for the public address itself, which is for both. They are the same for
-everyone, so every page may read them. If the public address has a path, each document is served below it and at the
-place that RFC 9728 names, as proxies differ in what they pass on.
+There is a document for each resource that is served, and one for the public address itself, which is for all of them.
+They are the same for everyone, so every page may read them. If the public address has a path, each document is served
+below it and at the place that RFC 9728 names, as proxies differ in what they pass on.
 Sources: RFC 9728, sections 2 and 3; MCP authorization (2026-07-28); SEP-2207 (no `offline_access` here).
 """
 
@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from auth.oauth.resources import PATHS, ProtectedResources
+from auth.oauth.resources import ProtectedResources
 from shared.identity import Scope
 
 WELL_KNOWN: Final = "/.well-known/oauth-protected-resource"
@@ -37,17 +37,18 @@ def metadata_url(resources: ProtectedResources, path: str) -> str:
     return resources.base + WELL_KNOWN + resources.path_of(path)
 
 
-def metadata_routes(public_url: str, issuers: Iterable[str]) -> list[Route]:
+def metadata_routes(public_url: str, issuers: Iterable[str], paths: Iterable[str]) -> list[Route]:
     """Return the routes of all documents.
 
     Args:
         public_url: address that clients use.
         issuers: where to sign in, the usual one first.
+        paths: those of the resources that are served.
     """
     resources, servers = ProtectedResources(public_url), list(issuers)
     prefix = unquote(urlsplit(resources.base).path)
     routes = []
-    for path in ("", *PATHS):
+    for path in ("", *paths):
         document = {
             "resource": resources.url_of(path),
             "authorization_servers": servers,

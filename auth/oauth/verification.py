@@ -10,12 +10,14 @@ Sources: RFC 9068, section 4; RFC 8725 (algorithms are a list of this server, ne
 
 import re
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from hashlib import sha256
 from typing import Any, Final
 
 from joserfc import jws
 from joserfc.errors import JoseError, UnsupportedAlgorithmError
+from joserfc.jwk import Key
 
 from auth.oauth.claims import LEEWAY_S, read_claims
 from auth.oauth.fetcher import GuardedFetcher
@@ -33,24 +35,22 @@ _FORM: Final = re.compile(r"[\w-]+\.[\w-]+\.[\w-]*", re.ASCII)
 
 
 class TokenVerifier:
-    """Verifies tokens of `issuers`. Close it with `aclose`.
+    """Verifies tokens of some issuers. Close it with `aclose`.
 
     Args:
-        issuers: their URLs, exactly as the claim `iss` spells them.
-        fetcher: fetches the metadata and the keys of the issuers.
+        fetchers: what fetches the metadata and keys of each issuer, by its URL, exactly as the claim `iss` spells it.
         clock: Unix time.
         seconds: a monotonic clock.
     """
 
     def __init__(
         self,
-        issuers: Collection[str],
-        fetcher: GuardedFetcher,
+        fetchers: Mapping[str, GuardedFetcher],
         *,
         clock: Callable[[], float] = time.time,
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._issuers = {issuer: IssuerKeys(issuer, fetcher, seconds=seconds) for issuer in issuers}
+        self._issuers = {issuer: IssuerKeys(issuer, fetcher, seconds=seconds) for issuer, fetcher in fetchers.items()}
         self._clock = clock
         self._verified: LRUCache[bytes, tuple[VerifiedToken, float]] = LRUCache(MAX_REMEMBERED)
         """Tokens by their digests, and until when each counts, in Unix time."""
@@ -80,12 +80,8 @@ class TokenVerifier:
     async def _checked(self, token: str) -> VerifiedToken:
         signed, header = _opened(token)
         verified = read_claims(header, _json_object(signed.payload), self._issuers, self._clock())
-        key = await self._issuers[verified.issuer].key(header.get("kid"))
-        try:
-            if key is None or not jws.validate_compact(signed, key, registry=_REGISTRY):
-                raise InvalidTokenError(TokenFault.SIGNATURE)
-        except (JoseError, ValueError) as error:  # a key of another kind than the algorithm needs
-            raise InvalidTokenError(TokenFault.SIGNATURE) from error
+        if await self._issuers[verified.issuer].signer(header.get("kid"), partial(_is_signed, signed)) is None:
+            raise InvalidTokenError(TokenFault.SIGNATURE)
         return verified
 
 
@@ -119,6 +115,13 @@ def _opened(token: str) -> tuple[jws.CompactSignature, Mapping[str, Any]]:
     if not isinstance(algorithm, str) or algorithm not in ALGORITHMS or "crit" in header:
         raise InvalidTokenError(TokenFault.SIGNATURE)
     return signed, header
+
+
+def _is_signed(signed: jws.CompactSignature, key: Key) -> bool:
+    try:
+        return jws.validate_compact(signed, key, registry=_REGISTRY)
+    except (JoseError, ValueError):  # a key of another kind than the algorithm needs
+        return False
 
 
 def _json_object(payload: bytes) -> Mapping[str, Any]:

@@ -150,6 +150,7 @@ class CloudSettings(SignInSettings, ToolSettings):  # the README lists them in t
                 "MCP_PUBLIC_URL must begin with https:// when MCP_OAUTH_ENABLED is set, since access tokens are sent "
                 "there (http:// only on this machine)"
             )
+        self.check_resources(str(self.public_url))
         return self
 
     @model_validator(mode="after")

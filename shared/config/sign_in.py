@@ -12,7 +12,9 @@ from shared.config.common import IdentitySettings
 from shared.environment import PLACEHOLDER, Names
 from shared.http.hosts import is_loopback, is_private
 
-_URL: Final = re.compile(r"https?://[!-~]{1,290}")
+_URL: Final = re.compile(r"https?://[\w.~:/\[\]%!$&'()*+-]{1,290}", re.ASCII)
+"""What an issuer may have: no query, fragment or user, and none of `;,=`, with which a list would pass as one."""
+_RESOURCES: Final = ("/mcp", "/sse")
 _TENANT: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _FORM: Final = (
     "must be the URL of an identity provider, exactly as its metadata spells `issuer`, for example "
@@ -49,9 +51,10 @@ def _check_url(url: str) -> None:
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port
+        host.encode("idna")  # as the lookup does: an empty or a long label
     except ValueError:
         raise ValueError(_FORM) from None
-    if not _URL.fullmatch(url) or not host or PLACEHOLDER.fullmatch(host) or any(sign in url for sign in "@?#"):
+    if not _URL.fullmatch(url) or not host or PLACEHOLDER.fullmatch(host):
         raise ValueError(_FORM)
     if parts.scheme != "https" and not is_loopback(host):
         raise ValueError("must begin with https:// (http:// only on this machine)")
@@ -81,6 +84,21 @@ class SignInSettings(IdentitySettings):
         description="Further audiences of access tokens for this server, comma-separated, for providers that cannot "
         "use its URL. Always accepted: `MCP_PUBLIC_URL`, alone or followed by `/mcp` or `/sse`.",
     )
+
+    def check_resources(self, public_url: str) -> None:
+        """See that tokens for `/mcp` and tokens for `/sse` below `public_url` can be told apart. Raises: ValueError."""
+        base = public_url.rstrip("/")
+        if base.endswith(_RESOURCES):
+            raise ValueError(
+                "MCP_PUBLIC_URL must be the address of the server, without /mcp or /sse at its end, when "
+                "MCP_OAUTH_ENABLED is set: tokens are for addresses below it"
+            )
+        for name in self.oauth_audience:
+            if name.rstrip("/").lower() in {f"{base.lower()}{path}" for path in _RESOURCES}:
+                raise ValueError(
+                    "MCP_OAUTH_AUDIENCE must not name /mcp or /sse below MCP_PUBLIC_URL, which are accepted anyway: "
+                    "a token for one of them would count for the other"
+                )
 
     @property
     def has_loopback_issuer(self) -> bool:

@@ -91,7 +91,14 @@ def test_issuers_are_read_byte_for_byte_with_their_organisations(
         ("https://login.example.com:http", FORM),
         ("https://[::1", FORM),
         ("https://<your-provider>/", FORM),
+        ("https://a.example;https://b.example", FORM),
+        ("https://a.example;https://b.example=acme", FORM),
+        ("https://a.example|https://b.example", FORM),
+        ("https://a.example https://b.example", FORM),
+        ("https://login.example.com/<tenant>/v2.0", FORM),
         ("https://login.例え.jp", FORM),
+        ("https://login..example.com", FORM),
+        (f"https://{'x' * 64}.example.com", FORM),
         (f"https://login.example.com/{'x' * 300}", FORM),
         ("http://login.example.com", "MCP_OAUTH_ISSUER must begin with https:// (http:// only on this machine)"),
         ("https://keycloak:8443", "MCP_OAUTH_ISSUER must be a public address: "),
@@ -147,6 +154,32 @@ def test_access_tokens_are_not_sent_in_clear(env: pytest.MonkeyPatch, public: st
     else:
         set_all(env, MCP_PUBLIC_URL=public)
         assert load(CloudSettings).signs_in
+
+
+@pytest.mark.parametrize("path", ["/mcp", "/sse", "/mcp/", "/tickets/sse"])
+def test_the_public_address_is_that_of_the_server_and_of_none_of_its_resources(
+    env: pytest.MonkeyPatch, path: str
+) -> None:
+    said = refusal(env, MCP_PUBLIC_URL=PUBLIC + path)
+    assert said.startswith("MCP_PUBLIC_URL must be the address of the server, without /mcp or /sse at its end")
+
+    set_all(env, MCP_PUBLIC_URL=PUBLIC + path, MCP_OAUTH_ENABLED="", MCP_OAUTH_ISSUER="")
+    assert not load(CloudSettings).signs_in
+
+
+@pytest.mark.parametrize("name", ["/mcp", "/sse", "/mcp/", "/sse//"])
+@pytest.mark.parametrize("base", [f"{PUBLIC}/tickets", "https://TICKETS.example.com/tickets"])
+def test_a_token_for_one_resource_is_not_made_one_for_both(env: pytest.MonkeyPatch, base: str, name: str) -> None:
+    said = refusal(env, MCP_PUBLIC_URL=f"{PUBLIC}/tickets/", MCP_OAUTH_AUDIENCE=f"api://tickets,{base}{name}")
+
+    assert said.startswith("MCP_OAUTH_AUDIENCE must not name /mcp or /sse below MCP_PUBLIC_URL")
+
+
+def test_other_addresses_may_be_names_of_the_server(env: pytest.MonkeyPatch) -> None:
+    named = ("https://old.example.com/mcp", PUBLIC, f"{PUBLIC}/tickets/mcp", "api://tickets/mcp")
+    set_all(env, MCP_OAUTH_AUDIENCE=",".join(named))
+
+    assert load(CloudSettings).oauth_audience == named
 
 
 def test_sign_in_is_off_unless_it_is_turned_on(env: pytest.MonkeyPatch) -> None:

@@ -62,5 +62,6 @@ def signing_in(
 ) -> IdentityService:
     """Return what authenticates people of the identity store at `url`, who sign in at `issuers`."""
     served = {issuer.url: tenants for issuer, tenants in issuers.items()}
-    sign_in = SignIn(issuers=served, public_url=PUBLIC, fetcher=Documents(*issuers))
+    documents = Documents(*issuers)
+    sign_in = SignIn(issuers=served, public_url=PUBLIC, fetcher_for=lambda _: documents)
     return IdentityService(url, [secret], cache_s=cache_s, sign_in=sign_in)

@@ -85,7 +85,7 @@ async def calling(issuer: Issuer, store: IdentityStore) -> AsyncIterator[tuple[C
     await store.users.add("alice@example.com")
     await store.memberships.set("alice@example.com", "acme", role="agent")
     key = await store.keys.create("acme", user="alice@example.com", name="key")
-    verifier = TokenVerifier([ISSUER], issuer.fetcher(), clock=lambda: NOW)
+    verifier = TokenVerifier({ISSUER: issuer.fetcher()}, clock=lambda: NOW)
     identities = StoredIdentities(store, {ISSUER: frozenset({"acme"})})
     provider = TokenOrKeyAuthProvider(
         OAuthProvider(verifier, identities, ProtectedResources(PUBLIC_URL)),

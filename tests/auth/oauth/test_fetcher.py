@@ -5,7 +5,7 @@ import asyncio
 import httpcore2
 import pytest
 
-from auth.oauth.fetcher import FetchError, GuardedFetcher, system_addresses
+from auth.oauth.fetcher import FetchError, GuardedFetcher, fetcher_for, system_addresses
 from tests.auth.oauth.issuer import HOST, ISSUER, PUBLIC, Issuer, Page, page
 from tests.kills import kills
 
@@ -85,8 +85,9 @@ async def test_the_next_address_is_tried_when_one_does_not_answer(issuer: Issuer
         *("https://user:word@issuer.example/a", "https://issuer.example/a#b", "https:///a", "https://", "https://[x/a"),
         *("https://issuer.example:port/a", "https://issuer.example/a\r\nx: y", "https://issuer.example/ a"),
         *("https://発行者.example/a", "https://issuer.example:99999/a", f"https://issuer.example/{'a' * 2000}"),
+        *("https://issuer..example/a", "https://.issuer.example/a", f"https://{'a' * 64}.example/a"),
     ],
-    ids=range(17),
+    ids=range(20),
 )
 async def test_what_is_not_a_plain_https_url_is_not_looked_up(issuer: Issuer, url: str) -> None:
     await refusal_of(issuer.fetcher(), url)
@@ -131,6 +132,17 @@ async def test_other_names_of_json_are_accepted(issuer: Issuer, kind: str) -> No
     issuer.site.pages["/a"] = page(DOCUMENT, kind=kind)
 
     assert await issuer.fetcher().json(f"{ISSUER}/a") == DOCUMENT
+
+
+async def test_what_a_site_says_is_not_repeated_at_length(issuer: Issuer) -> None:
+    async def long(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 " + b"x" * 50_000 + b"\r\n\r\n")
+
+    issuer.site.pages["/a"] = long
+    fetcher = issuer.fetcher()
+
+    for url in (f"{ISSUER}/a", f"{ISSUER}/{'b' * 1500}", f"{ISSUER}/{'c' * 200_000}"):
+        assert len(await refusal_of(fetcher, url)) < 1000
 
 
 async def test_a_document_without_end_is_cut_off(issuer: Issuer) -> None:
@@ -191,8 +203,8 @@ async def test_this_machine_is_reached_by_http_only_where_that_is_allowed(host: 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         url = f"http://{host}:{server.sockets[0].getsockname()[1]}/a"
 
-        assert await GuardedFetcher(allow_loopback=True).json(url) == DOCUMENT
-        assert "is not https" in await refusal_of(GuardedFetcher(), url)
+        assert await fetcher_for(f"http://{host}:1/realm").json(url) == DOCUMENT
+        assert "is not https" in await refusal_of(fetcher_for(ISSUER), url)
 
 
 async def test_what_is_allowed_for_this_machine_is_for_its_own_names_alone(issuer: Issuer) -> None:

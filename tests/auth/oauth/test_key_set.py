@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from auth.oauth import key_set
 from auth.oauth.fetcher import FetchError
 from auth.oauth.issuer_metadata import jwks_uri_of, metadata_addresses
-from auth.oauth.key_set import FRESH_S, MAX_AGE_S, MAX_KEYS, REFETCH_S, IssuerKeys, signing_keys
+from auth.oauth.key_set import AWAY_S, FRESH_S, MAX_AGE_S, MAX_KEYS, REFETCH_S, STALE_S, IssuerKeys, signing_keys
 from auth.oauth.tokens import IssuerUnavailableError
 from tests.auth.conftest import Clock
 from tests.auth.oauth.issuer import EC, ED, ISSUER, KEYS, METADATA, RSA, RSA_2, Issuer, Page, page
@@ -26,7 +26,7 @@ def keys(issuer: Issuer, clock: Clock) -> IssuerKeys:
 
 
 async def kid_of(keys: IssuerKeys, name: str | None) -> str | None:
-    key = await keys.key(name)
+    key = await keys.signer(name, lambda _: True)
     return None if key is None else key.kid
 
 
@@ -39,7 +39,7 @@ async def test_keys_are_fetched_once_for_all_who_ask(issuer: Issuer, keys: Issue
 
 
 async def test_a_new_key_of_a_rotation_is_found(issuer: Issuer, keys: IssuerKeys, clock: Clock) -> None:
-    await keys.key("rsa")
+    await kid_of(keys, "rsa")
     issuer.rotate(RSA, RSA_2)
     clock.go_on(seconds=REFETCH_S)
 
@@ -48,7 +48,7 @@ async def test_a_new_key_of_a_rotation_is_found(issuer: Issuer, keys: IssuerKeys
 
 
 async def test_unknown_names_cause_one_fetch_in_a_while(issuer: Issuer, keys: IssuerKeys, clock: Clock) -> None:
-    await keys.key("rsa")
+    await kid_of(keys, "rsa")
     for round_ in range(2):
         assert {await kid_of(keys, f"unknown-{number}") for number in range(20)} == {None}
         assert issuer.site.asked == BOTH * (round_ + 1)
@@ -71,19 +71,19 @@ async def failing(writer: asyncio.StreamWriter) -> None:
 async def test_known_keys_outlive_an_outage_and_unknown_ones_cannot_be_judged(
     issuer: Issuer, keys: IssuerKeys, clock: Clock, document: str
 ) -> None:
-    await keys.key("rsa")
+    await kid_of(keys, "rsa")
     issuer.site.pages[document] = failing
     clock.go_on(seconds=MAX_AGE_S - 1)
 
     assert await kid_of(keys, "rsa") == "rsa"
     for _ in range(2):
         with pytest.raises(IssuerUnavailableError):
-            await keys.key("unknown")
+            await kid_of(keys, "unknown")
     assert await kid_of(keys, "rsa") == "rsa"
 
     clock.go_on(seconds=1)
     with pytest.raises(IssuerUnavailableError):
-        await keys.key("rsa")
+        await kid_of(keys, "rsa")
 
 
 async def test_an_outage_at_the_start_is_over_when_the_issuer_answers(
@@ -91,7 +91,7 @@ async def test_an_outage_at_the_start_is_over_when_the_issuer_answers(
 ) -> None:
     served, issuer.site.pages[KEYS] = issuer.site.pages[KEYS], failing
     with capture_logs() as logs, pytest.raises(IssuerUnavailableError) as refused:
-        await keys.key("rsa")
+        await kid_of(keys, "rsa")
 
     assert (refused.value.status, refused.value.retry_after_s) == (503, REFETCH_S)
     assert [(line["event"], line["issuer"]) for line in logs] == [("issuer_keys_unavailable", ISSUER)]
@@ -103,7 +103,7 @@ async def test_an_outage_at_the_start_is_over_when_the_issuer_answers(
 
 
 async def test_old_keys_are_fetched_again_beside_the_requests(issuer: Issuer, keys: IssuerKeys, clock: Clock) -> None:
-    await keys.key("rsa")
+    await kid_of(keys, "rsa")
     asked, answer = asyncio.Event(), asyncio.Event()
 
     async def gated(writer: asyncio.StreamWriter) -> None:
@@ -124,6 +124,44 @@ async def test_old_keys_are_fetched_again_beside_the_requests(issuer: Issuer, ke
     assert await kid_of(keys, "rsa") is None  # the issuer withdrew it
 
 
+async def test_stale_keys_are_used_only_after_the_issuer_was_asked(
+    issuer: Issuer, keys: IssuerKeys, clock: Clock
+) -> None:
+    await kid_of(keys, "rsa")
+    issuer.rotate(RSA_2)
+    clock.go_on(seconds=STALE_S)
+
+    assert {*await asyncio.gather(*(kid_of(keys, "rsa") for _ in range(2)))} == {None}
+    assert issuer.site.asked == BOTH * 2
+
+
+async def test_an_issuer_that_is_away_keeps_requests_waiting_now_and_then(
+    issuer: Issuer, keys: IssuerKeys, clock: Clock
+) -> None:
+    await kid_of(keys, "rsa")
+    served, issuer.site.pages[KEYS] = issuer.site.pages[KEYS], failing
+    clock.go_on(seconds=STALE_S)
+    assert await kid_of(keys, "rsa") == "rsa"
+
+    asked, answer = asyncio.Event(), asyncio.Event()
+
+    async def gated(writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await answer.wait()
+        await served(writer)
+
+    issuer.site.pages[KEYS] = gated
+    clock.go_on(seconds=AWAY_S - 1)
+    assert await kid_of(keys, "rsa") == "rsa"  # beside a fetch that has no answer yet
+    await asked.wait()
+    clock.go_on(seconds=1)
+    waiting = asyncio.create_task(kid_of(keys, "rsa"))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    answer.set()
+    assert await waiting == "rsa"
+
+
 async def test_keys_that_come_slowly_are_not_waited_for(
     issuer: Issuer, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,13 +174,13 @@ async def test_keys_that_come_slowly_are_not_waited_for(
     issuer.site.pages[KEYS] = gated
     hasty = IssuerKeys(ISSUER, issuer.fetcher(within_s=0.1), seconds=clock.seconds)
     with capture_logs() as logs, pytest.raises(IssuerUnavailableError):
-        await hasty.key("rsa")
+        await kid_of(hasty, "rsa")
     assert logs[0]["reason"] == f"{ISSUER}{KEYS} did not answer within 0.1 seconds"
 
     patient = IssuerKeys(ISSUER, issuer.fetcher(), seconds=clock.seconds)
     monkeypatch.setattr(key_set, "WAIT_S", 0.1)
     with pytest.raises(IssuerUnavailableError):
-        await patient.key("rsa")
+        await kid_of(patient, "rsa")
     answer.set()
     monkeypatch.undo()
     assert await kid_of(patient, "rsa") == "rsa"  # the same fetch, which went on
@@ -173,7 +211,7 @@ async def test_closing_ends_a_fetch_in_flight(issuer: Issuer, keys: IssuerKeys) 
         await never.wait()
 
     issuer.site.pages[METADATA] = silent
-    waiting = asyncio.create_task(keys.key("rsa"))
+    waiting = asyncio.create_task(kid_of(keys, "rsa"))
     await asked.wait()
     await keys.aclose()
     never.set()
@@ -196,12 +234,12 @@ async def test_closing_ends_a_fetch_in_flight(issuer: Issuer, keys: IssuerKeys) 
 async def test_keys_that_are_not_acceptable_replace_none_that_work(
     issuer: Issuer, keys: IssuerKeys, clock: Clock, broken: Callable[[], Page], reason: str
 ) -> None:
-    await keys.key("rsa")
+    await kid_of(keys, "rsa")
     issuer.site.pages[KEYS] = broken()
     clock.go_on(seconds=FRESH_S)
 
     with capture_logs() as logs, pytest.raises(IssuerUnavailableError):
-        await keys.key("unknown")
+        await kid_of(keys, "unknown")
 
     assert reason in logs[0]["reason"]
     assert await kid_of(keys, "rsa") == "rsa"
@@ -267,11 +305,36 @@ async def test_metadata_of_another_issuer_is_refused(issuer: Issuer, named_issue
         await jwks_uri_of(ISSUER, issuer.fetcher())
 
 
-@pytest.mark.parametrize("uri", ["http://issuer.example/keys", "https://169.254.169.254/keys", "keys", None, 5])
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"issuer": "x" * 200_000},
+        {"issuer": ["x" * 200_000]},
+        {"issuer": ISSUER, "jwks_uri": "https://" + "x" * 200_000},
+    ],
+    ids=["issuer", "list", "jwks_uri"],
+)
+async def test_what_a_document_says_is_not_logged_at_length(
+    issuer: Issuer, keys: IssuerKeys, metadata: dict[str, object]
+) -> None:
+    issuer.site.pages[METADATA] = page(metadata)
+    with capture_logs() as logs, pytest.raises(IssuerUnavailableError):
+        await kid_of(keys, "rsa")
+
+    assert [len(line["reason"]) < 500 for line in logs] == [True]
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        *("http://issuer.example/keys", "https://169.254.169.254/keys", "https://issuer..example/keys"),
+        *("keys", None, 5),
+    ],
+)
 async def test_keys_are_not_fetched_from_a_forbidden_address(issuer: Issuer, keys: IssuerKeys, uri: object) -> None:
     issuer.site.pages[METADATA] = page({"issuer": ISSUER, "jwks_uri": uri})
 
     with pytest.raises(IssuerUnavailableError):
-        await keys.key("rsa")
+        await kid_of(keys, "rsa")
     assert issuer.site.asked == [METADATA]
     assert "169.254.169.254" not in issuer.network.connected

@@ -8,13 +8,14 @@ import pytest
 from starlette.applications import Starlette
 
 from auth.oauth.metadata import WELL_KNOWN, metadata_routes
+from auth.oauth.resources import PATHS
 
 ISSUERS: Final = ("https://login.acme.example/", "https://id.globex.example/realms/a")
 PUBLIC: Final = "https://tickets.example"
 
 
-def client_of(public_url: str, issuers: Sequence[str] = ISSUERS) -> httpx2.AsyncClient:
-    app = Starlette(routes=metadata_routes(public_url, issuers))
+def client_of(public_url: str, issuers: Sequence[str] = ISSUERS, paths: Sequence[str] = PATHS) -> httpx2.AsyncClient:
+    app = Starlette(routes=metadata_routes(public_url, issuers, paths))
     app.router.redirect_slashes = False
     return httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://elsewhere.example")
 

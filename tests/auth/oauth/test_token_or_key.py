@@ -106,7 +106,7 @@ def make(store: IdentityStore, acme: Signer, clock: Clock, trail: Trail) -> Make
     """Make what stands in front of the identity store, the shared key and the identity provider of acme."""
 
     def provider(habits: ClientHabits | None = None, shared_key: str = SHARED_KEY) -> TokenOrKeyAuthProvider:
-        verifier = TokenVerifier([acme.url], Documents(acme), clock=lambda: clock().timestamp(), seconds=clock.seconds)
+        verifier = TokenVerifier({acme.url: Documents(acme)}, clock=lambda: clock().timestamp(), seconds=clock.seconds)
         owners = StoredIdentities(store, {acme.url: frozenset({"acme"})}, seconds=clock.seconds)
         tokens = OAuthProvider(verifier, owners, ProtectedResources(PUBLIC))
         stored = StoredKeyAuthProvider(store, SECRETS, seconds=clock.seconds)

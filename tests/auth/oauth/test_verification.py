@@ -14,7 +14,8 @@ from joserfc.jwk import Key, RSAKey
 
 from auth.oauth import verification
 from auth.oauth.claims import LEEWAY_S
-from auth.oauth.key_set import FRESH_S, REFETCH_S
+from auth.oauth.fetcher import fetcher_for
+from auth.oauth.key_set import FRESH_S, REFETCH_S, STALE_S
 from auth.oauth.tokens import InvalidTokenError, IssuerUnavailableError, TokenFault
 from auth.oauth.verification import MAX_CHARACTERS, REMEMBERED_S, TokenVerifier
 from shared.lru import LRUCache
@@ -29,6 +30,7 @@ from tests.auth.oauth.issuer import (
     RSA,
     RSA_2,
     Issuer,
+    Site,
     claims,
     named,
     page,
@@ -60,7 +62,7 @@ def moment() -> Moment:
 
 @pytest.fixture
 async def verifier(issuer: Issuer, moment: Moment) -> AsyncIterator[TokenVerifier]:
-    verifier = TokenVerifier([ISSUER], issuer.fetcher(), clock=moment.unix, seconds=moment.seconds)
+    verifier = TokenVerifier({ISSUER: issuer.fetcher()}, clock=moment.unix, seconds=moment.seconds)
     yield verifier
     await verifier.aclose()
 
@@ -121,7 +123,7 @@ async def test_a_public_key_is_not_accepted_as_a_shared_secret(verifier: TokenVe
         assert await fault(verifier, f"{signed}.{signature}") is TokenFault.SIGNATURE
 
 
-@kills("auth/oauth/verification.py", "not jws.validate_compact(signed, key, registry=_REGISTRY)", "False")
+@kills("auth/oauth/verification.py", "return jws.validate_compact(signed, key, registry=_REGISTRY)", "return True")
 @pytest.mark.parametrize(
     "changed",
     [
@@ -215,7 +217,8 @@ async def test_keys_of_one_issuer_do_not_sign_for_another(issuer: Issuer, moment
     second = f"{ISSUER}/second"
     issuer.site.pages[f"/second{METADATA}"] = page({"issuer": second, "jwks_uri": f"{ISSUER}/second-keys"})
     issuer.site.pages["/second-keys"] = page({"keys": [named(RSA_2, "rsa").as_dict(private=False)]})
-    verifier = TokenVerifier([ISSUER, second], issuer.fetcher(), clock=moment.unix, seconds=moment.seconds)
+    fetchers = dict.fromkeys([ISSUER, second], issuer.fetcher())
+    verifier = TokenVerifier(fetchers, clock=moment.unix, seconds=moment.seconds)
 
     assert (await verifier.verify(token(OTHER_RSA, iss=second))).issuer == second
     assert (await verifier.verify(token(RSA))).issuer == ISSUER
@@ -280,6 +283,56 @@ async def test_a_key_that_was_withdrawn_ends_the_tokens_that_are_remembered(
     assert await fault(verifier, text) is TokenFault.SIGNATURE
 
 
+async def test_a_withdrawn_key_is_not_used_after_a_time_without_tokens(
+    issuer: Issuer, verifier: TokenVerifier, moment: Moment
+) -> None:
+    await verifier.verify(token())
+    issuer.rotate(RSA_2)
+    moment.passed = STALE_S
+
+    faults = await asyncio.gather(*(fault(verifier, token(sub=sub, exp=NOW + 90_000)) for sub in ("bob", "carol")))
+
+    assert set(faults) == {TokenFault.SIGNATURE}
+
+
+@pytest.mark.parametrize("name", ["rsa", None], ids=["same name", "no name"])
+async def test_a_new_key_without_a_name_of_its_own_is_found(
+    issuer: Issuer, verifier: TokenVerifier, moment: Moment, name: str | None
+) -> None:
+    old, new = named(RSA, name), named(RSA_2, name)
+    header = {"kid": ... if name is None else name}
+    issuer.rotate(old)
+    await verifier.verify(token(old, header=header))
+    issuer.rotate(new)
+    assert await fault(verifier, token(new, header=header)) is TokenFault.SIGNATURE  # the keys have just been fetched
+    moment.passed = REFETCH_S
+
+    assert (await verifier.verify(token(new, header=header, sub="bob"))).subject == "bob"
+    assert await fault(verifier, token(old, header=header, sub="carol")) is TokenFault.SIGNATURE
+    assert issuer.site.asked == [METADATA, KEYS] * 2
+
+
+async def test_forged_tokens_ask_the_issuer_once_and_are_refused_while_it_is_away(
+    issuer: Issuer, verifier: TokenVerifier, moment: Moment
+) -> None:
+    await verifier.verify(token())
+    del issuer.site.pages[METADATA]
+    moment.passed = REFETCH_S
+    faults = await asyncio.gather(*(fault(verifier, token(OTHER_RSA, sub=f"s{n}")) for n in range(10)))
+
+    assert set(faults) == {TokenFault.SIGNATURE}
+    assert issuer.site.asked.count(METADATA) == 2
+
+
+async def test_keys_that_share_a_name_are_told_apart(issuer: Issuer, verifier: TokenVerifier) -> None:
+    keys = {"RS256": RSA, "ES256": EC, "ES384": EC_384, "Ed25519": ED}
+    issuer.rotate(*(named(key, "one") for key in keys.values()))
+
+    for algorithm, key in keys.items():
+        assert (await verifier.verify(token(named(key, "one"), algorithm))).subject == "alice"
+    assert await fault(verifier, token(named(RSA_2, "one"))) is TokenFault.SIGNATURE
+
+
 async def test_tokens_that_are_refused_are_not_remembered(
     verifier: TokenVerifier, moment: Moment, checks: list[str]
 ) -> None:
@@ -313,6 +366,21 @@ async def test_a_jwks_that_resolves_to_an_inner_address_at_the_second_look_gives
         await verifier.verify(token())
     assert issuer.site.asked == [METADATA]
     assert "169.254.169.254" not in issuer.network.connected
+
+
+async def test_an_issuer_on_this_machine_lets_no_other_one_name_this_machine(issuer: Issuer, moment: Moment) -> None:
+    inner = Site()
+    async with await asyncio.start_server(inner.serve, "127.0.0.1", 0) as server:
+        local = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        inner.pages |= {KEYS: issuer.site.pages[KEYS], METADATA: page({"issuer": local, "jwks_uri": local + KEYS})}
+        issuer.site.pages[METADATA] = page({"issuer": ISSUER, "jwks_uri": local + KEYS})
+        fetchers = {ISSUER: issuer.fetcher(), local: fetcher_for(local)}
+        verifier = TokenVerifier(fetchers, clock=moment.unix, seconds=moment.seconds)
+
+        with pytest.raises(IssuerUnavailableError):
+            await verifier.verify(token())
+        assert inner.asked == []
+        assert (await verifier.verify(token(iss=local))).issuer == local
 
 
 async def test_a_flood_of_unknown_keys_asks_the_issuer_once(issuer: Issuer, verifier: TokenVerifier) -> None:
