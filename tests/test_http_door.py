@@ -324,7 +324,7 @@ async def test_only_health_and_readiness_are_open_to_everyone(door: str) -> None
 
 
 @kills(
-    "cloud_mcp_server.py",
+    "shared/config/greeting.py",
     "' --header \"x-api-key: YOUR-KEY\"'",
     "f' --header \"x-api-key: {settings.mcp_api_key.get_secret_value()}\"'",
 )
