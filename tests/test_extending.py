@@ -112,7 +112,8 @@ async def test_a_transport_of_your_own_answers_behind_the_same_checks(
         response = await client.post("/plain", content=message)
         assert response.status_code == 200
         assert "In progress" in json.dumps(response.json()["result"]["content"])
-        assert (await client.post("/plain/", content=message)).json() == response.json()
+        slashed = (await client.post("/plain/", content=message)).json()["result"]["structuredContent"]
+        assert slashed["rows"] == response.json()["result"]["structuredContent"]["rows"]
 
         for content, status in (("[]", 400), ('{"jsonrpc": "2.0", "method": "x"}', 400), ("no JSON", 400)):
             assert (await client.post("/plain", content=content)).status_code == status

@@ -182,6 +182,7 @@ def test_a_server_that_ends_leaves_no_waiting_request_without_a_response(checkou
     with ExitStack() as other, waiting(checkout, other) as client:
         client.send("leave", 1)
         client.send("tools/call", 2, name="create_ticket")
+        client.ask("ping", 3)  # everything before it was read
         other.close()
         first, second = client.receive(), client.receive()
         code = client.process.wait(TIMEOUT_S)
