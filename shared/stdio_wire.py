@@ -69,6 +69,8 @@ class _Client(AsyncResource):
         self._line = anyio.Lock()
         self._is_gone = False
         self._waiting: list[JSONRPCRequest] = []
+        self._sending = 0
+        """How many responses are being written: their requests wait no more, as the client may use an id again."""
         self._none_waits = anyio.Event()
 
     async def send(self, item: SessionMessage, /) -> None:
@@ -77,15 +79,15 @@ class _Client(AsyncResource):
         Raises:
             BrokenResourceError: the client is gone.
         """
-        message, request = item.message, None
-        if isinstance(message, JSONRPCResponse | JSONRPCError):
-            request = next((one for one in self._waiting if one.id == message.id), None)
-            if request is None:
-                return
+        message = item.message
+        if isinstance(message, JSONRPCResponse | JSONRPCError) and not self._forget(message.id):
+            return
+        self._sending += 1
         try:
             await self._write(message.model_dump(by_alias=True, exclude_unset=True))
         finally:
-            self._forget(request)
+            self._sending -= 1
+            self._note()
 
     async def refuse(self, error: MalformedMessageError) -> None:
         """Answer what may not be served. Raises: BrokenResourceError."""
@@ -99,12 +101,13 @@ class _Client(AsyncResource):
 
     def cancels(self, params: Message) -> None:
         """Note that the client waits for a request no more: a cancelled one has no response."""
-        self._forget(next((one for one in self._waiting if one.id == params.get("requestId")), None))
+        self._forget(params.get("requestId"))
+        self._note()
 
     async def settle(self, within_s: float) -> None:
         """Return when all requests are answered; after `within_s` seconds, answer the others as interrupted."""
         with anyio.move_on_after(within_s):
-            while self._waiting:
+            while self._waiting or self._sending:
                 self._none_waits = anyio.Event()
                 await self._none_waits.wait()
         waiting, self._waiting = self._waiting, []
@@ -114,9 +117,14 @@ class _Client(AsyncResource):
     async def aclose(self) -> None:
         """Do nothing: the descriptor belongs to `serve`."""
 
-    def _forget(self, request: JSONRPCRequest | None) -> None:
+    def _forget(self, request_id: object) -> bool:
+        """Wait no more for the first request with this id; return whether there is one."""
+        request = next((one for one in self._waiting if one.id == request_id), None)
         self._waiting = [one for one in self._waiting if one is not request]
-        if not self._waiting:
+        return request is not None
+
+    def _note(self) -> None:
+        if not self._waiting and not self._sending:
             self._none_waits.set()
 
     async def _write(self, message: Message) -> None:
