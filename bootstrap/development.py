@@ -56,7 +56,7 @@ def test(arguments: Sequence[str]) -> NoReturn:
             "ruff format": [python, "-m", "ruff", "format", "--check", "."],
             "mypy": [python, "-m", "mypy", "."],
             # These tests wait for a third of their time. Long tests get the two processors to themselves.
-            "pytest": [*at_once, "3", "-m", "not long"],
+            "pytest": [*at_once, "4", "-m", "not long"],
         }
     failed = [name for name, command in checks.items() if not passes(name, command, env)]
     if failed:

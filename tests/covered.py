@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-TESTS: Final = ("-q", "--dist=loadgroup", "-n", "3", "-m", "not long")
+TESTS: Final = ("-q", "--dist=loadgroup", "-n", "4", "-m", "not long")
 
 
 def main() -> int:

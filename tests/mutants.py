@@ -33,6 +33,9 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 WORKERS: Final = 3
 """Three on two cores: a failing test often first waits for something that does not come."""
 TEST_TIMEOUT_S: Final = 120
+HANGS_S: Final = 10
+HANGS_TIMES: Final = 5
+"""A test on changed code hangs when it takes these seconds and so many times as long as on the unchanged code."""
 """A mutation that makes its test hang counts as killed: a test run would show it too."""
 if sys.platform == "win32":
     FORKED = multiprocessing.get_context("spawn")
@@ -169,17 +172,18 @@ def read_report(file: Path) -> tuple[dict[str, Outcome], dict[str, float]]:
     return outcomes, seconds
 
 
-def run_tests(tree: Path, tests: Sequence[str], *options: str) -> Run:
-    """Run `tests` in `tree`, and end the whole run if it takes too long.
+def run_tests(tree: Path, tests: Sequence[str], *options: str, test_s: float = TEST_TIMEOUT_S) -> Run:
+    """Run `tests` in `tree`, each for at most `test_s` seconds, and end the whole run if it takes too long.
 
     The exit code is ignored: several threads start processes here, each start reaps all of them, and a thread that
     finds its child already reaped reads 255 instead (`multiprocessing.popen_forkserver`).
     """
     log, report = tree / "mutants.log", tree / "mutants.report"
     report.unlink(missing_ok=True)
+    options = (*options, f"--timeout={test_s:.0f}")
     process = FORKED.Process(target=be_pytest, args=(tree, tests, options, log, report))
     process.start()
-    process.join((len(tests) + 1) * TEST_TIMEOUT_S)
+    process.join((len(tests) + 1) * test_s)
     if timed_out := process.is_alive():
         process.kill()
         process.join()
@@ -195,12 +199,15 @@ def be_pytest(tree: Path, tests: Sequence[str], options: Sequence[str], log: Pat
     os.chdir(tree)
     sys.path[:] = [folder for folder in sys.path if Path(folder) != Path(__file__).parent]
     # No assertion rewriting: the plugins are already loaded, and the reason a mutant failed is never read.
-    always = ("-q", "-p", "no:cacheprovider", "--assert=plain", "-m", "not long", f"--timeout={TEST_TIMEOUT_S}")
+    always = ("-q", "-p", "no:cacheprovider", "--assert=plain", "-m", "not long")
     pytest.main([*always, *options, *tests], plugins=[Report(report)])
 
 
-def try_one(tree: Path, mutation: Mutation) -> tuple[Verdict, str]:
-    """Make the change in `tree`, run its test, undo the change; return the verdict and its explanation."""
+def try_one(tree: Path, mutation: Mutation, *, within_s: float) -> tuple[Verdict, str]:
+    """Make the change in `tree`, run its test, undo the change; return the verdict and its explanation.
+
+    A test that is not over after `within_s` seconds has failed: it waits for what does not come any more.
+    """
     path = tree / mutation.file
     try:
         original = path.read_bytes()
@@ -208,7 +215,7 @@ def try_one(tree: Path, mutation: Mutation) -> tuple[Verdict, str]:
     except (OSError, ValueError) as error:
         return Verdict.BROKEN, str(error)
     try:
-        run = run_tests(tree, [mutation.test], "-x")
+        run = run_tests(tree, [mutation.test], "-x", test_s=within_s)
     finally:
         path.write_bytes(original)
     match run.outcomes.get(mutation.test):
@@ -234,7 +241,8 @@ def try_all(mutations: Sequence[Mutation], trees: Sequence[Path]) -> list[tuple[
         tree, started = free.get(), time.monotonic()
         try:
             if unmutated.outcomes.get(mutation.test) is Outcome.PASSED:
-                verdict, why = try_one(tree, mutation)
+                within_s = HANGS_S + HANGS_TIMES * unmutated.seconds[mutation.test]
+                verdict, why = try_one(tree, mutation, within_s=within_s)
             else:
                 verdict, why = Verdict.BROKEN, "the test does not pass on the unchanged code"
         finally:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx2
+import pytest
 
 from tests.processes import KEY, http_door
 from tests.transport.sse_client import initialize_params
@@ -112,6 +113,7 @@ async def in_waves(sessions: list[Session], do: Callable[[Session], Awaitable[No
         await asyncio.gather(*map(do, sessions[start : start + WAVE]))
 
 
+@pytest.mark.long
 async def test_every_call_of_two_hundred_sessions_is_answered_once_in_its_own_session(tmp_path: Path) -> None:
     cpu_before = os.times()
     with http_door(tmp_path, **ROOM) as (address, _):

@@ -120,6 +120,7 @@ async def observed(broker: str, **limits: Any) -> AsyncGenerator[Observed]:
             yield Observed(address, process, server, broker)
 
 
+@pytest.mark.long
 async def test_an_idle_session_costs_at_most_40_kb(tmp_path: Path, broker: str) -> None:
     caps = ("MCP_MAX_SESSIONS", "MCP_MAX_SESSIONS_PER_PRINCIPAL", "MCP_MAX_STREAMS_PER_PRINCIPAL")
     settings = dict.fromkeys(caps, str(2 * MANY))

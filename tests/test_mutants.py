@@ -129,7 +129,7 @@ def test_the_report_of_the_test_decides_and_not_how_its_process_ends(project: Pa
 @pytest.mark.skipif(sys.platform == "win32", reason="signals cannot be blocked there")
 def test_a_change_that_makes_its_test_hang_is_killed(project: Path) -> None:
     program = project / "tests" / "mutants.py"
-    program.write_text(program.read_text("utf-8").replace("TEST_TIMEOUT_S: Final = 120", "TEST_TIMEOUT_S: Final = 4"))
+    program.write_text(program.read_text("utf-8").replace("HANGS_S: Final = 10", "HANGS_S: Final = 2"))
 
     _, lines = run(project, one("hangs", HANGS))
 

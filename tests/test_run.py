@@ -189,7 +189,7 @@ def test_every_check_runs_even_after_one_failed(developed: Checkout) -> None:
     lines = [line for line in result.stdout.splitlines() if line.startswith(("ruff", "mypy", "pytest"))]
     assert lines[:3] == ["ruff check .", "ruff format --check .", "mypy ."]
     assert lines[3].startswith("pytest -o cache_dir=")
-    assert lines[3].endswith("--dist=loadgroup -n 3 -m not long")
+    assert lines[3].endswith("--dist=loadgroup -n 4 -m not long")
     assert result.returncode == 1
     assert re.search(r"ruff check FAILED in \d+\.\d s", result.stderr)
     assert re.search(r"pytest passed in \d+\.\d s", result.stderr)

@@ -233,8 +233,8 @@ async def test_a_key_revoked_on_one_instance_ends_its_stream_on_another_soon(bro
         sse_session(b.url, FIRST) as there,
     ):
         keys.revoked.add("first")
-        await here.until(here.ended.is_set)
-        await there.until(there.ended.is_set)
+        await here.until(here.ended.is_set, seconds=10)
+        await there.until(there.ended.is_set, seconds=10)
 
 
 async def test_a_credential_is_asked_for_once_however_many_answers_it_has_open() -> None:
