@@ -96,6 +96,7 @@ async def test_the_python_client_is_refused_with_a_wrong_key(door: str) -> None:
 TYPESCRIPT: Final = [("v1", None), ("v2", "legacy"), ("v2", "auto")]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("sdk", "mode"), TYPESCRIPT)
 async def test_the_typescript_client_works_over_sse(door: str, node_modules: Path, sdk: str, mode: str | None) -> None:
     code, said = await typescript(node_modules, sdk=sdk, mode=mode, sse=sse(door, KEY))
@@ -104,6 +105,7 @@ async def test_the_typescript_client_works_over_sse(door: str, node_modules: Pat
     Talk(**said).check()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("sdk", "mode"), TYPESCRIPT)
 async def test_the_typescript_client_is_refused_with_a_wrong_key(
     door: str, node_modules: Path, sdk: str, mode: str | None
@@ -118,6 +120,7 @@ def sse(door: str, key: str) -> Mapping[str, Any]:
     return {"url": f"{door}/sse", "headers": {"x-api-key": key}}
 
 
+@pytest.mark.long
 async def test_the_inspector_works_over_sse(door: str, node_modules: Path, tmp_path: Path) -> None:
     async def inspect(*arguments: str, expected: int = 0) -> dict[str, Any]:
         code, said = await inspector(node_modules, door, KEY, tmp_path, *arguments)
@@ -137,6 +140,7 @@ async def test_the_inspector_works_over_sse(door: str, node_modules: Path, tmp_p
     Talk([tool["name"] for tool in listed["tools"]], [statuses, created, read_back, mistake]).check()
 
 
+@pytest.mark.long
 async def test_the_inspector_is_refused_with_a_wrong_key(door: str, node_modules: Path, tmp_path: Path) -> None:
     code, said = await inspector(node_modules, door, "wrong", tmp_path, "--method", "tools/list")
 
@@ -165,6 +169,7 @@ async def test_the_python_client_works_over_stdio(tmp_path: Path) -> None:
     talk.check()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("sdk", "mode"), [("v1", None), ("v2", "auto")])
 async def test_the_typescript_client_works_over_stdio(
     node_modules: Path, tmp_path: Path, sdk: str, mode: str | None

@@ -18,6 +18,8 @@ from tests.processes import HTTP_DOOR, KEY, ROOT, Process, http_door, sqlite
 from tests.test_clients import typescript
 from tests.transport.sse_client import SseClient, open_stream, sse_session
 
+pytestmark = pytest.mark.long
+
 AS_CLIENT: Final = {"x-api-key": KEY}
 PING: Final = {"jsonrpc": "2.0", "id": "p", "method": "ping"}
 UNKNOWN: Final = f"/messages?session_id={'0' * 43}"

@@ -29,6 +29,8 @@ from tests.processes import KEY, ROOT, START_S, free_port, http_door, sqlite
 from tests.transport.http_client import opening
 from tests.transport.serving import until
 
+pytestmark = pytest.mark.long
+
 PATH: Final = "/tickets"
 AS_CLIENT: Final = {"x-api-key": KEY, "host": NAME}
 PAGE: Final = (ROOT / "docs" / "proxies.md").read_text("utf-8").partition("## Below a path")[2].partition("\n## ")[0]
