@@ -3,6 +3,7 @@
 No limit of time ends what goes as it should, however slow the machine is; a test that is about a limit sets its own.
 """
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -10,6 +11,7 @@ from typing import Any, Final, Literal
 import pytest
 
 from shared import api_client, audit
+from shared.config import Settings
 from shared.embedded import in_process
 from shared.mcp_tools import tenant_tools
 from shared.tickets import acting_user, completion_order, features, pages
@@ -38,6 +40,16 @@ LIMITS: Final[tuple[tuple[Any, str], ...]] = (
 def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
     for place, limit in LIMITS:
         monkeypatch.setattr(place, limit, PATIENCE_S)
+
+
+@pytest.fixture
+def env(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    """Remove this machine's variables from the environment, and any `.env` but one that the test writes."""
+    for name in os.environ:
+        if name.upper().startswith(("MCP_", "API_", "K_SERVICE")) or name.upper() == "PORT":
+            monkeypatch.delenv(name)
+    monkeypatch.setattr(Settings, "dotenv_path", tmp_path / ".env")
+    return monkeypatch
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Settings: their sources, and each refusal with its sentence. Tests never read the real environment."""
 
-import os
 import runpy
 from pathlib import Path
 
@@ -24,15 +23,7 @@ from tests.kills import kills
 KEY = "k" * 32
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - nothing listens in these tests
 
-
-@pytest.fixture(autouse=True)
-def env(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
-    """Remove this machine's variables from the environment, and any `.env` but one that the test writes."""
-    for name in os.environ:
-        if name.upper().startswith(("MCP_", "API_", "K_SERVICE")) or name.upper() == "PORT":
-            monkeypatch.delenv(name)
-    monkeypatch.setattr(Settings, "dotenv_path", tmp_path / ".env")
-    return monkeypatch
+pytestmark = pytest.mark.usefixtures("env")
 
 
 def refusal_of(settings: type[Settings], **variables: str) -> str:

@@ -1,13 +1,11 @@
 """Settings of sign-in: what is read, and each refusal with its sentence."""
 
-import os
-from pathlib import Path
 from typing import Final
 
 import pytest
 from pydantic import SecretStr
 
-from shared.config import CloudSettings, Settings, SettingsWithoutKeys, load, notes
+from shared.config import CloudSettings, SettingsWithoutKeys, load, notes
 from shared.environment import SettingsError
 
 PUBLIC: Final = "https://tickets.example.com"
@@ -24,15 +22,7 @@ FORM: Final = (
 )
 EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - nothing listens in these tests
 
-
-@pytest.fixture(autouse=True)
-def env(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
-    """Remove this machine's variables from the environment, and any `.env`."""
-    for name in os.environ:
-        if name.upper().startswith(("MCP_", "API_", "K_SERVICE")) or name.upper() == "PORT":
-            monkeypatch.delenv(name)
-    monkeypatch.setattr(Settings, "dotenv_path", tmp_path / ".env")
-    return monkeypatch
+pytestmark = pytest.mark.usefixtures("env")
 
 
 def set_all(env: pytest.MonkeyPatch, **changes: str) -> None:

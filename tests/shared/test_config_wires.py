@@ -5,9 +5,9 @@ from datetime import date
 import pytest
 
 from shared.config import CloudSettings, load
-from tests.shared.test_config import KEY, env, refusal_of
+from tests.shared.test_config import KEY, refusal_of
 
-__all__ = ("env",)  # a fixture for every test: no test reads this machine's environment
+pytestmark = pytest.mark.usefixtures("env")
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ import pytest
 
 from shared.config import CloudSettings, StdioSettings, load
 from tests.kills import kills
-from tests.shared.test_config import KEY, env, refusal_of
+from tests.shared.test_config import KEY, refusal_of
 
-__all__ = ("env",)  # for every test of this module: an environment without settings
+pytestmark = pytest.mark.usefixtures("env")
 PLACEHOLDERS = (
     *(
         "...",
