@@ -1,4 +1,5 @@
-"""The secrets of a deployment, and the keys derived from each: a pepper for API keys and a key to seal upstream keys.
+"""The secrets of a deployment, and the keys derived from each: a pepper for API keys, a key to seal upstream keys, and
+those of the authorization server.
 
 The first secret is current, all are accepted. To rotate, put a new one in front and keep the old one until nothing
 stored has its id any more. Ids are stored beside every digest and sealed text; they reveal nothing about the secret.
@@ -49,6 +50,8 @@ class _Derived:
         self.id = _derive(secret, "id", 4).hex()
         self.pepper = _derive(secret, "pepper of API keys", 32)
         self.sealing = AESGCM(_derive(secret, "sealing of upstream keys", 32))
+        self.sign_in = AESGCM(_derive(secret, "sealing for sign-in", 32))
+        self.tokens = _derive(secret, "refresh tokens", 32)
 
 
 def _derive(secret: str, purpose: str, length: int) -> bytes:
@@ -70,6 +73,7 @@ class Secrets:
             )
         derived = [_Derived(secret.strip()) for secret in secrets]
         self._current = derived[0]
+        self._in_order = derived
         self._by_id = {one.id: one for one in reversed(derived)}
 
     @property
@@ -117,6 +121,28 @@ class Secrets:
                 f"The upstream key of tenant {tenant!r} cannot be decrypted: it was modified or belongs to another "
                 "tenant. Set it again."
             ) from error
+
+    def seal_text(self, plain: str, purpose: str) -> str:
+        """Encrypt a text of the authorization server; it decrypts only for the same `purpose`. It may stand in a URL."""
+        nonce = os.urandom(_NONCE_BYTES)
+        sealed = nonce + self._current.sign_in.encrypt(nonce, plain.encode(), purpose.encode())
+        return f"{self._current.id}.{base64.urlsafe_b64encode(sealed).decode().rstrip('=')}"
+
+    def unseal_text(self, sealed: str, purpose: str) -> str | None:
+        """Decrypt what `seal_text` returned; None if it was not made here, for this purpose, with a secret still set."""
+        secret_id, _, text = sealed.partition(".")
+        derived = self._by_id.get(secret_id)
+        if derived is None or not text.isascii():
+            return None
+        try:
+            whole = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+            return derived.sign_in.decrypt(whole[:_NONCE_BYTES], whole[_NONCE_BYTES:], purpose.encode()).decode()
+        except (InvalidTag, binascii.Error, ValueError):
+            return None
+
+    def token_macs(self, text: str) -> Sequence[bytes]:
+        """Return the HMAC-SHA256 of `text` by the key for refresh tokens of each secret, the current one first."""
+        return [hmac.digest(derived.tokens, text.encode(), sha256) for derived in self._in_order]
 
 
 _NO_DIGEST: Final = "0" * 64
