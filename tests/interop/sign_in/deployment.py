@@ -1,4 +1,4 @@
-"""A server with sign-in and its provider, set up by the settings and the commands of docs/oauth.md."""
+"""A server with sign-in and its provider, set up by the settings and commands of docs/own-identity-provider.md."""
 
 import re
 import shlex
@@ -15,7 +15,7 @@ from auth.__main__ import cli
 from tests.interop.sign_in.provider import Provider, provider
 from tests.processes import IDENTITY_KEY, ROOT, free_port, http_door, sqlite
 
-DOCUMENT: Final = ROOT / "docs" / "oauth.md"
+DOCUMENT: Final = ROOT / "docs" / "own-identity-provider.md"
 SERVER, ISSUER = "https://tickets.example.com", "https://login.example.com"
 """The addresses of the document."""
 MARY, JOHN = "mary", "00u1john"
