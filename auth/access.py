@@ -151,9 +151,10 @@ class IdentityService:
         if sign_in is None:
             self.provider = ThrottledAuthProvider(keys, trail=self.trail, trusted_proxies=trusted_proxies)
         else:
+            identities = StoredIdentities(self._store, sign_in.issuers, cache_s=cache_s)
             tokens = OAuthProvider(
                 TokenVerifier({url: IssuerKeys(url, sign_in.fetcher_for(url)) for url in sign_in.issuers}),
-                StoredIdentities(self._store, sign_in.issuers, cache_s=cache_s),
+                dict.fromkeys(sign_in.issuers, identities),
                 ProtectedResources(sign_in.public_url, sign_in.audiences),
             )
             self.provider = TokenOrKeyAuthProvider(

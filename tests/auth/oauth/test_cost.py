@@ -89,7 +89,7 @@ async def calling(issuer: Issuer, store: IdentityStore) -> AsyncIterator[tuple[C
     verifier = TokenVerifier({ISSUER: IssuerKeys(ISSUER, issuer.fetcher())}, clock=lambda: NOW)
     identities = StoredIdentities(store, {ISSUER: frozenset({"acme"})})
     provider = TokenOrKeyAuthProvider(
-        OAuthProvider(verifier, identities, ProtectedResources(PUBLIC_URL)),
+        OAuthProvider(verifier, {ISSUER: identities}, ProtectedResources(PUBLIC_URL)),
         StoredKeyAuthProvider(store, SECRETS),
         trail=StoredAuditTrail(store.audit),
     )

@@ -110,7 +110,7 @@ def make(store: IdentityStore, acme: Signer, clock: Clock, trail: Trail) -> Make
         acmes = IssuerKeys(acme.url, Documents(acme), seconds=clock.seconds)
         verifier = TokenVerifier({acme.url: acmes}, clock=lambda: clock().timestamp())
         owners = StoredIdentities(store, {acme.url: frozenset({"acme"})}, seconds=clock.seconds)
-        tokens = OAuthProvider(verifier, owners, ProtectedResources(PUBLIC))
+        tokens = OAuthProvider(verifier, {acme.url: owners}, ProtectedResources(PUBLIC))
         stored = StoredKeyAuthProvider(store, SECRETS, seconds=clock.seconds)
         keys = ChainedAuthProvider(stored, APIKeyAuthProvider(shared_key), habits=habits)
         return TokenOrKeyAuthProvider(tokens, keys, trail=trail, habits=habits, seconds=clock.seconds)
