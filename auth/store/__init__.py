@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from auth.store import queries
 from auth.store.api_keys import LIFE, ApiKeys, KeyOwner, insert_key
 from auth.store.audit import AuditTable
+from auth.store.authorization.signing_keys import SigningKeys
 from auth.store.credentials import CredentialLookup
 from auth.store.errors import AlreadyExistsError, NotUsableError, UnknownError
 from auth.store.identities import Identities
@@ -63,6 +64,7 @@ class IdentityStore:
         self.keys = ApiKeys(self._transactions, secrets)
         self.audit = AuditTable(self._transactions)
         self.credentials = CredentialLookup(self._transactions)
+        self.signing_keys = SigningKeys(self._transactions, secrets)
 
     @property
     def clock(self) -> Callable[[], datetime]:
