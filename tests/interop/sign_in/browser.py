@@ -29,8 +29,8 @@ LISTENING_S: Final = 10.0
 class Person:
     """A person with an account at the provider, whose browser is new at each sign-in."""
 
-    subject: str
-    """As the provider calls the person."""
+    account: str
+    """What the person enters at the provider."""
     consents: list[Sequence[str]]
     """Scopes that the person allows where a page asks for each, a list for each sign-in; there is no further one."""
 
@@ -50,12 +50,17 @@ class Person:
                     response = _sent(http, response, self._filled(page.forms[0], scopes))
         raise AssertionError(f"the pages never end: {response.url}")
 
+    def visit(self, url: str) -> None:
+        """Be the browser that a client opens at `url`: once it listens, sign in and go back to it."""
+        wait_until_listening(url)
+        httpx2.get(self.sign_in(url)).raise_for_status()
+
     def _filled(self, form: Form, scopes: Sequence[str]) -> Form:
         """Fill in a form: its first button, the given scopes, and the first of everything else that it offers."""
         for name, values in form.offered.items():
             allowed = [value for value in values if value in scopes]
             form.given[name] = allowed if name == "scope" else values[:1]
-        form.given |= {name: [self.subject] for name in form.asked}
+        form.given |= {name: [self.account] for name in form.asked}
         form.given |= {name: [value] for name, value in form.buttons[:1] if name}
         return form
 
@@ -113,11 +118,9 @@ def _sent(http: httpx2.Client, page: httpx2.Response, form: Form) -> httpx2.Resp
 
 def main(file: Path, url: str) -> None:
     """Be the browser."""
-    wait_until_listening(url)
     person = Person.read(file)
-    address = person.sign_in(url)
+    person.visit(url)
     person.write(file)
-    httpx2.get(address).raise_for_status()
 
 
 if __name__ == "__main__":
