@@ -1,0 +1,29 @@
+"""The pages of the sign-in: consent, organisation, going on, error, invitation. They need no script."""
+
+from web.sign_in.pages import (
+    ChoicePage,
+    ConsentPage,
+    ErrorPage,
+    Fact,
+    GoOnPage,
+    InvitationPage,
+    Organisation,
+    Page,
+    Step,
+)
+from web.sign_in.render import render
+from web.sign_in.response import page_response
+
+__all__ = [
+    "ChoicePage",
+    "ConsentPage",
+    "ErrorPage",
+    "Fact",
+    "GoOnPage",
+    "InvitationPage",
+    "Organisation",
+    "Page",
+    "Step",
+    "page_response",
+    "render",
+]
