@@ -8,12 +8,13 @@ import secrets
 from collections.abc import Collection, Mapping
 from functools import partial
 
-from sqlalchemy import RowMapping, Select, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, RowMapping, Select, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from auth import validation
 from auth.store import queries
+from auth.store.authorization.tables import authorization_codes, grants
 from auth.store.errors import AlreadyExistsError
 from auth.store.records import IdentityRecord
 from auth.store.tables import identities, memberships, service_accounts, users
@@ -55,7 +56,7 @@ class Identities:
                 account = await queries.service_account(change.connection, tenant or "", service_account or "")
                 owner = {"service_account_id": account["id"]}
             mine = (identities.c.issuer == issuer) & (identities.c.subject == subject)
-            await change.connection.execute(delete(identities).where(mine, identities.c.removed_at.is_not(None)))
+            await _forget_removed(change, mine)
             identity_id = await _insert(change, issuer, subject, owner, tenant=tenant or "")
             return await _one(change, identity_id)
 
@@ -103,6 +104,15 @@ class Identities:
                 await change.connection.execute(update(identities).where(mine).values(removed_at=change.now))
                 change.record("identity_removed", what=row["user_id"] or row["service_account_id"], detail=identity)
             return await _one(change, identity)
+
+
+async def _forget_removed(change: AuditedChange, mine: ColumnElement[bool]) -> None:
+    """Delete an identity that was removed, with its codes and grants, which are all refused."""
+    removed = (mine, identities.c.removed_at.is_not(None))
+    for table in (authorization_codes, grants):
+        theirs = table.c.identity_id.in_(select(identities.c.id).where(*removed))
+        await change.connection.execute(delete(table).where(theirs))
+    await change.connection.execute(delete(identities).where(*removed))
 
 
 async def _user_to_link(

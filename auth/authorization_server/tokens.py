@@ -1,0 +1,237 @@
+"""Access tokens of this server: signed for a grant, and the keys that sign and verify them.
+
+A token is a JWT that names its grant (`grant`). What its owner may do is looked up there at each use; what the token
+says of it is only an upper limit. Sources: RFC 9068 (JWT access tokens), RFC 7517 (JWKS), RFC 7518 (ES256).
+"""
+
+import asyncio
+import math
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any, Final, Protocol
+
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, Key
+from sqlalchemy.exc import SQLAlchemyError
+
+from auth.cache import ASK_S
+from auth.store import utc_now
+from auth.store.authorization.records import LiveGrant
+from auth.store.authorization.signing_keys import CURVE, SigningKey, named
+from auth.store.errors import StoreUnavailableError
+from shared.errors import TicketServerError
+from shared.identity import AuthenticationError, Scope
+from shared.telemetry import get_logger
+
+log = get_logger(__name__)
+
+LIFE_S: Final = 900
+"""How long an access token is valid, in seconds."""
+ALGORITHM: Final = "ES256"
+FRESH_S: Final = 60.0
+"""How long keys are used before they are looked up again, in seconds."""
+LOOKUP_S: Final = 1.0
+"""Least time between two lookups, in seconds: a token can name any key."""
+
+
+class KeyStore(Protocol):
+    """Where signing keys are kept: `auth.store.authorization.signing_keys.SigningKeys`, or settings."""
+
+    async def usable(self) -> Sequence[SigningKey]:
+        """Return the keys that verify now, the one that signs first. Raises: DatabaseBusyError."""
+        ...
+
+
+class ConfiguredKeys:
+    """Signing keys from the settings: the first one signs, all verify.
+
+    Args:
+        pem: one or more private keys in PEM; line breaks may be written as a backslash and `n`.
+
+    Raises:
+        ValueError: there is none, or one cannot be used. The text shows none of them.
+    """
+
+    def __init__(self, pem: str) -> None:
+        end = "-----END "
+        blocks = pem.replace("\\n", "\n").split("-----BEGIN ")[1:]
+        try:
+            keys = [ECKey.import_key(f"-----BEGIN {block.strip()}\n") for block in blocks if end in block]
+        except (JoseError, ValueError, TypeError):
+            keys = []
+        if not keys or len(keys) != len(blocks) or not all(key.is_private and key.curve_name == CURVE for key in keys):
+            raise ValueError(
+                f"signing keys must be private EC keys on the curve {CURVE} in PEM, without a password; make one with "
+                "`openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256`"
+            )
+        self._keys = [SigningKey(named(key)) for key in keys]
+
+    async def usable(self) -> Sequence[SigningKey]:
+        """Return them."""
+        return self._keys
+
+
+class KeyRing:
+    """The signing keys as this instance knows them: at most a minute old, looked up at once for a key not known yet.
+
+    However many ask, there is at most one lookup a second; who asks for an unknown key waits for the next one. While
+    the store does not respond, the keys that are known go on working, for as long as they sign or verify.
+
+    Args:
+        store: where the keys are kept.
+        clock: the current time, timezone-aware.
+        seconds: a monotonic clock.
+    """
+
+    def __init__(
+        self,
+        store: KeyStore,
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._seconds = seconds
+        self._keys: Sequence[SigningKey] = ()
+        self._known_at = -math.inf
+        self._began_at = -math.inf
+        self._coming: asyncio.Task[None] | None = None
+        """A lookup that has not begun."""
+        self._under_way: asyncio.Task[None] | None = None
+
+    async def signing(self) -> ECKey:
+        """Return the key to sign with. Raises: StoreUnavailableError."""
+        await self._see_that_they_are_fresh()
+        key = next((key.key for key in self._keys if key.signs(self._clock())), None)
+        if key is None:
+            raise StoreUnavailableError
+        return key
+
+    async def verifying(self) -> list[ECKey]:
+        """Return the keys whose tokens are accepted. Raises: StoreUnavailableError."""
+        await self._see_that_they_are_fresh()
+        keys = self._verifying()
+        if not keys:
+            raise StoreUnavailableError
+        return keys
+
+    async def find(self, name: str) -> ECKey | None:
+        """Return the key of that name whose tokens are accepted, or None. Raises: StoreUnavailableError."""
+        await self._see_that_they_are_fresh()
+        if (key := self._named(name)) is None:
+            asked_at = self._seconds()
+            await self._wait_for(self._next_lookup())
+            if (key := self._named(name)) is None and self._known_at < asked_at:
+                raise StoreUnavailableError
+        return key
+
+    async def aclose(self) -> None:
+        """Wait for a lookup that has begun, and end one that has not."""
+        if self._coming is not None:
+            self._coming.cancel()
+        if self._under_way is not None:
+            await self._wait_for(self._under_way)
+
+    async def _see_that_they_are_fresh(self) -> None:
+        if self._seconds() - self._known_at < FRESH_S:
+            return
+        running = self._under_way
+        await self._wait_for(running if running is not None and not running.done() else self._next_lookup())
+
+    async def _wait_for(self, lookup: asyncio.Task[None]) -> None:
+        await asyncio.wait({lookup}, timeout=ASK_S)
+
+    def _next_lookup(self) -> asyncio.Task[None]:
+        if self._coming is None:
+            self._coming = asyncio.create_task(self._look_up(self._under_way))
+        return self._coming
+
+    async def _look_up(self, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await asyncio.wait({before})
+        await asyncio.sleep(max(0.0, self._began_at + LOOKUP_S - self._seconds()))
+        self._began_at, self._under_way, self._coming = self._seconds(), self._coming, None
+        began_at = self._began_at
+        try:
+            self._keys = await self._store.usable()
+        except (TicketServerError, SQLAlchemyError, OSError) as error:
+            log.warning("signing_keys_unavailable", error=type(error).__name__)
+        else:
+            self._known_at = began_at
+
+    def _verifying(self) -> list[ECKey]:
+        now = self._clock()
+        return [key.key for key in self._keys if key.verifies(now)]
+
+    def _named(self, name: str) -> ECKey | None:
+        return next((key for key in self._verifying() if key.kid == name), None)
+
+
+class AccessTokens:
+    """Issues the access tokens of this server; the verifier of tokens asks it for their keys. Use inside `run()`.
+
+    Args:
+        issuer: the public address, without a slash at the end.
+        keys: sign and verify.
+        clock: the current time, timezone-aware.
+    """
+
+    def __init__(self, issuer: str, keys: KeyRing, *, clock: Callable[[], datetime] = utc_now) -> None:
+        self.issuer = issuer
+        self._keys = keys
+        self._clock = clock
+
+    @asynccontextmanager
+    async def run(self) -> AsyncIterator[None]:
+        """See that there is a key to sign with; end lookups when left. Raises: StoreUnavailableError."""
+        try:
+            await self._keys.signing()
+            yield
+        finally:
+            await self.aclose()
+
+    async def sign(self, grant: LiveGrant, scopes: Collection[Scope]) -> str:
+        """Return a token of `LIFE_S` seconds for `scopes` of a grant. Raises: StoreUnavailableError."""
+        key = await self._keys.signing()
+        now = int(self._clock().timestamp())
+        allowed = grant.authorization
+        claims = {
+            "iss": self.issuer,
+            "sub": allowed.user,
+            "aud": allowed.resource,
+            "client_id": allowed.client_id,
+            "scope": scope_text(scopes),
+            "tenant": allowed.tenant,
+            "grant": grant.id,
+            "jti": secrets.token_urlsafe(16),
+            "iat": now,
+            "exp": now + LIFE_S,
+        }
+        return jwt.encode({"alg": ALGORITHM, "typ": "at+jwt", "kid": key.kid}, claims, key, algorithms=[ALGORITHM])
+
+    async def jwks(self) -> Mapping[str, Any]:
+        """Return the public keys of the tokens that are accepted. Raises: StoreUnavailableError."""
+        keys = await self._keys.verifying()
+        return {"keys": [{**key.as_dict(private=False), "use": "sig", "alg": ALGORITHM} for key in keys]}
+
+    async def signer(self, name: str | None, has_signed: Callable[[Key], bool]) -> Key | None:
+        """Return the key that signed a token, or None; see `auth.oauth.verification.KeySource`."""
+        try:
+            key = None if name is None else await self._keys.find(name)
+        except StoreUnavailableError as error:
+            raise AuthenticationError(str(error), status=503, retry_after_s=1) from error
+        return key if key is not None and has_signed(key) else None
+
+    async def aclose(self) -> None:
+        """End lookups in flight."""
+        await self._keys.aclose()
+
+
+def scope_text(scopes: Collection[Scope]) -> str:
+    """Return scopes as `scope` has them: with spaces, always in the same order."""
+    return " ".join(scope.value for scope in Scope if scope in scopes)
