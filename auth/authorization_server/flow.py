@@ -28,7 +28,7 @@ from auth.authorization_server.browser import (
     page_of,
 )
 from auth.authorization_server.clients import Client, ClientDocumentError, Clients, UnknownClientError
-from auth.authorization_server.limits import RequestLimits
+from auth.authorization_server.limits import RequestLimits, TooManyRequestsError
 from auth.authorization_server.provider import IdentityProvider, ProviderError
 from auth.authorization_server.redirects import redirect_host
 from auth.authorization_server.requests import (
@@ -215,11 +215,12 @@ class SignInFlow:
         return response
 
     def _check_limit(self, request: Request, client_id: str) -> None:
-        retry_after_s = self._limits.check(request, "authorize", client_id)
-        if retry_after_s is not None:
-            wait = str(retry_after_s)
-            facts = {Fact.RETRY_AFTER: wait}
-            raise PageError("too_many_requests", status=429, facts=facts, headers={"retry-after": wait})
+        try:
+            self._limits.check(request, "authorize", client_id)
+        except TooManyRequestsError as error:
+            wait = str(error.retry_after_s)
+            headers = {"retry-after": wait}
+            raise PageError(error.kind, status=429, facts={Fact.RETRY_AFTER: wait}, headers=headers) from error
 
     async def _client(self, client_id: str) -> Client:
         """Return a client. Raises: PageError: there is none, so nothing goes back to it."""
