@@ -1,9 +1,9 @@
 """The clients of the authorization server: those with a metadata document, and those that are registered.
 
 A client whose id is an https address publishes its metadata there. The document is fetched when the client is first
-asked for, and again when it is `FRESH_S` old. Once a person allowed the client something, it is kept in the store too,
-so that people can sign in while it cannot be fetched, for `KEPT_FOR` after it was fetched. A request that nobody
-approved stores nothing.
+asked for, and again when it is `FRESH` old. Once a person allowed the client something, it is kept in the store too, so
+that people can sign in while it cannot be fetched, for `KEPT_FOR` after it was fetched. A request that nobody approved
+stores nothing.
 
 A document that was fetched and is wrong is not replaced by a kept one: its owner may have changed it on purpose.
 
@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from auth.authorization_server.client_metadata import (
@@ -28,8 +28,8 @@ from auth.authorization_server.client_metadata import (
 )
 from auth.authorization_server.redirects import RedirectPolicy, is_loopback_redirect, matches, redirect_host
 from auth.oauth.fetcher import FETCH_S, FetchError, GuardedFetcher
-from auth.store.authorization.records import ClientRecord, ClientSource
-from auth.store.authorization.tables import CLIENT_ID_LENGTH
+from auth.store.authorization.clients import OAuthClients
+from auth.store.authorization.records import ClientSource
 from shared.errors import TicketServerError
 from shared.lru import LRUCache
 from shared.storage.database import DatabaseBusyError
@@ -97,26 +97,6 @@ class OAuthClient:
         return matches(self.redirect_uris, redirect_uri)
 
 
-class StoredClients(Protocol):
-    """The clients in the identity store. All methods raise: DatabaseBusyError."""
-
-    async def get(self, client_id: str) -> ClientRecord | None:
-        """Return a client."""
-        ...
-
-    async def put(self, record: ClientRecord) -> None:
-        """Store a client, or replace what is stored of it."""
-        ...
-
-    async def register(self, metadata: Mapping[str, Any]) -> ClientRecord:
-        """Store a new client under a new id."""
-        ...
-
-    async def note_use(self, client_id: str) -> None:
-        """Note that a client was used now."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class _Lookup:
     """What is known of one document until it is asked for again."""
@@ -127,6 +107,8 @@ class _Lookup:
     again_at: datetime
     problem: str = ""
     is_temporary: bool = False
+    is_fetched: bool = False
+    """Whether this process fetched it, at `fetched_at`; only then may it be kept as fetched."""
 
 
 class Clients:
@@ -140,7 +122,7 @@ class Clients:
     """
 
     def __init__(
-        self, stored: StoredClients, fetcher: GuardedFetcher, policy: RedirectPolicy, *, clock: Callable[[], datetime]
+        self, stored: OAuthClients, fetcher: GuardedFetcher, policy: RedirectPolicy, *, clock: Callable[[], datetime]
     ) -> None:
         self._stored = stored
         self._fetcher = fetcher
@@ -160,22 +142,21 @@ class Clients:
         if _has_document(client_id):
             lookup = await self._lookup(client_id)
             return self._client(client_id, ClientSource.DOCUMENT, lookup.metadata or {})
-        record = await self._stored.get(client_id) if _may_be_stored(client_id) else None
-        if record is None or record.source is ClientSource.DOCUMENT:
+        if (record := await self._stored.get(client_id)) is None:
             raise UnknownClientError
         return self._client(client_id, record.source, record.metadata)
 
-    async def note_use(self, client_id: str) -> None:
-        """Note that a person allowed the client something: keep its document, or its registration for longer.
+    async def keep(self, client_id: str) -> None:
+        """Keep the document of a client that a person allowed something; a registration is kept anyway.
 
         Raises: DatabaseBusyError.
         """
         if not _has_document(client_id):
-            await self._stored.note_use(client_id)
             return
         with suppress(ClientDocumentError):  # it became unusable meanwhile: then there is nothing to keep
             lookup = await self._lookup(client_id)
-            await self._stored.put(_record(client_id, lookup, self._clock()))
+            if lookup.is_fetched and lookup.metadata is not None:
+                await self._stored.put(client_id, lookup.metadata)
 
     async def aclose(self) -> None:
         """End fetches in flight."""
@@ -203,27 +184,29 @@ class Clients:
             )
         known = self._known.get(address)
         if known is None or self._clock() >= known.again_at:
-            task = self._fetches.get(address) or self._begin(address)
-            await asyncio.wait({task}, timeout=WAIT_S)
-            known = task.result() if task.done() and not task.cancelled() else _unreachable(address, self._clock())
+            known = await self._asked(address)
         if known.metadata is None:
             raise ClientDocumentError(known.problem, is_temporary=known.is_temporary)
         return known
 
-    def _begin(self, address: str) -> asyncio.Task[_Lookup]:
-        """Begin to fetch a document. Raises: ClientDocumentError."""
-        if len(self._fetches) >= MOST_FETCHES:
-            raise ClientDocumentError(_unreachable(address, self._clock()).problem, is_temporary=True)
-        task = asyncio.create_task(self._fetch(address))
-        self._fetches[address] = task
-        task.add_done_callback(lambda _: self._fetches.pop(address, None))
-        return task
+    async def _asked(self, address: str) -> _Lookup:
+        """Fetch a document; all who ask for it meanwhile share one fetch, which goes on when they leave."""
+        task = self._fetches.get(address)
+        if task is None and len(self._fetches) < MOST_FETCHES:
+            task = self._fetches[address] = asyncio.create_task(self._fetch(address))
+            task.add_done_callback(lambda _: self._fetches.pop(address, None))
+        if task is not None:
+            await asyncio.wait({task}, timeout=WAIT_S)
+            if task.done() and not task.cancelled():
+                return task.result()
+        now = self._clock()
+        return await self._kept(address, now) or _unreachable(address, now)
 
     async def _fetch(self, address: str) -> _Lookup:
         now = self._clock()
         try:
             metadata = metadata_in_document(address, await self._fetcher.json(address, max_bytes=MAX_BYTES))
-            lookup = _Lookup(metadata, now, now + FRESH)
+            lookup = _Lookup(metadata, now, now + FRESH, is_fetched=True)
         except FetchError as error:
             log.warning("client_document_unavailable", client_id=address, reason=str(error))
             lookup = await self._kept(address, now) or _unreachable(address, now)
@@ -243,7 +226,8 @@ class Clients:
             log.warning("identity_store_unavailable", error=type(error).__name__)
             record = None
         if record is not None and record.fetched_at is not None:
-            kept.append((record.fetched_at, record.metadata))
+            # The store notes when it was kept, which is up to that much later than the fetch.
+            kept.append((record.fetched_at - FRESH, record.metadata))
         fetched_at, metadata = max(kept, key=lambda one: one[0], default=(now - KEPT_FOR, {}))
         return _Lookup(metadata, fetched_at, now + AGAIN) if now - fetched_at < KEPT_FOR else None
 
@@ -252,22 +236,7 @@ def _has_document(client_id: str) -> bool:
     return client_id.startswith("https://")
 
 
-def _may_be_stored(client_id: str) -> bool:
-    return len(client_id) <= CLIENT_ID_LENGTH and client_id.isascii() and client_id.isprintable()
-
-
 def _unreachable(address: str, now: datetime) -> _Lookup:
     host = urlsplit(address).hostname
     problem = f"The metadata document of this client at {host} cannot be fetched at the moment. Try again in a minute."
     return _Lookup(None, now, now + AGAIN, problem, is_temporary=True)
-
-
-def _record(address: str, lookup: _Lookup, now: datetime) -> ClientRecord:
-    return ClientRecord(
-        id=address,
-        source=ClientSource.DOCUMENT,
-        metadata=lookup.metadata or {},
-        created_at=now,
-        fetched_at=lookup.fetched_at,
-        last_used_at=now,
-    )

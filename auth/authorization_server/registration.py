@@ -16,9 +16,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from auth.authorization_server.client_metadata import MAX_BYTES, ClientMetadataError, metadata_in_registration
-from auth.authorization_server.clients import StoredClients
 from auth.authorization_server.limits import RequestLimits, TooManyRequestsError
 from auth.authorization_server.redirects import RedirectPolicy
+from auth.store.authorization.clients import OAuthClients
 from shared.json_body import MalformedMessageError, read
 from shared.storage.database import DatabaseBusyError
 from shared.telemetry import get_logger
@@ -39,7 +39,7 @@ class Registration:
         limits: how often clients may register.
     """
 
-    def __init__(self, stored: StoredClients, policy: RedirectPolicy, limits: RequestLimits) -> None:
+    def __init__(self, stored: OAuthClients, policy: RedirectPolicy, limits: RequestLimits) -> None:
         self._stored = stored
         self._policy = policy
         self._limits = limits
