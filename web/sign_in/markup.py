@@ -71,13 +71,13 @@ def form(action: str, hidden: Mapping[str, str], body: str, *, allow: str, cance
     )
 
 
-def document(say: Words, title: str, heading: str, body: str, *, goes_to: str = "") -> str:
+def document(say: Words, title: str, heading: str, body: str, *, goes_to: str | None = None) -> str:
     """Return the whole document; with `goes_to`, it goes on to that address at once.
 
     Raises:
         ValueError: `goes_to` is no absolute ASCII address, or would run a script.
     """
-    if goes_to and ADDRESS.fullmatch(goes_to) is None:
+    if goes_to is not None and ADDRESS.fullmatch(goes_to) is None:
         raise ValueError("A page can only go on to an absolute address of a site or a program.")
     refresh = f'<meta http-equiv="refresh" content="0;url={escape(goes_to)}">\n' if goes_to else ""
     return (

@@ -8,7 +8,7 @@ from web.page import lines as client_lines
 from web.sign_in import markup
 from web.sign_in.markup import document, name
 from web.sign_in.pages import ChoicePage, ConsentPage, ErrorPage, Fact, GoOnPage, InvitationPage, Page, Step
-from web.sign_in.words import WORDS, Words
+from web.sign_in.words import ERROR_KINDS, WORDS, Words
 
 SITES: Final = ("http:", "https:")
 
@@ -107,7 +107,7 @@ def _go_on(page: GoOnPage, say: Words) -> str:
 
 
 def _error(page: ErrorPage, say: Words) -> str:
-    key = say.known("error", page.kind, otherwise="general")
+    key = f"error.{page.kind if page.kind in ERROR_KINDS else 'general'}"
     rows = [(say(f"fact.{fact}"), _fact(fact, page.facts[fact], say)) for fact in Fact if fact in page.facts]
     body = markup.paragraphs(say(f"{key}.happened"), say(f"{key}.advice"))
     body += markup.lines(rows) if rows else ""

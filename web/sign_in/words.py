@@ -25,7 +25,7 @@ class Words:
     def known(self, section: str, name: str, *, otherwise: str) -> str:
         """Return the key of `name` in `section`, or that of `otherwise` if there is no text for the name."""
         key = f"{section}.{name}"
-        return key if any(one == key or one.startswith(f"{key}.") for one in self.texts) else f"{section}.{otherwise}"
+        return key if key in self.texts else f"{section}.{otherwise}"
 
 
 def _flat(table: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
