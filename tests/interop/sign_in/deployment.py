@@ -108,7 +108,7 @@ def deployed(
     said = dict(line.split("=", 1) for line in filled(blocks("ini", document, section)[0]).splitlines())
     assert said.keys() <= {"MCP_OAUTH_ISSUER", "MCP_OAUTH_ENABLED", "MCP_PUBLIC_URL", *given}
     settings = said | dict(given) | {"MCP_IDENTITY_KEYS": IDENTITY_KEY, "MCP_DATABASE_URL": sqlite(folder)}
-    for command in commands(document, section):
+    for command in [*commands(document, section), *(commands(document, "Programs") if document == OWN_PROVIDER else ())]:
         operator(filled(command), settings)
     with Process(program, PORT=address.rpartition(":")[2], **settings) as process:
         assert process.wait_until_ready() == address
