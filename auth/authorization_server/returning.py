@@ -17,9 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from auth.authorization_server.browser import (
-    Browsers,
     PageError,
-    SealedForms,
     digest_of,
     field,
     form_token,
@@ -27,10 +25,9 @@ from auth.authorization_server.browser import (
     new_secret,
     page_of,
 )
-from auth.authorization_server.clients import Clients
 from auth.authorization_server.flow import REQUEST, SignInParts, query_of
 from auth.authorization_server.id_token import SignedInPerson
-from auth.authorization_server.provider import IdentityProvider, ProviderError
+from auth.authorization_server.provider import ProviderError
 from auth.authorization_server.redirects import redirect_host
 from auth.authorization_server.requests import (
     AuthorizationFault,
@@ -38,7 +35,6 @@ from auth.authorization_server.requests import (
     AuthorizationRequestError,
     Parameters,
 )
-from auth.store import IdentityStore
 from auth.store.authorization.records import Admitted, Authorization
 from auth.store.authorization.refusals import RefusalReason, SignInRefusedError
 from shared.audit import AuditEvent

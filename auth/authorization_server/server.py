@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from auth.authorization_server.browser import Browsers, Handler, SealedForms, page_route
 from auth.authorization_server.clients import Clients
-from auth.authorization_server.flow import ClientResponses, SignInFlow
+from auth.authorization_server.flow import ClientResponses, SignInFlow, SignInParts
 from auth.authorization_server.limits import RequestLimits
 from auth.authorization_server.metadata import metadata_routes
 from auth.authorization_server.provider import IdentityProvider, callback_path

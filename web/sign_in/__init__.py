@@ -18,6 +18,7 @@ from web.sign_in.words import ERROR_KINDS
 
 __all__ = [
     "ERROR_KINDS",
+    "Again",
     "ChoicePage",
     "ConsentPage",
     "ErrorPage",
