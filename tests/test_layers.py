@@ -32,8 +32,8 @@ LAYER_1: Final = (
     *("shared.errors", "shared.failed_attempts", "shared.http.address", "shared.http.hosts", "shared.identity"),
     "shared.json_body",
     *("shared.json_lines", "shared.json_rpc", "shared.lru", "shared.params_problem", "shared.periodic"),
-    *("shared.private_files", "shared.prompts", "shared.telemetry", "shared.throttled_audit", "shared.time_zones"),
-    "shared.wire_json",
+    *("shared.private_files", "shared.prompts", "shared.rate", "shared.telemetry", "shared.throttled_audit"),
+    *("shared.time_zones", "shared.visible_text", "shared.wire_json"),
     "shared.writes.recent_writes",  # the tools claim them, and transport shares them between instances
 )
 STORAGE: Final = (

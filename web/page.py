@@ -83,6 +83,7 @@ def render(language: str, about: Situation, *, is_ready: bool) -> str:
     """Return the page in `language`, one of `PAGES`. `is_ready`: whether calls would succeed now."""
     address = address_of(about)
     is_current = address.endswith("/mcp")
+    has_key = about.asks_for_keys and not about.signs_in
     older = f"{about.base}/sse" if is_current and "sse" in about.wires else ""
     say = TEXTS[language]
     state = "unknown_host" if not about.is_known else "ready" if is_ready else "not_ready"
@@ -94,7 +95,7 @@ def render(language: str, about: Situation, *, is_ready: bool) -> str:
         key=f"<p>{escape(say['sign_in' if about.signs_in else 'key' if about.asks_for_keys else 'no_key'])}</p>",
         transport="Streamable HTTP" if is_current else "SSE",
         health=escape(say["health"]),
-        **{name: escape(text) for name, text in lines(address, about).items()},
+        **{name: escape(text) for name, text in lines(address, has_key=has_key).items()},
     )
 
 
@@ -103,11 +104,10 @@ def address_of(about: Situation) -> str:
     return f"{about.base}{'/mcp' if 'streamable_http' in about.wires else '/sse'}"
 
 
-def lines(address: str, about: Situation) -> Mapping[str, str]:
-    """Return what to run or to write for each client."""
+def lines(address: str, *, has_key: bool) -> Mapping[str, str]:
+    """Return what to run or to write for each client, with a place for its key if it `has_key`."""
     kind = "http" if address.endswith("/mcp") else "sse"
     origin = urlsplit(address)
-    has_key = about.asks_for_keys and not about.signs_in
     headers = {"headers": {"x-api-key": KEY}} if has_key else {}
     bridge: dict[str, Any] = {"command": "npx", "args": ["-y", "mcp-remote@0.15.1", address]}
     if kind == "sse":

@@ -11,20 +11,24 @@ Sources: RFC 6265bis, section 4.1.3 (`__Host-`, `SameSite`); Fetch (`Origin`); F
 Cross-Site Request Forgery Prevention Cheat Sheet.
 """
 
+import asyncio
 import hmac
+import json
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from hashlib import sha256
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from auth.authorization_server.requests import Parameters, read_parameters
 from auth.store.errors import StoreUnavailableError
+from auth.store.peppers import Secrets
 from shared.storage.database import DatabaseBusyError
 from shared.telemetry import get_logger
 from web.language import language_of
@@ -36,6 +40,11 @@ COOKIE_S: Final = 3600
 """How long a browser keeps the cookie, in seconds; each consent page prolongs it."""
 MAX_FORM: Final = 16 * 1024
 """Bytes of a form."""
+FORM_S: Final = 10.0
+"""How long a form may take to arrive, in seconds."""
+LIFE_S: Final = 600
+"""How long a page may be answered, in seconds."""
+_LENGTH: Final = re.compile(r"[0-9]{1,9}")
 _SECRET: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _FORM_TYPE: Final = re.compile(r"application/x-www-form-urlencoded\s*(?:;|$)", re.IGNORECASE)
 _NOTHING: Final[Mapping[Fact, str]] = MappingProxyType({})
@@ -127,6 +136,33 @@ class Browsers:
         return request.headers.getlist("sec-fetch-site") == ["same-origin"]
 
 
+class SealedForms:
+    """What pages carry from one request to the next, so that nothing is stored before a person agrees.
+
+    Args:
+        secrets: seal it, so that it is neither read nor changed on its way.
+        clock: returns the current time.
+    """
+
+    def __init__(self, secrets: Secrets, clock: Callable[[], datetime]) -> None:
+        self._secrets = secrets
+        self._clock = clock
+
+    def seal(self, purpose: str, content: Mapping[str, Any]) -> str:
+        """Return `content` for a page that may be answered for `LIFE_S` seconds."""
+        until = self._clock().timestamp() + LIFE_S
+        return self._secrets.seal_text(json.dumps({"until": until, "content": content}), purpose)
+
+    def open(self, purpose: str, sealed: str) -> Mapping[str, Any]:
+        """Return what was sealed for the same purpose. Raises: PageError: it was not, or too long ago."""
+        text = self._secrets.unseal_text(sealed, purpose)
+        said = None if text is None else json.loads(text)
+        if said is None or said["until"] <= self._clock().timestamp():
+            raise PageError("expired")
+        content: Mapping[str, Any] = said["content"]
+        return content
+
+
 def new_secret() -> str:
     """Return the value of a new cookie: 256 random bits in base64url."""
     return secrets.token_urlsafe(32)
@@ -137,25 +173,37 @@ def form_token(secret: str, sealed: str) -> str:
     return hmac.new(secret.encode(), f"form {sealed}".encode(), sha256).hexdigest()
 
 
-def is_form_token(token: str, secret: str, sealed: str) -> bool:
-    """Return whether `token` is the one of that form in that browser."""
-    return hmac.compare_digest(token.encode(), form_token(secret, sealed).encode())
+def is_form_token(token: str, secret: str | None, sealed: str) -> bool:
+    """Return whether `token` is the one of that form in that browser; a browser without a cookie shows nothing."""
+    return secret is None or hmac.compare_digest(token.encode(), form_token(secret, sealed).encode())
 
 
-def digest_of(secret: str) -> str:
+def digest_of(secret: str | None) -> str:
     """Return what is kept of a cookie, by which the browser is recognised later; empty for no cookie."""
-    return sha256(secret.encode()).hexdigest() if secret else ""
+    return sha256(secret.encode()).hexdigest() if secret is not None else ""
+
+
+def field(form: Parameters, name: str) -> str:
+    """Return a field of a form, empty without one. Raises: PageError: there are several."""
+    values = form.get(name, ("",))
+    if len(values) > 1:
+        raise PageError("invalid_request", detail=f"{name} is there more than once.")
+    return values[0]
 
 
 async def _body(request: Request) -> bytes:
     """Return the body; refuse one that is too large before reading on. Raises: PageError."""
     too_large = PageError("too_large", status=413, headers={"connection": "close"})
     length = request.headers.get("content-length", "0")
-    if not length.isdecimal() or int(length) > MAX_FORM:
+    if not _LENGTH.fullmatch(length) or int(length) > MAX_FORM:
         raise too_large
     body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > MAX_FORM:
-            raise too_large
+    try:
+        async with asyncio.timeout(FORM_S):
+            async for part in request.stream():
+                body += part
+                if len(body) > MAX_FORM:
+                    raise too_large
+    except (TimeoutError, ClientDisconnect):
+        raise PageError("invalid_request", status=408, detail="The form did not arrive completely.") from None
     return bytes(body)

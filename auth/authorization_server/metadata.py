@@ -9,7 +9,9 @@ Discovery 1.0, section 3; SEP-2207 (`offline_access` is a scope of the authoriza
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from auth.oauth.metadata import SCOPES
+from starlette.routing import Route
+
+from auth.oauth.metadata import SCOPES, document_routes
 
 OAUTH: Final = "/.well-known/oauth-authorization-server"
 OPENID: Final = "/.well-known/openid-configuration"
@@ -43,6 +45,8 @@ def server_metadata(base: str, *, paths: Collection[str], registration: bool) ->
     return {**document, "registration_endpoint": f"{base}/register"} if registration else document
 
 
-def openid_metadata(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the discovery document of OpenID Connect for the metadata in `document`."""
-    return {**document, "subject_types_supported": ["public"], "id_token_signing_alg_values_supported": ["ES256"]}
+def metadata_routes(base: str, *, paths: Collection[str], registration: bool) -> list[Route]:
+    """Return the routes of both documents; see `server_metadata`."""
+    document = server_metadata(base, paths=paths, registration=registration)
+    for_openid = {**document, "subject_types_supported": ["public"], "id_token_signing_alg_values_supported": ["ES256"]}
+    return [*document_routes(base, OAUTH, "", document), *document_routes(base, OPENID, "", for_openid)]

@@ -1,4 +1,4 @@
-"""Where an authorization response may be sent: the callbacks of known vendors, this person's machine, the operator's own.
+"""Where an authorization response may be sent: vendors' callbacks, the machine of the browser, the operator's own.
 
 Anyone can register a client or publish a metadata document, so a redirect to any address would let a stranger collect
 codes behind a consent page that looks right (consent phishing). What is allowed holds for both kinds of client.
@@ -6,7 +6,7 @@ codes behind a consent page that looks right (consent phishing). What is allowed
 Addresses are compared character by character. Two parts may vary: the port of a loopback address, which a client gets
 from its system when it starts, and the id at the end of one vendor's callback. Pure.
 
-Sources: RFC 6749, section 3.1.2; RFC 8252, sections 7.1 and 7.3; RFC 9700, sections 2.1 and 4.1.
+Sources: RFC 6749, section 3.1.2; RFC 8252, sections 7.1, 7.3 and 8.6; RFC 9700, sections 2.1 and 4.1.
 """
 
 import re
@@ -87,7 +87,7 @@ def matches(registered: Iterable[str], asked: str) -> bool:
 
 
 def is_loopback_redirect(uri: str) -> bool:
-    """Return whether `uri` stays on the machine of the browser: any program there may be listening (RFC 8252, 8.6)."""
+    """Return whether `uri` stays on the machine of the browser: any program there may be listening."""
     return _without_port(uri) is not None
 
 
@@ -97,13 +97,18 @@ def redirect_host(uri: str) -> str:
     return parts.hostname or "" if parts.scheme in {"http", "https"} else f"{parts.scheme}://"
 
 
+def has_steps(path: str) -> bool:
+    """Return whether a path has a segment that browsers take away, or an empty one in its middle."""
+    return any(step in {".", ".."} for step in path.split("/")) or "//" in path
+
+
 def _without_port(uri: str) -> tuple[str, str, str] | None:
     """Return host, path and query of a loopback address; None if it is none, or one that a browser may read another."""
     found = _LOOPBACK.fullmatch(uri) if len(uri) <= MAX_LENGTH else None
     if found is None or int(found["port"] or 1) > _MAX_PORT:
         return None
     path, query = found["path"] or "/", found["query"] or ""
-    if _has_steps(path) or _ESCAPED.search(query) or _repeats_ours(query):
+    if has_steps(path) or _ESCAPED.search(query) or _repeats_ours(query):
         return None
     return found["host"], path, query
 
@@ -121,7 +126,7 @@ def _problem_with(uri: str) -> str | None:
         (bool(_UNSAFE.search(uri)), "write it complete, without wildcards, and other characters than ASCII escaped"),
         ("#" in uri, "it has a fragment"),
         ("@" in parts.netloc, "it has a user name"),
-        (bool(_ESCAPED.search(uri)) or _has_steps(parts.path), "its path is not the shortest spelling of itself"),
+        (bool(_ESCAPED.search(uri)) or has_steps(parts.path), "its path is not the shortest spelling of itself"),
         (_repeats_ours(parts.query), f"its query has one of the parameters {', '.join(sorted(_OURS))}"),
         (parts.scheme == "http", "loopback addresses are allowed already, and others need https"),
         (parts.scheme == "https" and (not host or is_loopback(host)), "it does not name a host of the network"),
@@ -132,11 +137,6 @@ def _problem_with(uri: str) -> str | None:
 
 def _is_custom(uri: str) -> bool:
     return bool(_CUSTOM.fullmatch(uri)) and uri.partition(":")[0] not in _NOT_CUSTOM
-
-
-def _has_steps(path: str) -> bool:
-    """Return whether a path has a segment that browsers take away, or an empty one in its middle."""
-    return any(step in {".", ".."} for step in path.split("/")) or "//" in path
 
 
 def _repeats_ours(query: str) -> bool:

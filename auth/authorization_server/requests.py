@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Final, Self
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from auth.oauth.resources import ProtectedResources
 from shared.identity import Scope
@@ -20,8 +20,10 @@ from shared.identity import Scope
 MAX_QUERY: Final = 8 * 1024
 """Characters of a whole request; checked before anything of it is read."""
 MAX_PARAMETERS: Final = 50
+MAX_STATE: Final = 2000
 USUAL_SCOPES: Final = (Scope.TICKETS_READ, Scope.TICKETS_WRITE)
 """Granted to a client that asks for no scope of this server."""
+_STATE: Final = re.compile(rf"[ -~]{{1,{MAX_STATE}}}")
 _CHALLENGE: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 """SHA-256 in base64url (RFC 7636, section 4.2)."""
 
@@ -54,14 +56,27 @@ class AuthorizationRequestError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AuthorizationRequest:
-    """A valid request."""
+class Requester:
+    """Who sent an authorization request, and where its response goes."""
 
     client_id: str
     client_name: str
     redirect_uri: str
     """Exactly as asked for, with its port."""
     state: str | None
+
+    def response_url(self, issuer: str, **said: str) -> str:
+        """Return the address of a response that says `said`, with `state` and `iss` (RFC 9207)."""
+        state = {} if self.state is None else {"state": self.state}
+        uri = self.redirect_uri
+        joint = "" if uri.endswith(("?", "&")) else "&" if "?" in uri else "?"
+        return uri + joint + urlencode({**said, **state, "iss": issuer})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorizationRequest(Requester):
+    """A valid request."""
+
     scopes: tuple[Scope, ...]
     code_challenge: str
     resource: str
@@ -96,6 +111,12 @@ def single(parameters: Parameters, name: str) -> str | None:
     return values[0] if values else None
 
 
+def state_of(parameters: Parameters) -> str | None:
+    """Return the state that a response may repeat; None without one, or if there are several or it is not allowed."""
+    states = parameters.get("state", ())
+    return states[0] if len(states) == 1 and _STATE.fullmatch(states[0]) else None
+
+
 class RequestReader:
     """Reads requests for some resources.
 
@@ -108,22 +129,20 @@ class RequestReader:
         self._resources = resources
         self._served = frozenset({resources.base, *(resources.base + path for path in paths)})
 
-    def read(
-        self, parameters: Parameters, *, client_id: str, client_name: str, redirect_uri: str
-    ) -> AuthorizationRequest:
+    def read(self, parameters: Parameters, by: Requester) -> AuthorizationRequest:
         """Return the request of a known client with a redirect address that is its own.
 
         Raises:
             AuthorizationRequestError: something else of the request is wrong.
         """
-        for name in ("state", "response_type", "response_mode", "request", "request_uri", "prompt", "scope"):
-            single(parameters, name)
+        if single(parameters, "state") != by.state:
+            raise _refused(f"state must be at most {MAX_STATE:,} printable ASCII characters.")
         _check_kind(parameters)
         return AuthorizationRequest(
-            client_id=client_id,
-            client_name=client_name,
-            redirect_uri=redirect_uri,
-            state=single(parameters, "state"),
+            client_id=by.client_id,
+            client_name=by.client_name,
+            redirect_uri=by.redirect_uri,
+            state=by.state,
             code_challenge=_challenge(parameters),
             resource=self._resource(parameters.get("resource", ())),
             scopes=scopes_of(single(parameters, "scope") or ""),

@@ -54,17 +54,66 @@ class AuthorizationServer:
     Args:
         options: what is offered.
         store: the identity store, open inside `run()`.
-        secrets: seal what browsers and the store keep.
+        secrets: seal what browsers keep.
         trail: receives what was granted, denied or refused.
+
+    Raises:
+        ValueError: an option cannot be used; the text says why.
     """
 
     def __init__(
         self, options: AuthorizationServerOptions, store: IdentityStore, secrets: Secrets, *, trail: AuditTrail
     ) -> None:
-        self.options = options
-        self.routes: list[Route] = []
+        base = options.public_url.rstrip("/")
+        policy = RedirectPolicy(options.redirects)
+        limits = RequestLimits(options.hosted_ranges, options.trusted_proxies)
+        keys = store.signing_keys if options.signing_keys is None else ConfiguredKeys(options.signing_keys)
+        self._options = options
+        self._base = base
+        self.tokens = AccessTokens(base, KeyRing(keys, clock=store.clock), clock=store.clock)
+        """Signs the access tokens; knows the keys that verify them."""
+        self.provider = IdentityProvider(
+            options.issuer,
+            options.client_id,
+            options.client_secret,
+            base + callback_path(options.issuer),
+            options.fetcher_for(options.issuer),
+            clock=lambda: store.clock().timestamp(),
+        )
+        """Where people sign in."""
+        self._clients = Clients(store.oauth_clients, options.client_fetcher, policy, clock=store.clock)
+        self._registration = Registration(store.oauth_clients, policy, limits)
+        self._responses = ClientResponses(base, trail)
+        pages = Browsers(base), SealedForms(secrets, store.clock), self._responses
+        reader = RequestReader(ProtectedResources(base), options.paths)
+        self._flow = SignInFlow(base, reader, self._clients, limits, self.provider, store.sign_ins, *pages)
+        self._return = SignInReturn(base, self.provider, options.tenants, store, self._clients, *pages)
+
+    @property
+    def routes(self) -> list[Route]:
+        """All routes. Where the public address has a path, with and without it: some proxies take it away."""
+        endpoints = {
+            "/authorize": partial(_page_route, self._flow.authorize, "GET", "HEAD"),
+            "/oauth/consent": partial(_page_route, self._flow.consent, "POST"),
+            "/oauth/callback/{provider}": partial(_page_route, self._return.callback, "GET"),
+            "/oauth/choice": partial(_page_route, self._return.choice, "POST"),
+        }
+        prefix = unquote(urlsplit(self._base).path)
+        routes = metadata_routes(self._base, paths=self._options.paths, registration=self._options.registration)
+        for path, route in endpoints.items():
+            routes += [route(place) for place in dict.fromkeys((path, prefix + path))]
+        return routes
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
-        """Serve."""
-        yield
+        """Have a key to sign with; end what is in flight when left. Raises: StoreUnavailableError."""
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self.provider.aclose)
+            stack.push_async_callback(self._clients.aclose)
+            await stack.enter_async_context(self._responses.refusals.run())
+            await stack.enter_async_context(self.tokens.run())
+            yield
+
+
+def _page_route(handler: Endpoint, *methods: str) -> Callable[[str], Route]:
+    ...

@@ -90,9 +90,9 @@ class TokenVerifier:
             await keys.aclose()
 
     async def _checked(self, token: str) -> VerifiedToken:
-        signed, header = _opened(token)
-        verified = read_claims(header, _json_object(signed.payload), self._issuers, self._clock())
-        if await self._issuers[verified.issuer].signer(header.get("kid"), partial(_is_signed, signed)) is None:
+        signed, header = opened(token)
+        verified = read_claims(header, json_object(signed.payload), self._issuers, self._clock())
+        if await self._issuers[verified.issuer].signer(header.get("kid"), partial(is_signed, signed)) is None:
             raise InvalidTokenError(TokenFault.SIGNATURE)
         return verified
 
@@ -111,8 +111,8 @@ class _Registry(jws.JWSRegistry):
 _REGISTRY: Final = _Registry(strict_check_header=False)  # unknown header parameters are ignored (RFC 7515, section 4)
 
 
-def _opened(token: str) -> tuple[jws.CompactSignature, Mapping[str, Any]]:
-    """Return the parts of `token` and its header, whose algorithm and key may be looked for."""
+def opened(token: str) -> tuple[jws.CompactSignature, Mapping[str, Any]]:
+    """Return the parts of `token` and its header, whose algorithm and key may be looked for. Raises: InvalidTokenError."""
     if not _FORM.fullmatch(token):
         raise InvalidTokenError(TokenFault.MALFORMED)
     try:
@@ -129,14 +129,16 @@ def _opened(token: str) -> tuple[jws.CompactSignature, Mapping[str, Any]]:
     return signed, header
 
 
-def _is_signed(signed: jws.CompactSignature, key: Key) -> bool:
+def is_signed(signed: jws.CompactSignature, key: Key) -> bool:
+    """Return whether `key` signed a token that was opened."""
     try:
         return jws.validate_compact(signed, key, registry=_REGISTRY)
     except (JoseError, ValueError):  # a key of another kind than the algorithm needs
         return False
 
 
-def _json_object(payload: bytes) -> Mapping[str, Any]:
+def json_object(payload: bytes) -> Mapping[str, Any]:
+    """Return the claims of a token. Raises: InvalidTokenError."""
     try:
         claims = read(payload)
     except MalformedMessageError as error:

@@ -13,8 +13,10 @@ from web.sign_in.pages import (
 )
 from web.sign_in.render import render
 from web.sign_in.response import page_response
+from web.sign_in.words import ERROR_KINDS
 
 __all__ = [
+    "ERROR_KINDS",
     "ChoicePage",
     "ConsentPage",
     "ErrorPage",

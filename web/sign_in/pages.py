@@ -26,9 +26,10 @@ class ConsentPage:
     name_is_unchecked: bool
     """Whether the client registered itself, under a name that it chose."""
     redirect_host: str
-    """Where the code goes: host and port of the redirect URI, or for a custom scheme `cursor://`."""
-    loopback_only: bool
-    """Whether all its redirects stay on the person's device: loopback addresses and custom schemes."""
+    """Where the code goes: host and port of the redirect URI, or for a custom scheme `cursor://`.
+
+    If that is on the person's device, the page warns that any program there can pretend to be the client.
+    """
     scopes: tuple[str, ...]
     """What it may do at most, for example `tickets:read`."""
     provider_name: str
