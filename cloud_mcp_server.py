@@ -29,13 +29,14 @@ from shared.environment import SettingsError
 from shared.errors import TicketServerError, UpstreamUnavailableError
 from shared.http.server import CannotListenError
 from shared.identity import AuthProvider
+from shared.rate import Rate
 from shared.server import required_scope
 from shared.storage.migrations import DatabaseNotReadyError
 from shared.telemetry import TallyCounter, configure_logging, get_logger
 from ticket_service import TicketService
 from transport import Limits, Transport, TransportOptions
 from transport.http.public_address import base_of
-from transport.rate_limit import Rate, Rates
+from transport.rate_limit import Rates
 from transport.server import DrainingServer
 from transport.sessions.broker import BrokerUnavailableError, SessionBroker
 from transport.sessions.memory import InMemoryBroker

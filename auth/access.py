@@ -11,6 +11,7 @@ from typing import Protocol
 
 from auth.oauth.fetcher import GuardedFetcher, fetcher_for
 from auth.oauth.identities import StoredIdentities
+from auth.oauth.key_set import IssuerKeys
 from auth.oauth.provider import OAuthProvider
 from auth.oauth.resources import ProtectedResources
 from auth.oauth.verification import TokenVerifier
@@ -150,9 +151,10 @@ class IdentityService:
         if sign_in is None:
             self.provider = ThrottledAuthProvider(keys, trail=self.trail, trusted_proxies=trusted_proxies)
         else:
+            identities = StoredIdentities(self._store, sign_in.issuers, cache_s=cache_s)
             tokens = OAuthProvider(
-                TokenVerifier({issuer: sign_in.fetcher_for(issuer) for issuer in sign_in.issuers}),
-                StoredIdentities(self._store, sign_in.issuers, cache_s=cache_s),
+                TokenVerifier({url: IssuerKeys(url, sign_in.fetcher_for(url)) for url in sign_in.issuers}),
+                dict.fromkeys(sign_in.issuers, identities),
                 ProtectedResources(sign_in.public_url, sign_in.audiences),
             )
             self.provider = TokenOrKeyAuthProvider(

@@ -46,7 +46,6 @@ def metadata_routes(public_url: str, issuers: Iterable[str], paths: Iterable[str
         paths: those of the resources that are served.
     """
     resources, servers = ProtectedResources(public_url), list(issuers)
-    prefix = unquote(urlsplit(resources.base).path)
     routes = []
     for path in ("", *paths):
         document = {
@@ -56,9 +55,19 @@ def metadata_routes(public_url: str, issuers: Iterable[str], paths: Iterable[str
             "bearer_methods_supported": ["header"],
             "resource_name": NAME,
         }
-        places = dict.fromkeys((WELL_KNOWN + path, prefix + WELL_KNOWN + path, WELL_KNOWN + prefix + path))
-        routes += [_route(place + end, document) for place in places for end in ("", "/")]
+        routes += document_routes(resources.base, WELL_KNOWN, path, document)
     return routes
+
+
+def document_routes(base: str, well_known: str, path: str, document: object) -> list[Route]:
+    """Return the routes of a document about what is at `path` below the address `base`.
+
+    A path of `base` itself belongs behind `well_known` (RFC 8414 and RFC 9728, section 3.1). Some clients look for the
+    document below it, and some proxies take it away.
+    """
+    prefix = unquote(urlsplit(base).path)
+    places = dict.fromkeys((well_known + path, prefix + well_known + path, well_known + prefix + path))
+    return [_route(place + end, document) for place in places for end in ("", "/")]
 
 
 def _route(path: str, document: object) -> Route:

@@ -13,15 +13,13 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from joserfc import jws
 from joserfc.errors import JoseError, UnsupportedAlgorithmError
 from joserfc.jwk import Key
 
 from auth.oauth.claims import LEEWAY_S, read_claims
-from auth.oauth.fetcher import GuardedFetcher
-from auth.oauth.key_set import IssuerKeys
 from auth.oauth.tokens import InvalidTokenError, TokenFault, VerifiedToken
 from shared.json_body import MalformedMessageError, read
 from shared.lru import LRUCache
@@ -34,23 +32,37 @@ _FORM: Final = re.compile(r"[\w-]+\.[\w-]+\.[\w-]*", re.ASCII)
 """Three parts in base64url (RFC 7515, section 7.1); the third is empty for `none`."""
 
 
+class KeySource(Protocol):
+    """The signing keys of one issuer: fetched from it, or those of this server itself."""
+
+    async def signer(self, name: str | None, has_signed: Callable[[Key], bool]) -> Key | None:
+        """Return the key that signed a token, or None.
+
+        Args:
+            name: what the header `kid` of the token names.
+            has_signed: whether the token has the signature of a key.
+
+        Raises:
+            AuthenticationError: (503) the keys cannot be looked up.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """End lookups in flight."""
+        ...
+
+
 class TokenVerifier:
     """Verifies tokens of some issuers. Close it with `aclose`.
 
     Args:
-        fetchers: what fetches the metadata and keys of each issuer, by its URL, exactly as the claim `iss` spells it.
+        issuers: the keys of each issuer, by its URL, exactly as the claim `iss` spells it. A key verifies the tokens of
+            its own issuer alone.
         clock: Unix time.
-        seconds: a monotonic clock.
     """
 
-    def __init__(
-        self,
-        fetchers: Mapping[str, GuardedFetcher],
-        *,
-        clock: Callable[[], float] = time.time,
-        seconds: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._issuers = {issuer: IssuerKeys(issuer, fetcher, seconds=seconds) for issuer, fetcher in fetchers.items()}
+    def __init__(self, issuers: Mapping[str, KeySource], *, clock: Callable[[], float] = time.time) -> None:
+        self._issuers = issuers
         self._clock = clock
         self._verified: LRUCache[bytes, tuple[VerifiedToken, float]] = LRUCache(MAX_REMEMBERED)
         """Tokens by their digests, and until when each counts, in Unix time."""
@@ -60,7 +72,7 @@ class TokenVerifier:
 
         Raises:
             InvalidTokenError: (401) it is not valid.
-            IssuerUnavailableError: (503) the keys of its issuer cannot be fetched.
+            AuthenticationError: (503) the keys of its issuer cannot be looked up.
         """
         if len(token) > MAX_CHARACTERS or not token.isascii():
             raise InvalidTokenError(TokenFault.MALFORMED)
@@ -73,7 +85,7 @@ class TokenVerifier:
         return verified
 
     async def aclose(self) -> None:
-        """End the fetches in flight."""
+        """End the lookups in flight."""
         for keys in self._issuers.values():
             await keys.aclose()
 
