@@ -4,17 +4,34 @@ People sign in at one identity provider, Google by default; clients get tokens o
 provider. Every address that it names begins with the public one of the settings, never with `Host`.
 """
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
 
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 
+from auth.authorization_server.browser import Browsers, Handler, PageError, SealedForms, page_of, page_route
+from auth.authorization_server.clients import Clients
+from auth.authorization_server.flow import ClientResponses, SignInFlow, SignInParts
+from auth.authorization_server.limits import RequestLimits
+from auth.authorization_server.metadata import metadata_routes
+from auth.authorization_server.provider import IdentityProvider, callback_path
+from auth.authorization_server.redirects import RedirectPolicy
+from auth.authorization_server.registration import Registration
+from auth.authorization_server.requests import RequestReader
+from auth.authorization_server.returning import SignInReturn
+from auth.authorization_server.tokens import AccessTokens, ConfiguredKeys, KeyRing, TokenEndpoint
+from auth.authorization_server.tokens.cross_origin import cross_origin_route
 from auth.oauth.fetcher import GuardedFetcher, fetcher_for
-from auth.oauth.resources import PATHS
+from auth.oauth.resources import PATHS, ProtectedResources
 from auth.store import IdentityStore
+from auth.store.authorization.records import InvitationState
 from auth.store.peppers import Secrets
 from shared.audit import AuditTrail
+from web.sign_in import InvitationPage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +48,7 @@ class AuthorizationServerOptions:
     tenants: frozenset[str] = frozenset()
     """Those that the provider serves; none for all."""
     paths: tuple[str, ...] = PATHS
-    """Of the resources that are served."""
+    """Of the resources that are served, at least one; the first is shown to people."""
     registration: bool = True
     """Whether clients may register themselves."""
     redirects: frozenset[str] = frozenset()
@@ -65,10 +82,12 @@ class AuthorizationServer:
         self, options: AuthorizationServerOptions, store: IdentityStore, secrets: Secrets, *, trail: AuditTrail
     ) -> None:
         base = options.public_url.rstrip("/")
+        resources = ProtectedResources(base)
         policy = RedirectPolicy(options.redirects)
         limits = RequestLimits(options.hosted_ranges, options.trusted_proxies)
         keys = store.signing_keys if options.signing_keys is None else ConfiguredKeys(options.signing_keys)
         self._options = options
+        self._store = store
         self._base = base
         self.tokens = AccessTokens(base, KeyRing(keys, clock=store.clock), clock=store.clock)
         """Signs the access tokens; knows the keys that verify them."""
@@ -82,26 +101,38 @@ class AuthorizationServer:
         )
         """Where people sign in."""
         self._clients = Clients(store.oauth_clients, options.client_fetcher, policy, clock=store.clock)
+        self._token_endpoint = TokenEndpoint(store, self.tokens, resources, limits)
         self._registration = Registration(store.oauth_clients, policy, limits)
         self._responses = ClientResponses(base, trail)
-        pages = Browsers(base), SealedForms(secrets, store.clock), self._responses
-        reader = RequestReader(ProtectedResources(base), options.paths)
-        self._flow = SignInFlow(base, reader, self._clients, limits, self.provider, store.sign_ins, *pages)
-        self._return = SignInReturn(base, self.provider, options.tenants, store, self._clients, *pages)
+        parts = SignInParts(
+            base=base,
+            clients=self._clients,
+            provider=self.provider,
+            store=store,
+            browsers=Browsers(base),
+            forms=SealedForms(secrets, store.clock),
+            responses=self._responses,
+        )
+        self._flow = SignInFlow(parts, RequestReader(resources, options.paths), limits)
+        self._return = SignInReturn(parts, options.tenants)
 
     @property
     def routes(self) -> list[Route]:
         """All routes. Where the public address has a path, with and without it: some proxies take it away."""
-        endpoints = {
-            "/authorize": partial(_page_route, self._flow.authorize, "GET", "HEAD"),
-            "/oauth/consent": partial(_page_route, self._flow.consent, "POST"),
-            "/oauth/callback/{provider}": partial(_page_route, self._return.callback, "GET"),
-            "/oauth/choice": partial(_page_route, self._return.choice, "POST"),
+        pages: Mapping[str, tuple[Handler, Sequence[str]]] = {
+            "/authorize": (self._flow.authorize, ("GET", "HEAD")),
+            "/oauth/consent": (self._flow.consent, ("POST",)),
+            "/oauth/callback/{provider}": (self._return.callback, ("GET",)),
+            "/oauth/choice": (self._return.choice, ("POST",)),
+            "/oauth/invitation/{invitation}": (self._invitation, ("GET", "HEAD")),
         }
         prefix = unquote(urlsplit(self._base).path)
         routes = metadata_routes(self._base, paths=self._options.paths, registration=self._options.registration)
-        for path, route in endpoints.items():
-            routes += [route(place) for place in dict.fromkeys((path, prefix + path))]
+        for place in dict.fromkeys(("", prefix)):
+            routes += [page_route(place + path, handler, *methods) for path, (handler, methods) in pages.items()]
+            routes += self._token_endpoint.routes(place)
+            if self._options.registration:
+                routes.append(cross_origin_route(f"{place}/register", self._registration.register, "POST"))
         return routes
 
     @asynccontextmanager
@@ -114,6 +145,16 @@ class AuthorizationServer:
             await stack.enter_async_context(self.tokens.run())
             yield
 
-
-def _page_route(handler: Endpoint, *methods: str) -> Callable[[str], Route]:
-    ...
+    async def _invitation(self, request: Request) -> Response:
+        """Show an invited person what to do. The address is no secret: what counts is the account they sign in with."""
+        invitation = await self._store.invitations.get(request.path_params["invitation"])
+        if invitation is None or invitation.state is not InvitationState.PENDING:
+            raise PageError("invitation_over", status=404)
+        page = InvitationPage(
+            organisation=invitation.tenant_name,
+            role=invitation.role,
+            address_for_clients=self._base + self._options.paths[0],
+            provider_name=self.provider.label,
+            expires_at=invitation.expires_at,
+        )
+        return page_of(request, page)

@@ -1,37 +1,25 @@
-"""Access tokens of this server: signed for a grant, and the keys that sign and verify them.
-
-A token is a JWT that names its grant (`grant`). What its owner may do is looked up there at each use; what the token
-says of it is only an upper limit. Sources: RFC 9068 (JWT access tokens), RFC 7517 (JWKS), RFC 7518 (ES256).
-"""
+"""The signing keys of this server as one instance knows them: from the identity store or from the settings."""
 
 import asyncio
 import math
-import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
-from joserfc import jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, Key
+from joserfc.jwk import ECKey
 from sqlalchemy.exc import SQLAlchemyError
 
 from auth.cache import ASK_S
 from auth.store import utc_now
-from auth.store.authorization.records import LiveGrant
 from auth.store.authorization.signing_keys import CURVE, SigningKey, named
 from auth.store.errors import StoreUnavailableError
 from shared.errors import TicketServerError
-from shared.identity import AuthenticationError, Scope
 from shared.telemetry import get_logger
 
 log = get_logger(__name__)
 
-LIFE_S: Final = 900
-"""How long an access token is valid, in seconds."""
-ALGORITHM: Final = "ES256"
 FRESH_S: Final = 60.0
 """How long keys are used before they are looked up again, in seconds."""
 LOOKUP_S: Final = 1.0
@@ -170,68 +158,3 @@ class KeyRing:
 
     def _named(self, name: str) -> ECKey | None:
         return next((key for key in self._verifying() if key.kid == name), None)
-
-
-class AccessTokens:
-    """Issues the access tokens of this server; the verifier of tokens asks it for their keys. Use inside `run()`.
-
-    Args:
-        issuer: the public address, without a slash at the end.
-        keys: sign and verify.
-        clock: the current time, timezone-aware.
-    """
-
-    def __init__(self, issuer: str, keys: KeyRing, *, clock: Callable[[], datetime] = utc_now) -> None:
-        self.issuer = issuer
-        self._keys = keys
-        self._clock = clock
-
-    @asynccontextmanager
-    async def run(self) -> AsyncIterator[None]:
-        """See that there is a key to sign with; end lookups when left. Raises: StoreUnavailableError."""
-        try:
-            await self._keys.signing()
-            yield
-        finally:
-            await self.aclose()
-
-    async def sign(self, grant: LiveGrant, scopes: Collection[Scope]) -> str:
-        """Return a token of `LIFE_S` seconds for `scopes` of a grant. Raises: StoreUnavailableError."""
-        key = await self._keys.signing()
-        now = int(self._clock().timestamp())
-        allowed = grant.authorization
-        claims = {
-            "iss": self.issuer,
-            "sub": allowed.user,
-            "aud": allowed.resource,
-            "client_id": allowed.client_id,
-            "scope": scope_text(scopes),
-            "tenant": allowed.tenant,
-            "grant": grant.id,
-            "jti": secrets.token_urlsafe(16),
-            "iat": now,
-            "exp": now + LIFE_S,
-        }
-        return jwt.encode({"alg": ALGORITHM, "typ": "at+jwt", "kid": key.kid}, claims, key, algorithms=[ALGORITHM])
-
-    async def jwks(self) -> Mapping[str, Any]:
-        """Return the public keys of the tokens that are accepted. Raises: StoreUnavailableError."""
-        keys = await self._keys.verifying()
-        return {"keys": [{**key.as_dict(private=False), "use": "sig", "alg": ALGORITHM} for key in keys]}
-
-    async def signer(self, name: str | None, has_signed: Callable[[Key], bool]) -> Key | None:
-        """Return the key that signed a token, or None; see `auth.oauth.verification.KeySource`."""
-        try:
-            key = None if name is None else await self._keys.find(name)
-        except StoreUnavailableError as error:
-            raise AuthenticationError(str(error), status=503, retry_after_s=1) from error
-        return key if key is not None and has_signed(key) else None
-
-    async def aclose(self) -> None:
-        """End lookups in flight."""
-        await self._keys.aclose()
-
-
-def scope_text(scopes: Collection[Scope]) -> str:
-    """Return scopes as `scope` has them: with spaces, always in the same order."""
-    return " ".join(scope.value for scope in Scope if scope in scopes)
