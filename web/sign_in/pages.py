@@ -110,6 +110,15 @@ class Fact(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Again:
+    """A form with which a person goes back to the provider, to use another account; fields as in `ConsentPage`."""
+
+    action: str
+    sealed_request: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorPage:
     """The end of a sign-in that cannot go on: what happened, and what to do.
 
@@ -119,7 +128,8 @@ class ErrorPage:
     kind: str
     facts: Mapping[Fact, str] = field(default_factory=dict)
     detail: str = ""
-    """A sentence in English for who can act on it; small print."""
+    """A sentence in English for those who can act on it; small print."""
+    again: Again | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
