@@ -1,10 +1,10 @@
 """The environments of the clients, in the user's cache folder, made as run.py makes its own, when needed.
 
 Each has exactly the pins of its file in `environments`. Clients of one family share an environment: those on the Python
-SDK before 2.0, those on its newest version, those that cannot be installed with that, the converters of schemas, judges,
-the bridges for Node, and the agents for Node. The TypeScript SDK and the Inspector are in the tests' own folder.
-`python3 run.py test --long` makes the environments before the tests start; tests run by name make them when they need
-them.
+SDK before 2.0, those on its newest version, those that cannot be installed with that, the converters of schemas, the
+judges of sign-in, the bridges for Node, and the agents for Node. The TypeScript SDK and the Inspector are in the tests'
+own folder. `python3 run.py test --long` makes the environments before the tests start; tests run by name make them when
+they need them.
 """
 
 import json

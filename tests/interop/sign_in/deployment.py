@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +16,6 @@ from tests.interop.sign_in import google as look_alike
 from tests.interop.sign_in.provider import Provider, provider
 from tests.processes import HTTP_DOOR, IDENTITY_KEY, ROOT, Process, free_port, sqlite
 
-OWN_PROVIDER: Final = ROOT / "docs" / "own-identity-provider.md"
-GOOGLE: Final = ROOT / "docs" / "oauth.md"
 SERVER, ISSUER = "https://tickets.example.com", "https://login.example.com"
 """The addresses of the documents."""
 MARY, JOHN = "mary", "00u1john"
@@ -51,15 +49,31 @@ def operator(command: str, settings: Mapping[str, str]) -> str:
     return done.output
 
 
-def blocks(language: str, document: Path, section: str) -> list[str]:
-    """Return the code blocks in a language of a section of a document."""
-    (text,) = re.findall(rf"^## {section}\n(.*?)(?=^## )", document.read_text("utf-8"), re.MULTILINE | re.DOTALL)
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+@dataclass(frozen=True)
+class Guide:
+    """A document, as far as its reader follows it."""
+
+    document: Path
+    sections: tuple[str, ...] = ("Step by step",)
+
+    def settings(self) -> dict[str, str]:
+        """Return the settings to add."""
+        return dict(line.split("=", 1) for line in self._blocks("ini").splitlines())
+
+    def commands(self) -> list[str]:
+        """Return what follows `python3 run.py auth` in each command."""
+        return re.findall(r"^python3 run\.py auth (.+)$", self._blocks("sh"), re.MULTILINE)
+
+    def _blocks(self, language: str) -> str:
+        text = self.document.read_text("utf-8")
+        pattern = rf"^## (?:{'|'.join(self.sections)})\n(.*?)(?=^## )"
+        followed = "".join(re.findall(pattern, text, re.MULTILINE | re.DOTALL))
+        return "".join(re.findall(rf"^```{language}\n(.*?)^```$", followed, re.MULTILINE | re.DOTALL))
 
 
-def commands(document: Path, section: str) -> list[str]:
-    """Return what follows `python3 run.py auth` in the commands of a section of a document."""
-    return re.findall(r"^python3 run\.py auth (.+)$", "".join(blocks("sh", document, section)), re.MULTILINE)
+OWN_PROVIDER: Final = Guide(ROOT / "docs" / "own-identity-provider.md", ("Step by step", "Programs"))
+GOOGLE: Final = Guide(ROOT / "docs" / "oauth.md")
+LEAVING: Final = Guide(GOOGLE.document, ("When people leave",))
 
 
 @contextmanager
@@ -69,7 +83,7 @@ def own_provider(folder: Path, *, life_s: float, early_s: float) -> Iterator[Dep
     resources = [address, f"{address}/mcp", f"{address}/sse"]
     with (
         provider(resources, PEOPLE, life_s=life_s, early_s=early_s) as issuer,
-        deployed(folder, address, issuer, OWN_PROVIDER, HTTP_DOOR) as running,
+        deployed(folder, address, issuer, OWN_PROVIDER) as running,
     ):
         yield running
 
@@ -86,7 +100,7 @@ def sign_in_with_google(folder: Path, *, life_s: float) -> Iterator[Deployment]:
             "MCP_OAUTH_CLIENT_ID": look_alike.CLIENT_ID,
             "MCP_OAUTH_CLIENT_SECRET": look_alike.CLIENT_SECRET,
         }
-        with deployed(folder, address, google, GOOGLE, program, given) as running:
+        with deployed(folder, address, google, GOOGLE, program=program, given=given) as running:
             yield running
 
 
@@ -95,20 +109,19 @@ def deployed(
     folder: Path,
     address: str,
     issuer: Provider,
-    document: Path,
-    program: tuple[str, ...],
+    guide: Guide,
+    *,
+    program: Sequence[str] = HTTP_DOOR,
     given: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Deployment]:
-    """Do what a document says, step by step, with the settings `given` in place of its own."""
+    """Do what a guide says, with the settings `given` in place of its own, and start `program`."""
 
     def filled(text: str) -> str:
         return text.replace(SERVER, address).replace(ISSUER, issuer.issuer)
 
-    section = "Step by step"
-    said = dict(line.split("=", 1) for line in filled(blocks("ini", document, section)[0]).splitlines())
-    assert said.keys() <= {"MCP_OAUTH_ISSUER", "MCP_OAUTH_ENABLED", "MCP_PUBLIC_URL", *given}
-    settings = said | dict(given) | {"MCP_IDENTITY_KEYS": IDENTITY_KEY, "MCP_DATABASE_URL": sqlite(folder)}
-    for command in [*commands(document, section), *(commands(document, "Programs") if document == OWN_PROVIDER else ())]:
+    settings = {name: filled(value) for name, value in guide.settings().items()} | dict(given)
+    settings |= {"MCP_IDENTITY_KEYS": IDENTITY_KEY, "MCP_DATABASE_URL": sqlite(folder)}
+    for command in guide.commands():
         operator(filled(command), settings)
     with Process(program, PORT=address.rpartition(":")[2], **settings) as process:
         assert process.wait_until_ready() == address
