@@ -91,7 +91,7 @@ def read_claims(
         tenant=None if claims.get("tenant") is None else text_of(claims["tenant"]) or "",
         expires_at=expires_at,
         is_program=is_program,
-        grant=_text(claims.get("grant")),
+        grant=text_of(claims.get("grant")),
     )
 
 

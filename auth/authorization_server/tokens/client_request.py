@@ -22,7 +22,9 @@ MAX_BYTES: Final = 16 * 1024
 BODY_S: Final = 10.0
 """How long the body of a request may take, in seconds."""
 MAX_PARAMETERS: Final = 50
-_FORM: Final = re.compile(r'application/x-www-form-urlencoded[ \t]*(?:;[ \t]*charset="?utf-8"?[ \t]*)?;?', re.IGNORECASE)
+_FORM: Final = re.compile(
+    r'application/x-www-form-urlencoded[ \t]*(?:;[ \t]*charset="?utf-8"?[ \t]*)?;?', re.IGNORECASE
+)
 _PRINTABLE: Final = re.compile(r"[ -~]*")
 _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -80,7 +82,8 @@ class ClientRequest:
     def unknown_client(self) -> TokenRequestError:
         """Return the refusal of a client that is not known."""
         return _invalid_client(
-            "This client is not known here. Remove the connection from it, and add it again.", self.is_by_header
+            "This client is not known here. Remove the connection from it, and add it again.",
+            is_by_header=self.is_by_header,
         )
 
 
@@ -89,7 +92,7 @@ def invalid_request(description: str, *, status: int = 400) -> TokenRequestError
     return TokenRequestError(TokenRequestFault.INVALID_REQUEST, description, status=status)
 
 
-def _invalid_client(description: str, is_by_header: bool) -> TokenRequestError:  # noqa: FBT001 - of this file alone
+def _invalid_client(description: str, *, is_by_header: bool) -> TokenRequestError:
     headers = {"www-authenticate": 'Basic realm="clients"'} if is_by_header else _NO_HEADERS
     return TokenRequestError(TokenRequestFault.INVALID_CLIENT, description, status=401, headers=headers)
 
