@@ -4,8 +4,8 @@ The cookie has a random value and means nothing by itself. It shows that two req
 allows a client is who was asked, and that who comes back from the identity provider is who allowed it. A form carries a
 token computed from the cookie and from what the form is about, so that each page stays valid however many are open.
 
-Some embedded views have no cookies, or lose them on the way through the provider. A form without a cookie is accepted if
-it was sent from a page of ours; such a person is asked once more after the provider, where they see who signed in.
+Some embedded views have no cookies, or lose them on the way through the provider. A form without a cookie is accepted
+if it was sent from a page of ours; such a person is asked once more after the provider, where they see who signed in.
 
 Sources: RFC 6265bis, section 4.1.3 (`__Host-`, `SameSite`); Fetch (`Origin`); Fetch Metadata (`Sec-Fetch-Site`); OWASP
 Cross-Site Request Forgery Prevention Cheat Sheet.
@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from auth.authorization_server.requests import Parameters, read_parameters
 from auth.store.errors import StoreUnavailableError
@@ -47,6 +48,7 @@ LIFE_S: Final = 600
 _LENGTH: Final = re.compile(r"[0-9]{1,9}")
 _SECRET: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _FORM_TYPE: Final = re.compile(r"application/x-www-form-urlencoded\s*(?:;|$)", re.IGNORECASE)
+_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _NOTHING: Final[Mapping[Fact, str]] = MappingProxyType({})
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -75,13 +77,13 @@ def page_of(request: Request, page: Page, *, status: int = 200, headers: Mapping
     return page_response(render(language_of(request), page), status=status, headers=headers)
 
 
-def page_endpoint(handler: Handler, *methods: str) -> Handler:
-    """Return `handler` so that all that goes wrong ends on a page; for every method, of which `methods` are right."""
+def page_route(path: str, handler: Handler, *methods: str) -> Route:
+    """Return the route of `handler`, which permits `methods`; whatever goes wrong ends on a page."""
 
     async def respond(request: Request) -> Response:
         try:
-            if request.method not in methods:
-                raise PageError("wrong_method", status=405, headers={"allow": ", ".join(methods)})
+            if request.method not in methods:  # for example, the address of a form was opened again
+                raise PageError("sign_in_over", status=405, headers={"allow": ", ".join(methods)})
             return await handler(request)
         except PageError as error:
             return page_of(request, error.page, status=error.status, headers=error.headers)
@@ -89,7 +91,7 @@ def page_endpoint(handler: Handler, *methods: str) -> Handler:
             log.warning("sign_in_unavailable", kind=error.kind)
             return page_of(request, ErrorPage(kind="unavailable"), status=503, headers={"retry-after": "5"})
 
-    return respond
+    return Route(path, respond, methods=_METHODS)
 
 
 class Browsers:
@@ -120,7 +122,7 @@ class Browsers:
     async def form(self, request: Request) -> Parameters:
         """Return the fields of a form that was sent from a page of ours. Raises: PageError."""
         if not self._is_from_our_page(request):
-            raise PageError("foreign_form", status=403)
+            raise PageError("other_page", status=403)
         if not _FORM_TYPE.match(request.headers.get("content-type", "")):
             raise PageError("invalid_request", status=415, detail="This is not a form.")
         body = await _body(request)
@@ -158,7 +160,7 @@ class SealedForms:
         text = self._secrets.unseal_text(sealed, purpose)
         said = None if text is None else json.loads(text)
         if said is None or said["until"] <= self._clock().timestamp():
-            raise PageError("expired")
+            raise PageError("request_expired")
         content: Mapping[str, Any] = said["content"]
         return content
 
@@ -193,8 +195,10 @@ def field(form: Parameters, name: str) -> str:
 
 async def _body(request: Request) -> bytes:
     """Return the body; refuse one that is too large before reading on. Raises: PageError."""
-    too_large = PageError("too_large", status=413, headers={"connection": "close"})
-    length = request.headers.get("content-length", "0")
+    too_large = PageError(
+        "invalid_request", status=413, detail="The form is too large.", headers={"connection": "close"}
+    )
+    length = request.headers.get("content-length", "")
     if not _LENGTH.fullmatch(length) or int(length) > MAX_FORM:
         raise too_large
     body = bytearray()

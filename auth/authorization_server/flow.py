@@ -9,6 +9,7 @@ Security Policy 3, section 6.4.1.
 
 import secrets
 from base64 import urlsafe_b64encode
+from dataclasses import dataclass
 from hashlib import sha256
 from types import MappingProxyType
 from typing import Final
@@ -27,7 +28,7 @@ from auth.authorization_server.browser import (
     new_secret,
     page_of,
 )
-from auth.authorization_server.clients import Client, ClientDocumentError, Clients, UnknownClientError
+from auth.authorization_server.clients import ClientDocumentError, Clients, OAuthClient, UnknownClientError
 from auth.authorization_server.limits import RequestLimits, TooManyRequestsError
 from auth.authorization_server.provider import IdentityProvider, ProviderError
 from auth.authorization_server.redirects import redirect_host
@@ -42,8 +43,8 @@ from auth.authorization_server.requests import (
     read_parameters,
     state_of,
 )
+from auth.store import IdentityStore
 from auth.store.authorization.records import ClientSource
-from auth.store.authorization.sign_ins import SignIns
 from shared.audit import AuditEvent, AuditTrail, keep
 from shared.throttled_audit import ThrottledAuditTrail
 from web.sign_in import ConsentPage, Fact, GoOnPage, Step
@@ -97,42 +98,40 @@ class ClientResponses:
         return RedirectResponse(url, status_code=302, headers=_REDIRECT_HEADERS)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignInParts:
+    """What both halves of a sign-in need."""
+
+    base: str
+    """Address of this server: its issuer."""
+    clients: Clients
+    provider: IdentityProvider
+    """Where people sign in."""
+    store: IdentityStore
+    browsers: Browsers
+    forms: SealedForms
+    responses: ClientResponses
+
+
 class SignInFlow:
     """`GET /authorize` and `POST /oauth/consent`.
 
     Args:
-        base: address of this server.
+        parts: shared with the second half.
         reader: reads requests.
-        clients: finds clients.
         limits: how often one address or client may ask.
-        provider: where people sign in.
-        sign_ins: keeps those that began.
-        browsers: recognises browsers.
-        forms: seals what pages carry.
-        responses: goes back to clients.
     """
 
-    def __init__(
-        self,
-        base: str,
-        reader: RequestReader,
-        clients: Clients,
-        limits: RequestLimits,
-        provider: IdentityProvider,
-        sign_ins: SignIns,
-        browsers: Browsers,
-        forms: SealedForms,
-        responses: ClientResponses,
-    ) -> None:
-        self._base = base
+    def __init__(self, parts: SignInParts, reader: RequestReader, limits: RequestLimits) -> None:
+        self._base = parts.base
+        self._clients = parts.clients
+        self._provider = parts.provider
+        self._sign_ins = parts.store.sign_ins
+        self._browsers = parts.browsers
+        self._forms = parts.forms
+        self._responses = parts.responses
         self._reader = reader
-        self._clients = clients
         self._limits = limits
-        self._provider = provider
-        self._sign_ins = sign_ins
-        self._browsers = browsers
-        self._forms = forms
-        self._responses = responses
 
     async def authorize(self, request: Request) -> Response:
         """Ask the person whether the client may sign them in. Raises: PageError."""
@@ -172,7 +171,7 @@ class SignInFlow:
                 request, asked, denied, "The person did not allow access.", after_form=True
             )
         if decision != "allow":
-            raise PageError("incomplete")
+            raise PageError("invalid_request", detail="The form says neither yes nor no.")
         return await self._to_provider(request, asked, digest_of(secret))
 
     async def _to_provider(self, request: Request, asked: AuthorizationRequest, browser: str) -> Response:
@@ -194,7 +193,7 @@ class SignInFlow:
         return page_of(request, GoOnPage(address=address, name=self._provider.label, step=Step.SIGN_IN))
 
     def _consent_page(
-        self, request: Request, client: Client, asked: AuthorizationRequest, *, status: int = 200
+        self, request: Request, client: OAuthClient, asked: AuthorizationRequest, *, status: int = 200
     ) -> Response:
         sealed = self._forms.seal(REQUEST, {"request": asked.as_json()})
         secret = self._browsers.secret_of(request) or new_secret()
@@ -206,7 +205,6 @@ class SignInFlow:
             client_id_host=client.host,
             name_is_unchecked=client.source is ClientSource.REGISTERED,
             redirect_host=redirect_host(asked.redirect_uri),
-            loopback_only=client.is_loopback_only,
             scopes=tuple(scope.value for scope in asked.scopes),
             provider_name=self._provider.label,
         )
@@ -220,9 +218,9 @@ class SignInFlow:
         except TooManyRequestsError as error:
             wait = str(error.retry_after_s)
             headers = {"retry-after": wait}
-            raise PageError(error.kind, status=429, facts={Fact.RETRY_AFTER: wait}, headers=headers) from error
+            raise PageError("too_many_requests", status=429, facts={Fact.RETRY_AFTER: wait}, headers=headers) from error
 
-    async def _client(self, client_id: str) -> Client:
+    async def _client(self, client_id: str) -> OAuthClient:
         """Return a client. Raises: PageError: there is none, so nothing goes back to it."""
         facts = {Fact.CLIENT_ID: client_id}
         try:
@@ -256,7 +254,7 @@ def _only(parameters: Parameters, name: str) -> str:
     return values[0]
 
 
-def _redirect_uri(parameters: Parameters, client: Client) -> str:
+def _redirect_uri(parameters: Parameters, client: OAuthClient) -> str:
     """Return where the response goes: as asked, or to the only address of the client. Raises: PageError."""
     asked = parameters.get("redirect_uri", ())
     if not asked and len(client.redirect_uris) == 1:
@@ -269,5 +267,5 @@ def _redirect_uri(parameters: Parameters, client: Client) -> str:
     return asked[0]
 
 
-def _wrong_redirect(client: Client, redirect_uri: str) -> PageError:
-    return PageError("redirect_uri", facts={Fact.CLIENT: client.name, Fact.REDIRECT: redirect_uri})
+def _wrong_redirect(client: OAuthClient, redirect_uri: str) -> PageError:
+    return PageError("redirect_not_allowed", facts={Fact.CLIENT: client.name, Fact.REDIRECT: redirect_uri})

@@ -14,7 +14,7 @@ from auth.oauth.claims import check_times, text_of, texts_of
 from shared.errors import TicketServerError
 from shared.identity import GOOGLE
 
-_ALIASES: Final[Mapping[str, frozenset[str]]] = MappingProxyType({GOOGLE: frozenset({"accounts.google.com"})})
+_ALIASES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({GOOGLE: ("accounts.google.com",)})
 """Other names of an issuer in its ID tokens. Source: Google, "OpenID Connect", claims of an ID token."""
 
 
@@ -55,7 +55,7 @@ def person_in(
         IdTokenError: the token is of another issuer, kind or sign-in, or for another client.
         InvalidTokenError: it is not valid at `now`.
     """
-    if claims.get("iss") != issuer and claims.get("iss") not in _ALIASES.get(issuer, ()):
+    if claims.get("iss") not in (issuer, *_ALIASES.get(issuer, ())):
         raise IdTokenError("its issuer is another one")
     if not _is_for(claims, client_id):
         raise IdTokenError("it was issued for another client")

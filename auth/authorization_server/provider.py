@@ -6,13 +6,14 @@ of a person.
 Sources: OpenID Connect Core 1.0, sections 3.1.2 and 3.1.3; RFC 6749, sections 2.3.1 and 4.1; RFC 7636; RFC 9207.
 """
 
+import re
 import time
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote, urlencode, urlsplit
 
 from auth.authorization_server.id_token import IdTokenError, SignedInPerson, person_in
@@ -29,6 +30,7 @@ log = get_logger(__name__)
 
 SCOPE: Final = "openid email profile"
 _MAX_ANSWER: Final = 64 * 1024
+_ERROR_CODE: Final = re.compile(r"[a-z_]{1,60}")
 _CLIENT_ERRORS: Final = frozenset({"invalid_client", "unauthorized_client"})
 _SET_UP_ERRORS: Final = frozenset({*_CLIENT_ERRORS, "redirect_uri_mismatch", "unsupported_grant_type", "invalid_scope"})
 """Errors that only the operator can correct; `redirect_uri_mismatch` is Google's own."""
@@ -212,12 +214,11 @@ class IdentityProvider:
             status, answer = await self._exchanged(form)
         except FetchError as error:
             raise self._failed(ProviderFault.UNAVAILABLE, str(error)) from error
-        said = answer if isinstance(answer, dict) else {}
         if status != 200:
-            error_name = _shown(said.get("error"))
-            fault = ProviderFault.SET_UP if error_name in _SET_UP_ERRORS else ProviderFault.REFUSED
-            raise self._failed(fault, f"the code is refused: {error_name}")
-        token = said.get("id_token")
+            error_code = _error_in(answer)
+            fault = ProviderFault.SET_UP if error_code in _SET_UP_ERRORS else ProviderFault.REFUSED
+            raise self._failed(fault, f"the code is refused: {error_code or 'no error is named'}")
+        token = answer.get("id_token") if isinstance(answer, dict) else None
         if not isinstance(token, str) or len(token) > MAX_CHARACTERS or not token.isascii():
             raise self._failed(ProviderFault.UNTRUSTED, "the response has no ID token that can be read")
         return token
@@ -235,7 +236,7 @@ class IdentityProvider:
             status, answer = await self._fetcher.post_form(
                 endpoints.token, {**form, **fields}, headers=headers, max_bytes=_MAX_ANSWER
             )
-            if status == 200 or not isinstance(answer, dict) or answer.get("error") not in _CLIENT_ERRORS:
+            if status == 200 or _error_in(answer) not in _CLIENT_ERRORS:
                 break
         return status, answer
 
@@ -252,7 +253,7 @@ class IdentityProvider:
         return ProviderError(fault, self.label)
 
 
-def _shown(error: Any) -> str:
-    """Return an error code of the provider for the log, if it has the form of one."""
-    is_code = isinstance(error, str) and len(error) <= 60 and error.isascii() and error.replace("_", "").isalnum()
-    return error if is_code else "it names no error"
+def _error_in(answer: object) -> str:
+    """Return the error code of a response; empty if there is none that has the form of one and may be logged."""
+    error = answer.get("error") if isinstance(answer, dict) else None
+    return error if isinstance(error, str) and _ERROR_CODE.fullmatch(error) else ""

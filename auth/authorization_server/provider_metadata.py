@@ -1,6 +1,6 @@
-"""Where a person signs in at the identity provider, and where a code is exchanged: cached metadata of the provider.
+"""Where a person signs in at the identity provider, and where a code is exchanged, from its metadata, which is cached.
 
-The metadata is fetched when somebody signs in and it is `FRESH_S` old. While the provider does not answer, what is known
+It is fetched at the first sign-in, and at one later than `FRESH_S`. While the provider does not answer, what is known
 goes on working until it is `MAX_AGE_S` old, and the next attempt is made `AWAY_S` later.
 Sources: OpenID Connect Discovery 1.0, section 3; RFC 8414, section 2; RFC 9207, section 3.
 """

@@ -1,24 +1,23 @@
 """The second half of a sign-in: the person comes back from the identity provider, and the client gets a code.
 
-Whoever comes back with a known `state` signed in for the client that was allowed. If the browser is the one that allowed
-it, and the person belongs to one organisation, that is all. Otherwise a second page asks: for the organisation, and for
-an agreement where this browser cannot show that it began the sign-in, since then somebody else may have allowed the
-client and sent only the last step to this person.
+A known `state` says which client was allowed. If the browser is the one that allowed it, and the person belongs to one
+organisation, that is all. Otherwise a second page asks: for the organisation, and for an agreement where this browser
+cannot show that it began the sign-in, since then a stranger may have allowed the client, and have sent only the last
+step to this person.
 Sources: OpenID Connect Core 1.0, section 3.1.2.5; RFC 9700, sections 4.4 (mix-up) and 4.7 (CSRF); RFC 6819, section
 4.4.1.7.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from auth.authorization_server.browser import (
-    Browsers,
     PageError,
-    SealedForms,
     digest_of,
     field,
     form_token,
@@ -26,10 +25,9 @@ from auth.authorization_server.browser import (
     new_secret,
     page_of,
 )
-from auth.authorization_server.clients import Clients
-from auth.authorization_server.flow import REQUEST, ClientResponses, query_of
+from auth.authorization_server.flow import REQUEST, SignInParts, query_of
 from auth.authorization_server.id_token import SignedInPerson
-from auth.authorization_server.provider import IdentityProvider, ProviderError
+from auth.authorization_server.provider import ProviderError
 from auth.authorization_server.redirects import redirect_host
 from auth.authorization_server.requests import (
     AuthorizationFault,
@@ -37,15 +35,21 @@ from auth.authorization_server.requests import (
     AuthorizationRequestError,
     Parameters,
 )
-from auth.store import IdentityStore
 from auth.store.authorization.records import Admitted, Authorization
-from auth.store.authorization.refusals import SignInRefusedError
+from auth.store.authorization.refusals import RefusalReason, SignInRefusedError
 from shared.audit import AuditEvent
 from shared.identity import SCOPES_OF, Role, Scope
 from web.sign_in import Again, ChoicePage, ErrorPage, Fact, Organisation
 
 CHOICE: Final = "choice of an organisation"
 """What a choice page carries."""
+_PAGES: Final = MappingProxyType({
+    RefusalReason.NO_ADDRESS: "address_not_verified",
+    RefusalReason.REMOVED: "access_ended",
+    RefusalReason.DISABLED: "access_ended",
+    RefusalReason.TENANT_DISABLED: "access_ended",
+})  # fmt: skip
+"""The pages of those who are not admitted, where they are not just not invited."""
 _TEMPORARY: Final = frozenset({"temporarily_unavailable", "server_error"})
 
 
@@ -53,44 +57,28 @@ class SignInReturn:
     """`GET /oauth/callback/<provider>` and `POST /oauth/choice`.
 
     Args:
-        base: address of this server.
-        provider: where people sign in.
+        parts: shared with the first half.
         tenants: those that the provider serves; none for all.
-        store: the identity store.
-        clients: those that are used are kept.
-        browsers: recognises browsers.
-        forms: seals what pages carry.
-        responses: goes back to clients.
     """
 
-    def __init__(
-        self,
-        base: str,
-        provider: IdentityProvider,
-        tenants: frozenset[str],
-        store: IdentityStore,
-        clients: Clients,
-        browsers: Browsers,
-        forms: SealedForms,
-        responses: ClientResponses,
-    ) -> None:
-        self._base = base
-        self._provider = provider
+    def __init__(self, parts: SignInParts, tenants: frozenset[str]) -> None:
+        self._base = parts.base
+        self._clients = parts.clients
+        self._provider = parts.provider
+        self._store = parts.store
+        self._browsers = parts.browsers
+        self._forms = parts.forms
+        self._responses = parts.responses
         self._tenants = tenants
-        self._store = store
-        self._clients = clients
-        self._browsers = browsers
-        self._forms = forms
-        self._responses = responses
 
     async def callback(self, request: Request) -> Response:
         """Finish the sign-in that `state` names, once. Raises: PageError."""
         if request.path_params["provider"] != self._provider.name:
-            raise PageError("wrong_provider", status=404)
+            raise PageError("provider_mismatch", status=404)
         said = _each_once(query_of(request))
         began = await self._store.sign_ins.take(said.get("state", ""))
         if began is None or began["provider"] != self._provider.name:
-            raise PageError("expired")
+            raise PageError("sign_in_over")
         asked = AuthorizationRequest.from_json(began["request"])
         try:
             person = await self._person(said, began)
@@ -109,22 +97,24 @@ class SignInReturn:
         sealed = field(form, "sealed")
         chosen = self._forms.open(CHOICE, sealed)
         if not is_form_token(field(form, "token"), self._browsers.secret_of(request), sealed):
-            raise PageError("foreign_form", status=403)
+            raise PageError("other_page", status=403)
         asked = AuthorizationRequest.from_json(chosen["request"])
         if field(form, "decision") == "deny":
             denied = AuthorizationFault.ACCESS_DENIED
             return await self._responses.refuse(
                 request, asked, denied, "The person did not allow access.", after_form=True
             )
-        role = await self._role(chosen["identity"], tenant := field(form, "tenant"))
-        if field(form, "decision") != "allow" or role is None:
-            raise PageError("incomplete")
+        tenant = field(form, "tenant")
+        stored = await self._store.credentials.identity(chosen["identity"])
+        member = None if stored is None or not stored.is_on else stored.memberships.get(tenant)
+        is_served = not self._tenants or tenant in self._tenants
+        if field(form, "decision") != "allow" or stored is None or member is None or not is_served:
+            raise PageError("invalid_request", detail="Go back, and choose one of your organisations.")
         try:
-            return await self._allow(
-                request, asked, chosen["user"], chosen["identity"], tenant, role, after_form=True
-            )
+            allowed = _authorization(asked, stored.owner, stored.id, tenant, member.role)
         except AuthorizationRequestError as error:
             return await self._responses.refuse(request, asked, error.fault, error.description, after_form=True)
+        return await self._allow(request, asked, allowed, after_form=True)
 
     async def _person(self, said: Mapping[str, str], began: Mapping[str, Any]) -> SignedInPerson:
         """Return who signed in. Raises: ProviderError, AuthorizationRequestError."""
@@ -153,10 +143,9 @@ class SignInReturn:
         is_same_browser = secret is not None and digest_of(secret) == browser
         if is_same_browser and len(who.memberships) == 1:
             tenant, one = next(iter(usable.items()))
-            return await self._allow(request, asked, who.user, who.identity, tenant, one.role, after_form=False)
-        sealed = self._forms.seal(
-            CHOICE, {"request": asked.as_json(), "user": who.user, "identity": who.identity}
-        )
+            allowed = _authorization(asked, who.user, who.identity, tenant, one.role)
+            return await self._allow(request, asked, allowed, after_form=False)
+        sealed = self._forms.seal(CHOICE, {"request": asked.as_json(), "identity": who.identity})
         secret = secret or new_secret()
         page = ChoicePage(
             action=f"{self._base}/oauth/choice",
@@ -167,7 +156,7 @@ class SignInReturn:
             client_name=asked.client_name,
             redirect_host=redirect_host(asked.redirect_uri),
             organisations=tuple(
-                Organisation(id=tenant, name=one.name, role=one.role) for tenant, one in usable.items()
+                Organisation(id=tenant, name=one.tenant_name, role=one.role) for tenant, one in usable.items()
             ),
             asks_again=not is_same_browser,
         )
@@ -176,49 +165,21 @@ class SignInReturn:
         return response
 
     async def _allow(
-        self,
-        request: Request,
-        asked: AuthorizationRequest,
-        user: str,
-        identity: str,
-        tenant: str,
-        role: Role,
-        *,
-        after_form: bool,
+        self, request: Request, asked: AuthorizationRequest, allowed: Authorization, *, after_form: bool
     ) -> Response:
-        """Give the client a code. Raises: AuthorizationRequestError: the role permits nothing that was asked for."""
-        scopes = _granted(asked, role)
-        if not scopes:
-            raise _nothing_permitted()
-        await self._clients.note_use(asked.client_id)
-        authorization = Authorization(
-            user=user,
-            identity=identity,
-            tenant=tenant,
-            client_id=asked.client_id,
-            redirect_uri=asked.redirect_uri,
-            resource=asked.resource,
-            scopes=scopes,
-        )
-        code = await self._store.codes.issue(authorization, code_challenge=asked.code_challenge)
+        """Give the client a code."""
+        await self._clients.keep(asked.client_id)
+        code = await self._store.codes.issue(allowed, code_challenge=asked.code_challenge)
         granted = AuditEvent(
             action="sign_in",
             outcome="ok",
-            tenant=tenant,
-            actor=user,
-            credential=identity,
+            tenant=allowed.tenant,
+            actor=allowed.user,
+            credential=allowed.identity,
             object=asked.client_id,
-            detail=" ".join(sorted(scopes)),
+            detail=" ".join(sorted(allowed.scopes)),
         )
         return await self._responses.allow(request, asked, code, granted, after_form=after_form)
-
-    async def _role(self, identity: str, tenant: str) -> Role | None:
-        """Return the role of the owner of an identity in a tenant now; None if there they can do nothing."""
-        stored = await self._store.credentials.identity(identity)
-        if stored is None or not stored.is_on or (self._tenants and tenant not in self._tenants):
-            return None
-        membership = stored.memberships.get(tenant)
-        return None if membership is None else membership.role
 
     async def _not_admitted(
         self, request: Request, asked: AuthorizationRequest, person: SignedInPerson, error: SignInRefusedError
@@ -229,12 +190,10 @@ class SignInReturn:
         sealed = self._forms.seal(REQUEST, {"request": replace(asked, select_account=True).as_json()})
         secret = self._browsers.secret_of(request) or new_secret()
         page = ErrorPage(
-            kind="not_admitted",
+            kind=_PAGES.get(error.reason, "not_invited"),
             facts={Fact.PERSON: person.email or person.name or person.subject, Fact.COMMAND: error.command},
             detail=str(error),
-            again=Again(
-                action=f"{self._base}/oauth/consent", sealed_request=sealed, token=form_token(secret, sealed)
-            ),
+            again=Again(action=f"{self._base}/oauth/consent", sealed_request=sealed, token=form_token(secret, sealed)),
         )
         response = page_of(request, page, status=403)
         self._browsers.remember(response, secret)
@@ -250,6 +209,21 @@ def _each_once(parameters: Parameters) -> Mapping[str, str]:
 
 def _granted(asked: AuthorizationRequest, role: Role) -> frozenset[Scope]:
     return SCOPES_OF[role] & frozenset(asked.scopes)
+
+
+def _authorization(asked: AuthorizationRequest, user: str, identity: str, tenant: str, role: Role) -> Authorization:
+    """Return what a member of a tenant allows. Raises: AuthorizationRequestError: nothing of what was asked for."""
+    if not (scopes := _granted(asked, role)):
+        raise _nothing_permitted()
+    return Authorization(
+        user=user,
+        identity=identity,
+        tenant=tenant,
+        client_id=asked.client_id,
+        redirect_uri=asked.redirect_uri,
+        resource=asked.resource,
+        scopes=scopes,
+    )
 
 
 def _nothing_permitted() -> AuthorizationRequestError:

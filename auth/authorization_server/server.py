@@ -4,14 +4,27 @@ People sign in at one identity provider, Google by default; clients get tokens o
 provider. Every address that it names begins with the public one of the settings, never with `Host`.
 """
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
 
 from starlette.routing import Route
 
+from auth.authorization_server.browser import Browsers, Handler, SealedForms, page_route
+from auth.authorization_server.clients import Clients
+from auth.authorization_server.flow import ClientResponses, SignInFlow, SignInParts
+from auth.authorization_server.limits import RequestLimits
+from auth.authorization_server.metadata import metadata_routes
+from auth.authorization_server.provider import IdentityProvider, callback_path
+from auth.authorization_server.redirects import RedirectPolicy
+from auth.authorization_server.registration import Registration
+from auth.authorization_server.requests import RequestReader
+from auth.authorization_server.returning import SignInReturn
+from auth.authorization_server.tokens import AccessTokens, ConfiguredKeys, KeyRing
 from auth.oauth.fetcher import GuardedFetcher, fetcher_for
-from auth.oauth.resources import PATHS
+from auth.oauth.metadata import open_route
+from auth.oauth.resources import PATHS, ProtectedResources
 from auth.store import IdentityStore
 from auth.store.peppers import Secrets
 from shared.audit import AuditTrail
@@ -84,24 +97,35 @@ class AuthorizationServer:
         self._clients = Clients(store.oauth_clients, options.client_fetcher, policy, clock=store.clock)
         self._registration = Registration(store.oauth_clients, policy, limits)
         self._responses = ClientResponses(base, trail)
-        pages = Browsers(base), SealedForms(secrets, store.clock), self._responses
-        reader = RequestReader(ProtectedResources(base), options.paths)
-        self._flow = SignInFlow(base, reader, self._clients, limits, self.provider, store.sign_ins, *pages)
-        self._return = SignInReturn(base, self.provider, options.tenants, store, self._clients, *pages)
+        parts = SignInParts(
+            base=base,
+            clients=self._clients,
+            provider=self.provider,
+            store=store,
+            browsers=Browsers(base),
+            forms=SealedForms(secrets, store.clock),
+            responses=self._responses,
+        )
+        self._flow = SignInFlow(parts, RequestReader(ProtectedResources(base), options.paths), limits)
+        self._return = SignInReturn(parts, options.tenants)
 
     @property
     def routes(self) -> list[Route]:
         """All routes. Where the public address has a path, with and without it: some proxies take it away."""
-        endpoints = {
-            "/authorize": partial(_page_route, self._flow.authorize, "GET", "HEAD"),
-            "/oauth/consent": partial(_page_route, self._flow.consent, "POST"),
-            "/oauth/callback/{provider}": partial(_page_route, self._return.callback, "GET"),
-            "/oauth/choice": partial(_page_route, self._return.choice, "POST"),
+        pages: Mapping[str, tuple[Handler, Sequence[str]]] = {
+            "/authorize": (self._flow.authorize, ("GET", "HEAD")),
+            "/oauth/consent": (self._flow.consent, ("POST",)),
+            "/oauth/callback/{provider}": (self._return.callback, ("GET",)),
+            "/oauth/choice": (self._return.choice, ("POST",)),
         }
+        open_endpoints: dict[str, tuple[Handler, str]] = {}
+        if self._options.registration:
+            open_endpoints["/register"] = self._registration.register, "POST"
         prefix = unquote(urlsplit(self._base).path)
         routes = metadata_routes(self._base, paths=self._options.paths, registration=self._options.registration)
-        for path, route in endpoints.items():
-            routes += [route(place) for place in dict.fromkeys((path, prefix + path))]
+        for place in dict.fromkeys(("", prefix)):
+            routes += [page_route(place + path, handler, *methods) for path, (handler, methods) in pages.items()]
+            routes += [open_route(place + path, handler, method) for path, (handler, method) in open_endpoints.items()]
         return routes
 
     @asynccontextmanager
@@ -113,7 +137,3 @@ class AuthorizationServer:
             await stack.enter_async_context(self._responses.refusals.run())
             await stack.enter_async_context(self.tokens.run())
             yield
-
-
-def _page_route(handler: Endpoint, *methods: str) -> Callable[[str], Route]:
-    ...

@@ -81,7 +81,9 @@ def open_route(path: str, endpoint: Endpoint, method: str = "GET") -> Route:
 
     async def respond(request: Request) -> Response:
         if request.method == "OPTIONS":
-            return Response(status_code=204, headers={**_PREFLIGHT, "access-control-allow-methods": f"{method}, OPTIONS"})
+            return Response(
+                status_code=204, headers={**_PREFLIGHT, "access-control-allow-methods": f"{method}, OPTIONS"}
+            )
         response = await endpoint(request)
         response.headers.update(_OPEN)
         return response

@@ -112,7 +112,7 @@ _REGISTRY: Final = _Registry(strict_check_header=False)  # unknown header parame
 
 
 def opened(token: str) -> tuple[jws.CompactSignature, Mapping[str, Any]]:
-    """Return the parts of `token` and its header, whose algorithm and key may be looked for. Raises: InvalidTokenError."""
+    """Return the parts of `token` and its header, which names a key. Raises: InvalidTokenError."""
     if not _FORM.fullmatch(token):
         raise InvalidTokenError(TokenFault.MALFORMED)
     try:

@@ -17,48 +17,20 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
 from shared.config.sign_in import SignInSettings
-from shared.environment import Key, Names
-from shared.http.hosts import is_loopback
+from shared.environment import PLACEHOLDER, Key, Names
 from shared.identity import GOOGLE
 
 HOSTED_RANGES: Final = ("160.79.104.0/21", "2607:6bc0::/48")
 """From where Anthropic's hosted assistants connect, as they publish it (November 2026)."""
 _GOOGLE_CLIENTS: Final = ".apps.googleusercontent.com"
-_MAX_CLIENT_ID: Final = 255
+_CLIENT_ID: Final = re.compile(r"[!-~]{1,255}")
 _PEM: Final = re.compile(r"-----BEGIN (?P<kind>[A-Z ]+)-----.*?-----END (?P=kind)-----", re.DOTALL)
-_REDIRECT: Final = re.compile(r"[a-z][a-z0-9+.-]{0,39}:/[!-~]{1,500}")
-_NEVER_A_CLIENT: Final = frozenset({
-    *("about", "blob", "data", "file", "filesystem", "ftp", "http", "javascript", "vbscript", "view-source"),
-    *("ws", "wss"),
-})  # fmt: skip
-"""Schemes that a browser opens itself. `http` is for loopback addresses, which need no setting."""
 
 
 def _client_id(value: str) -> str:
-    if not re.fullmatch(r"[!-~]+", value) or len(value) > _MAX_CLIENT_ID:
-        raise ValueError(f"must be the client id of the identity provider: at most {_MAX_CLIENT_ID} characters, ASCII")
+    if not _CLIENT_ID.fullmatch(value) or PLACEHOLDER.fullmatch(value):
+        raise ValueError("must be the client id that the identity provider shows, without spaces")
     return value
-
-
-def _redirects(uris: tuple[str, ...]) -> tuple[str, ...]:
-    for uri in uris:
-        if not _is_redirect(uri):
-            raise ValueError(
-                "must be complete redirect addresses of clients, comma-separated: https://HOST/PATH, or with a scheme "
-                "of the client's own, without * and # (addresses on the client's machine are always accepted)"
-            )
-    return uris
-
-
-def _is_redirect(uri: str) -> bool:
-    try:
-        parts = urlsplit(uri)
-        has_host, _ = bool(parts.hostname), parts.port
-    except ValueError:
-        return False
-    if not _REDIRECT.fullmatch(uri) or "*" in uri or "#" in uri or "@" in parts.netloc:
-        return False
-    return has_host if parts.scheme == "https" else parts.scheme not in _NEVER_A_CLIENT
 
 
 def _ranges(written: tuple[str, ...]) -> tuple[str, ...]:
@@ -69,12 +41,12 @@ def _ranges(written: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _split_pem(value: object) -> object:
-    """Return each PEM document of a text, whose line ends may be written as `\\n`."""
+    """Return each PEM document of a text, in which a backslash and an n may stand for a line end."""
     if not isinstance(value, str):
         return value
     text = value.replace("\\n", "\n")
     found = [match[0] for match in _PEM.finditer(text) if match["kind"] != "EC PARAMETERS"]
-    return found if not _PEM.sub("", text).strip(" \t\r\n,") else [value]  # the latter is refused below
+    return found if found and not _PEM.sub("", text).strip(" \t\r\n,") else [value]  # the latter is refused below
 
 
 def _signing_keys(keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
@@ -95,7 +67,6 @@ def _is_signing_key(pem: str) -> bool:
 
 
 ClientId = Annotated[str, AfterValidator(_client_id)]
-Redirects = Annotated[Names, AfterValidator(_redirects)]
 Ranges = Annotated[Names, AfterValidator(_ranges)]
 PemKeys = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split_pem), AfterValidator(_signing_keys)]
 """Private keys for ES256, each in PEM."""
@@ -116,7 +87,7 @@ class AuthorizationServerSettings(SignInSettings):
         default=True,
         description="Let clients register themselves, as older ones must. Others name a document about themselves.",
     )
-    oauth_redirects: Redirects = Field(
+    oauth_redirects: Names = Field(
         default=(),
         description="Further redirect addresses of clients, comma-separated and complete. Always accepted: those of "
         "the assistants in docs/oauth.md, and addresses on the client's own machine.",
@@ -141,3 +112,34 @@ class AuthorizationServerSettings(SignInSettings):
     def sign_in_issuers(self) -> Mapping[str, frozenset[str]]:
         """The organisations of each identity provider at which people sign in; without a name, Google for all."""
         return self.oauth_issuer or ({GOOGLE: frozenset()} if self.issues_tokens else {})
+
+    def check_provider(self) -> None:
+        """See that this server can be a client of the identity provider. Raises: ValueError."""
+        client_id, secret = self.oauth_client_id, self.oauth_client_secret
+        if (client_id is None) != (secret is None):
+            missing = "MCP_OAUTH_CLIENT_ID" if client_id is None else "MCP_OAUTH_CLIENT_SECRET"
+            raise ValueError(
+                f"{missing} is missing: MCP_OAUTH_CLIENT_ID and MCP_OAUTH_CLIENT_SECRET are for each other, and the "
+                "identity provider shows both"
+            )
+        hosts = {urlsplit(url).hostname for url in self.sign_in_issuers}
+        is_google = urlsplit(GOOGLE).hostname in hosts
+        if is_google and GOOGLE not in self.sign_in_issuers:
+            raise ValueError(f"MCP_OAUTH_ISSUER must be exactly {GOOGLE} for Google; it may also be left out")
+        if client_id is None or secret is None:
+            if is_google:
+                raise ValueError(
+                    "MCP_OAUTH_ISSUER names Google, whose access tokens are for Google alone: set MCP_OAUTH_CLIENT_ID "
+                    "and MCP_OAUTH_CLIENT_SECRET as well, and this server issues tokens itself (docs/oauth.md)"
+                )
+            return
+        if len(self.sign_in_issuers) > 1:
+            raise ValueError(
+                "MCP_OAUTH_ISSUER must name one identity provider when MCP_OAUTH_CLIENT_ID is set, which is the id of "
+                "this server there"
+            )
+        if client_id == secret.get_secret_value() or (is_google and not client_id.endswith(_GOOGLE_CLIENTS)):
+            raise ValueError(
+                "MCP_OAUTH_CLIENT_ID must be the client id, which everyone may see, and not the secret; at Google it "
+                f"ends with {_GOOGLE_CLIENTS}"
+            )

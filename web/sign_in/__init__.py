@@ -1,6 +1,7 @@
 """The pages of the sign-in: consent, organisation, going on, error, invitation. They need no script."""
 
 from web.sign_in.pages import (
+    Again,
     ChoicePage,
     ConsentPage,
     ErrorPage,
@@ -17,6 +18,7 @@ from web.sign_in.words import ERROR_KINDS
 
 __all__ = [
     "ERROR_KINDS",
+    "Again",
     "ChoicePage",
     "ConsentPage",
     "ErrorPage",

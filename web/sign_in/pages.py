@@ -110,6 +110,18 @@ class Fact(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Again:
+    """A form that goes on with the same request and another account, or goes back to the client without access.
+
+    It posts `request`, `token` and `decision` (`allow` or `deny`) to `action`.
+    """
+
+    action: str
+    sealed_request: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorPage:
     """The end of a sign-in that cannot go on: what happened, and what to do.
 
@@ -120,6 +132,8 @@ class ErrorPage:
     facts: Mapping[Fact, str] = field(default_factory=dict)
     detail: str = ""
     """A sentence in English for who can act on it; small print."""
+    again: Again | None = None
+    """For a person who may have another account."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

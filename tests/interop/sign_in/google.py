@@ -1,4 +1,4 @@
-"""Google for the tests (google.mjs) as a process, the people who have accounts there, and a browser that signs them in."""
+"""Google for the tests (google.mjs) as a process, the people who have accounts there, and how they sign in."""
 
 import html
 import json
