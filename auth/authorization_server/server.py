@@ -21,7 +21,7 @@ from auth.authorization_server.redirects import RedirectPolicy
 from auth.authorization_server.registration import Registration
 from auth.authorization_server.requests import RequestReader
 from auth.authorization_server.returning import SignInReturn
-from auth.authorization_server.tokens import AccessTokens, ConfiguredKeys, KeyRing
+from auth.authorization_server.tokens import AccessTokens, ConfiguredKeys, KeyRing, TokenEndpoint
 from auth.oauth.fetcher import GuardedFetcher, fetcher_for
 from auth.oauth.metadata import open_route
 from auth.oauth.resources import PATHS, ProtectedResources
@@ -53,8 +53,8 @@ class AuthorizationServerOptions:
     """Networks (CIDR) of hosted assistants, from which many people's requests come."""
     trusted_proxies: int = 0
     """How many reverse proxies of this deployment are in front."""
-    signing_keys: str | None = field(default=None, repr=False)
-    """Private keys in PEM, the first of which signs; None for those of the identity store."""
+    signing_keys: tuple[str, ...] = field(default=(), repr=False)
+    """Private keys, each in PEM, the first of which signs; none for those of the identity store."""
     fetcher_for: Callable[[str], GuardedFetcher] = fetcher_for
     """Returns what fetches the documents of the identity provider."""
     client_fetcher: GuardedFetcher = field(default_factory=GuardedFetcher)
@@ -80,7 +80,7 @@ class AuthorizationServer:
         base = options.public_url.rstrip("/")
         policy = RedirectPolicy(options.redirects)
         limits = RequestLimits(options.hosted_ranges, options.trusted_proxies)
-        keys = store.signing_keys if options.signing_keys is None else ConfiguredKeys(options.signing_keys)
+        keys = ConfiguredKeys(options.signing_keys) if options.signing_keys else store.signing_keys
         self._options = options
         self._base = base
         self.tokens = AccessTokens(base, KeyRing(keys, clock=store.clock), clock=store.clock)
@@ -96,6 +96,7 @@ class AuthorizationServer:
         """Where people sign in."""
         self._clients = Clients(store.oauth_clients, options.client_fetcher, policy, clock=store.clock)
         self._registration = Registration(store.oauth_clients, policy, limits)
+        self._endpoint = TokenEndpoint(store, self.tokens, ProtectedResources(base), limits)
         self._responses = ClientResponses(base, trail)
         parts = SignInParts(
             base=base,
@@ -118,7 +119,11 @@ class AuthorizationServer:
             "/oauth/callback/{provider}": (self._return.callback, ("GET",)),
             "/oauth/choice": (self._return.choice, ("POST",)),
         }
-        open_endpoints: dict[str, tuple[Handler, str]] = {}
+        open_endpoints: dict[str, tuple[Handler, str]] = {
+            "/token": (self._endpoint.token, "POST"),
+            "/revoke": (self._endpoint.revoke, "POST"),
+            "/jwks": (self._endpoint.jwks, "GET"),
+        }
         if self._options.registration:
             open_endpoints["/register"] = self._registration.register, "POST"
         prefix = unquote(urlsplit(self._base).path)
