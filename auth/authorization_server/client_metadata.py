@@ -130,9 +130,7 @@ def _redirect_uris(metadata: Mapping[str, Any]) -> Sequence[str]:
     """Return the redirect addresses, each once. Raises: ClientMetadataError."""
     uris = metadata.get("redirect_uris")
     if not isinstance(uris, list) or not uris or not all(isinstance(uri, str) and uri for uri in uris):
-        raise ClientMetadataError(
-            "`redirect_uris` must be a list of at least one address.", error="invalid_redirect_uri"
-        )
+        raise ClientMetadataError("`redirect_uris` must list at least one address.", error="invalid_redirect_uri")
     if len(uris) > MAX_REDIRECTS or any(len(uri) > MAX_LENGTH for uri in uris):
         text = f"`redirect_uris` may hold {MAX_REDIRECTS} addresses, each of at most {MAX_LENGTH:,} characters."
         raise ClientMetadataError(text, error="invalid_redirect_uri")

@@ -121,11 +121,6 @@ def _error(page: ErrorPage, say: Words) -> str:
         )
     if page.detail:
         body += f'<p class="small" lang="en">{markup.plain(page.detail)}</p>\n'
-    if page.again is not None:
-        fields = {"request": page.again.sealed_request, "token": page.again.token}
-        body += markup.form(
-            page.again.action, fields, "", allow=say("common.another_account"), cancel=say("common.cancel")
-        )
     body += markup.paragraphs(say("common.kind", kind=f"<code>{escape(page.kind)}</code>"), kind="small")
     return document(say, say("common.error"), say(f"{key}.heading"), body)
 
