@@ -1,10 +1,10 @@
 """Grants: what an access token of this server stands for, with the current role of its owner.
 
-A lookup by the id of the grant is cached for `cache_s` seconds. So a revoked grant, a removed identity, a disabled user,
-a changed role or an ended membership takes effect everywhere within that time. While the store does not respond, tokens
-of grants with a cached lookup keep working and all others are refused with 503; open streams survive for 5 minutes
-after the last response, as those of keys do. A stream outlives its token: it ends with the grant, the membership or
-the role.
+A lookup by the id of the grant is cached for `cache_s` seconds. So a revoked grant, a removed identity, a disabled
+user, a changed role or an ended membership takes effect everywhere within that time. While the store does not respond,
+tokens of grants with a cached lookup keep working and all others are refused with 503; open streams survive for 5
+minutes after the last response, as those of keys do. A stream outlives its token: it ends with the grant, the
+membership or the role.
 """
 
 import time

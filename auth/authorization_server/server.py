@@ -24,8 +24,8 @@ from auth.authorization_server.registration import Registration
 from auth.authorization_server.requests import RequestReader
 from auth.authorization_server.returning import SignInReturn
 from auth.authorization_server.tokens import AccessTokens, ConfiguredKeys, KeyRing, TokenEndpoint
-from auth.authorization_server.tokens.cross_origin import cross_origin_route
 from auth.oauth.fetcher import GuardedFetcher, fetcher_for
+from auth.oauth.metadata import open_route
 from auth.oauth.resources import PATHS, ProtectedResources
 from auth.store import IdentityStore
 from auth.store.authorization.records import InvitationState
@@ -57,8 +57,8 @@ class AuthorizationServerOptions:
     """Networks (CIDR) of hosted assistants, from which many people's requests come."""
     trusted_proxies: int = 0
     """How many reverse proxies of this deployment are in front."""
-    signing_keys: str | None = field(default=None, repr=False)
-    """Private keys in PEM, the first of which signs; None for those of the identity store."""
+    signing_keys: tuple[str, ...] = field(default=(), repr=False)
+    """Private keys, each in PEM, the first of which signs; none for those of the identity store."""
     fetcher_for: Callable[[str], GuardedFetcher] = fetcher_for
     """Returns what fetches the documents of the identity provider."""
     client_fetcher: GuardedFetcher = field(default_factory=GuardedFetcher)
@@ -85,7 +85,7 @@ class AuthorizationServer:
         resources = ProtectedResources(base)
         policy = RedirectPolicy(options.redirects)
         limits = RequestLimits(options.hosted_ranges, options.trusted_proxies)
-        keys = store.signing_keys if options.signing_keys is None else ConfiguredKeys(options.signing_keys)
+        keys = ConfiguredKeys(options.signing_keys) if options.signing_keys else store.signing_keys
         self._options = options
         self._store = store
         self._base = base
@@ -101,8 +101,8 @@ class AuthorizationServer:
         )
         """Where people sign in."""
         self._clients = Clients(store.oauth_clients, options.client_fetcher, policy, clock=store.clock)
-        self._token_endpoint = TokenEndpoint(store, self.tokens, resources, limits)
         self._registration = Registration(store.oauth_clients, policy, limits)
+        self._endpoint = TokenEndpoint(store, self.tokens, resources, limits)
         self._responses = ClientResponses(base, trail)
         parts = SignInParts(
             base=base,
@@ -126,13 +126,18 @@ class AuthorizationServer:
             "/oauth/choice": (self._return.choice, ("POST",)),
             "/oauth/invitation/{invitation}": (self._invitation, ("GET", "HEAD")),
         }
+        open_endpoints: dict[str, tuple[Handler, str]] = {
+            "/token": (self._endpoint.token, "POST"),
+            "/revoke": (self._endpoint.revoke, "POST"),
+            "/jwks": (self._endpoint.jwks, "GET"),
+        }
+        if self._options.registration:
+            open_endpoints["/register"] = self._registration.register, "POST"
         prefix = unquote(urlsplit(self._base).path)
         routes = metadata_routes(self._base, paths=self._options.paths, registration=self._options.registration)
         for place in dict.fromkeys(("", prefix)):
             routes += [page_route(place + path, handler, *methods) for path, (handler, methods) in pages.items()]
-            routes += self._token_endpoint.routes(place)
-            if self._options.registration:
-                routes.append(cross_origin_route(f"{place}/register", self._registration.register, "POST"))
+            routes += [open_route(place + path, handler, method) for path, (handler, method) in open_endpoints.items()]
         return routes
 
     @asynccontextmanager

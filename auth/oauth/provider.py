@@ -84,7 +84,7 @@ class OAuthProvider(AuthProvider):
         return await self._owners[verified.issuer].principal_of(verified)
 
     async def is_still_valid(self, principal: Principal) -> bool:
-        """Return whether grant or identity, and membership of `principal` are unchanged, whatever became of its token."""
+        """Return whether what `principal` had a token of would give it an equal one now, with or without a token."""
         for owners in self._owners.values():
             if owners.knows(principal.credential):
                 return await owners.is_still_valid(principal)

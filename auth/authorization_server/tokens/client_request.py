@@ -82,7 +82,8 @@ class ClientRequest:
     def unknown_client(self) -> TokenRequestError:
         """Return the refusal of a client that is not known."""
         return _invalid_client(
-            "This client is not known here. Remove the connection from it, and add it again.", self.is_by_header
+            "This client is not known here. Remove the connection from it, and add it again.",
+            is_by_header=self.is_by_header,
         )
 
 
@@ -91,7 +92,7 @@ def invalid_request(description: str, *, status: int = 400) -> TokenRequestError
     return TokenRequestError(TokenRequestFault.INVALID_REQUEST, description, status=status)
 
 
-def _invalid_client(description: str, is_by_header: bool) -> TokenRequestError:
+def _invalid_client(description: str, *, is_by_header: bool) -> TokenRequestError:
     headers = {"www-authenticate": 'Basic realm="clients"'} if is_by_header else _NO_HEADERS
     return TokenRequestError(TokenRequestFault.INVALID_CLIENT, description, status=401, headers=headers)
 

@@ -15,7 +15,6 @@ from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from auth.authorization_server.limits import RequestLimits, TooManyRequestsError
 from auth.authorization_server.tokens.access_tokens import LIFE_S, AccessTokens, scope_text
@@ -26,7 +25,6 @@ from auth.authorization_server.tokens.client_request import (
     invalid_request,
     read_request,
 )
-from auth.authorization_server.tokens.cross_origin import cross_origin_route
 from auth.oauth.resources import ProtectedResources
 from auth.oauth.tokens import InvalidTokenError
 from auth.oauth.verification import TokenVerifier
@@ -70,14 +68,6 @@ class TokenEndpoint:
         self._verifier = TokenVerifier({tokens.issuer: tokens}, clock=lambda: store.clock().timestamp())
         self._resources = resources
         self._limits = limits
-
-    def routes(self, prefix: str = "") -> list[Route]:
-        """Return the routes of the three endpoints below a path, for pages of every origin."""
-        return [
-            cross_origin_route(f"{prefix}/token", self.token, "POST"),
-            cross_origin_route(f"{prefix}/revoke", self.revoke, "POST"),
-            cross_origin_route(f"{prefix}/jwks", self.jwks, "GET"),
-        ]
 
     async def token(self, request: Request) -> Response:
         """Exchange a code or a refresh token: 200 with tokens (RFC 6749, section 5.1), or an error with a sentence."""

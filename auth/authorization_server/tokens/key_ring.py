@@ -7,13 +7,12 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final, Protocol
 
-from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 from sqlalchemy.exc import SQLAlchemyError
 
 from auth.cache import ASK_S
 from auth.store import utc_now
-from auth.store.authorization.signing_keys import CURVE, SigningKey, named
+from auth.store.authorization.signing_keys import SigningKey, named
 from auth.store.errors import StoreUnavailableError
 from shared.errors import TicketServerError
 from shared.telemetry import get_logger
@@ -38,25 +37,11 @@ class ConfiguredKeys:
     """Signing keys from the settings: the first one signs, all verify.
 
     Args:
-        pem: one or more private keys in PEM; line breaks may be written as a backslash and `n`.
-
-    Raises:
-        ValueError: there is none, or one cannot be used. The text shows none of them.
+        pems: private keys on the curve P-256, each in PEM, at least one.
     """
 
-    def __init__(self, pem: str) -> None:
-        end = "-----END "
-        blocks = pem.replace("\\n", "\n").split("-----BEGIN ")[1:]
-        try:
-            keys = [ECKey.import_key(f"-----BEGIN {block.strip()}\n") for block in blocks if end in block]
-        except (JoseError, ValueError, TypeError):
-            keys = []
-        if not keys or len(keys) != len(blocks) or not all(key.is_private and key.curve_name == CURVE for key in keys):
-            raise ValueError(
-                f"signing keys must be private EC keys on the curve {CURVE} in PEM, without a password; make one with "
-                "`openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256`"
-            )
-        self._keys = [SigningKey(named(key)) for key in keys]
+    def __init__(self, pems: Sequence[str]) -> None:
+        self._keys = [SigningKey(named(ECKey.import_key(pem))) for pem in pems]
 
     async def usable(self) -> Sequence[SigningKey]:
         """Return them."""
