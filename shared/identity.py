@@ -52,6 +52,8 @@ DEFAULT_TENANT = Tenant("default")
 
 OAUTH: Final = "oauth"
 """`Principal.proof` of a principal with an access token, which can be exchanged for one with more scopes."""
+GOOGLE: Final = "https://accounts.google.com"
+"""The issuer at which people sign in unless another is named."""
 PrincipalKey = tuple[str, str]
 """Tenant id and principal id, which identify the owner of a session."""
 

@@ -35,7 +35,6 @@ def test_without_its_ticket_api_it_is_not_called_ready(tmp_path: Path) -> None:
     assert "server ready" not in process.said
 
 
-@kills("shared/config/greeting.py", 'if failing is None else "started, but NOT ready"', 'if True else ""')
 @pytest.mark.parametrize(
     ("given", "what"),
     [

@@ -70,6 +70,7 @@ MAY_IMPORT: Final = MappingProxyType({
     ),
     # layer 3, the edges: they do not know each other
     "auth": ("auth", *STORAGE, *LAYER_1),
+    "auth.authorization_server": ("auth", "web.language", "web.sign_in", *STORAGE, *LAYER_1),  # has pages for people
     "ticket_api": (
         *("ticket_api", *STORAGE, "shared.audit", "shared.command_lines", "shared.failed_attempts"),
         *("shared.http.address", "shared.lru", "shared.time_zones"),

@@ -20,7 +20,7 @@ from shared.http.address import client_address, network_of
 from shared.lru import LRUCache
 from shared.rate import Rate
 
-LimitedEndpoint = Literal["authorize", "register"]
+LimitedEndpoint = Literal["authorize", "register", "token"]
 MOST_BUCKETS: Final = 20_000
 """Buckets kept, the most recently used. An evicted one is full again."""
 
@@ -39,6 +39,7 @@ _RATES: Final[Mapping[LimitedEndpoint, _Rates]] = MappingProxyType(
     {
         "authorize": _Rates(Rate(60, 100), Rate(20, 30), Rate(1200, 1000)),
         "register": _Rates(Rate(6, 20), None, Rate(600, 300)),
+        "token": _Rates(Rate(60, 300), None, Rate(1200, 1000)),  # requests that are refused; see `give_back`
     }
 )
 
@@ -87,6 +88,11 @@ class RequestLimits:
             raise TooManyRequestsError(max(1, math.ceil(wait)))
         for bucket, (full_at, _) in taken.items():
             self._full_at.put(bucket, full_at)
+
+    def give_back(self, request: HTTPConnection, endpoint: LimitedEndpoint) -> None:
+        """Do not count a request that `check` counted: it was right."""
+        for bucket, rate in self._costs(endpoint, client_address(request, self._trusted_proxies), "").items():
+            self._full_at.put(bucket, (self._full_at.get(bucket) or self._seconds()) - rate.interval_s)
 
     def _costs(self, endpoint: LimitedEndpoint, address: str, client_id: str) -> Mapping[tuple[str, ...], Rate]:
         """Return the buckets from which a request takes, one token of each."""
