@@ -10,7 +10,6 @@ Dynamic Client Registration 1.0, section 2 (`application_type`); CIMD extension 
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
@@ -96,7 +95,7 @@ def metadata_in_registration(body: object, policy: RedirectPolicy) -> Mapping[st
         "application_type": next((kind for kind in _APPLICATION_TYPES if body.get("application_type") == kind), ""),
         "scope": " ".join(scope for scope in _text(body, "scope").split() if scope in _SCOPES),
     }
-    return MappingProxyType({name: value for name, value in kept.items() if value})
+    return {name: value for name, value in kept.items() if value}
 
 
 def not_allowed(redirect_uri: str) -> str:

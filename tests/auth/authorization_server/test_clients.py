@@ -203,14 +203,17 @@ async def test_a_failure_is_remembered_for_a_minute(web: DocumentSites, clients:
 
 
 async def test_what_is_remembered_is_bounded(
-    web: DocumentSites, clients: Clients, monkeypatch: pytest.MonkeyPatch
+    web: DocumentSites, sqlite_store: IdentityStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clients._known.max_entries = 2
-
-    for number in range(4):
+    monkeypatch.setattr(module, "MOST_KNOWN", 2)
+    clients = Clients(sqlite_store.oauth_clients, web.fetcher(), RedirectPolicy(), clock=clock)
+    await clients.get(CLIENT_ID)
+    for number in range(2):
         await refusal_of(clients, f"https://{HOST}/{number}")
 
-    assert len(clients._known) == 2
+    await clients.get(CLIENT_ID)
+
+    assert len(web.site.asked) == 4
 
 
 async def test_a_flood_of_documents_leaves_known_clients_alone(
