@@ -46,7 +46,7 @@ def a_person(subject: str, sign_ins: int = 1) -> Person:
 
 def grants(google: Deployment) -> list[dict[str, Any]]:
     """Return what people have allowed clients so far."""
-    return list(json.loads(google.operator("--json grant list --tenant default")))
+    return list(json.loads(google.operator("grant list --tenant default --json")))
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
