@@ -21,7 +21,7 @@ def domain() -> None:
 @ROLE
 @with_store
 async def add(store: IdentityStore, *, domain: str, tenant: str, role: str) -> DomainRecord:
-    """Let people with an account in DOMAIN join a tenant; for one that was added, change the role of who joins later."""
+    """Let people with an account in DOMAIN join a tenant; repeated, it changes the role of those who join later."""
     return await store.domains.add(domain, tenant, role=role)
 
 

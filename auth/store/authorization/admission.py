@@ -98,11 +98,11 @@ def decide(account: Account, facts: Facts, tenants: Collection[str]) -> Admittan
 def _known(account: Account, facts: Facts, identity: RowMapping, tenants: Collection[str]) -> Admittance:
     """Decide about an account that has an identity."""
     owner, name = facts.owner, identity["id"]
+    if identity["removed_at"] is not None:
+        command = refusals.add_identity(account, owner["id"] if owner else "EMAIL")
+        raise SignInRefusedError(RefusalReason.REMOVED, account, command, identity=name)
     if owner is None:
         raise SignInRefusedError(RefusalReason.PROGRAM, account, refusals.remove_identity(name), identity=name)
-    if identity["removed_at"] is not None:
-        command = refusals.add_identity(account, owner["id"])
-        raise SignInRefusedError(RefusalReason.REMOVED, account, command, identity=name)
     if owner["disabled_at"] is not None:
         raise SignInRefusedError(RefusalReason.DISABLED, account, refusals.enable_user(owner["id"]), identity=name)
     # The provider may have given the address of another user to this one: that invitation is not theirs.
