@@ -23,7 +23,7 @@ from auth.oauth.key_set import IssuerKeys
 from auth.oauth.tokens import InvalidTokenError, IssuerUnavailableError
 from auth.oauth.verification import MAX_CHARACTERS, is_signed, json_object, opened
 from shared.errors import TicketServerError
-from shared.identity import GOOGLE
+from shared.identity import GOOGLE, provider_label
 from shared.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -116,7 +116,7 @@ class IdentityProvider:
         self.issuer = issuer
         self.name = provider_name(issuer)
         """Its name in addresses."""
-        self.label = "Google" if issuer == GOOGLE else self.name
+        self.label = provider_label(issuer)
         """Its name for people."""
         self._client_id = client_id
         self._client_secret = client_secret
@@ -199,19 +199,23 @@ class IdentityProvider:
             raise self._failed(ProviderFault.UNTRUSTED, f"the ID token is refused: {error}") from error
         return person
 
+    async def check(self) -> None:
+        """See that the provider answers, and knows this server by its id and its secret. Nobody is signed in.
+
+        Raises:
+            FetchError: the text says to the operator what is wrong.
+        """
+        _, answer = await self._exchanged(code="of-nobody", verifier="0" * 43)
+        if (error := _error_in(answer)) in _SET_UP_ERRORS:
+            raise FetchError(f"it refuses this server ({error})")
+
     async def aclose(self) -> None:
         """End the fetches in flight."""
         await self._keys.aclose()
 
     async def _id_token(self, code: str, verifier: str) -> str:
-        form = {
-            "grant_type": "authorization_code",
-            "code": code,
-            "redirect_uri": self._redirect_uri,
-            "code_verifier": verifier,
-        }
         try:
-            status, answer = await self._exchanged(form)
+            status, answer = await self._exchanged(code=code, verifier=verifier)
         except FetchError as error:
             raise self._failed(ProviderFault.UNAVAILABLE, str(error)) from error
         if status != 200:
@@ -223,12 +227,18 @@ class IdentityProvider:
             raise self._failed(ProviderFault.UNTRUSTED, "the response has no ID token that can be read")
         return token
 
-    async def _exchanged(self, form: Mapping[str, str]) -> tuple[int, object]:
-        """Return the response of the token endpoint.
+    async def _exchanged(self, *, code: str, verifier: str) -> tuple[int, object]:
+        """Return the response of the token endpoint to a code.
 
         Providers differ in which way of authentication a client is registered with, so the second is tried when the
         first is refused: that happens before a code is looked at (RFC 6749, section 5.2). Raises: FetchError.
         """
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": self._redirect_uri,
+            "code_verifier": verifier,
+        }
         endpoints = await self._metadata.endpoints()
         status, answer = 0, object()
         for method in endpoints.methods:
