@@ -46,7 +46,7 @@ def _split_pem(value: object) -> object:
         return value
     text = value.replace("\\n", "\n")
     found = [match[0] for match in _PEM.finditer(text) if match["kind"] != "EC PARAMETERS"]
-    return found if found and not _PEM.sub("", text).strip(" \t\r\n,") else [value]  # the latter is refused below
+    return found if found and not _PEM.sub("", text).strip(" \t\r\n,") else [""]  # the latter is refused below
 
 
 def _signing_keys(keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
