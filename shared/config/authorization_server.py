@@ -1,7 +1,7 @@
 """Settings of the server's own authorization server: where its people sign in, and which clients it serves.
 
-`MCP_OAUTH_CLIENT_ID` turns it on: this server is then a client of one identity provider, which tells it who signs in,
-and issues access tokens of its own. Without it, the tokens of that provider itself are accepted.
+`MCP_OAUTH_CLIENT_ID` turns it on: this server is then a client of one identity provider, learns there who signs in, and
+issues access tokens of its own. Without it, the tokens of that provider itself are accepted.
 """
 
 import ipaddress
