@@ -1,12 +1,14 @@
 """Reads the body of a request within limits of size and time."""
 
 import asyncio
+import re
 from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
 
 WITHIN_S: Final = 10.0
 """How long a body may take, in seconds."""
+_LENGTH: Final = re.compile(r"[0-9]{1,9}")
 
 
 class BodyError(Exception):
@@ -22,7 +24,7 @@ async def read_body(request: Request, *, max_bytes: int) -> bytes:
     """Return the body; one that is too large is not read on. Raises: BodyError."""
     too_large = BodyError(413, f"The request may have at most {max_bytes} bytes.")
     length = request.headers.get("content-length", "")
-    if length.isdecimal() and (len(length) > len(str(max_bytes)) or int(length) > max_bytes):
+    if length and (not _LENGTH.fullmatch(length) or int(length) > max_bytes):
         raise too_large
     body = bytearray()
     try:
