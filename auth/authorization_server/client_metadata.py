@@ -10,7 +10,6 @@ Dynamic Client Registration 1.0, section 2 (`application_type`); CIMD extension 
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
@@ -96,7 +95,7 @@ def metadata_in_registration(body: object, policy: RedirectPolicy) -> Mapping[st
         "application_type": next((kind for kind in _APPLICATION_TYPES if body.get("application_type") == kind), ""),
         "scope": " ".join(scope for scope in _text(body, "scope").split() if scope in _SCOPES),
     }
-    return MappingProxyType({name: value for name, value in kept.items() if value})
+    return {name: value for name, value in kept.items() if value}
 
 
 def not_allowed(redirect_uri: str) -> str:
@@ -130,9 +129,7 @@ def _redirect_uris(metadata: Mapping[str, Any]) -> Sequence[str]:
     """Return the redirect addresses, each once. Raises: ClientMetadataError."""
     uris = metadata.get("redirect_uris")
     if not isinstance(uris, list) or not uris or not all(isinstance(uri, str) and uri for uri in uris):
-        raise ClientMetadataError(
-            "`redirect_uris` must be a list of at least one address.", error="invalid_redirect_uri"
-        )
+        raise ClientMetadataError("`redirect_uris` must list at least one address.", error="invalid_redirect_uri")
     if len(uris) > MAX_REDIRECTS or any(len(uri) > MAX_LENGTH for uri in uris):
         text = f"`redirect_uris` may hold {MAX_REDIRECTS} addresses, each of at most {MAX_LENGTH:,} characters."
         raise ClientMetadataError(text, error="invalid_redirect_uri")

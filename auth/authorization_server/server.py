@@ -9,9 +9,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 
-from auth.authorization_server.browser import Browsers, Handler, SealedForms, page_route
+from auth.authorization_server.browser import Browsers, Handler, PageError, SealedForms, page_of, page_route
 from auth.authorization_server.clients import Clients
 from auth.authorization_server.flow import ClientResponses, SignInFlow, SignInParts
 from auth.authorization_server.limits import RequestLimits
@@ -26,8 +28,10 @@ from auth.oauth.fetcher import GuardedFetcher, fetcher_for
 from auth.oauth.metadata import open_route
 from auth.oauth.resources import PATHS, ProtectedResources
 from auth.store import IdentityStore
+from auth.store.authorization.records import InvitationState
 from auth.store.peppers import Secrets
 from shared.audit import AuditTrail
+from web.sign_in import InvitationPage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +48,7 @@ class AuthorizationServerOptions:
     tenants: frozenset[str] = frozenset()
     """Those that the provider serves; none for all."""
     paths: tuple[str, ...] = PATHS
-    """Of the resources that are served."""
+    """Of the resources that are served, at least one; the first is shown to people."""
     registration: bool = True
     """Whether clients may register themselves."""
     redirects: frozenset[str] = frozenset()
@@ -78,10 +82,12 @@ class AuthorizationServer:
         self, options: AuthorizationServerOptions, store: IdentityStore, secrets: Secrets, *, trail: AuditTrail
     ) -> None:
         base = options.public_url.rstrip("/")
+        resources = ProtectedResources(base)
         policy = RedirectPolicy(options.redirects)
         limits = RequestLimits(options.hosted_ranges, options.trusted_proxies)
         keys = ConfiguredKeys(options.signing_keys) if options.signing_keys else store.signing_keys
         self._options = options
+        self._store = store
         self._base = base
         self.tokens = AccessTokens(base, KeyRing(keys, clock=store.clock), clock=store.clock)
         """Signs the access tokens; knows the keys that verify them."""
@@ -96,7 +102,7 @@ class AuthorizationServer:
         """Where people sign in."""
         self._clients = Clients(store.oauth_clients, options.client_fetcher, policy, clock=store.clock)
         self._registration = Registration(store.oauth_clients, policy, limits)
-        self._endpoint = TokenEndpoint(store, self.tokens, ProtectedResources(base), limits)
+        self._endpoint = TokenEndpoint(store, self.tokens, resources, limits)
         self._responses = ClientResponses(base, trail)
         parts = SignInParts(
             base=base,
@@ -107,7 +113,7 @@ class AuthorizationServer:
             forms=SealedForms(secrets, store.clock),
             responses=self._responses,
         )
-        self._flow = SignInFlow(parts, RequestReader(ProtectedResources(base), options.paths), limits)
+        self._flow = SignInFlow(parts, RequestReader(resources, options.paths), limits)
         self._return = SignInReturn(parts, options.tenants)
 
     @property
@@ -118,6 +124,7 @@ class AuthorizationServer:
             "/oauth/consent": (self._flow.consent, ("POST",)),
             "/oauth/callback/{provider}": (self._return.callback, ("GET",)),
             "/oauth/choice": (self._return.choice, ("POST",)),
+            "/oauth/invitation/{invitation}": (self._invitation, ("GET", "HEAD")),
         }
         open_endpoints: dict[str, tuple[Handler, str]] = {
             "/token": (self._endpoint.token, "POST"),
@@ -142,3 +149,17 @@ class AuthorizationServer:
             await stack.enter_async_context(self._responses.refusals.run())
             await stack.enter_async_context(self.tokens.run())
             yield
+
+    async def _invitation(self, request: Request) -> Response:
+        """Show an invited person what to do. The address is no secret: what counts is the account they sign in with."""
+        invitation = await self._store.invitations.get(request.path_params["invitation"])
+        if invitation is None or invitation.state is not InvitationState.PENDING:
+            raise PageError("invitation_over", status=404)
+        page = InvitationPage(
+            organisation=invitation.tenant_name,
+            role=invitation.role,
+            address_for_clients=self._base + self._options.paths[0],
+            provider_name=self.provider.label,
+            expires_at=invitation.expires_at,
+        )
+        return page_of(request, page)

@@ -23,10 +23,13 @@ SCOPES: Final = (Scope.TICKETS_READ.value, Scope.TICKETS_WRITE.value)
 """What a client asks for at first: all that people usually need. What a role does not permit has no effect."""
 NAME: Final = "Ticket server"
 _CACHED: Final = MappingProxyType({"cache-control": "public, max-age=300"})
-_OPEN: Final = MappingProxyType({"access-control-allow-origin": "*"})
+_OPEN: Final = MappingProxyType({
+    "access-control-allow-origin": "*",
+    "access-control-expose-headers": "www-authenticate, retry-after",
+})  # fmt: skip
 _PREFLIGHT: Final = MappingProxyType({
     **_OPEN,
-    "access-control-allow-headers": "*",
+    "access-control-allow-headers": "*, authorization",  # `*` does not stand for it
     "access-control-allow-private-network": "true",
     "access-control-max-age": "600",
     "cache-control": "public, max-age=300",
@@ -64,8 +67,8 @@ def metadata_routes(public_url: str, issuers: Iterable[str], paths: Iterable[str
 def document_routes(base: str, well_known: str, path: str, document: object) -> list[Route]:
     """Return the routes of a document about what is at `path` below the address `base`.
 
-    A path of `base` itself goes to the end of the well-known address, and in front of it for clients and proxies that
-    expect it there, or may be taken away by a proxy (RFC 8414 and RFC 9728, section 3.1).
+    A path of `base` itself belongs behind `well_known` (RFC 8414 and RFC 9728, section 3.1). Some clients look for the
+    document below it, and some proxies take it away.
     """
 
     async def respond(_: Request) -> Response:
@@ -81,9 +84,8 @@ def open_route(path: str, endpoint: Endpoint, method: str = "GET") -> Route:
 
     async def respond(request: Request) -> Response:
         if request.method == "OPTIONS":
-            return Response(
-                status_code=204, headers={**_PREFLIGHT, "access-control-allow-methods": f"{method}, OPTIONS"}
-            )
+            methods = {"access-control-allow-methods": f"{method}, OPTIONS"}
+            return Response(status_code=204, headers={**_PREFLIGHT, **methods})
         response = await endpoint(request)
         response.headers.update(_OPEN)
         return response

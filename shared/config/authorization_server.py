@@ -99,7 +99,7 @@ class AuthorizationServerSettings(SignInSettings):
     )
     oauth_signing_keys: PemKeys = Field(
         default=(),
-        description="Private keys (PEM, P-256) that sign access tokens: the first signs, all verify. Default: the "
+        description="Private keys (PEM, P-256) of access tokens: the first is for signing, all verify. Default: the "
         "identity store keeps keys of its own, and `auth signing-key rotate` renews them.",
     )
 

@@ -124,7 +124,7 @@ class CloudSettings(
     shown_default: ClassVar[dict[str, str]] = {
         **Settings.shown_default,
         "host": "`127.0.0.1`; on Cloud Run `0.0.0.0`",
-        "oauth_issuer": "–; with `MCP_OAUTH_CLIENT_ID` Google",
+        "oauth_issuer": "–",
         "oauth_hosted_ranges": f"`{', '.join(HOSTED_RANGES)}`",
         "trusted_proxies": "`0`; on Cloud Run `1`",
     }

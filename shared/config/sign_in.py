@@ -71,14 +71,15 @@ class SignInSettings(IdentitySettings):
 
     oauth_enabled: bool = Field(
         default=False,
-        description="Let people sign in, beside keys: with Google (`MCP_OAUTH_CLIENT_ID`), or with the access tokens of "
-        "a provider of your own (`MCP_OAUTH_ISSUER`): docs/oauth.md. Needs one of the two, `MCP_PUBLIC_URL` and "
+        description="Let people sign in, beside keys: with Google (`MCP_OAUTH_CLIENT_ID`), or with the access tokens "
+        "of a provider of your own (`MCP_OAUTH_ISSUER`): docs/oauth.md. Needs one of the two, `MCP_PUBLIC_URL` and "
         "`MCP_IDENTITY_KEYS`.",
     )
     oauth_issuer: Issuers = Field(
         default_factory=dict,
         description="URL of the identity provider, exactly as its metadata spells `issuer`. Several, or one for some "
-        "organisations only: `URL=ORGANISATION ORGANISATION`, comma-separated.",
+        "organisations only: `URL=ORGANISATION ORGANISATION`, comma-separated. With `MCP_OAUTH_CLIENT_ID` only one; "
+        "default: Google.",
     )
     oauth_audience: Names = Field(
         default=(),

@@ -111,10 +111,7 @@ class Fact(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Again:
-    """A form that goes on with the same request and another account, or goes back to the client without access.
-
-    It posts `request`, `token` and `decision` (`allow` or `deny`) to `action`.
-    """
+    """A form with which a person goes back to the provider, to use another account; fields as in `ConsentPage`."""
 
     action: str
     sealed_request: str
@@ -131,9 +128,8 @@ class ErrorPage:
     kind: str
     facts: Mapping[Fact, str] = field(default_factory=dict)
     detail: str = ""
-    """A sentence in English for who can act on it; small print."""
+    """A sentence in English for those who can act on it; small print."""
     again: Again | None = None
-    """For a person who may have another account."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

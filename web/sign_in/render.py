@@ -111,13 +111,16 @@ def _error(page: ErrorPage, say: Words) -> str:
     rows = [(say(f"fact.{fact}"), _fact(fact, page.facts[fact], say)) for fact in Fact if fact in page.facts]
     body = markup.paragraphs(say(f"{key}.happened"), say(f"{key}.advice"))
     body += markup.lines(rows) if rows else ""
+    if page.again is not None:
+        body += markup.form(
+            page.again.action,
+            {"request": page.again.sealed_request, "token": page.again.token},
+            "",
+            allow=say("common.another_account"),
+            cancel=say("common.cancel"),
+        )
     if page.detail:
         body += f'<p class="small" lang="en">{markup.plain(page.detail)}</p>\n'
-    if page.again is not None:
-        fields = {"request": page.again.sealed_request, "token": page.again.token}
-        body += markup.form(
-            page.again.action, fields, "", allow=say("common.another_account"), cancel=say("common.cancel")
-        )
     body += markup.paragraphs(say("common.kind", kind=f"<code>{escape(page.kind)}</code>"), kind="small")
     return document(say, say("common.error"), say(f"{key}.heading"), body)
 

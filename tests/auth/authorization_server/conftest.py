@@ -1,10 +1,11 @@
-"""A running identity provider for each test, with its token endpoint."""
+"""A running identity provider with its token endpoint, and the sites of client developers, for each test."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from tests.auth.authorization_server.documents import CLIENT_ID, HOST, DocumentSites, document, sites
 from tests.auth.oauth.issuer import ISSUER, KEYS, METADATA, Issuer, issuing, page
 
 AUTHORIZE, TOKEN = "/authorize", "/token"
@@ -27,3 +28,11 @@ def describe(issuer: Issuer, /, **changes: object) -> None:
         "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
     }
     issuer.site.pages[METADATA] = page({name: said for name, said in (usual | changes).items() if said is not ...})
+
+
+@pytest.fixture
+async def web(tmp_path: Path) -> AsyncIterator[DocumentSites]:
+    """One site, with the document of one client."""
+    async with sites(tmp_path, [HOST]) as opened:
+        opened.publish({CLIENT_ID: document()})
+        yield opened

@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from web.sign_in import (
+    Again,
     ChoicePage,
     ConsentPage,
     ErrorPage,
@@ -96,14 +97,16 @@ PAGES: Final[MappingProxyType[str, Page]] = MappingProxyType({
     "done-denied": go_on("cursor://anysphere.cursor-mcp/oauth/callback?error=x", Step.DENIED, "Cursor"),
     "invitation": invitation(),
     "error": ErrorPage(
-        kind="not_invited",
+        kind="unknown_account",
         facts={
             Fact.PERSON: "mary@acme.example",
             Fact.COMMAND: "python3 run.py auth invite mary@acme.example --tenant acme --role agent",
         },
+        detail="You are signed in, but this server does not know your account. An administrator can invite you.",
+        again=Again(action="/oauth/consent", sealed_request=SEALED, token="t" * 43),
     ),
     "error-client": ErrorPage(
-        kind="redirect_not_allowed",
+        kind="redirect_uri",
         facts={Fact.CLIENT: "My assistant", Fact.REDIRECT: "https://evil.example/callback"},
         detail="An operator can add the address to MCP_OAUTH_REDIRECTS.",
     ),
