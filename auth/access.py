@@ -189,8 +189,11 @@ class IdentityService:
             stack.push_async_callback(self._engine.dispose)
             await prepare(self._engine)
             stack.push_async_callback(self._store.join)
-            for part in filter(None, (self.trail, self.directory, self._keys, self._server, self.provider)):
+            for part in (self.trail, self.directory, self._keys):
                 await stack.enter_async_context(part.run())
+            if self._server is not None:
+                await stack.enter_async_context(self._server.run())
+            await stack.enter_async_context(self.provider.run())
             yield
 
     async def check(self) -> None:
