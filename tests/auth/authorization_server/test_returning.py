@@ -164,11 +164,6 @@ async def test_what_is_no_response_of_the_provider_changes_nothing(site: Site, b
     assert "code" in arrived.said
 
 
-@kills(
-    "auth/authorization_server/returning.py",
-    "if not await self._provider.is_answer_of",
-    "if await self._provider.is_answer_of",
-)
 async def test_a_response_of_another_provider_is_refused(site: Site, browser: Browser) -> None:
     """Mix-up: the code would be sent to the wrong provider."""
     going = await browser.answer(await browser.authorize())
