@@ -45,7 +45,7 @@ def words_of(text: str) -> str:
     return unescape(re.sub(r"<[^>]+>", "", without_style))
 
 
-def hostile(page: Page) -> Page:
+def hostile(page: Any) -> Any:
     """Return the page with hostile text in every field that holds text of others."""
     changes: dict[str, Any] = {}
     for one in fields(page):
@@ -58,6 +58,8 @@ def hostile(page: Page) -> Page:
             changes[one.name] = tuple(replace(each, id=HOSTILE, name=HOSTILE, role=HOSTILE) for each in value)
         elif one.name == "facts":
             changes[one.name] = dict.fromkeys(Fact, HOSTILE)
+        elif one.name == "again" and value is not None:
+            changes[one.name] = hostile(value)
     return replace(page, **changes)
 
 
