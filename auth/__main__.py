@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 
 import click
 
-from auth.cli import audit, identities, keys, tenants, users
+from auth.cli import audit, identities, keys, signing_keys, tenants, users
 from auth.cli.context import Operator
 from auth.store import IdentityStore, open_store
 from auth.store.migrate import grant, prepare
@@ -42,6 +42,7 @@ def cli(context: click.Context) -> None:
 for group in (
     *(tenants.tenant, users.user, users.membership, users.service, identities.identity, keys.key, audit.audit),
     keys.first_key,
+    signing_keys.signing_key,
 ):
     cli.add_command(group)
 

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from auth import validation
 from auth.store import queries
+from auth.store.authorization.tables import authorization_codes, grants
 from auth.store.errors import AlreadyExistsError
 from auth.store.records import IdentityRecord
 from auth.store.tables import identities, memberships, service_accounts, users
@@ -54,9 +55,8 @@ class Identities:
             else:
                 account = await queries.service_account(change.connection, tenant or "", service_account or "")
                 owner = {"service_account_id": account["id"]}
-            mine = (identities.c.issuer == issuer) & (identities.c.subject == subject)
-            await change.connection.execute(delete(identities).where(mine, identities.c.removed_at.is_not(None)))
-            identity_id = await _insert(change, issuer, subject, owner, tenant=tenant or "")
+            await _forget_removed(change, issuer, subject)
+            identity_id = await insert_identity(change, issuer, subject, owner, tenant=tenant or "")
             return await _one(change, identity_id)
 
     async def link(self, *, issuer: str, subject: str, email: str, tenants: Collection[str]) -> str | None:
@@ -76,7 +76,7 @@ class Identities:
             user, known = await user_to_link(change.connection, lock=True)
             if user is None:
                 return known
-            return await _insert(change, issuer, subject, {"user_id": user}, how=", by e-mail address")
+            return await insert_identity(change, issuer, subject, {"user_id": user}, how=", by e-mail address")
 
     async def all(self, *, tenant: str | None = None, user: str | None = None) -> list[IdentityRecord]:
         """Return the identities of a tenant's members and service accounts, of a user, or all; by issuer and owner.
@@ -123,10 +123,19 @@ async def _user_to_link(
     return user, None
 
 
-async def _insert(
+async def _forget_removed(change: AuditedChange, issuer: str, subject: str) -> None:
+    """Delete the identity if it was removed, and with it the grants and codes that ended then."""
+    mine = (identities.c.issuer == issuer) & (identities.c.subject == subject) & identities.c.removed_at.is_not(None)
+    removed = select(identities.c.id).where(mine)
+    for table in (authorization_codes, grants):
+        await change.connection.execute(delete(table).where(table.c.identity_id.in_(removed)))
+    await change.connection.execute(delete(identities).where(mine))
+
+
+async def insert_identity(
     change: AuditedChange, issuer: str, subject: str, owner: Mapping[str, str], *, tenant: str = "", how: str = ""
 ) -> str:
-    """Store an identity and return its id. Raises: AlreadyExistsError."""
+    """Store an identity and return its id; `how` it was linked is audited. Raises: AlreadyExistsError."""
     identity_id = queries.IDENTITY_ID + secrets.token_hex(8)
     values = {"id": identity_id, "issuer": issuer, "subject": subject, "created_at": change.now, **owner}
     try:

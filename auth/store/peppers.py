@@ -1,5 +1,4 @@
-"""The secrets of a deployment, and the keys derived from each: a pepper for API keys, a key to seal upstream keys, and
-those of the authorization server.
+"""The secrets of a deployment, and the keys derived from each: for API keys, upstream keys and sign-in.
 
 The first secret is current, all are accepted. To rotate, put a new one in front and keep the old one until nothing
 stored has its id any more. Ids are stored beside every digest and sealed text; they reveal nothing about the secret.
@@ -123,13 +122,13 @@ class Secrets:
             ) from error
 
     def seal_text(self, plain: str, purpose: str) -> str:
-        """Encrypt a text of the authorization server; it decrypts only for the same `purpose`. It may stand in a URL."""
+        """Encrypt a text of the authorization server, for use in a URL; it decrypts only for the same `purpose`."""
         nonce = os.urandom(_NONCE_BYTES)
         sealed = nonce + self._current.sign_in.encrypt(nonce, plain.encode(), purpose.encode())
         return f"{self._current.id}.{base64.urlsafe_b64encode(sealed).decode().rstrip('=')}"
 
     def unseal_text(self, sealed: str, purpose: str) -> str | None:
-        """Decrypt what `seal_text` returned; None if it was not made here, for this purpose, with a secret still set."""
+        """Decrypt what `seal_text` returned for `purpose`; None if it did not, or if its secret is no longer set."""
         secret_id, _, text = sealed.partition(".")
         derived = self._by_id.get(secret_id)
         if derived is None or not text.isascii():

@@ -37,7 +37,6 @@ sign_ins: Final = Table(  # between the approval of a client and the return from
     Column("digest", String(64), primary_key=True),  # SHA-256 of `state`
     Column("sealed", Text, nullable=False),
     Column("expires_at", UTCDateTime, nullable=False),
-    Column("used_at", UTCDateTime),
     Index("sign_ins_by_end", "expires_at"),
 )
 authorization_codes: Final = Table(
@@ -110,3 +109,5 @@ invitations: Final = Table(
     Index("invitations_of_email", "email"),
     Index("invitations_of_tenant", "tenant_id"),
 )
+OPEN: Final = invitations.c.accepted_at.is_(None) & invitations.c.withdrawn_at.is_(None)
+"""Whether an invitation was neither accepted nor withdrawn; it may have expired."""

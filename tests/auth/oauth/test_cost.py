@@ -10,6 +10,7 @@ from typing import Any, Final
 from starlette.applications import Starlette
 
 from auth.oauth.identities import StoredIdentities
+from auth.oauth.key_set import IssuerKeys
 from auth.oauth.provider import OAuthProvider
 from auth.oauth.resources import ProtectedResources
 from auth.oauth.verification import TokenVerifier
@@ -85,10 +86,10 @@ async def calling(issuer: Issuer, store: IdentityStore) -> AsyncIterator[tuple[C
     await store.users.add("alice@example.com")
     await store.memberships.set("alice@example.com", "acme", role="agent")
     key = await store.keys.create("acme", user="alice@example.com", name="key")
-    verifier = TokenVerifier({ISSUER: issuer.fetcher()}, clock=lambda: NOW)
+    verifier = TokenVerifier({ISSUER: IssuerKeys(ISSUER, issuer.fetcher())}, clock=lambda: NOW)
     identities = StoredIdentities(store, {ISSUER: frozenset({"acme"})})
     provider = TokenOrKeyAuthProvider(
-        OAuthProvider(verifier, identities, ProtectedResources(PUBLIC_URL)),
+        OAuthProvider(verifier, {ISSUER: identities}, ProtectedResources(PUBLIC_URL)),
         StoredKeyAuthProvider(store, SECRETS),
         trail=StoredAuditTrail(store.audit),
     )

@@ -5,6 +5,8 @@ Revision ID: identity_0003
 Revises: identity_0002
 """
 
+from datetime import datetime
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -23,7 +25,7 @@ def upgrade() -> None:
         place = f"{schema}.{target}" if schema else target
         return sa.Column(column, sa.String(40), sa.ForeignKey(place), nullable=False)
 
-    def moment(name: str, *, nullable: bool = False) -> sa.Column[sa.DateTime]:
+    def moment(name: str, *, nullable: bool = False) -> sa.Column[datetime]:
         return sa.Column(name, sa.DateTime(timezone=True), nullable=nullable)
 
     def text(name: str, length: int, *, nullable: bool = False, primary_key: bool = False) -> sa.Column[str]:
@@ -45,7 +47,6 @@ def upgrade() -> None:
         text("digest", 64, primary_key=True),
         sa.Column("sealed", sa.Text, nullable=False),
         moment("expires_at"),
-        moment("used_at", nullable=True),
         schema=schema,
     )
     op.create_index("sign_ins_by_end", "sign_ins", ["expires_at"], schema=schema)
