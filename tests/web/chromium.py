@@ -120,7 +120,7 @@ class Tab:
         """Wait until a JavaScript expression is true; it is evaluated anew whenever the tab loads something."""
 
         async def holds() -> bool:
-            with contextlib.suppress(AssertionError):  # between two documents there is none to ask
+            with contextlib.suppress(AssertionError):  # there is no document to ask between two
                 return bool(await self.evaluate(condition))
             return False
 
