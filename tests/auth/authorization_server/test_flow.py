@@ -1,14 +1,13 @@
 """A sign-in from the request of a client to its code, as a browser sees it."""
 
 from collections.abc import AsyncIterator
-from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
 from auth.store import IdentityStore
 from auth.store.authorization.records import Authorization
 from shared.identity import Scope
-from tests.auth.authorization_server.browsing import BASE, CALLBACK, CHALLENGE, CLIENT, CUSTOM, PROVIDER, Site, asked
+from tests.auth.authorization_server.browsing import BASE, CALLBACK, CHALLENGE, CLIENT, PROVIDER, Site
 from tests.auth.conftest import Clock
 
 READ, WRITE, ADMIN = Scope
