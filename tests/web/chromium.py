@@ -87,6 +87,8 @@ class Tab:
         self._changed = asyncio.Event()
         self.requested: list[str] = []
         """The address of each request, in order; those of programs (custom schemes) included."""
+        self.held: list[str] = []
+        """The addresses of the requests that `hold` keeps from being sent."""
         self.said: list[str] = []
         """What Chromium wrote to the console about pages, for example that a policy blocked something."""
 
@@ -96,9 +98,11 @@ class Tab:
             self.requested.append(parameters["request"]["url"])
         elif method == "Page.frameRequestedNavigation":
             self.requested.append(parameters["url"])
+        elif method == "Fetch.requestPaused":
+            self.held.append(parameters["request"]["url"])
         elif method == "Log.entryAdded":
             self.said.append(parameters["entry"]["text"])
-        if method.startswith(("Page.", "Network.", "Log.")):
+        if method.startswith(("Page.", "Network.", "Log.", "Fetch.")):
             self._changed.set()
 
     async def send(self, method: str, **parameters: Any) -> dict[str, Any]:
@@ -144,6 +148,10 @@ class Tab:
         kind = "keyDown" if text else "rawKeyDown"
         await self.send("Input.dispatchKeyEvent", type=kind, **about, **({"text": text} if text else {}))
         await self.send("Input.dispatchKeyEvent", type="keyUp", **about)
+
+    async def hold(self, pattern: str) -> None:
+        """Send no request to an address that matches `pattern`, in which `*` stands for anything."""
+        await self.send("Fetch.enable", patterns=[{"urlPattern": pattern}])
 
     async def prefer(self, scheme: str) -> None:
         """Prefer `light` or `dark` colours."""
