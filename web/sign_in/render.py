@@ -157,9 +157,8 @@ def _invitation(page: InvitationPage, say: Words) -> str:
 
 
 def _goes_to(redirect_host: str, say: Words) -> tuple[str, str]:
-    where = markup.host(redirect_host)
-    is_local = markup.is_local(redirect_host)
-    return say("common.goes_to"), say("common.local_goes_to", where=where) if is_local else where
+    device = f" <small>{say('common.this_device')}</small>" if markup.is_local(redirect_host) else ""
+    return say("common.goes_to"), markup.host(redirect_host) + device
 
 
 def _role(role: str, say: Words) -> str:
