@@ -16,6 +16,10 @@ from shared.identity import SCOPES_OF, Role, Scope
 _SLUG: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}", re.ASCII)
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+")
 _LONGEST_EMAIL: Final = 254
+_DOMAIN: Final = re.compile(
+    r"(?=.{4,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?:xn--[a-z0-9-]+|[a-z]{2,63})", re.ASCII
+)
+LONGEST_INVITATION: Final = timedelta(days=90)
 _LONGEST_ADDRESS: Final = 2000
 _ISSUER: Final = re.compile(r"https?://[^\s?#]+")
 _LONGEST_ISSUER: Final = 300
@@ -42,6 +46,38 @@ def email(text: str) -> str:
     if not _EMAIL.fullmatch(folded) or len(folded) > _LONGEST_EMAIL or not folded.isprintable():
         raise InvalidInputError(f"{text!r} is not an e-mail address. Example: mika@example.com", field="email")
     return folded
+
+
+def sign_in_email(text: str) -> str:
+    """Return an e-mail address by which a person who signs in is found, casefolded."""
+    if not text.strip().isascii():
+        raise InvalidInputError(
+            f"{text!r} is not an address of ASCII characters. Others look or compare like these, so people are not "
+            "found by such an address at sign-in. Add the user, then link their account with `identity add`.",
+            field="email",
+        )
+    return email(text)
+
+
+def is_sign_in_email(text: str) -> bool:
+    """Return whether a person who signs in is found by this address."""
+    return text.isascii() and text.isprintable() and len(text) <= _LONGEST_EMAIL and bool(_EMAIL.fullmatch(text))
+
+
+def domain(text: str) -> str:
+    """Return the domain of an organisation, in lower case."""
+    if not is_domain(text.strip()):
+        raise InvalidInputError(
+            f"{text!r} is not a domain. Write it as the claim `hd` does, without `@` and in ASCII (xn--… for an "
+            "internationalised one). Example: acme.example",
+            field="domain",
+        )
+    return text.strip().lower()
+
+
+def is_domain(text: str) -> bool:
+    """Return whether `text` is a domain of ASCII characters, in any case."""
+    return text.isascii() and bool(_DOMAIN.fullmatch(text.lower()))
 
 
 def label(text: str, field: str = "name", longest: int = 200) -> str:
@@ -115,6 +151,15 @@ def life(time: timedelta) -> timedelta:
         raise InvalidInputError(
             f"The lifetime of a key must be above 0 and at most {LONGEST_LIFE.days} days; rotate it before then.",
             field="life",
+        )
+    return time
+
+
+def invitation_life(time: timedelta) -> timedelta:
+    """Return how long an invitation can be accepted."""
+    if not timedelta(0) < time <= LONGEST_INVITATION:
+        raise InvalidInputError(
+            f"An invitation can be accepted for more than 0 and at most {LONGEST_INVITATION.days} days.", field="life"
         )
     return time
 

@@ -18,9 +18,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from auth.store import queries
 from auth.store.api_keys import LIFE, ApiKeys, KeyOwner, insert_key
 from auth.store.audit import AuditTable
+from auth.store.authorization.admission import Admission
 from auth.store.authorization.clients import OAuthClients
 from auth.store.authorization.codes import Codes
+from auth.store.authorization.domains import Domains
 from auth.store.authorization.grants import Grants
+from auth.store.authorization.invitations import Invitations
 from auth.store.authorization.sign_ins import SignIns
 from auth.store.credentials import CredentialLookup
 from auth.store.errors import AlreadyExistsError, NotUsableError, UnknownError
@@ -64,6 +67,9 @@ class IdentityStore:
         self.memberships = Memberships(self._transactions)
         self.service_accounts = ServiceAccounts(self._transactions)
         self.identities = Identities(self._transactions)
+        self.domains = Domains(self._transactions)
+        self.invitations = Invitations(self._transactions)
+        self.admission = Admission(self._transactions)
         self.keys = ApiKeys(self._transactions, secrets)
         self.audit = AuditTable(self._transactions)
         self.credentials = CredentialLookup(self._transactions)

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Collection, Mapping
 from functools import partial
 
-from sqlalchemy import ColumnElement, RowMapping, Select, delete, func, insert, or_, select, update
+from sqlalchemy import RowMapping, Select, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -55,9 +55,8 @@ class Identities:
             else:
                 account = await queries.service_account(change.connection, tenant or "", service_account or "")
                 owner = {"service_account_id": account["id"]}
-            mine = (identities.c.issuer == issuer) & (identities.c.subject == subject)
-            await _forget_removed(change, mine)
-            identity_id = await _insert(change, issuer, subject, owner, tenant=tenant or "")
+            await _forget_removed(change, issuer, subject)
+            identity_id = await insert_identity(change, issuer, subject, owner, tenant=tenant or "")
             return await _one(change, identity_id)
 
     async def link(self, *, issuer: str, subject: str, email: str, tenants: Collection[str]) -> str | None:
@@ -77,7 +76,7 @@ class Identities:
             user, known = await user_to_link(change.connection, lock=True)
             if user is None:
                 return known
-            return await _insert(change, issuer, subject, {"user_id": user}, how=", by e-mail address")
+            return await insert_identity(change, issuer, subject, {"user_id": user}, how=", by e-mail address")
 
     async def all(self, *, tenant: str | None = None, user: str | None = None) -> list[IdentityRecord]:
         """Return the identities of a tenant's members and service accounts, of a user, or all; by issuer and owner.
@@ -106,15 +105,6 @@ class Identities:
             return await _one(change, identity)
 
 
-async def _forget_removed(change: AuditedChange, mine: ColumnElement[bool]) -> None:
-    """Delete an identity that was removed, with its codes and grants, which are all refused."""
-    removed = (mine, identities.c.removed_at.is_not(None))
-    for table in (authorization_codes, grants):
-        theirs = table.c.identity_id.in_(select(identities.c.id).where(*removed))
-        await change.connection.execute(delete(table).where(theirs))
-    await change.connection.execute(delete(identities).where(*removed))
-
-
 async def _user_to_link(
     connection: AsyncConnection, *, issuer: str, subject: str, email: str, tenants: Collection[str], lock: bool = False
 ) -> tuple[str | None, str | None]:
@@ -133,10 +123,19 @@ async def _user_to_link(
     return user, None
 
 
-async def _insert(
+async def _forget_removed(change: AuditedChange, issuer: str, subject: str) -> None:
+    """Delete the identity if it was removed, and with it the grants and codes that ended then."""
+    mine = (identities.c.issuer == issuer) & (identities.c.subject == subject) & identities.c.removed_at.is_not(None)
+    removed = select(identities.c.id).where(mine)
+    for table in (authorization_codes, grants):
+        await change.connection.execute(delete(table).where(table.c.identity_id.in_(removed)))
+    await change.connection.execute(delete(identities).where(mine))
+
+
+async def insert_identity(
     change: AuditedChange, issuer: str, subject: str, owner: Mapping[str, str], *, tenant: str = "", how: str = ""
 ) -> str:
-    """Store an identity and return its id. Raises: AlreadyExistsError."""
+    """Store an identity and return its id; `how` it was linked is audited. Raises: AlreadyExistsError."""
     identity_id = queries.IDENTITY_ID + secrets.token_hex(8)
     values = {"id": identity_id, "issuer": issuer, "subject": subject, "created_at": change.now, **owner}
     try:

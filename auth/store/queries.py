@@ -48,6 +48,12 @@ async def user(connection: AsyncConnection, who: str) -> RowMapping:
     return row
 
 
+async def user_with_address(connection: AsyncConnection, address: str, *, lock: bool = False) -> RowMapping | None:
+    """Return the row of the user with that casefolded e-mail address, or None; `lock` keeps other writers out."""
+    query = select(users).where(users.c.email == address)
+    return await _row(connection, query.with_for_update() if lock else query)
+
+
 async def service_account(connection: AsyncConnection, tenant_id: str, name: str) -> RowMapping:
     """Return the row of a tenant's service account by id or name. Raises: UnknownError."""
     await tenant(connection, tenant_id)

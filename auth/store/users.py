@@ -2,13 +2,14 @@
 
 import secrets
 
-from sqlalchemy import ColumnElement, RowMapping, delete, insert, select
+from sqlalchemy import ColumnElement, RowMapping, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from auth import validation
 from auth.store import queries
+from auth.store.authorization.tables import OPEN, invitations
 from auth.store.errors import AlreadyExistsError
 from auth.store.records import MembershipRecord, UserRecord
 from auth.store.tables import memberships, users
@@ -96,6 +97,7 @@ class Memberships:
             mine = (memberships.c.user_id == row["id"]) & (memberships.c.tenant_id == tenant)
             await change.connection.execute(delete(memberships).where(mine))
             change.record("membership_removed", tenant=tenant, what=row["id"])
+            await _withdraw_invitation(change, row["email"], tenant)
 
     async def all(self, *, tenant: str | None = None) -> list[MembershipRecord]:
         """Return the members of one tenant or of all, by tenant and address. Raises: UnknownTenantError."""
@@ -125,6 +127,22 @@ async def put_membership(change: AuditedChange, user: RowMapping, tenant: str, r
     put = upsert(memberships).values(user_id=user["id"], tenant_id=tenant, created_at=change.now, **is_now)
     await change.connection.execute(put.on_conflict_do_update(index_elements=["user_id", "tenant_id"], set_=is_now))
     change.record("membership_set", tenant=tenant, what=user["id"], detail=role.value)
+
+
+async def join(change: AuditedChange, user: str, tenant: str, role: Role) -> None:
+    """Make the user with that id a member with `role`; an existing membership stays as it is, also its role."""
+    insert_new = postgresql.insert if change.connection.dialect.name == "postgresql" else sqlite.insert
+    new = insert_new(memberships).values(user_id=user, tenant_id=tenant, created_at=change.now, role=role.value)
+    if (await change.connection.execute(new.on_conflict_do_nothing())).rowcount:
+        change.record("membership_set", tenant=tenant, what=user, detail=role.value)
+
+
+async def _withdraw_invitation(change: AuditedChange, email: str, tenant: str) -> None:
+    """Withdraw an invitation from before: it would bring the user back at the next sign-in."""
+    mine = (invitations.c.email == email) & (invitations.c.tenant_id == tenant)
+    withdraw = update(invitations).where(mine, OPEN).values(withdrawn_at=change.now)
+    for invitation in await change.connection.scalars(withdraw.returning(invitations.c.id)):
+        change.record("invitation_withdrawn", tenant=tenant, what=invitation, detail=email)
 
 
 async def _members(connection: AsyncConnection, *conditions: ColumnElement[bool]) -> list[MembershipRecord]:

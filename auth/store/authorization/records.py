@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 from shared.identity import Role, Scope
 
@@ -95,23 +95,79 @@ class LiveGrant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DomainRecord:
-    """A verified domain: who has an account in it becomes a member at the first sign-in."""
+    """A domain of an organisation: who has an account in it becomes a member at the first sign-in."""
 
     domain: str
+    """In lower case, as the claim `hd`."""
     tenant: str
     role: Role
     created_at: datetime
 
 
+class InvitationState(StrEnum):
+    """What became of an invitation."""
+
+    PENDING = "pending"
+    EXPIRED = "expired"
+    ACCEPTED = "accepted"
+    WITHDRAWN = "withdrawn"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvitationRecord:
-    """An invitation of an e-mail address into a tenant."""
+    """An invitation of an e-mail address into a tenant. Its id is no secret: the verified address accepts it."""
 
     id: str
     email: str
     tenant: str
+    tenant_name: str
     role: Role
     created_at: datetime
     expires_at: datetime
     accepted_at: datetime | None
     withdrawn_at: datetime | None
+    state: InvitationState
+
+
+class Account(Protocol):
+    """An account at the identity provider, as its verified ID token describes it."""
+
+    @property
+    def issuer(self) -> str:
+        """The claim `iss`."""
+
+    @property
+    def subject(self) -> str:
+        """The claim `sub`."""
+
+    @property
+    def email(self) -> str | None:
+        """The e-mail address, only if the provider has verified it."""
+
+    @property
+    def name(self) -> str | None:
+        """As the provider displays it."""
+
+    @property
+    def hosted_domain(self) -> str | None:
+        """The claim `hd`: the domain of the organisation to which the account belongs."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdmittedMembership:
+    """The membership of a person who signed in."""
+
+    role: Role
+    tenant_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admitted:
+    """A person who signed in and may use the server."""
+
+    user: str
+    identity: str
+    email: str
+    """Of the user, as the store has it."""
+    memberships: Mapping[str, AdmittedMembership]
+    """By tenant, at least one: those that the issuer serves and that are not disabled."""

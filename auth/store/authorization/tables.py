@@ -109,3 +109,5 @@ invitations: Final = Table(
     Index("invitations_of_email", "email"),
     Index("invitations_of_tenant", "tenant_id"),
 )
+OPEN: Final = invitations.c.accepted_at.is_(None) & invitations.c.withdrawn_at.is_(None)
+"""Whether an invitation was neither accepted nor withdrawn; it may have expired."""

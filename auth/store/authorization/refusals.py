@@ -1,0 +1,112 @@
+"""Why a person who signed in is not admitted; the sentences say what an administrator can do."""
+
+import shlex
+from collections.abc import Collection, Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from auth.store.authorization.records import Account
+from shared.command_lines import command_line
+from shared.errors import TicketServerError
+
+
+class RefusalReason(StrEnum):
+    """Why an account is not admitted; stable words for the audit trail and the pages."""
+
+    UNKNOWN = "unknown_account"
+    EXPIRED = "invitation_expired"
+    NO_ADDRESS = "no_verified_address"
+    UNUSABLE_ADDRESS = "unusable_address"
+    OTHER_ACCOUNT = "other_account"
+    """The user with the address is linked to another account of the provider, or was."""
+    UNUSABLE_ACCOUNT = "unusable_account"
+    """Its subject (`sub`) cannot be stored."""
+    REMOVED = "identity_removed"
+    DISABLED = "user_disabled"
+    NO_TENANT = "no_tenant"
+    TENANT_DISABLED = "tenant_disabled"
+    PROGRAM = "program"
+    """The account belongs to a service account."""
+
+
+_SENTENCES: Final[Mapping[RefusalReason, str]] = MappingProxyType({
+    RefusalReason.UNKNOWN: "You are signed in, but this server does not know your account. An administrator can "
+    "invite you",
+    RefusalReason.EXPIRED: "You are signed in, but your invitation has expired. An administrator can invite you again",
+    RefusalReason.NO_ADDRESS: "You are signed in, but your identity provider does not confirm an e-mail address of "
+    "yours, so no invitation can be found. An administrator can link your account to a user",
+    RefusalReason.UNUSABLE_ADDRESS: "You are signed in, but people are not found by an e-mail address like yours: it "
+    "must consist of ASCII characters. An administrator can link your account to a user",
+    RefusalReason.OTHER_ACCOUNT: "You are signed in, but the user with your e-mail address was linked to another "
+    "account of the same identity provider. If you are this user, an administrator can link this account, too",
+    RefusalReason.UNUSABLE_ACCOUNT: "You are signed in, but your identity provider names your account in a way that "
+    "cannot be stored. An administrator can give you a key instead",
+    RefusalReason.REMOVED: "Your access to this server was ended. An administrator can link your account again",
+    RefusalReason.DISABLED: "Your access to this server was ended. An administrator can enable it again",
+    RefusalReason.NO_TENANT: "You are signed in, but are not a member of an organisation that signs in here. An "
+    "administrator can change that",
+    RefusalReason.TENANT_DISABLED: "You are signed in, but your organisation is disabled on this server. An "
+    "administrator can enable it again",
+    RefusalReason.PROGRAM: "This account belongs to a program, so no person can sign in with it. An administrator can "
+    "remove that link",
+})  # fmt: skip
+
+
+class SignInRefusedError(TicketServerError):
+    """The account is who it says, but is not admitted: signing in again would not help."""
+
+    kind = "sign_in_refused"
+
+    def __init__(self, reason: RefusalReason, account: Account, command: str, *, identity: str = "") -> None:
+        super().__init__(f"{_SENTENCES[reason]}: `{command}`.")
+        self.reason = reason
+        self.command = command
+        """What an administrator can run, quoted for a shell; TENANT and EMAIL stand for what is not known."""
+        self.issuer = account.issuer
+        self.subject = account.subject
+        self.identity = identity
+        """Id of the identity, if there is one."""
+
+
+def invite(email: str, tenants: Collection[str]) -> str:
+    """Return the command that invites the address, into the only one of `tenants` if there is one."""
+    who, options = shlex.quote(email), f"--tenant {_one_of(tenants)} --role agent"
+    if email.startswith("-"):
+        return f"{command_line('auth')} invite {options} -- {who}"
+    return f"{command_line('auth')} invite {who} {options}"
+
+
+def add_member(user: str, tenants: Collection[str]) -> str:
+    """Return the command that makes the user with that id a member."""
+    return f"{command_line('auth')} membership set {user} --tenant {_one_of(tenants)} --role agent"
+
+
+def add_key() -> str:
+    """Return the command that adds a key for a user."""
+    return f"{command_line('auth')} key add --tenant TENANT --user EMAIL"
+
+
+def add_identity(account: Account, user: str = "EMAIL") -> str:
+    """Return the command that links the account to a user."""
+    options = f"--issuer {shlex.quote(account.issuer)} --subject {shlex.quote(account.subject)}"
+    return f"{command_line('auth')} identity add {options} --user {user}"
+
+
+def remove_identity(identity: str) -> str:
+    """Return the command that removes an identity."""
+    return f"{command_line('auth')} identity remove {identity}"
+
+
+def enable_user(user: str) -> str:
+    """Return the command that enables the user with that id."""
+    return f"{command_line('auth')} user enable {user}"
+
+
+def enable_tenant(tenant: str) -> str:
+    """Return the command that enables a tenant."""
+    return f"{command_line('auth')} tenant enable {tenant}"
+
+
+def _one_of(tenants: Collection[str]) -> str:
+    return next(iter(tenants)) if len(tenants) == 1 else "TENANT"
