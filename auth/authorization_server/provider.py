@@ -37,7 +37,7 @@ _SET_UP_ERRORS: Final = frozenset({*_CLIENT_ERRORS, "redirect_uri_mismatch", "un
 
 
 class ProviderFault(StrEnum):
-    """Why nobody was signed in; stable words for logs and the audit trail."""
+    """Why a sign-in failed; stable words for logs and the audit trail."""
 
     UNAVAILABLE = "provider_unavailable"
     REFUSED = "provider_refused"
@@ -68,13 +68,13 @@ _SENTENCES: Final[Mapping[ProviderFault, tuple[str, str]]] = MappingProxyType({
 
 
 class ProviderError(TicketServerError):
-    """Nobody was signed in; the text says to the person what to do, `reason` says it to programs."""
+    """A sign-in failed; the text says to the person what to do, `reason` says why to programs."""
 
     kind = "identity_provider"
 
     def __init__(self, reason: ProviderFault, label: str) -> None:
         self.oauth_error, sentence = _SENTENCES[reason]
-        """What a client is told (RFC 6749, section 4.1.2.1)."""
+        """The `error` for the client (RFC 6749, section 4.1.2.1)."""
         super().__init__(sentence.format(label))
         self.reason = reason
 
@@ -159,7 +159,7 @@ class IdentityProvider:
         """Return whether a response at the callback is this provider's, by its parameter `iss` (RFC 9207, section 2.4).
 
         Args:
-            issuer: the parameter; None if there is none, which only a provider that never sends it may do.
+            issuer: the parameter; None if it is missing, which counts only for a provider that never sends it.
 
         Raises:
             ProviderError: the provider does not answer.
@@ -180,7 +180,7 @@ class IdentityProvider:
             nonce: that of this sign-in.
 
         Raises:
-            ProviderError: nobody is signed in; the text says why to the person, the log to the operator.
+            ProviderError: the sign-in failed; the text says to the person what to do, the log to the operator why.
         """
         token = await self._id_token(code, verifier)
         try:
@@ -200,12 +200,14 @@ class IdentityProvider:
         return person
 
     async def check(self) -> None:
-        """See that the provider answers, and knows this server by its id and its secret. Nobody is signed in.
+        """See that the provider answers, and knows this server by its id and its secret.
+
+        It is sent a code that it never issued, which it refuses only after it accepted the secret.
 
         Raises:
             FetchError: the text says to the operator what is wrong.
         """
-        _, answer = await self._exchanged(code="of-nobody", verifier="0" * 43)
+        _, answer = await self._exchanged(code="never-issued", verifier="0" * 43)
         if (error := _error_in(answer)) in _SET_UP_ERRORS:
             raise FetchError(f"it refuses this server ({error})")
 
@@ -258,12 +260,12 @@ class IdentityProvider:
         return {}, {"authorization": f"Basic {b64encode(pair.encode()).decode()}"}
 
     def _failed(self, fault: ProviderFault, reason: str) -> ProviderError:
-        """Log why nobody was signed in, and return what the person is told."""
+        """Log why a sign-in failed, and return the error for the person."""
         log.warning("sign_in_failed", issuer=self.issuer, fault=fault.value, reason=reason)
         return ProviderError(fault, self.label)
 
 
 def _error_in(answer: object) -> str:
-    """Return the error code of a response; empty if there is none that has the form of one and may be logged."""
+    """Return the error code of a response; empty if it names nothing of the form of one, which may be logged."""
     error = answer.get("error") if isinstance(answer, dict) else None
     return error if isinstance(error, str) and _ERROR_CODE.fullmatch(error) else ""
