@@ -114,7 +114,7 @@ async def test_who_lost_access_loses_refresh_at_once(desktop: Installation) -> N
     assert refused(await desktop.refresh(first["refresh_token"])) == (400, "invalid_grant")
     await store.memberships.set(MARY, "acme", role="viewer")
     assert answer(await desktop.refresh(first["refresh_token"]))["scope"] == "tickets:read"
-    await store.grants.revoke_all(user=MARY)
+    await store.grants.revoke_all(user=MARY, because="operator")
     assert refused(await desktop.refresh(second["refresh_token"])) == (400, "invalid_grant")
 
 

@@ -46,7 +46,7 @@ async def test_one_installation_of_a_client_is_revoked_by_its_redirect_address(d
     elsewhere = replace(desktop.allowed, redirect_uri="http://127.0.0.1:1/callback")
     here, there = await desktop.sign_in(), await desktop.sign_in(elsewhere, redirect_uri=elsewhere.redirect_uri)
 
-    await desktop.store.grants.revoke_all(client_id=DESKTOP, redirect_uri=elsewhere.redirect_uri)
+    await desktop.store.grants.revoke_all(client_id=DESKTOP, redirect_uri=elsewhere.redirect_uri, because="operator")
 
     assert (await desktop.refresh(here["refresh_token"])).status_code == 200
     assert refused(await desktop.refresh(there["refresh_token"])) == (400, "invalid_grant")
