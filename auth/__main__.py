@@ -1,4 +1,4 @@
-"""Manage tenants, users, service accounts, their identities, API keys and the audit trail.
+"""Manage tenants, users, service accounts, identities, API keys, grants of sign-ins and the audit trail.
 
 Run as `python -m auth`, in a checkout as `python3 run.py auth`, installed as `ticket-server auth`. Reads
 `MCP_DATABASE_URL` and `MCP_IDENTITY_KEYS`, as the server does. Results go to stdout, everything else to stderr.
@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 
 import click
 
-from auth.cli import audit, identities, keys, signing_keys, tenants, users
+from auth.cli import audit, grants, identities, keys, signing_keys, tenants, users
 from auth.cli.context import Operator
 from auth.store import IdentityStore, open_store
 from auth.store.migrate import grant, prepare
@@ -41,8 +41,7 @@ def cli(context: click.Context) -> None:
 
 for group in (
     *(tenants.tenant, users.user, users.membership, users.service, identities.identity, keys.key, audit.audit),
-    keys.first_key,
-    signing_keys.signing_key,
+    *(grants.grant, grants.client, signing_keys.signing_key, keys.first_key),
 ):
     cli.add_command(group)
 

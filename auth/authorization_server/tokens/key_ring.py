@@ -73,9 +73,9 @@ class KeyRing:
         self._keys: Sequence[SigningKey] = ()
         self._known_at = -math.inf
         self._began_at = -math.inf
-        self._coming: asyncio.Task[None] | None = None
+        self._coming: asyncio.Task[bool] | None = None
         """A lookup that has not begun."""
-        self._under_way: asyncio.Task[None] | None = None
+        self._under_way: asyncio.Task[bool] | None = None
 
     async def signing(self) -> ECKey:
         """Return the key to sign with. Raises: StoreUnavailableError."""
@@ -97,9 +97,8 @@ class KeyRing:
         """Return the key of that name whose tokens are accepted, or None. Raises: StoreUnavailableError."""
         await self._see_that_they_are_fresh()
         if (key := self._named(name)) is None:
-            asked_at = self._seconds()
-            await self._wait_for(self._next_lookup())
-            if (key := self._named(name)) is None and self._known_at < asked_at:
+            are_known = await self._wait_for(self._next_lookup())
+            if (key := self._named(name)) is None and not are_known:
                 raise StoreUnavailableError
         return key
 
@@ -116,26 +115,28 @@ class KeyRing:
         running = self._under_way
         await self._wait_for(running if running is not None and not running.done() else self._next_lookup())
 
-    async def _wait_for(self, lookup: asyncio.Task[None]) -> None:
+    async def _wait_for(self, lookup: asyncio.Task[bool]) -> bool:
+        """Wait for a lookup; return whether it succeeded."""
         await asyncio.wait({lookup}, timeout=ASK_S)
+        return lookup.done() and not lookup.cancelled() and lookup.result()
 
-    def _next_lookup(self) -> asyncio.Task[None]:
+    def _next_lookup(self) -> asyncio.Task[bool]:
         if self._coming is None:
             self._coming = asyncio.create_task(self._look_up(self._under_way))
         return self._coming
 
-    async def _look_up(self, before: asyncio.Task[None] | None) -> None:
+    async def _look_up(self, before: asyncio.Task[bool] | None) -> bool:
         if before is not None:
             await asyncio.wait({before})
         await asyncio.sleep(max(0.0, self._began_at + LOOKUP_S - self._seconds()))
         self._began_at, self._under_way, self._coming = self._seconds(), self._coming, None
-        began_at = self._began_at
         try:
             self._keys = await self._store.usable()
         except (TicketServerError, SQLAlchemyError, OSError) as error:
             log.warning("signing_keys_unavailable", error=type(error).__name__)
-        else:
-            self._known_at = began_at
+            return False
+        self._known_at = self._began_at  # lookups do not overlap
+        return True
 
     def _verifying(self) -> list[ECKey]:
         now = self._clock()

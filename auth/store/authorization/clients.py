@@ -64,7 +64,7 @@ class OAuthClients:
 
     async def register(self, metadata: Mapping[str, Any]) -> ClientRecord:
         """Store a client that registers itself, and return it with its new id (RFC 7591)."""
-        client_id = REGISTERED_ID + secrets.token_hex(16)
+        client_id = REGISTERED_ID + secrets.token_hex(8)
         async with self._transactions.changing() as change:
             values = _new(client_id, ClientSource.REGISTERED, change.now) | {"metadata": json.dumps(metadata)}
             await _make_room(change, ClientSource.REGISTERED, but=client_id)

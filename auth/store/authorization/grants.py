@@ -135,13 +135,14 @@ class Grants:
     async def all(
         self, *, tenant: str | None = None, user: str | None = None, client_id: str | None = None
     ) -> list[GrantRecord]:
-        """Return the grants of a tenant, a user and a client, or all, by user and age; ended ones included.
+        """Return the grants of a tenant, a user and a client, or all, by user and age; revoked ones until they expire.
 
         Raises:
             UnknownTenantError, UnknownUserError: there is no such tenant or user.
         """
         async with self._transactions.reading() as connection:
             which = await _which(connection, tenant=tenant, user=user, client_id=client_id)
+            which.append(grants.c.expires_at > self._transactions.clock())
             query = with_membership(grants).where(*which).order_by(users.c.email, grants.c.created_at, grants.c.id)
             return [_record(row) for row in (await connection.execute(query)).mappings()]
 
@@ -157,7 +158,7 @@ class Grants:
         client_id: str | None = None,
         redirect_uri: str | None = None,
         tenant: str | None = None,
-        because: str = "operator",
+        because: str,
     ) -> int:
         """Revoke all grants that match every argument given, each audited; return how many had not ended yet.
 

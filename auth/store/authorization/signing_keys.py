@@ -6,7 +6,7 @@ when one is first asked for; if none can be read, because its secret is not conf
 Of instances that make a key at once, one succeeds and all use its key.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -14,11 +14,10 @@ from typing import Final
 from joserfc.jwk import ECKey
 from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from auth.store.authorization.tables import signing_keys
 from auth.store.peppers import Secrets
-from auth.store.transactions import AuditedChange, AuditedTransactions
+from auth.store.transactions import AuditedTransactions
 from shared.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -69,51 +68,59 @@ class SigningKeys:
 
     async def all(self) -> list[SigningKeyRecord]:
         """Return the keys that are kept, the newest first."""
-        async with self._transactions.reading() as connection:
-            return [record for record, _ in await _stored(connection)]
+        return [record for record, _ in await self._stored()]
 
     async def usable(self) -> Sequence[SigningKey]:
-        """Return the keys that verify now, the newest first; at least the first one signs, and is made if necessary."""
-        now = self._transactions.clock()
-        keys = await self._readable(now)
-        if not any(key.signs(now) for key in keys):
-            await self.rotate()
-            keys = await self._readable(now)
-        return keys
+        """Return the keys that verify now, the newest first. One of them signs; if none did, a new one is made."""
+        now, stored = self._transactions.clock(), await self._stored()
+        keys = [*self._readable(stored, now)]
+        if any(key.signs(now) for key in keys):
+            return keys
+        await self._add_after([record for record, _ in stored])
+        return [*self._readable(await self._stored(), now)]
 
     async def rotate(self) -> SigningKeyRecord:
-        """Make a key, which signs from now on, and delete those that do not verify any more; return the newest key.
+        """Make a key, which signs from now on, and return it.
 
-        If another one is made at the same time, only one of the two comes into being.
+        Of several callers at once, one makes the key and all return it. Keys that do not verify any more are deleted.
         """
-        key = new_key()
+        await self._add_after(await self.all())
+        return (await self.all())[0]
+
+    async def _add_after(self, known: Sequence[SigningKeyRecord]) -> None:
+        """Add the successor of the keys that the caller knows, unless somebody else has done so meanwhile."""
+        key, number = new_key(), known[0].number + 1 if known else 1
+        sealed = self._secrets.seal_text(key.as_pem(private=True).decode(), _PURPOSE)
         async with self._transactions.changing() as change:
-            await self._insert(change, key)
-            return (await _stored(change.connection))[0][0]
+            insert = postgresql.insert if change.connection.dialect.name == "postgresql" else sqlite.insert
+            row = {"number": number, "key_id": key.kid, "sealed": sealed, "created_at": change.now}
+            added = await change.connection.execute(insert(signing_keys).values(row).on_conflict_do_nothing())
+            if added.rowcount:
+                change.record("signing_key_added", what=str(key.kid), detail=f"number {number}")
+            over = [
+                record.number
+                for record in known
+                if record.superseded_at is not None and record.superseded_at + VERIFIES_ON <= change.now
+            ]
+            await change.connection.execute(delete(signing_keys).where(signing_keys.c.number.in_(over)))
 
-    async def _insert(self, change: AuditedChange, key: ECKey) -> None:
-        known = [record for record, _ in await _stored(change.connection)]
-        row = {
-            "number": known[0].number + 1 if known else 1,
-            "key_id": key.kid,
-            "sealed": self._secrets.seal_text(key.as_pem(private=True).decode(), _PURPOSE),
-            "created_at": change.now,
-        }
-        insert = postgresql.insert if change.connection.dialect.name == "postgresql" else sqlite.insert
-        added = await change.connection.execute(insert(signing_keys).values(row).on_conflict_do_nothing())
-        if added.rowcount:
-            change.record("signing_key_added", what=str(key.kid), detail=f"number {row['number']}")
-        over = [
-            record.number
-            for record in known
-            if record.superseded_at is not None and record.superseded_at + VERIFIES_ON <= change.now
-        ]
-        await change.connection.execute(delete(signing_keys).where(signing_keys.c.number.in_(over)))
-
-    async def _readable(self, now: datetime) -> list[SigningKey]:
+    async def _stored(self) -> list[tuple[SigningKeyRecord, str]]:
+        """Return the keys with their sealed texts, the newest first."""
         async with self._transactions.reading() as connection:
-            stored = await _stored(connection)
-        keys = list[SigningKey]()
+            query = select(signing_keys).order_by(signing_keys.c.number.desc())
+            rows = (await connection.execute(query)).mappings().all()
+        found = list[tuple[SigningKeyRecord, str]]()
+        successor: datetime | None = None
+        for row in rows:
+            record = SigningKeyRecord(
+                number=row["number"], key_id=row["key_id"], created_at=row["created_at"], superseded_at=successor
+            )
+            found.append((record, row["sealed"]))
+            successor = row["created_at"]
+        return found
+
+    def _readable(self, stored: Iterable[tuple[SigningKeyRecord, str]], now: datetime) -> Iterator[SigningKey]:
+        """Yield the keys that verify now and can be read."""
         for record, sealed in stored:
             pem = self._secrets.unseal_text(sealed, _PURPOSE)
             if pem is None:
@@ -121,8 +128,7 @@ class SigningKeys:
                 continue
             key = SigningKey(named(ECKey.import_key(pem)), record.superseded_at)
             if key.verifies(now):
-                keys.append(key)
-        return keys
+                yield key
 
 
 def new_key() -> ECKey:
@@ -133,17 +139,3 @@ def new_key() -> ECKey:
 def named(key: ECKey) -> ECKey:
     """Return `key` with its thumbprint as its `kid`."""
     return ECKey.import_key({**key.as_dict(private=True), "kid": key.thumbprint()})
-
-
-async def _stored(connection: AsyncConnection) -> list[tuple[SigningKeyRecord, str]]:
-    """Return the keys with their sealed texts, the newest first."""
-    rows = (await connection.execute(select(signing_keys).order_by(signing_keys.c.number.desc()))).mappings().all()
-    found = list[tuple[SigningKeyRecord, str]]()
-    successor: datetime | None = None
-    for row in rows:
-        record = SigningKeyRecord(
-            number=row["number"], key_id=row["key_id"], created_at=row["created_at"], superseded_at=successor
-        )
-        found.append((record, row["sealed"]))
-        successor = row["created_at"]
-    return found

@@ -1,6 +1,7 @@
 """The authorization server: clients, sign-ins, codes, grants, signing keys, domains and invitations.
 
-Only adds tables, so programs of the previous release go on running.
+Only adds tables, so programs of the previous release go on running. On PostgreSQL, whoever has rights on the table of
+users gets the same on the new ones, so that the server's role goes on serving without `--grant-to`.
 Revision ID: identity_0003
 Revises: identity_0002
 """
@@ -16,6 +17,12 @@ revision = "identity_0003"
 down_revision = "identity_0002"
 branch_labels = None
 depends_on = None
+
+TABLES = "oauth_clients sign_ins authorization_codes grants signing_keys tenant_domains invitations".split()
+RIGHTS_ON_USERS = sa.text(
+    "SELECT grantee, privilege_type FROM information_schema.role_table_grants WHERE table_schema = :schema "
+    "AND table_name = 'users' AND privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE') AND grantee <> CURRENT_USER"
+)
 
 
 def upgrade() -> None:
@@ -120,3 +127,12 @@ def upgrade() -> None:
     )
     op.create_index("invitations_of_email", "invitations", ["email"], schema=schema)
     op.create_index("invitations_of_tenant", "invitations", ["tenant_id"], schema=schema)
+    if schema is not None:
+        _grant_as_on_users(schema)
+
+
+def _grant_as_on_users(schema: str) -> None:
+    quote = op.get_bind().dialect.identifier_preparer.quote
+    tables = ", ".join(f"{schema}.{table}" for table in TABLES)
+    for role, right in op.get_bind().execute(RIGHTS_ON_USERS, {"schema": schema}).all():
+        op.execute(sa.text(f"GRANT {right} ON {tables} TO {'PUBLIC' if role == 'PUBLIC' else quote(role)}"))
