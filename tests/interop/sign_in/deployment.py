@@ -1,5 +1,6 @@
 """Servers with sign-in and their providers, set up by the settings and the commands of the documents."""
 
+import asyncio
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,15 +38,15 @@ class Deployment:
     settings: Mapping[str, str]
     process: Process
 
-    def operator(self, command: str) -> str:
+    async def operator(self, command: str) -> str:
         """Run `python3 run.py auth` with what follows it in `command`; return what it prints."""
-        return operator(command, self.settings)
+        return await asyncio.to_thread(operator, command, self.settings)
 
 
 def operator(command: str, settings: Mapping[str, str]) -> str:
     """Run a command of the operator, which must succeed."""
     done = CliRunner().invoke(cli, shlex.split(command), env=dict(settings))
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == 0, done.output or done.exception
     return done.output
 
 

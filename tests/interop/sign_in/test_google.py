@@ -44,16 +44,16 @@ def a_person(subject: str, sign_ins: int = 1) -> Person:
     return Person(email_of(subject), [()] * sign_ins)
 
 
-def grants(google: Deployment) -> list[dict[str, Any]]:
+async def grants(google: Deployment) -> list[dict[str, Any]]:
     """Return what people have allowed clients so far."""
-    return list(json.loads(google.operator("--json grant list --tenant default")))
+    return list(json.loads(await google.operator("grant list --tenant default --json")))
 
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
 async def test_a_client_signs_in_once_works_and_renews_its_token(
     row: SignIn, google: Deployment, tmp_path: Path
 ) -> None:
-    before = {grant["id"] for grant in grants(google)}
+    before = {grant["id"] for grant in await grants(google)}
     ticket = TICKET | {"summary": f"Signed in with Google and {row}"}
 
     async with asyncio.timeout(TALK_S), row.connect(f"{google.address}{row.path}", a_person(MARY), tmp_path) as call:
@@ -64,7 +64,7 @@ async def test_a_client_signs_in_once_works_and_renews_its_token(
     assert "stat1" in statuses[0]
     assert "Created ticket TCK-" in created[0]
     assert "stat1" in again[0]
-    (grant,) = [grant for grant in grants(google) if grant["id"] not in before]
+    (grant,) = [grant for grant in await grants(google) if grant["id"] not in before]
     assert grant["resource"] == f"{google.address}{row.path}"
 
 
@@ -119,6 +119,6 @@ async def test_a_removed_person_is_signed_out_of_every_client(google: Deployment
     remove, *_ = LEAVING.commands()
     async with row.connect(f"{google.address}{row.path}", a_person(MARY), tmp_path) as call:
         assert "stat1" in (await call("get_statuses", {}))[0]
-        google.operator(f"{remove} --yes")
+        await google.operator(f"{remove} --yes")
         await asyncio.sleep(LIFE_S)  # until its token has expired: what counts is that it is not renewed
         assert (await call("get_statuses", {}))[1]
