@@ -9,12 +9,13 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final, cast
+from urllib.parse import urlsplit
 
 import click
 
 from auth.cli.table import table
 from auth.store import IdentityStore
-from auth.store.authorization.records import InvitationRecord
+from auth.store.authorization.records import ClientRecord, GrantRecord, InvitationRecord
 from auth.store.records import AuditRecord, IdentityRecord, KeyRecord, NewKey
 
 Work = Callable[..., Awaitable[object]]
@@ -25,6 +26,8 @@ IN_TABLES: Final[Mapping[type, tuple[str, ...]]] = MappingProxyType(
         KeyRecord: ("public_id", "tenant", "owner_name", "name", "scopes", "expires_at", "last_used_at", "state"),
         IdentityRecord: ("id", "issuer", "subject", "owner_name", "tenant", "removed_at"),
         InvitationRecord: ("id", "email", "tenant", "role", "expires_at", "state"),
+        GrantRecord: ("id", "email", "tenant", "client", "last_used_at", "revoked_because"),
+        ClientRecord: ("id", "name", "last_used_at"),
         AuditRecord: ("at", "action", "tenant", "actor", "object", "outcome"),
     }
 )
@@ -97,9 +100,15 @@ def as_text(answer: object) -> str:
 
 def _row(record: object) -> dict[str, Any]:
     row = _plain(record)
-    if isinstance(record, AuditRecord):
-        row["action"] = record.tool or record.action
-        row["outcome"] = ", ".join(filter(None, (record.outcome, record.detail)))
+    match record:
+        case AuditRecord():
+            row["action"] = record.tool or record.action
+            row["outcome"] = ", ".join(filter(None, (record.outcome, record.detail)))
+        case GrantRecord():
+            client_id = record.authorization.client_id
+            row["client"] = urlsplit(client_id).hostname or client_id
+        case ClientRecord():
+            row["name"] = record.metadata.get("client_name")
     return {name: row[name] for name in IN_TABLES.get(type(record), row)}
 
 
@@ -110,6 +119,9 @@ def _plain(record: object) -> dict[str, Any]:
         return {"link": record.link, **_plain(record.record)}
     if isinstance(record, str):
         return {"done": record}
+    if isinstance(record, GrantRecord):
+        fields = asdict(record)
+        return {"id": fields.pop("id"), **fields.pop("authorization"), **fields}
     return asdict(cast("Any", record))  # one of auth.store.records
 
 

@@ -33,7 +33,7 @@ def _cell(value: object) -> str:
         case frozenset():
             return " ".join(sorted(map(str, value)))
         case _:
-            return str(value)
+            return "".join(sign if sign.isprintable() else "?" for sign in str(value))  # a client names itself
 
 
 def _width(text: str) -> int:

@@ -19,8 +19,13 @@ from auth.store import queries
 from auth.store.api_keys import LIFE, ApiKeys, KeyOwner, insert_key
 from auth.store.audit import AuditTable
 from auth.store.authorization.admission import Admission
+from auth.store.authorization.clients import OAuthClients
+from auth.store.authorization.codes import Codes
 from auth.store.authorization.domains import Domains
+from auth.store.authorization.grants import Grants
 from auth.store.authorization.invitations import Invitations
+from auth.store.authorization.sign_ins import SignIns
+from auth.store.authorization.signing_keys import SigningKeys
 from auth.store.credentials import CredentialLookup
 from auth.store.errors import AlreadyExistsError, NotUsableError, UnknownError
 from auth.store.identities import Identities
@@ -69,6 +74,11 @@ class IdentityStore:
         self.keys = ApiKeys(self._transactions, secrets)
         self.audit = AuditTable(self._transactions)
         self.credentials = CredentialLookup(self._transactions)
+        self.sign_ins = SignIns(self._transactions, secrets)
+        self.codes = Codes(self._transactions)
+        self.grants = Grants(self._transactions, secrets)
+        self.oauth_clients = OAuthClients(self._transactions)
+        self.signing_keys = SigningKeys(self._transactions, secrets)
 
     @property
     def clock(self) -> Callable[[], datetime]:

@@ -1,9 +1,9 @@
 """Errors of the identity store, part of the error tree of `shared.errors`.
 
     NotFoundError
-    └── UnknownError               no such tenant, user, service account, membership, key or identity
+    └── UnknownError               no such tenant, user, service account, membership, key, identity, grant or client
         └── UnknownTenantError, UnknownUserError, UnknownServiceAccountError, UnknownMembershipError, UnknownKeyError,
-            UnknownIdentityError
+            UnknownIdentityError, UnknownGrantError, UnknownOAuthClientError
     TicketServerError
     ├── AlreadyExistsError         the name, address or identity is taken
     ├── NotUsableError             it exists, but is disabled, revoked or expired
@@ -78,6 +78,24 @@ class UnknownIdentityError(UnknownError):
 
     def __init__(self, identity: str) -> None:
         super().__init__(f"There is no identity {identity!r}. Use an id (idn_…) from the list of identities.")
+
+
+class UnknownGrantError(UnknownError):
+    """There is no such grant."""
+
+    kind = "unknown_grant"
+
+    def __init__(self, grant_id: str) -> None:
+        super().__init__(f"There is no grant {grant_id!r}. Use an id (grt_…) from the list of grants.")
+
+
+class UnknownOAuthClientError(UnknownError):
+    """There is no such client."""
+
+    kind = "unknown_oauth_client"
+
+    def __init__(self, client_id: str) -> None:
+        super().__init__(f"There is no client {client_id!r}. Use an id from the list of clients.")
 
 
 class AlreadyExistsError(TicketServerError):

@@ -53,9 +53,10 @@ class AuditedChange:
     actor: str
     events: list[TimedEvent] = field(default_factory=list)
 
-    def record(self, action: str, *, tenant: str = "", what: str = "", detail: str = "") -> None:
-        """Record, in this transaction, that `action` was done to `what`."""
-        event = AuditEvent(action=action, outcome="ok", tenant=tenant, actor=self.actor, object=what, detail=detail)
+    def record(self, action: str, *, tenant: str = "", what: str = "", detail: str = "", by: str = "") -> None:
+        """Record, in this transaction, that `action` was done to `what`, by the actor unless `by` names another."""
+        who = by or self.actor
+        event = AuditEvent(action=action, outcome="ok", tenant=tenant, actor=who, object=what, detail=detail)
         self.events.append(TimedEvent(event, self.now))
 
 

@@ -1,1 +1,1 @@
-"""What the authorization server keeps: clients, sign-ins, codes, grants, signing keys; and who is admitted at sign-in."""
+"""What the authorization server stores: clients, sign-ins, codes, grants, signing keys; and who is admitted."""

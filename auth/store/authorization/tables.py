@@ -37,7 +37,6 @@ sign_ins: Final = Table(  # between the approval of a client and the return from
     Column("digest", String(64), primary_key=True),  # SHA-256 of `state`
     Column("sealed", Text, nullable=False),
     Column("expires_at", UTCDateTime, nullable=False),
-    Column("used_at", UTCDateTime),
     Index("sign_ins_by_end", "expires_at"),
 )
 authorization_codes: Final = Table(

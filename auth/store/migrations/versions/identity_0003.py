@@ -1,9 +1,12 @@
 """The authorization server: clients, sign-ins, codes, grants, signing keys, domains and invitations.
 
-Only adds tables, so programs of the previous release go on running.
+Only adds tables, so programs of the previous release go on running. On PostgreSQL, roles with rights on the table of
+users get the same on the new ones, so that the server's role goes on serving without `--grant-to`.
 Revision ID: identity_0003
 Revises: identity_0002
 """
+
+from datetime import datetime
 
 import sqlalchemy as sa
 from alembic import op
@@ -15,6 +18,12 @@ down_revision = "identity_0002"
 branch_labels = None
 depends_on = None
 
+TABLES = "oauth_clients sign_ins authorization_codes grants signing_keys tenant_domains invitations".split()
+RIGHTS_ON_USERS = sa.text(
+    "SELECT grantee, privilege_type FROM information_schema.role_table_grants WHERE table_schema = :schema "
+    "AND table_name = 'users' AND privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE') AND grantee <> CURRENT_USER"
+)
+
 
 def upgrade() -> None:
     schema = SCHEMA if op.get_bind().dialect.name == "postgresql" else None
@@ -23,7 +32,7 @@ def upgrade() -> None:
         place = f"{schema}.{target}" if schema else target
         return sa.Column(column, sa.String(40), sa.ForeignKey(place), nullable=False)
 
-    def moment(name: str, *, nullable: bool = False) -> sa.Column[sa.DateTime]:
+    def moment(name: str, *, nullable: bool = False) -> sa.Column[datetime]:
         return sa.Column(name, sa.DateTime(timezone=True), nullable=nullable)
 
     def text(name: str, length: int, *, nullable: bool = False, primary_key: bool = False) -> sa.Column[str]:
@@ -45,7 +54,6 @@ def upgrade() -> None:
         text("digest", 64, primary_key=True),
         sa.Column("sealed", sa.Text, nullable=False),
         moment("expires_at"),
-        moment("used_at", nullable=True),
         schema=schema,
     )
     op.create_index("sign_ins_by_end", "sign_ins", ["expires_at"], schema=schema)
@@ -119,3 +127,12 @@ def upgrade() -> None:
     )
     op.create_index("invitations_of_email", "invitations", ["email"], schema=schema)
     op.create_index("invitations_of_tenant", "invitations", ["tenant_id"], schema=schema)
+    if schema is not None:
+        _grant_as_on_users(schema)
+
+
+def _grant_as_on_users(schema: str) -> None:
+    quote = op.get_bind().dialect.identifier_preparer.quote
+    tables = ", ".join(f"{schema}.{table}" for table in TABLES)
+    for role, right in op.get_bind().execute(RIGHTS_ON_USERS, {"schema": schema}).all():
+        op.execute(sa.text(f"GRANT {right} ON {tables} TO {'PUBLIC' if role == 'PUBLIC' else quote(role)}"))
