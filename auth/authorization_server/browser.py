@@ -11,7 +11,6 @@ Sources: RFC 6265bis, section 4.1.3 (`__Host-`, `SameSite`); Fetch (`Origin`); F
 Cross-Site Request Forgery Prevention Cheat Sheet.
 """
 
-import asyncio
 import hmac
 import json
 import re
@@ -23,10 +22,11 @@ from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from auth.authorization_server.bodies import BodyError, read_body
 from auth.authorization_server.requests import Parameters, read_parameters
 from auth.store.errors import StoreUnavailableError
 from auth.store.peppers import Secrets
@@ -41,11 +41,8 @@ COOKIE_S: Final = 3600
 """How long a browser keeps the cookie, in seconds; each consent page prolongs it."""
 MAX_FORM: Final = 16 * 1024
 """Bytes of a form."""
-FORM_S: Final = 10.0
-"""How long a form may take to arrive, in seconds."""
 LIFE_S: Final = 600
 """How long a page may be answered, in seconds."""
-_LENGTH: Final = re.compile(r"[0-9]{1,9}")
 _SECRET: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _FORM_TYPE: Final = re.compile(r"application/x-www-form-urlencoded\s*(?:;|$)", re.IGNORECASE)
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -194,20 +191,9 @@ def field(form: Parameters, name: str) -> str:
 
 
 async def _body(request: Request) -> bytes:
-    """Return the body; refuse one that is too large before reading on. Raises: PageError."""
-    too_large = PageError(
-        "invalid_request", status=413, detail="The form is too large.", headers={"connection": "close"}
-    )
-    length = request.headers.get("content-length", "")
-    if not _LENGTH.fullmatch(length) or int(length) > MAX_FORM:
-        raise too_large
-    body = bytearray()
+    """Return the body. Raises: PageError."""
     try:
-        async with asyncio.timeout(FORM_S):
-            async for part in request.stream():
-                body += part
-                if len(body) > MAX_FORM:
-                    raise too_large
-    except (TimeoutError, ClientDisconnect):
-        raise PageError("invalid_request", status=408, detail="The form did not arrive completely.") from None
-    return bytes(body)
+        return await read_body(request, max_bytes=MAX_FORM)
+    except BodyError as error:
+        headers = {"connection": "close"} if error.status == 413 else {}
+        raise PageError("invalid_request", status=error.status, detail=str(error), headers=headers) from None

@@ -26,7 +26,7 @@ from auth.authorization_server.client_metadata import (
     metadata_in_document,
     not_allowed,
 )
-from auth.authorization_server.redirects import RedirectPolicy, is_loopback_redirect, matches, redirect_host
+from auth.authorization_server.redirects import RedirectPolicy, matches, redirect_host
 from auth.oauth.fetcher import FETCH_S, FetchError, GuardedFetcher
 from auth.store.authorization.clients import OAuthClients
 from auth.store.authorization.records import ClientSource
@@ -86,11 +86,6 @@ class OAuthClient:
     def host(self) -> str:
         """The host of its metadata document; empty for a client without one."""
         return (urlsplit(self.id).hostname or "") if self.source is ClientSource.DOCUMENT else ""
-
-    @property
-    def is_loopback_only(self) -> bool:
-        """Whether it can only be sent to the machine of the browser, where any program may be it."""
-        return all(map(is_loopback_redirect, self.redirect_uris))
 
     def may_be_sent_to(self, redirect_uri: str) -> bool:
         """Return whether `redirect_uri` is one of its own, on loopback with any port."""

@@ -74,7 +74,7 @@ class RedirectPolicy:
         """Return whether a client may be sent to `uri`."""
         if uri in self._exact:
             return True
-        return len(uri) <= MAX_LENGTH and (bool(_PER_CONNECTION.fullmatch(uri)) or is_loopback_redirect(uri))
+        return len(uri) <= MAX_LENGTH and (bool(_PER_CONNECTION.fullmatch(uri)) or _without_port(uri) is not None)
 
 
 def matches(registered: Iterable[str], asked: str) -> bool:
@@ -86,15 +86,13 @@ def matches(registered: Iterable[str], asked: str) -> bool:
     return any(uri == asked or (wanted is not None and _without_port(uri) == wanted) for uri in registered)
 
 
-def is_loopback_redirect(uri: str) -> bool:
-    """Return whether `uri` stays on the machine of the browser: any program there may be listening."""
-    return _without_port(uri) is not None
-
-
 def redirect_host(uri: str) -> str:
-    """Return what a person is shown of `uri`: its host, or the scheme of an application, as in `cursor://`."""
+    """Return what a person is shown of `uri`: its host, or the scheme of an application (`cursor://`)."""
     parts = urlsplit(uri)
-    return parts.hostname or "" if parts.scheme in {"http", "https"} else f"{parts.scheme}://"
+    if parts.scheme not in {"http", "https"}:
+        return f"{parts.scheme}://"
+    host = parts.hostname or ""
+    return f"[{host}]" if ":" in host else host
 
 
 def has_steps(path: str) -> bool:

@@ -7,14 +7,14 @@ used for long is removed.
 Sources: RFC 7591, section 3; MCP authorization (2026-07-28), which deprecates it.
 """
 
-import asyncio
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from auth.authorization_server.bodies import BodyError, read_body
 from auth.authorization_server.client_metadata import MAX_BYTES, ClientMetadataError, metadata_in_registration
 from auth.authorization_server.limits import RequestLimits, TooManyRequestsError
 from auth.authorization_server.redirects import RedirectPolicy
@@ -25,8 +25,6 @@ from shared.telemetry import get_logger
 
 log = get_logger(__name__)
 
-BODY_S: Final = 10.0
-"""How long the body of a request may take, in seconds."""
 _HEADERS: Final = MappingProxyType({"cache-control": "no-store", "pragma": "no-cache"})
 
 
@@ -48,17 +46,14 @@ class Registration:
         """Register the client in the body: 201 with its id and metadata, or an error with a sentence."""
         try:
             self._limits.check(request, "register")
-            async with asyncio.timeout(BODY_S):
-                body = await _body(request)
-            record = await self._stored.register(metadata_in_registration(_json(body), self._policy))
+            asked = _json(await _body(request))
+            record = await self._stored.register(metadata_in_registration(asked, self._policy))
         except TooManyRequestsError as error:
             return _refusal(429, "temporarily_unavailable", str(error), {"retry-after": str(error.retry_after_s)})
         except ClientMetadataError as error:
             return _refusal(400, error.error, str(error))
-        except _BodyError as error:
+        except BodyError as error:
             return _refusal(error.status, "invalid_client_metadata", str(error))
-        except TimeoutError:
-            return _refusal(408, "invalid_client_metadata", f"The body did not arrive within {BODY_S:g} seconds.")
         except DatabaseBusyError as error:
             return _refusal(503, "temporarily_unavailable", str(error), {"retry-after": "1"})
         log.info("client_registered", client_id=record.id, redirect_uris=record.metadata["redirect_uris"])
@@ -66,31 +61,11 @@ class Registration:
         return JSONResponse(answer, 201, _HEADERS)
 
 
-class _BodyError(Exception):
-    """A body is not read; the text says why."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-
-
 async def _body(request: Request) -> bytes:
-    """Return the body, which is JSON by its type and not too large. Raises: _BodyError."""
+    """Return the body, which is JSON by its type. Raises: BodyError."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise _BodyError(415, "Send the metadata with Content-Type: application/json.")
-    too_large = _BodyError(413, f"The metadata may have at most {MAX_BYTES:,} bytes.")
-    length = request.headers.get("content-length", "")
-    if length.isdecimal() and (len(length) > 9 or int(length) > MAX_BYTES):
-        raise too_large
-    body = bytearray()
-    try:
-        async for part in request.stream():
-            body += part
-            if len(body) > MAX_BYTES:
-                raise too_large
-    except ClientDisconnect as error:
-        raise _BodyError(400, "The connection ended before the body did.") from error
-    return bytes(body)
+        raise BodyError(415, "Send the metadata with Content-Type: application/json.")
+    return await read_body(request, max_bytes=MAX_BYTES)
 
 
 def _json(body: bytes) -> object:

@@ -4,7 +4,6 @@ Clients have no secrets here, so a client id names a client and proves nothing; 
 must match what it was issued for. Sources: RFC 6749, sections 2.3.1, 3.2 and 5.2, and appendix A (characters).
 """
 
-import asyncio
 import base64
 import re
 from collections.abc import Mapping
@@ -14,13 +13,12 @@ from types import MappingProxyType
 from typing import Final
 from urllib.parse import parse_qsl, unquote_plus
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
+from auth.authorization_server.bodies import BodyError, read_body
 from shared.errors import TicketServerError
 
 MAX_BYTES: Final = 16 * 1024
-BODY_S: Final = 10.0
-"""How long the body of a request may take, in seconds."""
 MAX_PARAMETERS: Final = 50
 _FORM: Final = re.compile(
     r'application/x-www-form-urlencoded[ \t]*(?:;[ \t]*charset="?utf-8"?[ \t]*)?;?', re.IGNORECASE
@@ -143,23 +141,11 @@ def _client_of_header(lines: list[str]) -> str | None:
 
 
 async def _body(request: Request) -> bytes:
-    """Return the body; a body that is too large is not read on. Raises: TokenRequestError."""
-    too_large = invalid_request(f"The request may have at most {MAX_BYTES} bytes.", status=413)
-    length = request.headers.get("content-length", "")
-    if length.isdecimal() and (len(length) > len(str(MAX_BYTES)) or int(length) > MAX_BYTES):
-        raise too_large
-    body = bytearray()
+    """Return the body. Raises: TokenRequestError."""
     try:
-        async with asyncio.timeout(BODY_S):
-            async for part in request.stream():
-                body += part
-                if len(body) > MAX_BYTES:
-                    raise too_large
-    except TimeoutError:
-        raise invalid_request(f"The body did not arrive within {BODY_S:g} seconds.", status=408) from None
-    except ClientDisconnect:
-        raise invalid_request("The connection ended before the body did.") from None
-    return bytes(body)
+        return await read_body(request, max_bytes=MAX_BYTES)
+    except BodyError as error:
+        raise invalid_request(str(error), status=error.status) from None
 
 
 def _parameters(body: bytes) -> Mapping[str, str]:

@@ -20,7 +20,7 @@ from starlette.applications import Starlette
 
 from auth.authorization_server.server import AuthorizationServer, AuthorizationServerOptions
 from auth.oauth.fetcher import MAX_BYTES, FetchError, GuardedFetcher
-from auth.store import IdentityStore
+from auth.store import IdentityStore, open_store
 from shared.audit import AuditEvent
 from tests.auth.conftest import SECRETS, Clock
 
@@ -156,6 +156,17 @@ class Site:
 
     def browser(self, *, has_cookies: bool = True) -> "Browser":
         return Browser(self.app, has_cookies=has_cookies)
+
+
+async def add_mary(url: str) -> None:
+    """Make an identity store with Mary, an agent of acme, and a key to sign with."""
+    clock = Clock()
+    async with open_store(url, SECRETS, clock=clock) as store:
+        await store.tenants.add("acme", name="Acme Ltd")
+        await store.users.add("mary@acme.example")
+        await store.memberships.set("mary@acme.example", "acme", role="agent")
+        async with Site(store, clock).server.run():
+            pass
 
 
 @dataclass

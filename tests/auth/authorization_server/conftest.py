@@ -1,12 +1,16 @@
-"""A running identity provider with its token endpoint, and the sites of client developers, for each test."""
+"""A running identity provider, the sites of client developers, and a server where Mary signs in, for each test."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from auth.store import open_store
+from tests.auth.authorization_server.browsing import Browser, Site, add_mary
 from tests.auth.authorization_server.documents import CLIENT_ID, HOST, DocumentSites, document, sites
+from tests.auth.conftest import SECRETS, Clock
 from tests.auth.oauth.issuer import ISSUER, KEYS, METADATA, Issuer, issuing, page
+from tests.databases import copy_sqlite, run_aside
 
 AUTHORIZE, TOKEN = "/authorize", "/token"
 
@@ -36,3 +40,25 @@ async def web(tmp_path: Path) -> AsyncIterator[DocumentSites]:
     async with sites(tmp_path, [HOST]) as opened:
         opened.publish({CLIENT_ID: document()})
         yield opened
+
+
+@pytest.fixture(scope="session")
+def template_with_mary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sign-in") / "template.sqlite3"
+    run_aside(add_mary(f"sqlite:///{path.as_posix()}"))
+    return path
+
+
+@pytest.fixture
+async def site(template_with_mary: Path, tmp_path: Path, clock: Clock) -> AsyncIterator[Site]:
+    """The server, running; Mary, an agent of acme, has not signed in yet."""
+    url = copy_sqlite(template_with_mary, tmp_path / "identity.sqlite3")
+    async with open_store(url, SECRETS, clock=clock) as store:
+        site = Site(store, clock)
+        async with site.server.run():
+            yield site
+
+
+@pytest.fixture
+def browser(site: Site) -> Browser:
+    return site.browser()

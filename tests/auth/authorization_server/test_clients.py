@@ -39,7 +39,6 @@ async def test_a_client_is_what_its_document_says(clients: Clients) -> None:
 
     assert (client.id, client.name, client.host) == (CLIENT_ID, "Example", HOST)
     assert client.source is ClientSource.DOCUMENT
-    assert client.is_loopback_only
     assert client.may_be_sent_to("http://127.0.0.1:51234/callback")
     assert not client.may_be_sent_to("http://127.0.0.1:51234/other")
 
@@ -78,7 +77,6 @@ async def test_only_what_is_allowed_of_a_document_can_be_used(web: DocumentSites
     client = await clients.get(CLIENT_ID)
 
     assert not client.may_be_sent_to(stranger)
-    assert not client.is_loopback_only
     assert client.redirect_uris == (CALLBACK, "https://claude.ai/api/mcp/auth_callback")
 
 

@@ -5,7 +5,6 @@ import pytest
 from auth.authorization_server.redirects import (
     VENDORS,
     RedirectPolicy,
-    is_loopback_redirect,
     matches,
     redirect_host,
 )
@@ -189,5 +188,4 @@ def test_a_person_is_shown_the_host_or_the_application() -> None:
     assert redirect_host(CLAUDE) == "claude.ai"
     assert redirect_host("http://127.0.0.1:1/a") == "127.0.0.1"
     assert redirect_host(CURSOR) == "cursor://"
-    assert is_loopback_redirect("http://[::1]:1/a")
-    assert not is_loopback_redirect(CLAUDE)
+    assert redirect_host("http://[::1]:1/a") == "[::1]"

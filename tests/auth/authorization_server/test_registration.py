@@ -9,7 +9,7 @@ import pytest
 from starlette.requests import Request
 from starlette.types import Message
 
-from auth.authorization_server import registration as module
+from auth.authorization_server import bodies
 from auth.authorization_server.client_metadata import MAX_BYTES
 from auth.authorization_server.limits import RequestLimits
 from auth.authorization_server.redirects import RedirectPolicy
@@ -18,7 +18,6 @@ from auth.store import IdentityStore
 from auth.store.authorization import clients as stored_clients
 from shared.storage.database import DatabaseBusyError
 from tests.auth.authorization_server.documents import CALLBACK
-from tests.kills import kills
 
 BODY: Final = {"redirect_uris": [CALLBACK], "client_name": "Example"}
 
@@ -106,7 +105,6 @@ async def test_the_type_may_have_parameters(registration: Registration) -> None:
     assert (await answer_to(registration, asked))[0] == 201
 
 
-@kills("auth/authorization_server/registration.py", "if len(body) > MAX_BYTES:", "if False:")
 @pytest.mark.parametrize("length", [None, "16385", "9" * 5000], ids=range(3))
 async def test_a_large_body_is_not_read_to_its_end(registration: Registration, length: str | None) -> None:
     parts = [b'{"redirect_uris": ["http://127.0.0.1/"], "x": "', *[b" " * MAX_BYTES] * 3, b'"}', END]
@@ -119,7 +117,7 @@ async def test_a_large_body_is_not_read_to_its_end(registration: Registration, l
 async def test_a_body_that_does_not_come_is_not_waited_for(
     registration: Registration, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "BODY_S", 0.05)
+    monkeypatch.setattr(bodies, "WITHIN_S", 0.05)
 
     assert (await answer_to(registration, request([b"{"])))[0] == 408
 
