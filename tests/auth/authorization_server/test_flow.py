@@ -224,7 +224,6 @@ async def test_a_form_without_an_origin_counts_if_the_browser_says_it_is_ours(br
     assert going.goes_to.startswith(PROVIDER)
 
 
-@kills("auth/authorization_server/browser.py", "return secret is None or hmac", "return True or hmac")
 async def test_the_page_of_another_browser_is_shown_again_instead_of_answered(site: Site, browser: Browser) -> None:
     foreign = await site.browser().authorize()
     await browser.authorize()

@@ -19,7 +19,6 @@ from auth.authorization_server.requests import (
 from auth.oauth.resources import ProtectedResources
 from shared.identity import Scope
 from tests.auth.authorization_server.browsing import BASE, CALLBACK, CHALLENGE, CLIENT, asked
-from tests.kills import kills
 
 READ, WRITE, ADMIN = Scope
 READER = RequestReader(ProtectedResources(f"{BASE}/"), ["/mcp"])
@@ -152,7 +151,6 @@ def test_what_is_no_list_of_parameters_is_not_read(text: str) -> None:
         read_parameters(text)
 
 
-@kills("auth/authorization_server/requests.py", '{**said, **state, "iss": issuer}', "{**said, **state}")
 @pytest.mark.parametrize(
     ("uri", "begins"),
     [
