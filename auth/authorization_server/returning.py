@@ -77,7 +77,7 @@ class SignInReturn:
             admitted = await self._store.admission.admit(person, tenants=self._tenants)
             return await self._admitted(request, asked, person, admitted, began["browser"])
         except SignInRefusedError as error:
-            return await self._not_admitted(request, asked, person, error)
+            return await self._not_admitted(request, asked, person, error, began["browser"])
         except ProviderError as error:
             return await self._responses.refuse(request, asked, error.oauth_error, str(error))
         except AuthorizationRequestError as error:
@@ -132,7 +132,7 @@ class SignInReturn:
         if not usable:
             raise _nothing_permitted()
         secret = self._browsers.secret_of(request)
-        is_same_browser = secret is not None and digest_of(secret) == browser
+        is_same_browser = _is_same(browser, secret)
         if is_same_browser and len(who.memberships) == 1:
             tenant, one = next(iter(usable.items()))
             allowed = _authorization(asked, who.user, who.identity, tenant, one.role)
@@ -174,13 +174,23 @@ class SignInReturn:
         return await self._responses.allow(request, asked, code, granted, after_form=after_form)
 
     async def _not_admitted(
-        self, request: Request, asked: AuthorizationRequest, person: SignedInPerson, error: SignInRefusedError
+        self,
+        request: Request,
+        asked: AuthorizationRequest,
+        person: SignedInPerson,
+        error: SignInRefusedError,
+        browser: str,
     ) -> Response:
-        """Say who signed in and what an administrator can do, and offer to use another account."""
+        """Say who signed in and what an administrator can do, and offer to use another account.
+
+        To use another account is not to allow the client: who did not do that in this browser is asked afterwards.
+        """
         who = f"{error.subject} of {error.issuer}"
         await self._responses.note(error.reason, client=asked.client_id, detail=who)
-        sealed = self._forms.seal(REQUEST, {"request": replace(asked, select_account=True).as_json()})
-        secret = self._browsers.secret_of(request) or new_secret()
+        secret = self._browsers.secret_of(request)
+        again = {"request": replace(asked, select_account=True).as_json(), "asks_again": not _is_same(browser, secret)}
+        sealed = self._forms.seal(REQUEST, again)
+        secret = secret or new_secret()
         page = ErrorPage(
             kind=error.reason,
             facts={Fact.PERSON: person.email or person.name or person.subject, Fact.COMMAND: error.command},
@@ -189,6 +199,11 @@ class SignInReturn:
         response = page_of(request, page, status=403)
         self._browsers.remember(response, secret)
         return response
+
+
+def _is_same(browser: str, secret: str | None) -> bool:
+    """Return whether the browser with the cookie `secret` is the one that allowed the client, kept as a digest."""
+    return secret is not None and digest_of(secret) == browser
 
 
 def _each_once(parameters: Parameters) -> Mapping[str, str]:

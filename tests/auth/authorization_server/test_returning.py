@@ -258,6 +258,22 @@ async def test_who_is_not_admitted_can_use_another_account_for_the_same_client(s
     assert (await authorization(site, arrived)).tenant == "acme"
 
 
+async def test_to_use_another_account_is_not_to_allow_the_client_of_somebody_else(site: Site) -> None:
+    """A stranger allowed the client, and sent on only the last step, to somebody whose first account is unknown."""
+    stranger, victim = site.browser(), site.browser()
+    sent_on = (await stranger.answer(await stranger.authorize())).goes_to
+
+    for _ in range(2):
+        refused = await victim.open(site.provider.sign_in(sent_on, "mallory"))
+        assert refused.status == 403
+        sent_on = (await victim.answer(refused)).goes_to
+    asked = await victim.open(site.provider.sign_in(sent_on, "mary"))
+
+    assert (asked.status, asked.location) == (200, "")
+    assert "Is this your sign-in?" in asked.text
+    assert (await victim.answer(asked)).location.startswith(f"{CALLBACK}?code=")
+
+
 async def test_who_is_not_admitted_can_go_back_to_the_client(site: Site, browser: Browser) -> None:
     back = await browser.answer(await browser.sign_in(site, "eve"), "deny")
 
