@@ -24,7 +24,7 @@ from auth.authorization_server.registration import Registration
 from auth.authorization_server.requests import RequestReader
 from auth.authorization_server.returning import SignInReturn
 from auth.authorization_server.tokens import AccessTokens, ConfiguredKeys, KeyRing, TokenEndpoint
-from auth.oauth.fetcher import GuardedFetcher, fetcher_for
+from auth.oauth.fetcher import GuardedFetcher, fetcher_for, fetcher_for_strangers
 from auth.oauth.metadata import open_route
 from auth.oauth.resources import PATHS, ProtectedResources
 from auth.store import IdentityStore
@@ -61,7 +61,7 @@ class AuthorizationServerOptions:
     """Private keys, each in PEM, the first of which signs; none for those of the identity store."""
     fetcher_for: Callable[[str], GuardedFetcher] = fetcher_for
     """Returns what fetches the documents of the identity provider."""
-    client_fetcher: GuardedFetcher = field(default_factory=GuardedFetcher)
+    client_fetcher: GuardedFetcher = field(default_factory=fetcher_for_strangers)
     """Fetches the metadata documents of clients."""
 
 
