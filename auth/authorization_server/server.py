@@ -28,7 +28,7 @@ from auth.oauth.fetcher import GuardedFetcher, fetcher_for, fetcher_for_stranger
 from auth.oauth.metadata import open_route
 from auth.oauth.resources import PATHS, ProtectedResources
 from auth.store import IdentityStore
-from auth.store.authorization.records import InvitationState
+from auth.store.authorization.records import InvitationState, Served
 from auth.store.peppers import Secrets
 from shared.audit import AuditTrail
 from web.sign_in import InvitationPage
@@ -100,9 +100,11 @@ class AuthorizationServer:
             clock=lambda: store.clock().timestamp(),
         )
         """Where people sign in."""
+        self.served = Served(issuer=options.issuer, tenants=options.tenants)
+        """Whose grants count."""
         self._clients = Clients(store.oauth_clients, options.client_fetcher, policy, clock=store.clock)
         self._registration = Registration(store.oauth_clients, policy, limits)
-        self._endpoint = TokenEndpoint(store, self.tokens, resources, limits)
+        self._endpoint = TokenEndpoint(store, self.tokens, resources, limits, self.served)
         self._responses = ClientResponses(base, trail)
         parts = SignInParts(
             base=base,

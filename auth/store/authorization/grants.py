@@ -199,6 +199,7 @@ class Grants:
         live = LiveGrant(
             id=grant_id,
             authorization=authorization,
+            issuer=row["issuer"],
             email=row["email"],
             role=Role(row["role"]),
             ticket_user=row["ticket_user"],
@@ -277,6 +278,7 @@ def _live(row: RowMapping, now: datetime) -> LiveGrant:
     return LiveGrant(
         id=row["id"],
         authorization=authorization_of(row),
+        issuer=row["issuer"],
         email=row["email"],
         role=None if row["role"] is None else Role(row["role"]),
         ticket_user=row["ticket_user"],

@@ -33,6 +33,7 @@ async def test_a_code_becomes_a_grant(mika: Mika) -> None:
     assert begun.grant == LiveGrant(
         id=of_code.grant_id,
         authorization=mika.authorization,
+        issuer=ISSUER,
         email=MIKA,
         role=Role.AGENT,
         ticket_user="user1",
