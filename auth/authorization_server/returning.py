@@ -24,6 +24,7 @@ from auth.authorization_server.browser import (
     new_secret,
     page_of,
 )
+from auth.authorization_server.clients import UnknownClientError
 from auth.authorization_server.flow import REQUEST, SignInParts, query_of
 from auth.authorization_server.id_token import SignedInPerson
 from auth.authorization_server.provider import ProviderError
@@ -159,8 +160,11 @@ class SignInReturn:
     async def _allow(
         self, request: Request, asked: AuthorizationRequest, allowed: Authorization, *, after_form: bool
     ) -> Response:
-        """Give the client a code."""
-        await self._clients.keep(asked.client_id)
+        """Give the client a code. Raises: PageError."""
+        try:
+            await self._clients.keep(asked.client_id)
+        except UnknownClientError as error:
+            raise PageError(error.kind, facts={Fact.CLIENT_ID: asked.client_id}, detail=str(error)) from error
         code = await self._store.codes.issue(allowed, code_challenge=asked.code_challenge)
         granted = AuditEvent(
             action="sign_in",

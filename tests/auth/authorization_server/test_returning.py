@@ -407,6 +407,17 @@ async def test_the_browser_of_somebody_else_is_asked_before_the_client_gets_acce
     assert "ok" not in outcomes(site)
 
 
+async def test_a_client_that_was_removed_meanwhile_gets_no_code(site: Site, browser: Browser) -> None:
+    client = await site.store.oauth_clients.register({"redirect_uris": [CALLBACK], "client_name": "Registered"})
+    going = await browser.answer(await browser.authorize(client_id=client.id))
+    await site.store.oauth_clients.remove(client.id)
+
+    refused = await browser.open(site.provider.sign_in(going.goes_to, "mary"))
+
+    assert (refused.status, refused.location) == (400, "")
+    assert "<code>unknown_client</code>" in refused.text
+
+
 async def test_a_view_that_keeps_no_cookies_is_asked_once_more_and_signs_in(site: Site) -> None:
     page = await (view := site.browser(has_cookies=False)).sign_in(site)
 
