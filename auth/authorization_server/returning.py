@@ -36,7 +36,8 @@ from auth.authorization_server.requests import (
     Parameters,
 )
 from auth.store.authorization.records import Admitted, Authorization
-from auth.store.authorization.refusals import SignInRefusedError
+from auth.store.authorization.refusals import RefusalReason, SignInRefusedError
+from auth.store.records import StoredIdentity
 from shared.audit import AuditEvent
 from shared.identity import SCOPES_OF, Role, Scope
 from web.sign_in import Again, ChoicePage, ErrorPage, Fact, Organisation
@@ -98,16 +99,27 @@ class SignInReturn:
                 request, asked, denied, "The person did not allow access.", after_form=True
             )
         tenant = field(form, "tenant")
-        stored = await self._store.credentials.identity(chosen["identity"])
-        member = None if stored is None or not stored.is_on else stored.memberships.get(tenant)
-        is_served = not self._tenants or tenant in self._tenants
-        if field(form, "decision") != "allow" or stored is None or member is None or not is_served:
+        stored = await self._still_admitted(chosen["identity"])
+        member = stored.memberships.get(tenant) if self._serves(tenant) else None
+        if field(form, "decision") != "allow" or member is None:
             raise PageError("invalid_request", detail="Go back, and choose one of your organisations.")
         try:
             allowed = _authorization(asked, stored.owner, stored.id, tenant, member.role)
         except AuthorizationRequestError as error:
             return await self._responses.refuse(request, asked, error.fault, error.description, after_form=True)
         return await self._allow(request, asked, allowed, after_form=True)
+
+    async def _still_admitted(self, identity: str) -> StoredIdentity:
+        """Return who was asked. Raises: PageError: they lost their access since."""
+        stored = await self._store.credentials.identity(identity)
+        if stored is None or not stored.is_on:
+            raise PageError(RefusalReason.DISABLED, status=403)
+        if not any(map(self._serves, stored.memberships)):
+            raise PageError(RefusalReason.NO_TENANT, status=403)
+        return stored
+
+    def _serves(self, tenant: str) -> bool:
+        return not self._tenants or tenant in self._tenants
 
     async def _person(self, said: Mapping[str, str], began: Mapping[str, Any]) -> SignedInPerson:
         """Return who signed in. Raises: ProviderError, AuthorizationRequestError."""

@@ -343,6 +343,20 @@ async def test_no_other_organisation_can_be_chosen(site: Site, browser: Browser)
     assert (await authorization(site, await browser.answer(page, tenant="acme"))).tenant == "acme"
 
 
+async def test_who_lost_access_before_the_choice_is_told_so(site: Site, browser: Browser) -> None:
+    await add_globex(site)
+    page = await browser.sign_in(site)
+    for tenant in ("acme", "globex"):
+        await site.store.memberships.remove("mary@acme.example", tenant)
+    alone = await browser.answer(page, tenant="acme")
+    await site.store.users.disable("mary@acme.example")
+    disabled = await browser.answer(page, tenant="acme")
+
+    for refused, kind in ((alone, "no_tenant"), (disabled, "user_disabled")):
+        assert (refused.status, refused.location) == (403, "")
+        assert f"<code>{kind}</code>" in refused.text
+
+
 async def test_a_role_that_was_lowered_meanwhile_counts(site: Site, browser: Browser) -> None:
     await add_globex(site, "agent")
     page = await browser.sign_in(site, scope="tickets:write")
