@@ -220,6 +220,13 @@ async def end(change: AuditedChange, *which: ColumnElement[bool], because: str) 
     return len(rows)
 
 
+async def end_in_tenant(change: AuditedChange, user: str, tenant: str, *, because: str) -> None:
+    """Revoke the grants of a user in a tenant, and delete the codes from which more could begin."""
+    codes = authorization_codes.c
+    await change.connection.execute(delete(authorization_codes).where(codes.user_id == user, codes.tenant_id == tenant))
+    await end(change, grants.c.user_id == user, grants.c.tenant_id == tenant, because=because)
+
+
 async def _make_room(change: AuditedChange, authorization: Authorization) -> None:
     """Delete grants of the user until one more is within the limits: ended ones first, then by their last use.
 
