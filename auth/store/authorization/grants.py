@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from sqlalchemy import ColumnElement, RowMapping, delete, insert, select, update
+from sqlalchemy import ColumnElement, RowMapping, Table, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from auth.store import queries
@@ -141,7 +141,7 @@ class Grants:
             UnknownTenantError, UnknownUserError: there is no such tenant or user.
         """
         async with self._transactions.reading() as connection:
-            which = await _which(connection, tenant=tenant, user=user, client_id=client_id)
+            which = await _which(connection, grants, tenant=tenant, user=user, client_id=client_id)
             which.append(grants.c.expires_at > self._transactions.clock())
             query = with_membership(grants).where(*which).order_by(users.c.email, grants.c.created_at, grants.c.id)
             return [_record(row) for row in (await connection.execute(query)).mappings()]
@@ -162,6 +162,8 @@ class Grants:
     ) -> int:
         """Revoke all grants that match every argument given, each audited; return how many had not ended yet.
 
+        Codes that match are deleted, so that none of these grants begins a moment later.
+
         All installations of a client with a metadata document share its id: to revoke one, give the redirect URI, too,
         or its grant to `revoke`.
 
@@ -170,11 +172,15 @@ class Grants:
             UnknownTenantError, UnknownUserError: there is no such tenant or user.
         """
         async with self._transactions.changing() as change:
-            which = await _which(
-                change.connection, tenant=tenant, user=user, client_id=client_id, redirect_uri=redirect_uri
-            )
+            codes, which = [
+                await _which(
+                    change.connection, table, tenant=tenant, user=user, client_id=client_id, redirect_uri=redirect_uri
+                )
+                for table in (authorization_codes, grants)
+            ]
             if not which:
                 raise InvalidInputError("Say whose grants to revoke: of a user, a client, a redirect URI or a tenant.")
+            await change.connection.execute(delete(authorization_codes).where(*codes))
             return await end(change, *which, because=because)
 
     async def _insert(self, change: AuditedChange, row: RowMapping) -> IssuedGrant:
@@ -262,17 +268,18 @@ async def _row(connection: AsyncConnection, grant_id: str) -> RowMapping | None:
 
 async def _which(
     connection: AsyncConnection,
+    table: Table,
     *,
     tenant: str | None,
     user: str | None,
     client_id: str | None,
     redirect_uri: str | None = None,
 ) -> list[ColumnElement[bool]]:
-    """Raises: UnknownTenantError, UnknownUserError."""
+    """Return what rows of `table` match every argument given. Raises: UnknownTenantError, UnknownUserError."""
     if tenant is not None:
         await queries.tenant(connection, tenant)
     user_id = None if user is None else (await queries.user(connection, user))["id"]
-    c = grants.c
+    c = table.c
     given = ((c.tenant_id, tenant), (c.user_id, user_id), (c.client_id, client_id), (c.redirect_uri, redirect_uri))
     return [column == value for column, value in given if value is not None]
 

@@ -277,3 +277,12 @@ async def test_who_becomes_a_member_again_signs_in_again(mika: Mika) -> None:
     assert await mika.store.grants.begin(code) is None
     assert (await mika.store.grants.one(issued.grant.id)).revoked_because == "membership removed"
     assert (await mika.sign_in()).grant.role is Role.AGENT
+
+
+async def test_codes_are_revoked_with_the_grants(sqlite_mika: Mika) -> None:
+    mine, other = await sqlite_mika.code(), await sqlite_mika.code(client_id="cli_1")
+
+    assert await sqlite_mika.store.grants.revoke_all(user=MIKA, client_id=CLAUDE, because="operator") == 0
+
+    assert await sqlite_mika.store.grants.begin(mine) is None
+    assert await sqlite_mika.store.grants.begin(other) is not None
