@@ -111,6 +111,8 @@ class SignInParts:
     browsers: Browsers
     forms: SealedForms
     responses: ClientResponses
+    limits: RequestLimits
+    """How often one address or client may ask."""
 
 
 class SignInFlow:
@@ -119,10 +121,9 @@ class SignInFlow:
     Args:
         parts: shared with the second half.
         reader: reads requests.
-        limits: how often one address or client may ask.
     """
 
-    def __init__(self, parts: SignInParts, reader: RequestReader, limits: RequestLimits) -> None:
+    def __init__(self, parts: SignInParts, reader: RequestReader) -> None:
         self._base = parts.base
         self._clients = parts.clients
         self._provider = parts.provider
@@ -131,13 +132,13 @@ class SignInFlow:
         self._forms = parts.forms
         self._responses = parts.responses
         self._reader = reader
-        self._limits = limits
+        self._limits = parts.limits
 
     async def authorize(self, request: Request) -> Response:
         """Ask the person whether the client may sign them in. Raises: PageError."""
         parameters = query_of(request)
         client_id = _only(parameters, "client_id")
-        self._check_limit(request, client_id)
+        check_limit(self._limits, request, client_id)
         client = await self._client(client_id)
         to = Requester(
             client_id=client.id,
@@ -157,7 +158,7 @@ class SignInFlow:
         sealed = field(form, "request")
         opened = self._forms.open(REQUEST, sealed)
         asked = AuthorizationRequest.from_json(opened["request"])
-        self._check_limit(request, asked.client_id)
+        check_limit(self._limits, request, asked.client_id)
         client = await self._client(asked.client_id)
         if not client.may_be_sent_to(asked.redirect_uri):
             raise _wrong_redirect(client, asked.redirect_uri)
@@ -215,14 +216,6 @@ class SignInFlow:
         self._browsers.remember(response, secret)
         return response
 
-    def _check_limit(self, request: Request, client_id: str) -> None:
-        try:
-            self._limits.check(request, "authorize", client_id)
-        except TooManyRequestsError as error:
-            wait = str(error.retry_after_s)
-            headers = {"retry-after": wait}
-            raise PageError("too_many_requests", status=429, facts={Fact.RETRY_AFTER: wait}, headers=headers) from error
-
     async def _client(self, client_id: str) -> OAuthClient:
         """Return a client. Raises: PageError: there is none, so nothing goes back to it."""
         facts = {Fact.CLIENT_ID: client_id}
@@ -233,6 +226,16 @@ class SignInFlow:
         except ClientDocumentError as error:
             status = 503 if error.is_temporary else 400
             raise PageError(error.kind, status=status, facts=facts, detail=str(error)) from error
+
+
+def check_limit(limits: RequestLimits, request: Request, client_id: str) -> None:
+    """Count a request for a client. Raises: PageError: there were too many."""
+    try:
+        limits.check(request, "authorize", client_id)
+    except TooManyRequestsError as error:
+        wait = str(error.retry_after_s)
+        headers = {"retry-after": wait}
+        raise PageError("too_many_requests", status=429, facts={Fact.RETRY_AFTER: wait}, headers=headers) from error
 
 
 def query_of(request: Request) -> Parameters:

@@ -25,7 +25,7 @@ from auth.authorization_server.browser import (
     page_of,
 )
 from auth.authorization_server.clients import UnknownClientError
-from auth.authorization_server.flow import REQUEST, SignInParts, query_of
+from auth.authorization_server.flow import REQUEST, SignInParts, check_limit, query_of
 from auth.authorization_server.id_token import SignedInPerson
 from auth.authorization_server.provider import ProviderError
 from auth.authorization_server.redirects import redirect_host
@@ -63,6 +63,7 @@ class SignInReturn:
         self._browsers = parts.browsers
         self._forms = parts.forms
         self._responses = parts.responses
+        self._limits = parts.limits
         self._tenants = tenants
 
     async def callback(self, request: Request) -> Response:
@@ -93,6 +94,7 @@ class SignInReturn:
         if not is_form_token(field(form, "token"), self._browsers.secret_of(request), sealed):
             raise PageError("other_page", status=403)
         asked = AuthorizationRequest.from_json(chosen["request"])
+        check_limit(self._limits, request, asked.client_id)
         if field(form, "decision") == "deny":
             denied = AuthorizationFault.ACCESS_DENIED
             return await self._responses.refuse(

@@ -114,8 +114,9 @@ class AuthorizationServer:
             browsers=Browsers(base),
             forms=SealedForms(secrets, store.clock),
             responses=self._responses,
+            limits=limits,
         )
-        self._flow = SignInFlow(parts, RequestReader(resources, options.paths), limits)
+        self._flow = SignInFlow(parts, RequestReader(resources, options.paths))
         self._return = SignInReturn(parts, options.tenants)
 
     @property

@@ -367,6 +367,16 @@ async def test_a_role_that_was_lowered_meanwhile_counts(site: Site, browser: Bro
     assert (back.status, back.said["error"]) == (200, "access_denied")
 
 
+async def test_who_answers_one_page_again_and_again_has_to_wait(site: Site, browser: Browser) -> None:
+    await add_globex(site)
+    page = await browser.sign_in(site)
+
+    while (answered := await browser.answer(page, tenant="acme")).status == 200:
+        assert len(site.trail.events) < 100
+    assert (answered.status, answered.location) == (429, "")
+    assert int(answered.response.headers["retry-after"]) > 0
+
+
 async def test_the_choice_can_be_denied(site: Site, browser: Browser) -> None:
     await add_globex(site)
 
