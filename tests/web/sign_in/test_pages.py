@@ -93,6 +93,7 @@ def test_a_page_is_whole_and_has_no_script(language: str, page: Page) -> None:
 @IN_BOTH
 def test_text_of_others_stays_text(language: str, page: Page) -> None:
     usual, attacked = (Elements(render(language, one)).found for one in (page, hostile(page)))
+    assert page_response(render(language, hostile(page))).body
     tags = {tag for tag, _ in usual} | {"bdi", "p", "code"}
 
     assert {tag for tag, _ in attacked} <= tags

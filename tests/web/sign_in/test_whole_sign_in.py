@@ -163,6 +163,7 @@ async def test_a_person_signs_in_twice_in_one_profile(google: Deployment, browse
         await ask(again, client)
         await again.until("document.title === 'signed in'")
         await client.token(brought[1])
+        assert [any("/signin/" in address for address in one.requested) for one in (tab, again)] == [True, False]
 
         for one in (tab, again):  # neither the code nor the state leaves by a referrer or another address
             assert all(address.startswith(("http://127.0.0.1:", "http://localhost:")) for address in one.requested)
