@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from auth.access import Access, AnonymousAccess, IdentityService, SharedKeyAccess, SignIn
+from auth.authorization_server.redirects import RedirectPolicy
 from auth.authorization_server.server import AuthorizationServerOptions
 from auth.oauth.challenge import Challenge
 from auth.oauth.metadata import WELL_KNOWN, metadata_routes
@@ -29,7 +30,7 @@ from shared.config.greeting import Failing, greeting, ticket_api_of
 from shared.environment import SettingsError
 from shared.errors import TicketServerError, UpstreamUnavailableError
 from shared.http.server import CannotListenError
-from shared.identity import AuthProvider
+from shared.identity import AuthProvider, provider_label
 from shared.rate import Rate
 from shared.server import required_scope
 from shared.storage.migrations import DatabaseNotReadyError
@@ -184,6 +185,9 @@ class CloudMCPServer:
             is_known=settings.public_url is not None or self.transport.checks.is_known(host),
             asks_for_keys=self._asks_for_keys,
             signs_in=settings.signs_in,
+            identity_provider=", ".join(map(provider_label, settings.sign_in_issuers))
+            if settings.issues_tokens
+            else "",
             wires=self.transport.wires,
         )
 
@@ -243,12 +247,20 @@ def nothing_here(detail: str) -> Callable[..., Awaitable[JSONResponse]]:
 
 
 def sign_in_of(settings: CloudSettings) -> SignIn | None:
-    """Return whose access tokens are accepted; None for those of nobody."""
+    """Return whose access tokens are accepted; None for those of nobody.
+
+    Raises:
+        SettingsError: an address of `MCP_OAUTH_REDIRECTS` cannot be one of a client.
+    """
     if not settings.signs_in:
         return None
     base = base_of(str(settings.public_url), "")
     if settings.oauth_client_id is None or settings.oauth_client_secret is None:
         return SignIn(issuers=settings.oauth_issuer, public_url=base, audiences=frozenset(settings.oauth_audience))
+    try:
+        RedirectPolicy(settings.oauth_redirects)
+    except ValueError as error:
+        raise SettingsError(f"MCP_OAUTH_REDIRECTS: {error}") from None
     ((issuer, tenants),) = settings.sign_in_issuers.items()
     server = AuthorizationServerOptions(
         public_url=base,

@@ -1,7 +1,8 @@
-"""Manage tenants, users, service accounts, identities, API keys, grants of sign-ins and the audit trail.
+"""Manage tenants, users, service accounts, invitations, identities, keys, grants of sign-ins and the audit trail.
 
 Run as `python -m auth`, in a checkout as `python3 run.py auth`, installed as `ticket-server auth`. Reads
-`MCP_DATABASE_URL` and `MCP_IDENTITY_KEYS`, as the server does. Results go to stdout, everything else to stderr.
+`MCP_DATABASE_URL`, `MCP_IDENTITY_KEYS` and `MCP_PUBLIC_URL`, as the server does. Results go to stdout, everything else
+to stderr.
 
 Exit codes: 0 success; 1 the command failed, with one sentence why; 2 wrong option or setting; 130 Ctrl-C.
 """
@@ -15,7 +16,7 @@ from contextlib import asynccontextmanager
 
 import click
 
-from auth.cli import audit, grants, identities, keys, signing_keys, tenants, users
+from auth.cli import audit, domains, grants, identities, invitations, keys, signing_keys, tenants, users
 from auth.cli.context import Operator
 from auth.store import IdentityStore, open_store
 from auth.store.migrate import grant, prepare
@@ -36,12 +37,13 @@ INTERRUPTED = 130
 @click.pass_context
 def cli(context: click.Context) -> None:
     """Give every command a way to open the store."""
-    context.obj = Operator(_store)
+    context.obj = Operator(_store, _public_url)
 
 
 for group in (
     *(tenants.tenant, users.user, users.membership, users.service, identities.identity, keys.key, audit.audit),
-    *(grants.grant, grants.client, signing_keys.signing_key, keys.first_key),
+    *(invitations.invite, invitations.invitation, domains.domain, keys.first_key, signing_keys.signing_key),
+    *(grants.grant, grants.client),
 ):
     cli.add_command(group)
 
@@ -62,6 +64,10 @@ async def _store() -> AsyncIterator[IdentityStore]:
     secrets = Secrets([key.get_secret_value() for key in settings.identity_keys])
     async with open_store(_database_url(settings), secrets, actor=_actor()) as store:
         yield store
+
+
+def _public_url() -> str:
+    return str(load(IdentitySettings).public_url or "").rstrip("/")
 
 
 async def _migrate(role: str | None) -> None:

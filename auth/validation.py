@@ -52,8 +52,8 @@ def sign_in_email(text: str) -> str:
     """Return an e-mail address by which a person who signs in is found, casefolded."""
     if not text.strip().isascii():
         raise InvalidInputError(
-            f"{text!r} is not an address of ASCII characters. Others look or compare like them, so nobody is found by "
-            "such an address at sign-in. Add the user, then link their account with `identity add`.",
+            f"{text!r} is not an address of ASCII characters. Others look or compare like these, so people are not "
+            "found by such an address at sign-in. Add the user, then link their account with `identity add`.",
             field="email",
         )
     return email(text)

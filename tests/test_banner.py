@@ -12,7 +12,6 @@ import cloud_mcp_server
 from cloud_mcp_server import CloudMCPServer
 from shared.config import CloudSettings
 from shared.config.greeting import Failing, greeting
-from tests.kills import kills
 from tests.processes import IDENTITY_KEY, KEY, http_door, sqlite
 from tests.transport.serving import serve
 

@@ -112,7 +112,10 @@ MAY_IMPORT: Final = MappingProxyType({
     # outside the layers
     "run": ("bootstrap",),
     "bootstrap": ("bootstrap", *BEFORE_SET_UP),
-    "bootstrap.services": ("bootstrap.doctor", "auth.oauth", "shared"),  # fetches keys as the server does
+    "bootstrap.services": (  # asks the identity provider as the server does
+        *("bootstrap.doctor", "auth.authorization_server.provider", "auth.authorization_server.redirects"),
+        *("auth.oauth", "shared"),
+    ),
     "sse_conformance": ("sse_conformance",),  # a black-box test of any server, so it uses nothing of ours
     "tests": (
         *("tests", "run", "bootstrap", "ticket_service", "mcp_server", "cloud_mcp_server"),

@@ -37,6 +37,8 @@ TEXTS: Final = MappingProxyType({
         "key": "You need an API key. Ask whoever runs this server for one, and put it in place of YOUR-KEY.",
         "sign_in": "You sign in with the account of your organisation: your assistant opens the browser for it. "
         "Clients and programs that cannot sign in send an API key in the header x-api-key instead.",
+        "sign_in_at": "You sign in with your {} account: your assistant opens the browser for it. "
+        "Clients and programs that cannot sign in send an API key in the header x-api-key instead.",
         "no_key": "No key is needed: every program on this machine may call.",
         "health": "For monitoring: /health (alive) and /ready (calls work).",
     },
@@ -50,6 +52,9 @@ TEXTS: Final = MappingProxyType({
         "key": "API キーが必要です。このサーバーの運用者に発行を依頼し、"
         "YOUR-KEY の部分をそのキーに置き換えてください。",
         "sign_in": "組織のアカウントでサインインします。アシスタントがブラウザーを開きます。"
+        "サインインに対応していないクライアントやプログラムでは、"
+        "代わりに x-api-key ヘッダーで API キーを送信してください。",
+        "sign_in_at": "{} アカウントでサインインします。アシスタントがブラウザーを開きます。"
         "サインインに対応していないクライアントやプログラムでは、"
         "代わりに x-api-key ヘッダーで API キーを送信してください。",
         "no_key": "キーは不要です。このマシン上のどのプログラムからも呼び出せます。",
@@ -77,6 +82,8 @@ class Situation:
     """Whether clients can sign in, so that people need no key."""
     wires: frozenset[str]
     """The names of the wires that are served."""
+    identity_provider: str = ""
+    """The name of the provider at which people sign in; empty if their organisation has one of its own."""
 
 
 def render(language: str, about: Situation, *, is_ready: bool) -> str:
@@ -92,11 +99,18 @@ def render(language: str, about: Situation, *, is_ready: bool) -> str:
         state=f'<p class="state{"" if state == "ready" else " bad"}">{escape(say[state])}</p>',
         address=escape(address),
         older=f"<p>{escape(say['older'])} <code>{escape(older)}</code></p>" if older else "",
-        key=f"<p>{escape(say['sign_in' if about.signs_in else 'key' if about.asks_for_keys else 'no_key'])}</p>",
+        key=f"<p>{escape(_how_to_be_known(say, about))}</p>",
         transport="Streamable HTTP" if is_current else "SSE",
         health=escape(say["health"]),
         **{name: escape(text) for name, text in lines(address, has_key=has_key).items()},
     )
+
+
+def _how_to_be_known(say: Mapping[str, str], about: Situation) -> str:
+    """Return what a person needs so that calls succeed."""
+    if about.signs_in:
+        return say["sign_in_at"].format(about.identity_provider) if about.identity_provider else say["sign_in"]
+    return say["key" if about.asks_for_keys else "no_key"]
 
 
 def address_of(about: Situation) -> str:

@@ -41,7 +41,7 @@ class IdTokenError(TicketServerError):
 def person_in(
     header: Mapping[str, Any], claims: Mapping[str, Any], *, issuer: str, client_id: str, nonce: str, now: float
 ) -> SignedInPerson:
-    """Return the person whom an ID token names.
+    """Return the person that an ID token names.
 
     Args:
         header: of a token that `issuer` has signed.

@@ -23,7 +23,7 @@ from auth.oauth.key_set import IssuerKeys
 from auth.oauth.tokens import InvalidTokenError, IssuerUnavailableError
 from auth.oauth.verification import MAX_CHARACTERS, is_signed, json_object, opened
 from shared.errors import TicketServerError
-from shared.identity import GOOGLE
+from shared.identity import GOOGLE, provider_label
 from shared.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -37,7 +37,7 @@ _SET_UP_ERRORS: Final = frozenset({*_CLIENT_ERRORS, "redirect_uri_mismatch", "un
 
 
 class ProviderFault(StrEnum):
-    """Why nobody was signed in; stable words for logs and the audit trail."""
+    """Why a sign-in failed; stable words for logs and the audit trail."""
 
     UNAVAILABLE = "provider_unavailable"
     REFUSED = "provider_refused"
@@ -68,13 +68,13 @@ _SENTENCES: Final[Mapping[ProviderFault, tuple[str, str]]] = MappingProxyType({
 
 
 class ProviderError(TicketServerError):
-    """Nobody was signed in; the text says to the person what to do, `reason` says it to programs."""
+    """A sign-in failed; the text says to the person what to do, `reason` says why to programs."""
 
     kind = "identity_provider"
 
     def __init__(self, reason: ProviderFault, label: str) -> None:
         self.oauth_error, sentence = _SENTENCES[reason]
-        """What a client is told (RFC 6749, section 4.1.2.1)."""
+        """The `error` for the client (RFC 6749, section 4.1.2.1)."""
         super().__init__(sentence.format(label))
         self.reason = reason
 
@@ -116,7 +116,7 @@ class IdentityProvider:
         self.issuer = issuer
         self.name = provider_name(issuer)
         """Its name in addresses."""
-        self.label = "Google" if issuer == GOOGLE else self.name
+        self.label = provider_label(issuer)
         """Its name for people."""
         self._client_id = client_id
         self._client_secret = client_secret
@@ -159,7 +159,7 @@ class IdentityProvider:
         """Return whether a response at the callback is this provider's, by its parameter `iss` (RFC 9207, section 2.4).
 
         Args:
-            issuer: the parameter; None if there is none, which only a provider that never sends it may do.
+            issuer: the parameter; None if it is missing, which counts only for a provider that never sends it.
 
         Raises:
             ProviderError: the provider does not answer.
@@ -180,7 +180,7 @@ class IdentityProvider:
             nonce: that of this sign-in.
 
         Raises:
-            ProviderError: nobody is signed in; the text says why to the person, the log to the operator.
+            ProviderError: the sign-in failed; the text says to the person what to do, the log to the operator why.
         """
         token = await self._id_token(code, verifier)
         try:
@@ -199,19 +199,25 @@ class IdentityProvider:
             raise self._failed(ProviderFault.UNTRUSTED, f"the ID token is refused: {error}") from error
         return person
 
+    async def check(self) -> None:
+        """See that the provider answers, and knows this server by its id and its secret.
+
+        It is sent a code that it never issued, which it refuses only after it accepted the secret.
+
+        Raises:
+            FetchError: the text says to the operator what is wrong.
+        """
+        _, answer = await self._exchanged(code="never-issued", verifier="0" * 43)
+        if (error := _error_in(answer)) in _SET_UP_ERRORS:
+            raise FetchError(f"it refuses this server ({error})")
+
     async def aclose(self) -> None:
         """End the fetches in flight."""
         await self._keys.aclose()
 
     async def _id_token(self, code: str, verifier: str) -> str:
-        form = {
-            "grant_type": "authorization_code",
-            "code": code,
-            "redirect_uri": self._redirect_uri,
-            "code_verifier": verifier,
-        }
         try:
-            status, answer = await self._exchanged(form)
+            status, answer = await self._exchanged(code=code, verifier=verifier)
         except FetchError as error:
             raise self._failed(ProviderFault.UNAVAILABLE, str(error)) from error
         if status != 200:
@@ -223,12 +229,18 @@ class IdentityProvider:
             raise self._failed(ProviderFault.UNTRUSTED, "the response has no ID token that can be read")
         return token
 
-    async def _exchanged(self, form: Mapping[str, str]) -> tuple[int, object]:
-        """Return the response of the token endpoint.
+    async def _exchanged(self, *, code: str, verifier: str) -> tuple[int, object]:
+        """Return the response of the token endpoint to a code.
 
         Providers differ in which way of authentication a client is registered with, so the second is tried when the
         first is refused: that happens before a code is looked at (RFC 6749, section 5.2). Raises: FetchError.
         """
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": self._redirect_uri,
+            "code_verifier": verifier,
+        }
         endpoints = await self._metadata.endpoints()
         status, answer = 0, object()
         for method in endpoints.methods:
@@ -248,12 +260,12 @@ class IdentityProvider:
         return {}, {"authorization": f"Basic {b64encode(pair.encode()).decode()}"}
 
     def _failed(self, fault: ProviderFault, reason: str) -> ProviderError:
-        """Log why nobody was signed in, and return what the person is told."""
+        """Log why a sign-in failed, and return the error for the person."""
         log.warning("sign_in_failed", issuer=self.issuer, fault=fault.value, reason=reason)
         return ProviderError(fault, self.label)
 
 
 def _error_in(answer: object) -> str:
-    """Return the error code of a response; empty if there is none that has the form of one and may be logged."""
+    """Return the error code of a response; empty if it names nothing of the form of one, which may be logged."""
     error = answer.get("error") if isinstance(answer, dict) else None
     return error if isinstance(error, str) and _ERROR_CODE.fullmatch(error) else ""

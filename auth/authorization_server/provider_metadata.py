@@ -37,7 +37,7 @@ class ProviderEndpoints:
     methods: Sequence[str]
     """How a client with a secret may authenticate: `client_secret_post`, `client_secret_basic` or both."""
     names_itself: bool
-    """Whether every response names its issuer (RFC 9207), so that one without it is somebody else's."""
+    """Whether every response names its issuer (RFC 9207), so that one without it is another provider's."""
 
 
 class ProviderMetadata:

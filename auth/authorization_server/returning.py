@@ -10,7 +10,6 @@ Sources: OpenID Connect Core 1.0, section 3.1.2.5; RFC 9700, sections 4.4 (mix-u
 
 from collections.abc import Mapping
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -36,20 +35,13 @@ from auth.authorization_server.requests import (
     Parameters,
 )
 from auth.store.authorization.records import Admitted, Authorization
-from auth.store.authorization.refusals import RefusalReason, SignInRefusedError
+from auth.store.authorization.refusals import SignInRefusedError
 from shared.audit import AuditEvent
 from shared.identity import SCOPES_OF, Role, Scope
 from web.sign_in import Again, ChoicePage, ErrorPage, Fact, Organisation
 
 CHOICE: Final = "choice of an organisation"
 """What a choice page carries."""
-_PAGES: Final = MappingProxyType({
-    RefusalReason.NO_ADDRESS: "address_not_verified",
-    RefusalReason.REMOVED: "access_ended",
-    RefusalReason.DISABLED: "access_ended",
-    RefusalReason.TENANT_DISABLED: "access_ended",
-})  # fmt: skip
-"""The pages of those who are not admitted, where they are not just not invited."""
 _TEMPORARY: Final = frozenset({"temporarily_unavailable", "server_error"})
 
 
@@ -190,9 +182,8 @@ class SignInReturn:
         sealed = self._forms.seal(REQUEST, {"request": replace(asked, select_account=True).as_json()})
         secret = self._browsers.secret_of(request) or new_secret()
         page = ErrorPage(
-            kind=_PAGES.get(error.reason, "not_invited"),
+            kind=error.reason,
             facts={Fact.PERSON: person.email or person.name or person.subject, Fact.COMMAND: error.command},
-            detail=str(error),
             again=Again(action=f"{self._base}/oauth/consent", sealed_request=sealed, token=form_token(secret, sealed)),
         )
         response = page_of(request, page, status=403)

@@ -15,7 +15,7 @@ import click
 
 from auth.cli.table import table
 from auth.store import IdentityStore
-from auth.store.authorization.records import ClientRecord, GrantRecord
+from auth.store.authorization.records import ClientRecord, GrantRecord, InvitationRecord
 from auth.store.records import AuditRecord, IdentityRecord, KeyRecord, NewKey
 
 Work = Callable[..., Awaitable[object]]
@@ -25,6 +25,7 @@ IN_TABLES: Final[Mapping[type, tuple[str, ...]]] = MappingProxyType(
     {
         KeyRecord: ("public_id", "tenant", "owner_name", "name", "scopes", "expires_at", "last_used_at", "state"),
         IdentityRecord: ("id", "issuer", "subject", "owner_name", "tenant", "removed_at"),
+        InvitationRecord: ("id", "email", "tenant", "role", "expires_at", "state"),
         GrantRecord: ("id", "email", "tenant", "client", "last_used_at", "revoked_because"),
         ClientRecord: ("id", "name", "last_used_at"),
         AuditRecord: ("at", "action", "tenant", "actor", "object", "outcome"),
@@ -34,10 +35,20 @@ IN_TABLES: Final[Mapping[type, tuple[str, ...]]] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
+class Linked:
+    """A record with the link that an operator sends to a person."""
+
+    record: InvitationRecord
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
 class Operator:
     """The operator who runs a command."""
 
     open_store: Callable[[], AbstractAsyncContextManager[IdentityStore]]
+    public_url: Callable[[], str]
+    """Returns where clients find the server, without a slash at the end; empty if that is not set."""
 
     async def work(self, work: Work, **options: Any) -> object:
         """Run `work` with the open store, then close it."""
@@ -79,6 +90,8 @@ def as_text(answer: object) -> str:
     """Return a result as text for a terminal."""
     if isinstance(answer, NewKey):
         return f"{table([_row(answer.record)])}\n\nThe key (shown only once):\n{answer.text}"
+    if isinstance(answer, Linked):
+        return f"{table([_row(answer.record)])}\n\nThe link to send:\n{answer.link}"
     if isinstance(answer, str):
         return answer
     rows: Sequence[object] = answer if isinstance(answer, list) else [answer]
@@ -102,6 +115,8 @@ def _row(record: object) -> dict[str, Any]:
 def _plain(record: object) -> dict[str, Any]:
     if isinstance(record, NewKey):
         return {"key": record.text, **_plain(record.record)}
+    if isinstance(record, Linked):
+        return {"link": record.link, **_plain(record.record)}
     if isinstance(record, str):
         return {"done": record}
     if isinstance(record, GrantRecord):

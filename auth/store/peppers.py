@@ -96,8 +96,7 @@ class Secrets:
 
     def seal(self, plain: str, tenant: str) -> Sealed:
         """Encrypt the upstream key of `tenant`; it decrypts only for that tenant."""
-        nonce = os.urandom(_NONCE_BYTES)
-        text = nonce + self._current.sealing.encrypt(nonce, plain.encode(), tenant.encode())
+        text = _encrypted(self._current.sealing, plain, tenant)
         return Sealed(base64.b64encode(text).decode(), self._current.id)
 
     def open(self, sealed: Sealed, tenant: str) -> str:
@@ -113,8 +112,7 @@ class Secrets:
                 "any more. Put that secret behind the current one, or set the upstream key again."
             )
         try:
-            whole = base64.b64decode(sealed.text, validate=True)
-            return derived.sealing.decrypt(whole[:_NONCE_BYTES], whole[_NONCE_BYTES:], tenant.encode()).decode()
+            return _decrypted(derived.sealing, base64.b64decode(sealed.text, validate=True), tenant)
         except (InvalidTag, binascii.Error, ValueError) as error:
             raise UpstreamKeyError(
                 f"The upstream key of tenant {tenant!r} cannot be decrypted: it was modified or belongs to another "
@@ -123,8 +121,7 @@ class Secrets:
 
     def seal_text(self, plain: str, purpose: str) -> str:
         """Encrypt a text of the authorization server, for use in a URL; it decrypts only for the same `purpose`."""
-        nonce = os.urandom(_NONCE_BYTES)
-        sealed = nonce + self._current.sign_in.encrypt(nonce, plain.encode(), purpose.encode())
+        sealed = _encrypted(self._current.sign_in, plain, purpose)
         return f"{self._current.id}.{base64.urlsafe_b64encode(sealed).decode().rstrip('=')}"
 
     def unseal_text(self, sealed: str, purpose: str) -> str | None:
@@ -134,14 +131,23 @@ class Secrets:
         if derived is None or not text.isascii():
             return None
         try:
-            whole = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-            return derived.sign_in.decrypt(whole[:_NONCE_BYTES], whole[_NONCE_BYTES:], purpose.encode()).decode()
+            return _decrypted(derived.sign_in, base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), purpose)
         except (InvalidTag, binascii.Error, ValueError):
             return None
 
     def token_macs(self, text: str) -> Sequence[bytes]:
         """Return the HMAC-SHA256 of `text` by the key for refresh tokens of each secret, the current one first."""
         return [hmac.digest(derived.tokens, text.encode(), sha256) for derived in self._in_order]
+
+
+def _encrypted(key: AESGCM, plain: str, bound_to: str) -> bytes:
+    nonce = os.urandom(_NONCE_BYTES)
+    return nonce + key.encrypt(nonce, plain.encode(), bound_to.encode())
+
+
+def _decrypted(key: AESGCM, whole: bytes, bound_to: str) -> str:
+    """Raises: InvalidTag, ValueError."""
+    return key.decrypt(whole[:_NONCE_BYTES], whole[_NONCE_BYTES:], bound_to.encode()).decode()
 
 
 _NO_DIGEST: Final = "0" * 64

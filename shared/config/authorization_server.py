@@ -1,7 +1,7 @@
 """Settings of the server's own authorization server: where its people sign in, and which clients it serves.
 
-`MCP_OAUTH_CLIENT_ID` turns it on: this server is then a client of one identity provider, which tells it who signs in,
-and issues access tokens of its own. Without it, the tokens of that provider itself are accepted.
+`MCP_OAUTH_CLIENT_ID` turns it on: this server is then a client of one identity provider, learns there who signs in, and
+issues access tokens of its own. Without it, the tokens of that provider itself are accepted.
 """
 
 import ipaddress
@@ -46,7 +46,7 @@ def _split_pem(value: object) -> object:
         return value
     text = value.replace("\\n", "\n")
     found = [match[0] for match in _PEM.finditer(text) if match["kind"] != "EC PARAMETERS"]
-    return found if found and not _PEM.sub("", text).strip(" \t\r\n,") else [value]  # the latter is refused below
+    return found if found and not _PEM.sub("", text).strip(" \t\r\n,") else [""]  # the latter is refused below
 
 
 def _signing_keys(keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:

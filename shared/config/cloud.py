@@ -9,7 +9,7 @@ from pydantic import AliasChoices, Field, model_validator
 from shared.config.authorization_server import HOSTED_RANGES, AuthorizationServerSettings
 from shared.config.common import Settings, ToolSettings
 from shared.config.machine import default_host, default_proxies, is_loopback, on_cloud_run
-from shared.environment import SHORTEST_KEY, Address, BrokerUrl, Day, Key, Keys, Names
+from shared.environment import SHORTEST_KEY, BrokerUrl, Day, Key, Keys, Names
 
 LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1", "[::1]")
 SSE_DEPRECATED_ON: Final = date(2025, 3, 26)
@@ -53,11 +53,6 @@ class CloudSettings(
         le=10,
         description="Proxies in front of this server: how many entries of `X-Forwarded-For` to trust, counted from the "
         "right. Failed authentications are throttled per client address.",
-    )
-    public_url: Address | None = Field(
-        default=None,
-        description="URL that clients use, for example `https://tickets.example.com`; with the path if a proxy serves "
-        "it below one: `https://example.com/tickets`.",
     )
     allowed_hosts: Names = Field(
         default=(),

@@ -130,6 +130,11 @@ class IdentitySettings(Settings):
         "APIs. New values use the first; all are tried. The same on every instance. Turns on a key for each user "
         "and service account: docs/identity.md.",
     )
+    public_url: Address | None = Field(
+        default=None,
+        description="URL that clients use, for example `https://tickets.example.com`; with the path if a proxy serves "
+        "it below one: `https://example.com/tickets`.",
+    )
 
     @property
     def identity_database_url(self) -> str:

@@ -30,7 +30,7 @@ def plain(text: str) -> str:
 def host(text: str) -> str:
     """Return a host as HTML. Of one that is too long the end stays, since the end says who owns it."""
     shown = text if len(text) <= LONGEST_HOST else f"…{text[-LONGEST_HOST:]}"
-    return f'<strong class="host"><bdi>{escape(shown)}</bdi></strong>'
+    return f"<bdi>{escape(_encodable(shown))}</bdi>"
 
 
 def is_local(redirect_host: str) -> bool:
@@ -89,4 +89,9 @@ def document(say: Words, title: str, heading: str, body: str, *, goes_to: str | 
 
 
 def _bounded(text: str, longest: int) -> str:
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+    return _encodable(text if len(text) <= longest else f"{text[: longest - 1]}…")
+
+
+def _encodable(text: str) -> str:
+    """Return `text` without halves of surrogate pairs, which JSON can carry and a page cannot."""
+    return text.encode(errors="replace").decode()

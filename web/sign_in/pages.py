@@ -12,7 +12,7 @@ from enum import StrEnum
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentPage:
-    """The first page: a client asks for access; nobody has signed in yet.
+    """The first page: a client asks for access, before the person has signed in.
 
     Its form posts `request`, `token` and `decision` (`allow` or `deny`) to `action`.
     """

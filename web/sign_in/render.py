@@ -34,7 +34,7 @@ def _consent(page: ConsentPage, say: Words) -> str:
     is_local = markup.is_local(page.redirect_host)
     rows = [(say("common.app"), client)]
     if page.client_id_host:
-        rows.append((say("common.described_at"), f"<bdi>{escape(page.client_id_host)}</bdi>"))
+        rows.append((say("common.described_at"), markup.host(page.client_id_host)))
     rows.append(_goes_to(page.redirect_host, say))
     warnings = []
     if is_local:
@@ -157,9 +157,8 @@ def _invitation(page: InvitationPage, say: Words) -> str:
 
 
 def _goes_to(redirect_host: str, say: Words) -> tuple[str, str]:
-    where = markup.host(redirect_host)
-    is_local = markup.is_local(redirect_host)
-    return say("common.goes_to"), say("common.local_goes_to", where=where) if is_local else where
+    device = f" <small>{say('common.this_device')}</small>" if markup.is_local(redirect_host) else ""
+    return say("common.goes_to"), f'<strong class="host">{markup.host(redirect_host)}</strong>{device}'
 
 
 def _role(role: str, say: Words) -> str:

@@ -2,8 +2,8 @@
 
 1. An account is known by issuer and subject. What was removed or disabled stays out.
 2. A new account is linked to the user who has its verified address, once: see `auth.store.identities`.
-3. A pending invitation of the verified address makes a user, if there is none, and a membership.
-4. A domain (claim `hd`) does so only for somebody who has no user: who was removed does not come back by themselves.
+3. A pending invitation of the verified address leads to a membership, and to a user where the address has no user.
+4. A domain (claim `hd`) does so only for a person without a user: a removed member does not come back by themselves.
 
 Only a verified address of ASCII characters counts, and nothing leads into a tenant that the issuer does not serve.
 """
@@ -32,7 +32,7 @@ class Admission:
         self._transactions = transactions
 
     async def admit(self, account: Account, *, tenants: Collection[str]) -> Admitted:
-        """Return the user whom the account stands for, with their memberships in `tenants`, or in any if it is empty.
+        """Return the user that the account stands for, with their memberships in `tenants`, or in any if it is empty.
 
         Accepts the pending invitations of the account's address. The caller vouches for all that `account` says. For
         one account at once, on one or several instances, it does so once. Only what changes something opens a
@@ -50,12 +50,12 @@ class Admission:
     async def _admit(self, account: Account, tenants: Collection[str]) -> Admitted:
         async with self._transactions.reading() as connection:
             facts = await gather(connection, account, tenants, now=self._transactions.clock())
-        decision = decide(account, facts, tenants)
-        if decision.user is not None and decision.identity is not None and not decision.offers:
+        admittance = decide(account, facts, tenants)
+        if admittance.user is not None and admittance.identity is not None and not admittance.offers:
             return Admitted(
-                user=decision.user["id"],
-                identity=decision.identity["id"],
-                email=decision.user["email"],
+                user=admittance.user["id"],
+                identity=admittance.identity["id"],
+                email=admittance.user["email"],
                 memberships=facts.memberships,
             )
         async with self._transactions.changing() as change:
@@ -64,8 +64,8 @@ class Admission:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
-    """As whom an account is admitted, and what is still to be stored."""
+class Admittance:
+    """The user as which an account is admitted, and what is still to be stored."""
 
     user: RowMapping | None
     """None: to be made."""
@@ -77,7 +77,7 @@ class Decision:
     """Memberships to be made."""
 
 
-def decide(account: Account, facts: Facts, tenants: Collection[str]) -> Decision:
+def decide(account: Account, facts: Facts, tenants: Collection[str]) -> Admittance:
     """Decide about an account. Pure. Raises: SignInRefusedError."""
     if not validation.is_subject(account.subject):
         raise SignInRefusedError(RefusalReason.UNUSABLE_ACCOUNT, account, refusals.add_key())
@@ -92,17 +92,17 @@ def decide(account: Account, facts: Facts, tenants: Collection[str]) -> Decision
     if not offers:
         reason = RefusalReason.EXPIRED if facts.has_expired_invitation else RefusalReason.UNKNOWN
         raise SignInRefusedError(reason, account, refusals.invite(facts.address, tenants))
-    return Decision(user=None, address=facts.address, identity=None, offers=offers)
+    return Admittance(user=None, address=facts.address, identity=None, offers=offers)
 
 
-def _known(account: Account, facts: Facts, identity: RowMapping, tenants: Collection[str]) -> Decision:
+def _known(account: Account, facts: Facts, identity: RowMapping, tenants: Collection[str]) -> Admittance:
     """Decide about an account that has an identity."""
     owner, name = facts.owner, identity["id"]
+    if identity["removed_at"] is not None:
+        command = refusals.add_identity(account, owner["id"] if owner else "EMAIL")
+        raise SignInRefusedError(RefusalReason.REMOVED, account, command, identity=name)
     if owner is None:
         raise SignInRefusedError(RefusalReason.PROGRAM, account, refusals.remove_identity(name), identity=name)
-    if identity["removed_at"] is not None:
-        command = refusals.add_identity(account, owner["id"])
-        raise SignInRefusedError(RefusalReason.REMOVED, account, command, identity=name)
     if owner["disabled_at"] is not None:
         raise SignInRefusedError(RefusalReason.DISABLED, account, refusals.enable_user(owner["id"]), identity=name)
     # The provider may have given the address of another user to this one: that invitation is not theirs.
@@ -111,10 +111,10 @@ def _known(account: Account, facts: Facts, identity: RowMapping, tenants: Collec
     if not offers and not facts.memberships:
         address = facts.address if address_is_theirs else None
         raise _no_tenant(account, facts, address, owner, tenants, identity=name)
-    return Decision(user=owner, address=owner["email"], identity=identity, offers=offers)
+    return Admittance(user=owner, address=owner["email"], identity=identity, offers=offers)
 
 
-def _holder(account: Account, facts: Facts, holder: RowMapping, tenants: Collection[str]) -> Decision:
+def _holder(account: Account, facts: Facts, holder: RowMapping, tenants: Collection[str]) -> Admittance:
     """Decide about a new account whose address a user has."""
     if holder["disabled_at"] is not None:
         raise SignInRefusedError(RefusalReason.DISABLED, account, refusals.enable_user(holder["id"]))
@@ -122,7 +122,7 @@ def _holder(account: Account, facts: Facts, holder: RowMapping, tenants: Collect
         raise SignInRefusedError(RefusalReason.OTHER_ACCOUNT, account, refusals.add_identity(account, holder["id"]))
     if not facts.invitations and not facts.memberships:
         raise _no_tenant(account, facts, facts.address, holder, tenants)
-    return Decision(user=holder, address=holder["email"], identity=None, offers=facts.invitations)
+    return Admittance(user=holder, address=holder["email"], identity=None, offers=facts.invitations)
 
 
 def _no_tenant(
@@ -145,19 +145,21 @@ def _no_tenant(
     return SignInRefusedError(reason, account, command, identity=identity)
 
 
-async def _let_in(change: AuditedChange, account: Account, decision: Decision, tenants: Collection[str]) -> Admitted:
+async def _let_in(
+    change: AuditedChange, account: Account, admittance: Admittance, tenants: Collection[str]
+) -> Admitted:
     """Store what is still to be stored. Raises: AlreadyExistsError."""
-    how, user = "by e-mail address", decision.user
+    how, user = "by e-mail address", admittance.user
     if user is None:
-        how, user = decision.offers[0].how, await insert_user(change, decision.address, _name(account.name))
-    for offer in decision.offers:
+        how, user = admittance.offers[0].how, await insert_user(change, admittance.address, _name(account.name))
+    for offer in admittance.offers:
         await join(change, user["id"], offer.tenant, offer.role)
         if offer.invitation is not None:
             accepted = update(invitations).where(invitations.c.id == offer.invitation)
             await change.connection.execute(accepted.values(accepted_at=change.now))
             change.record("invitation_accepted", tenant=offer.tenant, what=user["id"], detail=offer.invitation)
-    if decision.identity is not None:
-        identity: str = decision.identity["id"]
+    if admittance.identity is not None:
+        identity: str = admittance.identity["id"]
     else:
         owner = {"user_id": user["id"]}
         identity = await insert_identity(change, account.issuer, account.subject, owner, how=f", {how}")

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from shared.errors import InvalidInputError
 
 PRUNED_AT_ONCE: Final = 100
-"""How many old rows one new row deletes at most: more than are added, and little work for whoever adds one."""
+"""How many old rows one new row deletes at most: more than are added, and little work for the caller that adds one."""
 
 
 async def prune(

@@ -1,7 +1,7 @@
 """Clients of the authorization server: cached metadata documents, and clients that registered themselves.
 
-Anybody may present a document or register, so both are limited: to 10,000 each, and to 90 days without a sign-in or a
-refresh. A new one displaces the oldest that nobody signed in with, else the one that was not used for the longest time.
+Every client may present a document or register, so both are limited: to 10,000 each, and to 90 days without a sign-in
+or a refresh. A new one displaces the oldest that was never used, else the one that was not used for the longest time.
 """
 
 import json
@@ -25,14 +25,14 @@ REGISTERED_ID: Final = "cli_"
 MOST: Final = 10_000
 """How many clients of each source are kept."""
 UNUSED: Final = timedelta(days=90)
-"""How long a client is kept that nobody uses."""
+"""How long a client is kept that is not used."""
 
 
 class OAuthClients:
     """Keeps, lists and removes clients. All methods raise: DatabaseBusyError.
 
     `metadata` is what is used of a client's metadata, in the words of RFC 7591. Neither documents nor registrations are
-    audited, since anybody causes them and audit events cannot be deleted; grants and removals are.
+    audited, since no sign-in is needed for them and audit events cannot be deleted; grants and removals are.
     """
 
     def __init__(self, transactions: AuditedTransactions) -> None:

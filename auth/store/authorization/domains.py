@@ -1,7 +1,7 @@
 """Domains of organisations: whose account belongs to one becomes a member at the first sign-in.
 
 What counts is the claim `hd` of the ID token, which Google sets for accounts that the domain's owner manages, never the
-part of an e-mail address behind the `@`: anybody can have an account with an address of their employer.
+part of an e-mail address after the `@`: a personal account can have an address of any domain.
 """
 
 from typing import Final
@@ -54,7 +54,7 @@ FOR_EVERYBODY: Final = frozenset(
         *("biglobe.ne.jp", "ocn.ne.jp", "so-net.ne.jp", "excite.co.jp"),
     }
 )
-"""Domains in which anybody can have an account, so none of them is an organisation's."""
+"""Domains of consumer accounts: none of them belongs to an organisation of its users."""
 # fmt: on
 IN_EVERY_COUNTRY: Final = frozenset({"yahoo", "hotmail"})
 """First labels of such domains in many countries: yahoo.co.jp, hotmail.fr."""
@@ -70,7 +70,7 @@ class Domains:
         """Let who has an account in `domain` join the tenant with `role`; of a domain it has, change the role.
 
         Raises:
-            InvalidInputError: the domain or the role is invalid, or anybody can have an account in the domain.
+            InvalidInputError: the domain or the role is invalid, or the domain is one of consumer accounts.
             UnknownTenantError: there is no such tenant.
             NotUsableError: the tenant is disabled.
             AlreadyExistsError: the domain belongs to another tenant.
@@ -78,7 +78,7 @@ class Domains:
         name, as_role = validation.domain(domain), validation.role(role)
         if name in FOR_EVERYBODY or name.partition(".")[0] in IN_EVERY_COUNTRY:
             raise InvalidInputError(
-                f"Anybody can have an account in {name}, so all of them would become members of {tenant!r}. Invite "
+                f"{name} is a domain of consumer accounts: all its users would become members of {tenant!r}. Invite "
                 f"people one by one: `{command_line('auth')} invite EMAIL --tenant {tenant} --role {as_role.value}`.",
                 field="domain",
             )
@@ -112,7 +112,7 @@ class Domains:
             return [_record(row) for row in (await connection.execute(query)).mappings()]
 
     async def remove(self, domain: str) -> DomainRecord:
-        """Let nobody join by the domain from now on; who did stays a member.
+        """End joining by the domain; members stay members.
 
         Raises:
             InvalidInputError: it is not a domain.

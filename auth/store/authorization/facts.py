@@ -32,11 +32,11 @@ class Facts:
     """Only what concerns the tenants that the issuer serves."""
 
     address: str | None
-    """The verified address, casefolded; None if there is none by which people are found."""
+    """The verified address, casefolded; None without one by which people are found."""
     identity: RowMapping | None
     """Of the account itself, also if it was removed."""
     owner: RowMapping | None
-    """The user to whom the identity belongs."""
+    """The user of the identity."""
     holder: RowMapping | None
     """The user who has the address."""
     holder_is_linked: bool

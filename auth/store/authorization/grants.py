@@ -1,7 +1,7 @@
 """Grants: what people allowed the installations of clients, and the refresh tokens of each, in generations.
 
-The newest token of a grant is exchanged for its successor. The one before stays valid until the newest is used: whoever
-lost a race or an answer gets the very same successor again. An older one is a replay and revokes the grant.
+The newest token of a grant is exchanged for its successor. The one before stays valid until the newest is used, so a
+client that lost a race or an answer gets the very same successor again. An older one is a replay and revokes the grant.
 A grant ends 60 days after its last refresh. A user has at most 20 with one client and 100 in all, ended ones included;
 a new one displaces an ended one, or the one that was not used for the longest time.
 Source: OAuth 2.1, section 4.3.1 (rotation); RFC 9700, section 4.14.2.

@@ -1,7 +1,8 @@
 """Invitations: who has a verified e-mail address becomes a member of a tenant at the next sign-in.
 
 There is at most one open invitation of an address into a tenant; inviting again renews it, so a link that was sent
-stays right. `Admission` accepts them. The id is no secret: whoever has the link, only the verified address is let in.
+stays right. `Admission` accepts them. The id is no secret: only an account with the verified address is admitted, not
+every reader of the link.
 """
 
 import re
@@ -63,7 +64,7 @@ class Invitations:
             return await self._one(change, invitation)
 
     async def get(self, invitation: str) -> InvitationRecord | None:
-        """Return the invitation, whatever its state; None if there is none or its tenant is disabled."""
+        """Return the invitation, whatever its state; None if it is unknown or its tenant is disabled."""
         if not _ID.fullmatch(invitation):
             return None
         query = _invitations().where(invitations.c.id == invitation, tenants.c.disabled_at.is_(None))
@@ -118,7 +119,7 @@ async def _lock(connection: AsyncConnection, tenant: str) -> None:
 
 
 async def _locked(connection: AsyncConnection, invitation: str) -> RowMapping:
-    """Return the row, which nobody accepts meanwhile. Raises: UnknownInvitationError."""
+    """Return the row, locked so that it is not accepted meanwhile. Raises: UnknownInvitationError."""
     query = select(invitations).where(invitations.c.id == invitation).with_for_update()
     row = (await connection.execute(query)).mappings().one_or_none() if _ID.fullmatch(invitation) else None
     if row is None:

@@ -105,7 +105,7 @@ class DomainRecord:
 
 
 class InvitationState(StrEnum):
-    """Whether an invitation still admits anybody."""
+    """What became of an invitation."""
 
     PENDING = "pending"
     EXPIRED = "expired"
@@ -155,7 +155,7 @@ class Account(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AdmittedMembership:
-    """What somebody who signed in may be in one tenant."""
+    """The membership of a person who signed in."""
 
     role: Role
     tenant_name: str
@@ -163,7 +163,7 @@ class AdmittedMembership:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admitted:
-    """Somebody who signed in and may use the server."""
+    """A person who signed in and may use the server."""
 
     user: str
     identity: str

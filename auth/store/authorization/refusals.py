@@ -1,4 +1,4 @@
-"""Why somebody who signed in is not admitted; the sentences say what an administrator can do."""
+"""Why a person who signed in is not admitted; the sentences say what an administrator can do."""
 
 import shlex
 from collections.abc import Collection, Mapping
@@ -89,8 +89,8 @@ def add_key() -> str:
 
 def add_identity(account: Account, user: str = "EMAIL") -> str:
     """Return the command that links the account to a user."""
-    whom = f"--issuer {shlex.quote(account.issuer)} --subject {shlex.quote(account.subject)}"
-    return f"{command_line('auth')} identity add {whom} --user {user}"
+    options = f"--issuer {shlex.quote(account.issuer)} --subject {shlex.quote(account.subject)}"
+    return f"{command_line('auth')} identity add {options} --user {user}"
 
 
 def remove_identity(identity: str) -> str:

@@ -120,7 +120,8 @@ def test_an_address_counts_only_if_the_provider_verified_it(verified: object) ->
 )
 @pytest.mark.parametrize(("claim", "field"), [("email", "email"), ("name", "name"), ("hd", "hosted_domain")])
 def test_what_is_no_text_that_can_be_shown_is_left_out(claim: str, field: str, said: object) -> None:
-    assert getattr(read(**{claim: said}), field) is None
+    changes: dict[str, Any] = {claim: said}
+    assert getattr(read(**changes), field) is None
 
 
 def test_only_google_has_another_name_in_its_tokens() -> None:

@@ -1,4 +1,4 @@
-"""The commands for grants and clients: listed, revoked after a question, and gone for whoever holds a token."""
+"""The commands for grants and clients: they are listed, and revoked after a question."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

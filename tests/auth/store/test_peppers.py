@@ -1,5 +1,7 @@
 """Keys derived from a deployment's secrets: digests that outlive a rotation, and seals that open for one tenant."""
 
+from urllib.parse import quote
+
 import pytest
 
 from auth.store.errors import UpstreamKeyError
@@ -43,7 +45,7 @@ def test_the_digest_of_no_one_matches_nothing() -> None:
     assert not any(SECRETS.matches(str(n), None) for n in range(100))
 
 
-@kills("auth/store/peppers.py", "), tenant.encode()", '), b""')
+@kills("auth/store/peppers.py", "plain.encode(), bound_to.encode()", 'plain.encode(), b""')
 @kills("auth/store/peppers.py", "nonce = os.urandom(_NONCE_BYTES)", "nonce = bytes(_NONCE_BYTES)")
 def test_a_sealed_key_opens_for_its_tenant_alone() -> None:
     sealed = SECRETS.seal("the-key", "acme")
@@ -59,6 +61,27 @@ def test_a_sealed_key_opens_for_its_tenant_alone() -> None:
 def test_a_seal_that_was_changed_does_not_open(changed: str) -> None:
     with pytest.raises(UpstreamKeyError, match="Set it again"):
         SECRETS.open(Sealed(changed, SECRETS.current_id), "acme")
+
+
+def test_a_text_of_sign_in_is_read_for_its_purpose_alone() -> None:
+    sealed = SECRETS.seal_text("a text", "sign-in")
+    secret_id, _, text = sealed.partition(".")
+
+    assert SECRETS.unseal_text(sealed, "sign-in") == ROTATED.unseal_text(sealed, "sign-in") == "a text"
+    assert SECRETS.seal_text("a text", "sign-in") != sealed
+    assert sealed == quote(sealed), "as it is in a URL"
+    assert SECRETS.unseal_text(sealed, "another") is None
+    assert Secrets([NEWER_SECRET]).unseal_text(sealed, "sign-in") is None
+    for changed in ("", secret_id, f"{secret_id}.", f"{secret_id}.AAAA", f"{secret_id}.{text[:-4]}", f"{secret_id}.é"):
+        assert SECRETS.unseal_text(changed, "sign-in") is None, changed
+
+
+def test_tokens_have_a_code_of_each_secret_the_current_one_first() -> None:
+    [old] = SECRETS.token_macs("1")
+    new, also_old = ROTATED.token_macs("1")
+
+    assert (also_old, len(old)) == (old, 32)
+    assert len({old, new, *SECRETS.token_macs("2")}) == 3
 
 
 def test_without_its_secret_a_sealed_key_says_what_to_do() -> None:

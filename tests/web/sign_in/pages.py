@@ -102,11 +102,10 @@ PAGES: Final[MappingProxyType[str, Page]] = MappingProxyType({
             Fact.PERSON: "mary@acme.example",
             Fact.COMMAND: "python3 run.py auth invite mary@acme.example --tenant acme --role agent",
         },
-        detail="You are signed in, but this server does not know your account. An administrator can invite you.",
         again=Again(action="/oauth/consent", sealed_request=SEALED, token="t" * 43),
     ),
     "error-client": ErrorPage(
-        kind="redirect_uri",
+        kind="redirect_not_allowed",
         facts={Fact.CLIENT: "My assistant", Fact.REDIRECT: "https://evil.example/callback"},
         detail="An operator can add the address to MCP_OAUTH_REDIRECTS.",
     ),

@@ -10,8 +10,11 @@ from typing import Any, Final
 
 import pytest
 
+from auth.authorization_server.clients import ClientDocumentError, UnknownClientError
+from auth.store.authorization.refusals import RefusalReason
 from shared.identity import Role, Scope
 from tests.kills import kills
+from tests.processes import ROOT
 from tests.web.sign_in.pages import ACME, PAGES, choice, consent, go_on, invitation
 from web.language import LANGUAGES
 from web.sign_in import ERROR_KINDS, ErrorPage, Fact, InvitationPage, Page, Step, page_response, render
@@ -45,7 +48,7 @@ def words_of(text: str) -> str:
     return unescape(re.sub(r"<[^>]+>", "", without_style))
 
 
-def hostile(page: Page) -> Page:
+def hostile(page: Any) -> Any:
     """Return the page with hostile text in every field that holds text of others."""
     changes: dict[str, Any] = {}
     for one in fields(page):
@@ -58,6 +61,8 @@ def hostile(page: Page) -> Page:
             changes[one.name] = tuple(replace(each, id=HOSTILE, name=HOSTILE, role=HOSTILE) for each in value)
         elif one.name == "facts":
             changes[one.name] = dict.fromkeys(Fact, HOSTILE)
+        elif one.name == "again" and value is not None:
+            changes[one.name] = hostile(value)
     return replace(page, **changes)
 
 
@@ -88,6 +93,7 @@ def test_a_page_is_whole_and_has_no_script(language: str, page: Page) -> None:
 @IN_BOTH
 def test_text_of_others_stays_text(language: str, page: Page) -> None:
     usual, attacked = (Elements(render(language, one)).found for one in (page, hostile(page)))
+    assert page_response(render(language, hostile(page))).body
     tags = {tag for tag, _ in usual} | {"bdi", "p", "code"}
 
     assert {tag for tag, _ in attacked} <= tags
@@ -160,6 +166,13 @@ def test_a_name_that_nothing_checked_is_said_to_be_unchecked(language: str, host
 def test_every_scope_and_role_has_words(language: str, kind: str) -> None:
     section = "scope" if isinstance(kind, Scope) else "role"
     assert f"{section}.{kind}" in WORDS[language].texts
+
+
+def test_every_error_of_the_sign_in_has_a_text_and_every_text_an_error() -> None:
+    raised = {ClientDocumentError.kind, UnknownClientError.kind, *RefusalReason}
+    for path in (ROOT / "auth" / "authorization_server").glob("*.py"):
+        raised |= set(re.findall(r'(?:PageError\(\s*|ErrorPage\(kind=)"(\w+)"', path.read_text("utf-8")))
+    assert raised == ERROR_KINDS
 
 
 def test_a_long_name_is_cut_and_of_a_long_host_the_end_stays() -> None:

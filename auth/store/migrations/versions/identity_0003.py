@@ -1,7 +1,7 @@
 """The authorization server: clients, sign-ins, codes, grants, signing keys, domains and invitations.
 
-Only adds tables, so programs of the previous release go on running. On PostgreSQL, whoever has rights on the table of
-users gets the same on the new ones, so that the server's role goes on serving without `--grant-to`.
+Only adds tables, so programs of the previous release go on running. On PostgreSQL, roles with rights on the table of
+users get the same on the new ones, so that the server's role goes on serving without `--grant-to`.
 Revision ID: identity_0003
 Revises: identity_0002
 """

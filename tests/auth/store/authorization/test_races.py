@@ -1,4 +1,4 @@
-"""Two instances at once: a code is redeemed once, a refresh signs nobody out, a replay is revoked once."""
+"""Two instances at once: a code is redeemed once, refreshes get one successor, a replay is revoked once."""
 
 import asyncio
 
@@ -17,7 +17,7 @@ async def test_a_code_is_redeemed_once(mika: Mika) -> None:
     assert len(await mika.audited("grant_added")) == 1
 
 
-async def test_whoever_refreshes_at_once_gets_the_same_successor(mika: Mika) -> None:
+async def test_refreshes_at_once_get_the_same_successor(mika: Mika) -> None:
     token = (await mika.sign_in()).refresh_token
     for generation in range(2, 6):
         asked = (one.grants.refresh(token, client_id=CLAUDE) for one in (mika.store, mika.other) * 4)
@@ -30,7 +30,7 @@ async def test_whoever_refreshes_at_once_gets_the_same_successor(mika: Mika) -> 
     assert await mika.audited("grant_revoked") == []
 
 
-async def test_a_replay_is_revoked_and_audited_once_whoever_comes_at_once(mika: Mika) -> None:
+async def test_a_replay_is_revoked_and_audited_once_for_many_at_once(mika: Mika) -> None:
     first = (await mika.sign_in()).refresh_token
     newest = (await mika.refresh((await mika.refresh(first)).refresh_token)).refresh_token
 

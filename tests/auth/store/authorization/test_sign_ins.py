@@ -14,7 +14,7 @@ from auth.store.transactions import AuditedTransactions
 from tests.auth.conftest import NEWER_SECRET, SECRET, SECRETS, Clock
 from tests.auth.store.authorization.conftest import count
 
-PAYLOAD: Final = {"nonce": "a-nonce-that-nobody-reads", "request": {"state": None, "scopes": ["tickets:read"]}}
+PAYLOAD: Final = {"nonce": "a-nonce-to-keep-secret", "request": {"state": None, "scopes": ["tickets:read"]}}
 
 
 async def test_one_of_many_who_return_at_once_goes_on(store: IdentityStore, other: IdentityStore) -> None:
@@ -58,7 +58,7 @@ async def test_a_secret_that_is_not_set_any_more_ends_its_sign_ins(sqlite_identi
 async def test_a_state_that_is_none_does_not_write(
     sqlite_store: IdentityStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Anybody may call back: others must not wait for them."""
+    """A callback needs no credential: others must not wait for it."""
     monkeypatch.setattr(AuditedTransactions, "changing", None)
 
     for state in ("", "unknown", "\0", "\ud800", "x" * 100_000):
