@@ -270,14 +270,14 @@ async def test_an_address_that_the_provider_does_not_confirm_admits_nobody(site:
     page = await browser.sign_in(site)
 
     assert (page.status, page.location) == (403, "")
-    assert "<code>address_not_verified</code>" in page.text
+    assert "<code>no_verified_address</code>" in page.text
 
 
 async def test_who_was_disabled_has_no_access(site: Site, browser: Browser) -> None:
     await browser.sign_in(site)
     await site.store.users.disable("mary@acme.example")
 
-    assert "<code>access_ended</code>" in (await browser.sign_in(site)).text
+    assert "<code>user_disabled</code>" in (await browser.sign_in(site)).text
 
 
 # Several organisations, and browsers that cannot show that they began the sign-in.
@@ -410,8 +410,32 @@ async def test_a_view_that_loses_its_cookies_on_the_way_is_asked_once_more(site:
 async def test_the_provider_serves_only_its_organisations(site: Site, clock: Clock) -> None:
     await add_globex(site)
     bound = Site(site.store, clock, tenants=frozenset({"globex"}))
+    browser = site.browser()
+    page = await browser.sign_in(site)
+    bound_browser = bound.browser()
+    bound_browser.cookies = browser.cookies
 
-    page = await (browser := bound.browser()).sign_in(bound)
+    elsewhere = await bound_browser.answer(page, tenant="acme")
+    arrived = await bound_browser.sign_in(bound)
 
-    assert (await authorization(bound, page)).tenant == "globex"
-    assert browser.cookies
+    assert (elsewhere.status, elsewhere.location) == (400, "")
+    assert (await authorization(site, arrived)).tenant == "globex"
+
+
+async def test_whose_access_ended_on_the_last_page_chooses_nothing(site: Site, browser: Browser) -> None:
+    await add_globex(site)
+    page = await browser.sign_in(site)
+    (identity,) = await site.store.identities.all()
+    await site.store.identities.remove(identity.id)
+
+    refused = await browser.answer(page, tenant="acme")
+
+    assert (refused.status, refused.location) == (400, "")
+
+
+async def test_the_document_of_a_client_that_somebody_allowed_is_kept(site: Site, browser: Browser) -> None:
+    before = await site.store.oauth_clients.all()
+    await browser.sign_in(site)
+
+    assert before == []
+    assert [client.id for client in await site.store.oauth_clients.all()] == [CLIENT]
