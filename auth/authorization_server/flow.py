@@ -221,7 +221,7 @@ class SignInFlow:
             raise PageError("too_many_requests", status=429, facts={Fact.RETRY_AFTER: wait}, headers=headers) from error
 
     async def _client(self, client_id: str) -> OAuthClient:
-        """Return a client. Raises: PageError: there is none, so nothing goes back to it."""
+        """Return a client. Raises: PageError: it is unknown, so nothing goes back to it."""
         facts = {Fact.CLIENT_ID: client_id}
         try:
             return await self._clients.get(client_id)

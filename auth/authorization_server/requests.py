@@ -46,7 +46,7 @@ class AuthorizationFault(StrEnum):
 
 
 class AuthorizationRequestError(Exception):
-    """A request is refused; its client is told so at its redirect address."""
+    """A request is refused, with a response to its client."""
 
     def __init__(self, fault: AuthorizationFault, description: str) -> None:
         super().__init__(description)
@@ -82,7 +82,7 @@ class AuthorizationRequest(Requester):
     resource: str
     """The audience of the tokens, in canonical spelling."""
     select_account: bool = False
-    """Whether the person wants to choose the account at the identity provider."""
+    """Whether the person is to choose the account at the identity provider."""
 
     def as_json(self) -> str:
         """Return a text from which `from_json` makes an equal request."""
@@ -165,7 +165,7 @@ class RequestReader:
 
 
 def scopes_of(asked: str) -> tuple[Scope, ...]:
-    """Return the scopes of this server among those asked for, the usual ones if there are none."""
+    """Return the scopes of this server among those asked for, the usual ones without any."""
     names = set(asked.split())
     return tuple(scope for scope in Scope if scope.value in names) or USUAL_SCOPES
 

@@ -58,7 +58,7 @@ class AuthorizationServerOptions:
     trusted_proxies: int = 0
     """How many reverse proxies of this deployment are in front."""
     signing_keys: tuple[str, ...] = field(default=(), repr=False)
-    """Private keys, each in PEM, the first of which signs; none for those of the identity store."""
+    """Private keys, each in PEM, the current one first; none for those of the identity store."""
     fetcher_for: Callable[[str], GuardedFetcher] = fetcher_for
     """Returns what fetches the documents of the identity provider."""
     client_fetcher: GuardedFetcher = field(default_factory=GuardedFetcher)

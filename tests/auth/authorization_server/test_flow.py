@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 import httpx2
 
 from auth.authorization_server.browser import LIFE_S, MAX_FORM
+from auth.authorization_server.clients import FRESH
 from auth.authorization_server.requests import MAX_QUERY
 from tests.auth.authorization_server.browsing import (
     BASE,
@@ -106,8 +108,8 @@ UNANSWERABLE: Mapping[str, tuple[dict[str, str | None], str, int]] = {
     "no client": ({"client_id": None}, "invalid_request", 400),
     "a long client id": ({"client_id": "c" * 501}, "invalid_request", 400),
     "an unknown client": ({"client_id": "cli_0000"}, "unknown_client", 400),
-    "no document": ({"client_id": "https://nobody.example/c.json"}, "client_document", 503),
-    "no address of a document": ({"client_id": "https://nobody.example"}, "client_document", 400),
+    "no document": ({"client_id": "https://unknown.example/c.json"}, "client_document", 503),
+    "no address of a document": ({"client_id": "https://unknown.example"}, "client_document", 400),
     "no redirect address": ({"redirect_uri": None}, "invalid_request", 400),
     "another one": ({"redirect_uri": "https://evil.example/"}, "redirect_not_allowed", 400),
     "a longer path": ({"redirect_uri": CALLBACK + "/x"}, "redirect_not_allowed", 400),
@@ -289,6 +291,20 @@ async def test_a_client_that_was_removed_meanwhile_is_not_allowed(site: Site, br
     client = await site.store.oauth_clients.register({"redirect_uris": [CALLBACK], "client_name": "Registered"})
     page = await browser.authorize(client_id=client.id)
     await site.store.oauth_clients.remove(client.id)
+
+    refused = await browser.answer(page)
+
+    assert (refused.status, refused.location) == (400, "")
+
+
+async def test_a_redirect_that_the_client_withdrew_meanwhile_is_not_used(
+    site: Site, browser: Browser, clock: Clock
+) -> None:
+    await browser.authorize()
+    clock.now += FRESH - timedelta(minutes=1)
+    page = await browser.authorize()
+    site.clients.documents[CLIENT] = {**site.clients.documents[CLIENT], "redirect_uris": [CUSTOM]}
+    clock.go_on(minutes=2)
 
     refused = await browser.answer(page)
 
