@@ -19,6 +19,8 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from auth.access import Access, AnonymousAccess, IdentityService, SharedKeyAccess, SignIn
+from auth.authorization_server.redirects import RedirectPolicy
+from auth.authorization_server.server import AuthorizationServerOptions
 from auth.oauth.challenge import Challenge
 from auth.oauth.metadata import WELL_KNOWN, metadata_routes
 from operations import Operations
@@ -28,14 +30,15 @@ from shared.config.greeting import Failing, greeting, ticket_api_of
 from shared.environment import SettingsError
 from shared.errors import TicketServerError, UpstreamUnavailableError
 from shared.http.server import CannotListenError
-from shared.identity import AuthProvider
+from shared.identity import AuthProvider, provider_label
+from shared.rate import Rate
 from shared.server import required_scope
 from shared.storage.migrations import DatabaseNotReadyError
 from shared.telemetry import TallyCounter, configure_logging, get_logger
 from ticket_service import TicketService
 from transport import Limits, Transport, TransportOptions
 from transport.http.public_address import base_of
-from transport.rate_limit import Rate, Rates
+from transport.rate_limit import Rates
 from transport.server import DrainingServer
 from transport.sessions.broker import BrokerUnavailableError, SessionBroker
 from transport.sessions.memory import InMemoryBroker
@@ -44,6 +47,10 @@ from web.page import PeoplePage, Situation
 
 log = get_logger(__name__)
 
+NO_REGISTRATION = (
+    "Nothing is at this path. Clients cannot register themselves at this server (MCP_OAUTH_REGISTRATION): use one that "
+    "has a metadata document of its own."
+)
 NO_SIGN_IN = "Nothing is at this path. This server has no OAuth sign-in: check the API key that your client sends."
 SIGN_IN_ELSEWHERE = f"Nothing is at this path. Sign in at the identity provider that {WELL_KNOWN} names."
 PATHS = {"streamable_http": "/mcp", "sse": "/sse"}
@@ -130,12 +137,12 @@ class CloudMCPServer:
         )
         self.app = FastAPI(title="Ticket server", lifespan=self._lifespan, openapi_url=None, redirect_slashes=False)
         if sign_in is not None:
-            self.app.add_exception_handler(404, nothing_here(SIGN_IN_ELSEWHERE))
             self.app.router.routes.extend(
                 metadata_routes(sign_in.public_url, sign_in.issuers, map(PATHS.__getitem__, settings.wires))
             )
-        elif auth_provider is None and self._asks_for_keys:
-            self.app.add_exception_handler(404, nothing_here(NO_SIGN_IN))
+        self.app.router.routes.extend(access.routes)
+        if (sentence := self._what_is_missing(has_own_provider=auth_provider is not None)) is not None:
+            self.app.add_exception_handler(404, nothing_here(sentence))
         self.app.router.routes.append(Route("/", page))
         self.app.router.routes.extend(self._operations.routes)
         self.transport.add_to(self.app)
@@ -151,6 +158,14 @@ class CloudMCPServer:
             await stack.enter_async_context(self._service.run())
             await stack.enter_async_context(self.transport.run())
             yield
+
+    def _what_is_missing(self, *, has_own_provider: bool) -> str | None:
+        """Return what a client should know that looks for a way to sign in where there is none."""
+        if self._settings.signs_in:
+            if not self._settings.issues_tokens:
+                return SIGN_IN_ELSEWHERE
+            return None if self._settings.oauth_registration else NO_REGISTRATION
+        return NO_SIGN_IN if self._asks_for_keys and not has_own_provider else None
 
     def health(self) -> Mapping[str, Any]:
         """Return what `GET /health` says of a running process."""
@@ -170,6 +185,9 @@ class CloudMCPServer:
             is_known=settings.public_url is not None or self.transport.checks.is_known(host),
             asks_for_keys=self._asks_for_keys,
             signs_in=settings.signs_in,
+            identity_provider=", ".join(map(provider_label, settings.sign_in_issuers))
+            if settings.issues_tokens
+            else "",
             wires=self.transport.wires,
         )
 
@@ -229,14 +247,35 @@ def nothing_here(detail: str) -> Callable[..., Awaitable[JSONResponse]]:
 
 
 def sign_in_of(settings: CloudSettings) -> SignIn | None:
-    """Return whose access tokens are accepted; None for those of nobody."""
+    """Return whose access tokens are accepted; None for those of nobody.
+
+    Raises:
+        SettingsError: an address of `MCP_OAUTH_REDIRECTS` cannot be one of a client.
+    """
     if not settings.signs_in:
         return None
-    return SignIn(
-        issuers=settings.oauth_issuer,
-        public_url=base_of(str(settings.public_url), ""),
-        audiences=frozenset(settings.oauth_audience),
+    base = base_of(str(settings.public_url), "")
+    if settings.oauth_client_id is None or settings.oauth_client_secret is None:
+        return SignIn(issuers=settings.oauth_issuer, public_url=base, audiences=frozenset(settings.oauth_audience))
+    try:
+        RedirectPolicy(settings.oauth_redirects)
+    except ValueError as error:
+        raise SettingsError(f"MCP_OAUTH_REDIRECTS: {error}") from None
+    ((issuer, tenants),) = settings.sign_in_issuers.items()
+    server = AuthorizationServerOptions(
+        public_url=base,
+        client_id=settings.oauth_client_id,
+        client_secret=settings.oauth_client_secret.get_secret_value(),
+        issuer=issuer,
+        tenants=tenants,
+        paths=tuple(path for wire, path in PATHS.items() if wire in settings.wires),
+        registration=settings.oauth_registration,
+        redirects=frozenset(settings.oauth_redirects),
+        hosted_ranges=settings.oauth_hosted_ranges,
+        trusted_proxies=settings.trusted_proxies,
+        signing_keys=tuple(key.get_secret_value() for key in settings.oauth_signing_keys),
     )
+    return SignIn(issuers={base: tenants}, public_url=base, server=server)
 
 
 def access_of(settings: CloudSettings, habits: ClientHabits, sign_in: SignIn | None) -> Access:

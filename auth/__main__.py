@@ -1,4 +1,4 @@
-"""Manage tenants, users, service accounts, invitations, identities, keys, grants and the audit trail.
+"""Manage tenants, users, service accounts, invitations, identities, keys, grants of sign-ins and the audit trail.
 
 Run as `python -m auth`, in a checkout as `python3 run.py auth`, installed as `ticket-server auth`. Reads
 `MCP_DATABASE_URL`, `MCP_IDENTITY_KEYS` and `MCP_PUBLIC_URL`, as the server does. Results go to stdout, everything else
@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 
 import click
 
-from auth.cli import audit, domains, grants, identities, invitations, keys, tenants, users
+from auth.cli import audit, domains, grants, identities, invitations, keys, signing_keys, tenants, users
 from auth.cli.context import Operator
 from auth.store import IdentityStore, open_store
 from auth.store.migrate import grant, prepare
@@ -42,7 +42,8 @@ def cli(context: click.Context) -> None:
 
 for group in (
     *(tenants.tenant, users.user, users.membership, users.service, identities.identity, keys.key, audit.audit),
-    *(invitations.invite, invitations.invitation, domains.domain, grants.grant, grants.client, keys.first_key),
+    *(invitations.invite, invitations.invitation, domains.domain, keys.first_key, signing_keys.signing_key),
+    *(grants.grant, grants.client),
 ):
     cli.add_command(group)
 

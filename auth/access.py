@@ -9,8 +9,12 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass
 from typing import Protocol
 
+from starlette.routing import Route
+
+from auth.authorization_server.server import AuthorizationServer, AuthorizationServerOptions
 from auth.oauth.fetcher import GuardedFetcher, fetcher_for
 from auth.oauth.identities import StoredIdentities
+from auth.oauth.key_set import IssuerKeys
 from auth.oauth.provider import OAuthProvider
 from auth.oauth.resources import ProtectedResources
 from auth.oauth.verification import TokenVerifier
@@ -20,6 +24,7 @@ from auth.store import IdentityStore
 from auth.store.migrate import prepare
 from auth.store.peppers import Secrets
 from auth.stored_audit import StoredAuditTrail
+from auth.stored_grants import StoredGrants
 from auth.stored_keys import StoredKeyAuthProvider
 from auth.tenant_directory import StoredTenantDirectory
 from auth.throttle import ThrottledAuthProvider
@@ -48,6 +53,11 @@ class Access(Protocol):
         """Finds the ticket API of a tenant; None if every caller belongs to the default tenant."""
         ...
 
+    @property
+    def routes(self) -> Sequence[Route]:
+        """Where people and clients sign in at this server itself, if they can."""
+        ...
+
     def run(self) -> AbstractAsyncContextManager[None]:
         """Open and finally close the resources. Raises: DatabaseNotReadyError; its text says what to do."""
         ...
@@ -61,6 +71,7 @@ class AnonymousAccess:
     """No authentication: every caller is the same principal."""
 
     directory = None
+    routes = ()
 
     def __init__(self) -> None:
         self.provider = AnonymousAuthProvider()
@@ -79,6 +90,7 @@ class SharedKeyAccess:
     """One shared API key: all its holders are one service account of the default tenant."""
 
     directory = None
+    routes = ()
 
     def __init__(self, key: str, *, trusted_proxies: int = 0, habits: ClientHabits | None = None) -> None:
         self.trail = LoggedAuditTrail()
@@ -98,7 +110,7 @@ class SharedKeyAccess:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignIn:
-    """How people sign in with identity providers of their own, beside keys."""
+    """Whose access tokens are accepted beside keys: those of identity providers, or those of this server itself."""
 
     issuers: Mapping[str, frozenset[str]]
     """The tenants that each issuer serves, by its URL exactly as tokens spell it; none for all tenants."""
@@ -108,6 +120,8 @@ class SignIn:
     """Further names under which the providers know this server."""
     fetcher_for: Callable[[str], GuardedFetcher] = fetcher_for
     """Returns what fetches the metadata and keys of an issuer."""
+    server: AuthorizationServerOptions | None = None
+    """Where this server issues the tokens: it is the only issuer then."""
 
 
 class IdentityService:
@@ -147,17 +161,26 @@ class IdentityService:
         if shared_key is not None:
             keys = ChainedAuthProvider(self._keys, APIKeyAuthProvider(shared_key), habits=habits)
         self.provider: ThrottledAuthProvider | TokenOrKeyAuthProvider
+        self._server: AuthorizationServer | None = None
         if sign_in is None:
             self.provider = ThrottledAuthProvider(keys, trail=self.trail, trusted_proxies=trusted_proxies)
         else:
-            tokens = OAuthProvider(
-                TokenVerifier({issuer: sign_in.fetcher_for(issuer) for issuer in sign_in.issuers}),
-                StoredIdentities(self._store, sign_in.issuers, cache_s=cache_s),
-                ProtectedResources(sign_in.public_url, sign_in.audiences),
-            )
+            if sign_in.server is not None:
+                self._server = AuthorizationServer(sign_in.server, self._store, derived, trail=self.trail)
             self.provider = TokenOrKeyAuthProvider(
-                tokens, keys, trail=self.trail, trusted_proxies=trusted_proxies, habits=habits
+                self._tokens(sign_in, cache_s), keys, trail=self.trail, trusted_proxies=trusted_proxies, habits=habits
             )
+        self.routes = () if self._server is None else self._server.routes
+
+    def _tokens(self, sign_in: SignIn, cache_s: float) -> OAuthProvider:
+        """Return what authenticates holders of access tokens."""
+        resources = ProtectedResources(sign_in.public_url, sign_in.audiences)
+        if self._server is not None:
+            own, grants = self._server.tokens, StoredGrants(self._store, cache_s=cache_s)
+            return OAuthProvider(TokenVerifier({own.issuer: own}), {own.issuer: grants}, resources)
+        identities = StoredIdentities(self._store, sign_in.issuers, cache_s=cache_s)
+        keys = {url: IssuerKeys(url, sign_in.fetcher_for(url)) for url in sign_in.issuers}
+        return OAuthProvider(TokenVerifier(keys), dict.fromkeys(keys, identities), resources)
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
@@ -166,8 +189,11 @@ class IdentityService:
             stack.push_async_callback(self._engine.dispose)
             await prepare(self._engine)
             stack.push_async_callback(self._store.join)
-            for part in (self.trail, self.directory, self._keys, self.provider):
+            for part in (self.trail, self.directory, self._keys):
                 await stack.enter_async_context(part.run())
+            if self._server is not None:
+                await stack.enter_async_context(self._server.run())
+            await stack.enter_async_context(self.provider.run())
             yield
 
     async def check(self) -> None:

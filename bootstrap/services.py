@@ -15,16 +15,20 @@ from typing import Final
 
 import httpx2
 import sqlalchemy
+from pydantic import SecretStr
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
+from auth.authorization_server.provider import IdentityProvider, callback_path
+from auth.authorization_server.redirects import RedirectPolicy
 from auth.oauth.fetcher import FetchError, fetcher_for
 from auth.oauth.issuer_metadata import jwks_uri_of
 from auth.oauth.key_set import signing_keys
 from bootstrap.doctor import Finding, show
 from shared.config import CloudSettings, StdioSettings, load
 from shared.environment import SettingsError
+from shared.identity import provider_label
 from shared.storage.database import open_engine, resolve_url
 from shared.tickets.master_lists import STATUSES
 
@@ -147,6 +151,10 @@ async def sign_in(settings: CloudSettings) -> AsyncIterator[Finding]:
     """The identity providers: whether their keys can be fetched, as the server fetches them."""
     if not settings.signs_in:
         return
+    if settings.oauth_client_id is not None and settings.oauth_client_secret is not None:
+        async for finding in _own_sign_in(settings, settings.oauth_client_id, settings.oauth_client_secret):
+            yield finding
+        return
     for issuer in settings.oauth_issuer:
         fetcher = fetcher_for(issuer)
         try:
@@ -155,6 +163,30 @@ async def sign_in(settings: CloudSettings) -> AsyncIterator[Finding]:
             yield Finding(True, f"sign-in: the keys of {issuer} cannot be fetched: {error}. Check MCP_OAUTH_ISSUER.")
         else:
             yield Finding(False, f"sign-in: {issuer} answers; its keys: {len(keys)}")
+
+
+async def _own_sign_in(settings: CloudSettings, client_id: str, secret: SecretStr) -> AsyncIterator[Finding]:
+    """Whether people can sign in at the provider of which this server is a client."""
+    ((issuer, _),) = settings.sign_in_issuers.items()
+    label, callback = provider_label(issuer), str(settings.public_url).rstrip("/") + callback_path(issuer)
+    fetcher = fetcher_for(issuer)
+    provider = IdentityProvider(issuer, client_id, secret.get_secret_value(), callback, fetcher)
+    try:
+        await provider.check()
+        keys = signing_keys(await fetcher.json(await jwks_uri_of(issuer, fetcher)))
+    except FetchError as error:
+        yield Finding(
+            True,
+            f"sign-in: nobody can sign in at {label}: {error}. Check MCP_OAUTH_CLIENT_ID, MCP_OAUTH_CLIENT_SECRET and "
+            "MCP_OAUTH_ISSUER.",
+        )
+    else:
+        yield Finding(False, f"sign-in: {label} answers and knows MCP_OAUTH_CLIENT_ID; its keys: {len(keys)}")
+    yield Finding(False, f"sign-in: the redirect URI that must be entered at {label}, exactly: {callback}")
+    try:
+        RedirectPolicy(settings.oauth_redirects)
+    except ValueError as error:
+        yield Finding(True, f"sign-in: MCP_OAUTH_REDIRECTS: {error}")
 
 
 CHECKS: Final[tuple[Check, ...]] = (api, database, broker, sign_in)

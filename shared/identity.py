@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, Protocol
+from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
 
@@ -52,8 +53,16 @@ DEFAULT_TENANT = Tenant("default")
 
 OAUTH: Final = "oauth"
 """`Principal.proof` of a principal with an access token, which can be exchanged for one with more scopes."""
+GOOGLE: Final = "https://accounts.google.com"
+"""The issuer at which people sign in unless another is named."""
+
 PrincipalKey = tuple[str, str]
 """Tenant id and principal id, which identify the owner of a session."""
+
+
+def provider_label(issuer: str) -> str:
+    """Return the name of an identity provider for people: Google, or the host of its issuer."""
+    return "Google" if issuer == GOOGLE else urlsplit(issuer).hostname or issuer
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ import cloud_mcp_server
 from cloud_mcp_server import CloudMCPServer
 from shared.config import CloudSettings
 from shared.config.greeting import Failing, greeting
-from tests.kills import kills
 from tests.processes import IDENTITY_KEY, KEY, http_door, sqlite
 from tests.transport.serving import serve
 
@@ -35,7 +34,6 @@ def test_without_its_ticket_api_it_is_not_called_ready(tmp_path: Path) -> None:
     assert "server ready" not in process.said
 
 
-@kills("shared/config/greeting.py", 'if failing is None else "started, but NOT ready"', 'if True else ""')
 @pytest.mark.parametrize(
     ("given", "what"),
     [

@@ -10,7 +10,11 @@ from transport.http import migration_guide
 
 ROOT = Path(__file__).resolve().parent.parent
 READMES = ["README.md", "README.ja.md"]
-TRANSLATED = [READMES, ["docs/oauth.md", "docs/oauth.ja.md"]]
+TRANSLATED = [
+    READMES,
+    ["docs/oauth.md", "docs/oauth.ja.md"],
+    ["docs/own-identity-provider.md", "docs/own-identity-provider.ja.md"],
+]
 DOCUMENTS = sorted(
     path.relative_to(ROOT).as_posix()
     for path in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "gcp-deploy").glob("*.md")]
@@ -49,7 +53,7 @@ def test_the_translated_settings_table_has_the_same_rows() -> None:
     assert japanese == english
 
 
-@pytest.mark.parametrize("documents", TRANSLATED, ids=["readme", "oauth"])
+@pytest.mark.parametrize("documents", TRANSLATED, ids=["readme", "oauth", "provider"])
 @pytest.mark.parametrize("pattern", [r"^#+ ", r"^\*\*", r"^- \[[^\]]*\]\([^)]*\)", r"^\|"])
 def test_both_languages_have_the_same_shape(pattern: str, documents: list[str]) -> None:
     english, japanese = (
@@ -59,7 +63,7 @@ def test_both_languages_have_the_same_shape(pattern: str, documents: list[str]) 
     assert japanese == english
 
 
-@pytest.mark.parametrize("documents", TRANSLATED, ids=["readme", "oauth"])
+@pytest.mark.parametrize("documents", TRANSLATED, ids=["readme", "oauth", "provider"])
 def test_both_languages_have_the_same_code_and_name_the_same_things(documents: list[str]) -> None:
     english, japanese = documents
     assert CODE.findall(text(japanese)) == CODE.findall(text(english))

@@ -32,8 +32,8 @@ LAYER_1: Final = (
     *("shared.errors", "shared.failed_attempts", "shared.http.address", "shared.http.hosts", "shared.identity"),
     "shared.json_body",
     *("shared.json_lines", "shared.json_rpc", "shared.lru", "shared.params_problem", "shared.periodic"),
-    *("shared.private_files", "shared.prompts", "shared.telemetry", "shared.throttled_audit", "shared.time_zones"),
-    "shared.wire_json",
+    *("shared.private_files", "shared.prompts", "shared.rate", "shared.telemetry", "shared.throttled_audit"),
+    *("shared.time_zones", "shared.visible_text", "shared.wire_json"),
     "shared.writes.recent_writes",  # the tools claim them, and transport shares them between instances
 )
 STORAGE: Final = (
@@ -70,6 +70,7 @@ MAY_IMPORT: Final = MappingProxyType({
     ),
     # layer 3, the edges: they do not know each other
     "auth": ("auth", *STORAGE, *LAYER_1),
+    "auth.authorization_server": ("auth", "web.language", "web.sign_in", *STORAGE, *LAYER_1),  # has pages for people
     "ticket_api": (
         *("ticket_api", *STORAGE, "shared.audit", "shared.command_lines", "shared.failed_attempts"),
         *("shared.http.address", "shared.lru", "shared.time_zones"),
@@ -111,7 +112,10 @@ MAY_IMPORT: Final = MappingProxyType({
     # outside the layers
     "run": ("bootstrap",),
     "bootstrap": ("bootstrap", *BEFORE_SET_UP),
-    "bootstrap.services": ("bootstrap.doctor", "auth.oauth", "shared"),  # fetches keys as the server does
+    "bootstrap.services": (  # asks the identity provider as the server does
+        *("bootstrap.doctor", "auth.authorization_server.provider", "auth.authorization_server.redirects"),
+        *("auth.oauth", "shared"),
+    ),
     "sse_conformance": ("sse_conformance",),  # a black-box test of any server, so it uses nothing of ours
     "tests": (
         *("tests", "run", "bootstrap", "ticket_service", "mcp_server", "cloud_mcp_server"),

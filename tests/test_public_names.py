@@ -107,13 +107,14 @@ def settings() -> set[str]:
 
 
 def application() -> FastAPI:
-    """Return the application that serves everything: every wire, sign-in, and what an operator's key opens."""
+    """Return the application that serves everything: every wire, sign-in here, and what an operator's key opens."""
     settings = CloudSettings(
         identity_keys=(SecretStr("i" * 32),),
         operator_key=SecretStr("o" * 32),
         public_url=AnyHttpUrl("https://tickets.example.com"),
         oauth_enabled=True,
-        oauth_issuer={"https://login.example.com": frozenset()},
+        oauth_client_id="tickets.apps.googleusercontent.com",
+        oauth_client_secret=SecretStr("c" * 32),
     )
     return cloud_mcp_server.create_app(settings)
 

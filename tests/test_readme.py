@@ -130,4 +130,3 @@ def test_the_bridge_to_a_team_server_is_named_as_it_was_driven() -> None:
     assert url.endswith(PATHS[row.wire])
     assert [url, *arguments] == bridge(row, url, "${KEY}")[2:-2], "without --transport it detects the transport"
     assert list(written["env"]) == ["KEY"], "mcp-remote replaces ${KEY} by it"
-    assert "connectors of **claude.ai**, **ChatGPT**" in README, "clients that cannot connect yet are named"

@@ -1,5 +1,6 @@
 """Carries MCP over HTTP for any server of the MCP SDK. Knows nothing of tickets, or of how a principal was proved."""
 
+from shared.rate import Rate
 from transport.app import Transport, TransportOptions, asgi_app
 from transport.base import TransportHandler
 from transport.dispatch.context import Caller
@@ -7,7 +8,7 @@ from transport.dispatch.subscriptions import SharedBus
 from transport.http.endpoint import HTTPResponse
 from transport.http.errors import HTTPRefusalError
 from transport.http.request_head import HTTPRequest
-from transport.rate_limit import Rate, Rates
+from transport.rate_limit import Rates
 from transport.sessions.session import Limits
 
 __all__ = (

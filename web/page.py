@@ -3,14 +3,11 @@
 Served where people arrive: at `/`, and at an address for clients when a browser opens it. It is complete in one
 response: no script, nothing from elsewhere, and a policy that forbids both. It says nothing that a stranger may not
 know: no tenant, no reason why calls would fail.
-Sources: W3C Content Security Policy 3; RFC 9110, 12.5.4 (Accept-Language).
 """
 
 import json
-from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from html import escape
 from pathlib import Path
 from string import Template
@@ -22,10 +19,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from web.language import LANGUAGES, language_of
+from web.policy import strict_headers
+
 HERE: Final = Path(__file__).parent
 STYLE: Final = (HERE / "page.css").read_text("utf-8")
 PAGES: Final = MappingProxyType({
-    language: Template((HERE / f"page.{language}.html").read_text("utf-8")) for language in ("en", "ja")
+    language: Template((HERE / f"page.{language}.html").read_text("utf-8")) for language in LANGUAGES
 })  # fmt: skip
 TEXTS: Final = MappingProxyType({
     "en": {
@@ -36,6 +36,8 @@ TEXTS: Final = MappingProxyType({
         "older": "Older clients, by HTTP+SSE:",
         "key": "You need an API key. Ask whoever runs this server for one, and put it in place of YOUR-KEY.",
         "sign_in": "You sign in with the account of your organisation: your assistant opens the browser for it. "
+        "Clients and programs that cannot sign in send an API key in the header x-api-key instead.",
+        "sign_in_at": "You sign in with your {} account: your assistant opens the browser for it. "
         "Clients and programs that cannot sign in send an API key in the header x-api-key instead.",
         "no_key": "No key is needed: every program on this machine may call.",
         "health": "For monitoring: /health (alive) and /ready (calls work).",
@@ -52,21 +54,16 @@ TEXTS: Final = MappingProxyType({
         "sign_in": "組織のアカウントでサインインします。アシスタントがブラウザーを開きます。"
         "サインインに対応していないクライアントやプログラムでは、"
         "代わりに x-api-key ヘッダーで API キーを送信してください。",
+        "sign_in_at": "{} アカウントでサインインします。アシスタントがブラウザーを開きます。"
+        "サインインに対応していないクライアントやプログラムでは、"
+        "代わりに x-api-key ヘッダーで API キーを送信してください。",
         "no_key": "キーは不要です。このマシン上のどのプログラムからも呼び出せます。",
         "health": "監視用: /health(稼働)と /ready(呼び出し可否)。",
     },
 })  # fmt: skip
-POLICY: Final = (
-    f"default-src 'none'; style-src 'sha256-{b64encode(sha256(STYLE.encode()).digest()).decode()}'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+HEADERS: Final = strict_headers(
+    STYLE, form_action="'none'", referrer_policy="no-referrer", vary="accept, accept-language, host"
 )
-HEADERS: Final = MappingProxyType({
-    "content-security-policy": POLICY,
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "cache-control": "no-store",
-    "vary": "accept, accept-language, host",
-})  # fmt: skip
 KEY: Final = "YOUR-KEY"
 LOCAL: Final = frozenset({"localhost", "127.0.0.1"})
 """Hosts to which `mcp-remote` connects without TLS."""
@@ -85,12 +82,15 @@ class Situation:
     """Whether clients can sign in, so that people need no key."""
     wires: frozenset[str]
     """The names of the wires that are served."""
+    identity_provider: str = ""
+    """The name of the provider at which people sign in; empty if their organisation has one of its own."""
 
 
 def render(language: str, about: Situation, *, is_ready: bool) -> str:
     """Return the page in `language`, one of `PAGES`. `is_ready`: whether calls would succeed now."""
     address = address_of(about)
     is_current = address.endswith("/mcp")
+    has_key = about.asks_for_keys and not about.signs_in
     older = f"{about.base}/sse" if is_current and "sse" in about.wires else ""
     say = TEXTS[language]
     state = "unknown_host" if not about.is_known else "ready" if is_ready else "not_ready"
@@ -99,11 +99,18 @@ def render(language: str, about: Situation, *, is_ready: bool) -> str:
         state=f'<p class="state{"" if state == "ready" else " bad"}">{escape(say[state])}</p>',
         address=escape(address),
         older=f"<p>{escape(say['older'])} <code>{escape(older)}</code></p>" if older else "",
-        key=f"<p>{escape(say['sign_in' if about.signs_in else 'key' if about.asks_for_keys else 'no_key'])}</p>",
+        key=f"<p>{escape(_how_to_be_known(say, about))}</p>",
         transport="Streamable HTTP" if is_current else "SSE",
         health=escape(say["health"]),
-        **{name: escape(text) for name, text in lines(address, about).items()},
+        **{name: escape(text) for name, text in lines(address, has_key=has_key).items()},
     )
+
+
+def _how_to_be_known(say: Mapping[str, str], about: Situation) -> str:
+    """Return what a person needs so that calls succeed."""
+    if about.signs_in:
+        return say["sign_in_at"].format(about.identity_provider) if about.identity_provider else say["sign_in"]
+    return say["key" if about.asks_for_keys else "no_key"]
 
 
 def address_of(about: Situation) -> str:
@@ -111,11 +118,10 @@ def address_of(about: Situation) -> str:
     return f"{about.base}{'/mcp' if 'streamable_http' in about.wires else '/sse'}"
 
 
-def lines(address: str, about: Situation) -> Mapping[str, str]:
-    """Return what to run or to write for each client."""
+def lines(address: str, *, has_key: bool) -> Mapping[str, str]:
+    """Return what to run or to write for each client, with a place for its key if it `has_key`."""
     kind = "http" if address.endswith("/mcp") else "sse"
     origin = urlsplit(address)
-    has_key = about.asks_for_keys and not about.signs_in
     headers = {"headers": {"x-api-key": KEY}} if has_key else {}
     bridge: dict[str, Any] = {"command": "npx", "args": ["-y", "mcp-remote@0.15.1", address]}
     if kind == "sse":
@@ -136,22 +142,6 @@ def lines(address: str, about: Situation) -> Mapping[str, str]:
 
 def _json(value: Any) -> str:
     return json.dumps(value, indent=2)
-
-
-def language_of(request: Request) -> str:
-    """Return the language that was chosen, else the browser's first of those there are, else English."""
-    chosen = request.query_params.get("lang", "")
-    if chosen in PAGES:
-        return chosen
-    weights = dict(map(_weighted, reversed(request.headers.get("accept-language", "").lower().split(","))))
-    return max(PAGES, key=lambda language: weights.get(language, 0.0))
-
-
-def _weighted(one: str) -> tuple[str, float]:
-    """Return the primary language of one range of `Accept-Language`, and its weight."""
-    name, _, weight = one.partition(";")
-    value = weight.strip().removeprefix("q=")
-    return name.strip().partition("-")[0], float(value) if value.replace(".", "", 1).isdecimal() else 1.0
 
 
 class PeoplePage:

@@ -75,11 +75,11 @@ def read_claims(
     check_type(header, claims)
     issuer = issuer_of(claims, issuers)
     expires_at = check_times(claims, now)
-    subject, audiences = _text(claims.get("sub")), _texts(claims.get("aud"))
+    subject, audiences = text_of(claims.get("sub")), texts_of(claims.get("aud"))
     # A token that is bound to a key (`cnf`, RFC 9449 and RFC 8705) is worth nothing without a proof, which is not read.
     if subject is None or not audiences or "cnf" in claims:
         raise InvalidTokenError(TokenFault.CLAIMS)
-    client_id = next((text for name in _CLIENT if (text := _text(claims.get(name)))), None)
+    client_id = next((text for name in _CLIENT if (text := text_of(claims.get(name)))), None)
     is_program = _is_program(claims, subject, client_id)
     return VerifiedToken(
         issuer=issuer,
@@ -87,10 +87,11 @@ def read_claims(
         client_id=client_id,
         scopes=_scopes(claims, is_program=is_program),
         audiences=frozenset(audiences),
-        email=_text(claims.get("email")) if claims.get("email_verified") is True else None,
-        tenant=None if claims.get("tenant") is None else _text(claims["tenant"]) or "",
+        email=text_of(claims.get("email")) if claims.get("email_verified") is True else None,
+        tenant=None if claims.get("tenant") is None else text_of(claims["tenant"]) or "",
         expires_at=expires_at,
         is_program=is_program,
+        grant=text_of(claims.get("grant")),
     )
 
 
@@ -113,12 +114,12 @@ def _time(claims: Mapping[str, Any], name: str) -> float | None:
     return float(value)
 
 
-def _text(value: object) -> str | None:
+def text_of(value: object) -> str | None:
     """Return a text that can be stored and shown, or None."""
     return value if isinstance(value, str) and 0 < len(value) <= MAX_TEXT and value.isprintable() else None
 
 
-def _texts(value: object) -> list[str]:
+def texts_of(value: object) -> list[str]:
     """Return the texts of a claim that is one text or a list of them; nothing if any of them is something else."""
     values = [value] if isinstance(value, str) else value
     if not isinstance(values, list) or not all(isinstance(each, str) for each in values):
@@ -132,10 +133,10 @@ def _scopes(claims: Mapping[str, Any], *, is_program: bool) -> frozenset[Scope]:
     `scope` is one text (RFC 9068) or, of some providers, a list; Okta and Entra call it `scp`. Entra gives programs
     their permissions in `roles` alone. Some providers put the name of the resource in front: `api://tickets/tickets:read`.
     """
-    named = _texts(claims.get("scope", claims.get("scp")))
+    named = texts_of(claims.get("scope", claims.get("scp")))
     words = [word for text in named for word in text.split()]
     if is_program:
-        words += _texts(claims.get("roles"))
+        words += texts_of(claims.get("roles"))
     known = {scope.value: scope for scope in Scope}
     return frozenset(known[name] for word in words if (name := word.rpartition("/")[2]) in known)
 
@@ -146,6 +147,6 @@ def _is_program(claims: Mapping[str, Any], subject: str, client_id: str | None) 
         return True
     if client_id is None:
         return False
-    username = _text(claims.get("preferred_username")) or ""
+    username = text_of(claims.get("preferred_username")) or ""
     is_account = username.casefold() == f"service-account-{client_id}".casefold()  # Keycloak has it in lower case
     return is_account or subject in (client_id, f"{client_id}@clients")  # the latter: Auth0

@@ -1,4 +1,4 @@
-"""Fetches JSON documents from addresses that others named: discovery and keys of identity providers.
+"""Fetches JSON documents from addresses that others named: discovery, keys and tokens of identity providers.
 
 Such a request must reach neither this network nor the credentials that clouds serve to their machines (SSRF):
 
@@ -13,10 +13,10 @@ import asyncio
 import re
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Final
-from urllib.parse import urlsplit
+from typing import Final, NamedTuple
+from urllib.parse import urlencode, urlsplit
 
 import httpcore2
 import httpx2
@@ -65,6 +65,16 @@ async def system_addresses(host: str, port: int) -> Sequence[str]:
     return [str(address[0]) for *_, address in found]
 
 
+class _Request(NamedTuple):
+    """What is asked for, and which statuses of a response carry the document."""
+
+    method: str
+    url: str
+    headers: Sequence[tuple[str, str]] = ()
+    content: bytes | None = None
+    statuses: Collection[int] = (200,)
+
+
 class GuardedFetcher:
     """Fetches JSON by https from public addresses alone.
 
@@ -92,10 +102,28 @@ class GuardedFetcher:
 
     async def json(self, url: str, *, max_bytes: int = MAX_BYTES) -> object:
         """Return the JSON document at `url`. Raises: FetchError."""
-        target, shown = self._checked(url), short(url)
+        return (await self._fetched(_Request("GET", url), max_bytes))[1]
+
+    async def post_form(
+        self, url: str, form: Mapping[str, str], *, headers: Mapping[str, str], max_bytes: int = MAX_BYTES
+    ) -> tuple[int, object]:
+        """Send a form to a token endpoint; return the status of the response, 200, 400 or 401, and its JSON document.
+
+        The last two say what is wrong (RFC 6749, section 5.2).
+
+        Raises:
+            FetchError: there is no such response. Its text has nothing of `form` and `headers`.
+        """
+        sent = [*headers.items(), ("content-type", "application/x-www-form-urlencoded")]
+        request = _Request("POST", url, sent, urlencode(form).encode(), statuses=(200, 400, 401))
+        return await self._fetched(request, max_bytes)
+
+    async def _fetched(self, request: _Request, max_bytes: int) -> tuple[int, object]:
+        target, shown = self._checked(request.url), short(request.url)
         try:
             async with asyncio.timeout(self._within_s):
-                return read(await self._body(target, max_bytes))
+                status, body = await self._response(request, target, max_bytes)
+                return status, read(body)
         except TimeoutError as error:
             raise FetchError(f"{shown} did not answer within {self._within_s:g} seconds") from error
         except (httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException, OSError) as error:
@@ -120,18 +148,19 @@ class GuardedFetcher:
         target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
         return httpcore2.URL(scheme=parts.scheme, host=parts.hostname, port=port, target=target)
 
-    async def _body(self, url: httpcore2.URL, max_bytes: int) -> bytes:
+    async def _response(self, request: _Request, target: httpcore2.URL, max_bytes: int) -> tuple[int, bytes]:
+        headers = [("host", _host(target)), *_HEADERS, *request.headers]
         async with (
             httpcore2.AsyncConnectionPool(self._ssl_context, network_backend=self._network) as pool,
-            pool.stream("GET", url, headers=[("host", _host(url)), *_HEADERS]) as response,
+            pool.stream(request.method, target, headers=headers, content=request.content) as response,
         ):
-            _check_head(response)
+            _check_head(response, request.statuses)
             body = bytearray()
             async for part in response.aiter_stream():
                 body += part
                 if len(body) > max_bytes:
                     raise FetchError(f"the document is larger than {max_bytes:,} bytes", status=response.status)
-            return bytes(body)
+            return response.status, bytes(body)
 
 
 def fetcher_for(issuer: str) -> GuardedFetcher:
@@ -177,10 +206,10 @@ def _host(url: httpcore2.URL) -> str:
     return host if url.port is None else f"{host}:{url.port}"
 
 
-def _check_head(response: httpcore2.Response) -> None:
-    """Raise FetchError unless the response carries a JSON document as it is."""
+def _check_head(response: httpcore2.Response, statuses: Collection[int]) -> None:
+    """Raise FetchError unless the response has one of `statuses` and carries a JSON document as it is."""
     headers = {name.lower(): value.decode("latin-1") for name, value in response.headers}
-    if response.status != 200:
+    if response.status not in statuses:
         raise FetchError(f"it answers with status {response.status}", status=response.status)
     if headers.get(b"content-encoding", "identity").lower() != "identity":
         raise FetchError("the document is compressed", status=response.status)

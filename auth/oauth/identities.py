@@ -21,6 +21,7 @@ from auth.oauth.errors import AdmissionFault, NotAdmittedError, tenant_not_chose
 from auth.oauth.tokens import VerifiedToken
 from auth.store import IdentityStore
 from auth.store.errors import StoreUnavailableError
+from auth.store.queries import IDENTITY_ID
 from auth.store.records import StoredIdentity
 from shared.identity import OAUTH, SCOPES_OF, AuthenticationError, Principal, Scope, Tenant
 
@@ -65,6 +66,10 @@ class StoredIdentities:
         finally:
             await self._ids.join()
             await self._identities.join()
+
+    def knows(self, credential: str) -> bool:
+        """Return whether a principal with that credential had a token of an identity."""
+        return credential.startswith(IDENTITY_ID)
 
     async def principal_of(self, token: VerifiedToken) -> Principal:
         """Return the principal that `token` stands for: what both the token and the role of its owner permit.

@@ -1,9 +1,10 @@
-"""Where an issuer serves its keys, as its metadata says.
+"""The metadata of an issuer: where it serves its keys, and what else it says about itself.
 
 Sources: OpenID Connect Discovery 1.0, section 4; RFC 8414, sections 3 and 5 (for an issuer with a path).
 """
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from auth.oauth.fetcher import FetchError, GuardedFetcher, short
@@ -25,16 +26,21 @@ async def jwks_uri_of(issuer: str, fetcher: GuardedFetcher) -> str:
     Raises:
         FetchError: the metadata cannot be fetched, is that of another issuer, or names no keys.
     """
+    jwks_uri = (await metadata_of(issuer, fetcher)).get("jwks_uri")
+    if not isinstance(jwks_uri, str):
+        raise FetchError("the metadata has no jwks_uri")
+    return jwks_uri
+
+
+async def metadata_of(issuer: str, fetcher: GuardedFetcher) -> Mapping[str, Any]:
+    """Return the metadata of `issuer`. Raises: FetchError: it cannot be fetched, or is that of another issuer."""
     metadata = await _metadata(issuer, fetcher)
     if not isinstance(metadata, dict) or metadata.get("issuer") != issuer:
         # Mix-up and impersonation: what a document says counts for the issuer that it names alone (RFC 8414, 3.3).
         named = metadata.get("issuer") if isinstance(metadata, dict) else None
         said = short(repr(named))
         raise FetchError(f"the metadata is that of the issuer {said}; set MCP_OAUTH_ISSUER as it is spelled there")
-    jwks_uri = metadata.get("jwks_uri")
-    if not isinstance(jwks_uri, str):
-        raise FetchError("the metadata has no jwks_uri")
-    return jwks_uri
+    return metadata
 
 
 async def _metadata(issuer: str, fetcher: GuardedFetcher) -> object:

@@ -6,7 +6,7 @@ below it and at the place that RFC 9728 names, as proxies differ in what they pa
 Sources: RFC 9728, sections 2 and 3; MCP authorization (2026-07-28); SEP-2207 (no `offline_access` here).
 """
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from types import MappingProxyType
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -22,14 +22,19 @@ WELL_KNOWN: Final = "/.well-known/oauth-protected-resource"
 SCOPES: Final = (Scope.TICKETS_READ.value, Scope.TICKETS_WRITE.value)
 """What a client asks for at first: all that people usually need. What a role does not permit has no effect."""
 NAME: Final = "Ticket server"
-_HEADERS: Final = MappingProxyType({"access-control-allow-origin": "*", "cache-control": "public, max-age=300"})
+_CACHED: Final = MappingProxyType({"cache-control": "public, max-age=300"})
+_OPEN: Final = MappingProxyType({
+    "access-control-allow-origin": "*",
+    "access-control-expose-headers": "www-authenticate, retry-after",
+})  # fmt: skip
 _PREFLIGHT: Final = MappingProxyType({
-    **_HEADERS,
-    "access-control-allow-methods": "GET, OPTIONS",
-    "access-control-allow-headers": "*",
+    **_OPEN,
+    "access-control-allow-headers": "*, authorization",  # `*` does not stand for it
     "access-control-allow-private-network": "true",
     "access-control-max-age": "600",
+    "cache-control": "public, max-age=300",
 })  # fmt: skip
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def metadata_url(resources: ProtectedResources, path: str) -> str:
@@ -46,7 +51,6 @@ def metadata_routes(public_url: str, issuers: Iterable[str], paths: Iterable[str
         paths: those of the resources that are served.
     """
     resources, servers = ProtectedResources(public_url), list(issuers)
-    prefix = unquote(urlsplit(resources.base).path)
     routes = []
     for path in ("", *paths):
         document = {
@@ -56,15 +60,34 @@ def metadata_routes(public_url: str, issuers: Iterable[str], paths: Iterable[str
             "bearer_methods_supported": ["header"],
             "resource_name": NAME,
         }
-        places = dict.fromkeys((WELL_KNOWN + path, prefix + WELL_KNOWN + path, WELL_KNOWN + prefix + path))
-        routes += [_route(place + end, document) for place in places for end in ("", "/")]
+        routes += document_routes(resources.base, WELL_KNOWN, path, document)
     return routes
 
 
-def _route(path: str, document: object) -> Route:
+def document_routes(base: str, well_known: str, path: str, document: object) -> list[Route]:
+    """Return the routes of a document about what is at `path` below the address `base`.
+
+    A path of `base` itself belongs behind `well_known` (RFC 8414 and RFC 9728, section 3.1). Some clients look for the
+    document below it, and some proxies take it away.
+    """
+
+    async def respond(_: Request) -> Response:
+        return JSONResponse(document, headers=_CACHED)
+
+    prefix = unquote(urlsplit(base).path)
+    places = dict.fromkeys((well_known + path, prefix + well_known + path, well_known + prefix + path))
+    return [open_route(place + end, respond) for place in places for end in ("", "/")]
+
+
+def open_route(path: str, endpoint: Endpoint, method: str = "GET") -> Route:
+    """Return a route for the pages of every site: without credentials of the browser, since none of them is read."""
+
     async def respond(request: Request) -> Response:
         if request.method == "OPTIONS":
-            return Response(status_code=204, headers=_PREFLIGHT)
-        return JSONResponse(document, headers=_HEADERS)
+            methods = {"access-control-allow-methods": f"{method}, OPTIONS"}
+            return Response(status_code=204, headers={**_PREFLIGHT, **methods})
+        response = await endpoint(request)
+        response.headers.update(_OPEN)
+        return response
 
-    return Route(path, respond, methods=["GET", "OPTIONS"])
+    return Route(path, respond, methods=[method, "OPTIONS"])

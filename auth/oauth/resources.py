@@ -40,6 +40,16 @@ class ProtectedResources:
         """
         return _RESOURCE_OF.get(path.rstrip("/").rpartition("/")[2], "")
 
+    def named(self, resource: str) -> str | None:
+        """Return the canonical address of the resource that `resource` names; None if there is none of that name.
+
+        Scheme and host may be in upper case, and a slash may follow at the end (MCP authorization, canonical URI).
+        """
+        scheme, separator, rest = resource.partition("://")
+        host, slash, path = rest.partition("/")
+        plain = f"{scheme.lower()}{separator}{host.lower()}{slash}{path}".removesuffix("/")
+        return plain if plain in {self.base, *(self.base + path for path in PATHS)} else None
+
     def audiences_of(self, path: str) -> frozenset[str]:
         """Return what the audience of a token for a request of `path` may be."""
         return self._audiences.get(self.path_of(path), self._common)

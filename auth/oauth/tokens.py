@@ -25,6 +25,8 @@ class TokenFault(StrEnum):
     """A required claim is missing or of the wrong type, or a claim asks for what this server does not check."""
     EXPIRED = "expired"
     NOT_YET_VALID = "not_yet_valid"
+    GRANT = "grant"
+    """It is a token of this server, but what its owner allowed was revoked, or its owner lost access."""
 
 
 # RFC 6750, section 3: these characters may stand in `error_description`, so no quotation marks and ASCII alone.
@@ -37,6 +39,7 @@ _SENTENCES: Final[Mapping[TokenFault, str]] = MappingProxyType({
     TokenFault.CLAIMS: "A claim of the access token is missing or not accepted. An administrator has to look at it.",
     TokenFault.EXPIRED: "The access token has expired. Refresh it, or sign in again.",
     TokenFault.NOT_YET_VALID: "The access token is not valid yet. Check the clocks, then try again.",
+    TokenFault.GRANT: "The access behind this token was revoked, or has ended. Sign in again.",
 })  # fmt: skip
 
 
@@ -77,6 +80,8 @@ class VerifiedToken:
     """Unix time."""
     is_program: bool
     """Whether a program signed in as itself (client credentials)."""
+    grant: str | None = None
+    """The claim `grant`, which has a meaning in tokens of this server alone."""
 
     def check_audience(self, accepted: Collection[str]) -> None:
         """Raise InvalidTokenError unless the token is for one of the `accepted` names of this server."""

@@ -13,15 +13,13 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from joserfc import jws
 from joserfc.errors import JoseError, UnsupportedAlgorithmError
 from joserfc.jwk import Key
 
 from auth.oauth.claims import LEEWAY_S, read_claims
-from auth.oauth.fetcher import GuardedFetcher
-from auth.oauth.key_set import IssuerKeys
 from auth.oauth.tokens import InvalidTokenError, TokenFault, VerifiedToken
 from shared.json_body import MalformedMessageError, read
 from shared.lru import LRUCache
@@ -34,23 +32,37 @@ _FORM: Final = re.compile(r"[\w-]+\.[\w-]+\.[\w-]*", re.ASCII)
 """Three parts in base64url (RFC 7515, section 7.1); the third is empty for `none`."""
 
 
+class KeySource(Protocol):
+    """The signing keys of one issuer: fetched from it, or those of this server itself."""
+
+    async def signer(self, name: str | None, has_signed: Callable[[Key], bool]) -> Key | None:
+        """Return the key that signed a token, or None.
+
+        Args:
+            name: what the header `kid` of the token names.
+            has_signed: whether the token has the signature of a key.
+
+        Raises:
+            AuthenticationError: (503) the keys cannot be looked up.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """End lookups in flight."""
+        ...
+
+
 class TokenVerifier:
     """Verifies tokens of some issuers. Close it with `aclose`.
 
     Args:
-        fetchers: what fetches the metadata and keys of each issuer, by its URL, exactly as the claim `iss` spells it.
+        issuers: the keys of each issuer, by its URL, exactly as the claim `iss` spells it. A key verifies the tokens of
+            its own issuer alone.
         clock: Unix time.
-        seconds: a monotonic clock.
     """
 
-    def __init__(
-        self,
-        fetchers: Mapping[str, GuardedFetcher],
-        *,
-        clock: Callable[[], float] = time.time,
-        seconds: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._issuers = {issuer: IssuerKeys(issuer, fetcher, seconds=seconds) for issuer, fetcher in fetchers.items()}
+    def __init__(self, issuers: Mapping[str, KeySource], *, clock: Callable[[], float] = time.time) -> None:
+        self._issuers = issuers
         self._clock = clock
         self._verified: LRUCache[bytes, tuple[VerifiedToken, float]] = LRUCache(MAX_REMEMBERED)
         """Tokens by their digests, and until when each counts, in Unix time."""
@@ -60,7 +72,7 @@ class TokenVerifier:
 
         Raises:
             InvalidTokenError: (401) it is not valid.
-            IssuerUnavailableError: (503) the keys of its issuer cannot be fetched.
+            AuthenticationError: (503) the keys of its issuer cannot be looked up.
         """
         if len(token) > MAX_CHARACTERS or not token.isascii():
             raise InvalidTokenError(TokenFault.MALFORMED)
@@ -73,14 +85,14 @@ class TokenVerifier:
         return verified
 
     async def aclose(self) -> None:
-        """End the fetches in flight."""
+        """End the lookups in flight."""
         for keys in self._issuers.values():
             await keys.aclose()
 
     async def _checked(self, token: str) -> VerifiedToken:
-        signed, header = _opened(token)
-        verified = read_claims(header, _json_object(signed.payload), self._issuers, self._clock())
-        if await self._issuers[verified.issuer].signer(header.get("kid"), partial(_is_signed, signed)) is None:
+        signed, header = opened(token)
+        verified = read_claims(header, json_object(signed.payload), self._issuers, self._clock())
+        if await self._issuers[verified.issuer].signer(header.get("kid"), partial(is_signed, signed)) is None:
             raise InvalidTokenError(TokenFault.SIGNATURE)
         return verified
 
@@ -99,8 +111,8 @@ class _Registry(jws.JWSRegistry):
 _REGISTRY: Final = _Registry(strict_check_header=False)  # unknown header parameters are ignored (RFC 7515, section 4)
 
 
-def _opened(token: str) -> tuple[jws.CompactSignature, Mapping[str, Any]]:
-    """Return the parts of `token` and its header, whose algorithm and key may be looked for."""
+def opened(token: str) -> tuple[jws.CompactSignature, Mapping[str, Any]]:
+    """Return the parts of `token` and its header, which names a key. Raises: InvalidTokenError."""
     if not _FORM.fullmatch(token):
         raise InvalidTokenError(TokenFault.MALFORMED)
     try:
@@ -117,14 +129,16 @@ def _opened(token: str) -> tuple[jws.CompactSignature, Mapping[str, Any]]:
     return signed, header
 
 
-def _is_signed(signed: jws.CompactSignature, key: Key) -> bool:
+def is_signed(signed: jws.CompactSignature, key: Key) -> bool:
+    """Return whether `key` signed a token that was opened."""
     try:
         return jws.validate_compact(signed, key, registry=_REGISTRY)
     except (JoseError, ValueError):  # a key of another kind than the algorithm needs
         return False
 
 
-def _json_object(payload: bytes) -> Mapping[str, Any]:
+def json_object(payload: bytes) -> Mapping[str, Any]:
+    """Return the claims of a token. Raises: InvalidTokenError."""
     try:
         claims = read(payload)
     except MalformedMessageError as error:

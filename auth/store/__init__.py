@@ -25,6 +25,7 @@ from auth.store.authorization.domains import Domains
 from auth.store.authorization.grants import Grants
 from auth.store.authorization.invitations import Invitations
 from auth.store.authorization.sign_ins import SignIns
+from auth.store.authorization.signing_keys import SigningKeys
 from auth.store.credentials import CredentialLookup
 from auth.store.errors import AlreadyExistsError, NotUsableError, UnknownError
 from auth.store.identities import Identities
@@ -77,6 +78,7 @@ class IdentityStore:
         self.codes = Codes(self._transactions)
         self.grants = Grants(self._transactions, secrets)
         self.oauth_clients = OAuthClients(self._transactions)
+        self.signing_keys = SigningKeys(self._transactions, secrets)
 
     @property
     def clock(self) -> Callable[[], datetime]:

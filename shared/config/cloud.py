@@ -6,9 +6,9 @@ from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, model_validator
 
+from shared.config.authorization_server import HOSTED_RANGES, AuthorizationServerSettings
 from shared.config.common import Settings, ToolSettings
 from shared.config.machine import default_host, default_proxies, is_loopback, on_cloud_run
-from shared.config.sign_in import SignInSettings
 from shared.environment import SHORTEST_KEY, BrokerUrl, Day, Key, Keys, Names
 
 LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1", "[::1]")
@@ -16,7 +16,9 @@ SSE_DEPRECATED_ON: Final = date(2025, 3, 26)
 """A sunset must not be earlier than the deprecation: RFC 9745, section 4."""
 
 
-class CloudSettings(SignInSettings, ToolSettings):  # the README lists them in this order, those of STDIO first
+class CloudSettings(
+    AuthorizationServerSettings, ToolSettings
+):  # the README lists them in this order, those of STDIO first
     """The HTTP server."""
 
     host: str = Field(default_factory=default_host, description="Address to listen on.")
@@ -118,6 +120,7 @@ class CloudSettings(SignInSettings, ToolSettings):  # the README lists them in t
         **Settings.shown_default,
         "host": "`127.0.0.1`; on Cloud Run `0.0.0.0`",
         "oauth_issuer": "–",
+        "oauth_hosted_ranges": f"`{', '.join(HOSTED_RANGES)}`",
         "trusted_proxies": "`0`; on Cloud Run `1`",
     }
 
@@ -125,8 +128,9 @@ class CloudSettings(SignInSettings, ToolSettings):  # the README lists them in t
     def _refuse_a_sign_in_that_cannot_work(self) -> Self:
         if not self.signs_in:
             return self
+        self.check_provider()
         needed = {
-            "MCP_OAUTH_ISSUER": self.oauth_issuer,
+            "MCP_OAUTH_ISSUER": self.sign_in_issuers,
             "MCP_PUBLIC_URL": self.public_url,
             "MCP_IDENTITY_KEYS": self.identity_keys,
         }

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from shared.command_lines import command_line
 from shared.config.cloud import CloudSettings
+from shared.identity import provider_label
 
 
 class Failing(NamedTuple):
@@ -53,12 +54,20 @@ def ticket_api_of(settings: CloudSettings) -> str:
 
 def who_may_call(settings: CloudSettings) -> str:
     """Return every way in, in one line."""
-    providers = ", ".join(urlsplit(issuer).netloc for issuer in settings.oauth_issuer)
     ways = (
-        f"people and programs that sign in at {providers} (MCP_OAUTH_ISSUER)" if settings.signs_in else "",
+        who_signs_in(settings) if settings.signs_in else "",
         f"people and programs, each with a key of their own ({command_line('auth')} key list)"
         if settings.identity_keys
         else "",
         "clients with the key MCP_MCP_API_KEY, all as one principal" if settings.mcp_api_key is not None else "",
     )
     return "; ".join(filter(None, ways)) or "every program on this machine, without a key"
+
+
+def who_signs_in(settings: CloudSettings) -> str:
+    """Return who signs in, and where."""
+    if settings.issues_tokens:
+        labels = ", ".join(map(provider_label, settings.sign_in_issuers))
+        return f"people who sign in at {labels} (MCP_OAUTH_CLIENT_ID)"
+    providers = ", ".join(urlsplit(issuer).netloc for issuer in settings.oauth_issuer)
+    return f"people and programs that sign in at {providers} (MCP_OAUTH_ISSUER)"

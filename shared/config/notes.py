@@ -53,12 +53,17 @@ def _without_effect_over_http(settings: CloudSettings) -> Iterator[tuple[tuple[s
         yield ("allow_ephemeral",), "this is not Cloud Run"
     if "sse" not in settings.wires:
         yield ("sse_sunset",), "MCP_TRANSPORT_TYPE leaves HTTP+SSE out"
-    sign_in = ("oauth_issuer", "oauth_audience")
+    of_clients = ("oauth_registration", "oauth_redirects", "oauth_hosted_ranges", "oauth_signing_keys")
+    sign_in = ("oauth_issuer", "oauth_audience", "oauth_client_id", "oauth_client_secret", *of_clients)
     if settings.has_own_provider:
         yield ("oauth_enabled", *sign_in), "this program has an authentication of its own"
         return
     if not settings.oauth_enabled:
         yield sign_in, "MCP_OAUTH_ENABLED is not set to true"
+    elif settings.issues_tokens:
+        yield ("oauth_audience",), "with MCP_OAUTH_CLIENT_ID this server issues the access tokens itself"
+    else:
+        yield of_clients, "MCP_OAUTH_CLIENT_ID is not set, so clients get their tokens elsewhere"
     if not settings.identity_keys:
         yield ("revoke_within",), "only keys of MCP_IDENTITY_KEYS can be revoked"
     if not settings.asks_for_keys:

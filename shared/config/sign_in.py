@@ -1,4 +1,4 @@
-"""Settings of sign-in: whose access tokens are accepted, for which organisations, and issued for whom."""
+"""Settings of sign-in: at which identity provider, for which organisations, and whose access tokens are accepted."""
 
 import re
 from collections.abc import Mapping
@@ -71,18 +71,21 @@ class SignInSettings(IdentitySettings):
 
     oauth_enabled: bool = Field(
         default=False,
-        description="Accept the access tokens of `MCP_OAUTH_ISSUER` beside keys, and tell clients where to sign in: "
-        "docs/oauth.md. Needs `MCP_OAUTH_ISSUER`, `MCP_PUBLIC_URL` and `MCP_IDENTITY_KEYS`.",
+        description="Let people sign in, beside keys: with Google (`MCP_OAUTH_CLIENT_ID`), or with the access tokens "
+        "of a provider of your own (`MCP_OAUTH_ISSUER`): docs/oauth.md. Needs one of the two, `MCP_PUBLIC_URL` and "
+        "`MCP_IDENTITY_KEYS`.",
     )
     oauth_issuer: Issuers = Field(
         default_factory=dict,
         description="URL of the identity provider, exactly as its metadata spells `issuer`. Several, or one for some "
-        "organisations only: `URL=ORGANISATION ORGANISATION`, comma-separated.",
+        "organisations only: `URL=ORGANISATION ORGANISATION`, comma-separated. With `MCP_OAUTH_CLIENT_ID` only one; "
+        "default: Google.",
     )
     oauth_audience: Names = Field(
         default=(),
         description="Further audiences of access tokens for this server, comma-separated, for providers that cannot "
-        "use its URL. Always accepted: `MCP_PUBLIC_URL`, alone or followed by `/mcp` or `/sse`.",
+        "use its URL. Always accepted: `MCP_PUBLIC_URL`, alone or followed by `/mcp` or `/sse`. No effect with "
+        "`MCP_OAUTH_CLIENT_ID`.",
     )
 
     def check_resources(self, public_url: str) -> None:

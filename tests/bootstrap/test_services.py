@@ -2,19 +2,26 @@
 
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import closing
+from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 from pydantic import SecretStr
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 from bootstrap import services
 from bootstrap.doctor import Finding
 from shared.config import CloudSettings
+from tests.auth.oauth.signing import Signer
 from tests.processes import API_KEY, IDENTITY_KEY, free_port, sqlite, ticket_api
 from tests.test_token_ends import issuer_over_http
+from tests.transport.serving import serve
 
 
 def settings(**given: Any) -> CloudSettings:
@@ -68,6 +75,58 @@ async def test_an_identity_provider_is_asked_for_its_keys_as_the_server_asks() -
     assert wrong[0]
     assert "set MCP_OAUTH_ISSUER as it is spelled there. Check MCP_OAUTH_ISSUER." in wrong[1]
     assert off == []
+
+
+@asynccontextmanager
+async def provider_with_a_client(client_id: str, secret: str) -> AsyncIterator[str]:
+    """Serve an identity provider that knows one client, and no code."""
+    documents: dict[str, Any] = {}
+
+    async def respond(request: Request) -> JSONResponse:
+        if request.url.path == "/token":
+            form = parse_qs((await request.body()).decode())
+            is_known = (form.get("client_id"), form.get("client_secret")) == ([client_id], [secret])
+            return JSONResponse({"error": "invalid_grant" if is_known else "invalid_client"}, 400)
+        return JSONResponse(documents[str(request.url)])
+
+    app = Starlette(routes=[Route("/{path:path}", respond, methods=["GET", "POST"])])
+    async with serve(app) as url:
+        documents |= Signer(url).documents
+        documents[f"{url}/.well-known/openid-configuration"] |= {
+            "authorization_endpoint": f"{url}/authorize",
+            "token_endpoint": f"{url}/token",
+            "token_endpoint_auth_methods_supported": ["client_secret_post"],
+        }
+        yield url
+
+
+async def test_a_provider_of_which_this_server_is_a_client_must_know_it_and_its_callback() -> None:
+    async with provider_with_a_client("tickets", "the-secret") as url:
+        given: dict[str, Any] = {
+            "identity_keys": [SecretStr(IDENTITY_KEY)],
+            "public_url": "http://127.0.0.1:8080/help/",
+            "oauth_enabled": True,
+            "oauth_issuer": url,
+            "oauth_client_id": "tickets",
+        }
+        known, callback = await found(services.sign_in(settings(**given, oauth_client_secret="the-secret")))
+        wrong = settings(**given, oauth_client_secret="another-secret", oauth_redirects=["http://a.example"])
+        refused, _, redirect = await found(services.sign_in(wrong))
+        elsewhere = settings(**given | {"oauth_issuer": f"{url}/"}, oauth_client_secret="the-secret")
+        away, _ = await found(services.sign_in(elsewhere))
+
+    assert known == (False, "sign-in: 127.0.0.1 answers and knows MCP_OAUTH_CLIENT_ID; its keys: 1")
+    address = "http://127.0.0.1:8080/help/oauth/callback/127.0.0.1"
+    assert callback == (False, f"sign-in: the redirect URI that must be entered at 127.0.0.1, exactly: {address}")
+    assert refused[0]
+    assert refused[1].startswith(
+        "sign-in: nobody can sign in at 127.0.0.1: it refuses this server (invalid_client). Check MCP_OAUTH_CLIENT_ID, "
+    )
+    assert "another-secret" not in refused[1]
+    assert redirect[0]
+    assert redirect[1].startswith("sign-in: MCP_OAUTH_REDIRECTS: 'http://a.example' cannot be a redirect address")
+    assert away[0]
+    assert "set MCP_OAUTH_ISSUER as it is spelled there" in away[1]
 
 
 async def test_a_broker_that_answers_is_right(broker_url: str) -> None:

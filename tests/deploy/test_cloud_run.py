@@ -2,14 +2,18 @@
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import pytest
 import yaml
 
 from auth.__main__ import cli
+from auth.authorization_server.provider import callback_path
 from shared.config import CloudSettings, Settings, TicketApiSettings, load
+from shared.identity import GOOGLE
 from shared.storage.database import resolve_url
 from tests.deploy.cloud_run_lint import RULES, complaints, container, env, settings
 from ticket_api.__main__ import parser
@@ -19,6 +23,11 @@ DOOR: Final = "cloud-run-service.yaml"
 TICKET_API: Final = "ticket-api-service.yaml"
 FILES: Final = (DOOR, TICKET_API)
 KEY: Final = "0123456789abcdef" * 4
+SECRETS_OF_KEYS: Final = MappingProxyType({
+    "MCP_IDENTITY_KEYS": "mcp-identity-keys",
+    "MCP_DATABASE_URL": "mcp-identity-database-url",
+})  # fmt: skip
+"""What section 9 of the README adds."""
 EVERY_ADDRESS: Final = "0.0.0.0"  # noqa: S104 - nothing is bound here
 
 
@@ -51,8 +60,15 @@ def on_cloud_run(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 def as_cloud_run_starts_it(file: str, environment: pytest.MonkeyPatch) -> Settings:
     """Return the settings that the program reads when started as `file` specifies."""
-    service = service_of(file)
+    return as_cloud_run_starts(service_of(file), environment, {})
+
+
+def as_cloud_run_starts(
+    service: dict[str, Any], environment: pytest.MonkeyPatch, further_secrets: Mapping[str, str]
+) -> Settings:
+    """Return the settings that the program reads when started as `service` specifies."""
     secrets = {"ticket-api-database-url": database_url(), "mcp-server-key": KEY, "ticket-api-key": KEY[::-1]}
+    secrets |= further_secrets
     for name, entry in env(service).items():
         value = entry["value"] if "value" in entry else secrets[entry["valueFrom"]["secretKeyRef"]["name"]]
         environment.setenv(name, value.replace("PROJECT_NUMBER", "123456789"))
@@ -199,6 +215,31 @@ def test_the_job_for_keys_makes_their_tables_for_the_role_that_serves_them() -> 
     assert f"gcloud sql users create {role} " in readme
     assert f'database_url {role} "$IDENTITY_PASSWORD" | gcloud secrets create mcp-identity-database-url ' in readme
     assert first_key.startswith(f"postgresql://{role}:$IDENTITY_PASSWORD@")
+
+
+def test_the_door_signs_people_in_with_what_the_readme_adds(on_cloud_run: pytest.MonkeyPatch) -> None:
+    readme = text_of("README.md")
+    (added,) = re.findall(r"^```yaml\n(.+?)^```", readme, re.MULTILINE | re.DOTALL)
+    (callback,) = re.findall(r'"(https://mcp-ticket-server-\S+/oauth/callback/\S+)"', readme)
+    keys = "".join(
+        f"            - name: {name}\n              valueFrom:\n                secretKeyRef:\n"
+        f'                  name: {secret}\n                  key: "1"\n'
+        for name, secret in SECRETS_OF_KEYS.items()
+    )
+    file = text_of(DOOR).replace("          env:\n", f"          env:\n{keys}{added}", 1)
+    secrets = {"mcp-identity-keys": KEY, "mcp-identity-database-url": database_url()}
+
+    assert complaints(file) == []
+    read = as_cloud_run_starts(yaml.safe_load(file), on_cloud_run, secrets | {"mcp-oauth-client-secret": "GOCSPX-a"})
+
+    assert isinstance(read, CloudSettings)
+    assert read.sign_in_issuers == {GOOGLE: frozenset()}
+    public = (
+        str(read.public_url).rstrip("/").replace("123456789", "$PROJECT_NUMBER").replace("asia-northeast1", "$REGION")
+    )
+    assert callback == public + callback_path(GOOGLE)
+    assert 'printf %s "$CLIENT_SECRET" | gcloud secrets create mcp-oauth-client-secret --data-file=-' in readme
+    assert "may_read mcp-server mcp-oauth-client-secret\n" in readme
 
 
 @pytest.mark.parametrize("file", FILES)

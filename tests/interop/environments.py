@@ -2,9 +2,9 @@
 
 Each has exactly the pins of its file in `environments`. Clients of one family share an environment: those on the Python
 SDK before 2.0, those on its newest version, those that cannot be installed with that, the converters of schemas, the
-bridges for Node, and the agents for Node. The TypeScript SDK and the Inspector are in the tests' own folder.
-`python3 run.py test --long` makes the environments before the tests start; tests run by name make them when they need
-them.
+judges of sign-in, the bridges for Node, and the agents for Node. The TypeScript SDK and the Inspector are in the tests'
+own folder. `python3 run.py test --long` makes the environments before the tests start; tests run by name make them when
+they need them.
 """
 
 import json
@@ -44,6 +44,7 @@ def make() -> None:
     python("python-v2")
     python("python-v2.1")
     python("converters")
+    python("judges")
     node_modules("node")
     node_modules("node-agents")
     node_modules("clients")
@@ -51,7 +52,7 @@ def make() -> None:
 
 def version(package: str, home: Home) -> str:
     """Return the version of a client that is installed there, from its pins."""
-    if home.startswith("python-") or home == "converters":
+    if home.startswith("python-") or home in {"converters", "judges"}:
         pins = (PINS / f"{home}.txt").read_text("utf-8")
         (pinned,) = re.findall(rf"^{re.escape(package)}==(\S+)", pins, re.MULTILINE)
         return str(pinned)

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 Wire = Literal["sse", "http"]
-Home = Literal["python-v1", "python-v2", "python-v2.1", "converters", "node", "node-agents", "clients"]
+Home = Literal["python-v1", "python-v2", "python-v2.1", "converters", "judges", "node", "node-agents", "clients"]
 """Where a client is installed: a file of pins in `environments`, or `tests/clients`."""
 WIRES: Final[tuple[Wire, ...]] = ("sse", "http")
 PATHS: Final = MappingProxyType({"sse": "/sse", "http": "/mcp"})

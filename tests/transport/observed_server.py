@@ -17,11 +17,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from shared.rate import Rate
 from shared.telemetry import configure_logging
 from tests.transport.gated_server import gated_server
 from tests.transport.serving import KeyPerPerson, application_of
 from transport.app import Transport, TransportOptions
-from transport.rate_limit import Rate, Rates
+from transport.rate_limit import Rates
 from transport.server import DrainingServer
 from transport.sessions.memory import InMemoryBroker
 from transport.sessions.session import Limits

@@ -8,6 +8,7 @@ import httpx2
 import pytest
 from structlog.testing import capture_logs
 
+from shared.rate import Rate
 from tests.kills import kills
 from tests.transport.dispatch.test_dispatcher import call
 from tests.transport.http_client import HttpClient, Message, http_client, opening, text_of
@@ -17,7 +18,7 @@ from tests.transport.serving import bench
 from tests.transport.sse_client import sse_session
 from tests.transport.test_many_instances import instances
 from tests.transport.test_streamable_http_stateless import modern, said, tool
-from transport.rate_limit import Rate, Rates
+from transport.rate_limit import Rates
 from transport.sessions.memory import InMemoryBroker
 from transport.sessions.session import Limits
 from transport.sessions.valkey.broker import ValkeyBroker

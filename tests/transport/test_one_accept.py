@@ -8,6 +8,7 @@ import httpx2
 import pytest
 
 from shared.identity import AuthenticationError, Principal
+from shared.rate import Rate
 from tests.transport.http_client import (
     ENVELOPE,
     HttpClient,
@@ -20,7 +21,7 @@ from tests.transport.http_client import (
 )
 from tests.transport.serving import KeyPerPerson, bench, until
 from tests.transport.test_streamable_http_stateless import LISTEN, modern, routing, tool
-from transport.rate_limit import Rate, Rates
+from transport.rate_limit import Rates
 
 ME: Final = {"x-api-key": "key-me"}
 JSON: Final = {"accept": "application/json"}

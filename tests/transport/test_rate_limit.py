@@ -10,11 +10,12 @@ import pytest
 import redis
 
 from shared.identity import PrincipalKey
+from shared.rate import Rate
 from tests.kills import kills
 from tests.transport.brokers import ME, MakeBroker, Quiet, claimed, opened
 from tests.transport.serving import until
 from transport import rate_limit
-from transport.rate_limit import Cost, MemoryBuckets, Rate, RateLimitedError, Rates, Wait
+from transport.rate_limit import Cost, MemoryBuckets, RateLimitedError, Rates, Wait
 from transport.sessions.claims import Attempt, ClaimStatus, RequestClaim
 from transport.sessions.valkey import rate_limit as shared
 from transport.sessions.valkey.broker import ValkeyBroker

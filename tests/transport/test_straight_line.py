@@ -16,10 +16,11 @@ from typing import Any, Final
 import pytest
 
 import transport
+from shared.rate import Rate
 from tests.transport.http_client import call, http_client
 from tests.transport.serving import bench
 from tests.transport.sse_client import sse_session
-from transport.rate_limit import Rate, Rates
+from transport.rate_limit import Rates
 
 ROOT: Final = str(Path(transport.__file__).parent)
 WRITER: Final = "http/event_stream.py"

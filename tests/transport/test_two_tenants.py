@@ -8,6 +8,7 @@ import asyncio
 
 import pytest
 
+from shared.rate import Rate
 from tests.kills import kills
 from tests.transport.brokers import Quiet
 from tests.transport.brokers import opened as opened_by
@@ -24,7 +25,7 @@ from tests.transport.test_streamable_http_stateless import said, tool
 from tests.transport.test_streamable_refusals import every_way_in
 from transport.dispatch import client_requests
 from transport.dispatch.context import Address
-from transport.rate_limit import Rate, Rates
+from transport.rate_limit import Rates
 from transport.sessions.broker import InstanceMessage, SessionGoneError
 from transport.sessions.claims import RequestClaim
 from transport.sessions.valkey.broker import ValkeyBroker

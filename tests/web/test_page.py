@@ -125,6 +125,8 @@ def test_a_server_with_keys_shows_where_the_key_goes_in_every_client(language: s
 def test_where_people_sign_in_no_line_has_a_key(language: str) -> None:
     text = unescape(render(language, about(signs_in=True), is_ready=True))
     assert TEXTS[language]["sign_in"] in text
+    at_google = unescape(render(language, about(signs_in=True, identity_provider="Google"), is_ready=True))
+    assert TEXTS[language]["sign_in_at"].format("Google") in at_google
     assert KEY not in text
     assert f"claude mcp add --transport http tickets {BASE}/mcp\n" in text.replace("</pre>", "\n")
 

@@ -6,6 +6,7 @@ every check that it has in production.
 
 import asyncio
 import json
+import re
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -50,12 +51,16 @@ class Site:
         self.pages: dict[str, Page] = {}
         self.asked: list[str] = []
         self.heads: list[str] = []
+        self.bodies: list[str] = []
+        """Those of requests that have one."""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
             self.heads.append(head)
             self.asked.append(head.split(" ")[1])
+            if length := re.search(r"\r\ncontent-length: (\d+)", head, re.IGNORECASE):
+                self.bodies.append((await reader.readexactly(int(length[1]))).decode())
             await self.pages.get(self.asked[-1], page({}, "404 Not Found"))(writer)
             await writer.drain()
         except (OSError, asyncio.IncompleteReadError):

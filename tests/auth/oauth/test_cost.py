@@ -3,20 +3,24 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+import pytest
 from starlette.applications import Starlette
 
 from auth.oauth.identities import StoredIdentities
+from auth.oauth.key_set import IssuerKeys
 from auth.oauth.provider import OAuthProvider
 from auth.oauth.resources import ProtectedResources
 from auth.oauth.verification import TokenVerifier
 from auth.store import IdentityStore
 from auth.stored_audit import StoredAuditTrail
+from auth.stored_grants import StoredGrants
 from auth.stored_keys import StoredKeyAuthProvider
 from auth.token_or_key import TokenOrKeyAuthProvider
+from tests.auth.authorization_server.tokens.installation import BASE, MARY, Installation, add_mary, installed
 from tests.auth.conftest import SECRETS
 from tests.auth.oauth.issuer import ED, ISSUER, NOW, Issuer, token
 from tests.measure_http import ENVELOPE, ROUTING
@@ -24,7 +28,6 @@ from tests.transport.dispatch.test_dispatcher import call
 from tests.transport.gated_server import gated_server
 from transport import asgi_app
 
-PUBLIC_URL: Final = "https://tickets.example"
 CALLS: Final = 20
 ROUNDS: Final = 15
 MOST: Final = 1.1
@@ -77,33 +80,48 @@ class Caller:
         return time.process_time() - began
 
 
-@asynccontextmanager
-async def calling(issuer: Issuer, store: IdentityStore) -> AsyncIterator[tuple[Caller, Caller]]:
-    """Yield a caller with a key, and one with a token of the same user, whose signature takes longest to check."""
+Tokens = tuple[OAuthProvider, str]
+Sign = Callable[[Issuer, Installation], Awaitable[Tokens]]
+
+
+async def of_an_issuer(issuer: Issuer, desktop: Installation) -> Tokens:
+    """Return what accepts tokens of an issuer, and one of Mary whose signature takes longest to check."""
     issuer.rotate(ED)
-    await store.tenants.add("acme")
-    await store.users.add("alice@example.com")
-    await store.memberships.set("alice@example.com", "acme", role="agent")
-    key = await store.keys.create("acme", user="alice@example.com", name="key")
-    verifier = TokenVerifier({ISSUER: issuer.fetcher()}, clock=lambda: NOW)
-    identities = StoredIdentities(store, {ISSUER: frozenset({"acme"})})
+    verifier = TokenVerifier({ISSUER: IssuerKeys(ISSUER, issuer.fetcher())}, clock=lambda: NOW)
+    identities = StoredIdentities(desktop.store, {ISSUER: frozenset({"acme"})})
+    groups = ["a-group-of-a-typical-length"] * 10
+    said = token(ED, "Ed25519", email=MARY, email_verified=True, groups=groups)
+    return OAuthProvider(verifier, {ISSUER: identities}, ProtectedResources(BASE)), said
+
+
+async def of_this_server(_: Issuer, desktop: Installation) -> Tokens:
+    """Return what accepts tokens of this server, and one of Mary."""
+    verifier = TokenVerifier({BASE: desktop.tokens}, clock=lambda: desktop.store.clock().timestamp())
+    provider = OAuthProvider(verifier, {BASE: StoredGrants(desktop.store)}, ProtectedResources(BASE))
+    return provider, (await desktop.sign_in())["access_token"]
+
+
+@asynccontextmanager
+async def calling(sign: Sign, issuer: Issuer, desktop: Installation) -> AsyncIterator[tuple[Caller, Caller]]:
+    """Yield a caller with a key of Mary, and one with a token of hers."""
+    key = await desktop.store.keys.create("acme", user=MARY, name="key")
+    tokens, said = await sign(issuer, desktop)
     provider = TokenOrKeyAuthProvider(
-        OAuthProvider(verifier, identities, ProtectedResources(PUBLIC_URL)),
-        StoredKeyAuthProvider(store, SECRETS),
-        trail=StoredAuditTrail(store.audit),
+        tokens, StoredKeyAuthProvider(desktop.store, SECRETS), trail=StoredAuditTrail(desktop.store.audit)
     )
     app = asgi_app(gated_server()[0], auth_provider=provider, allowed_hosts=["tickets.example"])
-    said = token(
-        ED, "Ed25519", email="alice@example.com", email_verified=True, groups=["a-group-of-a-typical-length"] * 10
-    )
     async with provider.run(), app.router.lifespan_context(app):
         yield Caller(app, {"x-api-key": key.text}), Caller(app, {"authorization": f"Bearer {said}"})
 
 
+@pytest.mark.parametrize("sign", [of_an_issuer, of_this_server], ids=["issuer", "this server"])
 async def test_a_call_with_a_token_costs_hardly_more_than_one_with_a_key(
-    issuer: Issuer, sqlite_store: IdentityStore
+    sign: Sign, issuer: Issuer, sqlite_store: IdentityStore
 ) -> None:
-    async with calling(issuer, sqlite_store) as (by_key, by_token):
+    async with (
+        installed(sqlite_store, await add_mary(sqlite_store)) as desktop,
+        calling(sign, issuer, desktop) as (by_key, by_token),
+    ):
         costs = [(await by_key.cost_s(), await by_token.cost_s()) for _ in range(ROUNDS)]
 
     key, with_token = (min(one) for one in zip(*costs, strict=True))  # the least disturbed round of each

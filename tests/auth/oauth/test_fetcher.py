@@ -219,3 +219,29 @@ async def test_what_is_allowed_for_this_machine_is_for_its_own_names_alone(issue
 
 async def test_the_system_is_asked_for_addresses() -> None:
     assert "127.0.0.1" in await system_addresses("localhost", 443)
+
+
+async def test_a_form_is_answered_by_json_that_may_say_what_is_wrong(issuer: Issuer) -> None:
+    for status in ("200 OK", "400 Bad Request", "401 Unauthorized"):
+        issuer.site.pages["/a"] = page(DOCUMENT, status)
+        answer = await issuer.fetcher().post_form(
+            f"{ISSUER}/a", {"code": "a&b=c"}, headers={"authorization": "Basic x"}
+        )
+        assert answer == (int(status[:3]), DOCUMENT)
+
+    assert issuer.site.bodies == ["code=a%26b%3Dc"] * 3
+    assert issuer.site.heads[0].startswith("POST /a ")
+    assert "authorization: basic x" in issuer.site.heads[0].lower()
+    assert "content-type: application/x-www-form-urlencoded" in issuer.site.heads[0].lower()
+
+
+@pytest.mark.parametrize("status", ["204 No Content", "302 Found", "403 Forbidden", "500 Internal Server Error"])
+async def test_other_responses_to_a_form_are_none_and_its_text_has_no_secret(issuer: Issuer, status: str) -> None:
+    issuer.site.pages["/a"] = page(DOCUMENT, status, f"location: {ISSUER}/b")
+    issuer.site.pages["/b"] = page(DOCUMENT)
+
+    with pytest.raises(FetchError, match=f"status {status[:3]}") as refused:
+        await issuer.fetcher().post_form(f"{ISSUER}/a", {"code": "a-secret"}, headers={"authorization": "a-secret"})
+
+    assert "a-secret" not in str(refused.value)
+    assert issuer.site.asked == ["/a"]

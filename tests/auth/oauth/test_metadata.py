@@ -65,7 +65,7 @@ async def test_every_page_may_read_them_without_credentials(path: str) -> None:
     for response in (read, asked):
         assert response.headers["access-control-allow-origin"] == "*"
         assert "access-control-allow-credentials" not in response.headers
-    assert asked.headers["access-control-allow-headers"] == "*"
+    assert asked.headers["access-control-allow-headers"] == "*, authorization"
     assert asked.headers["access-control-allow-methods"] == "GET, OPTIONS"
     assert "max-age" in read.headers["cache-control"]
 

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 import auth.oauth
 import auth.providers
 from auth.oauth.identities import StoredIdentities
+from auth.oauth.key_set import IssuerKeys
 from auth.oauth.provider import OAuthProvider
 from auth.oauth.resources import ProtectedResources
 from auth.oauth.verification import TokenVerifier
@@ -106,9 +107,10 @@ def make(store: IdentityStore, acme: Signer, clock: Clock, trail: Trail) -> Make
     """Make what stands in front of the identity store, the shared key and the identity provider of acme."""
 
     def provider(habits: ClientHabits | None = None, shared_key: str = SHARED_KEY) -> TokenOrKeyAuthProvider:
-        verifier = TokenVerifier({acme.url: Documents(acme)}, clock=lambda: clock().timestamp(), seconds=clock.seconds)
+        acmes = IssuerKeys(acme.url, Documents(acme), seconds=clock.seconds)
+        verifier = TokenVerifier({acme.url: acmes}, clock=lambda: clock().timestamp())
         owners = StoredIdentities(store, {acme.url: frozenset({"acme"})}, seconds=clock.seconds)
-        tokens = OAuthProvider(verifier, owners, ProtectedResources(PUBLIC))
+        tokens = OAuthProvider(verifier, {acme.url: owners}, ProtectedResources(PUBLIC))
         stored = StoredKeyAuthProvider(store, SECRETS, seconds=clock.seconds)
         keys = ChainedAuthProvider(stored, APIKeyAuthProvider(shared_key), habits=habits)
         return TokenOrKeyAuthProvider(tokens, keys, trail=trail, habits=habits, seconds=clock.seconds)

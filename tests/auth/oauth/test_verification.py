@@ -15,7 +15,7 @@ from joserfc.jwk import Key, RSAKey
 from auth.oauth import verification
 from auth.oauth.claims import LEEWAY_S
 from auth.oauth.fetcher import fetcher_for
-from auth.oauth.key_set import FRESH_S, REFETCH_S, STALE_S
+from auth.oauth.key_set import FRESH_S, REFETCH_S, STALE_S, IssuerKeys
 from auth.oauth.tokens import InvalidTokenError, IssuerUnavailableError, TokenFault
 from auth.oauth.verification import MAX_CHARACTERS, REMEMBERED_S, TokenVerifier
 from shared.lru import LRUCache
@@ -60,9 +60,13 @@ def moment() -> Moment:
     return Moment()
 
 
+def keys_of(issuer: Issuer, moment: Moment, url: str = ISSUER) -> IssuerKeys:
+    return IssuerKeys(url, issuer.fetcher(), seconds=moment.seconds)
+
+
 @pytest.fixture
 async def verifier(issuer: Issuer, moment: Moment) -> AsyncIterator[TokenVerifier]:
-    verifier = TokenVerifier({ISSUER: issuer.fetcher()}, clock=moment.unix, seconds=moment.seconds)
+    verifier = TokenVerifier({ISSUER: keys_of(issuer, moment)}, clock=moment.unix)
     yield verifier
     await verifier.aclose()
 
@@ -217,8 +221,8 @@ async def test_keys_of_one_issuer_do_not_sign_for_another(issuer: Issuer, moment
     second = f"{ISSUER}/second"
     issuer.site.pages[f"/second{METADATA}"] = page({"issuer": second, "jwks_uri": f"{ISSUER}/second-keys"})
     issuer.site.pages["/second-keys"] = page({"keys": [named(RSA_2, "rsa").as_dict(private=False)]})
-    fetchers = dict.fromkeys([ISSUER, second], issuer.fetcher())
-    verifier = TokenVerifier(fetchers, clock=moment.unix, seconds=moment.seconds)
+    keys = {url: keys_of(issuer, moment, url) for url in (ISSUER, second)}
+    verifier = TokenVerifier(keys, clock=moment.unix)
 
     assert (await verifier.verify(token(OTHER_RSA, iss=second))).issuer == second
     assert (await verifier.verify(token(RSA))).issuer == ISSUER
@@ -374,8 +378,8 @@ async def test_an_issuer_on_this_machine_lets_no_other_one_name_this_machine(iss
         local = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         inner.pages |= {KEYS: issuer.site.pages[KEYS], METADATA: page({"issuer": local, "jwks_uri": local + KEYS})}
         issuer.site.pages[METADATA] = page({"issuer": ISSUER, "jwks_uri": local + KEYS})
-        fetchers = {ISSUER: issuer.fetcher(), local: fetcher_for(local)}
-        verifier = TokenVerifier(fetchers, clock=moment.unix, seconds=moment.seconds)
+        keys = {ISSUER: keys_of(issuer, moment), local: IssuerKeys(local, fetcher_for(local))}
+        verifier = TokenVerifier(keys, clock=moment.unix)
 
         with pytest.raises(IssuerUnavailableError):
             await verifier.verify(token())

@@ -1,12 +1,10 @@
-"""A person at a browser, who signs in at the provider of the tests and consents: its pages are forms without scripts.
+"""A person at a browser, who signs in at the provider of the tests and consents: all pages work without scripts.
 
 As a program (`python -m tests.interop.sign_in.browser FILE URL`) it stands for the browser that clients open: it goes
 on to the client that the provider sends it to.
 """
 
-import html
 import json
-import re
 import socket
 import stat
 import sys
@@ -15,10 +13,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Self
-from urllib.parse import parse_qs, urljoin, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 
+from tests.interop.sign_in.forms import Form, Page
 from tests.processes import ROOT
 
 MOST_PAGES: Final = 12
@@ -30,26 +29,40 @@ LISTENING_S: Final = 10.0
 class Person:
     """A person with an account at the provider, whose browser is new at each sign-in."""
 
-    subject: str
-    """As the provider calls the person."""
+    account: str
+    """What the person enters at the provider."""
     consents: list[Sequence[str]]
-    """The scopes that the person allows, a list for each sign-in; there must be no further one."""
+    """Scopes that the person allows where a page asks for each, a list for each sign-in; there is no further one."""
 
     def sign_in(self, url: str) -> str:
-        """Sign in and consent at `url`; return the address of the client that the provider sends the browser to."""
-        forms = {"subject": self.subject, "scope": self.consents.pop(0)}
+        """Sign in and consent at `url`; return the address of the client that the browser is sent back to."""
+        scopes = self.consents.pop(0)
+        (client,) = parse_qs(urlsplit(url).query)["redirect_uri"]
         with httpx2.Client() as http:
             response = http.get(url)
             for _ in range(MOST_PAGES):
-                if response.is_redirect:
-                    address = urljoin(str(response.url), response.headers["location"])
-                    if urlsplit(address).netloc != urlsplit(url).netloc:
-                        return address
-                    response = http.get(address)
+                page = _page(response)
+                if page.goes_on_to.startswith(client):
+                    return page.goes_on_to
+                if page.goes_on_to:
+                    response = http.get(page.goes_on_to)
                 else:
-                    fields = re.findall(r'<input [^>]*name="(\w+)"', html.unescape(response.raise_for_status().text))
-                    response = http.post(response.url, data={name: forms[name] for name in fields})
+                    response = _sent(http, response, self._filled(page.forms[0], scopes))
         raise AssertionError(f"the pages never end: {response.url}")
+
+    def visit(self, url: str) -> None:
+        """Be the browser that a client opens at `url`: once it listens, sign in and go back to it."""
+        wait_until_listening(url)
+        httpx2.get(self.sign_in(url)).raise_for_status()
+
+    def _filled(self, form: Form, scopes: Sequence[str]) -> Form:
+        """Fill in a form: its first button, the given scopes, and the first of everything else that it offers."""
+        for name, values in form.offered.items():
+            allowed = [value for value in values if value in scopes]
+            form.given[name] = allowed if name == "scope" else values[:1]
+        form.given |= {name: [self.account] for name in form.asked}
+        form.given |= {name: [value] for name, value in form.buttons[:1] if name}
+        return form
 
     def write(self, file: Path) -> Path:
         """Write the person into a file, for the program."""
@@ -86,13 +99,28 @@ def wait_until_listening(url: str) -> None:
             return
 
 
+def _page(response: httpx2.Response) -> Page:
+    """Return the page; a redirect counts as one that goes on by itself. Anything else than a page is a failure."""
+    if response.is_redirect:
+        return Page(f'<meta http-equiv="refresh" content="0;url={response.headers["location"]}">', str(response.url))
+    page = Page(response.text, str(response.url))
+    assert response.is_success, f"{response.url}: {response.status_code}\n{page.text}"
+    assert page.goes_on_to or page.forms, f"{response.url} is the end: {page.text}"
+    return page
+
+
+def _sent(http: httpx2.Client, page: httpx2.Response, form: Form) -> httpx2.Response:
+    """Send a form as browsers do, with the origin of its page."""
+    return http.post(
+        form.action, data=form.given, headers={"origin": f"{page.url.scheme}://{page.url.netloc.decode()}"}
+    )
+
+
 def main(file: Path, url: str) -> None:
     """Be the browser."""
-    wait_until_listening(url)
     person = Person.read(file)
-    address = person.sign_in(url)
+    person.visit(url)
     person.write(file)
-    httpx2.get(address).raise_for_status()
 
 
 if __name__ == "__main__":

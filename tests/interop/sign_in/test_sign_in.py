@@ -17,7 +17,7 @@ from tests.interop.drivers.common import reasons
 from tests.interop.rows import PATHS, WIRES, Wire
 from tests.interop.sign_in.browser import Person
 from tests.interop.sign_in.clients import claude_code
-from tests.interop.sign_in.deployment import JOHN, MARY, Deployment, deployment
+from tests.interop.sign_in.deployment import JOHN, MARY, Deployment, own_provider
 from tests.interop.sign_in.provider import ROBOT
 from tests.interop.sign_in.rows import ROWS, SignIn
 from tests.shared.given import TICKET
@@ -43,7 +43,7 @@ INITIALIZE: Final = {
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """A server and its provider. The tokens say that they expire earlier, by what the server tolerates."""
     environments.make()
-    with deployment(tmp_path_factory.mktemp("server"), life_s=LIFE_S, early_s=LEEWAY_S) as running:
+    with own_provider(tmp_path_factory.mktemp("server"), life_s=LIFE_S, early_s=LEEWAY_S) as running:
         yield running
 
 

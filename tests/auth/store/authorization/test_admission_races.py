@@ -14,7 +14,7 @@ from auth.store.authorization.records import Admitted
 from auth.store.errors import AlreadyExistsError, NotUsableError
 from tests.auth.store.authorization.people import EVERY, MANAGED, MARY, Person, attempt, organisations, outcome, roles
 
-AT_ONCE: Final = 8
+AT_ONCE: Final = 4
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ async def test_of_several_accounts_with_one_address_at_once_one_is_admitted(
 
 
 async def test_an_invitation_is_either_withdrawn_or_accepted(acme: IdentityStore) -> None:
-    for number in range(5):
+    for number in range(3):
         person = Person(f"{number}", f"{number}@acme.example")
         invitation = await acme.invitations.add(person.email or "", "acme", role="agent")
 

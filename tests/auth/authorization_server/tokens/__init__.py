@@ -1,0 +1,1 @@
+"""Tests of the token endpoint and of what it issues."""
