@@ -270,14 +270,14 @@ async def test_an_address_that_the_provider_does_not_confirm_admits_nobody(site:
     page = await browser.sign_in(site)
 
     assert (page.status, page.location) == (403, "")
-    assert "<code>address_not_verified</code>" in page.text
+    assert "<code>no_verified_address</code>" in page.text
 
 
 async def test_who_was_disabled_has_no_access(site: Site, browser: Browser) -> None:
     await browser.sign_in(site)
     await site.store.users.disable("mary@acme.example")
 
-    assert "<code>access_ended</code>" in (await browser.sign_in(site)).text
+    assert "<code>user_disabled</code>" in (await browser.sign_in(site)).text
 
 
 # Several organisations, and browsers that cannot show that they began the sign-in.
