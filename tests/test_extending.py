@@ -19,7 +19,6 @@ from starlette.routing import Mount, Route
 
 from auth.providers import APIKeyAuthProvider
 from tests.databases import add_filled_tenant
-from tests.kills import kills
 from tests.processes import KEY, ROOT, sqlite
 from tests.transport.http_client import http_client
 from tests.transport.serving import application_of, serve
@@ -99,7 +98,6 @@ async def test_an_auth_provider_of_your_own_says_who_calls_and_what_they_may_do(
     assert not await provider.is_still_valid(principal)
 
 
-@kills("transport/app.py", "self._app.router.routes.extend(routes)", "pass")
 async def test_a_transport_of_your_own_answers_behind_the_same_checks(
     program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:

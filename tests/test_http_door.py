@@ -323,11 +323,6 @@ async def test_only_health_and_readiness_are_open_to_everyone(door: str) -> None
     assert "server" not in health.headers
 
 
-@kills(
-    "shared/config/greeting.py",
-    "' --header \"x-api-key: YOUR-KEY\"'",
-    "f' --header \"x-api-key: {settings.mcp_api_key.get_secret_value()}\"'",
-)
 def test_the_operator_reads_its_address_and_how_to_connect(tmp_path: Path) -> None:
     with http_door(tmp_path) as (address, process):
         code = process.end()

@@ -1,8 +1,8 @@
 """What is read of the metadata of clients, whether it is in a document or comes with a registration. Pure.
 
 Every client is a public one: what it has to show is a code, the verifier of its PKCE challenge, and later its refresh
-token. A method of authentication that it names beside that is not used; a secret in a document, which everybody can
-read, is refused.
+token. A method of authentication that it names beside that is not used; a secret in a document, which is public, is
+refused.
 
 Sources: RFC 7591, sections 2 and 3.2; OAuth 2.0 Client ID Metadata Document (draft), sections 3 and 4; OpenID Connect
 Dynamic Client Registration 1.0, section 2 (`application_type`); CIMD extension `token_endpoint_auth_methods_supported`.
@@ -63,7 +63,7 @@ def metadata_in_document(address: str, document: object) -> Mapping[str, Any]:
     if document.get("client_id") != address:
         raise ClientMetadataError("Its `client_id` is not the address of the document.")
     if named := [name for name in _SECRETS if name in document]:
-        raise ClientMetadataError(f"It has `{named[0]}`, but a document that everybody can read holds no secret.")
+        raise ClientMetadataError(f"It has `{named[0]}`, but a document is public and holds no secret.")
     if not _can_be_public(document):
         raise ClientMetadataError("It asks for a secret or a key; list `none` as a method, for public clients.")
     name = document.get("client_name")

@@ -2,8 +2,8 @@
 
 A client whose id is an https address publishes its metadata there. The document is fetched when the client is first
 asked for, and again when it is `FRESH` old. Once a person allowed the client something, it is kept in the store too, so
-that people can sign in while it cannot be fetched, for `KEPT_FOR` after it was fetched. A request that nobody approved
-stores nothing.
+that people can sign in while it cannot be fetched, for `KEPT_FOR` after it was fetched. A request that was not
+approved stores nothing.
 
 A document that was fetched and is wrong is not replaced by a kept one: its owner may have changed it on purpose.
 
@@ -130,7 +130,7 @@ class Clients:
         """Return a client.
 
         Raises:
-            UnknownClientError: there is none with this id.
+            UnknownClientError: no client has this id.
             ClientDocumentError: its metadata cannot be fetched or used.
             DatabaseBusyError: the identity store does not respond.
         """

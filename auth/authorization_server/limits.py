@@ -1,9 +1,9 @@
 """How often `/authorize` and `/register` may be asked, by token buckets in this process.
 
 Hosted assistants send the requests of many people from a few networks, so each of their published ranges has a wide
-bucket of its own. Everybody else is limited by address, and at `/authorize` also by client and address, so that one
+bucket of its own. All others are limited by address, and at `/authorize` also by client and address, so that one
 client that asks again and again leaves room for the others behind the same address. A limit by client alone would let
-a stranger lock out everybody who uses that client.
+a stranger lock out all users of that client.
 """
 
 import ipaddress

@@ -74,17 +74,17 @@ class ProviderMetadata:
 
     async def _fetch(self, now: float) -> None:
         try:
-            self._known = endpoints_in(await metadata_of(self._issuer, self._fetcher))
+            self._known = endpoints_in(self._issuer, await metadata_of(self._issuer, self._fetcher))
             self._fetched_at = now
         except FetchError as error:
             self._failed_at, self._failure = self._seconds(), str(error)
             log.warning("provider_metadata_unavailable", issuer=self._issuer, reason=self._failure)
 
 
-def endpoints_in(metadata: Mapping[str, Any]) -> ProviderEndpoints:
-    """Return the endpoints that the metadata of a provider names. Raises: FetchError: it cannot be signed in with."""
+def endpoints_in(issuer: str, metadata: Mapping[str, Any]) -> ProviderEndpoints:
+    """Return the endpoints that the metadata of `issuer` names. Raises: FetchError: none to sign in at."""
     authorization, token = metadata.get("authorization_endpoint"), metadata.get("token_endpoint")
-    if not _is_address(authorization) or not isinstance(token, str):
+    if not _is_address(authorization, of=issuer) or not isinstance(token, str):
         raise FetchError("the metadata has no authorization_endpoint or no token_endpoint that can be used")
     named = metadata.get("token_endpoint_auth_methods_supported", [BASIC])  # the default of both standards
     methods = [method for method in (POST, BASIC) if isinstance(named, list) and method in named]
@@ -94,8 +94,11 @@ def endpoints_in(metadata: Mapping[str, Any]) -> ProviderEndpoints:
     return ProviderEndpoints(str(authorization), token, methods, names_itself)
 
 
-def _is_address(url: object) -> bool:
-    """Return whether a browser may be sent to `url`; the addresses that this server asks are checked when it does."""
+def _is_address(url: object, *, of: str) -> bool:
+    """Return whether the issuer `of` may send browsers to `url`; only one on this machine may name this machine.
+
+    The addresses that this server asks are checked when it does.
+    """
     if not isinstance(url, str) or len(url) > _LONGEST_URL or not url.isascii() or not url.isprintable() or " " in url:
         return False
     try:
@@ -103,5 +106,8 @@ def _is_address(url: object) -> bool:
         host, _ = parts.hostname or "", parts.port
     except ValueError:
         return False
-    is_safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
-    return is_safe and bool(host) and "@" not in parts.netloc and "#" not in url
+    if is_loopback(host):
+        is_reached = parts.scheme in {"http", "https"} and is_loopback(urlsplit(of).hostname or "")
+    else:
+        is_reached = parts.scheme == "https" and bool(host)
+    return is_reached and "@" not in parts.netloc and "#" not in url

@@ -101,7 +101,7 @@ def has_steps(path: str) -> bool:
 
 
 def _without_port(uri: str) -> tuple[str, str, str] | None:
-    """Return host, path and query of a loopback address; None if it is none, or one that a browser may read another."""
+    """Return host, path and query of a loopback address; None for others, and where browsers may read another one."""
     found = _LOOPBACK.fullmatch(uri) if len(uri) <= MAX_LENGTH else None
     if found is None or int(found["port"] or 1) > _MAX_PORT:
         return None

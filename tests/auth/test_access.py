@@ -1,16 +1,23 @@
 """The three ways of authenticating callers: opened and closed in order, and each fails closed."""
 
 import os
+import time
 from pathlib import Path
 
+import httpx2
 import pytest
+from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 
-from auth.access import Access, AnonymousAccess, IdentityService, SharedKeyAccess
+from auth.access import Access, AnonymousAccess, IdentityService, SharedKeyAccess, SignIn
+from auth.authorization_server.server import AuthorizationServerOptions
+from auth.oauth.tokens import InvalidTokenError, TokenFault
 from auth.store import open_store
 from shared.audit import AuditEvent
-from shared.identity import AuthenticationError
+from shared.identity import GOOGLE, OAUTH, AuthenticationError
+from tests.auth.authorization_server.tokens.installation import BASE, MARY, MCP, VERIFIER, add_mary, challenge_of
 from tests.auth.conftest import SECRET, SECRETS
+from tests.auth.oauth.signing import Signer
 
 KEY = "a-key-of-thirty-two-characters-!"
 
@@ -76,3 +83,37 @@ async def test_a_new_store_in_a_file_is_for_its_user_alone(tmp_path: Path) -> No
     assert "identity.sqlite3" in {file.name for file in files}
     modes = {file.name: file.stat().st_mode & 0o077 for file in (tmp_path / "new").iterdir()}
     assert os.name != "posix" or set(modes.values()) == {0}, modes
+
+
+async def test_tokens_of_this_server_count_where_it_issues_them_and_those_of_google_do_not(
+    sqlite_identity_url: str,
+) -> None:
+    options = AuthorizationServerOptions(public_url=BASE, client_id="tickets", client_secret="a-secret")
+    sign_in = SignIn(issuers={BASE: frozenset()}, public_url=BASE, server=options)
+    callers = IdentityService(sqlite_identity_url, [SECRET], cache_s=30, sign_in=sign_in)
+    async with open_store(sqlite_identity_url, SECRETS) as store, callers.run():
+        allowed = await add_mary(store)
+        transport = httpx2.ASGITransport(Starlette(routes=callers.routes))
+        async with httpx2.AsyncClient(transport=transport, base_url=BASE) as http:
+            answer = await http.post(
+                "/token",
+                data={
+                    "grant_type": "authorization_code",
+                    "code": await store.codes.issue(allowed, code_challenge=challenge_of(VERIFIER)),
+                    "client_id": allowed.client_id,
+                    "redirect_uri": allowed.redirect_uri,
+                    "code_verifier": VERIFIER,
+                },
+            )
+        caller = await callers.provider.authenticate(bearer(answer.json()["access_token"]))
+        with pytest.raises(InvalidTokenError) as refused:
+            await callers.provider.authenticate(bearer(Signer(GOOGLE).token("1", time.time(), aud=MCP)))
+
+    assert (caller.id, caller.email, caller.tenant.id, caller.proof) == (allowed.user, MARY, "acme", OAUTH)
+    assert refused.value.reason is TokenFault.ISSUER
+    assert (AnonymousAccess().routes, SharedKeyAccess(KEY).routes) == ((), ())
+
+
+def bearer(token: str) -> HTTPConnection:
+    headers = [(b"authorization", f"Bearer {token}".encode())]
+    return HTTPConnection({"type": "http", "path": "/mcp", "headers": headers, "client": ("192.0.2.1", 1)})

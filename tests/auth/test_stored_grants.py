@@ -32,7 +32,7 @@ class Signed:
         store = desktop.store
         self.other = Signer(ELSEWHERE)
         self.ours = Signer(BASE)
-        """Signs tokens that say they are ours, with another key."""
+        """Issues tokens that say they are ours, with another key."""
         self.grants = StoredGrants(store, seconds=clock.seconds)
         verifier = TokenVerifier(
             {BASE: desktop.tokens, ELSEWHERE: IssuerKeys(ELSEWHERE, Documents(self.other), seconds=clock.seconds)},

@@ -199,7 +199,6 @@ async def test_a_write_that_cannot_be_read_back_may_have_been_done(
     assert "could not be read afterwards. It may have been changed" in text
 
 
-@kills("shared/writes/updates.py", "*([COMMENT_MISSING] if found.comment_missing else []),", "")
 async def test_an_update_that_lost_its_comment_says_what_was_changed_and_what_was_not(existing: World) -> None:
     async def forgets_the_comment(inner: Any, request: Any) -> Any:
         await existing.api.put("/tickets/TCK-0002", {"summary": "New words", "updatedById": "user1"})

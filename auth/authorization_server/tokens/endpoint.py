@@ -55,7 +55,7 @@ class TokenEndpoint:
 
     Args:
         store: the identity store.
-        tokens: signs access tokens.
+        tokens: issues access tokens.
         resources: those of this server.
         limits: how often an address may send requests that are refused.
     """

@@ -29,12 +29,12 @@ class KeyStore(Protocol):
     """Where signing keys are kept: `auth.store.authorization.signing_keys.SigningKeys`, or settings."""
 
     async def usable(self) -> Sequence[SigningKey]:
-        """Return the keys that verify now, the one that signs first. Raises: DatabaseBusyError."""
+        """Return the keys that verify now, the one to sign with first. Raises: DatabaseBusyError."""
         ...
 
 
 class ConfiguredKeys:
-    """Signing keys from the settings: the first one signs, all verify.
+    """Signing keys from the settings: the first one is for new tokens, all verify.
 
     Args:
         pems: private keys on the curve P-256, each in PEM, at least one.

@@ -7,6 +7,7 @@ every reader of the link.
 
 import re
 import secrets
+import shlex
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -95,36 +96,33 @@ class Invitations:
             UnknownInvitationError: there is no such invitation.
             NotUsableError: it was accepted.
         """
+        if not _ID.fullmatch(invitation):
+            raise UnknownInvitationError(invitation)
+        end = update(invitations).where(invitations.c.id == invitation, OPEN)
         async with self._transactions.changing() as change:
-            row = await _locked(change.connection, invitation)
-            if row["accepted_at"] is not None:
+            result = await change.connection.execute(end.values(withdrawn_at=change.now))
+            record = await self._one(change, invitation)
+            if record.state is InvitationState.ACCEPTED:
                 raise NotUsableError(
                     f"The invitation {invitation} was accepted. To end the membership, run "
-                    f"`{command_line('auth')} membership remove {row['email']} --tenant {row['tenant_id']}`."
+                    f"`{command_line('auth')} membership remove {shlex.quote(record.email)} --tenant {record.tenant}`."
                 )
-            if row["withdrawn_at"] is None:
-                mine = invitations.c.id == invitation
-                await change.connection.execute(update(invitations).where(mine).values(withdrawn_at=change.now))
-                change.record("invitation_withdrawn", tenant=row["tenant_id"], what=invitation, detail=row["email"])
-            return await self._one(change, invitation)
+            if result.rowcount:
+                change.record("invitation_withdrawn", tenant=record.tenant, what=invitation, detail=record.email)
+            return record
 
     async def _one(self, change: AuditedChange, invitation: str) -> InvitationRecord:
+        """Raises: UnknownInvitationError."""
         query = _invitations().where(invitations.c.id == invitation)
-        return _record((await change.connection.execute(query)).mappings().one(), change.now)
+        row = (await change.connection.execute(query)).mappings().one_or_none()
+        if row is None:
+            raise UnknownInvitationError(invitation)
+        return _record(row, change.now)
 
 
 async def _lock(connection: AsyncConnection, tenant: str) -> None:
     """Let other invitations into the tenant wait until the transaction ends, so that an address has one at most."""
     await connection.execute(select(tenants.c.id).where(tenants.c.id == tenant).with_for_update(key_share=True))
-
-
-async def _locked(connection: AsyncConnection, invitation: str) -> RowMapping:
-    """Return the row, locked so that it is not accepted meanwhile. Raises: UnknownInvitationError."""
-    query = select(invitations).where(invitations.c.id == invitation).with_for_update()
-    row = (await connection.execute(query)).mappings().one_or_none() if _ID.fullmatch(invitation) else None
-    if row is None:
-        raise UnknownInvitationError(invitation)
-    return row
 
 
 async def _refuse_who_needs_no_invitation(connection: AsyncConnection, address: str, tenant: str) -> None:

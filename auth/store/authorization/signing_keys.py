@@ -1,8 +1,8 @@
 """The keys that sign access tokens, sealed in the identity store and shared by all instances.
 
-The newest key signs. Its predecessor verifies for an hour after that, since tokens that it signed are still in use, and
-signs for half an hour of it on instances that have not noticed or cannot read the newest one. The first key is made
-when one is first asked for; if none can be read, because its secret is not configured any more, a new one is made.
+New tokens are signed with the newest key. Its predecessor verifies for an hour after that, since its tokens are still
+in use; instances that have not noticed or cannot read the newest one may sign with it for half an hour. The first key
+is made when one is first asked for, and a new one if none can be read, because its secret is not configured any more.
 Of instances that make a key at once, one succeeds and all use its key.
 """
 
@@ -25,7 +25,7 @@ log = get_logger(__name__)
 CURVE: Final = "P-256"
 """Of ES256 (RFC 7518, section 3.4)."""
 SIGNS_ON: Final = timedelta(minutes=30)
-"""How long a superseded key may still sign: what it signs ends before the key does."""
+"""How long a superseded key may still sign: its tokens end before the key does."""
 VERIFIES_ON: Final = timedelta(hours=1)
 """How long a superseded key verifies."""
 _PURPOSE: Final = "signing key"
@@ -71,7 +71,7 @@ class SigningKeys:
         return [record for record, _ in await self._stored()]
 
     async def usable(self) -> Sequence[SigningKey]:
-        """Return the keys that verify now, the newest first. One of them signs; if none did, a new one is made."""
+        """Return the keys that verify now, the newest first. One of them may sign; if none may, a new one is made."""
         now, stored = self._transactions.clock(), await self._stored()
         keys = [*self._readable(stored, now)]
         if any(key.signs(now) for key in keys):
@@ -80,7 +80,7 @@ class SigningKeys:
         return [*self._readable(await self._stored(), now)]
 
     async def rotate(self) -> SigningKeyRecord:
-        """Make a key, which signs from now on, and return it.
+        """Make a key for new tokens, and return it.
 
         Of several callers at once, one makes the key and all return it. Keys that do not verify any more are deleted.
         """
@@ -88,7 +88,7 @@ class SigningKeys:
         return (await self.all())[0]
 
     async def _add_after(self, known: Sequence[SigningKeyRecord]) -> None:
-        """Add the successor of the keys that the caller knows, unless somebody else has done so meanwhile."""
+        """Add the successor of the keys that the caller knows, unless another caller has done so meanwhile."""
         key, number = new_key(), known[0].number + 1 if known else 1
         sealed = self._secrets.seal_text(key.as_pem(private=True).decode(), _PURPOSE)
         async with self._transactions.changing() as change:

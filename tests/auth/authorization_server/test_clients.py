@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from datetime import timedelta
 
 import pytest
 
@@ -69,6 +68,7 @@ async def test_a_document_that_cannot_be_used_is_refused_with_its_reason(web: Do
     assert not refused.is_temporary
 
 
+@kills("auth/authorization_server/clients.py", "tuple(filter(self._policy.allows, uris))", "tuple(uris)")
 async def test_only_what_is_allowed_of_a_document_can_be_used(web: DocumentSites, clients: Clients) -> None:
     """Consent phishing: the document of a stranger may list anything, and look like that of a known client."""
     stranger = "https://evil.example/callback"
@@ -231,9 +231,26 @@ async def test_a_flood_of_documents_leaves_known_clients_alone(
     await asked.wait()
 
     assert (await refusal_of(clients, f"https://{HOST}/another")).is_temporary
+    assert "/another" not in web.site.asked
     assert (await clients.get(CLIENT_ID)).name == "Example"
     served.set()
     await waiting
+
+
+async def test_closing_ends_a_fetch(web: DocumentSites, clients: Clients) -> None:
+    asked = asyncio.Event()
+
+    async def silent(writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await writer.wait_closed()
+
+    web.publish({CLIENT_ID: silent})
+    waiting = asyncio.create_task(refusal_of(clients))
+    await asked.wait()
+
+    await clients.aclose()
+
+    assert (await waiting).is_temporary
 
 
 async def test_a_request_that_nobody_approved_stores_nothing(clients: Clients, sqlite_store: IdentityStore) -> None:
@@ -245,23 +262,23 @@ async def test_a_request_that_nobody_approved_stores_nothing(clients: Clients, s
     assert [record.id for record in await sqlite_store.oauth_clients.all()] == [CLIENT_ID]
 
 
-@kills("auth/authorization_server/clients.py", "if now - fetched_at < KEPT_FOR else None", "if True else None")
 async def test_a_document_is_kept_for_seven_days_where_it_cannot_be_fetched(
     web: DocumentSites, clients: Clients, sqlite_store: IdentityStore, clock: Clock
 ) -> None:
     """Another instance, or one that was restarted, serves it as well."""
+    await clients.get(CLIENT_ID)
+    clock.go_on(minutes=59)
     await clients.keep(CLIENT_ID)
     web.publish({CLIENT_ID: AWAY})
 
-    async def seen_after(time: timedelta) -> Clients:
-        clock.now += time
+    def other_after(**time: float) -> Clients:
+        clock.go_on(**time)
         return Clients(sqlite_store.oauth_clients, web.fetcher(), RedirectPolicy(), clock=clock)
 
-    other = await seen_after(timedelta(days=6, hours=22))
+    other = other_after(days=6, hours=22)
     assert (await other.get(CLIENT_ID)).name == "Example"
     await other.keep(CLIENT_ID)  # what was not fetched does not become fresh
-    other = await seen_after(timedelta(hours=2))
-    assert (await refusal_of(other)).is_temporary
+    assert (await refusal_of(other_after(minutes=90))).is_temporary
     assert (await refusal_of(clients)).is_temporary
 
 

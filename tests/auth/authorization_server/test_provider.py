@@ -293,13 +293,15 @@ async def test_known_metadata_is_shared_and_outlives_an_outage(
         {"authorization_endpoint": f"{ISSUER}/authorize#a"},
         {"authorization_endpoint": f"{ISSUER}/authorize\r\nset-cookie: a=b"},
         {"authorization_endpoint": "https:///authorize"},
+        {"authorization_endpoint": "http://127.0.0.1:8080/oauth/consent"},
+        {"authorization_endpoint": "https://localhost/authorize"},
         {"authorization_endpoint": "https://[x/authorize"},
         {"token_endpoint": ...},
         {"token_endpoint_auth_methods_supported": ["private_key_jwt"]},
         {"token_endpoint_auth_methods_supported": "client_secret_basic"},
         {"issuer": "https://other.example"},
     ],
-    ids=range(12),
+    ids=range(14),
 )
 async def test_metadata_that_cannot_be_used_sends_nobody_anywhere(
     issuer: Issuer, provider: IdentityProvider, changes: dict[str, object]

@@ -52,6 +52,7 @@ function configuration() {
     extraParams: ["access_type"],
     issueRefreshToken: (ctx) => ctx.oidc.params.access_type === "offline",
     pkce: { required: () => false },
+    expiresWithSession: () => false, // a code outlives what its browser does next
     ttl: { AccessToken: 3600, IdToken: 3600, AuthorizationCode: 300, Session: 3600, Interaction: 600, Grant: 3600 },
     routes: { authorization: "/o/oauth2/v2/auth", token: "/token", userinfo: "/v1/userinfo", jwks: "/oauth2/v3/certs" },
     features: { devInteractions: { enabled: false }, userinfo: { enabled: true } },

@@ -103,7 +103,6 @@ def test_the_new_address_is_whole_where_it_is_known_and_else_a_path_of_this_appl
 # --------------------------------------------------------------------- before
 
 
-@kills("transport/http/endpoint.py", "send = announcing(send, self._sunset.headers(request.head.root_path))", "pass")
 async def test_until_the_day_every_answer_of_the_wire_announces_it() -> None:
     async with served(sse_sunset=DAY, clock=Clock(MIDNIGHT - 1)) as at:
         async with at.http.stream("GET", "/sse") as stream:

@@ -32,6 +32,7 @@ pytestmark = [
     pytest.mark.long,
     pytest.mark.debian("chromium"),
     pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.timeout(func_only=True),  # a set-up may have to install Google's look-alike first
     pytest.mark.xdist_group("google"),
 ]
 

@@ -110,7 +110,7 @@ async def test_a_code_that_is_used_again_ends_the_sign_in(everywhere: Installati
     tokens = answer(await everywhere.redeem(code))
     [grant] = await everywhere.store.grants.all()
 
-    for changes in ({"client_id": "cli_0"}, {"code_verifier": VERIFIER + "x"}):  # a stranger ends nobody's sign-in
+    for changes in ({"client_id": "cli_0"}, {"code_verifier": VERIFIER + "x"}):  # a stranger ends no sign-in
         await everywhere.redeem(code, **changes)
     assert not await everywhere.is_over(grant.id)
     assert refused(await everywhere.redeem(code)) == (400, "invalid_grant")

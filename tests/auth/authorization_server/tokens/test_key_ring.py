@@ -1,4 +1,4 @@
-"""An instance knows the keys: a token of any key in use is accepted, however many ask and whoever rotated it."""
+"""An instance knows the keys: a token of any key in use is accepted, however many ask and wherever it was rotated."""
 
 import asyncio
 from collections.abc import Sequence

@@ -8,8 +8,7 @@ from typing import Any, Final
 import pytest
 from starlette.requests import Request
 
-from auth.authorization_server import limits
-from auth.authorization_server.tokens import client_request
+from auth.authorization_server import bodies, limits
 from auth.authorization_server.tokens.client_request import MAX_BYTES, ClientRequest, TokenRequestError, read_request
 from shared.rate import Rate
 from tests.auth.authorization_server.tokens.installation import DESKTOP, Installation, answer, refused
@@ -149,7 +148,7 @@ async def test_a_body_is_not_read_beyond_its_limit() -> None:
 
 
 async def test_a_body_that_does_not_arrive_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_request, "BODY_S", 0.01)
+    monkeypatch.setattr(bodies, "WITHIN_S", 0.01)
 
     assert await refusal_of("", body=Body(b"client_id=a", ends=False)) == (408, "invalid_request", "")
 

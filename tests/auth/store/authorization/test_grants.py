@@ -70,6 +70,7 @@ async def test_a_refresh_is_answered_with_the_next_token_and_prolongs_the_grant(
     assert live is not None
     assert not live.is_on
     assert await mika.store.grants.all() == []
+    assert not await mika.store.grants.revoke(begun.grant.id, because="client"), "it had ended"
 
 
 async def test_a_lost_answer_is_repeated_until_its_token_is_used(sqlite_mika: Mika) -> None:
@@ -178,25 +179,25 @@ async def test_a_user_who_loses_access_loses_refresh_at_once(mika: Mika) -> None
     assert await mika.count("grants") == 1
 
 
-async def test_a_removed_identity_that_is_added_again_takes_its_grants_along(mika: Mika) -> None:
-    begun, _ = await mika.sign_in(), await mika.code()
-    await mika.store.identities.remove(mika.authorization.identity)
+async def test_a_removed_identity_that_is_added_again_takes_its_grants_along(sqlite_mika: Mika) -> None:
+    begun, _ = await sqlite_mika.sign_in(), await sqlite_mika.code()
+    await sqlite_mika.store.identities.remove(sqlite_mika.authorization.identity)
 
-    added = await mika.store.identities.add(issuer=ISSUER, subject="1", user=MIKA)
+    added = await sqlite_mika.store.identities.add(issuer=ISSUER, subject="1", user=MIKA)
 
-    assert await mika.store.grants.live(begun.grant.id) is None
-    assert await mika.count("authorization_codes") == 0
-    assert (await mika.sign_in(identity=added.id)).grant.is_on
+    assert await sqlite_mika.store.grants.live(begun.grant.id) is None
+    assert await sqlite_mika.count("authorization_codes") == 0
+    assert (await sqlite_mika.sign_in(identity=added.id)).grant.is_on
 
 
-async def test_grants_are_listed_and_revoked_by_what_they_are_for(mika: Mika) -> None:
-    await mika.store.tenants.add("globex")
-    await mika.store.memberships.set(MIKA, "globex", role="viewer")
+async def test_grants_are_listed_and_revoked_by_what_they_are_for(sqlite_mika: Mika) -> None:
+    await sqlite_mika.store.tenants.add("globex")
+    await sqlite_mika.store.memberships.set(MIKA, "globex", role="viewer")
     desk = "http://127.0.0.1:33418/"
-    one = await mika.sign_in()
-    two = await mika.sign_in(redirect_uri=desk)
-    three = await mika.sign_in(tenant="globex", client_id="cli_1")
-    of = mika.store.grants
+    one = await sqlite_mika.sign_in()
+    two = await sqlite_mika.sign_in(redirect_uri=desk)
+    three = await sqlite_mika.sign_in(tenant="globex", client_id="cli_1")
+    of = sqlite_mika.store.grants
 
     assert {each.id for each in await of.all(tenant="globex")} == {three.grant.id}
     assert {each.id for each in await of.all(client_id=CLAUDE)} == {one.grant.id, two.grant.id}
@@ -204,10 +205,10 @@ async def test_grants_are_listed_and_revoked_by_what_they_are_for(mika: Mika) ->
     assert not await of.revoke("grt_unknown", because="client")
     assert await of.revoke_all(user=MIKA, client_id=CLAUDE, redirect_uri=CALLBACK, because="operator") == 0
     assert await of.revoke_all(redirect_uri=desk, because="operator") == 1
-    assert await of.revoke_all(user=mika.authorization.user, tenant="globex", because="operator") == 1
+    assert await of.revoke_all(user=sqlite_mika.authorization.user, tenant="globex", because="operator") == 1
     revoked = {each.id: each.revoked_because for each in await of.all()}
     assert revoked == {one.grant.id: "client", two.grant.id: "operator", three.grant.id: "operator"}
-    assert [tenant for tenant, *_ in await mika.audited("grant_revoked")] == ["acme", "acme", "globex"]
+    assert [tenant for tenant, *_ in await sqlite_mika.audited("grant_revoked")] == ["acme", "acme", "globex"]
     with pytest.raises(InvalidInputError, match="whose grants"):
         await of.revoke_all(because="operator")
     with pytest.raises(UnknownUserError):
@@ -220,34 +221,35 @@ async def test_grants_are_listed_and_revoked_by_what_they_are_for(mika: Mika) ->
 
 
 async def test_a_user_who_connects_again_and_again_keeps_the_grants_that_are_used(
-    mika: Mika, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    sqlite_mika: Mika, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("auth.store.authorization.grants.MOST_OF_CLIENT", 3)
     monkeypatch.setattr("auth.store.authorization.grants.MOST_OF_USER", 5)
-    used = await mika.sign_in()
-    ended = await mika.sign_in()
+    used = await sqlite_mika.sign_in()
     others = []
     for number in range(3):
         clock.go_on(minutes=1)
-        others.append(await mika.sign_in(client_id=f"cli_{number}"))
+        others.append(await sqlite_mika.sign_in(client_id=f"cli_{number}"))
     clock.go_on(minutes=1)
-    used = await mika.refresh(used.refresh_token)
-    await mika.store.grants.revoke(ended.grant.id, because="client")
+    used = await sqlite_mika.refresh(used.refresh_token)
+    clock.go_on(minutes=1)
+    ended = await sqlite_mika.sign_in()
+    await sqlite_mika.store.grants.revoke(ended.grant.id, because="client")
 
     latest = []
     for _ in range(2):
         clock.go_on(minutes=1)
-        latest.append(await mika.sign_in())
+        latest.append(await sqlite_mika.sign_in())
 
-    kept = {each.id for each in await mika.store.grants.all()}
+    kept = {each.id for each in await sqlite_mika.store.grants.all()}
     assert kept == {each.grant.id for each in (used, *others[1:], *latest)}, "the ended one went first, then the oldest"
     clock.go_on(minutes=1)
-    newest = await mika.sign_in()
-    kept = {each.id for each in await mika.store.grants.all(client_id=CLAUDE)}
+    newest = await sqlite_mika.sign_in()
+    kept = {each.id for each in await sqlite_mika.store.grants.all(client_id=CLAUDE)}
     assert kept == {each.grant.id for each in (*latest, newest)}
-    displaced = {detail for *_, detail in await mika.audited("grant_revoked")}
+    displaced = {detail for *_, detail in await sqlite_mika.audited("grant_revoked")}
     assert displaced == {f"client; {CLAUDE}", "displaced; cli_0", f"displaced; {CLAUDE}"}
-    assert await mika.store.grants.refresh(used.refresh_token, client_id=CLAUDE) is RefreshFault.UNKNOWN
+    assert await sqlite_mika.store.grants.refresh(used.refresh_token, client_id=CLAUDE) is RefreshFault.UNKNOWN
 
 
 async def test_expired_grants_are_deleted_by_the_next_one(sqlite_mika: Mika, clock: Clock) -> None:

@@ -96,6 +96,8 @@ async def test_an_accepted_invitation_stays_and_an_unknown_one_is_named(small: I
 
     with pytest.raises(NotUsableError, match=f"membership remove {MARY} --tenant acme`"):
         await small.invitations.withdraw(invitation.id)
+    [kept] = await small.invitations.all()
+    assert (kept.state, kept.withdrawn_at) == ("accepted", None)
     with pytest.raises(UnknownTenantError):
         await small.invitations.all(tenant="initech")
     assert await small.invitations.all(tenant="globex") == []

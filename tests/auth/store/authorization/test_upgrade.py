@@ -24,6 +24,7 @@ def to_previous_version(connection: Connection) -> None:
     command.upgrade(config, "identity_0002")
 
 
+@pytest.mark.parametrize("owner_and_application", ["postgresql"], indirect=True)
 async def test_the_servers_role_keeps_its_rights_on_what_is_new(
     owner_and_application: tuple[str, str], postgres: Postgres, clock: Clock
 ) -> None:
