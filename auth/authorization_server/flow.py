@@ -268,4 +268,6 @@ def _redirect_uri(parameters: Parameters, client: OAuthClient) -> str:
 
 
 def _wrong_redirect(client: OAuthClient, redirect_uri: str) -> PageError:
-    return PageError("redirect_not_allowed", facts={Fact.CLIENT: client.name, Fact.REDIRECT: redirect_uri})
+    return PageError(
+        "redirect_not_allowed", client=client.id, facts={Fact.CLIENT: client.name, Fact.REDIRECT: redirect_uri}
+    )

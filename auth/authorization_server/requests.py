@@ -5,7 +5,6 @@ client. Sources: RFC 6749, sections 3.1 and 4.1; OAuth 2.1 (draft), section 4.1;
 OpenID Connect Core 1.0, section 3.1.2 (prompt, request, request_uri).
 """
 
-import json
 import re
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -84,14 +83,13 @@ class AuthorizationRequest(Requester):
     select_account: bool = False
     """Whether the person is to choose the account at the identity provider."""
 
-    def as_json(self) -> str:
-        """Return a text from which `from_json` makes an equal request."""
-        return json.dumps(asdict(self))
+    def as_json(self) -> Mapping[str, Any]:
+        """Return JSON from which `from_json` makes an equal request."""
+        return asdict(self)
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
+    def from_json(cls, fields: Mapping[str, Any]) -> Self:
         """Return the request of `as_json`."""
-        fields: dict[str, Any] = json.loads(text)
         return cls(**{**fields, "scopes": tuple(map(Scope, fields["scopes"]))})
 
 

@@ -136,7 +136,10 @@ class AuthorizationServer:
         prefix = unquote(urlsplit(self._base).path)
         routes = metadata_routes(self._base, paths=self._options.paths, registration=self._options.registration)
         for place in dict.fromkeys(("", prefix)):
-            routes += [page_route(place + path, handler, *methods) for path, (handler, methods) in pages.items()]
+            routes += [
+                page_route(place + path, handler, *methods, note=self._responses.note)
+                for path, (handler, methods) in pages.items()
+            ]
             routes += [open_route(place + path, handler, method) for path, (handler, method) in open_endpoints.items()]
         return routes
 

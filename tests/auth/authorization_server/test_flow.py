@@ -10,7 +10,7 @@ import httpx2
 
 from auth.authorization_server.browser import LIFE_S, MAX_FORM
 from auth.authorization_server.clients import FRESH
-from auth.authorization_server.requests import MAX_QUERY
+from auth.authorization_server.requests import MAX_QUERY, MAX_STATE
 from tests.auth.authorization_server.browsing import (
     BASE,
     CALLBACK,
@@ -165,6 +165,26 @@ async def test_an_error_without_a_state_has_none(browser: Browser) -> None:
     back = await browser.authorize(state=None, response_type="token")
 
     assert "state" not in back.said
+
+
+async def test_what_ends_on_a_page_is_recorded_with_the_client_if_there_is_one(site: Site, browser: Browser) -> None:
+    await browser.authorize(client_id="cli_0000")
+    await browser.authorize(redirect_uri="https://evil.example/")
+    await browser.answer(await browser.authorize(), headers={"origin": "https://evil.example"})
+
+    assert [(event.outcome, event.object) for event in site.trail.events] == [
+        ("unknown_client", ""),
+        ("redirect_not_allowed", CLIENT),
+        ("other_page", ""),
+    ]
+
+
+async def test_the_longest_state_survives_the_form(browser: Browser) -> None:
+    state = '"\\' * (MAX_STATE // 2)
+
+    back = await browser.answer(await browser.authorize(state=state), "deny")
+
+    assert back.said["state"] == state
 
 
 async def test_refusals_of_one_kind_are_recorded_once_a_minute(site: Site, browser: Browser) -> None:
