@@ -221,7 +221,7 @@ class SignInFlow:
             raise PageError("too_many_requests", status=429, facts={Fact.RETRY_AFTER: wait}, headers=headers) from error
 
     async def _client(self, client_id: str) -> OAuthClient:
-        """Return a client. Raises: PageError: there is none, so nothing goes back to it."""
+        """Return a client. Raises: PageError: it is unknown, so nothing goes back to it."""
         facts = {Fact.CLIENT_ID: client_id}
         try:
             return await self._clients.get(client_id)
@@ -268,4 +268,6 @@ def _redirect_uri(parameters: Parameters, client: OAuthClient) -> str:
 
 
 def _wrong_redirect(client: OAuthClient, redirect_uri: str) -> PageError:
-    return PageError("redirect_not_allowed", facts={Fact.CLIENT: client.name, Fact.REDIRECT: redirect_uri})
+    return PageError(
+        "redirect_not_allowed", client=client.id, facts={Fact.CLIENT: client.name, Fact.REDIRECT: redirect_uri}
+    )

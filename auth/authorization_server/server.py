@@ -58,7 +58,7 @@ class AuthorizationServerOptions:
     trusted_proxies: int = 0
     """How many reverse proxies of this deployment are in front."""
     signing_keys: tuple[str, ...] = field(default=(), repr=False)
-    """Private keys, each in PEM, the first of which signs; none for those of the identity store."""
+    """Private keys, each in PEM, the current one first; none for those of the identity store."""
     fetcher_for: Callable[[str], GuardedFetcher] = fetcher_for
     """Returns what fetches the documents of the identity provider."""
     client_fetcher: GuardedFetcher = field(default_factory=GuardedFetcher)
@@ -136,7 +136,10 @@ class AuthorizationServer:
         prefix = unquote(urlsplit(self._base).path)
         routes = metadata_routes(self._base, paths=self._options.paths, registration=self._options.registration)
         for place in dict.fromkeys(("", prefix)):
-            routes += [page_route(place + path, handler, *methods) for path, (handler, methods) in pages.items()]
+            routes += [
+                page_route(place + path, handler, *methods, note=self._responses.note)
+                for path, (handler, methods) in pages.items()
+            ]
             routes += [open_route(place + path, handler, method) for path, (handler, method) in open_endpoints.items()]
         return routes
 

@@ -410,8 +410,32 @@ async def test_a_view_that_loses_its_cookies_on_the_way_is_asked_once_more(site:
 async def test_the_provider_serves_only_its_organisations(site: Site, clock: Clock) -> None:
     await add_globex(site)
     bound = Site(site.store, clock, tenants=frozenset({"globex"}))
+    browser = site.browser()
+    page = await browser.sign_in(site)
+    bound_browser = bound.browser()
+    bound_browser.cookies = browser.cookies
 
-    page = await (browser := bound.browser()).sign_in(bound)
+    elsewhere = await bound_browser.answer(page, tenant="acme")
+    arrived = await bound_browser.sign_in(bound)
 
-    assert (await authorization(bound, page)).tenant == "globex"
-    assert browser.cookies
+    assert (elsewhere.status, elsewhere.location) == (400, "")
+    assert (await authorization(site, arrived)).tenant == "globex"
+
+
+async def test_whose_access_ended_on_the_last_page_chooses_nothing(site: Site, browser: Browser) -> None:
+    await add_globex(site)
+    page = await browser.sign_in(site)
+    (identity,) = await site.store.identities.all()
+    await site.store.identities.remove(identity.id)
+
+    refused = await browser.answer(page, tenant="acme")
+
+    assert (refused.status, refused.location) == (400, "")
+
+
+async def test_the_document_of_a_client_that_somebody_allowed_is_kept(site: Site, browser: Browser) -> None:
+    before = await site.store.oauth_clients.all()
+    await browser.sign_in(site)
+
+    assert before == []
+    assert [client.id for client in await site.store.oauth_clients.all()] == [CLIENT]
