@@ -145,7 +145,7 @@ class AuthorizationServer:
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
-        """Have a key to sign with; end what is in flight when left. Raises: StoreUnavailableError."""
+        """Have a key to sign with; end what is in flight when left."""
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self.provider.aclose)
             stack.push_async_callback(self._clients.aclose)

@@ -128,7 +128,7 @@ class TokenEndpoint:
             return await self._issue(issued, allowed.scopes, resource)
         again = known if known.used_at is not None else await self._store.codes.get(code)
         if again is not None and again.used_at is not None:
-            await self._store.grants.revoke(known.grant_id, because="code replayed")
+            await self._store.grants.revoke(known.grant_id, because="code replay")
             raise _invalid_grant("The code was used before, so the sign-in it belongs to was ended. Sign in again.")
         raise _invalid_grant("The code has expired, or the person has no access any more. Sign in again.")
 

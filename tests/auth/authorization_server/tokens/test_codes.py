@@ -19,6 +19,7 @@ from tests.auth.authorization_server.tokens.installation import (
     refused,
 )
 from tests.auth.conftest import Clock
+from tests.kills import kills
 
 OTHER: Final = "https://other.example/client.json"
 
@@ -70,6 +71,7 @@ WRONG: Final[Mapping[str, tuple[dict[str, object], tuple[int, str]]]] = {
 }
 
 
+@kills("auth/authorization_server/tokens/endpoint.py", "if not _proves(verifier, known.code_challenge):", "if False:")
 async def test_a_code_that_is_presented_wrongly_is_refused_and_stays_valid(desktop: Installation) -> None:
     await desktop.store.oauth_clients.put(OTHER, {})
     code = await desktop.code()
