@@ -40,7 +40,7 @@ class AccessTokens:
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
-        """Make the first key if there is none; end lookups when left. Without the store, the first token makes it."""
+        """Make the first key if it is missing; end lookups when left. Without the store, the first token makes it."""
         try:
             with suppress(StoreUnavailableError):
                 await self._keys.signing()
