@@ -13,16 +13,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from auth.authorization_server.browser import Browsers, Handler, PageError, SealedForms, page_of, page_route
-from auth.authorization_server.clients import Clients
-from auth.authorization_server.flow import ClientResponses, SignInFlow, SignInParts
+from auth.authorization_server.clients.lookup import Clients
+from auth.authorization_server.clients.redirects import RedirectPolicy
+from auth.authorization_server.clients.registration import Registration
+from auth.authorization_server.identity_provider.provider import IdentityProvider, callback_path
 from auth.authorization_server.limits import RequestLimits
 from auth.authorization_server.metadata import metadata_routes
-from auth.authorization_server.provider import IdentityProvider, callback_path
-from auth.authorization_server.redirects import RedirectPolicy
-from auth.authorization_server.registration import Registration
-from auth.authorization_server.requests import RequestReader
-from auth.authorization_server.returning import SignInReturn
+from auth.authorization_server.sign_in.asking import ClientResponses, SignInFlow, SignInParts
+from auth.authorization_server.sign_in.browser import Browsers, Handler, PageError, SealedForms, page_of, page_route
+from auth.authorization_server.sign_in.requests import RequestReader
+from auth.authorization_server.sign_in.returning import SignInReturn
 from auth.authorization_server.tokens import AccessTokens, ConfiguredKeys, KeyRing, TokenEndpoint
 from auth.oauth.fetcher import GuardedFetcher, fetcher_for
 from auth.oauth.metadata import open_route

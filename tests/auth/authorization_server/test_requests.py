@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
-from auth.authorization_server.requests import (
+from auth.authorization_server.sign_in.requests import (
     MAX_PARAMETERS,
     MAX_STATE,
     AuthorizationFault,

@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 from urllib.parse import urlencode
 
-from auth.authorization_server.browser import LIFE_S
+from auth.authorization_server.sign_in.browser import LIFE_S
 from auth.store.authorization.records import Authorization
 from shared.identity import Scope
 from tests.auth.authorization_server.browsing import (
@@ -376,7 +376,7 @@ async def test_the_seal_of_one_page_is_not_that_of_another(site: Site, browser: 
     assert (as_consent.status, as_choice.status) == (400, 400)
 
 
-@kills("auth/authorization_server/returning.py", "if is_same_browser and len", "if len")
+@kills("auth/authorization_server/sign_in/returning.py", "if is_same_browser and len", "if len")
 async def test_the_browser_of_somebody_else_is_asked_before_the_client_gets_access(site: Site) -> None:
     """An attacker allows their client in their own browser, and sends Mary the address of the provider alone."""
     going = await (attacker := site.browser()).answer(await attacker.authorize())

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pytest
 
-from auth.authorization_server.clients import ClientDocumentError, UnknownClientError
+from auth.authorization_server.clients.lookup import ClientDocumentError, UnknownClientError
 from auth.store.authorization.refusals import RefusalReason
 from shared.identity import Role, Scope
 from tests.kills import kills

@@ -15,7 +15,11 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from auth.authorization_server.browser import (
+from auth.authorization_server.clients.redirects import redirect_host
+from auth.authorization_server.identity_provider.id_token import SignedInPerson
+from auth.authorization_server.identity_provider.provider import ProviderError
+from auth.authorization_server.sign_in.asking import REQUEST, SignInParts, query_of
+from auth.authorization_server.sign_in.browser import (
     PageError,
     digest_of,
     field,
@@ -24,11 +28,7 @@ from auth.authorization_server.browser import (
     new_secret,
     page_of,
 )
-from auth.authorization_server.flow import REQUEST, SignInParts, query_of
-from auth.authorization_server.id_token import SignedInPerson
-from auth.authorization_server.provider import ProviderError
-from auth.authorization_server.redirects import redirect_host
-from auth.authorization_server.requests import (
+from auth.authorization_server.sign_in.requests import (
     AuthorizationFault,
     AuthorizationRequest,
     AuthorizationRequestError,

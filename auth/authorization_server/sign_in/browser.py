@@ -27,7 +27,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from auth.authorization_server.bodies import BodyError, read_body
-from auth.authorization_server.requests import Parameters, read_parameters
+from auth.authorization_server.sign_in.requests import Parameters, read_parameters
 from auth.store.errors import StoreUnavailableError
 from auth.store.peppers import Secrets
 from shared.storage.database import DatabaseBusyError

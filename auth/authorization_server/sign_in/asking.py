@@ -17,7 +17,11 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from auth.authorization_server.browser import (
+from auth.authorization_server.clients.lookup import ClientDocumentError, Clients, OAuthClient, UnknownClientError
+from auth.authorization_server.clients.redirects import redirect_host
+from auth.authorization_server.identity_provider.provider import IdentityProvider, ProviderError
+from auth.authorization_server.limits import RequestLimits, TooManyRequestsError
+from auth.authorization_server.sign_in.browser import (
     Browsers,
     PageError,
     SealedForms,
@@ -28,11 +32,7 @@ from auth.authorization_server.browser import (
     new_secret,
     page_of,
 )
-from auth.authorization_server.clients import ClientDocumentError, Clients, OAuthClient, UnknownClientError
-from auth.authorization_server.limits import RequestLimits, TooManyRequestsError
-from auth.authorization_server.provider import IdentityProvider, ProviderError
-from auth.authorization_server.redirects import redirect_host
-from auth.authorization_server.requests import (
+from auth.authorization_server.sign_in.requests import (
     MAX_QUERY,
     AuthorizationFault,
     AuthorizationRequest,

@@ -8,9 +8,9 @@ from urllib.parse import urlencode
 
 import httpx2
 
-from auth.authorization_server.browser import LIFE_S, MAX_FORM
-from auth.authorization_server.clients import FRESH
-from auth.authorization_server.requests import MAX_QUERY, MAX_STATE
+from auth.authorization_server.clients.lookup import FRESH
+from auth.authorization_server.sign_in.browser import LIFE_S, MAX_FORM
+from auth.authorization_server.sign_in.requests import MAX_QUERY, MAX_STATE
 from tests.auth.authorization_server.browsing import (
     BASE,
     CALLBACK,
@@ -228,7 +228,7 @@ FOREIGN: Mapping[str, dict[str, str]] = {
 }
 
 
-@kills("auth/authorization_server/browser.py", "return origins == [self._origin]", "return True")
+@kills("auth/authorization_server/sign_in/browser.py", "return origins == [self._origin]", "return True")
 async def test_a_form_that_another_site_sends_decides_nothing(browser: Browser) -> None:
     """CSRF on the consent: the attacker has a page of their own for the same client, with its fields."""
     page = await browser.authorize()
