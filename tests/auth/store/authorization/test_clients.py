@@ -15,7 +15,10 @@ from tests.auth.store.authorization.conftest import CLAUDE, Mika
 METADATA: Final = {"client_name": "Claude", "redirect_uris": ["https://claude.ai/api/mcp/auth_callback"]}
 
 
-async def test_a_document_is_kept_and_replaced(store: IdentityStore, clock: Clock) -> None:
+async def test_a_document_is_kept_and_replaced(
+    store: IdentityStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("auth.store.authorization.clients.MOST", 1)
     put = await store.oauth_clients.put(CLAUDE, {"client_name": "before"})
     clock.go_on(days=7)
 
