@@ -138,7 +138,7 @@ class SignInFlow:
         parameters = query_of(request)
         client_id = _only(parameters, "client_id")
         self._check_limit(request, client_id)
-        client = await self._client(client_id)
+        client = await client_of(self._clients, client_id)
         to = Requester(
             client_id=client.id,
             client_name=client.name,
@@ -157,9 +157,8 @@ class SignInFlow:
         sealed = field(form, "request")
         asked = AuthorizationRequest.from_json(self._forms.open(REQUEST, sealed)["request"])
         self._check_limit(request, asked.client_id)
-        client = await self._client(asked.client_id)
-        if not client.may_be_sent_to(asked.redirect_uri):
-            raise _wrong_redirect(client, asked.redirect_uri)
+        client = await client_of(self._clients, asked.client_id)
+        check_redirect(client, asked.redirect_uri)
         secret = self._browsers.secret_of(request)
         if not is_form_token(field(form, "token"), secret, sealed):
             # The page is of another browser, or its cookie was replaced: only a new page can be answered.
@@ -220,16 +219,17 @@ class SignInFlow:
             headers = {"retry-after": wait}
             raise PageError("too_many_requests", status=429, facts={Fact.RETRY_AFTER: wait}, headers=headers) from error
 
-    async def _client(self, client_id: str) -> OAuthClient:
-        """Return a client. Raises: PageError: it is unknown, so nothing goes back to it."""
-        facts = {Fact.CLIENT_ID: client_id}
-        try:
-            return await self._clients.get(client_id)
-        except UnknownClientError as error:
-            raise PageError(error.kind, facts=facts, detail=str(error)) from error
-        except ClientDocumentError as error:
-            status = 503 if error.is_temporary else 400
-            raise PageError(error.kind, status=status, facts=facts, detail=str(error)) from error
+
+async def client_of(clients: Clients, client_id: str) -> OAuthClient:
+    """Return a client. Raises: PageError: there is none, so nothing goes back to it."""
+    facts = {Fact.CLIENT_ID: client_id}
+    try:
+        return await clients.get(client_id)
+    except UnknownClientError as error:
+        raise PageError(error.kind, facts=facts, detail=str(error)) from error
+    except ClientDocumentError as error:
+        status = 503 if error.is_temporary else 400
+        raise PageError(error.kind, status=status, facts=facts, detail=str(error)) from error
 
 
 def query_of(request: Request) -> Parameters:
@@ -262,12 +262,12 @@ def _redirect_uri(parameters: Parameters, client: OAuthClient) -> str:
     if len(asked) != 1:
         how = "missing" if not asked else "there more than once"
         raise PageError("invalid_request", facts={Fact.CLIENT: client.name}, detail=f"redirect_uri is {how}.")
-    if not client.may_be_sent_to(asked[0]):
-        raise _wrong_redirect(client, asked[0])
+    check_redirect(client, asked[0])
     return asked[0]
 
 
-def _wrong_redirect(client: OAuthClient, redirect_uri: str) -> PageError:
-    return PageError(
-        "redirect_not_allowed", client=client.id, facts={Fact.CLIENT: client.name, Fact.REDIRECT: redirect_uri}
-    )
+def check_redirect(client: OAuthClient, redirect_uri: str) -> None:
+    """Raise PageError unless the client may be sent to `redirect_uri`."""
+    if not client.may_be_sent_to(redirect_uri):
+        facts = {Fact.CLIENT: client.name, Fact.REDIRECT: redirect_uri}
+        raise PageError("redirect_not_allowed", client=client.id, facts=facts)

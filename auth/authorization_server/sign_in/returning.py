@@ -18,7 +18,7 @@ from starlette.responses import Response
 from auth.authorization_server.clients.redirects import redirect_host
 from auth.authorization_server.identity_provider.id_token import SignedInPerson
 from auth.authorization_server.identity_provider.provider import ProviderError
-from auth.authorization_server.sign_in.asking import REQUEST, SignInParts, query_of
+from auth.authorization_server.sign_in.asking import REQUEST, SignInParts, check_redirect, client_of, query_of
 from auth.authorization_server.sign_in.browser import (
     PageError,
     digest_of,
@@ -159,7 +159,8 @@ class SignInReturn:
     async def _allow(
         self, request: Request, asked: AuthorizationRequest, allowed: Authorization, *, after_form: bool
     ) -> Response:
-        """Give the client a code."""
+        """Give the client a code. Raises: PageError: the client was removed since it asked."""
+        check_redirect(await client_of(self._clients, asked.client_id), asked.redirect_uri)
         await self._clients.keep(asked.client_id)
         code = await self._store.codes.issue(allowed, code_challenge=asked.code_challenge)
         granted = AuditEvent(

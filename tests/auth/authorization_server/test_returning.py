@@ -439,3 +439,15 @@ async def test_the_document_of_a_client_that_somebody_allowed_is_kept(site: Site
 
     assert before == []
     assert [client.id for client in await site.store.oauth_clients.all()] == [CLIENT]
+
+
+async def test_a_client_that_was_removed_on_the_way_gets_no_code(site: Site, browser: Browser) -> None:
+    client = await site.store.oauth_clients.register({"redirect_uris": [CALLBACK], "client_name": "Registered"})
+    page = await browser.authorize(client_id=client.id)
+    going_on = await browser.answer(page)
+    await site.store.oauth_clients.remove(client.id)
+
+    refused = await browser.open(site.provider.sign_in(going_on.goes_to, "mary"))
+
+    assert (refused.status, refused.location) == (400, "")
+    assert "<code>unknown_client</code>" in refused.text
