@@ -101,10 +101,10 @@ async def test_no_issuer_can_claim_a_token_of_another(desktop: Installation, sig
         TokenFault.SIGNATURE
     )
     assert await signed.fault_of(signed.ours.token("x", now, aud=BASE, **stolen)) is TokenFault.SIGNATURE
-    for about in ("grt_0123456789abcdef", None):
-        verified = replace(VERIFIED, grant=about)
-        with pytest.raises(InvalidTokenError):
-            await signed.grants.principal_of(verified)
+    for about, reason in (("grt_0123456789abcdef", TokenFault.GRANT), (None, TokenFault.CLAIMS)):
+        with pytest.raises(InvalidTokenError) as refused:
+            await signed.grants.principal_of(replace(VERIFIED, grant=about))
+        assert refused.value.reason is reason
 
 
 VERIFIED: Final = VerifiedToken(
