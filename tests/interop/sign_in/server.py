@@ -15,16 +15,13 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from auth.oauth import claims
-
-claims.__dict__["LEEWAY_S"] = 0.0  # before the server imports it
-
-import cloud_mcp_server  # noqa: E402
-from auth.authorization_server.server import AuthorizationServerOptions  # noqa: E402
-from auth.authorization_server.tokens import access_tokens, endpoint  # noqa: E402
-from auth.oauth.fetcher import GuardedFetcher  # noqa: E402
-from tests.auth.authorization_server.client_rows import ROWS  # noqa: E402
-from tests.auth.authorization_server.documents import sites  # noqa: E402
+import cloud_mcp_server
+from auth.authorization_server.server import AuthorizationServerOptions
+from auth.authorization_server.tokens import access_tokens, endpoint
+from auth.oauth import claims, verification
+from auth.oauth.fetcher import GuardedFetcher
+from tests.auth.authorization_server.client_rows import ROWS
+from tests.auth.authorization_server.documents import sites
 
 
 def published() -> GuardedFetcher:
@@ -51,6 +48,8 @@ def main(life_s: int) -> int:
     """Run the server; return its exit code."""
     for module in (access_tokens, endpoint):
         module.__dict__["LIFE_S"] = life_s
+    for module in (claims, verification):
+        module.__dict__["LEEWAY_S"] = 0.0
     options = partial(AuthorizationServerOptions, client_fetcher=published())
     cloud_mcp_server.__dict__["AuthorizationServerOptions"] = options
     return cloud_mcp_server.main()
