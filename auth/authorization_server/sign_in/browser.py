@@ -30,6 +30,7 @@ from auth.authorization_server.bodies import BodyError, read_body
 from auth.authorization_server.sign_in.requests import Parameters, read_parameters
 from auth.store.errors import StoreUnavailableError
 from auth.store.peppers import Secrets
+from shared.errors import TicketServerError
 from shared.storage.database import DatabaseBusyError
 from shared.telemetry import get_logger
 from web.language import language_of
@@ -58,7 +59,7 @@ class Note(Protocol):
         """Record it. Never raises."""
 
 
-class PageError(Exception):
+class PageError(TicketServerError):
     """The sign-in ends on an error page; `kind` is one of `web.sign_in.ERROR_KINDS`."""
 
     def __init__(
@@ -71,7 +72,8 @@ class PageError(Exception):
         client: str = "",
         headers: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        super().__init__(kind)
+        super().__init__(detail or kind)
+        self.kind = kind
         self.client = client
         """Id of the client that is refused, if it is a known one."""
         self.page = ErrorPage(kind=kind, facts=facts, detail=detail)

@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 from urllib.parse import parse_qsl, urlencode
 
 from auth.oauth.resources import ProtectedResources
+from shared.errors import TicketServerError
 from shared.identity import Scope
 
 MAX_QUERY: Final = 8 * 1024
@@ -44,8 +45,10 @@ class AuthorizationFault(StrEnum):
     TEMPORARILY_UNAVAILABLE = "temporarily_unavailable"
 
 
-class AuthorizationRequestError(Exception):
+class AuthorizationRequestError(TicketServerError):
     """A request is refused, with a response to its client."""
+
+    kind = "authorization_request"
 
     def __init__(self, fault: AuthorizationFault, description: str) -> None:
         super().__init__(description)

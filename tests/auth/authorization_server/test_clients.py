@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
-from auth.authorization_server import clients as module
+from auth.authorization_server.clients import lookup as module
 from auth.authorization_server.clients.lookup import ClientDocumentError, Clients, UnknownClientError
 from auth.authorization_server.clients.metadata import MAX_BYTES
 from auth.authorization_server.clients.redirects import RedirectPolicy
