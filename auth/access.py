@@ -176,7 +176,7 @@ class IdentityService:
         """Return what authenticates holders of access tokens."""
         resources = ProtectedResources(sign_in.public_url, sign_in.audiences)
         if self._server is not None:
-            own, grants = self._server.tokens, StoredGrants(self._store, cache_s=cache_s)
+            own, grants = self._server.tokens, StoredGrants(self._store, self._server.served, cache_s=cache_s)
             return OAuthProvider(TokenVerifier({own.issuer: own}), {own.issuer: grants}, resources)
         identities = StoredIdentities(self._store, sign_in.issuers, cache_s=cache_s)
         keys = {url: IssuerKeys(url, sign_in.fetcher_for(url)) for url in sign_in.issuers}

@@ -1,7 +1,8 @@
 """Grants: what an access token of this server stands for, with the current role of its owner.
 
 A lookup by the id of the grant is cached for `cache_s` seconds. So a revoked grant, a removed identity, a disabled
-user, a changed role or an ended membership takes effect everywhere within that time. While the store does not respond,
+user, a changed role or an ended membership takes effect everywhere within that time. A grant from a provider or for a
+tenant that the settings do not name any more counts nowhere. While the store does not respond,
 tokens of grants with a cached lookup keep working and all others are refused with 503; open streams survive for 5
 minutes after the last response, as those of keys do. A stream outlives its token: it ends with the grant, the
 membership or the role.
@@ -15,7 +16,7 @@ from auth.cache import CACHE_S, STREAM_OUTAGE_S, SingleFlightCache
 from auth.oauth.tokens import InvalidTokenError, TokenFault, VerifiedToken
 from auth.store import IdentityStore
 from auth.store.authorization.codes import GRANT_ID
-from auth.store.authorization.records import LiveGrant
+from auth.store.authorization.records import LiveGrant, Served
 from auth.store.errors import StoreUnavailableError
 from shared.identity import OAUTH, SCOPES_OF, AuthenticationError, Principal, Scope, Tenant
 
@@ -25,13 +26,20 @@ class StoredGrants:
 
     Args:
         store: an open store; its owner closes it after this has stopped.
+        served: whose grants count.
         cache_s: how long a lookup is cached, in seconds.
         seconds: a monotonic clock.
     """
 
     def __init__(
-        self, store: IdentityStore, *, cache_s: float = CACHE_S, seconds: Callable[[], float] = time.monotonic
+        self,
+        store: IdentityStore,
+        served: Served,
+        *,
+        cache_s: float = CACHE_S,
+        seconds: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._served = served
         self._grants = SingleFlightCache(store.grants.live, life_s=cache_s, seconds=seconds)
 
     @asynccontextmanager
@@ -59,7 +67,7 @@ class StoredGrants:
             grant = await self._grants.get(token.grant)
         except StoreUnavailableError as error:
             raise AuthenticationError(str(error), status=503, retry_after_s=1) from error
-        principal = None if grant is None else _principal(grant, token.scopes)
+        principal = None if grant is None else self._principal(grant, token.scopes)
         if principal is None:
             raise InvalidTokenError(TokenFault.GRANT)
         return principal
@@ -70,20 +78,19 @@ class StoredGrants:
             grant = await self._grants.get(principal.credential)
         except StoreUnavailableError:
             grant = self._grants.latest(principal.credential, within_s=STREAM_OUTAGE_S)
-        return grant is not None and _principal(grant, principal.scopes) == principal
+        return grant is not None and self._principal(grant, principal.scopes) == principal
 
-
-def _principal(grant: LiveGrant, scopes: frozenset[Scope]) -> Principal | None:
-    """Return the principal with at most `scopes`; None if the grant or the membership has ended."""
-    if not grant.is_on or grant.role is None:
-        return None
-    return Principal(
-        id=grant.authorization.user,
-        tenant=Tenant(grant.authorization.tenant),
-        scopes=SCOPES_OF[grant.role] & grant.authorization.scopes & scopes,
-        proof=OAUTH,
-        credential=grant.id,
-        role=grant.role,
-        email=grant.email,
-        ticket_user=grant.ticket_user,
-    )
+    def _principal(self, grant: LiveGrant, scopes: frozenset[Scope]) -> Principal | None:
+        """Return the principal with at most `scopes`; None if the grant or the membership has ended."""
+        if not grant.is_on or grant.role is None or not self._served.has(grant):
+            return None
+        return Principal(
+            id=grant.authorization.user,
+            tenant=Tenant(grant.authorization.tenant),
+            scopes=SCOPES_OF[grant.role] & grant.authorization.scopes & scopes,
+            proof=OAUTH,
+            credential=grant.id,
+            role=grant.role,
+            email=grant.email,
+            ticket_user=grant.ticket_user,
+        )

@@ -24,11 +24,11 @@ from auth.authorization_server.sign_in.browser import Browsers, Handler, PageErr
 from auth.authorization_server.sign_in.requests import RequestReader
 from auth.authorization_server.sign_in.returning import SignInReturn
 from auth.authorization_server.tokens import AccessTokens, ConfiguredKeys, KeyRing, TokenEndpoint
-from auth.oauth.fetcher import GuardedFetcher, fetcher_for
+from auth.oauth.fetcher import GuardedFetcher, fetcher_for, fetcher_for_strangers
 from auth.oauth.metadata import open_route
 from auth.oauth.resources import PATHS, ProtectedResources
 from auth.store import IdentityStore
-from auth.store.authorization.records import InvitationState
+from auth.store.authorization.records import InvitationState, Served
 from auth.store.peppers import Secrets
 from shared.audit import AuditTrail
 from web.sign_in import InvitationPage
@@ -61,7 +61,7 @@ class AuthorizationServerOptions:
     """Private keys, each in PEM, the current one first; none for those of the identity store."""
     fetcher_for: Callable[[str], GuardedFetcher] = fetcher_for
     """Returns what fetches the documents of the identity provider."""
-    client_fetcher: GuardedFetcher = field(default_factory=GuardedFetcher)
+    client_fetcher: GuardedFetcher = field(default_factory=fetcher_for_strangers)
     """Fetches the metadata documents of clients."""
 
 
@@ -100,9 +100,11 @@ class AuthorizationServer:
             clock=lambda: store.clock().timestamp(),
         )
         """Where people sign in."""
+        self.served = Served(issuer=options.issuer, tenants=options.tenants)
+        """Whose grants count."""
         self._clients = Clients(store.oauth_clients, options.client_fetcher, policy, clock=store.clock)
         self._registration = Registration(store.oauth_clients, policy, limits)
-        self._endpoint = TokenEndpoint(store, self.tokens, resources, limits)
+        self._endpoint = TokenEndpoint(store, self.tokens, resources, limits, self.served)
         self._responses = ClientResponses(base, trail)
         parts = SignInParts(
             base=base,

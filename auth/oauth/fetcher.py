@@ -14,7 +14,9 @@ import re
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import Final, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
@@ -31,6 +33,9 @@ CONNECT_S: Final = 2.0
 """How long one address of a host may keep the next one waiting, in seconds."""
 MAX_SHOWN: Final = 300
 """Characters of a text of others in a message."""
+MOST_LOOKUPS: Final = 8
+"""Hosts of strangers that are looked up at once."""
+_STRANGERS: Final = ThreadPoolExecutor(MOST_LOOKUPS, thread_name_prefix="lookup")
 _URL: Final = re.compile(r"https?://[!-~]{1,2000}", re.IGNORECASE)
 _JSON: Final = re.compile(r"application/(?:[\w.-]+\+)?json\s*(?:;|$)", re.IGNORECASE)
 _HEADERS: Final = (
@@ -62,6 +67,17 @@ def short(text: str) -> str:
 async def system_addresses(host: str, port: int) -> Sequence[str]:
     """Return the addresses that the system knows for `host`. Raises: OSError."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(address[0]) for *_, address in found]
+
+
+async def addresses_for_strangers(host: str, port: int) -> Sequence[str]:
+    """Return what `system_addresses` does, of a host that anyone may name. Raises: OSError.
+
+    A lookup takes as long as the name server of that host likes, also after its caller has given up. So these have a
+    few threads of their own: those of everything else are never taken by them.
+    """
+    lookup = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    found = await asyncio.get_running_loop().run_in_executor(_STRANGERS, lookup)
     return [str(address[0]) for *_, address in found]
 
 
@@ -161,6 +177,11 @@ class GuardedFetcher:
                 if len(body) > max_bytes:
                     raise FetchError(f"the document is larger than {max_bytes:,} bytes", status=response.status)
             return response.status, bytes(body)
+
+
+def fetcher_for_strangers() -> GuardedFetcher:
+    """Return what fetches documents from addresses that anyone may name."""
+    return GuardedFetcher(resolve=addresses_for_strangers)
 
 
 def fetcher_for(issuer: str) -> GuardedFetcher:

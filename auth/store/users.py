@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from auth import validation
 from auth.store import queries
+from auth.store.authorization.grants import end_in_tenant
 from auth.store.authorization.tables import OPEN, invitations
 from auth.store.errors import AlreadyExistsError
 from auth.store.records import MembershipRecord, UserRecord
@@ -89,11 +90,15 @@ class Memberships:
             return member
 
     async def remove(self, who: str, tenant: str) -> None:
-        """End a membership; the user's credentials for the tenant are refused from now on. Raises: UnknownError."""
+        """End a membership; the user's credentials for the tenant are refused from now on.
+
+        Sign-ins end for good: who becomes a member again signs in again. Raises: UnknownError.
+        """
         async with self._transactions.changing() as change:
             row = await queries.user(change.connection, who)
             await queries.tenant(change.connection, tenant)
             await queries.role_of_member(change.connection, row, tenant)
+            await end_in_tenant(change, row["id"], tenant, because="membership removed")
             mine = (memberships.c.user_id == row["id"]) & (memberships.c.tenant_id == tenant)
             await change.connection.execute(delete(memberships).where(mine))
             change.record("membership_removed", tenant=tenant, what=row["id"])

@@ -16,10 +16,19 @@ from auth.oauth.resources import ProtectedResources
 from auth.oauth.tokens import InvalidTokenError, TokenFault, VerifiedToken
 from auth.oauth.verification import TokenVerifier
 from auth.store import IdentityStore
+from auth.store.authorization.records import Served
 from auth.stored_grants import StoredGrants
 from shared.identity import OAUTH, AuthenticationError, Principal, Role, Scope, Tenant
 from shared.storage.database import DatabaseBusyError
-from tests.auth.authorization_server.tokens.installation import BASE, BOTH, MARY, Installation, add_mary, installed
+from tests.auth.authorization_server.tokens.installation import (
+    BASE,
+    BOTH,
+    MARY,
+    SERVED,
+    Installation,
+    add_mary,
+    installed,
+)
 from tests.auth.conftest import Clock
 from tests.auth.oauth.signing import Documents, Signer
 
@@ -34,7 +43,7 @@ class Signed:
         self.other = Signer(ELSEWHERE)
         self.ours = Signer(BASE)
         """Issues tokens that say they are ours, with another key."""
-        self.grants = StoredGrants(store, seconds=clock.seconds)
+        self.grants = StoredGrants(store, SERVED, seconds=clock.seconds)
         verifier = TokenVerifier(
             {BASE: desktop.tokens, ELSEWHERE: IssuerKeys(ELSEWHERE, Documents(self.other), seconds=clock.seconds)},
             clock=lambda: clock().timestamp(),
@@ -111,6 +120,17 @@ async def test_no_issuer_can_claim_a_token_of_another(
         assert refused.value.reason is reason
 
 
+async def test_what_the_provider_does_not_serve_any_more_counts_nowhere(desktop: Installation, signed: Signed) -> None:
+    principal = await signed.owner_of((await desktop.sign_in())["access_token"])
+    verified = replace(VERIFIED, grant=principal.credential)
+    elsewhere = Served(issuer=ELSEWHERE)
+    for served in (elsewhere, replace(SERVED, tenants=frozenset({"globex"}))):
+        grants = StoredGrants(desktop.store, served)
+        with pytest.raises(InvalidTokenError):
+            await grants.principal_of(verified)
+        assert not await grants.is_still_valid(principal)
+
+
 VERIFIED: Final = VerifiedToken(
     issuer=BASE,
     subject="usr_1",
@@ -155,7 +175,9 @@ async def put_back(store: IdentityStore, desktop: Installation) -> None:
     await store.tenants.enable("acme")
     await store.users.enable(MARY)
     await store.memberships.set(MARY, "acme", role="agent", ticket_user="user1")
-    identity = await store.identities.add(issuer=f"{BASE}/{len(await store.identities.all())}", subject="1", user=MARY)
+    identity = await store.identities.add(
+        issuer=SERVED.issuer, subject=f"again {len(await store.identities.all())}", user=MARY
+    )
     desktop.allowed = replace(desktop.allowed, identity=identity.id)
 
 

@@ -144,9 +144,12 @@ class Clients:
     async def keep(self, client_id: str) -> None:
         """Keep the document of a client that a person allowed something; a registration is kept anyway.
 
-        Raises: DatabaseBusyError.
+        Raises:
+            UnknownClientError: the registration was removed meanwhile.
+            DatabaseBusyError: the identity store does not respond.
         """
         if not _has_document(client_id):
+            await self.get(client_id)
             return
         with suppress(ClientDocumentError):  # it became unusable meanwhile: then there is nothing to keep
             lookup = await self._lookup(client_id)

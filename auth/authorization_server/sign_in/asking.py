@@ -155,7 +155,8 @@ class SignInFlow:
         """Go on to the identity provider, or back to the client without access. Raises: PageError."""
         form = await self._browsers.form(request)
         sealed = field(form, "request")
-        asked = AuthorizationRequest.from_json(self._forms.open(REQUEST, sealed)["request"])
+        opened = self._forms.open(REQUEST, sealed)
+        asked = AuthorizationRequest.from_json(opened["request"])
         self._check_limit(request, asked.client_id)
         client = await client_of(self._clients, asked.client_id)
         check_redirect(client, asked.redirect_uri)
@@ -171,7 +172,9 @@ class SignInFlow:
             )
         if decision != "allow":
             raise PageError("invalid_request", detail="The form says neither yes nor no.")
-        return await self._to_provider(request, asked, digest_of(secret))
+        # A form for another account in a browser that did not allow the client: the person is asked after the provider.
+        browser = "" if opened.get("asks_again") else digest_of(secret)
+        return await self._to_provider(request, asked, browser)
 
     async def _to_provider(self, request: Request, asked: AuthorizationRequest, browser: str) -> Response:
         nonce, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(48)

@@ -35,7 +35,8 @@ from auth.authorization_server.sign_in.requests import (
     Parameters,
 )
 from auth.store.authorization.records import Admitted, Authorization
-from auth.store.authorization.refusals import SignInRefusedError
+from auth.store.authorization.refusals import RefusalReason, SignInRefusedError
+from auth.store.records import StoredIdentity
 from shared.audit import AuditEvent
 from shared.identity import SCOPES_OF, Role, Scope
 from web.sign_in import Again, ChoicePage, ErrorPage, Fact, Organisation
@@ -77,7 +78,7 @@ class SignInReturn:
             admitted = await self._store.admission.admit(person, tenants=self._tenants)
             return await self._admitted(request, asked, person, admitted, began["browser"])
         except SignInRefusedError as error:
-            return await self._not_admitted(request, asked, person, error)
+            return await self._not_admitted(request, asked, person, error, began["browser"])
         except ProviderError as error:
             return await self._responses.refuse(request, asked, error.oauth_error, str(error))
         except AuthorizationRequestError as error:
@@ -97,16 +98,27 @@ class SignInReturn:
                 request, asked, denied, "The person did not allow access.", after_form=True
             )
         tenant = field(form, "tenant")
-        stored = await self._store.credentials.identity(chosen["identity"])
-        member = None if stored is None or not stored.is_on else stored.memberships.get(tenant)
-        is_served = not self._tenants or tenant in self._tenants
-        if field(form, "decision") != "allow" or stored is None or member is None or not is_served:
+        stored = await self._still_admitted(chosen["identity"])
+        member = stored.memberships.get(tenant) if self._serves(tenant) else None
+        if field(form, "decision") != "allow" or member is None:
             raise PageError("invalid_request", detail="Go back, and choose one of your organisations.")
         try:
             allowed = _authorization(asked, stored.owner, stored.id, tenant, member.role)
         except AuthorizationRequestError as error:
             return await self._responses.refuse(request, asked, error.fault, error.description, after_form=True)
         return await self._allow(request, asked, allowed, after_form=True)
+
+    async def _still_admitted(self, identity: str) -> StoredIdentity:
+        """Return who was asked. Raises: PageError: they lost their access since."""
+        stored = await self._store.credentials.identity(identity)
+        if stored is None or not stored.is_on:
+            raise PageError(RefusalReason.DISABLED, status=403)
+        if not any(map(self._serves, stored.memberships)):
+            raise PageError(RefusalReason.NO_TENANT, status=403)
+        return stored
+
+    def _serves(self, tenant: str) -> bool:
+        return not self._tenants or tenant in self._tenants
 
     async def _person(self, said: Mapping[str, str], began: Mapping[str, Any]) -> SignedInPerson:
         """Return who signed in. Raises: ProviderError, AuthorizationRequestError."""
@@ -132,7 +144,7 @@ class SignInReturn:
         if not usable:
             raise _nothing_permitted()
         secret = self._browsers.secret_of(request)
-        is_same_browser = secret is not None and digest_of(secret) == browser
+        is_same_browser = _is_same(browser, secret)
         if is_same_browser and len(who.memberships) == 1:
             tenant, one = next(iter(usable.items()))
             allowed = _authorization(asked, who.user, who.identity, tenant, one.role)
@@ -175,13 +187,23 @@ class SignInReturn:
         return await self._responses.allow(request, asked, code, granted, after_form=after_form)
 
     async def _not_admitted(
-        self, request: Request, asked: AuthorizationRequest, person: SignedInPerson, error: SignInRefusedError
+        self,
+        request: Request,
+        asked: AuthorizationRequest,
+        person: SignedInPerson,
+        error: SignInRefusedError,
+        browser: str,
     ) -> Response:
-        """Say who signed in and what an administrator can do, and offer to use another account."""
+        """Say who signed in and what an administrator can do, and offer to use another account.
+
+        To use another account is not to allow the client: who did not do that in this browser is asked afterwards.
+        """
         who = f"{error.subject} of {error.issuer}"
         await self._responses.note(error.reason, client=asked.client_id, detail=who)
-        sealed = self._forms.seal(REQUEST, {"request": replace(asked, select_account=True).as_json()})
-        secret = self._browsers.secret_of(request) or new_secret()
+        secret = self._browsers.secret_of(request)
+        again = {"request": replace(asked, select_account=True).as_json(), "asks_again": not _is_same(browser, secret)}
+        sealed = self._forms.seal(REQUEST, again)
+        secret = secret or new_secret()
         page = ErrorPage(
             kind=error.reason,
             facts={Fact.PERSON: person.email or person.name or person.subject, Fact.COMMAND: error.command},
@@ -190,6 +212,11 @@ class SignInReturn:
         response = page_of(request, page, status=403)
         self._browsers.remember(response, secret)
         return response
+
+
+def _is_same(browser: str, secret: str | None) -> bool:
+    """Return whether the browser with the cookie `secret` is the one that allowed the client, kept as a digest."""
+    return secret is not None and digest_of(secret) == browser
 
 
 def _each_once(parameters: Parameters) -> Mapping[str, str]:

@@ -30,7 +30,7 @@ from auth.oauth.tokens import InvalidTokenError
 from auth.oauth.verification import TokenVerifier
 from auth.store import IdentityStore
 from auth.store.authorization.grants import IssuedGrant, RefreshFault
-from auth.store.authorization.records import CodeRecord, GrantRecord, LiveGrant
+from auth.store.authorization.records import CodeRecord, GrantRecord, LiveGrant, Served
 from auth.store.errors import StoreUnavailableError
 from shared.identity import SCOPES_OF, AuthenticationError, Scope
 from shared.storage.database import DatabaseBusyError
@@ -58,16 +58,23 @@ class TokenEndpoint:
         tokens: issues access tokens.
         resources: those of this server.
         limits: how often an address may send requests that are refused.
+        served: whose grants count.
     """
 
     def __init__(
-        self, store: IdentityStore, tokens: AccessTokens, resources: ProtectedResources, limits: RequestLimits
+        self,
+        store: IdentityStore,
+        tokens: AccessTokens,
+        resources: ProtectedResources,
+        limits: RequestLimits,
+        served: Served,
     ) -> None:
         self._store = store
         self._tokens = tokens
         self._verifier = TokenVerifier({tokens.issuer: tokens}, clock=lambda: store.clock().timestamp())
         self._resources = resources
         self._limits = limits
+        self._served = served
 
     async def token(self, request: Request) -> Response:
         """Exchange a code or a refresh token: 200 with tokens (RFC 6749, section 5.1), or an error with a sentence."""
@@ -187,7 +194,7 @@ class TokenEndpoint:
         return resource
 
     async def _issue(self, issued: IssuedGrant, scopes: Collection[Scope], resource: str) -> Response:
-        role = issued.grant.role
+        role = issued.grant.role if self._served.has(issued.grant) else None
         allowed = frozenset() if role is None else SCOPES_OF[role] & frozenset(scopes)
         if not allowed:
             raise _invalid_grant("Nothing of what was allowed is permitted to the person any more. Sign in again.")

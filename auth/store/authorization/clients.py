@@ -17,7 +17,7 @@ from auth import validation
 from auth.store.authorization.bounds import check_storable, is_storable, make_room, prune
 from auth.store.authorization.grants import end
 from auth.store.authorization.records import ClientRecord, ClientSource
-from auth.store.authorization.tables import grants, oauth_clients
+from auth.store.authorization.tables import authorization_codes, grants, oauth_clients
 from auth.store.errors import UnknownOAuthClientError
 from auth.store.transactions import AuditedChange, AuditedTransactions
 from shared.errors import InvalidInputError
@@ -97,7 +97,7 @@ class OAuthClients:
             return [_record(row) for row in (await connection.execute(query)).mappings()]
 
     async def remove(self, client_id: str) -> int:
-        """Forget a client and revoke its grants, audited; return how many had not ended yet.
+        """Forget a client with its codes, and revoke its grants, audited; return how many had not ended yet.
 
         A client with a metadata document can come back: people would have to sign in again.
 
@@ -105,6 +105,8 @@ class OAuthClients:
             UnknownOAuthClientError: there is no such client and no grant of it.
         """
         async with self._transactions.changing() as change:
+            codes = delete(authorization_codes).where(authorization_codes.c.client_id == client_id)
+            await change.connection.execute(codes)  # first, for the order of locks
             ended = await end(change, grants.c.client_id == client_id, because="client removed")
             deleted = await change.connection.execute(delete(oauth_clients).where(oauth_clients.c.id == client_id))
             if not deleted.rowcount and not ended:

@@ -199,6 +199,7 @@ class Grants:
         live = LiveGrant(
             id=grant_id,
             authorization=authorization,
+            issuer=row["issuer"],
             email=row["email"],
             role=Role(row["role"]),
             ticket_user=row["ticket_user"],
@@ -217,6 +218,13 @@ async def end(change: AuditedChange, *which: ColumnElement[bool], because: str) 
         await change.connection.execute(update(grants).where(grants.c.id == row.id).values(**values))
         change.record("grant_revoked", tenant=row.tenant_id, what=row.id, detail=f"{because}; {row.client_id}")
     return len(rows)
+
+
+async def end_in_tenant(change: AuditedChange, user: str, tenant: str, *, because: str) -> None:
+    """Revoke the grants of a user in a tenant, and delete the codes from which more could begin."""
+    codes = authorization_codes.c
+    await change.connection.execute(delete(authorization_codes).where(codes.user_id == user, codes.tenant_id == tenant))
+    await end(change, grants.c.user_id == user, grants.c.tenant_id == tenant, because=because)
 
 
 async def _make_room(change: AuditedChange, authorization: Authorization) -> None:
@@ -277,6 +285,7 @@ def _live(row: RowMapping, now: datetime) -> LiveGrant:
     return LiveGrant(
         id=row["id"],
         authorization=authorization_of(row),
+        issuer=row["issuer"],
         email=row["email"],
         role=None if row["role"] is None else Role(row["role"]),
         ticket_user=row["ticket_user"],

@@ -85,12 +85,28 @@ class LiveGrant:
 
     id: str
     authorization: Authorization
+    issuer: str
+    """The identity provider at which the user signed in."""
     email: str
     role: Role | None
     """None if the user is not a member of the tenant any more."""
     ticket_user: str | None
     is_on: bool
     """Whether the grant is neither revoked nor expired, its identity not removed, user and tenant not disabled."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """Whose grants count: those of people who sign in at the identity provider of the settings, in its tenants."""
+
+    issuer: str
+    tenants: frozenset[str] = frozenset()
+    """None for all."""
+
+    def has(self, grant: LiveGrant) -> bool:
+        """Return whether the grant could begin today: a provider or a tenant may have been taken away since."""
+        is_in_tenant = not self.tenants or grant.authorization.tenant in self.tenants
+        return grant.issuer == self.issuer and is_in_tenant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,7 +37,7 @@ def authorization_of(row: RowMapping) -> Authorization:
 
 
 def with_membership(table: Table) -> Select[tuple[object, ...]]:
-    """Select codes or grants with `email`, `role` and `ticket_user` of their user in their tenant.
+    """Select codes or grants with `issuer`, `email`, `role` and `ticket_user` of their user in their tenant.
 
     `role` is null if the user is not a member any more. `is_admitted`: the identity is not removed, neither user nor
     tenant disabled.
@@ -45,7 +45,14 @@ def with_membership(table: Table) -> Select[tuple[object, ...]]:
     c = table.c
     is_admitted = identities.c.removed_at.is_(None) & users.c.disabled_at.is_(None) & tenants.c.disabled_at.is_(None)
     return (
-        select(table, users.c.email, memberships.c.role, memberships.c.ticket_user, is_admitted.label("is_admitted"))
+        select(
+            table,
+            identities.c.issuer,
+            users.c.email,
+            memberships.c.role,
+            memberships.c.ticket_user,
+            is_admitted.label("is_admitted"),
+        )
         .select_from(table)
         .join(users, users.c.id == c.user_id)
         .join(identities, identities.c.id == c.identity_id)

@@ -258,6 +258,22 @@ async def test_who_is_not_admitted_can_use_another_account_for_the_same_client(s
     assert (await authorization(site, arrived)).tenant == "acme"
 
 
+async def test_to_use_another_account_is_not_to_allow_the_client_of_somebody_else(site: Site) -> None:
+    """A stranger allowed the client, and sent on only the last step, to somebody whose first account is unknown."""
+    stranger, victim = site.browser(), site.browser()
+    sent_on = (await stranger.answer(await stranger.authorize())).goes_to
+
+    for _ in range(2):
+        refused = await victim.open(site.provider.sign_in(sent_on, "mallory"))
+        assert refused.status == 403
+        sent_on = (await victim.answer(refused)).goes_to
+    asked = await victim.open(site.provider.sign_in(sent_on, "mary"))
+
+    assert (asked.status, asked.location) == (200, "")
+    assert "Is this your sign-in?" in asked.text
+    assert (await victim.answer(asked)).location.startswith(f"{CALLBACK}?code=")
+
+
 async def test_who_is_not_admitted_can_go_back_to_the_client(site: Site, browser: Browser) -> None:
     back = await browser.answer(await browser.sign_in(site, "eve"), "deny")
 
@@ -327,6 +343,20 @@ async def test_no_other_organisation_can_be_chosen(site: Site, browser: Browser)
     assert (await authorization(site, await browser.answer(page, tenant="acme"))).tenant == "acme"
 
 
+async def test_who_lost_access_before_the_choice_is_told_so(site: Site, browser: Browser) -> None:
+    await add_globex(site)
+    page = await browser.sign_in(site)
+    for tenant in ("acme", "globex"):
+        await site.store.memberships.remove("mary@acme.example", tenant)
+    alone = await browser.answer(page, tenant="acme")
+    await site.store.users.disable("mary@acme.example")
+    disabled = await browser.answer(page, tenant="acme")
+
+    for refused, kind in ((alone, "no_tenant"), (disabled, "user_disabled")):
+        assert (refused.status, refused.location) == (403, "")
+        assert f"<code>{kind}</code>" in refused.text
+
+
 async def test_a_role_that_was_lowered_meanwhile_counts(site: Site, browser: Browser) -> None:
     await add_globex(site, "agent")
     page = await browser.sign_in(site, scope="tickets:write")
@@ -389,6 +419,17 @@ async def test_the_browser_of_somebody_else_is_asked_before_the_client_gets_acce
         assert shown in page.text
     assert back.said["error"] == "access_denied"
     assert "ok" not in outcomes(site)
+
+
+async def test_a_client_that_was_removed_meanwhile_gets_no_code(site: Site, browser: Browser) -> None:
+    client = await site.store.oauth_clients.register({"redirect_uris": [CALLBACK], "client_name": "Registered"})
+    going = await browser.answer(await browser.authorize(client_id=client.id))
+    await site.store.oauth_clients.remove(client.id)
+
+    refused = await browser.open(site.provider.sign_in(going.goes_to, "mary"))
+
+    assert (refused.status, refused.location) == (400, "")
+    assert "<code>unknown_client</code>" in refused.text
 
 
 async def test_a_view_that_keeps_no_cookies_is_asked_once_more_and_signs_in(site: Site) -> None:

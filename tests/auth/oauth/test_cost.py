@@ -20,7 +20,7 @@ from auth.stored_audit import StoredAuditTrail
 from auth.stored_grants import StoredGrants
 from auth.stored_keys import StoredKeyAuthProvider
 from auth.token_or_key import TokenOrKeyAuthProvider
-from tests.auth.authorization_server.tokens.installation import BASE, MARY, Installation, add_mary, installed
+from tests.auth.authorization_server.tokens.installation import BASE, MARY, SERVED, Installation, add_mary, installed
 from tests.auth.conftest import SECRETS
 from tests.auth.oauth.issuer import ED, ISSUER, NOW, Issuer, token
 from tests.measure_http import ENVELOPE, ROUTING
@@ -97,7 +97,7 @@ async def of_an_issuer(issuer: Issuer, desktop: Installation) -> Tokens:
 async def of_this_server(_: Issuer, desktop: Installation) -> Tokens:
     """Return what accepts tokens of this server, and one of Mary."""
     verifier = TokenVerifier({BASE: desktop.tokens}, clock=lambda: desktop.store.clock().timestamp())
-    provider = OAuthProvider(verifier, {BASE: StoredGrants(desktop.store)}, ProtectedResources(BASE))
+    provider = OAuthProvider(verifier, {BASE: StoredGrants(desktop.store, SERVED)}, ProtectedResources(BASE))
     return provider, (await desktop.sign_in())["access_token"]
 
 

@@ -1,11 +1,22 @@
 """What is fetched comes from public addresses by https, is small JSON, and comes soon."""
 
 import asyncio
+import socket
+from threading import Event
+from typing import Any
 
 import httpcore2
 import pytest
 
-from auth.oauth.fetcher import FetchError, GuardedFetcher, fetcher_for, system_addresses
+from auth.authorization_server.server import AuthorizationServerOptions
+from auth.oauth.fetcher import (
+    MOST_LOOKUPS,
+    FetchError,
+    GuardedFetcher,
+    addresses_for_strangers,
+    fetcher_for,
+    system_addresses,
+)
 from tests.auth.oauth.issuer import HOST, ISSUER, PUBLIC, Issuer, Page, page
 from tests.kills import kills
 
@@ -219,6 +230,32 @@ async def test_what_is_allowed_for_this_machine_is_for_its_own_names_alone(issue
 
 async def test_the_system_is_asked_for_addresses() -> None:
     assert "127.0.0.1" in await system_addresses("localhost", 443)
+    assert "127.0.0.1" in await addresses_for_strangers("localhost", 443)
+
+
+async def test_names_of_strangers_that_are_never_found_do_not_hold_up_other_lookups(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun, over, look_up = Event(), Event(), socket.getaddrinfo
+
+    def slow(host: str, *rest: Any, **how: Any) -> object:
+        if host != "localhost":
+            begun.set()
+            over.wait(60)
+        return look_up("localhost", *rest, **how)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    options = AuthorizationServerOptions(public_url="", client_id="", client_secret="")
+    many = [options.client_fetcher.json(f"https://{number}.example/a") for number in range(8 * MOST_LOOKUPS)]
+    waiting = asyncio.gather(*many, return_exceptions=True)
+    try:
+        assert await asyncio.to_thread(begun.wait, 30)
+        async with asyncio.timeout(30):
+            assert "127.0.0.1" in await system_addresses("localhost", 443)
+        assert not waiting.done()
+    finally:
+        over.set()
+        await waiting
 
 
 async def test_a_form_is_answered_by_json_that_may_say_what_is_wrong(issuer: Issuer) -> None:

@@ -18,7 +18,7 @@ from auth.authorization_server.tokens.access_tokens import ALGORITHM
 from auth.oauth.metadata import open_route
 from auth.oauth.resources import ProtectedResources
 from auth.store import IdentityStore
-from auth.store.authorization.records import Authorization
+from auth.store.authorization.records import Authorization, Served
 from shared.identity import Scope
 
 BASE: Final = "https://tickets.example"
@@ -29,6 +29,7 @@ REDIRECT: Final = "http://127.0.0.1:33418/callback"
 VERIFIER: Final = "a-verifier-of-forty-three-characters-or-more"
 MARY: Final = "mary@acme.example"
 HOSTED: Final = "160.79.104.0/21"
+SERVED: Final = Served(issuer="https://accounts.google.com")
 BOTH: Final = frozenset({Scope.TICKETS_READ, Scope.TICKETS_WRITE})
 
 Answer = Mapping[str, Any]
@@ -43,7 +44,7 @@ async def add_mary(store: IdentityStore) -> Authorization:
     await store.tenants.add("acme")
     await store.users.add(MARY)
     member = await store.memberships.set(MARY, "acme", role="agent", ticket_user="user1")
-    identity = await store.identities.add(issuer="https://accounts.google.com", subject="1", user=MARY)
+    identity = await store.identities.add(issuer=SERVED.issuer, subject="1", user=MARY)
     await store.oauth_clients.put(DESKTOP, {"redirect_uris": [REDIRECT]})
     return Authorization(
         user=identity.owner,
@@ -124,11 +125,12 @@ def refused(response: httpx2.Response) -> tuple[int, str]:
 
 @asynccontextmanager
 async def installed(
-    store: IdentityStore, allowed: Authorization, *, address: str = "203.0.113.1"
+    store: IdentityStore, allowed: Authorization, *, address: str = "203.0.113.1", served: Served = SERVED
 ) -> AsyncIterator[Installation]:
     """Run an instance over `store`, whose limits know no time, and yield a client at an address."""
     tokens = AccessTokens(BASE, KeyRing(store.signing_keys, clock=store.clock), clock=store.clock)
-    endpoint = TokenEndpoint(store, tokens, ProtectedResources(BASE), RequestLimits([HOSTED], seconds=lambda: 0.0))
+    limits = RequestLimits([HOSTED], seconds=lambda: 0.0)
+    endpoint = TokenEndpoint(store, tokens, ProtectedResources(BASE), limits, served)
     app = Starlette(
         routes=[
             open_route("/token", endpoint.token, "POST"),

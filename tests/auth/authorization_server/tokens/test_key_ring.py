@@ -32,6 +32,7 @@ GRANT: Final = LiveGrant(
         resource=MCP,
         scopes=BOTH,
     ),
+    issuer="https://accounts.google.com",
     email="mary@acme.example",
     role=Role.AGENT,
     ticket_user=None,

@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import Mapping
 from typing import Final
 
+from auth.store.authorization.records import Served
 from tests.auth.authorization_server.tokens.installation import (
     BASE,
     MARY,
     MCP,
+    SERVED,
     Installation,
     answer,
     installed,
@@ -112,12 +114,15 @@ async def test_who_lost_access_loses_refresh_at_once(desktop: Installation) -> N
     store = desktop.store
     first, second = await desktop.sign_in(), await desktop.sign_in()
 
-    await store.memberships.remove(MARY, "acme")
-    assert refused(await desktop.refresh(first["refresh_token"])) == (400, "invalid_grant")
     await store.memberships.set(MARY, "acme", role="viewer")
     assert answer(await desktop.refresh(first["refresh_token"]))["scope"] == "tickets:read"
-    await store.grants.revoke_all(user=MARY, because="operator")
+    await store.memberships.remove(MARY, "acme")
+    assert refused(await desktop.refresh(first["refresh_token"])) == (400, "invalid_grant")
+    await store.memberships.set(MARY, "acme", role="agent")
     assert refused(await desktop.refresh(second["refresh_token"])) == (400, "invalid_grant")
+    third = await desktop.sign_in()
+    await store.grants.revoke_all(user=MARY, because="operator")
+    assert refused(await desktop.refresh(third["refresh_token"])) == (400, "invalid_grant")
 
 
 async def test_instances_share_everything(desktop: Installation) -> None:
@@ -127,3 +132,15 @@ async def test_instances_share_everything(desktop: Installation) -> None:
         tokens = answer(await other.redeem(code))
         assert (await desktop.refresh(tokens["refresh_token"])).status_code == 200
         assert await desktop.claims(tokens["access_token"]) == await other.claims(tokens["access_token"])
+
+
+async def test_a_provider_serves_only_its_organisations_also_after_the_settings_changed(desktop: Installation) -> None:
+    tokens = await desktop.sign_in()
+
+    for served in (Served(issuer="https://login.example"), Served(issuer=SERVED.issuer, tenants=frozenset({"globex"}))):
+        async with installed(desktop.store, desktop.allowed, served=served) as now:
+            assert refused(await now.refresh(tokens["refresh_token"])) == (400, "invalid_grant")
+            assert refused(await now.redeem(await now.code())) == (400, "invalid_grant")
+    bound = Served(issuer=SERVED.issuer, tenants=frozenset({"acme", "globex"}))
+    async with installed(desktop.store, desktop.allowed, served=bound) as now:
+        assert (await now.refresh(tokens["refresh_token"])).status_code == 200

@@ -146,8 +146,10 @@ async def test_a_use_is_noted_once_a_day(sqlite_mika: Mika, clock: Clock) -> Non
 async def test_a_removed_client_takes_its_grants_along(sqlite_mika: Mika) -> None:
     await sqlite_mika.store.oauth_clients.put(CLAUDE, METADATA)
     one, bystander = await sqlite_mika.sign_in(), await sqlite_mika.sign_in(client_id="cli_1")
+    code = await sqlite_mika.code()
 
     assert await sqlite_mika.store.oauth_clients.remove(CLAUDE) == 1
+    assert await sqlite_mika.store.grants.begin(code) is None
 
     assert await sqlite_mika.store.oauth_clients.get(CLAUDE) is None
     on = [await sqlite_mika.store.grants.live(each.grant.id) for each in (one, bystander)]
