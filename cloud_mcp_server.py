@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from auth.access import Access, AnonymousAccess, IdentityService, SharedKeyAccess, SignIn
-from auth.authorization_server.redirects import RedirectPolicy
+from auth.authorization_server.clients.redirects import RedirectPolicy
 from auth.authorization_server.server import AuthorizationServerOptions
 from auth.oauth.challenge import Challenge
 from auth.oauth.metadata import WELL_KNOWN, metadata_routes

@@ -25,6 +25,7 @@ _ISSUER: Final = re.compile(r"https?://[^\s?#]+")
 _LONGEST_ISSUER: Final = 300
 _LONGEST_SUBJECT: Final = 255
 """OpenID Connect Core 1.0, section 2."""
+_REDIRECT_URI: Final = re.compile(r"[a-z][a-z0-9+.-]*:/[!\"$-~]+", re.ASCII)
 _ENVIRONMENT: Final = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]{0,199}", re.ASCII)
 _FILE: Final = re.compile(r"file:/[^\0]{1,490}")
 LONGEST_LIFE: Final = timedelta(days=366)
@@ -112,6 +113,17 @@ def subject(text: str) -> str:
 def is_subject(text: str) -> bool:
     """Return whether a subject can be stored."""
     return 0 < len(text) <= _LONGEST_SUBJECT and text.isprintable() and text == text.strip()
+
+
+def redirect_uri(text: str) -> str:
+    """Return a redirect URI of a client, unchanged: requests name it character by character."""
+    if not _REDIRECT_URI.fullmatch(text) or len(text) > _LONGEST_ADDRESS:
+        raise InvalidInputError(
+            f"{text!r} is not a redirect URI: it must be absolute, without a fragment, in ASCII without blanks. "
+            "Example: https://assistant.example/callback",
+            field="redirect_uri",
+        )
+    return text
 
 
 def ticket_user(text: str) -> str | None:

@@ -20,8 +20,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from auth.authorization_server.provider import IdentityProvider, callback_path
-from auth.authorization_server.redirects import RedirectPolicy
+from auth.authorization_server.clients.redirects import RedirectPolicy
+from auth.authorization_server.identity_provider.provider import IdentityProvider, callback_path
 from auth.oauth.fetcher import FetchError, fetcher_for
 from auth.oauth.issuer_metadata import jwks_uri_of
 from auth.oauth.key_set import signing_keys

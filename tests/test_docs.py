@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from shared.config import settings_table
+from tests.auth.authorization_server.client_rows import ROWS
 from transport.http import migration_guide
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -69,6 +70,14 @@ def test_both_languages_have_the_same_code_and_name_the_same_things(documents: l
     assert CODE.findall(text(japanese)) == CODE.findall(text(english))
     named = [sorted(set(re.findall(r"`([^`\n]+)`", prose(document)))) for document in documents]
     assert named[1] == named[0]
+
+
+def test_the_clients_of_the_sign_in_are_those_that_the_tests_simulate() -> None:
+    _, _, rest = text("docs/oauth.md").partition("## What each client needs")
+    rows = [row.split(" | ") for row in re.findall(r"^\| (.*) \|$", rest.partition("\n## ")[0], re.MULTILINE)[1:]]
+    shown = {name: way for _, _, way, names, *_ in rows for name in names.split(", ")}
+    simulated = {row.shown: "document" if row.documents else "registration" for row in ROWS}
+    assert shown == {**simulated, "as they say": "registration"}
 
 
 def test_client_authors_read_the_same_in_the_guide_and_on_the_page_of_the_server() -> None:

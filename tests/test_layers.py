@@ -113,8 +113,8 @@ MAY_IMPORT: Final = MappingProxyType({
     "run": ("bootstrap",),
     "bootstrap": ("bootstrap", *BEFORE_SET_UP),
     "bootstrap.services": (  # asks the identity provider as the server does
-        *("bootstrap.doctor", "auth.authorization_server.provider", "auth.authorization_server.redirects"),
-        *("auth.oauth", "shared"),
+        *("bootstrap.doctor", "auth.authorization_server.identity_provider.provider", "auth.oauth", "shared"),
+        "auth.authorization_server.clients.redirects",
     ),
     "sse_conformance": ("sse_conformance",),  # a black-box test of any server, so it uses nothing of ours
     "tests": (

@@ -1,4 +1,4 @@
-"""docs/oauth-conformance.md names tests that exist: each of its rows has one, and judges are named as they are pinned."""
+"""docs/oauth-conformance.md: each clause has a test that exists, and judges are named in the versions that are run."""
 
 import ast
 import re

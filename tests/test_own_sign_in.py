@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from pydantic import AnyHttpUrl, SecretStr
 
-from auth.authorization_server.provider import callback_path
+from auth.authorization_server.identity_provider.provider import callback_path
 from auth.oauth.metadata import WELL_KNOWN
 from cloud_mcp_server import NO_REGISTRATION, CloudMCPServer
 from shared.config import CloudSettings

@@ -16,6 +16,7 @@ from tests import processes
 from tests.interop.commands import bridge
 from tests.interop.environments import version
 from tests.interop.rows import PATHS, ROWS
+from tests.interop.sign_in.deployment import GOOGLE
 from tests.javascript import node
 from tests.processes import ROOT
 
@@ -130,3 +131,16 @@ def test_the_bridge_to_a_team_server_is_named_as_it_was_driven() -> None:
     assert url.endswith(PATHS[row.wire])
     assert [url, *arguments] == bridge(row, url, "${KEY}")[2:-2], "without --transport it detects the transport"
     assert list(written["env"]) == ["KEY"], "mcp-remote replaces ${KEY} by it"
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.ja.md"])
+def test_clients_that_cannot_send_a_key_are_sent_to_sign_in(readme: str) -> None:
+    """The section names the settings of the guide, which the long tests follow."""
+    text = (ROOT / readme).read_text(encoding="utf-8")
+    (connectors,) = re.findall(r"^\*\*Claude\*\*.*\*\*ChatGPT\*\*.*$", text, re.MULTILINE)
+    guide = readme.replace("README", "docs/oauth")
+    (settings,) = re.findall(r"^\*\*(?:Sign-in\.|サインイン。)\*\* .*$", text, re.MULTILINE)
+
+    assert f"]({guide})" in connectors
+    assert f"]({guide})" in settings
+    assert [name for name in GOOGLE.settings() if f"`{name}`" not in settings] == []

@@ -142,6 +142,7 @@ async def sign_in(store: IdentityStore, instances: Instances, number: int) -> Pe
 
 
 @pytest.mark.long
+@pytest.mark.timeout(300)
 async def test_races_sign_out_no_user_and_every_replay_is_detected(postgres: Postgres) -> None:
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(migrated(postgres))

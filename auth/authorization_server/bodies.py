@@ -6,13 +6,17 @@ from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
 
+from shared.errors import TicketServerError
+
 WITHIN_S: Final = 10.0
 """How long a body may take, in seconds."""
 _LENGTH: Final = re.compile(r"[0-9]{1,9}")
 
 
-class BodyError(Exception):
+class BodyError(TicketServerError):
     """A body was not read to its end. The text is a sentence in ASCII, without quotation marks."""
+
+    kind = "request_body"
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)

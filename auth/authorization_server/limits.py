@@ -1,4 +1,6 @@
-"""How often `/authorize` and `/register` may be asked, by token buckets in this process.
+"""How often `/authorize` and `/register` may be asked, and how often `/token` and `/revoke` may be asked wrongly.
+
+By token buckets in this process.
 
 Hosted assistants send the requests of many people from a few networks, so each of their published ranges has a wide
 bucket of its own. All others are limited by address, and at `/authorize` also by client and address, so that one

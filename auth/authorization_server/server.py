@@ -13,16 +13,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from auth.authorization_server.browser import Browsers, Handler, PageError, SealedForms, page_of, page_route
-from auth.authorization_server.clients import Clients
-from auth.authorization_server.flow import ClientResponses, SignInFlow, SignInParts
+from auth.authorization_server.clients.lookup import Clients
+from auth.authorization_server.clients.redirects import RedirectPolicy
+from auth.authorization_server.clients.registration import Registration
+from auth.authorization_server.identity_provider.provider import IdentityProvider, callback_path
 from auth.authorization_server.limits import RequestLimits
 from auth.authorization_server.metadata import metadata_routes
-from auth.authorization_server.provider import IdentityProvider, callback_path
-from auth.authorization_server.redirects import RedirectPolicy
-from auth.authorization_server.registration import Registration
-from auth.authorization_server.requests import RequestReader
-from auth.authorization_server.returning import SignInReturn
+from auth.authorization_server.sign_in.asking import ClientResponses, SignInFlow, SignInParts
+from auth.authorization_server.sign_in.browser import Browsers, Handler, PageError, SealedForms, page_of, page_route
+from auth.authorization_server.sign_in.requests import RequestReader
+from auth.authorization_server.sign_in.returning import SignInReturn
 from auth.authorization_server.tokens import AccessTokens, ConfiguredKeys, KeyRing, TokenEndpoint
 from auth.oauth.fetcher import GuardedFetcher, fetcher_for, fetcher_for_strangers
 from auth.oauth.metadata import open_route
@@ -58,7 +58,7 @@ class AuthorizationServerOptions:
     trusted_proxies: int = 0
     """How many reverse proxies of this deployment are in front."""
     signing_keys: tuple[str, ...] = field(default=(), repr=False)
-    """Private keys, each in PEM, the first of which signs; none for those of the identity store."""
+    """Private keys, each in PEM, the current one first; none for those of the identity store."""
     fetcher_for: Callable[[str], GuardedFetcher] = fetcher_for
     """Returns what fetches the documents of the identity provider."""
     client_fetcher: GuardedFetcher = field(default_factory=fetcher_for_strangers)
@@ -139,13 +139,16 @@ class AuthorizationServer:
         prefix = unquote(urlsplit(self._base).path)
         routes = metadata_routes(self._base, paths=self._options.paths, registration=self._options.registration)
         for place in dict.fromkeys(("", prefix)):
-            routes += [page_route(place + path, handler, *methods) for path, (handler, methods) in pages.items()]
+            routes += [
+                page_route(place + path, handler, *methods, note=self._responses.note)
+                for path, (handler, methods) in pages.items()
+            ]
             routes += [open_route(place + path, handler, method) for path, (handler, method) in open_endpoints.items()]
         return routes
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
-        """Have a key to sign with; end what is in flight when left. Raises: StoreUnavailableError."""
+        """Have a key to sign with; end what is in flight when left."""
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self.provider.aclose)
             stack.push_async_callback(self._clients.aclose)

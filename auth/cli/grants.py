@@ -70,6 +70,15 @@ def client() -> None:
     """Manage the clients that people sign in with."""
 
 
+@client.command()
+@click.option("--name", required=True, help="Name that the consent page shows.")
+@click.option("--redirect-uri", "redirect_uris", required=True, multiple=True, metavar="URI", help="May be repeated.")
+@with_store
+async def add(store: IdentityStore, *, name: str, redirect_uris: tuple[str, ...]) -> ClientRecord:
+    """Add a client that has no metadata document and cannot register itself, and print its id."""
+    return await store.oauth_clients.add(name, redirect_uris)
+
+
 @client.command(name="list")
 @with_store
 async def list_clients(store: IdentityStore) -> list[ClientRecord]:

@@ -45,7 +45,6 @@ async def test_the_key_is_let_in_as_the_service_account(header: tuple[str, str])
     assert principal.scopes == set(Scope)
 
 
-@kills("auth/providers.py", "if not keys:", "if False:")
 async def test_no_key_is_401_and_told_where_to_put_one() -> None:
     refusal = await refusal_of(APIKeyAuthProvider(KEY), ("accept", "text/event-stream"))
 

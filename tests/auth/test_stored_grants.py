@@ -8,6 +8,7 @@ from typing import Final
 import pytest
 from starlette.requests import HTTPConnection
 
+from auth.authorization_server.tokens import key_ring
 from auth.oauth.identities import StoredIdentities
 from auth.oauth.key_set import IssuerKeys
 from auth.oauth.provider import OAuthProvider
@@ -96,7 +97,10 @@ async def test_a_token_stands_for_its_owner_in_the_organisation_of_its_grant(
     assert await signed.fault_of(token, "/sse") is TokenFault.AUDIENCE
 
 
-async def test_no_issuer_can_claim_a_token_of_another(desktop: Installation, signed: Signed, clock: Clock) -> None:
+async def test_no_issuer_can_claim_a_token_of_another(
+    desktop: Installation, signed: Signed, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_ring, "LOOKUP_S", 0.0)
     ours = (await desktop.sign_in())["access_token"]
     [grant] = await desktop.store.grants.all()
     now, claims = clock().timestamp(), await desktop.claims(ours)
@@ -110,10 +114,10 @@ async def test_no_issuer_can_claim_a_token_of_another(desktop: Installation, sig
         TokenFault.SIGNATURE
     )
     assert await signed.fault_of(signed.ours.token("x", now, aud=BASE, **stolen)) is TokenFault.SIGNATURE
-    for about in ("grt_0123456789abcdef", None):
-        verified = replace(VERIFIED, grant=about)
-        with pytest.raises(InvalidTokenError):
-            await signed.grants.principal_of(verified)
+    for about, reason in (("grt_0123456789abcdef", TokenFault.GRANT), (None, TokenFault.CLAIMS)):
+        with pytest.raises(InvalidTokenError) as refused:
+            await signed.grants.principal_of(replace(VERIFIED, grant=about))
+        assert refused.value.reason is reason
 
 
 async def test_what_the_provider_does_not_serve_any_more_counts_nowhere(desktop: Installation, signed: Signed) -> None:

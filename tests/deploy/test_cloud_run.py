@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from auth.__main__ import cli
-from auth.authorization_server.provider import callback_path
+from auth.authorization_server.identity_provider.provider import callback_path
 from shared.config import CloudSettings, Settings, TicketApiSettings, load
 from shared.identity import GOOGLE
 from shared.storage.database import resolve_url

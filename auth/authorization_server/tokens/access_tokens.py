@@ -6,7 +6,7 @@ says of it is only an upper limit. Sources: RFC 9068 (JWT access tokens), RFC 75
 
 import secrets
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import Any, Final
 
@@ -40,9 +40,10 @@ class AccessTokens:
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
-        """See that there is a key to sign with; end lookups when left. Raises: StoreUnavailableError."""
+        """Make the first key if it is missing; end lookups when left. Without the store, the first token makes it."""
         try:
-            await self._keys.signing()
+            with suppress(StoreUnavailableError):
+                await self._keys.signing()
             yield
         finally:
             await self.aclose()

@@ -120,13 +120,13 @@ class TokenEndpoint:
                 )
 
     async def _redeem(self, sent: ClientRequest) -> Response:
-        code, redirect_uri, verifier = map(sent.required, ("code", "redirect_uri", "code_verifier"))
+        code, verifier = sent.required("code"), sent.required("code_verifier")
         known = await self._store.codes.get(code)
         await self._check_owner(sent, known)
         if known is None:
             raise _invalid_grant("The code is not valid for this client. Sign in again.")
         allowed = known.authorization
-        if redirect_uri != allowed.redirect_uri:
+        if sent.get("redirect_uri") not in {None, allowed.redirect_uri}:  # OAuth 2.1 leaves it to PKCE, 2.0 sends it
             raise _invalid_grant("redirect_uri is not the one of the authorization request.")
         if not _proves(verifier, known.code_challenge):
             raise _invalid_grant("code_verifier does not match the code_challenge of the authorization request.")
@@ -135,7 +135,7 @@ class TokenEndpoint:
             return await self._issue(issued, allowed.scopes, resource)
         again = known if known.used_at is not None else await self._store.codes.get(code)
         if again is not None and again.used_at is not None:
-            await self._store.grants.revoke(known.grant_id, because="code replayed")
+            await self._store.grants.revoke(known.grant_id, because="code replay")
             raise _invalid_grant("The code was used before, so the sign-in it belongs to was ended. Sign in again.")
         raise _invalid_grant("The code has expired, or the person has no access any more. Sign in again.")
 

@@ -1,24 +1,26 @@
-"""Clients of the authorization server: cached metadata documents, and clients that registered themselves.
+"""Clients of the authorization server: metadata documents, clients that registered themselves, and those of operators.
 
-Every client may present a document or register, so both are limited: to 10,000 each, and to 90 days without a sign-in
+Every client may present a document or register, so these are limited: to 10,000 each, and to 90 days without a sign-in
 or a refresh. A new one displaces the oldest that was never used, else the one that was not used for the longest time.
 """
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import RowMapping, case, delete, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from auth import validation
 from auth.store.authorization.bounds import check_storable, is_storable, make_room, prune
 from auth.store.authorization.grants import end
 from auth.store.authorization.records import ClientRecord, ClientSource
 from auth.store.authorization.tables import authorization_codes, grants, oauth_clients
 from auth.store.errors import UnknownOAuthClientError
 from auth.store.transactions import AuditedChange, AuditedTransactions
+from shared.errors import InvalidInputError
 
 REGISTERED_ID: Final = "cli_"
 """The prefix of the ids of clients without a metadata document."""
@@ -71,6 +73,23 @@ class OAuthClients:
             await change.connection.execute(insert(oauth_clients).values(**values))
             return await _read(change, client_id)
 
+    async def add(self, name: str, redirect_uris: Sequence[str]) -> ClientRecord:
+        """Store a client that an operator adds, audited; it is not limited and kept until it is removed.
+
+        Raises:
+            InvalidInputError: the name or a redirect URI is invalid, or there is none.
+        """
+        called, uris = validation.label(name), [validation.redirect_uri(uri) for uri in redirect_uris]
+        if not uris:
+            raise InvalidInputError("A client needs a redirect URI.", field="redirect_uri")
+        client_id = REGISTERED_ID + secrets.token_hex(8)
+        async with self._transactions.changing() as change:
+            metadata = json.dumps({"client_name": called, "redirect_uris": uris})
+            values = _new(client_id, ClientSource.ADDED, change.now) | {"metadata": metadata}
+            await change.connection.execute(insert(oauth_clients).values(**values))
+            change.record("client_added", what=client_id, detail=called)
+            return await _read(change, client_id)
+
     async def all(self) -> list[ClientRecord]:
         """Return every client, by its last use, the latest first."""
         query = select(oauth_clients).order_by(oauth_clients.c.last_used_at.desc(), oauth_clients.c.id)
@@ -92,7 +111,7 @@ class OAuthClients:
             deleted = await change.connection.execute(delete(oauth_clients).where(oauth_clients.c.id == client_id))
             if not deleted.rowcount and not ended:
                 raise UnknownOAuthClientError(client_id)
-            change.record("client_removed", detail=client_id)
+            change.record("client_removed", what=client_id)
             return ended
 
 

@@ -1,6 +1,6 @@
 """A whole sign-in in one process: the routes of the server, an identity provider, and a browser that follows its pages.
 
-The provider signs real ID tokens and checks what it is sent, as the real ones do. The browser keeps cookies, sends the
+The provider issues real ID tokens and checks what it is sent, as the real ones do. The browser keeps cookies, sends the
 headers that browsers send with forms, and knows the pages by their forms and links alone.
 """
 

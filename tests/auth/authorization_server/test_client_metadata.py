@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from auth.authorization_server.client_metadata import (
+from auth.authorization_server.clients.metadata import (
     ClientMetadataError,
     display_name,
     is_document_address,
     metadata_in_document,
     metadata_in_registration,
 )
-from auth.authorization_server.redirects import RedirectPolicy
+from auth.authorization_server.clients.redirects import RedirectPolicy
 from tests.auth.authorization_server.documents import CALLBACK, CLIENT_ID, HOST, document
 from tests.kills import kills
 
@@ -50,7 +50,7 @@ def test_an_address_with_a_path_can_be_that_of_a_document(client_id: str) -> Non
     assert is_document_address(client_id)
 
 
-@kills("auth/authorization_server/client_metadata.py", 'document.get("client_id") != address', "False")
+@kills("auth/authorization_server/clients/metadata.py", 'document.get("client_id") != address', "False")
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
-from auth.authorization_server import clients as module
-from auth.authorization_server.client_metadata import MAX_BYTES
-from auth.authorization_server.clients import ClientDocumentError, Clients, UnknownClientError
-from auth.authorization_server.redirects import RedirectPolicy
+from auth.authorization_server.clients import lookup as module
+from auth.authorization_server.clients.lookup import ClientDocumentError, Clients, UnknownClientError
+from auth.authorization_server.clients.metadata import MAX_BYTES
+from auth.authorization_server.clients.redirects import RedirectPolicy
 from auth.store import IdentityStore
 from auth.store.authorization.records import ClientSource
 from tests.auth.authorization_server.documents import CALLBACK, CLIENT_ID, HOST, DocumentSites, document
@@ -68,7 +68,7 @@ async def test_a_document_that_cannot_be_used_is_refused_with_its_reason(web: Do
     assert not refused.is_temporary
 
 
-@kills("auth/authorization_server/clients.py", "tuple(filter(self._policy.allows, uris))", "tuple(uris)")
+@kills("auth/authorization_server/clients/lookup.py", "tuple(filter(self._policy.allows, uris))", "tuple(uris)")
 async def test_only_what_is_allowed_of_a_document_can_be_used(web: DocumentSites, clients: Clients) -> None:
     """Consent phishing: the document of a stranger may list anything, and look like that of a known client."""
     stranger = "https://evil.example/callback"

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import pytest
 
-from auth.authorization_server.id_token import IdTokenError, SignedInPerson, person_in
+from auth.authorization_server.identity_provider.id_token import IdTokenError, SignedInPerson, person_in
 from auth.oauth.claims import LEEWAY_S
 from auth.oauth.tokens import InvalidTokenError
 from shared.identity import GOOGLE
@@ -54,7 +54,7 @@ def test_a_token_for_this_sign_in_names_the_person_by_the_issuer_of_the_settings
     assert read(**changes) == MARY
 
 
-@kills("auth/authorization_server/id_token.py", 'if claims.get("nonce") != nonce:', "if False:")
+@kills("auth/authorization_server/identity_provider/id_token.py", 'if claims.get("nonce") != nonce:', "if False:")
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from auth.authorization_server.client_metadata import GRANT_TYPES
+from auth.authorization_server.clients.metadata import GRANT_TYPES
 from auth.store import IdentityStore
 from tests.auth.authorization_server.browsing import BASE, VERIFIER, Browser, Page, Site
 from tests.auth.authorization_server.client_rows import ROWS, ClientRow

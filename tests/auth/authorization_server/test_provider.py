@@ -11,15 +11,15 @@ import pytest
 from joserfc.jwk import OctKey
 from structlog.testing import capture_logs
 
-from auth.authorization_server.id_token import SignedInPerson
-from auth.authorization_server.provider import (
+from auth.authorization_server.identity_provider.id_token import SignedInPerson
+from auth.authorization_server.identity_provider.metadata import AWAY_S, FRESH_S, MAX_AGE_S
+from auth.authorization_server.identity_provider.provider import (
     IdentityProvider,
     ProviderError,
     ProviderFault,
     callback_path,
     provider_name,
 )
-from auth.authorization_server.provider_metadata import AWAY_S, FRESH_S, MAX_AGE_S
 from auth.oauth.verification import MAX_CHARACTERS
 from shared.identity import GOOGLE
 from tests.auth.authorization_server.conftest import AUTHORIZE, TOKEN, describe
@@ -150,7 +150,7 @@ async def test_the_other_way_of_sending_the_secret_is_tried_when_the_first_is_re
 
 
 @kills(
-    "auth/authorization_server/provider.py",
+    "auth/authorization_server/identity_provider/provider.py",
     'if await self._keys.signer(header.get("kid"), partial(is_signed, signed)) is None:',
     "if False:",
 )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from auth.authorization_server.redirects import (
+from auth.authorization_server.clients.redirects import (
     VENDORS,
     RedirectPolicy,
     matches,

@@ -10,10 +10,10 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from auth.authorization_server import bodies
-from auth.authorization_server.client_metadata import MAX_BYTES
+from auth.authorization_server.clients.metadata import MAX_BYTES
+from auth.authorization_server.clients.redirects import RedirectPolicy
+from auth.authorization_server.clients.registration import Registration
 from auth.authorization_server.limits import RequestLimits
-from auth.authorization_server.redirects import RedirectPolicy
-from auth.authorization_server.registration import Registration
 from auth.store import IdentityStore
 from auth.store.authorization import clients as stored_clients
 from shared.storage.database import DatabaseBusyError

@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 from urllib.parse import urlencode
 
-from auth.authorization_server.browser import LIFE_S
+from auth.authorization_server.sign_in.browser import LIFE_S
 from auth.store.authorization.records import Authorization
 from shared.identity import Scope
 from tests.auth.authorization_server.browsing import (
@@ -351,8 +351,11 @@ async def test_who_lost_access_before_the_choice_is_told_so(site: Site, browser:
     alone = await browser.answer(page, tenant="acme")
     await site.store.users.disable("mary@acme.example")
     disabled = await browser.answer(page, tenant="acme")
+    (identity,) = await site.store.identities.all()
+    await site.store.identities.remove(identity.id)
+    removed = await browser.answer(page, tenant="acme")
 
-    for refused, kind in ((alone, "no_tenant"), (disabled, "user_disabled")):
+    for refused, kind in ((alone, "no_tenant"), (disabled, "user_disabled"), (removed, "user_disabled")):
         assert (refused.status, refused.location) == (403, "")
         assert f"<code>{kind}</code>" in refused.text
 
@@ -416,7 +419,7 @@ async def test_the_seal_of_one_page_is_not_that_of_another(site: Site, browser: 
     assert (as_consent.status, as_choice.status) == (400, 400)
 
 
-@kills("auth/authorization_server/returning.py", "if is_same_browser and len", "if len")
+@kills("auth/authorization_server/sign_in/returning.py", "if is_same_browser and len", "if len")
 async def test_the_browser_of_somebody_else_is_asked_before_the_client_gets_access(site: Site) -> None:
     """An attacker allows their client in their own browser, and sends Mary the address of the provider alone."""
     going = await (attacker := site.browser()).answer(await attacker.authorize())
@@ -429,17 +432,6 @@ async def test_the_browser_of_somebody_else_is_asked_before_the_client_gets_acce
         assert shown in page.text
     assert back.said["error"] == "access_denied"
     assert "ok" not in outcomes(site)
-
-
-async def test_a_client_that_was_removed_meanwhile_gets_no_code(site: Site, browser: Browser) -> None:
-    client = await site.store.oauth_clients.register({"redirect_uris": [CALLBACK], "client_name": "Registered"})
-    going = await browser.answer(await browser.authorize(client_id=client.id))
-    await site.store.oauth_clients.remove(client.id)
-
-    refused = await browser.open(site.provider.sign_in(going.goes_to, "mary"))
-
-    assert (refused.status, refused.location) == (400, "")
-    assert "<code>unknown_client</code>" in refused.text
 
 
 async def test_a_view_that_keeps_no_cookies_is_asked_once_more_and_signs_in(site: Site) -> None:
@@ -461,8 +453,33 @@ async def test_a_view_that_loses_its_cookies_on_the_way_is_asked_once_more(site:
 async def test_the_provider_serves_only_its_organisations(site: Site, clock: Clock) -> None:
     await add_globex(site)
     bound = Site(site.store, clock, tenants=frozenset({"globex"}))
+    browser = site.browser()
+    page = await browser.sign_in(site)
+    bound_browser = bound.browser()
+    bound_browser.cookies = browser.cookies
 
-    page = await (browser := bound.browser()).sign_in(bound)
+    elsewhere = await bound_browser.answer(page, tenant="acme")
+    arrived = await bound_browser.sign_in(bound)
 
-    assert (await authorization(bound, page)).tenant == "globex"
-    assert browser.cookies
+    assert (elsewhere.status, elsewhere.location) == (400, "")
+    assert (await authorization(site, arrived)).tenant == "globex"
+
+
+async def test_the_document_of_a_client_that_somebody_allowed_is_kept(site: Site, browser: Browser) -> None:
+    before = await site.store.oauth_clients.all()
+    await browser.sign_in(site)
+
+    assert before == []
+    assert [client.id for client in await site.store.oauth_clients.all()] == [CLIENT]
+
+
+async def test_a_client_that_was_removed_on_the_way_gets_no_code(site: Site, browser: Browser) -> None:
+    client = await site.store.oauth_clients.register({"redirect_uris": [CALLBACK], "client_name": "Registered"})
+    page = await browser.authorize(client_id=client.id)
+    going_on = await browser.answer(page)
+    await site.store.oauth_clients.remove(client.id)
+
+    refused = await browser.open(site.provider.sign_in(going_on.goes_to, "mary"))
+
+    assert (refused.status, refused.location) == (400, "")
+    assert "<code>unknown_client</code>" in refused.text

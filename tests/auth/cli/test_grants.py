@@ -110,6 +110,14 @@ def test_whose_grants_to_revoke_must_be_said_once(mary: Terminal, which: tuple[s
     assert isinstance(mary.error("grant", "revoke", *which, "--yes"), InvalidInputError)
 
 
+def test_an_operator_adds_a_client(mary: Terminal) -> None:
+    added = mary.json("client", "add", "--name", "Desk", "--redirect-uri", DESK, "--redirect-uri", "desk:/back")
+
+    assert mary.json("client", "list") == [added]
+    assert (added["source"], added["metadata"]["redirect_uris"]) == ("added", [DESK, "desk:/back"])
+    assert mary.run("client", "add", "--name", "Desk").exit_code == 2
+
+
 def test_a_client_is_listed_by_its_name_and_removed_with_its_grants(mary: Terminal, server: Server) -> None:
     escape = {"client_name": "Codex\x1b[2J"}
     client = server.run(lambda store: store.oauth_clients.register(escape))

@@ -10,7 +10,6 @@ from auth.oauth.tokens import InvalidTokenError, IssuerUnavailableError, TokenFa
 from auth.presented import ContradictingCredentialsError, NoCredentialError
 from shared.errors import TicketServerError
 from shared.identity import SCOPES_OF, AuthenticationError, InsufficientScopeError, Principal, Role, Scope
-from tests.kills import kills
 from transport.http.errors import HTTPRefusalError
 
 PUBLIC: Final = "https://tickets.example"
@@ -52,7 +51,6 @@ def test_what_a_sign_in_would_not_change_is_no_challenge(error: TicketServerErro
     assert CHALLENGE("/mcp", error, holder(Role.AGENT)) is None
 
 
-@kills("shared/identity.py", "return self.proof == OAUTH and role_has and", "return self.proof == OAUTH and")
 @pytest.mark.parametrize(
     ("principal", "lacks", "asked"),
     [

@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import signal
 import subprocess
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -166,9 +167,10 @@ def claude_code(folder: Path, *arguments: str, person: Person) -> str:
         stdin=its_end,
         stdout=its_end,
         stderr=its_end,
+        start_new_session=True,
     ) as running:
         os.close(its_end)
-        limit = threading.Timer(COMMAND_S, running.kill)
+        limit = threading.Timer(COMMAND_S, os.killpg, (running.pid, signal.SIGKILL))  # it starts programs of its own
         limit.start()
         drawn = b"".join(_parts(terminal)).decode("utf-8", errors="replace")
         limit.cancel()

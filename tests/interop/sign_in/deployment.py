@@ -25,7 +25,7 @@ PEOPLE: Final = MappingProxyType({
     JOHN: {},
 })  # fmt: skip
 """Subjects at the organisation's own provider, and what their tokens say besides."""
-SHORT_LIVES: Final = ("-m", "tests.interop.sign_in.short_lives")
+SERVER_PROGRAM: Final = ("-m", "tests.interop.sign_in.server")
 """The server, whose access tokens live for as many seconds as the next argument says."""
 
 
@@ -93,7 +93,7 @@ def own_provider(folder: Path, *, life_s: float, early_s: float) -> Iterator[Dep
 def sign_in_with_google(folder: Path, *, life_s: float) -> Iterator[Deployment]:
     """Deploy with Google. `life_s` is the life of the server's own access tokens, in seconds."""
     address = f"http://127.0.0.1:{free_port()}"
-    program = (*SHORT_LIVES, str(life_s))
+    program = (*SERVER_PROGRAM, str(life_s))
     with look_alike.google([f"{address}/oauth/callback/localhost"]) as google:
         given = {
             "MCP_PUBLIC_URL": address,

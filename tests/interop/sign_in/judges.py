@@ -5,6 +5,7 @@ Their exit codes do not tell: both end well although checks failed or were not r
 
 import asyncio
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +20,7 @@ from tests.javascript import installed
 from tests.processes import environment, free_port
 
 JUDGE_S: Final = 60.0
+_FOLDER: Final = re.compile(r"authorization-server-(.+)-\d{4}-\d\d-\d\dT[\d-]+Z")
 Checks = Sequence[Mapping[str, Any]]
 
 
@@ -52,8 +54,9 @@ async def official_suite(address: str, person: Person, folder: Path) -> dict[str
 
 def _checks(folder: Path) -> dict[str, Checks]:
     return {
-        file.parent.name.rpartition("-20")[0].removeprefix("authorization-server-"): json.loads(file.read_text("utf-8"))
+        found[1]: json.loads(file.read_text("utf-8"))
         for file in folder.glob("*/checks.json")
+        if (found := _FOLDER.fullmatch(file.parent.name))
     }
 
 

@@ -11,8 +11,8 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx2
 import pytest
 
-from auth.authorization_server.id_token import SignedInPerson
-from auth.authorization_server.provider import IdentityProvider, ProviderError, ProviderFault
+from auth.authorization_server.identity_provider.id_token import SignedInPerson
+from auth.authorization_server.identity_provider.provider import IdentityProvider, ProviderError, ProviderFault
 from auth.oauth.fetcher import FetchError, fetcher_for
 from tests.interop.sign_in.google import CLIENT_ID, CLIENT_SECRET, MARY, PAT, PEOPLE, UNA, email_of, google, sign_in
 from tests.interop.sign_in.provider import Provider

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pytest
 
-from auth.authorization_server.clients import ClientDocumentError, UnknownClientError
+from auth.authorization_server.clients.lookup import ClientDocumentError, UnknownClientError
 from auth.store.authorization.refusals import RefusalReason
 from shared.identity import Role, Scope
 from tests.kills import kills
@@ -170,7 +170,7 @@ def test_every_scope_and_role_has_words(language: str, kind: str) -> None:
 
 def test_every_error_of_the_sign_in_has_a_text_and_every_text_an_error() -> None:
     raised = {ClientDocumentError.kind, UnknownClientError.kind, *RefusalReason}
-    for path in (ROOT / "auth" / "authorization_server").glob("*.py"):
+    for path in (ROOT / "auth" / "authorization_server").rglob("*.py"):
         raised |= set(re.findall(r'(?:PageError\(\s*|ErrorPage\(kind=)"(\w+)"', path.read_text("utf-8")))
     assert raised == ERROR_KINDS
 

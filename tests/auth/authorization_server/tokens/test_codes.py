@@ -19,6 +19,7 @@ from tests.auth.authorization_server.tokens.installation import (
     refused,
 )
 from tests.auth.conftest import Clock
+from tests.kills import kills
 
 OTHER: Final = "https://other.example/client.json"
 
@@ -55,7 +56,6 @@ async def test_a_code_is_exchanged_for_tokens(everywhere: Installation, clock: C
 WRONG: Final[Mapping[str, tuple[dict[str, object], tuple[int, str]]]] = {
     "other client": ({"client_id": OTHER}, (400, "invalid_grant")),
     "other port": ({"redirect_uri": "http://127.0.0.1:33419/callback"}, (400, "invalid_grant")),
-    "no redirect": ({"redirect_uri": ...}, (400, "invalid_request")),
     "wrong verifier": ({"code_verifier": f"{VERIFIER}x"}, (400, "invalid_grant")),
     "the challenge": ({"code_verifier": challenge_of(VERIFIER)}, (400, "invalid_grant")),
     "short verifier": ({"code_verifier": "short"}, (400, "invalid_request")),
@@ -70,6 +70,7 @@ WRONG: Final[Mapping[str, tuple[dict[str, object], tuple[int, str]]]] = {
 }
 
 
+@kills("auth/authorization_server/tokens/endpoint.py", "if not _proves(verifier, known.code_challenge):", "if False:")
 async def test_a_code_that_is_presented_wrongly_is_refused_and_stays_valid(desktop: Installation) -> None:
     await desktop.store.oauth_clients.put(OTHER, {})
     code = await desktop.code()
@@ -79,6 +80,13 @@ async def test_a_code_that_is_presented_wrongly_is_refused_and_stays_valid(deskt
 
     assert refusals == {name: refusal for name, (_, refusal) in WRONG.items()}
     assert (await desktop.redeem(code)).status_code == 200
+
+
+async def test_the_redirect_uri_need_not_be_repeated(desktop: Installation) -> None:
+    """OAuth 2.1 (draft), section 10.2: PKCE takes its place."""
+    redeemed = await desktop.redeem(code=await desktop.code(), redirect_uri=...)
+
+    assert redeemed.status_code == 200
 
 
 async def test_the_resource_may_be_repeated_in_every_spelling(desktop: Installation) -> None:

@@ -50,14 +50,17 @@ class Keys:
         self.asked = 0
         self.are_asked = asyncio.Event()
         self.is_away = False
+        self.answers = asyncio.Event()
+        self.answers.set()
 
     async def usable(self) -> Sequence[SigningKey]:
         self.asked += 1
         self.are_asked.set()
-        await asyncio.sleep(0)
+        keys = self.keys
+        await self.answers.wait()
         if self.is_away:
             raise DatabaseBusyError
-        return self.keys
+        return keys
 
 
 class Instance:
@@ -144,6 +147,38 @@ async def test_a_token_of_a_key_made_during_a_flood_is_accepted(clock: Clock) ->
     assert not await flood
 
 
+async def test_a_lookup_begins_only_after_the_one_before_has_ended(clock: Clock) -> None:
+    keys = Keys(SigningKey(new_key()))
+    instance = Instance(keys, clock)
+    await instance.sign()
+    keys.answers.clear()
+    keys.are_asked.clear()
+    first = asyncio.create_task(instance.accepts(FORGED))
+    await keys.are_asked.wait()
+    second = asyncio.create_task(instance.accepts(FORGED))
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+    assert keys.asked == 2
+    keys.answers.set()
+    assert [await first, await second] == [False, False]
+    assert keys.asked == 3
+
+
+async def test_without_the_store_a_superseded_key_is_not_used_for_longer_than_its_tokens_verify(clock: Clock) -> None:
+    keys = Keys(SigningKey(new_key(), clock.now))
+    instance = Instance(keys, clock)
+    clock.go_on(minutes=29)
+    text = await instance.sign()
+    keys.is_away = True
+    clock.go_on(minutes=1)
+
+    with pytest.raises(StoreUnavailableError):
+        await instance.sign()
+    clock.go_on(minutes=13)
+    assert await instance.accepts(text)
+
+
 async def test_known_keys_go_on_while_the_store_does_not_answer(clock: Clock) -> None:
     keys = Keys(SigningKey(new_key()))
     instance, newcomer = Instance(keys, clock), Instance(keys, clock)
@@ -182,7 +217,8 @@ async def test_at_the_end_a_lookup_to_come_is_not_waited_for(clock: Clock, monke
     async with instance.tokens.run():
         monkeypatch.setattr(key_ring, "LOOKUP_S", 3600.0)
         waiting = asyncio.create_task(instance.accepts(FORGED))
-        await asyncio.sleep(0)
+        for _ in range(10):
+            await asyncio.sleep(0)  # it would begin now, if it were not too early
     with pytest.raises(AuthenticationError):
         await waiting
     assert keys.asked == 1

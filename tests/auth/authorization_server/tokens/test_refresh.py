@@ -16,6 +16,7 @@ from tests.auth.authorization_server.tokens.installation import (
     refused,
 )
 from tests.auth.conftest import Clock
+from tests.kills import kills
 
 OTHER: Final = "https://other.example/client.json"
 
@@ -72,6 +73,7 @@ WRONG: Final[Mapping[str, tuple[dict[str, object], tuple[int, str]]]] = {
 }
 
 
+@kills("auth/authorization_server/tokens/endpoint.py", "if not scopes <= granted:", "if False:")
 async def test_a_wrong_refresh_is_refused_and_uses_nothing_up(desktop: Installation) -> None:
     await desktop.store.oauth_clients.put(OTHER, {})
     form: dict[str, object] = {"token": (await desktop.sign_in())["refresh_token"]}

@@ -170,14 +170,14 @@ async def test_whose_access_ended_does_not_come_back_by_themselves(
     assert (await actions(small), await small.memberships.all()) == before
 
 
-async def test_a_removed_member_comes_back_by_an_invitation(acme: IdentityStore) -> None:
-    await acme.domains.add("acme.example", "acme", role="viewer")
-    await member_removed(acme)
+async def test_a_removed_member_comes_back_by_an_invitation(small: IdentityStore) -> None:
+    await small.domains.add("acme.example", "acme", role="viewer")
+    await member_removed(small)
 
-    await acme.invitations.add(MARY, "acme", role="agent")
+    await small.invitations.add(MARY, "acme", role="agent")
 
-    assert await roles(acme, MANAGED) == {"acme": "agent"}
-    assert len(await acme.identities.all()) == 1
+    assert await roles(small, MANAGED) == {"acme": "agent"}
+    assert len(await small.identities.all()) == 1
 
 
 async def test_an_invited_user_is_linked_and_keeps_the_role_that_was_set(acme: IdentityStore) -> None:
@@ -194,66 +194,66 @@ async def test_an_invited_user_is_linked_and_keeps_the_role_that_was_set(acme: I
     assert {each.state for each in await acme.invitations.all()} == {"accepted"}
 
 
-async def test_a_member_with_a_verified_address_is_linked_as_with_tokens_of_a_provider(acme: IdentityStore) -> None:
-    await acme.users.add(MARY)
-    await acme.memberships.set(MARY, "acme", role="agent")
+async def test_a_member_with_a_verified_address_is_linked_as_with_tokens_of_a_provider(small: IdentityStore) -> None:
+    await small.users.add(MARY)
+    await small.memberships.set(MARY, "acme", role="agent")
 
-    assert await outcome(acme, Person(email=None)) == "no_verified_address"
-    assert await roles(acme) == {"acme": "agent"}
-    assert await outcome(acme, Person(subject="2")) == "other_account"
+    assert await outcome(small, Person(email=None)) == "no_verified_address"
+    assert await roles(small) == {"acme": "agent"}
+    assert await outcome(small, Person(subject="2")) == "other_account"
 
 
 async def test_an_invitation_admits_until_it_expires_or_is_withdrawn_and_once(
-    acme: IdentityStore, clock: Clock
+    small: IdentityStore, clock: Clock
 ) -> None:
-    ended = await acme.invitations.add(MARY, "acme", role="agent")
-    await acme.invitations.withdraw(ended.id)
-    assert await outcome(acme) == "unknown_account"
+    ended = await small.invitations.add(MARY, "acme", role="agent")
+    await small.invitations.withdraw(ended.id)
+    assert await outcome(small) == "unknown_account"
 
-    await acme.invitations.add(MARY, "acme", role="agent")
+    await small.invitations.add(MARY, "acme", role="agent")
     clock.go_on(days=14)
-    assert await outcome(acme) == "invitation_expired"
+    assert await outcome(small) == "invitation_expired"
 
-    again = await acme.invitations.add(MARY, "acme", role="agent")
+    again = await small.invitations.add(MARY, "acme", role="agent")
     clock.go_on(days=13)
-    assert await outcome(acme) == "admitted"
-    assert await outcome(acme, Person(subject="2")) == "other_account", "it was accepted"
-    await acme.memberships.remove(MARY, "acme")
-    assert await outcome(acme) == "no_tenant", "it was accepted"
-    kept = await acme.invitations.get(again.id)
+    assert await outcome(small) == "admitted"
+    assert await outcome(small, Person(subject="2")) == "other_account", "it was accepted"
+    await small.memberships.remove(MARY, "acme")
+    assert await outcome(small) == "no_tenant", "it was accepted"
+    kept = await small.invitations.get(again.id)
     assert kept is not None
     assert kept.state == "accepted"
 
 
 @kills("auth/store/authorization/facts.py", "return not tenants_served or tenant in tenants_served", "return True")
-async def test_an_issuer_leads_only_into_the_tenants_that_it_serves(acme: IdentityStore) -> None:
-    await acme.domains.add("acme.example", "globex", role="admin")
-    await acme.invitations.add(MARY, "globex", role="admin")
-    assert await outcome(acme, MANAGED, ACME) == "unknown_account"
+async def test_an_issuer_leads_only_into_the_tenants_that_it_serves(small: IdentityStore) -> None:
+    await small.domains.add("acme.example", "globex", role="admin")
+    await small.invitations.add(MARY, "globex", role="admin")
+    assert await outcome(small, MANAGED, ACME) == "unknown_account"
 
-    await acme.invitations.add(MARY, "acme", role="viewer")
-    assert await roles(acme, MANAGED, ACME) == {"acme": "viewer"}
-    assert {each.tenant: each.state for each in await acme.invitations.all()} == {
+    await small.invitations.add(MARY, "acme", role="viewer")
+    assert await roles(small, MANAGED, ACME) == {"acme": "viewer"}
+    assert {each.tenant: each.state for each in await small.invitations.all()} == {
         "acme": "accepted", "globex": "pending",
     }  # fmt: skip
-    await acme.memberships.set(MARY, "globex", role="agent")
-    assert await roles(acme, MANAGED, ACME) == {"acme": "viewer"}
-    await acme.memberships.remove(MARY, "acme")
-    assert await outcome(acme, MANAGED, ACME) == "no_tenant"
+    await small.memberships.set(MARY, "globex", role="agent")
+    assert await roles(small, MANAGED, ACME) == {"acme": "viewer"}
+    await small.memberships.remove(MARY, "acme")
+    assert await outcome(small, MANAGED, ACME) == "no_tenant"
 
 
-async def test_a_known_person_accepts_what_their_verified_address_is_invited_to(acme: IdentityStore) -> None:
-    await acme.invitations.add(MARY, "acme", role="agent")
-    await acme.admission.admit(Person(), tenants=EVERY)
+async def test_a_known_person_accepts_what_their_verified_address_is_invited_to(small: IdentityStore) -> None:
+    await small.invitations.add(MARY, "acme", role="agent")
+    await small.admission.admit(Person(), tenants=EVERY)
 
-    await acme.invitations.add(MARY, "globex", role="viewer")
-    await acme.invitations.add("m.major@acme.example", "default", role="viewer")
+    await small.invitations.add(MARY, "globex", role="viewer")
+    await small.invitations.add("m.major@acme.example", "default", role="viewer")
 
-    assert await roles(acme, Person(email=None)) == {"acme": "agent"}
-    assert await roles(acme) == {"acme": "agent", "globex": "viewer"}
+    assert await roles(small, Person(email=None)) == {"acme": "agent"}
+    assert await roles(small) == {"acme": "agent", "globex": "viewer"}
     renamed = Person(email="m.major@acme.example")
-    assert await roles(acme, renamed) == {"acme": "agent", "default": "viewer", "globex": "viewer"}
-    assert [user.email for user in await acme.users.all()] == [MARY]
+    assert await roles(small, renamed) == {"acme": "agent", "default": "viewer", "globex": "viewer"}
+    assert [user.email for user in await small.users.all()] == [MARY]
 
 
 async def test_an_address_that_was_given_to_another_person_gives_them_nothing_of_the_user(small: IdentityStore) -> None:

@@ -15,7 +15,10 @@ from tests.auth.store.authorization.conftest import CLAUDE, Mika
 METADATA: Final = {"client_name": "Claude", "redirect_uris": ["https://claude.ai/api/mcp/auth_callback"]}
 
 
-async def test_a_document_is_kept_and_replaced(store: IdentityStore, clock: Clock) -> None:
+async def test_a_document_is_kept_and_replaced(
+    store: IdentityStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("auth.store.authorization.clients.MOST", 1)
     put = await store.oauth_clients.put(CLAUDE, {"client_name": "before"})
     clock.go_on(days=7)
 
@@ -95,6 +98,36 @@ async def test_a_flood_of_registrations_displaces_what_nobody_signed_in_with(
     assert not [action for action in events if "client" in action], "audit events cannot be deleted"
 
 
+async def test_a_client_of_an_operator_is_kept(sqlite_store: IdentityStore, clock: Clock) -> None:
+    of = sqlite_store.oauth_clients
+
+    added = await of.add(" Desk ", ["http://127.0.0.1/callback", "cursor://anysphere.cursor-mcp/oauth/callback"])
+
+    assert added.id.startswith("cli_")
+    assert added.source is ClientSource.ADDED
+    assert added.metadata == {
+        "client_name": "Desk",
+        "redirect_uris": ["http://127.0.0.1/callback", "cursor://anysphere.cursor-mcp/oauth/callback"],
+    }
+    events = [event async for event in sqlite_store.audit.events()]
+    assert [(each.action, each.object, each.detail) for each in events] == [("client_added", added.id, "Desk")]
+    clock.go_on(days=91)
+    await of.register(METADATA)
+    assert await of.get(added.id) == added
+    for wrong in (
+        "",
+        "/callback",
+        "https://a.example/#here",
+        "https://a.example/a b",
+        "https://a.example/é",
+        "x" * 2001,
+    ):
+        with pytest.raises(InvalidInputError, match="is not a redirect URI"):
+            await of.add("Desk", [wrong])
+    with pytest.raises(InvalidInputError, match="needs a redirect URI"):
+        await of.add("Desk", [])
+
+
 async def test_a_use_is_noted_once_a_day(sqlite_mika: Mika, clock: Clock) -> None:
     """Many users share one row."""
     await sqlite_mika.store.oauth_clients.put(CLAUDE, METADATA)
@@ -121,7 +154,7 @@ async def test_a_removed_client_takes_its_grants_along(sqlite_mika: Mika) -> Non
     assert await sqlite_mika.store.oauth_clients.get(CLAUDE) is None
     on = [await sqlite_mika.store.grants.live(each.grant.id) for each in (one, bystander)]
     assert [each is not None and each.is_on for each in on] == [False, True]
-    assert await sqlite_mika.audited("client_removed") == [("", "cli", "", CLAUDE)]
+    assert await sqlite_mika.audited("client_removed") == [("", "cli", CLAUDE, "")]
     assert await sqlite_mika.store.oauth_clients.remove("cli_1") == 1, "displaced, but it has grants"
     with pytest.raises(UnknownOAuthClientError, match="list of clients"):
         await sqlite_mika.store.oauth_clients.remove(CLAUDE)

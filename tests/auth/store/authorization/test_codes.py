@@ -54,6 +54,9 @@ async def test_codes_do_not_pile_up(sqlite_mika: Mika, clock: Clock, monkeypatch
         clock.go_on(seconds=1)
 
     assert [await sqlite_mika.store.codes.get(code) is not None for code in codes] == [False, True, True, True]
+    clock.go_on(minutes=2)
+    await sqlite_mika.code()
+    assert await sqlite_mika.store.codes.get(codes[-1]) is not None, "so that a replay is recognised"
     clock.go_on(hours=1, minutes=1)
     await sqlite_mika.code()
     assert await sqlite_mika.count("authorization_codes") == 1

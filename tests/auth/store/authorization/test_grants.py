@@ -107,6 +107,7 @@ FORGED: Final[dict[str, Callable[[str], str]]] = {
     "another generation": lambda token: token.replace("_1_", "_2_", 1),
     "another grant": lambda token: f"rft_{'0' * 16}{token[20:]}",
     "another MAC": lambda token: token[:-43] + "A" * 43,
+    "another last character": lambda token: token[:-1] + ("A" if token[-1] != "A" else "B"),
     "another spelling of the generation": lambda token: token.replace("_1_", "_01_", 1),
     "more": lambda token: f"{token}=",
     "a line": lambda token: f"{token}\n",
@@ -129,7 +130,7 @@ async def test_a_forged_token_is_unknown_and_does_not_write(sqlite_mika: Mika, m
     assert (await sqlite_mika.refresh(token)).grant.is_on
 
 
-async def test_a_seed_alone_makes_no_token(sqlite_mika: Mika, sqlite_identity_url: str, clock: Clock) -> None:
+async def test_a_token_needs_the_seed_and_the_secret(sqlite_mika: Mika, sqlite_identity_url: str, clock: Clock) -> None:
     """A reader of the database has everything but the secret."""
     begun = await sqlite_mika.sign_in()
 
@@ -140,6 +141,9 @@ async def test_a_seed_alone_makes_no_token(sqlite_mika: Mika, sqlite_identity_ur
         assert not isinstance(next_one, RefreshFault)
     async with open_store(sqlite_identity_url, Secrets([SECRET, NEWER_SECRET]), clock=clock) as rolled_back:
         assert await rolled_back.grants.find(next_one.refresh_token) is not None
+        async with rolled_back._transactions.changing() as change:
+            await change.connection.execute(grants.update().values(seed="another"))
+        assert await rolled_back.grants.find(next_one.refresh_token) is None
 
 
 async def test_a_database_that_lost_its_last_changes_signs_nobody_out(sqlite_mika: Mika) -> None:

@@ -5,7 +5,6 @@ client. Sources: RFC 6749, sections 3.1 and 4.1; OAuth 2.1 (draft), section 4.1;
 OpenID Connect Core 1.0, section 3.1.2 (prompt, request, request_uri).
 """
 
-import json
 import re
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -15,6 +14,7 @@ from typing import Any, Final, Self
 from urllib.parse import parse_qsl, urlencode
 
 from auth.oauth.resources import ProtectedResources
+from shared.errors import TicketServerError
 from shared.identity import Scope
 
 MAX_QUERY: Final = 8 * 1024
@@ -45,8 +45,10 @@ class AuthorizationFault(StrEnum):
     TEMPORARILY_UNAVAILABLE = "temporarily_unavailable"
 
 
-class AuthorizationRequestError(Exception):
-    """A request is refused; its client is told so at its redirect address."""
+class AuthorizationRequestError(TicketServerError):
+    """A request is refused, with a response to its client."""
+
+    kind = "authorization_request"
 
     def __init__(self, fault: AuthorizationFault, description: str) -> None:
         super().__init__(description)
@@ -82,16 +84,15 @@ class AuthorizationRequest(Requester):
     resource: str
     """The audience of the tokens, in canonical spelling."""
     select_account: bool = False
-    """Whether the person wants to choose the account at the identity provider."""
+    """Whether the person is to choose the account at the identity provider."""
 
-    def as_json(self) -> str:
-        """Return a text from which `from_json` makes an equal request."""
-        return json.dumps(asdict(self))
+    def as_json(self) -> Mapping[str, Any]:
+        """Return JSON from which `from_json` makes an equal request."""
+        return asdict(self)
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
+    def from_json(cls, fields: Mapping[str, Any]) -> Self:
         """Return the request of `as_json`."""
-        fields: dict[str, Any] = json.loads(text)
         return cls(**{**fields, "scopes": tuple(map(Scope, fields["scopes"]))})
 
 
@@ -165,7 +166,7 @@ class RequestReader:
 
 
 def scopes_of(asked: str) -> tuple[Scope, ...]:
-    """Return the scopes of this server among those asked for, the usual ones if there are none."""
+    """Return the scopes of this server among those asked for, the usual ones without any."""
     names = set(asked.split())
     return tuple(scope for scope in Scope if scope.value in names) or USUAL_SCOPES
 

@@ -17,7 +17,11 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from auth.authorization_server.browser import (
+from auth.authorization_server.clients.lookup import ClientDocumentError, Clients, OAuthClient, UnknownClientError
+from auth.authorization_server.clients.redirects import redirect_host
+from auth.authorization_server.identity_provider.provider import IdentityProvider, ProviderError
+from auth.authorization_server.limits import RequestLimits, TooManyRequestsError
+from auth.authorization_server.sign_in.browser import (
     Browsers,
     PageError,
     SealedForms,
@@ -28,11 +32,7 @@ from auth.authorization_server.browser import (
     new_secret,
     page_of,
 )
-from auth.authorization_server.clients import ClientDocumentError, Clients, OAuthClient, UnknownClientError
-from auth.authorization_server.limits import RequestLimits, TooManyRequestsError
-from auth.authorization_server.provider import IdentityProvider, ProviderError
-from auth.authorization_server.redirects import redirect_host
-from auth.authorization_server.requests import (
+from auth.authorization_server.sign_in.requests import (
     MAX_QUERY,
     AuthorizationFault,
     AuthorizationRequest,
@@ -139,7 +139,7 @@ class SignInFlow:
         parameters = query_of(request)
         client_id = _only(parameters, "client_id")
         check_limit(self._limits, request, client_id)
-        client = await self._client(client_id)
+        client = await client_of(self._clients, client_id)
         to = Requester(
             client_id=client.id,
             client_name=client.name,
@@ -159,9 +159,8 @@ class SignInFlow:
         opened = self._forms.open(REQUEST, sealed)
         asked = AuthorizationRequest.from_json(opened["request"])
         check_limit(self._limits, request, asked.client_id)
-        client = await self._client(asked.client_id)
-        if not client.may_be_sent_to(asked.redirect_uri):
-            raise _wrong_redirect(client, asked.redirect_uri)
+        client = await client_of(self._clients, asked.client_id)
+        check_redirect(client, asked.redirect_uri)
         secret = self._browsers.secret_of(request)
         if not is_form_token(field(form, "token"), secret, sealed):
             # The page is of another browser, or its cookie was replaced: only a new page can be answered.
@@ -216,16 +215,17 @@ class SignInFlow:
         self._browsers.remember(response, secret)
         return response
 
-    async def _client(self, client_id: str) -> OAuthClient:
-        """Return a client. Raises: PageError: there is none, so nothing goes back to it."""
-        facts = {Fact.CLIENT_ID: client_id}
-        try:
-            return await self._clients.get(client_id)
-        except UnknownClientError as error:
-            raise PageError(error.kind, facts=facts, detail=str(error)) from error
-        except ClientDocumentError as error:
-            status = 503 if error.is_temporary else 400
-            raise PageError(error.kind, status=status, facts=facts, detail=str(error)) from error
+
+async def client_of(clients: Clients, client_id: str) -> OAuthClient:
+    """Return a client. Raises: PageError: there is none, so nothing goes back to it."""
+    facts = {Fact.CLIENT_ID: client_id}
+    try:
+        return await clients.get(client_id)
+    except UnknownClientError as error:
+        raise PageError(error.kind, facts=facts, detail=str(error)) from error
+    except ClientDocumentError as error:
+        status = 503 if error.is_temporary else 400
+        raise PageError(error.kind, status=status, facts=facts, detail=str(error)) from error
 
 
 def check_limit(limits: RequestLimits, request: Request, client_id: str) -> None:
@@ -268,10 +268,12 @@ def _redirect_uri(parameters: Parameters, client: OAuthClient) -> str:
     if len(asked) != 1:
         how = "missing" if not asked else "there more than once"
         raise PageError("invalid_request", facts={Fact.CLIENT: client.name}, detail=f"redirect_uri is {how}.")
-    if not client.may_be_sent_to(asked[0]):
-        raise _wrong_redirect(client, asked[0])
+    check_redirect(client, asked[0])
     return asked[0]
 
 
-def _wrong_redirect(client: OAuthClient, redirect_uri: str) -> PageError:
-    return PageError("redirect_not_allowed", facts={Fact.CLIENT: client.name, Fact.REDIRECT: redirect_uri})
+def check_redirect(client: OAuthClient, redirect_uri: str) -> None:
+    """Raise PageError unless the client may be sent to `redirect_uri`."""
+    if not client.may_be_sent_to(redirect_uri):
+        facts = {Fact.CLIENT: client.name, Fact.REDIRECT: redirect_uri}
+        raise PageError("redirect_not_allowed", client=client.id, facts=facts)

@@ -15,7 +15,18 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from auth.authorization_server.browser import (
+from auth.authorization_server.clients.redirects import redirect_host
+from auth.authorization_server.identity_provider.id_token import SignedInPerson
+from auth.authorization_server.identity_provider.provider import ProviderError
+from auth.authorization_server.sign_in.asking import (
+    REQUEST,
+    SignInParts,
+    check_limit,
+    check_redirect,
+    client_of,
+    query_of,
+)
+from auth.authorization_server.sign_in.browser import (
     PageError,
     digest_of,
     field,
@@ -24,12 +35,7 @@ from auth.authorization_server.browser import (
     new_secret,
     page_of,
 )
-from auth.authorization_server.clients import UnknownClientError
-from auth.authorization_server.flow import REQUEST, SignInParts, check_limit, query_of
-from auth.authorization_server.id_token import SignedInPerson
-from auth.authorization_server.provider import ProviderError
-from auth.authorization_server.redirects import redirect_host
-from auth.authorization_server.requests import (
+from auth.authorization_server.sign_in.requests import (
     AuthorizationFault,
     AuthorizationRequest,
     AuthorizationRequestError,
@@ -174,11 +180,9 @@ class SignInReturn:
     async def _allow(
         self, request: Request, asked: AuthorizationRequest, allowed: Authorization, *, after_form: bool
     ) -> Response:
-        """Give the client a code. Raises: PageError."""
-        try:
-            await self._clients.keep(asked.client_id)
-        except UnknownClientError as error:
-            raise PageError(error.kind, facts={Fact.CLIENT_ID: asked.client_id}, detail=str(error)) from error
+        """Give the client a code. Raises: PageError: the client was removed since it asked."""
+        check_redirect(await client_of(self._clients, asked.client_id), asked.redirect_uri)
+        await self._clients.keep(asked.client_id)
         code = await self._store.codes.issue(allowed, code_challenge=asked.code_challenge)
         granted = AuditEvent(
             action="sign_in",

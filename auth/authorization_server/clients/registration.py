@@ -15,9 +15,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from auth.authorization_server.bodies import BodyError, read_body
-from auth.authorization_server.client_metadata import MAX_BYTES, ClientMetadataError, metadata_in_registration
+from auth.authorization_server.clients.metadata import MAX_BYTES, ClientMetadataError, metadata_in_registration
+from auth.authorization_server.clients.redirects import RedirectPolicy
 from auth.authorization_server.limits import RequestLimits, TooManyRequestsError
-from auth.authorization_server.redirects import RedirectPolicy
 from auth.store.authorization.clients import OAuthClients
 from shared.json_body import MalformedMessageError, read
 from shared.storage.database import DatabaseBusyError

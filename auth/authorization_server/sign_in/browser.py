@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from hashlib import sha256
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -27,9 +27,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from auth.authorization_server.bodies import BodyError, read_body
-from auth.authorization_server.requests import Parameters, read_parameters
+from auth.authorization_server.sign_in.requests import Parameters, read_parameters
 from auth.store.errors import StoreUnavailableError
 from auth.store.peppers import Secrets
+from shared.errors import TicketServerError
 from shared.storage.database import DatabaseBusyError
 from shared.telemetry import get_logger
 from web.language import language_of
@@ -51,7 +52,14 @@ _NOTHING: Final[Mapping[Fact, str]] = MappingProxyType({})
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-class PageError(Exception):
+class Note(Protocol):
+    """Records a refusal, and the id of the client where that is a known one."""
+
+    async def __call__(self, outcome: str, *, client: str) -> None:
+        """Record it. Never raises."""
+
+
+class PageError(TicketServerError):
     """The sign-in ends on an error page; `kind` is one of `web.sign_in.ERROR_KINDS`."""
 
     def __init__(
@@ -61,9 +69,13 @@ class PageError(Exception):
         status: int = 400,
         facts: Mapping[Fact, str] = _NOTHING,
         detail: str = "",
+        client: str = "",
         headers: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        super().__init__(kind)
+        super().__init__(detail or kind)
+        self.kind = kind
+        self.client = client
+        """Id of the client that is refused, if it is a known one."""
         self.page = ErrorPage(kind=kind, facts=facts, detail=detail)
         self.status = status
         self.headers = headers
@@ -74,8 +86,8 @@ def page_of(request: Request, page: Page, *, status: int = 200, headers: Mapping
     return page_response(render(language_of(request), page), status=status, headers=headers)
 
 
-def page_route(path: str, handler: Handler, *methods: str) -> Route:
-    """Return the route of `handler`, which permits `methods`; whatever goes wrong ends on a page."""
+def page_route(path: str, handler: Handler, *methods: str, note: Note) -> Route:
+    """Return the route of `handler`, which permits `methods`; all that goes wrong ends on a page, and is noted."""
 
     async def respond(request: Request) -> Response:
         try:
@@ -83,6 +95,7 @@ def page_route(path: str, handler: Handler, *methods: str) -> Route:
                 raise PageError("sign_in_over", status=405, headers={"allow": ", ".join(methods)})
             return await handler(request)
         except PageError as error:
+            await note(error.page.kind, client=error.client)
             return page_of(request, error.page, status=error.status, headers=error.headers)
         except (DatabaseBusyError, StoreUnavailableError) as error:
             log.warning("sign_in_unavailable", kind=error.kind)

@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
-from auth.authorization_server.redirects import MAX_LENGTH, RedirectPolicy, has_steps
+from auth.authorization_server.clients.redirects import MAX_LENGTH, RedirectPolicy, has_steps
 from auth.store.authorization.tables import CLIENT_ID_LENGTH
 from shared.errors import TicketServerError
 from shared.identity import Scope

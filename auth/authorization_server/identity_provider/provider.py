@@ -16,8 +16,8 @@ from types import MappingProxyType
 from typing import Final
 from urllib.parse import quote, urlencode, urlsplit
 
-from auth.authorization_server.id_token import IdTokenError, SignedInPerson, person_in
-from auth.authorization_server.provider_metadata import POST, ProviderMetadata
+from auth.authorization_server.identity_provider.id_token import IdTokenError, SignedInPerson, person_in
+from auth.authorization_server.identity_provider.metadata import POST, ProviderMetadata
 from auth.oauth.fetcher import FetchError, GuardedFetcher
 from auth.oauth.key_set import IssuerKeys
 from auth.oauth.tokens import InvalidTokenError, IssuerUnavailableError

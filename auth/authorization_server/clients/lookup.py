@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from auth.authorization_server.client_metadata import (
+from auth.authorization_server.clients.metadata import (
     MAX_BYTES,
     ClientMetadataError,
     display_name,
@@ -26,7 +26,7 @@ from auth.authorization_server.client_metadata import (
     metadata_in_document,
     not_allowed,
 )
-from auth.authorization_server.redirects import RedirectPolicy, matches, redirect_host
+from auth.authorization_server.clients.redirects import RedirectPolicy, matches, redirect_host
 from auth.oauth.fetcher import FETCH_S, FetchError, GuardedFetcher
 from auth.store.authorization.clients import OAuthClients
 from auth.store.authorization.records import ClientSource

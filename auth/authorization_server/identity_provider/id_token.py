@@ -29,7 +29,7 @@ class SignedInPerson:
     email: str | None
     """Only if the provider says that it verified the address."""
     name: str | None
-    """To be shown to that person alone: people choose it themselves."""
+    """As the person chose it, so it proves nothing; it becomes the name of a new user."""
     hosted_domain: str | None
     """The claim `hd`: the domain of the organisation that manages the account; None for a personal one."""
 

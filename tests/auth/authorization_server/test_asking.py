@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 import httpx2
 
-from auth.authorization_server.browser import LIFE_S, MAX_FORM
-from auth.authorization_server.requests import MAX_QUERY
+from auth.authorization_server.clients.lookup import FRESH
+from auth.authorization_server.sign_in.browser import LIFE_S, MAX_FORM
+from auth.authorization_server.sign_in.requests import MAX_QUERY, MAX_STATE
 from tests.auth.authorization_server.browsing import (
     BASE,
     CALLBACK,
@@ -106,8 +108,8 @@ UNANSWERABLE: Mapping[str, tuple[dict[str, str | None], str, int]] = {
     "no client": ({"client_id": None}, "invalid_request", 400),
     "a long client id": ({"client_id": "c" * 501}, "invalid_request", 400),
     "an unknown client": ({"client_id": "cli_0000"}, "unknown_client", 400),
-    "no document": ({"client_id": "https://nobody.example/c.json"}, "client_document", 503),
-    "no address of a document": ({"client_id": "https://nobody.example"}, "client_document", 400),
+    "no document": ({"client_id": "https://unknown.example/c.json"}, "client_document", 503),
+    "no address of a document": ({"client_id": "https://unknown.example"}, "client_document", 400),
     "no redirect address": ({"redirect_uri": None}, "invalid_request", 400),
     "another one": ({"redirect_uri": "https://evil.example/"}, "redirect_not_allowed", 400),
     "a longer path": ({"redirect_uri": CALLBACK + "/x"}, "redirect_not_allowed", 400),
@@ -165,6 +167,26 @@ async def test_an_error_without_a_state_has_none(browser: Browser) -> None:
     assert "state" not in back.said
 
 
+async def test_what_ends_on_a_page_is_recorded_with_the_client_if_there_is_one(site: Site, browser: Browser) -> None:
+    await browser.authorize(client_id="cli_0000")
+    await browser.authorize(redirect_uri="https://evil.example/")
+    await browser.answer(await browser.authorize(), headers={"origin": "https://evil.example"})
+
+    assert [(event.outcome, event.object) for event in site.trail.events] == [
+        ("unknown_client", ""),
+        ("redirect_not_allowed", CLIENT),
+        ("other_page", ""),
+    ]
+
+
+async def test_the_longest_state_survives_the_form(browser: Browser) -> None:
+    state = '"\\' * (MAX_STATE // 2)
+
+    back = await browser.answer(await browser.authorize(state=state), "deny")
+
+    assert back.said["state"] == state
+
+
 async def test_refusals_of_one_kind_are_recorded_once_a_minute(site: Site, browser: Browser) -> None:
     for _ in range(5):
         await browser.authorize(response_type="token")
@@ -206,7 +228,7 @@ FOREIGN: Mapping[str, dict[str, str]] = {
 }
 
 
-@kills("auth/authorization_server/browser.py", "return origins == [self._origin]", "return True")
+@kills("auth/authorization_server/sign_in/browser.py", "return origins == [self._origin]", "return True")
 async def test_a_form_that_another_site_sends_decides_nothing(browser: Browser) -> None:
     """CSRF on the consent: the attacker has a page of their own for the same client, with its fields."""
     page = await browser.authorize()
@@ -289,6 +311,20 @@ async def test_a_client_that_was_removed_meanwhile_is_not_allowed(site: Site, br
     client = await site.store.oauth_clients.register({"redirect_uris": [CALLBACK], "client_name": "Registered"})
     page = await browser.authorize(client_id=client.id)
     await site.store.oauth_clients.remove(client.id)
+
+    refused = await browser.answer(page)
+
+    assert (refused.status, refused.location) == (400, "")
+
+
+async def test_a_redirect_that_the_client_withdrew_meanwhile_is_not_used(
+    site: Site, browser: Browser, clock: Clock
+) -> None:
+    await browser.authorize()
+    clock.now += FRESH - timedelta(minutes=1)
+    page = await browser.authorize()
+    site.clients.documents[CLIENT] = {**site.clients.documents[CLIENT], "redirect_uris": [CUSTOM]}
+    clock.go_on(minutes=2)
 
     refused = await browser.answer(page)
 
