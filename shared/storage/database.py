@@ -226,6 +226,7 @@ def make_threads_engine(url: URL) -> Engine:
     """Return a bounded pool of SQLite connections for threads; the caller disposes of it."""
     engine = create_engine(
         url.set(drivername="sqlite"),
+        hide_parameters=True,
         pool_size=CONNECTIONS["sqlite"],
         max_overflow=0,
         connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
@@ -238,12 +239,17 @@ def make_engine(url: URL) -> AsyncEngine:
     """Return a bounded connection pool; the caller disposes of it. It connects only on first use."""
     if url.get_backend_name() == "sqlite":
         engine = create_async_engine(
-            url, pool_size=CONNECTIONS["sqlite"], max_overflow=0, connect_args={"timeout": BUSY_TIMEOUT_S}
+            url,
+            hide_parameters=True,  # in errors, which are logged
+            pool_size=CONNECTIONS["sqlite"],
+            max_overflow=0,
+            connect_args={"timeout": BUSY_TIMEOUT_S},
         )
         _take_over_transactions(engine.sync_engine)
         return engine
     return create_async_engine(
         url,
+        hide_parameters=True,
         pool_size=5,
         max_overflow=CONNECTIONS["postgresql"] - 5,
         pool_timeout=BUSY_TIMEOUT_S,

@@ -92,13 +92,16 @@ class TokenEndpoint:
             return _unavailable(str(error), 503, 1)
 
     async def _answer(self, request: Request, answer: Callable[[ClientRequest], Awaitable[Response]]) -> Response:
-        """Answer within the limits: only what is refused counts, but room for it is taken before."""
+        """Answer within the limits: of what can be read, what is refused counts, but room for it is taken before.
+
+        The limit comes after the body: a request that does not arrive takes no room from others at its address.
+        """
         try:
+            sent = await read_request(request)
             self._limits.check(request, "token")
+            response = await answer(sent)
         except TooManyRequestsError as error:
             return _unavailable(str(error), 429, error.retry_after_s)
-        try:
-            response = await answer(await read_request(request))
         except TokenRequestError as error:
             log.info("token_request_refused", path=request.url.path, error=error.fault.value, reason=str(error))
             answered = {"error": error.fault.value, "error_description": str(error)}

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import Connection, QueuePool, text
+from sqlalchemy.exc import DBAPIError
 
 from shared.storage import database, transactions
 from shared.storage.database import CONNECTIONS, ConnectionSlots, DatabaseBusyError, resolve_url
@@ -191,6 +192,17 @@ def test_an_interrupt_never_meets_the_next_transaction_of_a_connection() -> None
     statements.interrupt()
 
     assert interrupted == [True]
+
+
+async def test_an_error_does_not_show_what_was_to_be_stored(pool: Pool) -> None:
+    """It ends up in the log, and a value may be a secret."""
+    insert = text("INSERT INTO nowhere VALUES (:value)")
+    with pytest.raises((DBAPIError, DatabaseBusyError)) as caught:
+        await pool.write(lambda connection: connection.execute(insert, {"value": "a secret"}).close())
+
+    said = str(caught.value.__cause__ if isinstance(caught.value, DatabaseBusyError) else caught.value)
+    assert "nowhere" in said
+    assert "a secret" not in said
 
 
 async def test_connections_are_given_out_in_the_order_in_which_they_were_asked_for(pool: Pool, url: str) -> None:
