@@ -255,6 +255,6 @@ async def test_a_server_whose_sign_in_is_incomplete_does_not_start(tmp_path: Pat
         assert process.wait() == 2
 
     assert process.said == (
-        "The ticket server cannot start.\nMCP_OAUTH_ENABLED needs MCP_OAUTH_ISSUER, MCP_PUBLIC_URL and "
-        "MCP_IDENTITY_KEYS as well: see docs/oauth.md\n"
+        "The ticket server cannot start.\nMCP_OAUTH_ENABLED needs MCP_OAUTH_CLIENT_ID (or MCP_OAUTH_ISSUER), "
+        "MCP_PUBLIC_URL and MCP_IDENTITY_KEYS as well: see docs/oauth.md\n"
     )

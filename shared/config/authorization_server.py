@@ -119,7 +119,7 @@ class AuthorizationServerSettings(SignInSettings):
         if (client_id is None) != (secret is None):
             missing = "MCP_OAUTH_CLIENT_ID" if client_id is None else "MCP_OAUTH_CLIENT_SECRET"
             raise ValueError(
-                f"{missing} is missing: MCP_OAUTH_CLIENT_ID and MCP_OAUTH_CLIENT_SECRET are for each other, and the "
+                f"{missing} is missing: MCP_OAUTH_CLIENT_ID and MCP_OAUTH_CLIENT_SECRET belong together; the "
                 "identity provider shows both"
             )
         hosts = {urlsplit(url).hostname for url in self.sign_in_issuers}

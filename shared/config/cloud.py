@@ -130,7 +130,7 @@ class CloudSettings(
             return self
         self.check_provider()
         needed = {
-            "MCP_OAUTH_ISSUER": self.sign_in_issuers,
+            "MCP_OAUTH_CLIENT_ID (or MCP_OAUTH_ISSUER)": self.sign_in_issuers,
             "MCP_PUBLIC_URL": self.public_url,
             "MCP_IDENTITY_KEYS": self.identity_keys,
         }

@@ -114,11 +114,11 @@ def test_an_issuer_that_cannot_be_meant_is_refused_without_its_value(
 @pytest.mark.parametrize(
     ("missing", "named"),
     [
-        (["MCP_OAUTH_ISSUER"], "MCP_OAUTH_ISSUER"),
+        (["MCP_OAUTH_ISSUER"], "MCP_OAUTH_CLIENT_ID (or MCP_OAUTH_ISSUER)"),
         (["MCP_PUBLIC_URL"], "MCP_PUBLIC_URL"),
         (["MCP_IDENTITY_KEYS"], "MCP_IDENTITY_KEYS"),
         (["MCP_PUBLIC_URL", "MCP_IDENTITY_KEYS"], "MCP_PUBLIC_URL and MCP_IDENTITY_KEYS"),
-        ([*COMPLETE][1:], "MCP_OAUTH_ISSUER, MCP_PUBLIC_URL and MCP_IDENTITY_KEYS"),
+        ([*COMPLETE][1:], "MCP_OAUTH_CLIENT_ID (or MCP_OAUTH_ISSUER), MCP_PUBLIC_URL and MCP_IDENTITY_KEYS"),
     ],
     ids=["issuer", "address", "keys", "two", "all"],
 )
