@@ -60,6 +60,7 @@ async def test_a_member_of_one_organisation_goes_straight_back_with_a_code(site:
         allowed.identity,
         "tickets:read tickets:write",
     )
+    assert site.counter.total("sign_ins", outcome="ok") == 1
 
 
 async def test_nothing_secret_is_recorded_and_no_token_of_the_provider_goes_on(site: Site, browser: Browser) -> None:
