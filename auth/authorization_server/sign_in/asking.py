@@ -89,10 +89,10 @@ class ClientResponses:
         await keep(self._trail, granted)
         return self._go(request, to, to.response_url(self._issuer, code=code), Step.ALLOWED, after_form=after_form)
 
-    async def note(self, outcome: str, *, client: str, detail: str = "") -> None:
-        """Record a refusal."""
+    async def note(self, outcome: str, *, client: str, identity: str = "", detail: str = "") -> None:
+        """Record a refusal, and whose it is if the account has an identity."""
         self._counter.count("sign_ins", outcome=outcome)
-        event = AuditEvent(action="sign_in", outcome=outcome, object=client, detail=detail)
+        event = AuditEvent(action="sign_in", outcome=outcome, credential=identity, object=client, detail=detail)
         await self.refusals.record((outcome, client, detail), event)
 
     @staticmethod

@@ -179,7 +179,7 @@ class SignInReturn:
     ) -> Response:
         """Say who signed in and what an administrator can do, and offer to use another account."""
         who = f"{error.subject} of {error.issuer}"
-        await self._responses.note(error.reason, client=asked.client_id, detail=who)
+        await self._responses.note(error.reason, client=asked.client_id, identity=error.identity, detail=who)
         sealed = self._forms.seal(REQUEST, {"request": replace(asked, select_account=True).as_json()})
         secret = self._browsers.secret_of(request) or new_secret()
         page = ErrorPage(

@@ -279,6 +279,7 @@ async def test_who_was_disabled_has_no_access(site: Site, browser: Browser) -> N
     await site.store.users.disable("mary@acme.example")
 
     assert "<code>user_disabled</code>" in (await browser.sign_in(site)).text
+    assert site.trail.events[-1].credential.startswith("idn_")
 
 
 # Several organisations, and browsers that cannot show that they began the sign-in.
