@@ -80,7 +80,7 @@ class CloudMCPServer:
         self._asks_for_keys = auth_provider is not None or settings.asks_for_keys
         counter = TallyCounter()
         habits = ClientHabits(off=settings.client_habits_off, counter=counter)
-        sign_in = sign_in_of(settings)
+        sign_in = sign_in_of(settings, counter)
         self._access = access = access_of(settings, habits, sign_in)
         limits = Limits(
             max_sessions=settings.max_sessions,
@@ -246,7 +246,7 @@ def nothing_here(detail: str) -> Callable[..., Awaitable[JSONResponse]]:
     return respond
 
 
-def sign_in_of(settings: CloudSettings) -> SignIn | None:
+def sign_in_of(settings: CloudSettings, counter: TallyCounter) -> SignIn | None:
     """Return whose access tokens are accepted; None for those of nobody.
 
     Raises:
@@ -274,6 +274,7 @@ def sign_in_of(settings: CloudSettings) -> SignIn | None:
         hosted_ranges=settings.oauth_hosted_ranges,
         trusted_proxies=settings.trusted_proxies,
         signing_keys=tuple(key.get_secret_value() for key in settings.oauth_signing_keys),
+        counter=counter,
     )
     return SignIn(issuers={base: tenants}, public_url=base, server=server)
 

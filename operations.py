@@ -53,6 +53,7 @@ HELP: Final = MappingProxyType({
     "mcp_answers_dropped": "Responses dropped because they came too late.",
     "mcp_clients": "Sessions initialized, and requests of 2026-07-28, by wire, revision and client.",
     "mcp_requests": "Requests served by method and outcome.",
+    "sign_ins": "Sign-ins of people: ok, or why one was refused.",
     "streams_opened": "Streams opened by wire.",
     "tool_calls": "Calls by tool, outcome and organisation.",
     "writes_unconfirmed": "Writes that could not be read back as written.",

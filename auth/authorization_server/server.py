@@ -31,6 +31,7 @@ from auth.store import IdentityStore
 from auth.store.authorization.records import InvitationState, Served
 from auth.store.peppers import Secrets
 from shared.audit import AuditTrail
+from shared.telemetry import Counter, TallyCounter
 from web.sign_in import InvitationPage
 
 
@@ -63,6 +64,8 @@ class AuthorizationServerOptions:
     """Returns what fetches the documents of the identity provider."""
     client_fetcher: GuardedFetcher = field(default_factory=fetcher_for_strangers)
     """Fetches the metadata documents of clients."""
+    counter: Counter = field(default_factory=TallyCounter)
+    """Counts sign-ins by outcome, as `sign_ins`."""
 
 
 class AuthorizationServer:
@@ -105,7 +108,7 @@ class AuthorizationServer:
         self._clients = Clients(store.oauth_clients, options.client_fetcher, policy, clock=store.clock)
         self._registration = Registration(store.oauth_clients, policy, limits)
         self._endpoint = TokenEndpoint(store, self.tokens, resources, limits, self.served)
-        self._responses = ClientResponses(base, trail)
+        self._responses = ClientResponses(base, trail, options.counter)
         parts = SignInParts(
             base=base,
             clients=self._clients,

@@ -2,6 +2,7 @@
 
 import click
 
+from auth.authorization_server.clients.redirects import RedirectPolicy
 from auth.cli.context import LOSES, confirm, with_store
 from auth.cli.users import ONE_TENANT
 from auth.store import IdentityStore
@@ -76,7 +77,20 @@ def client() -> None:
 @with_store
 async def add(store: IdentityStore, *, name: str, redirect_uris: tuple[str, ...]) -> ClientRecord:
     """Add a client that has no metadata document and cannot register itself, and print its id."""
+    for uri in redirect_uris:
+        _check(uri)
     return await store.oauth_clients.add(name, redirect_uris)
+
+
+def _check(redirect_uri: str) -> None:
+    """Say if a server sends no one to a redirect URI without a setting. Raises: InvalidInputError: none ever does."""
+    if RedirectPolicy().allows(redirect_uri):
+        return
+    try:
+        RedirectPolicy((redirect_uri,))
+    except ValueError as error:
+        raise InvalidInputError(str(error), field="redirect_uri") from None
+    click.echo(f"List {redirect_uri} in MCP_OAUTH_REDIRECTS of every instance as well, if it is not yet.", err=True)
 
 
 @client.command(name="list")

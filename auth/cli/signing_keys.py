@@ -22,5 +22,9 @@ async def list_(store: IdentityStore) -> list[SigningKeyRecord]:
 @signing_key.command()
 @with_store
 async def rotate(store: IdentityStore) -> SigningKeyRecord:
-    """Make a new key. Every instance signs with it within a minute; what its predecessor signed stays valid."""
+    """Make a new key.
+
+    Every instance signs with it within a minute; what its predecessor signed stays valid for an hour. A
+    server with MCP_OAUTH_SIGNING_KEYS goes on using those.
+    """
     return await store.signing_keys.rotate()

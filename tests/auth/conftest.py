@@ -14,6 +14,7 @@ import pytest
 from auth.store import IdentityStore, open_store
 from auth.store.peppers import Secrets
 from auth.store.records import NewKey
+from shared.storage.database import POSTGRESQL_LIMITS
 from tests.databases import Postgres, PostgresDatabase, copy_sqlite, run_aside
 
 SECRET: Final = "a-secret-of-the-identity-store-for-tests"
@@ -43,6 +44,8 @@ def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the store answer as slowly as the machine is; a test of a limit sets it itself."""
     monkeypatch.setattr("auth.cache.ASK_S", 30.0)
     monkeypatch.setattr("shared.storage.write_check.LIMIT_S", 30.0)
+    for limit in ("statement_timeout", "lock_timeout"):
+        monkeypatch.setitem(POSTGRESQL_LIMITS, limit, "30000")
 
 
 @pytest.fixture

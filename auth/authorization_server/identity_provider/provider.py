@@ -37,7 +37,7 @@ _SET_UP_ERRORS: Final = frozenset({*_CLIENT_ERRORS, "redirect_uri_mismatch", "un
 
 
 class ProviderFault(StrEnum):
-    """Why a sign-in failed; stable words for logs and the audit trail."""
+    """Why a sign-in failed; stable words for logs."""
 
     UNAVAILABLE = "provider_unavailable"
     REFUSED = "provider_refused"

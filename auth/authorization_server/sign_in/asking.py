@@ -46,6 +46,7 @@ from auth.authorization_server.sign_in.requests import (
 from auth.store import IdentityStore
 from auth.store.authorization.records import ClientSource
 from shared.audit import AuditEvent, AuditTrail, keep
+from shared.telemetry import Counter
 from shared.throttled_audit import ThrottledAuditTrail
 from web.sign_in import ConsentPage, Fact, GoOnPage, Step
 
@@ -62,19 +63,21 @@ class ClientResponses:
 
     Args:
         issuer: of this authorization server; part of every response.
-        trail: receives each permission at once, refusals at most once a minute for each client and kind.
+        trail: receives each permission at once, refusals at most once a minute for each client, kind and detail.
+        counter: counts every permission (`ok`) and refusal as `sign_ins`.
     """
 
-    def __init__(self, issuer: str, trail: AuditTrail) -> None:
+    def __init__(self, issuer: str, trail: AuditTrail, counter: Counter) -> None:
         self._issuer = issuer
         self._trail = trail
+        self._counter = counter
         self.refusals = ThrottledAuditTrail(trail, max_kinds=MOST_REFUSALS)
 
     async def refuse(
         self, request: Request, to: Requester, fault: str, description: str, *, after_form: bool = False
     ) -> Response:
         """Return the response with an error for the client; `description` is ASCII (RFC 6749, section 4.1.2.1)."""
-        await self.note(fault, client=to.client_id)
+        await self.note(fault, client=to.client_id, detail=description)
         url = to.response_url(self._issuer, error=fault, error_description=description)
         return self._go(request, to, url, Step.DENIED, after_form=after_form)
 
@@ -82,12 +85,14 @@ class ClientResponses:
         self, request: Request, to: Requester, code: str, granted: AuditEvent, *, after_form: bool
     ) -> Response:
         """Return the response with a code for the client."""
+        self._counter.count("sign_ins", outcome=granted.outcome)
         await keep(self._trail, granted)
         return self._go(request, to, to.response_url(self._issuer, code=code), Step.ALLOWED, after_form=after_form)
 
-    async def note(self, outcome: str, *, client: str, detail: str = "") -> None:
-        """Record a refusal."""
-        event = AuditEvent(action="sign_in", outcome=outcome, object=client, detail=detail)
+    async def note(self, outcome: str, *, client: str, identity: str = "", detail: str = "") -> None:
+        """Record a refusal, and whose it is if the account has an identity."""
+        self._counter.count("sign_ins", outcome=outcome)
+        event = AuditEvent(action="sign_in", outcome=outcome, credential=identity, object=client, detail=detail)
         await self.refusals.record((outcome, client, detail), event)
 
     @staticmethod

@@ -208,7 +208,7 @@ class SignInReturn:
         To use another account is not to allow the client: who did not do that in this browser is asked afterwards.
         """
         who = f"{error.subject} of {error.issuer}"
-        await self._responses.note(error.reason, client=asked.client_id, detail=who)
+        await self._responses.note(error.reason, client=asked.client_id, identity=error.identity, detail=who)
         secret = self._browsers.secret_of(request)
         again = {"request": replace(asked, select_account=True).as_json(), "asks_again": not _is_same(browser, secret)}
         sealed = self._forms.seal(REQUEST, again)

@@ -22,6 +22,7 @@ from auth.authorization_server.server import AuthorizationServer, AuthorizationS
 from auth.oauth.fetcher import MAX_BYTES, FetchError, GuardedFetcher
 from auth.store import IdentityStore, open_store
 from shared.audit import AuditEvent
+from shared.telemetry import TallyCounter
 from tests.auth.conftest import SECRETS, Clock
 
 BASE: Final = "https://tickets.example"
@@ -140,6 +141,7 @@ class Site:
 
     def __init__(self, store: IdentityStore, clock: Clock, **options: Any) -> None:
         self.provider, self.trail, self.clients = Provider(clock), Trail(), Documents()
+        self.counter = TallyCounter()
         made = {
             "public_url": BASE,
             "client_id": "tickets",
@@ -147,6 +149,7 @@ class Site:
             "issuer": PROVIDER,
             "fetcher_for": lambda _: self.provider,
             "client_fetcher": self.clients,
+            "counter": self.counter,
             **options,
         }
         self.store = store

@@ -99,8 +99,8 @@ async def test_whoever_denies_goes_back_to_the_client(site: Site, browser: Brows
     assert back.goes_to.startswith(CALLBACK)
     assert back.said["error"] == "access_denied"
     assert (back.said["state"], back.said["iss"]) == ("state of the client", BASE)
-    assert [(event.action, event.outcome, event.object) for event in site.trail.events] == [
-        ("sign_in", "access_denied", CLIENT)
+    assert [(event.action, event.outcome, event.object, event.detail) for event in site.trail.events] == [
+        ("sign_in", "access_denied", CLIENT, "The person did not allow access.")
     ]
 
 
@@ -192,6 +192,7 @@ async def test_refusals_of_one_kind_are_recorded_once_a_minute(site: Site, brows
         await browser.authorize(response_type="token")
 
     assert len(site.trail.events) == 1
+    assert site.counter.total("sign_ins", outcome="unsupported_response_type") == 5
 
 
 async def test_an_application_of_its_own_scheme_ends_on_a_page(browser: Browser) -> None:

@@ -60,6 +60,7 @@ async def test_a_member_of_one_organisation_goes_straight_back_with_a_code(site:
         allowed.identity,
         "tickets:read tickets:write",
     )
+    assert site.counter.total("sign_ins", outcome="ok") == 1
 
 
 async def test_nothing_secret_is_recorded_and_no_token_of_the_provider_goes_on(site: Site, browser: Browser) -> None:
@@ -294,6 +295,7 @@ async def test_who_was_disabled_has_no_access(site: Site, browser: Browser) -> N
     await site.store.users.disable("mary@acme.example")
 
     assert "<code>user_disabled</code>" in (await browser.sign_in(site)).text
+    assert site.trail.events[-1].credential.startswith("idn_")
 
 
 # Several organisations, and browsers that cannot show that they began the sign-in.

@@ -118,6 +118,15 @@ def test_an_operator_adds_a_client(mary: Terminal) -> None:
     assert mary.run("client", "add", "--name", "Desk").exit_code == 2
 
 
+def test_a_redirect_uri_that_servers_do_not_allow_is_said_when_a_client_is_added(mary: Terminal) -> None:
+    add = ("client", "add", "--name", "Desk", "--redirect-uri")
+
+    assert mary.run(*add, DESK).stderr == ""
+    assert "List https://desk.example/back in MCP_OAUTH_REDIRECTS" in mary.run(*add, "https://desk.example/back").stderr
+    assert "others need https" in str(mary.error(*add, "http://desk.example/back"))
+    assert len(mary.json("client", "list")) == 2
+
+
 def test_a_client_is_listed_by_its_name_and_removed_with_its_grants(mary: Terminal, server: Server) -> None:
     escape = {"client_name": "Codex\x1b[2J"}
     client = server.run(lambda store: store.oauth_clients.register(escape))
