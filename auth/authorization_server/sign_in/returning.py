@@ -8,6 +8,7 @@ Sources: OpenID Connect Core 1.0, section 3.1.2.5; RFC 9700, sections 4.4 (mix-u
 4.4.1.7.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
@@ -51,6 +52,8 @@ from web.sign_in import Again, ChoicePage, ErrorPage, Fact, Organisation
 CHOICE: Final = "choice of an organisation"
 """What a choice page carries."""
 _TEMPORARY: Final = frozenset({"temporarily_unavailable", "server_error"})
+_BY_THE_PERSON: Final = frozenset({"access_denied", "login_required", "interaction_required", "consent_required"})
+_ERROR: Final = re.compile(r"[a-z_]{1,60}")
 
 
 class SignInReturn:
@@ -137,10 +140,7 @@ class SignInReturn:
             )
         label = self._provider.label
         if "error" in said:
-            fault, description = AuthorizationFault.ACCESS_DENIED, f"The person did not sign in at {label}."
-            if said["error"] in _TEMPORARY:
-                fault, description = AuthorizationFault.TEMPORARILY_UNAVAILABLE, f"{label} is not available. Try again."
-            raise AuthorizationRequestError(fault, description)
+            raise _refused_by(label, said["error"])
         if "code" not in said:
             raise AuthorizationRequestError(AuthorizationFault.SERVER_ERROR, f"{label} sent no code.")
         return await self._provider.person(code=said["code"], verifier=began["verifier"], nonce=began["nonce"])
@@ -226,6 +226,17 @@ class SignInReturn:
 def _is_same(browser: str, secret: str | None) -> bool:
     """Return whether the browser with the cookie `secret` is the one that allowed the client, kept as a digest."""
     return secret is not None and digest_of(secret) == browser
+
+
+def _refused_by(label: str, error: str) -> AuthorizationRequestError:
+    """Return what the client is told of an error of the provider, and the operator by the audit trail."""
+    if error in _BY_THE_PERSON:
+        return AuthorizationRequestError(AuthorizationFault.ACCESS_DENIED, f"The person did not sign in at {label}.")
+    if error in _TEMPORARY:
+        fault = AuthorizationFault.TEMPORARILY_UNAVAILABLE
+        return AuthorizationRequestError(fault, f"{label} is not available. Try again.")
+    word = error if _ERROR.fullmatch(error) else "an error that cannot be read"
+    return AuthorizationRequestError(AuthorizationFault.SERVER_ERROR, f"{label} refused the sign-in: {word}.")
 
 
 def _each_once(parameters: Parameters) -> Mapping[str, str]:

@@ -182,6 +182,8 @@ async def test_what_the_provider_answers_instead_of_a_code_is_told_to_the_client
         "access_denied": "access_denied",
         "login_required": "access_denied",
         "server_error": "temporarily_unavailable",
+        "unauthorized_client": "server_error",
+        "<b>": "server_error",
     }
     for error, told in said.items():
         going = await browser.answer(await browser.authorize())
@@ -190,6 +192,7 @@ async def test_what_the_provider_answers_instead_of_a_code_is_told_to_the_client
 
         assert (back.status, back.said["error"], back.said["iss"]) == (302, told, BASE)
         assert "<b>" not in back.said["error_description"]
+        assert (error in back.said["error_description"]) is (error == "unauthorized_client")
 
 
 async def test_a_response_without_a_code_or_an_error_is_an_error(site: Site, browser: Browser) -> None:
