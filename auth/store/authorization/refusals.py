@@ -1,10 +1,8 @@
-"""Why a person who signed in is not admitted; the sentences say what an administrator can do."""
+"""Why a person who signed in is not admitted, and the command with which an administrator can change it."""
 
 import shlex
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from enum import StrEnum
-from types import MappingProxyType
-from typing import Final
 
 from auth.store.authorization.records import Account
 from shared.command_lines import command_line
@@ -30,36 +28,16 @@ class RefusalReason(StrEnum):
     """The account belongs to a service account."""
 
 
-_SENTENCES: Final[Mapping[RefusalReason, str]] = MappingProxyType({
-    RefusalReason.UNKNOWN: "You are signed in, but this server does not know your account. An administrator can "
-    "invite you",
-    RefusalReason.EXPIRED: "You are signed in, but your invitation has expired. An administrator can invite you again",
-    RefusalReason.NO_ADDRESS: "You are signed in, but your identity provider does not confirm an e-mail address of "
-    "yours, so no invitation can be found. An administrator can link your account to a user",
-    RefusalReason.UNUSABLE_ADDRESS: "You are signed in, but people are not found by an e-mail address like yours: it "
-    "must consist of ASCII characters. An administrator can link your account to a user",
-    RefusalReason.OTHER_ACCOUNT: "You are signed in, but the user with your e-mail address was linked to another "
-    "account of the same identity provider. If you are this user, an administrator can link this account, too",
-    RefusalReason.UNUSABLE_ACCOUNT: "You are signed in, but your identity provider names your account in a way that "
-    "cannot be stored. An administrator can give you a key instead",
-    RefusalReason.REMOVED: "Your access to this server was ended. An administrator can link your account again",
-    RefusalReason.DISABLED: "Your access to this server was ended. An administrator can enable it again",
-    RefusalReason.NO_TENANT: "You are signed in, but are not a member of an organisation that signs in here. An "
-    "administrator can change that",
-    RefusalReason.TENANT_DISABLED: "You are signed in, but your organisation is disabled on this server. An "
-    "administrator can enable it again",
-    RefusalReason.PROGRAM: "This account belongs to a program, so no person can sign in with it. An administrator can "
-    "remove that link",
-})  # fmt: skip
-
-
 class SignInRefusedError(TicketServerError):
-    """The account is who it says, but is not admitted: signing in again would not help."""
+    """The account is who it says, but is not admitted: signing in again would not help.
+
+    What the person reads is on the page for `reason`, in their language.
+    """
 
     kind = "sign_in_refused"
 
     def __init__(self, reason: RefusalReason, account: Account, command: str, *, identity: str = "") -> None:
-        super().__init__(f"{_SENTENCES[reason]}: `{command}`.")
+        super().__init__(f"The account is not admitted: {reason}. An administrator can run `{command}`.")
         self.reason = reason
         self.command = command
         """What an administrator can run, quoted for a shell; TENANT and EMAIL stand for what is not known."""
