@@ -72,7 +72,7 @@ def remedied(terminal: Terminal, person: Person, user: str = MAIL) -> list[str]:
         if isinstance(result, Admitted):
             return reasons
         reasons.append(result.reason.value)
-        assert str(result).endswith(f": `{result.command}`.")
+        assert str(result).endswith(f" An administrator can run `{result.command}`.")
         words = shlex.split(result.command.replace("TENANT", "acme").replace("EMAIL", user))
         command = words[words.index("auth") + 1 :]
         done = terminal.run(*command, *(["--yes"] if "remove" in command else []))
@@ -159,6 +159,6 @@ def test_a_refusal_names_the_only_organisation_that_the_issuer_serves(mary: Term
             return str(refused.value)
 
     assert asyncio.run(refusal()) == (
-        "You are signed in, but this server does not know your account. An administrator can invite you: "
+        "The account is not admitted: unknown_account. An administrator can run "
         f"`python -m auth invite {NEW} --tenant acme --role agent`."
     )
