@@ -39,7 +39,7 @@ def create(db: TenantConnection, body: NewTicket, now: datetime) -> str:
     values.setdefault("has_defect", False)
     if meaning["status_id"].completed:
         values.setdefault("completion_date", today.date())
-    ticket_id = tickets.insert_ticket(db, values)
+    ticket_id = tickets.insert_ticket(db, values, now)
     tickets.insert_attachments(db, ticket_id, body.attachments or [], now)
     return ticket_id
 

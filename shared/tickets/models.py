@@ -159,6 +159,15 @@ class TicketRow(Shape):
     scheduled_completion_date: Moment | None = None
     remaining_days: Whole | None = None
     external_ticket_id: str | None = None
+    completion_date: Moment | None = None
+    updated_at: Moment | None = None
+    completed: bool | None = None
+    requestor_id: str | None = None
+    account_id: str | None = None
+    category_id: str | None = None
+    category_detail_id: str | None = None
+    person_in_charge_id: str | None = None
+    status_id: str | None = None
 
 
 class Attachment(Shape):

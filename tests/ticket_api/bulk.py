@@ -50,14 +50,14 @@ _PARTNERS: Final = (
 _TICKETS: Final = (
     """INSERT INTO tickets (tenant_id, id, number, reception_date_time, requestor_id, account_id, category_id,
         category_detail_id, request_channel_id, summary, summary_folded, description, person_in_charge_id, status_id,
-        scheduled_completion_date, completion_date, has_defect)
+        scheduled_completion_date, completion_date, has_defect, updated_at)
     SELECT 'default', 'TCK-' || {ticket}, last + n, {received}, {requestor}, {account}, 'cat1', 'catd1', 'ch1',
         {summary}, {summary}, 'Made by tests.', 'user' || (1 + n % 8),
         CASE WHEN n % 10 < 7 THEN 'stat4' ELSE 'stat' || (1 + n % 3) END,
-        CASE WHEN n % 5 > 0 THEN {due} END, CASE WHEN n % 10 < 7 THEN {done} END, n % 50 = 0
+        CASE WHEN n % 5 > 0 THEN {due} END, CASE WHEN n % 10 < 7 THEN {done} END, n % 50 = 0, {at}
     FROM {tickets}, ticket_numbers WHERE tenant_id = 'default'""",
-    """INSERT INTO ticket_history (tenant_id, id, ticket_id, timestamp, user_id, comment)
-    SELECT 'default', last_history + n, 'TCK-' || {ticket_of_entry}, {at}, 'user' || (1 + n % 8), 'Entry ' || n
+    """INSERT INTO ticket_history (tenant_id, id, ticket_id, timestamp, user_id, comment, is_public)
+    SELECT 'default', last_history + n, 'TCK-' || {ticket_of_entry}, {at}, 'user' || (1 + n % 8), 'Entry ' || n, false
     FROM {entries}, ticket_numbers WHERE tenant_id = 'default'""",
     """INSERT INTO history_changed_fields (tenant_id, history_id, position, field_name, old_value, new_value)
     SELECT 'default', last_history + n, 0, 'statusId', 'New', 'In progress'

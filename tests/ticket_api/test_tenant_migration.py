@@ -41,7 +41,7 @@ OLD: Final = {
     "request_channels": "id", "response_categories": "id", "tickets": "id", "attachments": "id",
     "ticket_history": "id", "idempotency_keys": "key", "history_changed_fields": "field_name",
 }  # fmt: skip
-NEW_COLUMNS: Final = {"tenant_id", "last_attachment", "last_history"}
+NEW_COLUMNS: Final = {"tenant_id", "last_attachment", "last_history", "updated_at", "is_public"}
 Rows = dict[str, list[dict[str, Any]]]
 
 

@@ -299,6 +299,15 @@ class TicketRow(ResponseModel):
     scheduled_completion_date: str | None
     remaining_days: int | None = Field(description="Days until due, negative if overdue; null if completed.")
     external_ticket_id: str | None
+    completion_date: str | None
+    updated_at: str = Field(description="When the ticket was last changed or commented on, or else created; UTC.")
+    completed: bool = Field(description="Whether its status counts as completed.")
+    requestor_id: str
+    account_id: str
+    category_id: str
+    category_detail_id: str
+    person_in_charge_id: str
+    status_id: str
 
 
 class Attachment(ResponseModel):

@@ -18,6 +18,8 @@ def shape_row(row: RowMapping, today: date) -> TicketRow:
             "ticket_id": row["id"],
             "reception_date_time": show_minute(row["reception_date_time"]),
             "scheduled_completion_date": _show_day(due),
+            "completion_date": _show_day(row["completion_date"]),
+            "updated_at": show_moment(row["updated_at"]),
             "remaining_days": None if due is None or row["completed"] else (due - today).days,
         }
     )

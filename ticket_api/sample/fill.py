@@ -42,9 +42,12 @@ def filler(
         tickets, files = _tickets(text["tickets"], now)
         numbers.take(db, "last", len(tickets))
         numbers.take(db, "last_attachment", len(files))
+        entries = _history(text, now)
+        last = {entry.ticket_id: entry.timestamp for entry in entries}
+        tickets = [{**ticket, "updated_at": last.get(ticket["id"], ticket["updated_at"])} for ticket in tickets]
         for table, rows in (*_master(text), (tables.tickets, tickets), (tables.attachments, files)):
             db.execute(db.insert(table), rows)
-        _write_history(db, _history(text, now))
+        _write_history(db, entries)
 
     return fill
 
@@ -132,6 +135,7 @@ def _ticket(number: int, plan: Planned, words: dict[str, Any], now: datetime) ->
         "has_defect": plan.defect,
         "external_ticket_id": plan.external,
         "remarks": None,
+        "updated_at": received.replace(tzinfo=now.tzinfo),
     }
 
 
@@ -179,7 +183,8 @@ def _write_history(db: TenantConnection, entries: Sequence[Entry]) -> None:
     columns = ("ticket_id", "timestamp", "user_id", "comment")
     ids = numbers.take(db, "last_history", len(entries))
     rows = [
-        {"id": id_, **{name: getattr(entry, name) for name in columns}} for id_, entry in zip(ids, entries, strict=True)
+        {"id": id_, "is_public": False, **{name: getattr(entry, name) for name in columns}}
+        for id_, entry in zip(ids, entries, strict=True)
     ]
     changed = [
         {"history_id": id_, "position": n, "field_name": field, "old_value": old, "new_value": new}

@@ -10,7 +10,7 @@ from sqlalchemy import RowMapping
 from ticket_api.store import numbers
 from ticket_api.store.connection import TenantConnection
 from ticket_api.store.tables import history_changed_fields as changed_fields
-from ticket_api.store.tables import ticket_history, users
+from ticket_api.store.tables import ticket_history, tickets, users
 
 
 class HistoryChange(NamedTuple):
@@ -28,12 +28,21 @@ def add(
     user_id: str,
     at: datetime,
     comment: str | None,
+    is_public: bool = False,
     changes: Sequence[HistoryChange] = (),
 ) -> int:
-    """Store an entry and return its id."""
+    """Store an entry, with which its ticket changes too, and return its id."""
     (history_id,) = numbers.take(db, "last_history")
-    entry = {"id": history_id, "ticket_id": ticket_id, "user_id": user_id, "timestamp": at, "comment": comment}
+    entry = {
+        "id": history_id,
+        "ticket_id": ticket_id,
+        "user_id": user_id,
+        "timestamp": at,
+        "comment": comment,
+        "is_public": is_public,
+    }
     db.execute(db.insert(ticket_history).values(entry))
+    db.execute(db.update(tickets).where(tickets.c.id == ticket_id).values(updated_at=at))
     if changes:
         rows = [{"history_id": history_id, "position": n, **change._asdict()} for n, change in enumerate(changes)]
         db.execute(db.insert(changed_fields), rows)

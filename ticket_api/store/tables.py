@@ -75,6 +75,7 @@ api_keys: Final = Table(  # the only table that is also read before the tenant i
     Column("digest", String(64), nullable=False, unique=True),
     Column("created_at", UTCDateTime, nullable=False),
     Column("revoked_at", UTCDateTime),
+    Column("may_administer", Boolean, nullable=False),  # whether it may change master data and import tickets
 )
 users: Final = Table(
     "users",
@@ -118,6 +119,7 @@ tickets: Final = Table(
     Column("has_defect", Boolean, nullable=False),
     Column("external_ticket_id", String(50)),
     Column("remarks", Text),
+    Column("updated_at", UTCDateTime, nullable=False),  # of the last entry of its history, or else of its creation
     UniqueConstraint("tenant_id", "number"),
     Index("tickets_by_reception", "tenant_id", "reception_date_time", "number"),
     Index("tickets_by_schedule", "tenant_id", "scheduled_completion_date", "number"),
@@ -125,6 +127,10 @@ tickets: Final = Table(
     Index("tickets_by_person", "tenant_id", "person_in_charge_id", "reception_date_time", "number"),
     Index("tickets_by_account", "tenant_id", "account_id", "reception_date_time", "number"),
     Index("tickets_by_status", "tenant_id", "status_id", "reception_date_time", "number"),
+    Index("tickets_by_category", "tenant_id", "category_id", "reception_date_time", "number"),
+    Index("tickets_by_requestor", "tenant_id", "requestor_id", "reception_date_time", "number"),
+    Index("tickets_by_update", "tenant_id", "updated_at", "number"),
+    Index("tickets_by_external_id", "tenant_id", "external_ticket_id"),
 )
 for _name, _date in (("schedule", "scheduled_completion_date"), ("completion", "completion_date")):
     Index(  # SQLite reads the index above backwards; PostgreSQL would return empty dates first
@@ -162,7 +168,9 @@ ticket_history: Final = Table(
     Column("timestamp", UTCDateTime, nullable=False),
     *_to("users", "user_id"),
     Column("comment", Text),
+    Column("is_public", Boolean, nullable=False),  # whether the comment is meant for the requestor too
     Index("history_of_ticket", "tenant_id", "ticket_id", "timestamp", "id"),
+    Index("history_by_time", "tenant_id", "timestamp", "id"),
 )
 history_changed_fields: Final = Table(
     "history_changed_fields",

@@ -40,7 +40,7 @@ def keys(db: TenantConnection) -> Sequence[RowMapping]:
 
 def add_key(db: TenantConnection, key_id: str, digest: str, now: datetime) -> None:
     """Store a key of the tenant."""
-    db.execute(db.insert(api_keys).values(id=key_id, digest=digest, created_at=now))
+    db.execute(db.insert(api_keys).values(id=key_id, digest=digest, created_at=now, may_administer=False))
 
 
 def revoke_key(db: TenantConnection, key_id: str, now: datetime) -> None:

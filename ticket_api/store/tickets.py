@@ -56,7 +56,7 @@ SHOWN: Final = MappingProxyType(
 )
 IN_LISTS: Final = (
     *("tenant_id", "id", "number", "reception_date_time", "summary"),
-    *("scheduled_completion_date", "completion_date", "external_ticket_id"),
+    *("scheduled_completion_date", "completion_date", "external_ticket_id", "updated_at"),
     *(f"{what}_id" for what in LISTED),
 )
 SORTABLE: Final = MappingProxyType({
@@ -192,11 +192,11 @@ def lock(db: TenantConnection, ticket_id: str) -> RowMapping | None:
     return (db.execute(query)).mappings().one_or_none()
 
 
-def insert_ticket(db: TenantConnection, values: Mapping[str, Any]) -> str:
-    """Store a ticket with the next number and return its id."""
+def insert_ticket(db: TenantConnection, values: Mapping[str, Any], at: datetime) -> str:
+    """Store a ticket, made at this moment, with the next number and return its id."""
     (number,) = numbers.take(db, "last")
     ticket_id = f"TCK-{number:04}"
-    db.execute(db.insert(tickets).values(id=ticket_id, number=number, **_folded(values)))
+    db.execute(db.insert(tickets).values(id=ticket_id, number=number, updated_at=at, **_folded(values)))
     return ticket_id
 
 

@@ -1,0 +1,49 @@
+"""Adds what lists and imports need: when a ticket last changed, public comments, keys that may administer, indexes.
+
+A ticket without history counts as last changed at its reception, read as UTC, because a migration knows no time zone.
+
+Revision ID: 0004
+Revises: 0003
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+MOMENT = sa.DateTime(timezone=True)
+NEVER = "1970-01-01 00:00:00"
+LAST_CHANGE = """
+    UPDATE tickets SET updated_at = coalesce((SELECT max(timestamp) FROM ticket_history
+        WHERE ticket_history.tenant_id = tickets.tenant_id AND ticket_history.ticket_id = tickets.id), {reception})
+"""
+ADDED = (
+    ("tickets", "updated_at", MOMENT, sa.text(f"'{NEVER}'")),
+    ("ticket_history", "is_public", sa.Boolean, sa.false()),
+    ("api_keys", "may_administer", sa.Boolean, sa.false()),
+)
+
+
+def upgrade() -> None:
+    is_postgresql = op.get_bind().dialect.name == "postgresql"
+    for table, column, kind, default in ADDED:
+        op.add_column(table, sa.Column(column, kind, nullable=False, server_default=default))
+        if is_postgresql:  # SQLite cannot take a default back, and needs one for the rows that are there
+            op.alter_column(table, column, server_default=None)
+    if is_postgresql:
+        for tenant in op.get_bind().scalars(sa.text("SELECT id FROM tenants")).all():
+            op.execute(sa.text("SELECT set_config('app.tenant_id', :tenant, true)").bindparams(tenant=tenant))
+            op.execute(LAST_CHANGE.format(reception="reception_date_time AT TIME ZONE 'UTC'"))
+    else:
+        op.execute(LAST_CHANGE.format(reception="reception_date_time"))
+    for table, name, *columns in (
+        ("tickets", "tickets_by_category", "category_id", "reception_date_time", "number"),
+        ("tickets", "tickets_by_requestor", "requestor_id", "reception_date_time", "number"),
+        ("tickets", "tickets_by_update", "updated_at", "number"),
+        ("tickets", "tickets_by_external_id", "external_ticket_id"),
+        ("ticket_history", "history_by_time", "timestamp", "id"),
+    ):
+        op.create_index(name, table, ["tenant_id", *columns])
