@@ -14,6 +14,12 @@ class Page(NamedTuple):
     rows: Sequence[Any]
     has_more: bool
     notes: tuple[str, ...] = ()
+    total: int | None = None
+    """How many tickets there are on all pages, where that is known."""
+    total_is_exact: bool = True
+    """Whether there are `total` tickets, or more than that."""
+    next_cursor: str | None = None
+    """Where the next page begins, if more follow."""
 
 
 def in_order(rows: Sequence[Row], field: str, *, descends: bool) -> list[Row]:
