@@ -1,5 +1,6 @@
-"""API keys: their format, the tenant each belongs to, and what it may do. Only digests are stored, in the database and in memory.
+"""API keys: their format, the tenant each belongs to, and what it may do.
 
+Only digests are stored, in the database and in memory.
 A key has 256 random bits, so its plain SHA-256 can neither be reversed nor guessed, and comparing digests reveals
 nothing about the key.
 """
@@ -22,7 +23,6 @@ CACHED_S: Final = 30.0
 """How long a revoked key may still be accepted, in seconds."""
 MOST_CACHED: Final = 1000
 _FORM: Final = re.compile(r"tapi_[A-Za-z0-9_-]{43}")
-
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,11 @@ def begin(db: TenantConnection) -> None:
     db.execute(db.insert(ticket_numbers).values(last=0, last_attachment=0, last_history=0))
 
 
+def lock(db: TenantConnection) -> None:
+    """Let this transaction alone give numbers and ids of the tenant until it ends; others wait."""
+    db.execute(db.select(ticket_numbers, ticket_numbers.c.last).with_for_update())
+
+
 def take(db: TenantConnection, kind: Kind, count: int = 1) -> range:
     """Take the next `count` numbers; other writers of the tenant wait until this transaction ends."""
     column = ticket_numbers.c[kind]
