@@ -26,7 +26,8 @@ from sqlalchemy import (
     select,
 )
 
-from ticket_api.http.models import NewAttachment, TicketQuery
+from ticket_api.http.models.queries import TicketQuery
+from ticket_api.http.models.requests import NewAttachment
 from ticket_api.store import numbers
 from ticket_api.store.connection import TenantConnection
 from ticket_api.store.tables import (

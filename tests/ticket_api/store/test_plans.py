@@ -27,7 +27,7 @@ from tests.ticket_api.bulk import COMMON, RARE, fill_tickets
 from tests.ticket_api.conftest import NOW, Clock, running
 from tests.ticket_api.plans import read_by
 from ticket_api import create_app
-from ticket_api.http.models import TicketQuery
+from ticket_api.http.models.queries import TicketQuery
 from ticket_api.store import history, idempotency, master, tables, tenants, tickets
 from ticket_api.store.connection import TenantConnection
 from ticket_api.tenancy import DEFAULT
