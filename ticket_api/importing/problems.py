@@ -7,8 +7,6 @@ one row however many lines it takes in a text editor.
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from ticket_api.errors import MOST_ALLOWED
-
 MOST_SHOWN: Final = 20
 LONGEST_SHOWN: Final = 60
 
@@ -33,14 +31,6 @@ class Problem(NamedTuple):
 def shortened(value: str) -> str:
     """Return `value` at a length that fits a line."""
     return value if len(value) <= LONGEST_SHOWN else f"{value[: LONGEST_SHOWN - 1]}…"
-
-
-def one_of(allowed: Sequence[str]) -> str:
-    """Return the end of a reason that lists what is allowed, at most as many as an error of the API lists."""
-    if not allowed:
-        return "there is none yet"
-    more = f" and {len(allowed) - MOST_ALLOWED:,} more" if len(allowed) > MOST_ALLOWED else ""
-    return f"allowed: {', '.join(allowed[:MOST_ALLOWED])}{more}"
 
 
 def show(problems: Sequence[Problem]) -> list[str]:
