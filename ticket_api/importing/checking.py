@@ -17,7 +17,6 @@ from ticket_api.importing.problems import Problem
 from ticket_api.writes import columns, completed
 
 EXTERNAL_ID: Final = "externalTicketId"
-_PLACES: Final = {one.alias: place for place, one in enumerate(NewTicket.model_fields.values())}
 
 
 class RawRow(NamedTuple):
@@ -62,7 +61,7 @@ def check(rows: Sequence[RawRow], directory: Directory, now: datetime) -> Checke
         body, invalid = _validated(row, found, besides={problem.column for problem in wrong})
         wrong += invalid
         if wrong or body is None:
-            problems += sorted(wrong, key=lambda problem: _PLACES.get(problem.column, -1))
+            problems += _in_order(wrong, row)
         else:
             checked.append(_checked(row.number, body, directory, now))
     return Checked(checked, problems)
@@ -117,3 +116,9 @@ def _checked(number: int, body: NewTicket, directory: Directory, now: datetime) 
 def _problem(row: RawRow, field: str, reason: str) -> Problem:
     value = row.values.get(field, "")
     return Problem(row.number, field, value if isinstance(value, str) else repr(value), reason)
+
+
+def _in_order(problems: Sequence[Problem], row: RawRow) -> list[Problem]:
+    """Return the problems of a row: those of values that it lacks, then those of its values in their order."""
+    places = {field: place for place, field in enumerate(row.values)}
+    return sorted(problems, key=lambda problem: places.get(problem.column, -1))
