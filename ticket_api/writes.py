@@ -17,6 +17,7 @@ from ticket_api.store import history, master, tickets
 from ticket_api.store.connection import TenantConnection
 from ticket_api.store.history import HistoryChange
 from ticket_api.store.master import REFERENCES, Meaning
+from ticket_api.store.search import index_tickets
 from ticket_api.times import wall_clock
 
 COLUMN_OF: Final = {"actual_effort_hours": "actual_effort_tenths"}
@@ -77,15 +78,19 @@ def change(db: TenantConnection, ticket_id: str, body: TicketChange, now: dateti
     if new:
         tickets.update_ticket(db, ticket_id, new)
     history.add(db, ticket_id, user_id=body.updated_by_id, at=now, comment=body.comment, changes=changes)
+    index_tickets(db, [before["number"]])
 
 
 def comment(db: TenantConnection, ticket_id: str, body: NewComment, now: datetime) -> int:
     """Add a comment to a ticket's history and return the entry's id. Raises: NotFoundError, BadInputError."""
-    if tickets.lock(db, ticket_id) is None:
+    ticket = tickets.lock(db, ticket_id)
+    if ticket is None:
         raise ticket_not_found()
     if not master.meanings(db, {"user_id": body.user_id}):
         raise BadInputError("User not found", field="userId", allowed=master.allowed_ids(db, "user_id"))
-    return history.add(db, ticket_id, user_id=body.user_id, at=now, comment=body.comment)
+    entry = history.add(db, ticket_id, user_id=body.user_id, at=now, comment=body.comment)
+    index_tickets(db, [ticket["number"]])
+    return entry
 
 
 def columns(body: NewTicket | TicketChange) -> dict[str, Any]:

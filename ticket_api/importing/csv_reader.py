@@ -18,7 +18,7 @@ from typing import Final
 
 from ticket_api.importing.encodings import decode
 from ticket_api.importing.problems import Problem, shortened
-from ticket_api.store.text_search import fold
+from ticket_api.store.search.folding import fold
 
 LARGEST_FILE: Final = 64 * 1024 * 1024
 MOST_ROWS: Final = 50_000

@@ -15,8 +15,8 @@ from sqlalchemy import RowMapping, Table
 
 from ticket_api.store.connection import TenantConnection
 from ticket_api.store.master import REFERENCES
+from ticket_api.store.search.folding import fold
 from ticket_api.store.tables import users
-from ticket_api.store.text_search import fold
 
 MOST_NAMED: Final = 10
 FIELDS: Final = MappingProxyType({

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 from shared.tickets.dates.written_days import written_days
 from ticket_api.importing.csv_reader import Column, CsvRow, CsvTable
 from ticket_api.importing.problems import Problem
-from ticket_api.store.text_search import fold
+from ticket_api.store.search.folding import fold
 
 DateOrder = Literal["dmy", "mdy"]
 
