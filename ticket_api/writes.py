@@ -17,6 +17,7 @@ from ticket_api.store import history, master, tickets
 from ticket_api.store.connection import TenantConnection
 from ticket_api.store.history import HistoryChange
 from ticket_api.store.master import REFERENCES, Meaning
+from ticket_api.store.search import index_tickets
 from ticket_api.times import wall_clock
 
 COLUMN_OF: Final = {"actual_effort_hours": "actual_effort_tenths"}
@@ -30,18 +31,25 @@ def ticket_not_found() -> ApiNotFoundError:
 
 def create(db: TenantConnection, body: NewTicket, now: datetime) -> str:
     """Store a ticket and return its id. Raises: BadInputError."""
-    values = _columns(body)
+    values = columns(body)
     meaning = _check_ids(db, _ids(values))
     _check_pair(db, values["category_id"], values["category_detail_id"], meaning)
-    today = wall_clock(now)
-    received = values.get("reception_date_time", today)
-    values["reception_date_time"] = wall_clock(received.astimezone(now.tzinfo)) if received.tzinfo else received
-    values.setdefault("has_defect", False)
-    if meaning["status_id"].completed:
-        values.setdefault("completion_date", today.date())
-    ticket_id = tickets.insert_ticket(db, values, now)
+    values = completed(values, is_completed=meaning["status_id"].completed, now=now)
+    (number,) = tickets.insert_tickets(db, [values], now)
+    ticket_id = tickets.ticket_id(number)
     tickets.insert_attachments(db, ticket_id, body.attachments or [], now)
     return ticket_id
+
+
+def completed(values: Mapping[str, Any], *, is_completed: bool, now: datetime) -> dict[str, Any]:
+    """Return the values of a new ticket with those that were not sent; times are on the clock of the office."""
+    today = wall_clock(now)
+    received = values.get("reception_date_time", today)
+    given = {
+        **values,
+        "reception_date_time": wall_clock(received.astimezone(now.tzinfo)) if received.tzinfo else received,
+    }
+    return {"has_defect": False, **({"completion_date": today.date()} if is_completed else {}), **given}
 
 
 def change(db: TenantConnection, ticket_id: str, body: TicketChange, now: datetime) -> None:
@@ -49,7 +57,7 @@ def change(db: TenantConnection, ticket_id: str, body: TicketChange, now: dateti
     before = tickets.lock(db, ticket_id)
     if before is None:
         raise ticket_not_found()
-    sent = _columns(body) | {COLUMN_OF.get(name, name): None for name in body.clear or ()}
+    sent = columns(body) | {COLUMN_OF.get(name, name): None for name in body.clear or ()}
     ids = _ids(sent) | {"updated_by_id": body.updated_by_id}
     meaning = _check_ids(db, ids)
     if "category_id" in sent or "category_detail_id" in sent:
@@ -70,18 +78,22 @@ def change(db: TenantConnection, ticket_id: str, body: TicketChange, now: dateti
     if new:
         tickets.update_ticket(db, ticket_id, new)
     history.add(db, ticket_id, user_id=body.updated_by_id, at=now, comment=body.comment, changes=changes)
+    index_tickets(db, [before["number"]])
 
 
 def comment(db: TenantConnection, ticket_id: str, body: NewComment, now: datetime) -> int:
     """Add a comment to a ticket's history and return the entry's id. Raises: NotFoundError, BadInputError."""
-    if tickets.lock(db, ticket_id) is None:
+    ticket = tickets.lock(db, ticket_id)
+    if ticket is None:
         raise ticket_not_found()
     if not master.meanings(db, {"user_id": body.user_id}):
         raise BadInputError("User not found", field="userId", allowed=master.allowed_ids(db, "user_id"))
-    return history.add(db, ticket_id, user_id=body.user_id, at=now, comment=body.comment)
+    entry = history.add(db, ticket_id, user_id=body.user_id, at=now, comment=body.comment)
+    index_tickets(db, [ticket["number"]])
+    return entry
 
 
-def _columns(body: NewTicket | TicketChange) -> dict[str, Any]:
+def columns(body: NewTicket | TicketChange) -> dict[str, Any]:
     """Return the values that were sent, by column; null counts as not sent."""
     sent = body.model_dump(exclude_none=True, exclude=NOT_COLUMNS, by_alias=False)
     return {COLUMN_OF.get(name, name): value for name, value in sent.items()}

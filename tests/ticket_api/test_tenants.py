@@ -24,7 +24,7 @@ from ticket_api.sample import filler
 from ticket_api.store import connection, tables
 from ticket_api.store.connection import TenantConnection
 from ticket_api.store.master import REFERENCES
-from ticket_api.store.text_search import fold
+from ticket_api.store.search.folding import fold
 from ticket_api.tenancy import TenantDatabase, make_tenant
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -16,13 +16,10 @@ from sqlalchemy import (
     FromClause,
     RowMapping,
     Select,
-    Table,
     TableClause,
     and_,
     asc,
     desc,
-    func,
-    or_,
     select,
 )
 
@@ -30,6 +27,7 @@ from ticket_api.http.models.queries import TicketQuery
 from ticket_api.http.models.requests import NewAttachment
 from ticket_api.store import numbers
 from ticket_api.store.connection import TenantConnection
+from ticket_api.store.search import find, fold, index_tickets
 from ticket_api.store.tables import (
     accounts,
     attachments,
@@ -41,7 +39,6 @@ from ticket_api.store.tables import (
     tickets,
     users,
 )
-from ticket_api.store.text_search import fold, words_of
 
 LISTED: Final = MappingProxyType({
     "requestor": users.alias("requestors"),
@@ -65,16 +62,6 @@ SORTABLE: Final = MappingProxyType({
     "scheduledCompletionDate": "scheduled_completion_date",
     "completionDate": "completion_date",
 })  # fmt: skip
-_SEARCHED: Final = (
-    tickets.c.summary_folded
-    + "\n"
-    + func.lower(tickets.c.id + "\n" + func.coalesce(tickets.c.external_ticket_id, "") + "\n" + tickets.c.description)
-)
-"""The text of a ticket in which words are searched, as one: SQLite takes a step for each part of each condition."""
-_SEARCHED_NAMES: Final = (
-    (accounts, (tickets.c.account_id,)),
-    (users, (tickets.c.requestor_id, tickets.c.person_in_charge_id)),
-)
 
 
 def _with_names(found: FromClause, names: Mapping[str, FromClause]) -> Select[Any]:
@@ -129,45 +116,10 @@ def _conditions(db: TenantConnection, query: TicketQuery) -> list[ColumnElement[
     if not query.show_completed:
         is_open = db.select(statuses, statuses.c.id).where(statuses.c.completed.is_(False))
         conditions.append(tickets.c.status_id.in_(db.scalars(is_open).all()))
-    if query.search_query:
-        conditions.append(_mentions(db, fold(query.search_query)))
-    conditions += [_holds(db, forms) for forms in words_of(query.search_words or "")]
-    return conditions
-
-
-def _mentions(db: TenantConnection, folded: str) -> ColumnElement[bool]:
-    """Return the condition that a ticket's summary, account or requestor contains `folded`.
-
-    Names are searched once per query, not per ticket. Not by LIKE: with many near matches it takes time proportional to
-    the product of both lengths.
-    """
-    return or_(
-        _contains(db, tickets.c.summary_folded, folded),
-        tickets.c.account_id.in_(_named(db, accounts, folded)),
-        tickets.c.requestor_id.in_(_named(db, users, folded)),
-    )
-
-
-def _holds(db: TenantConnection, forms: Sequence[str]) -> ColumnElement[bool]:
-    """Return the condition that a ticket has one of the `forms` of a word in what `searchWords` searches.
-
-    Most words are in no name at all; comparing every ticket's ids with nothing would cost more than its text does.
-    """
-    conditions = [_contains(db, _SEARCHED, form) for form in forms]
-    for table, columns in _SEARCHED_NAMES:
-        named = _named(db, table, *forms)
-        if db.scalar(named.limit(1)) is not None:
-            conditions += [column.in_(named) for column in columns]
-    return or_(*conditions)
-
-
-def _named(db: TenantConnection, table: Table, *forms: str) -> Select[Any]:
-    return db.select(table, table.c.id).where(or_(*(_contains(db, table.c.name_folded, form) for form in forms)))
-
-
-def _contains(db: TenantConnection, text: ColumnElement[str], folded: str) -> ColumnElement[bool]:
-    position = func.strpos if db.connection.dialect.name == "postgresql" else func.instr
-    return position(text, folded) > 0
+    found = find(db, query.search_words or "", phrase=query.search_query or "")
+    if found.numbers is not None:
+        conditions.append(tickets.c.number.in_(found.numbers))
+    return conditions + found.conditions
 
 
 def read(db: TenantConnection, ticket_id: str) -> RowMapping | None:
@@ -193,12 +145,21 @@ def lock(db: TenantConnection, ticket_id: str) -> RowMapping | None:
     return (db.execute(query)).mappings().one_or_none()
 
 
-def insert_ticket(db: TenantConnection, values: Mapping[str, Any], at: datetime) -> str:
-    """Store a ticket, made at this moment, with the next number and return its id."""
-    (number,) = numbers.take(db, "last")
-    ticket_id = f"TCK-{number:04}"
-    db.execute(db.insert(tickets).values(id=ticket_id, number=number, updated_at=at, **_folded(values)))
-    return ticket_id
+def insert_tickets(db: TenantConnection, rows: Sequence[Mapping[str, Any]], at: datetime) -> range:
+    """Store and index tickets of the same columns, made at this moment, and return their numbers, the next ones."""
+    taken = numbers.take(db, "last", len(rows))
+    made = [
+        {"id": ticket_id(number), "number": number, "updated_at": at, **_folded(values)}
+        for number, values in zip(taken, rows, strict=True)
+    ]
+    db.execute(db.insert(tickets), made)
+    index_tickets(db, taken)
+    return taken
+
+
+def ticket_id(number: int) -> str:
+    """Return the id of the ticket with this number."""
+    return f"TCK-{number:04}"
 
 
 def update_ticket(db: TenantConnection, ticket_id: str, values: Mapping[str, Any]) -> None:
