@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 SIZES: Final = MappingProxyType({"default": 100_000, "half": 50_000} | {f"small-{n:02}": 1_000 for n in range(50)})
 """Tickets by tenant. Each has a fortieth as many people and a tenth as many accounts."""
-BEGIN: Final = datetime(2023, 11, 20, 8, 0)
+BEGIN: Final = datetime(2023, 11, 20, 8, 0)  # noqa: DTZ001 - as on a wall clock
 SPAN: Final = timedelta(days=1095)
 COMMENTS: Final = (2, 0, 3, 1, 5, 2, 1, 2)
 """History entries of a ticket, by its number: two on average."""
@@ -83,20 +83,16 @@ def tenant_named(name: str) -> Tenant:
     dice = random.Random(name)  # noqa: S311 - test data
     tenant = Tenant(name, _people(dice, size // 40), _accounts(dice, size // 10))
     rare = _rare(dice, size)
-    step = SPAN / size
-    for number in range(1, size + 1):
-        text = _TEXT["ja" if number % 2 else "en"]
-        received = BEGIN + number * step + timedelta(minutes=int(dice.random() * 2880))
-        tenant.tickets.append(_ticket(dice, tenant, number, received.replace(second=0, microsecond=0), text, rare))
+    tenant.tickets = [_ticket(dice, tenant, number, rare.get(number)) for number in range(1, size + 1)]
     return tenant
 
 
-def _ticket(
-    dice: random.Random, tenant: Tenant, number: int, received: datetime, text: dict[str, Any], rare: dict[int, str]
-) -> Ticket:
+def _ticket(dice: random.Random, tenant: Tenant, number: int, rare: str | None) -> Ticket:
+    text = _TEXT["ja" if number % 2 else "en"]
     age = 1 - number / SIZES[tenant.id]
+    received = BEGIN + SPAN * (1 - age) + timedelta(minutes=int(dice.random() * 2880))
+    received = received.replace(second=0, microsecond=0)
     status = _status(dice, number, age)
-    word = rare.get(number)
     staff = max(8, len(tenant.people) // 40)
     entries = []
     at = received.replace(tzinfo=UTC)
@@ -112,7 +108,7 @@ def _ticket(
         person=int(dice.random() ** 2 * staff),
         category=1 + int(dice.random() ** 2 * CATEGORIES),
         status=status,
-        summary=_filled(dice, text, "summaries", word),
+        summary=_filled(dice, text, "summaries", rare),
         description=" ".join(_filled(dice, text, "descriptions", None) for _ in range(3)),
         due=received.date() + timedelta(days=int(dice.random() * 30)) if dice.random() < 0.8 else None,
         completed=ends if STATUSES[status] else None,
@@ -147,9 +143,9 @@ def _rare(dice: random.Random, size: int) -> dict[int, str]:
     found: dict[int, str] = {}
     for text in _TEXT.values():
         for word, count in text["rare"]:
-            last, count = (size // 10, size // 50) if count == "old" else (size, min(count, size // 50))
+            last, most = (size // 10, size // 50) if count == "old" else (size, count)
             free = [number for number in range(1, last) if number not in found]
-            found |= dict.fromkeys(dice.sample(free, count), word)
+            found |= dict.fromkeys(dice.sample(free, min(most, size // 50)), word)
     return found
 
 

@@ -1,6 +1,6 @@
-"""Writes the large data set into an empty, migrated database: `python -m tests.ticket_api.large.build URL`.
+"""Writes the large data set into an empty, migrated database: `python -m tests.scale.build URL`.
 
-The URL is that of an SQLite file, or of PostgreSQL as a superuser, whom neither policies nor references slow down.
+The URL is that of an SQLite file, or of PostgreSQL as a superuser: neither policies nor references slow it down.
 Indexes are dropped and built again afterwards.
 """
 
@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Index, Table, inspect
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.storage.database import open_engine, resolve_url
-from tests.ticket_api.large.rows import CATEGORIES, STATUSES, Tenant, Ticket, tenants
+from tests.scale.rows import CATEGORIES, STATUSES, Tenant, Ticket, tenants
 from ticket_api.store import tables
 from ticket_api.store.text_search import fold
 
