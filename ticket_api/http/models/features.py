@@ -7,11 +7,15 @@ from typing import Final
 FEATURES: Final[Mapping[str, str]] = MappingProxyType({
     "attachments": "a new ticket's attachments are stored and shown",
     "clear": "PUT empties the fields named in `clear`",
+    "comment-visibility": "comments are `internal` or `public`, as their `visibility` says",
     "completion-date": "a completed status sets an empty completion date to today, leaving it clears the date",
+    "effort-increment": "PUT adds `addEffortHours` to the hours that are there",
+    "expected-history": "PUT changes nothing if `expectedHistoryId` is not the newest entry",
     "idempotency-key": "a write that is repeated with its `Idempotency-Key` is done once",
     "readiness": "`GET /ready` shows whether the database accepts writes",
     "search-literal": "`%` and `_` are ordinary characters in `searchQuery`",
     "search-words": "`searchWords` finds words in any order",
+    "status-flag": "each status shows whether it counts as `completed`",
     "total-order": "`sortOrder` is honoured, ties are broken by the ticket's number, tickets without the date come "
     "last",
 })  # fmt: skip
