@@ -94,6 +94,17 @@ class TicketRow(ResponseModel):
     status_id: str
 
 
+class TicketPage(ResponseModel):
+    """One page of a list, how many tickets the whole list has, and where the next page begins."""
+
+    tickets: list[TicketRow]
+    total: int = Field(description="How many tickets match the filters, on all pages.")
+    total_is_exact: bool = Field(description="If false, more than `total` tickets may match.")
+    next_cursor: str | None = Field(
+        description="For the parameter `cursor`: the place of the next page. Null if this is the last one."
+    )
+
+
 class Attachment(ResponseModel):
     """A file that is stored elsewhere."""
 
