@@ -24,7 +24,6 @@ MOST_CACHED: Final = 1000
 _FORM: Final = re.compile(r"tapi_[A-Za-z0-9_-]{43}")
 
 
-
 @dataclass(frozen=True, slots=True)
 class Caller:
     """The tenant of a request, and what its key may do there."""

@@ -35,6 +35,11 @@ async def record(request: Request, what: str, *, action: str = "administration",
     caller: Caller = request.state.caller
     actor = "ticket-api-key" if caller.credential else "anonymous"
     event = AuditEvent(
-        action=action, outcome=outcome, tenant=caller.tenant, actor=actor, credential=caller.credential, object=what[:200]
+        action=action,
+        outcome=outcome,
+        tenant=caller.tenant,
+        actor=actor,
+        credential=caller.credential,
+        object=what[:200],
     )
     await keep(request.app.state.trail, event)
