@@ -113,7 +113,7 @@ def _matched(
     db: TenantConnection, kind: Kind, table: CsvTable, rows: Sequence[Read]
 ) -> tuple[list[tuple[RowMapping, Read]], list[Read], list[Problem]]:
     """Return the rows that are known, those that are new, and the problems of the others."""
-    numbers.lock(db)
+    numbers.hold(db)
     there = master_rows.every(db, kind.table)
     by_id = {row["id"]: row for row in there}
     by_key: defaultdict[str, list[RowMapping]] = defaultdict(list)

@@ -11,7 +11,7 @@ from ticket_api.store.connection import TenantConnection
 
 def add_usual(db: TenantConnection, language: Literal["en", "ja"]) -> Iterator[tuple[Kind, str]]:
     """Fill the lists that are empty, and yield what was added; the details of categories only with the categories."""
-    numbers.lock(db)
+    numbers.hold(db)
     kind_of = {kind.table: kind for kind in KINDS.values()}
     choices = [(kind_of[table], rows) for table, rows in usual_choices(language)]
     is_empty = {kind: not master.list_choices(db, kind.table) for kind, _ in choices}

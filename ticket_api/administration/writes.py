@@ -41,7 +41,7 @@ def add(db: TenantConnection, kind: Kind, values: Mapping[str, Any]) -> str:
 
     Raises: BadInputError, ConflictError (`exists`).
     """
-    numbers.lock(db)
+    numbers.hold(db)
     id_ = values.get("id")
     if id_ is None:
         _refuse_a_second(db, kind, values)
@@ -54,7 +54,7 @@ def add(db: TenantConnection, kind: Kind, values: Mapping[str, Any]) -> str:
 
 def put(db: TenantConnection, kind: Kind, id_: str, values: Mapping[str, Any]) -> Outcome:
     """Change a row, or add it if the id is new. Raises: BadInputError, ConflictError (`in_use`)."""
-    numbers.lock(db)
+    numbers.hold(db)
     before = master_rows.read(db, kind.table, id_)
     if before is None:
         if not bodies.ID.fullmatch(id_):
@@ -70,7 +70,7 @@ def put(db: TenantConnection, kind: Kind, id_: str, values: Mapping[str, Any]) -
 
 def change(db: TenantConnection, kind: Kind, id_: str, values: Mapping[str, Any]) -> Outcome:
     """Change a row that is there. Raises: NotFoundError, BadInputError, ConflictError (`in_use`)."""
-    numbers.lock(db)
+    numbers.hold(db)
     before = master_rows.read(db, kind.table, id_)
     if before is None:
         raise _unknown(kind, id_)
@@ -91,7 +91,7 @@ def store_change(db: TenantConnection, kind: Kind, before: RowMapping, values: M
 
 def remove(db: TenantConnection, kind: Kind, id_: str) -> None:
     """Delete a row that nothing refers to. Raises: NotFoundError, ConflictError (`in_use`)."""
-    numbers.lock(db)
+    numbers.hold(db)
     if master_rows.read(db, kind.table, id_) is None:
         raise _unknown(kind, id_)
     _refuse_if_used(db, kind, id_, "removed")

@@ -13,9 +13,9 @@ def begin(db: TenantConnection) -> None:
     db.execute(db.insert(ticket_numbers).values(last=0, last_attachment=0, last_history=0))
 
 
-def lock(db: TenantConnection) -> None:
-    """Let this transaction alone give numbers and ids of the tenant until it ends; others wait."""
-    db.execute(db.select(ticket_numbers, ticket_numbers.c.last).with_for_update())
+def hold(db: TenantConnection) -> None:
+    """Wait for the tenant's writers of tickets; others wait until this transaction ends."""
+    take(db, "last", 0)
 
 
 def take(db: TenantConnection, kind: Kind, count: int = 1) -> range:
