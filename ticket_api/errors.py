@@ -71,3 +71,20 @@ class ApiConflictError(ApiError):
     """What is there already contradicts the request; nothing was changed."""
 
     status = 409
+
+
+class ChangedMeanwhileError(ApiConflictError):
+    """The ticket has another history than the client expects; the response has the id of its newest entry."""
+
+    def __init__(self, newest: int) -> None:
+        super().__init__(
+            f"The ticket was changed or commented on meanwhile: the newest entry of its history is {newest}. Nothing "
+            "was changed. Read the ticket and its history again, and repeat the change if it is still right.",
+            kind="changed_meanwhile",
+            field="expectedHistoryId",
+        )
+        self.newest = newest
+
+    def body(self) -> dict[str, object]:
+        """Return the JSON object of the response, with `newestHistoryId`."""
+        return {**super().body(), "newestHistoryId": self.newest}

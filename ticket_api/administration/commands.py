@@ -18,7 +18,7 @@ from ticket_api.http.models.base import RequestModel
 from ticket_api.http.refusals import describe
 from ticket_api.store import master
 from ticket_api.store.connection import TenantConnection
-from ticket_api.store.text_search import fold
+from ticket_api.store.search.folding import fold
 
 SHOWN: Final = ("id", "name", "email", "role", "category_id", "category_name", "completed", "parent_category")
 """The columns that a list shows, as far as a kind has them."""

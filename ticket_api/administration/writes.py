@@ -16,7 +16,7 @@ from ticket_api.http.models import master as bodies
 from ticket_api.http.models.base import RequestModel
 from ticket_api.store import master, master_rows, numbers
 from ticket_api.store.connection import TenantConnection
-from ticket_api.store.text_search import fold
+from ticket_api.store.search.folding import fold
 
 IN_USE: Final = "in_use"
 EXISTS: Final = "exists"

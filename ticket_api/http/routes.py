@@ -20,7 +20,9 @@ from ticket_api.http.models.responses import (
     HistoryWritten,
     Ready,
     ResponseCategory,
+    Status,
     Ticket,
+    TicketPage,
     TicketRow,
     TicketWritten,
     User,
@@ -28,7 +30,7 @@ from ticket_api.http.models.responses import (
 from ticket_api.http.openapi import failures
 from ticket_api.http.routing import NoQuery, TicketId, each, read_in_tenant, writing
 from ticket_api.http.serializers import shape_entry, shape_row, shape_ticket
-from ticket_api.store import history, master, tables, tickets
+from ticket_api.store import history, lists, master, tables, tickets
 from ticket_api.store.connection import TenantConnection
 from ticket_api.times import show_moment, wall_clock
 
@@ -55,10 +57,24 @@ async def ready(request: Request, _: NoQuery) -> Ready:
 
 
 @ticket_routes.get("/tickets", operation_id="listTickets", responses=failures(400, 401, 503))
-async def list_tickets(request: Request, query: Annotated[TicketQuery, Query()]) -> list[TicketRow]:
-    """List tickets: filtered, sorted, one page."""
+async def list_tickets(request: Request, query: Annotated[TicketQuery, Query()]) -> list[TicketRow] | TicketPage:
+    """List tickets: filtered, sorted, one page; with `envelope=true` as an object that has the total too.
+
+    Pages by `cursor` show every ticket that matches all the time and keeps its date exactly once, whatever else is
+    written meanwhile; pages by `offset` may then repeat or skip tickets.
+    """
     today = wall_clock(request.app.state.clock()).date()
-    return await read_in_tenant(request, lambda db: [shape_row(row, today) for row in tickets.search(db, query)])
+
+    def read(db: TenantConnection) -> list[TicketRow] | TicketPage:
+        page = lists.read_page(db, query)
+        rows = [shape_row(row, today) for row in page.rows]
+        if not query.envelope:
+            return rows
+        return TicketPage(
+            tickets=rows, total=page.total, total_is_exact=page.total_is_exact, next_cursor=page.next_cursor
+        )
+
+    return await read_in_tenant(request, read)
 
 
 @ticket_routes.get("/tickets/{id}", operation_id="getTicket", responses=failures(400, 401, 404, 503))
@@ -170,6 +186,14 @@ async def list_response_categories(request: Request, _: NoQuery) -> list[Respons
     )
 
 
+@master_routes.get("/statuses", operation_id="listStatuses", responses=failures(400, 401, 503))
+async def list_statuses(request: Request, _: NoQuery) -> list[Status]:
+    """List statuses in their order, each with whether its tickets count as completed."""
+    return await read_in_tenant(
+        request, lambda db: [Status.model_validate(row) for row in master.list_choices(db, tables.statuses)]
+    )
+
+
 def _list_of_choices(path: str, operation_id: str, table: Table, what: str) -> None:
     async def list_choices(request: Request, _: NoQuery) -> list[Choice]:
         return await read_in_tenant(
@@ -187,5 +211,4 @@ def _list_of_choices(path: str, operation_id: str, table: Table, what: str) -> N
 
 _list_of_choices("/accounts", "listAccounts", tables.accounts, "accounts")
 _list_of_choices("/categories", "listCategories", tables.categories, "categories")
-_list_of_choices("/statuses", "listStatuses", tables.statuses, "statuses")
 _list_of_choices("/request-channels", "listRequestChannels", tables.request_channels, "request channels")

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from types import MappingProxyType
 from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import Depends, Path, Query, Request
@@ -10,10 +11,13 @@ from starlette.exceptions import HTTPException
 from ticket_api.errors import BadInputError
 from ticket_api.http.fields import Id
 from ticket_api.http.models.base import Nothing
+from ticket_api.http.models.queries import MOST_STATUSES
 from ticket_api.store.connection import TenantConnection
 from ticket_api.tenancy import TenantDatabase
 
 MAX_PARAMETERS: Final = 50
+REPEATABLE: Final = MappingProxyType({"statusId": MOST_STATUSES})
+"""How often a parameter may be given; all others once."""
 NoQuery = Annotated[Nothing, Query()]
 TicketId = Annotated[Id, Path(alias="id", description="For example TCK-0001.", examples=["TCK-0001"])]
 
@@ -38,8 +42,9 @@ def _few_and_once(request: Request) -> None:
     if len(names) > MAX_PARAMETERS:
         raise BadInputError(f"A query has at most {MAX_PARAMETERS} parameters, not {len(names):,}.")
     for name, times in Counter(names).items():
-        if times > 1:
-            raise BadInputError(f"{name[:100]} is given more than once", field=name[:100])
+        if times > (most := REPEATABLE.get(name, 1)):
+            often = "once" if most == 1 else f"{most} times"
+            raise BadInputError(f"{name[:100]} is given more than {often}", field=name[:100])
 
 
 each: Final = [Depends(_few_and_once)]

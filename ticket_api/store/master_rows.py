@@ -6,7 +6,7 @@ from typing import Any, Final
 from sqlalchemy import Column, RowMapping, Table, func, select
 
 from ticket_api.store.connection import TenantConnection
-from ticket_api.store.text_search import fold
+from ticket_api.store.search.folding import fold
 
 MOST_COUNTED: Final = 1000
 

@@ -1,9 +1,4 @@
-"""Statements that read and write tickets. The rules for writes are in `ticket_api.writes`.
-
-Planners know little about small tables and nothing about new ones (PostgreSQL's autovacuum analyses none below 50
-rows), so no statement leaves them a choice that matters: tickets are found first, in `tickets` alone, and names are
-joined to a complete page, by outer joins, with which no planner begins.
-"""
+"""Statements that read and write single tickets. The rules for writes are in `ticket_api.writes`."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -11,23 +6,17 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from sqlalchemy import (
-    ColumnClause,
-    ColumnElement,
     FromClause,
     RowMapping,
     Select,
-    TableClause,
     and_,
-    asc,
-    desc,
     select,
 )
 
-from ticket_api.http.models.queries import TicketQuery
 from ticket_api.http.models.requests import NewAttachment
 from ticket_api.store import numbers
 from ticket_api.store.connection import TenantConnection
-from ticket_api.store.search import find, fold, index_tickets
+from ticket_api.store.search import fold, index_tickets
 from ticket_api.store.tables import (
     accounts,
     attachments,
@@ -52,19 +41,9 @@ LISTED: Final = MappingProxyType({
 SHOWN: Final = MappingProxyType(
     {**LISTED, "request_channel": request_channels, "response_category": response_categories}
 )
-IN_LISTS: Final = (
-    *("tenant_id", "id", "number", "reception_date_time", "summary"),
-    *("scheduled_completion_date", "completion_date", "external_ticket_id", "updated_at"),
-    *(f"{what}_id" for what in LISTED),
-)
-SORTABLE: Final = MappingProxyType({
-    "receptionDateTime": "reception_date_time",
-    "scheduledCompletionDate": "scheduled_completion_date",
-    "completionDate": "completion_date",
-})  # fmt: skip
 
 
-def _with_names(found: FromClause, names: Mapping[str, FromClause]) -> Select[Any]:
+def with_names(found: FromClause, names: Mapping[str, FromClause]) -> Select[Any]:
     """Select the tickets in `found`, joined with `names`. Building this query costs more than running it."""
     labels = (table.c.name.label(f"{what}_name") for what, table in names.items())
     query = select(found, *labels, statuses.c.completed).select_from(found)
@@ -75,51 +54,7 @@ def _with_names(found: FromClause, names: Mapping[str, FromClause]) -> Select[An
     return query
 
 
-_PAGE: Final = TableClause("page", *(ColumnClause(name, tickets.c[name].type) for name in IN_LISTS))
-_NAMED_PAGE: Final = _with_names(_PAGE, LISTED)
-_SHOWN_TICKET: Final = _with_names(tickets, SHOWN)
-
-
-def search(db: TenantConnection, query: TicketQuery) -> Sequence[RowMapping]:
-    """Return one page of the tickets that match `query`, with names, in its order."""
-    page = (
-        db.select(tickets, *(tickets.c[name] for name in IN_LISTS))
-        .where(*_conditions(db, query))
-        .order_by(*_order(tickets, query))
-        .limit(query.limit)
-        .offset(query.offset)
-    )
-    named = _NAMED_PAGE.add_cte(page.cte("page")).order_by(*_order(_PAGE, query))
-    return db.execute(named).mappings().all()
-
-
-def _order(found: FromClause, query: TicketQuery) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
-    direct = asc if query.sort_order == "asc" else desc
-    by = direct(found.c[SORTABLE[query.sort_by]])
-    is_nullable = tickets.c[SORTABLE[query.sort_by]].nullable  # otherwise NULLS LAST only prevents use of the index
-    return by.nulls_last() if is_nullable else by, direct(found.c.number)
-
-
-def _conditions(db: TenantConnection, query: TicketQuery) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    for column, value in (
-        (tickets.c.person_in_charge_id, query.person_in_charge_id),
-        (tickets.c.account_id, query.account_id),
-        (tickets.c.status_id, query.status_id),
-    ):
-        if value is not None:
-            conditions.append(column == value)
-    if query.scheduled_completion_date_from is not None:
-        conditions.append(tickets.c.scheduled_completion_date >= query.scheduled_completion_date_from)
-    if query.scheduled_completion_date_to is not None:
-        conditions.append(tickets.c.scheduled_completion_date <= query.scheduled_completion_date_to)
-    if not query.show_completed:
-        is_open = db.select(statuses, statuses.c.id).where(statuses.c.completed.is_(False))
-        conditions.append(tickets.c.status_id.in_(db.scalars(is_open).all()))
-    found = find(db, query.search_words or "", phrase=query.search_query or "")
-    if found.numbers is not None:
-        conditions.append(tickets.c.number.in_(found.numbers))
-    return conditions + found.conditions
+_SHOWN_TICKET: Final = with_names(tickets, SHOWN)
 
 
 def read(db: TenantConnection, ticket_id: str) -> RowMapping | None:

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from ticket_api.http.models.base import ResponseModel
 from ticket_api.http.models.features import FEATURES
+from ticket_api.http.models.requests import Visibility
 
 
 class Health(ResponseModel):
@@ -48,6 +49,12 @@ class Choice(ResponseModel):
     order_no: int
 
 
+class Status(Choice):
+    """A state of a ticket."""
+
+    completed: bool = Field(description="Whether tickets in this status count as completed.")
+
+
 class CategoryDetail(Choice):
     """A subcategory of a category."""
 
@@ -85,6 +92,17 @@ class TicketRow(ResponseModel):
     category_detail_id: str
     person_in_charge_id: str
     status_id: str
+
+
+class TicketPage(ResponseModel):
+    """One page of a list, how many tickets the whole list has, and where the next page begins."""
+
+    tickets: list[TicketRow]
+    total: int = Field(description="How many tickets match the filters, on all pages.")
+    total_is_exact: bool = Field(description="If false, more than `total` tickets may match.")
+    next_cursor: str | None = Field(
+        description="For the parameter `cursor`: the place of the next page. Null if this is the last one."
+    )
 
 
 class Attachment(ResponseModel):
@@ -145,6 +163,7 @@ class HistoryEntry(ResponseModel):
     user_id: str
     user_name: str
     comment: str | None
+    visibility: Visibility = Field(description="Whether the comment is meant for the requestor too (`public`).")
     changed_fields: list[ChangedField]
 
 
@@ -167,6 +186,9 @@ class Failure(ResponseModel):
 
     error: str
     kind: str | None = Field(default=None, description="A word for programs, if the status is not specific enough.")
+    newest_history_id: int | None = Field(
+        default=None, description="With `kind` `changed_meanwhile`: the id of the newest entry of the ticket's history."
+    )
     field: str | None = Field(default=None, description="The field, parameter or header at fault.")
     allowed: Annotated[list[str], Field(max_length=50)] | None = Field(
         default=None, description="The values accepted there, at most 50."
