@@ -8,6 +8,7 @@ SIGTERM or Ctrl-C, or when a command succeeded; 2 when a command failed, with on
 import argparse
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -31,6 +32,7 @@ from ticket_api import commands, create_app
 from ticket_api.administration import command_line
 from ticket_api.administration.session import Command, Session, explained
 from ticket_api.errors import ApiError
+from ticket_api.importing.command_line import add_parser as add_tickets_parser
 from ticket_api.migrate import migrate, prepare
 from ticket_api.sample import filler, why_unused
 from ticket_api.tenancy import DEFAULT, TenantDatabase
@@ -206,6 +208,7 @@ def parser() -> argparse.ArgumentParser:
     revoke.add_argument("key_id", metavar="KEY_ID")
     revoke.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     command_line.add_parsers(parts)
+    add_tickets_parser(parts)
     return parser
 
 
@@ -237,6 +240,8 @@ def main() -> int:
     except REFUSALS as error:
         tell(str(error))
         return 2
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
     return 0
 
 
