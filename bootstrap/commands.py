@@ -112,7 +112,7 @@ DATA: Final = MappingProxyType({
     "statuses": "statuses of tickets, and which of them are completed",
     "request-channels": "how requests arrive",
     "response-categories": "kinds of responses",
-    "tickets": "import tickets of another system from a CSV file",
+    "tickets": "import tickets from a CSV file",
     "usual-choices": "fill empty lists of statuses, channels and categories with usual ones",
 })  # fmt: skip
 """Commands on the data of an organisation, which `python -m ticket_api` has too."""

@@ -32,7 +32,7 @@ from ticket_api import commands, create_app
 from ticket_api.administration import command_line
 from ticket_api.administration.session import Command, Session, explained
 from ticket_api.errors import ApiError
-from ticket_api.importing.command_line import add_parser as add_tickets_parser
+from ticket_api.importing import command_line as tickets_command_line
 from ticket_api.migrate import migrate, prepare
 from ticket_api.sample import filler, why_unused
 from ticket_api.tenancy import DEFAULT, TenantDatabase
@@ -208,7 +208,7 @@ def parser() -> argparse.ArgumentParser:
     revoke.add_argument("key_id", metavar="KEY_ID")
     revoke.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     command_line.add_parsers(parts)
-    add_tickets_parser(parts)
+    tickets_command_line.add_parser(parts)
     return parser
 
 

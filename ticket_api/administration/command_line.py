@@ -6,9 +6,10 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from shared.command_lines import data_command_line
-from ticket_api.administration import commands
+from ticket_api.administration import commands, importing
 from ticket_api.administration.kinds import CATEGORIES, KINDS, Kind
 from ticket_api.administration.session import Command
+from ticket_api.importing.options import add_file_options
 from ticket_api.tenancy import DEFAULT
 
 Parts = Any
@@ -58,7 +59,12 @@ def _add_actions(actions: Parts, kind: Kind) -> None:
     remove = actions.add_parser("remove", help=f"remove {kind.a} that nothing refers to")
     remove.add_argument("id", metavar="ID")
     finish(remove, commands.remove, kind)
-    finish(actions.add_parser("list", help=f"list {kind.path.replace('-', ' ')} with their ids"), commands.show, kind)
+    if kind in importing.COLUMNS:
+        load = actions.add_parser("import", help=f"add and change {kind.path} from a CSV file")
+        add_file_options(load)
+        finish(load, importing.import_file, kind, has_dry_run=False)
+    listing = actions.add_parser("list", help=f"list {kind.path.replace('-', ' ')} with their ids")
+    finish(listing, commands.show, kind, has_dry_run=False)
 
 
 def _add_fields(command: argparse.ArgumentParser, kind: Kind, *, is_new: bool) -> None:
@@ -69,9 +75,11 @@ def _add_fields(command: argparse.ArgumentParser, kind: Kind, *, is_new: bool) -
             command.add_argument(more.pop("flag"), dest=name, required=required, default=None, **more)
 
 
-def finish(command: argparse.ArgumentParser, work: Command, kind: Kind | None = None) -> None:
-    """Add the options of every command on data, and what it does."""
+def finish(
+    command: argparse.ArgumentParser, work: Command, kind: Kind | None = None, *, has_dry_run: bool = True
+) -> None:
+    """Add the options of every command on data, and what it does; those for files bring a dry run of their own."""
     command.add_argument("--tenant", metavar="ID", default=DEFAULT, help="organisation (default: %(default)s)")
-    if work is not commands.show:
+    if has_dry_run:
         command.add_argument("--dry-run", action="store_true", help="say what would happen, change nothing")
     command.set_defaults(work=work, kind=kind)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from pydantic.alias_generators import to_camel
+from sqlalchemy import RowMapping
 
 from ticket_api.administration.kinds import CATEGORY_DETAILS, USERS, Kind
 from ticket_api.errors import ApiConflictError, ApiNotFoundError, BadInputError
@@ -73,13 +74,18 @@ def change(db: TenantConnection, kind: Kind, id_: str, values: Mapping[str, Any]
     before = master_rows.read(db, kind.table, id_)
     if before is None:
         raise _unknown(kind, id_)
+    if values.get("category_id", before.get("category_id")) != before.get("category_id"):
+        _check_category(db, values["category_id"])
+        _refuse_if_used(db, kind, id_, "moved to another category")
+    return store_change(db, kind, before, values)
+
+
+def store_change(db: TenantConnection, kind: Kind, before: RowMapping, values: Mapping[str, Any]) -> Outcome:
+    """Change a row that was read in this transaction, by values that were checked."""
     new = {name: value for name, value in values.items() if value != before[name]}
     if not new:
         return "unchanged"
-    if "category_id" in new:
-        _check_category(db, new["category_id"])
-        _refuse_if_used(db, kind, id_, "moved to another category")
-    master_rows.update(db, kind.table, id_, new)
+    master_rows.update(db, kind.table, before["id"], new)
     return "changed"
 
 

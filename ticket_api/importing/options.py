@@ -39,8 +39,9 @@ class FileOptions:
 
 
 def add_file_options(parser: argparse.ArgumentParser) -> None:
-    """Add the file and the options of `FileOptions` to a command that has `--dry-run`."""
+    """Add the file and the options of `FileOptions` to a command."""
     parser.add_argument("file", metavar="FILE.csv", type=Path, help="CSV file whose first row has the headings")
+    parser.add_argument("--dry-run", action="store_true", help="check everything, say what would happen, store nothing")
     parser.add_argument("--skip-faulty", action="store_true", help="store the other rows if some are faulty")
     parser.add_argument("--report", metavar="FILE.csv", type=Path, help="write all problems and results to this file")
     parser.add_argument(

@@ -16,6 +16,11 @@ def read(db: TenantConnection, table: Table, id_: str) -> RowMapping | None:
     return db.execute(db.select(table).where(table.c.id == id_)).mappings().one_or_none()
 
 
+def every(db: TenantConnection, table: Table) -> Sequence[RowMapping]:
+    """Return all rows."""
+    return db.execute(db.select(table)).mappings().all()
+
+
 def ids(db: TenantConnection, table: Table, prefix: str) -> Sequence[str]:
     """Return the ids that begin with `prefix`."""
     return db.scalars(db.select(table, table.c.id).where(table.c.id.startswith(prefix, autoescape=True))).all()
@@ -37,6 +42,12 @@ def last_place(db: TenantConnection, table: Table) -> int:
 def insert(db: TenantConnection, table: Table, values: Mapping[str, Any]) -> None:
     """Store a row."""
     db.execute(db.insert(table).values(**_folded(table, values)))
+
+
+def insert_all(db: TenantConnection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Store rows that all have the same columns."""
+    if rows:
+        db.execute(db.insert(table), [_folded(table, row) for row in rows])
 
 
 def update(db: TenantConnection, table: Table, id_: str, values: Mapping[str, Any]) -> None:
