@@ -8,6 +8,7 @@ SIGTERM or Ctrl-C, or when a command succeeded; 2 when a command failed, with on
 import argparse
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -239,6 +240,8 @@ def main() -> int:
     except REFUSALS as error:
         tell(str(error))
         return 2
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
     return 0
 
 

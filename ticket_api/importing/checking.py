@@ -10,10 +10,10 @@ from typing import Any, Final, NamedTuple
 
 from pydantic import ValidationError
 
-from ticket_api.http.models.requests import NewTicket
+from ticket_api.http.models.requests import NewAttachment, NewTicket
 from ticket_api.http.refusals import describe
 from ticket_api.importing.directory import FIELDS, Directory
-from ticket_api.importing.problems import Problem
+from ticket_api.importing.problems import Problem, shortened
 from ticket_api.writes import columns, completed
 
 EXTERNAL_ID: Final = "externalTicketId"
@@ -37,6 +37,7 @@ class CheckedRow:
     external_id: str
     values: Mapping[str, Any]
     given: frozenset[str]
+    attachments: Sequence[NewAttachment] = ()
 
 
 class Checked(NamedTuple):
@@ -94,7 +95,7 @@ def _with_ids(row: RawRow, directory: Directory) -> tuple[dict[str, Any], list[P
 def _validated(row: RawRow, values: Mapping[str, Any], *, besides: set[str]) -> tuple[NewTicket | None, list[Problem]]:
     """Return the row as a new ticket, or every problem of its fields that has not been found before."""
     problems = []
-    if values.get(EXTERNAL_ID) in {None, ""}:
+    if (external_id := values.get(EXTERNAL_ID)) is None or external_id == "":
         problems.append(_problem(row, EXTERNAL_ID, "is required: it makes an import repeatable"))
     try:
         return NewTicket.model_validate(values), problems
@@ -110,12 +111,12 @@ def _checked(number: int, body: NewTicket, directory: Directory, now: datetime) 
     sent = columns(body)
     status = directory.row("statusId", body.status_id)
     values = completed(sent, is_completed=status["completed"], now=now)
-    return CheckedRow(number, sent["external_ticket_id"], values, frozenset(sent))
+    return CheckedRow(number, sent["external_ticket_id"], values, frozenset(sent), body.attachments or ())
 
 
 def _problem(row: RawRow, field: str, reason: str) -> Problem:
     value = row.values.get(field, "")
-    return Problem(row.number, field, value if isinstance(value, str) else repr(value), reason)
+    return Problem(row.number, field[:100], shortened(value if isinstance(value, str) else repr(value)), reason)
 
 
 def _in_order(problems: Sequence[Problem], row: RawRow) -> list[Problem]:

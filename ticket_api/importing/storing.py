@@ -8,6 +8,9 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final, Literal, NamedTuple
 
+from sqlalchemy.exc import IntegrityError
+
+from ticket_api.errors import ApiConflictError
 from ticket_api.importing.checking import CheckedRow
 from ticket_api.store import numbers, tickets
 from ticket_api.store.connection import TenantConnection
@@ -45,20 +48,38 @@ def chunks(rows: Sequence[CheckedRow]) -> Iterator[list[CheckedRow]]:
 
 
 def store(db: TenantConnection, rows: Sequence[CheckedRow], now: datetime, *, dry_run: bool) -> list[Outcome]:
-    """Store those rows whose external id no ticket has, and return what became of each, in the transaction of `db`."""
+    """Store those rows whose external id no ticket has, in the transaction of `db`; return what became of each row.
+
+    Raises:
+        ConflictError: master data that a row refers to was removed since the rows were checked.
+    """
     if not dry_run:
-        numbers.take(db, "last", 0)  # the lock: from here on nobody else stores tickets of this tenant
+        numbers.lock(db)
     there = _there(db, rows)
     new = [row for row in rows if row.external_id not in there]
-    ids = dict.fromkeys((row.external_id for row in new), "")
+    made: Sequence[str] = [""] * len(new)
     if new and not dry_run:
-        values = [dict.fromkeys(OPTIONAL) | dict(row.values) for row in new]
-        made = tickets.insert_tickets(db, values, now)
-        ids = {row.external_id: tickets.ticket_id(number) for row, number in zip(new, made, strict=True)}
+        made = _insert(db, new, now)
+    ids = {row.external_id: ticket_id for row, ticket_id in zip(new, made, strict=True)}
     return [
         there.get(row.external_id) or Outcome(row.number, row.external_id, ids[row.external_id], "created")
         for row in rows
     ]
+
+
+def _insert(db: TenantConnection, rows: Sequence[CheckedRow], now: datetime) -> list[str]:
+    """Store tickets with everything of them, and return their ids."""
+    try:
+        taken = tickets.insert_tickets(db, [dict.fromkeys(OPTIONAL) | dict(row.values) for row in rows], now)
+    except IntegrityError as error:
+        raise ApiConflictError(
+            "Master data that a row refers to was removed meanwhile. None of these rows was stored.",
+            kind="removed_meanwhile",
+        ) from error
+    made = [tickets.ticket_id(number) for number in taken]
+    for row, ticket_id in zip(rows, made, strict=True):
+        tickets.insert_attachments(db, ticket_id, row.attachments, now)
+    return made
 
 
 def _there(db: TenantConnection, rows: Sequence[CheckedRow]) -> dict[str, Outcome]:

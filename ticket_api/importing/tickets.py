@@ -10,9 +10,9 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
-from sqlalchemy.exc import IntegrityError
-
 from shared.storage.database import DatabaseBusyError
+from ticket_api.commands import CommandError
+from ticket_api.errors import ApiConflictError
 from ticket_api.importing.checking import Checked, CheckedRow, RawRow, check
 from ticket_api.importing.directory import Directory
 from ticket_api.importing.storing import Outcome, chunks, store
@@ -23,7 +23,7 @@ PAUSE_S: Final = 0.1
 """Between two transactions: long enough for a writer that waits for SQLite's lock, which it asks for every 100 ms."""
 
 
-class ImportStoppedError(Exception):
+class ImportStoppedError(CommandError):
     """The import ended early; the message says how far it got and that repeating it is safe."""
 
     def __init__(self, outcomes: Sequence[Outcome], of: int, why: str) -> None:
@@ -61,9 +61,8 @@ async def store_rows(
             outcomes += await _store(tenants, tenant, part, now, dry_run=dry_run)
         except DatabaseBusyError as error:
             raise ImportStoppedError(outcomes, len(rows), str(error)) from error
-        except IntegrityError as error:
-            why = "master data of a row was removed since the file was checked."
-            raise ImportStoppedError(outcomes, len(rows), why) from error
+        except ApiConflictError as error:
+            raise ImportStoppedError(outcomes, len(rows), str(error)) from error
         on_progress(len(outcomes))
         if not dry_run and any(one.result == "created" for one in outcomes[-len(part) :]):
             await asyncio.sleep(PAUSE_S)

@@ -12,7 +12,7 @@ from ticket_api import create_app
 OPERATIONS = {
     "health", "ready", "listTickets", "getTicket", "createTicket", "updateTicket", "getHistory", "addHistory",
     "listUsers", "listAccounts", "listCategories", "listStatuses", "listRequestChannels", "listCategoryDetails",
-    "listResponseCategories",
+    "listResponseCategories", "importTickets",
 }  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """Fixtures: imports into a database of each kind that has the English sample data."""
 
+import argparse
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,11 +14,27 @@ import pytest
 from shared.storage.database import resolve_url
 from shared.storage.transactions import open_transactions
 from tests.ticket_api.conftest import NOW
-from ticket_api.importing.command import Import
-from ticket_api.importing.options import FileOptions
+from ticket_api.administration.session import Session
+from ticket_api.importing.command import import_tickets
+from ticket_api.importing.command_line import add_parser
 from ticket_api.store import tables
 from ticket_api.store.connection import TenantConnection
 from ticket_api.tenancy import DEFAULT, TenantDatabase
+
+
+@dataclass(frozen=True)
+class Listened(Session):
+    """A session that keeps what it says."""
+
+    said: list[str] = field(default_factory=list)
+
+    def tell(self, sentence: str) -> None:
+        """Keep a sentence."""
+        self.said.append(sentence)
+
+    def show(self, line: str) -> None:
+        """Keep a line."""
+        self.said.append(line)
 
 
 @dataclass
@@ -29,15 +46,16 @@ class Importer:
     files: Iterator[int] = field(default_factory=count)
     said: list[str] = field(default_factory=list)
 
-    async def run(
-        self, data: bytes, *, tenant: str = DEFAULT, now: datetime = NOW, date_order: Any = None, **options: Any
-    ) -> int:
-        """Import a file with this content; return the exit code."""
-        self.said.clear()
+    async def run(self, data: bytes, *arguments: str, tenant: str = DEFAULT, now: datetime = NOW) -> int:
+        """Import a file with this content, with these options; return the exit code."""
         path = self.folder / f"tickets-{next(self.files)}.csv"
         path.write_bytes(data)
-        run = Import(self.tenants, tenant, now, self.said.append, date_order)
-        return await run.run(FileOptions(path, **options))
+        parser = argparse.ArgumentParser()
+        add_parser(parser.add_subparsers())
+        options = parser.parse_args(["tickets", "import", str(path), *arguments])
+        session = Listened(self.tenants, tenant, now)
+        self.said = session.said
+        return await import_tickets(session, options)
 
     async def imported(self, tenant: str = DEFAULT) -> list[dict[str, Any]]:
         """Return the tickets of the file."""

@@ -63,14 +63,14 @@ async def test_every_problem_of_every_row_is_named_and_nothing_is_stored(importe
 
 async def test_the_other_rows_are_stored_when_that_is_asked_for(importer: Importer) -> None:
     data = file_of([row(1), row(2, statusId="Nwe"), row(3)])
-    assert await importer.run(data, skip_faulty=True) == 0
+    assert await importer.run(data, "--skip-faulty") == 0
     assert await importer.external_ids() == ["OLD-1", "OLD-3"]
 
 
 async def test_a_dry_run_says_what_would_happen_and_stores_nothing(importer: Importer) -> None:
     await importer.run(file_of([row(1)]))
     rows = [row(1), {**row(2, statusId="Completed"), "receptionDateTime": ""}]
-    assert await importer.run(file_of(rows), dry_run=True) == 0
+    assert await importer.run(file_of(rows), "--dry-run") == 0
     assert importer.said == [
         "Tickets to create: 1. Already there, left alone: 1.",
         "Without a reception date, for which now is used: 1.",
@@ -162,7 +162,8 @@ async def test_an_ambiguous_date_is_never_guessed(
     sqlite_importer: Importer, order: str | None, day: date | None
 ) -> None:
     data = file_of([row(1, scheduledCompletionDate="03/04/2026")])
-    assert await sqlite_importer.run(data, date_order=order) == (0 if day else FAULTY)
+    given = () if order is None else ("--date-order", order)
+    assert await sqlite_importer.run(data, *given) == (0 if day else FAULTY)
     if day is None:
         assert "may be 2026-03-04 or 2026-04-03" in sqlite_importer.said[0]
     else:
@@ -186,7 +187,9 @@ async def test_japanese_headings_and_windows_31j_are_read(sqlite_importer: Impor
 
 async def test_the_report_has_every_problem_and_every_result(sqlite_importer: Importer) -> None:
     path = sqlite_importer.folder / "report.csv"
-    await sqlite_importer.run(file_of([row(1), row(2, summary="=1+1", statusId="=x")]), skip_faulty=True, report=path)
+    await sqlite_importer.run(
+        file_of([row(1), row(2, summary="=1+1", statusId="=x")]), "--skip-faulty", "--report", str(path)
+    )
     with path.open(encoding="utf-8-sig", newline="") as file:
         lines = list(csv.reader(file))
     assert lines[0] == ["row", "result", "id", "storedAs", "column", "value", "reason"]

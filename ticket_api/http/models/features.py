@@ -15,6 +15,7 @@ FEATURES: Final[Mapping[str, str]] = MappingProxyType({
     "effort-increment": "PUT adds `addEffortHours` to the hours that are there",
     "expected-history": "PUT changes nothing if `expectedHistoryId` is not the newest entry",
     "idempotency-key": "a write that is repeated with its `Idempotency-Key` is done once",
+    "import": "`POST /tickets/import` stores tickets of another system, each once by its `externalTicketId`",
     "readiness": "`GET /ready` shows whether the database accepts writes",
     "requestor-filter": "a list is filtered by `requestorId`",
     "row-details": "rows have `completionDate`, `updatedAt`, `completed` and the ids behind their names",
