@@ -1,7 +1,6 @@
 """The conditions of a ticket list."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from operator import eq, ge, le
 from typing import Any, Final
 
@@ -11,6 +10,7 @@ from ticket_api.http.models.queries import TicketFilters
 from ticket_api.store.connection import TenantConnection
 from ticket_api.store.tables import accounts, statuses, tickets, users
 from ticket_api.store.text_search import fold, words_of
+from ticket_api.times import end_of_millisecond
 
 _SEARCHED: Final = (
     tickets.c.summary_folded
@@ -47,7 +47,7 @@ def plain_conditions(db: TenantConnection, query: TicketFilters) -> list[ColumnE
         (query.completion_date_from, ge, t.completion_date),
         (query.completion_date_to, le, t.completion_date),
         (query.updated_at_from, ge, t.updated_at),
-        (query.updated_at_to and _end_of_millisecond(query.updated_at_to), le, t.updated_at),
+        (query.updated_at_to and end_of_millisecond(query.updated_at_to), le, t.updated_at),
     )
     found = [compare(column, value) for value, compare, column in wanted if value is not None]
     if (statuses_wanted := _statuses(db, query)) is not None:
@@ -61,11 +61,6 @@ def _statuses(db: TenantConnection, query: TicketFilters) -> Sequence[str] | Non
         return query.status_id or None
     is_open = db.select(statuses, statuses.c.id).where(statuses.c.completed.is_(False))
     return [id_ for id_ in db.scalars(is_open) if not query.status_id or id_ in query.status_id]
-
-
-def _end_of_millisecond(moment: datetime) -> datetime:
-    """Return the last moment that is shown as `moment` is: moments are stored to the microsecond."""
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000 + 999)
 
 
 def _mentions(db: TenantConnection, folded: str) -> ColumnElement[bool]:

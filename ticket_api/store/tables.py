@@ -171,6 +171,7 @@ ticket_history: Final = Table(
     Column("is_public", Boolean, nullable=False),  # whether the comment is meant for the requestor too
     Index("history_of_ticket", "tenant_id", "ticket_id", "timestamp", "id"),
     Index("history_by_time", "tenant_id", "timestamp", "id"),
+    Index("history_by_user", "tenant_id", "user_id", "id"),
 )
 history_changed_fields: Final = Table(
     "history_changed_fields",
