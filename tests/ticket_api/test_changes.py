@@ -38,9 +38,11 @@ async def whole(api: AsyncClient) -> list[dict[str, Any]]:
     return sorted(found, key=lambda entry: int(entry["id"]))
 
 
-@pytest.mark.parametrize("limit", [3, 50, 200])
-async def test_pages_hold_every_entry_of_every_history_once(api: AsyncClient, limit: int) -> None:
-    assert await walk(api, limit=limit) == await whole(api)
+async def test_pages_hold_every_entry_of_every_history_once(api: AsyncClient) -> None:
+    everything = await whole(api)
+
+    assert await walk(api, limit=7) == everything
+    assert await walk(api, limit=200) == everything
 
 
 @pytest.mark.parametrize("few", [0, 1000], ids=["many tickets", "few tickets"])
@@ -55,13 +57,13 @@ async def test_a_filter_keeps_what_matches_and_only_that(
 
     found = await walk(api, **query, limit=2)
 
-    assert found == [entry for entry in await whole(api) if entry[name] == query[name]]
+    assert found == [entry for entry in await walk(api) if entry[name] == query[name]]
     assert found
 
 
 async def test_filters_together_keep_what_matches_all_of_them(api: AsyncClient) -> None:
     mine = {row["ticketId"] for row in await get(api, "/tickets", personInChargeId="user1", showCompleted="true")}
-    every = await whole(api)
+    every = await walk(api)
 
     found = await walk(api, personInChargeId="user1", userId="user1", since=every[20]["timestamp"])
 
@@ -78,7 +80,7 @@ async def test_both_ends_of_a_range_are_included(
 ) -> None:
     """The order of sample entries by time is not that of their ids."""
     monkeypatch.setattr(changes, "MOST_EXAMINED", examined)
-    every = await whole(api)
+    every = await walk(api)
     times = sorted(entry["timestamp"] for entry in every)
     since, until = times[10], times[-10]
 
@@ -138,7 +140,7 @@ async def test_a_reader_among_writers_misses_nothing_and_reads_nothing_twice(api
 @kills("ticket_api/store/changes.py", "entries.offset(MOST_EXAMINED - 1).limit(1)", "entries.where(False)")
 async def test_a_page_examines_a_limited_number_of_entries(api: AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(changes, "MOST_EXAMINED", 5)
-    every = await whole(api)
+    every = await walk(api)
 
     page = await get(api, since=max(entry["timestamp"] for entry in every))
     assert len(page["changes"]) <= 5

@@ -23,6 +23,7 @@ FEATURES: Final[Mapping[str, str]] = MappingProxyType({
     "search-literal": "`%` and `_` are ordinary characters in `searchQuery`",
     "search-words": "`searchWords` finds words in any order",
     "several-statuses": "`statusId` of a list may be repeated",
+    "stats": "`GET /tickets/stats` counts tickets by group",
     "status-flag": "each status shows whether it counts as `completed`",
     "total-count": "`envelope=true` adds the total of a list and the cursor of its next page",
     "total-order": "`sortOrder` is honoured, ties are broken by the ticket's number, tickets without the date come "
