@@ -4,6 +4,6 @@
 """
 
 from ticket_api.store.search.folding import fold
-from ticket_api.store.search.index import TextMatch, find, index_tickets
+from ticket_api.store.search.index import MOST_CANDIDATES, TextMatch, find, index_tickets
 
-__all__ = ["TextMatch", "find", "fold", "index_tickets"]
+__all__ = ["MOST_CANDIDATES", "TextMatch", "find", "fold", "index_tickets"]
