@@ -33,7 +33,7 @@ INSERT INTO ticket_history (tenant_id, id, ticket_id, timestamp, user_id, commen
     VALUES ('{t}', 1, 'TCK-0001', '2026-11-20 00:31:00', 'u1', '券が出ない'),
         ('{t}', 2, 'TCK-0002', '2026-11-20 01:00:00', 'u1', NULL)
 """
-TENANTS = ("default", "東 1")
+TENANTS = ("default", "acme")
 WORDS = ("ぷりんたー", "プリンター", "券", "strasse 2", "さとう", "あとらす", "ext-1", "tck", "xyzzyq")
 
 

@@ -1,6 +1,5 @@
 """The index of one tenant's words gives nothing to another tenant, and its pieces are not readable at all."""
 
-from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import asyncpg
@@ -31,10 +30,10 @@ def fill_other(db: TenantConnection) -> None:
 
 
 @pytest.fixture
-async def two_tenants(database_url: str) -> AsyncIterator[str]:
+async def two_tenants(database_url: str) -> str:
     """A database in which two tenants have the same tickets, and the other one has one more."""
     await run(database_url, fill_other, OTHER)
-    yield database_url
+    return database_url
 
 
 async def test_no_tenant_finds_tickets_of_another(two_tenants: str) -> None:
@@ -53,10 +52,8 @@ async def test_a_write_of_one_tenant_leaves_the_index_of_the_other(two_tenants: 
 
     await run(two_tenants, write)
 
-    assert [await run(two_tenants, lambda db: found(db, "okapi"), tenant) for tenant in ("default", OTHER)] == [
-        {51},
-        set(),
-    ]
+    assert await run(two_tenants, lambda db: found(db, "okapi")) == {51}
+    assert await run(two_tenants, lambda db: found(db, "okapi"), OTHER) == set()
     assert await run(two_tenants, lambda db: found(db, THEIRS), OTHER) == {51}
 
 
@@ -74,7 +71,7 @@ async def rows(url: str, tenant: str | None, statement: str, *values: object) ->
 async def test_the_pieces_of_another_tenant_give_nothing_in_postgresql(filled_postgres: PostgresDatabase) -> None:
     url = filled_postgres.application_url
     await run(url, fill_other, OTHER)
-    pieces = hashed(OTHER, {"qu", "ue", "q"})
+    pieces = hashed(OTHER, {"qu", "et", "tz", "al", "q"})
     asked = "SELECT ticket_candidates($1, 10)"
 
     assert await rows(url, OTHER, asked, pieces) == [(51,)]
