@@ -61,12 +61,12 @@ PAGES: Final[MappingProxyType[str, tuple[dict[str, Any], str]]] = MappingProxyTy
     "due within days": (
         {"scheduledCompletionDateFrom": "2026-01-01", "scheduledCompletionDateTo": "2026-01-09"}, "open",
     ),
-    "category": ({"categoryId": "cat1", **ALL}, "page"),
+    "category": ({"categoryId": "cat1", **ALL}, "few"),
     "unknown category": ({"categoryId": "cat0"}, "page"),
     "requestor": ({"requestorId": "bulk-user-3", "envelope": "true"}, "own"),
     "received": ({"receptionDateTimeFrom": "2025-07-01", "receptionDateTimeTo": "2025-07-02", **ALL}, "few"),
     "completed": ({"completionDateFrom": "2026-10-01", "sortBy": "scheduledCompletionDate", **ALL}, "few"),
-    "changed": ({"updatedAtFrom": "2025-06-01T00:00:00Z", "sortBy": "completionDate", **ALL}, "page"),
+    "changed": ({"updatedAtFrom": "2025-06-01T00:00:00Z", "sortBy": "completionDate", **ALL}, "few"),
     "changed of late": ({"updatedAtFrom": "2026-11-01T00:00:00Z", "sortBy": "completionDate", **ALL}, "few"),
     "several, none fits": (
         {"personInChargeId": "user3", "accountId": "acc3", "categoryId": "cat1", "statusId": ["stat1", "stat3"],
