@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.storage.database import open_engine, resolve_url
 from tests.scale.rows import CATEGORIES, STATUSES, Tenant, Ticket, tenants
+from ticket_api.keys import digest_of
 from ticket_api.store import tables
 from ticket_api.store.text_search import fold
 
@@ -31,6 +32,11 @@ class Rows(NamedTuple):
     rows: Sequence[tuple[Any, ...]]
 
 
+def key_of(tenant: str) -> str:
+    """Return the API key of a tenant; the tenant `default` has that of its service."""
+    return f"tapi_{tenant:_<43}"
+
+
 def master_rows(tenant: Tenant) -> Iterator[Rows]:
     """Yield the tenant and its master data."""
     name = tenant.id
@@ -38,6 +44,8 @@ def master_rows(tenant: Tenant) -> Iterator[Rows]:
         yield Rows(tables.tenants, ("id", "name", "created_at"), [(name, name, AT)])
         counters = ("tenant_id", "last", "last_attachment", "last_history")
         yield Rows(tables.ticket_numbers, counters, [(name, 0, 0, 0)])
+        keys = ("tenant_id", "id", "digest", "created_at", "may_administer")
+        yield Rows(tables.api_keys, keys, [(name, f"key-{name}", digest_of(key_of(name)), AT, False)])
     people = ("tenant_id", "id", "name", "name_folded", "email", "role")
     yield Rows(
         tables.users,
