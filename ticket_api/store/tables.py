@@ -151,6 +151,14 @@ ticket_numbers: Final = Table(  # one row per tenant: the last numbers assigned;
     Column("last_attachment", Integer, nullable=False),
     Column("last_history", Integer, nullable=False),
 )
+renamed: Final = Table(  # accounts and users with another name since some of their tickets were indexed
+    "renamed",
+    metadata,
+    _of_tenant(),
+    Column("kind", String(50), primary_key=True),  # the name of the table
+    _id(),
+    Column("done_to", Integer, nullable=False),  # number of the last ticket that is indexed again
+)
 attachments: Final = Table(
     "attachments",
     metadata,

@@ -22,8 +22,6 @@ ticket_pieces: Final = Table(
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("pieces", ARRAY(Integer), nullable=False),
 )
-RIGHTS: Final = "INSERT, UPDATE, DELETE, SELECT (tenant_id, number)"
-"""What serving needs of the table; never the pieces, which tell what any ticket says."""
 _MINE: Final = "tenant_id = current_setting('app.tenant_id', true)"
 _CREATE: Final = (
     """
@@ -40,10 +38,6 @@ _CREATE: Final = (
     END $$
     """,
     "REVOKE ALL ON FUNCTION ticket_candidates FROM PUBLIC",
-)
-_OTHERS: Final = text(
-    "SELECT DISTINCT grantee, table_name FROM information_schema.role_table_grants WHERE grantee <> CURRENT_USER "
-    "AND table_schema = current_schema() AND table_name IN ('tickets', 'ticket_pieces')"
 )
 _FIND: Final = text("SELECT ticket_candidates(:wanted, :most)").bindparams(bindparam("wanted", type_=ARRAY(Integer)))
 
@@ -74,18 +68,11 @@ def _hashed(tenant: str, pieces: Iterable[str]) -> list[int]:
 
 
 def create_table(connection: Connection) -> None:
-    """Create the table, still without its index, and its function; roles with rights on tickets get theirs here."""
+    """Create the table, still without its index, and its function, as their owner."""
     quote = connection.dialect.identifier_preparer.quote
     schema = quote(connection.scalar(text("SELECT current_schema()")))
     for statement in _CREATE:
         connection.exec_driver_sql(statement.format(schema=schema))
-    roles: dict[str, set[str]] = {"tickets": set(), "ticket_pieces": set()}
-    for role, table in connection.execute(_OTHERS).all():
-        roles[table].add(role)
-    for role in roles["ticket_pieces"]:  # by default privileges, which know no columns
-        connection.exec_driver_sql(f"REVOKE ALL ON ticket_pieces FROM {role if role == 'PUBLIC' else quote(role)}")
-    for role in roles["tickets"]:
-        grant(connection, role if role == "PUBLIC" else quote(role))
 
 
 def create_index(connection: Connection) -> None:
@@ -94,6 +81,10 @@ def create_index(connection: Connection) -> None:
 
 
 def grant(connection: Connection, role: str) -> None:
-    """Grant the role, quoted, what serving needs of the table and of the function."""
-    connection.exec_driver_sql(f"GRANT {RIGHTS} ON ticket_pieces TO {role}")
-    connection.exec_driver_sql(f"GRANT EXECUTE ON FUNCTION ticket_candidates TO {role}")
+    """Grant the role, quoted, what serving needs of the table and its function, and no more: not to read the pieces."""
+    for statement in (
+        f"REVOKE ALL ON ticket_pieces FROM {role}",  # default privileges may have granted everything
+        f"GRANT INSERT, DELETE, SELECT (tenant_id, number) ON ticket_pieces TO {role}",
+        f"GRANT EXECUTE ON FUNCTION ticket_candidates TO {role}",
+    ):
+        connection.exec_driver_sql(statement)
