@@ -17,9 +17,13 @@ from shared.storage.database import open_engine, resolve_url
 from tests.scale.rows import CATEGORIES, STATUSES, Tenant, Ticket, tenants
 from ticket_api.keys import digest_of
 from ticket_api.store import tables
+from ticket_api.store.connection import TenantConnection
 from ticket_api.store.search.folding import fold
+from ticket_api.store.search.postgres import PostgresPieces
+from ticket_api.store.search.sqlite import SqlitePieces
 
 AT: Final = datetime(2023, 11, 1, tzinfo=UTC)
+CHUNK: Final = 1_000
 INDEXED: Final = (tables.tickets, tables.ticket_history)
 STATUS_NAMES: Final = {"stat1": "New", "stat2": "対応中", "stat3": "Waiting", "stat4": "完了", "stat5": "On hold"}
 
@@ -68,6 +72,7 @@ TICKET: Final = (
     *("tenant_id", "id", "number", "reception_date_time", "requestor_id", "account_id", "category_id"),
     *("category_detail_id", "request_channel_id", "summary", "summary_folded", "description", "person_in_charge_id"),
     *("status_id", "scheduled_completion_date", "completion_date", "has_defect", "external_ticket_id", "updated_at"),
+    *("text_folded", "names_folded"),
 )
 
 
@@ -77,7 +82,16 @@ def ticket_row(tenant: Tenant, one: Ticket) -> tuple[Any, ...]:
         *(tenant.id, one.id, one.number, one.received, f"user{one.requestor}", f"acc{one.account}"),
         *(f"cat{one.category}", f"catd{one.category}", "ch1", one.summary, fold(one.summary), one.description),
         *(f"user{one.person}", one.status, one.due, one.completed, False, one.external_id, one.updated),
+        *searched(tenant, one),
     )
+
+
+def searched(tenant: Tenant, one: Ticket) -> tuple[str, str]:
+    """Return the text and the names in which words are searched, as `index_tickets` writes them (a test compares)."""
+    comments = (entry.comment for entry in reversed(one.entries))
+    text = (one.summary, one.id, one.external_id or "", one.description, *comments)
+    names = (tenant.accounts[one.account], tenant.people[one.requestor], tenant.people[one.person])
+    return "\n".join(map(fold, text)), "\n".join(map(fold, names))
 
 
 def history_rows(tenant: Tenant) -> Iterator[Rows]:
@@ -130,6 +144,15 @@ async def write(connection: AsyncConnection, some: Rows) -> None:
     await connection.exec_driver_sql(statement, list(map(for_sqlite, some.rows)))
 
 
+def index(connection: Connection, some: Rows) -> None:
+    """Index the words of tickets of one tenant."""
+    texts = [(row[2], "", f"{row[-2]}\n{row[-1]}") for row in some.rows]
+    db = TenantConnection.open(connection, some.rows[0][0])
+    pieces = PostgresPieces() if connection.dialect.name == "postgresql" else SqlitePieces()
+    for first in range(0, len(texts), CHUNK):
+        pieces.replace(db, texts[first : first + CHUNK])
+
+
 def drop_indexes(connection: Connection) -> list[Index]:
     """Drop the indexes of the large tables, and return them."""
     there = {index["name"] for table in INDEXED for index in inspect(connection).get_indexes(table.name)}
@@ -159,6 +182,13 @@ BEFORE: Final = {
 }
 
 
+AFTER: Final = {
+    "sqlite": ("ANALYZE", "PRAGMA wal_checkpoint(TRUNCATE)"),
+    "postgresql": ("SET statement_timeout = 0", "VACUUM (ANALYZE)"),
+}
+"""What the databases do themselves in time."""
+
+
 async def build(url: str) -> None:
     """Fill the database."""
     async with open_engine(resolve_url(url)) as engine, engine.connect() as connection:
@@ -169,10 +199,13 @@ async def build(url: str) -> None:
         for tenant in tenants():
             for some in rows_of(tenant):
                 await write(connection, some)
+                if some.table is tables.tickets:
+                    await connection.run_sync(index, some)
         await connection.run_sync(finish, indexes)
         await connection.commit()
-        await connection.exec_driver_sql("ANALYZE")
-        await connection.commit()
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        for statement in AFTER[engine.dialect.name]:
+            await connection.exec_driver_sql(statement)
 
 
 if __name__ == "__main__":

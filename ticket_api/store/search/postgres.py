@@ -64,7 +64,7 @@ class PostgresPieces:
 
 def _hashed(tenant: str, pieces: Iterable[str]) -> list[int]:
     """Return the hash of each piece of the tenant once, as a signed integer of 32 bits."""
-    return sorted({crc32(f"{tenant}|{piece}".encode()) - 2**31 for piece in pieces})
+    return sorted({crc32(f"{tenant}|{piece}".encode()) - 2**31 for piece in set(pieces)})
 
 
 def create_table(connection: Connection) -> None:

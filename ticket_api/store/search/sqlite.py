@@ -71,4 +71,7 @@ def _row(tenant: int | None, number: int, folded: str) -> dict[str, int | str]:
 
 
 def _tokens(tenant: int | None, pieces: Sequence[str]) -> str:
-    return " ".join(f"{tenant}|{piece}" for piece in pieces).translate({**_NOT_INDEXED, 0x20: " "})
+    tokens = " ".join([f"{tenant}|{piece}" for piece in pieces])
+    if tokens.isprintable() and "\ufffd" not in tokens:  # nearly every text, and translating takes half of the time
+        return tokens
+    return tokens.translate(_NOT_INDEXED)
