@@ -177,13 +177,14 @@ BEFORE: Final = {
     "postgresql": (
         "SET session_replication_role = replica",
         "SET statement_timeout = 0",
+        "SET idle_in_transaction_session_timeout = 0",
         "SET maintenance_work_mem = '512MB'",
     ),
 }
 
 
 AFTER: Final = {
-    "sqlite": ("ANALYZE", "PRAGMA wal_checkpoint(TRUNCATE)"),
+    "sqlite": ("ANALYZE",),
     "postgresql": ("SET statement_timeout = 0", "VACUUM (ANALYZE)"),
 }
 """What the databases do themselves in time."""
