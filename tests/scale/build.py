@@ -37,7 +37,7 @@ class Rows(NamedTuple):
 
 
 def key_of(tenant: str) -> str:
-    """Return the API key of a tenant; the tenant `default` has that of its service."""
+    """Return a key that may administer the tenant; the tenant `default` has only that of its service."""
     return f"tapi_{tenant:_<43}"
 
 
@@ -49,7 +49,7 @@ def master_rows(tenant: Tenant) -> Iterator[Rows]:
         counters = ("tenant_id", "last", "last_attachment", "last_history")
         yield Rows(tables.ticket_numbers, counters, [(name, 0, 0, 0)])
         keys = ("tenant_id", "id", "digest", "created_at", "may_administer")
-        yield Rows(tables.api_keys, keys, [(name, f"key-{name}", digest_of(key_of(name)), AT, False)])
+        yield Rows(tables.api_keys, keys, [(name, f"key-{name}", digest_of(key_of(name)), AT, True)])
     people = ("tenant_id", "id", "name", "name_folded", "email", "role")
     yield Rows(
         tables.users,
