@@ -29,6 +29,8 @@ BUSY_TIMEOUT_S: Final = 5
 """How long one statement waits for a lock held by another connection, in seconds."""
 CONNECTIONS: Final = {"sqlite": 5, "postgresql": 10}
 """Maximum connections of one pool."""
+STATEMENT_S: Final = 10
+"""How long this process waits for one statement of PostgreSQL, in seconds; its server ends it sooner."""
 DRIVERS: Final = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 POSTGRESQL_LIMITS: Final = {
     "application_name": "ticket_server",
@@ -236,7 +238,7 @@ def make_threads_engine(url: URL) -> Engine:
     return engine
 
 
-def make_engine(url: URL) -> AsyncEngine:
+def make_engine(url: URL, *, statement_s: float = STATEMENT_S) -> AsyncEngine:
     """Return a bounded connection pool; the caller disposes of it. It connects only on first use."""
     if url.get_backend_name() == "sqlite":
         engine = create_async_engine(
@@ -255,14 +257,19 @@ def make_engine(url: URL) -> AsyncEngine:
         max_overflow=CONNECTIONS["postgresql"] - 5,
         pool_timeout=BUSY_TIMEOUT_S,
         pool_pre_ping=True,  # else a server restart costs each pooled connection one failed request
-        connect_args={"timeout": 5, "command_timeout": 10, "server_settings": POSTGRESQL_LIMITS},
+        connect_args={"timeout": 5, "command_timeout": statement_s, "server_settings": POSTGRESQL_LIMITS},
     )
 
 
 @asynccontextmanager
-async def open_engine(url: URL) -> AsyncIterator[AsyncEngine]:
-    """Provide a connection pool for the duration of the block."""
-    engine = make_engine(url)
+async def open_engine(url: URL, *, statement_s: float = STATEMENT_S) -> AsyncIterator[AsyncEngine]:
+    """Provide a connection pool for the duration of the block.
+
+    Args:
+        url: of the database.
+        statement_s: how long this process waits for a statement of PostgreSQL, which has limits of its own, in seconds.
+    """
+    engine = make_engine(url, statement_s=statement_s)
     try:
         yield engine
     finally:

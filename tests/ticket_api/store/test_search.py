@@ -1,37 +1,38 @@
 """Words find what a plain scan of the tables finds, on both databases, and each write shows in the next search."""
 
 import random
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
-from sqlalchemy import Connection, event, func
+from sqlalchemy import text
 
-from shared.storage.database import resolve_url
-from shared.storage.transactions import open_transactions
+from shared.storage.database import open_engine, resolve_url
+from shared.storage.migrations import DatabaseNotReadyError
 from tests.databases import Postgres, copy_sqlite, run_aside
-from tests.ticket_api.conftest import NOW, new_ticket
+from tests.ticket_api.conftest import NOW, make, new_ticket
+from tests.ticket_api.store.searching import (
+    FRAGMENTS,
+    found,
+    run,
+    scanned,
+    some_words,
+    texts_of,
+    write_random_texts,
+)
 from ticket_api import writes
 from ticket_api.http.models.requests import NewComment, NewTicket, TicketChange
-from ticket_api.store import numbers, tables
 from ticket_api.store.connection import TenantConnection
-from ticket_api.store.search import find, fold, index_tickets
-from ticket_api.store.search.index import MOST_COMMENTED
-from ticket_api.store.tables import accounts, ticket_history, tickets, users
-from ticket_api.tenancy import DEFAULT, make_tenant
+from ticket_api.store.search import find, fold
+from ticket_api.store.search.index import MOST_CANDIDATES, MOST_COMMENTED
+from ticket_api.store.tables import tickets
 
-FRAGMENTS: Final = (
-    *("printer", "Printing", "PRINT", "error", "ERR-42", "e-mail", "straße", "STRASSE", "naïve", "nai\u0308ve", "ﬁle"),
-    *("印刷", "不具合", "券", "ログイン", "ろぐいん", "ﾛｸﾞｲﾝ", "プリンター", "東京", "京都", "ヴァイオリン", "ヷ", "わ\u3099"),
-    *("100%", "under_score", r"back\slash", 'quo"ted', "it's", "a|b", "{x}", "(", ")", "*", "+", "^", "-", "NEAR", "AND"),
-    *("😀", "👩‍👩‍👧", "🇯🇵", "ＡＢＣ", "１２３", "㌔", "①", "\u0301", "o\u0301", "\u200b", "\x01", "\x7f", "1|券", "%_%", "''"),
-)  # fmt: skip
-SEPARATORS: Final = (" ", "", "", "\n", "\u3000", "\t", "、", "\u00a0", "\u2028")
-TICKETS: Final = 150
 QUERIES: Final = 200
-THEIRS: Final = "quetzal"
-Work = Callable[[TenantConnection], Any]
+ADVERSARIAL: Final = (
+    *"%_\\'\"|*a1券ぷ😀",
+    *("xyzzyq", "麒麟", "%%", "__", "\\\\", '""', "a AND b", "NOT a", "a*", "a" * 500, "あ" * 500, "1|券", "2|券"),
+    " ".join("abcdefghijklm"),
+)
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -49,162 +50,125 @@ def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     run_aside(server.drop(made))
 
 
-class UndoError(Exception):
-    """Ends a transaction without a trace."""
-
-
-async def run(url: str, work: Work, tenant: str = DEFAULT, *, undo: bool = False) -> Any:
-    """Return the result of `work` in a transaction of the tenant, which is created if there is none."""
-    result: Any = None
-
-    def in_transaction(connection: Connection) -> None:
-        nonlocal result
-        make_tenant(connection, tenant, fill=None, now=NOW)
-        result = work(TenantConnection.open(connection, tenant))
-        if undo:
-            raise UndoError
-
-    async with open_transactions(resolve_url(url)) as transactions:
-        if undo:
-            with pytest.raises(UndoError):
-                await transactions.write(in_transaction)
-        else:
-            await transactions.write(in_transaction)
-    return result
-
-
-def some_text(chance: random.Random, most: int) -> str:
-    parts = (chance.choice(FRAGMENTS) + chance.choice(SEPARATORS) for _ in range(chance.randint(1, most)))
-    return chance.choice("aあ") + "".join(parts)
-
-
-def write_random_texts(db: TenantConnection) -> None:
-    chance = random.Random(15)
-    sample = db.execute(db.select(tickets).limit(1)).mappings().one()
-    ids = numbers.take(db, "last", TICKETS)
-    rows = [
-        {
-            **sample,
-            "id": f"TCK-{number:04}",
-            "number": number,
-            "summary": (summary := some_text(chance, 6)[:200]),
-            "summary_folded": fold(summary),
-            "description": some_text(chance, 20),
-            "external_ticket_id": chance.choice((None, "Ext-１", "%\\_")),
-            "account_id": f"acc{chance.randint(1, 8)}",
-            "person_in_charge_id": f"user{chance.randint(1, 8)}",
-            **dict.fromkeys(("text_folded", "names_folded"), ""),
-        }
-        for number in ids
-    ]
-    db.execute(db.insert(tickets), rows)
-    entry = {"user_id": "user1", "timestamp": NOW, "is_public": False}
-    entries = numbers.take(db, "last_history", TICKETS)
-    comments = [
-        {**entry, "id": id_, "ticket_id": f"TCK-{chance.choice(ids):04}", "comment": some_text(chance, 9)}
-        for id_ in entries
-    ]
-    db.execute(db.insert(ticket_history), comments)
-    index_tickets(db, ids)
-
-
-def texts_of(db: TenantConnection) -> dict[int, list[str]]:
-    """Return what is searched of each ticket, folded, by number: read from the tables as they are shown."""
-    names = {
-        table.name: {id_: name for id_, name in db.execute(db.select(table, table.c.id, table.c.name))}
-        for table in (accounts, users)
-    }
-    comments: defaultdict[str, list[str]] = defaultdict(list)
-    for ticket_id, comment in db.execute(db.select(ticket_history, ticket_history.c.ticket_id, ticket_history.c.comment)):
-        comments[ticket_id].append(comment or "")
-    return {
-        row["number"]: list(map(fold, (
-            *(row["id"], row["external_ticket_id"] or "", row["summary"], row["description"], *comments[row["id"]]),
-            *(names["accounts"][row["account_id"]], names["users"][row["requestor_id"]]),
-            names["users"][row["person_in_charge_id"]],
-        )))
-        for row in db.execute(db.select(tickets)).mappings()
-    }  # fmt: skip
-
-
-def scanned(texts: dict[int, list[str]], words: str) -> set[int]:
-    """Return the tickets that have all words, each within one of their texts."""
-    wanted = fold(words).split()[:10]
-    return {n for n, fields in texts.items() if all(any(word in text for text in fields) for word in wanted)}
-
-
-def found(db: TenantConnection, words: str = "", *, phrase: str = "") -> set[int]:
-    """Return what is found, after checking that no candidate is missing."""
-    match = find(db, words, phrase=phrase)
-    numbers = set(db.scalars(db.select(tickets, tickets.c.number).where(*match.conditions)))
-    assert match.numbers is None or numbers <= set(match.numbers)
-    return numbers
-
-
-def some_words(chance: random.Random, texts: list[list[str]]) -> str:
-    """Return up to three parts of the texts of one or two tickets, spelled in another way."""
-    parts = []
-    for _ in range(chance.choice((1, 1, 2, 3))):
-        text = chance.choice(chance.choice(texts))
-        begin = chance.randrange(max(len(text), 1))
-        part = text[begin : begin + chance.choice((1, 1, 2, 2, 3, 5, 9, 60))]
-        parts.append(chance.choice((str, str.upper, str.title, katakana, wide))(part))
-    return chance.choice((" ", "\u3000", "\n")).join(parts)
-
-
-def katakana(text: str) -> str:
-    return "".join(chr(ord(c) + 0x60) if "ぁ" <= c <= "ゖ" else c for c in text)
-
-
-def wide(text: str) -> str:
-    return "".join(chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in text)
-
-
-async def test_words_find_what_a_plain_scan_finds(url: str) -> None:
-    def differences(db: TenantConnection) -> list[str]:
-        chance = random.Random(2026)
-        texts = texts_of(db)
-        asked = [some_words(chance, list(texts.values())) for _ in range(QUERIES)]
-        asked += [*FRAGMENTS, *"%_\\'\"|*a1券ぷ😀", "xyzzyq", "麒麟", "%%", "__", "\\\\", '""', "a AND b", "NOT a", "a*"]
-        answers = [(words, found(db, words), scanned(texts, words)) for words in asked]
-        assert sum(bool(expected) for *_, expected in answers) > QUERIES // 2
-        return [f"{words!r}: {got ^ expected}" for words, got, expected in answers if got != expected]
-
-    assert await run(url, differences, undo=True) == []
-
-
-async def test_a_word_is_not_found_across_two_fields_or_two_comments(url: str) -> None:
-    def across(db: TenantConnection) -> list[set[int]]:
-        ticket_id = writes.create(db, new(summary="ends in zeb", description="raffe begins zeb", externalTicketId="raq"), NOW)
-        for comment in ("wom", "bat"):
-            writes.comment(db, ticket_id, NewComment(userId="user1", comment=comment), NOW)
-        return [found(db, word) for word in ("zebraffe", "zebraq", "wombat", "zebtck", "tck-0001zeb", "raqraffe")]
-
-    assert await run(url, across, undo=True) == [set()] * 6
-
-
 def new(**more: Any) -> NewTicket:
     return NewTicket.model_validate(new_ticket(**more))
 
 
+async def test_words_find_what_a_plain_scan_finds(url: str) -> None:
+    def differences(db: TenantConnection) -> list[str]:
+        chance = random.Random(2026)  # noqa: S311 - for tests
+        texts = texts_of(db)
+        asked = [some_words(chance, list(texts.values())) for _ in range(QUERIES)]
+        answers = [(words, found(db, words), scanned(texts, words)) for words in (*asked, *FRAGMENTS, *ADVERSARIAL)]
+        assert sum(bool(expected) for *_, expected in answers) > QUERIES // 2
+        return [f"{words!r}: {got ^ expected}" for words, got, expected in answers if got != expected]
+
+    assert await run(url, differences) == []
+
+
+async def test_a_phrase_is_found_as_it_stands_in_the_summary_or_in_one_of_two_names(url: str) -> None:
+    def differences(db: TenantConnection) -> list[str]:
+        chance = random.Random(9)  # noqa: S311 - for tests
+        texts = {n: [fields[2], *fields[-3:-1]] for n, fields in texts_of(db).items()}
+        phrases = []
+        for _ in range(60):
+            text = chance.choice(chance.choice(list(texts.values())))
+            begin = chance.randrange(len(text))
+            phrases.append(text[begin : begin + chance.choice((1, 2, 4, 9))] or "x")
+        return [
+            f"{phrase!r}"
+            for phrase in (*phrases, *FRAGMENTS, "%_" * 99)
+            if found(db, phrase=phrase) != {n for n, fields in texts.items() if any(fold(phrase) in f for f in fields)}
+        ]
+
+    assert await run(url, differences) == []
+
+
+async def test_no_word_is_found_across_two_fields_or_two_comments(url: str) -> None:
+    def across(db: TenantConnection) -> list[set[int]]:
+        sent = new(summary="ends in zeb", description="raffe begins zeb", externalTicketId="raq")
+        ticket_id = writes.create(db, sent, NOW)
+        for comment in ("wom", "bat"):
+            writes.comment(db, ticket_id, NewComment(userId="user1", comment=comment), NOW)
+        return [found(db, word) for word in ("zebraffe", "zebraq", "wombat", "batwom", "zebtck", "raqraffe")]
+
+    assert await run(url, across, undo=True) == [set()] * 6
+
+
 async def test_every_write_shows_in_the_next_search(url: str) -> None:
-    def write(db: TenantConnection) -> list[list[bool]]:
-        id_ = writes.create(db, new(summary="Okapi"), NOW)
-        number = db.scalar(db.select(tickets, tickets.c.number).where(tickets.c.id == id_))
+    words = ("zzyzx", "tapir", "yak", "ibex", "n-7", "brindle", "quillh", "avery", "priya")
+
+    def write(db: TenantConnection) -> list[list[str]]:
+        ticket_id = writes.create(db, new(summary="Zzyzx"), NOW)
+        number = int(ticket_id.removeprefix("TCK-"))
         seen = []
 
         def see() -> None:
-            words = ("okapi", "tapir", "yak", "ibex", "n-7", id_.lower(), "tessaly", "meridian")
-            seen.append([number in found(db, word) for word in words])
+            seen.append([word for word in words if number in found(db, word)])
 
         see()
-        writes.change(db, id_, TicketChange(updatedById="user1", summary="Tapir", comment="Yak"), NOW)
+        for values in (
+            {"summary": "Tapir", "comment": "Yak"},
+            {"accountId": "acc2", "personInChargeId": "user2", "externalTicketId": "N-7"},
+        ):
+            writes.change(db, ticket_id, TicketChange.model_validate({"updatedById": "user1", **values}), NOW)
+            see()
+        writes.comment(db, ticket_id, NewComment(userId="user1", comment="Ibex"), NOW)
         see()
-        writes.change(db, id_, TicketChange(updatedById="user1", accountId="acc2", externalTicketId="N-7"), NOW)
-        writes.comment(db, id_, NewComment(userId="user1", comment="Ibex"), NOW)
+        writes.change(db, ticket_id, TicketChange(updatedById="user1", clear=["externalTicketId"]), NOW)
         see()
-        names = db.scalars(db.select(accounts, accounts.c.name).order_by(accounts.c.order_no).limit(2)).all()
-        seen.append(names)
+        assert find(db, "zzyzx").numbers == ()  # what is no longer in a ticket leaves the index
         return seen
 
-    print(await run(url, write, undo=True))
+    assert await run(url, write, undo=True) == [
+        ["zzyzx", "brindle", "avery"],
+        ["tapir", "yak", "brindle", "avery"],
+        ["tapir", "yak", "n-7", "quillh", "priya"],
+        ["tapir", "yak", "ibex", "n-7", "quillh", "priya"],
+        ["tapir", "yak", "ibex", "quillh", "priya"],
+    ]
+
+
+async def test_the_newest_comments_of_a_ticket_are_searched_up_to_their_limit(url: str) -> None:
+    def write(db: TenantConnection) -> list[bool]:
+        ticket_id = writes.create(db, new(), NOW)
+        for word in ("oldest", "middle", "newest"):
+            comment = f"{word} ".ljust(MOST_COMMENTED // 3 + 1, ".")
+            writes.comment(db, ticket_id, NewComment(userId="user1", comment=comment), NOW)
+        return [bool(found(db, f"{word} {ticket_id}")) for word in ("oldest", "middle", "newest")]
+
+    assert await run(url, write, undo=True) == [False, True, True]
+
+
+async def test_more_candidates_than_can_be_looked_through_are_not_listed(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ticket_api.store.search.index.MOST_CANDIDATES", 10)
+    assert MOST_CANDIDATES == 1_000
+
+    def see(db: TenantConnection) -> list[bool]:
+        return [find(db, words).numbers is None for words in ("tck", "", " ", "supervisor", "tck supervisor")]
+
+    assert await run(url, see) == [True, True, True, False, False]
+
+
+async def test_a_compacted_sqlite_file_finds_the_same(sqlite_url: str) -> None:
+    def leave_gaps(db: TenantConnection) -> None:
+        ids = [writes.create(db, new(summary=f"Okapi {n}"), NOW) for n in range(3)]
+        db.execute(db.delete(tickets).where(tickets.c.id.in_(ids[:2])))
+
+    await run(sqlite_url, leave_gaps)
+    before = await run(sqlite_url, lambda db: (found(db, "okapi"), found(db, "a")))
+    async with open_engine(resolve_url(sqlite_url)) as engine, engine.connect() as connection:
+        await connection.execution_options(sqlite_begin=None)
+        await connection.execute(text("VACUUM"))
+
+    assert await run(sqlite_url, lambda db: (found(db, "okapi"), found(db, "a"))) == before
+    assert all(before)
+
+
+async def test_a_python_without_fts5_is_told_what_it_needs(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ticket_api.store.search.sqlite._FUNCTION_OF_FTS5", "no_such_function")
+
+    with pytest.raises(DatabaseNotReadyError, match=r"needs FTS5, .* Use another Python, .*, or PostgreSQL"):
+        await make(sqlite_url)
