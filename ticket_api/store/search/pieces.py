@@ -19,7 +19,7 @@ def pairs(word: str) -> list[str]:
 
 def pairs_of_text(text: str) -> list[str]:
     """Return the pairs of all words of a folded text, in order."""
-    return [first + second for word in text.split() for first, second in pairwise(word)]
+    return [pair for word in text.split() for pair in pairs(word)]
 
 
 def characters(text: str) -> list[str]:
