@@ -24,7 +24,7 @@ from shared.storage.transactions import Transactions, open_transactions
 from shared.telemetry import configure_logging
 from shared.time_zones import in_zone, machine_zone, utc_now, zone_named
 from ticket_api import commands, create_app
-from ticket_api.migrate import migrate, prepare
+from ticket_api.migrate import LONGEST_STATEMENT_S, migrate, prepare
 from ticket_api.sample import filler, why_unused
 from ticket_api.tenancy import DEFAULT, TenantDatabase
 from ticket_api.times import show_moment
@@ -75,7 +75,7 @@ async def make_tables(settings: Settings, grant_to: str | None) -> None:
     if grant_to is not None and url.get_backend_name() == "sqlite":
         raise commands.CommandError("SQLite has no roles: leave --grant-to out.")
     clock = in_zone(zone_of(settings))
-    async with open_engine(url) as engine:
+    async with open_engine(url, statement_s=LONGEST_STATEMENT_S) as engine:
         await migrate(engine, fill=filler(settings.sample_data, clock), clock=clock, grant_to=grant_to)
     tell("The ticket database is up to date.")
 

@@ -4,12 +4,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
 from datetime import datetime, tzinfo
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from fastapi import FastAPI
 
 from shared.audit import LoggedAuditTrail
 from shared.failed_attempts import FailedAttempts
+from shared.periodic import periodic_task
 from shared.storage.database import open_engine, resolve_url
 from shared.storage.transactions import open_transactions
 from shared.storage.write_check import WriteCheck
@@ -22,10 +23,14 @@ from ticket_api.http.routes import master_routes, open_routes, ticket_routes
 from ticket_api.http.statistics_routes import statistics_routes
 from ticket_api.keys import Caller, CallerOf, KeyRing
 from ticket_api.migrate import prepare, refuse_what_policies_do_not_bind
+from ticket_api.renames import finish_all_renames
 from ticket_api.sample import filler
 from ticket_api.store import idempotency
 from ticket_api.store.connection import TenantConnection
 from ticket_api.tenancy import DEFAULT, TenantDatabase
+
+UNFINISHED_RENAMES_S: Final = 300
+"""Interval at which renames are finished that another process has left unfinished, in seconds."""
 
 
 def create_app(
@@ -79,7 +84,9 @@ def create_app(
         async with open_transactions(url) as transactions:
             app.state.tenants = TenantDatabase(transactions, clock=clock)
             app.state.write_check = check = WriteCheck(partial(app.state.tenants.write, DEFAULT, take_back))
-            async with nullcontext() if attempts is None else attempts.run():
+            finish = partial(finish_all_renames, app.state.tenants)
+            renames = periodic_task(finish, name="finish_renames", every_s=UNFINISHED_RENAMES_S)
+            async with renames, nullcontext() if attempts is None else attempts.run():
                 yield
             await check.join()
 
