@@ -54,7 +54,7 @@ def store(db: TenantConnection, rows: Sequence[CheckedRow], now: datetime, *, dr
         ConflictError: master data that a row refers to was removed since the rows were checked.
     """
     if not dry_run:
-        numbers.lock(db)
+        numbers.hold(db)
     there = _there(db, rows)
     new = [row for row in rows if row.external_id not in there]
     made: Sequence[str] = [""] * len(new)

@@ -13,6 +13,11 @@ OPERATIONS = {
     "health", "ready", "listTickets", "getTicket", "createTicket", "updateTicket", "getHistory", "addHistory",
     "listUsers", "listAccounts", "listCategories", "listStatuses", "listRequestChannels", "listCategoryDetails",
     "listResponseCategories", "importTickets",
+    *(
+        f"{verb}{kind}"
+        for verb in ("add", "put", "remove")
+        for kind in ("User", "Account", "Category", "CategoryDetail", "Status", "RequestChannel", "ResponseCategory")
+    ),
 }  # fmt: skip
 
 
