@@ -16,6 +16,7 @@ from ticket_api.administration.session import Session
 from ticket_api.errors import BadInputError
 from ticket_api.http.models.base import RequestModel
 from ticket_api.http.refusals import describe
+from ticket_api.renames import finish_renames
 from ticket_api.store import master
 from ticket_api.store.connection import TenantConnection
 from ticket_api.store.search.folding import fold
@@ -101,6 +102,7 @@ def checked(model: type[RequestModel], values: Mapping[str, Any]) -> RequestMode
 async def _write(session: Session, options: argparse.Namespace, work: Any) -> int:
     """Do `work`, which returns what it did, and say so."""
     done: Done = await session.write(work, dry_run=options.dry_run)
+    await finish_renames(session.tenants, session.tenant)
     for kind, id_, outcome in done:
         if options.dry_run:
             session.show(f"{kind.one} {id_} would be {outcome}")

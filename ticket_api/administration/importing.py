@@ -23,6 +23,7 @@ from ticket_api.importing.csv_reader import Column, CsvRow, CsvTable
 from ticket_api.importing.options import FileOptions
 from ticket_api.importing.problems import Problem, faulty_rows, show
 from ticket_api.importing.report import write_report
+from ticket_api.renames import finish_renames
 from ticket_api.store import master_rows, numbers
 from ticket_api.store.connection import TenantConnection
 from ticket_api.store.search.folding import fold
@@ -77,6 +78,9 @@ async def import_file(session: Session, options: argparse.Namespace) -> int:
     rows, unread = _read(kind, table)
 
     def work(db: TenantConnection) -> tuple[list[Result], list[Problem]]:
+        for row, read in sorted(_matched(db, kind, table, rows)[0], key=lambda pair: str(pair[0]["id"])):
+            writes.note_rename(db, kind, row, read.values)
+        numbers.hold(db)
         known, new, problems = _matched(db, kind, table, rows)
         problems = sorted([*unread, *problems], key=lambda problem: problem.row)
         if problems and not (chosen.skip_faulty or chosen.dry_run):
@@ -84,6 +88,7 @@ async def import_file(session: Session, options: argparse.Namespace) -> int:
         return [*_change(db, kind, known), *_add(db, kind, new)], problems
 
     results, problems = await session.write(work, dry_run=chosen.dry_run)
+    await finish_renames(session.tenants, session.tenant)
     await _tell(session, kind, chosen, results, problems)
     if chosen.report is not None:
         would = "would be " if chosen.dry_run else ""
@@ -113,7 +118,6 @@ def _matched(
     db: TenantConnection, kind: Kind, table: CsvTable, rows: Sequence[Read]
 ) -> tuple[list[tuple[RowMapping, Read]], list[Read], list[Problem]]:
     """Return the rows that are known, those that are new, and the problems of the others."""
-    numbers.hold(db)
     there = master_rows.every(db, kind.table)
     by_id = {row["id"]: row for row in there}
     by_key: defaultdict[str, list[RowMapping]] = defaultdict(list)

@@ -11,13 +11,13 @@ from typing import Any, Final, Literal
 from pydantic.alias_generators import to_camel
 from sqlalchemy import RowMapping
 
-from ticket_api.administration.kinds import CATEGORY_DETAILS, USERS, Kind
+from ticket_api.administration.kinds import ACCOUNTS, CATEGORY_DETAILS, USERS, Kind
 from ticket_api.errors import ApiConflictError, ApiNotFoundError, BadInputError
 from ticket_api.http.models import master as bodies
 from ticket_api.http.models.base import RequestModel
-from ticket_api.store import master, master_rows, numbers
+from ticket_api.store import master, master_rows, numbers, search
 from ticket_api.store.connection import TenantConnection
-from ticket_api.store.search.folding import fold
+from ticket_api.store.search import fold
 
 IN_USE: Final = "in_use"
 EXISTS: Final = "exists"
@@ -54,6 +54,7 @@ def add(db: TenantConnection, kind: Kind, values: Mapping[str, Any]) -> str:
 
 def put(db: TenantConnection, kind: Kind, id_: str, values: Mapping[str, Any]) -> Outcome:
     """Change a row, or add it if the id is new. Raises: BadInputError, ConflictError (`in_use`)."""
+    note_rename(db, kind, master_rows.read(db, kind.table, id_), values)
     numbers.hold(db)
     before = master_rows.read(db, kind.table, id_)
     if before is None:
@@ -70,6 +71,7 @@ def put(db: TenantConnection, kind: Kind, id_: str, values: Mapping[str, Any]) -
 
 def change(db: TenantConnection, kind: Kind, id_: str, values: Mapping[str, Any]) -> Outcome:
     """Change a row that is there. Raises: NotFoundError, BadInputError, ConflictError (`in_use`)."""
+    note_rename(db, kind, master_rows.read(db, kind.table, id_), values)
     numbers.hold(db)
     before = master_rows.read(db, kind.table, id_)
     if before is None:
@@ -78,6 +80,12 @@ def change(db: TenantConnection, kind: Kind, id_: str, values: Mapping[str, Any]
         _check_category(db, values["category_id"])
         _refuse_if_used(db, kind, id_, "moved to another category")
     return store_change(db, kind, before, values)
+
+
+def note_rename(db: TenantConnection, kind: Kind, before: RowMapping | None, values: Mapping[str, Any]) -> None:
+    """Let searches read the name of a person or account anew if `values` change it; before any other lock is taken."""
+    if kind in (USERS, ACCOUNTS) and before is not None and values.get("name", before["name"]) != before["name"]:
+        search.note_rename(db, "users" if kind is USERS else "accounts", before["id"])
 
 
 def store_change(db: TenantConnection, kind: Kind, before: RowMapping, values: Mapping[str, Any]) -> Outcome:

@@ -14,6 +14,11 @@ OPERATIONS = {
     "listChanges", "countTickets",
     "listUsers", "listAccounts", "listCategories", "listStatuses", "listRequestChannels", "listCategoryDetails",
     "listResponseCategories", "importTickets",
+    *(
+        f"{verb}{kind}"
+        for verb in ("add", "put", "remove")
+        for kind in ("User", "Account", "Category", "CategoryDetail", "Status", "RequestChannel", "ResponseCategory")
+    ),
 }  # fmt: skip
 
 
