@@ -5,6 +5,7 @@ A running API over the same database stores tickets meanwhile.
 
 import asyncio
 import csv
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -74,12 +75,16 @@ async def test_every_fault_is_named_and_nothing_is_stored_twice_however_it_is_st
     assert all(named[at][0] == column and reason in named[at][1] for at, (column, reason) in faults.items())
     assert await importer.imported() == []
 
-    killed = _start(folder, database_url, "--skip-faulty")
-    while not await importer.count() and killed.poll() is None:
-        pass
-    killed.kill()
-    killed.communicate()
-    assert 0 < await importer.count() < ROWS - len(faults)
+    for how in (signal.SIGINT, signal.SIGKILL):
+        before = await importer.count()
+        stopped = _start(folder, database_url, "--skip-faulty")
+        while await importer.count() == before and stopped.poll() is None:
+            pass
+        stopped.send_signal(how)
+        _, said = stopped.communicate(timeout=30)
+        if how == signal.SIGINT:
+            assert (stopped.returncode, "Traceback" in said, "Stopped after" in said) == (130, False, True)
+        assert before < await importer.count() < ROWS - len(faults)
 
     async with running(database_url, clock) as api:
         both = [_start(folder, database_url, "--skip-faulty") for _ in range(2)]
