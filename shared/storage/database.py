@@ -16,7 +16,8 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
-from sqlalchemy import URL, Connection, DateTime, Dialect, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, DateTime, Dialect, Engine, FromClause, create_engine, event, make_url
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -233,7 +234,7 @@ def make_threads_engine(url: URL) -> Engine:
         max_overflow=0,
         connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
     )
-    _take_over_transactions(engine)
+    _adapt(engine)
     return engine
 
 
@@ -247,7 +248,7 @@ def make_engine(url: URL, *, statement_s: float = STATEMENT_S) -> AsyncEngine:
             max_overflow=0,
             connect_args={"timeout": BUSY_TIMEOUT_S},
         )
-        _take_over_transactions(engine.sync_engine)
+        _adapt(engine.sync_engine)
         return engine
     return create_async_engine(
         url,
@@ -275,8 +276,16 @@ async def open_engine(url: URL, *, statement_s: float = STATEMENT_S) -> AsyncIte
         await engine.dispose()
 
 
-def _take_over_transactions(engine: Engine) -> None:
+class _Compiler(SQLiteCompiler):
+    """Writes hints, such as INDEXED BY, after the table that they are for; SQLAlchemy does so for other databases."""
+
+    def get_from_hint_text(self, table: FromClause, text: str | None) -> str | None:
+        return text
+
+
+def _adapt(engine: Engine) -> None:
     """Begin transactions by an explicit BEGIN, because the driver begins late and only before some statements."""
+    engine.dialect.statement_compiler = _Compiler
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: object) -> None:

@@ -80,7 +80,24 @@ ASKED: Final[dict[tuple[str, str], list[Ask]]] = {
         Ask(f"/tickets/{THEIRS}", CHANGE),
         Ask("/tickets/TCK-0001", CHANGE),
     ],
-    ("GET", "/tickets/{id}/history"): [Ask("/tickets/TCK-0001/history"), Ask(f"/tickets/{THEIRS}/history")],
+    ("GET", "/tickets/{id}/history"): [
+        Ask("/tickets/TCK-0001/history"), Ask("/tickets/TCK-0001/history?envelope=true&limit=1"),
+        Ask("/tickets/TCK-0001/history?before=80"), Ask(f"/tickets/{THEIRS}/history"),
+    ],
+    ("GET", "/tickets/stats"): [
+        Ask("/tickets/stats"),
+        *(Ask(f"/tickets/stats?{query}")
+          for query in ("groupBy=status,week&from=2026-01-01&to=2026-12-31", "groupBy=account,personInCharge&limit=200",
+                        "groupBy=category,requestChannel&limit=1", f"accountId={FOREIGN}&groupBy=account",
+                        f"searchWords={FOREIGN}&groupBy=status")),
+    ],
+    ("GET", "/tickets/changes"): [
+        Ask("/tickets/changes?limit=200"),
+        *(Ask(f"/tickets/changes?{query}")
+          for query in ("since=2026-11-01T00:00Z&until=2026-12-31T00:00Z", "accountId=acc1", "ticketId=TCK-0001",
+                        f"userId={FOREIGN}", f"accountId={FOREIGN}", f"personInChargeId={FOREIGN}",
+                        f"ticketId={THEIRS}")),
+    ],
     ("POST", "/tickets/{id}/history"): [
         Ask("/tickets/TCK-0001/history", COMMENT | {"userId": FOREIGN}),
         Ask(f"/tickets/{THEIRS}/history", COMMENT),

@@ -11,6 +11,7 @@ from ticket_api import create_app
 
 OPERATIONS = {
     "health", "ready", "listTickets", "getTicket", "createTicket", "updateTicket", "getHistory", "addHistory",
+    "listChanges", "countTickets",
     "listUsers", "listAccounts", "listCategories", "listStatuses", "listRequestChannels", "listCategoryDetails",
     "listResponseCategories", "importTickets",
     *(
