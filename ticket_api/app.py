@@ -19,7 +19,7 @@ from ticket_api.http import openapi, refusals
 from ticket_api.http.api_key_middleware import ApiKeyMiddleware, WrongKeyError
 from ticket_api.http.disconnects import Departures
 from ticket_api.http.history_routes import history_routes
-from ticket_api.http.import_routes import routes as import_routes
+from ticket_api.http.import_routes import import_routes
 from ticket_api.http.master_routes import routes as master_writes
 from ticket_api.http.routes import master_routes, open_routes, ticket_routes
 from ticket_api.http.statistics_routes import statistics_routes

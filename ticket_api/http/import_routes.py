@@ -20,7 +20,7 @@ from ticket_api.importing.problems import Problem, faulty_rows
 from ticket_api.importing.storing import Outcome, store
 from ticket_api.store.connection import TenantConnection
 
-routes: Final = APIRouter(tags=["tickets"], dependencies=each)
+import_routes: Final = APIRouter(tags=["tickets"], dependencies=each)
 
 
 class FaultyRowsError(BadInputError):
@@ -41,7 +41,7 @@ class FaultyRowsError(BadInputError):
         return {**super().body(), "problems": [problem.model_dump() for problem in self.problems]}
 
 
-@routes.post(
+@import_routes.post(
     "/tickets/import",
     operation_id="importTickets",
     response_model=TicketsImported,

@@ -21,11 +21,9 @@ class Problem(NamedTuple):
 
     def __str__(self) -> str:
         """Return one line for the person who corrects the file."""
-        where = f"Row {self.row}"
-        if self.column:
-            where += f", {self.column}"
+        where = f"Row {self.row}, {self.column}" if self.column else f"Row {self.row}"
         value = f" {shortened(self.value)!r}" if self.value else ""
-        return f"{where}:{value} {self.reason}"
+        return f"{where}{value}: {self.reason}"
 
 
 def shortened(value: str) -> str:

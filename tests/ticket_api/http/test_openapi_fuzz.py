@@ -56,6 +56,8 @@ def document() -> dict[str, Any]:
     change = schemas["TicketChange"]["properties"]  # a field is given a value or cleared, never both
     narrow(change, "clear", {"type": "array", "items": {"const": "remarks"}, "uniqueItems": True})
     del change["remarks"]
+    schemas["TicketImport"]["required"].append("dryRun")  # which reports faulty rows without refusing the request
+    schemas["TicketImport"]["properties"]["dryRun"] = {"const": True}
     no_end_of_month = r"^20\d{2}-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])[ T]([01]\d|2[0-3]):[0-5]\d$"  # February
     narrow(schemas["NewTicket"]["properties"], "receptionDateTime", {"type": "string", "pattern": no_end_of_month})
     for path, operations in whole["paths"].items():

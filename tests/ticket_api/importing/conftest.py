@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import func
 
 from shared.storage.database import resolve_url
 from shared.storage.transactions import open_transactions
@@ -66,6 +67,14 @@ class Importer:
             return [dict(row) for row in db.execute(query).mappings()]
 
         return await self.tenants.read(tenant, read)
+
+    async def count(self) -> int:
+        """Return how many tickets of the file there are."""
+        ids = tables.tickets.c.external_ticket_id
+        number = await self.tenants.read(
+            DEFAULT, lambda db: db.scalar(db.select(tables.tickets, func.count()).where(ids.like("OLD-%")))
+        )
+        return int(number)
 
     async def external_ids(self, tenant: str = DEFAULT) -> list[str]:
         """Return the external ids of the tickets of the file."""

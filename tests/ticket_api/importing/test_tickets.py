@@ -46,15 +46,15 @@ async def test_every_problem_of_every_row_is_named_and_nothing_is_stored(importe
     ]
     assert await importer.run(file_of(rows)) == FAULTY
     assert importer.said == [
-        f"Row 3, summary: '{'x' * 59}…' must have at most 200 characters",
-        "Row 3, statusId: 'Nwe' there is no status with this id or name; there are: New, In progress, "
+        f"Row 3, summary '{'x' * 59}…': must have at most 200 characters",
+        "Row 3, statusId 'Nwe': there is no status with this id or name; there are: New, In progress, "
         "Waiting for customer, Completed",
-        "Row 4, scheduledCompletionDate: 'soon' is not a date; write YYYY-MM-DD, for example 2026-12-01",
-        "Row 5, externalTicketId: 'OLD-1' is already in row 2; each ticket has an id of its own",
+        "Row 4, scheduledCompletionDate 'soon': is not a date; write YYYY-MM-DD, for example 2026-12-01",
+        "Row 5, externalTicketId 'OLD-1': is already in row 2; each ticket has an id of its own",
         "Row 6, description: is required",
-        "Row 6, categoryDetailId: 'catd9' belongs to the category Integration and data, not to this one",
+        "Row 6, categoryDetailId 'catd9': belongs to the category Integration and data, not to this one",
         "Row 7, externalTicketId: is required: it makes an import repeatable",
-        "Row 7, actualEffortHours: 'many' must be hours from 0 to 9999.9 with at most one decimal",
+        "Row 7, actualEffortHours 'many': must be hours from 0 to 9999.9 with at most one decimal",
         "Faulty rows: 5 of 6.",
         "Nothing was stored. Correct the file, or store the other rows with --skip-faulty.",
     ]
