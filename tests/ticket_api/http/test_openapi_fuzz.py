@@ -70,7 +70,7 @@ def document() -> dict[str, Any]:
     for path, operations in whole["paths"].items():
         if "{id}" in path:
             for operation in operations.values():
-                kind = KINDS.get(path.split("/")[3])
+                kind = KINDS.get(path.split("/")[-2])
                 ids = TICKETS if kind is None else [f"{kind.prefix}1"]
                 operation["parameters"][0]["schema"] = {"type": "string", "enum": ids}
     return whole
