@@ -90,7 +90,7 @@ def read_csv(
 
     Raises:
         CsvError: the file is empty, is no CSV, has too many rows or columns, or its headings are wrong.
-        UnknownEncodingError: its encoding cannot be told, or is not the one that was given.
+        UnknownEncodingError: its encoding is not clear, or is not the one that was given.
     """
     text, found = decode(data, encoding)
     text, separator = _separator(text, columns)

@@ -76,7 +76,7 @@ class Directory:
         """Return the id that `text` means in `field`; names of details count within their category, if that is known.
 
         Raises:
-            ValueError: there is none, or there are several; the message says what is there.
+            ValueError: nothing is called that, or several are; the message says what is there.
         """
         table = FIELDS[field].name
         names = self._names[table]
@@ -101,7 +101,7 @@ class Directory:
             if category_id is None or field != "categoryDetailId" or row["category_id"] == category_id
         ]
         if not there:
-            return "there is none yet, so add it first"
+            return "the list is empty, so add it first"
         if len(there) > MOST_NAMED:
             return f"there are {len(there):,} others"
         return f"there are: {', '.join(there)}"

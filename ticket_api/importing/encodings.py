@@ -25,7 +25,7 @@ _KANA: Final = re.compile("[\u3041-\u3096\u30a1-\u30fa]")
 
 
 class UnknownEncodingError(ValueError):
-    """The file's encoding cannot be told, or is not the one that was given."""
+    """The file's encoding is not clear, or is not the one that was given."""
 
 
 def decode(data: bytes, encoding: str | None = None) -> tuple[str, str]:
@@ -53,7 +53,7 @@ def _encoding_of(data: bytes) -> str:
     if _is_valid(data, "cp932") and _KANA.search(data.decode("cp932")):
         return "windows-31j"
     raise UnknownEncodingError(
-        "The encoding of the file cannot be told from its bytes; it is not UTF-8. Save it as UTF-8 (Excel: CSV UTF-8), "
+        "The bytes of the file do not show its encoding; it is not UTF-8. Save it as UTF-8 (Excel: CSV UTF-8), "
         "or name it: --encoding windows-1252 (Excel in Western Europe and America), --encoding windows-31j (Excel in "
         "Japan) or --encoding euc-jp."
     )

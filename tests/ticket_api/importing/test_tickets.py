@@ -127,7 +127,7 @@ async def test_an_import_that_was_stopped_goes_on_where_it_was(
 async def test_an_external_id_of_another_tenant_is_another_ticket(importer: Importer) -> None:
     await importer.run(file_of([row(1)]))
     assert await importer.run(file_of([row(1)]), tenant="acme") == FAULTY
-    assert "there is none yet, so add it first" in importer.said[0]
+    assert "the list is empty, so add it first" in importer.said[0]
     assert await importer.imported("acme") == []
 
 
