@@ -27,8 +27,9 @@ from sqlalchemy import (
 )
 
 from ticket_api.http.models.queries import StatisticsQuery
-from ticket_api.store.connection import TenantConnection
-from ticket_api.store.filters import conditions
+from ticket_api.store.connection import TenantConnection, among
+from ticket_api.store.filters import Conditions, Wanted, wanted
+from ticket_api.store.indexes import BY_NUMBER, OWN, RANGED, candidates
 from ticket_api.store.master import REFERENCES
 from ticket_api.store.tables import statuses, tickets
 
@@ -43,7 +44,8 @@ GROUPED: Final = MappingProxyType({
 NUMBERS: Final = ("count", "open", "overdue", "received", "completed", "seconds")
 """What is counted; `seconds` is the sum of the receptions of open tickets, in seconds since 1970."""
 
-Conditions = Sequence[ColumnElement[bool]]
+BY_RECEPTION: Final = RANGED["reception_date_time"]
+"""The index with all columns of every measure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,33 +91,48 @@ def _group(row: RowMapping, keys: int, limit: int) -> Group:
 def _parts(db: TenantConnection, query: StatisticsQuery, keys: Sequence[Label[Any]], today: date) -> list[Select[Any]]:
     """Return the statements whose numbers, added up by group, are the measures."""
     t = tickets.c
-    matching = conditions(db, query)
+    sought = wanted(db, query)
+    few = candidates(db, sought)
+    matching = sought.all() if few is None else [among(db, t.number, few), *sought.all()]
+
+    def part(index: str, *more: ColumnElement[bool], **measures: ColumnElement[Any]) -> Select[Any]:
+        found = _part(db, keys, [*matching, *more], measures)
+        return found.with_hint(tickets, f"INDEXED BY {index if few is None else BY_NUMBER}", "sqlite")
+
     known = db.execute(db.select(statuses, statuses.c.id, statuses.c.completed)).all()
     open_ = t.status_id.in_([id_ for id_, completed in known if not completed])
     done = t.status_id.in_([id_ for id_, completed in known if completed])
     overdue = func.sum(case((t.scheduled_completion_date < today, 1), else_=0))
     of_open = {"open": func.count(), "overdue": overdue, "seconds": func.sum(_seconds(db, t.reception_date_time))}
     parts = [
-        _part(db, keys, matching, count=func.count()),
-        _part(db, keys, [*matching, open_], **of_open, oldest=func.min(t.reception_date_time)),
+        part(_index_of_count(query, sought), count=func.count()),
+        part(BY_RECEPTION, open_, **of_open, oldest=func.min(t.reception_date_time)),
     ]
     if query.has_period:
         first = None if query.from_day is None else datetime.combine(query.from_day, time(0, 0))
         last = None if query.to_day is None else datetime.combine(query.to_day, time(23, 59))
         received = _between(t.reception_date_time, first, last)
         completed = _between(t.completion_date, query.from_day, query.to_day)
-        parts.append(_part(db, keys, [*matching, *received], received=func.count()))
-        parts.append(_part(db, keys, [*matching, done, *completed], completed=func.count()))
+        parts.append(part(BY_RECEPTION, *received, received=func.count()))
+        parts.append(part(RANGED["completion_date"], done, *completed, completed=func.count()))
     return parts
 
 
+def _index_of_count(query: StatisticsQuery, sought: Wanted) -> str:
+    """Return the index that has the tickets in the order of their groups, or else one with all columns."""
+    column = GROUPED.get(query.groups[0]) if len(query.groups) == 1 else None
+    in_order = {**OWN, "status_id": "tickets_by_status"}
+    has_columns = sought.by_column.keys() <= {column, "status_id", "reception_date_time"}
+    return in_order[column] if column in in_order and has_columns else BY_RECEPTION
+
+
 def _part(
-    db: TenantConnection, keys: Sequence[Label[Any]], wanted: Conditions, **measures: ColumnElement[Any]
+    db: TenantConnection, keys: Sequence[Label[Any]], matching: Conditions, measures: dict[str, ColumnElement[Any]]
 ) -> Select[Any]:
     nothing: dict[str, ColumnElement[Any]] = {name: literal_column("0") for name in NUMBERS}
     columns = {**nothing, "oldest": cast(null(), DateTime), **measures}
     shown = [column.label(name) for name, column in columns.items()]
-    return db.select(tickets, *keys, *shown).where(*wanted).group_by(*(key.element for key in keys))
+    return db.select(tickets, *keys, *shown).where(*matching).group_by(*(key.element for key in keys))
 
 
 def _between(column: ColumnElement[Any], first: Any, last: Any) -> list[ColumnElement[bool]]:

@@ -96,7 +96,7 @@ request_channels: Final = _ordered("request_channels")
 response_categories: Final = _ordered("response_categories", Column("parent_category", String(200)))
 
 FILTERED: Final = (
-    *("status_id", "person_in_charge_id", "account_id", "category_id", "requestor_id"),
+    *("status_id", "person_in_charge_id", "account_id", "category_id", "requestor_id", "request_channel_id"),
     *("reception_date_time", "scheduled_completion_date", "completion_date", "updated_at"),
 )
 tickets: Final = Table(

@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 FEATURES: Final[Mapping[str, str]] = MappingProxyType({
+    "administration": "master data is added, changed and removed by POST, PUT and DELETE, with a key that may",
     "attachments": "a new ticket's attachments are stored and shown",
     "category-filter": "a list is filtered by `categoryId`",
     "changes": "`GET /tickets/changes` lists what happened in all tickets",

@@ -26,7 +26,7 @@ ADDED = (
     ("api_keys", "may_administer", sa.Boolean, sa.false()),
 )
 FILTERED = (
-    *("status_id", "person_in_charge_id", "account_id", "category_id", "requestor_id"),
+    *("status_id", "person_in_charge_id", "account_id", "category_id", "requestor_id", "request_channel_id"),
     *("reception_date_time", "scheduled_completion_date", "completion_date", "updated_at"),
 )
 ORDERS = (
