@@ -46,6 +46,8 @@ def find(db: TenantConnection, query: ChangeQuery) -> Found:
 
 def read(db: TenantConnection, ids: Sequence[int]) -> list[tuple[RowMapping, Entry]]:
     """Return these entries in the order of their ids, each with `id`, `summary` and account of its ticket."""
+    if not ids:  # SQLite reads every entry to find none of no ids
+        return []
     entries = read_entries(db, db.select(ticket_history).where(ticket_history.c.id.in_(ids)))
     about = (tickets.c.id, tickets.c.summary, tickets.c.account_id, accounts.c.name.label("account_name"))
     named = db.select(tickets, *about).outerjoin(accounts)

@@ -196,8 +196,11 @@ def changes_read_too_much(connection: Connection, filled: Filled) -> list[str]:
     """Return which pages of what happened in all tickets read too much."""
     whole = 2 * filled.tickets + 200 if filled.tickets < 2000 and filled.url.startswith("postgresql") else 0
     wrong = []
-    for asked in ({"cursor": "1000"}, {"userId": "user3"}, {"ticketId": TICKET}, {"accountId": "unknown"}, {"accountId": "acc3", "since": "2026-11-19T00:00:00Z"},
-                  {"since": "2025-06-02T20:00:00Z", "until": "2025-06-02T20:10:00Z"}):  # fmt: skip
+    for asked in (
+        {"cursor": "1000"}, {"userId": "user3"}, {"ticketId": TICKET}, {"accountId": "unknown"},
+        {"accountId": "acc3", "since": "2026-11-19T00:00:00Z"},
+        {"since": "2025-06-02T20:00:00Z", "until": "2025-06-02T20:10:00Z"},
+    ):  # fmt: skip
         query = ChangeQuery.model_validate({**asked, "limit": str(LIMIT)})
 
         def page(db: TenantConnection, query: ChangeQuery = query) -> object:
