@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 FEATURES: Final[Mapping[str, str]] = MappingProxyType({
+    "administration": "master data is added, changed and removed by POST, PUT and DELETE, with a key that may",
     "attachments": "a new ticket's attachments are stored and shown",
     "category-filter": "a list is filtered by `categoryId`",
     "changes": "`GET /tickets/changes` lists what happened in all tickets",
@@ -17,6 +18,7 @@ FEATURES: Final[Mapping[str, str]] = MappingProxyType({
     "expected-history": "PUT changes nothing if `expectedHistoryId` is not the newest entry",
     "history-pages": "a history is read by page and by date",
     "idempotency-key": "a write that is repeated with its `Idempotency-Key` is done once",
+    "import": "`POST /tickets/import` stores tickets of another system, each once by its `externalTicketId`",
     "readiness": "`GET /ready` shows whether the database accepts writes",
     "requestor-filter": "a list is filtered by `requestorId`",
     "row-details": "rows have `completionDate`, `updatedAt`, `completed` and the ids behind their names",

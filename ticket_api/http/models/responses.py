@@ -6,6 +6,7 @@ from pydantic import Field
 
 from ticket_api.http.models.base import ResponseModel
 from ticket_api.http.models.features import FEATURES
+from ticket_api.http.models.imports import RowProblem
 from ticket_api.http.models.requests import Visibility
 
 
@@ -256,6 +257,9 @@ class Failure(ResponseModel):
         default=None, description="With `kind` `changed_meanwhile`: the id of the newest entry of the ticket's history."
     )
     field: str | None = Field(default=None, description="The field, parameter or header at fault.")
+    problems: list[RowProblem] | None = Field(
+        default=None, description="With `kind` `faulty_rows`: every problem of every row of an import."
+    )
     allowed: Annotated[list[str], Field(max_length=50)] | None = Field(
         default=None, description="The values accepted there, at most 50."
     )
