@@ -12,7 +12,7 @@ from operator import gt, lt
 from types import MappingProxyType
 from typing import Any, Final
 
-from sqlalchemy import ColumnClause, ColumnElement, RowMapping, TableClause, asc, desc, func, tuple_
+from sqlalchemy import ColumnClause, ColumnElement, RowMapping, TableClause, func, select, tuple_
 
 from ticket_api.cursors import Place, show_place
 from ticket_api.errors import BadInputError
@@ -124,11 +124,8 @@ def _walk(db: TenantConnection, query: TicketQuery, sought: Wanted, after: Key |
 
 
 def _in_order(db: TenantConnection, query: TicketQuery, conditions: Conditions, offset: int) -> list[int]:
-    date_column = SORTABLE[query.sort_by]
-    direct = asc if query.sort_order == "asc" else desc
-    order = (direct(tickets.c[date_column]), direct(tickets.c.number))
-    page = db.select(tickets, tickets.c.number).where(*conditions).order_by(*order).limit(query.limit + 1)
-    return list(db.scalars(by(RANGED[date_column], page.offset(offset))))
+    page = db.select(tickets, tickets.c.number).where(*conditions).limit(query.limit + 1).offset(offset)
+    return list(db.scalars(by(RANGED[SORTABLE[query.sort_by]], page, descends=query.sort_order == "desc")))
 
 
 def _total_of_walk(db: TenantConnection, query: TicketQuery, sought: Wanted, found: int) -> tuple[int, bool]:
@@ -141,8 +138,8 @@ def _total_of_walk(db: TenantConnection, query: TicketQuery, sought: Wanted, fou
 
 
 def _count(db: TenantConnection, sought: Wanted, *more: ColumnElement[bool]) -> int:
-    counted = db.select(tickets, func.count()).where(*sought.all(), *more)
-    return int(db.scalar(by(counting(sought), counted)))
+    counted = by(counting(sought), db.select(tickets, tickets.c.number).where(*sought.all(), *more))
+    return int(db.scalar(select(func.count()).select_from(counted.subquery())))
 
 
 def _named(db: TenantConnection, numbers: Sequence[int]) -> list[RowMapping]:

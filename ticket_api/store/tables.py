@@ -137,7 +137,7 @@ tickets: Final = Table(
         )
     ),
     *(
-        Index(name, "tenant_id", column, "status_id", "reception_date_time", "number")
+        Index(name, "tenant_id", column, "status_id", "number", "reception_date_time")
         for name, column in (
             ("tickets_by_person", "person_in_charge_id"),
             ("tickets_by_account", "account_id"),

@@ -63,7 +63,7 @@ def upgrade() -> None:
         filtered = (column for column in FILTERED if column != date)
         op.create_index(f"tickets_by_{name}", "tickets", ["tenant_id", date, "number", *filtered])
     for name, column in OWNERS:
-        columns = ["tenant_id", column, "status_id", "reception_date_time", "number"]
+        columns = ["tenant_id", column, "status_id", "number", "reception_date_time"]
         op.create_index(f"tickets_by_{name}", "tickets", columns)
     op.create_index("tickets_by_update", "tickets", ["tenant_id", "updated_at", "number"])
     op.create_index("tickets_by_external_id", "tickets", ["tenant_id", "external_ticket_id"])

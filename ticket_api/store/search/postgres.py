@@ -51,18 +51,18 @@ class PostgresPieces:
         if before:
             db.execute(db.delete(ticket_pieces).where(ticket_pieces.c.number.in_(before)))
         rows = [
-            {"number": number, "pieces": _hashed(db.tenant, {*pairs_of_text(new), *characters(new)})}
+            {"number": number, "pieces": hashed(db.tenant, {*pairs_of_text(new), *characters(new)})}
             for number, _, new in texts
         ]
         db.execute(db.insert(ticket_pieces), rows)
 
     def candidates(self, db: TenantConnection, words: tuple[str, ...], most: int) -> tuple[int, ...]:
         """Return the numbers of at most `most` tickets, of which those that have all `words` are a part."""
-        pieces = _hashed(db.tenant, {piece for of_word in wanted(words) for piece in of_word})
+        pieces = hashed(db.tenant, {piece for of_word in wanted(words) for piece in of_word})
         return tuple(db.connection.execute(_FIND, {"wanted": pieces, "most": most}).scalars())
 
 
-def _hashed(tenant: str, pieces: set[str]) -> list[int]:
+def hashed(tenant: str, pieces: set[str]) -> list[int]:
     """Return the hash of each piece of the tenant, as a signed integer of 32 bits."""
     of_tenant = crc32(f"{tenant}|".encode())
     return [crc32(piece.encode(), of_tenant) - 2**31 for piece in pieces]
