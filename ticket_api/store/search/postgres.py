@@ -59,7 +59,7 @@ class PostgresPieces:
     def candidates(self, db: TenantConnection, words: tuple[str, ...], most: int) -> tuple[int, ...]:
         """Return the numbers of at most `most` tickets, of which those that have all `words` are a part."""
         pieces = hashed(db.tenant, {piece for of_word in wanted(words) for piece in of_word})
-        return tuple(db.connection.execute(_FIND, {"wanted": pieces, "most": most}).scalars())
+        return tuple(db.connection.execute(_FIND, {"wanted": pieces, "most": most}).scalars().all())
 
 
 def hashed(tenant: str, pieces: set[str]) -> list[int]:

@@ -71,7 +71,7 @@ class SqlitePieces:
         indexed = tuple(word.translate(_REPLACED) for word in words)
         phrases = (_tokens(tenant, pieces).replace('"', '""') for pieces in wanted(indexed))
         query = " AND ".join(f'"{phrase}"' for phrase in phrases)
-        rows = db.connection.execute(_FIND, {"phrases": query, "most": most}).scalars()
+        rows = db.connection.execute(_FIND, {"phrases": query, "most": most}).scalars().all()
         return tuple(row & (1 << _NUMBER_BITS) - 1 for row in rows)
 
     def _number(self, db: TenantConnection) -> int | None:
