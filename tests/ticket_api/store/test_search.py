@@ -55,13 +55,19 @@ def new(**more: Any) -> NewTicket:
     return NewTicket.model_validate(new_ticket(**more))
 
 
-async def test_words_find_what_a_plain_scan_finds(url: str) -> None:
+@pytest.mark.parametrize(("candidates", "queries"), [(MOST_CANDIDATES, QUERIES), (5, 50)], ids=["listed", "tested"])
+async def test_words_find_what_a_plain_scan_finds(
+    url: str, candidates: int, queries: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether candidates are listed, or are so many that they are tested one by one."""
+    monkeypatch.setattr("ticket_api.store.search.index.MOST_CANDIDATES", candidates)
+
     def differences(db: TenantConnection) -> list[str]:
         chance = random.Random(2026)  # noqa: S311 - for tests
         texts = texts_of(db)
-        asked = [some_words(chance, list(texts.values())) for _ in range(QUERIES)]
+        asked = [some_words(chance, list(texts.values())) for _ in range(queries)]
         answers = [(words, found(db, words), scanned(texts, words)) for words in (*asked, *FRAGMENTS, *ADVERSARIAL)]
-        assert sum(bool(expected) for *_, expected in answers) > QUERIES // 2
+        assert sum(bool(expected) for *_, expected in answers) > queries // 2
         return [f"{words!r}: {got ^ expected}" for words, got, expected in answers if got != expected]
 
     assert await run(url, differences) == []

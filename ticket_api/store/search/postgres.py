@@ -31,10 +31,13 @@ _CREATE: Final = (
     "ALTER TABLE ticket_pieces ENABLE ROW LEVEL SECURITY",
     f"CREATE POLICY of_one_tenant ON ticket_pieces USING ({_MINE}) WITH CHECK ({_MINE})",
     """
-    CREATE FUNCTION ticket_candidates(wanted integer[], most integer) RETURNS SETOF integer
+    CREATE FUNCTION ticket_candidates(wanted integer[], most integer) RETURNS integer[]
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$ BEGIN RETURN QUERY EXECUTE 'SELECT number FROM {schema}.ticket_pieces
-        WHERE tenant_id = current_setting(''app.tenant_id'', true) AND pieces @> $1 LIMIT $2' USING wanted, most;
+    AS $$ DECLARE numbers integer[]; BEGIN
+        EXECUTE 'SELECT ARRAY(SELECT number FROM {schema}.ticket_pieces
+            WHERE tenant_id = current_setting(''app.tenant_id'', true) AND pieces @> $1 LIMIT $2)'
+        INTO numbers USING wanted, most;
+        RETURN numbers;
     END $$
     """,
     "REVOKE ALL ON FUNCTION ticket_candidates FROM PUBLIC",
@@ -59,7 +62,7 @@ class PostgresPieces:
     def candidates(self, db: TenantConnection, words: tuple[str, ...], most: int) -> tuple[int, ...]:
         """Return the numbers of at most `most` tickets, of which those that have all `words` are a part."""
         pieces = hashed(db.tenant, {piece for of_word in wanted(words) for piece in of_word})
-        return tuple(db.connection.execute(_FIND, {"wanted": pieces, "most": most}).scalars())
+        return tuple(db.connection.execute(_FIND, {"wanted": pieces, "most": most}).scalar_one())
 
 
 def hashed(tenant: str, pieces: set[str]) -> list[int]:

@@ -6,6 +6,7 @@ had before.
 Source: SQLite, "FTS5 Extension", 3.1 (ascii tokenizer), 4.4.1 (contentless tables), 6.2 (the delete command).
 """
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
@@ -37,7 +38,8 @@ CREATE: Final = (
 _DELETE: Final = text("INSERT INTO ticket_pieces (ticket_pieces, rowid, pieces) VALUES ('delete', :row, :pieces)")
 _INSERT: Final = text("INSERT INTO ticket_pieces (rowid, pieces) VALUES (:row, :pieces)")
 _FIND: Final = text(
-    "SELECT rowid FROM ticket_pieces WHERE ticket_pieces MATCH :phrases ORDER BY rowid DESC LIMIT :most"
+    f"SELECT json_group_array(rowid & {(1 << _NUMBER_BITS) - 1}) FROM "  # noqa: S608 - a constant
+    "(SELECT rowid FROM ticket_pieces WHERE ticket_pieces MATCH :query LIMIT :most)"
 )
 
 
@@ -66,24 +68,21 @@ class SqlitePieces:
     def candidates(self, db: TenantConnection, words: tuple[str, ...], most: int) -> tuple[int, ...]:
         """Return the numbers of at most `most` tickets, of which those that have all `words` are a part."""
         tenant = self._number(db)
-        if tenant is None:
-            return ()
         indexed = tuple(word.translate(_REPLACED) for word in words)
         phrases = (_tokens(tenant, pieces).replace('"', '""') for pieces in wanted(indexed))
         query = " AND ".join(f'"{phrase}"' for phrase in phrases)
-        rows = db.connection.execute(_FIND, {"phrases": query, "most": most}).scalars()
-        return tuple(row & (1 << _NUMBER_BITS) - 1 for row in rows)
+        return tuple(json.loads(db.connection.execute(_FIND, {"query": query, "most": most}).scalar_one()))
 
-    def _number(self, db: TenantConnection) -> int | None:
-        number: int | None = db.scalar(db.select(piece_tenants, piece_tenants.c.number))
-        return number
+    def _number(self, db: TenantConnection) -> int:
+        """Return the number of the tenant; 0 before its first ticket."""
+        return db.scalar(db.select(piece_tenants, piece_tenants.c.number)) or 0
 
 
-def _row(tenant: int | None, number: int, folded: str) -> dict[str, int | str]:
+def _row(tenant: int, number: int, folded: str) -> dict[str, int | str]:
     indexed = folded.translate(_REPLACED)
     pieces = _tokens(tenant, (*pairs_of_text(indexed), *characters(indexed)))
-    return {"row": ((tenant or 0) << _NUMBER_BITS) + number, "pieces": pieces}
+    return {"row": (tenant << _NUMBER_BITS) + number, "pieces": pieces}
 
 
-def _tokens(tenant: int | None, pieces: Sequence[str]) -> str:
+def _tokens(tenant: int, pieces: Sequence[str]) -> str:
     return f"{tenant}|" + f" {tenant}|".join(pieces)
