@@ -58,6 +58,11 @@ def document() -> dict[str, Any]:
     del change["remarks"]
     no_end_of_month = r"^20\d{2}-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])[ T]([01]\d|2[0-3]):[0-5]\d$"  # February
     narrow(schemas["NewTicket"]["properties"], "receptionDateTime", {"type": "string", "pattern": no_end_of_month})
+    of_list = whole["paths"]["/tickets"]["get"]["parameters"]  # a cursor must fit the order and forbids an offset
+    whole["paths"]["/tickets"]["get"]["parameters"] = [one for one in of_list if one["name"] != "cursor"]
+    for one in of_list:
+        if one["name"].startswith("receptionDateTime"):
+            one["schema"] = {"type": "string", "pattern": no_end_of_month}
     for path, operations in whole["paths"].items():
         if "{id}" in path:
             for operation in operations.values():
