@@ -42,7 +42,7 @@ _COLUMNS: Final[Mapping[str, Sequence[Column[Any]]]] = MappingProxyType({
 def by(index: str, query: Select[Any], *, descends: bool = False) -> Select[Any]:
     """Return the query, with its rows in the order of the index, so that it is read from there.
 
-    SQLite is told so. PostgreSQL finds that no other index has all columns in this order, and `fix_plans` forbids it
+    SQLite takes its name. PostgreSQL finds that no other index has all columns in this order, and `fix_plans` forbids it
     to sort.
     """
     columns = _COLUMNS[index]
