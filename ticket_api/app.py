@@ -18,7 +18,11 @@ from shared.time_zones import in_zone, machine_zone, utc_now, zone_name
 from ticket_api.http import openapi, refusals
 from ticket_api.http.api_key_middleware import ApiKeyMiddleware, WrongKeyError
 from ticket_api.http.disconnects import Departures
+from ticket_api.http.history_routes import history_routes
+from ticket_api.http.import_routes import import_routes
+from ticket_api.http.master_routes import routes as master_writes
 from ticket_api.http.routes import master_routes, open_routes, ticket_routes
+from ticket_api.http.statistics_routes import statistics_routes
 from ticket_api.keys import Caller, CallerOf, KeyRing
 from ticket_api.migrate import prepare, refuse_what_policies_do_not_bind
 from ticket_api.renames import finish_all_renames
@@ -108,7 +112,8 @@ def create_app(
     app.state.clock = clock
     app.state.trail = trail
     app.state.zone_name = zone_name(zone)
-    for router in (open_routes, ticket_routes, master_routes):
+    every = (open_routes, statistics_routes, history_routes, import_routes, ticket_routes, master_routes, master_writes)
+    for router in every:
         app.include_router(router)
     refusals.install(app)
     whose: CallerOf | None = None if tenant_of is None else ask_embedder

@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import chain
 from operator import eq, ge, le
 from typing import Any
@@ -14,6 +13,7 @@ from ticket_api.http.models.queries import TicketFilters
 from ticket_api.store.connection import TenantConnection, among
 from ticket_api.store.search import TextMatch, find
 from ticket_api.store.tables import statuses, tickets
+from ticket_api.times import end_of_millisecond
 
 Conditions = Sequence[ColumnElement[bool]]
 
@@ -70,7 +70,7 @@ def _comparisons(query: TicketFilters) -> Iterator[tuple[str, Callable[[Any, Any
     yield "completion_date", ge, query.completion_date_from
     yield "completion_date", le, query.completion_date_to
     yield "updated_at", ge, query.updated_at_from
-    yield "updated_at", le, query.updated_at_to and _end_of_millisecond(query.updated_at_to)
+    yield "updated_at", le, query.updated_at_to and end_of_millisecond(query.updated_at_to)
 
 
 def _statuses(db: TenantConnection, query: TicketFilters) -> Sequence[str] | None:
@@ -79,8 +79,3 @@ def _statuses(db: TenantConnection, query: TicketFilters) -> Sequence[str] | Non
         return query.status_id or None
     is_open = db.select(statuses, statuses.c.id).where(statuses.c.completed.is_(False))
     return [id_ for id_ in db.scalars(is_open) if not query.status_id or id_ in query.status_id]
-
-
-def _end_of_millisecond(moment: datetime) -> datetime:
-    """Return the last moment that is shown as `moment` is: moments are stored to the microsecond."""
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000 + 999)

@@ -96,7 +96,7 @@ request_channels: Final = _ordered("request_channels")
 response_categories: Final = _ordered("response_categories", Column("parent_category", String(200)))
 
 FILTERED: Final = (
-    *("status_id", "person_in_charge_id", "account_id", "category_id", "requestor_id"),
+    *("status_id", "person_in_charge_id", "account_id", "category_id", "requestor_id", "request_channel_id"),
     *("reception_date_time", "scheduled_completion_date", "completion_date", "updated_at"),
 )
 tickets: Final = Table(
@@ -188,6 +188,7 @@ ticket_history: Final = Table(
     Column("is_public", Boolean, nullable=False),  # whether the comment is meant for the requestor too
     Index("history_of_ticket", "tenant_id", "ticket_id", "timestamp", "id"),
     Index("history_by_time", "tenant_id", "timestamp", "id"),
+    Index("history_by_user", "tenant_id", "user_id", "id"),
 )
 history_changed_fields: Final = Table(
     "history_changed_fields",

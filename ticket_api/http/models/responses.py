@@ -6,6 +6,7 @@ from pydantic import Field
 
 from ticket_api.http.models.base import ResponseModel
 from ticket_api.http.models.features import FEATURES
+from ticket_api.http.models.imports import RowProblem
 from ticket_api.http.models.requests import Visibility
 
 
@@ -167,6 +168,72 @@ class HistoryEntry(ResponseModel):
     changed_fields: list[ChangedField]
 
 
+class GroupKey(ResponseModel):
+    """What the tickets of a group have in common."""
+
+    by: str = Field(examples=["status"])
+    id: str = Field(description="An id of the master data; of a week, its Monday.", examples=["stat1"])
+    name: str = Field(description="Its name; of a week, for example 2026-W47 (ISO 8601).", examples=["New"])
+
+
+class Measures(ResponseModel):
+    """Numbers of tickets, as of now."""
+
+    count: int
+    open: int = Field(description="Tickets whose status does not count as completed.")
+    overdue: int = Field(description="Open ones whose scheduled completion date has passed.")
+    oldest_open: str | None = Field(description="The first `receptionDateTime` of an open one.")
+    average_open_days: float | None = Field(
+        description="How long ago open ones were received, on average: days with one decimal."
+    )
+    received: int | None = Field(description="Received in the period; null without `from` and `to`.")
+    completed: int | None = Field(description="Completed in the period; null without `from` and `to`.")
+
+
+class TicketGroup(Measures):
+    """The tickets of one group."""
+
+    keys: list[GroupKey] = Field(description="One for each name in `groupBy`, in its order.")
+
+
+class Statistics(ResponseModel):
+    """Numbers of tickets by group, the largest group first."""
+
+    groups: list[TicketGroup]
+    other: Measures | None = Field(description="All groups together that are beyond `limit`; null if there are none.")
+    total: Measures
+
+
+class HistoryPage(ResponseModel):
+    """One page of a ticket's history, and where the next page begins."""
+
+    entries: list[HistoryEntry]
+    total: int = Field(description="How many entries lie between `since` and `until`, on all pages.")
+    next_cursor: str | None = Field(
+        description="For the parameter `before`: the place of the next page. Null if this is the last one."
+    )
+
+
+class Change(HistoryEntry):
+    """An entry of the history of a ticket, which is named with it."""
+
+    ticket_id: str
+    summary: str = Field(description="The ticket's summary as it is now, like its account.")
+    account_id: str
+    account_name: str
+
+
+class ChangePage(ResponseModel):
+    """One page of what happened in all tickets, and where the next page begins."""
+
+    changes: list[Change]
+    next_cursor: str | None = Field(
+        description="For the parameter `cursor`: the place of the next page, which may be there although this one has "
+        "fewer entries than `limit`. Null if this is the last one.",
+        examples=["57"],
+    )
+
+
 class TicketWritten(ResponseModel):
     """The ticket that was written."""
 
@@ -190,6 +257,9 @@ class Failure(ResponseModel):
         default=None, description="With `kind` `changed_meanwhile`: the id of the newest entry of the ticket's history."
     )
     field: str | None = Field(default=None, description="The field, parameter or header at fault.")
+    problems: list[RowProblem] | None = Field(
+        default=None, description="With `kind` `faulty_rows`: every problem of every row of an import."
+    )
     allowed: Annotated[list[str], Field(max_length=50)] | None = Field(
         default=None, description="The values accepted there, at most 50."
     )

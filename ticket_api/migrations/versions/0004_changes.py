@@ -26,7 +26,7 @@ ADDED = (
     ("api_keys", "may_administer", sa.Boolean, sa.false()),
 )
 FILTERED = (
-    *("status_id", "person_in_charge_id", "account_id", "category_id", "requestor_id"),
+    *("status_id", "person_in_charge_id", "account_id", "category_id", "requestor_id", "request_channel_id"),
     *("reception_date_time", "scheduled_completion_date", "completion_date", "updated_at"),
 )
 ORDERS = (
@@ -68,3 +68,4 @@ def upgrade() -> None:
     op.create_index("tickets_by_update", "tickets", ["tenant_id", "updated_at", "number"])
     op.create_index("tickets_by_external_id", "tickets", ["tenant_id", "external_ticket_id"])
     op.create_index("history_by_time", "ticket_history", ["tenant_id", "timestamp", "id"])
+    op.create_index("history_by_user", "ticket_history", ["tenant_id", "user_id", "id"])
