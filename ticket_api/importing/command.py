@@ -61,7 +61,9 @@ async def _store(session: Session, rows: Sequence[CheckedRow], *, dry_run: bool)
             session.tenants, session.tenant, rows, session.now, dry_run=dry_run, on_progress=progress
         )
     except asyncio.CancelledError:
-        session.tell(f"Stopped after {done:,} of {len(rows):,} rows. Repeat the same command to store the others.")
+        session.tell(
+            f"Stopped after at least {done:,} of {len(rows):,} rows. Repeat the same command to store the others."
+        )
         raise
     finally:
         if done and not dry_run:
