@@ -180,7 +180,7 @@ def test_a_row_that_could_be_several_is_not_guessed(run: Run, sqlite_url: str, t
 
     assert code == 2
     assert "Row 2, name 'Hana': is that of several: h1, h2; give the id" in beside
-    assert "Row 3, name: 'hana' is that of row 2 too" in beside
+    assert "Row 3, name 'hana': is that of row 2 too" in beside
 
 
 def test_a_database_that_a_command_makes_begins_empty_unless_samples_are_set(
