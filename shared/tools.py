@@ -38,6 +38,7 @@ from shared.tickets.results import (
     shortened_row,
     shortened_ticket,
 )
+from shared.tickets.selection import TicketSelection
 from shared.tickets.ticket_ids import read_named
 from shared.tickets.ticket_pages import TicketPages
 from shared.tickets.unreadable import left_out_notes, row_notes
@@ -120,7 +121,7 @@ class TicketTools:
     async def get_ticket_list(self, query: inputs.TicketListInput, call: ToolCall) -> results.TicketPage:
         """Return one page: the API's own if it has a total order, else one cut from a window sorted here."""
         checked = await check(self._master, query.given(), call)
-        page = await self._pages.page(checked.values)
+        page = await self._pages.page(TicketSelection.of(checked.values))
         read = parse_many(TicketRow, page.rows)
         named, apart = await told_apart(self._api, self._master, read)
         rows = await self.calendar.dated_rows(named)

@@ -4,7 +4,7 @@ A search that finds nothing says what was searched, and names the nearest ticket
 there is no such ticket.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from shared.api_client import APIClient, segment
@@ -14,9 +14,9 @@ from shared.markdown import one_line
 from shared.tickets.features import SEARCH_WORDS, TOTAL_ORDER, FeatureReader
 from shared.tickets.pages import TicketWindows
 from shared.tickets.search.terms import SearchTerms, shown
+from shared.tickets.selection import TicketFilters, TicketSelection
 from shared.tickets.sorting import Page, Row
 
-PAGING: Final = frozenset({"sortBy", "sortOrder", "limit", "offset"})
 _SEARCHES: Final = 3
 """Words of a search that found nothing that are searched alone, the longest first."""
 _OF_EACH: Final = 10
@@ -35,44 +35,45 @@ class TicketPages:
         """Drop what is cached after a write."""
         self._windows.forget()
 
-    async def page(self, values: Mapping[str, Any]) -> Page:
-        """Return the page that `values`, the checked arguments of a list, select.
+    async def page(self, selection: TicketSelection) -> Page:
+        """Return the page that is selected.
 
         Raises:
             UpstreamError: the API failed.
         """
-        selected = {name: value for name, value in values.items() if name != "searchQuery"}
-        query = values.get("searchQuery")
-        terms = SearchTerms.of(query) if query is not None else None
+        search = selection.filters.search
+        terms = SearchTerms.of(search) if search is not None else None
         has_order = await self._features.has(TOTAL_ORDER)
         by_words = has_order and await self._features.has(SEARCH_WORDS)
-        page = await self._select(selected, terms, by_words=by_words, has_order=has_order)
+        page = await self._select(selection, terms, by_words=by_words, has_order=has_order)
         if terms is None:
             return page
         notes = [*page.notes]
         if terms.ignored:
             notes.append(f"Searched for the first {len(terms.words)} words, not for the {terms.ignored} after them.")
-        if not page.rows and values["offset"] == 0:
+        if not page.rows and selection.offset == 0:
             notes += await self._nothing_found(terms, by_words=by_words)
         return page._replace(notes=tuple(notes))
 
     async def _select(
-        self, values: Mapping[str, Any], terms: SearchTerms | None, *, by_words: bool, has_order: bool
+        self, selection: TicketSelection, terms: SearchTerms | None, *, by_words: bool, has_order: bool
     ) -> Page:
         """Return a page; one more row is requested, so that `has_more` is certain."""
+        query = _query(selection.filters)
+        limit, order = selection.limit, "desc" if selection.descends else "asc"
         if by_words or (has_order and terms is None):
-            words = {} if terms is None else {"searchWords": " ".join(terms.words)}
-            limit = values["limit"]
-            rows = await self._api.get("/tickets", params={**values, **words, "limit": limit + 1})
+            if terms is not None:
+                query["searchWords"] = " ".join(terms.words)
+            paging: dict[str, str | int | bool] = {
+                "sortBy": selection.sort_by,
+                "sortOrder": order,
+                "limit": limit + 1,
+                "offset": selection.offset,
+            }
+            rows = await self._api.get("/tickets", params=query | paging)
             return Page(rows[:limit], len(rows) > limit) if isinstance(rows, list) else Page(rows, False)
-        filters = {name: value for name, value in values.items() if name not in PAGING}
         return await self._windows.page(
-            filters,
-            sort_by=values["sortBy"],
-            sort_order=values["sortOrder"],
-            limit=values["limit"],
-            offset=values["offset"],
-            terms=terms,
+            query, sort_by=selection.sort_by, sort_order=order, limit=limit, offset=selection.offset, terms=terms
         )
 
     async def _nothing_found(self, terms: SearchTerms, *, by_words: bool) -> list[str]:
@@ -118,3 +119,16 @@ class TicketPages:
         except NotFoundError:
             return []
         return [{**ticket, "ticketId": ticket["id"]}] if isinstance(ticket, dict) and ticket.get("id") else []
+
+
+def _query(filters: TicketFilters) -> dict[str, str | bool]:
+    """Return the parameters of `GET /tickets` that select by `filters`, without the search."""
+    given = {
+        "personInChargeId": filters.person_in_charge_id,
+        "accountId": filters.account_id,
+        "statusId": filters.status_ids[0] if filters.status_ids else None,
+        "scheduledCompletionDateFrom": filters.due_from,
+        "scheduledCompletionDateTo": filters.due_to,
+        "showCompleted": filters.completed,
+    }
+    return {name: value for name, value in given.items() if value is not None}
