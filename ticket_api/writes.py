@@ -11,7 +11,7 @@ from pydantic.alias_generators import to_camel
 from sqlalchemy import RowMapping
 
 from ticket_api.errors import ApiNotFoundError, BadInputError
-from ticket_api.http.models import NewComment, NewTicket, TicketChange
+from ticket_api.http.models.requests import NewComment, NewTicket, TicketChange
 from ticket_api.http.serializers import show_hours
 from ticket_api.store import history, master, tickets
 from ticket_api.store.connection import TenantConnection

@@ -4,8 +4,9 @@ Stricter than pydantic alone: a date is `YYYY-MM-DD` and nothing that merely con
 """
 
 import re
+from collections.abc import Callable
 from contextlib import suppress
-from datetime import date, datetime
+from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Annotated, Any, Final
 
@@ -13,7 +14,7 @@ from pydantic import BeforeValidator, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from ticket_api.store.text_search import MAX_WORDS
-from ticket_api.times import parse_minute
+from ticket_api.times import parse_minute, parse_moment
 
 _NO_NUL: Final = r"^[^\x00]*$"  # PostgreSQL cannot store U+0000
 _BLANK: Final = r"\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
@@ -42,6 +43,28 @@ def _minute(value: Any) -> datetime:
         with suppress(ValueError):
             return parse_minute(value)
     raise refuse("must be a date and a time, written YYYY-MM-DD HH:MM")
+
+
+def _edge_of_day(edge: time) -> Callable[[Any], datetime]:
+    """Return what reads the wall-clock minute at one end of a range; a day alone means its `edge`."""
+
+    def read(value: Any) -> datetime:
+        if isinstance(value, str):
+            with suppress(ValueError):
+                whole = re.fullmatch(r"\d{4}-\d{2}-\d{2}", value, re.ASCII)
+                minute = datetime.combine(date.fromisoformat(value), edge) if whole else parse_minute(value)
+                if minute.tzinfo is None:
+                    return minute
+        raise refuse("must be a day or a minute of the office's clock, written YYYY-MM-DD or YYYY-MM-DD HH:MM")
+
+    return read
+
+
+def _moment(value: Any) -> datetime:
+    if isinstance(value, str):
+        with suppress(ValueError):
+            return parse_moment(value)
+    raise refuse("must be a moment with its offset, for example 2026-11-20T03:04:05Z (in a URL, write + as %2B)")
 
 
 def _tenths(value: Any) -> int:
@@ -96,6 +119,21 @@ Minute = Annotated[
             "examples": ["2026-11-22 09:30"],
         }
     ),
+]
+_DAY_OR_MINUTE: Final = WithJsonSchema(
+    {
+        "type": "string",
+        "pattern": r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])([ T]([01]\d|2[0-3]):[0-5]\d)?$",
+        "examples": ["2026-11-22", "2026-11-22 09:30"],
+    }
+)
+DayOrMinuteFrom = Annotated[datetime, BeforeValidator(_edge_of_day(time(0, 0))), _DAY_OR_MINUTE]
+DayOrMinuteTo = Annotated[datetime, BeforeValidator(_edge_of_day(time(23, 59))), _DAY_OR_MINUTE]
+"""The two ends of a range, both included, on the office's clock; a day is included as a whole."""
+Moment = Annotated[
+    datetime,
+    BeforeValidator(_moment),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-20T03:04:05.678Z"]}),
 ]
 Hours = Annotated[
     int,

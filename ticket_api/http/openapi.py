@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from ticket_api.http.api_key_middleware import OPEN_PATHS
-from ticket_api.http.models import Failure
+from ticket_api.http.models.responses import Failure
 
 VERSION: Final = "1.0.0"
 DESCRIPTION: Final = """Tickets of a support desk, their history, and the master data they refer to.

@@ -5,7 +5,7 @@ from datetime import date
 
 from sqlalchemy import RowMapping
 
-from ticket_api.http.models import Attachment, ChangedField, HistoryEntry, Ticket, TicketRow
+from ticket_api.http.models.responses import Attachment, ChangedField, HistoryEntry, Ticket, TicketRow
 from ticket_api.times import show_minute, show_moment
 
 
