@@ -109,10 +109,10 @@ class TicketTools:
         self._repeats = Repeats(recent_writes or MemoryRecentWrites())
         self._master = MasterData(api)
         self._features = FeatureReader(api)
-        self._pages = TicketPages(api, self._features)
         self.calendar = TicketCalendar(
             self._features, self._master, completed=completed_status_id, zone=zone, clock=clock
         )
+        self._pages = TicketPages(api, self._features, self._master, self.calendar, completed_id=completed_status_id)
 
     async def user_of(self, call: ToolCall) -> MasterItem | None:
         """Return the caller's user in the ticket system, if known. Never raises."""

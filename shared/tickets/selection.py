@@ -40,6 +40,8 @@ class TicketSelection:
     limit: int = 20
     offset: int = 0
     cursor: str | None = None
+    fields: tuple[str, ...] = ()
+    """Columns that are shown, by the names of the API; some need single tickets where its lists lack them."""
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:

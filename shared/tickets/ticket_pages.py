@@ -15,7 +15,7 @@ from shared.tickets.dates.ticket_calendar import TicketCalendar
 from shared.tickets.features import ROW_DETAILS, SEARCH_HISTORY, TOTAL_COUNT, FeatureReader
 from shared.tickets.master_data import MasterData
 from shared.tickets.paging.details import with_details
-from shared.tickets.paging.list_query import Query, needed, own_query
+from shared.tickets.paging.list_query import RECEPTION, Query, needed, own_query
 from shared.tickets.paging.narrowing import Narrowing
 from shared.tickets.paging.window_pages import WindowPages
 from shared.tickets.paging.windows import TicketWindows
@@ -73,7 +73,9 @@ class TicketPages:
         if is_own := await self._has(needed(selection)):
             page = await self._own_page(selection, own_query(selection, terms, at))
         else:
-            page = await self._cut.page(selection, Narrowing(selection.filters, self._master, at), terms)
+            page = await self._cut.page(
+                selection, Narrowing(filters=selection.filters, master=self._master, at=at), terms
+            )
         if not await self._features.has(ROW_DETAILS):
             page = await with_details(self._api, page, selection.fields, at)
         return page if terms is None else await self._searched(page, selection, terms, by_words=is_own)
@@ -88,7 +90,7 @@ class TicketPages:
             rows = await self._api.get("/tickets", params=query | {"limit": limit + 1})
             return Page(rows[:limit], len(rows) > limit) if isinstance(rows, list) else Page(rows, False)
         response = await self._api.get("/tickets", params=query | {"limit": limit, "envelope": True})
-        return parse_one(TicketsEnvelope, response).page
+        return _enveloped(response)
 
     async def _searched(self, page: Page, selection: TicketSelection, terms: SearchTerms, *, by_words: bool) -> Page:
         """Return the page with what to know of its search."""
@@ -121,7 +123,8 @@ class TicketPages:
         """Return tickets among which the nearest are: with one of the words, or new."""
         named = await self._ticket(terms)
         if not by_words:
-            rows = await self._windows.all_rows()
+            window = await self._windows.window({"showCompleted": True, "sortBy": RECEPTION})
+            rows = window.rows if window is not None else ()
         else:
             alone = sorted(terms.words, key=len, reverse=True)[:_SEARCHES]
             some = await gather_all(
@@ -144,3 +147,19 @@ class TicketPages:
         except NotFoundError:
             return []
         return [{**ticket, "ticketId": ticket["id"]}] if isinstance(ticket, dict) and ticket.get("id") else []
+
+
+def _enveloped(response: Any) -> Page:
+    """Return the page in an envelope; without one, the response as rows, which no reader of rows accepts."""
+    if not isinstance(response, dict):
+        return Page(response, False)
+    rows: Any = response.get("tickets")
+    total, cursor = response.get("total"), response.get("nextCursor")
+    has_total, has_more = type(total) is int and total >= 0, isinstance(cursor, str)
+    return Page(
+        rows,
+        has_more,
+        total=total if has_total else None,
+        total_is_exact=response.get("totalIsExact") is not False,
+        next_cursor=cursor if has_more else None,
+    )

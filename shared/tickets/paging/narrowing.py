@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-import anyio
-
 from shared.errors import InvalidInputError, Problem
 from shared.tickets.dates.ticket_time import TicketTime
 from shared.tickets.master_data import MasterData
@@ -19,7 +17,7 @@ from shared.tickets.master_lists import CATEGORIES, STATUSES
 from shared.tickets.models import MasterItem
 from shared.tickets.paging.completion_order import CompletionOrder
 from shared.tickets.paging.list_query import COMPLETION, RECEPTION
-from shared.tickets.paging.single_tickets import READ_S, SingleTickets, moment_of
+from shared.tickets.paging.single_tickets import SingleTickets, in_time, moment_of
 from shared.tickets.selection import TicketFilters
 from shared.tickets.sorting import Row
 
@@ -63,7 +61,7 @@ class Narrowing:
         notes: list[str] = []
         rows = [row for row in rows if self._was_received(row)]
         try:
-            with anyio.fail_after(READ_S):
+            with in_time():
                 if len(wanted.status_ids) > 1:
                     rows, unread = await self._of_ids(rows, "status", wanted.status_ids, tickets)
                     notes += unread
@@ -76,7 +74,7 @@ class Narrowing:
                 if wanted.updated_since is not None:
                     rows = await self._changed_since(rows, wanted.updated_since, tickets)
         except TimeoutError:
-            raise _cannot(f"the tickets could not be read within {READ_S:g} s", self.names) from None
+            raise _cannot("the tickets could not all be read in time", self.names) from None
         return rows, tuple(notes)
 
     async def ends_in(self, row: Row, tickets: SingleTickets, fetched_by: str) -> bool:

@@ -4,6 +4,7 @@ A ticket last changed at its newest history entry, or else when it was received:
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, tzinfo
 from types import MappingProxyType
 from typing import Any, Final
@@ -79,6 +80,11 @@ class SingleTickets:
         except NotFoundError:
             return None
         return max((one for entry in entries if (one := moment_of(entry.timestamp)) is not None), default=None)
+
+
+def in_time() -> AbstractContextManager[anyio.CancelScope]:
+    """Return what limits the reads of one page to `READ_S`; use it with `with`. Raises: TimeoutError, at its end."""
+    return anyio.fail_after(READ_S)
 
 
 def moment_of(text: object, zone: tzinfo = UTC) -> datetime | None:

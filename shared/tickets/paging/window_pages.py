@@ -8,8 +8,6 @@ Source: the observed behaviour of the existing API; cases T17, T19, U7 and U8.
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-import anyio
-
 from shared.api_client import APIClient
 from shared.errors import UpstreamUnavailableError
 from shared.tickets.paging import window_notes
@@ -18,7 +16,7 @@ from shared.tickets.paging.cursor import Place
 from shared.tickets.paging.list_query import COMPLETION, RECEPTION, Query, fetch_order, query_of
 from shared.tickets.paging.narrowing import Narrowing
 from shared.tickets.paging.row_order import Order, RowOrder
-from shared.tickets.paging.single_tickets import READ_S, SingleTickets
+from shared.tickets.paging.single_tickets import SingleTickets, in_time
 from shared.tickets.paging.windows import TicketWindows, Window
 from shared.tickets.search.rows import AS_ONE_PIECE, found_rows, literal_rows
 from shared.tickets.search.terms import SearchTerms, escaped, has_wildcard
@@ -99,9 +97,7 @@ class WindowPages:
             return page._replace(total=found.total, total_is_exact=False)
         return await _cut(found, selection, place)
 
-    async def _found(
-        self, window: Window, query: Query, narrowing: Narrowing, terms: SearchTerms | None
-    ) -> _Found:
+    async def _found(self, window: Window, query: Query, narrowing: Narrowing, terms: SearchTerms | None) -> _Found:
         """Return the rows of a window that have all terms and pass all filters, and what the API itself finds."""
         rows: Sequence[Row] = window.rows
         notes, fetched_by = left_out_notes(window.left_out), str(query["sortBy"])
@@ -145,9 +141,10 @@ class WindowPages:
 async def _cut(found: _Found, selection: TicketSelection, place: Place | None) -> Page:
     """Return one page of the rows that were found."""
     order, sort_by, descends = found.order(selection.sort_by), selection.sort_by, selection.descends
-    start, cursor, notes = selection.offset, None, ()
+    start, cursor = selection.offset, None
+    notes: tuple[str, ...] = ()
     try:
-        with anyio.fail_after(READ_S):
+        with in_time():
             if place is not None:
                 start = await order.position(place, descends=descends)
             end = start + selection.limit
