@@ -20,7 +20,10 @@ _NO_NUL: Final = r"^[^\x00]*$"  # PostgreSQL cannot store U+0000
 _BLANK: Final = r"\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
 """Spelled out because `\\s` differs between Python and the document's regular expressions (ECMA-262)."""
 _NOT_BLANK: Final = rf"^[^\x00]*[^{_BLANK}\x00][^\x00]*$"
-_MOST_TENTHS: Final = 99_999
+MOST_TENTHS: Final = 99_999
+"""The most hours that a ticket can have, in tenths."""
+MOST_ENTRIES: Final = 2**31 - 1
+"""The largest id of a history entry."""
 
 
 def refuse(sentence: str, **more: Any) -> PydanticCustomError:
@@ -72,9 +75,25 @@ def _tenths(value: Any) -> int:
     if isinstance(value, int | float | str) and not isinstance(value, bool):
         with suppress(ArithmeticError, ValueError):
             tenths = Decimal(value if isinstance(value, str) else repr(value)) * 10
-            if 0 <= tenths <= _MOST_TENTHS and abs(tenths - round(tenths)) < Decimal("1e-6"):
+            if 0 <= tenths <= MOST_TENTHS and abs(tenths - round(tenths)) < Decimal("1e-6"):
                 return round(tenths)
     raise refuse("must be hours from 0 to 9999.9 with at most one decimal")
+
+
+def _more_tenths(value: Any) -> int:
+    """Return an increment of hours in tenths."""
+    with suppress(PydanticCustomError):
+        if (tenths := _tenths(value)) > 0:
+            return tenths
+    raise refuse("must be hours from 0.1 to 9999.9 with at most one decimal")
+
+
+def _entry_id(value: Any) -> int:
+    """Return a number of JSON that is whole; 1.0 is, in JSON Schema too."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if is_number and 0 <= value <= MOST_ENTRIES and value == int(value):
+        return int(value)
+    raise refuse(f"must be a whole number from 0 to {MOST_ENTRIES}")
 
 
 def _whole(value: Any) -> int:
@@ -87,6 +106,11 @@ def _truth(value: Any) -> bool:
     if value not in {"true", "false"}:
         raise refuse("must be true or false")
     return bool(value == "true")
+
+
+def _hours(least: float, pattern: str) -> WithJsonSchema:
+    number = {"type": "number", "minimum": least, "maximum": MOST_TENTHS / 10, "multipleOf": 0.1}
+    return WithJsonSchema({"anyOf": [number, {"type": "string", "pattern": pattern}], "examples": [3.5]})
 
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=_NO_NUL)]
@@ -135,20 +159,16 @@ Moment = Annotated[
     BeforeValidator(_moment),
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-20T03:04:05.678Z"]}),
 ]
-Hours = Annotated[
-    int,
-    BeforeValidator(_tenths),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "number", "minimum": 0, "maximum": _MOST_TENTHS / 10, "multipleOf": 0.1},
-                {"type": "string", "pattern": r"^\d{1,4}(\.\d)?$"},
-            ],
-            "examples": [3.5],
-        }
-    ),
-]
+Hours = Annotated[int, BeforeValidator(_tenths), _hours(0, r"^\d{1,4}(\.\d)?$")]
+MoreHours = Annotated[int, BeforeValidator(_more_tenths), _hours(0.1, r"^(?=.*[1-9])\d{1,4}(\.\d)?$")]
 """Hours are sent as a number or as the string that the API returns, and are stored in tenths."""
+
+EntryId = Annotated[
+    int,
+    BeforeValidator(_entry_id),
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": MOST_ENTRIES, "examples": [57]}),
+]
+"""The id of a history entry in a body; 0 stands for none."""
 
 QueryWhole = Annotated[int, BeforeValidator(_whole)]
 QueryTruth = Annotated[bool, BeforeValidator(_truth)]

@@ -31,7 +31,8 @@ FAILURES: Final[Mapping[int, tuple[str, dict[str, Any]]]] = {
     ),
     404: ("There is no such ticket.", {"error": "Ticket not found"}),
     409: (
-        "The Idempotency-Key was used for another request; nothing was changed.",
+        "The Idempotency-Key was used for another request, or `kind` says what contradicts this one; nothing was "
+        "changed.",
         {"error": "This Idempotency-Key was already used for another request.", "field": "Idempotency-Key"},
     ),
     413: ("The body is larger than 1 MiB.", {"error": "The body is larger than 1048576 bytes."}),

@@ -20,6 +20,7 @@ from ticket_api.http.models.responses import (
     HistoryWritten,
     Ready,
     ResponseCategory,
+    Status,
     Ticket,
     TicketPage,
     TicketRow,
@@ -185,6 +186,14 @@ async def list_response_categories(request: Request, _: NoQuery) -> list[Respons
     )
 
 
+@master_routes.get("/statuses", operation_id="listStatuses", responses=failures(400, 401, 503))
+async def list_statuses(request: Request, _: NoQuery) -> list[Status]:
+    """List statuses in their order, each with whether its tickets count as completed."""
+    return await read_in_tenant(
+        request, lambda db: [Status.model_validate(row) for row in master.list_choices(db, tables.statuses)]
+    )
+
+
 def _list_of_choices(path: str, operation_id: str, table: Table, what: str) -> None:
     async def list_choices(request: Request, _: NoQuery) -> list[Choice]:
         return await read_in_tenant(
@@ -202,5 +211,4 @@ def _list_of_choices(path: str, operation_id: str, table: Table, what: str) -> N
 
 _list_of_choices("/accounts", "listAccounts", tables.accounts, "accounts")
 _list_of_choices("/categories", "listCategories", tables.categories, "categories")
-_list_of_choices("/statuses", "listStatuses", tables.statuses, "statuses")
 _list_of_choices("/request-channels", "listRequestChannels", tables.request_channels, "request channels")

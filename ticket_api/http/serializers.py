@@ -49,6 +49,7 @@ def shape_entry(entry: RowMapping, changed: Sequence[RowMapping]) -> HistoryEntr
         {
             **entry,
             "timestamp": show_moment(entry["timestamp"]),
+            "visibility": "public" if entry["is_public"] else "internal",
             "changed_fields": [ChangedField.model_validate(field) for field in changed],
         }
     )

@@ -1,11 +1,25 @@
 """The bodies of requests that write."""
 
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, StrictBool, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from ticket_api.http.fields import Day, FileName, FileUrl, Hours, Id, Minute, Reference, Remark, Summary, Text, refuse
+from ticket_api.http.fields import (
+    Day,
+    EntryId,
+    FileName,
+    FileUrl,
+    Hours,
+    Id,
+    Minute,
+    MoreHours,
+    Reference,
+    Remark,
+    Summary,
+    Text,
+    refuse,
+)
 from ticket_api.http.models.base import RequestModel
 
 
@@ -85,11 +99,34 @@ ClearedFields = Annotated[
 ]
 
 
+Visibility = Literal["internal", "public"]
+
+
+def _is_absent(value: object) -> bool:
+    """Leave a field without a value out of the request's identity: requests from before the field are the same."""
+    return value is None
+
+
 class TicketChange(TicketFields):
     """The changes to a ticket, their author and a comment."""
 
     updated_by_id: Id = Field(examples=["user2"], description="The user shown in the history.")
     comment: Text | None = Field(default=None, examples=["The customer confirmed."])
+    visibility: Visibility | None = Field(
+        default=None, exclude_if=_is_absent, description="Of the comment, as in POST to the history."
+    )
+    expected_history_id: EntryId | None = Field(
+        default=None,
+        exclude_if=_is_absent,
+        description="The largest `id` in the history that the change is based on, 0 if it is empty. If there is a "
+        "newer entry, nothing is changed: 409 with `kind` `changed_meanwhile`. Read the history before the ticket.",
+    )
+    add_effort_hours: MoreHours | None = Field(
+        default=None,
+        exclude_if=_is_absent,
+        description="Hours to add to `actualEffortHours`, exact however many clients add at once. Not together with "
+        "a value for `actualEffortHours` or its name in `clear`.",
+    )
     requestor_id: Id | None = None
     account_id: Id | None = None
     category_id: Id | None = None
@@ -112,6 +149,14 @@ class TicketChange(TicketFields):
         for alias, name in CLEARABLE.items():
             if name in (self.clear or ()) and getattr(self, name) is not None:
                 raise refuse("is given a value and is named in clear: send one of the two", field=alias)
+        if self.add_effort_hours is not None and (
+            self.actual_effort_hours is not None or "actual_effort_hours" in (self.clear or ())
+        ):
+            raise refuse(
+                "adds to actualEffortHours, which the request also sets: send one of the two", field="addEffortHours"
+            )
+        if self.visibility is not None and self.comment is None:
+            raise refuse("is that of a comment: send a comment too, or leave it out", field="visibility")
         return self
 
 
@@ -120,6 +165,12 @@ class NewComment(RequestModel):
 
     user_id: Id = Field(examples=["user2"])
     comment: Text = Field(examples=["Called back; waiting for the log file."])
+    visibility: Visibility | None = Field(
+        default=None,
+        exclude_if=_is_absent,
+        description="`public` if the comment is meant for the requestor too, else `internal`, the default. This API "
+        "shows both to everyone who has its key.",
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from ticket_api.http.models.base import ResponseModel
 from ticket_api.http.models.features import FEATURES
+from ticket_api.http.models.requests import Visibility
 
 
 class Health(ResponseModel):
@@ -46,6 +47,12 @@ class Choice(ResponseModel):
     id: str
     name: str
     order_no: int
+
+
+class Status(Choice):
+    """A state of a ticket."""
+
+    completed: bool = Field(description="Whether tickets in this status count as completed.")
 
 
 class CategoryDetail(Choice):
@@ -156,6 +163,7 @@ class HistoryEntry(ResponseModel):
     user_id: str
     user_name: str
     comment: str | None
+    visibility: Visibility = Field(description="Whether the comment is meant for the requestor too (`public`).")
     changed_fields: list[ChangedField]
 
 
@@ -178,6 +186,9 @@ class Failure(ResponseModel):
 
     error: str
     kind: str | None = Field(default=None, description="A word for programs, if the status is not specific enough.")
+    newest_history_id: int | None = Field(
+        default=None, description="With `kind` `changed_meanwhile`: the id of the newest entry of the ticket's history."
+    )
     field: str | None = Field(default=None, description="The field, parameter or header at fault.")
     allowed: Annotated[list[str], Field(max_length=50)] | None = Field(
         default=None, description="The values accepted there, at most 50."
