@@ -53,7 +53,7 @@ class TicketPages:
         self._features = features
         self._master = master
         self._calendar = calendar
-        self._windows = TicketWindows(api)
+        self._windows = TicketWindows(api, features)
         self._cut = WindowPages(api, self._windows, completed_id=completed_id)
 
     def forget(self) -> None:
