@@ -7,6 +7,7 @@ from typing import Final
 FEATURES: Final[Mapping[str, str]] = MappingProxyType({
     "attachments": "a new ticket's attachments are stored and shown",
     "category-filter": "a list is filtered by `categoryId`",
+    "changes": "`GET /tickets/changes` lists what happened in all tickets",
     "clear": "PUT empties the fields named in `clear`",
     "comment-visibility": "comments are `internal` or `public`, as their `visibility` says",
     "completion-date": "a completed status sets an empty completion date to today, leaving it clears the date",
@@ -14,6 +15,7 @@ FEATURES: Final[Mapping[str, str]] = MappingProxyType({
     "date-ranges": "a list is filtered by the dates of reception, completion and last change",
     "effort-increment": "PUT adds `addEffortHours` to the hours that are there",
     "expected-history": "PUT changes nothing if `expectedHistoryId` is not the newest entry",
+    "history-pages": "a history is read by page and by date",
     "idempotency-key": "a write that is repeated with its `Idempotency-Key` is done once",
     "readiness": "`GET /ready` shows whether the database accepts writes",
     "requestor-filter": "a list is filtered by `requestorId`",
