@@ -107,7 +107,7 @@ class TicketPages:
         words = ", ".join(f"“{one_line(word)}”" for word in terms.words)
         more = ", description" if by_words else ""
         if by_words and await self._features.has(SEARCH_HISTORY):
-            more += ", comments"
+            more += ", newest comments"
         searched = (
             f"Searched for {words}: no ticket that fits the other arguments has every word in its summary{more}, "
             "account, requestor, person in charge, ticket id or external id."

@@ -167,7 +167,7 @@ async def test_a_search_says_that_comments_were_searched_where_the_api_can(refer
     pages, selection = pages_of(reference), TicketSelection(filters=TicketFilters(search="qqqqzzzz"))
     known = (await reference.api.get("/health"))["features"]
     for features, said in (
-        ({*known} | {SEARCH_HISTORY}, "summary, description, comments, account"),
+        ({*known} | {SEARCH_HISTORY}, "summary, description, newest comments, account"),
         ({*known} - {SEARCH_HISTORY}, "summary, description, account"),
     ):
         reference.wire.when("GET", "/health", health(*features))
