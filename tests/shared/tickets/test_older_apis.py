@@ -1,6 +1,7 @@
 """Ticket APIs between the existing one and the newest reference API get what they can, and a plain sentence else."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,18 @@ import httpx2
 import pytest
 
 from shared.errors import InvalidInputError, UpstreamFaultError
-from shared.tickets.features import CURSOR, SEARCH_HISTORY, SEARCH_WORDS, TOTAL_COUNT, TOTAL_ORDER
+from shared.tickets.features import (
+    CATEGORY_FILTER,
+    CURSOR,
+    DATE_RANGES,
+    SEARCH_HISTORY,
+    SEARCH_WORDS,
+    SEVERAL_STATUSES,
+    TOTAL_COUNT,
+    TOTAL_ORDER,
+)
 from shared.tickets.paging import windows
+from shared.tickets.paging.list_query import needed
 from shared.tickets.selection import TicketFilters, TicketSelection
 from tests.shared.given import TICKET, Act, World, hangs, responses, world
 from tests.shared.tickets.paged import ids, pages_of, walked
@@ -101,6 +112,25 @@ async def test_tickets_that_move_all_the_time_are_not_taken_for_a_whole_list(exi
 
     with pytest.raises(InvalidInputError, match="does not return all matching tickets at once"):
         await pages_of(existing).page(TicketSelection(filters=TicketFilters(category_id="cat2")))
+
+
+@pytest.mark.parametrize(
+    ("filters", "feature"),
+    [
+        ({"search": "vpn"}, SEARCH_WORDS),
+        ({"status_ids": ("stat1", "stat2")}, SEVERAL_STATUSES),
+        ({"category_id": "cat1"}, CATEGORY_FILTER),
+        *(({name: "2026-11-01"}, DATE_RANGES) for name in ("received_from", "received_to")),
+        *(({name: "2026-11-01"}, DATE_RANGES) for name in ("completed_from", "completed_to", "updated_since")),
+        ({"status_ids": ("stat1",), "person_in_charge_id": "user1", "account_id": "acc1", "due_to": "2026-11-01"}, ""),
+    ],
+    ids=["words", "statuses", "category", "from", "to", "done", "done to", "since", "old ones"],
+)
+def test_an_api_gets_only_the_filters_that_it_names(filters: dict[str, Any], feature: str) -> None:
+    selection = TicketSelection(filters=TicketFilters(**filters))
+
+    assert needed(selection) == {TOTAL_ORDER, feature} - {""}
+    assert needed(replace(selection, cursor="x")) == {TOTAL_ORDER, CURSOR, feature} - {""}
 
 
 @pytest.mark.parametrize(

@@ -164,20 +164,50 @@ async def test_tickets_completed_between_two_pages_cost_no_other_ticket(existing
     assert {*wanted} <= {*seen}
 
 
-async def test_ranges_of_completion_are_right_after_others_completed_tickets(existing: World, model: Api) -> None:
-    """The window is still kept; a ticket in the middle of those without a date has one now."""
-    pages = pages_of(existing)
+async def test_lists_by_completion_are_right_after_others_completed_tickets(existing: World, model: Api) -> None:
+    """The window is still kept, but no date of it was read: tickets among those without a date have one now."""
     model.tickets = dict(list(model.tickets.items())[:300])
     for ticket in list(model.tickets.values())[::2]:
         ticket["completionDate"] = None
-    await page_of(pages, completed_from="2030-01-01")
-    undated = [ticket for ticket in model.tickets.values() if not ticket["completionDate"]]
-    for ticket in undated[5:]:
-        ticket["completionDate"] = "2026-11-29"
 
-    page = await page_of(pages, 300, completed_from="2026-05-03", completed_to="2026-11-01")
+    for wanted in ({}, {"completed_from": "2026-05-03", "completed_to": "2026-11-01"}):
+        pages = pages_of(existing)
+        nothing = TicketFilters(received_from="2030-01-01", completed_from="2030-01-01")
+        await pages.page(TicketSelection(filters=nothing))
+        undated = [ticket for ticket in model.tickets.values() if not ticket["completionDate"]]
+        for ticket in undated[:: len(undated) - 1]:
+            ticket["completionDate"] = "2026-11-29"
+        for ticket in undated[1 : len(undated) // 2]:
+            ticket["completionDate"] = "2026-11-28"
+        selection = TicketSelection(filters=TicketFilters(**wanted), sort_by="completionDate", limit=300)
 
-    assert ids(page) == latest(model, lambda t: "2026-05-03" <= (t["completionDate"] or "") <= "2026-11-01")
+        page = await pages.page(selection)
+
+        first, last = wanted.get("completed_from", "0"), wanted.get("completed_to", "9")
+        dated = [t for t in model.tickets.values() if t["completionDate"] and first <= t["completionDate"] <= last]
+        dated.sort(key=lambda t: (t["completionDate"], t["id"]), reverse=True)
+        assert ids(page)[: len(dated)] == [t["id"] for t in dated]
+        assert len(page.rows) == (len(dated) if wanted else 300)
+        assert page.notes == ()
+
+
+async def test_few_tickets_are_read_at_once(existing: World, model: Api) -> None:
+    running, most = 0, 0
+
+    async def count(inner: httpx2.AsyncBaseTransport, request: httpx2.Request) -> httpx2.Response:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        try:
+            return await inner.handle_async_request(request)
+        finally:
+            running -= 1
+
+    existing.wire.when("GET", "/tickets/TCK-[0-9]+", count, always=True)
+
+    await pages_of(existing).page(TicketSelection(filters=TicketFilters(), limit=60, fields=("completionDate",)))
+
+    assert most == single_tickets.AT_ONCE
 
 
 async def test_an_api_that_does_not_sort_by_completion_shows_its_order_and_says_so(existing: World, model: Api) -> None:
@@ -260,7 +290,9 @@ async def test_ids_of_any_form_have_a_place(existing: World, model: Api) -> None
     }
     order: dict[str, Any] = {"descends": False, "limit": 1}
     everything = await pages_of(existing).page(TicketSelection(filters=TicketFilters(), **order | {"limit": 9}))
-    seen = [ids(page)[0] async for page in walked(pages_of(existing), TicketFilters(), **order)]
+    pages = [page async for page in walked(pages_of(existing), TicketFilters(), **order)]
+    seen = [one for page in pages for one in ids(page)]
 
+    assert all(page.next_cursor.isascii() for page in pages if page.next_cursor)
     assert seen == ids(everything)
     assert len(seen) == 5
