@@ -109,10 +109,10 @@ class TicketTools:
         self._repeats = Repeats(recent_writes or MemoryRecentWrites())
         self._master = MasterData(api)
         self._features = FeatureReader(api)
-        self._pages = TicketPages(api, self._features)
         self.calendar = TicketCalendar(
             self._features, self._master, completed=completed_status_id, zone=zone, clock=clock
         )
+        self._pages = TicketPages(api, self._features, self._master, self.calendar, completed_id=completed_status_id)
         self._list_of_tickets = TicketList(api, self._master, self._pages, self.calendar, completed=completed_status_id)
         self.ticket_user = ticket_user
         """The person at this machine; it belongs in each call."""

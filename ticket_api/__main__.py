@@ -99,9 +99,11 @@ async def tenant(settings: Settings, options: argparse.Namespace) -> None:
             await show_tenants(transactions)
         elif options.action == "add":
             fill = filler(options.sample, clock)
-            show_key(await commands.add_tenant(transactions, options.id, name=options.name, fill=fill, now=clock()))
+            more = {"name": options.name, "fill": fill, "may_administer": options.admin}
+            show_key(await commands.add_tenant(transactions, options.id, now=clock(), **more))
         elif options.action == "new-key":
-            show_key(await commands.add_key(transactions, options.id, now=clock()))
+            made = await commands.add_key(transactions, options.id, now=clock(), may_administer=options.admin)
+            show_key(made)
         else:
             whose = await commands.owner_of_key(transactions, options.key_id)
             if not options.yes and not confirmed(f"Revoke the key {options.key_id} of the tenant {whose}?"):
@@ -116,7 +118,8 @@ async def show_tenants(transactions: Transactions) -> None:
         print(f"{one['id']}  {one['name']}  created {show_moment(one['created_at'])}")  # noqa: T201
         for key in keys:
             end = f"revoked {show_moment(key['revoked_at'])}" if key["revoked_at"] else "valid"
-            print(f"  key {key['id']}  created {show_moment(key['created_at'])}  {end}")  # noqa: T201
+            admin = "  may administer" if key["may_administer"] else ""
+            print(f"  key {key['id']}  created {show_moment(key['created_at'])}  {end}{admin}")  # noqa: T201
 
 
 def show_key(made: commands.CreatedKey) -> None:
@@ -151,7 +154,10 @@ def parser() -> argparse.ArgumentParser:
     add.add_argument("--name", help="display name (default: the id)")
     add.add_argument("--sample", choices=("en", "ja", "none"), default="none", help="sample data (default: none)")
     actions.add_parser("list", help="list all tenants and the ids of their keys")
-    actions.add_parser("new-key", help="print another key; the others stay valid").add_argument("id", metavar="ID")
+    another = actions.add_parser("new-key", help="print another key; the others stay valid")
+    another.add_argument("id", metavar="ID")
+    for one in (add, another):
+        one.add_argument("--admin", action="store_true", help="the key may change master data and import tickets")
     revoke = actions.add_parser("revoke-key", help="revoke a key")
     revoke.add_argument("key_id", metavar="KEY_ID")
     revoke.add_argument("--yes", action="store_true", help="do not ask for confirmation")

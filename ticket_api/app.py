@@ -18,7 +18,7 @@ from ticket_api.http import openapi, refusals
 from ticket_api.http.api_key_middleware import ApiKeyMiddleware, WrongKeyError
 from ticket_api.http.disconnects import Departures
 from ticket_api.http.routes import master_routes, open_routes, ticket_routes
-from ticket_api.keys import KeyRing, TenantOf
+from ticket_api.keys import Caller, CallerOf, KeyRing
 from ticket_api.migrate import prepare, refuse_what_policies_do_not_bind
 from ticket_api.sample import filler
 from ticket_api.store import idempotency
@@ -46,6 +46,9 @@ def create_app(
       Keys in the database are then ignored.
     - Without either, no key is required and every request belongs to the tenant `default`: in process and on loopback.
 
+    Master data is changed and tickets are imported only by keys in the database that may administer, and where no key
+    is required: not by `api_key`, which programs such as an MCP server hold, nor by a program that embeds this app.
+
     Dates and `receptionDateTime` are in `zone`, by default that of this machine; `/health` names it.
 
     The tenant `default` is created at startup (PostgreSQL: by `python -m ticket_api migrate`) and filled with
@@ -63,7 +66,8 @@ def create_app(
     zone = zone or machine_zone()
     clock = in_zone(zone, clock)
     fill = filler(sample_data, clock)
-    attempts = None if api_key is None else FailedAttempts(_is_wrong_key, trail=LoggedAuditTrail())
+    trail = LoggedAuditTrail()
+    attempts = None if api_key is None else FailedAttempts(_is_wrong_key, trail=trail)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -80,8 +84,9 @@ def create_app(
     def take_back(db: TenantConnection) -> None:
         idempotency.write_and_take_back(db, clock())
 
-    async def ask_embedder(key: str) -> str | None:
-        return tenant_of(key) if tenant_of is not None else None
+    async def ask_embedder(key: str) -> Caller | None:
+        tenant = tenant_of(key) if tenant_of is not None else None
+        return None if tenant is None else Caller(tenant)
 
     app = FastAPI(
         title="Ticket API",
@@ -94,15 +99,16 @@ def create_app(
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.clock = clock
+    app.state.trail = trail
     app.state.zone_name = zone_name(zone)
     for router in (open_routes, ticket_routes, master_routes):
         app.include_router(router)
     refusals.install(app)
-    whose: TenantOf | None = None if tenant_of is None else ask_embedder
+    whose: CallerOf | None = None if tenant_of is None else ask_embedder
     if api_key is not None:
-        whose = KeyRing(api_key, lambda: app.state.tenants.transactions).tenant_of
+        whose = KeyRing(api_key, lambda: app.state.tenants.transactions).caller_of
     app.add_middleware(Departures)
-    app.add_middleware(ApiKeyMiddleware, tenant_of=whose, attempts=attempts, trusted_proxies=trusted_proxies)
+    app.add_middleware(ApiKeyMiddleware, caller_of=whose, attempts=attempts, trusted_proxies=trusted_proxies)
     describe: Callable[[], dict[str, Any]] = partial(openapi.document, app, needs_key=whose is not None)
     app.openapi = describe  # type: ignore[method-assign]  # FastAPI's documented way to change the document
     return app

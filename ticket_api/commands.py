@@ -37,7 +37,13 @@ class CreatedKey:
 
 
 async def add_tenant(
-    transactions: Transactions, tenant: str, *, name: str | None, fill: Fill | None, now: datetime
+    transactions: Transactions,
+    tenant: str,
+    *,
+    name: str | None,
+    fill: Fill | None,
+    now: datetime,
+    may_administer: bool = False,
 ) -> CreatedKey:
     """Create a tenant, fill it by `fill`, and create its first key. Raises: CommandError, ValueError."""
     if name is not None and not 1 <= len(name) <= LONGEST_NAME:
@@ -46,25 +52,27 @@ async def add_tenant(
     def add(connection: Connection) -> CreatedKey:
         if not make_tenant(connection, tenant, fill=fill, now=now, name=name):
             raise CommandError(f"The tenant {tenant!r} already exists. `tenant new-key {tenant}` creates another key.")
-        return _add_key(TenantConnection.open(connection, tenant), now)
+        return _add_key(TenantConnection.open(connection, tenant), now, may_administer=may_administer)
 
     return await transactions.write(add)
 
 
-async def add_key(transactions: Transactions, tenant: str, *, now: datetime) -> CreatedKey:
+async def add_key(
+    transactions: Transactions, tenant: str, *, now: datetime, may_administer: bool = False
+) -> CreatedKey:
     """Create an additional key for a tenant; its other keys stay valid. Raises: CommandError."""
 
     def add(connection: Connection) -> CreatedKey:
         if not tenants.exists(connection, tenant):
             raise CommandError(f"There is no tenant {tenant!r}. `tenant list` shows all, `tenant add` creates one.")
-        return _add_key(TenantConnection.open(connection, tenant), now)
+        return _add_key(TenantConnection.open(connection, tenant), now, may_administer=may_administer)
 
     return await transactions.write(add)
 
 
-def _add_key(db: TenantConnection, now: datetime) -> CreatedKey:
+def _add_key(db: TenantConnection, now: datetime, *, may_administer: bool) -> CreatedKey:
     made = CreatedKey(secrets.token_hex(4), new_key())
-    tenants.add_key(db, made.id, digest_of(made.key), now)
+    tenants.add_key(db, made.id, digest_of(made.key), now, may_administer=may_administer)
     return made
 
 

@@ -1,9 +1,11 @@
-"""Refusals, and the one shape of every failure response: `{"error", "field"?, "allowed"?}`.
+"""Refusals, and the one shape of every failure response: `{"error", "kind"?, "field"?, "allowed"?}`.
 
     ApiError
     ├── BadInputError      400  names the field and, if there is a list of them, the allowed values
+    ├── ForbiddenError     403  the key may not do this
     ├── NotFoundError      404
-    └── ConflictError      409  an idempotency key was already used for another request
+    └── ConflictError      409  what is there already contradicts the request; `kind` says what, except for an
+                                idempotency key that was already used for another request
 
 `shared.storage.database.DatabaseBusyError` becomes a 503 in the same shape.
 
@@ -22,14 +24,24 @@ class ApiError(Exception):
 
     status: ClassVar[int]
 
-    def __init__(self, sentence: str, *, field: str | None = None, allowed: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        sentence: str,
+        *,
+        kind: str | None = None,
+        field: str | None = None,
+        allowed: Sequence[str] | None = None,
+    ) -> None:
         super().__init__(sentence)
+        self.kind = kind
         self.field = field
         self.allowed = allowed
 
     def body(self) -> dict[str, object]:
         """Return the JSON object of the response."""
         body: dict[str, object] = {"error": str(self)}
+        if self.kind is not None:
+            body["kind"] = self.kind
         if self.field is not None:
             body["field"] = self.field
         if self.allowed is not None:
@@ -43,6 +55,12 @@ class BadInputError(ApiError):
     status = 400
 
 
+class ApiForbiddenError(ApiError):
+    """The key of the request may not do this; nothing was changed."""
+
+    status = 403
+
+
 class ApiNotFoundError(ApiError):
     """The named object does not exist."""
 
@@ -50,6 +68,23 @@ class ApiNotFoundError(ApiError):
 
 
 class ApiConflictError(ApiError):
-    """The idempotency key was already used for a different request; nothing was changed."""
+    """What is there already contradicts the request; nothing was changed."""
 
     status = 409
+
+
+class ChangedMeanwhileError(ApiConflictError):
+    """The ticket has another history than the client expects; the response has the id of its newest entry."""
+
+    def __init__(self, newest: int) -> None:
+        super().__init__(
+            f"The ticket was changed or commented on meanwhile: the newest entry of its history is {newest}. Nothing "
+            "was changed. Read the ticket and its history again, and repeat the change if it is still right.",
+            kind="changed_meanwhile",
+            field="expectedHistoryId",
+        )
+        self.newest = newest
+
+    def body(self) -> dict[str, object]:
+        """Return the JSON object of the response, with `newestHistoryId`."""
+        return {**super().body(), "newestHistoryId": self.newest}

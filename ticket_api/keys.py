@@ -1,4 +1,4 @@
-"""API keys: their format, and the tenant each belongs to. Only digests are stored, in the database and in memory.
+"""API keys: their format, the tenant each belongs to, and what it may do. Only digests are stored, in the database and in memory.
 
 A key has 256 random bits, so its plain SHA-256 can neither be reversed nor guessed, and comparing digests reveals
 nothing about the key.
@@ -9,6 +9,7 @@ import hmac
 import re
 import secrets
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from time import monotonic
 from typing import Final
 
@@ -22,8 +23,22 @@ CACHED_S: Final = 30.0
 MOST_CACHED: Final = 1000
 _FORM: Final = re.compile(r"tapi_[A-Za-z0-9_-]{43}")
 
-TenantOf = Callable[[str], Awaitable[str | None]]
-"""Returns the tenant of a key, or None for an unknown key. May raise DatabaseBusyError."""
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The tenant of a request, and what its key may do there."""
+
+    tenant: str
+    credential: str = ""
+    """Public id of the key, or `own` for the service's own key; empty where no key is required."""
+    may_administer: bool = False
+    """Whether it may change master data and import tickets."""
+
+
+CallerOf = Callable[[str], Awaitable[Caller | None]]
+"""Returns the caller that a key stands for, or None for an unknown key. May raise DatabaseBusyError."""
+OWN: Final = Caller(DEFAULT, "own")
+"""The caller with the service's own key: that of a program, such as an MCP server, which need not administer."""
 
 
 def new_key() -> str:
@@ -47,26 +62,27 @@ class KeyRing:
     def __init__(self, own: str, transactions: Callable[[], Transactions]) -> None:
         self._own = digest_of(own)
         self._transactions = transactions
-        self._cached: LRUCache[str, tuple[str, float]] = LRUCache(MOST_CACHED)
+        self._cached: LRUCache[str, tuple[Caller, float]] = LRUCache(MOST_CACHED)
 
-    async def tenant_of(self, key: str) -> str | None:
-        """Return the tenant of `key`, or None; a result is cached for up to `CACHED_S` seconds.
+    async def caller_of(self, key: str) -> Caller | None:
+        """Return the caller that `key` stands for, or None; a result is cached for up to `CACHED_S` seconds.
 
         Raises:
             DatabaseBusyError: the key cannot be looked up now.
         """
         digest = digest_of(key)
         if hmac.compare_digest(digest, self._own):
-            return DEFAULT
+            return OWN
         if not _FORM.fullmatch(key):  # a guess of another format costs no database lookup
             return None
         now = monotonic()
-        tenant, until = self._cached.get(digest) or (None, now)
+        caller, until = self._cached.get(digest) or (None, now)
         if now < until:
-            return tenant
-        tenant = await self._transactions().read(lambda connection: tenants.of_digest(connection, digest))
-        if tenant is None:
+            return caller
+        row = await self._transactions().read(lambda connection: tenants.of_digest(connection, digest))
+        if row is None:
             self._cached.discard(digest)
-        else:  # unknown keys are not cached: a client can send any number of them
-            self._cached.put(digest, (tenant, now + CACHED_S))
-        return tenant
+            return None
+        caller = Caller(row["tenant_id"], row["id"], row["may_administer"])
+        self._cached.put(digest, (caller, now + CACHED_S))  # not unknown ones: a client can send any number of them
+        return caller

@@ -38,6 +38,8 @@ async def migrate(
 ) -> None:
     """Migrate to head, create the tenant `default` with the data of `fill`, and grant a role what serving needs.
 
+    Roles that serve already get what this version needs besides what they have.
+
     Raises:
         DatabaseNotReadyError: the database cannot be opened or migrated, or there is no such role.
     """
@@ -49,8 +51,12 @@ async def migrate(
         make_tenant(connection, DEFAULT, fill=fill, now=clock())
 
     await MIGRATIONS.apply(engine, is_filled=is_there, fill=make_default)
-    if grant_to is not None:
-        async with engine.begin() as connection:
+    if engine.dialect.name != "postgresql":
+        return
+    async with engine.begin() as connection:
+        await connection.run_sync(roles.lock_grants, MIGRATIONS.lock)
+        await connection.run_sync(roles.grant_to_those_that_serve)
+        if grant_to is not None:
             if not await connection.run_sync(roles.exists, grant_to):
                 raise DatabaseNotReadyError(
                     f"The tables are ready, but nothing was granted: there is no role {grant_to!r} in this database "

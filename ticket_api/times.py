@@ -13,6 +13,7 @@ _FIRST: Final = datetime(1, 1, 2, tzinfo=UTC)
 _LAST: Final = datetime(9999, 12, 30, tzinfo=UTC)
 """Moments between these are on the calendar in every zone."""
 MINUTE: Final = re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})?", re.ASCII)
+MOMENT: Final = re.compile(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})", re.ASCII)
 
 
 def wall_clock(moment: datetime) -> datetime:
@@ -28,11 +29,25 @@ def parse_minute(text: str) -> datetime:
     """
     if not MINUTE.fullmatch(text):
         raise ValueError("not a date and a time")
-    seconds = re.sub(r"(\.\d{1,6})\d*", r"\1", text)  # Python 3.11 parses at most microseconds
-    minute = datetime.fromisoformat(seconds).replace(second=0, microsecond=0)
-    if minute.tzinfo is not None and not _FIRST <= minute <= _LAST:
+    return _parse(text).replace(second=0, microsecond=0)
+
+
+def parse_moment(text: str) -> datetime:
+    """Parse a moment in ISO 8601: a date, a time and an offset (`Z` or `+09:00`).
+
+    Raises:
+        ValueError: the format is wrong, or there is no such moment.
+    """
+    if not MOMENT.fullmatch(text):
+        raise ValueError("not a moment")
+    return _parse(text)
+
+
+def _parse(text: str) -> datetime:
+    time = datetime.fromisoformat(re.sub(r"(\.\d{1,6})\d*", r"\1", text))  # Python 3.11 parses at most microseconds
+    if time.tzinfo is not None and not _FIRST <= time <= _LAST:
         raise ValueError("outside the calendar")
-    return minute
+    return time
 
 
 def show_minute(minute: datetime) -> str:

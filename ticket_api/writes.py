@@ -10,8 +10,9 @@ from typing import Any, Final
 from pydantic.alias_generators import to_camel
 from sqlalchemy import RowMapping
 
-from ticket_api.errors import ApiNotFoundError, BadInputError
-from ticket_api.http.models import NewComment, NewTicket, TicketChange
+from ticket_api.errors import ApiNotFoundError, BadInputError, ChangedMeanwhileError
+from ticket_api.http.fields import MOST_TENTHS
+from ticket_api.http.models.requests import NewComment, NewTicket, TicketChange
 from ticket_api.http.serializers import show_hours
 from ticket_api.store import history, master, tickets
 from ticket_api.store.connection import TenantConnection
@@ -20,7 +21,9 @@ from ticket_api.store.master import REFERENCES, Meaning
 from ticket_api.times import wall_clock
 
 COLUMN_OF: Final = {"actual_effort_hours": "actual_effort_tenths"}
-NOT_COLUMNS: Final = {"updated_by_id", "comment", "attachments", "clear"}
+NOT_COLUMNS: Final = {
+    *("updated_by_id", "comment", "visibility", "attachments", "clear", "expected_history_id", "add_effort_hours"),
+}
 
 
 def ticket_not_found() -> ApiNotFoundError:
@@ -45,11 +48,17 @@ def create(db: TenantConnection, body: NewTicket, now: datetime) -> str:
 
 
 def change(db: TenantConnection, ticket_id: str, body: TicketChange, now: datetime) -> None:
-    """Change a ticket and record what changed. Raises: NotFoundError, BadInputError."""
+    """Change a ticket and record what changed. Raises: NotFoundError, BadInputError, ChangedMeanwhileError."""
     before = tickets.lock(db, ticket_id)
     if before is None:
         raise ticket_not_found()
+    if body.expected_history_id is not None:
+        newest = history.newest(db, ticket_id)
+        if newest != body.expected_history_id:
+            raise ChangedMeanwhileError(newest)
     sent = _columns(body) | {COLUMN_OF.get(name, name): None for name in body.clear or ()}
+    if body.add_effort_hours is not None:
+        sent["actual_effort_tenths"] = _sum_of_effort(before["actual_effort_tenths"] or 0, body.add_effort_hours)
     ids = _ids(sent) | {"updated_by_id": body.updated_by_id}
     meaning = _check_ids(db, ids)
     if "category_id" in sent or "category_detail_id" in sent:
@@ -69,7 +78,9 @@ def change(db: TenantConnection, ticket_id: str, body: TicketChange, now: dateti
     changes = _describe(db, before, new, meaning)
     if new:
         tickets.update_ticket(db, ticket_id, new)
-    history.add(db, ticket_id, user_id=body.updated_by_id, at=now, comment=body.comment, changes=changes)
+    is_public = body.visibility == "public"
+    author = body.updated_by_id
+    history.add(db, ticket_id, user_id=author, at=now, comment=body.comment, is_public=is_public, changes=changes)
 
 
 def comment(db: TenantConnection, ticket_id: str, body: NewComment, now: datetime) -> int:
@@ -78,7 +89,19 @@ def comment(db: TenantConnection, ticket_id: str, body: NewComment, now: datetim
         raise ticket_not_found()
     if not master.meanings(db, {"user_id": body.user_id}):
         raise BadInputError("User not found", field="userId", allowed=master.allowed_ids(db, "user_id"))
-    return history.add(db, ticket_id, user_id=body.user_id, at=now, comment=body.comment)
+    is_public = body.visibility == "public"
+    return history.add(db, ticket_id, user_id=body.user_id, at=now, comment=body.comment, is_public=is_public)
+
+
+def _sum_of_effort(before: int, more: int) -> int:
+    """Return the sum of two efforts in tenths of an hour. Raises: BadInputError."""
+    if before + more > MOST_TENTHS:
+        raise BadInputError(
+            f"addEffortHours: {show_hours(before)} and {show_hours(more)} hours are more than "
+            f"{show_hours(MOST_TENTHS)}, the most that a ticket can have",
+            field="addEffortHours",
+        )
+    return before + more
 
 
 def _columns(body: NewTicket | TicketChange) -> dict[str, Any]:

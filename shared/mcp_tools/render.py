@@ -73,8 +73,7 @@ def _where_next(page: results.TicketPage) -> str:
         return "There are no more."
     if page.next_cursor is None:
         return f"There are more: next offset {page.next_offset}."
-    offset = "" if page.next_offset is None else f" (or offset {page.next_offset})"
-    return f"There are more: next cursor {inline(page.next_cursor)}{offset}."
+    return f"There are more: next cursor {inline(page.next_cursor)}."
 
 
 def _table(page: results.Table) -> str:

@@ -31,7 +31,9 @@ async def told_apart(
     times = Counter(name_key(user.name) for user in users)
     shared = {key for key, number in times.items() if number > 1}
     meant = [row for row in rows if {name_key(name) for name in _names(row)} & shared] if shared else []
-    by_id: dict[str, TicketRow | Ticket] = {row.ticket_id: row for row in meant if row.person_in_charge_id}
+    by_id: dict[str, TicketRow | Ticket] = {
+        row.ticket_id: row for row in meant if row.requestor_id and row.person_in_charge_id
+    }
     unread = [row for row in meant if row.ticket_id not in by_id]
     try:
         tickets = await gather_all(*(_read(api, row.ticket_id) for row in unread[:MOST_READ]))

@@ -4,17 +4,23 @@ A search that finds nothing says what was searched, and names the nearest ticket
 there is no such ticket.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from shared.api_client import APIClient, segment
 from shared.concurrency import gather_all
 from shared.errors import InvalidInputError, NotFoundError, UpstreamError
 from shared.markdown import one_line
-from shared.tickets.features import SEARCH_WORDS, TOTAL_ORDER, FeatureReader
-from shared.tickets.pages import TicketWindows
+from shared.tickets.dates.ticket_calendar import TicketCalendar
+from shared.tickets.features import ROW_DETAILS, SEARCH_HISTORY, TOTAL_COUNT, FeatureReader
+from shared.tickets.master_data import MasterData
+from shared.tickets.paging.details import with_details
+from shared.tickets.paging.list_query import RECEPTION, Query, needed, own_query
+from shared.tickets.paging.narrowing import Narrowing
+from shared.tickets.paging.window_pages import WindowPages
+from shared.tickets.paging.windows import TicketWindows
 from shared.tickets.search.terms import SearchTerms, shown
-from shared.tickets.selection import TicketFilters, TicketSelection
+from shared.tickets.selection import TicketSelection
 from shared.tickets.sorting import Page, Row
 
 _SEARCHES: Final = 3
@@ -24,62 +30,83 @@ _NEWEST: Final = 100
 
 
 class TicketPages:
-    """The pages of one ticket API."""
+    """The pages of one ticket API.
 
-    def __init__(self, api: APIClient, features: FeatureReader) -> None:
+    Args:
+        api: its client, open.
+        features: what it says about itself.
+        master: its master data.
+        calendar: gives the time of a call.
+        completed_id: id of the status that means completed.
+    """
+
+    def __init__(
+        self,
+        api: APIClient,
+        features: FeatureReader,
+        master: MasterData,
+        calendar: TicketCalendar,
+        *,
+        completed_id: str,
+    ) -> None:
         self._api = api
         self._features = features
+        self._master = master
+        self._calendar = calendar
         self._windows = TicketWindows(api)
+        self._cut = WindowPages(api, self._windows, completed_id=completed_id)
 
     def forget(self) -> None:
         """Drop what is cached after a write."""
         self._windows.forget()
 
     async def page(self, selection: TicketSelection) -> Page:
-        """Return the page that is selected.
+        """Return the page that is selected: the API's own where it can cut it, else one that is cut here.
 
         Raises:
+            InvalidInputError: the cursor is not valid; or this API cannot filter so, which the error explains.
             UpstreamError: the API failed.
         """
         search = selection.filters.search
         terms = SearchTerms.of(search) if search is not None else None
-        has_order = await self._features.has(TOTAL_ORDER)
-        by_words = has_order and await self._features.has(SEARCH_WORDS)
-        page = await self._select(selection, terms, by_words=by_words, has_order=has_order)
-        if terms is None:
-            return page
+        at = await self._calendar.time()
+        if is_own := await self._has(needed(selection)):
+            page = await self._own_page(selection, own_query(selection, terms, at))
+        else:
+            page = await self._cut.page(
+                selection, Narrowing(filters=selection.filters, master=self._master, at=at), terms
+            )
+        if not await self._features.has(ROW_DETAILS):
+            page = await with_details(self._api, page, selection.fields, at)
+        return page if terms is None else await self._searched(page, selection, terms, by_words=is_own)
+
+    async def _has(self, features: Collection[str]) -> bool:
+        return all([await self._features.has(one) for one in features])
+
+    async def _own_page(self, selection: TicketSelection, query: Query) -> Page:
+        """Return a page as the API cuts it; without totals, one more row is requested, to see whether more follow."""
+        limit = selection.limit
+        if not await self._features.has(TOTAL_COUNT):
+            rows = await self._api.get("/tickets", params=query | {"limit": limit + 1})
+            return Page(rows[:limit], len(rows) > limit) if isinstance(rows, list) else Page(rows, False)
+        response = await self._api.get("/tickets", params=query | {"limit": limit, "envelope": True})
+        return _enveloped(response)
+
+    async def _searched(self, page: Page, selection: TicketSelection, terms: SearchTerms, *, by_words: bool) -> Page:
+        """Return the page with what to know of its search."""
         notes = [*page.notes]
         if terms.ignored:
             notes.append(f"Searched for the first {len(terms.words)} words, not for the {terms.ignored} after them.")
-        if not page.rows and selection.offset == 0:
+        if not page.rows and selection.offset == 0 and selection.cursor is None:
             notes += await self._nothing_found(terms, by_words=by_words)
         return page._replace(notes=tuple(notes))
-
-    async def _select(
-        self, selection: TicketSelection, terms: SearchTerms | None, *, by_words: bool, has_order: bool
-    ) -> Page:
-        """Return a page; one more row is requested, so that `has_more` is certain."""
-        query = _query(selection.filters)
-        limit, order = selection.limit, "desc" if selection.descends else "asc"
-        if by_words or (has_order and terms is None):
-            if terms is not None:
-                query["searchWords"] = " ".join(terms.words)
-            paging: dict[str, str | int | bool] = {
-                "sortBy": selection.sort_by,
-                "sortOrder": order,
-                "limit": limit + 1,
-                "offset": selection.offset,
-            }
-            rows = await self._api.get("/tickets", params=query | paging)
-            return Page(rows[:limit], len(rows) > limit) if isinstance(rows, list) else Page(rows, False)
-        return await self._windows.page(
-            query, sort_by=selection.sort_by, sort_order=order, limit=limit, offset=selection.offset, terms=terms
-        )
 
     async def _nothing_found(self, terms: SearchTerms, *, by_words: bool) -> list[str]:
         """Return what was searched and the nearest tickets, whatever the filters."""
         words = ", ".join(f"“{one_line(word)}”" for word in terms.words)
         more = ", description" if by_words else ""
+        if by_words and await self._features.has(SEARCH_HISTORY):
+            more += ", comments"
         searched = (
             f"Searched for {words}: no ticket that fits the other arguments has every word in its summary{more}, "
             "account, requestor, person in charge, ticket id or external id."
@@ -96,7 +123,8 @@ class TicketPages:
         """Return tickets among which the nearest are: with one of the words, or new."""
         named = await self._ticket(terms)
         if not by_words:
-            rows = await self._windows.all_rows()
+            window = await self._windows.window({"showCompleted": True, "sortBy": RECEPTION})
+            rows = window.rows if window is not None else ()
         else:
             alone = sorted(terms.words, key=len, reverse=True)[:_SEARCHES]
             some = await gather_all(
@@ -121,14 +149,17 @@ class TicketPages:
         return [{**ticket, "ticketId": ticket["id"]}] if isinstance(ticket, dict) and ticket.get("id") else []
 
 
-def _query(filters: TicketFilters) -> dict[str, str | bool]:
-    """Return the parameters of `GET /tickets` that select by `filters`, without the search."""
-    given = {
-        "personInChargeId": filters.person_in_charge_id,
-        "accountId": filters.account_id,
-        "statusId": filters.status_ids[0] if filters.status_ids else None,
-        "scheduledCompletionDateFrom": filters.due_from,
-        "scheduledCompletionDateTo": filters.due_to,
-        "showCompleted": filters.completed,
-    }
-    return {name: value for name, value in given.items() if value is not None}
+def _enveloped(response: Any) -> Page:
+    """Return the page in an envelope; without one, the response as rows, which no reader of rows accepts."""
+    if not isinstance(response, dict):
+        return Page(response, False)
+    rows: Any = response.get("tickets")
+    total, cursor = response.get("total"), response.get("nextCursor")
+    has_total, has_more = type(total) is int and total >= 0, isinstance(cursor, str)
+    return Page(
+        rows,
+        has_more,
+        total=total if has_total else None,
+        total_is_exact=response.get("totalIsExact") is not False,
+        next_cursor=cursor if has_more else None,
+    )

@@ -20,9 +20,9 @@ LIST_ROW: Final = {
 }  # fmt: skip
 MORE: Final = {
     "completionDate", "updatedAt", "completed", "requestorId", "accountId", "categoryId", "categoryDetailId",
-    "personInChargeId", "statusId",
+    "personInChargeId", "statusId", "visibility",
 }  # fmt: skip
-"""What rows of the reference API have besides, and those of the existing one do not."""
+"""What rows and entries of the reference API have besides, and those of the existing one do not."""
 TICKET: Final = {
     "id": str, "receptionDateTime": str, "requestorId": str, "requestorName": str, "accountId": str,
     "accountName": str, "categoryId": str, "categoryName": str, "categoryDetailId": str, "categoryDetailName": str,

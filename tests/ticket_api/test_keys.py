@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 import pytest
+from sqlalchemy import RowMapping
 
 from shared.storage.database import resolve_url
 from shared.storage.transactions import Transactions, open_transactions
@@ -17,7 +18,7 @@ from tests.kills import kills
 from tests.ticket_api.conftest import KEY, NOW, Clock, client_of
 from ticket_api import commands, create_app, keys
 from ticket_api.__main__ import main
-from ticket_api.keys import CACHED_S, MOST_CACHED, KeyRing, digest_of, new_key
+from ticket_api.keys import CACHED_S, MOST_CACHED, OWN, KeyRing, digest_of, new_key
 from ticket_api.sample import why_unused
 from ticket_api.store import tenants
 from ticket_api.tenancy import DEFAULT
@@ -63,7 +64,7 @@ async def test_a_key_in_the_database_stands_for_its_tenant_until_it_is_revoked(
     assert first.key not in repr(first)
 
 
-@kills("ticket_api/commands.py", "digest_of(made.key), now)", "made.key, now)")
+@kills("ticket_api/commands.py", "digest_of(made.key), now,", "made.key, now,")
 async def test_only_the_digest_of_a_key_is_stored_and_a_revoked_one_stays_so(transactions: Transactions) -> None:
     made = await commands.add_tenant(transactions, "acme", name=None, fill=None, now=NOW)
     assert FORM.fullmatch(made.key)
@@ -83,8 +84,8 @@ async def test_a_key_of_another_form_costs_no_look_into_the_database() -> None:
 
     ring = KeyRing(KEY, forbidden)
 
-    assert [await ring.tenant_of(key) for key in (KEY, KEY[:-1], "tapi_", f"{new_key()}x", "schlüssel")] == [
-        "default", None, None, None, None,
+    assert [await ring.caller_of(key) for key in (KEY, KEY[:-1], "tapi_", f"{new_key()}x", "schlüssel")] == [
+        OWN, None, None, None, None,
     ]  # fmt: skip
 
 
@@ -93,9 +94,9 @@ async def test_keys_are_remembered_for_a_while_and_a_bounded_number_of_them(
 ) -> None:
     asked = []
 
-    def of_digest(_: object, digest: str) -> str | None:
+    def of_digest(_: object, digest: str) -> dict[str, Any] | None:
         asked.append(digest)
-        return "acme" if digest in valid else None
+        return {"tenant_id": "acme", "id": "k", "may_administer": False} if digest in valid else None
 
     async with open_transactions(resolve_url(sqlite_url)) as opened:
         monkeypatch.setattr(tenants, "of_digest", of_digest)
@@ -105,7 +106,7 @@ async def test_keys_are_remembered_for_a_while_and_a_bounded_number_of_them(
         valid = {digest_of(key) for key in known}
         strangers = [new_key() for _ in range(3)]
         for key in (*known, *strangers, *strangers, known[-1]):
-            await ring.tenant_of(key)
+            await ring.caller_of(key)
 
     assert len(asked) == MOST_CACHED + 1 + 6
     assert len(ring._cached) == MOST_CACHED
@@ -182,13 +183,14 @@ def test_an_operator_adds_lists_and_revokes_and_a_key_is_shown_once(run: Any, da
     assert (code, "30 s" in said) == (0, True)
     assert re.findall(r"key ([0-9a-f]{8}) .* revoked ", run(database_url, "tenant", "list")[1]) == [ids[0]]
 
-    async def digests() -> set[str]:
+    async def found() -> list[RowMapping | None]:
         async with open_transactions(resolve_url(database_url)) as opened:
             return await opened.read(
-                lambda connection: {str(tenants.of_digest(connection, digest_of(one.strip()))) for one in (key, second)}
+                lambda connection: [tenants.of_digest(connection, digest_of(one.strip())) for one in (key, second)]
             )
 
-    assert asyncio.run(digests()) == {"None", "acme"}
+    valid = [one for one in asyncio.run(found()) if one is not None]
+    assert [(one["tenant_id"], one["may_administer"]) for one in valid] == [("acme", False)]
 
 
 @pytest.mark.parametrize(("arguments", "says"), [

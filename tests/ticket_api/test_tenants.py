@@ -203,8 +203,8 @@ async def test_one_idempotency_key_serves_two_tenants(world: World) -> None:
 
 @kills(
     "ticket_api/http/api_key_middleware.py",
-    "await self.tenant_of(key",
-    'request.headers.get("x-tenant-id") or await self.tenant_of(key',
+    "return caller\n",
+    'return Caller(request.headers.get("x-tenant-id") or caller.tenant)\n',
 )
 async def test_nothing_but_the_key_says_whose_request_it_is(world: World) -> None:
     claims = {
@@ -221,7 +221,7 @@ async def test_nothing_but_the_key_says_whose_request_it_is(world: World) -> Non
     assert (await world.beside.post("/tickets", json=new_ticket(tenantId="other"))).status_code == 400
 
 
-@kills("ticket_api/http/api_key_middleware.py", "if tenant is None:", "if False:")
+@kills("ticket_api/http/api_key_middleware.py", "if caller is None:", "if False:")
 @pytest.mark.parametrize("key", ["", "unknown-key", "other"])
 async def test_a_key_that_stands_for_no_one_is_refused(world: World, key: str) -> None:
     response = await world.beside.get("/tickets", headers={"x-api-key": key})

@@ -1,7 +1,8 @@
 """The outermost layer: authenticates the request and limits its body.
 
 A bare ASGI layer, so that without a key even a path that does not exist gives 401 and reveals nothing. The tenant is
-determined by the key alone; handlers find it in `request.state.tenant`.
+determined by the key alone; handlers find it in `request.state.tenant`, and what the key may do in
+`request.state.caller`.
 """
 
 import asyncio
@@ -18,12 +19,14 @@ from shared.failed_attempts import FailedAttempts, TooManyFailuresError
 from shared.http.address import client_address
 from shared.storage.database import DatabaseBusyError
 from ticket_api.http.refusals import busy
-from ticket_api.keys import TenantOf
+from ticket_api.keys import Caller, CallerOf
 from ticket_api.tenancy import DEFAULT
 
 LARGEST_BODY: Final = 1024 * 1024
 SLOWEST_BODY_S: Final = 30
 OPEN_PATHS: Final = frozenset({"/health", "/ready"})
+ANYONE: Final = Caller(DEFAULT, may_administer=True)
+"""The caller where no key is required: on loopback and in process."""
 _BLANKS: Final = " \t"
 """The padding allowed around a header value (RFC 9110, 5.5); other Unicode white space may be bytes of a key."""
 
@@ -32,7 +35,8 @@ class ApiKeyMiddleware:
     """Refuses requests without a valid key (400, 401, 429) and bodies that are too large or too slow (413, 408).
 
     Args:
-        tenant_of: returns the tenant of a key; None: no key is required, every request belongs to tenant `default`.
+        caller_of: returns the caller that a key stands for; None: no key is required, and every request belongs to
+            the tenant `default` and may administer it.
         attempts: throttles addresses that present wrong keys; None: no throttling.
         trusted_proxies: how many reverse proxies of this deployment are in front (`X-Forwarded-For`).
     """
@@ -41,12 +45,12 @@ class ApiKeyMiddleware:
         self,
         app: ASGIApp,
         *,
-        tenant_of: TenantOf | None,
+        caller_of: CallerOf | None,
         attempts: FailedAttempts | None = None,
         trusted_proxies: int = 0,
     ) -> None:
         self.app = app
-        self.tenant_of = tenant_of
+        self.caller_of = caller_of
         self.attempts = attempts
         self.trusted_proxies = trusted_proxies
 
@@ -57,7 +61,7 @@ class ApiKeyMiddleware:
             return
         headers = Headers(scope=scope)
         try:
-            tenant = await self._tenant(HTTPConnection(scope))
+            caller = await self._caller(HTTPConnection(scope))
             async with asyncio.timeout(SLOWEST_BODY_S):  # a slow client must not hold the request open
                 body = b"" if scope["path"] in OPEN_PATHS else await read_body(headers, receive)
         except CredentialError as error:
@@ -71,25 +75,26 @@ class ApiKeyMiddleware:
         except ClientGoneError:
             return
         else:
-            state = {**scope.get("state", {}), "tenant": tenant}  # a copy: a server may share one among requests
+            mine = {"tenant": caller.tenant, "caller": caller}
+            state = {**scope.get("state", {}), **mine}  # a copy: a server may share one among requests
             await self.app({**scope, "state": state}, replaying(body, receive), send)
             return
         await refusal(scope, receive, send)
 
-    async def _tenant(self, request: HTTPConnection) -> str:
-        """Return the tenant of the request. Raises: CredentialError, DatabaseBusyError."""
-        if self.tenant_of is None or request.scope["path"] in OPEN_PATHS:
-            return DEFAULT
+    async def _caller(self, request: HTTPConnection) -> Caller:
+        """Return the caller of the request. Raises: CredentialError, DatabaseBusyError."""
+        if self.caller_of is None or request.scope["path"] in OPEN_PATHS:
+            return ANYONE
         key = presented_key(request.headers)
         attempt: AbstractAsyncContextManager[None] = nullcontext()
         if self.attempts is not None:
             attempt = self.attempts.attempt(client_address(request, self.trusted_proxies), key)
         try:
             async with attempt:
-                tenant = await self.tenant_of(key)
-                if tenant is None:
+                caller = await self.caller_of(key)
+                if caller is None:
                     raise WrongKeyError
-                return tenant
+                return caller
         except TooManyFailuresError as error:
             headers = {"Retry-After": str(error.retry_after_s)}
             raise CredentialError(429, {"error": str(error), "kind": error.kind}, headers) from error

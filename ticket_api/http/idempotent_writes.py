@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import Header, Request, Response
 from pydantic import BaseModel, StringConstraints
 
-from ticket_api.http.models import RequestModel
+from ticket_api.http.models.base import RequestModel
 from ticket_api.store import idempotency
 from ticket_api.store.connection import TenantConnection
 from ticket_api.tenancy import TenantDatabase

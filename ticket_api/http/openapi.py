@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from ticket_api.http.api_key_middleware import OPEN_PATHS
-from ticket_api.http.models import Failure
+from ticket_api.http.models.responses import Failure
 
 VERSION: Final = "1.0.0"
 DESCRIPTION: Final = """Tickets of a support desk, their history, and the master data they refer to.
@@ -31,7 +31,8 @@ FAILURES: Final[Mapping[int, tuple[str, dict[str, Any]]]] = {
     ),
     404: ("There is no such ticket.", {"error": "Ticket not found"}),
     409: (
-        "The Idempotency-Key was used for another request; nothing was changed.",
+        "The Idempotency-Key was used for another request, or `kind` says what contradicts this one; nothing was "
+        "changed.",
         {"error": "This Idempotency-Key was already used for another request.", "field": "Idempotency-Key"},
     ),
     413: ("The body is larger than 1 MiB.", {"error": "The body is larger than 1048576 bytes."}),

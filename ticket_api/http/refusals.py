@@ -74,7 +74,8 @@ def allowed_methods(request: Request) -> list[str]:
 def describe(problem: Mapping[str, Any]) -> BadInputError:
     """Turn one of pydantic's errors into a message that begins with the field's name."""
     kind, context = problem["type"], problem.get("ctx") or {}
-    name = context.get("field") or ".".join(str(part) for part in problem["loc"][1:])
+    at = problem["loc"][1:] if problem["loc"][0] == "body" else problem["loc"][1:2]  # a repeated parameter has one name
+    name = context.get("field") or ".".join(str(part) for part in at)
     if kind == "json_invalid":
         return BadInputError("The body is not valid JSON.")
     if not name:

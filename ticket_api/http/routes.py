@@ -1,81 +1,42 @@
 """The routes. Each function handles one request: open a transaction, do one thing, shape the response."""
 
-from collections import Counter
-from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 from sqlalchemy import Table
-from starlette.exceptions import HTTPException
 
 from shared.storage.write_check import WriteCheck
 from ticket_api import writes
-from ticket_api.errors import BadInputError
-from ticket_api.http.fields import Id
 from ticket_api.http.idempotent_writes import Key, write_once
-from ticket_api.http.models import (
+from ticket_api.http.models.queries import DetailQuery, TicketQuery, UserQuery
+from ticket_api.http.models.requests import NewComment, NewTicket, TicketChange
+from ticket_api.http.models.responses import (
     CategoryDetail,
     Choice,
-    DetailQuery,
     Health,
     HistoryEntry,
     HistoryWritten,
-    NewComment,
-    NewTicket,
-    Nothing,
     Ready,
     ResponseCategory,
+    Status,
     Ticket,
-    TicketChange,
-    TicketQuery,
+    TicketPage,
     TicketRow,
     TicketWritten,
     User,
-    UserQuery,
 )
 from ticket_api.http.openapi import failures
+from ticket_api.http.routing import NoQuery, TicketId, each, read_in_tenant, writing
 from ticket_api.http.serializers import shape_entry, shape_row, shape_ticket
-from ticket_api.store import history, master, tables, tickets
+from ticket_api.store import history, lists, master, tables, tickets
 from ticket_api.store.connection import TenantConnection
-from ticket_api.tenancy import TenantDatabase
 from ticket_api.times import show_moment, wall_clock
 
-MAX_PARAMETERS: Final = 50
-NoQuery = Annotated[Nothing, Query()]
-TicketId = Annotated[Id, Path(alias="id", description="For example TCK-0001.", examples=["TCK-0001"])]
-
-
-T = TypeVar("T")
-
-
-async def _read(request: Request, work: Callable[[TenantConnection], T]) -> T:
-    """Return what `work` reads in a transaction of the request's tenant."""
-    tenants: TenantDatabase = request.app.state.tenants
-    return await tenants.read(request.state.tenant, work)
-
-
-def _json_only(request: Request) -> None:
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise HTTPException(415)
-
-
-def _few_and_once(request: Request) -> None:
-    """Refuse queries before FastAPI processes them, which takes quadratic time for unknown names."""
-    names = [name for name, _ in request.query_params.multi_items()]
-    if len(names) > MAX_PARAMETERS:
-        raise BadInputError(f"A query has at most {MAX_PARAMETERS} parameters, not {len(names):,}.")
-    for name, times in Counter(names).items():
-        if times > 1:
-            raise BadInputError(f"{name[:100]} is given more than once", field=name[:100])
-
-
-each = [Depends(_few_and_once)]
 open_routes = APIRouter(tags=["service"], dependencies=each)
 ticket_routes = APIRouter(tags=["tickets"], dependencies=each)
 master_routes = APIRouter(tags=["master data"], dependencies=each, prefix="/tickets/master")
-writing: dict[str, Any] = {"dependencies": [Depends(_json_only)]}
 
 
 @open_routes.get("/health", operation_id="health", responses=failures(400))
@@ -96,10 +57,24 @@ async def ready(request: Request, _: NoQuery) -> Ready:
 
 
 @ticket_routes.get("/tickets", operation_id="listTickets", responses=failures(400, 401, 503))
-async def list_tickets(request: Request, query: Annotated[TicketQuery, Query()]) -> list[TicketRow]:
-    """List tickets: filtered, sorted, one page."""
+async def list_tickets(request: Request, query: Annotated[TicketQuery, Query()]) -> list[TicketRow] | TicketPage:
+    """List tickets: filtered, sorted, one page; with `envelope=true` as an object that has the total too.
+
+    Pages by `cursor` show every ticket that matches all the time and keeps its date exactly once, whatever else is
+    written meanwhile; pages by `offset` may then repeat or skip tickets.
+    """
     today = wall_clock(request.app.state.clock()).date()
-    return await _read(request, lambda db: [shape_row(row, today) for row in tickets.search(db, query)])
+
+    def read(db: TenantConnection) -> list[TicketRow] | TicketPage:
+        page = lists.read_page(db, query)
+        rows = [shape_row(row, today) for row in page.rows]
+        if not query.envelope:
+            return rows
+        return TicketPage(
+            tickets=rows, total=page.total, total_is_exact=page.total_is_exact, next_cursor=page.next_cursor
+        )
+
+    return await read_in_tenant(request, read)
 
 
 @ticket_routes.get("/tickets/{id}", operation_id="getTicket", responses=failures(400, 401, 404, 503))
@@ -112,7 +87,7 @@ async def get_ticket(request: Request, ticket_id: TicketId, _: NoQuery) -> Ticke
             raise writes.ticket_not_found()
         return shape_ticket(row, tickets.read_attachments(db, ticket_id))
 
-    return await _read(request, read)
+    return await read_in_tenant(request, read)
 
 
 @ticket_routes.post(
@@ -165,7 +140,7 @@ async def get_history(request: Request, ticket_id: TicketId, _: NoQuery) -> list
             raise writes.ticket_not_found()
         return [shape_entry(entry, changed) for entry, changed in history.of_ticket(db, ticket_id)]
 
-    return await _read(request, read)
+    return await read_in_tenant(request, read)
 
 
 @ticket_routes.post(
@@ -189,13 +164,15 @@ async def add_history(request: Request, ticket_id: TicketId, body: NewComment, _
 @master_routes.get("/users", operation_id="listUsers", responses=failures(400, 401, 503))
 async def list_users(request: Request, query: Annotated[UserQuery, Query()]) -> list[User]:
     """List users by name."""
-    return await _read(request, lambda db: [User.model_validate(row) for row in master.list_users(db, query.role)])
+    return await read_in_tenant(
+        request, lambda db: [User.model_validate(row) for row in master.list_users(db, query.role)]
+    )
 
 
 @master_routes.get("/category-details", operation_id="listCategoryDetails", responses=failures(400, 401, 503))
 async def list_category_details(request: Request, query: Annotated[DetailQuery, Query()]) -> list[CategoryDetail]:
     """List category details in their order."""
-    return await _read(
+    return await read_in_tenant(
         request, lambda db: [CategoryDetail.model_validate(row) for row in master.list_details(db, query.category_id)]
     )
 
@@ -204,14 +181,24 @@ async def list_category_details(request: Request, query: Annotated[DetailQuery, 
 async def list_response_categories(request: Request, _: NoQuery) -> list[ResponseCategory]:
     """List response categories in their order."""
     table = tables.response_categories
-    return await _read(
+    return await read_in_tenant(
         request, lambda db: [ResponseCategory.model_validate(row) for row in master.list_choices(db, table)]
+    )
+
+
+@master_routes.get("/statuses", operation_id="listStatuses", responses=failures(400, 401, 503))
+async def list_statuses(request: Request, _: NoQuery) -> list[Status]:
+    """List statuses in their order, each with whether its tickets count as completed."""
+    return await read_in_tenant(
+        request, lambda db: [Status.model_validate(row) for row in master.list_choices(db, tables.statuses)]
     )
 
 
 def _list_of_choices(path: str, operation_id: str, table: Table, what: str) -> None:
     async def list_choices(request: Request, _: NoQuery) -> list[Choice]:
-        return await _read(request, lambda db: [Choice.model_validate(row) for row in master.list_choices(db, table)])
+        return await read_in_tenant(
+            request, lambda db: [Choice.model_validate(row) for row in master.list_choices(db, table)]
+        )
 
     master_routes.get(
         path,
@@ -224,5 +211,4 @@ def _list_of_choices(path: str, operation_id: str, table: Table, what: str) -> N
 
 _list_of_choices("/accounts", "listAccounts", tables.accounts, "accounts")
 _list_of_choices("/categories", "listCategories", tables.categories, "categories")
-_list_of_choices("/statuses", "listStatuses", tables.statuses, "statuses")
 _list_of_choices("/request-channels", "listRequestChannels", tables.request_channels, "request channels")

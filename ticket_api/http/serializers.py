@@ -5,7 +5,7 @@ from datetime import date
 
 from sqlalchemy import RowMapping
 
-from ticket_api.http.models import Attachment, ChangedField, HistoryEntry, Ticket, TicketRow
+from ticket_api.http.models.responses import Attachment, ChangedField, HistoryEntry, Ticket, TicketRow
 from ticket_api.times import show_minute, show_moment
 
 
@@ -49,6 +49,7 @@ def shape_entry(entry: RowMapping, changed: Sequence[RowMapping]) -> HistoryEntr
         {
             **entry,
             "timestamp": show_moment(entry["timestamp"]),
+            "visibility": "public" if entry["is_public"] else "internal",
             "changed_fields": [ChangedField.model_validate(field) for field in changed],
         }
     )

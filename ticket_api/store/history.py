@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import RowMapping
+from sqlalchemy import RowMapping, func
 
 from ticket_api.store import numbers
 from ticket_api.store.connection import TenantConnection
@@ -47,6 +47,12 @@ def add(
         rows = [{"history_id": history_id, "position": n, **change._asdict()} for n, change in enumerate(changes)]
         db.execute(db.insert(changed_fields), rows)
     return history_id
+
+
+def newest(db: TenantConnection, ticket_id: str) -> int:
+    """Return the id of the newest entry of a ticket, which is the largest, or 0 if there is none."""
+    largest = func.coalesce(func.max(ticket_history.c.id), 0)
+    return int(db.scalar(db.select(ticket_history, largest).where(ticket_history.c.ticket_id == ticket_id)))
 
 
 def of_ticket(db: TenantConnection, ticket_id: str) -> list[tuple[RowMapping, list[RowMapping]]]:

@@ -11,8 +11,12 @@ from sqlalchemy import Connection, bindparam, text
 
 from ticket_api.store.tables import metadata
 
+MASTER_TABLES: Final = (
+    *("users", "accounts", "categories", "category_details", "statuses", "request_channels", "response_categories"),
+)
 MORE_RIGHTS: Final = MappingProxyType({
     "api_keys": "UPDATE",
+    **dict.fromkeys(MASTER_TABLES, "UPDATE, DELETE"),
     "tickets": "UPDATE",
     "ticket_numbers": "UPDATE",
     "idempotency_keys": "UPDATE, DELETE",
@@ -33,6 +37,16 @@ _ABOVE: Final = text(
 ).bindparams(bindparam("tables", expanding=True))
 
 
+_SERVING: Final = text(
+    """
+    SELECT DISTINCT a.grantee::regrole::text
+    FROM pg_class c, aclexplode(c.relacl) a
+    WHERE c.relname = 'tickets' AND pg_table_is_visible(c.oid) AND a.privilege_type = 'INSERT'
+        AND a.grantee <> 0 AND a.grantee <> c.relowner AND pg_has_role(c.relowner, 'USAGE')
+    ORDER BY 1
+    """
+)
+
 _OPEN: Final = text(
     """
     SELECT string_agg(c.relname, ', ' ORDER BY c.relname)
@@ -49,9 +63,23 @@ def exists(connection: Connection, role: str) -> bool:
     return found is not None
 
 
+def lock_grants(connection: Connection, lock: int) -> None:
+    """Wait for other programs that grant: PostgreSQL lets only one at a time change the rights on a table."""
+    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": lock})
+
+
+def grant_to_those_that_serve(connection: Connection) -> None:
+    """Grant every role that may insert tickets what serving needs now: a new version may need more than before."""
+    for role in connection.scalars(_SERVING):
+        _grant(connection, role)
+
+
 def grant(connection: Connection, role: str) -> None:
     """Grant `role` what serving needs: to read and write rows, not to change tables."""
-    to = connection.dialect.identifier_preparer.quote_identifier(role)
+    _grant(connection, connection.dialect.identifier_preparer.quote_identifier(role))
+
+
+def _grant(connection: Connection, to: str) -> None:
     connection.execute(text(f"GRANT SELECT ON alembic_version TO {to}"))
     for table in metadata.tables:
         rights = ", ".join(filter(None, ("SELECT, INSERT", MORE_RIGHTS.get(table))))

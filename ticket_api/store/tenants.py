@@ -24,13 +24,11 @@ def every(connection: Connection) -> Sequence[RowMapping]:
     return (connection.execute(select(tenants).order_by(tenants.c.id))).mappings().all()
 
 
-def of_digest(connection: Connection, digest: str) -> str | None:
-    """Return the tenant of the key with this digest, if the key exists and is not revoked."""
+def of_digest(connection: Connection, digest: str) -> RowMapping | None:
+    """Return the key with this digest, if it exists and is not revoked."""
     name_to_policies(connection, "app.key_digest", digest)
-    found: str | None = connection.scalar(
-        select(api_keys.c.tenant_id).where(api_keys.c.digest == digest, api_keys.c.revoked_at.is_(None))
-    )
-    return found
+    valid = select(api_keys).where(api_keys.c.digest == digest, api_keys.c.revoked_at.is_(None))
+    return connection.execute(valid).mappings().one_or_none()
 
 
 def keys(db: TenantConnection) -> Sequence[RowMapping]:
@@ -38,9 +36,9 @@ def keys(db: TenantConnection) -> Sequence[RowMapping]:
     return (db.execute(db.select(api_keys).order_by(api_keys.c.created_at, api_keys.c.id))).mappings().all()
 
 
-def add_key(db: TenantConnection, key_id: str, digest: str, now: datetime) -> None:
+def add_key(db: TenantConnection, key_id: str, digest: str, now: datetime, *, may_administer: bool) -> None:
     """Store a key of the tenant."""
-    db.execute(db.insert(api_keys).values(id=key_id, digest=digest, created_at=now, may_administer=False))
+    db.execute(db.insert(api_keys).values(id=key_id, digest=digest, created_at=now, may_administer=may_administer))
 
 
 def revoke_key(db: TenantConnection, key_id: str, now: datetime) -> None:

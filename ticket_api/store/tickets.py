@@ -1,9 +1,4 @@
-"""Statements that read and write tickets. The rules for writes are in `ticket_api.writes`.
-
-Planners know little about small tables and nothing about new ones (PostgreSQL's autovacuum analyses none below 50
-rows), so no statement leaves them a choice that matters: tickets are found first, in `tickets` alone, and names are
-joined to a complete page, by outer joins, with which no planner begins.
-"""
+"""Statements that read and write single tickets. The rules for writes are in `ticket_api.writes`."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -11,22 +6,14 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from sqlalchemy import (
-    ColumnClause,
-    ColumnElement,
     FromClause,
     RowMapping,
     Select,
-    Table,
-    TableClause,
     and_,
-    asc,
-    desc,
-    func,
-    or_,
     select,
 )
 
-from ticket_api.http.models import NewAttachment, TicketQuery
+from ticket_api.http.models.requests import NewAttachment
 from ticket_api.store import numbers
 from ticket_api.store.connection import TenantConnection
 from ticket_api.store.tables import (
@@ -40,7 +27,7 @@ from ticket_api.store.tables import (
     tickets,
     users,
 )
-from ticket_api.store.text_search import fold, words_of
+from ticket_api.store.text_search import fold
 
 LISTED: Final = MappingProxyType({
     "requestor": users.alias("requestors"),
@@ -54,29 +41,9 @@ LISTED: Final = MappingProxyType({
 SHOWN: Final = MappingProxyType(
     {**LISTED, "request_channel": request_channels, "response_category": response_categories}
 )
-IN_LISTS: Final = (
-    *("tenant_id", "id", "number", "reception_date_time", "summary"),
-    *("scheduled_completion_date", "completion_date", "external_ticket_id", "updated_at"),
-    *(f"{what}_id" for what in LISTED),
-)
-SORTABLE: Final = MappingProxyType({
-    "receptionDateTime": "reception_date_time",
-    "scheduledCompletionDate": "scheduled_completion_date",
-    "completionDate": "completion_date",
-})  # fmt: skip
-_SEARCHED: Final = (
-    tickets.c.summary_folded
-    + "\n"
-    + func.lower(tickets.c.id + "\n" + func.coalesce(tickets.c.external_ticket_id, "") + "\n" + tickets.c.description)
-)
-"""The text of a ticket in which words are searched, as one: SQLite takes a step for each part of each condition."""
-_SEARCHED_NAMES: Final = (
-    (accounts, (tickets.c.account_id,)),
-    (users, (tickets.c.requestor_id, tickets.c.person_in_charge_id)),
-)
 
 
-def _with_names(found: FromClause, names: Mapping[str, FromClause]) -> Select[Any]:
+def with_names(found: FromClause, names: Mapping[str, FromClause]) -> Select[Any]:
     """Select the tickets in `found`, joined with `names`. Building this query costs more than running it."""
     labels = (table.c.name.label(f"{what}_name") for what, table in names.items())
     query = select(found, *labels, statuses.c.completed).select_from(found)
@@ -87,86 +54,7 @@ def _with_names(found: FromClause, names: Mapping[str, FromClause]) -> Select[An
     return query
 
 
-_PAGE: Final = TableClause("page", *(ColumnClause(name, tickets.c[name].type) for name in IN_LISTS))
-_NAMED_PAGE: Final = _with_names(_PAGE, LISTED)
-_SHOWN_TICKET: Final = _with_names(tickets, SHOWN)
-
-
-def search(db: TenantConnection, query: TicketQuery) -> Sequence[RowMapping]:
-    """Return one page of the tickets that match `query`, with names, in its order."""
-    page = (
-        db.select(tickets, *(tickets.c[name] for name in IN_LISTS))
-        .where(*_conditions(db, query))
-        .order_by(*_order(tickets, query))
-        .limit(query.limit)
-        .offset(query.offset)
-    )
-    named = _NAMED_PAGE.add_cte(page.cte("page")).order_by(*_order(_PAGE, query))
-    return db.execute(named).mappings().all()
-
-
-def _order(found: FromClause, query: TicketQuery) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
-    direct = asc if query.sort_order == "asc" else desc
-    by = direct(found.c[SORTABLE[query.sort_by]])
-    is_nullable = tickets.c[SORTABLE[query.sort_by]].nullable  # otherwise NULLS LAST only prevents use of the index
-    return by.nulls_last() if is_nullable else by, direct(found.c.number)
-
-
-def _conditions(db: TenantConnection, query: TicketQuery) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    for column, value in (
-        (tickets.c.person_in_charge_id, query.person_in_charge_id),
-        (tickets.c.account_id, query.account_id),
-        (tickets.c.status_id, query.status_id),
-    ):
-        if value is not None:
-            conditions.append(column == value)
-    if query.scheduled_completion_date_from is not None:
-        conditions.append(tickets.c.scheduled_completion_date >= query.scheduled_completion_date_from)
-    if query.scheduled_completion_date_to is not None:
-        conditions.append(tickets.c.scheduled_completion_date <= query.scheduled_completion_date_to)
-    if not query.show_completed:
-        is_open = db.select(statuses, statuses.c.id).where(statuses.c.completed.is_(False))
-        conditions.append(tickets.c.status_id.in_(db.scalars(is_open).all()))
-    if query.search_query:
-        conditions.append(_mentions(db, fold(query.search_query)))
-    conditions += [_holds(db, forms) for forms in words_of(query.search_words or "")]
-    return conditions
-
-
-def _mentions(db: TenantConnection, folded: str) -> ColumnElement[bool]:
-    """Return the condition that a ticket's summary, account or requestor contains `folded`.
-
-    Names are searched once per query, not per ticket. Not by LIKE: with many near matches it takes time proportional to
-    the product of both lengths.
-    """
-    return or_(
-        _contains(db, tickets.c.summary_folded, folded),
-        tickets.c.account_id.in_(_named(db, accounts, folded)),
-        tickets.c.requestor_id.in_(_named(db, users, folded)),
-    )
-
-
-def _holds(db: TenantConnection, forms: Sequence[str]) -> ColumnElement[bool]:
-    """Return the condition that a ticket has one of the `forms` of a word in what `searchWords` searches.
-
-    Most words are in no name at all; comparing every ticket's ids with nothing would cost more than its text does.
-    """
-    conditions = [_contains(db, _SEARCHED, form) for form in forms]
-    for table, columns in _SEARCHED_NAMES:
-        named = _named(db, table, *forms)
-        if db.scalar(named.limit(1)) is not None:
-            conditions += [column.in_(named) for column in columns]
-    return or_(*conditions)
-
-
-def _named(db: TenantConnection, table: Table, *forms: str) -> Select[Any]:
-    return db.select(table, table.c.id).where(or_(*(_contains(db, table.c.name_folded, form) for form in forms)))
-
-
-def _contains(db: TenantConnection, text: ColumnElement[str], folded: str) -> ColumnElement[bool]:
-    position = func.strpos if db.connection.dialect.name == "postgresql" else func.instr
-    return position(text, folded) > 0
+_SHOWN_TICKET: Final = with_names(tickets, SHOWN)
 
 
 def read(db: TenantConnection, ticket_id: str) -> RowMapping | None:

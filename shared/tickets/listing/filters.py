@@ -11,6 +11,7 @@ from typing import Any, Final
 from shared.errors import InvalidInputError, Problem
 from shared.tickets.models import MasterItem, Status
 from shared.tickets.names import labels
+from shared.tickets.paging.cursor import order_of
 from shared.tickets.selection import TicketFilters, TicketSelection
 
 MAX_STATUSES: Final = 20
@@ -57,8 +58,8 @@ class ListRequest:
         return f"{name}: {str(value).lower() if isinstance(value, bool) else value}"
 
 
-def selection_of(request: ListRequest) -> TicketSelection:
-    """Return what a list selects.
+def selection_of(request: ListRequest, fields: tuple[str, ...] = ()) -> TicketSelection:
+    """Return what a list selects; `fields` are the columns that it shows.
 
     Raises:
         InvalidInputError: arguments exclude each other; it names all that do.
@@ -91,6 +92,7 @@ def selection_of(request: ListRequest) -> TicketSelection:
         limit=values["limit"],
         offset=values["offset"],
         cursor=cursor,
+        fields=fields,
     )
 
 
@@ -173,16 +175,6 @@ def _of_cursor(request: ListRequest) -> Iterator[Problem]:
     for name in ("sortBy", "sortOrder"):
         if name in request.named and values[name] != own[name]:
             yield Problem(name, f"the cursor is of a list with {name}: {own[name]}", right={name: own[name]})
-
-
-_LETTERS: Final = {"r": "receptionDateTime", "s": "scheduledCompletionDate", "c": "completionDate"}
-
-
-def order_of(cursor: str) -> tuple[str, bool] | None:
-    """Return the date by which the list of a cursor is sorted, and whether it descends; None if it does not say."""
-    order = cursor.partition(":")[0]
-    is_known = order[:1] in _LETTERS and order[1:] in {"a", "d"}
-    return (_LETTERS[order[0]], order[1] == "d") if is_known else None
 
 
 def _empty_range(request: ListRequest, first: str | None, last: str | None) -> Iterator[Problem]:

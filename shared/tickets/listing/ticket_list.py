@@ -48,12 +48,12 @@ class TicketList:
         """
         checked = await check(self._master, values, call)
         request = await self._request(checked.values, named, call)
-        selection = selection_of(request)
+        shown = tuple(dict.fromkeys(columns)) if columns else DEFAULT_COLUMNS
+        selection = selection_of(request, shown)
         page = await self._pages.page(selection)
         read = parse_many(TicketRow, page.rows)
         distinct, apart = await told_apart(self._api, self._master, read)
         rows = await self._calendar.dated_rows(distinct)
-        shown = tuple(dict.fromkeys(columns)) if columns else DEFAULT_COLUMNS
         by_cursor = selection.cursor is not None
         return TicketPage(
             columns=shown,

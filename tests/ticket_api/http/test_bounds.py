@@ -9,7 +9,7 @@ from httpx2 import AsyncClient
 
 from tests.ticket_api.conftest import new_ticket
 from ticket_api.http.api_key_middleware import LARGEST_BODY
-from ticket_api.http.routes import MAX_PARAMETERS
+from ticket_api.http.routing import MAX_PARAMETERS
 
 QUICK_S: Final = 1.5
 """Reading a body of 1 MiB takes a tenth of this; 10,000 parameters took six times as long."""

@@ -18,11 +18,11 @@ from shared.storage import database, transactions
 from tests.slow_work import Gate, Slow, idle
 from tests.ticket_api.conftest import Clock, new_ticket
 from ticket_api import create_app, writes
-from ticket_api.store import history, master, tickets
+from ticket_api.store import history, lists, master, tickets
 from ticket_api.store.connection import TenantConnection
 
 READING: Final = {
-    "/tickets": (tickets, "search"),
+    "/tickets": (lists, "read_page"),
     "/tickets/TCK-0001": (tickets, "read"),
     "/tickets/TCK-0001/history": (history, "of_ticket"),
     "/tickets/master/users": (master, "list_users"),

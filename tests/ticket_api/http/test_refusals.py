@@ -101,9 +101,16 @@ async def test_an_unknown_parameter_is_refused_with_the_known_ones(sqlite_api: A
 
 
 async def test_a_parameter_given_twice_is_refused(sqlite_api: AsyncClient) -> None:
-    response = await sqlite_api.get("/tickets?statusId=stat1&statusId=stat2")
+    response = await sqlite_api.get("/tickets?accountId=acc1&accountId=acc2")
 
-    assert (response.status_code, response.json()["field"]) == (400, "statusId")
+    assert (response.status_code, response.json()["field"]) == (400, "accountId")
+
+
+async def test_more_statuses_than_a_list_takes_are_refused(sqlite_api: AsyncClient) -> None:
+    several = [await sqlite_api.get("/tickets?" + "statusId=stat1&" * times) for times in (20, 21)]
+
+    assert [response.status_code for response in several] == [200, 400]
+    assert several[1].json() == {"error": "statusId is given more than 20 times", "field": "statusId"}
 
 
 @pytest.mark.parametrize(("query", "allowed"), [
@@ -118,6 +125,11 @@ async def test_a_choice_names_what_there_is(sqlite_api: AsyncClient, query: str,
 
 @pytest.mark.parametrize("query", [
     "showCompleted=1", "scheduledCompletionDateFrom=soon", "searchQuery=%00", "statusId=", f"searchQuery={'x' * 201}",
+    "statusId=&statusId=stat1", "receptionDateTimeFrom=2026-11-31", "receptionDateTimeTo=2026-11-20T09:00Z",
+    "completionDateTo=2026-11-20 09:00", "updatedAtFrom=2026-11-20", "updatedAtTo=2026-11-20T09:00:00", "envelope=1",
+    "cursor=", "cursor=ra:2026-11-20T03:04/TCK-0001", "cursor=sd:2026-11-20/TCK-0001", "cursor=rd:/TCK-0001",
+    "cursor=rd:2026-11-20T03:04/", "cursor=rd:2026-11-20T03:04/TCK-9999", "cursor=rd:2026-11-20T03:04/TCK%000001",
+    "cursor=rd:2026-11-20T03:04Z/TCK-0001", "offset=20&cursor=rd:2026-11-20T03:04/TCK-0001",
 ])  # fmt: skip
 async def test_a_bad_filter_is_refused_by_name(sqlite_api: AsyncClient, query: str) -> None:
     response = await sqlite_api.get(f"/tickets?{query}")

@@ -11,7 +11,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from ticket_api.errors import MOST_ALLOWED, BadInputError
 from ticket_api.http import api_key_middleware
-from ticket_api.http.api_key_middleware import ApiKeyMiddleware
+from ticket_api.http.api_key_middleware import ANYONE, ApiKeyMiddleware
 from ticket_api.store.text_search import fold
 from ticket_api.times import parse_minute, show_minute, show_moment, wall_clock
 
@@ -91,7 +91,7 @@ async def test_a_body_in_pieces_arrives_whole_and_what_follows_is_passed_on() ->
         {"type": "http.disconnect"},
     )  # fmt: skip
 
-    await ApiKeyMiddleware(app, tenant_of=None)(scope_of(), pieces, app.send)
+    await ApiKeyMiddleware(app, caller_of=None)(scope_of(), pieces, app.send)
 
     assert (app.bodies, app.next) == ([b"ab"], ["http.disconnect"])
 
@@ -100,7 +100,7 @@ async def test_a_client_that_hangs_up_half_way_is_not_answered() -> None:
     app = Recorder()
     pieces = receiving({"type": "http.request", "body": b"a", "more_body": True}, {"type": "http.disconnect"})
 
-    await ApiKeyMiddleware(app, tenant_of=None)(scope_of(), pieces, app.send)
+    await ApiKeyMiddleware(app, caller_of=None)(scope_of(), pieces, app.send)
 
     assert (app.bodies, app.sent) == ([], [])
 
@@ -109,7 +109,7 @@ async def test_a_body_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(api_key_middleware, "SLOWEST_BODY_S", 0.01)
     app = Recorder()
 
-    await ApiKeyMiddleware(app, tenant_of=None)(
+    await ApiKeyMiddleware(app, caller_of=None)(
         scope_of(), receiving({"type": "http.request", "body": b"a", "more_body": True}), app.send
     )
 
@@ -119,7 +119,7 @@ async def test_a_body_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatc
 async def test_what_is_not_http_is_not_the_guard_s() -> None:
     app = Recorder()
 
-    await ApiKeyMiddleware(app, tenant_of=no_principal)(
+    await ApiKeyMiddleware(app, caller_of=no_principal)(
         {"type": "lifespan"}, receiving({"body": b""}, {"type": "x"}), app.send
     )
 
@@ -134,9 +134,9 @@ async def test_the_tenant_of_a_request_stays_its_own_where_a_server_shares_the_s
         seen.append(scope["state"])
 
     scope = scope_of(state=shared)
-    await ApiKeyMiddleware(app, tenant_of=None)(
+    await ApiKeyMiddleware(app, caller_of=None)(
         scope, receiving({"type": "http.request", "body": b""}), Recorder().send
     )
 
-    assert seen == [{"from": "the lifespan", "tenant": "default"}]
+    assert seen == [{"from": "the lifespan", "tenant": "default", "caller": ANYONE}]
     assert shared == scope["state"] == {"from": "the lifespan"}

@@ -1,0 +1,58 @@
+"""Comments are internal unless they are sent as public, and statuses show whether they count as completed."""
+
+from typing import Any
+
+import pytest
+from httpx2 import AsyncClient
+
+from tests.ticket_api.conftest import new_ticket
+
+
+async def write(api: AsyncClient, path: str, how: str, **fields: Any) -> Any:
+    if how == "POST":
+        return await api.post(f"{path}/history", json={"userId": "user1", **fields})
+    return await api.put(path, json={"updatedById": "user1", **fields})
+
+
+@pytest.mark.parametrize("how", ["POST", "PUT"])
+async def test_a_comment_is_internal_unless_it_is_sent_as_public(api: AsyncClient, how: str) -> None:
+    path = f"/tickets/{(await api.post('/tickets', json=new_ticket())).json()['id']}"
+
+    for visibility in ({}, {"visibility": None}, {"visibility": "internal"}, {"visibility": "public"}):
+        response = await write(api, path, how, comment="Hello", **visibility)
+        assert response.status_code in {200, 201}, response.text
+
+    entries = (await api.get(f"{path}/history")).json()
+    assert [entry["visibility"] for entry in entries] == ["public", "internal", "internal", "internal"]
+
+
+async def test_a_change_without_a_comment_is_internal(api: AsyncClient) -> None:
+    await write(api, "/tickets/TCK-0001", "PUT", summary="Changed")
+
+    (entry, *_) = (await api.get("/tickets/TCK-0001/history")).json()
+    assert (entry["comment"], entry["visibility"]) == (None, "internal")
+
+
+@pytest.mark.parametrize("how", ["POST", "PUT"])
+async def test_another_visibility_is_refused(sqlite_api: AsyncClient, how: str) -> None:
+    response = await write(sqlite_api, "/tickets/TCK-0001", how, comment="Hello", visibility="secret")
+
+    assert (response.status_code, response.json()) == (400, {
+        "error": "visibility must be one of internal, public", "field": "visibility", "allowed": ["internal", "public"],
+    })  # fmt: skip
+
+
+async def test_a_visibility_without_a_comment_is_refused(sqlite_api: AsyncClient) -> None:
+    response = await write(sqlite_api, "/tickets/TCK-0001", "PUT", summary="Changed", visibility="public")
+
+    assert (response.status_code, response.json()["error"]) == (
+        400, "visibility is that of a comment: send a comment too, or leave it out",
+    )  # fmt: skip
+
+
+async def test_each_status_shows_whether_it_counts_as_completed(api: AsyncClient) -> None:
+    statuses = (await api.get("/tickets/master/statuses")).json()
+
+    assert {status["id"]: status["completed"] for status in statuses} == {
+        "stat1": False, "stat2": False, "stat3": False, "stat4": True,
+    }  # fmt: skip

@@ -1,0 +1,114 @@
+"""The parameters of paths that read."""
+
+from typing import Final, Literal, Self
+
+from pydantic import Field, model_validator
+
+from ticket_api.cursors import MAX_CURSOR, Place, parse_place
+from ticket_api.http.fields import (
+    Day,
+    DayOrMinuteFrom,
+    DayOrMinuteTo,
+    Id,
+    Moment,
+    QueryTruth,
+    QueryWhole,
+    Reference,
+    SearchText,
+    SearchWords,
+    refuse,
+)
+from ticket_api.http.models.base import RequestModel
+
+MOST_STATUSES: Final = 20
+
+
+class TicketFilters(RequestModel):
+    """Which tickets are wanted: those to which every filter applies. An unknown id finds nothing."""
+
+    person_in_charge_id: Id | None = Field(default=None, description="Only tickets of this user.")
+    account_id: Id | None = Field(default=None, description="Only tickets of this account.")
+    category_id: Id | None = Field(default=None, description="Only tickets of this category.")
+    requestor_id: Id | None = Field(default=None, description="Only tickets that this user requested.")
+    status_id: list[Id] = Field(
+        default=[],
+        max_length=MOST_STATUSES,
+        description="Only tickets in this status; repeat it for several. A completed status also needs "
+        "`showCompleted=true`.",
+    )
+    reception_date_time_from: DayOrMinuteFrom | None = Field(default=None, description="Received then or later.")
+    reception_date_time_to: DayOrMinuteTo | None = Field(
+        default=None, description="Received then or earlier; a day includes all of it."
+    )
+    scheduled_completion_date_from: Day | None = Field(default=None, description="Due on this day or later.")
+    scheduled_completion_date_to: Day | None = Field(default=None, description="Due on this day or earlier.")
+    completion_date_from: Day | None = Field(default=None, description="Completed on this day or later.")
+    completion_date_to: Day | None = Field(default=None, description="Completed on this day or earlier.")
+    updated_at_from: Moment | None = Field(default=None, description="Last changed or commented on then or later.")
+    updated_at_to: Moment | None = Field(
+        default=None, description="Last changed or commented on then or earlier, to the millisecond."
+    )
+    show_completed: QueryTruth = Field(default=False, description="Also tickets whose status counts as completed.")
+    search_query: SearchText | None = Field(
+        default=None,
+        description="Part of the summary, the account's name or the requestor's name. Case and full or half width "
+        "are ignored; `%` and `_` are ordinary characters.",
+    )
+    search_words: SearchWords | None = Field(
+        default=None,
+        description="Up to 10 words in any order, each in the summary, the description, the id, the external id, or "
+        "the name of the account, the requestor or the person in charge. Case, width and kind of kana are ignored.",
+        examples=["login vpn"],
+    )
+
+
+class TicketQuery(TicketFilters):
+    """Filters, order and page of a ticket list."""
+
+    sort_by: Literal["receptionDateTime", "scheduledCompletionDate", "completionDate"] = Field(
+        default="receptionDateTime", description="Tickets without this date come last in both directions."
+    )
+    sort_order: Literal["asc", "desc"] = Field(default="desc", description="Ties are broken by the ticket's number.")
+    limit: QueryWhole = Field(default=20, ge=1, le=200)
+    offset: QueryWhole = Field(default=0, ge=0, le=1_000_000)
+    cursor: str | None = Field(
+        default=None,
+        max_length=MAX_CURSOR,
+        description="The `nextCursor` of a page: the page after it. It needs the same `sortBy` and `sortOrder`, and "
+        "no `offset`; filters may differ.",
+        examples=["rd:2026-11-20T03:04/TCK-0042"],
+    )
+    envelope: QueryTruth = Field(
+        default=False, description="Respond with an object that has the total and the cursor of the next page."
+    )
+
+    @model_validator(mode="after")
+    def _begin_at_one_place(self) -> Self:
+        if self.cursor is None:
+            return self
+        if self.offset:
+            raise refuse("cannot be given together with cursor: each says where the page begins", field="offset")
+        try:
+            parse_place(self.cursor, self.sort_by, self.sort_order)
+        except ValueError:
+            raise refuse(
+                "must be the nextCursor of a page with the same sortBy and sortOrder", field="cursor"
+            ) from None
+        return self
+
+    @property
+    def place(self) -> Place | None:
+        """The place after which the page begins, or None if `offset` says where."""
+        return None if self.cursor is None else parse_place(self.cursor, self.sort_by, self.sort_order)
+
+
+class UserQuery(RequestModel):
+    """Filter of users."""
+
+    role: Reference | None = Field(default=None, description="Only users with exactly this role.")
+
+
+class DetailQuery(RequestModel):
+    """Filter of category details."""
+
+    category_id: Id | None = Field(default=None, description="Only details of this category.")

@@ -1,0 +1,53 @@
+"""What the routes share: the checks before each request, and reading in a transaction of its tenant."""
+
+from collections import Counter
+from collections.abc import Callable
+from types import MappingProxyType
+from typing import Annotated, Any, Final, TypeVar
+
+from fastapi import Depends, Path, Query, Request
+from starlette.exceptions import HTTPException
+
+from ticket_api.errors import BadInputError
+from ticket_api.http.fields import Id
+from ticket_api.http.models.base import Nothing
+from ticket_api.http.models.queries import MOST_STATUSES
+from ticket_api.store.connection import TenantConnection
+from ticket_api.tenancy import TenantDatabase
+
+MAX_PARAMETERS: Final = 50
+REPEATABLE: Final = MappingProxyType({"statusId": MOST_STATUSES})
+"""How often a parameter may be given; all others once."""
+NoQuery = Annotated[Nothing, Query()]
+TicketId = Annotated[Id, Path(alias="id", description="For example TCK-0001.", examples=["TCK-0001"])]
+
+
+T = TypeVar("T")
+
+
+async def read_in_tenant(request: Request, work: Callable[[TenantConnection], T]) -> T:
+    """Return what `work` reads in a transaction of the request's tenant."""
+    tenants: TenantDatabase = request.app.state.tenants
+    return await tenants.read(request.state.tenant, work)
+
+
+def _json_only(request: Request) -> None:
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise HTTPException(415)
+
+
+def _few_and_once(request: Request) -> None:
+    """Refuse queries before FastAPI processes them, which takes quadratic time for unknown names."""
+    names = [name for name, _ in request.query_params.multi_items()]
+    if len(names) > MAX_PARAMETERS:
+        raise BadInputError(f"A query has at most {MAX_PARAMETERS} parameters, not {len(names):,}.")
+    for name, times in Counter(names).items():
+        if times > (most := REPEATABLE.get(name, 1)):
+            often = "once" if most == 1 else f"{most} times"
+            raise BadInputError(f"{name[:100]} is given more than {often}", field=name[:100])
+
+
+each: Final = [Depends(_few_and_once)]
+"""The dependencies of every router."""
+writing: Final[dict[str, Any]] = {"dependencies": [Depends(_json_only)]}
+"""More of a route with a body."""
