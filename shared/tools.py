@@ -16,7 +16,7 @@ from shared.errors import InvalidInputError, NotStoredError, OutcomeUnknownError
 from shared.mcp_tools import inputs
 from shared.telemetry import Counter, get_logger
 from shared.tickets import results
-from shared.tickets.acting_user import ToolCall, acting_user, known_user
+from shared.tickets.acting_user import ToolCall, acting_user, known_user, named_me
 from shared.tickets.changes import FIELDS, added, differing, find_entries
 from shared.tickets.dates.ticket_calendar import TicketCalendar
 from shared.tickets.features import CLEAR, FeatureReader
@@ -294,9 +294,11 @@ class TicketTools:
             ),
         )
 
-    async def get_users(self, query: inputs.UsersInput, _: ToolCall) -> results.MasterPage:
-        """Return users; the role is filtered here, because the existing API ignores it."""
+    async def get_users(self, query: inputs.UsersInput, call: ToolCall) -> results.MasterPage:
+        """Return users; the role is filtered here, because the existing API ignores it. `me` finds the caller."""
         listed = await self._list(USERS)
+        if (me := await named_me(self._master, call, query.query)) is not None:
+            return master_page(USERS, [user for user in listed if user.id == me.id])
         users, notes = with_role(listed, query.role)
         return master_page(USERS, users, query.selection, [*notes, *row_notes(listed)])
 

@@ -15,13 +15,18 @@ from shared.command_lines import command_line
 from shared.errors import InvalidInputError, Problem, UnknownTicketUserError, UpstreamError
 from shared.identity import ANONYMOUS, InsufficientScopeError, Principal, Scope
 from shared.markdown import one_line
+from shared.tickets.folding import fold
 from shared.tickets.master_data import MasterData
 from shared.tickets.master_lists import USERS
 from shared.tickets.models import MasterItem, User
 from shared.tickets.names import find, labels, nearest
 
+ME: Final = frozenset({"me", "myself", "@me", "自分", "私"})
+"""Words for the caller in place of a person."""
 LOOK_S: Final = 2.0
 """How long a result waits for the name of its caller, in seconds."""
+_NOT_KNOWN: Final = "your user in the ticket system is not known"
+_GIVE: Final = "give an id from get_users"
 _LINK: Final = (
     f"an administrator can link your account to one ({command_line('auth')} membership set … --ticket-user ID)"
 )
@@ -87,6 +92,11 @@ async def callers_user(master: MasterData, call: ToolCall) -> MasterItem | None:
     return await _stands_for(master, call)
 
 
+async def named_me(master: MasterData, call: ToolCall, given: object) -> MasterItem | None:
+    """Return `callers_user` if `given` is one of the words for it."""
+    return await callers_user(master, call) if isinstance(given, str) and fold(given) in ME else None
+
+
 async def known_user(master: MasterData, call: ToolCall) -> tuple[MasterItem | None, str]:
     """Return the ticket-system user of the caller, as far as it can be determined quickly. Never raises.
 
@@ -101,11 +111,12 @@ async def known_user(master: MasterData, call: ToolCall) -> tuple[MasterItem | N
         return None, ""
 
 
-def unknown_user(argument: str, call: ToolCall, said: str = "") -> InvalidInputError:
-    """Return the error for an argument that needs the caller's user in the ticket system, which is not known."""
-    return InvalidInputError.of([
-        Problem(argument, f"{said}your user in the ticket system is not known: {_ways(call)}")
-    ])  # fmt: skip
+def unknown_user(argument: str, call: ToolCall, *, give: str = _GIVE) -> InvalidInputError:
+    """Return the error for an argument that means the caller's user in the ticket system, which is not known.
+
+    `give` is what can be given instead.
+    """
+    return InvalidInputError.of([Problem(argument, f"{_NOT_KNOWN}: {give}{_or_make_known(call)}")])
 
 
 async def _own(master: MasterData, call: ToolCall, argument: str, given: MasterItem | None) -> MasterItem:
@@ -113,7 +124,7 @@ async def _own(master: MasterData, call: ToolCall, argument: str, given: MasterI
     if given is not None and (own is None or own.id != given.id):
         raise _not_yours(call, argument, given, own)
     if own is None:
-        raise unknown_user(argument, call, "is missing, and ")
+        raise InvalidInputError.of([Problem(argument, f"is missing, and {_NOT_KNOWN}: {_ways(call)}")])
     return own
 
 
@@ -174,9 +185,10 @@ def _not_yours(call: ToolCall, argument: str, given: MasterItem, own: MasterItem
 
 def _ways(call: ToolCall) -> str:
     """Return what the caller can do while its ticket-system user is not known."""
-    if not call.may_act_for_others:
-        return _LINK
-    give = "give an id from get_users"
+    return f"{_GIVE}{_or_make_known(call)}" if call.may_act_for_others else _LINK
+
+
+def _or_make_known(call: ToolCall) -> str:
     if call.is_local:
-        return f"{give}, or set MCP_TICKET_USER for this server"
-    return f"{give}, or {_LINK}" if call.is_by_member else give
+        return ", or set MCP_TICKET_USER for this server"
+    return f", or {_LINK}" if call.is_by_member else ""

@@ -14,7 +14,7 @@ from typing import Any, Final
 from shared.errors import InvalidInputError, Problem
 from shared.markdown import one_line
 from shared.tickets import master_lists
-from shared.tickets.acting_user import ToolCall, callers_user, unknown_user
+from shared.tickets.acting_user import ME, ToolCall, callers_user, unknown_user
 from shared.tickets.changes import FIELDS
 from shared.tickets.folding import fold
 from shared.tickets.master_data import MasterData, MasterLists
@@ -23,7 +23,6 @@ from shared.tickets.models import CategoryDetail, MasterItem, Ticket
 from shared.tickets.names import find, labels, nearest
 from shared.tickets.results import CUT_MARK
 
-ME: Final = frozenset({"me", "myself", "@me", "自分", "私"})
 _ACTING: Final = ("updatedById", "userId")
 _COMMA: Final = re.compile("[,、，;\n]")
 _CUT: Final = (
@@ -185,8 +184,11 @@ def _resolve_each(
     ]
     found: list[MasterItem] = []
     for part in parts or given:
-        checked.values[name] = part
+        checked.values[name], before = part, len(checked.problems)
         _resolve(checked, name, choices, source, rules)
+        if len(parts) > 1 and len(checked.problems) > before:
+            problem = checked.problems.pop()
+            checked.problems.append(problem._replace(text=f"“{one_line(part)}”: {problem.text}"))
         if name in checked.items:
             found.append(checked.items.pop(name))
     checked.values[name] = tuple(dict.fromkeys(one.id for one in found))

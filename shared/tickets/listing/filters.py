@@ -169,7 +169,8 @@ def _of_cursor(request: ListRequest) -> Iterator[Problem]:
     if values["offset"]:
         yield Problem("offset", "is given together with cursor, which says where the page begins", right={})
     order = order_of(values["cursor"])
-    if order is None:  # what cuts the page refuses it
+    if order is None:
+        yield Problem("cursor", "must be nextCursor of the page before; leave it out for the first page", right={})
         return
     own = {"sortBy": order[0], "sortOrder": "desc" if order[1] else "asc"}
     for name in ("sortBy", "sortOrder"):

@@ -73,7 +73,7 @@ class TicketList:
     async def _request(self, values: Mapping[str, Any], named: Collection[str], call: ToolCall) -> ListRequest:
         me = await callers_user(self._master, call) if values["mine"] else None
         if values["mine"] and me is None:
-            raise unknown_user("mine", call)
+            raise unknown_user("mine", call, give="give personInChargeId an id from get_users")
         statuses = (await self._master.lists())[STATUSES] if "statusId" in values else ()
         return ListRequest(
             values=values,
