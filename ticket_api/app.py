@@ -17,6 +17,7 @@ from shared.time_zones import in_zone, machine_zone, utc_now, zone_name
 from ticket_api.http import openapi, refusals
 from ticket_api.http.api_key_middleware import ApiKeyMiddleware, WrongKeyError
 from ticket_api.http.disconnects import Departures
+from ticket_api.http.history_routes import history_routes
 from ticket_api.http.routes import master_routes, open_routes, ticket_routes
 from ticket_api.keys import Caller, CallerOf, KeyRing
 from ticket_api.migrate import prepare, refuse_what_policies_do_not_bind
@@ -101,7 +102,7 @@ def create_app(
     app.state.clock = clock
     app.state.trail = trail
     app.state.zone_name = zone_name(zone)
-    for router in (open_routes, ticket_routes, master_routes):
+    for router in (open_routes, history_routes, ticket_routes, master_routes):
         app.include_router(router)
     refusals.install(app)
     whose: CallerOf | None = None if tenant_of is None else ask_embedder

@@ -50,6 +50,11 @@ def _parse(text: str) -> datetime:
     return time
 
 
+def end_of_millisecond(moment: datetime) -> datetime:
+    """Return the last moment that is shown as `moment` is: moments are stored to the microsecond."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000 + 999)
+
+
 def show_minute(minute: datetime) -> str:
     """Return `YYYY-MM-DD HH:MM`; unlike `strftime`, with four digits of every year on every system."""
     return minute.isoformat(sep=" ", timespec="minutes")

@@ -18,6 +18,7 @@ from ticket_api.store import history, master, tickets
 from ticket_api.store.connection import TenantConnection
 from ticket_api.store.history import HistoryChange
 from ticket_api.store.master import REFERENCES, Meaning
+from ticket_api.store.search import index_tickets
 from ticket_api.times import wall_clock
 
 COLUMN_OF: Final = {"actual_effort_hours": "actual_effort_tenths"}
@@ -81,16 +82,20 @@ def change(db: TenantConnection, ticket_id: str, body: TicketChange, now: dateti
     is_public = body.visibility == "public"
     author = body.updated_by_id
     history.add(db, ticket_id, user_id=author, at=now, comment=body.comment, is_public=is_public, changes=changes)
+    index_tickets(db, [before["number"]])
 
 
 def comment(db: TenantConnection, ticket_id: str, body: NewComment, now: datetime) -> int:
     """Add a comment to a ticket's history and return the entry's id. Raises: NotFoundError, BadInputError."""
-    if tickets.lock(db, ticket_id) is None:
+    ticket = tickets.lock(db, ticket_id)
+    if ticket is None:
         raise ticket_not_found()
     if not master.meanings(db, {"user_id": body.user_id}):
         raise BadInputError("User not found", field="userId", allowed=master.allowed_ids(db, "user_id"))
     is_public = body.visibility == "public"
-    return history.add(db, ticket_id, user_id=body.user_id, at=now, comment=body.comment, is_public=is_public)
+    entry = history.add(db, ticket_id, user_id=body.user_id, at=now, comment=body.comment, is_public=is_public)
+    index_tickets(db, [ticket["number"]])
+    return entry
 
 
 def _sum_of_effort(before: int, more: int) -> int:

@@ -14,6 +14,7 @@ from shared.markdown import one_line
 from shared.tickets.dates.ticket_calendar import TicketCalendar
 from shared.tickets.features import ROW_DETAILS, SEARCH_HISTORY, TOTAL_COUNT, FeatureReader
 from shared.tickets.master_data import MasterData
+from shared.tickets.models import TicketRow, parse_many
 from shared.tickets.paging.details import with_details
 from shared.tickets.paging.list_query import RECEPTION, Query, needed, own_query
 from shared.tickets.paging.narrowing import Narrowing
@@ -53,7 +54,7 @@ class TicketPages:
         self._features = features
         self._master = master
         self._calendar = calendar
-        self._windows = TicketWindows(api)
+        self._windows = TicketWindows(api, features)
         self._cut = WindowPages(api, self._windows, completed_id=completed_id)
 
     def forget(self) -> None:
@@ -87,8 +88,8 @@ class TicketPages:
         """Return a page as the API cuts it; without totals, one more row is requested, to see whether more follow."""
         limit = selection.limit
         if not await self._features.has(TOTAL_COUNT):
-            rows = await self._api.get("/tickets", params=query | {"limit": limit + 1})
-            return Page(rows[:limit], len(rows) > limit) if isinstance(rows, list) else Page(rows, False)
+            rows = _listed(await self._api.get("/tickets", params=query | {"limit": limit + 1}))
+            return Page(rows[:limit], len(rows) > limit)
         response = await self._api.get("/tickets", params=query | {"limit": limit, "envelope": True})
         return _enveloped(response)
 
@@ -106,7 +107,7 @@ class TicketPages:
         words = ", ".join(f"“{one_line(word)}”" for word in terms.words)
         more = ", description" if by_words else ""
         if by_words and await self._features.has(SEARCH_HISTORY):
-            more += ", comments"
+            more += ", newest comments"
         searched = (
             f"Searched for {words}: no ticket that fits the other arguments has every word in its summary{more}, "
             "account, requestor, person in charge, ticket id or external id."
@@ -150,16 +151,21 @@ class TicketPages:
 
 
 def _enveloped(response: Any) -> Page:
-    """Return the page in an envelope; without one, the response as rows, which no reader of rows accepts."""
-    if not isinstance(response, dict):
-        return Page(response, False)
-    rows: Any = response.get("tickets")
-    total, cursor = response.get("total"), response.get("nextCursor")
+    """Return the page in an envelope. Raises: UpstreamFaultError."""
+    envelope = response if isinstance(response, dict) else {}
+    total, cursor = envelope.get("total"), envelope.get("nextCursor")
     has_total, has_more = type(total) is int and total >= 0, isinstance(cursor, str)
     return Page(
-        rows,
+        _listed(envelope.get("tickets")),
         has_more,
         total=total if has_total else None,
-        total_is_exact=response.get("totalIsExact") is not False,
+        total_is_exact=envelope.get("totalIsExact") is not False,
         next_cursor=cursor if has_more else None,
     )
+
+
+def _listed(rows: Any) -> list[Any]:
+    """Return the rows of a list. Raises: UpstreamFaultError, if it is none."""
+    if not isinstance(rows, list):
+        parse_many(TicketRow, rows)
+    return list(rows)

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from shared.storage.database import open_engine, resolve_url
 from tests.scale.rows import CATEGORIES, STATUSES, Tenant, Ticket, tenants
 from ticket_api.store import tables
-from ticket_api.store.text_search import fold
+from ticket_api.store.search.folding import fold
 
 AT: Final = datetime(2023, 11, 1, tzinfo=UTC)
 INDEXED: Final = (tables.tickets, tables.ticket_history)

@@ -11,7 +11,10 @@ from typing import Final, Literal
 import asyncpg
 
 from shared.storage.database import resolve_url
-from ticket_api.store.tables import metadata
+from shared.storage.transactions import open_transactions
+from ticket_api.store.connection import TenantConnection
+from ticket_api.store.search import index_tickets
+from ticket_api.store.tables import metadata, tickets
 
 Statistics = Literal["none", "old", "tickets", "all"]
 COMMON: Final = "printer"
@@ -70,10 +73,8 @@ _TICKETS: Final = (
 )
 
 
-async def fill_tickets(
-    url: str, tickets: int = 50_000, accounts: int = 300, *, statistics: Statistics = "none"
-) -> None:
-    """Add `tickets`, each with two history entries and a file, for `accounts` new accounts and a tenth as many users.
+async def fill_tickets(url: str, count: int = 50_000, accounts: int = 300, *, statistics: Statistics = "none") -> None:
+    """Add `count` tickets, each with two history entries and a file, for `accounts` new accounts and some users.
 
     Without new accounts, the tickets belong to those of the sample data. Seven of ten tickets are completed.
 
@@ -82,14 +83,32 @@ async def fill_tickets(
     tables have fewer than 50 rows), or all. Autovacuum is switched off, so that they stay that way.
     """
     resolved = resolve_url(url)
-    statements = _statements(_WORDS[resolved.get_backend_name()], tickets, accounts)
+    statements = _statements(_WORDS[resolved.get_backend_name()], count, accounts)
     if resolved.get_backend_name() == "sqlite":
-        _fill_sqlite(str(resolved.database), statements, statistics)
+        _fill_sqlite(str(resolved.database), statements)
+        await index_all(url)
+        _analyse_sqlite(str(resolved.database), statistics)
     else:
-        await _fill_postgresql(url, statements, statistics)
+        await _fill_postgresql(url, statements)
+        await index_all(url)
+        await _analyse_postgresql(url, statistics)
 
 
-def _statements(words: dict[str, str], tickets: int, accounts: int) -> list[str]:
+async def index_all(url: str, tenant: str = "default") -> None:
+    """Index every ticket of the tenant that is not indexed, in transactions of a second or so."""
+    async with open_transactions(resolve_url(url)) as transactions:
+        while await transactions.write(lambda connection: _index_some(TenantConnection.open(connection, tenant))):
+            pass
+
+
+def _index_some(db: TenantConnection) -> bool:
+    new = db.select(tickets, tickets.c.number).where(tickets.c.text_folded == "").limit(2_000)
+    numbers = db.scalars(new).all()
+    index_tickets(db, numbers)
+    return bool(numbers)
+
+
+def _statements(words: dict[str, str], count: int, accounts: int) -> list[str]:
     users = max(1, accounts // 10)
     parts = {
         "number": words["four"].format(n="n"),
@@ -105,18 +124,25 @@ def _statements(words: dict[str, str], tickets: int, accounts: int) -> list[str]
         "account": f"'bulk-account-' || (1 + n % {accounts})" if accounts else "'acc' || (1 + n % 8)",
         "accounts": words["rows"].format(count=accounts),
         "users": words["rows"].format(count=users),
-        "tickets": words["rows"].format(count=tickets),
-        "entries": words["rows"].format(count=2 * tickets),
-        "count": str(tickets),
+        "tickets": words["rows"].format(count=count),
+        "entries": words["rows"].format(count=2 * count),
+        "count": str(count),
     }
     return [statement.format_map(parts) for statement in (*(_PARTNERS if accounts else ()), *_TICKETS)]
 
 
-def _fill_sqlite(file: str, statements: list[str], statistics: Statistics) -> None:
+def _fill_sqlite(file: str, statements: list[str]) -> None:
     connection = sqlite3.connect(file, isolation_level=None)
     try:
         for statement in ("BEGIN IMMEDIATE", *statements, "COMMIT"):
             connection.execute(statement)
+    finally:
+        connection.close()
+
+
+def _analyse_sqlite(file: str, statistics: Statistics) -> None:
+    connection = sqlite3.connect(file, isolation_level=None)
+    try:
         if statistics != "old":
             connection.execute("ANALYZE")
         if statistics in {"none", "tickets"}:
@@ -125,7 +151,7 @@ def _fill_sqlite(file: str, statements: list[str], statistics: Statistics) -> No
         connection.close()
 
 
-async def _fill_postgresql(url: str, statements: list[str], statistics: Statistics) -> None:
+async def _fill_postgresql(url: str, statements: list[str]) -> None:
     connection = await asyncpg.connect(url, timeout=10)
     try:
         for table in metadata.tables:
@@ -134,6 +160,13 @@ async def _fill_postgresql(url: str, statements: list[str], statistics: Statisti
             await connection.execute("SELECT set_config('app.tenant_id', 'default', true)")
             for statement in statements:
                 await connection.execute(statement, timeout=120)
+    finally:
+        await connection.close(timeout=10)
+
+
+async def _analyse_postgresql(url: str, statistics: Statistics) -> None:
+    connection = await asyncpg.connect(url, timeout=10)
+    try:
         for table in metadata.tables if statistics != "old" else ():
             known = statistics in {"all", table}
             await (connection.execute(f"ANALYZE {table}") if known else _forget(connection, table))

@@ -41,7 +41,9 @@ OLD: Final = {
     "request_channels": "id", "response_categories": "id", "tickets": "id", "attachments": "id",
     "ticket_history": "id", "idempotency_keys": "key", "history_changed_fields": "field_name",
 }  # fmt: skip
-NEW_COLUMNS: Final = {"tenant_id", "last_attachment", "last_history", "updated_at", "is_public"}
+NEW_COLUMNS: Final = {
+    *("tenant_id", "last_attachment", "last_history", "updated_at", "is_public", "text_folded", "names_folded"),
+}
 Rows = dict[str, list[dict[str, Any]]]
 
 

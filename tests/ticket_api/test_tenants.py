@@ -24,7 +24,7 @@ from ticket_api.sample import filler
 from ticket_api.store import connection, tables
 from ticket_api.store.connection import TenantConnection
 from ticket_api.store.master import REFERENCES
-from ticket_api.store.text_search import fold
+from ticket_api.store.search.folding import fold
 from ticket_api.tenancy import TenantDatabase, make_tenant
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -72,7 +72,17 @@ ASKED: Final[dict[tuple[str, str], list[Ask]]] = {
         Ask(f"/tickets/{THEIRS}", CHANGE),
         Ask("/tickets/TCK-0001", CHANGE),
     ],
-    ("GET", "/tickets/{id}/history"): [Ask("/tickets/TCK-0001/history"), Ask(f"/tickets/{THEIRS}/history")],
+    ("GET", "/tickets/{id}/history"): [
+        Ask("/tickets/TCK-0001/history"), Ask("/tickets/TCK-0001/history?envelope=true&limit=1"),
+        Ask("/tickets/TCK-0001/history?before=80"), Ask(f"/tickets/{THEIRS}/history"),
+    ],
+    ("GET", "/tickets/changes"): [
+        Ask("/tickets/changes?limit=200"),
+        *(Ask(f"/tickets/changes?{query}")
+          for query in ("since=2026-11-01T00:00Z&until=2026-12-31T00:00Z", "accountId=acc1", "ticketId=TCK-0001",
+                        f"userId={FOREIGN}", f"accountId={FOREIGN}", f"personInChargeId={FOREIGN}",
+                        f"ticketId={THEIRS}")),
+    ],
     ("POST", "/tickets/{id}/history"): [
         Ask("/tickets/TCK-0001/history", COMMENT | {"userId": FOREIGN}),
         Ask(f"/tickets/{THEIRS}/history", COMMENT),
@@ -231,7 +241,7 @@ async def test_a_key_that_stands_for_no_one_is_refused(world: World, key: str) -
 
 @kills("ticket_api/migrations/versions/0002_tenants.py", "ENABLE ROW", "DISABLE ROW")
 @pytest.mark.parametrize("path", [
-    f"/tickets?showCompleted=true&searchQuery={FOREIGN}", f"/tickets/{THEIRS}", f"/tickets/{THEIRS}/history",
+    "/tickets?showCompleted=true&limit=100", f"/tickets/{THEIRS}", f"/tickets/{THEIRS}/history",
 ])  # fmt: skip
 async def test_where_a_query_forgets_the_tenant_postgresql_still_shows_nothing_foreign(
     world: World, path: str, monkeypatch: pytest.MonkeyPatch

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final
 from pydantic import BeforeValidator, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from ticket_api.store.text_search import MAX_WORDS
+from ticket_api.store.search.folding import MAX_WORDS
 from ticket_api.times import parse_minute, parse_moment
 
 _NO_NUL: Final = r"^[^\x00]*$"  # PostgreSQL cannot store U+0000

@@ -11,13 +11,11 @@ from shared.storage.write_check import WriteCheck
 from ticket_api import writes
 from ticket_api.http.idempotent_writes import Key, write_once
 from ticket_api.http.models.queries import DetailQuery, TicketQuery, UserQuery
-from ticket_api.http.models.requests import NewComment, NewTicket, TicketChange
+from ticket_api.http.models.requests import NewTicket, TicketChange
 from ticket_api.http.models.responses import (
     CategoryDetail,
     Choice,
     Health,
-    HistoryEntry,
-    HistoryWritten,
     Ready,
     ResponseCategory,
     Status,
@@ -29,8 +27,8 @@ from ticket_api.http.models.responses import (
 )
 from ticket_api.http.openapi import failures
 from ticket_api.http.routing import NoQuery, TicketId, each, read_in_tenant, writing
-from ticket_api.http.serializers import shape_entry, shape_row, shape_ticket
-from ticket_api.store import history, lists, master, tables, tickets
+from ticket_api.http.serializers import shape_row, shape_ticket
+from ticket_api.store import lists, master, tables, tickets
 from ticket_api.store.connection import TenantConnection
 from ticket_api.times import show_moment, wall_clock
 
@@ -129,36 +127,6 @@ async def update_ticket(
         return TicketWritten(id=ticket_id, message="Ticket updated successfully")
 
     return await write_once(request, key, body, 200, change)
-
-
-@ticket_routes.get("/tickets/{id}/history", operation_id="getHistory", responses=failures(400, 401, 404, 503))
-async def get_history(request: Request, ticket_id: TicketId, _: NoQuery) -> list[HistoryEntry]:
-    """Return a ticket's history, newest first."""
-
-    def read(db: TenantConnection) -> list[HistoryEntry]:
-        if not tickets.exists(db, ticket_id):
-            raise writes.ticket_not_found()
-        return [shape_entry(entry, changed) for entry, changed in history.of_ticket(db, ticket_id)]
-
-    return await read_in_tenant(request, read)
-
-
-@ticket_routes.post(
-    "/tickets/{id}/history",
-    operation_id="addHistory",
-    status_code=201,
-    response_model=HistoryWritten,
-    responses=failures(400, 401, 404, 409, 413, 415, 503, 507),
-    **writing,
-)
-async def add_history(request: Request, ticket_id: TicketId, body: NewComment, _: NoQuery, key: Key = None) -> Response:
-    """Add a comment to a ticket's history."""
-
-    def comment(db: TenantConnection, now: datetime) -> BaseModel:
-        history_id = writes.comment(db, ticket_id, body, now)
-        return HistoryWritten(id=history_id, message="History added successfully")
-
-    return await write_once(request, key, body, 201, comment)
 
 
 @master_routes.get("/users", operation_id="listUsers", responses=failures(400, 401, 503))

@@ -5,7 +5,7 @@ from datetime import date
 
 from sqlalchemy import RowMapping
 
-from ticket_api.http.models.responses import Attachment, ChangedField, HistoryEntry, Ticket, TicketRow
+from ticket_api.http.models.responses import Attachment, Change, ChangedField, HistoryEntry, Ticket, TicketRow
 from ticket_api.times import show_minute, show_moment
 
 
@@ -53,6 +53,12 @@ def shape_entry(entry: RowMapping, changed: Sequence[RowMapping]) -> HistoryEntr
             "changed_fields": [ChangedField.model_validate(field) for field in changed],
         }
     )
+
+
+def shape_change(ticket: RowMapping, entry: RowMapping, changed: Sequence[RowMapping]) -> Change:
+    """Return a history entry with its ticket."""
+    about = {name: ticket[name] for name in ("summary", "account_id", "account_name")}
+    return Change.model_validate({**dict(shape_entry(entry, changed)), "ticket_id": ticket["id"], **about})
 
 
 def show_hours(tenths: int) -> str:

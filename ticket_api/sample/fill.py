@@ -11,7 +11,7 @@ from sqlalchemy import Table
 from ticket_api.sample.plan import CATEGORY_OF, COMPLETED, NEW, PLAN, ROLES, WORKING, Planned
 from ticket_api.store import numbers, tables
 from ticket_api.store.connection import TenantConnection
-from ticket_api.store.text_search import fold
+from ticket_api.store.search import fold, index_tickets
 from ticket_api.times import wall_clock
 
 FIRST_REACTION: Final = timedelta(minutes=40)
@@ -48,6 +48,7 @@ def filler(
         for table, rows in (*_master(text), (tables.tickets, tickets), (tables.attachments, files)):
             db.execute(db.insert(table), rows)
         _write_history(db, entries)
+        index_tickets(db, (ticket["number"] for ticket in tickets))
 
     return fill
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from sqlalchemy import Connection, bindparam, text
 
+from ticket_api.store.search import postgres
 from ticket_api.store.tables import metadata
 
 MASTER_TABLES: Final = (
@@ -84,6 +85,7 @@ def _grant(connection: Connection, to: str) -> None:
     for table in metadata.tables:
         rights = ", ".join(filter(None, ("SELECT, INSERT", MORE_RIGHTS.get(table))))
         connection.execute(text(f"GRANT {rights} ON {table} TO {to}"))
+    postgres.grant(connection, to)
 
 
 def above_the_policies(connection: Connection) -> str | None:

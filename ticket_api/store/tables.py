@@ -4,8 +4,9 @@ Every row except those of `tenants` belongs to one tenant, and its `tenant_id` i
 exist once per tenant, and no reference can cross tenants. On PostgreSQL a policy on each of these tables restricts a
 transaction to one tenant's rows (revision 0002).
 Names of users, accounts and so on are joined, not copied into tickets as the existing system does.
-`*_folded` columns hold `text_search.fold` of the column they are named after, for search and order; every writer
-updates both.
+`*_folded` columns hold `folding.fold` of the column they are named after, for search and order; every writer updates
+both. `tickets.text_folded` and `tickets.names_folded` are what words are searched in: only `search.index_tickets`
+writes them, and they are empty until it has indexed the ticket.
 `migrations/` builds these tables; a test compares the two on both databases.
 """
 
@@ -120,6 +121,8 @@ tickets: Final = Table(
     Column("external_ticket_id", String(50)),
     Column("remarks", Text),
     Column("updated_at", UTCDateTime, nullable=False),  # of the last entry of its history, or else of its creation
+    Column("text_folded", FOLDED, nullable=False, server_default=""),
+    Column("names_folded", FOLDED, nullable=False, server_default=""),
     UniqueConstraint("tenant_id", "number"),
     Index("tickets_by_reception", "tenant_id", "reception_date_time", "number"),
     Index("tickets_by_schedule", "tenant_id", "scheduled_completion_date", "number"),
@@ -171,6 +174,7 @@ ticket_history: Final = Table(
     Column("is_public", Boolean, nullable=False),  # whether the comment is meant for the requestor too
     Index("history_of_ticket", "tenant_id", "ticket_id", "timestamp", "id"),
     Index("history_by_time", "tenant_id", "timestamp", "id"),
+    Index("history_by_user", "tenant_id", "user_id", "id"),
 )
 history_changed_fields: Final = Table(
     "history_changed_fields",

@@ -16,6 +16,7 @@ from sqlalchemy import (
 from ticket_api.http.models.requests import NewAttachment
 from ticket_api.store import numbers
 from ticket_api.store.connection import TenantConnection
+from ticket_api.store.search import fold, index_tickets
 from ticket_api.store.tables import (
     accounts,
     attachments,
@@ -27,7 +28,6 @@ from ticket_api.store.tables import (
     tickets,
     users,
 )
-from ticket_api.store.text_search import fold
 
 LISTED: Final = MappingProxyType({
     "requestor": users.alias("requestors"),
@@ -81,10 +81,11 @@ def lock(db: TenantConnection, ticket_id: str) -> RowMapping | None:
 
 
 def insert_ticket(db: TenantConnection, values: Mapping[str, Any], at: datetime) -> str:
-    """Store a ticket, made at this moment, with the next number and return its id."""
+    """Store a ticket, made at this moment, with the next number, index it and return its id."""
     (number,) = numbers.take(db, "last")
     ticket_id = f"TCK-{number:04}"
     db.execute(db.insert(tickets).values(id=ticket_id, number=number, updated_at=at, **_folded(values)))
+    index_tickets(db, [number])
     return ticket_id
 
 

@@ -1,7 +1,7 @@
 """Windows: all tickets that match a query, fetched from the ticket API in one request and kept for some seconds.
 
 Two requests with different offsets may repeat one ticket and skip another, because the existing API has no order among
-equal dates; one request cannot.
+equal dates; one request cannot. An API with a total order that refuses so large a page is read in pieces.
 Source: the observed behaviour of the existing API; cases U7 and U8.
 """
 
@@ -16,6 +16,7 @@ import anyio
 from shared.api_client import APIClient
 from shared.errors import InvalidInputError
 from shared.lru import LRUCache
+from shared.tickets.features import TOTAL_ORDER, FeatureReader
 from shared.tickets.models import TicketRow, parse_many
 from shared.tickets.paging.list_query import Query
 from shared.tickets.paging.single_tickets import SingleTickets
@@ -29,6 +30,8 @@ KEEP_S: Final = 10.0
 MOST_WINDOWS: Final = 4
 _ROUND: Final = 10
 """An API that silently caps `limit` caps it at a multiple of this."""
+_PIECE: Final = 200
+_TRIES: Final = 3
 _Key = tuple[tuple[str, Any], ...]
 
 
@@ -51,8 +54,9 @@ class Window:
 class TicketWindows:
     """The windows of one ticket API. `clock` is monotonic, in seconds."""
 
-    def __init__(self, api: APIClient, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, api: APIClient, features: FeatureReader, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._api = api
+        self._features = features
         self._clock = clock
         self._fetching = anyio.Lock()
         self._windows: LRUCache[_Key, Window] = LRUCache(MOST_WINDOWS)
@@ -89,15 +93,49 @@ class TicketWindows:
 
     async def _fetch(self, query: Query) -> Window:
         asked_at = self._clock()
-        response = await self._api.get("/tickets", params={**query, "limit": WINDOW + 1})
+        try:
+            response, is_cut = await self._at_once(query)
+        except InvalidInputError:
+            if not await self._features.has(TOTAL_ORDER):
+                raise
+            response, is_cut = await self._in_pieces(query)
         rows = [row for row in response if _has_id(row)] if isinstance(response, list) else []
         if not rows:
             parse_many(TicketRow, response)  # raises, unless there are no tickets
-        is_cut = len(response) > WINDOW
-        if response and not is_cut and len(response) % _ROUND == 0:
-            is_cut = bool(await self._api.get("/tickets", params={**query, "limit": 1, "offset": len(response)}))
         left_out = len(response) - len(rows)
         return Window(self._api, rows[:WINDOW], is_cut=is_cut, fetched_at=asked_at, left_out=left_out)
+
+    async def _at_once(self, query: Query) -> tuple[Any, bool]:
+        """Return all tickets, and whether there are more."""
+        response = await self._api.get("/tickets", params={**query, "limit": WINDOW + 1})
+        count = len(response) if isinstance(response, list) else 0
+        is_capped = 0 < count <= WINDOW and count % _ROUND == 0 and bool(await self._piece(query, count, 1))
+        return response, is_capped or count > WINDOW
+
+    async def _in_pieces(self, query: Query) -> tuple[list[Row], bool]:
+        """Do as `_at_once` with several requests. Raises: InvalidInputError, if tickets change too fast for that."""
+        for _ in range(_TRIES):
+            rows = await self._pieces(query)
+            if rows is not None:
+                return rows, len(rows) > WINDOW
+        raise InvalidInputError("The tickets change too fast to be fetched. Nothing was changed.")
+
+    async def _pieces(self, query: Query) -> list[Row] | None:
+        """Return all tickets, each piece from the last row of the one before; None if that row has moved away."""
+        found: dict[str, Row] = {}
+        begin = 0
+        while len(found) <= WINDOW:
+            piece = {row["ticketId"]: row for row in await self._piece(query, begin, _PIECE) if _has_id(row)}
+            if found and next(reversed(found)) not in piece:
+                return None
+            found |= piece
+            if len(piece) < _PIECE:
+                break
+            begin += _PIECE - 1
+        return list(found.values())
+
+    async def _piece(self, query: Query, offset: int, limit: int) -> Any:
+        return await self._api.get("/tickets", params={**query, "limit": limit, "offset": offset})
 
 
 def _has_id(row: object) -> bool:

@@ -6,6 +6,7 @@ from typing import Any, Final, Literal
 import httpx2
 import pytest
 
+from shared.tickets.features import FeatureReader
 from shared.tickets.paging import single_tickets, windows
 from shared.tickets.paging.completion_order import CompletionOrder
 from shared.tickets.paging.single_tickets import SingleTickets
@@ -107,7 +108,7 @@ async def test_a_window_is_fetched_once_for_its_pages_and_again_after_a_write(ex
 
 async def test_an_old_window_is_fetched_anew(existing: World) -> None:
     now = 0.0
-    kept = TicketWindows(existing.api, clock=lambda: now)
+    kept = TicketWindows(existing.api, FeatureReader(existing.api), clock=lambda: now)
     first = await kept.window({})
     await existing.api.post("/tickets", TICKET | {"receptionDateTime": "2031-01-01 09:00", "summary": "A colleague's"})
 

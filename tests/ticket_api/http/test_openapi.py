@@ -10,7 +10,7 @@ from ticket_api import __all__ as public
 from ticket_api import create_app
 
 OPERATIONS = {
-    "health", "ready", "listTickets", "getTicket", "createTicket", "updateTicket", "getHistory", "addHistory",
+    "health", "ready", "listTickets", "getTicket", "createTicket", "updateTicket", "getHistory", "addHistory", "listChanges",
     "listUsers", "listAccounts", "listCategories", "listStatuses", "listRequestChannels", "listCategoryDetails",
     "listResponseCategories",
 }  # fmt: skip

@@ -12,7 +12,7 @@ from starlette.types import Message, Receive, Scope, Send
 from ticket_api.errors import MOST_ALLOWED, BadInputError
 from ticket_api.http import api_key_middleware
 from ticket_api.http.api_key_middleware import ANYONE, ApiKeyMiddleware
-from ticket_api.store.text_search import fold
+from ticket_api.store.search.folding import fold
 from ticket_api.times import parse_minute, show_minute, show_moment, wall_clock
 
 

@@ -28,6 +28,8 @@ from ticket_api.store.tables import metadata
 from ticket_api.tenancy import DEFAULT
 
 OF_POSTGRESQL: Final = {"tickets_by_latest_schedule", "tickets_by_latest_completion"}
+OF_SEARCH: Final = ("ticket_pieces", "piece_tenants")
+"""The tables of `ticket_api.store.search`, which differ between the databases."""
 
 
 async def start(url: str) -> None:
@@ -47,7 +49,9 @@ async def counts(url: str) -> list[int]:
 async def test_the_migrations_make_the_tables_that_the_program_knows(database_url: str) -> None:
     def differences(connection: Connection) -> list[Any]:
         def is_here(_: object, name: str, *more: object) -> bool:
-            return connection.dialect.name == "postgresql" or name not in OF_POSTGRESQL
+            return not name.startswith(OF_SEARCH) and (
+                connection.dialect.name == "postgresql" or name not in OF_POSTGRESQL
+            )
 
         context = MigrationContext.configure(connection, opts={"include_object": is_here})
         return list(compare_metadata(context, metadata))

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from ticket_api.cursors import MAX_CURSOR, Place, parse_place
 from ticket_api.http.fields import (
+    MOST_ENTRIES,
     Day,
     DayOrMinuteFrom,
     DayOrMinuteTo,
@@ -21,6 +22,7 @@ from ticket_api.http.fields import (
 from ticket_api.http.models.base import RequestModel
 
 MOST_STATUSES: Final = 20
+ENTRIES_A_PAGE: Final = 50
 
 
 class TicketFilters(RequestModel):
@@ -100,6 +102,65 @@ class TicketQuery(TicketFilters):
     def place(self) -> Place | None:
         """The place after which the page begins, or None if `offset` says where."""
         return None if self.cursor is None else parse_place(self.cursor, self.sort_by, self.sort_order)
+
+
+class InTime(RequestModel):
+    """A range of moments, both included."""
+
+    since: Moment | None = Field(default=None, description="Recorded at this moment or later.")
+    until: Moment | None = Field(
+        default=None, description="Recorded at this moment or earlier, to the millisecond; not before `since`."
+    )
+
+    @model_validator(mode="after")
+    def _run_forward(self) -> Self:
+        if self.since is not None and self.until is not None and self.until < self.since:
+            raise refuse("is before since", field="until")
+        return self
+
+
+class HistoryQuery(InTime):
+    """A page of a ticket's history."""
+
+    before: QueryWhole | None = Field(
+        default=None,
+        ge=1,
+        le=MOST_ENTRIES,
+        description="The `id` of an entry of this ticket: only the entries that follow it, which are older.",
+    )
+    limit: QueryWhole | None = Field(
+        default=None,
+        ge=1,
+        le=200,
+        description=f"Default: all entries; with `envelope=true` {ENTRIES_A_PAGE}.",
+    )
+    envelope: QueryTruth = Field(
+        default=False, description="Respond with an object that has the total and the place of the next page."
+    )
+
+    @property
+    def most(self) -> int | None:
+        """How many entries a page has at most, or None for all."""
+        return ENTRIES_A_PAGE if self.limit is None and self.envelope else self.limit
+
+
+class ChangeQuery(InTime):
+    """A page of what happened in all tickets."""
+
+    user_id: Id | None = Field(default=None, description="Only entries by this user.")
+    account_id: Id | None = Field(default=None, description="Only entries of tickets that are now of this account.")
+    person_in_charge_id: Id | None = Field(
+        default=None, description="Only entries of tickets of which this user is now in charge."
+    )
+    ticket_id: Id | None = Field(default=None, description="Only entries of this ticket.")
+    limit: QueryWhole = Field(default=ENTRIES_A_PAGE, ge=1, le=200)
+    cursor: QueryWhole | None = Field(
+        default=None,
+        ge=0,
+        le=MOST_ENTRIES,
+        description="The `nextCursor` of a page, or the `id` of the last entry that was read: only later entries.",
+        examples=["57"],
+    )
 
 
 class UserQuery(RequestModel):

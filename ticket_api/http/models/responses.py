@@ -167,6 +167,36 @@ class HistoryEntry(ResponseModel):
     changed_fields: list[ChangedField]
 
 
+class HistoryPage(ResponseModel):
+    """One page of a ticket's history, and where the next page begins."""
+
+    entries: list[HistoryEntry]
+    total: int = Field(description="How many entries lie between `since` and `until`, on all pages.")
+    next_cursor: str | None = Field(
+        description="For the parameter `before`: the place of the next page. Null if this is the last one."
+    )
+
+
+class Change(HistoryEntry):
+    """An entry of the history of a ticket, which is named with it."""
+
+    ticket_id: str
+    summary: str = Field(description="The ticket's summary as it is now, like its account.")
+    account_id: str
+    account_name: str
+
+
+class ChangePage(ResponseModel):
+    """One page of what happened in all tickets, and where the next page begins."""
+
+    changes: list[Change]
+    next_cursor: str | None = Field(
+        description="For the parameter `cursor`: the place of the next page, which may be there although this one has "
+        "fewer entries than `limit`. Null if this is the last one.",
+        examples=["57"],
+    )
+
+
 class TicketWritten(ResponseModel):
     """The ticket that was written."""
 

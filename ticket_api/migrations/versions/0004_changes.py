@@ -45,5 +45,6 @@ def upgrade() -> None:
         ("tickets", "tickets_by_update", "updated_at", "number"),
         ("tickets", "tickets_by_external_id", "external_ticket_id"),
         ("ticket_history", "history_by_time", "timestamp", "id"),
+        ("ticket_history", "history_by_user", "user_id", "id"),
     ):
         op.create_index(name, table, ["tenant_id", *columns])

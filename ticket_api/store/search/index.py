@@ -1,0 +1,147 @@
+"""Indexes the text of tickets and finds tickets by words.
+
+A ticket is searched in `text_folded` (summary, ids, description and comments) and `names_folded` (account, requestor
+and person in charge), one field a line, so that no word is found across two fields. The index of pieces gives
+candidates; conditions on these columns decide.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from sqlalchemy import ColumnElement, RowMapping, Select, Table, and_, bindparam, func, or_, select
+
+from ticket_api.store.connection import TenantConnection
+from ticket_api.store.search.folding import fold, words_of
+from ticket_api.store.search.postgres import PostgresPieces
+from ticket_api.store.search.sqlite import SqlitePieces
+from ticket_api.store.tables import accounts, ticket_history, tickets, users
+
+MOST_CANDIDATES: Final = 1_000
+"""With more candidates, it is faster to walk through the tickets in the order of the list."""
+MOST_COMMENTED: Final = 20_000
+"""Characters of comments of one ticket that are searched: of its newest comments."""
+_BATCH: Final = 500
+_NAMES: Final = (
+    (accounts, tickets.c.account_id),
+    (users.alias("requestors"), tickets.c.requestor_id),
+    (users.alias("people_in_charge"), tickets.c.person_in_charge_id),
+)
+
+
+class Pieces(Protocol):
+    """The index of one kind of database."""
+
+    def replace(self, db: TenantConnection, texts: Sequence[tuple[int, str, str]]) -> None:
+        """Index each ticket (its number, the text that is indexed or "", the text to index)."""
+
+    def candidates(self, db: TenantConnection, words: tuple[str, ...], most: int) -> tuple[int, ...]:
+        """Return the numbers of at most `most` tickets, of which those that have all `words` are a part."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextMatch:
+    """Which tickets have what is searched."""
+
+    numbers: tuple[int, ...] | None
+    """The numbers of at most `MOST_CANDIDATES` tickets; no others match. None: many may."""
+    conditions: list[ColumnElement[bool]]
+    """What a ticket must fulfil to match, candidate or not."""
+
+
+def index_tickets(db: TenantConnection, numbers: Iterable[int]) -> None:
+    """Rewrite the searched text of these tickets, and its index, from what the tables hold.
+
+    To be called in the transaction that wrote the tickets or their comments, after the number of the ticket or of the
+    history entry was taken: that lock keeps names from changing.
+    """
+    every = sorted(set(numbers))
+    for first in range(0, len(every), _BATCH):
+        _index(db, every[first : first + _BATCH])
+
+
+def find(db: TenantConnection, words: str = "", *, phrase: str = "") -> TextMatch:
+    """Return which tickets have all `words`, in any order, and the `phrase` in summary, account or requestor."""
+    searched, piece = words_of(words), fold(phrase)
+    conditions = [_holds(db, word) for word in searched]
+    if piece:
+        conditions.append(_mentions(db, piece))
+    asked = tuple(dict.fromkeys((*searched, *piece.split())))
+    if not asked:
+        return TextMatch(None, conditions)
+    numbers = _pieces_of(db).candidates(db, asked, MOST_CANDIDATES + 1)
+    return TextMatch(numbers if len(numbers) <= MOST_CANDIDATES else None, conditions)
+
+
+def _pieces_of(db: TenantConnection) -> Pieces:
+    return PostgresPieces() if db.connection.dialect.name == "postgresql" else SqlitePieces()
+
+
+def _holds(db: TenantConnection, word: str) -> ColumnElement[bool]:
+    return or_(_contains(db, tickets.c.text_folded, word), _contains(db, tickets.c.names_folded, word))
+
+
+def _mentions(db: TenantConnection, piece: str) -> ColumnElement[bool]:
+    """Return the condition that a ticket's summary, account or requestor contains `piece`.
+
+    Names are searched once per query, not per ticket.
+    """
+    return or_(
+        _contains(db, tickets.c.summary_folded, piece),
+        tickets.c.account_id.in_(_named(db, accounts, piece)),
+        tickets.c.requestor_id.in_(_named(db, users, piece)),
+    )
+
+
+def _named(db: TenantConnection, table: Table, piece: str) -> Select[tuple[str]]:
+    return db.select(table, table.c.id).where(_contains(db, table.c.name_folded, piece))
+
+
+def _contains(db: TenantConnection, text: ColumnElement[str], piece: str) -> ColumnElement[bool]:
+    """Not by LIKE: with many near matches it takes time proportional to the product of both lengths."""
+    position = func.strpos if db.connection.dialect.name == "postgresql" else func.instr
+    return position(text, piece) > 0
+
+
+def _index(db: TenantConnection, numbers: Sequence[int]) -> None:
+    found = _tickets(db, numbers)
+    comments = _comments(db, [row["id"] for row in found])
+    changed = []
+    texts = []
+    for row in found:
+        fields = (row["summary"], row["id"], row["external_ticket_id"] or "", row["description"], *comments[row["id"]])
+        text = "\n".join(map(fold, fields))
+        names = "\n".join(row[f"name_{n}"] for n in range(len(_NAMES)))
+        if (text, names) != (row["text_folded"], row["names_folded"]):
+            changed.append({"of": row["number"], "text": text, "names": names})
+            before = f"{row['text_folded']}\n{row['names_folded']}" if row["text_folded"] else ""
+            texts.append((row["number"], before, f"{text}\n{names}"))
+    if changed:
+        rewrite = db.update(tickets).where(tickets.c.number == bindparam("of"))
+        db.execute(rewrite.values(text_folded=bindparam("text"), names_folded=bindparam("names")), changed)
+        _pieces_of(db).replace(db, texts)
+
+
+def _tickets(db: TenantConnection, numbers: Sequence[int]) -> Sequence[RowMapping]:
+    own = (tickets.c[name] for name in ("id", "number", "summary", "external_ticket_id", "description"))
+    labels = (table.c.name_folded.label(f"name_{n}") for n, (table, _) in enumerate(_NAMES))
+    query = db.select(tickets, *own, tickets.c.text_folded, tickets.c.names_folded, *labels)
+    for table, column in _NAMES:
+        query = query.outerjoin(table, and_(table.c.tenant_id == tickets.c.tenant_id, table.c.id == column))
+    return db.execute(query.where(tickets.c.number.in_(numbers))).mappings().all()
+
+
+def _comments(db: TenantConnection, ids: Sequence[str]) -> defaultdict[str, list[str]]:
+    """Return the newest comments of each ticket, `MOST_COMMENTED` characters at most, newest first."""
+    entry = ticket_history.c
+    newest_first = (entry.timestamp.desc(), entry.id.desc())
+    length = func.sum(func.length(entry.comment)).over(partition_by=entry.ticket_id, order_by=newest_first)
+    with_comment = (entry.ticket_id.in_(ids), entry.comment.is_not(None))
+    own = (entry.ticket_id, entry.timestamp, entry.id, entry.comment)
+    each = db.select(ticket_history, *own, length.label("length")).where(*with_comment).subquery().c
+    newest = select(each.ticket_id, each.comment).where(each.length <= MOST_COMMENTED)
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for ticket_id, comment in db.execute(newest.order_by(each.timestamp.desc(), each.id.desc())):
+        found[ticket_id].append(comment)
+    return found

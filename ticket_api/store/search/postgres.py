@@ -1,0 +1,99 @@
+"""The index of pieces in PostgreSQL: a table of hashed pieces with a GIN index, behind a function of its owner.
+
+Row-level security keeps PostgreSQL from using an index for any condition on text or arrays: their functions are not
+leakproof. So the policy of this one table does not bind its owner, the function `ticket_candidates` runs as the owner
+and adds the tenant itself, and the role that serves may not read the pieces.
+Source: PostgreSQL 18, "Row Security Policies" and CREATE FUNCTION, "Writing SECURITY DEFINER Functions Safely".
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+from zlib import crc32
+
+from sqlalchemy import ARRAY, Column, Connection, Integer, MetaData, String, Table, bindparam, text
+
+from ticket_api.store.connection import TenantConnection
+from ticket_api.store.search.pieces import characters, pairs_of_text, wanted
+
+ticket_pieces: Final = Table(
+    "ticket_pieces",
+    MetaData(),
+    Column("tenant_id", String(50), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("pieces", ARRAY(Integer), nullable=False),
+)
+RIGHTS: Final = "INSERT, UPDATE, DELETE, SELECT (tenant_id, number)"
+"""What serving needs of the table; never the pieces, which tell what any ticket says."""
+_MINE: Final = "tenant_id = current_setting('app.tenant_id', true)"
+_CREATE: Final = (
+    """
+    CREATE TABLE ticket_pieces (tenant_id varchar(50), number integer, pieces integer[] NOT NULL,
+        PRIMARY KEY (tenant_id, number))
+    """,
+    "ALTER TABLE ticket_pieces ENABLE ROW LEVEL SECURITY",
+    f"CREATE POLICY of_one_tenant ON ticket_pieces USING ({_MINE}) WITH CHECK ({_MINE})",
+    """
+    CREATE FUNCTION ticket_candidates(wanted integer[], most integer) RETURNS SETOF integer
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$ BEGIN RETURN QUERY EXECUTE 'SELECT number FROM {schema}.ticket_pieces
+        WHERE tenant_id = current_setting(''app.tenant_id'', true) AND pieces @> $1 LIMIT $2' USING wanted, most;
+    END $$
+    """,
+    "REVOKE ALL ON FUNCTION ticket_candidates FROM PUBLIC",
+)
+_OTHERS: Final = text(
+    "SELECT DISTINCT grantee, table_name FROM information_schema.role_table_grants WHERE grantee <> CURRENT_USER "
+    "AND table_schema = current_schema() AND table_name IN ('tickets', 'ticket_pieces')"
+)
+_FIND: Final = text("SELECT ticket_candidates(:wanted, :most)").bindparams(bindparam("wanted", type_=ARRAY(Integer)))
+
+
+class PostgresPieces:
+    """The pieces of tickets, in PostgreSQL."""
+
+    def replace(self, db: TenantConnection, texts: Sequence[tuple[int, str, str]]) -> None:
+        """Index each ticket (its number, the text that is indexed or "", the text to index)."""
+        before = [number for number, old, _ in texts if old]
+        if before:
+            db.execute(db.delete(ticket_pieces).where(ticket_pieces.c.number.in_(before)))
+        rows = [
+            {"number": number, "pieces": _hashed(db.tenant, (*pairs_of_text(new), *characters(new)))}
+            for number, _, new in texts
+        ]
+        db.execute(db.insert(ticket_pieces), rows)
+
+    def candidates(self, db: TenantConnection, words: tuple[str, ...], most: int) -> tuple[int, ...]:
+        """Return the numbers of at most `most` tickets, of which those that have all `words` are a part."""
+        pieces = _hashed(db.tenant, (piece for of_word in wanted(words) for piece in of_word))
+        return tuple(db.connection.execute(_FIND, {"wanted": pieces, "most": most}).scalars())
+
+
+def _hashed(tenant: str, pieces: Iterable[str]) -> list[int]:
+    """Return the hash of each piece of the tenant once, as a signed integer of 32 bits."""
+    return sorted({crc32(f"{tenant}|{piece}".encode()) - 2**31 for piece in pieces})
+
+
+def create_table(connection: Connection) -> None:
+    """Create the table, still without its index, and its function; roles with rights on tickets get theirs here."""
+    quote = connection.dialect.identifier_preparer.quote
+    schema = quote(connection.scalar(text("SELECT current_schema()")))
+    for statement in _CREATE:
+        connection.exec_driver_sql(statement.format(schema=schema))
+    roles: dict[str, set[str]] = {"tickets": set(), "ticket_pieces": set()}
+    for role, table in connection.execute(_OTHERS).all():
+        roles[table].add(role)
+    for role in roles["ticket_pieces"]:  # by default privileges, which know no columns
+        connection.exec_driver_sql(f"REVOKE ALL ON ticket_pieces FROM {role if role == 'PUBLIC' else quote(role)}")
+    for role in roles["tickets"]:
+        grant(connection, role if role == "PUBLIC" else quote(role))
+
+
+def create_index(connection: Connection) -> None:
+    """Create the index, once the table is filled."""
+    connection.exec_driver_sql("CREATE INDEX pieces_of_tickets ON ticket_pieces USING gin (pieces)")
+
+
+def grant(connection: Connection, role: str) -> None:
+    """Grant the role, quoted, what serving needs of the table and of the function."""
+    connection.exec_driver_sql(f"GRANT {RIGHTS} ON ticket_pieces TO {role}")
+    connection.exec_driver_sql(f"GRANT EXECUTE ON FUNCTION ticket_candidates TO {role}")
