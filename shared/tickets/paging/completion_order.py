@@ -6,11 +6,14 @@ are read ticket by ticket.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from shared.errors import UpstreamUnavailableError
 from shared.tickets.paging.cursor import Place
 from shared.tickets.paging.single_tickets import SingleTickets
 from shared.tickets.sorting import Row, id_key
+
+_MOVED: Final = "Tickets were completed while they were sorted. Nothing was changed; try again in a moment."
 
 
 class MovedError(UpstreamUnavailableError):
@@ -29,10 +32,16 @@ class CompletionOrder:
         self._rows = rows
 
     async def between(self, first: str | None, last: str | None) -> Sequence[Row]:
-        """Return the rows completed from the day `first` to the day `last`, in the same order."""
+        """Return the rows completed from the day `first` to the day `last`, in the same order.
+
+        Raises:
+            MovedError: dates have changed meanwhile.
+        """
         dated, _ = await self._parts()
         start = 0 if last is None else await self._leading(dated, lambda date: date > last)
         end = len(dated) if first is None else await self._leading(dated, lambda date: date >= first)
+        if not all([await self.date(row) for row in (*dated[start : start + 1], *dated[end : end + 1])]):
+            raise MovedError(_MOVED)
         return dated[start:end]
 
     async def position(self, place: Place, *, descends: bool) -> int:
@@ -80,7 +89,7 @@ class CompletionOrder:
         await self._tickets.facts(row["ticketId"] for row in page)
         dates = [await self.date(row) or "" for row in page]
         if dates != sorted(dates, reverse=descends) or not all(dates):
-            raise MovedError("Tickets were completed while they were sorted. Nothing was changed; try again.")
+            raise MovedError(_MOVED)
         before, _ = await self._tie(dated, dates[0], descends=descends)
         _, after = await self._tie(dated, dates[-1], descends=descends)
         some = [

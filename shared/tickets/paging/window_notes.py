@@ -10,8 +10,8 @@ NOT_SORTABLE: Final = (
     "latest first whatever sortOrder says, and may repeat or miss tickets with equal dates."
 )
 API_ORDER: Final = (
-    "The completion dates could not all be read in time, so tickets completed on the same day may be in any order, "
-    "and uncompleted tickets may come first."
+    "The completion dates could not all be read in time, or change too fast, so tickets completed on the same day may "
+    "be in any order, and uncompleted tickets may come first."
 )
 _NARROW: Final = "Narrow the list by person, account, status, due date or searchQuery."
 

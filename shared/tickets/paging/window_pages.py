@@ -75,17 +75,20 @@ class WindowPages:
         """
         cursor = selection.cursor
         place = None if cursor is None else Place.of(cursor, selection.sort_by, descends=selection.descends)
-        for may_refetch in (True, False):
-            try:
-                return await self._page(selection, place, narrowing, terms)
-            except MovedError:
-                self._windows.forget()
-                if not may_refetch:
-                    raise
-        raise AssertionError("unreachable: the last attempt returns or raises")
+        try:
+            return await self._page(selection, place, narrowing, terms)
+        except MovedError:
+            self._windows.forget()
+            return await self._page(selection, place, narrowing, terms, is_last=True)
 
     async def _page(
-        self, selection: TicketSelection, place: Place | None, narrowing: Narrowing, terms: SearchTerms | None
+        self,
+        selection: TicketSelection,
+        place: Place | None,
+        narrowing: Narrowing,
+        terms: SearchTerms | None,
+        *,
+        is_last: bool = False,
     ) -> Page:
         query = query_of(selection.filters, completed_id=self._completed) | {"sortBy": fetch_order(selection)}
         window = await self._windows.window(query)
@@ -95,7 +98,7 @@ class WindowPages:
         if found.goes_on and place is None and selection.offset + selection.limit > len(found.rows):
             page = await self._own_page(selection, query, window_notes.beyond(len(found.rows)))
             return page._replace(total=found.total, total_is_exact=False)
-        return await _cut(found, selection, place)
+        return await _cut(found, selection, place, is_last=is_last)
 
     async def _found(self, window: Window, query: Query, narrowing: Narrowing, terms: SearchTerms | None) -> _Found:
         """Return the rows of a window that have all terms and pass all filters, and what the API itself finds."""
@@ -138,8 +141,13 @@ class WindowPages:
         return Page(rows[:limit], len(rows) > limit, (note,))
 
 
-async def _cut(found: _Found, selection: TicketSelection, place: Place | None) -> Page:
-    """Return one page of the rows that were found."""
+async def _cut(found: _Found, selection: TicketSelection, place: Place | None, *, is_last: bool) -> Page:
+    """Return one page of the rows that were found; if the last attempt cannot sort them, in the API's order.
+
+    Raises:
+        MovedError: dates have changed since the window was fetched.
+        UpstreamUnavailableError: the dates that the cursor needs could not be read in time.
+    """
     order, sort_by, descends = found.order(selection.sort_by), selection.sort_by, selection.descends
     start, cursor = selection.offset, None
     notes: tuple[str, ...] = ()
@@ -152,7 +160,9 @@ async def _cut(found: _Found, selection: TicketSelection, place: Place | None) -
             if rows and end < len(found.rows):
                 last = rows[-1]
                 cursor = Place.after(last, await order.date(last)).cursor(sort_by, descends=descends)
-    except TimeoutError:
+    except (TimeoutError, MovedError) as error:
+        if isinstance(error, MovedError) and not is_last:
+            raise
         if place is not None:
             raise UpstreamUnavailableError(_TOO_SLOW) from None
         end, notes = start + selection.limit, (window_notes.API_ORDER,)

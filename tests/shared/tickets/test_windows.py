@@ -3,9 +3,10 @@
 from dataclasses import replace
 from typing import Any, Final
 
+import httpx2
 import pytest
 
-from shared.errors import InvalidInputError
+from shared.errors import InvalidInputError, UpstreamUnavailableError
 from shared.tickets.paging import single_tickets
 from shared.tickets.selection import TicketFilters, TicketSelection
 from shared.tickets.sorting import Page
@@ -51,6 +52,12 @@ def latest(model: Api, fits: Any = bool) -> list[str]:
     found = [ticket for ticket in model.tickets.values() if fits(ticket)]
     found.sort(key=lambda t: (t["receptionDateTime"], t["id"]), reverse=True)
     return [ticket["id"] for ticket in found]
+
+
+async def sorted_by_reception(inner: httpx2.AsyncBaseTransport, request: httpx2.Request) -> httpx2.Response:
+    """Ignore `sortBy`."""
+    url = request.url.copy_set_param("sortBy", "receptionDateTime")
+    return await inner.handle_async_request(httpx2.Request("GET", url, headers=request.headers))
 
 
 async def page_of(pages: TicketPages, limit: int = 100, **filters: Any) -> Page:
@@ -155,6 +162,36 @@ async def test_tickets_completed_between_two_pages_cost_no_other_ticket(existing
 
     assert [one for one in seen if seen.count(one) > 1] == []
     assert {*wanted} <= {*seen}
+
+
+async def test_ranges_of_completion_are_right_after_others_completed_tickets(existing: World, model: Api) -> None:
+    """The window is still kept; a ticket in the middle of those without a date has one now."""
+    pages = pages_of(existing)
+    model.tickets = dict(list(model.tickets.items())[:300])
+    for ticket in list(model.tickets.values())[::2]:
+        ticket["completionDate"] = None
+    await page_of(pages, completed_from="2030-01-01")
+    undated = [ticket for ticket in model.tickets.values() if not ticket["completionDate"]]
+    for ticket in undated[5:]:
+        ticket["completionDate"] = "2026-11-29"
+
+    page = await page_of(pages, 300, completed_from="2026-05-03", completed_to="2026-11-01")
+
+    assert ids(page) == latest(model, lambda t: "2026-05-03" <= (t["completionDate"] or "") <= "2026-11-01")
+
+
+async def test_an_api_that_does_not_sort_by_completion_shows_its_order_and_says_so(existing: World, model: Api) -> None:
+    for number, ticket in enumerate(model.tickets.values()):
+        ticket["completionDate"] = f"2026-08-{number % 28 + 1:02}"
+    existing.wire.when("GET", "/tickets", sorted_by_reception, always=True)
+    pages, selection = pages_of(existing), TicketSelection(filters=TicketFilters(), sort_by="completionDate")
+
+    page = await pages.page(selection)
+
+    assert ids(page) == latest(model)[:20]
+    assert "may be in any order" in page.notes[0]
+    with pytest.raises(UpstreamUnavailableError):
+        await pages.page(replace(selection, cursor="cd:2026-08-20/TCK-0001"))
 
 
 async def test_details_that_lists_lack_are_read_from_the_tickets_of_the_page(
