@@ -53,7 +53,7 @@ class ToolCall:
 
     @property
     def is_local(self) -> bool:
-        """Whether the caller is whoever uses this machine: over STDIO, or without a key."""
+        """Whether the caller is the user of this machine: over STDIO, or without a key."""
         return self.principal in {None, ANONYMOUS}
 
     @property

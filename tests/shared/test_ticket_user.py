@@ -69,13 +69,13 @@ async def test_me_is_that_user_wherever_a_person_is_taken(mine: World, word: str
 
 
 async def test_a_wrong_name_is_said_by_every_result_and_refused_by_writes(existing: World) -> None:
-    existing.tools.ticket_user = "Nobody At All"
+    existing.tools.ticket_user = "Not A User"
 
     read = await existing.call("get_ticket_list", limit=1)
     text, error = await existing.refused("add_ticket_history", ticketId="TCK-0001", comment="Who am I?")
     _, mine = await existing.refused("get_ticket_list", mine=True)
 
-    said = "The setting MCP_TICKET_USER is “Nobody At All”, which names no user of the ticket system; nearest: "
+    said = "The setting MCP_TICKET_USER is “Not A User”, which names no user of the ticket system; nearest: "
     assert not read.is_error
     assert said in text_of(read)
     assert text.startswith(said)
