@@ -4,9 +4,7 @@ Dates are `YYYY-MM-DD` in the zone of the results, both ends included; `updated_
 offset. `cursor` is opaque to everyone but the code that cuts pages: the place after the last row of a page.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,23 +40,3 @@ class TicketSelection:
     cursor: str | None = None
     fields: tuple[str, ...] = ()
     """Columns that are shown, by the names of the API; some need single tickets where its lists lack them."""
-
-    @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Self:
-        """Return what `values`, the checked arguments of `get_ticket_list`, select."""
-        status = values.get("statusId")
-        return cls(
-            filters=TicketFilters(
-                person_in_charge_id=values.get("personInChargeId"),
-                account_id=values.get("accountId"),
-                status_ids=() if status is None else (status,),
-                completed=values["showCompleted"],
-                due_from=values.get("scheduledCompletionDateFrom"),
-                due_to=values.get("scheduledCompletionDateTo"),
-                search=values.get("searchQuery"),
-            ),
-            sort_by=values["sortBy"],
-            descends=values["sortOrder"] == "desc",
-            limit=values["limit"],
-            offset=values["offset"],
-        )

@@ -53,6 +53,15 @@ class Place(NamedTuple):
         return other < own if descends else other > own
 
 
+def order_of(cursor: str) -> tuple[str, bool] | None:
+    """Return by which date the list of a cursor is sorted, and whether it descends; None for any other text."""
+    found = _FORM.fullmatch(cursor)
+    if found is None:
+        return None
+    order: str = found[1]
+    return next(name for name, letter in _LETTERS.items() if letter == order[0]), order[1] == "d"
+
+
 def _order(sort_by: str, *, descends: bool) -> str:
     return f"{_LETTERS[sort_by]}{'d' if descends else 'a'}"
 

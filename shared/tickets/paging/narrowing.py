@@ -13,8 +13,7 @@ from typing import Final
 from shared.errors import InvalidInputError, Problem
 from shared.tickets.dates.ticket_time import TicketTime
 from shared.tickets.master_data import MasterData
-from shared.tickets.master_lists import CATEGORIES, STATUSES
-from shared.tickets.models import MasterItem
+from shared.tickets.master_lists import CATEGORIES, STATUSES, ItemT
 from shared.tickets.paging.completion_order import CompletionOrder
 from shared.tickets.paging.list_query import COMPLETION, RECEPTION
 from shared.tickets.paging.single_tickets import SingleTickets, in_time, moment_of
@@ -103,7 +102,7 @@ class Narrowing:
     ) -> tuple[Sequence[Row], list[str]]:
         """Return the rows whose status or category is one of `wanted`, and a note on rows that were not decided."""
         lists = await self.master.lists()
-        known = _ids_by_name(lists[STATUSES if what == "status" else CATEGORIES])
+        known = _ids_by_name(lists[STATUSES]) if what == "status" else _ids_by_name(lists[CATEGORIES])
         decided = {row["ticketId"]: _decided(known.get(str(row.get(f"{what}Name"))), wanted) for row in rows}
         unclear = [ticket_id for ticket_id, is_wanted in decided.items() if is_wanted is None]
         facts = await tickets.facts(unclear[:MOST_READ])
@@ -134,7 +133,7 @@ class Narrowing:
         return received is not None and received >= moment
 
 
-def _ids_by_name(items: Sequence[MasterItem]) -> Mapping[str, set[str]]:
+def _ids_by_name(items: Sequence[ItemT]) -> Mapping[str, set[str]]:
     ids: defaultdict[str, set[str]] = defaultdict(set)
     for item in items:
         ids[item.name].add(item.id)
