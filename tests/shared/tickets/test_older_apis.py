@@ -213,3 +213,12 @@ async def test_a_search_through_pages_by_cursor_finds_each_ticket_once(existing:
     seen = [one async for page in walked(pages_of(existing), filters, limit=9) for one in ids(page)]
 
     assert seen == [f"TCK-{number:04}" for number in range(491, 0, -10)]
+
+
+async def test_the_end_of_a_search_is_not_taken_for_a_search_that_finds_nothing(existing: World) -> None:
+    selection = TicketSelection(filters=TicketFilters(search="printer"), cursor="rd:2000-01-01T00:00/TCK-0001")
+
+    page = await pages_of(existing).page(selection)
+
+    assert (page.rows, page.has_more, page.notes) == ([], False, ())
+    assert page.total

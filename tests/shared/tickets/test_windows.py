@@ -8,6 +8,8 @@ import pytest
 
 from shared.errors import InvalidInputError, UpstreamUnavailableError
 from shared.tickets.paging import single_tickets
+from shared.tickets.paging.completion_order import CompletionOrder, MovedError
+from shared.tickets.paging.single_tickets import SingleTickets
 from shared.tickets.selection import TicketFilters, TicketSelection
 from shared.tickets.sorting import Page
 from shared.tickets.ticket_pages import TicketPages
@@ -170,7 +172,8 @@ async def test_lists_by_completion_are_right_after_others_completed_tickets(exis
     for ticket in list(model.tickets.values())[::2]:
         ticket["completionDate"] = None
 
-    for wanted in ({}, {"completed_from": "2026-05-03", "completed_to": "2026-11-01"}):
+    ranges: tuple[dict[str, Any], ...] = ({}, {"completed_from": "2026-05-03", "completed_to": "2026-11-01"})
+    for wanted in ranges:
         pages = pages_of(existing)
         nothing = TicketFilters(received_from="2030-01-01", completed_from="2030-01-01")
         await pages.page(TicketSelection(filters=nothing))
@@ -189,6 +192,16 @@ async def test_lists_by_completion_are_right_after_others_completed_tickets(exis
         assert ids(page)[: len(dated)] == [t["id"] for t in dated]
         assert len(page.rows) == (len(dated) if wanted else 300)
         assert page.notes == ()
+
+
+async def test_a_date_that_is_new_among_those_without_hides_no_ticket(existing: World, model: Api) -> None:
+    """The binary search meets a ticket that was completed after the window was fetched."""
+    rows = [{"ticketId": f"TCK-{number:04}"} for number in range(1, 8)]
+    for row, date in zip(rows, (None, None, None, "2026-11-29", None, None, "2026-05-05"), strict=True):
+        model.tickets[row["ticketId"]]["completionDate"] = date
+
+    with pytest.raises(MovedError):
+        await CompletionOrder(SingleTickets(existing.api), rows).between("2026-05-01", None)
 
 
 async def test_few_tickets_are_read_at_once(existing: World, model: Api) -> None:
