@@ -58,11 +58,24 @@ def ticket_api() -> int:
     return main()
 
 
+DATA: Final = MappingProxyType({
+    "users": "your people: add, import, list, change, remove",
+    "accounts": "your customers: add, import, list, change, remove",
+    "categories": "categories of tickets, with their details",
+    "category-details": "details of categories",
+    "statuses": "statuses of tickets, and which of them are completed",
+    "request-channels": "how requests arrive",
+    "response-categories": "kinds of responses",
+    "tickets": "import tickets from a CSV file",
+    "usual-choices": "fill empty lists of statuses, channels and categories with usual ones",
+})  # fmt: skip
+"""Commands on the data of an organisation, which `ticket-api` has too; run.py has the same."""
 COMMANDS: Final = MappingProxyType({
     "stdio": Program(stdio, "one client over standard input and output; a client starts it"),
     "http": Program(http, "a team over Streamable HTTP and HTTP+SSE; http://127.0.0.1:8080 unless set otherwise"),
     "auth": Program(auth, "organisations, users, service accounts, API keys, audit", takes_arguments=True),
     "ticket-api": Program(ticket_api, "the ticket API as a server of its own", takes_arguments=True),
+    **{name: Program(ticket_api, does, takes_arguments=True) for name, does in DATA.items()},
 })  # fmt: skip
 
 
@@ -73,7 +86,7 @@ def overview() -> str:
     return "\n".join([
         "usage: ticket-server COMMAND [...]   or   ticket-server --version",
         "",
-        *(f"  {name:12}{command.does}" for name, command in COMMANDS.items()),
+        *(f"  {name:21}{command.does}" for name, command in COMMANDS.items()),
         "",
         f"Settings are environment variables, or lines of {Settings.dotenv_path}. Without MCP_DATABASE_URL the",
         f"tickets are in {Settings.dotenv_path.parent / 'data'}. README.md lists all settings.",
@@ -91,7 +104,7 @@ def main() -> int:
         return refused(f"there is no command `{name}`.\n\n{overview()}")
     if not command.takes_arguments and arguments:
         return explained(name, arguments)
-    sys.argv = [f"ticket-server {name}", *arguments]
+    sys.argv = [f"ticket-server {name}", *([name] if name in DATA else []), *arguments]
     code = command.run()
     gc.freeze()  # otherwise the interpreter collects garbage before it exits, which takes half a second
     return code

@@ -8,7 +8,6 @@ Exit codes: 0 success; 1 the command failed, with one sentence why; 2 wrong opti
 """
 
 import asyncio
-import getpass
 import json
 import sys
 from collections.abc import AsyncIterator
@@ -21,6 +20,7 @@ from auth.cli.context import Operator
 from auth.store import IdentityStore, open_store
 from auth.store.migrate import grant, prepare
 from auth.store.peppers import Secrets
+from shared.audit import operator
 from shared.command_lines import command_line, is_of_run_py
 from shared.config import IdentitySettings, load, notes
 from shared.environment import SettingsError
@@ -62,7 +62,7 @@ async def _store() -> AsyncIterator[IdentityStore]:
     if not settings.identity_keys:
         raise SettingsError("set MCP_IDENTITY_KEYS to the secrets of the server (32 characters or more)")
     secrets = Secrets([key.get_secret_value() for key in settings.identity_keys])
-    async with open_store(_database_url(settings), secrets, actor=_actor()) as store:
+    async with open_store(_database_url(settings), secrets, actor=operator()) as store:
         yield store
 
 
@@ -90,14 +90,6 @@ def _database_url(settings: IdentitySettings) -> str:
     except ValueError as error:
         raise SettingsError(f"MCP_DATABASE_URL: {error}") from None
     return settings.identity_database_url
-
-
-def _actor() -> str:
-    """Return the actor for the audit: the operating system's user, if it has a name."""
-    try:
-        return f"cli:{getpass.getuser()}"
-    except (KeyError, OSError):  # the user of a container may have no name
-        return "cli"
 
 
 def main() -> int:

@@ -92,6 +92,11 @@ def run_module(module: str, arguments: Sequence[str]) -> NoReturn:
     become(python, ["-m", module, *arguments], inherited_environment())
 
 
+def run_data_command(name: str, arguments: Sequence[str]) -> NoReturn:
+    """Run a command on the data of an organisation: people, accounts, categories and so on."""
+    run_module("ticket_api", [name, *arguments])
+
+
 class Command(NamedTuple):
     """A command, and the line about it."""
 
@@ -99,12 +104,25 @@ class Command(NamedTuple):
     does: str
 
 
+DATA: Final = MappingProxyType({
+    "users": "your people: add, import, list, change, remove",
+    "accounts": "your customers: add, import, list, change, remove",
+    "categories": "categories of tickets, with their details",
+    "category-details": "details of categories",
+    "statuses": "statuses of tickets, and which of them are completed",
+    "request-channels": "how requests arrive",
+    "response-categories": "kinds of responses",
+    "tickets": "import tickets from a CSV file",
+    "usual-choices": "fill empty lists of statuses, channels and categories with usual ones",
+})  # fmt: skip
+"""Commands on the data of an organisation, which `python -m ticket_api` has too."""
 USERS: Final = MappingProxyType({
     "stdio": Command(stdio, "the STDIO server, for a client's configuration"),
     "setup": Command(set_up, "make or repair the environment, and start nothing"),
     "doctor": Command(doctor.run, "say what is wrong on this machine or in the settings, and what to do"),
     "auth": Command(partial(run_module, "auth"), "organisations, users, service accounts, API keys, audit"),
     "ticket-api": Command(partial(run_module, "ticket_api"), "the ticket API as a server of its own"),
+    **{name: Command(partial(run_data_command, name), does) for name, does in DATA.items()},
 })  # fmt: skip
 DEVELOPERS: Final = MappingProxyType({
     "test": Command(development.test, "all checks; with arguments, only pytest; --long [PART] for the long tests"),
@@ -120,9 +138,9 @@ COMMANDS: Final = MappingProxyType({**USERS, **DEVELOPERS})
 def overview() -> str:
     """Return the list of commands, those of users first."""
     lines = ["python3 run.py starts the HTTP server. Other commands:"]
-    lines += (f"  {name:12}{command.does}" for name, command in USERS.items())
+    lines += (f"  {name:21}{command.does}" for name, command in USERS.items())
     lines += ["", "for the development of this server:"]
-    lines += (f"  {name:12}{command.does}" for name, command in DEVELOPERS.items())
+    lines += (f"  {name:21}{command.does}" for name, command in DEVELOPERS.items())
     return "\n".join(lines)
 
 

@@ -17,9 +17,12 @@ LONG_PARTS: Final[Mapping[str, Sequence[str]]] = MappingProxyType({
     "coverage": ["tests/test_covered.py"],
     "data": ["tests/ticket_api"],
     "fuzz": ["tests/fuzz", "tests/ticket_api/http/test_openapi_fuzz.py"],
+    "scale": ["tests/scale"],
     "set-up": ["tests/bootstrap", "tests/test_walk.py"],
 })  # fmt: skip
 """The parts that `test --long` can run alone."""
+QUIET: Final = ("attacks", "scale")
+"""The parts that measure how long responses take: nothing else runs meanwhile."""
 
 
 def test(arguments: Sequence[str]) -> NoReturn:
@@ -34,16 +37,17 @@ def test(arguments: Sequence[str]) -> NoReturn:
     pytest = [python, "-m", "pytest", "-o", f"cache_dir={cache_folder() / 'pytest'}"]
     at_once = [*pytest, "--dist=loadgroup", "-n"]
     if is_long:
-        paths = LONG_PARTS.get(part, ["--ignore=tests/attacks"])
+        quiet = [path for name in QUIET for path in LONG_PARTS[name]]
+        paths = LONG_PARTS.get(part, [f"--ignore={path}" for path in quiet])
         checks = {
             "set-up of the clients": [python, "-m", "tests.interop", "set-up"],
             "pytest": [*at_once, "2", "-m", "long", *paths],
-            "attacks": [*pytest, "-m", "long", "-rPfE", *LONG_PARTS["attacks"]],  # alone, since they measure latency
+            "alone": [*pytest, "-m", "long", "-rPfE", *(paths if part else quiet)],
             "coverage": [python, "-m", "tests.covered"],
         }
         needed = {
             "": checks.keys(),
-            "attacks": {"attacks"},
+            **dict.fromkeys(QUIET, {"alone"}),
             "clients": {"set-up of the clients", "pytest"},
             "coverage": {"pytest", "coverage"},
         }

@@ -4,6 +4,7 @@ Code that does something worth recording is given an `AuditTrail`. Every event i
 retention is configured for; a deployment with an identity store also keeps it there.
 """
 
+import getpass
 from dataclasses import asdict, dataclass
 from typing import Final, Protocol
 
@@ -64,6 +65,14 @@ class LoggedAuditTrail:
         """Write one log line."""
         said = {name: value for name, value in asdict(event).items() if value}
         log.info("audit", labels={"audit": "true"}, **said)
+
+
+def operator() -> str:
+    """Return the actor of a command line: the operating system's user, if it has a name."""
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (KeyError, OSError):  # the user of a container may have no name
+        return "cli"
 
 
 async def keep(trail: AuditTrail, event: AuditEvent) -> None:

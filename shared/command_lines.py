@@ -26,6 +26,13 @@ def command_line(module: str) -> str:
     return f"ticket-server {name}" if IS_INSTALLED else f"python -m {module}"
 
 
+def data_command_line(name: str) -> str:
+    """Return the command that administers data of the kind `name`, for example `users`."""
+    if is_of_run_py():
+        return f"python3 run.py {name}"
+    return f"ticket-server {name}" if IS_INSTALLED else f"python -m ticket_api {name}"
+
+
 def is_of_run_py() -> bool:
     """Whether this Python is that of the environment which run.py makes and starts every program in."""
     return Path(sys.prefix) == CHECKOUT / ".venv"

@@ -1,21 +1,26 @@
-"""Run the ticket API as a service of its own, and administer it: `python -m ticket_api [serve|migrate|tenant]`.
+"""Run the ticket API as a service of its own, and administer it: `python -m ticket_api [serve|migrate|tenant|…]`.
 
 `migrate` creates or upgrades the tables of a PostgreSQL database, run as their owner; a plain role serves. `tenant`
-manages tenants (organisations) and their API keys. Exit codes: 0 after SIGTERM or Ctrl-C, or when a command succeeded;
-2 when a command failed, with one sentence why.
+manages tenants (organisations) and their API keys; the other commands manage the data of one. Exit codes: 0 after
+SIGTERM or Ctrl-C, or when a command succeeded; 2 when a command failed, with one sentence why.
 """
 
 import argparse
 import asyncio
+import os
+import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import tzinfo
 from functools import partial
+from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
-from shared.command_lines import command_line
-from shared.config import Settings, TicketApiSettings, load, notes
+from shared import dotenv
+from shared.command_lines import command_line as command_of
+from shared.config import EMBEDDED, Settings, TicketApiSettings, load, notes
 from shared.environment import SettingsError
 from shared.http.server import CannotListenError, Server
 from shared.storage.database import DatabaseBusyError, open_engine, resolve_url
@@ -24,7 +29,11 @@ from shared.storage.transactions import Transactions, open_transactions
 from shared.telemetry import configure_logging
 from shared.time_zones import in_zone, machine_zone, utc_now, zone_named
 from ticket_api import commands, create_app
-from ticket_api.migrate import migrate, prepare
+from ticket_api.administration import command_line
+from ticket_api.administration.session import Command, Session, explained
+from ticket_api.errors import ApiError
+from ticket_api.importing import command_line as tickets_command_line
+from ticket_api.migrate import LONGEST_STATEMENT_S, migrate, prepare
 from ticket_api.sample import filler, why_unused
 from ticket_api.tenancy import DEFAULT, TenantDatabase
 from ticket_api.times import show_moment
@@ -75,18 +84,18 @@ async def make_tables(settings: Settings, grant_to: str | None) -> None:
     if grant_to is not None and url.get_backend_name() == "sqlite":
         raise commands.CommandError("SQLite has no roles: leave --grant-to out.")
     clock = in_zone(zone_of(settings))
-    async with open_engine(url) as engine:
+    async with open_engine(url, statement_s=LONGEST_STATEMENT_S) as engine:
         await migrate(engine, fill=filler(settings.sample_data, clock), clock=clock, grant_to=grant_to)
     tell("The ticket database is up to date.")
 
 
 @asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[Transactions]:
-    """Open the database for an operator. Raises: DatabaseNotReadyError."""
+async def opened(settings: Settings, *, samples: bool = True) -> AsyncIterator[Transactions]:
+    """Open the database for an operator; fill a new one if `samples`. Raises: DatabaseNotReadyError."""
     url = resolve_url(settings.database_url.get_secret_value())
     clock = in_zone(zone_of(settings))
     async with open_engine(url) as engine:
-        await prepare(engine, fill=filler(settings.sample_data, clock), clock=clock)
+        await prepare(engine, fill=filler(settings.sample_data, clock) if samples else None, clock=clock)
     async with open_transactions(url) as transactions:
         yield transactions
 
@@ -110,6 +119,43 @@ async def tenant(settings: Settings, options: argparse.Namespace) -> None:
                 raise commands.CommandError("Nothing was changed: answer y, or pass --yes to run without a prompt.")
             await commands.revoke_key(transactions, whose, options.key_id, now=clock())
             tell(f"The key {options.key_id} of {whose} is revoked. Every server refuses it within 30 s.")
+
+
+async def administer(settings: Settings, options: argparse.Namespace) -> int:
+    """Run a command on the data of one tenant. Raises: CommandError, ApiError, DatabaseNotReadyError.
+
+    A database that such a command creates begins empty, unless the operator asked for samples.
+    """
+    clock = in_zone(zone_of(settings))
+    for sentence in elsewhere(settings):
+        tell(f"Note: {sentence}")
+    wants_samples = "sample_data" in settings.model_fields_set
+    is_new = is_missing(settings)
+    async with opened(settings, samples=wants_samples) as transactions:
+        if is_new and not wants_samples:
+            tell("Note: This made the database, and it begins empty. `usual-choices` fills its lists.")
+        await commands.require_tenant(transactions, options.tenant)
+        session = Session(TenantDatabase(transactions, clock=clock), options.tenant, clock())
+        work: Command = options.work
+        return await work(session, options)
+
+
+def is_missing(settings: Settings) -> bool:
+    """Return whether the database is an SQLite file that is not there yet."""
+    url = resolve_url(settings.database_url.get_secret_value())
+    return url.get_backend_name() == "sqlite" and not Path(str(url.database)).exists()
+
+
+def elsewhere(settings: Settings) -> Iterator[str]:
+    """Yield a sentence if the tools use another ticket API than the database that a command is about to change."""
+    address = dotenv.settings_of(Settings.dotenv_path, os.environ).get("MCP_API_BASE_URL", EMBEDDED)
+    if address != EMBEDDED:
+        where = resolve_url(settings.database_url.get_secret_value()).set(username=None, password=None, query={})
+        yield (
+            f"MCP_API_BASE_URL names another ticket API ({urlsplit(address).hostname}). This command works on the "
+            f"database {where.set(drivername=where.get_backend_name())} (MCP_DATABASE_URL), and reaches that API only "
+            "if it uses this database."
+        )
 
 
 async def show_tenants(transactions: Transactions) -> None:
@@ -140,7 +186,7 @@ def tell(sentence: str) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    parser = argparse.ArgumentParser(prog=command_line("ticket_api"), description=__doc__)
+    parser = argparse.ArgumentParser(prog=command_of("ticket_api"), description=__doc__)
     parts = parser.add_subparsers(dest="command")
     parser.set_defaults(command="serve")
     parts.add_parser("serve", help="serve until a signal (the default)")
@@ -161,7 +207,15 @@ def parser() -> argparse.ArgumentParser:
     revoke = actions.add_parser("revoke-key", help="revoke a key")
     revoke.add_argument("key_id", metavar="KEY_ID")
     revoke.add_argument("--yes", action="store_true", help="do not ask for confirmation")
+    command_line.add_parsers(parts)
+    tickets_command_line.add_parser(parts)
     return parser
+
+
+def level_of(settings: Settings, command: str) -> str:
+    """Return the level of the log; to a person at a terminal the result of a command says what its audit line does."""
+    is_for_a_person = command != "serve" and sys.stderr.isatty()
+    return "WARNING" if is_for_a_person and settings.log_level == "INFO" else settings.log_level
 
 
 def main() -> int:
@@ -169,18 +223,25 @@ def main() -> int:
     options = parser().parse_args()
     try:
         settings = load(TicketApiSettings if options.command == "serve" else Settings)
-        configure_logging(level=settings.log_level)
+        configure_logging(level=level_of(settings, options.command))
         for sentence in notes(settings):
             tell(f"Note: {sentence}")
         if isinstance(settings, TicketApiSettings):
             serve(settings)
         elif options.command == "migrate":
             asyncio.run(make_tables(settings, options.grant_to))
-        else:
+        elif options.command == "tenant":
             asyncio.run(tenant(settings, options))
+        else:
+            return asyncio.run(administer(settings, options))
+    except ApiError as error:
+        tell(explained(error))
+        return 2
     except REFUSALS as error:
         tell(str(error))
         return 2
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
     return 0
 
 

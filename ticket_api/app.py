@@ -4,12 +4,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
 from datetime import datetime, tzinfo
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from fastapi import FastAPI
 
 from shared.audit import LoggedAuditTrail
 from shared.failed_attempts import FailedAttempts
+from shared.periodic import periodic_task
 from shared.storage.database import open_engine, resolve_url
 from shared.storage.transactions import open_transactions
 from shared.storage.write_check import WriteCheck
@@ -18,13 +19,20 @@ from ticket_api.http import openapi, refusals
 from ticket_api.http.api_key_middleware import ApiKeyMiddleware, WrongKeyError
 from ticket_api.http.disconnects import Departures
 from ticket_api.http.history_routes import history_routes
+from ticket_api.http.import_routes import import_routes
+from ticket_api.http.master_routes import routes as master_writes
 from ticket_api.http.routes import master_routes, open_routes, ticket_routes
+from ticket_api.http.statistics_routes import statistics_routes
 from ticket_api.keys import Caller, CallerOf, KeyRing
 from ticket_api.migrate import prepare, refuse_what_policies_do_not_bind
+from ticket_api.renames import finish_all_renames
 from ticket_api.sample import filler
 from ticket_api.store import idempotency
 from ticket_api.store.connection import TenantConnection
 from ticket_api.tenancy import DEFAULT, TenantDatabase
+
+UNFINISHED_RENAMES_S: Final = 300
+"""Interval at which renames are finished that another process has left unfinished, in seconds."""
 
 
 def create_app(
@@ -78,7 +86,9 @@ def create_app(
         async with open_transactions(url) as transactions:
             app.state.tenants = TenantDatabase(transactions, clock=clock)
             app.state.write_check = check = WriteCheck(partial(app.state.tenants.write, DEFAULT, take_back))
-            async with nullcontext() if attempts is None else attempts.run():
+            finish = partial(finish_all_renames, app.state.tenants)
+            renames = periodic_task(finish, name="finish_renames", every_s=UNFINISHED_RENAMES_S)
+            async with renames, nullcontext() if attempts is None else attempts.run():
                 yield
             await check.join()
 
@@ -102,7 +112,8 @@ def create_app(
     app.state.clock = clock
     app.state.trail = trail
     app.state.zone_name = zone_name(zone)
-    for router in (open_routes, history_routes, ticket_routes, master_routes):
+    every = (open_routes, statistics_routes, history_routes, import_routes, ticket_routes, master_routes, master_writes)
+    for router in every:
         app.include_router(router)
     refusals.install(app)
     whose: CallerOf | None = None if tenant_of is None else ask_embedder

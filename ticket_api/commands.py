@@ -11,6 +11,7 @@ from typing import Final
 
 from sqlalchemy import Connection, RowMapping
 
+from shared.command_lines import command_line
 from shared.storage.transactions import Transactions
 from ticket_api.keys import digest_of, new_key
 from ticket_api.store import tenants
@@ -64,7 +65,7 @@ async def add_key(
 
     def add(connection: Connection) -> CreatedKey:
         if not tenants.exists(connection, tenant):
-            raise CommandError(f"There is no tenant {tenant!r}. `tenant list` shows all, `tenant add` creates one.")
+            raise _no_tenant(tenant)
         return _add_key(TenantConnection.open(connection, tenant), now, may_administer=may_administer)
 
     return await transactions.write(add)
@@ -74,6 +75,19 @@ def _add_key(db: TenantConnection, now: datetime, *, may_administer: bool) -> Cr
     made = CreatedKey(secrets.token_hex(4), new_key())
     tenants.add_key(db, made.id, digest_of(made.key), now, may_administer=may_administer)
     return made
+
+
+async def require_tenant(transactions: Transactions, tenant: str) -> None:
+    """Check that there is a tenant. Raises: CommandError."""
+    if not await transactions.read(lambda connection: tenants.exists(connection, tenant)):
+        raise _no_tenant(tenant)
+
+
+def _no_tenant(tenant: str) -> CommandError:
+    program = f"{command_line('ticket_api')} tenant"
+    return CommandError(
+        f"There is no tenant {tenant!r} in this database. `{program} list` shows all, `{program} add {tenant}` adds it."
+    )
 
 
 async def list_tenants(transactions: Transactions) -> list[tuple[RowMapping, Sequence[RowMapping]]]:

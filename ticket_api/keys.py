@@ -1,5 +1,6 @@
-"""API keys: their format, the tenant each belongs to, and what it may do. Only digests are stored, in the database and in memory.
+"""API keys: their format, the tenant each belongs to, and what it may do.
 
+Only digests are stored, in the database and in memory.
 A key has 256 random bits, so its plain SHA-256 can neither be reversed nor guessed, and comparing digests reveals
 nothing about the key.
 """

@@ -1,5 +1,6 @@
 """Migrates the ticket database to head, or checks that it is at head, and creates the tenant `default`."""
 
+import sys
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -11,8 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from shared.command_lines import command_line
 from shared.storage.migrations import DatabaseNotReadyError, Migrations
 from ticket_api.store import roles, tenants
+from ticket_api.store.search.sqlite import lacks_fts5
 from ticket_api.tenancy import DEFAULT, Fill, make_tenant
 
+LONGEST_STATEMENT_S: Final = 3600
+"""How long one statement of a migration may take, in seconds: the index of a large database takes minutes."""
 MIGRATIONS: Final = Migrations(
     folder=Path(__file__).with_name("migrations"),
     lock=7_402_118_533,
@@ -41,7 +45,8 @@ async def migrate(
     Roles that serve already get what this version needs besides what they have.
 
     Raises:
-        DatabaseNotReadyError: the database cannot be opened or migrated, or there is no such role.
+        DatabaseNotReadyError: the database cannot be opened or migrated, Python's SQLite lacks FTS5, or there is no
+            such role.
     """
 
     def is_there(connection: Connection) -> bool:
@@ -50,6 +55,11 @@ async def migrate(
     def make_default(connection: Connection) -> None:
         make_tenant(connection, DEFAULT, fill=fill, now=clock())
 
+    if engine.dialect.name == "sqlite" and lacks_fts5():
+        raise DatabaseNotReadyError(
+            f"The search of tickets needs FTS5, and the SQLite of this Python ({sys.executable}) was built without it. "
+            "Use another Python, for example from python.org or a Linux distribution, or PostgreSQL (MCP_DATABASE_URL)."
+        )
     await MIGRATIONS.apply(engine, is_filled=is_there, fill=make_default)
     if engine.dialect.name != "postgresql":
         return

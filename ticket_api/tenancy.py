@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Final, TypeVar
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
 
 from shared.storage.transactions import Transactions
 from ticket_api.store import numbers, tenants
@@ -19,6 +20,8 @@ DEFAULT: Final = "default"
 """The tenant of a deployment that has only one."""
 TENANT_ID: Final = re.compile(r"[\x21-\x7e]{1,50}")
 MOST_REMEMBERED: Final = 10_000
+FOREIGN_KEY_VIOLATION: Final = "23503"
+"""PostgreSQL's code (its appendix A). Writers of an SQLite file wait for each other, so there it cannot happen."""
 
 T = TypeVar("T")
 Fill = Callable[[TenantConnection], None]
@@ -57,9 +60,22 @@ class TenantDatabase:
         return await self.transactions.read(lambda connection: work(TenantConnection.open(connection, tenant)))
 
     async def write(self, tenant: str, work: Callable[[TenantConnection], T]) -> T:
-        """Run `work` in a transaction of `tenant`, as `Transactions.write` does. Raises: DatabaseBusyError."""
+        """Run `work` in a transaction of `tenant`, as `Transactions.write` does. Raises: DatabaseBusyError.
+
+        If meanwhile another transaction removed a row that `work` refers to, or referred to one that it removes, `work`
+        is run once more and finds that out itself.
+        """
         await self._see_to(tenant)
-        return await self.transactions.write(lambda connection: work(TenantConnection.open(connection, tenant)))
+
+        def in_tenant(connection: Connection) -> T:
+            return work(TenantConnection.open(connection, tenant))
+
+        try:
+            return await self.transactions.write(in_tenant)
+        except IntegrityError as error:
+            if getattr(error.orig, "sqlstate", None) != FOREIGN_KEY_VIOLATION:
+                raise
+        return await self.transactions.write(in_tenant)
 
     async def _see_to(self, tenant: str) -> None:
         if tenant in self._there:

@@ -34,18 +34,25 @@ def ticket_not_found() -> ApiNotFoundError:
 
 def create(db: TenantConnection, body: NewTicket, now: datetime) -> str:
     """Store a ticket and return its id. Raises: BadInputError."""
-    values = _columns(body)
+    values = columns(body)
     meaning = _check_ids(db, _ids(values))
     _check_pair(db, values["category_id"], values["category_detail_id"], meaning)
-    today = wall_clock(now)
-    received = values.get("reception_date_time", today)
-    values["reception_date_time"] = wall_clock(received.astimezone(now.tzinfo)) if received.tzinfo else received
-    values.setdefault("has_defect", False)
-    if meaning["status_id"].completed:
-        values.setdefault("completion_date", today.date())
-    ticket_id = tickets.insert_ticket(db, values, now)
+    values = completed(values, is_completed=meaning["status_id"].completed, now=now)
+    (number,) = tickets.insert_tickets(db, [values], now)
+    ticket_id = tickets.ticket_id(number)
     tickets.insert_attachments(db, ticket_id, body.attachments or [], now)
     return ticket_id
+
+
+def completed(values: Mapping[str, Any], *, is_completed: bool, now: datetime) -> dict[str, Any]:
+    """Return the values of a new ticket with those that were not sent; times are on the clock of the office."""
+    today = wall_clock(now)
+    received = values.get("reception_date_time", today)
+    given = {
+        **values,
+        "reception_date_time": wall_clock(received.astimezone(now.tzinfo)) if received.tzinfo else received,
+    }
+    return {"has_defect": False, **({"completion_date": today.date()} if is_completed else {}), **given}
 
 
 def change(db: TenantConnection, ticket_id: str, body: TicketChange, now: datetime) -> None:
@@ -57,7 +64,7 @@ def change(db: TenantConnection, ticket_id: str, body: TicketChange, now: dateti
         newest = history.newest(db, ticket_id)
         if newest != body.expected_history_id:
             raise ChangedMeanwhileError(newest)
-    sent = _columns(body) | {COLUMN_OF.get(name, name): None for name in body.clear or ()}
+    sent = columns(body) | {COLUMN_OF.get(name, name): None for name in body.clear or ()}
     if body.add_effort_hours is not None:
         sent["actual_effort_tenths"] = _sum_of_effort(before["actual_effort_tenths"] or 0, body.add_effort_hours)
     ids = _ids(sent) | {"updated_by_id": body.updated_by_id}
@@ -109,7 +116,7 @@ def _sum_of_effort(before: int, more: int) -> int:
     return before + more
 
 
-def _columns(body: NewTicket | TicketChange) -> dict[str, Any]:
+def columns(body: NewTicket | TicketChange) -> dict[str, Any]:
     """Return the values that were sent, by column; null counts as not sent."""
     sent = body.model_dump(exclude_none=True, exclude=NOT_COLUMNS, by_alias=False)
     return {COLUMN_OF.get(name, name): value for name, value in sent.items()}

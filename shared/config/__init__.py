@@ -6,7 +6,7 @@ is refused at startup, and the message names the variable to set. `python -m sha
 
 from shared.command_lines import CHECKOUT, IS_INSTALLED
 from shared.config.cloud import CloudSettings, SettingsWithoutKeys
-from shared.config.common import IdentitySettings, Settings, ToolSettings
+from shared.config.common import EMBEDDED, IdentitySettings, Settings, ToolSettings
 from shared.config.loading import load
 from shared.config.machine import default_host, is_loopback, on_cloud_run
 from shared.config.notes import notes
@@ -16,6 +16,7 @@ from shared.config.ticket_api import TicketApiSettings
 
 __all__ = (
     "CHECKOUT",
+    "EMBEDDED",
     "IS_INSTALLED",
     "CloudSettings",
     "IdentitySettings",

@@ -16,7 +16,8 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
-from sqlalchemy import URL, Connection, DateTime, Dialect, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, DateTime, Dialect, Engine, FromClause, create_engine, event, make_url
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -28,6 +29,8 @@ BUSY_TIMEOUT_S: Final = 5
 """How long one statement waits for a lock held by another connection, in seconds."""
 CONNECTIONS: Final = {"sqlite": 5, "postgresql": 10}
 """Maximum connections of one pool."""
+STATEMENT_S: Final = 10
+"""How long this process waits for one statement of PostgreSQL, in seconds; its server ends it sooner."""
 DRIVERS: Final = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 POSTGRESQL_LIMITS: Final = {
     "application_name": "ticket_server",
@@ -231,11 +234,11 @@ def make_threads_engine(url: URL) -> Engine:
         max_overflow=0,
         connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
     )
-    _take_over_transactions(engine)
+    _adapt(engine)
     return engine
 
 
-def make_engine(url: URL) -> AsyncEngine:
+def make_engine(url: URL, *, statement_s: float = STATEMENT_S) -> AsyncEngine:
     """Return a bounded connection pool; the caller disposes of it. It connects only on first use."""
     if url.get_backend_name() == "sqlite":
         engine = create_async_engine(
@@ -245,7 +248,7 @@ def make_engine(url: URL) -> AsyncEngine:
             max_overflow=0,
             connect_args={"timeout": BUSY_TIMEOUT_S},
         )
-        _take_over_transactions(engine.sync_engine)
+        _adapt(engine.sync_engine)
         return engine
     return create_async_engine(
         url,
@@ -254,22 +257,35 @@ def make_engine(url: URL) -> AsyncEngine:
         max_overflow=CONNECTIONS["postgresql"] - 5,
         pool_timeout=BUSY_TIMEOUT_S,
         pool_pre_ping=True,  # else a server restart costs each pooled connection one failed request
-        connect_args={"timeout": 5, "command_timeout": 10, "server_settings": POSTGRESQL_LIMITS},
+        connect_args={"timeout": 5, "command_timeout": statement_s, "server_settings": POSTGRESQL_LIMITS},
     )
 
 
 @asynccontextmanager
-async def open_engine(url: URL) -> AsyncIterator[AsyncEngine]:
-    """Provide a connection pool for the duration of the block."""
-    engine = make_engine(url)
+async def open_engine(url: URL, *, statement_s: float = STATEMENT_S) -> AsyncIterator[AsyncEngine]:
+    """Provide a connection pool for the duration of the block.
+
+    Args:
+        url: of the database.
+        statement_s: how long this process waits for a statement of PostgreSQL, which has limits of its own, in seconds.
+    """
+    engine = make_engine(url, statement_s=statement_s)
     try:
         yield engine
     finally:
         await engine.dispose()
 
 
-def _take_over_transactions(engine: Engine) -> None:
+class _Compiler(SQLiteCompiler):
+    """Writes hints, such as INDEXED BY, after the table that they are for; SQLAlchemy does so for other databases."""
+
+    def get_from_hint_text(self, table: FromClause, text: str | None) -> str | None:
+        return text
+
+
+def _adapt(engine: Engine) -> None:
     """Begin transactions by an explicit BEGIN, because the driver begins late and only before some statements."""
+    engine.dialect.statement_compiler = _Compiler
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: object) -> None:

@@ -15,10 +15,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.storage.database import open_engine, resolve_url
 from tests.scale.rows import CATEGORIES, STATUSES, Tenant, Ticket, tenants
+from ticket_api.keys import digest_of
 from ticket_api.store import tables
+from ticket_api.store.connection import TenantConnection
 from ticket_api.store.search.folding import fold
+from ticket_api.store.search.postgres import PostgresPieces
+from ticket_api.store.search.sqlite import SqlitePieces
 
 AT: Final = datetime(2023, 11, 1, tzinfo=UTC)
+CHUNK: Final = 1_000
 INDEXED: Final = (tables.tickets, tables.ticket_history)
 STATUS_NAMES: Final = {"stat1": "New", "stat2": "対応中", "stat3": "Waiting", "stat4": "完了", "stat5": "On hold"}
 
@@ -31,6 +36,11 @@ class Rows(NamedTuple):
     rows: Sequence[tuple[Any, ...]]
 
 
+def key_of(tenant: str) -> str:
+    """Return a key that may administer the tenant; the tenant `default` has only that of its service."""
+    return f"tapi_{tenant:_<43}"
+
+
 def master_rows(tenant: Tenant) -> Iterator[Rows]:
     """Yield the tenant and its master data."""
     name = tenant.id
@@ -38,6 +48,8 @@ def master_rows(tenant: Tenant) -> Iterator[Rows]:
         yield Rows(tables.tenants, ("id", "name", "created_at"), [(name, name, AT)])
         counters = ("tenant_id", "last", "last_attachment", "last_history")
         yield Rows(tables.ticket_numbers, counters, [(name, 0, 0, 0)])
+        keys = ("tenant_id", "id", "digest", "created_at", "may_administer")
+        yield Rows(tables.api_keys, keys, [(name, f"key-{name}", digest_of(key_of(name)), AT, True)])
     people = ("tenant_id", "id", "name", "name_folded", "email", "role")
     yield Rows(
         tables.users,
@@ -60,6 +72,7 @@ TICKET: Final = (
     *("tenant_id", "id", "number", "reception_date_time", "requestor_id", "account_id", "category_id"),
     *("category_detail_id", "request_channel_id", "summary", "summary_folded", "description", "person_in_charge_id"),
     *("status_id", "scheduled_completion_date", "completion_date", "has_defect", "external_ticket_id", "updated_at"),
+    *("text_folded", "names_folded"),
 )
 
 
@@ -69,7 +82,16 @@ def ticket_row(tenant: Tenant, one: Ticket) -> tuple[Any, ...]:
         *(tenant.id, one.id, one.number, one.received, f"user{one.requestor}", f"acc{one.account}"),
         *(f"cat{one.category}", f"catd{one.category}", "ch1", one.summary, fold(one.summary), one.description),
         *(f"user{one.person}", one.status, one.due, one.completed, False, one.external_id, one.updated),
+        *searched(tenant, one),
     )
+
+
+def searched(tenant: Tenant, one: Ticket) -> tuple[str, str]:
+    """Return the text and the names in which words are searched, as `index_tickets` writes them (a test compares)."""
+    comments = (entry.comment for entry in reversed(one.entries))
+    text = (one.summary, one.id, one.external_id or "", one.description, *comments)
+    names = (tenant.accounts[one.account], tenant.people[one.requestor], tenant.people[one.person])
+    return "\n".join(map(fold, text)), "\n".join(map(fold, names))
 
 
 def history_rows(tenant: Tenant) -> Iterator[Rows]:
@@ -122,6 +144,15 @@ async def write(connection: AsyncConnection, some: Rows) -> None:
     await connection.exec_driver_sql(statement, list(map(for_sqlite, some.rows)))
 
 
+def index(connection: Connection, some: Rows) -> None:
+    """Index the words of tickets of one tenant."""
+    texts = [(row[2], "", f"{row[-2]}\n{row[-1]}") for row in some.rows]
+    db = TenantConnection.open(connection, some.rows[0][0])
+    pieces = PostgresPieces() if connection.dialect.name == "postgresql" else SqlitePieces()
+    for first in range(0, len(texts), CHUNK):
+        pieces.replace(db, texts[first : first + CHUNK])
+
+
 def drop_indexes(connection: Connection) -> list[Index]:
     """Drop the indexes of the large tables, and return them."""
     there = {index["name"] for table in INDEXED for index in inspect(connection).get_indexes(table.name)}
@@ -146,9 +177,17 @@ BEFORE: Final = {
     "postgresql": (
         "SET session_replication_role = replica",
         "SET statement_timeout = 0",
+        "SET idle_in_transaction_session_timeout = 0",
         "SET maintenance_work_mem = '512MB'",
     ),
 }
+
+
+AFTER: Final = {
+    "sqlite": ("ANALYZE",),
+    "postgresql": ("SET statement_timeout = 0", "VACUUM (ANALYZE)"),
+}
+"""What the databases do themselves in time."""
 
 
 async def build(url: str) -> None:
@@ -161,10 +200,13 @@ async def build(url: str) -> None:
         for tenant in tenants():
             for some in rows_of(tenant):
                 await write(connection, some)
+                if some.table is tables.tickets:
+                    await connection.run_sync(index, some)
         await connection.run_sync(finish, indexes)
         await connection.commit()
-        await connection.exec_driver_sql("ANALYZE")
-        await connection.commit()
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        for statement in AFTER[engine.dialect.name]:
+            await connection.exec_driver_sql(statement)
 
 
 if __name__ == "__main__":

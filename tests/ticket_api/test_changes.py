@@ -38,30 +38,30 @@ async def whole(api: AsyncClient) -> list[dict[str, Any]]:
     return sorted(found, key=lambda entry: int(entry["id"]))
 
 
-@pytest.mark.parametrize("limit", [3, 50, 200])
-async def test_pages_hold_every_entry_of_every_history_once(api: AsyncClient, limit: int) -> None:
-    assert await walk(api, limit=limit) == await whole(api)
+async def test_pages_hold_every_entry_of_every_history_once(api: AsyncClient) -> None:
+    everything = await whole(api)
+
+    assert await walk(api, limit=7) == everything
+    assert await walk(api, limit=200) == everything
 
 
 @pytest.mark.parametrize("few", [0, 1000], ids=["many tickets", "few tickets"])
-@pytest.mark.parametrize(("query", "name"), [
-    ({"userId": "user3"}, "userId"), ({"ticketId": "TCK-0003"}, "ticketId"), ({"accountId": "acc2"}, "accountId"),
-], ids=["user", "ticket", "account"])  # fmt: skip
 async def test_a_filter_keeps_what_matches_and_only_that(
-    api: AsyncClient, monkeypatch: pytest.MonkeyPatch, few: int, query: dict[str, str], name: str
+    api: AsyncClient, monkeypatch: pytest.MonkeyPatch, few: int
 ) -> None:
     monkeypatch.setattr(changes, "MOST_TICKETS", few)
     monkeypatch.setattr(changes, "MOST_EXAMINED", 7)
+    everything = await walk(api)
 
-    found = await walk(api, **query, limit=2)
-
-    assert found == [entry for entry in await whole(api) if entry[name] == query[name]]
-    assert found
+    for name, id_ in (("userId", "user3"), ("ticketId", "TCK-0003"), ("accountId", "acc2")):
+        found = await walk(api, **{name: id_}, limit=2)
+        assert found == [entry for entry in everything if entry[name] == id_]
+        assert found
 
 
 async def test_filters_together_keep_what_matches_all_of_them(api: AsyncClient) -> None:
     mine = {row["ticketId"] for row in await get(api, "/tickets", personInChargeId="user1", showCompleted="true")}
-    every = await whole(api)
+    every = await walk(api)
 
     found = await walk(api, personInChargeId="user1", userId="user1", since=every[20]["timestamp"])
 
@@ -78,7 +78,7 @@ async def test_both_ends_of_a_range_are_included(
 ) -> None:
     """The order of sample entries by time is not that of their ids."""
     monkeypatch.setattr(changes, "MOST_EXAMINED", examined)
-    every = await whole(api)
+    every = await walk(api)
     times = sorted(entry["timestamp"] for entry in every)
     since, until = times[10], times[-10]
 
@@ -138,7 +138,7 @@ async def test_a_reader_among_writers_misses_nothing_and_reads_nothing_twice(api
 @kills("ticket_api/store/changes.py", "entries.offset(MOST_EXAMINED - 1).limit(1)", "entries.where(False)")
 async def test_a_page_examines_a_limited_number_of_entries(api: AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(changes, "MOST_EXAMINED", 5)
-    every = await whole(api)
+    every = await walk(api)
 
     page = await get(api, since=max(entry["timestamp"] for entry in every))
     assert len(page["changes"]) <= 5
@@ -150,15 +150,14 @@ async def test_a_page_examines_a_limited_number_of_entries(api: AsyncClient, mon
     assert page["nextCursor"] == str(every[4]["id"])
 
 
-@pytest.mark.parametrize(("query", "refusal"), [
-    ({"since": "2026-11-20"}, "since must be a moment with its offset"),
-    ({"since": "2026-11-20T00:00:00Z", "until": "2026-11-19T00:00:00Z"}, "until is before since"),
-    ({"limit": "0"}, "limit must be at least 1"), ({"limit": "201"}, "limit must be at most 200"),
-    ({"cursor": "rd:/TCK-1"}, "cursor must be a whole number"), ({"cursor": "-1"}, "cursor must be at least 0"),
-    ({"offset": "1"}, "offset: there is no such field or parameter"),
-], ids=["day", "backward", "none", "many", "cursor of a list", "negative", "offset"])  # fmt: skip
-async def test_what_cannot_be_asked_is_refused(sqlite_api: AsyncClient, query: dict[str, str], refusal: str) -> None:
-    response = await sqlite_api.get("/tickets/changes", params=query)
-
-    assert response.status_code == 400
-    assert response.json()["error"].startswith(refusal)
+async def test_what_cannot_be_asked_is_refused(sqlite_api: AsyncClient) -> None:
+    for query, refusal in (
+        ("since=2026-11-20", "since must be a moment with its offset"),
+        ("since=2026-11-20T00:00Z&until=2026-11-19T00:00Z", "until is before since"),
+        ("limit=0", "limit must be at least 1"), ("limit=201", "limit must be at most 200"),
+        ("cursor=rd:/TCK-1", "cursor must be a whole number"), ("cursor=-1", "cursor must be at least 0"),
+        ("offset=1", "offset: there is no such field or parameter"),
+    ):  # fmt: skip
+        response = await sqlite_api.get(f"/tickets/changes?{query}")
+        assert response.status_code == 400
+        assert response.json()["error"].startswith(refusal)

@@ -113,9 +113,15 @@ async def walked(api: AsyncClient, between: Callable[[int], Any] | None = None, 
     raise AssertionError("the pages do not end")
 
 
+@pytest.mark.parametrize(
+    "of_few", [{}, {"completionDateTo": "2030-01-01"}, {"personInChargeId": "user1"}], ids=["all", "dated", "few"]
+)
 @pytest.mark.parametrize(("sort_by", "sort_order"), ORDERS, ids=["-".join(order) for order in ORDERS])
-async def test_pages_by_cursor_are_those_by_offset(api: AsyncClient, sort_by: str, sort_order: str) -> None:
-    order: Row = {"sortBy": sort_by, "sortOrder": sort_order, **ALL}
+async def test_pages_by_cursor_are_those_by_offset(
+    api: AsyncClient, sort_by: str, sort_order: str, of_few: Row
+) -> None:
+    """In both ways of reading: a walk in the order of the list, and sorting the tickets of one filter."""
+    order: Row = {"sortBy": sort_by, "sortOrder": sort_order, **ALL, **of_few}
     whole = await listed(api, limit=200, **order)
 
     assert await walked(api, limit=7, **order) == whole

@@ -7,6 +7,7 @@ must be equal, and `other` must find its data unchanged. A route without a line 
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -18,20 +19,23 @@ from sqlalchemy import true
 
 from tests.databases import Postgres, PostgresDatabase, copy_sqlite
 from tests.kills import kills
-from tests.ticket_api.conftest import Clock, client_of, new_ticket
+from tests.ticket_api.administration.asked import FOREIGN, requests
+from tests.ticket_api.conftest import KEY, NOW, Clock, client_of, new_ticket
 from ticket_api import create_app
+from ticket_api.keys import digest_of
 from ticket_api.sample import filler
 from ticket_api.store import connection, tables
+from ticket_api.store import tenants as store_tenants
 from ticket_api.store.connection import TenantConnection
 from ticket_api.store.master import REFERENCES
 from ticket_api.store.search.folding import fold
-from ticket_api.tenancy import TenantDatabase, make_tenant
+from ticket_api.tenancy import TenantDatabase
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-KEYS: Final = {"key-of-default": "default", "key-of-other": "other"}
-FOREIGN: Final = "foreign"
-"""An id that only `other` has, in every master table."""
+KEYS: Final = {f"tapi_{letter * 43}": tenant for letter, tenant in (("d", "default"), ("o", "other"))}
+"""A key of each that may administer."""
+OF_OTHER: Final = next(key for key, tenant in KEYS.items() if tenant == "other")
 THEIRS: Final = "TCK-0053"
 """A ticket that only `other` has; its summary and its history contain `foreign`."""
 WITHOUT_TENANT: Final = {("GET", "/health"), ("GET", "/ready"), ("GET", "/openapi.json")}
@@ -66,6 +70,10 @@ ASKED: Final[dict[tuple[str, str], list[Ask]]] = {
         *(Ask("/tickets", new_ticket(**one)) for one in foreign_references(*IN_TICKETS)),
         Ask("/tickets", new_ticket(attachments=[{"fileName": "a.png", "fileUrl": "https://files.example.com/a"}])),
     ],
+    ("POST", "/tickets/import"): [
+        Ask("/tickets/import", {"rows": [new_ticket(externalTicketId="IMP-1", **more)]})
+        for more in (*foreign_references(*IN_TICKETS), {}, {"summary": "There already"})
+    ],
     ("GET", "/tickets/{id}"): [Ask("/tickets/TCK-0001"), Ask("/tickets/TCK-0003"), Ask(f"/tickets/{THEIRS}")],
     ("PUT", "/tickets/{id}"): [
         *(Ask("/tickets/TCK-0001", CHANGE | one) for one in foreign_references(*IN_TICKETS, "updatedById")),
@@ -75,6 +83,13 @@ ASKED: Final[dict[tuple[str, str], list[Ask]]] = {
     ("GET", "/tickets/{id}/history"): [
         Ask("/tickets/TCK-0001/history"), Ask("/tickets/TCK-0001/history?envelope=true&limit=1"),
         Ask("/tickets/TCK-0001/history?before=80"), Ask(f"/tickets/{THEIRS}/history"),
+    ],
+    ("GET", "/tickets/stats"): [
+        Ask("/tickets/stats"),
+        *(Ask(f"/tickets/stats?{query}")
+          for query in ("groupBy=status,week&from=2026-01-01&to=2026-12-31", "groupBy=account,personInCharge&limit=200",
+                        "groupBy=category,requestChannel&limit=1", f"accountId={FOREIGN}&groupBy=account",
+                        f"searchWords={FOREIGN}&groupBy=status")),
     ],
     ("GET", "/tickets/changes"): [
         Ask("/tickets/changes?limit=200"),
@@ -97,6 +112,7 @@ ASKED: Final[dict[tuple[str, str], list[Ask]]] = {
         for name in ("response-categories", "accounts", "categories", "statuses", "request-channels")
         for path in [f"/tickets/master/{name}"]
     },
+    **{which: [Ask(*one) for one in asked] for which, asked in requests().items()},
 }  # fmt: skip
 
 
@@ -125,18 +141,25 @@ async def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
                 urls.append(database.application_url)
         clients = []
         for url in urls:
-            app = create_app(database_url=url, tenant_of=KEYS.get, sample_data="ja", clock=Clock())
+            app = create_app(database_url=url, api_key=KEY, sample_data="ja", clock=Clock())
             await stack.enter_async_context(app.router.lifespan_context(app))
+            for key, tenant in KEYS.items():
+                await app.state.tenants.write(tenant, partial(add_key, digest=digest_of(key)))
             clients += [await stack.enter_async_context(client_of(app, **{"x-api-key": key})) for key in KEYS]
         await settle(app.state.tenants, clients[3])
         yield World(request.param, clients[0], clients[2], clients[3])
+
+
+def add_key(db: TenantConnection, digest: str) -> None:
+    store_tenants.add_key(db, digest[:8], digest, NOW, may_administer=True)
 
 
 async def settle(tenants: TenantDatabase, other: AsyncClient) -> None:
     """Create `other` with sample data, add rows that `default` does not have, and change its rows with the same ids."""
     clock = Clock()
     fill = filler("ja", clock)
-    await tenants.transactions.write(lambda connection: make_tenant(connection, "other", fill=fill, now=clock()))
+    assert fill is not None
+    await tenants.write("other", fill)
 
     def own(db: TenantConnection) -> None:
         row: dict[str, Any] = dict.fromkeys(("id", "name", "email", "role", "category_id"), FOREIGN)
@@ -219,8 +242,8 @@ async def test_one_idempotency_key_serves_two_tenants(world: World) -> None:
 async def test_nothing_but_the_key_says_whose_request_it_is(world: World) -> None:
     claims = {
         **dict.fromkeys(("x-tenant", "x-tenant-id", "tenant", "tenant-id", "x-organisation", "from"), "other"),
-        "authorization": "Bearer key-of-other",
-        "cookie": "tenant=other; x-api-key=key-of-other",
+        "authorization": f"Bearer {OF_OTHER}",
+        "cookie": f"tenant=other; x-api-key={OF_OTHER}",
         "x-original-url": "/tickets?tenant=other",
         "host": "other.example.com",
     }

@@ -34,12 +34,6 @@ async def record(request: Request, what: str, *, action: str = "administration",
     """Write an audit line: `action` was done to `what`, for example `users/user9`."""
     caller: Caller = request.state.caller
     actor = "ticket-api-key" if caller.credential else "anonymous"
-    event = AuditEvent(
-        action=action,
-        outcome=outcome,
-        tenant=caller.tenant,
-        actor=actor,
-        credential=caller.credential,
-        object=what[:200],
-    )
+    who = {"tenant": caller.tenant, "actor": actor, "credential": caller.credential}
+    event = AuditEvent(action=action, outcome=outcome, object=what[:200], **who)
     await keep(request.app.state.trail, event)

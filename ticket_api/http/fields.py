@@ -17,9 +17,9 @@ from ticket_api.store.search.folding import MAX_WORDS
 from ticket_api.times import parse_minute, parse_moment
 
 _NO_NUL: Final = r"^[^\x00]*$"  # PostgreSQL cannot store U+0000
-_BLANK: Final = r"\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
+BLANK: Final = r"\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
 """Spelled out because `\\s` differs between Python and the document's regular expressions (ECMA-262)."""
-_NOT_BLANK: Final = rf"^[^\x00]*[^{_BLANK}\x00][^\x00]*$"
+_NOT_BLANK: Final = rf"^[^\x00]*[^{BLANK}\x00][^\x00]*$"
 MOST_TENTHS: Final = 99_999
 """The most hours that a ticket can have, in tenths."""
 MOST_ENTRIES: Final = 2**31 - 1
@@ -121,12 +121,12 @@ Remark = Annotated[str, StringConstraints(max_length=50_000, pattern=_NO_NUL)]
 SearchText = Annotated[str, StringConstraints(max_length=200, pattern=_NO_NUL)]
 SearchWords = Annotated[
     str,
-    StringConstraints(max_length=200, pattern=rf"^[{_BLANK}]*(?:[^{_BLANK}\x00]+(?:[{_BLANK}]+|$)){{0,{MAX_WORDS}}}$"),
+    StringConstraints(max_length=200, pattern=rf"^[{BLANK}]*(?:[^{BLANK}\x00]+(?:[{BLANK}]+|$)){{0,{MAX_WORDS}}}$"),
 ]
 FileName = Annotated[str, StringConstraints(max_length=255, pattern=_NOT_BLANK)]
 FileUrl = Annotated[
     str,
-    StringConstraints(max_length=2000, pattern=rf"^https?://[^{_BLANK}\x00-\x20\x7f/?#]+[^{_BLANK}\x00-\x20\x7f]*$"),
+    StringConstraints(max_length=2000, pattern=rf"^https?://[^{BLANK}\x00-\x20\x7f/?#]+[^{BLANK}\x00-\x20\x7f]*$"),
 ]
 
 Day = Annotated[

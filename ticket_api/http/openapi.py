@@ -29,7 +29,15 @@ FAILURES: Final[Mapping[int, tuple[str, dict[str, Any]]]] = {
         "The key is missing or wrong.",
         {"error": "Missing API key", "message": "Send a key of this service in the header x-api-key."},
     ),
-    404: ("There is no such ticket.", {"error": "Ticket not found"}),
+    403: (
+        "The key may not administer; nothing was changed.",
+        {
+            "error": "This key may not change master data or import tickets. Nothing was changed; the operator makes a "
+            "key that may: python3 run.py ticket-api tenant new-key default --admin",
+            "kind": "needs_admin_key",
+        },
+    ),
+    404: ("There is nothing with this id.", {"error": "Ticket not found"}),
     409: (
         "The Idempotency-Key was used for another request, or `kind` says what contradicts this one; nothing was "
         "changed.",

@@ -3,6 +3,6 @@
 `plan` has people, kinds and times; `en.toml` and `ja.toml` have the texts. All of it is fictional.
 """
 
-from ticket_api.sample.fill import filler, why_unused
+from ticket_api.sample.fill import filler, usual_choices, why_unused
 
-__all__ = ("filler", "why_unused")
+__all__ = ("filler", "usual_choices", "why_unused")

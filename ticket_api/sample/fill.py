@@ -63,6 +63,12 @@ def why_unused(language: str, db: TenantConnection) -> str | None:
     return f"only a new database is filled, and this one has {has[begun] if begun else 'none of the samples'}"
 
 
+def usual_choices(language: Literal["en", "ja"]) -> list[tuple[Table, Rows]]:
+    """Return the statuses, channels and categories of the sample data, which suit most support desks."""
+    of_one_company = (tables.users, tables.accounts)
+    return [(table, rows) for table, rows in _master(_text(language)) if table not in of_one_company]
+
+
 def _text(language: str) -> dict[str, Any]:
     return tomllib.loads(Path(__file__).with_name(f"{language}.toml").read_text(encoding="utf-8"))
 

@@ -5,11 +5,13 @@ by their keys, which contain the tenant as well. On PostgreSQL the transaction a
 revision 0002, which hide all other tenants' rows.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from sqlalchemy import (
+    ARRAY,
     ColumnElement,
     Connection,
     CursorResult,
@@ -17,16 +19,26 @@ from sqlalchemy import (
     Executable,
     FromClause,
     Insert,
+    Integer,
     ScalarResult,
     Select,
     Table,
     Update,
+    any_,
     delete,
+    func,
     insert,
+    literal,
     select,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+
+_FIX_PLANS: Final = (
+    "SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true), "
+    "set_config('enable_sort', 'off', true), set_config('enable_incremental_sort', 'off', true), "
+    "set_config('max_parallel_workers_per_gather', '0', true)"
+)
 
 
 def of_tenant(table: FromClause, tenant: str) -> ColumnElement[bool]:
@@ -38,6 +50,22 @@ def name_to_policies(connection: Connection, name: str, value: str) -> None:
     """Set `name`, which policies read, for the rest of this transaction; SQLite has no policies."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("SELECT set_config($1, $2, true)", (name, value))
+
+
+def fix_plans(connection: Connection) -> None:
+    """For the rest of this transaction, let PostgreSQL read tables by an index in the order of the result, or else not.
+
+    It knows nothing about new tables and, under policies, little about others: it would sort a whole table for a page.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(_FIX_PLANS)
+
+
+def among(db: "TenantConnection", column: ColumnElement[int], numbers: Sequence[int]) -> ColumnElement[bool]:
+    """Return the condition that `column` is one of `numbers`, with one parameter however many there are."""
+    if db.connection.dialect.name == "postgresql":
+        return column == any_(literal(list(numbers), ARRAY(Integer)))
+    return column.in_(select(func.json_each(json.dumps(list(numbers))).table_valued("value").c.value))
 
 
 def add_if_new(connection: Connection, table: Table, values: Mapping[str, Any]) -> bool:

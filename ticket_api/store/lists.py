@@ -1,26 +1,28 @@
-"""Statements that read one page of a ticket list.
+"""Reads one page of a ticket list, in two steps: which tickets, from an index alone, then their rows with names.
 
 Planners know little about small tables and nothing about new ones (PostgreSQL's autovacuum analyses none below 50
-rows), so no statement leaves them a choice that matters: tickets are found first, in `tickets` alone, and names are
-joined to a complete page, by outer joins, with which no planner begins.
+rows), so no statement leaves them a choice that matters. If one filter, or the words of a search, leave few tickets,
+these are read and sorted here. Otherwise the tickets are read in the order of the list until the page is full.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
+from operator import gt, lt
 from types import MappingProxyType
 from typing import Any, Final
 
-from sqlalchemy import ColumnClause, ColumnElement, RowMapping, TableClause, asc, desc, func, tuple_
+from sqlalchemy import ColumnClause, ColumnElement, RowMapping, TableClause, func, select, tuple_
 
 from ticket_api.cursors import Place, show_place
 from ticket_api.errors import BadInputError
 from ticket_api.http.models.queries import TicketQuery
-from ticket_api.store.connection import TenantConnection
-from ticket_api.store.filters import conditions
+from ticket_api.store.connection import TenantConnection, among, fix_plans
+from ticket_api.store.filters import Conditions, Wanted, wanted
+from ticket_api.store.indexes import BY_NUMBER, RANGED, by, candidates, counting
 from ticket_api.store.tables import tickets
 from ticket_api.store.tickets import LISTED, with_names
 
-Conditions = Sequence[ColumnElement[bool]]
 IN_LISTS: Final = (
     *("tenant_id", "id", "number", "reception_date_time", "summary"),
     *("scheduled_completion_date", "completion_date", "external_ticket_id", "updated_at"),
@@ -31,6 +33,8 @@ SORTABLE: Final = MappingProxyType({
     "scheduledCompletionDate": "scheduled_completion_date",
     "completionDate": "completion_date",
 })  # fmt: skip
+Key = tuple[date | None, int]
+"""A ticket's place in an order: its date, and its number, which breaks ties."""
 _PAGE: Final = TableClause("page", *(ColumnClause(name, tickets.c[name].type) for name in IN_LISTS))
 _NAMED_PAGE: Final = with_names(_PAGE, LISTED)
 
@@ -43,64 +47,34 @@ class TicketPage:
     """As `IN_LISTS`, with names."""
     next_cursor: str | None
     total: int
+    """How many tickets match; 0 unless `envelope` asks for it."""
     total_is_exact: bool
+    """If not, there are more than `total`."""
 
 
 def read_page(db: TenantConnection, query: TicketQuery) -> TicketPage:
-    """Return one page of the tickets that match `query`, in its order; the total only if `query.envelope`.
+    """Return one page of the tickets that match `query`, in its order.
+
+    The total is exact, except with words that more than `MOST_CANDIDATES` tickets may have.
 
     Raises:
         BadInputError: there is no ticket of that id at the cursor.
     """
-    wanted = conditions(db, query)
-    numbers = _walk(db, query, wanted)
+    sought = wanted(db, query)
+    fix_plans(db.connection)
+    after = None if query.place is None else (query.place.value, _number_at(db, query.place))
+    few = candidates(db, sought)
+    if few is not None:
+        keys = _sorted_keys(db, query, sought, few)
+        total, is_exact = len(keys), True
+        following = keys if after is None else [key for key in keys if _comes_after(key, after, query)]
+        numbers = [number for _, number in following[query.offset : query.offset + query.limit + 1]]
+    else:
+        numbers = _walk(db, query, sought, after)
+        total, is_exact = _total_of_walk(db, query, sought, len(numbers))
     rows = _named(db, numbers[: query.limit])
-    total = 0
-    if query.envelope:
-        total = db.scalar(db.select(tickets, func.count()).where(*wanted))
     more = len(numbers) > query.limit
-    return TicketPage(rows, _cursor_after(rows[-1], query) if more else None, total, total_is_exact=True)
-
-
-def _walk(db: TenantConnection, query: TicketQuery, wanted: Conditions) -> list[int]:
-    """Return the numbers of the tickets of the page, and of the one that follows.
-
-    Tickets with a date, and after them those without, are each in the order of an index.
-    """
-    date = tickets.c[SORTABLE[query.sort_by]]
-    place = query.place
-    number = None if place is None else _number_at(db, place)
-    found: list[int] = []
-    if place is None or place.value is not None:
-        dated = [*wanted, *([date.is_not(None)] if date.nullable else [])]
-        found = _in_order(db, query, [*dated, *_after(query, date, place, number)], query.offset)
-    if date.nullable and len(found) <= query.limit:
-        undated = [*wanted, date.is_(None)]
-        if place is not None and place.value is None:
-            undated.append(_follows(query, tickets.c.number, number))
-        skipped = 0
-        if query.offset and not found:
-            skipped = query.offset - db.scalar(db.select(tickets, func.count()).where(*wanted, date.is_not(None)))
-        found += _in_order(db, query, undated, skipped)
-    return found[: query.limit + 1]
-
-
-def _after(query: TicketQuery, date: ColumnElement[Any], place: Place | None, number: int | None) -> Conditions:
-    if place is None:
-        return ()
-    return (_follows(query, tuple_(date, tickets.c.number), tuple_(place.value, number)),)
-
-
-def _follows(query: TicketQuery, column: Any, value: Any) -> ColumnElement[bool]:
-    follows: ColumnElement[bool] = column > value if query.sort_order == "asc" else column < value
-    return follows
-
-
-def _in_order(db: TenantConnection, query: TicketQuery, wanted: Conditions, offset: int) -> list[int]:
-    direct = asc if query.sort_order == "asc" else desc
-    order = (direct(tickets.c[SORTABLE[query.sort_by]]), direct(tickets.c.number))
-    page = db.select(tickets, tickets.c.number).where(*wanted).order_by(*order).limit(query.limit + 1).offset(offset)
-    return list(db.scalars(page))
+    return TicketPage(rows, _cursor_after(rows[-1], query) if more else None, total, is_exact)
 
 
 def _number_at(db: TenantConnection, place: Place) -> int:
@@ -110,11 +84,73 @@ def _number_at(db: TenantConnection, place: Place) -> int:
     return number
 
 
+def _sorted_keys(db: TenantConnection, query: TicketQuery, sought: Wanted, few: Sequence[int]) -> list[Key]:
+    """Return the keys of those of the tickets that are sought, in the order of the list."""
+    columns = (tickets.c[SORTABLE[query.sort_by]], tickets.c.number)
+    found = db.select(tickets, *columns).where(among(db, tickets.c.number, few), *sought.all())
+    keys: list[Any] = [tuple(row) for row in db.execute(by(BY_NUMBER, found))]
+    descends = query.sort_order == "desc"
+    dated = sorted((key for key in keys if key[0] is not None), reverse=descends)
+    return dated + sorted((key for key in keys if key[0] is None), key=lambda key: key[1], reverse=descends)
+
+
+def _comes_after(key: Key, place: Key, query: TicketQuery) -> bool:
+    beyond: Any = lt if query.sort_order == "desc" else gt
+    if key[0] is None or place[0] is None:
+        return key[0] is None and (place[0] is not None or bool(beyond(key[1], place[1])))
+    return bool(beyond(key, place))
+
+
+def _walk(db: TenantConnection, query: TicketQuery, sought: Wanted, after: Key | None) -> list[int]:
+    """Return the numbers of the tickets of the page, and of the one that follows.
+
+    Tickets with a date, and after them those without, are two parts of the index of this order.
+    """
+    day = tickets.c[SORTABLE[query.sort_by]]
+    beyond: Any = lt if query.sort_order == "desc" else gt
+    found: list[int] = []
+    if after is None or after[0] is not None:
+        dated = [*sought.all(), *([day.is_not(None)] if day.nullable else [])]
+        if after is not None:
+            dated.append(beyond(tuple_(day, tickets.c.number), tuple_(*after)))
+        found += _in_order(db, query, dated, query.offset)
+    if not day.nullable or len(found) > query.limit or SORTABLE[query.sort_by] in sought.by_column:
+        return found
+    undated = [*sought.all(), day.is_(None)]
+    if after is not None and after[0] is None:
+        undated.append(beyond(tickets.c.number, after[1]))
+    skipped = query.offset - _count(db, sought, day.is_not(None)) if query.offset and not found else 0
+    return (found + _in_order(db, query, undated, skipped))[: query.limit + 1]
+
+
+def _in_order(db: TenantConnection, query: TicketQuery, conditions: Conditions, offset: int) -> list[int]:
+    page = db.select(tickets, tickets.c.number).where(*conditions).limit(query.limit + 1).offset(offset)
+    return list(db.scalars(by(RANGED[SORTABLE[query.sort_by]], page, descends=query.sort_order == "desc")))
+
+
+def _total_of_walk(db: TenantConnection, query: TicketQuery, sought: Wanted, found: int) -> tuple[int, bool]:
+    """Return the total and whether it is exact; a walk to the end, or over the words of a search, is not repeated."""
+    if query.place is None and found <= query.limit and (found or not query.offset):
+        return query.offset + found, True
+    if sought.text.conditions:
+        return query.offset + min(found, query.limit), False
+    return (_count(db, sought), True) if query.envelope else (0, True)
+
+
+def _count(db: TenantConnection, sought: Wanted, *more: ColumnElement[bool]) -> int:
+    counted = by(counting(sought), db.select(tickets, tickets.c.number).where(*sought.all(), *more))
+    return int(db.scalar(select(func.count()).select_from(counted.subquery())))
+
+
 def _named(db: TenantConnection, numbers: Sequence[int]) -> list[RowMapping]:
-    """Return the tickets of these numbers, in the same order, with names."""
+    """Return the tickets of these numbers, in the same order, with names.
+
+    Names are joined to the complete page, by outer joins, with which no planner begins.
+    """
     columns = (tickets.c[name] for name in IN_LISTS)
-    page = db.select(tickets, *columns).where(tickets.c.number.in_(numbers)).limit(len(numbers)).cte("page")
-    by_number = {row["number"]: row for row in db.execute(_NAMED_PAGE.add_cte(page)).mappings()}
+    page = db.select(tickets, *columns).where(among(db, tickets.c.number, numbers))
+    of_page = _NAMED_PAGE.add_cte(by(BY_NUMBER, page).limit(len(numbers)).cte("page"))
+    by_number = {row["number"]: row for row in db.execute(of_page).mappings()}
     return [by_number[number] for number in numbers]
 
 

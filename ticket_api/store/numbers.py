@@ -13,6 +13,11 @@ def begin(db: TenantConnection) -> None:
     db.execute(db.insert(ticket_numbers).values(last=0, last_attachment=0, last_history=0))
 
 
+def hold(db: TenantConnection) -> None:
+    """Wait for the tenant's writers of tickets; others wait until this transaction ends."""
+    take(db, "last", 0)
+
+
 def take(db: TenantConnection, kind: Kind, count: int = 1) -> range:
     """Take the next `count` numbers; other writers of the tenant wait until this transaction ends."""
     column = ticket_numbers.c[kind]

@@ -95,6 +95,10 @@ statuses: Final = _ordered("statuses", Column("completed", Boolean, nullable=Fal
 request_channels: Final = _ordered("request_channels")
 response_categories: Final = _ordered("response_categories", Column("parent_category", String(200)))
 
+FILTERED: Final = (
+    *("status_id", "person_in_charge_id", "account_id", "category_id", "requestor_id", "request_channel_id"),
+    *("reception_date_time", "scheduled_completion_date", "completion_date", "updated_at"),
+)
 tickets: Final = Table(
     "tickets",
     metadata,
@@ -124,25 +128,27 @@ tickets: Final = Table(
     Column("text_folded", FOLDED, nullable=False, server_default=""),
     Column("names_folded", FOLDED, nullable=False, server_default=""),
     UniqueConstraint("tenant_id", "number"),
-    Index("tickets_by_reception", "tenant_id", "reception_date_time", "number"),
-    Index("tickets_by_schedule", "tenant_id", "scheduled_completion_date", "number"),
-    Index("tickets_by_completion", "tenant_id", "completion_date", "number"),
-    Index("tickets_by_person", "tenant_id", "person_in_charge_id", "reception_date_time", "number"),
-    Index("tickets_by_account", "tenant_id", "account_id", "reception_date_time", "number"),
+    *(  # one for each order of a list, with every column that a list filters by
+        Index(name, "tenant_id", date, "number", *(column for column in FILTERED if column != date))
+        for name, date in (
+            ("tickets_by_reception", "reception_date_time"),
+            ("tickets_by_schedule", "scheduled_completion_date"),
+            ("tickets_by_completion", "completion_date"),
+        )
+    ),
+    *(
+        Index(name, "tenant_id", column, "status_id", "number", "reception_date_time")
+        for name, column in (
+            ("tickets_by_person", "person_in_charge_id"),
+            ("tickets_by_account", "account_id"),
+            ("tickets_by_category", "category_id"),
+            ("tickets_by_requestor", "requestor_id"),
+        )
+    ),
     Index("tickets_by_status", "tenant_id", "status_id", "reception_date_time", "number"),
-    Index("tickets_by_category", "tenant_id", "category_id", "reception_date_time", "number"),
-    Index("tickets_by_requestor", "tenant_id", "requestor_id", "reception_date_time", "number"),
     Index("tickets_by_update", "tenant_id", "updated_at", "number"),
     Index("tickets_by_external_id", "tenant_id", "external_ticket_id"),
 )
-for _name, _date in (("schedule", "scheduled_completion_date"), ("completion", "completion_date")):
-    Index(  # SQLite reads the index above backwards; PostgreSQL would return empty dates first
-        f"tickets_by_latest_{_name}",
-        tickets.c.tenant_id,
-        tickets.c[_date].desc().nulls_last(),
-        tickets.c.number.desc(),
-    ).ddl_if(dialect="postgresql")
-
 ticket_numbers: Final = Table(  # one row per tenant: the last numbers assigned; a rollback leaves no gap
     "ticket_numbers",
     metadata,
@@ -150,6 +156,14 @@ ticket_numbers: Final = Table(  # one row per tenant: the last numbers assigned;
     Column("last", Integer, nullable=False),
     Column("last_attachment", Integer, nullable=False),
     Column("last_history", Integer, nullable=False),
+)
+renamed: Final = Table(  # accounts and users with another name since some of their tickets were indexed
+    "renamed",
+    metadata,
+    _of_tenant(),
+    Column("kind", String(50), primary_key=True),  # the name of the table
+    _id(),
+    Column("done_to", Integer, nullable=False),  # number of the last ticket that is indexed again
 )
 attachments: Final = Table(
     "attachments",

@@ -80,13 +80,21 @@ def lock(db: TenantConnection, ticket_id: str) -> RowMapping | None:
     return (db.execute(query)).mappings().one_or_none()
 
 
-def insert_ticket(db: TenantConnection, values: Mapping[str, Any], at: datetime) -> str:
-    """Store a ticket, made at this moment, with the next number, index it and return its id."""
-    (number,) = numbers.take(db, "last")
-    ticket_id = f"TCK-{number:04}"
-    db.execute(db.insert(tickets).values(id=ticket_id, number=number, updated_at=at, **_folded(values)))
-    index_tickets(db, [number])
-    return ticket_id
+def insert_tickets(db: TenantConnection, rows: Sequence[Mapping[str, Any]], at: datetime) -> range:
+    """Store and index tickets of the same columns, made at this moment, and return their numbers, the next ones."""
+    taken = numbers.take(db, "last", len(rows))
+    made = [
+        {"id": ticket_id(number), "number": number, "updated_at": at, **_folded(values)}
+        for number, values in zip(taken, rows, strict=True)
+    ]
+    db.execute(db.insert(tickets), made)
+    index_tickets(db, taken)
+    return taken
+
+
+def ticket_id(number: int) -> str:
+    """Return the id of the ticket with this number."""
+    return f"TCK-{number:04}"
 
 
 def update_ticket(db: TenantConnection, ticket_id: str, values: Mapping[str, Any]) -> None:

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 from httpx2 import AsyncClient
 
-from tests.kills import kills
 from tests.ticket_api.conftest import Clock, new_ticket
 
 
@@ -81,11 +80,6 @@ async def test_a_role_is_filtered(api: AsyncClient) -> None:
     assert (await api.get("/tickets/master/users", params={"role": "unknown"})).json() == []
 
 
-@kills(
-    "ticket_api/store/tickets.py",
-    "position(text, folded) > 0",
-    "text.contains(folded)",
-)
 @pytest.mark.parametrize(("summary", "found", "not_found"), [
     ("Discount of 5% is ignored", "5%", "5%ignored"),
     ("Column file_name is empty", "e_n", "fil_name"),

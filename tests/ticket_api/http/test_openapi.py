@@ -10,9 +10,15 @@ from ticket_api import __all__ as public
 from ticket_api import create_app
 
 OPERATIONS = {
-    "health", "ready", "listTickets", "getTicket", "createTicket", "updateTicket", "getHistory", "addHistory", "listChanges",
+    "health", "ready", "listTickets", "getTicket", "createTicket", "updateTicket", "getHistory", "addHistory",
+    "listChanges", "countTickets",
     "listUsers", "listAccounts", "listCategories", "listStatuses", "listRequestChannels", "listCategoryDetails",
-    "listResponseCategories",
+    "listResponseCategories", "importTickets",
+    *(
+        f"{verb}{kind}"
+        for verb in ("add", "put", "remove")
+        for kind in ("User", "Account", "Category", "CategoryDetail", "Status", "RequestChannel", "ResponseCategory")
+    ),
 }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,9 +21,14 @@ from schemathesis.checks import CheckFunction
 from schemathesis.specs.openapi.checks import negative_data_rejection
 
 from shared import failed_attempts
+from shared.time_zones import utc_now
 from tests.databases import copy_sqlite
 from tests.ticket_api.conftest import KEY
 from ticket_api import create_app
+from ticket_api.administration.kinds import KINDS
+from ticket_api.keys import digest_of
+from ticket_api.store import tenants
+from ticket_api.tenancy import DEFAULT
 
 pytestmark = pytest.mark.long
 
@@ -32,6 +38,7 @@ KNOWN: Final = {
     "requestChannelId": ["ch1"], "statusId": ["stat1", "stat4"], "responseCategoryId": ["resp1"],
 }  # fmt: skip
 
+ADMIN: Final = f"tapi_{'a' * 43}"
 TICKETS: Final = ["TCK-0001", "TCK-0006", "TCK-9999"]  # two of category cat1, and one that does not exist
 
 
@@ -48,7 +55,7 @@ def document() -> dict[str, Any]:
     app = create_app(database_url="sqlite:///never-opened.sqlite3", api_key=KEY)
     whole = app.openapi()
     schemas = whole["components"]["schemas"]
-    for body in ("NewTicket", "TicketChange", "NewComment"):
+    for body in ("NewTicket", "TicketChange", "NewComment", "NewCategoryDetail", "CategoryDetailFields"):
         for name, ids in KNOWN.items():
             narrow(schemas[body]["properties"], name, {"type": "string", "enum": ids})
     schemas["TicketChange"]["required"].append("comment")  # a request that changes nothing requires one
@@ -56,12 +63,21 @@ def document() -> dict[str, Any]:
     change = schemas["TicketChange"]["properties"]  # a field is given a value or cleared, never both
     narrow(change, "clear", {"type": "array", "items": {"const": "remarks"}, "uniqueItems": True})
     del change["remarks"]
+    schemas["TicketImport"]["required"].append("dryRun")  # which reports faulty rows without refusing the request
+    schemas["TicketImport"]["properties"]["dryRun"] = {"const": True}
     no_end_of_month = r"^20\d{2}-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])[ T]([01]\d|2[0-3]):[0-5]\d$"  # February
     narrow(schemas["NewTicket"]["properties"], "receptionDateTime", {"type": "string", "pattern": no_end_of_month})
+    of_list = whole["paths"]["/tickets"]["get"]["parameters"]  # a cursor must fit the order and forbids an offset
+    whole["paths"]["/tickets"]["get"]["parameters"] = [one for one in of_list if one["name"] != "cursor"]
+    for one in of_list:
+        if one["name"].startswith("receptionDateTime"):
+            one["schema"] = {"type": "string", "pattern": no_end_of_month}
     for path, operations in whole["paths"].items():
         if "{id}" in path:
             for operation in operations.values():
-                operation["parameters"][0]["schema"] = {"type": "string", "enum": TICKETS}
+                kind = KINDS.get(path.split("/")[-2])
+                ids = TICKETS if kind is None else [f"{kind.prefix}1"]
+                operation["parameters"][0]["schema"] = {"type": "string", "enum": ids}
     return whole
 
 
@@ -77,6 +93,8 @@ def server(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> I
 
     async def serve() -> None:
         async with app.router.lifespan_context(app):
+            add_key = partial(tenants.add_key, key_id="a", digest=digest_of(ADMIN), now=utc_now(), may_administer=True)
+            await app.state.tenants.write(DEFAULT, add_key)
             await service.serve(sockets=[listener])
 
     with (
@@ -94,7 +112,7 @@ def server(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> I
 @pytest.fixture(scope="module")
 def session() -> Iterator[requests.Session]:
     with requests.Session() as session:
-        session.headers["x-api-key"] = KEY
+        session.headers["x-api-key"] = ADMIN
         yield session
 
 

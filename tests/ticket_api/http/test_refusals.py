@@ -175,7 +175,7 @@ async def test_json_may_name_its_charset(sqlite_api: AsyncClient) -> None:
     ("DELETE", "/tickets", "GET, POST"),
     ("POST", "/tickets/TCK-0001", "GET, PUT"),
     ("PUT", "/tickets/TCK-0001/history", "GET, POST"),
-    ("POST", "/tickets/master/users", "GET"),
+    ("PATCH", "/tickets/master/users", "GET, POST"),
 ])  # fmt: skip
 async def test_a_wrong_method_is_told_the_right_ones(
     sqlite_api: AsyncClient, method: str, path: str, allow: str

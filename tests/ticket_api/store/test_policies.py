@@ -17,6 +17,7 @@ from tests.ticket_api.conftest import NOW, client_of, make
 from ticket_api import commands, create_app
 from ticket_api.store import idempotency
 from ticket_api.store.connection import TenantConnection
+from ticket_api.store.search import note_rename
 from ticket_api.store.tables import metadata
 from ticket_api.tenancy import make_tenant
 
@@ -64,6 +65,9 @@ async def test_every_table_has_a_tenant_and_shows_nothing_to_who_names_none(
         await commands.add_key(transactions, "default", now=NOW)
         await transactions.write(
             lambda connection: idempotency.claim(TenantConnection.open(connection, "default"), "k", "f", NOW)
+        )
+        await transactions.write(
+            lambda connection: note_rename(TenantConnection.open(connection, "default"), "users", "user1")
         )
 
     for url in (postgres_database.application_url, postgres_database.owner_url):  # FORCE: the owner is restricted too

@@ -23,6 +23,7 @@ from ticket_api.http.models.base import RequestModel
 
 MOST_STATUSES: Final = 20
 ENTRIES_A_PAGE: Final = 50
+_GROUPS: Final = "status|category|personInCharge|account|requestChannel|week"
 
 
 class TicketFilters(RequestModel):
@@ -102,6 +103,41 @@ class TicketQuery(TicketFilters):
     def place(self) -> Place | None:
         """The place after which the page begins, or None if `offset` says where."""
         return None if self.cursor is None else parse_place(self.cursor, self.sort_by, self.sort_order)
+
+
+class StatisticsQuery(TicketFilters):
+    """Which tickets are counted, by what they are grouped, and the period of `received` and `completed`."""
+
+    show_completed: QueryTruth = Field(
+        default=True, description="Also tickets whose status counts as completed; unlike lists, by default."
+    )
+    group_by: str | None = Field(
+        default=None,
+        pattern=rf"^({_GROUPS})(,({_GROUPS}))?$",
+        description="One group or two, separated by a comma. A `week` is that of the reception, from Monday.",
+        examples=["status", "personInCharge,week"],
+    )
+    from_day: Day | None = Field(default=None, alias="from", description="The first day of the period.")
+    to_day: Day | None = Field(default=None, alias="to", description="The last day of the period.")
+    limit: QueryWhole = Field(default=50, ge=1, le=200, description="How many groups are shown, the largest first.")
+
+    @model_validator(mode="after")
+    def _be_clear(self) -> Self:
+        if len(set(self.groups)) < len(self.groups):
+            raise refuse("names a group twice", field="groupBy")
+        if self.from_day is not None and self.to_day is not None and self.to_day < self.from_day:
+            raise refuse("is before from", field="to")
+        return self
+
+    @property
+    def groups(self) -> list[str]:
+        """The names in `group_by`."""
+        return self.group_by.split(",") if self.group_by else []
+
+    @property
+    def has_period(self) -> bool:
+        """Whether `received` and `completed` are counted."""
+        return self.from_day is not None or self.to_day is not None
 
 
 class InTime(RequestModel):

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from ticket_api.http.models.base import ResponseModel
 from ticket_api.http.models.features import FEATURES
+from ticket_api.http.models.imports import RowProblem
 from ticket_api.http.models.requests import Visibility
 
 
@@ -167,6 +168,42 @@ class HistoryEntry(ResponseModel):
     changed_fields: list[ChangedField]
 
 
+class GroupKey(ResponseModel):
+    """What the tickets of a group have in common."""
+
+    by: str = Field(examples=["status"])
+    id: str = Field(description="An id of the master data; of a week, its Monday.", examples=["stat1"])
+    name: str = Field(description="Its name; of a week, for example 2026-W47 (ISO 8601).", examples=["New"])
+
+
+class Measures(ResponseModel):
+    """Numbers of tickets, as of now."""
+
+    count: int
+    open: int = Field(description="Tickets whose status does not count as completed.")
+    overdue: int = Field(description="Open ones whose scheduled completion date has passed.")
+    oldest_open: str | None = Field(description="The first `receptionDateTime` of an open one.")
+    average_open_days: float | None = Field(
+        description="How long ago open ones were received, on average: days with one decimal."
+    )
+    received: int | None = Field(description="Received in the period; null without `from` and `to`.")
+    completed: int | None = Field(description="Completed in the period; null without `from` and `to`.")
+
+
+class TicketGroup(Measures):
+    """The tickets of one group."""
+
+    keys: list[GroupKey] = Field(description="One for each name in `groupBy`, in its order.")
+
+
+class Statistics(ResponseModel):
+    """Numbers of tickets by group, the largest group first."""
+
+    groups: list[TicketGroup]
+    other: Measures | None = Field(description="All groups together that are beyond `limit`; null if there are none.")
+    total: Measures
+
+
 class HistoryPage(ResponseModel):
     """One page of a ticket's history, and where the next page begins."""
 
@@ -220,6 +257,9 @@ class Failure(ResponseModel):
         default=None, description="With `kind` `changed_meanwhile`: the id of the newest entry of the ticket's history."
     )
     field: str | None = Field(default=None, description="The field, parameter or header at fault.")
+    problems: list[RowProblem] | None = Field(
+        default=None, description="With `kind` `faulty_rows`: every problem of every row of an import."
+    )
     allowed: Annotated[list[str], Field(max_length=50)] | None = Field(
         default=None, description="The values accepted there, at most 50."
     )

@@ -25,6 +25,21 @@ ADDED = (
     ("ticket_history", "is_public", sa.Boolean, sa.false()),
     ("api_keys", "may_administer", sa.Boolean, sa.false()),
 )
+FILTERED = (
+    *("status_id", "person_in_charge_id", "account_id", "category_id", "requestor_id", "request_channel_id"),
+    *("reception_date_time", "scheduled_completion_date", "completion_date", "updated_at"),
+)
+ORDERS = (
+    ("reception", "reception_date_time"),
+    ("schedule", "scheduled_completion_date"),
+    ("completion", "completion_date"),
+)
+OWNERS = (
+    ("person", "person_in_charge_id"),
+    ("account", "account_id"),
+    ("category", "category_id"),
+    ("requestor", "requestor_id"),
+)
 
 
 def upgrade() -> None:
@@ -39,12 +54,18 @@ def upgrade() -> None:
             op.execute(LAST_CHANGE.format(reception="reception_date_time AT TIME ZONE 'UTC'"))
     else:
         op.execute(LAST_CHANGE.format(reception="reception_date_time"))
-    for table, name, *columns in (
-        ("tickets", "tickets_by_category", "category_id", "reception_date_time", "number"),
-        ("tickets", "tickets_by_requestor", "requestor_id", "reception_date_time", "number"),
-        ("tickets", "tickets_by_update", "updated_at", "number"),
-        ("tickets", "tickets_by_external_id", "external_ticket_id"),
-        ("ticket_history", "history_by_time", "timestamp", "id"),
-        ("ticket_history", "history_by_user", "user_id", "id"),
-    ):
-        op.create_index(name, table, ["tenant_id", *columns])
+    if is_postgresql:
+        for name in ("tickets_by_latest_schedule", "tickets_by_latest_completion"):
+            op.drop_index(name, "tickets")
+    for name in ("reception", "schedule", "completion", "person", "account"):
+        op.drop_index(f"tickets_by_{name}", "tickets")
+    for name, date in ORDERS:
+        filtered = (column for column in FILTERED if column != date)
+        op.create_index(f"tickets_by_{name}", "tickets", ["tenant_id", date, "number", *filtered])
+    for name, column in OWNERS:
+        columns = ["tenant_id", column, "status_id", "number", "reception_date_time"]
+        op.create_index(f"tickets_by_{name}", "tickets", columns)
+    op.create_index("tickets_by_update", "tickets", ["tenant_id", "updated_at", "number"])
+    op.create_index("tickets_by_external_id", "tickets", ["tenant_id", "external_ticket_id"])
+    op.create_index("history_by_time", "ticket_history", ["tenant_id", "timestamp", "id"])
+    op.create_index("history_by_user", "ticket_history", ["tenant_id", "user_id", "id"])

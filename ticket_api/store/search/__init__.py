@@ -4,6 +4,16 @@
 """
 
 from ticket_api.store.search.folding import fold
-from ticket_api.store.search.index import TextMatch, find, index_tickets
+from ticket_api.store.search.index import MOST_CANDIDATES, TextMatch, find, has_renames, index_tickets
+from ticket_api.store.search.renames import index_renamed, note_rename
 
-__all__ = ["TextMatch", "find", "fold", "index_tickets"]
+__all__ = [
+    "MOST_CANDIDATES",
+    "TextMatch",
+    "find",
+    "fold",
+    "has_renames",
+    "index_renamed",
+    "index_tickets",
+    "note_rename",
+]

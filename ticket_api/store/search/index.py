@@ -10,24 +10,30 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from sqlalchemy import ColumnElement, RowMapping, Select, Table, and_, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, RowMapping, Select, Table, and_, bindparam, func, not_, or_, select
 
-from ticket_api.store.connection import TenantConnection
+from ticket_api.store.connection import TenantConnection, among
 from ticket_api.store.search.folding import fold, words_of
 from ticket_api.store.search.postgres import PostgresPieces
 from ticket_api.store.search.sqlite import SqlitePieces
-from ticket_api.store.tables import accounts, ticket_history, tickets, users
+from ticket_api.store.tables import accounts, renamed, ticket_history, tickets, users
 
 MOST_CANDIDATES: Final = 1_000
-"""With more candidates, it is faster to walk through the tickets in the order of the list."""
+"""With more candidates than these, it is faster to read tickets in the order of the list until a page is full."""
+MOST_TESTED: Final = 10_000
+"""Up to as many candidates, their numbers are tested first, which both databases do in the index of a list's order.
+
+With more of them, the next ticket with the words is near, wherever one begins to read.
+"""
 MOST_COMMENTED: Final = 20_000
 """Characters of comments of one ticket that are searched: of its newest comments."""
-_BATCH: Final = 500
-_NAMES: Final = (
-    (accounts, tickets.c.account_id),
-    (users.alias("requestors"), tickets.c.requestor_id),
-    (users.alias("people_in_charge"), tickets.c.person_in_charge_id),
+NAMED: Final = (
+    (accounts, (tickets.c.account_id,)),
+    (users, (tickets.c.requestor_id, tickets.c.person_in_charge_id)),
 )
+"""The tables with names that are searched, and the columns of a ticket that refer to them."""
+_BATCH: Final = 500
+_NAMES: Final = tuple((table.alias(f"of_{column.name}"), column) for table, columns in NAMED for column in columns)
 
 
 class Pieces(Protocol):
@@ -47,7 +53,7 @@ class TextMatch:
     numbers: tuple[int, ...] | None
     """The numbers of at most `MOST_CANDIDATES` tickets; no others match. None: many may."""
     conditions: list[ColumnElement[bool]]
-    """What a ticket must fulfil to match, candidate or not."""
+    """What a ticket must fulfil to match, candidate or not; the first costs least."""
 
 
 def index_tickets(db: TenantConnection, numbers: Iterable[int]) -> None:
@@ -64,22 +70,52 @@ def index_tickets(db: TenantConnection, numbers: Iterable[int]) -> None:
 def find(db: TenantConnection, words: str = "", *, phrase: str = "") -> TextMatch:
     """Return which tickets have all `words`, in any order, and the `phrase` in summary, account or requestor."""
     searched, piece = words_of(words), fold(phrase)
-    conditions = [_holds(db, word) for word in searched]
+    asked = tuple(dict.fromkeys((*searched, *piece.split())))
+    stale = _stale(db) if asked else None
+    conditions = [_holds(db, word, stale) for word in searched]
     if piece:
         conditions.append(_mentions(db, piece))
-    asked = tuple(dict.fromkeys((*searched, *piece.split())))
     if not asked:
         return TextMatch(None, conditions)
-    numbers = _pieces_of(db).candidates(db, asked, MOST_CANDIDATES + 1)
-    return TextMatch(numbers if len(numbers) <= MOST_CANDIDATES else None, conditions)
+    numbers = _pieces_of(db).candidates(db, asked, MOST_TESTED + 1)
+    if stale is not None and len(numbers) <= MOST_TESTED:
+        more = db.select(tickets, tickets.c.number).where(stale).limit(MOST_TESTED + 1)
+        numbers = tuple({*numbers, *db.scalars(more)})
+    if len(numbers) <= MOST_CANDIDATES:
+        return TextMatch(numbers, conditions)
+    if len(numbers) <= MOST_TESTED:
+        conditions.insert(0, among(db, tickets.c.number, numbers))
+    return TextMatch(None, conditions)
 
 
 def _pieces_of(db: TenantConnection) -> Pieces:
     return PostgresPieces() if db.connection.dialect.name == "postgresql" else SqlitePieces()
 
 
-def _holds(db: TenantConnection, word: str) -> ColumnElement[bool]:
-    return or_(_contains(db, tickets.c.text_folded, word), _contains(db, tickets.c.names_folded, word))
+def has_renames(db: TenantConnection) -> bool:
+    """Return whether tickets may be indexed with a name of before a rename."""
+    return db.scalar(db.select(renamed, renamed.c.id).limit(1)) is not None
+
+
+def _stale(db: TenantConnection) -> ColumnElement[bool] | None:
+    """Return the condition that a ticket may be indexed with a name of before a rename; None: no ticket is."""
+    if not has_renames(db):
+        return None
+    return or_(*(column.in_(_renamed(db, table)) for table, columns in NAMED for column in columns))
+
+
+def _renamed(db: TenantConnection, table: Table) -> Select[tuple[str]]:
+    return db.select(renamed, renamed.c.id).where(renamed.c.kind == table.name)
+
+
+def _holds(db: TenantConnection, word: str, stale: ColumnElement[bool] | None) -> ColumnElement[bool]:
+    """Return the condition that a ticket has the word in its text or, by `stale`, in its indexed or current names."""
+    in_text = _contains(db, tickets.c.text_folded, word)
+    in_names = _contains(db, tickets.c.names_folded, word)
+    if stale is None:
+        return or_(in_text, in_names)
+    current = (column.in_(_named(db, table, word)) for table, columns in NAMED for column in columns)
+    return or_(in_text, and_(not_(stale), in_names), and_(stale, or_(*current)))
 
 
 def _mentions(db: TenantConnection, piece: str) -> ColumnElement[bool]:

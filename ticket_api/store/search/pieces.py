@@ -5,7 +5,7 @@ piece contains whitespace. A text that contains a word has all pieces of the wor
 give candidates, and the text itself decides.
 """
 
-from itertools import pairwise
+from operator import add
 from typing import Final
 
 MOST_PIECES: Final = 40
@@ -14,7 +14,7 @@ MOST_PIECES: Final = 40
 
 def pairs(word: str) -> list[str]:
     """Return the pairs of neighbouring characters of a word, in order; none for a single character."""
-    return [first + second for first, second in pairwise(word)]
+    return list(map(add, word, word[1:]))
 
 
 def pairs_of_text(text: str) -> list[str]:
@@ -24,7 +24,7 @@ def pairs_of_text(text: str) -> list[str]:
 
 def characters(text: str) -> list[str]:
     """Return each character of a folded text once, without whitespace, in the order of code points."""
-    return sorted(set("".join(text.split())))
+    return sorted(character for character in set(text) if not character.isspace())
 
 
 def wanted(words: tuple[str, ...]) -> list[list[str]]:

@@ -6,7 +6,7 @@ and adds the tenant itself, and the role that serves may not read the pieces.
 Source: PostgreSQL 18, "Row Security Policies" and CREATE FUNCTION, "Writing SECURITY DEFINER Functions Safely".
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 from zlib import crc32
 
@@ -22,8 +22,6 @@ ticket_pieces: Final = Table(
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("pieces", ARRAY(Integer), nullable=False),
 )
-RIGHTS: Final = "INSERT, UPDATE, DELETE, SELECT (tenant_id, number)"
-"""What serving needs of the table; never the pieces, which tell what any ticket says."""
 _MINE: Final = "tenant_id = current_setting('app.tenant_id', true)"
 _CREATE: Final = (
     """
@@ -33,17 +31,16 @@ _CREATE: Final = (
     "ALTER TABLE ticket_pieces ENABLE ROW LEVEL SECURITY",
     f"CREATE POLICY of_one_tenant ON ticket_pieces USING ({_MINE}) WITH CHECK ({_MINE})",
     """
-    CREATE FUNCTION ticket_candidates(wanted integer[], most integer) RETURNS SETOF integer
+    CREATE FUNCTION ticket_candidates(wanted integer[], most integer) RETURNS integer[]
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-    AS $$ BEGIN RETURN QUERY EXECUTE 'SELECT number FROM {schema}.ticket_pieces
-        WHERE tenant_id = current_setting(''app.tenant_id'', true) AND pieces @> $1 LIMIT $2' USING wanted, most;
+    AS $$ DECLARE numbers integer[]; BEGIN
+        EXECUTE 'SELECT ARRAY(SELECT number FROM {schema}.ticket_pieces
+            WHERE tenant_id = current_setting(''app.tenant_id'', true) AND pieces @> $1 LIMIT $2)'
+        INTO numbers USING wanted, most;
+        RETURN numbers;
     END $$
     """,
     "REVOKE ALL ON FUNCTION ticket_candidates FROM PUBLIC",
-)
-_OTHERS: Final = text(
-    "SELECT DISTINCT grantee, table_name FROM information_schema.role_table_grants WHERE grantee <> CURRENT_USER "
-    "AND table_schema = current_schema() AND table_name IN ('tickets', 'ticket_pieces')"
 )
 _FIND: Final = text("SELECT ticket_candidates(:wanted, :most)").bindparams(bindparam("wanted", type_=ARRAY(Integer)))
 
@@ -57,43 +54,42 @@ class PostgresPieces:
         if before:
             db.execute(db.delete(ticket_pieces).where(ticket_pieces.c.number.in_(before)))
         rows = [
-            {"number": number, "pieces": _hashed(db.tenant, (*pairs_of_text(new), *characters(new)))}
+            {"number": number, "pieces": hashed(db.tenant, {*pairs_of_text(new), *characters(new)})}
             for number, _, new in texts
         ]
         db.execute(db.insert(ticket_pieces), rows)
 
     def candidates(self, db: TenantConnection, words: tuple[str, ...], most: int) -> tuple[int, ...]:
         """Return the numbers of at most `most` tickets, of which those that have all `words` are a part."""
-        pieces = _hashed(db.tenant, (piece for of_word in wanted(words) for piece in of_word))
-        return tuple(db.connection.execute(_FIND, {"wanted": pieces, "most": most}).scalars())
+        pieces = hashed(db.tenant, {piece for of_word in wanted(words) for piece in of_word})
+        return tuple(db.connection.execute(_FIND, {"wanted": pieces, "most": most}).scalar_one())
 
 
-def _hashed(tenant: str, pieces: Iterable[str]) -> list[int]:
-    """Return the hash of each piece of the tenant once, as a signed integer of 32 bits."""
-    return sorted({crc32(f"{tenant}|{piece}".encode()) - 2**31 for piece in pieces})
+def hashed(tenant: str, pieces: set[str]) -> list[int]:
+    """Return the hash of each piece of the tenant, as a signed integer of 32 bits."""
+    of_tenant = crc32(f"{tenant}|".encode())
+    return [crc32(piece.encode(), of_tenant) - 2**31 for piece in pieces]
 
 
 def create_table(connection: Connection) -> None:
-    """Create the table, still without its index, and its function; roles with rights on tickets get theirs here."""
+    """Create the table, still without its index, and its function, as their owner."""
     quote = connection.dialect.identifier_preparer.quote
     schema = quote(connection.scalar(text("SELECT current_schema()")))
     for statement in _CREATE:
         connection.exec_driver_sql(statement.format(schema=schema))
-    roles: dict[str, set[str]] = {"tickets": set(), "ticket_pieces": set()}
-    for role, table in connection.execute(_OTHERS).all():
-        roles[table].add(role)
-    for role in roles["ticket_pieces"]:  # by default privileges, which know no columns
-        connection.exec_driver_sql(f"REVOKE ALL ON ticket_pieces FROM {role if role == 'PUBLIC' else quote(role)}")
-    for role in roles["tickets"]:
-        grant(connection, role if role == "PUBLIC" else quote(role))
 
 
 def create_index(connection: Connection) -> None:
-    """Create the index, once the table is filled."""
+    """Create the index, once the table is filled, which may take minutes."""
+    connection.exec_driver_sql("SET LOCAL statement_timeout = '1h'")  # a large database takes minutes
     connection.exec_driver_sql("CREATE INDEX pieces_of_tickets ON ticket_pieces USING gin (pieces)")
 
 
 def grant(connection: Connection, role: str) -> None:
-    """Grant the role, quoted, what serving needs of the table and of the function."""
-    connection.exec_driver_sql(f"GRANT {RIGHTS} ON ticket_pieces TO {role}")
-    connection.exec_driver_sql(f"GRANT EXECUTE ON FUNCTION ticket_candidates TO {role}")
+    """Grant the role, quoted, what serving needs of the table and its function, and no more: not to read the pieces."""
+    for statement in (
+        f"REVOKE ALL ON ticket_pieces FROM {role}",  # default privileges may have granted everything
+        f"GRANT INSERT, DELETE, SELECT (tenant_id, number) ON ticket_pieces TO {role}",
+        f"GRANT EXECUTE ON FUNCTION ticket_candidates TO {role}",
+    ):
+        connection.exec_driver_sql(statement)

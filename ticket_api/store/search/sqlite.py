@@ -6,7 +6,10 @@ had before.
 Source: SQLite, "FTS5 Extension", 3.1 (ascii tokenizer), 4.4.1 (contentless tables), 6.2 (the delete command).
 """
 
+import json
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from types import MappingProxyType
 from typing import Final
 
@@ -17,9 +20,10 @@ from ticket_api.store.search.pieces import characters, pairs_of_text, wanted
 
 PUNCTUATION: Final = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
 """ASCII characters that are no separators in the index, besides letters and digits; all others never are."""
-_NOT_INDEXED: Final = MappingProxyType(dict.fromkeys((*range(0x20), 0x7F), "\ufffd"))
-"""Control characters would be separators."""
+_REPLACED: Final = MappingProxyType({code: "\ufffd" for code in (*range(0x20), 0x7F) if not chr(code).isspace()})
+"""Control characters, which would be separators in the index."""
 _NUMBER_BITS: Final = 32
+_FUNCTION_OF_FTS5: Final = "fts5_source_id"
 
 piece_tenants: Final = Table(
     "piece_tenants",
@@ -34,8 +38,19 @@ CREATE: Final = (
 _DELETE: Final = text("INSERT INTO ticket_pieces (ticket_pieces, rowid, pieces) VALUES ('delete', :row, :pieces)")
 _INSERT: Final = text("INSERT INTO ticket_pieces (rowid, pieces) VALUES (:row, :pieces)")
 _FIND: Final = text(
-    "SELECT rowid FROM ticket_pieces WHERE ticket_pieces MATCH :phrases ORDER BY rowid DESC LIMIT :most"
+    f"SELECT json_group_array(rowid & {(1 << _NUMBER_BITS) - 1}) FROM "  # noqa: S608 - a constant
+    "(SELECT rowid FROM ticket_pieces WHERE ticket_pieces MATCH :query LIMIT :most)"
 )
+
+
+def lacks_fts5() -> bool:
+    """Return whether the SQLite of this Python was built without FTS5."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        try:
+            connection.execute(f"SELECT {_FUNCTION_OF_FTS5}()")
+        except sqlite3.OperationalError:
+            return True
+    return False
 
 
 class SqlitePieces:
@@ -53,22 +68,21 @@ class SqlitePieces:
     def candidates(self, db: TenantConnection, words: tuple[str, ...], most: int) -> tuple[int, ...]:
         """Return the numbers of at most `most` tickets, of which those that have all `words` are a part."""
         tenant = self._number(db)
-        if tenant is None:
-            return ()
-        phrases = (_tokens(tenant, pieces).replace('"', '""') for pieces in wanted(words))
+        indexed = tuple(word.translate(_REPLACED) for word in words)
+        phrases = (_tokens(tenant, pieces).replace('"', '""') for pieces in wanted(indexed))
         query = " AND ".join(f'"{phrase}"' for phrase in phrases)
-        rows = db.connection.execute(_FIND, {"phrases": query, "most": most}).scalars()
-        return tuple(row & (1 << _NUMBER_BITS) - 1 for row in rows)
+        return tuple(json.loads(db.connection.execute(_FIND, {"query": query, "most": most}).scalar_one()))
 
-    def _number(self, db: TenantConnection) -> int | None:
-        number: int | None = db.scalar(db.select(piece_tenants, piece_tenants.c.number))
-        return number
-
-
-def _row(tenant: int | None, number: int, folded: str) -> dict[str, int | str]:
-    pieces = _tokens(tenant, (*pairs_of_text(folded), *characters(folded)))
-    return {"row": ((tenant or 0) << _NUMBER_BITS) + number, "pieces": pieces}
+    def _number(self, db: TenantConnection) -> int:
+        """Return the number of the tenant; 0 before its first ticket."""
+        return db.scalar(db.select(piece_tenants, piece_tenants.c.number)) or 0
 
 
-def _tokens(tenant: int | None, pieces: Sequence[str]) -> str:
-    return " ".join(f"{tenant}|{piece}" for piece in pieces).translate({**_NOT_INDEXED, 0x20: " "})
+def _row(tenant: int, number: int, folded: str) -> dict[str, int | str]:
+    indexed = folded.translate(_REPLACED)
+    pieces = _tokens(tenant, (*pairs_of_text(indexed), *characters(indexed)))
+    return {"row": (tenant << _NUMBER_BITS) + number, "pieces": pieces}
+
+
+def _tokens(tenant: int, pieces: Sequence[str]) -> str:
+    return f"{tenant}|" + f" {tenant}|".join(pieces)

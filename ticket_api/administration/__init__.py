@@ -1,0 +1,1 @@
+"""Changing master data: people, accounts, categories, statuses, channels and response categories of one tenant."""

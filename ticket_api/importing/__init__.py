@@ -1,0 +1,1 @@
+"""Import of people, accounts and tickets from files of other systems, row by row."""

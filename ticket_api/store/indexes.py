@@ -1,0 +1,83 @@
+"""Which index finds the tickets of a list.
+
+Every list is read from an index that has all columns that it needs, so that the worst list costs one walk through the
+tenant's part of an index, never a table. Neither database is left to guess which one.
+"""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final
+
+from sqlalchemy import Column, Select
+
+from ticket_api.store.connection import TenantConnection
+from ticket_api.store.filters import Wanted
+from ticket_api.store.tables import tickets
+
+OWN: Final = MappingProxyType({
+    "requestor_id": "tickets_by_requestor",
+    "account_id": "tickets_by_account",
+    "person_in_charge_id": "tickets_by_person",
+    "category_id": "tickets_by_category",
+})  # fmt: skip
+"""The index that begins with a column, the status next; those with the fewest tickets a value first."""
+RANGED: Final = MappingProxyType({
+    "updated_at": "tickets_by_update",
+    "completion_date": "tickets_by_completion",
+    "scheduled_completion_date": "tickets_by_schedule",
+    "reception_date_time": "tickets_by_reception",
+})  # fmt: skip
+"""The index that begins with a time; all but the first have every column that a filter needs."""
+MOST_FEW: Final = 500
+"""With more tickets of one filter, walking in the order of the list is faster than reading and sorting them."""
+BY_NUMBER: Final = "sqlite_autoindex_tickets_2"
+"""SQLite's name of the unique key on the ticket's number."""
+_COLUMNS: Final[Mapping[str, Sequence[Column[Any]]]] = MappingProxyType({
+    BY_NUMBER: (tickets.c.number,),
+    **{str(index.name): tuple(index.columns)[1:] for index in tickets.indexes},
+})  # fmt: skip
+"""The columns of each index after the tenant."""
+
+
+def by(index: str, query: Select[Any], *, descends: bool = False) -> Select[Any]:
+    """Return the query, with its rows in the order of the index, so that it is read from there.
+
+    SQLite is told so. PostgreSQL finds that no other index has all columns in this order, and `fix_plans` forbids it
+    to sort.
+    """
+    columns = _COLUMNS[index]
+    ordered = query.order_by(*(column.desc() for column in columns) if descends else columns)
+    return ordered.with_hint(tickets, f"INDEXED BY {index}", "sqlite")
+
+
+def candidates(db: TenantConnection, wanted: Wanted) -> Sequence[int] | None:
+    """Return the numbers of few tickets, of which those that are sought are a part; or None if there are many.
+
+    Each filter is tried alone, in its own index, which takes a fraction of a millisecond.
+    """
+    if wanted.text.numbers is not None:
+        return wanted.text.numbers
+    for index, columns in (
+        *((OWN[name], (name, "status_id")) for name in OWN),
+        ("tickets_by_status", ("status_id",)),
+        *((RANGED[name], (name,)) for name in RANGED),
+    ):
+        if columns[0] in wanted.by_column:
+            few = db.select(tickets, tickets.c.number).where(*wanted.of(*columns)).limit(MOST_FEW + 1)
+            numbers = db.scalars(by(index, few)).all()
+            if len(numbers) <= MOST_FEW:
+                return numbers
+    return None
+
+
+def counting(wanted: Wanted) -> str:
+    """Return the index in which the tickets are counted."""
+    columns = wanted.by_column.keys()
+    for name, index in OWN.items():
+        if name in columns and columns <= {name, "status_id", "reception_date_time"}:
+            return index
+    if "status_id" in columns <= {"status_id", "reception_date_time"}:
+        return "tickets_by_status"
+    if columns == {"updated_at"}:
+        return "tickets_by_update"
+    return next((RANGED[name] for name in RANGED if name in columns and name != "updated_at"), "tickets_by_reception")
