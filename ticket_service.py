@@ -107,6 +107,7 @@ class TicketService:
             counter=counter,
             recent_writes=recent_writes or MemoryRecentWrites(),
             zone=None if settings.time_zone is None else zone_named(settings.time_zone),
+            ticket_user=settings.ticket_user or "",
         )
         if directory is None and auth_provider is not None:
             directory = _OneUpstream()

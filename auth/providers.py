@@ -15,7 +15,7 @@ from starlette.requests import HTTPConnection
 from auth.oauth.provider import OAuthProvider
 from auth.presented import ContradictingCredentialsError, NoCredentialError, presented_key, presented_keys
 from shared.client_habits import ClientHabits
-from shared.identity import AuthenticationError, AuthProvider, Principal
+from shared.identity import ANONYMOUS, AuthenticationError, AuthProvider, Principal
 
 __all__ = (
     "APIKeyAuthProvider",
@@ -106,7 +106,7 @@ class AnonymousAuthProvider(AuthProvider):
 
     async def authenticate(self, request: HTTPConnection) -> Principal:  # noqa: ARG002 - nothing is checked
         """Return the one anonymous principal; a key that is sent anyway is ignored."""
-        return Principal(id="anonymous")
+        return ANONYMOUS
 
 
 class APIKeyAuthProvider(KeyAuthProvider):

@@ -40,6 +40,8 @@ from shared.upstream.response import ApiResponse
 
 log = get_logger(__name__)
 
+QueryValue = str | int | bool | tuple[str, ...]
+
 DEADLINE_S: Final = 6.0
 MAX_BODY_BYTES: Final = 8 * 1024 * 1024
 _ATTEMPTS: Final = 3
@@ -120,8 +122,8 @@ class APIClient:
     ) -> None:
         await self._client.__aexit__(kind, error, trace)
 
-    async def get(self, path: str, *, params: Mapping[str, str | int | bool] | None = None) -> Any:
-        """Return the JSON at `path`.
+    async def get(self, path: str, *, params: Mapping[str, QueryValue] | None = None) -> Any:
+        """Return the JSON at `path`. A parameter with several values is sent once for each.
 
         Raises:
             NotFoundError, InvalidInputError: the API says so in its own JSON.
@@ -235,7 +237,9 @@ class APIClient:
         return {"method": method, "host": url.host, "path": url.raw_path.decode("ascii").partition("?")[0]}
 
 
-def _query_value(value: str | int | bool) -> str:
+def _query_value(value: QueryValue) -> str | list[str]:
+    if isinstance(value, tuple):
+        return list(value)
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

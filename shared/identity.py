@@ -97,6 +97,10 @@ class Principal:
         return self.proof == OAUTH and role_has and scope not in self.scopes
 
 
+ANONYMOUS: Final = Principal(id="anonymous")
+"""The caller of a server without keys, which only this machine can reach."""
+
+
 def principal_of(request: object) -> Principal | None:
     """Return the principal that the transport attached to a request; None over STDIO."""
     principal = getattr(request, "principal", None)

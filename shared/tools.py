@@ -16,16 +16,15 @@ from shared.errors import InvalidInputError, NotStoredError, OutcomeUnknownError
 from shared.mcp_tools import inputs
 from shared.telemetry import Counter, get_logger
 from shared.tickets import results
-from shared.tickets.acting_user import ToolCall, acting_user, known_user
+from shared.tickets.acting_user import ToolCall, acting_user, known_user, named_me
 from shared.tickets.changes import FIELDS, added, differing, find_entries
-from shared.tickets.columns import DEFAULT_COLUMNS
 from shared.tickets.dates.ticket_calendar import TicketCalendar
 from shared.tickets.features import CLEAR, FeatureReader
+from shared.tickets.listing.ticket_list import TicketList
 from shared.tickets.master_data import MasterData
-from shared.tickets.master_lists import ACCOUNTS, CATEGORY_DETAILS, USERS, ItemT, MasterList
+from shared.tickets.master_lists import ACCOUNTS, CATEGORY_DETAILS, STATUSES, USERS, ItemT, MasterList
 from shared.tickets.master_pages import master_page, with_role
-from shared.tickets.models import HistoryEntry, MasterItem, Rows, Ticket, TicketRow, parse_many
-from shared.tickets.namesakes import told_apart
+from shared.tickets.models import HistoryEntry, MasterItem, Rows, Ticket, parse_many
 from shared.tickets.reading import read_before_write, read_ticket
 from shared.tickets.references import REFERENCES, Checked, check, cut_problems, resolve, with_choices
 from shared.tickets.results import (
@@ -35,9 +34,9 @@ from shared.tickets.results import (
     shortened,
     shortened_entry,
     shortened_history,
-    shortened_row,
     shortened_ticket,
 )
+from shared.tickets.statuses import marked
 from shared.tickets.ticket_ids import read_named
 from shared.tickets.ticket_pages import TicketPages
 from shared.tickets.unreadable import left_out_notes, row_notes
@@ -81,6 +80,7 @@ class TicketTools:
         counter: counts `writes_unconfirmed` by kind: acknowledged but not stored, or outcome unknown.
         recent_writes: recognises repeats; by default only those made through this object.
         zone: zone of dates in arguments and results; by default the one that the API names, or else the machine's.
+        ticket_user: the person at this machine, as id, name or e-mail address, where there is only one caller.
         clock: returns the current time, timezone-aware.
 
     Every tool takes its call; writes record their findings in it, whatever their outcome.
@@ -100,6 +100,7 @@ class TicketTools:
         counter: Counter | None = None,
         recent_writes: RecentWrites | None = None,
         zone: tzinfo | None = None,
+        ticket_user: str = "",
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._api = api
@@ -108,32 +109,21 @@ class TicketTools:
         self._repeats = Repeats(recent_writes or MemoryRecentWrites())
         self._master = MasterData(api)
         self._features = FeatureReader(api)
-        self._pages = TicketPages(api, self._features)
         self.calendar = TicketCalendar(
             self._features, self._master, completed=completed_status_id, zone=zone, clock=clock
         )
+        self._pages = TicketPages(api, self._features, self._master, self.calendar, completed_id=completed_status_id)
+        self._list_of_tickets = TicketList(api, self._master, self._pages, self.calendar, completed=completed_status_id)
+        self.ticket_user = ticket_user
+        """The person at this machine; it belongs in each call."""
 
-    async def user_of(self, call: ToolCall) -> MasterItem | None:
-        """Return the caller's user in the ticket system, if known. Never raises."""
-        return await known_user(self._master, call.principal)
+    async def user_of(self, call: ToolCall) -> tuple[MasterItem | None, str]:
+        """Do as `known_user`. Never raises."""
+        return await known_user(self._master, call)
 
     async def get_ticket_list(self, query: inputs.TicketListInput, call: ToolCall) -> results.TicketPage:
-        """Return one page: the API's own if it has a total order, else one cut from a window sorted here."""
-        checked = await check(self._master, query.given(), call)
-        page = await self._pages.page(checked.values)
-        read = parse_many(TicketRow, page.rows)
-        named, apart = await told_apart(self._api, self._master, read)
-        rows = await self.calendar.dated_rows(named)
-        columns = tuple(dict.fromkeys(query.fields)) if query.fields else DEFAULT_COLUMNS
-        return results.TicketPage(
-            columns=columns,
-            rows=results.cells(map(shortened_row, rows), columns),
-            offset=query.offset,
-            returned=len(rows),
-            has_more=page.has_more,
-            next_offset=query.offset + query.limit if page.has_more else None,
-            notes=(*checked.notes, *page.notes, *apart, *row_notes(read)),
-        )
+        """Return one page of tickets."""
+        return await self._list_of_tickets.page(query.given(), named=query.named, columns=query.fields, call=call)
 
     async def get_ticket_detail(self, query: inputs.TicketDetailInput, _: ToolCall) -> results.TicketDetail:
         """Return the ticket with its newest history."""
@@ -304,9 +294,11 @@ class TicketTools:
             ),
         )
 
-    async def get_users(self, query: inputs.UsersInput, _: ToolCall) -> results.MasterPage:
-        """Return users; the role is filtered here, because the existing API ignores it."""
+    async def get_users(self, query: inputs.UsersInput, call: ToolCall) -> results.MasterPage:
+        """Return users; the role is filtered here, because the existing API ignores it. `me` finds the caller."""
         listed = await self._list(USERS)
+        if (me := await named_me(self._master, call, query.query)) is not None:
+            return master_page(USERS, [user for user in listed if user.id == me.id])
         users, notes = with_role(listed, query.role)
         return master_page(USERS, users, query.selection, [*notes, *row_notes(listed)])
 
@@ -330,6 +322,11 @@ class TicketTools:
         items = await self._list(source)
         return master_page(source, items, notes=row_notes(items))
 
+    async def get_statuses(self, _: inputs.ToolInput, __: ToolCall) -> results.MasterPage:
+        """Return all statuses, and which of them mean completed."""
+        read = await self._list(STATUSES)
+        return master_page(STATUSES, marked(read, self._completed), notes=row_notes(read))
+
     async def all_problems(
         self, tool: str, arguments: Mapping[str, Any], call: ToolCall, wrong: Sequence[Problem]
     ) -> list[Problem]:
@@ -342,7 +339,11 @@ class TicketTools:
             wrong: the problems already found.
         """
         fields = {problem.field.partition(".")[0] for problem in wrong}
-        values = {name: one for name, one in arguments.items() if isinstance(one, str) and name not in fields}
+        values: dict[str, Any] = {
+            name: one for name, one in arguments.items() if isinstance(one, str) and name not in fields
+        }
+        if tool == "get_ticket_list" and "statusId" in values:
+            values["statusId"] = (values["statusId"],)
         acting = _ACTING.get(tool)
         further: Sequence[Problem] = ()
         try:

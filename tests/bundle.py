@@ -32,6 +32,12 @@ CONFIG: Final = {
         "default": "",  # without a default, the server would get the name of the variable as the key
         "sensitive": True,
     },
+    "ticket_user": {
+        "type": "string",
+        "title": "You in the ticket system",
+        "description": "Your id, name or e-mail address there: whose tickets are yours, and who your writes are by.",
+        "default": "",
+    },
     "read_only": {
         "type": "boolean",
         "title": "Read only",

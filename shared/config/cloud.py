@@ -166,6 +166,17 @@ class CloudSettings(
         return self
 
     @model_validator(mode="after")
+    def _refuse_one_user_for_many_callers(self) -> Self:
+        is_alone = is_loopback(self.host) and not self.asks_for_keys and not self.has_own_provider
+        if self.ticket_user is not None and not is_alone:
+            raise ValueError(
+                "MCP_TICKET_USER would make every caller the same person, so it is only for STDIO and for a loopback "
+                "address without keys: leave it out, and give each user a key or a sign-in of their own "
+                "(docs/identity.md)"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _refuse_hosts_nobody_named(self) -> Self:
         if not is_loopback(self.host) and not self.allowed_hosts and self.public_url is None:
             raise ValueError(

@@ -96,6 +96,12 @@ class ToolSettings(Settings):
     read_only: bool = Field(
         default=False, description="Serve no tools that write: they are neither listed nor run, whatever the key."
     )
+    ticket_user: str | None = Field(
+        default=None,
+        max_length=200,
+        description="The person at this machine, who `me` is and whose writes these are: id, name or e-mail address of "
+        "a user of the ticket system. Only for STDIO, and on a loopback address without keys.",
+    )
 
     allow_private: bool = Field(
         default=False,

@@ -144,7 +144,12 @@ TOOLS: Final = (
         inputs.CategoryDetailsInput,
         run=TicketTools.get_category_details,
     ),
-    _list_tool(master_lists.STATUSES, "List statuses", "Lists statuses in their order: id and name."),
+    _list_tool(
+        master_lists.STATUSES,
+        "List statuses",
+        "Lists statuses in their order: id, name, whether completed.",
+        run=TicketTools.get_statuses,
+    ),
     _list_tool(
         master_lists.REQUEST_CHANNELS,
         "List request channels",

@@ -7,7 +7,7 @@ because some model APIs refuse `anyOf`. Whether an id exists is checked later, a
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, ClassVar, Final, Self
 
 from pydantic import (
     AfterValidator,
@@ -18,6 +18,7 @@ from pydantic import (
     ModelWrapValidatorHandler,
     PrivateAttr,
     ValidationInfo,
+    WithJsonSchema,
     create_model,
     model_validator,
 )
@@ -28,7 +29,7 @@ from shared.mcp_tools.arguments.choices import CLEARABLE, Clearable, Column, Sor
 from shared.mcp_tools.arguments.habits import A_TEXT, FreeText, Reading
 from shared.mcp_tools.arguments.lists import FILE, OBJECTS, WORDS
 from shared.tickets.columns import DEFAULT_COLUMNS, TICKET_COLUMNS
-from shared.tickets.dates.moments import DateValue, read_day, read_minute
+from shared.tickets.dates.moments import DateValue, read_day, read_minute, read_since
 from shared.tickets.dates.ticket_time import TicketTime
 from shared.tickets.master_pages import MAX_MASTER, Selection
 from shared.tickets.ticket_ids import MAX_ID, within_limit
@@ -37,6 +38,9 @@ from shared.visible_text import is_whole, visible
 MAX_LIMIT: Final = 100
 MAX_OFFSET: Final = 1_000_000
 MAX_TEXT: Final = 50_000
+MAX_DAYS: Final = 3_650
+MAX_STATUSES: Final = 20
+MAX_CURSOR: Final = 200
 MAX_NAMED: Final = 200
 """Characters of an id or name, for example `user4 (Hana Whitfield, hana.whitfield@example.com, support)`."""
 _CALLER: Final = "Defaults to the calling user, where that is known."
@@ -78,6 +82,8 @@ def _not_blank(example: str) -> Callable[[str], str]:
     return checked
 
 
+_AS_TEXT: Final = WithJsonSchema({"type": "string"})
+"""In the schema a text without its limit, which no id reaches: a model pays for each word."""
 Word = Annotated[str, AfterValidator(_storable), BeforeValidator(values.text)]
 Text = Annotated[Word, FreeText(may_be_blank=True)]
 Prose = Annotated[Word, AfterValidator(_not_blank(f", for example {A_TEXT}")), FreeText(may_be_blank=False)]
@@ -89,13 +95,24 @@ TicketId = Annotated[
     Field(max_length=MAX_ID),
     BeforeValidator(within_limit),
     BeforeValidator(values.identifier),
+    _AS_TEXT,
 ]
-Named = Annotated[Word, AfterValidator(_not_blank("")), Field(max_length=MAX_NAMED), BeforeValidator(values.identifier)]
+Named = Annotated[
+    Word, AfterValidator(_not_blank("")), Field(max_length=MAX_NAMED), BeforeValidator(values.identifier), _AS_TEXT
+]
 """An id of master data, or a name, which is resolved to one later."""
+Statuses = Annotated[
+    tuple[Named, ...],
+    Field(max_length=MAX_STATUSES),
+    BeforeValidator(values.several),
+    _AS_TEXT,  # model APIs know no unions
+]
+Cursor = Annotated[Word, Field(max_length=MAX_CURSOR), BeforeValidator(values.identifier), _AS_TEXT]
 Reference = Annotated[Text, Field(max_length=50)]
 Date = Annotated[str, _read_by(read_day)]
 PastDate = Annotated[str, _read_by(partial(read_day, past=True))]
 Minute = Annotated[str, _read_by(read_minute)]
+Since = Annotated[str, _read_by(read_since)]
 Hours = Annotated[float, Field(ge=0, le=values.MAX_HOURS), BeforeValidator(values.hours)]
 Flag = Annotated[bool, BeforeValidator(values.flag)]
 Key = Annotated[str, Field(max_length=values.MAX_KEY, pattern=r"^[!-~]+$"), BeforeValidator(values.key)]
@@ -109,6 +126,8 @@ class ToolInput(BaseModel):
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
+    one_or_more: ClassVar[frozenset[str]] = frozenset()
+    """Arguments that are one value in the schema and also take a list."""
     _left_empty: tuple[str, ...] = PrivateAttr(())
     """Arguments that were sent with an empty value and count as absent."""
     _moving: dict[str, str] = PrivateAttr(default_factory=dict)
@@ -129,19 +148,41 @@ class ToolInput(BaseModel):
         given._moving = reading.moving  # noqa: SLF001
         return given
 
+    @property
+    def named(self) -> frozenset[str]:
+        """The arguments that the caller gave, by the API's field names."""
+        fields = type(self).model_fields
+        return frozenset(str(fields[name].alias) for name in self.model_fields_set)
+
     def given(self) -> dict[str, Any]:
         """Return the arguments that were given or have a default, keyed by the API's field names."""
         return self.model_dump(by_alias=True, exclude_none=True)
 
 
 class TicketListInput(ToolInput):
-    """Lists tickets, one table row each; about 40 tokens a row. Says whether there are more and the next offset."""
+    """Lists tickets, one table row each; about 40 tokens a row. Says how many match and how to get the next page."""
 
-    person_in_charge_id: Named | None = Field(None, description="Only of this person: id from get_users.")
+    one_or_more = frozenset({"statusId"})
+
+    mine: Flag = Field(False, description="Only tickets you are in charge of.")
+    open: Flag = Field(False, description="Only tickets that are not completed.")
+    overdue: Flag = Field(False, description="Only open ones due before today.")
+    due_within: Annotated[int, BeforeValidator(values.days(MAX_DAYS))] | None = Field(
+        None, description="Only open ones due today or in so many days."
+    )
+    person_in_charge_id: Named | None = Field(None, description="Only of this person: id from get_users, or me.")
     account_id: Named | None = Field(None, description="Only of this account: id from get_accounts.")
-    status_id: Named | None = Field(None, description="Only in this status: id from get_statuses.")
+    category_id: Named | None = Field(None, description="Only in this category: id from get_categories.")
+    status_id: Statuses | None = Field(
+        None, description="Only in these statuses: ids from get_statuses, with commas between."
+    )
     scheduled_completion_date_from: Date | None = Field(None, description=f"Due on or after: {_DAY}.")
     scheduled_completion_date_to: Date | None = Field(None, description="Due on or before.")
+    received_from: PastDate | None = Field(None, description="Received on or after this day.")
+    received_to: PastDate | None = None
+    completed_from: PastDate | None = Field(None, description="Completed on or after this day.")
+    completed_to: PastDate | None = None
+    updated_since: Since | None = Field(None, description="Created or changed since: a minute, a day or -3d.")
     show_completed: Flag = Field(True, description="Include completed tickets.")
     search_query: Annotated[Prose, Field(max_length=200)] | None = Field(
         None, description="Words in any order, each in summary, account, requestor, person in charge or an id."
@@ -153,22 +194,29 @@ class TicketListInput(ToolInput):
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT), BeforeValidator(_LIMIT)] = Field(
         20, description=f"Rows of one page, 1 to {MAX_LIMIT}."
     )
+    cursor: Cursor | None = Field(None, description="nextCursor of the page before, with the same arguments.")
     offset: Annotated[int, Field(ge=0, le=MAX_OFFSET), BeforeValidator(values.whole(0, MAX_OFFSET))] = Field(
-        0, description="Rows to skip: nextOffset of the page before."
+        0, description="Rows to skip. Prefer cursor: pages by offset may repeat rows."
     )
     fields: Annotated[list[Column], WORDS, Field(max_length=len(TICKET_COLUMNS))] | None = Field(
-        None, exclude=True, description=f"Columns, in this order; by default {', '.join(DEFAULT_COLUMNS)}."
+        None, exclude=True, description=f"Columns, in this order; by default the first {len(DEFAULT_COLUMNS)}."
     )
 
     @model_validator(mode="after")
-    def _range_runs_forward(self) -> Self:
-        first, last = self.scheduled_completion_date_from, self.scheduled_completion_date_to
-        if first and last and first > last:
-            raise values.WrongValueError(
-                "scheduledCompletionDateFrom must not be after scheduledCompletionDateTo",
-                right={"scheduledCompletionDateFrom": last, "scheduledCompletionDateTo": first},
-            )
+    def _ranges_run_forward(self) -> Self:
+        given = self.given()
+        for first, last in _RANGES:
+            if first in given and last in given and given[first] > given[last]:
+                right = {first: given[last], last: given[first]}
+                raise values.WrongValueError(f"{first} must not be after {last}", right=right)
         return self
+
+
+_RANGES: Final = (
+    ("scheduledCompletionDateFrom", "scheduledCompletionDateTo"),
+    ("receivedFrom", "receivedTo"),
+    ("completedFrom", "completedTo"),
+)
 
 
 class TicketDetailInput(ToolInput):

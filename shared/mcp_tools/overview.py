@@ -30,7 +30,7 @@ If a tool is missing from your list, you lack the permission for it; an administ
 
 Arguments that end in `Id` take an id (`user1`, `stat2`). An exact name also works if it is unique; the result then \
 says which id was used. If several share a name, the error lists them: ask the person which one is meant, do not \
-guess. List rows show names only; get_ticket_detail shows names with ids.
+guess. `me` is your own user, where this server knows it. List rows show names only; get_ticket_detail shows ids too.
 
 ## Formats
 
@@ -39,8 +39,9 @@ are UTC. Hours have at most one decimal.
 
 ## Working with tickets
 
-1. Find the ticket with get_ticket_list (`searchQuery`, `statusId`, `personInChargeId`, due dates). If you need more \
-rows and there are more, continue at the next offset; there is no total count.
+1. Find the ticket with get_ticket_list (`searchQuery`, `mine`, `open`, `overdue`, `statusId`, dates). Completed \
+tickets are listed too, unless you give `open`. If there are more, repeat the call with the next `cursor`: \
+such pages neither repeat nor skip tickets while others come in.
 2. Read it with get_ticket_detail before changing it.
 3. Give update_ticket only the fields that change. Omitted fields stay as they are; `clear`, or null as a value, \
 empties a field. A text that ends in `[cut at … of … characters]` is incomplete: do not write it back. To complete a \

@@ -54,15 +54,36 @@ def stamp(result: results.Result) -> str:
 def ticket_page(page: results.TicketPage) -> str:
     """Render a page of tickets as one table."""
     if not page.rows:
-        return _document("No tickets match." if page.offset == 0 else "No tickets at this offset.", notes=page.notes)
-    last = page.offset + page.returned
-    more = f"There are more: next offset {page.next_offset}." if page.has_more else "There are no more."
-    return _document(f"Tickets {page.offset + 1} to {last}. {more}", _table(page), notes=page.notes)
+        place = "after this cursor" if page.offset is None else "at this offset"
+        return _document("No tickets match." if page.offset == 0 else f"No tickets {place}.", notes=page.notes)
+    repeats = "Pages by offset may repeat or miss tickets while others come in." if page.may_repeat else None
+    said = (_counted(page), _where_next(page), repeats, page.left_in)
+    return _document(" ".join(filter(None, said)), _table(page), notes=page.notes)
+
+
+def _counted(page: results.TicketPage) -> str:
+    of = "" if page.total is None else f" of {'more than ' if page.more_than_total else ''}{page.total}"
+    if page.offset is None:
+        return f"The {'next' if page.has_more else 'last'} {page.returned}{of} tickets."
+    return f"Tickets {page.offset + 1} to {page.offset + page.returned}{of}."
+
+
+def _where_next(page: results.TicketPage) -> str:
+    if not page.has_more:
+        return "There are no more."
+    if page.next_cursor is None:
+        return f"There are more: next offset {page.next_offset}."
+    return f"There are more: next cursor {inline(page.next_cursor)}."
 
 
 def _table(page: results.Table) -> str:
-    cells = ([None if cell is None else str(cell) for cell in row] for row in page.rows)
-    return table([HEADINGS[name] for name in page.columns], cells)
+    return table([HEADINGS[name] for name in page.columns], ([_cell(cell) for cell in row] for row in page.rows))
+
+
+def _cell(cell: results.Cell) -> str | None:
+    if isinstance(cell, bool):
+        return "yes" if cell else "no"
+    return None if cell is None else str(cell)
 
 
 def ticket_detail(detail: results.TicketDetail) -> str:

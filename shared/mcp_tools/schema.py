@@ -114,7 +114,8 @@ def _beside(field: str, name: str) -> str:
 
 def _problem(model: type[ToolInput], found: Mapping[str, Any], absent: Collection[str]) -> Problem:
     """Describe a problem without repeating the value, which may be long or confidential."""
-    path = _shown(found["loc"])
+    place = found["loc"][:1] if {*found["loc"][:1]} & model.one_or_more else found["loc"]
+    path = _shown(place)
     fields = {str(info.alias): info for info in model.model_fields.values()}
     hint = _hint(fields[path]) if path in fields else ""
     match found["type"]:

@@ -90,6 +90,7 @@ class TicketTool(Tool):
         self, tools: TicketTools, call: ToolCall, arguments: Mapping[str, Any], reading: Reading
     ) -> CallToolResult:
         reading.at = await tools.calendar.time()
+        call.ticket_user = tools.ticket_user
         arguments = reading.straightened(self._spec.input_model, arguments)
         arguments, misnamed = under_right_names(self._spec.input_model, arguments)
         given, problems = read_arguments(self._spec.input_model, arguments, reading)
@@ -97,9 +98,9 @@ class TicketTool(Tool):
             problems = await tools.all_problems(self.name, arguments, call, problems)
             raise InvalidInputError.of([*misnamed, *problems])
         result = await self._spec.run(tools, given, call)
-        caller = await tools.user_of(call)
+        caller, setting_is_wrong = await tools.user_of(call)
         result = dated(result, reading.at, caller, is_named=call.acting_as is not None)
-        notes = (*reading.notes, *result.notes, *unreadable_notes(result))
+        notes = (*reading.notes, *result.notes, *unreadable_notes(result), *filter(None, [setting_is_wrong]))
         shown = cleaned(result.model_copy(update={"notes": notes}))
         text = f"{self._spec.render(shown)}\n\n{render.stamp(shown)}"
         return CallToolResult(content=[TextContent(text=text)], structured_content=shown.structured())

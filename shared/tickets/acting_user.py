@@ -5,7 +5,7 @@ another user requires `tickets:admin`; callers without an identity of their own 
 that scope and must name the acting user each time.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,13 +13,20 @@ import anyio
 
 from shared.command_lines import command_line
 from shared.errors import InvalidInputError, Problem, UnknownTicketUserError, UpstreamError
-from shared.identity import InsufficientScopeError, Principal, Scope
+from shared.identity import ANONYMOUS, InsufficientScopeError, Principal, Scope
+from shared.markdown import one_line
+from shared.tickets.folding import fold
 from shared.tickets.master_data import MasterData
 from shared.tickets.master_lists import USERS
 from shared.tickets.models import MasterItem, User
+from shared.tickets.names import find, labels, nearest
 
+ME: Final = frozenset({"me", "myself", "@me", "自分", "私"})
+"""Words for the caller in place of a person."""
 LOOK_S: Final = 2.0
 """How long a result waits for the name of its caller, in seconds."""
+_NOT_KNOWN: Final = "your user in the ticket system is not known"
+_GIVE: Final = "give an id from get_users"
 _LINK: Final = (
     f"an administrator can link your account to one ({command_line('auth')} membership set … --ticket-user ID)"
 )
@@ -36,11 +43,18 @@ class ToolCall:
     """The ticket that it names or creates."""
     request_id: str = ""
     trace: str = ""
+    ticket_user: str = ""
+    """The person at this machine, as id, name or e-mail address (`MCP_TICKET_USER`); empty where callers differ."""
 
     @property
     def may_act_for_others(self) -> bool:
         """Whether the call may name any user as the acting user."""
         return self.principal is None or Scope.TICKETS_ADMIN in self.principal.scopes
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the caller is the user of this machine: over STDIO, or without a key."""
+        return self.principal in {None, ANONYMOUS}
 
     @property
     def is_by_member(self) -> bool:
@@ -75,31 +89,50 @@ async def callers_user(master: MasterData, call: ToolCall) -> MasterItem | None:
         UnknownTicketUserError: an administrator linked the caller to a user that does not exist.
         UpstreamError: master data could not be fetched.
     """
-    return await _stands_for(master, call.principal)
+    return await _stands_for(master, call)
 
 
-async def known_user(master: MasterData, principal: Principal | None) -> MasterItem | None:
-    """Return the ticket-system user of `principal`, as far as it can be determined quickly. Never raises."""
+async def named_me(master: MasterData, call: ToolCall, given: object) -> MasterItem | None:
+    """Return `callers_user` if `given` is one of the words for it."""
+    return await callers_user(master, call) if isinstance(given, str) and fold(given) in ME else None
+
+
+async def known_user(master: MasterData, call: ToolCall) -> tuple[MasterItem | None, str]:
+    """Return the ticket-system user of the caller, as far as it can be determined quickly. Never raises.
+
+    Beside it stands what is wrong with `MCP_TICKET_USER`, if something is.
+    """
     try:
         with anyio.fail_after(LOOK_S):
-            return await _stands_for(master, principal, look_again=False)
-    except (UnknownTicketUserError, UpstreamError, TimeoutError):
-        return None
+            return await _stands_for(master, call, look_again=False), ""
+    except UnknownTicketUserError as error:
+        return None, str(error) if call.ticket_user else ""
+    except (UpstreamError, TimeoutError):
+        return None, ""
+
+
+def unknown_user(argument: str, call: ToolCall, *, give: str = _GIVE) -> InvalidInputError:
+    """Return the error for an argument that means the caller's user in the ticket system, which is not known.
+
+    `give` is what can be given instead.
+    """
+    return InvalidInputError.of([Problem(argument, f"{_NOT_KNOWN}: {give}{_or_make_known(call)}")])
 
 
 async def _own(master: MasterData, call: ToolCall, argument: str, given: MasterItem | None) -> MasterItem:
-    own = await _stands_for(master, call.principal)
+    own = await _stands_for(master, call)
     if given is not None and (own is None or own.id != given.id):
         raise _not_yours(call, argument, given, own)
     if own is None:
-        raise InvalidInputError.of(
-            [Problem(argument, f"is missing, and your user in the ticket system is not known: {_ways(call)}")]
-        )
+        raise InvalidInputError.of([Problem(argument, f"is missing, and {_NOT_KNOWN}: {_ways(call)}")])
     return own
 
 
-async def _stands_for(master: MasterData, principal: Principal | None, *, look_again: bool = True) -> MasterItem | None:
-    """Return the ticket-system user of `principal`, if known."""
+async def _stands_for(master: MasterData, call: ToolCall, *, look_again: bool = True) -> MasterItem | None:
+    """Return the ticket-system user of the caller, if known."""
+    principal = call.principal
+    if call.ticket_user:
+        return await _at_this_machine(master, call.ticket_user, look_again=look_again)
     if principal is None:
         return None
     if (linked := principal.ticket_user) is not None:
@@ -114,6 +147,23 @@ async def _stands_for(master: MasterData, principal: Principal | None, *, look_a
     if not email:
         return None
     return await _only(master, lambda user: (user.email or "").strip().casefold() == email, look_again=look_again)
+
+
+async def _at_this_machine(master: MasterData, given: str, *, look_again: bool) -> MasterItem:
+    """Return the user that `MCP_TICKET_USER` names. Raises: UnknownTicketUserError: it names none, or several."""
+    lists = await master.lists()
+    users: Sequence[User] = lists[USERS]
+    if not find(given, users).equal and look_again:
+        users = (await master.lists(newer_than=lists))[USERS]
+    equal = find(given, users).equal
+    if len(equal) == 1:
+        return equal[0]
+    named = "several users of the ticket system" if equal else "no user of the ticket system"
+    nearest_users = ", ".join(labels(equal or nearest(given, users), USERS.tool))
+    raise UnknownTicketUserError(
+        f"The setting MCP_TICKET_USER is “{one_line(given)}”, which names {named}; nearest: {nearest_users}. Nothing "
+        "was changed; set it to an id from get_users and start this server again."
+    )
 
 
 async def _only(master: MasterData, fits: Callable[[User], bool], *, look_again: bool) -> User | None:
@@ -135,7 +185,10 @@ def _not_yours(call: ToolCall, argument: str, given: MasterItem, own: MasterItem
 
 def _ways(call: ToolCall) -> str:
     """Return what the caller can do while its ticket-system user is not known."""
-    if not call.may_act_for_others:
-        return _LINK
-    give = "give an id from get_users"
-    return f"{give}, or {_LINK}" if call.is_by_member else give
+    return f"{_GIVE}{_or_make_known(call)}" if call.may_act_for_others else _LINK
+
+
+def _or_make_known(call: ToolCall) -> str:
+    if call.is_local:
+        return ", or set MCP_TICKET_USER for this server"
+    return f", or {_LINK}" if call.is_by_member else ""

@@ -21,6 +21,8 @@ TICKET_HEADINGS: Final[Mapping[str, str]] = MappingProxyType({  # the first six 
     "categoryName":            "Category",
     "categoryDetailName":      "Category detail",
     "externalTicketId":        "External id",
+    "completionDate":          "Completed",
+    "updatedAt":               "Updated",
 })
 HEADINGS: Final[Mapping[str, str]] = MappingProxyType({
     **TICKET_HEADINGS,
@@ -30,6 +32,7 @@ HEADINGS: Final[Mapping[str, str]] = MappingProxyType({
     "role":           "Role",
     "categoryId":     "Category id",
     "parentCategory": "Parent category",
+    "completed":      "Completed",
 })
 # fmt: on
 TICKET_COLUMNS: Final = tuple(TICKET_HEADINGS)

@@ -31,9 +31,23 @@ TOTAL_ORDER: Final = "total-order"
 CLEAR: Final = "clear"
 COMPLETION_DATE: Final = "completion-date"
 SEARCH_WORDS: Final = "search-words"
+SEARCH_HISTORY: Final = "search-history"
+TOTAL_COUNT: Final = "total-count"
+CURSOR: Final = "cursor"
+SEVERAL_STATUSES: Final = "several-statuses"
+CATEGORY_FILTER: Final = "category-filter"
+DATE_RANGES: Final = "date-ranges"
+ROW_DETAILS: Final = "row-details"
 FEATURES: Final[Mapping[str, str]] = MappingProxyType({
-    TOTAL_ORDER: "Pages are fetched as requested: sortOrder is honoured, ties have a fixed order. Else see pages.py.",
+    TOTAL_ORDER: "Pages are fetched as requested: sortOrder is honoured, ties have a fixed order. Else see paging/.",
+    TOTAL_COUNT: "A page comes with the number of all matching tickets and the place of the next page.",
+    CURSOR: "A page begins at a place. Else it is cut from a window, see paging/.",
+    SEVERAL_STATUSES: "statusId is sent several times. Else see paging/narrowing.py.",
+    CATEGORY_FILTER: "categoryId is sent. Else see paging/narrowing.py.",
+    DATE_RANGES: "Dates of reception, completion and change are sent. Else see paging/narrowing.py.",
+    ROW_DETAILS: "Rows show ids, completion date and last change. Else they are read from single tickets.",
     SEARCH_WORDS: "A search is sent as searchWords. Else it is done here, see search/rows.py.",
+    SEARCH_HISTORY: "searchWords searches comments too; a search that finds nothing says so.",
     COMPLETION_DATE: "A completed ticket gets a date; if the API is on another day than the zone shown, ours is sent.",
     CLEAR: "update_ticket clears fields by `clear` in the PUT. Else only texts can be cleared; the result says so.",
 })  # fmt: skip

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
-from shared.tickets.models import CategoryDetail, MasterItem, ResponseCategory, User
+from shared.tickets.models import CategoryDetail, MasterItem, ResponseCategory, Status, User
 
 ItemT = TypeVar("ItemT", bound=MasterItem)
 
@@ -30,7 +30,7 @@ USERS: Final = MasterList("users", User)
 ACCOUNTS: Final = MasterList("accounts", MasterItem)
 CATEGORIES: Final = MasterList("categories", MasterItem)
 CATEGORY_DETAILS: Final = MasterList("category_details", CategoryDetail)
-STATUSES: Final = MasterList("statuses", MasterItem)
+STATUSES: Final = MasterList("statuses", Status)
 REQUEST_CHANNELS: Final = MasterList("request_channels", MasterItem)
 RESPONSE_CATEGORIES: Final = MasterList("response_categories", ResponseCategory)
 

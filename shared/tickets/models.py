@@ -131,6 +131,12 @@ class User(MasterItem):
     role: str | None = None
 
 
+class Status(MasterItem):
+    """A status of tickets. `completed`, whether it ends them, is not said by the existing API."""
+
+    completed: bool | None = None
+
+
 class CategoryDetail(MasterItem):
     """A category detail, and the one category it belongs to."""
 

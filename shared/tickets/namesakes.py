@@ -1,6 +1,6 @@
 """Distinguishes people of one name in the rows of a list, which show names without ids.
 
-Only rows with a name that several users have are looked up, in the tickets themselves.
+Where the API's rows have no ids either, rows with a name that several users have are looked up in the tickets.
 """
 
 from collections import Counter
@@ -31,11 +31,15 @@ async def told_apart(
     times = Counter(name_key(user.name) for user in users)
     shared = {key for key, number in times.items() if number > 1}
     meant = [row for row in rows if {name_key(name) for name in _names(row)} & shared] if shared else []
+    by_id: dict[str, TicketRow | Ticket] = {
+        row.ticket_id: row for row in meant if row.requestor_id and row.person_in_charge_id
+    }
+    unread = [row for row in meant if row.ticket_id not in by_id]
     try:
-        tickets = await gather_all(*(_read(api, row.ticket_id) for row in meant[:MOST_READ]))
+        tickets = await gather_all(*(_read(api, row.ticket_id) for row in unread[:MOST_READ]))
     except UpstreamError:
         tickets = []
-    by_id = {ticket.id: ticket for ticket in tickets if ticket is not None}
+    by_id |= {ticket.id: ticket for ticket in tickets if ticket is not None}
     shown = [_with_ids(row, by_id[row.ticket_id], shared) if row.ticket_id in by_id else row for row in rows]
     return shown, () if all(row.ticket_id in by_id for row in meant) else (_UNREAD,)
 
@@ -51,7 +55,7 @@ async def _read(api: APIClient, ticket_id: str) -> Ticket | None:
         return None
 
 
-def _with_ids(row: TicketRow, ticket: Ticket, shared: set[str]) -> TicketRow:
+def _with_ids(row: TicketRow, ticket: TicketRow | Ticket, shared: set[str]) -> TicketRow:
     def named(name: str | None, user_id: str | None) -> str | None:
         return f"{name} ({user_id})" if name and user_id and name_key(name) in shared else name
 

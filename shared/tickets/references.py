@@ -5,6 +5,7 @@ ambiguous name the error lists the candidates, and the first match is never assu
 has a given word in its name; a write proposes it. The result notes each resolved name. `me` is the acting user.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -13,7 +14,7 @@ from typing import Any, Final
 from shared.errors import InvalidInputError, Problem
 from shared.markdown import one_line
 from shared.tickets import master_lists
-from shared.tickets.acting_user import ToolCall, callers_user
+from shared.tickets.acting_user import ME, ToolCall, callers_user, unknown_user
 from shared.tickets.changes import FIELDS
 from shared.tickets.folding import fold
 from shared.tickets.master_data import MasterData, MasterLists
@@ -22,8 +23,8 @@ from shared.tickets.models import CategoryDetail, MasterItem, Ticket
 from shared.tickets.names import find, labels, nearest
 from shared.tickets.results import CUT_MARK
 
-ME: Final = frozenset({"me", "myself", "@me", "自分", "私"})
 _ACTING: Final = ("updatedById", "userId")
+_COMMA: Final = re.compile("[,、，;\n]")
 _CUT: Final = (
     "contains the mark [cut at … of … characters], which this server leaves where it shortens a text. Send the whole "
     "text without the mark, or leave the field out"
@@ -59,6 +60,7 @@ class Checked:
 class _Rules:
     """How the references of one call are resolved."""
 
+    call: ToolCall
     is_write: bool
     me: MasterItem | None = None
     """The caller's own user, where it is known."""
@@ -74,7 +76,7 @@ async def check(
     is_write: bool = False,
     ticket: Ticket | None = None,
 ) -> Checked:
-    """Resolve every reference in `values`; `ticket` is the ticket before an update.
+    """Resolve every reference in `values`, several in a tuple; `ticket` is the ticket before an update.
 
     Raises:
         InvalidInputError: a reference does not exist, is ambiguous or does not fit another.
@@ -102,8 +104,8 @@ async def resolve(
     named = REFERENCES.keys() & values.keys()
     if not named:
         return Checked(dict(values))
-    me = await callers_user(master, call) if any(fold(values[name]) in ME for name in named) else None
-    rules = _Rules(is_write, me, ticket)
+    me = await callers_user(master, call) if any(fold(str(values[name])) in ME for name in named) else None
+    rules = _Rules(call, is_write, me, ticket)
     lists = await master.lists()
     checked = _check(lists, values, rules)
     return _check(await master.lists(newer_than=lists), values, rules) if checked.problems else checked
@@ -154,7 +156,9 @@ def _stored(ticket: Ticket | None, name: str) -> str:
 def _check(lists: MasterLists, values: Mapping[str, Any], rules: _Rules) -> Checked:
     checked = Checked(dict(values))
     for name, source in REFERENCES.items():
-        if name in values:
+        if isinstance(values.get(name), tuple):
+            _resolve_each(checked, name, lists[source], source, rules)
+        elif name in values:
             _resolve(checked, name, _choices(lists, source, checked.values), source, rules)
     _check_pair(checked, lists, rules.ticket)
     return checked
@@ -167,6 +171,29 @@ def _choices(lists: MasterLists, source: MasterList[Any], values: Mapping[str, A
     return sorted(lists[master_lists.CATEGORY_DETAILS], key=lambda detail: detail.category_id != values["categoryId"])
 
 
+def _resolve_each(
+    checked: Checked, name: str, choices: Sequence[MasterItem], source: MasterList[Any], rules: _Rules
+) -> None:
+    """Resolve several references of one argument; a text that is no name may hold several, with commas between."""
+    given: tuple[str, ...] = checked.values[name]
+    parts = [
+        part
+        for one in given
+        for part in ([one] if find(one, choices).equal else map(str.strip, _COMMA.split(one)))
+        if part
+    ]
+    found: list[MasterItem] = []
+    for part in parts or given:
+        checked.values[name], before = part, len(checked.problems)
+        _resolve(checked, name, choices, source, rules)
+        if len(parts) > 1 and len(checked.problems) > before:
+            problem = checked.problems.pop()
+            checked.problems.append(problem._replace(text=f"“{one_line(part)}”: {problem.text}"))
+        if name in checked.items:
+            found.append(checked.items.pop(name))
+    checked.values[name] = tuple(dict.fromkeys(one.id for one in found))
+
+
 def _resolve(
     checked: Checked, name: str, choices: Sequence[MasterItem], source: MasterList[Any], rules: _Rules
 ) -> None:
@@ -176,9 +203,7 @@ def _resolve(
     if not equal and source == master_lists.USERS and fold(given) in ME:
         equal = _me(checked, rules)
         if not equal:
-            checked.problems.append(
-                Problem(name, "your user in the ticket system is not known; give an id from get_users")
-            )
+            checked.problems += unknown_user(name, rules.call).problems
             return
     if len(equal) == 1:
         _take(checked, name, equal[0], f"“{equal[0].name}” is {equal[0].id}")

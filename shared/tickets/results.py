@@ -23,7 +23,7 @@ CUT_MARK: Final = re.compile(r"\[\s*cut\s+at\s+[\d.,\s]+\s+of\s+[\d.,\s]+\s+char
 """The mark of `cut` at the end of an incomplete text, also with altered blanks or commas."""
 
 
-Cell = str | int | None
+Cell = str | int | bool | None
 """One value of a list."""
 
 
@@ -52,12 +52,22 @@ class Table(Result):
 
 
 class TicketPage(Table):
-    """One page of tickets. There is no total count; `next_offset` is present exactly when there are more."""
+    """One page of tickets. If there are more, `next_cursor` says where they begin, or else `next_offset`."""
 
-    offset: int
+    offset: int | None = None
+    """How many tickets are before this page; None after a cursor, which does not say."""
     returned: int
     has_more: bool
+    total: int | None = None
+    """How many tickets match on all pages, where that is known."""
+    more_than_total: bool | None = None
+    """True if there are more than `total`."""
+    next_cursor: str | None = None
     next_offset: int | None = None
+    may_repeat: bool | None = None
+    """True after an offset: rows may repeat or be missed while tickets come in."""
+    left_in: str | None = None
+    """How many of these are completed, and what leaves them out; None if the caller asked for completed ones."""
 
 
 class TicketDetail(Result):

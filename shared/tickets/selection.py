@@ -38,3 +38,5 @@ class TicketSelection:
     limit: int = 20
     offset: int = 0
     cursor: str | None = None
+    fields: tuple[str, ...] = ()
+    """Columns that are shown, by the names of the API; some need single tickets where its lists lack them."""

@@ -4,19 +4,26 @@ A search that finds nothing says what was searched, and names the nearest ticket
 there is no such ticket.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from shared.api_client import APIClient, segment
 from shared.concurrency import gather_all
 from shared.errors import InvalidInputError, NotFoundError, UpstreamError
 from shared.markdown import one_line
-from shared.tickets.features import SEARCH_WORDS, TOTAL_ORDER, FeatureReader
-from shared.tickets.pages import TicketWindows
+from shared.tickets.dates.ticket_calendar import TicketCalendar
+from shared.tickets.features import ROW_DETAILS, SEARCH_HISTORY, TOTAL_COUNT, FeatureReader
+from shared.tickets.master_data import MasterData
+from shared.tickets.models import TicketRow, parse_many
+from shared.tickets.paging.details import with_details
+from shared.tickets.paging.list_query import RECEPTION, Query, needed, own_query
+from shared.tickets.paging.narrowing import Narrowing
+from shared.tickets.paging.window_pages import WindowPages
+from shared.tickets.paging.windows import TicketWindows
 from shared.tickets.search.terms import SearchTerms, shown
+from shared.tickets.selection import TicketSelection
 from shared.tickets.sorting import Page, Row
 
-PAGING: Final = frozenset({"sortBy", "sortOrder", "limit", "offset"})
 _SEARCHES: Final = 3
 """Words of a search that found nothing that are searched alone, the longest first."""
 _OF_EACH: Final = 10
@@ -24,61 +31,83 @@ _NEWEST: Final = 100
 
 
 class TicketPages:
-    """The pages of one ticket API."""
+    """The pages of one ticket API.
 
-    def __init__(self, api: APIClient, features: FeatureReader) -> None:
+    Args:
+        api: its client, open.
+        features: what it says about itself.
+        master: its master data.
+        calendar: gives the time of a call.
+        completed_id: id of the status that means completed.
+    """
+
+    def __init__(
+        self,
+        api: APIClient,
+        features: FeatureReader,
+        master: MasterData,
+        calendar: TicketCalendar,
+        *,
+        completed_id: str,
+    ) -> None:
         self._api = api
         self._features = features
-        self._windows = TicketWindows(api)
+        self._master = master
+        self._calendar = calendar
+        self._windows = TicketWindows(api, features)
+        self._cut = WindowPages(api, self._windows, completed_id=completed_id)
 
     def forget(self) -> None:
         """Drop what is cached after a write."""
         self._windows.forget()
 
-    async def page(self, values: Mapping[str, Any]) -> Page:
-        """Return the page that `values`, the checked arguments of a list, select.
+    async def page(self, selection: TicketSelection) -> Page:
+        """Return the page that is selected: the API's own where it can cut it, else one that is cut here.
 
         Raises:
+            InvalidInputError: the cursor is not valid; or this API cannot filter so, which the error explains.
             UpstreamError: the API failed.
         """
-        selected = {name: value for name, value in values.items() if name != "searchQuery"}
-        query = values.get("searchQuery")
-        terms = SearchTerms.of(query) if query is not None else None
-        has_order = await self._features.has(TOTAL_ORDER)
-        by_words = has_order and await self._features.has(SEARCH_WORDS)
-        page = await self._select(selected, terms, by_words=by_words, has_order=has_order)
-        if terms is None:
-            return page
+        search = selection.filters.search
+        terms = SearchTerms.of(search) if search is not None else None
+        at = await self._calendar.time()
+        if is_own := await self._has(needed(selection)):
+            page = await self._own_page(selection, own_query(selection, terms, at))
+        else:
+            page = await self._cut.page(
+                selection, Narrowing(filters=selection.filters, master=self._master, at=at), terms
+            )
+        if not await self._features.has(ROW_DETAILS):
+            page = await with_details(self._api, page, selection.fields, at)
+        return page if terms is None else await self._searched(page, selection, terms, by_words=is_own)
+
+    async def _has(self, features: Collection[str]) -> bool:
+        return all([await self._features.has(one) for one in features])
+
+    async def _own_page(self, selection: TicketSelection, query: Query) -> Page:
+        """Return a page as the API cuts it; without totals, one more row is requested, to see whether more follow."""
+        limit = selection.limit
+        if not await self._features.has(TOTAL_COUNT):
+            rows = _listed(await self._api.get("/tickets", params=query | {"limit": limit + 1}))
+            return Page(rows[:limit], len(rows) > limit)
+        response = await self._api.get("/tickets", params=query | {"limit": limit, "envelope": True})
+        return _enveloped(response)
+
+    async def _searched(self, page: Page, selection: TicketSelection, terms: SearchTerms, *, by_words: bool) -> Page:
+        """Return the page with what to know of its search."""
         notes = [*page.notes]
         if terms.ignored:
             notes.append(f"Searched for the first {len(terms.words)} words, not for the {terms.ignored} after them.")
-        if not page.rows and values["offset"] == 0:
+        if not page.rows and selection.offset == 0 and selection.cursor is None:
             notes += await self._nothing_found(terms, by_words=by_words)
         return page._replace(notes=tuple(notes))
-
-    async def _select(
-        self, values: Mapping[str, Any], terms: SearchTerms | None, *, by_words: bool, has_order: bool
-    ) -> Page:
-        """Return a page; one more row is requested, so that `has_more` is certain."""
-        if by_words or (has_order and terms is None):
-            words = {} if terms is None else {"searchWords": " ".join(terms.words)}
-            limit = values["limit"]
-            rows = await self._api.get("/tickets", params={**values, **words, "limit": limit + 1})
-            return Page(rows[:limit], len(rows) > limit) if isinstance(rows, list) else Page(rows, False)
-        filters = {name: value for name, value in values.items() if name not in PAGING}
-        return await self._windows.page(
-            filters,
-            sort_by=values["sortBy"],
-            sort_order=values["sortOrder"],
-            limit=values["limit"],
-            offset=values["offset"],
-            terms=terms,
-        )
 
     async def _nothing_found(self, terms: SearchTerms, *, by_words: bool) -> list[str]:
         """Return what was searched and the nearest tickets, whatever the filters."""
         words = ", ".join(f"“{one_line(word)}”" for word in terms.words)
         more = ", description" if by_words else ""
+        if by_words and await self._features.has(SEARCH_HISTORY):
+            more += ", newest comments"
         searched = (
             f"Searched for {words}: no ticket that fits the other arguments has every word in its summary{more}, "
             "account, requestor, person in charge, ticket id or external id."
@@ -95,7 +124,8 @@ class TicketPages:
         """Return tickets among which the nearest are: with one of the words, or new."""
         named = await self._ticket(terms)
         if not by_words:
-            rows = await self._windows.all_rows()
+            window = await self._windows.window({"showCompleted": True, "sortBy": RECEPTION})
+            rows = window.rows if window is not None else ()
         else:
             alone = sorted(terms.words, key=len, reverse=True)[:_SEARCHES]
             some = await gather_all(
@@ -118,3 +148,24 @@ class TicketPages:
         except NotFoundError:
             return []
         return [{**ticket, "ticketId": ticket["id"]}] if isinstance(ticket, dict) and ticket.get("id") else []
+
+
+def _enveloped(response: Any) -> Page:
+    """Return the page in an envelope. Raises: UpstreamFaultError."""
+    envelope = response if isinstance(response, dict) else {}
+    total, cursor = envelope.get("total"), envelope.get("nextCursor")
+    has_total, has_more = type(total) is int and total >= 0, isinstance(cursor, str)
+    return Page(
+        _listed(envelope.get("tickets")),
+        has_more,
+        total=total if has_total else None,
+        total_is_exact=envelope.get("totalIsExact") is not False,
+        next_cursor=cursor if has_more else None,
+    )
+
+
+def _listed(rows: Any) -> list[Any]:
+    """Return the rows of a list. Raises: UpstreamFaultError, if it is none."""
+    if not isinstance(rows, list):
+        parse_many(TicketRow, rows)
+    return list(rows)

@@ -14,7 +14,8 @@ from shared import api_client, audit
 from shared.config import Settings
 from shared.embedded import in_process
 from shared.mcp_tools import tenant_tools
-from shared.tickets import acting_user, completion_order, features, pages
+from shared.tickets import acting_user, features
+from shared.tickets.paging import single_tickets, windows
 from shared.writes import creation, outcome, repeats
 from shared.writes.recent_writes import MemoryRecentWrites
 from tests.shared.given import World, world
@@ -25,14 +26,14 @@ LIMITS: Final[tuple[tuple[Any, str], ...]] = (
     (acting_user, "LOOK_S"),
     (api_client._LIMITS, "keepalive_expiry"),
     (audit, "PATIENCE_S"),
-    (completion_order, "READ_S"),
     (creation, "LOOK_S"),
     (features, "ASK_S"),
     (in_process, "CLOSE_S"),
     (outcome, "LOOK_S"),
-    (pages, "FETCH_S"),
     (repeats, "LOOK_S"),
+    (single_tickets, "READ_S"),
     (tenant_tools, "ASK_S"),
+    (windows, "FETCH_S"),
 )
 
 

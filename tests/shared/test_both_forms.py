@@ -69,7 +69,7 @@ OURS: Final = words(
     "match newest named unnamed undated empty yes author does record recorded by added a comment updated created new "
     "reception response category detail details request channel external id person in charge scheduled completion "
     "completed effort h defect received requestor account status description remarks attachments history entry days "
-    "left due parent name e mail role summary"
+    "left due parent name e mail role summary cursor pages by offset may repeat or miss tickets while others come in"
 )
 """Words of headings, labels and sentences that the text has, and JSON has as names or as truth values."""
 

@@ -53,7 +53,12 @@ def every(**values: Any) -> Act:
 
 def first(**values: Any) -> Act:
     """Set `values` in the first row of the answer."""
-    return altered(lambda rows: rows[0].update(values))
+
+    def change(found: Any) -> None:
+        rows = found["tickets"] if isinstance(found, dict) else found
+        rows[0].update(values)
+
+    return altered(change)
 
 
 @pytest.mark.parametrize("odd", ["", 2.5, NAN, "1,5", True, [], {"days": 3}, 10**30], ids=str)

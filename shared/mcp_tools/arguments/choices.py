@@ -64,6 +64,8 @@ _COLUMNS: Final = MappingProxyType({
         "categoryName": "categoryId",
         "categoryDetailName": "categoryDetailId subcategory",
         "externalTicketId": "externalId reference",
+        "completionDate": "completedAt completedOn closedAt resolvedAt 完了日",
+        "updatedAt": "updatedOn lastUpdated lastChanged modified modifiedAt changedAt 更新日時 更新日",
     }),
     **{folded(heading): column for column, heading in TICKET_HEADINGS.items()},
 })  # fmt: skip

@@ -42,6 +42,7 @@ _THOUSANDS: Final = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?", re.ASCII)
 _DECIMAL_COMMA: Final = re.compile(r"[+-]?\d+,\d{1,2}", re.ASCII)
 _NUMBER: Final = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d{1,3})?", re.ASCII | re.IGNORECASE)
 _ROWS: Final = re.compile(r"\s*(?:rows?|tickets?|items?|results?|件|行)", re.IGNORECASE)
+_DAYS: Final = re.compile(r"(.+?)\s*(?:(days?|d|日間?)|(weeks?|w|週間?))(?:以内)?", re.IGNORECASE)
 _CLOCK: Final = re.compile(r"(\d{1,4}):([0-5]\d)", re.ASCII)
 _DURATION: Final = re.compile(
     r"(?=.)(?:([\d.,]+)\s*(?:hours?|hrs?|h|時間))?\s*(?:([\d.,]+)\s*(?:minutes?|mins?|m|分))?", re.ASCII | re.IGNORECASE
@@ -152,6 +153,13 @@ def identifier(value: object, info: ValidationInfo) -> object:
     return value
 
 
+def several(value: object, info: ValidationInfo) -> object:
+    """Return the list that a value is, as such or as JSON text, or a list of the value alone."""
+    if isinstance(value, str) and isinstance(info.context, Reading):
+        value = _parsed(value, info.context)
+    return value if isinstance(value, list) else [value]
+
+
 def flag(value: object, info: ValidationInfo) -> object:
     """Return the truth value that a word or number means."""
     value = single(value, info)
@@ -223,6 +231,21 @@ def whole(lowest: int, highest: int, *, cut: str = "") -> Reader:
         return int(found)
 
     return read
+
+
+def days(most: int) -> Reader:
+    """Return a reader of a whole number of days, 0 to `most`, also from text such as `7 days`, `1w` or `3日以内`."""
+    read = whole(0, most)
+
+    def of_days(value: object, info: ValidationInfo) -> object:
+        value = single(value, info)
+        said = _DAYS.fullmatch(plain(value)) if isinstance(value, str) else None
+        if said is None:
+            return read(value, info)
+        counted = number(said[1])
+        return read(said[1] if counted is None else counted * (7 if said[3] else 1), info)
+
+    return of_days
 
 
 def hours(value: object, info: ValidationInfo) -> float:

@@ -1,6 +1,6 @@
 """Dates a result: every moment in one zone, and as of when and for which user it is. Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
@@ -14,6 +14,7 @@ ResultT = TypeVar("ResultT", bound=Result)
 _SHOWN: Final[Mapping[str, Callable[[TicketTime, str], str]]] = MappingProxyType({
     "reception_date_time": TicketTime.shown_minute,
     "timestamp": TicketTime.shown_moment,
+    "updated_at": TicketTime.shown_moment,
     "uploaded_at": TicketTime.shown_moment,
 })  # fmt: skip
 """How each field that holds a moment is converted."""
@@ -29,17 +30,23 @@ def dated(result: ResultT, at: TicketTime, caller: MasterItem | None, *, is_name
     return _in_zone(result, at).model_copy(update={"as_of": at.as_of, "acting_user": who})
 
 
-def dated_row(row: TicketRow, at: TicketTime, completed: str | None) -> TicketRow:
+def dated_row(row: TicketRow, at: TicketTime, completed: Collection[str]) -> TicketRow:
     """Return `row` with its moments in the zone of `at`, and the calendar days until it is due, none once completed.
+
+    It says whether it is completed if it did, or if the names of completed statuses are known.
 
     Args:
         row: the row as the ticket API sent it; the reference API sends no days for completed tickets.
         at: the time of the call.
-        completed: name of the status that means completed, if known.
+        completed: names of the statuses that mean completed, empty if not known.
     """
-    is_open = row.remaining_days is not None and (completed is None or row.status_name != completed)
-    due = row.scheduled_completion_date
-    return _in_zone(row, at).model_copy(update={"remaining_days": at.days_left(due) if is_open and due else None})
+    is_completed = row.completed
+    if is_completed is None and completed and row.status_name is not None:
+        is_completed = row.status_name in completed
+    due = None if row.remaining_days is None or is_completed else row.scheduled_completion_date
+    return _in_zone(row, at).model_copy(
+        update={"remaining_days": at.days_left(due) if due else None, "completed": is_completed}
+    )
 
 
 def _in_zone(shape: ShapeT, at: TicketTime) -> ShapeT:

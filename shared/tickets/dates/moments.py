@@ -7,7 +7,7 @@ A moment with an offset is converted to the zone of `TicketTime`; one without is
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from typing import Final
 
@@ -115,6 +115,15 @@ def read_minute(text: str, at: TicketTime, *, past: bool = True) -> DateValue:
     if _occurs_twice(moments[0].astimezone(at.api_zone or at.zone)):
         notes.append(f"{stored[0]} occurs twice because the clocks go back; the ticket system stores no offset")
     return DateValue(stored[0], "; ".join(notes))
+
+
+def read_since(text: str, at: TicketTime) -> DateValue:
+    """Return a minute as ISO 8601 in UTC, for example 2026-12-01T00:30:00Z; a day alone begins at 00:00.
+
+    Arguments and errors are those of `read_day`.
+    """
+    read = read_minute(text, replace(at, api_zone=UTC))
+    return replace(read, text=f"{read.text.replace(' ', 'T')}:00Z")
 
 
 def _cleaned(text: str) -> str:

@@ -11,6 +11,7 @@ from shared.tickets.features import COMPLETION_DATE, FeatureReader
 from shared.tickets.master_data import MasterData
 from shared.tickets.master_lists import STATUSES
 from shared.tickets.models import TicketRow
+from shared.tickets.statuses import completed_ids
 from shared.time_zones import machine_zone, utc_now
 
 
@@ -47,12 +48,13 @@ class TicketCalendar:
         return TicketTime(self._clock().astimezone(self._zone or api_zone or self._machine_zone), api_zone)
 
     async def dated_rows(self, rows: Sequence[TicketRow]) -> list[TicketRow]:
-        """Return `rows` with the days left as counted here; the existing API counts on its own clock, completed or not.
+        """Return `rows` with the days left as counted here, and whether they are completed, where that is known.
+
+        The existing API counts the days on its own clock, also for completed tickets.
 
         Never raises.
         """
-        are_counted = any(row.remaining_days is not None for row in rows)
-        completed = await self._completed_name() if are_counted else None
+        completed = await self._completed_names() if rows else frozenset()
         at = await self.time()
         return [dated_row(row, at, completed) for row in rows]
 
@@ -70,9 +72,11 @@ class TicketCalendar:
             return {}
         return {"completionDate": str(at.today)}
 
-    async def _completed_name(self) -> str | None:
+    async def _completed_names(self) -> frozenset[str]:
+        """Return the names of the statuses that mean completed, as far as they are known."""
         try:
             statuses = (await self._master.lists())[STATUSES]
         except UpstreamError:
-            return None
-        return next((one.name for one in statuses if one.id == self._completed), None)
+            return frozenset()
+        completed = completed_ids(statuses, self._completed)
+        return frozenset(one.name for one in statuses if one.id in completed)

@@ -55,11 +55,12 @@ def test_a_page_says_where_it_is_and_where_the_next_one_starts() -> None:
 
 
 def test_a_hundred_rows_of_absurd_text_are_still_bounded() -> None:
-    row = TicketRow.model_validate({name: "x" * 500 for name in TicketRow.model_fields if name != "remaining_days"})
+    texts = TicketRow.model_fields.keys() - {"remaining_days", "completed"}
+    row = TicketRow.model_validate(dict.fromkeys(texts, "x" * 500))
 
     text = render.ticket_page(page(*[results.shortened_row(row)] * 100))
 
-    assert len(text) < 120_000
+    assert len(text) < 130_000
 
 
 def test_a_report_has_names_with_ids_and_no_line_for_what_is_absent() -> None:

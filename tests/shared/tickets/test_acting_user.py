@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import pytest
 
-from shared.identity import SCOPES_OF, Principal, Role, Scope
+from shared.identity import ANONYMOUS, SCOPES_OF, Principal, Role, Scope
 from tests.kills import kills
 from tests.shared.given import TICKET, World, responses, text_of
 
@@ -138,8 +138,9 @@ async def test_who_stands_for_no_one_may_act_as_no_one(
 
 
 ALL_USERS: Final = {
-    "over STDIO": (None, "give an id from get_users"),
-    "without a key, or with the shared one": (Principal("anonymous"), "give an id from get_users"),
+    "over STDIO": (None, "give an id from get_users, or set MCP_TICKET_USER for this server"),
+    "without a key": (ANONYMOUS, "give an id from get_users, or set MCP_TICKET_USER for this server"),
+    "with the shared key": (Principal("service-account", proof="api_key"), "give an id from get_users"),
     "an administrator without a user": (replace(ADMIN, email=None), f"give an id from get_users, or {LINK}"),
 }
 

@@ -1,16 +1,16 @@
 """Pages over an API without a total order are complete, in both directions, by every date (cases U7, U8, U13)."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import httpx2
 import pytest
 
-from shared.tickets import completion_order
-from shared.tickets import pages as windows
-from shared.tickets.completion_order import CompletionOrder
-from shared.tickets.pages import TicketWindows
+from shared.tickets.features import FeatureReader
+from shared.tickets.paging import single_tickets, windows
+from shared.tickets.paging.completion_order import CompletionOrder
+from shared.tickets.paging.single_tickets import SingleTickets
+from shared.tickets.paging.windows import TicketWindows
 from tests.kills import kills
 from tests.shared.given import TICKET, Act, World, hangs, responses, rows_of, world
 
@@ -108,21 +108,22 @@ async def test_a_window_is_fetched_once_for_its_pages_and_again_after_a_write(ex
 
 async def test_an_old_window_is_fetched_anew(existing: World) -> None:
     now = 0.0
-    pages = TicketWindows(existing.api, clock=lambda: now)
-    query: Mapping[str, Any] = {"sort_by": "receptionDateTime", "sort_order": "desc", "limit": 3, "offset": 0}
-    await pages.page({}, **query)
+    kept = TicketWindows(existing.api, FeatureReader(existing.api), clock=lambda: now)
+    first = await kept.window({})
     await existing.api.post("/tickets", TICKET | {"receptionDateTime": "2031-01-01 09:00", "summary": "A colleague's"})
 
     now = windows.KEEP_S - 0.1
-    kept = await pages.page({}, **query)
+    again = await kept.window({})
     now = windows.KEEP_S
-    fresh = await pages.page({}, **query)
+    fresh = await kept.window({})
 
-    assert "A colleague's" not in {row["summary"] for row in kept.rows}
+    assert first is not None
+    assert again is first
+    assert fresh is not None
     assert fresh.rows[0]["summary"] == "A colleague's"
 
 
-@kills("shared/tickets/pages.py", "is_cut = len(response) > WINDOW", "is_cut = False")
+@kills("shared/tickets/paging/windows.py", "is_cut = len(response) > WINDOW", "is_cut = False")
 @pytest.mark.parametrize("sort_by", SORTS)
 async def test_beyond_the_window_the_page_says_so(
     existing: World, monkeypatch: pytest.MonkeyPatch, sort_by: str
@@ -178,22 +179,10 @@ async def test_without_a_window_the_apis_own_page_comes_with_a_warning(
     assert "may repeat or miss tickets" in page["notes"][0]
 
 
-async def test_many_tickets_of_one_completion_date_are_said_to_be_in_any_order(
-    existing: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(completion_order, "FARTHEST_TIE", 4)
-    for _ in range(12):
-        await existing.api.post("/tickets", TICKET | {"statusId": "stat4", "completionDate": "2026-11-20"})
-
-    page = await existing.done("get_ticket_list", sortBy="completionDate", limit=3, offset=5)
-
-    assert "tickets completed on the same day may be in any order" in page["notes"][0]
-
-
 async def test_completion_dates_that_take_too_long_leave_the_apis_order(
     existing: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(completion_order, "READ_S", 0.05)
+    monkeypatch.setattr(single_tickets, "READ_S", 0.05)
     existing.wire.when("GET", "/tickets/TCK-[0-9]+", hangs, always=True)
 
     page = await existing.done("get_ticket_list", sortBy="completionDate", limit=3)
@@ -208,10 +197,9 @@ async def test_an_api_that_lists_undated_tickets_last_is_understood(existing: Wo
     dated = [row for row in rows if (await existing.api.get(f"/tickets/{row['ticketId']}"))["completionDate"]]
     undated_last = [*dated, *(row for row in rows if row not in dated)]
 
-    found, notes = await CompletionOrder(existing.api, undated_last).slice(0, len(rows), descends=False)
+    found = await CompletionOrder(SingleTickets(existing.api), undated_last).slice(0, len(rows), descends=False)
 
     assert [row["ticketId"] for row in found] == await expected(existing, "completionDate", "asc")
-    assert notes == ()
 
 
 async def test_a_page_of_completion_dates_reads_few_tickets(existing: World) -> None:

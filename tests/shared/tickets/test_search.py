@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 import httpx2
 import pytest
 
-from shared.tickets import pages
+from shared.tickets.paging import windows
 from shared.tickets.search.terms import SearchTerms
 from tests.shared.given import TICKET, World, responses, rows_of, world
 
@@ -183,7 +183,7 @@ async def test_an_api_that_does_not_honour_escapes_is_named(existing: World, ans
 async def test_beyond_the_window_the_api_searches_for_the_longest_word(
     existing: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pages, "WINDOW", 20)
+    monkeypatch.setattr(windows, "WINDOW", 20)
     await existing.api.post("/tickets", TICKET | {"summary": SUMMARIES[1], "receptionDateTime": "2001-01-01 08:00"})
     sent = searched(existing, monkeypatch)
 

@@ -1,0 +1,1 @@
+"""Lists of tickets as `get_ticket_list` takes and returns them."""

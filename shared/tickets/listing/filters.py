@@ -1,0 +1,187 @@
+"""Turns the arguments of a list into what is selected: `mine`, `overdue` and the like become filters. Pure.
+
+Arguments that exclude each other are refused by name, all at once, because an empty list would be taken for a fact.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, Final
+
+from shared.errors import InvalidInputError, Problem
+from shared.tickets.models import MasterItem, Status
+from shared.tickets.names import labels
+from shared.tickets.paging.cursor import order_of
+from shared.tickets.selection import TicketFilters, TicketSelection
+
+MAX_STATUSES: Final = 20
+_ONLY_OPEN: Final = ("open", "overdue", "dueWithin")
+"""Arguments that leave completed tickets out."""
+_OF_COMPLETED: Final = ("completedFrom", "completedTo")
+"""Arguments that only completed tickets fit."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListRequest:
+    """The checked arguments of a list, and what decides their meaning.
+
+    `values` are all arguments with their defaults, `named` are those that the caller gave; `me` is the caller's user,
+    needed for `mine`; `today` is the day in the zone shown.
+    """
+
+    values: Mapping[str, Any]
+    named: Collection[str]
+    statuses: Sequence[Status]
+    completed: frozenset[str]
+    """Ids of the statuses that mean completed."""
+    today: date
+    me: MasterItem | None = None
+
+    @property
+    def status_ids(self) -> tuple[str, ...]:
+        """The wanted statuses."""
+        return tuple(self.values.get("statusId", ()))
+
+    @property
+    def only_open(self) -> tuple[str, ...]:
+        """The arguments given that leave completed tickets out."""
+        return tuple(name for name in _ONLY_OPEN if name in self.values and self.values[name] is not False)
+
+    @property
+    def wants_completed(self) -> bool:
+        """Whether the caller asked for completed tickets, by a status or by when they were completed."""
+        return any(name in self.values for name in _OF_COMPLETED) or bool(self.completed & {*self.status_ids})
+
+    def shown(self, name: str) -> str:
+        """Return an argument as a call has it, for example `open: true`."""
+        value = self.values[name]
+        return f"{name}: {str(value).lower() if isinstance(value, bool) else value}"
+
+
+def selection_of(request: ListRequest, fields: tuple[str, ...] = ()) -> TicketSelection:
+    """Return what a list selects; `fields` are the columns that it shows.
+
+    Raises:
+        InvalidInputError: arguments exclude each other; it names all that do.
+    """
+    values = request.values
+    due_from, due_to = _due(request)
+    if problems := [*_contradictions(request), *_empty_range(request, due_from, due_to)]:
+        raise InvalidInputError.of(problems)
+    cursor = values.get("cursor")
+    order = (values["sortBy"], values["sortOrder"] == "desc")
+    sort_by, descends = order if cursor is None else order_of(cursor) or order
+    return TicketSelection(
+        filters=TicketFilters(
+            person_in_charge_id=request.me.id if values["mine"] and request.me else values.get("personInChargeId"),
+            account_id=values.get("accountId"),
+            category_id=values.get("categoryId"),
+            status_ids=request.status_ids,
+            completed=values["showCompleted"] and not request.only_open,
+            due_from=due_from,
+            due_to=due_to,
+            received_from=values.get("receivedFrom"),
+            received_to=values.get("receivedTo"),
+            completed_from=values.get("completedFrom"),
+            completed_to=values.get("completedTo"),
+            updated_since=values.get("updatedSince"),
+            search=values.get("searchQuery"),
+        ),
+        sort_by=sort_by,
+        descends=descends,
+        limit=values["limit"],
+        offset=values["offset"],
+        cursor=cursor,
+        fields=fields,
+    )
+
+
+def _due(request: ListRequest) -> tuple[str | None, str | None]:
+    """Return the first and the last day on which the wanted tickets are due."""
+    values, today = request.values, request.today
+    first, last = values.get("scheduledCompletionDateFrom"), values.get("scheduledCompletionDateTo")
+    if values["overdue"]:
+        last = min(filter(None, (last, str(today - timedelta(1)))))
+    if "dueWithin" in values:
+        first = max(filter(None, (first, str(today))))
+        last = min(filter(None, (last, _in_days(today, values["dueWithin"]))))
+    return first, last
+
+
+def _in_days(today: date, days: int) -> str:
+    try:
+        return str(today + timedelta(days))
+    except OverflowError:
+        return str(date.max)
+
+
+def _contradictions(request: ListRequest) -> Iterator[Problem]:
+    values = request.values
+    if values["overdue"] and "dueWithin" in values:
+        both = {"scheduledCompletionDateTo": _in_days(request.today, values["dueWithin"])}
+        yield Problem(
+            "overdue",
+            "means due before today, and dueWithin due from today on; open: true with "
+            f"scheduledCompletionDateTo: {both['scheduledCompletionDateTo']} has both",
+            right={"open": True},
+        )
+        yield Problem("dueWithin", "is given together with overdue", right=both)
+    yield from _of_completed(request)
+    person = values.get("personInChargeId")
+    if values["mine"] and request.me is not None and person not in {None, request.me.id}:
+        yield Problem("personInChargeId", f"is {person}, and mine: true means {request.me.id}; give one of them")
+    if len(request.status_ids) > MAX_STATUSES:
+        yield Problem("statusId", f"must be at most {MAX_STATUSES} statuses")
+    yield from _of_cursor(request)
+
+
+def _of_completed(request: ListRequest) -> Iterator[Problem]:
+    """Yield a problem where completed tickets are both asked for and left out."""
+    values, by = request.values, " and ".join(map(request.shown, request.only_open))
+    completed = [one for one in request.statuses if one.id in request.completed and one.id in request.status_ids]
+    dates = [request.shown(name) for name in _OF_COMPLETED if name in values]
+    if request.only_open:
+        if values["showCompleted"] and "showCompleted" in request.named:
+            yield Problem("showCompleted", f"true includes completed tickets, and {by} leaves them out", right={})
+        if completed:
+            named = ", ".join(labels(completed, "get_statuses"))
+            others = [one for one in request.status_ids if one not in request.completed]
+            right = {"statusId": ",".join(others)} if others else None
+            yield Problem("statusId", f"{named} means completed, and {by} leaves completed tickets out", right=right)
+        for name in _OF_COMPLETED:
+            if name in values:
+                yield Problem(name, f"only completed tickets have that date, and {by} leaves them out")
+    elif not values["showCompleted"] and (completed or dates):
+        asked = [f"statusId: {', '.join(labels(completed, 'get_statuses'))}"] if completed else []
+        said = " and ".join((*asked, *dates))
+        yield Problem(
+            "showCompleted",
+            f"false leaves completed tickets out, and {said} asks for them: these exclude each other",
+            right={"showCompleted": True},
+        )
+
+
+def _of_cursor(request: ListRequest) -> Iterator[Problem]:
+    """Yield a problem where the cursor contradicts the order, or the offset."""
+    values = request.values
+    if "cursor" not in values:
+        return
+    if values["offset"]:
+        yield Problem("offset", "is given together with cursor, which says where the page begins", right={})
+    order = order_of(values["cursor"])
+    if order is None:
+        yield Problem("cursor", "must be nextCursor of the page before; leave it out for the first page", right={})
+        return
+    own = {"sortBy": order[0], "sortOrder": "desc" if order[1] else "asc"}
+    for name in ("sortBy", "sortOrder"):
+        if name in request.named and values[name] != own[name]:
+            yield Problem(name, f"the cursor is of a list with {name}: {own[name]}", right={name: own[name]})
+
+
+def _empty_range(request: ListRequest, first: str | None, last: str | None) -> Iterator[Problem]:
+    """Yield a problem where the days of two arguments do not meet."""
+    if first is None or last is None or first <= last or (request.values["overdue"] and "dueWithin" in request.values):
+        return
+    names = ("overdue", "dueWithin", "scheduledCompletionDateFrom", "scheduledCompletionDateTo")
+    given = [request.shown(name) for name in names if request.values.get(name) not in {None, False}]
+    yield Problem("", f"No day fits {' and '.join(given)}; today is {request.today}")

@@ -1,0 +1,92 @@
+"""Answers `get_ticket_list`: from checked arguments to one page, with what a reader must know about it."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from shared.api_client import APIClient
+from shared.tickets.acting_user import ToolCall, callers_user, unknown_user
+from shared.tickets.columns import DEFAULT_COLUMNS
+from shared.tickets.dates.ticket_calendar import TicketCalendar
+from shared.tickets.listing.filters import ListRequest, selection_of
+from shared.tickets.master_data import MasterData
+from shared.tickets.master_lists import STATUSES
+from shared.tickets.models import TicketRow, parse_many
+from shared.tickets.namesakes import told_apart
+from shared.tickets.references import check
+from shared.tickets.results import TicketPage, cells, shortened_row
+from shared.tickets.statuses import completed_ids
+from shared.tickets.ticket_pages import TicketPages
+from shared.tickets.unreadable import row_notes
+
+
+class TicketList:
+    """The lists of one ticket API; `completed` is the id of the status that means completed, unless the API says."""
+
+    def __init__(
+        self, api: APIClient, master: MasterData, pages: TicketPages, calendar: TicketCalendar, *, completed: str
+    ) -> None:
+        self._api = api
+        self._master = master
+        self._pages = pages
+        self._calendar = calendar
+        self._completed = completed
+
+    async def page(
+        self, values: Mapping[str, Any], *, named: Collection[str], columns: Sequence[str] | None, call: ToolCall
+    ) -> TicketPage:
+        """Return one page.
+
+        Args:
+            values: all arguments with their defaults, in form.
+            named: those that the caller gave.
+            columns: the wanted columns; None for the usual ones.
+            call: the call.
+
+        Raises:
+            InvalidInputError: a reference does not exist, or arguments exclude each other.
+            UpstreamError: the API failed.
+        """
+        checked = await check(self._master, values, call)
+        request = await self._request(checked.values, named, call)
+        shown = tuple(dict.fromkeys(columns)) if columns else DEFAULT_COLUMNS
+        selection = selection_of(request, shown)
+        page = await self._pages.page(selection)
+        read = parse_many(TicketRow, page.rows)
+        distinct, apart = await told_apart(self._api, self._master, read)
+        rows = await self._calendar.dated_rows(distinct)
+        by_cursor = selection.cursor is not None
+        return TicketPage(
+            columns=shown,
+            rows=cells(map(shortened_row, rows), shown),
+            offset=None if by_cursor else selection.offset,
+            returned=len(rows),
+            has_more=page.has_more,
+            total=page.total,
+            more_than_total=None if page.total_is_exact else True,
+            next_cursor=page.next_cursor if page.has_more else None,
+            next_offset=selection.offset + selection.limit if page.has_more and not by_cursor else None,
+            left_in=None if request.wants_completed else _left_in(rows),
+            may_repeat=True if selection.offset else None,
+            notes=(*checked.notes, *page.notes, *apart, *row_notes(read)),
+        )
+
+    async def _request(self, values: Mapping[str, Any], named: Collection[str], call: ToolCall) -> ListRequest:
+        me = await callers_user(self._master, call) if values["mine"] else None
+        if values["mine"] and me is None:
+            raise unknown_user("mine", call, give="give personInChargeId an id from get_users")
+        statuses = (await self._master.lists())[STATUSES] if "statusId" in values else ()
+        return ListRequest(
+            values=values,
+            named=named,
+            statuses=statuses,
+            completed=completed_ids(statuses, self._completed),
+            today=(await self._calendar.time()).today,
+            me=me,
+        )
+
+
+def _left_in(rows: Sequence[TicketRow]) -> str | None:
+    completed = sum(row.completed is True for row in rows)
+    if not completed:
+        return None
+    return f"{completed} of these {'is' if completed == 1 else 'are'} completed; open: true leaves them out."

@@ -1,0 +1,1 @@
+"""Cuts pages of tickets where the ticket API itself cannot."""
