@@ -1,13 +1,16 @@
 """`MCP_TICKET_USER` says who sits at this machine: over STDIO, and on loopback without keys. Else it is refused."""
 
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from mcp import Client
 from pydantic import SecretStr
 
 from shared.config import CloudSettings, StdioSettings
 from shared.identity import ANONYMOUS, Principal
 from tests.shared.given import Recorder, World, rows_of, text_of
+from ticket_service import TicketService
 
 KEY: Final = "k" * 40
 
@@ -110,3 +113,13 @@ def test_it_is_read_by_stdio_and_on_loopback_without_keys(env: pytest.MonkeyPatc
 
     assert StdioSettings().ticket_user == "user3"
     assert CloudSettings(allow_anonymous=True).ticket_user == "user3"
+
+
+async def test_the_setting_reaches_the_tools(env: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    url = f"sqlite:///{(tmp_path / 'tickets.sqlite3').as_posix()}"
+    service = TicketService(StdioSettings(ticket_user="user3", database_url=SecretStr(url)))
+
+    async with service.run(), Client(service.server) as client:
+        result = await client.call_tool("get_ticket_list", {"mine": True, "limit": 1})
+
+    assert "(user3)" in (result.structured_content or {})["actingUser"]
