@@ -46,19 +46,17 @@ async def test_pages_hold_every_entry_of_every_history_once(api: AsyncClient) ->
 
 
 @pytest.mark.parametrize("few", [0, 1000], ids=["many tickets", "few tickets"])
-@pytest.mark.parametrize(("query", "name"), [
-    ({"userId": "user3"}, "userId"), ({"ticketId": "TCK-0003"}, "ticketId"), ({"accountId": "acc2"}, "accountId"),
-], ids=["user", "ticket", "account"])  # fmt: skip
 async def test_a_filter_keeps_what_matches_and_only_that(
-    api: AsyncClient, monkeypatch: pytest.MonkeyPatch, few: int, query: dict[str, str], name: str
+    api: AsyncClient, monkeypatch: pytest.MonkeyPatch, few: int
 ) -> None:
     monkeypatch.setattr(changes, "MOST_TICKETS", few)
     monkeypatch.setattr(changes, "MOST_EXAMINED", 7)
+    everything = await walk(api)
 
-    found = await walk(api, **query, limit=2)
-
-    assert found == [entry for entry in await walk(api) if entry[name] == query[name]]
-    assert found
+    for name, id_ in (("userId", "user3"), ("ticketId", "TCK-0003"), ("accountId", "acc2")):
+        found = await walk(api, **{name: id_}, limit=2)
+        assert found == [entry for entry in everything if entry[name] == id_]
+        assert found
 
 
 async def test_filters_together_keep_what_matches_all_of_them(api: AsyncClient) -> None:
@@ -152,15 +150,14 @@ async def test_a_page_examines_a_limited_number_of_entries(api: AsyncClient, mon
     assert page["nextCursor"] == str(every[4]["id"])
 
 
-@pytest.mark.parametrize(("query", "refusal"), [
-    ({"since": "2026-11-20"}, "since must be a moment with its offset"),
-    ({"since": "2026-11-20T00:00:00Z", "until": "2026-11-19T00:00:00Z"}, "until is before since"),
-    ({"limit": "0"}, "limit must be at least 1"), ({"limit": "201"}, "limit must be at most 200"),
-    ({"cursor": "rd:/TCK-1"}, "cursor must be a whole number"), ({"cursor": "-1"}, "cursor must be at least 0"),
-    ({"offset": "1"}, "offset: there is no such field or parameter"),
-], ids=["day", "backward", "none", "many", "cursor of a list", "negative", "offset"])  # fmt: skip
-async def test_what_cannot_be_asked_is_refused(sqlite_api: AsyncClient, query: dict[str, str], refusal: str) -> None:
-    response = await sqlite_api.get("/tickets/changes", params=query)
-
-    assert response.status_code == 400
-    assert response.json()["error"].startswith(refusal)
+async def test_what_cannot_be_asked_is_refused(sqlite_api: AsyncClient) -> None:
+    for query, refusal in (
+        ("since=2026-11-20", "since must be a moment with its offset"),
+        ("since=2026-11-20T00:00Z&until=2026-11-19T00:00Z", "until is before since"),
+        ("limit=0", "limit must be at least 1"), ("limit=201", "limit must be at most 200"),
+        ("cursor=rd:/TCK-1", "cursor must be a whole number"), ("cursor=-1", "cursor must be at least 0"),
+        ("offset=1", "offset: there is no such field or parameter"),
+    ):  # fmt: skip
+        response = await sqlite_api.get(f"/tickets/changes?{query}")
+        assert response.status_code == 400
+        assert response.json()["error"].startswith(refusal)

@@ -92,13 +92,12 @@ async def test_the_place_is_that_of_an_entry_of_the_same_ticket(api: AsyncClient
         )  # fmt: skip
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=201", "before=0", "before=x", "since=2026-11-20", "cursor=1",
-                                   "envelope=1", "since=2026-11-20T00:00Z&until=2026-11-19T00:00Z"])  # fmt: skip
-async def test_what_cannot_be_asked_is_refused(sqlite_api: AsyncClient, query: str) -> None:
-    response = await sqlite_api.get(f"/tickets/TCK-0001/history?{query}")
-
-    assert response.status_code == 400
-    assert response.json()["field"]
+async def test_what_cannot_be_asked_is_refused(sqlite_api: AsyncClient) -> None:
+    for query in ("limit=0", "limit=201", "before=0", "before=x", "since=2026-11-20", "cursor=1", "envelope=1",
+                  "since=2026-11-20T00:00Z&until=2026-11-19T00:00Z"):  # fmt: skip
+        response = await sqlite_api.get(f"/tickets/TCK-0001/history?{query}")
+        assert response.status_code == 400, query
+        assert response.json()["field"]
 
 
 async def test_the_history_of_an_unknown_ticket_is_not_found(sqlite_api: AsyncClient) -> None:

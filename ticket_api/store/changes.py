@@ -37,6 +37,8 @@ def find(db: TenantConnection, query: ChangeQuery) -> Found:
         walked.append(ticket_history.c.user_id == query.user_id)
     if of_tickets:
         few = db.scalars(db.select(tickets, tickets.c.id).where(*of_tickets).limit(MOST_TICKETS + 1)).all()
+        if not few:
+            return Found([], None)
         if len(few) <= MOST_TICKETS:
             return _of_few_tickets(db, few, [*walked, *in_time(query)], query.limit)
     return _walk(db, walked, [*in_time(query), *of_tickets], query.limit)
@@ -44,6 +46,8 @@ def find(db: TenantConnection, query: ChangeQuery) -> Found:
 
 def read(db: TenantConnection, ids: Sequence[int]) -> list[tuple[RowMapping, Entry]]:
     """Return these entries in the order of their ids, each with `id`, `summary` and account of its ticket."""
+    if not ids:  # SQLite reads every entry to find none of no ids
+        return []
     entries = read_entries(db, db.select(ticket_history).where(ticket_history.c.id.in_(ids)))
     about = (tickets.c.id, tickets.c.summary, tickets.c.account_id, accounts.c.name.label("account_name"))
     named = db.select(tickets, *about).outerjoin(accounts)
@@ -74,6 +78,7 @@ def _bounds(db: TenantConnection, query: ChangeQuery) -> Conditions:
 
 def _of_few_tickets(db: TenantConnection, few: Sequence[str], wanted: Conditions, limit: int) -> Found:
     entries = db.select(ticket_history, ticket_history.c.id).where(*wanted, ticket_history.c.ticket_id.in_(few))
+    entries = entries.with_hint(ticket_history, "INDEXED BY history_of_ticket", "sqlite")
     in_order = ticket_history.c.id + 0  # keeps planners from reading the entries of all tickets in the order of ids
     return _page(db, entries.order_by(in_order), limit)
 

@@ -71,6 +71,11 @@ def document() -> dict[str, Any]:
     narrow(schemas["NewTicket"]["properties"], "receptionDateTime", {"type": "string", "pattern": no_end_of_month})
     for alike in KINDS.keys() - DIFFERENT:
         del whole["paths"][f"/tickets/master/{alike}"]["post"], whole["paths"][f"/tickets/master/{alike}/{{id}}"]
+    of_list = whole["paths"]["/tickets"]["get"]["parameters"]  # a cursor must fit the order and forbids an offset
+    whole["paths"]["/tickets"]["get"]["parameters"] = [one for one in of_list if one["name"] != "cursor"]
+    for one in of_list:
+        if one["name"].startswith("receptionDateTime"):
+            one["schema"] = {"type": "string", "pattern": no_end_of_month}
     for path, operations in whole["paths"].items():
         if "{id}" in path:
             for operation in operations.values():

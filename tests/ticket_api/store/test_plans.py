@@ -28,8 +28,8 @@ from tests.ticket_api.bulk import COMMON, RARE, fill_tickets
 from tests.ticket_api.conftest import NOW, Clock, running
 from tests.ticket_api.plans import read_by
 from ticket_api import create_app
-from ticket_api.http.models.queries import TicketQuery
-from ticket_api.store import history, idempotency, lists, master, tables, tenants, tickets
+from ticket_api.http.models.queries import ChangeQuery, HistoryQuery, StatisticsQuery, TicketQuery
+from ticket_api.store import changes, history, idempotency, lists, master, statistics, tables, tenants, tickets
 from ticket_api.store.connection import TenantConnection
 from ticket_api.store.indexes import MOST_FEW
 from ticket_api.tenancy import DEFAULT
@@ -172,6 +172,7 @@ def rest_reads_too_much(connection: Connection, _: Filled) -> list[str]:
         "is there": partial(tickets.exists, ticket_id=TICKET),
         "files": partial(tickets.read_attachments, ticket_id=TICKET),
         "history": partial(history.of_ticket, ticket_id=TICKET),
+        "page of a history": partial(history.of_ticket, ticket_id=TICKET, query=HistoryQuery(limit="1")),
         "key": lambda db: tenants.of_digest(db.connection, "0" * 64),
         "names": partial(master.meanings, ids={"user_id": "user1", "account_id": "acc1", "status_id": "stat1"}),
     }
@@ -191,12 +192,46 @@ def sweeping_reads_too_much(connection: Connection, _: Filled) -> list[str]:
     return [str(read)] if read.rows["idempotency_keys"] > 300 or read.steps > STEPS_A_PAGE else []
 
 
+def changes_read_too_much(connection: Connection, filled: Filled) -> list[str]:
+    """Return which pages of what happened in all tickets read too much."""
+    whole = 2 * filled.tickets + 200 if filled.tickets < 2000 and filled.url.startswith("postgresql") else 0
+    wrong = []
+    for asked in (
+        {"cursor": "1000"}, {"userId": "user3"}, {"ticketId": TICKET}, {"accountId": "unknown"},
+        {"accountId": "acc3", "since": "2026-11-19T00:00:00Z"},
+        {"since": "2025-06-02T20:00:00Z", "until": "2025-06-02T20:10:00Z"},
+    ):  # fmt: skip
+        query = ChangeQuery.model_validate({**asked, "limit": str(LIMIT)})
+
+        def page(db: TenantConnection, query: ChangeQuery = query) -> object:
+            return changes.read(db, changes.find(db, query).ids)
+
+        read = read_by(connection, page)
+        if sum(read.rows[table] for table in GROWING) > 3 * whole + 20 * LIMIT or read.steps > STEPS_A_PAGE:
+            wrong.append(f"{asked}: {read}")
+    return wrong
+
+
+def statistics_read_too_much(connection: Connection, filled: Filled) -> list[str]:
+    """Return which statistics read more than each ticket once a part, or on SQLite a table instead of an index."""
+    wrong = []
+    for groups in ("status", "account", "requestChannel", "week", "category,personInCharge"):
+        query = StatisticsQuery.model_validate({"groupBy": groups, "from": "2025-07-01", "to": "2025-07-31"})
+        read = read_by(connection, partial(statistics.by_group, query=query, today=NOW.date()))
+        outside = [step for step in read.plan if "tickets USING INDEX" in step or step == "SCAN tickets"]
+        if read.rows["tickets"] > 4 * filled.most("all") or outside:
+            wrong.append(f"{groups}: {read}")
+    return wrong
+
+
 See = Callable[[Connection, Filled], list[str]]
 SEEN: Final[Mapping[str, See]] = MappingProxyType({
     "pages": pages_read_too_much,
     "rows": rows_are_read_before_they_are_shown,
     "rest": rest_reads_too_much,
     "sweep": sweeping_reads_too_much,
+    "changes": changes_read_too_much,
+    "statistics": statistics_read_too_much,
 })  # fmt: skip
 
 

@@ -6,32 +6,17 @@ had before.
 Source: SQLite, "FTS5 Extension", 3.1 (ascii tokenizer), 4.4.1 (contentless tables), 6.2 (the delete command).
 """
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from types import MappingProxyType
 from typing import Final
 
-from sqlalchemy import (
-    Column,
-    ColumnElement,
-    Integer,
-    MetaData,
-    Select,
-    String,
-    Table,
-    TableClause,
-    UnaryExpression,
-    func,
-    literal_column,
-    select,
-    text,
-)
-from sqlalchemy.sql.operators import custom_op
+from sqlalchemy import Column, Integer, MetaData, String, Table, text
 
 from ticket_api.store.connection import TenantConnection
-from ticket_api.store.search.pieces import characters, pairs_of_text, wanted
-from ticket_api.store.tables import tickets
+from ticket_api.store.search.pieces import characters, pairs_of_text, phrases_of
 
 PUNCTUATION: Final = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
 """ASCII characters that are no separators in the index, besides letters and digits; all others never are."""
@@ -52,13 +37,10 @@ CREATE: Final = (
 )
 _DELETE: Final = text("INSERT INTO ticket_pieces (ticket_pieces, rowid, pieces) VALUES ('delete', :row, :pieces)")
 _INSERT: Final = text("INSERT INTO ticket_pieces (rowid, pieces) VALUES (:row, :pieces)")
-_NUMBERS: Final = select(literal_column(f"rowid & {(1 << _NUMBER_BITS) - 1}", Integer)).select_from(
-    TableClause("ticket_pieces")
+_FIND: Final = text(
+    f"SELECT json_group_array(rowid & {(1 << _NUMBER_BITS) - 1}) FROM "  # noqa: S608 - a constant
+    "(SELECT rowid FROM ticket_pieces WHERE ticket_pieces MATCH :query LIMIT :most)"
 )
-_NUMBER_ALONE: Final = UnaryExpression(tickets.c.number, operator=custom_op("+"), type_=Integer())
-"""The number of a ticket, but no reason for SQLite to read tickets by the index of their numbers."""
-MOST_TESTED: Final = 10_000
-"""With more candidates than these, the next ticket with the words is near, wherever one begins to read."""
 
 
 def lacks_fts5() -> bool:
@@ -85,23 +67,11 @@ class SqlitePieces:
 
     def candidates(self, db: TenantConnection, words: tuple[str, ...], most: int) -> tuple[int, ...]:
         """Return the numbers of at most `most` tickets, of which those that have all `words` are a part."""
-        return tuple(db.scalars(self._numbers(db, words).limit(most)))
-
-    def is_candidate(self, db: TenantConnection, words: tuple[str, ...]) -> ColumnElement[bool] | None:
-        """Return the condition that a ticket is among the candidates, unless they are more than `MOST_TESTED`.
-
-        Its number is in every index of lists, so the texts of other tickets are not read.
-        """
-        numbers = self._numbers(db, words)
-        count = db.scalar(select(func.count()).select_from(numbers.limit(MOST_TESTED + 1).subquery()))
-        return _NUMBER_ALONE.in_(numbers) if count <= MOST_TESTED else None
-
-    def _numbers(self, db: TenantConnection, words: tuple[str, ...]) -> Select[int]:
         tenant = self._number(db)
         indexed = tuple(word.translate(_REPLACED) for word in words)
-        phrases = (_tokens(tenant, pieces).replace('"', '""') for pieces in wanted(indexed))
+        phrases = (_tokens(tenant, pieces).replace('"', '""') for pieces in phrases_of(indexed))
         query = " AND ".join(f'"{phrase}"' for phrase in phrases)
-        return _NUMBERS.where(text("ticket_pieces MATCH :query").bindparams(query=query))
+        return tuple(json.loads(db.connection.execute(_FIND, {"query": query, "most": most}).scalar_one()))
 
     def _number(self, db: TenantConnection) -> int:
         """Return the number of the tenant; 0 before its first ticket."""
