@@ -148,9 +148,8 @@ def test_every_faulty_row_of_a_file_is_named_and_nothing_is_stored(run: Run, sql
 
     assert (code, said, run(sqlite_url, "accounts", "list")[1]) == (2, [], before)
     lines = beside.splitlines()
-    assert [line.partition(":")[0] for line in lines[:4]] == [
-        *("Row 3, id 'A/2'", "Row 5, id 'A-1'", "Row 6, name", "Row 7, order 'last'"),
-    ]
+    where = ["Row 3, id 'A/2'", "Row 5, id 'A-1'", "Row 6, name", "Row 7, order 'last'"]
+    assert [line.partition(":")[0] for line in lines[:4]] == where
     assert lines[4:] == [
         "Faulty rows: 4.",
         "Nothing was stored. Correct the file, or store the other rows with --skip-faulty.",
