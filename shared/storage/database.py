@@ -279,7 +279,7 @@ async def open_engine(url: URL, *, statement_s: float = STATEMENT_S) -> AsyncIte
 class _Compiler(SQLiteCompiler):
     """Writes hints, such as INDEXED BY, after the table that they are for; SQLAlchemy does so for other databases."""
 
-    def get_from_hint_text(self, table: FromClause, text: str | None) -> str | None:
+    def get_from_hint_text(self, table: FromClause, text: str | None) -> str | None:  # noqa: ARG002
         return text
 
 

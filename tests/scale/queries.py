@@ -18,8 +18,8 @@ ORDERS: Final = tuple(
 FILTERS: Final[Mapping[str, Sequence[Query]]] = MappingProxyType({
     "open": [{}],
     "all": [ALL],
-    "status": [{"statusId": id_, **ALL} for id_ in ("stat1", "stat4")],
-    "rare status": [{"statusId": "stat5"}],
+    "status": [{"statusId": [id_], **ALL} for id_ in ("stat1", "stat4")],
+    "rare status": [{"statusId": ["stat5"]}],
     "two statuses": [{"statusId": ["stat2", "stat5"]}, {"statusId": ["stat1", "stat4"], **ALL}],
     "person": [{"personInChargeId": f"user{n}", **ALL} for n in (0, 7, 61)],
     "account": [{"accountId": f"acc{n}", **ALL} for n in (0, 5_000, 9_999)],
@@ -43,12 +43,12 @@ FILTERS: Final[Mapping[str, Sequence[Query]]] = MappingProxyType({
         {"updatedAtTo": "2023-12-05T09:00:00+09:00", **ALL},
     ],
     "person and account": [{"personInChargeId": "user1", "accountId": "acc1", **ALL}],
-    "status and category": [{"statusId": "stat5", "categoryId": "cat6"}, {"statusId": "stat3", "categoryId": "cat2"}],
+    "status and category": [{"statusId": ["stat5"], "categoryId": "cat6"}, {"statusId": ["stat3"], "categoryId": "cat2"}],
     "five together": [
         {"personInChargeId": "user2", "categoryId": "cat1", "receptionDateTimeFrom": "2024-01-01",
-         "completionDateTo": "2024-12-31", "statusId": "stat4", **ALL},
+         "completionDateTo": "2024-12-31", "statusId": ["stat4"], **ALL},
     ],
-    "none fit": [{"accountId": "acc1", "statusId": "stat5", "receptionDateTimeFrom": "2026-01-01"}],
+    "none fit": [{"accountId": "acc1", "statusId": ["stat5"], "receptionDateTimeFrom": "2026-01-01"}],
 })  # fmt: skip
 """Lists without words, each in every order."""
 WORDS: Final[Mapping[str, Sequence[str]]] = MappingProxyType(
@@ -73,7 +73,7 @@ BESIDE: Final[Mapping[str, Query]] = MappingProxyType(
     {
         "": ALL,
         "open": {},
-        "rare status": {"statusId": "stat5"},
+        "rare status": {"statusId": ["stat5"]},
         "person": {"personInChargeId": "user0", **ALL},
         "account": {"accountId": "acc0", **ALL},
         "received": {"receptionDateTimeFrom": "2024-02-01", "receptionDateTimeTo": "2024-02-07", **ALL},

@@ -50,18 +50,16 @@ FILTERS: Final[dict[str, tuple[Row, Callable[[Row], bool]]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", FILTERS)
-async def test_a_filter_keeps_what_matches_and_counts_it(api: AsyncClient, name: str) -> None:
-    query, matches = FILTERS[name]
+async def test_a_filter_keeps_what_matches_and_counts_it(api: AsyncClient) -> None:
     everything = await listed(api, limit=200, **ALL)
+    for name, (query, matches) in FILTERS.items():
+        page = await listed(api, **{"limit": 3, "envelope": "true", **ALL, **query})
 
-    page = await listed(api, **{"limit": 3, "envelope": "true", **ALL, **query})
-
-    expected = [row for row in everything if matches(row)]
-    assert page["tickets"] == expected[:3]
-    assert (page["total"], page["totalIsExact"]) == (len(expected), True)
-    assert (page["nextCursor"] is not None) is (len(expected) > 3)
-    assert len(expected) < len(everything)
+        expected = [row for row in everything if matches(row)]
+        assert page["tickets"] == expected[:3], name
+        assert (page["total"], page["totalIsExact"]) == (len(expected), True), name
+        assert (page["nextCursor"] is not None) is (len(expected) > 3), name
+        assert len(expected) < len(everything), name
 
 
 @pytest.mark.parametrize(("field", "low", "high"), [
@@ -113,20 +111,17 @@ async def walked(api: AsyncClient, between: Callable[[int], Any] | None = None, 
     raise AssertionError("the pages do not end")
 
 
-@pytest.mark.parametrize(
-    "of_few", [{}, {"completionDateTo": "2030-01-01"}, {"personInChargeId": "user1"}], ids=["all", "dated", "few"]
-)
-@pytest.mark.parametrize(("sort_by", "sort_order"), ORDERS, ids=["-".join(order) for order in ORDERS])
-async def test_pages_by_cursor_are_those_by_offset(
-    api: AsyncClient, sort_by: str, sort_order: str, of_few: Row
-) -> None:
+@pytest.mark.parametrize("query", [ALL, {**ALL, "completionDateTo": "2030-01-01"}], ids=["walk", "few"])
+async def test_pages_by_cursor_are_those_by_offset(api: AsyncClient, query: Row) -> None:
     """In both ways of reading: a walk in the order of the list, and sorting the tickets of one filter."""
-    order: Row = {"sortBy": sort_by, "sortOrder": sort_order, **ALL, **of_few}
-    whole = await listed(api, limit=200, **order)
+    for sort_by, sort_order in ORDERS:
+        order: Row = {"sortBy": sort_by, "sortOrder": sort_order, **query}
+        whole = await listed(api, limit=200, **order)
 
-    assert await walked(api, limit=7, **order) == whole
-    assert [row for at in range(0, 63, 7) for row in await listed(api, limit=7, offset=at, **order)] == whole
-    assert whole == in_order(whole, sort_by, descends=sort_order == "desc")
+        assert await walked(api, limit=17, **order) == whole
+        assert [row for at in (0, 17, 34) for row in await listed(api, limit=17, offset=at, **order)] == whole[:51]
+        assert whole == in_order(whole, sort_by, descends=sort_order == "desc")
+        assert len(whole) > 20
 
 
 @pytest.mark.parametrize("sort_by", ["receptionDateTime", "scheduledCompletionDate"])
@@ -138,7 +133,7 @@ async def test_pages_by_cursor_neither_repeat_nor_skip_while_tickets_come_in(api
         await api.post("/tickets", json=new_ticket(receptionDateTime=f"{day} 10:00", scheduledCompletionDate=day))
         await api.post("/tickets", json=new_ticket(receptionDateTime="2031-01-01 10:00"))
 
-    walk = [row["ticketId"] for row in await walked(api, write, limit=7, sortBy=sort_by, **ALL)]
+    walk = [row["ticketId"] for row in await walked(api, write, limit=17, sortBy=sort_by, **ALL)]
 
     assert len(set(walk)) == len(walk)
     known = {row["ticketId"] for row in before}

@@ -42,8 +42,8 @@ _COLUMNS: Final[Mapping[str, Sequence[Column[Any]]]] = MappingProxyType({
 def by(index: str, query: Select[Any], *, descends: bool = False) -> Select[Any]:
     """Return the query, with its rows in the order of the index, so that it is read from there.
 
-    SQLite is told so. PostgreSQL finds that no other index has all columns in this order, and `fix_plans` forbids it
-    to sort.
+    SQLite takes its name. PostgreSQL finds no other index with all columns in this order, and may not sort, see
+    `fix_plans`.
     """
     columns = _COLUMNS[index]
     ordered = query.order_by(*(column.desc() for column in columns) if descends else columns)

@@ -132,7 +132,7 @@ def _total_of_walk(db: TenantConnection, query: TicketQuery, sought: Wanted, fou
     """Return the total and whether it is exact; a walk to the end, or over the words of a search, is not repeated."""
     if query.place is None and found <= query.limit and (found or not query.offset):
         return query.offset + found, True
-    if sought.text.conditions:
+    if sought.text.conditions and found:
         return query.offset + min(found, query.limit), False
     return (_count(db, sought), True) if query.envelope else (0, True)
 

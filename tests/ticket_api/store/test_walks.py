@@ -1,5 +1,6 @@
 """Lists of more tickets than are sorted at once: walks through an index, page by page."""
 
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any, Final
@@ -53,20 +54,25 @@ def walked(db: TenantConnection, **asked: Any) -> list[int]:
         cursor = {"cursor": one.next_cursor}
 
 
+def whole_and_total(connection: Connection, asked: dict[str, Any]) -> tuple[list[int], int | None]:
+    """Return the numbers of all pages by cursor, of which some are compared with those by offset, and the total."""
+    db = TenantConnection.open(connection, DEFAULT)
+    numbers = walked(db, **asked)
+    for at in (0, 200, len(numbers) - 1):
+        by_offset = page(db, limit="200", offset=str(at), **asked)
+        assert [row["number"] for row in by_offset.rows] == numbers[at : at + 200], asked
+    first = page(db, **asked)
+    return numbers, first.total if first.total_is_exact else None
+
+
 async def test_a_walk_shows_each_ticket_once_by_cursor_as_by_offset(many: str) -> None:
     async with open_transactions(resolve_url(many)) as pool:
         for wanted, order in product(WANTED, ORDERS):
-            asked = {**wanted, **order}
+            numbers, total = await pool.read(partial(whole_and_total, asked={**wanted, **order}))
 
-            def pages(connection: Connection, asked: dict[str, Any] = asked) -> tuple[list[int], list[int], int]:
-                db = TenantConnection.open(connection, DEFAULT)
-                by_offset = [page(db, limit="200", offset=str(at), **asked) for at in range(0, TICKETS + 200, 200)]
-                numbers = [row["number"] for one in by_offset for row in one.rows]
-                return walked(db, **asked), numbers, by_offset[0].total if by_offset[0].total_is_exact else len(numbers)
-
-            by_cursor, by_offset, total = await pool.read(pages)
-            assert by_cursor == by_offset, asked
-            assert len(set(by_cursor)) == len(by_cursor) == total > MOST_FEW, asked
+            assert len(set(numbers)) == len(numbers) > MOST_FEW, (wanted, order)
+            assert total in {None, len(numbers)}, (wanted, order)
+            assert (total is None) is ("searchWords" in wanted)
 
 
 async def test_the_total_of_words_that_many_tickets_have_is_not_exact_until_the_end(many: str) -> None:
@@ -85,4 +91,4 @@ async def test_the_total_of_words_that_many_tickets_have_is_not_exact_until_the_
     assert last == (TICKETS, True)
     assert few[1]
     assert 0 < few[0] < TICKETS
-    assert not past[1]
+    assert past == (TICKETS, True)

@@ -33,6 +33,7 @@ _CREATE: Final = (
     """
     CREATE FUNCTION ticket_candidates(wanted integer[], most integer) RETURNS integer[]
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    SET enable_bitmapscan = on SET enable_seqscan = off  -- whatever the transaction has set for its lists
     AS $$ DECLARE numbers integer[]; BEGIN
         EXECUTE 'SELECT ARRAY(SELECT number FROM {schema}.ticket_pieces
             WHERE tenant_id = current_setting(''app.tenant_id'', true) AND pieces @> $1 LIMIT $2)'
