@@ -43,7 +43,10 @@ FILTERS: Final[Mapping[str, Sequence[Query]]] = MappingProxyType({
         {"updatedAtTo": "2023-12-05T09:00:00+09:00", **ALL},
     ],
     "person and account": [{"personInChargeId": "user1", "accountId": "acc1", **ALL}],
-    "status and category": [{"statusId": ["stat5"], "categoryId": "cat6"}, {"statusId": ["stat3"], "categoryId": "cat2"}],
+    "status and category": [
+        {"statusId": ["stat5"], "categoryId": "cat6"},
+        {"statusId": ["stat3"], "categoryId": "cat2"},
+    ],
     "five together": [
         {"personInChargeId": "user2", "categoryId": "cat1", "receptionDateTimeFrom": "2024-01-01",
          "completionDateTo": "2024-12-31", "statusId": ["stat4"], **ALL},
@@ -84,7 +87,7 @@ BESIDE: Final[Mapping[str, Query]] = MappingProxyType(
         "five together": FILTERS["five together"][0],
     }
 )
-"""Filters and orders with which every word is searched."""
+"""Filters and orders beside words."""
 
 
 def without_words() -> dict[str, list[dict[str, Any]]]:
@@ -93,9 +96,10 @@ def without_words() -> dict[str, list[dict[str, Any]]]:
 
 
 def with_words() -> dict[str, list[dict[str, Any]]]:
-    """Return the searches, by kind of words."""
+    """Return the searches, by kind of words: the first two words of each beside every filter."""
     return {
-        kind: [{**beside, "searchWords": words} for words in some for beside in BESIDE.values()]
+        kind: [{**beside, "searchWords": words} for words in some[:2] for beside in BESIDE.values()]
+        + [{**ALL, "searchWords": words} for words in some[2:]]
         for kind, some in WORDS.items()
     } | {"one piece": [{**ALL, "searchQuery": text} for text in PIECES]}
 

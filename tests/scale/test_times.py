@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 
 ROUNDS: Final = 3
 AT_ONCE: Final = 20
-REQUESTS: Final = 600
+REQUESTS: Final = 400
 WITHOUT_WORDS_MS: Final = 60
 WITH_WORDS_MS: Final = {"sqlite": 100, "postgresql": 250}
 AT_ONCE_MS: Final = {"sqlite": 250, "postgresql": 500}

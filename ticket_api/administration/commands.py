@@ -16,7 +16,6 @@ from ticket_api.administration.session import Session
 from ticket_api.errors import BadInputError
 from ticket_api.http.models.base import RequestModel
 from ticket_api.http.refusals import describe
-from ticket_api.renames import finish_renames
 from ticket_api.store import master
 from ticket_api.store.connection import TenantConnection
 from ticket_api.store.search.folding import fold
@@ -102,7 +101,6 @@ def checked(model: type[RequestModel], values: Mapping[str, Any]) -> RequestMode
 async def _write(session: Session, options: argparse.Namespace, work: Any) -> int:
     """Do `work`, which returns what it did, and say so."""
     done: Done = await session.write(work, dry_run=options.dry_run)
-    await finish_renames(session.tenants, session.tenant)
     for kind, id_, outcome in done:
         if options.dry_run:
             session.show(f"{kind.one} {id_} would be {outcome}")
@@ -112,6 +110,8 @@ async def _write(session: Session, options: argparse.Namespace, work: Any) -> in
             await session.audit(f"master_data_{outcome}", f"{kind.path}/{id_}")
     if not done:
         session.tell("Nothing to do: every list has rows already.")
+    if not options.dry_run:
+        await session.finish_renames()
     return 0
 
 

@@ -23,7 +23,6 @@ from ticket_api.importing.csv_reader import Column, CsvRow, CsvTable
 from ticket_api.importing.options import FileOptions
 from ticket_api.importing.problems import Problem, faulty_rows, show
 from ticket_api.importing.report import write_report
-from ticket_api.renames import finish_renames
 from ticket_api.store import master_rows, numbers
 from ticket_api.store.connection import TenantConnection
 from ticket_api.store.search.folding import fold
@@ -88,7 +87,6 @@ async def import_file(session: Session, options: argparse.Namespace) -> int:
         return [*_change(db, kind, known), *_add(db, kind, new)], problems
 
     results, problems = await session.write(work, dry_run=chosen.dry_run)
-    await finish_renames(session.tenants, session.tenant)
     await _tell(session, kind, chosen, results, problems)
     if chosen.report is not None:
         would = "would be " if chosen.dry_run else ""
@@ -187,3 +185,4 @@ async def _tell(
     session.show(f"{kind.path}: {said}")
     if not chosen.dry_run and count["added"] + count["changed"]:
         await session.audit("master_data_imported", kind.path, said)
+        await session.finish_renames()

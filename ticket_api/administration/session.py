@@ -3,12 +3,15 @@
 import argparse
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
 from shared.audit import AuditEvent, LoggedAuditTrail, keep, operator
+from shared.storage.database import DatabaseBusyError
 from ticket_api.errors import ApiError
+from ticket_api.renames import finish_renames
 from ticket_api.store.connection import TenantConnection
 from ticket_api.tenancy import TenantDatabase
 
@@ -51,6 +54,11 @@ class Session:
         """Write an audit line: `action` was done to `what`, for example `users/user9`."""
         done = {"action": action, "object": what, "detail": detail}
         await keep(LoggedAuditTrail(), AuditEvent(outcome="ok", tenant=self.tenant, actor=operator(), **done))
+
+    async def finish_renames(self) -> None:
+        """Index the tickets of names that were changed. What fails here is done by the next server or command."""
+        with suppress(DatabaseBusyError):
+            await finish_renames(self.tenants, self.tenant)
 
     def tell(self, sentence: str) -> None:
         """Say something beside the result."""

@@ -13,7 +13,7 @@ from zlib import crc32
 from sqlalchemy import ARRAY, Column, Connection, Integer, MetaData, String, Table, bindparam, text
 
 from ticket_api.store.connection import TenantConnection
-from ticket_api.store.search.pieces import characters, pairs_of_text, wanted
+from ticket_api.store.search.pieces import set_of_text, set_of_words
 
 ticket_pieces: Final = Table(
     "ticket_pieces",
@@ -54,15 +54,12 @@ class PostgresPieces:
         before = [number for number, old, _ in texts if old]
         if before:
             db.execute(db.delete(ticket_pieces).where(ticket_pieces.c.number.in_(before)))
-        rows = [
-            {"number": number, "pieces": hashed(db.tenant, {*pairs_of_text(new), *characters(new)})}
-            for number, _, new in texts
-        ]
+        rows = [{"number": number, "pieces": hashed(db.tenant, set_of_text(new))} for number, _, new in texts]
         db.execute(db.insert(ticket_pieces), rows)
 
     def candidates(self, db: TenantConnection, words: tuple[str, ...], most: int) -> tuple[int, ...]:
         """Return the numbers of at most `most` tickets, of which those that have all `words` are a part."""
-        pieces = hashed(db.tenant, {piece for of_word in wanted(words) for piece in of_word})
+        pieces = hashed(db.tenant, set_of_words(words))
         return tuple(db.connection.execute(_FIND, {"wanted": pieces, "most": most}).scalar_one())
 
 
@@ -83,7 +80,9 @@ def create_table(connection: Connection) -> None:
 def create_index(connection: Connection) -> None:
     """Create the index, once the table is filled, which may take minutes."""
     connection.exec_driver_sql("SET LOCAL statement_timeout = '1h'")  # a large database takes minutes
-    connection.exec_driver_sql("CREATE INDEX pieces_of_tickets ON ticket_pieces USING gin (pieces)")
+    connection.exec_driver_sql(
+        "CREATE INDEX pieces_of_tickets ON ticket_pieces USING gin (pieces) WITH (gin_pending_list_limit = 512)"
+    )  # in kB: what is pending is read by each search, and moved to the index by one of the writers
 
 
 def grant(connection: Connection, role: str) -> None:

@@ -16,7 +16,7 @@ from typing import Final
 from sqlalchemy import Column, Integer, MetaData, String, Table, text
 
 from ticket_api.store.connection import TenantConnection
-from ticket_api.store.search.pieces import characters, pairs_of_text, wanted
+from ticket_api.store.search.pieces import characters, pairs_of_text, phrases_of
 
 PUNCTUATION: Final = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
 """ASCII characters that are no separators in the index, besides letters and digits; all others never are."""
@@ -69,7 +69,7 @@ class SqlitePieces:
         """Return the numbers of at most `most` tickets, of which those that have all `words` are a part."""
         tenant = self._number(db)
         indexed = tuple(word.translate(_REPLACED) for word in words)
-        phrases = (_tokens(tenant, pieces).replace('"', '""') for pieces in wanted(indexed))
+        phrases = (_tokens(tenant, pieces).replace('"', '""') for pieces in phrases_of(indexed))
         query = " AND ".join(f'"{phrase}"' for phrase in phrases)
         return tuple(json.loads(db.connection.execute(_FIND, {"query": query, "most": most}).scalar_one()))
 
