@@ -39,7 +39,7 @@ def differences(db: TenantConnection) -> list[str]:
 async def test_a_name_is_found_before_during_and_after_its_tickets_are_indexed_again(
     database_url: str, kind: Kind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ticket_api.store.search.renames.AT_ONCE", 3)
+    monkeypatch.setattr("ticket_api.store.search.renames.AT_ONCE", 6)
     id_, before = {"accounts": ("acc1", "brindle"), "users": ("user1", "avery")}[kind]
     old = await run(database_url, lambda db: found(db, before))
 
@@ -53,7 +53,7 @@ async def test_a_name_is_found_before_during_and_after_its_tickets_are_indexed_a
             assert await run(database_url, lambda db: (found(db, before), found(db, "zzyzx ゾウ"))) == (set(), old)
         more = await run(database_url, index_renamed)
         steps += 1
-    assert steps > len(old) // 3
+    assert steps > len(old) // 6
     numbers = await run(database_url, lambda db: find(db, "zzyzx").numbers)
     assert (set(numbers), await run(database_url, has_renames)) == (
         await run(database_url, lambda db: found(db, "zzyzx")),
@@ -61,19 +61,19 @@ async def test_a_name_is_found_before_during_and_after_its_tickets_are_indexed_a
     )
 
 
-async def test_another_rename_on_the_way_begins_again(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ticket_api.store.search.renames.AT_ONCE", 3)
-    await run(database_url, lambda db: rename(db, "accounts", "acc1", "Okapi"))
-    await run(database_url, index_renamed)
+async def test_another_rename_on_the_way_begins_again(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ticket_api.store.search.renames.AT_ONCE", 6)
+    await run(sqlite_url, lambda db: rename(db, "accounts", "acc1", "Okapi"))
+    await run(sqlite_url, index_renamed)
 
-    await run(database_url, lambda db: rename(db, "accounts", "acc1", "Zzyzx"))
-    await run(database_url, lambda db: rename(db, "users", "user1", "Okapi"))
-    assert await run(database_url, differences) == []
-    while await run(database_url, index_renamed):
+    await run(sqlite_url, lambda db: rename(db, "accounts", "acc1", "Zzyzx"))
+    await run(sqlite_url, lambda db: rename(db, "users", "user1", "Okapi"))
+    assert await run(sqlite_url, differences) == []
+    while await run(sqlite_url, index_renamed):
         pass
 
-    assert await run(database_url, differences) == []
-    assert await run(database_url, lambda db: db.execute(db.select(renamed)).all()) == []
+    assert await run(sqlite_url, differences) == []
+    assert await run(sqlite_url, lambda db: db.execute(db.select(renamed)).all()) == []
 
 
 async def test_with_more_tickets_to_index_again_than_candidates_all_are_searched(

@@ -54,13 +54,14 @@ class TicketFilters(RequestModel):
     show_completed: QueryTruth = Field(default=False, description="Also tickets whose status counts as completed.")
     search_query: SearchText | None = Field(
         default=None,
-        description="Part of the summary, the account's name or the requestor's name. Case and full or half width "
-        "are ignored; `%` and `_` are ordinary characters.",
+        description="Part of the summary, the account's name or the requestor's name. Case, full or half width and "
+        "kind of kana are ignored; `%` and `_` are ordinary characters.",
     )
     search_words: SearchWords | None = Field(
         default=None,
-        description="Up to 10 words in any order, each in the summary, the description, the id, the external id, or "
-        "the name of the account, the requestor or the person in charge. Case, width and kind of kana are ignored.",
+        description="Up to 10 words in any order, each in the summary, the description, a comment of the history, the "
+        "id, the external id, or the name of the account, the requestor or the person in charge. Case, width and kind "
+        "of kana are ignored. Of a ticket's comments, the newest are searched, up to 20,000 characters.",
         examples=["login vpn"],
     )
 
