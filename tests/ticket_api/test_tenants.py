@@ -64,7 +64,10 @@ ASKED: Final[dict[tuple[str, str], list[Ask]]] = {
         Ask("/tickets?limit=2"),  # a page that other tenants' rows would fill
         *(Ask(f"/tickets?limit=200&showCompleted=true{more}")
           for more in ("", f"&searchQuery={FOREIGN}", f"&accountId={FOREIGN}", f"&personInChargeId={FOREIGN}",
-                       f"&statusId={FOREIGN}", "&accountId=acc1&sortBy=completionDate")),
+                       f"&statusId={FOREIGN}", "&accountId=acc1&sortBy=completionDate",
+                       f"&categoryId={FOREIGN}&envelope=true", f"&requestorId={FOREIGN}&envelope=true",
+                       "&envelope=true", "&envelope=true&accountId=acc1", "&searchWords=a&envelope=true",
+                       f"&cursor=rd:2026-11-20T03:04/{THEIRS}", "&cursor=rd:2026-11-20T03:04/TCK-0003")),
     ],
     ("POST", "/tickets"): [
         *(Ask("/tickets", new_ticket(**one)) for one in foreign_references(*IN_TICKETS)),

@@ -150,8 +150,8 @@ def _named(db: TenantConnection, numbers: Sequence[int]) -> list[RowMapping]:
     columns = (tickets.c[name] for name in IN_LISTS)
     page = db.select(tickets, *columns).where(among(db, tickets.c.number, numbers))
     of_page = _NAMED_PAGE.add_cte(by(BY_NUMBER, page).limit(len(numbers)).cte("page"))
-    by_number = {row["number"]: row for row in db.execute(of_page).mappings()}
-    return [by_number[number] for number in numbers]
+    position = {number: at for at, number in enumerate(numbers)}
+    return sorted(db.execute(of_page).mappings(), key=lambda row: position[row["number"]])
 
 
 def _cursor_after(row: RowMapping, query: TicketQuery) -> str:
