@@ -202,8 +202,8 @@ def whose_tickets(settings: ToolSettings) -> str:
         return f"These tickets are in the database of this server itself ({where})."
     here = "installation" if IS_INSTALLED else "checkout"
     return (
-        f"These tickets are the sample data of this {here} ({where}) and what was added to it, not those of another "
-        "ticket system; MCP_API_BASE_URL connects one."
+        f"These tickets are in the database of this {here} itself ({where}), which begins with sample data unless its "
+        "people begin with their own. They are not those of another ticket system; MCP_API_BASE_URL connects one."
     )
 
 

@@ -89,8 +89,9 @@ async def test_a_refused_write_is_audited(tmp_path: Path) -> None:
 
 async def test_over_stdio_instructions_and_the_first_result_say_whose_tickets_these_are(tmp_path: Path) -> None:
     said = (
-        f"These tickets are the sample data of this checkout ({tmp_path}/tickets.sqlite3) and what was added to it, "
-        "not those of another ticket system; MCP_API_BASE_URL connects one."
+        f"These tickets are in the database of this checkout itself ({tmp_path}/tickets.sqlite3), which begins with "
+        "sample data unless its people begin with their own. They are not those of another ticket system; "
+        "MCP_API_BASE_URL connects one."
     )
     async with stdio_door(tmp_path) as door:
         started = await door.request("initialize", {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {
@@ -111,7 +112,7 @@ async def test_over_stdio_instructions_and_the_first_result_say_whose_tickets_th
     ("given", "sentence"),
     [
         ({"api_base_url": "https://api.example.com:8443/x"}, "those of the ticket API at api.example.com:8443."),
-        ({}, "the sample data of this checkout (data/tickets.sqlite3) and what was added to it, not those of another"),
+        ({}, "in the database of this checkout itself (data/tickets.sqlite3), which begins with sample data unless"),
         ({"sample_data": "none"}, "in the database of this server itself (data/tickets.sqlite3)."),
         (
             {"database_url": "postgresql://u:hush@db.example.com/tickets", "sample_data": "none"},

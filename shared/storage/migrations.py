@@ -176,12 +176,17 @@ def _keep_private(database: Path) -> None:
 def _make_folder_of(file: Path) -> None:
     """Make the folder of an SQLite file that can be opened or made there; aiosqlite leaves a thread where it cannot.
 
+    A file that is there is not opened: closing it would end the locks that SQLite holds for this process's connections,
+    and another process would take the log of writes away from under them.
+    Source: SQLite, "How To Corrupt An SQLite Database File", 2.2.
+
     Raises:
         OSError: it cannot.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     if file.exists():
-        file.open("rb").close()
+        if not (file.is_file() and os.access(file, os.R_OK)):
+            raise PermissionError(file)
     elif not os.access(file.parent, os.W_OK | os.X_OK):
         raise PermissionError(file.parent)
 

@@ -41,24 +41,19 @@ async def whole(api: AsyncClient) -> list[dict[str, Any]]:
 async def test_pages_hold_every_entry_of_every_history_once(api: AsyncClient) -> None:
     everything = await whole(api)
 
-    assert await walk(api, limit=7) == everything
+    assert await walk(api, limit=30) == everything
     assert await walk(api, limit=200) == everything
 
 
-@pytest.mark.parametrize("few", [0, 1000], ids=["many tickets", "few tickets"])
-@pytest.mark.parametrize(("query", "name"), [
-    ({"userId": "user3"}, "userId"), ({"ticketId": "TCK-0003"}, "ticketId"), ({"accountId": "acc2"}, "accountId"),
-], ids=["user", "ticket", "account"])  # fmt: skip
-async def test_a_filter_keeps_what_matches_and_only_that(
-    api: AsyncClient, monkeypatch: pytest.MonkeyPatch, few: int, query: dict[str, str], name: str
-) -> None:
-    monkeypatch.setattr(changes, "MOST_TICKETS", few)
-    monkeypatch.setattr(changes, "MOST_EXAMINED", 7)
-
-    found = await walk(api, **query, limit=2)
-
-    assert found == [entry for entry in await walk(api) if entry[name] == query[name]]
-    assert found
+async def test_a_filter_keeps_what_matches_and_only_that(api: AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    everything = await walk(api)
+    monkeypatch.setattr(changes, "MOST_EXAMINED", 29)
+    for few in (0, 1000):
+        monkeypatch.setattr(changes, "MOST_TICKETS", few)
+        for name, id_ in (("userId", "user3"), ("ticketId", "TCK-0003"), ("accountId", "acc2")):
+            found = await walk(api, **{name: id_}, limit=5)
+            assert found == [entry for entry in everything if entry[name] == id_]
+            assert found
 
 
 async def test_filters_together_keep_what_matches_all_of_them(api: AsyncClient) -> None:
@@ -74,19 +69,16 @@ async def test_filters_together_keep_what_matches_all_of_them(api: AsyncClient) 
     assert await walk(api, personInChargeId="user1", accountId="unknown") == []
 
 
-@pytest.mark.parametrize("examined", [7, 10_000], ids=["in steps", "at once"])
-async def test_both_ends_of_a_range_are_included(
-    api: AsyncClient, monkeypatch: pytest.MonkeyPatch, examined: int
-) -> None:
+async def test_both_ends_of_a_range_are_included(api: AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """The order of sample entries by time is not that of their ids."""
-    monkeypatch.setattr(changes, "MOST_EXAMINED", examined)
     every = await walk(api)
     times = sorted(entry["timestamp"] for entry in every)
     since, until = times[10], times[-10]
-
-    for query in ({"since": since}, {"until": until}, {"since": since, "until": until}):
-        low, high = query.get("since", times[0]), query.get("until", times[-1])
-        assert await walk(api, **query, limit=5) == [one for one in every if low <= one["timestamp"] <= high]
+    for examined in (7, 10_000):
+        monkeypatch.setattr(changes, "MOST_EXAMINED", examined)
+        for query in ({"since": since}, {"until": until}, {"since": since, "until": until}):
+            low, high = query.get("since", times[0]), query.get("until", times[-1])
+            assert await walk(api, **query, limit=40) == [one for one in every if low <= one["timestamp"] <= high]
     assert await walk(api, since=show_moment(NOW + timedelta(days=1))) == []
 
 
@@ -152,15 +144,14 @@ async def test_a_page_examines_a_limited_number_of_entries(api: AsyncClient, mon
     assert page["nextCursor"] == str(every[4]["id"])
 
 
-@pytest.mark.parametrize(("query", "refusal"), [
-    ({"since": "2026-11-20"}, "since must be a moment with its offset"),
-    ({"since": "2026-11-20T00:00:00Z", "until": "2026-11-19T00:00:00Z"}, "until is before since"),
-    ({"limit": "0"}, "limit must be at least 1"), ({"limit": "201"}, "limit must be at most 200"),
-    ({"cursor": "rd:/TCK-1"}, "cursor must be a whole number"), ({"cursor": "-1"}, "cursor must be at least 0"),
-    ({"offset": "1"}, "offset: there is no such field or parameter"),
-], ids=["day", "backward", "none", "many", "cursor of a list", "negative", "offset"])  # fmt: skip
-async def test_what_cannot_be_asked_is_refused(sqlite_api: AsyncClient, query: dict[str, str], refusal: str) -> None:
-    response = await sqlite_api.get("/tickets/changes", params=query)
-
-    assert response.status_code == 400
-    assert response.json()["error"].startswith(refusal)
+async def test_what_cannot_be_asked_is_refused(sqlite_api: AsyncClient) -> None:
+    for query, refusal in (
+        ("since=2026-11-20", "since must be a moment with its offset"),
+        ("since=2026-11-20T00:00Z&until=2026-11-19T00:00Z", "until is before since"),
+        ("limit=0", "limit must be at least 1"), ("limit=201", "limit must be at most 200"),
+        ("cursor=rd:/TCK-1", "cursor must be a whole number"), ("cursor=-1", "cursor must be at least 0"),
+        ("offset=1", "offset: there is no such field or parameter"),
+    ):  # fmt: skip
+        response = await sqlite_api.get(f"/tickets/changes?{query}")
+        assert response.status_code == 400
+        assert response.json()["error"].startswith(refusal)

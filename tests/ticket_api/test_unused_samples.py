@@ -9,8 +9,15 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from shared.config import StdioSettings, TicketApiSettings
+from shared.storage.database import resolve_url
+from shared.storage.transactions import open_transactions
+from shared.time_zones import utc_now
 from tests.processes import sqlite
 from ticket_api.__main__ import report_unused_samples
+from ticket_api.administration import writes
+from ticket_api.administration.kinds import KINDS
+from ticket_api.administration.usual import add_usual
+from ticket_api.tenancy import DEFAULT, TenantDatabase
 from ticket_service import TicketService
 
 Samples = Literal["en", "ja", "none"]
@@ -53,3 +60,21 @@ def test_the_ticket_api_as_a_service_says_so_too(tmp_path: Path, capsys: pytest.
     asyncio.run(report_unused_samples(TicketApiSettings(**settings, sample_data="en")))
 
     assert capsys.readouterr().err == f"Note: MCP_SAMPLE_DATA has no effect: {NEW_ONLY} the Japanese samples.\n"
+
+
+async def test_usual_choices_and_own_data_are_no_samples(tmp_path: Path) -> None:
+    assert await notes_of_a_start(tmp_path, sample_data="none") == []
+    async with open_transactions(resolve_url(sqlite(tmp_path))) as transactions:
+        tenants = TenantDatabase(transactions, clock=utc_now)
+        await tenants.write(DEFAULT, lambda db: list(add_usual(db, "en")))
+
+    assert await notes_of_a_start(tmp_path, sample_data="none") == []
+
+
+async def test_samples_with_additions_are_still_the_samples(tmp_path: Path) -> None:
+    assert await notes_of_a_start(tmp_path, sample_data="ja") == []
+    async with open_transactions(resolve_url(sqlite(tmp_path))) as transactions:
+        tenants = TenantDatabase(transactions, clock=utc_now)
+        await tenants.write(DEFAULT, lambda db: writes.add(db, KINDS["statuses"], {"name": "On hold"}))
+
+    assert await notes_of_a_start(tmp_path, sample_data="ja") == []

@@ -24,8 +24,8 @@ history_routes = APIRouter(tags=["tickets"], dependencies=each)
 async def list_changes(request: Request, query: Annotated[ChangeQuery, Query()]) -> ChangePage:
     """List the history entries of all tickets, oldest first: in the order in which they were recorded, that of `id`.
 
-    Clocks differ, so `timestamp` may be a little out of this order. Whoever goes on at the last `id` misses nothing.
-    The creation of a ticket is no entry: list tickets by reception for those.
+    Clocks differ, so `timestamp` may be a little out of this order. A client that goes on at the last `id` misses
+    nothing. The creation of a ticket is no entry: list tickets by reception for those.
     """
 
     def read(db: TenantConnection) -> ChangePage:

@@ -95,7 +95,8 @@ def _with_ids(row: RawRow, directory: Directory) -> tuple[dict[str, Any], list[P
 def _validated(row: RawRow, values: Mapping[str, Any], *, besides: set[str]) -> tuple[NewTicket | None, list[Problem]]:
     """Return the row as a new ticket, or every problem of its fields that has not been found before."""
     problems = []
-    if (external_id := values.get(EXTERNAL_ID)) is None or external_id == "":
+    external_id = values.get(EXTERNAL_ID)
+    if external_id is None or (isinstance(external_id, str) and not external_id.strip()):
         problems.append(_problem(row, EXTERNAL_ID, "is required: it makes an import repeatable"))
     try:
         return NewTicket.model_validate(values), problems

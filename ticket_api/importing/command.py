@@ -33,14 +33,15 @@ async def import_tickets(session: Session, options: argparse.Namespace) -> int:
     table = await asyncio.to_thread(file.read, COLUMNS)
     checked = await _check(session, table, options.date_order)
     _tell_problems(session, checked)
-    stored: list[Outcome] = []
+    if file.report is not None:  # before anything is stored: it may be that it cannot be written
+        await asyncio.to_thread(write_report, file.report, checked.problems, ())
     if not checked.problems or file.skip_faulty or file.dry_run:
         stored = await _store(session, checked.rows, dry_run=file.dry_run)
         _tell_outcomes(session, stored, checked.rows, dry_run=file.dry_run)
+        if file.report is not None:
+            await asyncio.to_thread(write_report, file.report, checked.problems, _results(stored, dry_run=file.dry_run))
     else:
         session.tell("Nothing was stored. Correct the file, or store the other rows with --skip-faulty.")
-    if file.report is not None:
-        await asyncio.to_thread(write_report, file.report, checked.problems, _results(stored, dry_run=file.dry_run))
     return FAULTY if checked.problems and not file.skip_faulty else 0
 
 

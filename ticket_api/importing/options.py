@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from ticket_api.importing.csv_reader import Column, CsvTable, read_csv, read_file
+from ticket_api.importing.csv_reader import Column, CsvError, CsvTable, read_csv, read_file
 from ticket_api.importing.encodings import ENCODINGS
 
 
@@ -35,6 +35,8 @@ class FileOptions:
 
     def read(self, columns: Sequence[Column]) -> CsvTable:
         """Return the rows of the file. Raises: CsvError, UnknownEncodingError."""
+        if self.report is not None and self.report.resolve() == self.file.resolve():
+            raise CsvError("--report names the file to import, which it would overwrite. Name another one.")
         return read_csv(read_file(self.file), columns, encoding=self.encoding, ignored=self.ignored)
 
 

@@ -55,9 +55,11 @@ def filler(
 
 def why_unused(language: str, db: TenantConnection) -> str | None:
     """Return why the sample data in `language`, or "none", is not what the tenant has; None if it is."""
-    there = set(db.scalars(db.select(tables.statuses, tables.statuses.c.name)))
+    there = set(
+        db.scalars(db.select(tables.accounts, tables.accounts.c.name))
+    )  # no company of one's own has their names
     has = {"en": "the English samples", "ja": "the Japanese samples"}
-    begun = next((one for one in has if there == set(_text(one)["statuses"])), None)
+    begun = next((one for one in has if there & set(_text(one)["accounts"])), None)
     if language == (begun or "none"):
         return None
     return f"only a new database is filled, and this one has {has[begun] if begun else 'none of the samples'}"

@@ -70,7 +70,7 @@ def newest(db: TenantConnection, ticket_id: str) -> int:
 
 
 def of_ticket(db: TenantConnection, ticket_id: str, query: HistoryQuery = WHOLE) -> list[Entry]:
-    """Return the entries of a ticket that `query` wants, newest first, and one more if there are more.
+    """Return the entries of a ticket that match `query`, newest first, and one more if there are more.
 
     Raises:
         BadInputError: the ticket has no entry `query.before`.

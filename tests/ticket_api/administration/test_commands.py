@@ -148,7 +148,8 @@ def test_every_faulty_row_of_a_file_is_named_and_nothing_is_stored(run: Run, sql
 
     assert (code, said, run(sqlite_url, "accounts", "list")[1]) == (2, [], before)
     lines = beside.splitlines()
-    assert [line.partition(":")[0] for line in lines[:4]] == ["Row 3, id", "Row 5, id", "Row 6, name", "Row 7, order"]
+    where = ["Row 3, id 'A/2'", "Row 5, id 'A-1'", "Row 6, name", "Row 7, order 'last'"]
+    assert [line.partition(":")[0] for line in lines[:4]] == where
     assert lines[4:] == [
         "Faulty rows: 4.",
         "Nothing was stored. Correct the file, or store the other rows with --skip-faulty.",
@@ -177,8 +178,8 @@ def test_a_row_that_could_be_several_is_not_guessed(run: Run, sqlite_url: str, t
     code, _, beside = run(sqlite_url, "users", "import", str(file))
 
     assert code == 2
-    assert "Row 2, name: 'Hana' is that of several: h1, h2; give the id" in beside
-    assert "Row 3, name: 'hana' is that of row 2 too" in beside
+    assert "Row 2, name 'Hana': is that of several: h1, h2; give the id" in beside
+    assert "Row 3, name 'hana': is that of row 2 too" in beside
 
 
 def test_a_database_that_a_command_makes_begins_empty_unless_samples_are_set(

@@ -5,9 +5,14 @@ from typing import Any, Final
 
 import pytest
 from httpx2 import AsyncClient
+from structlog.testing import capture_logs
 
-from tests.ticket_api.conftest import KEY, Clock, running
+from shared.storage.database import resolve_url
+from shared.storage.transactions import open_transactions
+from tests.ticket_api.conftest import KEY, NOW, Clock, running
 from tests.ticket_api.importing.files import row
+from ticket_api.commands import add_key, add_tenant
+from ticket_api.sample import filler
 
 PATH: Final = "/tickets/import"
 
@@ -102,8 +107,22 @@ async def test_a_repeated_key_returns_the_first_response(sqlite_api: AsyncClient
     assert (first.json()["created"], again.content) == (1, first.content)
 
 
-async def test_only_a_key_that_may_administer_imports(sqlite_url: str, clock: Clock) -> None:
+async def test_only_a_key_that_may_administer_imports_and_only_into_its_own_tenant(
+    sqlite_url: str, clock: Clock
+) -> None:
+    async with open_transactions(resolve_url(sqlite_url)) as transactions:
+        fill = filler("en", clock)
+        made = await add_tenant(transactions, "acme", name=None, fill=fill, now=NOW, may_administer=True)
+        plain = await add_key(transactions, "acme", now=NOW)
     async with running(sqlite_url, clock, KEY) as client:
-        refused = await client.post(PATH, json={"rows": [row(1)]})
-        assert (refused.status_code, refused.json()["kind"]) == (403, "needs_admin_key")
+        for key in (KEY, plain.key):
+            refused = await client.post(PATH, json={"rows": [row(1)]}, headers={"x-api-key": key})
+            assert (refused.status_code, refused.json()["kind"]) == (403, "needs_admin_key")
+        with capture_logs() as logs:
+            stored = await client.post(PATH, json={"rows": [row(1)]}, headers={"x-api-key": made.key})
+        assert stored.json()["created"] == 1
         assert await _tickets(client) == []
+        client.headers["x-api-key"] = plain.key
+        assert await _tickets(client) == ["OLD-1"]
+    (line,) = [log for log in logs if log["event"] == "audit"]
+    assert (line["action"], line["tenant"], line["object"]) == ("tickets_imported", "acme", "tickets")

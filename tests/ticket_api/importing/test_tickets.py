@@ -5,14 +5,13 @@ import csv
 from datetime import date, datetime
 
 import pytest
+from structlog.testing import capture_logs
 
-from tests.ticket_api.conftest import NOW
 from tests.ticket_api.importing.conftest import Importer
 from tests.ticket_api.importing.files import ROW, file_of, row
 from ticket_api.importing import storing
-from ticket_api.importing.checking import RawRow
 from ticket_api.importing.command import FAULTY
-from ticket_api.importing.tickets import check_rows, store_rows
+from ticket_api.importing.csv_reader import CsvError
 from ticket_api.store.connection import TenantConnection
 from ticket_api.store.tables import users
 from ticket_api.tenancy import DEFAULT
@@ -100,30 +99,6 @@ async def test_two_imports_at_once_store_nothing_twice(importer: Importer, monke
     assert sorted(await importer.external_ids()) == sorted(f"OLD-{number}" for number in range(1, 41))
 
 
-async def test_an_import_that_was_stopped_goes_on_where_it_was(
-    importer: Importer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(storing, "MOST_AT_ONCE", 2)
-    raw = [RawRow(number, row(number)) for number in range(1, 7)]
-    checked = await check_rows(importer.tenants, DEFAULT, raw, NOW)
-
-    async def stop_at(rows: int) -> None:
-        def progress(done: int) -> None:
-            if done == rows:
-                task.cancel()
-
-        run = store_rows(importer.tenants, DEFAULT, checked.rows, NOW, dry_run=False, on_progress=progress)
-        task = asyncio.create_task(run)
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
-    await stop_at(2)
-    assert await importer.external_ids() == ["OLD-1", "OLD-2"]
-    await stop_at(4)
-    assert await importer.run(file_of(row(number) for number in range(1, 7))) == 0
-    assert await importer.external_ids() == [f"OLD-{number}" for number in range(1, 7)]
-
-
 async def test_an_external_id_of_another_tenant_is_another_ticket(importer: Importer) -> None:
     await importer.run(file_of([row(1)]))
     assert await importer.run(file_of([row(1)]), tenant="acme") == FAULTY
@@ -205,3 +180,27 @@ async def test_two_people_with_one_name_are_told_apart_by_what_to_write(sqlite_i
     await sqlite_importer.tenants.write(DEFAULT, double)
     assert await sqlite_importer.run(file_of([row(1, personInChargeId="Tomas Okoro")])) == FAULTY
     assert "is the name of 2: user6 (lucia.brandvold@example.com), user3 (" in sqlite_importer.said[0]
+
+
+async def test_an_import_leaves_one_line_in_the_audit_trail(sqlite_importer: Importer) -> None:
+    with capture_logs() as logs:
+        await sqlite_importer.run(file_of([row(1), row(2)]))
+        await sqlite_importer.run(file_of([row(3)]), "--dry-run")
+    (line,) = [log for log in logs if log["event"] == "audit"]
+    assert line["actor"].startswith("cli:")
+    assert (line["action"], line["tenant"], line["object"], line["detail"]) == (
+        *("tickets_imported", DEFAULT, "tickets", "2 rows"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("report", "why"),
+    [("no/such/folder.csv", "cannot be written"), ("tickets-0.csv", "would overwrite")],
+    ids=["folder", "same"],
+)
+async def test_a_report_that_cannot_be_written_is_refused_before_anything_is_stored(
+    sqlite_importer: Importer, report: str, why: str
+) -> None:
+    with pytest.raises(CsvError, match=why):
+        await sqlite_importer.run(file_of([row(1)]), "--report", str(sqlite_importer.folder / report))
+    assert await sqlite_importer.count() == 0

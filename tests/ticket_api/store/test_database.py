@@ -3,6 +3,8 @@
 import asyncio
 import multiprocessing
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -252,6 +254,21 @@ async def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(tmp_path:
         await start(f"sqlite:///{file.as_posix()}")
 
     assert file.read_bytes() == before
+
+
+async def test_a_second_start_in_one_process_keeps_the_locks_of_the_first(sqlite_url: str) -> None:
+    """SQLite, "How To Corrupt An SQLite Database File", 2.2: closing a file ends all locks that a process has on it."""
+    file = sqlite_url.removeprefix("sqlite:///")
+    leave = (
+        "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('SELECT count(*) FROM tickets').connection.close()"
+    )
+    async with open_transactions(resolve_url(sqlite_url)) as transactions:
+        await transactions.read(lambda connection: connection.execute(text("SELECT count(*) FROM tickets")).all())
+        await start(sqlite_url)
+        await asyncio.to_thread(subprocess.run, [sys.executable, "-c", leave, file], check=True, timeout=30)
+        assert await asyncio.to_thread(
+            Path(f"{file}-wal").exists
+        )  # the other process would have deleted it as the last one
 
 
 async def test_a_database_that_does_not_exist_is_refused(empty_postgres: PostgresDatabase) -> None:

@@ -22,6 +22,7 @@ FEATURES: Final[Mapping[str, str]] = MappingProxyType({
     "readiness": "`GET /ready` shows whether the database accepts writes",
     "requestor-filter": "a list is filtered by `requestorId`",
     "row-details": "rows have `completionDate`, `updatedAt`, `completed` and the ids behind their names",
+    "search-history": "`searchWords` searches the comments of the history, too",
     "search-literal": "`%` and `_` are ordinary characters in `searchQuery`",
     "search-words": "`searchWords` finds words in any order",
     "several-statuses": "`statusId` of a list may be repeated",

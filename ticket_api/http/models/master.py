@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any, Final
 
-from pydantic import BeforeValidator, Field, StrictBool, StrictInt, StringConstraints, WithJsonSchema
+from pydantic import BeforeValidator, Field, StrictBool, StringConstraints, WithJsonSchema
 
 from ticket_api.http.fields import BLANK, Id, refuse
 from ticket_api.http.models.base import RequestModel, ResponseModel
@@ -31,6 +31,14 @@ def _text(pattern: str, longest: int, sentence: str, example: str) -> tuple[Befo
     return BeforeValidator(check), WithJsonSchema(schema)
 
 
+def _place(value: Any) -> int:
+    """Return a whole number; in JSON, 3.0 is one too."""
+    is_whole = isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1
+    if is_whole and 0 <= value <= LAST_PLACE:
+        return int(value)
+    raise refuse(f"must be a whole number from 0 to {LAST_PLACE:,}")
+
+
 NewId = Annotated[str, *_text(f"^{ID.pattern}$", 50, ID_RULE, "user9")]
 Name = Annotated[
     str, *_text(_NAME, 200, "must have 1 to 200 characters in one line, not all of them blank", "Aiko Tanaka")
@@ -41,7 +49,11 @@ Email = Annotated[
 ]
 Word = Annotated[str, StringConstraints(max_length=50, pattern=rf"^[^{_CONTROL}]*$")]
 ParentName = Annotated[str, StringConstraints(max_length=200, pattern=rf"^[^{_CONTROL}]*$")]
-Place = Annotated[StrictInt, Field(ge=0, le=LAST_PLACE)]
+Place = Annotated[
+    int,
+    BeforeValidator(_place),
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": LAST_PLACE, "examples": [1]}),
+]
 
 
 class UserFields(RequestModel):
