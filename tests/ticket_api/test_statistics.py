@@ -155,3 +155,9 @@ async def test_what_cannot_be_counted_is_refused(sqlite_api: AsyncClient) -> Non
         response = await sqlite_api.get(f"/tickets/stats?{query}")
         assert (response.status_code, response.json()["field"]) == (400, field)
         assert response.json()["error"].startswith(field)
+
+
+async def test_what_looks_like_a_ticket_supports_its_own_methods_only(sqlite_api: AsyncClient) -> None:
+    for name, method, allowed in (("stats", "PUT", "GET"), ("changes", "PUT", "GET"), ("import", "GET", "POST")):
+        response = await sqlite_api.request(method, f"/tickets/{name}")
+        assert (response.status_code, response.headers["allow"]) == (405, allowed)

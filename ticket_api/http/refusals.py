@@ -63,12 +63,10 @@ def busy(error: DatabaseBusyError) -> JSONResponse:
 
 def allowed_methods(request: Request) -> list[str]:
     """Return every method that the request's path supports; the router itself lists only those of one route."""
-    matching = (
-        context.methods or set()
-        for context in iter_route_contexts(request.app.routes)
-        if context.path_regex.match(request.scope["path"])
-    )
-    return sorted(set().union(*matching))
+    path = request.scope["path"]
+    matching = [context for context in iter_route_contexts(request.app.routes) if context.path_regex.match(path)]
+    exact = [context for context in matching if context.path == path]  # not that of a ticket with this id
+    return sorted(set().union(*(context.methods or set() for context in exact or matching)))
 
 
 def describe(problem: Mapping[str, Any]) -> BadInputError:

@@ -18,6 +18,8 @@ from ticket_api.tenancy import TenantDatabase
 MAX_PARAMETERS: Final = 50
 REPEATABLE: Final = MappingProxyType({"statusId": MOST_STATUSES})
 """How often a parameter may be given; all others once."""
+NAMED: Final = frozenset({"/tickets/stats", "/tickets/changes", "/tickets/import"})
+"""Paths that look like those of tickets."""
 NoQuery = Annotated[Nothing, Query()]
 TicketId = Annotated[Id, Path(alias="id", description="For example TCK-0001.", examples=["TCK-0001"])]
 
@@ -47,7 +49,13 @@ def _few_and_once(request: Request) -> None:
             raise BadInputError(f"{name[:100]} is given more than {often}", field=name[:100])
 
 
-each: Final = [Depends(_few_and_once)]
+def _no_name_of_a_path(request: Request) -> None:
+    """Refuse methods that `/tickets/stats` and its like do not support, but the path of a ticket does."""
+    if request.scope["path"] in NAMED and request.path_params.get("id") is not None:
+        raise HTTPException(405)
+
+
+each: Final = [Depends(_no_name_of_a_path), Depends(_few_and_once)]
 """The dependencies of every router."""
 writing: Final[dict[str, Any]] = {"dependencies": [Depends(_json_only)]}
 """More of a route with a body."""

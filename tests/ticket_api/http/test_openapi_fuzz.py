@@ -44,6 +44,15 @@ DIFFERENT: Final = {"users", "category-details", "statuses"}
 TICKETS: Final = ["TCK-0001", "TCK-0006", "TCK-9999"]  # two of category cat1, and one that does not exist
 
 
+LESS: Final = {
+    "/tickets": {"cursor"},  # which must fit the order and forbids an offset
+    "/tickets/stats": {"to", "groupBy"},  # ranges run forward, and two groups differ
+    "/tickets/changes": {"until"},
+    "/tickets/{id}/history": {"until", "before"},  # which must be an entry of the ticket
+}
+"""Parameters that are left out, as not every value fits the others."""
+
+
 def narrow(properties: dict[str, Any], name: str, to: dict[str, Any]) -> None:
     """Replace the schema of a property, still allowing null if it did before."""
     if "anyOf" in properties.get(name, {}):
@@ -64,18 +73,19 @@ def document() -> dict[str, Any]:
     schemas["TicketChange"]["properties"]["comment"] = schemas["NewComment"]["properties"]["comment"]
     change = schemas["TicketChange"]["properties"]  # a field is given a value or cleared, never both
     narrow(change, "clear", {"type": "array", "items": {"const": "remarks"}, "uniqueItems": True})
-    del change["remarks"]
+    del change["remarks"], change["actualEffortHours"]  # to which hours are added, or which is set
     schemas["TicketImport"]["required"].append("dryRun")  # which reports faulty rows without refusing the request
     schemas["TicketImport"]["properties"]["dryRun"] = {"const": True}
     no_end_of_month = r"^20\d{2}-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])[ T]([01]\d|2[0-3]):[0-5]\d$"  # February
     narrow(schemas["NewTicket"]["properties"], "receptionDateTime", {"type": "string", "pattern": no_end_of_month})
     for alike in KINDS.keys() - DIFFERENT:
         del whole["paths"][f"/tickets/master/{alike}"]["post"], whole["paths"][f"/tickets/master/{alike}/{{id}}"]
-    of_list = whole["paths"]["/tickets"]["get"]["parameters"]  # a cursor must fit the order and forbids an offset
-    whole["paths"]["/tickets"]["get"]["parameters"] = [one for one in of_list if one["name"] != "cursor"]
-    for one in of_list:
-        if one["name"].startswith("receptionDateTime"):
-            one["schema"] = {"type": "string", "pattern": no_end_of_month}
+    for path, less in LESS.items():
+        operation = whole["paths"][path]["get"]
+        operation["parameters"] = [one for one in operation["parameters"] if one["name"] not in less]
+        for one in operation["parameters"]:
+            if one["name"].startswith("receptionDateTime"):
+                one["schema"] = {"type": "string", "pattern": no_end_of_month}
     for path, operations in whole["paths"].items():
         if "{id}" in path:
             for operation in operations.values():

@@ -1,6 +1,6 @@
 """The parameters of paths that read."""
 
-from typing import Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -159,16 +159,12 @@ class InTime(RequestModel):
 class HistoryQuery(InTime):
     """A page of a ticket's history."""
 
-    before: QueryWhole | None = Field(
+    before: Annotated[QueryWhole, Field(ge=1, le=MOST_ENTRIES)] | None = Field(
         default=None,
-        ge=1,
-        le=MOST_ENTRIES,
         description="The `id` of an entry of this ticket: only the entries that follow it, which are older.",
     )
-    limit: QueryWhole | None = Field(
+    limit: Annotated[QueryWhole, Field(ge=1, le=200)] | None = Field(
         default=None,
-        ge=1,
-        le=200,
         description=f"Default: all entries; with `envelope=true` {ENTRIES_A_PAGE}.",
     )
     envelope: QueryTruth = Field(
@@ -191,10 +187,8 @@ class ChangeQuery(InTime):
     )
     ticket_id: Id | None = Field(default=None, description="Only entries of this ticket.")
     limit: QueryWhole = Field(default=ENTRIES_A_PAGE, ge=1, le=200)
-    cursor: QueryWhole | None = Field(
+    cursor: Annotated[QueryWhole, Field(ge=0, le=MOST_ENTRIES)] | None = Field(
         default=None,
-        ge=0,
-        le=MOST_ENTRIES,
         description="The `nextCursor` of a page, or the `id` of the last entry that was read: only later entries.",
         examples=["57"],
     )
