@@ -16,7 +16,7 @@ from tests.scale.rows import tenant_named
 from tests.scale.scan import Scan
 from tests.ticket_api.conftest import make
 
-BUILD_S: Final = 300.0
+BUILD_S: Final = 500.0
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,11 @@ def both(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Iterat
     run_aside(make(sqlite, "none"))
     run_aside(make(made.owner_url, "none", grant_to=made.application))
     with ExitStack() as running:
-        builders = [
-            subprocess.Popen([sys.executable, "-m", "tests.scale.build", url], cwd=ROOT, env=environment())
-            for url in (sqlite, dsn(postgres.admin.set(database=made.name)))
-        ]
-        for builder in builders:
-            running.callback(builder.kill)
+        builders = []
+        for url in (sqlite, dsn(postgres.admin.set(database=made.name))):
+            program = [sys.executable, "-m", "tests.scale.build", url]
+            builders.append(running.enter_context(subprocess.Popen(program, cwd=ROOT, env=environment())))
+            running.callback(builders[-1].kill)
         assert [builder.wait(BUILD_S) for builder in builders] == [0, 0]
         yield {
             kind: Large(kind, url, running.enter_context(ticket_api(url)))

@@ -8,7 +8,7 @@ from tests.scale.client import Caller, callers, list_path
 from tests.scale.conftest import Large
 from tests.scale.scan import Scan
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
 TENANT: Final = "half"
 BUSY: Final = 0

@@ -14,7 +14,7 @@ from tests.scale.conftest import Large
 from tests.scale.queries import ORDERS
 from tests.scale.scan import Scan
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
 TENANT: Final = "small-07"
 CHANGED: Final = 10

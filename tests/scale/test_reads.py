@@ -23,7 +23,7 @@ from ticket_api.store.lists import read_page
 from ticket_api.store.search import index_tickets
 from ticket_api.store.tables import tickets
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
 TICKETS: Final = 101_000
 PAGE: Final = 20

@@ -8,7 +8,7 @@ from tests.scale.client import Query, callers, list_path
 from tests.scale.conftest import Large
 from tests.scale.scan import Dice, Scan
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
 QUERIES: Final = {"default": 150, "half": 150, "small-07": 200}
 """How many queries at random each tenant gets: 500 together."""

@@ -15,7 +15,7 @@ from tests.scale.client import Caller, Query, at, callers, list_path
 from tests.scale.conftest import Large
 from tests.scale.queries import HALF_WAY, with_words, without_words
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
 ROUNDS: Final = 3
 AT_ONCE: Final = 20
