@@ -38,7 +38,7 @@ def parse_place(cursor: str, sort_by: str, sort_order: str) -> Place:
     _, _, rest = cursor.partition(":")
     shown, _, ticket_id = rest.rpartition("/")
     if sort_by == "receptionDateTime":
-        place = Place(datetime.fromisoformat(shown), ticket_id)
+        place = Place(datetime.fromisoformat(shown).replace(tzinfo=None), ticket_id)  # so an offset is no cursor
     else:
         place = Place(date.fromisoformat(shown) if shown else None, ticket_id)
     if not ticket_id or "\x00" in ticket_id or show_place(place, sort_by, sort_order) != cursor:

@@ -146,6 +146,17 @@ async def test_weeks_begin_on_monday(api: AsyncClient) -> None:
         assert (group["keys"], group["count"]) == ([{"by": by, "id": monday, "name": name}], 2)
 
 
+async def test_the_ends_of_the_calendar_are_counted(api: AsyncClient) -> None:
+    for minute in ("0001-01-01 00:00", "9999-12-31 23:59"):
+        await api.post("/tickets", json=new_ticket(receptionDateTime=minute, summary="Calendar"))
+
+    found = await get(api, groupBy="week", searchQuery="calendar")
+
+    shown = [(group["keys"][0]["name"], group["oldestOpen"]) for group in found["groups"]]
+    assert shown == [("0001-W01", "0001-01-01 00:00"), ("9999-W52", "9999-12-31 23:59")]
+    assert found["total"] == measures(await tickets(api, searchQuery="calendar"))
+
+
 async def test_what_cannot_be_counted_is_refused(sqlite_api: AsyncClient) -> None:
     for query, field in (
         ("groupBy=priority", "groupBy"), ("groupBy=status,status", "groupBy"), ("groupBy=", "groupBy"),

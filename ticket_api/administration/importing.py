@@ -46,6 +46,8 @@ COLUMNS: Final[Mapping[Kind, tuple[Column, ...]]] = MappingProxyType({
     ),
 })  # fmt: skip
 """The columns that a file of each kind may have."""
+LONGEST_NUMBER: Final = 20
+"""Digits; Python refuses to read thousands."""
 FAULTY: Final = 2
 """The exit code when a row is faulty and nothing was stored."""
 
@@ -100,8 +102,8 @@ def _read(kind: Kind, table: CsvTable) -> tuple[list[Read], list[Problem]]:
     rows, problems = [], list(table.problems)
     for row in table.rows:
         cells: dict[str, Any] = dict(row.cells)
-        if cells.get("orderNo", "").isdecimal():
-            cells["orderNo"] = int(cells["orderNo"])
+        if (order := cells.get("orderNo", "")).isdecimal() and len(order) <= LONGEST_NUMBER:
+            cells["orderNo"] = int(order)
         try:
             rows.append(Read(row, writes.values_of(kind.new.model_validate(cells))))
         except ValidationError as error:

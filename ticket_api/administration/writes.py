@@ -108,8 +108,12 @@ def remove(db: TenantConnection, kind: Kind, id_: str) -> None:
 
 def next_id(db: TenantConnection, kind: Kind) -> str:
     """Return the id after the highest of the usual form."""
-    ends = (id_.removeprefix(kind.prefix) for id_ in master_rows.ids(db, kind.table, kind.prefix))
-    return f"{kind.prefix}{max((int(end) for end in ends if NUMBER.fullmatch(end)), default=0) + 1}"
+    ids = set(master_rows.ids(db, kind.table, kind.prefix))
+    ends = (id_.removeprefix(kind.prefix) for id_ in ids)
+    number = max((int(end) for end in ends if NUMBER.fullmatch(end)), default=0) + 1
+    while f"{kind.prefix}{number}" in ids:  # longer numbers than those of the usual form
+        number += 1
+    return f"{kind.prefix}{number}"
 
 
 def _unknown(kind: Kind, id_: str) -> ApiNotFoundError:

@@ -20,6 +20,8 @@ SENTENCES: Final = {
     405: "This path does not support this method.",
     415: "Send the body as JSON, with Content-Type: application/json.",
 }
+LONGEST_NAME: Final = 100
+"""Of a field; in a row of an import, clients choose it."""
 log = structlog.get_logger(__name__)
 
 
@@ -73,7 +75,7 @@ def describe(problem: Mapping[str, Any]) -> BadInputError:
     """Turn one of pydantic's errors into a message that begins with the field's name."""
     kind, context = problem["type"], problem.get("ctx") or {}
     at = problem["loc"][1:] if problem["loc"][0] == "body" else problem["loc"][1:2]  # a repeated parameter has one name
-    name = context.get("field") or ".".join(str(part) for part in at)
+    name = (context.get("field") or ".".join(str(part) for part in at))[:LONGEST_NAME]
     if kind == "json_invalid":
         return BadInputError("The body is not valid JSON.")
     if not name:
@@ -103,5 +105,6 @@ def _reason(kind: str, context: Mapping[str, Any]) -> str:
         "bool_type": "must be true or false",
         "list_type": "must be a list",
         "model_attributes_type": "must be a JSON object",
+        "recursion_loop": "is nested too deeply",
     }
     return reasons.get(kind, "is not valid").format_map(context)

@@ -46,6 +46,8 @@ NUMBERS: Final = ("count", "open", "overdue", "received", "completed", "seconds"
 
 BY_RECEPTION: Final = RANGED["reception_date_time"]
 """The index with all columns of every measure."""
+_RECEIVED: Final = func.greatest(tickets.c.reception_date_time, literal_column("timestamp '0001-01-01'"))
+"""PostgreSQL's driver stores the first minute of the calendar as minus infinity, with which it does not calculate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ def _parts(db: TenantConnection, query: StatisticsQuery, keys: Sequence[Label[An
     open_ = t.status_id.in_([id_ for id_, completed in known if not completed])
     done = t.status_id.in_([id_ for id_, completed in known if completed])
     overdue = func.sum(case((t.scheduled_completion_date < today, 1), else_=0))
-    of_open = {"open": func.count(), "overdue": overdue, "seconds": func.sum(_seconds(db, t.reception_date_time))}
+    of_open = {"open": func.count(), "overdue": overdue, "seconds": func.sum(_seconds(db))}
     parts = [
         part(_index_of_count(query, sought), count=func.count()),
         part(BY_RECEPTION, open_, **of_open, oldest=func.min(t.reception_date_time)),
@@ -143,14 +145,15 @@ def _key(db: TenantConnection, name: str) -> ColumnElement[Any]:
     """Return the id of a ticket's group: of a week, its Monday."""
     if name in GROUPED:
         return tickets.c[GROUPED[name]]
-    received = tickets.c.reception_date_time
     if db.connection.dialect.name == "postgresql":
-        week = func.date_trunc(literal_column("'week'"), received)
+        week = func.date_trunc(literal_column("'week'"), _RECEIVED)
         return func.to_char(week, literal_column("'YYYY-MM-DD'"))
+    received = tickets.c.reception_date_time
     return func.date(received, literal_column("'weekday 0'"), literal_column("'-6 days'"))
 
 
-def _seconds(db: TenantConnection, minute: ColumnElement[Any]) -> ColumnElement[int]:
+def _seconds(db: TenantConnection) -> ColumnElement[int]:
+    """Return when a ticket was received, in seconds since 1970."""
     if db.connection.dialect.name == "postgresql":
-        return cast(func.extract("epoch", minute), BigInteger)
-    return cast(func.strftime(literal_column("'%s'"), minute), BigInteger)
+        return cast(func.extract("epoch", _RECEIVED), BigInteger)
+    return cast(func.strftime(literal_column("'%s'"), tickets.c.reception_date_time), BigInteger)

@@ -140,7 +140,8 @@ def test_a_file_of_people_may_be_imported_again(
 def test_every_faulty_row_of_a_file_is_named_and_nothing_is_stored(run: Run, sqlite_url: str, tmp_path: Path) -> None:
     file, report = tmp_path / "accounts.csv", tmp_path / "report.csv"
     file.write_text(
-        "id,name,order\nA-1,Acme,1\nA/2,Beta,2\n,Tessaly Foods,\nA-1,Acme again,\n,,3\nA-5,Gamma,last\n", "utf-8"
+        "id,name,order\nA-1,Acme,1\nA/2,Beta,2\n,Tessaly Foods,\nA-1,Acme again,\n,,3\nA-5,Gamma,last\nA-6,Delta," + "9" * 5_000,
+        "utf-8",
     )
     before = run(sqlite_url, "accounts", "list")[1]
 
@@ -148,10 +149,10 @@ def test_every_faulty_row_of_a_file_is_named_and_nothing_is_stored(run: Run, sql
 
     assert (code, said, run(sqlite_url, "accounts", "list")[1]) == (2, [], before)
     lines = beside.splitlines()
-    where = ["Row 3, id 'A/2'", "Row 5, id 'A-1'", "Row 6, name", "Row 7, order 'last'"]
-    assert [line.partition(":")[0] for line in lines[:4]] == where
-    assert lines[4:] == [
-        "Faulty rows: 4.",
+    where = ["Row 3, id 'A/2'", "Row 5, id 'A-1'", "Row 6, name", "Row 7, order 'last'", f"Row 8, order '{'9' * 59}…'"]
+    assert [line.partition(":")[0] for line in lines[:5]] == where
+    assert lines[5:] == [
+        "Faulty rows: 5.",
         "Nothing was stored. Correct the file, or store the other rows with --skip-faulty.",
     ]
 
@@ -166,6 +167,7 @@ def test_every_faulty_row_of_a_file_is_named_and_nothing_is_stored(run: Run, sql
         ["5", "faulty"],
         ["6", "faulty"],
         ["7", "faulty"],
+        ["8", "faulty"],
     ]
 
 

@@ -93,6 +93,16 @@ async def test_without_an_id_a_second_one_of_the_same_name_is_refused(sqlite_api
         assert (await sqlite_api.post(path, json={**body, "id": "branch"})).status_code == 201
 
 
+async def test_the_next_id_is_free_whatever_ids_callers_have_given(sqlite_api: AsyncClient) -> None:
+    path = f"{MASTER}/users"
+    for id_ in ("user999999999", "user007", "user1000000001"):
+        await sqlite_api.put(f"{path}/{id_}", json={"name": f"Person {id_}"})
+
+    added = [(await sqlite_api.post(path, json={"name": f"Next {n}"})).json()["id"] for n in range(2)]
+
+    assert added == ["user1000000000", "user1000000002"]
+
+
 async def test_people_of_one_name_and_details_of_other_categories_are_no_second_ones(sqlite_api: AsyncClient) -> None:
     namesake = {"name": "Avery Lindqvist", "email": "other@example.com"}
 

@@ -129,7 +129,8 @@ async def test_a_choice_names_what_there_is(sqlite_api: AsyncClient, query: str,
     "completionDateTo=2026-11-20 09:00", "updatedAtFrom=2026-11-20", "updatedAtTo=2026-11-20T09:00:00", "envelope=1",
     "cursor=", "cursor=ra:2026-11-20T03:04/TCK-0001", "cursor=sd:2026-11-20/TCK-0001", "cursor=rd:/TCK-0001",
     "cursor=rd:2026-11-20T03:04/", "cursor=rd:2026-11-20T03:04/TCK-9999", "cursor=rd:2026-11-20T03:04/TCK%000001",
-    "cursor=rd:2026-11-20T03:04Z/TCK-0001", "offset=20&cursor=rd:2026-11-20T03:04/TCK-0001",
+    "cursor=rd:2026-11-20T03:04Z/TCK-0001", "cursor=rd:2026-11-20T03:04%2B09:00/TCK-0001",
+    "offset=20&cursor=rd:2026-11-20T03:04/TCK-0001",
 ])  # fmt: skip
 async def test_a_bad_filter_is_refused_by_name(sqlite_api: AsyncClient, query: str) -> None:
     response = await sqlite_api.get(f"/tickets?{query}")

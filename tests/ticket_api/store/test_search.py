@@ -141,11 +141,21 @@ async def test_the_newest_comments_of_a_ticket_are_searched_up_to_their_limit(ur
     def write(db: TenantConnection) -> list[bool]:
         ticket_id = writes.create(db, new(), NOW)
         for word in ("oldest", "middle", "newest"):
-            comment = f"{word} ".ljust(MOST_COMMENTED // 3 + 1, ".")
+            comment = f" {word}".rjust(MOST_COMMENTED // 3 + 1, ".")
             writes.comment(db, ticket_id, NewComment(userId="user1", comment=comment), NOW)
         return [bool(found(db, f"{word} {ticket_id}")) for word in ("oldest", "middle", "newest")]
 
     assert await run(url, write, undo=True) == [False, True, True]
+
+
+async def test_a_comment_longer_than_the_limit_is_searched_up_to_it(url: str) -> None:
+    def write(db: TenantConnection) -> list[bool]:
+        ticket_id = writes.create(db, new(), NOW)
+        comment = f"begins {'.' * MOST_COMMENTED} ends"
+        writes.comment(db, ticket_id, NewComment(userId="user1", comment=comment), NOW)
+        return [bool(found(db, f"{word} {ticket_id}")) for word in ("begins", "ends")]
+
+    assert await run(url, write, undo=True) == [True, False]
 
 
 async def test_more_candidates_than_can_be_looked_through_are_not_listed(

@@ -169,15 +169,16 @@ def _tickets(db: TenantConnection, numbers: Sequence[int]) -> Sequence[RowMappin
 
 
 def _comments(db: TenantConnection, ids: Sequence[str]) -> defaultdict[str, list[str]]:
-    """Return the newest comments of each ticket, `MOST_COMMENTED` characters at most, newest first."""
+    """Return the newest `MOST_COMMENTED` characters of each ticket's comments, newest comment first."""
     entry = ticket_history.c
     newest_first = (entry.timestamp.desc(), entry.id.desc())
     length = func.sum(func.length(entry.comment)).over(partition_by=entry.ticket_id, order_by=newest_first)
     with_comment = (entry.ticket_id.in_(ids), entry.comment.is_not(None))
     own = (entry.ticket_id, entry.timestamp, entry.id, entry.comment)
     each = db.select(ticket_history, *own, length.label("length")).where(*with_comment).subquery().c
-    newest = select(each.ticket_id, each.comment).where(each.length <= MOST_COMMENTED)
+    before = each.length - func.length(each.comment)
+    newest = select(each.ticket_id, each.comment, before).where(before < MOST_COMMENTED)
     found: defaultdict[str, list[str]] = defaultdict(list)
-    for ticket_id, comment in db.execute(newest.order_by(each.timestamp.desc(), each.id.desc())):
-        found[ticket_id].append(comment)
+    for ticket_id, comment, newer in db.execute(newest.order_by(each.timestamp.desc(), each.id.desc())):
+        found[ticket_id].append(comment[: MOST_COMMENTED - newer])
     return found
