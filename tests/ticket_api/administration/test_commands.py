@@ -140,7 +140,8 @@ def test_a_file_of_people_may_be_imported_again(
 def test_every_faulty_row_of_a_file_is_named_and_nothing_is_stored(run: Run, sqlite_url: str, tmp_path: Path) -> None:
     file, report = tmp_path / "accounts.csv", tmp_path / "report.csv"
     file.write_text(
-        "id,name,order\nA-1,Acme,1\nA/2,Beta,2\n,Tessaly Foods,\nA-1,Acme again,\n,,3\nA-5,Gamma,last\nA-6,Delta," + "9" * 5_000,
+        "id,name,order\nA-1,Acme,1\nA/2,Beta,2\n,Tessaly Foods,\nA-1,Acme again,\n,,3\nA-5,Gamma,last\nA-6,Delta,"
+        + "9" * 5_000,
         "utf-8",
     )
     before = run(sqlite_url, "accounts", "list")[1]
