@@ -84,11 +84,11 @@ def change(db: TenantConnection, ticket_id: str, body: TicketChange, now: dateti
             "Send a different value, name a non-empty field in clear, or send a comment."
         )
     changes = _describe(db, before, new, meaning)
-    if new:
-        tickets.update_ticket(db, ticket_id, new)
     is_public = body.visibility == "public"
     author = body.updated_by_id
     history.add(db, ticket_id, user_id=author, at=now, comment=body.comment, is_public=is_public, changes=changes)
+    if new:  # after the number of the entry was taken: a removal of what it refers to holds that lock, too
+        tickets.update_ticket(db, ticket_id, new)
     index_tickets(db, [before["number"]])
 
 

@@ -57,6 +57,25 @@ async def test_a_ticket_and_the_removal_of_its_person_exclude_each_other(
     assert (response.status_code, response.json().get("kind")) == ((400, None) if first == REMOVES else (409, "in_use"))
 
 
+async def test_a_change_of_a_ticket_and_a_removal_do_not_wait_for_each_other(filled_postgres: PostgresDatabase) -> None:
+    """A removal first takes the lock of the tenant's numbers, so a change must hold no person before it has that."""
+    url = filled_postgres.application_url
+    async with running(url, Clock()) as api, open_engine(resolve_url(url)) as engine:
+        await api.put(f"{USERS}/brief", json={"name": "Brief"})
+        async with engine.begin() as connection:
+            await connection.execute(text("SELECT set_config('app.tenant_id', 'default', true)"))
+            await connection.execute(text("UPDATE ticket_numbers SET last = last"))
+            body = {"updatedById": "user1", "personInChargeId": "brief"}
+            change = asyncio.create_task(api.put("/tickets/TCK-0001", json=body))
+            async with asyncio.timeout(30):
+                while not await is_waiting(filled_postgres):
+                    pass
+            await connection.execute(text(REMOVES))
+        response = await change
+
+    assert (response.status_code, response.json()["field"]) == (400, "personInChargeId")
+
+
 async def is_waiting(database: PostgresDatabase) -> bool:
     """Return whether a transaction waits for another one's lock."""
     async with open_engine(resolve_url(database.owner_url)) as engine, engine.connect() as connection:
