@@ -102,6 +102,12 @@ def _whole(value: Any) -> int:
     raise refuse("must be a whole number")
 
 
+def _few_words(value: Any) -> Any:
+    if isinstance(value, str) and len(re.findall(f"[^{BLANK}]+", value)) > MAX_WORDS:
+        raise refuse(f"must have at most {MAX_WORDS} words")
+    return value
+
+
 def _truth(value: Any) -> bool:
     if value not in {"true", "false"}:
         raise refuse("must be true or false")
@@ -122,6 +128,7 @@ SearchText = Annotated[str, StringConstraints(max_length=200, pattern=_NO_NUL)]
 SearchWords = Annotated[
     str,
     StringConstraints(max_length=200, pattern=rf"^[{BLANK}]*(?:[^{BLANK}\x00]+(?:[{BLANK}]+|$)){{0,{MAX_WORDS}}}$"),
+    BeforeValidator(_few_words),
 ]
 FileName = Annotated[str, StringConstraints(max_length=255, pattern=_NOT_BLANK)]
 FileUrl = Annotated[

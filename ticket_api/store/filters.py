@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement
 
 from ticket_api.http.models.queries import TicketFilters
-from ticket_api.store.connection import TenantConnection, among
+from ticket_api.store.connection import TenantConnection
 from ticket_api.store.search import TextMatch, find
 from ticket_api.store.tables import statuses, tickets
 from ticket_api.times import end_of_millisecond
@@ -39,13 +39,6 @@ class Wanted:
 def wanted(db: TenantConnection, query: TicketFilters) -> Wanted:
     """Return what `query` filters by."""
     return Wanted(_by_column(db, query), find(db, query.search_words or "", phrase=query.search_query or ""))
-
-
-def conditions(db: TenantConnection, query: TicketFilters) -> list[ColumnElement[bool]]:
-    """Return the conditions on `tickets` that `query` sets, beside the tenant."""
-    found = wanted(db, query)
-    numbers = found.text.numbers
-    return found.all() if numbers is None else [among(db, tickets.c.number, numbers), *found.all()]
 
 
 def _by_column(db: TenantConnection, query: TicketFilters) -> Mapping[str, Conditions]:

@@ -103,6 +103,14 @@ async def test_no_word_is_found_across_two_fields_or_two_comments(url: str) -> N
     assert await run(url, across, undo=True) == [set()] * 6
 
 
+async def test_a_word_into_which_folding_puts_a_space_stays_one_word(url: str) -> None:
+    def write(db: TenantConnection) -> set[int]:
+        made = [writes.create(db, new(summary=summary), NOW) for summary in ("I DON´T okapi", "x´t don okapi")]
+        return {int(made[0].removeprefix("TCK-"))} ^ found(db, "don´t okapi")
+
+    assert await run(url, write, undo=True) == set()
+
+
 async def test_every_write_shows_in_the_next_search(url: str) -> None:
     words = ("zzyzx", "tapir", "yak", "ibex", "n-7", "brindle", "quillh", "avery", "priya")
 

@@ -28,6 +28,7 @@ def fold(text: str) -> str:
 def words_of(text: str) -> tuple[str, ...]:
     """Return the folded words of `text`, each once, at most `MAX_WORDS`.
 
-    The longest comes first: it is the rarest, and most tickets need not be compared with the others.
+    The longest comes first: it is the rarest, and most tickets need not be compared with the others. Folding may put
+    a space into a word (`don´t`); it stays one word.
     """
-    return tuple(sorted(dict.fromkeys(fold(text).split()[:MAX_WORDS]), key=len, reverse=True))
+    return tuple(sorted(dict.fromkeys(map(fold, text.split()[:MAX_WORDS])), key=len, reverse=True))

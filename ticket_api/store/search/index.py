@@ -70,7 +70,7 @@ def index_tickets(db: TenantConnection, numbers: Iterable[int]) -> None:
 def find(db: TenantConnection, words: str = "", *, phrase: str = "") -> TextMatch:
     """Return which tickets have all `words`, in any order, and the `phrase` in summary, account or requestor."""
     searched, piece = words_of(words), fold(phrase)
-    asked = tuple(dict.fromkeys((*searched, *piece.split())))
+    asked = tuple(dict.fromkeys(part for word in (*searched, piece) for part in word.split()))
     stale = _stale(db) if asked else None
     conditions = [_holds(db, word, stale) for word in searched]
     if piece:
