@@ -18,9 +18,9 @@ from ticket_api.store.tables import accounts, ticket_history, tickets, users
 from ticket_api.tenancy import DEFAULT, make_tenant
 
 FRAGMENTS: Final = (
-    *("printer", "Printing", "PRINT", "error", "ERR-42", "e-mail", "straße", "STRASSE", "naïve", "nai\u0308ve", "ﬁle", "don´t"),
-    *("印刷", "不具合", "券", "ログイン", "ろぐいん", "ﾛｸﾞｲﾝ", "プリンター", "東京", "京都", "ヴァイオリン", "ヷ", "わ゙"),
-    *("100%", "under_score", r"back\slash", 'quo"ted', "it's", "don´t", "a|b", "{x}", "(", ")", "*", "+", "^", "-", "NEAR"),
+    *("printer", "Printing", "PRINT", "error", "ERR-42", "e-mail", "straße", "STRASSE", "naïve", "nai\u0308ve", "ﬁle"),
+    *("印刷", "不具合", "券", "ログイン", "ろぐいん", "ﾛｸﾞｲﾝ", "プリンター", "東京", "京都", "ヴァイオリン", "ヷ", "わ゙", "don´t"),
+    *("100%", "under_score", r"back\slash", 'quo"ted', "it's", "a|b", "{x}", "(", ")", "*", "+", "^", "-", "NEAR"),
     *("😀", "👩‍👩‍👧", "🇯🇵", "ＡＢＣ", "１２３", "㌔", "①", "\u0301", "o\u0301", "\u200b", "\x01", "\x7f", "%_%"),
 )  # fmt: skip
 SEPARATORS: Final = (" ", "", "", "\n", "\u3000", "\t", "、", "\u00a0", "\u2028")
