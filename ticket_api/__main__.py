@@ -135,7 +135,7 @@ async def administer(settings: Settings, options: argparse.Namespace) -> int:
         if is_new and not wants_samples:
             tell("Note: This made the database, and it begins empty. `usual-choices` fills its lists.")
         await commands.require_tenant(transactions, options.tenant)
-        session = Session(TenantDatabase(transactions, clock=clock), options.tenant, clock())
+        session = Session(TenantDatabase(transactions, clock=clock), options.tenant, clock)
         work: Command = options.work
         return await work(session, options)
 

@@ -28,7 +28,7 @@ class Session:
 
     tenants: TenantDatabase
     tenant: str
-    now: datetime
+    clock: Callable[[], datetime]
 
     async def read(self, work: Callable[[TenantConnection], T]) -> T:
         """Return what `work` reads. Raises: DatabaseBusyError."""

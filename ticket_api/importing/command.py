@@ -58,7 +58,7 @@ async def _store(session: Session, rows: Sequence[CheckedRow], *, dry_run: bool)
 
     try:
         return await store_rows(
-            session.tenants, session.tenant, rows, session.now, dry_run=dry_run, on_progress=progress
+            session.tenants, session.tenant, rows, session.clock, dry_run=dry_run, on_progress=progress
         )
     except asyncio.CancelledError:
         session.tell(
@@ -72,14 +72,15 @@ async def _store(session: Session, rows: Sequence[CheckedRow], *, dry_run: bool)
 
 async def _check(session: Session, table: CsvTable, date_order: DateOrder | None) -> Checked:
     """Return the rows that can be stored and every problem, with the headings of the file, in its order."""
-    form = Form(session.now.date(), date_order, decimal_comma=table.separator == ";")
+    now = session.clock()
+    form = Form(now.date(), date_order, decimal_comma=table.separator == ";")
     rows: list[RawRow] = []
     unread = list(table.problems)
     for row in table.rows:
         values, wrong = read_cells(table, row, form)
         rows.append(RawRow(row.number, values))
         unread += wrong
-    checked = await check_rows(session.tenants, session.tenant, rows, session.now)
+    checked = await check_rows(session.tenants, session.tenant, rows, now)
     named = [one._replace(column=table.heading_of.get(one.column, one.column)) for one in checked.problems]
     problems = sorted([*unread, *named], key=lambda problem: problem.row)
     faulty = faulty_rows(unread)

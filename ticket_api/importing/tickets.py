@@ -7,7 +7,6 @@ import, repeated, leaves alone what is stored and stores the rest.
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from functools import partial
 from typing import Final
 
 from shared.storage.database import DatabaseBusyError
@@ -16,6 +15,7 @@ from ticket_api.errors import ApiConflictError
 from ticket_api.importing.checking import Checked, CheckedRow, RawRow, check
 from ticket_api.importing.directory import Directory
 from ticket_api.importing.storing import Outcome, chunks, store
+from ticket_api.store.connection import TenantConnection
 from ticket_api.tenancy import TenantDatabase
 
 ATTEMPTS: Final = 5
@@ -43,14 +43,15 @@ async def store_rows(
     tenants: TenantDatabase,
     tenant: str,
     rows: Sequence[CheckedRow],
-    now: datetime,
+    clock: Callable[[], datetime],
     *,
     dry_run: bool,
     on_progress: Callable[[int], None],
 ) -> list[Outcome]:
     """Store checked rows, or only say what would become of them, and return what became of each.
 
-    `on_progress` is called with the number of rows done after each transaction.
+    Each ticket is made at the time of its own transaction, since an import may take minutes. `on_progress` is called
+    with the number of rows done after each transaction.
 
     Raises:
         ImportStoppedError: the database is not available, or master data that a row needs was removed meanwhile.
@@ -58,10 +59,8 @@ async def store_rows(
     outcomes: list[Outcome] = []
     for part in chunks(rows):
         try:
-            outcomes += await _store(tenants, tenant, part, now, dry_run=dry_run)
-        except DatabaseBusyError as error:
-            raise ImportStoppedError(outcomes, len(rows), str(error)) from error
-        except ApiConflictError as error:
+            outcomes += await _store(tenants, tenant, part, clock, dry_run=dry_run)
+        except (DatabaseBusyError, ApiConflictError) as error:
             raise ImportStoppedError(outcomes, len(rows), str(error)) from error
         on_progress(len(outcomes))
         if not dry_run and any(one.result == "created" for one in outcomes[-len(part) :]):
@@ -70,10 +69,13 @@ async def store_rows(
 
 
 async def _store(
-    tenants: TenantDatabase, tenant: str, rows: Sequence[CheckedRow], now: datetime, *, dry_run: bool
+    tenants: TenantDatabase, tenant: str, rows: Sequence[CheckedRow], clock: Callable[[], datetime], *, dry_run: bool
 ) -> list[Outcome]:
     """Store one part in one transaction, again if the database is busy. Raises: DatabaseBusyError."""
-    work = partial(store, rows=rows, now=now, dry_run=dry_run)
+
+    def work(db: TenantConnection) -> list[Outcome]:
+        return store(db, rows, clock(), dry_run=dry_run)
+
     run = tenants.read if dry_run else tenants.write
     for _ in range(ATTEMPTS - 1):
         try:

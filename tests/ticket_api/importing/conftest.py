@@ -54,7 +54,7 @@ class Importer:
         parser = argparse.ArgumentParser()
         add_parser(parser.add_subparsers())
         options = parser.parse_args(["tickets", "import", str(path), *arguments])
-        session = Listened(self.tenants, tenant, now)
+        session = Listened(self.tenants, tenant, lambda: now)
         self.said = session.said
         return await import_tickets(session, options)
 

@@ -2,13 +2,15 @@
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TypeVar
 
 import pytest
 
 from shared.storage.database import DatabaseBusyError, DatabaseFullError
-from tests.ticket_api.conftest import NOW
+from tests.ticket_api.conftest import NOW, Clock
 from tests.ticket_api.importing.conftest import Importer
 from tests.ticket_api.importing.files import file_of, row
 from ticket_api.importing import storing, tickets
@@ -61,8 +63,22 @@ async def test_master_data_that_is_removed_meanwhile_stops_it_between_two_parts(
     ]
     await importer.tenants.write(DEFAULT, lambda db: db.execute(db.delete(accounts).where(accounts.c.id == "new")))
     with pytest.raises(ImportStoppedError, match=r"Stopped after 2 of 4 rows: Master data .* Repeat the same import"):
-        await store_rows(importer.tenants, DEFAULT, rows, NOW, dry_run=False, on_progress=lambda _: None)
+        await store_rows(importer.tenants, DEFAULT, rows, lambda: NOW, dry_run=False, on_progress=lambda _: None)
     assert await importer.external_ids() == ["OLD-1", "OLD-2"]
+
+
+async def test_a_ticket_is_made_when_it_is_stored(sqlite_importer: Importer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storing, "MOST_AT_ONCE", 2)
+    monkeypatch.setattr(tickets, "PAUSE_S", 0)
+    clock, rows = Clock(), await _checked(sqlite_importer, 4)
+
+    def tick(_: int) -> None:
+        clock.now += timedelta(minutes=3)
+
+    await store_rows(sqlite_importer.tenants, DEFAULT, rows, clock, dry_run=False, on_progress=tick)
+
+    made = Counter(ticket["updated_at"] for ticket in await sqlite_importer.imported())
+    assert made == {NOW: 2, NOW + timedelta(minutes=3): 2}
 
 
 class Unavailable(TenantDatabase):
@@ -93,7 +109,7 @@ async def test_a_busy_database_is_asked_again_and_a_full_one_stops_it(
     monkeypatch.setattr(tickets, "PAUSE_S", 0)
     rows = await _checked(sqlite_importer, 2)
     database = Unavailable(sqlite_importer.tenants, *errors)
-    run = store_rows(database, DEFAULT, rows, NOW, dry_run=False, on_progress=lambda _: None)
+    run = store_rows(database, DEFAULT, rows, lambda: NOW, dry_run=False, on_progress=lambda _: None)
     if is_stored:
         await run
     else:
