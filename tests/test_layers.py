@@ -72,8 +72,9 @@ MAY_IMPORT: Final = MappingProxyType({
     "auth": ("auth", *STORAGE, *LAYER_1),
     "auth.authorization_server": ("auth", "web.language", "web.sign_in", *STORAGE, *LAYER_1),  # has pages for people
     "ticket_api": (
-        *("ticket_api", *STORAGE, "shared.audit", "shared.command_lines", "shared.failed_attempts"),
-        *("shared.http.address", "shared.lru", "shared.tickets.dates.written_days", "shared.time_zones"),
+        *("ticket_api", *STORAGE, "shared.audit", "shared.combining_marks", "shared.command_lines"),
+        *("shared.failed_attempts", "shared.http.address", "shared.lru", "shared.tickets.dates.written_days"),
+        "shared.time_zones",
     ),
     # inside transport: transports and http → dispatch → sessions → jsonrpc, rate_limit
     "transport": ("transport", *LAYER_1),

@@ -12,6 +12,8 @@ import unicodedata
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from shared.combining_marks import with_few_marks
+
 _INVISIBLE: Final = re.compile(
     "[\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u180b-\u180f\u200b-\u200f\u202a-\u202e"
     "\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
@@ -69,7 +71,8 @@ def fold(text: str) -> str:
     """Return `text` without differences of width, case, kinds of blanks and invisible characters."""
     if text.isascii():
         return " ".join(text.lower().split())
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", _INVISIBLE.sub("", text)).casefold())
+    bounded = with_few_marks(_INVISIBLE.sub("", text))
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", bounded).casefold())
     return " ".join(folded.split())
 
 

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias
 
 from shared.api_client import APIClient
+from shared.combining_marks import with_few_marks
 from shared.concurrency import gather_all
 from shared.errors import InvalidInputError, NotFoundError, Problem
 from shared.markdown import one_line
@@ -125,5 +126,5 @@ def _canonical(number: int) -> str:
 
 
 def _simple(text: str) -> str:
-    plain = _DASHES.sub("-", unicodedata.normalize("NFKC", visible(text))).strip()
+    plain = _DASHES.sub("-", unicodedata.normalize("NFKC", with_few_marks(visible(text)))).strip()
     return _LINK.sub(r"\1", plain)

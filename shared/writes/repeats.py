@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 import anyio
 
+from shared.combining_marks import with_few_marks
 from shared.errors import (
     ConflictError,
     Effect,
@@ -118,7 +119,8 @@ def meaning(value: Any) -> Any:
     """
     match value:
         case str():
-            lines = unicodedata.normalize("NFC", value).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+            form = unicodedata.normalize("NFC", with_few_marks(value))
+            lines = form.replace("\r\n", "\n").replace("\r", "\n").split("\n")
             return "\n".join(line.rstrip() for line in lines).strip()
         case Mapping():
             plain = {name: meaning(one) for name, one in value.items()}

@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, Final
 
+from shared.combining_marks import with_few_marks
 from shared.errors import Problem
 from shared.visible_text import is_whole
 
@@ -87,7 +88,7 @@ _WORDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({
 
 def name_folded(name: str) -> str:
     """Return a name without case, width and separators."""
-    return "".join(sign for sign in unicodedata.normalize("NFKC", name).casefold() if sign.isalnum())
+    return "".join(sign for sign in unicodedata.normalize("NFKC", with_few_marks(name)).casefold() if sign.isalnum())
 
 
 def spelled_right(fields: Iterable[str], arguments: Mapping[str, Any]) -> dict[str, Any]:

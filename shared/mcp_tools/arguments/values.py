@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from pydantic import ValidationInfo
 
+from shared.combining_marks import with_few_marks
 from shared.markdown import encodable
 from shared.mcp_tools.arguments.habits import Reading
 from shared.mcp_tools.arguments.names import name_folded
@@ -78,7 +79,7 @@ def bare(text: str) -> str:
 
 def plain(text: str) -> str:
     """Return `text` as `bare` does, in its simplest width."""
-    return bare(_DASHES.sub("-", unicodedata.normalize("NFKC", text)))
+    return bare(_DASHES.sub("-", unicodedata.normalize("NFKC", with_few_marks(text))))
 
 
 def folded(text: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Self
 
+from shared.combining_marks import with_few_marks
 from shared.markdown import one_line
 from shared.tickets.folding import fold, search_form
 from shared.tickets.sorting import Row, id_key
@@ -45,7 +46,8 @@ class SearchTerms:
     @classmethod
     def of(cls, query: str) -> Self:
         """Return the terms of a search; quotes and punctuation around words count only if nothing else is left."""
-        phrase = " ".join(unicodedata.normalize("NFKC", query).split()).strip(_QUOTES).strip() or query.strip()
+        simple = unicodedata.normalize("NFKC", with_few_marks(query))
+        phrase = " ".join(simple.split()).strip(_QUOTES).strip() or query.strip()
         if (ticket_id := _ticket_id(phrase)) is not None:
             return cls(phrase, (ticket_id,))
         folded = fold(phrase).split()

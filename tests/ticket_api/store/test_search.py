@@ -1,7 +1,6 @@
 """Words find what a plain scan of the tables finds, on both databases, and each write shows in the next search."""
 
 import random
-import unicodedata
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -26,7 +25,6 @@ from ticket_api import writes
 from ticket_api.http.models.requests import NewComment, NewTicket, TicketChange
 from ticket_api.store.connection import TenantConnection
 from ticket_api.store.search import find, fold
-from ticket_api.store.search.folding import MOST_MARKS
 from ticket_api.store.search.index import MOST_CANDIDATES, MOST_COMMENTED
 from ticket_api.store.tables import tickets
 
@@ -103,21 +101,6 @@ async def test_no_word_is_found_across_two_fields_or_two_comments(url: str) -> N
         return [found(db, word) for word in ("zebraffe", "zebraq", "wombat", "batwom", "zebtck", "raqraffe")]
 
     assert await run(url, across, undo=True) == [set()] * 6
-
-
-@pytest.mark.parametrize("marks", ["\u0301\u0323", "\uff9e\u0301", "\u0f73\u0323"], ids=["latin", "kana", "double"])
-def test_so_many_marks_of_one_character_count_that_they_are_sorted_at_once(marks: str) -> None:
-    """To sort 50,000 takes seconds, in which a server of one thread answers nobody."""
-    folded = fold(f"begins x{marks * 25_000} ends")
-
-    assert folded.startswith("begins")
-    assert folded.endswith(" ends")
-    assert len(folded) < 100
-
-
-def test_signs_in_a_row_and_the_marks_of_a_language_are_all_kept() -> None:
-    for shown in ("★" * 99, "か\uff9e" * 40, "x" + "\u0316" * MOST_MARKS, "─" * 40 + "x\u0316"):
-        assert fold(shown) == unicodedata.normalize("NFKC", shown)
 
 
 async def test_a_word_into_which_folding_puts_a_space_stays_one_word(url: str) -> None:
