@@ -25,6 +25,7 @@ from ticket_api.store.search.sqlite import SqlitePieces
 
 AT: Final = datetime(2023, 11, 1, tzinfo=UTC)
 CHUNK: Final = 1_000
+STATEMENT_S: Final = 300
 INDEXED: Final = (tables.tickets, tables.ticket_history)
 STATUS_NAMES: Final = {"stat1": "New", "stat2": "対応中", "stat3": "Waiting", "stat4": "完了", "stat5": "On hold"}
 
@@ -138,7 +139,7 @@ async def write(connection: AsyncConnection, some: Rows) -> None:
     """Write rows: by COPY on PostgreSQL."""
     if connection.dialect.name == "postgresql":
         raw: Any = (await connection.get_raw_connection()).driver_connection
-        await raw.copy_records_to_table(some.table.name, records=some.rows, columns=some.columns)
+        await raw.copy_records_to_table(some.table.name, records=some.rows, columns=some.columns, timeout=STATEMENT_S)
         return
     names, marks = ", ".join(some.columns), ", ".join("?" * len(some.columns))
     statement = f"INSERT INTO {some.table.name} ({names}) VALUES ({marks})"  # noqa: S608 - of names in code
@@ -205,7 +206,7 @@ AFTER: Final = {
 
 async def build(url: str) -> None:
     """Fill the database."""
-    async with open_engine(resolve_url(url)) as engine, engine.connect() as connection:
+    async with open_engine(resolve_url(url), statement_s=STATEMENT_S) as engine, engine.connect() as connection:
         for statement in BEFORE[engine.dialect.name]:
             await connection.exec_driver_sql(statement)
         await connection.commit()
