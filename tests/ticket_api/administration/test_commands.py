@@ -126,7 +126,7 @@ def test_a_file_of_people_may_be_imported_again(
     said = [run(url, "users", "import", str(file), *more)[1] for more in (("--dry-run",), (), ())]
 
     assert said == [
-        ["users: 2 added, 0 changed, 0 unchanged"],
+        ["users: 2 to add, 0 to change, 0 unchanged"],
         ["users: 2 added, 0 changed, 0 unchanged"],
         ["users: 0 added, 0 changed, 2 unchanged"],
     ]

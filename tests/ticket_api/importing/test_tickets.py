@@ -145,6 +145,22 @@ async def test_an_ambiguous_date_is_never_guessed(
         assert (await sqlite_importer.imported())[0]["scheduled_completion_date"] == day
 
 
+async def test_a_missing_year_is_asked_for_without_an_option_that_does_not_help(sqlite_importer: Importer) -> None:
+    await sqlite_importer.run(file_of([row(1, scheduledCompletionDate="12月4日")]))
+    (problem,) = (said for said in sqlite_importer.said if said.startswith("Row 2"))
+    assert problem.endswith("write YYYY-MM-DD, for example 2026-12-01")
+
+
+@pytest.mark.parametrize("added", [" 様", "さん", " (former)"], ids=["sama", "san", "note"])
+async def test_a_name_with_something_after_it_is_recognised_but_not_guessed(
+    sqlite_importer: Importer, added: str
+) -> None:
+    rows = [row(1, personInChargeId=f"Tomas Okoro{added}"), row(2, accountId="Nobody")]
+    assert await sqlite_importer.run(file_of(rows)) == FAULTY
+    assert "there is no person with this id or name; is it Tomas Okoro?" in sqlite_importer.said[0]
+    assert "there is no account with this id or name; there are: " in sqlite_importer.said[1]
+
+
 async def test_a_decimal_comma_is_read_in_a_file_with_semicolons(sqlite_importer: Importer) -> None:
     await sqlite_importer.run(file_of([row(1, actualEffortHours="3,5")], separator=";"))
     assert (await sqlite_importer.imported())[0]["actual_effort_tenths"] == 35
