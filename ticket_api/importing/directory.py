@@ -92,8 +92,7 @@ class Directory:
         if found:
             same = ", ".join(_told_apart(names.rows[id_]) for id_ in found[:MOST_NAMED])
             raise ValueError(f"is the name of {len(found)}: {same}; write the id or, for a person, the e-mail address")
-        begun = self._named_by_the_beginning_of(table, text)
-        there = self._there(field, category_id) if begun is None else f"is it {begun}?"
+        there = self._there(field, text, category_id)
         raise ValueError(f"there is no {_WHAT[table]} with this id or name; {there}")
 
     def _named_by_the_beginning_of(self, table: str, text: str) -> str | None:
@@ -106,7 +105,7 @@ class Directory:
                 return str(row["email"] if key[:end] in names.by_email else row["name"])
         return None
 
-    def _there(self, field: str, category_id: str | None) -> str:
+    def _there(self, field: str, text: str, category_id: str | None) -> str:
         """Return what is there instead."""
         table = FIELDS[field].name
         there = [
@@ -117,7 +116,8 @@ class Directory:
         if not there:
             return "the list is empty, so add it first"
         if len(there) > MOST_NAMED:
-            return f"there are {len(there):,} others"
+            begun = self._named_by_the_beginning_of(table, text)
+            return f"there are {len(there):,} others" if begun is None else f"is it {begun}?"
         return f"there are: {', '.join(there)}"
 
 

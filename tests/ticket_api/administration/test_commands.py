@@ -195,6 +195,17 @@ def test_a_database_that_a_command_makes_begins_empty_unless_samples_are_set(
     assert len(run(f"sqlite:///{(tmp_path / 'samples.sqlite3').as_posix()}", "users", "list")[1]) == 8
 
 
+@pytest.mark.parametrize(
+    "words", [("usual-choices", "--language", "en", "--dry-run"), ("users", "list")], ids=["dry", "list"]
+)
+def test_a_command_that_only_reads_makes_no_database(run: Run, tmp_path: Path, words: tuple[str, ...]) -> None:
+    file = tmp_path / "none.sqlite3"
+    code, said, beside = run(f"sqlite:///{file.as_posix()}", *words)
+    assert (code, len(said) > 30) == (0, words[0] == "usual-choices")
+    assert beside.startswith("Note: There is no database yet; a command that changes something makes one")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_another_ticket_api_is_named_without_its_secrets(
     run: Run, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -54,7 +54,7 @@ def test_headings_may_all_be_quoted(separator: str) -> None:
 
 @pytest.mark.parametrize("start", [b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"], ids=["xlsx", "xls"])
 def test_a_workbook_is_told_from_a_csv_file(start: bytes) -> None:
-    with pytest.raises(UnknownEncodingError, match="workbook.*Save it as CSV"):
+    with pytest.raises(UnknownEncodingError, match=r"workbook.*Save it as CSV"):
         read_csv(start + bytes(range(256)), COLUMNS)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import csv
 from datetime import date, datetime
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -12,6 +13,7 @@ from tests.ticket_api.importing.files import ROW, file_of, row
 from ticket_api.importing import storing
 from ticket_api.importing.command import FAULTY
 from ticket_api.importing.csv_reader import CsvError
+from ticket_api.importing.directory import Directory
 from ticket_api.store.connection import TenantConnection
 from ticket_api.store.tables import users
 from ticket_api.tenancy import DEFAULT
@@ -152,13 +154,14 @@ async def test_a_missing_year_is_asked_for_without_an_option_that_does_not_help(
 
 
 @pytest.mark.parametrize("added", [" 様", "さん", " (former)"], ids=["sama", "san", "note"])
-async def test_a_name_with_something_after_it_is_recognised_but_not_guessed(
-    sqlite_importer: Importer, added: str
-) -> None:
-    rows = [row(1, personInChargeId=f"Tomas Okoro{added}"), row(2, accountId="Nobody")]
-    assert await sqlite_importer.run(file_of(rows)) == FAULTY
-    assert "there is no person with this id or name; is it Tomas Okoro?" in sqlite_importer.said[0]
-    assert "there is no account with this id or name; there are: " in sqlite_importer.said[1]
+def test_among_many_names_the_one_that_a_cell_begins_with_is_named(added: str) -> None:
+    people: Any = {f"u{n}": {"id": f"u{n}", "name": f"港 美緒 {n}", "email": f"mio{n}@example.com"} for n in range(20)}
+    directory = Directory({"users": people})
+    for written, meant in (("港 美緒 11", "港 美緒 11"), ("mio7@example.com", "mio7@example.com")):
+        with pytest.raises(ValueError, match=f"no person with this id or name; is it {meant}\\?"):
+            directory.find("requestorId", written + added)
+    with pytest.raises(ValueError, match="there are 20 others"):
+        directory.find("requestorId", "Nobody")
 
 
 async def test_a_decimal_comma_is_read_in_a_file_with_semicolons(sqlite_importer: Importer) -> None:
