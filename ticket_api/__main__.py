@@ -15,8 +15,11 @@ from contextlib import asynccontextmanager
 from datetime import tzinfo
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 from urllib.parse import urlsplit
+
+from pydantic import SecretStr
 
 from shared import dotenv
 from shared.command_lines import command_line as command_of
@@ -42,6 +45,7 @@ REFUSALS: Final = (
     *(SettingsError, CannotListenError, DatabaseNotReadyError, DatabaseBusyError, commands.CommandError, ValueError),
 )
 """What an operator types to get here, unless something else leads here."""
+MADE: Final = "This made the database"
 FINISH_S: Final = 6
 """How long requests in flight may take after a signal, in seconds."""
 
@@ -124,20 +128,26 @@ async def tenant(settings: Settings, options: argparse.Namespace) -> None:
 async def administer(settings: Settings, options: argparse.Namespace) -> int:
     """Run a command on the data of one tenant. Raises: CommandError, ApiError, DatabaseNotReadyError.
 
-    A database that such a command creates begins empty, unless the operator asked for samples.
+    A database that such a command creates begins empty, unless the operator asked for samples. One that only reads
+    creates none, but works on one that is thrown away.
     """
     clock = in_zone(zone_of(settings))
     for sentence in elsewhere(settings):
         tell(f"Note: {sentence}")
     wants_samples = "sample_data" in settings.model_fields_set
     is_new = is_missing(settings)
-    async with opened(settings, samples=wants_samples) as transactions:
-        if is_new and not wants_samples:
-            tell("Note: This made the database, and it begins empty. `usual-choices` fills its lists.")
-        await commands.require_tenant(transactions, options.tenant)
-        session = Session(TenantDatabase(transactions, clock=clock), options.tenant, clock)
-        work: Command = options.work
-        return await work(session, options)
+    only_reads = getattr(options, "dry_run", False) or getattr(options, "action", "") == "list"
+    with TemporaryDirectory() as folder:
+        if is_new and only_reads:
+            settings = settings.model_copy(update={"database_url": SecretStr(f"sqlite:///{folder}/tried.sqlite3")})
+        async with opened(settings, samples=wants_samples) as transactions:
+            if is_new and not wants_samples:
+                made = "There is no database yet; a command that changes something makes one" if only_reads else MADE
+                tell(f"Note: {made}, and it begins empty. `usual-choices` fills its lists.")
+            await commands.require_tenant(transactions, options.tenant)
+            session = Session(TenantDatabase(transactions, clock=clock), options.tenant, clock)
+            work: Command = options.work
+            return await work(session, options)
 
 
 def is_missing(settings: Settings) -> bool:

@@ -13,7 +13,8 @@ from shared.errors import InvalidInputError
 TENANT = click.argument("tenant", metavar="TENANT")
 BEGINS_EMPTY = (
     "It begins without tickets, people and lists. If it has a ticket API of its own, set it with `tenant api`; for the "
-    "one of this repository, `{sample} {tenant} --sample en` fills it with sample data before it is first used."
+    "one of this repository, `{sample} {tenant}` makes it ready for your own data (docs/your-data.md), and with "
+    "`--sample en` fills it with sample data, before it is first used."
 )
 
 

@@ -26,6 +26,10 @@ from shared.telemetry import get_logger
 log = get_logger(__name__)
 
 LOCK_WAIT_S: Final = 60
+UPGRADING: Final = (
+    "With 100,000 rows and more this can take minutes. Stopping it leaves the database as it was before, and the next "
+    "start begins again."
+)
 NOT_ALLOWED: Final = "42501"  # PostgreSQL: insufficient_privilege
 NO_ENTRY: Final = {"28000", "28P01", "3D000"}  # PostgreSQL: wrong role, wrong password, no such database
 NO_DATABASE: Final = {"SQLITE_NOTADB", "SQLITE_CORRUPT"}
@@ -129,7 +133,7 @@ class Migrations:
             await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": self.lock})
 
     def _is_at_head(self, connection: Connection) -> bool:
-        schema = self.schema if connection.dialect.name == "postgresql" else None
+        schema = self._schema_on(connection)
         if not inspect(connection).has_table("alembic_version", schema=schema):
             return False
         table = f"{schema}.alembic_version" if schema else "alembic_version"
@@ -142,9 +146,14 @@ class Migrations:
             )
         return bool(current == script.get_current_head())
 
+    def _schema_on(self, connection: Connection) -> str | None:
+        return self.schema if connection.dialect.name == "postgresql" else None
+
     def _upgrade(self, connection: Connection) -> None:
         if self._is_at_head(connection):  # another process migrated while this one waited for the lock
             return
+        if inspect(connection).has_table("alembic_version", schema=self._schema_on(connection)):
+            log.warning("database_upgrade", hint=f"The {self.what} is being upgraded. {UPGRADING}")
         config = self._config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

@@ -6,6 +6,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, text
+from structlog.testing import capture_logs
 
 from shared.storage.database import open_engine, resolve_url
 from tests.databases import PostgresDatabase
@@ -61,8 +62,12 @@ async def test_what_was_there_is_found_after_the_migration(owner_url: str, reque
     async with open_engine(resolve_url(owner_url)) as engine, engine.begin() as connection:
         await connection.run_sync(write_as_before)
 
-    await make(owner_url, "none")
+    with capture_logs() as logs:
+        await make(owner_url, "none")
+        await make(owner_url, "none")
 
+    (said,) = (line["hint"] for line in logs if line["event"] == "database_upgrade")
+    assert said.startswith("The ticket database is being upgraded.")
     url = owner_url
     if not url.startswith("sqlite"):
         url = request.getfixturevalue("empty_postgres").application_url  # a role that served before goes on serving

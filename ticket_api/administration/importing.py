@@ -48,6 +48,7 @@ COLUMNS: Final[Mapping[Kind, tuple[Column, ...]]] = MappingProxyType({
 """The columns that a file of each kind may have."""
 LONGEST_NUMBER: Final = 20
 """Digits; Python refuses to read thousands."""
+OUTCOMES: Final[tuple[writes.Outcome, ...]] = ("added", "changed", "unchanged")
 FAULTY: Final = 2
 """The exit code when a row is faulty and nothing was stored."""
 
@@ -183,7 +184,8 @@ async def _tell(
         session.tell("Nothing was stored. Correct the file, or store the other rows with --skip-faulty.")
         return
     count = Counter(one.outcome for one in results)
-    said = ", ".join(f"{count[outcome]:,} {outcome}" for outcome in ("added", "changed", "unchanged"))
+    words = ("to add", "to change", "unchanged") if chosen.dry_run else OUTCOMES
+    said = ", ".join(f"{count[outcome]:,} {word}" for outcome, word in zip(OUTCOMES, words, strict=True))
     session.show(f"{kind.path}: {said}")
     if not chosen.dry_run and count["added"] + count["changed"]:
         await session.audit("master_data_imported", kind.path, said)

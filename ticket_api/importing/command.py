@@ -47,11 +47,11 @@ async def import_tickets(session: Session, options: argparse.Namespace) -> int:
 
 async def _store(session: Session, rows: Sequence[CheckedRow], *, dry_run: bool) -> list[Outcome]:
     """Store the rows, showing how far it got, and record that in the audit trail, also if it ends early."""
-    done = 0
+    done = created = 0
 
-    def progress(so_far: int) -> None:
-        nonlocal done
-        done = so_far
+    def progress(outcomes: Sequence[Outcome]) -> None:
+        nonlocal done, created
+        done, created = len(outcomes), sum(one.result == "created" for one in outcomes)
         if sys.stderr.isatty() and not dry_run:
             end = "\n" if done == len(rows) else ""
             print(f"\r{done:,} of {len(rows):,}", end=end, file=sys.stderr, flush=True)  # noqa: T201 - a terminal
@@ -66,8 +66,8 @@ async def _store(session: Session, rows: Sequence[CheckedRow], *, dry_run: bool)
         )
         raise
     finally:
-        if done and not dry_run:
-            await session.audit("tickets_imported", "tickets", f"{done} rows")
+        if created and not dry_run:
+            await session.audit("tickets_imported", "tickets", f"{created} created")
 
 
 async def _check(session: Session, table: CsvTable, date_order: DateOrder | None) -> Checked:

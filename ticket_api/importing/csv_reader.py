@@ -13,6 +13,7 @@ import io
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +25,8 @@ LARGEST_FILE: Final = 64 * 1024 * 1024
 MOST_ROWS: Final = 50_000
 LONGEST_CELL: Final = 50_000
 MOST_COLUMNS: Final = 200
+MOST_TITLES: Final = 10
+"""Rows above the headings, at most, that are told from rows of a file without headings."""
 SEPARATORS: Final = (",", ";", "\t")
 _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
@@ -96,6 +99,7 @@ def read_csv(
     text, separator = _separator(text, columns)
     records = _records(text, separator)
     _, headings = next(records, (0, []))
+    _refuse_titles(text, separator, columns)
     fields = _fields(headings, columns, ignored)
     rows: list[CsvRow] = []
     problems: list[Problem] = []
@@ -126,7 +130,10 @@ def _separator(text: str, columns: Sequence[Column]) -> tuple[str, str]:
     known = _known(columns)
 
     def headings(separator: str) -> int:
-        _, cells = next(_records(text, separator), (0, []))
+        try:
+            _, cells = next(_records(text, separator), (0, []))
+        except CsvError:  # quoted cells with another separator between them
+            return -1
         return sum(_key(cell) in known for cell in cells)
 
     return text, max(SEPARATORS, key=headings)
@@ -148,6 +155,17 @@ def _records(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
                 "quoted cell."
             ) from error
         yield number, record
+
+
+def _refuse_titles(text: str, separator: str, columns: Sequence[Column]) -> None:
+    """Check that the headings are not below a title, as in many spreadsheets. Raises: CsvError."""
+    known = _known(columns)
+    for number, cells in islice(_records(text, separator), MOST_TITLES + 1):
+        fields = {known[key].field for cell in cells if (key := _key(cell)) in known}
+        if fields.issuperset(column.field for column in columns if column.is_required):
+            if number > 1:
+                raise CsvError(f"The headings are in row {number}: delete the rows above it, they must be in row 1.")
+            return
 
 
 def _known(columns: Sequence[Column]) -> dict[str, Column]:

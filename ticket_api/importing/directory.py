@@ -19,6 +19,8 @@ from ticket_api.store.search.folding import fold
 from ticket_api.store.tables import users
 
 MOST_NAMED: Final = 10
+SHORTEST_BEGINNING: Final = 2
+"""Characters of a name, at least, that are recognised at the beginning of what a file says."""
 FIELDS: Final = MappingProxyType({
     to_camel(name): REFERENCES[name]
     for name in (
@@ -90,9 +92,20 @@ class Directory:
         if found:
             same = ", ".join(_told_apart(names.rows[id_]) for id_ in found[:MOST_NAMED])
             raise ValueError(f"is the name of {len(found)}: {same}; write the id or, for a person, the e-mail address")
-        raise ValueError(f"there is no {_WHAT[table]} with this id or name; {self._there(field, category_id)}")
+        there = self._there(field, text, category_id)
+        raise ValueError(f"there is no {_WHAT[table]} with this id or name; {there}")
 
-    def _there(self, field: str, category_id: str | None) -> str:
+    def _named_by_the_beginning_of(self, table: str, text: str) -> str | None:
+        """Return the name or e-mail address that `text` begins with, for example before さん or a note in brackets."""
+        names, key = self._names[table], name_key(text)
+        for end in range(len(key) - 1, SHORTEST_BEGINNING - 1, -1):
+            found = names.by_email.get(key[:end]) or names.by_name.get(key[:end]) or ()
+            if len(found) == 1:
+                row = names.rows[found[0]]
+                return str(row["email"] if key[:end] in names.by_email else row["name"])
+        return None
+
+    def _there(self, field: str, text: str, category_id: str | None) -> str:
         """Return what is there instead."""
         table = FIELDS[field].name
         there = [
@@ -103,7 +116,8 @@ class Directory:
         if not there:
             return "the list is empty, so add it first"
         if len(there) > MOST_NAMED:
-            return f"there are {len(there):,} others"
+            begun = self._named_by_the_beginning_of(table, text)
+            return f"there are {len(there):,} others" if begun is None else f"is it {begun}?"
         return f"there are: {', '.join(there)}"
 
 

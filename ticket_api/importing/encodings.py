@@ -21,6 +21,8 @@ ENCODINGS: Final = MappingProxyType({
 })  # fmt: skip
 """Names that a person may give, and Python's."""
 _MARKS: Final = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_WORKBOOKS: Final = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
+"""The first bytes of .xlsx and .ods (ZIP), and of .xls (compound file)."""
 _KANA: Final = re.compile("[\u3041-\u3096\u30a1-\u30fa]")
 
 
@@ -32,8 +34,12 @@ def decode(data: bytes, encoding: str | None = None) -> tuple[str, str]:
     """Return the text of a file and the name of its encoding, by default the one its bytes show.
 
     Raises:
-        UnknownEncodingError: the bytes are not valid in `encoding`, or fit none, or more than one.
+        UnknownEncodingError: the bytes are not valid in `encoding`, or fit none, or more than one, or are no text.
     """
+    if data.startswith(_WORKBOOKS):
+        raise UnknownEncodingError(
+            "The file is a workbook of a spreadsheet, no CSV. Save it as CSV (Excel: CSV UTF-8)."
+        )
     found = encoding or _encoding_of(data)
     try:
         return data.decode(ENCODINGS[found]), found

@@ -111,6 +111,7 @@ def _offset(zone: str | None) -> str:
 
 def _day_of(text: str, form: Form, expected: str) -> date:
     readings = written_days(fold(text), form.today, past=True)
+    years = {day.year for day in readings}
     if len(readings) > 1 and form.date_order is not None and (first := _FIRST_NUMBER.match(text)):
         readings = tuple(
             day for day in readings if int(first[0]) == (day.day if form.date_order == "dmy" else day.month)
@@ -118,9 +119,8 @@ def _day_of(text: str, form: Form, expected: str) -> date:
     if not readings:
         raise ValueError(f"is not a date; {expected}")
     if len(readings) > 1:
-        raise ValueError(
-            f"may be {' or '.join(map(str, readings))}; {expected}, or import with --date-order dmy or mdy"
-        )
+        either = "" if len(years) > 1 else ", or import with --date-order dmy or mdy"
+        raise ValueError(f"may be {' or '.join(map(str, readings))}; {expected}{either}")
     return readings[0]
 
 

@@ -46,12 +46,12 @@ async def store_rows(
     clock: Callable[[], datetime],
     *,
     dry_run: bool,
-    on_progress: Callable[[int], None],
+    on_progress: Callable[[Sequence[Outcome]], None],
 ) -> list[Outcome]:
     """Store checked rows, or only say what would become of them, and return what became of each.
 
     Each ticket is made at the time of its own transaction, since an import may take minutes. `on_progress` is called
-    with the number of rows done after each transaction.
+    after each transaction, with what became of all rows so far.
 
     Raises:
         ImportStoppedError: the database is not available, or master data that a row needs was removed meanwhile.
@@ -62,7 +62,7 @@ async def store_rows(
             outcomes += await _store(tenants, tenant, part, clock, dry_run=dry_run)
         except (DatabaseBusyError, ApiConflictError) as error:
             raise ImportStoppedError(outcomes, len(rows), str(error)) from error
-        on_progress(len(outcomes))
+        on_progress(outcomes)
         if not dry_run and any(one.result == "created" for one in outcomes[-len(part) :]):
             await asyncio.sleep(PAUSE_S)
     return outcomes

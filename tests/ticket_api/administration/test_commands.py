@@ -126,7 +126,7 @@ def test_a_file_of_people_may_be_imported_again(
     said = [run(url, "users", "import", str(file), *more)[1] for more in (("--dry-run",), (), ())]
 
     assert said == [
-        ["users: 2 added, 0 changed, 0 unchanged"],
+        ["users: 2 to add, 0 to change, 0 unchanged"],
         ["users: 2 added, 0 changed, 0 unchanged"],
         ["users: 0 added, 0 changed, 2 unchanged"],
     ]
@@ -196,6 +196,17 @@ def test_a_database_that_a_command_makes_begins_empty_unless_samples_are_set(
 
     monkeypatch.setenv("MCP_SAMPLE_DATA", "ja")
     assert len(run(f"sqlite:///{(tmp_path / 'samples.sqlite3').as_posix()}", "users", "list")[1]) == 8
+
+
+@pytest.mark.parametrize(
+    "words", [("usual-choices", "--language", "en", "--dry-run"), ("users", "list")], ids=["dry", "list"]
+)
+def test_a_command_that_only_reads_makes_no_database(run: Run, tmp_path: Path, words: tuple[str, ...]) -> None:
+    file = tmp_path / "none.sqlite3"
+    code, said, beside = run(f"sqlite:///{file.as_posix()}", *words)
+    assert (code, len(said) > 30) == (0, words[0] == "usual-choices")
+    assert beside.startswith("Note: There is no database yet; a command that changes something makes one")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_another_ticket_api_is_named_without_its_secrets(

@@ -45,6 +45,30 @@ def test_what_excel_saves_is_read_whatever_its_encoding_and_separator(
     assert (_cells(table), table.encoding, table.separator) == (WANTED, found, separator)
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t"], ids=["comma", "semicolon", "tab"])
+def test_headings_may_all_be_quoted(separator: str) -> None:
+    rows = (("氏名", "メールアドレス"), ("大久保 ハルカ", "haruka@example.com"))
+    table = _read("".join(f'"{name}"{separator}"{email}"\r\n' for name, email in rows))
+    assert (_cells(table), table.separator) == (WANTED, separator)
+
+
+@pytest.mark.parametrize("start", [b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"], ids=["xlsx", "xls"])
+def test_a_workbook_is_told_from_a_csv_file(start: bytes) -> None:
+    with pytest.raises(UnknownEncodingError, match=r"workbook.*Save it as CSV"):
+        read_csv(start + bytes(range(256)), COLUMNS)
+
+
+@pytest.mark.parametrize(
+    "title",
+    ["Staff,,", ",,", "", "Staff,,\r\n\r\nas of,November,"],
+    ids=["title", "empty cells", "blank", "several"],
+)
+def test_headings_below_a_title_are_named_by_their_row(title: str) -> None:
+    row = title.count("\n") + 2
+    with pytest.raises(CsvError, match=f"The headings are in row {row}: delete the rows above it"):
+        _read(f"{title}\r\nName,E-mail,role\r\nA,a@example.com,x\r\n")
+
+
 def test_text_of_western_windows_is_read_when_its_encoding_is_given() -> None:
     data = "name;email\r\nJörg Müller;joerg@example.com\r\n".encode("cp1252")
     assert read_csv(data, COLUMNS, encoding="windows-1252").rows[0].cells["name"] == "Jörg Müller"

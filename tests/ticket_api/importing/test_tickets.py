@@ -3,6 +3,7 @@
 import asyncio
 import csv
 from datetime import date, datetime
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -12,6 +13,7 @@ from tests.ticket_api.importing.files import ROW, file_of, row
 from ticket_api.importing import storing
 from ticket_api.importing.command import FAULTY
 from ticket_api.importing.csv_reader import CsvError
+from ticket_api.importing.directory import Directory
 from ticket_api.store.connection import TenantConnection
 from ticket_api.store.tables import users
 from ticket_api.tenancy import DEFAULT
@@ -145,6 +147,23 @@ async def test_an_ambiguous_date_is_never_guessed(
         assert (await sqlite_importer.imported())[0]["scheduled_completion_date"] == day
 
 
+async def test_a_missing_year_is_asked_for_without_an_option_that_does_not_help(sqlite_importer: Importer) -> None:
+    await sqlite_importer.run(file_of([row(1, scheduledCompletionDate="12月4日")]))
+    (problem,) = (said for said in sqlite_importer.said if said.startswith("Row 2"))
+    assert problem.endswith("write YYYY-MM-DD, for example 2026-12-01")
+
+
+@pytest.mark.parametrize("added", [" 様", "さん", " (former)"], ids=["sama", "san", "note"])
+def test_among_many_names_the_one_that_a_cell_begins_with_is_named(added: str) -> None:
+    people: Any = {f"u{n}": {"id": f"u{n}", "name": f"港 美緒 {n}", "email": f"mio{n}@example.com"} for n in range(20)}
+    directory = Directory({"users": people})
+    for written, meant in (("港 美緒 11", "港 美緒 11"), ("mio7@example.com", "mio7@example.com")):
+        with pytest.raises(ValueError, match=f"no person with this id or name; is it {meant}\\?"):
+            directory.find("requestorId", written + added)
+    with pytest.raises(ValueError, match="there are 20 others"):
+        directory.find("requestorId", "Nobody")
+
+
 async def test_a_decimal_comma_is_read_in_a_file_with_semicolons(sqlite_importer: Importer) -> None:
     await sqlite_importer.run(file_of([row(1, actualEffortHours="3,5")], separator=";"))
     assert (await sqlite_importer.imported())[0]["actual_effort_tenths"] == 35
@@ -184,12 +203,13 @@ async def test_two_people_with_one_name_are_told_apart_by_what_to_write(sqlite_i
 
 async def test_an_import_leaves_one_line_in_the_audit_trail(sqlite_importer: Importer) -> None:
     with capture_logs() as logs:
-        await sqlite_importer.run(file_of([row(1), row(2)]))
+        for _ in range(2):  # the second one creates nothing
+            await sqlite_importer.run(file_of([row(1), row(2)]))
         await sqlite_importer.run(file_of([row(3)]), "--dry-run")
     (line,) = [log for log in logs if log["event"] == "audit"]
     assert line["actor"].startswith("cli:")
     assert (line["action"], line["tenant"], line["object"], line["detail"]) == (
-        *("tickets_imported", DEFAULT, "tickets", "2 rows"),
+        *("tickets_imported", DEFAULT, "tickets", "2 created"),
     )
 
 
