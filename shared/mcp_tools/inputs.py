@@ -205,10 +205,11 @@ class TicketListInput(ToolInput):
     @model_validator(mode="after")
     def _ranges_run_forward(self) -> Self:
         given = self.given()
-        for first, last in _RANGES:
-            if first in given and last in given and given[first] > given[last]:
-                right = {first: given[last], last: given[first]}
-                raise values.WrongValueError(f"{first} must not be after {last}", right=right)
+        wrong = [one for one in _RANGES if given.keys() >= {*one} and given[one[0]] > given[one[1]]]
+        if wrong:
+            right = {name: given[other] for first, last in wrong for name, other in ((first, last), (last, first))}
+            text = "; ".join(f"{first} must not be after {last}" for first, last in wrong)
+            raise values.WrongValueError(text, right=right)
         return self
 
 

@@ -120,8 +120,21 @@ REFUSED: Final[dict[str, tuple[dict[str, Any], str, Any]]] = {
         {"sortBy": "receptionDateTime"},
     ),
     "no-cursor": ({"cursor": "page2"}, "cursor", {}),
-    "overdue-from-today": ({"overdue": True, "scheduledCompletionDateFrom": "2026-11-29"}, "", None),
-    "within-until-yesterday": ({"dueWithin": 3, "scheduledCompletionDateTo": "2026-11-28"}, "", None),
+    "overdue-from-today": (
+        {"overdue": True, "scheduledCompletionDateFrom": "2026-11-29"},
+        "scheduledCompletionDateFrom",
+        None,
+    ),
+    "within-until-yesterday": (
+        {"dueWithin": 3, "scheduledCompletionDateTo": "2026-11-28"},
+        "scheduledCompletionDateTo",
+        None,
+    ),
+    "within-from-later": (
+        {"dueWithin": 3, "scheduledCompletionDateFrom": "2026-12-03"},
+        "scheduledCompletionDateFrom",
+        None,
+    ),
     "too-many-statuses": ({"statusId": tuple(f"s{number}" for number in range(21))}, "statusId", None),
 }
 
@@ -133,6 +146,7 @@ def test_arguments_that_exclude_each_other_are_refused_by_name(name: str) -> Non
     (problem,) = problems(**given)
 
     assert (problem.field, problem.right) == (field, right)
+    assert right is not None or problem.text.endswith("give one of them") or "at most" in problem.text
 
 
 def test_every_contradiction_is_named_at_once() -> None:
