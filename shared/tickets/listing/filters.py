@@ -11,7 +11,7 @@ from typing import Any, Final
 from shared.errors import InvalidInputError, Problem
 from shared.tickets.models import MasterItem, Status
 from shared.tickets.names import labels
-from shared.tickets.paging.cursor import order_of
+from shared.tickets.paging.cursor import NOT_A_CURSOR, order_of
 from shared.tickets.selection import TicketFilters, TicketSelection
 
 MAX_STATUSES: Final = 20
@@ -177,7 +177,7 @@ def _of_cursor(request: ListRequest) -> Iterator[Problem]:
         yield Problem("offset", "is given together with cursor, which says where the page begins", right={})
     order = order_of(values["cursor"])
     if order is None:
-        yield Problem("cursor", "must be nextCursor of the page before; leave it out for the first page", right={})
+        yield NOT_A_CURSOR
         return
     own = {"sortBy": order[0], "sortOrder": "desc" if order[1] else "asc"}
     for name in ("sortBy", "sortOrder"):

@@ -18,6 +18,8 @@ SEARCHED: Final = ("ticketId", "summary", "accountName", "requestorName", "perso
 API_SEARCHES: Final = ("summary", "accountName", "requestorName")
 """The fields that a ticket API searches by `searchQuery`."""
 MAX_NEAR: Final = 3
+MAX_ALONE: Final = 3
+"""Words of a search that are searched alone, the longest first."""
 _ALIKE: Final = 0.9
 """What all of a word's pairs of letters count, compared with the word itself."""
 _NEAR: Final = 0.45
@@ -56,9 +58,9 @@ class SearchTerms:
         return cls(phrase, tuple(kept), len(words) - len(kept))
 
     @property
-    def longest(self) -> str:
-        """The longest word as it was given, by which a ticket API finds the fewest tickets."""
-        return max((word.strip(_OUTER) or word for word in self.phrase.split()), key=len)
+    def longest(self) -> Sequence[str]:
+        """The longest words as they were given, at most `MAX_ALONE`: by them a ticket API finds the fewest tickets."""
+        return sorted((word.strip(_OUTER) or word for word in self.phrase.split()), key=len, reverse=True)[:MAX_ALONE]
 
     def found_in(self, text: str) -> bool:
         """Return whether a text, as `text_of` returns it, has all words."""
