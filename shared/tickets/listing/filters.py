@@ -142,30 +142,34 @@ def _contradictions(request: ListRequest) -> Iterator[Problem]:
 
 def _of_completed(request: ListRequest) -> Iterator[Problem]:
     """Yield a problem where completed tickets are both asked for and left out."""
-    values, by = request.values, " and ".join(map(request.shown, request.only_open))
+    values, only_open = request.values, request.only_open
     completed = [one for one in request.statuses if one.id in request.completed and one.id in request.status_ids]
-    dates = [request.shown(name) for name in _OF_COMPLETED if name in values]
-    if request.only_open:
+    named = ", ".join(labels(completed, "get_statuses"))
+    if only_open:
+        by = f"{' and '.join(map(request.shown, only_open))} {_verb('leave', only_open)}"
         if values["showCompleted"] and "showCompleted" in request.named:
-            yield Problem("showCompleted", f"true includes completed tickets, and {by} leaves them out", right={})
+            yield Problem("showCompleted", f"true includes completed tickets, and {by} them out", right={})
         if completed:
-            named = ", ".join(labels(completed, "get_statuses"))
             others = [one for one in request.status_ids if one not in request.completed]
-            right = {"statusId": ",".join(others)} if others else None
-            advice = "" if others else f"; {_ONE_OF_THEM}"
-            text = f"{named} means completed, and {by} leaves completed tickets out{advice}"
+            right, advice = ({"statusId": ",".join(others)}, "") if others else (None, f"; {_ONE_OF_THEM}")
+            text = f"{named} {_verb('mean', completed)} completed, and {by} completed tickets out{advice}"
             yield Problem("statusId", text, right=right)
         for name in _OF_COMPLETED:
             if name in values:
-                yield Problem(name, f"asks for completed tickets, and {by} leaves them out; {_ONE_OF_THEM}")
-    elif not values["showCompleted"] and (completed or dates):
-        asked = [f"statusId: {', '.join(labels(completed, 'get_statuses'))}"] if completed else []
-        said = " and ".join((*asked, *dates))
+                yield Problem(name, f"asks for completed tickets, and {by} them out; {_ONE_OF_THEM}")
+        return
+    asked = [*([f"statusId: {named}"] if completed else []), *map(request.shown, values.keys() & {*_OF_COMPLETED})]
+    if not values["showCompleted"] and asked:
         yield Problem(
             "showCompleted",
-            f"false leaves completed tickets out, and {said} asks for them: these exclude each other",
+            f"false leaves completed tickets out, and {' and '.join(sorted(asked))} {_verb('ask', asked)} for them: "
+            "these exclude each other",
             right={"showCompleted": True},
         )
+
+
+def _verb(word: str, subjects: Collection[Any]) -> str:
+    return word if len(subjects) > 1 else f"{word}s"
 
 
 def _of_cursor(request: ListRequest) -> Iterator[Problem]:

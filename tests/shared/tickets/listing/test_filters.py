@@ -157,6 +157,17 @@ def test_every_contradiction_is_named_at_once() -> None:
     assert [one.field for one in found] == ["showCompleted", "statusId", "completedTo", "personInChargeId"]
 
 
+def test_several_arguments_and_statuses_are_said_in_good_english() -> None:
+    both = problems(open=True, overdue=True, statusId=("stat4", "stat9"))
+    (hidden,) = problems(showCompleted=False, completedFrom="2026-11-01", completedTo="2026-11-02")
+
+    assert [one.text for one in both] == [
+        "stat4 (Completed), stat9 (Withdrawn) mean completed, and open: true and overdue: true leave completed tickets "
+        "out; give one of them"
+    ]
+    assert "completedFrom: 2026-11-01 and completedTo: 2026-11-02 ask for them" in hidden.text
+
+
 def test_overdue_and_due_soon_together_are_one_range() -> None:
     late, soon = problems(overdue=True, dueWithin=3)
 
