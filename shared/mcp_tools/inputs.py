@@ -185,7 +185,9 @@ class TicketListInput(ToolInput):
     updated_since: Since | None = Field(None, description="Created or changed since: a minute, a day or -3d.")
     show_completed: Flag = Field(True, description="Include completed tickets.")
     search_query: Annotated[Prose, Field(max_length=200)] | None = Field(
-        None, description="Words in any order, each in summary, account, requestor, person in charge or an id."
+        None,
+        description="Words in any order, each in summary, account, requestor, person in charge or an id; where the "
+        "ticket API can, in description and comments too.",
     )
     sort_by: SortBy = "receptionDateTime"
     sort_order: SortOrder = Field(
