@@ -4,7 +4,8 @@ A search that finds nothing says what was searched, and names the nearest ticket
 there is no such ticket.
 """
 
-from collections.abc import Collection, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from shared.api_client import APIClient, segment
@@ -120,24 +121,31 @@ class TicketPages:
         if not by_words:
             searched += " This ticket API cannot search descriptions."
         try:
-            near = terms.nearest(await self._pool(terms, by_words=by_words))
+            near = terms.nearest(*await self._pool(terms, by_words=by_words))
         except (UpstreamError, InvalidInputError):
             return [searched]
         return [searched, f"Nearest of all tickets: {shown(near)}." if near else "No other ticket is like it."]
 
-    async def _pool(self, terms: SearchTerms, *, by_words: bool) -> Sequence[Row]:
-        """Return tickets among which the nearest are: with one of the words, or new."""
-        named = await self._ticket(terms)
+    async def _pool(self, terms: SearchTerms, *, by_words: bool) -> tuple[Sequence[Row], Mapping[str, set[str]]]:
+        """Return tickets among which the nearest are, and the words by which the API found them, by ticket id.
+
+        They have one of the words, or are new.
+        """
+        pool = {row["ticketId"]: row for row in await self._ticket(terms)}
+        found: defaultdict[str, set[str]] = defaultdict(set)
         if not by_words:
             window = await self._windows.window({"showCompleted": True, "sortBy": RECEPTION})
-            rows = window.rows if window is not None else ()
-        else:
-            alone = sorted(terms.words, key=len, reverse=True)[:MAX_ALONE]
-            some = await gather_all(
-                *(self._rows(searchWords=word, limit=_OF_EACH) for word in alone), self._rows(limit=_NEWEST)
-            )
-            rows = [row for part in some for row in part]
-        return list({row["ticketId"]: row for row in (*named, *rows)}.values())
+            pool |= {row["ticketId"]: row for row in (window.rows if window is not None else ())}
+            return list(pool.values()), found
+        alone = sorted(terms.words, key=len, reverse=True)[:MAX_ALONE]
+        *some, newest = await gather_all(
+            *(self._rows(searchWords=word, limit=_OF_EACH) for word in alone), self._rows(limit=_NEWEST)
+        )
+        for word, rows in zip(alone, some, strict=True):
+            for row in rows:
+                pool[row["ticketId"]] = row
+                found[row["ticketId"]].add(word)
+        return list((pool | {row["ticketId"]: row for row in newest}).values()), found
 
     async def _rows(self, **query: Any) -> list[Row]:
         rows = await self._api.get("/tickets", params={**query, "showCompleted": True})

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Self
@@ -66,16 +66,21 @@ class SearchTerms:
         """Return whether a text, as `text_of` returns it, has all words."""
         return all(word in text for word, _ in self._compared)
 
-    def nearest(self, rows: Iterable[Row]) -> list[Row]:
-        """Return the rows that have most of the words, or words like them: the best `MAX_NEAR`, newest ticket first."""
-        scored = [(self._likeness(text_of(row)), row) for row in rows]
+    def nearest(self, rows: Iterable[Row], found: Mapping[str, Collection[str]]) -> list[Row]:
+        """Return the rows that have most of the words, or words like them: the best `MAX_NEAR`, newest ticket first.
+
+        `found` are words that the API found in tickets, by ticket id, also where rows do not show it.
+        """
+        scored = [(self._likeness(text_of(row), found.get(row["ticketId"], ())), row) for row in rows]
         near = sorted((one for one in scored if one[0] > 0), key=lambda one: (one[0], id_key(one[1])), reverse=True)
         return [row for _, row in near[:MAX_NEAR]]
 
-    def _likeness(self, text: str) -> float:
+    def _likeness(self, text: str, found: Collection[str]) -> float:
         pairs = _pairs(text)
+        has = {search_form(word) for word in found}
         shares = (
-            (1.0 if word in text else _ALIKE * len(own & pairs) / max(len(own), 1)) for word, own in self._compared
+            (1.0 if word in text or word in has else _ALIKE * len(own & pairs) / max(len(own), 1))
+            for word, own in self._compared
         )
         return sum(share for share in shares if share >= _NEAR)
 

@@ -120,6 +120,15 @@ async def test_nearest_tickets_are_named_whatever_the_other_filters(filled: Worl
     assert "TCK-0001 (" in ticket["notes"][-1]
 
 
+async def test_a_ticket_with_one_of_the_words_in_a_comment_is_near(reference: World) -> None:
+    await reference.done("add_ticket_history", ticketId="TCK-0003", userId="user1", comment="Ask Zaphod77.")
+
+    page = await reference.done("get_ticket_list", searchQuery="qqqqzzzz zaphod77")
+
+    assert page["rows"] == []
+    assert page["notes"][-1].startswith("Nearest of all tickets: TCK-0003 (")
+
+
 async def test_nothing_alike_is_said(filled: World) -> None:
     page = await filled.done("get_ticket_list", searchQuery="qqqqzzzz")
 
