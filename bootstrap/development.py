@@ -47,7 +47,7 @@ def test(arguments: Sequence[str]) -> NoReturn:
         }
         needed = {
             "": checks.keys(),
-            **dict.fromkeys(QUIET, {"alone"}),
+            **{name: {"alone"} for name in QUIET},
             "clients": {"set-up of the clients", "pytest"},
             "coverage": {"pytest", "coverage"},
         }

@@ -19,11 +19,13 @@ from ticket_api.keys import digest_of
 from ticket_api.store import tables
 from ticket_api.store.connection import TenantConnection
 from ticket_api.store.search.folding import fold
-from ticket_api.store.search.postgres import PostgresPieces
+from ticket_api.store.search.pieces import set_of_text
+from ticket_api.store.search.postgres import create_index, hashed, ticket_pieces
 from ticket_api.store.search.sqlite import SqlitePieces
 
 AT: Final = datetime(2023, 11, 1, tzinfo=UTC)
 CHUNK: Final = 1_000
+STATEMENT_S: Final = 300
 INDEXED: Final = (tables.tickets, tables.ticket_history)
 STATUS_NAMES: Final = {"stat1": "New", "stat2": "対応中", "stat3": "Waiting", "stat4": "完了", "stat5": "On hold"}
 
@@ -137,35 +139,47 @@ async def write(connection: AsyncConnection, some: Rows) -> None:
     """Write rows: by COPY on PostgreSQL."""
     if connection.dialect.name == "postgresql":
         raw: Any = (await connection.get_raw_connection()).driver_connection
-        await raw.copy_records_to_table(some.table.name, records=some.rows, columns=some.columns)
+        await raw.copy_records_to_table(some.table.name, records=some.rows, columns=some.columns, timeout=STATEMENT_S)
         return
     names, marks = ", ".join(some.columns), ", ".join("?" * len(some.columns))
     statement = f"INSERT INTO {some.table.name} ({names}) VALUES ({marks})"  # noqa: S608 - of names in code
     await connection.exec_driver_sql(statement, list(map(for_sqlite, some.rows)))
 
 
-def index(connection: Connection, some: Rows) -> None:
+async def index(connection: AsyncConnection, some: Rows) -> None:
     """Index the words of tickets of one tenant."""
-    texts = [(row[2], "", f"{row[-2]}\n{row[-1]}") for row in some.rows]
-    db = TenantConnection.open(connection, some.rows[0][0])
-    pieces = PostgresPieces() if connection.dialect.name == "postgresql" else SqlitePieces()
-    for first in range(0, len(texts), CHUNK):
-        pieces.replace(db, texts[first : first + CHUNK])
+    tenant = some.rows[0][0]
+    texts = [(row[2], f"{row[-2]}\n{row[-1]}") for row in some.rows]
+    if connection.dialect.name == "postgresql":
+        rows = [(tenant, number, hashed(tenant, set_of_text(text))) for number, text in texts]
+        await write(connection, Rows(ticket_pieces, ("tenant_id", "number", "pieces"), rows))
+        return
+
+    def replace(sync: Connection) -> None:
+        db = TenantConnection.open(sync, tenant)
+        for first in range(0, len(texts), CHUNK):
+            SqlitePieces().replace(db, [(number, "", text) for number, text in texts[first : first + CHUNK]])
+
+    await connection.run_sync(replace)
 
 
 def drop_indexes(connection: Connection) -> list[Index]:
     """Drop the indexes of the large tables, and return them."""
     there = {index["name"] for table in INDEXED for index in inspect(connection).get_indexes(table.name)}
     dropped = [index for table in INDEXED for index in table.indexes if index.name in there]
-    for index in dropped:
-        index.drop(connection)
+    for one in dropped:
+        one.drop(connection)
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("DROP INDEX pieces_of_tickets")
     return dropped
 
 
 def finish(connection: Connection, indexes: Sequence[Index]) -> None:
     """Build the indexes and set the counters."""
-    for index in indexes:
-        index.create(connection)
+    for one in indexes:
+        one.create(connection)
+    if connection.dialect.name == "postgresql":
+        create_index(connection)
     connection.exec_driver_sql(
         "UPDATE ticket_numbers SET last = (SELECT count(*) FROM tickets t WHERE t.tenant_id = ticket_numbers.tenant_id)"
         ", last_history = (SELECT count(*) FROM ticket_history h WHERE h.tenant_id = ticket_numbers.tenant_id)"
@@ -185,14 +199,14 @@ BEFORE: Final = {
 
 AFTER: Final = {
     "sqlite": ("ANALYZE",),
-    "postgresql": ("SET statement_timeout = 0", "VACUUM (ANALYZE)"),
+    "postgresql": ("SET statement_timeout = 0", "VACUUM tickets", "ANALYZE"),
 }
 """What the databases do themselves in time."""
 
 
 async def build(url: str) -> None:
     """Fill the database."""
-    async with open_engine(resolve_url(url)) as engine, engine.connect() as connection:
+    async with open_engine(resolve_url(url), statement_s=STATEMENT_S) as engine, engine.connect() as connection:
         for statement in BEFORE[engine.dialect.name]:
             await connection.exec_driver_sql(statement)
         await connection.commit()
@@ -201,7 +215,7 @@ async def build(url: str) -> None:
             for some in rows_of(tenant):
                 await write(connection, some)
                 if some.table is tables.tickets:
-                    await connection.run_sync(index, some)
+                    await index(connection, some)
         await connection.run_sync(finish, indexes)
         await connection.commit()
         await connection.execution_options(isolation_level="AUTOCOMMIT")

@@ -63,5 +63,5 @@ def large(request: pytest.FixtureRequest, both: dict[str, Large]) -> Large:
 
 @pytest.fixture(scope="session")
 def scans() -> dict[str, Scan]:
-    """Three tenants, to be read from end to end."""
-    return {name: Scan(tenant_named(name)) for name in ("default", "half", "small-07")}
+    """Tenants to be read from end to end."""
+    return {name: Scan(tenant_named(name)) for name in ("default", "small-07", "small-08")}

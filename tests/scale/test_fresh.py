@@ -6,7 +6,7 @@ import pytest
 
 from tests.scale.client import Caller, callers, list_path
 from tests.scale.conftest import Large
-from tests.scale.scan import Scan
+from tests.scale.rows import tenant_named
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
@@ -29,10 +29,8 @@ async def test_a_comment_shows_in_the_next_search(large: Large) -> None:
             assert await search(caller, words.upper()) == ["TCK-0777"]
 
 
-async def test_a_new_name_shows_in_the_next_search_and_the_old_one_no_more(
-    large: Large, scans: dict[str, Scan]
-) -> None:
-    tickets = scans[TENANT].tenant.tickets
+async def test_a_new_name_shows_in_the_next_search_and_the_old_one_no_more(large: Large) -> None:
+    tickets = tenant_named(TENANT).tickets
     theirs = [one for one in tickets if BUSY in {one.person, one.requestor}]
     newest = [one.id for one in sorted(theirs, key=lambda one: (one.received, one.number), reverse=True)][:20]
     assert len(theirs) > 1_000, "more than are indexed again at once"

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from httpx2 import AsyncClient
 
-from tests.kills import kills
 from tests.ticket_api.conftest import NOW, new_ticket
 
 Ticket = dict[str, Any]
@@ -122,7 +121,6 @@ async def test_without_groups_there_is_the_total_alone(api: AsyncClient) -> None
     assert (await get(api, accountId="unknown"))["total"] == measures([])
 
 
-@kills("ticket_api/store/statistics.py", "t.scheduled_completion_date < today", "t.scheduled_completion_date <= today")
 async def test_a_ticket_is_overdue_from_the_day_after(api: AsyncClient) -> None:
     before = (await get(api))["total"]["overdue"]
     for days in (0, -1):

@@ -10,7 +10,7 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Annotated, Any, Final
 
-from pydantic import BeforeValidator, StringConstraints, WithJsonSchema
+from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from ticket_api.store.search.folding import MAX_WORDS
@@ -171,4 +171,7 @@ EntryId = Annotated[
 """The id of a history entry in a body; 0 stands for none."""
 
 QueryWhole = Annotated[int, BeforeValidator(_whole)]
+QueryLimit = Annotated[int, Field(ge=1, le=200), BeforeValidator(_whole)]
+QueryEntry = Annotated[int, Field(ge=0, le=MOST_ENTRIES), BeforeValidator(_whole)]
+"""With bounds that also show in the document where the parameter has no default."""
 QueryTruth = Annotated[bool, BeforeValidator(_truth)]

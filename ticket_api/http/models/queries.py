@@ -1,17 +1,18 @@
 """The parameters of paths that read."""
 
-from typing import Annotated, Final, Literal, Self
+from typing import Final, Literal, Self
 
 from pydantic import Field, model_validator
 
 from ticket_api.cursors import MAX_CURSOR, Place, parse_place
 from ticket_api.http.fields import (
-    MOST_ENTRIES,
     Day,
     DayOrMinuteFrom,
     DayOrMinuteTo,
     Id,
     Moment,
+    QueryEntry,
+    QueryLimit,
     QueryTruth,
     QueryWhole,
     Reference,
@@ -159,11 +160,11 @@ class InTime(RequestModel):
 class HistoryQuery(InTime):
     """A page of a ticket's history."""
 
-    before: Annotated[QueryWhole, Field(ge=1, le=MOST_ENTRIES)] | None = Field(
+    before: QueryEntry | None = Field(
         default=None,
         description="The `id` of an entry of this ticket: only the entries that follow it, which are older.",
     )
-    limit: Annotated[QueryWhole, Field(ge=1, le=200)] | None = Field(
+    limit: QueryLimit | None = Field(
         default=None,
         description=f"Default: all entries; with `envelope=true` {ENTRIES_A_PAGE}.",
     )
@@ -187,7 +188,7 @@ class ChangeQuery(InTime):
     )
     ticket_id: Id | None = Field(default=None, description="Only entries of this ticket.")
     limit: QueryWhole = Field(default=ENTRIES_A_PAGE, ge=1, le=200)
-    cursor: Annotated[QueryWhole, Field(ge=0, le=MOST_ENTRIES)] | None = Field(
+    cursor: QueryEntry | None = Field(
         default=None,
         description="The `nextCursor` of a page, or the `id` of the last entry that was read: only later entries.",
         examples=["57"],
