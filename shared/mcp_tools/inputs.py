@@ -107,7 +107,7 @@ Statuses = Annotated[
     BeforeValidator(values.several),
     _AS_TEXT,  # model APIs know no unions
 ]
-Cursor = Annotated[Word, Field(max_length=MAX_CURSOR), BeforeValidator(values.identifier), _AS_TEXT]
+Cursor = Annotated[Word, Field(max_length=MAX_CURSOR), BeforeValidator(values.cursor), _AS_TEXT]
 Reference = Annotated[Text, Field(max_length=50)]
 Date = Annotated[str, _read_by(read_day)]
 PastDate = Annotated[str, _read_by(partial(read_day, past=True))]

@@ -206,7 +206,9 @@ async def test_no_route_was_forgotten() -> None:
     assert {one for one in routes if one[0] != "HEAD"} == ASKED.keys() | WITHOUT_TENANT
 
 
-@kills("ticket_api/store/lists.py", "page = db.select(tickets, tickets", 'page = __import__("sqlalchemy").select(tickets')
+@kills(
+    "ticket_api/store/lists.py", "page = db.select(tickets, tickets", 'page = __import__("sqlalchemy").select(tickets'
+)
 @kills("ticket_api/store/numbers.py", "db.update(ticket_numbers", '__import__("sqlalchemy").update(ticket_numbers')
 @pytest.mark.parametrize(("method", "path"), ASKED)
 async def test_a_tenant_is_answered_as_if_it_were_alone(world: World, method: str, path: str) -> None:

@@ -108,6 +108,17 @@ async def test_words_between_names_count_only_if_each_part_is_a_name(here: World
     assert text.startswith("statusId: no such id or name.")
 
 
+async def test_a_cursor_is_taken_as_it_stands_in_a_result(here: World) -> None:
+    cursor = (await here.done("get_ticket_list", limit=5))["nextCursor"]
+    text = await head(here, limit=5)
+    from_text = text[text.index("next cursor") :].partition(" 1 of these")[0]
+    following = await ids(here, cursor=cursor)
+
+    assert from_text == f"next cursor {cursor}."
+    for given in (from_text, f"{cursor}.", f"`{cursor}`", {"nextCursor": cursor}, cursor.replace("T", " ", 1)):
+        assert await ids(here, cursor=given) == following
+
+
 async def test_what_is_no_cursor_is_refused_with_what_to_do(here: World, reference: World) -> None:
     for world, cursor in ((here, "next"), (here, "rd:tomorrow/TCK-0001"), (reference, "rd:2026-99-20T03:04/TCK-0001")):
         text = text_of(await world.call("get_ticket_list", cursor=cursor))
