@@ -160,7 +160,7 @@ def cursor(value: object, info: ValidationInfo) -> object:
     """Return a cursor without what stands around it in the text of a result: `next cursor rd:2026-… .`."""
     value = _unwrapped(value, info, _OF_CURSOR, _BESIDE)
     if not isinstance(value, str):
-        return value
+        raise ValueError("must be nextCursor of the page before, as text")
     place = bare(_BEFORE_CURSOR.sub("", bare(value), count=1)).rstrip(".")
     return _BLANK_IN_CURSOR.sub("T", place, count=1)
 

@@ -117,6 +117,10 @@ async def test_a_cursor_is_taken_as_it_stands_in_a_result(here: World) -> None:
     assert from_text == f"next cursor {cursor}."
     for given in (from_text, f"{cursor}.", f"`{cursor}`", {"nextCursor": cursor}, cursor.replace("T", " ", 1)):
         assert await ids(here, cursor=given) == following
+    for wrong in (True, 5, [cursor, cursor]):
+        text = text_of(await here.call("get_ticket_list", cursor=wrong))
+        assert text.startswith("cursor: must be nextCursor of the page before, as text")
+        assert "Call again" not in text
 
 
 async def test_what_is_no_cursor_is_refused_with_what_to_do(here: World, reference: World) -> None:
